@@ -1,0 +1,64 @@
+import type { TSchema } from 'typebox'
+import type { Secret } from '../crypto/secret.ts'
+
+/** What a grant proves itself with, opened. Only `tokens/mint.ts` and the doctor ever hold one. */
+export type OpenCredential =
+  | { readonly type: 'certificate'; readonly privateKey: Secret }
+  | { readonly type: 'client_secret'; readonly clientSecret: Secret }
+  | { readonly type: 'refresh_token'; readonly refreshToken: Secret; readonly clientSecret?: Secret }
+
+export type CredentialType = OpenCredential['type']
+
+/** What every grant's settings have in common. */
+export interface GrantSettings {
+  readonly type: string
+  /** The consumer key. Without it the integration is a draft. */
+  readonly clientId?: string
+}
+
+/** A token response of Salesforce, normalised. Times are epoch milliseconds. */
+export interface TokenAnswer {
+  /** Visible ASCII without spaces. */
+  readonly accessToken: Secret
+  /** https on one of Salesforce's domains, or a host of `VALETKEY_LOGIN_HOSTS`; an origin, no trailing slash. */
+  readonly instanceUrl: string
+  readonly apiInstanceUrl?: string
+  readonly scope?: string
+  readonly issuedAt?: number
+  /** Whole seconds, where Salesforce sends it. */
+  readonly expiresInSeconds?: number
+  /** The `exp` of a JWT-format token. */
+  readonly tokenExpiresAt?: number
+  readonly identityUrl?: string
+  /** 15 or 18 characters, from the identity URL. */
+  readonly orgId?: string
+  readonly userId?: string
+  /** The credential's successor, where the answer renews it. */
+  readonly refreshToken?: Secret
+}
+
+export interface GrantRequest<Settings extends GrantSettings = GrantSettings> {
+  /** An origin, or (Experience Cloud) an origin with a path; no trailing slash. */
+  readonly loginUrl: string
+  readonly settings: Settings
+  /** The consumer key to use: the credential's own, or the settings'. */
+  readonly clientId: string
+  readonly credential: OpenCredential
+  /** Of this one attempt at Salesforce. */
+  readonly signal: AbortSignal
+}
+
+/** One way to get a token. To add one, write its file and list it in `grants/index.ts`. */
+export interface Grant<Settings extends GrantSettings = GrantSettings> {
+  readonly type: Settings['type']
+  /** The wire form of an integration's `grant` member (snake_case, `additionalProperties: false`). */
+  readonly schema: TSchema
+  /** Which kind of credential these settings need. */
+  credentialType(settings: Settings): CredentialType
+  /** Whether these settings send the credential itself to the host (a client secret, a refresh token), and not only a signature. */
+  sendsCredential(settings: Settings): boolean
+  /** Whom the tokens act as, as far as the settings say: part of the lease's digest. */
+  subject(settings: Settings): string
+  /** One token request, one attempt. Throws `BrokerError`: `grant_refused`, `token_response_invalid`, `salesforce_unavailable`, `salesforce_timeout`. */
+  request(request: GrantRequest<Settings>): Promise<TokenAnswer>
+}
