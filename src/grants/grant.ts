@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
 import type { Secret } from '../crypto/secret.ts'
+import type { TokenEndpoint } from './token-endpoint.ts'
 
 /** What a grant proves itself with, opened. Only `tokens/mint.ts` and the doctor ever hold one. */
 export type OpenCredential =
@@ -48,6 +49,14 @@ export interface GrantRequest<Settings extends GrantSettings = GrantSettings> {
   readonly signal: AbortSignal
 }
 
+/** What a grant may use. */
+export interface GrantContext {
+  readonly endpoint: TokenEndpoint
+  readonly now: () => number
+  /** A fresh unique id, for `jti`. */
+  readonly uniqueId: () => string
+}
+
 /** One way to get a token. To add one, write its file and list it in `grants/index.ts`. */
 export interface Grant<Settings extends GrantSettings = GrantSettings> {
   readonly type: Settings['type']
@@ -60,5 +69,5 @@ export interface Grant<Settings extends GrantSettings = GrantSettings> {
   /** Whom the tokens act as, as far as the settings say: part of the lease's digest. */
   subject(settings: Settings): string
   /** One token request, one attempt. Throws `BrokerError`: `grant_refused`, `token_response_invalid`, `salesforce_unavailable`, `salesforce_timeout`. */
-  request(request: GrantRequest<Settings>): Promise<TokenAnswer>
+  request(request: GrantRequest<Settings>, context: GrantContext): Promise<TokenAnswer>
 }
