@@ -31,7 +31,8 @@ export const PROBLEMS = {
   credential_not_found: {
     status: 404,
     title: 'There is no such credential',
-    meaning: 'The integration has no credential with this id; a retired one is gone after its time.',
+    meaning:
+      'The integration has no credential with this id; a retired one is gone after its time.',
     remedy: 'Look the id up with `GET /integrations/{name}/credentials`.',
   },
   api_key_not_found: {
@@ -91,7 +92,8 @@ export const PROBLEMS = {
   token_still_live: {
     status: 409,
     title: 'The rejected token is still alive',
-    meaning: 'Salesforce handed out the same token again, so the 401 has another cause than expiry.',
+    meaning:
+      'Salesforce handed out the same token again, so the 401 has another cause than expiry.',
     remedy:
       'Check that calls go to `instance_url`, that the app has the `api` scope, and its IP policy.',
   },
@@ -104,7 +106,8 @@ export const PROBLEMS = {
   credential_state: {
     status: 409,
     title: 'The credential is not in a state for this',
-    meaning: 'The operation does not fit the state of the credential, or there is one staged already.',
+    meaning:
+      'The operation does not fit the state of the credential, or there is one staged already.',
     remedy: 'See the states with `GET /integrations/{name}/credentials`.',
   },
   conflict: {

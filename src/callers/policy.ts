@@ -1,0 +1,75 @@
+/** Who may do what: one pure function over principal, permission and integration. Deny by default. */
+
+export const PERMISSIONS = [
+  'tokens:read',
+  'tokens:revoke',
+  'integrations:read',
+  'integrations:test',
+  'integrations:write',
+  'credentials:write',
+  'api-keys:write',
+  'audit:read',
+  'service:manage',
+] as const
+
+export type Permission = (typeof PERMISSIONS)[number]
+
+/** One permission, and the integrations that it is limited to. */
+export interface Permit {
+  readonly permission: Permission
+  /** Globs: `*` is any run of characters, nothing else is special. */
+  readonly integrations: readonly string[]
+  /** The integration must carry all of them. */
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export type PrincipalKind = 'admin' | 'api_key' | 'jwt' | 'mtls'
+
+/** Who calls us, proven. */
+export interface Principal {
+  /** `admin`, `api-key:NAME`, `jwt:ISSUER#SUBJECT` or `mtls:ID`. */
+  readonly id: string
+  readonly kind: PrincipalKind
+  readonly name: string
+  readonly permits: readonly Permit[]
+}
+
+/** What the policy needs to know of an integration. Labels are undefined where there is no such integration: a permit limited by labels then does not match. */
+export interface Target {
+  readonly name: string
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+/** May the principal do this to the integration? */
+export function allows(principal: Principal, permission: Permission, target: Target): boolean {
+  return principal.permits.some(
+    (permit) => permit.permission === permission && covers(permit, target),
+  )
+}
+
+/** May the principal do this at all, to whichever integration? For lists and for what concerns none. */
+export function allowsSome(principal: Principal, permission: Permission): boolean {
+  return principal.permits.some((permit) => permit.permission === permission)
+}
+
+function covers({ integrations, labels }: Permit, target: Target): boolean {
+  return (
+    integrations.some((glob) => matchesGlob(glob, target.name)) &&
+    Object.entries(labels).every(([key, value]) => target.labels?.[key] === value)
+  )
+}
+
+/** Linear in both lengths: the pieces between the stars are searched from left to right. */
+export function matchesGlob(glob: string, name: string): boolean {
+  const [head = '', ...rest] = glob.split('*')
+  if (rest.length === 0) return glob === name
+  if (!name.startsWith(head)) return false
+  const tail = rest.pop() ?? ''
+  let at = head.length
+  for (const piece of rest) {
+    const found = name.indexOf(piece, at)
+    if (found === -1) return false
+    at = found + piece.length
+  }
+  return name.length - tail.length >= at && name.endsWith(tail)
+}

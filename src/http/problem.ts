@@ -1,0 +1,170 @@
+/** Problems (RFC 9457): how an error becomes `application/problem+json`. */
+import { type TSchema, Type } from 'typebox'
+import { BrokerError, PROBLEMS, type ProblemCode } from '../errors.ts'
+
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
+
+/** Constant text for errors whose own text is not for callers. */
+const INTERNAL_DETAIL = 'The service met an unexpected condition; its log has the cause.'
+
+export interface ProblemBody {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly instance: string
+  readonly code: ProblemCode
+  readonly request_id: string
+  readonly [member: string]: unknown
+}
+
+export interface ProblemAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: ProblemBody
+}
+
+export function problemAnswer(
+  error: BrokerError,
+  request: { readonly id: string; readonly path: string },
+): ProblemAnswer {
+  const { status } = error
+  const headers: Record<string, string> = {
+    'content-type': PROBLEM_MEDIA_TYPE,
+    'cache-control': 'no-store',
+  }
+  if (error.retryAfterMs !== undefined) {
+    headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)))
+  }
+  if (status === 401) headers['www-authenticate'] = 'Bearer realm="valetkey"'
+  return {
+    status,
+    headers,
+    body: {
+      ...error.members,
+      type: `/problems/${error.code}`,
+      title: PROBLEMS[error.code].title,
+      status,
+      detail: error.code === 'internal' ? INTERNAL_DETAIL : error.detail,
+      instance: request.path,
+      code: error.code,
+      request_id: request.id,
+    },
+  }
+}
+
+/** What Fastify and Node throw by themselves, by their code. */
+const FOREIGN: Readonly<Record<string, readonly [ProblemCode, string]>> = {
+  FST_ERR_BAD_URL: ['request_invalid', 'The path is not a valid URL path'],
+  FST_ERR_ASYNC_CONSTRAINT: ['request_invalid', 'The request does not fit the route'],
+  FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long', 'A part of the path has more than 100 characters'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'The body has more than 64 KiB'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [
+    'media_type_unsupported',
+    'This route does not take that media type',
+  ],
+  FST_ERR_CTP_EMPTY_TYPE: ['media_type_unsupported', 'The request has a body and no media type'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['request_invalid', 'The body is empty, and JSON was announced'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['request_invalid', 'The body is not valid JSON'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    'request_invalid',
+    'The body has another length than announced',
+  ],
+  FST_ERR_HANDLER_TIMEOUT: ['salesforce_timeout', 'The request took longer than its deadline'],
+  HPE_HEADER_OVERFLOW: ['headers_too_large', 'The header section has more than 16 KiB'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request did not arrive in full in time'],
+  ECONNRESET: ['request_invalid', 'The connection was closed'],
+}
+
+interface ForeignError {
+  readonly code?: unknown
+  readonly statusCode?: unknown
+  readonly validation?: readonly ValidationFault[]
+  readonly validationContext?: string
+}
+
+interface ValidationFault {
+  readonly instancePath: string
+  readonly keyword: string
+  readonly message?: string
+  readonly params: Readonly<Record<string, unknown>>
+}
+
+/** Translates whatever was thrown while a request was handled; what is not known is `internal`. */
+export function toBrokerError(thrown: unknown): BrokerError {
+  if (thrown instanceof BrokerError) return thrown
+  const error = (thrown ?? {}) as ForeignError
+  if (error.validation) {
+    return new BrokerError('request_invalid', describe(error.validation, error.validationContext))
+  }
+  const known = typeof error.code === 'string' ? FOREIGN[error.code] : undefined
+  if (known) return new BrokerError(known[0], known[1], { cause: thrown })
+  if (error.statusCode === 400) {
+    return new BrokerError('request_invalid', 'The request cannot be read', { cause: thrown })
+  }
+  return new BrokerError('internal', INTERNAL_DETAIL, { cause: thrown })
+}
+
+/** Says which member and why, without repeating any value of the request. */
+function describe(faults: readonly ValidationFault[], context = 'request'): string {
+  const fault =
+    faults.find(({ keyword }) => keyword !== 'oneOf' && keyword !== 'anyOf') ?? faults[0]
+  if (!fault) return `The ${context} is not valid`
+  const place = context === 'querystring' ? 'query' : context
+  const member = `${place}${fault.instancePath.slice(0, 200)}`
+  const extra = fault.params.additionalProperty
+  const name = typeof extra === 'string' ? `: ${JSON.stringify(extra.slice(0, 64))}` : ''
+  const choices = Array.isArray(fault.params.allowedValues)
+    ? `: ${fault.params.allowedValues.join(', ')}`
+    : ''
+  return `${member} ${fault.message ?? 'is not valid'}${name}${choices}`
+}
+
+const problemSchema = (codes: readonly ProblemCode[]) =>
+  Type.Object(
+    {
+      type: Type.String({ description: 'Resolves to a page about this problem' }),
+      title: Type.String(),
+      status: Type.Integer(),
+      detail: Type.String(),
+      instance: Type.String(),
+      code: Type.Unsafe<ProblemCode>({ type: 'string', enum: [...codes] }),
+      request_id: Type.String(),
+    },
+    {
+      additionalProperties: true,
+      description: codes.map((code) => PROBLEMS[code].title).join('; '),
+    },
+  )
+
+/** Response schemas of the problems that a route can answer, by status. */
+export function problems(...codes: readonly ProblemCode[]): Record<number, TSchema> {
+  const byStatus = new Map<number, ProblemCode[]>()
+  const add = (status: number, code: ProblemCode) => {
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  }
+  for (const code of codes) {
+    add(PROBLEMS[code].status, code)
+    if (code === 'grant_refused') add(503, code)
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, of]) => [
+      status,
+      Type.Unsafe({
+        description: of.map((code) => PROBLEMS[code].title).join('; '),
+        content: { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema(of) } },
+      }),
+    ]),
+  )
+}
+
+/** The problems that any guarded route can answer. */
+export const GUARDED: readonly ProblemCode[] = [
+  'request_invalid',
+  'caller_unauthenticated',
+  'caller_forbidden',
+  'rate_limited',
+  'internal',
+  'store_unavailable',
+  'audit_unavailable',
+]

@@ -1,0 +1,167 @@
+/** The HTTP server: its limits, its validation, its request ids, and problems for every error. */
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { Ajv, type Options as AjvOptions } from 'ajv'
+import addFormats from 'ajv-formats'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify'
+import { BrokerError } from '../errors.ts'
+import { PROBLEM_MEDIA_TYPE, problemAnswer, toBrokerError } from './problem.ts'
+
+export type Server = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+export interface ServerOptions {
+  readonly logger: FastifyBaseLogger
+  /** CIDRs whose `X-Forwarded-For` is believed. None by default. */
+  readonly trustProxy: readonly string[]
+}
+
+/** Bodies of requests, in bytes. */
+const BODY_LIMIT = 64 * 1024
+/** URLs longer than this get 414; Node itself ends header sections at 16 KiB. */
+const URL_LIMIT = 8 * 1024
+const SAFE_REQUEST_ID = /^[\w.:/+=@-]{1,128}$/
+
+export function createServer({ logger, trustProxy }: ServerOptions): Server {
+  const server: Server = Fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 10_000,
+    connectionTimeout: 30_000,
+    keepAliveTimeout: 75_000,
+    maxRequestsPerSocket: 10_000,
+    genReqId: requestId,
+    frameworkErrors: (error, request, reply) => {
+      answer(error, request as FastifyRequest, reply as unknown as FastifyReply)
+    },
+    clientErrorHandler: (error, socket) => answerRaw(error, socket),
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  server.server.headersTimeout = 8_000
+  server.server.maxHeadersCount = 64
+
+  setValidation(server)
+  server.removeContentTypeParser('text/plain')
+  server.addContentTypeParser(
+    'application/merge-patch+json',
+    { parseAs: 'string' },
+    server.getDefaultJsonParser('error', 'error'),
+  )
+  const patterns = collectRoutes(server)
+  server.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    if (request.raw.url !== undefined && request.raw.url.length > URL_LIMIT) {
+      throw new BrokerError('uri_too_long', `The URL has more than ${URL_LIMIT} characters`)
+    }
+  })
+  server.addHook('onResponse', async (request, reply) => {
+    request.log.debug({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered')
+  })
+  server.setErrorHandler((error, request, reply) => answer(error, request, reply))
+  server.setNotFoundHandler((request, reply) => {
+    const allowed = patterns.methodsOf(pathOf(request))
+    if (allowed.length === 0) throw new BrokerError('not_found', 'The path is not one of the API')
+    reply.header('allow', allowed.join(', '))
+    throw new BrokerError('method_not_allowed', `This path takes ${allowed.join(', ')}`)
+  })
+  return server
+}
+
+/** A request id is taken over where it is safe to log and to send back. */
+function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && SAFE_REQUEST_ID.test(given) ? given : randomUUID()
+}
+
+function pathOf(request: FastifyRequest): string {
+  const url = request.raw.url ?? '/'
+  const end = url.indexOf('?')
+  return end === -1 ? url : url.slice(0, end)
+}
+
+function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = toBrokerError(thrown)
+  if (error.status >= 500) {
+    const level = error.code === 'internal' ? 'error' : 'warn'
+    request.log[level]({ err: error, code: error.code }, 'request failed')
+  }
+  const problem = problemAnswer(error, { id: request.id, path: pathOf(request).slice(0, 256) })
+  reply.header('x-request-id', request.id)
+  return reply
+    .code(problem.status)
+    .headers(problem.headers)
+    .serializer(JSON.stringify)
+    .send(problem.body)
+}
+
+/** Before there is a request, there is only a socket: malformed HTTP, too large headers, a slow client. */
+function answerRaw(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const translated = toBrokerError(error)
+  const known =
+    translated.code === 'internal'
+      ? new BrokerError('request_invalid', 'The request is not valid HTTP')
+      : translated
+  const { status, headers, body } = problemAnswer(known, { id: randomUUID(), path: '/' })
+  const text = JSON.stringify(body)
+  const lines = Object.entries({
+    ...headers,
+    'content-type': PROBLEM_MEDIA_TYPE,
+    'content-length': String(Buffer.byteLength(text)),
+    'x-request-id': body.request_id,
+    connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${body.title}\r\n${lines.join('')}\r\n${text}`)
+}
+
+/** Bodies are taken as they are; path, query and headers are text, so numbers in them are read as numbers. */
+function setValidation(server: Server): void {
+  const options: AjvOptions = {
+    allErrors: false,
+    removeAdditional: false,
+    useDefaults: true,
+    discriminator: true,
+    strict: false,
+  }
+  const exact = addFormats.default(new Ajv({ ...options, coerceTypes: false }))
+  const coercing = addFormats.default(new Ajv({ ...options, coerceTypes: true }))
+  server.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'body' ? exact : coercing).compile(schema as object),
+  )
+}
+
+/** Remembers every route, to tell a wrong method (405) from a wrong path (404). */
+function collectRoutes(server: Server) {
+  const routes: { readonly pattern: RegExp; readonly methods: string[] }[] = []
+  server.addHook('onRoute', ({ url, method }) => {
+    const source = url
+      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replace(/:[A-Za-z_]+/g, '[^/]+')
+      .replace(/\*/g, '.*')
+    routes.push({ pattern: new RegExp(`^${source}$`), methods: [method].flat() })
+  })
+  return {
+    methodsOf: (path: string): readonly string[] =>
+      [
+        ...new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap((r) => r.methods)),
+      ].sort(),
+  }
+}
