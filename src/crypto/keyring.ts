@@ -1,0 +1,188 @@
+import { createSecretKey, type KeyObject, randomBytes, randomInt } from 'node:crypto'
+import { CompactEncrypt, compactDecrypt } from 'jose'
+import { BrokerError } from '../errors.ts'
+import { Secret } from './secret.ts'
+
+/**
+ * Seals text for one record and opens it again. At rest it is a compact JWE: `A256KW` over a
+ * fresh content key each time, so that no nonce can ever repeat under a key; `A256GCM`; `kid`
+ * names the sealing key, and the protected `rec` names the record, so that one record cannot be
+ * pasted over another.
+ */
+export interface Keyring {
+  /** The key that seals. */
+  readonly sealingKeyId: string
+  /** Every key that opens, the sealing one first. */
+  readonly keyIds: readonly string[]
+  /** A compact JWE that opens only under the same record name. */
+  seal(record: string, plaintext: string): Promise<string>
+  /** Throws `record_corrupt`, and nothing else, whatever is wrong with the JWE. */
+  open(record: string, jwe: string): Promise<string>
+  /** The key id that a JWE claims, not verified; `undefined` where it is no JWE of ours. */
+  sealedWith(jwe: string): string | undefined
+}
+
+export interface SealingKey {
+  readonly id: string
+  /** 32 bytes. */
+  readonly key: Uint8Array
+}
+
+export type ParsedKeyring =
+  | { readonly keys: readonly SealingKey[] }
+  /** One sentence each; entries are named by their place, since what stands for an id may be the key. */
+  | { readonly mistakes: readonly string[] }
+
+const KEY_MANAGEMENT = 'A256KW'
+const CONTENT_ENCRYPTION = 'A256GCM'
+const KEY_BYTES = 32
+const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/
+const HEADER_MEMBERS = 'alg,enc,kid,rec'
+/** Far above any record: a guard for the parser, not a limit for users. */
+const JWE_MAX_CHARACTERS = 4 * 1024 * 1024
+
+/** The first key seals, all open; which one is decided by `kid` alone, never by trying. */
+export function createKeyring(keys: readonly SealingKey[]): Keyring {
+  const byId = new Map<string, KeyObject>()
+  for (const { id, key } of keys) {
+    if (!KEY_ID.test(id)) throw new TypeError('A sealing key has an id that is not allowed')
+    if (key.byteLength !== KEY_BYTES) throw new TypeError('A sealing key must have 32 bytes')
+    if (byId.has(id)) throw new TypeError('Two sealing keys have the same id')
+    byId.set(id, createSecretKey(key))
+  }
+  const keyIds = Object.freeze([...byId.keys()])
+  const sealingKeyId = keyIds[0]
+  const sealingKey = sealingKeyId === undefined ? undefined : byId.get(sealingKeyId)
+  if (sealingKeyId === undefined || sealingKey === undefined) {
+    throw new TypeError('A keyring needs a sealing key')
+  }
+
+  return {
+    sealingKeyId,
+    keyIds,
+
+    async seal(record, plaintext) {
+      return new CompactEncrypt(Buffer.from(plaintext, 'utf8'))
+        .setProtectedHeader({
+          alg: KEY_MANAGEMENT,
+          enc: CONTENT_ENCRYPTION,
+          kid: sealingKeyId,
+          rec: record,
+        })
+        .encrypt(sealingKey)
+    },
+
+    async open(record, jwe) {
+      try {
+        const header = readHeader(jwe)
+        if (header.rec !== record) throw new Error('It was sealed for another record')
+        const key = byId.get(header.kid)
+        if (key === undefined) throw new Error('Its sealing key is not in the keyring')
+        const { plaintext } = await compactDecrypt(jwe, key, {
+          keyManagementAlgorithms: [KEY_MANAGEMENT],
+          contentEncryptionAlgorithms: [CONTENT_ENCRYPTION],
+        })
+        return Buffer.from(plaintext).toString('utf8')
+      } catch (cause) {
+        throw new BrokerError('record_corrupt', `The record ${record} cannot be opened`, { cause })
+      }
+    },
+
+    sealedWith(jwe) {
+      try {
+        return readHeader(jwe).kid
+      } catch {
+        return undefined
+      }
+    },
+  }
+}
+
+/** Of text that `parseKeyring` accepts. */
+export function keyringOf(text: Secret): Keyring {
+  const parsed = parseKeyring(text.reveal())
+  if ('mistakes' in parsed) throw new TypeError(`The keyring: ${parsed.mistakes.join('; ')}`)
+  return createKeyring(parsed.keys)
+}
+
+/** Reads `id:base64` entries, comma-separated, as `VALETKEY_KEYRING` holds them. */
+export function parseKeyring(text: string): ParsedKeyring {
+  const keys: SealingKey[] = []
+  const mistakes: string[] = []
+  const places = new Map<string, number>()
+  text.split(',').forEach((entry, index) => {
+    const place = index + 1
+    const parsed = parseEntry(entry.trim())
+    if (typeof parsed === 'string') {
+      mistakes.push(`entry ${place} ${parsed}`)
+      return
+    }
+    const former = places.get(parsed.id)
+    if (former !== undefined) mistakes.push(`entries ${former} and ${place} have the same id`)
+    places.set(parsed.id, place)
+    keys.push(parsed)
+  })
+  return mistakes.length === 0 ? { keys } : { mistakes }
+}
+
+/** The text of a new keyring with one random key. `now` in epoch milliseconds: its day is in the id. */
+export function generateKeyring(now: number): Secret {
+  const day = new Date(now).toISOString().slice(0, 10).replaceAll('-', '')
+  const suffix = randomInt(36 ** 4)
+    .toString(36)
+    .padStart(4, '0')
+  return new Secret(`k${day}-${suffix}:${randomBytes(KEY_BYTES).toString('base64')}`)
+}
+
+/** The key, or what is wrong with it. */
+function parseEntry(entry: string): SealingKey | string {
+  if (entry === '') return 'is empty'
+  const colon = entry.indexOf(':')
+  if (colon < 0) return 'has no colon: it must read id:base64'
+  const id = entry.slice(0, colon)
+  if (!KEY_ID.test(id)) return 'has an id that is not 1 to 64 letters, digits, dots, dashes or _'
+  const encoded = entry.slice(colon + 1)
+  const key = Buffer.from(encoded, 'base64')
+  const canonical = key.toString('base64').replace(/=+$/, '')
+  if (encoded.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '') !== canonical) {
+    return 'is not valid base64 after its colon'
+  }
+  if (key.byteLength !== KEY_BYTES) {
+    return `has a key of ${key.byteLength} bytes: it must be 32 (openssl rand -base64 32)`
+  }
+  return { id, key: new Uint8Array(key) }
+}
+
+interface SealHeader {
+  readonly kid: string
+  readonly rec: string
+}
+
+/**
+ * Exactly the header that `seal` writes, or an error. Each segment must be canonical base64url:
+ * where the last character carries unused bits, two texts would stand for the same bytes.
+ */
+function readHeader(jwe: string): SealHeader {
+  if (jwe.length > JWE_MAX_CHARACTERS) throw new Error('It is too long')
+  const segments = jwe.split('.')
+  if (segments.length !== 5) throw new Error('It is not a compact JWE')
+  for (const segment of segments) {
+    if (Buffer.from(segment, 'base64url').toString('base64url') !== segment) {
+      throw new Error('A segment is not canonical base64url')
+    }
+  }
+  const header: unknown = JSON.parse(Buffer.from(segments[0] ?? '', 'base64url').toString('utf8'))
+  if (typeof header !== 'object' || header === null) throw new Error('Its header is no object')
+  const { alg, enc, kid, rec } = header as Record<string, unknown>
+  if (
+    Object.keys(header).sort().join() !== HEADER_MEMBERS ||
+    alg !== KEY_MANAGEMENT ||
+    enc !== CONTENT_ENCRYPTION ||
+    typeof kid !== 'string' ||
+    !KEY_ID.test(kid) ||
+    typeof rec !== 'string'
+  ) {
+    throw new Error('Its header is not one that this service writes')
+  }
+  return { kid, rec }
+}
