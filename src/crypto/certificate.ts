@@ -1,0 +1,206 @@
+/** Certificates as Salesforce takes them: parse, match, limits; self-signed ones, and requests for a CA. */
+import 'reflect-metadata'
+import { createPublicKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Pkcs10CertificateRequestGenerator,
+  SubjectKeyIdentifierExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509'
+import { KEY_MAX_BITS, KEY_MIN_BITS, type PrivateKey } from './key-pair.ts'
+import { invalid, onlyBlock } from './pem.ts'
+import { distinguishedName, type Subject } from './subject.ts'
+
+export {
+  generateKeyPair,
+  type KeyBits,
+  type PrivateKey,
+  parsePrivateKey,
+} from './key-pair.ts'
+export type { Subject } from './subject.ts'
+
+/** A certificate that Salesforce would take. Times in epoch milliseconds. */
+export interface Certificate {
+  /** In the order of the certificate, as in `O=Acme, CN=billing`. */
+  readonly subject: string
+  /** Capital hexadecimal. */
+  readonly serial: string
+  /** Capital hexadecimal, a colon between bytes: as OpenSSL prints it. */
+  readonly fingerprintSha256: string
+  readonly notBefore: number
+  readonly notAfter: number
+  /** Only where `parseCertificate` was told to accept it can this be true. */
+  readonly expired: boolean
+  readonly keyBits: number
+  /** Normalised. */
+  readonly pem: string
+  readonly publicKey: KeyObject
+}
+
+export interface ParseCertificateOptions {
+  /** Epoch milliseconds. */
+  readonly now: number
+  /** Names the certificate in errors. Default `certificate`. */
+  readonly member?: string
+  /** Gives an expired one back with `expired: true`: Salesforce itself does not mind. Default false. */
+  readonly expiredIsWarning?: boolean
+}
+
+export interface SelfSignedOptions extends Subject {
+  /** Whole days, 1 to 825. */
+  readonly days: number
+  /** Epoch milliseconds. */
+  readonly now: number
+}
+
+/** Salesforce's limits for an uploaded certificate (Help, "Enable OAuth Settings for API Integration"). */
+const CERTIFICATE_MAX_CHARACTERS = 4_000
+const CERTIFICATE_MAX_BYTES = 4_095
+const DAYS_MAX = 825
+const DAY_MS = 86_400_000
+/** So that a verifier whose clock is behind takes a certificate made just now. */
+const BACKDATED_MS = 5 * 60_000
+const SERIAL_BYTES = 16
+const SIGNATURE = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
+
+/** Reads one PEM certificate for an RSA key, and checks all that Salesforce would. Throws `credential_invalid`. */
+export function parseCertificate(text: string, options: ParseCertificateOptions): Certificate {
+  const { now, member = 'certificate', expiredIsWarning = false } = options
+  const block = onlyBlock(text, {
+    member,
+    what: 'a certificate',
+    alone: 'send the leaf certificate alone, without its chain and without its key',
+  })
+  if (block.label !== 'CERTIFICATE' && block.label !== 'X509 CERTIFICATE') {
+    throw invalid(member, 'its PEM block is something else than a certificate')
+  }
+  checkSize(text.trim(), member)
+  const x509 = read(block.text, member)
+  const publicKey = publicKeyOf(x509, member)
+  const keyBits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0
+  if (keyBits < KEY_MIN_BITS || keyBits > KEY_MAX_BITS) {
+    throw invalid(
+      member,
+      `its key has ${keyBits} bits: it needs ${KEY_MIN_BITS} to ${KEY_MAX_BITS}`,
+    )
+  }
+  const notBefore = x509.validFromDate.getTime()
+  const notAfter = x509.validToDate.getTime()
+  if (!Number.isFinite(notBefore) || !Number.isFinite(notAfter)) {
+    throw invalid(member, 'its validity cannot be read')
+  }
+  const expired = notAfter <= now
+  if (expired && !expiredIsWarning) {
+    throw invalid(member, `it expired at ${new Date(notAfter).toISOString()}`)
+  }
+  return {
+    subject: x509.subject?.split('\n').join(', ') ?? '',
+    serial: x509.serialNumber,
+    fingerprintSha256: x509.fingerprint256,
+    notBefore,
+    notAfter,
+    expired,
+    keyBits,
+    pem: x509.toString(),
+    publicKey,
+  }
+}
+
+/** Whether the certificate is for this very key. */
+export function matches(
+  key: Pick<PrivateKey, 'keyObject'>,
+  certificate: Pick<Certificate, 'publicKey'>,
+): boolean {
+  return createPublicKey(key.keyObject).equals(certificate.publicKey)
+}
+
+/** X.509 v3, SHA-256 with RSA, for signatures only. Throws `credential_invalid`. */
+export async function selfSignedCertificate(
+  key: Pick<PrivateKey, 'keyObject'>,
+  { days, now, ...subject }: SelfSignedOptions,
+): Promise<Certificate> {
+  if (!Number.isInteger(days) || days < 1 || days > DAYS_MAX) {
+    throw invalid('days', `it must be a whole number from 1 to ${DAYS_MAX}`)
+  }
+  const name = distinguishedName(subject)
+  const keys = cryptoKeys(key)
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name,
+    keys,
+    signingAlgorithm: SIGNATURE,
+    serialNumber: serialNumber(),
+    notBefore: new Date(now - BACKDATED_MS),
+    notAfter: new Date(now + days * DAY_MS),
+    extensions: [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await AuthorityKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  })
+  return parseCertificate(certificate.toString('pem'), { now })
+}
+
+/** A PKCS#10 request in PEM, for a CA to sign. Throws `credential_invalid`. */
+export async function certificateRequest(
+  key: Pick<PrivateKey, 'keyObject'>,
+  subject: Subject,
+): Promise<string> {
+  const request = await Pkcs10CertificateRequestGenerator.create({
+    name: distinguishedName(subject),
+    keys: cryptoKeys(key),
+    signingAlgorithm: SIGNATURE,
+    extensions: [new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true)],
+  })
+  return `${request.toString('pem').trim()}\n`
+}
+
+function checkSize(text: string, member: string): void {
+  if (text.length > CERTIFICATE_MAX_CHARACTERS) {
+    throw invalid(
+      member,
+      `it has ${text.length} characters: Salesforce takes ${CERTIFICATE_MAX_CHARACTERS}`,
+    )
+  }
+  if (Buffer.byteLength(text) > CERTIFICATE_MAX_BYTES) {
+    throw invalid(member, 'it has 4 KB or more: Salesforce takes less')
+  }
+}
+
+function read(pem: string, member: string): X509Certificate {
+  try {
+    return new X509Certificate(pem)
+  } catch (cause) {
+    throw invalid(member, 'its PEM does not hold a readable certificate: it is damaged', cause)
+  }
+}
+
+function publicKeyOf(x509: X509Certificate, member: string): KeyObject {
+  let publicKey: KeyObject
+  try {
+    publicKey = x509.publicKey
+  } catch (cause) {
+    throw invalid(member, 'its public key cannot be read', cause)
+  }
+  if (publicKey.asymmetricKeyType !== 'rsa') {
+    throw invalid(member, 'it is not for an RSA key: Salesforce takes RSA keys only')
+  }
+  return publicKey
+}
+
+function cryptoKeys({ keyObject }: Pick<PrivateKey, 'keyObject'>) {
+  return {
+    privateKey: keyObject.toCryptoKey(SIGNATURE, true, ['sign']),
+    publicKey: createPublicKey(keyObject).toCryptoKey(SIGNATURE, true, ['verify']),
+  }
+}
+
+/** Positive, and of full length: neither is the sign bit set, nor is the first byte zero. */
+function serialNumber(): string {
+  const bytes = randomBytes(SERIAL_BYTES)
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40
+  return bytes.toString('hex')
+}
