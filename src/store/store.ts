@@ -31,7 +31,7 @@ export interface IntegrationRecord {
   readonly uid: string
   /** One more at each change of the definition or the credentials. The ETag. Starts at 1. */
   readonly version: number
-  /** One more at each change that a reader in memory must hear: the above, and outcomes. Starts at 1. */
+  /** One more at each change that a reader in memory must hear: the above, and outcomes. Starts above every rev that a former integration of this name had, so that the floor of a reader outlives a deletion. */
   readonly rev: number
   /** One more at each change of the outcome; survives the outcome's expiry. Starts at 0. */
   readonly orev: number
@@ -182,9 +182,9 @@ export interface Charge {
   readonly key: string
   /** How much may be spent in the window. */
   readonly limit: number
-  /** A sliding window, counted in 60 buckets of `windowMs / 60`. */
+  /** A sliding window, counted in 60 buckets of `windowMs / 60`. An amount counts until its whole bucket has left, so that no window ever holds more than the limit. */
   readonly windowMs: number
-  /** 1 by default; 0 only asks. */
+  /** 1 by default; 0 only asks whether 1 would be granted. */
   readonly amount?: number
 }
 
@@ -207,7 +207,7 @@ export interface DocumentRecord {
   readonly body: string
 }
 
-/** Small versioned documents by kind and id: API keys, connections, marks. Each change is announced before it is acknowledged. */
+/** Small versioned documents by kind (`^[a-z][a-z0-9_-]{0,31}$`) and id (1 to 512 characters): API keys, connections, marks. Each change is announced before it is acknowledged; expiry is not. */
 export interface Documents {
   read(kind: string, id: string): Promise<DocumentRecord | undefined>
   /** In order of id. `limit` 1 to 1000. */
@@ -235,7 +235,7 @@ export interface LoggedEvent {
 /** A log that forgets its oldest entries. */
 export interface EventLog {
   append(bodies: readonly string[], keep: number): Promise<void>
-  /** Newest first. `limit` 1 to 1000. */
+  /** Newest first. `limit` 1 to 1000. `request_invalid`: `before` is no id of an event. */
   read(page: { readonly limit: number; readonly before?: string }): Promise<readonly LoggedEvent[]>
 }
 
@@ -248,9 +248,13 @@ export type Change =
 export interface Changes {
   /** The position behind the newest entry: where a reader starts. */
   tail(): Promise<string>
-  /** Waits at most `waitMs` for entries after the cursor. `gap`: entries may have been missed (trimmed away, or the store went back in time), so nothing in memory may be trusted any more. */
+  /** Waits at most `waitMs` (and 2 s) for entries after the cursor. `gap`: entries may have been missed (trimmed away, or the store went back in time), so nothing in memory may be trusted any more. */
   read(
     cursor: string,
     waitMs: number,
-  ): Promise<{ readonly entries: readonly Change[]; readonly cursor: string; readonly gap: boolean }>
+  ): Promise<{
+    readonly entries: readonly Change[]
+    readonly cursor: string
+    readonly gap: boolean
+  }>
 }

@@ -1,0 +1,78 @@
+import { type EmbeddedDatabase, type Statements, toNumber, toText } from './embedded-database.ts'
+import { documentKind, pageLimit, text } from './keys.ts'
+import type { DocumentRecord, Documents } from './store.ts'
+
+export interface EmbeddedDocumentsDependencies {
+  readonly database: EmbeddedDatabase
+  readonly now: () => number
+}
+
+export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependencies): Documents {
+  const { database, now } = dependencies
+
+  function read(statements: Statements, kind: string, id: string): DocumentRecord | undefined {
+    const row = statements.get(
+      'SELECT id, version, body FROM documents WHERE kind = ? AND id = ? AND (ends IS NULL OR ends > ?)',
+      documentKind(kind),
+      text(id),
+      now(),
+    )
+    return row && documentRecord(row)
+  }
+
+  return {
+    async read(kind, id) {
+      return database.read((statements) => read(statements, kind, id))
+    },
+
+    async list(kind, { limit, after }) {
+      const rows = database.read(({ all }) =>
+        all(
+          `SELECT id, version, body FROM documents
+           WHERE kind = ? AND id > ? AND (ends IS NULL OR ends > ?) ORDER BY id LIMIT ?`,
+          documentKind(kind),
+          after ?? '',
+          now(),
+          pageLimit(limit) + 1,
+        ),
+      )
+      const items = rows.slice(0, limit).map(documentRecord)
+      return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
+    },
+
+    async write(kind, id, body, { expected, expiresAt }) {
+      return database.write((transaction) => {
+        const former = read(transaction, kind, id)
+        if (expected === 'absent' && former !== undefined) return undefined
+        if (typeof expected === 'number' && former?.version !== expected) return undefined
+        const version = (former?.version ?? 0) + 1
+        transaction.run(
+          'INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)',
+          kind,
+          id,
+          version,
+          body,
+          expiresAt ?? null,
+        )
+        transaction.run('DELETE FROM documents WHERE ends <= ?', now())
+        transaction.announce({ type: 'document', kind, id })
+        return { id, version, body }
+      })
+    },
+
+    async remove(kind, id, expected) {
+      return database.write((transaction) => {
+        const former = read(transaction, kind, id)
+        if (former === undefined) return false
+        if (expected !== 'any' && former.version !== expected) return false
+        transaction.run('DELETE FROM documents WHERE kind = ? AND id = ?', kind, id)
+        transaction.announce({ type: 'document', kind, id })
+        return true
+      })
+    },
+  }
+}
+
+function documentRecord(row: NonNullable<ReturnType<Statements['get']>>): DocumentRecord {
+  return { id: toText(row.id), version: toNumber(row.version), body: toText(row.body) }
+}

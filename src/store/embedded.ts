@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto'
+import { createEmbeddedBudgets } from './embedded-budgets.ts'
+import { createEmbeddedChanges } from './embedded-changes.ts'
+import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded-database.ts'
+import { createEmbeddedDocuments } from './embedded-documents.ts'
+import { createEmbeddedDue } from './embedded-due.ts'
+import { createEmbeddedEvents } from './embedded-events.ts'
+import { createEmbeddedIntegrations } from './embedded-integrations.ts'
+import { createEmbeddedLocks } from './embedded-locks.ts'
+import { createEmbeddedOutcomes } from './embedded-outcomes.ts'
+import type { Store } from './store.ts'
+
+export interface EmbeddedStoreOptions {
+  /** The folder of the database; made with mode 0700. */
+  readonly dataDir: string
+  /** Epoch milliseconds. Default `Date.now`. */
+  readonly now?: () => number
+}
+
+/**
+ * The store of one process, in a SQLite file. Throws an `Error` that names the folder when another
+ * process has it open, when it cannot be made private, or when a newer release wrote it.
+ */
+export function createEmbeddedStore({ dataDir, now = Date.now }: EmbeddedStoreOptions): Store {
+  const changes = createEmbeddedChanges({ identity })
+  const database: EmbeddedDatabase = openEmbeddedDatabase({
+    dataDir,
+    newId: randomUUID,
+    onAnnounced: changes.add,
+  })
+  const locks = createEmbeddedLocks({ now })
+
+  function identity() {
+    return { id: database.id, seq: database.seq }
+  }
+
+  return {
+    integrations: createEmbeddedIntegrations({ database, forgetLock: locks.forget }),
+    outcomes: createEmbeddedOutcomes({ database, now }),
+    locks,
+    due: createEmbeddedDue({ database, now }),
+    budgets: createEmbeddedBudgets({ database, now }),
+    documents: createEmbeddedDocuments({ database, now }),
+    events: createEmbeddedEvents({ database }),
+    changes,
+    async identity() {
+      // Asks the file, so that this is a proof of life.
+      return database.read(({ get }) => {
+        get('SELECT 1 FROM meta')
+        return identity()
+      })
+    },
+    async now() {
+      return now()
+    },
+    async close() {
+      changes.close()
+      database.close()
+    },
+  }
+}

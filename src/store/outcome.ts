@@ -1,0 +1,48 @@
+import type { Outcome } from './store.ts'
+
+/** An outcome as it lies in an engine: flat, every column of a member null together. */
+export interface StoredOutcome {
+  readonly lease_body: string | null
+  readonly lease_digest: string | null
+  readonly lease_token: string | null
+  readonly lease_ends: number | null
+  readonly refusal_body: string | null
+  readonly refusal_version: number | null
+  readonly refusal_ends: number | null
+  readonly live_token: string | null
+  readonly live_ends: number | null
+  readonly live_count: number | null
+}
+
+/** What of a stored outcome is still true: nothing that is over, and no lease whose token has a tombstone. */
+export function liveOutcome(stored: StoredOutcome, leaseIsDead: boolean, now: number): Outcome {
+  const { lease_body, lease_digest, lease_token, lease_ends } = stored
+  const { refusal_body, refusal_version, refusal_ends, live_token, live_ends, live_count } = stored
+  return {
+    ...(lease_body !== null &&
+      lease_digest !== null &&
+      lease_token !== null &&
+      lease_ends !== null &&
+      lease_ends > now &&
+      !leaseIsDead && {
+        lease: {
+          body: lease_body,
+          digest: lease_digest,
+          tokenId: lease_token,
+          expiresAt: lease_ends,
+        },
+      }),
+    ...(refusal_body !== null &&
+      refusal_version !== null &&
+      refusal_ends !== null &&
+      refusal_ends > now && {
+        refusal: { body: refusal_body, version: refusal_version, until: refusal_ends },
+      }),
+    ...(live_token !== null &&
+      live_ends !== null &&
+      live_count !== null &&
+      live_ends > now && {
+        stillLive: { tokenId: live_token, until: live_ends, count: live_count },
+      }),
+  }
+}

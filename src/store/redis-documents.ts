@@ -1,0 +1,133 @@
+import { type Keys, pageLimit } from './keys.ts'
+import { checkSchema, SCHEMA } from './record-schema.ts'
+import type { Script } from './redis-connection.ts'
+import type { DurableRedis } from './redis-durable.ts'
+import { ANNOUNCE, NOW, toArray, toNumber, toText } from './redis-script.ts'
+import type { DocumentRecord, Documents } from './store.ts'
+
+/** Invariant: of all writes that expect one version, one happens. An id is in the index at least while its document lives; what expired is taken out by later writes and lists. */
+const WRITE: Script = {
+  name: 'vkDocumentWrite',
+  lua: `${NOW}${ANNOUNCE}
+local document, index, ends_index, meta, changes = unpack(KEYS)
+local kind, id, body, expected, ends, schema = unpack(ARGV)
+local version = redis.call('HGET', document, 'version')
+if expected == 'absent' then
+  if version then return false end
+elseif expected ~= 'any' and version ~= expected then
+  return false
+end
+version = tonumber(version or '0') + 1
+redis.call('HSET', document, 'version', version, 'body', body, 'schema', schema)
+redis.call('ZADD', index, 0, id)
+if ends == '' then
+  redis.call('PERSIST', document)
+  redis.call('ZREM', ends_index, id)
+else
+  redis.call('PEXPIREAT', document, ends)
+  redis.call('ZADD', ends_index, ends, id)
+end
+for _, over in ipairs(redis.call('ZRANGEBYSCORE', ends_index, '-inf', now(), 'LIMIT', 0, 100)) do
+  redis.call('ZREM', index, over)
+  redis.call('ZREM', ends_index, over)
+end
+announce(meta, changes, 'type', 'document', 'kind', kind, 'id', id)
+return version`,
+}
+
+/** Invariant: a document that somebody changed meanwhile is not removed by whoever expects the former version. */
+const REMOVE: Script = {
+  name: 'vkDocumentRemove',
+  lua: `${ANNOUNCE}
+local document, index, ends_index, meta, changes = unpack(KEYS)
+local kind, id, expected = unpack(ARGV)
+local version = redis.call('HGET', document, 'version')
+if not version or (expected ~= 'any' and version ~= expected) then return 0 end
+redis.call('DEL', document)
+redis.call('ZREM', index, id)
+redis.call('ZREM', ends_index, id)
+announce(meta, changes, 'type', 'document', 'kind', kind, 'id', id)
+return 1`,
+}
+
+/** Goes on until the page is full, and takes the ids of expired documents out on its way. */
+const LIST: Script = {
+  name: 'vkDocumentList',
+  lua: `
+local index, ends_index = KEYS[1], KEYS[2]
+local from, limit, base = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local items = {}
+while #items <= limit do
+  local ids = redis.call('ZRANGEBYLEX', index, from, '+', 'LIMIT', 0, limit + 1 - #items)
+  if #ids == 0 then break end
+  for _, id in ipairs(ids) do
+    local fields = redis.call('HMGET', base .. id, 'version', 'body', 'schema')
+    if fields[1] then
+      items[#items + 1] = {id, fields}
+    else
+      redis.call('ZREM', index, id)
+      redis.call('ZREM', ends_index, id)
+    end
+  end
+  from = '(' .. ids[#ids]
+end
+return items`,
+}
+
+export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents {
+  function places(kind: string, id: string): string[] {
+    return [
+      keys.document(kind, id),
+      keys.documents(kind),
+      keys.documentEnds(kind),
+      keys.meta,
+      keys.changes,
+    ]
+  }
+
+  return {
+    async read(kind, id) {
+      const key = keys.document(kind, id)
+      return documentRecord(id, await redis.call('hmget', key, 'version', 'body', 'schema'))
+    },
+
+    async list(kind, { limit, after }) {
+      const from = after === undefined ? '-' : `(${after}`
+      const reply = await redis.run(
+        LIST,
+        [keys.documents(kind), keys.documentEnds(kind)],
+        [from, pageLimit(limit), `${keys.base}d:${kind}:`],
+      )
+      const found = toArray(reply).flatMap((item) => {
+        const [id, fields] = toArray(item)
+        return documentRecord(toText(id), fields) ?? []
+      })
+      const items = found.slice(0, limit)
+      return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
+    },
+
+    async write(kind, id, body, { expected, expiresAt }) {
+      const reply = await redis.runDurably(WRITE, places(kind, id), [
+        kind,
+        id,
+        body,
+        expected,
+        expiresAt ?? '',
+        SCHEMA,
+      ])
+      return reply === null ? undefined : { id, version: toNumber(reply), body }
+    },
+
+    async remove(kind, id, expected) {
+      return (await redis.runDurably(REMOVE, places(kind, id), [kind, id, expected])) === 1
+    },
+  }
+}
+
+/** From the reply to HMGET of version, body, schema. */
+function documentRecord(id: string, reply: unknown): DocumentRecord | undefined {
+  const [version, body, schema] = toArray(reply)
+  if (version === null) return undefined
+  checkSchema(toNumber(schema))
+  return { id, version: toNumber(version), body: toText(body) }
+}

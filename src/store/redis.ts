@@ -1,0 +1,138 @@
+import { readFile } from 'node:fs/promises'
+import type { Secret } from '../crypto/secret.ts'
+import { createKeys } from './keys.ts'
+import { createRedisBudgets } from './redis-budgets.ts'
+import { CHANGES_WAIT_MAX_MS, createRedisChanges, createRedisIdentity } from './redis-changes.ts'
+import {
+  type ConnectionDependencies,
+  createRedisConnection,
+  type RedisConnection,
+  type RedisEvent,
+} from './redis-connection.ts'
+import { createRedisDocuments } from './redis-documents.ts'
+import { createRedisDue } from './redis-due.ts'
+import { createDurableRedis } from './redis-durable.ts'
+import { createRedisEvents } from './redis-events.ts'
+import { createRedisIntegrations } from './redis-integrations.ts'
+import { createRedisLocks } from './redis-locks.ts'
+import { createRedisOutcomes } from './redis-outcomes.ts'
+import { toArray, toNumber, toText } from './redis-script.ts'
+import { parseRedisUrl } from './redis-url.ts'
+import type { Store } from './store.ts'
+
+export type { RedisEvent } from './redis-connection.ts'
+
+export interface RedisStoreOptions {
+  /** See `redis-url.ts`. May hold a password. */
+  readonly url: Secret
+  /** Before every key. Default `vk:`. */
+  readonly prefix?: string
+  /** PEM file with the CA of `rediss://`. */
+  readonly caFile?: string
+  readonly sentinelPassword?: Secret
+  /** How many replicas must confirm a change to integrations and documents. Default 0. */
+  readonly waitReplicas?: number
+  /** Longest wait for an answer, in milliseconds. At least 200, for the handshake needs it too. Default 900. */
+  readonly timeoutMs?: number
+  /** From 0 to 1; spreads reconnecting. Default `Math.random`. */
+  readonly random?: () => number
+  /** Trouble with a connection, its end, and what the server's settings put at risk. */
+  readonly onEvent: (event: RedisEvent) => void
+}
+
+const DEFAULT_TIMEOUT_MS = 900
+
+/**
+ * The store in Redis, in Sentinel's master, or in a Cluster. Throws an `Error` when the options are
+ * wrong. A Redis that cannot be reached is no reason to throw: the store says `store_unavailable`
+ * until it can.
+ */
+export async function createRedisStore(options: RedisStoreOptions): Promise<Store> {
+  const { waitReplicas = 0, timeoutMs = DEFAULT_TIMEOUT_MS, onEvent } = options
+  const keys = createKeys(options.prefix ?? 'vk:')
+  const ca = options.caFile === undefined ? undefined : await readCa(options.caFile)
+  const shared: Omit<ConnectionDependencies, 'role'> = {
+    target: parseRedisUrl(options.url.reveal()),
+    timeoutMs,
+    random: options.random ?? Math.random,
+    onEvent,
+    ...(ca !== undefined && { ca }),
+    ...(options.sentinelPassword !== undefined && { sentinelPassword: options.sentinelPassword }),
+  }
+
+  const commands: RedisConnection = createRedisConnection({
+    ...shared,
+    role: 'commands',
+    onEvent(event) {
+      onEvent(event)
+      // At each connect, for a failover leads to another server.
+      if (event.type === 'ready') void reportEvictionPolicy(commands, onEvent)
+    },
+  })
+  const reader = createRedisConnection({
+    ...shared,
+    role: 'changes',
+    timeoutMs: timeoutMs + CHANGES_WAIT_MAX_MS,
+  })
+  const durable =
+    waitReplicas > 0 ? createRedisConnection({ ...shared, role: 'durable' }) : undefined
+  const connections = [commands, reader, ...(durable === undefined ? [] : [durable])]
+  await Promise.all(connections.map(({ attempted }) => attempted))
+
+  const redis = createDurableRedis({
+    commands,
+    ...(durable !== undefined && { durable }),
+    replicas: waitReplicas,
+    // So that the answer of WAIT comes before the connection is given up.
+    waitMs: Math.floor(timeoutMs / 2),
+  })
+  return {
+    integrations: createRedisIntegrations(redis, keys),
+    outcomes: createRedisOutcomes(redis, keys),
+    locks: createRedisLocks(redis, keys),
+    due: createRedisDue(redis, keys),
+    budgets: createRedisBudgets(redis, keys),
+    documents: createRedisDocuments(redis, keys),
+    events: createRedisEvents(redis, keys),
+    changes: createRedisChanges(reader, keys),
+    identity: createRedisIdentity(commands, keys),
+    async now() {
+      const [seconds, microseconds] = toArray(await commands.call('time'))
+      return toNumber(seconds) * 1_000 + Math.floor(toNumber(microseconds) / 1_000)
+    },
+    async close() {
+      await Promise.all(connections.map((connection) => connection.close()))
+    },
+  }
+}
+
+async function readCa(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new Error(`The CA file of Redis cannot be read: ${file}`, { cause })
+  }
+}
+
+/** INFO is not among the commands that every user of Redis may run; without it nothing is said. */
+async function reportEvictionPolicy(
+  redis: Pick<RedisConnection, 'call'>,
+  onEvent: (event: RedisEvent) => void,
+): Promise<void> {
+  try {
+    const info = toText(await redis.call('info', 'memory'))
+    const policy = /^maxmemory_policy:([a-z-]+)/m.exec(info)?.[1]
+    if (policy !== undefined && policy !== 'noeviction')
+      onEvent({ type: 'eviction_policy', policy })
+  } catch (error) {
+    const code = error instanceof Error && error.cause instanceof Error ? error.cause : error
+    onEvent({
+      type: 'error',
+      connection: 'commands',
+      error: {
+        name: 'EvictionPolicyUnknown',
+        code: code instanceof Error && 'code' in code ? String(code.code) : 'UNKNOWN',
+      },
+    })
+  }
+}
