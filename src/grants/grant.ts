@@ -6,7 +6,11 @@ import type { TokenEndpoint } from './token-endpoint.ts'
 export type OpenCredential =
   | { readonly type: 'certificate'; readonly privateKey: Secret }
   | { readonly type: 'client_secret'; readonly clientSecret: Secret }
-  | { readonly type: 'refresh_token'; readonly refreshToken: Secret; readonly clientSecret?: Secret }
+  | {
+      readonly type: 'refresh_token'
+      readonly refreshToken: Secret
+      readonly clientSecret?: Secret
+    }
 
 export type CredentialType = OpenCredential['type']
 
@@ -36,6 +40,13 @@ export interface TokenAnswer {
   readonly userId?: string
   /** The credential's successor, where the answer renews it. */
   readonly refreshToken?: Secret
+}
+
+/** What introspection says about a token. */
+export interface Introspection {
+  readonly active: boolean
+  /** Epoch milliseconds, where Salesforce says. */
+  readonly expiresAt?: number
 }
 
 export interface GrantRequest<Settings extends GrantSettings = GrantSettings> {
@@ -70,4 +81,10 @@ export interface Grant<Settings extends GrantSettings = GrantSettings> {
   subject(settings: Settings): string
   /** One token request, one attempt. Throws `BrokerError`: `grant_refused`, `token_response_invalid`, `salesforce_unavailable`, `salesforce_timeout`. */
   request(request: GrantRequest<Settings>, context: GrantContext): Promise<TokenAnswer>
+  /** Asks about an access token, where the client can prove itself to the introspection endpoint. Throws as `request` does. */
+  introspect?(
+    request: GrantRequest<Settings>,
+    accessToken: Secret,
+    context: GrantContext,
+  ): Promise<Introspection>
 }

@@ -1,0 +1,52 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { SignJWT } from 'jose'
+import { Secret } from '../crypto/secret.ts'
+import { BrokerError } from '../errors.ts'
+
+/** A signed, short-lived JWT (RFC 7523): what a signing key proves itself with, once. */
+export interface AssertionClaims {
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: string
+}
+
+export interface AssertionDependencies {
+  readonly now: () => number
+  /** Fresh for every assertion: Salesforce refuses a `jti` that it has seen. */
+  readonly uniqueId: () => string
+}
+
+/** Salesforce allows 3 minutes; half a minute of that is left for a clock that runs ahead. */
+const LIFETIME_MS = 150_000
+
+/**
+ * Signs with RS256, the one algorithm that Salesforce takes. No `iat` and no `nbf`, which a clock
+ * that runs ahead would turn into refusals. Throws `credential_invalid` where the key cannot sign.
+ */
+export async function signAssertion(
+  claims: AssertionClaims,
+  privateKey: Secret,
+  { now, uniqueId }: AssertionDependencies,
+): Promise<Secret> {
+  const expiresAtSeconds = Math.floor((now() + LIFETIME_MS) / 1_000)
+  try {
+    const assertion = await new SignJWT({})
+      .setProtectedHeader({ alg: 'RS256' })
+      .setIssuer(claims.issuer)
+      .setSubject(claims.subject)
+      .setAudience(claims.audience)
+      .setExpirationTime(expiresAtSeconds)
+      .setJti(uniqueId())
+      .sign(keyOf(privateKey))
+    return new Secret(assertion)
+  } catch (cause) {
+    throw new BrokerError('credential_invalid', 'The private key cannot sign with RS256.', {
+      cause,
+    })
+  }
+}
+
+/** PKCS#1 and PKCS#8 alike. */
+function keyOf(privateKey: Secret): KeyObject {
+  return createPrivateKey(privateKey.reveal())
+}

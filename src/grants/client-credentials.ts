@@ -1,0 +1,82 @@
+import { type Static, Type } from 'typebox'
+import { BrokerError } from '../errors.ts'
+import type { CamelKeys } from '../http/casing.ts'
+import { signAssertion } from './assertion.ts'
+import {
+  type ClientAuth,
+  clientSecretBasic,
+  clientSecretPost,
+  privateKeyJwt,
+} from './client-auth.ts'
+import type { Grant, GrantContext, GrantRequest } from './grant.ts'
+import { ClientAuthMember, ClientId } from './settings.ts'
+import { tokenUrl } from './token-endpoint.ts'
+
+/** The client credentials grant (RFC 6749, section 4.4): the app acts as the run-as user in its policies. */
+const schema = Type.Object(
+  {
+    type: Type.Literal('client_credentials'),
+    client_id: Type.Optional(ClientId),
+    client_auth: Type.Optional(ClientAuthMember),
+  },
+  {
+    additionalProperties: false,
+    title: 'Client credentials',
+    description:
+      'The app acts as the run-as user of its policies. The credential is its secret, or, for `private_key_jwt`, a signing key. Works on the My Domain host only.',
+  },
+)
+
+export type ClientCredentialsSettings = CamelKeys<Static<typeof schema>>
+
+type Request = GrantRequest<ClientCredentialsSettings>
+
+export const clientCredentials: Grant<ClientCredentialsSettings> = {
+  type: 'client_credentials',
+  schema,
+  credentialType: (settings) =>
+    settings.clientAuth === 'private_key_jwt' ? 'certificate' : 'client_secret',
+  sendsCredential: (settings) => settings.clientAuth !== 'private_key_jwt',
+  // The app decides whom it acts as, and the app is told apart by its client id already.
+  subject: () => 'run_as_user',
+  async request(request, context) {
+    const { loginUrl, clientId, signal } = request
+    return context.endpoint.token({
+      loginUrl,
+      clientId,
+      clientAuth: await clientAuthOf(request, context),
+      grantType: 'client_credentials',
+      repeatable: true,
+      signal,
+    })
+  },
+  async introspect(request, token, context) {
+    const { loginUrl, clientId, signal } = request
+    return context.endpoint.introspect({
+      loginUrl,
+      clientId,
+      clientAuth: await clientAuthOf(request, context),
+      token,
+      tokenType: 'access_token',
+      signal,
+    })
+  },
+}
+
+async function clientAuthOf(request: Request, context: GrantContext): Promise<ClientAuth> {
+  const { settings, credential, clientId, loginUrl } = request
+  const { clientAuth = 'client_secret_basic' } = settings
+  if (clientAuth === 'private_key_jwt') {
+    if (credential.type !== 'certificate') {
+      throw new BrokerError('credential_required', 'private_key_jwt needs a signing key.')
+    }
+    const claims = { issuer: clientId, subject: clientId, audience: tokenUrl(loginUrl) }
+    return privateKeyJwt(await signAssertion(claims, credential.privateKey, context))
+  }
+  if (credential.type !== 'client_secret') {
+    throw new BrokerError('credential_required', `${clientAuth} needs a client secret.`)
+  }
+  return clientAuth === 'client_secret_post'
+    ? clientSecretPost(credential.clientSecret)
+    : clientSecretBasic(credential.clientSecret)
+}

@@ -1,0 +1,33 @@
+import { Type } from 'typebox'
+import type { SnakeKeys } from '../http/casing.ts'
+import { clientCredentials } from './client-credentials.ts'
+import type { Grant, GrantSettings } from './grant.ts'
+import { jwtBearer } from './jwt-bearer.ts'
+
+/** Every grant that this service speaks. To add one, write its file and list it here. */
+export const GRANTS = [jwtBearer, clientCredentials] as const
+
+type SettingsOf<G> = G extends Grant<infer Settings> ? Settings : never
+
+/** The settings of any grant, told apart by `type`. */
+export type AnyGrantSettings = SettingsOf<(typeof GRANTS)[number]>
+
+export type GrantType = AnyGrantSettings['type']
+
+/** The wire form of an integration's `grant`: a union told apart by `type`. */
+export const GrantSchema = Type.Unsafe<SnakeKeys<AnyGrantSettings>>({
+  type: 'object',
+  required: ['type'],
+  discriminator: { propertyName: 'type' },
+  oneOf: GRANTS.map((grant) => grant.schema),
+  description: 'How the integration gets tokens.',
+})
+
+const BY_TYPE: ReadonlyMap<string, Grant> = new Map(GRANTS.map((grant) => [grant.type, grant]))
+
+/** The grant of a type. Throws where there is none: types come out of validated settings. */
+export function grantOf(type: string): Grant<GrantSettings> {
+  const grant = BY_TYPE.get(type)
+  if (grant === undefined) throw new Error(`no grant has the type ${JSON.stringify(type)}`)
+  return grant
+}

@@ -1,0 +1,81 @@
+import { type Static, Type } from 'typebox'
+import { BrokerError } from '../errors.ts'
+import type { CamelKeys } from '../http/casing.ts'
+import { signAssertion } from './assertion.ts'
+import { noClientAuth } from './client-auth.ts'
+import type { Grant } from './grant.ts'
+import { ClientId } from './settings.ts'
+
+/** The JWT bearer grant (RFC 7523, section 2.1): a signed assertion says which user to act as. */
+const schema = Type.Object(
+  {
+    type: Type.Literal('jwt_bearer'),
+    client_id: Type.Optional(ClientId),
+    username: Type.String({
+      minLength: 3,
+      maxLength: 80,
+      pattern: '^[^\\s@]+@[^\\s@]+$',
+      description: 'Username (not email address, not id) of the Salesforce user to act as.',
+      examples: ['billing@acme.com'],
+    }),
+    audience: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 255,
+        pattern: '^[!-~]+$',
+        description:
+          'Audience of the assertion. Default `https://test.salesforce.com` where `login_url` is a sandbox, a scratch org or `test.`, else `https://login.salesforce.com`.',
+        examples: ['https://login.salesforce.com'],
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    title: 'JWT bearer',
+    description:
+      'A signed assertion for a user who is pre-authorized for the app. The credential is a signing key whose certificate is uploaded to the app.',
+  },
+)
+
+export type JwtBearerSettings = CamelKeys<Static<typeof schema>>
+
+const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const SANDBOX_HOST = /^test\.|\.(?:sandbox|scratch)\.my\./
+
+export const jwtBearer: Grant<JwtBearerSettings> = {
+  type: 'jwt_bearer',
+  schema,
+  credentialType: () => 'certificate',
+  sendsCredential: () => false,
+  subject: ({ username }) => username,
+  async request({ loginUrl, settings, clientId, credential, signal }, context) {
+    if (credential.type !== 'certificate') {
+      throw new BrokerError('credential_required', 'The grant jwt_bearer needs a signing key.')
+    }
+    const assertion = await signAssertion(
+      {
+        issuer: clientId,
+        subject: settings.username,
+        audience: settings.audience ?? defaultAudience(loginUrl),
+      },
+      credential.privateKey,
+      context,
+    )
+    return context.endpoint.token({
+      loginUrl,
+      clientId,
+      clientAuth: noClientAuth,
+      grantType: GRANT_TYPE,
+      parameters: { assertion: assertion.reveal() },
+      repeatable: true,
+      signal,
+    })
+  },
+}
+
+/** Salesforce takes the audience of the kind of org, whichever host is asked. */
+export function defaultAudience(loginUrl: string): string {
+  return SANDBOX_HOST.test(new URL(loginUrl).hostname)
+    ? 'https://test.salesforce.com'
+    : 'https://login.salesforce.com'
+}

@@ -1,0 +1,20 @@
+import { Type } from 'typebox'
+import { CLIENT_AUTH_METHODS, type ClientAuthMethod } from './client-auth.ts'
+
+/** Members that the settings of several grants have in common, in wire form. */
+export const ClientId = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  pattern: '^[!-~]+$',
+  description: 'Consumer key of the app. Without it the integration is a draft.',
+  examples: ['3MVG9lKcPoNINVBIPJjdw1J9LLM82Hn'],
+})
+
+export const ClientAuthMember = Type.Unsafe<ClientAuthMethod>({
+  type: 'string',
+  enum: [...CLIENT_AUTH_METHODS],
+  default: 'client_secret_basic',
+  description:
+    'How the app proves itself: its secret in the Authorization header or in the body, or an assertion signed with its key.',
+  examples: ['client_secret_basic'],
+})

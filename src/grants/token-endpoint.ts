@@ -1,0 +1,251 @@
+import * as oauth from 'oauth4webapi'
+import type { Secret } from '../crypto/secret.ts'
+import { BrokerError } from '../errors.ts'
+import type { HostRules } from '../http/login-host.ts'
+import type { Outbound } from '../http/outbound.ts'
+import { type ClientAuth, noClientAuth } from './client-auth.ts'
+import type { Introspection, TokenAnswer } from './grant.ts'
+import { type ProbeRequest, type ProbeResult, probeToken } from './probe.ts'
+import { refusalOf } from './refusals.ts'
+import { invalid, type JsonObject, readAnswer } from './salesforce-answer.ts'
+import { checkTokenAnswer } from './token-answer.ts'
+
+/**
+ * The only OAuth HTTP that goes out: sends, times out, normalises, validates. Every method throws
+ * `BrokerError` and nothing else: `grant_refused` (with a refusal, see `refusalOf`),
+ * `token_response_invalid`, `salesforce_unavailable`, `salesforce_timeout`.
+ */
+export interface TokenEndpoint {
+  /** One token request. */
+  token(request: TokenRequest): Promise<TokenAnswer>
+  /** Whether a token is alive, and how long. */
+  introspect(request: IntrospectRequest): Promise<Introspection>
+  /** Ends a token for all who hold it. `unknown_token`: it had ended before. */
+  revoke(request: RevokeRequest): Promise<'revoked' | 'unknown_token'>
+  /** One cheap REST call, which proves the token and slides its session. */
+  probe(request: ProbeRequest): Promise<ProbeResult>
+}
+
+interface EndpointRequest {
+  /** An origin, or an origin with a path; no trailing slash. */
+  readonly loginUrl: string
+  readonly signal: AbortSignal
+}
+
+export interface TokenRequest extends EndpointRequest {
+  readonly clientId: string
+  readonly clientAuth: ClientAuth
+  readonly grantType: string
+  /** More members of the form. */
+  readonly parameters?: Readonly<Record<string, string>>
+  /** Whether it may be sent again on another connection when a kept one was dead: never with a refresh token. */
+  readonly repeatable: boolean
+}
+
+export interface IntrospectRequest extends EndpointRequest {
+  readonly clientId: string
+  readonly clientAuth: ClientAuth
+  readonly token: Secret
+  readonly tokenType: 'access_token' | 'refresh_token'
+}
+
+export interface RevokeRequest extends EndpointRequest {
+  readonly token: Secret
+}
+
+export interface TokenEndpointDependencies {
+  readonly outbound: Pick<Outbound, 'send'>
+  readonly hosts: HostRules
+  readonly now: () => number
+}
+
+interface Exchange {
+  readonly loginUrl: string
+  readonly signal: AbortSignal
+  readonly repeatable: boolean
+  /** Members to hand to oauth4webapi, in the form that it expects. */
+  readonly normalise: (answer: JsonObject) => JsonObject
+  /** Whether a success needs no members. Default false. */
+  readonly isEmptyGood?: boolean
+}
+
+/** The token endpoint below a login URL: also the audience of a client assertion. */
+export function tokenUrl(loginUrl: string): string {
+  return `${loginUrl}/services/oauth2/token`
+}
+
+/** Members of the form that no text may repeat. */
+const SECRET_MEMBERS = [
+  'assertion',
+  'client_assertion',
+  'client_secret',
+  'refresh_token',
+  'subject_token',
+  'token',
+]
+const GONE = new Set(['invalid_token', 'unsupported_token_type'])
+
+export function createTokenEndpoint(dependencies: TokenEndpointDependencies): TokenEndpoint {
+  const { outbound, hosts, now } = dependencies
+
+  /** Our fetcher in the shape that oauth4webapi calls, with the answer normalised before it looks. */
+  function options(exchange: Exchange) {
+    return {
+      headers: { 'user-agent': 'valetkey' },
+      signal: exchange.signal,
+      [oauth.allowInsecureRequests]: hosts.allowsPrivate(new URL(exchange.loginUrl)),
+      async [oauth.customFetch](
+        url: string,
+        sent: { body?: unknown; headers: Record<string, string> },
+      ) {
+        const form = sent.body instanceof URLSearchParams ? sent.body : new URLSearchParams()
+        const outcome = await outbound.send({
+          url,
+          method: 'POST',
+          headers: { ...sent.headers, accept: 'application/json' },
+          body: form.toString(),
+          signal: exchange.signal,
+          repeatable: exchange.repeatable,
+        })
+        const members = readAnswer({
+          outcome,
+          host: new URL(url).hostname,
+          isSalesforceOwn: hosts.isSalesforceOwn,
+          now,
+          secrets: secretsOf(form, sent.headers.authorization),
+          isEmptyGood: exchange.isEmptyGood ?? false,
+        })
+        return Response.json(exchange.normalise(members))
+      },
+    }
+  }
+
+  /** A setting may have changed since the login URL was stored. */
+  function requireAllowed(loginUrl: string): void {
+    try {
+      hosts.checkLoginUrl(loginUrl)
+    } catch (cause) {
+      throw new BrokerError(
+        'salesforce_unavailable',
+        'The login_url may not be called any more; see VALETKEY_LOGIN_HOSTS.',
+        { cause },
+      )
+    }
+  }
+
+  return {
+    token: (request) =>
+      translated(async () => {
+        const { loginUrl, signal, repeatable, parameters = {} } = request
+        requireAllowed(loginUrl)
+        const server = serverAt(loginUrl)
+        const client = { client_id: request.clientId }
+        let answer: TokenAnswer | undefined
+        const response = await oauth.genericTokenEndpointRequest(
+          server,
+          client,
+          request.clientAuth,
+          request.grantType,
+          new URLSearchParams(parameters),
+          options({
+            loginUrl,
+            signal,
+            repeatable,
+            normalise: (members) => {
+              const checked = checkTokenAnswer(members, hosts)
+              answer = checked.answer
+              return checked.standard
+            },
+          }),
+        )
+        await oauth.processGenericTokenEndpointResponse(server, client, response)
+        if (answer === undefined) throw invalid('The answer was not read.')
+        return answer
+      }),
+
+    introspect: (request) =>
+      translated(async () => {
+        const { loginUrl, signal } = request
+        requireAllowed(loginUrl)
+        const server = serverAt(loginUrl)
+        const client = { client_id: request.clientId }
+        const response = await oauth.introspectionRequest(
+          server,
+          client,
+          request.clientAuth,
+          request.token.reveal(),
+          {
+            ...options({ loginUrl, signal, repeatable: true, normalise: introspected }),
+            additionalParameters: { token_type_hint: request.tokenType },
+          },
+        )
+        const { active, exp } = await oauth.processIntrospectionResponse(server, client, response)
+        return { active, ...(exp === undefined ? {} : { expiresAt: exp * 1_000 }) }
+      }),
+
+    revoke: (request) =>
+      translated(async () => {
+        const { loginUrl, signal } = request
+        requireAllowed(loginUrl)
+        try {
+          await oauth.revocationRequest(
+            serverAt(loginUrl),
+            { client_id: 'valetkey' },
+            noClientAuth,
+            request.token.reveal(),
+            options({ loginUrl, signal, repeatable: true, normalise: asItIs, isEmptyGood: true }),
+          )
+          return 'revoked'
+        } catch (error) {
+          if (GONE.has(refusalOf(error)?.error ?? '')) return 'unknown_token'
+          throw error
+        }
+      }),
+
+    probe: (request) => translated(() => probeToken(request, { outbound, hosts, now })),
+  }
+}
+
+function serverAt(loginUrl: string): oauth.AuthorizationServer {
+  return {
+    issuer: loginUrl,
+    token_endpoint: tokenUrl(loginUrl),
+    introspection_endpoint: `${loginUrl}/services/oauth2/introspect`,
+    revocation_endpoint: `${loginUrl}/services/oauth2/revoke`,
+  }
+}
+
+/** The last net: what a library throws about an answer is an answer that is no good. */
+async function translated<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof BrokerError) throw error
+    throw invalid('Salesforce answered something that OAuth does not know.', error)
+  }
+}
+
+function introspected(members: JsonObject): JsonObject {
+  const exp = Number(members.exp ?? Number.NaN)
+  return { active: members.active, ...(Number.isFinite(exp) && exp > 0 ? { exp } : {}) }
+}
+
+function asItIs(members: JsonObject): JsonObject {
+  return members
+}
+
+/** Every secret of a request in each form in which it was sent. */
+function secretsOf(form: URLSearchParams, authorization: string | undefined): string[] {
+  const pair = authorization?.replace(/^Basic /, '')
+  const basic = pair === undefined ? '' : Buffer.from(pair, 'base64').toString('utf8')
+  const secret = basic.slice(basic.indexOf(':') + 1)
+  return [
+    ...SECRET_MEMBERS.flatMap((member) => form.getAll(member)),
+    ...(pair === undefined ? [] : [pair, secret, unescaped(secret)]),
+  ]
+}
+
+/** Form decoding (RFC 6749, appendix B). */
+function unescaped(text: string): string {
+  return new URLSearchParams(`text=${text}`).get('text') ?? text
+}

@@ -1,0 +1,54 @@
+import { BlockList, isIP } from 'node:net'
+
+/** Which IP addresses are reachable on the public internet, after IANA's special-purpose registries. */
+export function isPublicAddress(address: string): boolean {
+  const family = isIP(address)
+  if (family === 4) return !SPECIAL.check(address, 'ipv4')
+  // A scoped address (fe80::1%eth0) is never a public one, and BlockList would not compare it.
+  if (family !== 6 || address.includes('%')) return false
+  if (NAT64.check(address, 'ipv6')) return isPublicAddress(embeddedIpv4(address))
+  return GLOBAL_UNICAST.check(address, 'ipv6') && !SPECIAL.check(address, 'ipv6')
+}
+
+const SPECIAL = new BlockList()
+for (const [network, prefix] of [
+  ['0.0.0.0', 8], // unspecified, "this network"
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10], // carrier-grade NAT
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16], // link-local, and the clouds' metadata services
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4], // multicast
+  ['240.0.0.0', 4], // reserved, and broadcast
+] as const) {
+  SPECIAL.addSubnet(network, prefix, 'ipv4')
+}
+for (const [network, prefix] of [
+  ['2001::', 23], // protocol assignments: Teredo, ORCHID, benchmarking
+  ['2001:db8::', 32],
+  ['2002::', 16], // 6to4 carries any IPv4 address
+  ['3fff::', 20],
+] as const) {
+  SPECIAL.addSubnet(network, prefix, 'ipv6')
+}
+
+/** Everything outside it is loopback, mapped IPv4, link-local, ULA, multicast or unassigned. */
+const GLOBAL_UNICAST = new BlockList()
+GLOBAL_UNICAST.addSubnet('2000::', 3, 'ipv6')
+
+/** What a cluster without IPv4 of its own sees for every IPv4 host (RFC 6052). */
+const NAT64 = new BlockList()
+NAT64.addSubnet('64:ff9b::', 96, 'ipv6')
+
+function embeddedIpv4(address: string): string {
+  const groups = new URL(`http://[${address}]`).hostname.slice(1, -1).split(':')
+  const [high, low] = groups.slice(-2).map((group) => Number.parseInt(group || '0', 16))
+  return [high, low].flatMap((group = 0) => [group >> 8, group & 0xff]).join('.')
+}
