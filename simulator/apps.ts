@@ -1,0 +1,193 @@
+import { X509Certificate } from 'node:crypto'
+import type { Clock } from './clock.ts'
+import { newConsumerKey, newConsumerSecret, type RecordIds } from './identifiers.ts'
+import type { Propagated, Propagation } from './propagation.ts'
+
+/** Connected apps and external client apps: their settings, and how their credentials are replaced. */
+export interface Apps {
+  add(app: NewApp): App
+  /** By any consumer key that it has or had, wherever that has spread. */
+  find(clientId: string): App | undefined
+  /** As `find`; throws if there is none. */
+  get(clientId: string): App
+  all(): readonly App[]
+  update(clientId: string, changes: AppChanges): App
+  /** Prepares a new secret (and, if asked, a new consumer key). It works only once it is rotated in. */
+  stage(clientId: string, options?: { readonly newKey?: boolean }): ConsumerPair
+  /** Makes the staged pair the current one. An external client app's old pair works for 30 more days. */
+  rotate(clientId: string): ConsumerPair
+}
+
+export interface App {
+  readonly id: string
+  readonly orgId: string
+  readonly name: string
+  readonly kind: 'external_client_app' | 'connected_app'
+  readonly createdAt: number
+  readonly configuration: Propagated<AppConfiguration>
+}
+
+export interface ConsumerPair {
+  readonly clientId: string
+  readonly clientSecret: string
+}
+
+interface PairWithEnd extends ConsumerPair {
+  /** Null: until it is replaced. */
+  readonly endsAt: number | null
+}
+
+export interface AppSettings {
+  /** PEM. Its expiry is not looked at, as Salesforce does not. */
+  readonly certificatePem: string | null
+  readonly clientCredentialsFlow: boolean
+  /** Whom the client credentials flow acts as. */
+  readonly runAsUsername: string | null
+  readonly scopes: readonly string[]
+  readonly permittedUsers: 'admin_approved' | 'self_authorize'
+  /** Who is assigned by profile or permission set (admin approved), or has approved by hand. */
+  readonly approvedUsernames: readonly string[]
+  /** `enforce` holds users to their login IP ranges. */
+  readonly ipPolicy: 'enforce' | 'relax'
+  readonly installed: boolean
+  readonly blocked: boolean
+  readonly pkceRequired: boolean
+  readonly secretRequiredForRefresh: boolean
+  readonly refreshTokenRotation: boolean
+  /** Null: a refresh token that is never idle too long. */
+  readonly refreshTokenIdleMs: number | null
+  readonly introspectAllTokens: boolean
+  readonly jwtAccessTokens: boolean
+  /** Overrides the org's time-out. */
+  readonly sessionTimeoutMs: number | null
+  /** False: its tokens are alive, but "not valid for use with the REST API". */
+  readonly restApiAllowed: boolean
+}
+
+export interface AppConfiguration extends AppSettings {
+  /** The current pair first, then those that still work. */
+  readonly pairs: readonly PairWithEnd[]
+}
+
+export type AppChanges = Partial<AppSettings>
+
+export interface NewApp extends AppChanges {
+  readonly orgId: string
+  readonly name?: string
+  readonly kind?: App['kind']
+}
+
+const OLD_PAIR_MS = 30 * 86_400_000
+const LONGEST_CERTIFICATE = 4_000
+
+export const DEFAULT_APP: AppSettings = {
+  certificatePem: null,
+  clientCredentialsFlow: false,
+  runAsUsername: null,
+  scopes: ['api'],
+  permittedUsers: 'admin_approved',
+  approvedUsernames: [],
+  ipPolicy: 'enforce',
+  installed: true,
+  blocked: false,
+  pkceRequired: false,
+  secretRequiredForRefresh: true,
+  refreshTokenRotation: false,
+  refreshTokenIdleMs: null,
+  introspectAllTokens: false,
+  jwtAccessTokens: false,
+  sessionTimeoutMs: null,
+  restApiAllowed: true,
+}
+
+export interface AppsDependencies {
+  readonly ids: RecordIds
+  readonly clock: Clock
+  readonly propagation: Propagation
+}
+
+export function createApps({ ids, clock, propagation }: AppsDependencies): Apps {
+  const byClientId = new Map<string, App>()
+  const staged = new Map<string, ConsumerPair>()
+
+  function get(clientId: string): App {
+    const app = byClientId.get(clientId)
+    if (app === undefined) throw new Error(`There is no app with the consumer key ${clientId}`)
+    return app
+  }
+
+  return {
+    add({ orgId, name = 'App', kind = 'external_client_app', ...changes }) {
+      assertCertificate(changes.certificatePem)
+      const pair = { clientId: newConsumerKey(), clientSecret: newConsumerSecret(), endsAt: null }
+      const configuration = propagation.begin<AppConfiguration>({
+        ...DEFAULT_APP,
+        ...changes,
+        pairs: [pair],
+      })
+      const app = { id: ids.next('0xI'), orgId, name, kind, createdAt: clock.now(), configuration }
+      byClientId.set(pair.clientId, app)
+      return app
+    },
+    find: (clientId) => byClientId.get(clientId),
+    get,
+    all: () => [...new Set(byClientId.values())],
+    update(clientId, changes) {
+      assertCertificate(changes.certificatePem)
+      const app = get(clientId)
+      app.configuration.set({ ...app.configuration.latest(), ...changes })
+      return app
+    },
+    stage(clientId, { newKey = false } = {}) {
+      const app = get(clientId)
+      const key = newKey ? newConsumerKey() : currentPair(app.configuration.latest()).clientId
+      const pair = { clientId: key, clientSecret: newConsumerSecret() }
+      staged.set(app.id, pair)
+      return pair
+    },
+    rotate(clientId) {
+      const app = get(clientId)
+      const next = staged.get(app.id)
+      if (next === undefined) throw new Error('Nothing is staged for this app')
+      staged.delete(app.id)
+      const configuration = app.configuration.latest()
+      const endsAt = clock.now() + OLD_PAIR_MS
+      const kept =
+        app.kind === 'connected_app'
+          ? []
+          : configuration.pairs.map((pair) => ({ ...pair, endsAt: pair.endsAt ?? endsAt }))
+      byClientId.set(next.clientId, app)
+      app.configuration.set({ ...configuration, pairs: [{ ...next, endsAt: null }, ...kept] })
+      return next
+    },
+  }
+}
+
+/** The pair that an operator would copy from the app's page today. */
+export function currentPair(configuration: AppConfiguration): ConsumerPair {
+  const [pair] = configuration.pairs
+  if (pair === undefined) throw new Error('An app has at least one consumer key')
+  return pair
+}
+
+/** The pairs of this consumer key that work at this time. */
+export function livePairs(
+  configuration: AppConfiguration,
+  clientId: string,
+  now: number,
+): readonly ConsumerPair[] {
+  return configuration.pairs.filter(
+    (pair) => pair.clientId === clientId && (pair.endsAt === null || now < pair.endsAt),
+  )
+}
+
+/** What the upload form refuses: text that is no certificate, or too long. */
+function assertCertificate(pem: string | null | undefined): void {
+  if (pem === null || pem === undefined) return
+  if (pem.length > LONGEST_CERTIFICATE) {
+    throw new Error(`A certificate may have at most ${LONGEST_CERTIFICATE} characters`)
+  }
+  if (new X509Certificate(pem).publicKey.asymmetricKeyType !== 'rsa') {
+    throw new Error('The certificate must be of an RSA key')
+  }
+}

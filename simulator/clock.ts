@@ -1,0 +1,16 @@
+/** The simulator's time: real time, plus what a test has added. Epoch milliseconds. */
+export interface Clock {
+  now(): number
+  /** Moves time forward (or back, if negative). */
+  advance(ms: number): void
+}
+
+export function createClock(realNow: () => number): Clock {
+  let offsetMs = 0
+  return {
+    now: () => realNow() + offsetMs,
+    advance(ms) {
+      offsetMs += ms
+    },
+  }
+}

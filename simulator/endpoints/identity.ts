@@ -1,0 +1,68 @@
+import { type Answer, jsonAnswer, textAnswer } from '../answer.ts'
+import { bearerToken, type Exchange } from '../exchange.ts'
+import type { Session } from '../sessions.ts'
+import type { World } from '../world.ts'
+
+/** Who a token is: `/services/oauth2/userinfo` and the identity URL `/id/ORG/USER`. */
+export function answerUserinfo(exchange: Exchange, world: World): Answer {
+  const session = liveSession(exchange, world)
+  if (session === undefined) return textAnswer(403, 'Bad_OAuth_Token')
+  const { org, user, identityUrl } = facts(session, exchange, world)
+  return jsonAnswer(200, {
+    sub: identityUrl,
+    user_id: user.id,
+    organization_id: org.id,
+    preferred_username: user.username,
+    name: user.username,
+    email: user.username,
+    email_verified: true,
+    zoneinfo: 'GMT',
+    active: user.state === 'active',
+    is_salesforce_integration_user: true,
+    urls: urlsOf(exchange.origins.myDomain(org)),
+  })
+}
+
+export function answerIdentity(exchange: Exchange, world: World): Answer {
+  if (bearerToken(exchange) === undefined) return textAnswer(404, 'Missing_OAuth_Token')
+  const session = liveSession(exchange, world)
+  if (session === undefined) return textAnswer(403, 'Bad_OAuth_Token')
+  const [, , orgId, userId] = exchange.path.split('/')
+  if (session.orgId !== orgId || session.userId !== userId) return textAnswer(404, 'Bad_Id')
+  const { org, user, identityUrl } = facts(session, exchange, world)
+  return jsonAnswer(200, {
+    id: identityUrl,
+    asserted_user: true,
+    user_id: user.id,
+    organization_id: org.id,
+    username: user.username,
+    nick_name: user.username,
+    display_name: user.username,
+    email: user.username,
+    active: user.state === 'active',
+    user_type: 'STANDARD',
+    urls: urlsOf(exchange.origins.myDomain(org)),
+  })
+}
+
+/** The session of the token that was sent; to ask who it is does use it. */
+function liveSession(exchange: Exchange, world: World): Session | undefined {
+  const token = bearerToken(exchange) ?? ''
+  world.sessions.touch(token)
+  return world.sessions.find(token)
+}
+
+function facts({ orgId, userId }: Session, { identify, origins }: Exchange, world: World) {
+  const org = world.directory.org(orgId)
+  const user = world.directory.user(userId)
+  identify({ orgId, userId, username: user.username })
+  return { org, user, identityUrl: `${origins.loginOf(org)}/id/${org.id}/${user.id}` }
+}
+
+function urlsOf(instanceUrl: string) {
+  return {
+    rest: `${instanceUrl}/services/data/v{version}/`,
+    sobjects: `${instanceUrl}/services/data/v{version}/sobjects/`,
+    query: `${instanceUrl}/services/data/v{version}/query/`,
+  }
+}

@@ -1,0 +1,36 @@
+import type { Answer } from '../answer.ts'
+import type { Exchange } from '../exchange.ts'
+import type { EndpointName } from '../faults.ts'
+import type { World } from '../world.ts'
+import { answerDiscovery, answerKeys } from './discovery.ts'
+import { answerIdentity, answerUserinfo } from './identity.ts'
+import { answerIntrospect } from './introspect.ts'
+import { answerRest } from './rest-api.ts'
+import { answerRevoke } from './revoke.ts'
+import { answerToken } from './token.ts'
+
+/** One place of Salesforce that answers. To add one, write its file and list it here. */
+export interface Endpoint {
+  readonly name: EndpointName
+  readonly path: RegExp
+  readonly answer: (exchange: Exchange, world: World) => Answer | Promise<Answer>
+}
+
+export const ENDPOINTS: readonly Endpoint[] = [
+  { name: 'token', path: /^(?:\/[\w-]+)?\/services\/oauth2\/token$/, answer: answerToken },
+  {
+    name: 'introspect',
+    path: /^(?:\/[\w-]+)?\/services\/oauth2\/introspect$/,
+    answer: answerIntrospect,
+  },
+  { name: 'revoke', path: /^(?:\/[\w-]+)?\/services\/oauth2\/revoke$/, answer: answerRevoke },
+  { name: 'userinfo', path: /^(?:\/[\w-]+)?\/services\/oauth2\/userinfo$/, answer: answerUserinfo },
+  { name: 'keys', path: /^\/id\/keys$/, answer: answerKeys },
+  { name: 'identity', path: /^\/id\/\w+\/\w+$/, answer: answerIdentity },
+  {
+    name: 'discovery',
+    path: /^\/\.well-known\/(?:openid-configuration|oauth-authorization-server)$/,
+    answer: answerDiscovery,
+  },
+  { name: 'rest', path: /^\/services\/data(?:\/|$)/, answer: answerRest },
+]

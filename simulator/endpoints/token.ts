@@ -1,0 +1,123 @@
+import { createHmac } from 'node:crypto'
+import { type Answer, formAnswer, jsonAnswer, xmlAnswer } from '../answer.ts'
+import { currentPair } from '../apps.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Granted } from '../grants/grant.ts'
+import { GRANTS } from '../grants/index.ts'
+import { newAccessToken } from '../identifiers.ts'
+import { REFUSALS, type RefusalName, Refused } from '../refusals.ts'
+import { expiresAt, type Session } from '../sessions.ts'
+import type { World } from '../world.ts'
+
+/** `POST /services/oauth2/token`: finds the grant, opens the session, and writes Login History. */
+export async function answerToken(exchange: Exchange, world: World): Promise<Answer> {
+  try {
+    const granted = await grantToken(exchange, world)
+    const session = openSession(granted, exchange, world)
+    recordLogin(exchange, world, 'Success')
+    return inFormat(exchange, 200, success(granted, session, exchange, world))
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error
+    recordLogin(exchange, world, REFUSALS[error.refusal].loginStatus)
+    return inFormat(exchange, 400, errorMembers(error.refusal))
+  }
+}
+
+export function errorMembers(refusal: RefusalName): Readonly<Record<string, string>> {
+  const { error, errorDescription } = REFUSALS[refusal]
+  return { error, error_description: errorDescription }
+}
+
+async function grantToken(exchange: Exchange, world: World): Promise<Granted> {
+  if (exchange.method !== 'POST') throw new Refused('post_required')
+  const type = exchange.form?.get('grant_type')
+  const grant = GRANTS.find((one) => one.type === type)
+  if (grant === undefined) throw new Refused('grant_not_supported')
+  exchange.identify({ grant: grant.type })
+  if (exchange.form?.has('scope') && !grant.takesScope) throw new Refused('scope_not_supported')
+  return grant.grant(exchange, world)
+}
+
+function openSession(granted: Granted, exchange: Exchange, world: World): Session {
+  const { client, user, scopes, familyId } = granted
+  const { app, org, clientId, configuration } = client
+  const timeoutMs = configuration.sessionTimeoutMs ?? world.settings().sessionTimeoutMs
+  const issuedAt = world.clock.now()
+  const jwt = () =>
+    world.tokenKeys.newJwt({
+      ...{ org, user, app, clientId, scopes, issuedAt },
+      myDomain: exchange.origins.myDomain(org),
+      expiresAt: issuedAt + timeoutMs,
+    })
+  return world.sessions.open({
+    ...{ org, user, app, clientId, scopes, timeoutMs },
+    ...(familyId === undefined ? {} : { familyId }),
+    newToken: configuration.jwtAccessTokens ? jwt : () => newAccessToken(org.id),
+    slides: !configuration.jwtAccessTokens,
+  })
+}
+
+function success(granted: Granted, session: Session, exchange: Exchange, world: World) {
+  const { client, user, scopes, signed, refreshToken } = granted
+  const { expiresIn, apiInstanceUrl, communityFields } = world.settings()
+  const now = world.clock.now()
+  const { origins, role } = exchange
+  const id = `${origins.loginOf(client.org)}/id/${client.org.id}/${user.id}`
+  const leftSeconds = Math.floor((expiresAt(session) - now) / 1000)
+  const site = origins.site(client.org)
+  const community = { url: site, id: `0DB${client.org.id.slice(3)}` }
+  return {
+    access_token: session.token,
+    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+    ...(signed ? signatureOf(id, String(now), currentPair(client.configuration).clientSecret) : {}),
+    scope: scopes.join(' '),
+    instance_url: origins.myDomain(client.org),
+    id,
+    token_type: 'Bearer',
+    ...(expiresIn === 'absent'
+      ? {}
+      : { expires_in: expiresIn === 'session' ? leftSeconds : expiresIn }),
+    ...(apiInstanceUrl === null ? {} : { api_instance_url: apiInstanceUrl }),
+    ...(communityFields || role.kind === 'site'
+      ? {
+          sfdc_community_url: community.url,
+          sfdc_community_id: community.id,
+          sfdc_site_url: community.url,
+          sfdc_site_id: community.id,
+        }
+      : {}),
+  }
+}
+
+/** Covers the identity URL and the time, neither the token nor the instance. */
+function signatureOf(id: string, issuedAt: string, clientSecret: string) {
+  const signature = createHmac('sha256', clientSecret)
+    .update(id + issuedAt)
+    .digest('base64')
+  return { signature, issued_at: issuedAt }
+}
+
+function recordLogin(exchange: Exchange, world: World, status: string): void {
+  const { orgId, userId, username, app } = exchange.identified()
+  if (orgId === undefined || userId === undefined || username === undefined) return
+  const { remoteAddress: sourceIp } = exchange
+  world.logins.record({ orgId, userId, username, application: app ?? '', sourceIp, status })
+}
+
+/** JSON unless `format`, or else `Accept`, asks for something else. */
+function inFormat(
+  { form, headers }: Exchange,
+  status: number,
+  members: Readonly<Record<string, string | number>>,
+): Answer {
+  const accepted = headers.accept ?? ''
+  const format = form?.get('format')
+  if (format === 'urlencoded' || (!format && accepted === 'application/x-www-form-urlencoded')) {
+    const texts = Object.entries(members).map(([name, value]) => [name, String(value)])
+    return formAnswer(status, Object.fromEntries(texts))
+  }
+  if (format === 'xml' || (!format && accepted === 'application/xml')) {
+    return xmlAnswer(status, members)
+  }
+  return jsonAnswer(status, members)
+}

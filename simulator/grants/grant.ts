@@ -1,0 +1,34 @@
+import type { Client } from '../client.ts'
+import type { Exchange } from '../exchange.ts'
+import type { User } from '../orgs.ts'
+import type { World } from '../world.ts'
+
+/** One `grant_type`. To add one, write its file and list it in `grants/index.ts`. */
+export interface Grant {
+  /** The `grant_type` parameter. */
+  readonly type: string
+  /** Whether the request may name scopes. */
+  readonly takesScope: boolean
+  /** Checks everything, and says what to issue. Throws `Refused`. */
+  grant(exchange: Exchange, world: World): Granted | Promise<Granted>
+}
+
+export interface Granted {
+  readonly client: Client
+  readonly user: User
+  readonly scopes: readonly string[]
+  /** Whether the answer has `issued_at` and `signature`. */
+  readonly signed: boolean
+  /** The refresh token's family, whose sessions are its own. */
+  readonly familyId?: string
+  /** A new refresh token, to be put in the answer. */
+  readonly refreshToken?: string
+}
+
+/** The scopes without those in the second list. */
+export function scopesWithout(
+  scopes: readonly string[],
+  unwanted: readonly string[],
+): readonly string[] {
+  return scopes.filter((scope) => !unwanted.includes(scope))
+}

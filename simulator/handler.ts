@@ -1,0 +1,189 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Answer, htmlAnswer, textAnswer } from './answer.ts'
+import { deliver, spoil } from './delivery.ts'
+import { ENDPOINTS, type Endpoint } from './endpoints/index.ts'
+import { type Exchange, type Identified, readForm } from './exchange.ts'
+import { isWait, type TakenFault } from './faults.ts'
+import { originsAs, roleOf, splitAuthority } from './hosts.ts'
+import type { Outcome } from './request-log.ts'
+import type { World } from './world.ts'
+
+/** One request from its first byte to its last: read, logged, befallen by faults, answered. */
+export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+/** Answers paths of its own, and leaves the rest. */
+export type ControlHandler = (method: string, path: string, body: string) => Answer | undefined
+
+const LONGEST_BODY = 1_048_576
+
+const NOT_FOUND: Endpoint = {
+  name: 'unknown',
+  path: /^/,
+  answer: () => htmlAnswer(404, 'URL No Longer Exists'),
+}
+
+export interface HandlerDependencies {
+  readonly world: World
+  readonly scheme: 'http' | 'https'
+  readonly control: ControlHandler
+}
+
+export function createHandler({ world, scheme, control }: HandlerDependencies): Handler {
+  return async (request, response) => {
+    response.sendDate = false
+    response.setHeader('date', new Date(world.clock.now()).toUTCString())
+    try {
+      const body = await readBody(request)
+      const url = new URL(`${scheme}://simulator${request.url ?? '/'}`)
+      const controlled = control(request.method ?? 'GET', url.pathname, body.toString('utf8'))
+      if (controlled !== undefined) return deliver(controlled, response)
+      await exchangeWith(request, response, url, body)
+    } catch (error) {
+      // A requester that left, or a simulator that stops, is owed no answer; a defect is shown.
+      if (world.stopped.aborted || request.socket.destroyed) return
+      if (response.headersSent) response.destroy()
+      else deliver(textAnswer(500, `The simulator failed: ${stackOf(error)}`), response)
+    }
+  }
+
+  async function exchangeWith(
+    request: IncomingMessage,
+    response: ServerResponse,
+    url: URL,
+    body: Buffer,
+  ): Promise<void> {
+    const authority = request.headers.host ?? ''
+    const role = roleOf(splitAuthority(authority).host, world.directory.orgs())
+    const found = ENDPOINTS.find(({ path }) => path.test(url.pathname))
+    const endpoint = role === undefined ? NOT_FOUND : (found ?? NOT_FOUND)
+    const headers = headersOf(request)
+    const form = await readForm(headers['content-type'], body)
+    let identified: Identified = {}
+    const exchange: Exchange = {
+      method: request.method ?? 'GET',
+      authority,
+      path: url.pathname,
+      query: url.searchParams,
+      headers,
+      remoteAddress: request.socket.remoteAddress ?? '',
+      form,
+      role: role ?? { kind: 'login' },
+      origins: originsAs(scheme, authority),
+      node: world.propagation.pickNode(),
+      identify(who) {
+        identified = { ...identified, ...who }
+      },
+      identified: () => identified,
+      onDelivered: (action) => void response.once('close', action),
+    }
+    const close = world.log.open({
+      at: world.clock.now(),
+      endpoint: endpoint.name,
+      method: exchange.method,
+      scheme,
+      host: authority,
+      path: url.pathname,
+      query: Object.fromEntries(url.searchParams),
+      headers,
+      form: form === undefined ? undefined : Object.fromEntries(form),
+      node: exchange.node,
+    })
+    const clientId = claimedClientId(exchange)
+    if (clientId !== undefined) exchange.identify({ clientId })
+    const faults = world.faults.take(endpoint.name, clientId)
+    await answer(endpoint, exchange, response, faults, (outcome) => close({ identified, outcome }))
+  }
+
+  async function answer(
+    endpoint: Endpoint,
+    exchange: Exchange,
+    response: ServerResponse,
+    faults: readonly TakenFault[],
+    close: (outcome: Outcome) => void,
+  ): Promise<void> {
+    const kinds = faults.map(({ rule }) => rule.kind)
+    const spoiler = faults.find(({ rule }) => !isWait(rule))
+    const spoiled = spoiler === undefined ? undefined : spoil(spoiler.rule)
+    const isHandled =
+      spoiled === undefined || spoiled.needsAnswer || spoiler?.rule.afterCommit === true
+
+    await waitOut(faults.filter(({ rule }) => !rule.afterCommit))
+    const real = isHandled ? await endpoint.answer(exchange, world) : undefined
+    const sent = real ?? spoiled?.instead
+    // Noted before it is sent: who has the answer finds it in the log.
+    close({
+      handled: isHandled,
+      status: sent?.status ?? null,
+      ...errorOf(sent),
+      faults: kinds,
+    })
+    await waitOut(faults.filter(({ rule }) => rule.afterCommit))
+    if (spoiled !== undefined) await spoiled.deliver(real, response)
+    else if (real !== undefined) deliver(real, response)
+  }
+
+  async function waitOut(faults: readonly TakenFault[]): Promise<void> {
+    for (const { rule, held } of faults) {
+      if (rule.kind === 'delay') await sleep(rule.ms, undefined, { signal: world.stopped })
+      if (rule.kind === 'hold') await held()
+    }
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > LONGEST_BODY) throw new Error(`A body over ${LONGEST_BODY} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function headersOf({ headers }: IncomingMessage): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, [value ?? ''].flat().join(', ')]),
+  )
+}
+
+/** Whom the request says that it comes from, unproven: for faults that befall one app alone. */
+function claimedClientId({ form, headers }: Exchange): string | undefined {
+  const basic = /^Basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+  if (basic !== undefined) return Buffer.from(basic, 'base64').toString('utf8').split(':', 1)[0]
+  const payload = (form?.get('assertion') ?? form?.get('client_assertion'))?.split('.')[1]
+  return form?.get('client_id') ?? issuerOf(payload)
+}
+
+function issuerOf(payload: string | undefined): string | undefined {
+  const text = Buffer.from(payload ?? '', 'base64url').toString('utf8')
+  return /"iss"\s*:\s*"([^"]+)"/.exec(text)?.[1]
+}
+
+function errorOf(answer: Answer | undefined): Pick<Outcome, 'error' | 'errorDescription'> {
+  const isJson = answer?.headers['content-type']?.startsWith('application/json') ?? false
+  const members = isJson
+    ? parse(answer?.body)
+    : Object.fromEntries(new URLSearchParams(answer?.body))
+  const { error, error_description: description } = members
+  return {
+    error: typeof error === 'string' ? error : null,
+    errorDescription: typeof description === 'string' ? description : null,
+  }
+}
+
+/** Members of an answer that may be spoiled. */
+function parse(body: string | undefined): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(body ?? '')
+    return Object(value) as Record<string, unknown>
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,140 @@
+import type { App } from './apps.ts'
+import type { Clock } from './clock.ts'
+import type { Org, User } from './orgs.ts'
+import type { Settings } from './settings.ts'
+
+/**
+ * The sessions behind access tokens. The same user, app and scopes get the same token while their
+ * session lives; use slides it; idleness, revocation or a deactivated user ends it.
+ */
+export interface Sessions {
+  /** The live session of this user, app and scopes, or a new one. */
+  open(request: SessionRequest): Session
+  /** The live session of a token. */
+  find(token: string): Session | undefined
+  /** Notes a use of the session. */
+  touch(token: string): void
+  end(token: string): void
+  /** Ends every session that the question picks; says how many lived. */
+  endWhere(picks: (session: Session) => boolean): number
+  live(): readonly Session[]
+}
+
+export interface SessionRequest {
+  readonly org: Org
+  readonly user: User
+  readonly app: App
+  readonly clientId: string
+  readonly scopes: readonly string[]
+  readonly timeoutMs: number
+  /** Sessions of a refresh token belong to its family, and are never shared. */
+  readonly familyId?: string
+  /** Makes the token's text; opaque or a JWT. */
+  readonly newToken: () => string
+  /** A JWT's `exp` is fixed: such a session does not slide. */
+  readonly slides: boolean
+}
+
+export interface Session {
+  readonly token: string
+  readonly orgId: string
+  readonly userId: string
+  readonly appId: string
+  readonly clientId: string
+  readonly scopes: readonly string[]
+  readonly familyId: string | undefined
+  readonly createdAt: number
+  /** When its last use was written down. */
+  readonly touchedAt: number
+  readonly timeoutMs: number
+  readonly slides: boolean
+  /** What a repeat of the same request is recognised by. */
+  readonly key: string
+}
+
+export interface SessionsDependencies {
+  readonly clock: Clock
+  readonly settings: () => Settings
+  /** Whether a session's user and org are still active. */
+  readonly isEntitled: (session: Session) => boolean
+}
+
+export function createSessions({ clock, settings, isEntitled }: SessionsDependencies): Sessions {
+  const byToken = new Map<string, Session>()
+  const byKey = new Map<string, Session>()
+
+  function remove(session: Session): void {
+    byToken.delete(session.token)
+    if (byKey.get(session.key)?.token === session.token) byKey.delete(session.key)
+  }
+
+  function put(session: Session): void {
+    byToken.set(session.token, session)
+    byKey.set(session.key, session)
+  }
+
+  function live(session: Session | undefined): Session | undefined {
+    if (session === undefined) return undefined
+    if (clock.now() >= expiresAt(session)) {
+      remove(session)
+      return undefined
+    }
+    return isEntitled(session) ? session : undefined
+  }
+
+  return {
+    open({ org, user, app, clientId, scopes, timeoutMs, familyId, newToken, slides }) {
+      const now = clock.now()
+      const key = JSON.stringify([org.id, user.id, app.id, [...scopes].sort(), familyId ?? null])
+      const existing = familyId === undefined ? live(byKey.get(key)) : undefined
+      if (existing !== undefined) {
+        const session = settings().mintSlides ? touched(existing, now, settings()) : existing
+        put(session)
+        return session
+      }
+      const session: Session = {
+        token: newToken(),
+        orgId: org.id,
+        userId: user.id,
+        appId: app.id,
+        clientId,
+        scopes,
+        familyId,
+        createdAt: now,
+        touchedAt: now,
+        timeoutMs,
+        slides,
+        key,
+      }
+      put(session)
+      return session
+    },
+    find: (token) => live(byToken.get(token)),
+    touch(token) {
+      const session = live(byToken.get(token))
+      if (session !== undefined) put(touched(session, clock.now(), settings()))
+    },
+    end(token) {
+      const session = byToken.get(token)
+      if (session !== undefined) remove(session)
+    },
+    endWhere(picks) {
+      const ended = [...byToken.values()].filter(
+        (session) => live(session) !== undefined && picks(session),
+      )
+      for (const session of ended) remove(session)
+      return ended.length
+    },
+    live: () => [...byToken.values()].filter((session) => live(session) !== undefined),
+  }
+}
+
+export function expiresAt(session: Session): number {
+  return session.touchedAt + session.timeoutMs
+}
+
+function touched(session: Session, now: number, { halfLifeTouch }: Settings): Session {
+  if (!session.slides) return session
+  const isTooSoon = halfLifeTouch && now - session.touchedAt < session.timeoutMs / 2
+  return isTooSoon ? session : { ...session, touchedAt: now }
+}

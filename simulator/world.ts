@@ -1,0 +1,77 @@
+import { type Apps, createApps } from './apps.ts'
+import { type Clock, createClock } from './clock.ts'
+import { createFaults, type Faults } from './faults.ts'
+import { createRecordIds } from './identifiers.ts'
+import { createLoginHistory, type LoginHistory } from './login-history.ts'
+import { createDirectory, type Directory } from './orgs.ts'
+import { createPropagation, type Propagation } from './propagation.ts'
+import { createRandom } from './random.ts'
+import { createRefreshTokens, type RefreshTokens } from './refresh-tokens.ts'
+import { createRequestLog, type RequestLog } from './request-log.ts'
+import { createSessions, type Sessions } from './sessions.ts'
+import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
+import { createTokenKeys, type TokenKeys } from './token-keys.ts'
+
+/** All that the simulated Salesforce knows: every endpoint and grant is a function of it. */
+export interface World {
+  readonly clock: Clock
+  readonly settings: () => Settings
+  readonly configure: (changes: Partial<Settings>) => Settings
+  readonly propagation: Propagation
+  readonly directory: Directory
+  readonly apps: Apps
+  readonly sessions: Sessions
+  readonly refreshTokens: RefreshTokens
+  readonly tokenKeys: TokenKeys
+  readonly logins: LoginHistory
+  readonly faults: Faults
+  readonly log: RequestLog
+  /** `jti`s in use, by app id and `jti`, with the time at which each is forgotten. */
+  readonly usedAssertionIds: Map<string, number>
+  /** Aborted when the simulator stops: nothing may wait beyond. */
+  readonly stopped: AbortSignal
+}
+
+export interface WorldDependencies {
+  readonly realNow: () => number
+  readonly seed: number
+  readonly settings: Partial<Settings>
+  readonly stopped: AbortSignal
+}
+
+export function createWorld(dependencies: WorldDependencies): World {
+  let current: Settings = { ...DEFAULT_SETTINGS, ...dependencies.settings }
+  const settings = () => current
+  const clock = createClock(dependencies.realNow)
+  const ids = createRecordIds()
+  const directory = createDirectory(ids)
+  const propagation = createPropagation({
+    clock,
+    settings,
+    random: createRandom(dependencies.seed),
+  })
+  return {
+    clock,
+    settings,
+    configure(changes) {
+      current = { ...current, ...changes }
+      return current
+    },
+    propagation,
+    directory,
+    apps: createApps({ ids, clock, propagation }),
+    sessions: createSessions({
+      clock,
+      settings,
+      isEntitled: ({ orgId, userId }) =>
+        directory.org(orgId).active && directory.user(userId).state === 'active',
+    }),
+    refreshTokens: createRefreshTokens({ clock, settings }),
+    tokenKeys: createTokenKeys(),
+    logins: createLoginHistory({ clock, settings }),
+    faults: createFaults(),
+    log: createRequestLog(),
+    usedAssertionIds: new Map(),
+    stopped: dependencies.stopped,
+  }
+}
