@@ -1,0 +1,126 @@
+/** The configuration of the process: settings from the environment, checked all at once, frozen. */
+import { ConfigError } from './config/config-error.ts'
+import type { Reading } from './config/reader.ts'
+import { SETTINGS, type Setting, type SettingName, type Settings } from './config/setting.ts'
+import { isServiceLink, unknownVariables } from './config/variable-name.ts'
+
+export { ConfigError } from './config/config-error.ts'
+export { renderConfigurationDocs } from './config/documentation.ts'
+
+export type Config = Settings
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+export interface ConfigFiles {
+  /** The text of a file that a `_FILE` variable names. Throws where it cannot be read. */
+  readFile(path: string): string
+  /** Whether the configuration file gives a caller `api-keys:write`, so that no admin key is needed. Default: no. */
+  makesApiKeys?(path: string): boolean
+}
+
+/**
+ * Reads every setting. An empty variable counts as unset. Throws {@link ConfigError} with every
+ * mistake: of single settings, of settings that do not go together, and of `VALETKEY_` variables
+ * that are no setting.
+ */
+export function readConfig(env: Environment, files: ConfigFiles): Config {
+  const mistakes: string[] = []
+  const given = new Set<SettingName>()
+  const values: Partial<Record<SettingName, unknown>> = {}
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const setting: Setting<unknown> = SETTINGS[name]
+    const found = find(setting, env, files)
+    if (found !== undefined) given.add(name)
+    const reading = found ?? { value: setting.unset }
+    if ('mistakes' in reading) mistakes.push(...reading.mistakes)
+    const value = 'value' in reading ? reading.value : setting.unset
+    values[name] = Array.isArray(value) ? Object.freeze(value) : value
+  }
+  const config = Object.freeze(values as Config)
+  mistakes.push(...conflicts(config, given, files), ...unknownVariables(env))
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  return config
+}
+
+/** The reading of a setting that is given, each mistake with the variable before it. */
+function find<Value>(
+  { variable, secret, alias, read }: Setting<Value>,
+  env: Environment,
+  files: ConfigFiles,
+): Reading<Value> | undefined {
+  const direct = env[variable] || (alias === undefined ? undefined : env[alias]) || undefined
+  const twin = secret ? `${variable}_FILE` : undefined
+  const path = (twin === undefined ? undefined : env[twin]) || undefined
+  if (twin === undefined || path === undefined) {
+    if (direct === undefined) return undefined
+    if (variable === SETTINGS.port.variable && isServiceLink(variable, direct)) {
+      const cure = 'set it to a number, or enableServiceLinks to false in the pod'
+      return { mistakes: [`${variable}: comes from a Kubernetes Service of this name; ${cure}`] }
+    }
+    return prefixed(variable, read(direct))
+  }
+  if (direct !== undefined) return { mistakes: [`${variable}: is given, and so is ${twin}`] }
+  const text = contentOf(path, files)
+  if (typeof text !== 'string') return { mistakes: [`${twin}: cannot be read (${text.code})`] }
+  if (text === '') return { mistakes: [`${twin}: the file is empty`] }
+  return prefixed(twin, read(text))
+}
+
+function prefixed<Value>(variable: string, reading: Reading<Value>): Reading<Value> {
+  if ('value' in reading) return reading
+  return { mistakes: reading.mistakes.map((mistake) => `${variable}: ${mistake}`) }
+}
+
+/** Without the line breaks at its end; or the code of the failure, for the path may be a secret in the wrong place. */
+function contentOf(path: string, files: ConfigFiles): string | { readonly code: string } {
+  try {
+    return files.readFile(path).replace(/[\r\n]+$/, '')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    return { code: typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : 'unknown' }
+  }
+}
+
+/** What is wrong with settings that are each right by themselves. */
+function conflicts(
+  config: Config,
+  given: ReadonlySet<SettingName>,
+  files: ConfigFiles,
+): readonly string[] {
+  const name = (setting: SettingName) => SETTINGS[setting].variable
+  const needs = (setting: SettingName, other: SettingName) =>
+    given.has(setting) && !given.has(other) ? [`${name(setting)}: needs ${name(other)}`] : []
+  const scheme = config.redisUrl?.reveal().split('://')[0] ?? ''
+  const found = [
+    ...needs('tlsCertFile', 'tlsKeyFile'),
+    ...needs('tlsKeyFile', 'tlsCertFile'),
+    ...needs('tlsClientCaFile', 'tlsCertFile'),
+    ...needs('webhookUrl', 'webhookSecret'),
+    ...needs('webhookSecret', 'webhookUrl'),
+    ...needs('redisCaFile', 'redisUrl'),
+    ...needs('redisSentinelPassword', 'redisUrl'),
+  ]
+  if (config.metricsPort !== 0 && config.metricsPort === config.port) {
+    found.push(`${name('metricsPort')}: is the port of the API`)
+  }
+  if (given.has('redisUrl') && !given.has('keyring')) {
+    found.push(
+      `${name('keyring')}: is required with ${name('redisUrl')}; valetkey keygen makes one`,
+    )
+  }
+  const { configFile } = config
+  const canMakeKeys =
+    given.has('adminKeys') ||
+    (configFile !== undefined && (files.makesApiKeys?.(configFile) ?? false))
+  if (given.has('redisUrl') && !canMakeKeys) {
+    const unless = `unless a caller of ${name('configFile')} has api-keys:write`
+    found.push(`${name('adminKeys')}: is required with ${name('redisUrl')} ${unless}`)
+  }
+  if (scheme !== '' && given.has('redisCaFile') && !scheme.startsWith('rediss')) {
+    found.push(`${name('redisCaFile')}: needs a rediss URL: this one has no TLS`)
+  }
+  if (scheme !== '' && given.has('redisSentinelPassword') && !scheme.endsWith('+sentinel')) {
+    found.push(`${name('redisSentinelPassword')}: needs a Sentinel URL`)
+  }
+  return found
+}

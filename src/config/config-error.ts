@@ -1,0 +1,14 @@
+/** All that is wrong with the settings, at once. Never the value of a secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  /** One sentence each, beginning with the variable or the file. */
+  readonly mistakes: readonly string[]
+
+  constructor(mistakes: readonly string[], options?: ErrorOptions) {
+    super(
+      `The configuration is not valid:\n${mistakes.map((one) => `  ${one}`).join('\n')}`,
+      options,
+    )
+    this.mistakes = mistakes
+  }
+}

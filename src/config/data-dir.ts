@@ -1,0 +1,132 @@
+/** What the embedded store's folder holds beside the data: the keyring and the admin key, made where no setting gives them. */
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { copyFile, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { generateKeyring } from '../crypto/keyring.ts'
+import { Secret } from '../crypto/secret.ts'
+import { ConfigError } from './config-error.ts'
+import { type Reader, adminKeys as readAdminKeys, keyring as readKeyring } from './reader.ts'
+
+export interface DataDirKeys {
+  /** The setting's, or the file's. */
+  readonly keyring: Secret
+  readonly adminKeys: readonly Secret[]
+  /** Where the admin key is to be read, if it is not a setting. The path may be printed, the key never. */
+  readonly adminKeyPath: string | undefined
+  /** What others on this machine may read. One sentence each, for the log. */
+  readonly warnings: readonly string[]
+}
+
+export interface DataDirSettings {
+  readonly dataDir: string
+  readonly keyring: Secret | undefined
+  readonly adminKeys: readonly Secret[]
+}
+
+const FOLDER_MODE = 0o700
+const FILE_MODE = 0o600
+const OTHERS = 0o077
+/** 43 characters in base64url. */
+const ADMIN_KEY_BYTES = 32
+/** What file systems without hard links answer. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
+
+/**
+ * Makes the folder (mode 0700), and in it `keyring` and `admin.key` (mode 0600) where the settings
+ * give none. Processes that start at once agree on one content. Throws `ConfigError`.
+ */
+export async function prepareDataDir(
+  { dataDir, keyring, adminKeys }: DataDirSettings,
+  { now }: { readonly now: () => number },
+): Promise<DataDirKeys> {
+  const warnings: string[] = []
+  const kept = async <Value>(name: string, read: Reader<Value>, make: () => Secret) => {
+    const path = join(dataDir, name)
+    const text = await readOrMake(path, make)
+    const { mode } = await stat(path)
+    if ((mode & OTHERS) !== 0) warnings.push(`${path} can be read by others: chmod 600`)
+    const reading = read(text.replace(/[\r\n]+$/, ''))
+    if ('value' in reading) return { path, value: reading.value }
+    throw new ConfigError(reading.mistakes.map((mistake) => `${path}: ${mistake}`))
+  }
+  try {
+    await mkdir(dataDir, { recursive: true, mode: FOLDER_MODE })
+    const { mode } = await stat(dataDir)
+    if ((mode & OTHERS) !== 0) warnings.push(`${dataDir} can be read by others: chmod 700`)
+    const ring = keyring ?? (await kept('keyring', readKeyring, () => generateKeyring(now()))).value
+    if (adminKeys.length > 0) {
+      return { keyring: ring, adminKeys, adminKeyPath: undefined, warnings }
+    }
+    const admin = await kept('admin.key', readAdminKeys, newAdminKey)
+    return { keyring: ring, adminKeys: admin.value, adminKeyPath: admin.path, warnings }
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause
+    const why = codeOf(cause) ?? 'unknown'
+    throw new ConfigError([`VALETKEY_DATA_DIR: ${dataDir} cannot be used (${why})`], { cause })
+  }
+}
+
+const newAdminKey = () => new Secret(randomBytes(ADMIN_KEY_BYTES).toString('base64url'))
+
+/** The content of the file; where there is none, it appears whole and on disk, or not at all. */
+async function readOrMake(path: string, make: () => Secret): Promise<string> {
+  const former = await readIfThere(path)
+  if (former !== undefined) return former
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    await writeDurably(draft, `${make().reveal()}\n`)
+    await publish(draft, path)
+  } finally {
+    await rm(draft, { force: true })
+  }
+  await syncFolder(join(path, '..'))
+  return readFile(path, 'utf8')
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', FILE_MODE)
+  try {
+    await file.chmod(FILE_MODE)
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Gives the draft its name unless the name is taken: then another process was first, and its content holds. */
+async function publish(draft: string, path: string): Promise<void> {
+  try {
+    await link(draft, path).catch((error: unknown) => {
+      if (!NO_LINKS.includes(codeOf(error) ?? '')) throw error
+      return copyFile(draft, path, constants.COPYFILE_EXCL)
+    })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  }
+}
+
+/** So that the names survive a power cut as well. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : undefined
+}

@@ -1,0 +1,29 @@
+/** `docs/configuration.md`, from the table of settings. */
+import { SETTINGS, type Setting } from './setting.ts'
+
+const HEAD = `# Configuration
+
+<!-- Generated from src/config/setting.ts by \`npm run generate\`; a test compares it. -->
+
+Settings are environment variables. Every mistake is reported at once, and the process exits with
+status 78 before it listens. An empty variable counts as unset; lists are comma-separated; a
+\`VALETKEY_\` variable that is not in this table is a mistake, so that a misspelt one is noticed.
+
+| variable | default | meaning |
+|---|---|---|
+`
+
+const TAIL = `
+A variable with ¹ holds a secret. It has a twin with \`_FILE\` (\`VALETKEY_KEYRING_FILE\`, …) that names
+a file instead; line breaks at the end of the file do not count, and giving both is a mistake.
+Secrets are never printed: neither in mistakes, nor in logs, nor by anything that prints the
+configuration.
+`
+
+export function renderConfigurationDocs(): string {
+  const rows = Object.values<Setting<unknown>>(SETTINGS).map(
+    ({ variable, secret, fallback, otherwise, meaning }) =>
+      `| \`${variable}\`${secret ? '¹' : ''} | ${fallback === undefined ? otherwise : `\`${fallback}\``} | ${meaning} |\n`,
+  )
+  return `${HEAD}${rows.join('')}${TAIL}`
+}

@@ -1,0 +1,151 @@
+/** How the text of a setting becomes its value. No mistake repeats the text: it may be a secret in the wrong place. */
+import { isIP, isIPv6 } from 'node:net'
+import { parseKeyring } from '../crypto/keyring.ts'
+import { Secret } from '../crypto/secret.ts'
+import { loginHostMistakes } from '../http/login-host.ts'
+import { parseRedisUrl } from '../store/redis-url.ts'
+
+export type Reading<Value> = { readonly value: Value } | { readonly mistakes: readonly string[] }
+
+export type Reader<Value> = (text: string) => Reading<Value>
+
+const ADMIN_KEY = /^[\x21-\x7e]{32,512}$/
+const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*$/
+const REDIS_PREFIX = /^[A-Za-z0-9:._-]{1,64}$/
+const WEBHOOK_SECRET = /^(?:whsec_)?([A-Za-z0-9+/]+={0,2})$/
+const LOOPBACK = /^(?:localhost|\[::1\]|127(?:\.[0-9]{1,3}){3})$/
+
+const wrong = (...mistakes: readonly string[]) => ({ mistakes })
+const checked = <Value>(mistakes: readonly string[], value: Value): Reading<Value> =>
+  mistakes.length > 0 ? { mistakes } : { value }
+const entries = (text: string) => text.split(',').map((entry) => entry.trim())
+
+export const wholeNumber =
+  (min: number, max: number): Reader<number> =>
+  (text) => {
+    const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN
+    return value >= min && value <= max
+      ? { value }
+      : wrong(`must be a whole number from ${min} to ${max}`)
+  }
+
+export const port = wholeNumber(0, 65_535)
+
+/** Whole seconds in the setting, milliseconds inside. */
+export const secondsAsMs =
+  (min: number, max: number): Reader<number> =>
+  (text) => {
+    const seconds = wholeNumber(min, max)(text)
+    return 'value' in seconds ? { value: seconds.value * 1_000 } : seconds
+  }
+
+export const oneOf =
+  <const Value extends string>(...values: readonly Value[]): Reader<Value> =>
+  (text) => {
+    const value = values.find((known) => known === text)
+    return value === undefined ? wrong(`must be one of ${values.join(', ')}`) : { value }
+  }
+
+export const onOff: Reader<boolean> = (text) => {
+  const word = oneOf('on', 'off')(text)
+  return 'value' in word ? { value: word.value === 'on' } : word
+}
+
+export const anyText: Reader<string> = (text) => ({ value: text })
+
+export const path: Reader<string> = (text) =>
+  text.includes('\0') ? wrong('must be a path') : { value: text }
+
+export const listenHost: Reader<string> = (text) =>
+  isIP(text) > 0 || HOST_NAME.test(text)
+    ? { value: text }
+    : wrong('must be an IP address (IPv6 without brackets) or a host name')
+
+export const redisPrefix: Reader<string> = (text) =>
+  REDIS_PREFIX.test(text)
+    ? { value: text }
+    : wrong('must be 1 to 64 letters, digits, colons, dots, dashes or _')
+
+export const redisUrl: Reader<Secret> = (text) => {
+  try {
+    parseRedisUrl(text)
+    return { value: new Secret(text) }
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : 'is not a Redis URL')
+  }
+}
+
+export const anySecret: Reader<Secret> = (text) => ({ value: new Secret(text) })
+
+export const keyring: Reader<Secret> = (text) => {
+  const parsed = parseKeyring(text)
+  return checked('mistakes' in parsed ? parsed.mistakes : [], new Secret(text))
+}
+
+export const adminKeys: Reader<readonly Secret[]> = (text) => {
+  const keys = entries(text)
+  const mistakes = keys.flatMap((key, index) =>
+    ADMIN_KEY.test(key) ? [] : [`key ${index + 1} must be 32 to 512 visible ASCII characters`],
+  )
+  if (keys.length > 2) mistakes.push('may have two keys at most')
+  return checked(
+    mistakes,
+    keys.map((key) => new Secret(key)),
+  )
+}
+
+export const loginHosts: Reader<readonly string[]> = (text) => {
+  const hosts = entries(text)
+  return checked(loginHostMistakes(hosts), hosts)
+}
+
+export const cidrs: Reader<readonly string[]> = (text) => {
+  const blocks = entries(text)
+  const mistakes = blocks.flatMap((block, index) =>
+    isCidr(block) ? [] : [`entry ${index + 1} must be an IP address or a CIDR like 10.0.0.0/8`],
+  )
+  return checked(mistakes, blocks)
+}
+
+/** The normal form of an https origin; plain http on loopback alone. */
+export const publicOrigin: Reader<string> = (text) => {
+  const url = URL.parse(text)
+  return url !== null && isSafeUrl(url) && url.pathname === '/' && !/[?#]/.test(text)
+    ? { value: url.origin }
+    : wrong('must be an https origin like https://valetkey.example.com (http on loopback only)')
+}
+
+/** A secret, since the services that take webhooks often put one in the path. */
+export const webhookUrl: Reader<Secret> = (text) => {
+  const url = URL.parse(text)
+  return url !== null && isSafeUrl(url) && url.hash === ''
+    ? { value: new Secret(text) }
+    : wrong('must be an https URL without user name and fragment (http on loopback only)')
+}
+
+/** As Standard Webhooks has it: 24 to 64 bytes in base64, `whsec_` before it or not. */
+export const webhookSecret: Reader<Secret> = (text) => {
+  const bytes = Buffer.from(WEBHOOK_SECRET.exec(text)?.[1] ?? '', 'base64').byteLength
+  return bytes >= 24 && bytes <= 64
+    ? { value: new Secret(text) }
+    : wrong('must be whsec_ and 24 to 64 bytes in base64')
+}
+
+/** A secret, since it may carry the password of the proxy. */
+export const proxyUrl: Reader<Secret> = (text) => {
+  const url = URL.parse(text)
+  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== ''
+    ? { value: new Secret(text) }
+    : wrong('must be a URL like http://proxy.example.com:3128')
+}
+
+function isSafeUrl(url: URL): boolean {
+  const isLoopback = url.protocol === 'http:' && LOOPBACK.test(url.hostname)
+  return (url.protocol === 'https:' || isLoopback) && url.username === '' && url.password === ''
+}
+
+function isCidr(block: string): boolean {
+  const [address = '', bits, ...rest] = block.split('/')
+  if (rest.length > 0 || isIP(address) === 0) return false
+  return bits === undefined || 'value' in wholeNumber(0, isIPv6(address) ? 128 : 32)(bits)
+}

@@ -1,0 +1,166 @@
+/** Every setting of the service: its variable, default, meaning and form. `docs/configuration.md` is generated from here. */
+
+import type { Reader } from './reader.ts'
+import * as read from './reader.ts'
+
+export interface Setting<Value> {
+  readonly variable: string
+  /** Text that stands where the variable is unset. */
+  readonly fallback?: string
+  /** The value where there is neither. */
+  readonly unset: Value
+  /** A secret has a twin with `_FILE` that names a file. */
+  readonly secret: boolean
+  /** Another spelling that is looked at where the variable is unset. */
+  readonly alias?: string
+  /** What stands in the column of defaults where there is no fallback. */
+  readonly otherwise: string
+  /** Markdown. */
+  readonly meaning: string
+  readonly read: Reader<Value>
+}
+
+interface Description {
+  readonly secret?: boolean
+  readonly alias?: string
+  readonly otherwise?: string
+  readonly meaning: string
+}
+
+/** One with a default, or one that may be left out. */
+function withDefault<Value>(
+  variable: string,
+  fallback: string,
+  reader: Reader<Value>,
+  description: Description,
+): Setting<Value> {
+  const parsed = reader(fallback)
+  if (!('value' in parsed)) throw new TypeError(`The default of ${variable} is not valid`)
+  return { ...withUnset(variable, parsed.value, reader, description), fallback }
+}
+
+function withUnset<Value>(
+  variable: string,
+  unset: Value,
+  reader: Reader<Value>,
+  description: Description,
+): Setting<Value> {
+  return { secret: false, otherwise: 'none', ...description, variable, unset, read: reader }
+}
+
+function optional<Value>(variable: string, reader: Reader<Value>, description: Description) {
+  return withUnset<Value | undefined>(variable, undefined, reader, description)
+}
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+export const SETTINGS = {
+  host: withDefault('VALETKEY_HOST', '127.0.0.1', read.listenHost, {
+    meaning: 'The address on which the API listens.',
+  }),
+  port: withDefault('VALETKEY_PORT', '8080', read.port, {
+    meaning: 'The port on which the API listens; `0` takes a free one.',
+  }),
+  metricsPort: withDefault('VALETKEY_METRICS_PORT', '9464', read.port, {
+    meaning: 'The port on which `/metrics` listens, on the same host; `0` turns it off.',
+  }),
+  redisUrl: optional('VALETKEY_REDIS_URL', read.redisUrl, {
+    secret: true,
+    otherwise: 'none: the embedded store',
+    meaning:
+      '`redis://HOST:PORT/DB`, `redis+sentinel://h1:26379,h2:26379/MASTER/DB`, `redis+cluster://h1:6379,h2:6379`, and `rediss…` of each for TLS.',
+  }),
+  redisPrefix: withDefault('VALETKEY_REDIS_PREFIX', 'vk:', read.redisPrefix, {
+    meaning: 'Stands before every key and channel in Redis.',
+  }),
+  redisCaFile: optional('VALETKEY_REDIS_CA_FILE', read.path, {
+    meaning: 'PEM file with the CA of `rediss://`.',
+  }),
+  redisSentinelPassword: optional('VALETKEY_REDIS_SENTINEL_PASSWORD', read.anySecret, {
+    secret: true,
+    meaning: 'The password of the Sentinels; that of Redis is in its URL.',
+  }),
+  redisWaitReplicas: withDefault('VALETKEY_REDIS_WAIT', '0', read.wholeNumber(0, 10), {
+    meaning:
+      'How many Redis replicas must confirm (`WAIT`) a change to integrations, credentials and keys before it is acknowledged. `refresh_token` integrations with Sentinel or Cluster need 1 or more.',
+  }),
+  dataDir: withDefault('VALETKEY_DATA_DIR', './data', read.path, {
+    meaning: "The embedded store's folder; made with mode 0700.",
+  }),
+  keyring: optional('VALETKEY_KEYRING', read.keyring, {
+    secret: true,
+    otherwise: 'none; without Redis: `DATA_DIR/keyring`, made with mode 0600',
+    meaning:
+      'Sealing keys, `id:base64` of 32 bytes each; the first seals, all open. Required with Redis. `valetkey keygen` makes one.',
+  }),
+  adminKeys: withUnset('VALETKEY_ADMIN_KEY', [], read.adminKeys, {
+    secret: true,
+    otherwise: 'none; without Redis: `DATA_DIR/admin.key`, made with mode 0600',
+    meaning:
+      'One or two API keys with every permission, of 32 characters or more. Required with Redis unless a caller of the configuration file has `api-keys:write`.',
+  }),
+  loginHosts: withUnset('VALETKEY_LOGIN_HOSTS', [], read.loginHosts, {
+    meaning:
+      'More hosts that a `login_url` may name, beside `login.salesforce.com`, `test.salesforce.com`, `*.my.salesforce.com`, `*.my.site.com` and `*.my.salesforce.mil` (`*` is one or more labels). An entry `http://127.0.0.1:PORT` (loopback only) also allows plain HTTP there.',
+  }),
+  configFile: optional('VALETKEY_CONFIG', read.path, {
+    meaning: 'A YAML file with `issuers`, `callers` and `integrations`.',
+  }),
+  httpsProxy: optional('HTTPS_PROXY', read.proxyUrl, {
+    alias: 'https_proxy',
+    meaning: 'The proxy for calls to Salesforce and to issuers; `https_proxy` is looked at, too.',
+  }),
+  noProxy: optional('NO_PROXY', read.anyText, {
+    alias: 'no_proxy',
+    meaning: 'Hosts that are called without the proxy; `no_proxy` is looked at, too.',
+  }),
+  publicUrl: optional('VALETKEY_PUBLIC_URL', read.publicOrigin, {
+    meaning: 'The origin by which browsers reach the service, for OAuth callbacks.',
+  }),
+  storelessMs: withDefault('VALETKEY_STORELESS_SECONDS', '900', read.secondsAsMs(0, 86_400), {
+    meaning:
+      'For how many seconds leases in memory may serve without word from the store (never past their expiry); `0`: not at all.',
+  }),
+  audit: withDefault('VALETKEY_AUDIT', 'batched', read.oneOf('batched', 'strict'), {
+    meaning:
+      '`batched`: audit lines of token reads follow the answer by at most 100 ms; `strict`: they come before it.',
+  }),
+  auditFile: optional('VALETKEY_AUDIT_FILE', read.path, {
+    otherwise: 'none: stdout',
+    meaning: 'Where audit lines go.',
+  }),
+  webhookUrl: optional('VALETKEY_WEBHOOK_URL', read.webhookUrl, {
+    meaning: 'Where events for people are sent.',
+  }),
+  webhookSecret: optional('VALETKEY_WEBHOOK_SECRET', read.webhookSecret, {
+    secret: true,
+    meaning: 'Signs events by the Standard Webhooks scheme: `whsec_` and 24 to 64 bytes in base64.',
+  }),
+  trustProxy: withUnset('VALETKEY_TRUST_PROXY', [], read.cidrs, {
+    meaning: 'CIDRs whose `X-Forwarded-For` is believed.',
+  }),
+  tlsCertFile: optional('VALETKEY_TLS_CERT_FILE', read.path, {
+    meaning: 'PEM file with the certificate of the API; read again when it changes.',
+  }),
+  tlsKeyFile: optional('VALETKEY_TLS_KEY_FILE', read.path, {
+    meaning: 'PEM file with its key.',
+  }),
+  tlsClientCaFile: optional('VALETKEY_TLS_CLIENT_CA_FILE', read.path, {
+    meaning: 'PEM file with the CA of client certificates (mTLS).',
+  }),
+  docs: withDefault('VALETKEY_DOCS', 'on', read.onOff, {
+    meaning: '`on` or `off`: `/docs` and the OpenAPI document.',
+  }),
+  logLevel: withDefault('VALETKEY_LOG_LEVEL', 'info', read.oneOf(...LOG_LEVELS), {
+    meaning: `One of ${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}.`,
+  }),
+} as const satisfies Record<string, Setting<unknown>>
+
+type ValueOf<Kind> = Kind extends Setting<infer Value> ? Value : never
+
+export type SettingName = keyof typeof SETTINGS
+
+/** Every setting by name; lists are empty and others `undefined` where they are not given. */
+export type Settings = {
+  readonly [Name in SettingName]: ValueOf<(typeof SETTINGS)[Name]>
+}

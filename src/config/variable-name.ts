@@ -1,0 +1,60 @@
+/** Which `VALETKEY_…` variables are settings, and what a mistyped one was meant to be. */
+import { SETTINGS } from './setting.ts'
+
+const PREFIX = 'VALETKEY_'
+const DISTANCE_MAX = 3
+
+/** Read by the project's own test command. */
+const ELSEWHERE = ['VALETKEY_TEST_NO_INSTALL']
+
+/** What Kubernetes puts into every pod beside a Service whose name starts with `valetkey`. */
+const SERVICE_LINK =
+  /^VALETKEY_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/
+const SERVICE_LINK_VALUE = /^(?:tcp|udp|sctp):\/\/[0-9a-f.:[\]]+:[0-9]{1,5}$/i
+
+/** All variables that this service reads itself. */
+export const VARIABLES: readonly string[] = Object.values(SETTINGS).flatMap(
+  ({ variable, secret }) => (secret ? [variable, `${variable}_FILE`] : [variable]),
+)
+
+export const isServiceLink = (name: string, value: string): boolean =>
+  SERVICE_LINK.test(name) || (name.endsWith('_PORT') && SERVICE_LINK_VALUE.test(value))
+
+/** One sentence for each variable that starts like a setting and is none. */
+export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(env).flatMap(([name, value]) => {
+    const isUnknown =
+      name.startsWith(PREFIX) &&
+      value !== undefined &&
+      !VARIABLES.includes(name) &&
+      !ELSEWHERE.includes(name) &&
+      !isServiceLink(name, value)
+    if (!isUnknown) return []
+    const meant = closest(name)
+    const shown = name.slice(0, 80).replace(/[^\w]/g, '?')
+    return [`${shown}: is not a setting${meant === undefined ? '' : `; did you mean ${meant}?`}`]
+  })
+}
+
+function closest(name: string): string | undefined {
+  const longer = VARIABLES.find((variable) => variable.startsWith(`${name}_`))
+  const [best] = VARIABLES.map((variable) => ({ variable, steps: distance(name, variable) }))
+    .filter(({ steps }) => steps <= DISTANCE_MAX)
+    .toSorted((one, other) => one.steps - other.steps)
+  return longer ?? best?.variable
+}
+
+/** Levenshtein's. */
+function distance(from: string, to: string): number {
+  if (Math.abs(from.length - to.length) > DISTANCE_MAX) return DISTANCE_MAX + 1
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= to.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1)
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[to.length] ?? 0
+}
