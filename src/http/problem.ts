@@ -83,7 +83,7 @@ interface ForeignError {
   readonly validationContext?: string
 }
 
-interface ValidationFault {
+export interface ValidationFault {
   readonly instancePath: string
   readonly keyword: string
   readonly message?: string
@@ -95,7 +95,7 @@ export function toBrokerError(thrown: unknown): BrokerError {
   if (thrown instanceof BrokerError) return thrown
   const error = (thrown ?? {}) as ForeignError
   if (error.validation) {
-    return new BrokerError('request_invalid', describe(error.validation, error.validationContext))
+    return new BrokerError('request_invalid', describeFaults(error.validation, error.validationContext))
   }
   const known = typeof error.code === 'string' ? FOREIGN[error.code] : undefined
   if (known) return new BrokerError(known[0], known[1], { cause: thrown })
@@ -106,7 +106,10 @@ export function toBrokerError(thrown: unknown): BrokerError {
 }
 
 /** Says which member and why, without repeating any value of the request. */
-function describe(faults: readonly ValidationFault[], context = 'request'): string {
+export function describeFaults(
+  faults: readonly ValidationFault[],
+  context = 'request',
+): string {
   const fault =
     faults.find(({ keyword }) => keyword !== 'oneOf' && keyword !== 'anyOf') ?? faults[0]
   if (!fault) return `The ${context} is not valid`

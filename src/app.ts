@@ -1,0 +1,193 @@
+/** The composition root: builds every object once, wires them, and gives back what starts and stops. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createAdminKeyAuthenticator } from './callers/admin-key.ts'
+import { requireCaller } from './callers/index.ts'
+import type { Config } from './config.ts'
+import { createIntake } from './credentials/intake.ts'
+import type { Keyring } from './crypto/keyring.ts'
+import type { Secret } from './crypto/secret.ts'
+import { createTokenEndpoint } from './grants/token-endpoint.ts'
+import { registerHealth } from './http/health.ts'
+import { createHostRules } from './http/login-host.ts'
+import { describeApi, serveApiDescription } from './http/openapi.ts'
+import { createOutbound, type OutboundDependencies } from './http/outbound.ts'
+import { registerProblemPages } from './http/problem-pages.ts'
+import { createServer, type Server } from './http/server.ts'
+import type { Integration } from './integrations/integration.ts'
+import { createIntegrationStore } from './integrations/integration-store.ts'
+import { createRegistry } from './integrations/registry.ts'
+import { registerIntegrationRoutes } from './integrations/routes.ts'
+import type { Logger } from './logger.ts'
+import type { Store } from './store/store.ts'
+import { createBroker } from './tokens/broker.ts'
+import { createHearing } from './tokens/hearing.ts'
+import { createLeaseCache } from './tokens/lease-cache.ts'
+import { createLeaseStore } from './tokens/lease-store.ts'
+import { createMinter } from './tokens/mint.ts'
+import { createRevoker } from './tokens/revocation.ts'
+import { registerTokenRoutes } from './tokens/routes.ts'
+import { createSingleFlight } from './tokens/single-flight.ts'
+import { createStatusReader } from './tokens/status.ts'
+import { rememberSubject } from './tokens/subject.ts'
+
+export interface App {
+  readonly server: Server
+  /** Begins to hear the store. Listening is the caller's. */
+  start(): void
+  /** Readiness off, requests in flight answered, mints in flight ended, connections closed. */
+  stop(): Promise<void>
+}
+
+export interface AppDependencies {
+  readonly config: Config
+  readonly log: Logger
+  readonly store: Store
+  readonly keyring: Keyring
+  readonly adminKeys: readonly Secret[]
+  readonly version: string
+  /** For tests: time, chance and the network. */
+  readonly now?: () => number
+  readonly random?: () => number
+  readonly lookup?: OutboundDependencies['lookup']
+}
+
+export async function createApp(dependencies: AppDependencies): Promise<App> {
+  const { config, log, store, keyring, adminKeys, version } = dependencies
+  const now = dependencies.now ?? Date.now
+  const random = dependencies.random ?? Math.random
+  const monotonic = () => performance.now()
+  const uniqueId = () => randomUUID()
+  let stopping = false
+
+  const hosts = createHostRules(config.loginHosts)
+  const outbound = createOutbound({
+    hosts,
+    ...(dependencies.lookup && { lookup: dependencies.lookup }),
+    proxy: {
+      ...(config.httpsProxy !== undefined && { httpsProxy: config.httpsProxy.reveal() }),
+      ...(config.noProxy !== undefined && { noProxy: config.noProxy }),
+    },
+  })
+  const endpoint = createTokenEndpoint({ outbound, hosts, now })
+
+  const hearing = createHearing({
+    changes: store.changes,
+    now,
+    monotonic,
+    random,
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+    onChange: (change) => cache.heard(change),
+    onGap: () => cache.distrust(),
+    onTrouble: (error) => log.warn({ err: error }, 'the change stream cannot be read'),
+  })
+  const leases = createLeaseStore({ outcomes: store.outcomes, keyring })
+  const cache = createLeaseCache({
+    hearing,
+    open: (look, record) => leases.open(look, record),
+    now,
+  })
+
+  const integrations = createIntegrationStore({
+    records: store.integrations,
+    keyring,
+    onWritten: (name, rev) => cache.heard({ type: 'integration', name, rev }),
+  })
+  const registry = createRegistry({
+    store: integrations,
+    intake: createIntake({ now, uniqueId }),
+    hosts,
+    now,
+    uniqueId,
+  })
+  const flights = createSingleFlight({ locks: store.locks, uniqueId, log })
+  const minter = createMinter({
+    integrations,
+    grants: { endpoint, now, uniqueId },
+    now,
+    random,
+    log,
+  })
+  const broker = createBroker({
+    cache,
+    outcomes: store.outcomes,
+    leases,
+    flights,
+    minter,
+    hearing,
+    now,
+    random,
+    onMinted: (_entry, lease) => {
+      rememberSubject(store.documents, lease).catch((error: unknown) => {
+        log.warn(
+          { err: error, integration: lease.integration },
+          'the subject could not be remembered',
+        )
+      })
+    },
+  })
+  const revoker = createRevoker({
+    outcomes: store.outcomes,
+    leases,
+    endpoint,
+    onRevoked: (tokenId) => cache.heard({ type: 'dead', tokenId }),
+    log,
+  })
+  const { statusOf } = createStatusReader({
+    outcomes: store.outcomes,
+    documents: store.documents,
+    budgets: store.budgets,
+    leases,
+    now,
+  })
+
+  const server = createServer({ logger: log, trustProxy: config.trustProxy })
+  await describeApi(server, version)
+  if (config.docs) await serveApiDescription(server)
+  registerHealth(server, () => {
+    const hears = hearing.isHearing()
+    const contacted = hearing.hasHeard()
+    return {
+      ready: contacted && !stopping,
+      checks: [
+        {
+          name: 'started',
+          ok: contacted,
+          detail: contacted ? 'the store answered' : 'waiting for the store',
+        },
+        { name: 'stopping', ok: !stopping, detail: stopping ? 'shutting down' : 'no' },
+        {
+          name: 'store',
+          ok: hears,
+          detail: hears ? 'heard within the last second' : 'not heard from',
+        },
+      ],
+    }
+  })
+  registerProblemPages(server)
+  await server.register(async (scope) => {
+    const guarded = scope as Server
+    requireCaller(guarded, [createAdminKeyAuthenticator(adminKeys)])
+    registerTokenRoutes(guarded, { broker, revoker, integrations, now })
+    registerIntegrationRoutes(guarded, {
+      registry,
+      store: integrations,
+      statusOf,
+      revoke: (integration: Integration) => revoker.revokeUnlessShared(integration),
+    })
+  })
+  await server.ready()
+
+  return {
+    server,
+    start: () => hearing.start(),
+    async stop() {
+      stopping = true
+      await server.close()
+      await flights.settled()
+      await hearing.stop()
+      await outbound.close()
+      await store.close()
+    },
+  }
+}

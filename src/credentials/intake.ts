@@ -1,0 +1,143 @@
+/** Checks a credential when it is written, not at the first mint, and makes one where asked to. */
+import {
+  generateKeyPair,
+  matches,
+  parseCertificate,
+  parsePrivateKey,
+  selfSignedCertificate,
+} from '../crypto/certificate.ts'
+import { BrokerError } from '../errors.ts'
+import type { CredentialType } from '../grants/grant.ts'
+import type { CertificateInfo, Credential, CredentialSecret } from './credential.ts'
+
+/** The `credential` member of a request, as it came. */
+export interface CredentialInput {
+  readonly privateKey?: string
+  readonly certificate?: string
+  readonly clientSecret?: string
+  readonly generate?: {
+    readonly keyBits?: 2048 | 3072 | 4096
+    /** 1 to 825. */
+    readonly days?: number
+    readonly commonName?: string
+  }
+  readonly from?: string
+}
+
+/** A checked credential with its secret; not yet in any state. */
+export interface FreshCredential {
+  readonly credential: Credential
+  readonly secret: CredentialSecret
+}
+
+export interface Intake {
+  /** Throws `credential_invalid`, or `request_invalid` where the members do not go together. */
+  take(input: CredentialInput, needed: CredentialType, name: string): Promise<FreshCredential>
+}
+
+export interface IntakeDependencies {
+  readonly now: () => number
+  readonly uniqueId: () => string
+}
+
+const KINDS = ['private_key', 'client_secret', 'generate', 'from'] as const
+const CLIENT_SECRET = /^[\x21-\x7e]{1,512}$/
+const DEFAULT_KEY_BITS = 2048
+const DEFAULT_DAYS = 365
+
+/** Exactly one kind of credential, and no certificate without its key. */
+export function checkShape(input: CredentialInput): void {
+  const given = [input.privateKey, input.clientSecret, input.generate, input.from]
+  if (given.filter((member) => member !== undefined).length !== 1) {
+    throw new BrokerError(
+      'request_invalid',
+      `body/credential must have exactly one of ${KINDS.join(', ')}`,
+    )
+  }
+  if (input.certificate !== undefined && input.privateKey === undefined) {
+    throw new BrokerError(
+      'request_invalid',
+      'body/credential/certificate needs private_key beside it',
+    )
+  }
+}
+
+export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
+  const fresh = (
+    secret: CredentialSecret,
+    certificate: CertificateInfo | null,
+  ): FreshCredential => ({
+    secret,
+    credential: {
+      id: uniqueId(),
+      type: secret.type,
+      state: 'staged',
+      clientId: null,
+      createdAt: now(),
+      activatedAt: null,
+      retiresAt: null,
+      certificate,
+    },
+  })
+
+  const imported = async (privateKey: string, certificate: string | undefined) => {
+    const key = parsePrivateKey(privateKey)
+    if (certificate === undefined)
+      return fresh({ type: 'certificate', privateKey: key.pem.reveal() }, null)
+    const parsed = parseCertificate(certificate, { now: now() })
+    if (!matches(key, parsed)) {
+      throw new BrokerError('credential_invalid', 'certificate: it is not for this private_key')
+    }
+    return fresh({ type: 'certificate', privateKey: key.pem.reveal() }, infoOf(parsed))
+  }
+
+  const generated = async (wish: NonNullable<CredentialInput['generate']>, name: string) => {
+    const pair = await generateKeyPair({ bits: wish.keyBits ?? DEFAULT_KEY_BITS })
+    const certificate = await selfSignedCertificate(pair, {
+      commonName: wish.commonName ?? `valetkey ${name}`.slice(0, 64),
+      days: wish.days ?? DEFAULT_DAYS,
+      now: now(),
+    })
+    return fresh({ type: 'certificate', privateKey: pair.pem.reveal() }, infoOf(certificate))
+  }
+
+  return {
+    async take(input, needed, name) {
+      checkShape(input)
+      const type = input.clientSecret === undefined ? 'certificate' : 'client_secret'
+      if (type !== needed) {
+        throw new BrokerError('credential_invalid', `This grant needs a ${NEEDED[needed]}`)
+      }
+      if (input.clientSecret !== undefined) {
+        if (!CLIENT_SECRET.test(input.clientSecret)) {
+          throw new BrokerError(
+            'credential_invalid',
+            'client_secret: it must be 1 to 512 visible ASCII characters without spaces',
+          )
+        }
+        return fresh({ type: 'client_secret', clientSecret: input.clientSecret }, null)
+      }
+      if (input.privateKey !== undefined) return imported(input.privateKey, input.certificate)
+      return generated(input.generate ?? {}, name)
+    },
+  }
+}
+
+const NEEDED: Readonly<Record<CredentialType, string>> = {
+  certificate: 'signing key: private_key with its certificate, or generate',
+  client_secret: 'client_secret',
+  refresh_token: 'refresh_token',
+}
+
+type Parsed = CertificateInfo
+
+/** Only what is public and JSON: the parsed form may hold more. */
+const infoOf = (parsed: Parsed): CertificateInfo => ({
+  subject: parsed.subject,
+  serial: parsed.serial,
+  fingerprintSha256: parsed.fingerprintSha256,
+  notBefore: parsed.notBefore,
+  notAfter: parsed.notAfter,
+  keyBits: parsed.keyBits,
+  pem: parsed.pem,
+})

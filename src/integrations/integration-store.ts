@@ -1,0 +1,140 @@
+/** Integrations at rest: a public definition that a hit may read, and secrets that only a mint or a change opens. */
+import type { Credential, CredentialSecrets } from '../credentials/credential.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import { BrokerError } from '../errors.ts'
+import type {
+  IntegrationContent,
+  IntegrationRecord,
+  IntegrationRecords,
+  Page,
+} from '../store/store.ts'
+import type { Integration } from './integration.ts'
+
+export interface SealedIntegration {
+  readonly integration: Integration
+  /** Opens the secrets. Throws `record_corrupt`. */
+  open(): Promise<CredentialSecrets>
+}
+
+export interface IntegrationWrite {
+  readonly integration: Integration
+  readonly digests: readonly string[]
+  readonly secrets: CredentialSecrets
+}
+
+export interface IntegrationStore {
+  read(name: string): Promise<Integration | undefined>
+  readSealed(name: string): Promise<SealedIntegration | undefined>
+  list(page: { readonly limit: number; readonly after?: string }): Promise<Page<Integration>>
+  /** `undefined`: the name is taken. */
+  create(write: IntegrationWrite): Promise<Integration | undefined>
+  /** Compare-and-set on `expected`. `undefined`: it was changed or removed meanwhile. */
+  change(
+    expected: Pick<Integration, 'uid' | 'version'>,
+    write: IntegrationWrite,
+  ): Promise<Integration | undefined>
+  remove(integration: Pick<Integration, 'name' | 'uid' | 'version'>): Promise<boolean>
+}
+
+export interface IntegrationStoreDependencies {
+  readonly records: IntegrationRecords
+  readonly keyring: Keyring
+  /** Called before a write is acknowledged, so that this replica obeys it at once. */
+  readonly onWritten: (name: string, rev: number) => void
+}
+
+/** Of the stored text; a reader refuses what it does not know. */
+const SCHEMA = 1
+
+type Stored = Omit<Integration, 'name' | 'uid' | 'version'> & { readonly schema: number }
+
+const sealName = ({ name, uid }: Pick<Integration, 'name' | 'uid'>) => `integration:${name}:${uid}`
+
+/** The public half of a record. Throws `record_corrupt` where it cannot be read. */
+export function integrationOf(record: IntegrationRecord): Integration {
+  const corrupt = (cause?: unknown) =>
+    new BrokerError('record_corrupt', `The record of integration ${record.name} cannot be read`, {
+      cause,
+    })
+  let stored: Stored
+  try {
+    stored = JSON.parse(record.definition) as Stored
+  } catch (cause) {
+    throw corrupt(cause)
+  }
+  if (stored.schema !== SCHEMA) throw corrupt()
+  const { schema: _, ...definition } = stored
+  return { ...definition, name: record.name, uid: record.uid, version: record.version }
+}
+
+export function createIntegrationStore({
+  records,
+  keyring,
+  onWritten,
+}: IntegrationStoreDependencies): IntegrationStore {
+  const written = (record: IntegrationRecord | undefined): Integration | undefined => {
+    if (!record) return undefined
+    onWritten(record.name, record.rev)
+    return integrationOf(record)
+  }
+
+  const contentOf = async (write: IntegrationWrite): Promise<IntegrationContent> => {
+    const { name: _name, uid: _uid, version: _version, ...definition } = write.integration
+    const stored: Stored = { schema: SCHEMA, ...definition }
+    const hasSecrets = Object.keys(write.secrets).length > 0
+    return {
+      digests: write.digests,
+      definition: JSON.stringify(stored),
+      secrets: hasSecrets
+        ? await keyring.seal(sealName(write.integration), JSON.stringify(write.secrets))
+        : '',
+    }
+  }
+
+  return {
+    async read(name) {
+      const record = await records.read(name)
+      return record && integrationOf(record)
+    },
+    async readSealed(name) {
+      const record = await records.readSealed(name)
+      if (!record) return undefined
+      const integration = integrationOf(record)
+      return {
+        integration,
+        async open() {
+          if (record.secrets === '') return {}
+          const text = await keyring.open(sealName(integration), record.secrets)
+          return checked(integration.credentials, JSON.parse(text) as CredentialSecrets)
+        },
+      }
+    },
+    async list(page) {
+      const { items, next } = await records.list(page)
+      return { items: items.map(integrationOf), next }
+    },
+    async create(write) {
+      const { name, uid } = write.integration
+      return written(await records.create(name, uid, await contentOf(write)))
+    },
+    async change(expected, write) {
+      const { uid, version } = expected
+      const content = await contentOf(write)
+      return written(await records.change(write.integration.name, { uid, version }, content))
+    },
+    async remove({ name, uid, version }) {
+      const removed = await records.remove(name, { uid, version })
+      if (removed) onWritten(name, Number.MAX_SAFE_INTEGER)
+      return removed
+    },
+  }
+}
+
+/** Only the secrets of credentials that the definition knows: the two halves are written together. */
+function checked(
+  credentials: readonly Credential[],
+  secrets: CredentialSecrets,
+): CredentialSecrets {
+  const known = new Set(credentials.map(({ id }) => id))
+  return Object.fromEntries(Object.entries(secrets).filter(([id]) => known.has(id)))
+}

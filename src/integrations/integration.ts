@@ -1,0 +1,105 @@
+/** An integration: one OAuth client at one Salesforce org, acting as one user. */
+import { createHash } from 'node:crypto'
+import type { Credential } from '../credentials/credential.ts'
+import { activeOf } from '../credentials/credential.ts'
+import type { GrantSettings } from '../grants/grant.ts'
+import { grantOf } from '../grants/index.ts'
+
+export type Pin = 'org_and_user' | 'user' | 'off'
+
+export interface IdentityRule {
+  readonly pin: Pin
+  readonly expect?: {
+    readonly orgId?: string
+    readonly userId?: string
+    readonly scopes?: readonly string[]
+  }
+}
+
+/** What an operator defines. */
+export interface Definition {
+  readonly description: string
+  readonly enabled: boolean
+  readonly labels: Readonly<Record<string, string>>
+  /** Normalised: no trailing slash. */
+  readonly loginUrl: string
+  readonly grant: GrantSettings
+  /** Seconds. 60 to 86,400. */
+  readonly tokenLifetime: number
+  readonly keepWarm: boolean
+  /** 1 to 3,600. */
+  readonly loginsPerHour: number
+  readonly serveTokens: boolean
+  readonly identity: IdentityRule
+  /** Signs with another integration's credentials. */
+  readonly credentialFrom: string | null
+}
+
+export interface Integration extends Definition {
+  readonly name: string
+  readonly uid: string
+  readonly version: number
+  readonly credentials: readonly Credential[]
+  readonly managedBy: 'api' | 'file'
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export const DEFAULTS = {
+  description: '',
+  enabled: true,
+  tokenLifetime: 900,
+  keepWarm: false,
+  loginsPerHour: 120,
+  serveTokens: true,
+} as const
+
+/** A sandbox refresh gives the org a new id, so only the user is pinned there. */
+export function defaultPin(loginUrl: string): Pin {
+  const { hostname } = new URL(loginUrl)
+  return /\.(sandbox|scratch)\.my\./.test(hostname) || hostname === 'test.salesforce.com'
+    ? 'user'
+    : 'org_and_user'
+}
+
+/** The version is not enough: an integration deleted and made again starts at 1 once more. */
+export const etagOf = ({ uid, version }: Pick<Integration, 'uid' | 'version'>): string =>
+  `"${uid}.${version}"`
+
+/** The consumer key that a credential mints with. */
+export const clientIdOf = (
+  { grant }: Pick<Integration, 'grant'>,
+  credential: Pick<Credential, 'clientId'> | undefined,
+): string | undefined => credential?.clientId ?? grant.clientId
+
+/** What a token is minted for: login URL, subject, and the client of the credential that minted. */
+export function digestOf(
+  integration: Pick<Integration, 'loginUrl' | 'grant'>,
+  clientId: string,
+): string {
+  const { type } = integration.grant
+  const subject = grantOf(type).subject(integration.grant)
+  return createHash('sha256')
+    .update(JSON.stringify([integration.loginUrl, type, subject, clientId]))
+    .digest('base64url')
+    .slice(0, 22)
+}
+
+/** The digest of the active credential first, then of the retired one. */
+export function digestsOf(
+  integration: Pick<Integration, 'loginUrl' | 'grant' | 'credentials'>,
+  credentials: readonly Credential[],
+): readonly string[] {
+  const minting = credentials
+    .filter(({ state }) => state === 'active' || state === 'retired')
+    .sort((a, b) => a.state.localeCompare(b.state))
+  const clients = minting.flatMap((credential) => clientIdOf(integration, credential) ?? [])
+  return [...new Set(clients.map((client) => digestOf(integration, client)))]
+}
+
+/** Lacks a client id or a credential: no token can be requested. */
+export const isDraft = (integration: Integration): boolean =>
+  integration.credentialFrom === null
+    ? clientIdOf(integration, activeOf(integration.credentials)) === undefined ||
+      activeOf(integration.credentials) === undefined
+    : integration.grant.clientId === undefined

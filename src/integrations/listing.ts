@@ -1,0 +1,78 @@
+/** Pages of integrations that a principal may see, filtered by label, state and certificate. */
+import type { Static } from 'typebox'
+import { activeOf } from '../credentials/credential.ts'
+import { BrokerError } from '../errors.ts'
+import type { Integration } from './integration.ts'
+import type { IntegrationStore } from './integration-store.ts'
+import type { IntegrationView, ListQuery } from './schemas.ts'
+import type { IntegrationStatus } from './status.ts'
+import { viewOf } from './view.ts'
+
+export interface Listing {
+  page(
+    query: Static<typeof ListQuery>,
+    isVisible: (integration: Integration) => boolean,
+  ): Promise<{
+    readonly items: readonly Static<typeof IntegrationView>[]
+    readonly nextCursor: string | null
+  }>
+}
+
+export interface ListingDependencies {
+  readonly store: Pick<IntegrationStore, 'list'>
+  readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
+}
+
+const DEFAULT_LIMIT = 50
+/** How many are read from the store at once while looking for those that match. */
+const READ_LIMIT = 200
+
+/** A cursor is the last name of the page, in a form that nobody is tempted to write by hand. */
+const cursorOf = (name: string) => Buffer.from(name).toString('base64url')
+
+function nameOf(cursor: string): string {
+  const name = Buffer.from(cursor, 'base64url').toString()
+  if (cursorOf(name) !== cursor || !/^[a-z0-9-]+$/.test(name)) {
+    throw new BrokerError('request_invalid', 'query/cursor is not one that this service gave')
+  }
+  return name
+}
+
+export function createListing({ store, statusOf }: ListingDependencies): Listing {
+  return {
+    async page(query, isVisible) {
+      const limit = query.limit ?? DEFAULT_LIMIT
+      const matches = filterOf(query)
+      const items: Static<typeof IntegrationView>[] = []
+      let after = query.cursor === undefined ? undefined : nameOf(query.cursor)
+      for (;;) {
+        const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
+        for (const integration of page.items) {
+          if (!isVisible(integration) || !matches(integration)) continue
+          if (items.length === limit) {
+            return { items, nextCursor: cursorOf(items.at(-1)?.name ?? '') }
+          }
+          const status = await statusOf(integration)
+          if (query.state !== undefined && status.state !== query.state) continue
+          items.push(viewOf(integration, status))
+        }
+        if (page.next === null) return { items, nextCursor: null }
+        after = page.next
+      }
+    },
+  }
+}
+
+function filterOf(query: Static<typeof ListQuery>): (integration: Integration) => boolean {
+  const colon = query.label?.indexOf(':') ?? -1
+  const key = query.label?.slice(0, colon)
+  const value = query.label?.slice(colon + 1)
+  const before = query.certificate_expires_before
+  const beforeAt = before === undefined ? undefined : Date.parse(before)
+  return ({ labels, credentials }) => {
+    if (key !== undefined && labels[key] !== value) return false
+    if (beforeAt === undefined) return true
+    const end = activeOf(credentials)?.certificate?.notAfter
+    return end !== undefined && end < beforeAt
+  }
+}

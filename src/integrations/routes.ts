@@ -1,0 +1,249 @@
+/** `/integrations`: put, patch, read, list, delete. */
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { allows, allowsSome, type Permission } from '../callers/policy.ts'
+import { BrokerError } from '../errors.ts'
+import { describeFaults, GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import { etagOf, type Integration } from './integration.ts'
+import type { IntegrationStore } from './integration-store.ts'
+import { createListing } from './listing.ts'
+import type { Preconditions } from './preconditions.ts'
+import type { Registry, Written } from './registry.ts'
+import {
+  IntegrationBody,
+  IntegrationList,
+  IntegrationView,
+  ListQuery,
+  NameParams,
+  PatchBody,
+} from './schemas.ts'
+import type { IntegrationStatus } from './status.ts'
+import { inputOf, mergePatch, viewOf, writableOf } from './view.ts'
+
+export interface IntegrationRouteDependencies {
+  readonly registry: Registry
+  readonly store: Pick<IntegrationStore, 'read' | 'list'>
+  readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
+  /** Ends the tokens of an integration that is about to be removed. */
+  readonly revoke: (integration: Integration) => Promise<void>
+}
+
+const WRITE_PROBLEMS = [
+  ...GUARDED,
+  'managed_by_file',
+  'conflict',
+  'integration_changed',
+  'body_too_large',
+  'media_type_unsupported',
+  'credential_invalid',
+  'credential_required',
+  'precondition_required',
+] as const
+
+export function registerIntegrationRoutes(
+  server: Server,
+  { registry, store, statusOf, revoke }: IntegrationRouteDependencies,
+): void {
+  const listing = createListing({ store, statusOf })
+
+  const authorise = (
+    request: FastifyRequest,
+    permission: Permission,
+    name: string,
+    integration: Integration | undefined,
+  ) => {
+    const target = integration ? { name, labels: integration.labels } : { name }
+    if (!allows(request.principal, permission, target)) {
+      throw new BrokerError('caller_forbidden', `You lack ${permission} for this integration`)
+    }
+  }
+
+  const visible = async (request: FastifyRequest, permission: Permission, name: string) => {
+    const integration = await store.read(name)
+    authorise(request, permission, name, integration)
+    if (!integration) {
+      throw new BrokerError('integration_not_found', 'There is no integration of this name')
+    }
+    return integration
+  }
+
+  const answer = async ({ integration, result }: Written) => ({
+    status: result === 'created' ? 201 : 200,
+    etag: etagOf(integration),
+    body: viewOf(integration, await statusOf(integration)),
+  })
+
+  server.put(
+    '/integrations/:name',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'putIntegration',
+        summary: 'Create or replace an integration',
+        description:
+          'Needs `integrations:write`. Replacing needs `If-Match`; a PUT equal to what is there changes nothing. A credential that is given becomes active at once; left out, the stored one stays.',
+        params: NameParams,
+        headers: PreconditionHeaders,
+        body: IntegrationBody,
+        response: { 200: IntegrationView, 201: IntegrationView, ...problems(...WRITE_PROBLEMS) },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params
+      authorise(request, 'integrations:write', name, await store.read(name))
+      const input = inputOf(request.body)
+      authoriseLabels(request, name, input.labels)
+      const written = await registry.put(name, input, preconditionsOf(request), request.principal)
+      const { status, etag, body } = await answer(written)
+      return reply
+        .code(status as 200)
+        .header('etag', etag)
+        .headers(status === 201 ? { location: `/integrations/${name}` } : {})
+        .send(body)
+    },
+  )
+
+  server.patch(
+    '/integrations/:name',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'patchIntegration',
+        summary: 'Change members of an integration',
+        description: 'Needs `integrations:write` and `If-Match`. A JSON merge patch (RFC 7396).',
+        params: NameParams,
+        headers: PreconditionHeaders,
+        body: PatchBody,
+        response: { 200: IntegrationView, ...problems(...WRITE_PROBLEMS, 'integration_not_found') },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params
+      const current = await visible(request, 'integrations:write', name)
+      if (request.body.credential === null) {
+        throw new BrokerError('request_invalid', 'body/credential cannot be removed, only replaced')
+      }
+      const merged = mergePatch(writableOf(current), request.body)
+      const validate = request.compileValidationSchema(IntegrationBody, 'body')
+      if (!validate(merged)) {
+        throw new BrokerError('request_invalid', describeFaults(validate.errors ?? [], 'body'))
+      }
+      const input = inputOf(merged as IntegrationBody)
+      authoriseLabels(request, name, input.labels)
+      const preconditions = pinned(preconditionsOf(request), current)
+      const { etag, body } = await answer(
+        await registry.put(name, input, preconditions, request.principal),
+      )
+      return reply.header('etag', etag).send(body)
+    },
+  )
+
+  server.get(
+    '/integrations/:name',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'getIntegration',
+        summary: 'An integration and where it stands',
+        description: 'Needs `integrations:read`. Never a secret.',
+        params: NameParams,
+        response: {
+          200: IntegrationView,
+          ...problems(...GUARDED, 'integration_not_found', 'record_corrupt'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const integration = await visible(request, 'integrations:read', request.params.name)
+      reply.header('etag', etagOf(integration))
+      return viewOf(integration, await statusOf(integration))
+    },
+  )
+
+  server.get(
+    '/integrations',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'listIntegrations',
+        summary: 'The integrations that you may see, in order of name',
+        description: 'Needs `integrations:read`.',
+        querystring: ListQuery,
+        response: { 200: IntegrationList, ...problems(...GUARDED, 'record_corrupt') },
+      },
+    },
+    async (request) => {
+      const { principal } = request
+      if (!allowsSome(principal, 'integrations:read')) {
+        throw new BrokerError('caller_forbidden', 'You lack integrations:read')
+      }
+      const page = await listing.page(request.query, ({ name, labels }) =>
+        allows(principal, 'integrations:read', { name, labels }),
+      )
+      return { items: [...page.items], next_cursor: page.nextCursor }
+    },
+  )
+
+  server.delete(
+    '/integrations/:name',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'deleteIntegration',
+        summary: 'Revoke its token and erase an integration with its secrets',
+        description: 'Needs `integrations:write` and `If-Match`.',
+        params: NameParams,
+        headers: PreconditionHeaders,
+        response: {
+          204: Type.Null({ description: 'Erased' }),
+          ...problems(
+            ...GUARDED,
+            'integration_not_found',
+            'managed_by_file',
+            'credential_state',
+            'conflict',
+            'integration_changed',
+            'precondition_required',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params
+      await visible(request, 'integrations:write', name)
+      await registry.remove(name, preconditionsOf(request), revoke)
+      return reply.code(204).send(null)
+    },
+  )
+}
+
+const PreconditionHeaders = Type.Object({
+  'if-match': Type.Optional(Type.String({ maxLength: 1024, description: 'ETag, or `*`' })),
+  'if-none-match': Type.Optional(Type.String({ maxLength: 1024, description: '`*`: only create' })),
+})
+
+function preconditionsOf(request: FastifyRequest): Preconditions {
+  const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers
+  return {
+    ...(ifMatch !== undefined && { ifMatch }),
+    ...(ifNoneMatch !== undefined && { ifNoneMatch }),
+  }
+}
+
+/** `*` means whatever the patch was laid over: a change in between must not be undone by it. */
+const pinned = (preconditions: Preconditions, current: Integration): Preconditions =>
+  preconditions.ifMatch?.trim() === '*'
+    ? { ...preconditions, ifMatch: etagOf(current) }
+    : preconditions
+
+/** Nobody may label an integration out of, or into, a limit of their own. */
+function authoriseLabels(
+  request: FastifyRequest,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): void {
+  if (!allows(request.principal, 'integrations:write', { name, labels })) {
+    throw new BrokerError('caller_forbidden', 'You may not give the integration these labels')
+  }
+}

@@ -1,0 +1,215 @@
+/** The wire form of integrations. */
+import { type Static, Type } from 'typebox'
+import { GrantSchema } from '../grants/index.ts'
+import { STATES, type State } from './status.ts'
+
+export const NAME_PATTERN = '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$'
+
+export const NameParams = Type.Object({
+  name: Type.String({ pattern: NAME_PATTERN, description: 'Name of the integration' }),
+})
+
+const Labels = Type.Unsafe<Record<string, string>>({
+  type: 'object',
+  description: 'Up to 16; policies, lists and alerts can go by them',
+  maxProperties: 16,
+  propertyNames: { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$' },
+  additionalProperties: { type: 'string', pattern: '^[^\\u0000-\\u001f\\u007f]{0,128}$' },
+})
+
+const Identity = Type.Object(
+  {
+    pin: Type.Optional(
+      Type.Unsafe<'org_and_user' | 'user' | 'off'>({
+        type: 'string',
+        enum: ['org_and_user', 'user', 'off'],
+        description: '`user` by default on sandbox and scratch hosts, else `org_and_user`',
+      }),
+    ),
+    expect: Type.Optional(
+      Type.Object(
+        {
+          org_id: Type.Optional(Type.String({ pattern: '^00D[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$' })),
+          user_id: Type.Optional(Type.String({ pattern: '^005[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$' })),
+          scopes: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 64 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export const GenerateSchema = Type.Object(
+  {
+    key_bits: Type.Optional(
+      Type.Unsafe<2048 | 3072 | 4096>({ type: 'integer', enum: [2048, 3072, 4096], default: 2048 }),
+    ),
+    days: Type.Optional(Type.Integer({ minimum: 1, maximum: 825, default: 365 })),
+    common_name: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  },
+  {
+    additionalProperties: false,
+    description: 'Makes the key pair in the broker; the private key never leaves it',
+  },
+)
+
+export const CredentialSchema = Type.Object(
+  {
+    private_key: Type.Optional(
+      Type.String({
+        maxLength: 16_384,
+        description: 'PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more',
+      }),
+    ),
+    certificate: Type.Optional(
+      Type.String({
+        maxLength: 16_384,
+        description: 'PEM, at most 4,000 characters, for this private key',
+      }),
+    ),
+    client_secret: Type.Optional(Type.String({ maxLength: 512 })),
+    generate: Type.Optional(GenerateSchema),
+    from: Type.Optional(
+      Type.String({
+        pattern: NAME_PATTERN,
+        description: 'Signs with the credentials of this integration',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description:
+      'Exactly one of `private_key` (with `certificate`), `client_secret`, `generate`, `from`',
+    writeOnly: true,
+  },
+)
+
+const definition = {
+  description: Type.Optional(
+    Type.String({ maxLength: 500, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }),
+  ),
+  enabled: Type.Optional(Type.Boolean({ default: true })),
+  labels: Type.Optional(Labels),
+  login_url: Type.String({
+    maxLength: 512,
+    description: 'https on a Salesforce host; a path only on `*.my.site.com`',
+    examples: ['https://acme.my.salesforce.com'],
+  }),
+  grant: GrantSchema,
+  token_lifetime: Type.Optional(
+    Type.Integer({
+      minimum: 60,
+      maximum: 86_400,
+      default: 900,
+      description:
+        "Seconds; the org's session timeout, used where Salesforce does not say how long a token lives",
+    }),
+  ),
+  keep_warm: Type.Optional(
+    Type.Boolean({ default: false, description: 'Refresh ahead even if nobody reads' }),
+  ),
+  logins_per_hour: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_600, default: 120 })),
+  serve_tokens: Type.Optional(
+    Type.Boolean({ default: true, description: 'False keeps the token inside the broker' }),
+  ),
+  identity: Type.Optional(Identity),
+}
+
+const Ignored = Type.Optional(Type.Unsafe<unknown>({ description: 'Read-only; ignored' }))
+
+/** Read-only members are taken and ignored, so that what GET gave can be sent back. */
+const ignored = {
+  name: Ignored,
+  managed_by: Ignored,
+  created_at: Ignored,
+  updated_at: Ignored,
+  status: Ignored,
+}
+
+export const IntegrationBody = Type.Object(
+  { ...definition, credential: Type.Optional(CredentialSchema), ...ignored },
+  { additionalProperties: false },
+)
+
+export type IntegrationBody = Static<typeof IntegrationBody>
+
+export const PatchBody = Type.Unsafe<Record<string, unknown>>({
+  type: 'object',
+  description:
+    'A JSON merge patch (RFC 7396) over what GET gives: null removes, what is left out stays',
+})
+
+const NullableTime = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
+
+const LeaseStatus = Type.Unsafe<unknown>({
+  type: ['object', 'null'],
+  properties: {
+    token_id: { type: 'string' },
+    issued_at: { type: 'string', format: 'date-time' },
+    expires_at: { type: 'string', format: 'date-time' },
+    refresh_at: { type: 'string', format: 'date-time' },
+    expiry_source: { type: 'string' },
+  },
+})
+
+const Status = Type.Object({
+  state: Type.Unsafe<State>({ type: 'string', enum: [...STATES] }),
+  shares_token_with: Type.Array(Type.String(), {
+    description:
+      'Integrations that hold the same access token: revoking it ends it for all of them',
+  }),
+  lease: LeaseStatus,
+  last_refusal: Type.Unsafe<unknown>({ type: ['object', 'null'], additionalProperties: true }),
+  identity: Type.Unsafe<unknown>({
+    type: ['object', 'null'],
+    properties: {
+      org_id: { type: ['string', 'null'] },
+      user_id: { type: ['string', 'null'] },
+      instance_url: { type: ['string', 'null'] },
+    },
+  }),
+  logins_last_hour: Type.Integer(),
+  certificate_expires_at: NullableTime,
+})
+
+export const IntegrationView = Type.Object({
+  name: Type.String(),
+  description: Type.String(),
+  enabled: Type.Boolean(),
+  labels: Labels,
+  login_url: Type.String(),
+  grant: GrantSchema,
+  credential: Type.Optional(Type.Object({ from: Type.String() })),
+  token_lifetime: Type.Integer(),
+  keep_warm: Type.Boolean(),
+  logins_per_hour: Type.Integer(),
+  serve_tokens: Type.Boolean(),
+  identity: Identity,
+  managed_by: Type.Unsafe<'api' | 'file'>({ type: 'string', enum: ['api', 'file'] }),
+  created_at: Type.String({ format: 'date-time' }),
+  updated_at: Type.String({ format: 'date-time' }),
+  status: Status,
+})
+
+export const PageQuery = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+}
+
+export const ListQuery = Type.Object(
+  {
+    ...PageQuery,
+    state: Type.Optional(Type.Unsafe<State>({ type: 'string', enum: [...STATES] })),
+    label: Type.Optional(
+      Type.String({ pattern: '^[^:]{1,63}:.{0,128}$', description: '`key:value`' }),
+    ),
+    certificate_expires_before: Type.Optional(Type.String({ format: 'date-time' })),
+  },
+  { additionalProperties: false },
+)
+
+export const IntegrationList = Type.Object({
+  items: Type.Array(IntegrationView),
+  next_cursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+})

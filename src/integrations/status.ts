@@ -1,0 +1,36 @@
+/** What reading an integration shows beside its definition. Times are epoch milliseconds. */
+export const STATES = [
+  'draft',
+  'unproven',
+  'ready',
+  'propagating',
+  'refused',
+  'identity_changed',
+  'disabled',
+  'not_connected',
+] as const
+
+export type State = (typeof STATES)[number]
+
+export interface LeaseStatus {
+  readonly tokenId: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly refreshAt: number
+  readonly expirySource: string
+}
+
+export interface IntegrationStatus {
+  readonly state: State
+  /** Integrations that hold the same access token. */
+  readonly sharesTokenWith: readonly string[]
+  readonly lease: LeaseStatus | null
+  readonly lastRefusal: object | null
+  readonly identity: {
+    readonly orgId: string | null
+    readonly userId: string | null
+    readonly instanceUrl: string
+  } | null
+  readonly loginsLastHour: number
+  readonly certificateExpiresAt: number | null
+}

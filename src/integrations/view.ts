@@ -1,0 +1,78 @@
+/** The crossing between integrations and their wire form. */
+import type { Static } from 'typebox'
+import { camelKeys, snakeKeys } from '../http/casing.ts'
+import type { Integration } from './integration.ts'
+import type { IntegrationInput } from './registry.ts'
+import type { IntegrationBody, IntegrationView } from './schemas.ts'
+import type { IntegrationStatus } from './status.ts'
+
+const time = (at: number) => new Date(at).toISOString()
+
+/** Read-only members are left out: what GET gave can be sent back. */
+export function inputOf(body: IntegrationBody): IntegrationInput {
+  const { name: _n, managed_by: _m, created_at: _c, updated_at: _u, status: _s, ...written } = body
+  return camelKeys(written) as IntegrationInput
+}
+
+/** What can be written of an integration, as GET shows it: what a merge patch is laid over. */
+export function writableOf(integration: Integration): Record<string, unknown> {
+  return {
+    description: integration.description,
+    enabled: integration.enabled,
+    labels: integration.labels,
+    login_url: integration.loginUrl,
+    grant: snakeKeys(integration.grant),
+    ...(integration.credentialFrom !== null && {
+      credential: { from: integration.credentialFrom },
+    }),
+    token_lifetime: integration.tokenLifetime,
+    keep_warm: integration.keepWarm,
+    logins_per_hour: integration.loginsPerHour,
+    serve_tokens: integration.serveTokens,
+    identity: snakeKeys(integration.identity),
+  }
+}
+
+export function viewOf(
+  integration: Integration,
+  status: IntegrationStatus,
+): Static<typeof IntegrationView> {
+  const { lease } = status
+  return {
+    name: integration.name,
+    ...writableOf(integration),
+    managed_by: integration.managedBy,
+    created_at: time(integration.createdAt),
+    updated_at: time(integration.updatedAt),
+    status: {
+      state: status.state,
+      shares_token_with: status.sharesTokenWith,
+      lease: lease && {
+        token_id: lease.tokenId,
+        issued_at: time(lease.issuedAt),
+        expires_at: time(lease.expiresAt),
+        refresh_at: time(lease.refreshAt),
+        expiry_source: lease.expirySource,
+      },
+      last_refusal: status.lastRefusal,
+      identity: status.identity && snakeKeys(status.identity),
+      logins_last_hour: status.loginsLastHour,
+      certificate_expires_at:
+        status.certificateExpiresAt === null ? null : time(status.certificateExpiresAt),
+    },
+  } as Static<typeof IntegrationView>
+}
+
+/** RFC 7396. Members set to null in the patch are removed, and so take their default. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isRecord(patch)) return patch
+  const merged = new Map(isRecord(target) ? Object.entries(target) : [])
+  for (const [member, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(member)
+    else merged.set(member, mergePatch(merged.get(member), value))
+  }
+  return Object.fromEntries(merged)
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

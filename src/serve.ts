@@ -1,0 +1,125 @@
+/** The life of the service's process: settings, store, server, signals, end. */
+import { readFileSync } from 'node:fs'
+import { type App, createApp } from './app.ts'
+import { type Config, ConfigError, type Environment, readConfig } from './config.ts'
+import { prepareDataDir } from './crypto/data-dir.ts'
+import { keyringOf } from './crypto/keyring.ts'
+import type { Secret } from './crypto/secret.ts'
+import { createLogger, type Logger } from './logger.ts'
+import { createEmbeddedStore } from './store/embedded.ts'
+import { createRedisStore, type RedisEvent } from './store/redis.ts'
+import type { Store } from './store/store.ts'
+
+/** sysexits.h: an internal error. */
+const EX_SOFTWARE = 70
+/** Requests in flight may take 10 s; whoever is not done by then is cut off. */
+const STOP_MS = 9_500
+
+interface Held {
+  readonly store: Store
+  readonly keyring: Secret
+  readonly adminKeys: readonly Secret[]
+}
+
+/** Runs until a signal comes. Throws `ConfigError` before it listens. */
+export async function serve(env: Environment, version: string): Promise<void> {
+  const config = readConfig(env, { readFile: (path) => readFileSync(path, 'utf8') })
+  const log = createLogger({ level: config.logLevel })
+  endOnBug(log)
+  const { store, keyring, adminKeys } = await hold(config, log)
+  const app = await createApp({
+    config,
+    log,
+    store,
+    keyring: keyringOf(keyring),
+    adminKeys,
+    version,
+  })
+  stopOnSignal(app, log)
+  app.start()
+  await listen(app, config)
+  const { port } = app.server.server.address() as { port: number }
+  log.info(
+    { host: config.host, port, version, store: config.redisUrl ? 'redis' : 'embedded' },
+    'listening',
+  )
+}
+
+async function hold(config: Config, log: Logger): Promise<Held> {
+  if (config.redisUrl && config.keyring) {
+    const store = await createRedisStore({
+      url: config.redisUrl,
+      prefix: config.redisPrefix,
+      waitReplicas: config.redisWaitReplicas,
+      ...(config.redisCaFile !== undefined && { caFile: config.redisCaFile }),
+      ...(config.redisSentinelPassword && { sentinelPassword: config.redisSentinelPassword }),
+      onEvent: (event) => logRedisEvent(log, event),
+    })
+    return { store, keyring: config.keyring, adminKeys: config.adminKeys }
+  }
+  try {
+    const store = createEmbeddedStore({ dataDir: config.dataDir })
+    const made = prepareDataDir(config)
+    if (made.adminKeyPath !== undefined)
+      log.info({ path: made.adminKeyPath }, 'the admin key is in this file')
+    return { store, keyring: made.keyring, adminKeys: made.adminKeys }
+  } catch (error) {
+    throw new ConfigError([`VALETKEY_DATA_DIR: ${(error as Error).message}`])
+  }
+}
+
+async function listen(app: App, { host, port }: Config): Promise<void> {
+  try {
+    await app.server.listen({ host, port })
+  } catch (error) {
+    await app.stop()
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError([
+      `VALETKEY_PORT: cannot listen on ${host}:${port} (${code ?? 'unknown'})`,
+    ])
+  }
+}
+
+function logRedisEvent(log: Logger, event: RedisEvent): void {
+  switch (event.type) {
+    case 'error':
+      log.warn({ connection: event.connection, err: event.error }, 'trouble with Redis')
+      break
+    case 'eviction_policy':
+      log.warn(
+        { policy: event.policy },
+        'Redis may evict keys when its memory is full: set maxmemory-policy noeviction',
+      )
+      break
+    default:
+      log.info({ connection: event.connection, state: event.type }, 'Redis connection')
+  }
+}
+
+/** The state after a bug is not known: log it, and let the orchestrator start a fresh process. */
+function endOnBug(log: Logger): void {
+  const end = (kind: string) => (error: unknown) => {
+    log.fatal({ err: error, kind }, 'a bug; the process ends')
+    log.flush(() => process.exit(EX_SOFTWARE))
+  }
+  process.on('unhandledRejection', end('unhandledRejection'))
+  process.on('uncaughtException', end('uncaughtException'))
+}
+
+function stopOnSignal(app: App, log: Logger): void {
+  let stopping = false
+  const stop = async (signal: NodeJS.Signals) => {
+    if (stopping) return
+    stopping = true
+    log.info({ signal }, 'stopping')
+    const cutOff = setTimeout(() => {
+      log.warn('requests were still in flight when the time to stop was over')
+      log.flush(() => process.exit(0))
+    }, STOP_MS)
+    await app.stop()
+    clearTimeout(cutOff)
+    log.info('stopped')
+    log.flush(() => process.exit(0))
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
+}

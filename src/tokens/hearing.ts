@@ -1,0 +1,120 @@
+/** Whether this replica hears the store's change stream; what it hears, it passes on. */
+import type { Change, Changes } from '../store/store.ts'
+
+export interface Hearing {
+  /** Starts the reader. Resolves with the first contact with the store, and goes on for ever. */
+  start(): void
+  stop(): Promise<void>
+  /** Did a read of the stream that began within the last second complete, by both clocks? */
+  isHearing(): boolean
+  /** Has a read ever completed? */
+  hasHeard(): boolean
+  /** Another number after each gap: what was read from the store before it may be stale. */
+  epoch(): number
+  /** Calls back at the next change of this integration; the function given back ends the wait. */
+  onceChanged(name: string, wake: () => void): () => void
+}
+
+export interface HearingDependencies {
+  readonly changes: Changes
+  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  readonly random: () => number
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly onChange: (change: Change) => void
+  /** Everything in memory is to be checked again before it is trusted. */
+  readonly onGap: () => void
+  readonly onTrouble: (error: unknown) => void
+}
+
+/** How long one read waits for news. */
+const READ_MS = 250
+/** For how long memory may be trusted without a completed read. */
+export const TRUST_MS = 1_000
+const RETRY_MS = { least: 50, most: 500 }
+
+export function createHearing(dependencies: HearingDependencies): Hearing {
+  const { changes, now, monotonic, random, sleep, onChange, onGap, onTrouble } = dependencies
+  const stopped = new AbortController()
+  const waiting = new Map<string, Set<() => void>>()
+  let heard = { at: 0, monotonic: Number.NEGATIVE_INFINITY }
+  let epoch = 0
+  let everHeard = false
+  let running: Promise<void> | undefined
+
+  const lose = () => {
+    epoch += 1
+    heard = { at: 0, monotonic: Number.NEGATIVE_INFINITY }
+    onGap()
+  }
+
+  const pass = (change: Change) => {
+    onChange(change)
+    if (change.type !== 'integration') return
+    for (const wake of waiting.get(change.name) ?? []) wake()
+  }
+
+  const begun = () => ({ at: now(), monotonic: monotonic() })
+
+  const listen = async () => {
+    const first = begun()
+    let cursor = await changes.tail()
+    lose()
+    heard = first
+    everHeard = true
+    while (!stopped.signal.aborted) {
+      const start = begun()
+      const { entries, cursor: next, gap } = await changes.read(cursor, READ_MS)
+      if (gap) lose()
+      for (const entry of entries) pass(entry)
+      cursor = next
+      heard = start
+    }
+  }
+
+  const run = async () => {
+    let failures = 0
+    while (!stopped.signal.aborted) {
+      const startedAt = monotonic()
+      try {
+        await listen()
+      } catch (error) {
+        if (stopped.signal.aborted) return
+        lose()
+        onTrouble(error)
+        failures = monotonic() - startedAt > RETRY_MS.most ? 0 : failures + 1
+        const cap = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** failures)
+        await sleep(RETRY_MS.least + random() * cap, stopped.signal).catch(ignoreAbort)
+      }
+    }
+  }
+
+  return {
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+    isHearing: () =>
+      monotonic() - heard.monotonic <= TRUST_MS && Math.abs(now() - heard.at) <= TRUST_MS,
+    hasHeard: () => everHeard,
+    epoch: () => epoch,
+    onceChanged(name, wake) {
+      const wakes = waiting.get(name) ?? new Set()
+      wakes.add(wake)
+      waiting.set(name, wakes)
+      return () => {
+        wakes.delete(wake)
+        if (wakes.size === 0) waiting.delete(name)
+      }
+    },
+  }
+}
+
+/** The sleep ends early when the service stops: that is no failure. */
+function ignoreAbort(error: unknown): void {
+  if ((error as Error).name !== 'AbortError') throw error
+}

@@ -1,0 +1,127 @@
+/** Leases in process memory, and the rule by which they are trusted. */
+import type { Integration } from '../integrations/integration.ts'
+import { integrationOf } from '../integrations/integration-store.ts'
+import type { Change, LeaseRecord, Look, RefusalRecord } from '../store/store.ts'
+import type { Lease } from './lease.ts'
+
+/** What this replica knows of an integration. */
+export interface Entry {
+  readonly integration: Integration
+  readonly rev: number
+  readonly orev: number
+  readonly digests: readonly string[]
+  /** Opened; only where its digest is one of the integration's. */
+  readonly lease: Lease | undefined
+  readonly refusal: RefusalRecord | undefined
+}
+
+/** Taken before a read of the store begins: what came of the read is kept only if nothing was missed meanwhile. */
+export interface Ticket {
+  readonly epoch: number
+}
+
+export interface LeaseCache {
+  /** Only while this replica hears the store. */
+  trusted(name: string): Entry | undefined
+  /** Whatever is there, for when the store cannot be reached. */
+  known(name: string): Entry | undefined
+  begin(): Ticket
+  /** Opens what was read, and keeps it if that is safe; gives it back in either case. */
+  fill(ticket: Ticket, look: Look): Promise<Entry>
+  /** The lowest revision of the integration that may still be believed; 0 where none was heard of lately. */
+  floor(name: string): number
+  /** From the change stream. */
+  heard(change: Change): void
+  /** Nothing may be trusted until it was read again; it stays known. */
+  distrust(): void
+  size(): number
+}
+
+export interface LeaseCacheDependencies {
+  readonly hearing: { isHearing(): boolean; epoch(): number }
+  readonly open: (look: Look, record: LeaseRecord) => Promise<Lease>
+  readonly now: () => number
+}
+
+/** Longer than any read of the store can take. */
+const FLOOR_MS = 10_000
+
+interface Kept extends Entry {
+  readonly epoch: number
+}
+
+export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies): LeaseCache {
+  const entries = new Map<string, Kept>()
+  const floors = new Map<string, { readonly rev: number; readonly at: number }>()
+  const dead = new Map<string, number>()
+
+  const prune = () => {
+    const before = now() - FLOOR_MS
+    for (const [name, { at }] of floors) {
+      if (at >= before) break
+      floors.delete(name)
+    }
+    for (const [tokenId, at] of dead) {
+      if (at >= before) break
+      dead.delete(tokenId)
+    }
+  }
+
+  const isSafe = ({ epoch }: Ticket, entry: Entry) =>
+    epoch === hearing.epoch() &&
+    entry.rev >= (floors.get(entry.integration.name)?.rev ?? 0) &&
+    entry.rev >= (entries.get(entry.integration.name)?.rev ?? 0) &&
+    (entry.lease === undefined || !dead.has(entry.lease.tokenId))
+
+  const opened = async (look: Look): Promise<Lease | undefined> => {
+    const { lease } = look.outcome
+    if (!lease || !look.integration.digests.includes(lease.digest)) return undefined
+    const held = entries.get(look.integration.name)?.lease
+    const same = held?.tokenId === lease.tokenId && held.expiresAt === lease.expiresAt
+    return same && held.uid === look.integration.uid ? held : open(look, lease)
+  }
+
+  return {
+    trusted(name) {
+      const entry = entries.get(name)
+      return entry && entry.epoch === hearing.epoch() && hearing.isHearing() ? entry : undefined
+    },
+    known: (name) => entries.get(name),
+    begin: () => ({ epoch: hearing.epoch() }),
+    async fill(ticket, look) {
+      const { rev, orev, digests } = look.integration
+      const entry: Entry = {
+        integration: integrationOf(look.integration),
+        rev,
+        orev,
+        digests,
+        lease: await opened(look),
+        refusal: look.outcome.refusal,
+      }
+      if (isSafe(ticket, entry)) {
+        entries.set(entry.integration.name, { ...entry, epoch: ticket.epoch })
+      }
+      return entry
+    },
+    floor: (name) => floors.get(name)?.rev ?? 0,
+    heard(change) {
+      if (change.type === 'integration') {
+        floors.delete(change.name)
+        floors.set(change.name, { rev: change.rev, at: now() })
+        const held = entries.get(change.name)
+        if (held && held.rev < change.rev) entries.delete(change.name)
+      } else if (change.type === 'dead') {
+        dead.set(change.tokenId, now())
+        for (const [name, { lease }] of entries) {
+          if (lease?.tokenId === change.tokenId) entries.delete(name)
+        }
+      }
+      prune()
+    },
+    distrust() {
+      floors.clear()
+      dead.clear()
+    },
+    size: () => entries.size,
+  }
+}

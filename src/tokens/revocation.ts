@@ -1,0 +1,58 @@
+/** Ends a token: everywhere here first, then at Salesforce. */
+import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { Outcomes } from '../store/store.ts'
+import type { LeaseStore } from './lease-store.ts'
+
+export interface Revoker {
+  /** Drops the integration's current token from every integration that holds it, and revokes it at Salesforce. */
+  revoke(integration: Pick<Integration, 'name' | 'loginUrl'>): Promise<void>
+  /** The same, but leaves a token alone that another integration holds too. For a removal. */
+  revokeUnlessShared(integration: Pick<Integration, 'name' | 'loginUrl'>): Promise<void>
+}
+
+export interface RevokerDependencies {
+  readonly outcomes: Pick<Outcomes, 'look' | 'revoke' | 'holders'>
+  readonly leases: Pick<LeaseStore, 'open'>
+  readonly endpoint: Pick<TokenEndpoint, 'revoke'>
+  /** Called with the token id before the answer, so that this replica obeys it at once. */
+  readonly onRevoked: (tokenId: string) => void
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+/** A tombstone outlives the lease: a mint that was under way may still bring the same token. */
+const TOMBSTONE_MS = 3_600_000
+/** One attempt at Salesforce. */
+const ATTEMPT_MS = 4_000
+
+export function createRevoker(dependencies: RevokerDependencies): Revoker {
+  const { outcomes, leases, endpoint, onRevoked, log } = dependencies
+
+  const end = async (
+    { name, loginUrl }: Pick<Integration, 'name' | 'loginUrl'>,
+    evenShared: boolean,
+  ): Promise<void> => {
+    const look = await outcomes.look(name)
+    const record = look?.outcome.lease
+    if (!look || !record) return
+    if (!evenShared && (await outcomes.holders(record.tokenId)).some((holder) => holder !== name))
+      return
+    const lease = await leases.open(look, record)
+    await outcomes.revoke(lease.tokenId, lease.expiresAt + TOMBSTONE_MS)
+    onRevoked(lease.tokenId)
+    try {
+      const signal = AbortSignal.timeout(ATTEMPT_MS)
+      await endpoint.revoke({ loginUrl, token: lease.accessToken, signal })
+    } catch (error) {
+      log.warn(
+        { err: error, integration: name, tokenId: lease.tokenId },
+        'Salesforce did not revoke the token',
+      )
+    }
+  }
+
+  return {
+    revoke: (integration) => end(integration, true),
+    revokeUnlessShared: (integration) => end(integration, false),
+  }
+}

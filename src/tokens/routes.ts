@@ -1,0 +1,119 @@
+/** `GET` and `DELETE /tokens/{integration}`. */
+import { Type } from 'typebox'
+import { allows } from '../callers/policy.ts'
+import { BrokerError } from '../errors.ts'
+import { GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { Broker, Served } from './broker.ts'
+import type { Lease } from './lease.ts'
+import type { Revoker } from './revocation.ts'
+import { Token, TokenParams, TokenQuery } from './schemas.ts'
+
+export interface TokenRouteDependencies {
+  readonly broker: Broker
+  readonly revoker: Revoker
+  readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  readonly now: () => number
+}
+
+export function registerTokenRoutes(server: Server, dependencies: TokenRouteDependencies): void {
+  const { broker, revoker, integrations, now } = dependencies
+
+  server.get(
+    '/tokens/:integration',
+    {
+      schema: {
+        tags: ['tokens'],
+        operationId: 'getToken',
+        summary: 'A Salesforce access token of an integration',
+        description: 'Needs `tokens:read`. Served from memory; minted at most once for the fleet.',
+        params: TokenParams,
+        querystring: TokenQuery,
+        response: {
+          200: Token,
+          ...problems(
+            ...GUARDED,
+            'integration_not_found',
+            'integration_disabled',
+            'integration_draft',
+            'conflict',
+            'grant_refused',
+            'token_response_invalid',
+            'salesforce_unavailable',
+            'record_corrupt',
+            'salesforce_timeout',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const minTtlMs = (request.query.min_ttl ?? 30) * 1000
+      const found = broker.lease(request.params.integration, request.principal, { minTtlMs })
+      const served = found instanceof Promise ? await found : found
+      reply.header('cache-control', 'no-store').header('cache-status', cacheStatus(served, now()))
+      return viewOf(served.lease, now())
+    },
+  )
+
+  server.delete(
+    '/tokens/:integration',
+    {
+      schema: {
+        tags: ['tokens'],
+        operationId: 'revokeToken',
+        summary: 'Revoke the current access token, at Salesforce and everywhere',
+        description:
+          'Needs `tokens:revoke`. Salesforce gives every holder of the same app and user the same token, so every integration that holds it loses it.',
+        params: TokenParams,
+        response: {
+          204: Type.Null({ description: 'Revoked' }),
+          ...problems(...GUARDED, 'integration_not_found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const name = request.params.integration
+      const integration = await integrations.read(name)
+      const target = integration ? { name, labels: integration.labels } : { name }
+      if (!allows(request.principal, 'tokens:revoke', target)) {
+        throw new BrokerError('caller_forbidden', 'You may not revoke tokens of this integration')
+      }
+      if (!integration) {
+        throw new BrokerError('integration_not_found', 'There is no integration of this name')
+      }
+      await revoker.revoke(integration)
+      return reply.code(204).send(null)
+    },
+  )
+}
+
+/** RFC 9211. */
+function cacheStatus({ via, lease }: Served, now: number): string {
+  if (via === 'hit') return `valetkey; hit; ttl=${secondsLeft(lease, now)}`
+  return via === 'miss' ? 'valetkey; fwd=miss; stored' : 'valetkey; fwd=miss; collapsed'
+}
+
+const secondsLeft = (lease: Lease, now: number) =>
+  Math.max(0, Math.floor((lease.expiresAt - now) / 1000))
+
+const time = (at: number) => new Date(at).toISOString()
+
+function viewOf(lease: Lease, now: number): Token {
+  return {
+    integration: lease.integration,
+    access_token: lease.accessToken.reveal(),
+    token_type: 'Bearer',
+    instance_url: lease.instanceUrl,
+    ...(lease.apiInstanceUrl !== undefined && { api_instance_url: lease.apiInstanceUrl }),
+    ...(lease.scope !== undefined && { scope: lease.scope }),
+    issued_at: time(lease.issuedAt),
+    expires_at: time(lease.expiresAt),
+    expires_in: secondsLeft(lease, now),
+    expiry_source: lease.expirySource,
+    token_id: lease.tokenId,
+    ...(lease.orgId !== undefined && { org_id: lease.orgId }),
+    ...(lease.userId !== undefined && { user_id: lease.userId }),
+    ...(lease.identityUrl !== undefined && { identity_url: lease.identityUrl }),
+  }
+}

@@ -1,0 +1,65 @@
+/** One producer for each key: a shared promise in this process, a lock across replicas. */
+import type { Locks } from '../store/store.ts'
+
+export interface SingleFlight {
+  /** Runs `work` unless a run for this key is under way here; then that run's result is shared. It never inherits a caller's abort. */
+  join<Result>(
+    key: string,
+    work: () => Promise<Result>,
+  ): { readonly result: Promise<Result>; readonly joined: boolean }
+  /** Runs `work` under the lock across replicas, renewed while it runs. `undefined`: another holds it. */
+  underLock<Result>(
+    name: string,
+    work: () => Promise<Result>,
+  ): Promise<{ readonly result: Result } | undefined>
+  /** Resolves when nothing is in flight. */
+  settled(): Promise<void>
+}
+
+export interface SingleFlightDependencies {
+  readonly locks: Locks
+  readonly uniqueId: () => string
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+/** A live holder renews each second, so a dead one is replaced within three. */
+const LOCK_MS = 3_000
+const RENEW_MS = 1_000
+
+export function createSingleFlight({
+  locks,
+  uniqueId,
+  log,
+}: SingleFlightDependencies): SingleFlight {
+  const flights = new Map<string, Promise<unknown>>()
+
+  return {
+    join<Result>(key: string, work: () => Promise<Result>) {
+      const current = flights.get(key) as Promise<Result> | undefined
+      if (current) return { result: current, joined: true }
+      const result = work().finally(() => flights.delete(key))
+      flights.set(key, result)
+      return { result, joined: false }
+    },
+
+    async underLock(name, work) {
+      const owner = uniqueId()
+      if (!(await locks.acquire(name, owner, LOCK_MS))) return undefined
+      const failed = (error: unknown) =>
+        log.warn({ err: error, integration: name }, 'the mint lock could not be kept')
+      const renewal = setInterval(() => {
+        locks.renew(name, owner, LOCK_MS).catch(failed)
+      }, RENEW_MS)
+      try {
+        return { result: await work() }
+      } finally {
+        clearInterval(renewal)
+        await locks.release(name, owner).catch(failed)
+      }
+    },
+
+    async settled() {
+      await Promise.allSettled(flights.values())
+    },
+  }
+}

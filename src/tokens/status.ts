@@ -1,0 +1,79 @@
+/** Where an integration stands: what reading it shows beside its definition. */
+import { activeOf } from '../credentials/credential.ts'
+import { type Integration, isDraft } from '../integrations/integration.ts'
+import type { IntegrationStatus, State } from '../integrations/status.ts'
+import type { Budgets, Documents, Look, Outcomes } from '../store/store.ts'
+import type { Lease } from './lease.ts'
+import type { LeaseStore } from './lease-store.ts'
+import { HOUR_MS, loginBudgetKey } from './login-budget.ts'
+import { readSubject, type Subject } from './subject.ts'
+
+export interface StatusReader {
+  statusOf(integration: Integration): Promise<IntegrationStatus>
+}
+
+export interface StatusDependencies {
+  readonly outcomes: Pick<Outcomes, 'look' | 'holders'>
+  readonly documents: Pick<Documents, 'read'>
+  readonly budgets: Pick<Budgets, 'used'>
+  readonly leases: Pick<LeaseStore, 'open'>
+  readonly now: () => number
+}
+
+export function createStatusReader(dependencies: StatusDependencies): StatusReader {
+  const { outcomes, documents, budgets, leases, now } = dependencies
+
+  const liveLease = async (look: Look | undefined): Promise<Lease | undefined> => {
+    const record = look?.outcome.lease
+    if (!look || !record || !look.integration.digests.includes(record.digest)) return undefined
+    const lease = await leases.open(look, record)
+    return lease.expiresAt > now() ? lease : undefined
+  }
+
+  return {
+    async statusOf(integration) {
+      const { name, uid } = integration
+      const [look, subject, loginsLastHour] = await Promise.all([
+        outcomes.look(name),
+        readSubject(documents, integration),
+        budgets.used(loginBudgetKey(integration), HOUR_MS),
+      ])
+      const lease = look?.integration.uid === uid ? await liveLease(look) : undefined
+      const holders = lease ? await outcomes.holders(lease.tokenId) : []
+      const refusal = look?.outcome.refusal
+      const lastRefusal = refusal && refusal.until > now() ? JSON.parse(refusal.body) : null
+      return {
+        state: stateOf(integration, lease, lastRefusal?.members?.refusal ?? null, subject),
+        sharesTokenWith: holders.filter((holder) => holder !== name),
+        lease: lease
+          ? {
+              tokenId: lease.tokenId,
+              issuedAt: lease.issuedAt,
+              expiresAt: lease.expiresAt,
+              refreshAt: lease.refreshAt,
+              expirySource: lease.expirySource,
+            }
+          : null,
+        lastRefusal: lastRefusal?.members?.refusal ?? null,
+        identity: subject
+          ? { orgId: subject.orgId, userId: subject.userId, instanceUrl: subject.instanceUrl }
+          : null,
+        loginsLastHour,
+        certificateExpiresAt: activeOf(integration.credentials)?.certificate?.notAfter ?? null,
+      }
+    },
+  }
+}
+
+function stateOf(
+  integration: Integration,
+  lease: Lease | undefined,
+  refusal: { readonly class?: string } | null,
+  subject: Subject | undefined,
+): State {
+  if (!integration.enabled) return 'disabled'
+  if (isDraft(integration)) return 'draft'
+  if (lease) return 'ready'
+  if (refusal) return refusal.class === 'propagating' ? 'propagating' : 'refused'
+  return subject ? 'ready' : 'unproven'
+}

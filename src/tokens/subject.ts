@@ -1,0 +1,44 @@
+/** The Salesforce user that an integration was seen to act as, in its org. */
+import type { Integration } from '../integrations/integration.ts'
+import type { Documents } from '../store/store.ts'
+import type { Lease } from './lease.ts'
+
+export interface Subject {
+  readonly uid: string
+  /** The digest of the lease that showed it: another digest is not proven by it. */
+  readonly digest: string
+  readonly orgId: string | null
+  readonly userId: string | null
+  readonly instanceUrl: string
+}
+
+const KIND = 'subject'
+
+/** `undefined`: no token was ever minted for the integration as it is. */
+export async function readSubject(
+  documents: Pick<Documents, 'read'>,
+  { name, uid }: Pick<Integration, 'name' | 'uid'>,
+): Promise<Subject | undefined> {
+  const record = await documents.read(KIND, name)
+  if (!record) return undefined
+  const subject = JSON.parse(record.body) as Subject
+  return subject.uid === uid ? subject : undefined
+}
+
+/** Written only when it differs, so that the usual mint writes nothing. */
+export async function rememberSubject(
+  documents: Pick<Documents, 'read' | 'write'>,
+  lease: Lease,
+): Promise<void> {
+  const subject: Subject = {
+    uid: lease.uid,
+    digest: lease.digest,
+    orgId: lease.orgId ?? null,
+    userId: lease.userId ?? null,
+    instanceUrl: lease.instanceUrl,
+  }
+  const body = JSON.stringify(subject)
+  const stored = await documents.read(KIND, lease.integration)
+  if (stored?.body === body) return
+  await documents.write(KIND, lease.integration, body, { expected: 'any' })
+}

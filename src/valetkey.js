@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+// The entry point is JavaScript so that a Node that cannot run TypeScript can still say so.
+const major = Number(process.versions.node.split('.')[0])
+if (major < 24) {
+  process.stderr.write(
+    `valetkey needs Node 24 or later, and this is ${process.versions.node}: get it from https://nodejs.org, or use the npm scripts, which bring their own.\n`,
+  )
+  process.exit(78)
+}
+await import('./main.ts')

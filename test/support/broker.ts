@@ -1,0 +1,177 @@
+/** A broker for tests: in this process with its own clock, or as a real process. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import { type App, createApp } from '../../src/app.ts'
+import { type Environment, readConfig } from '../../src/config.ts'
+import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
+import { createLogger } from '../../src/logger.ts'
+import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { createRedisStore } from '../../src/store/redis.ts'
+import { type Call, createCaller } from './caller.ts'
+import { eventually } from './eventually.ts'
+
+export interface TestBroker {
+  readonly url: string
+  readonly adminKey: string
+  readonly call: Call
+  readonly app: App
+  /** What it logged so far. */
+  logs(): string
+  stop(): Promise<void>
+}
+
+export interface BrokerOptions {
+  /** Loopback URLs that a login_url may name. */
+  readonly loginHosts: readonly string[]
+  /** Unset: the embedded store in a folder of its own. */
+  readonly redisUrl?: string
+  readonly redisPrefix?: string
+  readonly dataDir?: string
+  readonly keyring?: string
+  readonly adminKey?: string
+  readonly env?: Environment
+  readonly now?: () => number
+  readonly random?: () => number
+}
+
+export const newAdminKey = (): string => randomBytes(32).toString('base64url')
+
+interface Teardown {
+  teardown(end: () => unknown): void
+}
+
+/** Ends with the test. */
+export async function startBroker(t: Teardown, options: BrokerOptions): Promise<TestBroker> {
+  const adminKey = options.adminKey ?? newAdminKey()
+  const keyring = options.keyring ?? generateKeyring(Date.now()).reveal()
+  const folder = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'valetkey-data-')))
+  const env = {
+    VALETKEY_PORT: '0',
+    VALETKEY_METRICS_PORT: '0',
+    VALETKEY_DATA_DIR: folder,
+    VALETKEY_ADMIN_KEY: adminKey,
+    VALETKEY_KEYRING: keyring,
+    VALETKEY_LOGIN_HOSTS: options.loginHosts.join(','),
+    VALETKEY_REDIS_URL: options.redisUrl,
+    VALETKEY_REDIS_PREFIX: options.redisPrefix,
+    VALETKEY_LOG_LEVEL: 'debug',
+    ...options.env,
+  }
+  const config = readConfig(env, { readFile: () => '' })
+  const lines: string[] = []
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk))
+      done()
+    },
+  })
+  const log = createLogger({ level: config.logLevel, destination: sink })
+  const { now, random } = options
+  const store = config.redisUrl
+    ? await createRedisStore({
+        url: config.redisUrl,
+        prefix: config.redisPrefix,
+        onEvent: (event) => log.debug({ event: event.type }, 'redis'),
+      })
+    : createEmbeddedStore({ dataDir: folder, ...(now && { now }) })
+  const app = await createApp({
+    config,
+    log,
+    store,
+    keyring: keyringOf(config.keyring ?? generateKeyring(Date.now())),
+    adminKeys: config.adminKeys,
+    version: '0.0.0-test',
+    ...(now && { now }),
+    ...(random && { random }),
+  })
+  app.start()
+  await app.server.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.server.address() as { port: number }
+  const url = `http://127.0.0.1:${port}`
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= app.stop().then(async () => {
+      if (options.dataDir === undefined) await rm(folder, { recursive: true, force: true })
+    })
+    return stopped
+  }
+  t.teardown(stop)
+  const call = createCaller(url, adminKey)
+  await eventually(async () => (await call('GET', '/readyz')).status === 200)
+  return { url, adminKey, call, app, logs: () => lines.join(''), stop }
+}
+
+export interface BrokerProcess {
+  readonly url: string
+  readonly pid: number
+  readonly child: ChildProcess
+  readonly call: Call
+  /** Both streams so far. */
+  output(): string
+  /** Sends the signal and waits for the end; gives the exit status, or the signal that ended it. */
+  kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>
+}
+
+export interface ProcessOptions {
+  readonly env: Environment
+  readonly adminKey: string
+  /** More arguments of node, before the entry point. */
+  readonly nodeArgs?: readonly string[]
+}
+
+const ROOT = new URL('../../', import.meta.url).pathname
+
+/** The command as it is started in production: `node src/valetkey.js serve`. */
+export function spawnValetkey(
+  args: readonly string[],
+  env: Environment,
+  nodeArgs: readonly string[] = [],
+): ChildProcess {
+  return spawn(process.execPath, [...nodeArgs, join(ROOT, 'src/valetkey.js'), ...args], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** Waits until it listens and is ready. Ends with the test. */
+export async function startBrokerProcess(
+  t: Teardown,
+  { env, adminKey, nodeArgs = [] }: ProcessOptions,
+): Promise<BrokerProcess> {
+  const child = spawnValetkey(
+    ['serve'],
+    { VALETKEY_PORT: '0', VALETKEY_METRICS_PORT: '0', VALETKEY_ADMIN_KEY: adminKey, ...env },
+    nodeArgs,
+  )
+  let output = ''
+  child.stdout?.on('data', (chunk) => {
+    output += chunk
+  })
+  child.stderr?.on('data', (chunk) => {
+    output += chunk
+  })
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  const kill = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGCONT')
+      child.kill(signal)
+    }
+    const [code, by] = await exited
+    return code ?? by ?? 0
+  }
+  t.teardown(() => kill('SIGKILL'))
+  const port = await eventually(() => {
+    if (child.exitCode !== null)
+      throw new Error(`the broker ended with ${child.exitCode}: ${output}`)
+    return /"port":(\d+).*"listening"/.exec(output)?.[1]
+  })
+  const url = `http://127.0.0.1:${port}`
+  const call = createCaller(url, adminKey)
+  await eventually(async () => (await call('GET', '/readyz')).status === 200)
+  return { url, pid: child.pid ?? 0, child, call, output: () => output, kill }
+}
