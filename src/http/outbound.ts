@@ -4,6 +4,7 @@ import { rootCertificates } from 'node:tls'
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool, request } from 'undici'
 import { isPublicAddress } from './address.ts'
 import { readBounded } from './bounded-body.ts'
+import { ADDRESS_REFUSED, type ResolvedAddress, vettedLookup } from './vetted-lookup.ts'
 
 /**
  * The one way out: every call to Salesforce and to issuers goes through here. https only, to
@@ -78,16 +79,10 @@ export interface OutboundDependencies {
   readonly deadlineMs?: number
 }
 
-export interface ResolvedAddress {
-  readonly address: string
-  readonly family: number
-}
-
 const BODY_LIMIT = 64 * 1024
 const CONNECT_TIMEOUT_MS = 5_000
 const KEEP_ALIVE_MAX_MS = 10_000
 const CONNECTIONS_PER_ORIGIN = 8
-const ADDRESS_REFUSED = 'ERR_ADDRESS_REFUSED'
 const NULL_BODY_STATUS = new Set([204, 205, 304])
 
 export function createOutbound(dependencies: OutboundDependencies): Outbound {
@@ -212,28 +207,6 @@ function whyRefused(url: URL): Error | undefined {
   const host = url.hostname.replace(/^\[|\]$/g, '')
   if (isIP(host) !== 0 && !isPublicAddress(host)) return new Error('the address is not public')
   return undefined
-}
-
-/**
- * Resolves once, judges every address, and hands the judged ones to the connection: a name that
- * changes between a check and the connection (DNS rebinding) gains nothing.
- */
-function vettedLookup(
-  resolve: (hostname: string) => Promise<readonly ResolvedAddress[]>,
-): LookupFunction {
-  return (hostname, options, callback) => {
-    resolve(hostname).then(
-      (addresses) => {
-        const [first] = addresses
-        if (first === undefined || !addresses.every(({ address }) => isPublicAddress(address))) {
-          const refused = new Error(`${hostname} has an address that is not public, or none`)
-          callback(Object.assign(refused, { code: ADDRESS_REFUSED }), '', 0)
-        } else if (options.all) callback(null, [...addresses])
-        else callback(null, first.address, first.family)
-      },
-      (error: NodeJS.ErrnoException) => callback(error, '', 0),
-    )
-  }
 }
 
 /** Counts new connections of an origin, which tells a kept connection from a fresh one. */
