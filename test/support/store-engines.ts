@@ -1,0 +1,93 @@
+/** Every engine of the store, for the contract suites. An engine that is added here must pass all of them. */
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { Secret } from '../../src/crypto/secret.ts'
+import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { createRedisStore, type RedisEvent } from '../../src/store/redis.ts'
+import type { IntegrationContent, Store } from '../../src/store/store.ts'
+import { type RedisServer, startRedis } from './redis.ts'
+
+export interface OpenStore {
+  /** Empty. */
+  readonly store: Store
+  /** Another connection to the same data, where the engine has such. */
+  readonly peer: Store
+  /** Until the store's clock has gone on so far. */
+  pass(ms: number): Promise<void>
+  readonly engine: 'redis' | 'embedded'
+}
+
+/** Runs a suite once for each engine. */
+export function eachEngine(suite: (t: Test, open: () => Promise<OpenStore>) => Promise<void>) {
+  t.test('redis', async (t) => {
+    const server = await startRedis()
+    t.teardown(() => server.stop())
+    await suite(t, () => openRedis(t, server))
+  })
+  t.test('embedded', async (t) => suite(t, () => openEmbedded(t)))
+}
+
+async function openRedis(t: Test, server: RedisServer): Promise<OpenStore> {
+  const options = {
+    url: new Secret(server.url),
+    // A prefix of its own is an empty store.
+    prefix: `${randomUUID()}:`,
+    timeoutMs: 10_000,
+    onEvent(event: RedisEvent) {
+      if (event.type === 'error') t.comment(`${event.connection}: ${event.error.code}`)
+    },
+  }
+  const store = await createRedisStore(options)
+  const peer = await createRedisStore(options)
+  t.teardown(() => Promise.all([store.close(), peer.close()]))
+  return {
+    store,
+    peer,
+    engine: 'redis',
+    async pass(ms) {
+      const end = (await store.now()) + ms
+      await eventually(async () => (await store.now()) >= end)
+    },
+  }
+}
+
+async function openEmbedded(t: Test): Promise<OpenStore> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-store-'))
+  let ahead = 0
+  const store = createEmbeddedStore({ dataDir, now: () => Date.now() + ahead })
+  t.teardown(async () => {
+    await store.close()
+    await rm(dataDir, { recursive: true })
+  })
+  return {
+    store,
+    peer: store,
+    engine: 'embedded',
+    async pass(ms) {
+      ahead += ms
+    },
+  }
+}
+
+/** Waits for a condition, with a deadline. */
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  deadlineMs = 30_000,
+): Promise<void> {
+  const end = performance.now() + deadlineMs
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error('The condition was not met in time')
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+export function content(parts: Partial<IntegrationContent> = {}): IntegrationContent {
+  return { digests: ['d1'], definition: '{"a":1}', secrets: 'sealed', ...parts }
+}
+
+export function lease(parts: { tokenId: string; expiresAt: number; digest?: string }) {
+  return { body: `body of ${parts.tokenId}`, digest: 'd1', ...parts }
+}
