@@ -1,0 +1,137 @@
+/** `npm run demo`: from nothing to a served token, on loopback, with an offline Salesforce. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Simulator, startSimulator } from './simulator.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'valetkey-demo-'))
+const dataDir = join(folder, 'data')
+const keyFile = join(dataDir, 'admin.key')
+
+const simulator = await startSimulator()
+const broker = spawn(
+  process.execPath,
+  [new URL('../src/valetkey.js', import.meta.url).pathname, 'serve'],
+  {
+    env: {
+      PATH: process.env.PATH,
+      VALETKEY_PORT: '0',
+      VALETKEY_METRICS_PORT: '0',
+      VALETKEY_DATA_DIR: dataDir,
+      VALETKEY_LOGIN_HOSTS: simulator.origins.myDomain,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  },
+)
+let log = ''
+broker.stdout.on('data', (chunk) => {
+  log += chunk
+})
+
+async function stop(status: number): Promise<never> {
+  if (broker.exitCode === null && broker.signalCode === null) {
+    const ended = once(broker, 'exit')
+    broker.kill('SIGTERM')
+    await ended
+  }
+  await simulator.stop()
+  rmSync(folder, { recursive: true, force: true })
+  process.exit(status)
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(0))
+broker.on('exit', (code) => {
+  if (code !== 0) {
+    console.error(`The broker ended with status ${code}:\n${log}`)
+    void stop(1)
+  }
+})
+
+const url = `http://127.0.0.1:${await portOf()}`
+const adminKey = readFileSync(keyFile, 'utf8').trim()
+
+console.log(`An offline Salesforce is at ${simulator.origins.myDomain}, the broker at ${url}.\n`)
+try {
+  await walkWithSecret(simulator)
+  await walkWithKey(simulator)
+} catch (error) {
+  console.error(error)
+  await stop(1)
+}
+console.log(`Both stay up until you press Ctrl-C. The API, to try out: ${url}/docs`)
+
+/** The operator has the consumer key and the secret of an app. */
+async function walkWithSecret({ origins, addClientCredentialsApp }: Simulator): Promise<void> {
+  const name = 'client-credentials'
+  console.log(`# ${name}: the app proves itself with its secret`)
+  const app = addClientCredentialsApp()
+  await call('PUT', `/integrations/${name}`, {
+    login_url: origins.myDomain,
+    grant: { type: 'client_credentials', client_id: app.clientId },
+    credential: { client_secret: app.clientSecret },
+  })
+  await fetchAndUse(name)
+}
+
+/** The broker makes the key first; then the app is created with its certificate. */
+async function walkWithKey({ origins, addJwtApp }: Simulator): Promise<void> {
+  const name = 'jwt-bearer'
+  console.log(`# ${name}: the broker makes a key pair; the private key never leaves it`)
+  const username = 'billing@acme.com'
+  const grant = { type: 'jwt_bearer', username }
+  await call('PUT', `/integrations/${name}`, {
+    login_url: origins.myDomain,
+    grant,
+    credential: { generate: {} },
+  })
+  const { items } = await call('GET', `/integrations/${name}/credentials`)
+  const app = addJwtApp({ certificatePem: items[0].certificate.pem, username })
+  console.log('  → its certificate is uploaded to a new app in Salesforce, which has a consumer key now')
+  await call('PATCH', `/integrations/${name}`, { grant: { client_id: app.clientId } })
+  await fetchAndUse(name)
+}
+
+async function fetchAndUse(name: string): Promise<void> {
+  const token = await call('GET', `/tokens/${name}`)
+  console.log(`  → a token for ${token.instance_url}, good for ${token.expires_in} s`)
+  const api = await fetch(`${token.instance_url}/services/data/v60.0/limits`, {
+    headers: { authorization: `Bearer ${token.access_token}` },
+  })
+  console.log(`  → with it, GET ${token.instance_url}/services/data/v60.0/limits answers ${api.status}\n`)
+  if (api.status !== 200) throw new Error('the token does not work')
+}
+
+/** Calls the broker, and prints the call as a command to copy. */
+// biome-ignore lint/suspicious/noExplicitAny: the demo reads what the API documents
+async function call(method: string, path: string, body?: object): Promise<any> {
+  const headers: Record<string, string> = { authorization: `Bearer ${adminKey}` }
+  if (body) headers['content-type'] = 'application/json'
+  if (method === 'PATCH') headers['if-match'] = '*'
+  const options = [
+    ...(method === 'GET' ? [] : [`-X ${method}`]),
+    `-H "Authorization: Bearer $(cat ${keyFile})"`,
+    ...(method === 'PATCH' ? [`-H 'If-Match: *'`] : []),
+    ...(body ? [`-H 'Content-Type: application/json'`, `-d '${JSON.stringify(body)}'`] : []),
+  ]
+  console.log(`curl ${url}${path} ${options.join(' ')}`)
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers,
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  const answer = await response.json()
+  if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`)
+  return answer
+}
+
+async function portOf(): Promise<string> {
+  const end = Date.now() + 30_000
+  while (Date.now() < end) {
+    const port = /"port":(\d+).*"listening"/.exec(log)?.[1]
+    if (port) return port
+    await sleep(20)
+  }
+  throw new Error(`the broker did not start:\n${log}`)
+}

@@ -1,0 +1,184 @@
+import t from 'tap'
+import {
+  accessToken,
+  get,
+  introspect,
+  mintBySecret,
+  post,
+  revoke,
+  simulatorFor,
+  useToken,
+} from './requester.ts'
+
+const simulator = await simulatorFor(t)
+const { origins, acme } = simulator
+const app = simulator.addClientCredentialsApp()
+const userId = simulator.users()[0]?.id
+const mint = async () => accessToken(await mintBySecret(app))
+
+t.test('answers the REST API to a live token, on its own My Domain alone', async (t) => {
+  const token = await mint()
+  const { status, members } = await get(origins.myDomain, '/services/data/v66.0/limits', token)
+  t.equal(status, 200)
+  t.match(members, { DailyApiRequests: { Max: Number } })
+  for (const origin of [origins.sandbox, origins.login]) {
+    const elsewhere = await get(origin, '/services/data/v66.0/limits', token)
+    t.equal(elsewhere.status, 401)
+    t.same(JSON.parse(elsewhere.text), [
+      { message: 'Session expired or invalid', errorCode: 'INVALID_SESSION_ID' },
+    ])
+  }
+})
+
+t.test('lists its API versions to anybody, and the rest to nobody without a token', async (t) => {
+  t.match(JSON.parse((await get(origins.myDomain, '/services/data/')).text), [{ version: '63.0' }])
+  const without = await get(origins.myDomain, '/services/data/v66.0/limits')
+  t.equal(without.status, 401)
+  t.match(JSON.parse(without.text), [{ errorCode: 'INVALID_AUTH_HEADER' }])
+})
+
+t.test('refuses the REST API to live tokens that may not use it', async (t) => {
+  const scopeless = simulator.addClientCredentialsApp({ scopes: ['id'] })
+  const barred = simulator.addClientCredentialsApp({ restApiAllowed: false })
+  for (const one of [scopeless, barred]) {
+    const token = accessToken(await mintBySecret(one))
+    const answer = await get(origins.myDomain, '/services/data/v66.0/limits', token)
+    t.equal(answer.status, 401)
+    t.same(JSON.parse(answer.text), [
+      {
+        message: 'This session is not valid for use with the REST API',
+        errorCode: 'INVALID_SESSION_ID',
+      },
+    ])
+    t.match((await introspect(one, token)).members, { active: true })
+  }
+})
+
+t.test('introspects a token for the app that it was issued to', async (t) => {
+  const token = await mint()
+  const { status, members } = await introspect(app, token)
+  t.equal(status, 200)
+  const { exp, iat, nbf, ...others } = members
+  t.same(others, {
+    active: true,
+    scope: 'api',
+    client_id: app.clientId,
+    username: app.username,
+    sub: `${origins.login}/id/${acme.id}/${userId}`,
+    token_type: 'access_token',
+  })
+  t.equal(iat, nbf)
+  t.ok(Number(exp) - Number(iat) >= 7_200)
+})
+
+t.test("introspects another app's token only for an app that may", async (t) => {
+  const token = await mint()
+  const curious = simulator.addClientCredentialsApp()
+  t.same((await introspect(curious, token)).members, { active: false })
+  simulator.updateApp(curious.clientId, { introspectAllTokens: true })
+  t.match((await introspect(curious, token)).members, { active: true, client_id: app.clientId })
+})
+
+t.test('answers introspection without client authentication with 401', async (t) => {
+  const token = await mint()
+  for (const form of [{ token }, { token, client_id: app.clientId, client_secret: 'wrong' }]) {
+    const answer = await post(origins.myDomain, '/services/oauth2/introspect', form)
+    t.equal(answer.status, 401)
+    t.match(answer.members, { error: /^invalid_client/ })
+  }
+})
+
+t.test('revokes a token for everybody who holds it', async (t) => {
+  const token = await mint()
+  const answer = await revoke(origins.login, token)
+  t.equal(answer.status, 200)
+  t.equal(answer.text, '')
+  t.equal(await useToken(origins.myDomain, token), 401)
+  t.same((await introspect(app, token)).members, { active: false })
+  t.not(await mint(), token)
+})
+
+t.test(
+  'answers a revocation that fails with 400, form-encoded unless JSON is asked for',
+  async (t) => {
+    const answer = await revoke(origins.login, '00Dunknown')
+    t.equal(answer.status, 400)
+    t.equal(new URLSearchParams(answer.text).get('error'), 'invalid_token')
+    const hinted = await revoke(origins.login, await mint(), { token_type_hint: 'id_token' })
+    t.equal(new URLSearchParams(hinted.text).get('error'), 'unsupported_token_type')
+    const json = await post(
+      origins.login,
+      '/services/oauth2/revoke',
+      { token: '00Dunknown' },
+      { accept: 'application/json' },
+    )
+    t.match(json.members, { error: 'invalid_token' })
+  },
+)
+
+t.test('revokes by GET too, with a callback where one is named', async (t) => {
+  const token = await mint()
+  const path = `/services/oauth2/revoke?token=${encodeURIComponent(token)}&callback=done`
+  t.equal((await get(origins.login, path)).text, 'done({})')
+  t.equal((await get(origins.login, path)).text, 'done({"error":"invalid_token"})')
+  t.equal(await useToken(origins.myDomain, token), 401)
+})
+
+t.test('says who a token is', async (t) => {
+  const token = await mint()
+  const userinfo = await get(origins.login, '/services/oauth2/userinfo', token)
+  t.match(userinfo.members, { user_id: userId, organization_id: acme.id })
+  const identity = await get(origins.login, `/id/${acme.id}/${userId}`, token)
+  t.match(identity.members, { username: app.username, organization_id: acme.id })
+
+  const bad = await get(origins.login, '/services/oauth2/userinfo', '00Dbad')
+  t.equal(bad.status, 403)
+  t.equal(bad.text, 'Bad_OAuth_Token')
+  const other = await get(origins.login, `/id/${acme.id}/005other`, token)
+  t.equal(other.status, 404)
+  t.equal(other.text, 'Bad_Id')
+})
+
+t.test('publishes endpoints of the host that was asked', async (t) => {
+  for (const origin of [origins.login, origins.test, origins.myDomain, origins.sandbox]) {
+    const { members } = await get(origin, '/.well-known/openid-configuration')
+    t.equal(members.issuer, origin)
+    t.equal(members.token_endpoint, `${origin}/services/oauth2/token`)
+  }
+})
+
+t.test('answers an unknown path with a page', async (t) => {
+  const { status, headers } = await get(origins.login, '/nowhere')
+  t.equal(status, 404)
+  t.match(headers.get('content-type'), 'text/html')
+})
+
+t.test('logs what it received and how it answered', async (t) => {
+  simulator.clear()
+  await mintBySecret(app)
+  await mintBySecret(app, { scope: 'api' })
+  await useToken(origins.myDomain, '00Dbad')
+  const [granted, refused] = simulator.tokenRequests()
+  t.match(granted, {
+    method: 'POST',
+    host: origins.myDomain.slice('http://'.length),
+    path: '/services/oauth2/token',
+    query: {},
+    headers: { 'content-type': /^application\/x-www-form-urlencoded/ },
+    form: { grant_type: 'client_credentials', client_id: app.clientId },
+    clientId: app.clientId,
+    orgId: acme.id,
+    username: app.username,
+    outcome: { handled: true, status: 200, error: null, faults: [] },
+  })
+  t.match(refused, {
+    outcome: { status: 400, error: 'invalid_request', errorDescription: /^scope parameter/ },
+  })
+  t.equal(simulator.log.length, 3)
+  t.same(simulator.counters(), {
+    requests: { token: 2, rest: 1 },
+    tokenRequests: { client_credentials: { issued: 1, invalid_request: 1 } },
+  })
+  simulator.clear()
+  t.same(simulator.log, [])
+})
