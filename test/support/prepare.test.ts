@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process'
+import { chmod, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+
+const PREPARE = join(import.meta.dirname, 'prepare.ts')
+
+/** Runs it with these commands alone on the PATH, each a shell script. */
+async function prepare(
+  t: import('tap').Test,
+  commands: Record<string, string>,
+  env: NodeJS.ProcessEnv = {},
+) {
+  const dir = t.testdir({
+    bin: Object.fromEntries(
+      Object.entries(commands).map(([name, script]) => [name, `#!/bin/sh\n${script}\n`]),
+    ),
+    log: '',
+  })
+  for (const name of Object.keys(commands)) await chmod(join(dir, 'bin', name), 0o755)
+  const { status, stdout, stderr } = spawnSync(process.execPath, [PREPARE], {
+    env: { PATH: join(dir, 'bin'), LOG: join(dir, 'log'), BIN: join(dir, 'bin'), ...env },
+    encoding: 'utf8',
+  })
+  return { status, stdout, stderr, log: await readFile(join(dir, 'log'), 'utf8') }
+}
+
+const APT = `echo "apt-get $*" >> "$LOG"
+case "$1" in install) echo '#!/bin/sh' > "$BIN/redis-server"; /bin/chmod 755 "$BIN/redis-server";; esac`
+const SERVICE = 'echo "service $*" >> "$LOG"'
+
+t.test('does nothing where redis-server is there', async (t) => {
+  const ran = await prepare(t, { 'redis-server': '', 'apt-get': APT })
+  t.same(ran, { status: 0, stdout: '', stderr: '', log: '' })
+})
+
+t.test('says in one line what to install where it must not', async (t) => {
+  const env = { VALETKEY_TEST_NO_INSTALL: '1' }
+  for (const ran of [await prepare(t, { 'apt-get': APT }, env), await prepare(t, {})]) {
+    t.equal(ran.status, 1)
+    t.match(ran.stderr, /^The tests need redis-server .*apt-get install .*redis-server\n$/)
+    t.equal(ran.stdout, '')
+    t.equal(ran.log, '')
+  }
+})
+
+t.test('says what it installs, and installs it', { skip: process.getuid?.() !== 0 }, async (t) => {
+  const ran = await prepare(t, { 'apt-get': APT, service: SERVICE })
+  t.equal(ran.status, 0, ran.stderr)
+  t.match(ran.stdout, /redis-server.*Installing it.*VALETKEY_TEST_NO_INSTALL=1/s)
+  t.same(ran.log.trim().split('\n'), [
+    'apt-get update',
+    'apt-get install --yes --no-install-recommends redis-server',
+    'service redis-server stop',
+  ])
+})
+
+t.test(
+  'fails with a word where installing fails',
+  { skip: process.getuid?.() !== 0 },
+  async (t) => {
+    const ran = await prepare(t, { 'apt-get': 'exit 1' })
+    t.equal(ran.status, 1)
+    t.match(ran.stderr, /could not be installed/)
+  },
+)
