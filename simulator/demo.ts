@@ -88,7 +88,9 @@ async function walkWithKey({ origins, addJwtApp }: Simulator): Promise<void> {
   })
   const { items } = await call('GET', `/integrations/${name}/credentials`)
   const app = addJwtApp({ certificatePem: items[0].certificate.pem, username })
-  console.log('  → its certificate is uploaded to a new app in Salesforce, which has a consumer key now')
+  console.log(
+    '  → its certificate is uploaded to a new app in Salesforce, which has a consumer key now',
+  )
   await call('PATCH', `/integrations/${name}`, { grant: { client_id: app.clientId } })
   await fetchAndUse(name)
 }
@@ -99,7 +101,9 @@ async function fetchAndUse(name: string): Promise<void> {
   const api = await fetch(`${token.instance_url}/services/data/v60.0/limits`, {
     headers: { authorization: `Bearer ${token.access_token}` },
   })
-  console.log(`  → with it, GET ${token.instance_url}/services/data/v60.0/limits answers ${api.status}\n`)
+  console.log(
+    `  → with it, GET ${token.instance_url}/services/data/v60.0/limits answers ${api.status}\n`,
+  )
   if (api.status !== 200) throw new Error('the token does not work')
 }
 

@@ -19,6 +19,7 @@ import { createIntegrationStore } from './integrations/integration-store.ts'
 import { createRegistry } from './integrations/registry.ts'
 import { registerIntegrationRoutes } from './integrations/routes.ts'
 import type { Logger } from './logger.ts'
+import { registerCredentialRoutes } from './rotation/routes.ts'
 import type { Store } from './store/store.ts'
 import { createBroker } from './tokens/broker.ts'
 import { createHearing } from './tokens/hearing.ts'
@@ -169,6 +170,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     const guarded = scope as Server
     requireCaller(guarded, [createAdminKeyAuthenticator(adminKeys)])
     registerTokenRoutes(guarded, { broker, revoker, integrations, now })
+    registerCredentialRoutes(guarded, { integrations })
     registerIntegrationRoutes(guarded, {
       registry,
       store: integrations,

@@ -1,8 +1,8 @@
 /** The life of the service's process: settings, store, server, signals, end. */
 import { readFileSync } from 'node:fs'
 import { type App, createApp } from './app.ts'
+import { prepareDataDir } from './config/data-dir.ts'
 import { type Config, ConfigError, type Environment, readConfig } from './config.ts'
-import { prepareDataDir } from './crypto/data-dir.ts'
 import { keyringOf } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
 import { createLogger, type Logger } from './logger.ts'
@@ -57,12 +57,19 @@ async function hold(config: Config, log: Logger): Promise<Held> {
     })
     return { store, keyring: config.keyring, adminKeys: config.adminKeys }
   }
+  const store = openEmbedded(config)
+  const made = await prepareDataDir(config, { now: Date.now })
+  for (const warning of made.warnings) log.warn(warning)
+  if (made.adminKeyPath !== undefined) {
+    log.info({ path: made.adminKeyPath }, 'the admin key is in this file')
+  }
+  return { store, keyring: made.keyring, adminKeys: made.adminKeys }
+}
+
+/** Takes the folder for this process alone, before anything is made in it. */
+function openEmbedded({ dataDir }: Config): Store {
   try {
-    const store = createEmbeddedStore({ dataDir: config.dataDir })
-    const made = prepareDataDir(config)
-    if (made.adminKeyPath !== undefined)
-      log.info({ path: made.adminKeyPath }, 'the admin key is in this file')
-    return { store, keyring: made.keyring, adminKeys: made.adminKeys }
+    return createEmbeddedStore({ dataDir })
   } catch (error) {
     throw new ConfigError([`VALETKEY_DATA_DIR: ${(error as Error).message}`])
   }

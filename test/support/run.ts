@@ -1,43 +1,35 @@
-/** `npm test`: runs tap, and ends with the plain line `N passed, N failed`. */
+/** `npm test`: runs tap, shows one line a file and every failure, and ends with `N passed, N failed`. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 
-const folder = mkdtempSync(join(tmpdir(), 'valetkey-test-'))
-const output = join(folder, 'output.tap')
+const args = ['--disable-coverage', '--reporter=tap', '--timeout=240', ...process.argv.slice(2)]
+const tap = spawn('tap', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tap.kill(signal))
 
-const tap = spawn(
-  'tap',
-  [
-    '--disable-coverage',
-    '--reporter=terse',
-    '--timeout=240',
-    `--output-file=${output}`,
-    ...process.argv.slice(2),
-  ],
-  { stdio: 'inherit' },
-)
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => tap.kill(signal))
-}
+const count = { passed: 0, failed: 0, brokenFiles: 0 }
+let inDiagnostics = false
 
-tap.on('close', (code, signal) => {
-  const { passed, failed } = count(readFileSync(output, 'utf8'))
-  rmSync(folder, { recursive: true })
-  const broken = failed === 0 && (code !== 0 || signal !== null) ? 1 : 0
-  if (broken) console.log(`tap ended with ${signal ?? `status ${code}`}`)
-  console.log(`${passed} passed, ${failed + broken} failed`)
-  process.exitCode = failed + broken > 0 || passed === 0 ? 1 : 0
-})
-
-/** Each named test of a file is a subtest one level deep in its TAP; a file that broke is a failed point at the top. */
-function count(text: string): { readonly passed: number; readonly failed: number } {
-  const points = text.match(/^ {4}(?:not )?ok \d+.*$/gm) ?? []
-  const failedPoints = points.filter((line) => line.startsWith('    not ok')).length
-  const brokenFiles = (text.match(/^not ok \d+/gm) ?? []).length
-  return {
-    passed: points.length - failedPoints,
-    failed: Math.max(failedPoints, brokenFiles),
+for await (const line of createInterface({ input: tap.stdout })) {
+  const [, indent = '', verdict] = /^( *)(ok|not ok) \d+/.exec(line) ?? []
+  if (verdict !== undefined) {
+    inDiagnostics = verdict === 'not ok'
+    // Each named test of a file is one level deep; a file that broke is a failed point at the top.
+    if (indent.length === 4 && verdict === 'ok') count.passed += 1
+    if (indent.length === 4 && verdict === 'not ok') count.failed += 1
+    if (indent.length === 0 && verdict === 'not ok') count.brokenFiles += 1
+    if (indent.length === 0 || verdict === 'not ok') console.log(line.replace(/ \{$/, ''))
+  } else if (inDiagnostics) {
+    console.log(line)
+    inDiagnostics = line.trim() !== '...'
   }
 }
+
+const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
+  if (tap.exitCode !== null || tap.signalCode !== null) resolve([tap.exitCode, tap.signalCode])
+  else tap.on('exit', (status, by) => resolve([status, by]))
+})
+const ended = code === 0 ? 0 : 1
+const failed = Math.max(count.failed, count.brokenFiles, ended)
+if (failed > count.failed) console.log(`tap ended with ${signal ?? `status ${code}`}`)
+console.log(`${count.passed} passed, ${failed} failed`)
+process.exitCode = failed > 0 || count.passed === 0 ? 1 : 0

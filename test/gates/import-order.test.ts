@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import t from 'tap'
+
+const SRC = new URL('../../src/', import.meta.url).pathname
+
+/** A file may import its own folder and anything to the left. */
+const ORDER = [
+  'errors',
+  'crypto',
+  'store',
+  'http',
+  'callers',
+  'audit',
+  'grants',
+  'credentials',
+  'integrations',
+  'tokens',
+  'rotation',
+  'config',
+  'logger',
+  'app',
+  'serve',
+  'main',
+  'valetkey',
+]
+
+/** Who may know a library that shapes what it touches. */
+const LIBRARIES: Readonly<Record<string, RegExp>> = {
+  fastify: /^(app|http\/.*|callers\/index|.*\/routes)\.ts$/,
+  '@fastify/swagger': /^http\/openapi\.ts$/,
+  ioredis: /^store\/redis.*\.ts$/,
+  'node:sqlite': /^store\/embedded.*\.ts$/,
+  undici: /^http\/outbound\.ts$/,
+  oauth4webapi: /^grants\/(token-endpoint|client-auth)\.ts$/,
+}
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
+  /\.(ts|js)$/.test(file),
+)
+
+const importsOf = (file: string): readonly string[] =>
+  [...readFileSync(join(SRC, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+    ([, source = '']) => source,
+  )
+
+const placeOf = (file: string) => (file.split('/')[0] ?? '').replace(/\.(ts|js)$/, '')
+
+t.test('every file of src stands in the order of imports', async (t) => {
+  t.ok(files.length > 30)
+  for (const file of files) t.ok(ORDER.includes(placeOf(file)), file)
+})
+
+t.test('no file imports anything to its right', async (t) => {
+  for (const file of files) {
+    for (const source of importsOf(file).filter((one) => one.startsWith('.'))) {
+      const target = relative('.', normalize(join(dirname(file), source)))
+      const ahead = ORDER.indexOf(placeOf(target)) - ORDER.indexOf(placeOf(file))
+      t.ok(ahead <= 0, `${file} imports ${target}`)
+    }
+  }
+})
+
+t.test('libraries stay behind the files that own them', async (t) => {
+  for (const file of files) {
+    for (const source of importsOf(file)) {
+      const owners = LIBRARIES[source]
+      if (owners) t.match(file, owners, `${file} imports ${source}`)
+    }
+  }
+})
+
+t.test('only the entry reads the environment of the process', async (t) => {
+  for (const file of files.filter((one) => one !== 'main.ts')) {
+    t.notMatch(readFileSync(join(SRC, file), 'utf8'), /process\.env/, file)
+  }
+})
+
+t.test('files stay under 300 lines', async (t) => {
+  for (const file of files) {
+    t.ok(readFileSync(join(SRC, file), 'utf8').split('\n').length <= 301, file)
+  }
+})

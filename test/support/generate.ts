@@ -1,0 +1,9 @@
+/** `npm run generate`: writes the generated files. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { generatedFiles, ROOT } from './generated.ts'
+
+for (const [path, text] of Object.entries(await generatedFiles())) {
+  mkdirSync(dirname(`${ROOT}${path}`), { recursive: true })
+  writeFileSync(`${ROOT}${path}`, text)
+}
