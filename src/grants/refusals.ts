@@ -110,6 +110,6 @@ function printable(text: string, secrets: readonly string[], longest: number): s
     .filter((secret) => secret.length > 3)
     .reduce((shown, secret) => shown.replaceAll(secret, '[secret]'), text)
     .replace(TOKENS, '[secret]')
-  const cleaned = masked.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').trim()
+  const cleaned = masked.replace(/[\s\p{C}]+/gu, ' ').trim()
   return [...cleaned].slice(0, longest).join('')
 }
