@@ -10,7 +10,7 @@ export interface RedisTrouble {
 /** ioredis has no codes for its own errors, only these texts. */
 const OWN_CODES: readonly (readonly [RegExp, string])[] = [
   [/timed? ?out/i, 'TIMEOUT'],
-  [/isn't writeable/, 'OFFLINE'],
+  [/isn't (?:writeable|ready)/, 'OFFLINE'],
   [/closed|ended|max retries|ClusterAllFailed|slots cache|None of startup nodes/i, 'CLOSED'],
 ]
 

@@ -8,6 +8,7 @@ import {
   createRedisConnection,
   type RedisConnection,
   type RedisEvent,
+  type Script,
 } from './redis-connection.ts'
 import { createRedisDocuments } from './redis-documents.ts'
 import { createRedisDue } from './redis-due.ts'
@@ -16,7 +17,7 @@ import { createRedisEvents } from './redis-events.ts'
 import { createRedisIntegrations } from './redis-integrations.ts'
 import { createRedisLocks } from './redis-locks.ts'
 import { createRedisOutcomes } from './redis-outcomes.ts'
-import { toArray, toNumber, toText } from './redis-script.ts'
+import { NOW, toNumber, toText } from './redis-script.ts'
 import { parseRedisUrl } from './redis-url.ts'
 import type { Store } from './store.ts'
 
@@ -41,6 +42,9 @@ export interface RedisStoreOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 900
+
+/** A script, for its key leads it to the node of a Cluster whose clock the other scripts use. */
+const TIME: Script = { name: 'vkTime', lua: `${NOW}return now()` }
 
 /**
  * The store in Redis, in Sentinel's master, or in a Cluster. Throws an `Error` when the options are
@@ -97,8 +101,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     changes: createRedisChanges(reader, keys),
     identity: createRedisIdentity(commands, keys),
     async now() {
-      const [seconds, microseconds] = toArray(await commands.call('time'))
-      return toNumber(seconds) * 1_000 + Math.floor(toNumber(microseconds) / 1_000)
+      return toNumber(await commands.run(TIME, [keys.meta], []))
     },
     async close() {
       await Promise.all(connections.map((connection) => connection.close()))

@@ -21,6 +21,7 @@ t.test('tells the kinds of trouble apart', async (t) => {
     [named('Error', 'Command timed out'), 'TIMEOUT'],
     [named('Error', 'Socket timeout. Expecting data, but …'), 'TIMEOUT'],
     [named('Error', "Stream isn't writeable and enableOfflineQueue options is false"), 'OFFLINE'],
+    [named('Error', "Cluster isn't ready and enableOfflineQueue options is false"), 'OFFLINE'],
     [named('Error', 'Connection is closed.'), 'CLOSED'],
     [named('MaxRetriesPerRequestError', 'Reached the max retries per request limit'), 'CLOSED'],
     [
