@@ -75,6 +75,7 @@ t.test('warns of what others may read', async (t) => {
   chmodSync(dataDir, 0o755)
   chmodSync(join(dataDir, 'keyring'), 0o644)
   const { warnings } = await prepare(dataDir)
+  t.equal(warnings.length, 2)
   t.match(warnings, [/data can be read by others/, /keyring can be read by others/])
 })
 
@@ -89,6 +90,7 @@ t.test('reports a file that holds no key, and does not repeat it', async (t) => 
     writeFileSync(join(dataDir, name), text)
     const error = await prepare(dataDir).catch((error: unknown) => error)
     if (!(error instanceof ConfigError)) throw new Error('It was accepted')
+    t.equal(error.mistakes.length, 1)
     t.match(error.mistakes, [new RegExp(`${name}: `)])
     t.notMatch(error.message, 'canary')
   }

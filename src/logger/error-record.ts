@@ -1,0 +1,90 @@
+/**
+ * What of an error may be logged. By allow-list: the text of a foreign error can hold what was
+ * being parsed, sent or written (`JSON.parse` quotes its input, ioredis carries the command's
+ * arguments), so only our own classes show a message.
+ */
+import { ConfigError } from '../config/config-error.ts'
+import { BrokerError, PROBLEMS } from '../errors.ts'
+
+export interface ErrorRecord {
+  readonly type: string
+  readonly code?: string | number
+  readonly message?: string
+  /** Places in the code, the innermost first. */
+  readonly stack?: readonly string[]
+  readonly cause?: ErrorRecord
+  /** Of an `AggregateError`, at most three. */
+  readonly errors?: readonly ErrorRecord[]
+}
+
+const DEPTH_MAX = 5
+const FRAMES_MAX = 20
+const ERRORS_MAX = 3
+const NAME = /^[A-Za-z_$][\w$]{0,63}$/
+const CODE = /^[A-Z][A-Z0-9_]{1,63}$/
+/** A function's name and a place in a file: nothing else that a line of a stack can hold. */
+const FRAME =
+  /^ {4}at (?:[\w$.<>[\]# ]{1,200} \()?(?:file:\/\/\/|node:|\/)[^\s()?#]{1,300}:\d+:\d+\)?$/
+
+export function errorRecord(error: unknown, depth = 0): ErrorRecord {
+  if (typeof error !== 'object' || error === null) return { type: typeof error }
+  const code = read(error, 'code')
+  const cause = read(error, 'cause')
+  const errors = read(error, 'errors')
+  const deeper = depth + 1 < DEPTH_MAX
+  const stack = framesOf(error)
+  return {
+    type: typeOf(error),
+    ...(isCode(code) && { code }),
+    ...(isOurs(error) && { message: messageOf(error) }),
+    ...(stack.length > 0 && { stack }),
+    ...(deeper && cause !== undefined && { cause: errorRecord(cause, depth + 1) }),
+    ...(deeper &&
+      Array.isArray(errors) && {
+        errors: errors.slice(0, ERRORS_MAX).map((one) => errorRecord(one, depth + 1)),
+      }),
+  }
+}
+
+/** Whether the text of the error was written by this service. */
+export function isOurs(error: unknown): error is BrokerError | ConfigError {
+  return error instanceof BrokerError || error instanceof ConfigError
+}
+
+const messageOf = (error: BrokerError | ConfigError): string =>
+  error instanceof BrokerError ? error.detail : error.message
+
+/** A logger must not throw, whatever it is given: not for a getter that does, either. */
+function read(from: object, member: string): unknown {
+  try {
+    return Reflect.get(from, member)
+  } catch {
+    return undefined
+  }
+}
+
+function typeOf(error: object): string {
+  const maker = read(error, 'constructor')
+  const names = [read(error, 'name'), typeof maker === 'function' ? maker.name : undefined]
+  return names.find((name) => typeof name === 'string' && NAME.test(name))?.toString() ?? 'Error'
+}
+
+function isCode(code: unknown): code is string | number {
+  if (typeof code === 'number') return Number.isInteger(code)
+  return typeof code === 'string' && (CODE.test(code) || Object.hasOwn(PROBLEMS, code))
+}
+
+/** The stack begins with the message, which may look like anything: what is not surely behind it is left out. */
+function framesOf(error: object): readonly string[] {
+  const stack = read(error, 'stack')
+  const message = read(error, 'message')
+  if (typeof stack !== 'string' || typeof message !== 'string') return []
+  const start = stack.indexOf(message)
+  if (start < 0) return []
+  return stack
+    .slice(start + message.length)
+    .split('\n')
+    .filter((line) => FRAME.test(line))
+    .slice(0, FRAMES_MAX)
+    .map((line) => line.slice('    at '.length))
+}
