@@ -1,5 +1,6 @@
 /** `/livez` and `/readyz`: whether the process lives, and whether it can serve. */
 import { Type } from 'typebox'
+import { problems } from './problem.ts'
 import type { Server } from './server.ts'
 
 export interface Check {
@@ -14,15 +15,19 @@ export interface Readiness {
   readonly checks: readonly Check[]
 }
 
-const ReadinessSchema = Type.Object({
-  ready: Type.Boolean(),
-  checks: Type.Array(
-    Type.Object({ name: Type.String(), ok: Type.Boolean(), detail: Type.String() }),
-    {
-      description: 'Trouble of the store or of an issuer shows here; it does not turn `ready` off.',
-    },
-  ),
-})
+const ReadinessSchema = Type.Object(
+  {
+    ready: Type.Boolean(),
+    checks: Type.Array(
+      Type.Object({ name: Type.String(), ok: Type.Boolean(), detail: Type.String() }),
+      {
+        description:
+          'Trouble of the store or of an issuer shows here; it does not turn `ready` off.',
+      },
+    ),
+  },
+  { title: 'Readiness', description: 'Whether it can serve, and each check by name' },
+)
 
 export function registerHealth(server: Server, readiness: () => Readiness): void {
   server.get(
@@ -33,7 +38,10 @@ export function registerHealth(server: Server, readiness: () => Readiness): void
         operationId: 'getLiveness',
         summary: 'Whether the process lives',
         security: [],
-        response: { 200: Type.Object({ live: Type.Boolean() }) },
+        response: {
+          200: Type.Object({ live: Type.Boolean() }, { description: 'It lives' }),
+          ...problems('uri_too_long'),
+        },
       },
     },
     async () => ({ live: true }),
@@ -46,7 +54,7 @@ export function registerHealth(server: Server, readiness: () => Readiness): void
         operationId: 'getReadiness',
         summary: 'Whether this replica can serve',
         security: [],
-        response: { 200: ReadinessSchema, 503: ReadinessSchema },
+        response: { 200: ReadinessSchema, 503: ReadinessSchema, ...problems('uri_too_long') },
       },
     },
     async (_request, reply) => {

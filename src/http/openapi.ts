@@ -2,6 +2,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { stringify } from 'yaml'
+import { nameComponents } from './components.ts'
 import type { Server } from './server.ts'
 
 export const TAGS = [
@@ -40,8 +41,11 @@ export async function describeApi(server: Server, version: string): Promise<void
       },
       security: [{ bearer: [] }],
     },
-    // Fastify turns ":name" into "{name}"; schemas of problems are already OpenAPI's.
     hideUntagged: true,
+    transformObject: (described) => {
+      if (!('openapiObject' in described)) throw new Error('the document must be OpenAPI 3')
+      return nameComponents(described.openapiObject)
+    },
   })
 }
 

@@ -5,14 +5,17 @@ import { prefersMarkdown } from './accept.ts'
 import { problems } from './problem.ts'
 import type { Server } from './server.ts'
 
-const Page = Type.Object({
-  type: Type.String(),
-  code: Type.String(),
-  status: Type.Integer(),
-  title: Type.String(),
-  meaning: Type.String(),
-  remedy: Type.String(),
-})
+const Page = Type.Object(
+  {
+    type: Type.String(),
+    code: Type.String(),
+    status: Type.Integer(),
+    title: Type.String(),
+    meaning: Type.String(),
+    remedy: Type.String(),
+  },
+  { title: 'Problem page', description: 'A problem explained' },
+)
 
 const CODES = Object.keys(PROBLEMS) as ProblemCode[]
 
@@ -41,7 +44,10 @@ export function registerProblemPages(server: Server): void {
         operationId: 'listProblems',
         summary: 'Every problem that this service can answer',
         security: [],
-        response: { 200: Type.Object({ items: Type.Array(Page) }), ...problems('not_acceptable') },
+        response: {
+          200: Type.Object({ items: Type.Array(Page) }, { description: 'All of them' }),
+          ...problems('not_acceptable'),
+        },
       },
     },
     async (request, reply) => {

@@ -95,7 +95,10 @@ export function toBrokerError(thrown: unknown): BrokerError {
   if (thrown instanceof BrokerError) return thrown
   const error = (thrown ?? {}) as ForeignError
   if (error.validation) {
-    return new BrokerError('request_invalid', describeFaults(error.validation, error.validationContext))
+    return new BrokerError(
+      'request_invalid',
+      describeFaults(error.validation, error.validationContext),
+    )
   }
   const known = typeof error.code === 'string' ? FOREIGN[error.code] : undefined
   if (known) return new BrokerError(known[0], known[1], { cause: thrown })
@@ -106,10 +109,7 @@ export function toBrokerError(thrown: unknown): BrokerError {
 }
 
 /** Says which member and why, without repeating any value of the request. */
-export function describeFaults(
-  faults: readonly ValidationFault[],
-  context = 'request',
-): string {
+export function describeFaults(faults: readonly ValidationFault[], context = 'request'): string {
   const fault =
     faults.find(({ keyword }) => keyword !== 'oneOf' && keyword !== 'anyOf') ?? faults[0]
   if (!fault) return `The ${context} is not valid`
@@ -123,22 +123,46 @@ export function describeFaults(
   return `${member} ${fault.message ?? 'is not valid'}${name}${choices}`
 }
 
-const problemSchema = (codes: readonly ProblemCode[]) =>
-  Type.Object(
-    {
-      type: Type.String({ description: 'Resolves to a page about this problem' }),
-      title: Type.String(),
-      status: Type.Integer(),
-      detail: Type.String(),
-      instance: Type.String(),
-      code: Type.Unsafe<ProblemCode>({ type: 'string', enum: [...codes] }),
-      request_id: Type.String(),
-    },
-    {
-      additionalProperties: true,
-      description: codes.map((code) => PROBLEMS[code].title).join('; '),
-    },
-  )
+const RefusalSchema = Type.Object(
+  {
+    error: Type.String({ description: "Salesforce's own" }),
+    error_description: Type.Optional(Type.String({ description: "Salesforce's own" })),
+    reason: Type.String({ description: 'One of a closed list; safe to match on' }),
+    class: Type.Unsafe<string>({
+      type: 'string',
+      enum: ['transient', 'permanent', 'wait', 'propagating'],
+    }),
+    cause: Type.String(),
+    remedy: Type.String(),
+    setup_path: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: 'Where in Setup to act',
+    }),
+  },
+  { title: 'Refusal', description: 'What Salesforce said, and what to do about it' },
+)
+
+const ProblemSchema = Type.Object(
+  {
+    type: Type.String({ description: 'Resolves to a page about this problem' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'For people; match on `code` instead' }),
+    instance: Type.String(),
+    code: Type.Unsafe<ProblemCode>({ type: 'string', enum: Object.keys(PROBLEMS) }),
+    request_id: Type.String({ description: 'As in the header `X-Request-Id` and in the log' }),
+    refusal: Type.Optional(RefusalSchema),
+  },
+  {
+    title: 'Problem',
+    description: 'RFC 9457. `refusal` comes with `grant_refused`; more members may come.',
+    additionalProperties: true,
+  },
+)
+
+const problemSchema = (codes: readonly ProblemCode[]) => ({
+  allOf: [ProblemSchema, { type: 'object', properties: { code: { enum: [...codes] } } }],
+})
 
 /** Response schemas of the problems that a route can answer, by status. */
 export function problems(...codes: readonly ProblemCode[]): Record<number, TSchema> {

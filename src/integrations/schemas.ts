@@ -11,6 +11,7 @@ export const NameParams = Type.Object({
 
 const Labels = Type.Unsafe<Record<string, string>>({
   type: 'object',
+  title: 'Labels',
   description: 'Up to 16; policies, lists and alerts can go by them',
   maxProperties: 16,
   propertyNames: { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$' },
@@ -37,7 +38,7 @@ const Identity = Type.Object(
       ),
     ),
   },
-  { additionalProperties: false },
+  { title: 'Identity rule', additionalProperties: false },
 )
 
 export const GenerateSchema = Type.Object(
@@ -49,6 +50,7 @@ export const GenerateSchema = Type.Object(
     common_name: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
   },
   {
+    title: 'Key to make',
     additionalProperties: false,
     description: 'Makes the key pair in the broker; the private key never leaves it',
   },
@@ -78,6 +80,7 @@ export const CredentialSchema = Type.Object(
     ),
   },
   {
+    title: 'New credential',
     additionalProperties: false,
     description:
       'Exactly one of `private_key` (with `certificate`), `client_secret`, `generate`, `from`',
@@ -129,7 +132,7 @@ const ignored = {
 
 export const IntegrationBody = Type.Object(
   { ...definition, credential: Type.Optional(CredentialSchema), ...ignored },
-  { additionalProperties: false },
+  { title: 'Integration definition', additionalProperties: false },
 )
 
 export type IntegrationBody = Static<typeof IntegrationBody>
@@ -153,44 +156,50 @@ const LeaseStatus = Type.Unsafe<unknown>({
   },
 })
 
-const Status = Type.Object({
-  state: Type.Unsafe<State>({ type: 'string', enum: [...STATES] }),
-  shares_token_with: Type.Array(Type.String(), {
-    description:
-      'Integrations that hold the same access token: revoking it ends it for all of them',
-  }),
-  lease: LeaseStatus,
-  last_refusal: Type.Unsafe<unknown>({ type: ['object', 'null'], additionalProperties: true }),
-  identity: Type.Unsafe<unknown>({
-    type: ['object', 'null'],
-    properties: {
-      org_id: { type: ['string', 'null'] },
-      user_id: { type: ['string', 'null'] },
-      instance_url: { type: ['string', 'null'] },
-    },
-  }),
-  logins_last_hour: Type.Integer(),
-  certificate_expires_at: NullableTime,
-})
+const Status = Type.Object(
+  {
+    state: Type.Unsafe<State>({ type: 'string', enum: [...STATES] }),
+    shares_token_with: Type.Array(Type.String(), {
+      description:
+        'Integrations that hold the same access token: revoking it ends it for all of them',
+    }),
+    lease: LeaseStatus,
+    last_refusal: Type.Unsafe<unknown>({ type: ['object', 'null'], additionalProperties: true }),
+    identity: Type.Unsafe<unknown>({
+      type: ['object', 'null'],
+      properties: {
+        org_id: { type: ['string', 'null'] },
+        user_id: { type: ['string', 'null'] },
+        instance_url: { type: ['string', 'null'] },
+      },
+    }),
+    logins_last_hour: Type.Integer(),
+    certificate_expires_at: NullableTime,
+  },
+  { title: 'Integration status' },
+)
 
-export const IntegrationView = Type.Object({
-  name: Type.String(),
-  description: Type.String(),
-  enabled: Type.Boolean(),
-  labels: Labels,
-  login_url: Type.String(),
-  grant: GrantSchema,
-  credential: Type.Optional(Type.Object({ from: Type.String() })),
-  token_lifetime: Type.Integer(),
-  keep_warm: Type.Boolean(),
-  logins_per_hour: Type.Integer(),
-  serve_tokens: Type.Boolean(),
-  identity: Identity,
-  managed_by: Type.Unsafe<'api' | 'file'>({ type: 'string', enum: ['api', 'file'] }),
-  created_at: Type.String({ format: 'date-time' }),
-  updated_at: Type.String({ format: 'date-time' }),
-  status: Status,
-})
+export const IntegrationView = Type.Object(
+  {
+    name: Type.String(),
+    description: Type.String(),
+    enabled: Type.Boolean(),
+    labels: Labels,
+    login_url: Type.String(),
+    grant: GrantSchema,
+    credential: Type.Optional(Type.Object({ from: Type.String() })),
+    token_lifetime: Type.Integer(),
+    keep_warm: Type.Boolean(),
+    logins_per_hour: Type.Integer(),
+    serve_tokens: Type.Boolean(),
+    identity: Identity,
+    managed_by: Type.Unsafe<'api' | 'file'>({ type: 'string', enum: ['api', 'file'] }),
+    created_at: Type.String({ format: 'date-time' }),
+    updated_at: Type.String({ format: 'date-time' }),
+    status: Status,
+  },
+  { title: 'Integration', description: 'An integration and where it stands' },
+)
 
 export const PageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
@@ -209,7 +218,13 @@ export const ListQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const IntegrationList = Type.Object({
-  items: Type.Array(IntegrationView),
-  next_cursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
-})
+export const IntegrationList = Type.Object(
+  {
+    items: Type.Array(IntegrationView),
+    next_cursor: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: 'Pass as `cursor`; null on the last page',
+    }),
+  },
+  { title: 'Integration list', description: 'A page, in order of name' },
+)

@@ -21,24 +21,27 @@ export const TokenQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const Token = Type.Object({
-  integration: Type.String(),
-  access_token: Type.String({ description: 'Goes into `Authorization: Bearer …`' }),
-  token_type: Type.Literal('Bearer'),
-  instance_url: Type.String({ description: 'Where this token is good: send API calls here' }),
-  api_instance_url: Type.Optional(Type.String()),
-  scope: Type.Optional(Type.String()),
-  issued_at: Type.String({ format: 'date-time' }),
-  expires_at: Type.String({ format: 'date-time' }),
-  expires_in: Type.Integer({ description: 'Seconds left' }),
-  expiry_source: Type.Unsafe<'expires_in' | 'token_exp' | 'introspection' | 'configured'>({
-    type: 'string',
-    enum: ['expires_in', 'token_exp', 'introspection', 'configured'],
-  }),
-  token_id: Type.String({ description: 'Public fingerprint of the token; safe to log' }),
-  org_id: Type.Optional(Type.String()),
-  user_id: Type.Optional(Type.String()),
-  identity_url: Type.Optional(Type.String()),
-})
+export const Token = Type.Object(
+  {
+    integration: Type.String(),
+    access_token: Type.String({ description: 'Goes into `Authorization: Bearer …`' }),
+    token_type: Type.Literal('Bearer'),
+    instance_url: Type.String({ description: 'Where this token is good: send API calls here' }),
+    api_instance_url: Type.Optional(Type.String()),
+    scope: Type.Optional(Type.String()),
+    issued_at: Type.String({ format: 'date-time' }),
+    expires_at: Type.String({ format: 'date-time' }),
+    expires_in: Type.Integer({ description: 'Seconds left' }),
+    expiry_source: Type.Unsafe<'expires_in' | 'token_exp' | 'introspection' | 'configured'>({
+      type: 'string',
+      enum: ['expires_in', 'token_exp', 'introspection', 'configured'],
+    }),
+    token_id: Type.String({ description: 'Public fingerprint of the token; safe to log' }),
+    org_id: Type.Optional(Type.String()),
+    user_id: Type.Optional(Type.String()),
+    identity_url: Type.Optional(Type.String()),
+  },
+  { title: 'Token', description: 'An access token, and where it is good' },
+)
 
 export type Token = Static<typeof Token>
