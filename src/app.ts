@@ -92,7 +92,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const integrations = createIntegrationStore({
     records: store.integrations,
     keyring,
-    onWritten: (name, rev) => cache.heard({ type: 'integration', name, rev }),
+    onWritten: (name, record) =>
+      record ? cache.heard({ type: 'integration', name, rev: record.rev }) : cache.forget(name),
   })
   const registry = createRegistry({
     store: integrations,

@@ -1,5 +1,6 @@
 /** A credential: what an integration proves itself with, and where it stands in its life. */
 
+import { createHash } from 'node:crypto'
 import { Secret } from '../crypto/secret.ts'
 import type { CredentialType, OpenCredential } from '../grants/grant.ts'
 
@@ -36,8 +37,15 @@ export type CredentialSecret =
   | { readonly type: 'certificate'; readonly privateKey: string }
   | { readonly type: 'client_secret'; readonly clientSecret: string }
 
-/** By credential id. */
-export type CredentialSecrets = Readonly<Record<string, CredentialSecret>>
+/** The sealed half of an integration. */
+export interface CredentialSecrets {
+  /** By credential id. */
+  readonly byId: Readonly<Record<string, CredentialSecret>>
+  /** Digests of the credentials that were ever active here, newest first: a configuration file that still names one of them does not undo a rotation. */
+  readonly known: readonly string[]
+}
+
+export const NO_SECRETS: CredentialSecrets = { byId: {}, known: [] }
 
 /** For how long at least a retired credential stays as the fallback. */
 export const FALLBACK_MS = 15 * 60_000
@@ -70,15 +78,38 @@ export function replaceActive(
   ]
 }
 
-/** The secrets of those credentials that are still there. */
+/** How many former credentials are remembered. */
+const KNOWN_LIMIT = 50
+
+/** Of a key with its certificate, or of a secret. Kept sealed: a weak secret could be guessed from it. */
+export function digestOfCredential(
+  secret: CredentialSecret,
+  certificate: Pick<CertificateInfo, 'fingerprintSha256'> | null,
+): string {
+  const text = secret.type === 'certificate' ? secret.privateKey : secret.clientSecret
+  return createHash('sha256')
+    .update(JSON.stringify([secret.type, text, certificate?.fingerprintSha256 ?? null]))
+    .digest('base64url')
+}
+
+/** Adds the secret of a new credential. */
+export function addSecret(
+  { byId, known }: CredentialSecrets,
+  { id, certificate }: Pick<Credential, 'id' | 'certificate'>,
+  secret: CredentialSecret,
+): CredentialSecrets {
+  const digest = digestOfCredential(secret, certificate)
+  return {
+    byId: { ...byId, [id]: secret },
+    known: [digest, ...known.filter((one) => one !== digest)].slice(0, KNOWN_LIMIT),
+  }
+}
+
+/** Erases the secrets of credentials that are gone. */
 export function keepSecrets(
-  secrets: CredentialSecrets,
+  { byId, known }: CredentialSecrets,
   credentials: readonly Credential[],
 ): CredentialSecrets {
-  return Object.fromEntries(
-    credentials.flatMap(({ id }) => {
-      const secret = secrets[id]
-      return secret ? [[id, secret]] : []
-    }),
-  )
+  const ids = new Set(credentials.map(({ id }) => id))
+  return { byId: Object.fromEntries(Object.entries(byId).filter(([id]) => ids.has(id))), known }
 }

@@ -32,7 +32,17 @@ export interface FreshCredential {
 
 export interface Intake {
   /** Throws `credential_invalid`, or `request_invalid` where the members do not go together. */
-  take(input: CredentialInput, needed: CredentialType, name: string): Promise<FreshCredential>
+  take(
+    input: CredentialInput,
+    needed: CredentialType,
+    name: string,
+    options?: IntakeOptions,
+  ): Promise<FreshCredential>
+}
+
+export interface IntakeOptions {
+  /** Salesforce does not mind an expired certificate. Default false. */
+  readonly expiredIsWarning?: boolean
 }
 
 export interface IntakeDependencies {
@@ -80,11 +90,15 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
     },
   })
 
-  const imported = async (privateKey: string, certificate: string | undefined) => {
+  const imported = async (
+    privateKey: string,
+    certificate: string | undefined,
+    { expiredIsWarning = false }: IntakeOptions,
+  ) => {
     const key = parsePrivateKey(privateKey)
     if (certificate === undefined)
       return fresh({ type: 'certificate', privateKey: key.pem.reveal() }, null)
-    const parsed = parseCertificate(certificate, { now: now() })
+    const parsed = parseCertificate(certificate, { now: now(), expiredIsWarning })
     if (!matches(key, parsed)) {
       throw new BrokerError('credential_invalid', 'certificate: it is not for this private_key')
     }
@@ -102,7 +116,7 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
   }
 
   return {
-    async take(input, needed, name) {
+    async take(input, needed, name, options = {}) {
       checkShape(input)
       const type = input.clientSecret === undefined ? 'certificate' : 'client_secret'
       if (type !== needed) {
@@ -117,7 +131,8 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
         }
         return fresh({ type: 'client_secret', clientSecret: input.clientSecret }, null)
       }
-      if (input.privateKey !== undefined) return imported(input.privateKey, input.certificate)
+      if (input.privateKey !== undefined)
+        return imported(input.privateKey, input.certificate, options)
       return generated(input.generate ?? {}, name)
     },
   }

@@ -1,5 +1,5 @@
 /** Integrations at rest: a public definition that a hit may read, and secrets that only a mint or a change opens. */
-import type { Credential, CredentialSecrets } from '../credentials/credential.ts'
+import { type CredentialSecrets, keepSecrets, NO_SECRETS } from '../credentials/credential.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors.ts'
 import type {
@@ -39,8 +39,8 @@ export interface IntegrationStore {
 export interface IntegrationStoreDependencies {
   readonly records: IntegrationRecords
   readonly keyring: Keyring
-  /** Called before a write is acknowledged, so that this replica obeys it at once. */
-  readonly onWritten: (name: string, rev: number) => void
+  /** Called before a write is acknowledged, so that this replica obeys it at once. No record: it was removed. */
+  readonly onWritten: (name: string, record: IntegrationRecord | undefined) => void
 }
 
 /** Of the stored text; a reader refuses what it does not know. */
@@ -74,20 +74,20 @@ export function createIntegrationStore({
 }: IntegrationStoreDependencies): IntegrationStore {
   const written = (record: IntegrationRecord | undefined): Integration | undefined => {
     if (!record) return undefined
-    onWritten(record.name, record.rev)
+    onWritten(record.name, record)
     return integrationOf(record)
   }
 
   const contentOf = async (write: IntegrationWrite): Promise<IntegrationContent> => {
     const { name: _name, uid: _uid, version: _version, ...definition } = write.integration
     const stored: Stored = { schema: SCHEMA, ...definition }
-    const hasSecrets = Object.keys(write.secrets).length > 0
+    const isEmpty = Object.keys(write.secrets.byId).length === 0 && write.secrets.known.length === 0
     return {
       digests: write.digests,
       definition: JSON.stringify(stored),
-      secrets: hasSecrets
-        ? await keyring.seal(sealName(write.integration), JSON.stringify(write.secrets))
-        : '',
+      secrets: isEmpty
+        ? ''
+        : await keyring.seal(sealName(write.integration), JSON.stringify(write.secrets)),
     }
   }
 
@@ -103,9 +103,9 @@ export function createIntegrationStore({
       return {
         integration,
         async open() {
-          if (record.secrets === '') return {}
+          if (record.secrets === '') return NO_SECRETS
           const text = await keyring.open(sealName(integration), record.secrets)
-          return checked(integration.credentials, JSON.parse(text) as CredentialSecrets)
+          return keepSecrets(JSON.parse(text) as CredentialSecrets, integration.credentials)
         },
       }
     },
@@ -124,17 +124,8 @@ export function createIntegrationStore({
     },
     async remove({ name, uid, version }) {
       const removed = await records.remove(name, { uid, version })
-      if (removed) onWritten(name, Number.MAX_SAFE_INTEGER)
+      if (removed) onWritten(name, undefined)
       return removed
     },
   }
-}
-
-/** Only the secrets of credentials that the definition knows: the two halves are written together. */
-function checked(
-  credentials: readonly Credential[],
-  secrets: CredentialSecrets,
-): CredentialSecrets {
-  const known = new Set(credentials.map(({ id }) => id))
-  return Object.fromEntries(Object.entries(secrets).filter(([id]) => known.has(id)))
 }

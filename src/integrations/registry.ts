@@ -1,45 +1,25 @@
 /** The rules by which integrations are written: preconditions, equality, fresh credentials, sharing. */
-import { isDeepStrictEqual } from 'node:util'
 import { allows, type Principal } from '../callers/policy.ts'
-import {
-  activeOf,
-  type CredentialSecrets,
-  keepSecrets,
-  replaceActive,
-} from '../credentials/credential.ts'
-import {
-  type CredentialInput,
-  checkShape,
-  type FreshCredential,
-  type Intake,
-} from '../credentials/intake.ts'
+import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
+import { checkShape, type FreshCredential, type Intake } from '../credentials/intake.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/login-host.ts'
 import {
-  DEFAULTS,
-  type Definition,
-  defaultPin,
-  digestsOf,
-  type IdentityRule,
-  type Integration,
-} from './integration.ts'
-import type { IntegrationStore, IntegrationWrite, SealedIntegration } from './integration-store.ts'
+  compose,
+  definitionOf,
+  type IntegrationInput,
+  isActive,
+  isSameDefinition,
+} from './composition.ts'
+import type { Definition, Integration } from './integration.ts'
+import type { IntegrationStore } from './integration-store.ts'
 import {
   checkIfMatch,
   checkIfNoneMatch,
   type Preconditions,
   requireIfMatch,
 } from './preconditions.ts'
-
-/** An integration as a request gives it. What is left out takes its default. */
-export interface IntegrationInput
-  extends Partial<Omit<Definition, 'loginUrl' | 'grant' | 'identity' | 'credentialFrom'>> {
-  readonly loginUrl: string
-  readonly grant: Definition['grant']
-  readonly identity?: Partial<IdentityRule>
-  readonly credential?: CredentialInput
-}
 
 export interface Written {
   readonly integration: Integration
@@ -96,21 +76,6 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     return owner.integration
   }
 
-  const definitionOf = (input: IntegrationInput, current: Integration | undefined): Definition => {
-    const { credential, identity, loginUrl: given, ...rest } = input
-    const loginUrl = hosts.checkLoginUrl(given)
-    const from =
-      credential === undefined ? (current?.credentialFrom ?? null) : (credential.from ?? null)
-    return {
-      ...DEFAULTS,
-      labels: {},
-      ...rest,
-      loginUrl,
-      identity: { ...identity, pin: identity?.pin ?? defaultPin(loginUrl) },
-      credentialFrom: from,
-    }
-  }
-
   const attempt = async (
     name: string,
     input: IntegrationInput,
@@ -121,9 +86,10 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     const sealed = await store.readSealed(name)
     const current = sealed?.integration
     checkIfNoneMatch(preconditions, current)
-    const definition = definitionOf(input, current)
-    const secrets = sealed ? await sealed.open() : {}
-    if (current && isSame(definition, current) && holds(current, secrets, input, fresh)) {
+    const definition = definitionOf(input, hosts.checkLoginUrl(input.loginUrl), current)
+    const secrets = sealed ? await sealed.open() : NO_SECRETS
+    const isHeld = !fresh || (current !== undefined && isActive(fresh, current, secrets))
+    if (current && isHeld && isSameDefinition(definition, current)) {
       return { integration: current, result: 'unchanged' }
     }
     if (current) requireIfMatch(preconditions, current)
@@ -136,43 +102,12 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
         ? undefined
         : await ownerOf(definition.credentialFrom, name, principal)
     checkCredentialFits(definition, current, fresh, owner, hosts)
-    const write = compose(name, definition, sealed, secrets, fresh, owner)
+    const write = compose(
+      { name, definition, managedBy: 'api', current, secrets, fresh, owner },
+      { now, uniqueId },
+    )
     const integration = current ? await store.change(current, write) : await store.create(write)
     return integration && { integration, result: current ? 'changed' : 'created' }
-  }
-
-  const compose = (
-    name: string,
-    definition: Definition,
-    sealed: SealedIntegration | undefined,
-    secrets: CredentialSecrets,
-    fresh: FreshCredential | undefined,
-    owner: Integration | undefined,
-  ): IntegrationWrite => {
-    const current = sealed?.integration
-    const stored = current?.credentials ?? []
-    const former = { clientId: current?.grant.clientId ?? null }
-    const credentials = owner
-      ? []
-      : fresh
-        ? replaceActive(stored, fresh.credential, former, now())
-        : stored
-    const all = fresh ? { ...secrets, [fresh.credential.id]: fresh.secret } : secrets
-    const integration: Integration = {
-      ...definition,
-      name,
-      uid: current?.uid ?? uniqueId(),
-      version: current?.version ?? 1,
-      credentials,
-      managedBy: current?.managedBy ?? 'api',
-      createdAt: current?.createdAt ?? now(),
-      updatedAt: now(),
-    }
-    return {
-      integration,
-      digests: digestsOf(integration, (owner ?? integration).credentials),
-      secrets: keepSecrets(all, credentials),
-    }
   }
 
   return {
@@ -222,41 +157,6 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
       )
     },
   }
-}
-
-const DEFINITION_MEMBERS = [
-  'description',
-  'enabled',
-  'labels',
-  'loginUrl',
-  'grant',
-  'tokenLifetime',
-  'keepWarm',
-  'loginsPerHour',
-  'serveTokens',
-  'identity',
-  'credentialFrom',
-] as const satisfies readonly (keyof Definition)[]
-
-const isSame = (definition: Definition, current: Integration) =>
-  DEFINITION_MEMBERS.every((member) => isDeepStrictEqual(definition[member], current[member]))
-
-/** Does the integration hold just the credential that the request gives? One that is generated is always another. */
-function holds(
-  current: Integration,
-  secrets: CredentialSecrets,
-  { credential }: IntegrationInput,
-  fresh: FreshCredential | undefined,
-): boolean {
-  if (!fresh) return true
-  if (credential?.generate) return false
-  const active = activeOf(current.credentials)
-  return (
-    active !== undefined &&
-    isDeepStrictEqual(secrets[active.id], fresh.secret) &&
-    (active.certificate?.fingerprintSha256 ?? null) ===
-      (fresh.credential.certificate?.fingerprintSha256 ?? null)
-  )
 }
 
 /** A stored secret is never sent to another host than the one it was given for, and a credential is of the kind that the grant needs. */

@@ -1,8 +1,8 @@
 /** The crossing between integrations and their wire form. */
 import type { Static } from 'typebox'
 import { camelKeys, snakeKeys } from '../http/casing.ts'
+import type { IntegrationInput } from './composition.ts'
 import type { Integration } from './integration.ts'
-import type { IntegrationInput } from './registry.ts'
 import type { IntegrationBody, IntegrationView } from './schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 

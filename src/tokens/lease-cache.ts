@@ -30,6 +30,8 @@ export interface LeaseCache {
   fill(ticket: Ticket, look: Look): Promise<Entry>
   /** The lowest revision of the integration that may still be believed; 0 where none was heard of lately. */
   floor(name: string): number
+  /** It was removed by this replica. */
+  forget(name: string): void
   /** From the change stream. */
   heard(change: Change): void
   /** Nothing may be trusted until it was read again; it stays known. */
@@ -104,6 +106,11 @@ export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies)
       return entry
     },
     floor: (name) => floors.get(name)?.rev ?? 0,
+    forget(name) {
+      const held = entries.get(name)
+      if (held) floors.set(name, { rev: held.rev + 1, at: now() })
+      entries.delete(name)
+    },
     heard(change) {
       if (change.type === 'integration') {
         floors.delete(change.name)

@@ -49,7 +49,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
         'The integration has no client id or no credential yet',
       )
     }
-    const secret = (await owner.open())[active.id]
+    const secret = (await owner.open()).byId[active.id]
     if (!secret) {
       throw new BrokerError('record_corrupt', 'The secret of the active credential is missing')
     }

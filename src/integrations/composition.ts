@@ -1,0 +1,122 @@
+/** What a write makes of an integration: its definition, its credentials, its digests. Pure. */
+import { isDeepStrictEqual } from 'node:util'
+import {
+  activeOf,
+  addSecret,
+  type CredentialSecrets,
+  digestOfCredential,
+  keepSecrets,
+  replaceActive,
+} from '../credentials/credential.ts'
+import type { CredentialInput, FreshCredential } from '../credentials/intake.ts'
+import {
+  DEFAULTS,
+  type Definition,
+  defaultPin,
+  digestsOf,
+  type IdentityRule,
+  type Integration,
+} from './integration.ts'
+import type { IntegrationWrite } from './integration-store.ts'
+
+/** An integration as a request or a file gives it. What is left out takes its default. */
+export interface IntegrationInput
+  extends Partial<Omit<Definition, 'loginUrl' | 'grant' | 'identity' | 'credentialFrom'>> {
+  readonly loginUrl: string
+  readonly grant: Definition['grant']
+  readonly identity?: Partial<IdentityRule>
+  readonly credential?: CredentialInput
+}
+
+export interface Composition {
+  readonly name: string
+  readonly definition: Definition
+  readonly managedBy: Integration['managedBy']
+  readonly current: Integration | undefined
+  readonly secrets: CredentialSecrets
+  readonly fresh: FreshCredential | undefined
+  /** With whose credentials it signs, if not its own. */
+  readonly owner: Integration | undefined
+}
+
+/** `loginUrl` is checked and normalised. */
+export function definitionOf(
+  { credential, identity, loginUrl: _, ...rest }: IntegrationInput,
+  loginUrl: string,
+  current: Integration | undefined,
+): Definition {
+  return {
+    ...DEFAULTS,
+    labels: {},
+    ...rest,
+    loginUrl,
+    identity: { ...identity, pin: identity?.pin ?? defaultPin(loginUrl) },
+    credentialFrom:
+      credential === undefined ? (current?.credentialFrom ?? null) : (credential.from ?? null),
+  }
+}
+
+export function compose(
+  { name, definition, managedBy, current, secrets, fresh, owner }: Composition,
+  { now, uniqueId }: { readonly now: () => number; readonly uniqueId: () => string },
+): IntegrationWrite {
+  const stored = current?.credentials ?? []
+  const former = { clientId: current?.grant.clientId ?? null }
+  const renewed = fresh ? replaceActive(stored, fresh.credential, former, now()) : stored
+  const credentials = owner ? [] : renewed
+  const all = fresh ? addSecret(secrets, fresh.credential, fresh.secret) : secrets
+  const integration: Integration = {
+    ...definition,
+    name,
+    uid: current?.uid ?? uniqueId(),
+    version: current?.version ?? 1,
+    credentials,
+    managedBy,
+    createdAt: current?.createdAt ?? now(),
+    updatedAt: now(),
+  }
+  return {
+    integration,
+    digests: digestsOf(integration, (owner ?? integration).credentials),
+    secrets: keepSecrets(all, credentials),
+  }
+}
+
+const DEFINITION_MEMBERS = [
+  'description',
+  'enabled',
+  'labels',
+  'loginUrl',
+  'grant',
+  'tokenLifetime',
+  'keepWarm',
+  'loginsPerHour',
+  'serveTokens',
+  'identity',
+  'credentialFrom',
+] as const satisfies readonly (keyof Definition)[]
+
+export const isSameDefinition = (definition: Definition, current: Integration): boolean =>
+  DEFINITION_MEMBERS.every((member) => isDeepStrictEqual(definition[member], current[member]))
+
+const digestOfFresh = ({ credential, secret }: FreshCredential) =>
+  digestOfCredential(secret, credential.certificate)
+
+/** Is just this credential the active one? */
+export function isActive(
+  { credential, secret }: FreshCredential,
+  current: Integration,
+  { byId }: CredentialSecrets,
+): boolean {
+  const active = activeOf(current.credentials)
+  const held = active && byId[active.id]
+  return (
+    active !== undefined &&
+    held !== undefined &&
+    digestOfCredential(held, active.certificate) === digestOfFresh({ credential, secret })
+  )
+}
+
+/** Was it active here at any time? */
+export const wasActive = (fresh: FreshCredential, { known }: CredentialSecrets): boolean =>
+  known.includes(digestOfFresh(fresh))

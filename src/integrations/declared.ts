@@ -1,0 +1,201 @@
+/** Integrations that the configuration file declares: applied at each reading of it, and owned by it. */
+import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
+import type { CredentialInput, FreshCredential, Intake } from '../credentials/intake.ts'
+import { BrokerError } from '../errors.ts'
+import { grantOf } from '../grants/index.ts'
+import type { HostRules } from '../http/login-host.ts'
+import {
+  compose,
+  definitionOf,
+  type IntegrationInput,
+  isSameDefinition,
+  wasActive,
+} from './composition.ts'
+import type { Definition, Integration } from './integration.ts'
+import type { IntegrationStore, SealedIntegration } from './integration-store.ts'
+
+export interface Declaration {
+  readonly name: string
+  readonly input: IntegrationInput
+}
+
+/** What became of one integration. */
+export interface Applied {
+  readonly name: string
+  readonly result: 'created' | 'changed' | 'unchanged' | 'disabled' | 'released' | 'removed'
+  /** Why it was disabled. */
+  readonly error?: BrokerError
+}
+
+export interface DeclaredIntegrations {
+  /** Idempotent. An entry that is wrong disables its integration alone. Throws `store_unavailable`. */
+  apply(declaration: Declaration): Promise<Applied>
+  /** For an entry that cannot be applied. Where there is no integration yet, a disabled one without credential stands in for it, if `input` allows. */
+  disable(name: string, error: BrokerError, input?: IntegrationInput): Promise<Applied>
+  /** Those of the file that are not in `names` any more are given to the API, or removed. */
+  release(names: ReadonlySet<string>, prune: boolean): Promise<readonly Applied[]>
+}
+
+export interface DeclaredDependencies {
+  readonly store: IntegrationStore
+  readonly intake: Intake
+  readonly hosts: HostRules
+  readonly now: () => number
+  readonly uniqueId: () => string
+  /** Ends the tokens of an integration that is about to be removed. */
+  readonly revoke: (integration: Integration) => Promise<void>
+}
+
+/** Replicas apply the same file at the same time: whoever loses a race looks again. */
+const ATTEMPTS = 5
+const READ_LIMIT = 1_000
+
+export function createDeclaredIntegrations(
+  dependencies: DeclaredDependencies,
+): DeclaredIntegrations {
+  const { store, intake, hosts, now, uniqueId, revoke } = dependencies
+
+  const write = async (
+    name: string,
+    sealed: SealedIntegration | undefined,
+    definition: Definition,
+    fresh: FreshCredential | undefined,
+    owner: Integration | undefined,
+    managedBy: Integration['managedBy'] = 'file',
+  ): Promise<Integration | undefined> => {
+    const current = sealed?.integration
+    const secrets = sealed ? await sealed.open() : NO_SECRETS
+    const written = compose(
+      { name, definition, managedBy, current, secrets, fresh, owner },
+      { now, uniqueId },
+    )
+    return current ? store.change(current, written) : store.create(written)
+  }
+
+  /** A credential that was ever active here changes nothing: a rotation through the API is not undone. One that is to be generated is made once. */
+  const freshFor = async (
+    { name, input }: Declaration,
+    sealed: SealedIntegration | undefined,
+    given: FreshCredential | undefined,
+  ): Promise<FreshCredential | undefined> => {
+    if (input.credential?.generate) {
+      const needed = grantOf(input.grant.type).credentialType(input.grant)
+      const isThere = sealed && activeOf(sealed.integration.credentials)
+      return isThere ? undefined : intake.take(input.credential, needed, name)
+    }
+    if (!given || !sealed) return given
+    return wasActive(given, await sealed.open()) ? undefined : given
+  }
+
+  const taken = async ({ name, input }: Declaration): Promise<FreshCredential | undefined> => {
+    const { credential, grant } = input
+    if (!credential || credential.from !== undefined || credential.generate) return undefined
+    return intake.take(credential, grantOf(grant.type).credentialType(grant), name, {
+      expiredIsWarning: true,
+    })
+  }
+
+  const ownerOf = async (from: string | null): Promise<Integration | undefined> => {
+    if (from === null) return undefined
+    const owner = await store.read(from)
+    if (!owner || owner.credentialFrom !== null) {
+      throw new BrokerError('credential_invalid', `from: ${from} has no credential of its own`)
+    }
+    return owner
+  }
+
+  const attempt = async (
+    declaration: Declaration,
+    given: FreshCredential | undefined,
+  ): Promise<Applied | undefined> => {
+    const { name, input } = declaration
+    const sealed = await store.readSealed(name)
+    const current = sealed?.integration
+    const definition = definitionOf(
+      { ...input, credential: input.credential ?? NO_CREDENTIAL },
+      hosts.checkLoginUrl(input.loginUrl),
+      current,
+    )
+    const fresh = await freshFor(declaration, sealed, given)
+    const owner = await ownerOf(definition.credentialFrom)
+    const isSame = current?.managedBy === 'file' && isSameDefinition(definition, current)
+    if (isSame && !fresh) return { name, result: 'unchanged' }
+    const integration = await write(name, sealed, definition, fresh, owner)
+    return integration && { name, result: current ? 'changed' : 'created' }
+  }
+
+  const withRetries = async (work: () => Promise<Applied | undefined>): Promise<Applied> => {
+    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      const applied = await work()
+      if (applied) return applied
+    }
+    throw new BrokerError('conflict', 'The integration was changed by others meanwhile')
+  }
+
+  const disable = (name: string, error: BrokerError, input?: IntegrationInput): Promise<Applied> =>
+    withRetries(async () => {
+      const applied: Applied = { name, result: 'disabled', error }
+      const sealed = await store.readSealed(name)
+      const current = sealed?.integration
+      if (current && (current.managedBy !== 'file' || !current.enabled)) return applied
+      const definition = current ?? (input && standIn(input))
+      if (!definition) return applied
+      const owner = await ownerOf(definition.credentialFrom)
+      const written = { ...definition, enabled: false }
+      return (await write(name, sealed, written, undefined, owner)) && applied
+    })
+
+  const standIn = (input: IntegrationInput): Definition | undefined => {
+    try {
+      const loginUrl = hosts.checkLoginUrl(input.loginUrl)
+      return definitionOf({ ...input, credential: NO_CREDENTIAL }, loginUrl, undefined)
+    } catch (error) {
+      if (error instanceof BrokerError) return undefined
+      throw error
+    }
+  }
+
+  return {
+    async apply(declaration) {
+      try {
+        const given = await taken(declaration)
+        return await withRetries(() => attempt(declaration, given))
+      } catch (error) {
+        if (!(error instanceof BrokerError) || error.code === 'store_unavailable') throw error
+        return disable(declaration.name, error, declaration.input)
+      }
+    },
+    disable,
+    async release(names, prune) {
+      const applied: Applied[] = []
+      let after: string | undefined
+      do {
+        const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
+        for (const { name, managedBy } of page.items) {
+          if (managedBy !== 'file' || names.has(name)) continue
+          applied.push(await withRetries(() => (prune ? remove(name) : letGo(name))))
+        }
+        after = page.next ?? undefined
+      } while (after !== undefined)
+      return applied
+    },
+  }
+
+  async function letGo(name: string): Promise<Applied | undefined> {
+    const sealed = await store.readSealed(name)
+    if (sealed?.integration.managedBy !== 'file') return { name, result: 'unchanged' }
+    const owner = await ownerOf(sealed.integration.credentialFrom)
+    const integration = await write(name, sealed, sealed.integration, undefined, owner, 'api')
+    return integration && { name, result: 'released' }
+  }
+
+  async function remove(name: string): Promise<Applied | undefined> {
+    const current = await store.read(name)
+    if (!current) return { name, result: 'unchanged' }
+    await revoke(current)
+    return (await store.remove(current)) ? { name, result: 'removed' } : undefined
+  }
+}
+
+/** In a file, a credential that is left out is none of another integration; its own stays. */
+const NO_CREDENTIAL: CredentialInput = {}
