@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createAdminKeyAuthenticator } from './callers/admin-key.ts'
-import { requireCaller } from './callers/index.ts'
+import { createGate, requireCaller } from './callers/index.ts'
+import { createThrottle } from './callers/throttle.ts'
 import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
@@ -143,6 +144,11 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     now,
   })
 
+  const gate = createGate({
+    authenticators: [createAdminKeyAuthenticator(adminKeys)],
+    throttle: createThrottle({ budgets: store.budgets, now, log }),
+  })
+
   const server = createServer({ logger: log, trustProxy: config.trustProxy })
   await describeApi(server, version)
   if (config.docs) await serveApiDescription(server)
@@ -169,7 +175,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   registerProblemPages(server)
   await server.register(async (scope) => {
     const guarded = scope as Server
-    requireCaller(guarded, [createAdminKeyAuthenticator(adminKeys)])
+    requireCaller(guarded, gate)
     registerTokenRoutes(guarded, { broker, revoker, integrations, now })
     registerCredentialRoutes(guarded, { integrations })
     registerIntegrationRoutes(guarded, {

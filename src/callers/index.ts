@@ -1,9 +1,11 @@
 /** The guard: no route inside it answers without a principal. */
 import type { FastifyRequest } from 'fastify'
 import { BrokerError } from '../errors.ts'
+import { countHeader } from '../http/raw-headers.ts'
 import type { Server } from '../http/server.ts'
 import type { Authenticator, Credentials } from './authenticator.ts'
 import type { Principal } from './policy.ts'
+import type { Throttle } from './throttle.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -12,45 +14,104 @@ declare module 'fastify' {
   }
 }
 
+export interface Gate {
+  /** Who sends the request. Rejects with `request_invalid`, `caller_unauthenticated` or `rate_limited`; a remembered caller is answered without a promise. */
+  identify(request: FastifyRequest): Principal | Promise<Principal>
+  /** The same for a credential that stands elsewhere in the request. */
+  identifyBearer(request: FastifyRequest, bearer: string): Principal | Promise<Principal>
+}
+
+export interface GateDependencies {
+  /** Asked in this order; the first that recognises its kind decides. */
+  readonly authenticators: readonly Authenticator[]
+  readonly throttle: Throttle
+}
+
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i
 
-/** Guards every route of this server (or scope of it). Register it before the routes. */
-export function requireCaller(server: Server, authenticators: readonly Authenticator[]): void {
-  server.decorateRequest('principal')
-  server.addHook('onRequest', async (request) => {
-    const credentials = readCredentials(request)
-    for (const authenticator of authenticators) {
-      const found = authenticator.authenticate(credentials)
-      const principal = found instanceof Promise ? await found : found
-      if (principal) {
-        request.principal = principal
-        return
-      }
+export function createGate({ authenticators, throttle }: GateDependencies): Gate {
+  const ask = async (credentials: Credentials, from: number): Promise<Principal | undefined> => {
+    for (const authenticator of authenticators.slice(from)) {
+      const principal = await authenticator.authenticate(credentials)
+      if (principal) return principal
     }
-    throw new BrokerError(
-      'caller_unauthenticated',
-      credentials.bearer === undefined
-        ? 'The request carries no bearer credential'
-        : 'The bearer credential is not valid',
-    )
+    return undefined
+  }
+
+  const find = (
+    credentials: Credentials,
+  ): Principal | undefined | Promise<Principal | undefined> => {
+    for (const [index, authenticator] of authenticators.entries()) {
+      const found = authenticator.authenticate(credentials)
+      if (found instanceof Promise) {
+        return found.then((principal) => principal ?? ask(credentials, index + 1))
+      }
+      if (found) return found
+    }
+    return undefined
+  }
+
+  const identifyBy = (
+    request: FastifyRequest,
+    credentials: Credentials,
+  ): Principal | Promise<Principal> => {
+    const refuse = async (error: unknown): Promise<never> => {
+      if (!(error instanceof BrokerError) || error.code !== 'caller_unauthenticated') throw error
+      throw await throttle.failed(request.ip, error)
+    }
+    try {
+      const found = find(credentials)
+      if (found instanceof Promise) {
+        return found
+          .then((principal) => principal ?? Promise.reject(unknown(credentials)))
+          .catch(refuse)
+      }
+      return found ?? refuse(unknown(credentials))
+    } catch (error) {
+      return refuse(error)
+    }
+  }
+
+  return {
+    identify(request) {
+      if (countHeader(request.raw.rawHeaders, 'authorization') > 1) return Promise.reject(twice())
+      return identifyBy(request, readCredentials(request))
+    },
+    identifyBearer: (request, bearer) => identifyBy(request, { bearer }),
+  }
+}
+
+/** Guards every route of this server (or scope of it). Register it before the routes. */
+export function requireCaller(server: Server, gate: Gate): void {
+  server.decorateRequest('principal')
+  server.addHook('onRequest', (request, _reply, done) => {
+    const found = gate.identify(request)
+    if (!(found instanceof Promise)) {
+      request.principal = found
+      done()
+      return
+    }
+    found.then((principal) => {
+      request.principal = principal
+      done()
+    }, done)
   })
 }
+
+const twice = () =>
+  new BrokerError('request_invalid', 'headers: Authorization is there more than once')
+
+const unknown = ({ bearer }: Credentials) =>
+  new BrokerError(
+    'caller_unauthenticated',
+    bearer === undefined
+      ? 'The request carries no bearer credential'
+      : 'The bearer credential is not valid',
+  )
 
 function readCredentials(request: FastifyRequest): Credentials {
   const { authorization } = request.headers
   if (authorization === undefined) return {}
-  if (countAuthorization(request.raw.rawHeaders) > 1) {
-    throw new BrokerError('request_invalid', 'headers: Authorization is there more than once')
-  }
   const bearer = BEARER.exec(authorization)?.[1]
   return bearer === undefined ? {} : { bearer }
-}
-
-/** Node keeps the first of several; which one a proxy before us looked at is not known. */
-function countAuthorization(rawHeaders: readonly string[]): number {
-  let count = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === 'authorization') count += 1
-  }
-  return count
 }

@@ -1,0 +1,98 @@
+/** Slows down whoever fails to authenticate too often from one address. Valid callers are never held up. */
+import { isIPv6 } from 'node:net'
+import { BrokerError } from '../errors.ts'
+import type { Budgets } from '../store/store.ts'
+
+export interface Throttle {
+  /** Counts one failure; gives the error to answer with: the one given, or `rate_limited`. Never rejects. */
+  failed(address: string, error: BrokerError): Promise<BrokerError>
+}
+
+export interface ThrottleDependencies {
+  /** Shared over replicas while the store answers. */
+  readonly budgets: Pick<Budgets, 'take'>
+  readonly now: () => number
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+/** Failures in a minute that are still answered with 401. */
+const LIMIT = 20
+const WINDOW_MS = 60_000
+/** Addresses remembered in this process; the oldest are forgotten first. */
+const ADDRESSES = 10_000
+
+interface Local {
+  readonly since: number
+  readonly failures: number
+  readonly blockedUntil: number
+}
+
+export function createThrottle({ budgets, now, log }: ThrottleDependencies): Throttle {
+  const locals = new Map<string, Local>()
+  let isStoreDown = false
+
+  const keep = (key: string, local: Local) => {
+    locals.delete(key)
+    locals.set(key, local)
+    const [oldest] = locals.keys()
+    if (locals.size > ADDRESSES && oldest !== undefined) locals.delete(oldest)
+  }
+
+  /** Counts here, beside the store, so that nothing is lost when it goes away. */
+  const countHere = (key: string): Local => {
+    const before = locals.get(key)
+    const isOver = before === undefined || now() - before.since >= WINDOW_MS
+    const since = isOver ? now() : before.since
+    const failures = isOver ? 1 : before.failures + 1
+    const blockedUntil = failures > LIMIT ? since + WINDOW_MS : (before?.blockedUntil ?? 0)
+    const local = { since, failures, blockedUntil }
+    keep(key, local)
+    return local
+  }
+
+  const countInStore = async (key: string): Promise<number> => {
+    try {
+      const result = await budgets.take([{ key: `auth:${key}`, limit: LIMIT, windowMs: WINDOW_MS }])
+      isStoreDown = false
+      return result.granted ? 0 : result.retryAt
+    } catch (error) {
+      if (!isStoreDown)
+        log.warn({ err: error }, 'failed authentications are counted by each replica alone')
+      isStoreDown = true
+      return 0
+    }
+  }
+
+  return {
+    async failed(address, error) {
+      const key = networkOf(address)
+      const known = locals.get(key)
+      if (known && known.blockedUntil > now()) return tooMany(known.blockedUntil - now())
+      const local = countHere(key)
+      const blockedUntil = Math.max(local.blockedUntil, await countInStore(key))
+      if (blockedUntil <= now()) return error
+      keep(key, { ...local, blockedUntil })
+      return tooMany(blockedUntil - now())
+    },
+  }
+}
+
+const tooMany = (retryAfterMs: number) =>
+  new BrokerError('rate_limited', 'Too many failed authentications came from this address', {
+    retryAfterMs,
+  })
+
+/** One host has a whole /64 of IPv6 addresses to itself. */
+export function networkOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+  if (mapped !== undefined) return mapped
+  if (!isIPv6(address)) return address
+  const [head = '', tail = ''] = address.split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === '' ? [] : tail.split(':')
+  const zeros = address.includes('::')
+    ? Array(Math.max(0, 8 - left.length - right.length)).fill('0')
+    : []
+  const groups = [...left, ...zeros, ...right].slice(0, 4)
+  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
+}
