@@ -1,6 +1,7 @@
 /** Problems (RFC 9457): how an error becomes `application/problem+json`. */
 import { type TSchema, Type } from 'typebox'
 import { BrokerError, PROBLEMS, type ProblemCode } from '../errors.ts'
+import { shownName, shownPath } from './shown-path.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
@@ -46,7 +47,7 @@ export function problemAnswer(
       title: PROBLEMS[error.code].title,
       status,
       detail: error.code === 'internal' ? INTERNAL_DETAIL : error.detail,
-      instance: request.path,
+      instance: shownPath(request.path),
       code: error.code,
       request_id: request.id,
     },
@@ -71,7 +72,11 @@ const FOREIGN: Readonly<Record<string, readonly [ProblemCode, string]>> = {
     'The body has another length than announced',
   ],
   FST_ERR_HANDLER_TIMEOUT: ['salesforce_timeout', 'The request took longer than its deadline'],
-  HPE_HEADER_OVERFLOW: ['headers_too_large', 'The header section has more than 16 KiB'],
+  FST_STATIC_FORBIDDEN_PATH: ['not_found', 'The path is not one of the API'],
+  HPE_HEADER_OVERFLOW: [
+    'headers_too_large',
+    'The header section has more than 16 KiB or more than 64 fields',
+  ],
   ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request did not arrive in full in time'],
   ECONNRESET: ['request_invalid', 'The connection was closed'],
 }
@@ -102,7 +107,8 @@ export function toBrokerError(thrown: unknown): BrokerError {
   }
   const known = typeof error.code === 'string' ? FOREIGN[error.code] : undefined
   if (known) return new BrokerError(known[0], known[1], { cause: thrown })
-  if (error.statusCode === 400) {
+  const { statusCode } = error
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new BrokerError('request_invalid', 'The request cannot be read', { cause: thrown })
   }
   return new BrokerError('internal', INTERNAL_DETAIL, { cause: thrown })
@@ -114,9 +120,9 @@ export function describeFaults(faults: readonly ValidationFault[], context = 're
     faults.find(({ keyword }) => keyword !== 'oneOf' && keyword !== 'anyOf') ?? faults[0]
   if (!fault) return `The ${context} is not valid`
   const place = context === 'querystring' ? 'query' : context
-  const member = `${place}${fault.instancePath.slice(0, 200)}`
+  const member = `${place}${shownPath(fault.instancePath)}`
   const extra = fault.params.additionalProperty
-  const name = typeof extra === 'string' ? `: ${JSON.stringify(extra.slice(0, 64))}` : ''
+  const name = typeof extra === 'string' ? `: "${shownName(extra)}"` : ''
   const choices = Array.isArray(fault.params.allowedValues)
     ? `: ${fault.params.allowedValues.join(', ')}`
     : ''

@@ -1,6 +1,5 @@
 /** The HTTP server: its limits, its validation, its request ids, and problems for every error. */
 import { randomUUID } from 'node:crypto'
-import type { Socket } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Ajv, type Options as AjvOptions } from 'ajv'
 import addFormats from 'ajv-formats'
@@ -15,7 +14,9 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify'
 import { BrokerError } from '../errors.ts'
-import { PROBLEM_MEDIA_TYPE, problemAnswer, toBrokerError } from './problem.ts'
+import { createClientErrors } from './client-errors.ts'
+import { problemAnswer, toBrokerError } from './problem.ts'
+import { countHeader } from './raw-headers.ts'
 
 export type Server = FastifyInstance<
   RawServerDefault,
@@ -29,7 +30,20 @@ export interface ServerOptions {
   readonly logger: FastifyBaseLogger
   /** CIDRs whose `X-Forwarded-For` is believed. None by default. */
   readonly trustProxy: readonly string[]
+  readonly limits?: Partial<ServerLimits>
 }
+
+/** How long a client may take. */
+export interface ServerLimits {
+  /** Until the header section is there. Default 8000. */
+  readonly headersMs: number
+  /** Until the whole request is there. Default 10000. */
+  readonly requestMs: number
+  /** How often the two are looked at. Default 1000. */
+  readonly checkMs: number
+}
+
+const LIMITS: ServerLimits = { headersMs: 8_000, requestMs: 10_000, checkMs: 1_000 }
 
 /** Bodies of requests, in bytes. */
 const BODY_LIMIT = 64 * 1024
@@ -37,13 +51,19 @@ const BODY_LIMIT = 64 * 1024
 const URL_LIMIT = 8 * 1024
 const SAFE_REQUEST_ID = /^[\w.:/+=@-]{1,128}$/
 
-export function createServer({ logger, trustProxy }: ServerOptions): Server {
+export function createServer({ logger, trustProxy, limits = {} }: ServerOptions): Server {
+  const { headersMs, requestMs, checkMs } = { ...LIMITS, ...limits }
+  const clientErrors = createClientErrors(logger)
   const server: Server = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: 10_000,
+    requestTimeout: requestMs,
+    // A missing Host is answered by `checkProtocol`, with a problem.
+    http: { connectionsCheckingInterval: checkMs, requireHostHeader: false },
+    // Requests on connections that are still there when the service stops are served.
+    return503OnClosing: false,
     connectionTimeout: 30_000,
     keepAliveTimeout: 75_000,
     maxRequestsPerSocket: 10_000,
@@ -51,9 +71,10 @@ export function createServer({ logger, trustProxy }: ServerOptions): Server {
     frameworkErrors: (error, request, reply) => {
       answer(error, request as FastifyRequest, reply as unknown as FastifyReply)
     },
-    clientErrorHandler: (error, socket) => answerRaw(error, socket),
+    clientErrorHandler: clientErrors.answer,
   }).withTypeProvider<TypeBoxTypeProvider>()
-  server.server.headersTimeout = 8_000
+  clientErrors.attach(server.server)
+  server.server.headersTimeout = headersMs
   server.server.maxHeadersCount = 64
 
   setValidation(server)
@@ -66,6 +87,7 @@ export function createServer({ logger, trustProxy }: ServerOptions): Server {
   const patterns = collectRoutes(server)
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
+    checkProtocol(request)
     if (request.raw.url !== undefined && request.raw.url.length > URL_LIMIT) {
       throw new BrokerError('uri_too_long', `The URL has more than ${URL_LIMIT} characters`)
     }
@@ -76,7 +98,9 @@ export function createServer({ logger, trustProxy }: ServerOptions): Server {
   server.setErrorHandler((error, request, reply) => answer(error, request, reply))
   server.setNotFoundHandler((request, reply) => {
     const allowed = patterns.methodsOf(pathOf(request))
-    if (allowed.length === 0) throw new BrokerError('not_found', 'The path is not one of the API')
+    if (allowed.length === 0 || allowed.includes(request.method)) {
+      throw new BrokerError('not_found', 'The path is not one of the API')
+    }
     reply.header('allow', allowed.join(', '))
     throw new BrokerError('method_not_allowed', `This path takes ${allowed.join(', ')}`)
   })
@@ -89,8 +113,20 @@ function requestId(request: { headers: Record<string, string | string[] | undefi
   return typeof given === 'string' && SAFE_REQUEST_ID.test(given) ? given : randomUUID()
 }
 
+/** RFC 9112, sections 2.3 and 3.2. */
+function checkProtocol({ raw }: FastifyRequest): void {
+  if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0') {
+    throw new BrokerError('request_invalid', 'The service speaks HTTP/1.1')
+  }
+  const hosts = countHeader(raw.rawHeaders, 'host')
+  if (hosts > 1 || (hosts === 0 && raw.httpVersion === '1.1')) {
+    throw new BrokerError('request_invalid', 'headers: Host must be there exactly once')
+  }
+}
+
+/** Of the URL in any of its forms (RFC 9112, section 3.2). */
 function pathOf(request: FastifyRequest): string {
-  const url = request.raw.url ?? '/'
+  const url = (request.raw.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '')
   const end = url.indexOf('?')
   return end === -1 ? url : url.slice(0, end)
 }
@@ -101,36 +137,13 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): 
     const level = error.code === 'internal' ? 'error' : 'warn'
     request.log[level]({ err: error, code: error.code }, 'request failed')
   }
-  const problem = problemAnswer(error, { id: request.id, path: pathOf(request).slice(0, 256) })
+  const problem = problemAnswer(error, { id: request.id, path: pathOf(request) })
   reply.header('x-request-id', request.id)
   return reply
     .code(problem.status)
     .headers(problem.headers)
     .serializer(JSON.stringify)
     .send(problem.body)
-}
-
-/** Before there is a request, there is only a socket: malformed HTTP, too large headers, a slow client. */
-function answerRaw(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const translated = toBrokerError(error)
-  const known =
-    translated.code === 'internal'
-      ? new BrokerError('request_invalid', 'The request is not valid HTTP')
-      : translated
-  const { status, headers, body } = problemAnswer(known, { id: randomUUID(), path: '/' })
-  const text = JSON.stringify(body)
-  const lines = Object.entries({
-    ...headers,
-    'content-type': PROBLEM_MEDIA_TYPE,
-    'content-length': String(Buffer.byteLength(text)),
-    'x-request-id': body.request_id,
-    connection: 'close',
-  }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} ${body.title}\r\n${lines.join('')}\r\n${text}`)
 }
 
 /** Bodies are taken as they are; path, query and headers are text, so numbers in them are read as numbers. */
