@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { parse } from 'yaml'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { SETTINGS } from '../../src/config/setting.ts'
+import { startBroker } from '../support/broker.ts'
+import { readDocument } from '../support/document.ts'
+import { eventually } from '../support/eventually.ts'
+import { ROOT } from '../support/generated.ts'
+import { hasCommand, startShell } from '../support/shell.ts'
+
+const readme = readDocument('README.md')
+const withoutCurl = hasCommand('curl') ? {} : { skip: 'curl is not on the PATH' }
+
+/** The tests run on what `npm ci` installed; running it again would take it from under them. */
+const installed = (script: string) => script.replace(/^npm ci && /m, '')
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Replaces what must be there to be replaced. */
+function substitute(script: string, values: Readonly<Record<string, string | number>>): string {
+  return Object.entries(values).reduce((text, [variable, value]) => {
+    const assignment = new RegExp(`\\b${variable}=\\S+`)
+    if (!assignment.test(text)) throw new Error(`the script does not set ${variable}`)
+    return text.replace(assignment, `${variable}=${value}`)
+  }, script)
+}
+
+t.test('the one command of the quick start serves a token of each grant', async (t) => {
+  const [first = ''] = readme.blocks('sh', '## Quick start')
+  t.equal(first.trim(), 'npm ci && npm run demo')
+  const shell = startShell(t, installed(first), { cwd: ROOT })
+  const docs = await eventually(() => /http:\S+\/docs/.exec(shell.output())?.[0])
+  t.equal(shell.output().match(/limits answers 200/g)?.length, 2)
+  t.equal((await fetch(docs)).status, 200)
+  await shell.stop('SIGINT')
+  await t.rejects(fetch(docs))
+})
+
+t.test('the quick start by hand serves a token that Salesforce takes', withoutCurl, async (t) => {
+  const [, ...walk] = readme.blocks('sh', '## Quick start')
+  t.ok(walk.length > 3)
+  const port = await freePort()
+  const script = substitute(walk.join('\n'), {
+    SIMULATOR_PORT: await freePort(),
+    VALETKEY_PORT: port,
+    VALETKEY_DATA_DIR: join(t.testdir(), 'data'),
+  })
+  // Only an interactive shell gives its jobs groups of their own, which is what `%1` ends.
+  const interactive = /^kill %1 %2$/m
+  t.match(script, interactive)
+  const shell = startShell(t, script.replace(interactive, ''), {
+    cwd: ROOT,
+    env: { VALETKEY_METRICS_PORT: '0' },
+  })
+  const status = await shell.ended
+  await shell.stop()
+  t.equal(status, 0, shell.output())
+  t.match(shell.stdout(), '"state":"draft"')
+  t.match(shell.stdout(), '"state":"unproven"')
+  t.match(shell.stdout(), '"DailyApiRequests"')
+  t.match(shell.stdout(), /^cache-status: valetkey; hit; ttl=\d+/m)
+  await t.rejects(fetch(`http://127.0.0.1:${port}/livez`))
+})
+
+t.test('the steps for an own org lead from a draft to a token', withoutCurl, async (t) => {
+  const { run, simulator, folder } = await ownOrg(t)
+  const [, draft = '', patch = '', token = ''] = readme.blocks(
+    'sh',
+    '## Your own org in ten minutes',
+  )
+  t.match(await run(draft), '"state":"draft"')
+  const certificatePem = readFileSync(join(folder, 'billing.crt'), 'utf8')
+  const app = simulator.addJwtApp({ certificatePem })
+  t.match(await run(substitute(patch, { client_id: app.clientId })), '"state":"unproven"')
+  t.match(JSON.parse(await run(token)), { integration: 'billing', token_type: 'Bearer' })
+})
+
+t.test('a client secret takes one call', withoutCurl, async (t) => {
+  const { run, simulator } = await ownOrg(t)
+  const { clientId, clientSecret } = simulator.addClientCredentialsApp()
+  const [script = ''] = readme.blocks('sh', '### With a client secret instead')
+  const output = await run(substitute(script, { client_id: clientId, client_secret: clientSecret }))
+  t.match(output, '"integration":"reports"')
+  t.match(output, '"token_type":"Bearer"')
+  t.notMatch(output, clientSecret)
+})
+
+/** A broker, an offline org, and a shell in which the first block of the section was run. */
+async function ownOrg(t: Test) {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.stop())
+  const broker = await startBroker(t, { loginHosts: [simulator.origins.myDomain] })
+  const folder = t.testdir()
+  await mkdir(join(folder, 'data'))
+  await writeFile(join(folder, 'data/admin.key'), `${broker.adminKey}\n`)
+  const [names = ''] = readme.blocks('sh', '## Your own org in ten minutes')
+  const start = substitute(names, { broker: broker.url, login_url: simulator.origins.myDomain })
+  const run = async (script: string) => {
+    const shell = startShell(t, `${start}\n${script}`, { cwd: folder })
+    const status = await shell.ended
+    await shell.stop()
+    t.equal(status, 0, shell.output())
+    return shell.stdout()
+  }
+  return { run, simulator, folder }
+}
+
+t.test('the table of calls has every operation of the API, and no other', async (t) => {
+  const { paths } = parse(readFileSync(join(ROOT, 'openapi.yaml'), 'utf8'))
+  const operations = Object.entries<object>(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  )
+  const described = ['GET /openapi.json', 'GET /openapi.yaml', 'GET /docs']
+  const [, table = ''] = /\n\| call \| does \|\n(.*?)\n\n/s.exec(readme.text) ?? []
+  const calls = [...table.matchAll(/`([A-Z]+) (\S+)`/g)].map(
+    ([, method, path = '']) => `${method} ${path.replace('…', '/integrations/{name}')}`,
+  )
+  t.strictSame([...calls].sort(), [...operations, ...described].sort())
+})
+
+t.test('every setting that it names exists', async (t) => {
+  const known = new Set<string>(Object.values(SETTINGS).map(({ variable }) => variable))
+  const named = [...readme.text.matchAll(/\bVALETKEY_[A-Z_]+/g)].map(([name]) => name)
+  t.ok(named.length > 5)
+  for (const name of named) t.ok(known.has(name.replace(/_FILE$/, '')), name)
+})
