@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { createServer, type ServerLimits } from '../../src/http/server.ts'
 import { createLogger } from '../../src/logger.ts'
@@ -258,10 +259,33 @@ t.test('what is not a plain name is not repeated', async (t) => {
   }
 })
 
-t.test('a bad request behind a large answer is not answered in its middle', async (t) => {
-  const connection = openRaw(port)
-  connection.write(request('GET /docs/static/swagger-ui-bundle.js HTTP/1.1'))
-  // Its head is on the way once something of it is here.
+/** A server of its own, without the broker. */
+async function bareServer(t: Test, limits?: Partial<ServerLimits>) {
+  const server = createServer({
+    logger: createLogger({ level: 'silent' }),
+    trustProxy: [],
+    ...(limits && { limits }),
+  })
+  t.teardown(() => server.close())
+  return {
+    server,
+    async listen() {
+      await server.listen({ host: '127.0.0.1', port: 0 })
+      const address = server.server.address()
+      return typeof address === 'object' && address !== null ? address.port : 0
+    },
+  }
+}
+
+t.test('a bad request behind an answer that goes on is not answered in its middle', async (t) => {
+  const { server, listen } = await bareServer(t)
+  server.get('/endless', async (_request, reply) => {
+    const body = new PassThrough()
+    body.write('begun')
+    return reply.send(body)
+  })
+  const connection = openRaw(await listen())
+  connection.write(request('GET /endless HTTP/1.1'))
   await connection.begun()
   connection.write('NONSENSE\r\n\r\n')
   const text = await connection.closed()
@@ -270,23 +294,18 @@ t.test('a bad request behind a large answer is not answered in its middle', asyn
 })
 
 t.test('a client that is too slow gets 408', async (t) => {
-  const limits: ServerLimits = { headersMs: 100, requestMs: 200, checkMs: 20 }
-  const server = createServer({ logger: createLogger({ level: 'silent' }), trustProxy: [], limits })
+  const { server, listen } = await bareServer(t, { headersMs: 100, requestMs: 200, checkMs: 20 })
   server.post('/echo', async (request) => request.body)
-  await server.listen({ host: '127.0.0.1', port: 0 })
-  t.teardown(() => server.close())
-  const address = server.server.address()
-  const slowPort = typeof address === 'object' && address !== null ? address.port : 0
+  const slowPort = await listen()
+  const head = `POST /echo HTTP/1.1\r\nHost: broker\r\n${JSON_TYPE}\r\n`
   for (const bytes of [
-    'POST /echo HTTP/1.1\r\nHost: broker\r\nX-A: ',
     'P',
-    request('POST /echo HTTP/1.1', [JSON_TYPE, 'Content-Length: 10', '', '{']),
-    'POST /echo HTTP/1.1\r\nHost: broker\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n',
+    `${head}X-A: `,
+    `${head}Content-Length: 10\r\n\r\n{`,
+    `${head}Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n`,
   ]) {
     assertProblem(t, await sendRaw(slowPort, bytes), 408, 'request_timeout')
   }
-  const fast = await sendRaw(slowPort, request('POST /echo HTTP/1.1', [JSON_TYPE], '{"a":1}'))
-  t.equal(fast?.body, '{"a":1}')
 })
 
 t.test('none of this was a bug, and the broker still answers', async (t) => {
