@@ -1,0 +1,142 @@
+/** Audit events: what can happen, how it can end, and how one is written down. */
+
+interface ActionRow {
+  /** Whether it also goes to the store's log, which `GET /audit` serves. */
+  readonly stored: boolean
+  readonly meaning: string
+}
+
+/** Everything that is audited. To add an action, add a row, and one to `docs/audit.md`. */
+export const ACTIONS = {
+  'token.read': { stored: false, meaning: 'A token was handed to a caller' },
+  'token.minted': { stored: true, meaning: 'Salesforce gave a token' },
+  'token.refused': { stored: true, meaning: 'A mint brought no token; `detail.reason` says why' },
+  'token.revoked': { stored: true, meaning: 'A token was dropped and revoked at Salesforce' },
+  'integration.created': { stored: true, meaning: 'An integration was created' },
+  'integration.changed': { stored: true, meaning: 'Its definition was changed' },
+  'integration.deleted': { stored: true, meaning: 'It was deleted, and its secrets were erased' },
+  'integration.tested': { stored: true, meaning: 'The doctor ran, with a real mint' },
+  'integration.connected': {
+    stored: true,
+    meaning: 'A user approved it, and it has a refresh token',
+  },
+  'integration.released': { stored: true, meaning: 'The configuration file no longer declares it' },
+  'identity.changed': {
+    stored: true,
+    meaning: 'A token of another org or user came, and is kept back',
+  },
+  'identity.accepted': { stored: true, meaning: 'An operator accepted the other org or user' },
+  'credential.staged': { stored: true, meaning: 'A credential was added beside the active one' },
+  'credential.certified': { stored: true, meaning: 'A pending key got its certificate' },
+  'credential.deployed': { stored: true, meaning: 'A certificate was uploaded to Salesforce' },
+  'credential.activated': { stored: true, meaning: 'A credential became the active one' },
+  'credential.rejected': { stored: true, meaning: 'Salesforce rejected the proof of a credential' },
+  'credential.erased': { stored: true, meaning: "A credential's secret was erased" },
+  'api_key.created': { stored: true, meaning: 'An API key was made' },
+  'api_key.revoked': { stored: true, meaning: 'An API key was revoked' },
+  'request.denied': { stored: true, meaning: 'A request was answered 401, 403 or 429' },
+  'config.applied': { stored: true, meaning: 'The configuration file was read and applied' },
+  'config.refused': {
+    stored: true,
+    meaning: 'The configuration file, or an entry of it, has a mistake',
+  },
+  'keyring.resealed': { stored: true, meaning: 'Records were sealed with the first key' },
+  'store.accepted': { stored: true, meaning: 'An operator accepted a store that lost its content' },
+  'service.started': { stored: true, meaning: 'A replica started' },
+  'service.stopped': { stored: true, meaning: 'A replica stopped' },
+} as const satisfies Record<string, ActionRow>
+
+export type Action = keyof typeof ACTIONS
+
+/** How it ended. */
+export const OUTCOMES = {
+  success: 'It was done',
+  refused: 'Salesforce said no',
+  denied: 'This service said no',
+  failed: 'It was tried, and did not work; `detail.reason` says why',
+  skipped_shared: 'Not done, since another integration holds the same token',
+} as const
+
+export type Outcome = keyof typeof OUTCOMES
+
+/** What may be said beside the members that every event has: ids, codes of closed lists, and numbers. Never a secret, never text of a request. */
+export interface EventDetail {
+  /** A problem's code or a refusal's reason. */
+  readonly reason?: string
+  /** The `operationId` of the route. */
+  readonly operation?: string
+  /** The caller's address; of denials alone. */
+  readonly address?: string
+  /** How many more like this came within the minute and are not listed. */
+  readonly count?: number
+  /** Id of a credential. */
+  readonly credential?: string
+  /** Public id of an API key. */
+  readonly api_key?: string
+}
+
+/** Who did it: null is nobody, or the service by itself. */
+export interface Actor {
+  readonly principal: string | null
+  readonly requestId: string | null
+}
+
+export const NOBODY: Actor = { principal: null, requestId: null }
+
+/** What happened, without who and when. */
+export interface Happening {
+  readonly action: Action
+  /** Null where it concerns none. */
+  readonly integration: string | null
+  /** Default: `success`. */
+  readonly outcome?: Outcome
+  readonly tokenId?: string
+  readonly detail?: EventDetail
+}
+
+/** As it stands in the line and in the store. */
+export interface AuditEvent {
+  readonly id: string
+  readonly at: string
+  readonly principal: string | null
+  readonly action: Action
+  readonly integration: string | null
+  readonly outcome: Outcome
+  readonly request_id: string | null
+  readonly token_id?: string
+  readonly detail?: EventDetail
+}
+
+export interface Stamp {
+  readonly id: string
+  /** RFC 3339, milliseconds, UTC. */
+  readonly at: string
+}
+
+const DETAIL_TEXT_MAX = 256
+
+/** One line of JSON, without its end. */
+export function eventText({ id, at }: Stamp, by: Actor, happening: Happening): string {
+  const { action, integration, outcome = 'success', tokenId, detail } = happening
+  const event: AuditEvent = {
+    id,
+    at,
+    principal: by.principal,
+    action,
+    integration,
+    outcome,
+    request_id: by.requestId,
+    ...(tokenId !== undefined && { token_id: tokenId }),
+    ...(detail && { detail: shortened(detail) }),
+  }
+  return JSON.stringify(event)
+}
+
+function shortened(detail: EventDetail): EventDetail {
+  return Object.fromEntries(
+    Object.entries(detail).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value.slice(0, DETAIL_TEXT_MAX) : value,
+    ]),
+  )
+}

@@ -1,0 +1,118 @@
+/** The audit trail: what happened goes to the line, and all but token reads to the store too. */
+import type { Principal } from '../callers/policy.ts'
+import type { EventLog } from '../store/store.ts'
+import { createDenials, type Denial } from './denials.ts'
+import { ACTIONS, type Actor, eventText, type Happening, NOBODY } from './event.ts'
+import { createStamps } from './stamps.ts'
+import { createStoredEvents } from './stored-events.ts'
+import { type AuditWriter, auditUnavailable } from './writer.ts'
+
+/** A request whose caller is proven. */
+export interface Asker {
+  /** The request id. */
+  readonly id: string
+  readonly principal: Pick<Principal, 'id'>
+}
+
+export interface AuditLog {
+  isBlocked(): boolean
+  /** Throws `audit_unavailable` while lines cannot be written. Called before anything is handed out or changed. */
+  requireWritable(): void
+  /**
+   * A token is about to be handed out. Throws `audit_unavailable`. Batched: gives nothing to wait
+   * for, and the line follows within 100 ms. Strict: resolves when the line is written.
+   */
+  read(asker: Asker, integration: string, tokenId: string): Promise<void> | undefined
+  /** Something was changed. Resolves when the line is written, and the store was told; `audit_unavailable` otherwise, and the line follows when it can. */
+  change(asker: Asker, ...happenings: readonly Happening[]): Promise<void>
+  /** Something happened that nobody waits for. Never throws. */
+  background(by: Actor, happening: Happening): void
+  /** A request was answered 401, 403 or 429. Repeated ones are counted. Never throws. */
+  denied(denial: Denial): void
+  /** Says that the service started: until that line is out, the audit counts as blocked. */
+  start(): void
+  /** Says that the service stopped, and writes what waits, for 2 s at most. */
+  close(): Promise<void>
+}
+
+export interface AuditLogDependencies {
+  readonly writer: AuditWriter
+  readonly events: Pick<EventLog, 'append'>
+  readonly mode: 'batched' | 'strict'
+  readonly now: () => number
+  readonly uniqueId: () => string
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+const REPLICA_CHARACTERS = 8
+
+export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
+  const { writer, events, mode, now, uniqueId, log } = dependencies
+  const stamps = createStamps({ now, replica: uniqueId().slice(0, REPLICA_CHARACTERS) })
+  const stored = createStoredEvents({ events, log })
+  const quoted = new WeakMap<Asker['principal'], string>()
+
+  const record = (by: Actor, happening: Happening): Promise<void> => {
+    const text = eventText(stamps.next(), by, happening)
+    writer.write(`${text}\n`)
+    return ACTIONS[happening.action].stored ? stored.add(text) : Promise.resolve()
+  }
+
+  const background = (by: Actor, happening: Happening) => {
+    // `add` never rejects.
+    void record(by, happening)
+  }
+
+  const denials = createDenials({
+    now,
+    isBlocked: writer.isBlocked,
+    line: (by, happening) => writer.write(`${eventText(stamps.next(), by, happening)}\n`),
+    lineAndStore: background,
+    store: (by, happening) => void stored.add(eventText(stamps.next(), by, happening)),
+  })
+
+  /** The id never changes, and quoting it each time is a tenth of a read. */
+  const quotedId = (principal: Asker['principal']) => {
+    const known = quoted.get(principal)
+    if (known !== undefined) return known
+    const text = JSON.stringify(principal.id)
+    quoted.set(principal, text)
+    return text
+  }
+
+  const requireWritable = () => {
+    if (writer.isBlocked()) throw auditUnavailable()
+  }
+
+  return {
+    isBlocked: writer.isBlocked,
+    requireWritable,
+    read(asker, integration, tokenId) {
+      requireWritable()
+      const { id, at } = stamps.next()
+      // By hand: every member but the principal is of an alphabet that needs no escape.
+      writer.write(
+        `{"id":"${id}","at":"${at}","principal":${quotedId(asker.principal)},"action":"token.read","integration":"${integration}","outcome":"success","request_id":"${asker.id}","token_id":"${tokenId}"}\n`,
+      )
+      return mode === 'strict' ? writer.flushed() : undefined
+    },
+    async change(asker, ...happenings) {
+      const by = { principal: asker.principal.id, requestId: asker.id }
+      const copies = happenings.map((happening) => record(by, happening))
+      await Promise.all([writer.flushed(), ...copies])
+    },
+    background,
+    denied: denials.add,
+    start() {
+      denials.start()
+      background(NOBODY, { action: 'service.started', integration: null })
+    },
+    async close() {
+      denials.stop()
+      background(NOBODY, { action: 'service.stopped', integration: null })
+      await stored.close()
+      const lost = await writer.close()
+      if (lost > 0) log.warn({ code: 'audit_unavailable', lost }, 'audit lines were not written')
+    },
+  }
+}

@@ -1,0 +1,45 @@
+/** Tells the first of its kind within a minute from those that repeat it, and counts these. */
+
+export interface Repeats<Kind> {
+  /** Whether it is the first of the minute. */
+  isFirst(key: string, kind: Kind): boolean
+  /** Ends the minutes that are over, or all; gives those that were repeated, and how often. */
+  take(all?: boolean): readonly { readonly kind: Kind; readonly count: number }[]
+}
+
+const MINUTE_MS = 60_000
+/** More kinds than this in one minute share one count. */
+const KINDS_MAX = 10_000
+
+interface Counted<Kind> {
+  readonly kind: Kind
+  readonly endsAt: number
+  count: number
+}
+
+export function createRepeats<Kind>(now: () => number, others: Kind): Repeats<Kind> {
+  const counts = new Map<string, Counted<Kind>>()
+
+  return {
+    isFirst(key, kind) {
+      const room = counts.size < KINDS_MAX || counts.has(key)
+      const place = room ? key : ''
+      const counted = counts.get(place)
+      if (counted) {
+        counted.count += 1
+        return false
+      }
+      counts.set(place, {
+        kind: room ? kind : others,
+        endsAt: now() + MINUTE_MS,
+        count: room ? 0 : 1,
+      })
+      return room
+    },
+    take(all = false) {
+      const over = [...counts].filter(([, { endsAt }]) => all || endsAt <= now())
+      for (const [key] of over) counts.delete(key)
+      return over.flatMap(([, { kind, count }]) => (count > 0 ? [{ kind, count }] : []))
+    },
+  }
+}
