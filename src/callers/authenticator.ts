@@ -1,13 +1,52 @@
 /** How a caller proves who it is. To add a way, write its file and list it in `app.ts`. */
+import type { Socket } from 'node:net'
+import { BrokerError } from '../errors.ts'
 import type { Principal } from './policy.ts'
 
 /** What a request carries. */
 export interface Credentials {
-  /** The text after `Bearer `. */
+  /** The text after `Bearer `. It wins over a client certificate. */
   readonly bearer?: string
+  /** The connection that it came on: a client certificate belongs to it. */
+  readonly socket?: Socket
 }
 
 export interface Authenticator {
-  /** `undefined`: not this kind. A throw of `caller_unauthenticated`: this kind, and wrong; no other authenticator is asked. */
+  /** `undefined`: not this kind. A throw of `caller_unauthenticated`: this kind, and wrong; no other authenticator is asked. What is remembered is answered without a promise. */
   authenticate(credentials: Credentials): Principal | undefined | Promise<Principal | undefined>
 }
+
+/** Why a credential was refused: for the log alone. */
+export type RefusalCode =
+  | 'KEY_MALFORMED'
+  | 'KEY_UNKNOWN'
+  | 'KEY_EXPIRED'
+  | 'TOKEN_TOO_LARGE'
+  | 'TOKEN_MALFORMED'
+  | 'TOKEN_HEADER_REFUSED'
+  | 'TOKEN_ISSUER_UNKNOWN'
+  | 'TOKEN_ALGORITHM_REFUSED'
+  | 'TOKEN_SIGNING_KEY_UNKNOWN'
+  | 'TOKEN_SIGNING_KEYS_UNAVAILABLE'
+  | 'TOKEN_SIGNATURE_WRONG'
+  | 'TOKEN_EXPIRED'
+  | 'TOKEN_NOT_YET_VALID'
+  | 'TOKEN_AUDIENCE_WRONG'
+  | 'TOKEN_TYPE_WRONG'
+  | 'TOKEN_CLAIMS_INVALID'
+  | 'TOKEN_UNVERIFIABLE'
+  | 'CERTIFICATE_UNTRUSTED'
+  | 'CERTIFICATE_NOT_FOR_CLIENTS'
+  | 'CERTIFICATE_OUT_OF_TIME'
+  | 'CERTIFICATE_NAMELESS'
+
+/** One answer for whatever is wrong with a bearer credential: which part of a guess was right is nobody's business. */
+export const refusedBearer = (code: RefusalCode): BrokerError =>
+  new BrokerError('caller_unauthenticated', 'The bearer credential is not valid', {
+    cause: { code },
+  })
+
+export const refusedCertificate = (code: RefusalCode): BrokerError =>
+  new BrokerError('caller_unauthenticated', 'The client certificate is not valid', {
+    cause: { code },
+  })

@@ -111,7 +111,8 @@ const unknown = ({ bearer }: Credentials) =>
 
 function readCredentials(request: FastifyRequest): Credentials {
   const { authorization } = request.headers
-  if (authorization === undefined) return {}
+  const { socket } = request.raw
+  if (authorization === undefined) return { socket }
   const bearer = BEARER.exec(authorization)?.[1]
-  return bearer === undefined ? {} : { bearer }
+  return bearer === undefined ? { socket } : { bearer, socket }
 }

@@ -9,6 +9,8 @@ export interface Hearing {
   isHearing(): boolean
   /** Has a read ever completed? */
   hasHeard(): boolean
+  /** When the last completed read of the stream began; survives a gap. Minus infinity before the first. */
+  heardAt(): number
   /** Another number after each gap: what was read from the store before it may be stale. */
   epoch(): number
   /** Calls back at the next change of this integration; the function given back ends the wait. */
@@ -21,6 +23,7 @@ export interface HearingDependencies {
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
   readonly random: () => number
+  /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly onChange: (change: Change) => void
   /** Everything in memory is to be checked again before it is trusted. */
@@ -40,7 +43,7 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
   const waiting = new Map<string, Set<() => void>>()
   let heard = { at: 0, monotonic: Number.NEGATIVE_INFINITY }
   let epoch = 0
-  let everHeard = false
+  let lastHeardAt = Number.NEGATIVE_INFINITY
   let running: Promise<void> | undefined
 
   const lose = () => {
@@ -62,7 +65,7 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
     let cursor = await changes.tail()
     lose()
     heard = first
-    everHeard = true
+    lastHeardAt = first.at
     while (!stopped.signal.aborted) {
       const start = begun()
       const { entries, cursor: next, gap } = await changes.read(cursor, READ_MS)
@@ -70,6 +73,7 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
       for (const entry of entries) pass(entry)
       cursor = next
       heard = start
+      lastHeardAt = start.at
     }
   }
 
@@ -85,7 +89,7 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
         onTrouble(error)
         failures = monotonic() - startedAt > RETRY_MS.most ? 0 : failures + 1
         const cap = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** failures)
-        await sleep(RETRY_MS.least + random() * cap, stopped.signal).catch(ignoreAbort)
+        await sleep(RETRY_MS.least + random() * cap, stopped.signal)
       }
     }
   }
@@ -100,7 +104,8 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
     },
     isHearing: () =>
       monotonic() - heard.monotonic <= TRUST_MS && Math.abs(now() - heard.at) <= TRUST_MS,
-    hasHeard: () => everHeard,
+    hasHeard: () => lastHeardAt > Number.NEGATIVE_INFINITY,
+    heardAt: () => lastHeardAt,
     epoch: () => epoch,
     onceChanged(name, wake) {
       const wakes = waiting.get(name) ?? new Set()
@@ -112,9 +117,4 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
       }
     },
   }
-}
-
-/** The sleep ends early when the service stops: that is no failure. */
-function ignoreAbort(error: unknown): void {
-  if ((error as Error).name !== 'AbortError') throw error
 }

@@ -1,0 +1,59 @@
+/** Callers with an API key. */
+import { timingSafeEqual } from 'node:crypto'
+import type { DocumentRecord } from '../store/store.ts'
+import { digestOfApiKey, idOfApiKey } from './api-key.ts'
+import { apiKeyOf, permitsOf } from './api-key-store.ts'
+import { type Authenticator, refusedBearer } from './authenticator.ts'
+import type { Principal } from './policy.ts'
+
+/** What memory holds of a key: enough to recognise it, not enough to use it. */
+export interface KnownApiKey {
+  readonly digest: Buffer
+  readonly expiresAt: number
+  readonly principal: Principal
+}
+
+export interface ApiKeyAuthenticatorDependencies {
+  readonly keys: { find(id: string): KnownApiKey | undefined | Promise<KnownApiKey | undefined> }
+  readonly now: () => number
+}
+
+export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
+  const key = apiKeyOf(record)
+  return {
+    digest: Buffer.from(key.digest, 'base64url'),
+    expiresAt: key.expiresAt,
+    principal: {
+      id: `api-key:${key.name}`,
+      kind: 'api_key',
+      name: key.name,
+      permits: permitsOf(key),
+    },
+  }
+}
+
+/** Compared where there is no such key, so that it takes as long. */
+const NOBODY = Buffer.alloc(32)
+
+export function createApiKeyAuthenticator({
+  keys,
+  now,
+}: ApiKeyAuthenticatorDependencies): Authenticator {
+  const check = (known: KnownApiKey | undefined, bearer: string): Principal => {
+    const isSame = timingSafeEqual(known?.digest ?? NOBODY, digestOfApiKey(bearer))
+    if (!known || !isSame) throw refusedBearer('KEY_UNKNOWN')
+    if (known.expiresAt <= now()) throw refusedBearer('KEY_EXPIRED')
+    return known.principal
+  }
+  return {
+    authenticate({ bearer }) {
+      if (bearer === undefined || !bearer.startsWith('vk_')) return undefined
+      const id = idOfApiKey(bearer)
+      if (id === undefined) throw refusedBearer('KEY_MALFORMED')
+      const found = keys.find(id)
+      return found instanceof Promise
+        ? found.then((known) => check(known, bearer))
+        : check(found, bearer)
+    },
+  }
+}

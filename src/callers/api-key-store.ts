@@ -1,0 +1,120 @@
+/** API keys at rest: one document a key, and one a name, so that no two keys that live have the same name. */
+import { BrokerError } from '../errors.ts'
+import type { DocumentRecord, Documents, Page } from '../store/store.ts'
+import type { Permission, Permit } from './policy.ts'
+
+export interface ApiKey {
+  /** The 8 characters between `vk_` and the secret. */
+  readonly id: string
+  readonly name: string
+  readonly permissions: readonly Permission[]
+  /** Globs. */
+  readonly integrations: readonly string[]
+  readonly labels: Readonly<Record<string, string>>
+  readonly createdAt: number
+  readonly expiresAt: number
+  /** The principal that made it. */
+  readonly createdBy: string
+}
+
+export interface StoredApiKey extends ApiKey {
+  /** SHA-256 of the whole key, base64url. */
+  readonly digest: string
+}
+
+export interface ApiKeyStore {
+  /** Throws `conflict` where the name is in use. */
+  create(key: StoredApiKey): Promise<void>
+  read(id: string): Promise<ApiKey | undefined>
+  /** In order of id. `limit` 1 to 1000. */
+  list(page: { readonly limit: number; readonly after?: string }): Promise<Page<ApiKey>>
+  /** False: there is none of this id. */
+  remove(key: ApiKey): Promise<boolean>
+}
+
+export interface ApiKeyStoreDependencies {
+  readonly documents: Documents
+  readonly now: () => number
+  /** Called after a key was made or removed. */
+  readonly onWritten: (id: string) => void
+}
+
+export const API_KEY_KIND = 'api-key'
+const NAME_KIND = 'api-key-name'
+
+/** An expired key stays in the list so long, for those who wonder why a service stopped. */
+const EXPIRED_KEPT_MS = 30 * 86_400_000
+/** A name is written just before its key: one without a key is still being made for so long. */
+const MAKING_MS = 60_000
+
+export const permitsOf = ({ permissions, integrations, labels }: ApiKey): readonly Permit[] =>
+  permissions.map((permission) => ({ permission, integrations, labels }))
+
+export function apiKeyOf({ id, body }: DocumentRecord): StoredApiKey {
+  return { ...(JSON.parse(body) as Omit<StoredApiKey, 'id'>), id }
+}
+
+interface NameBody {
+  readonly id: string
+  readonly at: number
+}
+
+export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKeyStore {
+  const { documents, now, onWritten } = dependencies
+
+  /** The version of a name that belongs to no key any more; undefined where it is in use. */
+  const abandoned = async (name: string): Promise<number | 'absent' | undefined> => {
+    const record = await documents.read(NAME_KIND, name)
+    if (!record) return 'absent'
+    const { id, at } = JSON.parse(record.body) as NameBody
+    if (now() - at < MAKING_MS || (await documents.read(API_KEY_KIND, id))) return undefined
+    return record.version
+  }
+
+  const takeName = async ({ id, name, expiresAt }: StoredApiKey): Promise<boolean> => {
+    const body = JSON.stringify({ id, at: now() } satisfies NameBody)
+    const take = (expected: number | 'absent') =>
+      documents.write(NAME_KIND, name, body, { expected, expiresAt })
+    if (await take('absent')) return true
+    const expected = await abandoned(name)
+    return expected !== undefined && (await take(expected)) !== undefined
+  }
+
+  const freeName = async ({ id, name }: ApiKey): Promise<void> => {
+    const record = await documents.read(NAME_KIND, name)
+    if (record && (JSON.parse(record.body) as NameBody).id === id) {
+      await documents.remove(NAME_KIND, name, record.version)
+    }
+  }
+
+  return {
+    async create(key) {
+      if (!(await takeName(key))) {
+        throw new BrokerError('conflict', 'body/name is in use by another API key')
+      }
+      const { id, ...content } = key
+      const expiresAt = key.expiresAt + EXPIRED_KEPT_MS
+      const body = JSON.stringify(content)
+      const written = await documents.write(API_KEY_KIND, id, body, {
+        expected: 'absent',
+        expiresAt,
+      })
+      onWritten(id)
+      if (!written) throw new BrokerError('conflict', 'The id was taken; try again')
+    },
+    async read(id) {
+      const record = await documents.read(API_KEY_KIND, id)
+      return record && apiKeyOf(record)
+    },
+    async list(page) {
+      const { items, next } = await documents.list(API_KEY_KIND, page)
+      return { items: items.map(apiKeyOf), next }
+    },
+    async remove(key) {
+      const removed = await documents.remove(API_KEY_KIND, key.id, 'any')
+      onWritten(key.id)
+      if (removed) await freeName(key)
+      return removed
+    },
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Documents of one kind in process memory, and the rule by which they are trusted: while this
+ * replica hears the change stream; else after a read of the store; else, where the store does not
+ * answer, for as long as the settings allow.
+ */
+import type { Change, DocumentRecord, Documents } from '../store/store.ts'
+
+export interface RememberedDocuments<Value> {
+  /** What is trusted is answered without a promise. Rejects with `store_unavailable` for what is not remembered. */
+  find(id: string): Value | undefined | Promise<Value | undefined>
+  /** This replica changed it: no answer from now on is older than that. */
+  forget(id: string): void
+  /** From the change stream. */
+  heard(change: Change): void
+  /** Changes may have been missed: everything is to be read again before it is trusted. */
+  distrust(): void
+}
+
+export interface RememberedDocumentsDependencies<Value> {
+  readonly kind: string
+  readonly documents: Pick<Documents, 'read'>
+  readonly hearing: { isHearing(): boolean; epoch(): number; heardAt(): number }
+  readonly parse: (record: DocumentRecord) => Value
+  readonly now: () => number
+  /** How long a document may serve without word from the store, in milliseconds. 0: not at all. */
+  readonly storelessMs: number
+  /** How many are remembered, and as many that are known to be absent. Default 10000. */
+  readonly limit?: number
+}
+
+/** A request waits so long for the store where memory could answer. */
+const PATIENCE_MS = 40
+/** For how long an id without document is answered without another read. */
+const ABSENT_MS = 1_000
+
+interface Kept<Value> {
+  readonly value: Value
+  /** Of the hearing, when the read began: after a gap it is another one. */
+  readonly epoch: number
+  /** When it was last known to be right: the read, or the last word from the store before a gap. */
+  readonly confirmedAt: number
+  readonly isPast: boolean
+}
+
+interface Flight<Value> {
+  readonly result: Promise<Value | undefined>
+  /** The result, or undefined where it did not come while a request is patient. Never rejects. */
+  readonly soon: Promise<{ readonly value: Value | undefined } | undefined>
+}
+
+export function createRememberedDocuments<Value>(
+  dependencies: RememberedDocumentsDependencies<Value>,
+): RememberedDocuments<Value> {
+  const { kind, documents, hearing, parse, now, storelessMs, limit = 10_000 } = dependencies
+  const entries = new Map<string, Kept<Value>>()
+  const absent = new Map<string, number>()
+  const flights = new Map<string, Flight<Value>>()
+
+  const forget = (id: string) => {
+    entries.delete(id)
+    absent.delete(id)
+    // A read in flight may have begun before the change: nobody joins it, and it is not kept.
+    flights.delete(id)
+  }
+
+  const keep = (id: string, record: DocumentRecord | undefined, begun: Ticket) => {
+    if (!record) {
+      entries.delete(id)
+      put(absent, id, now() + ABSENT_MS, limit)
+      return undefined
+    }
+    const value = parse(record)
+    put(entries, id, { value, epoch: begun.epoch, confirmedAt: begun.at, isPast: false }, limit)
+    return value
+  }
+
+  const read = (id: string): Flight<Value> => {
+    const shared = flights.get(id)
+    if (shared) return shared
+    const begun = { epoch: hearing.epoch(), at: now() }
+    const result = documents.read(kind, id).then(
+      (record) => {
+        if (flights.get(id) !== flight) return record && parse(record)
+        flights.delete(id)
+        return keep(id, record, begun)
+      },
+      (error: unknown) => {
+        if (flights.get(id) === flight) flights.delete(id)
+        throw error
+      },
+    )
+    const flight = { result, soon: answerWithin(result, PATIENCE_MS) }
+    flights.set(id, flight)
+    return flight
+  }
+
+  /** What may serve although the store did not answer. */
+  const storeless = (id: string): Kept<Value> | undefined => {
+    const kept = entries.get(id)
+    if (!kept) return undefined
+    const { isPast, confirmedAt } = kept
+    const since = isPast ? confirmedAt : Math.max(confirmedAt, hearing.heardAt())
+    return now() - since < storelessMs ? kept : undefined
+  }
+
+  const readOrRemember = async (id: string): Promise<Value | undefined> => {
+    const { result, soon } = read(id)
+    const answer = await soon
+    if (answer) return answer.value
+    const kept = storeless(id)
+    return kept ? kept.value : result
+  }
+
+  const isFresh = ({ epoch }: Kept<Value>) => epoch === hearing.epoch()
+
+  return {
+    find(id) {
+      const kept = entries.get(id)
+      if (kept) {
+        if (isFresh(kept) && hearing.isHearing()) return kept.value
+        return readOrRemember(id)
+      }
+      return (absent.get(id) ?? 0) > now() ? undefined : read(id).result
+    },
+    forget,
+    heard(change) {
+      if (change.type === 'document' && change.kind === kind) forget(change.id)
+    },
+    distrust() {
+      const heardAt = hearing.heardAt()
+      for (const [id, kept] of entries) {
+        if (kept.isPast) continue
+        const confirmedAt = Math.max(kept.confirmedAt, heardAt)
+        entries.set(id, { ...kept, confirmedAt, isPast: true })
+      }
+      absent.clear()
+    },
+  }
+}
+
+interface Ticket {
+  readonly epoch: number
+  readonly at: number
+}
+
+function answerWithin<Value>(result: Promise<Value>, ms: number) {
+  return new Promise<{ readonly value: Value } | undefined>((resolve) => {
+    const timer = setTimeout(resolve, ms, undefined)
+    const end = (answer?: { readonly value: Value }) => {
+      clearTimeout(timer)
+      resolve(answer)
+    }
+    result.then(
+      (value) => end({ value }),
+      () => end(),
+    )
+  })
+}
+
+/** The oldest go first. */
+function put<Value>(map: Map<string, Value>, id: string, value: Value, limit: number): void {
+  map.delete(id)
+  map.set(id, value)
+  if (map.size <= limit) return
+  const [oldest] = map.keys()
+  if (oldest !== undefined) map.delete(oldest)
+}
