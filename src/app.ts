@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createAdminKeyAuthenticator } from './callers/admin-key.ts'
 import { createGate, requireCaller } from './callers/index.ts'
 import { createThrottle } from './callers/throttle.ts'
+import { createConfigurationLoader } from './config/loader.ts'
 import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
@@ -15,6 +16,7 @@ import { describeApi, serveApiDescription } from './http/openapi.ts'
 import { createOutbound, type OutboundDependencies } from './http/outbound.ts'
 import { registerProblemPages } from './http/problem-pages.ts'
 import { createServer, type Server } from './http/server.ts'
+import { createDeclaredIntegrations } from './integrations/declared.ts'
 import type { Integration } from './integrations/integration.ts'
 import { createIntegrationStore } from './integrations/integration-store.ts'
 import { createRegistry } from './integrations/registry.ts'
@@ -35,8 +37,10 @@ import { rememberSubject } from './tokens/subject.ts'
 
 export interface App {
   readonly server: Server
-  /** Begins to hear the store. Listening is the caller's. */
+  /** Begins to hear the store, and applies what the configuration file declares. Listening is the caller's. */
   start(): void
+  /** Reads the configuration file again. */
+  reload(): Promise<void>
   /** Readiness off, requests in flight answered, mints in flight ended, connections closed. */
   stop(): Promise<void>
 }
@@ -48,14 +52,17 @@ export interface AppDependencies {
   readonly keyring: Keyring
   readonly adminKeys: readonly Secret[]
   readonly version: string
+  /** Of the configuration file and the files that it names. */
+  readonly readFile: (path: string) => string
   /** For tests: time, chance and the network. */
   readonly now?: () => number
   readonly random?: () => number
   readonly lookup?: OutboundDependencies['lookup']
 }
 
+/** Throws `ConfigError` where the configuration file is wrong. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
-  const { config, log, store, keyring, adminKeys, version } = dependencies
+  const { config, log, store, keyring, adminKeys, version, readFile } = dependencies
   const now = dependencies.now ?? Date.now
   const random = dependencies.random ?? Math.random
   const monotonic = () => performance.now()
@@ -78,7 +85,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     now,
     monotonic,
     random,
-    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+    sleep: pause,
     onChange: (change) => cache.heard(change),
     onGap: () => cache.distrust(),
     onTrouble: (error) => log.warn({ err: error }, 'the change stream cannot be read'),
@@ -96,9 +103,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     onWritten: (name, record) =>
       record ? cache.heard({ type: 'integration', name, rev: record.rev }) : cache.forget(name),
   })
+  const intake = createIntake({ now, uniqueId })
   const registry = createRegistry({
     store: integrations,
-    intake: createIntake({ now, uniqueId }),
+    intake,
     hosts,
     now,
     uniqueId,
@@ -143,6 +151,27 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     leases,
     now,
   })
+
+  const loader =
+    config.configFile === undefined
+      ? undefined
+      : createConfigurationLoader({
+          path: config.configFile,
+          readFile,
+          declared: createDeclaredIntegrations({
+            store: integrations,
+            intake,
+            hosts,
+            now,
+            uniqueId,
+            revoke: revoker.revokeUnlessShared,
+          }),
+          onApplied: async () => undefined,
+          onReloaded: () => undefined,
+          sleep: pause,
+          log,
+        })
+  loader?.read()
 
   const gate = createGate({
     authenticators: [createAdminKeyAuthenticator(adminKeys)],
@@ -189,14 +218,30 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
 
   return {
     server,
-    start: () => hearing.start(),
+    start() {
+      hearing.start()
+      loader?.start()
+    },
+    async reload() {
+      await loader?.reload()
+    },
     async stop() {
       stopping = true
       await server.close()
+      await loader?.stop()
       await flights.settled()
       await hearing.stop()
       await outbound.close()
       await store.close()
     },
+  }
+}
+
+/** Ends early, and without a failure, when the signal does. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
   }
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { type App, createApp } from './app.ts'
 import { prepareDataDir } from './config/data-dir.ts'
+import { parseConfigurationFile } from './config/file.ts'
 import { type Config, ConfigError, type Environment, readConfig } from './config.ts'
 import { keyringOf } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
@@ -23,7 +24,7 @@ interface Held {
 
 /** Runs until a signal comes. Throws `ConfigError` before it listens. */
 export async function serve(env: Environment, version: string): Promise<void> {
-  const config = readConfig(env, { readFile: (path) => readFileSync(path, 'utf8') })
+  const config = readSettings(env)
   const log = createLogger({ level: config.logLevel })
   endOnBug(log)
   const { store, keyring, adminKeys } = await hold(config, log)
@@ -34,7 +35,9 @@ export async function serve(env: Environment, version: string): Promise<void> {
     keyring: keyringOf(keyring),
     adminKeys,
     version,
+    readFile,
   })
+  reloadOnSignal(app)
   stopOnSignal(app, log)
   app.start()
   await listen(app, config)
@@ -43,6 +46,34 @@ export async function serve(env: Environment, version: string): Promise<void> {
     { host: config.host, port, version, store: config.redisUrl ? 'redis' : 'embedded' },
     'listening',
   )
+}
+
+const readFile = (path: string): string => readFileSync(path, 'utf8')
+
+/** The settings and the configuration file, with the mistakes of both. */
+function readSettings(env: Environment): Config {
+  const file = env.VALETKEY_CONFIG ? readConfigurationFile(env.VALETKEY_CONFIG) : undefined
+  const mistakes = file?.mistakes ?? []
+  try {
+    const config = readConfig(env, { readFile, makesApiKeys: () => file?.makesApiKeys ?? false })
+    if (mistakes.length === 0) return config
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ConfigError([...error.mistakes, ...mistakes])
+  }
+  throw new ConfigError(mistakes)
+}
+
+/** One that is wrong is not said to lack a caller, too. */
+function readConfigurationFile(path: string) {
+  try {
+    const { callers } = parseConfigurationFile(readFile(path))
+    const makesApiKeys = callers.some(({ permissions }) => permissions.includes('api-keys:write'))
+    return { makesApiKeys, mistakes: [] }
+  } catch (error) {
+    const found = error instanceof ConfigError ? error.mistakes : ['cannot be read']
+    return { makesApiKeys: true, mistakes: found.map((mistake) => `VALETKEY_CONFIG: ${mistake}`) }
+  }
 }
 
 async function hold(config: Config, log: Logger): Promise<Held> {
@@ -111,6 +142,10 @@ function endOnBug(log: Logger): void {
   }
   process.on('unhandledRejection', end('unhandledRejection'))
   process.on('uncaughtException', end('uncaughtException'))
+}
+
+function reloadOnSignal(app: App): void {
+  process.on('SIGHUP', () => void app.reload())
 }
 
 function stopOnSignal(app: App, log: Logger): void {

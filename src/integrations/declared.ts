@@ -156,16 +156,16 @@ export function createDeclaredIntegrations(
   }
 
   return {
-    async apply(declaration) {
-      try {
-        const given = await taken(declaration)
-        return await withRetries(() => attempt(declaration, given))
-      } catch (error) {
-        if (!(error instanceof BrokerError) || error.code === 'store_unavailable') throw error
-        return disable(declaration.name, error, declaration.input)
-      }
-    },
-    disable,
+    apply: (declaration) =>
+      unlessWrong(declaration.name, async () => {
+        try {
+          const given = await taken(declaration)
+          return await withRetries(() => attempt(declaration, given))
+        } catch (error) {
+          return disable(declaration.name, wrongOf(error), declaration.input)
+        }
+      }),
+    disable: (name, error, input) => unlessWrong(name, () => disable(name, error, input)),
     async release(names, prune) {
       const applied: Applied[] = []
       let after: string | undefined
@@ -194,6 +194,21 @@ export function createDeclaredIntegrations(
     if (!current) return { name, result: 'unchanged' }
     await revoke(current)
     return (await store.remove(current)) ? { name, result: 'removed' } : undefined
+  }
+}
+
+/** What is wrong with one integration; anything else concerns all of them, and is thrown. */
+function wrongOf(error: unknown): BrokerError {
+  if (error instanceof BrokerError && error.code !== 'store_unavailable') return error
+  throw error
+}
+
+/** A record that cannot even be disabled, since it does not open, must not keep the others waiting. */
+async function unlessWrong(name: string, work: () => Promise<Applied>): Promise<Applied> {
+  try {
+    return await work()
+  } catch (error) {
+    return { name, result: 'disabled', error: wrongOf(error) }
   }
 }
 

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -86,6 +87,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
     keyring: keyringOf(config.keyring ?? generateKeyring(Date.now())),
     adminKeys: config.adminKeys,
     version: '0.0.0-test',
+    readFile: (path) => readFileSync(path, 'utf8'),
     ...(now && { now }),
     ...(random && { random }),
   })

@@ -1,0 +1,88 @@
+/** The form of the configuration file: issuers, callers, integrations. */
+import { Type } from 'typebox'
+import { PERMISSIONS } from '../callers/policy.ts'
+import { GenerateSchema, IntegrationBody, NAME_PATTERN } from '../integrations/schemas.ts'
+
+const strict = { additionalProperties: false }
+const Text = Type.String({ minLength: 1, maxLength: 512 })
+const Path = Type.String({ minLength: 1, maxLength: 4096 })
+const OneOrMore = Type.Union([Text, Type.Array(Text, { minItems: 1, maxItems: 16 })])
+
+const Issuer = Type.Object(
+  {
+    issuer: Text,
+    audience: OneOrMore,
+    jwks_uri: Type.Optional(Text),
+    ca_file: Type.Optional(Path),
+    token_file: Type.Optional(Path),
+    typ: Type.Optional(Text),
+    algorithms: Type.Optional(
+      Type.Array(Type.String({ pattern: '^((RS|PS|ES)(256|384|512)|EdDSA)$' }), { minItems: 1 }),
+    ),
+  },
+  strict,
+)
+
+const Caller = Type.Object(
+  {
+    name: Type.String({ pattern: NAME_PATTERN }),
+    match: Type.Object(
+      {
+        issuer: Type.Optional(Text),
+        subject: Type.Optional(Text),
+        claims: Type.Optional(Type.Record(Text, Type.Union([Text, Type.Number(), Type.Boolean()]))),
+        certificate: Type.Optional(Text),
+      },
+      { ...strict, minProperties: 1 },
+    ),
+    permissions: Type.Array(Type.Unsafe({ type: 'string', enum: [...PERMISSIONS] }), {
+      minItems: 1,
+    }),
+    integrations: Type.Optional(Type.Array(Text, { maxItems: 256 })),
+    labels: Type.Optional(Type.Record(Text, Type.String({ maxLength: 128 }))),
+  },
+  strict,
+)
+
+/** Secrets come from files: this one may lie in a repository. */
+const FileCredential = Type.Object(
+  {
+    private_key_file: Type.Optional(Path),
+    certificate_file: Type.Optional(Path),
+    client_secret_file: Type.Optional(Path),
+    generate: Type.Optional(GenerateSchema),
+    from: Type.Optional(Type.String({ pattern: NAME_PATTERN })),
+  },
+  strict,
+)
+
+const {
+  name: _n,
+  managed_by: _m,
+  created_at: _c,
+  updated_at: _u,
+  status: _s,
+  ...body
+} = IntegrationBody.properties
+
+/** One entry of `integrations`; checked by itself, so that a bad one disables itself alone. */
+export const DeclaredIntegration = Type.Object(
+  { ...body, credential: Type.Optional(FileCredential) },
+  strict,
+)
+
+/** All but the inside of `integrations`. */
+export const ConfigurationFile = Type.Object(
+  {
+    issuers: Type.Optional(Type.Array(Issuer, { maxItems: 32 })),
+    callers: Type.Optional(Type.Array(Caller, { maxItems: 1024 })),
+    integrations: Type.Optional(
+      Type.Unsafe<Record<string, unknown>>({
+        type: 'object',
+        propertyNames: { pattern: NAME_PATTERN },
+      }),
+    ),
+    prune: Type.Optional(Type.Boolean()),
+  },
+  strict,
+)

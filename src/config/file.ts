@@ -1,0 +1,210 @@
+/** Reads the configuration file: every mistake at once, each with its line. */
+import { Ajv, type ErrorObject } from 'ajv'
+import addFormats from 'ajv-formats'
+import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
+import { BrokerError } from '../errors.ts'
+import { camelKeys } from '../http/casing.ts'
+import type { IntegrationInput } from '../integrations/composition.ts'
+import { ConfigError } from './config-error.ts'
+import { ConfigurationFile, DeclaredIntegration } from './file-schema.ts'
+
+/** The credential of a declared integration, by the files that it names. */
+export interface FileCredential {
+  readonly privateKeyFile?: string
+  readonly certificateFile?: string
+  readonly clientSecretFile?: string
+}
+
+export interface DeclaredEntry {
+  readonly name: string
+  readonly line: number
+  /** What is wrong with it, each with its line; then `input` is undefined. */
+  readonly mistakes: readonly string[]
+  readonly input: IntegrationInput | undefined
+  readonly files: FileCredential
+}
+
+export interface FileContent {
+  readonly issuers: readonly IssuerSettings[]
+  readonly callers: readonly CallerEntry[]
+  readonly integrations: readonly DeclaredEntry[]
+  /** Remove integrations whose entry is gone, instead of giving them to the API. */
+  readonly prune: boolean
+}
+
+const ajv = addFormats.default(
+  new Ajv({ allErrors: true, discriminator: true, strict: false, useDefaults: true }),
+)
+const validateFile = ajv.compile(ConfigurationFile)
+const validateIntegration = ajv.compile(DeclaredIntegration)
+
+/** Throws {@link ConfigError} for bad syntax, issuers and callers; a bad integration only carries its mistakes. */
+export function parseConfigurationFile(text: string): FileContent {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines })
+  const lineAt = (offset: number) => lines.linePos(offset).line
+  const syntax = document.errors.map(
+    ({ pos, code }) => `line ${lineAt(pos[0])}: is not valid YAML (${code})`,
+  )
+  if (syntax.length > 0) throw new ConfigError(syntax)
+  const content: unknown = document.toJS({ maxAliasCount: 100 }) ?? {}
+  const lineOf = (path: readonly string[], member?: string) =>
+    lineAt(offsetOf(document.contents, member === undefined ? path : [...path, member]))
+  const mistakesIn = (errors: readonly ErrorObject[] | null | undefined, base: readonly string[]) =>
+    (errors ?? [])
+      .filter(isPlain)
+      .map((error) => mistakeOf(error, base, lineOf))
+      .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+
+  if (!validateFile(content)) throw new ConfigError(mistakesIn(validateFile.errors, []))
+  const given = content as {
+    issuers?: object[]
+    callers?: object[]
+    integrations?: Record<string, unknown>
+    prune?: boolean
+  }
+  const issuers = camelKeys(given.issuers ?? []) as readonly IssuerSettings[]
+  const callers = camelKeys(given.callers ?? []) as unknown as readonly CallerEntry[]
+  const wrong = [...issuerFaults(issuers), ...callerFaults(callers, issuers)]
+  if (wrong.length > 0) {
+    throw new ConfigError(
+      wrong.map(({ path, why }) => `line ${lineOf(path)}: ${path.join('.')} ${why}`),
+    )
+  }
+  return {
+    issuers,
+    callers: callers.map((caller) => ({ ...caller, labels: caller.labels ?? {} })),
+    prune: given.prune ?? false,
+    integrations: Object.entries(given.integrations ?? {}).map(([name, entry]) => {
+      const path = ['integrations', name]
+      const line = lineOf(path)
+      if (!validateIntegration(entry)) {
+        const mistakes = mistakesIn(validateIntegration.errors, path)
+        return { name, line, mistakes, input: undefined, files: {} }
+      }
+      return { name, line, mistakes: [], ...splitCredential(camelKeys(entry) as Entry) }
+    }),
+  }
+}
+
+type Entry = Omit<IntegrationInput, 'credential'> & {
+  readonly credential?: FileCredential &
+    Pick<NonNullable<IntegrationInput['credential']>, 'generate' | 'from'>
+}
+
+function splitCredential({ credential, ...definition }: Entry) {
+  if (!credential) return { input: definition, files: {} }
+  const { generate, from, ...files } = credential
+  return {
+    input: {
+      ...definition,
+      credential: { ...(generate && { generate }), ...(from !== undefined && { from }) },
+    },
+    files,
+  }
+}
+
+/** The branches of a union are reported by the union's own error. */
+const isPlain = ({ keyword }: ErrorObject) => !['oneOf', 'anyOf', 'if'].includes(keyword)
+
+function mistakeOf(
+  error: ErrorObject,
+  base: readonly string[],
+  lineOf: (path: readonly string[], member?: string) => number,
+): string {
+  const path = [...base, ...pointer(error.instancePath)]
+  const extra = error.params.additionalProperty ?? error.propertyName
+  const member = typeof extra === 'string' ? extra : undefined
+  const place = [...path, ...(member === undefined ? [] : [member])].join('.')
+  const choices = Array.isArray(error.params.allowedValues)
+    ? `: ${error.params.allowedValues.join(', ')}`
+    : ''
+  return `line ${lineOf(path, member)}: ${place || 'the file'} ${error.message ?? 'is not valid'}${choices}`
+}
+
+const pointer = (path: string): readonly string[] =>
+  path
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+
+/** Where a member begins: at its key; the nearest member around it, where it is missing. */
+function offsetOf(node: unknown, path: readonly string[]): number {
+  const [head, ...rest] = path
+  const here = (node as Node | null)?.range?.[0] ?? 0
+  if (head === undefined) return here
+  if (isMap(node)) {
+    const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === head)
+    if (!pair) return here
+    return rest.length === 0 || !pair.value
+      ? ((pair.key as Node).range?.[0] ?? here)
+      : offsetOf(pair.value, rest)
+  }
+  const items = (node as { items?: readonly unknown[] } | null)?.items
+  const item = items?.[Number(head)]
+  return item === undefined ? here : offsetOf(item, rest)
+}
+
+interface Fault {
+  readonly path: readonly string[]
+  readonly why: string
+}
+
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/
+
+/** https; plain http on loopback only. */
+function isSafeUrl(text: string): boolean {
+  const url = URL.parse(text)
+  return (
+    url !== null &&
+    (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname)))
+  )
+}
+
+function issuerFaults(issuers: readonly IssuerSettings[]): readonly Fault[] {
+  return issuers.flatMap(({ issuer, jwksUri }, at): Fault[] => {
+    const path = ['issuers', String(at)]
+    const insecure = 'must be an https URL (http on loopback only)'
+    return [
+      ...(isSafeUrl(issuer) ? [] : [{ path: [...path, 'issuer'], why: insecure }]),
+      ...(jwksUri === undefined || isSafeUrl(jwksUri)
+        ? []
+        : [{ path: [...path, 'jwks_uri'], why: insecure }]),
+      ...(issuers.findIndex((other) => other.issuer === issuer) < at
+        ? [{ path, why: 'is there twice' }]
+        : []),
+    ]
+  })
+}
+
+/** Permissions over single integrations are worth nothing without a list of them. */
+const OVER_INTEGRATIONS = /^(tokens|integrations|credentials):/
+
+function callerFaults(
+  callers: readonly CallerEntry[],
+  issuers: readonly IssuerSettings[],
+): readonly Fault[] {
+  return callers.flatMap(({ name, match, permissions, integrations }, at): Fault[] => {
+    const path = ['callers', String(at)]
+    const isKnown = match.issuer === undefined || issuers.some((one) => one.issuer === match.issuer)
+    const isEmpty =
+      integrations === undefined && permissions.some((one) => OVER_INTEGRATIONS.test(one))
+    const isMixed = match.certificate !== undefined && match.issuer !== undefined
+    const isOpen = match.certificate === undefined && match.issuer === undefined
+    return [
+      ...(isKnown ? [] : [{ path: [...path, 'match', 'issuer'], why: 'is none of the issuers' }]),
+      ...(isEmpty ? [{ path, why: 'names no integrations for its permissions' }] : []),
+      ...(isMixed || isOpen
+        ? [{ path: [...path, 'match'], why: 'must have either issuer or certificate' }]
+        : []),
+      ...(callers.findIndex((other) => other.name === name) < at
+        ? [{ path, why: 'has the name of another caller' }]
+        : []),
+    ]
+  })
+}
+
+/** As the problem that a broken entry disables its integration with. */
+export const entryError = (mistakes: readonly string[]): BrokerError =>
+  new BrokerError('request_invalid', mistakes.join('; '))

@@ -1,0 +1,211 @@
+/** Keeps the configuration file in effect: at start, on demand, and when it or a file that it names changes. */
+import { createHash } from 'node:crypto'
+import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
+import { BrokerError } from '../errors.ts'
+import type { Applied, DeclaredIntegrations } from '../integrations/declared.ts'
+import { ConfigError } from './config-error.ts'
+import {
+  type DeclaredEntry,
+  entryError,
+  type FileContent,
+  type FileCredential,
+  parseConfigurationFile,
+} from './file.ts'
+
+export interface ConfigurationLoader {
+  /** Reads the file. Throws {@link ConfigError}. */
+  read(): void
+  issuers(): readonly IssuerSettings[]
+  callers(): readonly CallerEntry[]
+  /** Applies the integrations as soon as the store answers, then looks for changes until stopped. */
+  start(): void
+  /** Reads it again, whether it changed or not. Bad issuers and callers are logged, and the old ones stay. */
+  reload(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface LoaderDependencies {
+  readonly path: string
+  readonly readFile: (path: string) => string
+  readonly declared: DeclaredIntegrations
+  /** Called for each integration that was not left as it was. */
+  readonly onApplied: (applied: Applied) => Promise<void>
+  /** Called after issuers and callers were replaced. */
+  readonly onReloaded: () => void
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: {
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+    error(bindings: object, message: string): void
+  }
+}
+
+/** How often the files are looked at. */
+const LOOK_MS = 10_000
+/** How soon integrations are applied again where the store did not answer. */
+const RETRY_MS = 1_000
+
+export function createConfigurationLoader(dependencies: LoaderDependencies): ConfigurationLoader {
+  const { path, readFile, declared, onApplied, onReloaded, sleep, log } = dependencies
+  const stopped = new AbortController()
+  let content: FileContent = { issuers: [], callers: [], integrations: [], prune: false }
+  let fingerprint = ''
+  let isApplied = false
+  let running: Promise<void> | undefined
+  let applying: Promise<void> = Promise.resolve()
+
+  const textOf = (file: string): string => {
+    try {
+      return readFile(file)
+    } catch (error) {
+      throw new ConfigError([`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`])
+    }
+  }
+
+  /** Of the file and of every file that it names, as they are now. */
+  const fingerprintOf = ({ integrations, issuers }: FileContent, text: string): string => {
+    const named = [
+      ...integrations.flatMap(({ files }) => Object.values(files) as string[]),
+      ...issuers.flatMap(({ caFile, tokenFile }) => [caFile ?? [], tokenFile ?? []].flat()),
+    ]
+    const hash = createHash('sha256').update(text)
+    for (const file of named) {
+      try {
+        hash.update(readFile(file))
+      } catch (error) {
+        hash.update(String((error as NodeJS.ErrnoException).code))
+      }
+    }
+    return hash.digest('base64')
+  }
+
+  const read = () => {
+    const text = textOf(path)
+    const parsed = parseConfigurationFile(text)
+    content = parsed
+    fingerprint = fingerprintOf(parsed, text)
+    isApplied = false
+  }
+
+  const applyEntry = async (entry: DeclaredEntry): Promise<Applied> => {
+    const { name, input, files, mistakes } = entry
+    if (!input) return declared.disable(name, entryError(mistakes))
+    try {
+      return await declared.apply({ name, input: withFiles(input, files, textOf) })
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      return declared.disable(name, entryError(error.mistakes), input)
+    }
+  }
+
+  const applyAll = async () => {
+    const { integrations, prune } = content
+    // Those that others sign with come first.
+    const ordered = [...integrations].sort((a, b) => Number(isFollower(a)) - Number(isFollower(b)))
+    for (const entry of ordered) await report(await applyEntry(entry), entry.line)
+    for (const applied of await declared.release(
+      new Set(integrations.map(({ name }) => name)),
+      prune,
+    )) {
+      await report(applied)
+    }
+    isApplied = true
+  }
+
+  const report = async (applied: Applied, line?: number) => {
+    const { name: integration, result, error } = applied
+    if (result === 'unchanged') return
+    if (result === 'disabled') {
+      log.error(
+        { integration, line, err: error, mistake: error?.detail },
+        'a declared integration is wrong, and is disabled',
+      )
+    } else log.info({ integration, result }, 'a declared integration was applied')
+    await onApplied(applied)
+  }
+
+  /** One at a time; a store that does not answer is tried again with the next look. */
+  const apply = (): Promise<void> => {
+    applying = applying.then(applyAll).catch((error: unknown) => {
+      if (!(error instanceof BrokerError)) throw error
+      log.warn({ err: error, code: error.code }, 'declared integrations could not be applied yet')
+    })
+    return applying
+  }
+
+  const reload = async () => {
+    try {
+      read()
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      for (const mistake of error.mistakes)
+        log.error({ path, mistake }, 'the configuration file is wrong, and the old one stays')
+      return
+    }
+    onReloaded()
+    log.info({ path }, 'the configuration file was read')
+    await apply()
+  }
+
+  const hasChanged = (): boolean => {
+    try {
+      return fingerprintOf(content, textOf(path)) !== fingerprint
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      log.error({ path, mistake: error.mistakes[0] }, 'the configuration file cannot be read')
+      return false
+    }
+  }
+
+  const watch = async () => {
+    await apply()
+    let sinceLookMs = 0
+    while (!stopped.signal.aborted) {
+      await sleep(RETRY_MS, stopped.signal)
+      sinceLookMs += RETRY_MS
+      if (stopped.signal.aborted) return
+      if (!isApplied) await apply()
+      else if (sinceLookMs >= LOOK_MS) {
+        sinceLookMs = 0
+        if (hasChanged()) await reload()
+      }
+    }
+  }
+
+  return {
+    read,
+    issuers: () => content.issuers,
+    callers: () => content.callers,
+    start() {
+      running ??= watch()
+    },
+    reload,
+    async stop() {
+      stopped.abort()
+      await running
+      await applying
+    },
+  }
+}
+
+const isFollower = ({ input }: DeclaredEntry) => input?.credential?.from !== undefined
+
+type Input = NonNullable<DeclaredEntry['input']>
+
+/** Puts the content of the files where a request would have it. */
+function withFiles(input: Input, files: FileCredential, textOf: (file: string) => string): Input {
+  const { privateKeyFile, certificateFile, clientSecretFile } = files
+  if (Object.keys(files).length === 0) return input
+  return {
+    ...input,
+    credential: {
+      ...input.credential,
+      ...(privateKeyFile !== undefined && { privateKey: textOf(privateKeyFile) }),
+      ...(certificateFile !== undefined && { certificate: textOf(certificateFile) }),
+      ...(clientSecretFile !== undefined && {
+        clientSecret: textOf(clientSecretFile).replace(/[\r\n]+$/, ''),
+      }),
+    },
+  }
+}
