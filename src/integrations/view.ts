@@ -1,5 +1,6 @@
 /** The crossing between integrations and their wire form. */
 import type { Static } from 'typebox'
+import { BrokerError } from '../errors.ts'
 import { camelKeys, snakeKeys } from '../http/casing.ts'
 import type { IntegrationInput } from './composition.ts'
 import type { Integration } from './integration.ts'
@@ -63,13 +64,19 @@ export function viewOf(
   } as Static<typeof IntegrationView>
 }
 
-/** RFC 7396. Members set to null in the patch are removed, and so take their default. */
-export function mergePatch(target: unknown, patch: unknown): unknown {
+/** An integration is not that deep. */
+const PATCH_DEPTH = 16
+
+/** RFC 7396. Members set to null in the patch are removed, and so take their default. Throws `request_invalid`. */
+export function mergePatch(target: unknown, patch: unknown, depth = 0): unknown {
   if (!isRecord(patch)) return patch
+  if (depth === PATCH_DEPTH) {
+    throw new BrokerError('request_invalid', `body is nested more than ${PATCH_DEPTH} deep`)
+  }
   const merged = new Map(isRecord(target) ? Object.entries(target) : [])
   for (const [member, value] of Object.entries(patch)) {
     if (value === null) merged.delete(member)
-    else merged.set(member, mergePatch(merged.get(member), value))
+    else merged.set(member, mergePatch(merged.get(member), value, depth + 1))
   }
   return Object.fromEntries(merged)
 }
