@@ -1,0 +1,107 @@
+import { createHmac } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import t from 'tap'
+import type { Authenticator } from '../../src/callers/authenticator.ts'
+import { Secret } from '../../src/crypto/secret.ts'
+import type { Grant } from '../../src/grants/grant.ts'
+import { readDocument } from '../support/document.ts'
+import { ROOT } from '../support/generated.ts'
+import { startShell } from '../support/shell.ts'
+import { newSigningKey } from '../support/signing-key.ts'
+
+/** A copy of the sources, into which the walks of CONTRIBUTING.md are followed. */
+const copy = t.testdir()
+await cp(join(ROOT, 'src'), join(copy, 'src'), { recursive: true })
+
+const guide = readDocument('CONTRIBUTING.md')
+const [grantCode = '', grantLine = ''] = guide.blocks('ts', '## Add a grant')
+const [callerCode = '', callerLine = ''] = guide.blocks(
+  'ts',
+  '## Add a way to authenticate callers',
+)
+
+const load = async (path: string) => import(pathToFileURL(join(copy, path)).href)
+
+async function add(path: string, code: string): Promise<void> {
+  if (existsSync(join(copy, path))) throw new Error(`${path} exists: the guide needs another`)
+  await writeFile(join(copy, path), code)
+}
+
+async function edit(path: string, change: (text: string) => string): Promise<void> {
+  const text = await readFile(join(copy, path), 'utf8')
+  const changed = change(text)
+  if (changed === text) throw new Error(`${path} has no such line any more`)
+  await writeFile(join(copy, path), changed)
+}
+
+await add('src/grants/token-exchange.ts', grantCode)
+await edit('src/grants/index.ts', (text) =>
+  text
+    .replace('export const GRANTS = [', (start) => `${start}${grantLine}`)
+    .replace(
+      "from './jwt-bearer.ts'\n",
+      (line) => `${line}import { tokenExchange } from './token-exchange.ts'\n`,
+    ),
+)
+await add('src/callers/ticket.ts', callerCode)
+await edit('src/app.ts', (text) =>
+  text
+    .replace('authenticators: [', (start) => `${start}${callerLine}`)
+    .replace(
+      "from './callers/admin-key.ts'\n",
+      (line) =>
+        `${line}import { createTicketAuthenticator } from './callers/ticket.ts'\ndeclare const key: Secret\n`,
+    ),
+)
+
+t.test('the code of both walks fits the interfaces of today', async (t) => {
+  const settings = { extends: join(ROOT, 'tsconfig.json'), include: ['src'] }
+  await writeFile(join(copy, 'tsconfig.json'), JSON.stringify(settings))
+  // tap has node load itself everywhere, and tsc does not start with that.
+  const tsc = `unset NODE_OPTIONS; exec ${join(ROOT, 'node_modules/.bin/tsc')} -p .`
+  const shell = startShell(t, tsc, { cwd: copy })
+  const status = await shell.ended
+  await shell.stop()
+  t.equal(status, 0, shell.output())
+})
+
+t.test('the grant of the walk is listed, and asks as it says', async (t) => {
+  const { grantOf } = await load('src/grants/index.ts')
+  const grant: Grant = grantOf('token_exchange')
+  const { privateKey } = await newSigningKey()
+  const settings = { type: 'token_exchange', subject: 'jane', tokenHandler: 'Handler' }
+  const sent: Record<string, unknown>[] = []
+  const endpoint = { token: async (request: Record<string, unknown>) => sent.push(request) }
+  await grant.request(
+    {
+      loginUrl: 'https://acme.my.salesforce.com',
+      settings,
+      clientId: 'app',
+      credential: { type: 'certificate', privateKey: new Secret(privateKey) },
+      signal: AbortSignal.timeout(10_000),
+    },
+    { endpoint, now: Date.now, uniqueId: () => 'id' } as never,
+  )
+  t.match(sent, [{ parameters: { client_id: 'app', token_handler: 'Handler' } }])
+  t.equal(grant.subject(settings), 'jane')
+})
+
+t.test('the authenticator of the walk knows its own', async (t) => {
+  const { createTicketAuthenticator } = await load('src/callers/ticket.ts')
+  const tickets: Authenticator = createTicketAuthenticator({
+    key: new Secret('key'),
+    now: () => 1_000_000,
+  })
+  const ticket = (text: string, key = 'key') =>
+    `ticket.${text}.${createHmac('sha256', key).update(text).digest('base64url')}`
+
+  t.match(await tickets.authenticate({ bearer: ticket('billing.1001') }), { name: 'billing' })
+  t.equal(await tickets.authenticate({ bearer: 'something else' }), undefined)
+  t.equal(await tickets.authenticate({}), undefined)
+  for (const wrong of ['ticket.', ticket('billing.1000'), ticket('billing.1001', 'other')]) {
+    t.throws(() => tickets.authenticate({ bearer: wrong }), { code: 'caller_unauthenticated' })
+  }
+})
