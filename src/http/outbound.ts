@@ -8,7 +8,8 @@ import { ADDRESS_REFUSED, type ResolvedAddress, vettedLookup } from './vetted-lo
 
 /**
  * The one way out: every call to Salesforce and to issuers goes through here. https only, to
- * public addresses only, no redirects, bounded answers, one deadline over all of it.
+ * public addresses only (issuers may be inside), no redirects, bounded answers, one deadline over
+ * all of it.
  */
 export interface Outbound {
   /** One exchange. Never rejects: what went wrong is an outcome. */
@@ -73,6 +74,8 @@ export interface OutboundDependencies {
   readonly lookup?: (hostname: string) => Promise<readonly ResolvedAddress[]>
   /** As the settings of the same names; behind a proxy, the proxy resolves names. */
   readonly proxy?: { readonly httpsProxy?: string; readonly noProxy?: string }
+  /** `anywhere`: private addresses too, for issuers that the operator names; https all the same. Default `public`. */
+  readonly reach?: 'public' | 'anywhere'
   /** PEM of a CA to trust besides the well-known ones. */
   readonly ca?: string
   /** Longest exchange, whatever its signal says, in milliseconds. At least 1. Default 60000. */
@@ -86,7 +89,7 @@ const CONNECTIONS_PER_ORIGIN = 8
 const NULL_BODY_STATUS = new Set([204, 205, 304])
 
 export function createOutbound(dependencies: OutboundDependencies): Outbound {
-  const { hosts, deadlineMs = 60_000, ca, proxy = {} } = dependencies
+  const { hosts, reach = 'public', deadlineMs = 60_000, ca, proxy = {} } = dependencies
   const resolve = dependencies.lookup ?? ((host) => dnsLookup(host, { all: true }))
   const tls = ca === undefined ? {} : { ca: [...rootCertificates, ca] }
   const connects = new Map<string, number>()
@@ -108,7 +111,8 @@ export function createOutbound(dependencies: OutboundDependencies): Outbound {
       timeout: CONNECT_TIMEOUT_MS,
       ...(lookup === undefined ? {} : { lookup }),
     })
-  const guarded = { ...common, connect: connector(vettedLookup(resolve)) }
+  const lookup = reach === 'public' ? vettedLookup(resolve) : undefined
+  const guarded = { ...common, connect: connector(lookup) }
   const publicWay: Dispatcher =
     proxy.httpsProxy === undefined || proxy.httpsProxy === ''
       ? new Agent(guarded)
@@ -124,7 +128,7 @@ export function createOutbound(dependencies: OutboundDependencies): Outbound {
   async function send(sent: OutboundRequest): Promise<OutboundOutcome> {
     const url = new URL(sent.url)
     const isListed = hosts.allowsPrivate(url)
-    const refused = isListed ? undefined : whyRefused(url)
+    const refused = isListed ? undefined : whyRefused(url, reach)
     if (refused !== undefined) return failed('address_refused', refused)
     const deadline = AbortSignal.timeout(deadlineMs)
     const signal = sent.signal === undefined ? deadline : AbortSignal.any([deadline, sent.signal])
@@ -202,8 +206,9 @@ function isStale(outcome: OutboundOutcome): boolean {
 }
 
 /** The lookup is skipped for IP literals, so those are judged here. */
-function whyRefused(url: URL): Error | undefined {
+function whyRefused(url: URL, reach: 'public' | 'anywhere'): Error | undefined {
   if (url.protocol !== 'https:') return new Error('only https may be called')
+  if (reach === 'anywhere') return undefined
   const host = url.hostname.replace(/^\[|\]$/g, '')
   if (isIP(host) !== 0 && !isPublicAddress(host)) return new Error('the address is not public')
   return undefined

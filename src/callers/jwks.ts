@@ -1,0 +1,120 @@
+/** The signing keys of one issuer: fetched ahead, kept while the issuer is down, and asked for again with moderation. */
+import {
+  type CryptoKey,
+  createLocalJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWSHeaderParameters,
+} from 'jose'
+import { refusedBearer } from './authenticator.ts'
+
+export interface SigningKeys {
+  /** The one key that fits the header. Throws `caller_unauthenticated`. */
+  find(header: JWSHeaderParameters): Promise<CryptoKey>
+  /** Whether the last attempt brought keys; undefined before the first. */
+  isFresh(): boolean | undefined
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface SigningKeysDependencies {
+  readonly fetch: (stop: AbortSignal) => Promise<JSONWebKeySet>
+  readonly now: () => number
+  readonly random: () => number
+  /** Ends early, and without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly onTrouble: (error: unknown) => void
+}
+
+/** Between two attempts, whatever arrives. */
+const COOL_DOWN_MS = 30_000
+const REFRESH_MS = 300_000
+/** Of the refresh and the retry, up and down, so that replicas do not ask in step. */
+const JITTER = 0.2
+/** Without an attempt for so long the process was suspended: keys are refreshed before they are used. */
+const OVERDUE_MS = 2 * REFRESH_MS
+/** How long keys of an issuer that is down are good, beside the time until its next refresh. */
+const STALE_MS = 24 * 3_600_000 + REFRESH_MS * (1 + JITTER)
+
+interface Held {
+  readonly find: (header: JWSHeaderParameters) => Promise<CryptoKey>
+  readonly at: number
+}
+
+export function createSigningKeys(dependencies: SigningKeysDependencies): SigningKeys {
+  const { fetch, now, random, sleep, onTrouble } = dependencies
+  const stopped = new AbortController()
+  let held: Held | undefined
+  let isFresh: boolean | undefined
+  let attemptedAt = Number.NEGATIVE_INFINITY
+  let attempt: Promise<void> | undefined
+  let running: Promise<void> | undefined
+
+  const load = async (): Promise<void> => {
+    attemptedAt = now()
+    try {
+      held = { find: createLocalJWKSet(await fetch(stopped.signal)), at: attemptedAt }
+      isFresh = true
+    } catch (error) {
+      if (stopped.signal.aborted) return
+      isFresh = false
+      onTrouble(error)
+    }
+  }
+
+  /** Joins the attempt in flight; else begins one, unless the last one was a moment ago. Never rejects. */
+  const refresh = (): Promise<void> => {
+    if (attempt) return attempt
+    if (Math.abs(now() - attemptedAt) < COOL_DOWN_MS) return Promise.resolve()
+    attempt = load().finally(() => {
+      attempt = undefined
+    })
+    return attempt
+  }
+
+  const spread = (ms: number) => ms * (1 - JITTER + 2 * JITTER * random())
+
+  const run = async (): Promise<void> => {
+    while (!stopped.signal.aborted) {
+      await refresh()
+      await sleep(
+        isFresh ? spread(REFRESH_MS) : COOL_DOWN_MS * (1 + JITTER * random()),
+        stopped.signal,
+      )
+    }
+  }
+
+  const age = () => (held ? now() - held.at : Number.POSITIVE_INFINITY)
+
+  const lookUp = async (header: JWSHeaderParameters): Promise<CryptoKey | undefined> => {
+    if (!held || age() > STALE_MS) return undefined
+    try {
+      return await held.find(header)
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey) return undefined
+      throw error
+    }
+  }
+
+  return {
+    async find(header) {
+      if (now() - attemptedAt > OVERDUE_MS) await refresh()
+      const known = await lookUp(header)
+      if (known) return known
+      await refresh()
+      const found = await lookUp(header)
+      if (found) return found
+      const hasKeys = held !== undefined && age() <= STALE_MS
+      throw refusedBearer(hasKeys ? 'TOKEN_SIGNING_KEY_UNKNOWN' : 'TOKEN_SIGNING_KEYS_UNAVAILABLE')
+    },
+    isFresh: () => isFresh,
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+      await attempt
+    },
+  }
+}

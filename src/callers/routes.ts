@@ -1,0 +1,190 @@
+/** `/whoami` and `/api-keys`. */
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { BrokerError } from '../errors.ts'
+import { GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import { generateApiKey } from './api-key.ts'
+import type { ApiKey, ApiKeyStore } from './api-key-store.ts'
+import { managesGrant, mayGrant } from './granting.ts'
+import { allowsSome, type Principal } from './policy.ts'
+import {
+  ApiKeyBody,
+  ApiKeyList,
+  ApiKeyParams,
+  ApiKeyQuery,
+  apiKeyView,
+  NewApiKey,
+  permitView,
+  WhoAmI,
+} from './schemas.ts'
+
+export interface ApiKeyChange {
+  readonly action: 'api_key.created' | 'api_key.revoked'
+  /** Public id of the key. */
+  readonly id: string
+}
+
+export interface CallerRouteDependencies {
+  readonly keys: ApiKeyStore
+  readonly now: () => number
+  readonly randomBytes: (size: number) => Uint8Array
+  /** Awaited before the change is acknowledged. */
+  readonly onChanged?: (request: FastifyRequest, change: ApiKeyChange) => void | Promise<void>
+}
+
+const YEAR_MS = 365 * 86_400_000
+const DEFAULT_LIMIT = 50
+/** How many are read from the store at once while looking for those that the caller may see. */
+const READ_LIMIT = 200
+
+export function registerCallerRoutes(server: Server, dependencies: CallerRouteDependencies): void {
+  const { keys, now, randomBytes, onChanged } = dependencies
+
+  server.get(
+    '/whoami',
+    {
+      schema: {
+        tags: ['callers'],
+        operationId: 'whoAmI',
+        summary: 'Who you are, and what you may do',
+        description: 'Needs a valid credential, and no permission.',
+        response: { 200: WhoAmI, ...problems(...GUARDED) },
+      },
+    },
+    async ({ principal }) => {
+      const { id, kind, name, permits } = principal
+      if (permits.length === 0) {
+        const why = `You are ${id}, and no caller of the configuration file matches that`
+        throw new BrokerError('caller_forbidden', why)
+      }
+      return { principal: id, kind, name, permissions: permits.map(permitView) }
+    },
+  )
+
+  server.post(
+    '/api-keys',
+    {
+      schema: {
+        tags: ['callers'],
+        operationId: 'createApiKey',
+        summary: 'Make an API key',
+        description:
+          'Needs `api-keys:write`, and every permission that it grants, over at least the same integrations and labels. The key is shown this once.',
+        body: ApiKeyBody,
+        response: {
+          201: NewApiKey,
+          ...problems(...GUARDED, 'conflict', 'body_too_large', 'media_type_unsupported'),
+        },
+      },
+    },
+    async (request, reply) => {
+      authorise(request.principal)
+      const { name, permissions, integrations, labels = {}, expires_at } = request.body
+      if (!mayGrant(request.principal, { permissions, integrations, labels })) {
+        throw new BrokerError('caller_forbidden', 'You may not grant more than you have yourself')
+      }
+      const createdAt = now()
+      const expiresAt = expires_at === undefined ? createdAt + YEAR_MS : Date.parse(expires_at)
+      if (!(expiresAt > createdAt)) {
+        throw new BrokerError('request_invalid', 'body/expires_at must lie in the future')
+      }
+      const { id, key, digest } = generateApiKey(randomBytes)
+      const createdBy = request.principal.id
+      const made = { id, name, permissions, integrations, labels, createdAt, expiresAt, createdBy }
+      await keys.create({ ...made, digest })
+      await onChanged?.(request, { action: 'api_key.created', id })
+      return reply
+        .code(201)
+        .header('cache-control', 'no-store')
+        .send({ ...apiKeyView(made), key: key.reveal() })
+    },
+  )
+
+  server.get(
+    '/api-keys',
+    {
+      schema: {
+        tags: ['callers'],
+        operationId: 'listApiKeys',
+        summary: 'The API keys that you may revoke',
+        description: 'Needs `api-keys:write`. In order of id; never the key itself.',
+        querystring: ApiKeyQuery,
+        response: { 200: ApiKeyList, ...problems(...GUARDED) },
+      },
+    },
+    async ({ principal, query }) => {
+      authorise(principal)
+      const { items, nextCursor } = await pageOf(keys, query, (key) => managesGrant(principal, key))
+      return { items: items.map(apiKeyView), next_cursor: nextCursor }
+    },
+  )
+
+  server.delete(
+    '/api-keys/:id',
+    {
+      schema: {
+        tags: ['callers'],
+        operationId: 'deleteApiKey',
+        summary: 'Revoke an API key',
+        description:
+          'Needs `api-keys:write` over all of its integrations. Takes effect on every replica within a second.',
+        params: ApiKeyParams,
+        response: {
+          204: Type.Null({ description: 'Revoked' }),
+          ...problems(...GUARDED, 'api_key_not_found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { principal } = request
+      authorise(principal)
+      const key = await keys.read(request.params.id)
+      // Whoever may not see every key does not learn which ids there are.
+      if (!managesGrant(principal, key ?? { integrations: ['*'], labels: {} })) {
+        throw new BrokerError('caller_forbidden', 'You may not revoke this API key')
+      }
+      if (!key || !(await keys.remove(key))) {
+        throw new BrokerError('api_key_not_found', 'There is no API key of this id')
+      }
+      await onChanged?.(request, { action: 'api_key.revoked', id: key.id })
+      return reply.code(204).send(null)
+    },
+  )
+}
+
+function authorise(principal: Principal): void {
+  if (!allowsSome(principal, 'api-keys:write')) {
+    throw new BrokerError('caller_forbidden', 'You lack api-keys:write')
+  }
+}
+
+/** A cursor is the last id of the page, in a form that nobody is tempted to write by hand. */
+const cursorOf = (id: string) => Buffer.from(id).toString('base64url')
+
+function idIn(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString()
+  if (cursorOf(id) !== cursor || !/^[0-9A-Za-z]{8}$/.test(id)) {
+    throw new BrokerError('request_invalid', 'query/cursor is not one that this service gave')
+  }
+  return id
+}
+
+async function pageOf(
+  keys: Pick<ApiKeyStore, 'list'>,
+  query: { readonly limit?: number; readonly cursor?: string },
+  isVisible: (key: ApiKey) => boolean,
+) {
+  const { limit = DEFAULT_LIMIT, cursor } = query
+  const items: ApiKey[] = []
+  let after = cursor === undefined ? undefined : idIn(cursor)
+  for (;;) {
+    const page = await keys.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
+    for (const key of page.items.filter(isVisible)) {
+      if (items.length === limit) return { items, nextCursor: cursorOf(items.at(-1)?.id ?? '') }
+      items.push(key)
+    }
+    if (page.next === null) return { items, nextCursor: null }
+    after = page.next
+  }
+}

@@ -1,0 +1,110 @@
+/** The wire form of callers: who one is, and API keys. */
+import { type Static, Type } from 'typebox'
+import type { ApiKey } from './api-key-store.ts'
+import { PERMISSIONS, type Permission, type Permit } from './policy.ts'
+
+const PermissionName = Type.Unsafe<Permission>({ type: 'string', enum: [...PERMISSIONS] })
+
+const KeyName = '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$'
+
+const Labels = Type.Unsafe<Record<string, string>>({
+  type: 'object',
+  description: 'The integration must carry all of them',
+  maxProperties: 16,
+  propertyNames: { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$' },
+  additionalProperties: { type: 'string', pattern: '^[^\\u0000-\\u001f\\u007f]{0,128}$' },
+})
+
+const Globs = Type.Array(Type.String({ pattern: '^[a-z0-9*-]{1,128}$' }), {
+  minItems: 1,
+  maxItems: 64,
+  uniqueItems: true,
+  description: '`*` is any run of characters, nothing else is special',
+})
+
+export const WhoAmI = Type.Object({
+  principal: Type.String({
+    description: '`admin`, `api-key:NAME`, `jwt:ISSUER#SUBJECT` or `mtls:ID`',
+  }),
+  kind: Type.Unsafe<'admin' | 'api_key' | 'jwt' | 'mtls'>({
+    type: 'string',
+    enum: ['admin', 'api_key', 'jwt', 'mtls'],
+  }),
+  name: Type.String({ description: 'Of the API key, or of the entry of the configuration file' }),
+  permissions: Type.Array(
+    Type.Object({
+      permission: PermissionName,
+      integrations: Type.Array(Type.String()),
+      labels: Labels,
+    }),
+  ),
+})
+
+export const ApiKeyBody = Type.Object(
+  {
+    name: Type.String({ pattern: KeyName, description: 'The principal reads `api-key:NAME`' }),
+    permissions: Type.Array(PermissionName, { minItems: 1, uniqueItems: true }),
+    integrations: Globs,
+    labels: Type.Optional(Labels),
+    expires_at: Type.Optional(
+      Type.String({ format: 'date-time', description: 'In a year, where it is left out' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const shown = {
+  id: Type.String({ description: 'Public; the 8 characters after `vk_`' }),
+  name: Type.String(),
+  permissions: Type.Array(PermissionName),
+  integrations: Type.Array(Type.String()),
+  labels: Labels,
+  created_at: Type.String({ format: 'date-time' }),
+  expires_at: Type.String({ format: 'date-time' }),
+  created_by: Type.String({ description: 'The principal that made it' }),
+}
+
+export const ApiKeyView = Type.Object(shown)
+
+export const NewApiKey = Type.Object({
+  ...shown,
+  key: Type.String({ description: 'Shown this once' }),
+})
+
+export const ApiKeyList = Type.Object({
+  items: Type.Array(ApiKeyView),
+  next_cursor: Type.Union([Type.String(), Type.Null()]),
+})
+
+export const ApiKeyQuery = Type.Object(
+  {
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+    cursor: Type.Optional(Type.String({ maxLength: 256 })),
+  },
+  { additionalProperties: false },
+)
+
+export const ApiKeyParams = Type.Object({
+  id: Type.String({ pattern: '^[0-9A-Za-z]{8}$', description: 'Id of the API key' }),
+})
+
+const time = (at: number) => new Date(at).toISOString()
+
+export function apiKeyView(key: ApiKey): Static<typeof ApiKeyView> {
+  return {
+    id: key.id,
+    name: key.name,
+    permissions: [...key.permissions],
+    integrations: [...key.integrations],
+    labels: { ...key.labels },
+    created_at: time(key.createdAt),
+    expires_at: time(key.expiresAt),
+    created_by: key.createdBy,
+  }
+}
+
+export const permitView = ({ permission, integrations, labels }: Permit) => ({
+  permission,
+  integrations: [...integrations],
+  labels: { ...labels },
+})

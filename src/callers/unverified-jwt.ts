@@ -1,0 +1,65 @@
+/** What a JWT says of itself before anything of it is proven: enough to pick the issuer, and what makes it refused at sight. */
+import { refusedBearer } from './authenticator.ts'
+
+export interface UnverifiedJwt {
+  /** A key into the configured issuers, and nothing else. */
+  readonly issuer: string
+}
+
+/** In characters. */
+const TOKEN_MAX = 8 * 1024
+const KID_MAX = 128
+const PARTS = /^([\w-]+)\.([\w-]+)\.[\w-]+$/
+/** Keys come from the issuer that the settings name; extensions that change the meaning of a signature are not spoken. */
+const REFUSED_PARAMETERS = ['jku', 'x5u', 'jwk', 'x5c', 'crit', 'b64', 'zip', 'enc']
+
+export const isTooLarge = (token: string): boolean => token.length > TOKEN_MAX
+
+/** Throws `caller_unauthenticated`. */
+export function readUnverified(token: string): UnverifiedJwt {
+  if (isTooLarge(token)) throw refusedBearer('TOKEN_TOO_LARGE')
+  const [, first, second] = PARTS.exec(token) ?? []
+  const header = first === undefined ? undefined : objectIn(first)
+  const claims = second === undefined ? undefined : objectIn(second)
+  if (!header || !claims) throw refusedBearer('TOKEN_MALFORMED')
+  if (REFUSED_PARAMETERS.some((name) => Object.hasOwn(header, name))) {
+    throw refusedBearer('TOKEN_HEADER_REFUSED')
+  }
+  const { kid } = header
+  if (kid !== undefined && (typeof kid !== 'string' || kid.length > KID_MAX)) {
+    throw refusedBearer('TOKEN_HEADER_REFUSED')
+  }
+  if (typeof claims.iss !== 'string') throw refusedBearer('TOKEN_ISSUER_UNKNOWN')
+  return { issuer: claims.iss }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** A JSON object without a member twice: parsers differ in which of the two counts. */
+function objectIn(part: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const text = utf8.decode(Buffer.from(part, 'base64url'))
+    const value: unknown = JSON.parse(text)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject && !hasTwins(text) ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether any object in this JSON text, which is well-formed, has two members of one name. */
+export function hasTwins(json: string): boolean {
+  const open: (Set<string> | undefined)[] = []
+  for (const [token, text, colon] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g)) {
+    if (token === '{') open.push(new Set())
+    else if (token === '[') open.push(undefined)
+    else if (token === '}' || token === ']') open.pop()
+    else if (text !== undefined && colon !== undefined) {
+      const name = JSON.parse(text) as string
+      const names = open.at(-1)
+      if (names?.has(name)) return true
+      names?.add(name)
+    }
+  }
+  return false
+}
