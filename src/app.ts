@@ -1,9 +1,18 @@
 /** The composition root: builds every object once, wires them, and gives back what starts and stops. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readinessOf } from './app/readiness.ts'
+import { NOBODY } from './audit/event.ts'
+import { denialOf, refuseWhileBlocked } from './audit/guard.ts'
+import type { LineOutput } from './audit/line-output.ts'
+import { createAuditLog } from './audit/log.ts'
+import { registerAuditRoutes } from './audit/routes.ts'
+import { createAuditSearch } from './audit/search.ts'
+import { createAuditWriter } from './audit/writer.ts'
 import { createAdminKeyAuthenticator } from './callers/admin-key.ts'
 import { createGate, requireCaller } from './callers/index.ts'
 import { createThrottle } from './callers/throttle.ts'
+import { appliedEvent } from './config/applied-event.ts'
 import { createConfigurationLoader } from './config/loader.ts'
 import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
@@ -25,10 +34,13 @@ import type { Logger } from './logger.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
 import type { Store } from './store/store.ts'
 import { createBroker } from './tokens/broker.ts'
+import { createCallerCounts } from './tokens/caller-counts.ts'
+import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
 import { createHearing } from './tokens/hearing.ts'
 import { createLeaseCache } from './tokens/lease-cache.ts'
 import { createLeaseStore } from './tokens/lease-store.ts'
 import { createMinter } from './tokens/mint.ts'
+import { refusedEvent } from './tokens/mint-event.ts'
 import { createRevoker } from './tokens/revocation.ts'
 import { registerTokenRoutes } from './tokens/routes.ts'
 import { createSingleFlight } from './tokens/single-flight.ts'
@@ -52,6 +64,8 @@ export interface AppDependencies {
   readonly keyring: Keyring
   readonly adminKeys: readonly Secret[]
   readonly version: string
+  /** Where audit lines go. */
+  readonly auditOutput: LineOutput
   /** Of the configuration file and the files that it names. */
   readonly readFile: (path: string) => string
   /** For tests: time, chance and the network. */
@@ -68,6 +82,15 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const monotonic = () => performance.now()
   const uniqueId = () => randomUUID()
   let stopping = false
+
+  const audit = createAuditLog({
+    writer: createAuditWriter({ output: dependencies.auditOutput, monotonic, log }),
+    events: store.events,
+    mode: config.audit,
+    now,
+    uniqueId,
+    log,
+  })
 
   const hosts = createHostRules(config.loginHosts)
   const outbound = createOutbound({
@@ -128,7 +151,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     hearing,
     now,
     random,
-    onMinted: (_entry, lease) => {
+    onMinted: (_entry, lease, by) => {
+      const { integration, tokenId } = lease
+      audit.background(by, { action: 'token.minted', integration, tokenId })
       rememberSubject(store.documents, lease).catch((error: unknown) => {
         log.warn(
           { err: error, integration: lease.integration },
@@ -136,6 +161,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
         )
       })
     },
+    onRefused: (name, error, by) => audit.background(by, refusedEvent(name, error)),
   })
   const revoker = createRevoker({
     outcomes: store.outcomes,
@@ -143,6 +169,11 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     endpoint,
     onRevoked: (tokenId) => cache.heard({ type: 'dead', tokenId }),
     log,
+  })
+  const counts = createCallerCounts({ documents: store.documents, now, log })
+  const search = createAuditSearch({
+    events: store.events,
+    labelsOf: async (name) => (await integrations.read(name))?.labels,
   })
   const { statusOf } = createStatusReader({
     outcomes: store.outcomes,
@@ -164,10 +195,17 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
             hosts,
             now,
             uniqueId,
-            revoke: revoker.revokeUnlessShared,
+            revoke: async (integration) => {
+              const revoked = await revoker.revokeUnlessShared(integration)
+              for (const happening of revoked) audit.background(NOBODY, happening)
+            },
           }),
-          onApplied: async () => undefined,
-          onReloaded: () => undefined,
+          onApplied: async (applied) => {
+            const happening = appliedEvent(applied)
+            if (happening) audit.background(NOBODY, happening)
+          },
+          onReloaded: () =>
+            audit.background(NOBODY, { action: 'config.applied', integration: null }),
           sleep: pause,
           log,
         })
@@ -178,40 +216,46 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     throttle: createThrottle({ budgets: store.budgets, now, log }),
   })
 
-  const server = createServer({ logger: log, trustProxy: config.trustProxy })
+  const server = createServer({
+    logger: log,
+    trustProxy: config.trustProxy,
+    onProblem: ({ code }, request) => {
+      const denial = denialOf(request, code)
+      if (denial) audit.denied(denial)
+    },
+  })
   await describeApi(server, version)
   if (config.docs) await serveApiDescription(server)
-  registerHealth(server, () => {
-    const hears = hearing.isHearing()
-    const contacted = hearing.hasHeard()
-    return {
-      ready: contacted && !stopping,
-      checks: [
-        {
-          name: 'started',
-          ok: contacted,
-          detail: contacted ? 'the store answered' : 'waiting for the store',
-        },
-        { name: 'stopping', ok: !stopping, detail: stopping ? 'shutting down' : 'no' },
-        {
-          name: 'store',
-          ok: hears,
-          detail: hears ? 'heard within the last second' : 'not heard from',
-        },
-      ],
-    }
-  })
+  registerHealth(server, () =>
+    readinessOf({
+      hasHeard: hearing.hasHeard(),
+      isHearing: hearing.isHearing(),
+      isStopping: stopping,
+      isAuditBlocked: audit.isBlocked(),
+    }),
+  )
   registerProblemPages(server)
   await server.register(async (scope) => {
     const guarded = scope as Server
     requireCaller(guarded, gate)
-    registerTokenRoutes(guarded, { broker, revoker, integrations, now })
+    refuseWhileBlocked(guarded, audit)
+    registerTokenRoutes(guarded, {
+      broker,
+      revoker,
+      integrations,
+      audit,
+      onRead: counts.note,
+      now,
+    })
+    registerCallerCountsRoutes(guarded, { integrations, counts })
+    registerAuditRoutes(guarded, { search })
     registerCredentialRoutes(guarded, { integrations })
     registerIntegrationRoutes(guarded, {
       registry,
       store: integrations,
       statusOf,
       revoke: (integration: Integration) => revoker.revokeUnlessShared(integration),
+      audit,
     })
   })
   await server.ready()
@@ -219,6 +263,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   return {
     server,
     start() {
+      audit.start()
+      counts.start()
       hearing.start()
       loader?.start()
     },
@@ -231,6 +277,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       await loader?.stop()
       await flights.settled()
       await hearing.stop()
+      await counts.stop()
+      await audit.close()
       await outbound.close()
       await store.close()
     },

@@ -1,12 +1,15 @@
 /** The life of the service's process: settings, store, server, signals, end. */
 import { readFileSync } from 'node:fs'
 import { type App, createApp } from './app.ts'
+import { createDescriptor } from './audit/descriptor.ts'
+import { createLineOutput, type LineOutput } from './audit/line-output.ts'
+import { createAuditOutput } from './audit/output.ts'
 import { prepareDataDir } from './config/data-dir.ts'
 import { parseConfigurationFile } from './config/file.ts'
 import { type Config, ConfigError, type Environment, readConfig } from './config.ts'
 import { keyringOf } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
-import { createLogger, type Logger } from './logger.ts'
+import { createLogger, createLogOutput, type Logger } from './logger.ts'
 import { createEmbeddedStore } from './store/embedded.ts'
 import { createRedisStore, type RedisEvent } from './store/redis.ts'
 import type { Store } from './store/store.ts'
@@ -15,6 +18,7 @@ import type { Store } from './store/store.ts'
 const EX_SOFTWARE = 70
 /** Requests in flight may take 10 s; whoever is not done by then is cut off. */
 const STOP_MS = 9_500
+const STDOUT = 1
 
 interface Held {
   readonly store: Store
@@ -25,7 +29,11 @@ interface Held {
 /** Runs until a signal comes. Throws `ConfigError` before it listens. */
 export async function serve(env: Environment, version: string): Promise<void> {
   const config = readSettings(env)
-  const log = createLogger({ level: config.logLevel })
+  const stdout = createLineOutput(createDescriptor(STDOUT))
+  const log = createLogger({
+    level: config.logLevel,
+    destination: createLogOutput({ send: (text) => stdout.write(text) }),
+  })
   endOnBug(log)
   const { store, keyring, adminKeys } = await hold(config, log)
   const app = await createApp({
@@ -35,6 +43,7 @@ export async function serve(env: Environment, version: string): Promise<void> {
     keyring: keyringOf(keyring),
     adminKeys,
     version,
+    auditOutput: openAudit(config, stdout),
     readFile,
   })
   reloadOnSignal(app)
@@ -103,6 +112,16 @@ function openEmbedded({ dataDir }: Config): Store {
     return createEmbeddedStore({ dataDir })
   } catch (error) {
     throw new ConfigError([`VALETKEY_DATA_DIR: ${(error as Error).message}`])
+  }
+}
+
+/** Whatever can only be cured by other settings ends the process; a full disk is waited for. */
+function openAudit({ auditFile }: Config, stdout: LineOutput): LineOutput {
+  try {
+    return createAuditOutput({ path: auditFile, stdout, monotonic: () => performance.now() })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError([`VALETKEY_AUDIT_FILE: cannot be opened (${code ?? 'unknown'})`])
   }
 }
 

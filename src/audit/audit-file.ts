@@ -1,5 +1,5 @@
 /** The audit file as a destination: appended to, and opened anew when it was moved away or removed. */
-import { constants } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { Destination } from './line-output.ts'
 import { patiently } from './patience.ts'
@@ -17,6 +17,18 @@ const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | cons
 /** How often the path is looked at while all goes well. */
 const CHECK_MS = 250
 const NEWLINE = 10
+
+/** What only other settings cure; a full disk, or a named pipe without a reader, is waited for. */
+const MISTAKES = ['ENOENT', 'EACCES', 'EPERM', 'EISDIR', 'ENOTDIR', 'EROFS', 'ENAMETOOLONG']
+
+/** Throws the system's error where the path is a mistake. */
+export function checkAuditFile(path: string): void {
+  try {
+    closeSync(openSync(path, FLAGS, MODE))
+  } catch (error) {
+    if (MISTAKES.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+}
 
 interface Opened {
   readonly handle: FileHandle

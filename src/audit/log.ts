@@ -97,6 +97,7 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
       return mode === 'strict' ? writer.flushed() : undefined
     },
     async change(asker, ...happenings) {
+      if (happenings.length === 0) return
       const by = { principal: asker.principal.id, requestId: asker.id }
       const copies = happenings.map((happening) => record(by, happening))
       await Promise.all([writer.flushed(), ...copies])

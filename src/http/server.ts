@@ -31,6 +31,8 @@ export interface ServerOptions {
   /** CIDRs whose `X-Forwarded-For` is believed. None by default. */
   readonly trustProxy: readonly string[]
   readonly limits?: Partial<ServerLimits>
+  /** Called with every problem that a request is answered with, before the answer; must not throw. */
+  readonly onProblem?: (error: BrokerError, request: FastifyRequest) => void
 }
 
 /** How long a client may take. */
@@ -51,7 +53,8 @@ const BODY_LIMIT = 64 * 1024
 const URL_LIMIT = 8 * 1024
 const SAFE_REQUEST_ID = /^[\w.:/+=@-]{1,128}$/
 
-export function createServer({ logger, trustProxy, limits = {} }: ServerOptions): Server {
+export function createServer(options: ServerOptions): Server {
+  const { logger, trustProxy, limits = {}, onProblem } = options
   const { headersMs, requestMs, checkMs } = { ...LIMITS, ...limits }
   const clientErrors = createClientErrors(logger)
   const server: Server = Fastify({
@@ -95,7 +98,11 @@ export function createServer({ logger, trustProxy, limits = {} }: ServerOptions)
   server.addHook('onResponse', async (request, reply) => {
     request.log.debug({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered')
   })
-  server.setErrorHandler((error, request, reply) => answer(error, request, reply))
+  server.setErrorHandler((thrown, request, reply) => {
+    const error = toBrokerError(thrown)
+    onProblem?.(error, request)
+    return answer(error, request, reply)
+  })
   server.setNotFoundHandler((request, reply) => {
     const allowed = patterns.methodsOf(pathOf(request))
     if (allowed.length === 0 || allowed.includes(request.method)) {

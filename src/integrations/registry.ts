@@ -24,6 +24,8 @@ import {
 export interface Written {
   readonly integration: Integration
   readonly result: 'created' | 'changed' | 'unchanged'
+  /** Id of the credential that it made active. */
+  readonly activated?: string
 }
 
 export interface Registry {
@@ -107,7 +109,9 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
       { now, uniqueId },
     )
     const integration = current ? await store.change(current, write) : await store.create(write)
-    return integration && { integration, result: current ? 'changed' : 'created' }
+    if (!integration) return undefined
+    const result = current ? 'changed' : 'created'
+    return { integration, result, ...(fresh && { activated: fresh.credential.id }) }
   }
 
   return {

@@ -1,6 +1,8 @@
 /** `/integrations`: put, patch, read, list, delete. */
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import type { Happening } from '../audit/event.ts'
+import type { AuditLog } from '../audit/log.ts'
 import { allows, allowsSome, type Permission } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { describeFaults, GUARDED, problems } from '../http/problem.ts'
@@ -26,7 +28,8 @@ export interface IntegrationRouteDependencies {
   readonly store: Pick<IntegrationStore, 'read' | 'list'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
   /** Ends the tokens of an integration that is about to be removed. */
-  readonly revoke: (integration: Integration) => Promise<void>
+  readonly revoke: (integration: Integration) => Promise<readonly Happening[]>
+  readonly audit: Pick<AuditLog, 'change'>
 }
 
 const WRITE_PROBLEMS = [
@@ -43,7 +46,7 @@ const WRITE_PROBLEMS = [
 
 export function registerIntegrationRoutes(
   server: Server,
-  { registry, store, statusOf, revoke }: IntegrationRouteDependencies,
+  { registry, store, statusOf, revoke, audit }: IntegrationRouteDependencies,
 ): void {
   const listing = createListing({ store, statusOf })
 
@@ -95,6 +98,7 @@ export function registerIntegrationRoutes(
       const input = inputOf(request.body)
       authoriseLabels(request, name, input.labels)
       const written = await registry.put(name, input, preconditionsOf(request), request.principal)
+      await audit.change(request, ...happeningsOf(written))
       const { status, etag, body } = await answer(written)
       return reply
         .code(status as 200)
@@ -132,9 +136,9 @@ export function registerIntegrationRoutes(
       const input = inputOf(merged as IntegrationBody)
       authoriseLabels(request, name, input.labels)
       const preconditions = pinned(preconditionsOf(request), current)
-      const { etag, body } = await answer(
-        await registry.put(name, input, preconditions, request.principal),
-      )
+      const written = await registry.put(name, input, preconditions, request.principal)
+      await audit.change(request, ...happeningsOf(written))
+      const { etag, body } = await answer(written)
       return reply.header('etag', etag).send(body)
     },
   )
@@ -212,7 +216,16 @@ export function registerIntegrationRoutes(
     async (request, reply) => {
       const { name } = request.params
       await visible(request, 'integrations:write', name)
-      await registry.remove(name, preconditionsOf(request), revoke)
+      const happened: Happening[] = []
+      try {
+        await registry.remove(name, preconditionsOf(request), async (integration) => {
+          happened.push(...(await revoke(integration)))
+        })
+        happened.push({ action: 'integration.deleted', integration: name })
+      } finally {
+        // A token that was revoked is gone, even where the removal then lost its race.
+        await audit.change(request, ...happened)
+      }
       return reply.code(204).send(null)
     },
   )
@@ -229,6 +242,23 @@ function preconditionsOf(request: FastifyRequest): Preconditions {
     ...(ifMatch !== undefined && { ifMatch }),
     ...(ifNoneMatch !== undefined && { ifNoneMatch }),
   }
+}
+
+/** What a write did, for the audit; one that changed nothing did nothing. */
+function happeningsOf({ integration: { name }, result, activated }: Written): readonly Happening[] {
+  if (result === 'unchanged') return []
+  return [
+    { action: `integration.${result}`, integration: name },
+    ...(activated === undefined
+      ? []
+      : [
+          {
+            action: 'credential.activated' as const,
+            integration: name,
+            detail: { credential: activated },
+          },
+        ]),
+  ]
 }
 
 /** `*` means whatever the patch was laid over: a change in between must not be undone by it. */

@@ -1,4 +1,5 @@
 /** Hands out leases, and mints at most one at a time for each integration over the whole fleet. */
+import type { Actor } from '../audit/event.ts'
 import { allows, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { isDraft } from '../integrations/integration.ts'
@@ -19,6 +20,7 @@ export interface Served {
 export interface LeaseRequest {
   /** How long the token must be good for. 0 to 3,600,000. */
   readonly minTtlMs: number
+  readonly requestId: string
 }
 
 export interface Broker {
@@ -36,7 +38,9 @@ export interface BrokerDependencies {
   readonly now: () => number
   readonly random: () => number
   /** Called after a new lease was saved; must not throw. */
-  readonly onMinted: (entry: Entry, lease: Lease) => void
+  readonly onMinted: (entry: Entry, lease: Lease, by: Actor) => void
+  /** Called after a mint that brought no token; must not throw. */
+  readonly onRefused: (name: string, error: unknown, by: Actor) => void
 }
 
 /** The longest that a request waits for a token. */
@@ -47,7 +51,8 @@ const POLL_MS = 250
 const SAVE_ATTEMPTS = 3
 
 export function createBroker(dependencies: BrokerDependencies): Broker {
-  const { cache, outcomes, leases, flights, minter, hearing, now, random, onMinted } = dependencies
+  const { cache, outcomes, leases, flights, minter, hearing, now, random } = dependencies
+  const { onMinted, onRefused } = dependencies
 
   const look = async (name: string): Promise<Entry | undefined> => {
     const ticket = cache.begin()
@@ -69,17 +74,26 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     return undefined
   }
 
-  const mintAndSave = async (name: string, minTtlMs: number): Promise<Lease> => {
+  const mint = async (name: string, by: Actor): Promise<Lease> => {
+    try {
+      return await minter.mint(name)
+    } catch (error) {
+      onRefused(name, error, by)
+      throw error
+    }
+  }
+
+  const mintAndSave = async (name: string, minTtlMs: number, by: Actor): Promise<Lease> => {
     for (let tries = 0; tries < SAVE_ATTEMPTS; tries += 1) {
       const entry = await look(name)
       if (!entry)
         throw new BrokerError('integration_not_found', 'There is no integration of this name')
       const answer = answerIn(entry, minTtlMs)
       if (answer) return answer
-      const lease = await minter.mint(name)
+      const lease = await mint(name, by)
       const saved = await leases.save(lease, { orev: entry.orev }, null)
       if (saved.saved) {
-        onMinted(entry, lease)
+        onMinted(entry, lease, by)
         await look(name)
         return lease
       }
@@ -90,10 +104,10 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     )
   }
 
-  const fly = async (name: string, minTtlMs: number): Promise<Lease> => {
+  const fly = async (name: string, minTtlMs: number, by: Actor): Promise<Lease> => {
     const deadline = now() + DEADLINE_MS
     while (now() < deadline) {
-      const held = await flights.underLock(name, () => mintAndSave(name, minTtlMs))
+      const held = await flights.underLock(name, () => mintAndSave(name, minTtlMs, by))
       if (held) return held.result
       await changed(name)
       const entry = await look(name)
@@ -115,10 +129,10 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
       const stop = hearing.onceChanged(name, done)
     })
 
-  const miss = async (entry: Entry, minTtlMs: number): Promise<Served> => {
+  const miss = async (entry: Entry, minTtlMs: number, by: Actor): Promise<Served> => {
     const { name, uid, version } = entry.integration
     const key = `mint:${name}:${uid}:${version}`
-    const { result, joined } = flights.join(key, () => fly(name, minTtlMs))
+    const { result, joined } = flights.join(key, () => fly(name, minTtlMs, by))
     const lease = await withDeadline(result)
     return { lease, via: joined ? 'collapsed' : 'miss' }
   }
@@ -127,7 +141,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     entry: Entry | undefined,
     name: string,
     principal: Principal,
-    minTtlMs: number,
+    { minTtlMs, requestId }: LeaseRequest,
   ): Served | Promise<Served> => {
     const { integration } = authorised(entry, name, principal)
     if (!integration.enabled) {
@@ -141,14 +155,15 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     }
     const known = entry as Entry
     const lease = answerIn(known, minTtlMs)
-    return lease ? { lease, via: 'hit' } : miss(known, minTtlMs)
+    if (lease) return { lease, via: 'hit' }
+    return miss(known, minTtlMs, { principal: principal.id, requestId })
   }
 
   return {
-    lease(name, principal, { minTtlMs }) {
+    lease(name, principal, request) {
       const entry = cache.trusted(name)
-      if (entry) return serve(entry, name, principal, minTtlMs)
-      return sharedLook(name).then((found) => serve(found, name, principal, minTtlMs))
+      if (entry) return serve(entry, name, principal, request)
+      return sharedLook(name).then((found) => serve(found, name, principal, request))
     },
   }
 }

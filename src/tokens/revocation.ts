@@ -1,14 +1,18 @@
 /** Ends a token: everywhere here first, then at Salesforce. */
+import type { Happening } from '../audit/event.ts'
+import { BrokerError } from '../errors.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { LeaseStore } from './lease-store.ts'
 
 export interface Revoker {
-  /** Drops the integration's current token from every integration that holds it, and revokes it at Salesforce. */
-  revoke(integration: Pick<Integration, 'name' | 'loginUrl'>): Promise<void>
+  /** Drops the integration's current token from every integration that holds it, and revokes it at Salesforce. Gives what is to be audited; nothing where there was no token. */
+  revoke(integration: Pick<Integration, 'name' | 'loginUrl'>): Promise<readonly Happening[]>
   /** The same, but leaves a token alone that another integration holds too. For a removal. */
-  revokeUnlessShared(integration: Pick<Integration, 'name' | 'loginUrl'>): Promise<void>
+  revokeUnlessShared(
+    integration: Pick<Integration, 'name' | 'loginUrl'>,
+  ): Promise<readonly Happening[]>
 }
 
 export interface RevokerDependencies {
@@ -31,23 +35,31 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
   const end = async (
     { name, loginUrl }: Pick<Integration, 'name' | 'loginUrl'>,
     evenShared: boolean,
-  ): Promise<void> => {
+  ): Promise<readonly Happening[]> => {
     const look = await outcomes.look(name)
     const record = look?.outcome.lease
-    if (!look || !record) return
-    if (!evenShared && (await outcomes.holders(record.tokenId)).some((holder) => holder !== name))
-      return
+    if (!look || !record) return []
+    const { tokenId } = record
+    if (!evenShared && (await outcomes.holders(tokenId)).some((holder) => holder !== name)) {
+      return [{ action: 'token.revoked', integration: name, outcome: 'skipped_shared', tokenId }]
+    }
     const lease = await leases.open(look, record)
-    await outcomes.revoke(lease.tokenId, lease.expiresAt + TOMBSTONE_MS)
-    onRevoked(lease.tokenId)
+    const names = await outcomes.revoke(tokenId, lease.expiresAt + TOMBSTONE_MS)
+    onRevoked(tokenId)
+    const event = { action: 'token.revoked', tokenId } as const
     try {
       const signal = AbortSignal.timeout(ATTEMPT_MS)
       await endpoint.revoke({ loginUrl, token: lease.accessToken, signal })
+      return names.map((integration) => ({ ...event, integration }))
     } catch (error) {
-      log.warn(
-        { err: error, integration: name, tokenId: lease.tokenId },
-        'Salesforce did not revoke the token',
-      )
+      log.warn({ err: error, integration: name, tokenId }, 'Salesforce did not revoke the token')
+      const reason = error instanceof BrokerError ? error.code : 'internal'
+      return names.map((integration) => ({
+        ...event,
+        integration,
+        outcome: 'failed',
+        detail: { reason },
+      }))
     }
   }
 

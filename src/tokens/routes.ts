@@ -1,5 +1,6 @@
 /** `GET` and `DELETE /tokens/{integration}`. */
 import { Type } from 'typebox'
+import type { AuditLog } from '../audit/log.ts'
 import { allows } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
@@ -14,11 +15,14 @@ export interface TokenRouteDependencies {
   readonly broker: Broker
   readonly revoker: Revoker
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  readonly audit: Pick<AuditLog, 'requireWritable' | 'read' | 'change'>
+  /** Counts a token that is handed out. */
+  readonly onRead: (principalId: string, lease: Lease) => void
   readonly now: () => number
 }
 
 export function registerTokenRoutes(server: Server, dependencies: TokenRouteDependencies): void {
-  const { broker, revoker, integrations, now } = dependencies
+  const { broker, revoker, integrations, audit, onRead, now } = dependencies
 
   server.get(
     '/tokens/:integration',
@@ -49,8 +53,15 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
     },
     async (request, reply) => {
       const minTtlMs = (request.query.min_ttl ?? 30) * 1000
-      const found = broker.lease(request.params.integration, request.principal, { minTtlMs })
+      audit.requireWritable()
+      const found = broker.lease(request.params.integration, request.principal, {
+        minTtlMs,
+        requestId: request.id,
+      })
       const served = found instanceof Promise ? await found : found
+      const audited = audit.read(request, served.lease.integration, served.lease.tokenId)
+      if (audited) await audited
+      onRead(request.principal.id, served.lease)
       reply.header('cache-control', 'no-store').header('cache-status', cacheStatus(served, now()))
       return viewOf(served.lease, now())
     },
@@ -82,7 +93,9 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
       if (!integration) {
         throw new BrokerError('integration_not_found', 'There is no integration of this name')
       }
-      await revoker.revoke(integration)
+      const revoked = await revoker.revoke(integration)
+      const nothing = [{ action: 'token.revoked', integration: name }] as const
+      await audit.change(request, ...(revoked.length > 0 ? revoked : nothing))
       return reply.code(204).send(null)
     },
   )

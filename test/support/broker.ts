@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { type App, createApp } from '../../src/app.ts'
+import type { AuditEvent } from '../../src/audit/event.ts'
+import type { LineOutput } from '../../src/audit/line-output.ts'
 import { type Environment, readConfig } from '../../src/config.ts'
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
 import { createLogger } from '../../src/logger.ts'
@@ -23,6 +25,8 @@ export interface TestBroker {
   readonly app: App
   /** What it logged so far. */
   logs(): string
+  /** The audit lines so far. */
+  audit(): readonly AuditEvent[]
   stop(): Promise<void>
 }
 
@@ -38,6 +42,23 @@ export interface BrokerOptions {
   readonly env?: Environment
   readonly now?: () => number
   readonly random?: () => number
+}
+
+/** Takes every line at once. */
+function memoryAudit() {
+  let text = ''
+  const output: LineOutput = {
+    async write(lines) {
+      text += lines
+    },
+    close: async () => undefined,
+  }
+  const events = () =>
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as AuditEvent)
+  return { output, events }
 }
 
 export const newAdminKey = (): string => randomBytes(32).toString('base64url')
@@ -65,6 +86,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
   }
   const config = readConfig(env, { readFile: () => '' })
   const lines: string[] = []
+  const audit = memoryAudit()
   const sink = new Writable({
     write(chunk, _encoding, done) {
       lines.push(String(chunk))
@@ -87,6 +109,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
     keyring: keyringOf(config.keyring ?? generateKeyring(Date.now())),
     adminKeys: config.adminKeys,
     version: '0.0.0-test',
+    auditOutput: audit.output,
     readFile: (path) => readFileSync(path, 'utf8'),
     ...(now && { now }),
     ...(random && { random }),
@@ -105,7 +128,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
   t.teardown(stop)
   const call = createCaller(url, adminKey)
   await eventually(async () => (await call('GET', '/readyz')).status === 200)
-  return { url, adminKey, call, app, logs: () => lines.join(''), stop }
+  return { url, adminKey, call, app, logs: () => lines.join(''), audit: audit.events, stop }
 }
 
 export interface BrokerProcess {

@@ -1,0 +1,36 @@
+/** Whether this replica can serve, and why not. */
+import type { Readiness } from '../http/health.ts'
+
+export interface ServiceState {
+  /** The store answered once. */
+  readonly hasHeard: boolean
+  readonly isHearing: boolean
+  readonly isStopping: boolean
+  readonly isAuditBlocked: boolean
+}
+
+/** Trouble of the store is shown and no more: replicas that left together could not serve the leases that they hold. */
+export function readinessOf(state: ServiceState): Readiness {
+  const { hasHeard, isHearing, isStopping, isAuditBlocked } = state
+  return {
+    ready: hasHeard && !isStopping && !isAuditBlocked,
+    checks: [
+      {
+        name: 'started',
+        ok: hasHeard,
+        detail: hasHeard ? 'the store answered' : 'waiting for the store',
+      },
+      { name: 'stopping', ok: !isStopping, detail: isStopping ? 'shutting down' : 'no' },
+      {
+        name: 'audit',
+        ok: !isAuditBlocked,
+        detail: isAuditBlocked ? 'audit lines cannot be written' : 'audit lines are written',
+      },
+      {
+        name: 'store',
+        ok: isHearing,
+        detail: isHearing ? 'heard within the last second' : 'not heard from',
+      },
+    ],
+  }
+}

@@ -1,0 +1,59 @@
+/** How the audit meets requests: nothing is changed while it is blocked, and what is denied is recorded. */
+import type { ProblemCode } from '../errors.ts'
+import type { Server } from '../http/server.ts'
+import type { Denial } from './denials.ts'
+import type { AuditLog } from './log.ts'
+
+const READING = ['GET', 'HEAD', 'OPTIONS']
+const DENIALS: readonly ProblemCode[] = [
+  'caller_unauthenticated',
+  'caller_forbidden',
+  'rate_limited',
+]
+const NAME = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/
+
+/** Refuses, in this scope, every request that changes something while lines cannot be written. Register it behind the guard. */
+export function refuseWhileBlocked(server: Server, audit: Pick<AuditLog, 'requireWritable'>): void {
+  server.addHook('onRequest', (request, _reply, done) => {
+    if (READING.includes(request.method)) {
+      done()
+      return
+    }
+    try {
+      audit.requireWritable()
+      done()
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+}
+
+/** What the audit needs to know of a request that was answered with a problem. */
+export interface DeniedRequest {
+  readonly id: string
+  readonly ip: string
+  readonly params: unknown
+  readonly principal?: { readonly id: string }
+  readonly routeOptions: { readonly schema?: unknown }
+}
+
+/** `undefined`: it was not denied, but failed in another way. */
+export function denialOf(request: DeniedRequest, code: ProblemCode): Denial | undefined {
+  if (!DENIALS.includes(code)) return undefined
+  const operation = member(request.routeOptions.schema, 'operationId')
+  const name = member(request.params, 'integration') ?? member(request.params, 'name')
+  return {
+    requestId: request.id,
+    principal: request.principal?.id ?? null,
+    code,
+    address: request.ip,
+    ...(operation !== undefined && { operation }),
+    ...(name !== undefined && NAME.test(name) && { integration: name }),
+  }
+}
+
+function member(value: unknown, name: string): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const found: unknown = Reflect.get(value, name)
+  return typeof found === 'string' ? found : undefined
+}

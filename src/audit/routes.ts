@@ -1,0 +1,31 @@
+/** `GET /audit`. */
+import { allowsSome } from '../callers/policy.ts'
+import { BrokerError } from '../errors.ts'
+import { GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import { AuditEventList, AuditQuery } from './schemas.ts'
+import type { AuditSearch } from './search.ts'
+
+export function registerAuditRoutes(server: Server, { search }: { search: AuditSearch }): void {
+  server.get(
+    '/audit',
+    {
+      schema: {
+        tags: ['service'],
+        operationId: 'listAuditEvents',
+        summary: 'What was done, newest first',
+        description:
+          'Needs `audit:read`; limited to some integrations, it shows their events alone. The last 100,000 events without token reads, which are in the audit lines.',
+        querystring: AuditQuery,
+        response: { 200: AuditEventList, ...problems(...GUARDED) },
+      },
+    },
+    async (request) => {
+      if (!allowsSome(request.principal, 'audit:read')) {
+        throw new BrokerError('caller_forbidden', 'You lack audit:read')
+      }
+      const { items, nextCursor } = await search.page(request.query, request.principal)
+      return { items: [...items], next_cursor: nextCursor }
+    },
+  )
+}

@@ -1,0 +1,70 @@
+/** The wire form of the audit. */
+import { type Static, Type } from 'typebox'
+import { ACTIONS, type Action, OUTCOMES, type Outcome } from './event.ts'
+
+const ActionSchema = Type.Unsafe<Action>({ type: 'string', enum: Object.keys(ACTIONS) })
+
+const NullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] })
+
+export const AuditEventSchema = Type.Object(
+  {
+    id: Type.String({ description: 'Unique over the fleet' }),
+    at: Type.String({ format: 'date-time' }),
+    principal: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: 'Who did it; null is nobody, or the service by itself',
+    }),
+    action: ActionSchema,
+    integration: NullableText,
+    outcome: Type.Unsafe<Outcome>({ type: 'string', enum: Object.keys(OUTCOMES) }),
+    request_id: NullableText,
+    token_id: Type.Optional(Type.String({ description: 'Public fingerprint of the token' })),
+    detail: Type.Optional(
+      Type.Object({
+        reason: Type.Optional(
+          Type.String({ description: "A problem's code or a refusal's reason" }),
+        ),
+        operation: Type.Optional(Type.String({ description: 'The `operationId` of the route' })),
+        address: Type.Optional(Type.String({ description: "The caller's address, of denials" })),
+        count: Type.Optional(
+          Type.Integer({ description: 'How many more like it came within the minute' }),
+        ),
+        credential: Type.Optional(Type.String({ description: 'Id of a credential' })),
+        api_key: Type.Optional(Type.String({ description: 'Public id of an API key' })),
+      }),
+    ),
+  },
+  {
+    title: 'Audit event',
+    description: 'Who did what, and how it ended; never a token or a secret',
+  },
+)
+
+export const AuditQuery = Type.Object(
+  {
+    integration: Type.Optional(
+      Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$', description: 'Its name' }),
+    ),
+    principal: Type.Optional(Type.String({ minLength: 1, maxLength: 1_024 })),
+    action: Type.Optional(ActionSchema),
+    since: Type.Optional(Type.String({ format: 'date-time', description: 'From this time on' })),
+    until: Type.Optional(Type.String({ format: 'date-time', description: 'Before this time' })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+    cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+  },
+  { additionalProperties: false },
+)
+
+export type AuditQuery = Static<typeof AuditQuery>
+
+export const AuditEventList = Type.Object(
+  {
+    items: Type.Array(AuditEventSchema),
+    next_cursor: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description:
+        'For the next page; one request looks at 10,000 events at most, so a page may be short and still have a next one',
+    }),
+  },
+  { title: 'Audit event list', description: 'Events, newest first' },
+)

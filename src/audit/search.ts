@@ -1,0 +1,108 @@
+/** Pages of the stored events that a principal may see, newest first. */
+import { allows, type Principal } from '../callers/policy.ts'
+import { BrokerError } from '../errors.ts'
+import type { EventLog } from '../store/store.ts'
+import type { AuditEvent } from './event.ts'
+import type { AuditQuery } from './schemas.ts'
+
+export interface AuditSearch {
+  page(
+    query: AuditQuery,
+    principal: Principal,
+  ): Promise<{ readonly items: readonly AuditEvent[]; readonly nextCursor: string | null }>
+}
+
+export interface AuditSearchDependencies {
+  readonly events: Pick<EventLog, 'read'>
+  /** Of the integration as it is now; `undefined` where there is none. */
+  readonly labelsOf: (name: string) => Promise<Readonly<Record<string, string>> | undefined>
+}
+
+const DEFAULT_LIMIT = 50
+const READ_LIMIT = 1_000
+/** One request looks at no more events than this, however few of them match. */
+const LOOK_LIMIT = 10_000
+/** The log is in the store's order: by the clocks of the replicas it is nearly one of time. */
+const DISORDER_MS = 3_600_000
+
+export function createAuditSearch({ events, labelsOf }: AuditSearchDependencies): AuditSearch {
+  return {
+    async page(query, principal) {
+      const limit = query.limit ?? DEFAULT_LIMIT
+      const matches = filterOf(query)
+      const isVisible = visibilityFor(principal, labelsOf)
+      const isTooOld = ageOf(query)
+      const items: AuditEvent[] = []
+      let before = query.cursor === undefined ? undefined : idOf(query.cursor)
+      for (let looked = 0; looked < LOOK_LIMIT; looked += READ_LIMIT) {
+        const page = await events.read({
+          limit: READ_LIMIT,
+          ...(before !== undefined && { before }),
+        })
+        for (const { id, body } of page) {
+          const event = JSON.parse(body) as AuditEvent
+          if (isTooOld(event)) return { items, nextCursor: null }
+          if (matches(event) && (await isVisible(event))) {
+            if (items.length === limit) return { items, nextCursor: cursorOf(before) }
+            items.push(event)
+          }
+          before = id
+        }
+        if (page.length < READ_LIMIT) return { items, nextCursor: null }
+      }
+      return { items, nextCursor: cursorOf(before) }
+    },
+  }
+}
+
+/** The last event that was looked at, in a form that nobody is tempted to write by hand. */
+const cursorOf = (id: string | undefined) =>
+  id === undefined ? null : Buffer.from(id).toString('base64url')
+
+function idOf(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString()
+  if (cursorOf(id) !== cursor) {
+    throw new BrokerError('request_invalid', 'query/cursor is not one that this service gave')
+  }
+  return id
+}
+
+function filterOf(query: AuditQuery): (event: AuditEvent) => boolean {
+  const { integration, principal, action } = query
+  const since = query.since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(query.since)
+  const until = query.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(query.until)
+  return (event) => {
+    if (integration !== undefined && event.integration !== integration) return false
+    if (principal !== undefined && event.principal !== principal) return false
+    if (action !== undefined && event.action !== action) return false
+    const at = Date.parse(event.at)
+    return at >= since && at < until
+  }
+}
+
+function ageOf({ since }: AuditQuery): (event: AuditEvent) => boolean {
+  if (since === undefined) return () => false
+  const end = Date.parse(since) - DISORDER_MS
+  return (event) => Date.parse(event.at) < end
+}
+
+/** Events of integrations that the principal's `audit:read` covers; those of none only where it covers all. */
+function visibilityFor(principal: Principal, labelsOf: AuditSearchDependencies['labelsOf']) {
+  const permits = principal.permits.filter(({ permission }) => permission === 'audit:read')
+  const hasLabels = permits.some(({ labels }) => Object.keys(labels).length > 0)
+  const coversAll = permits.some(
+    ({ integrations, labels }) => integrations.includes('*') && Object.keys(labels).length === 0,
+  )
+  const known = new Map<string, boolean>()
+
+  return async ({ integration: name }: AuditEvent): Promise<boolean> => {
+    if (coversAll) return true
+    if (name === null) return false
+    const answer = known.get(name)
+    if (answer !== undefined) return answer
+    const labels = hasLabels ? await labelsOf(name) : undefined
+    const visible = allows(principal, 'audit:read', { name, ...(labels && { labels }) })
+    known.set(name, visible)
+    return visible
+  }
+}

@@ -1,0 +1,22 @@
+/** How an entry of the configuration file that was applied reads in the audit. */
+import type { Happening } from '../audit/event.ts'
+import type { Applied } from '../integrations/declared.ts'
+
+const ACTIONS = {
+  created: 'integration.created',
+  changed: 'integration.changed',
+  disabled: 'config.refused',
+  released: 'integration.released',
+  removed: 'integration.deleted',
+} as const
+
+/** `undefined`: nothing happened. */
+export function appliedEvent({ name, result, error }: Applied): Happening | undefined {
+  if (result === 'unchanged') return undefined
+  return {
+    action: ACTIONS[result],
+    integration: name,
+    ...(result === 'disabled' && { outcome: 'failed' as const }),
+    ...(error && { detail: { reason: error.code } }),
+  }
+}
