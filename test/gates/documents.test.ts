@@ -1,0 +1,73 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { PROBLEMS } from '../../src/errors.ts'
+import { REFUSALS } from '../../src/grants/refusal-table.ts'
+import { readDocument } from '../support/document.ts'
+import { ROOT } from '../support/generated.ts'
+
+const DOCUMENTS = ['.', 'docs', 'examples', 'simulator'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file)),
+)
+
+/** As hosting sites make it of a heading. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
+
+const anchorsIn = (text: string) =>
+  [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading))
+
+/** Code spans, and not the fences. */
+const namedIn = (text: string) =>
+  [...text.replace(/^```.*?^```$/gms, '').matchAll(/`([^`\n]+)`/g)].map(([, name = '']) => name)
+
+t.test('every link of the documents leads somewhere', async (t) => {
+  t.ok(DOCUMENTS.length > 6)
+  for (const path of DOCUMENTS) {
+    const links = [...readDocument(path).text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, to = '']) => to)
+    for (const link of links.filter((one) => !one.includes('://'))) {
+      const [file = '', anchor] = link.split('#')
+      const target = file === '' ? path : join(dirname(path), file)
+      t.ok(existsSync(join(ROOT, target)), `${path}: ${link}`)
+      if (anchor !== undefined) {
+        t.ok(anchorsIn(readDocument(target).text).includes(anchor), `${path}: ${link}`)
+      }
+    }
+  }
+})
+
+t.test('every file that the documents name is there', async (t) => {
+  for (const path of ['ARCHITECTURE.md', 'SECURITY.md', 'README.md']) {
+    const files = namedIn(readDocument(path).text).filter((name) => /^(src|test)\//.test(name))
+    for (const file of files) t.ok(existsSync(join(ROOT, file)), `${path}: ${file}`)
+  }
+})
+
+t.test('ARCHITECTURE.md has the order of imports that is held', async (t) => {
+  const gate = readFileSync(join(ROOT, 'test/gates/import-order.test.ts'), 'utf8')
+  const [, list = ''] = /const ORDER = \[(.*?)\]/s.exec(gate) ?? []
+  const held = [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name)
+  const { text } = readDocument('ARCHITECTURE.md')
+  const [, written = ''] = /\n\n(errors · .*?)\n\n/s.exec(text) ?? []
+  t.strictSame(written.replaceAll('\n', ' ').split(' · '), held)
+})
+
+t.test(
+  'a problem or a refusal that the page for the night names is one that can be met',
+  async (t) => {
+    const { text } = readDocument('docs/troubleshooting.md')
+    for (const [, status, code = ''] of text.matchAll(/`(\d{3}) (\w+)`/g)) {
+      t.equal(PROBLEMS[code as keyof typeof PROBLEMS]?.status, Number(status), code)
+    }
+    const reasons = [...text.matchAll(/with the reason (.*?)\|/g)].flatMap(([, row = '']) =>
+      namedIn(row),
+    )
+    t.ok(reasons.length > 1)
+    for (const reason of reasons) t.ok(Object.hasOwn(REFUSALS, reason), reason)
+  },
+)
