@@ -57,8 +57,8 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
   }
 
   const start = (): Promise<void> => {
-    running ??= run()
-    return running
+    if (!running && waiting.length > 0) running = run()
+    return running ?? Promise.resolve()
   }
 
   return {

@@ -85,8 +85,14 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
   }
 
   const write = (): Promise<void> => {
-    writing ??= writeAll()
-    return writing
+    if (!writing && fresh.size > 0) writing = writeAll()
+    return writing ?? Promise.resolve()
+  }
+
+  /** Everything counted so far is written. */
+  const settle = async () => {
+    await writing
+    await write()
   }
 
   return {
@@ -102,7 +108,7 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
       bucket.count += 1
     },
     async read({ name, uid }) {
-      await write()
+      await settle()
       const record = await documents.read(KIND, name)
       return rowsOf(countsIn(record, uid), now())
     },
@@ -111,8 +117,7 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
     },
     async stop() {
       clearInterval(timer)
-      await writing
-      await write()
+      await settle()
     },
   }
 }

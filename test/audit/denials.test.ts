@@ -1,0 +1,92 @@
+import t from 'tap'
+import { createDenials, type Denial } from '../../src/audit/denials.ts'
+import type { Happening } from '../../src/audit/event.ts'
+
+function start() {
+  let now = 1_800_000_000_000
+  let blocked = false
+  const lines: Happening[] = []
+  const stored: Happening[] = []
+  const denials = createDenials({
+    now: () => now,
+    isBlocked: () => blocked,
+    line: (_by, happening) => lines.push(happening),
+    store: (_by, happening) => stored.push(happening),
+    lineAndStore: (_by, happening) => {
+      lines.push(happening)
+      stored.push(happening)
+    },
+  })
+  return {
+    denials,
+    lines,
+    stored,
+    pass(ms: number) {
+      now += ms
+    },
+    block(value: boolean) {
+      blocked = value
+    },
+  }
+}
+
+const anonymous = (address = '192.0.2.1'): Denial => ({
+  requestId: 'r',
+  principal: null,
+  code: 'caller_unauthenticated',
+  address,
+  operation: 'getToken',
+  integration: 'billing',
+})
+
+const known: Denial = { ...anonymous(), principal: 'api-key:a', code: 'caller_forbidden' }
+
+t.test(
+  'anonymous denials of one address are listed once a minute, and the rest counted',
+  async (t) => {
+    const { denials, lines, stored } = start()
+    for (let index = 0; index < 1_000; index += 1) denials.add(anonymous())
+    t.equal(lines.length, 1)
+    t.strictSame(lines[0], {
+      action: 'request.denied',
+      integration: null,
+      outcome: 'denied',
+      detail: { reason: 'caller_unauthenticated', operation: 'getToken', address: '192.0.2.1' },
+    })
+    denials.stop()
+    t.equal(lines.length, 2)
+    t.match(lines[1], { detail: { count: 999, address: '192.0.2.1' } })
+    t.strictSame(stored, lines)
+  },
+)
+
+t.test('addresses beyond number share one count', async (t) => {
+  const { denials, lines } = start()
+  for (let index = 0; index < 12_000; index += 1) denials.add(anonymous(`address-${index}`))
+  t.equal(lines.length, 10_000)
+  denials.stop()
+  t.match(lines.slice(10_000), [{ detail: { count: 2_000 } }])
+})
+
+t.test(
+  'denials of a proven caller all have a line, and the store keeps one a minute with a count',
+  async (t) => {
+    const { denials, lines, stored } = start()
+    for (let index = 0; index < 50; index += 1) denials.add(known)
+    t.equal(lines.length, 50)
+    t.match(lines[0], { integration: 'billing' })
+    t.equal(stored.length, 1)
+    denials.stop()
+    t.match(stored[1], { integration: 'billing', detail: { count: 49 } })
+  },
+)
+
+t.test('while lines cannot be written everything is counted, and reported later', async (t) => {
+  const { denials, lines, block } = start()
+  block(true)
+  for (let index = 0; index < 50; index += 1) denials.add(known)
+  t.equal(lines.length, 1)
+  block(false)
+  denials.stop()
+  t.match(lines[1], { detail: { count: 49 } })
+})

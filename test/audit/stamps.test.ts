@@ -1,0 +1,30 @@
+import t from 'tap'
+import { createStamps } from '../../src/audit/stamps.ts'
+
+t.test(
+  'ids are unique, and in order even within a millisecond and when the clock steps back',
+  async (t) => {
+    let now = 1_800_000_000_000
+    const stamps = createStamps({ now: () => now, replica: 'abcd1234' })
+    const ids: string[] = []
+    for (const step of [0, 0, 1, 0, -5_000, 0, 4_999, 10]) {
+      now += step
+      for (let index = 0; index < 50; index += 1) ids.push(stamps.next().id)
+    }
+    t.equal(new Set(ids).size, ids.length)
+    t.strictSame([...ids].sort(), ids)
+    t.match(ids[0], /^[0-9a-z]{9}-[0-9a-z]{4}-abcd1234$/)
+  },
+)
+
+t.test('the time is that of the clock, in RFC 3339', async (t) => {
+  const stamps = createStamps({ now: () => Date.UTC(2026, 10, 22, 10, 0, 0, 7), replica: 'a' })
+  t.equal(stamps.next().at, '2026-11-22T10:00:00.007Z')
+})
+
+t.test('two replicas never give the same id', async (t) => {
+  const now = () => 1_800_000_000_000
+  const one = createStamps({ now, replica: 'one' })
+  const other = createStamps({ now, replica: 'two' })
+  t.not(one.next().id, other.next().id)
+})
