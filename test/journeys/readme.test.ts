@@ -39,7 +39,10 @@ t.test('the one command of the quick start serves a token of each grant', async 
   const [first = ''] = readme.blocks('sh', '## Quick start')
   t.equal(first.trim(), 'npm ci && npm run demo')
   const shell = startShell(t, installed(first), { cwd: ROOT })
-  const docs = await eventually(() => /http:\S+\/docs/.exec(shell.output())?.[0])
+  const docs = await eventually(() => {
+    if (!shell.isRunning()) throw new Error(`the demo ended: ${shell.output()}`)
+    return /http:\S+\/docs/.exec(shell.output())?.[0]
+  })
   t.equal(shell.output().match(/limits answers 200/g)?.length, 2)
   t.equal((await fetch(docs)).status, 200)
   await shell.stop('SIGINT')

@@ -9,6 +9,7 @@ export interface Shell {
   output(): string
   /** Standard output alone. */
   stdout(): string
+  isRunning(): boolean
   /** The status with which it ended. What it started may go on, and hold its output. */
   readonly ended: Promise<number | null>
   /** Ends it and whatever it started; the output is whole then. */
@@ -48,7 +49,10 @@ export function startShell(t: Teardown, script: string, { cwd, env }: ShellOptio
     await closed
   }
   t.teardown(() => stop('SIGKILL'))
-  return { output: () => output, stdout: () => stdout, ended, stop }
+  // A test that runs out of time is not torn down.
+  process.once('exit', () => signalGroup(child, 'SIGKILL'))
+  const isRunning = () => child.exitCode === null && child.signalCode === null
+  return { isRunning, output: () => output, stdout: () => stdout, ended, stop }
 }
 
 function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
