@@ -1,5 +1,6 @@
 /** The life of the service's process: settings, store, server, signals, end. */
 import { readFileSync } from 'node:fs'
+import { pause } from './app/pause.ts'
 import { type App, createApp } from './app.ts'
 import { createDescriptor } from './audit/descriptor.ts'
 import { createLineOutput, type LineOutput } from './audit/line-output.ts'
@@ -9,6 +10,7 @@ import { parseConfigurationFile } from './config/file.ts'
 import { type Config, ConfigError, type Environment, readConfig } from './config.ts'
 import { keyringOf } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
+import { createServerTls } from './http/tls.ts'
 import { createLogger, createLogOutput, type Logger } from './logger.ts'
 import { createEmbeddedStore } from './store/embedded.ts'
 import { createRedisStore, type RedisEvent } from './store/redis.ts'
@@ -35,6 +37,7 @@ export async function serve(env: Environment, version: string): Promise<void> {
     destination: createLogOutput({ send: (text) => stdout.write(text) }),
   })
   endOnBug(log)
+  const tls = openTls(config, log)
   const { store, keyring, adminKeys } = await hold(config, log)
   const app = await createApp({
     config,
@@ -42,6 +45,7 @@ export async function serve(env: Environment, version: string): Promise<void> {
     store,
     keyring: keyringOf(keyring),
     adminKeys,
+    ...(tls && { tls }),
     version,
     auditOutput: openAudit(config, stdout),
     readFile,
@@ -122,6 +126,23 @@ function openAudit({ auditFile }: Config, stdout: LineOutput): LineOutput {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw new ConfigError([`VALETKEY_AUDIT_FILE: cannot be opened (${code ?? 'unknown'})`])
+  }
+}
+
+function openTls({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: Config, log: Logger) {
+  if (tlsCertFile === undefined || tlsKeyFile === undefined) return undefined
+  try {
+    return createServerTls(
+      {
+        certFile: tlsCertFile,
+        keyFile: tlsKeyFile,
+        ...(tlsClientCaFile !== undefined && { clientCaFile: tlsClientCaFile }),
+      },
+      { readFile, sleep: pause, log },
+    )
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new ConfigError([`VALETKEY_TLS_CERT_FILE: cannot be used (${code ?? message})`])
   }
 }
 

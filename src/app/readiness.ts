@@ -7,11 +7,13 @@ export interface ServiceState {
   readonly isHearing: boolean
   readonly isStopping: boolean
   readonly isAuditBlocked: boolean
+  /** Whether the keys of each issuer could be fetched the last time; undefined before the first. */
+  readonly issuers: readonly { readonly issuer: string; readonly isFresh: boolean | undefined }[]
 }
 
 /** Trouble of the store is shown and no more: replicas that left together could not serve the leases that they hold. */
 export function readinessOf(state: ServiceState): Readiness {
-  const { hasHeard, isHearing, isStopping, isAuditBlocked } = state
+  const { hasHeard, isHearing, isStopping, isAuditBlocked, issuers } = state
   return {
     ready: hasHeard && !isStopping && !isAuditBlocked,
     checks: [
@@ -31,6 +33,13 @@ export function readinessOf(state: ServiceState): Readiness {
         ok: isHearing,
         detail: isHearing ? 'heard within the last second' : 'not heard from',
       },
+      ...issuers.map(({ issuer, isFresh }) => ({
+        name: `issuer ${issuer}`,
+        ok: isFresh === true,
+        detail: isFresh
+          ? 'its keys are fresh'
+          : 'its keys could not be fetched; those held are used',
+      })),
     ],
   }
 }

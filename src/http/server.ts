@@ -17,6 +17,7 @@ import { BrokerError } from '../errors.ts'
 import { createClientErrors } from './client-errors.ts'
 import { problemAnswer, toBrokerError } from './problem.ts'
 import { countHeader } from './raw-headers.ts'
+import type { ServerTls } from './tls.ts'
 
 export type Server = FastifyInstance<
   RawServerDefault,
@@ -30,6 +31,8 @@ export interface ServerOptions {
   readonly logger: FastifyBaseLogger
   /** CIDRs whose `X-Forwarded-For` is believed. None by default. */
   readonly trustProxy: readonly string[]
+  /** Absent: plain HTTP. */
+  readonly tls?: Pick<ServerTls, 'options'> | undefined
   readonly limits?: Partial<ServerLimits>
   /** Called with every problem that a request is answered with, before the answer; must not throw. */
   readonly onProblem?: (error: BrokerError, request: FastifyRequest) => void
@@ -54,17 +57,18 @@ const URL_LIMIT = 8 * 1024
 const SAFE_REQUEST_ID = /^[\w.:/+=@-]{1,128}$/
 
 export function createServer(options: ServerOptions): Server {
-  const { logger, trustProxy, limits = {}, onProblem } = options
+  const { logger, trustProxy, tls, limits = {}, onProblem } = options
   const { headersMs, requestMs, checkMs } = { ...LIMITS, ...limits }
   const clientErrors = createClientErrors(logger)
+  // A missing Host is answered by `checkProtocol`, with a problem.
+  const nodeOptions = { connectionsCheckingInterval: checkMs, requireHostHeader: false }
   const server: Server = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
     bodyLimit: BODY_LIMIT,
     requestTimeout: requestMs,
-    // A missing Host is answered by `checkProtocol`, with a problem.
-    http: { connectionsCheckingInterval: checkMs, requireHostHeader: false },
+    ...(tls ? { https: { ...tls.options, ...nodeOptions } } : { http: nodeOptions }),
     // Requests on connections that are still there when the service stops are served.
     return503OnClosing: false,
     connectionTimeout: 30_000,

@@ -1,0 +1,78 @@
+/** Puts together all that tells callers from one another: ways to prove oneself, the gate, API keys. */
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { AuditLog } from '../audit/log.ts'
+import { createApiKeyStore } from '../callers/api-key-store.ts'
+import { type AuthenticatorsDependencies, createAuthenticators } from '../callers/authenticators.ts'
+import { createGate, type Gate } from '../callers/index.ts'
+import { isLoopback } from '../callers/key-source.ts'
+import { registerCallerRoutes } from '../callers/routes.ts'
+import { createThrottle } from '../callers/throttle.ts'
+import { createOutbound, type OutboundDependencies } from '../http/outbound.ts'
+import type { Server } from '../http/server.ts'
+import type { Logger } from '../logger.ts'
+import type { Change, Store } from '../store/store.ts'
+
+export interface Callers {
+  readonly gate: Gate
+  /** From the change stream. */
+  heard(change: Change): void
+  /** Changes may have been missed. */
+  distrust(): void
+  /** `/whoami` and `/api-keys`; behind the guard. */
+  registerRoutes(guarded: Server): void
+  readonly issuers: ReturnType<typeof createAuthenticators>['issuers']
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface CallersDependencies
+  extends Pick<
+    AuthenticatorsDependencies,
+    'adminKeys' | 'hearing' | 'storelessMs' | 'issuers' | 'callers' | 'now' | 'random' | 'sleep'
+  > {
+  readonly store: Pick<Store, 'documents' | 'budgets'>
+  readonly audit: Pick<AuditLog, 'change'>
+  readonly proxy: NonNullable<OutboundDependencies['proxy']>
+  readonly log: Logger
+}
+
+export function composeCallers(dependencies: CallersDependencies): Callers {
+  const { store, audit, proxy, now, log } = dependencies
+  const authenticators = createAuthenticators({
+    ...dependencies,
+    documents: store.documents,
+    createOutbound: (ca) =>
+      createOutbound({
+        hosts: { allowsPrivate: (url) => url.protocol === 'http:' && isLoopback(url) },
+        reach: 'anywhere',
+        proxy,
+        ...(ca !== undefined && { ca }),
+      }),
+    readFile: (path) => readFile(path, 'utf8'),
+  })
+  const keys = createApiKeyStore({
+    documents: store.documents,
+    now,
+    onWritten: authenticators.forgetApiKey,
+  })
+  return {
+    gate: createGate({
+      authenticators: authenticators.list,
+      throttle: createThrottle({ budgets: store.budgets, now, log }),
+    }),
+    heard: authenticators.heard,
+    distrust: authenticators.distrust,
+    registerRoutes: (guarded) =>
+      registerCallerRoutes(guarded, {
+        keys,
+        now,
+        randomBytes,
+        onChanged: (request, { action, id }) =>
+          audit.change(request, { action, integration: null, detail: { api_key: id } }),
+      }),
+    issuers: authenticators.issuers,
+    start: authenticators.start,
+    stop: authenticators.stop,
+  }
+}
