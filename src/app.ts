@@ -1,6 +1,9 @@
 /** The composition root: builds every object once, wires them, and gives back what starts and stops. */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Server as HttpsServer } from 'node:https'
+import { composeCallers } from './app/callers.ts'
+import { composeLeaseEngine } from './app/lease-engine.ts'
+import { pause } from './app/pause.ts'
 import { readinessOf } from './app/readiness.ts'
 import { NOBODY } from './audit/event.ts'
 import { denialOf, refuseWhileBlocked } from './audit/guard.ts'
@@ -9,9 +12,7 @@ import { createAuditLog } from './audit/log.ts'
 import { registerAuditRoutes } from './audit/routes.ts'
 import { createAuditSearch } from './audit/search.ts'
 import { createAuditWriter } from './audit/writer.ts'
-import { createAdminKeyAuthenticator } from './callers/admin-key.ts'
-import { createGate, requireCaller } from './callers/index.ts'
-import { createThrottle } from './callers/throttle.ts'
+import { requireCaller } from './callers/index.ts'
 import { appliedEvent } from './config/applied-event.ts'
 import { createConfigurationLoader } from './config/loader.ts'
 import type { Config } from './config.ts'
@@ -24,7 +25,8 @@ import { createHostRules } from './http/login-host.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
 import { createOutbound, type OutboundDependencies } from './http/outbound.ts'
 import { registerProblemPages } from './http/problem-pages.ts'
-import { createServer, type Server } from './http/server.ts'
+import { createServer, type Server, type ServerOptions } from './http/server.ts'
+import type { ServerTls } from './http/tls.ts'
 import { createDeclaredIntegrations } from './integrations/declared.ts'
 import type { Integration } from './integrations/integration.ts'
 import { createIntegrationStore } from './integrations/integration-store.ts'
@@ -33,19 +35,10 @@ import { registerIntegrationRoutes } from './integrations/routes.ts'
 import type { Logger } from './logger.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
 import type { Store } from './store/store.ts'
-import { createBroker } from './tokens/broker.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
-import { createHearing } from './tokens/hearing.ts'
-import { createLeaseCache } from './tokens/lease-cache.ts'
-import { createLeaseStore } from './tokens/lease-store.ts'
-import { createMinter } from './tokens/mint.ts'
-import { refusedEvent } from './tokens/mint-event.ts'
-import { createRevoker } from './tokens/revocation.ts'
+import { registerOAuthRoutes } from './tokens/oauth-routes.ts'
 import { registerTokenRoutes } from './tokens/routes.ts'
-import { createSingleFlight } from './tokens/single-flight.ts'
-import { createStatusReader } from './tokens/status.ts'
-import { rememberSubject } from './tokens/subject.ts'
 
 export interface App {
   readonly server: Server
@@ -63,6 +56,8 @@ export interface AppDependencies {
   readonly store: Store
   readonly keyring: Keyring
   readonly adminKeys: readonly Secret[]
+  /** Absent: plain HTTP. */
+  readonly tls?: ServerTls
   readonly version: string
   /** Where audit lines go. */
   readonly auditOutput: LineOutput
@@ -76,7 +71,7 @@ export interface AppDependencies {
 
 /** Throws `ConfigError` where the configuration file is wrong. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
-  const { config, log, store, keyring, adminKeys, version, readFile } = dependencies
+  const { config, log, store, keyring, adminKeys, tls, version, readFile } = dependencies
   const now = dependencies.now ?? Date.now
   const random = dependencies.random ?? Math.random
   const monotonic = () => performance.now()
@@ -93,38 +88,18 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
 
   const hosts = createHostRules(config.loginHosts)
-  const outbound = createOutbound({
-    hosts,
-    ...(dependencies.lookup && { lookup: dependencies.lookup }),
-    proxy: {
-      ...(config.httpsProxy !== undefined && { httpsProxy: config.httpsProxy.reveal() }),
-      ...(config.noProxy !== undefined && { noProxy: config.noProxy }),
-    },
-  })
+  const proxy = {
+    ...(config.httpsProxy !== undefined && { httpsProxy: config.httpsProxy.reveal() }),
+    ...(config.noProxy !== undefined && { noProxy: config.noProxy }),
+  }
+  const { lookup } = dependencies
+  const outbound = createOutbound({ hosts, ...(lookup && { lookup }), proxy })
   const endpoint = createTokenEndpoint({ outbound, hosts, now })
-
-  const hearing = createHearing({
-    changes: store.changes,
-    now,
-    monotonic,
-    random,
-    sleep: pause,
-    onChange: (change) => cache.heard(change),
-    onGap: () => cache.distrust(),
-    onTrouble: (error) => log.warn({ err: error }, 'the change stream cannot be read'),
-  })
-  const leases = createLeaseStore({ outcomes: store.outcomes, keyring })
-  const cache = createLeaseCache({
-    hearing,
-    open: (look, record) => leases.open(look, record),
-    now,
-  })
 
   const integrations = createIntegrationStore({
     records: store.integrations,
     keyring,
-    onWritten: (name, record) =>
-      record ? cache.heard({ type: 'integration', name, rev: record.rev }) : cache.forget(name),
+    onWritten: (name, record) => engine.cache.written(name, record?.rev),
   })
   const intake = createIntake({ now, uniqueId })
   const registry = createRegistry({
@@ -134,55 +109,29 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     now,
     uniqueId,
   })
-  const flights = createSingleFlight({ locks: store.locks, uniqueId, log })
-  const minter = createMinter({
-    integrations,
-    grants: { endpoint, now, uniqueId },
-    now,
-    random,
-    log,
-  })
-  const broker = createBroker({
-    cache,
-    outcomes: store.outcomes,
-    leases,
-    flights,
-    minter,
-    hearing,
-    now,
-    random,
-    onMinted: (_entry, lease, by) => {
-      const { integration, tokenId } = lease
-      audit.background(by, { action: 'token.minted', integration, tokenId })
-      rememberSubject(store.documents, lease).catch((error: unknown) => {
-        log.warn(
-          { err: error, integration: lease.integration },
-          'the subject could not be remembered',
-        )
-      })
-    },
-    onRefused: (name, error, by) => audit.background(by, refusedEvent(name, error)),
-  })
-  const revoker = createRevoker({
-    outcomes: store.outcomes,
-    leases,
+  const engine = composeLeaseEngine({
+    store,
+    keyring,
     endpoint,
-    onRevoked: (tokenId) => cache.heard({ type: 'dead', tokenId }),
+    audit,
     log,
+    storelessMs: config.storelessMs,
+    readSealed: integrations.readSealed,
+    onChange: (change) => callers.heard(change),
+    onGap: () => callers.distrust(),
+    now,
+    monotonic,
+    random,
+    uniqueId,
+    sleep: pause,
   })
+  const { broker, revoker, hearing } = engine
+  const { statusOf } = engine.status
   const counts = createCallerCounts({ documents: store.documents, now, log })
   const search = createAuditSearch({
     events: store.events,
     labelsOf: async (name) => (await integrations.read(name))?.labels,
   })
-  const { statusOf } = createStatusReader({
-    outcomes: store.outcomes,
-    documents: store.documents,
-    budgets: store.budgets,
-    leases,
-    now,
-  })
-
   const loader =
     config.configFile === undefined
       ? undefined
@@ -211,19 +160,26 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
         })
   loader?.read()
 
-  const gate = createGate({
-    authenticators: [createAdminKeyAuthenticator(adminKeys)],
-    throttle: createThrottle({ budgets: store.budgets, now, log }),
+  const callers = composeCallers({
+    adminKeys,
+    store,
+    hearing,
+    storelessMs: config.storelessMs,
+    issuers: () => loader?.issuers() ?? NONE,
+    callers: () => loader?.callers() ?? NONE,
+    audit,
+    proxy,
+    now,
+    random,
+    sleep: pause,
+    log,
   })
 
-  const server = createServer({
-    logger: log,
-    trustProxy: config.trustProxy,
-    onProblem: ({ code }, request) => {
-      const denial = denialOf(request, code)
-      if (denial) audit.denied(denial)
-    },
-  })
+  const onProblem: ServerOptions['onProblem'] = ({ code }, request) => {
+    const denial = denialOf(request, code)
+    if (denial) audit.denied(denial)
+  }
+  const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, onProblem })
   await describeApi(server, version)
   if (config.docs) await serveApiDescription(server)
   registerHealth(server, () =>
@@ -232,21 +188,18 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       isHearing: hearing.isHearing(),
       isStopping: stopping,
       isAuditBlocked: audit.isBlocked(),
+      issuers: callers.issuers(),
     }),
   )
   registerProblemPages(server)
+  const onRead = counts.note
+  await registerOAuthRoutes(server, { broker, gate: callers.gate, audit, onRead, onProblem, now })
   await server.register(async (scope) => {
     const guarded = scope as Server
-    requireCaller(guarded, gate)
+    requireCaller(guarded, callers.gate)
     refuseWhileBlocked(guarded, audit)
-    registerTokenRoutes(guarded, {
-      broker,
-      revoker,
-      integrations,
-      audit,
-      onRead: counts.note,
-      now,
-    })
+    registerTokenRoutes(guarded, { broker, revoker, integrations, audit, onRead, now })
+    callers.registerRoutes(guarded)
     registerCallerCountsRoutes(guarded, { integrations, counts })
     registerAuditRoutes(guarded, { search })
     registerCredentialRoutes(guarded, { integrations })
@@ -265,18 +218,21 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     start() {
       audit.start()
       counts.start()
-      hearing.start()
+      engine.start()
+      callers.start()
       loader?.start()
+      tls?.follow(server.server as HttpsServer)
     },
     async reload() {
       await loader?.reload()
     },
     async stop() {
       stopping = true
+      await tls?.stop()
       await server.close()
       await loader?.stop()
-      await flights.settled()
-      await hearing.stop()
+      await callers.stop()
+      await engine.stop()
       await counts.stop()
       await audit.close()
       await outbound.close()
@@ -285,11 +241,4 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   }
 }
 
-/** Ends early, and without a failure, when the signal does. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal })
-  } catch (error) {
-    if (!signal.aborted) throw error
-  }
-}
+const NONE: readonly never[] = []

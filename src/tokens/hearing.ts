@@ -11,6 +11,8 @@ export interface Hearing {
   hasHeard(): boolean
   /** When the last completed read of the stream began; survives a gap. Minus infinity before the first. */
   heardAt(): number
+  /** Milliseconds since the last completed read began; infinite before the first one. */
+  silentForMs(): number
   /** Another number after each gap: what was read from the store before it may be stale. */
   epoch(): number
   /** Calls back at the next change of this integration; the function given back ends the wait. */
@@ -28,6 +30,8 @@ export interface HearingDependencies {
   readonly onChange: (change: Change) => void
   /** Everything in memory is to be checked again before it is trusted. */
   readonly onGap: () => void
+  /** The store is heard, for the first time or again. */
+  readonly onHeard: () => void
   readonly onTrouble: (error: unknown) => void
 }
 
@@ -37,18 +41,22 @@ const READ_MS = 250
 export const TRUST_MS = 1_000
 const RETRY_MS = { least: 50, most: 500 }
 
+const NEVER = { at: Number.NEGATIVE_INFINITY, monotonic: Number.NEGATIVE_INFINITY }
+
 export function createHearing(dependencies: HearingDependencies): Hearing {
-  const { changes, now, monotonic, random, sleep, onChange, onGap, onTrouble } = dependencies
+  const { changes, now, monotonic, random, sleep, onChange, onGap, onHeard, onTrouble } =
+    dependencies
   const stopped = new AbortController()
   const waiting = new Map<string, Set<() => void>>()
-  let heard = { at: 0, monotonic: Number.NEGATIVE_INFINITY }
+  let heard = NEVER
   let epoch = 0
-  let lastHeardAt = Number.NEGATIVE_INFINITY
+  /** Unlike `heard` it outlives a gap. */
+  let last = NEVER
   let running: Promise<void> | undefined
 
   const lose = () => {
     epoch += 1
-    heard = { at: 0, monotonic: Number.NEGATIVE_INFINITY }
+    heard = NEVER
     onGap()
   }
 
@@ -58,22 +66,26 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
     for (const wake of waiting.get(change.name) ?? []) wake()
   }
 
+  const hear = (start: typeof NEVER) => {
+    heard = start
+    last = start
+  }
+
   const begun = () => ({ at: now(), monotonic: monotonic() })
 
   const listen = async () => {
     const first = begun()
     let cursor = await changes.tail()
     lose()
-    heard = first
-    lastHeardAt = first.at
+    hear(first)
+    onHeard()
     while (!stopped.signal.aborted) {
       const start = begun()
       const { entries, cursor: next, gap } = await changes.read(cursor, READ_MS)
       if (gap) lose()
       for (const entry of entries) pass(entry)
       cursor = next
-      heard = start
-      lastHeardAt = start.at
+      hear(start)
     }
   }
 
@@ -104,8 +116,9 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
     },
     isHearing: () =>
       monotonic() - heard.monotonic <= TRUST_MS && Math.abs(now() - heard.at) <= TRUST_MS,
-    hasHeard: () => lastHeardAt > Number.NEGATIVE_INFINITY,
-    heardAt: () => lastHeardAt,
+    hasHeard: () => last !== NEVER,
+    heardAt: () => last.at,
+    silentForMs: () => monotonic() - last.monotonic,
     epoch: () => epoch,
     onceChanged(name, wake) {
       const wakes = waiting.get(name) ?? new Set()

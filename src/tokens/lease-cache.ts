@@ -1,7 +1,7 @@
 /** Leases in process memory, and the rule by which they are trusted. */
 import type { Integration } from '../integrations/integration.ts'
 import { integrationOf } from '../integrations/integration-store.ts'
-import type { Change, LeaseRecord, Look, RefusalRecord } from '../store/store.ts'
+import type { Change, LeaseRecord, Look, RefusalRecord, StillLiveRecord } from '../store/store.ts'
 import type { Lease } from './lease.ts'
 
 /** What this replica knows of an integration. */
@@ -13,6 +13,7 @@ export interface Entry {
   /** Opened; only where its digest is one of the integration's. */
   readonly lease: Lease | undefined
   readonly refusal: RefusalRecord | undefined
+  readonly stillLive: StillLiveRecord | undefined
 }
 
 /** Taken before a read of the store begins: what came of the read is kept only if nothing was missed meanwhile. */
@@ -30,8 +31,8 @@ export interface LeaseCache {
   fill(ticket: Ticket, look: Look): Promise<Entry>
   /** The lowest revision of the integration that may still be believed; 0 where none was heard of lately. */
   floor(name: string): number
-  /** It was removed by this replica. */
-  forget(name: string): void
+  /** This replica changed the integration, or (no revision) removed it. */
+  written(name: string, rev: number | undefined): void
   /** From the change stream. */
   heard(change: Change): void
   /** Nothing may be trusted until it was read again; it stays known. */
@@ -69,6 +70,14 @@ export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies)
     }
   }
 
+  /** Nothing older than this revision may be believed any more. */
+  const raise = (name: string, rev: number) => {
+    floors.delete(name)
+    floors.set(name, { rev, at: now() })
+    const held = entries.get(name)
+    if (held && held.rev < rev) entries.delete(name)
+  }
+
   const isSafe = ({ epoch }: Ticket, entry: Entry) =>
     epoch === hearing.epoch() &&
     entry.rev >= (floors.get(entry.integration.name)?.rev ?? 0) &&
@@ -99,6 +108,7 @@ export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies)
         digests,
         lease: await opened(look),
         refusal: look.outcome.refusal,
+        stillLive: look.outcome.stillLive,
       }
       if (isSafe(ticket, entry)) {
         entries.set(entry.integration.name, { ...entry, epoch: ticket.epoch })
@@ -106,17 +116,15 @@ export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies)
       return entry
     },
     floor: (name) => floors.get(name)?.rev ?? 0,
-    forget(name) {
+    written(name, rev) {
       const held = entries.get(name)
-      if (held) floors.set(name, { rev: held.rev + 1, at: now() })
-      entries.delete(name)
+      if (rev !== undefined) raise(name, rev)
+      else if (held) raise(name, held.rev + 1)
+      prune()
     },
     heard(change) {
       if (change.type === 'integration') {
-        floors.delete(change.name)
-        floors.set(change.name, { rev: change.rev, at: now() })
-        const held = entries.get(change.name)
-        if (held && held.rev < change.rev) entries.delete(change.name)
+        raise(change.name, change.rev)
       } else if (change.type === 'dead') {
         dead.set(change.tokenId, now())
         for (const [name, { lease }] of entries) {

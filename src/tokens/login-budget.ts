@@ -1,6 +1,61 @@
-/** How many logins an integration may cost: Salesforce locks a user out who logs in too often. */
+/** How many logins an integration, and a user, may cost: Salesforce locks a user out who logs in too often. */
+import { BrokerError } from '../errors.ts'
+import { grantOf } from '../grants/index.ts'
 import type { Integration } from '../integrations/integration.ts'
+import type { Budgets, Charge } from '../store/store.ts'
+import type { Subject } from './subject.ts'
+
+export interface LoginBudget {
+  /** Charges one login, before it is made. Throws `login_budget_exhausted`. */
+  charge(integration: Integration, subject: Subject | undefined, isForced: boolean): Promise<void>
+}
+
+export interface LoginBudgetDependencies {
+  readonly budgets: Pick<Budgets, 'take'>
+  readonly now: () => number
+}
 
 export const HOUR_MS = 3_600_000
+/** Salesforce's own ceiling is 3,600, and past it the user is locked out of everything. */
+const USER_LIMIT = 3_000
+/** What `rejected` may spend of the budget. */
+const FORCED_SHARE = 1 / 4
 
 export const loginBudgetKey = ({ uid }: Pick<Integration, 'uid'>): string => `login:${uid}`
+
+/** The org and user once a token has shown them; until then, what the settings say. */
+function userKey({ loginUrl, grant }: Integration, subject: Subject | undefined): string {
+  return subject?.orgId && subject.userId
+    ? `login-user:${subject.orgId.slice(0, 15)}:${subject.userId.slice(0, 15)}`
+    : `login-user:${loginUrl}:${grant.clientId ?? ''}:${grantOf(grant.type).subject(grant)}`
+}
+
+export function createLoginBudget({ budgets, now }: LoginBudgetDependencies): LoginBudget {
+  return {
+    async charge(integration, subject, isForced) {
+      const { loginsPerHour } = integration
+      const key = loginBudgetKey(integration)
+      const charges: Charge[] = [
+        { key, limit: loginsPerHour, windowMs: HOUR_MS },
+        { key: userKey(integration, subject), limit: USER_LIMIT, windowMs: HOUR_MS },
+      ]
+      if (isForced) {
+        const limit = Math.max(1, Math.floor(loginsPerHour * FORCED_SHARE))
+        charges.push({ key: `${key}:forced`, limit, windowMs: HOUR_MS })
+      }
+      const result = await budgets.take(charges)
+      if (result.granted) return
+      throw new BrokerError('login_budget_exhausted', detailOf(result.key), {
+        retryAfterMs: Math.max(1_000, result.retryAt - now()),
+      })
+    },
+  }
+}
+
+function detailOf(key: string): string {
+  if (key.endsWith(':forced'))
+    return 'Rejected tokens have used up their quarter of logins_per_hour'
+  return key.startsWith('login-user:')
+    ? 'All integrations of this Salesforce user together have used up its logins of this hour'
+    : 'The integration has used up its logins_per_hour'
+}

@@ -4,21 +4,27 @@ import { BrokerError } from '../errors.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Outcomes } from '../store/store.ts'
+import type { Lease } from './lease.ts'
 import type { LeaseStore } from './lease-store.ts'
+import type { RevocationQueue } from './revocation-queue.ts'
+
+type Target = Pick<Integration, 'name' | 'loginUrl'>
 
 export interface Revoker {
   /** Drops the integration's current token from every integration that holds it, and revokes it at Salesforce. Gives what is to be audited; nothing where there was no token. */
-  revoke(integration: Pick<Integration, 'name' | 'loginUrl'>): Promise<readonly Happening[]>
+  revoke(integration: Target): Promise<readonly Happening[]>
   /** The same, but leaves a token alone that another integration holds too. For a removal. */
-  revokeUnlessShared(
-    integration: Pick<Integration, 'name' | 'loginUrl'>,
-  ): Promise<readonly Happening[]>
+  revokeUnlessShared(integration: Target): Promise<readonly Happening[]>
+  /** Ends a token at Salesforce that is dead here already. */
+  endToken(loginUrl: string, lease: Lease): Promise<void>
 }
 
 export interface RevokerDependencies {
   readonly outcomes: Pick<Outcomes, 'look' | 'revoke' | 'holders'>
   readonly leases: Pick<LeaseStore, 'open'>
   readonly endpoint: Pick<TokenEndpoint, 'revoke'>
+  /** What Salesforce does not end now is tried again for seven days. */
+  readonly queue: Pick<RevocationQueue, 'add' | 'done'>
   /** Called with the token id before the answer, so that this replica obeys it at once. */
   readonly onRevoked: (tokenId: string) => void
   readonly log: { warn(bindings: object, message: string): void }
@@ -30,10 +36,25 @@ const TOMBSTONE_MS = 3_600_000
 const ATTEMPT_MS = 4_000
 
 export function createRevoker(dependencies: RevokerDependencies): Revoker {
-  const { outcomes, leases, endpoint, onRevoked, log } = dependencies
+  const { outcomes, leases, endpoint, queue, onRevoked, log } = dependencies
+
+  /** The code of what went wrong; then it is in the queue. */
+  const endAtSalesforce = async (loginUrl: string, lease: Lease): Promise<string | undefined> => {
+    const { tokenId, accessToken, integration } = lease
+    await queue.add(loginUrl, lease)
+    try {
+      const signal = AbortSignal.timeout(ATTEMPT_MS)
+      await endpoint.revoke({ loginUrl, token: accessToken, signal })
+    } catch (error) {
+      log.warn({ err: error, integration, tokenId }, 'Salesforce did not end the token yet')
+      return error instanceof BrokerError ? error.code : 'internal'
+    }
+    await queue.done(tokenId)
+    return undefined
+  }
 
   const end = async (
-    { name, loginUrl }: Pick<Integration, 'name' | 'loginUrl'>,
+    { name, loginUrl }: Target,
     evenShared: boolean,
   ): Promise<readonly Happening[]> => {
     const look = await outcomes.look(name)
@@ -46,25 +67,20 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
     const lease = await leases.open(look, record)
     const names = await outcomes.revoke(tokenId, lease.expiresAt + TOMBSTONE_MS)
     onRevoked(tokenId)
-    const event = { action: 'token.revoked', tokenId } as const
-    try {
-      const signal = AbortSignal.timeout(ATTEMPT_MS)
-      await endpoint.revoke({ loginUrl, token: lease.accessToken, signal })
-      return names.map((integration) => ({ ...event, integration }))
-    } catch (error) {
-      log.warn({ err: error, integration: name, tokenId }, 'Salesforce did not revoke the token')
-      const reason = error instanceof BrokerError ? error.code : 'internal'
-      return names.map((integration) => ({
-        ...event,
-        integration,
-        outcome: 'failed',
-        detail: { reason },
-      }))
-    }
+    const reason = await endAtSalesforce(loginUrl, lease)
+    return names.map((integration) => ({
+      action: 'token.revoked',
+      integration,
+      tokenId,
+      ...(reason !== undefined && { outcome: 'failed', detail: { reason } }),
+    }))
   }
 
   return {
     revoke: (integration) => end(integration, true),
     revokeUnlessShared: (integration) => end(integration, false),
+    async endToken(loginUrl, lease) {
+      await endAtSalesforce(loginUrl, lease)
+    },
   }
 }

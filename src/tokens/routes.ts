@@ -41,6 +41,8 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
             'integration_not_found',
             'integration_disabled',
             'integration_draft',
+            'token_still_live',
+            'login_budget_exhausted',
             'conflict',
             'grant_refused',
             'token_response_invalid',
@@ -56,6 +58,7 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
       audit.requireWritable()
       const found = broker.lease(request.params.integration, request.principal, {
         minTtlMs,
+        ...(request.query.rejected !== undefined && { rejected: request.query.rejected }),
         requestId: request.id,
       })
       const served = found instanceof Promise ? await found : found
@@ -102,9 +105,10 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
 }
 
 /** RFC 9211. */
-function cacheStatus({ via, lease }: Served, now: number): string {
-  if (via === 'hit') return `valetkey; hit; ttl=${secondsLeft(lease, now)}`
-  return via === 'miss' ? 'valetkey; fwd=miss; stored' : 'valetkey; fwd=miss; collapsed'
+function cacheStatus({ via, lease, isStoreless }: Served, now: number): string {
+  const detail = isStoreless ? '; detail=store-unreachable' : ''
+  if (via === 'hit') return `valetkey; hit; ttl=${secondsLeft(lease, now)}${detail}`
+  return `valetkey; fwd=miss; ${via === 'miss' ? 'stored' : 'collapsed'}${detail}`
 }
 
 const secondsLeft = (lease: Lease, now: number) =>

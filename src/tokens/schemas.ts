@@ -17,6 +17,13 @@ export const TokenQuery = Type.Object(
           'Seconds that the token must be good for, or a tenth of its lifetime where that is less',
       }),
     ),
+    rejected: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_-]{22}$',
+        description:
+          'The `token_id` that Salesforce answered with 401: another token is wanted. One mint runs, however many ask.',
+      }),
+    ),
   },
   { additionalProperties: false },
 )

@@ -6,6 +6,7 @@ import type { Budgets, Documents, Look, Outcomes } from '../store/store.ts'
 import type { Lease } from './lease.ts'
 import type { LeaseStore } from './lease-store.ts'
 import { HOUR_MS, loginBudgetKey } from './login-budget.ts'
+import { lastRefusalOf } from './refusal-memory.ts'
 import { readSubject, type Subject } from './subject.ts'
 
 export interface StatusReader {
@@ -41,9 +42,10 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
       const lease = look?.integration.uid === uid ? await liveLease(look) : undefined
       const holders = lease ? await outcomes.holders(lease.tokenId) : []
       const refusal = look?.outcome.refusal
-      const lastRefusal = refusal && refusal.until > now() ? JSON.parse(refusal.body) : null
+      const last =
+        refusal && refusal.version === integration.version ? lastRefusalOf(refusal) : undefined
       return {
-        state: stateOf(integration, lease, lastRefusal?.members?.refusal ?? null, subject),
+        state: stateOf(integration, lease, last?.refusal ?? null, subject),
         sharesTokenWith: holders.filter((holder) => holder !== name),
         lease: lease
           ? {
@@ -54,7 +56,7 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
               expirySource: lease.expirySource,
             }
           : null,
-        lastRefusal: lastRefusal?.members?.refusal ?? null,
+        lastRefusal: last?.refusal ?? null,
         identity: subject
           ? { orgId: subject.orgId, userId: subject.userId, instanceUrl: subject.instanceUrl }
           : null,

@@ -1,0 +1,228 @@
+/** Wires what finds, mints, refreshes and ends leases. */
+import { type Actor, NOBODY } from '../audit/event.ts'
+import type { AuditLog } from '../audit/log.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import type { SealedIntegration } from '../integrations/integration-store.ts'
+import type { Logger } from '../logger.ts'
+import type { Change, Store } from '../store/store.ts'
+import { createAttempts } from '../tokens/attempts.ts'
+import { createBreaker } from '../tokens/breaker.ts'
+import { type Broker, createBroker } from '../tokens/broker.ts'
+import { createFlight } from '../tokens/flight.ts'
+import { createHearing, type Hearing } from '../tokens/hearing.ts'
+import type { Lease } from '../tokens/lease.ts'
+import { createLeaseCache, type LeaseCache } from '../tokens/lease-cache.ts'
+import { createLeaseReader } from '../tokens/lease-reader.ts'
+import { createLeaseStore } from '../tokens/lease-store.ts'
+import { createLoginBudget } from '../tokens/login-budget.ts'
+import { createMinter } from '../tokens/mint.ts'
+import { refusedEvent } from '../tokens/mint-event.ts'
+import { createRefresher } from '../tokens/refresher.ts'
+import { rememberSealed } from '../tokens/remembered-integrations.ts'
+import { createRevoker, type Revoker } from '../tokens/revocation.ts'
+import { createRevocationQueue } from '../tokens/revocation-queue.ts'
+import { createSingleFlight } from '../tokens/single-flight.ts'
+import { createStatusReader, type StatusReader } from '../tokens/status.ts'
+import { createStoreless } from '../tokens/storeless.ts'
+import { readSubject, rememberSubject } from '../tokens/subject.ts'
+import { createTrouble } from '../tokens/trouble.ts'
+
+export interface LeaseEngine {
+  readonly broker: Broker
+  readonly revoker: Revoker
+  readonly status: StatusReader
+  readonly cache: LeaseCache
+  readonly hearing: Hearing
+  start(): void
+  /** Mints under way are ended, locks are released. */
+  stop(): Promise<void>
+}
+
+export interface LeaseEngineDependencies {
+  readonly store: Store
+  readonly keyring: Keyring
+  readonly endpoint: TokenEndpoint
+  readonly audit: Pick<AuditLog, 'background'>
+  readonly log: Logger
+  /** How long leases in memory may serve without word from the store. */
+  readonly storelessMs: number
+  readonly readSealed: (name: string) => Promise<SealedIntegration | undefined>
+  /** Everything that the change stream says. */
+  readonly onChange: (change: Change) => void
+  /** Changes may have been missed. */
+  readonly onGap: () => void
+  readonly now: () => number
+  readonly monotonic: () => number
+  readonly random: () => number
+  readonly uniqueId: () => string
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+export function composeLeaseEngine(dependencies: LeaseEngineDependencies): LeaseEngine {
+  const { store, keyring, endpoint, audit, log, storelessMs, onChange, onGap } = dependencies
+  const { now, monotonic, random, uniqueId, sleep } = dependencies
+  const stopping = new AbortController()
+  const trouble = (what: string) => createTrouble(log, what, now)
+  const streamTrouble = trouble('the change stream cannot be read')
+  const dueTrouble = trouble('the due index cannot be read or written')
+
+  const hearing = createHearing({
+    changes: store.changes,
+    now,
+    monotonic,
+    random,
+    sleep,
+    onChange(change) {
+      cache.heard(change)
+      onChange(change)
+    },
+    onGap() {
+      cache.distrust()
+      onGap()
+    },
+    onHeard() {
+      streamTrouble.over()
+      saveStoreless()
+    },
+    onTrouble: streamTrouble.report,
+  })
+  const leases = createLeaseStore({ outcomes: store.outcomes, keyring })
+  const cache = createLeaseCache({ hearing, open: leases.open, now })
+  const flights = createSingleFlight({ locks: store.locks, uniqueId, log })
+  const reader = createLeaseReader({
+    cache,
+    outcomes: store.outcomes,
+    flights,
+    hearing,
+    monotonic,
+    storelessMs,
+  })
+  const breaker = createBreaker({ now, log })
+  const attempts = createAttempts({
+    breaker,
+    now,
+    random,
+    sleep: (ms) => sleep(ms, stopping.signal),
+  })
+  const minter = createMinter({
+    integrations: { readSealed: rememberSealed(dependencies.readSealed) },
+    grants: { endpoint, now, uniqueId },
+    now,
+    random,
+    log,
+  })
+
+  const onMinted = (lease: Lease, by: Actor) => {
+    const { integration, tokenId } = lease
+    audit.background(by, { action: 'token.minted', integration, tokenId })
+    rememberSubject(store.documents, lease).catch((error: unknown) => {
+      log.warn({ err: error, integration }, 'the subject could not be remembered')
+    })
+  }
+  const onRefused = (name: string, error: unknown, by: Actor) =>
+    audit.background(by, refusedEvent(name, error))
+  const onDead = (tokenId: string) => cache.heard({ type: 'dead', tokenId })
+
+  const storeless = createStoreless({ minter, attempts, flights, now, onMinted, onRefused })
+  const queue = createRevocationQueue({
+    documents: store.documents,
+    keyring,
+    endpoint,
+    now,
+    sleep,
+    onRevoked: (tokenId) =>
+      audit.background(NOBODY, { action: 'token.revoked', integration: null, tokenId }),
+    onTrouble: (error) => log.warn({ err: error }, 'a queued revocation is tried again later'),
+  })
+  const revoker = createRevoker({
+    outcomes: store.outcomes,
+    leases,
+    endpoint,
+    queue,
+    onRevoked: onDead,
+    log,
+  })
+  const flight = createFlight({
+    look: reader.look,
+    outcomes: store.outcomes,
+    leases,
+    flights,
+    minter,
+    attempts,
+    storeless,
+    budget: createLoginBudget({ budgets: store.budgets, now }),
+    subjectOf: ({ integration }) => readSubject(store.documents, integration),
+    hearing,
+    now,
+    random,
+    endToken: revoker.endToken,
+    onDead,
+    onMinted,
+    onRefused,
+  })
+  const broker = createBroker({
+    reader,
+    flight,
+    storeless,
+    due: store.due,
+    now,
+    onTrouble: dueTrouble.report,
+  })
+  const refresher = createRefresher({
+    due: store.due,
+    look: reader.look,
+    flight,
+    now,
+    random,
+    sleep,
+    onRefreshed(refreshed) {
+      if (refreshed.outcome === 'replaced') return
+      const { name: integration, error } = refreshed
+      log.warn({ err: error, integration }, 'a lease could not be refreshed ahead')
+    },
+    onWorking: dueTrouble.over,
+    onTrouble: dueTrouble.report,
+  })
+
+  /** What this replica minted for itself while the store was down. */
+  function saveStoreless(): void {
+    for (const name of storeless.unsaved()) {
+      flights
+        .join(`reconcile:${name}`, async () => {
+          const entry = await reader.look(name)
+          if (!entry) return storeless.forget(name)
+          await flight.run(entry, { kind: 'need', minTtlMs: 0 }, NOBODY).result
+        })
+        .result.catch((error: unknown) => {
+          log.warn({ err: error, integration: name }, 'a lease could not be saved yet')
+        })
+    }
+  }
+
+  return {
+    broker,
+    revoker,
+    status: createStatusReader({
+      outcomes: store.outcomes,
+      documents: store.documents,
+      budgets: store.budgets,
+      leases,
+      now,
+    }),
+    cache,
+    hearing,
+    start() {
+      hearing.start()
+      refresher.start()
+      queue.start()
+    },
+    async stop() {
+      stopping.abort()
+      await Promise.all([refresher.stop(), queue.stop()])
+      await flights.settled()
+      await hearing.stop()
+    },
+  }
+}

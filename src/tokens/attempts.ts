@@ -1,0 +1,60 @@
+/** Tries a mint again where that may help: with full jitter, inside the deadline, and behind the breaker. */
+import { BrokerError } from '../errors.ts'
+import type { Breaker } from './breaker.ts'
+import { isCuredByRetry, isTransient } from './refusal-memory.ts'
+
+export interface Attempts {
+  /** Runs `attempt` until it succeeds, until trying makes no sense, or until the deadline is too near. Throws its last error. */
+  run<Result>(host: string, deadlineAt: number, attempt: () => Promise<Result>): Promise<Result>
+}
+
+export interface AttemptsDependencies {
+  readonly breaker: Breaker
+  readonly now: () => number
+  readonly random: () => number
+  readonly sleep: (ms: number) => Promise<void>
+}
+
+/** After the first try. */
+const RETRIES = 3
+/** The pause is drawn from 0 to this, doubled with each try. */
+const PAUSE_MS = { least: 200, most: 2_000 }
+/** A try that could not even begin to be answered makes no sense. */
+const SHORTEST_TRY_MS = 1_000
+
+export function createAttempts({ breaker, now, random, sleep }: AttemptsDependencies): Attempts {
+  /** `undefined`: no more. */
+  const pauseAfter = (error: unknown, tries: number, deadlineAt: number): number | undefined => {
+    if (isCuredByRetry(error)) return tries === 1 ? 0 : undefined
+    if (!isTransient(error) || tries > RETRIES) return undefined
+    const drawn = random() * Math.min(PAUSE_MS.most, PAUSE_MS.least * 2 ** (tries - 1))
+    const asked = error instanceof BrokerError ? askedPause(error) : 0
+    const pauseMs = Math.max(drawn, asked)
+    return now() + pauseMs + SHORTEST_TRY_MS <= deadlineAt ? pauseMs : undefined
+  }
+
+  return {
+    async run(host, deadlineAt, attempt) {
+      breaker.check(host)
+      for (let tries = 1; ; tries += 1) {
+        try {
+          const result = await attempt()
+          breaker.succeeded(host)
+          return result
+        } catch (error) {
+          const pauseMs = pauseAfter(error, tries, deadlineAt)
+          if (pauseMs === undefined) {
+            if (isTransient(error)) breaker.failed(host, askedPause(error as BrokerError))
+            else breaker.succeeded(host)
+            throw error
+          }
+          await sleep(pauseMs)
+        }
+      }
+    },
+  }
+}
+
+/** What `Retry-After` asked for; refusals carry our own advice to callers instead. */
+const askedPause = ({ code, retryAfterMs = 0 }: BrokerError): number =>
+  code === 'salesforce_unavailable' ? retryAfterMs : 0

@@ -1,0 +1,58 @@
+/** Gives a login host that fails time to recover: nobody asks it before the rest is over. */
+import { BrokerError } from '../errors.ts'
+
+export interface Breaker {
+  /** Throws `salesforce_unavailable` while the host rests. */
+  check(host: string): void
+  succeeded(host: string): void
+  /** The retries of one request are used up. A rest that Salesforce asked for is honoured. */
+  failed(host: string, retryAfterMs?: number): void
+  /** How many hosts rest now. */
+  openCount(): number
+}
+
+export interface BreakerDependencies {
+  readonly now: () => number
+  readonly log: {
+    warn(bindings: object, message: string): void
+    info(bindings: object, message: string): void
+  }
+}
+
+const REST_MS = { least: 1_000, most: 60_000 }
+
+interface State {
+  readonly failures: number
+  readonly openUntil: number
+}
+
+export function createBreaker({ now, log }: BreakerDependencies): Breaker {
+  const hosts = new Map<string, State>()
+
+  return {
+    check(host) {
+      const state = hosts.get(host)
+      if (!state || state.openUntil <= now()) return
+      throw new BrokerError(
+        'salesforce_unavailable',
+        'The login host failed, and is left alone for a while',
+        {
+          retryAfterMs: state.openUntil - now(),
+        },
+      )
+    },
+    succeeded(host) {
+      const state = hosts.get(host)
+      if (!state) return
+      hosts.delete(host)
+      log.info({ host, failures: state.failures }, 'the login host answers again')
+    },
+    failed(host, retryAfterMs = 0) {
+      const failures = (hosts.get(host)?.failures ?? 0) + 1
+      const restMs = Math.min(REST_MS.most, REST_MS.least * 2 ** (failures - 1))
+      hosts.set(host, { failures, openUntil: now() + Math.max(restMs, retryAfterMs) })
+      log.warn({ host, failures, restMs: Math.max(restMs, retryAfterMs) }, 'the login host fails')
+    },
+    openCount: () => [...hosts.values()].filter(({ openUntil }) => openUntil > now()).length,
+  }
+}

@@ -1,0 +1,172 @@
+/** A miss: one mint for the whole fleet, whoever asks and however many. */
+import type { Actor } from '../audit/event.ts'
+import { BrokerError } from '../errors.ts'
+import type { Outcomes } from '../store/store.ts'
+import type { Attempts } from './attempts.ts'
+import type { Hearing } from './hearing.ts'
+import type { Lease } from './lease.ts'
+import type { Entry } from './lease-cache.ts'
+import type { LeaseStore } from './lease-store.ts'
+import type { LoginBudget } from './login-budget.ts'
+import type { Minter } from './mint.ts'
+import { answerIn, keyOf, type Question, stillLiveAgain, tokenStillLive } from './question.ts'
+import { inItsTime, remember } from './refusal-memory.ts'
+import type { SingleFlight } from './single-flight.ts'
+import type { Storeless } from './storeless.ts'
+import type { Subject } from './subject.ts'
+
+export interface Flight {
+  /** A lease that answers the question. Throws what Salesforce said, `login_budget_exhausted`, `token_still_live`, `store_unavailable`, `conflict`, `salesforce_timeout`. */
+  run(
+    entry: Entry,
+    question: Question,
+    by: Actor,
+  ): { readonly result: Promise<Lease>; readonly joined: boolean }
+}
+
+export interface FlightDependencies {
+  readonly look: (name: string) => Promise<Entry | undefined>
+  readonly outcomes: Pick<Outcomes, 'save' | 'revoke'>
+  readonly leases: Pick<LeaseStore, 'save'>
+  readonly flights: SingleFlight
+  readonly minter: Minter
+  readonly attempts: Attempts
+  /** What this replica minted for itself while the store was down. */
+  readonly storeless: Pick<Storeless, 'lease' | 'forget'>
+  readonly budget: LoginBudget
+  readonly subjectOf: (entry: Entry) => Promise<Subject | undefined>
+  readonly hearing: Pick<Hearing, 'onceChanged'>
+  readonly now: () => number
+  readonly random: () => number
+  /** Ends a token at Salesforce that has a tombstone here. */
+  readonly endToken: (loginUrl: string, lease: Lease) => Promise<void>
+  readonly onDead: (tokenId: string) => void
+  /** Must not throw. */
+  readonly onMinted: (lease: Lease, by: Actor) => void
+  readonly onRefused: (name: string, error: unknown, by: Actor) => void
+}
+
+/** The longest that a mint, with its retries and its waiting for others, may take. */
+export const DEADLINE_MS = 10_000
+/** Those who wait for another replica's mint look by themselves this often, should an announcement be lost. */
+const POLL_MS = 250
+/** How often a mint is made anew whose result the store refused, because the integration changed under it or the token was revoked. */
+const SAVE_ATTEMPTS = 3
+/** A token that Salesforce answered with 401 is kept out for this long. */
+const TOMBSTONE_MS = 86_400_000
+
+export function createFlight(dependencies: FlightDependencies): Flight {
+  const { look, outcomes, leases, flights, minter, attempts, storeless, budget } = dependencies
+  const { subjectOf, hearing, now, random, endToken, onDead, onMinted, onRefused } = dependencies
+
+  const lookAgain = async (name: string): Promise<Entry> => {
+    const entry = await look(name)
+    if (entry) return entry
+    throw new BrokerError('integration_not_found', 'There is no integration of this name')
+  }
+
+  /** Every attempt is a login, so every attempt is charged. */
+  const mint = async (entry: Entry, question: Question, deadlineAt: number, by: Actor) => {
+    const { integration } = entry
+    const subject = await subjectOf(entry)
+    try {
+      return await attempts.run(new URL(integration.loginUrl).host, deadlineAt, async () => {
+        await budget.charge(integration, subject, question.kind === 'rejected')
+        return minter.mint(integration.name)
+      })
+    } catch (thrown) {
+      const error = inItsTime(thrown, integration.updatedAt, now())
+      onRefused(integration.name, error, by)
+      await saveRefusal(entry, error)
+      throw error
+    }
+  }
+
+  /** Refused by the store: the integration changed meanwhile, and the refusal is nobody's any more. */
+  const saveRefusal = async (entry: Entry, error: unknown): Promise<void> => {
+    const { integration, orev, refusal: former } = entry
+    const refusal = remember(error, integration.version, former, now())
+    if (!refusal) return
+    await outcomes.save(integration.name, { uid: integration.uid, orev }, { refusal })
+  }
+
+  const saveStillLive = async (entry: Entry, tokenId: string): Promise<never> => {
+    const { integration, orev, stillLive: former } = entry
+    const { restMs, record } = stillLiveAgain(former, tokenId, now())
+    await outcomes.save(integration.name, { uid: integration.uid, orev }, { stillLive: record })
+    throw tokenStillLive(restMs)
+  }
+
+  const mintAndSave = async (
+    name: string,
+    question: Question,
+    deadlineAt: number,
+    by: Actor,
+  ): Promise<Lease> => {
+    for (let tries = 0; tries < SAVE_ATTEMPTS; tries += 1) {
+      const entry = await lookAgain(name)
+      const answer = answerIn(entry, question, now())
+      if (answer) return answer
+      const own = question.kind === 'need' ? storeless.lease(entry) : undefined
+      const lease = own ?? (await mint(entry, question, deadlineAt, by))
+      if (question.kind === 'rejected' && lease.tokenId === question.tokenId) {
+        return saveStillLive(entry, lease.tokenId)
+      }
+      // A caller is waiting for it, so it is in use; one that was refreshed ahead is marked by its first reader.
+      const isRead = question.kind !== 'replace' || entry.integration.keepWarm
+      const saved = await leases.save(lease, entry, isRead ? lease.refreshAt : null)
+      storeless.forget(name)
+      if (saved.saved) {
+        if (!own) onMinted(lease, by)
+        if (question.kind === 'rejected') await bury(question.tokenId)
+        await look(name)
+        return lease
+      }
+      if (saved.reason === 'dead') await endToken(entry.integration.loginUrl, lease)
+    }
+    throw new BrokerError(
+      'conflict',
+      'The integration was changed three times while a token was minted',
+    )
+  }
+
+  /** Another token came, so the rejected one is dead for all who hold it. */
+  const bury = async (tokenId: string): Promise<void> => {
+    await outcomes.revoke(tokenId, now() + TOMBSTONE_MS)
+    onDead(tokenId)
+  }
+
+  /** Wakes at the next change of the integration, or after the poll interval. */
+  const changed = (name: string): Promise<void> =>
+    new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        stop()
+        resolve()
+      }
+      const timer = setTimeout(done, POLL_MS * (0.5 + random()))
+      const stop = hearing.onceChanged(name, done)
+    })
+
+  const fly = async (name: string, question: Question, by: Actor): Promise<Lease> => {
+    const deadlineAt = now() + DEADLINE_MS
+    while (now() < deadlineAt) {
+      const held = await flights.underLock(name, () => mintAndSave(name, question, deadlineAt, by))
+      if (held) return held.result
+      await changed(name)
+      const answer = answerIn(await lookAgain(name), question, now())
+      if (answer) return answer
+    }
+    throw tooLate()
+  }
+
+  return {
+    run: (entry, question, by) =>
+      flights.join(keyOf(question, entry.integration), () =>
+        fly(entry.integration.name, question, by),
+      ),
+  }
+}
+
+export const tooLate = (): BrokerError =>
+  new BrokerError('salesforce_timeout', 'No token came within 10 seconds', { retryAfterMs: 1_000 })

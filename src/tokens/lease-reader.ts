@@ -1,0 +1,102 @@
+/** What is known of an integration's lease: memory while it may be trusted, else the store, else memory for a while. */
+import { BrokerError } from '../errors.ts'
+import type { Outcomes } from '../store/store.ts'
+import type { Hearing } from './hearing.ts'
+import type { Entry, LeaseCache } from './lease-cache.ts'
+import type { SingleFlight } from './single-flight.ts'
+
+export interface Reading {
+  /** Undefined: there is no such integration. */
+  readonly entry: Entry | undefined
+  /** From memory, since the store cannot be reached. */
+  readonly isStoreless: boolean
+}
+
+export interface LeaseReader {
+  /** From memory, while this replica hears the store. */
+  trusted(name: string): Entry | undefined
+  /** One shared read of the store; memory, where the store does not answer in time. Throws `store_unavailable`. */
+  read(name: string): Promise<Reading>
+  /** From the store and from nowhere else. Throws `store_unavailable`. */
+  look(name: string): Promise<Entry | undefined>
+}
+
+export interface LeaseReaderDependencies {
+  readonly cache: LeaseCache
+  readonly outcomes: Pick<Outcomes, 'look'>
+  readonly flights: Pick<SingleFlight, 'join'>
+  readonly hearing: Pick<Hearing, 'silentForMs'>
+  readonly monotonic: () => number
+  /** How long leases in memory may serve without word from the store. */
+  readonly storelessMs: number
+}
+
+/** How long a request that could be answered from memory waits for the store. */
+const WAIT_MS = 40
+/** After a read that failed, for how long nobody waits at all: the store is asked in the background. */
+const DOWN_MS = 250
+
+export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseReader {
+  const { cache, outcomes, flights, hearing, monotonic, storelessMs } = dependencies
+  let downUntil = Number.NEGATIVE_INFINITY
+
+  const look = async (name: string): Promise<Entry | undefined> => {
+    const ticket = cache.begin()
+    const found = await outcomes.look(name)
+    downUntil = Number.NEGATIVE_INFINITY
+    return found && cache.fill(ticket, found)
+  }
+
+  /** A request that comes after an acknowledged change never joins a read that began before it. */
+  const sharedLook = (name: string): Promise<Entry | undefined> =>
+    flights.join(`look:${name}:${cache.floor(name)}`, () => look(name)).result
+
+  const fromMemory = (known: Entry): Reading => {
+    if (hearing.silentForMs() > storelessMs) throw unreachable()
+    return { entry: known, isStoreless: true }
+  }
+
+  return {
+    trusted: cache.trusted,
+    look,
+    async read(name) {
+      const known = cache.known(name)
+      const pending = sharedLook(name)
+      if (!known) return { entry: await pending, isStoreless: false }
+      const isDown = monotonic() < downUntil
+      const found = await within(pending, isDown ? 0 : WAIT_MS)
+      if (found.state === 'answered') return { entry: found.value, isStoreless: false }
+      if (found.state === 'failed' && !isUnavailable(found.error)) throw found.error
+      downUntil = monotonic() + DOWN_MS
+      return fromMemory(known)
+    },
+  }
+}
+
+const unreachable = () =>
+  new BrokerError('store_unavailable', 'The store has not been heard from for too long', {
+    retryAfterMs: 1_000,
+  })
+
+const isUnavailable = (error: unknown) =>
+  error instanceof BrokerError && error.code === 'store_unavailable'
+
+type Outcome<Value> =
+  | { readonly state: 'answered'; readonly value: Value }
+  | { readonly state: 'failed'; readonly error: unknown }
+  | { readonly state: 'late' }
+
+/** Whoever does not wait for the end leaves no rejection behind. */
+function within<Value>(pending: Promise<Value>, waitMs: number): Promise<Outcome<Value>> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve({ state: 'late' }), waitMs)
+    const settle = (outcome: Outcome<Value>) => {
+      clearTimeout(timer)
+      resolve(outcome)
+    }
+    pending.then(
+      (value) => settle({ state: 'answered', value }),
+      (error: unknown) => settle({ state: 'failed', error }),
+    )
+  })
+}

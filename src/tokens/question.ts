@@ -1,0 +1,66 @@
+/** What a flight is to find out, and whether what is known answers it already. Pure. */
+import { BrokerError } from '../errors.ts'
+import type { StillLiveRecord } from '../store/store.ts'
+import { isUsable, type Lease } from './lease.ts'
+import type { Entry } from './lease-cache.ts'
+import { refusedStill } from './refusal-memory.ts'
+
+export type Question =
+  /** Is there a lease that is good for so long? */
+  | { readonly kind: 'need'; readonly minTtlMs: number }
+  /** Has anybody replaced the lease that I saw? */
+  | { readonly kind: 'replace'; readonly mintedAt: number }
+  /** Is there another token than the one that Salesforce answered with 401? */
+  | { readonly kind: 'rejected'; readonly tokenId: string }
+
+/** Flights of one process with the same key are one. A change of the integration makes another key. */
+export function keyOf(question: Question, { name, uid, version }: Entry['integration']): string {
+  const of = question.kind === 'rejected' ? `rejected:${question.tokenId}` : question.kind
+  return `${of}:${name}:${uid}:${version}`
+}
+
+/** The lease that answers; or throws the remembered refusal; `undefined`: it takes a mint. */
+export function answerIn(entry: Entry, question: Question, now: number): Lease | undefined {
+  const { lease, refusal, stillLive, integration } = entry
+  if (lease && satisfies(lease, question, now)) return lease
+  if (question.kind === 'rejected' && stillLive) checkStillLive(stillLive, question.tokenId, now)
+  const refused = refusedStill(refusal, integration.version, now)
+  if (refused) throw refused
+  return undefined
+}
+
+function satisfies(lease: Lease, question: Question, now: number): boolean {
+  if (lease.expiresAt <= now) return false
+  switch (question.kind) {
+    case 'need':
+      return isUsable(lease, now, question.minTtlMs)
+    case 'replace':
+      return lease.mintedAt > question.mintedAt
+    case 'rejected':
+      return lease.tokenId !== question.tokenId
+  }
+}
+
+function checkStillLive(record: StillLiveRecord, tokenId: string, now: number): void {
+  if (record.tokenId === tokenId && record.until > now) throw tokenStillLive(record.until - now)
+}
+
+export const tokenStillLive = (retryAfterMs: number): BrokerError =>
+  new BrokerError(
+    'token_still_live',
+    'Salesforce handed out the same token again: it is alive. Check that calls go to its instance_url, that the app has the api scope, and the IP policy of the app and the user.',
+    { retryAfterMs },
+  )
+
+const STILL_LIVE_MS = { least: 30_000, most: 600_000 }
+
+/** The next rest of a token that proved alive: 30 s, doubled with each time, at most 10 minutes. */
+export function stillLiveAgain(
+  former: StillLiveRecord | undefined,
+  tokenId: string,
+  now: number,
+): { readonly restMs: number; readonly record: StillLiveRecord } {
+  const count = former?.tokenId === tokenId ? former.count + 1 : 1
+  const restMs = Math.min(STILL_LIVE_MS.most, STILL_LIVE_MS.least * 2 ** (count - 1))
+  return { restMs, record: { tokenId, until: now + restMs, count } }
+}

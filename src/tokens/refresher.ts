@@ -1,0 +1,132 @@
+/** Replaces leases that are due before anyone has to wait. */
+import type { Actor } from '../audit/event.ts'
+import { BrokerError } from '../errors.ts'
+import { isDraft } from '../integrations/integration.ts'
+import type { DueIndex } from '../store/store.ts'
+import type { Flight } from './flight.ts'
+import type { Lease } from './lease.ts'
+import type { Entry } from './lease-cache.ts'
+
+export interface Refresher {
+  start(): void
+  /** Begins nothing new, and waits for what is under way. */
+  stop(): Promise<void>
+  /** How many are being replaced now. */
+  activeCount(): number
+}
+
+/** `late`: by how many milliseconds after its point a lease was replaced. */
+export type Refreshed =
+  | { readonly outcome: 'replaced'; readonly name: string; readonly lateMs: number }
+  | { readonly outcome: 'failed'; readonly name: string; readonly error: unknown }
+
+export interface RefresherDependencies {
+  readonly due: DueIndex
+  readonly look: (name: string) => Promise<Entry | undefined>
+  readonly flight: Flight
+  readonly now: () => number
+  readonly random: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly onRefreshed: (refreshed: Refreshed) => void
+  /** The due index was read. */
+  readonly onWorking: () => void
+  /** The due index cannot be read. */
+  readonly onTrouble: (error: unknown) => void
+}
+
+/** How often the due index is looked at. */
+const LOOK_MS = 150
+/** How many leases one replica replaces at once. */
+const CONCURRENCY = 16
+/** Should this replica die, another one takes a claimed lease so much later. */
+const POSTPONE_MS = 15_000
+const RETRY_MS = { least: 500, most: 30_000 }
+const TROUBLE_MS = 1_000
+
+const BY: Actor = { principal: null, requestId: 'refresh-ahead' }
+
+export function createRefresher(dependencies: RefresherDependencies): Refresher {
+  const { due, look, flight, now, random, sleep, onRefreshed } = dependencies
+  const { onWorking, onTrouble } = dependencies
+  const stopped = new AbortController()
+  const active = new Set<Promise<void>>()
+  const failures = new Map<string, number>()
+  let running: Promise<void> | undefined
+
+  const reschedule = async (name: string, at: number) => {
+    await due.unmark(name)
+    await due.mark(name, at)
+  }
+
+  const replace = async (name: string): Promise<void> => {
+    const entry = await look(name)
+    const lease = entry?.lease
+    if (!entry || !lease || lease.expiresAt <= now() || !mayRefresh(entry)) {
+      failures.delete(name)
+      return due.unmark(name)
+    }
+    if (lease.refreshAt > now()) return reschedule(name, lease.refreshAt)
+    try {
+      await flight.run(entry, { kind: 'replace', mintedAt: lease.mintedAt }, BY).result
+      failures.delete(name)
+      onRefreshed({ outcome: 'replaced', name, lateMs: now() - lease.refreshAt })
+    } catch (error) {
+      onRefreshed({ outcome: 'failed', name, error })
+      await reschedule(name, retryAt(name, lease, error))
+    }
+  }
+
+  /** With backoff, and in time for another try before the lease is over. */
+  const retryAt = (name: string, lease: Lease, error: unknown): number => {
+    const count = (failures.get(name) ?? 0) + 1
+    failures.set(name, count)
+    const asked = error instanceof BrokerError ? (error.retryAfterMs ?? 0) : 0
+    const backoff =
+      Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** (count - 1)) * (0.5 + random() / 2)
+    const quarter = (lease.expiresAt - now()) / 4
+    return (
+      now() +
+      Math.max(Math.min(asked, RETRY_MS.most), Math.min(backoff, Math.max(quarter, RETRY_MS.least)))
+    )
+  }
+
+  const begin = (name: string) => {
+    const work = replace(name)
+      .catch(onTrouble)
+      .finally(() => active.delete(work))
+    active.add(work)
+  }
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      let pauseMs = LOOK_MS
+      try {
+        const free = CONCURRENCY - active.size
+        const names = free > 0 ? await due.claim(free, POSTPONE_MS) : []
+        onWorking()
+        for (const name of names) begin(name)
+        if (names.length === free && free > 0) pauseMs = 0
+      } catch (error) {
+        onTrouble(error)
+        pauseMs = TROUBLE_MS
+      }
+      if (active.size === CONCURRENCY) await Promise.race(active)
+      else await sleep(pauseMs, stopped.signal)
+    }
+  }
+
+  return {
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+      await Promise.all(active)
+    },
+    activeCount: () => active.size,
+  }
+}
+
+const mayRefresh = ({ integration }: Entry): boolean => integration.enabled && !isDraft(integration)

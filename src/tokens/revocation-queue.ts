@@ -1,0 +1,105 @@
+/** Tokens that Salesforce has still to end: kept sealed in the store, and tried again for seven days. */
+
+import type { Keyring } from '../crypto/keyring.ts'
+import { Secret } from '../crypto/secret.ts'
+import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import type { Documents } from '../store/store.ts'
+import type { Lease } from './lease.ts'
+
+export interface RevocationQueue {
+  /** Before the first try, so that a crash in between does not lose it. */
+  add(loginUrl: string, lease: Pick<Lease, 'tokenId' | 'accessToken'>): Promise<void>
+  done(tokenId: string): Promise<void>
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface RevocationQueueDependencies {
+  readonly documents: Documents
+  readonly keyring: Keyring
+  readonly endpoint: Pick<TokenEndpoint, 'revoke'>
+  readonly now: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Salesforce ended one that it could not end before. Must not throw. */
+  readonly onRevoked: (tokenId: string) => void
+  readonly onTrouble: (error: unknown) => void
+}
+
+interface Queued {
+  readonly loginUrl: string
+  readonly sealed: string
+  readonly tries: number
+  readonly nextAt: number
+}
+
+const KIND = 'revocation'
+const KEPT_MS = 7 * 86_400_000
+const LOOK_MS = 5_000
+const RETRY_MS = { least: 10_000, most: 3_600_000 }
+/** One attempt at Salesforce. */
+const ATTEMPT_MS = 4_000
+
+const sealName = (tokenId: string) => `revocation:${tokenId}`
+
+export function createRevocationQueue(dependencies: RevocationQueueDependencies): RevocationQueue {
+  const { documents, keyring, endpoint, now, sleep, onRevoked, onTrouble } = dependencies
+  const stopped = new AbortController()
+  let running: Promise<void> | undefined
+
+  const write = (tokenId: string, queued: Queued, expected: number | 'any') =>
+    documents.write(KIND, tokenId, JSON.stringify(queued), {
+      expected,
+      expiresAt: now() + KEPT_MS,
+    })
+
+  /** Whoever postpones an entry first tries it; the others see it as postponed. */
+  const retry = async (tokenId: string, version: number, queued: Queued): Promise<void> => {
+    const pauseMs = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** queued.tries)
+    const next = { ...queued, tries: queued.tries + 1, nextAt: now() + pauseMs }
+    if (!(await write(tokenId, next, version))) return
+    const token = new Secret(await keyring.open(sealName(tokenId), queued.sealed))
+    const signal = AbortSignal.timeout(ATTEMPT_MS)
+    await endpoint.revoke({ loginUrl: queued.loginUrl, token, signal })
+    await documents.remove(KIND, tokenId, 'any')
+    onRevoked(tokenId)
+  }
+
+  const look = async (): Promise<void> => {
+    let after: string | undefined
+    do {
+      const page = await documents.list(KIND, { limit: 100, ...(after !== undefined && { after }) })
+      for (const { id, version, body } of page.items) {
+        const queued = JSON.parse(body) as Queued
+        if (queued.nextAt > now() || stopped.signal.aborted) continue
+        await retry(id, version, queued).catch(onTrouble)
+      }
+      after = page.next ?? undefined
+    } while (after !== undefined)
+  }
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      await sleep(LOOK_MS, stopped.signal)
+      if (!stopped.signal.aborted) await look().catch(onTrouble)
+    }
+  }
+
+  return {
+    async add(loginUrl, { tokenId, accessToken }) {
+      const sealed = await keyring.seal(sealName(tokenId), accessToken.reveal())
+      const nextAt = now() + RETRY_MS.least
+      await write(tokenId, { loginUrl, sealed, tries: 0, nextAt }, 'any')
+    },
+    async done(tokenId) {
+      await documents.remove(KIND, tokenId, 'any')
+    },
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+  }
+}

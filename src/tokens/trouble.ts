@@ -1,0 +1,30 @@
+/** Says that something is in trouble when it begins and when it ends, and not each time in between. */
+
+export interface Trouble {
+  report(error: unknown): void
+  /** It works again. */
+  over(): void
+}
+
+export interface TroubleLog {
+  warn(bindings: object, message: string): void
+  info(bindings: object, message: string): void
+}
+
+export function createTrouble(log: TroubleLog, what: string, now: () => number): Trouble {
+  let count = 0
+  let since = 0
+  return {
+    report(error) {
+      count += 1
+      if (count > 1) return
+      since = now()
+      log.warn({ err: error }, what)
+    },
+    over() {
+      if (count === 0) return
+      log.info({ count, seconds: Math.round((now() - since) / 1000) }, `over: ${what}`)
+      count = 0
+    },
+  }
+}
