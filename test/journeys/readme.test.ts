@@ -129,6 +129,15 @@ t.test('the table of calls has every operation of the API, and no other', async 
     ([, method, path = '']) => `${method} ${path.replace('…', '/integrations/{name}')}`,
   )
   t.strictSame([...calls].sort(), [...operations, ...described].sort())
+  const open = Object.entries<Record<string, { security?: unknown[] }>>(paths).flatMap(
+    ([path, methods]) => Object.values(methods).flatMap((one) => (one.security ? [path] : [])),
+  )
+  t.match(readme.text, 'Everything but the last three rows needs')
+  const lastRows = table.split('\n').slice(-3).join()
+  t.strictSame(
+    open.filter((path) => !lastRows.includes(`GET ${path}\``)),
+    [],
+  )
 })
 
 t.test('every setting that it names exists', async (t) => {
