@@ -19,6 +19,7 @@ import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
+import { createSalesforceClock } from './grants/salesforce-clock.ts'
 import { createTokenEndpoint } from './grants/token-endpoint.ts'
 import { registerHealth } from './http/health.ts'
 import { createHostRules } from './http/login-host.ts'
@@ -94,7 +95,18 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   }
   const { lookup } = dependencies
   const outbound = createOutbound({ hosts, ...(lookup && { lookup }), proxy })
-  const endpoint = createTokenEndpoint({ outbound, hosts, now })
+  const endpoint = createTokenEndpoint({
+    outbound,
+    hosts,
+    now,
+    clock: createSalesforceClock({
+      onSkew: (host, aheadMs) =>
+        log.warn(
+          { host, aheadSeconds: Math.round(aheadMs / 1000) },
+          'the clock of a login host differs from ours',
+        ),
+    }),
+  })
 
   const integrations = createIntegrationStore({
     records: store.integrations,

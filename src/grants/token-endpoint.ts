@@ -8,6 +8,7 @@ import type { Introspection, TokenAnswer } from './grant.ts'
 import { type ProbeRequest, type ProbeResult, probeToken } from './probe.ts'
 import { refusalOf } from './refusals.ts'
 import { invalid, type JsonObject, readAnswer } from './salesforce-answer.ts'
+import type { SalesforceClock } from './salesforce-clock.ts'
 import { checkTokenAnswer } from './token-answer.ts'
 
 /**
@@ -24,6 +25,8 @@ export interface TokenEndpoint {
   revoke(request: RevokeRequest): Promise<'revoked' | 'unknown_token'>
   /** One cheap REST call, which proves the token and slides its session. */
   probe(request: ProbeRequest): Promise<ProbeResult>
+  /** By how much the clock of the login host is ahead of ours, in milliseconds, as far as its answers prove. */
+  aheadMs(loginUrl: string): number
 }
 
 interface EndpointRequest {
@@ -57,6 +60,7 @@ export interface TokenEndpointDependencies {
   readonly outbound: Pick<Outbound, 'send'>
   readonly hosts: HostRules
   readonly now: () => number
+  readonly clock: SalesforceClock
 }
 
 interface Exchange {
@@ -86,7 +90,8 @@ const SECRET_MEMBERS = [
 const GONE = new Set(['invalid_token', 'unsupported_token_type'])
 
 export function createTokenEndpoint(dependencies: TokenEndpointDependencies): TokenEndpoint {
-  const { outbound, hosts, now } = dependencies
+  const { outbound, hosts, now, clock } = dependencies
+  const aheadMs = (loginUrl: string) => clock.aheadMs(new URL(loginUrl).host)
 
   /** Our fetcher in the shape that oauth4webapi calls, with the answer normalised before it looks. */
   function options(exchange: Exchange) {
@@ -99,6 +104,7 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
         sent: { body?: unknown; headers: Record<string, string> },
       ) {
         const form = sent.body instanceof URLSearchParams ? sent.body : new URLSearchParams()
+        const sentAt = now()
         const outcome = await outbound.send({
           url,
           method: 'POST',
@@ -107,6 +113,10 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
           signal: exchange.signal,
           repeatable: exchange.repeatable,
         })
+        if (outcome.ok) {
+          const { date } = outcome.headers
+          clock.learn(new URL(url).host, { date, sentAt, receivedAt: now() })
+        }
         const members = readAnswer({
           outcome,
           host: new URL(url).hostname,
@@ -160,7 +170,7 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
         )
         await oauth.processGenericTokenEndpointResponse(server, client, response)
         if (answer === undefined) throw invalid('The answer was not read.')
-        return answer
+        return byOurClock(answer, aheadMs(loginUrl))
       }),
 
     introspect: (request) =>
@@ -180,7 +190,10 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
           },
         )
         const { active, exp } = await oauth.processIntrospectionResponse(server, client, response)
-        return { active, ...(exp === undefined ? {} : { expiresAt: exp * 1_000 }) }
+        return {
+          active,
+          ...(exp === undefined ? {} : { expiresAt: exp * 1_000 - aheadMs(loginUrl) }),
+        }
       }),
 
     revoke: (request) =>
@@ -203,7 +216,16 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
       }),
 
     probe: (request) => translated(() => probeToken(request, { outbound, hosts, now })),
+    aheadMs,
   }
+}
+
+/** A token's own `exp` is by Salesforce's clock. */
+function byOurClock(answer: TokenAnswer, aheadMs: number): TokenAnswer {
+  const { tokenExpiresAt } = answer
+  return tokenExpiresAt === undefined
+    ? answer
+    : { ...answer, tokenExpiresAt: tokenExpiresAt - aheadMs }
 }
 
 function serverAt(loginUrl: string): oauth.AuthorizationServer {

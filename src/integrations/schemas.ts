@@ -153,6 +153,11 @@ const LeaseStatus = Type.Unsafe<unknown>({
     expires_at: { type: 'string', format: 'date-time' },
     refresh_at: { type: 'string', format: 'date-time' },
     expiry_source: { type: 'string' },
+    proof: {
+      type: 'string',
+      description:
+        '`no_api`: the token lives, but the REST API does not take it: api scope, IP policy',
+    },
   },
 })
 

@@ -18,6 +18,8 @@ export interface LeaseStatus {
   readonly expiresAt: number
   readonly refreshAt: number
   readonly expirySource: string
+  /** What one REST call with the token showed, where the lifetime is configured. */
+  readonly proof?: string
 }
 
 export interface IntegrationStatus {

@@ -54,6 +54,7 @@ export function viewOf(
         expires_at: time(lease.expiresAt),
         refresh_at: time(lease.refreshAt),
         expiry_source: lease.expirySource,
+        ...(lease.proof !== undefined && { proof: lease.proof }),
       },
       last_refusal: status.lastRefusal,
       identity: status.identity && snakeKeys(status.identity),

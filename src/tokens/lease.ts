@@ -5,6 +5,9 @@ import type { TokenAnswer } from '../grants/grant.ts'
 
 export type ExpirySource = 'expires_in' | 'token_exp' | 'introspection' | 'configured'
 
+/** What one REST call with the token showed; only where the lifetime is configured. `no_api`: it lives, but not for the REST API. */
+export type Proof = 'live' | 'dead' | 'no_api' | 'unproven'
+
 export interface Lease {
   readonly integration: string
   /** Of the integration that it was minted for. */
@@ -24,6 +27,7 @@ export interface Lease {
   /** Drawn once, between 70 and 80 % of its life. */
   readonly refreshAt: number
   readonly expirySource: ExpirySource
+  readonly proof?: Proof
   /** What it was minted for. */
   readonly digest: string
 }

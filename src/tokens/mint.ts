@@ -1,7 +1,13 @@
 /** One mint: open the credential, ask Salesforce, learn how long the token lives. Writes nothing. */
 import { activeOf, openCredential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
-import type { GrantContext, OpenCredential, TokenAnswer } from '../grants/grant.ts'
+import type {
+  GrantContext,
+  GrantRequest,
+  Introspection,
+  OpenCredential,
+  TokenAnswer,
+} from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
 import { clientIdOf, digestOf, type Integration } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
@@ -10,12 +16,13 @@ import {
   type Expiry,
   expiryOf,
   type Lease,
+  type Proof,
   refreshAtOf,
   tokenIdOf,
 } from './lease.ts'
 
 export interface Minter {
-  /** One attempt at Salesforce for the integration as it is now. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`. */
+  /** One token for the integration as it is now; a second request where the first token proves dead. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`. */
   mint(name: string): Promise<Lease>
 }
 
@@ -24,7 +31,10 @@ export interface MinterDependencies {
   readonly grants: GrantContext
   readonly now: () => number
   readonly random: () => number
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: {
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
 }
 
 /** One attempt at Salesforce. */
@@ -56,80 +66,125 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     return { clientId, credential: openCredential(secret) }
   }
 
-  /** Only where the answer does not say: introspection once, else one REST call that proves the token and slides its session. */
-  const learnExpiry = async (
+  /** The assertion is dated by the clock of the host that judges it. */
+  const contextAt = (loginUrl: string): GrantContext => ({
+    ...grants,
+    now: () => now() + grants.endpoint.aheadMs(loginUrl),
+  })
+
+  const requestOf = ({ loginUrl, grant }: Integration, signer: Signer): GrantRequest => ({
+    loginUrl,
+    settings: grant,
+    ...signer,
+    signal: AbortSignal.timeout(ATTEMPT_MS),
+  })
+
+  /** Undefined: it cannot be told, or not now. */
+  const introspect = async (
+    integration: Integration,
+    signer: Signer,
+    answer: TokenAnswer,
+  ): Promise<Introspection | undefined> => {
+    const { type } = integration.grant
+    const context = contextAt(integration.loginUrl)
+    try {
+      return await grantOf(type).introspect?.(
+        requestOf(integration, signer),
+        answer.accessToken,
+        context,
+      )
+    } catch (error) {
+      log.info({ err: error, integration: integration.name }, 'the token cannot be introspected')
+      return undefined
+    }
+  }
+
+  /** One REST call that proves the token and slides its session. */
+  const probe = async ({ name }: Integration, answer: TokenAnswer): Promise<Proof> => {
+    const { instanceUrl, accessToken } = answer
+    const signal = AbortSignal.timeout(ATTEMPT_MS)
+    try {
+      return await grants.endpoint.probe({ instanceUrl, accessToken, signal })
+    } catch (error) {
+      log.warn({ err: error, integration: name }, 'the token could not be proven with a REST call')
+      return 'unproven'
+    }
+  }
+
+  /** What the answer says of its end; else introspection, once; else half of the configured lifetime, after a proof. Undefined: the token is dead. */
+  const learn = async (
     integration: Integration,
     signer: Signer,
     answer: TokenAnswer,
     mintedAt: number,
-  ): Promise<Expiry> => {
-    const configured = configuredExpiry(mintedAt, integration.tokenLifetime)
-    const signal = AbortSignal.timeout(ATTEMPT_MS)
-    try {
-      const introspected = await grantOf(integration.grant.type).introspect?.(
-        { loginUrl: integration.loginUrl, settings: integration.grant, ...signer, signal },
-        answer.accessToken,
-        grants,
-      )
-      if (introspected?.active && introspected.expiresAt !== undefined) {
-        return { expiresAt: introspected.expiresAt, source: 'introspection' }
-      }
-      await grants.endpoint.probe({
-        instanceUrl: answer.instanceUrl,
-        accessToken: answer.accessToken,
-        signal,
-      })
-    } catch (error) {
-      log.warn(
-        { err: error, integration: integration.name },
-        'the lifetime of a token could not be learned',
-      )
+  ): Promise<(Expiry & { readonly proof?: Proof }) | undefined> => {
+    const said = expiryOf(answer, mintedAt)
+    if (said) return said
+    const introspected = await introspect(integration, signer, answer)
+    if (introspected?.active === false) return undefined
+    if (introspected?.expiresAt !== undefined) {
+      return { expiresAt: introspected.expiresAt, source: 'introspection' }
     }
-    return configured
+    const proof = await probe(integration, answer)
+    if (proof === 'dead') return undefined
+    return { ...configuredExpiry(mintedAt, integration.tokenLifetime), proof }
+  }
+
+  const attempt = async (
+    integration: Integration,
+    signer: Signer,
+  ): Promise<Lease | TokenAnswer> => {
+    const { name, uid, loginUrl, grant } = integration
+    const mintedAt = now()
+    const request = requestOf(integration, signer)
+    const answer = await grantOf(grant.type).request(request, contextAt(loginUrl))
+    const learned = await learn(integration, signer, answer, mintedAt)
+    if (!learned || learned.expiresAt <= now()) return answer
+    return {
+      integration: name,
+      uid,
+      accessToken: answer.accessToken,
+      tokenId: tokenIdOf(answer.accessToken),
+      instanceUrl: answer.instanceUrl,
+      ...pick(answer),
+      issuedAt: answer.issuedAt ?? mintedAt,
+      mintedAt,
+      expiresAt: learned.expiresAt,
+      refreshAt: refreshAtOf(mintedAt, learned.expiresAt, random),
+      expirySource: learned.source,
+      ...(learned.proof !== undefined && { proof: learned.proof }),
+      digest: digestOf(integration, signer.clientId),
+    }
   }
 
   return {
     async mint(name) {
       const sealed = await integrations.readSealed(name)
-      if (!sealed)
+      if (!sealed) {
         throw new BrokerError('integration_not_found', 'There is no integration of this name')
+      }
       const { integration } = sealed
       if (!integration.enabled) {
         throw new BrokerError('integration_disabled', 'The integration is disabled')
       }
       const signer = await signerOf(integration, sealed)
-      const mintedAt = now()
-      const answer = await grantOf(integration.grant.type).request(
-        {
-          loginUrl: integration.loginUrl,
-          settings: integration.grant,
-          ...signer,
-          signal: AbortSignal.timeout(ATTEMPT_MS),
-        },
-        grants,
+      const first = await attempt(integration, signer)
+      if (isLease(first)) return first
+      // Salesforce repeats a token until it is revoked, even one that does not work.
+      const signal = AbortSignal.timeout(ATTEMPT_MS)
+      const { loginUrl } = integration
+      await grants.endpoint.revoke({ loginUrl, token: first.accessToken, signal })
+      const second = await attempt(integration, signer)
+      if (isLease(second)) return second
+      throw new BrokerError(
+        'token_response_invalid',
+        'Salesforce gave a token that is dead already',
       )
-      const expiry =
-        expiryOf(answer, mintedAt) ?? (await learnExpiry(integration, signer, answer, mintedAt))
-      if (expiry.expiresAt <= now()) {
-        throw new BrokerError('token_response_invalid', 'The token had expired when it came')
-      }
-      return {
-        integration: name,
-        uid: integration.uid,
-        accessToken: answer.accessToken,
-        tokenId: tokenIdOf(answer.accessToken),
-        instanceUrl: answer.instanceUrl,
-        ...pick(answer),
-        issuedAt: answer.issuedAt ?? mintedAt,
-        mintedAt,
-        expiresAt: expiry.expiresAt,
-        refreshAt: refreshAtOf(mintedAt, expiry.expiresAt, random),
-        expirySource: expiry.source,
-        digest: digestOf(integration, signer.clientId),
-      }
     },
   }
 }
+
+const isLease = (result: Lease | TokenAnswer): result is Lease => 'tokenId' in result
 
 const OPTIONAL = ['apiInstanceUrl', 'scope', 'orgId', 'userId', 'identityUrl'] as const
 

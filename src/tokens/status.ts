@@ -54,6 +54,7 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
               expiresAt: lease.expiresAt,
               refreshAt: lease.refreshAt,
               expirySource: lease.expirySource,
+              ...(lease.proof !== undefined && { proof: lease.proof }),
             }
           : null,
         lastRefusal: last?.refusal ?? null,

@@ -26,7 +26,12 @@ export async function fixture(t: Test, answer: Answer, deadlineMs = 5_000): Prom
   t.teardown(() => outbound.close())
   let ids = 0
   const context = {
-    endpoint: createTokenEndpoint({ outbound, hosts, now: () => NOW }),
+    endpoint: createTokenEndpoint({
+      outbound,
+      hosts,
+      now: () => NOW,
+      clock: { learn: () => undefined, aheadMs: () => 0 },
+    }),
     now: () => NOW,
     uniqueId: () => {
       ids += 1

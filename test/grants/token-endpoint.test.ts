@@ -412,6 +412,7 @@ t.test('throws nothing but problems, whatever bytes come as an answer', async (t
   let successes = 0
   const property = fc.asyncProperty(answer, async (outcome: OutboundOutcome) => {
     const endpoint = createTokenEndpoint({
+      clock: { learn: () => undefined, aheadMs: () => 0 },
       outbound: { send: async () => outcome },
       hosts,
       now: () => NOW,
