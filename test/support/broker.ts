@@ -166,6 +166,16 @@ export function spawnValetkey(
 /** Waits until it listens and is ready. Ends with the test. */
 export async function startBrokerProcess(
   t: Teardown,
+  options: ProcessOptions,
+): Promise<BrokerProcess> {
+  const broker = await startUnreadyProcess(t, options)
+  await eventually(async () => (await broker.call('GET', '/readyz')).status === 200)
+  return broker
+}
+
+/** Waits until it listens. Ends with the test. */
+export async function startUnreadyProcess(
+  t: Teardown,
   { env, adminKey, nodeArgs = [] }: ProcessOptions,
 ): Promise<BrokerProcess> {
   const child = spawnValetkey(
@@ -197,6 +207,5 @@ export async function startBrokerProcess(
   })
   const url = `http://127.0.0.1:${port}`
   const call = createCaller(url, adminKey)
-  await eventually(async () => (await call('GET', '/readyz')).status === 200)
   return { url, pid: child.pid ?? 0, child, call, output: () => output, kill }
 }
