@@ -22,23 +22,26 @@ const Globs = Type.Array(Type.String({ pattern: '^[a-z0-9*-]{1,128}$' }), {
   description: '`*` is any run of characters, nothing else is special',
 })
 
-export const WhoAmI = Type.Object({
-  principal: Type.String({
-    description: '`admin`, `api-key:NAME`, `jwt:ISSUER#SUBJECT` or `mtls:ID`',
-  }),
-  kind: Type.Unsafe<'admin' | 'api_key' | 'jwt' | 'mtls'>({
-    type: 'string',
-    enum: ['admin', 'api_key', 'jwt', 'mtls'],
-  }),
-  name: Type.String({ description: 'Of the API key, or of the entry of the configuration file' }),
-  permissions: Type.Array(
-    Type.Object({
-      permission: PermissionName,
-      integrations: Type.Array(Type.String()),
-      labels: Labels,
+export const WhoAmI = Type.Object(
+  {
+    principal: Type.String({
+      description: '`admin`, `api-key:NAME`, `jwt:ISSUER#SUBJECT` or `mtls:ID`',
     }),
-  ),
-})
+    kind: Type.Unsafe<'admin' | 'api_key' | 'jwt' | 'mtls'>({
+      type: 'string',
+      enum: ['admin', 'api_key', 'jwt', 'mtls'],
+    }),
+    name: Type.String({ description: 'Of the API key, or of the entry of the configuration file' }),
+    permissions: Type.Array(
+      Type.Object({
+        permission: PermissionName,
+        integrations: Type.Array(Type.String()),
+        labels: Labels,
+      }),
+    ),
+  },
+  { title: 'Principal', description: 'Who you are, and what you may do' },
+)
 
 export const ApiKeyBody = Type.Object(
   {
@@ -64,17 +67,23 @@ const shown = {
   created_by: Type.String({ description: 'The principal that made it' }),
 }
 
-export const ApiKeyView = Type.Object(shown)
+export const ApiKeyView = Type.Object(shown, { title: 'API key' })
 
-export const NewApiKey = Type.Object({
-  ...shown,
-  key: Type.String({ description: 'Shown this once' }),
-})
+export const NewApiKey = Type.Object(
+  {
+    ...shown,
+    key: Type.String({ description: 'Shown this once' }),
+  },
+  { title: 'New API key', description: 'The key, shown this once' },
+)
 
-export const ApiKeyList = Type.Object({
-  items: Type.Array(ApiKeyView),
-  next_cursor: Type.Union([Type.String(), Type.Null()]),
-})
+export const ApiKeyList = Type.Object(
+  {
+    items: Type.Array(ApiKeyView),
+    next_cursor: Type.Union([Type.String(), Type.Null()]),
+  },
+  { title: 'API key list', description: 'A page, in order of id' },
+)
 
 export const ApiKeyQuery = Type.Object(
   {

@@ -37,6 +37,11 @@ export async function describeApi(server: Server, version: string): Promise<void
             scheme: 'bearer',
             description: 'The admin key, an API key, or a JWT of a configured issuer',
           },
+          basic: {
+            type: 'http',
+            scheme: 'basic',
+            description: 'For `POST /oauth/token`: id and text of an API key, as an OAuth client',
+          },
         },
       },
       security: [{ bearer: [] }],
@@ -64,5 +69,10 @@ export async function serveApiDescription(server: Server): Promise<void> {
 
 /** The committed `openapi.yaml` is this text. */
 export function renderOpenapi(server: Server): string {
-  return stringify(server.swagger(), { lineWidth: 100, aliasDuplicateObjects: false })
+  return stringify(server.swagger(), {
+    lineWidth: 100,
+    aliasDuplicateObjects: false,
+    // Quotes what older readers of YAML take for a boolean, such as `off`.
+    compat: 'yaml-1.1',
+  })
 }

@@ -48,18 +48,24 @@ const TokenRequest = Type.Object(
   { additionalProperties: true },
 )
 
-const OAuthToken = Type.Object({
-  access_token: Type.String(),
-  token_type: Type.Literal('Bearer'),
-  expires_in: Type.Integer({ description: 'Seconds left' }),
-  scope: Type.String({ description: 'As it was asked for' }),
-  instance_url: Type.String({ description: 'Where this token is good: send API calls here' }),
-})
+const OAuthToken = Type.Object(
+  {
+    access_token: Type.String(),
+    token_type: Type.Literal('Bearer'),
+    expires_in: Type.Integer({ description: 'Seconds left' }),
+    scope: Type.String({ description: 'As it was asked for' }),
+    instance_url: Type.String({ description: 'Where this token is good: send API calls here' }),
+  },
+  { title: 'OAuth token', description: 'The token, and where it is good' },
+)
 
-const OAuthErrorBody = Type.Object({
-  error: Type.Unsafe<OAuthErrorCode>({ type: 'string', enum: [...OAUTH_ERRORS] }),
-  error_description: Type.String({ description: 'Begins with the code of the problem' }),
-})
+const OAuthErrorBody = Type.Object(
+  {
+    error: Type.Unsafe<OAuthErrorCode>({ type: 'string', enum: [...OAUTH_ERRORS] }),
+    error_description: Type.String({ description: 'Begins with the code of the problem' }),
+  },
+  { title: 'OAuth error', description: 'RFC 6749, section 5.2' },
+)
 
 /** Stands outside the guard: what it takes and what it answers is OAuth's. */
 export async function registerOAuthRoutes(
