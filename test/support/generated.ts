@@ -1,6 +1,5 @@
 /** The files that are generated and committed: what each must contain. */
 import { readFileSync } from 'node:fs'
-import { ACTIONS } from '../../src/audit/event.ts'
 import { renderConfigurationDocs } from '../../src/config.ts'
 import { renderOpenapi } from '../../src/http/openapi.ts'
 import { renderProblemTable } from '../../src/http/problem-pages.ts'
@@ -17,20 +16,9 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
   return {
     'openapi.yaml': openapi,
     'docs/configuration.md': renderConfigurationDocs(),
-    'docs/audit.md': withTable('docs/audit.md', 'actions', actionTable()),
     'README.md': withTable('README.md', 'problems', renderProblemTable()),
   }
 }
-
-const actionTable = () =>
-  [
-    '| action | meaning | in `GET /audit` |',
-    '|---|---|---|',
-    ...Object.entries(ACTIONS).map(
-      ([action, { stored, meaning }]) =>
-        `| \`${action}\` | ${meaning} | ${stored ? 'yes' : 'no'} |`,
-    ),
-  ].join('\n')
 
 /** A generated part of a file that is written by hand stands between two comments. */
 function withTable(path: string, name: string, table: string): string {
