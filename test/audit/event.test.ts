@@ -1,0 +1,34 @@
+import t from 'tap'
+import { ACTIONS, eventText, NOBODY } from '../../src/audit/event.ts'
+
+t.test('only token reads stay out of the store', async (t) => {
+  const lineOnly = Object.entries(ACTIONS).filter(([, { stored }]) => !stored)
+  t.strictSame(
+    lineOnly.map(([action]) => action),
+    ['token.read'],
+  )
+})
+
+t.test('an event is one line, whatever a principal is called', async (t) => {
+  const principal = 'jwt:https://issuer#"quoted"\n{"action":"forged"}'
+  const text = eventText(
+    { id: 'i', at: 'a' },
+    { ...NOBODY, principal },
+    {
+      action: 'token.minted',
+      integration: 'billing',
+    },
+  )
+  t.notOk(text.includes('\n'))
+  t.equal(JSON.parse(text).principal, principal)
+})
+
+t.test('what is said in the detail is bounded', async (t) => {
+  const text = eventText({ id: 'i', at: 'a' }, NOBODY, {
+    action: 'request.denied',
+    integration: null,
+    detail: { reason: 'x'.repeat(10_000), count: 3 },
+  })
+  t.ok(text.length < 500)
+  t.equal(JSON.parse(text).detail.count, 3)
+})
