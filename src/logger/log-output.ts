@@ -1,6 +1,6 @@
 /** Where log lines go: never blocks, holds a bounded amount, counts what it must drop. */
-import { fstatSync, write as writeFile } from 'node:fs'
-import { Socket } from 'node:net'
+import { createDescriptor } from '../audit/descriptor.ts'
+import { createLineOutput } from '../audit/line-output.ts'
 
 export interface LogOutput {
   write(line: string): void
@@ -23,7 +23,6 @@ export interface LogOutputOptions {
 const STDOUT = 1
 const LIMIT_BYTES = 1024 * 1024
 const FLUSH_MS = 1_000
-const FULL_PAUSE_MS = 20
 
 export function createLogOutput({
   send = sendTo(STDOUT),
@@ -72,33 +71,8 @@ export function createLogOutput({
   }
 }
 
-/**
- * To a file descriptor. A pipe is written as a socket: a write that blocks in the thread pool, for
- * its reader stands still, would take a thread, and keep the process from ending.
- */
+/** To a file descriptor that nobody else writes to. */
 export function sendTo(fd: number): Send {
-  const kind = fstatSync(fd)
-  if (!kind.isFIFO() && !kind.isSocket()) return (text) => writeAll(fd, Buffer.from(text))
-  const socket = new Socket({ fd, readable: false, writable: true })
-  // Each write that fails rejects by itself; without a listener the event would end the process.
-  socket.on('error', () => undefined)
-  return (text) =>
-    new Promise((resolve, reject) => {
-      socket.write(text, (error) => (error ? reject(error) : resolve()))
-    })
-}
-
-async function writeAll(fd: number, bytes: Buffer): Promise<void> {
-  let rest = bytes
-  while (rest.byteLength > 0) rest = rest.subarray(await writeSome(fd, rest))
-}
-
-function writeSome(fd: number, bytes: Buffer): Promise<number> {
-  return new Promise((resolve, reject) => {
-    writeFile(fd, bytes, (error, written) => {
-      if (error === null) resolve(written)
-      else if (error.code === 'EAGAIN') setTimeout(resolve, FULL_PAUSE_MS, 0)
-      else reject(error)
-    })
-  })
+  const output = createLineOutput(createDescriptor(fd))
+  return (text) => output.write(text)
 }
