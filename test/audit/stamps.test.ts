@@ -13,7 +13,7 @@ t.test(
     }
     t.equal(new Set(ids).size, ids.length)
     t.strictSame([...ids].sort(), ids)
-    t.match(ids[0], /^[0-9a-z]{9}-[0-9a-z]{4}-abcd1234$/)
+    t.match(ids[0], /^[0-9a-z]{9}-\d{5}-abcd1234$/)
   },
 )
 
@@ -27,4 +27,15 @@ t.test('two replicas never give the same id', async (t) => {
   const one = createStamps({ now, replica: 'one' })
   const other = createStamps({ now, replica: 'two' })
   t.not(one.next().id, other.next().id)
+})
+
+t.test('a clock that stands still runs out of no ids', async (t) => {
+  const stamps = createStamps({ now: () => 1_800_000_000_000, replica: 'a' })
+  let former = ''
+  for (let index = 0; index < 200_000; index += 1) {
+    const { id } = stamps.next()
+    if (id <= former) t.fail(`${id} after ${former}`)
+    former = id
+  }
+  t.equal(former.length, '0mi9q2p4x-10001-a'.length)
 })
