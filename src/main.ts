@@ -38,9 +38,9 @@ function usage(): string {
   return ['usage: valetkey [command]', '', ...rows, ''].join('\n')
 }
 
-const name = process.argv[2] ?? 'serve'
+const [name = 'serve', ...surplus] = process.argv.slice(2)
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-if (command) {
+if (command && surplus.length === 0) {
   try {
     await command.run()
   } catch (error) {

@@ -37,6 +37,7 @@ export async function serve(env: Environment, version: string): Promise<void> {
     destination: createLogOutput({ send: (text) => stdout.write(text) }),
   })
   endOnBug(log)
+  ignoreDebugger(log)
   const tls = openTls(config, log)
   const { store, keyring, adminKeys } = await hold(config, log)
   const app = await createApp({
@@ -182,6 +183,11 @@ function endOnBug(log: Logger): void {
   }
   process.on('unhandledRejection', end('unhandledRejection'))
   process.on('uncaughtException', end('uncaughtException'))
+}
+
+/** Node's own answer to this signal is to open a debugger's port, where every secret could be read. */
+function ignoreDebugger(log: Logger): void {
+  process.on('SIGUSR1', () => log.warn('SIGUSR1 is ignored: there is no debugger here'))
 }
 
 function reloadOnSignal(app: App): void {
