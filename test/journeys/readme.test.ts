@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { startSimulator } from '../../simulator/simulator.ts'
+import { parseConfigurationFile } from '../../src/config/file.ts'
 import { SETTINGS } from '../../src/config/setting.ts'
 import { startBroker } from '../support/broker.ts'
+import { createCaller } from '../support/caller.ts'
 import { readDocument } from '../support/document.ts'
 import { eventually } from '../support/eventually.ts'
 import { ROOT } from '../support/generated.ts'
@@ -76,8 +78,8 @@ t.test('the quick start by hand serves a token that Salesforce takes', withoutCu
 })
 
 t.test('the steps for an own org lead from a draft to a token', withoutCurl, async (t) => {
-  const { run, simulator, folder } = await ownOrg(t)
-  const [, draft = '', patch = '', token = ''] = readme.blocks(
+  const { run, simulator, folder, url } = await ownOrg(t)
+  const [, draft = '', patch = '', token = '', apiKey = ''] = readme.blocks(
     'sh',
     '## Your own org in ten minutes',
   )
@@ -86,6 +88,21 @@ t.test('the steps for an own org lead from a draft to a token', withoutCurl, asy
   const app = simulator.addJwtApp({ certificatePem })
   t.match(await run(substitute(patch, { client_id: app.clientId })), '"state":"unproven"')
   t.match(JSON.parse(await run(token)), { integration: 'billing', token_type: 'Bearer' })
+
+  const { id, key } = JSON.parse(await run(apiKey))
+  const asService = createCaller(url, key)
+  t.equal((await asService('GET', '/tokens/billing')).status, 200)
+  t.equal((await asService('GET', '/tokens/reports')).status, 403)
+  const basic = Buffer.from(`${id}:${key}`).toString('base64')
+  const asOAuthClient = await asService('POST', '/oauth/token', {
+    key: null,
+    headers: {
+      authorization: `Basic ${basic}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: 'grant_type=client_credentials&scope=integration:billing',
+  })
+  t.match(asOAuthClient.body, { token_type: 'Bearer', instance_url: simulator.origins.myDomain })
 })
 
 t.test('a client secret takes one call', withoutCurl, async (t) => {
@@ -115,7 +132,7 @@ async function ownOrg(t: Test) {
     t.equal(status, 0, shell.output())
     return shell.stdout()
   }
-  return { run, simulator, folder }
+  return { run, simulator, folder, url: broker.url }
 }
 
 t.test('the table of calls has every operation of the API, and no other', async (t) => {
@@ -130,7 +147,8 @@ t.test('the table of calls has every operation of the API, and no other', async 
   )
   t.strictSame([...calls].sort(), [...operations, ...described].sort())
   const open = Object.entries<Record<string, { security?: unknown[] }>>(paths).flatMap(
-    ([path, methods]) => Object.values(methods).flatMap((one) => (one.security ? [path] : [])),
+    ([path, methods]) =>
+      Object.values(methods).flatMap((one) => (one.security?.length === 0 ? [path] : [])),
   )
   t.match(readme.text, 'Everything but the last three rows needs')
   const lastRows = table.split('\n').slice(-3).join()
@@ -140,9 +158,17 @@ t.test('the table of calls has every operation of the API, and no other', async 
   )
 })
 
+t.test('the configuration file that it shows is one', async (t) => {
+  const [text = ''] = readme.blocks('yaml', '## Who may call')
+  const { issuers, callers, integrations } = parseConfigurationFile(text)
+  t.equal(issuers.length, 1)
+  t.match(callers, [{ name: 'billing', match: { issuer: issuers[0]?.issuer } }])
+  t.match(integrations, [{ name: 'billing', mistakes: [] }])
+})
+
 t.test('every setting that it names exists', async (t) => {
   const known = new Set<string>(Object.values(SETTINGS).map(({ variable }) => variable))
   const named = [...readme.text.matchAll(/\bVALETKEY_[A-Z_]+/g)].map(([name]) => name)
   t.ok(named.length > 5)
-  for (const name of named) t.ok(known.has(name.replace(/_FILE$/, '')), name)
+  for (const name of named) t.ok(known.has(name) || known.has(name.replace(/_FILE$/, '')), name)
 })
