@@ -72,7 +72,7 @@ export function createSigningKeys(dependencies: SigningKeysDependencies): Signin
     return attempt
   }
 
-  const spread = (ms: number) => ms * (1 - JITTER + 2 * JITTER * random())
+  const spread = (ms: number) => Math.round(ms * (1 - JITTER + 2 * JITTER * random()))
 
   const run = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
