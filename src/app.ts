@@ -12,6 +12,7 @@ import { createAuditLog } from './audit/log.ts'
 import { registerAuditRoutes } from './audit/routes.ts'
 import { createAuditSearch } from './audit/search.ts'
 import { createAuditWriter } from './audit/writer.ts'
+import { refusalCodeOf } from './callers/authenticator.ts'
 import { requireCaller } from './callers/index.ts'
 import { appliedEvent } from './config/applied-event.ts'
 import { createConfigurationLoader } from './config/loader.ts'
@@ -187,9 +188,11 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     log,
   })
 
-  const onProblem: ServerOptions['onProblem'] = ({ code }, request) => {
-    const denial = denialOf(request, code)
+  const onProblem: ServerOptions['onProblem'] = (error, request) => {
+    const denial = denialOf(request, error.code)
     if (denial) audit.denied(denial)
+    const reason = refusalCodeOf(error)
+    if (reason) request.log.info({ req: request, reason }, 'a credential was refused')
   }
   const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, onProblem })
   await describeApi(server, version)

@@ -50,3 +50,11 @@ export const refusedCertificate = (code: RefusalCode): BrokerError =>
   new BrokerError('caller_unauthenticated', 'The client certificate is not valid', {
     cause: { code },
   })
+
+/** Why, of an error of the two above. */
+export function refusalCodeOf({ cause }: BrokerError): RefusalCode | undefined {
+  if (typeof cause !== 'object' || cause === null || !('code' in cause)) return undefined
+  return typeof cause.code === 'string' && /^(KEY|TOKEN|CERTIFICATE)_/.test(cause.code)
+    ? (cause.code as RefusalCode)
+    : undefined
+}
