@@ -1,5 +1,6 @@
 /** Integrations at rest: a public definition that a hit may read, and secrets that only a mint or a change opens. */
-import { type CredentialSecrets, keepSecrets, NO_SECRETS } from '../credentials/credential.ts'
+import { createHash } from 'node:crypto'
+import { type CredentialSecrets, keepSecrets } from '../credentials/credential.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors.ts'
 import type {
@@ -48,6 +49,14 @@ const SCHEMA = 1
 
 type Stored = Omit<Integration, 'name' | 'uid' | 'version'> & { readonly schema: number }
 
+/** Whoever can write to the store must not turn a secret to another host: the seal binds the definition too. */
+interface Sealed {
+  readonly secrets: CredentialSecrets
+  readonly definition: string
+}
+
+const digestOf = (definition: string) => createHash('sha256').update(definition).digest('base64url')
+
 const sealName = ({ name, uid }: Pick<Integration, 'name' | 'uid'>) => `integration:${name}:${uid}`
 
 /** The public half of a record. Throws `record_corrupt` where it cannot be read. */
@@ -81,13 +90,12 @@ export function createIntegrationStore({
   const contentOf = async (write: IntegrationWrite): Promise<IntegrationContent> => {
     const { name: _name, uid: _uid, version: _version, ...definition } = write.integration
     const stored: Stored = { schema: SCHEMA, ...definition }
-    const isEmpty = Object.keys(write.secrets.byId).length === 0 && write.secrets.known.length === 0
+    const text = JSON.stringify(stored)
+    const sealed: Sealed = { secrets: write.secrets, definition: digestOf(text) }
     return {
       digests: write.digests,
-      definition: JSON.stringify(stored),
-      secrets: isEmpty
-        ? ''
-        : await keyring.seal(sealName(write.integration), JSON.stringify(write.secrets)),
+      definition: text,
+      secrets: await keyring.seal(sealName(write.integration), JSON.stringify(sealed)),
     }
   }
 
@@ -103,9 +111,15 @@ export function createIntegrationStore({
       return {
         integration,
         async open() {
-          if (record.secrets === '') return NO_SECRETS
           const text = await keyring.open(sealName(integration), record.secrets)
-          return keepSecrets(JSON.parse(text) as CredentialSecrets, integration.credentials)
+          const { secrets, definition } = JSON.parse(text) as Sealed
+          if (definition !== digestOf(record.definition)) {
+            throw new BrokerError(
+              'record_corrupt',
+              `The definition of integration ${name} is not the one that was sealed`,
+            )
+          }
+          return keepSecrets(secrets, integration.credentials)
         },
       }
     },

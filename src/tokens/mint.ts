@@ -51,6 +51,8 @@ export function createMinter(dependencies: MinterDependencies): Minter {
   const signerOf = async (integration: Integration, sealed: SealedIntegration): Promise<Signer> => {
     const from = integration.credentialFrom
     const owner = from === null ? sealed : await integrations.readSealed(from)
+    // Its own seal holds no secret then, but it holds the definition together.
+    if (owner !== sealed) await sealed.open()
     const active = owner && activeOf(owner.integration.credentials)
     const clientId = active && clientIdOf(integration, active)
     if (!owner || !active || clientId === undefined) {
