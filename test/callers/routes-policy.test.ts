@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import { parse } from 'yaml'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { PERMISSIONS, type Permission } from '../../src/callers/policy.ts'
+import { startBroker } from '../support/broker.ts'
+
+/** `integration`: the one of the path must be covered. `some`: any integration will do, and the answer shows only what is covered. */
+type Scope = 'integration' | 'some'
+
+interface Row {
+  readonly permission: Permission | 'public' | 'any principal'
+  readonly scope?: Scope
+  readonly body?: object
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const simulator = await startSimulator()
+t.teardown(() => simulator.stop())
+const loginUrl = simulator.origins.myDomain
+const app = simulator.addClientCredentialsApp()
+const integration = {
+  login_url: loginUrl,
+  grant: { type: 'client_credentials', client_id: app.clientId },
+  credential: { client_secret: app.clientSecret },
+}
+const ANY = { 'if-match': '*' }
+
+/** Every route of the API, by method and path. A new one needs a row. */
+const ROUTES: Readonly<Record<string, Row>> = {
+  'GET /livez': { permission: 'public' },
+  'GET /readyz': { permission: 'public' },
+  'GET /problems': { permission: 'public' },
+  'GET /problems/{code}': { permission: 'public' },
+  'POST /oauth/token': { permission: 'public' },
+  'GET /whoami': { permission: 'any principal' },
+  'GET /tokens/{integration}': { permission: 'tokens:read', scope: 'integration' },
+  'DELETE /tokens/{integration}': { permission: 'tokens:revoke', scope: 'integration' },
+  'GET /integrations': { permission: 'integrations:read', scope: 'some' },
+  'GET /integrations/{name}': { permission: 'integrations:read', scope: 'integration' },
+  'GET /integrations/{name}/callers': { permission: 'integrations:read', scope: 'integration' },
+  'GET /integrations/{name}/credentials': { permission: 'integrations:read', scope: 'integration' },
+  'GET /integrations/{name}/credentials/{id}/certificate': {
+    permission: 'integrations:read',
+    scope: 'integration',
+  },
+  'PUT /integrations/{name}': {
+    permission: 'integrations:write',
+    scope: 'integration',
+    body: integration,
+    headers: ANY,
+  },
+  'PATCH /integrations/{name}': {
+    permission: 'integrations:write',
+    scope: 'integration',
+    body: { description: 'x' },
+    headers: ANY,
+  },
+  'DELETE /integrations/{name}': {
+    permission: 'integrations:write',
+    scope: 'integration',
+    headers: ANY,
+  },
+  'POST /api-keys': {
+    permission: 'api-keys:write',
+    scope: 'some',
+    body: { name: 'made', permissions: ['api-keys:write'], integrations: ['inside-none'] },
+  },
+  'GET /api-keys': { permission: 'api-keys:write', scope: 'some' },
+  'DELETE /api-keys/{id}': { permission: 'api-keys:write', scope: 'some' },
+  'GET /audit': { permission: 'audit:read', scope: 'some' },
+}
+
+const { call, app: running } = await startBroker(t, { loginHosts: [loginUrl] })
+const document = parse(JSON.stringify(running.server.swagger()))
+const operations: readonly string[] = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.keys(methods as object).map((method) => `${method.toUpperCase()} ${path}`),
+)
+
+let keyId = 'AAAAAAAA'
+
+const pathOf = (operation: string, name: string) =>
+  (operation.split(' ')[1] ?? '')
+    .replace('{integration}', name)
+    .replace('{name}', name)
+    .replace('{id}', keyId)
+    .replace('{code}', 'internal')
+
+const ask = (operation: string, name: string, key: string | null) => {
+  const { body, headers } = ROUTES[operation] ?? {}
+  return call(operation.split(' ')[0] ?? '', pathOf(operation, name), {
+    key,
+    ...(body && { body }),
+    ...(headers && { headers }),
+  })
+}
+
+const keys = new Map<Permission, string>()
+for (const permission of PERMISSIONS) {
+  const made = await call('POST', '/api-keys', {
+    body: {
+      name: permission.replace(':', '-'),
+      permissions: [permission],
+      integrations: ['inside-*'],
+    },
+  })
+  keys.set(permission, made.body.key)
+}
+const keyOf = (permission: Permission) => keys.get(permission) ?? ''
+
+async function prepare() {
+  for (const name of ['inside-a', 'outside-a']) {
+    await call('PUT', `/integrations/${name}`, { body: integration, headers: ANY })
+    await call('PUT', `/integrations/${name}`, { body: integration })
+  }
+  const name = `key-${randomUUID()}`
+  const made = await call('POST', '/api-keys', {
+    body: { name, permissions: ['tokens:read'], integrations: ['inside-a'] },
+  })
+  keyId = made.body.id
+}
+
+const guarded = operations.filter((operation) => {
+  const permission = ROUTES[operation]?.permission
+  return permission !== 'public' && permission !== 'any principal'
+})
+
+t.test('every route has a row, and every row is a route', async (t) => {
+  t.same([...operations].sort(), Object.keys(ROUTES).sort())
+})
+
+t.test('nothing but the public routes answers without a credential', async (t) => {
+  for (const operation of operations) {
+    const { status } = await ask(operation, 'inside-a', null)
+    if (ROUTES[operation]?.permission === 'public') t.not(status, 403, operation)
+    else t.ok(status === 401 || status === 429, `${operation}: ${status}`)
+  }
+})
+
+t.test('any principal may ask who it is', async (t) => {
+  for (const permission of PERMISSIONS) {
+    t.match(await call('GET', '/whoami', { key: keyOf(permission) }), {
+      status: 200,
+      body: { permissions: [{ permission, integrations: ['inside-*'] }] },
+    })
+  }
+})
+
+for (const operation of guarded) {
+  t.test(`${operation} takes ${ROUTES[operation]?.permission} and nothing else`, async (t) => {
+    const { permission: needed, scope } = ROUTES[operation] ?? {}
+    for (const permission of PERMISSIONS) {
+      await prepare()
+      const inside = await ask(operation, 'inside-a', keyOf(permission))
+      const expected = permission === needed
+      t.equal(inside.status !== 403, expected, `${permission} inside: ${inside.status}`)
+      t.not(inside.status, 401)
+      if (scope !== 'integration') continue
+      const outside = await ask(operation, 'outside-a', keyOf(permission))
+      t.equal(outside.status, 403, `${permission} outside`)
+    }
+  })
+}
+
+t.test(
+  'a forbidden integration and one that does not exist are told apart by nothing',
+  async (t) => {
+    await prepare()
+    const strip = ({ status, body }: { status: number; body: Record<string, unknown> }) => {
+      const { request_id: _, instance: _instance, ...rest } = body
+      return { status, rest }
+    }
+    for (const operation of guarded.filter((one) => ROUTES[one]?.scope === 'integration')) {
+      const { permission } = ROUTES[operation] ?? {}
+      const key = keyOf(permission as Permission)
+      const forbidden = await ask(operation, 'outside-a', key)
+      const missing = await ask(operation, 'outside-none', key)
+      t.same(strip(forbidden), strip(missing), operation)
+    }
+  },
+)
+
+t.test('lists show only what the principal may see', async (t) => {
+  await prepare()
+  const list = await call('GET', '/integrations', { key: keyOf('integrations:read') })
+  t.same(
+    list.body.items.map(({ name }: { name: string }) => name),
+    ['inside-a'],
+  )
+  const audit = await call('GET', '/audit?action=integration.created', { key: keyOf('audit:read') })
+  t.ok(audit.body.items.length > 0)
+  t.ok(audit.body.items.every((event: { integration: string }) => event.integration === 'inside-a'))
+})
