@@ -31,8 +31,14 @@ interface Teardown {
   teardown(fn: () => void): void
 }
 
-export function createAuthority(t: Teardown, name = 'Test CA'): Authority {
+/** `signer`: a key and certificate to sign with, whether they are a CA's or not. */
+export function createAuthority(t: Teardown, name = 'Test CA', signer?: Issued): Authority {
   const tool = openssl(t)
+  if (signer) {
+    tool.write('root.key', signer.key)
+    tool.write('root.crt', signer.cert)
+    return authorityOf(tool, 'root')
+  }
   newKey(tool, 'root.key')
   tool.run(
     ...['req', '-x509', '-new', '-key', 'root.key', '-out', 'root.crt', '-days', '2'],
