@@ -30,6 +30,8 @@ export async function sendRaw(
 
 export interface RawConnection {
   write(bytes: string | Buffer): void
+  /** Says that nothing more will come. */
+  end(): void
   answer(options?: { readonly isHead?: boolean }): Promise<RawAnswer | undefined>
   /** Resolves when something was received. */
   begun(): Promise<void>
@@ -77,6 +79,7 @@ export function openRaw(port: number): RawConnection {
 
   return {
     write: (bytes) => socket.write(bytes),
+    end: () => socket.end(),
     async answer({ isHead = false } = {}) {
       const found = await until(() => parse(received, isHead))
       if (found) received = received.slice(found.length)

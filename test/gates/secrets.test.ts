@@ -1,0 +1,212 @@
+/** No secret is in anything that a broker writes or says, but where it is asked for the secret. */
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { generateKeyring } from '../../src/crypto/keyring.ts'
+import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
+import { canary, type Evidence, findLeaks, formsOf, keyCanaries } from '../support/canaries.ts'
+import { eventually } from '../support/eventually.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
+import { startEchoHost } from './echo-host.ts'
+import {
+  createWitness,
+  plant,
+  readEverything,
+  runEchoes,
+  runFaults,
+  runGood,
+  runMisplaced,
+  type Scene,
+} from './secret-journeys.ts'
+
+async function folder(t: Test): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'valetkey-secrets-'))
+  t.teardown(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+async function filesIn(path: string): Promise<readonly Evidence[]> {
+  const names = await readdir(path, { recursive: true, withFileTypes: true })
+  return Promise.all(
+    names
+      .filter((name) => name.isFile())
+      .map(async ({ parentPath, name }) => ({
+        source: name,
+        content: await readFile(join(parentPath, name)),
+      })),
+  )
+}
+
+/** Everything that Redis is told, as it sees it. */
+async function monitor(t: Test, redis: RedisServer, password: string) {
+  const socket = connect(redis.port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1')
+  })
+  // It is cut off when Redis is killed on purpose.
+  socket.on('error', () => undefined)
+  await once(socket, 'connect')
+  socket.write(`AUTH ${password}\r\nMONITOR\r\n`)
+  await eventually(() => text.split('+OK').length > 2)
+  return () => text
+}
+
+interface Stage {
+  readonly env: Readonly<Record<string, string>>
+  readonly canaries: Scene['canaries']
+  /** While the broker runs, after its journeys. */
+  trouble(call: ReturnType<typeof createWitness>): Promise<void>
+  /** What the store keeps and was told. */
+  stored(): Promise<readonly Evidence[]>
+  /** What must be among it, or it was not looked at. */
+  readonly marks: readonly RegExp[]
+}
+
+const STAGES: Readonly<Record<string, (t: Test) => Promise<Stage>>> = {
+  async embedded(t) {
+    const dataDir = await folder(t)
+    return {
+      env: { VALETKEY_DATA_DIR: dataDir },
+      canaries: [],
+      trouble: async () => undefined,
+      stored: () => filesIn(dataDir),
+      marks: [/client-secret-basic/, /eyJ[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+/],
+    }
+  },
+  async redis(t) {
+    const password = newAdminKey()
+    const redis = await startRedis({
+      args: ['--requirepass', password, '--appendonly', 'yes', '--save', '3600 1'],
+    })
+    t.teardown(() => redis.stop())
+    const heard = [await monitor(t, redis, password)]
+    const url = `redis://:${password}@127.0.0.1:${redis.port}`
+    return {
+      env: { VALETKEY_REDIS_URL: url },
+      canaries: [canary('Redis password', password)],
+      async trouble(call) {
+        await redis.kill('SIGKILL')
+        await readEverything(call).catch(() => undefined)
+        for (const path of ['/integrations/jwt-bearer', '/tokens/jwt-bearer', '/tokens/made']) {
+          await call('GET', path)
+          await call('DELETE', path, { headers: { 'if-match': '*' } })
+        }
+        await redis.restart()
+        heard.push(await monitor(t, redis, password))
+        await eventually(async () => (await call('GET', '/integrations')).status === 200)
+      },
+      async stored() {
+        const client = new Redis(redis.port, '127.0.0.1', { password })
+        await client.save()
+        client.disconnect()
+        const told = heard.map((text) => ({ source: 'MONITOR', content: text() }))
+        return [...told, ...(await filesIn(redis.dir))]
+      },
+      marks: [
+        /client-secret-basic/,
+        /eyJ[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+/,
+        /evalsha/i,
+        /REDIS0/,
+      ],
+    }
+  },
+}
+
+for (const [engine, prepare] of Object.entries(STAGES)) {
+  t.test(`${engine}: no secret is in logs, answers or the store`, async (t) => {
+    const simulator = await startSimulator()
+    t.teardown(() => simulator.stop())
+    const echoHost = await startEchoHost()
+    t.teardown(() => echoHost.close())
+    const stage = await prepare(t)
+    const adminKey = newAdminKey()
+    const keyring = generateKeyring(Date.now()).reveal()
+    const broker = await startBrokerProcess(t, {
+      adminKey,
+      env: {
+        ...stage.env,
+        VALETKEY_KEYRING: keyring,
+        VALETKEY_LOGIN_HOSTS: `${simulator.origins.myDomain},${echoHost.origin}`,
+        VALETKEY_LOG_LEVEL: 'trace',
+      },
+    })
+    const sealingKey = keyring.split(':')[1] ?? ''
+    const scene: Scene = {
+      url: broker.url,
+      adminKey,
+      simulator,
+      echoHost,
+      canaries: [
+        ...stage.canaries,
+        canary('admin key', adminKey),
+        canary('sealing key', sealingKey),
+        canary('sealing key in bytes', Buffer.from(sealingKey, 'base64')),
+      ],
+      evidence: [],
+    }
+    const call = createWitness(scene)
+    const planted = await plant(scene)
+    for (const secret of planted.secrets) {
+      if (secret.startsWith('-----')) scene.canaries.push(...keyCanaries('private key', secret))
+      else scene.canaries.push(canary('client secret', secret))
+    }
+
+    await runGood(call, planted)
+    await readEverything(call)
+    await runFaults(call, scene, planted)
+    await runEchoes(call, scene, planted)
+    await runMisplaced(call, scene, planted)
+    await stage.trouble(call)
+    await readEverything(call)
+
+    for (const { form } of simulator.log) {
+      for (const member of ['assertion', 'client_assertion'] as const) {
+        const assertion = form?.[member]
+        if (assertion) scene.canaries.push(canary(member, assertion.split('.')[2] ?? ''))
+      }
+    }
+    for (const { token } of simulator.sessions()) scene.canaries.push(canary('session', token))
+    const names = new Set(scene.canaries.map(({ name }) => name))
+    for (const name of ['access token', 'API key', 'assertion', 'client_assertion', 'session']) {
+      t.ok(names.has(name), `there was a secret of the kind ${name}`)
+    }
+
+    const whileRunning = await stage.stored()
+    t.equal(await broker.kill('SIGTERM'), 0)
+    const written = broker.output()
+    t.match(written, /"level":"warn"/)
+    t.match(written, /"level":"debug"/)
+    t.notMatch(written, /"level":"(?:error|fatal)"/, 'none of this was a bug')
+    const evidence = [
+      ...scene.evidence,
+      { source: 'output', content: written },
+      ...whileRunning,
+      ...(await stage.stored()),
+    ]
+    const everything = whileRunning.map(({ content }) => content.toString('latin1')).join('\n')
+    for (const mark of stage.marks) t.match(everything, mark, 'the store was looked into')
+
+    const unique = [
+      ...new Map(scene.canaries.map((one) => [one.bytes.toString('hex'), one])).values(),
+    ]
+    t.same(findLeaks(unique, evidence), [])
+
+    const [planteds] = unique
+    for (const { source, content } of [evidence[0], evidence.at(-1)] as Evidence[]) {
+      for (const [form, text] of formsOf(planteds?.bytes ?? Buffer.alloc(0))) {
+        const spoilt = {
+          source,
+          content: Buffer.concat([Buffer.from(content as string), Buffer.from(text, 'latin1')]),
+        }
+        t.ok(findLeaks(unique, [spoilt]).length > 0, `a leak as ${form} is found`)
+      }
+    }
+  })
+}
