@@ -5,6 +5,7 @@ import { composeCallers } from './app/callers.ts'
 import { composeLeaseEngine } from './app/lease-engine.ts'
 import { pause } from './app/pause.ts'
 import { readinessOf } from './app/readiness.ts'
+import { composeRotation } from './app/rotation.ts'
 import { NOBODY } from './audit/event.ts'
 import { denialOf, refuseWhileBlocked } from './audit/guard.ts'
 import type { LineOutput } from './audit/line-output.ts'
@@ -31,7 +32,7 @@ import { createServer, type Server, type ServerOptions } from './http/server.ts'
 import type { ServerTls } from './http/tls.ts'
 import { createDeclaredIntegrations } from './integrations/declared.ts'
 import type { Integration } from './integrations/integration.ts'
-import { createIntegrationStore } from './integrations/integration-store.ts'
+import { createIntegrationStore, integrationOf } from './integrations/integration-store.ts'
 import { createRegistry } from './integrations/registry.ts'
 import { registerIntegrationRoutes } from './integrations/routes.ts'
 import type { Logger } from './logger.ts'
@@ -112,7 +113,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const integrations = createIntegrationStore({
     records: store.integrations,
     keyring,
-    onWritten: (name, record) => engine.cache.written(name, record?.rev),
+    onWritten(name, record) {
+      engine.cache.written(name, record?.rev)
+      if (record) rotation.erasure.watch(integrationOf(record))
+    },
   })
   const intake = createIntake({ now, uniqueId })
   const registry = createRegistry({
@@ -130,12 +134,25 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     log,
     storelessMs: config.storelessMs,
     readSealed: integrations.readSealed,
+    promotion: {
+      promote: (owner, stagedId) => rotation.promotion.promote(owner, stagedId),
+      activeRefused: (owner) => rotation.promotion.activeRefused(owner),
+    },
     onChange: (change) => callers.heard(change),
     onGap: () => callers.distrust(),
     now,
     monotonic,
     random,
     uniqueId,
+    sleep: pause,
+  })
+  const rotation = composeRotation({
+    integrations,
+    store,
+    engine,
+    audit,
+    log,
+    now,
     sleep: pause,
   })
   const { broker, revoker, hearing } = engine
@@ -234,6 +251,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       audit.start()
       counts.start()
       engine.start()
+      rotation.erasure.start()
       callers.start()
       loader?.start()
       tls?.follow(server.server as HttpsServer)
@@ -247,6 +265,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       await server.close()
       await loader?.stop()
       await callers.stop()
+      await rotation.erasure.stop()
       await engine.stop()
       await counts.stop()
       await audit.close()

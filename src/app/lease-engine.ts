@@ -16,7 +16,7 @@ import { createLeaseCache, type LeaseCache } from '../tokens/lease-cache.ts'
 import { createLeaseReader } from '../tokens/lease-reader.ts'
 import { createLeaseStore } from '../tokens/lease-store.ts'
 import { createLoginBudget } from '../tokens/login-budget.ts'
-import { createMinter } from '../tokens/mint.ts'
+import { createMinter, type PromotionHooks } from '../tokens/mint.ts'
 import { refusedEvent } from '../tokens/mint-event.ts'
 import { createRefresher } from '../tokens/refresher.ts'
 import { rememberSealed } from '../tokens/remembered-integrations.ts'
@@ -26,6 +26,7 @@ import { createSingleFlight } from '../tokens/single-flight.ts'
 import { createStatusReader, type StatusReader } from '../tokens/status.ts'
 import { createStoreless } from '../tokens/storeless.ts'
 import { readSubject, rememberSubject } from '../tokens/subject.ts'
+import { createTokenRequester } from '../tokens/token-request.ts'
 import { createTrouble } from '../tokens/trouble.ts'
 
 export interface LeaseEngine {
@@ -34,6 +35,10 @@ export interface LeaseEngine {
   readonly status: StatusReader
   readonly cache: LeaseCache
   readonly hearing: Hearing
+  /** A real mint with just this credential, charged like any other. */
+  prove(name: string, credentialId: string): Promise<Lease>
+  /** Makes the token of a proof the lease, where it is another one. Never throws. */
+  adopt(lease: Lease, by: Actor): Promise<void>
   start(): void
   /** Mints under way are ended, locks are released. */
   stop(): Promise<void>
@@ -48,6 +53,7 @@ export interface LeaseEngineDependencies {
   /** How long leases in memory may serve without word from the store. */
   readonly storelessMs: number
   readonly readSealed: (name: string) => Promise<SealedIntegration | undefined>
+  readonly promotion: PromotionHooks
   /** Everything that the change stream says. */
   readonly onChange: (change: Change) => void
   /** Changes may have been missed. */
@@ -108,11 +114,12 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
   const minter = createMinter({
     integrations: { readSealed: rememberSealed(dependencies.readSealed) },
-    grants: { endpoint, now, uniqueId },
-    now,
-    random,
-    log,
+    requester: createTokenRequester({ grants: { endpoint, now, uniqueId }, now, random, log }),
+    promotion: dependencies.promotion,
+    sleep: (ms) => sleep(ms, stopping.signal),
   })
+
+  const budget = createLoginBudget({ budgets: store.budgets, now })
 
   const onMinted = (lease: Lease, by: Actor) => {
     const { integration, tokenId } = lease
@@ -152,7 +159,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     minter,
     attempts,
     storeless,
-    budget: createLoginBudget({ budgets: store.budgets, now }),
+    budget,
     subjectOf: ({ integration }) => readSubject(store.documents, integration),
     hearing,
     now,
@@ -193,7 +200,9 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
         .join(`reconcile:${name}`, async () => {
           const entry = await reader.look(name)
           if (!entry) return storeless.forget(name)
-          await flight.run(entry, { kind: 'need', minTtlMs: 0 }, NOBODY).result
+          const { isSaved } = await flight.run(entry, { kind: 'need', minTtlMs: 0 }, NOBODY).result
+          // Somebody else's may be in the store by now: then it is the one for all.
+          if (isSaved) storeless.forget(name)
         })
         .result.catch((error: unknown) => {
           log.warn({ err: error, integration: name }, 'a lease could not be saved yet')
@@ -201,7 +210,30 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     }
   }
 
+  const prove = async (name: string, credentialId: string): Promise<Lease> => {
+    const entry = await reader.look(name)
+    const subject = entry && (await readSubject(store.documents, entry.integration))
+    return minter.prove(name, credentialId, {
+      charge: async () => entry && budget.charge(entry.integration, subject, false),
+      hasWorked: subject !== undefined,
+    })
+  }
+
+  const adopt = async (lease: Lease, by: Actor): Promise<void> => {
+    const { integration: name } = lease
+    try {
+      const entry = await reader.look(name)
+      if (!entry || entry.lease?.tokenId === lease.tokenId) return
+      const { saved } = await leases.save(lease, entry, lease.refreshAt)
+      if (saved) onMinted(lease, by)
+    } catch (error) {
+      log.warn({ err: error, integration: name }, 'the token of a proof could not be kept')
+    }
+  }
+
   return {
+    prove,
+    adopt,
     broker,
     revoker,
     status: createStatusReader({

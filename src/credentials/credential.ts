@@ -113,3 +113,16 @@ export function keepSecrets(
   const ids = new Set(credentials.map(({ id }) => id))
   return { byId: Object.fromEntries(Object.entries(byId).filter(([id]) => ids.has(id))), known }
 }
+
+/** Makes a staged or retired credential the active one: the displaced one becomes the retired fallback, whatever was retired before goes. Undefined: it is in no state for this. */
+export function promoted(
+  credentials: readonly Credential[],
+  id: string,
+  former: { readonly clientId: string | null },
+  now: number,
+): readonly Credential[] | undefined {
+  const chosen = credentials.find((credential) => credential.id === id)
+  if (chosen?.state !== 'staged' && chosen?.state !== 'retired') return undefined
+  const others = credentials.filter((credential) => credential.id !== id)
+  return replaceActive(others, { ...chosen, retiresAt: null }, former, now)
+}

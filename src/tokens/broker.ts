@@ -8,7 +8,7 @@ import { DEADLINE_MS, type Flight, tooLate } from './flight.ts'
 import type { Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import type { LeaseReader, Reading } from './lease-reader.ts'
-import { answerIn, type Question } from './question.ts'
+import { answerIn, type Question, satisfies } from './question.ts'
 import type { Storeless } from './storeless.ts'
 
 export interface Served {
@@ -69,11 +69,11 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     by: Actor,
   ): Promise<Served> => {
     const { result, joined } = isStoreless
-      ? storeless.mint(entry, by)
+      ? storeless.mint(entry, question, by)
       : flight.run(entry, question, by)
     try {
-      const lease = await withDeadline(result)
-      return { lease, via: joined ? 'collapsed' : 'miss', isStoreless }
+      const { lease, isFresh, isSaved } = await withDeadline(result)
+      return { lease, via: isFresh && !joined ? 'miss' : 'collapsed', isStoreless: !isSaved }
     } catch (error) {
       // A lease that is still good wins over every refusal, even if it is shorter than asked for.
       const { lease } = entry
@@ -105,7 +105,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
   ): Lease | undefined => {
     if (isStoreless) {
       const own = storeless.lease(entry)
-      if (own) return own
+      if (own && satisfies(own, question, now())) return own
     }
     const { lease } = entry
     try {

@@ -12,7 +12,7 @@ import type { Minter } from './mint.ts'
 import { answerIn, keyOf, type Question, stillLiveAgain, tokenStillLive } from './question.ts'
 import { inItsTime, remember } from './refusal-memory.ts'
 import type { SingleFlight } from './single-flight.ts'
-import type { Storeless } from './storeless.ts'
+import { isUnavailable, type Storeless } from './storeless.ts'
 import type { Subject } from './subject.ts'
 
 export interface Flight {
@@ -21,7 +21,15 @@ export interface Flight {
     entry: Entry,
     question: Question,
     by: Actor,
-  ): { readonly result: Promise<Lease>; readonly joined: boolean }
+  ): { readonly result: Promise<Landed>; readonly joined: boolean }
+}
+
+export interface Landed {
+  readonly lease: Lease
+  /** False: another replica minted it, or this one while the store was down. */
+  readonly isFresh: boolean
+  /** False: the store could not be told; this replica keeps it. */
+  readonly isSaved: boolean
 }
 
 export interface FlightDependencies {
@@ -32,7 +40,7 @@ export interface FlightDependencies {
   readonly minter: Minter
   readonly attempts: Attempts
   /** What this replica minted for itself while the store was down. */
-  readonly storeless: Pick<Storeless, 'lease' | 'forget'>
+  readonly storeless: Pick<Storeless, 'lease' | 'keep' | 'forget'>
   readonly budget: LoginBudget
   readonly subjectOf: (entry: Entry) => Promise<Subject | undefined>
   readonly hearing: Pick<Hearing, 'onceChanged'>
@@ -65,15 +73,16 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     throw new BrokerError('integration_not_found', 'There is no integration of this name')
   }
 
-  /** Every attempt is a login, so every attempt is charged. */
   const mint = async (entry: Entry, question: Question, deadlineAt: number, by: Actor) => {
     const { integration } = entry
     const subject = await subjectOf(entry)
     try {
-      return await attempts.run(new URL(integration.loginUrl).host, deadlineAt, async () => {
-        await budget.charge(integration, subject, question.kind === 'rejected')
-        return minter.mint(integration.name)
-      })
+      const isForced = question.kind === 'rejected'
+      const charge = () => budget.charge(integration, subject, isForced)
+      const hasWorked = subject !== undefined && entry.refusal === undefined
+      return await attempts.run(new URL(integration.loginUrl).host, deadlineAt, () =>
+        minter.mint(integration.name, { charge, hasWorked }),
+      )
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
       onRefused(integration.name, error, by)
@@ -102,11 +111,11 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     question: Question,
     deadlineAt: number,
     by: Actor,
-  ): Promise<Lease> => {
+  ): Promise<Landed> => {
     for (let tries = 0; tries < SAVE_ATTEMPTS; tries += 1) {
       const entry = await lookAgain(name)
       const answer = answerIn(entry, question, now())
-      if (answer) return answer
+      if (answer) return found(answer)
       const own = question.kind === 'need' ? storeless.lease(entry) : undefined
       const lease = own ?? (await mint(entry, question, deadlineAt, by))
       if (question.kind === 'rejected' && lease.tokenId === question.tokenId) {
@@ -114,13 +123,20 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       }
       // A caller is waiting for it, so it is in use; one that was refreshed ahead is marked by its first reader.
       const isRead = question.kind !== 'replace' || entry.integration.keepWarm
-      const saved = await leases.save(lease, entry, isRead ? lease.refreshAt : null)
+      const saved = await leases
+        .save(lease, entry, isRead ? lease.refreshAt : null)
+        .catch((error: unknown) => unlessUnavailable(error))
+      if (!saved) {
+        storeless.keep(lease)
+        if (!own) onMinted(lease, by)
+        return { lease, isFresh: own === undefined, isSaved: false }
+      }
       storeless.forget(name)
       if (saved.saved) {
         if (!own) onMinted(lease, by)
         if (question.kind === 'rejected') await bury(question.tokenId)
         await look(name)
-        return lease
+        return { lease, isFresh: own === undefined, isSaved: true }
       }
       if (saved.reason === 'dead') await endToken(entry.integration.loginUrl, lease)
     }
@@ -148,14 +164,14 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       const stop = hearing.onceChanged(name, done)
     })
 
-  const fly = async (name: string, question: Question, by: Actor): Promise<Lease> => {
+  const fly = async (name: string, question: Question, by: Actor): Promise<Landed> => {
     const deadlineAt = now() + DEADLINE_MS
     while (now() < deadlineAt) {
       const held = await flights.underLock(name, () => mintAndSave(name, question, deadlineAt, by))
       if (held) return held.result
       await changed(name)
       const answer = answerIn(await lookAgain(name), question, now())
-      if (answer) return answer
+      if (answer) return found(answer)
     }
     throw tooLate()
   }
@@ -166,6 +182,14 @@ export function createFlight(dependencies: FlightDependencies): Flight {
         fly(entry.integration.name, question, by),
       ),
   }
+}
+
+const found = (lease: Lease): Landed => ({ lease, isFresh: false, isSaved: true })
+
+/** A token that came when the store was gone is too good to be thrown away. */
+function unlessUnavailable(error: unknown): undefined {
+  if (isUnavailable(error)) return undefined
+  throw error
 }
 
 export const tooLate = (): BrokerError =>

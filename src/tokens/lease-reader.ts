@@ -4,6 +4,7 @@ import type { Outcomes } from '../store/store.ts'
 import type { Hearing } from './hearing.ts'
 import type { Entry, LeaseCache } from './lease-cache.ts'
 import type { SingleFlight } from './single-flight.ts'
+import { isUnavailable } from './storeless.ts'
 
 export interface Reading {
   /** Undefined: there is no such integration. */
@@ -77,9 +78,6 @@ const unreachable = () =>
   new BrokerError('store_unavailable', 'The store has not been heard from for too long', {
     retryAfterMs: 1_000,
   })
-
-const isUnavailable = (error: unknown) =>
-  error instanceof BrokerError && error.code === 'store_unavailable'
 
 type Outcome<Value> =
   | { readonly state: 'answered'; readonly value: Value }

@@ -1,198 +1,157 @@
-/** One mint: open the credential, ask Salesforce, learn how long the token lives. Writes nothing. */
-import { activeOf, openCredential } from '../credentials/credential.ts'
-import { BrokerError } from '../errors.ts'
-import type {
-  GrantContext,
-  GrantRequest,
-  Introspection,
-  OpenCredential,
-  TokenAnswer,
-} from '../grants/grant.ts'
-import { grantOf } from '../grants/index.ts'
-import { clientIdOf, digestOf, type Integration } from '../integrations/integration.ts'
-import type { SealedIntegration } from '../integrations/integration-store.ts'
+/** One mint: open the credentials, and ask Salesforce with one after the other until it takes one. */
 import {
-  configuredExpiry,
-  type Expiry,
-  expiryOf,
-  type Lease,
-  type Proof,
-  refreshAtOf,
-  tokenIdOf,
-} from './lease.ts'
+  type Credential,
+  type CredentialSecrets,
+  openCredential,
+} from '../credentials/credential.ts'
+import { BrokerError } from '../errors.ts'
+import { grantRefused, refusalOf } from '../grants/refusals.ts'
+import { clientIdOf, type Integration } from '../integrations/integration.ts'
+import type { SealedIntegration } from '../integrations/integration-store.ts'
+import { candidatesOf, isSignatureRefusal, triesOf } from './candidates.ts'
+import type { Lease } from './lease.ts'
+import type { Signer, TokenRequester } from './token-request.ts'
+
+export interface MintOptions {
+  /** Called before each request: every one is a login. Throws `login_budget_exhausted`. */
+  readonly charge: () => Promise<void>
+  /** Whether the mints before this one worked: then it is worth to keep at it while a change spreads. */
+  readonly hasWorked: boolean
+}
 
 export interface Minter {
-  /** One token for the integration as it is now; a second request where the first token proves dead. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`. */
-  mint(name: string): Promise<Lease>
+  /** A token for the integration as it is now. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`. */
+  mint(name: string, options: MintOptions): Promise<Lease>
+  /** A token with just this credential, whatever its state. */
+  prove(name: string, credentialId: string, options: MintOptions): Promise<Lease>
+}
+
+/** What becomes of the credentials when Salesforce takes another one than the active. Neither throws. */
+export interface PromotionHooks {
+  /** Salesforce refused the active one by its signature, and took the staged one in the same flight. */
+  promote(owner: Integration, stagedId: string): Promise<void>
+  /** Salesforce refused the active one by its signature. */
+  activeRefused(owner: Integration): void
 }
 
 export interface MinterDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
-  readonly grants: GrantContext
-  readonly now: () => number
-  readonly random: () => number
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-  }
+  readonly requester: TokenRequester
+  readonly promotion: PromotionHooks
+  readonly sleep: (ms: number) => Promise<void>
 }
 
-/** One attempt at Salesforce. */
-const ATTEMPT_MS = 4_000
+/** Between two tries of credentials. */
+const PAUSE_MS = 100
+/** How often one credential is tried to prove it. */
+const PROOF_TRIES = 4
 
-interface Signer {
-  readonly clientId: string
-  readonly credential: OpenCredential
+/** An integration, and the credentials that it signs with: its own, or another's. */
+interface Opened {
+  readonly integration: Integration
+  readonly owner: Integration
+  readonly secrets: CredentialSecrets
 }
 
 export function createMinter(dependencies: MinterDependencies): Minter {
-  const { integrations, grants, now, random, log } = dependencies
+  const { integrations, requester, promotion, sleep } = dependencies
+  /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. */
+  const workedLast = new Map<string, string>()
 
-  const signerOf = async (integration: Integration, sealed: SealedIntegration): Promise<Signer> => {
+  const open = async (name: string): Promise<Opened> => {
+    const sealed = await integrations.readSealed(name)
+    if (!sealed) {
+      throw new BrokerError('integration_not_found', 'There is no integration of this name')
+    }
+    const { integration } = sealed
+    if (!integration.enabled) {
+      throw new BrokerError('integration_disabled', 'The integration is disabled')
+    }
     const from = integration.credentialFrom
     const owner = from === null ? sealed : await integrations.readSealed(from)
     // Its own seal holds no secret then, but it holds the definition together.
     if (owner !== sealed) await sealed.open()
-    const active = owner && activeOf(owner.integration.credentials)
-    const clientId = active && clientIdOf(integration, active)
-    if (!owner || !active || clientId === undefined) {
-      throw new BrokerError(
-        'integration_draft',
-        'The integration has no client id or no credential yet',
-      )
-    }
-    const secret = (await owner.open()).byId[active.id]
+    if (!owner) throw incomplete()
+    return { integration, owner: owner.integration, secrets: await owner.open() }
+  }
+
+  const signerOf = ({ integration, secrets }: Opened, credential: Credential): Signer => {
+    const clientId = clientIdOf(integration, credential)
+    const secret = secrets.byId[credential.id]
+    if (clientId === undefined) throw incomplete()
     if (!secret) {
-      throw new BrokerError('record_corrupt', 'The secret of the active credential is missing')
+      throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
     }
     return { clientId, credential: openCredential(secret) }
   }
 
-  /** The assertion is dated by the clock of the host that judges it. */
-  const contextAt = (loginUrl: string): GrantContext => ({
-    ...grants,
-    now: () => now() + grants.endpoint.aheadMs(loginUrl),
-  })
-
-  const requestOf = ({ loginUrl, grant }: Integration, signer: Signer): GrantRequest => ({
-    loginUrl,
-    settings: grant,
-    ...signer,
-    signal: AbortSignal.timeout(ATTEMPT_MS),
-  })
-
-  /** Undefined: it cannot be told, or not now. */
-  const introspect = async (
-    integration: Integration,
-    signer: Signer,
-    answer: TokenAnswer,
-  ): Promise<Introspection | undefined> => {
-    const { type } = integration.grant
-    const context = contextAt(integration.loginUrl)
-    try {
-      return await grantOf(type).introspect?.(
-        requestOf(integration, signer),
-        answer.accessToken,
-        context,
-      )
-    } catch (error) {
-      log.info({ err: error, integration: integration.name }, 'the token cannot be introspected')
-      return undefined
-    }
+  const accepted = async (
+    { owner }: Opened,
+    credential: Credential,
+    refused: ReadonlySet<string>,
+  ): Promise<void> => {
+    if (workedLast.size > REMEMBERED) workedLast.clear()
+    workedLast.set(owner.uid, credential.id)
+    const active = owner.credentials.find(({ state }) => state === 'active')
+    const isProof = active !== undefined && refused.has(active.id)
+    if (credential.state === 'staged' && isProof) await promotion.promote(owner, credential.id)
   }
 
-  /** One REST call that proves the token and slides its session. */
-  const probe = async ({ name }: Integration, answer: TokenAnswer): Promise<Proof> => {
-    const { instanceUrl, accessToken } = answer
-    const signal = AbortSignal.timeout(ATTEMPT_MS)
-    try {
-      return await grants.endpoint.probe({ instanceUrl, accessToken, signal })
-    } catch (error) {
-      log.warn({ err: error, integration: name }, 'the token could not be proven with a REST call')
-      return 'unproven'
+  /** Tries one after the other, in rounds. Any refusal that is not about the signature ends it. */
+  const tryEach = async (
+    opened: Opened,
+    candidates: readonly Credential[],
+    tries: number,
+    charge: () => Promise<void>,
+  ): Promise<Lease> => {
+    const refused = new Set<string>()
+    let last: unknown
+    for (let at = 0; at < tries; at += 1) {
+      const credential = candidates[at % candidates.length]
+      if (!credential) break
+      if (at > 0) await sleep(PAUSE_MS)
+      await charge()
+      try {
+        const lease = await requester.request(opened.integration, signerOf(opened, credential))
+        await accepted(opened, credential, refused)
+        return lease
+      } catch (error) {
+        if (!isSignatureRefusal(error)) throw error
+        refused.add(credential.id)
+        if (credential.state === 'active') promotion.activeRefused(opened.owner)
+        last = error
+      }
     }
-  }
-
-  /** What the answer says of its end; else introspection, once; else half of the configured lifetime, after a proof. Undefined: the token is dead. */
-  const learn = async (
-    integration: Integration,
-    signer: Signer,
-    answer: TokenAnswer,
-    mintedAt: number,
-  ): Promise<(Expiry & { readonly proof?: Proof }) | undefined> => {
-    const said = expiryOf(answer, mintedAt)
-    if (said) return said
-    const introspected = await introspect(integration, signer, answer)
-    if (introspected?.active === false) return undefined
-    if (introspected?.expiresAt !== undefined) {
-      return { expiresAt: introspected.expiresAt, source: 'introspection' }
-    }
-    const proof = await probe(integration, answer)
-    if (proof === 'dead') return undefined
-    return { ...configuredExpiry(mintedAt, integration.tokenLifetime), proof }
-  }
-
-  const attempt = async (
-    integration: Integration,
-    signer: Signer,
-  ): Promise<Lease | TokenAnswer> => {
-    const { name, uid, loginUrl, grant } = integration
-    const mintedAt = now()
-    const request = requestOf(integration, signer)
-    const answer = await grantOf(grant.type).request(request, contextAt(loginUrl))
-    const learned = await learn(integration, signer, answer, mintedAt)
-    if (!learned || learned.expiresAt <= now()) return answer
-    return {
-      integration: name,
-      uid,
-      accessToken: answer.accessToken,
-      tokenId: tokenIdOf(answer.accessToken),
-      instanceUrl: answer.instanceUrl,
-      ...pick(answer),
-      issuedAt: answer.issuedAt ?? mintedAt,
-      mintedAt,
-      expiresAt: learned.expiresAt,
-      refreshAt: refreshAtOf(mintedAt, learned.expiresAt, random),
-      expirySource: learned.source,
-      ...(learned.proof !== undefined && { proof: learned.proof }),
-      digest: digestOf(integration, signer.clientId),
-    }
+    throw candidates.length > 1 ? stillSpreading(last) : last
   }
 
   return {
-    async mint(name) {
-      const sealed = await integrations.readSealed(name)
-      if (!sealed) {
-        throw new BrokerError('integration_not_found', 'There is no integration of this name')
+    async mint(name, { charge, hasWorked }) {
+      const opened = await open(name)
+      const { integration, owner } = opened
+      const candidates = candidatesOf(integration, owner.credentials, workedLast.get(owner.uid))
+      if (candidates.length === 0) throw incomplete()
+      return tryEach(opened, candidates, triesOf(candidates, hasWorked), charge)
+    },
+    async prove(name, credentialId, { charge, hasWorked }) {
+      const opened = await open(name)
+      const credential = opened.owner.credentials.find(({ id }) => id === credentialId)
+      if (!credential) {
+        throw new BrokerError('credential_not_found', 'There is no credential with this id')
       }
-      const { integration } = sealed
-      if (!integration.enabled) {
-        throw new BrokerError('integration_disabled', 'The integration is disabled')
-      }
-      const signer = await signerOf(integration, sealed)
-      const first = await attempt(integration, signer)
-      if (isLease(first)) return first
-      // Salesforce repeats a token until it is revoked, even one that does not work.
-      const signal = AbortSignal.timeout(ATTEMPT_MS)
-      const { loginUrl } = integration
-      await grants.endpoint.revoke({ loginUrl, token: first.accessToken, signal })
-      const second = await attempt(integration, signer)
-      if (isLease(second)) return second
-      throw new BrokerError(
-        'token_response_invalid',
-        'Salesforce gave a token that is dead already',
-      )
+      return tryEach(opened, [credential], hasWorked ? PROOF_TRIES : 1, charge)
     },
   }
 }
 
-const isLease = (result: Lease | TokenAnswer): result is Lease => 'tokenId' in result
+/** Integrations whose credential is remembered; past this all are tried in order once more. */
+const REMEMBERED = 100_000
 
-const OPTIONAL = ['apiInstanceUrl', 'scope', 'orgId', 'userId', 'identityUrl'] as const
+const incomplete = () =>
+  new BrokerError('integration_draft', 'The integration has no client id or no credential yet')
 
-/** What Salesforce gave, and nothing where it gave nothing. */
-function pick(answer: TokenAnswer): Partial<Pick<Lease, (typeof OPTIONAL)[number]>> {
-  return Object.fromEntries(
-    OPTIONAL.flatMap((member) => (answer[member] === undefined ? [] : [[member, answer[member]]])),
-  )
+/** While there is more than one candidate, a refusal of all of them is explained by a change that spreads. */
+function stillSpreading(error: unknown): unknown {
+  const refusal = refusalOf(error)
+  return refusal ? grantRefused({ ...refusal, class: 'propagating' }) : error
 }

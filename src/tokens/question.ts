@@ -29,7 +29,8 @@ export function answerIn(entry: Entry, question: Question, now: number): Lease |
   return undefined
 }
 
-function satisfies(lease: Lease, question: Question, now: number): boolean {
+/** Whether the lease answers. */
+export function satisfies(lease: Lease, question: Question, now: number): boolean {
   if (lease.expiresAt <= now) return false
   switch (question.kind) {
     case 'need':

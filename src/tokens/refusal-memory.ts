@@ -18,7 +18,9 @@ interface Remembered {
 const MINUTE_MS = 60_000
 /** Of permanent ones: 30 s, then 1, 2, 5, at most 10 minutes. */
 const PERMANENT_MS = [30_000, MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS] as const
+/** Every 30 s for 10 minutes, then every 2. */
 const PROPAGATING_MS = 30_000
+const PROPAGATING_TIMES = 20
 const TRANSIENT_MS = 1_000
 /** Of a login rate that is exceeded. */
 const WAIT_MS = 3_600_000
@@ -64,7 +66,7 @@ const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number)
     case 'wait':
       return WAIT_MS
     case 'propagating':
-      return PROPAGATING_MS
+      return count > PROPAGATING_TIMES ? 4 * PROPAGATING_MS : PROPAGATING_MS
     default:
       return Math.max(TRANSIENT_MS, refusal ? 0 : (error.retryAfterMs ?? 0))
   }

@@ -1,16 +1,27 @@
 /** Mints while the store is down: one at a time in this replica, kept in memory, and saved when the store is back. */
 import type { Actor } from '../audit/event.ts'
+import { BrokerError } from '../errors.ts'
+import type { RefusalRecord } from '../store/store.ts'
 import type { Attempts } from './attempts.ts'
+import type { Landed } from './flight.ts'
 import type { Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import type { Minter } from './mint.ts'
+import type { Question } from './question.ts'
+import { refusedStill, remember } from './refusal-memory.ts'
 import type { SingleFlight } from './single-flight.ts'
 
 export interface Storeless {
   /** The lease that this replica minted for itself, while it lives and fits the integration. */
   lease(entry: Entry): Lease | undefined
-  /** Only for an integration that this replica has minted for before: it holds the sealed credential. */
-  mint(entry: Entry, by: Actor): { readonly result: Promise<Lease>; readonly joined: boolean }
+  /** Only for an integration that this replica has minted for before: it holds the sealed credential. Throws what Salesforce said, for as long as it is remembered, and `store_unavailable` for a rejected token of its own: whether that lives is for the fleet to find out. */
+  mint(
+    entry: Entry,
+    question: Question,
+    by: Actor,
+  ): { readonly result: Promise<Landed>; readonly joined: boolean }
+  /** One that could not be saved. */
+  keep(lease: Lease): void
   /** The names of the integrations whose lease is still to be saved. */
   unsaved(): readonly string[]
   /** It is in the store now, or is of no use there. */
@@ -27,23 +38,32 @@ export interface StorelessDependencies {
   readonly onRefused: (name: string, error: unknown, by: Actor) => void
 }
 
+/** The fleet's count is in the store. */
+const uncounted = async (): Promise<void> => undefined
+
 /** As long as with the store. */
 const DEADLINE_MS = 10_000
 
 export function createStoreless(dependencies: StorelessDependencies): Storeless {
   const { minter, attempts, flights, now, onMinted, onRefused } = dependencies
   const kept = new Map<string, Lease>()
+  const refusals = new Map<string, RefusalRecord>()
 
-  const mint = async ({ integration }: Entry, by: Actor): Promise<Lease> => {
-    const { name, loginUrl } = integration
+  const mint = async ({ integration }: Entry, by: Actor): Promise<Landed> => {
+    const { name, loginUrl, version } = integration
+    const refused = refusedStill(refusals.get(name), version, now())
+    if (refused) throw refused
     try {
       const lease = await attempts.run(new URL(loginUrl).host, now() + DEADLINE_MS, () =>
-        minter.mint(name),
+        minter.mint(name, { charge: uncounted, hasWorked: true }),
       )
+      refusals.delete(name)
       kept.set(name, lease)
       onMinted(lease, by)
-      return lease
+      return { lease, isFresh: true, isSaved: false }
     } catch (error) {
+      const refusal = remember(error, version, refusals.get(name), now())
+      if (refusal) refusals.set(name, refusal)
       onRefused(name, error, by)
       throw error
     }
@@ -58,10 +78,30 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
       kept.delete(integration.name)
       return undefined
     },
-    mint: (entry, by) => flights.join(`storeless:${entry.integration.name}`, () => mint(entry, by)),
+    mint(entry, question, by) {
+      const { name } = entry.integration
+      return flights.join(`storeless:${name}`, async () => {
+        if (question.kind === 'rejected' && kept.get(name)?.tokenId === question.tokenId) {
+          throw new BrokerError(
+            'store_unavailable',
+            'Whether the rejected token lives cannot be found out without the store',
+            { retryAfterMs: 1_000 },
+          )
+        }
+        return mint(entry, by)
+      })
+    },
+    keep: (lease) => {
+      kept.set(lease.integration, lease)
+    },
     unsaved: () => [...kept.keys()],
     forget: (name) => {
       kept.delete(name)
+      refusals.delete(name)
     },
   }
 }
+
+/** Whether the store is what failed. */
+export const isUnavailable = (error: unknown): boolean =>
+  error instanceof BrokerError && error.code === 'store_unavailable'

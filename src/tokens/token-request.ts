@@ -1,0 +1,167 @@
+/** One token request with one credential, and what it takes to learn how long the token lives. Writes nothing. */
+import { BrokerError } from '../errors.ts'
+import type {
+  GrantContext,
+  GrantRequest,
+  Introspection,
+  OpenCredential,
+  TokenAnswer,
+} from '../grants/grant.ts'
+import { grantOf } from '../grants/index.ts'
+import { digestOf, type Integration } from '../integrations/integration.ts'
+import {
+  configuredExpiry,
+  type Expiry,
+  expiryOf,
+  type Lease,
+  type Proof,
+  refreshAtOf,
+  tokenIdOf,
+} from './lease.ts'
+
+/** A credential, opened, with the client that it belongs to. */
+export interface Signer {
+  readonly clientId: string
+  readonly credential: OpenCredential
+}
+
+export interface TokenRequester {
+  /** A second request follows where the first token proves dead. Throws what the grant throws. */
+  request(integration: Integration, signer: Signer): Promise<Lease>
+}
+
+export interface TokenRequesterDependencies {
+  readonly grants: GrantContext
+  readonly now: () => number
+  readonly random: () => number
+  readonly log: {
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
+}
+
+/** One attempt at Salesforce. */
+const ATTEMPT_MS = 4_000
+
+export function createTokenRequester(dependencies: TokenRequesterDependencies): TokenRequester {
+  const { grants, now, random, log } = dependencies
+
+  /** The assertion is dated by the clock of the host that judges it. */
+  const contextAt = (loginUrl: string): GrantContext => ({
+    ...grants,
+    now: () => now() + grants.endpoint.aheadMs(loginUrl),
+  })
+
+  const requestOf = ({ loginUrl, grant }: Integration, signer: Signer): GrantRequest => ({
+    loginUrl,
+    settings: grant,
+    ...signer,
+    signal: AbortSignal.timeout(ATTEMPT_MS),
+  })
+
+  /** Undefined: it cannot be told, or not now. */
+  const introspect = async (
+    integration: Integration,
+    signer: Signer,
+    answer: TokenAnswer,
+  ): Promise<Introspection | undefined> => {
+    const { type } = integration.grant
+    const context = contextAt(integration.loginUrl)
+    try {
+      return await grantOf(type).introspect?.(
+        requestOf(integration, signer),
+        answer.accessToken,
+        context,
+      )
+    } catch (error) {
+      log.info({ err: error, integration: integration.name }, 'the token cannot be introspected')
+      return undefined
+    }
+  }
+
+  /** One REST call that proves the token and slides its session. */
+  const probe = async ({ name }: Integration, answer: TokenAnswer): Promise<Proof> => {
+    const { instanceUrl, accessToken } = answer
+    const signal = AbortSignal.timeout(ATTEMPT_MS)
+    try {
+      return await grants.endpoint.probe({ instanceUrl, accessToken, signal })
+    } catch (error) {
+      log.warn({ err: error, integration: name }, 'the token could not be proven with a REST call')
+      return 'unproven'
+    }
+  }
+
+  /** What the answer says of its end; else introspection, once; else half of the configured lifetime, after a proof. Undefined: the token is dead. */
+  const learn = async (
+    integration: Integration,
+    signer: Signer,
+    answer: TokenAnswer,
+    mintedAt: number,
+  ): Promise<(Expiry & { readonly proof?: Proof }) | undefined> => {
+    const said = expiryOf(answer, mintedAt)
+    if (said) return said
+    const introspected = await introspect(integration, signer, answer)
+    if (introspected?.active === false) return undefined
+    if (introspected?.expiresAt !== undefined) {
+      return { expiresAt: introspected.expiresAt, source: 'introspection' }
+    }
+    const proof = await probe(integration, answer)
+    if (proof === 'dead') return undefined
+    return { ...configuredExpiry(mintedAt, integration.tokenLifetime), proof }
+  }
+
+  const attempt = async (
+    integration: Integration,
+    signer: Signer,
+  ): Promise<Lease | TokenAnswer> => {
+    const { name, uid, loginUrl, grant } = integration
+    const mintedAt = now()
+    const request = requestOf(integration, signer)
+    const answer = await grantOf(grant.type).request(request, contextAt(loginUrl))
+    const learned = await learn(integration, signer, answer, mintedAt)
+    if (!learned || learned.expiresAt <= now()) return answer
+    return {
+      integration: name,
+      uid,
+      accessToken: answer.accessToken,
+      tokenId: tokenIdOf(answer.accessToken),
+      instanceUrl: answer.instanceUrl,
+      ...pick(answer),
+      issuedAt: answer.issuedAt ?? mintedAt,
+      mintedAt,
+      expiresAt: learned.expiresAt,
+      refreshAt: refreshAtOf(mintedAt, learned.expiresAt, random),
+      expirySource: learned.source,
+      ...(learned.proof !== undefined && { proof: learned.proof }),
+      digest: digestOf(integration, signer.clientId),
+    }
+  }
+
+  return {
+    async request(integration, signer) {
+      const first = await attempt(integration, signer)
+      if (isLease(first)) return first
+      // Salesforce repeats a token until it is revoked, even one that does not work.
+      const signal = AbortSignal.timeout(ATTEMPT_MS)
+      const { loginUrl } = integration
+      await grants.endpoint.revoke({ loginUrl, token: first.accessToken, signal })
+      const second = await attempt(integration, signer)
+      if (isLease(second)) return second
+      throw new BrokerError(
+        'token_response_invalid',
+        'Salesforce gave a token that is dead already',
+      )
+    },
+  }
+}
+
+const isLease = (result: Lease | TokenAnswer): result is Lease => 'tokenId' in result
+
+const OPTIONAL = ['apiInstanceUrl', 'scope', 'orgId', 'userId', 'identityUrl'] as const
+
+/** What Salesforce gave, and nothing where it gave nothing. */
+function pick(answer: TokenAnswer): Partial<Pick<Lease, (typeof OPTIONAL)[number]>> {
+  return Object.fromEntries(
+    OPTIONAL.flatMap((member) => (answer[member] === undefined ? [] : [[member, answer[member]]])),
+  )
+}
