@@ -13,12 +13,13 @@ export const ADMIN: Principal = {
 
 const digest = (text: string) => createHash('sha256').update(text).digest()
 
-/** Compares digests, in constant time and without stopping at the first match. */
+/** Compares digests, in constant time and without stopping at the first match. Only what is as long as a key is hashed: most callers are others. */
 export function createAdminKeyAuthenticator(keys: readonly Secret[]): Authenticator {
   const known = keys.map((key) => digest(key.reveal()))
+  const lengths = new Set(keys.map((key) => key.reveal().length))
   return {
     authenticate({ bearer }) {
-      if (bearer === undefined) return undefined
+      if (bearer === undefined || !lengths.has(bearer.length)) return undefined
       const given = digest(bearer)
       const matches = known.filter((key) => timingSafeEqual(key, given))
       return matches.length > 0 ? ADMIN : undefined
