@@ -1,0 +1,224 @@
+import t from 'tap'
+import type { Credential, CredentialState } from '../../src/credentials/credential.ts'
+import { BrokerError } from '../../src/errors.ts'
+import { classify, grantRefused, refusalOf } from '../../src/grants/refusals.ts'
+import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
+import type { Lease } from '../../src/tokens/lease.ts'
+import { createMinter } from '../../src/tokens/mint.ts'
+
+const BAD_SIGNATURE = grantRefused(
+  classify({ error: 'invalid_grant', errorDescription: 'invalid assertion' }),
+)
+const NOT_APPROVED = grantRefused(
+  classify({ error: 'invalid_grant', errorDescription: "user hasn't approved this consumer" }),
+)
+
+const credential = (id: string, state: CredentialState, clientId: string | null = null) =>
+  ({ id, state, clientId, type: 'certificate', certificate: null }) as Credential
+
+function setUp(
+  credentials: readonly Credential[],
+  judge: (keyId: string, request: number) => BrokerError | undefined,
+  change: Partial<Integration> = {},
+) {
+  const integration: Integration = {
+    ...DEFAULTS,
+    name: 'billing',
+    uid: 'u',
+    version: 1,
+    labels: {},
+    loginUrl: 'https://acme.my.salesforce.com',
+    grant: { type: 'jwt_bearer', clientId: 'app', username: 'x@y.z' } as Integration['grant'],
+    identity: { pin: 'org_and_user' },
+    credentialFrom: null,
+    credentials,
+    managedBy: 'api',
+    createdAt: 1,
+    updatedAt: 1,
+    ...change,
+  }
+  const byId = Object.fromEntries(
+    credentials.map(({ id }) => [id, { type: 'certificate' as const, privateKey: id }]),
+  )
+  const requests: string[] = []
+  const clients: string[] = []
+  const promoted: string[] = []
+  let refusals = 0
+  let charges = 0
+  const minter = createMinter({
+    integrations: {
+      readSealed: async () => ({ integration, open: async () => ({ byId, known: [] }) }),
+    },
+    requester: {
+      async request(_integration, signer) {
+        const { credential, clientId } = signer
+        const key = credential.type === 'certificate' ? credential.privateKey.reveal() : ''
+        requests.push(key)
+        clients.push(clientId)
+        const error = judge(key, requests.length)
+        if (error) throw error
+        return { tokenId: key } as Lease
+      },
+    },
+    promotion: {
+      promote: async (_owner, id) => {
+        promoted.push(id)
+      },
+      activeRefused: () => {
+        refusals += 1
+      },
+    },
+    sleep: async () => undefined,
+  })
+  const mint = (hasWorked = true) =>
+    minter.mint('billing', {
+      hasWorked,
+      charge: async () => {
+        charges += 1
+      },
+    })
+  return {
+    minter,
+    mint,
+    requests,
+    clients,
+    promoted,
+    refusals: () => refusals,
+    charges: () => charges,
+  }
+}
+
+const only =
+  (...working: readonly string[]) =>
+  (key: string) =>
+    working.includes(key) ? undefined : BAD_SIGNATURE
+
+t.test('one credential is tried once, and its refusal is an ordinary one', async (t) => {
+  const { mint, requests } = setUp([credential('a', 'active')], only())
+  await t.rejects(mint(), { code: 'grant_refused', status: 424 })
+  t.same(requests, ['a'])
+})
+
+t.test(
+  'the staged key is tried when the signature of the active one is refused, and promoted',
+  async (t) => {
+    const { mint, requests, promoted, refusals, charges } = setUp(
+      [credential('a', 'active'), credential('s', 'staged')],
+      only('s'),
+    )
+    t.match(await mint(), { tokenId: 's' })
+    t.same(requests, ['a', 's'])
+    t.same(promoted, ['s'])
+    t.equal(refusals(), 1)
+    t.equal(charges(), 2, 'each try is a login')
+  },
+)
+
+t.test('a staged key is not promoted while the active one works', async (t) => {
+  const { mint, requests, promoted } = setUp(
+    [credential('a', 'active'), credential('s', 'staged')],
+    only('a', 's'),
+  )
+  await mint()
+  t.same(requests, ['a'])
+  t.same(promoted, [])
+})
+
+t.test('the retired key is the fallback, and is never promoted', async (t) => {
+  const { mint, requests, promoted } = setUp(
+    [credential('a', 'active'), credential('r', 'retired')],
+    only('r'),
+  )
+  await mint()
+  t.same(requests, ['a', 'r'])
+  t.same(promoted, [])
+})
+
+t.test(
+  'the credential that worked last comes first, so the usual mint is one request',
+  async (t) => {
+    const { mint, requests } = setUp(
+      [credential('a', 'active'), credential('r', 'retired')],
+      only('r'),
+    )
+    await mint()
+    await mint()
+    t.same(requests, ['a', 'r', 'r'])
+  },
+)
+
+t.test('a refusal that is not about the signature ends it', async (t) => {
+  const { mint, requests, promoted } = setUp(
+    [credential('a', 'active'), credential('s', 'staged')],
+    () => NOT_APPROVED,
+  )
+  const error = await mint().catch((thrown: unknown) => thrown)
+  t.equal(refusalOf(error)?.reason, 'user_not_approved')
+  t.same(requests, ['a'])
+  t.same(promoted, [])
+})
+
+t.test('where mints worked before, it keeps at it through twelve tries', async (t) => {
+  const { mint, requests } = setUp(
+    [credential('a', 'active'), credential('s', 'staged')],
+    (_key, request) => (request === 12 ? undefined : BAD_SIGNATURE),
+  )
+  await mint()
+  t.equal(requests.length, 12)
+})
+
+t.test('where they did not, each candidate is tried once', async (t) => {
+  const { mint, requests } = setUp([credential('a', 'active'), credential('s', 'staged')], only())
+  await t.rejects(mint(false))
+  t.same(requests, ['a', 's'])
+})
+
+t.test(
+  'while there is more than one candidate, a refusal of all of them is still spreading',
+  async (t) => {
+    const { mint } = setUp([credential('a', 'active'), credential('r', 'retired')], only())
+    const error = await mint().catch((thrown: unknown) => thrown)
+    t.match(error, { status: 503, retryAfterMs: 30_000 })
+    t.match(refusalOf(error), { class: 'propagating', reason: 'assertion_invalid' })
+  },
+)
+
+t.test('a staged credential with a client of its own is not tried by itself', async (t) => {
+  const { mint, requests } = setUp(
+    [credential('a', 'active'), credential('s', 'staged', 'green')],
+    only('s'),
+  )
+  await t.rejects(mint())
+  t.same(requests, ['a'])
+})
+
+t.test('a proof tries just that credential, with its own client', async (t) => {
+  const { minter, requests, clients, promoted } = setUp(
+    [credential('a', 'active'), credential('s', 'staged', 'green')],
+    only('s'),
+  )
+  const options = { hasWorked: true, charge: async () => undefined }
+  t.match(await minter.prove('billing', 's', options), { tokenId: 's' })
+  t.same([requests, clients, promoted], [['s'], ['green'], []])
+  await t.rejects(minter.prove('billing', 'x', options), { code: 'credential_not_found' })
+})
+
+t.test('a budget that is spent ends the tries', async (t) => {
+  const { minter, requests } = setUp([credential('a', 'active'), credential('s', 'staged')], only())
+  let left = 2
+  const charge = async () => {
+    if (left === 0) throw new BrokerError('login_budget_exhausted', 'spent')
+    left -= 1
+  }
+  await t.rejects(minter.mint('billing', { hasWorked: true, charge }), {
+    code: 'login_budget_exhausted',
+  })
+  t.equal(requests.length, 2)
+})
+
+t.test('what is disabled or has no credential is not asked for', async (t) => {
+  const disabled = setUp([credential('a', 'active')], only('a'), { enabled: false })
+  await t.rejects(disabled.mint(), { code: 'integration_disabled' })
+  const draft = setUp([], only())
+  await t.rejects(draft.mint(), { code: 'integration_draft' })
+})
