@@ -54,12 +54,31 @@ export async function describeApi(server: Server, version: string): Promise<void
   })
 }
 
+/** Nothing from elsewhere; and no upgrade to https, for a name within a network may not have it. */
+const DOCS_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
 /** `/openapi.json`, `/openapi.yaml` and `/docs`, all served from this process. */
 export async function serveApiDescription(server: Server): Promise<void> {
   await server.register(swaggerUi, {
     routePrefix: '/docs',
-    staticCSP: true,
-    uiConfig: { deepLinking: true, validatorUrl: null, persistAuthorization: false },
+    staticCSP: DOCS_POLICY,
+    theme: { title: 'Valetkey' },
+    // Without the bar on top, which would load other documents.
+    uiConfig: {
+      layout: 'BaseLayout',
+      deepLinking: true,
+      validatorUrl: null,
+      persistAuthorization: false,
+    },
   })
   server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger())
   server.get('/openapi.yaml', { schema: { hide: true } }, async (_request, reply) =>

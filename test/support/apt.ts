@@ -1,0 +1,46 @@
+/** Commands that the tests start and Debian has: installed where that may be done, and announced before. */
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+export type Provided =
+  | { readonly ok: true; readonly isNew: boolean }
+  /** One line that says what to do. */
+  | { readonly ok: false; readonly why: string }
+
+/** Sees to it that the command is on the PATH. Its Debian package has its name. */
+export function provideCommand(command: string, announce: (line: string) => void): Provided {
+  if (isOnPath(command)) return { ok: true, isNew: false }
+  const install = ['install', '--yes', '--no-install-recommends', command]
+  const byHand = `apt-get update && apt-get ${install.join(' ')}`
+  const mayInstall =
+    process.getuid?.() === 0 && isOnPath('apt-get') && process.env.VALETKEY_TEST_NO_INSTALL !== '1'
+  if (!mayInstall) {
+    const why = `The tests need ${command} on the PATH. Install it, as root: ${byHand}`
+    return { ok: false, why }
+  }
+  announce(`The tests need ${command}, which is not on the PATH. Installing it now with`)
+  announce(`  ${byHand}`)
+  announce('(VALETKEY_TEST_NO_INSTALL=1 forbids it)')
+  if (run('apt-get', ['update']) && run('apt-get', install) && isOnPath(command)) {
+    return { ok: true, isNew: true }
+  }
+  return { ok: false, why: `${command} could not be installed; try it by hand: ${byHand}` }
+}
+
+export function isOnPath(command: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+/** What it says goes to stderr: stdout may be a report of tests. */
+export function run(command: string, args: readonly string[]): boolean {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  return spawnSync(command, args, { stdio: ['ignore', 2, 2], env }).status === 0
+}
