@@ -6,6 +6,7 @@ import { startBroker } from '../support/broker.ts'
 import { problemFaults } from '../support/problem.ts'
 import { type RawAnswer, sendRaw } from '../support/raw-http.ts'
 import { newSigningKey } from '../support/signing-key.ts'
+import { integrationLike, text } from './odd-json.ts'
 
 /** More of them: `VALETKEY_TEST_RUNS=20000`. */
 const numRuns = Number(process.env.VALETKEY_TEST_RUNS ?? 300)
@@ -17,7 +18,7 @@ const { url, adminKey, call, logs } = await startBroker(t, {
   loginHosts: [simulator.origins.myDomain],
 })
 const port = Number(new URL(url).port)
-const key = await newSigningKey()
+const integration = integrationLike(await newSigningKey())
 const prototypeBefore = Reflect.ownKeys(Object.prototype)
 
 const SOUND = {
@@ -105,10 +106,6 @@ function property<Values extends [unknown, ...unknown[]]>(
 }
 
 const bytes = fc.uint8Array({ maxLength: 2_000 })
-const text = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 300 }),
-  fc.string({ unit: 'grapheme', maxLength: 300 }),
-)
 const mediaType = fc.oneof(
   fc.constantFrom(
     'application/json',
@@ -282,6 +279,31 @@ property(
   (path, prefix) => isAnswered({ method: 'GET', path: `/docs/static/${prefix}${escaped(path)}` }),
 )
 
+/** The endpoint for OAuth libraries has errors of its own form (RFC 6749, section 5.2). */
+property(
+  'any bytes as a token request are refused',
+  [
+    fc.oneof(bytes, text.map(Buffer.from), fc.webQueryParameters().map(Buffer.from)),
+    fc.oneof(fc.constant('application/x-www-form-urlencoded'), mediaType),
+    fc.option(fc.oneof(bytes.map(escaped), text.map(encode))),
+  ],
+  async (body, type, basic) => {
+    const answer = await sendRaw(
+      port,
+      bytesOf({
+        method: 'POST',
+        path: '/oauth/token',
+        headers: [
+          ['Content-Type', type],
+          ['Authorization', basic === null ? '' : `Basic ${Buffer.from(basic).toString('base64')}`],
+        ],
+        body,
+      }),
+    )
+    return answer !== undefined && answer.status >= 400 && answer.status < 500
+  },
+)
+
 /** Hosts where a login URL may point; the oracle for what was taken. */
 const ALLOWED = /^(?:login|test)\.salesforce\.com$|\.my\.salesforce\.(?:com|mil)$|\.my\.site\.com$/
 const loginUrl = fc.oneof(
@@ -323,99 +345,6 @@ property(
     const taken = new URL(answer.body.login_url)
     return taken.protocol === 'https:' && taken.port === '' && ALLOWED.test(taken.hostname)
   },
-)
-
-/** Values that are wrong nearly everywhere. */
-const odd = fc.oneof(
-  fc.jsonValue({ maxDepth: 4 }),
-  fc.constantFrom(null, true, 0, -0, -1, 1e308, 0.1, 2 ** 53, '', '\0', '\ud800', '\u2028', '$ref'),
-  fc.constantFrom('__proto__', 'constructor', 'toString', '%s', '../..', 'a'.repeat(5_000)),
-  fc.constant([]),
-  fc.constant({}),
-)
-const orOdd = <Value>(arbitrary: Arbitrary<Value>): Arbitrary<unknown> =>
-  fc.oneof({ weight: 4, arbitrary }, { weight: 1, arbitrary: odd })
-const member = (name: Arbitrary<string>, value: Arbitrary<unknown>) => fc.tuple(name, value)
-const named = (name: string, value: Arbitrary<unknown>) => member(fc.constant(name), orOdd(value))
-const hostile = member(
-  fc.oneof(
-    fc.constantFrom(
-      '__proto__',
-      'constructor',
-      'prototype',
-      'toString',
-      'hasOwnProperty',
-      '',
-      '$id',
-    ),
-    text,
-  ),
-  fc.oneof(odd, fc.constant({ prototype: { polluted: true } }), fc.constant({ polluted: true })),
-)
-
-/** A JSON object as text, so that a member may be there twice. */
-const objectOf = (...members: Arbitrary<readonly [string, unknown]>[]): Arbitrary<Json> =>
-  fc
-    .array(fc.oneof(...members.map((one) => ({ weight: 3, arbitrary: one })), hostile), {
-      maxLength: members.length * 2,
-    })
-    .map((entries) => new Json(entries))
-
-class Json {
-  readonly #entries: readonly (readonly [string, unknown])[]
-  constructor(entries: readonly (readonly [string, unknown])[]) {
-    this.#entries = entries
-  }
-  toString(): string {
-    const written = (value: unknown) => (value instanceof Json ? `${value}` : JSON.stringify(value))
-    return `{${this.#entries.map(([name, value]) => `${JSON.stringify(name)}:${written(value)}`)}}`
-  }
-}
-
-const grant = objectOf(
-  named('type', fc.constantFrom('jwt_bearer', 'client_credentials', 'refresh_token', '__proto__')),
-  named('client_id', fc.constant('3MVG9.acme')),
-  named('username', fc.constantFrom('billing@acme.com', 'a@b', '@')),
-  named('audience', fc.constant('https://login.salesforce.com')),
-  named('client_auth', fc.constantFrom('client_secret_basic', 'private_key_jwt', 'toString')),
-)
-const pem = fc.oneof(
-  fc.constantFrom(key.privateKey, key.certificate, key.privateKey.replaceAll('\n', '\r\n')),
-  fc
-    .tuple(
-      fc.constantFrom('PRIVATE KEY', 'RSA PRIVATE KEY', 'ENCRYPTED PRIVATE KEY', 'CERTIFICATE', ''),
-      fc.uint8Array({ maxLength: 1_500 }),
-    )
-    .map(
-      ([label, body]) =>
-        `-----BEGIN ${label}-----\n${Buffer.from(body).toString('base64')}\n-----END ${label}-----\n`,
-    ),
-  fc
-    .tuple(fc.nat(key.privateKey.length - 1), fc.constantFrom('A', '=', '\n', '-', '\0'))
-    .map(([at, letter]) => key.privateKey.slice(0, at) + letter + key.privateKey.slice(at + 1)),
-  text,
-)
-const credential = objectOf(
-  named('private_key', pem),
-  named('certificate', pem),
-  named('client_secret', text),
-  named('from', fc.constantFrom('known', 'new', 'nobody', '__proto__')),
-  // No key is generated for nothing: each costs a second of the machine.
-  named('generate', fc.constantFrom({ key_bits: 1 }, { days: 0 }, { common_name: '' })),
-)
-const integration = objectOf(
-  named('login_url', fc.constantFrom('https://acme.my.salesforce.com', 'https://a.my.site.com/b')),
-  named('login_url', fc.constant('https://acme.my.salesforce.com')),
-  named('grant', grant),
-  named('grant', grant),
-  named('credential', credential),
-  named('labels', objectOf(member(fc.constantFrom('a', 'constructor', '__proto__'), text))),
-  named('identity', objectOf(named('pin', fc.constantFrom('user', 'off')), named('expect', odd))),
-  named('token_lifetime', fc.integer()),
-  named('logins_per_hour', fc.double()),
-  named('enabled', fc.boolean()),
-  named('description', text),
-  named('status', odd),
 )
 
 property(
