@@ -1,8 +1,6 @@
 /** The commands. */
 import { readFileSync } from 'node:fs'
-import { ConfigError } from './config.ts'
-import { generateKeyring } from './crypto/keyring.ts'
-import { serve } from './serve.ts'
+import { ConfigError } from './config/config-error.ts'
 
 interface Command {
   readonly summary: string
@@ -12,11 +10,15 @@ interface Command {
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: {
     summary: 'run the service (the default)',
-    run: () => serve(process.env, packageVersion()),
+    run: async () => {
+      const { serve } = await import('./serve.ts')
+      await serve(process.env, packageVersion())
+    },
   },
   keygen: {
     summary: 'print a new sealing key for VALETKEY_KEYRING',
     run: async () => {
+      const { generateKeyring } = await import('./crypto/keyring.ts')
       process.stdout.write(`${generateKeyring(Date.now()).reveal()}\n`)
     },
   },

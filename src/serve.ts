@@ -12,8 +12,7 @@ import { keyringOf } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
 import { createServerTls } from './http/tls.ts'
 import { createLogger, createLogOutput, type Logger } from './logger.ts'
-import { createEmbeddedStore } from './store/embedded.ts'
-import { createRedisStore, type RedisEvent } from './store/redis.ts'
+import type { RedisEvent } from './store/redis.ts'
 import type { Store } from './store/store.ts'
 
 /** sysexits.h: an internal error. */
@@ -92,6 +91,8 @@ function readConfigurationFile(path: string) {
 
 async function hold(config: Config, log: Logger): Promise<Held> {
   if (config.redisUrl && config.keyring) {
+    // Only the engine that is used is loaded: start-up time is time without a replica.
+    const { createRedisStore } = await import('./store/redis.ts')
     const store = await createRedisStore({
       url: config.redisUrl,
       prefix: config.redisPrefix,
@@ -102,7 +103,7 @@ async function hold(config: Config, log: Logger): Promise<Held> {
     })
     return { store, keyring: config.keyring, adminKeys: config.adminKeys }
   }
-  const store = openEmbedded(config)
+  const store = await openEmbedded(config)
   const made = await prepareDataDir(config, { now: Date.now })
   for (const warning of made.warnings) log.warn(warning)
   if (made.adminKeyPath !== undefined) {
@@ -112,7 +113,8 @@ async function hold(config: Config, log: Logger): Promise<Held> {
 }
 
 /** Takes the folder for this process alone, before anything is made in it. */
-function openEmbedded({ dataDir }: Config): Store {
+async function openEmbedded({ dataDir }: Config): Promise<Store> {
+  const { createEmbeddedStore } = await import('./store/embedded.ts')
   try {
     return createEmbeddedStore({ dataDir })
   } catch (error) {

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import module from 'node:module'
+
 // The entry point is JavaScript so that a Node that cannot run TypeScript can still say so.
 const major = Number(process.versions.node.split('.')[0])
 if (major < 24) {
@@ -7,4 +9,6 @@ if (major < 24) {
   )
   process.exit(78)
 }
+// The second start of the same release does not compile again.
+module.enableCompileCache?.()
 await import('./main.ts')

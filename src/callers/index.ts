@@ -41,10 +41,13 @@ export function createGate({ authenticators, throttle }: GateDependencies): Gate
   const find = (
     credentials: Credentials,
   ): Principal | undefined | Promise<Principal | undefined> => {
-    for (const [index, authenticator] of authenticators.entries()) {
+    let asked = 0
+    for (const authenticator of authenticators) {
+      asked += 1
       const found = authenticator.authenticate(credentials)
       if (found instanceof Promise) {
-        return found.then((principal) => principal ?? ask(credentials, index + 1))
+        const next = asked
+        return found.then((principal) => principal ?? ask(credentials, next))
       }
       if (found) return found
     }

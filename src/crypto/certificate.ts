@@ -1,18 +1,8 @@
 /** Certificates as Salesforce takes them: parse, match, limits; self-signed ones, and requests for a CA. */
-import 'reflect-metadata'
-import { createPublicKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  Pkcs10CertificateRequestGenerator,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509'
+import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { KEY_MAX_BITS, KEY_MIN_BITS, type PrivateKey } from './key-pair.ts'
 import { invalid, onlyBlock } from './pem.ts'
-import { distinguishedName, type Subject } from './subject.ts'
+import type { Subject } from './subject.ts'
 
 export {
   generateKeyPair,
@@ -60,11 +50,6 @@ export interface SelfSignedOptions extends Subject {
 const CERTIFICATE_MAX_CHARACTERS = 4_000
 const CERTIFICATE_MAX_BYTES = 4_095
 const DAYS_MAX = 825
-const DAY_MS = 86_400_000
-/** So that a verifier whose clock is behind takes a certificate made just now. */
-const BACKDATED_MS = 5 * 60_000
-const SERIAL_BYTES = 16
-const SIGNATURE = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 
 /** Reads one PEM certificate for an RSA key, and checks all that Salesforce would. Throws `credential_invalid`. */
 export function parseCertificate(text: string, options: ParseCertificateOptions): Certificate {
@@ -120,28 +105,14 @@ export function matches(
 /** X.509 v3, SHA-256 with RSA, for signatures only. Throws `credential_invalid`. */
 export async function selfSignedCertificate(
   key: Pick<PrivateKey, 'keyObject'>,
-  { days, now, ...subject }: SelfSignedOptions,
+  options: SelfSignedOptions,
 ): Promise<Certificate> {
+  const { days, now } = options
   if (!Number.isInteger(days) || days < 1 || days > DAYS_MAX) {
     throw invalid('days', `it must be a whole number from 1 to ${DAYS_MAX}`)
   }
-  const name = distinguishedName(subject)
-  const keys = cryptoKeys(key)
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    name,
-    keys,
-    signingAlgorithm: SIGNATURE,
-    serialNumber: serialNumber(),
-    notBefore: new Date(now - BACKDATED_MS),
-    notAfter: new Date(now + days * DAY_MS),
-    extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
-      await AuthorityKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  })
-  return parseCertificate(certificate.toString('pem'), { now })
+  const { issueSelfSigned } = await loadIssuance()
+  return parseCertificate(await issueSelfSigned(key, options), { now })
 }
 
 /** A PKCS#10 request in PEM, for a CA to sign. Throws `credential_invalid`. */
@@ -149,14 +120,12 @@ export async function certificateRequest(
   key: Pick<PrivateKey, 'keyObject'>,
   subject: Subject,
 ): Promise<string> {
-  const request = await Pkcs10CertificateRequestGenerator.create({
-    name: distinguishedName(subject),
-    keys: cryptoKeys(key),
-    signingAlgorithm: SIGNATURE,
-    extensions: [new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true)],
-  })
-  return `${request.toString('pem').trim()}\n`
+  const { issueRequest } = await loadIssuance()
+  return issueRequest(key, subject)
 }
+
+/** What makes certificates takes longer to load than the rest of the service, and is seldom needed. */
+const loadIssuance = () => import('./issuance.ts')
 
 function checkSize(text: string, member: string): void {
   if (text.length > CERTIFICATE_MAX_CHARACTERS) {
@@ -189,18 +158,4 @@ function publicKeyOf(x509: X509Certificate, member: string): KeyObject {
     throw invalid(member, 'it is not for an RSA key: Salesforce takes RSA keys only')
   }
   return publicKey
-}
-
-function cryptoKeys({ keyObject }: Pick<PrivateKey, 'keyObject'>) {
-  return {
-    privateKey: keyObject.toCryptoKey(SIGNATURE, true, ['sign']),
-    publicKey: createPublicKey(keyObject).toCryptoKey(SIGNATURE, true, ['verify']),
-  }
-}
-
-/** Positive, and of full length: neither is the sign bit set, nor is the first byte zero. */
-function serialNumber(): string {
-  const bytes = randomBytes(SERIAL_BYTES)
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40
-  return bytes.toString('hex')
 }
