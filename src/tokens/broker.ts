@@ -9,7 +9,7 @@ import type { Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import type { LeaseReader, Reading } from './lease-reader.ts'
 import { answerIn, type Question, satisfies } from './question.ts'
-import type { Storeless } from './storeless.ts'
+import { isUnavailable, type Storeless } from './storeless.ts'
 
 export interface Served {
   readonly lease: Lease
@@ -88,14 +88,22 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     { entry, isStoreless }: Reading,
     name: string,
     principal: Principal,
-    { minTtlMs, rejected, requestId }: LeaseRequest,
+    request: LeaseRequest,
   ): Served | Promise<Served> => {
+    const { requestId } = request
     const known = servable(entry, name, principal)
-    const question: Question =
-      rejected === undefined ? { kind: 'need', minTtlMs } : { kind: 'rejected', tokenId: rejected }
+    const question = questionOf(request)
     const lease = answerWithLease(known, question, isStoreless)
     if (lease) return hit(lease, isStoreless)
-    return miss(known, question, isStoreless, { principal: principal.id, requestId })
+    const by = { principal: principal.id, requestId }
+    if (isStoreless) return miss(known, question, isStoreless, by)
+    return miss(known, question, isStoreless, by).catch(async (error: unknown) => {
+      if (!isUnavailable(error)) throw error
+      // The store went away under the mint.
+      const reading = await reader.read(name, answersFromMemory(question))
+      if (!reading.isStoreless) throw error
+      return serve(reading, name, principal, request)
+    })
   }
 
   const answerWithLease = (
@@ -105,7 +113,8 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
   ): Lease | undefined => {
     if (isStoreless) {
       const own = storeless.lease(entry)
-      if (own && satisfies(own, question, now())) return own
+      const isNewest = own && own.mintedAt > (entry.lease?.mintedAt ?? 0)
+      if (isNewest && satisfies(own, question, now())) return own
     }
     const { lease } = entry
     try {
@@ -116,14 +125,28 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     }
   }
 
+  /** With a lease or with a problem; anything but a mint. */
+  const answersFromMemory = (question: Question) => (entry: Entry) => {
+    try {
+      return answerWithLease(entry, question, true) !== undefined
+    } catch {
+      return true
+    }
+  }
+
   return {
     lease(name, principal, request) {
       const entry = reader.trusted(name)
       if (entry) return serve({ entry, isStoreless: false }, name, principal, request)
-      return reader.read(name).then((reading) => serve(reading, name, principal, request))
+      return reader
+        .read(name, answersFromMemory(questionOf(request)))
+        .then((reading) => serve(reading, name, principal, request))
     },
   }
 }
+
+const questionOf = ({ minTtlMs, rejected }: LeaseRequest): Question =>
+  rejected === undefined ? { kind: 'need', minTtlMs } : { kind: 'rejected', tokenId: rejected }
 
 /** The integration, if its tokens may be handed to this principal. */
 function servable(entry: Entry | undefined, name: string, principal: Principal): Entry {

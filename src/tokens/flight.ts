@@ -86,7 +86,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
       onRefused(integration.name, error, by)
-      await saveRefusal(entry, error)
+      await saveRefusal(entry, error).catch(unlessUnavailable)
       throw error
     }
   }
@@ -125,7 +125,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       const isRead = question.kind !== 'replace' || entry.integration.keepWarm
       const saved = await leases
         .save(lease, entry, isRead ? lease.refreshAt : null)
-        .catch((error: unknown) => unlessUnavailable(error))
+        .catch(unlessUnavailable)
       if (!saved) {
         storeless.keep(lease)
         if (!own) onMinted(lease, by)
@@ -186,7 +186,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
 
 const found = (lease: Lease): Landed => ({ lease, isFresh: false, isSaved: true })
 
-/** A token that came when the store was gone is too good to be thrown away. */
+/** What Salesforce said when the store was gone is too good to be thrown away. */
 function unlessUnavailable(error: unknown): undefined {
   if (isUnavailable(error)) return undefined
   throw error

@@ -16,8 +16,8 @@ export interface Reading {
 export interface LeaseReader {
   /** From memory, while this replica hears the store. */
   trusted(name: string): Entry | undefined
-  /** One shared read of the store; memory, where the store does not answer in time. Throws `store_unavailable`. */
-  read(name: string): Promise<Reading>
+  /** One shared read of the store; memory, where the store does not answer in time: at once where memory is enough, else once the store is known to be gone. Throws `store_unavailable`. */
+  read(name: string, isEnough: (known: Entry) => boolean): Promise<Reading>
   /** From the store and from nowhere else. Throws `store_unavailable`. */
   look(name: string): Promise<Entry | undefined>
 }
@@ -60,12 +60,14 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
   return {
     trusted: cache.trusted,
     look,
-    async read(name) {
+    async read(name, isEnough) {
       const known = cache.known(name)
       const pending = sharedLook(name)
       if (!known) return { entry: await pending, isStoreless: false }
       const isDown = monotonic() < downUntil
-      const found = await within(pending, isDown ? 0 : WAIT_MS)
+      // A store that is merely slow is no reason to mint without it.
+      const waitMs = isEnough(known) ? (isDown ? 0 : WAIT_MS) : undefined
+      const found = await within(pending, waitMs)
       if (found.state === 'answered') return { entry: found.value, isStoreless: false }
       if (found.state === 'failed' && !isUnavailable(found.error)) throw found.error
       downUntil = monotonic() + DOWN_MS
@@ -85,9 +87,13 @@ type Outcome<Value> =
   | { readonly state: 'late' }
 
 /** Whoever does not wait for the end leaves no rejection behind. */
-function within<Value>(pending: Promise<Value>, waitMs: number): Promise<Outcome<Value>> {
+function within<Value>(
+  pending: Promise<Value>,
+  waitMs: number | undefined,
+): Promise<Outcome<Value>> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve({ state: 'late' }), waitMs)
+    const late = () => resolve({ state: 'late' })
+    const timer = waitMs === undefined ? undefined : setTimeout(late, waitMs)
     const settle = (outcome: Outcome<Value>) => {
       clearTimeout(timer)
       resolve(outcome)
