@@ -36,7 +36,9 @@ import { createIntegrationStore, integrationOf } from './integrations/integratio
 import { createRegistry } from './integrations/registry.ts'
 import { registerIntegrationRoutes } from './integrations/routes.ts'
 import type { Logger } from './logger.ts'
+import { createFollowers } from './rotation/followers.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
+import { createStaging } from './rotation/stage.ts'
 import type { Store } from './store/store.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
@@ -234,7 +236,17 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     callers.registerRoutes(guarded)
     registerCallerCountsRoutes(guarded, { integrations, counts })
     registerAuditRoutes(guarded, { search })
-    registerCredentialRoutes(guarded, { integrations })
+    registerCredentialRoutes(guarded, {
+      integrations,
+      staging: createStaging({
+        store: integrations,
+        intake,
+        follow: createFollowers({ store: integrations, log }).follow,
+        now,
+      }),
+      promotion: rotation.promotion,
+      audit,
+    })
     registerIntegrationRoutes(guarded, {
       registry,
       store: integrations,

@@ -28,8 +28,10 @@ export interface Credential {
   readonly activatedAt: number | null
   /** The earliest time at which a retired one's secret is erased. */
   readonly retiresAt: number | null
-  /** Null for secrets, and for a key that came without one. */
+  /** Null for secrets, for a key that came without one, and while one is pending. */
   readonly certificate: CertificateInfo | null
+  /** PKCS#10 in PEM, for a CA to sign; of pending ones. */
+  readonly csr?: string
 }
 
 /** The secret half, as it is sealed at rest. */
@@ -93,25 +95,28 @@ export function digestOfCredential(
 }
 
 /** Adds the secret of a new credential. */
-export function addSecret(
+export const addSecret = (
   { byId, known }: CredentialSecrets,
-  { id, certificate }: Pick<Credential, 'id' | 'certificate'>,
+  { id }: Pick<Credential, 'id'>,
   secret: CredentialSecret,
-): CredentialSecrets {
-  const digest = digestOfCredential(secret, certificate)
-  return {
-    byId: { ...byId, [id]: secret },
-    known: [digest, ...known.filter((one) => one !== digest)].slice(0, KNOWN_LIMIT),
-  }
-}
+): CredentialSecrets => ({ byId: { ...byId, [id]: secret }, known })
 
-/** Erases the secrets of credentials that are gone. */
+/** Erases the secrets of credentials that are gone, and remembers which ones were active. */
 export function keepSecrets(
   { byId, known }: CredentialSecrets,
   credentials: readonly Credential[],
 ): CredentialSecrets {
-  const ids = new Set(credentials.map(({ id }) => id))
-  return { byId: Object.fromEntries(Object.entries(byId).filter(([id]) => ids.has(id))), known }
+  const kept = credentials.flatMap((credential) => {
+    const secret = byId[credential.id]
+    return secret ? [{ credential, secret }] : []
+  })
+  const used = kept
+    .filter(({ credential: { state } }) => state === 'active' || state === 'retired')
+    .map(({ credential, secret }) => digestOfCredential(secret, credential.certificate))
+  return {
+    byId: Object.fromEntries(kept.map(({ credential: { id }, secret }) => [id, secret])),
+    known: [...new Set([...used, ...known])].slice(0, KNOWN_LIMIT),
+  }
 }
 
 /** Makes a staged or retired credential the active one: the displaced one becomes the retired fallback, whatever was retired before goes. Undefined: it is in no state for this. */

@@ -1,9 +1,12 @@
 /** Checks a credential when it is written, not at the first mint, and makes one where asked to. */
 import {
+  certificateRequest,
   generateKeyPair,
+  type KeyBits,
   matches,
   parseCertificate,
   parsePrivateKey,
+  type Subject,
   selfSignedCertificate,
 } from '../crypto/certificate.ts'
 import { BrokerError } from '../errors.ts'
@@ -16,11 +19,13 @@ export interface CredentialInput {
   readonly certificate?: string
   readonly clientSecret?: string
   readonly generate?: {
-    readonly keyBits?: 2048 | 3072 | 4096
+    readonly keyBits?: KeyBits
     /** 1 to 825. */
     readonly days?: number
     readonly commonName?: string
   }
+  /** A key for which a CA will make the certificate. */
+  readonly csr?: Subject & { readonly keyBits?: KeyBits }
   readonly from?: string
 }
 
@@ -38,6 +43,8 @@ export interface Intake {
     name: string,
     options?: IntakeOptions,
   ): Promise<FreshCredential>
+  /** The certificate that completes a pending key. Throws `credential_invalid`. */
+  certify(pem: string, privateKey: string): CertificateInfo
 }
 
 export interface IntakeOptions {
@@ -50,25 +57,27 @@ export interface IntakeDependencies {
   readonly uniqueId: () => string
 }
 
-const KINDS = ['private_key', 'client_secret', 'generate', 'from'] as const
+/** What the `credential` member of an integration can be. */
+const KINDS = ['private_key', 'client_secret', 'generate', 'from']
 const CLIENT_SECRET = /^[\x21-\x7e]{1,512}$/
 const DEFAULT_KEY_BITS = 2048
 const DEFAULT_DAYS = 365
 
 /** Exactly one kind of credential, and no certificate without its key. */
-export function checkShape(input: CredentialInput): void {
-  const given = [input.privateKey, input.clientSecret, input.generate, input.from]
+export function checkShape(
+  input: CredentialInput,
+  place = 'body/credential',
+  kinds: readonly string[] = KINDS,
+): void {
+  const given = [input.privateKey, input.clientSecret, input.generate, input.csr, input.from]
   if (given.filter((member) => member !== undefined).length !== 1) {
     throw new BrokerError(
       'request_invalid',
-      `body/credential must have exactly one of ${KINDS.join(', ')}`,
+      `${place} must have exactly one of ${kinds.join(', ')}`,
     )
   }
   if (input.certificate !== undefined && input.privateKey === undefined) {
-    throw new BrokerError(
-      'request_invalid',
-      'body/credential/certificate needs private_key beside it',
-    )
+    throw new BrokerError('request_invalid', `${place}/certificate needs private_key beside it`)
   }
 }
 
@@ -115,6 +124,19 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
     return fresh({ type: 'certificate', privateKey: pair.pem.reveal() }, infoOf(certificate))
   }
 
+  const requested = async ({
+    keyBits = DEFAULT_KEY_BITS,
+    ...subject
+  }: NonNullable<CredentialInput['csr']>): Promise<FreshCredential> => {
+    const pair = await generateKeyPair({ bits: keyBits })
+    const csr = await certificateRequest(pair, subject)
+    const { credential, secret } = fresh(
+      { type: 'certificate', privateKey: pair.pem.reveal() },
+      null,
+    )
+    return { secret, credential: { ...credential, state: 'pending', csr } }
+  }
+
   return {
     async take(input, needed, name, options = {}) {
       checkShape(input)
@@ -133,7 +155,18 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
       }
       if (input.privateKey !== undefined)
         return imported(input.privateKey, input.certificate, options)
+      if (input.csr) return requested(input.csr)
       return generated(input.generate ?? {}, name)
+    },
+    certify(pem, privateKey) {
+      const parsed = parseCertificate(pem, { now: now() })
+      if (!matches(parsePrivateKey(privateKey), parsed)) {
+        throw new BrokerError(
+          'credential_invalid',
+          'certificate: it is not for the key that was made for the request',
+        )
+      }
+      return infoOf(parsed)
     },
   }
 }

@@ -1,16 +1,16 @@
 /** `/integrations/{name}/credentials`: what an integration proves itself with; never a secret. */
-import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { allows } from '../callers/policy.ts'
-import type { Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
-import { clientIdOf, etagOf, type Integration } from '../integrations/integration.ts'
+import { etagOf, type Integration } from '../integrations/integration.ts'
 import { NameParams } from '../integrations/schemas.ts'
-import { CredentialList, CredentialParams, type CredentialView } from './schemas.ts'
+import { createAccess } from './access.ts'
+import { CredentialList, CredentialParams, CredentialView } from './schemas.ts'
+import { registerStagingRoutes, type StagingRouteDependencies } from './staging-routes.ts'
+import { viewOf } from './view.ts'
 
-export interface CredentialRouteDependencies {
+export interface CredentialRouteDependencies extends Omit<StagingRouteDependencies, 'access'> {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
 }
 
@@ -18,19 +18,9 @@ const PEM_MEDIA_TYPE = 'application/x-pem-file'
 
 export function registerCredentialRoutes(
   server: Server,
-  { integrations }: CredentialRouteDependencies,
+  dependencies: CredentialRouteDependencies,
 ): void {
-  const readable = async (request: FastifyRequest, name: string) => {
-    const integration = await integrations.read(name)
-    const target = integration ? { name, labels: integration.labels } : { name }
-    if (!allows(request.principal, 'integrations:read', target)) {
-      throw new BrokerError('caller_forbidden', 'You lack integrations:read for this integration')
-    }
-    if (!integration) {
-      throw new BrokerError('integration_not_found', 'There is no integration of this name')
-    }
-    return integration
-  }
+  const access = createAccess(dependencies.integrations)
 
   server.get(
     '/integrations/:name/credentials',
@@ -45,9 +35,36 @@ export function registerCredentialRoutes(
       },
     },
     async (request, reply) => {
-      const integration = await readable(request, request.params.name)
+      const integration = await access(request, 'integrations:read', request.params.name)
       reply.header('etag', etagOf(integration))
       return { items: integration.credentials.map((credential) => viewOf(integration, credential)) }
+    },
+  )
+
+  server.get(
+    '/integrations/:name/credentials/:id',
+    {
+      schema: {
+        tags: ['credentials'],
+        operationId: 'getCredential',
+        summary: 'One credential and its state',
+        description: 'Needs `integrations:read`. Never a secret.',
+        params: CredentialParams,
+        response: {
+          200: CredentialView,
+          ...problems(...GUARDED, 'integration_not_found', 'credential_not_found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name, id } = request.params
+      const integration = await access(request, 'integrations:read', name)
+      const credential = integration.credentials.find((one) => one.id === id)
+      if (!credential) {
+        throw new BrokerError('credential_not_found', 'There is no credential with this id')
+      }
+      reply.header('etag', etagOf(integration))
+      return viewOf(integration, credential)
     },
   )
 
@@ -71,41 +88,18 @@ export function registerCredentialRoutes(
     },
     async (request, reply) => {
       const { name, id } = request.params
-      const integration = await readable(request, name)
-      const pem = integration.credentials.find((credential) => credential.id === id)?.certificate
-        ?.pem
+      const integration = await access(request, 'integrations:read', name)
+      const pem = integration.credentials.find((one) => one.id === id)?.certificate?.pem
       if (pem === undefined) {
         throw new BrokerError('credential_not_found', 'There is no certificate with this id')
       }
       return reply
         .type(PEM_MEDIA_TYPE)
+        .header('etag', etagOf(integration))
         .header('content-disposition', `attachment; filename="${name}.crt"`)
         .send(pem)
     },
   )
-}
 
-const time = (at: number) => new Date(at).toISOString()
-const timeOrNull = (at: number | null) => (at === null ? null : time(at))
-
-function viewOf(integration: Integration, credential: Credential): CredentialView {
-  const { certificate } = credential
-  return {
-    id: credential.id,
-    type: credential.type,
-    state: credential.state,
-    client_id: clientIdOf(integration, credential) ?? null,
-    created_at: time(credential.createdAt),
-    activated_at: timeOrNull(credential.activatedAt),
-    retires_at: timeOrNull(credential.retiresAt),
-    certificate: certificate && {
-      subject: certificate.subject,
-      serial: certificate.serial,
-      fingerprint_sha256: certificate.fingerprintSha256,
-      not_before: time(certificate.notBefore),
-      not_after: time(certificate.notAfter),
-      key_bits: certificate.keyBits,
-      pem: certificate.pem,
-    },
-  }
+  registerStagingRoutes(server, { ...dependencies, access })
 }

@@ -2,11 +2,78 @@
 import { type Static, Type } from 'typebox'
 import type { CredentialState } from '../credentials/credential.ts'
 import type { CredentialType } from '../grants/grant.ts'
-import { NAME_PATTERN } from '../integrations/schemas.ts'
+import { CredentialSchema, GenerateSchema, NAME_PATTERN } from '../integrations/schemas.ts'
 
 export const CredentialParams = Type.Object({
   name: Type.String({ pattern: NAME_PATTERN, description: 'Name of the integration' }),
   id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', description: 'Id of the credential' }),
+})
+
+export const IfMatchHeader = Type.Object({
+  'if-match': Type.Optional(
+    Type.String({ maxLength: 1024, description: "The integration's ETag, or `*`" }),
+  ),
+})
+
+const CsrSchema = Type.Object(
+  {
+    common_name: Type.String({ minLength: 1, maxLength: 64 }),
+    organization: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    organizational_unit: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    country: Type.Optional(Type.String({ pattern: '^[A-Z]{2}$' })),
+    key_bits: Type.Optional(
+      Type.Unsafe<2048 | 3072 | 4096>({ type: 'integer', enum: [2048, 3072, 4096], default: 2048 }),
+    ),
+  },
+  {
+    title: 'Certificate request',
+    additionalProperties: false,
+    description: 'Makes the key in the broker, and a request for a CA to sign',
+  },
+)
+
+const { private_key, certificate, client_secret } = CredentialSchema.properties
+
+export const StageBody = Type.Object(
+  {
+    generate: Type.Optional(GenerateSchema),
+    private_key,
+    certificate,
+    csr: Type.Optional(CsrSchema),
+    client_secret,
+    client_id: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        pattern: '^[!-~]+$',
+        description:
+          'Consumer key of another app (blue/green): the credential is then activated by you alone',
+      }),
+    ),
+  },
+  {
+    title: 'Credential to stage',
+    additionalProperties: false,
+    description:
+      'Exactly one of `generate`, `private_key` (with `certificate`), `csr`, `client_secret`',
+    examples: [{ generate: {} }],
+  },
+)
+
+export type StageBody = Static<typeof StageBody>
+
+export const ActivateBody = Type.Unsafe<{ readonly prove?: boolean } | null>({
+  type: ['object', 'null'],
+  description: 'May be left out',
+  properties: {
+    prove: {
+      type: 'boolean',
+      default: true,
+      description: 'False skips the real mint before the flip',
+    },
+  },
+  additionalProperties: false,
+  examples: [{ prove: true }],
 })
 
 const NullableTime = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
@@ -24,27 +91,34 @@ const Certificate = Type.Object(
   { title: 'Certificate' },
 )
 
-export const CredentialView = Type.Object(
-  {
-    id: Type.String(),
-    type: Type.Unsafe<CredentialType>({
-      type: 'string',
-      enum: ['certificate', 'client_secret', 'refresh_token'],
-    }),
-    state: Type.Unsafe<CredentialState>({
-      type: 'string',
-      enum: ['pending', 'staged', 'active', 'retired'],
-    }),
-    client_id: Type.Unsafe<string | null>({
-      type: ['string', 'null'],
-      description: 'The client it belongs to',
-    }),
-    created_at: Type.String({ format: 'date-time' }),
-    activated_at: NullableTime,
-    retires_at: NullableTime,
-    certificate: Type.Union([Certificate, Type.Null()]),
-  },
-  { title: 'Credential' },
+const members = {
+  id: Type.String(),
+  type: Type.Unsafe<CredentialType>({
+    type: 'string',
+    enum: ['certificate', 'client_secret', 'refresh_token'],
+  }),
+  state: Type.Unsafe<CredentialState>({
+    type: 'string',
+    enum: ['pending', 'staged', 'active', 'retired'],
+  }),
+  client_id: Type.Unsafe<string | null>({
+    type: ['string', 'null'],
+    description: 'The client it belongs to',
+  }),
+  created_at: Type.String({ format: 'date-time' }),
+  activated_at: NullableTime,
+  retires_at: NullableTime,
+  certificate: Type.Union([Certificate, Type.Null()]),
+  csr: Type.Optional(
+    Type.String({ description: 'PKCS#10 in PEM, for a CA to sign; of pending ones' }),
+  ),
+}
+
+export const CredentialView = Type.Object(members, { title: 'Credential' })
+
+export const StagedView = Type.Object(
+  { ...members, next: Type.String({ description: 'What to do next, for people' }) },
+  { title: 'Staged credential', description: 'The new credential, and what to do next' },
 )
 
 export type CredentialView = Static<typeof CredentialView>

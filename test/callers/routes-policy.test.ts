@@ -11,7 +11,7 @@ type Scope = 'integration' | 'some'
 interface Row {
   readonly permission: Permission | 'public' | 'any principal'
   readonly scope?: Scope
-  readonly body?: object
+  readonly body?: object | string
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -42,6 +42,30 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /integrations/{name}/credentials': { permission: 'integrations:read', scope: 'integration' },
   'GET /integrations/{name}/credentials/{id}/certificate': {
     permission: 'integrations:read',
+    scope: 'integration',
+  },
+  'GET /integrations/{name}/credentials/{id}': {
+    permission: 'integrations:read',
+    scope: 'integration',
+  },
+  'POST /integrations/{name}/credentials': {
+    permission: 'credentials:write',
+    scope: 'integration',
+    body: { client_secret: 'another-secret' },
+  },
+  'PUT /integrations/{name}/credentials/{id}/certificate': {
+    permission: 'credentials:write',
+    scope: 'integration',
+    body: 'no PEM',
+    headers: { 'content-type': 'text/plain' },
+  },
+  'POST /integrations/{name}/credentials/{id}/activate': {
+    permission: 'credentials:write',
+    scope: 'integration',
+    body: { prove: false },
+  },
+  'DELETE /integrations/{name}/credentials/{id}': {
+    permission: 'credentials:write',
     scope: 'integration',
   },
   'PUT /integrations/{name}': {

@@ -1,0 +1,61 @@
+/** The steps of a credential before and beside the active one: added, certified, taken out. Pure. */
+import { BrokerError } from '../errors.ts'
+import { activeOf, type CertificateInfo, type Credential } from './credential.ts'
+
+/** Keys that wait for a CA. */
+export const PENDING_MAX = 5
+
+/** Staged beside the active one, or active at once where nothing can be disturbed. */
+export function settled(
+  credentials: readonly Credential[],
+  fresh: Credential,
+  now: number,
+): Credential {
+  if (!activeOf(credentials)) return { ...fresh, state: 'active', activatedAt: now }
+  const staged = credentials.find(({ state }) => state === 'staged')
+  if (staged) {
+    throw new BrokerError(
+      'credential_state',
+      `There is one staged already, ${staged.id}: activate or delete it first`,
+    )
+  }
+  return { ...fresh, state: 'staged' }
+}
+
+/** Adds a fresh credential. Throws `credential_state` where there is no room for it. */
+export function added(
+  credentials: readonly Credential[],
+  fresh: Credential,
+  now: number,
+): readonly Credential[] {
+  if (fresh.state !== 'pending') return [...credentials, settled(credentials, fresh, now)]
+  if (credentials.filter(({ state }) => state === 'pending').length >= PENDING_MAX) {
+    throw new BrokerError(
+      'credential_state',
+      `There are ${PENDING_MAX} pending already: delete one first`,
+    )
+  }
+  return [...credentials, fresh]
+}
+
+/** Completes a pending credential. Throws `credential_state`. */
+export function certified(
+  credentials: readonly Credential[],
+  id: string,
+  certificate: CertificateInfo,
+  now: number,
+): readonly Credential[] {
+  return credentials.map((credential) => {
+    if (credential.id !== id) return credential
+    const { csr: _, ...pending } = credential
+    return settled(credentials, { ...pending, certificate }, now)
+  })
+}
+
+/** Takes one out that is not the active one. Throws `credential_state`. */
+export function without(credentials: readonly Credential[], id: string): readonly Credential[] {
+  if (activeOf(credentials)?.id === id) {
+    throw new BrokerError('credential_state', 'The active credential cannot be deleted')
+  }
+  return credentials.filter((credential) => credential.id !== id)
+}

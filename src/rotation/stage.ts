@@ -1,0 +1,189 @@
+/** Staging: credentials come, get their certificate and go beside the active one, each step in one compare-and-set write. */
+import type { Credential, CredentialSecrets } from '../credentials/credential.ts'
+import { addSecret, digestOfCredential, keepSecrets } from '../credentials/credential.ts'
+import {
+  type CredentialInput,
+  checkShape,
+  type FreshCredential,
+  type Intake,
+} from '../credentials/intake.ts'
+import { added, certified, without } from '../credentials/stages.ts'
+import { BrokerError } from '../errors.ts'
+import { grantOf } from '../grants/index.ts'
+import { digestsOf, type Integration } from '../integrations/integration.ts'
+import type { IntegrationStore, SealedIntegration } from '../integrations/integration-store.ts'
+import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
+
+/** A new credential, and the client it belongs to where that is a new one too. */
+export interface StagingInput extends Omit<CredentialInput, 'from'> {
+  readonly clientId?: string
+}
+
+export interface Staged {
+  readonly integration: Integration
+  /** As it stands now; as it stood, where it was deleted. */
+  readonly credential: Credential
+}
+
+/** Every step throws `integration_not_found`, `credential_state`, `integration_changed`, `conflict`. */
+export interface Staging {
+  /** The first credential of an integration becomes active at once. Throws `credential_invalid`, `request_invalid`. */
+  stage(name: string, input: StagingInput, preconditions: Preconditions): Promise<Staged>
+  /** Gives a pending key its certificate. Throws `credential_not_found`, `credential_invalid`. */
+  certify(name: string, id: string, pem: string, preconditions: Preconditions): Promise<Staged>
+  /** Erases one that is not active. Throws `credential_not_found`. */
+  remove(name: string, id: string, preconditions: Preconditions): Promise<Staged>
+}
+
+export interface StagingDependencies {
+  readonly store: Pick<IntegrationStore, 'readSealed' | 'change'>
+  readonly intake: Intake
+  /** What signs with the same credentials follows. */
+  readonly follow: (owner: Integration) => Promise<void>
+  readonly now: () => number
+}
+
+/** What a step makes of the credentials, and of which one. */
+interface Step {
+  readonly id: string
+  readonly credentials: readonly Credential[]
+  readonly secrets: CredentialSecrets
+}
+
+/** A change that loses this many races in a row gives up. */
+const ATTEMPTS = 3
+export const STAGING_KINDS = ['generate', 'private_key', 'csr', 'client_secret'] as const
+
+export function createStaging({ store, intake, follow, now }: StagingDependencies): Staging {
+  const read = async (name: string): Promise<SealedIntegration> => {
+    const sealed = await store.readSealed(name)
+    if (!sealed) {
+      throw new BrokerError('integration_not_found', 'There is no integration of this name')
+    }
+    return sealed
+  }
+
+  /** An `If-Match` that names a version is good for one try. */
+  const change = async (
+    name: string,
+    preconditions: Preconditions,
+    decide: (integration: Integration, secrets: CredentialSecrets) => Step,
+  ): Promise<Staged> => {
+    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      const sealed = await read(name)
+      const { integration } = sealed
+      checkIfMatch(preconditions, integration)
+      checkOwn(integration)
+      const { id, credentials, secrets } = decide(integration, await sealed.open())
+      const changed = { ...integration, credentials, updatedAt: now() }
+      const digests = digestsOf(changed, credentials)
+      const written = await store.change(integration, {
+        integration: changed,
+        digests,
+        secrets: keepSecrets(secrets, credentials),
+      })
+      if (written) {
+        const former = digestsOf(integration, integration.credentials)
+        if (digests.join() !== former.join()) await follow(written)
+        return { integration: written, credential: find(written, id) ?? held(integration, id) }
+      }
+    }
+    throw new BrokerError('conflict', 'The integration was changed by others three times meanwhile')
+  }
+
+  return {
+    async stage(name, { clientId, ...input }, preconditions) {
+      checkShape(input, 'body', STAGING_KINDS)
+      const { integration } = await read(name)
+      checkIfMatch(preconditions, integration)
+      checkOwn(integration)
+      const needed = grantOf(integration.grant.type).credentialType(integration.grant)
+      // Making a key takes long: what is sure to be refused is refused before.
+      const sample = { ...SAMPLE, state: input.csr ? ('pending' as const) : ('staged' as const) }
+      added(integration.credentials, sample, now())
+      const fresh = await intake.take(input, needed, name)
+      return change(name, preconditions, (current, secrets) => {
+        checkKind(fresh, current)
+        checkNew(fresh, secrets, current.credentials)
+        const isOwnClient = clientId !== undefined && clientId !== current.grant.clientId
+        const credential = { ...fresh.credential, clientId: isOwnClient ? clientId : null }
+        return {
+          id: credential.id,
+          credentials: added(current.credentials, credential, now()),
+          secrets: addSecret(secrets, credential, fresh.secret),
+        }
+      })
+    },
+
+    certify: (name, id, pem, preconditions) =>
+      change(name, preconditions, (current, secrets) => {
+        const secret = secrets.byId[id]
+        if (held(current, id).state !== 'pending' || secret?.type !== 'certificate') {
+          throw new BrokerError(
+            'credential_state',
+            'Only a pending credential is completed by a certificate',
+          )
+        }
+        const certificate = intake.certify(pem, secret.privateKey)
+        return { id, secrets, credentials: certified(current.credentials, id, certificate, now()) }
+      }),
+
+    remove: (name, id, preconditions) =>
+      change(name, preconditions, (current, secrets) => {
+        held(current, id)
+        return { id, secrets, credentials: without(current.credentials, id) }
+      }),
+  }
+}
+
+/** Rotating where nothing is held would change nothing. */
+export function checkOwn({ credentialFrom }: Integration): void {
+  if (credentialFrom === null) return
+  throw new BrokerError(
+    'credential_state',
+    `It signs with the credentials of ${credentialFrom}: rotate them there`,
+  )
+}
+
+const SAMPLE: Credential = {
+  id: 'sample',
+  type: 'certificate',
+  state: 'staged',
+  clientId: null,
+  createdAt: 0,
+  activatedAt: null,
+  retiresAt: null,
+  certificate: null,
+}
+
+const find = ({ credentials }: Integration, id: string) =>
+  credentials.find((credential) => credential.id === id)
+
+function held(integration: Integration, id: string): Credential {
+  const credential = find(integration, id)
+  if (!credential) {
+    throw new BrokerError('credential_not_found', 'There is no credential with this id')
+  }
+  return credential
+}
+
+/** The grant may have been changed while the key was made. */
+function checkKind({ credential }: FreshCredential, { grant }: Integration): void {
+  if (grantOf(grant.type).credentialType(grant) === credential.type) return
+  throw new BrokerError('integration_changed', 'The grant of the integration was changed meanwhile')
+}
+
+/** One and the same secret in two states would make the flip between them a lie. */
+function checkNew(
+  { credential, secret }: FreshCredential,
+  { byId }: CredentialSecrets,
+  credentials: readonly Credential[],
+): void {
+  const digest = digestOfCredential(secret, credential.certificate)
+  for (const { id, state, certificate } of credentials) {
+    const known = byId[id]
+    if (known && digestOfCredential(known, certificate) === digest) {
+      throw new BrokerError('credential_state', `It is there already: ${id} is ${state}`)
+    }
+  }
+}

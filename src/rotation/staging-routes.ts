@@ -1,0 +1,240 @@
+/** The changes of `/integrations/{name}/credentials`: stage, certify, activate, delete. */
+import { Type } from 'typebox'
+import type { AuditLog } from '../audit/log.ts'
+import type { Credential } from '../credentials/credential.ts'
+import { BrokerError } from '../errors.ts'
+import { GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import { etagOf, type Integration } from '../integrations/integration.ts'
+import type { Preconditions } from '../integrations/preconditions.ts'
+import { NameParams } from '../integrations/schemas.ts'
+import type { Access } from './access.ts'
+import { nextStep } from './next-step.ts'
+import type { Promotion } from './promotion.ts'
+import {
+  ActivateBody,
+  CredentialParams,
+  CredentialView,
+  IfMatchHeader,
+  StageBody,
+  StagedView,
+} from './schemas.ts'
+import { checkOwn, type Staged, type Staging } from './stage.ts'
+import { stagingInputOf, viewOf } from './view.ts'
+
+export interface StagingRouteDependencies {
+  readonly access: Access
+  readonly staging: Staging
+  readonly promotion: Pick<Promotion, 'activate'>
+  readonly audit: Pick<AuditLog, 'change'>
+}
+
+const CERTIFICATE_TYPES = ['application/x-pem-file', 'text/plain']
+/** Of the body of a certificate, in bytes: four times what Salesforce takes. */
+const CERTIFICATE_BODY_MAX = 16 * 1024
+
+const CHANGE_PROBLEMS = [
+  ...GUARDED,
+  'integration_not_found',
+  'credential_state',
+  'conflict',
+  'integration_changed',
+  'record_corrupt',
+] as const
+
+export function registerStagingRoutes(
+  server: Server,
+  { access, staging, promotion, audit }: StagingRouteDependencies,
+): void {
+  server.post(
+    '/integrations/:name/credentials',
+    {
+      schema: {
+        tags: ['credentials'],
+        operationId: 'stageCredential',
+        summary: 'Stage a credential beside the active one',
+        description:
+          'Needs `credentials:write`. At most one staged and five pending. Where there is no active credential yet, it becomes active at once.',
+        params: NameParams,
+        headers: IfMatchHeader,
+        body: StageBody,
+        response: {
+          201: StagedView,
+          ...problems(
+            ...CHANGE_PROBLEMS,
+            'credential_invalid',
+            'body_too_large',
+            'media_type_unsupported',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params
+      await access(request, 'credentials:write', name)
+      const input = stagingInputOf(request.body)
+      const staged = await staging.stage(name, input, preconditionsOf(request.headers))
+      await audit.change(request, ...happeningsOf(staged, 'credential.staged'))
+      return reply
+        .code(201)
+        .headers(headersOf(staged.integration))
+        .header('location', `/integrations/${name}/credentials/${staged.credential.id}`)
+        .send(stagedViewOf(staged))
+    },
+  )
+
+  server.delete(
+    '/integrations/:name/credentials/:id',
+    {
+      schema: {
+        tags: ['credentials'],
+        operationId: 'deleteCredential',
+        summary: 'Erase a pending, staged or retired credential',
+        description: 'Needs `credentials:write`.',
+        params: CredentialParams,
+        headers: IfMatchHeader,
+        response: {
+          204: Type.Null({ description: 'Erased' }),
+          ...problems(...CHANGE_PROBLEMS, 'credential_not_found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name, id } = request.params
+      await access(request, 'credentials:write', name)
+      const { integration } = await staging.remove(name, id, preconditionsOf(request.headers))
+      await audit.change(request, {
+        action: 'credential.erased',
+        integration: name,
+        detail: { credential: id },
+      })
+      return reply.code(204).headers(headersOf(integration)).send(null)
+    },
+  )
+
+  server.post(
+    '/integrations/:name/credentials/:id/activate',
+    {
+      schema: {
+        tags: ['credentials'],
+        operationId: 'activateCredential',
+        summary:
+          'Prove a staged or retired credential with a real mint, and make it the active one',
+        description:
+          'Needs `credentials:write`. The displaced one becomes the retired fallback: activating that one is the way back. Tokens that are out stay valid.',
+        params: CredentialParams,
+        headers: IfMatchHeader,
+        body: ActivateBody,
+        response: {
+          200: CredentialView,
+          ...problems(
+            ...CHANGE_PROBLEMS,
+            'credential_not_found',
+            'credential_rejected',
+            'integration_draft',
+            'integration_disabled',
+            'login_budget_exhausted',
+            'identity_changed',
+            'salesforce_unavailable',
+            'salesforce_timeout',
+            'token_response_invalid',
+            'body_too_large',
+            'media_type_unsupported',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name, id } = request.params
+      checkOwn(await access(request, 'credentials:write', name))
+      const integration = await promotion.activate(name, id, {
+        prove: request.body?.prove ?? true,
+        preconditions: preconditionsOf(request.headers),
+        by: { principal: request.principal.id, requestId: request.id },
+      })
+      return reply.headers(headersOf(integration)).send(viewOf(integration, held(integration, id)))
+    },
+  )
+
+  server.register(async (scope) => {
+    const plain = scope as Server
+    plain.removeAllContentTypeParsers()
+    plain.addContentTypeParser(
+      CERTIFICATE_TYPES,
+      { parseAs: 'string' },
+      async (_request: unknown, body: string | Buffer) => {
+        if (Buffer.byteLength(body) > CERTIFICATE_BODY_MAX) {
+          throw new BrokerError('body_too_large', 'A certificate has 16 KiB at most')
+        }
+        return String(body)
+      },
+    )
+    plain.put(
+      '/integrations/:name/credentials/:id/certificate',
+      {
+        schema: {
+          tags: ['credentials'],
+          operationId: 'certifyCredential',
+          summary: 'Complete a pending credential with the certificate that a CA signed',
+          description:
+            'Needs `credentials:write`. The certificate alone, in PEM, without its chain. The credential is then staged.',
+          consumes: CERTIFICATE_TYPES,
+          params: CredentialParams,
+          headers: IfMatchHeader,
+          body: Type.String({ minLength: 1, description: 'PEM' }),
+          response: {
+            200: StagedView,
+            ...problems(
+              ...CHANGE_PROBLEMS,
+              'credential_not_found',
+              'credential_invalid',
+              'body_too_large',
+              'media_type_unsupported',
+            ),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { name, id } = request.params
+        await access(request, 'credentials:write', name)
+        const preconditions = preconditionsOf(request.headers)
+        const staged = await staging.certify(name, id, request.body, preconditions)
+        await audit.change(request, ...happeningsOf(staged, 'credential.certified'))
+        return reply.headers(headersOf(staged.integration)).send(stagedViewOf(staged))
+      },
+    )
+  })
+}
+
+const headersOf = (integration: Integration) => ({
+  etag: etagOf(integration),
+  'cache-control': 'no-store',
+})
+
+const preconditionsOf = (headers: { readonly 'if-match'?: string }): Preconditions =>
+  headers['if-match'] === undefined ? {} : { ifMatch: headers['if-match'] }
+
+const stagedViewOf = ({ integration, credential }: Staged) => ({
+  ...viewOf(integration, credential),
+  next: nextStep(integration, credential),
+})
+
+function happeningsOf(
+  { integration: { name: integration }, credential: { id, state } }: Staged,
+  action: 'credential.staged' | 'credential.certified',
+) {
+  const detail = { credential: id }
+  const isActive = state === 'active'
+  return [
+    { action, integration, detail },
+    ...(isActive ? [{ action: 'credential.activated' as const, integration, detail }] : []),
+  ]
+}
+
+function held({ credentials }: Integration, id: string): Credential {
+  const credential = credentials.find((one) => one.id === id)
+  if (!credential) {
+    throw new BrokerError('credential_not_found', 'There is no credential with this id')
+  }
+  return credential
+}

@@ -1,0 +1,34 @@
+/** The crossing between credentials and their wire form; never a secret. */
+import type { Credential } from '../credentials/credential.ts'
+import { camelKeys } from '../http/casing.ts'
+import { clientIdOf, type Integration } from '../integrations/integration.ts'
+import type { CredentialView, StageBody } from './schemas.ts'
+import type { StagingInput } from './stage.ts'
+
+const time = (at: number) => new Date(at).toISOString()
+const timeOrNull = (at: number | null) => (at === null ? null : time(at))
+
+export const stagingInputOf = (body: StageBody): StagingInput => camelKeys(body)
+
+export function viewOf(integration: Integration, credential: Credential): CredentialView {
+  const { certificate, csr } = credential
+  return {
+    id: credential.id,
+    type: credential.type,
+    state: credential.state,
+    client_id: clientIdOf(integration, credential) ?? null,
+    created_at: time(credential.createdAt),
+    activated_at: timeOrNull(credential.activatedAt),
+    retires_at: timeOrNull(credential.retiresAt),
+    certificate: certificate && {
+      subject: certificate.subject,
+      serial: certificate.serial,
+      fingerprint_sha256: certificate.fingerprintSha256,
+      not_before: time(certificate.notBefore),
+      not_after: time(certificate.notAfter),
+      key_bits: certificate.keyBits,
+      pem: certificate.pem,
+    },
+    ...(csr !== undefined && { csr }),
+  }
+}
