@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { type Authenticator, type RefusalCode, refusedCertificate } from './authenticator.ts'
 import { type CallerEntry, permitsFor } from './caller-entry.ts'
-import { type CertificateIdentity, identityOf } from './certificate-identity.ts'
+import type { CertificateIdentity } from './certificate-identity.ts'
 import type { Principal } from './policy.ts'
 
 export interface ClientCertificateDependencies {
@@ -26,10 +26,9 @@ export function createClientCertificateAuthenticator(
   const { callers, now } = dependencies
   const connections = new WeakMap<Socket, Shown>()
 
-  const look = (socket: TLSSocket): Shown => {
+  const look = async (socket: TLSSocket): Promise<Shown> => {
     const before = connections.get(socket)
-    if (before && before.callers === callers()) return before
-    const identity = before ? before.identity : identityOn(socket)
+    const identity = before ? before.identity : await identityOn(socket)
     const isProven = typeof identity === 'object'
     const shown = {
       identity,
@@ -40,24 +39,33 @@ export function createClientCertificateAuthenticator(
     return shown
   }
 
+  const judge = ({ identity, principal }: Shown): Principal | undefined => {
+    if (identity === undefined) return undefined
+    if (typeof identity === 'string') throw refusedCertificate(identity)
+    // A connection can outlive the certificate that opened it.
+    if (now() < identity.notBefore || now() > identity.notAfter) {
+      throw refusedCertificate('CERTIFICATE_OUT_OF_TIME')
+    }
+    return principal
+  }
+
   return {
     authenticate({ bearer, socket }) {
       if (bearer !== undefined || !(socket instanceof TLSSocket)) return undefined
-      const { identity, principal } = look(socket)
-      if (identity === undefined) return undefined
-      if (typeof identity === 'string') throw refusedCertificate(identity)
-      // A connection can outlive the certificate that opened it.
-      if (now() < identity.notBefore || now() > identity.notAfter) {
-        throw refusedCertificate('CERTIFICATE_OUT_OF_TIME')
-      }
-      return principal
+      const before = connections.get(socket)
+      if (before?.callers === callers()) return judge(before)
+      return look(socket).then(judge)
     },
   }
 }
 
-function identityOn(socket: TLSSocket): CertificateIdentity | RefusalCode | undefined {
+async function identityOn(
+  socket: TLSSocket,
+): Promise<CertificateIdentity | RefusalCode | undefined> {
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) return undefined
+  // What reads certificates takes long to load, and most services see none.
+  const { identityOf } = await import('./certificate-identity.ts')
   return socket.authorized ? identityOf(certificate) : 'CERTIFICATE_UNTRUSTED'
 }
 
