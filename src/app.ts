@@ -39,6 +39,7 @@ import type { Logger } from './logger.ts'
 import { createFollowers } from './rotation/followers.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
 import { createStaging } from './rotation/stage.ts'
+import { registerSetupRoutes } from './setup/routes.ts'
 import type { Store } from './store/store.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
@@ -187,6 +188,13 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
           },
           onReloaded: () =>
             audit.background(NOBODY, { action: 'config.applied', integration: null }),
+          onRefused: ({ length: count }) =>
+            audit.background(NOBODY, {
+              action: 'config.refused',
+              integration: null,
+              outcome: 'failed',
+              detail: { reason: 'request_invalid', count },
+            }),
           sleep: pause,
           log,
         })
@@ -247,6 +255,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       promotion: rotation.promotion,
       audit,
     })
+    registerSetupRoutes(guarded, { integrations, publicUrl: config.publicUrl })
     registerIntegrationRoutes(guarded, {
       registry,
       store: integrations,

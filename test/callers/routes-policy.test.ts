@@ -39,6 +39,11 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /integrations': { permission: 'integrations:read', scope: 'some' },
   'GET /integrations/{name}': { permission: 'integrations:read', scope: 'integration' },
   'GET /integrations/{name}/callers': { permission: 'integrations:read', scope: 'integration' },
+  'GET /integrations/{name}/setup': { permission: 'integrations:read', scope: 'integration' },
+  'GET /integrations/{name}/setup/metadata': {
+    permission: 'integrations:read',
+    scope: 'integration',
+  },
   'GET /integrations/{name}/credentials': { permission: 'integrations:read', scope: 'integration' },
   'GET /integrations/{name}/credentials/{id}/certificate': {
     permission: 'integrations:read',

@@ -15,6 +15,7 @@ const ORDER = [
   'grants',
   'credentials',
   'integrations',
+  'setup',
   'tokens',
   'rotation',
   'config',
@@ -31,6 +32,7 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   '@fastify/swagger': /^http\/openapi\.ts$/,
   ioredis: /^store\/redis.*\.ts$/,
   'node:sqlite': /^store\/embedded.*\.ts$/,
+  fflate: /^setup\/archive\.ts$/,
   undici: /^http\/outbound\.ts$/,
   oauth4webapi: /^grants\/(token-endpoint|client-auth)\.ts$/,
 }

@@ -79,11 +79,12 @@ t.test('the quick start by hand serves a token that Salesforce takes', withoutCu
 
 t.test('the steps for an own org lead from a draft to a token', withoutCurl, async (t) => {
   const { run, simulator, folder, url } = await ownOrg(t)
-  const [, draft = '', patch = '', token = '', apiKey = ''] = readme.blocks(
+  const [, draft = '', sheet = '', patch = '', token = '', apiKey = ''] = readme.blocks(
     'sh',
     '## Your own org in ten minutes',
   )
   t.match(await run(draft), '"state":"draft"')
+  t.match(await run(sheet), '# JWT bearer flow for `billing`')
   const certificatePem = readFileSync(join(folder, 'billing.crt'), 'utf8')
   const app = simulator.addJwtApp({ certificatePem })
   t.match(await run(substitute(patch, { client_id: app.clientId })), '"state":"unproven"')

@@ -1,0 +1,45 @@
+/** The setup sheet for people, in Markdown. Pure. */
+import type { Sheet } from './sheet.ts'
+import type { Field, Step } from './step.ts'
+
+export function markdownOf(sheet: Sheet): string {
+  const { integration, title, missing, steps, wait, traps, writeBack, metadata } = sheet
+  const { method, path, headers, body } = writeBack
+  return [
+    `# ${title} for \`${integration}\``,
+    missing.length === 0
+      ? 'The integration has all that it needs here; this is how its app has to look.'
+      : `Still missing here: ${missing.map((member) => `\`${member}\``).join(', ')}.`,
+    `The same to deploy, without a secret in it: \`GET ${metadata}\`.`,
+    ...steps.map((step, at) => stepText(step, at + 1)),
+    '## What to send back',
+    [
+      '```',
+      `${method} ${path}`,
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+      '',
+      JSON.stringify(body),
+      '```',
+    ].join('\n'),
+    `A change in Setup takes ${wait.least / 60} to ${wait.most / 60} minutes to be known everywhere.`,
+    '## Traps',
+    traps.map(({ detail }) => `- ${detail}`).join('\n'),
+    '',
+  ].join('\n\n')
+}
+
+function stepText({ title, where, fields }: Step, number: number): string {
+  const rows = fields.map(
+    ({ section, field, value, why }: Field) =>
+      `| ${[section, field, value, why ?? ''].map(cell).join(' | ')} |`,
+  )
+  return [
+    `## ${number}. ${title}`,
+    ...(where === null ? [] : [where]),
+    ['| where | field | value | why |', '|---|---|---|---|', ...rows].join('\n'),
+  ].join('\n\n')
+}
+
+/** What an operator named must not end the cell, or begin a tag. */
+const cell = (text: string) =>
+  text.replaceAll('\\', '\\\\').replaceAll('|', '\\|').replaceAll('<', '&lt;')

@@ -1,0 +1,65 @@
+/** What each grant needs of the app in Salesforce: one row a grant. */
+import type { GrantSettings } from '../grants/grant.ts'
+import type { GrantType } from '../grants/index.ts'
+
+/** A scope as Setup, the token answer and the Metadata API name it. */
+export interface Scope {
+  readonly label: string
+  readonly name: string
+  readonly metadataName: string
+}
+
+const API: Scope = { label: 'Manage user data via APIs', name: 'api', metadataName: 'Api' }
+const REFRESH: Scope = {
+  label: 'Perform requests at any time',
+  name: 'refresh_token, offline_access',
+  metadataName: 'RefreshToken',
+}
+
+export interface Recipe {
+  /** What the grant is called in Setup. */
+  readonly title: string
+  /** The box to tick under Flow Enablement. */
+  readonly flow: string
+  readonly scopes: readonly Scope[]
+  /** Whose name the app acts under: a user of the settings, or the run-as user of its policies. */
+  readonly actsAs: 'username' | 'run_as_user'
+  /** How long an approval or a refresh token lasts: what Setup and the Metadata API call it. */
+  readonly refreshTokenPolicy: {
+    readonly label: string
+    readonly metadataName: 'Infinite' | 'Zero'
+    readonly why: string
+  }
+}
+
+const RECIPES = {
+  jwt_bearer: {
+    title: 'JWT bearer flow',
+    flow: 'Enable JWT Bearer Flow',
+    scopes: [API, REFRESH],
+    actsAs: 'username',
+    refreshTokenPolicy: {
+      label: 'Refresh token is valid until revoked',
+      metadataName: 'Infinite',
+      why: 'This grant gets no refresh token; but where users approve the app by themselves, the approval ends with it',
+    },
+  },
+  client_credentials: {
+    title: 'Client credentials flow',
+    flow: 'Enable Client Credentials Flow',
+    scopes: [API],
+    actsAs: 'run_as_user',
+    refreshTokenPolicy: {
+      label: 'Immediately expire refresh token',
+      metadataName: 'Zero',
+      why: 'This grant gets none',
+    },
+  },
+} as const satisfies Record<GrantType, Recipe>
+
+/** Throws where there is none: types come out of validated settings. */
+export function recipeOf({ type }: GrantSettings): Recipe {
+  const recipe = Object.hasOwn(RECIPES, type) ? RECIPES[type as GrantType] : undefined
+  if (recipe === undefined) throw new Error(`no recipe for the grant ${JSON.stringify(type)}`)
+  return recipe
+}

@@ -1,0 +1,100 @@
+/** `GET /integrations/{name}/setup` and `…/setup/metadata`. */
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { allows } from '../callers/policy.ts'
+import { prefersMarkdown } from '../http/accept.ts'
+import { GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { NameParams } from '../integrations/schemas.ts'
+import { visibleIntegration } from '../integrations/visible.ts'
+import { zipOf } from './archive.ts'
+import { blueprintOf } from './blueprint.ts'
+import { markdownOf } from './markdown.ts'
+import { metadataOf } from './metadata.ts'
+import { MetadataQuery, SetupSheet, sheetView } from './schemas.ts'
+import { sheetOf } from './sheet.ts'
+
+export interface SetupRouteDependencies {
+  readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  /** How browsers reach this service. */
+  readonly publicUrl: string | undefined
+}
+
+const ZIP_MEDIA_TYPE = 'application/zip'
+
+export function registerSetupRoutes(
+  server: Server,
+  { integrations, publicUrl }: SetupRouteDependencies,
+): void {
+  const blueprintFor = async ({ principal }: FastifyRequest, name: string) => {
+    const permission = 'integrations:read'
+    const integration = await visibleIntegration(name, { integrations, principal, permission })
+    const { credentialFrom } = integration
+    const found = credentialFrom === null ? undefined : await integrations.read(credentialFrom)
+    const mayRead = found !== undefined && allows(principal, permission, found)
+    const hidden = credentialFrom === null ? undefined : null
+    return blueprintOf(integration, { publicUrl, owner: mayRead ? found : hidden })
+  }
+
+  server.get(
+    '/integrations/:name/setup',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'getSetup',
+        summary: 'What to click in Salesforce for this integration, field by field',
+        description:
+          'Needs `integrations:read`. JSON, or Markdown where `Accept` prefers it. Works for a draft, before the app exists.',
+        params: NameParams,
+        response: {
+          200: SetupSheet,
+          ...problems(...GUARDED, 'integration_not_found', 'not_acceptable'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const sheet = sheetOf(await blueprintFor(request, request.params.name))
+      reply.header('vary', 'accept')
+      if (!prefersMarkdown(request.headers.accept)) return sheetView(sheet)
+      reply.type('text/markdown; charset=utf-8').serializer(String)
+      return reply.send(markdownOf(sheet) as never)
+    },
+  )
+
+  server.get(
+    '/integrations/:name/setup/metadata',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'getSetupMetadata',
+        summary: 'The External Client App as files for the Metadata API, in a zip',
+        description:
+          'Needs `integrations:read`. Holds the certificate, and no secret. Deploy it with `sf project deploy start --metadata-dir`.',
+        params: NameParams,
+        querystring: MetadataQuery,
+        response: {
+          200: Type.Unsafe<Buffer>({
+            description: 'A zip with `package.xml` at its root',
+            content: { [ZIP_MEDIA_TYPE]: { schema: { type: 'string', format: 'binary' } } },
+          }),
+          ...problems(...GUARDED, 'integration_not_found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params
+      const { contact_email, permission_set, profile, run_as } = request.query
+      const files = metadataOf(await blueprintFor(request, name), {
+        ...(contact_email !== undefined && { contactEmail: contact_email }),
+        ...(permission_set !== undefined && { permissionSet: permission_set }),
+        ...(profile !== undefined && { profile }),
+        ...(run_as !== undefined && { runAs: run_as }),
+      })
+      return reply
+        .type(ZIP_MEDIA_TYPE)
+        .header('content-disposition', `attachment; filename="${name}-external-client-app.zip"`)
+        .send(zipOf(files))
+    },
+  )
+}

@@ -1,0 +1,80 @@
+/** The setup sheet: what to click in Salesforce for an integration, field by field. Pure. */
+import type { Blueprint, CertificateToUpload } from './blueprint.ts'
+import { certificatePath, type Step, stepsOf } from './step.ts'
+import { type Trap, trapsOf } from './trap.ts'
+
+export interface Sheet {
+  readonly integration: string
+  readonly grant: string
+  readonly title: string
+  /** What is missing until a token can be requested, in the order in which it can be done. */
+  readonly missing: readonly ('credential' | 'client_id')[]
+  readonly steps: readonly Step[]
+  readonly certificate: SheetCertificate | null
+  /** How the consumer key comes back. */
+  readonly writeBack: {
+    readonly method: 'PATCH'
+    readonly path: string
+    readonly headers: Readonly<Record<string, string>>
+    readonly body: object
+  }
+  /** How long a change in Setup takes to reach all of Salesforce's servers. Seconds. */
+  readonly wait: { readonly least: number; readonly most: number }
+  readonly traps: readonly Trap[]
+  /** Path of the zip. */
+  readonly metadata: string
+}
+
+export interface SheetCertificate {
+  readonly credentialId: string
+  readonly state: string
+  /** Where to download it. */
+  readonly path: string
+  readonly fingerprintSha256: string
+  readonly notAfter: number
+}
+
+const WAIT = { least: 120, most: 600 }
+
+export function sheetOf(blueprint: Blueprint): Sheet {
+  const { integration, recipe, certificate, clientId, hasCredential } = blueprint
+  const path = `/integrations/${integration.name}`
+  return {
+    integration: integration.name,
+    grant: integration.grant.type,
+    title: recipe.title,
+    missing: [
+      ...(hasCredential || blueprint.provesBy === 'client_secret' ? [] : ['credential' as const]),
+      ...(clientId === null ? ['client_id' as const] : []),
+      ...(!hasCredential && blueprint.provesBy === 'client_secret' ? ['credential' as const] : []),
+    ],
+    steps: stepsOf(blueprint, path),
+    certificate: certificate && certificateOf(certificate),
+    writeBack: {
+      method: 'PATCH',
+      path,
+      headers: { 'if-match': '*' },
+      body: {
+        grant: { client_id: 'THE_CONSUMER_KEY' },
+        ...(blueprint.provesBy === 'client_secret' && {
+          credential: { client_secret: 'THE_CONSUMER_SECRET' },
+        }),
+      },
+    },
+    wait: WAIT,
+    traps: trapsOf(blueprint),
+    metadata: `${path}/setup/metadata`,
+  }
+}
+
+function certificateOf({ credential, holder }: CertificateToUpload): SheetCertificate | null {
+  const certificate = credential?.certificate
+  if (!credential || !certificate) return null
+  return {
+    credentialId: credential.id,
+    state: credential.state,
+    path: certificatePath(holder, credential.id),
+    fingerprintSha256: certificate.fingerprintSha256,
+    notAfter: certificate.notAfter,
+  }
+}

@@ -1,0 +1,254 @@
+/** The steps of a setup: where to go, and each field with its value. Pure. */
+import type { Blueprint, CertificateToUpload } from './blueprint.ts'
+
+export interface Step {
+  readonly title: string
+  /** Where in Setup; null: it is done here. */
+  readonly where: string | null
+  readonly fields: readonly Field[]
+}
+
+export interface Field {
+  readonly section: string
+  readonly field: string
+  readonly value: string
+  readonly why?: string
+}
+
+const ON = 'on'
+const OFF = 'off'
+const MANAGER = 'Setup → External Client App Manager'
+
+/** `path` of the integration. */
+export const stepsOf = (blueprint: Blueprint, path: string): readonly Step[] => [
+  userStep(blueprint),
+  ...(blueprint.certificate ? [certificateStep(blueprint.certificate, path)] : []),
+  appStep(blueprint),
+  policiesStep(blueprint),
+  keyStep(blueprint, path),
+  testStep(path),
+]
+
+export const certificatePath = (holder: string, id: string): string =>
+  `/integrations/${holder}/credentials/${id}/certificate`
+
+function userStep({ recipe, username }: Blueprint): Step {
+  const section = 'User'
+  const user = username ?? 'an integration user of its own'
+  const actsAs =
+    recipe.actsAs === 'username'
+      ? 'The assertion names it; username and not email address'
+      : 'The policies name it (run-as user)'
+  return {
+    title: 'Choose the user to act as',
+    where: 'Setup → Users',
+    fields: [
+      { section, field: 'Username', value: user, why: actsAs },
+      { section, field: 'Active', value: ON, why: 'And neither frozen nor locked' },
+      {
+        section,
+        field: 'Permission "API Enabled"',
+        value: ON,
+        why: 'By its profile or a permission set; "API Only" keeps people out of the account',
+      },
+      {
+        section,
+        field: 'Login IP Ranges, Login Hours of its profile',
+        value: 'none, or ones that let this service in',
+        why: 'Else the answer is ip_restricted or login_hours',
+      },
+    ],
+  }
+}
+
+function certificateStep(certificate: CertificateToUpload, path: string): Step {
+  return {
+    title: 'Get the certificate',
+    where: null,
+    fields: [{ section: 'Certificate', ...certificateField(certificate, path) }],
+  }
+}
+
+function certificateField(
+  { credential, holder }: CertificateToUpload,
+  path: string,
+): Omit<Field, 'section'> {
+  if (credential) {
+    return {
+      field: `GET ${certificatePath(holder, credential.id)}`,
+      value: 'save it as a file',
+      why: `Of the ${credential.state} credential of ${holder}; public, unlike its key`,
+    }
+  }
+  if (!path.endsWith(`/${holder}`)) {
+    return {
+      field: `GET /integrations/${holder}/setup`,
+      value: 'ask whoever may read it',
+      why: `The integration signs with the key of ${holder}`,
+    }
+  }
+  return {
+    field: `PATCH ${path}`,
+    value: '{"credential": {"generate": {}}}',
+    why: 'There is no certificate to upload yet: this makes a key that never leaves the broker, and its certificate',
+  }
+}
+
+function appStep(blueprint: Blueprint): Step {
+  const { label, apiName, recipe, callbackUrl, provesBy } = blueprint
+  const basic = 'Basic Information'
+  const oauth = 'API (Enable OAuth Settings)'
+  const security = 'Security'
+  const isSecretLess = provesBy === 'certificate'
+  return {
+    title: 'Create the External Client App',
+    where: `${MANAGER} → New External Client App`,
+    fields: [
+      { section: basic, field: 'External Client App Name', value: label },
+      { section: basic, field: 'API Name', value: apiName },
+      { section: basic, field: 'Contact Email', value: 'one that your team reads' },
+      { section: basic, field: 'Distribution State', value: 'Local' },
+      { section: oauth, field: 'Enable OAuth', value: ON },
+      {
+        section: oauth,
+        field: 'Callback URL',
+        value: callbackUrl,
+        why: 'Required by the form, and not used by this grant',
+      },
+      ...recipe.scopes.map((scope) => ({
+        section: oauth,
+        field: 'OAuth Scopes',
+        value: `${scope.label} (${scope.name})`,
+      })),
+      ...flowFields(blueprint),
+      {
+        section: security,
+        field: 'Require Proof Key for Code Exchange (PKCE)',
+        value: OFF,
+        ...(recipe.actsAs === 'run_as_user' && { why: 'It breaks this grant' }),
+      },
+      {
+        section: security,
+        field: 'Issue JSON Web Token (JWT)-based access tokens for named users',
+        value: OFF,
+        why: 'Such tokens are refused by SOAP and some other APIs',
+      },
+      {
+        section: security,
+        field: 'Enable Refresh Token Rotation',
+        value: OFF,
+        why: 'This grant gets no refresh token',
+      },
+      ...(isSecretLess
+        ? []
+        : [{ section: security, field: 'Require secret for Refresh Token Flow', value: ON }]),
+    ],
+  }
+}
+
+function flowFields({ recipe, provesBy }: Blueprint): readonly Field[] {
+  const section = 'Flow Enablement'
+  const upload: Field = {
+    section,
+    field: 'Upload Certificate (Use digital signatures)',
+    value: 'the file of the step before',
+    why: 'Last of all fields: the form drops it when another field redraws it',
+  }
+  return [
+    { section, field: recipe.flow, value: ON },
+    ...(provesBy === 'certificate' ? [upload] : []),
+    { section, field: 'All other flows', value: OFF, why: 'What is off cannot be abused' },
+  ]
+}
+
+function policiesStep({ recipe, integration }: Blueprint): Step {
+  const section = 'OAuth Policies'
+  const runAs: readonly Field[] = [
+    { section, field: 'Enable Client Credentials Flow', value: ON, why: 'A second time' },
+    {
+      section,
+      field: 'Run As (Username)',
+      value: 'the integration user',
+      why: 'By the search window: what is only typed is not saved',
+    },
+  ]
+  return {
+    title: 'Set its policies, after saving it',
+    where: `${MANAGER} → (your app) → Policies → Edit`,
+    fields: [
+      {
+        section,
+        field: 'Permitted Users',
+        value: 'Admin approved users are pre-authorized',
+        why: 'Nobody is there to approve the app in a browser',
+      },
+      {
+        section: 'App Policies',
+        field: 'Select Profiles, Select Permission Sets',
+        value: 'one that the user has',
+        why: 'Else every login is refused',
+      },
+      ...(recipe.actsAs === 'run_as_user' ? runAs : []),
+      {
+        section,
+        field: 'Refresh Token Policy',
+        value: recipe.refreshTokenPolicy.label,
+        why: recipe.refreshTokenPolicy.why,
+      },
+      {
+        section,
+        field: 'IP Relaxation',
+        value: 'Relax IP restrictions',
+        why: 'Or enforce them, with the addresses of this service in the ranges of the user',
+      },
+      {
+        section,
+        field: 'Session Timeout',
+        value: `${Math.ceil(integration.tokenLifetime / 60)} minutes or more`,
+        why: `token_lifetime is ${integration.tokenLifetime} s, and must not be longer than the session`,
+      },
+    ],
+  }
+}
+
+function keyStep({ provesBy, clientId }: Blueprint, path: string): Step {
+  const section = 'Consumer Key and Secret'
+  const what = provesBy === 'client_secret' ? 'consumer key and secret' : 'consumer key'
+  const known = clientId === null ? '' : ` (stored now: ${clientId})`
+  return {
+    title: `Bring the ${what} back`,
+    where: `${MANAGER} → (your app) → Settings → OAuth Settings → Consumer Key and Secret`,
+    fields: [
+      {
+        section,
+        field: 'Verification code',
+        value: 'from your mail',
+        why: 'Salesforce sends it to the administrator who is logged in',
+      },
+      {
+        section,
+        field: `PATCH ${path}`,
+        value:
+          provesBy === 'client_secret'
+            ? '{"grant": {"client_id": "…"}, "credential": {"client_secret": "…"}}'
+            : '{"grant": {"client_id": "…"}}',
+        why: `With If-Match: *${known}`,
+      },
+    ],
+  }
+}
+
+function testStep(path: string): Step {
+  return {
+    title: 'Wait, and test',
+    where: null,
+    fields: [
+      {
+        section: 'Test',
+        field: `POST ${path}/test`,
+        value: '2 to 10 minutes later',
+        why: 'Until then some servers of Salesforce do not know the app, and answer both ways',
+      },
+    ],
+  }
+}

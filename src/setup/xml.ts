@@ -1,0 +1,47 @@
+/** XML of the Metadata API: elements with text or elements in them, and no attribute but the namespace. */
+
+export type Element = readonly [name: string, content: string | readonly Element[]]
+
+const NAMESPACE = 'http://soap.sforce.com/2006/04/metadata'
+
+export function xmlDocument(root: string, elements: readonly Element[]): string {
+  const lines = elements.flatMap((element) => linesOf(element, '    '))
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<${root} xmlns="${NAMESPACE}">`,
+    ...lines,
+    `</${root}>`,
+    '',
+  ].join('\n')
+}
+
+/** In the order of the members; without those that are undefined. */
+export const elementsOf = (
+  members: Readonly<Record<string, string | boolean | undefined>>,
+): readonly Element[] =>
+  Object.entries(members).flatMap(([name, value]): Element[] =>
+    value === undefined ? [] : [[name, String(value)]],
+  )
+
+function linesOf([name, content]: Element, indent: string): readonly string[] {
+  if (typeof content === 'string') return [`${indent}<${name}>${escaped(content)}</${name}>`]
+  return [
+    `${indent}<${name}>`,
+    ...content.flatMap((element) => linesOf(element, `${indent}    `)),
+    `${indent}</${name}>`,
+  ]
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+}
+
+/** XML 1.0 has no way to write most control characters, so they are left out. */
+const escaped = (text: string) =>
+  text
+    .replace(/[^\t\n\r\P{Cc}]/gu, '')
+    .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '')
