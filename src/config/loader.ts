@@ -32,6 +32,8 @@ export interface LoaderDependencies {
   readonly onApplied: (applied: Applied) => Promise<void>
   /** Called after issuers and callers were replaced. */
   readonly onReloaded: () => void
+  /** Called when a reading was refused, and the old one stays. */
+  readonly onRefused: (mistakes: readonly string[]) => void
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly log: {
@@ -47,7 +49,7 @@ const LOOK_MS = 10_000
 const RETRY_MS = 1_000
 
 export function createConfigurationLoader(dependencies: LoaderDependencies): ConfigurationLoader {
-  const { path, readFile, declared, onApplied, onReloaded, sleep, log } = dependencies
+  const { path, readFile, declared, onApplied, onReloaded, onRefused, sleep, log } = dependencies
   const stopped = new AbortController()
   let content: FileContent = { issuers: [], callers: [], integrations: [], prune: false }
   let fingerprint = ''
@@ -139,6 +141,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
       read()
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
+      onRefused(error.mistakes)
       for (const mistake of error.mistakes)
         log.error({ path, mistake }, 'the configuration file is wrong, and the old one stays')
       return

@@ -16,6 +16,7 @@ import { createLogger } from '../../src/logger.ts'
 import { createEmbeddedStore } from '../../src/store/embedded.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
 import { type Call, createCaller } from './caller.ts'
+import { endWithThisProcess } from './children.ts'
 import { eventually } from './eventually.ts'
 
 export interface TestBroker {
@@ -157,10 +158,11 @@ export function spawnValetkey(
   env: Environment,
   nodeArgs: readonly string[] = [],
 ): ChildProcess {
-  return spawn(process.execPath, [...nodeArgs, join(ROOT, 'src/valetkey.js'), ...args], {
+  const child = spawn(process.execPath, [...nodeArgs, join(ROOT, 'src/valetkey.js'), ...args], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  return endWithThisProcess(child)
 }
 
 /** Waits until it listens and is ready. Ends with the test. */
