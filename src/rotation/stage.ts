@@ -76,15 +76,13 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
       checkOwn(integration)
       const { id, credentials, secrets } = decide(integration, await sealed.open())
       const changed = { ...integration, credentials, updatedAt: now() }
-      const digests = digestsOf(changed, credentials)
       const written = await store.change(integration, {
         integration: changed,
-        digests,
+        digests: digestsOf(changed, credentials),
         secrets: keepSecrets(secrets, credentials),
       })
       if (written) {
-        const former = digestsOf(integration, integration.credentials)
-        if (digests.join() !== former.join()) await follow(written)
+        if (mintingOf(credentials) !== mintingOf(integration.credentials)) await follow(written)
         return { integration: written, credential: find(written, id) ?? held(integration, id) }
       }
     }
@@ -155,6 +153,13 @@ const SAMPLE: Credential = {
   retiresAt: null,
   certificate: null,
 }
+
+/** Whose tokens are good, for all that sign with them. */
+const mintingOf = (credentials: readonly Credential[]): string =>
+  credentials
+    .filter(({ state }) => state === 'active' || state === 'retired')
+    .map(({ id }) => id)
+    .join()
 
 const find = ({ credentials }: Integration, id: string) =>
   credentials.find((credential) => credential.id === id)
