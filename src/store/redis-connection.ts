@@ -70,14 +70,16 @@ export function reconnectDelayMs(attempt: number, random: () => number): number 
 export function createRedisConnection(dependencies: ConnectionDependencies): RedisConnection {
   const { role, onEvent, timeoutMs } = dependencies
   const client = createClient(dependencies)
+  const nodes = client instanceof Cluster ? connectNodes(client) : undefined
   const defined = new Set<string>()
   let closing = false
 
-  const attempted = new Promise<void>((resolve) => {
+  const first = new Promise<void>((resolve) => {
     client.once('ready', () => resolve())
     client.once('error', () => resolve())
     client.once('close', () => resolve())
   })
+  const attempted = first.then(() => nodes?.attempted())
   client.on('ready', () => onEvent({ type: 'ready', connection: role }))
   client.on('close', () => {
     if (!closing) onEvent({ type: 'closed', connection: role })
@@ -97,6 +99,8 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
   /** `send` runs in a `try` of its own: ioredis throws some errors at once. */
   async function answer<T>(operation: string, send: () => Promise<T>): Promise<T> {
     try {
+      // A pipeline would wait for a Cluster that it has never seen, without an end.
+      if (client.status !== 'ready') throw new Error("The connection isn't ready")
       return await send()
     } catch (error) {
       throw error instanceof BrokerError ? error : storeUnavailable(operation, error)
@@ -127,9 +131,9 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
       return answer(script.name, async () => (await pipelined(script.name, commands))[1])
     },
     runAndWait(script, keys, args, wait) {
-      define(script)
+      // In full: a server that has forgotten a script would get it again, but behind WAIT.
       const commands = [
-        [script.name, keys.length, ...keys, ...args],
+        ['eval', script.lua, keys.length, ...keys, ...args],
         ['wait', wait.replicas, wait.timeoutMs],
       ]
       return answer(script.name, async () => {
@@ -145,6 +149,33 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
         await Promise.race([quit, new Promise((resolve) => setTimeout(resolve, timeoutMs).unref())])
       }
       client.disconnect()
+    },
+  }
+}
+
+/**
+ * Connects to each node of a Cluster as soon as it is known. By itself ioredis connects with the
+ * first command for a node, and refuses all others until that has been answered.
+ */
+function connectNodes(cluster: Cluster): { attempted(): Promise<void> } {
+  const attempts = new Set<Promise<void>>()
+  const connect = (node: Redis) => {
+    if (node.status !== 'wait') return
+    // A node that cannot be reached now is tried again by itself.
+    const attempt = node.connect().catch(() => undefined)
+    attempts.add(attempt)
+    void attempt.finally(() => attempts.delete(attempt))
+  }
+  cluster.on('ready', () => {
+    for (const node of cluster.nodes()) connect(node)
+  })
+  cluster.on('+node', (node: Redis) => {
+    // Before, a node must be left in peace: ioredis has still to ask one for the state of the Cluster.
+    if (cluster.status === 'ready') connect(node)
+  })
+  return {
+    async attempted() {
+      await Promise.all(attempts)
     },
   }
 }
@@ -198,6 +229,8 @@ function createClient(dependencies: ConnectionDependencies): Redis | Cluster {
       slotsRefreshInterval: CONNECT_TIMEOUT_MS,
       // Never again by itself after a lost connection: it may have been done.
       retryDelayOnFailover: 0,
+      // Whoever asks is told, and need not wait until there is a new master.
+      retryDelayOnClusterDown: 0,
       // With TLS the certificate is for the name, not for the address behind it.
       ...(tls !== undefined && {
         dnsLookup: (hostname, callback) => callback(null, hostname),

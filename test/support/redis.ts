@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 
 export interface RedisServer {
   readonly url: string
@@ -21,20 +22,27 @@ export interface RedisServer {
 }
 
 export interface RedisServerOptions {
-  /** More arguments of `redis-server`, such as `['--appendonly', 'yes']`. */
-  readonly args?: readonly string[]
+  /** More arguments of `redis-server`, such as `['--appendonly', 'yes']`; or what gives them, once for each port that is tried. */
+  readonly args?: readonly string[] | ((port: number) => Promise<readonly string[]>)
+  /** A configuration file, which a Sentinel writes to. */
+  readonly config?: string
   /** A folder to keep; by default a temporary one. */
   readonly dir?: string
 }
 
 const START_DEADLINE_MS = 30_000
 const ATTEMPTS = 10
+/** A Sentinel says that it is ready by naming itself. */
+const READY = /Ready to accept connections|Sentinel ID is/
 
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'valetkey-redis-')))
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
-    const start = () => launch(port, dir, options.args ?? [])
+    const args = typeof options.args === 'function' ? await options.args(port) : options.args
+    const own = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '']
+    const start = () =>
+      launch([...(options.config ? [options.config] : []), ...own, ...(args ?? [])])
     try {
       return handle(await start(), { start, port, dir, keepsDir: options.dir !== undefined })
     } catch (error) {
@@ -44,11 +52,12 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   }
 }
 
-export interface RedisReplicaOptions extends RedisServerOptions {
+export interface RedisReplicaOptions {
   readonly master: RedisServer
+  readonly args?: readonly string[]
 }
 
-/** A replica that has caught up with its master once. */
+/** A replica that catches up with its master. */
 export async function startReplica(options: RedisReplicaOptions): Promise<RedisServer> {
   const { master, args = [], ...rest } = options
   return startRedis({ ...rest, args: [...args, '--replicaof', '127.0.0.1', String(master.port)] })
@@ -95,12 +104,8 @@ function handle(first: ChildProcess, { start, port, dir, keepsDir }: Handle): Re
   }
 }
 
-async function launch(port: number, dir: string, args: readonly string[]): Promise<ChildProcess> {
-  const server = spawn(
-    'redis-server',
-    ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', ...args],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
+async function launch(args: readonly string[]): Promise<ChildProcess> {
+  const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   guard(server)
   await ready(server)
   return server
@@ -134,7 +139,7 @@ function ready(server: ChildProcess): Promise<void> {
     server.stdout?.on('data', (text: string) => {
       // Read on for ever, or the server blocks on a full pipe.
       if (log.length < 100_000) log += text
-      if (log.includes('Ready to accept connections')) {
+      if (READY.test(log)) {
         clearTimeout(timer)
         server.off('exit', ended)
         resolve()
@@ -143,7 +148,7 @@ function ready(server: ChildProcess): Promise<void> {
   })
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -152,4 +157,30 @@ async function freePort(): Promise<number> {
   await once(server, 'close')
   if (address === null || typeof address === 'string') throw new Error('No port')
   return address.port
+}
+
+/** Asks one server, on a connection of its own; undefined where it does not answer. */
+export async function ask<Answer>(
+  port: number,
+  question: (client: Redis) => Promise<Answer>,
+): Promise<Answer | undefined> {
+  const client = new Redis({
+    port,
+    host: '127.0.0.1',
+    lazyConnect: true,
+    retryStrategy: () => null,
+    connectTimeout: 1_000,
+    commandTimeout: 1_000,
+    protocol: 2,
+    enableReadyCheck: false,
+  })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    return await question(client)
+  } catch {
+    return undefined
+  } finally {
+    client.disconnect()
+  }
 }

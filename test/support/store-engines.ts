@@ -8,7 +8,7 @@ import { Secret } from '../../src/crypto/secret.ts'
 import { createEmbeddedStore } from '../../src/store/embedded.ts'
 import { createRedisStore, type RedisEvent } from '../../src/store/redis.ts'
 import type { IntegrationContent, Store } from '../../src/store/store.ts'
-import { type RedisServer, startRedis } from './redis.ts'
+import { startRedis } from './redis.ts'
 
 export interface OpenStore {
   /** Empty. */
@@ -20,19 +20,28 @@ export interface OpenStore {
   readonly engine: 'redis' | 'embedded'
 }
 
+/** `open` gives a store that is closed at the end of the test that it is given, or of the suite. */
+export type StoreSuite = (t: Test, open: (test?: Test) => Promise<OpenStore>) => Promise<void>
+
 /** Runs a suite once for each engine. */
-export function eachEngine(suite: (t: Test, open: () => Promise<OpenStore>) => Promise<void>) {
+export function eachEngine(suite: StoreSuite) {
   t.test('redis', async (t) => {
     const server = await startRedis()
     t.teardown(() => server.stop())
-    await suite(t, () => openRedis(t, server))
+    await suite(t, (test = t) => openRedis(test, server))
   })
-  t.test('embedded', async (t) => suite(t, () => openEmbedded(t)))
+  t.test('embedded', async (t) => suite(t, (test = t) => openEmbedded(test)))
 }
 
-async function openRedis(t: Test, server: RedisServer): Promise<OpenStore> {
+export interface RedisPlace {
+  readonly url: string
+  readonly caFile?: string
+}
+
+export async function openRedis(t: Test, { url, caFile }: RedisPlace): Promise<OpenStore> {
   const options = {
-    url: new Secret(server.url),
+    url: new Secret(url),
+    ...(caFile !== undefined && { caFile }),
     // A prefix of its own is an empty store.
     prefix: `${randomUUID()}:`,
     timeoutMs: 10_000,
@@ -54,7 +63,7 @@ async function openRedis(t: Test, server: RedisServer): Promise<OpenStore> {
   }
 }
 
-async function openEmbedded(t: Test): Promise<OpenStore> {
+export async function openEmbedded(t: Test): Promise<OpenStore> {
   const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-store-'))
   let ahead = 0
   const store = createEmbeddedStore({ dataDir, now: () => Date.now() + ahead })

@@ -1,10 +1,10 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
-import { eachEngine } from '../support/store-engines.ts'
+import type { StoreSuite } from '../../support/store-engines.ts'
 
-eachEngine(async (t, open) => {
+export const documentsSuite: StoreSuite = async (t, open) => {
   await t.test('writes a document by compare-and-set on its version', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     const { read, write } = store.documents
     t.equal(await read('key', 'a'), undefined)
     t.equal(await write('key', 'a', 'x', { expected: 1 }), undefined, 'nothing there to change')
@@ -31,7 +31,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('lets exactly one of many concurrent writes win', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     for (const expected of ['absent', 1, 2] as const) {
       const results = await Promise.all(
         Array.from({ length: 20 }, (_, i) =>
@@ -45,7 +45,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('removes a document, if it is the expected version', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     const { remove, write, read, list } = store.documents
     t.notOk(await remove('key', 'a', 'any'))
     await write('key', 'a', '', { expected: 'any' })
@@ -58,7 +58,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('forgets an expired document everywhere', async (t) => {
-    const { store, pass } = await open()
+    const { store, pass } = await open(t)
     const { write, read, list, remove } = store.documents
     const now = await store.now()
     const soon = { expected: 'any', expiresAt: now + 1_500 } as const
@@ -95,7 +95,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('lists more than a thousand ids in order, page by page', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     const ids = Array.from({ length: 1_050 }, (_, i) => `Id ${(i * 733) % 1_050}`)
     await Promise.all(ids.map((id) => store.documents.write('key', id, id, { expected: 'absent' })))
     await store.documents.write('keys', 'stranger', '', { expected: 'any' })
@@ -112,7 +112,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('takes any text as id and body, and gives it back as it was', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     const { write, read, list, remove } = store.documents
     const id = fc.string({ unit: 'binary', minLength: 1, maxLength: 100 })
     await fc.assert(
@@ -138,7 +138,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('reads events newest first, and goes on from where it was', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     t.same(await store.events.read({ limit: 10 }), [])
     await store.events.append([], 10)
     await store.events.append(['1', '2', '3'], 1_000)
@@ -158,7 +158,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('keeps the newest events, and not many more', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     for (let i = 0; i < 20; i++) {
       const bodies = Array.from({ length: 50 }, (_, k) => `${i * 50 + k}`)
       await store.events.append(bodies, 100)
@@ -172,9 +172,9 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('refuses a cursor that it cannot have given', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     for (const before of ['', 'x', '-1', '+', '(1', '1 2', '9'.repeat(40)]) {
       await t.rejects(store.events.read({ limit: 1, before }), { code: 'request_invalid' })
     }
   })
-})
+}

@@ -1,11 +1,11 @@
-import type { Store } from '../../src/store/store.ts'
-import { content, eachEngine, lease } from '../support/store-engines.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { content, lease, type StoreSuite } from '../../support/store-engines.ts'
 
 const HOUR_MS = 3_600_000
 
-eachEngine(async (t, open) => {
+export const outcomesSuite: StoreSuite = async (t, open) => {
   await t.test('looks at integration, outcome and clock in one', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     t.equal(await store.outcomes.look('a'), undefined)
     const integration = await store.integrations.create('a', 'u', content())
     const before = await store.now()
@@ -28,7 +28,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('keeps, replaces and clears each member by itself', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     await store.integrations.create('a', 'u', content())
     const until = (await store.now()) + HOUR_MS
     const first = {
@@ -60,7 +60,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('refuses to save what was overtaken, and then changes nothing', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     await store.integrations.create('a', 'u', content({ digests: ['new', 'old'] }))
     await store.integrations.change(
       'a',
@@ -111,7 +111,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('takes no digest from an integration that has none', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     await store.integrations.create('a', 'u', content({ digests: [] }))
     const saved = await store.outcomes.save(
       'a',
@@ -122,7 +122,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('lets exactly one of many concurrent saves win', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     await store.integrations.create('a', 'u', content())
     const expiresAt = (await store.now()) + HOUR_MS
     for (let orev = 0; orev < 10; orev++) {
@@ -142,7 +142,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('shows no member beyond its end, and keeps orev beyond all of them', async (t) => {
-    const { store, pass } = await open()
+    const { store, pass } = await open(t)
     await store.integrations.create('a', 'u', content())
     const now = await store.now()
     const at = { uid: 'u', orev: 0 }
@@ -164,7 +164,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('revokes a token from every integration that holds it', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     const expiresAt = (await store.now()) + HOUR_MS
     for (const name of ['c', 'a', 'b', 'other', 'former']) {
       await store.integrations.create(name, `u-${name}`, content())
@@ -197,7 +197,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('ends a tombstone at the latest of its times, and not before', async (t) => {
-    const { store, pass } = await open()
+    const { store, pass } = await open(t)
     await store.integrations.create('a', 'u', content())
     const now = await store.now()
     await store.outcomes.revoke('T', now + 2_000)
@@ -213,7 +213,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('forgets a refusal, once', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     await store.integrations.create('a', 'u', content())
     const until = (await store.now()) + HOUR_MS
     const cursor = await store.changes.tail()
@@ -234,7 +234,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('scores the integration in the due index with the save', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     await store.integrations.create('a', 'u', content())
     const now = await store.now()
     const { save } = store.outcomes
@@ -246,4 +246,4 @@ eachEngine(async (t, open) => {
     await save('a', { uid: 'u', orev: 3 }, { dueAt: null })
     t.same(await store.due.size(), { count: 0, earliest: null })
   })
-})
+}

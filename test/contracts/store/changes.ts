@@ -1,8 +1,8 @@
-import { content, eachEngine } from '../support/store-engines.ts'
+import { content, type StoreSuite } from '../../support/store-engines.ts'
 
-eachEngine(async (t, open) => {
+export const changesSuite: StoreSuite = async (t, open) => {
   await t.test('hears every change once, in order, with what changed', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     await store.integrations.create('before', 'u', content())
     const tail = await peer.changes.tail()
     t.same(await peer.changes.read(tail, 0), { entries: [], cursor: tail, gap: false })
@@ -40,7 +40,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('wakes a waiting reader when another connection writes', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     let cursor = await peer.changes.tail()
     let fastest = Number.POSITIVE_INFINITY
     for (let i = 0; i < 5; i++) {
@@ -57,7 +57,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('gives up waiting when nothing happens', async (t) => {
-    const { peer } = await open()
+    const { peer } = await open(t)
     const cursor = await peer.changes.tail()
     const start = performance.now()
     t.same(await peer.changes.read(cursor, 100), { entries: [], cursor, gap: false })
@@ -65,7 +65,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('loses nothing between reads while others write', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     let cursor = await peer.changes.tail()
     const total = 300
     const writing = Promise.all(
@@ -85,8 +85,8 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('calls a cursor of another store, of the future, or of none a gap', async (t) => {
-    const { store } = await open()
-    const { store: other } = await open()
+    const { store } = await open(t)
+    const { store: other } = await open(t)
     for (let i = 0; i < 3; i++) {
       await store.documents.write('key', `${i}`, '', { expected: 'any' })
       await other.documents.write('key', `${i}`, '', { expected: 'any' })
@@ -110,7 +110,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('calls entries that were trimmed away a gap', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     const start = await peer.changes.tail()
     const batch = Array.from({ length: 1_000 }, (_, i) => `T${i}`)
     // Past what is kept at least, twice over, for both engines trim late.
@@ -124,4 +124,4 @@ eachEngine(async (t, open) => {
     await store.outcomes.revoke('last', 1)
     t.same((await peer.changes.read(read.cursor, 0)).entries, [{ type: 'dead', tokenId: 'last' }])
   })
-})
+}

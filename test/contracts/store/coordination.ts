@@ -1,8 +1,8 @@
-import { content, eachEngine, eventually } from '../support/store-engines.ts'
+import { content, eventually, type StoreSuite } from '../../support/store-engines.ts'
 
-eachEngine(async (t, open) => {
+export const coordinationSuite: StoreSuite = async (t, open) => {
   await t.test('gives a lock to one owner, who alone may renew and release it', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     const all = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
         (i % 2 ? store : peer).locks.acquire('a', `owner ${i}`, 60_000),
@@ -22,7 +22,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('frees a lock at its end, and leaves its successor alone', async (t) => {
-    const { store, pass } = await open()
+    const { store, pass } = await open(t)
     t.ok(await store.locks.acquire('short', 'first', 2_000))
     t.ok(await store.locks.acquire('long', 'first', 2_000))
     t.ok(await store.locks.renew('long', 'first', 60_000))
@@ -35,7 +35,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('claims what is due, earliest first, and puts it off', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     const now = await store.now()
     t.same(await store.due.claim(16, 15_000), [])
     for (const [name, dueAt] of [
@@ -63,7 +63,7 @@ eachEngine(async (t, open) => {
   await t.test(
     'gives a claimed name again when the time that it was put off to has come',
     async (t) => {
-      const { store, pass } = await open()
+      const { store, pass } = await open(t)
       await store.due.mark('a', 0)
       t.same(await store.due.claim(1, 500), ['a'])
       await pass(500)
@@ -72,7 +72,7 @@ eachEngine(async (t, open) => {
   )
 
   await t.test('shares due names out, each to one', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     const names = Array.from({ length: 100 }, (_, i) => `n${i}`)
     await Promise.all(names.map((name) => store.due.mark(name, 0)))
     const claims = await Promise.all(
@@ -83,7 +83,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('charges a budget up to its limit, and says when there is room again', async (t) => {
-    const { store, pass } = await open()
+    const { store, pass } = await open(t)
     const windowMs = 3_000
     const charge = { key: 'a', limit: 5, windowMs }
     t.equal(await store.budgets.used('a', windowMs), 0)
@@ -106,7 +106,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('never lets a window hold more than the limit', async (t) => {
-    const { store, pass } = await open()
+    const { store, pass } = await open(t)
     const windowMs = 600
     const charge = { key: 'a', limit: 4, windowMs }
     const granted: { before: number; after: number }[] = []
@@ -123,7 +123,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('charges all of several budgets or none', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     const hour = 3_600_000
     const wide = { key: 'wide', limit: 10, windowMs: hour }
     const narrow = { key: 'narrow', limit: 1, windowMs: hour }
@@ -143,7 +143,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('answers a question of 0 without a charge', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     const charge = { key: 'a', limit: 1, windowMs: 3_600_000 }
     t.same(await store.budgets.take([{ ...charge, amount: 0 }]), { granted: true })
     t.equal(await store.budgets.used('a', charge.windowMs), 0)
@@ -153,7 +153,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('grants no more than the limit to many at once', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     const charge = { key: 'a', limit: 7, windowMs: 3_600_000 }
     const results = await Promise.all(
       Array.from({ length: 40 }, (_, i) => (i % 2 ? store : peer).budgets.take([charge])),
@@ -162,7 +162,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('says who it is and how many changes there were', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     const { id, seq } = await store.identity()
     t.match(id, /^[0-9a-f-]{36}$/)
     t.equal(seq, 0)
@@ -170,14 +170,14 @@ eachEngine(async (t, open) => {
     await store.outcomes.save('a', { uid: 'u', orev: 0 }, {})
     await store.documents.write('k', 'd', '', { expected: 'any' })
     t.same(await peer.identity(), { id, seq: 3 })
-    const { store: other } = await open()
+    const { store: other } = await open(t)
     t.not((await other.identity()).id, id)
   })
 
   await t.test('tells the time', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     const now = await store.now()
     t.ok(Number.isInteger(now))
     t.ok(Math.abs(now - Date.now()) < 60_000)
   })
-})
+}

@@ -1,10 +1,10 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
-import { content, eachEngine, lease } from '../support/store-engines.ts'
+import { content, lease, type StoreSuite } from '../../support/store-engines.ts'
 
-eachEngine(async (t, open) => {
+export const integrationsSuite: StoreSuite = async (t, open) => {
   await t.test('creates a record once, with version 1 and no outcome', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     t.equal(await store.integrations.read('billing'), undefined)
     t.equal(await store.integrations.readSealed('billing'), undefined)
     const record = await store.integrations.create(
@@ -21,7 +21,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('never gives the secrets to who did not ask for them', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     const created = await store.integrations.create('a', 'u', content({ secrets: 'canary' }))
     const expected = { uid: 'u', version: 1 }
     const changed = await store.integrations.change('a', expected, content({ secrets: 'canary' }))
@@ -37,7 +37,7 @@ eachEngine(async (t, open) => {
   await t.test(
     'changes a record for who knows its version, and raises version and rev',
     async (t) => {
-      const { store } = await open()
+      const { store } = await open(t)
       const first = await store.integrations.create('a', 'u', content())
       const next = content({ digests: [], definition: '{}', secrets: '' })
       const second = await store.integrations.change('a', { uid: 'u', version: 1 }, next)
@@ -59,7 +59,7 @@ eachEngine(async (t, open) => {
   )
 
   await t.test('lets exactly one of many concurrent changes win', async (t) => {
-    const { store, peer } = await open()
+    const { store, peer } = await open(t)
     const creations = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
         (i % 2 ? store : peer).integrations.create('a', `u${i}`, content()),
@@ -85,7 +85,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('keeps the outcome over a change', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     await store.integrations.create('a', 'u', content())
     const expiresAt = (await store.now()) + 60_000
     const saved = { lease: lease({ tokenId: 'T', expiresAt }) }
@@ -97,7 +97,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('removes the record with its outcome, lock and due entry', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     await store.integrations.create('a', 'u', content())
     const expiresAt = (await store.now()) + 60_000
     await store.outcomes.save(
@@ -124,7 +124,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('gives a namesake a rev above all that a reader may have heard', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     await store.integrations.create('a', 'u1', content())
     for (let version = 1; version <= 5; version++) {
       await store.integrations.change('a', { uid: 'u1', version }, content())
@@ -143,7 +143,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('lists more than a thousand names in order, page by page', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     const names = Array.from({ length: 1_101 }, (_, i) => `n${(i * 733) % 1_101}-x`)
     for (let i = 0; i < names.length; i += 100) {
       const batch = names.slice(i, i + 100)
@@ -177,7 +177,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('takes no name and no page outside the contract', async (t) => {
-    const { store } = await open()
+    const { store } = await open(t)
     for (const name of ['', 'A', '-a', 'a-', 'a{b}', 'a:b', 'a\n', 'a'.repeat(65), '__proto__']) {
       await t.rejects(store.integrations.read(name), RangeError, JSON.stringify(name))
       await t.rejects(store.integrations.create(name, 'u', content()), RangeError)
@@ -192,7 +192,7 @@ eachEngine(async (t, open) => {
   })
 
   await t.test('gives every text back as it was', async () => {
-    const { store } = await open()
+    const { store } = await open(t)
     await store.integrations.create('a', 'u', content())
     const text = fc.string({ unit: 'binary', maxLength: 200 })
     let version = 1
@@ -218,4 +218,4 @@ eachEngine(async (t, open) => {
       },
     )
   })
-})
+}

@@ -1,0 +1,15 @@
+/** What every engine of the store must do, in every topology that it is run in. */
+import type { StoreSuite } from '../../support/store-engines.ts'
+import { changesSuite } from './changes.ts'
+import { coordinationSuite } from './coordination.ts'
+import { documentsSuite } from './documents.ts'
+import { integrationsSuite } from './integrations.ts'
+import { outcomesSuite } from './outcomes.ts'
+
+export const storeSuite: StoreSuite = async (t, open) => {
+  await integrationsSuite(t, open)
+  await outcomesSuite(t, open)
+  await coordinationSuite(t, open)
+  await documentsSuite(t, open)
+  await changesSuite(t, open)
+}
