@@ -36,9 +36,7 @@ import { createIntegrationStore, integrationOf } from './integrations/integratio
 import { createRegistry } from './integrations/registry.ts'
 import { registerIntegrationRoutes } from './integrations/routes.ts'
 import type { Logger } from './logger.ts'
-import { createFollowers } from './rotation/followers.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
-import { createStaging } from './rotation/stage.ts'
 import { registerSetupRoutes } from './setup/routes.ts'
 import type { Store } from './store/store.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
@@ -151,6 +149,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   const rotation = composeRotation({
     integrations,
+    intake,
     store,
     engine,
     audit,
@@ -246,12 +245,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     registerAuditRoutes(guarded, { search })
     registerCredentialRoutes(guarded, {
       integrations,
-      staging: createStaging({
-        store: integrations,
-        intake,
-        follow: createFollowers({ store: integrations, log }).follow,
-        now,
-      }),
+      staging: rotation.staging,
       promotion: rotation.promotion,
       audit,
     })
@@ -272,7 +266,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       audit.start()
       counts.start()
       engine.start()
-      rotation.erasure.start()
+      rotation.start()
       callers.start()
       loader?.start()
       tls?.follow(server.server as HttpsServer)
@@ -286,7 +280,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       await server.close()
       await loader?.stop()
       await callers.stop()
-      await rotation.erasure.stop()
+      await rotation.stop()
       await engine.stop()
       await counts.stop()
       await audit.close()

@@ -1,19 +1,27 @@
-/** Wires what promotes and erases credentials. */
+/** Wires what stages, promotes and erases credentials, and what counts down to their end. */
 import type { AuditLog } from '../audit/log.ts'
+import type { Intake } from '../credentials/intake.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Logger } from '../logger.ts'
+import { createCountdown } from '../rotation/countdown.ts'
 import { createErasure, type Erasure } from '../rotation/erasure.ts'
+import { createFollowers } from '../rotation/followers.ts'
 import { createPromotion, type Promotion } from '../rotation/promotion.ts'
+import { createStaging, type Staging } from '../rotation/stage.ts'
 import type { Store } from '../store/store.ts'
 import type { LeaseEngine } from './lease-engine.ts'
 
 export interface Rotation {
   readonly promotion: Promotion
   readonly erasure: Erasure
+  readonly staging: Staging
+  start(): void
+  stop(): Promise<void>
 }
 
 export interface RotationDependencies {
   readonly integrations: IntegrationStore
+  readonly intake: Intake
   readonly store: Store
   readonly engine: Pick<LeaseEngine, 'prove' | 'adopt'>
   readonly audit: Pick<AuditLog, 'background'>
@@ -24,7 +32,7 @@ export interface RotationDependencies {
 }
 
 export function composeRotation(dependencies: RotationDependencies): Rotation {
-  const { integrations, store, engine, audit, log, now, sleep } = dependencies
+  const { integrations, intake, store, engine, audit, log, now, sleep } = dependencies
   const erasure = createErasure({
     store: integrations,
     documents: store.documents,
@@ -44,5 +52,24 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
     now,
     log,
   })
-  return { promotion, erasure }
+  const staging = createStaging({
+    store: integrations,
+    intake,
+    follow: createFollowers({ store: integrations, log }).follow,
+    now,
+  })
+  const { documents } = store
+  const countdown = createCountdown({ store: integrations, documents, audit, now, sleep, log })
+  return {
+    promotion,
+    erasure,
+    staging,
+    start() {
+      erasure.start()
+      countdown.start()
+    },
+    async stop() {
+      await Promise.all([erasure.stop(), countdown.stop()])
+    },
+  }
 }

@@ -30,6 +30,9 @@ export const AuditEventSchema = Type.Object(
           Type.Integer({ description: 'How many more like it came within the minute' }),
         ),
         credential: Type.Optional(Type.String({ description: 'Id of a credential' })),
+        days: Type.Optional(
+          Type.Integer({ description: 'To the end of a certificate: 60, 30, 14, 7, 1, or 0' }),
+        ),
         api_key: Type.Optional(Type.String({ description: 'Public id of an API key' })),
       }),
     ),
