@@ -26,6 +26,12 @@ export const ACTIONS = {
     meaning: 'A token of another org or user came, and is kept back',
   },
   'identity.accepted': { stored: true, meaning: 'An operator accepted the other org or user' },
+  'credential.staged': { stored: true, meaning: 'A credential was added beside the active one' },
+  'credential.certified': { stored: true, meaning: 'A pending key got its certificate' },
+  'credential.deployed': { stored: true, meaning: 'A certificate was uploaded to Salesforce' },
+  'credential.activated': { stored: true, meaning: 'A credential became the active one' },
+  'credential.rejected': { stored: true, meaning: 'Salesforce rejected the proof of a credential' },
+  'credential.erased': { stored: true, meaning: "A credential's secret was erased" },
   'certificate.expiring': {
     stored: true,
     meaning: 'A certificate ends in at most `detail.days` days; 0: it is over',
