@@ -3,6 +3,7 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors.ts'
 import { type RedisTrouble, redisTrouble, storeUnavailable } from './redis-errors.ts'
+import { attendNodes } from './redis-nodes.ts'
 import type { RedisTarget } from './redis-url.ts'
 
 /** A Lua script with the name that it has in errors. */
@@ -70,7 +71,7 @@ export function reconnectDelayMs(attempt: number, random: () => number): number 
 export function createRedisConnection(dependencies: ConnectionDependencies): RedisConnection {
   const { role, onEvent, timeoutMs } = dependencies
   const client = createClient(dependencies)
-  const nodes = client instanceof Cluster ? connectNodes(client) : undefined
+  const nodes = client instanceof Cluster ? attendNodes(client) : undefined
   const defined = new Set<string>()
   let closing = false
 
@@ -103,6 +104,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
       if (client.status !== 'ready') throw new Error("The connection isn't ready")
       return await send()
     } catch (error) {
+      nodes?.troubled()
       throw error instanceof BrokerError ? error : storeUnavailable(operation, error)
     }
   }
@@ -143,39 +145,13 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     },
     async close() {
       closing = true
+      nodes?.leave()
       if (client.status === 'ready' && role !== 'changes') {
         // QUIT answers after everything sent before it; a server that does not answer is left behind.
         const quit = client.quit().catch(redisTrouble)
         await Promise.race([quit, new Promise((resolve) => setTimeout(resolve, timeoutMs).unref())])
       }
       client.disconnect()
-    },
-  }
-}
-
-/**
- * Connects to each node of a Cluster as soon as it is known. By itself ioredis connects with the
- * first command for a node, and refuses all others until that has been answered.
- */
-function connectNodes(cluster: Cluster): { attempted(): Promise<void> } {
-  const attempts = new Set<Promise<void>>()
-  const connect = (node: Redis) => {
-    if (node.status !== 'wait') return
-    // A node that cannot be reached now is tried again by itself.
-    const attempt = node.connect().catch(() => undefined)
-    attempts.add(attempt)
-    void attempt.finally(() => attempts.delete(attempt))
-  }
-  cluster.on('ready', () => {
-    for (const node of cluster.nodes()) connect(node)
-  })
-  cluster.on('+node', (node: Redis) => {
-    // Before, a node must be left in peace: ioredis has still to ask one for the state of the Cluster.
-    if (cluster.status === 'ready') connect(node)
-  })
-  return {
-    async attempted() {
-      await Promise.all(attempts)
     },
   }
 }
@@ -226,7 +202,6 @@ function createClient(dependencies: ConnectionDependencies): Redis | Cluster {
       clusterRetryStrategy: retryStrategy,
       clusterNodeRetryStrategy: retryStrategy,
       slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
-      slotsRefreshInterval: CONNECT_TIMEOUT_MS,
       // Never again by itself after a lost connection: it may have been done.
       retryDelayOnFailover: 0,
       // Whoever asks is told, and need not wait until there is a new master.
