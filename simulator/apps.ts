@@ -12,6 +12,8 @@ export interface Apps {
   get(clientId: string): App
   all(): readonly App[]
   update(clientId: string, changes: AppChanges): App
+  /** Throws what `update` would, and changes nothing. */
+  check(changes: AppChanges): void
   /** Prepares a new secret (and, if asked, a new consumer key). It works only once it is rotated in. */
   stage(clientId: string, options?: { readonly newKey?: boolean }): ConsumerPair
   /** Makes the staged pair the current one. An external client app's old pair works for 30 more days. */
@@ -22,6 +24,8 @@ export interface App {
   readonly id: string
   readonly orgId: string
   readonly name: string
+  /** What the Metadata API calls it; unique in its org. */
+  readonly apiName: string
   readonly kind: 'external_client_app' | 'connected_app'
   readonly createdAt: number
   readonly configuration: Propagated<AppConfiguration>
@@ -74,6 +78,8 @@ export type AppChanges = Partial<AppSettings>
 export interface NewApp extends AppChanges {
   readonly orgId: string
   readonly name?: string
+  /** Default: made from the name. */
+  readonly apiName?: string
   readonly kind?: App['kind']
 }
 
@@ -116,8 +122,19 @@ export function createApps({ ids, clock, propagation }: AppsDependencies): Apps 
     return app
   }
 
+  const all = () => [...new Set(byClientId.values())]
+
+  /** As Setup proposes it; with a number, where it is taken. */
+  function apiNameOf(orgId: string, name: string): string {
+    const taken = new Set(all().flatMap((app) => (app.orgId === orgId ? app.apiName : [])))
+    const plain = name.replace(/[^A-Za-z0-9]+/g, '_')
+    let proposed = plain
+    for (let number = 2; taken.has(proposed); number += 1) proposed = `${plain}_${number}`
+    return proposed
+  }
+
   return {
-    add({ orgId, name = 'App', kind = 'external_client_app', ...changes }) {
+    add({ orgId, name = 'App', apiName, kind = 'external_client_app', ...changes }) {
       assertCertificate(changes.certificatePem)
       const pair = { clientId: newConsumerKey(), clientSecret: newConsumerSecret(), endsAt: null }
       const configuration = propagation.begin<AppConfiguration>({
@@ -125,13 +142,19 @@ export function createApps({ ids, clock, propagation }: AppsDependencies): Apps 
         ...changes,
         pairs: [pair],
       })
-      const app = { id: ids.next('0xI'), orgId, name, kind, createdAt: clock.now(), configuration }
+      const app: App = {
+        id: ids.next('0xI'),
+        ...{ orgId, name, kind, configuration },
+        apiName: apiNameOf(orgId, apiName ?? name),
+        createdAt: clock.now(),
+      }
       byClientId.set(pair.clientId, app)
       return app
     },
     find: (clientId) => byClientId.get(clientId),
     get,
-    all: () => [...new Set(byClientId.values())],
+    all,
+    check: ({ certificatePem }) => assertCertificate(certificatePem),
     update(clientId, changes) {
       assertCertificate(changes.certificatePem)
       const app = get(clientId)

@@ -84,6 +84,7 @@ const ROUTES: readonly Route[] = [
   },
   { method: 'GET', path: 'clock', run: (to) => ({ now: to.clock.now() }) },
   { method: 'POST', path: 'clock', run: (to, { body }) => advance(to, body as { ms: number }) },
+  { method: 'GET', path: 'deployments', run: (to) => to.deployments() },
   { method: 'GET', path: 'sessions', run: (to) => to.sessions() },
   {
     method: 'POST',

@@ -11,6 +11,8 @@ export interface Exchange {
   readonly remoteAddress: string
   /** Undefined where the body is no form. */
   readonly form: ReadonlyMap<string, string> | undefined
+  /** As it came. */
+  readonly body: Buffer
   readonly role: HostRole
   readonly origins: Origins
   /** Which of Salesforce's nodes answers. */

@@ -58,6 +58,7 @@ export type EndpointName =
   | 'userinfo'
   | 'identity'
   | 'discovery'
+  | 'metadata'
   | 'keys'
   | 'rest'
   | 'unknown'

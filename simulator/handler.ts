@@ -68,6 +68,7 @@ export function createHandler({ world, scheme, control }: HandlerDependencies): 
       headers,
       remoteAddress: request.socket.remoteAddress ?? '',
       form,
+      body,
       role: role ?? { kind: 'login' },
       origins: originsAs(scheme, authority),
       node: world.propagation.pickNode(),
@@ -91,6 +92,7 @@ export function createHandler({ world, scheme, control }: HandlerDependencies): 
     })
     const clientId = claimedClientId(exchange)
     if (clientId !== undefined) exchange.identify({ clientId })
+    world.deployments.settle()
     const faults = world.faults.take(endpoint.name, clientId)
     await answer(endpoint, exchange, response, faults, (outcome) => close({ identified, outcome }))
   }

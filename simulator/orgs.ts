@@ -47,6 +47,8 @@ export interface User {
   readonly loginIpRanges: readonly string[] | null
   /** Hours of the day in UTC, `from` included and `to` not. Null: any time. */
   readonly loginHours: { readonly from: number; readonly to: number } | null
+  /** Has the permission to modify metadata through the Metadata API. */
+  readonly mayModifyMetadata: boolean
 }
 
 export interface NewUser extends UserChanges {
@@ -55,7 +57,9 @@ export interface NewUser extends UserChanges {
   readonly orgId?: string
 }
 
-export type UserChanges = Partial<Pick<User, 'state' | 'loginIpRanges' | 'loginHours'>>
+export type UserChanges = Partial<
+  Pick<User, 'state' | 'loginIpRanges' | 'loginHours' | 'mayModifyMetadata'>
+>
 
 export function createDirectory(ids: RecordIds): Directory {
   const orgs = new Map<string, Org>()
@@ -95,6 +99,7 @@ export function createDirectory(ids: RecordIds): Directory {
         state: 'active',
         loginIpRanges: null,
         loginHours: null,
+        mayModifyMetadata: true,
         ...changes,
       }
       users.set(added.id, added)

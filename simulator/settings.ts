@@ -46,6 +46,11 @@ export interface Settings {
   readonly refreshProcessingMs: number
   /** How changes of apps spread: over how many nodes, and within which time. Default: one node, at once. */
   readonly propagation: { readonly nodes: number; readonly minMs: number; readonly maxMs: number }
+  /** How long a deployment of the Metadata API takes, and how it ends (where nothing is wrong with it). Default: at once, and well. */
+  readonly metadataDeploy: {
+    readonly durationMs: number
+    readonly outcome: 'Succeeded' | 'Failed' | 'Canceled'
+  }
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -71,6 +76,7 @@ export const DEFAULT_SETTINGS: Settings = {
   approvalsPerUser: 5,
   refreshProcessingMs: 20,
   propagation: { nodes: 1, minMs: 0, maxMs: 0 },
+  metadataDeploy: { durationMs: 0, outcome: 'Succeeded' },
 }
 
 /** The text for a login from a forbidden place or at a forbidden hour, as the knob has it. */

@@ -2,6 +2,7 @@ import type { App, AppChanges, ConsumerPair, NewApp } from './apps.ts'
 import { currentPair } from './apps.ts'
 import type { Clock } from './clock.ts'
 import { createControl } from './control.ts'
+import type { Deployment } from './deployments.ts'
 import type { FaultHandle, FaultRule, FaultScope } from './faults.ts'
 import { createHandler } from './handler.ts'
 import { LOGIN_ADDRESS, originsAs } from './hosts.ts'
@@ -52,6 +53,8 @@ export interface Simulator {
 
   settings(): Settings
   configure(changes: Partial<Settings>): Settings
+  /** Of the Metadata API, oldest first. */
+  deployments(): readonly Deployment[]
   sessions(): readonly Session[]
   /** As an administrator does in Session Management. Without a filter: every session. Says how many ended. */
   endSessions(filter?: SessionFilter): number
@@ -105,6 +108,8 @@ export type NewJwtApp = NewAppSeed & { readonly certificatePem: string }
 /** What an operator would copy from the app's page. */
 export interface AppSeed extends ConsumerPair {
   readonly name: string
+  /** What the Metadata API calls it. */
+  readonly apiName: string
   readonly orgId: string
   /** Whom the app was made for. */
   readonly username: string
@@ -147,6 +152,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       clientId,
       clientSecret,
       name: app.name,
+      apiName: app.apiName,
       orgId: app.orgId,
       username: configuration.runAsUsername ?? configuration.approvedUsernames[0] ?? '',
       loginUrl: origins.myDomain(org),
@@ -202,6 +208,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
     settings: world.settings,
     configure: world.configure,
+    deployments: world.deployments.all,
     sessions: world.sessions.live,
     endSessions: (filter = {}) => world.sessions.endWhere(matcher(filter, world)),
 

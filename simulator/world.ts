@@ -1,5 +1,6 @@
 import { type Apps, createApps } from './apps.ts'
 import { type Clock, createClock } from './clock.ts'
+import { createDeployments, type Deployments } from './deployments.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { createRecordIds } from './identifiers.ts'
 import { createLoginHistory, type LoginHistory } from './login-history.ts'
@@ -20,6 +21,7 @@ export interface World {
   readonly propagation: Propagation
   readonly directory: Directory
   readonly apps: Apps
+  readonly deployments: Deployments
   readonly sessions: Sessions
   readonly refreshTokens: RefreshTokens
   readonly tokenKeys: TokenKeys
@@ -50,6 +52,7 @@ export function createWorld(dependencies: WorldDependencies): World {
     settings,
     random: createRandom(dependencies.seed),
   })
+  const apps = createApps({ ids, clock, propagation })
   return {
     clock,
     settings,
@@ -59,7 +62,8 @@ export function createWorld(dependencies: WorldDependencies): World {
     },
     propagation,
     directory,
-    apps: createApps({ ids, clock, propagation }),
+    apps,
+    deployments: createDeployments({ ids, clock, settings, apps }),
     sessions: createSessions({
       clock,
       settings,

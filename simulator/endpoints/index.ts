@@ -5,6 +5,7 @@ import type { World } from '../world.ts'
 import { answerDiscovery, answerKeys } from './discovery.ts'
 import { answerIdentity, answerUserinfo } from './identity.ts'
 import { answerIntrospect } from './introspect.ts'
+import { answerMetadata } from './metadata-api.ts'
 import { answerRest } from './rest-api.ts'
 import { answerRevoke } from './revoke.ts'
 import { answerToken } from './token.ts'
@@ -32,5 +33,6 @@ export const ENDPOINTS: readonly Endpoint[] = [
     path: /^\/\.well-known\/(?:openid-configuration|oauth-authorization-server)$/,
     answer: answerDiscovery,
   },
+  { name: 'metadata', path: /^\/services\/data\/v\d{2}\.0\/metadata\//, answer: answerMetadata },
   { name: 'rest', path: /^\/services\/data(?:\/|$)/, answer: answerRest },
 ]

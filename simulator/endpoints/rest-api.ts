@@ -40,7 +40,7 @@ function resourcesOf(version: string) {
 }
 
 /** A dead token and the wrong instance get the very same answer. */
-function refuseToken(exchange: Exchange, world: World): Answer | undefined {
+export function refuseToken(exchange: Exchange, world: World): Answer | undefined {
   if (exchange.headers.authorization === undefined) {
     return restError(401, 'INVALID_AUTH_HEADER', 'INVALID_HEADER_TYPE')
   }
@@ -71,6 +71,6 @@ function notFound(): Answer {
   return restError(404, 'NOT_FOUND', 'The requested resource does not exist')
 }
 
-function restError(status: number, errorCode: string, message: string): Answer {
+export function restError(status: number, errorCode: string, message: string): Answer {
   return jsonAnswer(status, [{ message, errorCode }])
 }

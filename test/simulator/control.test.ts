@@ -48,6 +48,7 @@ function seedOf({ members }: Reply): AppSeed {
     clientId: String(members.client_id),
     clientSecret: String(members.client_secret),
     name: String(members.name),
+    apiName: String(members.api_name),
     orgId: String(members.org_id),
     username: String(members.username),
     loginUrl: String(members.login_url),
