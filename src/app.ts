@@ -39,6 +39,7 @@ import type { Logger } from './logger.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
 import { registerSetupRoutes } from './setup/routes.ts'
 import type { Store } from './store/store.ts'
+import { createStoreClock } from './store/store-clock.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
 import { registerOAuthRoutes } from './tokens/oauth-routes.ts'
@@ -76,17 +77,28 @@ export interface AppDependencies {
 /** Throws `ConfigError` where the configuration file is wrong. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { config, log, store, keyring, adminKeys, tls, version, readFile } = dependencies
-  const now = dependencies.now ?? Date.now
+  const wall = dependencies.now ?? Date.now
   const random = dependencies.random ?? Math.random
   const monotonic = () => performance.now()
   const uniqueId = () => randomUUID()
   let stopping = false
 
+  const clock = createStoreClock({
+    wall,
+    monotonic: dependencies.now ?? monotonic,
+    onSkew: (aheadMs) =>
+      log.warn(
+        { aheadSeconds: Math.round(aheadMs / 1000) },
+        "this machine's clock differs from the store's",
+      ),
+  })
+  const { now } = clock
+
   const audit = createAuditLog({
     writer: createAuditWriter({ output: dependencies.auditOutput, monotonic, log }),
     events: store.events,
     mode: config.audit,
-    now,
+    now: wall,
     uniqueId,
     log,
   })
@@ -141,7 +153,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
     onChange: (change) => callers.heard(change),
     onGap: () => callers.distrust(),
-    now,
+    clock,
+    wall,
     monotonic,
     random,
     uniqueId,
@@ -208,7 +221,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     callers: () => loader?.callers() ?? NONE,
     audit,
     proxy,
-    now,
+    now: wall,
     random,
     sleep: pause,
     log,

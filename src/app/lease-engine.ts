@@ -6,6 +6,7 @@ import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
 import type { Logger } from '../logger.ts'
 import type { Change, Store } from '../store/store.ts'
+import type { StoreClock } from '../store/store-clock.ts'
 import { createAttempts } from '../tokens/attempts.ts'
 import { createBreaker } from '../tokens/breaker.ts'
 import { type Broker, createBroker } from '../tokens/broker.ts'
@@ -18,8 +19,9 @@ import { createLeaseStore } from '../tokens/lease-store.ts'
 import { createLoginBudget } from '../tokens/login-budget.ts'
 import { createMinter, type PromotionHooks } from '../tokens/mint.ts'
 import { refusedEvent } from '../tokens/mint-event.ts'
+import { createReconciler } from '../tokens/reconciler.ts'
 import { createRefresher } from '../tokens/refresher.ts'
-import { rememberSealed } from '../tokens/remembered-integrations.ts'
+import { rememberIntegrations } from '../tokens/remembered-integrations.ts'
 import { createRevoker, type Revoker } from '../tokens/revocation.ts'
 import { createRevocationQueue } from '../tokens/revocation-queue.ts'
 import { createSingleFlight } from '../tokens/single-flight.ts'
@@ -58,7 +60,10 @@ export interface LeaseEngineDependencies {
   readonly onChange: (change: Change) => void
   /** Changes may have been missed. */
   readonly onGap: () => void
-  readonly now: () => number
+  /** Learns from what the store says here; all times of leases are by it. */
+  readonly clock: StoreClock
+  /** By this machine. */
+  readonly wall: () => number
   readonly monotonic: () => number
   readonly random: () => number
   readonly uniqueId: () => string
@@ -68,15 +73,17 @@ export interface LeaseEngineDependencies {
 
 export function composeLeaseEngine(dependencies: LeaseEngineDependencies): LeaseEngine {
   const { store, keyring, endpoint, audit, log, storelessMs, onChange, onGap } = dependencies
-  const { now, monotonic, random, uniqueId, sleep } = dependencies
+  const { clock, wall, monotonic, random, uniqueId, sleep } = dependencies
+  const { now } = clock
   const stopping = new AbortController()
   const trouble = (what: string) => createTrouble(log, what, now)
   const streamTrouble = trouble('the change stream cannot be read')
   const dueTrouble = trouble('the due index cannot be read or written')
+  const queueTrouble = trouble('queued revocations cannot be carried out')
 
   const hearing = createHearing({
     changes: store.changes,
-    now,
+    now: wall,
     monotonic,
     random,
     sleep,
@@ -90,7 +97,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     },
     onHeard() {
       streamTrouble.over()
-      saveStoreless()
+      reconciler.begin()
     },
     onTrouble: streamTrouble.report,
   })
@@ -99,7 +106,14 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const flights = createSingleFlight({ locks: store.locks, uniqueId, log })
   const reader = createLeaseReader({
     cache,
-    outcomes: store.outcomes,
+    outcomes: {
+      async look(name) {
+        const asked = clock.moment()
+        const look = await store.outcomes.look(name)
+        if (look) clock.learn(look.now, asked, clock.moment())
+        return look
+      },
+    },
     flights,
     hearing,
     monotonic,
@@ -112,8 +126,9 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     random,
     sleep: (ms) => sleep(ms, stopping.signal),
   })
+  const integrations = rememberIntegrations(dependencies.readSealed)
   const minter = createMinter({
-    integrations: { readSealed: rememberSealed(dependencies.readSealed) },
+    integrations,
     requester: createTokenRequester({ grants: { endpoint, now, uniqueId }, now, random, log }),
     promotion: dependencies.promotion,
     sleep: (ms) => sleep(ms, stopping.signal),
@@ -141,7 +156,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     sleep,
     onRevoked: (tokenId) =>
       audit.background(NOBODY, { action: 'token.revoked', integration: null, tokenId }),
-    onTrouble: (error) => log.warn({ err: error }, 'a queued revocation is tried again later'),
+    onWorking: queueTrouble.over,
+    onTrouble: queueTrouble.report,
   })
   const revoker = createRevoker({
     outcomes: store.outcomes,
@@ -174,6 +190,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     flight,
     storeless,
     due: store.due,
+    prepare: integrations.prepare,
     now,
     onTrouble: dueTrouble.report,
   })
@@ -193,22 +210,19 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     onTrouble: dueTrouble.report,
   })
 
-  /** What this replica minted for itself while the store was down. */
-  function saveStoreless(): void {
-    for (const name of storeless.unsaved()) {
-      flights
-        .join(`reconcile:${name}`, async () => {
-          const entry = await reader.look(name)
-          if (!entry) return storeless.forget(name)
-          const { isSaved } = await flight.run(entry, { kind: 'need', minTtlMs: 0 }, NOBODY).result
-          // Somebody else's may be in the store by now: then it is the one for all.
-          if (isSaved) storeless.forget(name)
-        })
-        .result.catch((error: unknown) => {
-          log.warn({ err: error, integration: name }, 'a lease could not be saved yet')
-        })
-    }
-  }
+  const reconciler = createReconciler({
+    async learnTime() {
+      const asked = clock.moment()
+      clock.learn(await store.now(), asked, clock.moment())
+    },
+    storeless,
+    look: reader.look,
+    flight,
+    flights,
+    isHearing: hearing.isHearing,
+    sleep: (ms) => sleep(ms, stopping.signal),
+    log,
+  })
 
   const prove = async (name: string, credentialId: string): Promise<Lease> => {
     const entry = await reader.look(name)

@@ -2,7 +2,7 @@
 import type { Actor } from '../audit/event.ts'
 import { allows, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
-import { isDraft } from '../integrations/integration.ts'
+import { type Integration, isDraft } from '../integrations/integration.ts'
 import type { DueIndex } from '../store/store.ts'
 import { DEADLINE_MS, type Flight, tooLate } from './flight.ts'
 import type { Lease } from './lease.ts'
@@ -37,28 +37,31 @@ export interface BrokerDependencies {
   readonly flight: Flight
   readonly storeless: Storeless
   readonly due: Pick<DueIndex, 'mark'>
+  /** Makes ready for a time without the store. */
+  readonly prepare: (integration: Integration) => Promise<void>
   readonly now: () => number
-  /** A lease in use could not be marked for its refresh. */
+  /** A lease in use could not be marked for its refresh, or its integration not be made ready. */
   readonly onTrouble: (error: unknown) => void
 }
 
 export function createBroker(dependencies: BrokerDependencies): Broker {
-  const { reader, flight, storeless, due, now, onTrouble } = dependencies
+  const { reader, flight, storeless, due, prepare, now, onTrouble } = dependencies
   /** Leases that this replica has marked as used. */
   const marked = new WeakSet<Lease>()
 
   /** In the background, once for each lease: what nobody reads is not refreshed. */
-  const markUsed = (lease: Lease) => {
+  const markUsed = ({ integration }: Entry, lease: Lease) => {
     if (marked.has(lease)) return
     marked.add(lease)
-    due.mark(lease.integration, lease.refreshAt).catch((error: unknown) => {
+    const work = [due.mark(integration.name, lease.refreshAt), prepare(integration)]
+    Promise.all(work).catch((error: unknown) => {
       marked.delete(lease)
       onTrouble(error)
     })
   }
 
-  const hit = (lease: Lease, isStoreless: boolean): Served => {
-    if (!isStoreless) markUsed(lease)
+  const hit = (entry: Entry, lease: Lease, isStoreless: boolean): Served => {
+    if (!isStoreless) markUsed(entry, lease)
     return { lease, via: 'hit', isStoreless }
   }
 
@@ -78,7 +81,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
       // A lease that is still good wins over every refusal, even if it is shorter than asked for.
       const { lease } = entry
       if (question.kind === 'need' && lease && lease.expiresAt > now()) {
-        return hit(lease, isStoreless)
+        return hit(entry, lease, isStoreless)
       }
       throw error
     }
@@ -94,7 +97,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     const known = servable(entry, name, principal)
     const question = questionOf(request)
     const lease = answerWithLease(known, question, isStoreless)
-    if (lease) return hit(lease, isStoreless)
+    if (lease) return hit(known, lease, isStoreless)
     const by = { principal: principal.id, requestId }
     if (isStoreless) return miss(known, question, isStoreless, by)
     return miss(known, question, isStoreless, by).catch(async (error: unknown) => {

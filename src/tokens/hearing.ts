@@ -39,7 +39,8 @@ export interface HearingDependencies {
 const READ_MS = 250
 /** For how long memory may be trusted without a completed read. */
 export const TRUST_MS = 1_000
-const RETRY_MS = { least: 50, most: 500 }
+/** An attempt costs nothing while there is no connection, and its end is to be noticed soon. */
+const RETRY_MS = { least: 50, most: 150 }
 
 const NEVER = { at: Number.NEGATIVE_INFINITY, monotonic: Number.NEGATIVE_INFINITY }
 
@@ -90,18 +91,14 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
   }
 
   const run = async () => {
-    let failures = 0
     while (!stopped.signal.aborted) {
-      const startedAt = monotonic()
       try {
         await listen()
       } catch (error) {
         if (stopped.signal.aborted) return
         lose()
         onTrouble(error)
-        failures = monotonic() - startedAt > RETRY_MS.most ? 0 : failures + 1
-        const cap = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** failures)
-        await sleep(RETRY_MS.least + random() * cap, stopped.signal)
+        await sleep(RETRY_MS.least + random() * (RETRY_MS.most - RETRY_MS.least), stopped.signal)
       }
     }
   }

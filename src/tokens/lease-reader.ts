@@ -26,7 +26,7 @@ export interface LeaseReaderDependencies {
   readonly cache: LeaseCache
   readonly outcomes: Pick<Outcomes, 'look'>
   readonly flights: Pick<SingleFlight, 'join'>
-  readonly hearing: Pick<Hearing, 'silentForMs'>
+  readonly hearing: Pick<Hearing, 'isHearing' | 'silentForMs'>
   readonly monotonic: () => number
   /** How long leases in memory may serve without word from the store. */
   readonly storelessMs: number
@@ -34,17 +34,24 @@ export interface LeaseReaderDependencies {
 
 /** How long a request that could be answered from memory waits for the store. */
 const WAIT_MS = 40
-/** After a read that failed, for how long nobody waits at all: the store is asked in the background. */
+/** After a read that failed though the store is heard, for how long nobody waits at all: the store is asked in the background. */
 const DOWN_MS = 250
 
 export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseReader {
   const { cache, outcomes, flights, hearing, monotonic, storelessMs } = dependencies
-  let downUntil = Number.NEGATIVE_INFINITY
+  /** When the last read proved late or failed; infinitely long ago once one was answered. */
+  let failedAt = Number.NEGATIVE_INFINITY
+
+  /** Nobody waits for a store that did not answer and is not heard; where it is heard, only for a moment. */
+  const isDown = () => {
+    if (failedAt === Number.NEGATIVE_INFINITY) return false
+    return !hearing.isHearing() || monotonic() < failedAt + DOWN_MS
+  }
 
   const look = async (name: string): Promise<Entry | undefined> => {
     const ticket = cache.begin()
     const found = await outcomes.look(name)
-    downUntil = Number.NEGATIVE_INFINITY
+    failedAt = Number.NEGATIVE_INFINITY
     return found && cache.fill(ticket, found)
   }
 
@@ -64,13 +71,12 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
       const known = cache.known(name)
       const pending = sharedLook(name)
       if (!known) return { entry: await pending, isStoreless: false }
-      const isDown = monotonic() < downUntil
       // A store that is merely slow is no reason to mint without it.
-      const waitMs = isEnough(known) ? (isDown ? 0 : WAIT_MS) : undefined
+      const waitMs = isEnough(known) ? (isDown() ? 0 : WAIT_MS) : undefined
       const found = await within(pending, waitMs)
       if (found.state === 'answered') return { entry: found.value, isStoreless: false }
       if (found.state === 'failed' && !isUnavailable(found.error)) throw found.error
-      downUntil = monotonic() + DOWN_MS
+      failedAt = monotonic()
       return fromMemory(known)
     },
   }

@@ -1,23 +1,41 @@
-/** The sealed records of integrations that this replica has minted for, for when the store is down. Nothing in here is open. */
-import { BrokerError } from '../errors.ts'
+/** The sealed records of integrations that this replica hands out tokens of, for when the store is down. Nothing in here is open. */
+import type { Integration } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
+import { isUnavailable } from './storeless.ts'
 
-type ReadSealed = (name: string) => Promise<SealedIntegration | undefined>
+export interface RememberedIntegrations {
+  /** The store's answer, always; its last answer, where it gives none. */
+  readSealed(name: string): Promise<SealedIntegration | undefined>
+  /** Sees to it that what a mint needs is remembered as it is now: the integration, and whose credentials it uses. */
+  prepare(integration: Integration): Promise<void>
+}
 
-/** The store's answer, always; its last answer, where it gives none. */
-export function rememberSealed(read: ReadSealed): ReadSealed {
+type ReadSealed = RememberedIntegrations['readSealed']
+
+export function rememberIntegrations(read: ReadSealed): RememberedIntegrations {
   const remembered = new Map<string, SealedIntegration>()
-  return async (name) => {
-    try {
-      const sealed = await read(name)
-      if (sealed) remembered.set(name, sealed)
-      else remembered.delete(name)
-      return sealed
-    } catch (error) {
-      const sealed = remembered.get(name)
-      if (sealed && error instanceof BrokerError && error.code === 'store_unavailable')
-        return sealed
-      throw error
-    }
+
+  const refresh = async (name: string): Promise<SealedIntegration | undefined> => {
+    const sealed = await read(name)
+    if (sealed) remembered.set(name, sealed)
+    else remembered.delete(name)
+    return sealed
+  }
+
+  return {
+    async readSealed(name) {
+      try {
+        return await refresh(name)
+      } catch (error) {
+        const sealed = remembered.get(name)
+        if (sealed && isUnavailable(error)) return sealed
+        throw error
+      }
+    },
+    async prepare({ name, uid, version, credentialFrom }) {
+      const known = remembered.get(name)?.integration
+      if (known?.uid !== uid || known.version !== version) await refresh(name)
+      if (credentialFrom !== null) await refresh(credentialFrom)
+    },
   }
 }

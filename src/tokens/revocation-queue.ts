@@ -23,6 +23,8 @@ export interface RevocationQueueDependencies {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   /** Salesforce ended one that it could not end before. Must not throw. */
   readonly onRevoked: (tokenId: string) => void
+  /** The queue was gone through without trouble. */
+  readonly onWorking: () => void
   readonly onTrouble: (error: unknown) => void
 }
 
@@ -43,7 +45,7 @@ const ATTEMPT_MS = 4_000
 const sealName = (tokenId: string) => `revocation:${tokenId}`
 
 export function createRevocationQueue(dependencies: RevocationQueueDependencies): RevocationQueue {
-  const { documents, keyring, endpoint, now, sleep, onRevoked, onTrouble } = dependencies
+  const { documents, keyring, endpoint, now, sleep, onRevoked, onWorking, onTrouble } = dependencies
   const stopped = new AbortController()
   let running: Promise<void> | undefined
 
@@ -67,15 +69,20 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
 
   const look = async (): Promise<void> => {
     let after: string | undefined
+    let isTroubled = false
     do {
       const page = await documents.list(KIND, { limit: 100, ...(after !== undefined && { after }) })
       for (const { id, version, body } of page.items) {
         const queued = JSON.parse(body) as Queued
         if (queued.nextAt > now() || stopped.signal.aborted) continue
-        await retry(id, version, queued).catch(onTrouble)
+        await retry(id, version, queued).catch((error: unknown) => {
+          isTroubled = true
+          onTrouble(error)
+        })
       }
       after = page.next ?? undefined
     } while (after !== undefined)
+    if (!isTroubled) onWorking()
   }
 
   const run = async () => {
