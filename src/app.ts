@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Server as HttpsServer } from 'node:https'
 import { composeCallers } from './app/callers.ts'
+import { composeClocks } from './app/clocks.ts'
 import { composeLeaseEngine } from './app/lease-engine.ts'
 import { pause } from './app/pause.ts'
 import { readinessOf } from './app/readiness.ts'
@@ -39,7 +40,6 @@ import type { Logger } from './logger.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
 import { registerSetupRoutes } from './setup/routes.ts'
 import type { Store } from './store/store.ts'
-import { createStoreClock } from './store/store-clock.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
 import { registerOAuthRoutes } from './tokens/oauth-routes.ts'
@@ -77,21 +77,11 @@ export interface AppDependencies {
 /** Throws `ConfigError` where the configuration file is wrong. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { config, log, store, keyring, adminKeys, tls, version, readFile } = dependencies
-  const wall = dependencies.now ?? Date.now
   const random = dependencies.random ?? Math.random
-  const monotonic = () => performance.now()
   const uniqueId = () => randomUUID()
   let stopping = false
 
-  const clock = createStoreClock({
-    wall,
-    monotonic: dependencies.now ?? monotonic,
-    onSkew: (aheadMs) =>
-      log.warn(
-        { aheadSeconds: Math.round(aheadMs / 1000) },
-        "this machine's clock differs from the store's",
-      ),
-  })
+  const { wall, monotonic, clock } = composeClocks(log, dependencies.now)
   const { now } = clock
 
   const audit = createAuditLog({
