@@ -140,6 +140,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     promotion: {
       promote: (owner, stagedId) => rotation.promotion.promote(owner, stagedId),
       activeRefused: (owner) => rotation.promotion.activeRefused(owner),
+      outdated: (follower) => rotation.promotion.outdated(follower),
     },
     onChange: (change) => callers.heard(change),
     onGap: () => callers.distrust(),

@@ -10,7 +10,8 @@ import type { StoreClock } from '../store/store-clock.ts'
 import { createAttempts } from '../tokens/attempts.ts'
 import { createBreaker } from '../tokens/breaker.ts'
 import { type Broker, createBroker } from '../tokens/broker.ts'
-import { createFlight } from '../tokens/flight.ts'
+import { proofTriesOf } from '../tokens/candidates.ts'
+import { createFlight, DEADLINE_MS } from '../tokens/flight.ts'
 import { createHearing, type Hearing } from '../tokens/hearing.ts'
 import type { Lease } from '../tokens/lease.ts'
 import { createLeaseCache, type LeaseCache } from '../tokens/lease-cache.ts'
@@ -37,8 +38,8 @@ export interface LeaseEngine {
   readonly status: StatusReader
   readonly cache: LeaseCache
   readonly hearing: Hearing
-  /** A real mint with just this credential, charged like any other. */
-  prove(name: string, credentialId: string): Promise<Lease>
+  /** A real mint with just this credential, charged like any other. `once`: one request, and its answer is the verdict; `patiently`: a change in Salesforce may still be spreading. */
+  prove(name: string, credentialId: string, how: 'once' | 'patiently'): Promise<Lease>
   /** Makes the token of a proof the lease, where it is another one. Never throws. */
   adopt(lease: Lease, by: Actor): Promise<void>
   start(): void
@@ -131,6 +132,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     integrations,
     requester: createTokenRequester({ grants: { endpoint, now, uniqueId }, now, random, log }),
     promotion: dependencies.promotion,
+    now,
     sleep: (ms) => sleep(ms, stopping.signal),
   })
 
@@ -224,12 +226,14 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     log,
   })
 
-  const prove = async (name: string, credentialId: string): Promise<Lease> => {
+  const prove: LeaseEngine['prove'] = async (name, credentialId, how) => {
     const entry = await reader.look(name)
     const subject = entry && (await readSubject(store.documents, entry.integration))
+    const hasWorked = subject !== undefined && entry?.refusal === undefined
     return minter.prove(name, credentialId, {
       charge: async () => entry && budget.charge(entry.integration, subject, false),
-      hasWorked: subject !== undefined,
+      deadlineAt: now() + DEADLINE_MS,
+      tries: how === 'once' ? 1 : proofTriesOf(hasWorked),
     })
   }
 

@@ -33,10 +33,11 @@ export interface RotationDependencies {
 
 export function composeRotation(dependencies: RotationDependencies): Rotation {
   const { integrations, intake, store, engine, audit, log, now, sleep } = dependencies
+  const followers = createFollowers({ store: integrations, log })
   const erasure = createErasure({
     store: integrations,
     documents: store.documents,
-    prove: engine.prove,
+    prove: (name, credentialId) => engine.prove(name, credentialId, 'once'),
     audit,
     now,
     sleep,
@@ -45,7 +46,8 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
   const promotion = createPromotion({
     store: integrations,
     outcomes: store.outcomes,
-    prove: engine.prove,
+    followers,
+    prove: (name, credentialId) => engine.prove(name, credentialId, 'patiently'),
     onProven: engine.adopt,
     onActiveRefused: erasure.unquiet,
     audit,
@@ -55,7 +57,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
   const staging = createStaging({
     store: integrations,
     intake,
-    follow: createFollowers({ store: integrations, log }).follow,
+    follow: followers.follow,
     now,
   })
   const { documents } = store

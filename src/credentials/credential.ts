@@ -119,15 +119,17 @@ export function keepSecrets(
   }
 }
 
-/** Makes a staged or retired credential the active one: the displaced one becomes the retired fallback, whatever was retired before goes. Undefined: it is in no state for this. */
+/** Makes a staged or retired credential the active one: the displaced one becomes the retired fallback, whatever was retired before goes. Only a credential of another client than the integration's own says which: each that signs with it has its own else. Undefined: it is in no state for this. */
 export function promoted(
   credentials: readonly Credential[],
   id: string,
-  former: { readonly clientId: string | null },
+  own: { readonly clientId: string | null },
   now: number,
 ): readonly Credential[] | undefined {
   const chosen = credentials.find((credential) => credential.id === id)
   if (chosen?.state !== 'staged' && chosen?.state !== 'retired') return undefined
   const others = credentials.filter((credential) => credential.id !== id)
-  return replaceActive(others, { ...chosen, retiresAt: null }, former, now)
+  const clientId = chosen.clientId === own.clientId ? null : chosen.clientId
+  const former = { clientId: clientId === null ? null : own.clientId }
+  return replaceActive(others, { ...chosen, clientId, retiresAt: null }, former, now)
 }

@@ -61,7 +61,8 @@ export function compose(
   { now, uniqueId }: { readonly now: () => number; readonly uniqueId: () => string },
 ): IntegrationWrite {
   const stored = current?.credentials ?? []
-  const former = { clientId: current?.grant.clientId ?? null }
+  const formerId = current?.grant.clientId ?? null
+  const former = { clientId: formerId === (definition.grant.clientId ?? null) ? null : formerId }
   const renewed = fresh ? replaceActive(stored, fresh.credential, former, now()) : stored
   const credentials = owner ? [] : renewed
   const all = fresh ? addSecret(secrets, fresh.credential, fresh.secret) : secrets

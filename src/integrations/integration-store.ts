@@ -13,6 +13,8 @@ import type { Integration } from './integration.ts'
 
 export interface SealedIntegration {
   readonly integration: Integration
+  /** What its leases may have been minted for, as it is stored. */
+  readonly digests: readonly string[]
   /** Opens the secrets. Throws `record_corrupt`. */
   open(): Promise<CredentialSecrets>
 }
@@ -110,6 +112,7 @@ export function createIntegrationStore({
       const integration = integrationOf(record)
       return {
         integration,
+        digests: record.digests,
         async open() {
           const text = await keyring.open(sealName(integration), record.secrets)
           const { secrets, definition } = JSON.parse(text) as Sealed

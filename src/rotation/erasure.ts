@@ -1,6 +1,6 @@
 /** Erases the secret of a retired credential once its successor has proven itself: 15 quiet minutes, and one more mint. */
 import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
-import { FALLBACK_MS, keepSecrets } from '../credentials/credential.ts'
+import { activeOf, type Credential, FALLBACK_MS, keepSecrets } from '../credentials/credential.ts'
 import { digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Documents } from '../store/store.ts'
@@ -11,15 +11,15 @@ export interface Erasure {
   watch(integration: Integration): void
   /** Salesforce refused the active credential by its signature: the quiet time begins anew. Must not throw. */
   unquiet(integration: Integration): void
-  /** Looks at all integrations once, for what a crash may have left unwatched, and then after those that are watched. */
+  /** Looks at all integrations now and then, for what a crash may have left unwatched, and after those that are watched. */
   start(): void
   stop(): Promise<void>
 }
 
 export interface ErasureDependencies {
-  readonly store: IntegrationStore
+  readonly store: Pick<IntegrationStore, 'read' | 'readSealed' | 'list' | 'change'>
   readonly documents: Documents
-  /** A real mint with just this credential. */
+  /** One real mint with just this credential, in one request. */
   readonly prove: (name: string, credentialId: string) => Promise<unknown>
   readonly audit: { background(by: Actor, happening: Happening): void }
   readonly now: () => number
@@ -43,44 +43,57 @@ interface Watch {
 
 const KIND = 'retired'
 const LOOK_MS = 5_000
+const DISCOVER_MS = FALLBACK_MS
 /** After a proof that failed for another reason. */
 const AGAIN_MS = 60_000
 /** A refusal moves the quiet time at most this often: in the propagation window there are many. */
 const UNQUIET_MS = 10_000
+/** Races with other replicas that move it too. */
+const ATTEMPTS = 3
 const READ_LIMIT = 1_000
+
+const retiredOf = ({ credentials }: Integration): Credential | undefined =>
+  credentials.find(({ state }) => state === 'retired')
+
+const isOf = (watch: Watch, integration: Integration): boolean =>
+  watch.uid === integration.uid && watch.retiredId === retiredOf(integration)?.id
 
 export function createErasure(dependencies: ErasureDependencies): Erasure {
   const { store, documents, prove, audit, now, sleep, log } = dependencies
   const stopped = new AbortController()
   let running: Promise<void> | undefined
+  let discoveredAt = Number.NEGATIVE_INFINITY
+  /** By the id of the retired credential. */
   const lastUnquiet = new Map<string, number>()
 
-  const retiredOf = ({ credentials }: Integration) =>
-    credentials.find(({ state }) => state === 'retired')
-  const activeOf = ({ credentials }: Integration) =>
-    credentials.find(({ state }) => state === 'active')
-
   const begin = async (integration: Integration): Promise<void> => {
-    const retired = retiredOf(integration)
-    if (!retired) return
+    const retiredId = retiredOf(integration)?.id
+    if (retiredId === undefined) return
     const record = await documents.read(KIND, integration.name)
-    const known = record && (JSON.parse(record.body) as Watch)
-    if (known?.uid === integration.uid && known.retiredId === retired.id) return
-    await write(integration, { quietFrom: now() }, record?.version ?? 'absent')
+    if (record && isOf(JSON.parse(record.body) as Watch, integration)) return
+    const quietFrom = now()
+    const nextAt = quietFrom + FALLBACK_MS
+    const watch: Watch = { uid: integration.uid, retiredId, quietFrom, nextAt }
+    const expected = record?.version ?? 'absent'
+    await documents.write(KIND, integration.name, JSON.stringify(watch), { expected })
   }
 
-  const write = (
-    integration: Integration,
-    { quietFrom, nextAt = quietFrom + FALLBACK_MS }: { quietFrom: number; nextAt?: number },
-    expected: number | 'absent' | 'any',
-  ) => {
-    const watch: Watch = {
-      uid: integration.uid,
-      retiredId: retiredOf(integration)?.id ?? '',
-      quietFrom,
-      nextAt,
+  /** Further refusals that come before it is moved again are covered by the margin. */
+  const move = async (integration: Integration): Promise<void> => {
+    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      const record = await documents.read(KIND, integration.name)
+      const watch = record && (JSON.parse(record.body) as Watch)
+      if (!record || !watch || !isOf(watch, integration)) {
+        // It was changed since the mint began, or nobody watches yet.
+        const current = await store.read(integration.name)
+        if (current) await begin(current)
+        return
+      }
+      const quietFrom = now()
+      const moved: Watch = { ...watch, quietFrom, nextAt: quietFrom + FALLBACK_MS + UNQUIET_MS }
+      const { version: expected } = record
+      if (await documents.write(KIND, integration.name, JSON.stringify(moved), { expected })) return
     }
-    return documents.write(KIND, integration.name, JSON.stringify(watch), { expected })
   }
 
   const background = (work: Promise<unknown>, integration: string) => {
@@ -89,9 +102,10 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
     })
   }
 
-  const erase = async (name: string, retiredId: string): Promise<void> => {
+  /** ERASE. */
+  const erase = async (name: string, { uid, retiredId }: Watch): Promise<void> => {
     const sealed = await store.readSealed(name)
-    if (!sealed || retiredOf(sealed.integration)?.id !== retiredId) return
+    if (sealed?.integration.uid !== uid || retiredOf(sealed.integration)?.id !== retiredId) return
     const { integration } = sealed
     const credentials = integration.credentials.filter(({ id }) => id !== retiredId)
     const changed = { ...integration, credentials }
@@ -101,22 +115,21 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       secrets: keepSecrets(await sealed.open(), credentials),
     })
     if (!written) return
-    await documents.remove(KIND, name, 'any')
     audit.background(NOBODY, {
       action: 'credential.erased',
       integration: name,
       detail: { credential: retiredId },
     })
     log.info({ integration: name, credential: retiredId }, 'a retired credential was erased')
+    await documents.remove(KIND, name, 'any')
   }
 
   const settle = async (name: string, watch: Watch): Promise<void> => {
     const integration = await store.read(name)
-    const active = integration && activeOf(integration)
-    const isCurrent =
-      integration?.uid === watch.uid && retiredOf(integration)?.id === watch.retiredId
-    if (!integration || !isCurrent || !active) {
+    const active = integration && activeOf(integration.credentials)
+    if (!integration || !active || !isOf(watch, integration)) {
       await documents.remove(KIND, name, 'any')
+      if (integration) await begin(integration)
       return
     }
     try {
@@ -127,10 +140,10 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
         { err: error, integration: name, credential: active.id },
         'Salesforce refuses the active credential; the retired one stays',
       )
-      await write(integration, { quietFrom: now() }, 'any')
+      await move(integration)
       return
     }
-    await erase(name, watch.retiredId)
+    await erase(name, watch)
   }
 
   const look = async (): Promise<void> => {
@@ -154,21 +167,22 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
   const later = (error: unknown, integration: string) =>
     log.warn({ err: error, integration }, 'the active credential could not be proven yet')
 
+  /** A replica that flipped may have died before it began to watch, and may never come back. */
   const discover = async (): Promise<void> => {
+    if (now() < discoveredAt + DISCOVER_MS) return
     let after: string | undefined
     do {
       const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
       for (const integration of page.items) await begin(integration)
       after = page.next ?? undefined
     } while (after !== undefined)
+    discoveredAt = now()
   }
 
   const run = async () => {
-    let isDiscovered = false
     while (!stopped.signal.aborted) {
       try {
-        if (!isDiscovered) await discover()
-        isDiscovered = true
+        await discover()
         await look()
       } catch (error) {
         log.warn({ err: error }, 'retired credentials cannot be looked after now')
@@ -182,11 +196,12 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       if (retiredOf(integration)) background(begin(integration), integration.name)
     },
     unquiet(integration) {
-      const { uid, name } = integration
-      if (!retiredOf(integration) || now() - (lastUnquiet.get(uid) ?? 0) < UNQUIET_MS) return
+      const retiredId = retiredOf(integration)?.id
+      if (retiredId === undefined) return
+      if (now() - (lastUnquiet.get(retiredId) ?? 0) < UNQUIET_MS) return
       if (lastUnquiet.size > READ_LIMIT) lastUnquiet.clear()
-      lastUnquiet.set(uid, now())
-      background(write(integration, { quietFrom: now() }, 'any'), name)
+      lastUnquiet.set(retiredId, now())
+      background(move(integration), integration.name)
     },
     start() {
       running ??= run()

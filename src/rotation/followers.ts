@@ -2,48 +2,68 @@
 import { digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 
+/** Neither throws: one that could not follow does so when it is next minted for. */
 export interface Followers {
   /** They follow at once: other clients make other digests, and refusals of the old key are forgotten. */
-  follow(owner: Integration): Promise<void>
+  follow(owner: Pick<Integration, 'name'>): Promise<void>
+  /** One of them alone. */
+  adopt(name: string): Promise<void>
 }
 
 export interface FollowersDependencies {
-  readonly store: Pick<IntegrationStore, 'list' | 'readSealed' | 'change'>
+  readonly store: Pick<IntegrationStore, 'list' | 'read' | 'readSealed' | 'change'>
   readonly log: { warn(bindings: object, message: string): void }
 }
 
 const ATTEMPTS = 3
 const READ_LIMIT = 1_000
+const NOT_YET = 'an integration could not follow a change of the credential that it signs with yet'
 
 export function createFollowers({ store, log }: FollowersDependencies): Followers {
-  const adopt = async (name: string, owner: Integration): Promise<void> => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const sealed = await store.readSealed(name)
-      if (sealed?.integration.credentialFrom !== owner.name) return
-      const { integration } = sealed
-      const changed = await store.change(integration, {
-        integration,
-        digests: digestsOf(integration, owner.credentials),
-        secrets: await sealed.open(),
-      })
-      if (changed) return
+  /** The owner is read anew each time, so that a later change of it is never undone. */
+  const attempt = async (name: string): Promise<boolean> => {
+    const sealed = await store.readSealed(name)
+    const from = sealed?.integration.credentialFrom
+    const owner = from ? await store.read(from) : undefined
+    if (!sealed || !owner) return true
+    const { integration } = sealed
+    const changed = await store.change(integration, {
+      integration,
+      digests: digestsOf(integration, owner.credentials),
+      secrets: await sealed.open(),
+    })
+    return changed !== undefined
+  }
+
+  const adopt = async (integration: string): Promise<void> => {
+    try {
+      for (let tries = 0; tries < ATTEMPTS; tries += 1) if (await attempt(integration)) return
+      log.warn({ integration }, NOT_YET)
+    } catch (error) {
+      log.warn({ err: error, integration }, NOT_YET)
     }
-    log.warn(
-      { integration: name },
-      'an integration could not follow a change of the credential that it signs with',
-    )
+  }
+
+  const namesOf = async (owner: string): Promise<readonly string[]> => {
+    const names: string[] = []
+    let after: string | undefined
+    do {
+      const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
+      const followers = page.items.filter(({ credentialFrom }) => credentialFrom === owner)
+      names.push(...followers.map(({ name }) => name))
+      after = page.next ?? undefined
+    } while (after !== undefined)
+    return names
   }
 
   return {
-    async follow(owner) {
-      let after: string | undefined
-      do {
-        const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
-        for (const { name, credentialFrom } of page.items) {
-          if (credentialFrom === owner.name) await adopt(name, owner)
-        }
-        after = page.next ?? undefined
-      } while (after !== undefined)
+    adopt,
+    async follow({ name: owner }) {
+      try {
+        for (const name of await namesOf(owner)) await adopt(name)
+      } catch (error) {
+        log.warn({ err: error, integration: owner }, NOT_YET)
+      }
     },
   }
 }

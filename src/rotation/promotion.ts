@@ -1,14 +1,15 @@
 /** The flip: a staged or retired credential becomes the active one, in one compare-and-set write. */
 import type { Actor, Happening } from '../audit/event.ts'
-import { type Credential, promoted } from '../credentials/credential.ts'
+import { activeOf, type Credential, keepSecrets, promoted } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import { refusalOf } from '../grants/refusals.ts'
-import { digestsOf, type Integration } from '../integrations/integration.ts'
+import { clientIdOf, digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore, SealedIntegration } from '../integrations/integration-store.ts'
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Lease } from '../tokens/lease.ts'
 import type { PromotionHooks } from '../tokens/mint.ts'
+import type { Followers } from './followers.ts'
 
 export interface Activation {
   /** Proves the credential by a real mint first. */
@@ -18,13 +19,14 @@ export interface Activation {
 }
 
 export interface Promotion extends PromotionHooks {
-  /** Throws `credential_not_found`, `credential_state`, `credential_rejected` with the refusal, `integration_changed`, and what a mint throws. */
+  /** The caller audits it. Throws `credential_not_found`, `credential_state`, `credential_rejected` with the refusal, `integration_changed`, and what a mint throws. */
   activate(name: string, credentialId: string, activation: Activation): Promise<Integration>
 }
 
 export interface PromotionDependencies {
-  readonly store: IntegrationStore
+  readonly store: Pick<IntegrationStore, 'readSealed' | 'change'>
   readonly outcomes: Pick<Outcomes, 'forgetRefusal'>
+  readonly followers: Followers
   /** A real mint with just this credential. */
   readonly prove: (name: string, credentialId: string) => Promise<Lease>
   /** The token of the proof, for the lease. Must not throw. */
@@ -40,12 +42,12 @@ export interface PromotionDependencies {
 
 /** A flip by itself that loses this many races leaves it to the next mint. */
 const ATTEMPTS = 3
-const READ_LIMIT = 1_000
 /** Who flips by itself. */
 const BROKER: Actor = { principal: null, requestId: 'rotation' }
 
 export function createPromotion(dependencies: PromotionDependencies): Promotion {
-  const { store, outcomes, prove, onProven, onActiveRefused, audit, now, log } = dependencies
+  const { store, outcomes, followers, prove, onProven, onActiveRefused } = dependencies
+  const { audit, now, log } = dependencies
 
   /** FLIP. Undefined: the integration was changed meanwhile. */
   const flip = async (
@@ -54,72 +56,41 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
   ): Promise<Integration | undefined> => {
     const { integration } = sealed
     const changed = { ...integration, credentials, updatedAt: now() }
-    return store.change(integration, {
+    const owner = await store.change(integration, {
       integration: changed,
       digests: digestsOf(changed, credentials),
-      secrets: await sealed.open(),
+      secrets: keepSecrets(await sealed.open(), credentials),
     })
+    if (!owner) return undefined
+    const credential = activeOf(credentials)?.id
+    log.info({ integration: owner.name, credential }, 'a credential became active')
+    await followers.follow(owner)
+    return owner
   }
 
-  const flipped = async (owner: Integration, id: string, by: Actor): Promise<void> => {
-    const { name: integration } = owner
-    audit.background(by, {
-      action: 'credential.activated',
-      integration,
-      detail: { credential: id },
-    })
-    log.info({ integration, credential: id }, 'a credential became active')
-    await follow(owner)
-  }
-
-  /** What signs with it follows at once: other clients make other digests, and refusals of the old key are forgotten. */
-  const follow = async (owner: Integration): Promise<void> => {
-    let after: string | undefined
-    do {
-      const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
-      for (const { name, credentialFrom } of page.items) {
-        if (credentialFrom === owner.name) await adopt(name, owner)
-      }
-      after = page.next ?? undefined
-    } while (after !== undefined)
-  }
-
-  const adopt = async (name: string, owner: Integration): Promise<void> => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const sealed = await store.readSealed(name)
-      if (sealed?.integration.credentialFrom !== owner.name) return
-      const { integration } = sealed
-      const changed = await store.change(integration, {
-        integration,
-        digests: digestsOf(integration, owner.credentials),
-        secrets: await sealed.open(),
-      })
-      if (changed) return
-    }
-    log.warn(
-      { integration: name },
-      'an integration could not follow the rotation of its credential',
-    )
-  }
-
-  const attempt = async (name: string, stagedId: string): Promise<boolean> => {
-    const sealed = await store.readSealed(name)
-    const staged = sealed?.integration.credentials.find(({ id }) => id === stagedId)
-    if (!sealed || staged?.state !== 'staged') return true
-    const former = { clientId: sealed.integration.grant.clientId ?? null }
-    const credentials = promoted(sealed.integration.credentials, stagedId, former, now())
+  /** Undefined: lost a race. False: there is nothing to flip any more. */
+  const attempt = async (tried: Integration, stagedId: string): Promise<boolean | undefined> => {
+    const sealed = await store.readSealed(tried.name)
+    if (!sealed || !mayFlip(sealed.integration, tried, stagedId)) return false
+    const { integration } = sealed
+    const credentials = promoted(integration.credentials, stagedId, ownClientOf(integration), now())
     const owner = credentials && (await flip(sealed, credentials))
-    if (owner) await flipped(owner, stagedId, BROKER)
-    return owner !== undefined
+    if (!owner) return undefined
+    audit.background(BROKER, {
+      action: 'credential.activated',
+      integration: owner.name,
+      detail: { credential: stagedId },
+    })
+    return true
   }
 
-  const proven = async (name: string, id: string): Promise<Lease> => {
+  const proven = async (name: string, id: string, by: Actor): Promise<Lease> => {
     try {
       return await prove(name, id)
     } catch (error) {
       const refusal = refusalOf(error)
       if (!(error instanceof BrokerError) || !refusal) throw error
-      audit.background(BROKER, {
+      audit.background(by, {
         action: 'credential.rejected',
         integration: name,
         outcome: 'refused',
@@ -133,18 +104,20 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
   }
 
   return {
-    async promote({ name }, stagedId) {
+    async promote(tried, stagedId) {
+      const { name: integration } = tried
       try {
         for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-          if (await attempt(name, stagedId)) return
+          if ((await attempt(tried, stagedId)) !== undefined) return
         }
-        log.warn({ integration: name }, 'a credential could not be made active yet')
+        log.warn({ integration }, 'a credential could not be made active yet')
       } catch (error) {
-        log.warn({ err: error, integration: name }, 'a credential could not be made active yet')
+        log.warn({ err: error, integration }, 'a credential could not be made active yet')
       }
     },
 
     activeRefused: onActiveRefused,
+    outdated: ({ name }) => followers.adopt(name),
 
     async activate(name, credentialId, { prove: isProven, preconditions, by }) {
       const sealed = await store.readSealed(name)
@@ -156,23 +129,39 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
       if (!integration.credentials.some(({ id }) => id === credentialId)) {
         throw new BrokerError('credential_not_found', 'There is no credential with this id')
       }
-      const former = { clientId: integration.grant.clientId ?? null }
-      const credentials = promoted(integration.credentials, credentialId, former, now())
-      if (!credentials) {
+      const own = ownClientOf(integration)
+      if (!promoted(integration.credentials, credentialId, own, now())) {
         throw new BrokerError(
           'credential_state',
           'Only a staged or a retired credential is activated',
         )
       }
-      const lease = isProven ? await proven(name, credentialId) : undefined
-      const owner = await flip(sealed, credentials)
+      const lease = isProven ? await proven(name, credentialId, by) : undefined
+      // Anew: the proof takes its time, and the fallback's begins with the flip.
+      const credentials = promoted(integration.credentials, credentialId, own, now())
+      const owner = credentials && (await flip(sealed, credentials))
       if (!owner) {
         throw new BrokerError('integration_changed', 'The integration was changed meanwhile')
       }
       await outcomes.forgetRefusal(name)
-      await flipped(owner, credentialId, by)
       if (lease) await onProven(lease, by)
       return owner
     },
   }
+}
+
+const ownClientOf = ({ grant }: Integration) => ({ clientId: grant.clientId ?? null })
+
+/** Is the staged one still what was tried, beside the very active one that was refused, and of the same client? */
+function mayFlip(integration: Integration, tried: Integration, stagedId: string): boolean {
+  const { credentials } = integration
+  const staged = credentials.find(({ id, state }) => id === stagedId && state === 'staged')
+  const active = activeOf(credentials)
+  return (
+    staged !== undefined &&
+    active !== undefined &&
+    integration.uid === tried.uid &&
+    active.id === activeOf(tried.credentials)?.id &&
+    clientIdOf(integration, staged) === clientIdOf(integration, active)
+  )
 }

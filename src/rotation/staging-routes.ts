@@ -152,6 +152,11 @@ export function registerStagingRoutes(
         preconditions: preconditionsOf(request.headers),
         by: { principal: request.principal.id, requestId: request.id },
       })
+      await audit.change(request, {
+        action: 'credential.activated',
+        integration: name,
+        detail: { credential: id },
+      })
       return reply.headers(headersOf(integration)).send(viewOf(integration, held(integration, id)))
     },
   )

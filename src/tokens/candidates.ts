@@ -3,7 +3,7 @@ import type { Credential } from '../credentials/credential.ts'
 import { refusalOf, refusalRow } from '../grants/refusals.ts'
 import { clientIdOf, type Integration } from '../integrations/integration.ts'
 
-/** The one that worked last comes first, then the active, the staged, the retired one. A staged credential with a client of its own is activated by the operator alone, so it is no candidate. */
+/** The one that worked last comes first, then the active, the staged, the retired one. A staged credential never comes before the active one, which must be refused before a flip; one with a client of its own is activated by the operator alone, so it is no candidate. */
 export function candidatesOf(
   integration: Pick<Integration, 'grant'>,
   credentials: readonly Credential[],
@@ -19,10 +19,8 @@ export function candidatesOf(
   const ordered = [active, ...staged, ...retired].filter(
     (one) => clientIdOf(integration, one) !== undefined,
   )
-  return [
-    ...ordered.filter(({ id }) => id === workedLast),
-    ...ordered.filter(({ id }) => id !== workedLast),
-  ]
+  const isFirst = ({ id, state }: Credential) => id === workedLast && state !== 'staged'
+  return [...ordered.filter(isFirst), ...ordered.filter((one) => !isFirst(one))]
 }
 
 /** Was it the signature, or the client's secret, that Salesforce did not take? Then another credential may work. */
@@ -31,6 +29,11 @@ export function isSignatureRefusal(error: unknown): boolean {
   return refusal !== undefined && refusalRow(refusal.reason).signature === true
 }
 
+const PATIENT_TRIES = 12
+
 /** While a change spreads over Salesforce's servers the answer is a matter of chance: keep at it where the flights before worked. */
 export const triesOf = (candidates: readonly Credential[], hasWorked: boolean): number =>
-  candidates.length === 1 ? 1 : hasWorked ? 12 : candidates.length
+  candidates.length === 1 ? 1 : hasWorked ? PATIENT_TRIES : candidates.length
+
+/** How often a credential is tried that is to become the active one. */
+export const proofTriesOf = (hasWorked: boolean): number => (hasWorked ? PATIENT_TRIES : 2)

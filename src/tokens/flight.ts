@@ -81,7 +81,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       const charge = () => budget.charge(integration, subject, isForced)
       const hasWorked = subject !== undefined && entry.refusal === undefined
       return await attempts.run(new URL(integration.loginUrl).host, deadlineAt, () =>
-        minter.mint(integration.name, { charge, hasWorked }),
+        minter.mint(integration.name, { charge, deadlineAt, hasWorked }),
       )
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())

@@ -15,46 +15,56 @@ import type { Signer, TokenRequester } from './token-request.ts'
 export interface MintOptions {
   /** Called before each request: every one is a login. Throws `login_budget_exhausted`. */
   readonly charge: () => Promise<void>
+  /** No try begins after it. */
+  readonly deadlineAt: number
   /** Whether the mints before this one worked: then it is worth to keep at it while a change spreads. */
   readonly hasWorked: boolean
+}
+
+export interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
+  /** At most so many requests; more than one only helps while a change spreads. */
+  readonly tries: number
 }
 
 export interface Minter {
   /** A token for the integration as it is now. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`. */
   mint(name: string, options: MintOptions): Promise<Lease>
   /** A token with just this credential, whatever its state. */
-  prove(name: string, credentialId: string, options: MintOptions): Promise<Lease>
+  prove(name: string, credentialId: string, options: ProofOptions): Promise<Lease>
 }
 
-/** What becomes of the credentials when Salesforce takes another one than the active. Neither throws. */
+/** What becomes of the credentials when Salesforce takes another one than the active. None throws. */
 export interface PromotionHooks {
   /** Salesforce refused the active one by its signature, and took the staged one in the same flight. */
   promote(owner: Integration, stagedId: string): Promise<void>
   /** Salesforce refused the active one by its signature. */
   activeRefused(owner: Integration): void
+  /** It signs with another's credential, and does not know the client of that yet. */
+  outdated(follower: Integration): Promise<void>
 }
 
 export interface MinterDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly requester: TokenRequester
   readonly promotion: PromotionHooks
+  readonly now: () => number
   readonly sleep: (ms: number) => Promise<void>
 }
 
 /** Between two tries of credentials. */
 const PAUSE_MS = 100
-/** How often one credential is tried to prove it. */
-const PROOF_TRIES = 4
 
 /** An integration, and the credentials that it signs with: its own, or another's. */
 interface Opened {
   readonly integration: Integration
+  /** What a lease of it may have been minted for, as far as the store knows. */
+  readonly digests: readonly string[]
   readonly owner: Integration
   readonly secrets: CredentialSecrets
 }
 
 export function createMinter(dependencies: MinterDependencies): Minter {
-  const { integrations, requester, promotion, sleep } = dependencies
+  const { integrations, requester, promotion, now, sleep } = dependencies
   /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. */
   const workedLast = new Map<string, string>()
 
@@ -72,7 +82,8 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     // Its own seal holds no secret then, but it holds the definition together.
     if (owner !== sealed) await sealed.open()
     if (!owner) throw incomplete()
-    return { integration, owner: owner.integration, secrets: await owner.open() }
+    const { digests } = sealed
+    return { integration, digests, owner: owner.integration, secrets: await owner.open() }
   }
 
   const signerOf = ({ integration, secrets }: Opened, credential: Credential): Signer => {
@@ -102,13 +113,13 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     opened: Opened,
     candidates: readonly Credential[],
     tries: number,
-    charge: () => Promise<void>,
+    { charge, deadlineAt }: Pick<MintOptions, 'charge' | 'deadlineAt'>,
   ): Promise<Lease> => {
     const refused = new Set<string>()
     let last: unknown
     for (let at = 0; at < tries; at += 1) {
       const credential = candidates[at % candidates.length]
-      if (!credential) break
+      if (!credential || (at > 0 && now() + PAUSE_MS >= deadlineAt)) break
       if (at > 0) await sleep(PAUSE_MS)
       await charge()
       try {
@@ -126,20 +137,23 @@ export function createMinter(dependencies: MinterDependencies): Minter {
   }
 
   return {
-    async mint(name, { charge, hasWorked }) {
+    async mint(name, options) {
       const opened = await open(name)
       const { integration, owner } = opened
       const candidates = candidatesOf(integration, owner.credentials, workedLast.get(owner.uid))
       if (candidates.length === 0) throw incomplete()
-      return tryEach(opened, candidates, triesOf(candidates, hasWorked), charge)
+      const tries = triesOf(candidates, options.hasWorked)
+      const lease = await tryEach(opened, candidates, tries, options)
+      if (!opened.digests.includes(lease.digest)) await promotion.outdated(integration)
+      return lease
     },
-    async prove(name, credentialId, { charge, hasWorked }) {
+    async prove(name, credentialId, options) {
       const opened = await open(name)
       const credential = opened.owner.credentials.find(({ id }) => id === credentialId)
       if (!credential) {
         throw new BrokerError('credential_not_found', 'There is no credential with this id')
       }
-      return tryEach(opened, [credential], hasWorked ? PROOF_TRIES : 1, charge)
+      return tryEach(opened, [credential], options.tries, options)
     },
   }
 }

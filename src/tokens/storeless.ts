@@ -54,8 +54,9 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
     const refused = refusedStill(refusals.get(name), version, now())
     if (refused) throw refused
     try {
-      const lease = await attempts.run(new URL(loginUrl).host, now() + DEADLINE_MS, () =>
-        minter.mint(name, { charge: uncounted, hasWorked: true }),
+      const deadlineAt = now() + DEADLINE_MS
+      const lease = await attempts.run(new URL(loginUrl).host, deadlineAt, () =>
+        minter.mint(name, { charge: uncounted, deadlineAt, hasWorked: true }),
       )
       refusals.delete(name)
       kept.set(name, lease)

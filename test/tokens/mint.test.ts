@@ -1,8 +1,15 @@
 import t from 'tap'
 import type { Credential, CredentialState } from '../../src/credentials/credential.ts'
 import { BrokerError } from '../../src/errors.ts'
+import type { RefusalRow } from '../../src/grants/refusal-row.ts'
+import { REFUSALS } from '../../src/grants/refusal-table.ts'
 import { classify, grantRefused, refusalOf } from '../../src/grants/refusals.ts'
-import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
+import {
+  DEFAULTS,
+  digestOf,
+  digestsOf,
+  type Integration,
+} from '../../src/integrations/integration.ts'
 import type { Lease } from '../../src/tokens/lease.ts'
 import { createMinter } from '../../src/tokens/mint.ts'
 
@@ -16,10 +23,18 @@ const NOT_APPROVED = grantRefused(
 const credential = (id: string, state: CredentialState, clientId: string | null = null) =>
   ({ id, state, clientId, type: 'certificate', certificate: null }) as Credential
 
+interface Special {
+  /** What the store says that leases may be minted for. */
+  readonly digests?: readonly string[]
+}
+
+const LATER = Number.POSITIVE_INFINITY
+
 function setUp(
   credentials: readonly Credential[],
   judge: (keyId: string, request: number) => BrokerError | undefined,
   change: Partial<Integration> = {},
+  known: Special = {},
 ) {
   const integration: Integration = {
     ...DEFAULTS,
@@ -43,11 +58,17 @@ function setUp(
   const requests: string[] = []
   const clients: string[] = []
   const promoted: string[] = []
+  const outdated: string[] = []
+  let clock = 1_000
   let refusals = 0
   let charges = 0
   const minter = createMinter({
     integrations: {
-      readSealed: async () => ({ integration, open: async () => ({ byId, known: [] }) }),
+      readSealed: async () => ({
+        integration,
+        digests: known.digests ?? digestsOf(integration, credentials),
+        open: async () => ({ byId, known: [] }),
+      }),
     },
     requester: {
       async request(_integration, signer) {
@@ -57,7 +78,7 @@ function setUp(
         clients.push(clientId)
         const error = judge(key, requests.length)
         if (error) throw error
-        return { tokenId: key } as Lease
+        return { tokenId: key, digest: digestOf(integration, clientId) } as Lease
       },
     },
     promotion: {
@@ -67,12 +88,19 @@ function setUp(
       activeRefused: () => {
         refusals += 1
       },
+      outdated: async ({ name }) => {
+        outdated.push(name)
+      },
     },
-    sleep: async () => undefined,
+    now: () => clock,
+    sleep: async (ms) => {
+      clock += ms
+    },
   })
-  const mint = (hasWorked = true) =>
+  const mint = (hasWorked = true, deadlineAt = LATER) =>
     minter.mint('billing', {
       hasWorked,
+      deadlineAt,
       charge: async () => {
         charges += 1
       },
@@ -83,6 +111,7 @@ function setUp(
     requests,
     clients,
     promoted,
+    outdated,
     refusals: () => refusals,
     charges: () => charges,
   }
@@ -197,7 +226,7 @@ t.test('a proof tries just that credential, with its own client', async (t) => {
     [credential('a', 'active'), credential('s', 'staged', 'green')],
     only('s'),
   )
-  const options = { hasWorked: true, charge: async () => undefined }
+  const options = { tries: 12, deadlineAt: LATER, charge: async () => undefined }
   t.match(await minter.prove('billing', 's', options), { tokenId: 's' })
   t.same([requests, clients, promoted], [['s'], ['green'], []])
   await t.rejects(minter.prove('billing', 'x', options), { code: 'credential_not_found' })
@@ -210,7 +239,7 @@ t.test('a budget that is spent ends the tries', async (t) => {
     if (left === 0) throw new BrokerError('login_budget_exhausted', 'spent')
     left -= 1
   }
-  await t.rejects(minter.mint('billing', { hasWorked: true, charge }), {
+  await t.rejects(minter.mint('billing', { hasWorked: true, deadlineAt: LATER, charge }), {
     code: 'login_budget_exhausted',
   })
   t.equal(requests.length, 2)
@@ -221,4 +250,84 @@ t.test('what is disabled or has no credential is not asked for', async (t) => {
   await t.rejects(disabled.mint(), { code: 'integration_disabled' })
   const draft = setUp([], only())
   await t.rejects(draft.mint(), { code: 'integration_draft' })
+})
+
+/** Whatever Salesforce can say of the active credential, by its reason; and what it can fail to say. */
+const SAID: Readonly<Record<string, BrokerError>> = {
+  ...Object.fromEntries(
+    Object.entries<RefusalRow>(REFUSALS).map(([reason, { texts, errors }]) => [
+      reason,
+      grantRefused(classify({ error: errors[0] ?? 'x', errorDescription: texts[0] ?? '' })),
+    ]),
+  ),
+  'nothing known': grantRefused(classify({ error: 'new_error', errorDescription: 'new words' })),
+  'an outage': new BrokerError('salesforce_unavailable', 'down'),
+  'nothing in time': new BrokerError('salesforce_timeout', 'late'),
+  'no token response': new BrokerError('token_response_invalid', 'odd'),
+  'an hour of logins': new BrokerError('login_budget_exhausted', 'spent'),
+  'a record that is corrupt': new BrokerError('record_corrupt', 'odd'),
+}
+const OF_THE_SIGNATURE = ['assertion_invalid', 'client_credentials_invalid']
+
+t.test('nothing but a refusal of the signature lets the staged key be tried', async (t) => {
+  const flipped: string[] = []
+  for (const [what, error] of Object.entries(SAID)) {
+    const { mint, requests, promoted, refusals } = setUp(
+      [credential('a', 'active'), credential('s', 'staged')],
+      (key) => (key === 'a' ? error : undefined),
+    )
+    const result = await mint().catch((thrown: unknown) => thrown)
+    if (promoted.length > 0) flipped.push(refusalOf(error)?.reason ?? what)
+    else t.match([result === error, requests, refusals()], [true, ['a'], 0], what)
+  }
+  t.same([...new Set(flipped)].sort(), OF_THE_SIGNATURE)
+})
+
+t.test('nothing but a token lets the staged key become active', async (t) => {
+  for (const [what, error] of Object.entries(SAID)) {
+    const { mint, promoted } = setUp(
+      [credential('a', 'active'), credential('s', 'staged')],
+      (key) => (key === 'a' ? BAD_SIGNATURE : error),
+    )
+    await t.rejects(mint(), { name: 'BrokerError' }, what)
+    t.same(promoted, [], what)
+  }
+})
+
+t.test('a staged key that worked is not tried before the active one', async (t) => {
+  const { mint, requests, promoted } = setUp(
+    [credential('a', 'active'), credential('s', 'staged')],
+    (key, request) => (key === 'a' && request < 3 ? BAD_SIGNATURE : undefined),
+  )
+  await mint()
+  t.same(promoted, ['s'], 'which the store did not take')
+  await mint()
+  t.same(requests, ['a', 's', 'a'])
+})
+
+t.test('no round begins after the deadline', async (t) => {
+  const { mint, requests } = setUp([credential('a', 'active'), credential('s', 'staged')], only())
+  const error = await mint(true, 1_350).catch((thrown: unknown) => thrown)
+  t.equal(refusalOf(error)?.class, 'propagating')
+  t.equal(requests.length, 4)
+})
+
+t.test('a proof keeps at it as long as it is told to', async (t) => {
+  const { minter, requests } = setUp([credential('a', 'active'), credential('s', 'staged')], only())
+  const options = { deadlineAt: LATER, charge: async () => undefined }
+  const once = await minter.prove('billing', 'a', { ...options, tries: 1 }).catch((e) => e)
+  t.match(refusalOf(once), { class: 'permanent', reason: 'assertion_invalid' })
+  t.same(requests, ['a'])
+  await t.rejects(minter.prove('billing', 's', { ...options, tries: 3 }))
+  t.same(requests, ['a', 's', 's', 's'])
+})
+
+t.test('a lease of a client that the record does not know yet is followed up', async (t) => {
+  const credentials = [credential('a', 'active', 'green')]
+  const stale = setUp(credentials, only('a'), {}, { digests: ['of blue'] })
+  await stale.mint()
+  t.same(stale.outdated, ['billing'])
+  const fresh = setUp(credentials, only('a'))
+  await fresh.mint()
+  t.same(fresh.outdated, [])
 })
