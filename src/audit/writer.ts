@@ -11,6 +11,7 @@ export interface AuditWriter {
   /** Lines cannot be written, so that nothing more may be handed out. True until the first line is out. */
   isBlocked(): boolean
   waitingBytes(): number
+  writtenLines(): number
   /** Waits for the last lines, 2 s at most. Gives the number of those that could not be written. */
   close(): Promise<number>
 }
@@ -143,6 +144,7 @@ export function createAuditWriter(dependencies: AuditWriterDependencies): AuditW
     flushed,
     isBlocked: () => trouble !== undefined,
     waitingBytes: () => inFlight + text.length,
+    writtenLines: () => written,
     async close() {
       const deadline = monotonic() + CLOSE_MS
       while (written < taken && monotonic() < deadline) {

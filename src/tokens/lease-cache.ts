@@ -26,6 +26,8 @@ export interface LeaseCache {
   trusted(name: string): Entry | undefined
   /** Whatever is there, for when the store cannot be reached. */
   known(name: string): Entry | undefined
+  /** Everything that is known. */
+  entries(): Iterable<Entry>
   begin(): Ticket
   /** Opens what was read, and keeps it if that is safe; gives it back in either case. */
   fill(ticket: Ticket, look: Look): Promise<Entry>
@@ -98,6 +100,7 @@ export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies)
       return entry && entry.epoch === hearing.epoch() && hearing.isHearing() ? entry : undefined
     },
     known: (name) => entries.get(name),
+    entries: () => entries.values(),
     begin: () => ({ epoch: hearing.epoch() }),
     async fill(ticket, look) {
       const { rev, orev, digests } = look.integration

@@ -32,6 +32,7 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   '@fastify/swagger': /^http\/openapi\.ts$/,
   ioredis: /^store\/redis.*\.ts$/,
   'node:sqlite': /^store\/embedded.*\.ts$/,
+  'prom-client': /^http\/process-metrics\.ts$/,
   fflate: /^setup\/archive\.ts$/,
   undici: /^http\/outbound\.ts$/,
   oauth4webapi: /^grants\/(token-endpoint|client-auth)\.ts$/,

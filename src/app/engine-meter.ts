@@ -1,0 +1,133 @@
+/** Measures reads, mints, waits and refreshes, around the parts that do them. */
+import { BrokerError, type ProblemCode } from '../errors.ts'
+import { refusalOf } from '../grants/refusals.ts'
+import type { Metrics } from '../http/metrics.ts'
+import type { Broker, Served } from '../tokens/broker.ts'
+import type { Hearing } from '../tokens/hearing.ts'
+import type { Refreshed } from '../tokens/refresher.ts'
+import type { TokenRequester } from '../tokens/token-request.ts'
+import { type METRICS, type MintOutcome, READ_RESULTS, type ReadResult } from './metric-table.ts'
+
+export interface EngineMeter {
+  broker(broker: Broker): Broker
+  requester(requester: TokenRequester): TokenRequester
+  /** What a mint waits on while another replica holds the lock. */
+  waits(hearing: Pick<Hearing, 'onceChanged'>): Pick<Hearing, 'onceChanged'>
+  refreshed(refreshed: Refreshed): void
+}
+
+export interface EngineMeterDependencies {
+  readonly metrics: Metrics<typeof METRICS>
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+}
+
+export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencies): EngineMeter {
+  const reads = Object.fromEntries(
+    READ_RESULTS.map((result) => [
+      result,
+      {
+        count: metrics.counter('valetkey_token_reads_total', { result }),
+        duration: metrics.histogram('valetkey_token_read_duration_seconds', { result }),
+      },
+    ]),
+  ) as Record<ReadResult, { count: { add(): void }; duration: { observe(value: number): void } }>
+  const lateness = metrics.histogram('valetkey_refresh_ahead_lateness_seconds')
+  const lockWait = metrics.histogram('valetkey_lock_wait_seconds')
+
+  const secondsSince = (startedAt: number) => (monotonic() - startedAt) / 1000
+
+  const read = (result: ReadResult, startedAt: number) => {
+    reads[result].count.add()
+    reads[result].duration.observe(secondsSince(startedAt))
+  }
+
+  const minted = (grant: string, outcome: MintOutcome, startedAt: number) => {
+    metrics.counter('valetkey_mints_total', { grant, outcome }).add()
+    metrics.histogram('valetkey_mint_duration_seconds', { grant }).observe(secondsSince(startedAt))
+  }
+
+  return {
+    broker: (broker) => ({
+      lease(name, principal, request) {
+        const startedAt = monotonic()
+        const failed = (error: unknown): never => {
+          read(resultOf(error), startedAt)
+          throw error
+        }
+        try {
+          const found = broker.lease(name, principal, request)
+          if (!(found instanceof Promise)) {
+            read(found.isStoreless ? 'storeless' : found.via, startedAt)
+            return found
+          }
+          return found.then((served: Served) => {
+            read(served.isStoreless ? 'storeless' : served.via, startedAt)
+            return served
+          }, failed)
+        } catch (error) {
+          return failed(error)
+        }
+      },
+    }),
+    requester: (requester) => ({
+      async request(integration, signer) {
+        const startedAt = monotonic()
+        const { type } = integration.grant
+        try {
+          const lease = await requester.request(integration, signer)
+          minted(type, 'granted', startedAt)
+          return lease
+        } catch (error) {
+          minted(type, outcomeOf(error), startedAt)
+          const reason = refusalOf(error)?.reason
+          if (reason) metrics.counter('valetkey_refusals_total', { reason }).add()
+          throw error
+        }
+      },
+    }),
+    waits: (hearing) => ({
+      onceChanged(name, wake) {
+        const startedAt = monotonic()
+        const stop = hearing.onceChanged(name, wake)
+        return () => {
+          lockWait.observe(secondsSince(startedAt))
+          stop()
+        }
+      },
+    }),
+    refreshed(refreshed) {
+      const { outcome } = refreshed
+      metrics.counter('valetkey_refresh_ahead_total', { outcome }).add()
+      if (refreshed.outcome === 'replaced') lateness.observe(Math.max(0, refreshed.lateMs) / 1000)
+    },
+  }
+}
+
+const RESULTS: { readonly [Code in ProblemCode]?: ReadResult } = {
+  grant_refused: 'refused',
+  identity_changed: 'refused',
+  token_still_live: 'refused',
+  token_response_invalid: 'refused',
+  login_budget_exhausted: 'limited',
+  salesforce_unavailable: 'unavailable',
+  salesforce_timeout: 'unavailable',
+  store_unavailable: 'unavailable',
+  store_reset: 'unavailable',
+  caller_forbidden: 'denied',
+  integration_not_found: 'denied',
+  integration_disabled: 'denied',
+  integration_draft: 'denied',
+  integration_not_connected: 'denied',
+}
+
+const resultOf = (error: unknown): ReadResult =>
+  (error instanceof BrokerError ? RESULTS[error.code] : undefined) ?? 'failed'
+
+function outcomeOf(error: unknown): MintOutcome {
+  if (!(error instanceof BrokerError)) return 'failed'
+  if (refusalOf(error)) return 'refused'
+  if (error.code === 'token_response_invalid') return 'invalid'
+  const isAway = error.code === 'salesforce_unavailable' || error.code === 'salesforce_timeout'
+  return isAway ? 'unavailable' : 'failed'
+}

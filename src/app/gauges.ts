@@ -1,0 +1,117 @@
+/** What each scrape looks at: leases in memory, certificates, budgets, readiness, the audit. */
+import type { Metrics, Sample } from '../http/metrics.ts'
+import type { Entry } from '../tokens/lease-cache.ts'
+import { refusedStill } from '../tokens/refusal-memory.ts'
+import { labelsOf, type Samples } from './integration-samples.ts'
+import { LEASE_STATES, type METRICS } from './metric-table.ts'
+
+export interface GaugeSources {
+  readonly cache: {
+    entries(): Iterable<Entry>
+    known(name: string): Entry | undefined
+  }
+  /** Login hosts that are left alone. */
+  readonly restingHosts: () => number
+  readonly isReady: () => boolean
+  readonly isHearing: () => boolean
+  readonly issuers: () => readonly {
+    readonly issuer: string
+    readonly isFresh: boolean | undefined
+  }[]
+  readonly audit: {
+    isBlocked(): boolean
+    writtenLines(): number
+    waitingBytes(): number
+  }
+  readonly droppedLogLines: () => number
+  readonly samples: () => Samples
+  readonly now: () => number
+}
+
+type LeaseState = (typeof LEASE_STATES)[number]
+
+export function sampleGauges(
+  metrics: Metrics<typeof METRICS>,
+  { cache, samples, now, ...sources }: GaugeSources,
+): void {
+  const { audit } = sources
+  metrics.sample('valetkey_ready', () => [[Number(sources.isReady())]])
+  metrics.sample('valetkey_store_heard', () => [[Number(sources.isHearing())]])
+  metrics.sample('valetkey_login_hosts_resting', () => [[sources.restingHosts()]])
+  metrics.sample('valetkey_issuer_keys_fresh', () =>
+    sources.issuers().map(({ issuer, isFresh }) => [Number(isFresh === true), { issuer }] as const),
+  )
+  metrics.sample('valetkey_audit_blocked', () => [[Number(audit.isBlocked())]])
+  metrics.sample('valetkey_audit_lines_total', () => [[audit.writtenLines()]])
+  metrics.sample('valetkey_audit_waiting_bytes', () => [[audit.waitingBytes()]])
+  metrics.sample('valetkey_log_lines_dropped_total', () => [[sources.droppedLogLines()]])
+
+  metrics.sample('valetkey_leases', () => leaseStates(cache.entries(), now()))
+  metrics.sample('valetkey_refusals_resting', () => [[restingCount(cache.entries(), now())]])
+  metrics.sample('valetkey_lease_expires_in_seconds', () => {
+    const at = now()
+    return [...cache.entries()]
+      .flatMap(({ integration, lease }) => (lease ? [{ integration, lease }] : []))
+      .sort((a, b) => a.lease.expiresAt - b.lease.expiresAt)
+      .map(({ integration, lease }) => [seconds(lease.expiresAt - at), labelsOf(integration)])
+  })
+
+  metrics.sample('valetkey_certificate_expires_in_seconds', () => {
+    const at = now()
+    return samples().certificates.map(({ labels, notAfter }) => [seconds(notAfter - at), labels])
+  })
+  metrics.sample('valetkey_integration_refused', () =>
+    samples().used.map(({ labels, isRefused }) => [Number(isRefused), labels]),
+  )
+  metrics.sample('valetkey_logins_last_hour', () =>
+    samples().used.map(({ labels, loginsLastHour }) => [loginsLastHour, labels]),
+  )
+  metrics.sample('valetkey_logins_per_hour_limit', () =>
+    samples().used.map(({ labels, loginsPerHour }) => [loginsPerHour, labels]),
+  )
+  metrics.sample('valetkey_integrations_sample_age_seconds', () => {
+    const { at } = samples()
+    return at === undefined ? [] : [[seconds(now() - at)]]
+  })
+  metrics.sample('valetkey_metric_series_left_out', () => [
+    ...[...metrics.leftOut()].map(([metric, count]) => [count, { metric }] as const),
+    ...unsampled(samples()),
+  ])
+}
+
+/** Of metrics that show each integration that was used. */
+const BY_USE = [
+  'valetkey_integration_refused',
+  'valetkey_logins_last_hour',
+  'valetkey_logins_per_hour_limit',
+] as const satisfies readonly (keyof typeof METRICS)[]
+
+const unsampled = ({ unsampled: count }: Samples) =>
+  count === 0 ? [] : BY_USE.map((metric) => [count, { metric }] as const)
+
+const seconds = (ms: number) => Math.round(ms / 1000)
+
+function leaseStates(
+  entries: Iterable<Entry>,
+  now: number,
+): readonly Sample<(typeof METRICS)['valetkey_leases']>[] {
+  const counts: Record<LeaseState, number> = { usable: 0, due: 0, ended: 0 }
+  for (const { lease } of entries) if (lease) counts[stateOf(lease, now)] += 1
+  return LEASE_STATES.map((state) => [counts[state], { state }])
+}
+
+function stateOf(
+  { expiresAt, refreshAt }: { readonly expiresAt: number; readonly refreshAt: number },
+  now: number,
+): LeaseState {
+  if (expiresAt <= now) return 'ended'
+  return refreshAt <= now ? 'due' : 'usable'
+}
+
+function restingCount(entries: Iterable<Entry>, now: number): number {
+  let count = 0
+  for (const { integration, refusal } of entries) {
+    if (refusal && refusedStill(refusal, integration.version, now)) count += 1
+  }
+  return count
+}

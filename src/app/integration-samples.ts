@@ -1,0 +1,169 @@
+/** What metrics say of single integrations, read from the store every now and then: a scrape must not wait for it. */
+import { activeOf } from '../credentials/credential.ts'
+import type { ProblemCode } from '../errors.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { IntegrationStore } from '../integrations/integration-store.ts'
+import type { Budgets, Outcomes } from '../store/store.ts'
+import { HOUR_MS, loginBudgetKey } from '../tokens/login-budget.ts'
+import { lastRefusalOf } from '../tokens/refusal-memory.ts'
+
+export interface IntegrationLabels {
+  readonly integration: string
+  readonly environment: string
+  readonly owner: string
+}
+
+export interface CertificateSample {
+  readonly labels: IntegrationLabels
+  /** Epoch milliseconds. */
+  readonly notAfter: number
+}
+
+export interface UseSample {
+  readonly labels: IntegrationLabels
+  readonly isRefused: boolean
+  readonly loginsLastHour: number
+  readonly loginsPerHour: number
+}
+
+export interface Samples {
+  /** Those that end soonest come first. */
+  readonly certificates: readonly CertificateSample[]
+  /** Those that are refused come first, then those that spent most of their budget. */
+  readonly used: readonly UseSample[]
+  /** How many more were used than are looked at. */
+  readonly unsampled: number
+  /** Epoch milliseconds. Undefined: never yet. */
+  readonly at: number | undefined
+}
+
+export interface IntegrationSamples {
+  /** Now, and then every 30 seconds, in the background. */
+  start(): void
+  stop(): Promise<void>
+  latest(): Samples
+}
+
+export interface IntegrationSamplesDependencies {
+  readonly integrations: Pick<IntegrationStore, 'list'>
+  readonly outcomes: Pick<Outcomes, 'look'>
+  readonly budgets: Pick<Budgets, 'used'>
+  /** Does this replica hold something of it in memory? */
+  readonly isKnown: (name: string) => boolean
+  readonly now: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: {
+    warn(bindings: object, message: string): void
+    info(bindings: object, message: string): void
+  }
+}
+
+const INTERVAL_MS = 30_000
+/** When the store cannot be read. */
+const AGAIN_MS = 2_000
+/** So small that requests are served between two pages. */
+const PAGE = 100
+/** How many used ones are looked at: the bound of the metrics that show them. */
+export const USED_MAX = 1_000
+
+/** What Salesforce said no to, or what may not be served, until somebody acts. */
+const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([
+  'grant_refused',
+  'identity_changed',
+  'token_response_invalid',
+])
+
+export function createIntegrationSamples(
+  dependencies: IntegrationSamplesDependencies,
+): IntegrationSamples {
+  const { integrations, outcomes, budgets, isKnown, now, sleep, log } = dependencies
+  const stopped = new AbortController()
+  /** By this replica, since it started: memory forgets an integration whenever it changes. */
+  let used: ReadonlySet<string> = new Set()
+  let samples: Samples = { certificates: [], used: [], unsampled: 0, at: undefined }
+  let running: Promise<void> | undefined
+
+  const all = async function* (): AsyncGenerator<Integration> {
+    let after: string | undefined
+    do {
+      const page = await integrations.list({ limit: PAGE, ...(after !== undefined && { after }) })
+      yield* page.items
+      after = page.next ?? undefined
+    } while (after !== undefined && !stopped.signal.aborted)
+  }
+
+  const lookAt = async (integration: Integration): Promise<UseSample> => {
+    const { name, version, loginsPerHour } = integration
+    const [look, loginsLastHour] = await Promise.all([
+      outcomes.look(name),
+      budgets.used(loginBudgetKey(integration), HOUR_MS),
+    ])
+    const refusal = look?.outcome.refusal
+    const isRefused =
+      refusal?.version === version && REFUSED.has(lastRefusalOf(refusal).refusal.code)
+    return { labels: labelsOf(integration), isRefused, loginsLastHour, loginsPerHour }
+  }
+
+  const take = async () => {
+    const certificates: CertificateSample[] = []
+    const inUse: Integration[] = []
+    for await (const integration of all()) {
+      const certificate = activeOf(integration.credentials)?.certificate
+      if (certificate) {
+        certificates.push({ labels: labelsOf(integration), notAfter: certificate.notAfter })
+      }
+      if (used.has(integration.name) || isKnown(integration.name)) inUse.push(integration)
+    }
+    const looked: UseSample[] = []
+    for (const integration of inUse.slice(0, USED_MAX)) {
+      if (stopped.signal.aborted) return
+      looked.push(await lookAt(integration))
+    }
+    used = new Set(inUse.map(({ name }) => name))
+    samples = {
+      certificates: certificates.sort((a, b) => a.notAfter - b.notAfter),
+      used: looked.sort((a, b) => urgency(b) - urgency(a)),
+      unsampled: inUse.length - looked.length,
+      at: now(),
+    }
+  }
+
+  const run = async () => {
+    let isAway = false
+    while (!stopped.signal.aborted) {
+      try {
+        await take()
+        if (isAway) log.info({}, 'metrics of integrations are read again')
+        isAway = false
+      } catch (error) {
+        if (!isAway) log.warn({ err: error }, 'metrics of integrations cannot be read now')
+        isAway = true
+      }
+      await sleep(isAway ? AGAIN_MS : INTERVAL_MS, stopped.signal)
+    }
+  }
+
+  return {
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+    latest: () => samples,
+  }
+}
+
+export const labelsOf = ({
+  name,
+  labels,
+}: Pick<Integration, 'name' | 'labels'>): IntegrationLabels => ({
+  integration: name,
+  environment: labels.environment ?? '',
+  owner: labels.owner ?? '',
+})
+
+const urgency = ({ isRefused, loginsLastHour, loginsPerHour }: UseSample) =>
+  (isRefused ? 1_000 : 0) + loginsLastHour / loginsPerHour

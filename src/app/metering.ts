@@ -1,0 +1,118 @@
+/** Wires what is measured to the table of metrics, and the table to its listener. */
+import { authenticationFailureOf } from '../callers/authenticator.ts'
+import type { BrokerError } from '../errors.ts'
+import { createMetrics, type Metrics } from '../http/metrics.ts'
+import { createMetricsListener, type MetricsListener } from '../http/metrics-listener.ts'
+import { createProcessMetrics } from '../http/process-metrics.ts'
+import type { Server } from '../http/server.ts'
+import type { Applied } from '../integrations/declared.ts'
+import { measuredStore } from '../store/measured.ts'
+import type { Store } from '../store/store.ts'
+import { createEngineMeter, type EngineMeter } from './engine-meter.ts'
+import { type GaugeSources, sampleGauges } from './gauges.ts'
+import {
+  createIntegrationSamples,
+  type IntegrationSamplesDependencies,
+} from './integration-samples.ts'
+import { METRICS } from './metric-table.ts'
+import { meterRequests } from './request-meter.ts'
+
+export interface Metering {
+  /** The same store, measured. */
+  store(store: Store): Store
+  readonly engine: EngineMeter
+  /** Register it before the routes. */
+  requests(server: Server): void
+  /** A request was answered with a problem. */
+  problem(error: BrokerError, request: { readonly headers: { authorization?: string } }): void
+  /** Of the configuration file. */
+  readonly file: {
+    applied(applied: Applied): void
+    reloaded(): void
+    refused(): void
+  }
+  /** What is looked at by each scrape; until then such metrics are absent. */
+  observe(sources: ObservedSources): void
+  /** Listens nowhere by itself. */
+  readonly listener: MetricsListener
+  /** Begins to look at single integrations. */
+  start(): void
+  stop(): Promise<void>
+}
+
+export type ObservedSources = Omit<GaugeSources, 'samples' | 'now'> &
+  Pick<IntegrationSamplesDependencies, 'integrations' | 'outcomes' | 'budgets' | 'sleep'>
+
+export interface MeteringDependencies {
+  readonly version: string
+  readonly engine: 'redis' | 'embedded'
+  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  readonly log: IntegrationSamplesDependencies['log'] & {
+    error(bindings: object, message: string): void
+  }
+}
+
+export function composeMetering(dependencies: MeteringDependencies): Metering {
+  const { version, engine, now, monotonic, log } = dependencies
+  const metrics: Metrics<typeof METRICS> = createMetrics(METRICS)
+  const processMetrics = createProcessMetrics()
+  const listener = createMetricsListener({
+    render: async () => metrics.render() + (await processMetrics()),
+    log,
+  })
+  const wrong = new Set<string>()
+  let isFileRefused = false
+  let samples: ReturnType<typeof createIntegrationSamples> | undefined
+  metrics.sample('valetkey_build_info', () => [[1, { version, store: engine }]])
+  metrics.sample('valetkey_declared_integrations_wrong', () => [[wrong.size]])
+  metrics.sample('valetkey_config_file_refused', () => [[Number(isFileRefused)]])
+
+  return {
+    store: (store) =>
+      measuredStore(store, {
+        monotonic,
+        meterOf(operation) {
+          const labels = { operation }
+          const duration = metrics.histogram('valetkey_store_operation_duration_seconds', labels)
+          const errors = metrics.counter('valetkey_store_errors_total', labels)
+          return {
+            done: (tookMs) => duration.observe(tookMs / 1000),
+            failed: () => errors.add(),
+          }
+        },
+      }),
+    engine: createEngineMeter({ metrics, monotonic }),
+    requests: (server) => meterRequests(server, metrics),
+    problem(error, { headers }) {
+      metrics.counter('valetkey_problems_total', { code: error.code }).add()
+      const reason = authenticationFailureOf(error, headers.authorization !== undefined)
+      if (reason) metrics.counter('valetkey_authentication_failures_total', { reason }).add()
+    },
+    file: {
+      applied({ name, result }) {
+        if (result === 'disabled') wrong.add(name)
+        else wrong.delete(name)
+      },
+      reloaded() {
+        isFileRefused = false
+      },
+      refused() {
+        isFileRefused = true
+      },
+    },
+    observe(sources) {
+      const { cache } = sources
+      const isKnown = (name: string) => cache.known(name) !== undefined
+      samples = createIntegrationSamples({ ...sources, isKnown, now, log })
+      sampleGauges(metrics, { ...sources, samples: samples.latest, now })
+    },
+    listener,
+    start: () => samples?.start(),
+    async stop() {
+      await samples?.stop()
+      await listener.close()
+    },
+  }
+}
