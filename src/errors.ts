@@ -272,3 +272,8 @@ export class BrokerError extends Error {
     this.members = options.members ?? {}
   }
 }
+
+/** Whether the store gave no answer that may be believed: what memory holds may serve. */
+export const isStoreTrouble = (error: unknown): boolean =>
+  error instanceof BrokerError &&
+  (error.code === 'store_unavailable' || error.code === 'store_reset')

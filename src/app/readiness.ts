@@ -1,5 +1,12 @@
 /** Whether this replica can serve, and why not. */
-import type { Readiness } from '../http/health.ts'
+import type { Check, Readiness } from '../http/health.ts'
+import type { Standing } from '../store/standing.ts'
+
+export interface StoreState {
+  readonly standing: Standing
+  /** Undefined: it keeps everything, or it is not known. */
+  readonly evictionPolicy: string | undefined
+}
 
 export interface ServiceState {
   /** The store answered once. */
@@ -7,13 +14,14 @@ export interface ServiceState {
   readonly isHearing: boolean
   readonly isStopping: boolean
   readonly isAuditBlocked: boolean
+  readonly store: StoreState
   /** Whether the keys of each issuer could be fetched the last time; undefined before the first. */
   readonly issuers: readonly { readonly issuer: string; readonly isFresh: boolean | undefined }[]
 }
 
 /** Trouble of the store is shown and no more: replicas that left together could not serve the leases that they hold. */
 export function readinessOf(state: ServiceState): Readiness {
-  const { hasHeard, isHearing, isStopping, isAuditBlocked, issuers } = state
+  const { hasHeard, isHearing, isStopping, isAuditBlocked, store, issuers } = state
   return {
     ready: hasHeard && !isStopping && !isAuditBlocked,
     checks: [
@@ -33,6 +41,7 @@ export function readinessOf(state: ServiceState): Readiness {
         ok: isHearing,
         detail: isHearing ? 'heard within the last second' : 'not heard from',
       },
+      ...checksOf(store),
       ...issuers.map(({ issuer, isFresh }) => ({
         name: `issuer ${issuer}`,
         ok: isFresh === true,
@@ -42,4 +51,24 @@ export function readinessOf(state: ServiceState): Readiness {
       })),
     ],
   }
+}
+
+const STANDINGS: Readonly<Record<Standing, string>> = {
+  sound: 'as it was left',
+  wiped: 'lost: restore it, or POST /store/accept',
+  rewound: 'changes that were acknowledged are missing; see the log, then POST /store/accept',
+}
+
+function checksOf({ standing, evictionPolicy }: StoreState): readonly Check[] {
+  return [
+    { name: 'store_content', ok: standing === 'sound', detail: STANDINGS[standing] },
+    {
+      name: 'store_eviction',
+      ok: evictionPolicy === undefined,
+      detail:
+        evictionPolicy === undefined
+          ? 'nothing is dropped when memory is full'
+          : `maxmemory-policy is ${evictionPolicy}, and must be noeviction`,
+    },
+  ]
 }

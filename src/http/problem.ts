@@ -199,5 +199,6 @@ export const GUARDED: readonly ProblemCode[] = [
   'rate_limited',
   'internal',
   'store_unavailable',
+  'store_reset',
   'audit_unavailable',
 ]

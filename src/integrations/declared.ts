@@ -1,7 +1,7 @@
 /** Integrations that the configuration file declares: applied at each reading of it, and owned by it. */
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
 import type { CredentialInput, FreshCredential, Intake } from '../credentials/intake.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError, isStoreTrouble } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/login-host.ts'
 import {
@@ -199,7 +199,7 @@ export function createDeclaredIntegrations(
 
 /** What is wrong with one integration; anything else concerns all of them, and is thrown. */
 function wrongOf(error: unknown): BrokerError {
-  if (error instanceof BrokerError && error.code !== 'store_unavailable') return error
+  if (error instanceof BrokerError && !isStoreTrouble(error)) return error
   throw error
 }
 

@@ -50,6 +50,7 @@ export function createEmbeddedStore({ dataDir, now = Date.now }: EmbeddedStoreOp
         return identity()
       })
     },
+    evictionPolicy: () => undefined,
     async now() {
       return now()
     },

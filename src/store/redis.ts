@@ -6,7 +6,6 @@ import { CHANGES_WAIT_MAX_MS, createRedisChanges, createRedisIdentity } from './
 import {
   type ConnectionDependencies,
   createRedisConnection,
-  type RedisConnection,
   type RedisEvent,
   type Script,
 } from './redis-connection.ts'
@@ -14,10 +13,11 @@ import { createRedisDocuments } from './redis-documents.ts'
 import { createRedisDue } from './redis-due.ts'
 import { createDurableRedis } from './redis-durable.ts'
 import { createRedisEvents } from './redis-events.ts'
+import { watchEviction } from './redis-eviction.ts'
 import { createRedisIntegrations } from './redis-integrations.ts'
 import { createRedisLocks } from './redis-locks.ts'
 import { createRedisOutcomes } from './redis-outcomes.ts'
-import { NOW, toNumber, toText } from './redis-script.ts'
+import { NOW, toNumber } from './redis-script.ts'
 import { parseRedisUrl } from './redis-url.ts'
 import type { Store } from './store.ts'
 
@@ -64,15 +64,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     ...(options.sentinelPassword !== undefined && { sentinelPassword: options.sentinelPassword }),
   }
 
-  const commands: RedisConnection = createRedisConnection({
-    ...shared,
-    role: 'commands',
-    onEvent(event) {
-      onEvent(event)
-      // At each connect, for a failover leads to another server.
-      if (event.type === 'ready') void reportEvictionPolicy(commands, onEvent)
-    },
-  })
+  const commands = createRedisConnection({ ...shared, role: 'commands' })
   const reader = createRedisConnection({
     ...shared,
     role: 'changes',
@@ -82,6 +74,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     waitReplicas > 0 ? createRedisConnection({ ...shared, role: 'durable' }) : undefined
   const connections = [commands, reader, ...(durable === undefined ? [] : [durable])]
   await Promise.all(connections.map(({ attempted }) => attempted))
+  const eviction = watchEviction({ redis: commands, key: keys.meta, onEvent })
 
   const redis = createDurableRedis({
     commands,
@@ -100,10 +93,12 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     events: createRedisEvents(redis, keys),
     changes: createRedisChanges(reader, keys),
     identity: createRedisIdentity(commands, keys),
+    evictionPolicy: eviction.policy,
     async now() {
       return toNumber(await commands.run(TIME, [keys.meta], []))
     },
     async close() {
+      eviction.stop()
       await Promise.all(connections.map((connection) => connection.close()))
     },
   }
@@ -114,28 +109,5 @@ async function readCa(file: string): Promise<string> {
     return await readFile(file, 'utf8')
   } catch (cause) {
     throw new Error(`The CA file of Redis cannot be read: ${file}`, { cause })
-  }
-}
-
-/** INFO is not among the commands that every user of Redis may run; without it nothing is said. */
-async function reportEvictionPolicy(
-  redis: Pick<RedisConnection, 'call'>,
-  onEvent: (event: RedisEvent) => void,
-): Promise<void> {
-  try {
-    const info = toText(await redis.call('info', 'memory'))
-    const policy = /^maxmemory_policy:([a-z-]+)/m.exec(info)?.[1]
-    if (policy !== undefined && policy !== 'noeviction')
-      onEvent({ type: 'eviction_policy', policy })
-  } catch (error) {
-    const code = error instanceof Error && error.cause instanceof Error ? error.cause : error
-    onEvent({
-      type: 'error',
-      connection: 'commands',
-      error: {
-        name: 'EvictionPolicyUnknown',
-        code: code instanceof Error && 'code' in code ? String(code.code) : 'UNKNOWN',
-      },
-    })
   }
 }

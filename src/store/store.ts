@@ -19,6 +19,8 @@ export interface Store {
   readonly changes: Changes
   /** Random id made when the store was first used, and the count of changes announced since. A wiped store has another id; one that went back in time a lower count. */
   identity(): Promise<{ readonly id: string; readonly seq: number }>
+  /** What the store may drop when its memory is full, as Redis names it; undefined where it keeps everything, and where that is not known. */
+  evictionPolicy(): string | undefined
   /** The store's clock. Also the cheapest proof that it answers. */
   now(): Promise<number>
   close(): Promise<void>

@@ -1,0 +1,52 @@
+/** Wires what keeps the configuration file in effect, if there is one. */
+import { NOBODY } from '../audit/event.ts'
+import type { AuditLog } from '../audit/log.ts'
+import { appliedEvent } from '../config/applied-event.ts'
+import {
+  type ConfigurationLoader,
+  createConfigurationLoader,
+  type LoaderDependencies,
+} from '../config/loader.ts'
+import { createDeclaredIntegrations, type DeclaredDependencies } from '../integrations/declared.ts'
+import type { Revoker } from '../tokens/revocation.ts'
+
+export interface ConfigurationDependencies
+  extends Omit<DeclaredDependencies, 'revoke'>,
+    Pick<LoaderDependencies, 'readFile' | 'sleep' | 'log'> {
+  /** Absent: there is no such file. */
+  readonly path: string | undefined
+  readonly revoker: Pick<Revoker, 'revokeUnlessShared'>
+  readonly audit: Pick<AuditLog, 'background'>
+}
+
+export function composeConfiguration(
+  dependencies: ConfigurationDependencies,
+): ConfigurationLoader | undefined {
+  const { path, readFile, sleep, log, revoker, audit, ...declaring } = dependencies
+  if (path === undefined) return undefined
+  return createConfigurationLoader({
+    path,
+    readFile,
+    declared: createDeclaredIntegrations({
+      ...declaring,
+      revoke: async (integration) => {
+        const revoked = await revoker.revokeUnlessShared(integration)
+        for (const happening of revoked) audit.background(NOBODY, happening)
+      },
+    }),
+    onApplied: async (applied) => {
+      const happening = appliedEvent(applied)
+      if (happening) audit.background(NOBODY, happening)
+    },
+    onReloaded: () => audit.background(NOBODY, { action: 'config.applied', integration: null }),
+    onRefused: ({ length: count }) =>
+      audit.background(NOBODY, {
+        action: 'config.refused',
+        integration: null,
+        outcome: 'failed',
+        detail: { reason: 'request_invalid', count },
+      }),
+    sleep,
+    log,
+  })
+}

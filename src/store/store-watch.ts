@@ -1,0 +1,140 @@
+/** Notices a store that lost its content or went back in time, tells the other replicas, and waits for an operator to accept it. */
+import { BrokerError } from '../errors.ts'
+import {
+  judgeStore,
+  type Standing,
+  type StoreIdentity,
+  type StoreMemory,
+  type StoreNote,
+} from './standing.ts'
+import type { DocumentRecord, Store } from './store.ts'
+
+export interface StoreWatch {
+  standing(): Standing
+  /** For whoever found nothing in the store: throws `store_reset` where it may have been there before, `store_unavailable` where that cannot be told. */
+  check(): Promise<void>
+  /** What is there now is right, for every replica. Gives what the store was until then. */
+  accept(): Promise<Standing>
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface StoreWatchDependencies {
+  readonly store: Pick<Store, 'identity' | 'documents'>
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: {
+    error(bindings: object, message: string): void
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
+}
+
+const LOOK_MS = 1_000
+const KIND = 'store'
+const ID = 'standing'
+
+export function createStoreWatch({ store, sleep, log }: StoreWatchDependencies): StoreWatch {
+  const stopped = new AbortController()
+  let memory: StoreMemory | undefined
+  let active: Promise<unknown> = Promise.resolve()
+  let next: Promise<StoreMemory> | undefined
+  let running: Promise<void> | undefined
+
+  const tell = (before: Standing, { standing, known, since }: StoreMemory) => {
+    if (before === standing) return
+    if (standing === 'wiped') {
+      log.error(
+        { was: known.id, is: since.id },
+        'the store lost its content: restore it, or accept it with POST /store/accept',
+      )
+    } else if (standing === 'rewound') {
+      log.error(
+        { missing: known.seq - since.seq },
+        'the store went back in time: changes that it had acknowledged are missing',
+      )
+    } else log.info({ was: before }, 'the store is as it should be')
+  }
+
+  const look = async (): Promise<StoreMemory> => {
+    const current = await store.identity()
+    const record = await store.documents.read(KIND, ID)
+    const before = memory?.standing ?? 'sound'
+    const judged = judgeStore(memory, current, record && noteOf(record))
+    memory = judged
+    tell(before, judged)
+    if (judged.standing !== 'sound') await pin(judged.standing, current, record)
+    return judged
+  }
+
+  /** One after the other, for an older answer would look like the past; those who wait share the next one. */
+  const nextLook = (): Promise<StoreMemory> => {
+    const begin = () => {
+      next = undefined
+      const begun = look()
+      active = begun
+      return begun
+    }
+    next ??= active.then(begin, begin)
+    return next
+  }
+
+  /** For replicas that start after this, and know nothing of what was before. */
+  const pin = async (
+    standing: 'wiped' | 'rewound',
+    current: StoreIdentity,
+    record: DocumentRecord | undefined,
+  ): Promise<void> => {
+    const note = record && noteOf(record)
+    if (note?.id === current.id && note.standing === standing) return
+    try {
+      await write({ ...current, standing }, record?.version ?? 'absent')
+    } catch (error) {
+      log.warn({ err: error }, 'the other replicas could not be told of the state of the store')
+    }
+  }
+
+  const write = (note: StoreNote, expected: number | 'absent' | 'any') =>
+    store.documents.write(KIND, ID, JSON.stringify(note), { expected })
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      try {
+        await nextLook()
+      } catch (error) {
+        // The reader of the change stream says that the store is gone; here it is asked again.
+        if (!(error instanceof BrokerError)) throw error
+      }
+      await sleep(LOOK_MS, stopped.signal)
+    }
+  }
+
+  return {
+    standing: () => memory?.standing ?? 'sound',
+    async check() {
+      const { standing } = await nextLook()
+      if (standing !== 'wiped') return
+      throw new BrokerError(
+        'store_reset',
+        'The store lost its content, so that this may have been there before',
+        { retryAfterMs: LOOK_MS },
+      )
+    },
+    async accept() {
+      const { standing } = await nextLook()
+      if (standing === 'sound') return standing
+      await write({ ...(await store.identity()), standing: 'accepted' }, 'any')
+      await nextLook()
+      return standing
+    },
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+  }
+}
+
+const noteOf = ({ body }: DocumentRecord): StoreNote => JSON.parse(body) as StoreNote
