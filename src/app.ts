@@ -3,11 +3,12 @@ import { randomUUID } from 'node:crypto'
 import type { Server as HttpsServer } from 'node:https'
 import { composeCallers } from './app/callers.ts'
 import { composeClocks } from './app/clocks.ts'
+import { composeConfiguration } from './app/configuration.ts'
 import { composeLeaseEngine } from './app/lease-engine.ts'
 import { pause } from './app/pause.ts'
 import { readinessOf } from './app/readiness.ts'
 import { composeRotation } from './app/rotation.ts'
-import { NOBODY } from './audit/event.ts'
+import { watchStore } from './app/watched-store.ts'
 import { denialOf, refuseWhileBlocked } from './audit/guard.ts'
 import type { LineOutput } from './audit/line-output.ts'
 import { createAuditLog } from './audit/log.ts'
@@ -16,8 +17,6 @@ import { createAuditSearch } from './audit/search.ts'
 import { createAuditWriter } from './audit/writer.ts'
 import { refusalCodeOf } from './callers/authenticator.ts'
 import { requireCaller } from './callers/index.ts'
-import { appliedEvent } from './config/applied-event.ts'
-import { createConfigurationLoader } from './config/loader.ts'
 import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
@@ -31,7 +30,6 @@ import { createOutbound, type OutboundDependencies } from './http/outbound.ts'
 import { registerProblemPages } from './http/problem-pages.ts'
 import { createServer, type Server, type ServerOptions } from './http/server.ts'
 import type { ServerTls } from './http/tls.ts'
-import { createDeclaredIntegrations } from './integrations/declared.ts'
 import type { Integration } from './integrations/integration.ts'
 import { createIntegrationStore, integrationOf } from './integrations/integration-store.ts'
 import { createRegistry } from './integrations/registry.ts'
@@ -76,10 +74,12 @@ export interface AppDependencies {
 
 /** Throws `ConfigError` where the configuration file is wrong. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
-  const { config, log, store, keyring, adminKeys, tls, version, readFile } = dependencies
+  const { config, log, keyring, adminKeys, tls, version, readFile } = dependencies
   const random = dependencies.random ?? Math.random
   const uniqueId = () => randomUUID()
   let stopping = false
+  const watched = watchStore({ store: dependencies.store, sleep: pause, log })
+  const { store } = watched
 
   const { wall, monotonic, clock } = composeClocks(log, dependencies.now)
   const { now } = clock
@@ -168,39 +168,19 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     events: store.events,
     labelsOf: async (name) => (await integrations.read(name))?.labels,
   })
-  const loader =
-    config.configFile === undefined
-      ? undefined
-      : createConfigurationLoader({
-          path: config.configFile,
-          readFile,
-          declared: createDeclaredIntegrations({
-            store: integrations,
-            intake,
-            hosts,
-            now,
-            uniqueId,
-            revoke: async (integration) => {
-              const revoked = await revoker.revokeUnlessShared(integration)
-              for (const happening of revoked) audit.background(NOBODY, happening)
-            },
-          }),
-          onApplied: async (applied) => {
-            const happening = appliedEvent(applied)
-            if (happening) audit.background(NOBODY, happening)
-          },
-          onReloaded: () =>
-            audit.background(NOBODY, { action: 'config.applied', integration: null }),
-          onRefused: ({ length: count }) =>
-            audit.background(NOBODY, {
-              action: 'config.refused',
-              integration: null,
-              outcome: 'failed',
-              detail: { reason: 'request_invalid', count },
-            }),
-          sleep: pause,
-          log,
-        })
+  const loader = composeConfiguration({
+    path: config.configFile,
+    readFile,
+    store: integrations,
+    intake,
+    hosts,
+    now,
+    uniqueId,
+    revoker,
+    audit,
+    sleep: pause,
+    log,
+  })
   loader?.read()
 
   const callers = composeCallers({
@@ -233,6 +213,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       isHearing: hearing.isHearing(),
       isStopping: stopping,
       isAuditBlocked: audit.isBlocked(),
+      store: watched.state(),
       issuers: callers.issuers(),
     }),
   )
@@ -245,6 +226,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     refuseWhileBlocked(guarded, audit)
     registerTokenRoutes(guarded, { broker, revoker, integrations, audit, onRead, now })
     callers.registerRoutes(guarded)
+    watched.registerRoutes(guarded, audit)
     registerCallerCountsRoutes(guarded, { integrations, counts })
     registerAuditRoutes(guarded, { search })
     registerCredentialRoutes(guarded, {
@@ -269,6 +251,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     start() {
       audit.start()
       counts.start()
+      watched.start()
       engine.start()
       rotation.start()
       callers.start()
@@ -289,6 +272,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       await counts.stop()
       await audit.close()
       await outbound.close()
+      await watched.stop()
       await store.close()
     },
   }

@@ -1,6 +1,6 @@
 /** Mints while the store is down: one at a time in this replica, kept in memory, and saved when the store is back. */
 import type { Actor } from '../audit/event.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError, isStoreTrouble } from '../errors.ts'
 import type { RefusalRecord } from '../store/store.ts'
 import type { Attempts } from './attempts.ts'
 import type { Landed } from './flight.ts'
@@ -104,5 +104,4 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
 }
 
 /** Whether the store is what failed. */
-export const isUnavailable = (error: unknown): boolean =>
-  error instanceof BrokerError && error.code === 'store_unavailable'
+export const isUnavailable = isStoreTrouble
