@@ -5,6 +5,7 @@ import { composeCallers } from './app/callers.ts'
 import { composeClocks } from './app/clocks.ts'
 import { composeConfiguration } from './app/configuration.ts'
 import { composeLeaseEngine } from './app/lease-engine.ts'
+import { registerOperatorRoutes } from './app/operators.ts'
 import { pause } from './app/pause.ts'
 import { readinessOf } from './app/readiness.ts'
 import { composeRotation } from './app/rotation.ts'
@@ -36,7 +37,6 @@ import { createRegistry } from './integrations/registry.ts'
 import { registerIntegrationRoutes } from './integrations/routes.ts'
 import type { Logger } from './logger.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
-import { registerSetupRoutes } from './setup/routes.ts'
 import type { Store } from './store/store.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
@@ -235,7 +235,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       promotion: rotation.promotion,
       audit,
     })
-    registerSetupRoutes(guarded, { integrations, publicUrl: config.publicUrl })
+    registerOperatorRoutes(guarded, { integrations, store, audit, publicUrl: config.publicUrl })
     registerIntegrationRoutes(guarded, {
       registry,
       store: integrations,

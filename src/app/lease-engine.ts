@@ -13,6 +13,7 @@ import { type Broker, createBroker } from '../tokens/broker.ts'
 import { proofTriesOf } from '../tokens/candidates.ts'
 import { createFlight, DEADLINE_MS } from '../tokens/flight.ts'
 import { createHearing, type Hearing } from '../tokens/hearing.ts'
+import { createIdentityGuard } from '../tokens/identity-guard.ts'
 import type { Lease } from '../tokens/lease.ts'
 import { createLeaseCache, type LeaseCache } from '../tokens/lease-cache.ts'
 import { createLeaseReader } from '../tokens/lease-reader.ts'
@@ -20,6 +21,7 @@ import { createLeaseStore } from '../tokens/lease-store.ts'
 import { createLoginBudget } from '../tokens/login-budget.ts'
 import { createMinter, type PromotionHooks } from '../tokens/mint.ts'
 import { refusedEvent } from '../tokens/mint-event.ts'
+import { createPinStore } from '../tokens/pin-store.ts'
 import { createReconciler } from '../tokens/reconciler.ts'
 import { createRefresher } from '../tokens/refresher.ts'
 import { rememberIntegrations } from '../tokens/remembered-integrations.ts'
@@ -128,10 +130,13 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     sleep: (ms) => sleep(ms, stopping.signal),
   })
   const integrations = rememberIntegrations(dependencies.readSealed)
+  const pins = createPinStore(store.documents)
+  const identity = createIdentityGuard({ pins, audit, now, log })
   const minter = createMinter({
     integrations,
     requester: createTokenRequester({ grants: { endpoint, now, uniqueId }, now, random, log }),
     promotion: dependencies.promotion,
+    identity,
     now,
     sleep: (ms) => sleep(ms, stopping.signal),
   })
@@ -176,6 +181,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     flights,
     minter,
     attempts,
+    identity,
     storeless,
     budget,
     subjectOf: ({ integration }) => readSubject(store.documents, integration),
@@ -259,6 +265,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
       documents: store.documents,
       budgets: store.budgets,
       leases,
+      pins,
       now,
     }),
     cache,

@@ -26,6 +26,14 @@ export const ACTIONS = {
     meaning: 'A token of another org or user came, and is kept back',
   },
   'identity.accepted': { stored: true, meaning: 'An operator accepted the other org or user' },
+  'instance.changed': {
+    stored: true,
+    meaning: 'The org answers at another host than before; its tokens are served',
+  },
+  'scope.changed': {
+    stored: true,
+    meaning: 'A token has other scopes than before, or lacks expected ones; it is served',
+  },
   'credential.staged': { stored: true, meaning: 'A credential was added beside the active one' },
   'credential.certified': { stored: true, meaning: 'A pending key got its certificate' },
   'credential.deployed': { stored: true, meaning: 'A certificate was uploaded to Salesforce' },

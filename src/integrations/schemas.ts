@@ -176,6 +176,16 @@ const Status = Type.Object(
         org_id: { type: ['string', 'null'] },
         user_id: { type: ['string', 'null'] },
         instance_url: { type: ['string', 'null'] },
+        seen: {
+          type: 'object',
+          description: 'Another one that came, is kept back, and waits to be accepted',
+          properties: {
+            org_id: { type: ['string', 'null'] },
+            user_id: { type: ['string', 'null'] },
+            instance_url: { type: 'string' },
+            at: { type: 'string', format: 'date-time' },
+          },
+        },
       },
     }),
     logins_last_hour: Type.Integer(),

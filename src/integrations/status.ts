@@ -31,7 +31,14 @@ export interface IntegrationStatus {
   readonly identity: {
     readonly orgId: string | null
     readonly userId: string | null
-    readonly instanceUrl: string
+    readonly instanceUrl: string | null
+    /** Another one that came, and is kept back; `at` in RFC 3339. */
+    readonly seen?: {
+      readonly orgId: string | null
+      readonly userId: string | null
+      readonly instanceUrl: string
+      readonly at: string
+    }
   } | null
   readonly loginsLastHour: number
   readonly certificateExpiresAt: number | null

@@ -4,6 +4,7 @@ import { BrokerError } from '../errors.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Attempts } from './attempts.ts'
 import type { Hearing } from './hearing.ts'
+import type { IdentityGuard } from './identity-guard.ts'
 import type { Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import type { LeaseStore } from './lease-store.ts'
@@ -39,6 +40,7 @@ export interface FlightDependencies {
   readonly flights: SingleFlight
   readonly minter: Minter
   readonly attempts: Attempts
+  readonly identity: IdentityGuard
   /** What this replica minted for itself while the store was down. */
   readonly storeless: Pick<Storeless, 'lease' | 'keep' | 'forget'>
   readonly budget: LoginBudget
@@ -64,8 +66,9 @@ const SAVE_ATTEMPTS = 3
 const TOMBSTONE_MS = 86_400_000
 
 export function createFlight(dependencies: FlightDependencies): Flight {
-  const { look, outcomes, leases, flights, minter, attempts, storeless, budget } = dependencies
-  const { subjectOf, hearing, now, random, endToken, onDead, onMinted, onRefused } = dependencies
+  const { look, outcomes, leases, flights, minter, attempts, identity, storeless } = dependencies
+  const { budget, subjectOf, hearing, now, random, endToken, onDead, onMinted, onRefused } =
+    dependencies
 
   const lookAgain = async (name: string): Promise<Entry> => {
     const entry = await look(name)
@@ -106,6 +109,20 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     throw tokenStillLive(restMs)
   }
 
+  /** What this replica minted for itself was judged by what it remembered; now the store knows better. */
+  const ownLease = async (entry: Entry): Promise<Lease | undefined> => {
+    const { integration } = entry
+    const lease = storeless.lease(entry)
+    if (!lease) return undefined
+    try {
+      await identity.check(integration, lease, await identity.known(integration))
+      return lease
+    } catch (error) {
+      storeless.forget(integration.name)
+      throw error
+    }
+  }
+
   const mintAndSave = async (
     name: string,
     question: Question,
@@ -116,7 +133,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       const entry = await lookAgain(name)
       const answer = answerIn(entry, question, now())
       if (answer) return found(answer)
-      const own = question.kind === 'need' ? storeless.lease(entry) : undefined
+      const own = question.kind === 'need' ? await ownLease(entry) : undefined
       const lease = own ?? (await mint(entry, question, deadlineAt, by))
       if (question.kind === 'rejected' && lease.tokenId === question.tokenId) {
         return saveStillLive(entry, lease.tokenId)

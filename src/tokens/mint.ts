@@ -9,7 +9,9 @@ import { grantRefused, refusalOf } from '../grants/refusals.ts'
 import { clientIdOf, type Integration } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
 import { candidatesOf, isSignatureRefusal, triesOf } from './candidates.ts'
+import type { IdentityGuard } from './identity-guard.ts'
 import type { Lease } from './lease.ts'
+import type { StoredPin } from './pin-store.ts'
 import type { Signer, TokenRequester } from './token-request.ts'
 
 export interface MintOptions {
@@ -27,7 +29,7 @@ export interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
 }
 
 export interface Minter {
-  /** A token for the integration as it is now. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`. */
+  /** A token for the integration as it is now. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`, `identity_changed`. */
   mint(name: string, options: MintOptions): Promise<Lease>
   /** A token with just this credential, whatever its state. */
   prove(name: string, credentialId: string, options: ProofOptions): Promise<Lease>
@@ -47,6 +49,7 @@ export interface MinterDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly requester: TokenRequester
   readonly promotion: PromotionHooks
+  readonly identity: IdentityGuard
   readonly now: () => number
   readonly sleep: (ms: number) => Promise<void>
 }
@@ -61,12 +64,19 @@ interface Opened {
   readonly digests: readonly string[]
   readonly owner: Integration
   readonly secrets: CredentialSecrets
+  /** Whose tokens it has got so far. */
+  readonly known: StoredPin
 }
 
 export function createMinter(dependencies: MinterDependencies): Minter {
-  const { integrations, requester, promotion, now, sleep } = dependencies
-  /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. */
-  const workedLast = new Map<string, string>()
+  const { integrations, requester, promotion, identity, now, sleep } = dependencies
+  /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. A change of the owner forgets it: what was made active by it comes first. */
+  const workedLast = new Map<string, { readonly version: number; readonly id: string }>()
+
+  const hintFor = ({ uid, version }: Integration): string | undefined => {
+    const hint = workedLast.get(uid)
+    return hint?.version === version ? hint.id : undefined
+  }
 
   const open = async (name: string): Promise<Opened> => {
     const sealed = await integrations.readSealed(name)
@@ -82,8 +92,9 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     // Its own seal holds no secret then, but it holds the definition together.
     if (owner !== sealed) await sealed.open()
     if (!owner) throw incomplete()
+    const known = await identity.known(integration)
     const { digests } = sealed
-    return { integration, digests, owner: owner.integration, secrets: await owner.open() }
+    return { integration, digests, owner: owner.integration, secrets: await owner.open(), known }
   }
 
   const signerOf = ({ integration, secrets }: Opened, credential: Credential): Signer => {
@@ -102,7 +113,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     refused: ReadonlySet<string>,
   ): Promise<void> => {
     if (workedLast.size > REMEMBERED) workedLast.clear()
-    workedLast.set(owner.uid, credential.id)
+    workedLast.set(owner.uid, { version: owner.version, id: credential.id })
     const active = owner.credentials.find(({ state }) => state === 'active')
     const isProof = active !== undefined && refused.has(active.id)
     if (credential.state === 'staged' && isProof) await promotion.promote(owner, credential.id)
@@ -124,6 +135,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       await charge()
       try {
         const lease = await requester.request(opened.integration, signerOf(opened, credential))
+        await identity.check(opened.integration, lease, opened.known)
         await accepted(opened, credential, refused)
         return lease
       } catch (error) {
@@ -140,10 +152,14 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     async mint(name, options) {
       const opened = await open(name)
       const { integration, owner } = opened
-      const candidates = candidatesOf(integration, owner.credentials, workedLast.get(owner.uid))
+      const candidates = candidatesOf(integration, owner.credentials, hintFor(owner))
       if (candidates.length === 0) throw incomplete()
-      const tries = triesOf(candidates, options.hasWorked)
-      const lease = await tryEach(opened, candidates, tries, options)
+      const lease = await tryEach(
+        opened,
+        candidates,
+        triesOf(candidates, options.hasWorked),
+        options,
+      )
       if (!opened.digests.includes(lease.digest)) await promotion.outdated(integration)
       return lease
     },

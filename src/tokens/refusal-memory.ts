@@ -29,12 +29,13 @@ const PROPAGATION_MS = 10 * MINUTE_MS
 /** A record outlives its rest, so that the next refusal knows that it is not the first, and status can show it. */
 const KEPT_MS = 20 * MINUTE_MS
 
-/** Only what Salesforce said is remembered: a budget, a draft or a store that is down is another matter. */
+/** Only what came of Salesforce's answer is remembered: a budget, a draft or a store that is down is another matter. */
 const REMEMBERED: ReadonlySet<ProblemCode> = new Set([
   'grant_refused',
   'token_response_invalid',
   'salesforce_unavailable',
   'salesforce_timeout',
+  'identity_changed',
 ])
 
 /** Is it worth another try within the same request? */
@@ -60,7 +61,7 @@ export function inItsTime(error: unknown, changedAt: number, now: number): unkno
 }
 
 const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number): number => {
-  switch (refusal?.class) {
+  switch (error.code === 'identity_changed' ? 'permanent' : refusal?.class) {
     case 'permanent':
       return PERMANENT_MS[Math.min(count, PERMANENT_MS.length) - 1] ?? PERMANENT_MS[0]
     case 'wait':

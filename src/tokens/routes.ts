@@ -45,6 +45,7 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
             'login_budget_exhausted',
             'conflict',
             'grant_refused',
+            'identity_changed',
             'token_response_invalid',
             'salesforce_unavailable',
             'record_corrupt',

@@ -3,9 +3,11 @@ import { activeOf } from '../credentials/credential.ts'
 import { type Integration, isDraft } from '../integrations/integration.ts'
 import type { IntegrationStatus, State } from '../integrations/status.ts'
 import type { Budgets, Documents, Look, Outcomes } from '../store/store.ts'
+import type { SeenIdentity } from './identity.ts'
 import type { Lease } from './lease.ts'
 import type { LeaseStore } from './lease-store.ts'
 import { HOUR_MS, loginBudgetKey } from './login-budget.ts'
+import type { PinStore } from './pin-store.ts'
 import { lastRefusalOf } from './refusal-memory.ts'
 import { readSubject, type Subject } from './subject.ts'
 
@@ -18,11 +20,12 @@ export interface StatusDependencies {
   readonly documents: Pick<Documents, 'read'>
   readonly budgets: Pick<Budgets, 'used'>
   readonly leases: Pick<LeaseStore, 'open'>
+  readonly pins: Pick<PinStore, 'read'>
   readonly now: () => number
 }
 
 export function createStatusReader(dependencies: StatusDependencies): StatusReader {
-  const { outcomes, documents, budgets, leases, now } = dependencies
+  const { outcomes, documents, budgets, leases, pins, now } = dependencies
 
   const liveLease = async (look: Look | undefined): Promise<Lease | undefined> => {
     const record = look?.outcome.lease
@@ -34,9 +37,10 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
   return {
     async statusOf(integration) {
       const { name, uid } = integration
-      const [look, subject, loginsLastHour] = await Promise.all([
+      const [look, subject, { pin }, loginsLastHour] = await Promise.all([
         outcomes.look(name),
         readSubject(documents, integration),
+        pins.read(integration),
         budgets.used(loginBudgetKey(integration), HOUR_MS),
       ])
       const lease = look?.integration.uid === uid ? await liveLease(look) : undefined
@@ -44,8 +48,9 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
       const refusal = look?.outcome.refusal
       const last =
         refusal && refusal.version === integration.version ? lastRefusalOf(refusal) : undefined
+      const seen = pin?.seen?.version === integration.version ? pin.seen : null
       return {
-        state: stateOf(integration, lease, last?.refusal ?? null, subject),
+        state: stateOf(integration, lease, last?.refusal ?? null, subject, seen !== null),
         sharesTokenWith: holders.filter((holder) => holder !== name),
         lease: lease
           ? {
@@ -58,9 +63,7 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
             }
           : null,
         lastRefusal: last?.refusal ?? null,
-        identity: subject
-          ? { orgId: subject.orgId, userId: subject.userId, instanceUrl: subject.instanceUrl }
-          : null,
+        identity: identityStatus(subject, seen),
         loginsLastHour,
         certificateExpiresAt: activeOf(integration.credentials)?.certificate?.notAfter ?? null,
       }
@@ -73,10 +76,33 @@ function stateOf(
   lease: Lease | undefined,
   refusal: { readonly class?: string } | null,
   subject: Subject | undefined,
+  hasOtherIdentity: boolean,
 ): State {
   if (!integration.enabled) return 'disabled'
   if (isDraft(integration)) return 'draft'
   if (lease) return 'ready'
+  if (hasOtherIdentity) return 'identity_changed'
   if (refusal) return refusal.class === 'propagating' ? 'propagating' : 'refused'
   return subject ? 'ready' : 'unproven'
+}
+
+/** Whose tokens are served, and whose are kept back. */
+function identityStatus(
+  subject: Subject | undefined,
+  seen: SeenIdentity | null,
+): IntegrationStatus['identity'] {
+  if (!subject && !seen) return null
+  return {
+    orgId: subject?.orgId ?? null,
+    userId: subject?.userId ?? null,
+    instanceUrl: subject?.instanceUrl ?? null,
+    ...(seen && {
+      seen: {
+        orgId: seen.orgId,
+        userId: seen.userId,
+        instanceUrl: seen.instanceUrl,
+        at: new Date(seen.at).toISOString(),
+      },
+    }),
+  }
 }

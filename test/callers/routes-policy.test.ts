@@ -90,6 +90,16 @@ const ROUTES: Readonly<Record<string, Row>> = {
     scope: 'integration',
     headers: ANY,
   },
+  'POST /integrations/{name}/identity': {
+    permission: 'integrations:write',
+    scope: 'integration',
+    body: { accept: true },
+  },
+  'POST /identities/accept': {
+    permission: 'integrations:write',
+    scope: 'some',
+    body: { from_org_id: '00D000000000001', to_org_id: '00D000000000002' },
+  },
   'POST /api-keys': {
     permission: 'api-keys:write',
     scope: 'some',

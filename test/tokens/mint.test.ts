@@ -24,6 +24,7 @@ const credential = (id: string, state: CredentialState, clientId: string | null 
   ({ id, state, clientId, type: 'certificate', certificate: null }) as Credential
 
 interface Special {
+  readonly otherIdentity?: BrokerError
   /** What the store says that leases may be minted for. */
   readonly digests?: readonly string[]
 }
@@ -34,7 +35,7 @@ function setUp(
   credentials: readonly Credential[],
   judge: (keyId: string, request: number) => BrokerError | undefined,
   change: Partial<Integration> = {},
-  known: Special = {},
+  { otherIdentity, ...known }: Special = {},
 ) {
   const integration: Integration = {
     ...DEFAULTS,
@@ -90,6 +91,12 @@ function setUp(
       },
       outdated: async ({ name }) => {
         outdated.push(name)
+      },
+    },
+    identity: {
+      known: async () => ({ version: null, pin: undefined }),
+      check: async () => {
+        if (otherIdentity) throw otherIdentity
       },
     },
     now: () => clock,
@@ -230,6 +237,18 @@ t.test('a proof tries just that credential, with its own client', async (t) => {
   t.match(await minter.prove('billing', 's', options), { tokenId: 's' })
   t.same([requests, clients, promoted], [['s'], ['green'], []])
   await t.rejects(minter.prove('billing', 'x', options), { code: 'credential_not_found' })
+})
+
+t.test('a token of another user proves no credential', async (t) => {
+  const other = new BrokerError('identity_changed', 'another user')
+  const { mint, promoted, requests } = setUp(
+    [credential('a', 'active'), credential('s', 'staged')],
+    only('s'),
+    {},
+    { otherIdentity: other },
+  )
+  await t.rejects(mint(), { code: 'identity_changed' })
+  t.same([requests, promoted], [['a', 's'], []])
 })
 
 t.test('a budget that is spent ends the tries', async (t) => {

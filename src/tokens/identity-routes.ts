@@ -1,0 +1,147 @@
+/** `POST /integrations/{name}/identity` and `POST /identities/accept`. */
+import { Type } from 'typebox'
+import type { AuditLog } from '../audit/log.ts'
+import { allows, allowsSome, type Principal } from '../callers/policy.ts'
+import { BrokerError } from '../errors.ts'
+import { GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { NameParams } from '../integrations/schemas.ts'
+import { visibleIntegration } from '../integrations/visible.ts'
+import type { Identity } from './identity.ts'
+import type { Accepted, IdentityAcceptance } from './identity-acceptance.ts'
+
+export interface IdentityRouteDependencies {
+  readonly integrations: Pick<IntegrationStore, 'read' | 'list'>
+  readonly acceptance: IdentityAcceptance
+  readonly audit: Pick<AuditLog, 'change'>
+}
+
+const READ_LIMIT = 1_000
+
+const NullableId = Type.Unsafe<string | null>({ type: ['string', 'null'] })
+
+const IdentitySchema = Type.Object(
+  { org_id: NullableId, user_id: NullableId, instance_url: Type.String() },
+  { title: 'Identity' },
+)
+
+const AcceptedIdentity = Type.Object(
+  {
+    integration: Type.String(),
+    accepted: Type.Boolean({ description: 'False: none was kept back, and nothing changed' }),
+    former: Type.Optional(IdentitySchema),
+    identity: Type.Optional(IdentitySchema),
+  },
+  { title: 'Accepted identity', description: 'Tokens of `identity` are served from now on' },
+)
+
+const OrgId = Type.String({ pattern: '^00D[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$' })
+
+const WRITE_PROBLEMS = [...GUARDED, 'conflict', 'body_too_large', 'media_type_unsupported'] as const
+
+export function registerIdentityRoutes(
+  server: Server,
+  { integrations, acceptance, audit }: IdentityRouteDependencies,
+): void {
+  server.post(
+    '/integrations/:name/identity',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'acceptIdentity',
+        summary: 'Accept that its tokens are of another org or user now',
+        description:
+          'Needs `integrations:write`. Accepts what `status.identity.seen` shows, and forgets the refusal.',
+        params: NameParams,
+        body: Type.Object({ accept: Type.Literal(true) }, { additionalProperties: false }),
+        response: {
+          200: AcceptedIdentity,
+          ...problems(...WRITE_PROBLEMS, 'integration_not_found'),
+        },
+      },
+    },
+    async (request) => {
+      const { principal } = request
+      const { name } = request.params
+      const permission = 'integrations:write'
+      const integration = await visibleIntegration(name, { integrations, principal, permission })
+      const accepted = await acceptance.accept(integration)
+      if (accepted) await audit.change(request, { action: 'identity.accepted', integration: name })
+      return viewOf(name, accepted)
+    },
+  )
+
+  server.post(
+    '/identities/accept',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'acceptIdentities',
+        summary:
+          'Accept that an org has another id now, for every integration that was pinned to it',
+        description:
+          'Needs `integrations:write`; integrations that you may not write stay as they are. For a sandbox that was refreshed. One whose token of the new org is kept back gets that identity; one that asked for none since gets the org, and its next token shows the user.',
+        body: Type.Object(
+          { from_org_id: OrgId, to_org_id: OrgId },
+          { additionalProperties: false },
+        ),
+        response: {
+          200: Type.Object(
+            { items: Type.Array(AcceptedIdentity) },
+            { title: 'Accepted identity list', description: 'Those that changed, by name' },
+          ),
+          ...problems(...WRITE_PROBLEMS),
+        },
+      },
+    },
+    async (request) => {
+      const { principal, body } = request
+      if (!allowsSome(principal, 'integrations:write')) {
+        throw new BrokerError('caller_forbidden', 'You lack integrations:write')
+      }
+      const move = { fromOrgId: body.from_org_id, toOrgId: body.to_org_id }
+      const items = []
+      for await (const integration of writable(principal)) {
+        const accepted = await acceptance.acceptMove(integration, move)
+        if (!accepted) continue
+        items.push(viewOf(integration.name, accepted))
+        await audit.change(request, {
+          action: 'identity.accepted',
+          integration: integration.name,
+        })
+      }
+      return { items }
+    },
+  )
+
+  async function* writable(principal: Principal): AsyncGenerator<Integration> {
+    let after: string | undefined
+    do {
+      const page = await integrations.list({
+        limit: READ_LIMIT,
+        ...(after !== undefined && { after }),
+      })
+      for (const integration of page.items) {
+        if (allows(principal, 'integrations:write', integration)) yield integration
+      }
+      after = page.next ?? undefined
+    } while (after !== undefined)
+  }
+}
+
+const identityView = ({ orgId, userId, instanceUrl }: Identity) => ({
+  org_id: orgId,
+  user_id: userId,
+  instance_url: instanceUrl,
+})
+
+const viewOf = (integration: string, accepted: Accepted | undefined) => ({
+  integration,
+  accepted: accepted !== undefined,
+  ...(accepted && {
+    former: identityView(accepted.former),
+    identity: identityView(accepted.identity),
+  }),
+})
