@@ -31,10 +31,8 @@ interface Held {
 export async function serve(env: Environment, version: string): Promise<void> {
   const config = readSettings(env)
   const stdout = createLineOutput(createDescriptor(STDOUT))
-  const log = createLogger({
-    level: config.logLevel,
-    destination: createLogOutput({ send: (text) => stdout.write(text) }),
-  })
+  const logOutput = createLogOutput({ send: (text) => stdout.write(text) })
+  const log = createLogger({ level: config.logLevel, destination: logOutput })
   endOnBug(log)
   ignoreDebugger(log)
   const tls = openTls(config, log)
@@ -48,15 +46,21 @@ export async function serve(env: Environment, version: string): Promise<void> {
     ...(tls && { tls }),
     version,
     auditOutput: openAudit(config, stdout),
+    droppedLogLines: logOutput.droppedLines,
     readFile,
   })
   reloadOnSignal(app)
   stopOnSignal(app, log)
   app.start()
-  await listen(app, config)
-  const { port } = app.server.server.address() as { port: number }
+  const { host, metricsPort } = config
+  const { metrics, server } = app
+  if (metrics) {
+    await listen(app, 'VALETKEY_METRICS_PORT', { host, port: metricsPort }, metrics.listen)
+  }
+  await listen(app, 'VALETKEY_PORT', { host, port: config.port }, (to) => server.listen(to))
+  const { port } = server.server.address() as { port: number }
   log.info(
-    { host: config.host, port, version, store: config.redisUrl ? 'redis' : 'embedded' },
+    { host, port, metricsPort, version, store: config.redisUrl ? 'redis' : 'embedded' },
     'listening',
   )
 }
@@ -149,15 +153,19 @@ function openTls({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: Config, log: Logg
   }
 }
 
-async function listen(app: App, { host, port }: Config): Promise<void> {
+async function listen(
+  app: App,
+  variable: string,
+  address: { readonly host: string; readonly port: number },
+  begin: (address: { readonly host: string; readonly port: number }) => Promise<unknown>,
+): Promise<void> {
   try {
-    await app.server.listen({ host, port })
+    await begin(address)
   } catch (error) {
     await app.stop()
     const { code } = error as NodeJS.ErrnoException
-    throw new ConfigError([
-      `VALETKEY_PORT: cannot listen on ${host}:${port} (${code ?? 'unknown'})`,
-    ])
+    const { host, port } = address
+    throw new ConfigError([`${variable}: cannot listen on ${host}:${port} (${code ?? 'unknown'})`])
   }
 }
 

@@ -9,6 +9,7 @@ import {
 } from '../config/loader.ts'
 import { createDeclaredIntegrations, type DeclaredDependencies } from '../integrations/declared.ts'
 import type { Revoker } from '../tokens/revocation.ts'
+import type { FileMeter } from './metering.ts'
 
 export interface ConfigurationDependencies
   extends Omit<DeclaredDependencies, 'revoke'>,
@@ -17,12 +18,13 @@ export interface ConfigurationDependencies
   readonly path: string | undefined
   readonly revoker: Pick<Revoker, 'revokeUnlessShared'>
   readonly audit: Pick<AuditLog, 'background'>
+  readonly meter: FileMeter
 }
 
 export function composeConfiguration(
   dependencies: ConfigurationDependencies,
 ): ConfigurationLoader | undefined {
-  const { path, readFile, sleep, log, revoker, audit, ...declaring } = dependencies
+  const { path, readFile, sleep, log, revoker, audit, meter, ...declaring } = dependencies
   if (path === undefined) return undefined
   return createConfigurationLoader({
     path,
@@ -35,17 +37,23 @@ export function composeConfiguration(
       },
     }),
     onApplied: async (applied) => {
+      meter.applied(applied)
       const happening = appliedEvent(applied)
       if (happening) audit.background(NOBODY, happening)
     },
-    onReloaded: () => audit.background(NOBODY, { action: 'config.applied', integration: null }),
-    onRefused: ({ length: count }) =>
+    onReloaded() {
+      meter.reloaded()
+      audit.background(NOBODY, { action: 'config.applied', integration: null })
+    },
+    onRefused({ length: count }) {
+      meter.refused()
       audit.background(NOBODY, {
         action: 'config.refused',
         integration: null,
         outcome: 'failed',
         detail: { reason: 'request_invalid', count },
-      }),
+      })
+    },
     sleep,
     log,
   })

@@ -1,23 +1,17 @@
 /** What each scrape looks at: leases in memory, certificates, budgets, readiness, the audit. */
+import type { Readiness } from '../http/health.ts'
 import type { Metrics, Sample } from '../http/metrics.ts'
-import type { Entry } from '../tokens/lease-cache.ts'
+import type { Entry, LeaseCache } from '../tokens/lease-cache.ts'
 import { refusedStill } from '../tokens/refusal-memory.ts'
 import { labelsOf, type Samples } from './integration-samples.ts'
+import type { LeaseEngine } from './lease-engine.ts'
 import { LEASE_STATES, type METRICS } from './metric-table.ts'
 
 export interface GaugeSources {
-  readonly cache: {
-    entries(): Iterable<Entry>
-    known(name: string): Entry | undefined
+  readonly engine: Pick<LeaseEngine, 'restingHosts'> & {
+    readonly cache: Pick<LeaseCache, 'entries' | 'known'>
   }
-  /** Login hosts that are left alone. */
-  readonly restingHosts: () => number
-  readonly isReady: () => boolean
-  readonly isHearing: () => boolean
-  readonly issuers: () => readonly {
-    readonly issuer: string
-    readonly isFresh: boolean | undefined
-  }[]
+  readonly readiness: () => Readiness
   readonly audit: {
     isBlocked(): boolean
     writtenLines(): number
@@ -32,15 +26,15 @@ type LeaseState = (typeof LEASE_STATES)[number]
 
 export function sampleGauges(
   metrics: Metrics<typeof METRICS>,
-  { cache, samples, now, ...sources }: GaugeSources,
+  { engine, readiness, samples, now, ...sources }: GaugeSources,
 ): void {
   const { audit } = sources
-  metrics.sample('valetkey_ready', () => [[Number(sources.isReady())]])
-  metrics.sample('valetkey_store_heard', () => [[Number(sources.isHearing())]])
-  metrics.sample('valetkey_login_hosts_resting', () => [[sources.restingHosts()]])
-  metrics.sample('valetkey_issuer_keys_fresh', () =>
-    sources.issuers().map(({ issuer, isFresh }) => [Number(isFresh === true), { issuer }] as const),
+  const { cache } = engine
+  metrics.sample('valetkey_ready', () => [[Number(readiness().ready)]])
+  metrics.sample('valetkey_readiness_check_ok', () =>
+    readiness().checks.map(({ name, ok }) => [Number(ok), { check: name }]),
   )
+  metrics.sample('valetkey_login_hosts_resting', () => [[engine.restingHosts()]])
   metrics.sample('valetkey_audit_blocked', () => [[Number(audit.isBlocked())]])
   metrics.sample('valetkey_audit_lines_total', () => [[audit.writtenLines()]])
   metrics.sample('valetkey_audit_waiting_bytes', () => [[audit.waitingBytes()]])

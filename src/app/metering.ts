@@ -24,13 +24,12 @@ export interface Metering {
   /** Register it before the routes. */
   requests(server: Server): void
   /** A request was answered with a problem. */
-  problem(error: BrokerError, request: { readonly headers: { authorization?: string } }): void
+  problem(
+    error: BrokerError,
+    request: { readonly headers: { authorization?: string | undefined } },
+  ): void
   /** Of the configuration file. */
-  readonly file: {
-    applied(applied: Applied): void
-    reloaded(): void
-    refused(): void
-  }
+  readonly file: FileMeter
   /** What is looked at by each scrape; until then such metrics are absent. */
   observe(sources: ObservedSources): void
   /** Listens nowhere by itself. */
@@ -40,8 +39,18 @@ export interface Metering {
   stop(): Promise<void>
 }
 
-export type ObservedSources = Omit<GaugeSources, 'samples' | 'now'> &
-  Pick<IntegrationSamplesDependencies, 'integrations' | 'outcomes' | 'budgets' | 'sleep'>
+/** What became of the configuration file, and of what it declares. */
+export interface FileMeter {
+  applied(applied: Applied): void
+  reloaded(): void
+  refused(): void
+}
+
+export interface ObservedSources
+  extends Omit<GaugeSources, 'samples' | 'now'>,
+    Pick<IntegrationSamplesDependencies, 'integrations' | 'sleep'> {
+  readonly store: Pick<Store, 'outcomes' | 'budgets'>
+}
 
 export interface MeteringDependencies {
   readonly version: string
@@ -55,7 +64,7 @@ export interface MeteringDependencies {
 }
 
 export function composeMetering(dependencies: MeteringDependencies): Metering {
-  const { version, engine, now, monotonic, log } = dependencies
+  const { version, engine: engineName, now, monotonic, log } = dependencies
   const metrics: Metrics<typeof METRICS> = createMetrics(METRICS)
   const processMetrics = createProcessMetrics()
   const listener = createMetricsListener({
@@ -65,7 +74,7 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
   const wrong = new Set<string>()
   let isFileRefused = false
   let samples: ReturnType<typeof createIntegrationSamples> | undefined
-  metrics.sample('valetkey_build_info', () => [[1, { version, store: engine }]])
+  metrics.sample('valetkey_build_info', () => [[1, { version, store: engineName }]])
   metrics.sample('valetkey_declared_integrations_wrong', () => [[wrong.size]])
   metrics.sample('valetkey_config_file_refused', () => [[Number(isFileRefused)]])
 
@@ -103,9 +112,11 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
       },
     },
     observe(sources) {
-      const { cache } = sources
-      const isKnown = (name: string) => cache.known(name) !== undefined
-      samples = createIntegrationSamples({ ...sources, isKnown, now, log })
+      const { engine, store, integrations, sleep } = sources
+      const { outcomes, budgets } = store
+      const isKnown = (name: string) => engine.cache.known(name) !== undefined
+      const reading = { integrations, outcomes, budgets, isKnown, now, sleep, log }
+      samples = createIntegrationSamples(reading)
       sampleGauges(metrics, { ...sources, samples: samples.latest, now })
     },
     listener,

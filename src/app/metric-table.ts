@@ -73,9 +73,11 @@ export const METRICS = {
     atMost: 1,
   },
   valetkey_ready: { type: 'gauge', help: 'Whether /readyz answers 200: 1 or 0.' },
-  valetkey_store_heard: {
+  valetkey_readiness_check_ok: {
     type: 'gauge',
-    help: 'Whether the change stream of the store was heard within the last second: 1 or 0.',
+    help: 'Each check of /readyz: 1 or 0. Only the first three turn readiness off.',
+    labels: { check: { text: 'Its name, as /readyz has it' } },
+    atMost: 100,
   },
   valetkey_http_requests_total: {
     type: 'counter',
@@ -207,12 +209,6 @@ export const METRICS = {
   valetkey_config_file_refused: {
     type: 'gauge',
     help: 'Whether the configuration file has a mistake, and the one before it stays: 1 or 0.',
-  },
-  valetkey_issuer_keys_fresh: {
-    type: 'gauge',
-    help: 'Whether the keys of the issuer could be fetched the last time: 1 or 0.',
-    labels: { issuer: { text: 'As the configuration file names it' } },
-    atMost: 100,
   },
   valetkey_audit_blocked: {
     type: 'gauge',

@@ -1,5 +1,5 @@
 /** Counts and times requests, by the pattern of their route and never by their path. */
-import type { Counter, Metrics } from '../http/metrics.ts'
+import type { Counter, Histogram, Metrics } from '../http/metrics.ts'
 import type { Server } from '../http/server.ts'
 import type { METRICS } from './metric-table.ts'
 
@@ -8,8 +8,9 @@ const UNMATCHED = 'unmatched'
 
 /** Register it before the routes. */
 export function meterRequests(server: Server, metrics: Metrics<typeof METRICS>): void {
+  /** What nobody asks for has no series. */
   const meterOf = (route: string, method: string) => {
-    const duration = metrics.histogram('valetkey_http_request_duration_seconds', { route, method })
+    let duration: Histogram | undefined
     /** By the first digit of the status. */
     const counters: (Counter | undefined)[] = []
     const counterOf = (digit: number): Counter => {
@@ -22,6 +23,7 @@ export function meterRequests(server: Server, metrics: Metrics<typeof METRICS>):
       const digit = Math.trunc(status / 100)
       const counter = counters[digit] ?? counterOf(digit)
       counter.add()
+      duration ??= metrics.histogram('valetkey_http_request_duration_seconds', { route, method })
       duration.observe(tookMs / 1000)
     }
   }

@@ -19,6 +19,8 @@ const HEADERS_MS = 8_000
 const REQUEST_MS = 10_000
 const CHECK_MS = 1_000
 const CONNECTIONS = 64
+/** For the scrapes that are under way at the end. */
+const GRACE_MS = 1_000
 
 export function createMetricsListener(dependencies: MetricsListenerDependencies): MetricsListener {
   const { render, log } = dependencies
@@ -62,7 +64,11 @@ export function createMetricsListener(dependencies: MetricsListenerDependencies)
       }),
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve())
+        const cutOff = setTimeout(() => server.closeAllConnections(), GRACE_MS)
+        server.close(() => {
+          clearTimeout(cutOff)
+          resolve()
+        })
         server.closeIdleConnections()
       }),
   }
