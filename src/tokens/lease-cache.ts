@@ -80,10 +80,16 @@ export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies)
     if (held && held.rev < rev) entries.delete(name)
   }
 
+  /** What was held before a gap is no measure: the store may have gone back in time. */
+  const heldRev = (name: string, epoch: number): number => {
+    const held = entries.get(name)
+    return held?.epoch === epoch ? held.rev : 0
+  }
+
   const isSafe = ({ epoch }: Ticket, entry: Entry) =>
     epoch === hearing.epoch() &&
     entry.rev >= (floors.get(entry.integration.name)?.rev ?? 0) &&
-    entry.rev >= (entries.get(entry.integration.name)?.rev ?? 0) &&
+    entry.rev >= heldRev(entry.integration.name, epoch) &&
     (entry.lease === undefined || !dead.has(entry.lease.tokenId))
 
   const opened = async (look: Look): Promise<Lease | undefined> => {
