@@ -5,6 +5,7 @@ import { composeCallers } from './app/callers.ts'
 import { composeClocks } from './app/clocks.ts'
 import { composeConfiguration } from './app/configuration.ts'
 import { composeLeaseEngine } from './app/lease-engine.ts'
+import { composeMetering } from './app/metering.ts'
 import { registerOperatorRoutes } from './app/operators.ts'
 import { pause } from './app/pause.ts'
 import { readinessOf } from './app/readiness.ts'
@@ -26,6 +27,7 @@ import { createSalesforceClock } from './grants/salesforce-clock.ts'
 import { createTokenEndpoint } from './grants/token-endpoint.ts'
 import { registerHealth } from './http/health.ts'
 import { createHostRules } from './http/login-host.ts'
+import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
 import { createOutbound, type OutboundDependencies } from './http/outbound.ts'
 import { registerProblemPages } from './http/problem-pages.ts'
@@ -45,6 +47,8 @@ import { registerTokenRoutes } from './tokens/routes.ts'
 
 export interface App {
   readonly server: Server
+  /** Absent where it is turned off. Listening is the caller's. */
+  readonly metrics: MetricsListener | undefined
   /** Begins to hear the store, and applies what the configuration file declares. Listening is the caller's. */
   start(): void
   /** Reads the configuration file again. */
@@ -64,6 +68,8 @@ export interface AppDependencies {
   readonly version: string
   /** Where audit lines go. */
   readonly auditOutput: LineOutput
+  /** Log lines that nobody will read. Default: none. */
+  readonly droppedLogLines?: () => number
   /** Of the configuration file and the files that it names. */
   readonly readFile: (path: string) => string
   /** For tests: time, chance and the network. */
@@ -78,14 +84,17 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const random = dependencies.random ?? Math.random
   const uniqueId = () => randomUUID()
   let stopping = false
-  const watched = watchStore({ store: dependencies.store, sleep: pause, log })
-  const { store } = watched
-
   const { wall, monotonic, clock } = composeClocks(log, dependencies.now)
   const { now } = clock
 
+  const engineName = config.redisUrl ? 'redis' : 'embedded'
+  const metering = composeMetering({ version, engine: engineName, now, monotonic, log })
+  const watched = watchStore({ store: metering.store(dependencies.store), sleep: pause, log })
+  const { store } = watched
+
+  const writer = createAuditWriter({ output: dependencies.auditOutput, monotonic, log })
   const audit = createAuditLog({
-    writer: createAuditWriter({ output: dependencies.auditOutput, monotonic, log }),
+    writer,
     events: store.events,
     mode: config.audit,
     now: wall,
@@ -122,18 +131,13 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
   })
   const intake = createIntake({ now, uniqueId })
-  const registry = createRegistry({
-    store: integrations,
-    intake,
-    hosts,
-    now,
-    uniqueId,
-  })
+  const registry = createRegistry({ store: integrations, intake, hosts, now, uniqueId })
   const engine = composeLeaseEngine({
     store,
     keyring,
     endpoint,
     audit,
+    meter: metering.engine,
     log,
     storelessMs: config.storelessMs,
     readSealed: integrations.readSealed,
@@ -178,6 +182,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     uniqueId,
     revoker,
     audit,
+    meter: metering.file,
     sleep: pause,
     log,
   })
@@ -201,13 +206,15 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const onProblem: ServerOptions['onProblem'] = (error, request) => {
     const denial = denialOf(request, error.code)
     if (denial) audit.denied(denial)
+    metering.problem(error, request)
     const reason = refusalCodeOf(error)
     if (reason) request.log.info({ req: request, reason }, 'a credential was refused')
   }
   const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, onProblem })
+  metering.requests(server)
   await describeApi(server, version)
   if (config.docs) await serveApiDescription(server)
-  registerHealth(server, () =>
+  const readiness = () =>
     readinessOf({
       hasHeard: hearing.hasHeard(),
       isHearing: hearing.isHearing(),
@@ -215,8 +222,12 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       isAuditBlocked: audit.isBlocked(),
       store: watched.state(),
       issuers: callers.issuers(),
-    }),
-  )
+    })
+  registerHealth(server, readiness)
+  metering.observe({
+    ...{ engine, store, integrations, readiness, audit: writer, sleep: pause },
+    droppedLogLines: dependencies.droppedLogLines ?? (() => 0),
+  })
   registerProblemPages(server)
   const onRead = counts.note
   await registerOAuthRoutes(server, { broker, gate: callers.gate, audit, onRead, onProblem, now })
@@ -246,8 +257,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   await server.ready()
 
+  const metrics = config.metricsPort === 0 ? undefined : metering.listener
   return {
     server,
+    metrics,
     start() {
       audit.start()
       counts.start()
@@ -256,6 +269,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       rotation.start()
       callers.start()
       loader?.start()
+      if (metrics) metering.start()
       tls?.follow(server.server as HttpsServer)
     },
     async reload() {
@@ -272,6 +286,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       await counts.stop()
       await audit.close()
       await outbound.close()
+      await metering.stop()
       await watched.stop()
       await store.close()
     },

@@ -14,6 +14,7 @@ import { proofTriesOf } from '../tokens/candidates.ts'
 import { createFlight, DEADLINE_MS } from '../tokens/flight.ts'
 import { createHearing, type Hearing } from '../tokens/hearing.ts'
 import { createIdentityGuard } from '../tokens/identity-guard.ts'
+import { createInsideLease, type InsideLease } from '../tokens/inside-lease.ts'
 import type { Lease } from '../tokens/lease.ts'
 import { createLeaseCache, type LeaseCache } from '../tokens/lease-cache.ts'
 import { createLeaseReader } from '../tokens/lease-reader.ts'
@@ -33,13 +34,17 @@ import { createStoreless } from '../tokens/storeless.ts'
 import { readSubject, rememberSubject } from '../tokens/subject.ts'
 import { createTokenRequester } from '../tokens/token-request.ts'
 import { createTrouble } from '../tokens/trouble.ts'
+import type { EngineMeter } from './engine-meter.ts'
 
 export interface LeaseEngine {
   readonly broker: Broker
   readonly revoker: Revoker
   readonly status: StatusReader
   readonly cache: LeaseCache
+  readonly insideLease: InsideLease
   readonly hearing: Hearing
+  /** How many login hosts failed and are left alone. */
+  restingHosts(): number
   /** A real mint with just this credential, charged like any other. `once`: one request, and its answer is the verdict; `patiently`: a change in Salesforce may still be spreading. */
   prove(name: string, credentialId: string, how: 'once' | 'patiently'): Promise<Lease>
   /** Makes the token of a proof the lease, where it is another one. Never throws. */
@@ -54,6 +59,7 @@ export interface LeaseEngineDependencies {
   readonly keyring: Keyring
   readonly endpoint: TokenEndpoint
   readonly audit: Pick<AuditLog, 'background'>
+  readonly meter: EngineMeter
   readonly log: Logger
   /** How long leases in memory may serve without word from the store. */
   readonly storelessMs: number
@@ -75,7 +81,8 @@ export interface LeaseEngineDependencies {
 }
 
 export function composeLeaseEngine(dependencies: LeaseEngineDependencies): LeaseEngine {
-  const { store, keyring, endpoint, audit, log, storelessMs, onChange, onGap } = dependencies
+  const { store, keyring, endpoint, audit, meter, log, storelessMs } = dependencies
+  const { onChange, onGap } = dependencies
   const { clock, wall, monotonic, random, uniqueId, sleep } = dependencies
   const { now } = clock
   const stopping = new AbortController()
@@ -129,12 +136,13 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     random,
     sleep: (ms) => sleep(ms, stopping.signal),
   })
-  const integrations = rememberIntegrations(dependencies.readSealed)
   const pins = createPinStore(store.documents)
   const identity = createIdentityGuard({ pins, audit, now, log })
+  const integrations = rememberIntegrations(dependencies.readSealed)
+  const grants = { endpoint, now, uniqueId }
   const minter = createMinter({
     integrations,
-    requester: createTokenRequester({ grants: { endpoint, now, uniqueId }, now, random, log }),
+    requester: meter.requester(createTokenRequester({ grants, now, random, log })),
     promotion: dependencies.promotion,
     identity,
     now,
@@ -185,7 +193,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     storeless,
     budget,
     subjectOf: ({ integration }) => readSubject(store.documents, integration),
-    hearing,
+    hearing: meter.waits(hearing),
     now,
     random,
     endToken: revoker.endToken,
@@ -193,7 +201,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     onMinted,
     onRefused,
   })
-  const broker = createBroker({
+  const unmetered = createBroker({
     reader,
     flight,
     storeless,
@@ -210,6 +218,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     random,
     sleep,
     onRefreshed(refreshed) {
+      meter.refreshed(refreshed)
       if (refreshed.outcome === 'replaced') return
       const { name: integration, error } = refreshed
       log.warn({ err: error, integration }, 'a lease could not be refreshed ahead')
@@ -258,7 +267,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   return {
     prove,
     adopt,
-    broker,
+    broker: meter.broker(unmetered),
+    restingHosts: breaker.openCount,
     revoker,
     status: createStatusReader({
       outcomes: store.outcomes,
@@ -269,6 +279,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
       now,
     }),
     cache,
+    insideLease: createInsideLease({ reader, flight, now }),
     hearing,
     start() {
       hearing.start()
