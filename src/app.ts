@@ -225,7 +225,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     })
   registerHealth(server, readiness)
   metering.observe({
-    ...{ engine, store, integrations, readiness, audit: writer, sleep: pause },
+    ...{ engine, store, integrations, readiness, audit: writer },
     droppedLogLines: dependencies.droppedLogLines ?? (() => 0),
   })
   registerProblemPages(server)

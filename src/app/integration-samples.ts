@@ -1,4 +1,4 @@
-/** What metrics say of single integrations, read from the store every now and then: a scrape must not wait for it. */
+/** What metrics say of single integrations, read from the store behind a scrape: none waits for it, and where nobody scrapes nothing is read. */
 import { activeOf } from '../credentials/credential.ts'
 import type { ProblemCode } from '../errors.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -38,8 +38,9 @@ export interface Samples {
 }
 
 export interface IntegrationSamples {
-  /** Now, and then every 30 seconds, in the background. */
-  start(): void
+  /** Reads them again in the background, unless they are fresh. */
+  refresh(): void
+  /** Ends what is under way. */
   stop(): Promise<void>
   latest(): Samples
 }
@@ -51,17 +52,14 @@ export interface IntegrationSamplesDependencies {
   /** Does this replica hold something of it in memory? */
   readonly isKnown: (name: string) => boolean
   readonly now: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly log: {
     warn(bindings: object, message: string): void
     info(bindings: object, message: string): void
   }
 }
 
-const INTERVAL_MS = 30_000
-/** When the store cannot be read. */
-const AGAIN_MS = 2_000
+/** What was read so lately is not read again. */
+const FRESH_MS = 10_000
 /** So small that requests are served between two pages. */
 const PAGE = 100
 /** How many used ones are looked at: the bound of the metrics that show them. */
@@ -77,12 +75,13 @@ const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([
 export function createIntegrationSamples(
   dependencies: IntegrationSamplesDependencies,
 ): IntegrationSamples {
-  const { integrations, outcomes, budgets, isKnown, now, sleep, log } = dependencies
+  const { integrations, outcomes, budgets, isKnown, now, log } = dependencies
   const stopped = new AbortController()
   /** By this replica, since it started: memory forgets an integration whenever it changes. */
   let used: ReadonlySet<string> = new Set()
   let samples: Samples = { certificates: [], used: [], unsampled: 0, at: undefined }
   let running: Promise<void> | undefined
+  let isAway = false
 
   const all = async function* (): AsyncGenerator<Integration> {
     let after: string | undefined
@@ -130,22 +129,21 @@ export function createIntegrationSamples(
   }
 
   const run = async () => {
-    let isAway = false
-    while (!stopped.signal.aborted) {
-      try {
-        await take()
-        if (isAway) log.info({}, 'metrics of integrations are read again')
-        isAway = false
-      } catch (error) {
-        if (!isAway) log.warn({ err: error }, 'metrics of integrations cannot be read now')
-        isAway = true
-      }
-      await sleep(isAway ? AGAIN_MS : INTERVAL_MS, stopped.signal)
+    try {
+      await take()
+      if (isAway) log.info({}, 'metrics of integrations are read again')
+      isAway = false
+    } catch (error) {
+      if (!isAway) log.warn({ err: error }, 'metrics of integrations cannot be read now')
+      isAway = true
+    } finally {
+      running = undefined
     }
   }
 
   return {
-    start() {
+    refresh() {
+      if (stopped.signal.aborted || now() - (samples.at ?? 0) < FRESH_MS) return
       running ??= run()
     },
     async stop() {

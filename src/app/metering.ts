@@ -34,7 +34,7 @@ export interface Metering {
   observe(sources: ObservedSources): void
   /** Listens nowhere by itself. */
   readonly listener: MetricsListener
-  /** Begins to look at single integrations. */
+  /** Reads single integrations a first time, so that the first scrape has them. */
   start(): void
   stop(): Promise<void>
 }
@@ -48,7 +48,7 @@ export interface FileMeter {
 
 export interface ObservedSources
   extends Omit<GaugeSources, 'samples' | 'now'>,
-    Pick<IntegrationSamplesDependencies, 'integrations' | 'sleep'> {
+    Pick<IntegrationSamplesDependencies, 'integrations'> {
   readonly store: Pick<Store, 'outcomes' | 'budgets'>
 }
 
@@ -68,7 +68,10 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
   const metrics: Metrics<typeof METRICS> = createMetrics(METRICS)
   const processMetrics = createProcessMetrics()
   const listener = createMetricsListener({
-    render: async () => metrics.render() + (await processMetrics()),
+    async render() {
+      samples?.refresh()
+      return metrics.render() + (await processMetrics())
+    },
     log,
   })
   const wrong = new Set<string>()
@@ -112,15 +115,15 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
       },
     },
     observe(sources) {
-      const { engine, store, integrations, sleep } = sources
+      const { engine, store, integrations } = sources
       const { outcomes, budgets } = store
       const isKnown = (name: string) => engine.cache.known(name) !== undefined
-      const reading = { integrations, outcomes, budgets, isKnown, now, sleep, log }
+      const reading = { integrations, outcomes, budgets, isKnown, now, log }
       samples = createIntegrationSamples(reading)
       sampleGauges(metrics, { ...sources, samples: samples.latest, now })
     },
     listener,
-    start: () => samples?.start(),
+    start: () => samples?.refresh(),
     async stop() {
       await samples?.stop()
       await listener.close()

@@ -16,9 +16,9 @@ closed list, or a name that an operator made. \`environment\` and \`owner\` are 
 integration, so that alerts can tell production from the rest. Closed lists have \`other\` beside
 them, for what a later release may add.
 
-Figures by integration that come from the store are read every 30 seconds. A metric shows as many
-series as its row says, the most urgent first, and counts the others in
-\`valetkey_metric_series_left_out\`.
+Figures by integration that come from the store are as old as the scrape before, and 10 seconds at
+least; \`valetkey_integrations_sample_age_seconds\` tells. A metric shows as many series as its row
+says, the most urgent first, and counts the others in \`valetkey_metric_series_left_out\`.
 
 | metric | type | labels | meaning |
 |---|---|---|---|
@@ -42,7 +42,7 @@ export function renderMetricDocs(): string {
     const bound = row.atMost === undefined ? '' : ` At most ${row.atMost} series.`
     return `| \`${name}\` | ${row.type} | ${labels.join(', ')} | ${row.help}${bound} |\n`
   })
-  return `${HEAD}${table.join('')}${TAIL}${valueLists(rows).join('\n')}`
+  return `${HEAD}${table.join('')}${TAIL}${valueLists(rows).join('')}`
 }
 
 function inTable(label: string, row: LabelRow): string {
@@ -52,18 +52,20 @@ function inTable(label: string, row: LabelRow): string {
   return `\`${label}\` (${values.map((value) => `\`${value}\``).join(', ')})`
 }
 
+/** The same list of several metrics stands there once. */
 function valueLists(rows: readonly (readonly [string, MetricRow])[]): readonly string[] {
-  const meanings = new Map<string, string>()
-  for (const [, { labels = {} }] of rows) {
+  const metricsOf = new Map<string, string[]>()
+  for (const [metric, { labels = {} }] of rows) {
     for (const [label, row] of Object.entries(labels)) {
-      if ('text' in row) meanings.set(label, `- \`${label}\`: ${lower(row.text)}.\n`)
-      else if (row.values.length > IN_THE_TABLE) {
-        const values = row.values.map((value) => `\`${value}\``).join(', ')
-        meanings.set(`${label} ${values}`, `- \`${label}\`: ${values}.\n`)
-      }
+      if ('values' in row && row.values.length <= IN_THE_TABLE) continue
+      const said = 'text' in row ? lower(row.text) : row.values.map(code).join(', ')
+      const key = `- ${code(label)} of METRICS: ${said}.\n`
+      metricsOf.set(key, [...(metricsOf.get(key) ?? []), code(metric)])
     }
   }
-  return [[...meanings.values()].join('')]
+  return [...metricsOf].map(([text, metrics]) => text.replace('METRICS', metrics.join(', ')))
 }
+
+const code = (text: string) => `\`${text}\``
 
 const lower = (text: string) => `${text.charAt(0).toLowerCase()}${text.slice(1)}`

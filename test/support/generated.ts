@@ -1,5 +1,6 @@
 /** The files that are generated and committed: what each must contain. */
 import { readFileSync } from 'node:fs'
+import { renderMetricDocs } from '../../src/app/metric-docs.ts'
 import { renderConfigurationDocs } from '../../src/config.ts'
 import { renderOpenapi } from '../../src/http/openapi.ts'
 import { renderProblemTable } from '../../src/http/problem-pages.ts'
@@ -16,6 +17,7 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
   return {
     'openapi.yaml': openapi,
     'docs/configuration.md': renderConfigurationDocs(),
+    'docs/metrics.md': renderMetricDocs(),
     'README.md': withTable('README.md', 'problems', renderProblemTable()),
   }
 }
