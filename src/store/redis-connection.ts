@@ -4,6 +4,7 @@ import type { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors.ts'
 import { type RedisTrouble, redisTrouble, storeUnavailable } from './redis-errors.ts'
 import { attendNodes } from './redis-nodes.ts'
+import { sentinelConnector } from './redis-sentinels.ts'
 import type { RedisTarget } from './redis-url.ts'
 
 /** A Lua script with the name that it has in errors. */
@@ -70,10 +71,21 @@ export function reconnectDelayMs(attempt: number, random: () => number): number 
 
 export function createRedisConnection(dependencies: ConnectionDependencies): RedisConnection {
   const { role, onEvent, timeoutMs } = dependencies
-  const client = createClient(dependencies)
+  let told = new Set<string>()
+  let closing = false
+
+  /** Each kind of trouble once, until there is a connection again: it is tried several times a second. */
+  const tell = (error: RedisTrouble) => {
+    const kind = `${error.name} ${error.code}`
+    if (closing || told.has(kind)) return
+    told.add(kind)
+    onEvent({ type: 'error', connection: role, error })
+  }
+  const client = createClient(dependencies, (error) =>
+    tell({ ...redisTrouble(error), name: 'Sentinel' }),
+  )
   const nodes = client instanceof Cluster ? attendNodes(client) : undefined
   const defined = new Set<string>()
-  let closing = false
 
   const first = new Promise<void>((resolve) => {
     client.once('ready', () => resolve())
@@ -81,13 +93,14 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     client.once('close', () => resolve())
   })
   const attempted = first.then(() => nodes?.attempted())
-  client.on('ready', () => onEvent({ type: 'ready', connection: role }))
+  client.on('ready', () => {
+    told = new Set()
+    onEvent({ type: 'ready', connection: role })
+  })
   client.on('close', () => {
     if (!closing) onEvent({ type: 'closed', connection: role })
   })
-  client.on('error', (error: unknown) => {
-    if (!closing) onEvent({ type: 'error', connection: role, error: redisTrouble(error) })
-  })
+  client.on('error', (error: unknown) => tell(redisTrouble(error)))
   // A failing first attempt has been an `error` event, and the next one is on its way.
   client.connect().catch(() => undefined)
 
@@ -166,7 +179,10 @@ function custom(
   return (...args) => Reflect.apply(method, client, args)
 }
 
-function createClient(dependencies: ConnectionDependencies): Redis | Cluster {
+function createClient(
+  dependencies: ConnectionDependencies,
+  onSentinelTrouble: (error: unknown) => void,
+): Redis | Cluster {
   const { target, timeoutMs, random, ca } = dependencies
   const { topology, username, password } = target
   const tls: ConnectionOptions | undefined = target.tls
@@ -225,6 +241,7 @@ function createClient(dependencies: ConnectionDependencies): Redis | Cluster {
     sentinels: [...topology.sentinels],
     name: topology.master,
     failoverDetector: true,
+    Connector: sentinelConnector(onSentinelTrouble),
     sentinelRetryStrategy: retryStrategy,
     sentinelReconnectStrategy: retryStrategy,
     sentinelCommandTimeout: CONNECT_TIMEOUT_MS,

@@ -3,12 +3,13 @@ import { BrokerError } from '../errors.ts'
 /** What of an error of ioredis may be told: never its message or its `command`, which hold the values that were being written. */
 export interface RedisTrouble {
   readonly name: string
-  /** Redis's error code (`OOM`, `READONLY`, …), Node's (`ECONNREFUSED`, …), or `TIMEOUT`, `OFFLINE`, `CLOSED`, `UNKNOWN`. */
+  /** Redis's error code (`OOM`, `READONLY`, …), Node's (`ECONNREFUSED`, …), or `TIMEOUT`, `OFFLINE`, `CLOSED`, `SENTINELS`, `UNKNOWN`. */
   readonly code: string
 }
 
 /** ioredis has no codes for its own errors, only these texts. */
 const OWN_CODES: readonly (readonly [RegExp, string])[] = [
+  [/sentinels are unreachable/i, 'SENTINELS'],
   [/timed? ?out/i, 'TIMEOUT'],
   [/isn't (?:writeable|ready)/, 'OFFLINE'],
   [/closed|ended|max retries|ClusterAllFailed|slots cache|None of startup nodes/i, 'CLOSED'],

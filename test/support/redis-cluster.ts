@@ -14,7 +14,7 @@ export interface ClusterServers {
   /** Its replicas. */
   replicasOf(master: RedisServer): Promise<readonly RedisServer[]>
   /** Until all slots are served, and every master has its replica in step. */
-  settled(): Promise<void>
+  settled(deadlineMs?: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -86,21 +86,21 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       const id = known.find(({ port }) => port === master.port)?.id
       return known.filter((node) => node.masterId === id).map(({ port }) => byPort(port))
     },
-    async settled() {
+    async settled(deadlineMs) {
       await eventually(async () => {
         const states = await askAll((client) => client.cluster('INFO'))
         return states.length === NODES && states.every((text) => /cluster_state:ok/.test(text))
-      })
+      }, deadlineMs)
       await eventually(async () => {
         const tables = await askAll((client) => nodesOf(client))
         const wanted = NODES - MASTERS
         return tables.every((text) => (text.match(/\bslave\b/g) ?? []).length === wanted)
-      })
+      }, deadlineMs)
       await eventually(async () => {
         const infos = await askAll((client) => client.info('replication'))
         const inStep = infos.filter((text) => /state=online|master_link_status:up/.test(text))
         return inStep.length === NODES
-      })
+      }, deadlineMs)
     },
     async stop() {
       await Promise.all(nodes.map((node) => node.stop()))

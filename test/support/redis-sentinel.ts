@@ -14,7 +14,7 @@ export interface SentinelServers {
   /** The node that the Sentinels name. */
   master(): Promise<RedisServer>
   /** Until the master has its replicas, and every Sentinel sees them and the others. */
-  settled(): Promise<void>
+  settled(deadlineMs?: number): Promise<void>
   /** A failover without a fault. */
   failover(): Promise<void>
   stop(): Promise<void>
@@ -55,7 +55,7 @@ export async function startSentinel(options: SentinelOptions = {}): Promise<Sent
     nodes,
     sentinels,
     master,
-    async settled() {
+    async settled(deadlineMs) {
       await eventually(async () => {
         const seen = await Promise.all(sentinels.map(view))
         return seen.every(
@@ -64,12 +64,12 @@ export async function startSentinel(options: SentinelOptions = {}): Promise<Sent
             Number(fields['num-slaves']) === REPLICAS &&
             Number(fields['num-other-sentinels']) === SENTINELS - 1,
         )
-      })
+      }, deadlineMs)
       await eventually(async () => {
         const { port } = await master()
         const info = await ask(port, (client) => client.info('replication'))
         return (info?.match(/state=online/g) ?? []).length === REPLICAS
-      })
+      }, deadlineMs)
     },
     async failover() {
       const before = await master()
