@@ -23,6 +23,7 @@ import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
+import { createMetadataApi } from './grants/metadata-api.ts'
 import { createSalesforceClock } from './grants/salesforce-clock.ts'
 import { createTokenEndpoint } from './grants/token-endpoint.ts'
 import { registerHealth } from './http/health.ts'
@@ -160,9 +161,12 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     intake,
     store,
     engine,
+    metadata: createMetadataApi({ outbound, hosts, now }),
+    publicUrl: config.publicUrl,
     audit,
     log,
     now,
+    uniqueId,
     sleep: pause,
   })
   const { broker, revoker, hearing } = engine
@@ -240,12 +244,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     watched.registerRoutes(guarded, audit)
     registerCallerCountsRoutes(guarded, { integrations, counts })
     registerAuditRoutes(guarded, { search })
-    registerCredentialRoutes(guarded, {
-      integrations,
-      staging: rotation.staging,
-      promotion: rotation.promotion,
-      audit,
-    })
+    registerCredentialRoutes(guarded, { integrations, ...rotation, audit })
     registerOperatorRoutes(guarded, { integrations, store, audit, publicUrl: config.publicUrl })
     registerIntegrationRoutes(guarded, {
       registry,

@@ -1,20 +1,27 @@
-/** Wires what stages, promotes and erases credentials, and what counts down to their end. */
+/** Wires what stages, deploys, promotes and erases credentials, and what counts down to their end. */
 import type { AuditLog } from '../audit/log.ts'
 import type { Intake } from '../credentials/intake.ts'
+import type { MetadataApi } from '../grants/metadata-api.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Logger } from '../logger.ts'
 import { createCountdown } from '../rotation/countdown.ts'
+import { createDeployer, type Deployer } from '../rotation/deployer.ts'
+import { createDeploymentSteps } from '../rotation/deployment-steps.ts'
+import { createDeploymentStore } from '../rotation/deployment-store.ts'
 import { createErasure, type Erasure } from '../rotation/erasure.ts'
 import { createFollowers } from '../rotation/followers.ts'
+import { createHandsFree } from '../rotation/hands-free.ts'
 import { createPromotion, type Promotion } from '../rotation/promotion.ts'
 import { createStaging, type Staging } from '../rotation/stage.ts'
 import type { Store } from '../store/store.ts'
+import { createSingleFlight } from '../tokens/single-flight.ts'
 import type { LeaseEngine } from './lease-engine.ts'
 
 export interface Rotation {
   readonly promotion: Promotion
   readonly erasure: Erasure
   readonly staging: Staging
+  readonly deployer: Deployer
   start(): void
   stop(): Promise<void>
 }
@@ -23,21 +30,26 @@ export interface RotationDependencies {
   readonly integrations: IntegrationStore
   readonly intake: Intake
   readonly store: Store
-  readonly engine: Pick<LeaseEngine, 'prove' | 'adopt'>
+  readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
+  readonly metadata: MetadataApi
+  /** How browsers reach this service. */
+  readonly publicUrl: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
   readonly log: Logger
   readonly now: () => number
+  readonly uniqueId: () => string
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
 export function composeRotation(dependencies: RotationDependencies): Rotation {
   const { integrations, intake, store, engine, audit, log, now, sleep } = dependencies
+  const prove = (name: string, credentialId: string) => engine.prove(name, credentialId, 'once')
   const followers = createFollowers({ store: integrations, log })
   const erasure = createErasure({
     store: integrations,
     documents: store.documents,
-    prove: (name, credentialId) => engine.prove(name, credentialId, 'once'),
+    prove,
     audit,
     now,
     sleep,
@@ -60,18 +72,48 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
     follow: followers.follow,
     now,
   })
-  const { documents } = store
+  const { documents, locks } = store
+  const { underLock } = createSingleFlight({ locks, uniqueId: dependencies.uniqueId, log })
+  const deployer = createDeployer({
+    store: integrations,
+    deployments: createDeploymentStore(documents, now),
+    steps: createDeploymentSteps({
+      leaseOf: engine.insideLease,
+      api: dependencies.metadata,
+      promotion,
+      prove,
+      onProven: engine.adopt,
+      publicUrl: dependencies.publicUrl,
+      audit,
+      now,
+    }),
+    underLock,
+    audit,
+    now,
+    sleep,
+    log,
+  })
+  const handsFree = createHandsFree({
+    store: integrations,
+    staging,
+    deployer,
+    underLock,
+    audit,
+    now,
+    sleep,
+    log,
+  })
   const countdown = createCountdown({ store: integrations, documents, audit, now, sleep, log })
   return {
     promotion,
     erasure,
     staging,
+    deployer,
     start() {
-      erasure.start()
-      countdown.start()
+      for (const one of [erasure, countdown, deployer, handsFree]) one.start()
     },
     async stop() {
-      await Promise.all([erasure.stop(), countdown.stop()])
+      await Promise.all([erasure, countdown, deployer, handsFree].map((one) => one.stop()))
     },
   }
 }

@@ -36,6 +36,10 @@ export const ACTIONS = {
   },
   'credential.staged': { stored: true, meaning: 'A credential was added beside the active one' },
   'credential.certified': { stored: true, meaning: 'A pending key got its certificate' },
+  'credential.deploy_requested': {
+    stored: true,
+    meaning: 'The upload of a certificate to Salesforce was requested',
+  },
   'credential.deployed': { stored: true, meaning: 'A certificate was uploaded to Salesforce' },
   'credential.activated': { stored: true, meaning: 'A credential became the active one' },
   'credential.rejected': { stored: true, meaning: 'Salesforce rejected the proof of a credential' },

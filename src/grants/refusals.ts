@@ -105,7 +105,7 @@ const TOKENS = /eyJ[\w-]{5,}(?:\.[\w-]*)*|00D\w{12,15}![^\s"'<>]*|5Aep861[\w.]*/
  * Makes a foreign text fit to be shown: no control or invisible characters, nothing that we sent in
  * confidence, nothing that looks like a token. Secrets go first, before cutting could leave half of one.
  */
-function printable(text: string, secrets: readonly string[], longest: number): string {
+export function printable(text: string, secrets: readonly string[], longest: number): string {
   const masked = secrets
     .filter((secret) => secret.length > 3)
     .reduce((shown, secret) => shown.replaceAll(secret, '[secret]'), text)

@@ -25,7 +25,7 @@ export interface OutboundRequest {
   /** Default GET. */
   readonly method?: 'GET' | 'POST'
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: string | Uint8Array
   /** Ends the exchange, at any stage, as `timeout`. */
   readonly signal?: AbortSignal
   /**

@@ -95,6 +95,7 @@ const DEFINITION_MEMBERS = [
   'serveTokens',
   'identity',
   'credentialFrom',
+  'certificateDeployment',
 ] as const satisfies readonly (keyof Definition)[]
 
 export const isSameDefinition = (definition: Definition, current: Integration): boolean =>

@@ -4,6 +4,7 @@ import type { Credential } from '../credentials/credential.ts'
 import { activeOf } from '../credentials/credential.ts'
 import type { GrantSettings } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
+import type { CertificateDeployment } from './certificate-deployment.ts'
 
 export type Pin = 'org_and_user' | 'user' | 'off'
 
@@ -33,6 +34,7 @@ export interface Definition {
   readonly identity: IdentityRule
   /** Signs with another integration's credentials. */
   readonly credentialFrom: string | null
+  readonly certificateDeployment?: CertificateDeployment
 }
 
 export interface Integration extends Definition {

@@ -5,6 +5,7 @@ import { checkShape, type FreshCredential, type Intake } from '../credentials/in
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/login-host.ts'
+import { checkCertificateDeployment } from './certificate-deployment.ts'
 import {
   compose,
   definitionOf,
@@ -104,6 +105,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
         ? undefined
         : await ownerOf(definition.credentialFrom, name, principal)
     checkCredentialFits(definition, current, fresh, owner, hosts)
+    await checkCertificateDeployment({ name, definition, current, principal, read: store.read })
     const write = compose(
       { name, definition, managedBy: 'api', current, secrets, fresh, owner },
       { now, uniqueId },

@@ -88,6 +88,38 @@ export const CredentialSchema = Type.Object(
   },
 )
 
+const API_NAME = '^[A-Za-z][A-Za-z0-9_]{0,79}$'
+
+const CertificateDeploymentSchema = Type.Object(
+  {
+    through: Type.String({
+      pattern: NAME_PATTERN,
+      description:
+        'The integration whose token uploads it: of a user who may modify metadata; best with `serve_tokens: false`',
+    }),
+    app: Type.String({ pattern: API_NAME, description: 'API name of the External Client App' }),
+    settings: Type.Optional(
+      Type.String({
+        pattern: API_NAME,
+        description: 'Its global OAuth settings; default `APP_glbloauth`, as Setup names them',
+      }),
+    ),
+    rotate_every_days: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 730,
+        description:
+          'Makes, uploads, proves and activates a new key so often, with no hands at all',
+      }),
+    ),
+  },
+  {
+    title: 'Certificate deployment',
+    additionalProperties: false,
+    description: 'Lets `POST …/deploy` upload the certificate through the Metadata API',
+  },
+)
+
 const definition = {
   description: Type.Optional(
     Type.String({ maxLength: 500, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }),
@@ -117,6 +149,7 @@ const definition = {
     Type.Boolean({ default: true, description: 'False keeps the token inside the broker' }),
   ),
   identity: Type.Optional(Identity),
+  certificate_deployment: Type.Optional(CertificateDeploymentSchema),
 }
 
 const Ignored = Type.Optional(Type.Unsafe<unknown>({ description: 'Read-only; ignored' }))
@@ -208,6 +241,7 @@ export const IntegrationView = Type.Object(
     logins_per_hour: Type.Integer(),
     serve_tokens: Type.Boolean(),
     identity: Identity,
+    certificate_deployment: Type.Optional(CertificateDeploymentSchema),
     managed_by: Type.Unsafe<'api' | 'file'>({ type: 'string', enum: ['api', 'file'] }),
     created_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),

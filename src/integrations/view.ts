@@ -31,6 +31,9 @@ export function writableOf(integration: Integration): Record<string, unknown> {
     logins_per_hour: integration.loginsPerHour,
     serve_tokens: integration.serveTokens,
     identity: snakeKeys(integration.identity),
+    ...(integration.certificateDeployment && {
+      certificate_deployment: snakeKeys(integration.certificateDeployment),
+    }),
   }
 }
 

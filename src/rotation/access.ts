@@ -1,7 +1,7 @@
 /** Who may see or rotate the credentials of an integration. */
-import { allows, type Permission, type Principal } from '../callers/policy.ts'
-import { BrokerError } from '../errors.ts'
+import type { Permission, Principal } from '../callers/policy.ts'
 import type { Integration } from '../integrations/integration.ts'
+import { visibleIntegration } from '../integrations/visible.ts'
 
 /** Throws `caller_forbidden`, the same whether there is one or not, and `integration_not_found`. */
 export type Access = (
@@ -12,14 +12,5 @@ export type Access = (
 
 export const createAccess =
   (integrations: { read(name: string): Promise<Integration | undefined> }): Access =>
-  async ({ principal }, permission, name) => {
-    const integration = await integrations.read(name)
-    const target = integration ? { name, labels: integration.labels } : { name }
-    if (!allows(principal, permission, target)) {
-      throw new BrokerError('caller_forbidden', `You lack ${permission} for this integration`)
-    }
-    if (!integration) {
-      throw new BrokerError('integration_not_found', 'There is no integration of this name')
-    }
-    return integration
-  }
+  ({ principal }, permission, name) =>
+    visibleIntegration(name, { integrations, principal, permission })

@@ -61,7 +61,7 @@ export function createCountdown(dependencies: CountdownDependencies): Countdown 
 
   const say = ({ integration, credential, notAfter }: CertificateEnd, days: Threshold) => {
     log.warn(
-      { integration, credential, days, notAfter: new Date(notAfter).toISOString() },
+      { integration, credentialId: credential, days, notAfter: new Date(notAfter).toISOString() },
       days === 0 ? 'a certificate is over' : 'a certificate is about to end',
     )
     audit.background(NOBODY, {

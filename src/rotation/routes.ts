@@ -6,11 +6,14 @@ import type { Server } from '../http/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
 import { NameParams } from '../integrations/schemas.ts'
 import { createAccess } from './access.ts'
+import { type DeploymentRouteDependencies, registerDeploymentRoutes } from './deployment-routes.ts'
 import { CredentialList, CredentialParams, CredentialView } from './schemas.ts'
 import { registerStagingRoutes, type StagingRouteDependencies } from './staging-routes.ts'
 import { viewOf } from './view.ts'
 
-export interface CredentialRouteDependencies extends Omit<StagingRouteDependencies, 'access'> {
+export interface CredentialRouteDependencies
+  extends Omit<StagingRouteDependencies, 'access'>,
+    Omit<DeploymentRouteDependencies, 'access'> {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
 }
 
@@ -102,4 +105,5 @@ export function registerCredentialRoutes(
   )
 
   registerStagingRoutes(server, { ...dependencies, access })
+  registerDeploymentRoutes(server, { ...dependencies, access })
 }

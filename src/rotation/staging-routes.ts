@@ -9,6 +9,8 @@ import { etagOf, type Integration } from '../integrations/integration.ts'
 import type { Preconditions } from '../integrations/preconditions.ts'
 import { NameParams } from '../integrations/schemas.ts'
 import type { Access } from './access.ts'
+import type { Deployer } from './deployer.ts'
+import { isOver } from './deployment.ts'
 import { nextStep } from './next-step.ts'
 import type { Promotion } from './promotion.ts'
 import {
@@ -26,6 +28,7 @@ export interface StagingRouteDependencies {
   readonly access: Access
   readonly staging: Staging
   readonly promotion: Pick<Promotion, 'activate'>
+  readonly deployer: Pick<Deployer, 'request' | 'read'>
   readonly audit: Pick<AuditLog, 'change'>
 }
 
@@ -44,7 +47,7 @@ const CHANGE_PROBLEMS = [
 
 export function registerStagingRoutes(
   server: Server,
-  { access, staging, promotion, audit }: StagingRouteDependencies,
+  { access, staging, promotion, deployer, audit }: StagingRouteDependencies,
 ): void {
   server.post(
     '/integrations/:name/credentials',
@@ -102,6 +105,10 @@ export function registerStagingRoutes(
     async (request, reply) => {
       const { name, id } = request.params
       await access(request, 'credentials:write', name)
+      const deployment = await deployer.read(name)
+      if (deployment?.credential === id && !isOver(deployment)) {
+        throw new BrokerError('credential_state', 'It is being deployed to Salesforce')
+      }
       const { integration } = await staging.remove(name, id, preconditionsOf(request.headers))
       await audit.change(request, {
         action: 'credential.erased',

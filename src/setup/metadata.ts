@@ -17,7 +17,7 @@ export interface MetadataChoices {
 export type MetadataFiles = Readonly<Record<string, string>>
 
 /** Of Winter '26. Before 64.0 the policies had one more required member. */
-const API_VERSION = '65.0'
+export const API_VERSION = '65.0'
 /** Where a choice is missing: a deployment refuses it by name, and does not make half an app. */
 const RUN_AS_PLACEHOLDER = 'REPLACE-WITH-THE-RUN-AS-USER@example.com'
 const CONTACT_PLACEHOLDER = 'replace-with-your-team@example.com'
@@ -112,7 +112,7 @@ const oauthSettings = ({ recipe, apiName, label }: Blueprint) =>
   })
 
 /** The certificate alone is what enables the JWT bearer flow; the consumer key is Salesforce's to make. */
-const globalOauthSettings = ({ callbackUrl, certificate, apiName, recipe, label }: Blueprint) =>
+export const globalOauthSettings = ({ callbackUrl, certificate, apiName, recipe, label }: Blueprint) =>
   elementsOf({
     callbackUrl,
     certificate: certificate?.credential?.certificate?.pem.trim(),

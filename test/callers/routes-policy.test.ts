@@ -69,6 +69,14 @@ const ROUTES: Readonly<Record<string, Row>> = {
     scope: 'integration',
     body: { prove: false },
   },
+  'POST /integrations/{name}/credentials/{id}/deploy': {
+    permission: 'credentials:write',
+    scope: 'integration',
+  },
+  'GET /integrations/{name}/credentials/{id}/deployment': {
+    permission: 'integrations:read',
+    scope: 'integration',
+  },
   'DELETE /integrations/{name}/credentials/{id}': {
     permission: 'credentials:write',
     scope: 'integration',

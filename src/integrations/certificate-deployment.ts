@@ -1,0 +1,49 @@
+/** An integration whose certificate is uploaded to Salesforce with another one's token. */
+import { isDeepStrictEqual } from 'node:util'
+import { allows, type Principal } from '../callers/policy.ts'
+import { BrokerError } from '../errors.ts'
+import { grantOf } from '../grants/index.ts'
+import type { Definition, Integration } from './integration.ts'
+
+export interface CertificateDeployment {
+  /** The integration whose token uploads it. */
+  readonly through: string
+  /** API name of the External Client App. */
+  readonly app: string
+  /** Full name of the app's global OAuth settings. Default: `APP_glbloauth`, as Setup names them. */
+  readonly settings?: string
+  /** 1 to 730. Absent: by hand. */
+  readonly rotateEveryDays?: number
+}
+
+export const settingsNameOf = ({ app, settings }: CertificateDeployment): string =>
+  settings ?? `${app}_glbloauth`
+
+export interface DeploymentCheck {
+  readonly name: string
+  readonly definition: Definition
+  readonly current: Integration | undefined
+  readonly principal: Principal
+  readonly read: (name: string) => Promise<Integration | undefined>
+}
+
+/** Whoever sets or changes it must be allowed to read that token. Throws `caller_forbidden`, `request_invalid`. */
+export async function checkCertificateDeployment(check: DeploymentCheck): Promise<void> {
+  const { name, definition, current, principal, read } = check
+  const { certificateDeployment: wanted, grant, credentialFrom } = definition
+  if (!wanted || isDeepStrictEqual(wanted, current?.certificateDeployment)) return
+  const { through } = wanted
+  const other = through === name ? undefined : await read(through)
+  const target = other ? { name: through, labels: other.labels } : { name: through }
+  if (!allows(principal, 'tokens:read', target)) {
+    throw new BrokerError('caller_forbidden', 'The token of that integration is not yours to use')
+  }
+  if (!other) throw wrong('/through names no other integration')
+  if (credentialFrom !== null) throw wrong(` belongs to ${credentialFrom}, which holds the key`)
+  if (grantOf(grant.type).credentialType(grant) !== 'certificate') {
+    throw wrong(' is for integrations that sign with a key')
+  }
+}
+
+const wrong = (what: string) =>
+  new BrokerError('request_invalid', `body/certificate_deployment${what}`)

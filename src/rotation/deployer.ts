@@ -1,0 +1,210 @@
+/** Uploads certificates to Salesforce, proves and activates them: begun by a request, carried on by any replica, whatever crashes. */
+import type { Actor, Happening } from '../audit/event.ts'
+import type { Credential } from '../credentials/credential.ts'
+import { BrokerError } from '../errors.ts'
+import { type Integration, isDraft } from '../integrations/integration.ts'
+import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
+import type { SingleFlight } from '../tokens/single-flight.ts'
+import { afterError, type Deployment, isOver, newDeployment } from './deployment.ts'
+import type { DeploymentSteps, DeploymentSubject } from './deployment-steps.ts'
+import type { DeploymentStore } from './deployment-store.ts'
+import { checkOwn } from './stage.ts'
+
+export interface Deployer {
+  /** Begins, or gives the one that is under way. Throws `credential_not_found`, `credential_state`, `integration_draft`, `integration_changed`, `conflict`. */
+  request(
+    integration: Integration,
+    credentialId: string,
+    preconditions: Preconditions,
+    by: Actor,
+  ): Promise<Deployment>
+  /** The newest of the integration. */
+  read(name: string): Promise<Deployment | undefined>
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface DeployerDependencies {
+  readonly store: Pick<IntegrationStore, 'read'>
+  readonly deployments: DeploymentStore
+  readonly steps: DeploymentSteps
+  /** So that one replica works at it, and another takes over within seconds. */
+  readonly underLock: SingleFlight['underLock']
+  readonly audit: { background(by: Actor, happening: Happening): void }
+  readonly now: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: {
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+    error(bindings: object, message: string): void
+  }
+}
+
+const LOOK_MS = 1_000
+const TROUBLE_MS = 5_000
+/** How many one replica works at. */
+const CONCURRENCY = 4
+const ATTEMPTS = 3
+
+export function createDeployer(dependencies: DeployerDependencies): Deployer {
+  const { store, deployments, steps, underLock, audit, now, sleep, log } = dependencies
+  const stopped = new AbortController()
+  const active = new Map<string, Promise<unknown>>()
+  let running: Promise<void> | undefined
+  let wake = new AbortController()
+
+  /** Undefined: the integration is gone. */
+  const advance = async (name: string, deployment: Deployment): Promise<Deployment | undefined> => {
+    try {
+      const integration = await store.read(name)
+      if (integration?.uid !== deployment.uid) return undefined
+      const subject = subjectIn(integration, deployment.credential)
+      return await steps.next(deployment, subject, stopped.signal)
+    } catch (error) {
+      if (!stopped.signal.aborted) {
+        log.warn(
+          {
+            err: error,
+            integration: name,
+            credentialId: deployment.credential,
+            phase: deployment.phase,
+          },
+          'a deployment did not get on',
+        )
+      }
+      return afterError(deployment, error, now())
+    }
+  }
+
+  /** As far as it goes without waiting. What another wrote meanwhile is left to the next look. */
+  const work = async (name: string): Promise<void> => {
+    let stored = await deployments.read(name)
+    while (stored && isReady(stored.deployment, now()) && !stopped.signal.aborted) {
+      const former = stored.deployment
+      const next = await advance(name, former)
+      if (!next) return deployments.remove(name)
+      stored = await deployments.write(name, next, stored.version)
+      if (stored && next.phase !== former.phase) say(name, former, next)
+    }
+  }
+
+  const say = (name: string, former: Deployment, next: Deployment) => {
+    const { credential, phase, by, reason, detail } = next
+    const bindings = { integration: name, credentialId: credential, phase }
+    const of = { integration: name, detail: { credential, ...(reason && { reason }) } }
+    if (phase === 'failed') {
+      log.error({ ...bindings, failedIn: former.phase, reason, detail }, 'a deployment failed')
+      audit.background(by, { action: 'credential.deployed', outcome: 'failed', ...of })
+      return
+    }
+    log.info(bindings, 'a deployment got on')
+    if (phase === 'deployed') audit.background(by, { action: 'credential.deployed', ...of })
+  }
+
+  const begin = (name: string) => {
+    const task = underLock(`deployment:${name}`, () => work(name))
+      .catch((error: unknown) =>
+        log.warn({ err: error, integration: name }, 'a deployment cannot be carried on now'),
+      )
+      .finally(() => active.delete(name))
+    active.set(name, task)
+  }
+
+  const look = async (): Promise<void> => {
+    for await (const { name, deployment } of deployments.all()) {
+      if (stopped.signal.aborted || active.size >= CONCURRENCY) return
+      if (isReady(deployment, now()) && !active.has(name)) begin(name)
+    }
+  }
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      let pauseMs = LOOK_MS
+      wake = new AbortController()
+      try {
+        await look()
+      } catch (error) {
+        log.warn({ err: error }, 'deployments cannot be looked at now')
+        pauseMs = TROUBLE_MS
+      }
+      await sleep(pauseMs, AbortSignal.any([stopped.signal, wake.signal]))
+    }
+  }
+
+  return {
+    async request(integration, credentialId, preconditions, by) {
+      checkIfMatch(preconditions, integration)
+      checkDeployable(integration, credentialId)
+      const { name, uid } = integration
+      for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+        const known = await deployments.read(name)
+        const isUnderWay = known?.deployment.uid === uid && !isOver(known.deployment)
+        if (isUnderWay && known.deployment.credential === credentialId) return known.deployment
+        if (isUnderWay) {
+          throw new BrokerError(
+            'credential_state',
+            `The deployment of ${known.deployment.credential} is under way`,
+          )
+        }
+        const fresh = newDeployment({ uid, credential: credentialId, by }, now())
+        const stored = await deployments.write(name, fresh, known?.version ?? 'absent')
+        if (!stored) continue
+        wake.abort()
+        return fresh
+      }
+      throw new BrokerError(
+        'conflict',
+        'The deployment was changed by others three times meanwhile',
+      )
+    },
+    async read(name) {
+      return (await deployments.read(name))?.deployment
+    },
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+      await Promise.all(active.values())
+    },
+  }
+}
+
+const isReady = (deployment: Deployment, now: number): boolean =>
+  !isOver(deployment) && deployment.nextAt <= now
+
+function subjectIn(integration: Integration, credentialId: string): DeploymentSubject {
+  const { certificateDeployment: target, credentials } = integration
+  const credential = credentials.find(({ id }) => id === credentialId)
+  if (!credential || !target) {
+    throw new BrokerError('credential_not_found', 'It is gone, or the way to deploy it is')
+  }
+  return { integration, credential, target }
+}
+
+function checkDeployable(integration: Integration, credentialId: string): void {
+  checkOwn(integration)
+  const { certificateDeployment, credentials, name } = integration
+  const credential = credentials.find(({ id }) => id === credentialId)
+  if (!credential) {
+    throw new BrokerError('credential_not_found', 'There is no credential with this id')
+  }
+  if (!certificateDeployment) {
+    throw new BrokerError('credential_state', `Integration ${name} has no certificate_deployment`)
+  }
+  const why = whyNot(credential)
+  if (why !== undefined) throw new BrokerError('credential_state', why)
+  if (credential.state !== 'active' && isDraft(integration)) {
+    throw new BrokerError('integration_draft', 'It has no client id yet, so nothing can be proven')
+  }
+}
+
+function whyNot({ state, certificate, clientId }: Credential): string | undefined {
+  if (state === 'pending') return 'A pending credential has no certificate yet'
+  if (!certificate) return 'The credential has no certificate'
+  if (clientId !== null && state === 'staged') return 'It belongs to another app'
+  return undefined
+}

@@ -1,0 +1,142 @@
+/** `POST …/credentials/{id}/deploy` and `GET …/credentials/{id}/deployment`. */
+import { type Static, Type } from 'typebox'
+import type { AuditLog } from '../audit/log.ts'
+import { BrokerError } from '../errors.ts'
+import { GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import { etagOf } from '../integrations/integration.ts'
+import type { Access } from './access.ts'
+import type { Deployer } from './deployer.ts'
+import { type Deployment, FAILURES, isOver, PHASES, type Phase } from './deployment.ts'
+import { CredentialParams, IfMatchHeader } from './schemas.ts'
+
+export interface DeploymentRouteDependencies {
+  readonly access: Access
+  readonly deployer: Pick<Deployer, 'request' | 'read'>
+  readonly audit: Pick<AuditLog, 'change'>
+}
+
+const listOf = (meanings: Readonly<Record<string, string>>) =>
+  Object.entries(meanings)
+    .map(([name, meaning]) => `\`${name}\`: ${meaning}`)
+    .join('. ')
+
+const NullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] })
+const phases = Object.keys(PHASES)
+
+export const DeploymentView = Type.Object(
+  {
+    credential: Type.String({ description: 'Id of the credential' }),
+    phase: Type.Unsafe<Phase>({ type: 'string', enum: phases, description: listOf(PHASES) }),
+    failed_in: Type.Unsafe<Phase | null>({
+      type: ['string', 'null'],
+      enum: [...phases, null],
+      description: 'The phase in which it failed',
+    }),
+    reason: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: `Why it failed, or why the last try did not work: the code of a problem, or ${Object.keys(FAILURES).join(', ')}`,
+    }),
+    detail: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'For people' }),
+    deploy_id: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: 'As Setup → Deployment Status shows it',
+    }),
+    requested_at: Type.String({ format: 'date-time' }),
+    updated_at: Type.String({ format: 'date-time' }),
+    tries: Type.Integer({ description: 'Tries in this phase that did not work' }),
+    next_try_at: NullableText,
+  },
+  { title: 'Deployment', description: 'How far the upload of a certificate to Salesforce came' },
+)
+
+export function registerDeploymentRoutes(
+  server: Server,
+  { access, deployer, audit }: DeploymentRouteDependencies,
+): void {
+  server.post(
+    '/integrations/:name/credentials/:id/deploy',
+    {
+      schema: {
+        tags: ['credentials'],
+        operationId: 'deployCredential',
+        summary: 'Upload its certificate to Salesforce, prove it, and make it the active one',
+        description:
+          'Needs `credentials:write`, and a `certificate_deployment` of the integration. Goes on in the background, whatever crashes; asked again, it answers how far it is.',
+        params: CredentialParams,
+        headers: IfMatchHeader,
+        response: {
+          202: DeploymentView,
+          ...problems(
+            ...GUARDED,
+            'integration_not_found',
+            'credential_not_found',
+            'credential_state',
+            'integration_draft',
+            'integration_changed',
+            'conflict',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name, id } = request.params
+      const integration = await access(request, 'credentials:write', name)
+      const ifMatch = request.headers['if-match']
+      const by = { principal: request.principal.id, requestId: request.id }
+      const preconditions = ifMatch === undefined ? {} : { ifMatch }
+      const deployment = await deployer.request(integration, id, preconditions, by)
+      await audit.change(request, {
+        action: 'credential.deploy_requested',
+        integration: name,
+        detail: { credential: id },
+      })
+      return reply
+        .code(202)
+        .headers({ etag: etagOf(integration), 'cache-control': 'no-store' })
+        .header('location', `/integrations/${name}/credentials/${id}/deployment`)
+        .send(viewOf(deployment))
+    },
+  )
+
+  server.get(
+    '/integrations/:name/credentials/:id/deployment',
+    {
+      schema: {
+        tags: ['credentials'],
+        operationId: 'getDeployment',
+        summary: 'How far the upload of its certificate to Salesforce came',
+        description: 'Needs `integrations:read`. Of the newest deployment, for 30 days.',
+        params: CredentialParams,
+        response: {
+          200: DeploymentView,
+          ...problems(...GUARDED, 'integration_not_found', 'credential_not_found'),
+        },
+      },
+    },
+    async (request) => {
+      const { name, id } = request.params
+      const { uid } = await access(request, 'integrations:read', name)
+      const deployment = await deployer.read(name)
+      if (deployment?.uid !== uid || deployment.credential !== id) {
+        throw new BrokerError('credential_not_found', 'There is no deployment of this credential')
+      }
+      return viewOf(deployment)
+    },
+  )
+}
+
+const time = (at: number) => new Date(at).toISOString()
+
+const viewOf = (deployment: Deployment): Static<typeof DeploymentView> => ({
+  credential: deployment.credential,
+  phase: deployment.phase,
+  failed_in: deployment.failedIn,
+  reason: deployment.reason,
+  detail: deployment.detail,
+  deploy_id: deployment.deployId,
+  requested_at: time(deployment.requestedAt),
+  updated_at: time(deployment.updatedAt),
+  tries: deployment.tries,
+  next_try_at: isOver(deployment) ? null : time(deployment.nextAt),
+})

@@ -1,0 +1,161 @@
+/** What is done in each phase of a deployment. Each step may be done twice: a crash repeats it. */
+import type { Actor, Happening } from '../audit/event.ts'
+import type { Credential } from '../credentials/credential.ts'
+import { BrokerError } from '../errors.ts'
+import type { MetadataAnswer, MetadataApi, MetadataCaller } from '../grants/metadata-api.ts'
+import { refusalOf } from '../grants/refusals.ts'
+import {
+  type CertificateDeployment,
+  settingsNameOf,
+} from '../integrations/certificate-deployment.ts'
+import { etagOf, type Integration } from '../integrations/integration.ts'
+import { zipOf } from '../setup/archive.ts'
+import { certificateFilesOf } from '../setup/certificate-files.ts'
+import type { InsideLease } from '../tokens/inside-lease.ts'
+import type { Lease } from '../tokens/lease.ts'
+import { type Deployment, failed, moved } from './deployment.ts'
+import type { Promotion } from './promotion.ts'
+
+export interface DeploymentSteps {
+  /** Throws what may pass, and what does not. */
+  next(deployment: Deployment, subject: DeploymentSubject, signal: AbortSignal): Promise<Deployment>
+}
+
+/** What is deployed, and where. */
+export interface DeploymentSubject {
+  readonly integration: Integration
+  readonly credential: Credential
+  readonly target: CertificateDeployment
+}
+
+export interface DeploymentStepsDependencies {
+  readonly leaseOf: InsideLease
+  readonly api: MetadataApi
+  readonly promotion: Pick<Promotion, 'activate'>
+  /** One real mint with just this credential, in one request. */
+  readonly prove: (name: string, credentialId: string) => Promise<Lease>
+  /** The token of the proof, for the lease. Must not throw. */
+  readonly onProven: (lease: Lease, by: Actor) => Promise<void>
+  readonly audit: { background(by: Actor, happening: Happening): void }
+  /** How browsers reach this service. */
+  readonly publicUrl: string | undefined
+  readonly now: () => number
+}
+
+const UPLOAD_MS = 30_000
+const STATUS_MS = 10_000
+const POLL_MS = 2_000
+
+export function createDeploymentSteps(dependencies: DeploymentStepsDependencies): DeploymentSteps {
+  const { leaseOf, api, promotion, publicUrl, now } = dependencies
+  const { prove, onProven, audit } = dependencies
+
+  /** A token that is dead is replaced once. */
+  const withToken = async <Value>(
+    through: string,
+    ask: (caller: Omit<MetadataCaller, 'signal'>) => Promise<MetadataAnswer<Value>>,
+  ): Promise<MetadataAnswer<Value>> => {
+    const lease = await leaseOf(through)
+    const first = await ask(lease)
+    if (first.ok || first.refused !== 'token') return first
+    return ask(await leaseOf(through, lease.tokenId))
+  }
+
+  const upload = async (
+    deployment: Deployment,
+    { integration, credential, target }: DeploymentSubject,
+    signal: AbortSignal,
+  ): Promise<Deployment> => {
+    const options = { app: target.app, settings: settingsNameOf(target), publicUrl }
+    const archive = zipOf(certificateFilesOf(integration, credential, options))
+    const answer = await withToken(target.through, ({ instanceUrl, accessToken }) =>
+      api.deploy({ instanceUrl, accessToken, signal: within(UPLOAD_MS, signal) }, archive),
+    )
+    if (!answer.ok) return failed(deployment, `${answer.refused}_refused`, answer.reason, now())
+    return { ...moved(deployment, 'uploaded', now()), deployId: answer.value }
+  }
+
+  const follow = async (
+    deployment: Deployment,
+    { target }: DeploymentSubject,
+    signal: AbortSignal,
+  ): Promise<Deployment> => {
+    const answer = await withToken(target.through, ({ instanceUrl, accessToken }) =>
+      api.status(
+        { instanceUrl, accessToken, signal: within(STATUS_MS, signal) },
+        deployment.deployId ?? '',
+      ),
+    )
+    if (!answer.ok) return failed(deployment, `${answer.refused}_refused`, answer.reason, now())
+    const { isDone, isSuccess, status, problem } = answer.value
+    if (isDone && isSuccess) return moved(deployment, 'deployed', now())
+    if (isDone) {
+      return failed(deployment, 'deployment_failed', [status, problem].join(': '), now())
+    }
+    checkPatience(deployment, now())
+    const begun =
+      deployment.phase === 'uploaded' && status !== 'Pending'
+        ? moved(deployment, 'deploying', now())
+        : deployment
+    return { ...begun, updatedAt: now(), nextAt: now() + POLL_MS }
+  }
+
+  /** It may be the active one by now: a mint flips by itself. */
+  const proven = async (
+    deployment: Deployment,
+    { integration, credential }: DeploymentSubject,
+  ): Promise<Deployment> => {
+    if (credential.state === 'active') return moved(deployment, 'activated', now())
+    const lease = await prove(integration.name, credential.id).catch((error: unknown) => {
+      const refusal = refusalOf(error)
+      throw refusal
+        ? new BrokerError('credential_rejected', refusal.cause, { cause: error })
+        : error
+    })
+    await onProven(lease, deployment.by)
+    return { ...moved(deployment, 'proven', now()), provenAs: etagOf(integration) }
+  }
+
+  const activate = async (
+    deployment: Deployment,
+    { integration: { name }, credential: { id, state } }: DeploymentSubject,
+  ): Promise<Deployment> => {
+    const { by, provenAs } = deployment
+    if (state !== 'active') {
+      const preconditions = { ifMatch: provenAs ?? '' }
+      await promotion.activate(name, id, { prove: false, preconditions, by })
+      const detail = { credential: id }
+      audit.background(by, { action: 'credential.activated', integration: name, detail })
+    }
+    return moved(deployment, 'activated', now())
+  }
+
+  return {
+    async next(deployment, subject, signal) {
+      switch (deployment.phase) {
+        case 'requested':
+          return upload(deployment, subject, signal)
+        case 'uploaded':
+        case 'deploying':
+          return follow(deployment, subject, signal)
+        case 'deployed':
+          return proven(deployment, subject)
+        case 'proven':
+          return activate(deployment, subject)
+        default:
+          return deployment
+      }
+    },
+  }
+}
+
+const within = (ms: number, signal: AbortSignal) =>
+  AbortSignal.any([AbortSignal.timeout(ms), signal])
+
+/** Salesforce queues deployments, for hours where it must; by then somebody looks. */
+const QUEUE_MS = 4 * 3_600_000
+
+function checkPatience({ phaseAt }: Deployment, now: number): void {
+  if (now - phaseAt <= QUEUE_MS) return
+  throw new BrokerError('salesforce_timeout', 'Salesforce does not come to the deployment')
+}

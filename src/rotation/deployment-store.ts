@@ -1,0 +1,63 @@
+/** Deployments at rest: one for each integration, the newest. */
+import type { Documents } from '../store/store.ts'
+import { type Deployment, isOver } from './deployment.ts'
+
+export interface StoredDeployment {
+  /** The integration's. */
+  readonly name: string
+  readonly version: number
+  readonly deployment: Deployment
+}
+
+export interface DeploymentStore {
+  read(name: string): Promise<StoredDeployment | undefined>
+  all(): AsyncGenerator<StoredDeployment>
+  /** Compare-and-set. Undefined: it was changed meanwhile. */
+  write(
+    name: string,
+    deployment: Deployment,
+    expected: number | 'absent',
+  ): Promise<StoredDeployment | undefined>
+  remove(name: string): Promise<void>
+}
+
+const KIND = 'deployment'
+const READ_LIMIT = 1_000
+/** How long one that is over can be read. */
+const KEPT_MS = 30 * 86_400_000
+
+export function createDeploymentStore(documents: Documents, now: () => number): DeploymentStore {
+  const opened = (record: { id: string; version: number; body: string }): StoredDeployment => ({
+    name: record.id,
+    version: record.version,
+    deployment: JSON.parse(record.body) as Deployment,
+  })
+
+  return {
+    async read(name) {
+      const record = await documents.read(KIND, name)
+      return record && opened(record)
+    },
+    async *all() {
+      let after: string | undefined
+      do {
+        const page = await documents.list(KIND, {
+          limit: READ_LIMIT,
+          ...(after !== undefined && { after }),
+        })
+        yield* page.items.map(opened)
+        after = page.next ?? undefined
+      } while (after !== undefined)
+    },
+    async write(name, deployment, expected) {
+      const record = await documents.write(KIND, name, JSON.stringify(deployment), {
+        expected,
+        ...(isOver(deployment) && { expiresAt: now() + KEPT_MS }),
+      })
+      return record && opened(record)
+    },
+    async remove(name) {
+      await documents.remove(KIND, name, 'any')
+    },
+  }
+}

@@ -1,0 +1,161 @@
+/** One upload of a certificate to Salesforce, and how far it came. Pure. */
+import type { Actor } from '../audit/event.ts'
+import { BrokerError, type ProblemCode } from '../errors.ts'
+
+export const PHASES = {
+  requested: 'It will be uploaded',
+  uploaded: 'Salesforce has the archive, and has not begun',
+  deploying: 'Salesforce is deploying it',
+  deployed: 'The app has the certificate; it is proven again and again while that spreads',
+  proven: 'Salesforce took it in a real mint',
+  activated: 'It is the active credential',
+  failed: 'Given up; the former credential works as before',
+} as const
+
+export type Phase = keyof typeof PHASES
+
+/** Why it failed: a problem's code, or one of these. */
+export const FAILURES = {
+  token_refused: 'Salesforce does not take the token of the integration that it goes through',
+  request_refused:
+    'Salesforce does not take the request; most often the user may not modify metadata',
+  deployment_failed: 'Salesforce took the archive, and could not deploy it',
+} as const
+
+export type Failure = keyof typeof FAILURES | ProblemCode
+
+export interface Deployment {
+  /** The integration's. */
+  readonly uid: string
+  readonly credential: string
+  readonly phase: Phase
+  /** In which phase it failed. */
+  readonly failedIn: Phase | null
+  /** Of the failure, or of the last try that did not work. */
+  readonly reason: Failure | null
+  readonly detail: string | null
+  /** Salesforce's. */
+  readonly deployId: string | null
+  /** ETag of the integration when the credential was proven: what is activated is what was proven. */
+  readonly provenAs: string | null
+  readonly requestedAt: number
+  /** Since when it is in this phase. */
+  readonly phaseAt: number
+  readonly updatedAt: number
+  /** Tries in this phase that did not work. */
+  readonly tries: number
+  /** Not to be worked at before, so that one replica alone does. */
+  readonly nextAt: number
+  /** Who asked for it. */
+  readonly by: Actor
+}
+
+export const isOver = ({ phase }: Pick<Deployment, 'phase'>): boolean =>
+  phase === 'activated' || phase === 'failed'
+
+export function newDeployment(
+  of: Pick<Deployment, 'uid' | 'credential' | 'by'>,
+  now: number,
+): Deployment {
+  return {
+    ...of,
+    phase: 'requested',
+    failedIn: null,
+    reason: null,
+    detail: null,
+    deployId: null,
+    provenAs: null,
+    requestedAt: now,
+    phaseAt: now,
+    updatedAt: now,
+    tries: 0,
+    nextAt: now,
+  }
+}
+
+export const moved = (deployment: Deployment, phase: Phase, now: number): Deployment => ({
+  ...deployment,
+  phase,
+  reason: null,
+  detail: null,
+  tries: 0,
+  phaseAt: now,
+  updatedAt: now,
+  nextAt: now,
+})
+
+export const failed = (
+  deployment: Deployment,
+  reason: Failure,
+  detail: string,
+  now: number,
+): Deployment => ({
+  ...moved(deployment, 'failed', now),
+  failedIn: deployment.phase,
+  reason,
+  detail,
+})
+
+const PROBLEMS_THAT_PASS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+  'salesforce_unavailable',
+  'salesforce_timeout',
+  'token_response_invalid',
+  'store_unavailable',
+  'store_reset',
+  'audit_unavailable',
+  'login_budget_exhausted',
+  'conflict',
+  'internal',
+])
+/** The integration was changed, or a mint flipped by itself. */
+const PROVEN_IN_VAIN: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+  'integration_changed',
+  'credential_state',
+])
+/** How long a phase may take in vain: a queue at Salesforce, a maintenance, the spreading of a change. */
+const PATIENCE_MS = 3_600_000
+const SPREADING_MS = 1_800_000
+const RETRY_MS = { least: 1_000, most: 60_000 }
+/** Each proof costs logins of the integration; mints of callers prove it, too. */
+const PROOF_MS = { first: 30_000, later: 60_000, count: 20 }
+
+/** What becomes of it after an error: another try later, or its end. What was proven of a former version is proven again. */
+export function afterError(deployment: Deployment, error: unknown, now: number): Deployment {
+  const known =
+    error instanceof BrokerError
+      ? error
+      : new BrokerError('internal', 'An unexpected condition; the log has it', { cause: error })
+  const patienceMs = deployment.phase === 'deployed' ? SPREADING_MS : PATIENCE_MS
+  if (deployment.phase === 'proven' && PROVEN_IN_VAIN.has(known.code)) {
+    return moved(deployment, 'deployed', now)
+  }
+  const isLate = now - deployment.phaseAt > patienceMs
+  if (isLate || !mayPass(deployment, known)) {
+    return failed(deployment, known.code, known.detail, now)
+  }
+  const tries = deployment.tries + 1
+  const restMs = Math.max(restOf(deployment, known, tries), known.retryAfterMs ?? 0)
+  return {
+    ...deployment,
+    reason: known.code,
+    detail: known.detail,
+    tries,
+    updatedAt: now,
+    nextAt: now + Math.min(restMs, patienceMs),
+  }
+}
+
+/** A refusal while a change spreads passes; one that is for good does not. */
+function mayPass({ phase }: Deployment, error: BrokerError): boolean {
+  if (phase === 'deployed' && error.code === 'credential_rejected') return true
+  return (
+    PROBLEMS_THAT_PASS.has(error.code) || (error.code === 'grant_refused' && error.status === 503)
+  )
+}
+
+function restOf({ phase }: Deployment, error: BrokerError, tries: number): number {
+  if (phase === 'deployed' && error.code === 'credential_rejected') {
+    return tries <= PROOF_MS.count ? PROOF_MS.first : PROOF_MS.later
+  }
+  return Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** (tries - 1))
+}

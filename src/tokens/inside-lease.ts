@@ -1,0 +1,41 @@
+/** Leases for the broker itself: of any integration, also of one whose tokens are not served. */
+import { type Actor, NOBODY } from '../audit/event.ts'
+import { BrokerError } from '../errors.ts'
+import { isDraft } from '../integrations/integration.ts'
+import type { Flight } from './flight.ts'
+import type { Lease } from './lease.ts'
+import type { LeaseReader } from './lease-reader.ts'
+import { answerIn, type Question } from './question.ts'
+
+/** `rejected`: the id of a token that Salesforce did not take. Throws `integration_not_found`, `integration_disabled`, `integration_draft`, `token_still_live`, and what a mint throws. */
+export type InsideLease = (name: string, rejected?: string) => Promise<Lease>
+
+export interface InsideLeaseDependencies {
+  readonly reader: Pick<LeaseReader, 'look'>
+  readonly flight: Flight
+  readonly now: () => number
+}
+
+/** So that a token does not end under the work that it is for. */
+const MIN_TTL_MS = 30_000
+const BY: Actor = { ...NOBODY, requestId: 'deployment' }
+
+export const createInsideLease =
+  ({ reader, flight, now }: InsideLeaseDependencies): InsideLease =>
+  async (name, rejected) => {
+    const entry = await reader.look(name)
+    if (!entry) {
+      throw new BrokerError('integration_not_found', `There is no integration ${name}`)
+    }
+    if (!entry.integration.enabled) {
+      throw new BrokerError('integration_disabled', `The integration ${name} is disabled`)
+    }
+    if (isDraft(entry.integration)) {
+      throw new BrokerError('integration_draft', `The integration ${name} is a draft`)
+    }
+    const question: Question =
+      rejected === undefined
+        ? { kind: 'need', minTtlMs: MIN_TTL_MS }
+        : { kind: 'rejected', tokenId: rejected }
+    return answerIn(entry, question, now()) ?? (await flight.run(entry, question, BY).result).lease
+  }
