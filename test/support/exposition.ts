@@ -36,8 +36,9 @@ function parseSample(line: string): Series {
   const labels = [...inner.matchAll(LABEL)]
   const covered = labels.map(([all]) => all).join('')
   const number = value === '+Inf' ? Number.POSITIVE_INFINITY : Number(value)
-  if (name === '' || covered !== inner || Number.isNaN(number))
-    throw new Error(`no sample: ${line}`)
+  // The library for the process writes `Nan` before it knows.
+  const isNumber = !Number.isNaN(number) || value.toLowerCase() === 'nan'
+  if (name === '' || covered !== inner || !isNumber) throw new Error(`no sample: ${line}`)
   return {
     name,
     labels: Object.fromEntries(labels.map(([, key, text]) => [key, unescaped(text ?? '')])),
@@ -77,6 +78,7 @@ export function lintExposition(families: readonly Family[]): readonly string[] {
     for (const one of series) {
       const isOwn = type === 'histogram' ? one.name.startsWith(`${name}_`) : one.name === name
       if (!isOwn) fault(`has a series of ${one.name}`)
+      if (Number.isNaN(one.value)) fault('has a value that is no number')
       if (type === 'counter' && one.value < 0) fault('counts below zero')
     }
     if (type === 'histogram') faults.push(...bucketFaults(name, series))
