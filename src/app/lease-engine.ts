@@ -24,6 +24,7 @@ import { createMinter, type PromotionHooks } from '../tokens/mint.ts'
 import { refusedEvent } from '../tokens/mint-event.ts'
 import { createPinStore } from '../tokens/pin-store.ts'
 import { createReconciler } from '../tokens/reconciler.ts'
+import { logRefreshed } from '../tokens/refresh-log.ts'
 import { createRefresher } from '../tokens/refresher.ts'
 import { rememberIntegrations } from '../tokens/remembered-integrations.ts'
 import { createRevoker, type Revoker } from '../tokens/revocation.ts'
@@ -127,6 +128,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     flights,
     hearing,
     monotonic,
+    sleep: (ms) => sleep(ms, stopping.signal),
     storelessMs,
   })
   const breaker = createBreaker({ now, log })
@@ -219,9 +221,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     sleep,
     onRefreshed(refreshed) {
       meter.refreshed(refreshed)
-      if (refreshed.outcome === 'replaced') return
-      const { name: integration, error } = refreshed
-      log.warn({ err: error, integration }, 'a lease could not be refreshed ahead')
+      logRefreshed(refreshed, log)
     },
     onWorking: dueTrouble.over,
     onTrouble: dueTrouble.report,

@@ -112,7 +112,13 @@ const oauthSettings = ({ recipe, apiName, label }: Blueprint) =>
   })
 
 /** The certificate alone is what enables the JWT bearer flow; the consumer key is Salesforce's to make. */
-export const globalOauthSettings = ({ callbackUrl, certificate, apiName, recipe, label }: Blueprint) =>
+export const globalOauthSettings = ({
+  callbackUrl,
+  certificate,
+  apiName,
+  recipe,
+  label,
+}: Blueprint) =>
   elementsOf({
     callbackUrl,
     certificate: certificate?.credential?.certificate?.pem.trim(),

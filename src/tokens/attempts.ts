@@ -44,7 +44,7 @@ export function createAttempts({ breaker, now, random, sleep }: AttemptsDependen
         } catch (error) {
           const pauseMs = pauseAfter(error, tries, deadlineAt)
           if (pauseMs === undefined) {
-            if (isTransient(error)) breaker.failed(host, askedPause(error as BrokerError))
+            if (isTransient(error)) breaker.failed(host, error, askedPause(error as BrokerError))
             else breaker.succeeded(host)
             throw error
           }

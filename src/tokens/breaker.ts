@@ -5,8 +5,8 @@ export interface Breaker {
   /** Throws `salesforce_unavailable` while the host rests. */
   check(host: string): void
   succeeded(host: string): void
-  /** The retries of one request are used up. A rest that Salesforce asked for is honoured. */
-  failed(host: string, retryAfterMs?: number): void
+  /** The retries of one request are used up. A rest that Salesforce asked for is honoured. Only the first failure in a row is logged, and the end with their count. */
+  failed(host: string, error: unknown, retryAfterMs?: number): void
   /** How many hosts rest now. */
   openCount(): number
 }
@@ -23,6 +23,7 @@ const REST_MS = { least: 1_000, most: 60_000 }
 
 interface State {
   readonly failures: number
+  readonly since: number
   readonly openUntil: number
 }
 
@@ -45,13 +46,16 @@ export function createBreaker({ now, log }: BreakerDependencies): Breaker {
       const state = hosts.get(host)
       if (!state) return
       hosts.delete(host)
-      log.info({ host, failures: state.failures }, 'the login host answers again')
+      const seconds = Math.round((now() - state.since) / 1000)
+      log.info({ host, count: state.failures, seconds }, 'the login host answers again')
     },
-    failed(host, retryAfterMs = 0) {
-      const failures = (hosts.get(host)?.failures ?? 0) + 1
-      const restMs = Math.min(REST_MS.most, REST_MS.least * 2 ** (failures - 1))
-      hosts.set(host, { failures, openUntil: now() + Math.max(restMs, retryAfterMs) })
-      log.warn({ host, failures, restMs: Math.max(restMs, retryAfterMs) }, 'the login host fails')
+    failed(host, error, retryAfterMs = 0) {
+      const { failures: before = 0, since = now() } = hosts.get(host) ?? {}
+      const failures = before + 1
+      const restMs = Math.min(REST_MS.most, REST_MS.least * 2 ** before)
+      const openUntil = now() + Math.max(restMs, retryAfterMs)
+      hosts.set(host, { failures, since, openUntil })
+      if (before === 0) log.warn({ host, err: error }, 'the login host fails')
     },
     openCount: () => [...hosts.values()].filter(({ openUntil }) => openUntil > now()).length,
   }

@@ -92,6 +92,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     name: string,
     principal: Principal,
     request: LeaseRequest,
+    isLast = false,
   ): Served | Promise<Served> => {
     const { requestId } = request
     const known = servable(entry, name, principal)
@@ -99,13 +100,13 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     const lease = answerWithLease(known, question, isStoreless)
     if (lease) return hit(known, lease, isStoreless)
     const by = { principal: principal.id, requestId }
-    if (isStoreless) return miss(known, question, isStoreless, by)
-    return miss(known, question, isStoreless, by).catch(async (error: unknown) => {
+    const minted = miss(known, question, isStoreless, by)
+    if (isStoreless || isLast) return minted
+    return minted.catch(async (error: unknown) => {
       if (!isUnavailable(error)) throw error
-      // The store went away under the mint.
+      // The store went away under the mint, for long or for a moment.
       const reading = await reader.read(name, answersFromMemory(question))
-      if (!reading.isStoreless) throw error
-      return serve(reading, name, principal, request)
+      return serve(reading, name, principal, request, true)
     })
   }
 

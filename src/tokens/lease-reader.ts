@@ -28,6 +28,7 @@ export interface LeaseReaderDependencies {
   readonly flights: Pick<SingleFlight, 'join'>
   readonly hearing: Pick<Hearing, 'isHearing' | 'silentForMs'>
   readonly monotonic: () => number
+  readonly sleep: (ms: number) => Promise<void>
   /** How long leases in memory may serve without word from the store. */
   readonly storelessMs: number
 }
@@ -36,9 +37,12 @@ export interface LeaseReaderDependencies {
 const WAIT_MS = 40
 /** After a read that failed though the store is heard, for how long nobody waits at all: the store is asked in the background. */
 const DOWN_MS = 250
+/** How long a request that memory cannot answer waits for a store that is heard but cannot be asked. */
+const PATIENCE_MS = 1_000
+const RETRY_MS = 50
 
 export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseReader {
-  const { cache, outcomes, flights, hearing, monotonic, storelessMs } = dependencies
+  const { cache, outcomes, flights, hearing, monotonic, sleep, storelessMs } = dependencies
   /** When the last read proved late or failed; infinitely long ago once one was answered. */
   let failedAt = Number.NEGATIVE_INFINITY
 
@@ -55,9 +59,22 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
     return found && cache.fill(ticket, found)
   }
 
+  /** What is heard on one connection will soon be reached on the other. */
+  const patientLook = async (name: string): Promise<Entry | undefined> => {
+    const until = monotonic() + PATIENCE_MS
+    for (;;) {
+      try {
+        return await look(name)
+      } catch (error) {
+        if (!isUnavailable(error) || !hearing.isHearing() || monotonic() > until) throw error
+        await sleep(RETRY_MS)
+      }
+    }
+  }
+
   /** A request that comes after an acknowledged change never joins a read that began before it. */
   const sharedLook = (name: string): Promise<Entry | undefined> =>
-    flights.join(`look:${name}:${cache.floor(name)}`, () => look(name)).result
+    flights.join(`look:${name}:${cache.floor(name)}`, () => patientLook(name)).result
 
   const fromMemory = (known: Entry): Reading => {
     if (hearing.silentForMs() > storelessMs) throw unreachable()

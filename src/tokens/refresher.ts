@@ -6,6 +6,7 @@ import type { DueIndex } from '../store/store.ts'
 import type { Flight } from './flight.ts'
 import type { Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
+import type { Question } from './question.ts'
 
 export interface Refresher {
   start(): void
@@ -15,10 +16,11 @@ export interface Refresher {
   activeCount(): number
 }
 
-/** `late`: by how many milliseconds after its point a lease was replaced. */
-export type Refreshed =
-  | { readonly outcome: 'replaced'; readonly name: string; readonly lateMs: number }
-  | { readonly outcome: 'failed'; readonly name: string; readonly error: unknown }
+/** `lateMs`: after its point a lease was replaced. `failures`: in a row, before this one or with it. */
+export type Refreshed = { readonly name: string; readonly failures: number } & (
+  | { readonly outcome: 'replaced'; readonly lateMs: number }
+  | { readonly outcome: 'failed'; readonly error: unknown }
+)
 
 export interface RefresherDependencies {
   readonly due: DueIndex
@@ -61,34 +63,39 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
 
   const replace = async (name: string): Promise<void> => {
     const entry = await look(name)
-    const lease = entry?.lease
-    if (!entry || !lease || lease.expiresAt <= now() || !mayRefresh(entry)) {
+    const question = entry && questionFor(entry)
+    if (!entry || !question) {
       failures.delete(name)
       return due.unmark(name)
     }
-    if (lease.refreshAt > now()) return reschedule(name, lease.refreshAt)
+    const point = entry.lease?.refreshAt ?? now()
+    if (question.kind === 'replace' && point > now()) return reschedule(name, point)
+    const before = failures.get(name) ?? 0
     try {
-      await flight.run(entry, { kind: 'replace', mintedAt: lease.mintedAt }, BY).result
+      await flight.run(entry, question, BY).result
       failures.delete(name)
-      onRefreshed({ outcome: 'replaced', name, lateMs: now() - lease.refreshAt })
+      onRefreshed({ outcome: 'replaced', name, lateMs: now() - point, failures: before })
     } catch (error) {
-      onRefreshed({ outcome: 'failed', name, error })
-      await reschedule(name, retryAt(name, lease, error))
+      failures.set(name, before + 1)
+      onRefreshed({ outcome: 'failed', name, error, failures: before + 1 })
+      await reschedule(name, retryAt(before, entry.lease, error))
     }
   }
 
+  /** Undefined: nothing is to be done. What is to be kept warm is minted even when its lease is over. */
+  const questionFor = ({ integration, lease }: Entry): Question | undefined => {
+    if (!integration.enabled || isDraft(integration)) return undefined
+    if (lease && lease.expiresAt > now()) return { kind: 'replace', mintedAt: lease.mintedAt }
+    return integration.keepWarm ? { kind: 'need', minTtlMs: 0 } : undefined
+  }
+
   /** With backoff, and in time for another try before the lease is over. */
-  const retryAt = (name: string, lease: Lease, error: unknown): number => {
-    const count = (failures.get(name) ?? 0) + 1
-    failures.set(name, count)
+  const retryAt = (failed: number, lease: Lease | undefined, error: unknown): number => {
     const asked = error instanceof BrokerError ? (error.retryAfterMs ?? 0) : 0
-    const backoff =
-      Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** (count - 1)) * (0.5 + random() / 2)
-    const quarter = (lease.expiresAt - now()) / 4
-    return (
-      now() +
-      Math.max(Math.min(asked, RETRY_MS.most), Math.min(backoff, Math.max(quarter, RETRY_MS.least)))
-    )
+    const backoff = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** failed) * (0.5 + random() / 2)
+    const quarter = ((lease?.expiresAt ?? Number.POSITIVE_INFINITY) - now()) / 4
+    const inTime = Math.min(backoff, Math.max(quarter, RETRY_MS.least))
+    return Math.ceil(now() + Math.max(Math.min(asked, RETRY_MS.most), inTime))
   }
 
   const begin = (name: string) => {
@@ -128,5 +135,3 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
     activeCount: () => active.size,
   }
 }
-
-const mayRefresh = ({ integration }: Entry): boolean => integration.enabled && !isDraft(integration)
