@@ -11,7 +11,7 @@ import { generateKeyring } from '../../src/crypto/keyring.ts'
 import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { canary, type Evidence, findLeaks, formsOf, keyCanaries } from '../support/canaries.ts'
 import { eventually } from '../support/eventually.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
+import { freePort, type RedisServer, startRedis } from '../support/redis.ts'
 import { startEchoHost } from './echo-host.ts'
 import {
   createWitness,
@@ -120,7 +120,7 @@ const STAGES: Readonly<Record<string, (t: Test) => Promise<Stage>>> = {
 }
 
 for (const [engine, prepare] of Object.entries(STAGES)) {
-  t.test(`${engine}: no secret is in logs, answers or the store`, async (t) => {
+  t.test(`${engine}: no secret is in logs, answers, metrics or the store`, async (t) => {
     const simulator = await startSimulator()
     t.teardown(() => simulator.stop())
     const echoHost = await startEchoHost()
@@ -128,10 +128,12 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
     const stage = await prepare(t)
     const adminKey = newAdminKey()
     const keyring = generateKeyring(Date.now()).reveal()
+    const metricsPort = await freePort()
     const broker = await startBrokerProcess(t, {
       adminKey,
       env: {
         ...stage.env,
+        VALETKEY_METRICS_PORT: String(metricsPort),
         VALETKEY_KEYRING: keyring,
         VALETKEY_LOGIN_HOSTS: `${simulator.origins.myDomain},${echoHost.origin}`,
         VALETKEY_LOG_LEVEL: 'trace',
@@ -178,6 +180,9 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
       t.ok(names.has(name), `there was a secret of the kind ${name}`)
     }
 
+    const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+    t.match(metrics, /valetkey_token_reads_total\{result="hit"\} [1-9]/)
+    scene.evidence.push({ source: 'metrics', content: metrics })
     const whileRunning = await stage.stored()
     t.equal(await broker.kill('SIGTERM'), 0)
     const written = broker.output()
