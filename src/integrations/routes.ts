@@ -22,6 +22,7 @@ import {
 } from './schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 import { inputOf, mergePatch, viewOf, writableOf } from './view.ts'
+import { visibleIntegration } from './visible.ts'
 
 export interface IntegrationRouteDependencies {
   readonly registry: Registry
@@ -62,14 +63,8 @@ export function registerIntegrationRoutes(
     }
   }
 
-  const visible = async (request: FastifyRequest, permission: Permission, name: string) => {
-    const integration = await store.read(name)
-    authorise(request, permission, name, integration)
-    if (!integration) {
-      throw new BrokerError('integration_not_found', 'There is no integration of this name')
-    }
-    return integration
-  }
+  const visible = ({ principal }: FastifyRequest, permission: Permission, name: string) =>
+    visibleIntegration(name, { integrations: store, principal, permission })
 
   const answer = async ({ integration, result }: Written) => ({
     status: result === 'created' ? 201 : 200,

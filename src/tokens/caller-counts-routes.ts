@@ -1,11 +1,11 @@
 /** `GET /integrations/{name}/callers`. */
 import { Type } from 'typebox'
-import { allows } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { NameParams, PageQuery } from '../integrations/schemas.ts'
+import { visibleIntegration } from '../integrations/visible.ts'
 import type { CallerCounts } from './caller-counts.ts'
 
 export interface CallerCountsRouteDependencies {
@@ -53,14 +53,11 @@ export function registerCallerCountsRoutes(
     },
     async (request) => {
       const { name } = request.params
-      const integration = await integrations.read(name)
-      const target = integration ? { name, labels: integration.labels } : { name }
-      if (!allows(request.principal, 'integrations:read', target)) {
-        throw new BrokerError('caller_forbidden', 'You lack integrations:read for this integration')
-      }
-      if (!integration) {
-        throw new BrokerError('integration_not_found', 'There is no integration of this name')
-      }
+      const integration = await visibleIntegration(name, {
+        integrations,
+        principal: request.principal,
+        permission: 'integrations:read',
+      })
       const { limit = DEFAULT_LIMIT, cursor } = request.query
       const from = cursor === undefined ? 0 : placeOf(cursor)
       const rows = await counts.read(integration)

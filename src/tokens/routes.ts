@@ -1,11 +1,10 @@
 /** `GET` and `DELETE /tokens/{integration}`. */
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
-import { allows } from '../callers/policy.ts'
-import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
+import { visibleIntegration } from '../integrations/visible.ts'
 import type { Broker, Served } from './broker.ts'
 import type { Lease } from './lease.ts'
 import type { Revoker } from './revocation.ts'
@@ -89,14 +88,11 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
     },
     async (request, reply) => {
       const name = request.params.integration
-      const integration = await integrations.read(name)
-      const target = integration ? { name, labels: integration.labels } : { name }
-      if (!allows(request.principal, 'tokens:revoke', target)) {
-        throw new BrokerError('caller_forbidden', 'You may not revoke tokens of this integration')
-      }
-      if (!integration) {
-        throw new BrokerError('integration_not_found', 'There is no integration of this name')
-      }
+      const integration = await visibleIntegration(name, {
+        integrations,
+        principal: request.principal,
+        permission: 'tokens:revoke',
+      })
       const revoked = await revoker.revoke(integration)
       const nothing = [{ action: 'token.revoked', integration: name }] as const
       await audit.change(request, ...(revoked.length > 0 ? revoked : nothing))
