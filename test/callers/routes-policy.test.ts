@@ -116,6 +116,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /api-keys': { permission: 'api-keys:write', scope: 'some' },
   'DELETE /api-keys/{id}': { permission: 'api-keys:write', scope: 'some' },
   'GET /audit': { permission: 'audit:read', scope: 'some' },
+  'POST /store/accept': { permission: 'service:manage', scope: 'some' },
 }
 
 const { call, app: running } = await startBroker(t, { loginHosts: [loginUrl] })
