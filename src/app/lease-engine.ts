@@ -208,7 +208,9 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     flight,
     storeless,
     due: store.due,
-    prepare: integrations.prepare,
+    async prepare(integration) {
+      await Promise.all([integrations.prepare(integration), identity.known(integration)])
+    },
     now,
     onTrouble: dueTrouble.report,
   })

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Happening, NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError, isStoreTrouble } from '../errors.ts'
 import type { Integration } from '../integrations/integration.ts'
 import {
   identityChanged,
@@ -80,7 +80,7 @@ export function createIdentityGuard(dependencies: IdentityGuardDependencies): Id
     try {
       return await pins.write(name, pin, stored)
     } catch (error) {
-      if (!isUnavailable(error)) throw error
+      if (!isStoreTrouble(error)) throw error
       return true
     }
   }
@@ -91,7 +91,7 @@ export function createIdentityGuard(dependencies: IdentityGuardDependencies): Id
         return remember(integration.uid, await pins.read(integration))
       } catch (error) {
         const last = lastSeen.get(integration.uid)
-        if (last && isUnavailable(error)) return last
+        if (last && isStoreTrouble(error)) return last
         throw error
       }
     },
@@ -114,6 +114,3 @@ export function createIdentityGuard(dependencies: IdentityGuardDependencies): Id
     },
   }
 }
-
-const isUnavailable = (error: unknown): boolean =>
-  error instanceof BrokerError && error.code === 'store_unavailable'
