@@ -4,6 +4,16 @@ import { cpus } from 'node:os'
 type Suite = () => Promise<readonly string[]>
 
 const SUITES: Readonly<Record<string, Suite>> = {
+  start: async () => {
+    const { benchStart } = await import('./start.ts')
+    return [
+      '| | min | median | max |',
+      '|---|---|---|---|',
+      row('from process start to ready, ms', await benchStart(10), 0),
+      '',
+      'Target: under 1,000 ms.',
+    ]
+  },
   callers: async () => {
     const { benchCallers } = await import('./callers.ts')
     const { ratio, remembered, open, failures } = await benchCallers({ rounds: 5, seconds: 4 })
