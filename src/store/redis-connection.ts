@@ -101,6 +101,13 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     if (!closing) onEvent({ type: 'closed', connection: role })
   })
   client.on('error', (error: unknown) => tell(redisTrouble(error)))
+  // ioredis gives up for ever when it hears of a failover while it asks the Sentinels.
+  client.on('end', () => {
+    const again = () => {
+      if (!closing) client.connect().catch(() => undefined)
+    }
+    if (!closing) setTimeout(again, reconnectDelayMs(1, dependencies.random)).unref()
+  })
   // A failing first attempt has been an `error` event, and the next one is on its way.
   client.connect().catch(() => undefined)
 

@@ -12,7 +12,10 @@ const OWN_CODES: readonly (readonly [RegExp, string])[] = [
   [/sentinels are unreachable/i, 'SENTINELS'],
   [/timed? ?out/i, 'TIMEOUT'],
   [/isn't (?:writeable|ready)/, 'OFFLINE'],
-  [/closed|ended|max retries|ClusterAllFailed|slots cache|None of startup nodes/i, 'CLOSED'],
+  [
+    /closed|ended|aborted|max retries|ClusterAllFailed|slots cache|None of startup nodes/i,
+    'CLOSED',
+  ],
 ]
 
 /** Pure: what an error of ioredis says that may be told. */

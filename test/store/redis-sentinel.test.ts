@@ -53,7 +53,14 @@ async function survives(t: Test, fault: (master: number) => Promise<() => Promis
   const epoch = load.hearing.epoch()
 
   const failover = promoted(master.port)
-  const heal = await fault(master.port)
+  let healing: Promise<void> | undefined
+  const mend = await fault(master.port)
+  const heal = () => {
+    healing ??= mend()
+    return healing
+  }
+  // In any case, or the tests that follow would suffer, too.
+  t.teardown(heal)
   const [failoverMs, againMs] = await Promise.all([
     failover,
     failover.then(() => load.worksAgain()),
