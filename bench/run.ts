@@ -27,6 +27,11 @@ const SUITES: Readonly<Record<string, Suite>> = {
       `${failures} failed requests. Target: a ratio of 0.85 or more.`,
     ]
   },
+  faults: async () => {
+    const { benchFaults } = await import('./faults.ts')
+    const only = (process.env.BENCH_FAULTS ?? '').split(',').filter((text) => text !== '')
+    return benchFaults(only)
+  },
 }
 
 function row(
