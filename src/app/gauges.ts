@@ -2,7 +2,7 @@
 import type { Readiness } from '../http/health.ts'
 import type { Metrics, Sample } from '../http/metrics.ts'
 import type { Entry, LeaseCache } from '../tokens/lease-cache.ts'
-import { refusedStill } from '../tokens/refusal-memory.ts'
+import { lastRefusalOf } from '../tokens/refusal-memory.ts'
 import { labelsOf, type Samples } from './integration-samples.ts'
 import type { LeaseEngine } from './lease-engine.ts'
 import { LEASE_STATES, type METRICS } from './metric-table.ts'
@@ -105,7 +105,8 @@ function stateOf(
 function restingCount(entries: Iterable<Entry>, now: number): number {
   let count = 0
   for (const { integration, refusal } of entries) {
-    if (refusal && refusedStill(refusal, integration.version, now)) count += 1
+    if (refusal?.version !== integration.version) continue
+    if (lastRefusalOf(refusal).isResting(now)) count += 1
   }
   return count
 }

@@ -59,6 +59,9 @@ export function createMetricsListener(dependencies: MetricsListenerDependencies)
         server.once('error', reject)
         server.listen({ host, port }, () => {
           server.off('error', reject)
+          server.on('error', (error) => {
+            log.error({ err: error }, 'the port of the metrics has trouble')
+          })
           resolve((server.address() as { port: number }).port)
         })
       }),
