@@ -9,15 +9,23 @@ export function nextStep(integration: Integration, credential: Credential): stri
   if (credential.state === 'pending') {
     return `Have your CA sign the request in csr, then send the certificate alone, in PEM, to PUT ${path}/certificate.`
   }
+  if (
+    integration.certificateDeployment &&
+    credential.state === 'staged' &&
+    !isOfAnotherApp(credential)
+  ) {
+    return `POST ${path}/deploy uploads its certificate to Salesforce, proves it and makes it the active one; GET ${path}/deployment says how far that is.`
+  }
   const upload = uploadOf(credential, path)
   if (credential.state === 'active') {
     return `It is the active credential at once, since there was none. ${upload}${draftHint(integration)}`
   }
-  const isOwnClient = credential.clientId !== null
-  return isOwnClient
+  return isOfAnotherApp(credential)
     ? `${upload} It never becomes active by itself, since it belongs to a client of its own: POST ${path}/activate proves it with a real mint and switches to it.`
     : `${upload} From then on it becomes active by itself, when Salesforce first refuses the active one and takes this one; POST ${path}/activate does it at once.`
 }
+
+const isOfAnotherApp = ({ clientId }: Credential) => clientId !== null
 
 function uploadOf({ type, certificate }: Credential, path: string): string {
   if (type === 'client_secret') {
