@@ -9,7 +9,7 @@ import type { World } from './world.ts'
 export interface Admission {
   readonly client: Client
   readonly user: User
-  readonly grant: 'jwtBearer' | 'clientCredentials' | 'refreshToken'
+  readonly grant: 'jwtBearer' | 'clientCredentials' | 'refreshToken' | 'interactive'
 }
 
 interface Asked extends Admission {
@@ -57,10 +57,11 @@ function rate({ user, world }: Asked): RefusalName | undefined {
   return world.logins.admit(user.id) ? undefined : 'login_rate_exceeded'
 }
 
-/** A refresh token is its own approval; a client credentials user need not approve by hand. */
+/** A refresh token is its own approval, and so is what a user allowed just now; a client credentials user need not approve by hand. */
 function approval({ client, user, grant, world }: Asked): RefusalName | undefined {
   const { permittedUsers, approvedUsernames } = client.configuration
-  if (grant === 'refreshToken' || approvedUsernames.includes(user.username)) return undefined
+  if (grant === 'refreshToken' || grant === 'interactive') return undefined
+  if (approvedUsernames.includes(user.username)) return undefined
   if (permittedUsers === 'admin_approved') return world.settings().notAssigned[grant]
   return grant === 'jwtBearer' ? 'user_not_approved' : undefined
 }

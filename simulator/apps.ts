@@ -57,6 +57,11 @@ export interface AppSettings {
   readonly blocked: boolean
   readonly pkceRequired: boolean
   readonly secretRequiredForRefresh: boolean
+  /** Whether a code is exchanged only for the secret. */
+  readonly secretRequiredForCode: boolean
+  /** Where a browser may be sent back to. */
+  readonly callbackUrls: readonly string[]
+  readonly deviceFlow: boolean
   readonly refreshTokenRotation: boolean
   /** Null: a refresh token that is never idle too long. */
   readonly refreshTokenIdleMs: number | null
@@ -98,6 +103,9 @@ export const DEFAULT_APP: AppSettings = {
   blocked: false,
   pkceRequired: false,
   secretRequiredForRefresh: true,
+  secretRequiredForCode: true,
+  callbackUrls: [],
+  deviceFlow: false,
   refreshTokenRotation: false,
   refreshTokenIdleMs: null,
   introspectAllTokens: false,

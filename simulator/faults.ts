@@ -60,6 +60,8 @@ export type EndpointName =
   | 'discovery'
   | 'metadata'
   | 'keys'
+  | 'authorize'
+  | 'connect'
   | 'rest'
   | 'unknown'
 

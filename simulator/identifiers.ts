@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 /** The identifiers and opaque secrets of Salesforce, in the shapes that section 4.5 of the protocol shows. */
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const USER_CODE_LETTERS = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 const CHECK_DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345'
 
 /** Makes 18-character record ids, counting up within each key prefix (`00D` org, `005` user). */
@@ -60,6 +61,19 @@ export function newAccessToken(orgId: string): string {
 
 export function newRefreshToken(): string {
   return `5Aep861${opaque(60)}`
+}
+
+export function newAuthorizationCode(): string {
+  return `aPrx${opaque(60)}`
+}
+
+export function newDeviceCode(): string {
+  return opaque(32)
+}
+
+/** Eight letters and digits that nobody mistakes for one another. */
+export function newUserCode(): string {
+  return Array.from(randomBytes(8), (byte) => USER_CODE_LETTERS.charAt(byte % 32)).join('')
 }
 
 export function newConsumerKey(): string {

@@ -42,6 +42,12 @@ export interface Settings {
   readonly loginsPerHour: number
   /** Approvals (refresh tokens) that one user may give one app. Default 5. */
   readonly approvalsPerUser: number
+  /** How long an authorization code is good. Default 15 minutes. */
+  readonly codeLifetimeMs: number
+  /** How long a device may wait for its user. Default 10 minutes. */
+  readonly deviceCodeLifetimeMs: number
+  /** How often a device may ask. Default 5 seconds. */
+  readonly deviceIntervalMs: number
   /** How long a refresh takes, in real time; a second one with the same token in that time is refused. Default 20. */
   readonly refreshProcessingMs: number
   /** How changes of apps spread: over how many nodes, and within which time. Default: one node, at once. */
@@ -74,6 +80,9 @@ export const DEFAULT_SETTINGS: Settings = {
   restrictionWording: 'separate',
   loginsPerHour: 3_600,
   approvalsPerUser: 5,
+  codeLifetimeMs: 15 * 60_000,
+  deviceCodeLifetimeMs: 10 * 60_000,
+  deviceIntervalMs: 5_000,
   refreshProcessingMs: 20,
   propagation: { nodes: 1, minMs: 0, maxMs: 0 },
   metadataDeploy: { durationMs: 0, outcome: 'Succeeded' },

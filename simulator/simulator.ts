@@ -1,3 +1,4 @@
+import { approve } from './approvals.ts'
 import type { App, AppChanges, ConsumerPair, NewApp } from './apps.ts'
 import { currentPair } from './apps.ts'
 import type { Clock } from './clock.ts'
@@ -204,7 +205,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       }
       return pair
     },
-    approve: ({ clientId, username }) => approve(world, clientId, username),
+    approve: ({ clientId, username }) => ({
+      refreshToken: approve(world, approvalOf(world, clientId, username)).token,
+    }),
 
     settings: world.settings,
     configure: world.configure,
@@ -244,16 +247,11 @@ function firstUserOf(world: World, orgId: string): string {
   return user.username
 }
 
-function approve(world: World, clientId: string, username: string | undefined) {
-  const { id: appId, orgId, configuration } = world.apps.get(clientId)
+function approvalOf(world: World, clientId: string, username: string | undefined) {
+  const { orgId, configuration } = world.apps.get(clientId)
   const user = world.directory.findUser(orgId, username ?? firstUserOf(world, orgId))
   if (user === undefined) throw new Error(`There is no user ${username} in this org`)
-  const { scopes } = configuration.latest()
-  const { granted, evicted } = world.refreshTokens.approve({
-    ...{ orgId, userId: user.id, appId, scopes },
-  })
-  world.sessions.endWhere(({ familyId }) => familyId !== undefined && evicted.includes(familyId))
-  return { refreshToken: granted.token }
+  return { clientId, userId: user.id, scopes: configuration.latest().scopes }
 }
 
 function matcher({ clientId, username, token }: SessionFilter, world: World) {

@@ -1,6 +1,8 @@
 import { type Apps, createApps } from './apps.ts'
+import { type AuthorizationCodes, createAuthorizationCodes } from './authorization-codes.ts'
 import { type Clock, createClock } from './clock.ts'
 import { createDeployments, type Deployments } from './deployments.ts'
+import { createDeviceCodes, type DeviceCodes } from './device-codes.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { createRecordIds } from './identifiers.ts'
 import { createLoginHistory, type LoginHistory } from './login-history.ts'
@@ -24,6 +26,8 @@ export interface World {
   readonly deployments: Deployments
   readonly sessions: Sessions
   readonly refreshTokens: RefreshTokens
+  readonly authorizationCodes: AuthorizationCodes
+  readonly deviceCodes: DeviceCodes
   readonly tokenKeys: TokenKeys
   readonly logins: LoginHistory
   readonly faults: Faults
@@ -71,6 +75,8 @@ export function createWorld(dependencies: WorldDependencies): World {
         directory.org(orgId).active && directory.user(userId).state === 'active',
     }),
     refreshTokens: createRefreshTokens({ clock, settings }),
+    authorizationCodes: createAuthorizationCodes({ clock, settings }),
+    deviceCodes: createDeviceCodes({ clock, settings }),
     tokenKeys: createTokenKeys(),
     logins: createLoginHistory({ clock, settings }),
     faults: createFaults(),

@@ -2,6 +2,8 @@ import type { Answer } from '../answer.ts'
 import type { Exchange } from '../exchange.ts'
 import type { EndpointName } from '../faults.ts'
 import type { World } from '../world.ts'
+import { answerAuthorize } from './authorize.ts'
+import { answerConnect } from './connect.ts'
 import { answerDiscovery, answerKeys } from './discovery.ts'
 import { answerIdentity, answerUserinfo } from './identity.ts'
 import { answerIntrospect } from './introspect.ts'
@@ -25,6 +27,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
     answer: answerIntrospect,
   },
   { name: 'revoke', path: /^(?:\/[\w-]+)?\/services\/oauth2\/revoke$/, answer: answerRevoke },
+  {
+    name: 'authorize',
+    path: /^(?:\/[\w-]+)?\/services\/oauth2\/authorize$/,
+    answer: answerAuthorize,
+  },
+  { name: 'connect', path: /^\/setup\/connect$/, answer: answerConnect },
   { name: 'userinfo', path: /^(?:\/[\w-]+)?\/services\/oauth2\/userinfo$/, answer: answerUserinfo },
   { name: 'keys', path: /^\/id\/keys$/, answer: answerKeys },
   { name: 'identity', path: /^\/id\/\w+\/\w+$/, answer: answerIdentity },

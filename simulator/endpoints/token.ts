@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { type Answer, formAnswer, jsonAnswer, xmlAnswer } from '../answer.ts'
 import { currentPair } from '../apps.ts'
+import { deviceRequest, isDeviceRequest } from '../device-request.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Granted } from '../grants/grant.ts'
 import { GRANTS } from '../grants/index.ts'
@@ -12,6 +13,9 @@ import type { World } from '../world.ts'
 /** `POST /services/oauth2/token`: finds the grant, opens the session, and writes Login History. */
 export async function answerToken(exchange: Exchange, world: World): Promise<Answer> {
   try {
+    if (isDeviceRequest(exchange)) {
+      return inFormat(exchange, 200, deviceRequest(exchange, world))
+    }
     const granted = await grantToken(exchange, world)
     const session = openSession(granted, exchange, world)
     recordLogin(exchange, world, 'Success')

@@ -1,6 +1,8 @@
+import { approve } from '../approvals.ts'
 import type { Client } from '../client.ts'
 import type { Exchange } from '../exchange.ts'
 import type { User } from '../orgs.ts'
+import { isRefreshScope } from '../scopes.ts'
 import type { World } from '../world.ts'
 
 /** One `grant_type`. To add one, write its file and list it in `grants/index.ts`. */
@@ -31,4 +33,22 @@ export function scopesWithout(
   unwanted: readonly string[],
 ): readonly string[] {
   return scopes.filter((scope) => !unwanted.includes(scope))
+}
+
+/** What a user allowed in a browser: with the scope for it, an approval of its own and its refresh token. */
+export function approvedBy(
+  client: Client,
+  user: User,
+  scopes: readonly string[],
+  world: World,
+): Granted {
+  const issued = {
+    client,
+    user,
+    signed: true,
+    scopes: scopes.filter((one) => !isRefreshScope(one)),
+  }
+  if (!scopes.some(isRefreshScope)) return issued
+  const { token, familyId } = approve(world, { clientId: client.clientId, userId: user.id, scopes })
+  return { ...issued, familyId, refreshToken: token }
 }

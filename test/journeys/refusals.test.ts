@@ -58,6 +58,10 @@ const MEANINGS: Readonly<Record<RefusalName, RefusalReason>> = {
   approval_error: 'approval_failed',
   scope_not_supported: 'scope_not_supported',
   jti_in_use: 'assertion_replayed',
+  redirect_uri_mismatch: 'redirect_uri_mismatch',
+  redirect_uri_missing: 'redirect_uri_missing',
+  scope_invalid: 'scope_invalid',
+  response_type_not_supported: 'response_type_unsupported',
   code_challenge_missing: 'code_challenge_missing',
   https_required: 'https_required',
   post_required: 'http_method_wrong',
@@ -72,10 +76,6 @@ const MEANINGS: Readonly<Record<RefusalName, RefusalReason>> = {
 
 /** Those that the documents list by their code, without words. */
 const CODES: Readonly<Record<string, RefusalReason>> = {
-  unsupported_response_type: 'response_type_unsupported',
-  invalid_scope: 'scope_invalid',
-  redirect_uri_mismatch: 'redirect_uri_mismatch',
-  redirect_uri_missing: 'redirect_uri_missing',
   immediate_unsuccessful: 'immediate_unsuccessful',
   invalid_client: 'client_refused',
   words_of_next_year: 'unrecognised',

@@ -1,0 +1,22 @@
+import type { RefreshToken } from './refresh-tokens.ts'
+import type { World } from './world.ts'
+
+/** Approvals of an app by a user: each has a refresh token, and a sixth ends the oldest (protocol, section 3.1). */
+export interface NewApproval {
+  readonly clientId: string
+  readonly userId: string
+  readonly scopes: readonly string[]
+}
+
+/** Where users approve apps by themselves, the user counts as approved from now on. */
+export function approve(world: World, { clientId, userId, scopes }: NewApproval): RefreshToken {
+  const { id: appId, orgId, configuration } = world.apps.get(clientId)
+  const { granted, evicted } = world.refreshTokens.approve({ orgId, userId, appId, scopes })
+  world.sessions.endWhere(({ familyId }) => familyId !== undefined && evicted.includes(familyId))
+  const { permittedUsers, approvedUsernames } = configuration.latest()
+  const { username } = world.directory.user(userId)
+  if (permittedUsers === 'self_authorize' && !approvedUsernames.includes(username)) {
+    world.apps.update(clientId, { approvedUsernames: [...approvedUsernames, username] })
+  }
+  return granted
+}

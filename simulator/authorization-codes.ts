@@ -1,0 +1,49 @@
+import type { Clock } from './clock.ts'
+import { newAuthorizationCode } from './identifiers.ts'
+import { Refused } from './refusals.ts'
+import type { Settings } from './settings.ts'
+
+/** Authorization codes: what a user allowed in a browser, to be fetched once, and soon (protocol, section 3.2). */
+export interface AuthorizationCodes {
+  issue(allowed: Allowed): string
+  /** Throws `Refused`: unknown, used before, or too old. From here on the code is used. */
+  redeem(code: string): Allowed
+}
+
+export interface Allowed {
+  readonly appId: string
+  readonly orgId: string
+  readonly userId: string
+  readonly scopes: readonly string[]
+  readonly redirectUri: string
+  /** S256. Undefined: the client asked without one. */
+  readonly codeChallenge: string | undefined
+}
+
+export interface AuthorizationCodesDependencies {
+  readonly clock: Clock
+  readonly settings: () => Settings
+}
+
+export function createAuthorizationCodes({
+  clock,
+  settings,
+}: AuthorizationCodesDependencies): AuthorizationCodes {
+  const codes = new Map<string, { allowed: Allowed; endsAt: number; isUsed: boolean }>()
+
+  return {
+    issue(allowed) {
+      const code = newAuthorizationCode()
+      const endsAt = clock.now() + settings().codeLifetimeMs
+      codes.set(code, { allowed, endsAt, isUsed: false })
+      return code
+    },
+    redeem(code) {
+      const found = codes.get(code)
+      if (found === undefined) throw new Refused('code_invalid')
+      if (found.isUsed || clock.now() >= found.endsAt) throw new Refused('assertion_expired')
+      codes.set(code, { ...found, isUsed: true })
+      return found.allowed
+    },
+  }
+}
