@@ -37,6 +37,8 @@ export interface IntegrationStore {
     write: IntegrationWrite,
   ): Promise<Integration | undefined>
   remove(integration: Pick<Integration, 'name' | 'uid' | 'version'>): Promise<boolean>
+  /** What was read is as safe as a change that was acknowledged. Throws `store_unavailable`. */
+  confirm(): Promise<void>
 }
 
 export interface IntegrationStoreDependencies {
@@ -144,5 +146,6 @@ export function createIntegrationStore({
       if (removed) onWritten(name, undefined)
       return removed
     },
+    confirm: () => records.confirm(),
   }
 }

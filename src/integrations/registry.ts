@@ -93,6 +93,8 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     const secrets = sealed ? await sealed.open() : NO_SECRETS
     const isHeld = !fresh || (current !== undefined && isActive(fresh, current, secrets))
     if (current && isHeld && isSameDefinition(definition, current)) {
+      // It may be what a former request wrote, and was told that too few replicas have.
+      await store.confirm()
       return { integration: current, result: 'unchanged' }
     }
     if (current) requireIfMatch(preconditions, current)

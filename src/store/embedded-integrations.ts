@@ -86,6 +86,9 @@ export function createEmbeddedIntegrations(
       if (removed) forgetLock(name)
       return removed
     },
+
+    // A transaction is on the disk before the next one begins.
+    confirm: async () => undefined,
   }
 }
 

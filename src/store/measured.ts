@@ -3,7 +3,7 @@ import type { Store } from './store.ts'
 
 /** The operations that are measured; `changes.read` waits for news, and counts only when it fails. */
 const OPERATIONS = {
-  integrations: ['read', 'readSealed', 'list', 'create', 'change', 'remove'],
+  integrations: ['read', 'readSealed', 'list', 'create', 'change', 'remove', 'confirm'],
   outcomes: ['look', 'save', 'forgetRefusal', 'revoke', 'holders'],
   locks: ['acquire', 'renew', 'release'],
   due: ['mark', 'claim', 'unmark', 'size'],

@@ -129,6 +129,8 @@ export function createRedisIntegrations(redis: DurableRedis, keys: Keys): Integr
       )
       return reply === 1
     },
+
+    confirm: () => redis.confirm(keys.meta),
   }
 }
 

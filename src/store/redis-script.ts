@@ -1,4 +1,5 @@
 /** What the Lua scripts have in common. Each script lies beside its only caller. */
+import { BrokerError } from '../errors.ts'
 
 /** How many changes the stream keeps at least: a reader that fell behind further sees a gap. */
 export const CHANGES_KEPT = 10_000
@@ -42,18 +43,23 @@ end
 /** A number in a reply, which ioredis gives as a number or as text. */
 export function toNumber(reply: unknown): number {
   const number = typeof reply === 'string' && reply !== '' ? Number(reply) : reply
-  if (typeof number !== 'number' || !Number.isFinite(number)) {
-    throw new TypeError('Redis gave something that is no number')
-  }
+  if (typeof number !== 'number' || !Number.isFinite(number)) throw unexpected('number')
   return number
 }
 
 export function toText(reply: unknown): string {
-  if (typeof reply !== 'string') throw new TypeError('Redis gave something that is no text')
+  if (typeof reply !== 'string') throw unexpected('text')
   return reply
 }
 
 export function toArray(reply: unknown): readonly unknown[] {
-  if (!Array.isArray(reply)) throw new TypeError('Redis gave something that is no array')
+  if (!Array.isArray(reply)) throw unexpected('array')
   return reply
 }
+
+/** Whatever answers like this is no Redis, or none that we know. */
+const unexpected = (wanted: string): BrokerError =>
+  new BrokerError('store_unavailable', 'Redis does not answer as it should', {
+    cause: new TypeError(`Redis gave something that is no ${wanted}`),
+    retryAfterMs: 1_000,
+  })

@@ -85,6 +85,8 @@ export interface IntegrationRecords {
     name: string,
     expected: { readonly uid: string; readonly version: number },
   ): Promise<boolean>
+  /** Whatever was changed before is as safe as a change that was acknowledged; throws `store_unavailable` where it is not. Whoever finds a change done already must ask: it may be one that nobody confirmed. */
+  confirm(): Promise<void>
 }
 
 /** A lease at rest. */

@@ -264,14 +264,17 @@ t.test('acknowledges a change only when enough replicas have it', async (t) => {
   await rejectsSoon(t, create('b'), 'an integration')
   const write = store.documents.write('k', 'e', '', { expected: 'absent' })
   await rejectsSoon(t, write, 'a document')
+  t.ok(await store.integrations.read('b'), 'it is there all the same')
+  await rejectsSoon(t, store.integrations.confirm(), 'and is not confirmed by being there')
   t.ok(await store.locks.acquire('a', 'me', 1_000), 'what need not last waits for nobody')
   await replica.kill('SIGCONT')
   await eventually(() =>
-    store.documents.write('k', 'f', '', { expected: 'any' }).then(
+    store.integrations.confirm().then(
       () => true,
       () => false,
     ),
   )
+  t.match(await copy.integrations.read('b'), { uid: 'u' }, 'what was confirmed, the replica has')
 })
 
 t.test('refuses options that are wrong', async (t) => {
