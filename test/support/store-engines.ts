@@ -36,14 +36,15 @@ export function eachEngine(suite: StoreSuite) {
 export interface RedisPlace {
   readonly url: string
   readonly caFile?: string
+  readonly waitReplicas?: number
 }
 
-export async function openRedis(t: Test, { url, caFile }: RedisPlace): Promise<OpenStore> {
+export async function openRedis(t: Test, { url, ...place }: RedisPlace): Promise<OpenStore> {
   const options = {
     url: new Secret(url),
-    ...(caFile !== undefined && { caFile }),
+    ...place,
     // A prefix of its own is an empty store.
-    prefix: `${randomUUID()}:`,
+    prefix: `vk:${randomUUID()}:`,
     timeoutMs: 10_000,
     onEvent(event: RedisEvent) {
       if (event.type === 'error') t.comment(`${event.connection}: ${event.error.code}`)
