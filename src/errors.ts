@@ -277,3 +277,7 @@ export class BrokerError extends Error {
 export const isStoreTrouble = (error: unknown): boolean =>
   error instanceof BrokerError &&
   (error.code === 'store_unavailable' || error.code === 'store_reset')
+
+/** Whether the store may answer in a moment; one that was reset needs an operator. */
+export const isStoreAway = (error: unknown): boolean =>
+  error instanceof BrokerError && error.code === 'store_unavailable'

@@ -1,5 +1,5 @@
 /** What is known of an integration's lease: memory while it may be trusted, else the store, else memory for a while. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError, isStoreAway } from '../errors.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Hearing } from './hearing.ts'
 import type { Entry, LeaseCache } from './lease-cache.ts'
@@ -66,7 +66,7 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
       try {
         return await look(name)
       } catch (error) {
-        if (!isUnavailable(error) || !hearing.isHearing() || monotonic() > until) throw error
+        if (!isStoreAway(error) || !hearing.isHearing() || monotonic() > until) throw error
         await sleep(RETRY_MS)
       }
     }

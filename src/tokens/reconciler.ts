@@ -1,9 +1,10 @@
 /** Brings this replica in step with the store once it is back: its time, and what was minted without it. */
 import { NOBODY } from '../audit/event.ts'
+import { isStoreAway } from '../errors.ts'
 import type { Flight } from './flight.ts'
 import type { Entry } from './lease-cache.ts'
 import type { SingleFlight } from './single-flight.ts'
-import { isUnavailable, type Storeless } from './storeless.ts'
+import type { Storeless } from './storeless.ts'
 
 export interface Reconciler {
   /** The store is heard again. */
@@ -40,7 +41,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
       try {
         return await work()
       } catch (error) {
-        if (!isUnavailable(error) || !isHearing()) throw error
+        if (!isStoreAway(error) || !isHearing()) throw error
         await sleep(RETRY_MS)
       }
     }

@@ -1,0 +1,347 @@
+/** What can happen to two replicas and their store. */
+import fc from 'fast-check'
+import type { Principal } from '../../src/callers/policy.ts'
+import { BrokerError } from '../../src/errors.ts'
+import type { Lease } from '../../src/tokens/lease.ts'
+import type { FakeSalesforce, SalesforceMode } from './fake-salesforce.ts'
+import type { FakeTime } from './fake-time.ts'
+import type { LinkMode } from './faulty-store.ts'
+import type { Change, Oracle } from './oracle.ts'
+import type { Replica } from './replica.ts'
+
+export interface Reality {
+  readonly time: FakeTime
+  readonly salesforce: FakeSalesforce
+  readonly oracle: Oracle
+  readonly replicas: Replica[]
+  readonly restart: (index: number) => void
+  /** Never rejects. */
+  readonly underWay: Set<Promise<void>>
+  /** What must not have happened. */
+  readonly violations: unknown[]
+  /** Tokens that were served last, by name. */
+  readonly served: Map<string, Lease>
+  readonly log: (text: string) => void
+  /** How many token requests could be called for so far. */
+  occasions: number
+  servings: number
+  /** Whether Salesforce ever refused for good: the fleet remembers it for long. */
+  wasRefused: boolean
+}
+
+type Model = Record<string, never>
+type Command = fc.AsyncCommand<Model, Reality>
+
+const NAMES = ['a', 'b', 'c'] as const
+/** Where two names stand for the same, they share its tokens. */
+export const LOGIN_URLS = [
+  'https://one.my.salesforce.com',
+  'https://two.my.salesforce.com',
+  'https://three.my.salesforce.com',
+] as const
+const CLIENTS = ['client-1', 'client-2'] as const
+const LONGEST_REQUEST_MS = 15_000
+
+const ANYBODY: Principal = {
+  id: 'admin',
+  kind: 'admin',
+  name: 'admin',
+  permits: [{ permission: 'tokens:read', integrations: ['*'], labels: {} }],
+}
+
+/** Problems that a caller may get whenever things go wrong; anything else is a bug. */
+const PROBLEMS: ReadonlySet<string> = new Set([
+  'store_unavailable',
+  'salesforce_unavailable',
+  'salesforce_timeout',
+  'grant_refused',
+  'login_budget_exhausted',
+  'token_still_live',
+  'conflict',
+  'integration_not_found',
+  'integration_disabled',
+  'integration_changed',
+  'token_response_invalid',
+])
+
+const CRASHED = Symbol('crashed')
+/** Whether it was done, who knows. */
+const DOUBTFUL: ReadonlySet<string | undefined> = new Set(['store_unavailable', 'crashed'])
+
+const at = (reality: Reality, index: number): Replica => {
+  const replica = reality.replicas[index]
+  if (!replica) throw new Error('There is no such replica')
+  return replica
+}
+
+/** Gives the code of what was thrown, if callers may get it; throws anything else. */
+async function attempt<Value>(replica: Replica, work: () => Value | Promise<Value>) {
+  try {
+    const gone = replica.gone.then(() => CRASHED)
+    const value = await Promise.race([work(), gone])
+    return value === CRASHED ? { problem: 'crashed' } : { value: value as Value }
+  } catch (error) {
+    if (error instanceof BrokerError && PROBLEMS.has(error.code)) return { problem: error.code }
+    throw error
+  }
+}
+
+/** Runs it to its end, or leaves it under way. */
+function command(
+  name: string,
+  isWaitedFor: boolean,
+  work: (reality: Reality) => Promise<void>,
+): Command {
+  return {
+    check: () => true,
+    toString: () => name + (isWaitedFor ? '' : ' (meanwhile)'),
+    async run(_model, reality) {
+      reality.log(`${reality.time.monotonic()} ${name}${isWaitedFor ? '' : ' (meanwhile)'}`)
+      const done = work(reality)
+        .catch((error: unknown) => {
+          reality.violations.push(error)
+        })
+        .finally(() => reality.underWay.delete(done))
+      reality.underWay.add(done)
+      if (isWaitedFor) await reality.time.until(done, LONGEST_REQUEST_MS)
+      requireNoViolation(reality)
+    },
+  }
+}
+
+export function requireNoViolation({ violations }: Reality): void {
+  if (violations.length > 0) throw violations[0]
+}
+
+type RejectedKind = 'nothing' | 'current' | 'another'
+
+const read = (index: number, name: string, minTtlMs: number, kind: RejectedKind, waits: boolean) =>
+  command(`read ${name} of ${index}, ${minTtlMs} ms, rejecting ${kind}`, waits, async (reality) => {
+    const { time, oracle, served, log } = reality
+    const replica = at(reality, index)
+    const last = served.get(name)?.tokenId
+    const rejected =
+      kind === 'current' ? last : kind === 'another' ? 'AAAAAAAAAAAAAAAAAAAAAA' : undefined
+    const begunAt = time.now()
+    reality.occasions += 1
+    const request = { minTtlMs, requestId: 'r', ...(rejected !== undefined && { rejected }) }
+    const { value, problem } = await attempt(replica, () =>
+      replica.engine.broker.lease(name, ANYBODY, request),
+    )
+    if (!value) return log(`  ${name} of ${index}: ${problem}`)
+    const { lease, via, isStoreless } = value
+    log(`  ${name} of ${index}: ${lease.tokenId} ${via}${isStoreless ? ' storeless' : ''}`)
+    reality.servings += 1
+    oracle.check({ replica, name, lease, begunAt, servedAt: time.now() })
+    if (rejected !== undefined && lease.tokenId === rejected) {
+      throw new Error(`${name} got the token that it rejected`)
+    }
+    served.set(name, lease)
+  })
+
+const put = (
+  index: number,
+  name: string,
+  loginUrl: string,
+  client: string,
+  enabled: boolean,
+  waits: boolean,
+) =>
+  command(
+    `put ${name} at ${index}: ${client} of ${loginUrl}${enabled ? '' : ', disabled'}`,
+    waits,
+    async (reality) => {
+      const { oracle, log } = reality
+      const replica = at(reality, index)
+      reality.occasions += 2
+      const change = oracle.begins(name, enabled ? loginUrl : undefined)
+      const input = {
+        loginUrl,
+        grant: { type: 'client_credentials', clientId: client },
+        credential: { clientSecret: `secret-of-${client}` },
+        identity: { pin: 'off' as const },
+        loginsPerHour: 3_600,
+        enabled,
+      }
+      const { value, problem } = await attempt(replica, async () => {
+        try {
+          return await replica.registry.put(name, input, { ifMatch: '*' }, ANYBODY)
+        } catch (error) {
+          if (!(error instanceof BrokerError) || error.code !== 'integration_changed') throw error
+          return replica.registry.put(name, input, { ifNoneMatch: '*' }, ANYBODY)
+        }
+      })
+      log(`  put ${name}: ${value?.result ?? problem}`)
+      settle(oracle, change, value !== undefined, problem)
+    },
+  )
+
+const settle = (
+  oracle: Oracle,
+  change: Change,
+  isDone: boolean,
+  problem: string | undefined,
+): void => {
+  const doubtful = DOUBTFUL.has(problem) ? 'unknown' : 'refused'
+  oracle.settles(change, isDone ? 'acknowledged' : doubtful)
+}
+
+const remove = (index: number, name: string, waits: boolean) =>
+  command(`remove ${name} at ${index}`, waits, async (reality) => {
+    const { oracle, log } = reality
+    const replica = at(reality, index)
+    reality.occasions += 1
+    const change = oracle.begins(name, undefined)
+    const { value, problem } = await attempt(replica, () =>
+      replica.registry.remove(name, { ifMatch: '*' }, async (integration) => {
+        await replica.engine.revoker.revokeUnlessShared(integration)
+      }),
+    )
+    log(`  remove ${name}: ${value ? 'done' : problem}`)
+    settle(oracle, change, value !== undefined, problem)
+  })
+
+const revoke = (index: number, name: string, waits: boolean) =>
+  command(`revoke ${name} at ${index}`, waits, async (reality) => {
+    const { oracle, log } = reality
+    const replica = at(reality, index)
+    reality.occasions += 2
+    const { value, problem } = await attempt(replica, () =>
+      replica.engine.revoker.revoke({ name, loginUrl: LOGIN_URLS[0] }),
+    )
+    log(`  revoke ${name}: ${value?.map(({ tokenId }) => tokenId) ?? problem}`)
+    for (const { tokenId } of value ?? []) if (tokenId) oracle.revoked(tokenId)
+  })
+
+/** Many at once, at both replicas, where all is well: one request at Salesforce, and no two tokens. */
+const herd = (name: string) =>
+  command(`herd on ${name}`, true, async (reality) => {
+    const { time, salesforce, oracle, replicas, underWay, log } = reality
+    const isCalm = underWay.size === 1 && salesforce.mode === 'well'
+    const loginUrl = oracle.certain(name)?.loginUrl
+    const isHearing = replicas.every((one) => one.mode() === 'up' && one.engine.hearing.isHearing())
+    if (!isCalm || !isHearing || loginUrl === undefined) return
+    const before = salesforce.requests(loginUrl)
+    const sharers = NAMES.filter((one) => oracle.certain(one)?.loginUrl === loginUrl).length
+    reality.occasions += 1
+    const begunAt = time.now()
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, async (_, caller) => {
+        const replica = at(reality, caller % replicas.length)
+        const request = { minTtlMs: 0, requestId: 'r' }
+        const { value } = await attempt(replica, () =>
+          replica.engine.broker.lease(name, ANYBODY, request),
+        )
+        if (value) {
+          const { lease } = value
+          oracle.check({ replica, name, lease, begunAt, servedAt: time.now() })
+          reality.servings += 1
+        }
+        return value?.lease.tokenId
+      }),
+    )
+    const requests = salesforce.requests(loginUrl) - before
+    log(`  herd on ${name}: ${requests} requests, ${new Set(answers).size} answers`)
+    // The other integrations of the app may be refreshed at the same time.
+    if (requests > sharers) throw new Error(`${requests} requests for one herd on ${name}`)
+  })
+
+const pass = (ms: number): Command => ({
+  check: () => true,
+  toString: () => `${ms} ms pass`,
+  async run(_model, reality) {
+    const { time, log } = reality
+    log(`${time.monotonic()} ${ms} ms pass`)
+    await time.advance(ms)
+    requireNoViolation(reality)
+  },
+})
+
+const link = (index: number, mode: LinkMode): Command => ({
+  check: () => true,
+  toString: () => `the store is ${mode} for ${index}`,
+  async run(_model, reality) {
+    reality.log(`${reality.time.monotonic()} the store is ${mode} for ${index}`)
+    reality.occasions += 2
+    at(reality, index).link(mode)
+  },
+})
+
+const crash = (index: number): Command => ({
+  check: () => true,
+  toString: () => `${index} crashes and starts again`,
+  async run(_model, reality) {
+    reality.log(`${reality.time.monotonic()} ${index} crashes`)
+    reality.occasions += 4
+    reality.restart(index)
+  },
+})
+
+const salesforceIs = (mode: SalesforceMode): Command => ({
+  check: () => true,
+  toString: () => `Salesforce is ${mode}`,
+  async run(_model, reality) {
+    reality.log(`${reality.time.monotonic()} Salesforce is ${mode}`)
+    reality.salesforce.mode = mode
+    reality.wasRefused ||= mode === 'refusing'
+  },
+})
+
+/** Whatever is under way ends, whatever is broken is mended. */
+const mend: Command = {
+  check: () => true,
+  toString: () => 'all is mended',
+  async run(_model, reality) {
+    const { time, replicas, salesforce, log } = reality
+    log(`${time.monotonic()} all is mended`)
+    salesforce.mode = 'well'
+    for (const replica of replicas) replica.link('up')
+    await time.advance(4_000)
+    requireNoViolation(reality)
+  },
+}
+
+const index = fc.nat(1)
+const name = fc.constantFrom(...NAMES)
+const loginUrl = fc.constantFrom(...LOGIN_URLS)
+const client = fc.constantFrom(...CLIENTS)
+/** Some are left under way, so that what follows happens meanwhile. */
+const waits = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(true) },
+  { weight: 2, arbitrary: fc.constant(false) },
+)
+const minTtl = fc.constantFrom(0, 0, 1_000, 30_000)
+const rejecting = fc.constantFrom<RejectedKind>(
+  'nothing',
+  'nothing',
+  'nothing',
+  'nothing',
+  'current',
+  'another',
+)
+const enabled = fc.constantFrom(true, true, true, false)
+const moment = fc.constantFrom(20, 60, 300, 1_000, 1_200, 3_000, 9_000, 20_000)
+const mode = fc.constantFrom<LinkMode>('up', 'up', 'down', 'hanging', 'lost')
+const weather = fc.constantFrom<SalesforceMode>('well', 'well', 'down', 'refusing')
+
+const readCommand = fc.tuple(index, name, minTtl, rejecting, waits).map((of) => read(...of))
+const putCommand = fc.tuple(index, name, loginUrl, client, enabled, waits).map((of) => put(...of))
+
+export const COMMANDS: fc.Arbitrary<Command>[] = [
+  ...Array.from({ length: 6 }, () => readCommand),
+  ...Array.from({ length: 2 }, () => putCommand),
+  fc.tuple(index, name, waits).map((of) => remove(...of)),
+  ...Array.from({ length: 2 }, () => fc.tuple(index, name, waits).map((of) => revoke(...of))),
+  ...Array.from({ length: 3 }, () => moment.map(pass)),
+  name.map(herd),
+  fc.tuple(index, mode).map((of) => link(...of)),
+  index.map(crash),
+  weather.map(salesforceIs),
+  fc.constant(mend),
+]
+
+/** Of each name at each replica, when all is well again. */
+export const everyRead: readonly Command[] = NAMES.flatMap((of) =>
+  [0, 1].map((which) => read(which, of, 0, 'nothing', true)),
+)
+export { mend }

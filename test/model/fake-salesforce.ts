@@ -1,0 +1,115 @@
+/** Salesforce as a model needs it: an org at each login URL, whose tokens live for a while, are repeated while they live, and end when they are revoked. */
+import { Secret } from '../../src/crypto/secret.ts'
+import { BrokerError } from '../../src/errors.ts'
+import { classify, grantRefused } from '../../src/grants/refusals.ts'
+import type { TokenEndpoint } from '../../src/grants/token-endpoint.ts'
+import { tokenIdOf } from '../../src/tokens/lease.ts'
+
+export type SalesforceMode = 'well' | 'down' | 'refusing'
+
+/** A token, as Salesforce knows it. */
+export interface IssuedToken {
+  readonly tokenId: string
+  readonly loginUrl: string
+  readonly expiresAt: number
+  revokedAt: number | undefined
+}
+
+export interface FakeSalesforce {
+  readonly endpoint: TokenEndpoint
+  mode: SalesforceMode
+  issued(tokenId: string): IssuedToken | undefined
+  /** How many token requests came for this login URL. */
+  requests(loginUrl: string): number
+}
+
+export interface FakeSalesforceDependencies {
+  readonly now: () => number
+  readonly random: () => number
+  readonly sleep: (ms: number) => Promise<void>
+  /** Whether a repeated request gets the token that lives already. */
+  readonly repeats: boolean
+}
+
+const LATENCIES_MS = [0, 20, 150, 700, 2_500]
+const LIFETIME_MS = { least: 8_000, most: 60_000 }
+
+export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): FakeSalesforce {
+  const { now, random, sleep, repeats } = dependencies
+  const tokens = new Map<string, IssuedToken>()
+  const texts = new Map<string, IssuedToken>()
+  const current = new Map<string, { text: string; token: IssuedToken }>()
+  const counts = new Map<string, number>()
+  let serial = 0
+
+  const latency = () => sleep(LATENCIES_MS[Math.floor(random() * LATENCIES_MS.length)] ?? 0)
+
+  const issue = (loginUrl: string) => {
+    serial += 1
+    const text = `00D!${serial}`
+    const lifetimeMs = LIFETIME_MS.least + random() * (LIFETIME_MS.most - LIFETIME_MS.least)
+    const expiresAt = now() + Math.floor(lifetimeMs / 1_000) * 1_000
+    const tokenId = tokenIdOf(new Secret(text))
+    const token: IssuedToken = { tokenId, loginUrl, expiresAt, revokedAt: undefined }
+    tokens.set(tokenId, token)
+    texts.set(text, token)
+    current.set(loginUrl, { text, token })
+    return { text, token }
+  }
+
+  const isLive = ({ expiresAt, revokedAt }: IssuedToken) =>
+    revokedAt === undefined && expiresAt > now() + 1_000
+
+  const fail = () => {
+    if (fake.mode === 'down') {
+      throw new BrokerError('salesforce_unavailable', 'It is down', { retryAfterMs: 1_000 })
+    }
+    if (fake.mode === 'refusing') {
+      throw grantRefused(
+        classify({ error: 'invalid_grant', errorDescription: 'invalid assertion' }),
+      )
+    }
+  }
+
+  const endpoint: TokenEndpoint = {
+    async token({ loginUrl }) {
+      counts.set(loginUrl, (counts.get(loginUrl) ?? 0) + 1)
+      await latency()
+      fail()
+      const held = repeats ? current.get(loginUrl) : undefined
+      const { text, token } = held && isLive(held.token) ? held : issue(loginUrl)
+      const expiresInSeconds = Math.floor((token.expiresAt - now()) / 1_000)
+      await latency()
+      return {
+        accessToken: new Secret(text),
+        instanceUrl: 'https://acme.my.salesforce.com',
+        orgId: '00D000000000001',
+        userId: '005000000000001',
+        expiresInSeconds,
+      }
+    },
+    async introspect() {
+      return { active: true }
+    },
+    async revoke({ token }) {
+      await latency()
+      if (fake.mode === 'down') fail()
+      const known = texts.get(token.reveal())
+      if (!known || known.revokedAt !== undefined) return 'unknown_token'
+      known.revokedAt = now()
+      return 'revoked'
+    },
+    async probe() {
+      return 'live'
+    },
+    aheadMs: () => 0,
+  }
+
+  const fake: FakeSalesforce = {
+    endpoint,
+    mode: 'well',
+    issued: (tokenId) => tokens.get(tokenId),
+    requests: (loginUrl) => counts.get(loginUrl) ?? 0,
+  }
+  return fake
+}

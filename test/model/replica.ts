@@ -1,0 +1,131 @@
+/** One replica of the lease engine in the model: its way to the store, and when it could reach it. */
+import { composeLeaseEngine, type LeaseEngine } from '../../src/app/lease-engine.ts'
+import { createIntake } from '../../src/credentials/intake.ts'
+import type { Keyring } from '../../src/crypto/keyring.ts'
+import { BrokerError } from '../../src/errors.ts'
+import { createHostRules } from '../../src/http/login-host.ts'
+import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
+import { createRegistry, type Registry } from '../../src/integrations/registry.ts'
+import { createLogger } from '../../src/logger.ts'
+import type { Store } from '../../src/store/store.ts'
+import { createStoreClock } from '../../src/store/store-clock.ts'
+import type { FakeSalesforce } from './fake-salesforce.ts'
+import type { FakeTime } from './fake-time.ts'
+import { createFaultyStore, type LinkMode } from './faulty-store.ts'
+
+/** From when to when the store could be reached; the last one is open while it can. */
+export interface Reach {
+  readonly from: number
+  until: number
+}
+
+export interface Replica {
+  readonly engine: LeaseEngine
+  readonly registry: Registry
+  readonly reaches: readonly Reach[]
+  link(mode: LinkMode): void
+  mode(): LinkMode
+  /** As if the process were killed. */
+  crash(): void
+  /** Settles with the crash. */
+  readonly gone: Promise<void>
+}
+
+export interface World {
+  readonly time: FakeTime
+  readonly store: Store
+  readonly salesforce: FakeSalesforce
+  readonly random: () => number
+  readonly storelessMs: number
+  readonly uniqueId: () => string
+}
+
+const QUIET = createLogger({ level: 'silent' })
+
+/** Bound to the record, as the real one is; but open. */
+const keyring: Keyring = {
+  sealingKeyId: 'k',
+  keyIds: ['k'],
+  seal: async (record, text) => JSON.stringify([record, text]),
+  async open(record, sealed) {
+    const [bound, text] = JSON.parse(sealed) as [string, string]
+    if (bound !== record) throw new BrokerError('record_corrupt', 'It belongs to another record')
+    return text
+  },
+  sealedWith: () => 'k',
+}
+
+export function startReplica(world: World): Replica {
+  const { time, salesforce, random, storelessMs, uniqueId } = world
+  const { now, monotonic, sleep } = time
+  const faulty = createFaultyStore({ store: world.store, random, sleep })
+  const { store } = faulty
+  const { promise: gone, resolve: go } = Promise.withResolvers<void>()
+  const reaches: Reach[] = [{ from: now(), until: Number.POSITIVE_INFINITY }]
+  const clock = createStoreClock({ wall: now, monotonic, onSkew: () => undefined })
+
+  const integrations = createIntegrationStore({
+    records: store.integrations,
+    keyring,
+    onWritten: (name, record) => engine.cache.written(name, record?.rev),
+  })
+  const engine: LeaseEngine = composeLeaseEngine({
+    store,
+    keyring,
+    endpoint: salesforce.endpoint,
+    audit: { background: () => undefined },
+    meter: {
+      broker: (broker) => broker,
+      requester: (requester) => requester,
+      waits: (hearing) => hearing,
+      refreshed: () => undefined,
+    },
+    log: QUIET,
+    storelessMs,
+    readSealed: integrations.readSealed,
+    promotion: {
+      promote: async () => undefined,
+      activeRefused: () => undefined,
+      outdated: async () => undefined,
+    },
+    onChange: () => undefined,
+    onGap: () => undefined,
+    clock,
+    wall: now,
+    monotonic,
+    random,
+    uniqueId,
+    sleep,
+  })
+  engine.start()
+
+  const link = (mode: LinkMode) => {
+    const was = faulty.mode
+    if (was === 'dead' || was === mode) return
+    faulty.mode = mode
+    const last = reaches.at(-1)
+    if (was === 'up' && last) last.until = now()
+    if (mode === 'up') reaches.push({ from: now(), until: Number.POSITIVE_INFINITY })
+  }
+
+  return {
+    engine,
+    registry: createRegistry({
+      store: integrations,
+      intake: createIntake({ now, uniqueId }),
+      hosts: createHostRules([]),
+      now,
+      uniqueId,
+    }),
+    reaches,
+    link,
+    mode: () => faulty.mode,
+    gone,
+    crash() {
+      link('dead')
+      go()
+      // Its loops end; what is under way never comes to anything.
+      void engine.stop()
+    },
+  }
+}
