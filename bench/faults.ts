@@ -1,6 +1,5 @@
 /** `npm run bench -- faults`: what goes wrong in a fleet of real processes on a real Redis, and what callers see of it. */
-import { type Fleet, type FleetOptions, startFleet } from '../test/support/fleet.ts'
-import { percentile, type Seen, tally } from '../test/support/load.ts'
+import { percentile } from '../test/support/load.ts'
 import { coldHerd } from './cases/cold-herd.ts'
 import { dueStorm } from './cases/due-storm.ts'
 import { holderKilled, holderOvertaken, STALLED, STOPPED } from './cases/lock-holder.ts'
@@ -8,39 +7,15 @@ import { obedience, type Trouble } from './cases/obedience.ts'
 import { type OutageKind, redisOutage } from './cases/redis-outage.ts'
 import { refreshAhead } from './cases/refresh-ahead.ts'
 import { rejections } from './cases/rejections.ts'
+import { LIFETIME_SECONDS, rotationUnderLoad } from './cases/rotation.ts'
 import { salesforceDown } from './cases/salesforce-down.ts'
 import { LIFE_MS, SHORT_LIVES, steadyLoad } from './cases/steady-load.ts'
 import { clockArgs, WRONG_MS, wrongClocks } from './cases/wrong-clocks.ts'
-
-interface Teardown {
-  teardown(end: () => unknown): void
-}
-
-interface Result {
-  readonly shown: string
-  readonly holds: boolean
-}
-
-interface Row {
-  readonly what: string
-  readonly must: string
-  run(t: Teardown): Promise<Result>
-}
+import { codes, onFleet, type Row, shareOk } from './fault-row.ts'
 
 const CALLERS = 2_000
 const PER_SECOND = 500
 const DOWN_MS = 20_000
-
-const onFleet =
-  (options: FleetOptions, run: (fleet: Fleet) => Promise<Result>) => async (t: Teardown) =>
-    run(await startFleet(t, options))
-
-const codes = (seen: readonly Seen[]): string =>
-  Object.entries(tally(seen.map(({ status, code }) => code ?? status)))
-    .map(([code, count]) => `${count} × ${code}`)
-    .join(', ')
-
-const shareOk = (seen: readonly Seen[]) => seen.filter(({ status }) => status === 200).length
 
 function outage(kind: OutageKind, what: string): Row {
   const isProxied = kind !== 'kill' && kind !== 'stop'
@@ -241,6 +216,28 @@ const ROWS: readonly Row[] = [
       return {
         shown: `${lateMs.length} refreshes, late by ${median} ms (median), ${most} ms (most); ${Math.max(...forgottenMints)} mints at most of a forgotten one`,
         holds: most <= 250 && Math.max(...forgottenMints) <= 2,
+      }
+    }),
+  },
+  {
+    what: 'a signing key is rotated under 300 requests/s, leases of 3 s, 20 s of mixed answers, 3 replicas',
+    must: '0 errors, 0 waits over 1 s, one flip',
+    run: onFleet({ replicas: 3, settings: { expiresIn: LIFETIME_SECONDS } }, async (fleet) => {
+      const result = await rotationUnderLoad(fleet, {
+        ...{ name: 'rotated', perSecond: 300, windowMs: 20_000 },
+      })
+      const { seen, flips, states, requests, refused } = result
+      const errors = seen.length - shareOk(seen)
+      const longest = Math.max(...seen.map(({ start, end }) => end - start))
+      return {
+        shown: `${codes(seen)}; longest wait ${longest} ms; ${flips} flip; ${refused} of ${requests} requests refused by Salesforce`,
+        holds:
+          errors === 0 &&
+          longest <= 1_000 &&
+          flips === 1 &&
+          refused > 0 &&
+          states.former === 'retired' &&
+          states.staged === 'active',
       }
     }),
   },
