@@ -65,6 +65,26 @@ CREATE INDEX documents_by_end ON documents (ends) WHERE ends IS NOT NULL;
 CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL) STRICT;
 `
 
+/** Tables that a database of this version may lack, since an older release made it. */
+const LATER_TABLES = `
+CREATE TABLE IF NOT EXISTS custody (
+  name TEXT PRIMARY KEY REFERENCES integrations (name) ON DELETE CASCADE,
+  uid TEXT NOT NULL,
+  family TEXT NOT NULL,
+  g INTEGER NOT NULL,
+  token TEXT NOT NULL,
+  state TEXT NOT NULL,
+  id TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  kept_at INTEGER NOT NULL,
+  is_final INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  body TEXT NOT NULL,
+  look_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS custody_by_look ON custody (look_at, name) WHERE look_at IS NOT NULL;
+`
+
 /** SQLite's result codes that have a meaning of their own here. */
 const SQLITE_BUSY = 5
 const SQLITE_NOTADB = 26
@@ -227,6 +247,7 @@ function prepareTables(db: DatabaseSync, dataDir: string, newId: () => string): 
     db.close()
     throw new Error(`The data folder ${dataDir} was written by a newer release; run that one`)
   }
+  db.exec(`BEGIN IMMEDIATE; ${LATER_TABLES}; COMMIT`)
   return meta
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createEmbeddedBudgets } from './embedded-budgets.ts'
 import { createEmbeddedChanges } from './embedded-changes.ts'
+import { createEmbeddedCustodies } from './embedded-custodies.ts'
 import { type EmbeddedDatabase, openEmbeddedDatabase } from './embedded-database.ts'
 import { createEmbeddedDocuments } from './embedded-documents.ts'
 import { createEmbeddedDue } from './embedded-due.ts'
@@ -39,6 +40,7 @@ export function createEmbeddedStore({ dataDir, now = Date.now }: EmbeddedStoreOp
     outcomes: createEmbeddedOutcomes({ database, now }),
     locks,
     due: createEmbeddedDue({ database, now }),
+    custody: createEmbeddedCustodies({ database, now }),
     budgets: createEmbeddedBudgets({ database, now }),
     documents: createEmbeddedDocuments({ database, now }),
     events: createEmbeddedEvents({ database }),

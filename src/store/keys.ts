@@ -52,11 +52,14 @@ export interface Keys {
   /** Token ids that must not be served, by the end of their tombstone. */
   readonly dead: string
   readonly due: string
+  /** Which custodies are to be looked after, and when. */
+  readonly custodies: string
   integration(name: string): string
   outcome(name: string): string
   /** Who holds a token. */
   holders(id: string): string
   lock(name: string): string
+  custody(name: string): string
   budget(key: string, windowMs: number): string
   document(kind: string, id: string): string
   /** Ids of all documents of a kind, in order. */
@@ -81,10 +84,12 @@ export function createKeys(prefix: string): Keys {
     integrations: `${base}integrations`,
     dead: `${base}dead`,
     due: `${base}due`,
+    custodies: `${base}custodies`,
     integration: (name: string) => `${base}i:${integrationName(name)}`,
     outcome: (name: string) => `${base}o:${integrationName(name)}`,
     holders: (id: string) => `${base}t:${tokenId(id)}`,
     lock: (name: string) => `${base}k:${text(name)}`,
+    custody: (name: string) => `${base}c:${integrationName(name)}`,
     budget: (key: string, windowMs: number) => `${base}b:${windowMs}:${text(key)}`,
     document: (kind: string, id: string) => `${base}d:${documentKind(kind)}:${text(id)}`,
     documents: (kind: string) => `${base}documents:${documentKind(kind)}`,

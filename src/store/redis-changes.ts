@@ -140,6 +140,8 @@ function change(reply: unknown): Change | undefined {
       return { type: 'dead', tokenId: member('token') }
     case 'document':
       return { type: 'document', kind: member('kind'), id: member('id') }
+    case 'custody':
+      return { type: 'custody', name: member('name') }
     default:
       return undefined
   }

@@ -46,12 +46,13 @@ return redis.call('HMGET', record, ${PUBLIC_FIELDS_LUA})`,
 const REMOVE: Script = {
   name: 'vkIntegrationRemove',
   lua: `${ANNOUNCE}${FORGET_HOLDER}
-local record, outcome, lock, index, due, meta, changes = unpack(KEYS)
+local record, outcome, lock, index, due, meta, changes, custody, custodies = unpack(KEYS)
 local name, uid, version, base = unpack(ARGV)
 local current = redis.call('HMGET', record, 'uid', 'version', 'rev')
 if current[1] ~= uid or current[2] ~= version then return 0 end
 forget_holder(base, name)
-redis.call('DEL', record, outcome, lock)
+redis.call('DEL', record, outcome, lock, custody)
+redis.call('ZREM', custodies, name)
 redis.call('ZREM', index, name)
 redis.call('ZREM', due, name)
 announce(meta, changes, 'type', 'integration', 'name', name, 'rev', tonumber(current[3]) + 1)
@@ -124,6 +125,8 @@ export function createRedisIntegrations(redis: DurableRedis, keys: Keys): Integr
           keys.due,
           keys.meta,
           keys.changes,
+          keys.custody(name),
+          keys.custodies,
         ],
         [integrationName(name), uid, version, keys.base],
       )

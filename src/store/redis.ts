@@ -9,6 +9,7 @@ import {
   type RedisEvent,
   type Script,
 } from './redis-connection.ts'
+import { createRedisCustodies } from './redis-custodies.ts'
 import { createRedisDocuments } from './redis-documents.ts'
 import { createRedisDue } from './redis-due.ts'
 import { createDurableRedis } from './redis-durable.ts'
@@ -88,6 +89,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     outcomes: createRedisOutcomes(redis, keys),
     locks: createRedisLocks(redis, keys),
     due: createRedisDue(redis, keys),
+    custody: createRedisCustodies(redis, keys),
     budgets: createRedisBudgets(redis, keys),
     documents: createRedisDocuments(redis, keys),
     events: createRedisEvents(redis, keys),

@@ -1,3 +1,5 @@
+import type { Custodies } from './custody.ts'
+
 /**
  * Where state lives: one port, two engines (`redis.ts`, `embedded.ts`), one contract suite.
  *
@@ -13,6 +15,7 @@ export interface Store {
   readonly outcomes: Outcomes
   readonly locks: Locks
   readonly due: DueIndex
+  readonly custody: Custodies
   readonly budgets: Budgets
   readonly documents: Documents
   readonly events: EventLog
@@ -80,7 +83,7 @@ export interface IntegrationRecords {
     expected: { readonly uid: string; readonly version: number },
     content: IntegrationContent,
   ): Promise<IntegrationRecord | undefined>
-  /** Removes record, outcome, lock and due entry. False: uid or version differ, or it is gone already. */
+  /** Removes record, outcome, lock, due entry and custody. False: uid or version differ, or it is gone already. */
   remove(
     name: string,
     expected: { readonly uid: string; readonly version: number },
@@ -247,6 +250,7 @@ export type Change =
   | { readonly type: 'integration'; readonly name: string; readonly rev: number }
   | { readonly type: 'dead'; readonly tokenId: string }
   | { readonly type: 'document'; readonly kind: string; readonly id: string }
+  | { readonly type: 'custody'; readonly name: string }
 
 /** The change stream: what readers in memory must hear. On a connection of its own. */
 export interface Changes {

@@ -73,6 +73,7 @@ export function createFaultyStore(dependencies: FaultyStoreDependencies): Faulty
       outcomes: wrapped(store.outcomes) as Store['outcomes'],
       locks: wrapped(store.locks) as Store['locks'],
       due: wrapped(store.due) as Store['due'],
+      custody: wrapped(store.custody) as Store['custody'],
       budgets: wrapped(store.budgets) as Store['budgets'],
       documents: wrapped(store.documents) as Store['documents'],
       events: wrapped(store.events) as Store['events'],

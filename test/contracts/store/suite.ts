@@ -2,6 +2,7 @@
 import type { StoreSuite } from '../../support/store-engines.ts'
 import { changesSuite } from './changes.ts'
 import { coordinationSuite } from './coordination.ts'
+import { custodySuite } from './custody.ts'
 import { documentsSuite } from './documents.ts'
 import { integrationsSuite } from './integrations.ts'
 import { outcomesSuite } from './outcomes.ts'
@@ -10,6 +11,7 @@ export const storeSuite: StoreSuite = async (t, open) => {
   await integrationsSuite(t, open)
   await outcomesSuite(t, open)
   await coordinationSuite(t, open)
+  await custodySuite(t, open)
   await documentsSuite(t, open)
   await changesSuite(t, open)
 }

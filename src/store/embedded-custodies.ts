@@ -1,0 +1,170 @@
+import type { Custodies, CustodyRecord, CustodyState } from './custody.ts'
+import {
+  type EmbeddedDatabase,
+  type Statements,
+  type Transaction,
+  toNumber,
+  toText,
+} from './embedded-database.ts'
+import { readPublic } from './embedded-integrations.ts'
+import { integrationName } from './keys.ts'
+
+export interface EmbeddedCustodiesDependencies {
+  readonly database: EmbeddedDatabase
+  readonly now: () => number
+}
+
+/** What a transition compares, and what makes of it; undefined: nothing. */
+type Transition = (record: CustodyRecord) => Partial<CustodyRecord> | undefined
+
+export function createEmbeddedCustodies({
+  database,
+  now,
+}: EmbeddedCustodiesDependencies): Custodies {
+  /** True: it was changed. */
+  const change = (
+    transaction: Transaction,
+    name: string,
+    lookAt: number | null,
+    transition: Transition,
+  ): boolean => {
+    const record = read(transaction, name)
+    const changes = record && transition(record)
+    if (!record || !changes) return false
+    const { g, token, state, id, at, keptAt, isFinal, reason } = { ...record, ...changes }
+    transaction.run(
+      `UPDATE custody SET g = ?, token = ?, state = ?, id = ?, at = ?, kept_at = ?, is_final = ?,
+         reason = ?, look_at = ? WHERE name = ?`,
+      ...[g, token, state, id, at, keptAt, Number(isFinal)],
+      ...[reason, lookAt, name],
+    )
+    transaction.announce({ type: 'custody', name })
+    return true
+  }
+
+  return {
+    async read(name) {
+      return { record: database.read((to) => read(to, name)), now: now(), seq: database.seq }
+    },
+
+    async begin(name, { uid, expected, family, token, reason, body, lookInMs }) {
+      return database.write((transaction) => {
+        if (readPublic(transaction, name)?.uid !== uid) return 'gone'
+        if ((read(transaction, name)?.family ?? null) !== expected) return 'changed'
+        const time = now()
+        const isDead = token === ''
+        transaction.run(
+          `INSERT OR REPLACE INTO custody
+           VALUES (?, ?, ?, 0, ?, ?, '', ?, ?, 0, ?, ?, ?)`,
+          ...[name, uid, family, token, isDead ? 'dead' : 'idle', time, time],
+          ...[reason, body, isDead ? null : time + lookInMs],
+        )
+        transaction.announce({ type: 'custody', name })
+        return 'begun'
+      })
+    },
+
+    async spend(name, { family, g, id, next, isFinal, seq, lookInMs }) {
+      return database.write((transaction) => {
+        if (transaction.seq < seq) return 'rewound'
+        const at = now()
+        const isSpent = change(transaction, name, at + lookInMs, (stored) =>
+          stored.family === family && stored.g === g && stored.id === id && stored.state !== 'dead'
+            ? { state: 'spend', id: next, at, isFinal }
+            : undefined,
+        )
+        return isSpent ? 'spent' : 'changed'
+      })
+    },
+
+    async unspend(name, id, lookInMs) {
+      const at = now()
+      return database.write((transaction) =>
+        change(transaction, name, at + lookInMs, (stored) =>
+          stored.id === id && stored.state === 'spend'
+            ? { state: 'idle', at, isFinal: false }
+            : undefined,
+        ),
+      )
+    },
+
+    async keep(name, { family, g, token, lookInMs }) {
+      const at = now()
+      return database.write((transaction) => {
+        if (read(transaction, name)?.family !== family) return false
+        change(transaction, name, at + lookInMs, (stored) =>
+          stored.g < g
+            ? { g, token, state: 'idle', at, keptAt: at, isFinal: false, reason: '' }
+            : undefined,
+        )
+        return true
+      })
+    },
+
+    async kill(name, { family, g, id, reason }) {
+      return database.write((transaction) =>
+        change(transaction, name, null, (stored) =>
+          stored.family === family && stored.g === g && stored.id === id && stored.state !== 'dead'
+            ? { state: 'dead', at: now(), reason }
+            : undefined,
+        ),
+      )
+    },
+
+    async distrust(id, lookInMs) {
+      return database.write((transaction) => {
+        const at = now()
+        const rows = transaction.all(`SELECT name FROM custody WHERE state = 'idle'`)
+        for (const row of rows) {
+          change(transaction, toText(row.name), at + lookInMs, () => ({
+            ...{ state: 'spend', id, at, isFinal: false },
+          }))
+        }
+        return rows.length
+      })
+    },
+
+    async claim(limit, postponeMs) {
+      const time = now()
+      const select = 'SELECT name FROM custody WHERE look_at <= ? ORDER BY look_at, name LIMIT ?'
+      // Most claims find nothing, and a transaction would cost a write to disk.
+      if (database.read(({ get }) => get(select, time, 1)) === undefined) return []
+      return database.write(({ all, run }) => {
+        const names = all(select, time, limit).map((row) => toText(row.name))
+        for (const name of names) {
+          run('UPDATE custody SET look_at = ? WHERE name = ?', time + postponeMs, name)
+        }
+        return names
+      })
+    },
+
+    async lookAt(name, at) {
+      database.write(({ run }) =>
+        run(
+          'UPDATE custody SET look_at = ? WHERE name = ? AND look_at IS NOT NULL',
+          at,
+          integrationName(name),
+        ),
+      )
+    },
+  }
+}
+
+function read(statements: Statements, name: string): CustodyRecord | undefined {
+  const row = statements.get('SELECT * FROM custody WHERE name = ?', integrationName(name))
+  return (
+    row && {
+      uid: toText(row.uid),
+      family: toText(row.family),
+      g: toNumber(row.g),
+      token: toText(row.token),
+      state: toText(row.state) as CustodyState,
+      id: toText(row.id),
+      at: toNumber(row.at),
+      keptAt: toNumber(row.kept_at),
+      isFinal: toNumber(row.is_final) === 1,
+      reason: toText(row.reason),
+      body: toText(row.body),
+    }
+  )
+}
