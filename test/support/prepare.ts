@@ -1,19 +1,31 @@
-/** `pretest`: sees to it that there is a `redis-server` for the tests to start, and that tap is built for `.taprc`. */
+/** `pretest`: sees to it that there is what the tests start and read, and that tap is built for `.taprc`. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isOnPath, provideCommand, run } from './apt.ts'
+import { isOnPath, type Provided, provideCommand, run } from './apt.ts'
+import { provideHelm } from './helm.ts'
+import { provideKubernetesSchemas } from './kubernetes-schemas.ts'
+
+const announce = (line: string) => console.log(line)
 
 function prepareRedis(): boolean {
-  const provided = provideCommand('redis-server', (line) => console.log(line))
-  if (!provided.ok) {
-    console.error(provided.why)
-    return false
+  const provided = provideServer('redis-server')
+  if (!provided.ok) console.error(provided.why)
+  return provided.ok
+}
+
+/** Where one of these is missing, the tests that need it are skipped, and say so; in CI they fail. */
+function prepareOthers(): void {
+  const others = [provideHelm(announce), provideKubernetesSchemas(announce)]
+  for (const provided of others) if (!provided.ok) console.log(provided.why)
+}
+
+/** Debian starts it at once; the tests start servers of their own. */
+function provideServer(name: string): Provided {
+  const provided = provideCommand(name, announce)
+  if (provided.ok && provided.isNew && isOnPath('service') && !run('service', [name, 'stop'])) {
+    console.log(`The service ${name} could not be stopped; the tests do not mind.`)
   }
-  // Debian starts it at once; the tests start servers of their own.
-  if (provided.isNew && isOnPath('service') && !run('service', ['redis-server', 'stop'])) {
-    console.log('The service redis-server could not be stopped; the tests do not mind.')
-  }
-  return true
+  return provided
 }
 
 /** A fresh install of tap loads its TypeScript plugin, which does not load with TypeScript 7, until it is built as `.taprc` says. */
@@ -27,3 +39,4 @@ function prepareTap(): boolean {
 }
 
 if (!prepareTap() || !prepareRedis()) process.exitCode = 1
+else prepareOthers()
