@@ -110,18 +110,14 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   }
   const { lookup } = dependencies
   const outbound = createOutbound({ hosts, ...(lookup && { lookup }), proxy })
-  const endpoint = createTokenEndpoint({
-    outbound,
-    hosts,
-    now,
-    clock: createSalesforceClock({
-      onSkew: (host, aheadMs) =>
-        log.warn(
-          { host, aheadSeconds: Math.round(aheadMs / 1000) },
-          'the clock of a login host differs from ours',
-        ),
-    }),
+  const salesforceClock = createSalesforceClock({
+    onSkew: (host, aheadMs) =>
+      log.warn(
+        { host, aheadSeconds: Math.round(aheadMs / 1000) },
+        'the clock of a login host differs from ours',
+      ),
   })
+  const endpoint = createTokenEndpoint({ outbound, hosts, now, clock: salesforceClock })
 
   const integrations = createIntegrationStore({
     records: store.integrations,
@@ -245,7 +241,11 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     registerCallerCountsRoutes(guarded, { integrations, counts })
     registerAuditRoutes(guarded, { search })
     registerCredentialRoutes(guarded, { integrations, ...rotation, audit })
-    registerOperatorRoutes(guarded, { integrations, store, audit, publicUrl: config.publicUrl })
+    registerOperatorRoutes(guarded, {
+      ...{ integrations, store, audit, doctorMint: engine.doctorMint },
+      publicUrl: config.publicUrl,
+      doctor: { outbound, hosts, clock: salesforceClock, now, grants: { endpoint, now, uniqueId } },
+    })
     registerIntegrationRoutes(guarded, {
       registry,
       store: integrations,

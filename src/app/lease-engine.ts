@@ -3,6 +3,7 @@ import { type Actor, NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import type { Integration } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
 import type { Logger } from '../logger.ts'
 import type { Change, Store } from '../store/store.ts'
@@ -10,8 +11,8 @@ import type { StoreClock } from '../store/store-clock.ts'
 import { createAttempts } from '../tokens/attempts.ts'
 import { createBreaker } from '../tokens/breaker.ts'
 import { type Broker, createBroker } from '../tokens/broker.ts'
-import { proofTriesOf } from '../tokens/candidates.ts'
-import { createFlight, DEADLINE_MS } from '../tokens/flight.ts'
+import { createDoctorMint, type DoctorMint } from '../tokens/doctor-mint.ts'
+import { createFlight } from '../tokens/flight.ts'
 import { createHearing, type Hearing } from '../tokens/hearing.ts'
 import { createIdentityGuard } from '../tokens/identity-guard.ts'
 import { createInsideLease, type InsideLease } from '../tokens/inside-lease.ts'
@@ -23,6 +24,7 @@ import { createLoginBudget } from '../tokens/login-budget.ts'
 import { createMinter, type PromotionHooks } from '../tokens/mint.ts'
 import { refusedEvent } from '../tokens/mint-event.ts'
 import { createPinStore } from '../tokens/pin-store.ts'
+import { createProver, type Prover } from '../tokens/prover.ts'
 import { createReconciler } from '../tokens/reconciler.ts'
 import { logRefreshed } from '../tokens/refresh-log.ts'
 import { createRefresher } from '../tokens/refresher.ts'
@@ -37,19 +39,16 @@ import { createTokenRequester } from '../tokens/token-request.ts'
 import { createTrouble } from '../tokens/trouble.ts'
 import type { EngineMeter } from './engine-meter.ts'
 
-export interface LeaseEngine {
+export interface LeaseEngine extends Prover {
   readonly broker: Broker
   readonly revoker: Revoker
   readonly status: StatusReader
   readonly cache: LeaseCache
   readonly insideLease: InsideLease
+  readonly doctorMint: DoctorMint
   readonly hearing: Hearing
   /** How many login hosts failed and are left alone. */
   restingHosts(): number
-  /** A real mint with just this credential, charged like any other. `once`: one request, and its answer is the verdict; `patiently`: a change in Salesforce may still be spreading. */
-  prove(name: string, credentialId: string, how: 'once' | 'patiently'): Promise<Lease>
-  /** Makes the token of a proof the lease, where it is another one. Never throws. */
-  adopt(lease: Lease, by: Actor): Promise<void>
   start(): void
   /** Mints under way are ended, locks are released. */
   stop(): Promise<void>
@@ -243,32 +242,26 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     log,
   })
 
-  const prove: LeaseEngine['prove'] = async (name, credentialId, how) => {
-    const entry = await reader.look(name)
-    const subject = entry && (await readSubject(store.documents, entry.integration))
-    const hasWorked = subject !== undefined && entry?.refusal === undefined
-    return minter.prove(name, credentialId, {
-      charge: async () => entry && budget.charge(entry.integration, subject, false),
-      deadlineAt: now() + DEADLINE_MS,
-      tries: how === 'once' ? 1 : proofTriesOf(hasWorked),
-    })
-  }
-
-  const adopt = async (lease: Lease, by: Actor): Promise<void> => {
-    const { integration: name } = lease
-    try {
-      const entry = await reader.look(name)
-      if (!entry || entry.lease?.tokenId === lease.tokenId) return
-      const { saved } = await leases.save(lease, entry, lease.refreshAt)
-      if (saved) onMinted(lease, by)
-    } catch (error) {
-      log.warn({ err: error, integration: name }, 'the token of a proof could not be kept')
-    }
-  }
+  const subjectOf = (integration: Integration) => readSubject(store.documents, integration)
+  const prover = createProver({
+    ...{ look: reader.look, subjectOf, minter, budget, leases, onMinted, now, log },
+  })
+  const doctorMint = createDoctorMint({
+    look: reader.look,
+    outcomes: store.outcomes,
+    minter,
+    budget,
+    breaker,
+    subjectOf,
+    adopt: prover.adopt,
+    onRefused,
+    now,
+    log,
+  })
 
   return {
-    prove,
-    adopt,
+    ...prover,
+    doctorMint,
     broker: meter.broker(unmetered),
     restingHosts: breaker.openCount,
     revoker,

@@ -19,7 +19,7 @@ export interface SalesforceClockDependencies {
 }
 
 /** From here on an operator should know: assertions live for 150 seconds. */
-const ALARM_MS = 30_000
+export const ALARM_MS = 30_000
 const HOSTS = 1_000
 
 export function createSalesforceClock({ onSkew }: SalesforceClockDependencies): SalesforceClock {
@@ -30,7 +30,7 @@ export function createSalesforceClock({ onSkew }: SalesforceClockDependencies): 
       const date = Date.parse(exchange.date ?? '')
       if (Number.isNaN(date)) return
       const before = ahead.get(host) ?? 0
-      const found = difference(date, exchange)
+      const found = leastDifferenceMs(date, exchange)
       if (!ahead.has(host) && ahead.size >= HOSTS) ahead.clear()
       ahead.set(host, found)
       const isFar = Math.abs(found) > ALARM_MS
@@ -40,8 +40,11 @@ export function createSalesforceClock({ onSkew }: SalesforceClockDependencies): 
   }
 }
 
-/** The least difference that explains what was seen: the header has whole seconds, and the way takes time. */
-function difference(date: number, { sentAt, receivedAt }: Exchange): number {
+/** By how much the sender of `date` is ahead at least: the header has whole seconds, and the way takes time. */
+export function leastDifferenceMs(
+  date: number,
+  { sentAt, receivedAt }: Pick<Exchange, 'sentAt' | 'receivedAt'>,
+): number {
   const least = date - receivedAt
   const most = date + 1_000 - sentAt
   if (least > 0) return least

@@ -16,6 +16,8 @@ export interface HostRules {
   isSalesforceOwn(host: string): boolean
   /** Whether exactly this scheme, host and port was listed as loopback. */
   allowsPrivate(url: URL): boolean
+  /** Those that were. */
+  readonly loopbackOrigins: readonly string[]
 }
 
 const LOGIN_HOSTS = [
@@ -92,6 +94,7 @@ export function createHostRules(entries: readonly string[]): HostRules {
     allowsPrivate(url) {
       return loopback.has(url.origin)
     },
+    loopbackOrigins: [...loopback],
   }
 }
 

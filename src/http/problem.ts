@@ -129,7 +129,7 @@ export function describeFaults(faults: readonly ValidationFault[], context = 're
   return `${member} ${fault.message ?? 'is not valid'}${name}${choices}`
 }
 
-const RefusalSchema = Type.Object(
+export const RefusalSchema = Type.Object(
   {
     error: Type.String({ description: "Salesforce's own" }),
     error_description: Type.Optional(Type.String({ description: "Salesforce's own" })),

@@ -80,8 +80,8 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     const { integration } = entry
     const subject = await subjectOf(entry)
     try {
-      const isForced = question.kind === 'rejected'
-      const charge = () => budget.charge(integration, subject, isForced)
+      const share = question.kind === 'rejected' ? 'rejected' : undefined
+      const charge = () => budget.charge(integration, subject, share)
       const hasWorked = subject !== undefined && entry.refusal === undefined
       return await attempts.run(new URL(integration.loginUrl).host, deadlineAt, () =>
         minter.mint(integration.name, { charge, deadlineAt, hasWorked }),

@@ -6,8 +6,8 @@ import type { Budgets, Charge } from '../store/store.ts'
 import type { Subject } from './subject.ts'
 
 export interface LoginBudget {
-  /** Charges one login, before it is made. Throws `login_budget_exhausted`. */
-  charge(integration: Integration, subject: Subject | undefined, isForced: boolean): Promise<void>
+  /** Charges one login, before it is made. `share`: what is at somebody's command may spend a part alone. Throws `login_budget_exhausted`. */
+  charge(integration: Integration, subject: Subject | undefined, share?: Share): Promise<void>
 }
 
 export interface LoginBudgetDependencies {
@@ -18,8 +18,13 @@ export interface LoginBudgetDependencies {
 export const HOUR_MS = 3_600_000
 /** Salesforce's own ceiling is 3,600, and past it the user is locked out of everything. */
 const USER_LIMIT = 3_000
-/** What `rejected` may spend of the budget. */
-const FORCED_SHARE = 1 / 4
+/** What callers may spend of the budget by `rejected`, and operators by the doctor: the rest is for those who need a token. */
+const SHARES = {
+  rejected: { of: 1 / 4, least: 1, what: 'Rejected tokens have used up their quarter' },
+  doctor: { of: 1 / 2, least: 5, what: 'The doctor has used up its half' },
+} as const
+
+export type Share = keyof typeof SHARES
 
 export const loginBudgetKey = ({ uid }: Pick<Integration, 'uid'>): string => `login:${uid}`
 
@@ -32,16 +37,17 @@ function userKey({ loginUrl, grant }: Integration, subject: Subject | undefined)
 
 export function createLoginBudget({ budgets, now }: LoginBudgetDependencies): LoginBudget {
   return {
-    async charge(integration, subject, isForced) {
+    async charge(integration, subject, share) {
       const { loginsPerHour } = integration
       const key = loginBudgetKey(integration)
       const charges: Charge[] = [
         { key, limit: loginsPerHour, windowMs: HOUR_MS },
         { key: userKey(integration, subject), limit: USER_LIMIT, windowMs: HOUR_MS },
       ]
-      if (isForced) {
-        const limit = Math.max(1, Math.floor(loginsPerHour * FORCED_SHARE))
-        charges.push({ key: `${key}:forced`, limit, windowMs: HOUR_MS })
+      if (share) {
+        const { of, least } = SHARES[share]
+        const limit = Math.max(least, Math.floor(loginsPerHour * of))
+        charges.push({ key: `${key}:${share}`, limit, windowMs: HOUR_MS })
       }
       const result = await budgets.take(charges)
       if (result.granted) return
@@ -53,8 +59,8 @@ export function createLoginBudget({ budgets, now }: LoginBudgetDependencies): Lo
 }
 
 function detailOf(key: string): string {
-  if (key.endsWith(':forced'))
-    return 'Rejected tokens have used up their quarter of logins_per_hour'
+  const share = Object.entries(SHARES).find(([name]) => key.endsWith(`:${name}`))
+  if (share) return `${share[1].what} of logins_per_hour`
   return key.startsWith('login-user:')
     ? 'All integrations of this Salesforce user together have used up its logins of this hour'
     : 'The integration has used up its logins_per_hour'

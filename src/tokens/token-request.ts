@@ -46,12 +46,6 @@ const ATTEMPT_MS = 4_000
 export function createTokenRequester(dependencies: TokenRequesterDependencies): TokenRequester {
   const { grants, now, random, log } = dependencies
 
-  /** The assertion is dated by the clock of the host that judges it. */
-  const contextAt = (loginUrl: string): GrantContext => ({
-    ...grants,
-    now: () => now() + grants.endpoint.aheadMs(loginUrl),
-  })
-
   const requestOf = ({ loginUrl, grant }: Integration, signer: Signer): GrantRequest => ({
     loginUrl,
     settings: grant,
@@ -66,7 +60,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     answer: TokenAnswer,
   ): Promise<Introspection | undefined> => {
     const { type } = integration.grant
-    const context = contextAt(integration.loginUrl)
+    const context = contextAt(grants, integration.loginUrl)
     try {
       return await grantOf(type).introspect?.(
         requestOf(integration, signer),
@@ -117,7 +111,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     const { name, uid, loginUrl, grant } = integration
     const mintedAt = now()
     const request = requestOf(integration, signer)
-    const answer = await grantOf(grant.type).request(request, contextAt(loginUrl))
+    const answer = await grantOf(grant.type).request(request, contextAt(grants, loginUrl))
     const learned = await learn(integration, signer, answer, mintedAt)
     if (!learned || learned.expiresAt <= now()) return answer
     return {
@@ -154,6 +148,12 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     },
   }
 }
+
+/** The assertion is dated by the clock of the host that judges it. */
+export const contextAt = (grants: GrantContext, loginUrl: string): GrantContext => ({
+  ...grants,
+  now: () => grants.now() + grants.endpoint.aheadMs(loginUrl),
+})
 
 const isLease = (result: Lease | TokenAnswer): result is Lease => 'tokenId' in result
 

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { CHECKS } from '../../src/doctor/check.ts'
 import { PROBLEMS } from '../../src/errors.ts'
 import { REFUSALS } from '../../src/grants/refusal-table.ts'
 import { readDocument } from '../support/document.ts'
@@ -71,3 +72,10 @@ t.test(
     for (const reason of reasons) t.ok(Object.hasOwn(REFUSALS, reason), reason)
   },
 )
+
+t.test('every check of the doctor is explained, in its order', async (t) => {
+  const { text } = readDocument('docs/troubleshooting.md')
+  const [, table = ''] = /\| check \| passes when \|\n(.*?)\n\n/s.exec(text) ?? []
+  const explained = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
+  t.strictSame(explained, Object.keys(CHECKS))
+})

@@ -1,0 +1,199 @@
+/** The doctor: everything that can be found out in one run about why an integration gets no token, or a poor one. */
+import { activeOf, type Credential } from '../credentials/credential.ts'
+import { BrokerError } from '../errors.ts'
+import type { GrantContext, OpenCredential } from '../grants/grant.ts'
+import type { HostRules } from '../http/login-host.ts'
+import { clientIdOf } from '../integrations/integration.ts'
+import type { Lease } from '../tokens/lease.ts'
+import type { Signer } from '../tokens/token-request.ts'
+import { wayOf } from './audience.ts'
+import { type Check, type CheckName, failed, failedBy, isOk, passed, skipped } from './check.ts'
+import { checkCertificate, checkKeyPair } from './credential-checks.ts'
+import { checkHost, type HostChecksDependencies } from './host-checks.ts'
+import type { Patient } from './patient.ts'
+import { withinLimit } from './time-limit.ts'
+import { checkToken } from './token-checks.ts'
+import { checkOtherWays } from './way-check.ts'
+
+export interface Report {
+  readonly integration: string
+  /** Every check passed, or ended with a warning. */
+  readonly ok: boolean
+  /** Token requests: each is a login of the user. */
+  readonly loginsUsed: number
+  readonly checks: readonly Check[]
+}
+
+export interface Doctor {
+  /** Within 20 seconds. Never throws for what is wrong with the patient. */
+  examine(patient: Patient): Promise<Report>
+}
+
+export interface DoctorDependencies extends Omit<HostChecksDependencies, 'hosts'> {
+  readonly hosts: HostRules
+  readonly grants: GrantContext
+}
+
+/** In one run. */
+export const LOGINS_ALLOWED = 5
+
+/** What only a token can show. */
+const OF_TOKENS: readonly CheckName[] = ['identity', 'scopes', 'instance_url']
+
+export function createDoctor(dependencies: DoctorDependencies): Doctor {
+  const { grants, now } = dependencies
+
+  const judgeToken = async (
+    { integration }: Patient,
+    signer: Signer,
+    lease: Lease,
+  ): Promise<readonly Check[]> => {
+    const { loginUrl, grant } = integration
+    const way = wayOf(loginUrl, grant)
+    const { host } = new URL(loginUrl)
+    return [
+      ...(way ? [passed('audience', `${way.audience} is taken at ${host}.`)] : []),
+      gotToken(),
+      passed('identity', whoseToken(lease)),
+      ...(await checkToken({ integration, signer, lease }, grants)),
+    ]
+  }
+
+  const judgeRefusal = async (
+    { integration }: Patient,
+    signer: Signer,
+    error: unknown,
+    charge: () => Promise<void>,
+  ): Promise<readonly Check[]> => {
+    if (error instanceof BrokerError && error.code === 'identity_changed') {
+      return [gotToken(), failedBy('identity', error), ...withoutToken('identity')]
+    }
+    const ways = await checkOtherWays(integration, signer, error, charge, dependencies)
+    return [...ways, failedBy('mint', error), ...withoutToken('mint')]
+  }
+
+  const ask = async (
+    patient: Patient,
+    signer: Signer,
+    charge: () => Promise<void>,
+  ): Promise<readonly Check[]> => {
+    let lease: Lease
+    try {
+      lease = await withinLimit(patient.mint(charge))
+    } catch (error) {
+      return judgeRefusal(patient, signer, error, charge)
+    }
+    return judgeToken(patient, signer, lease)
+  }
+
+  return {
+    async examine(patient) {
+      let loginsUsed = 0
+      const charge = async () => {
+        if (loginsUsed >= LOGINS_ALLOWED) throw tooManyLogins()
+        loginsUsed += 1
+        await patient.charge().catch((error: unknown) => {
+          loginsUsed -= 1
+          throw error
+        })
+      }
+      const active = activeOf(patient.credentials)
+      const held = await openActive(patient, active)
+      const definition = patient.complaint ?? checkDefinition(patient, active, held)
+      const ofCredential = active ? credentialChecks(active, held, now()) : []
+      const { checks: ofHost, isReachable } = await checkHost(
+        patient.integration.loginUrl,
+        dependencies,
+      )
+      const signer = isOk(definition) ? signerOf(patient, active, held) : undefined
+      const inTheWay = signer ? blocking(ofHost, isReachable) : 'definition'
+      const ofToken =
+        signer && !inTheWay
+          ? await ask(patient, signer, charge)
+          : [skipped('mint', inTheWay ?? 'definition'), ...withoutToken('mint')]
+      const checks = [definition, ...ofCredential, ...ofHost, ...ofToken]
+      return { integration: patient.integration.name, ok: checks.every(isOk), loginsUsed, checks }
+    },
+  }
+}
+
+/** Or why it does not open. */
+async function openActive(
+  { open }: Patient,
+  active: Credential | undefined,
+): Promise<OpenCredential | BrokerError | undefined> {
+  if (!active) return undefined
+  try {
+    return await open(active)
+  } catch (error) {
+    if (error instanceof BrokerError) return error
+    throw error
+  }
+}
+
+function signerOf(
+  { integration }: Patient,
+  active: Credential | undefined,
+  held: OpenCredential | BrokerError | undefined,
+): Signer | undefined {
+  const clientId = clientIdOf(integration, active)
+  if (clientId === undefined || !held || held instanceof BrokerError) return undefined
+  return { clientId, credential: held }
+}
+
+function checkDefinition(
+  { integration }: Patient,
+  active: Credential | undefined,
+  held: OpenCredential | BrokerError | undefined,
+): Check {
+  const { credentialFrom, grant } = integration
+  const next = 'GET /integrations/{name}/setup says how.'
+  if (!integration.enabled) {
+    return failed('definition', 'It is disabled.', 'Set enabled to true, if it is wanted.')
+  }
+  if (!active) {
+    return credentialFrom === null
+      ? failed('definition', 'It is a draft: it has no credential yet.', `Give it one. ${next}`)
+      : failed(
+          'definition',
+          `It signs with the credentials of ${credentialFrom}, which has none.`,
+          `Give ${credentialFrom} a credential, or this one its own.`,
+        )
+  }
+  if (clientIdOf({ grant }, active) === undefined) {
+    return failed(
+      'definition',
+      'It is a draft: it has no client_id yet.',
+      `Make the app in Salesforce, and set grant.client_id to its consumer key. ${next}`,
+    )
+  }
+  if (held instanceof BrokerError) return failedBy('definition', held)
+  return passed('definition', 'It is enabled, and has a client id and a credential.')
+}
+
+function credentialChecks(
+  active: Credential,
+  held: OpenCredential | BrokerError | undefined,
+  now: number,
+): readonly Check[] {
+  const key = held && 'type' in held && held.type === 'certificate' ? held : undefined
+  const certificate = checkCertificate(active, now)
+  return [...(key ? [checkKeyPair(active, key, now)] : []), ...(certificate ? [certificate] : [])]
+}
+
+const blocking = (ofHost: readonly Check[], isReachable: boolean): CheckName | undefined =>
+  isReachable ? undefined : ofHost.find((check) => !isOk(check))?.check
+
+const withoutToken = (first: CheckName): readonly Check[] =>
+  OF_TOKENS.filter((name) => name !== first).map((name) => skipped(name, first))
+
+const gotToken = () => passed('mint', 'Salesforce gives a token.')
+
+function whoseToken({ orgId, userId }: Lease): string {
+  if (orgId === undefined || userId === undefined)
+    return 'Salesforce does not say whose token it is.'
+  return `The token is of the user ${userId} in the org ${orgId}.`
+}
+
+const tooManyLogins = () =>
+  new BrokerError('login_budget_exhausted', `A run makes at most ${LOGINS_ALLOWED} logins.`)

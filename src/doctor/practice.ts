@@ -1,0 +1,62 @@
+/** The doctor for integrations of the store: one run at a time for each, however many ask. */
+import type { Actor } from '../audit/event.ts'
+import { openCredential } from '../credentials/credential.ts'
+import { BrokerError } from '../errors.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { SealedIntegration } from '../integrations/integration-store.ts'
+import type { DoctorMint } from '../tokens/doctor-mint.ts'
+import type { Doctor, Report } from './doctor.ts'
+import type { Patient } from './patient.ts'
+
+export interface Practice {
+  /** Whoever asks while a run is under way gets its report. Throws `integration_not_found`, `store_unavailable`. */
+  test(name: string, by: Actor): Promise<Report>
+}
+
+export interface PracticeDependencies {
+  readonly doctor: Doctor
+  readonly readSealed: (name: string) => Promise<SealedIntegration | undefined>
+  readonly mint: DoctorMint
+}
+
+export function createPractice({ doctor, readSealed, mint }: PracticeDependencies): Practice {
+  const underWay = new Map<string, Promise<Report>>()
+
+  const patientOf = async (sealed: SealedIntegration, by: Actor): Promise<Patient> => {
+    const { integration } = sealed
+    const { credentialFrom } = integration
+    const owner = credentialFrom === null ? sealed : await readSealed(credentialFrom)
+    return {
+      integration,
+      credentials: owner?.integration.credentials ?? [],
+      async open(credential) {
+        const secret = (await owner?.open())?.byId[credential.id]
+        if (!secret) {
+          throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
+        }
+        return openCredential(secret)
+      },
+      charge: () => mint.charge(integration),
+      mint: (charge) => mint.mint(integration, charge, by),
+    }
+  }
+
+  return {
+    async test(name, by) {
+      const sealed = await readSealed(name)
+      if (!sealed) {
+        throw new BrokerError('integration_not_found', 'There is no integration of this name')
+      }
+      const key = keyOf(sealed.integration)
+      const running = underWay.get(key)
+      if (running) return running
+      const run = patientOf(sealed, by)
+        .then(doctor.examine)
+        .finally(() => underWay.delete(key))
+      underWay.set(key, run)
+      return run
+    },
+  }
+}
+
+const keyOf = ({ uid, version }: Integration) => `${uid}:${version}`

@@ -1,0 +1,76 @@
+/** `POST /integrations/{name}/test`. */
+import { Type } from 'typebox'
+import type { AuditLog } from '../audit/log.ts'
+import { GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { NameParams } from '../integrations/schemas.ts'
+import { visibleIntegration } from '../integrations/visible.ts'
+import { isOk } from './check.ts'
+import type { Report } from './doctor.ts'
+import type { Practice } from './practice.ts'
+import { ReportView, reportView } from './schemas.ts'
+
+export interface DoctorRouteDependencies {
+  readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  readonly practice: Practice
+  readonly audit: Pick<AuditLog, 'change'>
+}
+
+export function registerDoctorRoutes(
+  server: Server,
+  { integrations, practice, audit }: DoctorRouteDependencies,
+): void {
+  server.post(
+    '/integrations/:name/test',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'testIntegration',
+        summary: 'Find out why an integration gets no token, or a poor one',
+        description:
+          'Needs `integrations:test`. A real mint with everything around it: at most 5 logins, counted like any other, and 20 seconds. Forgets a remembered refusal; a token that came may become the lease.',
+        params: NameParams,
+        body: Type.Unsafe<object | null>({
+          type: ['object', 'null'],
+          description: 'May be left out; has no members',
+          properties: {},
+          additionalProperties: false,
+        }),
+        response: {
+          200: ReportView,
+          ...problems(
+            ...GUARDED,
+            'integration_not_found',
+            'record_corrupt',
+            'body_too_large',
+            'media_type_unsupported',
+          ),
+        },
+      },
+    },
+    async (request) => {
+      const { principal } = request
+      const { name } = request.params
+      await visibleIntegration(name, { integrations, principal, permission: 'integrations:test' })
+      const report = await practice.test(name, { principal: principal.id, requestId: request.id })
+      await audit.change(request, {
+        action: 'integration.tested',
+        integration: name,
+        ...outcomeOf(report),
+      })
+      return reportView(report)
+    },
+  )
+}
+
+/** The first check that is not ok, for the audit. */
+function outcomeOf({ ok, checks }: Report) {
+  const first = checks.find((check) => !isOk(check))
+  if (ok || !first) return {}
+  const { refusal } = first
+  return {
+    outcome: refusal ? ('refused' as const) : ('failed' as const),
+    detail: { reason: refusal?.reason ?? first.check },
+  }
+}

@@ -1,0 +1,79 @@
+/** The wire form of a report. */
+import { type Static, Type } from 'typebox'
+import { refusalMember } from '../grants/refusals.ts'
+import { RefusalSchema } from '../http/problem.ts'
+import {
+  CHECK_OUTCOMES,
+  CHECKS,
+  type Check,
+  type CheckName,
+  type CheckOutcome,
+  isOk,
+} from './check.ts'
+import { LOGINS_ALLOWED, type Report } from './doctor.ts'
+
+const CheckView = Type.Object(
+  {
+    check: Type.Unsafe<CheckName>({ type: 'string', enum: Object.keys(CHECKS) }),
+    ok: Type.Boolean({ description: 'It passed, or ended with a warning' }),
+    outcome: Type.Unsafe<CheckOutcome>({
+      type: 'string',
+      enum: [...CHECK_OUTCOMES],
+      description: '`skipped`: another check has to pass first',
+    }),
+    detail: Type.String(),
+    remedy: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: 'Null where there is nothing to do',
+    }),
+    refusal: Type.Optional(RefusalSchema),
+    works: Type.Optional(
+      Type.Object(
+        { login_url: Type.String(), audience: Type.String() },
+        { title: 'Way that works', description: 'Of `audience`: Salesforce gives a token there' },
+      ),
+    ),
+  },
+  { title: 'Check' },
+)
+
+export const ReportView = Type.Object(
+  {
+    integration: Type.String(),
+    ok: Type.Boolean({ description: 'Every check is ok' }),
+    logins_used: Type.Integer({ description: 'Token requests of this run' }),
+    logins_allowed: Type.Integer({ description: 'Of one run' }),
+    checks: Type.Array(CheckView, {
+      description: 'In the order in which things are needed; what does not concern it is left out',
+    }),
+  },
+  { title: "Doctor's report", description: 'What was looked at, and what to do' },
+)
+
+export function reportView({
+  integration,
+  ok,
+  loginsUsed,
+  checks,
+}: Report): Static<typeof ReportView> {
+  return {
+    integration,
+    ok,
+    logins_used: loginsUsed,
+    logins_allowed: LOGINS_ALLOWED,
+    checks: checks.map(checkView),
+  }
+}
+
+function checkView(check: Check): Static<typeof CheckView> {
+  const { works, refusal, outcome, detail, remedy } = check
+  return {
+    check: check.check,
+    ok: isOk(check),
+    outcome,
+    detail,
+    remedy,
+    ...(refusal && { refusal: refusalMember(refusal) }),
+    ...(works && { works: { login_url: works.loginUrl, audience: works.audience } }),
+  }
+}

@@ -1,0 +1,131 @@
+/** What a token is good for: its scopes, a REST call, introspection. */
+import { BrokerError } from '../errors.ts'
+import type { GrantContext } from '../grants/grant.ts'
+import { grantOf } from '../grants/index.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { Lease } from '../tokens/lease.ts'
+import { contextAt, type Signer } from '../tokens/token-request.ts'
+import { type Check, failed, failedBy, passed, warned } from './check.ts'
+import { CHECK_MS, withinLimit } from './time-limit.ts'
+
+export interface HeldToken {
+  readonly integration: Integration
+  readonly signer: Signer
+  readonly lease: Lease
+}
+
+/** Each bounded by itself, all at once. */
+export async function checkToken(held: HeldToken, grants: GrantContext): Promise<readonly Check[]> {
+  const [instance, introspection] = await Promise.all([
+    checkInstance(held, grants),
+    checkIntrospection(held, grants),
+  ])
+  return [...checkScopes(held), ...instance, ...introspection]
+}
+
+const scopesIn = (scope: string): ReadonlySet<string> =>
+  new Set(scope.split(' ').filter((one) => one !== ''))
+
+/** Whoever says which scopes they expect knows whether they need the REST API. */
+const needsApi = ({ identity }: Integration): boolean =>
+  identity.expect?.scopes === undefined || identity.expect.scopes.includes('api')
+
+export function checkScopes({ integration, lease }: Pick<HeldToken, 'integration' | 'lease'>) {
+  if (lease.scope === undefined) {
+    return [passed('scopes', 'Salesforce does not say which scopes the token has.')]
+  }
+  const given = scopesIn(lease.scope)
+  const isFull = given.has('full')
+  const expected = integration.identity.expect?.scopes ?? ['api']
+  const missing = expected.filter((one) => !given.has(one) && !(one === 'api' && isFull))
+  const checks: Check[] = [
+    missing.length === 0
+      ? passed('scopes', `The token has: ${[...given].sort().join(' ')}.`)
+      : failed(
+          'scopes',
+          `The token lacks: ${missing.join(' ')}. It has: ${[...given].sort().join(' ')}.`,
+          'Add the scopes to the app (Settings → OAuth Settings → OAuth Scopes), wait up to 10 minutes, and revoke the token, since Salesforce hands out the same until then; or say in identity.expect.scopes what you need.',
+        ),
+  ]
+  if (isFull) {
+    checks.push(
+      warned(
+        'scope_full',
+        'The token has the scope full: whoever holds it may do all that its user may.',
+        'Take full out of the scopes of the app, and tick those that are needed: api is mostly enough.',
+      ),
+    )
+  }
+  return checks
+}
+
+async function checkInstance(
+  { integration, lease }: HeldToken,
+  { endpoint }: GrantContext,
+): Promise<readonly Check[]> {
+  const { instanceUrl, accessToken } = lease
+  const { host } = new URL(instanceUrl)
+  const signal = AbortSignal.timeout(CHECK_MS)
+  try {
+    const result = await withinLimit(endpoint.probe({ instanceUrl, accessToken, signal }))
+    switch (result) {
+      case 'live':
+        return [passed('instance_url', `${host} takes the token.`)]
+      case 'dead':
+        return [
+          failed(
+            'instance_url',
+            `${host} does not know the session of the token (401).`,
+            'Test again. If it stays: look whether a policy of the org ends sessions at once (Setup → Session Settings), and whether instance_url is of this org.',
+          ),
+        ]
+      case 'no_api':
+        return [
+          needsApi(integration)
+            ? failed(
+                'instance_url',
+                `${host} knows the session, but not for the REST API.`,
+                'Give the app the scope api and the user the permission "API Enabled"; look at the IP policy of the app, and at API Access Control.',
+              )
+            : passed('instance_url', `${host} knows the session; the REST API is not expected.`),
+        ]
+    }
+  } catch (error) {
+    return [failedBy('instance_url', error)]
+  }
+}
+
+async function checkIntrospection(
+  { integration, signer, lease }: HeldToken,
+  grants: GrantContext,
+): Promise<readonly Check[]> {
+  const { loginUrl, grant: settings } = integration
+  const grant = grantOf(settings.type)
+  if (!grant.introspect) return []
+  const request = { loginUrl, settings, ...signer, signal: AbortSignal.timeout(CHECK_MS) }
+  try {
+    const { active, expiresAt } = await withinLimit(
+      grant.introspect(request, lease.accessToken, contextAt(grants, loginUrl)),
+    )
+    if (!active) {
+      return [
+        failed(
+          'introspection',
+          'Salesforce says that the token it just gave is not active.',
+          'Test again. If it stays: look whether a policy of the org ends sessions at once.',
+        ),
+      ]
+    }
+    const end = expiresAt === undefined ? '' : ` until ${new Date(expiresAt).toISOString()}`
+    return [passed('introspection', `The token is active${end}.`)]
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    return [
+      warned(
+        'introspection',
+        `The token cannot be introspected: ${error.detail}`,
+        'Without it token_lifetime has to say how long a session lasts; see that it is not longer than the time-out of the app.',
+      ),
+    ]
+  }
+}

@@ -1,0 +1,92 @@
+/** After a refusal that may be about the audience or the host: which pair works. */
+import { BrokerError } from '../errors.ts'
+import type { GrantContext } from '../grants/grant.ts'
+import { grantOf } from '../grants/index.ts'
+import type { RefusalReason } from '../grants/refusal-table.ts'
+import { refusalOf } from '../grants/refusals.ts'
+import type { HostRules } from '../http/login-host.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { contextAt, type Signer } from '../tokens/token-request.ts'
+import { isAboutWay, otherWays, wayOf } from './audience.ts'
+import { type Check, failed, passed, type Way } from './check.ts'
+import { CHECK_MS, withinLimit } from './time-limit.ts'
+
+export interface WayCheckDependencies {
+  readonly grants: GrantContext
+  readonly hosts: Pick<HostRules, 'isSalesforceOwn' | 'allowsPrivate' | 'loopbackOrigins'>
+}
+
+/** Nothing, where the refusal is about something else. Each pair is a login. */
+export async function checkOtherWays(
+  integration: Integration,
+  signer: Signer,
+  error: unknown,
+  charge: () => Promise<void>,
+  { grants, hosts }: WayCheckDependencies,
+): Promise<readonly Check[]> {
+  const tried = wayOf(integration.loginUrl, integration.grant)
+  const reason = refusalOf(error)?.reason
+  if (!tried || reason === undefined || !isAboutWay(reason)) return []
+  const signal = AbortSignal.timeout(CHECK_MS)
+  const find = async (): Promise<Way | undefined> => {
+    for (const way of otherWays(tried, reason, hosts)) {
+      await charge()
+      if (await works(integration, signer, way, grants, signal)) return way
+      if (signal.aborted) return undefined
+    }
+    return undefined
+  }
+  try {
+    const way = await withinLimit(find())
+    return [way ? otherWay(tried, way) : noOtherWay(tried, reason)]
+  } catch (trouble) {
+    // The logins or the time are used up: what was tried does not work.
+    if (trouble instanceof BrokerError) return [noOtherWay(tried, reason)]
+    throw trouble
+  }
+}
+
+/** What it brings is thrown away: that there is an answer is all that is wanted. */
+async function works(
+  { grant: settings }: Integration,
+  signer: Signer,
+  { loginUrl, audience }: Way,
+  grants: GrantContext,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const grant = grantOf(settings.type)
+  const request = { loginUrl, settings: { ...settings, audience }, ...signer, signal }
+  try {
+    await grant.request(request, contextAt(grants, loginUrl))
+    return true
+  } catch (error) {
+    if (error instanceof BrokerError) return false
+    throw error
+  }
+}
+
+function otherWay(tried: Way, way: Way): Check {
+  const changes = [
+    ...(way.loginUrl === tried.loginUrl ? [] : [`login_url to ${way.loginUrl}`]),
+    ...(way.audience === tried.audience ? [] : [`grant.audience to ${way.audience}`]),
+  ]
+  return {
+    ...failed(
+      'audience',
+      `Salesforce refuses ${tried.audience} at ${tried.loginUrl}, and gives a token for ${way.audience} at ${way.loginUrl}.`,
+      `Set ${changes.join(' and ')}, if that is the org that is meant.`,
+    ),
+    works: way,
+  }
+}
+
+function noOtherWay({ audience, loginUrl }: Way, reason: RefusalReason): Check {
+  const detail = `No other audience or host that was tried works either.`
+  return reason === 'audience_invalid'
+    ? failed(
+        'audience',
+        `Salesforce refuses ${audience} at ${loginUrl}. ${detail}`,
+        'Compare login_url with the org, and for a site set grant.audience to its URL.',
+      )
+    : passed('audience', `${detail} So the cause is another one.`)
+}

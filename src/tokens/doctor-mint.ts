@@ -1,0 +1,88 @@
+/** A mint that an operator watches: nothing that is remembered keeps it back, and what comes of it is remembered. */
+import type { Actor } from '../audit/event.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { Outcomes } from '../store/store.ts'
+import type { Breaker } from './breaker.ts'
+import type { Lease } from './lease.ts'
+import type { Entry } from './lease-cache.ts'
+import type { LoginBudget } from './login-budget.ts'
+import type { Minter } from './mint.ts'
+import { inItsTime, isTransient, remember } from './refusal-memory.ts'
+import type { Subject } from './subject.ts'
+
+export interface DoctorMint {
+  /** One login of those that the doctor may make. Throws `login_budget_exhausted`. */
+  charge(integration: Integration): Promise<void>
+  /** One round over the credentials, without a retry. Its token may become the lease. `charge` comes before each request. Throws what a mint throws. */
+  mint(integration: Integration, charge: () => Promise<void>, by: Actor): Promise<Lease>
+}
+
+export interface DoctorMintDependencies {
+  readonly look: (name: string) => Promise<Entry | undefined>
+  readonly outcomes: Pick<Outcomes, 'save' | 'forgetRefusal'>
+  readonly minter: Pick<Minter, 'mint'>
+  readonly budget: LoginBudget
+  readonly breaker: Pick<Breaker, 'succeeded'>
+  readonly subjectOf: (integration: Integration) => Promise<Subject | undefined>
+  /** Makes the token the lease, where it is another one. Never throws. */
+  readonly adopt: (lease: Lease, by: Actor) => Promise<void>
+  /** Must not throw. */
+  readonly onRefused: (name: string, error: unknown, by: Actor) => void
+  readonly now: () => number
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+/** No further credential is tried after it. */
+const DEADLINE_MS = 5_000
+
+export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMint {
+  const { look, outcomes, minter, budget, breaker, subjectOf, adopt, onRefused, now, log } =
+    dependencies
+
+  /** So that callers are told what the doctor found, and do not ask Salesforce the same again. */
+  const keep = async ({ name, uid }: Integration, error: unknown): Promise<void> => {
+    try {
+      const entry = await look(name)
+      if (entry?.integration.uid !== uid) return
+      const refusal = remember(error, entry.integration.version, undefined, now())
+      if (refusal) await outcomes.save(name, { uid, orev: entry.orev }, { refusal })
+    } catch (trouble) {
+      log.warn({ err: trouble, integration: name }, 'what the doctor found could not be kept')
+    }
+  }
+
+  return {
+    async charge(integration) {
+      await budget.charge(integration, await subjectOf(integration), 'doctor')
+    },
+    async mint(integration, charge, by) {
+      const { name, loginUrl, updatedAt } = integration
+      const { host } = new URL(loginUrl)
+      let hasAsked = false
+      const chargeAndForget = async () => {
+        await charge()
+        // Not before: without a login nothing new would take its place.
+        if (!hasAsked) await outcomes.forgetRefusal(name)
+        hasAsked = true
+      }
+      try {
+        const deadlineAt = now() + DEADLINE_MS
+        const lease = await minter.mint(name, {
+          charge: chargeAndForget,
+          deadlineAt,
+          hasWorked: false,
+        })
+        breaker.succeeded(host)
+        await adopt(lease, by)
+        return lease
+      } catch (thrown) {
+        const error = inItsTime(thrown, updatedAt, now())
+        if (!hasAsked) throw error
+        if (!isTransient(error)) breaker.succeeded(host)
+        onRefused(name, error, by)
+        await keep(integration, error)
+        throw error
+      }
+    },
+  }
+}

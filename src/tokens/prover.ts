@@ -1,0 +1,57 @@
+/** A mint with one credential, to see whether Salesforce takes it; and what becomes of its token. */
+import type { Actor } from '../audit/event.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { proofTriesOf } from './candidates.ts'
+import { DEADLINE_MS } from './flight.ts'
+import type { Lease } from './lease.ts'
+import type { Entry } from './lease-cache.ts'
+import type { LeaseStore } from './lease-store.ts'
+import type { LoginBudget } from './login-budget.ts'
+import type { Minter } from './mint.ts'
+import type { Subject } from './subject.ts'
+
+export interface Prover {
+  /** A real mint with just this credential, charged like any other. `once`: one request, and its answer is the verdict; `patiently`: a change in Salesforce may still be spreading. */
+  prove(name: string, credentialId: string, how: 'once' | 'patiently'): Promise<Lease>
+  /** Makes the token of a proof the lease, where it is another one. Never throws. */
+  adopt(lease: Lease, by: Actor): Promise<void>
+}
+
+export interface ProverDependencies {
+  readonly look: (name: string) => Promise<Entry | undefined>
+  readonly subjectOf: (integration: Integration) => Promise<Subject | undefined>
+  readonly minter: Pick<Minter, 'prove'>
+  readonly budget: LoginBudget
+  readonly leases: Pick<LeaseStore, 'save'>
+  /** Must not throw. */
+  readonly onMinted: (lease: Lease, by: Actor) => void
+  readonly now: () => number
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+export function createProver(dependencies: ProverDependencies): Prover {
+  const { look, subjectOf, minter, budget, leases, onMinted, now, log } = dependencies
+  return {
+    async prove(name, credentialId, how) {
+      const entry = await look(name)
+      const subject = entry && (await subjectOf(entry.integration))
+      const hasWorked = subject !== undefined && entry?.refusal === undefined
+      return minter.prove(name, credentialId, {
+        charge: async () => entry && budget.charge(entry.integration, subject),
+        deadlineAt: now() + DEADLINE_MS,
+        tries: how === 'once' ? 1 : proofTriesOf(hasWorked),
+      })
+    },
+    async adopt(lease, by) {
+      const { integration: name } = lease
+      try {
+        const entry = await look(name)
+        if (!entry || entry.lease?.tokenId === lease.tokenId) return
+        const { saved } = await leases.save(lease, entry, lease.refreshAt)
+        if (saved) onMinted(lease, by)
+      } catch (error) {
+        log.warn({ err: error, integration: name }, 'the token of a proof could not be kept')
+      }
+    },
+  }
+}
