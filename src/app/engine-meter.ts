@@ -69,6 +69,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
           return failed(error)
         }
       },
+      isInUse: broker.isInUse,
     }),
     requester: (requester) => ({
       async request(integration, signer) {

@@ -1,6 +1,9 @@
 /** What each scrape looks at: leases in memory, certificates, budgets, readiness, the audit. */
 import type { Readiness } from '../http/health.ts'
 import type { Metrics, Sample } from '../http/metrics.ts'
+import { type Integration, isDraft } from '../integrations/integration.ts'
+import type { Broker } from '../tokens/broker.ts'
+import type { Lease } from '../tokens/lease.ts'
 import type { Entry, LeaseCache } from '../tokens/lease-cache.ts'
 import { lastRefusalOf } from '../tokens/refusal-memory.ts'
 import { labelsOf, type Samples } from './integration-samples.ts'
@@ -10,6 +13,7 @@ import { LEASE_STATES, type METRICS } from './metric-table.ts'
 export interface GaugeSources {
   readonly engine: Pick<LeaseEngine, 'restingHosts'> & {
     readonly cache: Pick<LeaseCache, 'entries' | 'known'>
+    readonly broker: Pick<Broker, 'isInUse'>
   }
   readonly readiness: () => Readiness
   readonly audit: {
@@ -29,7 +33,7 @@ export function sampleGauges(
   { engine, readiness, samples, now, ...sources }: GaugeSources,
 ): void {
   const { audit } = sources
-  const { cache } = engine
+  const { cache, broker } = engine
   metrics.sample('valetkey_ready', () => [[Number(readiness().ready)]])
   metrics.sample('valetkey_readiness_check_ok', () =>
     readiness().checks.map(({ name, ok }) => [Number(ok), { check: name }]),
@@ -48,6 +52,16 @@ export function sampleGauges(
       .flatMap(({ integration, lease }) => (lease ? [{ integration, lease }] : []))
       .sort((a, b) => a.lease.expiresAt - b.lease.expiresAt)
       .map(({ integration, lease }) => [seconds(lease.expiresAt - at), labelsOf(integration)])
+  })
+  metrics.sample('valetkey_refresh_ahead_overdue_seconds', () => {
+    const at = now()
+    return [...cache.entries()]
+      .flatMap(({ integration, lease }) => {
+        const isAwaited = lease && isRefreshed(integration, lease, broker.isInUse(lease), at)
+        return isAwaited ? [[seconds(Math.max(0, at - lease.refreshAt)), integration] as const] : []
+      })
+      .sort(([a], [b]) => b - a)
+      .map(([overdue, integration]) => [overdue, labelsOf(integration)])
   })
 
   metrics.sample('valetkey_certificate_expires_in_seconds', () => {
@@ -101,6 +115,13 @@ function stateOf(
   if (expiresAt <= now) return 'ended'
   return refreshAt <= now ? 'due' : 'usable'
 }
+
+/** Whether some replica is to replace it: what nobody reads ends, and so does what may not be minted. */
+const isRefreshed = (integration: Integration, lease: Lease, isInUse: boolean, now: number) =>
+  lease.expiresAt > now &&
+  integration.enabled &&
+  !isDraft(integration) &&
+  (isInUse || integration.keepWarm)
 
 function restingCount(entries: Iterable<Entry>, now: number): number {
   let count = 0

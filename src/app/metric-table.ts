@@ -158,6 +158,12 @@ export const METRICS = {
     help: 'By how much a lease was replaced after its point.',
     buckets: LATENESS,
   },
+  valetkey_refresh_ahead_overdue_seconds: {
+    type: 'gauge',
+    help: 'For how long a lease that this replica handed out is past the point of its refresh; 0 before it.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
   valetkey_lock_wait_seconds: {
     type: 'histogram',
     help: 'Waits of a mint for one of another replica: until there is news, or until it looks by itself.',

@@ -30,6 +30,8 @@ export interface LeaseRequest {
 export interface Broker {
   /** A hit is answered at once, without a promise. */
   lease(name: string, principal: Principal, request: LeaseRequest): Served | Promise<Served>
+  /** This replica handed it out, so it is to be replaced before its end. */
+  isInUse(lease: Lease): boolean
 }
 
 export interface BrokerDependencies {
@@ -44,15 +46,26 @@ export interface BrokerDependencies {
   readonly onTrouble: (error: unknown) => void
 }
 
+/** Integrations whose use is remembered. */
+const REMEMBERED = 100_000
+
 export function createBroker(dependencies: BrokerDependencies): Broker {
   const { reader, flight, storeless, due, prepare, now, onTrouble } = dependencies
   /** Leases that this replica has marked as used. */
   const marked = new WeakSet<Lease>()
+  /** By integration, when the lease was minted that was handed out last: it may be read from the store again. */
+  const handedOut = new Map<string, number>()
+
+  const note = ({ integration, mintedAt }: Lease) => {
+    if (handedOut.size > REMEMBERED) handedOut.clear()
+    handedOut.set(integration, mintedAt)
+  }
 
   /** In the background, once for each lease: what nobody reads is not refreshed. */
   const markUsed = ({ integration }: Entry, lease: Lease) => {
     if (marked.has(lease)) return
     marked.add(lease)
+    note(lease)
     const work = [due.mark(integration.name, lease.refreshAt), prepare(integration)]
     Promise.all(work).catch((error: unknown) => {
       marked.delete(lease)
@@ -76,6 +89,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
       : flight.run(entry, question, by)
     try {
       const { lease, isFresh, isSaved } = await withDeadline(result)
+      note(lease)
       return { lease, via: isFresh && !joined ? 'miss' : 'collapsed', isStoreless: !isSaved }
     } catch (error) {
       // A lease that is still good wins over every refusal, even if it is shorter than asked for.
@@ -146,6 +160,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
         .read(name, answersFromMemory(questionOf(request)))
         .then((reading) => serve(reading, name, principal, request))
     },
+    isInUse: ({ integration, mintedAt }) => handedOut.get(integration) === mintedAt,
   }
 }
 

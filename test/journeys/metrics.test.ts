@@ -153,6 +153,43 @@ t.test('a refresh ahead is counted with its lateness', async (t) => {
   t.equal(after.value('valetkey_mints_total', { outcome: 'granted' }), 2)
 })
 
+t.test('a lease in use that nobody can replace is overdue until somebody does', async (t) => {
+  const { simulator, broker, integrate, pass, scrape } = await world(t)
+  await integrate('billing', { labels: { environment: 'production' } })
+  await integrate('idle')
+  await broker.call('GET', '/tokens/billing')
+  const integration = { integration: 'billing', environment: 'production' }
+  const metric = 'valetkey_refresh_ahead_overdue_seconds'
+  const before = await scrape()
+  t.equal(before.value(metric, integration), 0)
+  t.equal(before.value(metric, { integration: 'idle' }), undefined)
+  const lifetime = before.value('valetkey_lease_expires_in_seconds', integration) ?? 0
+  simulator.addFault({ kind: 'refusal', refusal: 'user_inactive', times: null })
+  pass(lifetime * 0.8 * SECOND_MS)
+  const failed = { outcome: 'failed' }
+  const late = await eventually(async () => {
+    const { status } = await broker.call('GET', '/tokens/billing')
+    if (status !== 200) throw new Error(`the lease is good, and the answer ${status}`)
+    const found = await scrape()
+    const isLate = (found.value(metric, integration) ?? 0) > 0
+    return isLate && found.value('valetkey_refresh_ahead_total', failed) ? found : undefined
+  })
+  // Due at 70 %.
+  const overdue = late.value(metric, integration) ?? 0
+  t.ok(overdue >= lifetime * 0.09 && overdue <= lifetime * 0.11 + 30, `${overdue} s`)
+  t.same(faultsOf(late.text), [])
+  simulator.clearFaults()
+  // The refusal rests, but not for long.
+  pass(35 * SECOND_MS)
+  await eventually(async () => {
+    const found = await scrape()
+    return (found.value('valetkey_refresh_ahead_total', { outcome: 'replaced' }) ?? 0) > 0
+  })
+  t.equal((await scrape()).value(metric, integration), undefined, 'nobody reads the new one yet')
+  await broker.call('GET', '/tokens/billing')
+  t.equal((await scrape()).value(metric, integration), 0)
+})
+
 t.test('single integrations come with their environment and owner', async (t) => {
   const { simulator, broker, put, integrate, pass, scrape } = await world(t)
   const labels = { environment: 'production', owner: 'team-billing', secret_of_mine: 'no' }

@@ -15,7 +15,11 @@ function prepareRedis(): boolean {
 
 /** Where one of these is missing, the tests that need it are skipped, and say so; in CI they fail. */
 function prepareOthers(): void {
-  const others = [provideHelm(announce), provideKubernetesSchemas(announce)]
+  const others = [
+    provideServer('prometheus'),
+    provideHelm(announce),
+    provideKubernetesSchemas(announce),
+  ]
   for (const provided of others) if (!provided.ok) console.log(provided.why)
 }
 
