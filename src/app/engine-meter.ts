@@ -42,6 +42,22 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
     reads[result].duration.observe(secondsSince(startedAt))
   }
 
+  const answered = (served: Served, startedAt: number): Served => {
+    read(served.isStoreless ? 'storeless' : served.via, startedAt)
+    return served
+  }
+
+  const failed = (error: unknown, startedAt: number): never => {
+    read(resultOf(error), startedAt)
+    throw error
+  }
+
+  const later = (found: Promise<Served>, startedAt: number): Promise<Served> =>
+    found.then(
+      (served) => answered(served, startedAt),
+      (error: unknown) => failed(error, startedAt),
+    )
+
   const minted = (grant: string, outcome: MintOutcome, startedAt: number) => {
     metrics.counter('valetkey_mints_total', { grant, outcome }).add()
     metrics.histogram('valetkey_mint_duration_seconds', { grant }).observe(secondsSince(startedAt))
@@ -51,22 +67,11 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
     broker: (broker) => ({
       lease(name, principal, request) {
         const startedAt = monotonic()
-        const failed = (error: unknown): never => {
-          read(resultOf(error), startedAt)
-          throw error
-        }
         try {
           const found = broker.lease(name, principal, request)
-          if (!(found instanceof Promise)) {
-            read(found.isStoreless ? 'storeless' : found.via, startedAt)
-            return found
-          }
-          return found.then((served: Served) => {
-            read(served.isStoreless ? 'storeless' : served.via, startedAt)
-            return served
-          }, failed)
+          return found instanceof Promise ? later(found, startedAt) : answered(found, startedAt)
         } catch (error) {
-          return failed(error)
+          return failed(error, startedAt)
         }
       },
       isInUse: broker.isInUse,

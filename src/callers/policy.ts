@@ -61,8 +61,10 @@ function covers({ integrations, labels }: Permit, target: Target): boolean {
 
 /** Linear in both lengths: the pieces between the stars are searched from left to right. */
 export function matchesGlob(glob: string, name: string): boolean {
+  // Asked at each hit: the two usual forms need no pieces.
+  if (glob === '*' || glob === name) return true
+  if (!glob.includes('*')) return false
   const [head = '', ...rest] = glob.split('*')
-  if (rest.length === 0) return glob === name
   if (!name.startsWith(head)) return false
   const tail = rest.pop() ?? ''
   let at = head.length
