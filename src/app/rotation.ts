@@ -50,6 +50,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
     store: integrations,
     documents: store.documents,
     prove,
+    onProven: engine.adopt,
     audit,
     now,
     sleep,

@@ -1,16 +1,21 @@
 /** Erases the secret of a retired credential once its successor has proven itself: 15 quiet minutes, and one more mint. */
 import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
 import { activeOf, type Credential, FALLBACK_MS, keepSecrets } from '../credentials/credential.ts'
-import { digestsOf, type Integration } from '../integrations/integration.ts'
+import { BrokerError } from '../errors.ts'
+import { refusalOf } from '../grants/refusals.ts'
+import { digestsOf, type Integration, isDraft } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Documents } from '../store/store.ts'
 import { isSignatureRefusal } from '../tokens/candidates.ts'
+import type { Lease } from '../tokens/lease.ts'
 
 export interface Erasure {
   /** The integration has a retired credential, perhaps a new one. Must not throw. */
   watch(integration: Integration): void
   /** Salesforce refused the active credential by its signature: the quiet time begins anew. Must not throw. */
   unquiet(integration: Integration): void
+  /** The integration with the time at which its retired credential goes at the earliest: each refusal of the active one puts it off. */
+  dated(integration: Integration): Promise<Integration>
   /** Looks at all integrations now and then, for what a crash may have left unwatched, and after those that are watched. */
   start(): void
   stop(): Promise<void>
@@ -20,7 +25,9 @@ export interface ErasureDependencies {
   readonly store: Pick<IntegrationStore, 'read' | 'readSealed' | 'list' | 'change'>
   readonly documents: Documents
   /** One real mint with just this credential, in one request. */
-  readonly prove: (name: string, credentialId: string) => Promise<unknown>
+  readonly prove: (name: string, credentialId: string) => Promise<Lease>
+  /** The token of the proof, for the lease: one of the retired credential's client is good no more afterwards. Must not throw. */
+  readonly onProven: (lease: Lease, by: Actor) => Promise<void>
   readonly audit: { background(by: Actor, happening: Happening): void }
   readonly now: () => number
   /** Ends early, without a failure, when the signal does. */
@@ -36,6 +43,8 @@ export interface ErasureDependencies {
 interface Watch {
   readonly uid: string
   readonly retiredId: string
+  /** As the flip gave it: one that was rolled back to and is retired anew begins anew. */
+  readonly retiresAt: number | null
   readonly quietFrom: number
   /** Not to be looked at before, so that one replica alone works on it. */
   readonly nextAt: number
@@ -46,6 +55,8 @@ const LOOK_MS = 5_000
 const DISCOVER_MS = FALLBACK_MS
 /** After a proof that failed for another reason. */
 const AGAIN_MS = 60_000
+/** Where Salesforce refuses the user or the app: each proof is a login, and somebody has to act first. */
+const REFUSED_AGAIN_MS = 10 * 60_000
 /** A refusal moves the quiet time at most this often: in the propagation window there are many. */
 const UNQUIET_MS = 10_000
 /** Races with other replicas that move it too. */
@@ -55,11 +66,25 @@ const READ_LIMIT = 1_000
 const retiredOf = ({ credentials }: Integration): Credential | undefined =>
   credentials.find(({ state }) => state === 'retired')
 
-const isOf = (watch: Watch, integration: Integration): boolean =>
-  watch.uid === integration.uid && watch.retiredId === retiredOf(integration)?.id
+function isOf(watch: Watch, integration: Integration): boolean {
+  const retired = retiredOf(integration)
+  return (
+    watch.uid === integration.uid &&
+    watch.retiredId === retired?.id &&
+    watch.retiresAt === retired.retiresAt
+  )
+}
+
+/** Trying again soon would only cost logins. */
+function needsSomebody(error: unknown): boolean {
+  const refusal = refusalOf(error)
+  return refusal
+    ? refusal.class !== 'transient'
+    : error instanceof BrokerError && error.code === 'identity_changed'
+}
 
 export function createErasure(dependencies: ErasureDependencies): Erasure {
-  const { store, documents, prove, audit, now, sleep, log } = dependencies
+  const { store, documents, prove, onProven, audit, now, sleep, log } = dependencies
   const stopped = new AbortController()
   let running: Promise<void> | undefined
   let discoveredAt = Number.NEGATIVE_INFINITY
@@ -67,13 +92,14 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
   const lastUnquiet = new Map<string, number>()
 
   const begin = async (integration: Integration): Promise<void> => {
-    const retiredId = retiredOf(integration)?.id
-    if (retiredId === undefined) return
+    const retired = retiredOf(integration)
+    if (!retired) return
     const record = await documents.read(KIND, integration.name)
     if (record && isOf(JSON.parse(record.body) as Watch, integration)) return
+    const { id: retiredId, retiresAt } = retired
     const quietFrom = now()
     const nextAt = quietFrom + FALLBACK_MS
-    const watch: Watch = { uid: integration.uid, retiredId, quietFrom, nextAt }
+    const watch: Watch = { uid: integration.uid, retiredId, retiresAt, quietFrom, nextAt }
     const expected = record?.version ?? 'absent'
     await documents.write(KIND, integration.name, JSON.stringify(watch), { expected })
   }
@@ -103,10 +129,11 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
   }
 
   /** ERASE. */
-  const erase = async (name: string, { uid, retiredId }: Watch): Promise<void> => {
+  const erase = async (name: string, watch: Watch): Promise<void> => {
     const sealed = await store.readSealed(name)
-    if (sealed?.integration.uid !== uid || retiredOf(sealed.integration)?.id !== retiredId) return
+    if (!sealed || !isOf(watch, sealed.integration)) return
     const { integration } = sealed
+    const { retiredId } = watch
     const credentials = integration.credentials.filter(({ id }) => id !== retiredId)
     const changed = { ...integration, credentials }
     const written = await store.change(integration, {
@@ -124,7 +151,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
     await documents.remove(KIND, name, 'any')
   }
 
-  const settle = async (name: string, watch: Watch): Promise<void> => {
+  const settle = async (name: string, watch: Watch, version: number): Promise<void> => {
     const integration = await store.read(name)
     const active = integration && activeOf(integration.credentials)
     if (!integration || !active || !isOf(watch, integration)) {
@@ -132,10 +159,16 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       if (integration) await begin(integration)
       return
     }
+    // Nothing can be proven, and nothing is served either.
+    if (!integration.enabled || isDraft(integration)) return
     try {
-      await prove(name, active.id)
+      const lease = await prove(name, active.id)
+      await onProven(lease, NOBODY)
     } catch (error) {
-      if (!isSignatureRefusal(error)) throw error
+      if (!isSignatureRefusal(error)) {
+        if (needsSomebody(error)) await postpone(name, watch, version)
+        throw error
+      }
       log.error(
         { err: error, integration: name, credential: active.id },
         'Salesforce refuses the active credential; the retired one stays',
@@ -144,6 +177,11 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       return
     }
     await erase(name, watch)
+  }
+
+  const postpone = async (name: string, watch: Watch, expected: number): Promise<void> => {
+    const next: Watch = { ...watch, nextAt: now() + REFUSED_AGAIN_MS }
+    await documents.write(KIND, name, JSON.stringify(next), { expected })
   }
 
   const look = async (): Promise<void> => {
@@ -158,7 +196,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
         if (watch.nextAt > now() || stopped.signal.aborted) continue
         const next: Watch = { ...watch, nextAt: now() + AGAIN_MS }
         const mine = await documents.write(KIND, name, JSON.stringify(next), { expected: version })
-        if (mine) await settle(name, watch).catch((error) => later(error, name))
+        if (mine) await settle(name, watch, mine.version).catch((error) => later(error, name))
       }
       after = page.next ?? undefined
     } while (after !== undefined)
@@ -202,6 +240,18 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       if (lastUnquiet.size > READ_LIMIT) lastUnquiet.clear()
       lastUnquiet.set(retiredId, now())
       background(move(integration), integration.name)
+    },
+    async dated(integration) {
+      const record = retiredOf(integration) && (await documents.read(KIND, integration.name))
+      const watch = record && (JSON.parse(record.body) as Watch)
+      if (!watch || !isOf(watch, integration)) return integration
+      const quietUntil = watch.quietFrom + FALLBACK_MS
+      const credentials = integration.credentials.map((credential) =>
+        credential.id === watch.retiredId
+          ? { ...credential, retiresAt: Math.max(quietUntil, credential.retiresAt ?? 0) }
+          : credential,
+      )
+      return { ...integration, credentials }
     },
     start() {
       running ??= run()

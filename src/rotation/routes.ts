@@ -7,6 +7,7 @@ import { etagOf, type Integration } from '../integrations/integration.ts'
 import { NameParams } from '../integrations/schemas.ts'
 import { createAccess } from './access.ts'
 import { type DeploymentRouteDependencies, registerDeploymentRoutes } from './deployment-routes.ts'
+import type { Erasure } from './erasure.ts'
 import { CredentialList, CredentialParams, CredentialView } from './schemas.ts'
 import { registerStagingRoutes, type StagingRouteDependencies } from './staging-routes.ts'
 import { viewOf } from './view.ts'
@@ -15,6 +16,7 @@ export interface CredentialRouteDependencies
   extends Omit<StagingRouteDependencies, 'access'>,
     Omit<DeploymentRouteDependencies, 'access'> {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  readonly erasure: Pick<Erasure, 'dated'>
 }
 
 const PEM_MEDIA_TYPE = 'application/x-pem-file'
@@ -24,6 +26,7 @@ export function registerCredentialRoutes(
   dependencies: CredentialRouteDependencies,
 ): void {
   const access = createAccess(dependencies.integrations)
+  const { erasure } = dependencies
 
   server.get(
     '/integrations/:name/credentials',
@@ -38,7 +41,8 @@ export function registerCredentialRoutes(
       },
     },
     async (request, reply) => {
-      const integration = await access(request, 'integrations:read', request.params.name)
+      const read = await access(request, 'integrations:read', request.params.name)
+      const integration = await erasure.dated(read)
       reply.header('etag', etagOf(integration))
       return { items: integration.credentials.map((credential) => viewOf(integration, credential)) }
     },
@@ -61,7 +65,7 @@ export function registerCredentialRoutes(
     },
     async (request, reply) => {
       const { name, id } = request.params
-      const integration = await access(request, 'integrations:read', name)
+      const integration = await erasure.dated(await access(request, 'integrations:read', name))
       const credential = integration.credentials.find((one) => one.id === id)
       if (!credential) {
         throw new BrokerError('credential_not_found', 'There is no credential with this id')

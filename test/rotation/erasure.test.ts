@@ -1,8 +1,10 @@
 import t, { type Test } from 'tap'
 import { FALLBACK_MS } from '../../src/credentials/credential.ts'
 import { BrokerError } from '../../src/errors.ts'
-import { digestsOf } from '../../src/integrations/integration.ts'
+import { classify, grantRefused } from '../../src/grants/refusals.ts'
+import { digestsOf, type Integration } from '../../src/integrations/integration.ts'
 import { createErasure } from '../../src/rotation/erasure.ts'
+import type { Lease } from '../../src/tokens/lease.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   BAD_SIGNATURE,
@@ -27,6 +29,7 @@ async function setUp(t: Test, credentials = ROTATED) {
   const replica = () => {
     const witness = createWitness()
     const proofs: string[] = []
+    const adopted: string[] = []
     let answer: unknown
     let looks = 0
     let wake: () => void = () => undefined
@@ -36,6 +39,10 @@ async function setUp(t: Test, credentials = ROTATED) {
       prove: async (_name, id) => {
         proofs.push(id)
         if (answer) throw answer
+        return { tokenId: `of ${id}` } as Lease
+      },
+      onProven: async ({ tokenId }) => {
+        adopted.push(tokenId)
       },
       audit: witness.audit,
       now,
@@ -53,6 +60,7 @@ async function setUp(t: Test, credentials = ROTATED) {
       ...witness,
       erasure,
       proofs,
+      adopted,
       says: (said: unknown) => {
         answer = said
       },
@@ -65,6 +73,18 @@ async function setUp(t: Test, credentials = ROTATED) {
       },
     }
   }
+  const write = async (to: Partial<Integration>) => {
+    const current = await store.read('billing')
+    if (!current) throw new Error('it is there')
+    const changed = { ...current, ...to }
+    const written = await store.change(current, {
+      integration: changed,
+      digests: digestsOf(changed, changed.credentials),
+      secrets: secretsOf(changed.credentials),
+    })
+    if (!written) throw new Error('nothing else changes it')
+    return written
+  }
   const noted = async () => {
     const record = await records.documents.read('retired', 'billing')
     return record && JSON.parse(record.body)
@@ -73,6 +93,7 @@ async function setUp(t: Test, credentials = ROTATED) {
     ...opened,
     integration,
     replica,
+    write,
     noted,
     now,
     pass: (ms: number) => {
@@ -83,7 +104,7 @@ async function setUp(t: Test, credentials = ROTATED) {
 
 t.test('the secret goes after 15 quiet minutes and a proof, with one request', async (t) => {
   const { replica, pass, store, statesOf, noted } = await setUp(t)
-  const { look, proofs, audited } = replica()
+  const { look, proofs, adopted, audited } = replica()
   await look()
   pass(FALLBACK_MS - 1)
   await look()
@@ -92,6 +113,7 @@ t.test('the secret goes after 15 quiet minutes and a proof, with one request', a
   pass(1)
   await look()
   t.same(proofs, ['a'])
+  t.same(adopted, ['of a'], 'a lease of the erased one is good no more')
   const sealed = await store.readSealed('billing')
   t.match(sealed?.integration, { version: 2, credentials: [{ id: 'a' }] })
   t.same(Object.keys((await sealed?.open())?.byId ?? {}), ['a'])
@@ -164,20 +186,67 @@ t.test('of several replicas one makes the proof', async (t) => {
   t.same(await statesOf('billing'), { a: 'active' })
 })
 
+t.test(
+  'where Salesforce refuses the user or the app, a proof every ten minutes will do',
+  async (t) => {
+    const { replica, pass, statesOf } = await setUp(t)
+    const { look, proofs, says } = replica()
+    await look()
+    says(grantRefused(classify({ error: 'invalid_grant', errorDescription: 'user is inactive' })))
+    pass(FALLBACK_MS)
+    await look()
+    pass(10 * MINUTE_MS - 1)
+    await look()
+    t.equal(proofs.length, 1)
+    pass(1)
+    says(undefined)
+    await look()
+    t.same(proofs, ['a', 'a'])
+    t.same(await statesOf('billing'), { a: 'active' })
+  },
+)
+
+t.test('what is disabled or a draft is not proven, and not erased', async (t) => {
+  const { replica, pass, write, statesOf } = await setUp(t)
+  const { look, proofs, logged } = replica()
+  await look()
+  await write({ enabled: false })
+  pass(FALLBACK_MS)
+  await look()
+  await write({ enabled: true, grant: { type: 'client_credentials' } })
+  pass(MINUTE_MS)
+  await look()
+  t.same([proofs, logged], [[], []])
+  t.same(await statesOf('billing'), { a: 'active', r: 'retired' })
+  await write({ grant: { type: 'client_credentials', clientId: 'blue' } })
+  pass(MINUTE_MS)
+  await look()
+  t.same(await statesOf('billing'), { a: 'active' })
+})
+
+t.test('the time that is shown moves with each refusal, and with the first look', async (t) => {
+  const { replica, pass, now, integration, noted } = await setUp(t)
+  const { look, erasure } = replica()
+  const shown = async () => (await erasure.dated(integration)).credentials[1]?.retiresAt
+  t.equal(await shown(), 1, 'as the flip gave it')
+  await look()
+  t.equal(await shown(), now() + FALLBACK_MS)
+  pass(MINUTE_MS)
+  erasure.unquiet(integration)
+  await eventually(async () => (await noted()).quietFrom === now())
+  t.equal(await shown(), now() + FALLBACK_MS)
+  const plain = integrationWith('plain', [credential('a', 'active')])
+  t.equal(await erasure.dated(plain), plain)
+})
+
 t.test('what a replica retired that died is found by another that goes on', async (t) => {
-  const { replica, pass, store, integration, statesOf } = await setUp(t, [
+  const { replica, pass, write, statesOf } = await setUp(t, [
     credential('a', 'active'),
     credential('s', 'staged'),
   ])
   const { look } = replica()
   await look()
-  const credentials = [credential('s', 'active'), credential('a', 'retired')]
-  const changed = { ...integration, credentials }
-  await store.change(integration, {
-    integration: changed,
-    digests: digestsOf(changed, credentials),
-    secrets: secretsOf(credentials),
-  })
+  await write({ credentials: [credential('s', 'active'), credential('a', 'retired')] })
   pass(FALLBACK_MS)
   await look()
   t.same(await statesOf('billing'), { s: 'active', a: 'retired' }, 'it was not watched until now')
@@ -187,18 +256,12 @@ t.test('what a replica retired that died is found by another that goes on', asyn
 })
 
 t.test('what was rolled back meanwhile is not erased', async (t) => {
-  const { replica, pass, store, integration, statesOf, noted } = await setUp(t)
+  const { replica, pass, write, integration, statesOf, noted } = await setUp(t)
   const { look, proofs, erasure } = replica()
   await look()
-  const credentials = [credential('r', 'active'), credential('a', 'retired')]
-  const changed = { ...integration, credentials }
-  const written = await store.change(integration, {
-    integration: changed,
-    digests: digestsOf(changed, credentials),
-    secrets: secretsOf(credentials),
-  })
-  if (!written) throw new Error('nothing else changes it')
-  erasure.watch(written)
+  erasure.watch(
+    await write({ credentials: [credential('r', 'active'), credential('a', 'retired')] }),
+  )
   await eventually(async () => (await noted()).retiredId === 'a')
   const { quietFrom } = await noted()
   pass(FALLBACK_MS - 1)
@@ -211,6 +274,26 @@ t.test('what was rolled back meanwhile is not erased', async (t) => {
   await look()
   t.same(proofs, ['r'])
   t.same(await statesOf('billing'), { r: 'active' })
+})
+
+t.test('what is retired a second time gets its whole time, whoever missed it', async (t) => {
+  const { replica, pass, write, statesOf, now } = await setUp(t)
+  const { look, proofs } = replica()
+  await look()
+  pass(FALLBACK_MS - 1)
+  // To the other and back: the same two, in the same states.
+  await write({ credentials: [credential('r', 'active'), credential('a', 'retired')] })
+  const again = { ...credential('r', 'retired'), retiresAt: now() + FALLBACK_MS }
+  await write({ credentials: [credential('a', 'active'), again] })
+  pass(1)
+  await look()
+  t.same(proofs, [])
+  pass(FALLBACK_MS - 1)
+  await look()
+  t.same(await statesOf('billing'), { a: 'active', r: 'retired' })
+  pass(1)
+  await look()
+  t.same(await statesOf('billing'), { a: 'active' })
 })
 
 t.test('an integration that was removed is forgotten', async (t) => {
