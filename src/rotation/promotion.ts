@@ -1,7 +1,10 @@
 /** The flip: a staged or retired credential becomes the active one, in one compare-and-set write. */
+
+import { isDeepStrictEqual } from 'node:util'
 import type { Actor, Happening } from '../audit/event.ts'
 import { activeOf, type Credential, keepSecrets, promoted } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
+import { grantOf } from '../grants/index.ts'
 import { refusalOf } from '../grants/refusals.ts'
 import { clientIdOf, digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore, SealedIntegration } from '../integrations/integration-store.ts'
@@ -126,8 +129,13 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
       }
       const { integration } = sealed
       checkIfMatch(preconditions, integration)
-      if (!integration.credentials.some(({ id }) => id === credentialId)) {
+      const chosen = integration.credentials.find(({ id }) => id === credentialId)
+      if (!chosen) {
         throw new BrokerError('credential_not_found', 'There is no credential with this id')
+      }
+      const needed = grantOf(integration.grant.type).credentialType(integration.grant)
+      if (chosen.type !== needed) {
+        throw new BrokerError('credential_state', `The grant needs a ${needed} by now`)
       }
       const own = ownClientOf(integration)
       if (!promoted(integration.credentials, credentialId, own, now())) {
@@ -152,7 +160,7 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
 
 const ownClientOf = ({ grant }: Integration) => ({ clientId: grant.clientId ?? null })
 
-/** Is the staged one still what was tried, beside the very active one that was refused, and of the same client? */
+/** Is the staged one still what was tried, beside the very active one that was refused, of the same client, and at the same place? */
 function mayFlip(integration: Integration, tried: Integration, stagedId: string): boolean {
   const { credentials } = integration
   const staged = credentials.find(({ id, state }) => id === stagedId && state === 'staged')
@@ -162,6 +170,8 @@ function mayFlip(integration: Integration, tried: Integration, stagedId: string)
     active !== undefined &&
     integration.uid === tried.uid &&
     active.id === activeOf(tried.credentials)?.id &&
+    integration.loginUrl === tried.loginUrl &&
+    isDeepStrictEqual(integration.grant, tried.grant) &&
     clientIdOf(integration, staged) === clientIdOf(integration, active)
   )
 }

@@ -12,10 +12,12 @@ export function candidatesOf(
   const active = credentials.find(({ state }) => state === 'active')
   if (!active) return []
   const client = clientIdOf(integration, active)
-  const staged = credentials.filter(
+  // A grant that was changed since may need another kind.
+  const ofKind = credentials.filter(({ type }) => type === active.type)
+  const staged = ofKind.filter(
     (one) => one.state === 'staged' && clientIdOf(integration, one) === client,
   )
-  const retired = credentials.filter(({ state }) => state === 'retired')
+  const retired = ofKind.filter(({ state }) => state === 'retired')
   const ordered = [active, ...staged, ...retired].filter(
     (one) => clientIdOf(integration, one) !== undefined,
   )

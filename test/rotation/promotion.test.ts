@@ -161,6 +161,31 @@ t.test('activating proves just that credential, and hands on its token', async (
   t.same(await statesOf('billing'), { s: 'active', a: 'retired' })
 })
 
+t.test('what was found out at another place flips nothing', async (t) => {
+  const { promotion, integration, store } = await setUp(t)
+  for (const change of [
+    { loginUrl: 'https://other.my.salesforce.com' },
+    { grant: { type: 'client_credentials', clientId: 'blue', clientAuth: 'client_secret_post' } },
+    { uid: 'of one that was deleted since' },
+  ]) {
+    await promotion.promote({ ...integration, ...change }, 's')
+  }
+  t.equal((await store.read('billing'))?.version, 1)
+  await promotion.promote(integration, 's')
+  t.equal((await store.read('billing'))?.version, 2)
+})
+
+t.test('a credential of a kind that the grant does not take any more stays staged', async (t) => {
+  const key = { ...credential('k', 'staged'), type: 'certificate' as const }
+  const { promotion, proofs } = await setUp(t, [credential('a', 'active'), key])
+  for (const prove of [true, false]) {
+    await t.rejects(promotion.activate('billing', 'k', { ...ANY, prove }), {
+      code: 'credential_state',
+    })
+  }
+  t.same(proofs, [])
+})
+
 t.test('a refused proof changes nothing, and says why', async (t) => {
   const { promotion, store, audited } = await setUp(t, undefined, {
     prove: async () => {
