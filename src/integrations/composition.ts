@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import {
   activeOf,
   addSecret,
+  type Credential,
   type CredentialSecrets,
   digestOfCredential,
   keepSecrets,
@@ -37,6 +38,8 @@ export interface Composition {
   readonly fresh: FreshCredential | undefined
   /** With whose credentials it signs, if not its own. */
   readonly owner: Integration | undefined
+  /** Which of the stored credentials are erased. Default: none. */
+  readonly isLeftBehind?: (credential: Credential) => boolean
 }
 
 /** `loginUrl` is checked and normalised. */
@@ -57,15 +60,17 @@ export function definitionOf(
 }
 
 export function compose(
-  { name, definition, managedBy, current, secrets, fresh, owner }: Composition,
+  { name, definition, managedBy, current, secrets, fresh, owner, isLeftBehind }: Composition,
   { now, uniqueId }: { readonly now: () => number; readonly uniqueId: () => string },
 ): IntegrationWrite {
-  const stored = current?.credentials ?? []
+  const stored = (current?.credentials ?? []).filter(
+    (one) => !isLeftBehind?.(one) && !(fresh && isOf(fresh, one, secrets)),
+  )
   const formerId = current?.grant.clientId ?? null
   const former = { clientId: formerId === (definition.grant.clientId ?? null) ? null : formerId }
   const renewed = fresh ? replaceActive(stored, fresh.credential, former, now()) : stored
   const credentials = owner ? [] : renewed
-  const all = fresh ? addSecret(secrets, fresh.credential, fresh.secret) : secrets
+  const known = fresh ? addSecret(secrets, fresh.credential, fresh.secret) : secrets
   const integration: Integration = {
     ...definition,
     name,
@@ -79,7 +84,7 @@ export function compose(
   return {
     integration,
     digests: digestsOf(integration, (owner ?? integration).credentials),
-    secrets: keepSecrets(all, credentials),
+    secrets: keepSecrets(known, credentials),
   }
 }
 
@@ -104,19 +109,23 @@ export const isSameDefinition = (definition: Definition, current: Integration): 
 const digestOfFresh = ({ credential, secret }: FreshCredential) =>
   digestOfCredential(secret, credential.certificate)
 
+const isOf = (
+  fresh: FreshCredential,
+  { id, certificate }: Credential,
+  { byId }: CredentialSecrets,
+): boolean => {
+  const held = byId[id]
+  return held !== undefined && digestOfCredential(held, certificate) === digestOfFresh(fresh)
+}
+
 /** Is just this credential the active one? */
 export function isActive(
-  { credential, secret }: FreshCredential,
+  fresh: FreshCredential,
   current: Integration,
-  { byId }: CredentialSecrets,
+  secrets: CredentialSecrets,
 ): boolean {
   const active = activeOf(current.credentials)
-  const held = active && byId[active.id]
-  return (
-    active !== undefined &&
-    held !== undefined &&
-    digestOfCredential(held, active.certificate) === digestOfFresh({ credential, secret })
-  )
+  return active !== undefined && isOf(fresh, active, secrets)
 }
 
 /** Was it active here at any time? */

@@ -1,6 +1,6 @@
 /** The rules by which integrations are written: preconditions, equality, fresh credentials, sharing. */
 import { allows, type Principal } from '../callers/policy.ts'
-import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
+import { activeOf, type Credential, NO_SECRETS } from '../credentials/credential.ts'
 import { checkShape, type FreshCredential, type Intake } from '../credentials/intake.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
@@ -82,7 +82,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
   const attempt = async (
     name: string,
     input: IntegrationInput,
-    fresh: FreshCredential | undefined,
+    given: FreshCredential | undefined,
     preconditions: Preconditions,
     principal: Principal,
   ): Promise<Written | undefined> => {
@@ -91,7 +91,9 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     checkIfNoneMatch(preconditions, current)
     const definition = definitionOf(input, hosts.checkLoginUrl(input.loginUrl), current)
     const secrets = sealed ? await sealed.open() : NO_SECRETS
-    const isHeld = !fresh || (current !== undefined && isActive(fresh, current, secrets))
+    const isHeld = !given || (current !== undefined && isActive(given, current, secrets))
+    // What is active already is not put in its own place.
+    const fresh = isHeld && definition.loginUrl === current?.loginUrl ? undefined : given
     if (current && isHeld && isSameDefinition(definition, current)) {
       // It may be what a former request wrote, and was told that too few replicas have.
       await store.confirm()
@@ -106,10 +108,14 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
       definition.credentialFrom === null
         ? undefined
         : await ownerOf(definition.credentialFrom, name, principal)
+    if (owner && current?.credentialFrom === null) await checkNobodyFollows(store, name)
     checkCredentialFits(definition, current, fresh, owner, hosts)
     await checkCertificateDeployment({ name, definition, current, principal, read: store.read })
     const write = compose(
-      { name, definition, managedBy: 'api', current, secrets, fresh, owner },
+      {
+        ...{ name, definition, managedBy: 'api', current, secrets, fresh, owner },
+        ...(current && { isLeftBehind: leftBehind(definition, current, hosts) }),
+      },
       { now, uniqueId },
     )
     const integration = current ? await store.change(current, write) : await store.create(write)
@@ -149,13 +155,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
             'The configuration file declares this integration',
           )
         }
-        const follower = await findFollower(store, name)
-        if (follower !== undefined) {
-          throw new BrokerError(
-            'credential_state',
-            `Integration ${follower} signs with its credential`,
-          )
-        }
+        await checkNobodyFollows(store, name)
         await revoke(current)
         if (await store.remove(current)) return current
       }
@@ -196,6 +196,23 @@ function checkCredentialFits(
       'A change of login_url needs the credential again in the same request',
     )
   }
+}
+
+/** Neither as a fallback nor staged does a secret come to another host, nor a signature to one that is not Salesforce's own. */
+function leftBehind(
+  { loginUrl }: Definition,
+  current: Integration,
+  hosts: HostRules,
+): (credential: Credential) => boolean {
+  const isSame = loginUrl === current.loginUrl
+  const isOwn = hosts.isSalesforceOwn(new URL(loginUrl).hostname)
+  return ({ state, type }) => !isSame && state !== 'pending' && !(type === 'certificate' && isOwn)
+}
+
+async function checkNobodyFollows(store: IntegrationStore, name: string): Promise<void> {
+  const follower = await findFollower(store, name)
+  if (follower === undefined) return
+  throw new BrokerError('credential_state', `Integration ${follower} signs with its credential`)
 }
 
 async function findFollower(store: IntegrationStore, name: string): Promise<string | undefined> {

@@ -253,6 +253,76 @@ t.test('a stored secret is never sent to another host', async (t) => {
   t.equal((await call('PATCH', '/integrations/kept', { body: fresh, headers: ANY })).status, 200)
 })
 
+t.test('nor does another host get to see it as a fallback, or staged', async (t) => {
+  const path = '/integrations/tempting'
+  await call('PUT', path, { body: { ...secret, login_url: myDomain } })
+  await call('POST', `${path}/credentials`, { body: { client_secret: 'a-staged-secret' } })
+  await call('PATCH', path, { body: { credential: { client_secret: 'newer' } }, headers: ANY })
+  const moved = { login_url: sandbox, credential: { client_secret: 'for-the-other-host' } }
+  t.equal((await call('PATCH', path, { body: moved, headers: ANY })).status, 200)
+  const { items } = (await call('GET', `${path}/credentials`)).body
+  t.same(
+    items.map(({ state }: { state: string }) => state),
+    ['active'],
+  )
+  t.not((await call('GET', '/tokens/tempting')).status, 200)
+  const sent = simulator
+    .tokenRequests()
+    .filter(({ host }) => new URL(sandbox).host === host)
+    .map(({ headers }) => Buffer.from(headers.authorization?.slice(6) ?? '', 'base64').toString())
+  t.same(sent, ['3MVG9.acme:for-the-other-host'])
+})
+
+t.test('a signing key comes to a host that is not Salesforce with no fallback', async (t) => {
+  const path = '/integrations/tempting-key'
+  await call('PUT', path, { body: { ...jwt, credential: { generate: {} } } })
+  await call('POST', `${path}/credentials`, { body: { generate: {} } })
+  await call('POST', `${path}/credentials`, { body: { csr: { common_name: 'x' } } })
+  const fresh = { private_key: key.privateKey, certificate: key.certificate }
+  const states = async () =>
+    (await call('GET', `${path}/credentials`)).body.items.map(
+      ({ state }: { state: string }) => state,
+    )
+  const near = { login_url: 'https://acme2.my.salesforce.com', credential: fresh }
+  t.equal((await call('PATCH', path, { body: near, headers: ANY })).status, 200)
+  t.same((await states()).sort(), ['active', 'pending', 'retired', 'staged'])
+  const far = { login_url: myDomain, credential: { private_key: other.privateKey } }
+  t.equal((await call('PATCH', path, { body: far, headers: ANY })).status, 200)
+  t.same((await states()).sort(), ['active', 'pending'], 'a pending one signs nothing')
+})
+
+t.test('the credential that is active is not put in its own place', async (t) => {
+  const path = '/integrations/twice'
+  await call('PUT', path, { body: secret })
+  const before = (await call('GET', `${path}/credentials`)).body.items
+  const described = { body: { ...secret, description: 'again' }, headers: ANY }
+  t.match(await call('PUT', path, described), { status: 200, body: { description: 'again' } })
+  t.same((await call('GET', `${path}/credentials`)).body.items, before)
+  const staged = { client_secret: 'staged-then-given' }
+  await call('POST', `${path}/credentials`, { body: staged })
+  await call('PATCH', path, { body: { credential: staged }, headers: ANY })
+  const { items } = (await call('GET', `${path}/credentials`)).body
+  t.match(items, [{ state: 'active' }, { state: 'retired', id: before[0].id }])
+  t.equal(items.length, 2, 'it is not staged any more, too')
+})
+
+t.test('who is signed with by others cannot sign with another credential itself', async (t) => {
+  await call('PUT', '/integrations/signs-for-all', {
+    body: { ...jwt, credential: { generate: {} } },
+  })
+  await call('PUT', '/integrations/one-of-all', {
+    body: { ...jwt, credential: { from: 'signs-for-all' } },
+  })
+  await call('PUT', '/integrations/yet-another', { body: { ...jwt, credential: { generate: {} } } })
+  const turned = { body: { credential: { from: 'yet-another' } }, headers: ANY }
+  t.match(await call('PATCH', '/integrations/signs-for-all', turned), {
+    status: 409,
+    body: { code: 'credential_state' },
+  })
+  t.equal((await call('PATCH', '/integrations/one-of-all', turned)).status, 200)
+  t.equal((await call('PATCH', '/integrations/signs-for-all', turned)).status, 200)
+})
+
 t.test('a signing key stays on a move between hosts of Salesforce, and only there', async (t) => {
   await call('PUT', '/integrations/signing', { body: { ...jwt, credential: { generate: {} } } })
   const moved = { login_url: 'https://acme2.my.salesforce.com' }
