@@ -74,6 +74,13 @@ export const clientIdOf = (
   credential: Pick<Credential, 'clientId'> | undefined,
 ): string | undefined => credential?.clientId ?? grant.clientId
 
+/** Does it belong to another app than the one in use? */
+export const isOfAnotherClient = (
+  integration: Pick<Integration, 'grant' | 'credentials'>,
+  credential: Credential,
+): boolean =>
+  clientIdOf(integration, credential) !== clientIdOf(integration, activeOf(integration.credentials))
+
 /** What a token is minted for: login URL, subject, and the client of the credential that minted. */
 export function digestOf(
   integration: Pick<Integration, 'loginUrl' | 'grant'>,

@@ -2,7 +2,7 @@
 import type { Actor, Happening } from '../audit/event.ts'
 import type { Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
-import { type Integration, isDraft } from '../integrations/integration.ts'
+import { type Integration, isDraft, isOfAnotherClient } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
 import type { SingleFlight } from '../tokens/single-flight.ts'
@@ -195,16 +195,18 @@ function checkDeployable(integration: Integration, credentialId: string): void {
   if (!certificateDeployment) {
     throw new BrokerError('credential_state', `Integration ${name} has no certificate_deployment`)
   }
-  const why = whyNot(credential)
+  const why = whyNot(integration, credential)
   if (why !== undefined) throw new BrokerError('credential_state', why)
   if (credential.state !== 'active' && isDraft(integration)) {
     throw new BrokerError('integration_draft', 'It has no client id yet, so nothing can be proven')
   }
 }
 
-function whyNot({ state, certificate, clientId }: Credential): string | undefined {
+function whyNot(integration: Integration, credential: Credential): string | undefined {
+  const { state, certificate } = credential
   if (state === 'pending') return 'A pending credential has no certificate yet'
   if (!certificate) return 'The credential has no certificate'
-  if (clientId !== null && state === 'staged') return 'It belongs to another app'
+  if (state === 'staged' && isOfAnotherClient(integration, credential))
+    return 'It belongs to another app'
   return undefined
 }

@@ -1,7 +1,7 @@
 /** What an operator does next with a credential. */
 import type { Credential } from '../credentials/credential.ts'
 import { SETTINGS } from '../grants/refusal-row.ts'
-import { clientIdOf, type Integration } from '../integrations/integration.ts'
+import { clientIdOf, type Integration, isOfAnotherClient } from '../integrations/integration.ts'
 
 /** For people: one or two sentences. */
 export function nextStep(integration: Integration, credential: Credential): string {
@@ -12,7 +12,7 @@ export function nextStep(integration: Integration, credential: Credential): stri
   if (
     integration.certificateDeployment &&
     credential.state === 'staged' &&
-    !isOfAnotherApp(credential)
+    !isOfAnotherClient(integration, credential)
   ) {
     return `POST ${path}/deploy uploads its certificate to Salesforce, proves it and makes it the active one; GET ${path}/deployment says how far that is.`
   }
@@ -20,12 +20,10 @@ export function nextStep(integration: Integration, credential: Credential): stri
   if (credential.state === 'active') {
     return `It is the active credential at once, since there was none. ${upload}${draftHint(integration)}`
   }
-  return isOfAnotherApp(credential)
+  return isOfAnotherClient(integration, credential)
     ? `${upload} It never becomes active by itself, since it belongs to a client of its own: POST ${path}/activate proves it with a real mint and switches to it.`
     : `${upload} From then on it becomes active by itself, when Salesforce first refuses the active one and takes this one; POST ${path}/activate does it at once.`
 }
-
-const isOfAnotherApp = ({ clientId }: Credential) => clientId !== null
 
 function uploadOf({ type, certificate }: Credential, path: string): string {
   if (type === 'client_secret') {

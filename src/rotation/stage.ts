@@ -1,6 +1,6 @@
 /** Staging: credentials come, get their certificate and go beside the active one, each step in one compare-and-set write. */
 import type { Credential, CredentialSecrets } from '../credentials/credential.ts'
-import { addSecret, digestOfCredential, keepSecrets } from '../credentials/credential.ts'
+import { activeOf, addSecret, digestOfCredential, keepSecrets } from '../credentials/credential.ts'
 import {
   type CredentialInput,
   checkShape,
@@ -103,8 +103,7 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
       return change(name, preconditions, (current, secrets) => {
         checkKind(fresh, current)
         checkNew(fresh, secrets, current.credentials)
-        const isOwnClient = clientId !== undefined && clientId !== current.grant.clientId
-        const credential = { ...fresh.credential, clientId: isOwnClient ? clientId : null }
+        const credential = { ...fresh.credential, clientId: clientFor(current, clientId) }
         return {
           id: credential.id,
           credentials: added(current.credentials, credential, now()),
@@ -132,6 +131,12 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
         return { id, secrets, credentials: without(current.credentials, id) }
       }),
   }
+}
+
+/** Where none is named, it is for the client that is in use: after a switch to another app, that one. Null: the integration's own. */
+function clientFor({ grant, credentials }: Integration, named: string | undefined): string | null {
+  const wanted = named ?? activeOf(credentials)?.clientId ?? null
+  return wanted === grant.clientId ? null : wanted
 }
 
 /** Rotating where nothing is held would change nothing. */

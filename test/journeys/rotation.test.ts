@@ -14,6 +14,8 @@ import {
 } from '../support/rotatable.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 
+t.setTimeout(120_000)
+
 const LEASE_MS = 60_000
 const QUIET_MS = 15 * 60_000
 
@@ -74,6 +76,19 @@ async function flipped(t: Test) {
     ]),
   )
   return { integration, staged }
+}
+
+/** To another app, while a lease of the former one has long to live. */
+async function switchedToAnotherApp() {
+  const integration = await signing()
+  simulator.configure({ expiresIn: 7_200 })
+  const blue = await tokenOf(integration)
+  const green = simulator.addJwtApp({ certificatePem: other.certificate })
+  const { privateKey: private_key, certificate } = other
+  const staged = await integration.stage({ private_key, certificate, client_id: green.clientId })
+  await expect(200, integration.activate(staged.id, { body: { prove: false } }))
+  simulator.configure({ expiresIn: LEASE_MS / 1_000 })
+  return { integration, blue }
 }
 
 t.test('the staged key becomes active when Salesforce takes it, and nobody waits', async (t) => {
@@ -148,6 +163,7 @@ t.test(
 t.test('the retired secret is erased after 15 quiet minutes and one proof', async (t) => {
   const { integration, staged } = await flipped(t)
   const quiet = await flipped(t)
+  const switched = await switchedToAnotherApp()
   const since = now()
   pass(5 * 60_000)
   integration.upload(integration.first)
@@ -163,6 +179,14 @@ t.test('the retired secret is erased after 15 quiet minutes and one proof', asyn
   const gone = await quiet.integration.activate(quiet.integration.firstId)
   t.match(gone, { status: 404, body: { code: 'credential_not_found' } })
   t.equal((await statesOf(integration)).size, 2, 'a refusal began the time anew')
+  const { items } = (await call('GET', integration.credentials)).body
+  const { retires_at } = items.find(({ state }: { state: string }) => state === 'retired')
+  t.ok(Math.abs(Date.parse(retires_at) - movedAt - QUIET_MS) < 10_000, 'and so it is shown')
+
+  await eventually(async () => (await statesOf(switched.integration)).size === 1)
+  const after = await switched.integration.token()
+  t.match(after.headers.get('cache-status'), 'hit', 'nobody waits for the token of the new app')
+  t.not(after.body.token_id, switched.blue)
 
   const before = requests()
   aheadMs += movedAt + QUIET_MS + 15_000 - now()
@@ -328,6 +352,33 @@ t.test('a credential of another app is activated by the operator alone', async (
     items.map(({ state, client_id }: Record<string, string>) => [state, client_id]),
   )
   t.same(clients, { active: integration.app.clientId, retired: green.clientId })
+})
+
+t.test('after a switch to another app the next key is for that one', async (t) => {
+  const integration = await signing()
+  await tokenOf(integration)
+  const green = simulator.addJwtApp({ certificatePem: other.certificate })
+  const { privateKey: private_key, certificate } = other
+  const second = await integration.stage({ private_key, certificate, client_id: green.clientId })
+  t.match(second.answer.body.next, 'never becomes active by itself')
+  await expect(200, integration.activate(second.id))
+  const next = await integration.stage()
+  t.match(next.answer.body, { client_id: green.clientId, next: 'by itself' })
+  t.notMatch(next.answer.body.next, 'never')
+  simulator.updateApp(green.clientId, { certificatePem: next.certificate })
+  pass()
+  await tokenOf(integration)
+  t.same(
+    await statesOf(integration),
+    new Map([
+      [next.id, 'active'],
+      [second.id, 'retired'],
+    ]),
+  )
+  await expect(204, call('DELETE', `${integration.credentials}/${second.id}`))
+  const back = await integration.stage({ generate: {}, client_id: integration.app.clientId })
+  t.equal(back.answer.body.client_id, integration.app.clientId)
+  t.match(back.answer.body.next, 'never becomes active by itself')
 })
 
 t.test('the token of a proof becomes the lease when it is another one', async (t) => {
