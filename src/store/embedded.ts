@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { createEmbeddedArchive } from './embedded-archive.ts'
 import { createEmbeddedBudgets } from './embedded-budgets.ts'
 import { createEmbeddedChanges } from './embedded-changes.ts'
 import { createEmbeddedCustodies } from './embedded-custodies.ts'
@@ -9,6 +10,7 @@ import { createEmbeddedEvents } from './embedded-events.ts'
 import { createEmbeddedIntegrations } from './embedded-integrations.ts'
 import { createEmbeddedLocks } from './embedded-locks.ts'
 import { createEmbeddedOutcomes } from './embedded-outcomes.ts'
+import { createEmbeddedSeals } from './embedded-seals.ts'
 import type { Store } from './store.ts'
 
 export interface EmbeddedStoreOptions {
@@ -45,6 +47,8 @@ export function createEmbeddedStore({ dataDir, now = Date.now }: EmbeddedStoreOp
     documents: createEmbeddedDocuments({ database, now }),
     events: createEmbeddedEvents({ database }),
     changes,
+    seals: createEmbeddedSeals({ database, now }),
+    archive: createEmbeddedArchive({ database, now }),
     async identity() {
       // Asks the file, so that this is a proof of life.
       return database.read(({ get }) => {

@@ -12,6 +12,7 @@ const OPERATIONS = {
   documents: ['read', 'list', 'write', 'remove'],
   events: ['append', 'read'],
   changes: ['tail', 'read'],
+  seals: ['list', 'swapSecrets', 'swapLease'],
 } as const satisfies { readonly [Part in keyof Store]?: readonly (keyof Store[Part])[] }
 
 type Part = keyof typeof OPERATIONS
@@ -85,5 +86,6 @@ export function measuredStore(store: Store, dependencies: MeasuredStoreDependenc
     documents: partOf('documents'),
     events: partOf('events'),
     changes: partOf('changes'),
+    seals: partOf('seals'),
   }
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Secret } from '../crypto/secret.ts'
 import { createKeys } from './keys.ts'
+import { createRedisArchive } from './redis-archive.ts'
 import { createRedisBudgets } from './redis-budgets.ts'
 import { CHANGES_WAIT_MAX_MS, createRedisChanges, createRedisIdentity } from './redis-changes.ts'
 import {
@@ -19,6 +20,7 @@ import { createRedisIntegrations } from './redis-integrations.ts'
 import { createRedisLocks } from './redis-locks.ts'
 import { createRedisOutcomes } from './redis-outcomes.ts'
 import { NOW, toNumber } from './redis-script.ts'
+import { createRedisSeals } from './redis-seals.ts'
 import { parseRedisUrl } from './redis-url.ts'
 import type { Store } from './store.ts'
 
@@ -94,6 +96,8 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     documents: createRedisDocuments(redis, keys),
     events: createRedisEvents(redis, keys),
     changes: createRedisChanges(reader, keys),
+    seals: createRedisSeals(redis, keys),
+    archive: createRedisArchive(redis, keys),
     identity: createRedisIdentity(commands, keys),
     evictionPolicy: eviction.policy,
     async now() {

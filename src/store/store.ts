@@ -1,4 +1,6 @@
+import type { Archive } from './archive.ts'
 import type { Custodies } from './custody.ts'
+import type { Seals } from './seals.ts'
 
 /**
  * Where state lives: one port, two engines (`redis.ts`, `embedded.ts`), one contract suite.
@@ -20,6 +22,8 @@ export interface Store {
   readonly documents: Documents
   readonly events: EventLog
   readonly changes: Changes
+  readonly seals: Seals
+  readonly archive: Archive
   /** Random id made when the store was first used, and the count of changes announced since. A wiped store has another id; one that went back in time a lower count. */
   identity(): Promise<{ readonly id: string; readonly seq: number }>
   /** What the store may drop when its memory is full, as Redis names it; undefined where it keeps everything, and where that is not known. */

@@ -1,11 +1,13 @@
 /** What every engine of the store must do, in every topology that it is run in. */
 import type { StoreSuite } from '../../support/store-engines.ts'
+import { archiveSuite } from './archive.ts'
 import { changesSuite } from './changes.ts'
 import { coordinationSuite } from './coordination.ts'
 import { custodySuite } from './custody.ts'
 import { documentsSuite } from './documents.ts'
 import { integrationsSuite } from './integrations.ts'
 import { outcomesSuite } from './outcomes.ts'
+import { sealsSuite } from './seals.ts'
 
 export const storeSuite: StoreSuite = async (t, open) => {
   await integrationsSuite(t, open)
@@ -14,4 +16,6 @@ export const storeSuite: StoreSuite = async (t, open) => {
   await custodySuite(t, open)
   await documentsSuite(t, open)
   await changesSuite(t, open)
+  await sealsSuite(t, open)
+  await archiveSuite(t, open)
 }

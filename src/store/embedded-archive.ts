@@ -1,0 +1,94 @@
+import type { Archive } from './archive.ts'
+import { type EmbeddedDatabase, toNumber, toNumberOrNull, toText } from './embedded-database.ts'
+import { documentKind, integrationName, pageLimit, text } from './keys.ts'
+
+export interface EmbeddedArchiveDependencies {
+  readonly database: EmbeddedDatabase
+  readonly now: () => number
+}
+
+export function createEmbeddedArchive({ database, now }: EmbeddedArchiveDependencies): Archive {
+  return {
+    async integrations({ limit, after }) {
+      const rows = database.read(({ all }) =>
+        all(
+          'SELECT * FROM integrations WHERE name > ? ORDER BY name LIMIT ?',
+          after ?? '',
+          pageLimit(limit) + 1,
+        ),
+      )
+      const items = rows.slice(0, limit).map((row) => ({
+        name: toText(row.name),
+        uid: toText(row.uid),
+        version: toNumber(row.version),
+        digests: (JSON.parse(toText(row.digests)) as readonly unknown[]).map(String),
+        definition: toText(row.definition),
+        secrets: toText(row.secrets),
+      }))
+      return { items, next: rows.length > limit ? (items.at(-1)?.name ?? null) : null }
+    },
+
+    async documents(kind, { limit, after }) {
+      const rows = database.read(({ all }) =>
+        all(
+          `SELECT id, body, ends FROM documents
+           WHERE kind = ? AND id > ? AND (ends IS NULL OR ends > ?) ORDER BY id LIMIT ?`,
+          documentKind(kind),
+          after ?? '',
+          now(),
+          pageLimit(limit) + 1,
+        ),
+      )
+      const items = rows.slice(0, limit).map((row) => ({
+        id: toText(row.id),
+        body: toText(row.body),
+        expiresAt: toNumberOrNull(row.ends ?? null),
+      }))
+      return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
+    },
+
+    async putIntegrations(records) {
+      database.write((transaction) => {
+        records.forEach(({ name, uid, version, digests, definition, secrets }, index) => {
+          // Above every rev that was announced for this name.
+          const rev = transaction.seq + index + 1
+          transaction.run('DELETE FROM outcomes WHERE name = ?', integrationName(name))
+          transaction.run('DELETE FROM due WHERE name = ?', name)
+          transaction.run(
+            `INSERT INTO integrations VALUES (?, ?, ?, ?, 1, ?, ?, ?)
+             ON CONFLICT (name) DO UPDATE SET uid = excluded.uid,
+               version = max(version + 1, excluded.version), rev = excluded.rev, orev = orev + 1,
+               digests = excluded.digests, definition = excluded.definition,
+               secrets = excluded.secrets`,
+            name,
+            uid,
+            version + 1,
+            rev,
+            JSON.stringify(digests),
+            definition,
+            secrets,
+          )
+          transaction.announce({ type: 'integration', name, rev })
+        })
+      })
+    },
+
+    async putDocuments(kind, records) {
+      database.write((transaction) => {
+        const at = now()
+        for (const { id, body, expiresAt } of records) {
+          if (expiresAt !== null && expiresAt <= at) continue
+          transaction.run(
+            `INSERT INTO documents VALUES (?, ?, 1, ?, ?) ON CONFLICT (kind, id)
+             DO UPDATE SET version = version + 1, body = excluded.body, ends = excluded.ends`,
+            documentKind(kind),
+            text(id),
+            body,
+            expiresAt,
+          )
+          transaction.announce({ type: 'document', kind, id })
+        }
+      })
+    },
+  }
+}

@@ -1,0 +1,57 @@
+import { type Keys, pageLimit } from './keys.ts'
+import type { Script } from './redis-connection.ts'
+import type { DurableRedis } from './redis-durable.ts'
+import { NOW, toArray, toText } from './redis-script.ts'
+import type { Seals } from './seals.ts'
+
+/** The heads alone leave Redis: a hundred thousand records are read so in a second. */
+const LIST: Script = {
+  name: 'vkSealsList',
+  lua: `${NOW}
+local names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '+', 'LIMIT', 0, ARGV[2] + 1)
+local base, time = ARGV[3], now()
+local function head(sealed) return string.match(sealed, '^[^.]*') end
+local heads = {}
+for position, name in ipairs(names) do
+  local secrets = redis.call('HGET', base .. 'i:' .. name, 'secrets')
+  local lease = redis.call('HMGET', base .. 'o:' .. name, 'lease_ends', 'lease_body')
+  local lives = lease[1] and tonumber(lease[1]) > time
+  heads[position] = {name, head(secrets or ''), lives and head(lease[2]) or false}
+end
+return heads`,
+}
+
+/** Invariant: what was written after it was read is not overwritten. */
+const SWAP: Script = {
+  name: 'vkSealsSwap',
+  lua: `
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1`,
+}
+
+export function createRedisSeals(redis: DurableRedis, keys: Keys): Seals {
+  return {
+    async list({ limit, after }) {
+      const from = after === undefined ? '-' : `(${after}`
+      const args = [from, pageLimit(limit), keys.base]
+      const found = toArray(await redis.run(LIST, [keys.integrations], args)).map((reply) => {
+        const [name, secrets, lease] = toArray(reply)
+        return {
+          name: toText(name),
+          secrets: toText(secrets),
+          lease: lease === null ? null : toText(lease),
+        }
+      })
+      const items = found.slice(0, limit)
+      return { items, next: found.length > limit ? (items.at(-1)?.name ?? null) : null }
+    },
+    async swapSecrets(name, former, sealed) {
+      const args = ['secrets', former, sealed]
+      return (await redis.runDurably(SWAP, [keys.integration(name)], args)) === 1
+    },
+    async swapLease(name, former, sealed) {
+      return (await redis.run(SWAP, [keys.outcome(name)], ['lease_body', former, sealed])) === 1
+    },
+  }
+}

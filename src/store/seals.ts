@@ -1,0 +1,23 @@
+/** Which sealing keys the records of integrations and their leases were sealed with, and other seals in the place of those. */
+import type { Page } from './store.ts'
+
+/** What stands before the first dot of sealed text: in a compact JWE the protected header, which names the key. */
+export interface SealHeads {
+  readonly name: string
+  /** Empty where there is no secret. */
+  readonly secrets: string
+  /** Null: there is no lease. */
+  readonly lease: string | null
+}
+
+export interface Seals {
+  /** In order of name. `limit` 1 to 1000. */
+  list(page: { readonly limit: number; readonly after?: string }): Promise<Page<SealHeads>>
+  /**
+   * Compare-and-set on the sealed text itself, which is another at each write. False: it is not
+   * `former` any more. It says the same as before, so that no version changes and nothing is
+   * announced.
+   */
+  swapSecrets(name: string, former: string, sealed: string): Promise<boolean>
+  swapLease(name: string, former: string, sealed: string): Promise<boolean>
+}
