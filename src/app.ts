@@ -4,6 +4,7 @@ import type { Server as HttpsServer } from 'node:https'
 import { composeCallers } from './app/callers.ts'
 import { composeClocks } from './app/clocks.ts'
 import { composeConfiguration } from './app/configuration.ts'
+import { composeKeyring } from './app/keyring.ts'
 import { composeLeaseEngine } from './app/lease-engine.ts'
 import { composeMetering } from './app/metering.ts'
 import { registerOperatorRoutes } from './app/operators.ts'
@@ -165,6 +166,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     uniqueId,
     sleep: pause,
   })
+  const seals = composeKeyring({ keyring, store, audit, now, uniqueId, sleep: pause, log })
   const { broker, revoker, hearing } = engine
   const { statusOf } = engine.status
   const counts = createCallerCounts({ documents: store.documents, now, log })
@@ -221,6 +223,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       isStopping: stopping,
       isAuditBlocked: audit.isBlocked(),
       store: watched.state(),
+      keyringTrouble: seals.trouble(),
       issuers: callers.issuers(),
     })
   registerHealth(server, readiness)
@@ -238,6 +241,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     registerTokenRoutes(guarded, { broker, revoker, integrations, audit, onRead, now })
     callers.registerRoutes(guarded)
     watched.registerRoutes(guarded, audit)
+    seals.registerRoutes(guarded)
     registerCallerCountsRoutes(guarded, { integrations, counts })
     registerAuditRoutes(guarded, { search })
     registerCredentialRoutes(guarded, { integrations, ...rotation, audit })
@@ -266,6 +270,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       watched.start()
       engine.start()
       rotation.start()
+      seals.start()
       callers.start()
       loader?.start()
       if (metrics) metering.start()
@@ -281,6 +286,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       await loader?.stop()
       await callers.stop()
       await rotation.stop()
+      await seals.stop()
       await engine.stop()
       await counts.stop()
       await audit.close()

@@ -15,13 +15,15 @@ export interface ServiceState {
   readonly isStopping: boolean
   readonly isAuditBlocked: boolean
   readonly store: StoreState
+  /** In a sentence; undefined where there is none. */
+  readonly keyringTrouble: string | undefined
   /** Whether the keys of each issuer could be fetched the last time; undefined before the first. */
   readonly issuers: readonly { readonly issuer: string; readonly isFresh: boolean | undefined }[]
 }
 
 /** Trouble of the store is shown and no more: replicas that left together could not serve the leases that they hold. */
 export function readinessOf(state: ServiceState): Readiness {
-  const { hasHeard, isHearing, isStopping, isAuditBlocked, store, issuers } = state
+  const { hasHeard, isHearing, isStopping, isAuditBlocked, store, keyringTrouble, issuers } = state
   return {
     ready: hasHeard && !isStopping && !isAuditBlocked,
     checks: [
@@ -42,6 +44,11 @@ export function readinessOf(state: ServiceState): Readiness {
         detail: isHearing ? 'heard within the last second' : 'not heard from',
       },
       ...checksOf(store),
+      {
+        name: 'keyring',
+        ok: keyringTrouble === undefined,
+        detail: keyringTrouble ?? 'it opens everything, as far as is known',
+      },
       ...issuers.map(({ issuer, isFresh }) => ({
         name: `issuer ${issuer}`,
         ok: isFresh === true,

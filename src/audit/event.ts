@@ -56,7 +56,14 @@ export const ACTIONS = {
     stored: true,
     meaning: 'The configuration file, or an entry of it, has a mistake',
   },
-  'keyring.resealed': { stored: true, meaning: 'Records were sealed with the first key' },
+  'keyring.reseal_requested': {
+    stored: true,
+    meaning: 'Sealing all records with the first key was requested',
+  },
+  'keyring.resealed': {
+    stored: true,
+    meaning: 'Records were sealed with the first key; `detail.count` says how many',
+  },
   'store.accepted': { stored: true, meaning: 'An operator accepted a store that lost its content' },
   'service.started': { stored: true, meaning: 'A replica started' },
   'service.stopped': { stored: true, meaning: 'A replica stopped' },
@@ -83,7 +90,7 @@ export interface EventDetail {
   readonly operation?: string
   /** The caller's address; of denials alone. */
   readonly address?: string
-  /** How many more like this came within the minute and are not listed. */
+  /** How many more like this came within the minute and are not listed; how many records were sealed anew. */
   readonly count?: number
   /** Id of a credential. */
   readonly credential?: string

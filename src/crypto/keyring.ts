@@ -18,8 +18,19 @@ export interface Keyring {
   seal(record: string, plaintext: string): Promise<string>
   /** Throws `record_corrupt`, and nothing else, whatever is wrong with the JWE. */
   open(record: string, jwe: string): Promise<string>
-  /** The key id that a JWE claims, not verified; `undefined` where it is no JWE of ours. */
-  sealedWith(jwe: string): string | undefined
+  /** Opens it as what its header says, and seals it for that again, with the key that seals now. Throws `record_corrupt`. */
+  reseal(jwe: string): Promise<string>
+}
+
+/** The key id that a JWE claims, or what stands before its first dot; not verified. `undefined` where it is none of ours. */
+export function sealedWith(jwe: string): string | undefined {
+  try {
+    if (jwe.length > JWE_MAX_CHARACTERS) return undefined
+    const dot = jwe.indexOf('.')
+    return headerOf(dot < 0 ? jwe : jwe.slice(0, dot)).kid
+  } catch {
+    return undefined
+  }
 }
 
 export interface SealingKey {
@@ -57,43 +68,48 @@ export function createKeyring(keys: readonly SealingKey[]): Keyring {
     throw new TypeError('A keyring needs a sealing key')
   }
 
+  const seal: Keyring['seal'] = (record, plaintext) =>
+    new CompactEncrypt(Buffer.from(plaintext, 'utf8'))
+      .setProtectedHeader({
+        alg: KEY_MANAGEMENT,
+        enc: CONTENT_ENCRYPTION,
+        kid: sealingKeyId,
+        rec: record,
+      })
+      .encrypt(sealingKey)
+
+  const open: Keyring['open'] = async (record, jwe) => {
+    try {
+      const header = readHeader(jwe)
+      if (header.rec !== record) throw new Error('It was sealed for another record')
+      const key = byId.get(header.kid)
+      if (key === undefined) throw new Error('Its sealing key is not in the keyring')
+      const { plaintext } = await compactDecrypt(jwe, key, {
+        keyManagementAlgorithms: [KEY_MANAGEMENT],
+        contentEncryptionAlgorithms: [CONTENT_ENCRYPTION],
+      })
+      return Buffer.from(plaintext).toString('utf8')
+    } catch (cause) {
+      throw new BrokerError('record_corrupt', `The record ${record} cannot be opened`, { cause })
+    }
+  }
+
+  const recordOf = (jwe: string): string => {
+    try {
+      return readHeader(jwe).rec
+    } catch (cause) {
+      throw new BrokerError('record_corrupt', 'A record is not sealed as it must be', { cause })
+    }
+  }
+
   return {
     sealingKeyId,
     keyIds,
-
-    async seal(record, plaintext) {
-      return new CompactEncrypt(Buffer.from(plaintext, 'utf8'))
-        .setProtectedHeader({
-          alg: KEY_MANAGEMENT,
-          enc: CONTENT_ENCRYPTION,
-          kid: sealingKeyId,
-          rec: record,
-        })
-        .encrypt(sealingKey)
-    },
-
-    async open(record, jwe) {
-      try {
-        const header = readHeader(jwe)
-        if (header.rec !== record) throw new Error('It was sealed for another record')
-        const key = byId.get(header.kid)
-        if (key === undefined) throw new Error('Its sealing key is not in the keyring')
-        const { plaintext } = await compactDecrypt(jwe, key, {
-          keyManagementAlgorithms: [KEY_MANAGEMENT],
-          contentEncryptionAlgorithms: [CONTENT_ENCRYPTION],
-        })
-        return Buffer.from(plaintext).toString('utf8')
-      } catch (cause) {
-        throw new BrokerError('record_corrupt', `The record ${record} cannot be opened`, { cause })
-      }
-    },
-
-    sealedWith(jwe) {
-      try {
-        return readHeader(jwe).kid
-      } catch {
-        return undefined
-      }
+    seal,
+    open,
+    async reseal(jwe) {
+      const record = recordOf(jwe)
+      return seal(record, await open(record, jwe))
     },
   }
 }
@@ -171,7 +187,11 @@ function readHeader(jwe: string): SealHeader {
       throw new Error('A segment is not canonical base64url')
     }
   }
-  const header: unknown = JSON.parse(Buffer.from(segments[0] ?? '', 'base64url').toString('utf8'))
+  return headerOf(segments[0] ?? '')
+}
+
+function headerOf(segment: string): SealHeader {
+  const header: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString('utf8'))
   if (typeof header !== 'object' || header === null) throw new Error('Its header is no object')
   const { alg, enc, kid, rec } = header as Record<string, unknown>
   if (

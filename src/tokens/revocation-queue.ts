@@ -35,7 +35,7 @@ interface Queued {
   readonly nextAt: number
 }
 
-const KIND = 'revocation'
+export const REVOCATION_KIND = 'revocation'
 const KEPT_MS = 7 * 86_400_000
 const LOOK_MS = 5_000
 const RETRY_MS = { least: 10_000, most: 3_600_000 }
@@ -50,7 +50,7 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
   let running: Promise<void> | undefined
 
   const write = (tokenId: string, queued: Queued, expected: number | 'any') =>
-    documents.write(KIND, tokenId, JSON.stringify(queued), {
+    documents.write(REVOCATION_KIND, tokenId, JSON.stringify(queued), {
       expected,
       expiresAt: now() + KEPT_MS,
     })
@@ -63,7 +63,7 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
     const token = new Secret(await keyring.open(sealName(tokenId), queued.sealed))
     const signal = AbortSignal.timeout(ATTEMPT_MS)
     await endpoint.revoke({ loginUrl: queued.loginUrl, token, signal })
-    await documents.remove(KIND, tokenId, 'any')
+    await documents.remove(REVOCATION_KIND, tokenId, 'any')
     onRevoked(tokenId)
   }
 
@@ -71,7 +71,10 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
     let after: string | undefined
     let isTroubled = false
     do {
-      const page = await documents.list(KIND, { limit: 100, ...(after !== undefined && { after }) })
+      const page = await documents.list(REVOCATION_KIND, {
+        limit: 100,
+        ...(after !== undefined && { after }),
+      })
       for (const { id, version, body } of page.items) {
         const queued = JSON.parse(body) as Queued
         if (queued.nextAt > now() || stopped.signal.aborted) continue
@@ -99,7 +102,7 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
       await write(tokenId, { loginUrl, sealed, tries: 0, nextAt }, 'any')
     },
     async done(tokenId) {
-      await documents.remove(KIND, tokenId, 'any')
+      await documents.remove(REVOCATION_KIND, tokenId, 'any')
     },
     start() {
       running ??= run()

@@ -9,6 +9,7 @@ import {
   keyringOf,
   parseKeyring,
   type SealingKey,
+  sealedWith,
 } from '../../src/crypto/keyring.ts'
 import { Secret } from '../../src/crypto/secret.ts'
 import { BrokerError } from '../../src/errors.ts'
@@ -51,7 +52,7 @@ t.test('seals as A256KW and A256GCM, and names the key and the record', async (t
     kid: 'new',
     rec: 'integrations/billing',
   })
-  t.equal(keyring.sealedWith(jwe), 'new')
+  t.equal(sealedWith(jwe), 'new')
   t.equal(keyring.sealingKeyId, 'new')
   t.strictSame(keyring.keyIds, ['new', 'old'])
   t.not(await keyring.seal('integrations/billing', 'text'), jwe, 'never the same twice')
@@ -117,6 +118,22 @@ t.test(
   },
 )
 
+t.test('seals anew for the same record, with the key that seals now', async (t) => {
+  const [fresh, old] = [key('fresh'), key('old')]
+  const before = await createKeyring([old]).seal('integrations/billing', 'text')
+  const keyring = createKeyring([fresh, old])
+  const after = await keyring.reseal(before)
+  t.equal(sealedWith(before), 'old')
+  t.equal(sealedWith(before.split('.')[0] ?? ''), 'old', 'of its head alone, too')
+  t.equal(sealedWith(after), 'fresh')
+  t.equal(await createKeyring([fresh]).open('integrations/billing', after), 'text')
+  t.equal(await outcome(createKeyring([fresh]), 'integrations/other', after), 'record_corrupt')
+  for (const wrong of ['garbage', `${before.slice(0, -1)}!`, before.replace('.', '.A')]) {
+    await t.rejects(keyring.reseal(wrong), { code: 'record_corrupt' })
+  }
+  await t.rejects(createKeyring([fresh]).reseal(before), { code: 'record_corrupt' })
+})
+
 t.test('refuses any garbage, and only ever with record_corrupt', async (t) => {
   const keyring = createKeyring([key('a')])
   const text = fc.oneof(
@@ -128,8 +145,8 @@ t.test('refuses any garbage, and only ever with record_corrupt', async (t) => {
     fc.asyncProperty(text, async (jwe) => (await outcome(keyring, 'r', jwe)) === 'record_corrupt'),
     { numRuns: 500 },
   )
-  t.equal(keyring.sealedWith('garbage'), undefined)
-  t.equal(keyring.sealedWith('bnVsbA....'), undefined, 'a header of null')
+  t.equal(sealedWith('garbage'), undefined)
+  t.equal(sealedWith('bnVsbA....'), undefined, 'a header of null')
 })
 
 t.test('refuses a record that was pasted over another', async (t) => {

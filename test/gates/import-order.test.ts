@@ -19,6 +19,7 @@ const ORDER = [
   'tokens',
   'doctor',
   'rotation',
+  'keyring',
   'config',
   'logger',
   'app',

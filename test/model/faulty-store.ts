@@ -76,6 +76,8 @@ export function createFaultyStore(dependencies: FaultyStoreDependencies): Faulty
       custody: wrapped(store.custody) as Store['custody'],
       budgets: wrapped(store.budgets) as Store['budgets'],
       documents: wrapped(store.documents) as Store['documents'],
+      seals: wrapped(store.seals) as Store['seals'],
+      archive: wrapped(store.archive) as Store['archive'],
       events: wrapped(store.events) as Store['events'],
       changes: wrapped(store.changes) as Store['changes'],
       identity: () => through(store.identity) as ReturnType<Store['identity']>,

@@ -1,0 +1,64 @@
+/** Wires what counts, watches and renews the seals of the store. */
+import type { AuditLog } from '../audit/log.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import type { Server } from '../http/server.ts'
+import { createCensusTaker } from '../keyring/census.ts'
+import { createKeyringWatch, type KeyringWatch } from '../keyring/keyring-watch.ts'
+import { createReplicas } from '../keyring/replicas.ts'
+import { createResealJobs } from '../keyring/reseal-job.ts'
+import { createResealer } from '../keyring/resealer.ts'
+import { registerKeyringRoutes } from '../keyring/routes.ts'
+import { createSealedRecords } from '../keyring/sealed-records.ts'
+import type { Logger } from '../logger.ts'
+import type { Store } from '../store/store.ts'
+import { REVOCATION_KIND } from '../tokens/revocation-queue.ts'
+import { createSingleFlight } from '../tokens/single-flight.ts'
+
+export interface KeyringCare {
+  readonly trouble: KeyringWatch['trouble']
+  /** Behind the guard. */
+  registerRoutes(guarded: Server): void
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface KeyringCareDependencies {
+  readonly keyring: Keyring
+  readonly store: Store
+  readonly audit: Pick<AuditLog, 'background' | 'change'>
+  readonly now: () => number
+  readonly uniqueId: () => string
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: Logger
+}
+
+export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCare {
+  const { keyring, store, audit, now, uniqueId, sleep, log } = dependencies
+  const { keyIds } = keyring
+  const listings = createSealedRecords({ store, documents: { revocations: REVOCATION_KIND } })
+  const census = createCensusTaker({ listings, keyIds })
+  const id = uniqueId().slice(0, 8)
+  const replicas = createReplicas({ documents: store.documents, keyIds, id, now })
+  const resealer = createResealer({
+    listings,
+    jobs: createResealJobs(store.documents),
+    replicas,
+    keyring,
+    underLock: createSingleFlight({ locks: store.locks, uniqueId, log }).underLock,
+    ...{ audit, now, sleep, log },
+  })
+  const watch = createKeyringWatch({ keyring, census, replicas, now, sleep, log })
+  return {
+    trouble: watch.trouble,
+    registerRoutes: (guarded) =>
+      registerKeyringRoutes(guarded, { keyring, census, replicas, resealer, audit }),
+    start() {
+      watch.start()
+      resealer.start()
+    },
+    async stop() {
+      await Promise.all([watch.stop(), resealer.stop()])
+    },
+  }
+}

@@ -1,0 +1,76 @@
+/** What each sealing key still seals, counted over the whole store. */
+import { sealedWith } from '../crypto/keyring.ts'
+import { SEALED, type Sealed, type SealedListing } from './sealed-records.ts'
+
+export type Counts = Readonly<Record<Sealed, number>>
+
+export interface Census {
+  /** By key id. */
+  readonly keys: ReadonlyMap<string, Counts>
+  /** Sealed by a key that the keyring lacks: for each such key, the first of what would be lost, as `KIND NAME`. */
+  readonly missing: ReadonlyMap<string, readonly string[]>
+  /** Records that are not sealed as they must be. */
+  readonly unreadable: number
+}
+
+export interface CensusTaker {
+  /** Those who ask at once share one. */
+  take(): Promise<Census>
+}
+
+export interface CensusDependencies {
+  readonly listings: readonly SealedListing[]
+  /** Every key that opens. */
+  readonly keyIds: readonly string[]
+}
+
+/** How many lost records are named. */
+const NAMED = 20
+
+export const NO_COUNTS: Counts = Object.freeze(
+  Object.fromEntries(Object.keys(SEALED).map((kind) => [kind, 0])) as Record<Sealed, number>,
+)
+
+export const totalOf = (counts: Counts): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0)
+
+export function createCensusTaker({ listings, keyIds }: CensusDependencies): CensusTaker {
+  let underWay: Promise<Census> | undefined
+
+  const count = async (): Promise<Census> => {
+    const keys = new Map<string, Record<Sealed, number>>()
+    const missing = new Map<string, string[]>()
+    let unreadable = 0
+    for (const listing of listings) {
+      let after: string | undefined
+      do {
+        const page = await listing.page(after)
+        for (const { kind, id, head } of page.items) {
+          const key = sealedWith(head)
+          if (key === undefined) {
+            unreadable += 1
+            continue
+          }
+          const counts = keys.get(key) ?? { ...NO_COUNTS }
+          counts[kind] += 1
+          keys.set(key, counts)
+          if (keyIds.includes(key)) continue
+          const lost = missing.get(key) ?? []
+          if (lost.length < NAMED) lost.push(`${kind} ${id}`)
+          missing.set(key, lost)
+        }
+        after = page.next ?? undefined
+      } while (after !== undefined)
+    }
+    return { keys, missing, unreadable }
+  }
+
+  return {
+    take() {
+      underWay ??= count().finally(() => {
+        underWay = undefined
+      })
+      return underWay
+    },
+  }
+}

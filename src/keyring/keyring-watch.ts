@@ -1,0 +1,111 @@
+/** Looks after the keyring of this replica: says which keys it holds, and is loud where something in the store, or another replica, needs one that it lacks. */
+import type { Keyring } from '../crypto/keyring.ts'
+import { type Census, type CensusTaker, NO_COUNTS, totalOf } from './census.ts'
+import { ANNOUNCE_MS, lacking, type Replicas } from './replicas.ts'
+
+export interface KeyringWatch {
+  /** What is wrong, in a sentence; undefined where nothing is, or it is not known yet. */
+  trouble(): string | undefined
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface KeyringWatchDependencies {
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
+  readonly census: CensusTaker
+  readonly replicas: Replicas
+  readonly now: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: {
+    info(bindings: object, message: string): void
+    error(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
+}
+
+/** How often the whole store is counted; more often while something is lost. */
+const CENSUS_MS = { usual: 3_600_000, troubled: 60_000 }
+
+export function createKeyringWatch(dependencies: KeyringWatchDependencies): KeyringWatch {
+  const { keyring, census, replicas, now, sleep, log } = dependencies
+  const { sealingKeyId, keyIds } = keyring
+  const stopped = new AbortController()
+  let running: Promise<void> | undefined
+  let lost: string | undefined
+  let mixed: string | undefined
+  let countAt = Number.NEGATIVE_INFINITY
+  let isReadFailing = false
+
+  const judgeStore = ({ keys, missing, unreadable }: Census) => {
+    const before = lost
+    lost = undefined
+    if (missing.size > 0) {
+      const ids = [...missing.keys()].join(', ')
+      const count = [...missing.keys()].reduce(
+        (sum, id) => sum + totalOf(keys.get(id) ?? NO_COUNTS),
+        0,
+      )
+      lost = `${count} records are sealed with a key that is not in the keyring: ${ids}`
+    }
+    if (lost === before) return
+    if (lost === undefined) log.info({}, 'every record can be opened with the keyring again')
+    for (const [key, names] of missing) {
+      log.error(
+        {
+          keyId: key,
+          records: totalOf(keys.get(key) ?? NO_COUNTS),
+          first: names.join(', '),
+          unreadable,
+        },
+        'records are sealed with a key that is not in the keyring: put it back, or they are lost',
+      )
+    }
+  }
+
+  const judgeReplicas = async () => {
+    const others = await replicas.list()
+    const before = mixed
+    const [blind] = lacking(others, sealingKeyId)
+    const strange = others.find(({ keys }) => keys[0] !== undefined && !keyIds.includes(keys[0]))
+    if (blind) mixed = `replica ${blind.id} lacks the key that this one seals with: ${sealingKeyId}`
+    else if (strange) {
+      mixed = `replica ${strange.id} seals with a key that this one lacks: ${strange.keys[0]}`
+    } else mixed = undefined
+    if (mixed === before) return
+    if (mixed === undefined) log.info({}, 'all replicas can open what the others seal again')
+    else log.error({ trouble: mixed }, 'the keyrings of the replicas do not fit together')
+  }
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      try {
+        await replicas.announce()
+        await judgeReplicas()
+        if (now() >= countAt) {
+          judgeStore(await census.take())
+          countAt = now() + (lost === undefined ? CENSUS_MS.usual : CENSUS_MS.troubled)
+        }
+        isReadFailing = false
+      } catch (error) {
+        if (!isReadFailing) log.warn({ err: error }, 'the keyring cannot be looked after now')
+        isReadFailing = true
+      }
+      await sleep(isReadFailing ? 1_000 : ANNOUNCE_MS, stopped.signal)
+    }
+  }
+
+  return {
+    trouble: () => lost ?? mixed,
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+      await replicas.leave().catch((error: unknown) => {
+        log.warn({ err: error }, 'this replica could not say that it goes')
+      })
+    },
+  }
+}

@@ -1,0 +1,161 @@
+/** Seals everything with the first key, in the background: begun by a request, carried on by any replica that has this key first, whatever crashes. */
+import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
+import { type Keyring, sealedWith } from '../crypto/keyring.ts'
+import { BrokerError } from '../errors.ts'
+import type { SingleFlight } from '../tokens/single-flight.ts'
+import { lacking, type Replicas } from './replicas.ts'
+import { newJob, type ResealJob, type ResealJobs, type StoredJob } from './reseal-job.ts'
+import type { SealedListing, SealedRecord } from './sealed-records.ts'
+
+export interface Resealer {
+  /** Begins, or gives the one that is under way for this key. Throws `conflict` where a replica lacks the key, or another was faster. */
+  request(by: string): Promise<{ readonly job: ResealJob; readonly isNew: boolean }>
+  /** The newest. */
+  read(): Promise<ResealJob | undefined>
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface ResealerDependencies {
+  readonly listings: readonly SealedListing[]
+  readonly jobs: ResealJobs
+  readonly replicas: Pick<Replicas, 'list'>
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'reseal'>
+  /** So that one replica works at it, and another takes over within seconds. */
+  readonly underLock: SingleFlight['underLock']
+  readonly audit: { background(by: Actor, happening: Happening): void }
+  readonly now: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: {
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
+}
+
+const LOOK_MS = 2_000
+const LOCK = 'keyring:reseal'
+/** Records that are sealed at the same time: the work is the processor's, and callers come first. */
+const CONCURRENCY = 8
+/** Whoever wrote it meanwhile sealed it with the first key of another replica, which may be the old one. */
+const ATTEMPTS = 5
+
+type Result = 'resealed' | 'current' | 'failed'
+
+export function createResealer(dependencies: ResealerDependencies): Resealer {
+  const { listings, jobs, replicas, keyring, underLock, audit, now, sleep, log } = dependencies
+  const { sealingKeyId } = keyring
+  const stopped = new AbortController()
+  let wake = new AbortController()
+  let running: Promise<void> | undefined
+
+  const reseal = async (record: SealedRecord): Promise<Result> => {
+    if (sealedWith(record.head) === sealingKeyId) return 'current'
+    try {
+      for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+        const result = await record.replace(keyring.reseal)
+        if (result !== 'changed') return result === 'gone' ? 'current' : 'resealed'
+      }
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.code !== 'record_corrupt') throw error
+      log.warn({ err: error, kind: record.kind, id: record.id }, 'a record cannot be sealed anew')
+    }
+    return 'failed'
+  }
+
+  const resealAll = async (records: readonly SealedRecord[]): Promise<readonly Result[]> => {
+    const results: Result[] = []
+    for (let at = 0; at < records.length; at += CONCURRENCY) {
+      if (stopped.signal.aborted) break
+      results.push(...(await Promise.all(records.slice(at, at + CONCURRENCY).map(reseal))))
+    }
+    return results
+  }
+
+  /** One page. Undefined: another replica has gone on meanwhile, or this one stops. */
+  const step = async ({ version, job }: StoredJob): Promise<StoredJob | undefined> => {
+    const page = await listings[job.listing]?.page(job.after ?? undefined)
+    const results = await resealAll(page?.items ?? [])
+    if (stopped.signal.aborted) return undefined
+    const count = (what: Result) => results.filter((result) => result === what).length
+    const listing = page?.next ? job.listing : job.listing + 1
+    const moved: ResealJob = {
+      ...job,
+      listing,
+      after: page?.next ?? null,
+      seen: job.seen + results.length,
+      resealed: job.resealed + count('resealed'),
+      failed: job.failed + count('failed'),
+      updatedAt: now(),
+      finishedAt: listing < listings.length ? null : now(),
+    }
+    return jobs.write(moved, version)
+  }
+
+  const work = async (): Promise<void> => {
+    let stored = await jobs.read()
+    while (stored && isOurs(stored.job)) {
+      stored = await step(stored)
+      if (stored?.job.finishedAt) finished(stored.job)
+    }
+  }
+
+  const isOurs = (job: ResealJob) => job.finishedAt === null && job.key === sealingKeyId
+
+  const finished = ({ key, seen, resealed, failed }: ResealJob) => {
+    log.info(
+      { keyId: key, seen, resealed, failed },
+      'everything was gone through for the new sealing key',
+    )
+    audit.background(NOBODY, {
+      action: 'keyring.resealed',
+      integration: null,
+      outcome: failed === 0 ? 'success' : 'failed',
+      detail: { count: resealed },
+    })
+  }
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      wake = new AbortController()
+      try {
+        const stored = await jobs.read()
+        if (stored && isOurs(stored.job)) await underLock(LOCK, work)
+      } catch (error) {
+        log.warn({ err: error }, 'records cannot be sealed anew now')
+      }
+      await sleep(LOOK_MS, AbortSignal.any([stopped.signal, wake.signal]))
+    }
+  }
+
+  const checkReplicas = async () => {
+    const [first] = lacking(await replicas.list(), sealingKeyId)
+    if (!first) return
+    throw new BrokerError(
+      'conflict',
+      `Replica ${first.id} lacks the key ${sealingKeyId}, and could open nothing that is sealed with it: append it to VALETKEY_KEYRING everywhere first`,
+    )
+  }
+
+  return {
+    async request(by) {
+      await checkReplicas()
+      const stored = await jobs.read()
+      if (stored && isOurs(stored.job)) return { job: stored.job, isNew: false }
+      const written = await jobs.write(newJob(sealingKeyId, by, now()), stored?.version ?? 'absent')
+      if (!written) throw new BrokerError('conflict', 'Another began it at the same time')
+      wake.abort()
+      return { job: written.job, isNew: true }
+    },
+    async read() {
+      return (await jobs.read())?.job
+    },
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+  }
+}

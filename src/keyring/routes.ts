@@ -1,0 +1,74 @@
+/** `GET /keyring`, `POST /keyring/reseal`. */
+import type { AuditLog } from '../audit/log.ts'
+import { allowsSome } from '../callers/policy.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import { BrokerError } from '../errors.ts'
+import { GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import type { CensusTaker } from './census.ts'
+import type { Replicas } from './replicas.ts'
+import type { Resealer } from './resealer.ts'
+import { KeyringState, ResealProgress } from './schemas.ts'
+import { progressOf, viewOf } from './view.ts'
+
+export interface KeyringRouteDependencies {
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
+  readonly census: CensusTaker
+  readonly replicas: Pick<Replicas, 'list'>
+  readonly resealer: Pick<Resealer, 'request' | 'read'>
+  readonly audit: Pick<AuditLog, 'change'>
+}
+
+const NEEDS = 'service:manage'
+
+export function registerKeyringRoutes(
+  server: Server,
+  { keyring, census, replicas, resealer, audit }: KeyringRouteDependencies,
+): void {
+  server.get(
+    '/keyring',
+    {
+      schema: {
+        tags: ['service'],
+        operationId: 'getKeyring',
+        summary: 'What each sealing key still seals',
+        description:
+          'Needs `service:manage`. Counts everything that is sealed in the store, by the key that it names; shows which replica holds which keys, and how far a reseal came. Ids alone, never a key.',
+        response: { 200: KeyringState, ...problems(...GUARDED) },
+      },
+    },
+    async (request) => {
+      if (!allowsSome(request.principal, NEEDS)) throw lacks()
+      const [counted, held, job] = await Promise.all([
+        census.take(),
+        replicas.list(),
+        resealer.read(),
+      ])
+      return viewOf({ keyring, census: counted, replicas: held, job })
+    },
+  )
+
+  server.post(
+    '/keyring/reseal',
+    {
+      schema: {
+        tags: ['service'],
+        operationId: 'resealKeyring',
+        summary: 'Seal everything with the first key',
+        description:
+          'Needs `service:manage`. Goes on in the background, and on another replica where this one dies; `GET /keyring` shows how far it came. Asked again while it runs, it changes nothing. `conflict` where a replica lacks the key: it could open nothing any more.',
+        response: { 202: ResealProgress, ...problems(...GUARDED, 'conflict') },
+      },
+    },
+    async (request, reply) => {
+      if (!allowsSome(request.principal, NEEDS)) throw lacks()
+      const { job, isNew } = await resealer.request(request.principal.id)
+      if (isNew) {
+        await audit.change(request, { action: 'keyring.reseal_requested', integration: null })
+      }
+      return reply.code(202).header('location', '/keyring').send(progressOf(job))
+    },
+  )
+}
+
+const lacks = () => new BrokerError('caller_forbidden', `You lack ${NEEDS}`)

@@ -1,0 +1,128 @@
+/** Everything that is sealed in the store, by the page: what each thing is, which key it names, and how to put another seal in its place. */
+import type { Archive } from '../store/archive.ts'
+import type { Seals } from '../store/seals.ts'
+import type { Documents, IntegrationRecords, Outcomes, Page } from '../store/store.ts'
+
+/** What the sealed records hold. */
+export const SEALED = {
+  credentials: 'the keys and secrets of an integration',
+  leases: 'an access token that is held',
+  revocations: 'an access token that Salesforce has still to end',
+} as const
+
+export type Sealed = keyof typeof SEALED
+
+/** Seals text anew. Throws `record_corrupt`. */
+export type Reseal = (jwe: string) => Promise<string>
+
+export interface SealedRecord {
+  readonly kind: Sealed
+  /** The integration's name, or the document's id. */
+  readonly id: string
+  /** What stands before its first dot. */
+  readonly head: string
+  /** Reads it again and seals it anew. `changed`: somebody wrote it meanwhile. */
+  replace(reseal: Reseal): Promise<'replaced' | 'changed' | 'gone'>
+}
+
+/** One listing of the store. What is written while it is read may be in it or not. */
+export interface SealedListing {
+  readonly name: string
+  page(after: string | undefined): Promise<Page<SealedRecord>>
+}
+
+export interface SealedRecordsDependencies {
+  readonly store: {
+    readonly integrations: Pick<IntegrationRecords, 'readSealed'>
+    readonly outcomes: Pick<Outcomes, 'look'>
+    readonly documents: Pick<Documents, 'read' | 'write'>
+    readonly archive: Pick<Archive, 'documents'>
+    readonly seals: Seals
+  }
+  /** Kinds of documents whose body is JSON with a member `sealed`. */
+  readonly documents: { readonly [Kind in 'revocations']: string }
+}
+
+const PAGE = 200
+
+const headOf = (sealed: string) => sealed.split('.', 1)[0] ?? ''
+
+const swapped = (isSwapped: boolean) => (isSwapped ? 'replaced' : 'changed')
+
+export function createSealedRecords(
+  dependencies: SealedRecordsDependencies,
+): readonly SealedListing[] {
+  const { integrations, outcomes, documents, archive, seals } = dependencies.store
+
+  const credentials = (name: string, head: string): SealedRecord => ({
+    ...{ kind: 'credentials', id: name, head },
+    async replace(reseal) {
+      const record = await integrations.readSealed(name)
+      if (!record || record.secrets === '') return 'gone'
+      const { secrets } = record
+      return swapped(await seals.swapSecrets(name, secrets, await reseal(secrets)))
+    },
+  })
+
+  const lease = (name: string, head: string): SealedRecord => ({
+    ...{ kind: 'leases', id: name, head },
+    async replace(reseal) {
+      const held = (await outcomes.look(name))?.outcome.lease
+      if (!held) return 'gone'
+      return swapped(await seals.swapLease(name, held.body, await reseal(held.body)))
+    },
+  })
+
+  const document = (kind: Sealed, of: string, id: string, expiresAt: number | null, head: string) =>
+    ({
+      ...{ kind, id, head },
+      async replace(reseal) {
+        const record = await documents.read(of, id)
+        const sealed = record && sealedIn(record.body)
+        if (!record || sealed === undefined) return 'gone'
+        const body = JSON.stringify({
+          ...(JSON.parse(record.body) as object),
+          sealed: await reseal(sealed),
+        })
+        const written = await documents.write(of, id, body, {
+          expected: record.version,
+          ...(expiresAt !== null && { expiresAt }),
+        })
+        return swapped(written !== undefined)
+      },
+    }) satisfies SealedRecord
+
+  return [
+    {
+      name: 'integrations',
+      async page(after) {
+        const { items, next } = await seals.list({ limit: PAGE, ...(after && { after }) })
+        const records = items.flatMap(({ name, secrets, lease: leaseHead }) => [
+          ...(secrets === '' ? [] : [credentials(name, secrets)]),
+          ...(leaseHead === null ? [] : [lease(name, leaseHead)]),
+        ])
+        return { items: records, next }
+      },
+    },
+    ...Object.entries(dependencies.documents).map(([kind, of]) => ({
+      name: of,
+      async page(after: string | undefined) {
+        const { items, next } = await archive.documents(of, {
+          limit: PAGE,
+          ...(after && { after }),
+        })
+        const records = items.flatMap(({ id, body, expiresAt }) => {
+          const sealed = sealedIn(body)
+          if (sealed === undefined) return []
+          return [document(kind as Sealed, of, id, expiresAt, headOf(sealed))]
+        })
+        return { items: records, next }
+      },
+    })),
+  ]
+}
+
+function sealedIn(body: string): string | undefined {
+  const { sealed } = JSON.parse(body) as { readonly sealed?: unknown }
+  return typeof sealed === 'string' ? sealed : undefined
+}
