@@ -11,6 +11,7 @@ import { registerOperatorRoutes } from './app/operators.ts'
 import { pause } from './app/pause.ts'
 import { readinessOf } from './app/readiness.ts'
 import { composeRotation } from './app/rotation.ts'
+import { composeSalesforce } from './app/salesforce.ts'
 import { watchStore } from './app/watched-store.ts'
 import { denialOf, refuseWhileBlocked } from './audit/guard.ts'
 import type { LineOutput } from './audit/line-output.ts'
@@ -24,14 +25,10 @@ import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
-import { createMetadataApi } from './grants/metadata-api.ts'
-import { createSalesforceClock } from './grants/salesforce-clock.ts'
-import { createTokenEndpoint } from './grants/token-endpoint.ts'
 import { registerHealth } from './http/health.ts'
-import { createHostRules } from './http/login-host.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
-import { createOutbound, type OutboundDependencies } from './http/outbound.ts'
+import type { OutboundDependencies } from './http/outbound.ts'
 import { registerProblemPages } from './http/problem-pages.ts'
 import { createServer, type Server, type ServerOptions } from './http/server.ts'
 import type { ServerTls } from './http/tls.ts'
@@ -104,21 +101,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     log,
   })
 
-  const hosts = createHostRules(config.loginHosts)
-  const proxy = {
-    ...(config.httpsProxy !== undefined && { httpsProxy: config.httpsProxy.reveal() }),
-    ...(config.noProxy !== undefined && { noProxy: config.noProxy }),
-  }
-  const { lookup } = dependencies
-  const outbound = createOutbound({ hosts, ...(lookup && { lookup }), proxy })
-  const salesforceClock = createSalesforceClock({
-    onSkew: (host, aheadMs) =>
-      log.warn(
-        { host, aheadSeconds: Math.round(aheadMs / 1000) },
-        'the clock of a login host differs from ours',
-      ),
-  })
-  const endpoint = createTokenEndpoint({ outbound, hosts, now, clock: salesforceClock })
+  const salesforce = composeSalesforce({ config, lookup: dependencies.lookup, now, log })
+  const { hosts, proxy, outbound, endpoint } = salesforce
 
   const integrations = createIntegrationStore({
     records: store.integrations,
@@ -158,7 +142,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     intake,
     store,
     engine,
-    metadata: createMetadataApi({ outbound, hosts, now }),
+    metadata: salesforce.metadata,
     publicUrl: config.publicUrl,
     audit,
     log,
@@ -248,7 +232,13 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     registerOperatorRoutes(guarded, {
       ...{ integrations, store, audit, doctorMint: engine.doctorMint },
       publicUrl: config.publicUrl,
-      doctor: { outbound, hosts, clock: salesforceClock, now, grants: { endpoint, now, uniqueId } },
+      doctor: {
+        outbound,
+        hosts,
+        clock: salesforce.clock,
+        now,
+        grants: { endpoint, now, uniqueId },
+      },
     })
     registerIntegrationRoutes(guarded, {
       registry,

@@ -1,0 +1,50 @@
+/** Wires the way to Salesforce: which hosts may be called, through what, and what its answers mean. */
+import type { Config } from '../config.ts'
+import { createMetadataApi, type MetadataApi } from '../grants/metadata-api.ts'
+import { createSalesforceClock, type SalesforceClock } from '../grants/salesforce-clock.ts'
+import { createTokenEndpoint, type TokenEndpoint } from '../grants/token-endpoint.ts'
+import { createHostRules, type HostRules } from '../http/login-host.ts'
+import { createOutbound, type Outbound, type OutboundDependencies } from '../http/outbound.ts'
+import type { Logger } from '../logger.ts'
+
+export interface Salesforce {
+  readonly hosts: HostRules
+  readonly proxy: NonNullable<OutboundDependencies['proxy']>
+  readonly outbound: Outbound
+  readonly clock: SalesforceClock
+  readonly endpoint: TokenEndpoint
+  readonly metadata: MetadataApi
+}
+
+export interface SalesforceDependencies {
+  readonly config: Pick<Config, 'loginHosts' | 'httpsProxy' | 'noProxy'>
+  readonly lookup: OutboundDependencies['lookup'] | undefined
+  readonly now: () => number
+  readonly log: Logger
+}
+
+export function composeSalesforce({
+  config,
+  lookup,
+  now,
+  log,
+}: SalesforceDependencies): Salesforce {
+  const hosts = createHostRules(config.loginHosts)
+  const proxy = {
+    ...(config.httpsProxy !== undefined && { httpsProxy: config.httpsProxy.reveal() }),
+    ...(config.noProxy !== undefined && { noProxy: config.noProxy }),
+  }
+  const outbound = createOutbound({ hosts, ...(lookup && { lookup }), proxy })
+  const clock = createSalesforceClock({
+    onSkew: (host, aheadMs) =>
+      log.warn(
+        { host, aheadSeconds: Math.round(aheadMs / 1000) },
+        'the clock of a login host differs from ours',
+      ),
+  })
+  const endpoint = createTokenEndpoint({ outbound, hosts, now, clock })
+  return {
+    ...{ hosts, proxy, outbound, clock, endpoint },
+    metadata: createMetadataApi({ outbound, hosts, now }),
+  }
+}
