@@ -20,6 +20,15 @@ export const ACTIONS = {
     stored: true,
     meaning: 'A user approved it, and it has a refresh token',
   },
+  'integration.disconnected': {
+    stored: true,
+    meaning: 'Its refresh token was forgotten, and revoked at Salesforce',
+  },
+  'connection.begun': { stored: true, meaning: 'An operator began to connect it' },
+  'connection.failed': {
+    stored: true,
+    meaning: 'A connection came to nothing; `detail.reason` says why',
+  },
   'integration.released': { stored: true, meaning: 'The configuration file no longer declares it' },
   'identity.changed': {
     stored: true,
@@ -92,6 +101,8 @@ export interface EventDetail {
   readonly address?: string
   /** How many more like this came within the minute and are not listed; how many records were sealed anew. */
   readonly count?: number
+  /** Id of a connection. */
+  readonly connection?: string
   /** Id of a credential. */
   readonly credential?: string
   /** Days to the end of a certificate: 60, 30, 14, 7, 1, or 0. */

@@ -26,6 +26,8 @@ export interface ApiKeyStore {
   /** Throws `conflict` where the name is in use. */
   create(key: StoredApiKey): Promise<void>
   read(id: string): Promise<ApiKey | undefined>
+  /** The key that has the name now. */
+  readByName(name: string): Promise<ApiKey | undefined>
   /** In order of id. `limit` 1 to 1000. */
   list(page: { readonly limit: number; readonly after?: string }): Promise<Page<ApiKey>>
   /** False: there is none of this id. */
@@ -104,6 +106,12 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
     },
     async read(id) {
       const record = await documents.read(API_KEY_KIND, id)
+      return record && apiKeyOf(record)
+    },
+    async readByName(name) {
+      const holder = await documents.read(NAME_KIND, name)
+      if (!holder) return undefined
+      const record = await documents.read(API_KEY_KIND, (JSON.parse(holder.body) as NameBody).id)
       return record && apiKeyOf(record)
     },
     async list(page) {

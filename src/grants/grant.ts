@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
 import type { Secret } from '../crypto/secret.ts'
+import type { SignedPart } from './answer-signature.ts'
 import type { TokenEndpoint } from './token-endpoint.ts'
 
 /** What a grant proves itself with, opened. Only `tokens/mint.ts` and the doctor ever hold one. */
@@ -38,6 +39,8 @@ export interface TokenAnswer {
   /** 15 or 18 characters, from the identity URL. */
   readonly orgId?: string
   readonly userId?: string
+  /** What Salesforce signed with the consumer secret, where it did. */
+  readonly signed?: SignedPart
   /** The credential's successor, where the answer renews it. */
   readonly refreshToken?: Secret
 }

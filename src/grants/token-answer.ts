@@ -1,5 +1,6 @@
 import { decodeJwt } from 'jose'
 import { Secret } from '../crypto/secret.ts'
+import type { SignedPart } from './answer-signature.ts'
 import type { TokenAnswer } from './grant.ts'
 import { invalid, type JsonObject } from './salesforce-answer.ts'
 
@@ -56,6 +57,7 @@ export function checkTokenAnswer(body: JsonObject, hosts: InstanceRules): Checke
         expiresInSeconds,
         tokenExpiresAt: tokenExpiryOf(accessToken),
         refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
+        signed: signedPartOf(body),
       }),
       ...identityOf(body.id, hosts),
     },
@@ -91,6 +93,13 @@ function expiresInOf(value: unknown): number | undefined {
     throw invalid('The expires_in is not a number of seconds above 0.')
   }
   return seconds
+}
+
+/** Absent where a member of it is. */
+function signedPartOf({ id, issued_at: issuedAt, signature }: JsonObject): SignedPart | undefined {
+  const isTime = typeof issuedAt === 'string' || typeof issuedAt === 'number'
+  if (typeof id !== 'string' || !isTime || typeof signature !== 'string') return undefined
+  return { text: `${id}${issuedAt}`, signature }
 }
 
 /** Milliseconds, as a string or a number. It is for show only, so one that makes no sense is dropped. */

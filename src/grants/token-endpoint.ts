@@ -4,11 +4,13 @@ import { BrokerError } from '../errors.ts'
 import type { HostRules } from '../http/login-host.ts'
 import type { Outbound } from '../http/outbound.ts'
 import { type ClientAuth, noClientAuth } from './client-auth.ts'
+import { checkDeviceAnswer, type DeviceCode, standardDeviceAnswer } from './device-answer.ts'
 import type { Introspection, TokenAnswer } from './grant.ts'
 import { type ProbeRequest, type ProbeResult, probeToken } from './probe.ts'
 import { refusalOf } from './refusals.ts'
 import { invalid, type JsonObject, readAnswer } from './salesforce-answer.ts'
 import type { SalesforceClock } from './salesforce-clock.ts'
+import { secretsOf } from './sent-secrets.ts'
 import { checkTokenAnswer } from './token-answer.ts'
 
 /**
@@ -19,6 +21,8 @@ import { checkTokenAnswer } from './token-answer.ts'
 export interface TokenEndpoint {
   /** One token request. */
   token(request: TokenRequest): Promise<TokenAnswer>
+  /** Asks for the codes of a device: Salesforce does it at the token endpoint. */
+  deviceCode(request: DeviceCodeRequest): Promise<DeviceCode>
   /** Whether a token is alive, and how long. */
   introspect(request: IntrospectRequest): Promise<Introspection>
   /** Ends a token for all who hold it. `unknown_token`: it had ended before. */
@@ -43,6 +47,12 @@ export interface TokenRequest extends EndpointRequest {
   readonly parameters?: Readonly<Record<string, string>>
   /** Whether it may be sent again on another connection when a kept one was dead: never with a refresh token. */
   readonly repeatable: boolean
+}
+
+export interface DeviceCodeRequest extends EndpointRequest {
+  readonly clientId: string
+  /** Null: all that the app has. */
+  readonly scopes: readonly string[] | null
 }
 
 export interface IntrospectRequest extends EndpointRequest {
@@ -78,15 +88,6 @@ export function tokenUrl(loginUrl: string): string {
   return `${loginUrl}/services/oauth2/token`
 }
 
-/** Members of the form that no text may repeat. */
-const SECRET_MEMBERS = [
-  'assertion',
-  'client_assertion',
-  'client_secret',
-  'refresh_token',
-  'subject_token',
-  'token',
-]
 const GONE = new Set(['invalid_token', 'unsupported_token_type'])
 
 export function createTokenEndpoint(dependencies: TokenEndpointDependencies): TokenEndpoint {
@@ -173,6 +174,29 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
         return byOurClock(answer, aheadMs(loginUrl))
       }),
 
+    deviceCode: (request) =>
+      translated(async () => {
+        const { loginUrl, signal, scopes } = request
+        requireAllowed(loginUrl)
+        const server = serverAt(loginUrl)
+        const client = { client_id: request.clientId }
+        let answer: DeviceCode | undefined
+        const normalise = (members: JsonObject) => {
+          answer = checkDeviceAnswer(members, hosts)
+          return standardDeviceAnswer(answer)
+        }
+        const response = await oauth.deviceAuthorizationRequest(
+          server,
+          client,
+          noClientAuth,
+          { response_type: 'device_code', ...(scopes && { scope: scopes.join(' ') }) },
+          options({ loginUrl, signal, repeatable: true, normalise }),
+        )
+        await oauth.processDeviceAuthorizationResponse(server, client, response)
+        if (answer === undefined) throw invalid('The answer was not read.')
+        return answer
+      }),
+
     introspect: (request) =>
       translated(async () => {
         const { loginUrl, signal } = request
@@ -232,6 +256,8 @@ function serverAt(loginUrl: string): oauth.AuthorizationServer {
   return {
     issuer: loginUrl,
     token_endpoint: tokenUrl(loginUrl),
+    // Salesforce has no other for devices.
+    device_authorization_endpoint: tokenUrl(loginUrl),
     introspection_endpoint: `${loginUrl}/services/oauth2/introspect`,
     revocation_endpoint: `${loginUrl}/services/oauth2/revoke`,
   }
@@ -254,20 +280,4 @@ function introspected(members: JsonObject): JsonObject {
 
 function asItIs(members: JsonObject): JsonObject {
   return members
-}
-
-/** Every secret of a request in each form in which it was sent. */
-function secretsOf(form: URLSearchParams, authorization: string | undefined): string[] {
-  const pair = authorization?.replace(/^Basic /, '')
-  const basic = pair === undefined ? '' : Buffer.from(pair, 'base64').toString('utf8')
-  const secret = basic.slice(basic.indexOf(':') + 1)
-  return [
-    ...SECRET_MEMBERS.flatMap((member) => form.getAll(member)),
-    ...(pair === undefined ? [] : [pair, secret, unescaped(secret)]),
-  ]
-}
-
-/** Form decoding (RFC 6749, appendix B). */
-function unescaped(text: string): string {
-  return new URLSearchParams(`text=${text}`).get('text') ?? text
 }

@@ -17,6 +17,7 @@ const ORDER = [
   'integrations',
   'setup',
   'tokens',
+  'connections',
   'doctor',
   'rotation',
   'keyring',

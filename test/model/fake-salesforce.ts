@@ -88,6 +88,9 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
         expiresInSeconds,
       }
     },
+    async deviceCode() {
+      throw new BrokerError('salesforce_unavailable', 'Nothing here connects a device')
+    },
     async introspect() {
       return { active: true }
     },

@@ -1,0 +1,78 @@
+/** `GET /oauth/callback`: where Salesforce sends the browser of the person who decided. Public; the `state` proves who may finish. */
+import { Type } from 'typebox'
+import { BrokerError } from '../errors.ts'
+import { problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import { PAGE_HEADERS, type Page, pageOf, unavailablePage } from './page.ts'
+import type { Callback, CallbackResult, WebServerFlow } from './web-server-flow.ts'
+
+export interface CallbackRouteDependencies {
+  /** Absent: nobody said how browsers reach this service, so no state is valid. */
+  readonly flow: Pick<WebServerFlow, 'finish'> | undefined
+  /** Throws `audit_unavailable`: then nothing is finished. */
+  readonly audit: { requireWritable(): void }
+  /** A callback that finished nothing. */
+  readonly onRefused: () => void
+}
+
+const INVALID: CallbackResult = { type: 'invalid' }
+
+export function registerCallbackRoute(
+  server: Server,
+  { flow, audit, onRefused }: CallbackRouteDependencies,
+): void {
+  const finish = async (callback: Callback, requestId: string): Promise<CallbackResult> => {
+    if (!flow) return INVALID
+    audit.requireWritable()
+    return flow.finish(callback, requestId)
+  }
+
+  server.get(
+    '/oauth/callback',
+    {
+      // What looks at links before people do must not finish them.
+      exposeHeadRoute: false,
+      schema: {
+        tags: ['credentials'],
+        operationId: 'finishConnection',
+        summary: 'Where Salesforce sends the browser back to',
+        description:
+          'Public. `state` is good once, for 10 minutes. Answers a page for people; programs read `GET /integrations/{name}/connections/{id}`.',
+        security: [],
+        // Anything goes in: whatever is wrong is told on a page.
+        querystring: Type.Object({
+          state: Type.Optional(Type.Unsafe<unknown>({})),
+          code: Type.Optional(Type.Unsafe<unknown>({})),
+          error: Type.Optional(Type.Unsafe<unknown>({})),
+          error_description: Type.Optional(Type.Unsafe<unknown>({})),
+        }),
+        response: {
+          200: pageSchema('It is connected'),
+          400: pageSchema('It is not connected, or the link is not valid'),
+          503: pageSchema('Not now; the link stays good'),
+          ...problems('uri_too_long'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const show = ({ status, html }: Page) =>
+        reply
+          .code(status)
+          .headers(PAGE_HEADERS)
+          .serializer(String)
+          .send(html as never)
+      try {
+        const result = await finish(request.query, request.id)
+        if (result.type !== 'ended') onRefused()
+        return show(pageOf(result))
+      } catch (error) {
+        if (!(error instanceof BrokerError)) throw error
+        request.log.warn({ err: error, code: error.code }, 'a connection could not be finished now')
+        return show(unavailablePage(request.id))
+      }
+    },
+  )
+}
+
+const pageSchema = (description: string) =>
+  Type.Unsafe<string>({ description, content: { 'text/html': { schema: { type: 'string' } } } })

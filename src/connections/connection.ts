@@ -1,0 +1,121 @@
+/** A connection: an operator asked for a refresh token, and a person at Salesforce is to allow it. Pure. */
+import { createHash } from 'node:crypto'
+import type { Absent } from '../callers/standing.ts'
+import type { Refusal } from '../grants/refusals.ts'
+import type { Integration } from '../integrations/integration.ts'
+
+export const FLOWS = ['authorization_code', 'device'] as const
+
+export type Flow = (typeof FLOWS)[number]
+
+/** Where it stands, for people and programs. */
+export const STATUSES = {
+  pending: 'nobody has decided at Salesforce yet',
+  connected: 'the integration has the refresh token',
+  denied: 'the person at Salesforce said no',
+  expired: 'nobody decided in time',
+  failed: 'it was allowed, and did not work; `reason` and `refusal` say why',
+} as const
+
+export type Status = keyof typeof STATUSES
+
+/** Why one failed, beside the codes of problems: a closed list. */
+export const REASONS = {
+  interrupted: 'A replica died while it fetched the tokens; begin again',
+  integration_changed: 'The integration was changed since it began; begin again',
+  permission_lost: 'Who began it may not connect the integration any more',
+  superseded: 'It was connected or disconnected by others meanwhile',
+  refresh_token_missing:
+    'Salesforce gave no refresh token; the app needs the scope refresh_token, offline_access',
+  signature_invalid: 'The answer is not signed with the consumer secret of the integration',
+} as const
+
+/** Whose tokens came. */
+export interface ConnectedIdentity {
+  readonly orgId: string | null
+  readonly userId: string | null
+  readonly instanceUrl: string
+}
+
+export interface Connection {
+  readonly id: string
+  /** Of the integration. */
+  readonly name: string
+  readonly uid: string
+  readonly flow: Flow
+  /** What it was begun for: the integration may be changed meanwhile. */
+  readonly target: string
+  /** The family of refresh tokens that it replaces; null: there was none. */
+  readonly replaces: string | null
+  readonly by: Absent
+  /** Of the request that began it. */
+  readonly requestId: string
+  /** Null: all that the app has. */
+  readonly scopes: readonly string[] | null
+  readonly beganAt: number
+  readonly expiresAt: number
+  /** `claimed`: the one and only exchange is under way. */
+  readonly state: Exclude<Status, 'expired'> | 'claimed' | 'expired'
+  readonly claimedAt: number | null
+  readonly endedAt: number | null
+  /** SHA-256 of the secret half of `state`, base64url; of the web server flow. */
+  readonly stateDigest: string | null
+  /** The PKCE verifier, or the device code, sealed; empty once it is over. */
+  readonly sealed: string
+  /** A problem's code, or one of {@link REASONS}. */
+  readonly reason: string | null
+  readonly refusal: Refusal | null
+  readonly identity: ConnectedIdentity | null
+}
+
+/** An exchange takes seconds: one that takes longer than this has died. */
+const CLAIM_MS = 60_000
+
+/** Where it stands at this time: nobody writes down that time passed. */
+export function statusOf({ state, expiresAt, claimedAt }: Connection, now: number): Status {
+  if (state === 'pending') return now < expiresAt ? 'pending' : 'expired'
+  if (state !== 'claimed') return state
+  return now < (claimedAt ?? 0) + CLAIM_MS ? 'pending' : 'failed'
+}
+
+/** Why it failed. */
+export function reasonOf(connection: Connection, now: number): string | null {
+  const isStuck = connection.state === 'claimed' && statusOf(connection, now) === 'failed'
+  return isStuck ? 'interrupted' : connection.reason
+}
+
+export const claimed = (connection: Connection, now: number): Connection => ({
+  ...connection,
+  state: 'claimed',
+  claimedAt: now,
+})
+
+export type Ending =
+  | { readonly state: 'connected'; readonly identity: ConnectedIdentity }
+  | {
+      readonly state: 'denied' | 'failed' | 'expired'
+      readonly reason: string | null
+      readonly refusal: Refusal | null
+    }
+
+/** What was secret of it goes. */
+export const ended = (connection: Connection, ending: Ending, now: number): Connection => ({
+  ...connection,
+  ...ending,
+  sealed: '',
+  endedAt: now,
+})
+
+/** Everything that decides where the person is sent, and as whom: a change of it voids the connection. */
+export function targetOf({ loginUrl, grant }: Pick<Integration, 'loginUrl' | 'grant'>): string {
+  return createHash('sha256')
+    .update(JSON.stringify([loginUrl, grant]))
+    .digest('base64url')
+}
+
+/** RFC 6749 does not say it, and Salesforce gives no refresh token without. */
+export function withRefreshScope(scopes: readonly string[] | undefined): readonly string[] | null {
+  if (scopes === undefined) return null
+  const has = scopes.some((scope) => scope === 'refresh_token' || scope === 'offline_access')
+  return has ? scopes : [...scopes, 'refresh_token']
+}

@@ -1,0 +1,145 @@
+/** The device flow: begun by an operator, decided by a person at Salesforce who enters a code, and asked about in between. */
+import { BrokerError } from '../errors.ts'
+import { pollDevice } from '../grants/device-flow.ts'
+import { refusalOf } from '../grants/refusals.ts'
+import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { type Connection, claimed, type Ending, statusOf } from './connection.ts'
+import type { ConnectionStore, StoredConnection } from './connection-store.ts'
+import type { DeviceSchedule, TakenTurn } from './device-schedule.ts'
+import type { EndConnection } from './end.ts'
+import { type Client, endingAfter, type Finish, failed, type Got } from './finish.ts'
+import { type Beginning, newConnection } from './web-server-flow.ts'
+
+export interface DeviceFlow {
+  /** Throws what Salesforce answers. */
+  begin(beginning: Beginning): Promise<{
+    readonly connection: Connection
+    readonly userCode: string
+    readonly verificationUri: string
+  }>
+  /** Takes one turn, if no other replica has it: asks Salesforce once. */
+  poll(turn: TakenTurn): Promise<void>
+}
+
+export interface DeviceFlowDependencies {
+  readonly connections: ConnectionStore
+  readonly schedule: DeviceSchedule
+  readonly endpoint: Pick<TokenEndpoint, 'token' | 'deviceCode'>
+  readonly finish: Finish
+  readonly clientOf: (integration: Integration) => Promise<Client>
+  readonly end: EndConnection
+  readonly uniqueId: () => string
+  readonly now: () => number
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+/** One request to Salesforce. */
+const ATTEMPT_MS = 10_000
+/** A poll, and all that follows when it brings tokens. */
+export const TURN_MS = 30_000
+/** RFC 8628, section 3.5. */
+const SLOWER_MS = 5_000
+const LONGEST_PAUSE_MS = 60_000
+
+export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFlow {
+  const { connections, schedule, endpoint, finish, clientOf, end, uniqueId, now, log } =
+    dependencies
+
+  const conclude = async (stored: StoredConnection, ending: Ending): Promise<void> => {
+    await schedule.remove(stored.connection.id)
+    await end(stored, ending, stored.connection.requestId)
+  }
+
+  /** It was allowed. What is written down first tells those who read it that the end is near. */
+  const settle = async (stored: StoredConnection, got: Got): Promise<void> => {
+    const { connection, version } = stored
+    const mine = await connections.write(claimed(connection, now()), version).catch(
+      // The code is used up: whatever can still be done has to be done now.
+      () => stored,
+    )
+    if (mine) await conclude(mine, await finish.settle(connection, got))
+    else await finish.discard(got)
+  }
+
+  /** Gives how it ended; nothing where nobody decided yet, where Salesforce cannot be asked now, and where all is done. */
+  const ask = async (
+    stored: StoredConnection,
+    integration: Integration,
+    turn: TakenTurn,
+  ): Promise<Ending | undefined> => {
+    const { connection } = stored
+    const { intervalMs } = turn
+    const putOff = (pauseMs: number, next: Partial<TakenTurn> = {}) =>
+      schedule.putOff(turn, { intervalMs, failures: 0, nextAt: now() + pauseMs, ...next })
+    try {
+      const client = await clientOf(integration)
+      const answer = await pollDevice(
+        {
+          loginUrl: integration.loginUrl,
+          clientId: client.clientId,
+          deviceCode: await connections.open(connection),
+          signal: AbortSignal.timeout(ATTEMPT_MS),
+        },
+        endpoint,
+      )
+      if (answer === 'pending') await putOff(intervalMs)
+      else if (answer === 'slow_down') {
+        const slower = intervalMs + SLOWER_MS
+        await putOff(slower, { intervalMs: slower })
+      } else await settle(stored, { integration, client, answer })
+    } catch (error) {
+      if (!mayPass(error)) return endingAfter(error)
+      log.warn({ err: error, integration: connection.name }, 'a device cannot be asked about now')
+      const failures = turn.failures + 1
+      const pauseMs = Math.min(LONGEST_PAUSE_MS, intervalMs * 2 ** failures)
+      await putOff(pauseMs, { failures })
+    }
+    return undefined
+  }
+
+  return {
+    async begin({ integration, clientId, scopes, ...begun }) {
+      const code = await endpoint.deviceCode({
+        loginUrl: integration.loginUrl,
+        signal: AbortSignal.timeout(ATTEMPT_MS),
+        ...{ clientId, scopes },
+      })
+      const { deviceCode, userCode, verificationUri, intervalMs, lifetimeMs } = code
+      const id = uniqueId()
+      const beganAt = now()
+      const connection = await connections.create(
+        {
+          ...newConnection(integration, { ...begun, scopes }),
+          ...{ id, flow: 'device', beganAt, expiresAt: beganAt + lifetimeMs },
+        },
+        deviceCode,
+      )
+      await schedule.add({ id, intervalMs, failures: 0, nextAt: beganAt + intervalMs })
+      return { connection, userCode, verificationUri }
+    },
+
+    async poll(due) {
+      const turn = await schedule.take(due)
+      if (!turn) return
+      const stored = await connections.read(turn.id)
+      if (stored?.connection.state !== 'pending') return schedule.remove(turn.id)
+      if (statusOf(stored.connection, now()) === 'expired') {
+        return conclude(stored, { state: 'expired', reason: null, refusal: null })
+      }
+      const integration = await finish.check(stored.connection)
+      if (typeof integration === 'string') return conclude(stored, failed(integration))
+      const ending = await ask(stored, integration, turn)
+      if (ending) await conclude(stored, ending)
+    },
+  }
+}
+
+const PASSING = ['salesforce_unavailable', 'salesforce_timeout', 'store_unavailable']
+
+/** Whether another poll may get through. */
+function mayPass(error: unknown): boolean {
+  const refusal = refusalOf(error)
+  if (refusal) return refusal.class !== 'permanent'
+  return error instanceof BrokerError && PASSING.includes(error.code)
+}

@@ -1,0 +1,51 @@
+/** The last word on a connection: it is written down, audited and counted. */
+
+import type { Happening } from '../audit/event.ts'
+import type { Asker } from '../audit/log.ts'
+import { type Connection, type Ending, ended, type Flow, type Status } from './connection.ts'
+import type { ConnectionStore, StoredConnection } from './connection-store.ts'
+
+/** Gives the connection as it ended. Throws `audit_unavailable` alone: what was done is done. */
+export type EndConnection = (
+  stored: StoredConnection,
+  ending: Ending,
+  requestId: string,
+) => Promise<Connection>
+
+export interface EndDependencies {
+  readonly connections: Pick<ConnectionStore, 'write'>
+  readonly audit: { change(asker: Asker, happening: Happening): Promise<void> }
+  readonly onEnded: (flow: Flow, status: Status) => void
+  readonly now: () => number
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+export const createEnd =
+  ({ connections, audit, onEnded, now, log }: EndDependencies): EndConnection =>
+  async ({ connection, version }, ending, requestId) => {
+    const over = ended(connection, ending, now())
+    const { id, name, flow, by } = over
+    try {
+      // Another was faster: then it has the last word.
+      if (!(await connections.write(over, version))) return connection
+    } catch (error) {
+      log.warn({ err: error, integration: name, connection: id }, 'the end of a connection is lost')
+    }
+    onEnded(flow, ending.state)
+    await audit.change({ id: requestId, principal: { id: by.id } }, happeningOf(over, ending))
+    return over
+  }
+
+function happeningOf({ id, name }: Connection, ending: Ending): Happening {
+  const detail = { connection: id }
+  if (ending.state === 'connected') {
+    return { action: 'integration.connected', integration: name, detail }
+  }
+  const reason = ending.refusal?.reason ?? ending.reason ?? ending.state
+  return {
+    action: 'connection.failed',
+    integration: name,
+    outcome: ending.refusal ? 'refused' : 'failed',
+    detail: { ...detail, reason },
+  }
+}

@@ -1,0 +1,119 @@
+/** The end of both flows: what Salesforce gave becomes the integration's, where it still may; else it is given back. */
+import { allows } from '../callers/policy.ts'
+import type { Standing } from '../callers/standing.ts'
+import type { Secret } from '../crypto/secret.ts'
+import { BrokerError } from '../errors.ts'
+import { isSignedWith } from '../grants/answer-signature.ts'
+import type { ClientAuth } from '../grants/client-auth.ts'
+import type { TokenAnswer } from '../grants/grant.ts'
+import { refusalOf } from '../grants/refusals.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { type Connection, type Ending, type REASONS, targetOf } from './connection.ts'
+
+/** The app, as the integration is known to Salesforce. */
+export interface Client {
+  readonly clientId: string
+  readonly clientAuth: ClientAuth
+  /** Where it has one: then answers are signed with it. */
+  readonly clientSecret?: Secret
+}
+
+export interface Finish {
+  /** The integration, if it may still be connected by who began; else why not. */
+  check(connection: Connection): Promise<Integration | keyof typeof REASONS>
+  /** Gives how it ended. What is not kept is revoked. */
+  settle(connection: Connection, got: Got): Promise<Ending>
+  /** Gives back what nobody waits for any more; never throws. */
+  discard(got: Got): Promise<void>
+}
+
+/** What Salesforce gave, and to whom. */
+export interface Got {
+  readonly integration: Integration
+  readonly client: Client
+  readonly answer: TokenAnswer
+}
+
+export interface FinishDependencies {
+  readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  readonly standing: Standing
+  /** Throws `identity_changed` where the tokens are of another org or user than before. */
+  readonly identity: { check(integration: Integration, answer: TokenAnswer): Promise<void> }
+  readonly custody: {
+    /** Durable, before it resolves. `changed`: another family is there than the one to replace. */
+    begin(
+      integration: Integration,
+      fresh: { readonly refreshToken: Secret; readonly replaces: string | null },
+    ): Promise<'begun' | 'changed' | 'gone'>
+  }
+  /** The first access token may serve; never throws. */
+  readonly adopt: (got: Got) => Promise<void>
+  /** Ends a token at Salesforce, now or later; never throws. */
+  readonly endToken: (integration: Integration, token: Secret) => Promise<void>
+}
+
+export function createFinish(dependencies: FinishDependencies): Finish {
+  const { integrations, standing, identity, custody, adopt, endToken } = dependencies
+
+  /** Revoking a refresh token ends the access tokens that came with it. */
+  const discard = ({ integration, answer }: Got) =>
+    endToken(integration, answer.refreshToken ?? answer.accessToken)
+
+  const keep = async (
+    { replaces }: Connection,
+    { integration, client, answer }: Got,
+  ): Promise<Ending> => {
+    const { refreshToken, signed, orgId, userId, instanceUrl } = answer
+    if (refreshToken === undefined) return failed('refresh_token_missing')
+    const { clientSecret } = client
+    // A client that proves itself by a key has no secret that we know.
+    if (clientSecret && !(signed && isSignedWith(signed, clientSecret))) {
+      return failed('signature_invalid')
+    }
+    await identity.check(integration, answer)
+    const begun = await custody.begin(integration, { refreshToken, replaces })
+    if (begun !== 'begun') return failed(begun === 'gone' ? 'integration_changed' : 'superseded')
+    const ids = { orgId: orgId ?? null, userId: userId ?? null, instanceUrl }
+    return { state: 'connected', identity: ids }
+  }
+
+  return {
+    async check({ name, uid, target, by }) {
+      const integration = await integrations.read(name)
+      const isSame = integration?.uid === uid && targetOf(integration) === target
+      if (!isSame || !integration.enabled) return 'integration_changed'
+      const permits = await standing.permitsOf(by)
+      return allows({ ...by, permits }, 'credentials:write', integration)
+        ? integration
+        : 'permission_lost'
+    },
+
+    discard,
+
+    async settle(connection, got) {
+      let ending: Ending
+      try {
+        ending = await keep(connection, got)
+      } catch (error) {
+        ending = endingAfter(error)
+      }
+      if (ending.state === 'connected') await adopt(got)
+      else await discard(got)
+      return ending
+    },
+  }
+}
+
+export const failed = (reason: keyof typeof REASONS): Ending => ({
+  state: 'failed',
+  reason,
+  refusal: null,
+})
+
+/** How a connection ends by an error of Salesforce or of ours. Throws what is no such error. */
+export function endingAfter(error: unknown): Ending {
+  if (!(error instanceof BrokerError)) throw error
+  const refusal = refusalOf(error) ?? null
+  const isDenied = refusal?.reason === 'access_denied'
+  return { state: isDenied ? 'denied' : 'failed', reason: error.code, refusal }
+}

@@ -1,0 +1,197 @@
+/** `/integrations/{name}/connections` and `/integrations/{name}/connection`: how an integration gets its refresh token, and loses it. */
+import { Type } from 'typebox'
+import type { AuditLog } from '../audit/log.ts'
+import { BrokerError } from '../errors.ts'
+import { GUARDED, problems } from '../http/problem.ts'
+import type { Server } from '../http/server.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { NameParams } from '../integrations/schemas.ts'
+import { visibleIntegration } from '../integrations/visible.ts'
+import { withRefreshScope } from './connection.ts'
+import type { ConnectionStore } from './connection-store.ts'
+import type { DeviceFlow } from './device-flow.ts'
+import type { Disconnect } from './disconnect.ts'
+import {
+  BegunConnection,
+  ConnectBody,
+  ConnectionParams,
+  ConnectionView,
+  viewOf,
+} from './schemas.ts'
+import type { Beginning, WebServerFlow } from './web-server-flow.ts'
+
+export interface ConnectionRouteDependencies {
+  readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  readonly connections: Pick<ConnectionStore, 'read'>
+  /** Absent: nobody said how browsers reach this service. */
+  readonly webServerFlow: Pick<WebServerFlow, 'begin'> | undefined
+  readonly deviceFlow: Pick<DeviceFlow, 'begin'>
+  /** Throws `integration_draft`. */
+  readonly clientIdOf: (integration: Integration) => string
+  /** The family of refresh tokens that the integration has; null: none. */
+  readonly familyOf: (integration: Integration) => Promise<string | null>
+  readonly disconnect: Disconnect
+  readonly audit: Pick<AuditLog, 'change'>
+  readonly now: () => number
+}
+
+const DEVICE_WARNING =
+  'Since 30 November 2026 Salesforce allows the device flow only to External Client Apps of the org itself (local ones) that have a callback URL on localhost, and it refuses apps that are not installed. Prefer the flow authorization_code.'
+
+export function registerConnectionRoutes(
+  server: Server,
+  dependencies: ConnectionRouteDependencies,
+): void {
+  const { integrations, connections, webServerFlow, deviceFlow, audit, now } = dependencies
+  const { clientIdOf, familyOf, disconnect } = dependencies
+
+  const begin = async (flow: 'authorization_code' | 'device', beginning: Beginning) => {
+    if (flow === 'device') {
+      const { connection, userCode, verificationUri } = await deviceFlow.begin(beginning)
+      return {
+        connection,
+        shown: { user_code: userCode, verification_uri: verificationUri, warning: DEVICE_WARNING },
+      }
+    }
+    if (!webServerFlow) {
+      throw new BrokerError(
+        'request_invalid',
+        'body/flow authorization_code needs the setting VALETKEY_PUBLIC_URL, which this service lacks: Salesforce has to send the browser back to it',
+      )
+    }
+    const { connection, authorizationUrl } = await webServerFlow.begin(beginning)
+    return { connection, shown: { authorization_url: authorizationUrl } }
+  }
+
+  server.post(
+    '/integrations/:name/connections',
+    {
+      schema: {
+        tags: ['credentials'],
+        operationId: 'connectIntegration',
+        summary:
+          'Begin to connect an integration: a person at Salesforce allows it, and it gets a refresh token',
+        description:
+          'Needs `credentials:write`, and an integration with the grant `refresh_token`. The token that it has stays until the new one is there. What is begun is void once the integration is changed, connected or disconnected by others, or you lose the permission.',
+        params: NameParams,
+        body: ConnectBody,
+        response: {
+          201: BegunConnection,
+          ...problems(
+            ...GUARDED,
+            'integration_not_found',
+            'integration_draft',
+            'integration_disabled',
+            'grant_refused',
+            'token_response_invalid',
+            'salesforce_unavailable',
+            'salesforce_timeout',
+            'body_too_large',
+            'media_type_unsupported',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { principal, body, params } = request
+      const permission = 'credentials:write'
+      const integration = await visibleIntegration(params.name, {
+        ...{ integrations, principal, permission },
+      })
+      checkConnectable(integration)
+      const { id, kind, name } = principal
+      const { connection, shown } = await begin(body.flow, {
+        integration,
+        clientId: clientIdOf(integration),
+        replaces: await familyOf(integration),
+        scopes: withRefreshScope(body.scopes),
+        by: { id, kind, name, provenAt: now() },
+        requestId: request.id,
+      })
+      await audit.change(request, {
+        action: 'connection.begun',
+        integration: integration.name,
+        detail: { connection: connection.id },
+      })
+      return reply
+        .code(201)
+        .header('cache-control', 'no-store')
+        .header('location', `/integrations/${integration.name}/connections/${connection.id}`)
+        .send({
+          id: connection.id,
+          flow: connection.flow,
+          status: 'pending',
+          expires_at: new Date(connection.expiresAt).toISOString(),
+          ...shown,
+        })
+    },
+  )
+
+  server.get(
+    '/integrations/:name/connections/:id',
+    {
+      schema: {
+        tags: ['credentials'],
+        operationId: 'getConnection',
+        summary: 'How far a connection came',
+        description: 'Needs `integrations:read`. Neither links nor codes nor tokens.',
+        params: ConnectionParams,
+        response: {
+          200: ConnectionView,
+          ...problems(...GUARDED, 'integration_not_found', 'not_found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name, id } = request.params
+      const { principal } = request
+      const permission = 'integrations:read'
+      const { uid } = await visibleIntegration(name, { integrations, principal, permission })
+      const stored = await connections.read(id)
+      if (stored?.connection.uid !== uid) {
+        throw new BrokerError('not_found', 'The integration has no connection with this id')
+      }
+      reply.header('cache-control', 'no-store')
+      return viewOf(stored.connection, now())
+    },
+  )
+
+  server.delete(
+    '/integrations/:name/connection',
+    {
+      schema: {
+        tags: ['credentials'],
+        operationId: 'disconnectIntegration',
+        summary:
+          'Disconnect an integration: its refresh token is forgotten, and revoked at Salesforce',
+        description:
+          'Needs `credentials:write`. The access tokens that came from it end, too. Where Salesforce does not answer, the revocation is tried again for seven days. Connections that are pending are void.',
+        params: NameParams,
+        response: {
+          204: Type.Null({ description: 'It has no refresh token any more' }),
+          ...problems(...GUARDED, 'integration_not_found', 'conflict'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { name } = request.params
+      const { principal } = request
+      const permission = 'credentials:write'
+      const integration = await visibleIntegration(name, { integrations, principal, permission })
+      if (await disconnect(integration, request.id)) {
+        await audit.change(request, { action: 'integration.disconnected', integration: name })
+      }
+      return reply.code(204).send(null)
+    },
+  )
+}
+
+function checkConnectable({ name, grant, enabled }: Integration): void {
+  if (grant.type !== 'refresh_token') {
+    throw new BrokerError(
+      'request_invalid',
+      `Integration ${name} has the grant ${grant.type}; only one with the grant refresh_token is connected by a person`,
+    )
+  }
+  if (!enabled) throw new BrokerError('integration_disabled', 'The integration is disabled')
+}

@@ -1,0 +1,141 @@
+/** The wire form of connections. */
+import { type Static, Type } from 'typebox'
+import { refusalMember } from '../grants/refusals.ts'
+import { NAME_PATTERN } from '../integrations/schemas.ts'
+import {
+  type Connection,
+  FLOWS,
+  type Flow,
+  REASONS,
+  reasonOf,
+  STATUSES,
+  type Status,
+  statusOf,
+} from './connection.ts'
+
+export const ConnectionParams = Type.Object({
+  name: Type.String({ pattern: NAME_PATTERN, description: 'Name of the integration' }),
+  id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: 'Id of the connection' }),
+})
+
+const FlowMember = Type.Unsafe<Flow>({
+  type: 'string',
+  enum: [...FLOWS],
+  description:
+    '`authorization_code`: a person opens a link and decides in a browser; needs `VALETKEY_PUBLIC_URL`. `device`: a person enters a code at Salesforce; since 30 November 2026 for few apps only',
+})
+
+export const ConnectBody = Type.Object(
+  {
+    flow: FlowMember,
+    scopes: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }), {
+        minItems: 1,
+        maxItems: 32,
+        uniqueItems: true,
+        description:
+          'Fewer than the app has; `refresh_token` is added. Default: all that the app has',
+      }),
+    ),
+  },
+  {
+    title: 'Connection to begin',
+    additionalProperties: false,
+    examples: [{ flow: 'authorization_code' }],
+  },
+)
+
+const StatusMember = Type.Unsafe<Status>({
+  type: 'string',
+  enum: Object.keys(STATUSES),
+  description: Object.entries(STATUSES)
+    .map(([name, meaning]) => `\`${name}\`: ${meaning}`)
+    .join('. '),
+})
+
+export const BegunConnection = Type.Object(
+  {
+    id: Type.String(),
+    flow: FlowMember,
+    status: StatusMember,
+    expires_at: Type.String({ format: 'date-time' }),
+    authorization_url: Type.Optional(
+      Type.String({
+        description:
+          'For the person who decides. Who has it can finish the connection: send it like a secret',
+      }),
+    ),
+    user_code: Type.Optional(Type.String({ description: 'To be entered at `verification_uri`' })),
+    verification_uri: Type.Optional(Type.String()),
+    warning: Type.Optional(Type.String({ description: 'Restrictions of Salesforce' })),
+  },
+  {
+    title: 'Begun connection',
+    description: 'Shown this once: what the person at Salesforce needs',
+  },
+)
+
+const NullableText = (description: string) =>
+  Type.Unsafe<string | null>({ type: ['string', 'null'], description })
+
+export const ConnectionView = Type.Object(
+  {
+    id: Type.String(),
+    integration: Type.String(),
+    flow: FlowMember,
+    status: StatusMember,
+    begun_by: Type.String({ description: 'The principal' }),
+    began_at: Type.String({ format: 'date-time' }),
+    expires_at: Type.String({ format: 'date-time' }),
+    ended_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' }),
+    scopes: Type.Unsafe<readonly string[] | null>({
+      type: ['array', 'null'],
+      items: { type: 'string' },
+      description: 'Null: all that the app has',
+    }),
+    reason: NullableText(
+      `Why it failed: the code of a problem, or ${Object.keys(REASONS).join(', ')}`,
+    ),
+    detail: NullableText('For people'),
+    refusal: Type.Unsafe<ReturnType<typeof refusalMember> | null>({
+      type: ['object', 'null'],
+      description: 'What Salesforce said, as in a problem `grant_refused`',
+    }),
+    identity: Type.Unsafe<{
+      org_id: string | null
+      user_id: string | null
+      instance_url: string
+    } | null>({
+      type: ['object', 'null'],
+      description: 'Whose tokens it brought: `org_id`, `user_id`, `instance_url`',
+    }),
+  },
+  { title: 'Connection', description: 'How far a connection came; for 7 days' },
+)
+
+const time = (at: number) => new Date(at).toISOString()
+
+export function viewOf(connection: Connection, now: number): Static<typeof ConnectionView> {
+  const { identity, refusal, endedAt } = connection
+  const reason = reasonOf(connection, now)
+  const known = Object.entries(REASONS).find(([name]) => name === reason)
+  return {
+    id: connection.id,
+    integration: connection.name,
+    flow: connection.flow,
+    status: statusOf(connection, now),
+    begun_by: connection.by.id,
+    began_at: time(connection.beganAt),
+    expires_at: time(connection.expiresAt),
+    ended_at: endedAt === null ? null : time(endedAt),
+    scopes: connection.scopes,
+    reason,
+    detail: refusal?.cause ?? known?.[1] ?? null,
+    refusal: refusal && refusalMember(refusal),
+    identity: identity && {
+      org_id: identity.orgId,
+      user_id: identity.userId,
+      instance_url: identity.instanceUrl,
+    },
+  }
+}

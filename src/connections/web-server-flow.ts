@@ -1,0 +1,171 @@
+/** The web server flow: begun by an operator, decided by a person in a browser, finished by whichever replica the browser comes back to. */
+import type { Absent } from '../callers/standing.ts'
+import { Secret } from '../crypto/secret.ts'
+import { classify } from '../grants/refusals.ts'
+import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import { authorizationUrl, exchangeCode } from '../grants/web-server-flow.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { type Connection, claimed, type Ending, statusOf, targetOf } from './connection.ts'
+import type { ConnectionStore, StoredConnection } from './connection-store.ts'
+import type { EndConnection } from './end.ts'
+import { type Client, endingAfter, type Finish, failed } from './finish.ts'
+import { parseState, provesState, stateDigest, stateText } from './state-parameter.ts'
+
+export interface Beginning {
+  readonly integration: Integration
+  readonly clientId: string
+  /** The family of refresh tokens that is there. */
+  readonly replaces: string | null
+  /** Null: all that the app has. */
+  readonly scopes: readonly string[] | null
+  readonly by: Absent
+  readonly requestId: string
+}
+
+/** What the browser brings back, as it came: a repeated parameter is an array. */
+export interface Callback {
+  readonly state?: unknown
+  readonly code?: unknown
+  readonly error?: unknown
+  readonly error_description?: unknown
+}
+
+export type CallbackResult =
+  /** Nothing of it is ours, or it is not whole; no connection was touched. */
+  | { readonly type: 'invalid' }
+  /** It was used before, or its time is over. */
+  | { readonly type: 'over'; readonly connection: Connection }
+  | { readonly type: 'ended'; readonly connection: Connection }
+
+export interface WebServerFlow {
+  begin(
+    beginning: Beginning,
+  ): Promise<{ readonly connection: Connection; readonly authorizationUrl: string }>
+  /** Throws `store_unavailable` and the like; then it may be tried again. */
+  finish(callback: Callback, requestId: string): Promise<CallbackResult>
+}
+
+export interface WebServerFlowDependencies {
+  readonly connections: ConnectionStore
+  readonly endpoint: Pick<TokenEndpoint, 'token'>
+  readonly finish: Finish
+  readonly clientOf: (integration: Integration) => Promise<Client>
+  readonly end: EndConnection
+  readonly redirectUri: string
+  readonly randomBytes: (size: number) => Buffer
+  readonly now: () => number
+}
+
+/** How long a state is good. */
+const LIFETIME_MS = 10 * 60_000
+/** One exchange of a code; the person waits. */
+const EXCHANGE_MS = 10_000
+const CODE = /^[!-~]{1,4096}$/
+
+export function createWebServerFlow(dependencies: WebServerFlowDependencies): WebServerFlow {
+  const { connections, endpoint, finish, clientOf, end, redirectUri, randomBytes, now } =
+    dependencies
+  const random = (size: number) => randomBytes(size).toString('base64url')
+
+  const find = async (text: unknown): Promise<StoredConnection | undefined> => {
+    const state = parseState(text)
+    const stored = state && (await connections.read(state.id))
+    const isProven = state && provesState(state.secret, stored?.connection.stateDigest ?? null)
+    return isProven ? stored : undefined
+  }
+
+  const exchange = async (
+    connection: Connection,
+    integration: Integration,
+    code: string,
+  ): Promise<Ending> => {
+    const { loginUrl } = integration
+    const client = await clientOf(integration)
+    const codeVerifier = await connections.open(connection)
+    const answer = await exchangeCode(
+      {
+        ...{ loginUrl, redirectUri, codeVerifier },
+        clientId: client.clientId,
+        clientAuth: client.clientAuth,
+        code: new Secret(code),
+        signal: AbortSignal.timeout(EXCHANGE_MS),
+      },
+      endpoint,
+    )
+    return finish.settle(connection, { integration, client, answer })
+  }
+
+  const decide = async (connection: Connection, code: string): Promise<Ending> => {
+    const integration = await finish.check(connection)
+    if (typeof integration === 'string') return failed(integration)
+    return exchange(connection, integration, code).catch(endingAfter)
+  }
+
+  const refused = ({ error, error_description: text }: Callback): Ending => {
+    const refusal = classify({
+      error: String(error),
+      ...(typeof text === 'string' && { errorDescription: text }),
+    })
+    const state = refusal.reason === 'access_denied' ? 'denied' : 'failed'
+    return { state, reason: 'grant_refused', refusal }
+  }
+
+  return {
+    async begin({ integration, clientId, replaces, scopes, by, requestId }) {
+      const state = { id: random(16), secret: random(32) }
+      const codeVerifier = new Secret(random(64))
+      const beganAt = now()
+      const connection = await connections.create(
+        {
+          ...newConnection(integration, { replaces, scopes, by, requestId }),
+          ...{ id: state.id, flow: 'authorization_code', stateDigest: stateDigest(state.secret) },
+          ...{ beganAt, expiresAt: beganAt + LIFETIME_MS },
+        },
+        codeVerifier,
+      )
+      const url = authorizationUrl({
+        loginUrl: integration.loginUrl,
+        state: stateText(state),
+        ...{ clientId, redirectUri, codeVerifier, scopes },
+      })
+      return { connection, authorizationUrl: url }
+    },
+
+    async finish(callback, requestId) {
+      const stored = await find(callback.state)
+      if (!stored) return { type: 'invalid' }
+      const { connection, version } = stored
+      if (connection.state !== 'pending' || statusOf(connection, now()) !== 'pending') {
+        return { type: 'over', connection }
+      }
+      const { error, code } = callback
+      const isRefused = typeof error === 'string' && error !== ''
+      if (!isRefused && !(typeof code === 'string' && CODE.test(code))) return { type: 'invalid' }
+      // Whoever claims it is the only one who goes on, over all replicas.
+      const mine = await connections.write(claimed(connection, now()), version)
+      if (!mine) return { type: 'over', connection }
+      const ending = isRefused ? refused(callback) : await decide(connection, String(code))
+      return { type: 'ended', connection: await end(mine, ending, requestId) }
+    },
+  }
+}
+
+/** What both flows begin with. */
+export function newConnection(
+  integration: Integration,
+  begun: Pick<Connection, 'replaces' | 'scopes' | 'by' | 'requestId'>,
+) {
+  return {
+    name: integration.name,
+    uid: integration.uid,
+    target: targetOf(integration),
+    ...begun,
+    state: 'pending',
+    claimedAt: null,
+    endedAt: null,
+    stateDigest: null,
+    reason: null,
+    refusal: null,
+    identity: null,
+  } as const
+}

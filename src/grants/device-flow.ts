@@ -1,0 +1,40 @@
+/** The device flow as Salesforce has it, by names of its own: `response_type=device_code`, `grant_type=device`, `code`. */
+import type { Secret } from '../crypto/secret.ts'
+import { noClientAuth } from './client-auth.ts'
+import type { TokenAnswer } from './grant.ts'
+import { refusalOf } from './refusals.ts'
+import type { TokenEndpoint } from './token-endpoint.ts'
+
+export interface DevicePoll {
+  /** An origin, or an origin with a path; no trailing slash. */
+  readonly loginUrl: string
+  readonly clientId: string
+  readonly deviceCode: Secret
+  readonly signal: AbortSignal
+}
+
+/** `pending`: ask again after the interval. `slow_down`: the same, and 5 s more from now on. */
+export type PollResult = TokenAnswer | 'pending' | 'slow_down'
+
+/** One attempt: once it is allowed, the code is good for one. Throws as `TokenEndpoint.token` does. */
+export async function pollDevice(
+  { loginUrl, clientId, deviceCode, signal }: DevicePoll,
+  endpoint: Pick<TokenEndpoint, 'token'>,
+): Promise<PollResult> {
+  try {
+    return await endpoint.token({
+      loginUrl,
+      clientId,
+      clientAuth: noClientAuth,
+      grantType: 'device',
+      parameters: { client_id: clientId, code: deviceCode.reveal() },
+      repeatable: false,
+      signal,
+    })
+  } catch (error) {
+    const refusal = refusalOf(error)
+    if (refusal?.error === 'slow_down') return 'slow_down'
+    if (refusal?.reason === 'authorization_pending') return 'pending'
+    throw error
+  }
+}

@@ -1,0 +1,68 @@
+/** The web server flow with PKCE: the URL that a browser opens at Salesforce, and the exchange of the code that it brings back. */
+import { createHash } from 'node:crypto'
+import type { Secret } from '../crypto/secret.ts'
+import type { ClientAuth } from './client-auth.ts'
+import type { TokenAnswer } from './grant.ts'
+import type { TokenEndpoint } from './token-endpoint.ts'
+
+export interface AuthorizationRequest {
+  /** An origin, or an origin with a path; no trailing slash. */
+  readonly loginUrl: string
+  readonly clientId: string
+  readonly redirectUri: string
+  readonly state: string
+  /** 43 to 128 characters of base64url. */
+  readonly codeVerifier: Secret
+  /** Null: all that the app has. */
+  readonly scopes: readonly string[] | null
+}
+
+/** `prompt=consent`: a link that somebody clicks by mistake asks them, even where they approved the app before. */
+export function authorizationUrl(request: AuthorizationRequest): string {
+  const { loginUrl, clientId, redirectUri, state, codeVerifier, scopes } = request
+  const url = new URL(`${loginUrl}/services/oauth2/authorize`)
+  url.search = new URLSearchParams({
+    response_type: 'code',
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    state,
+    code_challenge: createHash('sha256').update(codeVerifier.reveal()).digest('base64url'),
+    code_challenge_method: 'S256',
+    prompt: 'consent',
+    ...(scopes && { scope: scopes.join(' ') }),
+  }).toString()
+  return url.href
+}
+
+export interface CodeExchange {
+  readonly loginUrl: string
+  readonly clientId: string
+  readonly clientAuth: ClientAuth
+  readonly redirectUri: string
+  readonly code: Secret
+  readonly codeVerifier: Secret
+  readonly signal: AbortSignal
+}
+
+/** One attempt: a code is good for one. Throws as `TokenEndpoint.token` does. */
+export function exchangeCode(
+  exchange: CodeExchange,
+  endpoint: Pick<TokenEndpoint, 'token'>,
+): Promise<TokenAnswer> {
+  const { loginUrl, clientId, clientAuth, redirectUri, code, codeVerifier, signal } = exchange
+  return endpoint.token({
+    loginUrl,
+    clientId,
+    clientAuth,
+    grantType: 'authorization_code',
+    parameters: {
+      // A client without a secret says who it is, too.
+      client_id: clientId,
+      redirect_uri: redirectUri,
+      code: code.reveal(),
+      code_verifier: codeVerifier.reveal(),
+    },
+    repeatable: false,
+    signal,
+  })
+}

@@ -1,0 +1,159 @@
+/** Both flows on a real store and the real simulator; only the custody is a list. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { type AppSeed, type NewAppSeed, startSimulator } from '../../simulator/simulator.ts'
+import type { Happening } from '../../src/audit/event.ts'
+import type { Permit } from '../../src/callers/policy.ts'
+import type { Absent } from '../../src/callers/standing.ts'
+import { createConnectionStore } from '../../src/connections/connection-store.ts'
+import { createDeviceFlow, TURN_MS } from '../../src/connections/device-flow.ts'
+import { createDeviceSchedule } from '../../src/connections/device-schedule.ts'
+import { createDisconnect } from '../../src/connections/disconnect.ts'
+import { createEnd } from '../../src/connections/end.ts'
+import { createFinish } from '../../src/connections/finish.ts'
+import { createWebServerFlow } from '../../src/connections/web-server-flow.ts'
+import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
+import { Secret } from '../../src/crypto/secret.ts'
+import { BrokerError } from '../../src/errors.ts'
+import { clientSecretPost } from '../../src/grants/client-auth.ts'
+import { createTokenEndpoint } from '../../src/grants/token-endpoint.ts'
+import { createHostRules } from '../../src/http/login-host.ts'
+import { createOutbound } from '../../src/http/outbound.ts'
+import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
+import { createEmbeddedStore } from '../../src/store/embedded.ts'
+
+export const CALLBACK = 'https://broker.example/oauth/callback'
+
+export const OPERATOR: Absent = { id: 'api-key:ops', kind: 'api_key', name: 'ops', provenAt: 0 }
+const PERMIT: Permit = { permission: 'credentials:write', integrations: ['*'], labels: {} }
+
+export async function flows(t: Test, app: NewAppSeed = {}) {
+  let aheadMs = 0
+  const now = () => Date.now() + aheadMs
+  const simulator = await startSimulator({ now })
+  t.teardown(() => simulator.stop())
+  const seed = simulator.addRefreshTokenApp({
+    callbackUrls: [CALLBACK],
+    deviceFlow: true,
+    pkceRequired: true,
+    ...app,
+  })
+  const store = createEmbeddedStore({ dataDir: t.testdir(), now })
+  t.teardown(() => store.close())
+  const hosts = createHostRules([simulator.origins.myDomain])
+  const outbound = createOutbound({ hosts })
+  t.teardown(() => outbound.close())
+  const endpoint = createTokenEndpoint({
+    ...{ outbound, hosts, now },
+    clock: { learn: () => undefined, aheadMs: () => 0 },
+  })
+  const keyring = keyringOf(generateKeyring(Date.now()))
+  const connections = createConnectionStore({ documents: store.documents, keyring })
+  const audited: Happening[] = []
+  const logged: object[] = []
+  const log = { warn: (bindings: object) => void logged.push(bindings) }
+  const end = createEnd({
+    ...{ connections, now, log },
+    audit: { change: async (_asker, happening) => void audited.push(happening) },
+    onEnded: () => undefined,
+  })
+
+  /** What a test changes. */
+  const world = {
+    integrations: new Map<string, Integration>(),
+    permits: [PERMIT] as readonly Permit[],
+    /** Refuses the identity of what came. */
+    isOther: false,
+    family: null as string | null,
+    /** Throws in place of beginning. */
+    custodyFails: undefined as BrokerError | undefined,
+    secret: seed.clientSecret,
+  }
+  const kept: { readonly name: string; readonly refreshToken: string }[] = []
+  const finish = createFinish({
+    integrations: { read: async (name) => world.integrations.get(name) },
+    standing: { permitsOf: async () => world.permits },
+    identity: {
+      async check() {
+        if (world.isOther) throw new BrokerError('identity_changed', 'Another user')
+      },
+    },
+    custody: {
+      async begin({ name }, { refreshToken, replaces }) {
+        if (world.custodyFails) throw world.custodyFails
+        if (world.family !== replaces) return 'changed'
+        world.family = randomUUID()
+        kept.push({ name, refreshToken: refreshToken.reveal() })
+        return 'begun'
+      },
+    },
+    adopt: async () => undefined,
+    async endToken({ loginUrl }, token) {
+      await endpoint.revoke({ loginUrl, token, signal: AbortSignal.timeout(5_000) })
+    },
+  })
+  const clientOf = async () => {
+    const clientSecret = new Secret(world.secret)
+    return { clientId: seed.clientId, clientAuth: clientSecretPost(clientSecret), clientSecret }
+  }
+  const schedule = createDeviceSchedule({ documents: store.documents, now, turnMs: TURN_MS })
+  const web = createWebServerFlow({
+    ...{ connections, endpoint, finish, clientOf, end, randomBytes, now },
+    redirectUri: CALLBACK,
+  })
+  const device = createDeviceFlow({
+    ...{ connections, schedule, endpoint, finish, clientOf, end, now, log },
+    uniqueId: randomUUID,
+  })
+
+  const add = (name: string): Integration => {
+    const integration = integrationFor(name, seed)
+    world.integrations.set(name, integration)
+    return integration
+  }
+  const beginning = (integration: Integration) => ({
+    ...{ integration, clientId: seed.clientId, replaces: world.family, scopes: null },
+    ...{ by: { ...OPERATOR, provenAt: now() }, requestId: 'request-1' },
+  })
+
+  return {
+    ...{ simulator, app: seed, store, connections, schedule, web, device, world },
+    ...{ kept, audited, logged, now, add, beginning },
+    disconnect: createDisconnect({
+      ...{ connections, end },
+      custody: { end: async () => ({ hadToken: world.family !== null }) },
+    }),
+    pass(ms: number) {
+      aheadMs += ms
+    },
+    /** Polls what is due, as the poller does. */
+    async pollDue() {
+      let polls = 0
+      for await (const turn of schedule.due()) {
+        polls += 1
+        await device.poll(turn)
+      }
+      return polls
+    },
+    async stateOf(id: string) {
+      return (await connections.read(id))?.connection.state
+    },
+    sleep,
+  }
+}
+
+function integrationFor(name: string, app: AppSeed): Integration {
+  const { description, enabled, tokenLifetime, keepWarm, loginsPerHour, serveTokens } = DEFAULTS
+  return {
+    ...{ description, enabled, tokenLifetime, keepWarm, loginsPerHour, serveTokens },
+    ...{ name, uid: `uid-of-${name}`, version: 1, labels: {}, credentials: [] },
+    loginUrl: app.loginUrl,
+    grant: { type: 'refresh_token', clientId: app.clientId },
+    identity: { pin: 'org_and_user' },
+    credentialFrom: null,
+    managedBy: 'api',
+    createdAt: 0,
+    updatedAt: 0,
+  }
+}
