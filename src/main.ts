@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs'
 import { ConfigError } from './config/config-error.ts'
 
 interface Command {
+  /** What may stand behind its name; nothing by default. */
+  readonly operands?: string
   readonly summary: string
-  run(): Promise<void>
+  run(args: readonly string[]): Promise<void>
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -13,6 +15,17 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async () => {
       const { serve } = await import('./serve.ts')
       await serve(process.env, packageVersion())
+    },
+  },
+  doctor: {
+    operands: 'FILE [NAME…] [--json]',
+    summary: 'examine the integrations of a YAML file; exits with 1 where one is ill',
+    run: async (args) => {
+      const { diagnose } = await import('./diagnose.ts')
+      const { stdout } = process
+      const isColourful = stdout.isTTY === true && stdout.hasColors()
+      const isWell = await diagnose(args, process.env, { stdout, isColourful })
+      process.exitCode = isWell ? 0 : EX_ILL
     },
   },
   keygen: {
@@ -24,6 +37,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 }
 
+const EX_ILL = 1
 /** sysexits.h: the command was used incorrectly; the configuration is wrong. */
 const EX_USAGE = 64
 const EX_CONFIG = 78
@@ -35,20 +49,28 @@ function packageVersion(): string {
 
 function usage(): string {
   const rows = Object.entries(COMMANDS).map(
-    ([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`,
+    ([name, { operands = '', summary }]) => `  ${`${name} ${operands}`.padEnd(31)} ${summary}`,
   )
   return ['usage: valetkey [command]', '', ...rows, ''].join('\n')
 }
 
-const [name = 'serve', ...surplus] = process.argv.slice(2)
+/** Of `parseArgs`: what stands behind a command is none of its operands. */
+const isMisuse = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')
+
+const [name = 'serve', ...args] = process.argv.slice(2)
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-if (command && surplus.length === 0) {
+if (command && (args.length === 0 || command.operands !== undefined)) {
   try {
-    await command.run()
+    await command.run(args)
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    for (const mistake of error.mistakes) process.stderr.write(`valetkey: ${mistake}\n`)
-    process.exitCode = EX_CONFIG
+    if (error instanceof ConfigError) {
+      for (const mistake of error.mistakes) process.stderr.write(`valetkey: ${mistake}\n`)
+      process.exitCode = EX_CONFIG
+    } else if (isMisuse(error)) {
+      process.stderr.write(`valetkey: ${error.message}\n${usage()}`)
+      process.exitCode = EX_USAGE
+    } else throw error
   }
 } else {
   process.stderr.write(usage())

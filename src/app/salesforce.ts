@@ -20,7 +20,7 @@ export interface SalesforceDependencies {
   readonly config: Pick<Config, 'loginHosts' | 'httpsProxy' | 'noProxy'>
   readonly lookup: OutboundDependencies['lookup'] | undefined
   readonly now: () => number
-  readonly log: Logger
+  readonly log: Pick<Logger, 'warn'>
 }
 
 export function composeSalesforce({

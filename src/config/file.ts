@@ -41,22 +41,8 @@ const validateIntegration = ajv.compile(DeclaredIntegration)
 
 /** Throws {@link ConfigError} for bad syntax, issuers and callers; a bad integration only carries its mistakes. */
 export function parseConfigurationFile(text: string): FileContent {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
-  const lineAt = (offset: number) => lines.linePos(offset).line
-  const syntax = document.errors.map(
-    ({ pos, code }) => `line ${lineAt(pos[0])}: is not valid YAML (${code})`,
-  )
-  if (syntax.length > 0) throw new ConfigError(syntax)
-  const content: unknown = document.toJS({ maxAliasCount: 100 }) ?? {}
-  const lineOf = (path: readonly string[], member?: string) =>
-    lineAt(offsetOf(document.contents, member === undefined ? path : [...path, member]))
-  const mistakesIn = (errors: readonly ErrorObject[] | null | undefined, base: readonly string[]) =>
-    (errors ?? [])
-      .filter(isPlain)
-      .map((error) => mistakeOf(error, base, lineOf))
-      .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-
+  const read = readYaml(text)
+  const { content, lineOf, mistakesIn } = read
   if (!validateFile(content)) throw new ConfigError(mistakesIn(validateFile.errors, []))
   const given = content as {
     issuers?: object[]
@@ -76,16 +62,67 @@ export function parseConfigurationFile(text: string): FileContent {
     issuers,
     callers: callers.map((caller) => ({ ...caller, labels: caller.labels ?? {} })),
     prune: given.prune ?? false,
-    integrations: Object.entries(given.integrations ?? {}).map(([name, entry]) => {
-      const path = ['integrations', name]
-      const line = lineOf(path)
-      if (!validateIntegration(entry)) {
-        const mistakes = mistakesIn(validateIntegration.errors, path)
-        return { name, line, mistakes, input: undefined, files: {} }
-      }
-      return { name, line, mistakes: [], ...splitCredential(camelKeys(entry) as Entry) }
-    }),
+    integrations: Object.entries(given.integrations ?? {}).map(([name, entry]) =>
+      entryOf(name, entry, ['integrations', name], read),
+    ),
   }
+}
+
+/** Of a file that holds one integration alone, as it would stand under its name in a configuration file. Throws {@link ConfigError} for bad syntax. */
+export function parseIntegrationFile(text: string, name: string): DeclaredEntry {
+  const read = readYaml(text)
+  return entryOf(name, read.content, [], read)
+}
+
+/** Whether it is a configuration file, and not one integration alone. */
+export function isConfigurationFile(text: string): boolean {
+  const { content } = readYaml(text)
+  const members = typeof content === 'object' && content !== null ? Object.keys(content) : []
+  return members.length === 0 || members.some((member) => member in ConfigurationFile.properties)
+}
+
+interface ReadYaml {
+  readonly content: unknown
+  readonly lineOf: (path: readonly string[], member?: string) => number
+  readonly mistakesIn: (
+    errors: readonly ErrorObject[] | null | undefined,
+    base: readonly string[],
+  ) => readonly string[]
+}
+
+function readYaml(text: string): ReadYaml {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines })
+  const lineAt = (offset: number) => lines.linePos(offset).line
+  const syntax = document.errors.map(
+    ({ pos, code }) => `line ${lineAt(pos[0])}: is not valid YAML (${code})`,
+  )
+  if (syntax.length > 0) throw new ConfigError(syntax)
+  const lineOf = (path: readonly string[], member?: string) =>
+    lineAt(offsetOf(document.contents, member === undefined ? path : [...path, member]))
+  return {
+    content: document.toJS({ maxAliasCount: 100 }) ?? {},
+    lineOf,
+    mistakesIn: (errors, base) =>
+      (errors ?? [])
+        .filter(isPlain)
+        .map((error) => mistakeOf(error, base, lineOf))
+        .sort((a, b) => a.localeCompare(b, 'en', { numeric: true })),
+  }
+}
+
+function entryOf(
+  name: string,
+  entry: unknown,
+  path: readonly string[],
+  { lineOf, mistakesIn }: ReadYaml,
+): DeclaredEntry {
+  const line = lineOf(path)
+  if (!validateIntegration(entry)) {
+    const mistakes = mistakesIn(validateIntegration.errors, path)
+    return { name, line, mistakes, input: undefined, files: {} }
+  }
+  return { name, line, mistakes: [], ...splitCredential(camelKeys(entry) as Entry) }
 }
 
 type Entry = Omit<IntegrationInput, 'credential'> & {

@@ -57,13 +57,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
   let running: Promise<void> | undefined
   let applying: Promise<void> = Promise.resolve()
 
-  const textOf = (file: string): string => {
-    try {
-      return readFile(file)
-    } catch (error) {
-      throw new ConfigError([`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`])
-    }
-  }
+  const textOf = readingWith(readFile)
 
   /** Of the file and of every file that it names, as they are now. */
   const fingerprintOf = ({ integrations, issuers }: FileContent, text: string): string => {
@@ -192,12 +186,27 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
   }
 }
 
+/** Throws {@link ConfigError} where the file cannot be read. */
+export const readingWith =
+  (readFile: (path: string) => string) =>
+  (file: string): string => {
+    try {
+      return readFile(file)
+    } catch (error) {
+      throw new ConfigError([`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`])
+    }
+  }
+
 const isFollower = ({ input }: DeclaredEntry) => input?.credential?.from !== undefined
 
 type Input = NonNullable<DeclaredEntry['input']>
 
 /** Puts the content of the files where a request would have it. */
-function withFiles(input: Input, files: FileCredential, textOf: (file: string) => string): Input {
+export function withFiles(
+  input: Input,
+  files: FileCredential,
+  textOf: (file: string) => string,
+): Input {
   const { privateKeyFile, certificateFile, clientSecretFile } = files
   if (Object.keys(files).length === 0) return input
   return {

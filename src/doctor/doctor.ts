@@ -66,7 +66,7 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
     charge: () => Promise<void>,
   ): Promise<readonly Check[]> => {
     if (error instanceof BrokerError && error.code === 'identity_changed') {
-      return [gotToken(), failedBy('identity', error), ...withoutToken('identity')]
+      return [gotToken(), otherIdentity(error), ...withoutToken('identity')]
     }
     const ways = await checkOtherWays(integration, signer, error, charge, dependencies)
     return [...ways, failedBy('mint', error), ...withoutToken('mint')]
@@ -106,11 +106,11 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
         dependencies,
       )
       const signer = isOk(definition) ? signerOf(patient, active, held) : undefined
-      const inTheWay = signer ? blocking(ofHost, isReachable) : 'definition'
+      const inTheWay = signer ? blocking(ofHost, isReachable) : definition.check
       const ofToken =
         signer && !inTheWay
           ? await ask(patient, signer, charge)
-          : [skipped('mint', inTheWay ?? 'definition'), ...withoutToken('mint')]
+          : [skipped('mint', inTheWay ?? definition.check), ...withoutToken('mint')]
       const checks = [definition, ...ofCredential, ...ofHost, ...ofToken]
       return { integration: patient.integration.name, ok: checks.every(isOk), loginsUsed, checks }
     },
@@ -193,6 +193,20 @@ function whoseToken({ orgId, userId }: Lease): string {
   if (orgId === undefined || userId === undefined)
     return 'Salesforce does not say whose token it is.'
   return `The token is of the user ${userId} in the org ${orgId}.`
+}
+
+/** What is wanted stands in the error, in wire form. */
+function otherIdentity({ members }: BrokerError): Check {
+  const { seen, expected } = members.identity as Readonly<
+    Record<'seen' | 'expected', { readonly org_id: string | null; readonly user_id: string | null }>
+  >
+  const textOf = ({ org_id, user_id }: typeof seen) =>
+    `the user ${user_id ?? '(any)'} in the org ${org_id ?? '(any)'}`
+  return failed(
+    'identity',
+    `The token is of ${textOf(seen)}, and should be of ${textOf(expected)}: it is kept back.`,
+    'Find out who changed login_url, the username, or the run-as user of the app, and put it back. If it is meant: POST /integrations/{name}/identity {"accept": true}; where identity.expect says otherwise, change that.',
+  )
 }
 
 const tooManyLogins = () =>

@@ -25,6 +25,7 @@ const ORDER = [
   'logger',
   'app',
   'serve',
+  'diagnose',
   'main',
   'valetkey',
 ]

@@ -1,0 +1,114 @@
+/** The command `valetkey doctor`: examines the integrations of a file, and prints what it found. */
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { basename, extname } from 'node:path'
+import { parseArgs } from 'node:util'
+import { createFilePatients } from './app/file-patients.ts'
+import { composeSalesforce } from './app/salesforce.ts'
+import {
+  type DeclaredEntry,
+  isConfigurationFile,
+  parseConfigurationFile,
+  parseIntegrationFile,
+} from './config/file.ts'
+import { readingWith } from './config/loader.ts'
+import { ConfigError, type Environment, readConfig } from './config.ts'
+import { createIntake } from './credentials/intake.ts'
+import { createDoctor, type Report } from './doctor/doctor.ts'
+import { reportView } from './doctor/schemas.ts'
+import { reportText } from './doctor/text.ts'
+import { createTokenRequester } from './tokens/token-request.ts'
+
+export interface DiagnoseOptions {
+  readonly stdout: { write(text: string): unknown }
+  readonly isColourful: boolean
+}
+
+/** What the service does with the network; nothing else of its settings matters here. */
+const VARIABLES = ['VALETKEY_LOGIN_HOSTS', 'HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy']
+const STDIN = 0
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/
+const SILENT = { info: () => undefined, warn: () => undefined }
+
+/** True: all of them are well. Throws `ConfigError`, and what `parseArgs` throws. */
+export async function diagnose(
+  args: readonly string[],
+  env: Environment,
+  { stdout, isColourful }: DiagnoseOptions,
+): Promise<boolean> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false } },
+  })
+  const [path, ...names] = positionals
+  if (path === undefined) {
+    throw Object.assign(new Error('doctor needs a file'), { code: 'ERR_PARSE_ARGS_NO_FILE' })
+  }
+  const entries = readEntries(path)
+  const chosen = names.length === 0 ? entries : names.map((name) => named(entries, name))
+  const { examine, close } = composeDoctor(env)
+  const reports: Report[] = []
+  try {
+    for (const entry of chosen) {
+      const report = await examine(entry, entries)
+      reports.push(report)
+      if (!values.json) stdout.write(`${reportText(report, { isColourful })}\n`)
+    }
+  } finally {
+    await close()
+  }
+  const ok = reports.every((report) => report.ok)
+  if (values.json) stdout.write(`${JSON.stringify({ ok, reports: reports.map(reportView) })}\n`)
+  return ok
+}
+
+function composeDoctor(env: Environment) {
+  const settings = Object.fromEntries(VARIABLES.map((variable) => [variable, env[variable]]))
+  const config = readConfig(settings, { readFile: () => '' })
+  const now = Date.now
+  const uniqueId = () => randomUUID()
+  const salesforce = composeSalesforce({ config, lookup: undefined, now, log: SILENT })
+  const { outbound, hosts, clock, endpoint } = salesforce
+  const grants = { endpoint, now, uniqueId }
+  const doctor = createDoctor({ outbound, hosts, clock, now, grants })
+  const patients = createFilePatients({
+    intake: createIntake({ now, uniqueId }),
+    hosts,
+    requester: createTokenRequester({ grants, now, random: Math.random, log: SILENT }),
+    readText: readingWith((path) => readFileSync(path, 'utf8')),
+    now,
+    uniqueId,
+  })
+  return {
+    async examine(entry: DeclaredEntry, others: readonly DeclaredEntry[]): Promise<Report> {
+      const patient = await patients.patientOf(entry, others)
+      if (!('check' in patient)) return doctor.examine(patient)
+      return { integration: entry.name, ok: false, loginsUsed: 0, checks: [patient] }
+    },
+    close: outbound.close,
+  }
+}
+
+/** `-` is the standard input. */
+function readEntries(path: string): readonly DeclaredEntry[] {
+  const isPiped = path === '-'
+  const text = readingWith((from) => readFileSync(isPiped ? STDIN : from, 'utf8'))(path)
+  const fileName = isPiped ? '' : basename(path, extname(path))
+  const name = NAME.test(fileName) ? fileName : 'integration'
+  try {
+    if (!isConfigurationFile(text)) return [parseIntegrationFile(text, name)]
+    const { integrations } = parseConfigurationFile(text)
+    if (integrations.length > 0) return integrations
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ConfigError(error.mistakes.map((mistake) => `${path}: ${mistake}`))
+  }
+  throw new ConfigError([`${path}: has no integration: neither login_url nor integrations`])
+}
+
+function named(entries: readonly DeclaredEntry[], name: string): DeclaredEntry {
+  const entry = entries.find((one) => one.name === name)
+  if (entry) return entry
+  throw new ConfigError([`${name}: is no integration of the file`])
+}

@@ -1,0 +1,227 @@
+/** `valetkey doctor FILE`: the same doctor for a pipeline, with no broker and no store. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { stringify } from 'yaml'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { ConfigError } from '../../src/config.ts'
+import { diagnose } from '../../src/diagnose.ts'
+import { endWithThisProcess } from '../support/children.ts'
+import { ROOT } from '../support/generated.ts'
+import { hasCommand } from '../support/shell.ts'
+import { newSigningKey } from '../support/signing-key.ts'
+
+const simulator = await startSimulator()
+t.teardown(() => simulator.stop())
+const { myDomain } = simulator.origins
+const [key, stranger] = await Promise.all([newSigningKey(), newSigningKey('stranger')])
+const folder = t.testdir({
+  'key.pem': key.privateKey,
+  'certificate.pem': key.certificate,
+  'stranger.pem': stranger.certificate,
+  'broken.yaml': 'integrations: [',
+  'empty.yaml': '',
+})
+const path = (name: string) => join(folder, name)
+const app = simulator.addJwtApp({ certificatePem: key.certificate })
+
+const billing = {
+  login_url: myDomain,
+  grant: { type: 'jwt_bearer', client_id: app.clientId, username: app.username },
+  credential: { private_key_file: path('key.pem'), certificate_file: path('certificate.pem') },
+}
+
+function file(name: string, content: object): string {
+  writeFileSync(path(name), stringify(content))
+  return path(name)
+}
+
+interface Run {
+  readonly env?: Readonly<Record<string, string>>
+  readonly stdin?: string
+  /** Put before the command. */
+  readonly through?: readonly string[]
+}
+
+async function doctor(args: readonly string[], { env, stdin = '', through = [] }: Run = {}) {
+  const [command = '', ...rest] = [
+    ...through,
+    ...[process.execPath, join(ROOT, 'src/valetkey.js'), 'doctor'],
+    ...args,
+  ]
+  const child = endWithThisProcess(
+    spawn(command, rest, {
+      cwd: folder,
+      env: { PATH: process.env.PATH, VALETKEY_LOGIN_HOSTS: myDomain, TERM: 'xterm', ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    }),
+  )
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.on('data', (text) => {
+      output[name] += text
+    })
+  }
+  child.stdin?.end(stdin)
+  const [code] = await once(child, 'close')
+  return { code, ...output }
+}
+
+/** The same without a process of its own. */
+async function diagnosed(args: readonly string[], env: Run['env'] = {}) {
+  let stdout = ''
+  const output = { write: (text: string) => (stdout += text) }
+  const options = { stdout: output, isColourful: false }
+  const isWell = await diagnose(args, { VALETKEY_LOGIN_HOSTS: myDomain, ...env }, options)
+  return { isWell, stdout }
+}
+
+const mistakesOf = (run: Promise<unknown>) =>
+  run.then(
+    () => [],
+    (error: unknown) => (error instanceof ConfigError ? error.mistakes : [String(error)]),
+  )
+
+t.test('one integration that is well', async (t) => {
+  const name = file('billing.yaml', billing)
+  const before = readdirSync(folder)
+  const [text, json, piped] = await Promise.all([
+    doctor([name]),
+    diagnosed([name, '--json']),
+    doctor(['-'], { stdin: stringify(billing) }),
+  ])
+  t.match(text, {
+    code: 0,
+    stderr: '',
+    stdout: /^billing: well \(1 of 5 logins\)\n {2}ok {4}definition/,
+  })
+  t.notMatch(text.stdout, '\u001b')
+  t.equal(json.isWell, true)
+  const { ok, reports } = JSON.parse(json.stdout)
+  t.match({ ok, reports }, { ok: true, reports: [{ integration: 'billing', ok: true }] })
+  t.match(piped, { code: 0, stdout: /^integration: well/ })
+  t.strictSame(readdirSync(folder), before, 'and leaves nothing behind')
+  for (const secret of [
+    key.privateKey.split('\n')[1] ?? '',
+    ...simulator.sessions().map(({ token }) => token),
+  ]) {
+    t.notOk(`${text.stdout}${json.stdout}`.includes(secret))
+  }
+})
+
+t.test('a configuration file: each of its integrations, or those that are named', async (t) => {
+  const secretive = simulator.addClientCredentialsApp()
+  writeFileSync(path('secret'), `${secretive.clientSecret}\n`)
+  const name = file('valetkey.yaml', {
+    callers: [],
+    integrations: {
+      follower: {
+        ...billing,
+        credential: { from: 'billing' },
+      },
+      billing,
+      secretive: {
+        login_url: myDomain,
+        grant: { type: 'client_credentials', client_id: secretive.clientId },
+        credential: { client_secret_file: path('secret') },
+        identity: { expect: { user_id: '005000000000000AAA' } },
+      },
+      made: { ...billing, credential: { generate: {} } },
+      mismatched: {
+        ...billing,
+        credential: { ...billing.credential, certificate_file: path('stranger.pem') },
+      },
+      misspelt: { ...billing, enable: true },
+      elsewhere: { ...billing, login_url: 'https://salesforce.example' },
+      lost: { ...billing, credential: { private_key_file: path('nowhere.pem') } },
+      orphan: { ...billing, credential: { from: 'nobody' } },
+      drafted: { ...billing, grant: { type: 'jwt_bearer', username: app.username } },
+      sandboxed: {
+        ...billing,
+        grant: { ...billing.grant, audience: 'https://test.salesforce.com' },
+      },
+    },
+  })
+  const [all, two] = await Promise.all([
+    diagnosed([name, '--json']),
+    diagnosed([name, 'billing', 'follower']),
+  ])
+  t.match(two, { isWell: true, stdout: /^billing: well.*\nfollower: well/s })
+  t.match(await mistakesOf(diagnosed([name, 'nobody'])), ['nobody: is no integration of the file'])
+  t.equal(all.isWell, false)
+  const found = Object.fromEntries(
+    JSON.parse(all.stdout).reports.map(
+      ({
+        integration,
+        checks,
+      }: {
+        integration: string
+        checks: { check: string; outcome: string; detail: string }[]
+      }) => {
+        const { check, detail } = checks.find(({ outcome }) => outcome === 'failed') ?? {}
+        return [integration, [check, detail]]
+      },
+    ),
+  )
+  t.match(found, {
+    billing: [undefined],
+    follower: [undefined],
+    secretive: ['identity', /should be of the user 005000000000000AAA/],
+    made: ['definition', /made in the broker/],
+    mismatched: ['key_pair', /not for this private_key/],
+    misspelt: ['definition', /line \d+: integrations\.misspelt\.enable/],
+    elsewhere: ['definition', /login_url must name one of/],
+    lost: ['definition', /nowhere\.pem: cannot be read \(ENOENT\)/],
+    orphan: ['definition', /no nobody with a credential/],
+    drafted: ['definition', /no client_id/],
+    sandboxed: ['audience', /gives a token for https:\/\/login\.salesforce\.com/],
+  })
+})
+
+t.test('a pipeline gets exit 1 for an illness, and others for misuse', async (t) => {
+  const name = file('ill.yaml', {
+    ...billing,
+    grant: { ...billing.grant, username: 'no@acme.com' },
+  })
+  const misuses: readonly (readonly [readonly string[], number, RegExp])[] = [
+    [[name], 1, /^$/],
+    [[], 64, /doctor needs a file\nusage: valetkey.*doctor FILE/s],
+    [['--loud', name], 64, /'--loud'.*usage: valetkey/s],
+    [[path('broken.yaml')], 78, /broken\.yaml: line 1: is not valid YAML/],
+  ]
+  const runs = await Promise.all(misuses.map(([args]) => doctor(args)))
+  for (const [at, [args, code, stderr]] of misuses.entries()) {
+    t.match(runs[at], { code, stderr }, args.join(' '))
+  }
+  t.match(await mistakesOf(diagnosed([path('nowhere.yaml')])), [/cannot be read \(ENOENT\)/])
+  t.match(await mistakesOf(diagnosed([path('empty.yaml')])), [/has no integration/])
+  const wrong = { VALETKEY_LOGIN_HOSTS: 'http://a.example' }
+  t.match(await mistakesOf(diagnosed([name], wrong)), [/^VALETKEY_LOGIN_HOSTS: /])
+  const unneeded = { VALETKEY_REDIS_URL: 'redis://127.0.0.1:1', VALETKEY_PORT: 'x' }
+  t.equal((await diagnosed([file('well.yaml', billing)], unneeded)).isWell, true)
+  t.match(runs[0]?.stdout, /^ill: ill .*\n {2}FAIL {2}mint .*\n +→ Set Permitted Users/s)
+})
+
+const withoutPython = hasCommand('python3') ? {} : { skip: 'python3 is not on the PATH' }
+
+t.test('colours are for a terminal that wants them', withoutPython, async (t) => {
+  const name = file('colours.yaml', billing)
+  const terminal = [
+    'python3',
+    '-c',
+    'import os,pty,sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))',
+  ]
+  const [plain, colourful, dumb] = await Promise.all([
+    doctor([name], { through: terminal, env: { NO_COLOR: '1' } }),
+    doctor([name], { through: terminal }),
+    doctor([name], { through: terminal, env: { TERM: 'dumb' } }),
+  ])
+  t.match(colourful, { code: 0, stdout: '\u001b[32mok  \u001b[39m' })
+  for (const { code, stdout } of [plain, dumb]) {
+    t.equal(code, 0)
+    t.match(stdout, 'colours: well')
+    t.notMatch(stdout, '\u001b')
+  }
+})
