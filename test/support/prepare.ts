@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isOnPath, type Provided, provideCommand, run } from './apt.ts'
 import { provideHelm } from './helm.ts'
+import { canRunImages } from './image.ts'
 import { provideKubernetesSchemas } from './kubernetes-schemas.ts'
 
 const announce = (line: string) => console.log(line)
@@ -16,9 +17,11 @@ function prepareRedis(): boolean {
 /** Where one of these is missing, the tests that need it are skipped, and say so; in CI they fail. */
 function prepareOthers(): void {
   const others = [
+    provideServer('haproxy'),
     provideServer('prometheus'),
     provideHelm(announce),
     provideKubernetesSchemas(announce),
+    ...(canRunImages() ? [provideCommand('buildah', announce)] : []),
   ]
   for (const provided of others) if (!provided.ok) console.log(provided.why)
 }

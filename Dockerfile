@@ -1,0 +1,50 @@
+# Valetkey: dependencies first, then a runtime with neither a shell nor npm.
+#
+#   docker build -t valetkey .
+#
+# Both bases are pinned by digest. Behind a mirror, give its names and, if it needs one, an npmrc:
+#
+#   docker build -t valetkey --build-arg BUILD_BASE=… --build-arg BASE=… --secret id=npmrc,src=.npmrc .
+ARG BUILD_BASE=docker.io/library/node:24-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
+ARG BASE=gcr.io/distroless/nodejs24-debian12:nonroot@sha256:14d42e2511532589a7c7e01a753667a74fcc96266e137e8125006b87b0c32d0a
+
+FROM ${BUILD_BASE} AS dependencies
+WORKDIR /app
+# Before the sources, so that a change to them does not install anything again.
+COPY package.json package-lock.json ./
+# No package that is installed here has a native part or needs its scripts.
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
+    ["npm", "ci", "--omit=dev", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
+# The runtime has no shell to make a folder with.
+RUN ["node", "-e", "fs.mkdirSync('/writable/data', { recursive: true, mode: 0o700 })"]
+
+FROM ${BASE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED=unknown
+LABEL org.opencontainers.image.title="valetkey" \
+      org.opencontainers.image.description="A headless Salesforce token broker" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY package.json LICENSE ./
+COPY src ./src
+COPY --from=dependencies --chown=65532:65532 /writable/ /
+# A container has a network of its own: what may reach it is decided where its ports are published.
+ENV NODE_ENV=production \
+    VALETKEY_HOST=0.0.0.0 \
+    VALETKEY_DATA_DIR=/data
+# By number, so that Kubernetes can see that it is not root.
+USER 65532:65532
+# All that is written; `/tmp` holds nothing but Node's cache of compiled code. The root may be read-only.
+VOLUME ["/data"]
+EXPOSE 8080 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
+    CMD ["/nodejs/bin/node", "/app/src/healthcheck.ts"]
+# No debugger by SIGUSR1, and no environment in a diagnostic report.
+ENTRYPOINT ["/nodejs/bin/node", "--disable-sigusr1", "--report-exclude-env", "/app/src/valetkey.js"]
+CMD ["serve"]
