@@ -41,7 +41,7 @@ t.test('every case passes the linter, and every object its schema', { skip }, as
   t.same([...kinds].sort(), [
     ...['ConfigMap', 'CronJob', 'Deployment', 'HorizontalPodAutoscaler', 'Ingress'],
     ...['NetworkPolicy', 'PersistentVolumeClaim', 'Pod', 'PodDisruptionBudget'],
-    ...['Service', 'ServiceAccount', 'ServiceMonitor'],
+    ...['PrometheusRule', 'Service', 'ServiceAccount', 'ServiceMonitor'],
   ])
 })
 
