@@ -7,7 +7,7 @@ import { obedience, type Trouble } from './cases/obedience.ts'
 import { type OutageKind, redisOutage } from './cases/redis-outage.ts'
 import { refreshAhead } from './cases/refresh-ahead.ts'
 import { rejections } from './cases/rejections.ts'
-import { LIFETIME_SECONDS, rotationUnderLoad } from './cases/rotation.ts'
+import { LIFETIME_SECONDS, rotationUnderLoad, rotationWithoutStore } from './cases/rotation.ts'
 import { salesforceDown } from './cases/salesforce-down.ts'
 import { LIFE_MS, SHORT_LIVES, steadyLoad } from './cases/steady-load.ts'
 import { clockArgs, WRONG_MS, wrongClocks } from './cases/wrong-clocks.ts'
@@ -240,6 +240,23 @@ const ROWS: readonly Row[] = [
           states.staged === 'active',
       }
     }),
+  },
+  {
+    what: 'the certificate of the app is replaced while Redis hangs for 15 s, leases of 3 s, 100 requests/s, 2 replicas',
+    must: '0 errors, 0 waits over 1 s; the flip comes when Redis is back',
+    run: onFleet(
+      { replicas: 2, proxied: true, settings: { expiresIn: LIFETIME_SECONDS } },
+      async (fleet) => {
+        const { seen, flipAfterMs } = await rotationWithoutStore(fleet, {
+          ...{ name: 'rotated', perSecond: 100, downMs: 15_000 },
+        })
+        const longest = Math.max(...seen.map(({ start, end }) => end - start))
+        return {
+          shown: `${codes(seen)}; longest wait ${longest} ms; the flip ${flipAfterMs} ms after its return`,
+          holds: shareOk(seen) === seen.length && longest <= 1_000 && flipAfterMs <= 10_000,
+        }
+      },
+    ),
   },
 ]
 

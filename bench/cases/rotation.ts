@@ -1,5 +1,6 @@
-/** A signing key is rotated under load, while the app's new certificate spreads over Salesforce's servers. */
+/** A signing key is rotated under load: while the app's new certificate spreads over Salesforce's servers, and while the store is away. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually } from '../../test/support/eventually.ts'
 import type { Fleet } from '../../test/support/fleet.ts'
 import { type Seen, startLoad } from '../../test/support/load.ts'
 import { makeSigning } from '../../test/support/rotatable.ts'
@@ -66,4 +67,28 @@ export async function rotationUnderLoad(
     refused: asked.filter(({ outcome }) => outcome?.status !== 200).length,
     loginsLastHour: (await integration.read()).body.status.logins_last_hour,
   }
+}
+
+/** The certificate of the app is replaced while no replica can write; the flip has to wait for the store. The fleet must be proxied. */
+export async function rotationWithoutStore(
+  fleet: Fleet,
+  { name, perSecond, downMs }: { name: string; perSecond: number; downMs: number },
+): Promise<{ readonly seen: readonly Seen[]; readonly flipAfterMs: number }> {
+  const integration = await makeSigning(fleet, name, { members: { logins_per_hour: 3_600 } })
+  // Who has never minted for it cannot do so without the store.
+  for (const { call } of fleet.replicas) await call('GET', `/tokens/${name}`)
+  const staged = await integration.stage()
+  const load = startLoad({ urls: fleet.urls, names: [name], perSecond, key: fleet.key })
+  await sleep(LIFETIME_SECONDS * 1_000)
+  for (const { proxy } of fleet.replicas) proxy.set('stall')
+  integration.upload(staged.certificate)
+  await sleep(downMs)
+  for (const { proxy } of fleet.replicas) proxy.set('pass')
+  const backAt = Date.now()
+  await eventually(async () => {
+    const answer = await fleet.call('GET', `${integration.credentials}/${staged.id}`)
+    return answer.status === 200 && answer.body.state === 'active'
+  })
+  const flipAfterMs = Date.now() - backAt
+  return { seen: await load.stop(), flipAfterMs }
 }

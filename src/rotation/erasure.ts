@@ -147,7 +147,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       integration: name,
       detail: { credential: retiredId },
     })
-    log.info({ integration: name, credential: retiredId }, 'a retired credential was erased')
+    log.info({ integration: name, credentialId: retiredId }, 'a retired credential was erased')
     await documents.remove(KIND, name, 'any')
   }
 
@@ -170,7 +170,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
         throw error
       }
       log.error(
-        { err: error, integration: name, credential: active.id },
+        { err: error, integration: name, credentialId: active.id },
         'Salesforce refuses the active credential; the retired one stays',
       )
       await move(integration)

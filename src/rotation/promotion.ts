@@ -65,8 +65,8 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
       secrets: keepSecrets(await sealed.open(), credentials),
     })
     if (!owner) return undefined
-    const credential = activeOf(credentials)?.id
-    log.info({ integration: owner.name, credential }, 'a credential became active')
+    const credentialId = activeOf(credentials)?.id
+    log.info({ integration: owner.name, credentialId }, 'a credential became active')
     await followers.follow(owner)
     return owner
   }

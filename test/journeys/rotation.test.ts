@@ -118,6 +118,9 @@ t.test('the staged key becomes active when Salesforce takes it, and nobody waits
   t.equal(retired.state, 'retired')
   t.ok(Math.abs(Date.parse(retired.retires_at) - now() - QUIET_MS) < 10_000)
   t.not(await etagOf(integration), etag)
+  const logged = broker.logs().split('\n')
+  const flip = logged.find((line) => line.includes('became active') && line.includes(staged.id))
+  t.match(flip, integration.name, 'the log says which')
   t.match((await auditedOnce(integration.name, 'credential.activated', 2)).at(-1), {
     principal: null,
     detail: { credential: staged.id },
