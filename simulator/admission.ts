@@ -34,6 +34,7 @@ export function admit(admission: Admission, exchange: Exchange, world: World): v
 }
 
 function orgIsActive({ client }: Asked): RefusalName | undefined {
+  if (client.org.expired) return 'data_not_available'
   return client.org.active ? undefined : 'org_inactive'
 }
 

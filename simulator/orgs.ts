@@ -27,6 +27,8 @@ export interface Org {
   /** The loopback address of its My Domain. */
   readonly address: string
   readonly active: boolean
+  /** A trial or scratch org whose time is over. */
+  readonly expired: boolean
 }
 
 export interface NewOrg {
@@ -35,7 +37,7 @@ export interface NewOrg {
   readonly kind?: Org['kind']
 }
 
-export type OrgChanges = Partial<Pick<Org, 'active'>>
+export type OrgChanges = Partial<Pick<Org, 'active' | 'expired'>>
 
 export interface User {
   /** 18 characters. */
@@ -77,7 +79,14 @@ export function createDirectory(ids: RecordIds): Directory {
       if (address === undefined) {
         throw new Error(`The simulator has loopback addresses for ${ORG_ADDRESSES.length} orgs`)
       }
-      const added: Org = { id: ids.next('00D'), myDomain, kind, address, active: true }
+      const added: Org = {
+        id: ids.next('00D'),
+        myDomain,
+        kind,
+        address,
+        active: true,
+        expired: false,
+      }
       orgs.set(added.id, added)
       return added
     },

@@ -38,6 +38,8 @@ export interface Settings {
   }
   /** `separate` (the default) names IP or hours; `combined` has one text for both. */
   readonly restrictionWording: 'separate' | 'combined'
+  /** Refuses what comes over plain HTTP, loopback or not. Default false. */
+  readonly httpsOnly: boolean
   /** Logins a user may make in an hour. Default 3,600. */
   readonly loginsPerHour: number
   /** Approvals (refresh tokens) that one user may give one app. Default 5. */
@@ -78,6 +80,7 @@ export const DEFAULT_SETTINGS: Settings = {
     clientCredentials: 'user_not_admin_approved',
   },
   restrictionWording: 'separate',
+  httpsOnly: false,
   loginsPerHour: 3_600,
   approvalsPerUser: 5,
   codeLifetimeMs: 15 * 60_000,

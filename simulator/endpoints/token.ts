@@ -33,6 +33,8 @@ export function errorMembers(refusal: RefusalName): Readonly<Record<string, stri
 }
 
 async function grantToken(exchange: Exchange, world: World): Promise<Granted> {
+  const isPlain = exchange.origins.login().startsWith('http:')
+  if (isPlain && world.settings().httpsOnly) throw new Refused('https_required')
   if (exchange.method !== 'POST') throw new Refused('post_required')
   const type = exchange.form?.get('grant_type')
   const grant = GRANTS.find((one) => one.type === type)

@@ -2,6 +2,7 @@
 import t from 'tap'
 import type { AppSeed, Simulator } from '../../simulator/simulator.ts'
 import type { RefusalReason } from '../../src/grants/refusal-table.ts'
+import { type MeddlingProxyOptions, startMeddlingProxy } from '../support/meddling-proxy.ts'
 import {
   assertNoBug,
   assertRefused,
@@ -138,6 +139,32 @@ const MISCONFIGURATIONS: readonly Misconfiguration[] = [
     spoil: user({ loginIpRanges: ['203.0.113.0/24'] }),
   },
   {
+    what: 'the same in the words of the documentation',
+    reason: 'ip_restricted',
+    way: clientCredentials,
+    spoil: (simulator, app) => {
+      simulator.configure({ restrictionWording: 'combined' })
+      simulator.updateUser(app.username, { loginIpRanges: ['203.0.113.0/24'] })
+    },
+  },
+  {
+    what: 'a user who is not assigned, in the words of other reports',
+    reason: 'user_not_admin_approved',
+    way: jwtBearer,
+    spoil: (simulator, app) => {
+      const { notAssigned } = simulator.settings()
+      const jwtBearer = 'user_not_admin_approved'
+      simulator.configure({ notAssigned: { ...notAssigned, jwtBearer } })
+      simulator.updateApp(app.clientId, { approvedUsernames: [] })
+    },
+  },
+  {
+    what: 'a trial org that is over',
+    reason: 'data_not_available',
+    way: jwtBearer,
+    spoil: (simulator) => simulator.updateOrg(simulator.acme.id, { expired: true }),
+  },
+  {
     what: 'an hour outside those of the user',
     reason: 'login_hours',
     way: jwtBearer,
@@ -245,9 +272,66 @@ t.test('what is set up wrong is told for what it is', async (t) => {
       spoil?.(simulator, app)
       assertRefused(t, await broker.call('GET', `/tokens/${name}`), reason)
       simulator.configure(defaults)
-      simulator.updateOrg(simulator.acme.id, { active: true })
+      simulator.updateOrg(simulator.acme.id, { active: true, expired: false })
       simulator.updateUser(app.username, { state: 'active', loginIpRanges: null, loginHours: null })
     })
   }
   assertNoBug(t, broker)
+})
+
+interface Meddling {
+  readonly what: string
+  readonly reason: RefusalReason
+  readonly meddle: MeddlingProxyOptions['meddle']
+}
+
+/** What a proxy on the way does to requests, as some do. */
+const MEDDLINGS: readonly Meddling[] = [
+  {
+    what: 'it sends each request twice',
+    reason: 'assertion_replayed',
+    meddle: (request) => [request, request],
+  },
+  {
+    what: 'it adds a scope',
+    reason: 'scope_not_supported',
+    meddle: (request) => [{ ...request, body: `${request.body}&scope=api` }],
+  },
+  {
+    what: 'it drops the media type',
+    reason: 'grant_type_unsupported',
+    meddle: (request) => [
+      { ...request, headers: { ...request.headers, 'content-type': 'text/plain' } },
+    ],
+  },
+  {
+    what: 'it makes another method of it',
+    reason: 'http_method_wrong',
+    meddle: (request) => [{ ...request, method: 'GET' }],
+  },
+  {
+    what: 'it takes TLS off for an org that wants it',
+    reason: 'https_required',
+    meddle: (request) => [request],
+  },
+]
+
+t.test('what a proxy on the way does is told for what it is', async (t) => {
+  for (const { what, reason, meddle } of MEDDLINGS) {
+    await t.test(what, async (t) => {
+      let target = ''
+      const proxy = await startMeddlingProxy(t, {
+        target: () => target,
+        meddle: (request) => (request.method === 'POST' ? meddle(request) : [request]),
+      })
+      const here = await world(t, [proxy])
+      const { simulator, broker, pass } = here
+      target = simulator.origins.myDomain
+      simulator.configure({ httpsOnly: reason === 'https_required' })
+      const { name } = await register(here, jwtBearer, (body) => ({ ...body, login_url: proxy }))
+      pass(PROPAGATION_MS + MINUTE_MS)
+      assertRefused(t, await broker.call('GET', `/tokens/${name}`), reason)
+      assertNoBug(t, broker)
+    })
+  }
 })

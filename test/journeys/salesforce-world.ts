@@ -15,13 +15,13 @@ export const key = await newSigningKey()
 export const stranger = await newSigningKey('stranger')
 
 /** A Salesforce and a broker that share a clock. */
-export async function world(t: Test) {
+export async function world(t: Test, moreHosts: readonly string[] = []) {
   let aheadMs = 0
   const now = () => Date.now() + aheadMs
   const simulator = await startSimulator({ now })
   t.teardown(() => simulator.stop())
   const { myDomain, sandbox, login, test } = simulator.origins
-  const loginHosts = [myDomain, sandbox, login, test]
+  const loginHosts = [myDomain, sandbox, login, test, ...moreHosts]
   // No pause between tries.
   const broker = await startBroker(t, { loginHosts, now, random: () => 0 })
   return {
