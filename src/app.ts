@@ -43,6 +43,7 @@ import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
 import { registerOAuthRoutes } from './tokens/oauth-routes.ts'
 import { registerTokenRoutes } from './tokens/routes.ts'
+import type { Tracing } from './tracing/tracing.ts'
 
 export interface App {
   readonly server: Server
@@ -69,6 +70,8 @@ export interface AppDependencies {
   readonly auditOutput: LineOutput
   /** Log lines that nobody will read. Default: none. */
   readonly droppedLogLines?: () => number
+  /** Absent: nothing is traced. */
+  readonly tracing?: Tracing | undefined
   /** Of the configuration file and the files that it names. */
   readonly readFile: (path: string) => string
   /** For tests: time, chance and the network. */
@@ -87,7 +90,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { now } = clock
 
   const engineName = config.redisUrl ? 'redis' : 'embedded'
-  const metering = composeMetering({ version, engine: engineName, now, monotonic, log })
+  const { lookup, tracing } = dependencies
+  const metering = composeMetering({ version, engine: engineName, tracing, now, monotonic, log })
   const watched = watchStore({ store: metering.store(dependencies.store), sleep: pause, log })
   const { store } = watched
 
@@ -101,7 +105,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     log,
   })
 
-  const salesforce = composeSalesforce({ config, lookup: dependencies.lookup, now, log })
+  const salesforce = composeSalesforce({ config, lookup, watched: metering.outbound, now, log })
   const { hosts, proxy, outbound, endpoint } = salesforce
 
   const integrations = createIntegrationStore({

@@ -19,16 +19,20 @@ export interface LoggerOptions {
   readonly level: string
   /** Default: stdout, with at most 1 MiB waiting. */
   readonly destination?: Pick<LogOutput, 'write'> & Partial<LogOutput>
+  /** More members of each line, by where it is written. Default: none, at no cost. */
+  readonly members?: () => object
 }
 
 const TEXT_MAX = 1_000
 const SERIALIZERS = { err: errorRecord, req: requestRecord, res: responseRecord }
 
-export function createLogger({ level, destination = createLogOutput() }: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): Logger {
+  const { level, destination = createLogOutput(), members } = options
   const logger = pino(
     {
       level,
       base: null,
+      ...(members && { mixin: members }),
       timestamp: stdTimeFunctions.isoTime,
       serializers: SERIALIZERS,
       formatters: { level: (label) => ({ level: label }), log: flat },

@@ -14,6 +14,7 @@ import { createServerTls } from './http/tls.ts'
 import { createLogger, createLogOutput, type Logger } from './logger.ts'
 import type { RedisEvent } from './store/redis.ts'
 import type { Store } from './store/store.ts'
+import type { Tracing } from './tracing/tracing.ts'
 
 /** sysexits.h: an internal error. */
 const EX_SOFTWARE = 70
@@ -32,13 +33,20 @@ export async function serve(env: Environment, version: string): Promise<void> {
   const config = readSettings(env)
   const stdout = createLineOutput(createDescriptor(STDOUT))
   const logOutput = createLogOutput({ send: (text) => stdout.write(text) })
-  const log = createLogger({ level: config.logLevel, destination: logOutput })
+  let tracing: Tracing | undefined
+  const log = createLogger({
+    level: config.logLevel,
+    destination: logOutput,
+    ...(config.otlpEndpoint !== undefined && { members: () => tracing?.logMembers() ?? {} }),
+  })
   endOnBug(log)
   ignoreDebugger(log)
   const tls = openTls(config, log)
   const { store, keyring, adminKeys } = await hold(config, log)
+  tracing = await openTracing(config, version, log)
   const app = await createApp({
     config,
+    tracing,
     log,
     store,
     keyring: keyringOf(keyring),
@@ -151,6 +159,26 @@ function openTls({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: Config, log: Logg
     const { code, message } = error as NodeJS.ErrnoException
     throw new ConfigError([`VALETKEY_TLS_CERT_FILE: cannot be used (${code ?? message})`])
   }
+}
+
+/** Only where traces are wanted is anything of them loaded. */
+async function openTracing(config: Config, version: string, log: Logger) {
+  const { otlpEndpoint: endpoint } = config
+  if (endpoint === undefined) return undefined
+  const { startTracing } = await import('./tracing/tracing.ts')
+  const headers = Object.entries(config.otlpHeaders).map(([name, one]) => [name, one.reveal()])
+  return startTracing({
+    endpoint,
+    headers: Object.fromEntries(headers),
+    timeoutMs: config.otlpTimeoutMs,
+    serviceName: config.serviceName,
+    attributes: config.traceAttributes,
+    sampler: config.traceSampler,
+    ratio: config.traceRatio,
+    store: config.redisUrl ? 'redis' : 'embedded',
+    version,
+    log,
+  })
 }
 
 async function listen(

@@ -68,6 +68,13 @@ t.test('reads no settings as the defaults of the contract', async (t) => {
     tlsClientCaFile: undefined,
     docs: true,
     logLevel: 'info',
+    otlpEndpoint: undefined,
+    otlpHeaders: {},
+    otlpTimeoutMs: 10_000,
+    serviceName: 'valetkey',
+    traceAttributes: {},
+    traceSampler: 'parentbased_always_on',
+    traceRatio: 1,
   })
 })
 
@@ -105,6 +112,13 @@ t.test('reads every setting', async (t) => {
     VALETKEY_TLS_CLIENT_CA_FILE: '/ca.crt',
     VALETKEY_DOCS: 'off',
     VALETKEY_LOG_LEVEL: 'debug',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/otlp',
+    OTEL_EXPORTER_OTLP_HEADERS: 'x-api-key=a%20b, x-tenant = c=d',
+    OTEL_EXPORTER_OTLP_TIMEOUT: '500',
+    OTEL_SERVICE_NAME: 'tokens',
+    OTEL_RESOURCE_ATTRIBUTES: 'k8s.namespace.name=tokens,deployment.environment.name=prod%2C1',
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: '0.25',
   })
   t.match(config, {
     host: '::1',
@@ -120,7 +134,18 @@ t.test('reads every setting', async (t) => {
     trustProxy: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
     docs: false,
     logLevel: 'debug',
+    otlpEndpoint: 'http://collector:4318/otlp',
+    otlpTimeoutMs: 500,
+    traceAttributes: { 'k8s.namespace.name': 'tokens', 'deployment.environment.name': 'prod,1' },
+    traceRatio: 0.25,
   })
+  t.strictSame(
+    Object.entries(config.otlpHeaders).map(([name, value]) => [name, value.reveal()]),
+    [
+      ['x-api-key', 'a b'],
+      ['x-tenant', 'c=d'],
+    ],
+  )
   t.strictSame(
     config.adminKeys.map((key) => key.reveal()),
     [adminKey, `${adminKey}2`],
@@ -146,6 +171,11 @@ t.test('reports each mistake with its variable', async (t) => {
   const wrong: [variable: string, ...texts: string[]][] = [
     ['VALETKEY_HOST', 'a b', 'http://a', '[::1]', '-a', 'a/b'],
     ['VALETKEY_PORT', '65536', '-1', '80a', '1.5', '0x50', ' 80', '1e3', 'tcp://10.0.0.1:80'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'grpc://a', 'http://u@a', 'http://a/?b'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'a', 'a b=c', 'a=%zz', 'a=1,,b=2'],
+    ['OTEL_EXPORTER_OTLP_TIMEOUT', '0', '60001', '1s'],
+    ['OTEL_TRACES_SAMPLER', 'jaeger_remote', 'on'],
+    ['OTEL_TRACES_SAMPLER_ARG', '2', '-1', '1e-1', 'half'],
     ['VALETKEY_METRICS_PORT', '65536', 'off', '8080'],
     ['VALETKEY_REDIS_URL', 'http://a', 'redis://a/b', 'redis://a,b', 'localhost:6379'],
     ['VALETKEY_REDIS_PREFIX', 'a{b}', 'a b', 'x'.repeat(65)],

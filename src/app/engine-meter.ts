@@ -3,6 +3,7 @@ import { BrokerError, type ProblemCode } from '../errors.ts'
 import { refusalOf } from '../grants/refusals.ts'
 import type { Metrics } from '../http/metrics.ts'
 import type { Broker, Served } from '../tokens/broker.ts'
+import type { Flight } from '../tokens/flight.ts'
 import type { Hearing } from '../tokens/hearing.ts'
 import type { Refreshed } from '../tokens/refresher.ts'
 import type { TokenRequester } from '../tokens/token-request.ts'
@@ -13,6 +14,8 @@ export interface EngineMeter {
   requester(requester: TokenRequester): TokenRequester
   /** What a mint waits on while another replica holds the lock. */
   waits(hearing: Pick<Hearing, 'onceChanged'>): Pick<Hearing, 'onceChanged'>
+  /** What replaces leases that are due. */
+  refreshes(flight: Flight): Flight
   refreshed(refreshed: Refreshed): void
 }
 
@@ -102,11 +105,26 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
         }
       },
     }),
+    refreshes: (flight) => flight,
     refreshed(refreshed) {
       const { outcome } = refreshed
       metrics.counter('valetkey_refresh_ahead_total', { outcome }).add()
       if (refreshed.outcome === 'replaced') lateness.observe(Math.max(0, refreshed.lateMs) / 1000)
     },
+  }
+}
+
+/** What is traced is measured, too. */
+export function tracedMeter(
+  meter: EngineMeter,
+  tracer: Omit<EngineMeter, 'refreshed'>,
+): EngineMeter {
+  return {
+    broker: (broker) => meter.broker(tracer.broker(broker)),
+    requester: (requester) => meter.requester(tracer.requester(requester)),
+    waits: (hearing) => meter.waits(tracer.waits(hearing)),
+    refreshes: tracer.refreshes,
+    refreshed: meter.refreshed,
   }
 }
 

@@ -216,7 +216,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const refresher = createRefresher({
     due: store.due,
     look: reader.look,
-    flight,
+    flight: meter.refreshes(flight),
     now,
     random,
     sleep,

@@ -1,14 +1,16 @@
-/** Wires what is measured to the table of metrics, and the table to its listener. */
+/** Wires what is measured and traced to the table of metrics and to the traces, and the table to its listener. */
 import { authenticationFailureOf } from '../callers/authenticator.ts'
 import type { BrokerError } from '../errors.ts'
 import { createMetrics, type Metrics } from '../http/metrics.ts'
 import { createMetricsListener, type MetricsListener } from '../http/metrics-listener.ts'
+import type { Outbound } from '../http/outbound.ts'
 import { createProcessMetrics } from '../http/process-metrics.ts'
 import type { Server } from '../http/server.ts'
 import type { Applied } from '../integrations/declared.ts'
 import { measuredStore } from '../store/measured.ts'
 import type { Store } from '../store/store.ts'
-import { createEngineMeter, type EngineMeter } from './engine-meter.ts'
+import type { Tracing } from '../tracing/tracing.ts'
+import { createEngineMeter, type EngineMeter, tracedMeter } from './engine-meter.ts'
 import { type GaugeSources, sampleGauges } from './gauges.ts'
 import {
   createIntegrationSamples,
@@ -21,6 +23,8 @@ export interface Metering {
   /** The same store, measured. */
   store(store: Store): Store
   readonly engine: EngineMeter
+  /** The same way out, traced. */
+  outbound(outbound: Outbound): Outbound
   /** Register it before the routes. */
   requests(server: Server): void
   /** A request was answered with a problem. */
@@ -55,6 +59,7 @@ export interface ObservedSources
 export interface MeteringDependencies {
   readonly version: string
   readonly engine: 'redis' | 'embedded'
+  readonly tracing: Tracing | undefined
   readonly now: () => number
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
@@ -64,7 +69,7 @@ export interface MeteringDependencies {
 }
 
 export function composeMetering(dependencies: MeteringDependencies): Metering {
-  const { version, engine: engineName, now, monotonic, log } = dependencies
+  const { version, engine: engineName, tracing, now, monotonic, log } = dependencies
   const metrics: Metrics<typeof METRICS> = createMetrics(METRICS)
   const processMetrics = createProcessMetrics()
   const listener = createMetricsListener({
@@ -80,11 +85,14 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
   metrics.sample('valetkey_build_info', () => [[1, { version, store: engineName }]])
   metrics.sample('valetkey_declared_integrations_wrong', () => [[wrong.size]])
   metrics.sample('valetkey_config_file_refused', () => [[Number(isFileRefused)]])
+  metrics.sample('valetkey_spans_lost_total', () => [[tracing?.lostSpans() ?? 0]])
+  const engine = createEngineMeter({ metrics, monotonic })
 
   return {
     store: (store) =>
       measuredStore(store, {
         monotonic,
+        ...(tracing && { around: tracing.storeCommand }),
         meterOf(operation) {
           const labels = { operation }
           const duration = metrics.histogram('valetkey_store_operation_duration_seconds', labels)
@@ -95,9 +103,14 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
           }
         },
       }),
-    engine: createEngineMeter({ metrics, monotonic }),
-    requests: (server) => meterRequests(server, metrics),
+    engine: tracing ? tracedMeter(engine, tracing.engine) : engine,
+    outbound: (outbound) => tracing?.outbound(outbound) ?? outbound,
+    requests(server) {
+      tracing?.requests(server)
+      meterRequests(server, metrics)
+    },
     problem(error, { headers }) {
+      tracing?.problem(error)
       metrics.counter('valetkey_problems_total', { code: error.code }).add()
       const reason = authenticationFailureOf(error, headers.authorization !== undefined)
       if (reason) metrics.counter('valetkey_authentication_failures_total', { reason }).add()
@@ -127,6 +140,7 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
     async stop() {
       await samples?.stop()
       await listener.close()
+      await tracing?.stop()
     },
   }
 }

@@ -229,6 +229,10 @@ export const METRICS = {
     type: 'counter',
     help: 'Log lines that nobody will read, since they could not be written in time.',
   },
+  valetkey_spans_lost_total: {
+    type: 'counter',
+    help: 'Spans of traces that could not be sent.',
+  },
   valetkey_metric_series_left_out: {
     type: 'gauge',
     help: 'Series that this scrape does not show, since the metric has as many as it may.',

@@ -19,6 +19,8 @@ export interface Salesforce {
 export interface SalesforceDependencies {
   readonly config: Pick<Config, 'loginHosts' | 'httpsProxy' | 'noProxy'>
   readonly lookup: OutboundDependencies['lookup'] | undefined
+  /** What stands around the way out. Default: nothing. */
+  readonly watched?: (outbound: Outbound) => Outbound
   readonly now: () => number
   readonly log: Pick<Logger, 'warn'>
 }
@@ -26,6 +28,7 @@ export interface SalesforceDependencies {
 export function composeSalesforce({
   config,
   lookup,
+  watched = (outbound) => outbound,
   now,
   log,
 }: SalesforceDependencies): Salesforce {
@@ -34,7 +37,7 @@ export function composeSalesforce({
     ...(config.httpsProxy !== undefined && { httpsProxy: config.httpsProxy.reveal() }),
     ...(config.noProxy !== undefined && { noProxy: config.noProxy }),
   }
-  const outbound = createOutbound({ hosts, ...(lookup && { lookup }), proxy })
+  const outbound = watched(createOutbound({ hosts, ...(lookup && { lookup }), proxy }))
   const clock = createSalesforceClock({
     onSkew: (host, aheadMs) =>
       log.warn(

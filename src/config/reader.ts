@@ -139,6 +139,48 @@ export const proxyUrl: Reader<Secret> = (text) => {
     : wrong('must be a URL like http://proxy.example.com:3128')
 }
 
+/** Anywhere, for what is sent is no secret. */
+export const httpUrl: Reader<string> = (text) => {
+  const url = URL.parse(text)
+  return url !== null && /^https?:$/.test(url.protocol) && !url.username && !/[?#]/.test(text)
+    ? { value: text }
+    : wrong('must be an http or https URL without user name, query and fragment')
+}
+
+export const ratio: Reader<number> = (text) => {
+  const value = /^[0-9]*\.?[0-9]+$/.test(text) ? Number(text) : Number.NaN
+  return value >= 0 && value <= 1 ? { value } : wrong('must be a number from 0 to 1')
+}
+
+/** As W3C Baggage has them: `name=value`, percent-encoded. */
+export const pairs: Reader<Readonly<Record<string, string>>> = (text) => {
+  const found: (readonly [string, string])[] = []
+  for (const [index, entry] of entries(text).entries()) {
+    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(.*)$/.exec(entry) ?? []
+    const decoded = value === undefined ? undefined : percentDecoded(value)
+    if (name === undefined || decoded === undefined) {
+      return wrong(`entry ${index + 1} must be name=value, percent-encoded`)
+    }
+    found.push([name, decoded])
+  }
+  return { value: Object.freeze(Object.fromEntries(found)) }
+}
+
+export const secretPairs: Reader<Readonly<Record<string, Secret>>> = (text) => {
+  const found = pairs(text)
+  if (!('value' in found)) return found
+  const secrets = Object.entries(found.value).map(([name, value]) => [name, new Secret(value)])
+  return { value: Object.freeze(Object.fromEntries(secrets)) }
+}
+
+function percentDecoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
 function isSafeUrl(url: URL): boolean {
   const isLoopback = url.protocol === 'http:' && LOOPBACK.test(url.hostname)
   return (url.protocol === 'https:' || isLoopback) && url.username === '' && url.password === ''

@@ -1,5 +1,7 @@
 /** Every setting of the service: its variable, default, meaning and form. `docs/configuration.md` is generated from here. */
 
+import type { Secret } from '../crypto/secret.ts'
+import { SAMPLERS } from '../tracing/sampler-name.ts'
 import type { Reader } from './reader.ts'
 import * as read from './reader.ts'
 
@@ -51,6 +53,9 @@ function withUnset<Value>(
 function optional<Value>(variable: string, reader: Reader<Value>, description: Description) {
   return withUnset<Value | undefined>(variable, undefined, reader, description)
 }
+
+type Pairs = Readonly<Record<string, string>>
+type Headers = Readonly<Record<string, Secret>>
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
@@ -153,6 +158,34 @@ export const SETTINGS = {
   }),
   logLevel: withDefault('VALETKEY_LOG_LEVEL', 'info', read.oneOf(...LOG_LEVELS), {
     meaning: `One of ${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}.`,
+  }),
+  otlpEndpoint: optional('OTEL_EXPORTER_OTLP_ENDPOINT', read.httpUrl, {
+    otherwise: 'none: no traces',
+    meaning:
+      'Where [traces](traces.md) are sent, by OTLP over HTTP in JSON: `http://HOST:4318`, without `/v1/traces`.',
+  }),
+  otlpHeaders: withUnset<Headers>('OTEL_EXPORTER_OTLP_HEADERS', {}, read.secretPairs, {
+    meaning: 'Sent with them: `name=value,name=value`, percent-encoded.',
+  }),
+  otlpTimeoutMs: withDefault('OTEL_EXPORTER_OTLP_TIMEOUT', '10000', read.wholeNumber(1, 60_000), {
+    meaning: 'For how many milliseconds one batch may be under way, with its retries.',
+  }),
+  serviceName: withDefault('OTEL_SERVICE_NAME', 'valetkey', read.anyText, {
+    meaning: 'What traces call this service.',
+  }),
+  traceAttributes: withUnset<Pairs>('OTEL_RESOURCE_ATTRIBUTES', {}, read.pairs, {
+    meaning: 'More attributes of this process in traces: `name=value,name=value`, percent-encoded.',
+  }),
+  traceSampler: withDefault(
+    'OTEL_TRACES_SAMPLER',
+    'parentbased_always_on',
+    read.oneOf(...SAMPLERS),
+    {
+      meaning: `Which traces are kept: ${SAMPLERS.map((name) => `\`${name}\``).join(', ')}.`,
+    },
+  ),
+  traceRatio: withDefault('OTEL_TRACES_SAMPLER_ARG', '1', read.ratio, {
+    meaning: 'The share that a `traceidratio` sampler keeps: 0 to 1.',
   }),
 } as const satisfies Record<string, Setting<unknown>>
 

@@ -36,19 +36,21 @@ export interface MeasuredStoreDependencies {
   readonly meterOf: (operation: string) => OperationMeter
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
+  /** Runs an operation, for whoever wants to see it run. */
+  readonly around?: (operation: string, run: () => Promise<unknown>) => Promise<unknown>
 }
 
 type Operation = (...args: readonly unknown[]) => Promise<unknown>
 
 export function measuredStore(store: Store, dependencies: MeasuredStoreDependencies): Store {
-  const { meterOf, monotonic } = dependencies
+  const { meterOf, monotonic, around } = dependencies
 
   const measured = (operation: string, run: Operation): Operation => {
     const meter = meterOf(operation)
     const isWaiting = operation === WAITING
     return (...args) => {
       const startedAt = monotonic()
-      const result = run(...args)
+      const result = around ? around(operation, () => run(...args)) : run(...args)
       result.then(
         () => {
           if (!isWaiting) meter.done(monotonic() - startedAt)

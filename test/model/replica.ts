@@ -78,6 +78,7 @@ export function startReplica(world: World): Replica {
       broker: (broker) => broker,
       requester: (requester) => requester,
       waits: (hearing) => hearing,
+      refreshes: (flight) => flight,
       refreshed: () => undefined,
     },
     log: QUIET,

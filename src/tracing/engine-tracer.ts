@@ -1,0 +1,101 @@
+/** Spans of what finds a lease: the lookup, the wait for another replica, each login, and refreshes that nobody asked for. */
+import type { Span } from '@opentelemetry/api'
+import { BrokerError, type ProblemCode } from '../errors.ts'
+import { refusalOf } from '../grants/refusals.ts'
+import type { Broker, Served } from '../tokens/broker.ts'
+import type { Flight } from '../tokens/flight.ts'
+import type { Hearing } from '../tokens/hearing.ts'
+import type { TokenRequester } from '../tokens/token-request.ts'
+import { fail, type Spans } from './spans.ts'
+
+export interface EngineTracer {
+  broker(broker: Broker): Broker
+  requester(requester: TokenRequester): TokenRequester
+  waits(hearing: Pick<Hearing, 'onceChanged'>): Pick<Hearing, 'onceChanged'>
+  /** The flight of refreshes, which belong to no request. */
+  refreshes(flight: Flight): Flight
+}
+
+/** What a caller called an integration then may be none. */
+const NAMELESS: ReadonlySet<ProblemCode> = new Set(['caller_forbidden', 'integration_not_found'])
+
+export function createEngineTracer(spans: Spans): EngineTracer {
+  const named = (span: Span, name: string) => span.setAttribute('valetkey.integration', name)
+
+  const served = (span: Span, { lease, via, isStoreless }: Served) => {
+    named(span, lease.integration)
+    span.setAttribute('valetkey.result', isStoreless ? 'storeless' : via)
+    span.end()
+  }
+
+  const failed = (span: Span, name: string, error: unknown) => {
+    if (error instanceof BrokerError && !NAMELESS.has(error.code)) named(span, name)
+    fail(span, error)
+    span.end()
+  }
+
+  return {
+    broker: (broker) => ({
+      ...broker,
+      lease(name, principal, request) {
+        const span = spans.start('lease lookup')
+        try {
+          const found = spans.run(span, () => broker.lease(name, principal, request))
+          if (found instanceof Promise) {
+            found.then(
+              (it) => served(span, it),
+              (error: unknown) => failed(span, name, error),
+            )
+          } else served(span, found)
+          return found
+        } catch (error) {
+          failed(span, name, error)
+          throw error
+        }
+      },
+    }),
+    requester: (requester) => ({
+      ...requester,
+      request(integration, ...rest) {
+        const attributes = {
+          'valetkey.integration': integration.name,
+          'valetkey.grant': integration.grant.type,
+        }
+        return spans.within('mint', { attributes }, async (span) => {
+          try {
+            return await requester.request(integration, ...rest)
+          } catch (error) {
+            const reason = refusalOf(error)?.reason
+            if (reason) span.setAttribute('valetkey.refusal', reason)
+            throw error
+          }
+        })
+      },
+    }),
+    waits: (hearing) => ({
+      onceChanged(name, wake) {
+        const span = spans.start('lock wait', { attributes: { 'valetkey.integration': name } })
+        const stop = hearing.onceChanged(name, wake)
+        return () => {
+          span.end()
+          stop()
+        }
+      },
+    }),
+    refreshes: (flight) => ({
+      run(entry, question, by) {
+        const attributes = { 'valetkey.integration': entry.integration.name }
+        const span = spans.start('refresh ahead', { attributes })
+        const running = spans.run(span, () => flight.run(entry, question, by))
+        running.result.then(
+          () => span.end(),
+          (error: unknown) => {
+            fail(span, error)
+            span.end()
+          },
+        )
+        return running
+      },
+    }),
+  }
+}

@@ -1,0 +1,110 @@
+/** Sends spans by OTLP over HTTP, in batches and in the background. An endpoint that hangs or is away costs spans, and nobody's time. */
+import { randomUUID } from 'node:crypto'
+import type { Tracer } from '@opentelemetry/api'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type Sampler,
+  type SpanExporter,
+  TraceIdRatioBasedSampler,
+} from '@opentelemetry/sdk-trace-base'
+import { createTrouble, type TroubleLog } from '../tokens/trouble.ts'
+import type { SamplerName } from './sampler-name.ts'
+
+export interface ExporterOptions {
+  /** `/v1/traces` is appended. */
+  readonly endpoint: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  readonly serviceName: string
+  /** Of the resource. */
+  readonly attributes: Readonly<Record<string, string>>
+  readonly sampler: SamplerName
+  /** 0 to 1. */
+  readonly ratio: number
+  readonly version: string
+  readonly log: TroubleLog
+}
+
+export interface Exporter {
+  readonly tracer: Tracer
+  /** Spans that nobody will see, since they could not be sent. */
+  lostSpans(): number
+  /** Sends what is left. It is given up after 2 seconds. */
+  stop(): Promise<void>
+}
+
+const PATH = '/v1/traces'
+/** Small, so that writing a batch keeps nobody waiting. */
+const BATCH = 128
+const QUEUE = 2_048
+const DELAY_MS = 1_000
+const STOP_MS = 2_000
+
+export function createExporter(options: ExporterOptions): Exporter {
+  const { endpoint, headers, timeoutMs, serviceName, version, attributes, log } = options
+  const trouble = createTrouble(log, 'traces cannot be sent', Date.now)
+  let lost = 0
+  const inner = new OTLPTraceExporter({
+    url: `${endpoint.replace(/\/+$/, '')}${PATH}`,
+    headers: { ...headers },
+    timeoutMillis: timeoutMs,
+  })
+  const exporter: SpanExporter = {
+    export(spans, done) {
+      inner.export(spans, (result) => {
+        if (result.error) {
+          lost += spans.length
+          trouble.report(result.error)
+        } else trouble.over()
+        done(result)
+      })
+    },
+    forceFlush: () => inner.forceFlush(),
+    shutdown: () => inner.shutdown(),
+  }
+  const provider = new BasicTracerProvider({
+    sampler: samplerOf(options),
+    resource: resourceFromAttributes({
+      ...attributes,
+      'service.name': serviceName,
+      'service.version': version,
+      'service.instance.id': attributes['service.instance.id'] ?? randomUUID(),
+    }),
+    spanProcessors: [
+      new BatchSpanProcessor(exporter, {
+        maxQueueSize: QUEUE,
+        maxExportBatchSize: BATCH,
+        scheduledDelayMillis: DELAY_MS,
+        exportTimeoutMillis: timeoutMs + DELAY_MS,
+      }),
+    ],
+  })
+  return {
+    tracer: provider.getTracer('valetkey', version),
+    lostSpans: () => lost,
+    async stop() {
+      const { promise: given, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, STOP_MS)
+      const sent = provider.shutdown().catch(trouble.report)
+      await Promise.race([sent, given])
+      clearTimeout(timer)
+    },
+  }
+}
+
+function samplerOf({ sampler, ratio }: ExporterOptions): Sampler {
+  const isParentBased = sampler.startsWith('parentbased_')
+  const own = rootSampler(sampler.replace('parentbased_', ''), ratio)
+  return isParentBased ? new ParentBasedSampler({ root: own }) : own
+}
+
+function rootSampler(name: string, ratio: number): Sampler {
+  if (name === 'always_off') return new AlwaysOffSampler()
+  return name === 'traceidratio' ? new TraceIdRatioBasedSampler(ratio) : new AlwaysOnSampler()
+}

@@ -1,0 +1,33 @@
+/** A span for each request to Salesforce, whose identity goes with it. */
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
+import type { Outbound } from '../http/outbound.ts'
+import type { Spans } from './spans.ts'
+import { writeTraceparent } from './traceparent.ts'
+
+/** Of the address only the host: paths of webhooks are secrets. */
+export function traceOutbound(outbound: Outbound, spans: Spans): Outbound {
+  return {
+    ...outbound,
+    send(request) {
+      if (!spans.recording()) return outbound.send(request)
+      const method = request.method ?? 'GET'
+      const { hostname, port, protocol } = new URL(request.url)
+      const attributes = {
+        'http.request.method': method,
+        'server.address': hostname,
+        'server.port': Number(port || (protocol === 'http:' ? 80 : 443)),
+      }
+      return spans.within(method, { kind: SpanKind.CLIENT, attributes }, async (span) => {
+        const traceparent = writeTraceparent(span.spanContext())
+        const outcome = await outbound.send({
+          ...request,
+          headers: { ...request.headers, traceparent },
+        })
+        if (outcome.ok) span.setAttribute('http.response.status_code', outcome.status)
+        else span.setAttribute('error.type', outcome.reason)
+        if (!outcome.ok || outcome.status >= 400) span.setStatus({ code: SpanStatusCode.ERROR })
+        return outcome
+      })
+    },
+  }
+}

@@ -1,0 +1,16 @@
+/** W3C Trace Context: the identity of a span as it travels in a header. `tracestate` may hold anything, so it is neither taken nor passed on. */
+import { isSpanContextValid, type SpanContext } from '@opentelemetry/api'
+
+const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+
+/** Undefined: there is none, or none that is valid. */
+export function readTraceparent(header: string | undefined): SpanContext | undefined {
+  const [, version, traceId = '', spanId = '', flags = '', more] =
+    TRACEPARENT.exec(header ?? '') ?? []
+  if (version === '00' && more !== undefined) return undefined
+  const context = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1, isRemote: true }
+  return isSpanContextValid(context) ? context : undefined
+}
+
+export const writeTraceparent = ({ traceId, spanId, traceFlags }: SpanContext): string =>
+  `00-${traceId}-${spanId}-${(traceFlags & 1).toString(16).padStart(2, '0')}`
