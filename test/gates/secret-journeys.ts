@@ -101,6 +101,7 @@ export async function runGood(call: Witness, { definitions }: Planted): Promise<
     await expect(call('PUT', `/integrations/${name}`, { body }), 201)
     await expect(call('GET', `/tokens/${name}`), 200)
     await expect(call('GET', `/tokens/${name}?min_ttl=3600`), 200)
+    await expect(call('POST', `/integrations/${name}/test`), 200)
     await expect(call('HEAD', `/tokens/${name}`), 200)
     await expect(call('PUT', `/integrations/${name}`, { body }), 200)
     await call('PATCH', `/integrations/${name}`, { body: { description: 'a' }, headers: ANY })
@@ -210,6 +211,7 @@ export async function runEchoes(
       const body = { ...definition, login_url: echoHost.origin }
       await call('PUT', '/integrations/echoed', { body })
       await call('GET', '/tokens/echoed')
+      await expect(call('POST', '/integrations/echoed/test'), 200)
       await call('GET', '/integrations/echoed')
       await call('DELETE', '/integrations/echoed', { headers: ANY })
     }

@@ -134,4 +134,22 @@ t.test('shortly after a change, what propagation explains is to be waited for', 
     body: { refusal: { reason: 'client_credentials_invalid', class: 'propagating' } },
   })
   t.equal(answer.headers.get('retry-after'), '30')
+
+  const { simulator, broker, pass } = here
+  const asked = async () => {
+    const before = simulator.tokenRequests().length
+    const { body } = await broker.call('GET', `/tokens/${name}`)
+    return [simulator.tokenRequests().length - before, body.refusal.class]
+  }
+  const state = async () => (await broker.call('GET', `/integrations/${name}`)).body.status.state
+  t.equal(await state(), 'propagating')
+  pass(29_000)
+  t.strictSame(await asked(), [0, 'propagating'], 'Salesforce is left alone for 30 s')
+  pass(2_000)
+  t.strictSame(await asked(), [1, 'propagating'], 'and then asked again')
+  pass(PROPAGATION_MS - MINUTE_MS)
+  t.strictSame(await asked(), [1, 'propagating'])
+  pass(MINUTE_MS)
+  t.strictSame(await asked(), [1, 'permanent'], 'after 10 minutes it is a verdict')
+  t.equal(await state(), 'refused')
 })
