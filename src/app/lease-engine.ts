@@ -112,7 +112,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     onTrouble: streamTrouble.report,
   })
   const leases = createLeaseStore({ outcomes: store.outcomes, keyring })
-  const cache = createLeaseCache({ hearing, open: leases.open, now })
+  const cache = createLeaseCache({ hearing, open: leases.open, now, monotonic })
   const flights = createSingleFlight({ locks: store.locks, uniqueId, log })
   const reader = createLeaseReader({
     cache,

@@ -28,7 +28,7 @@ export interface RememberedDocumentsDependencies<Value> {
   readonly limit?: number
 }
 
-/** A request waits so long for the store where memory could answer. */
+/** A request waits so long for a store that is not heard where memory could answer. */
 const PATIENCE_MS = 40
 /** For how long an id without document is answered without another read. */
 const ABSENT_MS = 1_000
@@ -107,8 +107,9 @@ export function createRememberedDocuments<Value>(
     const { result, soon } = read(id)
     const answer = await soon
     if (answer) return answer.value
-    const kept = storeless(id)
-    return kept ? kept.value : result
+    const remembered = () => storeless(id)?.value ?? result
+    // Whoever hears the store has no excuse for what it missed before: only a failure is one.
+    return hearing.isHearing() ? result.catch(remembered) : remembered()
   }
 
   const isFresh = ({ epoch }: Kept<Value>) => epoch === hearing.epoch()

@@ -19,6 +19,8 @@ export interface Entry {
 /** Taken before a read of the store begins: what came of the read is kept only if nothing was missed meanwhile. */
 export interface Ticket {
   readonly epoch: number
+  /** When the read began, by the monotonic clock. */
+  readonly at: number
 }
 
 export interface LeaseCache {
@@ -26,6 +28,8 @@ export interface LeaseCache {
   trusted(name: string): Entry | undefined
   /** Whatever is there, for when the store cannot be reached. */
   known(name: string): Entry | undefined
+  /** Milliseconds since the last word from the store on what is known: it was read, or the stream was heard without a gap since. Infinite where nothing is known. */
+  silentForMs(name: string): number
   /** Everything that is known. */
   entries(): Iterable<Entry>
   begin(): Ticket
@@ -43,9 +47,11 @@ export interface LeaseCache {
 }
 
 export interface LeaseCacheDependencies {
-  readonly hearing: { isHearing(): boolean; epoch(): number }
+  readonly hearing: { isHearing(): boolean; epoch(): number; silentForMs(): number }
   readonly open: (look: Look, record: LeaseRecord) => Promise<Lease>
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
 }
 
 /** Longer than any read of the store can take. */
@@ -53,9 +59,14 @@ const FLOOR_MS = 10_000
 
 interface Kept extends Entry {
   readonly epoch: number
+  /** When it was last known to be right, by the monotonic clock: the read, or the last word from the store before a gap. */
+  readonly confirmedAt: number
+  /** A gap came after it. */
+  readonly isPast: boolean
 }
 
-export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies): LeaseCache {
+export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCache {
+  const { hearing, open, now, monotonic } = dependencies
   const entries = new Map<string, Kept>()
   const floors = new Map<string, { readonly rev: number; readonly at: number }>()
   const dead = new Map<string, number>()
@@ -106,8 +117,14 @@ export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies)
       return entry && entry.epoch === hearing.epoch() && hearing.isHearing() ? entry : undefined
     },
     known: (name) => entries.get(name),
+    silentForMs(name) {
+      const held = entries.get(name)
+      if (!held) return Number.POSITIVE_INFINITY
+      const sinceMs = monotonic() - held.confirmedAt
+      return held.isPast ? sinceMs : Math.min(sinceMs, hearing.silentForMs())
+    },
     entries: () => entries.values(),
-    begin: () => ({ epoch: hearing.epoch() }),
+    begin: () => ({ epoch: hearing.epoch(), at: monotonic() }),
     async fill(ticket, look) {
       const { rev, orev, digests } = look.integration
       const entry: Entry = {
@@ -120,7 +137,8 @@ export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies)
         stillLive: look.outcome.stillLive,
       }
       if (isSafe(ticket, entry)) {
-        entries.set(entry.integration.name, { ...entry, epoch: ticket.epoch })
+        const { epoch, at } = ticket
+        entries.set(entry.integration.name, { ...entry, epoch, confirmedAt: at, isPast: false })
       }
       return entry
     },
@@ -143,6 +161,12 @@ export function createLeaseCache({ hearing, open, now }: LeaseCacheDependencies)
       prune()
     },
     distrust() {
+      const heardAt = monotonic() - hearing.silentForMs()
+      for (const [name, held] of entries) {
+        if (held.isPast) continue
+        const confirmedAt = Math.max(held.confirmedAt, heardAt)
+        entries.set(name, { ...held, confirmedAt, isPast: true })
+      }
       floors.clear()
       dead.clear()
     },

@@ -26,18 +26,18 @@ export interface LeaseReaderDependencies {
   readonly cache: LeaseCache
   readonly outcomes: Pick<Outcomes, 'look'>
   readonly flights: Pick<SingleFlight, 'join'>
-  readonly hearing: Pick<Hearing, 'isHearing' | 'silentForMs'>
+  readonly hearing: Pick<Hearing, 'isHearing'>
   readonly monotonic: () => number
   readonly sleep: (ms: number) => Promise<void>
   /** How long leases in memory may serve without word from the store. */
   readonly storelessMs: number
 }
 
-/** How long a request that could be answered from memory waits for the store. */
+/** How long a request that could be answered from memory waits for a store that is not heard. */
 const WAIT_MS = 40
 /** After a read that failed though the store is heard, for how long nobody waits at all: the store is asked in the background. */
 const DOWN_MS = 250
-/** How long a request that memory cannot answer waits for a store that is heard but cannot be asked. */
+/** How long a request waits for a store that is heard but cannot be asked. */
 const PATIENCE_MS = 1_000
 const RETRY_MS = 50
 
@@ -76,8 +76,16 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
   const sharedLook = (name: string): Promise<Entry | undefined> =>
     flights.join(`look:${name}:${cache.floor(name)}`, () => patientLook(name)).result
 
+  /** Whoever hears the store has no excuse for what it missed before: memory from before a gap waits for the read. */
+  const waitMs = (known: Entry, isEnough: (known: Entry) => boolean): number | undefined => {
+    // A store that is merely slow is no reason to mint without it.
+    if (!isEnough(known)) return undefined
+    if (isDown()) return 0
+    return hearing.isHearing() ? PATIENCE_MS : WAIT_MS
+  }
+
   const fromMemory = (known: Entry): Reading => {
-    if (hearing.silentForMs() > storelessMs) throw unreachable()
+    if (cache.silentForMs(known.integration.name) > storelessMs) throw unreachable()
     return { entry: known, isStoreless: true }
   }
 
@@ -88,9 +96,7 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
       const known = cache.known(name)
       const pending = sharedLook(name)
       if (!known) return { entry: await pending, isStoreless: false }
-      // A store that is merely slow is no reason to mint without it.
-      const waitMs = isEnough(known) ? (isDown() ? 0 : WAIT_MS) : undefined
-      const found = await within(pending, waitMs)
+      const found = await within(pending, waitMs(known, isEnough))
       if (found.state === 'answered') return { entry: found.value, isStoreless: false }
       if (found.state === 'failed' && !isUnavailable(found.error)) throw found.error
       failedAt = monotonic()

@@ -7,7 +7,7 @@ import type { Landed } from './flight.ts'
 import type { Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import type { Minter } from './mint.ts'
-import type { Question } from './question.ts'
+import { type Question, stillLiveAgain, tokenStillLive } from './question.ts'
 import { refusedStill, remember } from './refusal-memory.ts'
 import type { SingleFlight } from './single-flight.ts'
 
@@ -81,7 +81,7 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
     },
     mint(entry, question, by) {
       const { name } = entry.integration
-      return flights.join(`storeless:${name}`, async () => {
+      const { result, joined } = flights.join(`storeless:${name}`, async () => {
         if (question.kind === 'rejected' && kept.get(name)?.tokenId === question.tokenId) {
           throw new BrokerError(
             'store_unavailable',
@@ -91,6 +91,7 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
         }
         return mint(entry, by)
       })
+      return { result: result.then((landed) => another(landed, question)), joined }
     },
     keep: (lease) => {
       kept.set(lease.integration, lease)
@@ -101,6 +102,13 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
       refusals.delete(name)
     },
   }
+}
+
+/** Salesforce may repeat the token that was rejected: it is alive, and nobody is helped by having it again. */
+function another(landed: Landed, question: Question): Landed {
+  if (question.kind !== 'rejected' || landed.lease.tokenId !== question.tokenId) return landed
+  const { restMs } = stillLiveAgain(undefined, question.tokenId, landed.lease.mintedAt)
+  throw tokenStillLive(restMs)
 }
 
 /** Whether the store is what failed. */

@@ -213,6 +213,37 @@ t.test('a store that hangs holds up what is remembered for a moment only', async
   t.equal(await revoked, undefined, 'what was revoked meanwhile does not serve')
 })
 
+t.test('a store that is heard again is waited for, however slow it is', async (t) => {
+  const { documents, bodies, reads, answerWith, fromStore, loseStore, findStore } = fixture()
+  bodies.set('a', 'one')
+  await documents.find('a')
+  loseStore()
+  bodies.delete('a')
+  findStore()
+  const { promise: slowly, resolve: answer } = Promise.withResolvers<void>()
+  answerWith(async (id) => {
+    await slowly
+    return fromStore(id)
+  })
+  const found = documents.find('a')
+  // Longer than a store that is not heard is waited for.
+  setTimeout(answer, 80)
+  t.equal(await found, undefined, 'it was removed while nobody listened')
+
+  bodies.set('b', 'two')
+  answerWith(fromStore)
+  await documents.find('b')
+  loseStore()
+  findStore()
+  answerWith(() => Promise.reject(unavailable()))
+  t.equal(
+    await documents.find('b'),
+    'two',
+    'and where it cannot be asked all the same, memory serves',
+  )
+  t.same(reads, ['a', 'a', 'b', 'b'])
+})
+
 t.test('only so many are remembered, and the ids of nobody push out none of them', async (t) => {
   const { documents, bodies, reads } = fixture({ limit: 10 })
   for (let id = 0; id < 10; id += 1) {

@@ -1,5 +1,5 @@
 /** What can happen to two replicas and their store. */
-import fc from 'fast-check'
+import type fc from 'fast-check'
 import type { Principal } from '../../src/callers/policy.ts'
 import { BrokerError } from '../../src/errors.ts'
 import type { Lease } from '../../src/tokens/lease.ts'
@@ -30,16 +30,18 @@ export interface Reality {
 }
 
 type Model = Record<string, never>
-type Command = fc.AsyncCommand<Model, Reality>
+export type Command = fc.AsyncCommand<Model, Reality>
 
-const NAMES = ['a', 'b', 'c'] as const
+export const NAMES = ['a', 'b', 'c'] as const
 /** Where two names stand for the same, they share its tokens. */
 export const LOGIN_URLS = [
   'https://one.my.salesforce.com',
   'https://two.my.salesforce.com',
   'https://three.my.salesforce.com',
 ] as const
-const CLIENTS = ['client-1', 'client-2'] as const
+export const CLIENTS = ['client-1', 'client-2'] as const
+/** How long memory may serve without word from the store. */
+export const STORELESS_MS = 10_000
 const LONGEST_REQUEST_MS = 15_000
 
 const ANYBODY: Principal = {
@@ -113,9 +115,15 @@ export function requireNoViolation({ violations }: Reality): void {
   if (violations.length > 0) throw violations[0]
 }
 
-type RejectedKind = 'nothing' | 'current' | 'another'
+export type RejectedKind = 'nothing' | 'current' | 'another'
 
-const read = (index: number, name: string, minTtlMs: number, kind: RejectedKind, waits: boolean) =>
+export const read = (
+  index: number,
+  name: string,
+  minTtlMs: number,
+  kind: RejectedKind,
+  waits: boolean,
+) =>
   command(`read ${name} of ${index}, ${minTtlMs} ms, rejecting ${kind}`, waits, async (reality) => {
     const { time, oracle, served, log } = reality
     const replica = at(reality, index)
@@ -139,7 +147,7 @@ const read = (index: number, name: string, minTtlMs: number, kind: RejectedKind,
     served.set(name, lease)
   })
 
-const put = (
+export const put = (
   index: number,
   name: string,
   loginUrl: string,
@@ -186,7 +194,7 @@ const settle = (
   oracle.settles(change, isDone ? 'acknowledged' : doubtful)
 }
 
-const remove = (index: number, name: string, waits: boolean) =>
+export const remove = (index: number, name: string, waits: boolean) =>
   command(`remove ${name} at ${index}`, waits, async (reality) => {
     const { oracle, log } = reality
     const replica = at(reality, index)
@@ -201,7 +209,7 @@ const remove = (index: number, name: string, waits: boolean) =>
     settle(oracle, change, value !== undefined, problem)
   })
 
-const revoke = (index: number, name: string, waits: boolean) =>
+export const revoke = (index: number, name: string, waits: boolean) =>
   command(`revoke ${name} at ${index}`, waits, async (reality) => {
     const { oracle, log } = reality
     const replica = at(reality, index)
@@ -214,7 +222,7 @@ const revoke = (index: number, name: string, waits: boolean) =>
   })
 
 /** Many at once, at both replicas, where all is well: one request at Salesforce, and no two tokens. */
-const herd = (name: string) =>
+export const herd = (name: string) =>
   command(`herd on ${name}`, true, async (reality) => {
     const { time, salesforce, oracle, replicas, underWay, log } = reality
     const isCalm = underWay.size === 1 && salesforce.mode === 'well'
@@ -246,7 +254,7 @@ const herd = (name: string) =>
     if (requests > sharers) throw new Error(`${requests} requests for one herd on ${name}`)
   })
 
-const pass = (ms: number): Command => ({
+export const pass = (ms: number): Command => ({
   check: () => true,
   toString: () => `${ms} ms pass`,
   async run(_model, reality) {
@@ -257,7 +265,7 @@ const pass = (ms: number): Command => ({
   },
 })
 
-const link = (index: number, mode: LinkMode): Command => ({
+export const link = (index: number, mode: LinkMode): Command => ({
   check: () => true,
   toString: () => `the store is ${mode} for ${index}`,
   async run(_model, reality) {
@@ -267,7 +275,7 @@ const link = (index: number, mode: LinkMode): Command => ({
   },
 })
 
-const crash = (index: number): Command => ({
+export const crash = (index: number): Command => ({
   check: () => true,
   toString: () => `${index} crashes and starts again`,
   async run(_model, reality) {
@@ -277,7 +285,7 @@ const crash = (index: number): Command => ({
   },
 })
 
-const salesforceIs = (mode: SalesforceMode): Command => ({
+export const salesforceIs = (mode: SalesforceMode): Command => ({
   check: () => true,
   toString: () => `Salesforce is ${mode}`,
   async run(_model, reality) {
@@ -288,7 +296,7 @@ const salesforceIs = (mode: SalesforceMode): Command => ({
 })
 
 /** Whatever is under way ends, whatever is broken is mended. */
-const mend: Command = {
+export const mend: Command = {
   check: () => true,
   toString: () => 'all is mended',
   async run(_model, reality) {
@@ -300,48 +308,3 @@ const mend: Command = {
     requireNoViolation(reality)
   },
 }
-
-const index = fc.nat(1)
-const name = fc.constantFrom(...NAMES)
-const loginUrl = fc.constantFrom(...LOGIN_URLS)
-const client = fc.constantFrom(...CLIENTS)
-/** Some are left under way, so that what follows happens meanwhile. */
-const waits = fc.oneof(
-  { weight: 4, arbitrary: fc.constant(true) },
-  { weight: 2, arbitrary: fc.constant(false) },
-)
-const minTtl = fc.constantFrom(0, 0, 1_000, 30_000)
-const rejecting = fc.constantFrom<RejectedKind>(
-  'nothing',
-  'nothing',
-  'nothing',
-  'nothing',
-  'current',
-  'another',
-)
-const enabled = fc.constantFrom(true, true, true, false)
-const moment = fc.constantFrom(20, 60, 300, 1_000, 1_200, 3_000, 9_000, 20_000)
-const mode = fc.constantFrom<LinkMode>('up', 'up', 'down', 'hanging', 'lost')
-const weather = fc.constantFrom<SalesforceMode>('well', 'well', 'down', 'refusing')
-
-const readCommand = fc.tuple(index, name, minTtl, rejecting, waits).map((of) => read(...of))
-const putCommand = fc.tuple(index, name, loginUrl, client, enabled, waits).map((of) => put(...of))
-
-export const COMMANDS: fc.Arbitrary<Command>[] = [
-  ...Array.from({ length: 6 }, () => readCommand),
-  ...Array.from({ length: 2 }, () => putCommand),
-  fc.tuple(index, name, waits).map((of) => remove(...of)),
-  ...Array.from({ length: 2 }, () => fc.tuple(index, name, waits).map((of) => revoke(...of))),
-  ...Array.from({ length: 3 }, () => moment.map(pass)),
-  name.map(herd),
-  fc.tuple(index, mode).map((of) => link(...of)),
-  index.map(crash),
-  weather.map(salesforceIs),
-  fc.constant(mend),
-]
-
-/** Of each name at each replica, when all is well again. */
-export const everyRead: readonly Command[] = NAMES.flatMap((of) =>
-  [0, 1].map((which) => read(which, of, 0, 'nothing', true)),
-)
-export { mend }

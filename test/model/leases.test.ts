@@ -6,14 +6,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import { createEmbeddedStore } from '../../src/store/embedded.ts'
 import type { Lease } from '../../src/tokens/lease.ts'
-import {
-  COMMANDS,
-  everyRead,
-  LOGIN_URLS,
-  mend,
-  type Reality,
-  requireNoViolation,
-} from './commands.ts'
+import { COMMANDS, everyRead } from './arbitraries.ts'
+import { LOGIN_URLS, mend, type Reality, requireNoViolation, STORELESS_MS } from './commands.ts'
 import { createFakeSalesforce } from './fake-salesforce.ts'
 import { startFakeTime } from './fake-time.ts'
 import { createOracle } from './oracle.ts'
@@ -22,7 +16,6 @@ import { type Replica, startReplica, type World } from './replica.ts'
 const RUNS = Number(process.env.VALETKEY_MODEL_RUNS ?? 60)
 const SEED = Number(process.env.VALETKEY_MODEL_SEED ?? randomInt(2 ** 31))
 const COMMANDS_MAX = 40
-const STORELESS_MS = 10_000
 /** Longer than any rest of a login host. */
 const REST_MS = 61_000
 
