@@ -21,9 +21,11 @@ export interface GeneratedApiKey {
   readonly digest: string
 }
 
-/** 46 and 256 random bits. */
-export function generateApiKey(randomBytes: (size: number) => Uint8Array): GeneratedApiKey {
-  const id = inBase62(numberOf(randomBytes(16)) % 62n ** BigInt(ID_LENGTH), ID_LENGTH)
+/** 256 random bits, and 46 where no id is given. */
+export function generateApiKey(
+  randomBytes: (size: number) => Uint8Array,
+  id = inBase62(numberOf(randomBytes(16)) % 62n ** BigInt(ID_LENGTH), ID_LENGTH),
+): GeneratedApiKey {
   const secret = inBase62(numberOf(randomBytes(32)), SECRET_LENGTH)
   const body = `vk_${id}_${secret}`
   const text = body + checksumOf(body)

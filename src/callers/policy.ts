@@ -52,6 +52,15 @@ export function allowsSome(principal: Principal, permission: Permission): boolea
   return principal.permits.some((permit) => permit.permission === permission)
 }
 
+/** Might it, whatever labels the integration has? What it may do to none of that name is refused before anything is looked up, and so in the same time whether there is one or not. */
+export function mightAllow(principal: Principal, permission: Permission, name: string): boolean {
+  return principal.permits.some(
+    (permit) =>
+      permit.permission === permission &&
+      permit.integrations.some((glob) => matchesGlob(glob, name)),
+  )
+}
+
 function covers({ integrations, labels }: Permit, target: Target): boolean {
   return (
     integrations.some((glob) => matchesGlob(glob, target.name)) &&

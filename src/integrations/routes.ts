@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Happening } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
-import { allows, allowsSome, type Permission } from '../callers/policy.ts'
+import { allows, allowsSome, mightAllow, type Permission } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { describeFaults, GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
@@ -51,16 +51,15 @@ export function registerIntegrationRoutes(
 ): void {
   const listing = createListing({ store, statusOf })
 
-  const authorise = (
-    request: FastifyRequest,
-    permission: Permission,
-    name: string,
-    integration: Integration | undefined,
-  ) => {
+  /** Also for one that is yet to be made. */
+  const authoriseWrite = async ({ principal }: FastifyRequest, name: string) => {
+    const permission = 'integrations:write'
+    const forbidden = () =>
+      new BrokerError('caller_forbidden', `You lack ${permission} for this integration`)
+    if (!mightAllow(principal, permission, name)) throw forbidden()
+    const integration = await store.read(name)
     const target = integration ? { name, labels: integration.labels } : { name }
-    if (!allows(request.principal, permission, target)) {
-      throw new BrokerError('caller_forbidden', `You lack ${permission} for this integration`)
-    }
+    if (!allows(principal, permission, target)) throw forbidden()
   }
 
   const visible = ({ principal }: FastifyRequest, permission: Permission, name: string) =>
@@ -89,7 +88,7 @@ export function registerIntegrationRoutes(
     },
     async (request, reply) => {
       const { name } = request.params
-      authorise(request, 'integrations:write', name, await store.read(name))
+      await authoriseWrite(request, name)
       const input = inputOf(request.body)
       authoriseLabels(request, name, input.labels)
       const written = await registry.put(name, input, preconditionsOf(request), request.principal)

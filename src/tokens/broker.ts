@@ -1,6 +1,6 @@
 /** Hands out leases: a hit from memory without waiting for anything, a miss by one mint for the whole fleet. */
 import type { Actor } from '../audit/event.ts'
-import { allows, type Principal } from '../callers/policy.ts'
+import { allows, mightAllow, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { type Integration, isDraft } from '../integrations/integration.ts'
 import type { DueIndex } from '../store/store.ts'
@@ -45,6 +45,9 @@ export interface BrokerDependencies {
   /** A lease in use could not be marked for its refresh, or its integration not be made ready. */
   readonly onTrouble: (error: unknown) => void
 }
+
+/** A name that nobody gives to an integration. */
+const NOWHERE = 'nowhere-5f1d2c6a-valetkey-looks-for-what-is-not-there'
 
 /** Integrations whose use is remembered. */
 const REMEMBERED = 100_000
@@ -155,7 +158,18 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
   return {
     lease(name, principal, request) {
       const entry = reader.trusted(name)
-      if (entry) return serve({ entry, isStoreless: false }, name, principal, request)
+      if (entry && maySee(entry, name, principal)) {
+        return serve({ entry, isStoreless: false }, name, principal, request)
+      }
+      if (!mightAllow(principal, 'tokens:read', name)) throw forbidden()
+      // One that there is not would be looked for: what is there, and forbidden by its labels, takes as long.
+      if (entry) {
+        return reader
+          .read(NOWHERE, () => false)
+          .then(() => {
+            throw forbidden()
+          })
+      }
       return reader
         .read(name, answersFromMemory(questionOf(request)))
         .then((reading) => serve(reading, name, principal, request))
@@ -167,12 +181,15 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
 const questionOf = ({ minTtlMs, rejected }: LeaseRequest): Question =>
   rejected === undefined ? { kind: 'need', minTtlMs } : { kind: 'rejected', tokenId: rejected }
 
+const maySee = (entry: Entry | undefined, name: string, principal: Principal): boolean =>
+  allows(principal, 'tokens:read', entry ? { name, labels: entry.integration.labels } : { name })
+
+const forbidden = () =>
+  new BrokerError('caller_forbidden', 'You may not read tokens of this integration')
+
 /** The integration, if its tokens may be handed to this principal. */
 function servable(entry: Entry | undefined, name: string, principal: Principal): Entry {
-  const target = entry ? { name, labels: entry.integration.labels } : { name }
-  if (!allows(principal, 'tokens:read', target)) {
-    throw new BrokerError('caller_forbidden', 'You may not read tokens of this integration')
-  }
+  if (!maySee(entry, name, principal)) throw forbidden()
   if (!entry) {
     throw new BrokerError('integration_not_found', 'There is no integration of this name')
   }

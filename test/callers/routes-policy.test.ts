@@ -219,12 +219,20 @@ t.test(
       const { request_id: _, instance: _instance, ...rest } = body
       return { status, rest }
     }
+    const byLabels = await call('POST', '/api-keys', {
+      body: {
+        ...{ name: `by-labels-${randomUUID()}`, permissions: PERMISSIONS },
+        ...{ integrations: ['*'], labels: { owner: 'somebody-else' } },
+      },
+    })
     for (const operation of guarded.filter((one) => ROUTES[one]?.scope === 'integration')) {
       const { permission } = ROUTES[operation] ?? {}
-      const key = keyOf(permission as Permission)
-      const forbidden = await ask(operation, 'outside-a', key)
-      const missing = await ask(operation, 'outside-none', key)
-      t.same(strip(forbidden), strip(missing), operation)
+      for (const key of [keyOf(permission as Permission), byLabels.body.key]) {
+        const forbidden = await ask(operation, 'outside-a', key)
+        const missing = await ask(operation, 'outside-none', key)
+        t.equal(forbidden.status, 403)
+        t.same(strip(forbidden), strip(missing), operation)
+      }
     }
   },
 )
