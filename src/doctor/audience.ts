@@ -26,14 +26,24 @@ export function wayOf(loginUrl: string, settings: GrantSettings): Way | undefine
 
 type Hosts = Pick<HostRules, 'isSalesforceOwn' | 'allowsPrivate' | 'loopbackOrigins'>
 
-/** The likeliest first. Only an assertion goes there, which is worth nothing elsewhere; and from a loopback host to loopback hosts alone. */
+/**
+ * The likeliest first. Only an assertion goes there; from a loopback host to loopback hosts alone.
+ * A host that is not Salesforce's own sees no other audience than that of itself: with Salesforce's
+ * it could turn to Salesforce in our name.
+ */
 export function otherWays(tried: Way, reason: RefusalReason, hosts: Hosts): readonly Way[] {
   const { loginUrl, audience } = tried
-  const here = [LOGIN, TEST].map((other) => ({ loginUrl, audience: other }))
+  const url = new URL(loginUrl)
+  const isKnown = hosts.isSalesforceOwn(url.hostname) || hosts.allowsPrivate(url)
+  const here = (isKnown ? [LOGIN, TEST] : []).map((other) => ({ loginUrl, audience: other }))
   const elsewhere = otherHosts(loginUrl, audience, hosts)
   const ways = OF_THE_HOST.includes(reason) ? [...elsewhere, ...here] : [...here, ...elsewhere]
   const own = { loginUrl, audience: loginUrl }
-  return [...ways, own].filter((way) => way.loginUrl !== loginUrl || way.audience !== audience)
+  const isSame = (one: Way, other: Way) =>
+    one.loginUrl === other.loginUrl && one.audience === other.audience
+  return [...ways, own].filter(
+    (way, at, all) => !isSame(way, tried) && all.findIndex((one) => isSame(one, way)) === at,
+  )
 }
 
 function otherHosts(loginUrl: string, audience: string, hosts: Hosts): readonly Way[] {

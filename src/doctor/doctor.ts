@@ -111,11 +111,20 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
         signer && !inTheWay
           ? await ask(patient, signer, charge)
           : [skipped('mint', inTheWay ?? definition.check), ...withoutToken('mint')]
-      const checks = [definition, ...ofCredential, ...ofHost, ...ofToken]
-      return { integration: patient.integration.name, ok: checks.every(isOk), loginsUsed, checks }
+      const { name } = patient.integration
+      const checks = [definition, ...ofCredential, ...ofHost, ...ofToken].map((check) =>
+        withName(check, name),
+      )
+      return { integration: name, ok: checks.every(isOk), loginsUsed, checks }
     },
   }
 }
+
+/** So that a path can be copied. */
+const withName = (check: Check, name: string): Check => ({
+  ...check,
+  remedy: check.remedy?.replaceAll('{name}', name) ?? null,
+})
 
 /** Or why it does not open. */
 async function openActive(

@@ -26,24 +26,44 @@ export async function checkToken(held: HeldToken, grants: GrantContext): Promise
 const scopesIn = (scope: string): ReadonlySet<string> =>
   new Set(scope.split(' ').filter((one) => one !== ''))
 
+/** What Salesforce offers, as its discovery document has it: another text in an answer is not repeated. */
+const SCOPES = new Set(
+  `api cdp_api cdp_calculated_insight_api cdp_identityresolution_api cdp_ingest_api cdp_profile_api
+  cdp_query_api cdp_segment_api chatbot_api chatter_api content custom_permissions eclair_api
+  einstein_gpt_api forgot_password full id interaction_api lightning offline_access openid pardot_api
+  pwdless_login_api refresh_token sfap_api user_registration_api visualforce wave_api web`.split(
+    /\s+/,
+  ),
+)
+
+function shown(given: ReadonlySet<string>, expected: readonly string[]): string {
+  const known = [...given].filter((one) => SCOPES.has(one) || expected.includes(one)).sort()
+  const others = given.size - known.length
+  return [...known, ...(others === 0 ? [] : [`and ${others} more`])].join(' ')
+}
+
 /** Whoever says which scopes they expect knows whether they need the REST API. */
 const needsApi = ({ identity }: Integration): boolean =>
   identity.expect?.scopes === undefined || identity.expect.scopes.includes('api')
 
-export function checkScopes({ integration, lease }: Pick<HeldToken, 'integration' | 'lease'>) {
+export function checkScopes({
+  integration,
+  lease,
+}: Pick<HeldToken, 'integration' | 'lease'>): readonly Check[] {
   if (lease.scope === undefined) {
     return [passed('scopes', 'Salesforce does not say which scopes the token has.')]
   }
   const given = scopesIn(lease.scope)
   const isFull = given.has('full')
   const expected = integration.identity.expect?.scopes ?? ['api']
+  const has = shown(given, expected)
   const missing = expected.filter((one) => !given.has(one) && !(one === 'api' && isFull))
   const checks: Check[] = [
     missing.length === 0
-      ? passed('scopes', `The token has: ${[...given].sort().join(' ')}.`)
+      ? passed('scopes', `The token has: ${has}.`)
       : failed(
           'scopes',
-          `The token lacks: ${missing.join(' ')}. It has: ${[...given].sort().join(' ')}.`,
+          `The token lacks: ${missing.join(' ')}. It has: ${has}.`,
           'Add the scopes to the app (Settings → OAuth Settings → OAuth Scopes), wait up to 10 minutes, and revoke the token, since Salesforce hands out the same until then; or say in identity.expect.scopes what you need.',
         ),
   ]

@@ -47,7 +47,9 @@ export function createProver(dependencies: ProverDependencies): Prover {
       try {
         const entry = await look(name)
         if (!entry || entry.lease?.tokenId === lease.tokenId) return
-        const { saved } = await leases.save(lease, entry, lease.refreshAt)
+        // Nobody reads it yet: its first reader marks it as in use.
+        const dueAt = entry.integration.keepWarm ? lease.refreshAt : null
+        const { saved } = await leases.save(lease, entry, dueAt)
         if (saved) onMinted(lease, by)
       } catch (error) {
         log.warn({ err: error, integration: name }, 'the token of a proof could not be kept')

@@ -1,10 +1,9 @@
-import { createServer as createHttpServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { createOutbound, type OutboundDependencies } from '../../src/http/outbound.ts'
 import { openssl } from '../support/openssl.ts'
+import { tunnelProxy } from '../support/tunnel-proxy.ts'
 import { json, listen } from './listener.ts'
 
 const ANY_LOOPBACK = { hosts: { allowsPrivate: () => true } }
@@ -321,30 +320,6 @@ t.test('verifies certificates, and trusts a CA that it is given', async (t) => {
   t.equal(server.requests.length, 1)
   t.equal(server.requests[0]?.headers.host, new URL(server.origin).host)
 })
-
-/** A CONNECT proxy that leads every tunnel to one port. */
-async function tunnelProxy(t: Test, port: number) {
-  const targets: string[] = []
-  const sockets = new Set<Socket>()
-  const proxy = createHttpServer()
-  proxy.on('connect', (request, client: Socket) => {
-    targets.push(request.url ?? '')
-    const upstream = connect(port, '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 OK\r\n\r\n')
-      upstream.pipe(client).pipe(upstream)
-    })
-    for (const socket of [client, upstream]) {
-      sockets.add(socket)
-      socket.on('error', () => socket.destroy())
-    }
-  })
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy()
-    return new Promise((resolve) => proxy.close(resolve))
-  })
-  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, targets }
-}
 
 t.test('goes through the proxy, but for what it is told to reach itself', async (t) => {
   const tool = openssl(t)

@@ -241,6 +241,13 @@ t.test('what is poor about a token is told', { buffered: true }, async (t) => {
   }))
   t.match(checksOf(t, await test(here, inept.name)).scopes, { detail: /^The token lacks: id\. / })
 
+  const told = await register(here, clientCredentials)
+  const scope = `api ${told.app.clientSecret} \u001b[31m ${'x'.repeat(5_000)}`
+  simulator.addFault({ kind: 'members', set: { scope }, clientId: told.app.clientId })
+  t.match(checksOf(t, await test(here, told.name)).scopes, {
+    detail: 'The token has: api and 3 more.',
+  })
+
   const barred = await register(here, clientCredentials)
   simulator.updateApp(barred.app.clientId, { restApiAllowed: false })
   t.strictSame(failures(checksOf(t, await test(here, barred.name))), ['instance_url'])

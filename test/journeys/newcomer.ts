@@ -95,7 +95,7 @@ export function createNewcomer({ world, name, app }: NewcomerDependencies): Newc
 
   /** What stands on a page of Setup, or in a sentence of an answer, and what one does there. The first that fits. */
   const DEEDS: readonly (readonly [RegExp, (...found: string[]) => Promise<unknown>])[] = [
-    [/GET \/integrations\/\{name\}\/setup says how/, followSheet],
+    [new RegExp(`GET ${path}/setup says how`), followSheet],
     [/^Stage a new key with its certificate, and upload that/, rotate],
     [/^Set enabled to true/, () => patch({ enabled: true })],
     [
