@@ -12,6 +12,7 @@ import { salesforceDown } from './cases/salesforce-down.ts'
 import { LIFE_MS, SHORT_LIVES, steadyLoad } from './cases/steady-load.ts'
 import { clockArgs, WRONG_MS, wrongClocks } from './cases/wrong-clocks.ts'
 import { codes, onFleet, type Row, shareOk } from './fault-row.ts'
+import { ROLLING } from './rolling-rows.ts'
 
 const CALLERS = 2_000
 const PER_SECOND = 500
@@ -120,6 +121,7 @@ const ROWS: readonly Row[] = [
       }
     }),
   },
+  ...ROLLING,
   outage('kill', 'Redis is killed (`kill -9`), and back after 20 s'),
   outage('stop', 'Redis hangs (SIGSTOP) for 20 s'),
   outage('cut', 'the network to Redis is cut without a word for 20 s'),

@@ -25,6 +25,7 @@ import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
+import { createDrain } from './http/drain.ts'
 import { registerHealth } from './http/health.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
@@ -74,6 +75,8 @@ export interface AppDependencies {
   readonly tracing?: Tracing | undefined
   /** Of the configuration file and the files that it names. */
   readonly readFile: (path: string) => string
+  /** How long callers may take to leave the connections that they keep, when it stops. Default 0. */
+  readonly drainMs?: number
   /** For tests: time, chance and the network. */
   readonly now?: () => number
   readonly random?: () => number
@@ -200,7 +203,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     const reason = refusalCodeOf(error)
     if (reason) request.log.info({ req: request, reason }, 'a credential was refused')
   }
-  const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, onProblem })
+  const drain = createDrain()
+  const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, drain, onProblem })
   metering.requests(server)
   await describeApi(server, version)
   if (config.docs) await serveApiDescription(server)
@@ -275,6 +279,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
     async stop() {
       stopping = true
+      await drain.run(dependencies.drainMs ?? 0)
       await tls?.stop()
       await server.close()
       await loader?.stop()

@@ -34,8 +34,8 @@ export interface Replica {
   output(): string
   signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGUSR2'): void
   kill(): Promise<void>
-  /** Ends it with the signal, and starts another in its place, on another port. */
-  restart(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
+  /** Ends it with the signal, and starts another in its place, on another port. Gives how long the end took. */
+  restart(signal?: 'SIGTERM' | 'SIGKILL'): Promise<number>
 }
 
 export interface Fleet {
@@ -142,9 +142,12 @@ async function startReplica(t: Teardown, options: ReplicaOptions): Promise<Repli
       await broker.kill('SIGKILL')
     },
     async restart(signal = 'SIGTERM') {
+      const startedAt = performance.now()
       await broker.kill(signal)
+      const tookMs = Math.round(performance.now() - startedAt)
       former += broker.output()
       broker = await begin()
+      return tookMs
     },
   }
 }
