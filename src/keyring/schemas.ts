@@ -28,6 +28,7 @@ const KIND_COUNTS = {
   refresh_tokens: countOf('refresh_tokens'),
   leases: countOf('leases'),
   revocations: countOf('revocations'),
+  connections: countOf('connections'),
 } satisfies Record<Sealed, unknown>
 
 const SealingKey = Type.Object(

@@ -10,6 +10,7 @@ export const SEALED = {
   refresh_tokens: 'the refresh token of an integration',
   leases: 'an access token that is held',
   revocations: 'an access token that Salesforce has still to end',
+  connections: 'what proves a connection that is pending',
 } as const
 
 export type Sealed = keyof typeof SEALED
@@ -43,7 +44,7 @@ export interface SealedRecordsDependencies {
     readonly seals: Seals
   }
   /** Kinds of documents whose body is JSON with a member `sealed`. */
-  readonly documents: { readonly [Kind in 'revocations']: string }
+  readonly documents: { readonly [Kind in 'revocations' | 'connections']: string }
 }
 
 const PAGE = 200

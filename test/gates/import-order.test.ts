@@ -25,6 +25,7 @@ const ORDER = [
   'config',
   'logger',
   'app',
+  'backup',
   'serve',
   'diagnose',
   'main',
