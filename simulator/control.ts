@@ -76,6 +76,7 @@ const ROUTES: readonly Route[] = [
     path: 'approvals',
     run: (to, { body }) => to.approve(body as { clientId: string; username?: string }),
   },
+  { method: 'GET', path: 'refresh-tokens', run: (to) => to.refreshTokens() },
   { method: 'GET', path: 'settings', run: (to) => to.settings() },
   {
     method: 'PATCH',

@@ -14,6 +14,8 @@ export interface RefreshTokens {
     readonly evicted: readonly string[]
   }
   find(token: string): RefreshToken | undefined
+  /** Oldest first. */
+  all(): readonly RefreshToken[]
   /** Marks a token as being processed; false if it is already. */
   begin(token: string): boolean
   finish(token: string): void
@@ -80,6 +82,7 @@ export function createRefreshTokens({ clock, settings }: RefreshTokensDependenci
       return { granted: issue(approval, randomUUID()), evicted }
     },
     find: (token) => tokens.get(token),
+    all: () => [...tokens.values()],
     begin(token) {
       if (processing.has(token)) return false
       processing.add(token)

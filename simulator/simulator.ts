@@ -9,6 +9,7 @@ import { createHandler } from './handler.ts'
 import { LOGIN_ADDRESS, originsAs } from './hosts.ts'
 import type { Login } from './login-history.ts'
 import type { NewOrg, NewUser, Org, OrgChanges, User, UserChanges } from './orgs.ts'
+import type { RefreshToken } from './refresh-tokens.ts'
 import type { RefusalName } from './refusals.ts'
 import type { Counters, LogEntry } from './request-log.ts'
 import { listen } from './server.ts'
@@ -51,6 +52,9 @@ export interface Simulator {
   approve(approval: { readonly clientId: string; readonly username?: string }): {
     readonly refreshToken: string
   }
+
+  /** Every one that was ever given, oldest first. */
+  refreshTokens(): readonly RefreshToken[]
 
   settings(): Settings
   configure(changes: Partial<Settings>): Settings
@@ -208,6 +212,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     approve: ({ clientId, username }) => ({
       refreshToken: approve(world, approvalOf(world, clientId, username)).token,
     }),
+
+    refreshTokens: world.refreshTokens.all,
 
     settings: world.settings,
     configure: world.configure,

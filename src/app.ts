@@ -10,6 +10,7 @@ import { composeMetering } from './app/metering.ts'
 import { registerOperatorRoutes } from './app/operators.ts'
 import { pause } from './app/pause.ts'
 import { readinessOf } from './app/readiness.ts'
+import { grantTrouble, refreshTokenTrouble } from './app/refresh-token-rule.ts'
 import { composeRotation } from './app/rotation.ts'
 import { composeSalesforce } from './app/salesforce.ts'
 import { watchStore } from './app/watched-store.ts'
@@ -25,7 +26,6 @@ import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
-import { createDrain } from './http/drain.ts'
 import { registerHealth } from './http/health.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
@@ -75,8 +75,6 @@ export interface AppDependencies {
   readonly tracing?: Tracing | undefined
   /** Of the configuration file and the files that it names. */
   readonly readFile: (path: string) => string
-  /** How long callers may take to leave the connections that they keep, when it stops. Default 0. */
-  readonly drainMs?: number
   /** For tests: time, chance and the network. */
   readonly now?: () => number
   readonly random?: () => number
@@ -95,7 +93,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const engineName = config.redisUrl ? 'redis' : 'embedded'
   const { lookup, tracing } = dependencies
   const metering = composeMetering({ version, engine: engineName, tracing, now, monotonic, log })
-  const watched = watchStore({ store: metering.store(dependencies.store), sleep: pause, log })
+  const onRewound = () => engine.storeRewound()
+  const measured = metering.store(dependencies.store)
+  const watched = watchStore({ store: measured, onRewound, sleep: pause, log })
   const { store } = watched
 
   const writer = createAuditWriter({ output: dependencies.auditOutput, monotonic, log })
@@ -114,13 +114,16 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const integrations = createIntegrationStore({
     records: store.integrations,
     keyring,
-    onWritten(name, record) {
+    async onWritten(name, record) {
       engine.cache.written(name, record?.rev)
-      if (record) rotation.erasure.watch(integrationOf(record))
+      if (!record) return
+      rotation.erasure.watch(integrationOf(record))
+      await engine.adoptRefreshToken(integrationOf(record))
     },
   })
   const intake = createIntake({ now, uniqueId })
-  const registry = createRegistry({ store: integrations, intake, hosts, now, uniqueId })
+  const rules = { intake, hosts, grantTrouble: grantTrouble(config), now, uniqueId }
+  const registry = createRegistry({ store: integrations, ...rules })
   const engine = composeLeaseEngine({
     store,
     keyring,
@@ -129,6 +132,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     meter: metering.engine,
     log,
     storelessMs: config.storelessMs,
+    refreshTokenTrouble: refreshTokenTrouble(config),
     readSealed: integrations.readSealed,
     promotion: {
       promote: (owner, stagedId) => rotation.promotion.promote(owner, stagedId),
@@ -169,10 +173,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     path: config.configFile,
     readFile,
     store: integrations,
-    intake,
-    hosts,
-    now,
-    uniqueId,
+    ...rules,
     revoker,
     audit,
     meter: metering.file,
@@ -203,8 +204,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     const reason = refusalCodeOf(error)
     if (reason) request.log.info({ req: request, reason }, 'a credential was refused')
   }
-  const drain = createDrain()
-  const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, drain, onProblem })
+  const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, onProblem })
   metering.requests(server)
   await describeApi(server, version)
   if (config.docs) await serveApiDescription(server)
@@ -279,7 +279,6 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
     async stop() {
       stopping = true
-      await drain.run(dependencies.drainMs ?? 0)
       await tls?.stop()
       await server.close()
       await loader?.stop()

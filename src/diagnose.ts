@@ -17,6 +17,7 @@ import { createIntake } from './credentials/intake.ts'
 import { createDoctor, type Report } from './doctor/doctor.ts'
 import { reportView } from './doctor/schemas.ts'
 import { reportText } from './doctor/text.ts'
+import { BrokerError } from './errors.ts'
 import { createTokenRequester } from './tokens/token-request.ts'
 
 export interface DiagnoseOptions {
@@ -75,7 +76,10 @@ function composeDoctor(env: Environment) {
   const patients = createFilePatients({
     intake: createIntake({ now, uniqueId }),
     hosts,
-    requester: createTokenRequester({ grants, now, random: Math.random, log: SILENT }),
+    requester: createTokenRequester({
+      ...{ grants, refreshTokens: { exchange: usesNone }, now },
+      ...{ random: Math.random, log: SILENT },
+    }),
     readText: readingWith((path) => readFileSync(path, 'utf8')),
     now,
     uniqueId,
@@ -88,6 +92,14 @@ function composeDoctor(env: Environment) {
     },
     close: outbound.close,
   }
+}
+
+/** Its successor would be lost with this process, and with it the whole approval. */
+async function usesNone(): Promise<never> {
+  throw new BrokerError(
+    'integration_not_connected',
+    'A refresh token is used by the service alone, which keeps its successor: ask the service, with POST /integrations/{name}/test',
+  )
 }
 
 /** `-` is the standard input. */

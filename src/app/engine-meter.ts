@@ -1,4 +1,5 @@
 /** Measures reads, mints, waits and refreshes, around the parts that do them. */
+import type { LostReason } from '../custody/connection.ts'
 import { BrokerError, type ProblemCode } from '../errors.ts'
 import { refusalOf } from '../grants/refusals.ts'
 import type { Metrics } from '../http/metrics.ts'
@@ -17,6 +18,7 @@ export interface EngineMeter {
   /** What replaces leases that are due. */
   refreshes(flight: Flight): Flight
   refreshed(refreshed: Refreshed): void
+  connectionLost(reason: LostReason): void
 }
 
 export interface EngineMeterDependencies {
@@ -80,6 +82,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
       isInUse: broker.isInUse,
     }),
     requester: (requester) => ({
+      ...requester,
       async request(integration, signer) {
         const startedAt = monotonic()
         const { type } = integration.grant
@@ -106,6 +109,9 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
       },
     }),
     refreshes: (flight) => flight,
+    connectionLost(reason) {
+      metrics.counter('valetkey_connections_lost_total', { reason }).add()
+    },
     refreshed(refreshed) {
       const { outcome } = refreshed
       metrics.counter('valetkey_refresh_ahead_total', { outcome }).add()
@@ -117,7 +123,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
 /** What is traced is measured, too. */
 export function tracedMeter(
   meter: EngineMeter,
-  tracer: Omit<EngineMeter, 'refreshed'>,
+  tracer: Omit<EngineMeter, 'refreshed' | 'connectionLost'>,
 ): EngineMeter {
   return {
     broker: (broker) => meter.broker(tracer.broker(broker)),
@@ -125,6 +131,7 @@ export function tracedMeter(
     waits: (hearing) => meter.waits(tracer.waits(hearing)),
     refreshes: tracer.refreshes,
     refreshed: meter.refreshed,
+    connectionLost: meter.connectionLost,
   }
 }
 

@@ -1,7 +1,8 @@
 /** Wires what finds, mints, refreshes and ends leases. */
-import { type Actor, NOBODY } from '../audit/event.ts'
+import type { Actor } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Keyring } from '../crypto/keyring.ts'
+import type { Custody } from '../custody/custody.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
@@ -11,6 +12,7 @@ import type { StoreClock } from '../store/store-clock.ts'
 import { createAttempts } from '../tokens/attempts.ts'
 import { createBreaker } from '../tokens/breaker.ts'
 import { type Broker, createBroker } from '../tokens/broker.ts'
+import { createConnected, hasRefreshToken } from '../tokens/connected.ts'
 import { createDoctorMint, type DoctorMint } from '../tokens/doctor-mint.ts'
 import { createFlight } from '../tokens/flight.ts'
 import { createHearing, type Hearing } from '../tokens/hearing.ts'
@@ -29,15 +31,16 @@ import { createReconciler } from '../tokens/reconciler.ts'
 import { logRefreshed } from '../tokens/refresh-log.ts'
 import { createRefresher } from '../tokens/refresher.ts'
 import { rememberIntegrations } from '../tokens/remembered-integrations.ts'
-import { createRevoker, type Revoker } from '../tokens/revocation.ts'
-import { createRevocationQueue } from '../tokens/revocation-queue.ts'
+import { endingConnections, type Revoker } from '../tokens/revocation.ts'
 import { createSingleFlight } from '../tokens/single-flight.ts'
 import { createStatusReader, type StatusReader } from '../tokens/status.ts'
 import { createStoreless } from '../tokens/storeless.ts'
 import { readSubject, rememberSubject } from '../tokens/subject.ts'
 import { createTokenRequester } from '../tokens/token-request.ts'
 import { createTrouble } from '../tokens/trouble.ts'
+import { composeCustody } from './custody.ts'
 import type { EngineMeter } from './engine-meter.ts'
+import { composeRevocation } from './revocation.ts'
 
 export interface LeaseEngine extends Prover {
   readonly broker: Broker
@@ -47,6 +50,11 @@ export interface LeaseEngine extends Prover {
   readonly insideLease: InsideLease
   readonly doctorMint: DoctorMint
   readonly hearing: Hearing
+  readonly custody: Custody
+  /** Takes over the refresh token that came with the active credential; the next mint does it else. Never throws. */
+  adoptRefreshToken(integration: Integration): Promise<void>
+  /** The store went back in time: no refresh token is used before Salesforce was asked. Never throws. */
+  storeRewound(): Promise<void>
   /** How many login hosts failed and are left alone. */
   restingHosts(): number
   start(): void
@@ -61,6 +69,8 @@ export interface LeaseEngineDependencies {
   readonly audit: Pick<AuditLog, 'background'>
   readonly meter: EngineMeter
   readonly log: Logger
+  /** Why no refresh token may be used in this store; undefined: they may. */
+  readonly refreshTokenTrouble?: string | undefined
   /** How long leases in memory may serve without word from the store. */
   readonly storelessMs: number
   readonly readSealed: (name: string) => Promise<SealedIntegration | undefined>
@@ -89,7 +99,6 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const trouble = (what: string) => createTrouble(log, what, now)
   const streamTrouble = trouble('the change stream cannot be read')
   const dueTrouble = trouble('the due index cannot be read or written')
-  const queueTrouble = trouble('queued revocations cannot be carried out')
 
   const hearing = createHearing({
     changes: store.changes,
@@ -131,23 +140,33 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     storelessMs,
   })
   const breaker = createBreaker({ now, log })
-  const attempts = createAttempts({
-    breaker,
-    now,
-    random,
-    sleep: (ms) => sleep(ms, stopping.signal),
-  })
+  const sleepHere = (ms: number) => sleep(ms, stopping.signal)
+  const attempts = createAttempts({ breaker, now, random, sleep: sleepHere })
   const pins = createPinStore(store.documents)
   const identity = createIdentityGuard({ pins, audit, now, log })
   const integrations = rememberIntegrations(dependencies.readSealed)
+  const onDead = (tokenId: string) => cache.heard({ type: 'dead', tokenId })
+  const { revoker: tokenRevoker, queue } = composeRevocation({
+    ...{ store, keyring, endpoint, leases, audit, onRevoked: onDead, now, sleep, log },
+  })
+  const refreshTokens = composeCustody({
+    ...{ store, keyring, audit, endToken: tokenRevoker.endToken, uniqueId, now, monotonic },
+    ...{ onDropped: cache.written, onLost: meter.connectionLost, sleep, log },
+    trouble: dependencies.refreshTokenTrouble,
+  })
+  const { custody, exchange } = refreshTokens
+  const revoker = endingConnections(tokenRevoker, custody)
   const grants = { endpoint, now, uniqueId }
   const minter = createMinter({
     integrations,
-    requester: meter.requester(createTokenRequester({ grants, now, random, log })),
+    requester: meter.requester(
+      createTokenRequester({ grants, refreshTokens: exchange, now, random, log }),
+    ),
+    connected: createConnected({ custody, exchange }),
     promotion: dependencies.promotion,
     identity,
     now,
-    sleep: (ms) => sleep(ms, stopping.signal),
+    sleep: sleepHere,
   })
 
   const budget = createLoginBudget({ budgets: store.budgets, now })
@@ -161,28 +180,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   }
   const onRefused = (name: string, error: unknown, by: Actor) =>
     audit.background(by, refusedEvent(name, error))
-  const onDead = (tokenId: string) => cache.heard({ type: 'dead', tokenId })
 
   const storeless = createStoreless({ minter, attempts, flights, now, onMinted, onRefused })
-  const queue = createRevocationQueue({
-    documents: store.documents,
-    keyring,
-    endpoint,
-    now,
-    sleep,
-    onRevoked: (tokenId) =>
-      audit.background(NOBODY, { action: 'token.revoked', integration: null, tokenId }),
-    onWorking: queueTrouble.over,
-    onTrouble: queueTrouble.report,
-  })
-  const revoker = createRevoker({
-    outcomes: store.outcomes,
-    leases,
-    endpoint,
-    queue,
-    onRevoked: onDead,
-    log,
-  })
   const flight = createFlight({
     look: reader.look,
     outcomes: store.outcomes,
@@ -238,10 +237,11 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     flight,
     flights,
     isHearing: hearing.isHearing,
-    sleep: (ms) => sleep(ms, stopping.signal),
+    sleep: sleepHere,
     log,
   })
 
+  const keeper = refreshTokens.keeper({ look: reader.look, flight, settle: minter.settle })
   const subjectOf = (integration: Integration) => readSubject(store.documents, integration)
   const prover = createProver({
     ...{ look: reader.look, subjectOf, minter, budget, leases, onMinted, now, log },
@@ -265,12 +265,18 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     broker: meter.broker(unmetered),
     restingHosts: breaker.openCount,
     revoker,
+    custody,
+    async adoptRefreshToken(integration) {
+      if (hasRefreshToken(integration)) await refreshTokens.tried(minter.adopt(integration.name))
+    },
+    storeRewound: () => refreshTokens.tried(refreshTokens.rewound()),
     status: createStatusReader({
       outcomes: store.outcomes,
       documents: store.documents,
       budgets: store.budgets,
       leases,
       pins,
+      custody,
       now,
     }),
     cache,
@@ -280,10 +286,12 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
       hearing.start()
       refresher.start()
       queue.start()
+      keeper.start()
     },
     async stop() {
       stopping.abort()
-      await Promise.all([refresher.stop(), queue.stop()])
+      refreshTokens.stop()
+      await Promise.all([refresher.stop(), queue.stop(), keeper.stop()])
       await flights.settled()
       await hearing.stop()
     },

@@ -1,5 +1,6 @@
 /** Every metric of the service: its name, its type, what it says, and what its labels may say. `docs/metrics.md` is generated from here. */
 import { AUTHENTICATION_FAILURES } from '../callers/authenticator.ts'
+import { LOST_REASONS } from '../custody/connection.ts'
 import { PROBLEMS } from '../errors.ts'
 import { GRANTS } from '../grants/index.ts'
 import { REFUSALS } from '../grants/refusal-table.ts'
@@ -128,6 +129,11 @@ export const METRICS = {
     type: 'counter',
     help: 'Logins that Salesforce refused, by reason.',
     labels: { reason: { values: Object.keys(REFUSALS) } },
+  },
+  valetkey_connections_lost_total: {
+    type: 'counter',
+    help: 'Refresh tokens that this replica found to work no more: somebody has to connect the integration again.',
+    labels: { reason: { values: Object.keys(LOST_REASONS) } },
   },
   valetkey_login_hosts_resting: {
     type: 'gauge',

@@ -20,8 +20,8 @@ export interface WatchedStoreDependencies extends Omit<StoreWatchDependencies, '
   readonly store: Store
 }
 
-export function watchStore({ store, sleep, log }: WatchedStoreDependencies): WatchedStore {
-  const { standing, check, accept, start, stop } = createStoreWatch({ store, sleep, log })
+export function watchStore({ store, ...rest }: WatchedStoreDependencies): WatchedStore {
+  const { standing, check, accept, start, stop } = createStoreWatch({ store, ...rest })
   return {
     store: guardStore(store, check),
     state: () => ({ standing: standing(), evictionPolicy: store.evictionPolicy() }),

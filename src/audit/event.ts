@@ -29,6 +29,10 @@ export const ACTIONS = {
     stored: true,
     meaning: 'A connection came to nothing; `detail.reason` says why',
   },
+  'integration.not_connected': {
+    stored: true,
+    meaning: 'Its refresh token works no more; `detail.reason` says why',
+  },
   'integration.released': { stored: true, meaning: 'The configuration file no longer declares it' },
   'identity.changed': {
     stored: true,

@@ -50,6 +50,7 @@ const FileCredential = Type.Object(
     private_key_file: Type.Optional(Path),
     certificate_file: Type.Optional(Path),
     client_secret_file: Type.Optional(Path),
+    refresh_token_file: Type.Optional(Path),
     generate: Type.Optional(GenerateSchema),
     from: Type.Optional(Type.String({ pattern: NAME_PATTERN })),
   },

@@ -14,6 +14,7 @@ export interface FileCredential {
   readonly privateKeyFile?: string
   readonly certificateFile?: string
   readonly clientSecretFile?: string
+  readonly refreshTokenFile?: string
 }
 
 export interface DeclaredEntry {

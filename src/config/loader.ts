@@ -207,7 +207,7 @@ export function withFiles(
   files: FileCredential,
   textOf: (file: string) => string,
 ): Input {
-  const { privateKeyFile, certificateFile, clientSecretFile } = files
+  const { privateKeyFile, certificateFile, clientSecretFile, refreshTokenFile } = files
   if (Object.keys(files).length === 0) return input
   return {
     ...input,
@@ -215,6 +215,9 @@ export function withFiles(
       ...input.credential,
       ...(privateKeyFile !== undefined && { privateKey: textOf(privateKeyFile) }),
       ...(certificateFile !== undefined && { certificate: textOf(certificateFile) }),
+      ...(refreshTokenFile !== undefined && {
+        refreshToken: textOf(refreshTokenFile).replace(/[\r\n]+$/, ''),
+      }),
       ...(clientSecretFile !== undefined && {
         clientSecret: textOf(clientSecretFile).replace(/[\r\n]+$/, ''),
       }),

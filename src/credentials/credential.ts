@@ -32,12 +32,20 @@ export interface Credential {
   readonly certificate: CertificateInfo | null
   /** PKCS#10 in PEM, for a CA to sign; of pending ones. */
   readonly csr?: string
+  /** Fingerprint of the refresh token that came with it, which begins a custody; the token in use may be a successor. */
+  readonly refreshTokenId?: string
 }
 
 /** The secret half, as it is sealed at rest. */
 export type CredentialSecret =
-  | { readonly type: 'certificate'; readonly privateKey: string }
+  | { readonly type: 'certificate'; readonly privateKey: string; readonly refreshToken?: string }
   | { readonly type: 'client_secret'; readonly clientSecret: string }
+  /** Without a client secret the app asks for none; without a refresh token it is in custody from elsewhere. */
+  | {
+      readonly type: 'refresh_token'
+      readonly refreshToken?: string
+      readonly clientSecret?: string
+    }
 
 /** The sealed half of an integration. */
 export interface CredentialSecrets {
@@ -52,11 +60,32 @@ export const NO_SECRETS: CredentialSecrets = { byId: {}, known: [] }
 /** For how long at least a retired credential stays as the fallback. */
 export const FALLBACK_MS = 15 * 60_000
 
+/** What it proves the client with. A refresh token that came with it is not in it: that is the custody's. */
 export function openCredential(secret: CredentialSecret): OpenCredential {
-  return secret.type === 'certificate'
-    ? { type: 'certificate', privateKey: new Secret(secret.privateKey) }
-    : { type: 'client_secret', clientSecret: new Secret(secret.clientSecret) }
+  switch (secret.type) {
+    case 'certificate':
+      return { type: 'certificate', privateKey: new Secret(secret.privateKey) }
+    case 'client_secret':
+      return { type: 'client_secret', clientSecret: new Secret(secret.clientSecret) }
+    case 'refresh_token': {
+      const { clientSecret } = secret
+      return {
+        type: 'refresh_token',
+        ...(clientSecret !== undefined && { clientSecret: new Secret(clientSecret) }),
+      }
+    }
+  }
 }
+
+/** Public fingerprint of a refresh token: the first 16 bytes of its SHA-256, base64url. */
+export const refreshTokenIdOf = (token: Secret): string =>
+  createHash('sha256').update(token.reveal()).digest().subarray(0, 16).toString('base64url')
+
+/** The refresh token that came with a credential. */
+export const refreshTokenOf = (secret: CredentialSecret): Secret | undefined =>
+  secret.type === 'client_secret' || secret.refreshToken === undefined
+    ? undefined
+    : new Secret(secret.refreshToken)
 
 export const activeOf = (credentials: readonly Credential[]): Credential | undefined =>
   credentials.find(({ state }) => state === 'active')
@@ -88,10 +117,22 @@ export function digestOfCredential(
   secret: CredentialSecret,
   certificate: Pick<CertificateInfo, 'fingerprintSha256'> | null,
 ): string {
-  const text = secret.type === 'certificate' ? secret.privateKey : secret.clientSecret
   return createHash('sha256')
-    .update(JSON.stringify([secret.type, text, certificate?.fingerprintSha256 ?? null]))
+    .update(JSON.stringify([...textsOf(secret), certificate?.fingerprintSha256 ?? null]))
     .digest('base64url')
+}
+
+function textsOf(secret: CredentialSecret): readonly (string | null)[] {
+  switch (secret.type) {
+    case 'certificate': {
+      const { refreshToken } = secret
+      return [secret.type, secret.privateKey, ...(refreshToken === undefined ? [] : [refreshToken])]
+    }
+    case 'client_secret':
+      return [secret.type, secret.clientSecret]
+    case 'refresh_token':
+      return [secret.type, secret.refreshToken ?? null, secret.clientSecret ?? null]
+  }
 }
 
 /** Adds the secret of a new credential. */

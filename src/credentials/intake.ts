@@ -11,13 +11,21 @@ import {
 } from '../crypto/certificate.ts'
 import { BrokerError } from '../errors.ts'
 import type { CredentialType } from '../grants/grant.ts'
-import type { CertificateInfo, Credential, CredentialSecret } from './credential.ts'
+import {
+  type CertificateInfo,
+  type Credential,
+  type CredentialSecret,
+  refreshTokenIdOf,
+  refreshTokenOf,
+} from './credential.ts'
 
 /** The `credential` member of a request, as it came. */
 export interface CredentialInput {
   readonly privateKey?: string
   readonly certificate?: string
   readonly clientSecret?: string
+  /** Alone, or beside what the client proves itself with. */
+  readonly refreshToken?: string
   readonly generate?: {
     readonly keyBits?: KeyBits
     /** 1 to 825. */
@@ -58,8 +66,9 @@ export interface IntakeDependencies {
 }
 
 /** What the `credential` member of an integration can be. */
-const KINDS = ['private_key', 'client_secret', 'generate', 'from']
+const KINDS = ['private_key', 'client_secret', 'refresh_token', 'generate', 'from']
 const CLIENT_SECRET = /^[\x21-\x7e]{1,512}$/
+const REFRESH_TOKEN = /^[\x21-\x7e]{1,4096}$/
 const DEFAULT_KEY_BITS = 2048
 const DEFAULT_DAYS = 365
 
@@ -70,7 +79,15 @@ export function checkShape(
   kinds: readonly string[] = KINDS,
 ): void {
   const given = [input.privateKey, input.clientSecret, input.generate, input.csr, input.from]
-  if (given.filter((member) => member !== undefined).length !== 1) {
+  const count = given.filter((member) => member !== undefined).length
+  const isAccompanied = input.privateKey !== undefined || input.clientSecret !== undefined
+  if (input.refreshToken !== undefined && count === 1 && !isAccompanied) {
+    throw new BrokerError(
+      'request_invalid',
+      `${place}/refresh_token goes beside client_secret or private_key, or alone`,
+    )
+  }
+  if (count > 1 || (count === 0 && input.refreshToken === undefined)) {
     throw new BrokerError(
       'request_invalid',
       `${place} must have exactly one of ${kinds.join(', ')}`,
@@ -96,22 +113,28 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
       activatedAt: null,
       retiresAt: null,
       certificate,
+      ...refreshTokenIdIn(secret),
     },
   })
 
   const imported = async (
     privateKey: string,
     certificate: string | undefined,
+    refreshToken: string | undefined,
     { expiredIsWarning = false }: IntakeOptions,
   ) => {
     const key = parsePrivateKey(privateKey)
-    if (certificate === undefined)
-      return fresh({ type: 'certificate', privateKey: key.pem.reveal() }, null)
+    const secret: CredentialSecret = {
+      type: 'certificate',
+      privateKey: key.pem.reveal(),
+      ...(refreshToken !== undefined && { refreshToken }),
+    }
+    if (certificate === undefined) return fresh(secret, null)
     const parsed = parseCertificate(certificate, { now: now(), expiredIsWarning })
     if (!matches(key, parsed)) {
       throw new BrokerError('credential_invalid', 'certificate: it is not for this private_key')
     }
-    return fresh({ type: 'certificate', privateKey: key.pem.reveal() }, infoOf(parsed))
+    return fresh(secret, infoOf(parsed))
   }
 
   const generated = async (wish: NonNullable<CredentialInput['generate']>, name: string) => {
@@ -140,21 +163,25 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
   return {
     async take(input, needed, name, options = {}) {
       checkShape(input)
-      const type = input.clientSecret === undefined ? 'certificate' : 'client_secret'
-      if (type !== needed) {
+      const { clientSecret, refreshToken } = input
+      if (!isKindOf(input, needed)) {
         throw new BrokerError('credential_invalid', `This grant needs a ${NEEDED[needed]}`)
       }
-      if (input.clientSecret !== undefined) {
-        if (!CLIENT_SECRET.test(input.clientSecret)) {
-          throw new BrokerError(
-            'credential_invalid',
-            'client_secret: it must be 1 to 512 visible ASCII characters without spaces',
-          )
-        }
-        return fresh({ type: 'client_secret', clientSecret: input.clientSecret }, null)
+      checkText('client_secret', clientSecret, CLIENT_SECRET, 512)
+      checkText('refresh_token', refreshToken, REFRESH_TOKEN, 4096)
+      if (needed === 'refresh_token') {
+        return fresh(
+          {
+            type: 'refresh_token',
+            ...(refreshToken !== undefined && { refreshToken }),
+            ...(clientSecret !== undefined && { clientSecret }),
+          },
+          null,
+        )
       }
+      if (clientSecret !== undefined) return fresh({ type: 'client_secret', clientSecret }, null)
       if (input.privateKey !== undefined)
-        return imported(input.privateKey, input.certificate, options)
+        return imported(input.privateKey, input.certificate, refreshToken, options)
       if (input.csr) return requested(input.csr)
       return generated(input.generate ?? {}, name)
     },
@@ -171,10 +198,42 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
   }
 }
 
+/** A refresh token has its place only where the grant presents one: alone it is no key, and beside a secret it is no client secret. */
+function isKindOf(input: CredentialInput, needed: CredentialType): boolean {
+  const hasSecret = input.clientSecret !== undefined
+  const hasToken = input.refreshToken !== undefined
+  switch (needed) {
+    case 'certificate':
+      return !hasSecret && (!hasToken || input.privateKey !== undefined)
+    case 'client_secret':
+      return hasSecret && !hasToken
+    case 'refresh_token':
+      return hasSecret || (hasToken && input.privateKey === undefined)
+  }
+}
+
+function checkText(
+  member: string,
+  text: string | undefined,
+  pattern: RegExp,
+  longest: number,
+): void {
+  if (text === undefined || pattern.test(text)) return
+  throw new BrokerError(
+    'credential_invalid',
+    `${member}: it must be 1 to ${longest} visible ASCII characters without spaces`,
+  )
+}
+
+function refreshTokenIdIn(secret: CredentialSecret): Pick<Credential, 'refreshTokenId'> {
+  const token = refreshTokenOf(secret)
+  return token ? { refreshTokenId: refreshTokenIdOf(token) } : {}
+}
+
 const NEEDED: Readonly<Record<CredentialType, string>> = {
   certificate: 'signing key: private_key with its certificate, or generate',
   client_secret: 'client_secret',
-  refresh_token: 'refresh_token',
+  refresh_token: 'refresh_token, with the client_secret of its app where that asks for one',
 }
 
 type Parsed = CertificateInfo

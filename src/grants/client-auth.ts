@@ -15,6 +15,11 @@ export type ClientAuthMethod = (typeof CLIENT_AUTH_METHODS)[number]
 /** Adds nothing, not even `client_id`: the assertion of JWT bearer says it all, and a revocation needs none. */
 export const noClientAuth: ClientAuth = () => undefined
 
+/** An app that asks for no secret: it only says which one it is. */
+export const publicClient: ClientAuth = (_server, client, form) => {
+  form.set('client_id', client.client_id)
+}
+
 /**
  * RFC 6749, section 2.3.1. Escapes only what has to be: consumer keys hold `.` and `_`, and a server
  * that does not decode, as some clients of Salesforce presume, must see them as they are.

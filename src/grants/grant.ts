@@ -9,8 +9,11 @@ export type OpenCredential =
   | { readonly type: 'client_secret'; readonly clientSecret: Secret }
   | {
       readonly type: 'refresh_token'
-      readonly refreshToken: Secret
+      /** The one that is current; its custody adds it. */
+      readonly refreshToken?: Secret
+      /** What the client proves itself with, where its app asks for that. */
       readonly clientSecret?: Secret
+      readonly privateKey?: Secret
     }
 
 export type CredentialType = OpenCredential['type']
@@ -61,6 +64,8 @@ export interface GrantRequest<Settings extends GrantSettings = GrantSettings> {
   readonly credential: OpenCredential
   /** Of this one attempt at Salesforce. */
   readonly signal: AbortSignal
+  /** Called with the credential's successor as soon as it is read, even where the rest of the answer is no good: it is the only copy. */
+  readonly onRenewed?: (refreshToken: Secret) => void
 }
 
 /** What a grant may use. */
@@ -82,12 +87,19 @@ export interface Grant<Settings extends GrantSettings = GrantSettings> {
   sendsCredential(settings: Settings): boolean
   /** Whom the tokens act as, as far as the settings say: part of the lease's digest. */
   subject(settings: Settings): string
+  /** Each request presents a refresh token, which may be used up by it: it is in custody, and nothing is ever sent twice. Default false. */
+  readonly presentsRefreshToken?: true
   /** One token request, one attempt. Throws `BrokerError`: `grant_refused`, `token_response_invalid`, `salesforce_unavailable`, `salesforce_timeout`. */
   request(request: GrantRequest<Settings>, context: GrantContext): Promise<TokenAnswer>
   /** Asks about an access token, where the client can prove itself to the introspection endpoint. Throws as `request` does. */
   introspect?(
     request: GrantRequest<Settings>,
     accessToken: Secret,
+    context: GrantContext,
+  ): Promise<Introspection>
+  /** Asks about the refresh token itself, without using it. Throws as `request` does. */
+  introspectRefreshToken?(
+    request: GrantRequest<Settings>,
     context: GrantContext,
   ): Promise<Introspection>
 }

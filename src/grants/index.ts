@@ -3,9 +3,10 @@ import type { SnakeKeys } from '../http/casing.ts'
 import { clientCredentials } from './client-credentials.ts'
 import type { Grant, GrantSettings } from './grant.ts'
 import { jwtBearer } from './jwt-bearer.ts'
+import { refreshToken } from './refresh-token.ts'
 
 /** Every grant that this service speaks. To add one, write its file and list it here. */
-export const GRANTS = [jwtBearer, clientCredentials] as const
+export const GRANTS = [jwtBearer, clientCredentials, refreshToken] as const
 
 type SettingsOf<G> = G extends Grant<infer Settings> ? Settings : never
 

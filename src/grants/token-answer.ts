@@ -117,6 +117,11 @@ function refreshTokenOf(value: unknown): string | undefined {
   return value
 }
 
+/** Of an answer that may be no good otherwise. */
+export function refreshTokenIn({ refresh_token: value }: JsonObject): Secret | undefined {
+  return typeof value === 'string' && VISIBLE_ASCII.test(value) ? new Secret(value) : undefined
+}
+
 /** The ids say whose token it is; the URL is passed on only where it is on a host of Salesforce. */
 function identityOf(
   value: unknown,

@@ -11,7 +11,7 @@ import { refusalOf } from './refusals.ts'
 import { invalid, type JsonObject, readAnswer } from './salesforce-answer.ts'
 import type { SalesforceClock } from './salesforce-clock.ts'
 import { secretsOf } from './sent-secrets.ts'
-import { checkTokenAnswer } from './token-answer.ts'
+import { checkTokenAnswer, refreshTokenIn } from './token-answer.ts'
 
 /**
  * The only OAuth HTTP that goes out: sends, times out, normalises, validates. Every method throws
@@ -47,6 +47,8 @@ export interface TokenRequest extends EndpointRequest {
   readonly parameters?: Readonly<Record<string, string>>
   /** Whether it may be sent again on another connection when a kept one was dead: never with a refresh token. */
   readonly repeatable: boolean
+  /** Called with a refresh token of the answer before the rest of it is checked. */
+  readonly onRefreshToken?: (refreshToken: Secret) => void
 }
 
 export interface DeviceCodeRequest extends EndpointRequest {
@@ -163,6 +165,8 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
             signal,
             repeatable,
             normalise: (members) => {
+              const renewed = refreshTokenIn(members)
+              if (renewed) request.onRefreshToken?.(renewed)
               const checked = checkTokenAnswer(members, hosts)
               answer = checked.answer
               return checked.standard

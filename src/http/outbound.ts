@@ -205,6 +205,19 @@ function isStale(outcome: OutboundOutcome): boolean {
   return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(codeOf(outcome.cause) ?? '')
 }
 
+const CONNECT_ERRORS: ReadonlySet<string | undefined> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  ADDRESS_REFUSED,
+])
+
+/** Whether the cause of a failure says that there was no connection: then nothing was sent, for sure. */
+export const wasNeverSent = (cause: unknown): boolean => CONNECT_ERRORS.has(codeOf(cause))
+
 /** The lookup is skipped for IP literals, so those are judged here. */
 function whyRefused(url: URL, reach: 'public' | 'anywhere'): Error | undefined {
   if (url.protocol !== 'https:') return new Error('only https may be called')

@@ -10,6 +10,7 @@ import {
   replaceActive,
 } from '../credentials/credential.ts'
 import type { CredentialInput, FreshCredential } from '../credentials/intake.ts'
+import { BrokerError } from '../errors.ts'
 import {
   DEFAULTS,
   type Definition,
@@ -17,6 +18,8 @@ import {
   digestsOf,
   type IdentityRule,
   type Integration,
+  presentsRefreshToken,
+  REFRESH_TOKEN_IDLE_DAYS,
 } from './integration.ts'
 import type { IntegrationWrite } from './integration-store.ts'
 
@@ -42,9 +45,17 @@ export interface Composition {
   readonly isLeftBehind?: (credential: Credential) => boolean
 }
 
+export type GrantTrouble = (grant: Definition['grant']) => string | undefined
+
+/** Throws `request_invalid` where this service cannot speak the grant as it is set up. */
+export function checkGrant(grant: Definition['grant'], trouble: GrantTrouble | undefined): void {
+  const why = trouble?.(grant)
+  if (why !== undefined) throw new BrokerError('request_invalid', `body/grant: ${why}`)
+}
+
 /** `loginUrl` is checked and normalised. */
 export function definitionOf(
-  { credential, identity, loginUrl: _, ...rest }: IntegrationInput,
+  { credential, identity, loginUrl: _, refreshTokenIdleDays, ...rest }: IntegrationInput,
   loginUrl: string,
   current: Integration | undefined,
 ): Definition {
@@ -53,6 +64,9 @@ export function definitionOf(
     labels: {},
     ...rest,
     loginUrl,
+    ...(presentsRefreshToken(rest) && {
+      refreshTokenIdleDays: refreshTokenIdleDays ?? REFRESH_TOKEN_IDLE_DAYS,
+    }),
     identity: { ...identity, pin: identity?.pin ?? defaultPin(loginUrl) },
     credentialFrom:
       credential === undefined ? (current?.credentialFrom ?? null) : (credential.from ?? null),
@@ -97,6 +111,7 @@ const DEFINITION_MEMBERS = [
   'tokenLifetime',
   'keepWarm',
   'loginsPerHour',
+  'refreshTokenIdleDays',
   'serveTokens',
   'identity',
   'credentialFrom',

@@ -5,8 +5,10 @@ import { BrokerError, isStoreTrouble } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/login-host.ts'
 import {
+  checkGrant,
   compose,
   definitionOf,
+  type GrantTrouble,
   type IntegrationInput,
   isSameDefinition,
   wasActive,
@@ -40,6 +42,8 @@ export interface DeclaredDependencies {
   readonly store: IntegrationStore
   readonly intake: Intake
   readonly hosts: HostRules
+  /** Why this service cannot speak a grant as it is set up. Default: it can. */
+  readonly grantTrouble?: GrantTrouble
   readonly now: () => number
   readonly uniqueId: () => string
   /** Ends the tokens of an integration that is about to be removed. */
@@ -53,7 +57,7 @@ const READ_LIMIT = 1_000
 export function createDeclaredIntegrations(
   dependencies: DeclaredDependencies,
 ): DeclaredIntegrations {
-  const { store, intake, hosts, now, uniqueId, revoke } = dependencies
+  const { store, intake, hosts, grantTrouble, now, uniqueId, revoke } = dependencies
 
   const write = async (
     name: string,
@@ -159,6 +163,7 @@ export function createDeclaredIntegrations(
     apply: (declaration) =>
       unlessWrong(declaration.name, async () => {
         try {
+          checkGrant(declaration.input.grant, grantTrouble)
           const given = await taken(declaration)
           return await withRetries(() => attempt(declaration, given))
         } catch (error) {

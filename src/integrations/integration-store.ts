@@ -44,8 +44,8 @@ export interface IntegrationStore {
 export interface IntegrationStoreDependencies {
   readonly records: IntegrationRecords
   readonly keyring: Keyring
-  /** Called before a write is acknowledged, so that this replica obeys it at once. No record: it was removed. */
-  readonly onWritten: (name: string, record: IntegrationRecord | undefined) => void
+  /** Called before a write is acknowledged, so that this replica obeys it at once. No record: it was removed. Must not fail: the write has happened. */
+  readonly onWritten: (name: string, record: IntegrationRecord | undefined) => void | Promise<void>
 }
 
 /** Of the stored text; a reader refuses what it does not know. */
@@ -85,9 +85,11 @@ export function createIntegrationStore({
   keyring,
   onWritten,
 }: IntegrationStoreDependencies): IntegrationStore {
-  const written = (record: IntegrationRecord | undefined): Integration | undefined => {
+  const written = async (
+    record: IntegrationRecord | undefined,
+  ): Promise<Integration | undefined> => {
     if (!record) return undefined
-    onWritten(record.name, record)
+    await onWritten(record.name, record)
     return integrationOf(record)
   }
 
@@ -143,7 +145,7 @@ export function createIntegrationStore({
     },
     async remove({ name, uid, version }) {
       const removed = await records.remove(name, { uid, version })
-      if (removed) onWritten(name, undefined)
+      if (removed) await onWritten(name, undefined)
       return removed
     },
     confirm: () => records.confirm(),

@@ -30,6 +30,8 @@ export interface Definition {
   readonly keepWarm: boolean
   /** 1 to 3,600. */
   readonly loginsPerHour: number
+  /** Of a grant that presents a refresh token. 1 to 365. */
+  readonly refreshTokenIdleDays?: number
   readonly serveTokens: boolean
   readonly identity: IdentityRule
   /** Signs with another integration's credentials. */
@@ -46,6 +48,9 @@ export interface Integration extends Definition {
   readonly createdAt: number
   readonly updatedAt: number
 }
+
+/** The limit that Salesforce sets for apps of partners, and a short one for others. */
+export const REFRESH_TOKEN_IDLE_DAYS = 30
 
 export const DEFAULTS = {
   description: '',
@@ -99,16 +104,23 @@ export function digestsOf(
   integration: Pick<Integration, 'loginUrl' | 'grant' | 'credentials'>,
   credentials: readonly Credential[],
 ): readonly string[] {
-  const minting = credentials
+  const minting: readonly (Credential | undefined)[] = credentials
     .filter(({ state }) => state === 'active' || state === 'retired')
     .sort((a, b) => a.state.localeCompare(b.state))
-  const clients = minting.flatMap((credential) => clientIdOf(integration, credential) ?? [])
+  const isPublic = minting.length === 0 && presentsRefreshToken(integration)
+  const clients = (isPublic ? [undefined] : minting).flatMap(
+    (credential) => clientIdOf(integration, credential) ?? [],
+  )
   return [...new Set(clients.map((client) => digestOf(integration, client)))]
 }
 
-/** Lacks a client id or a credential: no token can be requested. */
+/** Whether its refresh token is in custody. */
+export const presentsRefreshToken = ({ grant }: Pick<Integration, 'grant'>): boolean =>
+  grantOf(grant.type).presentsRefreshToken === true
+
+/** Lacks a client id or a credential: no token can be requested. An app that asks for no secret needs no credential, but a connection. */
 export const isDraft = (integration: Integration): boolean =>
-  integration.credentialFrom === null
+  integration.credentialFrom === null && !presentsRefreshToken(integration)
     ? clientIdOf(integration, activeOf(integration.credentials)) === undefined ||
       activeOf(integration.credentials) === undefined
-    : integration.grant.clientId === undefined
+    : clientIdOf(integration, activeOf(integration.credentials)) === undefined

@@ -7,8 +7,10 @@ import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/login-host.ts'
 import { checkCertificateDeployment } from './certificate-deployment.ts'
 import {
+  checkGrant,
   compose,
   definitionOf,
+  type GrantTrouble,
   type IntegrationInput,
   isActive,
   isSameDefinition,
@@ -49,6 +51,8 @@ export interface RegistryDependencies {
   readonly store: IntegrationStore
   readonly intake: Intake
   readonly hosts: HostRules
+  /** Why this service cannot speak a grant as it is set up. Default: it can. */
+  readonly grantTrouble?: GrantTrouble
   readonly now: () => number
   readonly uniqueId: () => string
 }
@@ -57,7 +61,7 @@ export interface RegistryDependencies {
 const ATTEMPTS = 3
 
 export function createRegistry(dependencies: RegistryDependencies): Registry {
-  const { store, intake, hosts, now, uniqueId } = dependencies
+  const { store, intake, hosts, grantTrouble, now, uniqueId } = dependencies
 
   const ownerOf = async (from: string, name: string, principal: Principal) => {
     const owner = from === name ? undefined : await store.readSealed(from)
@@ -127,6 +131,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
   return {
     async put(name, input, preconditions, principal) {
       const { credential, grant } = input
+      checkGrant(grant, grantTrouble)
       if (credential) checkShape(credential)
       const needed = grantOf(grant.type).credentialType(grant)
       const fresh =

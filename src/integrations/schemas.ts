@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox'
 import { GrantSchema } from '../grants/index.ts'
 import { STATES, type State } from './status.ts'
+import { Status } from './status-schema.ts'
 
 export const NAME_PATTERN = '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$'
 
@@ -71,6 +72,12 @@ export const CredentialSchema = Type.Object(
       }),
     ),
     client_secret: Type.Optional(Type.String({ maxLength: 512 })),
+    refresh_token: Type.Optional(
+      Type.String({
+        maxLength: 4_096,
+        description: 'Of the grant `refresh_token`; from here on nobody else may use it',
+      }),
+    ),
     generate: Type.Optional(GenerateSchema),
     from: Type.Optional(
       Type.String({
@@ -83,7 +90,7 @@ export const CredentialSchema = Type.Object(
     title: 'New credential',
     additionalProperties: false,
     description:
-      'Exactly one of `private_key` (with `certificate`), `client_secret`, `generate`, `from`',
+      'Exactly one of `private_key` (with `certificate`), `client_secret`, `generate`, `from`; of the grant `refresh_token` a `refresh_token`, alone or beside the first two',
     writeOnly: true,
   },
 )
@@ -145,6 +152,15 @@ const definition = {
     Type.Boolean({ default: false, description: 'Refresh ahead even if nobody reads' }),
   ),
   logins_per_hour: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_600, default: 120 })),
+  refresh_token_idle_days: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 365,
+      default: 30,
+      description:
+        "How long Salesforce lets the refresh token lie idle, by the app's policy: it is used before that",
+    }),
+  ),
   serve_tokens: Type.Optional(
     Type.Boolean({ default: true, description: 'False keeps the token inside the broker' }),
   ),
@@ -176,57 +192,6 @@ export const PatchBody = Type.Unsafe<Record<string, unknown>>({
     'A JSON merge patch (RFC 7396) over what GET gives: null removes, what is left out stays',
 })
 
-const NullableTime = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
-
-const LeaseStatus = Type.Unsafe<unknown>({
-  type: ['object', 'null'],
-  properties: {
-    token_id: { type: 'string' },
-    issued_at: { type: 'string', format: 'date-time' },
-    expires_at: { type: 'string', format: 'date-time' },
-    refresh_at: { type: 'string', format: 'date-time' },
-    expiry_source: { type: 'string' },
-    proof: {
-      type: 'string',
-      description:
-        '`no_api`: the token lives, but the REST API does not take it: api scope, IP policy',
-    },
-  },
-})
-
-const Status = Type.Object(
-  {
-    state: Type.Unsafe<State>({ type: 'string', enum: [...STATES] }),
-    shares_token_with: Type.Array(Type.String(), {
-      description:
-        'Integrations that hold the same access token: revoking it ends it for all of them',
-    }),
-    lease: LeaseStatus,
-    last_refusal: Type.Unsafe<unknown>({ type: ['object', 'null'], additionalProperties: true }),
-    identity: Type.Unsafe<unknown>({
-      type: ['object', 'null'],
-      properties: {
-        org_id: { type: ['string', 'null'] },
-        user_id: { type: ['string', 'null'] },
-        instance_url: { type: ['string', 'null'] },
-        seen: {
-          type: 'object',
-          description: 'Another one that came, is kept back, and waits to be accepted',
-          properties: {
-            org_id: { type: ['string', 'null'] },
-            user_id: { type: ['string', 'null'] },
-            instance_url: { type: 'string' },
-            at: { type: 'string', format: 'date-time' },
-          },
-        },
-      },
-    }),
-    logins_last_hour: Type.Integer(),
-    certificate_expires_at: NullableTime,
-  },
-  { title: 'Integration status' },
-)
-
 export const IntegrationView = Type.Object(
   {
     name: Type.String(),
@@ -239,6 +204,7 @@ export const IntegrationView = Type.Object(
     token_lifetime: Type.Integer(),
     keep_warm: Type.Boolean(),
     logins_per_hour: Type.Integer(),
+    refresh_token_idle_days: Type.Optional(Type.Integer()),
     serve_tokens: Type.Boolean(),
     identity: Identity,
     certificate_deployment: Type.Optional(CertificateDeploymentSchema),

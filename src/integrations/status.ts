@@ -40,6 +40,12 @@ export interface IntegrationStatus {
       readonly at: string
     }
   } | null
+  /** Of a grant that presents a refresh token, else null; `since` in epoch milliseconds. */
+  readonly connection: {
+    readonly state: 'connected' | 'unsettled' | 'not_connected'
+    readonly reason: string | null
+    readonly since: number | null
+  } | null
   readonly loginsLastHour: number
   readonly certificateExpiresAt: number | null
 }

@@ -29,6 +29,9 @@ export function writableOf(integration: Integration): Record<string, unknown> {
     token_lifetime: integration.tokenLifetime,
     keep_warm: integration.keepWarm,
     logins_per_hour: integration.loginsPerHour,
+    ...(integration.refreshTokenIdleDays !== undefined && {
+      refresh_token_idle_days: integration.refreshTokenIdleDays,
+    }),
     serve_tokens: integration.serveTokens,
     identity: snakeKeys(integration.identity),
     ...(integration.certificateDeployment && {
@@ -61,6 +64,13 @@ export function viewOf(
       },
       last_refusal: status.lastRefusal,
       identity: status.identity && snakeKeys(status.identity),
+      ...(status.connection && {
+        connection: {
+          state: status.connection.state,
+          reason: status.connection.reason,
+          since: status.connection.since === null ? null : time(status.connection.since),
+        },
+      }),
       logins_last_hour: status.loginsLastHour,
       certificate_expires_at:
         status.certificateExpiresAt === null ? null : time(status.certificateExpiresAt),

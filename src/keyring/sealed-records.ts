@@ -1,16 +1,13 @@
 /** Everything that is sealed in the store, by the page: what each thing is, which key it names, and how to put another seal in its place. */
 import type { Archive } from '../store/archive.ts'
-import type { Custodies } from '../store/custody.ts'
 import type { Seals } from '../store/seals.ts'
 import type { Documents, IntegrationRecords, Outcomes, Page } from '../store/store.ts'
 
 /** What the sealed records hold. */
 export const SEALED = {
   credentials: 'the keys and secrets of an integration',
-  refresh_tokens: 'the refresh token of an integration',
   leases: 'an access token that is held',
   revocations: 'an access token that Salesforce has still to end',
-  connections: 'what proves a connection that is pending',
 } as const
 
 export type Sealed = keyof typeof SEALED
@@ -38,13 +35,12 @@ export interface SealedRecordsDependencies {
   readonly store: {
     readonly integrations: Pick<IntegrationRecords, 'readSealed'>
     readonly outcomes: Pick<Outcomes, 'look'>
-    readonly custody: Pick<Custodies, 'read'>
     readonly documents: Pick<Documents, 'read' | 'write'>
     readonly archive: Pick<Archive, 'documents'>
     readonly seals: Seals
   }
   /** Kinds of documents whose body is JSON with a member `sealed`. */
-  readonly documents: { readonly [Kind in 'revocations' | 'connections']: string }
+  readonly documents: { readonly [Kind in 'revocations']: string }
 }
 
 const PAGE = 200
@@ -56,7 +52,7 @@ const swapped = (isSwapped: boolean) => (isSwapped ? 'replaced' : 'changed')
 export function createSealedRecords(
   dependencies: SealedRecordsDependencies,
 ): readonly SealedListing[] {
-  const { integrations, outcomes, custody, documents, archive, seals } = dependencies.store
+  const { integrations, outcomes, documents, archive, seals } = dependencies.store
 
   const credentials = (name: string, head: string): SealedRecord => ({
     ...{ kind: 'credentials', id: name, head },
@@ -74,15 +70,6 @@ export function createSealedRecords(
       const held = (await outcomes.look(name))?.outcome.lease
       if (!held) return 'gone'
       return swapped(await seals.swapLease(name, held.body, await reseal(held.body)))
-    },
-  })
-
-  const refreshToken = (name: string, head: string): SealedRecord => ({
-    ...{ kind: 'refresh_tokens', id: name, head },
-    async replace(reseal) {
-      const token = (await custody.read(name)).record?.token ?? ''
-      if (token === '') return 'gone'
-      return swapped(await seals.swapRefreshToken(name, token, await reseal(token)))
     },
   })
 
@@ -110,10 +97,9 @@ export function createSealedRecords(
       name: 'integrations',
       async page(after) {
         const { items, next } = await seals.list({ limit: PAGE, ...(after && { after }) })
-        const records = items.flatMap(({ name, secrets, ...heads }) => [
+        const records = items.flatMap(({ name, secrets, lease: leaseHead }) => [
           ...(secrets === '' ? [] : [credentials(name, secrets)]),
-          ...(heads.refreshToken === null ? [] : [refreshToken(name, heads.refreshToken)]),
-          ...(heads.lease === null ? [] : [lease(name, heads.lease)]),
+          ...(leaseHead === null ? [] : [lease(name, leaseHead)]),
         ])
         return { items: records, next }
       },

@@ -33,7 +33,7 @@ export interface DeploymentStepsDependencies {
   readonly api: MetadataApi
   readonly promotion: Pick<Promotion, 'activate'>
   /** One real mint with just this credential, in one request. */
-  readonly prove: (name: string, credentialId: string) => Promise<Lease>
+  readonly prove: (name: string, credentialId: string) => Promise<Lease | undefined>
   /** The token of the proof, for the lease. Must not throw. */
   readonly onProven: (lease: Lease, by: Actor) => Promise<void>
   readonly audit: { background(by: Actor, happening: Happening): void }
@@ -112,7 +112,7 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
         ? new BrokerError('credential_rejected', refusal.cause, { cause: error })
         : error
     })
-    await onProven(lease, deployment.by)
+    if (lease) await onProven(lease, deployment.by)
     return { ...moved(deployment, 'proven', now()), provenAs: etagOf(integration) }
   }
 

@@ -25,7 +25,7 @@ export interface ErasureDependencies {
   readonly store: Pick<IntegrationStore, 'read' | 'readSealed' | 'list' | 'change'>
   readonly documents: Documents
   /** One real mint with just this credential, in one request. */
-  readonly prove: (name: string, credentialId: string) => Promise<Lease>
+  readonly prove: (name: string, credentialId: string) => Promise<Lease | undefined>
   /** The token of the proof, for the lease: one of the retired credential's client is good no more afterwards. Must not throw. */
   readonly onProven: (lease: Lease, by: Actor) => Promise<void>
   readonly audit: { background(by: Actor, happening: Happening): void }
@@ -163,7 +163,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
     if (!integration.enabled || isDraft(integration)) return
     try {
       const lease = await prove(name, active.id)
-      await onProven(lease, NOBODY)
+      if (lease) await onProven(lease, NOBODY)
     } catch (error) {
       if (!isSignatureRefusal(error)) {
         if (needsSomebody(error)) await postpone(name, watch, version)

@@ -31,7 +31,7 @@ export interface PromotionDependencies {
   readonly outcomes: Pick<Outcomes, 'forgetRefusal'>
   readonly followers: Followers
   /** A real mint with just this credential. */
-  readonly prove: (name: string, credentialId: string) => Promise<Lease>
+  readonly prove: (name: string, credentialId: string) => Promise<Lease | undefined>
   /** The token of the proof, for the lease. Must not throw. */
   readonly onProven: (lease: Lease, by: Actor) => Promise<void>
   readonly onActiveRefused: (owner: Integration) => void
@@ -87,7 +87,7 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
     return true
   }
 
-  const proven = async (name: string, id: string, by: Actor): Promise<Lease> => {
+  const proven = async (name: string, id: string, by: Actor): Promise<Lease | undefined> => {
     try {
       return await prove(name, id)
     } catch (error) {

@@ -32,7 +32,7 @@ const CsrSchema = Type.Object(
   },
 )
 
-const { private_key, certificate, client_secret } = CredentialSchema.properties
+const { private_key, certificate, client_secret, refresh_token } = CredentialSchema.properties
 
 export const StageBody = Type.Object(
   {
@@ -41,6 +41,7 @@ export const StageBody = Type.Object(
     certificate,
     csr: Type.Optional(CsrSchema),
     client_secret,
+    refresh_token,
     client_id: Type.Optional(
       Type.String({
         minLength: 1,
@@ -55,7 +56,7 @@ export const StageBody = Type.Object(
     title: 'Credential to stage',
     additionalProperties: false,
     description:
-      'Exactly one of `generate`, `private_key` (with `certificate`), `csr`, `client_secret`',
+      'Exactly one of `generate`, `private_key` (with `certificate`), `csr`, `client_secret`; of the grant `refresh_token` a `refresh_token`, alone or beside a key or a secret',
     examples: [{ generate: {} }],
   },
 )

@@ -52,7 +52,13 @@ interface Step {
 
 /** A change that loses this many races in a row gives up. */
 const ATTEMPTS = 3
-export const STAGING_KINDS = ['generate', 'private_key', 'csr', 'client_secret'] as const
+export const STAGING_KINDS = [
+  'generate',
+  'private_key',
+  'csr',
+  'client_secret',
+  'refresh_token',
+] as const
 
 export function createStaging({ store, intake, follow, now }: StagingDependencies): Staging {
   const read = async (name: string): Promise<SealedIntegration> => {

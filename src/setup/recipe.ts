@@ -19,11 +19,11 @@ const REFRESH: Scope = {
 export interface Recipe {
   /** What the grant is called in Setup. */
   readonly title: string
-  /** The box to tick under Flow Enablement. */
-  readonly flow: string
+  /** The box to tick under Flow Enablement; null where none is needed. */
+  readonly flow: string | null
   readonly scopes: readonly Scope[]
-  /** Whose name the app acts under: a user of the settings, or the run-as user of its policies. */
-  readonly actsAs: 'username' | 'run_as_user'
+  /** Whose name the app acts under: a user of the settings, the run-as user of its policies, or whoever approved it in a browser. */
+  readonly actsAs: 'username' | 'run_as_user' | 'approving_user'
   /** How long an approval or a refresh token lasts: what Setup and the Metadata API call it. */
   readonly refreshTokenPolicy: {
     readonly label: string
@@ -53,6 +53,17 @@ const RECIPES = {
       label: 'Immediately expire refresh token',
       metadataName: 'Zero',
       why: 'This grant gets none',
+    },
+  },
+  refresh_token: {
+    title: 'Refresh token flow',
+    flow: null,
+    scopes: [API, REFRESH],
+    actsAs: 'approving_user',
+    refreshTokenPolicy: {
+      label: 'Refresh token is valid until revoked',
+      metadataName: 'Infinite',
+      why: 'Where one must expire if not used, say after how many days in refresh_token_idle_days',
     },
   },
 } as const satisfies Record<GrantType, Recipe>

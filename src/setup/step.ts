@@ -26,6 +26,7 @@ export const stepsOf = (blueprint: Blueprint, path: string): readonly Step[] => 
   appStep(blueprint),
   policiesStep(blueprint),
   keyStep(blueprint, path),
+  ...(blueprint.recipe.actsAs === 'approving_user' ? [connectStep(path)] : []),
   testStep(path),
 ]
 
@@ -35,15 +36,11 @@ export const certificatePath = (holder: string, id: string): string =>
 function userStep({ recipe, username }: Blueprint): Step {
   const section = 'User'
   const user = username ?? 'an integration user of its own'
-  const actsAs =
-    recipe.actsAs === 'username'
-      ? 'The assertion names it; username and not email address'
-      : 'The policies name it (run-as user)'
   return {
     title: 'Choose the user to act as',
     where: 'Setup → Users',
     fields: [
-      { section, field: 'Username', value: user, why: actsAs },
+      { section, field: 'Username', value: user, why: NAMED_BY[recipe.actsAs] },
       { section, field: 'Active', value: ON, why: 'And neither frozen nor locked' },
       {
         section,
@@ -60,6 +57,12 @@ function userStep({ recipe, username }: Blueprint): Step {
     ],
   }
 }
+
+const NAMED_BY = {
+  username: 'The assertion names it; username and not email address',
+  run_as_user: 'The policies name it (run-as user)',
+  approving_user: 'Whoever approves the app in a browser; use a window without another login',
+} as const satisfies Record<Blueprint['recipe']['actsAs'], string>
 
 function certificateStep(certificate: CertificateToUpload, path: string): Step {
   return {
@@ -100,6 +103,7 @@ function appStep(blueprint: Blueprint): Step {
   const oauth = 'API (Enable OAuth Settings)'
   const security = 'Security'
   const isSecretLess = provesBy === 'certificate'
+  const isApproved = recipe.actsAs === 'approving_user'
   return {
     title: 'Create the External Client App',
     where: `${MANAGER} → New External Client App`,
@@ -113,7 +117,9 @@ function appStep(blueprint: Blueprint): Step {
         section: oauth,
         field: 'Callback URL',
         value: callbackUrl,
-        why: 'Required by the form, and not used by this grant',
+        why: isApproved
+          ? 'Where the browser comes back to: exactly this'
+          : 'Required by the form, and not used by this grant',
       },
       ...recipe.scopes.map((scope) => ({
         section: oauth,
@@ -124,7 +130,7 @@ function appStep(blueprint: Blueprint): Step {
       {
         section: security,
         field: 'Require Proof Key for Code Exchange (PKCE)',
-        value: OFF,
+        value: isApproved ? ON : OFF,
         ...(recipe.actsAs === 'run_as_user' && { why: 'It breaks this grant' }),
       },
       {
@@ -136,8 +142,10 @@ function appStep(blueprint: Blueprint): Step {
       {
         section: security,
         field: 'Enable Refresh Token Rotation',
-        value: OFF,
-        why: 'This grant gets no refresh token',
+        value: isApproved ? ON : OFF,
+        why: isApproved
+          ? 'A stolen refresh token is noticed; the broker uses each of them once'
+          : 'This grant gets no refresh token',
       },
       ...(isSecretLess
         ? []
@@ -155,9 +163,17 @@ function flowFields({ recipe, provesBy }: Blueprint): readonly Field[] {
     why: 'Last of all fields: the form drops it when another field redraws it',
   }
   return [
-    { section, field: recipe.flow, value: ON },
+    ...(recipe.flow === null ? [] : [{ section, field: recipe.flow, value: ON }]),
     ...(provesBy === 'certificate' ? [upload] : []),
-    { section, field: 'All other flows', value: OFF, why: 'What is off cannot be abused' },
+    {
+      section,
+      field: recipe.flow === null ? 'All flows' : 'All other flows',
+      value: OFF,
+      why:
+        recipe.flow === null
+          ? 'The web server flow, by which a user approves, needs no box'
+          : 'What is off cannot be abused',
+    },
   ]
 }
 
@@ -233,6 +249,22 @@ function keyStep({ provesBy, clientId }: Blueprint, path: string): Step {
             ? '{"grant": {"client_id": "…"}, "credential": {"client_secret": "…"}}'
             : '{"grant": {"client_id": "…"}}',
         why: `With If-Match: *${known}`,
+      },
+    ],
+  }
+}
+
+function connectStep(path: string): Step {
+  const section = 'Connection'
+  return {
+    title: 'Connect it',
+    where: null,
+    fields: [
+      {
+        section,
+        field: `PATCH ${path}`,
+        value: '{"credential": {"refresh_token": "…", "client_secret": "…"}}',
+        why: 'With a refresh token that you have already; the broker alone may use it from then on',
       },
     ],
   }

@@ -21,6 +21,8 @@ export interface StoreWatch {
 
 export interface StoreWatchDependencies {
   readonly store: Pick<Store, 'identity' | 'documents'>
+  /** This replica found that it went back in time. Must not throw. */
+  readonly onRewound?: () => void
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly log: {
@@ -30,30 +32,16 @@ export interface StoreWatchDependencies {
   }
 }
 
-/** What the store says of itself; undefined: nothing, or it was said of another one. */
-export async function readStanding({
-  identity,
-  documents,
-}: Pick<Store, 'identity' | 'documents'>): Promise<StoreNote['standing'] | undefined> {
-  const record = await documents.read(KIND, ID)
-  const note = record && noteOf(record)
-  return note?.id === (await identity()).id ? note.standing : undefined
-}
-
-/** Tells every replica, those that run and those that will. */
-export async function noteStanding(
-  { identity, documents }: Pick<Store, 'identity' | 'documents'>,
-  standing: 'wiped' | 'accepted',
-): Promise<void> {
-  const note: StoreNote = { ...(await identity()), standing }
-  await documents.write(KIND, ID, JSON.stringify(note), { expected: 'any' })
-}
-
 const LOOK_MS = 1_000
 const KIND = 'store'
 const ID = 'standing'
 
-export function createStoreWatch({ store, sleep, log }: StoreWatchDependencies): StoreWatch {
+export function createStoreWatch({
+  store,
+  onRewound,
+  sleep,
+  log,
+}: StoreWatchDependencies): StoreWatch {
   const stopped = new AbortController()
   let memory: StoreMemory | undefined
   let active: Promise<unknown> = Promise.resolve()
@@ -72,6 +60,8 @@ export function createStoreWatch({ store, sleep, log }: StoreWatchDependencies):
         { missing: known.seq - since.seq },
         'the store went back in time: changes that it had acknowledged are missing',
       )
+      // One who only heard of it from others has nothing to add.
+      if (known.seq > since.seq) onRewound?.()
     } else log.info({ was: before }, 'the store is as it should be')
   }
 

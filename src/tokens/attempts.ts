@@ -1,11 +1,18 @@
 /** Tries a mint again where that may help: with full jitter, inside the deadline, and behind the breaker. */
+import { isUnsettled } from '../custody/connection.ts'
 import { BrokerError } from '../errors.ts'
 import type { Breaker } from './breaker.ts'
 import { isCuredByRetry, isTransient } from './refusal-memory.ts'
 
 export interface Attempts {
   /** Runs `attempt` until it succeeds, until trying makes no sense, or until the deadline is too near. Throws its last error. */
-  run<Result>(host: string, deadlineAt: number, attempt: () => Promise<Result>): Promise<Result>
+  run<Result>(
+    host: string,
+    deadlineAt: number,
+    attempt: () => Promise<Result>,
+    /** Once: what it sends may not be sent again. Default false. */
+    isSingle?: boolean,
+  ): Promise<Result>
 }
 
 export interface AttemptsDependencies {
@@ -34,7 +41,7 @@ export function createAttempts({ breaker, now, random, sleep }: AttemptsDependen
   }
 
   return {
-    async run(host, deadlineAt, attempt) {
+    async run(host, deadlineAt, attempt, isSingle = false) {
       breaker.check(host)
       for (let tries = 1; ; tries += 1) {
         try {
@@ -42,7 +49,9 @@ export function createAttempts({ breaker, now, random, sleep }: AttemptsDependen
           breaker.succeeded(host)
           return result
         } catch (error) {
-          const pauseMs = pauseAfter(error, tries, deadlineAt)
+          // It says nothing about the host.
+          if (isUnsettled(error)) throw error
+          const pauseMs = isSingle ? undefined : pauseAfter(error, tries, deadlineAt)
           if (pauseMs === undefined) {
             if (isTransient(error)) breaker.failed(host, error, askedPause(error as BrokerError))
             else breaker.succeeded(host)

@@ -1,6 +1,7 @@
 /** A miss: one mint for the whole fleet, whoever asks and however many. */
 import type { Actor } from '../audit/event.ts'
 import { BrokerError } from '../errors.ts'
+import { presentsRefreshToken } from '../integrations/integration.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Attempts } from './attempts.ts'
 import type { Hearing } from './hearing.ts'
@@ -49,7 +50,7 @@ export interface FlightDependencies {
   readonly now: () => number
   readonly random: () => number
   /** Ends a token at Salesforce that has a tombstone here. */
-  readonly endToken: (loginUrl: string, lease: Lease) => Promise<void>
+  readonly endToken: (loginUrl: string, lease: Lease) => Promise<unknown>
   readonly onDead: (tokenId: string) => void
   /** Must not throw. */
   readonly onMinted: (lease: Lease, by: Actor) => void
@@ -83,12 +84,16 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       const share = question.kind === 'rejected' ? 'rejected' : undefined
       const charge = () => budget.charge(integration, subject, share)
       const hasWorked = subject !== undefined && entry.refusal === undefined
-      return await attempts.run(new URL(integration.loginUrl).host, deadlineAt, () =>
-        minter.mint(integration.name, { charge, deadlineAt, hasWorked }),
+      return await attempts.run(
+        new URL(integration.loginUrl).host,
+        deadlineAt,
+        () => minter.mint(integration.name, { charge, deadlineAt, hasWorked }),
+        presentsRefreshToken(integration),
       )
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
-      onRefused(integration.name, error, by)
+      // Of a lost connection there is one event, which says why.
+      if (!isNotConnected(error)) onRefused(integration.name, error, by)
       await saveRefusal(entry, error).catch(unlessUnavailable)
       throw error
     }
@@ -202,6 +207,9 @@ export function createFlight(dependencies: FlightDependencies): Flight {
 }
 
 const found = (lease: Lease): Landed => ({ lease, isFresh: false, isSaved: true })
+
+const isNotConnected = (error: unknown): boolean =>
+  error instanceof BrokerError && error.code === 'integration_not_connected'
 
 /** What Salesforce said when the store was gone is too good to be thrown away. */
 function unlessUnavailable(error: unknown): undefined {

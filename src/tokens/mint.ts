@@ -4,11 +4,13 @@ import {
   type CredentialSecrets,
   openCredential,
 } from '../credentials/credential.ts'
+import type { Introspect } from '../custody/verdict.ts'
 import { BrokerError } from '../errors.ts'
 import { grantRefused, refusalOf } from '../grants/refusals.ts'
-import { clientIdOf, type Integration } from '../integrations/integration.ts'
+import { clientIdOf, type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
 import { candidatesOf, isSignatureRefusal, triesOf } from './candidates.ts'
+import { type Connected, NO_CREDENTIAL } from './connected.ts'
 import type { IdentityGuard } from './identity-guard.ts'
 import type { Lease } from './lease.ts'
 import type { StoredPin } from './pin-store.ts'
@@ -31,8 +33,12 @@ export interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
 export interface Minter {
   /** A token for the integration as it is now. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`, `identity_changed`. */
   mint(name: string, options: MintOptions): Promise<Lease>
-  /** A token with just this credential, whatever its state. */
-  prove(name: string, credentialId: string, options: ProofOptions): Promise<Lease>
+  /** A token with just this credential, whatever its state. Undefined: it has a refresh token of its own, which a mint would use up before it is the active one; Salesforce said that it lives. */
+  prove(name: string, credentialId: string, options: ProofOptions): Promise<Lease | undefined>
+  /** Takes over the refresh token that came with the active credential. */
+  adopt(name: string): Promise<void>
+  /** Finds out what came of a refresh token whose presentation was never answered. */
+  settle(name: string): Promise<'settled' | 'unknown'>
 }
 
 /** What becomes of the credentials when Salesforce takes another one than the active. None throws. */
@@ -48,6 +54,8 @@ export interface PromotionHooks {
 export interface MinterDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly requester: TokenRequester
+  /** Of grants that present a refresh token. */
+  readonly connected: Connected
   readonly promotion: PromotionHooks
   readonly identity: IdentityGuard
   readonly now: () => number
@@ -69,7 +77,7 @@ interface Opened {
 }
 
 export function createMinter(dependencies: MinterDependencies): Minter {
-  const { integrations, requester, promotion, identity, now, sleep } = dependencies
+  const { integrations, requester, connected, promotion, identity, now, sleep } = dependencies
   /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. A change of the owner forgets it: what was made active by it comes first. */
   const workedLast = new Map<string, { readonly version: number; readonly id: string }>()
 
@@ -101,6 +109,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     const clientId = clientIdOf(integration, credential)
     const secret = secrets.byId[credential.id]
     if (clientId === undefined) throw incomplete()
+    if (credential === NO_CREDENTIAL) return { clientId, credential: { type: 'refresh_token' } }
     if (!secret) {
       throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
     }
@@ -148,12 +157,40 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     throw candidates.length > 1 ? stillSpreading(last) : last
   }
 
+  const candidatesFor = (opened: Opened): readonly Credential[] => {
+    const { integration, owner } = opened
+    const found = candidatesOf(integration, owner.credentials, hintFor(owner))
+    const candidates = presentsRefreshToken(integration)
+      ? connected.candidates(opened, found)
+      : found
+    if (candidates.length === 0) throw incomplete()
+    return candidates
+  }
+
+  /** Asks with one credential after the other until Salesforce takes one. */
+  const introspectWith =
+    (opened: Opened, candidates: readonly Credential[]): Introspect =>
+    async (refreshToken, signal) => {
+      let last: unknown
+      for (const credential of candidates) {
+        const signer = signerOf(opened, credential)
+        try {
+          const { integration } = opened
+          return await requester.introspectRefreshToken(integration, signer, refreshToken, signal)
+        } catch (error) {
+          if (!isSignatureRefusal(error)) throw error
+          last = error
+        }
+      }
+      throw last
+    }
+
   return {
     async mint(name, options) {
       const opened = await open(name)
-      const { integration, owner } = opened
-      const candidates = candidatesOf(integration, owner.credentials, hintFor(owner))
-      if (candidates.length === 0) throw incomplete()
+      const { integration } = opened
+      const candidates = candidatesFor(opened)
+      if (presentsRefreshToken(integration)) await connected.ready(opened)
       const lease = await tryEach(
         opened,
         candidates,
@@ -169,7 +206,23 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       if (!credential) {
         throw new BrokerError('credential_not_found', 'There is no credential with this id')
       }
+      if (presentsRefreshToken(opened.integration)) {
+        if (await connected.bringsToken(opened, credential)) {
+          await options.charge()
+          await connected.prove(opened, credential, introspectWith(opened, [credential]))
+          return undefined
+        }
+        await connected.ready(opened)
+      }
       return tryEach(opened, [credential], options.tries, options)
+    },
+    async adopt(name) {
+      const opened = await open(name)
+      if (presentsRefreshToken(opened.integration)) await connected.adopt(opened)
+    },
+    async settle(name) {
+      const opened = await open(name)
+      return connected.settle(opened, introspectWith(opened, candidatesFor(opened)))
     },
   }
 }

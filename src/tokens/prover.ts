@@ -11,8 +11,8 @@ import type { Minter } from './mint.ts'
 import type { Subject } from './subject.ts'
 
 export interface Prover {
-  /** A real mint with just this credential, charged like any other. `once`: one request, and its answer is the verdict; `patiently`: a change in Salesforce may still be spreading. */
-  prove(name: string, credentialId: string, how: 'once' | 'patiently'): Promise<Lease>
+  /** A real mint with just this credential, charged like any other. `once`: one request, and its answer is the verdict; `patiently`: a change in Salesforce may still be spreading. Undefined: it is good, and there is no token to show. */
+  prove(name: string, credentialId: string, how: 'once' | 'patiently'): Promise<Lease | undefined>
   /** Makes the token of a proof the lease, where it is another one. Never throws. */
   adopt(lease: Lease, by: Actor): Promise<void>
 }

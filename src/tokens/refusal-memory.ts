@@ -36,7 +36,11 @@ const REMEMBERED: ReadonlySet<ProblemCode> = new Set([
   'salesforce_unavailable',
   'salesforce_timeout',
   'identity_changed',
+  'integration_not_connected',
 ])
+
+/** Until somebody acts, though Salesforce refused nothing. */
+const LASTING: ReadonlySet<ProblemCode> = new Set(['identity_changed', 'integration_not_connected'])
 
 /** Is it worth another try within the same request? */
 export function isTransient(error: unknown): boolean {
@@ -61,7 +65,7 @@ export function inItsTime(error: unknown, changedAt: number, now: number): unkno
 }
 
 const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number): number => {
-  switch (error.code === 'identity_changed' ? 'permanent' : refusal?.class) {
+  switch (LASTING.has(error.code) ? 'permanent' : refusal?.class) {
     case 'permanent':
       return PERMANENT_MS[Math.min(count, PERMANENT_MS.length) - 1] ?? PERMANENT_MS[0]
     case 'wait':

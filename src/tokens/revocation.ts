@@ -8,16 +8,19 @@ import type { Lease } from './lease.ts'
 import type { LeaseStore } from './lease-store.ts'
 import type { RevocationQueue } from './revocation-queue.ts'
 
-type Target = Pick<Integration, 'name' | 'loginUrl'>
+type Target = Pick<Integration, 'name' | 'uid' | 'loginUrl'>
 
 export interface Revoker {
   /** Drops the integration's current token from every integration that holds it, and revokes it at Salesforce. Gives what is to be audited; nothing where there was no token. */
   revoke(integration: Target): Promise<readonly Happening[]>
   /** The same, but leaves a token alone that another integration holds too. For a removal. */
   revokeUnlessShared(integration: Target): Promise<readonly Happening[]>
-  /** Ends a token at Salesforce that is dead here already. */
-  endToken(loginUrl: string, lease: Lease): Promise<void>
+  /** Ends a token at Salesforce that is dead here already, now or later. Gives the code of what is in the way. */
+  endToken(loginUrl: string, lease: Ending): Promise<string | undefined>
 }
+
+/** Whatever token it is. */
+export type Ending = Pick<Lease, 'integration' | 'tokenId' | 'accessToken'>
 
 export interface RevokerDependencies {
   readonly outcomes: Pick<Outcomes, 'look' | 'revoke' | 'holders'>
@@ -39,7 +42,7 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
   const { outcomes, leases, endpoint, queue, onRevoked, log } = dependencies
 
   /** The code of what went wrong; then it is in the queue. */
-  const endAtSalesforce = async (loginUrl: string, lease: Lease): Promise<string | undefined> => {
+  const endAtSalesforce = async (loginUrl: string, lease: Ending): Promise<string | undefined> => {
     const { tokenId, accessToken, integration } = lease
     await queue.add(loginUrl, lease)
     try {
@@ -79,8 +82,28 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
   return {
     revoke: (integration) => end(integration, true),
     revokeUnlessShared: (integration) => end(integration, false),
-    async endToken(loginUrl, lease) {
-      await endAtSalesforce(loginUrl, lease)
+    endToken: endAtSalesforce,
+  }
+}
+
+/** A removal ends the connection first: with its refresh token go the access tokens that came of it. */
+export function endingConnections(
+  revoker: Revoker,
+  custody: {
+    end(target: Target): Promise<{ readonly hadToken: boolean; readonly reason?: string }>
+  },
+): Revoker {
+  return {
+    ...revoker,
+    async revokeUnlessShared(integration) {
+      const { hadToken, reason } = await custody.end(integration)
+      const ended: Happening = {
+        action: 'integration.disconnected',
+        integration: integration.name,
+        ...(reason !== undefined && { outcome: 'failed', detail: { reason } }),
+      }
+      const others = await revoker.revokeUnlessShared(integration)
+      return hadToken ? [ended, ...others] : others
     },
   }
 }

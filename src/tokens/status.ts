@@ -1,6 +1,13 @@
 /** Where an integration stands: what reading it shows beside its definition. */
 import { activeOf } from '../credentials/credential.ts'
-import { type Integration, isDraft } from '../integrations/integration.ts'
+import type { Connection } from '../custody/connection.ts'
+import type { Custody } from '../custody/custody.ts'
+import {
+  clientIdOf,
+  type Integration,
+  isDraft,
+  presentsRefreshToken,
+} from '../integrations/integration.ts'
 import type { IntegrationStatus, State } from '../integrations/status.ts'
 import type { Budgets, Documents, Look, Outcomes } from '../store/store.ts'
 import type { SeenIdentity } from './identity.ts'
@@ -21,11 +28,12 @@ export interface StatusDependencies {
   readonly budgets: Pick<Budgets, 'used'>
   readonly leases: Pick<LeaseStore, 'open'>
   readonly pins: Pick<PinStore, 'read'>
+  readonly custody: Pick<Custody, 'state'>
   readonly now: () => number
 }
 
 export function createStatusReader(dependencies: StatusDependencies): StatusReader {
-  const { outcomes, documents, budgets, leases, pins, now } = dependencies
+  const { outcomes, documents, budgets, leases, pins, custody, now } = dependencies
 
   const liveLease = async (look: Look | undefined): Promise<Lease | undefined> => {
     const record = look?.outcome.lease
@@ -34,14 +42,23 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
     return lease.expiresAt > now() ? lease : undefined
   }
 
+  /** Undefined: it gets its tokens without a refresh token. */
+  const connectionOf = async (integration: Integration): Promise<Connection | undefined> => {
+    if (!presentsRefreshToken(integration)) return undefined
+    const active = activeOf(integration.credentials)
+    const clientId = clientIdOf(integration, active)
+    return custody.state(integration, clientId, active?.refreshTokenId)
+  }
+
   return {
     async statusOf(integration) {
       const { name, uid } = integration
-      const [look, subject, { pin }, loginsLastHour] = await Promise.all([
+      const [look, subject, { pin }, loginsLastHour, connection] = await Promise.all([
         outcomes.look(name),
         readSubject(documents, integration),
         pins.read(integration),
         budgets.used(loginBudgetKey(integration), HOUR_MS),
+        connectionOf(integration),
       ])
       const lease = look?.integration.uid === uid ? await liveLease(look) : undefined
       const holders = lease ? await outcomes.holders(lease.tokenId) : []
@@ -50,7 +67,15 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
         refusal && refusal.version === integration.version ? lastRefusalOf(refusal) : undefined
       const seen = pin?.seen?.version === integration.version ? pin.seen : null
       return {
-        state: stateOf(integration, lease, last?.refusal ?? null, subject, seen !== null),
+        state: stateOf(
+          integration,
+          lease,
+          last?.refusal ?? null,
+          subject,
+          seen !== null,
+          connection,
+        ),
+        connection: connection ?? null,
         sharesTokenWith: holders.filter((holder) => holder !== name),
         lease: lease
           ? {
@@ -77,9 +102,12 @@ function stateOf(
   refusal: { readonly class?: string } | null,
   subject: Subject | undefined,
   hasOtherIdentity: boolean,
+  connection: Connection | undefined,
 ): State {
   if (!integration.enabled) return 'disabled'
   if (isDraft(integration)) return 'draft'
+  // Even while a lease lives: somebody has to act before it ends.
+  if (connection?.state === 'not_connected') return 'not_connected'
   if (lease) return 'ready'
   if (hasOtherIdentity) return 'identity_changed'
   if (refusal) return refusal.class === 'propagating' ? 'propagating' : 'refused'

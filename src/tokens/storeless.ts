@@ -1,6 +1,7 @@
 /** Mints while the store is down: one at a time in this replica, kept in memory, and saved when the store is back. */
 import type { Actor } from '../audit/event.ts'
 import { BrokerError, isStoreTrouble } from '../errors.ts'
+import { presentsRefreshToken } from '../integrations/integration.ts'
 import type { RefusalRecord } from '../store/store.ts'
 import type { Attempts } from './attempts.ts'
 import type { Landed } from './flight.ts'
@@ -14,7 +15,7 @@ import type { SingleFlight } from './single-flight.ts'
 export interface Storeless {
   /** The lease that this replica minted for itself, while it lives and fits the integration. */
   lease(entry: Entry): Lease | undefined
-  /** Only for an integration that this replica has minted for before: it holds the sealed credential. Throws what Salesforce said, for as long as it is remembered, and `store_unavailable` for a rejected token of its own: whether that lives is for the fleet to find out. */
+  /** Only for an integration that this replica has minted for before: it holds the sealed credential. Throws what Salesforce said, for as long as it is remembered, and `store_unavailable` where it takes a refresh token, and for a rejected token of its own: whether that lives is for the fleet to find out. */
   mint(
     entry: Entry,
     question: Question,
@@ -51,6 +52,7 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
 
   const mint = async ({ integration }: Entry, by: Actor): Promise<Landed> => {
     const { name, loginUrl, version } = integration
+    if (presentsRefreshToken(integration)) throw needsStore()
     const refused = refusedStill(refusals.get(name), version, now())
     if (refused) throw refused
     try {
@@ -110,6 +112,12 @@ function another(landed: Landed, question: Question): Landed {
   const { restMs } = stillLiveAgain(undefined, question.tokenId, landed.lease.mintedAt)
   throw tokenStillLive(restMs)
 }
+
+/** A refresh token that is used without a trace in the store may be used once more by others. */
+const needsStore = () =>
+  new BrokerError('store_unavailable', 'A refresh token is not used while the store is away', {
+    retryAfterMs: 1_000,
+  })
 
 /** Whether the store is what failed. */
 export const isUnavailable = isStoreTrouble

@@ -1,4 +1,6 @@
 /** One token request with one credential, and what it takes to learn how long the token lives. Writes nothing. */
+import type { Secret } from '../crypto/secret.ts'
+import type { Exchange } from '../custody/exchange.ts'
 import { BrokerError } from '../errors.ts'
 import type {
   GrantContext,
@@ -25,13 +27,24 @@ export interface Signer {
   readonly credential: OpenCredential
 }
 
+/** What of the custody of refresh tokens a request needs. */
+export type RefreshTokens = Pick<Exchange, 'exchange'>
+
 export interface TokenRequester {
   /** A second request follows where the first token proves dead. Throws what the grant throws. */
   request(integration: Integration, signer: Signer): Promise<Lease>
+  /** Whether a refresh token lives, without using it. Throws where that cannot be found out. */
+  introspectRefreshToken(
+    integration: Integration,
+    signer: Signer,
+    refreshToken: Secret,
+    signal: AbortSignal,
+  ): Promise<Introspection>
 }
 
 export interface TokenRequesterDependencies {
   readonly grants: GrantContext
+  readonly refreshTokens: RefreshTokens
   readonly now: () => number
   readonly random: () => number
   readonly log: {
@@ -44,7 +57,7 @@ export interface TokenRequesterDependencies {
 const ATTEMPT_MS = 4_000
 
 export function createTokenRequester(dependencies: TokenRequesterDependencies): TokenRequester {
-  const { grants, now, random, log } = dependencies
+  const { grants, refreshTokens, now, random, log } = dependencies
 
   const requestOf = ({ loginUrl, grant }: Integration, signer: Signer): GrantRequest => ({
     loginUrl,
@@ -52,6 +65,39 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     ...signer,
     signal: AbortSignal.timeout(ATTEMPT_MS),
   })
+
+  const introspectRefreshToken: TokenRequester['introspectRefreshToken'] = async (
+    integration,
+    signer,
+    refreshToken,
+    signal,
+  ) => {
+    const { type } = integration.grant
+    const credential = withRefreshToken(signer.credential, refreshToken)
+    const request = { ...requestOf(integration, signer), credential, signal }
+    const asked = grantOf(type).introspectRefreshToken?.(
+      request,
+      contextAt(grants, integration.loginUrl),
+    )
+    return asked ?? Promise.reject(new Error(`${type} knows no refresh tokens`))
+  }
+
+  /** One token request; where it presents a refresh token, by the rules of its custody. */
+  const answerOf = (integration: Integration, signer: Signer): Promise<TokenAnswer> => {
+    const { loginUrl, grant: settings } = integration
+    const grant = grantOf(settings.type)
+    const request = requestOf(integration, signer)
+    const context = contextAt(grants, loginUrl)
+    if (!grant.presentsRefreshToken) return grant.request(request, context)
+    return refreshTokens.exchange(integration, signer.clientId, {
+      present: (refreshToken, options) => {
+        const credential = withRefreshToken(signer.credential, refreshToken)
+        return grant.request({ ...request, ...options, credential }, context)
+      },
+      introspect: (refreshToken, signal) =>
+        introspectRefreshToken(integration, signer, refreshToken, signal),
+    })
+  }
 
   /** Undefined: it cannot be told, or not now. */
   const introspect = async (
@@ -108,10 +154,9 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     integration: Integration,
     signer: Signer,
   ): Promise<Lease | TokenAnswer> => {
-    const { name, uid, loginUrl, grant } = integration
+    const { name, uid } = integration
     const mintedAt = now()
-    const request = requestOf(integration, signer)
-    const answer = await grantOf(grant.type).request(request, contextAt(grants, loginUrl))
+    const answer = await answerOf(integration, signer)
     const learned = await learn(integration, signer, answer, mintedAt)
     if (!learned || learned.expiresAt <= now()) return answer
     return {
@@ -132,6 +177,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
   }
 
   return {
+    introspectRefreshToken,
     async request(integration, signer) {
       const first = await attempt(integration, signer)
       if (isLease(first)) return first
@@ -154,6 +200,18 @@ export const contextAt = (grants: GrantContext, loginUrl: string): GrantContext 
   ...grants,
   now: () => grants.now() + grants.endpoint.aheadMs(loginUrl),
 })
+
+/** The client's proof and the refresh token, as the grant sends them. */
+function withRefreshToken(proof: OpenCredential, refreshToken: Secret): OpenCredential {
+  switch (proof.type) {
+    case 'certificate':
+      return { type: 'refresh_token', refreshToken, privateKey: proof.privateKey }
+    case 'client_secret':
+      return { type: 'refresh_token', refreshToken, clientSecret: proof.clientSecret }
+    case 'refresh_token':
+      return { ...proof, refreshToken }
+  }
+}
 
 const isLease = (result: Lease | TokenAnswer): result is Lease => 'tokenId' in result
 

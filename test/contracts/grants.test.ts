@@ -21,6 +21,10 @@ const SETTINGS: readonly AnyGrantSettings[] = [
   { type: 'client_credentials', clientId: CLIENT_ID, clientAuth: 'client_secret_post' },
   { type: 'client_credentials', clientAuth: 'client_secret_basic' },
   { type: 'client_credentials', clientAuth: 'private_key_jwt' },
+  { type: 'refresh_token' },
+  { type: 'refresh_token', clientId: CLIENT_ID, clientAuth: 'client_secret_basic' },
+  { type: 'refresh_token', clientAuth: 'client_secret_post' },
+  { type: 'refresh_token', clientAuth: 'private_key_jwt' },
 ]
 
 const PLANTED = 'planted-secret-of-the-client'
@@ -29,6 +33,15 @@ const CREDENTIALS: Record<CredentialType, OpenCredential> = {
   certificate: { type: 'certificate', privateKey: key.pkcs8 },
   client_secret: { type: 'client_secret', clientSecret: new Secret(PLANTED) },
   refresh_token: { type: 'refresh_token', refreshToken: new Secret(PLANTED) },
+}
+
+/** As a request has it: a refresh token comes out of its custody, beside what proves the client. */
+function credentialFor(settings: AnyGrantSettings): OpenCredential {
+  const grant = grantOf(settings.type)
+  const proof = CREDENTIALS[grant.credentialType(settings)]
+  if (!grant.presentsRefreshToken || proof.type !== 'certificate') return proof
+  const { privateKey } = proof
+  return { type: 'refresh_token', refreshToken: new Secret(PLANTED), privateKey }
 }
 
 /** Runs the test once for each settings. */
@@ -43,7 +56,7 @@ function forEachGrant(name: string, test: (t: Test, settings: AnyGrantSettings) 
 async function ask(t: Test, settings: AnyGrantSettings, answer: Answer) {
   const { context, loginUrl, signal, server } = await fixture(t, answer)
   const grant = grantOf(settings.type)
-  const credential = CREDENTIALS[grant.credentialType(settings)]
+  const credential = credentialFor(settings)
   const request: GrantRequest = { loginUrl, settings, clientId: CLIENT_ID, credential, signal }
   return { result: grant.request(request, context), server, grant, request, context }
 }
@@ -152,6 +165,7 @@ t.test('refuses settings of no grant', async (t) => {
   const status = validator(t)
   const jwt = { type: 'jwt_bearer', username: 'a@b.c' }
   const client = { type: 'client_credentials' }
+  const refresh = { type: 'refresh_token' }
   for (const wire of [
     null,
     'jwt_bearer',
@@ -177,6 +191,9 @@ t.test('refuses settings of no grant', async (t) => {
     { ...client, client_auth: null },
     { ...client, username: 'a@b.c' },
     { ...client, client_secret: 'x' },
+    { ...refresh, client_auth: 'none' },
+    { ...refresh, username: 'a@b.c' },
+    { ...refresh, refresh_token: 'x' },
   ]) {
     t.equal(await status(wire), 400, JSON.stringify(wire))
   }

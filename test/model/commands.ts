@@ -215,7 +215,7 @@ export const revoke = (index: number, name: string, waits: boolean) =>
     const replica = at(reality, index)
     reality.occasions += 2
     const { value, problem } = await attempt(replica, () =>
-      replica.engine.revoker.revoke({ name, loginUrl: LOGIN_URLS[0] }),
+      replica.engine.revoker.revoke({ name, uid: '', loginUrl: LOGIN_URLS[0] }),
     )
     log(`  revoke ${name}: ${value?.map(({ tokenId }) => tokenId) ?? problem}`)
     for (const { tokenId } of value ?? []) if (tokenId) oracle.revoked(tokenId)

@@ -80,6 +80,7 @@ export function startReplica(world: World): Replica {
       waits: (hearing) => hearing,
       refreshes: (flight) => flight,
       refreshed: () => undefined,
+      connectionLost: () => undefined,
     },
     log: QUIET,
     storelessMs,

@@ -1,6 +1,5 @@
 /** The files that are generated and committed: what each must contain. */
 import { readFileSync } from 'node:fs'
-import { renderDashboard } from '../../src/app/dashboard.ts'
 import { renderMetricDocs } from '../../src/app/metric-docs.ts'
 import { renderConfigurationDocs } from '../../src/config.ts'
 import { renderOpenapi } from '../../src/http/openapi.ts'
@@ -20,7 +19,6 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
     'openapi.yaml': openapi,
     'docs/configuration.md': renderConfigurationDocs(),
     'docs/metrics.md': renderMetricDocs(),
-    'helm/files/dashboard.json': renderDashboard(),
     'helm/README.md': renderChartDocs(),
     'README.md': withTable('README.md', 'problems', renderProblemTable()),
   }

@@ -10,6 +10,7 @@ import {
   digestsOf,
   type Integration,
 } from '../../src/integrations/integration.ts'
+import type { Connected } from '../../src/tokens/connected.ts'
 import type { Lease } from '../../src/tokens/lease.ts'
 import { createMinter } from '../../src/tokens/mint.ts'
 
@@ -81,7 +82,10 @@ function setUp(
         if (error) throw error
         return { tokenId: key, digest: digestOf(integration, clientId) } as Lease
       },
+      introspectRefreshToken: () => Promise.reject(new Error('There are no refresh tokens')),
     },
+    // Of another kind of grant: whoever asks it is wrong.
+    connected: {} as Connected,
     promotion: {
       promote: async (_owner, id) => {
         promoted.push(id)

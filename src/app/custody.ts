@@ -1,0 +1,140 @@
+/** Wires the custody of refresh tokens. */
+import type { AuditLog } from '../audit/log.ts'
+import { refreshTokenIdOf } from '../credentials/credential.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import type { Secret } from '../crypto/secret.ts'
+import type { LostReason } from '../custody/connection.ts'
+import { type Custody, createCustody } from '../custody/custody.ts'
+import { createCustodyStore, type Target } from '../custody/custody-store.ts'
+import { createExchange, type Exchange } from '../custody/exchange.ts'
+import { createIntents } from '../custody/intent.ts'
+import { createKeeper, type Keeper, type KeeperDependencies } from '../custody/keeper.ts'
+import { createSuccessors } from '../custody/successors.ts'
+import { createVerdicts } from '../custody/verdict.ts'
+import type { Logger } from '../logger.ts'
+import type { Store } from '../store/store.ts'
+import { createExercise } from '../tokens/exercise.ts'
+import type { Flight } from '../tokens/flight.ts'
+import type { Entry } from '../tokens/lease-cache.ts'
+import { createTrouble } from '../tokens/trouble.ts'
+
+export interface RefreshTokens {
+  readonly custody: Custody
+  readonly exchange: Exchange
+  /** The store went back in time. */
+  rewound(): Promise<void>
+  /** What may go wrong without harm: others do it later. */
+  tried(work: Promise<unknown>): Promise<void>
+  keeper(work: KeeperWork): Keeper
+  /** From here on none is presented. */
+  stop(): void
+}
+
+export interface KeeperWork extends Pick<KeeperDependencies, 'settle'> {
+  readonly look: (name: string) => Promise<Entry | undefined>
+  readonly flight: Flight
+}
+
+export interface CustodyComposition {
+  readonly store: Pick<Store, 'custody' | 'outcomes'>
+  readonly keyring: Keyring
+  /** Why no refresh token may be used in this store; undefined: they may. */
+  readonly trouble: string | undefined
+  readonly audit: Pick<AuditLog, 'background'>
+  /** Ends a token at Salesforce, now or later. Gives the code of what is in the way. */
+  readonly endToken: (
+    loginUrl: string,
+    of: { readonly integration: string; readonly tokenId: string; readonly accessToken: Secret },
+  ) => Promise<string | undefined>
+  /** This replica's write of an outcome, so that it obeys at once. */
+  readonly onDropped: (name: string, rev: number) => void
+  readonly onLost: (reason: LostReason) => void
+  readonly uniqueId: () => string
+  readonly now: () => number
+  readonly monotonic: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: Logger
+}
+
+const ATTEMPTS = 5
+
+export function composeCustody(dependencies: CustodyComposition): RefreshTokens {
+  const { keyring, audit, onDropped, onLost, uniqueId, monotonic, log } = dependencies
+  const { custody: records, outcomes } = dependencies.store
+  const store = createCustodyStore({ custody: records, keyring })
+  // What is to be kept is kept until the process ends.
+  const sleep = (ms: number) => dependencies.sleep(ms, new AbortController().signal)
+  const endToken = (
+    loginUrl: string,
+    { integration, token }: { readonly integration: string; readonly token: Secret },
+  ) =>
+    dependencies.endToken(loginUrl, {
+      integration,
+      tokenId: refreshTokenIdOf(token),
+      accessToken: token,
+    })
+
+  const forgetRefusal = ({ name }: Target) => outcomes.forgetRefusal(name)
+
+  /** Saved anew, so that a mint of the former family that is under way is refused its save. */
+  const dropLease = async ({ name, uid }: Target): Promise<void> => {
+    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      const look = await outcomes.look(name)
+      if (look?.integration.uid !== uid) return
+      const { orev } = look.integration
+      const none = { lease: null, refusal: null, stillLive: null }
+      const saved = await outcomes.save(name, { uid, orev }, none)
+      if (saved.saved) return onDropped(name, saved.rev)
+    }
+    log.warn({ integration: name }, 'the lease of a former connection could not be dropped')
+  }
+
+  const custody = createCustody({
+    ...{ store, custody: records, uniqueId, dropLease, forgetRefusal, endToken, audit, log },
+  })
+  const successors = createSuccessors({ store, sleep, log })
+  const rewound = async () => {
+    await successors.putBack()
+    await custody.distrust()
+  }
+  const intents = createIntents({
+    ...{ custody: records, trouble: dependencies.trouble, onRewound: rewound },
+    ...{ uniqueId, monotonic, sleep, log },
+  })
+  const verdicts = createVerdicts({
+    ...{ store, custody: records, onLost, audit, log },
+    leaseEndsAt: async (name) => (await outcomes.look(name))?.outcome.lease?.expiresAt,
+  })
+  const trouble = createTrouble(log, 'refresh tokens cannot be looked after', dependencies.now)
+  return {
+    custody,
+    exchange: createExchange({
+      ...{ store, intents, successors, verdicts, onRewound: rewound, endToken },
+    }),
+    rewound,
+    keeper: ({ look, flight, settle }) =>
+      createKeeper({
+        settle,
+        async idleDaysOf(name, uid) {
+          const integration = (await look(name))?.integration
+          const isKept = integration?.uid === uid && integration.enabled
+          return isKept ? integration.refreshTokenIdleDays : undefined
+        },
+        exercise: createExercise({ look, flight, now: dependencies.now }),
+        custody: records,
+        sleep: dependencies.sleep,
+        onWorking: trouble.over,
+        onTrouble: trouble.report,
+        log,
+      }),
+    async tried(work) {
+      try {
+        await work
+      } catch (error) {
+        log.warn({ err: error }, 'refresh tokens could not be looked after now')
+      }
+    },
+    stop: intents.stop,
+  }
+}

@@ -1,0 +1,21 @@
+/** Where refresh tokens are not safe: a failover of Redis would bring one back that is used up, and using it again ends the whole approval. */
+import type { Config } from '../config.ts'
+import type { GrantSettings } from '../grants/grant.ts'
+import { presentsRefreshToken } from '../integrations/integration.ts'
+
+const HAS_FAILOVER = /^rediss?\+(?:sentinel|cluster):/
+
+/** Why no refresh token may be used with these settings; undefined: they may. */
+export const refreshTokenTrouble = ({
+  redisUrl,
+  redisWaitReplicas,
+}: Pick<Config, 'redisUrl' | 'redisWaitReplicas'>): string | undefined =>
+  redisUrl !== undefined && redisWaitReplicas < 1 && HAS_FAILOVER.test(redisUrl.reveal())
+    ? 'With Sentinel or Cluster the grant refresh_token needs VALETKEY_REDIS_WAIT of 1 or more'
+    : undefined
+
+/** The same, for whoever writes an integration. */
+export const grantTrouble =
+  (config: Pick<Config, 'redisUrl' | 'redisWaitReplicas'>) =>
+  (grant: GrantSettings): string | undefined =>
+    presentsRefreshToken({ grant }) ? refreshTokenTrouble(config) : undefined

@@ -1,0 +1,49 @@
+/** Wires what ends tokens: now, or as soon as Salesforce can be reached. */
+import { NOBODY } from '../audit/event.ts'
+import type { AuditLog } from '../audit/log.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import type { Logger } from '../logger.ts'
+import type { Store } from '../store/store.ts'
+import type { LeaseStore } from '../tokens/lease-store.ts'
+import { createRevoker, type Revoker } from '../tokens/revocation.ts'
+import { createRevocationQueue, type RevocationQueue } from '../tokens/revocation-queue.ts'
+import { createTrouble } from '../tokens/trouble.ts'
+
+export interface Revocation {
+  readonly revoker: Revoker
+  readonly queue: Pick<RevocationQueue, 'start' | 'stop'>
+}
+
+export interface RevocationDependencies {
+  readonly store: Pick<Store, 'documents' | 'outcomes'>
+  readonly keyring: Keyring
+  readonly endpoint: TokenEndpoint
+  readonly leases: LeaseStore
+  readonly audit: Pick<AuditLog, 'background'>
+  /** So that this replica obeys at once. */
+  readonly onRevoked: (tokenId: string) => void
+  readonly now: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: Logger
+}
+
+export function composeRevocation(dependencies: RevocationDependencies): Revocation {
+  const { store, keyring, endpoint, leases, audit, onRevoked, now, sleep, log } = dependencies
+  const trouble = createTrouble(log, 'queued revocations cannot be carried out', now)
+  const queue = createRevocationQueue({
+    documents: store.documents,
+    keyring,
+    endpoint,
+    now,
+    sleep,
+    onRevoked: (tokenId) =>
+      audit.background(NOBODY, { action: 'token.revoked', integration: null, tokenId }),
+    onWorking: trouble.over,
+    onTrouble: trouble.report,
+  })
+  const { outcomes } = store
+  const revoker = createRevoker({ outcomes, leases, endpoint, queue, onRevoked, log })
+  return { revoker, queue }
+}

@@ -1,0 +1,102 @@
+/** Whether an integration has a refresh token that works, and why not. Pure. */
+import { BrokerError } from '../errors.ts'
+import type { CustodyRecord } from '../store/custody.ts'
+
+/** So long after a presentation its answer may still come. */
+export const SETTLE_MS = 60_000
+
+/** Why an integration is not connected: a closed list, in events, metrics and problems. */
+export const LOST_REASONS = {
+  never_connected: 'It was never connected.',
+  disconnected: 'An operator disconnected it.',
+  refresh_token_refused:
+    'Salesforce refused its refresh token: it expired, was revoked, or was used elsewhere.',
+  answer_lost:
+    'An answer of Salesforce was lost on the wire, and with it the only copy of the next refresh token.',
+  store_rewound: 'The store went back in time, to a refresh token that is used up.',
+  other_client: 'Its refresh token is for another login_url or another client_id.',
+} as const
+
+export type LostReason = keyof typeof LOST_REASONS
+
+/** What a refresh token is good for. */
+export interface Binding {
+  readonly loginUrl: string
+  readonly clientId: string
+}
+
+/** The public part of a custody. */
+export interface CustodyBody extends Binding {
+  /** Fingerprints of the refresh tokens that families of this integration began with, newest first: none begins another one. */
+  readonly seeds: readonly string[]
+}
+
+export interface Connection {
+  /** `unsettled`: a presentation of it is under way, or what came of it is not known yet. */
+  readonly state: 'connected' | 'unsettled' | 'not_connected'
+  readonly reason: LostReason | null
+  /** Epoch milliseconds; null where it never was connected. */
+  readonly since: number | null
+}
+
+export const bodyOf = ({ body }: Pick<CustodyRecord, 'body'>): CustodyBody =>
+  JSON.parse(body) as CustodyBody
+
+/** `seed`: the fingerprint of the refresh token in its active credential, which begins a family when it is first needed. */
+export function connectionOf(
+  integration: { readonly uid: string; readonly loginUrl: string },
+  clientId: string | undefined,
+  seed: string | undefined,
+  record: CustodyRecord | undefined,
+): Connection {
+  const own = record?.uid === integration.uid ? record : undefined
+  const body = own && bodyOf(own)
+  if (seed !== undefined && !body?.seeds.includes(seed)) {
+    return { state: 'connected', reason: null, since: null }
+  }
+  if (!own || !body) return { state: 'not_connected', reason: 'never_connected', since: null }
+  const since = own.at
+  if (own.state === 'dead') {
+    return { state: 'not_connected', reason: reasonOf(own), since }
+  }
+  if (body.loginUrl !== integration.loginUrl || body.clientId !== clientId) {
+    return { state: 'not_connected', reason: 'other_client', since }
+  }
+  return { state: own.state === 'spend' ? 'unsettled' : 'connected', reason: null, since }
+}
+
+/** A newer release may know more. */
+const reasonOf = ({ reason }: CustodyRecord): LostReason =>
+  Object.hasOwn(LOST_REASONS, reason) ? (reason as LostReason) : 'refresh_token_refused'
+
+export const notConnected = (
+  name: string,
+  reason: LostReason,
+  since: number | null,
+  cause?: unknown,
+): BrokerError =>
+  new BrokerError(
+    'integration_not_connected',
+    `${LOST_REASONS[reason]} Connect it with POST /integrations/${name}/connections, or give it a fresh refresh token with PATCH /integrations/${name}.`,
+    {
+      members: { reason, ...(since !== null && { since: new Date(since).toISOString() }) },
+      ...(cause !== undefined && { cause }),
+    },
+  )
+
+/** What an error is about that says to wait. */
+class Unsettled extends Error {
+  override readonly name = 'Unsettled'
+}
+
+/** Nothing is presented until it is known what came of the last presentation. */
+export const unsettled = (retryAfterMs: number, cause?: unknown): BrokerError =>
+  new BrokerError(
+    'salesforce_unavailable',
+    'Whether Salesforce took the refresh token is not known yet, and it may not be presented twice.',
+    { cause: new Unsettled('the refresh token is unsettled', { cause }), retryAfterMs },
+  )
+
+/** It says nothing about the login host. */
+export const isUnsettled = (error: unknown): boolean =>
+  error instanceof BrokerError && error.cause instanceof Unsettled

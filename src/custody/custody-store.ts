@@ -1,0 +1,125 @@
+/** Refresh tokens at rest: sealed, and bound to their integration, family, login host and client. */
+import type { Keyring } from '../crypto/keyring.ts'
+import { Secret } from '../crypto/secret.ts'
+import { BrokerError } from '../errors.ts'
+import type { Custodies, CustodyRecord } from '../store/custody.ts'
+import { type Binding, bodyOf, type CustodyBody, type LostReason } from './connection.ts'
+
+/** What a custody needs to know of an integration. */
+export interface Target {
+  readonly name: string
+  readonly uid: string
+  readonly loginUrl: string
+}
+
+export interface CustodyLook {
+  /** Undefined also where a former integration of this name has one. */
+  readonly record: CustodyRecord | undefined
+  /** Of whichever integration: what a beginning has to expect. */
+  readonly family: string | null
+  /** By the store's clock. */
+  readonly now: number
+  /** The store's count of changes. */
+  readonly seq: number
+}
+
+/** A successor that this process was given: what a store that went back in time lacks. */
+export interface Sealed {
+  readonly family: string
+  readonly g: number
+  readonly token: string
+}
+
+export interface CustodyStore {
+  read(target: Pick<Target, 'name' | 'uid'>): Promise<CustodyLook>
+  /** The token of a record. Throws `record_corrupt`. */
+  open(
+    target: Pick<Target, 'name' | 'uid'>,
+    record: CustodyRecord,
+  ): Promise<Binding & { readonly token: Secret }>
+  begin(
+    target: Pick<Target, 'name' | 'uid'>,
+    expected: string | null,
+    family: string,
+    given: { readonly token: Secret; readonly body: CustodyBody },
+  ): Promise<'begun' | 'changed' | 'gone'>
+  /** Begins a family without a token. */
+  end(
+    target: Pick<Target, 'name' | 'uid'>,
+    expected: string,
+    family: string,
+    of: { readonly reason: LostReason; readonly body: CustodyBody },
+  ): Promise<'begun' | 'changed' | 'gone'>
+  seal(
+    target: Pick<Target, 'name' | 'uid'>,
+    record: Pick<CustodyRecord, 'family' | 'g'>,
+    token: Secret,
+    binding: Binding,
+  ): Promise<Sealed>
+  /** KEEP. */
+  keep(name: string, sealed: Sealed): Promise<boolean>
+}
+
+/** An idle token is looked at so often: whether it is to be exercised depends on a setting. */
+export const LOOK_MS = 6 * 3_600_000
+
+export function createCustodyStore(dependencies: {
+  readonly custody: Custodies
+  readonly keyring: Keyring
+}): CustodyStore {
+  const { custody, keyring } = dependencies
+  const sealName = ({ name, uid }: Pick<Target, 'name' | 'uid'>, family: string) =>
+    `custody:${name}:${uid}:${family}`
+
+  const sealed = (
+    target: Pick<Target, 'name' | 'uid'>,
+    family: string,
+    token: Secret,
+    { loginUrl, clientId }: Binding,
+  ) => {
+    const text = JSON.stringify({ refreshToken: token.reveal(), loginUrl, clientId })
+    return keyring.seal(sealName(target, family), text)
+  }
+
+  return {
+    async read({ name, uid }) {
+      const { record, now, seq } = await custody.read(name)
+      const own = record?.uid === uid ? record : undefined
+      return { record: own, family: record?.family ?? null, now, seq }
+    },
+
+    async open(target, record) {
+      const text = await keyring.open(sealName(target, record.family), record.token)
+      const { refreshToken, ...binding } = JSON.parse(text) as Binding & { refreshToken: string }
+      const { loginUrl, clientId } = bodyOf(record)
+      if (loginUrl !== binding.loginUrl || clientId !== binding.clientId) {
+        throw new BrokerError(
+          'record_corrupt',
+          `The refresh token of integration ${target.name} was sealed for another client`,
+        )
+      }
+      return { ...binding, token: new Secret(refreshToken) }
+    },
+
+    async begin(target, expected, family, { token, body }) {
+      return custody.begin(target.name, {
+        ...{ uid: target.uid, expected, family, reason: '', body: JSON.stringify(body) },
+        token: await sealed(target, family, token, body),
+        lookInMs: LOOK_MS,
+      })
+    },
+
+    end: ({ name, uid }, expected, family, { reason, body }) =>
+      custody.begin(name, {
+        ...{ uid, expected, family, token: '', reason, body: JSON.stringify(body) },
+        lookInMs: LOOK_MS,
+      }),
+
+    async seal(target, { family, g }, token, binding) {
+      return { family, g: g + 1, token: await sealed(target, family, token, binding) }
+    },
+
+    keep: (name, { family, g, token }) =>
+      custody.keep(name, { family, g, token, lookInMs: LOOK_MS }),
+  }
+}

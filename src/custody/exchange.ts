@@ -1,0 +1,165 @@
+/** Presents a refresh token: once, after an intent that outlives us, and nothing is served before its successor is kept. */
+import type { Secret } from '../crypto/secret.ts'
+import { BrokerError } from '../errors.ts'
+import type { TokenAnswer } from '../grants/grant.ts'
+import { refusalOf, refusalRow } from '../grants/refusals.ts'
+import { wasNeverSent } from '../http/outbound.ts'
+import type { CustodyRecord } from '../store/custody.ts'
+import { type Binding, connectionOf, notConnected, SETTLE_MS, unsettled } from './connection.ts'
+import type { CustodyStore, Target } from './custody-store.ts'
+import type { Intents } from './intent.ts'
+import type { Successors } from './successors.ts'
+import type { Introspect, Verdicts } from './verdict.ts'
+
+/** What is asked at Salesforce, by a client that proves itself. */
+export interface Wire {
+  /** One request, never sent again. `onRenewed`: the successor, as soon as it is read. */
+  present(
+    refreshToken: Secret,
+    options: { readonly signal: AbortSignal; readonly onRenewed: (token: Secret) => void },
+  ): Promise<TokenAnswer>
+  readonly introspect: Introspect
+}
+
+export interface Exchange {
+  /** Throws what a mint would run into without asking Salesforce: `integration_not_connected`, and `salesforce_unavailable` while it is unsettled. */
+  check(target: Target, clientId: string): Promise<void>
+  /** A token answer, whose refresh token is kept. Throws what a grant throws, `integration_not_connected`, `store_unavailable`. */
+  exchange(target: Target, clientId: string, wire: Wire): Promise<TokenAnswer>
+  /** Finds out what came of a presentation that was never answered. `unknown`: Salesforce does not tell. Throws while it is too early, and while Salesforce is away. */
+  settle(target: Target, clientId: string, introspect: Introspect): Promise<'settled' | 'unknown'>
+}
+
+export interface ExchangeDependencies {
+  readonly store: Pick<CustodyStore, 'read' | 'open'>
+  readonly intents: Intents
+  readonly successors: Successors
+  readonly verdicts: Verdicts
+  /** The store went back in time. */
+  readonly onRewound: () => Promise<void>
+  /** Ends a token at Salesforce, now or later. */
+  readonly endToken: (
+    loginUrl: string,
+    of: { readonly integration: string; readonly token: Secret },
+  ) => Promise<unknown>
+}
+
+/** An answer may be the only copy of a refresh token, so it is waited for long. */
+const ANSWER_MS = 45_000
+/** How often what others changed under it is looked at again. */
+const ATTEMPTS = 3
+
+/** Refused before the refresh token was looked at: by the client, the address, the hour, the count of logins. */
+const BEFORE_USE: ReadonlySet<string> = new Set([
+  'client_id_invalid',
+  'ip_restricted',
+  'login_hours',
+  'login_rate_exceeded',
+])
+
+export function createExchange(dependencies: ExchangeDependencies): Exchange {
+  const { store, intents, successors, verdicts, onRewound, endToken } = dependencies
+
+  const live = async (target: Target, clientId: string) => {
+    const { record, now, seq } = await store.read(target)
+    if (record && successors.isMissing(target.uid, record)) {
+      await onRewound()
+      throw unsettled(SETTLE_MS)
+    }
+    const { state, reason, since } = connectionOf(target, clientId, undefined, record)
+    if (!record || state === 'not_connected') {
+      throw notConnected(target.name, reason ?? 'never_connected', since)
+    }
+    return { record, now, seq }
+  }
+
+  /** What is left of a refusal or a failure. Undefined: others have gone on meanwhile. */
+  const failed = async (
+    target: Target,
+    record: CustodyRecord,
+    id: string,
+    error: unknown,
+  ): Promise<undefined> => {
+    const reason = refusalOf(error)?.reason
+    if (reason === 'refresh_token_expired') {
+      if (!(await verdicts.lose(target, { ...record, id }, 'refresh_token_refused'))) {
+        return undefined
+      }
+      throw notConnected(target.name, 'refresh_token_refused', null, error)
+    }
+    if (reason === 'request_in_progress') throw unsettled(SETTLE_MS, error)
+    const isBeforeUse =
+      reason === undefined
+        ? error instanceof BrokerError && wasNeverSent(error.cause)
+        : BEFORE_USE.has(reason) || refusalRow(reason).signature === true
+    if (isBeforeUse) await intents.takeBack(target, id)
+    throw error
+  }
+
+  /** The family ended while Salesforce answered: what came belongs to nobody. */
+  const disown = async (target: Target, token: Secret, { loginUrl }: Binding): Promise<void> => {
+    const { record } = await store.read(target)
+    const current = record && record.token !== '' && (await store.open(target, record)).token
+    if (current && current.reveal() === token.reveal()) return
+    await endToken(loginUrl, { integration: target.name, token })
+  }
+
+  const attempt = async (
+    target: Target,
+    clientId: string,
+    wire: Wire,
+  ): Promise<TokenAnswer | undefined> => {
+    intents.checkRunning()
+    const { record, now, seq } = await live(target, clientId)
+    const go = await verdicts.of(target, record, now, wire.introspect)
+    if (go === undefined) return undefined
+    const { token: presented, ...binding } = await store.open(target, record)
+    const id = await intents.note(target, record, go === 'final', seq)
+    if (id === undefined) return undefined
+    let renewed: Secret | undefined
+    let answer: TokenAnswer
+    try {
+      answer = await wire.present(presented, {
+        signal: AbortSignal.timeout(ANSWER_MS),
+        onRenewed(token) {
+          renewed = token
+        },
+      })
+    } catch (error) {
+      if (!renewed) return failed(target, record, id, error)
+      await successors.keep(target, record, renewed, binding)
+      throw error
+    }
+    if (await successors.keep(target, record, renewed ?? presented, binding)) return answer
+    await disown(target, renewed ?? presented, binding)
+    return undefined
+  }
+
+  return {
+    async check(target, clientId) {
+      const { record, now } = await live(target, clientId)
+      const ageMs = now - record.at
+      if (record.state === 'spend' && ageMs < SETTLE_MS) throw unsettled(SETTLE_MS - ageMs)
+    },
+
+    async exchange(target, clientId, wire) {
+      for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+        const answer = await attempt(target, clientId, wire)
+        if (answer) return answer
+      }
+      throw new BrokerError(
+        'conflict',
+        'The refresh token was used by others three times meanwhile',
+      )
+    },
+
+    async settle(target, clientId, introspect) {
+      const { record, now } = await live(target, clientId)
+      if (record.state === 'idle') return 'settled'
+      const go = await verdicts.of(target, record, now, introspect)
+      if (go === 'final') return 'unknown'
+      if (go === 'go') await intents.takeBack(target, record.id)
+      return 'settled'
+    },
+  }
+}

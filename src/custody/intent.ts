@@ -1,0 +1,113 @@
+/** The intent to present a refresh token: noted before, and taken back where nothing was sent. */
+import { BrokerError, isStoreTrouble } from '../errors.ts'
+import type { Custodies, CustodyRecord } from '../store/custody.ts'
+import { isUnsettled, SETTLE_MS, unsettled } from './connection.ts'
+import { LOOK_MS, type Target } from './custody-store.ts'
+
+export interface Intents {
+  /** SPEND. Gives the id of the presentation that may follow at once; undefined: others were faster. `seq`: of the read before. Throws where nothing may be sent. */
+  note(
+    target: Pick<Target, 'name'>,
+    record: Pick<CustodyRecord, 'family' | 'g' | 'id'>,
+    isFinal: boolean,
+    seq: number,
+  ): Promise<string | undefined>
+  /** UNSPEND: it was not presented, or not looked at, for sure. Said again until the store hears it, or others have settled it. */
+  takeBack(target: Pick<Target, 'name'>, id: string): Promise<void>
+  /** From here on nothing is presented any more. */
+  stop(): void
+  /** Throws once it was stopped, and where no refresh token may be used. */
+  checkRunning(): void
+}
+
+export interface IntentsDependencies {
+  readonly custody: Pick<Custodies, 'spend' | 'unspend'>
+  /** Why no refresh token may be used in this store; undefined: they may. */
+  readonly trouble: string | undefined
+  /** The store went back in time. */
+  readonly onRewound: () => Promise<void>
+  readonly uniqueId: () => string
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  readonly sleep: (ms: number) => Promise<void>
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+/** Good for so long: then the settling by others could begin before an answer has to end. */
+const INTENT_MS = 5_000
+const AGAIN_MS = { least: 100, most: 1_000 }
+
+export function createIntents(dependencies: IntentsDependencies): Intents {
+  const { custody, trouble, onRewound, uniqueId, monotonic, sleep, log } = dependencies
+  let isStopped = false
+  /** The count of changes of the store when it was last read. */
+  let knownSeq = 0
+
+  const takeBack: Intents['takeBack'] = async ({ name }, id) => {
+    const until = monotonic() + SETTLE_MS
+    for (let pauseMs = AGAIN_MS.least; ; pauseMs = Math.min(2 * pauseMs, AGAIN_MS.most)) {
+      try {
+        await custody.unspend(name, id, LOOK_MS)
+        return
+      } catch (error) {
+        if (!isStoreTrouble(error) || monotonic() > until) throw error
+        await sleep(pauseMs)
+      }
+    }
+  }
+
+  const takeBackLater = (target: Pick<Target, 'name'>, id: string) => {
+    takeBack(target, id).catch((error: unknown) => {
+      log.warn({ err: error, integration: target.name }, 'an intent could not be taken back')
+    })
+  }
+
+  const checkRunning = () => {
+    if (isStopped) throw stopping()
+    if (trouble !== undefined) throw new BrokerError('store_unavailable', trouble)
+  }
+
+  return {
+    async note(target, { family, g, id }, isFinal, seq) {
+      checkRunning()
+      const next = uniqueId()
+      const sentAt = monotonic()
+      try {
+        const result = await custody.spend(target.name, {
+          ...{ family, g, id, next, isFinal },
+          seq: Math.max(seq, knownSeq),
+          lookInMs: SETTLE_MS,
+        })
+        if (result === 'changed') return undefined
+        if (result === 'rewound') {
+          knownSeq = 0
+          await onRewound()
+          throw unsettled(SETTLE_MS)
+        }
+      } catch (error) {
+        // It may be there all the same.
+        if (!isUnsettled(error)) takeBackLater(target, next)
+        throw error
+      }
+      knownSeq = Math.max(knownSeq, seq)
+      if (!isStopped && monotonic() - sentAt <= INTENT_MS) return next
+      takeBackLater(target, next)
+      throw isStopped ? stopping() : tooLate()
+    },
+    takeBack,
+    stop() {
+      isStopped = true
+    },
+    checkRunning,
+  }
+}
+
+const stopping = () =>
+  new BrokerError('store_unavailable', 'This replica stops, and begins nothing new', {
+    retryAfterMs: 1_000,
+  })
+
+const tooLate = () =>
+  new BrokerError('store_unavailable', 'The store took too long to note an intent', {
+    retryAfterMs: 1_000,
+  })

@@ -1,0 +1,60 @@
+/** The refresh tokens that Salesforce gave to this process: kept until they are durable, and put back where the store lost them. */
+import type { Secret } from '../crypto/secret.ts'
+import { isStoreTrouble } from '../errors.ts'
+import type { CustodyRecord } from '../store/custody.ts'
+import type { Binding } from './connection.ts'
+import type { CustodyStore, Sealed, Target } from './custody-store.ts'
+
+export interface Successors {
+  /** KEEP, until it is durable: there is no other copy. False: the family has ended. */
+  keep(target: Target, record: CustodyRecord, token: Secret, binding: Binding): Promise<boolean>
+  /** Whether the store lacks what it acknowledged to this process. */
+  isMissing(uid: string, record: Pick<CustodyRecord, 'family' | 'g'>): boolean
+  /** Gives the store what it lacks, as far as this process has it. */
+  putBack(): Promise<void>
+}
+
+export interface SuccessorsDependencies {
+  readonly store: Pick<CustodyStore, 'seal' | 'keep'>
+  readonly sleep: (ms: number) => Promise<void>
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+const AGAIN_MS = { least: 100, most: 1_000 }
+/** Past so many the oldest are forgotten. */
+const REMEMBERED = 10_000
+
+export function createSuccessors({ store, sleep, log }: SuccessorsDependencies): Successors {
+  /** By uid, the newest of each; sealed. */
+  const newest = new Map<string, Sealed & { readonly name: string }>()
+
+  const remember = ({ uid, name }: Target, sealed: Sealed) => {
+    newest.delete(uid)
+    newest.set(uid, { ...sealed, name })
+    const [oldest] = newest.keys()
+    if (newest.size > REMEMBERED && oldest !== undefined) newest.delete(oldest)
+  }
+
+  return {
+    async keep(target, record, token, binding) {
+      const sealed = await store.seal(target, record, token, binding)
+      remember(target, sealed)
+      for (let pauseMs = AGAIN_MS.least; ; pauseMs = Math.min(2 * pauseMs, AGAIN_MS.most)) {
+        try {
+          return await store.keep(target.name, sealed)
+        } catch (error) {
+          if (!isStoreTrouble(error)) throw error
+          log.warn({ err: error, integration: target.name }, 'a refresh token is still to be kept')
+          await sleep(pauseMs)
+        }
+      }
+    },
+    isMissing(uid, { family, g }) {
+      const ours = newest.get(uid)
+      return ours?.family === family && ours.g > g
+    },
+    async putBack() {
+      for (const { name, ...sealed } of newest.values()) await store.keep(name, sealed)
+    },
+  }
+}

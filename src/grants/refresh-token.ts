@@ -1,0 +1,97 @@
+import { type Static, Type } from 'typebox'
+import type { Secret } from '../crypto/secret.ts'
+import { BrokerError } from '../errors.ts'
+import type { CamelKeys } from '../http/casing.ts'
+import { signAssertion } from './assertion.ts'
+import {
+  type ClientAuth,
+  clientSecretBasic,
+  clientSecretPost,
+  privateKeyJwt,
+  publicClient,
+} from './client-auth.ts'
+import type { Grant, GrantContext, GrantRequest } from './grant.ts'
+import { ClientAuthMember, ClientId } from './settings.ts'
+import { tokenUrl } from './token-endpoint.ts'
+
+/** The refresh token grant (RFC 6749, section 6): a user approved the app once, and the app acts as that user until it is disconnected. */
+const schema = Type.Object(
+  {
+    type: Type.Literal('refresh_token'),
+    client_id: Type.Optional(ClientId),
+    client_auth: Type.Optional(ClientAuthMember),
+  },
+  {
+    additionalProperties: false,
+    title: 'Refresh token',
+    description:
+      'The app acts as the user who approved it. The credential is a refresh token, with the secret of the app where that asks for one; later refresh tokens are kept beside it. Each use may replace the refresh token, so none is ever sent twice.',
+  },
+)
+
+export type RefreshTokenSettings = CamelKeys<Static<typeof schema>>
+
+type Request = GrantRequest<RefreshTokenSettings>
+
+export const refreshToken: Grant<RefreshTokenSettings> = {
+  type: 'refresh_token',
+  schema,
+  presentsRefreshToken: true,
+  credentialType: ({ clientAuth }) =>
+    clientAuth === 'private_key_jwt' ? 'certificate' : 'refresh_token',
+  sendsCredential: () => true,
+  // Who approved decides, and that is seen in the tokens alone.
+  subject: () => 'approving_user',
+  async request(request, context) {
+    const { loginUrl, clientId, signal, onRenewed } = request
+    return context.endpoint.token({
+      loginUrl,
+      clientId,
+      clientAuth: await clientAuthOf(request, context),
+      grantType: 'refresh_token',
+      parameters: { refresh_token: refreshTokenOf(request).reveal() },
+      repeatable: false,
+      signal,
+      ...(onRenewed && { onRefreshToken: onRenewed }),
+    })
+  },
+  introspect: (request, token, context) =>
+    introspection(request, { token, tokenType: 'access_token' }, context),
+  introspectRefreshToken: (request, context) =>
+    introspection(request, { token: refreshTokenOf(request), tokenType: 'refresh_token' }, context),
+}
+
+async function introspection(
+  request: Request,
+  asked: { readonly token: Secret; readonly tokenType: 'access_token' | 'refresh_token' },
+  context: GrantContext,
+) {
+  const { loginUrl, clientId, signal } = request
+  const clientAuth = await clientAuthOf(request, context)
+  if (clientAuth === publicClient) {
+    throw new BrokerError('credential_required', 'Introspection needs the secret of the app.')
+  }
+  return context.endpoint.introspect({ loginUrl, clientId, clientAuth, ...asked, signal })
+}
+
+function refreshTokenOf({ credential }: Request): Secret {
+  if (credential.type === 'refresh_token' && credential.refreshToken) return credential.refreshToken
+  throw new BrokerError('credential_required', 'The grant refresh_token needs a refresh token.')
+}
+
+async function clientAuthOf(request: Request, context: GrantContext): Promise<ClientAuth> {
+  const { settings, credential, clientId, loginUrl } = request
+  const clientSecret = 'clientSecret' in credential ? credential.clientSecret : undefined
+  const privateKey = 'privateKey' in credential ? credential.privateKey : undefined
+  if (settings.clientAuth === 'private_key_jwt') {
+    if (!privateKey) {
+      throw new BrokerError('credential_required', 'private_key_jwt needs a signing key.')
+    }
+    const claims = { issuer: clientId, subject: clientId, audience: tokenUrl(loginUrl) }
+    return privateKeyJwt(await signAssertion(claims, privateKey, context))
+  }
+  if (!clientSecret) return publicClient
+  return settings.clientAuth === 'client_secret_post'
+    ? clientSecretPost(clientSecret)
+    : clientSecretBasic(clientSecret)
+}
