@@ -1,5 +1,6 @@
 /** Wires what counts, watches and renews the seals of the store. */
 import type { AuditLog } from '../audit/log.ts'
+import { CONNECTION_KIND } from '../connections/connection-store.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Server } from '../http/server.ts'
 import { createCensusTaker } from '../keyring/census.ts'
@@ -36,7 +37,10 @@ export interface KeyringCareDependencies {
 export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCare {
   const { keyring, store, audit, now, uniqueId, sleep, log } = dependencies
   const { keyIds } = keyring
-  const listings = createSealedRecords({ store, documents: { revocations: REVOCATION_KIND } })
+  const listings = createSealedRecords({
+    store,
+    documents: { revocations: REVOCATION_KIND, connections: CONNECTION_KIND },
+  })
   const census = createCensusTaker({ listings, keyIds })
   const id = uniqueId().slice(0, 8)
   const replicas = createReplicas({ documents: store.documents, keyIds, id, now })

@@ -26,7 +26,7 @@ export interface ConnectionStoreDependencies {
 }
 
 const READ_LIMIT = 1_000
-const KIND = 'connection'
+export const CONNECTION_KIND = 'connection'
 /** How long one can be read after it should be over. */
 const KEPT_MS = 7 * 86_400_000
 
@@ -42,7 +42,7 @@ export function createConnectionStore(dependencies: ConnectionStoreDependencies)
 
   const write = async (connection: Connection, expected: number | 'absent') => {
     const { id, ...body } = connection
-    const record = await documents.write(KIND, id, JSON.stringify(body), {
+    const record = await documents.write(CONNECTION_KIND, id, JSON.stringify(body), {
       expected,
       expiresAt: connection.expiresAt + KEPT_MS,
     })
@@ -56,13 +56,13 @@ export function createConnectionStore(dependencies: ConnectionStoreDependencies)
       return connection
     },
     async read(id) {
-      const record = await documents.read(KIND, id)
+      const record = await documents.read(CONNECTION_KIND, id)
       return record && opened(record)
     },
     async *pendingOf({ uid }) {
       let after: string | undefined
       do {
-        const page = await documents.list(KIND, {
+        const page = await documents.list(CONNECTION_KIND, {
           limit: READ_LIMIT,
           ...(after !== undefined && { after }),
         })
@@ -74,7 +74,7 @@ export function createConnectionStore(dependencies: ConnectionStoreDependencies)
       } while (after !== undefined)
     },
     open: async (connection) =>
-      new Secret(await keyring.open(sealName(connection), connection.sealed)),
+      new Secret(await keyring.open(sealName(connection), connection.sealed ?? '')),
     write,
   }
 }

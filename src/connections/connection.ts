@@ -60,8 +60,8 @@ export interface Connection {
   readonly endedAt: number | null
   /** SHA-256 of the secret half of `state`, base64url; of the web server flow. */
   readonly stateDigest: string | null
-  /** The PKCE verifier, or the device code, sealed; empty once it is over. */
-  readonly sealed: string
+  /** The PKCE verifier, or the device code, sealed; null once it is over. */
+  readonly sealed: string | null
   /** A problem's code, or one of {@link REASONS}. */
   readonly reason: string | null
   readonly refusal: Refusal | null
@@ -102,7 +102,7 @@ export type Ending =
 export const ended = (connection: Connection, ending: Ending, now: number): Connection => ({
   ...connection,
   ...ending,
-  sealed: '',
+  sealed: null,
   endedAt: now,
 })
 

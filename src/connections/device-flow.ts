@@ -4,7 +4,8 @@ import { pollDevice } from '../grants/device-flow.ts'
 import { refusalOf } from '../grants/refusals.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import type { Integration } from '../integrations/integration.ts'
-import { type Connection, claimed, type Ending, statusOf } from './connection.ts'
+import type { Claim } from './claim.ts'
+import { type Connection, type Ending, statusOf } from './connection.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 import type { DeviceSchedule, TakenTurn } from './device-schedule.ts'
 import type { EndConnection } from './end.ts'
@@ -28,6 +29,7 @@ export interface DeviceFlowDependencies {
   readonly endpoint: Pick<TokenEndpoint, 'token' | 'deviceCode'>
   readonly finish: Finish
   readonly clientOf: (integration: Integration) => Promise<Client>
+  readonly claim: Claim
   readonly end: EndConnection
   readonly uniqueId: () => string
   readonly now: () => number
@@ -43,7 +45,7 @@ const SLOWER_MS = 5_000
 const LONGEST_PAUSE_MS = 60_000
 
 export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFlow {
-  const { connections, schedule, endpoint, finish, clientOf, end, uniqueId, now, log } =
+  const { connections, schedule, endpoint, finish, clientOf, claim, end, uniqueId, now, log } =
     dependencies
 
   const conclude = async (stored: StoredConnection, ending: Ending): Promise<void> => {
@@ -51,24 +53,19 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
     await end(stored, ending, stored.connection.requestId)
   }
 
-  /** It was allowed. What is written down first tells those who read it that the end is near. */
+  /** It was allowed: the code is used up, so whatever can be done has to be done now, even where the claim cannot be written. */
   const settle = async (stored: StoredConnection, got: Got): Promise<void> => {
-    const { connection, version } = stored
-    const mine = await connections.write(claimed(connection, now()), version).catch(
-      // The code is used up: whatever can still be done has to be done now.
-      () => stored,
-    )
-    if (mine) await conclude(mine, await finish.settle(connection, got))
+    const mine = await claim(stored).catch(() => stored)
+    if (mine) await conclude(mine, await finish.settle(mine.connection, got))
     else await finish.discard(got)
   }
 
-  /** Gives how it ended; nothing where nobody decided yet, where Salesforce cannot be asked now, and where all is done. */
+  /** What Salesforce gave, or how it ended. Undefined: nobody decided yet, or Salesforce cannot be asked now, and the turn was put off. */
   const ask = async (
-    stored: StoredConnection,
+    connection: Connection,
     integration: Integration,
     turn: TakenTurn,
-  ): Promise<Ending | undefined> => {
-    const { connection } = stored
+  ): Promise<Got | Ending | undefined> => {
     const { intervalMs } = turn
     const putOff = (pauseMs: number, next: Partial<TakenTurn> = {}) =>
       schedule.putOff(turn, { intervalMs, failures: 0, nextAt: now() + pauseMs, ...next })
@@ -83,17 +80,14 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
         },
         endpoint,
       )
-      if (answer === 'pending') await putOff(intervalMs)
-      else if (answer === 'slow_down') {
-        const slower = intervalMs + SLOWER_MS
-        await putOff(slower, { intervalMs: slower })
-      } else await settle(stored, { integration, client, answer })
+      if (typeof answer === 'object') return { integration, client, answer }
+      const pauseMs = answer === 'slow_down' ? intervalMs + SLOWER_MS : intervalMs
+      await putOff(pauseMs, { intervalMs: pauseMs })
     } catch (error) {
       if (!mayPass(error)) return endingAfter(error)
       log.warn({ err: error, integration: connection.name }, 'a device cannot be asked about now')
       const failures = turn.failures + 1
-      const pauseMs = Math.min(LONGEST_PAUSE_MS, intervalMs * 2 ** failures)
-      await putOff(pauseMs, { failures })
+      await putOff(Math.min(LONGEST_PAUSE_MS, intervalMs * 2 ** failures), { failures })
     }
     return undefined
   }
@@ -129,8 +123,10 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
       }
       const integration = await finish.check(stored.connection)
       if (typeof integration === 'string') return conclude(stored, failed(integration))
-      const ending = await ask(stored, integration, turn)
-      if (ending) await conclude(stored, ending)
+      const asked = await ask(stored.connection, integration, turn)
+      if (!asked) return
+      if ('state' in asked) await conclude(stored, asked)
+      else await settle(stored, asked)
     },
   }
 }

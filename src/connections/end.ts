@@ -13,21 +13,32 @@ export type EndConnection = (
 ) => Promise<Connection>
 
 export interface EndDependencies {
-  readonly connections: Pick<ConnectionStore, 'write'>
+  readonly connections: Pick<ConnectionStore, 'read' | 'write'>
   readonly audit: { change(asker: Asker, happening: Happening): Promise<void> }
   readonly onEnded: (flow: Flow, status: Status) => void
   readonly now: () => number
   readonly log: { warn(bindings: object, message: string): void }
 }
 
-export const createEnd =
-  ({ connections, audit, onEnded, now, log }: EndDependencies): EndConnection =>
-  async ({ connection, version }, ending, requestId) => {
+export function createEnd(dependencies: EndDependencies): EndConnection {
+  const { connections, audit, onEnded, now, log } = dependencies
+
+  /** It may have been sealed anew meanwhile, and nothing else. */
+  const write = async (over: Connection, former: StoredConnection): Promise<boolean> => {
+    let stored: StoredConnection | undefined = former
+    while (stored?.connection.state === former.connection.state) {
+      if (await connections.write(over, stored.version)) return true
+      stored = await connections.read(over.id)
+    }
+    return false
+  }
+
+  return async ({ connection, version }, ending, requestId) => {
     const over = ended(connection, ending, now())
     const { id, name, flow, by } = over
     try {
       // Another was faster: then it has the last word.
-      if (!(await connections.write(over, version))) return connection
+      if (!(await write(over, { connection, version }))) return connection
     } catch (error) {
       log.warn({ err: error, integration: name, connection: id }, 'the end of a connection is lost')
     }
@@ -35,6 +46,7 @@ export const createEnd =
     await audit.change({ id: requestId, principal: { id: by.id } }, happeningOf(over, ending))
     return over
   }
+}
 
 function happeningOf({ id, name }: Connection, ending: Ending): Happening {
   const detail = { connection: id }

@@ -5,7 +5,8 @@ import { classify } from '../grants/refusals.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import { authorizationUrl, exchangeCode } from '../grants/web-server-flow.ts'
 import type { Integration } from '../integrations/integration.ts'
-import { type Connection, claimed, type Ending, statusOf, targetOf } from './connection.ts'
+import type { Claim } from './claim.ts'
+import { type Connection, type Ending, statusOf, targetOf } from './connection.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 import type { EndConnection } from './end.ts'
 import { type Client, endingAfter, type Finish, failed } from './finish.ts'
@@ -50,6 +51,7 @@ export interface WebServerFlowDependencies {
   readonly endpoint: Pick<TokenEndpoint, 'token'>
   readonly finish: Finish
   readonly clientOf: (integration: Integration) => Promise<Client>
+  readonly claim: Claim
   readonly end: EndConnection
   readonly redirectUri: string
   readonly randomBytes: (size: number) => Buffer
@@ -63,7 +65,7 @@ const EXCHANGE_MS = 10_000
 const CODE = /^[!-~]{1,4096}$/
 
 export function createWebServerFlow(dependencies: WebServerFlowDependencies): WebServerFlow {
-  const { connections, endpoint, finish, clientOf, end, redirectUri, randomBytes, now } =
+  const { connections, endpoint, finish, clientOf, claim, end, redirectUri, randomBytes, now } =
     dependencies
   const random = (size: number) => randomBytes(size).toString('base64url')
 
@@ -134,15 +136,14 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
     async finish(callback, requestId) {
       const stored = await find(callback.state)
       if (!stored) return { type: 'invalid' }
-      const { connection, version } = stored
+      const { connection } = stored
       if (connection.state !== 'pending' || statusOf(connection, now()) !== 'pending') {
         return { type: 'over', connection }
       }
       const { error, code } = callback
       const isRefused = typeof error === 'string' && error !== ''
       if (!isRefused && !(typeof code === 'string' && CODE.test(code))) return { type: 'invalid' }
-      // Whoever claims it is the only one who goes on, over all replicas.
-      const mine = await connections.write(claimed(connection, now()), version)
+      const mine = await claim(stored)
       if (!mine) return { type: 'over', connection }
       const ending = isRefused ? refused(callback) : await decide(connection, String(code))
       return { type: 'ended', connection: await end(mine, ending, requestId) }

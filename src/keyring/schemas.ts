@@ -27,6 +27,7 @@ const KIND_COUNTS = {
   credentials: countOf('credentials'),
   leases: countOf('leases'),
   revocations: countOf('revocations'),
+  connections: countOf('connections'),
 } satisfies Record<Sealed, unknown>
 
 const SealingKey = Type.Object(

@@ -8,6 +8,7 @@ export const SEALED = {
   credentials: 'the keys and secrets of an integration',
   leases: 'an access token that is held',
   revocations: 'an access token that Salesforce has still to end',
+  connections: 'what a pending connection needs to be finished',
 } as const
 
 export type Sealed = keyof typeof SEALED
@@ -40,7 +41,7 @@ export interface SealedRecordsDependencies {
     readonly seals: Seals
   }
   /** Kinds of documents whose body is JSON with a member `sealed`. */
-  readonly documents: { readonly [Kind in 'revocations']: string }
+  readonly documents: { readonly [Kind in 'revocations' | 'connections']: string }
 }
 
 const PAGE = 200

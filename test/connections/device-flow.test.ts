@@ -63,7 +63,7 @@ t.test('tells denied, expired, refused and changed from one another', async (t) 
   await enterCode(denied.verificationUri, denied.userCode, { decision: 'deny' })
   pass(INTERVAL_MS)
   await pollDue()
-  t.match(await endOf(denied.connection.id), { state: 'denied', sealed: '' })
+  t.match(await endOf(denied.connection.id), { state: 'denied', sealed: null })
 
   const refused = await begin('refused')
   simulator.refuseNext('app_blocked')

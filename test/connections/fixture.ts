@@ -6,6 +6,7 @@ import { type AppSeed, type NewAppSeed, startSimulator } from '../../simulator/s
 import type { Happening } from '../../src/audit/event.ts'
 import type { Permit } from '../../src/callers/policy.ts'
 import type { Absent } from '../../src/callers/standing.ts'
+import { createClaim } from '../../src/connections/claim.ts'
 import { createConnectionStore } from '../../src/connections/connection-store.ts'
 import { createDeviceFlow, TURN_MS } from '../../src/connections/device-flow.ts'
 import { createDeviceSchedule } from '../../src/connections/device-schedule.ts'
@@ -98,12 +99,13 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
     return { clientId: seed.clientId, clientAuth: clientSecretPost(clientSecret), clientSecret }
   }
   const schedule = createDeviceSchedule({ documents: store.documents, now, turnMs: TURN_MS })
+  const claim = createClaim({ connections, now })
   const web = createWebServerFlow({
-    ...{ connections, endpoint, finish, clientOf, end, randomBytes, now },
+    ...{ connections, endpoint, finish, clientOf, claim, end, randomBytes, now },
     redirectUri: CALLBACK,
   })
   const device = createDeviceFlow({
-    ...{ connections, schedule, endpoint, finish, clientOf, end, now, log },
+    ...{ connections, schedule, endpoint, finish, clientOf, claim, end, now, log },
     uniqueId: randomUUID,
   })
 

@@ -20,7 +20,7 @@ const CONNECTION: Connection = {
   claimedAt: 0,
   endedAt: 0,
   stateDigest: null,
-  sealed: '',
+  sealed: null,
   reason: null,
   refusal: null,
   identity: {

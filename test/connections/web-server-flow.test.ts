@@ -31,7 +31,7 @@ t.test('connects: one code, one exchange, its verifier and its secret', async (t
 
   const back = parametersOf(await decide(authorizationUrl))
   const result = await web.finish(back, 'request-2')
-  t.match(result, { type: 'ended', connection: { state: 'connected', sealed: '' } })
+  t.match(result, { type: 'ended', connection: { state: 'connected', sealed: null } })
   t.equal(kept.length, 1)
   t.match(kept[0], { name: 'billing', refreshToken: /^5Aep861/ })
   const [exchange] = simulator.tokenRequests()
