@@ -4,6 +4,7 @@ import type { Server as HttpsServer } from 'node:https'
 import { composeCallers } from './app/callers.ts'
 import { composeClocks } from './app/clocks.ts'
 import { composeConfiguration } from './app/configuration.ts'
+import { composeConnections } from './app/connections.ts'
 import { composeKeyring } from './app/keyring.ts'
 import { composeLeaseEngine } from './app/lease-engine.ts'
 import { composeMetering } from './app/metering.ts'
@@ -125,12 +126,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const rules = { intake, hosts, grantTrouble: grantTrouble(config), now, uniqueId }
   const registry = createRegistry({ store: integrations, ...rules })
   const engine = composeLeaseEngine({
-    store,
-    keyring,
-    endpoint,
-    audit,
+    ...{ store, keyring, endpoint, audit, log, clock, wall, monotonic, random, uniqueId },
     meter: metering.engine,
-    log,
     storelessMs: config.storelessMs,
     refreshTokenTrouble: refreshTokenTrouble(config),
     readSealed: integrations.readSealed,
@@ -141,24 +138,12 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
     onChange: (change) => callers.heard(change),
     onGap: () => callers.distrust(),
-    clock,
-    wall,
-    monotonic,
-    random,
-    uniqueId,
     sleep: pause,
   })
   const rotation = composeRotation({
-    integrations,
-    intake,
-    store,
-    engine,
+    ...{ integrations, intake, store, engine, audit, log, now, uniqueId },
     metadata: salesforce.metadata,
     publicUrl: config.publicUrl,
-    audit,
-    log,
-    now,
-    uniqueId,
     sleep: pause,
   })
   const seals = composeKeyring({ keyring, store, audit, now, uniqueId, sleep: pause, log })
@@ -197,6 +182,15 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     log,
   })
 
+  const connections = composeConnections({
+    ...{ store, keyring, integrations, engine, audit, now, uniqueId, log },
+    grants: { endpoint, now, uniqueId },
+    standing: callers.standing,
+    meter: metering.connections,
+    publicUrl: config.publicUrl,
+    sleep: pause,
+  })
+
   const onProblem: ServerOptions['onProblem'] = (error, request) => {
     const denial = denialOf(request, error.code)
     if (denial) audit.denied(denial)
@@ -225,6 +219,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   registerProblemPages(server)
   const onRead = counts.note
+  connections.registerCallback(server)
   await registerOAuthRoutes(server, { broker, gate: callers.gate, audit, onRead, onProblem, now })
   await server.register(async (scope) => {
     const guarded = scope as Server
@@ -236,6 +231,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     seals.registerRoutes(guarded)
     registerCallerCountsRoutes(guarded, { integrations, counts })
     registerAuditRoutes(guarded, { search })
+    connections.registerRoutes(guarded)
     registerCredentialRoutes(guarded, { integrations, ...rotation, audit })
     registerOperatorRoutes(guarded, {
       ...{ integrations, store, audit, doctorMint: engine.doctorMint },
@@ -270,6 +266,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       rotation.start()
       seals.start()
       callers.start()
+      connections.start()
       loader?.start()
       if (metrics) metering.start()
       tls?.follow(server.server as HttpsServer)
@@ -283,6 +280,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       await server.close()
       await loader?.stop()
       await callers.stop()
+      await connections.stop()
       await rotation.stop()
       await seals.stop()
       await engine.stop()

@@ -7,6 +7,7 @@ import { type AuthenticatorsDependencies, createAuthenticators } from '../caller
 import { createGate, type Gate } from '../callers/index.ts'
 import { isLoopback } from '../callers/key-source.ts'
 import { registerCallerRoutes } from '../callers/routes.ts'
+import { createStanding, type Standing } from '../callers/standing.ts'
 import { createThrottle } from '../callers/throttle.ts'
 import { createOutbound, type OutboundDependencies } from '../http/outbound.ts'
 import type { Server } from '../http/server.ts'
@@ -15,6 +16,7 @@ import type { Change, Store } from '../store/store.ts'
 
 export interface Callers {
   readonly gate: Gate
+  readonly standing: Standing
   /** From the change stream. */
   heard(change: Change): void
   /** Changes may have been missed. */
@@ -61,6 +63,7 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
       authenticators: authenticators.list,
       throttle: createThrottle({ budgets: store.budgets, now, log }),
     }),
+    standing: createStanding({ keys, callers: dependencies.callers, now }),
     heard: authenticators.heard,
     distrust: authenticators.distrust,
     registerRoutes: (guarded) =>

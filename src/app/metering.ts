@@ -1,5 +1,6 @@
 /** Wires what is measured and traced to the table of metrics and to the traces, and the table to its listener. */
 import { authenticationFailureOf } from '../callers/authenticator.ts'
+import type { Flow, Status } from '../connections/connection.ts'
 import type { BrokerError } from '../errors.ts'
 import { createMetrics, type Metrics } from '../http/metrics.ts'
 import { createMetricsListener, type MetricsListener } from '../http/metrics-listener.ts'
@@ -32,6 +33,7 @@ export interface Metering {
     error: BrokerError,
     request: { readonly headers: { authorization?: string | undefined } },
   ): void
+  readonly connections: ConnectionMeter
   /** Of the configuration file. */
   readonly file: FileMeter
   /** What is looked at by each scrape; until then such metrics are absent. */
@@ -41,6 +43,13 @@ export interface Metering {
   /** Reads single integrations a first time, so that the first scrape has them. */
   start(): void
   stop(): Promise<void>
+}
+
+/** How people connect integrations. */
+export interface ConnectionMeter {
+  ended(flow: Flow, status: Status): void
+  /** A browser came back with nothing that is ours. */
+  callbackRefused(): void
 }
 
 /** What became of the configuration file, and of what it declares. */
@@ -114,6 +123,11 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
       metrics.counter('valetkey_problems_total', { code: error.code }).add()
       const reason = authenticationFailureOf(error, headers.authorization !== undefined)
       if (reason) metrics.counter('valetkey_authentication_failures_total', { reason }).add()
+    },
+    connections: {
+      ended: (flow, status) =>
+        metrics.counter('valetkey_connections_total', { flow, status }).add(),
+      callbackRefused: () => metrics.counter('valetkey_callbacks_refused_total').add(),
     },
     file: {
       applied({ name, result }) {

@@ -1,5 +1,6 @@
 /** Every metric of the service: its name, its type, what it says, and what its labels may say. `docs/metrics.md` is generated from here. */
 import { AUTHENTICATION_FAILURES } from '../callers/authenticator.ts'
+import { FLOWS, STATUSES } from '../connections/connection.ts'
 import { LOST_REASONS } from '../custody/connection.ts'
 import { PROBLEMS } from '../errors.ts'
 import { GRANTS } from '../grants/index.ts'
@@ -134,6 +135,18 @@ export const METRICS = {
     type: 'counter',
     help: 'Refresh tokens that this replica found to work no more: somebody has to connect the integration again.',
     labels: { reason: { values: Object.keys(LOST_REASONS) } },
+  },
+  valetkey_connections_total: {
+    type: 'counter',
+    help: 'Connections that ended, by how. A link that nobody used is not counted.',
+    labels: {
+      flow: { values: FLOWS },
+      status: { values: Object.keys(STATUSES).filter((status) => status !== 'pending') },
+    },
+  },
+  valetkey_callbacks_refused_total: {
+    type: 'counter',
+    help: 'Browsers that came back with a state that is not ours, was used before, or is too old.',
   },
   valetkey_login_hosts_resting: {
     type: 'gauge',

@@ -21,13 +21,16 @@ export interface StandingDependencies {
   readonly now: () => number
 }
 
+/** Clocks of replicas differ. */
+const LEEWAY_MS = 30_000
+
 export function createStanding({ keys, callers, now }: StandingDependencies): Standing {
   return {
     async permitsOf({ id, kind, name, provenAt }) {
       if (kind === 'admin') return ADMIN.permits
       if (kind === 'api_key') {
         const key = await keys.readByName(name)
-        const isSame = key && key.createdAt <= provenAt && key.expiresAt > now()
+        const isSame = key && key.createdAt <= provenAt + LEEWAY_MS && key.expiresAt > now()
         return isSame ? permitsOf(key) : []
       }
       if (kind === 'mtls') {

@@ -37,9 +37,9 @@ export interface DeviceFlowDependencies {
 }
 
 /** One request to Salesforce. */
-const ATTEMPT_MS = 10_000
+const ATTEMPT_MS = 5_000
 /** A poll, and all that follows when it brings tokens. */
-export const TURN_MS = 30_000
+export const TURN_MS = 12_000
 /** RFC 8628, section 3.5. */
 const SLOWER_MS = 5_000
 const LONGEST_PAUSE_MS = 60_000
@@ -71,14 +71,16 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
       schedule.putOff(turn, { intervalMs, failures: 0, nextAt: now() + pauseMs, ...next })
     try {
       const client = await clientOf(integration)
-      const answer = await pollDevice(
-        {
-          loginUrl: integration.loginUrl,
-          clientId: client.clientId,
-          deviceCode: await connections.open(connection),
-          signal: AbortSignal.timeout(ATTEMPT_MS),
-        },
-        endpoint,
+      const deviceCode = await connections.open(connection)
+      const answer = await finish.ask(integration, (onRefreshToken) =>
+        pollDevice(
+          {
+            ...{ loginUrl: integration.loginUrl, clientId: client.clientId, deviceCode },
+            signal: AbortSignal.timeout(ATTEMPT_MS),
+            onRefreshToken,
+          },
+          endpoint,
+        ),
       )
       if (typeof answer === 'object') return { integration, client, answer }
       const pauseMs = answer === 'slow_down' ? intervalMs + SLOWER_MS : intervalMs

@@ -14,13 +14,18 @@ import { type Connection, type Ending, type REASONS, targetOf } from './connecti
 export interface Client {
   readonly clientId: string
   readonly clientAuth: ClientAuth
-  /** Where it has one: then answers are signed with it. */
-  readonly clientSecret?: Secret
+  /** Those that it has or had: answers are signed with one of them. None: it has none, or proves itself by a key. */
+  readonly clientSecrets: readonly Secret[]
 }
 
 export interface Finish {
   /** The integration, if it may still be connected by who began; else why not. */
   check(connection: Connection): Promise<Integration | keyof typeof REASONS>
+  /** Asks for tokens. A refresh token of an answer that is no good otherwise is revoked. */
+  ask<Answer>(
+    integration: Integration,
+    request: (onRefreshToken: (token: Secret) => void) => Promise<Answer>,
+  ): Promise<Answer>
   /** Gives how it ended. What is not kept is revoked. */
   settle(connection: Connection, got: Got): Promise<Ending>
   /** Gives back what nobody waits for any more; never throws. */
@@ -43,17 +48,19 @@ export interface FinishDependencies {
     /** Durable, before it resolves. `changed`: another family is there than the one to replace. */
     begin(
       integration: Integration,
-      fresh: { readonly refreshToken: Secret; readonly replaces: string | null },
+      fresh: {
+        readonly refreshToken: Secret
+        readonly clientId: string
+        readonly replaces: string | null
+      },
     ): Promise<'begun' | 'changed' | 'gone'>
   }
-  /** The first access token may serve; never throws. */
-  readonly adopt: (got: Got) => Promise<void>
   /** Ends a token at Salesforce, now or later; never throws. */
   readonly endToken: (integration: Integration, token: Secret) => Promise<void>
 }
 
 export function createFinish(dependencies: FinishDependencies): Finish {
-  const { integrations, standing, identity, custody, adopt, endToken } = dependencies
+  const { integrations, standing, identity, custody, endToken } = dependencies
 
   /** Revoking a refresh token ends the access tokens that came with it. */
   const discard = ({ integration, answer }: Got) =>
@@ -65,13 +72,15 @@ export function createFinish(dependencies: FinishDependencies): Finish {
   ): Promise<Ending> => {
     const { refreshToken, signed, orgId, userId, instanceUrl } = answer
     if (refreshToken === undefined) return failed('refresh_token_missing')
-    const { clientSecret } = client
-    // A client that proves itself by a key has no secret that we know.
-    if (clientSecret && !(signed && isSignedWith(signed, clientSecret))) {
-      return failed('signature_invalid')
-    }
+    const { clientId, clientSecrets } = client
+    const isSigned = signed && clientSecrets.some((secret) => isSignedWith(signed, secret))
+    if (clientSecrets.length > 0 && !isSigned) return failed('signature_invalid')
     await identity.check(integration, answer)
-    const begun = await custody.begin(integration, { refreshToken, replaces })
+    const begun = await custody.begin(integration, {
+      refreshToken,
+      clientId,
+      replaces,
+    })
     if (begun !== 'begun') return failed(begun === 'gone' ? 'integration_changed' : 'superseded')
     const ids = { orgId: orgId ?? null, userId: userId ?? null, instanceUrl }
     return { state: 'connected', identity: ids }
@@ -90,6 +99,18 @@ export function createFinish(dependencies: FinishDependencies): Finish {
 
     discard,
 
+    async ask(integration, request) {
+      let given: Secret | undefined
+      try {
+        return await request((token) => {
+          given = token
+        })
+      } catch (error) {
+        if (given) await endToken(integration, given)
+        throw error
+      }
+    },
+
     async settle(connection, got) {
       let ending: Ending
       try {
@@ -97,8 +118,7 @@ export function createFinish(dependencies: FinishDependencies): Finish {
       } catch (error) {
         ending = endingAfter(error)
       }
-      if (ending.state === 'connected') await adopt(got)
-      else await discard(got)
+      if (ending.state !== 'connected') await discard(got)
       return ending
     },
   }

@@ -98,15 +98,20 @@ function connectedContent({ name, identity, scopes }: Connection): Content {
 }
 
 function overContent({ name, id, state }: Connection): Content {
-  const became =
+  const paragraphs =
     state === 'connected'
-      ? `The integration ${name} was connected with it.`
-      : `The integration ${name} was not connected with it.`
+      ? [`The integration ${name} was connected with it; there is nothing more to do.`]
+      : [
+          state === 'claimed'
+            ? 'It is being used at this moment.'
+            : `The integration ${name} was not connected with it.`,
+          BEGIN_AGAIN,
+        ]
   return {
     status: 400,
     isGood: false,
     title: 'This link was used before, or is too old',
-    paragraphs: [state === 'claimed' ? 'It is being used at this moment.' : became, BEGIN_AGAIN],
+    paragraphs,
     facts: [['Connection', id]],
   }
 }

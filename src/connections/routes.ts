@@ -7,6 +7,7 @@ import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { NameParams } from '../integrations/schemas.ts'
 import { visibleIntegration } from '../integrations/visible.ts'
+import type { ClientOf } from './client.ts'
 import { withRefreshScope } from './connection.ts'
 import type { ConnectionStore } from './connection-store.ts'
 import type { DeviceFlow } from './device-flow.ts'
@@ -26,8 +27,7 @@ export interface ConnectionRouteDependencies {
   /** Absent: nobody said how browsers reach this service. */
   readonly webServerFlow: Pick<WebServerFlow, 'begin'> | undefined
   readonly deviceFlow: Pick<DeviceFlow, 'begin'>
-  /** Throws `integration_draft`. */
-  readonly clientIdOf: (integration: Integration) => string
+  readonly clientOf: ClientOf
   /** The family of refresh tokens that the integration has; null: none. */
   readonly familyOf: (integration: Integration) => Promise<string | null>
   readonly disconnect: Disconnect
@@ -43,7 +43,7 @@ export function registerConnectionRoutes(
   dependencies: ConnectionRouteDependencies,
 ): void {
   const { integrations, connections, webServerFlow, deviceFlow, audit, now } = dependencies
-  const { clientIdOf, familyOf, disconnect } = dependencies
+  const { clientOf, familyOf, disconnect } = dependencies
 
   const begin = async (flow: 'authorization_code' | 'device', beginning: Beginning) => {
     if (flow === 'device') {
@@ -102,7 +102,7 @@ export function registerConnectionRoutes(
       const { id, kind, name } = principal
       const { connection, shown } = await begin(body.flow, {
         integration,
-        clientId: clientIdOf(integration),
+        clientId: (await clientOf(integration)).clientId,
         replaces: await familyOf(integration),
         scopes: withRefreshScope(body.scopes),
         by: { id, kind, name, provenAt: now() },

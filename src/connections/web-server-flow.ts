@@ -1,6 +1,7 @@
 /** The web server flow: begun by an operator, decided by a person in a browser, finished by whichever replica the browser comes back to. */
 import type { Absent } from '../callers/standing.ts'
 import { Secret } from '../crypto/secret.ts'
+import { isStoreTrouble } from '../errors.ts'
 import { classify } from '../grants/refusals.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import { authorizationUrl, exchangeCode } from '../grants/web-server-flow.ts'
@@ -58,6 +59,12 @@ export interface WebServerFlowDependencies {
   readonly now: () => number
 }
 
+interface Prepared {
+  readonly integration: Integration
+  readonly client: Client
+  readonly codeVerifier: Secret
+}
+
 /** How long a state is good. */
 const LIFETIME_MS = 10 * 60_000
 /** One exchange of a code; the person waits. */
@@ -76,31 +83,37 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
     return isProven ? stored : undefined
   }
 
-  const exchange = async (
-    connection: Connection,
-    integration: Integration,
-    code: string,
-  ): Promise<Ending> => {
-    const { loginUrl } = integration
-    const client = await clientOf(integration)
-    const codeVerifier = await connections.open(connection)
-    const answer = await exchangeCode(
-      {
-        ...{ loginUrl, redirectUri, codeVerifier },
-        clientId: client.clientId,
-        clientAuth: client.clientAuth,
-        code: new Secret(code),
-        signal: AbortSignal.timeout(EXCHANGE_MS),
-      },
-      endpoint,
-    )
-    return finish.settle(connection, { integration, client, answer })
-  }
-
-  const decide = async (connection: Connection, code: string): Promise<Ending> => {
+  /** What the exchange needs, or how it ends without one. Throws where the store is away: then the link stays good. */
+  const prepare = async (connection: Connection): Promise<Prepared | Ending> => {
     const integration = await finish.check(connection)
     if (typeof integration === 'string') return failed(integration)
-    return exchange(connection, integration, code).catch(endingAfter)
+    try {
+      const client = await clientOf(integration)
+      return { integration, client, codeVerifier: await connections.open(connection) }
+    } catch (error) {
+      if (isStoreTrouble(error)) throw error
+      return endingAfter(error)
+    }
+  }
+
+  const exchange = async (
+    connection: Connection,
+    { integration, client, codeVerifier }: Prepared,
+    code: string,
+  ): Promise<Ending> => {
+    const { clientId, clientAuth } = client
+    const answer = await finish.ask(integration, (onRefreshToken) =>
+      exchangeCode(
+        {
+          ...{ loginUrl: integration.loginUrl, redirectUri, codeVerifier, clientId, clientAuth },
+          code: new Secret(code),
+          signal: AbortSignal.timeout(EXCHANGE_MS),
+          onRefreshToken,
+        },
+        endpoint,
+      ),
+    )
+    return finish.settle(connection, { integration, client, answer })
   }
 
   const refused = ({ error, error_description: text }: Callback): Ending => {
@@ -143,9 +156,13 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
       const { error, code } = callback
       const isRefused = typeof error === 'string' && error !== ''
       if (!isRefused && !(typeof code === 'string' && CODE.test(code))) return { type: 'invalid' }
+      const prepared = isRefused ? refused(callback) : await prepare(connection)
       const mine = await claim(stored)
       if (!mine) return { type: 'over', connection }
-      const ending = isRefused ? refused(callback) : await decide(connection, String(code))
+      const ending =
+        'state' in prepared
+          ? prepared
+          : await exchange(connection, prepared, String(code)).catch(endingAfter)
       return { type: 'ended', connection: await end(mine, ending, requestId) }
     },
   }

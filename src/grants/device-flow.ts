@@ -11,6 +11,8 @@ export interface DevicePoll {
   readonly clientId: string
   readonly deviceCode: Secret
   readonly signal: AbortSignal
+  /** Called with a refresh token of the answer before the rest of it is checked. */
+  readonly onRefreshToken: (refreshToken: Secret) => void
 }
 
 /** `pending`: ask again after the interval. `slow_down`: the same, and 5 s more from now on. */
@@ -18,7 +20,7 @@ export type PollResult = TokenAnswer | 'pending' | 'slow_down'
 
 /** One attempt: once it is allowed, the code is good for one. Throws as `TokenEndpoint.token` does. */
 export async function pollDevice(
-  { loginUrl, clientId, deviceCode, signal }: DevicePoll,
+  { loginUrl, clientId, deviceCode, signal, onRefreshToken }: DevicePoll,
   endpoint: Pick<TokenEndpoint, 'token'>,
 ): Promise<PollResult> {
   try {
@@ -29,6 +31,7 @@ export async function pollDevice(
       grantType: 'device',
       parameters: { client_id: clientId, code: deviceCode.reveal() },
       repeatable: false,
+      onRefreshToken,
       signal,
     })
   } catch (error) {

@@ -79,7 +79,7 @@ function refreshTokenOf({ credential }: Request): Secret {
   throw new BrokerError('credential_required', 'The grant refresh_token needs a refresh token.')
 }
 
-async function clientAuthOf(request: Request, context: GrantContext): Promise<ClientAuth> {
+export async function clientAuthOf(request: Request, context: GrantContext): Promise<ClientAuth> {
   const { settings, credential, clientId, loginUrl } = request
   const clientSecret = 'clientSecret' in credential ? credential.clientSecret : undefined
   const privateKey = 'privateKey' in credential ? credential.privateKey : undefined

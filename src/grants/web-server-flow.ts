@@ -42,6 +42,8 @@ export interface CodeExchange {
   readonly code: Secret
   readonly codeVerifier: Secret
   readonly signal: AbortSignal
+  /** Called with a refresh token of the answer before the rest of it is checked. */
+  readonly onRefreshToken: (refreshToken: Secret) => void
 }
 
 /** One attempt: a code is good for one. Throws as `TokenEndpoint.token` does. */
@@ -63,6 +65,7 @@ export function exchangeCode(
       code_verifier: codeVerifier.reveal(),
     },
     repeatable: false,
+    onRefreshToken: exchange.onRefreshToken,
     signal,
   })
 }

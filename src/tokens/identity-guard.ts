@@ -11,16 +11,16 @@ import {
   judgeIdentity,
   type Pin,
   pinAfter,
+  type TokenIdentity,
   wantedIdentity,
 } from './identity.ts'
-import type { Lease } from './lease.ts'
 import type { PinStore, StoredPin } from './pin-store.ts'
 
 export interface IdentityGuard {
   /** What is pinned; while the store is down, what this replica saw last. Throws `store_unavailable` where it never looked. */
   known(integration: Pick<Integration, 'name' | 'uid'>): Promise<StoredPin>
   /** Throws `identity_changed`; pins what is seen for the first time. Nothing is served or saved before. */
-  check(integration: Integration, lease: Lease, known: StoredPin): Promise<void>
+  check(integration: Integration, token: TokenIdentity, known: StoredPin): Promise<void>
 }
 
 export interface IdentityGuardDependencies {

@@ -44,7 +44,10 @@ export interface Judgement {
 export const isSameId = (one: string | null, other: string | null): boolean =>
   one === null || other === null ? one === other : one.slice(0, 15) === other.slice(0, 15)
 
-export const identityOf = ({ orgId, userId, instanceUrl }: Lease): Identity => ({
+/** What a token says of itself. */
+export type TokenIdentity = Pick<Lease, 'orgId' | 'userId' | 'instanceUrl' | 'scope'>
+
+export const identityOf = ({ orgId, userId, instanceUrl }: TokenIdentity): Identity => ({
   orgId: orgId ?? null,
   userId: userId ?? null,
   instanceUrl,
@@ -54,7 +57,7 @@ export const identityOf = ({ orgId, userId, instanceUrl }: Lease): Identity => (
 export function judgeIdentity(
   { pin, expect }: IdentityRule,
   known: Pick<Pin, 'identity' | 'scope'> | undefined,
-  lease: Lease,
+  lease: TokenIdentity,
 ): Judgement {
   const token = identityOf(lease)
   const pinned = known?.identity
@@ -92,7 +95,7 @@ export const isSameIdentity = (one: Identity, other: Identity): boolean =>
 export function pinAfter(
   { changed, identity }: Judgement,
   former: Pin | undefined,
-  lease: Lease,
+  lease: TokenIdentity,
   { uid, version }: Pick<Integration, 'uid' | 'version'>,
   now: number,
 ): Pin {

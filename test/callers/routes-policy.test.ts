@@ -33,6 +33,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /problems': { permission: 'public' },
   'GET /problems/{code}': { permission: 'public' },
   'POST /oauth/token': { permission: 'public' },
+  'GET /oauth/callback': { permission: 'public' },
   'GET /whoami': { permission: 'any principal' },
   'GET /tokens/{integration}': { permission: 'tokens:read', scope: 'integration' },
   'DELETE /tokens/{integration}': { permission: 'tokens:revoke', scope: 'integration' },
@@ -43,6 +44,19 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /integrations/{name}/setup': { permission: 'integrations:read', scope: 'integration' },
   'GET /integrations/{name}/setup/metadata': {
     permission: 'integrations:read',
+    scope: 'integration',
+  },
+  'POST /integrations/{name}/connections': {
+    permission: 'credentials:write',
+    scope: 'integration',
+    body: { flow: 'device' },
+  },
+  'GET /integrations/{name}/connections/{id}': {
+    permission: 'integrations:read',
+    scope: 'integration',
+  },
+  'DELETE /integrations/{name}/connection': {
+    permission: 'credentials:write',
     scope: 'integration',
   },
   'GET /integrations/{name}/credentials': { permission: 'integrations:read', scope: 'integration' },

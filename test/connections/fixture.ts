@@ -67,13 +67,19 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
     /** Refuses the identity of what came. */
     isOther: false,
     family: null as string | null,
+    isStoreAway: false,
     /** Throws in place of beginning. */
     custodyFails: undefined as BrokerError | undefined,
     secret: seed.clientSecret,
   }
   const kept: { readonly name: string; readonly refreshToken: string }[] = []
   const finish = createFinish({
-    integrations: { read: async (name) => world.integrations.get(name) },
+    integrations: {
+      async read(name) {
+        if (world.isStoreAway) throw new BrokerError('store_unavailable', 'It is down')
+        return world.integrations.get(name)
+      },
+    },
     standing: { permitsOf: async () => world.permits },
     identity: {
       async check() {
@@ -89,14 +95,17 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
         return 'begun'
       },
     },
-    adopt: async () => undefined,
     async endToken({ loginUrl }, token) {
       await endpoint.revoke({ loginUrl, token, signal: AbortSignal.timeout(5_000) })
     },
   })
   const clientOf = async () => {
     const clientSecret = new Secret(world.secret)
-    return { clientId: seed.clientId, clientAuth: clientSecretPost(clientSecret), clientSecret }
+    return {
+      clientId: seed.clientId,
+      clientAuth: clientSecretPost(clientSecret),
+      clientSecrets: [clientSecret],
+    }
   }
   const schedule = createDeviceSchedule({ documents: store.documents, now, turnMs: TURN_MS })
   const claim = createClaim({ connections, now })

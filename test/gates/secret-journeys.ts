@@ -55,6 +55,9 @@ export function createWitness({ url, adminKey, canaries, evidence }: Scene) {
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
     const read = isJson && text !== '' ? JSON.parse(text) : text
     const handedOut = response.ok ? (read.access_token ?? read.key) : undefined
+    // The link that a person is to open: its state is noted by who opens it.
+    const isLink = response.ok && read.authorization_url !== undefined
+    if (isLink) return { status: response.status, body: read }
     if (handedOut === undefined) evidence.push({ source: `body of ${source}`, content: text })
     else canaries.push(canary(read.key ? 'API key' : 'access token', handedOut))
     return { status: response.status, body: read }

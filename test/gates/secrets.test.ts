@@ -12,6 +12,7 @@ import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { canary, type Evidence, findLeaks, formsOf, keyCanaries } from '../support/canaries.ts'
 import { eventually } from '../support/eventually.ts'
 import { freePort, type RedisServer, startRedis } from '../support/redis.ts'
+import { PUBLIC_URL, runConnections } from './connection-journey.ts'
 import { startEchoHost } from './echo-host.ts'
 import {
   createWitness,
@@ -135,6 +136,7 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
         ...stage.env,
         VALETKEY_METRICS_PORT: String(metricsPort),
         VALETKEY_KEYRING: keyring,
+        VALETKEY_PUBLIC_URL: PUBLIC_URL,
         VALETKEY_LOGIN_HOSTS: `${simulator.origins.myDomain},${echoHost.origin}`,
         VALETKEY_LOG_LEVEL: 'trace',
       },
@@ -162,6 +164,7 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
 
     await runGood(call, planted)
     await readEverything(call)
+    await runConnections(call, scene)
     await runFaults(call, scene, planted)
     await runEchoes(call, scene, planted)
     await runMisplaced(call, scene, planted)
@@ -176,7 +179,8 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
     }
     for (const { token } of simulator.sessions()) scene.canaries.push(canary('session', token))
     const names = new Set(scene.canaries.map(({ name }) => name))
-    for (const name of ['access token', 'API key', 'assertion', 'client_assertion', 'session']) {
+    const kinds = ['access token', 'API key', 'assertion', 'client_assertion', 'session', 'state']
+    for (const name of [...kinds, 'code', 'code_verifier', 'refresh_token']) {
       t.ok(names.has(name), `there was a secret of the kind ${name}`)
     }
 

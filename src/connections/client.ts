@@ -1,0 +1,65 @@
+/** The app that an integration is connected through, and how it proves itself: its credentials, opened. */
+import { activeOf, openCredential } from '../credentials/credential.ts'
+import { BrokerError } from '../errors.ts'
+import type { GrantContext, OpenCredential } from '../grants/grant.ts'
+import { clientAuthOf, type RefreshTokenSettings } from '../grants/refresh-token.ts'
+import { clientIdOf, type Integration } from '../integrations/integration.ts'
+import type { SealedIntegration } from '../integrations/integration-store.ts'
+import type { Client } from './finish.ts'
+
+export interface ClientDependencies {
+  readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
+  readonly grants: GrantContext
+}
+
+/** Throws `integration_draft`, `record_corrupt`. */
+export type ClientOf = (integration: Integration) => Promise<Client>
+
+export function createClientOf({ integrations, grants }: ClientDependencies): ClientOf {
+  return async ({ name, credentialFrom, loginUrl }) => {
+    const sealed = await integrations.readSealed(name)
+    const owner = credentialFrom === null ? sealed : await integrations.readSealed(credentialFrom)
+    if (!sealed || !owner) throw draft()
+    const { integration } = sealed
+    const active = activeOf(owner.integration.credentials)
+    const clientId = clientIdOf(integration, active)
+    if (clientId === undefined) throw draft()
+    const { byId } = await owner.open()
+    const secret = active && byId[active.id]
+    const credential = secret && proofOf(openCredential(secret))
+    const settings = integration.grant as RefreshTokenSettings
+    const clientAuth = await clientAuthOf(
+      {
+        ...{ loginUrl, settings, clientId, signal: NEVER },
+        credential: credential ?? { type: 'refresh_token' },
+      },
+      { ...grants, now: () => grants.now() + grants.endpoint.aheadMs(loginUrl) },
+    )
+    const clientSecrets = owner.integration.credentials
+      .filter((one) => clientIdOf(integration, one) === clientId)
+      .flatMap(({ id }) => {
+        const other = byId[id]
+        return (other && proofOf(openCredential(other)).clientSecret) ?? []
+      })
+    return { clientId, clientAuth, clientSecrets }
+  }
+}
+
+/** What a credential proves the client with, in the form that the grant takes. */
+function proofOf(credential: OpenCredential): Proof {
+  const { type } = credential
+  if (type === 'certificate') return { type: 'refresh_token', privateKey: credential.privateKey }
+  const { clientSecret } = credential
+  return { type: 'refresh_token', ...(clientSecret && { clientSecret }) }
+}
+
+type Proof = Extract<OpenCredential, { readonly type: 'refresh_token' }>
+
+/** Making a client authentication asks nobody. */
+const NEVER = new AbortController().signal
+
+const draft = () =>
+  new BrokerError(
+    'integration_draft',
+    'The integration has no client id yet, so nobody can allow it',
+  )
