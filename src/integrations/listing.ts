@@ -26,6 +26,8 @@ export interface ListingDependencies {
 const DEFAULT_LIMIT = 50
 /** How many are read from the store at once while looking for those that match. */
 const READ_LIMIT = 200
+/** How many statuses are looked up at once, at most. */
+const STATUSES = 100
 
 /** A cursor is the last name of the page, in a form that nobody is tempted to write by hand. */
 const cursorOf = (name: string) => Buffer.from(name).toString('base64url')
@@ -39,26 +41,45 @@ function nameOf(cursor: string): string {
 }
 
 export function createListing({ store, statusOf }: ListingDependencies): Listing {
+  /** In order of name. Some statuses at once: one after the other, a page takes as many round trips as it has items. */
+  const found = async function* (
+    first: string | undefined,
+    atOnce: number,
+    isWanted: (integration: Integration) => boolean,
+  ) {
+    let after = first
+    do {
+      const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
+      const wanted = page.items.filter(isWanted)
+      for (let from = 0; from < wanted.length; from += atOnce) {
+        yield* await Promise.all(
+          wanted.slice(from, from + atOnce).map(async (integration) => ({
+            integration,
+            status: await statusOf(integration),
+          })),
+        )
+      }
+      after = page.next ?? undefined
+    } while (after !== undefined)
+  }
+
   return {
     async page(query, isVisible) {
       const limit = query.limit ?? DEFAULT_LIMIT
       const matches = filterOf(query)
       const items: Static<typeof IntegrationView>[] = []
-      let after = query.cursor === undefined ? undefined : nameOf(query.cursor)
-      for (;;) {
-        const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
-        for (const integration of page.items) {
-          if (!isVisible(integration) || !matches(integration)) continue
-          if (items.length === limit) {
-            return { items, nextCursor: cursorOf(items.at(-1)?.name ?? '') }
-          }
-          const status = await statusOf(integration)
-          if (query.state !== undefined && status.state !== query.state) continue
-          items.push(viewOf(integration, status))
+      const after = query.cursor === undefined ? undefined : nameOf(query.cursor)
+      // One more than the page tells whether there is another.
+      const atOnce = Math.min(limit + 1, STATUSES)
+      const all = found(after, atOnce, (one) => isVisible(one) && matches(one))
+      for await (const { integration, status } of all) {
+        if (items.length === limit) {
+          return { items, nextCursor: cursorOf(items.at(-1)?.name ?? '') }
         }
-        if (page.next === null) return { items, nextCursor: null }
-        after = page.next
+        if (query.state !== undefined && status.state !== query.state) continue
+        items.push(viewOf(integration, status))
       }
+      return { items, nextCursor: null }
     },
   }
 }

@@ -1,0 +1,83 @@
+import t from 'tap'
+import type { Integration } from '../../src/integrations/integration.ts'
+import { createListing } from '../../src/integrations/listing.ts'
+import type { IntegrationStatus, State } from '../../src/integrations/status.ts'
+
+const ALL = Array.from({ length: 450 }, (_, index) => ({
+  name: `n${String(index).padStart(3, '0')}`,
+  version: 1,
+  createdAt: 0,
+  updatedAt: 0,
+  labels: {},
+  credentials: [],
+  identity: {},
+  credentialFrom: null,
+  grant: { type: 'client_credentials', clientId: 'c' },
+})) as unknown as readonly Integration[]
+
+/** A store that gives pages, and statuses that all wait until the test lets them go. */
+function setUp(stateOf: (name: string) => State = () => 'ready') {
+  let asked = 0
+  let most = 0
+  let under = 0
+  const listing = createListing({
+    store: {
+      async list({ limit, after }) {
+        const from = after === undefined ? 0 : ALL.findIndex(({ name }) => name === after) + 1
+        const items = ALL.slice(from, from + limit)
+        return { items, next: from + limit < ALL.length ? (items.at(-1)?.name ?? null) : null }
+      },
+    },
+    async statusOf({ name }) {
+      asked += 1
+      under += 1
+      most = Math.max(most, under)
+      await new Promise(setImmediate)
+      under -= 1
+      return {
+        state: stateOf(name),
+        ...{ sharesTokenWith: [], lease: null, lastRefusal: null, identity: null },
+        ...{ loginsLastHour: 0, certificateExpiresAt: null, connection: null },
+      } satisfies IntegrationStatus
+    },
+  })
+  const walk = async (query: { limit: number; state?: State }) => {
+    const pages: string[][] = []
+    let cursor: string | null | undefined
+    do {
+      const page = await listing.page({ ...query, ...(cursor && { cursor }) }, () => true)
+      pages.push(page.items.map(({ name }) => name))
+      cursor = page.nextCursor
+    } while (cursor !== null)
+    return pages
+  }
+  return { listing, walk, asked: () => asked, most: () => most }
+}
+
+t.test('the statuses of a page are looked up at once, and few that it does not show', async (t) => {
+  const { listing, asked, most } = setUp()
+  const { items, nextCursor } = await listing.page({ limit: 50 }, () => true)
+  t.equal(items.length, 50)
+  t.type(nextCursor, 'string')
+  t.equal(asked(), 51)
+  t.equal(most(), 51)
+})
+
+t.test('page by page each integration comes once, in order', async (t) => {
+  for (const limit of [1, 7, 100, 200]) {
+    const pages = await setUp().walk({ limit })
+    t.same(
+      pages.flat(),
+      ALL.map(({ name }) => name),
+    )
+    t.ok(pages.every((page) => page.length <= limit))
+  }
+})
+
+t.test('a state that few have is found behind those that have another', async (t) => {
+  const isRefused = (name: string) => name.endsWith('49')
+  const pages = await setUp((name) => (isRefused(name) ? 'refused' : 'ready')).walk({
+    ...{ limit: 2, state: 'refused' as const },
+  })
+  t.same(pages.flat(), ['n049', 'n149', 'n249', 'n349', 'n449'])
+})
