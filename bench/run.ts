@@ -1,32 +1,14 @@
-/** `npm run bench [-- SUITE …]`: starts what it measures, and prints ratios of one run. */
-import { cpus } from 'node:os'
+/** `npm run bench [-- SUITE …]`: starts what it measures, prints ratios of one run, and keeps them. */
+import { tableOf } from './figure.ts'
+import { publish } from './publish.ts'
+import { keepResult, surroundings } from './results.ts'
+import { SUITES, type Suite } from './suites.ts'
 
-type Suite = () => Promise<readonly string[]>
+const EX_USAGE = 64
 
-const SUITES: Readonly<Record<string, Suite>> = {
-  start: async () => {
-    const { benchStart } = await import('./start.ts')
-    return [
-      '| | min | median | max |',
-      '|---|---|---|---|',
-      row('from process start to ready, ms', await benchStart(10), 0),
-      '',
-      'Target: under 1,000 ms.',
-    ]
-  },
-  callers: async () => {
-    const { benchCallers } = await import('./callers.ts')
-    const { ratio, remembered, open, failures } = await benchCallers({ rounds: 5, seconds: 4 })
-    return [
-      '| | min | median | max |',
-      '|---|---|---|---|',
-      row('remembered JWT caller, requests a second', remembered, 0),
-      row('no authentication, requests a second', open, 0),
-      row('ratio', ratio, 2),
-      '',
-      `${failures} failed requests. Target: a ratio of 0.85 or more.`,
-    ]
-  },
+/** What shows something else than figures, in lines. Only where it is named. */
+const OTHERS: Readonly<Record<string, () => Promise<readonly string[]>>> = {
+  publish: async () => publish(),
   faults: async () => {
     const { benchFaults } = await import('./faults.ts')
     const only = (process.env.BENCH_FAULTS ?? '').split(',').filter((text) => text !== '')
@@ -48,27 +30,34 @@ const SUITES: Readonly<Record<string, Suite>> = {
   },
 }
 
-function row(
-  name: string,
-  { min, median, max }: Record<'min' | 'median' | 'max', number>,
-  digits: number,
-) {
-  const cells = [min, median, max].map((value) => value.toFixed(digits))
-  return `| ${name} | ${cells.join(' | ')} |`
+async function measure(name: string, suite: Suite): Promise<void> {
+  console.log(`## ${name}: ${suite.what}\n`)
+  const ends: (() => unknown)[] = []
+  const startedAt = performance.now()
+  try {
+    const figures = await suite.measure({ teardown: (end) => void ends.unshift(end) })
+    const seconds = Math.round((performance.now() - startedAt) / 1000)
+    keepResult(name, { at: new Date().toISOString(), ...surroundings(), seconds, figures })
+    console.log(`${tableOf(figures).join('\n')}\n\n${seconds} s\n`)
+  } finally {
+    for (const end of ends) await end()
+  }
 }
 
-const names = process.argv.slice(2)
-const unknown = names.filter((name) => !Object.hasOwn(SUITES, name))
+const known = [...Object.keys(SUITES), ...Object.keys(OTHERS)]
+const asked = process.argv.slice(2)
+const unknown = asked.filter((name) => !known.includes(name))
 if (unknown.length > 0) {
-  console.error(
-    `There is no suite ${unknown.join(', ')}; there are ${Object.keys(SUITES).join(', ')}`,
-  )
-  process.exit(64)
+  console.error(`There is no suite ${unknown.join(', ')}; there are ${known.join(', ')}`)
+  process.exit(EX_USAGE)
 }
-console.log(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}\n`)
-for (const [name, suite] of Object.entries(SUITES)) {
-  if (names.length > 0 && !names.includes(name)) continue
-  console.log(`## ${name}\n`)
-  for (const line of await suite()) console.log(line)
-  console.log()
+const plain = Object.keys(SUITES).filter((name) => !SUITES[name]?.isLong)
+const names = asked.length > 0 ? asked : plain
+const { machine, versions, commit } = surroundings()
+const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+console.log(`${machine}\n${named.join(', ')}\ncommit ${commit}\n`)
+for (const name of names) {
+  const suite = SUITES[name]
+  if (suite) await measure(name, suite)
+  else console.log(`## ${name}\n\n${(await OTHERS[name]?.())?.join('\n')}\n`)
 }

@@ -1,0 +1,73 @@
+/** Many integrations, each of an app of its own, so that each has a token of its own. */
+import type { AppSeed } from '../simulator/simulator.ts'
+import { newSigningKey } from '../test/support/signing-key.ts'
+import type { MeasuredBroker, Setting } from './setting.ts'
+
+export interface Many {
+  readonly names: readonly string[]
+  /** How many tokens Salesforce was asked for so far. */
+  mints(): number
+}
+
+export interface ManyOptions {
+  readonly prefix: string
+  readonly count: number
+  readonly grant: 'jwt_bearer' | 'client_credentials'
+}
+
+/** Salesforce bounds the logins of a user, and so does the broker. */
+const USERS = 20
+const AT_ONCE = 16
+
+export async function prepareMany(
+  { simulator }: Setting,
+  broker: Pick<MeasuredBroker, 'process'>,
+  { prefix, count, grant }: ManyOptions,
+): Promise<Many> {
+  const { privateKey, certificate } = await newSigningKey()
+  const users = Array.from({ length: USERS }, (_, index) => `${prefix}${index}@acme.com`)
+  for (const username of users) simulator.addUser({ username, orgId: simulator.acme.id })
+
+  const definitionOf = (name: string, username: string) => {
+    if (grant === 'client_credentials') {
+      const app = simulator.addClientCredentialsApp({ name, username })
+      return {
+        grant: { type: grant, client_id: app.clientId },
+        credential: { client_secret: app.clientSecret },
+      }
+    }
+    const app: AppSeed = simulator.addJwtApp({ name, username, certificatePem: certificate })
+    return {
+      grant: { type: grant, client_id: app.clientId, username, audience: app.audience },
+      credential: { private_key: privateKey, certificate },
+    }
+  }
+
+  const put = async (name: string, index: number) => {
+    const { status, body } = await broker.process.call('PUT', `/integrations/${name}`, {
+      body: {
+        login_url: simulator.origins.myDomain,
+        ...definitionOf(name, users[index % USERS] ?? ''),
+      },
+    })
+    if (status !== 201) throw new Error(`PUT ${name}: ${JSON.stringify(body)}`)
+  }
+  const names = Array.from({ length: count }, (_, index) => nameOf(prefix, index))
+  await eachOf(names, put)
+  return { names, mints: () => simulator.counters().requests.token ?? 0 }
+}
+
+/** In order, whatever their number. */
+export const nameOf = (prefix: string, index: number): string =>
+  `${prefix}${String(index).padStart(6, '0')}`
+
+/** Some at once. */
+export async function eachOf(
+  names: readonly string[],
+  work: (name: string, index: number) => Promise<void>,
+): Promise<void> {
+  for (let from = 0; from < names.length; from += AT_ONCE) {
+    const batch = names.slice(from, from + AT_ONCE)
+    await Promise.all(batch.map((name, at) => work(name, from + at)))
+  }
+}

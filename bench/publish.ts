@@ -1,0 +1,101 @@
+/** Puts what was measured last into the documents: their marked sections, and the chart. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { chartOf } from './chart.ts'
+import { type Figure, holds, shown, shownTarget, tableOf } from './figure.ts'
+import { type Measurement, type Results, readResults } from './results.ts'
+import { SUITES } from './suites.ts'
+
+const ROOT = new URL('../', import.meta.url).pathname
+
+/** By path from the root: each marked section of it. */
+const SECTIONS: Readonly<Record<string, Readonly<Record<string, (results: Results) => string>>>> = {
+  'README.md': { speed: headlines },
+  'docs/scaling.md': {
+    scale: (results) => measured(results, 'scale'),
+    fleet: (results) => measured(results, 'fleet'),
+  },
+  'bench/README.md': {
+    results: (results) =>
+      Object.entries(SUITES)
+        .filter(([name]) => results[name])
+        .map(([name, { what }]) => `### ${name}: ${what}\n\n${measured(results, name)}`)
+        .join('\n\n'),
+  },
+}
+
+export const CHART_PATH = 'bench/results/speed.svg'
+
+/** What the README shows, in its words. */
+const HEADLINES = [
+  ['hit', 'rate', 'Hits a second of one process, with a remembered JWT, policy, metrics and audit'],
+  ['hit', 'ratio', 'of what bare `node:http` does with the same bytes'],
+  ['hit', 'p99', 'p99 of a hit with 32 connections, ms'],
+  ['hit', 'redis-commands', 'Redis commands a hit'],
+  ['peers', 'redis-ratio', 'times as many as a service that asks Redis each time'],
+  ['peers', 'verify-ratio', 'times as many as a service that verifies each JWT'],
+  ['miss', 'p50', 'Own share of a mint, RSA signature included, p50, ms'],
+  ['scale', 'redis-ready', 'Start to ready with 100,000 integrations in Redis, ms'],
+  ['scale', 'redis-used-kb', 'Memory for each integration in use, KB'],
+  ['start', 'ready', 'Start to ready, ms'],
+] as const
+
+/** The files that follow from the results, whole. */
+export function publishedFiles(results: Results = readResults()): Readonly<Record<string, string>> {
+  const documents = Object.keys(SECTIONS).map((path) => [
+    path,
+    withResults(path, readFileSync(ROOT + path, 'utf8'), results),
+  ])
+  return { ...Object.fromEntries(documents), [CHART_PATH]: chartOf(results) }
+}
+
+/** The text of a document, its marked sections made anew. */
+export function withResults(path: string, text: string, results: Results): string {
+  return Object.entries(SECTIONS[path] ?? {}).reduce(
+    (changed, [name, render]) => withSection(path, changed, name, render(results)),
+    text,
+  )
+}
+
+/** Gives the paths that it wrote. */
+export function publish(): readonly string[] {
+  const files = publishedFiles()
+  for (const [path, text] of Object.entries(files)) writeFileSync(ROOT + path, text)
+  return Object.keys(files)
+}
+
+/** A section that is made stands between two comments, in a file that is written by hand. */
+export function withSection(path: string, text: string, name: string, body: string): string {
+  const begin = `<!-- ${name}: generated -->`
+  const end = `<!-- /${name} -->`
+  const from = text.indexOf(begin)
+  const to = text.indexOf(end)
+  if (from === -1 || to < from) throw new Error(`${path} has no place for ${name}`)
+  return `${text.slice(0, from + begin.length)}\n\n${body}\n\n${text.slice(to)}`
+}
+
+function headlines(results: Results): string {
+  const rows = HEADLINES.flatMap(([suite, id, what]) => {
+    const figure = results[suite]?.figures.find((one) => one.id === id)
+    return figure ? [headline(what, figure)] : []
+  })
+  return ['| | median | target |', '|---|---|---|', ...rows, '', whereOf(results.hit)].join('\n')
+}
+
+function headline(what: string, figure: Figure): string {
+  const verdict = { true: '', false: ', missed', undefined: '' }[String(holds(figure))]
+  const target = shownTarget(figure.target)
+  return `| ${what} | ${shown(figure.spread.median, figure.digits)} | ${target}${verdict} |`
+}
+
+function measured(results: Results, suite: string): string {
+  const measurement = results[suite]
+  if (!measurement) return `Not measured yet: \`npm run bench -- ${suite}\`.`
+  return `${tableOf(measurement.figures).join('\n')}\n\n${whereOf(measurement)}`
+}
+
+function whereOf(measurement: Measurement | undefined): string {
+  if (!measurement) return 'Not measured yet: `npm run bench`.'
+  const { at, commit, machine, versions } = measurement
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+  return `Measured on ${at.slice(0, 10)} at commit ${commit}: ${machine}; ${named.join(', ')}.`
+}

@@ -1,0 +1,11 @@
+/** How many commands a Redis has carried out, those of scripts included. */
+import { ask } from '../test/support/redis.ts'
+
+/** By `INFO commandstats`, without the asking itself. */
+export async function commandsOf(port: number): Promise<number> {
+  const text = await ask(port, (client) => client.info('commandstats'))
+  if (text === undefined) throw new Error('Redis does not answer')
+  return [...text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]
+    .filter(([, name]) => name !== 'info' && name !== 'client|setinfo' && name !== 'hello')
+    .reduce((sum, [, , calls]) => sum + Number(calls), 0)
+}

@@ -1,0 +1,97 @@
+/** Stores that hold many integrations: a few are real, the others copies of one of them, put there by the engine itself. A copy's secrets are of another record, which nobody notices before it mints. */
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Redis } from 'ioredis'
+import { createKeys } from '../src/store/keys.ts'
+import { ask, startRedis } from '../test/support/redis.ts'
+import { nameOf } from './many.ts'
+import type { BrokerOptions, Setting, Teardown } from './setting.ts'
+
+export interface ScaleStore {
+  /** For a broker on it. */
+  readonly options: BrokerOptions
+  /** Adds copies of this integration until there are so many in all, each with a lease that is due in an hour. While no broker has it open. */
+  fill(original: string, from: number, to: number): Promise<void>
+  /** CPU time of the engine's own process so far; 0 where it has none. */
+  engineCpuUs(): Promise<number>
+}
+
+export type Engine = 'redis' | 'embedded'
+
+export const ENGINES: readonly Engine[] = ['redis', 'embedded']
+export const COPY_PREFIX = 'copy-'
+const DUE_MS = 3_600_000
+
+/** One of this engine; each call of what it gives is another, empty store. */
+export async function startEngine(
+  t: Teardown,
+  engine: Engine,
+  setting: Setting,
+): Promise<(name: string) => ScaleStore> {
+  if (engine === 'embedded') return (name) => embeddedStore(join(setting.folder, name))
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  return (name) => redisStore(redis, `${name}:`)
+}
+
+/** Batches, so that no script takes too long. */
+const BATCH = 1_000
+
+const COPY = `
+local fields = redis.call('HGETALL', KEYS[1])
+for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do
+  local name = string.format('${COPY_PREFIX}%06d', i)
+  local key = ARGV[3] .. name
+  redis.call('HSET', key, unpack(fields))
+  redis.call('HSET', key, 'uid', name)
+  redis.call('ZADD', KEYS[2], 0, name)
+  redis.call('ZADD', KEYS[3], ARGV[4], name)
+end`
+
+function redisStore({ url, port }: { url: string; port: number }, prefix: string): ScaleStore {
+  const keys = createKeys(prefix)
+  return {
+    options: { redisUrl: url, env: { VALETKEY_REDIS_PREFIX: prefix } },
+    async fill(original, from, to) {
+      const base = keys.integration(original).slice(0, -original.length)
+      const held = [keys.integration(original), keys.integrations, keys.due]
+      const client = new Redis(url)
+      for (let first = from; first < to; first += BATCH) {
+        const last = Math.min(to, first + BATCH) - 1
+        await client.eval(COPY, held.length, ...held, first, last, base, Date.now() + DUE_MS)
+      }
+      await client.quit()
+    },
+    async engineCpuUs() {
+      const info = (await ask(port, (client) => client.info('cpu'))) ?? ''
+      return [...info.matchAll(/^used_cpu_(?:user|sys):([\d.]+)/gm)].reduce(
+        (sum, [, seconds]) => sum + Number(seconds) * 1e6,
+        0,
+      )
+    },
+  }
+}
+
+function embeddedStore(dataDir: string): ScaleStore {
+  return {
+    options: { env: { VALETKEY_DATA_DIR: dataDir } },
+    async fill(original, from, to) {
+      const database = new DatabaseSync(join(dataDir, 'valetkey.db'))
+      const insert = database.prepare(
+        `INSERT INTO integrations
+         SELECT ?1, ?1, version, rev, orev, digests, definition, secrets
+         FROM integrations WHERE name = ?2`,
+      )
+      const due = database.prepare('INSERT INTO due VALUES (?, ?)')
+      database.exec('BEGIN')
+      for (let index = from; index < to; index += 1) {
+        const name = nameOf(COPY_PREFIX, index)
+        insert.run(name, original)
+        due.run(name, Date.now() + DUE_MS)
+      }
+      database.exec('COMMIT')
+      database.close()
+    },
+    engineCpuUs: async () => 0,
+  }
+}

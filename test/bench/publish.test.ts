@@ -1,0 +1,55 @@
+import t from 'tap'
+import { chartOf } from '../../bench/chart.ts'
+import { exactly, type Figure, holds, tableOf } from '../../bench/figure.ts'
+import { withResults, withSection } from '../../bench/publish.ts'
+import { spreadOf } from '../../bench/ratio.ts'
+import type { Results } from '../../bench/results.ts'
+
+const figure = (id: string, values: readonly number[], rest: Partial<Figure> = {}): Figure => ({
+  ...{ id, what: `what ${id} is`, spread: spreadOf(values), digits: 2 },
+  ...rest,
+})
+
+const results = (figures: readonly Figure[]): Results => ({
+  hit: {
+    ...{ at: '2026-01-02T03:04:05Z', commit: 'abc1234', machine: '2 × CPU', seconds: 1 },
+    ...{ versions: { node: 'v24' }, figures },
+  },
+})
+
+t.test('a target is judged by the median', async (t) => {
+  t.equal(holds(figure('a', [0.1, 0.8, 0.9], { target: { atLeast: 0.8 } })), true)
+  t.equal(holds(figure('a', [0.7, 0.79, 2], { target: { atLeast: 0.8 } })), false)
+  t.equal(holds(figure('a', [1, 2, 9], { target: { atMost: 2 } })), true)
+  t.equal(holds(figure('a', [2.01], { target: { atMost: 2 } })), false)
+  t.equal(holds(figure('a', [1])), undefined)
+})
+
+t.test('a table has minimum, median and maximum, and says what was missed', async (t) => {
+  const lines = tableOf([figure('a', [3, 1, 2], { target: { atMost: 1 } })])
+  t.equal(lines.at(-1), '| what a is | 1.00 | 2.00 | 3.00 | ≤ 1 | **no** |')
+})
+
+t.test('a document gets the figures that were measured, with where and when', async (t) => {
+  const text = 'a\n<!-- speed: generated -->\nold\n<!-- /speed -->\nz'
+  const missed = figure('ratio', [0.7], { target: { atLeast: 0.8 } })
+  const changed = withResults('README.md', text, results([missed]))
+  t.match(changed, /^a\n<!-- speed: generated -->\n/)
+  t.match(changed, '| of what bare `node:http` does with the same bytes | 0.70 | ≥ 0.8, missed |')
+  t.match(changed, '2026-01-02 at commit abc1234: 2 × CPU; node v24.')
+  t.notMatch(changed, 'old')
+  t.match(changed, /<!-- \/speed -->\nz$/)
+})
+
+t.test('a document without the place is a mistake', async (t) => {
+  t.throws(() => withSection('a.md', '<!-- /x --><!-- x: generated -->', 'x', ''), /a\.md/)
+})
+
+t.test('the chart has a bar for what was measured, as long as its figure', async (t) => {
+  const svg = chartOf(results([figure('rate', [50]), figure('bare-rate', [100])]))
+  const widths = [...svg.matchAll(/<rect x="260"[^>]*width="([\d.]+)"/g)].map(([, w]) => Number(w))
+  t.equal(widths.length, 2)
+  t.equal((widths[0] ?? 0) / (widths[1] ?? 1), 2)
+  t.match(svg, '>50</text>')
+  t.same(exactly(3), { min: 3, median: 3, max: 3 })
+})
