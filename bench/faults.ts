@@ -1,5 +1,6 @@
 /** `npm run bench -- faults`: what goes wrong in a fleet of real processes on a real Redis, and what callers see of it. */
 import { percentile } from '../test/support/load.ts'
+import { AUDIT } from './audit-rows.ts'
 import { coldHerd } from './cases/cold-herd.ts'
 import { dueStorm } from './cases/due-storm.ts'
 import { holderKilled, holderOvertaken, STALLED, STOPPED } from './cases/lock-holder.ts'
@@ -7,11 +8,12 @@ import { obedience, type Trouble } from './cases/obedience.ts'
 import { type OutageKind, redisOutage } from './cases/redis-outage.ts'
 import { refreshAhead } from './cases/refresh-ahead.ts'
 import { rejections } from './cases/rejections.ts'
-import { LIFETIME_SECONDS, rotationUnderLoad, rotationWithoutStore } from './cases/rotation.ts'
 import { salesforceDown } from './cases/salesforce-down.ts'
 import { LIFE_MS, SHORT_LIVES, steadyLoad } from './cases/steady-load.ts'
 import { clockArgs, WRONG_MS, wrongClocks } from './cases/wrong-clocks.ts'
 import { codes, onFleet, type Row, shareOk } from './fault-row.ts'
+import { ROLLING } from './rolling-rows.ts'
+import { ROTATION } from './rotation-rows.ts'
 
 const CALLERS = 2_000
 const PER_SECOND = 500
@@ -120,6 +122,7 @@ const ROWS: readonly Row[] = [
       }
     }),
   },
+  ...ROLLING,
   outage('kill', 'Redis is killed (`kill -9`), and back after 20 s'),
   outage('stop', 'Redis hangs (SIGSTOP) for 20 s'),
   outage('cut', 'the network to Redis is cut without a word for 20 s'),
@@ -219,45 +222,8 @@ const ROWS: readonly Row[] = [
       }
     }),
   },
-  {
-    what: 'a signing key is rotated under 300 requests/s, leases of 3 s, 20 s of mixed answers, 3 replicas',
-    must: '0 errors, 0 waits over 1 s, one flip',
-    run: onFleet({ replicas: 3, settings: { expiresIn: LIFETIME_SECONDS } }, async (fleet) => {
-      const result = await rotationUnderLoad(fleet, {
-        ...{ name: 'rotated', perSecond: 300, windowMs: 20_000 },
-      })
-      const { seen, flips, states, requests, refused } = result
-      const errors = seen.length - shareOk(seen)
-      const longest = Math.max(...seen.map(({ start, end }) => end - start))
-      return {
-        shown: `${codes(seen)}; longest wait ${longest} ms; ${flips} flip; ${refused} of ${requests} requests refused by Salesforce`,
-        holds:
-          errors === 0 &&
-          longest <= 1_000 &&
-          flips === 1 &&
-          refused > 0 &&
-          states.former === 'retired' &&
-          states.staged === 'active',
-      }
-    }),
-  },
-  {
-    what: 'the certificate of the app is replaced while Redis hangs for 15 s, leases of 3 s, 100 requests/s, 2 replicas',
-    must: '0 errors, 0 waits over 1 s; the flip comes when Redis is back',
-    run: onFleet(
-      { replicas: 2, proxied: true, settings: { expiresIn: LIFETIME_SECONDS } },
-      async (fleet) => {
-        const { seen, flipAfterMs } = await rotationWithoutStore(fleet, {
-          ...{ name: 'rotated', perSecond: 100, downMs: 15_000 },
-        })
-        const longest = Math.max(...seen.map(({ start, end }) => end - start))
-        return {
-          shown: `${codes(seen)}; longest wait ${longest} ms; the flip ${flipAfterMs} ms after its return`,
-          holds: shareOk(seen) === seen.length && longest <= 1_000 && flipAfterMs <= 10_000,
-        }
-      },
-    ),
-  },
+  ...ROTATION,
+  ...AUDIT,
 ]
 
 /** Lines of a Markdown table. `only`: rows that have one of these texts in their name. */

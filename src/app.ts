@@ -27,6 +27,7 @@ import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
+import { createDrain } from './http/drain.ts'
 import { registerHealth } from './http/health.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
@@ -76,6 +77,8 @@ export interface AppDependencies {
   readonly tracing?: Tracing | undefined
   /** Of the configuration file and the files that it names. */
   readonly readFile: (path: string) => string
+  /** How long callers may take to leave the connections that they keep, when it stops. Default 0. */
+  readonly drainMs?: number
   /** For tests: time, chance and the network. */
   readonly now?: () => number
   readonly random?: () => number
@@ -101,12 +104,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
 
   const writer = createAuditWriter({ output: dependencies.auditOutput, monotonic, log })
   const audit = createAuditLog({
-    writer,
+    ...{ writer, mode: config.audit, now: wall, uniqueId, log },
     events: store.events,
-    mode: config.audit,
-    now: wall,
-    uniqueId,
-    log,
   })
 
   const salesforce = composeSalesforce({ config, lookup, watched: metering.outbound, now, log })
@@ -141,10 +140,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     sleep: pause,
   })
   const rotation = composeRotation({
-    ...{ integrations, intake, store, engine, audit, log, now, uniqueId },
+    ...{ integrations, intake, store, engine, audit, log, now, uniqueId, sleep: pause },
     metadata: salesforce.metadata,
     publicUrl: config.publicUrl,
-    sleep: pause,
   })
   const seals = composeKeyring({ keyring, store, audit, now, uniqueId, sleep: pause, log })
   const { broker, revoker, hearing } = engine
@@ -198,7 +196,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     const reason = refusalCodeOf(error)
     if (reason) request.log.info({ req: request, reason }, 'a credential was refused')
   }
-  const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, onProblem })
+  const drain = createDrain()
+  const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, drain, onProblem })
   metering.requests(server)
   await describeApi(server, version)
   if (config.docs) await serveApiDescription(server)
@@ -276,6 +275,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
     async stop() {
       stopping = true
+      await drain.run(dependencies.drainMs ?? 0)
       await tls?.stop()
       await server.close()
       await loader?.stop()

@@ -16,6 +16,8 @@ export interface ConfigFiles {
   readFile(path: string): string
   /** Whether the configuration file gives a caller `api-keys:write`, so that no admin key is needed. Default: no. */
   makesApiKeys?(path: string): boolean
+  /** Whether somebody must be able to manage it; not so for a command that serves nobody. Default: yes. */
+  readonly needsAdmin?: boolean
 }
 
 /**
@@ -112,7 +114,7 @@ function conflicts(
   const canMakeKeys =
     given.has('adminKeys') ||
     (configFile !== undefined && (files.makesApiKeys?.(configFile) ?? false))
-  if (given.has('redisUrl') && !canMakeKeys) {
+  if (given.has('redisUrl') && !canMakeKeys && (files.needsAdmin ?? true)) {
     const unless = `unless a caller of ${name('configFile')} has api-keys:write`
     found.push(`${name('adminKeys')}: is required with ${name('redisUrl')} ${unless}`)
   }

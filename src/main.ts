@@ -1,5 +1,6 @@
 /** The commands. */
 import { readFileSync } from 'node:fs'
+import { BackupError } from './backup/backup-error.ts'
 import { ConfigError } from './config/config-error.ts'
 
 interface Command {
@@ -26,6 +27,23 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       const isColourful = stdout.isTTY === true && stdout.hasColors()
       const isWell = await diagnose(args, process.env, { stdout, isColourful })
       process.exitCode = isWell ? 0 : EX_ILL
+    },
+  },
+  backup: {
+    operands: '[--out FILE]',
+    summary: 'write everything that must not be lost to a file, or to stdout',
+    run: async (args) => {
+      const { backup } = await import('./backup.ts')
+      const { stdout, stderr } = process
+      await backup(args, process.env, { stdout, stderr, version: packageVersion() })
+    },
+  },
+  restore: {
+    operands: 'FILE [--check] [--force]',
+    summary: 'put a backup into an empty store; with --force in the place of what is there',
+    run: async (args) => {
+      const { restore } = await import('./backup.ts')
+      await restore(args, process.env, process)
     },
   },
   keygen: {
@@ -67,6 +85,9 @@ if (command && (args.length === 0 || command.operands !== undefined)) {
     if (error instanceof ConfigError) {
       for (const mistake of error.mistakes) process.stderr.write(`valetkey: ${mistake}\n`)
       process.exitCode = EX_CONFIG
+    } else if (error instanceof BackupError) {
+      process.stderr.write(`valetkey: ${error.message}\n`)
+      process.exitCode = error.status
     } else if (isMisuse(error)) {
       process.stderr.write(`valetkey: ${error.message}\n${usage()}`)
       process.exitCode = EX_USAGE

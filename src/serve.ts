@@ -1,5 +1,6 @@
 /** The life of the service's process: settings, store, server, signals, end. */
 import { readFileSync } from 'node:fs'
+import { openStore } from './app/open-store.ts'
 import { pause } from './app/pause.ts'
 import { type App, createApp } from './app.ts'
 import { createDescriptor } from './audit/descriptor.ts'
@@ -20,6 +21,8 @@ import type { Tracing } from './tracing/tracing.ts'
 const EX_SOFTWARE = 70
 /** Requests in flight may take 10 s; whoever is not done by then is cut off. */
 const STOP_MS = 9_500
+/** By then whoever sends requests all the time has got an answer that ends the connection. */
+const DRAIN_MS = 1_000
 const STDOUT = 1
 
 interface Held {
@@ -56,6 +59,7 @@ export async function serve(env: Environment, version: string): Promise<void> {
     auditOutput: openAudit(config, stdout),
     droppedLogLines: logOutput.droppedLines,
     readFile,
+    drainMs: DRAIN_MS,
   })
   reloadOnSignal(app)
   stopOnSignal(app, log)
@@ -101,37 +105,18 @@ function readConfigurationFile(path: string) {
   }
 }
 
+/** The folder is taken for this process alone, before anything is made in it. */
 async function hold(config: Config, log: Logger): Promise<Held> {
+  const store = await openStore(config, (event) => logRedisEvent(log, event))
   if (config.redisUrl && config.keyring) {
-    // Only the engine that is used is loaded: start-up time is time without a replica.
-    const { createRedisStore } = await import('./store/redis.ts')
-    const store = await createRedisStore({
-      url: config.redisUrl,
-      prefix: config.redisPrefix,
-      waitReplicas: config.redisWaitReplicas,
-      ...(config.redisCaFile !== undefined && { caFile: config.redisCaFile }),
-      ...(config.redisSentinelPassword && { sentinelPassword: config.redisSentinelPassword }),
-      onEvent: (event) => logRedisEvent(log, event),
-    })
     return { store, keyring: config.keyring, adminKeys: config.adminKeys }
   }
-  const store = await openEmbedded(config)
   const made = await prepareDataDir(config, { now: Date.now })
   for (const warning of made.warnings) log.warn(warning)
   if (made.adminKeyPath !== undefined) {
     log.info({ path: made.adminKeyPath }, 'the admin key is in this file')
   }
   return { store, keyring: made.keyring, adminKeys: made.adminKeys }
-}
-
-/** Takes the folder for this process alone, before anything is made in it. */
-async function openEmbedded({ dataDir }: Config): Promise<Store> {
-  const { createEmbeddedStore } = await import('./store/embedded.ts')
-  try {
-    return createEmbeddedStore({ dataDir })
-  } catch (error) {
-    throw new ConfigError([`VALETKEY_DATA_DIR: ${(error as Error).message}`])
-  }
 }
 
 /** Whatever can only be cured by other settings ends the process; a full disk is waited for. */

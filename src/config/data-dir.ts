@@ -67,6 +67,27 @@ export async function prepareDataDir(
   }
 }
 
+/** The keyring that is there, made by nobody. Throws `ConfigError` where there is none. */
+export async function findKeyring({
+  dataDir,
+  keyring,
+}: Pick<DataDirSettings, 'dataDir' | 'keyring'>): Promise<Secret> {
+  if (keyring) return keyring
+  const path = join(dataDir, 'keyring')
+  let text: string | undefined
+  try {
+    text = await readIfThere(path)
+  } catch (cause) {
+    throw new ConfigError([`${path}: cannot be read (${codeOf(cause) ?? 'unknown'})`], { cause })
+  }
+  if (text === undefined) {
+    throw new ConfigError([`VALETKEY_KEYRING: is not set, and there is no ${path}`])
+  }
+  const reading = readKeyring(text.replace(/[\r\n]+$/, ''))
+  if ('value' in reading) return reading.value
+  throw new ConfigError(reading.mistakes.map((mistake) => `${path}: ${mistake}`))
+}
+
 const newAdminKey = () => new Secret(randomBytes(ADMIN_KEY_BYTES).toString('base64url'))
 
 /** The content of the file; where there is none, it appears whole and on disk, or not at all. */

@@ -15,6 +15,7 @@ import Fastify, {
 } from 'fastify'
 import { BrokerError } from '../errors.ts'
 import { createClientErrors } from './client-errors.ts'
+import type { Drain } from './drain.ts'
 import { problemAnswer, toBrokerError } from './problem.ts'
 import { countHeader } from './raw-headers.ts'
 import { requestLog } from './request-log.ts'
@@ -35,6 +36,8 @@ export interface ServerOptions {
   /** Absent: plain HTTP. */
   readonly tls?: Pick<ServerTls, 'options'> | undefined
   readonly limits?: Partial<ServerLimits>
+  /** Absent: connections are closed as soon as the server is. */
+  readonly drain?: Drain
   /** Called with every problem that a request is answered with, before the answer; must not throw. */
   readonly onProblem?: (error: BrokerError, request: FastifyRequest) => void
 }
@@ -60,7 +63,7 @@ const CHATTY = ['trace', 'debug']
 const SAFE_REQUEST_ID = /^[\w.:/+=@-]{1,128}$/
 
 export function createServer(options: ServerOptions): Server {
-  const { logger, trustProxy, tls, limits = {}, onProblem } = options
+  const { logger, trustProxy, tls, limits = {}, drain, onProblem } = options
   const { headersMs, requestMs, checkMs } = { ...LIMITS, ...limits }
   const clientErrors = createClientErrors(logger)
   // A missing Host is answered by `checkProtocol`, with a problem.
@@ -85,6 +88,7 @@ export function createServer(options: ServerOptions): Server {
     clientErrorHandler: clientErrors.answer,
   }).withTypeProvider<TypeBoxTypeProvider>()
   clientErrors.attach(server.server)
+  drain?.attach(server.server)
   server.server.headersTimeout = headersMs
   server.server.maxHeadersCount = 64
 
@@ -101,6 +105,7 @@ export function createServer(options: ServerOptions): Server {
   // Hooks that wait for nothing are called back at once: a promise each would be a third of a hit.
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
+    if (drain?.isOn) reply.header('connection', 'close')
     checkProtocol(request)
     if (request.raw.url !== undefined && request.raw.url.length > URL_LIMIT) {
       throw new BrokerError('uri_too_long', `The URL has more than ${URL_LIMIT} characters`)

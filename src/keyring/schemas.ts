@@ -25,6 +25,7 @@ const countOf = (kind: Sealed) => Type.Integer({ minimum: 0, description: SEALED
 
 const KIND_COUNTS = {
   credentials: countOf('credentials'),
+  refresh_tokens: countOf('refresh_tokens'),
   leases: countOf('leases'),
   revocations: countOf('revocations'),
   connections: countOf('connections'),

@@ -1,11 +1,13 @@
 /** Everything that is sealed in the store, by the page: what each thing is, which key it names, and how to put another seal in its place. */
 import type { Archive } from '../store/archive.ts'
+import type { Custodies } from '../store/custody.ts'
 import type { Seals } from '../store/seals.ts'
 import type { Documents, IntegrationRecords, Outcomes, Page } from '../store/store.ts'
 
 /** What the sealed records hold. */
 export const SEALED = {
   credentials: 'the keys and secrets of an integration',
+  refresh_tokens: 'the refresh token of an integration',
   leases: 'an access token that is held',
   revocations: 'an access token that Salesforce has still to end',
   connections: 'what a pending connection needs to be finished',
@@ -36,6 +38,7 @@ export interface SealedRecordsDependencies {
   readonly store: {
     readonly integrations: Pick<IntegrationRecords, 'readSealed'>
     readonly outcomes: Pick<Outcomes, 'look'>
+    readonly custody: Pick<Custodies, 'read'>
     readonly documents: Pick<Documents, 'read' | 'write'>
     readonly archive: Pick<Archive, 'documents'>
     readonly seals: Seals
@@ -53,7 +56,7 @@ const swapped = (isSwapped: boolean) => (isSwapped ? 'replaced' : 'changed')
 export function createSealedRecords(
   dependencies: SealedRecordsDependencies,
 ): readonly SealedListing[] {
-  const { integrations, outcomes, documents, archive, seals } = dependencies.store
+  const { integrations, outcomes, custody, documents, archive, seals } = dependencies.store
 
   const credentials = (name: string, head: string): SealedRecord => ({
     ...{ kind: 'credentials', id: name, head },
@@ -71,6 +74,15 @@ export function createSealedRecords(
       const held = (await outcomes.look(name))?.outcome.lease
       if (!held) return 'gone'
       return swapped(await seals.swapLease(name, held.body, await reseal(held.body)))
+    },
+  })
+
+  const refreshToken = (name: string, head: string): SealedRecord => ({
+    ...{ kind: 'refresh_tokens', id: name, head },
+    async replace(reseal) {
+      const token = (await custody.read(name)).record?.token ?? ''
+      if (token === '') return 'gone'
+      return swapped(await seals.swapRefreshToken(name, token, await reseal(token)))
     },
   })
 
@@ -98,9 +110,10 @@ export function createSealedRecords(
       name: 'integrations',
       async page(after) {
         const { items, next } = await seals.list({ limit: PAGE, ...(after && { after }) })
-        const records = items.flatMap(({ name, secrets, lease: leaseHead }) => [
+        const records = items.flatMap(({ name, secrets, ...heads }) => [
           ...(secrets === '' ? [] : [credentials(name, secrets)]),
-          ...(leaseHead === null ? [] : [lease(name, leaseHead)]),
+          ...(heads.refreshToken === null ? [] : [refreshToken(name, heads.refreshToken)]),
+          ...(heads.lease === null ? [] : [lease(name, heads.lease)]),
         ])
         return { items: records, next }
       },

@@ -1,6 +1,18 @@
 /** What a backup reads and a restore writes: records as they lie in the store, sealed, by many at a time. */
 import type { Page } from './store.ts'
 
+/** The refresh token of an integration, and whether there is hope for it. */
+export interface ArchivedCustody {
+  readonly family: string
+  readonly g: number
+  /** Sealed; empty where there is none. */
+  readonly token: string
+  readonly isDead: boolean
+  readonly keptAt: number
+  readonly reason: string
+  readonly body: string
+}
+
 export interface ArchivedIntegration {
   readonly name: string
   readonly uid: string
@@ -8,6 +20,8 @@ export interface ArchivedIntegration {
   readonly digests: readonly string[]
   readonly definition: string
   readonly secrets: string
+  /** Null where it never had one. */
+  readonly custody: ArchivedCustody | null
 }
 
 export interface ArchivedDocument {
@@ -32,8 +46,15 @@ export interface Archive {
    * Puts them in the place of whatever has their names, all or none: uid and content as given; the
    * version above the given one and the former one, so that no ETag from before fits; without an
    * outcome. Announced.
+   *
+   * A refresh token of the past may have been used up since, so it becomes `spend`, under
+   * `custody.id`: it is not presented before somebody asked whether it lives. One that is there
+   * already for this uid, lives, and is not older stays: it may be the only copy.
    */
-  putIntegrations(records: readonly ArchivedIntegration[]): Promise<void>
+  putIntegrations(
+    records: readonly ArchivedIntegration[],
+    custody: { readonly id: string; readonly lookInMs: number },
+  ): Promise<void>
   /** The same for documents of one kind. One that is over by now is left out. */
   putDocuments(kind: string, records: readonly ArchivedDocument[]): Promise<void>
 }

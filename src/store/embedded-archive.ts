@@ -1,5 +1,11 @@
-import type { Archive } from './archive.ts'
-import { type EmbeddedDatabase, toNumber, toNumberOrNull, toText } from './embedded-database.ts'
+import type { Archive, ArchivedCustody, ArchivedIntegration } from './archive.ts'
+import {
+  type EmbeddedDatabase,
+  type Statements,
+  toNumber,
+  toNumberOrNull,
+  toText,
+} from './embedded-database.ts'
 import { documentKind, integrationName, pageLimit, text } from './keys.ts'
 
 export interface EmbeddedArchiveDependencies {
@@ -12,7 +18,9 @@ export function createEmbeddedArchive({ database, now }: EmbeddedArchiveDependen
     async integrations({ limit, after }) {
       const rows = database.read(({ all }) =>
         all(
-          'SELECT * FROM integrations WHERE name > ? ORDER BY name LIMIT ?',
+          `SELECT i.*, c.family, c.g, c.token, c.state, c.kept_at, c.reason, c.body AS custody_body
+           FROM integrations i LEFT JOIN custody c ON c.name = i.name
+           WHERE i.name > ? ORDER BY i.name LIMIT ?`,
           after ?? '',
           pageLimit(limit) + 1,
         ),
@@ -24,6 +32,7 @@ export function createEmbeddedArchive({ database, now }: EmbeddedArchiveDependen
         digests: (JSON.parse(toText(row.digests)) as readonly unknown[]).map(String),
         definition: toText(row.definition),
         secrets: toText(row.secrets),
+        custody: custodyOf(row),
       }))
       return { items, next: rows.length > limit ? (items.at(-1)?.name ?? null) : null }
     },
@@ -47,9 +56,11 @@ export function createEmbeddedArchive({ database, now }: EmbeddedArchiveDependen
       return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
     },
 
-    async putIntegrations(records) {
+    async putIntegrations(records, { id, lookInMs }) {
       database.write((transaction) => {
-        records.forEach(({ name, uid, version, digests, definition, secrets }, index) => {
+        const lookAt = now() + lookInMs
+        records.forEach((record, index) => {
+          const { name, uid, version, digests, definition, secrets } = record
           // Above every rev that was announced for this name.
           const rev = transaction.seq + index + 1
           transaction.run('DELETE FROM outcomes WHERE name = ?', integrationName(name))
@@ -68,6 +79,7 @@ export function createEmbeddedArchive({ database, now }: EmbeddedArchiveDependen
             definition,
             secrets,
           )
+          putCustody(transaction, record, id, lookAt)
           transaction.announce({ type: 'integration', name, rev })
         })
       })
@@ -90,5 +102,40 @@ export function createEmbeddedArchive({ database, now }: EmbeddedArchiveDependen
         }
       })
     },
+  }
+
+  function putCustody(
+    { get, run }: Statements,
+    { name, uid, custody }: ArchivedIntegration,
+    id: string,
+    lookAt: number,
+  ): void {
+    const former = get('SELECT uid, state, kept_at FROM custody WHERE name = ?', name)
+    const isKept =
+      former?.uid === uid &&
+      former.state !== 'dead' &&
+      toNumber(former.kept_at) >= (custody?.keptAt ?? 0)
+    if (isKept) return
+    run('DELETE FROM custody WHERE name = ?', name)
+    if (!custody) return
+    const { family, g, token, isDead, keptAt, reason, body } = custody
+    run(
+      'INSERT INTO custody VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)',
+      ...[name, uid, family, g, token, isDead ? 'dead' : 'spend', id, now(), keptAt],
+      ...[reason, body, isDead ? null : lookAt],
+    )
+  }
+}
+
+function custodyOf(row: NonNullable<ReturnType<Statements['get']>>): ArchivedCustody | null {
+  if (row.family === null) return null
+  return {
+    family: toText(row.family),
+    g: toNumber(row.g),
+    token: toText(row.token),
+    isDead: row.state === 'dead',
+    keptAt: toNumber(row.kept_at),
+    reason: toText(row.reason),
+    body: toText(row.custody_body),
   }
 }

@@ -1,4 +1,4 @@
-import type { Archive, ArchivedDocument, ArchivedIntegration } from './archive.ts'
+import type { Archive, ArchivedCustody, ArchivedDocument, ArchivedIntegration } from './archive.ts'
 import { integrationName, type Keys, pageLimit, text } from './keys.ts'
 import { checkSchema, SCHEMA } from './record-schema.ts'
 import type { Argument, Script } from './redis-connection.ts'
@@ -14,6 +14,9 @@ local records = {}
 for position, name in ipairs(names) do
   records[position] = redis.call('HMGET', ARGV[3] .. 'i:' .. name, 'uid', 'version', 'digests',
     'definition', 'secrets', 'schema')
+  local custody = redis.call('HMGET', ARGV[3] .. 'c:' .. name, 'family', 'g', 'token', 'st', 'kept',
+    'reason', 'body', 'schema')
+  records[position][7] = custody[1] and custody or false
 end
 return {names, records}`,
 }
@@ -39,13 +42,31 @@ end
 return items`,
 }
 
-/** Invariant: as of a creation or a change of each, for whoever reads, lists or holds one in memory. */
+/** Invariant: as of a creation or a change of each, for whoever reads, lists or holds one in memory; and the newest refresh token that is known is not lost. */
 const PUT_INTEGRATIONS: Script = {
   name: 'vkArchivePutIntegrations',
-  lua: `${ANNOUNCE}${FORGET_HOLDER}
-local index, due, meta, changes = unpack(KEYS)
-local base, schema = ARGV[1], ARGV[2]
-for at = 3, #ARGV, 6 do
+  lua: `${NOW}${ANNOUNCE}${FORGET_HOLDER}
+local index, due, meta, changes, custodies = unpack(KEYS)
+local base, schema, id, look = unpack(ARGV)
+local time = now()
+
+local function put_custody(name, uid, given)
+  local custody = base .. 'c:' .. name
+  local former = redis.call('HMGET', custody, 'uid', 'st', 'kept')
+  if former[1] == uid and former[2] ~= 'dead' and tonumber(former[3]) >= tonumber(given[5]) then
+    return
+  end
+  redis.call('DEL', custody)
+  redis.call('ZREM', custodies, name)
+  if given[1] == '' then return end
+  local dead = given[4] == '1'
+  redis.call('HSET', custody, 'uid', uid, 'family', given[1], 'g', given[2], 'token', given[3],
+    'st', dead and 'dead' or 'spend', 'id', id, 'at', time, 'kept', given[5], 'final', 0,
+    'reason', given[6], 'body', given[7], 'schema', schema)
+  if not dead then redis.call('ZADD', custodies, time + look, name) end
+end
+
+for at = 5, #ARGV, 13 do
   local name, uid, version, digests, definition, secrets = unpack(ARGV, at, at + 5)
   local record = base .. 'i:' .. name
   local former = redis.call('HMGET', record, 'version', 'orev')
@@ -58,6 +79,7 @@ for at = 3, #ARGV, 6 do
     'orev', tonumber(former[2] or '0') + 1, 'digests', digests, 'definition', definition,
     'secrets', secrets, 'schema', schema)
   redis.call('ZADD', index, 0, name)
+  put_custody(name, uid, {unpack(ARGV, at + 6, at + 12)})
   announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
 end
 return 1`,
@@ -114,13 +136,13 @@ export function createRedisArchive(redis: DurableRedis, keys: Keys): Archive {
       return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
     },
 
-    async putIntegrations(records) {
-      const args: Argument[] = [keys.base, SCHEMA]
-      for (const { name, uid, version, digests, definition, secrets } of records) {
+    async putIntegrations(records, { id, lookInMs }) {
+      const args: Argument[] = [keys.base, SCHEMA, id, lookInMs]
+      for (const { name, uid, version, digests, definition, secrets, custody } of records) {
         const content = [JSON.stringify(digests), definition, secrets]
-        args.push(integrationName(name), uid, version, ...content)
+        args.push(integrationName(name), uid, version, ...content, ...custodyArguments(custody))
       }
-      const places = [keys.integrations, keys.due, keys.meta, keys.changes]
+      const places = [keys.integrations, keys.due, keys.meta, keys.changes, keys.custodies]
       await redis.runDurably(PUT_INTEGRATIONS, places, args)
     },
 
@@ -134,7 +156,7 @@ export function createRedisArchive(redis: DurableRedis, keys: Keys): Archive {
 }
 
 function archivedIntegration(name: string, fields: unknown): readonly ArchivedIntegration[] {
-  const [uid, version, digests, definition, secrets, schema] = toArray(fields)
+  const [uid, version, digests, definition, secrets, schema, custody] = toArray(fields)
   if (uid === null) return []
   checkSchema(toNumber(schema))
   return [
@@ -145,6 +167,7 @@ function archivedIntegration(name: string, fields: unknown): readonly ArchivedIn
       digests: toArray(JSON.parse(toText(digests))).map(toText),
       definition: toText(definition),
       secrets: toText(secrets),
+      custody: custody === null || custody === undefined ? null : archivedCustody(custody),
     },
   ]
 }
@@ -154,4 +177,25 @@ function archivedDocument(reply: unknown): ArchivedDocument {
   checkSchema(toNumber(schema))
   const expiresAt = ends === null ? null : toNumber(ends)
   return { id: toText(id), body: toText(body), expiresAt }
+}
+
+function archivedCustody(fields: unknown): ArchivedCustody {
+  const [family, g, token, state, kept, reason, body, schema] = toArray(fields)
+  checkSchema(toNumber(schema))
+  return {
+    family: toText(family),
+    g: toNumber(g),
+    token: toText(token),
+    isDead: state === 'dead',
+    keptAt: toNumber(kept),
+    reason: toText(reason),
+    body: toText(body),
+  }
+}
+
+/** An empty family stands for none. */
+function custodyArguments(custody: ArchivedCustody | null): readonly Argument[] {
+  if (!custody) return ['', 0, '', 0, 0, '', '']
+  const { family, g, token, isDead, keptAt, reason, body } = custody
+  return [family, g, token, isDead ? 1 : 0, keptAt, reason, body]
 }

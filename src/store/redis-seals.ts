@@ -16,7 +16,9 @@ for position, name in ipairs(names) do
   local secrets = redis.call('HGET', base .. 'i:' .. name, 'secrets')
   local lease = redis.call('HMGET', base .. 'o:' .. name, 'lease_ends', 'lease_body')
   local lives = lease[1] and tonumber(lease[1]) > time
-  heads[position] = {name, head(secrets or ''), lives and head(lease[2]) or false}
+  local token = redis.call('HGET', base .. 'c:' .. name, 'token')
+  heads[position] = {name, head(secrets or ''), lives and head(lease[2]) or false,
+    token and token ~= '' and head(token) or false}
 end
 return heads`,
 }
@@ -36,11 +38,12 @@ export function createRedisSeals(redis: DurableRedis, keys: Keys): Seals {
       const from = after === undefined ? '-' : `(${after}`
       const args = [from, pageLimit(limit), keys.base]
       const found = toArray(await redis.run(LIST, [keys.integrations], args)).map((reply) => {
-        const [name, secrets, lease] = toArray(reply)
+        const [name, secrets, lease, refreshToken] = toArray(reply)
         return {
           name: toText(name),
           secrets: toText(secrets),
           lease: lease === null ? null : toText(lease),
+          refreshToken: refreshToken === null ? null : toText(refreshToken),
         }
       })
       const items = found.slice(0, limit)
@@ -49,6 +52,10 @@ export function createRedisSeals(redis: DurableRedis, keys: Keys): Seals {
     async swapSecrets(name, former, sealed) {
       const args = ['secrets', former, sealed]
       return (await redis.runDurably(SWAP, [keys.integration(name)], args)) === 1
+    },
+    async swapRefreshToken(name, former, sealed) {
+      const args = ['token', former, sealed]
+      return (await redis.runDurably(SWAP, [keys.custody(name)], args)) === 1
     },
     async swapLease(name, former, sealed) {
       return (await redis.run(SWAP, [keys.outcome(name)], ['lease_body', former, sealed])) === 1

@@ -8,6 +8,8 @@ export interface SealHeads {
   readonly secrets: string
   /** Null: there is no lease. */
   readonly lease: string | null
+  /** Null: there is no refresh token. */
+  readonly refreshToken: string | null
 }
 
 export interface Seals {
@@ -20,4 +22,5 @@ export interface Seals {
    */
   swapSecrets(name: string, former: string, sealed: string): Promise<boolean>
   swapLease(name: string, former: string, sealed: string): Promise<boolean>
+  swapRefreshToken(name: string, former: string, sealed: string): Promise<boolean>
 }

@@ -32,6 +32,25 @@ export interface StoreWatchDependencies {
   }
 }
 
+/** What the store says of itself; undefined: nothing, or it was said of another one. */
+export async function readStanding({
+  identity,
+  documents,
+}: Pick<Store, 'identity' | 'documents'>): Promise<StoreNote['standing'] | undefined> {
+  const record = await documents.read(KIND, ID)
+  const note = record && noteOf(record)
+  return note?.id === (await identity()).id ? note.standing : undefined
+}
+
+/** Tells every replica, those that run and those that will. */
+export async function noteStanding(
+  { identity, documents }: Pick<Store, 'identity' | 'documents'>,
+  standing: 'wiped' | 'accepted',
+): Promise<void> {
+  const note: StoreNote = { ...(await identity()), standing }
+  await documents.write(KIND, ID, JSON.stringify(note), { expected: 'any' })
+}
+
 const LOOK_MS = 1_000
 const KIND = 'store'
 const ID = 'standing'

@@ -26,6 +26,7 @@ const ORDER = [
   'config',
   'logger',
   'app',
+  'backup',
   'serve',
   'diagnose',
   'main',

@@ -1,5 +1,6 @@
 /** `POST /integrations/{name}/test` finds out in one call what is wrong, and does no harm. */
 import t, { type Test } from 'tap'
+import type { Fault } from '../../simulator/faults.ts'
 import { CHECKS } from '../../src/doctor/check.ts'
 import type { Answer } from '../support/caller.ts'
 import { eventually } from '../support/eventually.ts'
@@ -289,6 +290,45 @@ t.test('a host that is ill is told for what it is', { buffered: true }, async (t
   t.match(hanging.mint, { outcome: 'failed' })
   simulator.clearFaults()
   t.match(await test(here, name), { body: { ok: true } }, 'no rest of the host is in the way')
+  assertNoBug(t, here.broker)
+})
+
+t.test('whatever a host answers, there is a report', { buffered: true }, async (t) => {
+  const here = await world(t)
+  const { simulator } = here
+  const { name } = await register(here, clientCredentials)
+  const text = '<script>\u0000\u001b]0;x\u0007</script>'
+  const faults: readonly Fault[] = [
+    ...(['html', 'empty', 'invalid_json', 'too_many_requests', 'reset', 'truncated'] as const).map(
+      (kind) => ({ kind }),
+    ),
+    ...(['oversize', 'flood', 'foreign_instance_url'] as const).map((kind) => ({ kind })),
+    { kind: 'redirect', location: 'http://169.254.169.254/latest/meta-data' },
+    { kind: 'redirect', location: 'https://acme-new.my.salesforce.com/' },
+    { kind: 'answer', answer: { status: 200, body: '[]' } },
+    { kind: 'answer', answer: { status: 200, headers: { date: '275760' }, body: text } },
+    { kind: 'answer', answer: { status: 400, body: JSON.stringify({ error: text }) } },
+    {
+      kind: 'answer',
+      answer: { status: 400, body: JSON.stringify({ error: 'x'.repeat(60_000) }) },
+    },
+    {
+      kind: 'members',
+      set: { active: 'perhaps', exp: -1, scope: 7, id: text, instance_url: text },
+    },
+    { kind: 'answer', answer: { status: 999, body: '' } },
+  ]
+  for (const fault of faults) {
+    for (const endpoint of ['discovery', 'token', 'rest', 'introspect'] as const) {
+      const ordered = simulator.addFault({ ...fault, endpoint, times: null })
+      const answer = await test(here, name)
+      ordered.remove()
+      checksOf(t, answer)
+      t.notMatch(answer.body.checks.map((one: Report) => one.detail).join(), /[\p{Cc}]/u)
+      t.ok(JSON.stringify(answer.body).length < 8_000)
+      here.pass(10 * MINUTE_MS)
+    }
+  }
   assertNoBug(t, here.broker)
 })
 

@@ -144,7 +144,16 @@ t.test('SIGTERM lets the requests in flight end, and takes no more', async (t) =
   const exit = broker.kill('SIGTERM')
   await eventually(() => broker.output().includes('"stopping"'))
   connection.write(`GET /readyz HTTP/1.1\r\n${head}`)
-  await t.rejects(fetch(`${broker.url}/livez`), { cause: { code: 'ECONNREFUSED' } })
+  // Whoever comes anew is told that it stops, and soon is not let in any more.
+  const met = await eventually(async () => {
+    try {
+      const { status } = await fetch(`${broker.url}/readyz`)
+      return status === 503 ? undefined : status
+    } catch (error) {
+      return ((error as Error).cause as NodeJS.ErrnoException).code
+    }
+  })
+  t.equal(met, 'ECONNREFUSED')
   hold.remove()
   const token = await connection.answer()
   t.equal(token?.status, 200)

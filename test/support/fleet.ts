@@ -7,7 +7,7 @@ import { type BrokerProcess, newAdminKey, startBrokerProcess } from './broker.ts
 import type { Call } from './caller.ts'
 import { eventually } from './eventually.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
-import { type RedisServer, startRedis } from './redis.ts'
+import { freePort, type RedisServer, startRedis } from './redis.ts'
 
 interface Teardown {
   teardown(end: () => unknown): void
@@ -17,6 +17,8 @@ export interface FleetOptions {
   readonly replicas: number
   /** Stands between each broker and Redis. Default false. */
   readonly proxied?: boolean
+  /** Each replica serves its metrics on a port of its own. Default false. */
+  readonly metered?: boolean
   readonly settings?: Parameters<Simulator['configure']>[0]
   readonly env?: Environment
   /** More arguments of node, for each replica in turn. */
@@ -27,6 +29,8 @@ export interface FleetOptions {
 export interface Replica {
   readonly url: string
   readonly pid: number
+  /** 0 unless the fleet is metered. */
+  readonly metricsPort: number
   readonly call: Call
   /** Only where the fleet is proxied. */
   readonly proxy: FaultProxy
@@ -34,8 +38,8 @@ export interface Replica {
   output(): string
   signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGUSR2'): void
   kill(): Promise<void>
-  /** Ends it with the signal, and starts another in its place, on another port. */
-  restart(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
+  /** Ends it with the signal, and starts another in its place, on another port. Gives how long the end took. */
+  restart(signal?: 'SIGTERM' | 'SIGKILL'): Promise<number>
 }
 
 export interface Fleet {
@@ -75,9 +79,14 @@ export async function startFleet(t: Teardown, options: FleetOptions): Promise<Fl
     const proxy = options.proxied ? await startFaultProxy(redis.port) : undefined
     if (proxy) t.teardown(() => proxy.close())
     const nodeArgs = options.nodeArgs?.[index] ?? []
+    const metricsPort = options.metered ? await freePort() : 0
     return startReplica(t, {
-      env: { ...env, ...(proxy && { VALETKEY_REDIS_URL: proxy.url }) },
-      ...{ key, nodeArgs, proxy },
+      env: {
+        ...env,
+        ...(proxy && { VALETKEY_REDIS_URL: proxy.url }),
+        ...(options.metered && { VALETKEY_METRICS_PORT: String(metricsPort) }),
+      },
+      ...{ key, nodeArgs, proxy, metricsPort },
     })
   }
   const replicas = await Promise.all(Array.from({ length: options.replicas }, (_, i) => start(i)))
@@ -117,14 +126,16 @@ interface ReplicaOptions {
   readonly key: string
   readonly nodeArgs: readonly string[]
   readonly proxy: FaultProxy | undefined
+  readonly metricsPort: number
 }
 
 async function startReplica(t: Teardown, options: ReplicaOptions): Promise<Replica> {
-  const { env, key, nodeArgs, proxy } = options
+  const { env, key, nodeArgs, proxy, metricsPort } = options
   const begin = () => startBrokerProcess(t, { env, adminKey: key, nodeArgs })
   let former = ''
   let broker: BrokerProcess = await begin()
   return {
+    metricsPort,
     get url() {
       return broker.url
     },
@@ -142,9 +153,12 @@ async function startReplica(t: Teardown, options: ReplicaOptions): Promise<Repli
       await broker.kill('SIGKILL')
     },
     async restart(signal = 'SIGTERM') {
+      const startedAt = performance.now()
       await broker.kill(signal)
+      const tookMs = Math.round(performance.now() - startedAt)
       former += broker.output()
       broker = await begin()
+      return tookMs
     },
   }
 }

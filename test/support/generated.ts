@@ -1,5 +1,6 @@
 /** The files that are generated and committed: what each must contain. */
 import { publishedFiles, withSection } from '../../bench/publish.ts'
+import { renderDashboard } from '../../src/app/dashboard.ts'
 import { renderMetricDocs } from '../../src/app/metric-docs.ts'
 import { renderConfigurationDocs } from '../../src/config.ts'
 import { renderOpenapi } from '../../src/http/openapi.ts'
@@ -20,6 +21,7 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
     'openapi.yaml': openapi,
     'docs/configuration.md': renderConfigurationDocs(),
     'docs/metrics.md': renderMetricDocs(),
+    'helm/files/dashboard.json': renderDashboard(),
     'helm/README.md': renderChartDocs(),
     ...published,
     'README.md': withSection(

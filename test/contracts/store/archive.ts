@@ -5,9 +5,12 @@ const HOUR_MS = 3_600_000
 
 const archived = (parts: Partial<ArchivedIntegration> = {}): ArchivedIntegration => ({
   ...{ name: 'a', uid: 'then', version: 5, digests: ['d1', 'd2'] },
-  ...{ definition: '{"is":"then"}', secrets: 'head.then' },
+  ...{ definition: '{"is":"then"}', secrets: 'head.then', custody: null },
   ...parts,
 })
+
+/** What becomes of refresh tokens. */
+const PRESENTED = { id: 'restored', lookInMs: 60_000 }
 
 export const archiveSuite: StoreSuite = async (t, open) => {
   await t.test('reads integrations with their secrets, page by page', async (t) => {
@@ -23,11 +26,11 @@ export const archiveSuite: StoreSuite = async (t, open) => {
       items: [
         {
           ...{ name: 'a', uid: 'uid-a', version: 1, digests: ['d1', 'a'] },
-          ...{ definition: '{"a":1}', secrets: 'secret.a' },
+          ...{ definition: '{"a":1}', secrets: 'secret.a', custody: null },
         },
         {
           ...{ name: 'b', uid: 'uid-b', version: 2, digests: ['d1'] },
-          ...{ definition: '{"a":1}', secrets: 'sealed' },
+          ...{ definition: '{"a":1}', secrets: 'sealed', custody: null },
         },
       ],
       next: 'b',
@@ -39,7 +42,7 @@ export const archiveSuite: StoreSuite = async (t, open) => {
   await t.test('puts integrations where there are none', async (t) => {
     const { store, peer } = await open(t)
     const before = (await store.identity()).seq
-    await store.archive.putIntegrations([archived(), archived({ name: 'b', uid: 'ub' })])
+    await store.archive.putIntegrations([archived(), archived({ name: 'b', uid: 'ub' })], PRESENTED)
     const record = await peer.integrations.readSealed('a')
     t.match(record, {
       ...{ uid: 'then', version: 6, digests: ['d1', 'd2'], definition: '{"is":"then"}' },
@@ -62,7 +65,7 @@ export const archiveSuite: StoreSuite = async (t, open) => {
     const look = await store.outcomes.look('a')
     const cursor = await peer.changes.tail()
 
-    await store.archive.putIntegrations([archived({ uid: 'now', version: 5 })])
+    await store.archive.putIntegrations([archived({ uid: 'now', version: 5 })], PRESENTED)
     const record = await store.integrations.read('a')
     t.equal(record?.version, 10, 'above both, so that no ETag from before fits')
     t.ok((record?.rev ?? 0) > (look?.integration.rev ?? 0))
@@ -75,6 +78,50 @@ export const archiveSuite: StoreSuite = async (t, open) => {
     t.same(late, { saved: false, reason: 'changed' }, 'a mint that began before is refused')
     t.equal(made?.uid, 'now')
   })
+
+  await t.test(
+    'takes a refresh token of the past for one that may have been used up',
+    async (t) => {
+      const { store, peer } = await open(t)
+      const { archive, custody, integrations } = store
+      const beginning = { expected: null, reason: '', body: '{"by":"x"}', lookInMs: 60_000 }
+      for (const name of ['lives', 'dead', 'none']) await integrations.create(name, 'u', content())
+      await custody.begin('lives', { ...beginning, uid: 'u', family: 'f', token: 'one' })
+      await custody.keep('lives', { family: 'f', g: 1, token: 'two', lookInMs: 60_000 })
+      await custody.begin('dead', { ...beginning, uid: 'u', family: 'f', token: '', reason: 'why' })
+      const { items } = await peer.archive.integrations({ limit: 5 })
+      t.match(items, [
+        { name: 'dead', custody: { family: 'f', token: '', isDead: true, reason: 'why' } },
+        { name: 'lives', custody: { family: 'f', g: 1, token: 'two', isDead: false } },
+        { name: 'none', custody: null },
+      ])
+
+      await custody.keep('lives', { family: 'f', g: 2, token: 'three', lookInMs: 60_000 })
+      await archive.putIntegrations(items, PRESENTED)
+      const kept = (await custody.read('lives')).record
+      t.match(kept, { g: 2, token: 'three', state: 'idle' }, 'the newer one may be the only copy')
+
+      for (const { name } of items) {
+        const record = await integrations.read(name)
+        if (record) await integrations.remove(name, record)
+      }
+      await archive.putIntegrations(items, PRESENTED)
+      t.match((await custody.read('lives')).record, {
+        ...{ uid: 'u', family: 'f', g: 1, token: 'two', state: 'spend', id: 'restored' },
+        ...{ isFinal: false, body: '{"by":"x"}' },
+      })
+      t.match((await custody.read('dead')).record, { state: 'dead', reason: 'why' })
+      t.equal((await custody.read('none')).record, undefined)
+      t.same(await custody.claim(5, 60_000), [], 'not yet')
+      await custody.lookAt('lives', 0)
+      t.same(await custody.claim(5, 60_000), ['lives'], 'and it is looked after')
+
+      const without = items.map((item) => ({ ...item, uid: 'v', custody: null }))
+      await archive.putIntegrations(without, PRESENTED)
+      t.equal((await custody.read('lives')).record, undefined, 'that of another integration goes')
+      t.same(await custody.claim(5, 60_000), [])
+    },
+  )
 
   await t.test('reads and puts documents with their ends', async (t) => {
     const { store, peer, pass } = await open(t)
@@ -123,6 +170,7 @@ export const archiveSuite: StoreSuite = async (t, open) => {
     const names = Array.from({ length: 100 }, (_, i) => `n${i}`)
     await store.archive.putIntegrations(
       names.map((name) => archived({ name, secrets: `h.${'x'.repeat(5_000)}` })),
+      PRESENTED,
     )
     await store.archive.putDocuments(
       'key',

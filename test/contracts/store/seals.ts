@@ -18,16 +18,26 @@ export const sealsSuite: StoreSuite = async (t, open) => {
       )
     await save('a', 'kid.x.y', HOUR_MS)
     await save('b', 'over.x', 1_000)
+    const beginning = {
+      uid: 'u',
+      expected: null,
+      family: 'f',
+      reason: '',
+      body: '',
+      lookInMs: 1_000,
+    }
+    await store.custody.begin('b', { ...beginning, token: 'ring.x' })
+    await store.custody.begin('c', { ...beginning, token: '' })
     await pass(1_001)
     t.same(await store.seals.list({ limit: 2 }), {
       items: [
-        { name: 'a', secrets: 'head', lease: 'kid' },
-        { name: 'b', secrets: '', lease: null },
+        { name: 'a', secrets: 'head', lease: 'kid', refreshToken: null },
+        { name: 'b', secrets: '', lease: null, refreshToken: 'ring' },
       ],
       next: 'b',
     })
     t.same(await store.seals.list({ limit: 2, after: 'b' }), {
-      items: [{ name: 'c', secrets: 'dotless', lease: null }],
+      items: [{ name: 'c', secrets: 'dotless', lease: null, refreshToken: null }],
       next: null,
     })
   })
@@ -50,10 +60,24 @@ export const sealsSuite: StoreSuite = async (t, open) => {
       t.notOk(await store.seals.swapSecrets('a', 'old', 'x'), 'once')
       t.ok(await store.seals.swapLease('a', held.body, 'fresh'))
       t.notOk(await store.seals.swapLease('a', held.body, 'x'))
+      const beginning = {
+        uid: 'u',
+        expected: null,
+        family: 'f',
+        reason: '',
+        body: '',
+        lookInMs: 1_000,
+      }
+      await store.custody.begin('a', { ...beginning, token: 'old' })
+      const { seq: begun } = await store.identity()
+      t.notOk(await store.seals.swapRefreshToken('a', 'other', 'x'))
+      t.ok(await store.seals.swapRefreshToken('a', 'old', 'new'))
+      t.match((await peer.custody.read('a')).record, { token: 'new', state: 'idle', family: 'f' })
       t.equal((await peer.integrations.readSealed('a'))?.secrets, 'new')
       t.same((await peer.outcomes.look('a'))?.outcome, { lease: { ...held, body: 'fresh' } })
       t.same(await store.integrations.read('a'), before)
-      t.equal((await store.identity()).seq, seq, 'nothing is announced')
+      t.equal(begun, seq + 1, 'the beginning')
+      t.equal((await store.identity()).seq, begun, 'nothing is announced')
       t.ok(await store.integrations.change('a', { uid: 'u', version: 1 }, content()))
     },
   )

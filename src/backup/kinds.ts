@@ -1,0 +1,25 @@
+/** Which kinds of documents a backup holds, and why the others are left out. */
+
+/** What cannot be had again, or would be missed. In the order in which they are written. */
+export const KEPT_KINDS = {
+  'api-key': 'the keys of callers, as digests',
+  'api-key-name': 'which key has which name',
+  identity: 'the org and user that an integration is pinned to',
+  subject: 'the org and user that its logins count for',
+  callers: 'who fetched tokens within 30 days',
+  deployment: 'uploads of certificates that are under way',
+  'certificate-end': 'which ends of certificates were announced',
+  revocation: 'tokens that Salesforce has still to end, sealed',
+} as const
+
+/** What would be wrong after a restore, or comes back by itself. */
+export const LEFT_KINDS = {
+  store: 'of this very store',
+  retired: 'begun anew for each retired credential that there is',
+  connection: 'pending for minutes; who was connecting begins anew',
+  'device-poll': 'the same',
+  keyring: 'of this very store',
+  'replica-keyring': 'of replicas that run now',
+} as const
+
+export type KeptKind = keyof typeof KEPT_KINDS

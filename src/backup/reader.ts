@@ -1,0 +1,78 @@
+/** Reads a backup, and trusts none of it before its seal is open. */
+import type { Keyring } from '../crypto/keyring.ts'
+import { BackupError } from './backup-error.ts'
+import { type BackupEnd, type BackupHead, parseHead, type Section, sealName } from './format.ts'
+
+export type Content = Exclude<Section, BackupEnd>
+
+export interface ReadBackup {
+  readonly head: BackupHead
+  /** Section after section. Throws `refused` where the file is not whole; then nothing of it may be used. */
+  sections(): AsyncGenerator<Content, BackupEnd>
+}
+
+export type BackupKeyring = Pick<Keyring, 'keyIds' | 'open'>
+
+/** `lines` without their ends. Throws `refused`. */
+export async function readBackup(
+  lines: AsyncIterator<string>,
+  keyring: BackupKeyring,
+): Promise<ReadBackup> {
+  const first = await lines.next()
+  if (first.done) throw new BackupError('refused', 'the file is empty')
+  const headLine = first.value
+  const head = parseHead(headLine)
+  requireKeys(keyring, [head.sealed_with])
+
+  const open = async (line: string, place: number): Promise<Section> => {
+    try {
+      return JSON.parse(await keyring.open(sealName(head.id, place), line)) as Section
+    } catch (cause) {
+      const message = `line ${place + 1} was altered or cut, or the key with the id ${head.sealed_with} is another one now`
+      throw new BackupError('refused', message, { cause })
+    }
+  }
+
+  return {
+    head,
+    async *sections() {
+      const counts: Record<string, number> = {}
+      for (let place = 1; ; place += 1) {
+        const { done, value: line } = await lines.next()
+        if (done) throw new BackupError('refused', 'the backup is truncated: its end is missing')
+        const section = await open(line, place)
+        if (section.type === 'end') {
+          check(section, headLine, counts)
+          if (!(await lines.next()).done) {
+            throw new BackupError('refused', 'something was added behind the end of the backup')
+          }
+          requireKeys(keyring, section.keys)
+          return section
+        }
+        if (section.type !== 'integrations' && section.type !== 'documents') {
+          throw new BackupError('refused', 'the backup was written by a newer release')
+        }
+        const what = section.type === 'integrations' ? 'integrations' : section.kind
+        counts[what] = (counts[what] ?? 0) + section.items.length
+        yield section
+      }
+    },
+  }
+}
+
+function check(end: BackupEnd, headLine: string, counts: Readonly<Record<string, number>>): void {
+  if (end.head !== headLine) {
+    throw new BackupError('refused', 'the first line of the backup was altered')
+  }
+  const isWhole =
+    Object.keys(end.counts).length === Object.keys(counts).length &&
+    Object.entries(end.counts).every(([what, count]) => counts[what] === count)
+  if (!isWhole) throw new BackupError('refused', 'the backup does not hold what its end counts')
+}
+
+function requireKeys({ keyIds }: BackupKeyring, ids: readonly string[]): void {
+  const missing = ids.filter((id) => !keyIds.includes(id))
+  if (missing.length === 0) return
+  const message = `the keyring lacks ${missing.join(', ')}, which seals the backup or what is in it: append that key to VALETKEY_KEYRING`
+  throw new BackupError('refused', message)
+}

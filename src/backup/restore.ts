@@ -1,0 +1,128 @@
+/** Puts a backup into a store: looked through as a whole first, so that nothing is written of one that is not whole. */
+import { integrationOf } from '../integrations/integration-store.ts'
+import type { Store } from '../store/store.ts'
+import { noteStanding } from '../store/store-watch.ts'
+import { BackupError } from './backup-error.ts'
+import type { BackupEnd, BackupHead } from './format.ts'
+import { KEPT_KINDS } from './kinds.ts'
+import { type BackupKeyring, type Content, readBackup } from './reader.ts'
+
+export interface Verified {
+  readonly head: BackupHead
+  readonly counts: BackupEnd['counts']
+}
+
+type Lines = () => AsyncGenerator<string>
+
+/** Reads all of it. Throws `refused`. */
+export async function verifyBackup(lines: Lines, keyring: BackupKeyring): Promise<Verified> {
+  const { head, sections } = await readBackup(lines(), keyring)
+  const content = sections()
+  let next = await content.next()
+  while (!next.done) {
+    requireReadable(next.value)
+    next = await content.next()
+  }
+  return { head, counts: next.value.counts }
+}
+
+export type RestoredStore = Pick<
+  Store,
+  'archive' | 'documents' | 'identity' | 'integrations' | 'now'
+>
+
+export interface RestoreDependencies {
+  readonly store: RestoredStore
+  readonly keyring: BackupKeyring
+  readonly lines: Lines
+  readonly uniqueId: () => string
+}
+
+/** Nobody can have presented it later than the backup was made; whoever did so then is done by now. */
+const LOOK_IN_MS = 60_000
+const PAGE = 1_000
+
+export async function isEmpty({ archive }: Pick<Store, 'archive'>): Promise<boolean> {
+  const isNone = async (page: Promise<{ readonly items: readonly unknown[] }>) =>
+    (await page).items.length === 0
+  if (!(await isNone(archive.integrations({ limit: 1 })))) return false
+  for (const kind of Object.keys(KEPT_KINDS)) {
+    if (!(await isNone(archive.documents(kind, { limit: 1 })))) return false
+  }
+  return true
+}
+
+/**
+ * After it the store holds what the backup holds, and nothing else of that. Until it is through, the
+ * store counts as one that lost its content: replicas that run on it answer `store_reset`, and not
+ * `integration_not_found`, for what is not there yet; so it stays where a restore was broken off.
+ * At its end the store is accepted. May be done twice.
+ */
+export async function restoreBackup(dependencies: RestoreDependencies): Promise<void> {
+  const { store, keyring, lines, uniqueId } = dependencies
+  const { archive } = store
+  await noteStanding(store, 'wiped')
+  const names = new Set<string>()
+  const ids = new Map<string, Set<string>>()
+  const custody = { id: uniqueId(), lookInMs: LOOK_IN_MS }
+  const { sections } = await readBackup(lines(), keyring)
+  for await (const section of sections()) {
+    if (section.type === 'integrations') {
+      await archive.putIntegrations(section.items, custody)
+      for (const { name } of section.items) names.add(name)
+    } else {
+      const { kind, items } = section
+      await archive.putDocuments(kind, items)
+      ids.set(kind, new Set([...(ids.get(kind) ?? []), ...items.map(({ id }) => id)]))
+    }
+  }
+  await removeOthers(store, names, ids)
+  await noteStanding(store, 'accepted')
+}
+
+async function removeOthers(
+  { archive, integrations, documents }: RestoredStore,
+  names: ReadonlySet<string>,
+  ids: ReadonlyMap<string, ReadonlySet<string>>,
+): Promise<void> {
+  const surplus = all((page) => integrations.list(page))
+  for await (const record of surplus) {
+    // Changed meanwhile: it is read again below, with its new version.
+    while (!names.has(record.name)) {
+      const current = await integrations.read(record.name)
+      if (!current || (await integrations.remove(record.name, current))) break
+    }
+  }
+  for (const kind of Object.keys(KEPT_KINDS)) {
+    for await (const { id } of all((page) => archive.documents(kind, page))) {
+      if (!ids.get(kind)?.has(id)) await documents.remove(kind, id, 'any')
+    }
+  }
+}
+
+async function* all<Item>(
+  read: (page: { readonly limit: number; readonly after?: string }) => Promise<{
+    readonly items: readonly Item[]
+    readonly next: string | null
+  }>,
+): AsyncGenerator<Item> {
+  let after: string | undefined
+  do {
+    const page = await read({ limit: PAGE, ...(after !== undefined && { after }) })
+    yield* page.items
+    after = page.next ?? undefined
+  } while (after !== undefined)
+}
+
+/** A record of a newer release is refused before an older one writes it. */
+function requireReadable(section: Content): void {
+  if (section.type !== 'integrations') return
+  for (const { custody: _, secrets: __, ...record } of section.items) {
+    try {
+      integrationOf({ ...record, rev: 0, orev: 0 })
+    } catch (cause) {
+      const message = `the integration ${record.name} was written by a newer release: use that one`
+      throw new BackupError('refused', message, { cause })
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/** Writes a backup: everything that must not be lost, line by line, while the service goes on. */
+import { type Keyring, sealedWith } from '../crypto/keyring.ts'
+import type { Archive } from '../store/archive.ts'
+import type { Page } from '../store/store.ts'
+import { type BackupEnd, type BackupHead, FORMAT, type Section, sealName } from './format.ts'
+import { KEPT_KINDS } from './kinds.ts'
+
+export interface BackupDependencies {
+  readonly archive: Pick<Archive, 'integrations' | 'documents'>
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'seal'>
+  readonly version: string
+  readonly uniqueId: () => string
+  readonly now: () => number
+}
+
+/** Records that are read at a time; and the text of a section, which one record may exceed. */
+const PAGE = 100
+const SECTION_CHARACTERS = 512 * 1024
+
+/** Each line with its end. Gives what was written. Integrations first: a document may be of one that came meanwhile, never the other way round. */
+export async function* writeBackup(
+  dependencies: BackupDependencies,
+): AsyncGenerator<string, BackupEnd['counts']> {
+  const { archive, keyring, version, uniqueId, now } = dependencies
+  const head: BackupHead = {
+    valetkey_backup: FORMAT,
+    id: uniqueId(),
+    created_at: new Date(now()).toISOString(),
+    version,
+    sealed_with: keyring.sealingKeyId,
+  }
+  const headLine = JSON.stringify(head)
+  const counts: Record<string, number> = {}
+  const keys = new Set<string>()
+  let place = 0
+
+  const lineOf = async (section: Section): Promise<string> => {
+    place += 1
+    return `${await keyring.seal(sealName(head.id, place), JSON.stringify(section))}\n`
+  }
+  const note = (sealed: string | undefined) => {
+    const key = sealed === undefined ? undefined : sealedWith(sealed)
+    if (key !== undefined) keys.add(key)
+  }
+  const count = (what: string, items: readonly unknown[]) => {
+    counts[what] = (counts[what] ?? 0) + items.length
+  }
+
+  yield `${headLine}\n`
+  for await (const items of sections((page) => archive.integrations(page))) {
+    for (const { secrets, custody } of items) {
+      note(secrets)
+      note(custody?.token)
+    }
+    count('integrations', items)
+    yield await lineOf({ type: 'integrations', items })
+  }
+  for (const kind of Object.keys(KEPT_KINDS)) {
+    for await (const items of sections((page) => archive.documents(kind, page))) {
+      for (const { body } of items) note(sealedIn(body))
+      count(kind, items)
+      yield await lineOf({ type: 'documents', kind, items })
+    }
+  }
+  yield await lineOf({ type: 'end', head: headLine, counts, keys: [...keys] })
+  return counts
+}
+
+/** What of a store goes into one section. */
+async function* sections<Item>(
+  read: (page: { readonly limit: number; readonly after?: string }) => Promise<Page<Item>>,
+): AsyncGenerator<readonly Item[]> {
+  let after: string | undefined
+  do {
+    const page = await read({ limit: PAGE, ...(after !== undefined && { after }) })
+    let items: Item[] = []
+    let characters = 0
+    for (const item of page.items) {
+      items.push(item)
+      characters += JSON.stringify(item).length
+      if (characters < SECTION_CHARACTERS) continue
+      yield items
+      items = []
+      characters = 0
+    }
+    if (items.length > 0) yield items
+    after = page.next ?? undefined
+  } while (after !== undefined)
+}
+
+function sealedIn(body: string): string | undefined {
+  const sealed = (JSON.parse(body) as { readonly sealed?: unknown } | null)?.sealed
+  return typeof sealed === 'string' ? sealed : undefined
+}
