@@ -44,7 +44,7 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
     try {
       const entry = await look(name)
       if (entry?.integration.uid !== uid) return
-      const refusal = remember(error, entry.integration.version, undefined, now())
+      const refusal = remember(error, entry.integration.version, entry.refusal, now())
       if (refusal) await outcomes.save(name, { uid, orev: entry.orev }, { refusal })
     } catch (trouble) {
       log.warn({ err: trouble, integration: name }, 'what the doctor found could not be kept')

@@ -50,7 +50,10 @@ export function createProver(dependencies: ProverDependencies): Prover {
         // Nobody reads it yet: its first reader marks it as in use.
         const dueAt = entry.integration.keepWarm ? lease.refreshAt : null
         const { saved } = await leases.save(lease, entry, dueAt)
-        if (saved) onMinted(lease, by)
+        if (!saved) return
+        onMinted(lease, by)
+        // So that it serves from memory, should the store go away.
+        await look(name)
       } catch (error) {
         log.warn({ err: error, integration: name }, 'the token of a proof could not be kept')
       }
