@@ -132,6 +132,8 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'DELETE /api-keys/{id}': { permission: 'api-keys:write', scope: 'some' },
   'GET /audit': { permission: 'audit:read', scope: 'some' },
   'POST /store/accept': { permission: 'service:manage', scope: 'some' },
+  'GET /keyring': { permission: 'service:manage', scope: 'some' },
+  'POST /keyring/reseal': { permission: 'service:manage', scope: 'some' },
 }
 
 const { call, app: running } = await startBroker(t, { loginHosts: [loginUrl] })
