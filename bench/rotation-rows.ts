@@ -1,5 +1,7 @@
 /** What `npm run bench -- faults` shows of rotations. */
+import { CRASH_JOURNEYS } from './cases/crash-journeys.ts'
 import { LIFETIME_SECONDS, rotationUnderLoad, rotationWithoutStore } from './cases/rotation.ts'
+import { killAtEachPoint } from './cases/rotation-crash.ts'
 import { codes, onFleet, type Row, shareOk } from './fault-row.ts'
 
 export const ROTATION: readonly Row[] = [
@@ -42,4 +44,17 @@ export const ROTATION: readonly Row[] = [
       },
     ),
   },
+  ...Object.entries(CRASH_JOURNEYS).map(
+    ([what, journey]): Row => ({
+      what: `${what}, and the broker is killed (\`kill -9\`) after each write and at each request to Salesforce`,
+      must: 'each time a legal state, which mints',
+      async run(t) {
+        const { killedAt, missed, wrong, hasEnded } = await killAtEachPoint(t, journey)
+        return {
+          shown: `killed at ${killedAt.length} points; ${wrong.length} illegal states or refused tokens`,
+          holds: wrong.length === 0 && missed.length === 0 && hasEnded,
+        }
+      },
+    }),
+  ),
 ]

@@ -108,7 +108,12 @@ const members = {
   }),
   created_at: Type.String({ format: 'date-time' }),
   activated_at: NullableTime,
-  retires_at: NullableTime,
+  retires_at: Type.Unsafe<string | null>({
+    type: ['string', 'null'],
+    format: 'date-time',
+    description:
+      'When a retired one is erased at the earliest; each refusal of the active one puts it off',
+  }),
   certificate: Type.Union([Certificate, Type.Null()]),
   csr: Type.Optional(
     Type.String({ description: 'PKCS#10 in PEM, for a CA to sign; of pending ones' }),
