@@ -15,6 +15,7 @@ import { grantTrouble, refreshTokenTrouble } from './app/refresh-token-rule.ts'
 import { composeRotation } from './app/rotation.ts'
 import { composeSalesforce } from './app/salesforce.ts'
 import { watchStore } from './app/watched-store.ts'
+import { composeWebhooks } from './app/webhooks.ts'
 import { denialOf, refuseWhileBlocked } from './audit/guard.ts'
 import type { LineOutput } from './audit/line-output.ts'
 import { createAuditLog } from './audit/log.ts'
@@ -106,6 +107,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const audit = createAuditLog({
     ...{ writer, mode: config.audit, now: wall, uniqueId, log },
     events: store.events,
+    onHappening: (by, happening) => webhooks.note(by, happening),
   })
 
   const salesforce = composeSalesforce({ config, lookup, watched: metering.outbound, now, log })
@@ -124,6 +126,11 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const intake = createIntake({ now, uniqueId })
   const rules = { intake, hosts, grantTrouble: grantTrouble(config), now, uniqueId }
   const registry = createRegistry({ store: integrations, ...rules })
+  const webhooks = composeWebhooks({
+    ...{ config, store, integrations, proxy, random, now, log },
+    meter: metering.webhooks,
+    sleep: pause,
+  })
   const engine = composeLeaseEngine({
     ...{ store, keyring, endpoint, audit, log, clock, wall, monotonic, random, uniqueId },
     meter: metering.engine,
@@ -135,7 +142,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       activeRefused: (owner) => rotation.promotion.activeRefused(owner),
       outdated: (follower) => rotation.promotion.outdated(follower),
     },
-    onChange: (change) => callers.heard(change),
+    onChange(change) {
+      callers.heard(change)
+      webhooks.heard(change)
+    },
     onGap: () => callers.distrust(),
     sleep: pause,
   })
@@ -153,36 +163,26 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     labelsOf: async (name) => (await integrations.read(name))?.labels,
   })
   const loader = composeConfiguration({
+    ...{ ...rules, readFile, revoker, audit, log, sleep: pause },
     path: config.configFile,
-    readFile,
     store: integrations,
-    ...rules,
-    revoker,
-    audit,
     meter: metering.file,
-    sleep: pause,
-    log,
   })
   loader?.read()
 
   const callers = composeCallers({
-    adminKeys,
-    store,
-    hearing,
+    ...{ adminKeys, store, hearing, audit, proxy, random, log },
     storelessMs: config.storelessMs,
     issuers: () => loader?.issuers() ?? NONE,
     callers: () => loader?.callers() ?? NONE,
-    audit,
-    proxy,
     now: wall,
-    random,
     sleep: pause,
-    log,
   })
 
+  const grants = { endpoint, now, uniqueId }
   const connections = composeConnections({
     ...{ store, keyring, integrations, engine, audit, now, uniqueId, log },
-    grants: { endpoint, now, uniqueId },
+    grants,
     standing: callers.standing,
     meter: metering.connections,
     publicUrl: config.publicUrl,
@@ -215,6 +215,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   metering.observe({
     ...{ engine, store, integrations, readiness, audit: writer },
     droppedLogLines: dependencies.droppedLogLines ?? (() => 0),
+    waitingWebhooks: webhooks.waiting,
   })
   registerProblemPages(server)
   const onRead = counts.note
@@ -235,13 +236,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     registerOperatorRoutes(guarded, {
       ...{ integrations, store, audit, doctorMint: engine.doctorMint },
       publicUrl: config.publicUrl,
-      doctor: {
-        outbound,
-        hosts,
-        clock: salesforce.clock,
-        now,
-        grants: { endpoint, now, uniqueId },
-      },
+      doctor: { ...{ outbound, hosts, now, grants }, clock: salesforce.clock },
     })
     registerIntegrationRoutes(guarded, {
       registry,
@@ -262,6 +257,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       counts.start()
       watched.start()
       engine.start()
+      webhooks.start()
       rotation.start()
       seals.start()
       callers.start()
@@ -284,6 +280,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       await rotation.stop()
       await seals.stop()
       await engine.stop()
+      await webhooks.stop()
       await counts.stop()
       await audit.close()
       await outbound.close()

@@ -97,8 +97,8 @@ function conflicts(
     ...needs('tlsCertFile', 'tlsKeyFile'),
     ...needs('tlsKeyFile', 'tlsCertFile'),
     ...needs('tlsClientCaFile', 'tlsCertFile'),
-    ...needs('webhookUrl', 'webhookSecret'),
-    ...needs('webhookSecret', 'webhookUrl'),
+    ...needs('webhookUrl', 'webhookSecrets'),
+    ...needs('webhookSecrets', 'webhookUrl'),
     ...needs('redisCaFile', 'redisUrl'),
     ...needs('redisSentinelPassword', 'redisUrl'),
   ]

@@ -61,7 +61,7 @@ t.test('reads no settings as the defaults of the contract', async (t) => {
     audit: 'batched',
     auditFile: undefined,
     webhookUrl: undefined,
-    webhookSecret: undefined,
+    webhookSecrets: [],
     trustProxy: [],
     tlsCertFile: undefined,
     tlsKeyFile: undefined,
@@ -168,6 +168,7 @@ t.test('is frozen, and prints no secret', async (t) => {
 
 t.test('reports each mistake with its variable', async (t) => {
   const short = randomBytes(16).toString('base64')
+  const whole = `whsec_${randomBytes(32).toString('base64')}`
   const wrong: [variable: string, ...texts: string[]][] = [
     ['VALETKEY_HOST', 'a b', 'http://a', '[::1]', '-a', 'a/b'],
     ['VALETKEY_PORT', '65536', '-1', '80a', '1.5', '0x50', ' 80', '1e3', 'tcp://10.0.0.1:80'],
@@ -198,7 +199,14 @@ t.test('reports each mistake with its variable', async (t) => {
     ['VALETKEY_STORELESS_SECONDS', '86401', '-1', '15m'],
     ['VALETKEY_AUDIT', 'on', 'Strict'],
     ['VALETKEY_WEBHOOK_URL', 'http://a.example.com', 'https://u:p@a', 'a'],
-    ['VALETKEY_WEBHOOK_SECRET', 'whsec_', 'secret', `whsec_${short}`],
+    [
+      'VALETKEY_WEBHOOK_SECRET',
+      'whsec_',
+      'secret',
+      `whsec_${short}`,
+      `${whole},`,
+      `${whole},${whole},${whole}`,
+    ],
     ['VALETKEY_TRUST_PROXY', '10.0.0.0/33', 'a', '10.0.0/8', '::/129', '10.0.0.0/8/8', '10.0.0.1,'],
     ['VALETKEY_DOCS', 'true', 'yes', 'ON'],
     ['VALETKEY_LOG_LEVEL', 'verbose', 'INFO'],

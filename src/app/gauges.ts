@@ -22,6 +22,7 @@ export interface GaugeSources {
     waitingBytes(): number
   }
   readonly droppedLogLines: () => number
+  readonly waitingWebhooks: () => number
   readonly samples: () => Samples
   readonly now: () => number
 }
@@ -44,6 +45,7 @@ export function sampleGauges(
   metrics.sample('valetkey_audit_waiting_bytes', () => [[audit.waitingBytes()]])
   metrics.sample('valetkey_log_lines_dropped_total', () => [[sources.droppedLogLines()]])
 
+  metrics.sample('valetkey_webhooks_waiting', () => [[sources.waitingWebhooks()]])
   metrics.sample('valetkey_leases', () => leaseStates(cache.entries(), now()))
   metrics.sample('valetkey_refusals_resting', () => [[restingCount(cache.entries(), now())]])
   metrics.sample('valetkey_lease_expires_in_seconds', () => {

@@ -19,6 +19,7 @@ import {
 } from './integration-samples.ts'
 import { METRICS } from './metric-table.ts'
 import { meterRequests } from './request-meter.ts'
+import type { WebhookMeter } from './webhooks.ts'
 
 export interface Metering {
   /** The same store, measured. */
@@ -34,6 +35,7 @@ export interface Metering {
     request: { readonly headers: { authorization?: string | undefined } },
   ): void
   readonly connections: ConnectionMeter
+  readonly webhooks: WebhookMeter
   /** Of the configuration file. */
   readonly file: FileMeter
   /** What is looked at by each scrape; until then such metrics are absent. */
@@ -128,6 +130,10 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
       ended: (flow, status) =>
         metrics.counter('valetkey_connections_total', { flow, status }).add(),
       callbackRefused: () => metrics.counter('valetkey_callbacks_refused_total').add(),
+    },
+    webhooks: {
+      sent: (outcome) => metrics.counter('valetkey_webhook_attempts_total', { outcome }).add(),
+      lost: (reason) => metrics.counter('valetkey_webhooks_lost_total', { reason }).add(),
     },
     file: {
       applied({ name, result }) {

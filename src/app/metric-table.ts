@@ -244,6 +244,20 @@ export const METRICS = {
     type: 'gauge',
     help: 'Audit lines that are still to be written.',
   },
+  valetkey_webhook_attempts_total: {
+    type: 'counter',
+    help: 'Attempts of this replica to deliver a webhook.',
+    labels: { outcome: { values: ['delivered', 'failed'] } },
+  },
+  valetkey_webhooks_lost_total: {
+    type: 'counter',
+    help: 'Webhooks that nobody will get: a day was over, or too many waited.',
+    labels: { reason: { values: ['expired', 'full'] } },
+  },
+  valetkey_webhooks_waiting: {
+    type: 'gauge',
+    help: 'Webhooks of the whole fleet that are still to be delivered, when they were last looked at.',
+  },
   valetkey_log_lines_dropped_total: {
     type: 'counter',
     help: 'Log lines that nobody will read, since they could not be written in time.',

@@ -99,6 +99,8 @@ export type Outcome = keyof typeof OUTCOMES
 export interface EventDetail {
   /** A problem's code or a refusal's reason. */
   readonly reason?: string
+  /** Of the refusal, and whether a change in Salesforce may still explain it. */
+  readonly class?: 'transient' | 'permanent' | 'wait' | 'propagating'
   /** The `operationId` of the route. */
   readonly operation?: string
   /** The caller's address; of denials alone. */

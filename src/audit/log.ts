@@ -42,12 +42,14 @@ export interface AuditLogDependencies {
   readonly now: () => number
   readonly uniqueId: () => string
   readonly log: { warn(bindings: object, message: string): void }
+  /** Everything but reads and denials, as it happens. Must not throw. Default: nobody listens. */
+  readonly onHappening?: (by: Actor, happening: Happening) => void
 }
 
 const REPLICA_CHARACTERS = 8
 
 export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
-  const { writer, events, mode, now, uniqueId, log } = dependencies
+  const { writer, events, mode, now, uniqueId, log, onHappening } = dependencies
   const stamps = createStamps({ now, replica: uniqueId().slice(0, REPLICA_CHARACTERS) })
   const stored = createStoredEvents({ events, log })
   const quoted = new WeakMap<Asker['principal'], string>()
@@ -55,6 +57,7 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
   const record = (by: Actor, happening: Happening): Promise<void> => {
     const text = eventText(stamps.next(), by, happening)
     writer.write(`${text}\n`)
+    onHappening?.(by, happening)
     return ACTIONS[happening.action].stored ? stored.add(text) : Promise.resolve()
   }
 

@@ -20,6 +20,8 @@ export const LEFT_KINDS = {
   'device-poll': 'the same',
   keyring: 'of this very store',
   'replica-keyring': 'of replicas that run now',
+  webhook: 'of the past: nobody wants to be called about it',
+  'webhook-edge': 'found anew',
 } as const
 
 export type KeptKind = keyof typeof KEPT_KINDS

@@ -124,11 +124,18 @@ export const webhookUrl: Reader<Secret> = (text) => {
 }
 
 /** As Standard Webhooks has it: 24 to 64 bytes in base64, `whsec_` before it or not. */
-export const webhookSecret: Reader<Secret> = (text) => {
+const isWebhookSecret = (text: string): boolean => {
   const bytes = Buffer.from(WEBHOOK_SECRET.exec(text)?.[1] ?? '', 'base64').byteLength
   return bytes >= 24 && bytes <= 64
-    ? { value: new Secret(text) }
-    : wrong('must be whsec_ and 24 to 64 bytes in base64')
+}
+
+export const webhookSecrets: Reader<readonly Secret[]> = (text) => {
+  const secrets = entries(text)
+  if (!secrets.every(isWebhookSecret)) {
+    return wrong('must be whsec_ and 24 to 64 bytes in base64; two of them with a comma')
+  }
+  if (secrets.length > 2) return wrong('may have two secrets at most')
+  return { value: secrets.map((secret) => new Secret(secret)) }
 }
 
 /** A secret, since it may carry the password of the proxy. */

@@ -135,11 +135,13 @@ export const SETTINGS = {
     meaning: 'Where audit lines go.',
   }),
   webhookUrl: optional('VALETKEY_WEBHOOK_URL', read.webhookUrl, {
-    meaning: 'Where events for people are sent.',
+    meaning:
+      'Where events for people are sent (`docs/webhooks.md`): https, or plain http on loopback.',
   }),
-  webhookSecret: optional('VALETKEY_WEBHOOK_SECRET', read.webhookSecret, {
+  webhookSecrets: withUnset('VALETKEY_WEBHOOK_SECRET', [], read.webhookSecrets, {
     secret: true,
-    meaning: 'Signs events by the Standard Webhooks scheme: `whsec_` and 24 to 64 bytes in base64.',
+    meaning:
+      'Signs events by the Standard Webhooks scheme: `whsec_` and 24 to 64 bytes in base64; two with a comma while the receiver changes.',
   }),
   trustProxy: withUnset('VALETKEY_TRUST_PROXY', [], read.cidrs, {
     meaning: 'CIDRs whose `X-Forwarded-For` is believed.',

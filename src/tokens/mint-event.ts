@@ -10,6 +10,6 @@ export function refusedEvent(integration: string, error: unknown): Happening {
     action: 'token.refused',
     integration,
     outcome: refusal ? 'refused' : 'failed',
-    detail: { reason: refusal?.reason ?? code },
+    detail: { reason: refusal?.reason ?? code, ...(refusal && { class: refusal.class }) },
   }
 }

@@ -1,0 +1,178 @@
+/** Wires events for people: what happens, what is queued, and who delivers it. Where no URL is set, nothing of it runs. */
+import type { Actor, Happening } from '../audit/event.ts'
+import type { Config } from '../config.ts'
+import { REFUSALS } from '../grants/refusal-table.ts'
+import { createOutbound, type OutboundDependencies } from '../http/outbound.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { IntegrationStore } from '../integrations/integration-store.ts'
+import type { Logger } from '../logger.ts'
+import type { Change, Store } from '../store/store.ts'
+import type { Identity } from '../tokens/identity.ts'
+import { createPinStore, type PinStore } from '../tokens/pin-store.ts'
+import { createTrouble } from '../tokens/trouble.ts'
+import { ATTEMPT_MS, createWebhookDelivery } from '../webhooks/webhook-delivery.ts'
+import { createWebhookQueue, WEBHOOK_KIND } from '../webhooks/webhook-queue.ts'
+import { createWebhookSender } from '../webhooks/webhook-sender.ts'
+import { createWebhookSource, type Described } from '../webhooks/webhook-source.ts'
+
+export interface Webhooks {
+  /** Something was audited. Never throws. */
+  note(by: Actor, happening: Happening): void
+  heard(change: Change): void
+  /** Events that are still to be delivered. */
+  waiting(): number
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface WebhookMeter {
+  sent(outcome: 'delivered' | 'failed'): void
+  lost(reason: 'expired' | 'full'): void
+}
+
+export interface WebhooksDependencies {
+  readonly config: Pick<Config, 'webhookUrl' | 'webhookSecrets' | 'publicUrl'>
+  readonly store: Pick<Store, 'documents' | 'identity'>
+  readonly integrations: Pick<IntegrationStore, 'read'>
+  readonly proxy: NonNullable<OutboundDependencies['proxy']>
+  readonly meter: WebhookMeter
+  readonly now: () => number
+  readonly random: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: Logger
+}
+
+const OFF: Webhooks = {
+  note: () => undefined,
+  heard: () => undefined,
+  waiting: () => 0,
+  start: () => undefined,
+  stop: async () => undefined,
+}
+
+export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
+  const { config, store, integrations, proxy, meter, now, random, sleep, log } = dependencies
+  const { webhookUrl: url, webhookSecrets: secrets, publicUrl } = config
+  if (!url) return OFF
+  const storing = createTrouble(log, 'webhooks cannot be queued or read', now)
+  let failed = 0
+  let lost = 0
+  const { origin, protocol } = new URL(url.reveal())
+  // The operator named it, so it may be inside; in the clear on loopback alone.
+  const hosts = { allowsPrivate: (to: URL) => protocol === 'http:' && to.origin === origin }
+  const outbound = createOutbound({ hosts, proxy, reach: 'anywhere', deadlineMs: ATTEMPT_MS })
+  const queue = createWebhookQueue({ documents: store.documents, now })
+  const pins = createPinStore(store.documents)
+  const delivery = createWebhookDelivery({
+    queue,
+    sender: createWebhookSender({ url, secrets, outbound, now }),
+    ...{ now, random, sleep },
+    onDelivered() {
+      meter.sent('delivered')
+      if (failed > 0) log.info({ failed }, 'webhooks are delivered again')
+      failed = 0
+    },
+    onFailed({ why }) {
+      meter.sent('failed')
+      failed += 1
+      if (failed === 1) log.warn({ why }, 'webhooks cannot be delivered')
+    },
+    onExpired({ event }) {
+      meter.lost('expired')
+      const { id, type, integration } = event
+      log.error({ id, type, integration }, 'a webhook was given up after a day')
+    },
+    onTrouble: storing.report,
+    onWorking: storing.over,
+  })
+  const source = createWebhookSource({
+    documents: store.documents,
+    queue,
+    async describe(name) {
+      const integration = await integrations.read(name)
+      return integration && described(integration, { publicUrl, pins })
+    },
+    storeId: async () => (await store.identity()).id,
+    ...{ now, sleep },
+    onQueued() {
+      if (lost > 0) log.info({ lost }, 'there is room for webhooks again')
+      lost = 0
+      delivery.wake()
+    },
+    onLost() {
+      meter.lost('full')
+      lost += 1
+      if (lost === 1) log.error('webhooks are lost, since too many wait')
+    },
+    onTrouble: storing.report,
+    onWorking: storing.over,
+  })
+
+  return {
+    note: source.note,
+    heard(change) {
+      if (change.type === 'document' && change.kind === WEBHOOK_KIND) delivery.wake()
+    },
+    waiting: queue.count,
+    start() {
+      source.start()
+      delivery.start()
+    },
+    async stop() {
+      await source.stop()
+      await delivery.stop()
+      await outbound.close()
+    },
+  }
+}
+
+interface DescribedFrom {
+  readonly publicUrl: string | undefined
+  readonly pins: Pick<PinStore, 'read'>
+}
+
+function described(integration: Integration, { publicUrl, pins }: DescribedFrom): Described {
+  const { name, uid, labels, credentials, createdAt } = integration
+  const credentialOf = (id: string) => credentials.find((credential) => credential.id === id)
+  return {
+    uid,
+    common: {
+      labels,
+      ...(publicUrl !== undefined && { url: `${publicUrl}/integrations/${name}` }),
+    },
+    certificate(id) {
+      const credential = credentialOf(id)
+      const certificate = credential?.certificate
+      return {
+        ...(credential && { type: credential.type }),
+        ...(certificate && {
+          fingerprint_sha256: certificate.fingerprintSha256,
+          not_after: new Date(certificate.notAfter).toISOString(),
+        }),
+      }
+    },
+    activatedAt: (id) => credentialOf(id)?.activatedAt ?? null,
+    isFirst: (id) => credentialOf(id)?.activatedAt === createdAt,
+    refusal(reason) {
+      const row = isReason(reason) ? REFUSALS[reason] : undefined
+      return {
+        reason,
+        ...(row && { cause: row.cause, remedy: row.remedy, setup_path: row.setupPath }),
+      }
+    },
+    async identity() {
+      const { pin } = await pins.read(integration)
+      return {
+        expected: idsOf(pin?.identity),
+        seen: idsOf(pin?.seen ?? undefined),
+      }
+    },
+  }
+}
+
+const isReason = (reason: string | null): reason is keyof typeof REFUSALS =>
+  reason !== null && Object.hasOwn(REFUSALS, reason)
+
+const idsOf = (identity: Identity | undefined) =>
+  identity ? { org_id: identity.orgId, user_id: identity.userId } : null

@@ -1,0 +1,32 @@
+/** What an audited happening says of an integration's health. Pure. */
+import type { Happening } from '../audit/event.ts'
+import type { Sign } from './edge.ts'
+
+/** Undefined: nothing, or nothing that somebody has to act on. */
+export function signOf({ action, detail = {} }: Happening): Sign | undefined {
+  switch (action) {
+    case 'token.minted':
+      return { is: 'up' }
+    case 'identity.changed':
+      return { is: 'down', down: 'identity_changed', reason: null }
+    case 'integration.not_connected':
+      return { is: 'down', down: 'not_connected', reason: detail.reason ?? null }
+    case 'token.refused':
+      return refusalSign(detail.reason ?? '', detail.class)
+    default:
+      return undefined
+  }
+}
+
+function refusalSign(reason: string, refusalClass: string | undefined): Sign | undefined {
+  switch (refusalClass) {
+    case 'permanent':
+    case 'wait':
+      return { is: 'down', down: 'refused', reason }
+    case 'propagating':
+      return { is: 'doubt', reason }
+    default:
+      // A page for people in place of a token may be maintenance, or a sandbox that is gone for good.
+      return reason === 'token_response_invalid' ? { is: 'doubt', reason } : undefined
+  }
+}

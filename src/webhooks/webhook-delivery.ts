@@ -1,0 +1,112 @@
+/** Delivers what is queued, at least once each, in order for each integration, for a day: whichever replica claims an event sends it. */
+
+import { KEPT_MS, type StoredQueued, type WebhookQueue } from './webhook-queue.ts'
+import type { SendFailure, WebhookSender } from './webhook-sender.ts'
+
+export interface WebhookDelivery {
+  /** Something may be due. */
+  wake(): void
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface WebhookDeliveryDependencies {
+  readonly queue: WebhookQueue
+  readonly sender: WebhookSender
+  readonly now: () => number
+  /** From 0 to 1. */
+  readonly random: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** None of them may throw. */
+  readonly onDelivered: () => void
+  readonly onFailed: (failure: SendFailure) => void
+  /** A day is over. */
+  readonly onExpired: (queued: StoredQueued) => void
+  /** The store. */
+  readonly onTrouble: (error: unknown) => void
+  readonly onWorking: () => void
+}
+
+const LOOK_MS = 15_000
+/** An attempt, with what is around it: nobody else sends it meanwhile. */
+export const ATTEMPT_MS = 10_000
+const CLAIM_MS = ATTEMPT_MS + 5_000
+const BACKOFF_MS = { least: 5_000, most: 600_000 }
+/** After a failure this replica leaves the receiver alone for so long, whatever else is due. */
+const REST_MS = 1_000
+
+/** 5 s, doubled with each try, at most 10 minutes; up to a tenth less, so that replicas spread. */
+export const backoffMs = (tries: number, random: () => number): number =>
+  Math.min(BACKOFF_MS.most, BACKOFF_MS.least * 2 ** Math.min(tries, 20)) * (1 - random() / 10)
+
+export function createWebhookDelivery(dependencies: WebhookDeliveryDependencies): WebhookDelivery {
+  const { queue, sender, now, random, sleep } = dependencies
+  const { onDelivered, onFailed, onExpired, onTrouble, onWorking } = dependencies
+  const stopped = new AbortController()
+  let woken = new AbortController()
+  let running: Promise<void> | undefined
+
+  /** False: it is still in the way of those of its integration that came after it. */
+  const attempt = async (queued: StoredQueued): Promise<boolean> => {
+    if (now() - queued.queuedAt >= KEPT_MS) {
+      if (await queue.remove(queued)) onExpired(queued)
+      return true
+    }
+    const claimed = await queue.write({ ...queued, nextAt: now() + CLAIM_MS }, queued.version)
+    if (!claimed) return false
+    const failure = await sender.send(queued.event, stopped.signal)
+    if (!failure) {
+      onDelivered()
+      await queue.remove(claimed)
+      return true
+    }
+    onFailed(failure)
+    const pauseMs = Math.max(backoffMs(queued.tries, random), failure.retryAfterMs ?? 0)
+    const next = { ...claimed, tries: queued.tries + 1, nextAt: now() + pauseMs }
+    await queue.write(next, claimed.version)
+    await sleep(REST_MS, stopped.signal)
+    return false
+  }
+
+  /** Gives when the next one is due. */
+  const look = async (): Promise<number> => {
+    const blocked = new Set<string>()
+    let nextAt = Number.POSITIVE_INFINITY
+    for (const queued of await queue.all()) {
+      if (stopped.signal.aborted) break
+      const { integration } = queued.event
+      if (blocked.has(integration)) continue
+      const isDone = queued.nextAt <= now() && (await attempt(queued))
+      if (isDone) continue
+      blocked.add(integration)
+      if (queued.nextAt > now()) nextAt = Math.min(nextAt, queued.nextAt)
+    }
+    return nextAt
+  }
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      woken = new AbortController()
+      let pauseMs = LOOK_MS
+      try {
+        pauseMs = Math.min(LOOK_MS, Math.max(0, (await look()) - now()))
+        onWorking()
+      } catch (error) {
+        onTrouble(error)
+      }
+      await sleep(pauseMs, AbortSignal.any([stopped.signal, woken.signal]))
+    }
+  }
+
+  return {
+    wake: () => woken.abort(),
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+  }
+}

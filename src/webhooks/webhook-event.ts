@@ -1,0 +1,42 @@
+/** Events for people who do not watch metrics: which there are, and how one is written down. */
+import { createHash } from 'node:crypto'
+
+/** To add one, add a row, and one to `docs/webhooks.md`. */
+export const WEBHOOK_EVENTS = {
+  'certificate.expiring': 'The certificate of an active credential ends in at most `days` days',
+  'integration.refused': 'Salesforce refuses it, until somebody acts',
+  'integration.recovered': 'Salesforce gives it tokens again',
+  'integration.identity_changed': 'A token of another org or user came, and is kept back',
+  'integration.not_connected': 'Its refresh token works no more; somebody has to approve it again',
+  'credential.activated': 'A credential became the active one',
+} as const
+
+export type WebhookType = keyof typeof WEBHOOK_EVENTS
+
+/** Ids, codes, times and texts of our own tables: never a secret, never a text of Salesforce's or of a request. */
+export type WebhookData = Readonly<Record<string, unknown>>
+
+export interface WebhookEvent {
+  /** The same however often it is sent. */
+  readonly id: string
+  readonly type: WebhookType
+  readonly integration: string
+  /** When it happened. */
+  readonly at: number
+  /** Without the integration's name, which every payload has. */
+  readonly data: WebhookData
+}
+
+const ID_CHARACTERS = 24
+
+/** Of the same parts the same id: whoever notices an event a second time cannot make another of it. */
+export function eventIdOf(type: WebhookType, ...parts: readonly (string | number)[]): string {
+  const digest = createHash('sha256').update(JSON.stringify([type, ...parts]))
+  return `msg_${digest.digest('base64url').slice(0, ID_CHARACTERS)}`
+}
+
+/** As it is sent: the form that Standard Webhooks proposes. */
+export function payloadOf({ type, integration, at, data }: WebhookEvent): string {
+  const timestamp = new Date(at).toISOString()
+  return JSON.stringify({ type, timestamp, data: { integration, ...data } })
+}

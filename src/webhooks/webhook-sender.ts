@@ -1,0 +1,63 @@
+/** One attempt to deliver an event: signed by the Standard Webhooks scheme, sent once, and taken for delivered by a 2xx alone. */
+import { Webhook } from 'standardwebhooks'
+import type { Secret } from '../crypto/secret.ts'
+import type { Outbound } from '../http/outbound.ts'
+import { payloadOf, type WebhookEvent } from './webhook-event.ts'
+
+export interface SendFailure {
+  /** `status 500`, or why there was no answer. Never the URL, which may hold a secret. */
+  readonly why: string
+  /** As long as the receiver asks to be left alone. */
+  readonly retryAfterMs: number | undefined
+}
+
+export interface WebhookSender {
+  /** Undefined: it was delivered. Never rejects; ends early, as a failure, when the signal does. */
+  send(event: WebhookEvent, signal: AbortSignal): Promise<SendFailure | undefined>
+}
+
+export interface WebhookSenderDependencies {
+  readonly url: Secret
+  /** One, or two while the receiver changes from one to the other: it is signed with each. */
+  readonly secrets: readonly Secret[]
+  readonly outbound: Pick<Outbound, 'send'>
+  readonly now: () => number
+}
+
+/** The longest that is waited on the receiver's word. */
+const RETRY_AFTER_MAX_SECONDS = 3_600
+
+export function createWebhookSender(dependencies: WebhookSenderDependencies): WebhookSender {
+  const { url, secrets, outbound, now } = dependencies
+  const signers = secrets.map((secret) => new Webhook(secret.reveal()))
+
+  return {
+    async send(event, signal) {
+      const body = payloadOf(event)
+      const at = new Date(now())
+      const outcome = await outbound.send({
+        url: url.reveal(),
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'user-agent': 'valetkey',
+          'webhook-id': event.id,
+          'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+          'webhook-signature': signers.map((one) => one.sign(event.id, at, body)).join(' '),
+        },
+        body,
+        signal,
+        repeatable: true,
+      })
+      if (!outcome.ok) return { why: outcome.reason, retryAfterMs: undefined }
+      const { status, headers } = outcome
+      if (status >= 200 && status < 300) return undefined
+      return { why: `status ${status}`, retryAfterMs: retryAfterMs(headers['retry-after']) }
+    },
+  }
+}
+
+function retryAfterMs(header: string | undefined): number | undefined {
+  const seconds = /^[0-9]{1,6}$/.test(header ?? '') ? Number(header) : undefined
+  return seconds === undefined ? undefined : Math.min(seconds, RETRY_AFTER_MAX_SECONDS) * 1000
+}

@@ -1,0 +1,206 @@
+/** Makes events of what is audited: one an edge for the whole fleet, whoever notices it and however often. */
+import type { Actor, Happening } from '../audit/event.ts'
+import { isStoreTrouble } from '../errors.ts'
+import type { Documents } from '../store/store.ts'
+import { type Edge, type Sign, type Turn, turnOf } from './edge.ts'
+import { signOf } from './sign.ts'
+import {
+  eventIdOf,
+  type WebhookData,
+  type WebhookEvent,
+  type WebhookType,
+} from './webhook-event.ts'
+import type { WebhookQueue } from './webhook-queue.ts'
+
+/** What an event says beside its name; undefined: the integration is gone. */
+export interface Described {
+  readonly uid: string
+  /** Of every event. */
+  readonly common: WebhookData
+  readonly certificate: (credential: string) => WebhookData
+  readonly refusal: (reason: string | null) => WebhookData
+  readonly activatedAt: (credential: string) => number | null
+  /** The one that the integration was made with: nothing was replaced. */
+  readonly isFirst: (credential: string) => boolean
+  readonly identity: () => Promise<WebhookData>
+}
+
+export interface WebhookSource {
+  /** Never throws. */
+  note(by: Actor, happening: Happening): void
+  start(): void
+  /** What was noted is queued first, for 2 s at most. */
+  stop(): Promise<void>
+}
+
+export interface WebhookSourceDependencies {
+  readonly documents: Pick<Documents, 'read' | 'write'>
+  readonly queue: Pick<WebhookQueue, 'add'>
+  readonly describe: (name: string) => Promise<Described | undefined>
+  /** Random id of the store: what was counted in another one is another edge. */
+  readonly storeId: () => Promise<string>
+  readonly now: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** An event was queued. Must not throw. */
+  readonly onQueued: () => void
+  /** It is lost: the queue is full, or too much waits for the store. Must not throw. */
+  readonly onLost: () => void
+  readonly onTrouble: (error: unknown) => void
+  readonly onWorking: () => void
+}
+
+interface Noted {
+  readonly by: Actor
+  readonly happening: Happening & { readonly integration: string }
+  readonly at: number
+}
+
+export const EDGE_KIND = 'webhook-edge'
+const EDGE_KEPT_MS = 366 * 86_400_000
+const WAITING_MAX = 1_000
+const AGAIN_MS = 1_000
+const STOP_MS = 2_000
+const RACES = 5
+
+export function createWebhookSource(dependencies: WebhookSourceDependencies): WebhookSource {
+  const { documents, queue, describe, storeId, now, sleep } = dependencies
+  const { onQueued, onLost, onTrouble, onWorking } = dependencies
+  const waiting: Noted[] = []
+  const stopped = new AbortController()
+  let woken = Promise.withResolvers<void>()
+  let running: Promise<void> | undefined
+
+  const add = async (event: WebhookEvent) => {
+    const result = await queue.add(event)
+    if (result === 'added') onQueued()
+    if (result === 'full') onLost()
+  }
+
+  /** The event is queued before the edge is written: killed in between, it is found once more, with the same id. */
+  const turn = async ({ happening, at }: Noted, sign: Sign, described: Described) => {
+    const { integration } = happening
+    for (let races = 0; races < RACES; races += 1) {
+      const record = await documents.read(EDGE_KIND, integration)
+      const before = record && (JSON.parse(record.body) as Edge)
+      const found = turnOf(before, described.uid, sign, now())
+      if (!found) return
+      const { type, data } = await told(found, before, described)
+      if (type) {
+        const parts = [await storeId(), described.uid, record?.version ?? 0] as const
+        const id = eventIdOf(type, ...parts)
+        await add({ id, type, integration, at, data: { ...described.common, ...data } })
+      }
+      const written = await documents.write(EDGE_KIND, integration, JSON.stringify(found.next), {
+        expected: record?.version ?? 'absent',
+        expiresAt: now() + EDGE_KEPT_MS,
+      })
+      if (written) return
+    }
+  }
+
+  const told = async (
+    { tell, next }: Turn,
+    before: Edge | undefined,
+    described: Described,
+  ): Promise<{ readonly type?: WebhookType; readonly data?: WebhookData }> => {
+    if (tell === undefined) return {}
+    const type = `integration.${tell}` as const
+    if (tell === 'recovered') {
+      const since = before?.since ?? now()
+      const was = { state: before?.down, reason: before?.reason }
+      return { type, data: { was: { ...was, since: new Date(since).toISOString() } } }
+    }
+    if (tell === 'refused') return { type, data: { refusal: described.refusal(next.reason) } }
+    if (tell === 'not_connected') return { type, data: { reason: next.reason } }
+    return { type, data: await described.identity() }
+  }
+
+  const tellCredential = async ({ by, happening, at }: Noted, described: Described) => {
+    const { action, integration, detail = {} } = happening
+    const { credential = '', days } = detail
+    const isExpiring = action === 'certificate.expiring'
+    if (!isExpiring && described.isFirst(credential)) return
+    const type: WebhookType = isExpiring ? 'certificate.expiring' : 'credential.activated'
+    const which = isExpiring ? (days ?? 0) : (described.activatedAt(credential) ?? at)
+    const data = isExpiring ? { days } : { by: by.principal }
+    await add({
+      ...{ id: eventIdOf(type, described.uid, credential, which), type, integration, at },
+      data: {
+        ...described.common,
+        ...data,
+        credential: { id: credential, ...described.certificate(credential) },
+      },
+    })
+  }
+
+  const handle = async (noted: Noted) => {
+    const { action, integration } = noted.happening
+    const described = await describe(integration)
+    if (!described) return
+    if (action === 'certificate.expiring' || action === 'credential.activated') {
+      await tellCredential(noted, described)
+      return
+    }
+    const sign = signOf(noted.happening)
+    if (sign) await turn(noted, sign, described)
+  }
+
+  const drain = async () => {
+    for (let noted = waiting[0]; noted; noted = waiting[0]) {
+      try {
+        await handle(noted)
+      } catch (error) {
+        // What the store will never take must not stand in the way of the others.
+        if (!isStoreTrouble(error)) waiting.shift()
+        throw error
+      }
+      waiting.shift()
+      onWorking()
+    }
+  }
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      try {
+        await drain()
+        await woken.promise
+        woken = Promise.withResolvers()
+      } catch (error) {
+        onTrouble(error)
+        await sleep(AGAIN_MS, stopped.signal)
+      }
+    }
+  }
+
+  return {
+    note(by, happening) {
+      const { action, integration } = happening
+      if (integration === null || !isOfInterest(happening)) return
+      if (waiting.length >= WAITING_MAX) {
+        if (action !== 'token.minted') onLost()
+        return
+      }
+      waiting.push({ by, happening: { ...happening, integration }, at: now() })
+      woken.resolve()
+    },
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      woken.resolve()
+      const late = new AbortController()
+      const rest = (running ?? Promise.resolve()).then(drain).catch(onTrouble)
+      await Promise.race([rest, sleep(STOP_MS, late.signal)])
+      late.abort()
+    },
+  }
+}
+
+const isOfInterest = (happening: Happening): boolean => {
+  const { action, outcome = 'success' } = happening
+  if (action === 'certificate.expiring') return true
+  if (action === 'credential.activated') return outcome === 'success'
+  return signOf(happening) !== undefined
+}
