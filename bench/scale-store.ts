@@ -4,7 +4,6 @@ import { DatabaseSync } from 'node:sqlite'
 import { Redis } from 'ioredis'
 import { createKeys } from '../src/store/keys.ts'
 import { ask, startRedis } from '../test/support/redis.ts'
-import { nameOf } from './many.ts'
 import type { BrokerOptions, Setting, Teardown } from './setting.ts'
 
 export interface ScaleStore {
@@ -76,19 +75,23 @@ function embeddedStore(dataDir: string): ScaleStore {
   return {
     options: { env: { VALETKEY_DATA_DIR: dataDir } },
     async fill(original, from, to) {
+      if (from >= to) return
       const database = new DatabaseSync(join(dataDir, 'valetkey.db'))
-      const insert = database.prepare(
-        `INSERT INTO integrations
-         SELECT ?1, ?1, version, rev, orev, digests, definition, secrets
-         FROM integrations WHERE name = ?2`,
-      )
-      const due = database.prepare('INSERT INTO due VALUES (?, ?)')
+      const copies = `WITH RECURSIVE copies(name, i) AS (
+        SELECT printf('${COPY_PREFIX}%06d', ?1), ?1
+        UNION ALL SELECT printf('${COPY_PREFIX}%06d', i + 1), i + 1 FROM copies WHERE i + 1 < ?2
+      )`
       database.exec('BEGIN')
-      for (let index = from; index < to; index += 1) {
-        const name = nameOf(COPY_PREFIX, index)
-        insert.run(name, original)
-        due.run(name, Date.now() + DUE_MS)
-      }
+      database
+        .prepare(
+          `${copies} INSERT INTO integrations
+           SELECT copies.name, copies.name, version, rev, orev, digests, definition, secrets
+           FROM copies, integrations original WHERE original.name = ?3`,
+        )
+        .run(from, to, original)
+      database
+        .prepare(`${copies} INSERT INTO due SELECT name, ?3 FROM copies`)
+        .run(from, to, Date.now() + DUE_MS)
       database.exec('COMMIT')
       database.close()
     },

@@ -1,6 +1,8 @@
 /** What metrics say of single integrations, read from the store behind a scrape: none waits for it, and where nobody scrapes nothing is read. */
+
 import { activeOf } from '../credentials/credential.ts'
 import type { ProblemCode } from '../errors.ts'
+import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Budgets, Outcomes } from '../store/store.ts'
@@ -60,8 +62,6 @@ export interface IntegrationSamplesDependencies {
 
 /** What was read so lately is not read again. */
 const FRESH_MS = 10_000
-/** So small that requests are served between two pages. */
-const PAGE = 100
 /** How many used ones are looked at: the bound of the metrics that show them. */
 export const USED_MAX = 1_000
 
@@ -83,15 +83,6 @@ export function createIntegrationSamples(
   let running: Promise<void> | undefined
   let isAway = false
 
-  const all = async function* (): AsyncGenerator<Integration> {
-    let after: string | undefined
-    do {
-      const page = await integrations.list({ limit: PAGE, ...(after !== undefined && { after }) })
-      yield* page.items
-      after = page.next ?? undefined
-    } while (after !== undefined && !stopped.signal.aborted)
-  }
-
   const lookAt = async (integration: Integration): Promise<UseSample> => {
     const { name, version, loginsPerHour } = integration
     const [look, loginsLastHour] = await Promise.all([
@@ -107,7 +98,8 @@ export function createIntegrationSamples(
   const take = async () => {
     const certificates: CertificateSample[] = []
     const inUse: Integration[] = []
-    for await (const integration of all()) {
+    for await (const integration of everyIntegration(integrations)) {
+      if (stopped.signal.aborted) return
       const certificate = activeOf(integration.credentials)?.certificate
       if (certificate) {
         certificates.push({ labels: labelsOf(integration), notAfter: certificate.notAfter })

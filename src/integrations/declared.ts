@@ -1,4 +1,5 @@
 /** Integrations that the configuration file declares: applied at each reading of it, and owned by it. */
+
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
 import type { CredentialInput, FreshCredential, Intake } from '../credentials/intake.ts'
 import { BrokerError, isStoreTrouble } from '../errors.ts'
@@ -13,6 +14,7 @@ import {
   isSameDefinition,
   wasActive,
 } from './composition.ts'
+import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore, SealedIntegration } from './integration-store.ts'
 
@@ -52,7 +54,6 @@ export interface DeclaredDependencies {
 
 /** Replicas apply the same file at the same time: whoever loses a race looks again. */
 const ATTEMPTS = 5
-const READ_LIMIT = 1_000
 
 export function createDeclaredIntegrations(
   dependencies: DeclaredDependencies,
@@ -173,15 +174,10 @@ export function createDeclaredIntegrations(
     disable: (name, error, input) => unlessWrong(name, () => disable(name, error, input)),
     async release(names, prune) {
       const applied: Applied[] = []
-      let after: string | undefined
-      do {
-        const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
-        for (const { name, managedBy } of page.items) {
-          if (managedBy !== 'file' || names.has(name)) continue
-          applied.push(await withRetries(() => (prune ? remove(name) : letGo(name))))
-        }
-        after = page.next ?? undefined
-      } while (after !== undefined)
+      for await (const { name, managedBy } of everyIntegration(store)) {
+        if (managedBy !== 'file' || names.has(name)) continue
+        applied.push(await withRetries(() => (prune ? remove(name) : letGo(name))))
+      }
       return applied
     },
   }

@@ -1,4 +1,5 @@
 /** The rules by which integrations are written: preconditions, equality, fresh credentials, sharing. */
+
 import { allows, type Principal } from '../callers/policy.ts'
 import { activeOf, type Credential, NO_SECRETS } from '../credentials/credential.ts'
 import { checkShape, type FreshCredential, type Intake } from '../credentials/intake.ts'
@@ -15,6 +16,7 @@ import {
   isActive,
   isSameDefinition,
 } from './composition.ts'
+import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import {
@@ -221,14 +223,8 @@ async function checkNobodyFollows(store: IntegrationStore, name: string): Promis
 }
 
 async function findFollower(store: IntegrationStore, name: string): Promise<string | undefined> {
-  let after: string | undefined
-  do {
-    const { items, next } = await store.list(
-      after === undefined ? { limit: 1000 } : { limit: 1000, after },
-    )
-    const found = items.find(({ credentialFrom }) => credentialFrom === name)
-    if (found) return found.name
-    after = next ?? undefined
-  } while (after !== undefined)
+  for await (const { name: follower, credentialFrom } of everyIntegration(store)) {
+    if (credentialFrom === name) return follower
+  }
   return undefined
 }

@@ -1,4 +1,5 @@
 /** What each sealing key still seals, counted over the whole store. */
+import { setImmediate as breath } from 'node:timers/promises'
 import { sealedWith } from '../crypto/keyring.ts'
 import { SEALED, type Sealed, type SealedListing } from './sealed-records.ts'
 
@@ -59,6 +60,8 @@ export function createCensusTaker({ listings, keyIds }: CensusDependencies): Cen
           if (lost.length < NAMED) lost.push(`${kind} ${id}`)
           missing.set(key, lost)
         }
+        // The embedded store answers at once: requests are served between two pages.
+        await breath()
         after = page.next ?? undefined
       } while (after !== undefined)
     }

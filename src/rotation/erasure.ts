@@ -1,8 +1,10 @@
 /** Erases the secret of a retired credential once its successor has proven itself: 15 quiet minutes, and one more mint. */
+
 import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
 import { activeOf, type Credential, FALLBACK_MS, keepSecrets } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import { refusalOf } from '../grants/refusals.ts'
+import { everyIntegration } from '../integrations/every.ts'
 import { digestsOf, type Integration, isDraft } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Documents } from '../store/store.ts'
@@ -208,12 +210,10 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
   /** A replica that flipped may have died before it began to watch, and may never come back. */
   const discover = async (): Promise<void> => {
     if (now() < discoveredAt + DISCOVER_MS) return
-    let after: string | undefined
-    do {
-      const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
-      for (const integration of page.items) await begin(integration)
-      after = page.next ?? undefined
-    } while (after !== undefined)
+    for await (const integration of everyIntegration(store)) {
+      if (stopped.signal.aborted) return
+      await begin(integration)
+    }
     discoveredAt = now()
   }
 

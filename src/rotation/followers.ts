@@ -1,4 +1,5 @@
 /** Integrations that sign with another's credentials: what changes there changes for them too. */
+import { everyIntegration } from '../integrations/every.ts'
 import { digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 
@@ -16,7 +17,6 @@ export interface FollowersDependencies {
 }
 
 const ATTEMPTS = 3
-const READ_LIMIT = 1_000
 const NOT_YET = 'an integration could not follow a change of the credential that it signs with yet'
 
 export function createFollowers({ store, log }: FollowersDependencies): Followers {
@@ -46,13 +46,9 @@ export function createFollowers({ store, log }: FollowersDependencies): Follower
 
   const namesOf = async (owner: string): Promise<readonly string[]> => {
     const names: string[] = []
-    let after: string | undefined
-    do {
-      const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
-      const followers = page.items.filter(({ credentialFrom }) => credentialFrom === owner)
-      names.push(...followers.map(({ name }) => name))
-      after = page.next ?? undefined
-    } while (after !== undefined)
+    for await (const { name, credentialFrom } of everyIntegration(store)) {
+      if (credentialFrom === owner) names.push(name)
+    }
     return names
   }
 

@@ -1,7 +1,9 @@
 /** Rotation with no hands: makes a key when it is time, and has it deployed, proven and activated. One replica at a time. */
+
 import type { Actor, Happening } from '../audit/event.ts'
 import { activeOf, type Credential } from '../credentials/credential.ts'
 import type { CertificateDeployment } from '../integrations/certificate-deployment.ts'
+import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { SingleFlight } from '../tokens/single-flight.ts'
@@ -35,7 +37,6 @@ const INTERVAL_MS = 3_600_000
 const AGAIN_MS = 60_000
 /** After a deployment that failed: by then somebody may have looked. */
 const RETRY_MS = 86_400_000
-const READ_LIMIT = 1_000
 const DAY_MS = 86_400_000
 const BY: Actor = { principal: null, requestId: 'rotation' }
 /** A certificate outlives the rotation that replaces it by this. */
@@ -103,15 +104,10 @@ export function createHandsFree(dependencies: HandsFreeDependencies): HandsFree 
   }
 
   const look = async () => {
-    let after: string | undefined
-    do {
-      const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
-      for (const integration of page.items) {
-        if (stopped.signal.aborted) return
-        if (isDue(integration, now())) await consider(integration.name)
-      }
-      after = page.next ?? undefined
-    } while (after !== undefined)
+    for await (const integration of everyIntegration(store)) {
+      if (stopped.signal.aborted) return
+      if (isDue(integration, now())) await consider(integration.name)
+    }
   }
 
   const run = async () => {

@@ -14,8 +14,7 @@ export function createEmbeddedIntegrations(
   const { database, forgetLock } = dependencies
   return {
     async read(name) {
-      const record = database.read((statements) => readSealed(statements, name))
-      return record && withoutSecrets(record)
+      return database.read((statements) => readPublic(statements, name))
     },
 
     async readSealed(name) {
@@ -25,12 +24,12 @@ export function createEmbeddedIntegrations(
     async list({ limit, after }) {
       const rows = database.read(({ all }) =>
         all(
-          'SELECT * FROM integrations WHERE name > ? ORDER BY name LIMIT ?',
+          `SELECT ${PUBLIC} FROM integrations WHERE name > ? ORDER BY name LIMIT ?`,
           after ?? '',
           pageLimit(limit) + 1,
         ),
       )
-      const items = rows.slice(0, limit).map((row) => withoutSecrets(sealedRecord(row)))
+      const items = rows.slice(0, limit).map(publicRecord)
       return { items, next: rows.length > limit ? (items.at(-1)?.name ?? null) : null }
     },
 
@@ -94,16 +93,20 @@ export function createEmbeddedIntegrations(
 
 /** Within an operation on more than the integration. */
 export function readPublic(statements: Statements, name: string): IntegrationRecord | undefined {
-  const record = readSealed(statements, name)
-  return record && withoutSecrets(record)
+  const sql = `SELECT ${PUBLIC} FROM integrations WHERE name = ?`
+  const row = statements.get(sql, integrationName(name))
+  return row && publicRecord(row)
 }
 
 function readSealed(statements: Statements, name: string): SealedIntegrationRecord | undefined {
   const row = statements.get('SELECT * FROM integrations WHERE name = ?', integrationName(name))
-  return row && sealedRecord(row)
+  return row && { ...publicRecord(row), secrets: toText(row.secrets) }
 }
 
-function sealedRecord(row: NonNullable<ReturnType<Statements['get']>>): SealedIntegrationRecord {
+/** All but the secrets, which are the larger part. */
+const PUBLIC = 'name, uid, version, rev, orev, digests, definition'
+
+function publicRecord(row: NonNullable<ReturnType<Statements['get']>>): IntegrationRecord {
   const digests: unknown = JSON.parse(toText(row.digests))
   return {
     name: toText(row.name),
@@ -113,10 +116,5 @@ function sealedRecord(row: NonNullable<ReturnType<Statements['get']>>): SealedIn
     orev: toNumber(row.orev),
     digests: Array.isArray(digests) ? digests.map(String) : [],
     definition: toText(row.definition),
-    secrets: toText(row.secrets),
   }
-}
-
-function withoutSecrets({ secrets: _, ...record }: SealedIntegrationRecord): IntegrationRecord {
-  return record
 }

@@ -1,10 +1,12 @@
 /** `POST /integrations/{name}/identity` and `POST /identities/accept`. */
+
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import { allows, allowsSome, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
+import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { NameParams } from '../integrations/schemas.ts'
@@ -17,8 +19,6 @@ export interface IdentityRouteDependencies {
   readonly acceptance: IdentityAcceptance
   readonly audit: Pick<AuditLog, 'change'>
 }
-
-const READ_LIMIT = 1_000
 
 const NullableId = Type.Unsafe<string | null>({ type: ['string', 'null'] })
 
@@ -117,17 +117,9 @@ export function registerIdentityRoutes(
   )
 
   async function* writable(principal: Principal): AsyncGenerator<Integration> {
-    let after: string | undefined
-    do {
-      const page = await integrations.list({
-        limit: READ_LIMIT,
-        ...(after !== undefined && { after }),
-      })
-      for (const integration of page.items) {
-        if (allows(principal, 'integrations:write', integration)) yield integration
-      }
-      after = page.next ?? undefined
-    } while (after !== undefined)
+    for await (const integration of everyIntegration(integrations)) {
+      if (allows(principal, 'integrations:write', integration)) yield integration
+    }
   }
 }
 
