@@ -1,5 +1,6 @@
 /** A miss: one mint for the whole fleet, whoever asks and however many. */
 import type { Actor } from '../audit/event.ts'
+import { isUnsettled } from '../custody/connection.ts'
 import { BrokerError } from '../errors.ts'
 import { presentsRefreshToken } from '../integrations/integration.ts'
 import type { Outcomes } from '../store/store.ts'
@@ -92,6 +93,8 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       )
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
+      // Nobody refused anything: it ends with the presentation that it waits for, and must not outlive it.
+      if (isUnsettled(error)) throw error
       // Of a lost connection there is one event, which says why.
       if (!isNotConnected(error)) onRefused(integration.name, error, by)
       await saveRefusal(entry, error).catch(unlessUnavailable)
