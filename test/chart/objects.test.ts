@@ -308,6 +308,13 @@ t.test('alerts reach the operator as they are, with links to the runbooks', { sk
   t.match(linked, '"https://wiki.example.com/runbooks#valetkeycertificateendsin14days"')
 })
 
+t.test('the dashboard reaches Grafana as it is', { skip }, async (t) => {
+  const text = readFileSync(new URL('../../helm/files/dashboard.json', import.meta.url), 'utf8')
+  const config = find(await objectsOf(EVERYTHING), 'ConfigMap', 'broker-dashboard')
+  t.equal(config?.metadata.labels?.grafana_dashboard, '1')
+  t.same(JSON.parse(config?.data['valetkey.json']), JSON.parse(text))
+})
+
 t.test('a digest goes before a tag', { skip }, async (t) => {
   const imageOf = async (...set: string[]) => podOf(await renderChart({ set })).containers[0].image
   const digest = `sha256:${'0'.repeat(64)}`

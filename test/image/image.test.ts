@@ -1,5 +1,5 @@
 /** The image is really built and really run: what is in it, and that it serves a token on a read-only root as nobody. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { chown, mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -234,6 +234,7 @@ t.test(
         `config.integrations.billing.grant.client_id=${app.clientId}`,
         'config.integrations.billing.credential.client_secret_file=/run/secrets/billing/secret',
         'secretMounts[0].secretName=billing,secretMounts[0].mountPath=/run/secrets/billing',
+        'backup.enabled=true,backup.existingClaim=backups',
       ],
     })
     const key = newAdminKey()
@@ -255,6 +256,15 @@ t.test(
     const { container, call } = await ready(await startContainer(t, { root, ...pod }), port, key)
     await eventually(async () => (await call('GET', '/integrations/billing')).status === 200)
     t.equal((await call('GET', '/tokens/billing')).status, 200)
+
+    const job = objects.find(({ kind }) => kind === 'CronJob')?.spec.jobTemplate.spec.template.spec
+    const backup = await preparePod(t, job, { image: config, borrowed, objects, secrets })
+    const done = await runInContainer(t, { root, ...backup })
+    t.equal(done.status, 0, done.output)
+    const [file = ''] = readdirSync(backup.volume('backup'))
+    t.match(file, /\.backup$/)
+    t.ok(statSync(join(backup.volume('backup'), file)).size > 500)
+
     container.kill('SIGTERM')
     t.equal(await container.status(), 0)
   },

@@ -120,7 +120,7 @@ function environmentOf(container: PodSpec, { image }: PodWorld): Record<string, 
     env[line.slice(0, at)] = line.slice(at + 1)
   }
   for (const { name, value, valueFrom } of container.env ?? []) {
-    env[name] = valueFrom ? `the ${valueFrom.fieldRef.fieldPath}` : expanded(value, env)
+    env[name] = valueFrom ? `the-${valueFrom.fieldRef.fieldPath}` : expanded(value, env)
   }
   return env
 }
