@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,13 +13,16 @@ const dataDir = join(folder, 'data')
 const keyFile = join(dataDir, 'admin.key')
 
 const simulator = await startSimulator()
+/** Known before the broker is there: browsers are sent to it. */
+const port = await freePort()
 const broker = spawn(
   process.execPath,
   [new URL('../src/valetkey.js', import.meta.url).pathname, 'serve'],
   {
     env: {
       PATH: process.env.PATH,
-      VALETKEY_PORT: '0',
+      VALETKEY_PORT: String(port),
+      VALETKEY_PUBLIC_URL: `http://127.0.0.1:${port}`,
       VALETKEY_METRICS_PORT: '0',
       VALETKEY_DATA_DIR: dataDir,
       VALETKEY_LOGIN_HOSTS: simulator.origins.myDomain,
@@ -49,13 +53,15 @@ broker.on('exit', (code) => {
   }
 })
 
-const url = `http://127.0.0.1:${await portOf()}`
+await listening()
+const url = `http://127.0.0.1:${port}`
 const adminKey = readFileSync(keyFile, 'utf8').trim()
 
 console.log(`An offline Salesforce is at ${simulator.origins.myDomain}, the broker at ${url}.\n`)
 try {
   await walkWithSecret(simulator)
   await walkWithKey(simulator)
+  await walkWithPerson(simulator)
 } catch (error) {
   console.error(error)
   await stop(1)
@@ -95,6 +101,31 @@ async function walkWithKey({ origins, addJwtApp }: Simulator): Promise<void> {
   await fetchAndUse(name)
 }
 
+/** A person allows the app in a browser, once; the broker keeps the refresh token that comes of it. */
+async function walkWithPerson({ origins, addRefreshTokenApp }: Simulator): Promise<void> {
+  const name = 'refresh-token'
+  console.log(`# ${name}: a person at Salesforce allows the app`)
+  const app = addRefreshTokenApp({
+    callbackUrls: [`${url}/oauth/callback`],
+    pkceRequired: true,
+    refreshTokenRotation: true,
+  })
+  await call('PUT', `/integrations/${name}`, {
+    login_url: origins.myDomain,
+    grant: { type: 'refresh_token', client_id: app.clientId },
+    credential: { client_secret: app.clientSecret },
+  })
+  const connections = `/integrations/${name}/connections`
+  const begun = await call('POST', connections, { flow: 'authorization_code' })
+  console.log(
+    `  → a person opens this link and presses Allow, which the demo does here:\n    ${begun.authorization_url}`,
+  )
+  const body = new URLSearchParams({ decision: 'allow', username: app.username })
+  const page = await fetch(begun.authorization_url, { method: 'POST', body })
+  if (page.status !== 200) throw new Error(`It is not connected: ${await page.text()}`)
+  await fetchAndUse(name)
+}
+
 async function fetchAndUse(name: string): Promise<void> {
   const token = await call('GET', `/tokens/${name}`)
   console.log(`  → a token for ${token.instance_url}, good for ${token.expires_in} s`)
@@ -130,11 +161,19 @@ async function call(method: string, path: string, body?: object): Promise<any> {
   return answer
 }
 
-async function portOf(): Promise<string> {
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port: free } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return free
+}
+
+async function listening(): Promise<void> {
   const end = Date.now() + 30_000
   while (Date.now() < end) {
-    const port = /"port":(\d+).*"listening"/.exec(log)?.[1]
-    if (port) return port
+    if (/"listening"/.test(log)) return
     await sleep(20)
   }
   throw new Error(`the broker did not start:\n${log}`)

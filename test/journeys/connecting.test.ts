@@ -9,6 +9,7 @@ import { eventually } from '../support/eventually.ts'
 import { startFleet } from '../support/fleet.ts'
 import { startFront } from '../support/front.ts'
 import { decide, enterCode } from '../support/salesforce-user.ts'
+import { scrape } from '../support/scrape.ts'
 import { hasCommand, startShell } from '../support/shell.ts'
 
 t.setTimeout(120_000)
@@ -32,7 +33,7 @@ async function world(t: Test, options: { readonly app?: NewAppSeed } = {}) {
   })
   const broker = await startBroker(t, {
     loginHosts: [simulator.origins.myDomain],
-    env: { VALETKEY_PUBLIC_URL: front.url },
+    env: { VALETKEY_PUBLIC_URL: front.url, VALETKEY_METRICS_PORT: '1' },
     now,
   })
   front.turnTo(broker.url)
@@ -217,6 +218,12 @@ t.test('the callback is public, and gives nothing away', async (t) => {
   }
   t.equal((await fetch(back)).status, 400, 'once')
   t.match((await connect({ decision: 'deny' })).text, 'billing was denied access')
+  const port = await broker.app.metrics?.listen({ host: '127.0.0.1', port: 0 })
+  const { value } = await scrape(port ?? 0)
+  for (const status of ['connected', 'denied']) {
+    t.equal(value('valetkey_connections_total', { flow: 'authorization_code', status }), 1)
+  }
+  t.equal(value('valetkey_callbacks_refused_total'), hostile.length + 1)
   const said = broker.logs() + JSON.stringify(broker.audit())
   for (const name of ['state', 'code']) {
     const secret = back.searchParams.get(name) ?? ''
