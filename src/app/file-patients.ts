@@ -11,13 +11,13 @@ import {
   openCredential,
 } from '../credentials/credential.ts'
 import type { FreshCredential, Intake } from '../credentials/intake.ts'
-import { type Check, failed } from '../doctor/check.ts'
+import { type Check, failed, warned } from '../doctor/check.ts'
 import type { Patient } from '../doctor/patient.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/login-host.ts'
 import { compose, definitionOf, type IntegrationInput } from '../integrations/composition.ts'
-import { clientIdOf, type Integration } from '../integrations/integration.ts'
+import { clientIdOf, type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import { identityChanged, identityOf, judgeIdentity } from '../tokens/identity.ts'
 import type { Lease } from '../tokens/lease.ts'
 import type { TokenRequester } from '../tokens/token-request.ts'
@@ -39,6 +39,7 @@ interface Composed {
   readonly credentials: readonly Credential[]
   readonly secrets: CredentialSecrets
   readonly complaint?: Check
+  readonly untried?: Check
 }
 
 export interface FilePatients {
@@ -55,14 +56,8 @@ export function createFilePatients(dependencies: FilePatientsDependencies): File
     { name, files }: DeclaredEntry,
     input: IntegrationInput,
   ): Promise<FreshCredential | Check | undefined> => {
-    if (input.credential?.generate) {
-      return failed(
-        'definition',
-        'Its key is made in the broker, and is nowhere else.',
-        'Ask the broker: POST /integrations/{name}/test.',
-      )
-    }
-    if (!input.credential || input.credential.from !== undefined) return undefined
+    const { generate, from } = input.credential ?? {}
+    if (!input.credential || generate || from !== undefined) return undefined
     const needed = grantOf(input.grant.type).credentialType(input.grant)
     try {
       const { credential } = withFiles(input, files, readText)
@@ -96,7 +91,16 @@ export function createFilePatients(dependencies: FilePatientsDependencies): File
     )
     if (owner) return { ...owner, integration }
     const { credentials } = integration
-    return { integration, credentials, secrets, ...(isWrong && { complaint: fresh }) }
+    const untried = input.credential?.generate
+      ? untriedFor('Its key is made in the service, and is nowhere else.')
+      : presentsRefreshToken(integration)
+        ? untriedFor('Its refresh token is used by the service alone, which keeps the successor.')
+        : undefined
+    return {
+      ...{ integration, credentials, secrets },
+      ...(isWrong && { complaint: fresh }),
+      ...(untried && { untried }),
+    }
   }
 
   const compositionOf = async (
@@ -129,7 +133,7 @@ export function createFilePatients(dependencies: FilePatientsDependencies): File
 }
 
 function patientFrom(
-  { integration, credentials, secrets, complaint }: Composed,
+  { integration, credentials, secrets, complaint, untried }: Composed,
   requester: TokenRequester,
 ): Patient {
   const open: Patient['open'] = async (credential) => {
@@ -141,6 +145,7 @@ function patientFrom(
     integration,
     credentials,
     ...(complaint && { complaint }),
+    ...(untried && { untried }),
     open,
     charge: async () => undefined,
     async mint(charge): Promise<Lease> {
@@ -158,5 +163,8 @@ function patientFrom(
     },
   }
 }
+
+const untriedFor = (why: string) =>
+  warned('mint', why, 'Ask the service, with POST /integrations/{name}/test.')
 
 const mistakesIn = ({ mistakes }: ConfigError) => `${mistakes.join('; ')}.`

@@ -247,16 +247,10 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     ...{ look: reader.look, subjectOf, minter, budget, leases, onMinted, now, log },
   })
   const doctorMint = createDoctorMint({
-    look: reader.look,
+    ...{ look: reader.look, subjectOf, minter, budget, flights, breaker, onRefused, now, log },
     outcomes: store.outcomes,
-    minter,
-    budget,
-    breaker,
-    subjectOf,
     adopt: prover.adopt,
-    onRefused,
-    now,
-    log,
+    sleep: sleepHere,
   })
 
   return {

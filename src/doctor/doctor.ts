@@ -107,10 +107,9 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
       )
       const signer = isOk(definition) ? signerOf(patient, active, held) : undefined
       const inTheWay = signer ? blocking(ofHost, isReachable) : definition.check
-      const ofToken =
-        signer && !inTheWay
-          ? await ask(patient, signer, charge)
-          : [skipped('mint', inTheWay ?? definition.check), ...withoutToken('mint')]
+      const skip = () => [skipped('mint', inTheWay ?? definition.check), ...withoutToken('mint')]
+      const instead = patient.untried && isOk(definition) ? [patient.untried] : undefined
+      const ofToken = instead ?? (signer && !inTheWay ? await ask(patient, signer, charge) : skip())
       const { name } = patient.integration
       const checks = [definition, ...ofCredential, ...ofHost, ...ofToken].map((check) =>
         withName(check, name),
@@ -151,7 +150,7 @@ function signerOf(
 }
 
 function checkDefinition(
-  { integration }: Patient,
+  { integration, untried }: Patient,
   active: Credential | undefined,
   held: OpenCredential | BrokerError | undefined,
 ): Check {
@@ -160,7 +159,7 @@ function checkDefinition(
   if (!integration.enabled) {
     return failed('definition', 'It is disabled.', 'Set enabled to true, if it is wanted.')
   }
-  if (!active) {
+  if (!active && !untried) {
     return credentialFrom === null
       ? failed('definition', 'It is a draft: it has no credential yet.', `Give it one. ${next}`)
       : failed(

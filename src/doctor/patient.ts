@@ -11,6 +11,8 @@ export interface Patient {
   readonly credentials: readonly Credential[]
   /** What is wrong with it already; then nothing is asked of Salesforce. */
   readonly complaint?: Check
+  /** A warning in place of all that needs a token, where none can be asked for here. */
+  readonly untried?: Check
   /** Throws `record_corrupt`. */
   open(credential: Credential): Promise<OpenCredential>
   /** Before each login. Throws `login_budget_exhausted`, `store_unavailable`. */

@@ -1,9 +1,10 @@
 /** The doctor for integrations of the store: one run at a time for each, however many ask. */
 import type { Actor } from '../audit/event.ts'
-import { openCredential } from '../credentials/credential.ts'
+import { type Credential, openCredential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
-import type { Integration } from '../integrations/integration.ts'
+import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
+import { NO_CREDENTIAL } from '../tokens/connected.ts'
 import type { DoctorMint } from '../tokens/doctor-mint.ts'
 import type { Doctor, Report } from './doctor.ts'
 import type { Patient } from './patient.ts'
@@ -26,10 +27,12 @@ export function createPractice({ doctor, readSealed, mint }: PracticeDependencie
     const { integration } = sealed
     const { credentialFrom } = integration
     const owner = credentialFrom === null ? sealed : await readSealed(credentialFrom)
+    const credentials = owner?.integration.credentials ?? []
     return {
       integration,
-      credentials: owner?.integration.credentials ?? [],
+      credentials: isPublic(integration, credentials) ? [NO_CREDENTIAL] : credentials,
       async open(credential) {
+        if (credential === NO_CREDENTIAL) return { type: 'refresh_token' }
         const secret = (await owner?.open())?.byId[credential.id]
         if (!secret) {
           throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
@@ -58,5 +61,11 @@ export function createPractice({ doctor, readSealed, mint }: PracticeDependencie
     },
   }
 }
+
+/** An app that asks for no secret: its refresh token is all that it needs. */
+const isPublic = (integration: Integration, credentials: readonly Credential[]): boolean =>
+  presentsRefreshToken(integration) &&
+  integration.credentialFrom === null &&
+  credentials.length === 0
 
 const keyOf = ({ uid, version }: Integration) => `${uid}:${version}`

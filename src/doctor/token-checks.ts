@@ -140,6 +140,8 @@ async function checkIntrospection(
     return [passed('introspection', `The token is active${end}.`)]
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error
+    // Without a secret or a key of its own an app cannot ask.
+    if (error.code === 'credential_required') return []
     return [
       warned(
         'introspection',

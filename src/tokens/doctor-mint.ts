@@ -3,11 +3,13 @@ import type { Actor } from '../audit/event.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Breaker } from './breaker.ts'
+import { isNotConnected } from './flight.ts'
 import type { Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import type { LoginBudget } from './login-budget.ts'
 import type { Minter } from './mint.ts'
 import { inItsTime, isTransient, remember } from './refusal-memory.ts'
+import type { SingleFlight } from './single-flight.ts'
 import type { Subject } from './subject.ts'
 
 export interface DoctorMint {
@@ -22,6 +24,7 @@ export interface DoctorMintDependencies {
   readonly outcomes: Pick<Outcomes, 'save' | 'forgetRefusal'>
   readonly minter: Pick<Minter, 'mint'>
   readonly budget: LoginBudget
+  readonly flights: Pick<SingleFlight, 'join' | 'underLock'>
   readonly breaker: Pick<Breaker, 'succeeded'>
   readonly subjectOf: (integration: Integration) => Promise<Subject | undefined>
   /** Makes the token the lease, where it is another one. Never throws. */
@@ -29,15 +32,19 @@ export interface DoctorMintDependencies {
   /** Must not throw. */
   readonly onRefused: (name: string, error: unknown, by: Actor) => void
   readonly now: () => number
+  readonly sleep: (ms: number) => Promise<void>
   readonly log: { warn(bindings: object, message: string): void }
 }
 
 /** No further credential is tried after it. */
 const DEADLINE_MS = 5_000
+/** For so long another mint is let go first; one that hangs is just what an operator wants to know. */
+const PATIENCE_MS = 1_000
+const POLL_MS = 100
 
 export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMint {
-  const { look, outcomes, minter, budget, breaker, subjectOf, adopt, onRefused, now, log } =
-    dependencies
+  const { look, outcomes, minter, budget, flights, breaker, subjectOf } = dependencies
+  const { adopt, onRefused, now, sleep, log } = dependencies
 
   /** So that callers are told what the doctor found, and do not ask Salesforce the same again. */
   const keep = async ({ name, uid }: Integration, error: unknown): Promise<void> => {
@@ -51,38 +58,59 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
     }
   }
 
+  /** With the lock, if it can be had: then those who need a token wait for this one. */
+  const inTurn = async (name: string, work: () => Promise<Lease>): Promise<Lease> => {
+    const until = now() + PATIENCE_MS
+    do {
+      const held = await flights.underLock(name, work)
+      if (held) return held.result
+      await sleep(POLL_MS)
+    } while (now() < until)
+    return work()
+  }
+
+  const attempt = async (
+    integration: Integration,
+    charge: () => Promise<void>,
+    by: Actor,
+  ): Promise<Lease> => {
+    const { name, loginUrl, updatedAt } = integration
+    const { host } = new URL(loginUrl)
+    let hasAsked = false
+    const chargeAndForget = async () => {
+      await charge()
+      // Not before: without a login nothing new would take its place.
+      if (!hasAsked) await outcomes.forgetRefusal(name)
+      hasAsked = true
+    }
+    try {
+      const deadlineAt = now() + DEADLINE_MS
+      const lease = await minter.mint(name, {
+        charge: chargeAndForget,
+        deadlineAt,
+        hasWorked: false,
+      })
+      breaker.succeeded(host)
+      await adopt(lease, by)
+      return lease
+    } catch (thrown) {
+      const error = inItsTime(thrown, updatedAt, now())
+      if (!hasAsked) throw error
+      if (!isTransient(error)) breaker.succeeded(host)
+      if (!isNotConnected(error)) onRefused(name, error, by)
+      await keep(integration, error)
+      throw error
+    }
+  }
+
   return {
     async charge(integration) {
       await budget.charge(integration, await subjectOf(integration), 'doctor')
     },
-    async mint(integration, charge, by) {
-      const { name, loginUrl, updatedAt } = integration
-      const { host } = new URL(loginUrl)
-      let hasAsked = false
-      const chargeAndForget = async () => {
-        await charge()
-        // Not before: without a login nothing new would take its place.
-        if (!hasAsked) await outcomes.forgetRefusal(name)
-        hasAsked = true
-      }
-      try {
-        const deadlineAt = now() + DEADLINE_MS
-        const lease = await minter.mint(name, {
-          charge: chargeAndForget,
-          deadlineAt,
-          hasWorked: false,
-        })
-        breaker.succeeded(host)
-        await adopt(lease, by)
-        return lease
-      } catch (thrown) {
-        const error = inItsTime(thrown, updatedAt, now())
-        if (!hasAsked) throw error
-        if (!isTransient(error)) breaker.succeeded(host)
-        onRefused(name, error, by)
-        await keep(integration, error)
-        throw error
-      }
+    mint(integration, charge, by) {
+      const { name, uid, version } = integration
+      const work = () => inTurn(name, () => attempt(integration, charge, by))
+      return flights.join(`doctor:${uid}:${version}`, work).result
     },
   }
 }

@@ -211,7 +211,8 @@ export function createFlight(dependencies: FlightDependencies): Flight {
 
 const found = (lease: Lease): Landed => ({ lease, isFresh: false, isSaved: true })
 
-const isNotConnected = (error: unknown): boolean =>
+/** Of that there is an event of its own. */
+export const isNotConnected = (error: unknown): boolean =>
   error instanceof BrokerError && error.code === 'integration_not_connected'
 
 /** What Salesforce said when the store was gone is too good to be thrown away. */

@@ -38,6 +38,16 @@ function file(name: string, content: object): string {
   return path(name)
 }
 
+interface Report {
+  readonly integration: string
+  readonly logins_used: number
+  readonly checks: readonly {
+    readonly check: string
+    readonly outcome: string
+    readonly detail: string
+  }[]
+}
+
 interface Run {
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string
@@ -129,6 +139,11 @@ t.test('a configuration file: each of its integrations, or those that are named'
         identity: { expect: { user_id: '005000000000000AAA' } },
       },
       made: { ...billing, credential: { generate: {} } },
+      connected: {
+        login_url: myDomain,
+        grant: { type: 'refresh_token', client_id: secretive.clientId },
+        credential: { refresh_token_file: path('secret'), client_secret_file: path('secret') },
+      },
       mismatched: {
         ...billing,
         credential: { ...billing.credential, certificate_file: path('stranger.pem') },
@@ -151,25 +166,24 @@ t.test('a configuration file: each of its integrations, or those that are named'
   t.match(two, { isWell: true, stdout: /^billing: well.*\nfollower: well/s })
   t.match(await mistakesOf(diagnosed([name, 'nobody'])), ['nobody: is no integration of the file'])
   t.equal(all.isWell, false)
+  const { reports } = JSON.parse(all.stdout) as { reports: readonly Report[] }
+  for (const name of ['made', 'connected']) {
+    const one = reports.find(({ integration }) => integration === name)
+    t.match(one?.checks.at(-1), { check: 'mint', outcome: 'warning' }, name)
+    t.equal(one?.logins_used, 0)
+  }
   const found = Object.fromEntries(
-    JSON.parse(all.stdout).reports.map(
-      ({
-        integration,
-        checks,
-      }: {
-        integration: string
-        checks: { check: string; outcome: string; detail: string }[]
-      }) => {
-        const { check, detail } = checks.find(({ outcome }) => outcome === 'failed') ?? {}
-        return [integration, [check, detail]]
-      },
-    ),
+    reports.map(({ integration, checks }) => {
+      const { check, detail } = checks.find(({ outcome }) => outcome === 'failed') ?? {}
+      return [integration, [check, detail]]
+    }),
   )
   t.match(found, {
     billing: [undefined],
     follower: [undefined],
     secretive: ['identity', /should be of the user 005000000000000AAA/],
-    made: ['definition', /made in the broker/],
+    made: [undefined],
+    connected: [undefined],
     mismatched: ['key_pair', /not for this private_key/],
     misspelt: ['definition', /line \d+: integrations\.misspelt\.enable/],
     elsewhere: ['definition', /login_url must name one of/],

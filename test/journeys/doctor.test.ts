@@ -12,6 +12,7 @@ import {
   key,
   MINUTE_MS,
   register,
+  type Way,
   world,
 } from './salesforce-world.ts'
 
@@ -178,4 +179,42 @@ t.test('a clock that is wrong is told, and assertions are good all the same', as
   const checks = checksOf(t, await examine(here, name))
   t.strictSame(failures(checks), ['clock'])
   t.match(checks.clock?.detail, /^The clock here is (600|599) seconds ahead of/)
+})
+
+t.test('a connection: used once at a time, and told when it is lost', async (t) => {
+  const here = await world(t)
+  const { simulator, broker } = here
+  const connected: Way = (salesforce) => {
+    const app = salesforce.addRefreshTokenApp({ refreshTokenRotation: true })
+    const { refreshToken } = salesforce.approve({ clientId: app.clientId })
+    const grant = { type: 'refresh_token', client_id: app.clientId }
+    const credential = { refresh_token: refreshToken, client_secret: app.clientSecret }
+    return { app, body: { login_url: app.loginUrl, grant, credential } }
+  }
+  const { name, app } = await register(here, connected)
+  const [report, ...tokens] = await Promise.all([
+    examine(here, name),
+    ...Array.from({ length: 5 }, () => broker.call('GET', `/tokens/${name}`)),
+  ])
+  t.strictSame(failures(checksOf(t, report)), [])
+  t.ok(tokens.every(({ status }) => status === 200))
+  t.ok(simulator.tokenRequests().length <= 2)
+  t.match(checksOf(t, await examine(here, name)), { introspection: { ok: true } })
+
+  simulator.addFault({ kind: 'refusal', refusal: 'refresh_token_expired', clientId: app.clientId })
+  const lost = checksOf(t, await examine(here, name))
+  t.match(lost.mint, { outcome: 'failed', remedy: new RegExp(`/integrations/${name}/connections`) })
+  const again = await examine(here, name)
+  t.match(checksOf(t, again).mint, { outcome: 'failed' })
+  t.equal(again.body.logins_used, 0)
+
+  const open = await register(here, (salesforce) => {
+    const { app: client, body } = connected(salesforce)
+    salesforce.updateApp(client.clientId, { secretRequiredForRefresh: false })
+    const { refresh_token } = body.credential as Definition
+    return { app: client, body: { ...body, credential: { refresh_token } } }
+  })
+  const checks = checksOf(t, await examine(here, open.name))
+  t.strictSame([failures(checks), checks.introspection], [[], undefined])
+  t.notMatch(broker.logs(), '"code":"internal"')
 })
