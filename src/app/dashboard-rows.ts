@@ -137,8 +137,12 @@ export const ROWS: readonly Row[] = [
         queries: one(`${rateOf('valetkey_refusals_total', 'reason')} > 0`, '{{reason}}'),
       },
       {
-        ...table('Refused now', 'none', 12),
-        queries: one(`max by (${OWNER}) (valetkey_integration_refused{${OF_INTEGRATION}}) == 1`),
+        ...table('Refused or not connected now', 'none', 12),
+        queries: one(
+          ['valetkey_integration_refused', 'valetkey_connection_lost']
+            .map((metric) => `max by (${OWNER}) (${metric}{${OF_INTEGRATION}}) == 1`)
+            .join(' or '),
+        ),
       },
       {
         ...graph('Waits for a mint of another replica', 's', 6),
@@ -207,11 +211,13 @@ export const ROWS: readonly Row[] = [
         steps: [0.6, 0.8],
       },
       {
-        ...graph('Logins within the hour', 'none', 7),
+        ...graph('Login budget of the Salesforce user spent', 'percentunit', 7),
         queries: one(
-          `topk(10, max by (integration) (valetkey_logins_last_hour{${OF_INTEGRATION}}))`,
+          `topk(10, max by (integration) (valetkey_user_logins_last_hour{${OF_INTEGRATION}} / 3000))`,
           '{{integration}}',
         ),
+        steps: [0.6, 0.8],
+        description: 'All integrations of one Salesforce user have 3,000 logins an hour together.',
       },
     ],
   },

@@ -79,6 +79,14 @@ export function sampleGauges(
   metrics.sample('valetkey_logins_per_hour_limit', () =>
     samples().used.map(({ labels, loginsPerHour }) => [loginsPerHour, labels]),
   )
+  metrics.sample('valetkey_user_logins_last_hour', () =>
+    samples().used.map(({ labels, userLoginsLastHour }) => [userLoginsLastHour, labels]),
+  )
+  metrics.sample('valetkey_connection_lost', () =>
+    samples().used.flatMap(({ labels, isConnectionLost }) =>
+      isConnectionLost === undefined ? [] : [[Number(isConnectionLost), labels] as const],
+    ),
+  )
   metrics.sample('valetkey_integrations_sample_age_seconds', () => {
     const { at } = samples()
     return at === undefined ? [] : [[seconds(now() - at)]]
@@ -94,6 +102,7 @@ const BY_USE = [
   'valetkey_integration_refused',
   'valetkey_logins_last_hour',
   'valetkey_logins_per_hour_limit',
+  'valetkey_user_logins_last_hour',
 ] as const satisfies readonly (keyof typeof METRICS)[]
 
 const unsampled = ({ unsampled: count }: Samples) =>

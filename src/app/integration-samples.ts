@@ -1,13 +1,16 @@
 /** What metrics say of single integrations, read from the store behind a scrape: none waits for it, and where nobody scrapes nothing is read. */
 
 import { activeOf } from '../credentials/credential.ts'
+import type { Connection } from '../custody/connection.ts'
 import type { ProblemCode } from '../errors.ts'
 import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
-import type { Budgets, Outcomes } from '../store/store.ts'
-import { HOUR_MS, loginBudgetKey } from '../tokens/login-budget.ts'
+import type { Budgets, Documents, Outcomes } from '../store/store.ts'
+import { HOUR_MS, loginBudgetKey, userBudgetKey } from '../tokens/login-budget.ts'
 import { lastRefusalOf } from '../tokens/refusal-memory.ts'
+import type { StatusReader } from '../tokens/status.ts'
+import { readSubject } from '../tokens/subject.ts'
 
 export interface IntegrationLabels {
   readonly integration: string
@@ -26,12 +29,16 @@ export interface UseSample {
   readonly isRefused: boolean
   readonly loginsLastHour: number
   readonly loginsPerHour: number
+  /** Of its Salesforce user, over all integrations that act as it. */
+  readonly userLoginsLastHour: number
+  /** Undefined: it has no refresh token to lose. */
+  readonly isConnectionLost: boolean | undefined
 }
 
 export interface Samples {
   /** Those that end soonest come first. */
   readonly certificates: readonly CertificateSample[]
-  /** Those that are refused come first, then those that spent most of their budget. */
+  /** Those that are refused or not connected come first, then those that spent most of their budget. */
   readonly used: readonly UseSample[]
   /** How many more were used than are looked at. */
   readonly unsampled: number
@@ -51,6 +58,8 @@ export interface IntegrationSamplesDependencies {
   readonly integrations: Pick<IntegrationStore, 'list'>
   readonly outcomes: Pick<Outcomes, 'look'>
   readonly budgets: Pick<Budgets, 'used'>
+  readonly documents: Pick<Documents, 'read'>
+  readonly connectionOf: StatusReader['connectionOf']
   /** Does this replica hold something of it in memory? */
   readonly isKnown: (name: string) => boolean
   readonly now: () => number
@@ -75,7 +84,8 @@ const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([
 export function createIntegrationSamples(
   dependencies: IntegrationSamplesDependencies,
 ): IntegrationSamples {
-  const { integrations, outcomes, budgets, isKnown, now, log } = dependencies
+  const { integrations, outcomes, budgets, documents, connectionOf } = dependencies
+  const { isKnown, now, log } = dependencies
   const stopped = new AbortController()
   /** By this replica, since it started: memory forgets an integration whenever it changes. */
   let used: ReadonlySet<string> = new Set()
@@ -85,14 +95,21 @@ export function createIntegrationSamples(
 
   const lookAt = async (integration: Integration): Promise<UseSample> => {
     const { name, version, loginsPerHour } = integration
-    const [look, loginsLastHour] = await Promise.all([
+    const subject = readSubject(documents, integration)
+    const [look, connection, loginsLastHour, userLoginsLastHour] = await Promise.all([
       outcomes.look(name),
+      connectionOf(integration),
       budgets.used(loginBudgetKey(integration), HOUR_MS),
+      subject.then((user) => budgets.used(userBudgetKey(integration, user), HOUR_MS)),
     ])
     const refusal = look?.outcome.refusal
     const isRefused =
       refusal?.version === version && REFUSED.has(lastRefusalOf(refusal).refusal.code)
-    return { labels: labelsOf(integration), isRefused, loginsLastHour, loginsPerHour }
+    return {
+      ...{ labels: labelsOf(integration), isRefused, loginsPerHour },
+      ...{ loginsLastHour, userLoginsLastHour },
+      isConnectionLost: connection && integration.enabled && isLost(connection),
+    }
   }
 
   const take = async () => {
@@ -146,6 +163,10 @@ export function createIntegrationSamples(
   }
 }
 
+/** Whom an operator disconnected, or never connected, has lost nothing. */
+const isLost = ({ state, reason }: Connection): boolean =>
+  state === 'not_connected' && reason !== 'disconnected' && reason !== 'never_connected'
+
 export const labelsOf = ({
   name,
   labels,
@@ -155,5 +176,5 @@ export const labelsOf = ({
   owner: labels.owner ?? '',
 })
 
-const urgency = ({ isRefused, loginsLastHour, loginsPerHour }: UseSample) =>
-  (isRefused ? 1_000 : 0) + loginsLastHour / loginsPerHour
+const urgency = ({ isRefused, isConnectionLost, loginsLastHour, loginsPerHour }: UseSample) =>
+  (isRefused || isConnectionLost ? 1_000 : 0) + loginsLastHour / loginsPerHour

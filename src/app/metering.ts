@@ -17,6 +17,7 @@ import {
   createIntegrationSamples,
   type IntegrationSamplesDependencies,
 } from './integration-samples.ts'
+import type { LeaseEngine } from './lease-engine.ts'
 import { METRICS } from './metric-table.ts'
 import { meterRequests } from './request-meter.ts'
 import type { WebhookMeter } from './webhooks.ts'
@@ -62,9 +63,10 @@ export interface FileMeter {
 }
 
 export interface ObservedSources
-  extends Omit<GaugeSources, 'samples' | 'now'>,
+  extends Omit<GaugeSources, 'samples' | 'now' | 'engine'>,
     Pick<IntegrationSamplesDependencies, 'integrations'> {
-  readonly store: Pick<Store, 'outcomes' | 'budgets'>
+  readonly store: Pick<Store, 'outcomes' | 'budgets' | 'documents'>
+  readonly engine: GaugeSources['engine'] & Pick<LeaseEngine, 'status'>
 }
 
 export interface MeteringDependencies {
@@ -149,10 +151,11 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
     },
     observe(sources) {
       const { engine, store, integrations } = sources
-      const { outcomes, budgets } = store
+      const { outcomes, budgets, documents } = store
+      const { connectionOf } = engine.status
       const isKnown = (name: string) => engine.cache.known(name) !== undefined
-      const reading = { integrations, outcomes, budgets, isKnown, now, log }
-      samples = createIntegrationSamples(reading)
+      const reading = { integrations, outcomes, budgets, documents, connectionOf }
+      samples = createIntegrationSamples({ ...reading, isKnown, now, log })
       sampleGauges(metrics, { ...sources, samples: samples.latest, now })
     },
     listener,

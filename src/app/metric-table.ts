@@ -223,9 +223,21 @@ export const METRICS = {
     labels: OF_INTEGRATION,
     atMost: INTEGRATIONS,
   },
+  valetkey_user_logins_last_hour: {
+    type: 'gauge',
+    help: 'Logins of the Salesforce user that it acts as, by all integrations together, within the last hour: 3,000 at most. Of integrations that this replica used.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
+  valetkey_connection_lost: {
+    type: 'gauge',
+    help: 'Whether its refresh token works no more, so that somebody has to connect it again: 1 or 0. Of integrations that have one and that this replica used.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
   valetkey_integrations_sample_age_seconds: {
     type: 'gauge',
-    help: 'Since the four metrics above were read from the store. Absent before the first time.',
+    help: 'Since the six metrics above were read from the store. Absent before the first time.',
   },
   valetkey_declared_integrations_wrong: {
     type: 'gauge',

@@ -17,7 +17,7 @@ export interface LoginBudgetDependencies {
 
 export const HOUR_MS = 3_600_000
 /** Salesforce's own ceiling is 3,600, and past it the user is locked out of everything. */
-const USER_LIMIT = 3_000
+export const USER_LIMIT = 3_000
 /** What callers may spend of the budget by `rejected`, and operators by the doctor: the rest is for those who need a token. */
 const SHARES = {
   rejected: { of: 1 / 4, least: 1, what: 'Rejected tokens have used up their quarter' },
@@ -29,7 +29,10 @@ export type Share = keyof typeof SHARES
 export const loginBudgetKey = ({ uid }: Pick<Integration, 'uid'>): string => `login:${uid}`
 
 /** The org and user once a token has shown them; until then, what the settings say. */
-function userKey({ loginUrl, grant }: Integration, subject: Subject | undefined): string {
+export function userBudgetKey(
+  { loginUrl, grant }: Integration,
+  subject: Subject | undefined,
+): string {
   return subject?.orgId && subject.userId
     ? `login-user:${subject.orgId.slice(0, 15)}:${subject.userId.slice(0, 15)}`
     : `login-user:${loginUrl}:${grant.clientId ?? ''}:${grantOf(grant.type).subject(grant)}`
@@ -42,7 +45,7 @@ export function createLoginBudget({ budgets, now }: LoginBudgetDependencies): Lo
       const key = loginBudgetKey(integration)
       const charges: Charge[] = [
         { key, limit: loginsPerHour, windowMs: HOUR_MS },
-        { key: userKey(integration, subject), limit: USER_LIMIT, windowMs: HOUR_MS },
+        { key: userBudgetKey(integration, subject), limit: USER_LIMIT, windowMs: HOUR_MS },
       ]
       if (share) {
         const { of, least } = SHARES[share]

@@ -20,6 +20,8 @@ import { readSubject, type Subject } from './subject.ts'
 
 export interface StatusReader {
   statusOf(integration: Integration): Promise<IntegrationStatus>
+  /** Undefined: it gets its tokens without a refresh token. */
+  connectionOf(integration: Integration): Promise<Connection | undefined>
 }
 
 export interface StatusDependencies {
@@ -42,8 +44,7 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
     return lease.expiresAt > now() ? lease : undefined
   }
 
-  /** Undefined: it gets its tokens without a refresh token. */
-  const connectionOf = async (integration: Integration): Promise<Connection | undefined> => {
+  const connectionOf: StatusReader['connectionOf'] = async (integration) => {
     if (!presentsRefreshToken(integration)) return undefined
     const active = activeOf(integration.credentials)
     const clientId = clientIdOf(integration, active)
@@ -51,6 +52,7 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
   }
 
   return {
+    connectionOf,
     async statusOf(integration) {
       const { name, uid } = integration
       const [look, subject, { pin }, loginsLastHour, connection] = await Promise.all([

@@ -11,6 +11,7 @@ import { generateKeyring } from '../../src/crypto/keyring.ts'
 import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { canary, type Evidence, findLeaks, formsOf, keyCanaries } from '../support/canaries.ts'
 import { eventually } from '../support/eventually.ts'
+import { startOtlpReceiver } from '../support/otlp-receiver.ts'
 import { freePort, type RedisServer, startRedis } from '../support/redis.ts'
 import { PUBLIC_URL, runConnections } from './connection-journey.ts'
 import { startEchoHost } from './echo-host.ts'
@@ -121,7 +122,7 @@ const STAGES: Readonly<Record<string, (t: Test) => Promise<Stage>>> = {
 }
 
 for (const [engine, prepare] of Object.entries(STAGES)) {
-  t.test(`${engine}: no secret is in logs, answers, metrics or the store`, async (t) => {
+  t.test(`${engine}: no secret is in logs, answers, metrics, traces or the store`, async (t) => {
     const simulator = await startSimulator()
     t.teardown(() => simulator.stop())
     const echoHost = await startEchoHost()
@@ -130,6 +131,8 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
     const adminKey = newAdminKey()
     const keyring = generateKeyring(Date.now()).reveal()
     const metricsPort = await freePort()
+    const receiver = await startOtlpReceiver()
+    t.teardown(() => receiver.close())
     const broker = await startBrokerProcess(t, {
       adminKey,
       env: {
@@ -139,6 +142,7 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
         VALETKEY_PUBLIC_URL: PUBLIC_URL,
         VALETKEY_LOGIN_HOSTS: `${simulator.origins.myDomain},${echoHost.origin}`,
         VALETKEY_LOG_LEVEL: 'trace',
+        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
       },
     })
     const sealingKey = keyring.split(':')[1] ?? ''
@@ -190,12 +194,15 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
     const whileRunning = await stage.stored()
     t.equal(await broker.kill('SIGTERM'), 0)
     const written = broker.output()
+    const spans = new Set(receiver.spans().map(({ name }) => name))
+    for (const name of ['mint', 'lease lookup', 'POST']) t.ok(spans.has(name), `traced: ${name}`)
     t.match(written, /"level":"warn"/)
     t.match(written, /"level":"debug"/)
     t.notMatch(written, /"level":"(?:error|fatal)"/, 'none of this was a bug')
     const evidence = [
       ...scene.evidence,
       { source: 'output', content: written },
+      { source: 'traces', content: receiver.texts().join('\n') },
       ...whileRunning,
       ...(await stage.stored()),
     ]

@@ -225,6 +225,7 @@ t.test('single integrations come with their environment and owner', async (t) =>
   t.equal(found.value('valetkey_integration_refused', signed), 0)
   t.equal(found.value('valetkey_logins_last_hour', signed), 1)
   t.equal(found.value('valetkey_logins_per_hour_limit', signed), 120)
+  t.equal(found.value('valetkey_connection_lost'), undefined, 'none of these has one')
   const other = { integration: 'refused', environment: '', owner: 'a"b\\c' }
   t.equal(found.value('valetkey_integration_refused', other), 1)
   t.equal(found.value('valetkey_logins_per_hour_limit', other), 7)
@@ -232,6 +233,69 @@ t.test('single integrations come with their environment and owner', async (t) =>
   t.ok((found.value('valetkey_lease_expires_in_seconds', signed) ?? 0) > 300)
   t.ok((found.value('valetkey_integrations_sample_age_seconds') ?? 60) < 60)
   t.notMatch(found.text, 'secret_of_mine')
+  t.same(faultsOf(found.text), [])
+})
+
+t.test('integrations of one user share a count of its logins', async (t) => {
+  const { simulator, broker, put, pass, scrape } = await world(t)
+  const app = simulator.addClientCredentialsApp({ name: 'Shared' })
+  for (const name of ['one', 'two']) {
+    await put(name, {
+      login_url: app.loginUrl,
+      grant: { type: 'client_credentials', client_id: app.clientId },
+      credential: { client_secret: app.clientSecret },
+    })
+    t.equal((await broker.call('GET', `/tokens/${name}`)).status, 200)
+  }
+  // Whose tokens these are is known from the first one on, and counted from then on.
+  await broker.call('DELETE', '/tokens/one')
+  for (const name of ['one', 'two']) {
+    t.equal((await broker.call('GET', `/tokens/${name}`)).status, 200)
+  }
+  pass(11 * SECOND_MS)
+  const { value } = await eventually(async () => {
+    const found = await scrape()
+    return found.value('valetkey_logins_last_hour') === 4 ? found : undefined
+  })
+  for (const integration of ['one', 'two']) {
+    t.equal(value('valetkey_logins_last_hour', { integration }), 2)
+    t.equal(value('valetkey_user_logins_last_hour', { integration }), 2, 'of both, since')
+  }
+})
+
+t.test('a refresh token that works no more is shown, and one that works', async (t) => {
+  const { simulator, broker, put, pass, scrape } = await world(t)
+  const connect = async (name: string, labels: object = {}) => {
+    const app = simulator.addRefreshTokenApp({ name })
+    const { refreshToken } = simulator.approve({ clientId: app.clientId })
+    await put(name, {
+      login_url: app.loginUrl,
+      labels,
+      grant: { type: 'refresh_token', client_id: app.clientId },
+      credential: { refresh_token: refreshToken, client_secret: app.clientSecret },
+    })
+    return app
+  }
+  const lost = await connect('lost', { environment: 'production' })
+  await connect('kept')
+  simulator.addFault({
+    kind: 'refusal',
+    refusal: 'refresh_token_expired',
+    clientId: lost.clientId,
+    times: null,
+  })
+  t.match(await broker.call('GET', '/tokens/lost'), { status: 409 })
+  t.equal((await broker.call('GET', '/tokens/kept')).status, 200)
+  pass(11 * SECOND_MS)
+  const metric = 'valetkey_connection_lost'
+  const labels = { integration: 'lost', environment: 'production' }
+  const found = await eventually(async () => {
+    await broker.call('GET', '/tokens/lost')
+    const one = await scrape()
+    return one.value(metric, labels) === 1 ? one : undefined
+  })
+  t.equal(found.value(metric, { integration: 'kept' }), 0)
+  t.equal(found.value('valetkey_connections_lost_total'), 1)
   t.same(faultsOf(found.text), [])
 })
 

@@ -153,7 +153,7 @@ t.test(
         canary('what the caller told others', 'of-the-caller'),
       ],
       [
-        { source: 'traces', content: receiver.bodies().join('\n') },
+        { source: 'traces', content: receiver.texts().join('\n') },
         { source: 'log', content: fleet.replicas.map((replica) => replica.output()).join('\n') },
       ].map(({ source, content }) => ({ source, content })),
     )

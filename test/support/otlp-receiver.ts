@@ -16,8 +16,8 @@ export interface ReceivedSpan {
 export interface OtlpReceiver {
   readonly url: string
   spans(): readonly ReceivedSpan[]
-  /** Every body as it came. */
-  bodies(): readonly string[]
+  /** Every text in what came, once: names, attributes, ids. */
+  texts(): readonly string[]
   headers(): readonly NodeJS.Dict<string | string[]>[]
   /** `hang`: requests are taken and never answered. */
   set(mode: 'answer' | 'hang'): void
@@ -80,7 +80,7 @@ export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
   return {
     url: `http://127.0.0.1:${own}`,
     spans: () => bodies.flatMap((text) => spansOf(JSON.parse(text))),
-    bodies: () => bodies,
+    texts: () => [...new Set(bodies.flatMap((body) => textsIn(JSON.parse(body))))],
     headers: () => headers,
     set(next) {
       mode = next
@@ -92,6 +92,11 @@ export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
       if (server.listening) await once(server, 'close')
     },
   }
+}
+
+const textsIn = (value: unknown): readonly string[] => {
+  if (typeof value !== 'object' || value === null) return [String(value)]
+  return Object.entries(value).flatMap(([name, one]) => [name, ...textsIn(one)])
 }
 
 const recordOf = (attributes: readonly Attribute[]) =>
