@@ -8,7 +8,7 @@ const HEAD = `# Valetkey's chart
 
 <!-- Generated from helm/values.yaml by \`npm run generate\`; a test compares it. -->
 
-Values of the chart that runs Valetkey on Kubernetes.
+[docs/deploying.md](../docs/deploying.md) is the way from an empty cluster to a served token.
 [\`ci/\`](ci) has values for the usual ways to run it: on one volume, on Redis, with Sentinel, with
 Cluster, behind an ingress, for callers of the cluster. It needs Kubernetes 1.30 or later.
 

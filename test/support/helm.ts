@@ -1,7 +1,7 @@
 /** The chart, as helm renders it. */
 import { execFile, spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { parseAllDocuments } from 'yaml'
 import { isOnPath, type Provided, run } from './apt.ts'
@@ -60,7 +60,7 @@ async function helm(args: readonly string[]): Promise<string> {
 }
 
 export interface RenderOptions {
-  /** Files of values, from the chart's folder. */
+  /** Files of values, seen from the chart's folder. */
   readonly values?: readonly string[]
   /** As `--set` takes them. */
   readonly set?: readonly string[]
@@ -70,7 +70,7 @@ export interface RenderOptions {
 function argumentsOf({ values = [], set = [] }: RenderOptions): readonly string[] {
   return [
     ...['--kube-version', KUBERNETES],
-    ...values.flatMap((file) => ['--values', join(CHART, file)]),
+    ...values.flatMap((file) => ['--values', resolve(CHART, file)]),
     ...set.flatMap((one) => ['--set', one]),
   ]
 }
