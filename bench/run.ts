@@ -2,6 +2,7 @@
 import { tableOf } from './figure.ts'
 import { publish } from './publish.ts'
 import { keepResult, surroundings } from './results.ts'
+import type { Teardown } from './setting.ts'
 import { SUITES, type Suite } from './suites.ts'
 
 const EX_USAGE = 64
@@ -13,6 +14,11 @@ const OTHERS: Readonly<Record<string, () => Promise<readonly string[]>>> = {
     const { benchFaults } = await import('./faults.ts')
     const only = (process.env.BENCH_FAULTS ?? '').split(',').filter((text) => text !== '')
     return benchFaults(only)
+  },
+  custody: async () => {
+    const { benchCustody } = await import('./custody.ts')
+    const seconds = Number(process.env.BENCH_CUSTODY_SECONDS ?? 600)
+    return withTeardown((t) => benchCustody(t, seconds))
   },
   timing: async () => {
     const { benchTiming } = await import('./timing.ts')
@@ -28,6 +34,15 @@ const OTHERS: Readonly<Record<string, () => Promise<readonly string[]>>> = {
       '20,000 pairs each, on one connection. Target: equal bytes, and |t| below 4.5.',
     ]
   },
+}
+
+async function withTeardown<Result>(run: (t: Teardown) => Promise<Result>): Promise<Result> {
+  const ends: (() => unknown)[] = []
+  try {
+    return await run({ teardown: (end) => void ends.unshift(end) })
+  } finally {
+    for (const end of ends) await end()
+  }
 }
 
 async function measure(name: string, suite: Suite): Promise<void> {

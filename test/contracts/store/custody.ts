@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import type { CustodyBeginning, CustodyRecord } from '../../../src/store/custody.ts'
+import type { Custodies, CustodyBeginning, CustodyRecord } from '../../../src/store/custody.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { createModelCustodies } from '../../support/custody-model.ts'
 import { content, type StoreSuite } from '../../support/store-engines.ts'
 
 const LOOK_MS = 3_600_000
@@ -194,12 +195,12 @@ export const custodySuite: StoreSuite = async (t, open) => {
         runs += 1
         const name = `n${runs}`
         await begun(store, name)
-        let model: Model = { family: 'f1', g: 0, id: '', state: 'idle', token: 'sealed 0' }
+        const model = createModelCustodies(() => 0)
+        await model.begin(name, FIRST)
         for (const [at, step] of steps.entries()) {
-          model = after(model, step)
-          await apply(at % 2 ? store : peer, name, step)
-          const { family, g, id, state, token } = await stored(store, name)
-          t.same({ family, g, id, state, token }, model)
+          const expected = await apply(model, name, step)
+          t.same(await apply((at % 2 ? store : peer).custody, name, step), expected)
+          t.same(timeless(await stored(store, name)), timeless(model.records.get(name)))
         }
       }),
       { numRuns: 10 },
@@ -207,7 +208,7 @@ export const custodySuite: StoreSuite = async (t, open) => {
   })
 }
 
-type Model = Pick<CustodyRecord, 'family' | 'g' | 'id' | 'state' | 'token'>
+const timeless = ({ at: _at, keptAt: _kept, ...rest }: Partial<CustodyRecord> = {}) => rest
 
 interface Step {
   readonly kind: 'begin' | 'spend' | 'unspend' | 'keep' | 'kill'
@@ -226,26 +227,7 @@ const STEP: fc.Arbitrary<Step> = fc.record({
   next: fc.constantFrom('p1', 'p2'),
 })
 
-/** The rules of `store/custody.ts`, said once more. */
-function after(model: Model, { kind, family, g, id, next }: Step): Model {
-  const isSame = model.family === family && model.g === g && model.id === id
-  switch (kind) {
-    case 'begin':
-      if (model.family !== family) return model
-      return { family: next, g: 0, id: '', state: 'idle', token: `sealed ${next}` }
-    case 'spend':
-      return isSame && model.state !== 'dead' ? { ...model, id: next, state: 'spend' } : model
-    case 'unspend':
-      return model.id === id && model.state === 'spend' ? { ...model, state: 'idle' } : model
-    case 'keep':
-      if (model.family !== family || model.g >= g) return model
-      return { ...model, g, state: 'idle', token: `sealed ${g}` }
-    case 'kill':
-      return isSame ? { ...model, state: 'dead' } : model
-  }
-}
-
-async function apply({ custody }: Store, name: string, step: Step): Promise<unknown> {
+async function apply(custody: Custodies, name: string, step: Step): Promise<unknown> {
   const { kind, family, g, id, next } = step
   switch (kind) {
     case 'begin':
