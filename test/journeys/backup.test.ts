@@ -20,6 +20,8 @@ t.teardown(() => simulator.stop())
 const { myDomain } = simulator.origins
 const keyring = generateKeyring(Date.now()).reveal()
 const adminKey = newAdminKey()
+/** Longer than a presentation can take. */
+const SETTLED_MS = 120_000
 
 async function newFolder(t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-backup-'))
@@ -49,10 +51,9 @@ function definition() {
   }
 }
 
-async function put({ call }: Pick<TestBroker, 'call'>, name: string, body = definition()) {
+async function put({ call }: Pick<TestBroker, 'call'>, name: string, body: object = definition()) {
   const { status } = await call('PUT', `/integrations/${name}`, { body })
   if (status !== 201) throw new Error(`PUT ${name}: ${status}`)
-  return body
 }
 
 const apiKey = {
@@ -77,8 +78,17 @@ t.test('from the embedded store to Redis, and back', async (t) => {
     stderr: /there is no store/,
   })
   const embedded = await startBroker(t, { ...shared, dataDir: from })
-  const { credential } = await put(embedded, 'billing')
+  const billing = definition()
+  await put(embedded, 'billing', billing)
   await put(embedded, 'other')
+  const rotated = simulator.addRefreshTokenApp({ refreshTokenRotation: true })
+  const { refreshToken } = simulator.approve({ clientId: rotated.clientId })
+  await put(embedded, 'crm', {
+    login_url: rotated.loginUrl,
+    grant: { type: 'refresh_token', client_id: rotated.clientId },
+    credential: { refresh_token: refreshToken, client_secret: rotated.clientSecret },
+  })
+  t.equal((await embedded.call('GET', '/tokens/crm')).status, 200)
   const { key } = (await embedded.call('POST', '/api-keys', { body: apiKey })).body
   const first = await embedded.call('GET', '/tokens/billing', { key })
   t.equal(first.status, 200)
@@ -88,11 +98,12 @@ t.test('from the embedded store to Redis, and back', async (t) => {
   await embedded.stop()
 
   const made = await run(['backup', '--out', file], { VALETKEY_DATA_DIR: from })
-  t.match(made, { status: 0, stdout: '', stderr: /backed up 2 integrations and 1 API key\n$/ })
+  t.match(made, { status: 0, stdout: '', stderr: /backed up 3 integrations and 1 API key\n$/ })
   t.equal(statSync(file).mode & 0o777, 0o600)
   const text = readFileSync(file, 'utf8')
   t.notMatch(text, /billing/)
-  t.notOk(text.includes(credential.client_secret))
+  t.notOk(text.includes(billing.credential.client_secret))
+  t.notOk(text.includes(refreshToken))
   t.match(await run(['backup', '--out', file], { VALETKEY_DATA_DIR: from }), { status: 73 })
   t.equal(readFileSync(file, 'utf8'), text, 'it was not overwritten')
 
@@ -109,10 +120,10 @@ t.test('from the embedded store to Redis, and back', async (t) => {
   t.match(await run(['restore', join(folder, 'none')], env), { status: 66 })
   t.match(await run(['restore', file, file], env), { status: 64 })
   t.match(await run(['restore', '--forse', file], env), { status: 64, stderr: /usage/ })
-  t.match(await run(['restore', '--check', file], env), { status: 0, stderr: /whole: 2 integr/ })
+  t.match(await run(['restore', '--check', file], env), { status: 0, stderr: /whole: 3 integr/ })
   t.equal(await client.dbsize(), 0, 'and nothing was written')
 
-  t.match(await run(['restore', file], env), { status: 0, stderr: /restored 2 integrations/ })
+  t.match(await run(['restore', file], env), { status: 0, stderr: /restored 3 integrations/ })
   t.match(await run(['restore', file], env), { status: 73, stderr: /not empty/ })
   const onRedis = await startBroker(t, { ...shared, redisUrl: redis.url })
   const served = await onRedis.call('GET', '/tokens/billing', { key })
@@ -128,11 +139,23 @@ t.test('from the embedded store to Redis, and back', async (t) => {
   })
   t.equal(bySomebodyElse.status, 412)
 
+  const unsettled = await onRedis.call('GET', '/tokens/crm')
+  t.equal(unsettled.status, 503, 'its refresh token may have been used up since')
+  t.match((await onRedis.call('GET', '/integrations/crm')).body.status.connection, {
+    state: 'unsettled',
+  })
+
   const piped = await run(['backup'], env)
-  t.match(piped, { status: 0, stderr: /2 integrations/ }, 'while the service goes on')
+  t.match(piped, { status: 0, stderr: /3 integrations/ }, 'while the service goes on')
   writeFileSync(again, piped.stdout)
   t.match(await run(['restore', again], { VALETKEY_DATA_DIR: to }), { status: 0 })
-  const back = await startBroker(t, { ...shared, dataDir: to })
+  // By then it may be asked about.
+  const now = () => Date.now() + SETTLED_MS
+  const back = await startBroker(t, { ...shared, dataDir: to, now })
+  const asked = simulator.log.length
+  t.equal((await back.call('GET', '/tokens/crm')).status, 200)
+  const [question] = simulator.log.slice(asked)
+  t.match(question, { endpoint: 'introspect', form: { token_type_hint: 'refresh_token' } })
   t.equal((await back.call('GET', '/tokens/billing', { key })).status, 200)
   t.same(definedIn(await back.call('GET', '/integrations/billing')), definedIn(before))
   const { body } = await back.call('GET', '/readyz')

@@ -208,3 +208,34 @@ t.test('another identity is told, and the way back', async (t) => {
   const recovered = await come('integration.identity_changed', 'integration.recovered')
   t.match(recovered?.data.was, { state: 'identity_changed' })
 })
+
+t.test('a refresh token that works no more is told, and no more than that', async (t) => {
+  const { env, come } = await start(t, [])
+  let aheadMs = 0
+  const now = () => Date.now() + aheadMs
+  const simulator = await startSimulator({ now })
+  t.teardown(() => simulator.stop())
+  const loginHosts = [simulator.origins.myDomain]
+  const { call, stop } = await startBroker(t, { loginHosts, now, env })
+  const app = simulator.addRefreshTokenApp({
+    refreshTokenRotation: true,
+    refreshTokenIdleMs: 24 * 60 * MINUTE_MS,
+  })
+  const { refreshToken } = simulator.approve({ clientId: app.clientId })
+  await call('PUT', '/integrations/crm', {
+    body: {
+      login_url: app.loginUrl,
+      grant: { type: 'refresh_token', client_id: app.clientId },
+      credential: { refresh_token: refreshToken, client_secret: app.clientSecret },
+    },
+  })
+  t.equal((await call('GET', '/tokens/crm')).status, 200)
+  aheadMs += 48 * 60 * MINUTE_MS
+  for (let asked = 0; asked < 5; asked += 1) {
+    t.equal((await call('GET', '/tokens/crm')).status, 409)
+  }
+  const event = await come('integration.not_connected')
+  t.match(event?.data, { integration: 'crm', reason: 'refresh_token_refused' })
+  await stop()
+  await come('integration.not_connected')
+})
