@@ -23,10 +23,11 @@ export interface PracticeDependencies {
 export function createPractice({ doctor, readSealed, mint }: PracticeDependencies): Practice {
   const underWay = new Map<string, Promise<Report>>()
 
-  const patientOf = async (sealed: SealedIntegration, by: Actor): Promise<Patient> => {
-    const { integration } = sealed
-    const { credentialFrom } = integration
-    const owner = credentialFrom === null ? sealed : await readSealed(credentialFrom)
+  const patientOf = (
+    { integration }: SealedIntegration,
+    owner: SealedIntegration | undefined,
+    by: Actor,
+  ): Patient => {
     const credentials = owner?.integration.credentials ?? []
     return {
       integration,
@@ -50,12 +51,12 @@ export function createPractice({ doctor, readSealed, mint }: PracticeDependencie
       if (!sealed) {
         throw new BrokerError('integration_not_found', 'There is no integration of this name')
       }
-      const key = keyOf(sealed.integration)
+      const { credentialFrom } = sealed.integration
+      const owner = credentialFrom === null ? sealed : await readSealed(credentialFrom)
+      const key = keyOf(sealed.integration, owner?.integration)
       const running = underWay.get(key)
       if (running) return running
-      const run = patientOf(sealed, by)
-        .then(doctor.examine)
-        .finally(() => underWay.delete(key))
+      const run = doctor.examine(patientOf(sealed, owner, by)).finally(() => underWay.delete(key))
       underWay.set(key, run)
       return run
     },
@@ -68,4 +69,6 @@ const isPublic = (integration: Integration, credentials: readonly Credential[]):
   integration.credentialFrom === null &&
   credentials.length === 0
 
-const keyOf = ({ uid, version }: Integration) => `${uid}:${version}`
+/** After a change of either nobody gets the report of before. */
+const keyOf = (...of: readonly (Integration | undefined)[]) =>
+  of.map((one) => `${one?.uid}:${one?.version}`).join(' ')
