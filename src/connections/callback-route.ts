@@ -41,10 +41,10 @@ export function registerCallbackRoute(
         security: [],
         // Anything goes in: whatever is wrong is told on a page.
         querystring: Type.Object({
-          state: Type.Optional(Type.Unsafe<unknown>({})),
-          code: Type.Optional(Type.Unsafe<unknown>({})),
-          error: Type.Optional(Type.Unsafe<unknown>({})),
-          error_description: Type.Optional(Type.Unsafe<unknown>({})),
+          state: brought('As the link had it'),
+          code: brought('Where the person allowed it'),
+          error: brought('Where they did not, or the app may not ask them'),
+          error_description: brought('For people'),
         }),
         response: {
           200: pageSchema('It is connected'),
@@ -73,6 +73,10 @@ export function registerCallbackRoute(
     },
   )
 }
+
+/** A parameter that is there twice is an array. */
+const brought = (description: string) =>
+  Type.Optional(Type.Unsafe<unknown>({ type: ['string', 'array'], description }))
 
 const pageSchema = (description: string) =>
   Type.Unsafe<string>({ description, content: { 'text/html': { schema: { type: 'string' } } } })

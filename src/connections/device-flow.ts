@@ -37,9 +37,9 @@ export interface DeviceFlowDependencies {
 }
 
 /** One request to Salesforce. */
-const ATTEMPT_MS = 5_000
-/** A poll, and all that follows when it brings tokens. */
-export const TURN_MS = 12_000
+const ATTEMPT_MS = 4_000
+/** A poll, with what leads to it and from it. What comes of a longer one is guarded by its claim. */
+export const TURN_MS = 8_000
 /** RFC 8628, section 3.5. */
 const SLOWER_MS = 5_000
 const LONGEST_PAUSE_MS = 60_000

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { pause } from '../../src/app/pause.ts'
+import { TURN_MS } from '../../src/connections/device-flow.ts'
 import { createDevicePoller } from '../../src/connections/device-poller.ts'
 import { eventually } from '../support/eventually.ts'
 import { enterCode } from '../support/salesforce-user.ts'
@@ -126,7 +127,7 @@ t.test('of many replicas one asks; one that died is replaced', async (t) => {
   if (!next) throw new Error('nothing is due')
   t.ok(await schedule.take(next), 'and then it dies')
   t.same(await due(), [])
-  pass(12 * SECOND_MS)
+  pass(TURN_MS)
   t.equal((await due()).length, 1)
 })
 
