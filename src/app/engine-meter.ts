@@ -83,11 +83,11 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
     }),
     requester: (requester) => ({
       ...requester,
-      async request(integration, signer) {
+      async request(integration, ...rest) {
         const startedAt = monotonic()
         const { type } = integration.grant
         try {
-          const lease = await requester.request(integration, signer)
+          const lease = await requester.request(integration, ...rest)
           minted(type, 'granted', startedAt)
           return lease
         } catch (error) {

@@ -156,7 +156,7 @@ function patientFrom(
       }
       const credential = await open(active)
       await charge()
-      const lease = await requester.request(integration, { clientId, credential })
+      const lease = await requester.request(integration, { clientId, credential }, charge)
       const { changed } = judgeIdentity(integration.identity, undefined, lease)
       if (changed.length === 0) return lease
       throw identityChanged(changed, integration.identity, undefined, identityOf(lease))

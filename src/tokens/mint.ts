@@ -143,7 +143,8 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       if (at > 0) await sleep(PAUSE_MS)
       await charge()
       try {
-        const lease = await requester.request(opened.integration, signerOf(opened, credential))
+        const signer = signerOf(opened, credential)
+        const lease = await requester.request(opened.integration, signer, charge)
         await identity.check(opened.integration, lease, opened.known)
         await accepted(opened, credential, refused)
         return lease

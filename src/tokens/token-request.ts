@@ -31,8 +31,8 @@ export interface Signer {
 export type RefreshTokens = Pick<Exchange, 'exchange'>
 
 export interface TokenRequester {
-  /** A second request follows where the first token proves dead. Throws what the grant throws. */
-  request(integration: Integration, signer: Signer): Promise<Lease>
+  /** A second request follows where the first token proves dead: another login, which `charge` allows. Throws what the grant throws. */
+  request(integration: Integration, signer: Signer, charge: () => Promise<void>): Promise<Lease>
   /** Whether a refresh token lives, without using it. Throws where that cannot be found out. */
   introspectRefreshToken(
     integration: Integration,
@@ -178,13 +178,14 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
 
   return {
     introspectRefreshToken,
-    async request(integration, signer) {
+    async request(integration, signer, charge) {
       const first = await attempt(integration, signer)
       if (isLease(first)) return first
       // Salesforce repeats a token until it is revoked, even one that does not work.
       const signal = AbortSignal.timeout(ATTEMPT_MS)
       const { loginUrl } = integration
       await grants.endpoint.revoke({ loginUrl, token: first.accessToken, signal })
+      await charge()
       const second = await attempt(integration, signer)
       if (isLease(second)) return second
       throw new BrokerError(

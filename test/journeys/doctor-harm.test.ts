@@ -122,6 +122,27 @@ for (const [endpoint, check] of [
   )
 }
 
+t.test(
+  'a token that is dead at once costs two logins, and both count',
+  { buffered: true },
+  async (t) => {
+    const here = await world(t)
+    const { simulator, broker } = here
+    const { name } = await register(here, jwtBearer)
+    const body = JSON.stringify([
+      { message: 'Session expired or invalid', errorCode: 'INVALID_SESSION_ID' },
+    ])
+    const answer = { status: 401, headers: { 'content-type': 'application/json' }, body }
+    simulator.addFault({ kind: 'answer', endpoint: 'rest', times: null, answer })
+    const report = await examine(here, name)
+    t.match(checksOf(t, report).mint, { outcome: 'failed', detail: /dead already/ })
+    t.equal(report.body.logins_used, 2)
+    t.equal(simulator.tokenRequests().length, 2)
+    const { status } = (await broker.call('GET', `/integrations/${name}`)).body
+    t.equal(status.logins_last_hour, 2)
+  },
+)
+
 t.test('whatever a host answers, there is a report', { buffered: true }, async (t) => {
   const here = await world(t)
   const { simulator } = here
