@@ -27,6 +27,7 @@ export interface CensusDependencies {
 
 /** How many lost records are named. */
 const NAMED = 20
+const PAGE = 1_000
 
 export const NO_COUNTS: Counts = Object.freeze(
   Object.fromEntries(Object.keys(SEALED).map((kind) => [kind, 0])) as Record<Sealed, number>,
@@ -45,7 +46,7 @@ export function createCensusTaker({ listings, keyIds }: CensusDependencies): Cen
     for (const listing of listings) {
       let after: string | undefined
       do {
-        const page = await listing.page(after)
+        const page = await listing.page(after, PAGE)
         for (const { kind, id, head } of page.items) {
           const key = sealedWith(head)
           if (key === undefined) {

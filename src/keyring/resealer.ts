@@ -34,6 +34,8 @@ export interface ResealerDependencies {
 }
 
 const LOOK_MS = 2_000
+/** Progress is written after each. */
+const PAGE = 200
 const LOCK = 'keyring:reseal'
 /** Records that are sealed at the same time: the work is the processor's, and callers come first. */
 const CONCURRENCY = 8
@@ -74,7 +76,7 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
 
   /** One page. Undefined: another replica has gone on meanwhile, or this one stops. */
   const step = async ({ version, job }: StoredJob): Promise<StoredJob | undefined> => {
-    const page = await listings[job.listing]?.page(job.after ?? undefined)
+    const page = await listings[job.listing]?.page(job.after ?? undefined, PAGE)
     const results = await resealAll(page?.items ?? [])
     if (stopped.signal.aborted) return undefined
     const count = (what: Result) => results.filter((result) => result === what).length

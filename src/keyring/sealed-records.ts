@@ -31,7 +31,8 @@ export interface SealedRecord {
 /** One listing of the store. What is written while it is read may be in it or not. */
 export interface SealedListing {
   readonly name: string
-  page(after: string | undefined): Promise<Page<SealedRecord>>
+  /** `limit` counts integrations or documents, 1 to 1000. */
+  page(after: string | undefined, limit: number): Promise<Page<SealedRecord>>
 }
 
 export interface SealedRecordsDependencies {
@@ -46,8 +47,6 @@ export interface SealedRecordsDependencies {
   /** Kinds of documents whose body is JSON with a member `sealed`. */
   readonly documents: { readonly [Kind in 'revocations' | 'connections']: string }
 }
-
-const PAGE = 200
 
 const headOf = (sealed: string) => sealed.split('.', 1)[0] ?? ''
 
@@ -108,8 +107,8 @@ export function createSealedRecords(
   return [
     {
       name: 'integrations',
-      async page(after) {
-        const { items, next } = await seals.list({ limit: PAGE, ...(after && { after }) })
+      async page(after, limit) {
+        const { items, next } = await seals.list({ limit, ...(after && { after }) })
         const records = items.flatMap(({ name, secrets, ...heads }) => [
           ...(secrets === '' ? [] : [credentials(name, secrets)]),
           ...(heads.refreshToken === null ? [] : [refreshToken(name, heads.refreshToken)]),
@@ -120,9 +119,9 @@ export function createSealedRecords(
     },
     ...Object.entries(dependencies.documents).map(([kind, of]) => ({
       name: of,
-      async page(after: string | undefined) {
+      async page(after: string | undefined, limit: number) {
         const { items, next } = await archive.documents(of, {
-          limit: PAGE,
+          limit,
           ...(after && { after }),
         })
         const records = items.flatMap(({ id, body, expiresAt }) => {

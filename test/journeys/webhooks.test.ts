@@ -7,7 +7,8 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import { generateKeyring } from '../../src/crypto/keyring.ts'
 import { newAdminKey, startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
-import { startRedis } from '../support/redis.ts'
+import { freePort, startRedis } from '../support/redis.ts'
+import { scrape } from '../support/scrape.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 import { newWebhookSecret, startWebhookReceiver } from '../support/webhook-receiver.ts'
 
@@ -145,9 +146,18 @@ t.test('what could not be delivered waits in the store for whoever comes', async
 
   const elsewhere = await startWebhookReceiver(t, { secrets: [], path: '/' })
   receiver.answer(302, { location: elsewhere.url })
-  const troubled = await startBroker(t, { ...shared, env })
+  const port = await freePort()
+  const troubled = await startBroker(t, {
+    ...shared,
+    env: { ...env, VALETKEY_METRICS_PORT: String(port) },
+  })
+  await troubled.app.metrics?.listen({ host: '127.0.0.1', port })
   await eventually(() => /webhooks cannot be delivered/.test(troubled.logs()))
   t.match(troubled.logs(), /"why":"status 302"/)
+  const { value, text } = await scrape(port)
+  t.ok((value('valetkey_webhook_attempts_total', { outcome: 'failed' }) ?? 0) >= 1)
+  t.equal(value('valetkey_webhooks_waiting'), 1)
+  t.notOk(text.includes(path))
   await troubled.stop()
   t.same(elsewhere.attempts(), [], 'no redirect is followed')
   t.notOk(troubled.logs().includes(path))
