@@ -18,9 +18,11 @@ export interface LoginBudgetDependencies {
 export const HOUR_MS = 3_600_000
 /** Salesforce's own ceiling is 3,600, and past it the user is locked out of everything. */
 export const USER_LIMIT = 3_000
-/** What callers may spend of the budget by `rejected`, and operators by the doctor: the rest is for those who need a token. */
+/** What callers may spend of the budget by `rejected`, and operators by the doctor and by activating: the rest is for those who need a token. */
 const SHARES = {
   rejected: { of: 1 / 4, least: 1, what: 'Rejected tokens have used up their quarter' },
+  // One that fails while a change spreads costs twelve.
+  proof: { of: 1 / 2, least: 12, what: 'Proofs of credentials have used up their half' },
   doctor: { of: 1 / 2, least: 5, what: 'The doctor has used up its half' },
 } as const
 

@@ -35,11 +35,14 @@ export function createProver(dependencies: ProverDependencies): Prover {
     async prove(name, credentialId, how) {
       const entry = await look(name)
       const subject = entry && (await subjectOf(entry.integration))
+      const isPatient = how === 'patiently'
       const hasWorked = subject !== undefined && entry?.refusal === undefined
       return minter.prove(name, credentialId, {
-        charge: async () => entry && budget.charge(entry.integration, subject),
+        // What comes by itself comes seldom; what an operator asks for again and again must leave logins to mints.
+        charge: async () =>
+          entry && budget.charge(entry.integration, subject, isPatient ? 'proof' : undefined),
         deadlineAt: now() + DEADLINE_MS,
-        tries: how === 'once' ? 1 : proofTriesOf(hasWorked),
+        tries: isPatient ? proofTriesOf(hasWorked) : 1,
       })
     },
     async adopt(lease, by) {

@@ -500,6 +500,24 @@ t.test('nothing else that Salesforce says or does not say flips', async (t) => {
   t.equal((await statesOf(integration)).get(staged.id), 'active', 'it was only waiting for it')
 })
 
+t.test('whoever activates again and again in vain leaves logins to the mints', async (t) => {
+  const integration = await signing({ logins_per_hour: 40 })
+  await tokenOf(integration)
+  const staged = await integration.stage()
+  const before = requests()
+  t.match(await integration.activate(staged.id), { body: { code: 'credential_rejected' } })
+  t.equal(requests() - before, 12)
+  for (const time of ['in the middle of it', 'at once']) {
+    const refused = await integration.activate(staged.id)
+    t.match(refused, { status: 429, body: { code: 'login_budget_exhausted' } }, time)
+    t.ok(Number(refused.headers.get('retry-after')) > 60)
+    t.equal(requests() - before, 20, 'half of the budget')
+  }
+  pass()
+  await tokenOf(integration)
+  await expect(200, integration.activate(staged.id, { body: { prove: false } }))
+})
+
 t.test('a budget that ends between two tries flips nothing', async (t) => {
   const integration = await signing({ logins_per_hour: 1 })
   const staged = await integration.stage()
