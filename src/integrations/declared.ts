@@ -17,6 +17,7 @@ import {
 import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore, SealedIntegration } from './integration-store.ts'
+import { leftBehind } from './left-behind.ts'
 
 export interface Declaration {
   readonly name: string
@@ -70,8 +71,14 @@ export function createDeclaredIntegrations(
   ): Promise<Integration | undefined> => {
     const current = sealed?.integration
     const secrets = sealed ? await sealed.open() : NO_SECRETS
+    const staysBehind = current && leftBehind(definition, current, hosts)
     const written = compose(
-      { name, definition, managedBy, current, secrets, fresh, owner },
+      {
+        ...{ name, definition, managedBy, current, secrets, fresh, owner },
+        // The active one is what the file means, where it gives no other.
+        isLeftBehind: (one) =>
+          staysBehind?.(one) === true && (fresh !== undefined || one.state !== 'active'),
+      },
       { now, uniqueId },
     )
     return current ? store.change(current, written) : store.create(written)

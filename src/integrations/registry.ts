@@ -1,7 +1,7 @@
 /** The rules by which integrations are written: preconditions, equality, fresh credentials, sharing. */
 
 import { allows, type Principal } from '../callers/policy.ts'
-import { activeOf, type Credential, NO_SECRETS } from '../credentials/credential.ts'
+import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
 import { checkShape, type FreshCredential, type Intake } from '../credentials/intake.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
@@ -19,6 +19,7 @@ import {
 import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
+import { leftBehind } from './left-behind.ts'
 import {
   checkIfMatch,
   checkIfNoneMatch,
@@ -203,17 +204,6 @@ function checkCredentialFits(
       'A change of login_url needs the credential again in the same request',
     )
   }
-}
-
-/** Neither as a fallback nor staged does a secret come to another host, nor a signature to one that is not Salesforce's own. */
-function leftBehind(
-  { loginUrl }: Definition,
-  current: Integration,
-  hosts: HostRules,
-): (credential: Credential) => boolean {
-  const isSame = loginUrl === current.loginUrl
-  const isOwn = hosts.isSalesforceOwn(new URL(loginUrl).hostname)
-  return ({ state, type }) => !isSame && state !== 'pending' && !(type === 'certificate' && isOwn)
 }
 
 async function checkNobodyFollows(store: IntegrationStore, name: string): Promise<void> {

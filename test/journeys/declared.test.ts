@@ -82,6 +82,39 @@ t.test('reading the file again, or starting again, changes nothing', async (t) =
   t.equal((await second.call('GET', '/integrations/billing')).headers.get('etag'), etag)
 })
 
+t.test('a file that moves to another login URL leaves former secrets behind', async (t) => {
+  const {
+    path: fileOf,
+    write,
+    declare,
+    start,
+  } = await setUp(t, {
+    loginHosts: [myDomain, simulator.origins.sandbox],
+  })
+  for (const secret of ['first', 'second']) await write(secret, secret)
+  const moving = (loginUrl: string, secret: string) => ({
+    moving: {
+      login_url: loginUrl,
+      grant: { type: 'client_credentials', client_id: '3MVG9.moving' },
+      credential: { client_secret_file: fileOf(secret) },
+    },
+  })
+  await declare(moving(myDomain, 'first'))
+  const { call, app: running } = await start()
+  const path = '/integrations/moving/credentials'
+  const states = async () =>
+    (await call('GET', path)).body.items.map(({ state }: { state: string }) => state).sort()
+  await eventually(async () => (await call('GET', path)).status === 200)
+  t.equal((await call('POST', path, { body: { client_secret: 'staged' } })).status, 201)
+  await declare(moving(simulator.origins.sandbox, 'first'))
+  await running.reload()
+  t.same(await states(), ['active'], 'the one of the file goes along')
+  t.equal((await call('POST', path, { body: { client_secret: 'again' } })).status, 201)
+  await declare(moving(myDomain, 'second'))
+  await running.reload()
+  t.same(await states(), ['active'])
+})
+
 t.test('a change of the file takes effect, and an unknown credential becomes active', async (t) => {
   const { path, write, declare, start } = await setUp(t)
   await declare({ billing: billing(path) })
