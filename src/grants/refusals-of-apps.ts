@@ -152,8 +152,9 @@ export const REFUSALS_OF_APPS = {
     class: 'permanent',
     texts: [],
     errors: ['unsupported_response_type'],
-    cause: 'The app does not allow the web server flow.',
-    remedy: 'Enable the authorization code flow for the app.',
+    cause: 'The app does not allow this flow: the web server flow, or the device flow.',
+    remedy:
+      'Enable the authorization code flow for the app; for a device, the device flow, where Salesforce still allows it.',
     setupPath: FLOWS,
   },
   scope_invalid: {

@@ -16,6 +16,8 @@ export interface Blueprint {
   readonly description: string
   /** A callback URL is required, even where no browser ever comes back. */
   readonly callbackUrl: string
+  /** Whether it leads here, or only fills the field. */
+  readonly isCallbackOurs: boolean
   /** Null where the app proves itself with a secret. */
   readonly certificate: CertificateToUpload | null
   readonly provesBy: 'certificate' | 'client_secret'
@@ -63,6 +65,7 @@ export function blueprintOf(
     callbackUrl: publicUrl
       ? `${publicUrl}/oauth/callback`
       : `${defaultAudience(loginUrl)}${PLACEHOLDER_PATH}`,
+    isCallbackOurs: publicUrl !== undefined,
     certificate:
       needed === 'certificate'
         ? {

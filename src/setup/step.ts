@@ -117,9 +117,7 @@ function appStep(blueprint: Blueprint): Step {
         section: oauth,
         field: 'Callback URL',
         value: callbackUrl,
-        why: isApproved
-          ? 'Where the browser comes back to: exactly this'
-          : 'Required by the form, and not used by this grant',
+        why: callbackReason(blueprint),
       },
       ...recipe.scopes.map((scope) => ({
         section: oauth,
@@ -152,6 +150,13 @@ function appStep(blueprint: Blueprint): Step {
         : [{ section: security, field: 'Require secret for Refresh Token Flow', value: ON }]),
     ],
   }
+}
+
+function callbackReason({ recipe, isCallbackOurs }: Blueprint): string {
+  if (recipe.actsAs !== 'approving_user') return 'Required by the form, and not used by this grant'
+  return isCallbackOurs
+    ? 'Where the browser comes back to: exactly this'
+    : 'No browser comes back to this: set VALETKEY_PUBLIC_URL, and read this sheet again'
 }
 
 function flowFields({ recipe, provesBy }: Blueprint): readonly Field[] {
@@ -196,7 +201,10 @@ function policiesStep({ recipe, integration }: Blueprint): Step {
         section,
         field: 'Permitted Users',
         value: 'Admin approved users are pre-authorized',
-        why: 'Nobody is there to approve the app in a browser',
+        why:
+          recipe.actsAs === 'approving_user'
+            ? 'Only users of the profiles and permission sets below can allow the app'
+            : 'Nobody is there to approve the app in a browser',
       },
       {
         section: 'App Policies',
@@ -262,7 +270,13 @@ function connectStep(path: string): Step {
     fields: [
       {
         section,
-        field: `PATCH ${path}`,
+        field: `POST ${path}/connections`,
+        value: '{"flow": "authorization_code"}',
+        why: 'Open the authorization_url of the answer as the user to act as, and press Allow',
+      },
+      {
+        section,
+        field: `or PATCH ${path}`,
         value: '{"credential": {"refresh_token": "…", "client_secret": "…"}}',
         why: 'With a refresh token that you have already; the broker alone may use it from then on',
       },

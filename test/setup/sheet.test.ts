@@ -94,3 +94,19 @@ t.test('what an operator wrote breaks out of no cell', async (t) => {
   const text = markdownOf(sheetFor({ grant: { ...GRANTS.jwt_bearer, username } as never }))
   t.ok(text.includes('| Username | a\\|&lt;b>\\\\@acme.com |'))
 })
+
+t.test('refresh token: PKCE, rotation, and where the browser comes back to', async (t) => {
+  const grant = { type: 'refresh_token', clientId: '3MVG9' }
+  const fieldsFor = (publicUrl?: string) =>
+    sheetFor({ grant }, publicUrl).steps.flatMap((step) => step.fields)
+  const find = (name: RegExp, publicUrl?: string) =>
+    fieldsFor(publicUrl).find(({ field }) => name.test(field))
+  t.match(find(/^Callback URL$/, 'https://valetkey.example'), {
+    value: 'https://valetkey.example/oauth/callback',
+    why: /exactly this/,
+  })
+  t.match(find(/^Callback URL$/), { why: /VALETKEY_PUBLIC_URL/ })
+  t.match(find(/^Require Proof Key/), { value: 'on' })
+  t.match(find(/^Enable Refresh Token Rotation$/), { value: 'on' })
+  t.match(find(/^POST .*connections$/), { value: '{"flow": "authorization_code"}' })
+})
