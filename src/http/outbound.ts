@@ -130,16 +130,20 @@ export function createOutbound(dependencies: OutboundDependencies): Outbound {
     const isListed = hosts.allowsPrivate(url)
     const refused = isListed ? undefined : whyRefused(url, reach)
     if (refused !== undefined) return failed('address_refused', refused)
-    const deadline = AbortSignal.timeout(deadlineMs)
-    const signal = sent.signal === undefined ? deadline : AbortSignal.any([deadline, sent.signal])
+    // Not `AbortSignal.timeout`, which keeps all of a request in memory until the time is over.
+    const deadline = new AbortController()
+    const timer = setTimeout(() => deadline.abort(), deadlineMs)
+    const signal = AbortSignal.any([deadline.signal, ...(sent.signal ? [sent.signal] : [])])
     const way = isListed ? listedWay : publicWay
-    const connectsBefore = connects.get(url.origin)
-    const first = await exchange(url, sent, way, signal)
-    const wasKeptConnection = connects.get(url.origin) === connectsBefore
-    if (sent.repeatable && wasKeptConnection && isStale(first)) {
-      return exchange(url, sent, way, signal)
+    try {
+      const connectsBefore = connects.get(url.origin)
+      const first = await exchange(url, sent, way, signal)
+      const wasKeptConnection = connects.get(url.origin) === connectsBefore
+      const isWorthAnother = sent.repeatable && wasKeptConnection && isStale(first)
+      return isWorthAnother ? await exchange(url, sent, way, signal) : first
+    } finally {
+      clearTimeout(timer)
     }
-    return first
   }
 
   return {

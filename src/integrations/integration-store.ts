@@ -8,6 +8,7 @@ import type {
   IntegrationRecord,
   IntegrationRecords,
   Page,
+  SealedIntegrationRecord,
 } from '../store/store.ts'
 import type { Integration } from './integration.ts'
 
@@ -105,6 +106,19 @@ export function createIntegrationStore({
     }
   }
 
+  /** From the record alone, so that whoever keeps this for long keeps no definition that was read twice. */
+  const open = async (record: SealedIntegrationRecord): Promise<CredentialSecrets> => {
+    const text = await keyring.open(sealName(record), record.secrets)
+    const { secrets, definition } = JSON.parse(text) as Sealed
+    if (definition !== digestOf(record.definition)) {
+      throw new BrokerError(
+        'record_corrupt',
+        `The definition of integration ${record.name} is not the one that was sealed`,
+      )
+    }
+    return keepSecrets(secrets, integrationOf(record).credentials)
+  }
+
   return {
     async read(name) {
       const record = await records.read(name)
@@ -113,22 +127,8 @@ export function createIntegrationStore({
     async readSealed(name) {
       const record = await records.readSealed(name)
       if (!record) return undefined
-      const integration = integrationOf(record)
-      return {
-        integration,
-        digests: record.digests,
-        async open() {
-          const text = await keyring.open(sealName(integration), record.secrets)
-          const { secrets, definition } = JSON.parse(text) as Sealed
-          if (definition !== digestOf(record.definition)) {
-            throw new BrokerError(
-              'record_corrupt',
-              `The definition of integration ${name} is not the one that was sealed`,
-            )
-          }
-          return keepSecrets(secrets, integration.credentials)
-        },
-      }
+      const { digests } = record
+      return { integration: integrationOf(record), digests, open: () => open(record) }
     },
     async list(page) {
       const { items, next } = await records.list(page)

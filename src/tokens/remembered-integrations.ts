@@ -32,9 +32,14 @@ export function rememberIntegrations(read: ReadSealed): RememberedIntegrations {
         throw error
       }
     },
-    async prepare({ name, uid, version, credentialFrom }) {
-      const known = remembered.get(name)?.integration
-      if (known?.uid !== uid || known.version !== version) await refresh(name)
+    async prepare(integration) {
+      const { name, uid, version, credentialFrom } = integration
+      const isSame = (known: Integration | undefined) =>
+        known?.uid === uid && known.version === version
+      if (!isSame(remembered.get(name)?.integration)) await refresh(name)
+      const sealed = remembered.get(name)
+      // Memory holds one of two that are the same.
+      if (sealed && isSame(sealed.integration)) remembered.set(name, { ...sealed, integration })
       if (credentialFrom !== null) await refresh(credentialFrom)
     },
   }
