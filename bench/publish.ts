@@ -28,11 +28,11 @@ export const CHART_PATH = 'bench/results/speed.svg'
 /** What the README shows, in its words. */
 const HEADLINES = [
   ['hit', 'rate', 'Hits a second of one process, with a remembered JWT, policy, metrics and audit'],
-  ['hit', 'ratio', 'of what bare `node:http` does with the same bytes'],
+  ['hit', 'ratio', 'Requests a second, Valetkey / bare `node:http` with the same bytes'],
   ['hit', 'p99', 'p99 of a hit with 32 connections, ms'],
   ['hit', 'redis-commands', 'Redis commands a hit'],
-  ['peers', 'redis-ratio', 'times as many as a service that asks Redis each time'],
-  ['peers', 'verify-ratio', 'times as many as a service that verifies each JWT'],
+  ['peers', 'redis-ratio', 'Requests a second, Valetkey / a service that asks Redis each time'],
+  ['peers', 'verify-ratio', 'Requests a second, Valetkey / a service that verifies each JWT'],
   ['miss', 'p50', 'Own share of a mint, RSA signature included, p50, ms'],
   ['scale', 'redis-ready', 'Start to ready with 100,000 integrations in Redis, ms'],
   ['scale', 'redis-used-kb', 'Memory for each integration in use, KB'],

@@ -158,6 +158,8 @@ async function bytesOfUse(setting: Setting, { broker, names }: Held): Promise<nu
   await use(setting, broker, names.slice(0, first))
   await use(setting, broker, names.slice(0, first))
   const before = await broker.probe.collected()
+  // A miss and a hit.
+  await use(setting, broker, names.slice(first))
   await use(setting, broker, names.slice(first))
   const after = await broker.probe.collected()
   return (after.heapBytes - before.heapBytes) / (names.length - first)
