@@ -122,8 +122,9 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
       tracing?.requests(server)
       meterRequests(server, metrics)
     },
-    problem(error, { headers }) {
-      tracing?.problem(error)
+    problem(error, request) {
+      const { headers } = request
+      tracing?.problem(error, request)
       metrics.counter('valetkey_problems_total', { code: error.code }).add()
       const reason = authenticationFailureOf(error, headers.authorization !== undefined)
       if (reason) metrics.counter('valetkey_authentication_failures_total', { reason }).add()

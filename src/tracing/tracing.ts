@@ -6,7 +6,7 @@ import type { Server } from '../http/server.ts'
 import { createEngineTracer, type EngineTracer } from './engine-tracer.ts'
 import { createExporter, type ExporterOptions } from './exporter.ts'
 import { traceOutbound } from './outbound-tracer.ts'
-import { traceRequests } from './request-tracer.ts'
+import { createRequestTracer } from './request-tracer.ts'
 import { createSpans } from './spans.ts'
 
 export interface Tracing {
@@ -15,7 +15,7 @@ export interface Tracing {
   /** Register it before the routes. */
   requests(server: Server): void
   /** A request is answered with a problem. */
-  problem(error: BrokerError): void
+  problem(error: BrokerError, request: object): void
   /** Runs a command of the store, with a span where something is traced that waits for it. */
   storeCommand<Result>(operation: string, run: () => Promise<Result>): Promise<Result>
   /** Members of each log line that is written now. */
@@ -32,13 +32,14 @@ export interface TracingOptions extends ExporterOptions {
 export function startTracing({ store, ...options }: TracingOptions): Tracing {
   const { tracer, lostSpans, stop } = createExporter(options)
   const spans = createSpans(tracer)
+  const requests = createRequestTracer(spans)
   const system = store === 'redis' ? 'redis' : 'sqlite'
 
   return {
     engine: createEngineTracer(spans),
     outbound: (outbound) => traceOutbound(outbound, spans),
-    requests: (server) => traceRequests(server, spans),
-    problem: ({ code }) => void spans.current()?.setAttribute('error.type', code),
+    requests: requests.register,
+    problem: requests.problem,
     storeCommand(operation, run) {
       if (!spans.recording()) return run()
       const attributes = { 'db.system.name': system, 'db.operation.name': operation }

@@ -60,6 +60,7 @@ t.test('every command works as it stands', { skip }, async (t) => {
   t.equal(status, 0, output)
   t.notMatch(output, /FAILED|undefined|"code"/)
   t.match(output, /active 20\S+Z \S+/, 'the certificate and its end')
+  t.match(output, /^true mint/m, 'the doctor mints')
   t.match(output, /^\d admin$/m, 'who fetches tokens')
   t.match(output, /^PONG$/m)
   t.match(output, /true store_content: as it was left/)

@@ -1,6 +1,7 @@
 /** Traces of real replicas, sent to a real receiver over HTTP. */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { spawnValetkey } from '../support/broker.ts'
@@ -52,6 +53,31 @@ const named = (spans: readonly ReceivedSpan[], name: string): ReceivedSpan => {
 const { receiver, fleet, trace } = await world(t, 2)
 
 const REQUEST = 'GET /tokens/:integration'
+/** The body follows when the head was read. */
+const sendLate = (
+  { url, key }: { readonly url: string; readonly key: string },
+  traceparent: string,
+) =>
+  new Promise<number | undefined>((resolve, reject) => {
+    const sent = request(`${url}/integrations/billing`, {
+      method: 'PATCH',
+      headers: {
+        authorization: `Bearer ${key}`,
+        traceparent,
+        'if-match': '*',
+        'content-type': 'application/json',
+        expect: '100-continue',
+      },
+    })
+    sent.on('continue', () => sent.end('{"description":"it has a body"}'))
+    sent.on('response', (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+    sent.on('error', reject)
+    sent.flushHeaders()
+  })
+
 const lines = (output: string) =>
   output
     .split('\n')
@@ -70,19 +96,19 @@ t.test(
     t.equal(first.status, 200)
 
     const spans = await trace(one.traceId, REQUEST)
-    const request = named(spans, REQUEST)
+    const ofRequest = named(spans, REQUEST)
     const lookup = named(spans, 'lease lookup')
     const mint = named(spans, 'mint')
-    t.equal(request.parentSpanId, one.spanId, 'below the span of the caller')
-    t.equal(lookup.parentSpanId, request.spanId)
+    t.equal(ofRequest.parentSpanId, one.spanId, 'below the span of the caller')
+    t.equal(lookup.parentSpanId, ofRequest.spanId)
     t.equal(mint.parentSpanId, lookup.spanId)
-    t.match(request.attributes, {
+    t.match(ofRequest.attributes, {
       'http.route': '/tokens/:integration',
       'http.response.status_code': 200,
     })
     t.match(lookup.attributes, { 'valetkey.integration': 'billing', 'valetkey.result': 'miss' })
     t.match(mint.attributes, { 'valetkey.grant': 'client_credentials' })
-    t.match(request.resource, {
+    t.match(ofRequest.resource, {
       'service.name': 'valetkey',
       'deployment.environment.name': 'test',
       'service.version': /^\d/,
@@ -110,6 +136,25 @@ t.test(
     t.equal(login?.headers.tracestate, undefined)
     t.equal(login?.headers.baggage, undefined)
     t.match(sent.attributes, { 'server.address': '127.0.0.1', 'http.response.status_code': 200 })
+
+    const changing = newTrace()
+    t.equal(
+      await sendLate({ url: fleet.replica(0).url, key: fleet.key }, changing.traceparent),
+      200,
+    )
+    const ofChange = await trace(changing.traceId, 'PATCH /integrations/:name')
+    t.equal(
+      named(ofChange, 'store integrations.change').parentSpanId,
+      named(ofChange, 'PATCH /integrations/:name').spanId,
+      'a body that comes later does not lead astray',
+    )
+    const wrong = newTrace()
+    await fleet.call('PATCH', '/integrations/billing', {
+      headers: { traceparent: wrong.traceparent, 'content-type': 'application/json' },
+      body: '{"description"',
+    })
+    const ofWrong = await trace(wrong.traceId, 'PATCH /integrations/:name')
+    t.match(named(ofWrong, 'PATCH /integrations/:name').attributes, { 'error.type': /^\w+$/ })
 
     const hit = newTrace()
     await fleet.call('GET', '/tokens/billing', { headers: { traceparent: hit.traceparent } })
