@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (args) => {
       const { diagnose } = await import('./diagnose.ts')
       const { stdout } = process
+      stdout.on('error', unlessReaderLeft)
       const isColourful = stdout.isTTY === true && stdout.hasColors()
       const isWell = await diagnose(args, process.env, { stdout, isColourful })
       process.exitCode = isWell ? 0 : EX_ILL
@@ -56,6 +57,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 }
 
 const EX_ILL = 1
+/** Whoever reads may leave once they have seen enough, as `head` does. */
+function unlessReaderLeft(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+}
+
+/** What stands in a file may not speak to the terminal. */
+const printable = (text: string) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
+
 /** sysexits.h: the command was used incorrectly; the configuration is wrong. */
 const EX_USAGE = 64
 const EX_CONFIG = 78
@@ -83,7 +92,8 @@ if (command && (args.length === 0 || command.operands !== undefined)) {
     await command.run(args)
   } catch (error) {
     if (error instanceof ConfigError) {
-      for (const mistake of error.mistakes) process.stderr.write(`valetkey: ${mistake}\n`)
+      for (const mistake of error.mistakes)
+        process.stderr.write(`valetkey: ${printable(mistake)}\n`)
       process.exitCode = EX_CONFIG
     } else if (error instanceof BackupError) {
       process.stderr.write(`valetkey: ${error.message}\n`)

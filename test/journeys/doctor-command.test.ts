@@ -22,6 +22,7 @@ const folder = t.testdir({
   'certificate.pem': key.certificate,
   'stranger.pem': stranger.certificate,
   'broken.yaml': 'integrations: [',
+  'loud.yaml': 'integrations: { "\\e[31m": {} }',
   'empty.yaml': '',
 })
 const path = (name: string) => join(folder, name)
@@ -204,8 +205,12 @@ t.test('a pipeline gets exit 1 for an illness, and others for misuse', async (t)
     [[], 64, /doctor needs a file\nusage: valetkey.*doctor FILE/s],
     [['--loud', name], 64, /'--loud'.*usage: valetkey/s],
     [[path('broken.yaml')], 78, /broken\.yaml: line 1: is not valid YAML/],
+    [[path('loud.yaml')], 78, /integrations\. \[31m must match/],
   ]
+  const isOver = `"$@"; echo "exit $?" >&2`
+  const left = doctor([name], { through: ['sh', '-c', `{ ${isOver}; } | true`, 'sh'] })
   const runs = await Promise.all(misuses.map(([args]) => doctor(args)))
+  t.match(await left, { stdout: '', stderr: /^exit 1\n$/ }, 'also where nobody reads on')
   for (const [at, [args, code, stderr]] of misuses.entries()) {
     t.match(runs[at], { code, stderr }, args.join(' '))
   }
