@@ -120,7 +120,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       engine.cache.written(name, record?.rev)
       if (!record) return
       rotation.erasure.watch(integrationOf(record))
-      await engine.adoptRefreshToken(integrationOf(record))
+      await engine.followDefinition(integrationOf(record))
     },
   })
   const intake = createIntake({ now, uniqueId })

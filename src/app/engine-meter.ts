@@ -157,7 +157,7 @@ const resultOf = (error: unknown): ReadResult =>
 
 function outcomeOf(error: unknown): MintOutcome {
   if (!(error instanceof BrokerError)) return 'failed'
-  if (refusalOf(error)) return 'refused'
+  if (refusalOf(error) || error.code === 'integration_not_connected') return 'refused'
   if (error.code === 'token_response_invalid') return 'invalid'
   const isAway = error.code === 'salesforce_unavailable' || error.code === 'salesforce_timeout'
   return isAway ? 'unavailable' : 'failed'

@@ -79,6 +79,7 @@ const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([
   'grant_refused',
   'identity_changed',
   'token_response_invalid',
+  'integration_not_connected',
 ])
 
 export function createIntegrationSamples(

@@ -4,7 +4,7 @@ import type { AuditLog } from '../audit/log.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Custody } from '../custody/custody.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
-import type { Integration } from '../integrations/integration.ts'
+import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
 import type { Logger } from '../logger.ts'
 import type { Change, Store } from '../store/store.ts'
@@ -51,8 +51,8 @@ export interface LeaseEngine extends Prover {
   readonly doctorMint: DoctorMint
   readonly hearing: Hearing
   readonly custody: Custody
-  /** Takes over the refresh token that came with the active credential; the next mint does it else. Never throws. */
-  adoptRefreshToken(integration: Integration): Promise<void>
+  /** Takes over the refresh token that came with the active credential, which the next mint does else; ends the connection of what has another grant now. Never throws. */
+  followDefinition(integration: Integration): Promise<void>
   /** The store went back in time: no refresh token is used before Salesforce was asked. Never throws. */
   storeRewound(): Promise<void>
   /** How many login hosts failed and are left alone. */
@@ -260,8 +260,10 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     restingHosts: breaker.openCount,
     revoker,
     custody,
-    async adoptRefreshToken(integration) {
+    async followDefinition(integration) {
       if (hasRefreshToken(integration)) await refreshTokens.tried(minter.adopt(integration.name))
+      // Another grant leaves no approval behind that nobody uses.
+      if (!presentsRefreshToken(integration)) await refreshTokens.tried(custody.end(integration))
     },
     storeRewound: () => refreshTokens.tried(refreshTokens.rewound()),
     status: createStatusReader({

@@ -1,5 +1,5 @@
 /** Looks after refresh tokens whoever is alive: those that are unsettled are settled, those that lie idle are used before they die of it. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError, type ProblemCode } from '../errors.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { SETTLE_MS } from './connection.ts'
 import { LOOK_MS } from './custody-store.ts'
@@ -40,6 +40,13 @@ const POSTPONE_MS = 15_000
 const AGAIN_MS = 5_000
 /** Of an exercise that failed: the idle limit is far. */
 const AGAIN_LATER_MS = 15 * 60_000
+/** Nothing is to be found out any more, or not before somebody changes the integration. */
+const OVER: ReadonlySet<ProblemCode> = new Set([
+  'integration_not_connected',
+  'integration_not_found',
+  'integration_disabled',
+  'integration_draft',
+])
 const DAY_MS = 86_400_000
 /** Used when so much of its idle limit is over: time enough for days without Salesforce. */
 const EXERCISE_AT = 0.7
@@ -59,9 +66,7 @@ export function createKeeper(dependencies: KeeperDependencies): Keeper {
       await exercise(name)
       return now + LOOK_MS
     } catch (error) {
-      if (error instanceof BrokerError && error.code === 'integration_not_connected') {
-        return now + LOOK_MS
-      }
+      if (error instanceof BrokerError && OVER.has(error.code)) return now + LOOK_MS
       log.warn({ err: error, integration: name }, 'a refresh token is not settled yet')
       const restMs = error instanceof BrokerError ? (error.retryAfterMs ?? 0) : 0
       return now + Math.max(AGAIN_MS, Math.min(restMs, LOOK_MS))

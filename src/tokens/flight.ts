@@ -93,7 +93,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       )
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
-      // Nobody refused anything: it ends with the presentation that it waits for, and must not outlive it.
+      // Nobody refused anything.
       if (isUnsettled(error)) throw error
       // Of a lost connection there is one event, which says why.
       if (!isNotConnected(error)) onRefused(integration.name, error, by)

@@ -1,4 +1,5 @@
 /** Refusals that the fleet remembers, so that nobody bothers Salesforce again before it helps. Pure. */
+import { isUnsettled } from '../custody/connection.ts'
 import { BrokerError, type ProblemCode } from '../errors.ts'
 import { grantRefused, type Refusal, refusalOf, refusalRow } from '../grants/refusals.ts'
 import type { RefusalRecord } from '../store/store.ts'
@@ -85,6 +86,8 @@ export function remember(
   now: number,
 ): RefusalRecord | undefined {
   if (!(error instanceof BrokerError) || !REMEMBERED.has(error.code)) return undefined
+  // It ends with the presentation that it waits for, and must not outlive it.
+  if (isUnsettled(error)) return undefined
   const before = former?.version === version ? (JSON.parse(former.body) as Remembered) : undefined
   const count = (before?.count ?? 0) + 1
   const restUntil = now + restMs(error, refusalOf(error), count)

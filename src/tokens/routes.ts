@@ -63,6 +63,7 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
             'integration_not_found',
             'integration_disabled',
             'integration_draft',
+            'integration_not_connected',
             'token_still_live',
             'login_budget_exhausted',
             'conflict',

@@ -51,6 +51,11 @@ async function isLost(name: string, app: AppSeed) {
   t.equal((await tokenOf(second, name)).status, 200, `${name}: connected anew`)
 }
 
+/** Salesforce takes its time, all through what follows. */
+const slow = await integrateConnected(fleet, 'slow')
+const slowly = simulator.addFault({ kind: 'hold', clientId: slow.clientId })
+const slowAnswer = tokenOf(second, 'slow')
+
 t.test('killed while Salesforce is at it: lost, said so, connected anew', async () => {
   const app = await integrateConnected(fleet, 'at-work')
   const { asked, release } = await heldAt(app, 'at-work')
@@ -130,6 +135,16 @@ t.test('stopped past the end of its lock: the other presents nothing', async (t)
   first.signal('SIGCONT')
   t.equal((await asked)?.status, 200)
   await eventually(async () => (await tokenOf(second, 'asleep')).status === 200)
+})
+
+t.test('slower than any caller waits: the answer that comes is kept and served', async (t) => {
+  const { status, body } = await slowAnswer
+  t.equal(status, 504)
+  t.equal(body.code, 'salesforce_timeout')
+  slowly.remove()
+  await eventually(async () => (await tokenOf(second, 'slow')).status === 200)
+  const requests = simulator.tokenRequests().filter(({ clientId }) => clientId === slow.clientId)
+  t.equal(requests.length, 1)
 })
 
 t.test('and in all of this no refresh token was presented twice unasked', async (t) => {

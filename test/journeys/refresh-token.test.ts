@@ -139,6 +139,31 @@ t.test('revokes the refresh token of an integration that is deleted', async (t) 
   t.equal(eventsOf(at, 'integration.disconnected').length, 1)
 })
 
+t.test(
+  'forgets the refresh token first where Salesforce is away, and revokes it later',
+  async (t) => {
+    const at = await connected(t)
+    await at.token()
+    at.simulator.addFault({ kind: 'html', status: 503, endpoint: 'revoke' })
+    const headers = { 'if-match': '*' }
+    t.equal((await at.broker.call('DELETE', '/integrations/crm', { headers })).status, 204)
+    t.equal(livingAt(at).length, 1)
+    at.pass(SETTLE_MS)
+    await eventually(() => livingAt(at).length === 0)
+  },
+)
+
+t.test('leaves no approval behind where the grant is changed', async (t) => {
+  const at = await connected(t)
+  await at.token()
+  const app = at.simulator.addClientCredentialsApp()
+  const grant = { type: 'client_credentials', client_id: app.clientId }
+  const credential = { client_secret: app.clientSecret }
+  t.equal((await at.patch({ grant, credential })).status, 200)
+  t.same(livingAt(at), [])
+  t.equal((await at.token()).status, 200)
+})
+
 t.test('says within a minute that an answer was lost, and how to go on', async (t) => {
   const at = await connected(t)
   at.simulator.addFault({ kind: 'reset', afterCommit: true })

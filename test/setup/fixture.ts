@@ -44,6 +44,7 @@ export const GRANTS = {
   jwt_bearer: { type: 'jwt_bearer', username: 'billing@acme.com' },
   client_credentials: { type: 'client_credentials' },
   private_key_jwt: { type: 'client_credentials', clientAuth: 'private_key_jwt' },
+  refresh_token: { type: 'refresh_token' },
 } as const
 
 export function integration(changes: Partial<Integration> = {}): Integration {
