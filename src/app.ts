@@ -28,7 +28,7 @@ import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
-import { createDrain } from './http/drain.ts'
+import { createDrain, type Drain } from './http/drain.ts'
 import { registerHealth } from './http/health.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
@@ -78,8 +78,8 @@ export interface AppDependencies {
   readonly tracing?: Tracing | undefined
   /** Of the configuration file and the files that it names. */
   readonly readFile: (path: string) => string
-  /** How long callers may take to leave the connections that they keep, when it stops. Default 0. */
-  readonly drainMs?: number
+  /** How long callers may take to leave the connections that they keep, when it stops. Default: no time. */
+  readonly drainTimes?: Parameters<Drain['run']>[0]
   /** For tests: time, chance and the network. */
   readonly now?: () => number
   readonly random?: () => number
@@ -271,7 +271,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
     async stop() {
       stopping = true
-      await drain.run(dependencies.drainMs ?? 0)
+      if (dependencies.drainTimes) await drain.run(dependencies.drainTimes)
       await tls?.stop()
       await server.close()
       await loader?.stop()

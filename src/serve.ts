@@ -21,8 +21,8 @@ import type { Tracing } from './tracing/tracing.ts'
 const EX_SOFTWARE = 70
 /** Requests in flight may take 10 s; whoever is not done by then is cut off. */
 const STOP_MS = 9_500
-/** By then whoever sends requests all the time has got an answer that ends the connection. */
-const DRAIN_MS = 1_000
+/** Whoever sends requests now and then gets an answer that ends the connection, before it is closed. */
+const DRAIN_TIMES = { quietMs: 1_000, longestMs: 5_000 }
 const STDOUT = 1
 
 interface Held {
@@ -59,7 +59,7 @@ export async function serve(env: Environment, version: string): Promise<void> {
     auditOutput: openAudit(config, stdout),
     droppedLogLines: logOutput.droppedLines,
     readFile,
-    drainMs: DRAIN_MS,
+    drainTimes: DRAIN_TIMES,
   })
   reloadOnSignal(app)
   stopOnSignal(app, log)

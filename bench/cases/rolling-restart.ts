@@ -28,6 +28,9 @@ export interface RollingRestart {
   readonly slowestStopMs: number
 }
 
+/** So few that none is idle for long: HTTP/1.1 has no way to end an idle one that cannot meet a request. */
+const CONNECTIONS = 8
+
 interface Teardown {
   teardown(end: () => unknown): void
 }
@@ -44,7 +47,8 @@ export async function rollingRestart(
   }
   const balancer = await startBalancer(t, fleet.urls(), mode)
   const startedAt = performance.now()
-  const load = startLoad({ names, perSecond, key: fleet.key, urls: () => [balancer.url] })
+  const urls = () => [balancer.url]
+  const load = startLoad({ names, perSecond, connections: CONNECTIONS, key: fleet.key, urls })
   const size = fleet.replicas.length
   let slowestStopMs = 0
   for (let turn = 0; turn < rounds * size; turn += 1) {

@@ -9,14 +9,17 @@ export interface Drain {
   /** From now on, each answer has to say `Connection: close`. */
   readonly isOn: boolean
   attach(server: Server): void
-  /** Resolves when no connection is left, or after so long: those have been idle since, and may be closed. */
-  run(longestMs: number): Promise<void>
+  /**
+   * Resolves when the connections that there are now have ended, each by an answer; or when none of
+   * them has for `quietMs`, for those that are left are idle then; or after `longestMs`.
+   */
+  run(times: { readonly quietMs: number; readonly longestMs: number }): Promise<void>
 }
 
 export function createDrain(): Drain {
   const open = new Set<Socket>()
   let isOn = false
-  let onEmpty: (() => void) | undefined
+  let onEnd: ((socket: Socket) => void) | undefined
 
   return {
     get isOn() {
@@ -27,18 +30,27 @@ export function createDrain(): Drain {
         open.add(socket)
         socket.once('close', () => {
           open.delete(socket)
-          if (open.size === 0) onEmpty?.()
+          onEnd?.(socket)
         })
       })
     },
-    async run(longestMs) {
+    async run({ quietMs, longestMs }) {
       isOn = true
-      if (open.size === 0 || longestMs === 0) return
+      // Those that come anew, such as a balancer's checks, are answered and not waited for.
+      const kept = new Set(open)
+      if (kept.size === 0) return
       const { promise, resolve } = Promise.withResolvers<void>()
-      const timer = setTimeout(resolve, longestMs)
-      onEmpty = resolve
+      const quiet = setTimeout(resolve, quietMs)
+      const longest = setTimeout(resolve, longestMs)
+      onEnd = (socket) => {
+        if (!kept.delete(socket)) return
+        quiet.refresh()
+        if (kept.size === 0) resolve()
+      }
       await promise
-      clearTimeout(timer)
+      onEnd = undefined
+      clearTimeout(quiet)
+      clearTimeout(longest)
     },
   }
 }

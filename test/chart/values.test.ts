@@ -1,6 +1,7 @@
 /** What the chart refuses, and that its values, their schema and their documentation agree. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { parse } from 'yaml'
 import { SETTINGS } from '../../src/config/setting.ts'
 import { unlessProvided } from '../support/apt.ts'
 import { valueRows } from '../support/chart-docs.ts'
@@ -8,6 +9,8 @@ import { provideHelm, renderChart } from '../support/helm.ts'
 
 const skip = unlessProvided(provideHelm(console.error))
 const REDIS = ['redis.existingSecret=r', 'keyring.existingSecret=k', 'adminKey.existingSecret=a']
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 
 interface Schema {
   readonly type?: string | readonly string[]
@@ -17,12 +20,16 @@ interface Schema {
   readonly $defs?: Readonly<Record<string, Schema>>
 }
 
-const root = JSON.parse(
-  readFileSync(new URL('../../helm/values.schema.json', import.meta.url), 'utf8'),
-) as Schema
+const root = JSON.parse(read('helm/values.schema.json')) as Schema
 
 const resolved = (schema: Schema): Schema =>
   schema.$ref ? (root.$defs?.[schema.$ref.split('/').at(-1) ?? ''] ?? {}) : schema
+
+t.test('the chart, the image and the package have one version', async (t) => {
+  const { version } = JSON.parse(read('package.json')) as { version: string }
+  t.equal(parse(read('helm/Chart.yaml')).appVersion, version)
+  t.match(read('Dockerfile'), `\nARG VERSION=${version}\n`)
+})
 
 t.test('every value is in the schema', async (t) => {
   const rows = valueRows()

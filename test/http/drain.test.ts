@@ -7,6 +7,7 @@ import { createDrain } from '../../src/http/drain.ts'
 import { createServer } from '../../src/http/server.ts'
 
 const LONG_MS = 60_000
+const LONG = { quietMs: LONG_MS, longestMs: LONG_MS }
 
 async function start(t: Test) {
   const drain = createDrain()
@@ -37,7 +38,7 @@ t.test('connections are kept until then', async (t) => {
 t.test('then every answer is the last on its connection, problems too', async (t) => {
   const { drain, ask } = await start(t)
   await ask('/here')
-  const ended = drain.run(LONG_MS)
+  const ended = drain.run(LONG)
   t.equal(await isPending(ended), true, 'a kept connection is waited for')
   const answer = await ask('/nowhere')
   t.equal(answer.statusCode, 404)
@@ -48,7 +49,7 @@ t.test('then every answer is the last on its connection, problems too', async (t
 t.test('who comes anew meanwhile is answered', async (t) => {
   const { drain, ask } = await start(t)
   await ask('/here')
-  const ended = drain.run(LONG_MS)
+  const ended = drain.run(LONG)
   const other = new Agent({ keepAlive: true })
   t.teardown(() => other.destroy())
   const answer = await ask('/here', other)
@@ -59,13 +60,31 @@ t.test('who comes anew meanwhile is answered', async (t) => {
   await ended
 })
 
-t.test('a connection that nobody uses is not waited for longer than told', async (t) => {
+t.test('connections that nobody uses are not waited for longer than told', async (t) => {
   const { drain, ask } = await start(t)
   await ask('/here')
-  await drain.run(1)
+  await drain.run({ quietMs: 1, longestMs: LONG_MS })
+  await drain.run({ quietMs: LONG_MS, longestMs: 1 })
+})
+
+t.test('as long as callers come back and leave, the others have more time', async (t) => {
+  const { drain, ask } = await start(t)
+  const agents = Array.from({ length: 4 }, () => new Agent({ keepAlive: true }))
+  t.teardown(() => {
+    for (const agent of agents) agent.destroy()
+  })
+  await Promise.all(agents.map((agent) => ask('/here', agent)))
+  const startedAt = performance.now()
+  const ended = drain.run({ quietMs: 1_000, longestMs: LONG_MS })
+  for (const agent of agents.slice(0, 3)) {
+    await ask('/here', agent)
+    await sleep(400)
+  }
+  await ended
+  t.ok(performance.now() - startedAt >= 1_700, 'the last that left was two pauses after the first')
 })
 
 t.test('with no connection there is nothing to wait for', async (t) => {
   const { drain } = await start(t)
-  await drain.run(LONG_MS)
+  await drain.run(LONG)
 })

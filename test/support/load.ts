@@ -31,6 +31,8 @@ export interface LoadOptions {
   readonly key: string
   /** Appended to the path. */
   readonly query?: string
+  /** Kept for each URL. Default 32. */
+  readonly connections?: number
   /** Whether the token is good at this moment, for whoever knows. */
   readonly judge?: (token: string) => boolean
 }
@@ -55,7 +57,7 @@ export interface Asker {
 
 /** One request after another, each on a kept connection. */
 export function createAsker(
-  options: Pick<LoadOptions, 'key' | 'query' | 'judge'> & { readonly connections?: number },
+  options: Pick<LoadOptions, 'key' | 'query' | 'judge' | 'connections'>,
 ): Asker {
   const { key, query = '', judge = () => true, connections = CONNECTIONS } = options
   const pools = new Map<string, Pool>()
