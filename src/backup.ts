@@ -1,6 +1,6 @@
 /** The commands `valetkey backup` and `valetkey restore`: their operands, files and words. */
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -28,6 +28,8 @@ interface Opened {
 }
 
 const FILE_MODE = 0o600
+/** Nobody waits for an answer, and a page of records is larger than what the service asks for. */
+const PATIENCE_MS = 10_000
 
 /** `backup [--out FILE]`. Throws `ConfigError`, `BackupError`, and what `parseArgs` throws. */
 export async function backup(
@@ -77,6 +79,7 @@ export async function restore(
   if (path === undefined || surplus.length > 0) {
     throw new BackupError('usage', 'restore takes one file')
   }
+  requireFile(path)
   const { keyring, openTo } = await prepare(env)
   const lines = () => linesOf(path)
   const { head, counts } = await verifyBackup(lines, keyring)
@@ -104,9 +107,16 @@ async function prepare(env: Environment): Promise<Opened> {
     keyring,
     async openTo(purpose) {
       if (purpose === 'read') requireEmbedded(config)
-      return openStore(config, () => undefined)
+      return openStore(config, () => undefined, PATIENCE_MS)
     },
   }
+}
+
+/** It is read twice, so that a pipe would be empty by then. */
+function requireFile(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isFile()) return
+  throw new BackupError('no_input', found ? `${path} is no file` : `there is no ${path}`)
 }
 
 /** Opening one that is not there would make it. */

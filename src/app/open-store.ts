@@ -7,6 +7,8 @@ import type { Store } from '../store/store.ts'
 export async function openStore(
   config: Config,
   onEvent: (event: RedisEvent) => void,
+  /** Longest wait for an answer of Redis, in milliseconds. Default: as the store has it. */
+  timeoutMs?: number,
 ): Promise<Store> {
   if (config.redisUrl === undefined) return openEmbedded(config)
   const { createRedisStore } = await import('../store/redis.ts')
@@ -17,6 +19,7 @@ export async function openStore(
     ...(config.redisCaFile !== undefined && { caFile: config.redisCaFile }),
     ...(config.redisSentinelPassword && { sentinelPassword: config.redisSentinelPassword }),
     onEvent,
+    ...(timeoutMs !== undefined && { timeoutMs }),
   })
 }
 

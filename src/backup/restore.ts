@@ -61,11 +61,11 @@ export async function isEmpty({ archive }: Pick<Store, 'archive'>): Promise<bool
 export async function restoreBackup(dependencies: RestoreDependencies): Promise<void> {
   const { store, keyring, lines, uniqueId } = dependencies
   const { archive } = store
+  const { sections } = await readBackup(lines(), keyring)
   await noteStanding(store, 'wiped')
   const names = new Set<string>()
   const ids = new Map<string, Set<string>>()
   const custody = { id: uniqueId(), lookInMs: LOOK_IN_MS }
-  const { sections } = await readBackup(lines(), keyring)
   for await (const section of sections()) {
     if (section.type === 'integrations') {
       await archive.putIntegrations(section.items, custody)
@@ -73,7 +73,9 @@ export async function restoreBackup(dependencies: RestoreDependencies): Promise<
     } else {
       const { kind, items } = section
       await archive.putDocuments(kind, items)
-      ids.set(kind, new Set([...(ids.get(kind) ?? []), ...items.map(({ id }) => id)]))
+      const known = ids.get(kind) ?? new Set<string>()
+      for (const { id } of items) known.add(id)
+      ids.set(kind, known)
     }
   }
   await removeOthers(store, names, ids)
