@@ -62,6 +62,10 @@ export interface AppSettings {
   /** Where a browser may be sent back to. */
   readonly callbackUrls: readonly string[]
   readonly deviceFlow: boolean
+  readonly tokenExchangeFlow: boolean
+  readonly secretRequiredForExchange: boolean
+  /** Developer names of its token exchange handlers, the default first. */
+  readonly tokenHandlers: readonly string[]
   readonly refreshTokenRotation: boolean
   /** Null: a refresh token that is never idle too long. */
   readonly refreshTokenIdleMs: number | null
@@ -106,6 +110,9 @@ export const DEFAULT_APP: AppSettings = {
   secretRequiredForCode: true,
   callbackUrls: [],
   deviceFlow: false,
+  tokenExchangeFlow: false,
+  secretRequiredForExchange: true,
+  tokenHandlers: [],
   refreshTokenRotation: false,
   refreshTokenIdleMs: null,
   introspectAllTokens: false,

@@ -57,6 +57,11 @@ const ROUTES: readonly Route[] = [
     run: (to, { body }) => to.addRefreshTokenApp(body as NewAppSeed),
   },
   {
+    method: 'POST',
+    path: 'apps/token-exchange',
+    run: (to, { body }) => to.addTokenExchangeApp(body as NewAppSeed),
+  },
+  {
     method: 'PATCH',
     path: 'apps/{client_id}',
     run: (to, { name, body }) => to.updateApp(name, onlyKnown(body as AppChanges, DEFAULT_APP)),

@@ -62,6 +62,7 @@ export type EndpointName =
   | 'keys'
   | 'authorize'
   | 'connect'
+  | 'data_cloud'
   | 'rest'
   | 'unknown'
 

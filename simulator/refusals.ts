@@ -40,6 +40,7 @@ export const REFUSALS = {
   user_credentials_invalid: refusal('invalid_grant', 'invalid user credentials'),
   activation_secret_invalid: refusal('invalid_grant', 'activation secret invalid'),
   token_handler_failed: refusal('invalid_grant', 'token handler validation failed'),
+  subject_token_invalid: refusal('invalid_grant', 'invalid subject token'),
   client_identifier_invalid: refusal('invalid_client_id', 'client identifier invalid'),
   client_credentials_invalid: refusal('invalid_client', 'invalid client credentials'),
   app_not_installed: refusal('invalid_client', 'app must be installed into org'),

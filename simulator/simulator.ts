@@ -3,6 +3,7 @@ import type { App, AppChanges, ConsumerPair, NewApp } from './apps.ts'
 import { currentPair } from './apps.ts'
 import type { Clock } from './clock.ts'
 import { createControl } from './control.ts'
+import type { DataCloudToken } from './data-cloud.ts'
 import type { Deployment } from './deployments.ts'
 import type { FaultHandle, FaultRule, FaultScope } from './faults.ts'
 import { createHandler } from './handler.ts'
@@ -42,6 +43,8 @@ export interface Simulator {
   addClientCredentialsApp(app?: NewAppSeed): AppSeed
   /** An app for the refresh token grant; `approve` gives its tokens. */
   addRefreshTokenApp(app?: NewAppSeed): AppSeed
+  /** An app for token exchange, with a handler. */
+  addTokenExchangeApp(app?: NewAppSeed): AppSeed
   updateApp(clientId: string, changes: AppChanges): void
   apps(): readonly AppSeed[]
   /** Prepares a new secret, or a new key and secret, that `rotateCredentials` will put to work. */
@@ -61,6 +64,8 @@ export interface Simulator {
   /** Of the Metadata API, oldest first. */
   deployments(): readonly Deployment[]
   sessions(): readonly Session[]
+  /** Every token of Data Cloud, oldest first. */
+  dataCloudTokens(): readonly DataCloudToken[]
   /** As an administrator does in Session Management. Without a filter: every session. Says how many ended. */
   endSessions(filter?: SessionFilter): number
 
@@ -197,6 +202,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       addApp(app, { name: 'Client credentials app', clientCredentialsFlow: true }),
     addRefreshTokenApp: (app = {}) =>
       addApp(app, { name: 'Refresh token app', scopes: ['api', 'refresh_token'] }),
+    addTokenExchangeApp: (app = {}) =>
+      addApp(app, {
+        ...{ name: 'Token exchange app', tokenExchangeFlow: true, tokenHandlers: ['Handler'] },
+      }),
     updateApp: (clientId, changes) => void world.apps.update(clientId, changes),
     apps: () => world.apps.all().map(seedOf),
     stageCredentials: world.apps.stage,
@@ -219,6 +228,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     configure: world.configure,
     deployments: world.deployments.all,
     sessions: world.sessions.live,
+    dataCloudTokens: world.dataCloud.all,
     endSessions: (filter = {}) => world.sessions.endWhere(matcher(filter, world)),
 
     addFault: world.faults.add,

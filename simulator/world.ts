@@ -1,6 +1,7 @@
 import { type Apps, createApps } from './apps.ts'
 import { type AuthorizationCodes, createAuthorizationCodes } from './authorization-codes.ts'
 import { type Clock, createClock } from './clock.ts'
+import { createDataCloud, type DataCloud } from './data-cloud.ts'
 import { createDeployments, type Deployments } from './deployments.ts'
 import { createDeviceCodes, type DeviceCodes } from './device-codes.ts'
 import { createFaults, type Faults } from './faults.ts'
@@ -28,6 +29,7 @@ export interface World {
   readonly refreshTokens: RefreshTokens
   readonly authorizationCodes: AuthorizationCodes
   readonly deviceCodes: DeviceCodes
+  readonly dataCloud: DataCloud
   readonly tokenKeys: TokenKeys
   readonly logins: LoginHistory
   readonly faults: Faults
@@ -77,6 +79,7 @@ export function createWorld(dependencies: WorldDependencies): World {
     refreshTokens: createRefreshTokens({ clock, settings }),
     authorizationCodes: createAuthorizationCodes({ clock, settings }),
     deviceCodes: createDeviceCodes({ clock, settings }),
+    dataCloud: createDataCloud(clock),
     tokenKeys: createTokenKeys(),
     logins: createLoginHistory({ clock, settings }),
     faults: createFaults(),

@@ -45,6 +45,7 @@ import { registerCredentialRoutes } from './rotation/routes.ts'
 import type { Store } from './store/store.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
+import { createDropDependents } from './tokens/dependents.ts'
 import { registerOAuthRoutes } from './tokens/oauth-routes.ts'
 import { registerTokenRoutes } from './tokens/routes.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -124,7 +125,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
   })
   const intake = createIntake({ now, uniqueId })
-  const rules = { intake, hosts, grantTrouble: grantTrouble(config), now, uniqueId }
+  const onOtherTokens = createDropDependents({ integrations, outcomes: store.outcomes, log })
+  const rules = { intake, hosts, grantTrouble: grantTrouble(config), onOtherTokens, now, uniqueId }
   const registry = createRegistry({ store: integrations, ...rules })
   const webhooks = composeWebhooks({
     ...{ config, store, integrations, proxy, random, now, log },
@@ -179,10 +181,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     sleep: pause,
   })
 
-  const grants = { endpoint, now, uniqueId }
   const connections = composeConnections({
     ...{ store, keyring, integrations, engine, audit, now, uniqueId, log },
-    grants,
+    grants: engine.grants,
     standing: callers.standing,
     meter: metering.connections,
     publicUrl: config.publicUrl,
@@ -236,7 +237,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     registerOperatorRoutes(guarded, {
       ...{ integrations, store, audit, doctorMint: engine.doctorMint },
       publicUrl: config.publicUrl,
-      doctor: { ...{ outbound, hosts, now, grants }, clock: salesforce.clock },
+      doctor: { ...{ outbound, hosts, now, grants: engine.grants }, clock: salesforce.clock },
     })
     registerIntegrationRoutes(guarded, {
       registry,

@@ -18,6 +18,7 @@ import { createDoctor, type Report } from './doctor/doctor.ts'
 import { reportView } from './doctor/schemas.ts'
 import { reportText } from './doctor/text.ts'
 import { BrokerError } from './errors.ts'
+import { tokenInFile } from './tokens/subject-tokens.ts'
 import { createTokenRequester } from './tokens/token-request.ts'
 
 export interface DiagnoseOptions {
@@ -71,7 +72,7 @@ function composeDoctor(env: Environment) {
   const uniqueId = () => randomUUID()
   const salesforce = composeSalesforce({ config, lookup: undefined, now, log: SILENT })
   const { outbound, hosts, clock, endpoint } = salesforce
-  const grants = { endpoint, now, uniqueId }
+  const grants = { endpoint, subjectTokens: { of: mintsNone, in: tokenInFile }, now, uniqueId }
   const doctor = createDoctor({ outbound, hosts, clock, now, grants })
   const patients = createFilePatients({
     intake: createIntake({ now, uniqueId }),
@@ -92,6 +93,13 @@ function composeDoctor(env: Environment) {
     },
     close: outbound.close,
   }
+}
+
+async function mintsNone(integration: string): Promise<never> {
+  throw new BrokerError(
+    'integration_not_found',
+    `The token of ${integration} is minted by the service alone: ask the service, with POST /integrations/{name}/test`,
+  )
 }
 
 /** Its successor would be lost with this process, and with it the whole approval. */

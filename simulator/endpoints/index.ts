@@ -4,6 +4,7 @@ import type { EndpointName } from '../faults.ts'
 import type { World } from '../world.ts'
 import { answerAuthorize } from './authorize.ts'
 import { answerConnect } from './connect.ts'
+import { answerDataCloudApi, answerDataCloudToken } from './data-cloud.ts'
 import { answerDiscovery, answerKeys } from './discovery.ts'
 import { answerIdentity, answerUserinfo } from './identity.ts'
 import { answerIntrospect } from './introspect.ts'
@@ -41,6 +42,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
     path: /^\/\.well-known\/(?:openid-configuration|oauth-authorization-server)$/,
     answer: answerDiscovery,
   },
+  { name: 'data_cloud', path: /^\/services\/a360\/token$/, answer: answerDataCloudToken },
+  { name: 'data_cloud', path: /^\/api\/v1\/metadata$/, answer: answerDataCloudApi },
   { name: 'metadata', path: /^\/services\/data\/v\d{2}\.0\/metadata\//, answer: answerMetadata },
   { name: 'rest', path: /^\/services\/data(?:\/|$)/, answer: answerRest },
 ]

@@ -45,7 +45,7 @@ async function grantToken(exchange: Exchange, world: World): Promise<Granted> {
 }
 
 function openSession(granted: Granted, exchange: Exchange, world: World): Session {
-  const { client, user, scopes, familyId } = granted
+  const { client, user, scopes, familyId, isAsset = false } = granted
   const { app, org, clientId, configuration } = client
   const timeoutMs = configuration.sessionTimeoutMs ?? world.settings().sessionTimeoutMs
   const issuedAt = world.clock.now()
@@ -55,16 +55,17 @@ function openSession(granted: Granted, exchange: Exchange, world: World): Sessio
       myDomain: exchange.origins.myDomain(org),
       expiresAt: issuedAt + timeoutMs,
     })
+  const isJwt = configuration.jwtAccessTokens || isAsset
   return world.sessions.open({
     ...{ org, user, app, clientId, scopes, timeoutMs },
     ...(familyId === undefined ? {} : { familyId }),
-    newToken: configuration.jwtAccessTokens ? jwt : () => newAccessToken(org.id),
-    slides: !configuration.jwtAccessTokens,
+    newToken: isJwt ? jwt : () => newAccessToken(org.id),
+    slides: !isJwt,
   })
 }
 
 function success(granted: Granted, session: Session, exchange: Exchange, world: World) {
-  const { client, user, scopes, signed, refreshToken } = granted
+  const { client, user, scopes, signed, refreshToken, isAsset } = granted
   const { expiresIn, apiInstanceUrl, communityFields } = world.settings()
   const now = world.clock.now()
   const { origins, role } = exchange
@@ -77,7 +78,7 @@ function success(granted: Granted, session: Session, exchange: Exchange, world: 
     ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
     ...(signed ? signatureOf(id, String(now), currentPair(client.configuration).clientSecret) : {}),
     scope: scopes.join(' '),
-    instance_url: origins.myDomain(client.org),
+    ...(isAsset ? {} : { instance_url: origins.myDomain(client.org) }),
     id,
     token_type: 'Bearer',
     ...(expiresIn === 'absent'

@@ -21,6 +21,8 @@ export interface Granted {
   readonly scopes: readonly string[]
   /** Whether the answer has `issued_at` and `signature`. */
   readonly signed: boolean
+  /** Whether the token is an asset token: a JWT that is for no instance. */
+  readonly isAsset?: boolean
   /** The refresh token's family, whose sessions are its own. */
   readonly familyId?: string
   /** A new refresh token, to be put in the answer. */

@@ -4,6 +4,7 @@ import { device } from './device.ts'
 import type { Grant } from './grant.ts'
 import { jwtBearer } from './jwt-bearer.ts'
 import { refreshToken } from './refresh-token.ts'
+import { tokenExchange } from './token-exchange.ts'
 
 /** Every grant that the simulator speaks. To add one, write its file and list it here. */
 export const GRANTS: readonly Grant[] = [
@@ -12,4 +13,5 @@ export const GRANTS: readonly Grant[] = [
   refreshToken,
   authorizationCode,
   device,
+  tokenExchange,
 ]

@@ -3,6 +3,7 @@ import type { Actor } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Custody } from '../custody/custody.ts'
+import type { GrantContext } from '../grants/grant.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
@@ -36,6 +37,7 @@ import { createSingleFlight } from '../tokens/single-flight.ts'
 import { createStatusReader, type StatusReader } from '../tokens/status.ts'
 import { createStoreless } from '../tokens/storeless.ts'
 import { readSubject, rememberSubject } from '../tokens/subject.ts'
+import { createSubjectTokens } from '../tokens/subject-tokens.ts'
 import { createTokenRequester } from '../tokens/token-request.ts'
 import { createTrouble } from '../tokens/trouble.ts'
 import { composeCustody } from './custody.ts'
@@ -48,6 +50,8 @@ export interface LeaseEngine extends Prover {
   readonly status: StatusReader
   readonly cache: LeaseCache
   readonly insideLease: InsideLease
+  /** What the requests of grants may use. */
+  readonly grants: GrantContext
   readonly doctorMint: DoctorMint
   readonly hearing: Hearing
   readonly custody: Custody
@@ -156,17 +160,14 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
   const { custody, exchange } = refreshTokens
   const revoker = endingConnections(tokenRevoker, custody)
-  const grants = { endpoint, now, uniqueId }
+  const leaseFor = (purpose: string) => createInsideLease({ reader, flight, purpose, now })
+  const subjectTokens = createSubjectTokens((...of) => leaseFor('exchange')(...of))
+  const grants: GrantContext = { endpoint, subjectTokens, now, uniqueId }
+  const requester = createTokenRequester({ grants, refreshTokens: exchange, now, random, log })
   const minter = createMinter({
-    integrations,
-    requester: meter.requester(
-      createTokenRequester({ grants, refreshTokens: exchange, now, random, log }),
-    ),
+    ...{ integrations, identity, now, promotion: dependencies.promotion, sleep: sleepHere },
+    requester: meter.requester(requester),
     connected: createConnected({ custody, exchange }),
-    promotion: dependencies.promotion,
-    identity,
-    now,
-    sleep: sleepHere,
   })
 
   const budget = createLoginBudget({ budgets: store.budgets, now })
@@ -276,7 +277,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
       now,
     }),
     cache,
-    insideLease: createInsideLease({ reader, flight, now }),
+    insideLease: leaseFor('deployment'),
+    grants,
     hearing,
     start() {
       hearing.start()

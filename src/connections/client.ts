@@ -1,8 +1,9 @@
 /** The app that an integration is connected through, and how it proves itself: its credentials, opened. */
 import { activeOf, openCredential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
+import { clientAuthFrom } from '../grants/client-auth-method.ts'
 import type { GrantContext, OpenCredential } from '../grants/grant.ts'
-import { clientAuthOf, type RefreshTokenSettings } from '../grants/refresh-token.ts'
+import type { RefreshTokenSettings } from '../grants/refresh-token.ts'
 import { clientIdOf, type Integration } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
 import type { Client } from './finish.ts'
@@ -28,7 +29,7 @@ export function createClientOf({ integrations, grants }: ClientDependencies): Cl
     const secret = active && byId[active.id]
     const credential = secret && proofOf(openCredential(secret))
     const settings = integration.grant as RefreshTokenSettings
-    const clientAuth = await clientAuthOf(
+    const clientAuth = await clientAuthFrom(
       {
         ...{ loginUrl, settings, clientId, signal: NEVER },
         credential: credential ?? { type: 'refresh_token' },
@@ -49,7 +50,7 @@ export function createClientOf({ integrations, grants }: ClientDependencies): Cl
 function proofOf(credential: OpenCredential): Proof {
   const { type } = credential
   if (type === 'certificate') return { type: 'refresh_token', privateKey: credential.privateKey }
-  const { clientSecret } = credential
+  const clientSecret = 'clientSecret' in credential ? credential.clientSecret : undefined
   return { type: 'refresh_token', ...(clientSecret && { clientSecret }) }
 }
 

@@ -47,7 +47,7 @@ export interface Intake {
   /** Throws `credential_invalid`, or `request_invalid` where the members do not go together. */
   take(
     input: CredentialInput,
-    needed: CredentialType,
+    needed: CredentialType | 'none',
     name: string,
     options?: IntakeOptions,
   ): Promise<FreshCredential>
@@ -164,6 +164,9 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
     async take(input, needed, name, options = {}) {
       checkShape(input)
       const { clientSecret, refreshToken } = input
+      if (needed === 'none') {
+        throw new BrokerError('credential_invalid', 'This grant takes no credential')
+      }
       if (!isKindOf(input, needed)) {
         throw new BrokerError('credential_invalid', `This grant needs a ${NEEDED[needed]}`)
       }

@@ -3,7 +3,7 @@ import { activeOf, type Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import type { GrantContext, OpenCredential } from '../grants/grant.ts'
 import type { HostRules } from '../http/login-host.ts'
-import { clientIdOf } from '../integrations/integration.ts'
+import { clientIdOf, needsCredential } from '../integrations/integration.ts'
 import type { Lease } from '../tokens/lease.ts'
 import type { Signer } from '../tokens/token-request.ts'
 import { wayOf } from './audience.ts'
@@ -127,10 +127,10 @@ const withName = (check: Check, name: string): Check => ({
 
 /** Or why it does not open. */
 async function openActive(
-  { open }: Patient,
+  { open, integration }: Patient,
   active: Credential | undefined,
 ): Promise<OpenCredential | BrokerError | undefined> {
-  if (!active) return undefined
+  if (!active) return needsCredential(integration) ? undefined : { type: 'none' }
   try {
     return await open(active)
   } catch (error) {
@@ -155,11 +155,12 @@ function checkDefinition(
   held: OpenCredential | BrokerError | undefined,
 ): Check {
   const { credentialFrom, grant } = integration
+  const isWithout = credentialFrom === null && !needsCredential(integration)
   const next = 'GET /integrations/{name}/setup says how.'
   if (!integration.enabled) {
     return failed('definition', 'It is disabled.', 'Set enabled to true, if it is wanted.')
   }
-  if (!active && !untried) {
+  if (!active && !isWithout && !untried) {
     return credentialFrom === null
       ? failed('definition', 'It is a draft: it has no credential yet.', `Give it one. ${next}`)
       : failed(
@@ -176,7 +177,7 @@ function checkDefinition(
     )
   }
   if (held instanceof BrokerError) return failedBy('definition', held)
-  return passed('definition', 'It is enabled, and has a client id and a credential.')
+  return passed('definition', 'It is enabled, and has all that it needs.')
 }
 
 function credentialChecks(

@@ -43,8 +43,13 @@ function shown(given: ReadonlySet<string>, expected: readonly string[]): string 
 }
 
 /** Whoever says which scopes they expect knows whether they need the REST API. */
-const needsApi = ({ identity }: Integration): boolean =>
-  identity.expect?.scopes === undefined || identity.expect.scopes.includes('api')
+const needsApi = (integration: Integration): boolean => expectedScopes(integration).includes('api')
+
+const opensRestApi = ({ grant }: Integration): boolean =>
+  grantOf(grant.type).opensRestApi?.(grant) ?? true
+
+const expectedScopes = (integration: Integration): readonly string[] =>
+  integration.identity.expect?.scopes ?? (opensRestApi(integration) ? ['api'] : [])
 
 export function checkScopes({
   integration,
@@ -55,7 +60,7 @@ export function checkScopes({
   }
   const given = scopesIn(lease.scope)
   const isFull = given.has('full')
-  const expected = integration.identity.expect?.scopes ?? ['api']
+  const expected = expectedScopes(integration)
   const has = shown(given, expected)
   const missing = expected.filter((one) => !given.has(one) && !(one === 'api' && isFull))
   const checks: Check[] = [
@@ -85,6 +90,11 @@ async function checkInstance(
 ): Promise<readonly Check[]> {
   const { instanceUrl, accessToken } = lease
   const { host } = new URL(instanceUrl)
+  if (!opensRestApi(integration)) {
+    return [
+      passed('instance_url', `${host} is where it is good; not for the REST API, so untried.`),
+    ]
+  }
   const signal = AbortSignal.timeout(CHECK_MS)
   try {
     const result = await withinLimit(endpoint.probe({ instanceUrl, accessToken, signal }))

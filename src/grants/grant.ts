@@ -15,8 +15,10 @@ export type OpenCredential =
       readonly clientSecret?: Secret
       readonly privateKey?: Secret
     }
+  /** There is none, and the grant needs none. */
+  | { readonly type: 'none' }
 
-export type CredentialType = OpenCredential['type']
+export type CredentialType = Exclude<OpenCredential['type'], 'none'>
 
 /** What every grant's settings have in common. */
 export interface GrantSettings {
@@ -62,15 +64,39 @@ export interface GrantRequest<Settings extends GrantSettings = GrantSettings> {
   /** The consumer key to use: the credential's own, or the settings'. */
   readonly clientId: string
   readonly credential: OpenCredential
-  /** Of this one attempt at Salesforce. */
+  /** Of this one attempt. */
   readonly signal: AbortSignal
   /** Called with the credential's successor as soon as it is read, even where the rest of the answer is no good: it is the only copy. */
   readonly onRenewed?: (refreshToken: Secret) => void
 }
 
+/** A token that is exchanged for another. */
+export interface SubjectToken {
+  readonly accessToken: Secret
+  readonly tokenId: string
+  readonly instanceUrl: string
+  readonly identityUrl?: string
+  readonly orgId?: string
+  readonly userId?: string
+}
+
+export interface SubjectOptions {
+  readonly rejected?: string
+  readonly signal: AbortSignal
+}
+
+/** Where grants that exchange a token get it from. */
+export interface SubjectTokens {
+  /** Of another integration; `rejected`: another than this one. Throws what its mint throws, and `token_still_live`. */
+  of(integration: string, options: SubjectOptions): Promise<SubjectToken>
+  /** From a file, read anew each time. Throws `credential_invalid`. */
+  in(file: string): Promise<Secret>
+}
+
 /** What a grant may use. */
 export interface GrantContext {
   readonly endpoint: TokenEndpoint
+  readonly subjectTokens: SubjectTokens
   readonly now: () => number
   /** A fresh unique id, for `jti`. */
   readonly uniqueId: () => string
@@ -81,12 +107,22 @@ export interface Grant<Settings extends GrantSettings = GrantSettings> {
   readonly type: Settings['type']
   /** The wire form of an integration's `grant` member (snake_case, `additionalProperties: false`). */
   readonly schema: TSchema
-  /** Which kind of credential these settings need. */
-  credentialType(settings: Settings): CredentialType
+  /** Which kind of credential these settings need; `none`: they take none. */
+  credentialType(settings: Settings): CredentialType | 'none'
+  /** Whether the app may ask for no credential at all. Default false. */
+  readonly isCredentialOptional?: true
+  /** No app of Salesforce stands behind it, so there is no client id. Default false. */
+  readonly hasNoClient?: true
   /** Whether these settings send the credential itself to the host (a client secret, a refresh token), and not only a signature. */
   sendsCredential(settings: Settings): boolean
   /** Whom the tokens act as, as far as the settings say: part of the lease's digest. */
   subject(settings: Settings): string
+  /** Whether its tokens are for the REST API of the org. Default: they are. */
+  opensRestApi?(settings: Settings): boolean
+  /** The integration whose token it exchanges. */
+  sourceOf?(settings: Settings): string | undefined
+  /** A file that it reads at each request, which only the configuration file may name: through the API it could be any file. */
+  fileOf?(settings: Settings): string | undefined
   /** Each request presents a refresh token, which may be used up by it: it is in custody, and nothing is ever sent twice. Default false. */
   readonly presentsRefreshToken?: true
   /** One token request, one attempt. Throws `BrokerError`: `grant_refused`, `token_response_invalid`, `salesforce_unavailable`, `salesforce_timeout`. */

@@ -1,12 +1,20 @@
 import { Type } from 'typebox'
 import type { SnakeKeys } from '../http/casing.ts'
 import { clientCredentials } from './client-credentials.ts'
+import { dataCloud } from './data-cloud.ts'
 import type { Grant, GrantSettings } from './grant.ts'
 import { jwtBearer } from './jwt-bearer.ts'
 import { refreshToken } from './refresh-token.ts'
+import { tokenExchange } from './token-exchange.ts'
 
 /** Every grant that this service speaks. To add one, write its file and list it here. */
-export const GRANTS = [jwtBearer, clientCredentials, refreshToken] as const
+export const GRANTS = [
+  jwtBearer,
+  clientCredentials,
+  refreshToken,
+  tokenExchange,
+  dataCloud,
+] as const
 
 type SettingsOf<G> = G extends Grant<infer Settings> ? Settings : never
 

@@ -2,17 +2,10 @@ import { type Static, Type } from 'typebox'
 import type { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors.ts'
 import type { CamelKeys } from '../http/casing.ts'
-import { signAssertion } from './assertion.ts'
-import {
-  type ClientAuth,
-  clientSecretBasic,
-  clientSecretPost,
-  privateKeyJwt,
-  publicClient,
-} from './client-auth.ts'
+import { publicClient } from './client-auth.ts'
+import { clientAuthFrom } from './client-auth-method.ts'
 import type { Grant, GrantContext, GrantRequest } from './grant.ts'
 import { ClientAuthMember, ClientId } from './settings.ts'
-import { tokenUrl } from './token-endpoint.ts'
 
 /** The refresh token grant (RFC 6749, section 6): a user approved the app once, and the app acts as that user until it is disconnected. */
 const schema = Type.Object(
@@ -37,6 +30,7 @@ export const refreshToken: Grant<RefreshTokenSettings> = {
   type: 'refresh_token',
   schema,
   presentsRefreshToken: true,
+  isCredentialOptional: true,
   credentialType: ({ clientAuth }) =>
     clientAuth === 'private_key_jwt' ? 'certificate' : 'refresh_token',
   sendsCredential: () => true,
@@ -47,7 +41,7 @@ export const refreshToken: Grant<RefreshTokenSettings> = {
     return context.endpoint.token({
       loginUrl,
       clientId,
-      clientAuth: await clientAuthOf(request, context),
+      clientAuth: await clientAuthFrom(request, context),
       grantType: 'refresh_token',
       parameters: { refresh_token: refreshTokenOf(request).reveal() },
       repeatable: false,
@@ -67,7 +61,7 @@ async function introspection(
   context: GrantContext,
 ) {
   const { loginUrl, clientId, signal } = request
-  const clientAuth = await clientAuthOf(request, context)
+  const clientAuth = await clientAuthFrom(request, context)
   if (clientAuth === publicClient) {
     throw new BrokerError('credential_required', 'Introspection needs the secret of the app.')
   }
@@ -77,21 +71,4 @@ async function introspection(
 function refreshTokenOf({ credential }: Request): Secret {
   if (credential.type === 'refresh_token' && credential.refreshToken) return credential.refreshToken
   throw new BrokerError('credential_required', 'The grant refresh_token needs a refresh token.')
-}
-
-export async function clientAuthOf(request: Request, context: GrantContext): Promise<ClientAuth> {
-  const { settings, credential, clientId, loginUrl } = request
-  const clientSecret = 'clientSecret' in credential ? credential.clientSecret : undefined
-  const privateKey = 'privateKey' in credential ? credential.privateKey : undefined
-  if (settings.clientAuth === 'private_key_jwt') {
-    if (!privateKey) {
-      throw new BrokerError('credential_required', 'private_key_jwt needs a signing key.')
-    }
-    const claims = { issuer: clientId, subject: clientId, audience: tokenUrl(loginUrl) }
-    return privateKeyJwt(await signAssertion(claims, privateKey, context))
-  }
-  if (!clientSecret) return publicClient
-  return settings.clientAuth === 'client_secret_post'
-    ? clientSecretPost(clientSecret)
-    : clientSecretBasic(clientSecret)
 }

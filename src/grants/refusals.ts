@@ -66,9 +66,21 @@ export function grantRefused(refusal: Refusal): BrokerError {
   })
 }
 
-/** The refusal that an error carries, or undefined. */
+/** The same problem for those whose token is made of another integration's: not theirs to retry, to remember or to cure. */
+export function refusedAtSource(error: BrokerError, source: string): BrokerError {
+  const { code, detail, status, retryAfterMs, members } = error
+  return new BrokerError(code, `${source}, whose token is exchanged: ${detail}`, {
+    cause: error,
+    status,
+    members: { ...members, source },
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
+/** The refusal that an error carries, or undefined. What was refused at the source of a token is no refusal of the exchange. */
 export function refusalOf(error: unknown): Refusal | undefined {
-  const member = error instanceof BrokerError ? error.members.refusal : undefined
+  const members = error instanceof BrokerError ? error.members : {}
+  const member = members.source === undefined ? members.refusal : undefined
   if (member === undefined) return undefined
   const { error_description, setup_path, ...same } = member as ReturnType<typeof refusalMember>
   return {

@@ -2,6 +2,7 @@
 
 /** Members of a form. */
 const SECRET_MEMBERS = [
+  'actor_token',
   'assertion',
   'client_assertion',
   'client_secret',

@@ -10,6 +10,13 @@ export const ClientId = Type.String({
   examples: ['3MVG9lKcPoNINVBIPJjdw1J9LLM82Hn'],
 })
 
+/** Another integration. */
+export const IntegrationName = Type.String({
+  pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$',
+  description: 'The integration whose token is exchanged. You need `tokens:read` on it.',
+  examples: ['billing'],
+})
+
 export const ClientAuthMember = Type.Unsafe<ClientAuthMethod>({
   type: 'string',
   enum: [...CLIENT_AUTH_METHODS],

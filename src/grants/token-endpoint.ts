@@ -47,6 +47,10 @@ export interface TokenRequest extends EndpointRequest {
   readonly parameters?: Readonly<Record<string, string>>
   /** Whether it may be sent again on another connection when a kept one was dead: never with a refresh token. */
   readonly repeatable: boolean
+  /** Where it goes, if not to the token endpoint of the login URL: a path of the instance that a token is for. */
+  readonly path?: string
+  /** Puts an answer of another form into Salesforce's usual one. */
+  readonly normalise?: (answer: JsonObject) => JsonObject
   /** Called with a refresh token of the answer before the rest of it is checked. */
   readonly onRefreshToken?: (refreshToken: Secret) => void
 }
@@ -146,12 +150,18 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
     }
   }
 
+  function requireInstance(instanceUrl: string): void {
+    if (hosts.checkInstanceUrl(instanceUrl) !== undefined) return
+    throw new BrokerError('salesforce_unavailable', 'The instance may not be called any more.')
+  }
+
   return {
     token: (request) =>
       translated(async () => {
-        const { loginUrl, signal, repeatable, parameters = {} } = request
-        requireAllowed(loginUrl)
-        const server = serverAt(loginUrl)
+        const { loginUrl, signal, repeatable, path, parameters = {} } = request
+        if (path === undefined) requireAllowed(loginUrl)
+        else requireInstance(loginUrl)
+        const server = serverAt(loginUrl, path)
         const client = { client_id: request.clientId }
         let answer: TokenAnswer | undefined
         const response = await oauth.genericTokenEndpointRequest(
@@ -167,7 +177,8 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
             normalise: (members) => {
               const renewed = refreshTokenIn(members)
               if (renewed) request.onRefreshToken?.(renewed)
-              const checked = checkTokenAnswer(members, hosts)
+              const usual = request.normalise?.(members) ?? members
+              const checked = checkTokenAnswer(usual, hosts)
               answer = checked.answer
               return checked.standard
             },
@@ -256,10 +267,10 @@ function byOurClock(answer: TokenAnswer, aheadMs: number): TokenAnswer {
     : { ...answer, tokenExpiresAt: tokenExpiresAt - aheadMs }
 }
 
-function serverAt(loginUrl: string): oauth.AuthorizationServer {
+function serverAt(loginUrl: string, path?: string): oauth.AuthorizationServer {
   return {
     issuer: loginUrl,
-    token_endpoint: tokenUrl(loginUrl),
+    token_endpoint: path === undefined ? tokenUrl(loginUrl) : `${loginUrl}${path}`,
     // Salesforce has no other for devices.
     device_authorization_endpoint: tokenUrl(loginUrl),
     introspection_endpoint: `${loginUrl}/services/oauth2/introspect`,

@@ -18,6 +18,7 @@ import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore, SealedIntegration } from './integration-store.ts'
 import { leftBehind } from './left-behind.ts'
+import { checkNoCircle, hasOtherTokens } from './token-source.ts'
 
 export interface Declaration {
   readonly name: string
@@ -47,6 +48,8 @@ export interface DeclaredDependencies {
   readonly hosts: HostRules
   /** Why this service cannot speak a grant as it is set up. Default: it can. */
   readonly grantTrouble?: GrantTrouble
+  /** What was made of its tokens is of the past. Must not throw. Default: nothing. */
+  readonly onOtherTokens?: (name: string) => Promise<void>
   readonly now: () => number
   readonly uniqueId: () => string
   /** Ends the tokens of an integration that is about to be removed. */
@@ -60,6 +63,7 @@ export function createDeclaredIntegrations(
   dependencies: DeclaredDependencies,
 ): DeclaredIntegrations {
   const { store, intake, hosts, grantTrouble, now, uniqueId, revoke } = dependencies
+  const { onOtherTokens = async () => undefined } = dependencies
 
   const write = async (
     name: string,
@@ -130,9 +134,11 @@ export function createDeclaredIntegrations(
     )
     const fresh = await freshFor(declaration, sealed, given)
     const owner = await ownerOf(definition.credentialFrom)
+    await checkNoCircle(name, definition, store.read)
     const isSame = current?.managedBy === 'file' && isSameDefinition(definition, current)
     if (isSame && !fresh) return { name, result: 'unchanged' }
     const integration = await write(name, sealed, definition, fresh, owner)
+    if (current && integration && hasOtherTokens(current, integration)) await onOtherTokens(name)
     return integration && { name, result: current ? 'changed' : 'created' }
   }
 

@@ -73,11 +73,12 @@ export function defaultPin(loginUrl: string): Pin {
 export const etagOf = ({ uid, version }: Pick<Integration, 'uid' | 'version'>): string =>
   `"${uid}.${version}"`
 
-/** The consumer key that a credential mints with. */
+/** The consumer key that a credential mints with; empty where no app stands behind the grant. */
 export const clientIdOf = (
   { grant }: Pick<Integration, 'grant'>,
   credential: Pick<Credential, 'clientId'> | undefined,
-): string | undefined => credential?.clientId ?? grant.clientId
+): string | undefined =>
+  credential?.clientId ?? grant.clientId ?? (grantOf(grant.type).hasNoClient ? '' : undefined)
 
 /** Does it belong to another app than the one in use? */
 export const isOfAnotherClient = (
@@ -107,7 +108,7 @@ export function digestsOf(
   const minting: readonly (Credential | undefined)[] = credentials
     .filter(({ state }) => state === 'active' || state === 'retired')
     .sort((a, b) => a.state.localeCompare(b.state))
-  const isPublic = minting.length === 0 && presentsRefreshToken(integration)
+  const isPublic = minting.length === 0 && !needsCredential(integration)
   const clients = (isPublic ? [undefined] : minting).flatMap(
     (credential) => clientIdOf(integration, credential) ?? [],
   )
@@ -118,9 +119,20 @@ export function digestsOf(
 export const presentsRefreshToken = ({ grant }: Pick<Integration, 'grant'>): boolean =>
   grantOf(grant.type).presentsRefreshToken === true
 
-/** Lacks a client id or a credential: no token can be requested. An app that asks for no secret needs no credential, but a connection. */
-export const isDraft = (integration: Integration): boolean =>
-  integration.credentialFrom === null && !presentsRefreshToken(integration)
-    ? clientIdOf(integration, activeOf(integration.credentials)) === undefined ||
-      activeOf(integration.credentials) === undefined
-    : clientIdOf(integration, activeOf(integration.credentials)) === undefined
+/** Whether no token can be requested without a credential: some apps ask for none, and some grants take none. */
+export function needsCredential({ grant }: Pick<Integration, 'grant'>): boolean {
+  const { isCredentialOptional, credentialType } = grantOf(grant.type)
+  return isCredentialOptional !== true && credentialType(grant) !== 'none'
+}
+
+/** The integration whose token it exchanges. */
+export const sourceOf = ({ grant }: Pick<Integration, 'grant'>): string | undefined =>
+  grantOf(grant.type).sourceOf?.(grant)
+
+/** Lacks a client id or a credential: no token can be requested. */
+export const isDraft = (integration: Integration): boolean => {
+  const active = activeOf(integration.credentials)
+  const isUnproven =
+    active === undefined && integration.credentialFrom === null && needsCredential(integration)
+  return isUnproven || clientIdOf(integration, active) === undefined
+}

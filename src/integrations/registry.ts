@@ -26,6 +26,7 @@ import {
   type Preconditions,
   requireIfMatch,
 } from './preconditions.ts'
+import { checkNobodyExchanges, checkTokenSource, hasOtherTokens } from './token-source.ts'
 
 export interface Written {
   readonly integration: Integration
@@ -56,6 +57,8 @@ export interface RegistryDependencies {
   readonly hosts: HostRules
   /** Why this service cannot speak a grant as it is set up. Default: it can. */
   readonly grantTrouble?: GrantTrouble
+  /** What was made of its tokens is of the past. Must not throw. Default: nothing. */
+  readonly onOtherTokens?: (name: string) => Promise<void>
   readonly now: () => number
   readonly uniqueId: () => string
 }
@@ -65,6 +68,7 @@ const ATTEMPTS = 3
 
 export function createRegistry(dependencies: RegistryDependencies): Registry {
   const { store, intake, hosts, grantTrouble, now, uniqueId } = dependencies
+  const { onOtherTokens = async () => undefined } = dependencies
 
   const ownerOf = async (from: string, name: string, principal: Principal) => {
     const owner = from === name ? undefined : await store.readSealed(from)
@@ -118,6 +122,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     if (owner && current?.credentialFrom === null) await checkNobodyFollows(store, name)
     checkCredentialFits(definition, current, fresh, owner, hosts)
     await checkCertificateDeployment({ name, definition, current, principal, read: store.read })
+    await checkTokenSource({ name, definition, current, principal, read: store.read })
     const write = compose(
       {
         ...{ name, definition, managedBy: 'api', current, secrets, fresh, owner },
@@ -127,6 +132,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     )
     const integration = current ? await store.change(current, write) : await store.create(write)
     if (!integration) return undefined
+    if (current && hasOtherTokens(current, integration)) await onOtherTokens(name)
     const result = current ? 'changed' : 'created'
     return { integration, result, ...(fresh && { activated: fresh.credential.id }) }
   }
@@ -164,6 +170,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
           )
         }
         await checkNobodyFollows(store, name)
+        await checkNobodyExchanges(store, name)
         await revoke(current)
         if (await store.remove(current)) return current
       }
@@ -189,6 +196,7 @@ function checkCredentialFits(
   const active = activeOf(stored.credentials)
   if (!active) return
   const needed = grant.credentialType(definition.grant)
+  if (needed === 'none' && !owner) return
   if (active.type !== needed) {
     throw new BrokerError(
       'credential_required',

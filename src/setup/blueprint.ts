@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { activeOf, type Credential } from '../credentials/credential.ts'
 import { grantOf } from '../grants/index.ts'
 import { defaultAudience } from '../grants/jwt-bearer.ts'
-import { clientIdOf, type Integration } from '../integrations/integration.ts'
+import { clientIdOf, type Integration, sourceOf } from '../integrations/integration.ts'
 import { type Recipe, recipeOf } from './recipe.ts'
 
 export interface Blueprint {
@@ -27,7 +27,10 @@ export interface Blueprint {
   readonly audience: string | null
   /** The consumer key, once it is known. */
   readonly clientId: string | null
+  /** Also where none is needed. */
   readonly hasCredential: boolean
+  /** The integration whose token it exchanges, where it has no app of its own. */
+  readonly source: string | null
 }
 
 export interface CertificateToUpload {
@@ -43,6 +46,9 @@ export interface BlueprintOptions {
   /** With whose credentials the integration signs, if not its own; null: with one that you may not see. */
   readonly owner: Integration | null | undefined
 }
+
+/** Where apps are made and changed. */
+export const MANAGER = 'Setup → External Client App Manager'
 
 const PLACEHOLDER_PATH = '/services/oauth2/success'
 const DESCRIPTION = 'Lets Valetkey get access tokens for the integration'
@@ -77,7 +83,11 @@ export function blueprintOf(
     username: settings.username ?? null,
     audience: isAssertion ? (settings.audience ?? defaultAudience(loginUrl)) : null,
     clientId: clientIdOf(integration, activeOf(integration.credentials)) ?? null,
-    hasCredential: owner === null || activeOf((holder ?? integration).credentials) !== undefined,
+    hasCredential:
+      owner === null ||
+      activeOf((holder ?? integration).credentials) !== undefined ||
+      grantOf(grant.type).hasNoClient === true,
+    source: grantOf(grant.type).hasNoClient ? (sourceOf(integration) ?? null) : null,
   }
 }
 

@@ -16,14 +16,20 @@ const REFRESH: Scope = {
   metadataName: 'RefreshToken',
 }
 
+const DATA_CLOUD: Scope = {
+  label: 'Access all Data Cloud API resources',
+  name: 'cdp_api',
+  metadataName: 'CDPApi',
+}
+
 export interface Recipe {
   /** What the grant is called in Setup. */
   readonly title: string
   /** The box to tick under Flow Enablement; null where none is needed. */
   readonly flow: string | null
   readonly scopes: readonly Scope[]
-  /** Whose name the app acts under: a user of the settings, the run-as user of its policies, or whoever approved it in a browser. */
-  readonly actsAs: 'username' | 'run_as_user' | 'approving_user'
+  /** Whose name the app acts under: a user of the settings, the run-as user of its policies, whoever approved it in a browser, whom a token handler finds; or it acts for no app of its own, but exchanges another integration's token. */
+  readonly actsAs: 'username' | 'run_as_user' | 'approving_user' | 'handled_user' | 'source'
   /** How long an approval or a refresh token lasts: what Setup and the Metadata API call it. */
   readonly refreshTokenPolicy: {
     readonly label: string
@@ -64,6 +70,28 @@ const RECIPES = {
       label: 'Refresh token is valid until revoked',
       metadataName: 'Infinite',
       why: 'Where one must expire if not used, say after how many days in refresh_token_idle_days',
+    },
+  },
+  token_exchange: {
+    title: 'Token exchange flow',
+    flow: 'Enable Token Exchange Flow',
+    scopes: [API],
+    actsAs: 'handled_user',
+    refreshTokenPolicy: {
+      label: 'Immediately expire refresh token',
+      metadataName: 'Zero',
+      why: 'The broker keeps none that this grant may get',
+    },
+  },
+  data_cloud: {
+    title: 'Data Cloud token exchange',
+    flow: null,
+    scopes: [DATA_CLOUD],
+    actsAs: 'source',
+    refreshTokenPolicy: {
+      label: 'Immediately expire refresh token',
+      metadataName: 'Zero',
+      why: 'This grant gets none',
     },
   },
 } as const satisfies Record<GrantType, Recipe>

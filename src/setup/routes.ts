@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { allows } from '../callers/policy.ts'
+import { BrokerError } from '../errors.ts'
 import { prefersMarkdown } from '../http/accept.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
@@ -78,14 +79,16 @@ export function registerSetupRoutes(
             description: 'A zip with `package.xml` at its root',
             content: { [ZIP_MEDIA_TYPE]: { schema: { type: 'string', format: 'binary' } } },
           }),
-          ...problems(...GUARDED, 'integration_not_found'),
+          ...problems(...GUARDED, 'integration_not_found', 'request_invalid'),
         },
       },
     },
     async (request, reply) => {
       const { name } = request.params
       const { contact_email, permission_set, profile, run_as } = request.query
-      const files = metadataOf(await blueprintFor(request, name), {
+      const blueprint = await blueprintFor(request, name)
+      if (blueprint.source !== null) throw withoutApp(blueprint.source)
+      const files = metadataOf(blueprint, {
         ...(contact_email !== undefined && { contactEmail: contact_email }),
         ...(permission_set !== undefined && { permissionSet: permission_set }),
         ...(profile !== undefined && { profile }),
@@ -98,3 +101,9 @@ export function registerSetupRoutes(
     },
   )
 }
+
+const withoutApp = (source: string) =>
+  new BrokerError(
+    'request_invalid',
+    `There is no app to deploy: the token of ${source} is exchanged, whose app is at /integrations/${source}/setup/metadata`,
+  )

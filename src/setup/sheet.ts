@@ -1,6 +1,7 @@
 /** The setup sheet: what to click in Salesforce for an integration, field by field. Pure. */
 import type { Blueprint, CertificateToUpload } from './blueprint.ts'
-import { certificatePath, type Step, stepsOf } from './step.ts'
+import { certificatePath } from './certificate-step.ts'
+import { type Step, stepsOf } from './step.ts'
 import { type Trap, trapsOf } from './trap.ts'
 
 export interface Sheet {
@@ -54,18 +55,20 @@ export function sheetOf(blueprint: Blueprint): Sheet {
       method: 'PATCH',
       path,
       headers: { 'if-match': '*' },
-      body: {
-        grant: { client_id: 'THE_CONSUMER_KEY' },
-        ...(blueprint.provesBy === 'client_secret' && {
-          credential: { client_secret: 'THE_CONSUMER_SECRET' },
-        }),
-      },
+      body: blueprint.source === null ? keyBody(blueprint) : {},
     },
     wait: WAIT,
     traps: trapsOf(blueprint),
-    metadata: `${path}/setup/metadata`,
+    metadata: `/integrations/${blueprint.source ?? integration.name}/setup/metadata`,
   }
 }
+
+const keyBody = ({ provesBy }: Blueprint): object => ({
+  grant: { client_id: 'THE_CONSUMER_KEY' },
+  ...(provesBy === 'client_secret' && {
+    credential: { client_secret: 'THE_CONSUMER_SECRET' },
+  }),
+})
 
 function certificateOf({ credential, holder }: CertificateToUpload): SheetCertificate | null {
   const certificate = credential?.certificate

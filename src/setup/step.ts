@@ -1,5 +1,7 @@
 /** The steps of a setup: where to go, and each field with its value. Pure. */
-import type { Blueprint, CertificateToUpload } from './blueprint.ts'
+import { type Blueprint, MANAGER } from './blueprint.ts'
+import { certificateStep } from './certificate-step.ts'
+import { sourceStep } from './source-step.ts'
 
 export interface Step {
   readonly title: string
@@ -17,10 +19,14 @@ export interface Field {
 
 const ON = 'on'
 const OFF = 'off'
-const MANAGER = 'Setup → External Client App Manager'
 
 /** `path` of the integration. */
-export const stepsOf = (blueprint: Blueprint, path: string): readonly Step[] => [
+export const stepsOf = (blueprint: Blueprint, path: string): readonly Step[] =>
+  blueprint.source === null
+    ? stepsOfApp(blueprint, path)
+    : [sourceStep(blueprint, blueprint.source), testStep(path)]
+
+const stepsOfApp = (blueprint: Blueprint, path: string): readonly Step[] => [
   userStep(blueprint),
   ...(blueprint.certificate ? [certificateStep(blueprint.certificate, path)] : []),
   appStep(blueprint),
@@ -29,9 +35,6 @@ export const stepsOf = (blueprint: Blueprint, path: string): readonly Step[] => 
   ...(blueprint.recipe.actsAs === 'approving_user' ? [connectStep(path)] : []),
   testStep(path),
 ]
-
-export const certificatePath = (holder: string, id: string): string =>
-  `/integrations/${holder}/credentials/${id}/certificate`
 
 function userStep({ recipe, username }: Blueprint): Step {
   const section = 'User'
@@ -62,40 +65,9 @@ const NAMED_BY = {
   username: 'The assertion names it; username and not email address',
   run_as_user: 'The policies name it (run-as user)',
   approving_user: 'Whoever approves the app in a browser; use a window without another login',
+  handled_user: 'The token handler, an Apex class of the app, finds the user of the token',
+  source: 'The source decides',
 } as const satisfies Record<Blueprint['recipe']['actsAs'], string>
-
-function certificateStep(certificate: CertificateToUpload, path: string): Step {
-  return {
-    title: 'Get the certificate',
-    where: null,
-    fields: [{ section: 'Certificate', ...certificateField(certificate, path) }],
-  }
-}
-
-function certificateField(
-  { credential, holder }: CertificateToUpload,
-  path: string,
-): Omit<Field, 'section'> {
-  if (credential) {
-    return {
-      field: `GET ${certificatePath(holder, credential.id)}`,
-      value: 'save it as a file',
-      why: `Of the ${credential.state} credential of ${holder}; public, unlike its key`,
-    }
-  }
-  if (!path.endsWith(`/${holder}`)) {
-    return {
-      field: `GET /integrations/${holder}/setup`,
-      value: 'ask whoever may read it',
-      why: `The integration signs with the key of ${holder}`,
-    }
-  }
-  return {
-    field: `PATCH ${path}`,
-    value: '{"credential": {"generate": {}}}',
-    why: 'There is no certificate to upload yet: this makes a key that never leaves the broker, and its certificate',
-  }
-}
 
 function appStep(blueprint: Blueprint): Step {
   const { label, apiName, recipe, callbackUrl, provesBy } = blueprint

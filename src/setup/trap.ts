@@ -121,6 +121,11 @@ const TRAPS: Readonly<Record<string, TrapRow>> = {
     applies: asRunAsUser,
     detail: 'Require PKCE must be off: with it this grant answers code_challenge_missing.',
   },
+  handler_missing: {
+    applies: ({ recipe }) => recipe.actsAs === 'handled_user',
+    detail:
+      'The org needs a token exchange handler, an Apex class that extends Auth.Oauth2TokenExchangeHandler, enabled for the app: without it, and where it does not take the token, the answer is token_handler_failed. It works on My Domain and site hosts only.',
+  },
   secret_rotation: {
     applies: withSecret,
     detail:

@@ -42,7 +42,7 @@ export const hasRefreshToken = (integration: Integration): boolean =>
   presentsRefreshToken(integration) &&
   activeOf(integration.credentials)?.refreshTokenId !== undefined
 
-/** Stands for the credential of an app that asks for none. */
+/** Stands for the credential of an app that asks for none, or of no app at all. */
 export const NO_CREDENTIAL: Credential = {
   id: 'none',
   type: 'refresh_token',

@@ -13,16 +13,18 @@ export type InsideLease = (name: string, rejected?: string) => Promise<Lease>
 export interface InsideLeaseDependencies {
   readonly reader: Pick<LeaseReader, 'look'>
   readonly flight: Flight
+  /** What it is for, in the place of a request id in the audit. */
+  readonly purpose: string
   readonly now: () => number
 }
 
 /** So that a token does not end under the work that it is for. */
 const MIN_TTL_MS = 30_000
-const BY: Actor = { ...NOBODY, requestId: 'deployment' }
 
 export const createInsideLease =
-  ({ reader, flight, now }: InsideLeaseDependencies): InsideLease =>
+  ({ reader, flight, purpose, now }: InsideLeaseDependencies): InsideLease =>
   async (name, rejected) => {
+    const by: Actor = { ...NOBODY, requestId: purpose }
     const entry = await reader.look(name)
     if (!entry) {
       throw new BrokerError('integration_not_found', `There is no integration ${name}`)
@@ -37,5 +39,5 @@ export const createInsideLease =
       rejected === undefined
         ? { kind: 'need', minTtlMs: MIN_TTL_MS }
         : { kind: 'rejected', tokenId: rejected }
-    return answerIn(entry, question, now()) ?? (await flight.run(entry, question, BY).result).lease
+    return answerIn(entry, question, now()) ?? (await flight.run(entry, question, by).result).lease
   }

@@ -7,7 +7,12 @@ import {
 import type { Introspect } from '../custody/verdict.ts'
 import { BrokerError } from '../errors.ts'
 import { grantRefused, refusalOf } from '../grants/refusals.ts'
-import { clientIdOf, type Integration, presentsRefreshToken } from '../integrations/integration.ts'
+import {
+  clientIdOf,
+  type Integration,
+  needsCredential,
+  presentsRefreshToken,
+} from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
 import { candidatesOf, isSignatureRefusal, triesOf } from './candidates.ts'
 import { type Connected, NO_CREDENTIAL } from './connected.ts'
@@ -109,7 +114,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     const clientId = clientIdOf(integration, credential)
     const secret = secrets.byId[credential.id]
     if (clientId === undefined) throw incomplete()
-    if (credential === NO_CREDENTIAL) return { clientId, credential: { type: 'refresh_token' } }
+    if (credential === NO_CREDENTIAL) return { clientId, credential: { type: 'none' } }
     if (!secret) {
       throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
     }
@@ -161,9 +166,10 @@ export function createMinter(dependencies: MinterDependencies): Minter {
   const candidatesFor = (opened: Opened): readonly Credential[] => {
     const { integration, owner } = opened
     const found = candidatesOf(integration, owner.credentials, hintFor(owner))
+    const usual = found.length === 0 && !needsCredential(integration) ? [NO_CREDENTIAL] : found
     const candidates = presentsRefreshToken(integration)
       ? connected.candidates(opened, found)
-      : found
+      : usual
     if (candidates.length === 0) throw incomplete()
     return candidates
   }

@@ -66,6 +66,8 @@ export function inItsTime(error: unknown, changedAt: number, now: number): unkno
 }
 
 const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number): number => {
+  // It rests at the source, which knows when it was mended.
+  if (error.members.source !== undefined) return TRANSIENT_MS
   switch (LASTING.has(error.code) ? 'permanent' : refusal?.class) {
     case 'permanent':
       return PERMANENT_MS[Math.min(count, PERMANENT_MS.length) - 1] ?? PERMANENT_MS[0]

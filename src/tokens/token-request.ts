@@ -211,6 +211,8 @@ function withRefreshToken(proof: OpenCredential, refreshToken: Secret): OpenCred
       return { type: 'refresh_token', refreshToken, clientSecret: proof.clientSecret }
     case 'refresh_token':
       return { ...proof, refreshToken }
+    case 'none':
+      return { type: 'refresh_token', refreshToken }
   }
 }
 

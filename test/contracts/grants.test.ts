@@ -25,14 +25,30 @@ const SETTINGS: readonly AnyGrantSettings[] = [
   { type: 'refresh_token', clientId: CLIENT_ID, clientAuth: 'client_secret_basic' },
   { type: 'refresh_token', clientAuth: 'client_secret_post' },
   { type: 'refresh_token', clientAuth: 'private_key_jwt' },
+  { type: 'token_exchange', subjectToken: { integration: 'billing' } },
+  {
+    ...{ type: 'token_exchange', clientId: CLIENT_ID, clientAuth: 'client_secret_post' },
+    ...{ subjectToken: { file: '/run/token' }, tokenHandler: 'Handler' },
+    subjectTokenType: 'urn:ietf:params:oauth:token-type:id_token',
+  },
+  {
+    ...{ type: 'token_exchange', clientAuth: 'private_key_jwt' },
+    ...{ subjectToken: { integration: 'billing' }, asset: { deviceId: 'd', name: 'D' } },
+  },
+  { type: 'data_cloud', integration: 'billing' },
+  { type: 'data_cloud', integration: 'billing', dataspace: 'sales' },
 ]
+
+/** Where it asks, if not at the token endpoint. */
+const PATHS: Readonly<Record<string, string>> = { data_cloud: '/services/a360/token' }
 
 const PLANTED = 'planted-secret-of-the-client'
 const key = makeKey()
-const CREDENTIALS: Record<CredentialType, OpenCredential> = {
+const CREDENTIALS: Record<CredentialType | 'none', OpenCredential> = {
   certificate: { type: 'certificate', privateKey: key.pkcs8 },
   client_secret: { type: 'client_secret', clientSecret: new Secret(PLANTED) },
   refresh_token: { type: 'refresh_token', refreshToken: new Secret(PLANTED) },
+  none: { type: 'none' },
 }
 
 /** As a request has it: a refresh token comes out of its custody, beside what proves the client. */
@@ -79,7 +95,7 @@ forEachGrant('gets a token with one request that hides what is secret', async (t
   t.equal(server.requests.length, 1)
   const [request] = server.requests
   t.equal(request?.method, 'POST')
-  t.equal(request?.url, '/services/oauth2/token')
+  t.equal(request?.url, PATHS[settings.type] ?? '/services/oauth2/token')
   const form = new URLSearchParams(request?.body)
   t.equal(form.get('scope'), null, 'Salesforce refuses a scope')
   t.notMatch(JSON.stringify(answer), TOKEN.access_token)
@@ -98,10 +114,12 @@ forEachGrant('sends the credential itself only where it says so', async (t, sett
 forEachGrant('says no in the words of the contract', async (t, settings) => {
   const cases: [Answer, string][] = [
     [json({ error: 'invalid_grant', error_description: 'inactive user' }, 400), 'grant_refused'],
-    [json({ access_token: 'x' }), 'token_response_invalid'],
+    [json({ token_type: 'Bearer' }), 'token_response_invalid'],
     [(response) => response.writeHead(503).end(), 'salesforce_unavailable'],
     [(response) => response.destroy(), 'salesforce_unavailable'],
   ]
+  // An asset token is for no instance.
+  if (!('asset' in settings)) cases.push([json({ access_token: 'x' }), 'token_response_invalid'])
   for (const [answer, code] of cases) {
     const { result } = await ask(t, settings, answer)
     const problem = await problemOf(result)
@@ -194,6 +212,15 @@ t.test('refuses settings of no grant', async (t) => {
     { ...refresh, client_auth: 'none' },
     { ...refresh, username: 'a@b.c' },
     { ...refresh, refresh_token: 'x' },
+    { type: 'data_cloud' },
+    { type: 'data_cloud', integration: 'No Name' },
+    { type: 'data_cloud', integration: 'a', client_id: 'x' },
+    { type: 'token_exchange' },
+    { type: 'token_exchange', subject_token: {} },
+    { type: 'token_exchange', subject_token: { integration: 'a', file: '/b' } },
+    { type: 'token_exchange', subject_token: { token: 'x' } },
+    { type: 'token_exchange', subject_token: { integration: 'a' }, token_handler: '9 x' },
+    { type: 'token_exchange', subject_token: { integration: 'a' }, asset: {} },
   ]) {
     t.equal(await status(wire), 400, JSON.stringify(wire))
   }

@@ -32,6 +32,14 @@ export async function fixture(t: Test, answer: Answer, deadlineMs = 5_000): Prom
       now: () => NOW,
       clock: { learn: () => undefined, aheadMs: () => 0 },
     }),
+    subjectTokens: {
+      async of(integration: string, { rejected }: { rejected?: string }) {
+        if (rejected !== undefined) throw new BrokerError('token_still_live', 'it lives')
+        const accessToken = new Secret(`00Dxx0000001gPL!AR8AQ.of_${integration}`)
+        return { accessToken, tokenId: 'T', instanceUrl: server.origin }
+      },
+      in: async () => new Secret('eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln'),
+    },
     now: () => NOW,
     uniqueId: () => {
       ids += 1

@@ -37,13 +37,13 @@ async function edit(path: string, change: (text: string) => string): Promise<voi
   await writeFile(join(copy, path), changed)
 }
 
-await add('src/grants/token-exchange.ts', grantCode)
+await add('src/grants/signed-exchange.ts', grantCode)
 await edit('src/grants/index.ts', (text) =>
   text
     .replace('export const GRANTS = [', (start) => `${start}${grantLine}`)
     .replace(
       "from './jwt-bearer.ts'\n",
-      (line) => `${line}import { tokenExchange } from './token-exchange.ts'\n`,
+      (line) => `${line}import { signedExchange } from './signed-exchange.ts'\n`,
     ),
 )
 await add('src/callers/ticket.ts', callerCode)
@@ -68,14 +68,14 @@ t.test('the code of both walks fits the interfaces of today', async (t) => {
   await shell.stop()
   t.ok(status === 0 || shell.output().includes('error TS'), shell.output())
   // Mistakes elsewhere are found by the check of the sources themselves.
-  t.notMatch(shell.output(), /(token-exchange|ticket|gate|grants\/index)\.ts/)
+  t.notMatch(shell.output(), /(signed-exchange|ticket|gate|grants\/index)\.ts/)
 })
 
 t.test('the grant of the walk is listed, and asks as it says', async (t) => {
   const { grantOf } = await load('src/grants/index.ts')
-  const grant: Grant = grantOf('token_exchange')
+  const grant: Grant = grantOf('signed_exchange')
   const { privateKey } = await newSigningKey()
-  const settings = { type: 'token_exchange', subject: 'jane', tokenHandler: 'Handler' }
+  const settings = { type: 'signed_exchange', subject: 'jane', tokenHandler: 'Handler' }
   const sent: Record<string, unknown>[] = []
   const endpoint = { token: async (request: Record<string, unknown>) => sent.push(request) }
   await grant.request(

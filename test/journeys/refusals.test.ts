@@ -71,6 +71,7 @@ const MEANINGS: Readonly<Record<RefusalName, RefusalReason>> = {
   slow_down: 'authorization_pending',
   access_denied: 'access_denied',
   retry_your_request: 'unknown_error',
+  subject_token_invalid: 'unrecognised',
   data_not_available: 'data_not_available',
 }
 

@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from './clock.ts'
+
+/** The tokens of Data Cloud's tenants: fixed in their lifetime, and none of the org's sessions. */
+export interface DataCloud {
+  /** A new one at each exchange. */
+  issue(of: DataCloudSubject): DataCloudToken
+  find(token: string): DataCloudToken | undefined
+  all(): readonly DataCloudToken[]
+}
+
+export interface DataCloudSubject {
+  readonly orgId: string
+  readonly userId: string
+  readonly dataspace: string | undefined
+}
+
+export interface DataCloudToken extends DataCloudSubject {
+  readonly token: string
+  readonly expiresAt: number
+}
+
+/** As it is seen: a little under two hours. */
+export const DATA_CLOUD_SECONDS = 7_193
+
+export function createDataCloud(clock: Clock): DataCloud {
+  const tokens = new Map<string, DataCloudToken>()
+  return {
+    issue(of) {
+      const token = `eyJraWQiOiJDT1JFLjAwRCJ9.${randomBytes(60).toString('base64url')}.${randomBytes(60).toString('base64url')}`
+      const issued = { ...of, token, expiresAt: clock.now() + DATA_CLOUD_SECONDS * 1_000 }
+      tokens.set(token, issued)
+      return issued
+    },
+    find(token) {
+      const found = tokens.get(token)
+      return found && found.expiresAt > clock.now() ? found : undefined
+    },
+    all: () => [...tokens.values()],
+  }
+}

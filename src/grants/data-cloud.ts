@@ -1,0 +1,79 @@
+import { type Static, Type } from 'typebox'
+import type { CamelKeys } from '../http/casing.ts'
+import { noClientAuth } from './client-auth.ts'
+import { exchanged } from './exchanged.ts'
+import type { Grant } from './grant.ts'
+import type { JsonObject } from './salesforce-answer.ts'
+import { IntegrationName } from './settings.ts'
+
+/** Data Cloud: another integration's token for one of the tenant, at the instance that the token is for. */
+const schema = Type.Object(
+  {
+    type: Type.Literal('data_cloud'),
+    integration: IntegrationName,
+    dataspace: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_]{1,80}$',
+        description: 'Name of the data space. Default: that of the org.',
+        examples: ['default'],
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    title: 'Data Cloud',
+    description:
+      "Exchanges another integration's token, whose app needs the scope `cdp_api` (and those of what is called), for one of Data Cloud. Takes no credential and no `client_id`; `instance_url` in the answer is the host of the tenant.",
+  },
+)
+
+export type DataCloudSettings = CamelKeys<Static<typeof schema>>
+
+const PATH = '/services/a360/token'
+const GRANT_TYPE = 'urn:salesforce:grant-type:external:cdp'
+
+export const dataCloud: Grant<DataCloudSettings> = {
+  type: 'data_cloud',
+  schema,
+  hasNoClient: true,
+  credentialType: () => 'none',
+  sendsCredential: () => false,
+  opensRestApi: () => false,
+  subject: ({ integration, dataspace }) => JSON.stringify([integration, dataspace ?? null]),
+  sourceOf: ({ integration }) => integration,
+  request({ settings, signal }, { endpoint, subjectTokens }) {
+    const { integration, dataspace } = settings
+    return exchanged({ integration, subjectTokens, signal }, async (subject) => {
+      const { accessToken, instanceUrl, identityUrl, orgId, userId } = subject
+      const answer = await endpoint.token({
+        loginUrl: instanceUrl,
+        path: PATH,
+        clientId: integration,
+        clientAuth: noClientAuth,
+        grantType: GRANT_TYPE,
+        parameters: {
+          subject_token: accessToken.reveal(),
+          subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+          ...(dataspace !== undefined && { dataspace }),
+        },
+        normalise: withScheme,
+        repeatable: true,
+        signal,
+      })
+      // It says nothing of the user, who is the one of the token that was exchanged.
+      return {
+        ...answer,
+        ...(identityUrl !== undefined && { identityUrl }),
+        ...(orgId !== undefined && { orgId }),
+        ...(userId !== undefined && { userId }),
+      }
+    })
+  },
+}
+
+/** Data Cloud gives its host without a scheme. */
+function withScheme(answer: JsonObject): JsonObject {
+  const { instance_url: host } = answer
+  if (typeof host !== 'string' || host.includes('://')) return answer
+  return { ...answer, instance_url: `https://${host}` }
+}

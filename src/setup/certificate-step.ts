@@ -1,0 +1,39 @@
+/** Where the certificate that is to be uploaded comes from. */
+import type { CertificateToUpload } from './blueprint.ts'
+import type { Field, Step } from './step.ts'
+
+export const certificatePath = (holder: string, id: string): string =>
+  `/integrations/${holder}/credentials/${id}/certificate`
+
+export function certificateStep(certificate: CertificateToUpload, path: string): Step {
+  return {
+    title: 'Get the certificate',
+    where: null,
+    fields: [{ section: 'Certificate', ...certificateField(certificate, path) }],
+  }
+}
+
+function certificateField(
+  { credential, holder }: CertificateToUpload,
+  path: string,
+): Omit<Field, 'section'> {
+  if (credential) {
+    return {
+      field: `GET ${certificatePath(holder, credential.id)}`,
+      value: 'save it as a file',
+      why: `Of the ${credential.state} credential of ${holder}; public, unlike its key`,
+    }
+  }
+  if (!path.endsWith(`/${holder}`)) {
+    return {
+      field: `GET /integrations/${holder}/setup`,
+      value: 'ask whoever may read it',
+      why: `The integration signs with the key of ${holder}`,
+    }
+  }
+  return {
+    field: `PATCH ${path}`,
+    value: '{"credential": {"generate": {}}}',
+    why: 'There is no certificate to upload yet: this makes a key that never leaves the broker, and its certificate',
+  }
+}

@@ -1,0 +1,44 @@
+/** Leases that were made of another integration's token: dropped when that one's tokens are of another kind now. */
+import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { dependentsOf } from '../integrations/token-source.ts'
+import type { Outcomes } from '../store/store.ts'
+
+export interface DependentsDependencies {
+  readonly integrations: Pick<IntegrationStore, 'list'>
+  readonly outcomes: Pick<Outcomes, 'look' | 'save'>
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+const ATTEMPTS = 3
+
+/** Forgets their leases and their refusals, everywhere. Does not throw: the change of the source was made. */
+export type DropDependents = (source: string) => Promise<void>
+
+export const createDropDependents = ({
+  integrations,
+  outcomes,
+  log,
+}: DependentsDependencies): DropDependents => {
+  /** A mint under way is refused its save by this, and mints anew. */
+  const drop = async (name: string): Promise<void> => {
+    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      const look = await outcomes.look(name)
+      if (!look) return
+      const { uid, orev } = look.integration
+      const { saved } = await outcomes.save(name, { uid, orev }, { lease: null, refusal: null })
+      if (saved) return
+    }
+    log.warn({ integration: name }, NOT_DROPPED)
+  }
+
+  return async (source) => {
+    try {
+      for (const name of await dependentsOf(integrations, source)) await drop(name)
+    } catch (error) {
+      log.warn({ err: error, integration: source }, NOT_DROPPED)
+    }
+  }
+}
+
+const NOT_DROPPED =
+  'a lease that was made of a former token of another integration may be there yet'

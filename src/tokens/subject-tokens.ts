@@ -1,0 +1,58 @@
+/** Tokens to be exchanged for others: of another integration, or in a file. */
+import { readFile } from 'node:fs/promises'
+import { Secret } from '../crypto/secret.ts'
+import { BrokerError, isStoreTrouble } from '../errors.ts'
+import type { SubjectTokens } from '../grants/grant.ts'
+import { refusedAtSource } from '../grants/refusals.ts'
+import type { InsideLease } from './inside-lease.ts'
+
+/** Longer than Salesforce takes; a file without an end must not fill the memory. */
+const LONGEST_FILE = 65_536
+const VISIBLE_ASCII = /^[!-~]+$/
+
+/** `leaseOf` mints where it has to, by the rules of any other mint. */
+export const createSubjectTokens = (leaseOf: InsideLease): SubjectTokens => ({
+  async of(integration, { rejected, signal }) {
+    try {
+      return await untilAborted(leaseOf(integration, rejected), integration, signal)
+    } catch (error) {
+      if (!(error instanceof BrokerError) || isStoreTrouble(error)) throw error
+      throw error.code === 'token_still_live' ? error : refusedAtSource(error, integration)
+    }
+  },
+  in: tokenInFile,
+})
+
+/** Throws `credential_invalid`; the problem names the file, never its content. */
+export async function tokenInFile(file: string): Promise<Secret> {
+  const text = await contentOf(file)
+  if (text.length <= LONGEST_FILE && VISIBLE_ASCII.test(text)) return new Secret(text)
+  throw new BrokerError('credential_invalid', `${file} holds no token`)
+}
+
+async function contentOf(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new BrokerError('credential_invalid', `${file} cannot be read (${code})`, { cause })
+  }
+}
+
+/** The mint goes on, and serves the next who asks: also where two integrations wait for each other. */
+function untilAborted<Value>(
+  work: Promise<Value>,
+  integration: string,
+  signal: AbortSignal,
+): Promise<Value> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const abort = () =>
+    reject(
+      new BrokerError('salesforce_timeout', `The token of ${integration} did not come in time`, {
+        retryAfterMs: 1_000,
+      }),
+    )
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([work, late]).finally(() => signal.removeEventListener('abort', abort))
+}
