@@ -16,8 +16,19 @@ export interface EngineTracer {
   refreshes(flight: Flight): Flight
 }
 
-/** What a caller called an integration then may be none. */
-const NAMELESS: ReadonlySet<ProblemCode> = new Set(['caller_forbidden', 'integration_not_found'])
+/** These are only said of an integration that there is; with any other, its name may be the invention of a caller. */
+const OF_AN_INTEGRATION: ReadonlySet<ProblemCode> = new Set([
+  'integration_disabled',
+  'integration_draft',
+  'integration_not_connected',
+  'grant_refused',
+  'identity_changed',
+  'token_still_live',
+  'login_budget_exhausted',
+  'token_response_invalid',
+  'salesforce_unavailable',
+  'salesforce_timeout',
+])
 
 export function createEngineTracer(spans: Spans): EngineTracer {
   const named = (span: Span, name: string) => span.setAttribute('valetkey.integration', name)
@@ -29,7 +40,7 @@ export function createEngineTracer(spans: Spans): EngineTracer {
   }
 
   const failed = (span: Span, name: string, error: unknown) => {
-    if (error instanceof BrokerError && !NAMELESS.has(error.code)) named(span, name)
+    if (error instanceof BrokerError && OF_AN_INTEGRATION.has(error.code)) named(span, name)
     fail(span, error)
     span.end()
   }
