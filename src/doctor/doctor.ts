@@ -11,6 +11,7 @@ import { type Check, type CheckName, failed, failedBy, isOk, passed, skipped } f
 import { checkCertificate, checkKeyPair } from './credential-checks.ts'
 import { checkHost, type HostChecksDependencies } from './host-checks.ts'
 import type { Patient } from './patient.ts'
+import { createRecentHosts } from './recent-hosts.ts'
 import { withinLimit } from './time-limit.ts'
 import { checkToken } from './token-checks.ts'
 import { checkOtherWays } from './way-check.ts'
@@ -42,6 +43,7 @@ const OF_TOKENS: readonly CheckName[] = ['identity', 'scopes', 'instance_url']
 
 export function createDoctor(dependencies: DoctorDependencies): Doctor {
   const { grants, now } = dependencies
+  const recentHosts = createRecentHosts(now)
 
   const judgeToken = async (
     { integration }: Patient,
@@ -101,16 +103,14 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
       const held = await openActive(patient, active)
       const definition = patient.complaint ?? checkDefinition(patient, active, held)
       const ofCredential = active ? credentialChecks(active, held, now()) : []
-      const { checks: ofHost, isReachable } = await checkHost(
-        patient.integration.loginUrl,
-        dependencies,
-      )
+      const { name, loginUrl } = patient.integration
+      const look = () => checkHost(loginUrl, dependencies)
+      const { checks: ofHost, isReachable } = await recentHosts.findings(loginUrl, look)
       const signer = isOk(definition) ? signerOf(patient, active, held) : undefined
       const inTheWay = signer ? blocking(ofHost, isReachable) : definition.check
       const skip = () => [skipped('mint', inTheWay ?? definition.check), ...withoutToken('mint')]
       const instead = patient.untried && isOk(definition) ? [patient.untried] : undefined
       const ofToken = instead ?? (signer && !inTheWay ? await ask(patient, signer, charge) : skip())
-      const { name } = patient.integration
       const checks = [definition, ...ofCredential, ...ofHost, ...ofToken].map((check) =>
         withName(check, name),
       )

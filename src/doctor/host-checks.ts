@@ -5,6 +5,7 @@ import { ALARM_MS, leastDifferenceMs, type SalesforceClock } from '../grants/sal
 import type { HostRules } from '../http/login-host.ts'
 import type { Outbound, OutboundAnswer, OutboundFailure } from '../http/outbound.ts'
 import { type Check, failed, passed, skipped } from './check.ts'
+import type { HostFindings } from './recent-hosts.ts'
 import { CHECK_MS } from './time-limit.ts'
 
 export interface HostChecksDependencies {
@@ -13,12 +14,6 @@ export interface HostChecksDependencies {
   /** What is learned here dates the assertions that follow. */
   readonly clock: Pick<SalesforceClock, 'learn'>
   readonly now: () => number
-}
-
-export interface HostFindings {
-  readonly checks: readonly Check[]
-  /** False: a token cannot even be asked for. */
-  readonly isReachable: boolean
 }
 
 const PATH = '/.well-known/openid-configuration'

@@ -199,6 +199,9 @@ t.test(
     const spent = await examine(here, name)
     t.equal(spent.body.logins_used, 0)
     t.match(checksOf(t, spent).mint, { outcome: 'failed', detail: /half of logins_per_hour/ })
+    const asked = simulator.log.length
+    for (let at = 0; at < 20; at += 1) await examine(here, name)
+    t.ok(simulator.log.length - asked < 20, 'and the host is not bothered each time')
     t.match(
       await broker.call('GET', `/tokens/${name}`),
       { body: { code: 'grant_refused' } },
