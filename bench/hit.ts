@@ -42,9 +42,14 @@ export async function measureHit(t: Teardown, options: HitOptions): Promise<Hit>
       })
   await measure(broker, warmSeconds)()
   await measure(bare, warmSeconds)()
-  const before = await commandsOf(redis.port)
-  const pairs = await inTurn(rounds, measure(broker), measure(bare))
-  const commands = (await commandsOf(redis.port)) - before
+  let commands = 0
+  const counted = async () => {
+    const before = await commandsOf(redis.port)
+    const cost = await measure(broker)()
+    commands += (await commandsOf(redis.port)) - before
+    return cost
+  }
+  const pairs = await inTurn(rounds, counted, measure(bare))
   const hits = pairs.reduce((sum, [{ requests }]) => sum + requests, 0)
   return { pairs, redisCommandsPerHit: commands / hits }
 }

@@ -1,10 +1,10 @@
 /** How many commands a Redis has carried out, those of scripts included. */
+import { eventually } from '../test/support/eventually.ts'
 import { ask } from '../test/support/redis.ts'
 
 /** By `INFO commandstats`, without the asking itself. */
 export async function commandsOf(port: number): Promise<number> {
-  const text = await ask(port, (client) => client.info('commandstats'))
-  if (text === undefined) throw new Error('Redis does not answer')
+  const text = await eventually(() => ask(port, (client) => client.info('commandstats')))
   return [...text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]
     .filter(([, name]) => name !== 'info' && name !== 'client|setinfo' && name !== 'hello')
     .reduce((sum, [, , calls]) => sum + Number(calls), 0)
