@@ -63,6 +63,12 @@ export function publish(): readonly string[] {
   return Object.keys(files)
 }
 
+/** The chart alone. Gives its path. */
+export function drawChart(): string {
+  writeFileSync(ROOT + CHART_PATH, chartOf(readResults()))
+  return CHART_PATH
+}
+
 /** A section that is made stands between two comments, in a file that is written by hand. */
 export function withSection(path: string, text: string, name: string, body: string): string {
   const begin = `<!-- ${name}: generated -->`

@@ -1,6 +1,6 @@
 /** `npm run bench [-- SUITE …]`: starts what it measures, prints ratios of one run, and keeps them. */
 import { tableOf } from './figure.ts'
-import { publish } from './publish.ts'
+import { drawChart, publish } from './publish.ts'
 import { keepResult, surroundings } from './results.ts'
 import type { Teardown } from './setting.ts'
 import { SUITES, type Suite } from './suites.ts'
@@ -76,3 +76,4 @@ for (const name of names) {
   if (suite) await measure(name, suite)
   else console.log(`## ${name}\n\n${(await OTHERS[name]?.())?.join('\n')}\n`)
 }
+if (names.some((name) => name in SUITES)) console.log(drawChart())
