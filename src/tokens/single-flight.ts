@@ -25,6 +25,8 @@ export interface SingleFlightDependencies {
 /** A live holder renews each second, so a dead one is replaced within three. */
 const LOCK_MS = 3_000
 const RENEW_MS = 1_000
+/** Remembered at most; they end by themselves. */
+const ORPHANS = 10_000
 
 export function createSingleFlight({
   locks,
@@ -32,6 +34,23 @@ export function createSingleFlight({
   log,
 }: SingleFlightDependencies): SingleFlight {
   const flights = new Map<string, Promise<unknown>>()
+  /** By name, the owner of a lock that was asked for without an answer: it may have been taken all the same, for nobody. */
+  const orphans = new Map<string, string>()
+
+  const acquire = async (name: string, owner: string): Promise<boolean> => {
+    const orphan = orphans.get(name)
+    if (orphan !== undefined) {
+      await locks.release(name, orphan)
+      orphans.delete(name)
+    }
+    try {
+      return await locks.acquire(name, owner, LOCK_MS)
+    } catch (error) {
+      if (orphans.size >= ORPHANS) orphans.clear()
+      orphans.set(name, owner)
+      throw error
+    }
+  }
 
   return {
     join<Result>(key: string, work: () => Promise<Result>) {
@@ -44,7 +63,7 @@ export function createSingleFlight({
 
     async underLock(name, work) {
       const owner = uniqueId()
-      if (!(await locks.acquire(name, owner, LOCK_MS))) return undefined
+      if (!(await acquire(name, owner))) return undefined
       const failed = (error: unknown) =>
         log.warn({ err: error, integration: name }, 'the mint lock could not be kept')
       const renewal = setInterval(() => {

@@ -1,0 +1,65 @@
+import t from 'tap'
+import { BrokerError } from '../../src/errors.ts'
+import { createSingleFlight } from '../../src/tokens/single-flight.ts'
+
+/** A store whose answers can be lost, although it did what it was asked. */
+function setUp() {
+  const held = new Map<string, string>()
+  let isMute = false
+  const answer = async <Value>(value: Value): Promise<Value> => {
+    if (isMute) throw new BrokerError('store_unavailable', 'the store does not answer')
+    return value
+  }
+  let owners = 0
+  const flights = createSingleFlight({
+    locks: {
+      async acquire(name, owner) {
+        const isFree = !held.has(name)
+        if (isFree) held.set(name, owner)
+        return answer(isFree)
+      },
+      renew: async (name, owner) => answer(held.get(name) === owner),
+      async release(name, owner) {
+        if (isMute) return answer(false)
+        return held.get(name) === owner && held.delete(name)
+      },
+    },
+    uniqueId: () => {
+      owners += 1
+      return `owner ${owners}`
+    },
+    log: { warn: () => undefined },
+  })
+  return {
+    held,
+    flights,
+    mute: (on: boolean) => {
+      isMute = on
+    },
+  }
+}
+
+t.test('a lock that was taken without an answer is given back by who asked for it', async (t) => {
+  const { held, flights, mute } = setUp()
+  mute(true)
+  const work = async () => 'done'
+  await t.rejects(flights.underLock('billing', work), { code: 'store_unavailable' })
+  t.same([...held.values()], ['owner 1'], 'it holds the lock, and does not know')
+  await t.rejects(flights.underLock('billing', work), { code: 'store_unavailable' })
+  mute(false)
+  t.same(await flights.underLock('billing', work), { result: 'done' })
+  t.equal(held.size, 0)
+})
+
+t.test('the lock of another is never given back', async (t) => {
+  const { held, flights, mute } = setUp()
+  held.set('billing', 'another replica')
+  mute(true)
+  await t.rejects(
+    flights.underLock('billing', async () => 'done'),
+    { code: 'store_unavailable' },
+  )
+  mute(false)
+  t.equal(await flights.underLock('billing', async () => 'done'), undefined)
+  t.same([...held.values()], ['another replica'])
+})
