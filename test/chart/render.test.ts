@@ -45,6 +45,33 @@ t.test('every case passes the linter, and every object its schema', { skip }, as
   ])
 })
 
+t.test('what may be turned off leaves a whole', { skip }, async (t) => {
+  const off = ['metrics', 'networkPolicy', 'persistence', 'podDisruptionBudget']
+  const set = [...off.map((part) => `${part}.enabled=false`), 'serviceAccount.create=false']
+  const objects = await renderChart({ set })
+  t.same(objects.map(({ kind }) => kind).sort(), ['Deployment', 'Pod', 'Service'])
+  const schemas = VERSIONS.map(readKubernetesSchemas)
+  for (const object of objects) {
+    t.same(
+      schemas.flatMap((schema) => schema.mistakes(object)),
+      [],
+      object.kind,
+    )
+  }
+  const deployment = objects.find(({ kind }) => kind === 'Deployment')
+  const { env } = deployment?.spec.template.spec.containers[0] ?? {}
+  t.match(env, [{}, {}, { name: 'VALETKEY_METRICS_PORT', value: '0' }])
+})
+
+t.test('the longest name of a release gives names that Kubernetes takes', { skip }, async (t) => {
+  const values = ['ci/everything-values.yaml']
+  const objects = await renderChart({ values, set: ['fullnameOverride='], release: 'r'.repeat(53) })
+  for (const { kind, metadata } of objects) {
+    const longest = kind === 'CronJob' ? 52 : 63
+    t.ok(metadata.name.length <= longest, `${kind} ${metadata.name}`)
+  }
+})
+
 t.test('the schemas refuse what a kind does not have', { skip }, async (t) => {
   const objects = await renderChart()
   const [schema] = VERSIONS.map(readKubernetesSchemas)
