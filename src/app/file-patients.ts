@@ -17,7 +17,13 @@ import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/login-host.ts'
 import { compose, definitionOf, type IntegrationInput } from '../integrations/composition.ts'
-import { clientIdOf, type Integration, presentsRefreshToken } from '../integrations/integration.ts'
+import {
+  clientIdOf,
+  type Integration,
+  needsCredential,
+  presentsRefreshToken,
+  sourceOf,
+} from '../integrations/integration.ts'
 import { identityChanged, identityOf, judgeIdentity } from '../tokens/identity.ts'
 import type { Lease } from '../tokens/lease.ts'
 import type { TokenRequester } from '../tokens/token-request.ts'
@@ -89,18 +95,11 @@ export function createFilePatients(dependencies: FilePatientsDependencies): File
       },
       { now, uniqueId },
     )
-    if (owner) return { ...owner, integration }
+    const untried = untriedOf(integration, input)
+    const own = { integration, ...(untried && { untried }) }
+    if (owner) return { ...owner, ...own }
     const { credentials } = integration
-    const untried = input.credential?.generate
-      ? untriedFor('Its key is made in the service, and is nowhere else.')
-      : presentsRefreshToken(integration)
-        ? untriedFor('Its refresh token is used by the service alone, which keeps the successor.')
-        : undefined
-    return {
-      ...{ integration, credentials, secrets },
-      ...(isWrong && { complaint: fresh }),
-      ...(untried && { untried }),
-    }
+    return { ...own, credentials, secrets, ...(isWrong && { complaint: fresh }) }
   }
 
   const compositionOf = async (
@@ -151,10 +150,10 @@ function patientFrom(
     async mint(charge): Promise<Lease> {
       const active = activeOf(credentials)
       const clientId = clientIdOf(integration, active)
-      if (!active || clientId === undefined) {
+      if (clientId === undefined || (!active && needsCredential(integration))) {
         throw new BrokerError('integration_draft', 'It has no client id or no credential')
       }
-      const credential = await open(active)
+      const credential = active ? await open(active) : { type: 'none' as const }
       await charge()
       const lease = await requester.request(integration, { clientId, credential }, charge)
       const { changed } = judgeIdentity(integration.identity, undefined, lease)
@@ -164,7 +163,16 @@ function patientFrom(
   }
 }
 
-const untriedFor = (why: string) =>
-  warned('mint', why, 'Ask the service, with POST /integrations/{name}/test.')
+/** What only the service can use, or has. */
+function untriedOf(integration: Integration, { credential }: IntegrationInput): Check | undefined {
+  const untried = (why: string) =>
+    warned('mint', why, 'Ask the service, with POST /integrations/{name}/test.')
+  if (credential?.generate) return untried('Its key is made in the service, and is nowhere else.')
+  if (presentsRefreshToken(integration)) {
+    return untried('Its refresh token is used by the service alone, which keeps the successor.')
+  }
+  if (sourceOf(integration) === undefined) return undefined
+  return untried('It exchanges the token of another integration, which the service mints.')
+}
 
 const mistakesIn = ({ mistakes }: ConfigError) => `${mistakes.join('; ')}.`

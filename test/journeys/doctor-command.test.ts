@@ -125,6 +125,11 @@ t.test('one integration that is well', async (t) => {
 t.test('a configuration file: each of its integrations, or those that are named', async (t) => {
   const secretive = simulator.addClientCredentialsApp()
   writeFileSync(path('secret'), `${secretive.clientSecret}\n`)
+  const exchanging = simulator.addTokenExchangeApp()
+  const claims = Buffer.from(JSON.stringify({ sub: exchanging.username })).toString('base64url')
+  const header = Buffer.from('{"alg":"RS256"}').toString('base64url')
+  writeFileSync(path('token'), `${header}.${claims}.c2ln`)
+  writeFileSync(path('exchanging'), exchanging.clientSecret)
   const name = file('valetkey.yaml', {
     callers: [],
     integrations: {
@@ -140,6 +145,15 @@ t.test('a configuration file: each of its integrations, or those that are named'
         identity: { expect: { user_id: '005000000000000AAA' } },
       },
       made: { ...billing, credential: { generate: {} } },
+      lake: { login_url: myDomain, grant: { type: 'data_cloud', integration: 'billing' } },
+      kiosk: {
+        login_url: myDomain,
+        grant: {
+          ...{ type: 'token_exchange', client_id: exchanging.clientId },
+          subject_token: { file: path('token') },
+        },
+        credential: { client_secret_file: path('exchanging') },
+      },
       connected: {
         login_url: myDomain,
         grant: { type: 'refresh_token', client_id: secretive.clientId },
@@ -168,7 +182,7 @@ t.test('a configuration file: each of its integrations, or those that are named'
   t.match(await mistakesOf(diagnosed([name, 'nobody'])), ['nobody: is no integration of the file'])
   t.equal(all.isWell, false)
   const { reports } = JSON.parse(all.stdout) as { reports: readonly Report[] }
-  for (const name of ['made', 'connected']) {
+  for (const name of ['made', 'connected', 'lake']) {
     const one = reports.find(({ integration }) => integration === name)
     t.match(one?.checks.at(-1), { check: 'mint', outcome: 'warning' }, name)
     t.equal(one?.logins_used, 0)
@@ -185,6 +199,8 @@ t.test('a configuration file: each of its integrations, or those that are named'
     secretive: ['identity', /should be of the user 005000000000000AAA/],
     made: [undefined],
     connected: [undefined],
+    lake: [undefined],
+    kiosk: [undefined],
     mismatched: ['key_pair', /not for this private_key/],
     misspelt: ['definition', /line \d+: integrations\.misspelt\.enable/],
     elsewhere: ['definition', /login_url must name one of/],
