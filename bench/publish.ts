@@ -101,7 +101,8 @@ function measured(results: Results, suite: string): string {
 
 function whereOf(measurement: Measurement | undefined): string {
   if (!measurement) return 'Not measured yet: `npm run bench`.'
-  const { at, commit, machine, versions } = measurement
+  const { at, commit, machine, versions, loadBefore } = measurement
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
-  return `Measured on ${at.slice(0, 10)} at commit ${commit}: ${machine}; ${named.join(', ')}.`
+  const load = loadBefore === undefined ? 'not known' : loadBefore.toFixed(1)
+  return `Measured on ${at.slice(0, 10)} at commit ${commit}: ${machine}; ${named.join(', ')}. Load average before: ${load}.`
 }

@@ -13,6 +13,8 @@ export interface Measurement {
   readonly machine: string
   readonly versions: Readonly<Record<string, string>>
   readonly seconds: number
+  /** Of the machine, over the minute before: above 0.5, something else ran beside it. */
+  readonly loadBefore?: number
   readonly figures: readonly Figure[]
 }
 

@@ -1,4 +1,5 @@
 /** `npm run bench [-- SUITE …]`: starts what it measures, prints ratios of one run, and keeps them. */
+import { loadavg } from 'node:os'
 import { tableOf } from './figure.ts'
 import { drawChart, publish } from './publish.ts'
 import { keepResult, surroundings } from './results.ts'
@@ -49,10 +50,12 @@ async function measure(name: string, suite: Suite): Promise<void> {
   console.log(`## ${name}: ${suite.what}\n`)
   const ends: (() => unknown)[] = []
   const startedAt = performance.now()
+  const [loadBefore = 0] = loadavg()
   try {
     const figures = await suite.measure({ teardown: (end) => void ends.unshift(end) })
     const seconds = Math.round((performance.now() - startedAt) / 1000)
-    keepResult(name, { at: new Date().toISOString(), ...surroundings(), seconds, figures })
+    const at = new Date().toISOString()
+    keepResult(name, { at, ...surroundings(), seconds, loadBefore, figures })
     console.log(`${tableOf(figures).join('\n')}\n\n${seconds} s\n`)
   } finally {
     for (const end of ends) await end()

@@ -13,7 +13,7 @@ const figure = (id: string, values: readonly number[], rest: Partial<Figure> = {
 const results = (figures: readonly Figure[]): Results => ({
   hit: {
     ...{ at: '2026-01-02T03:04:05Z', commit: 'abc1234', machine: '2 × CPU', seconds: 1 },
-    ...{ versions: { node: 'v24' }, figures },
+    ...{ versions: { node: 'v24' }, loadBefore: 0.25, figures },
   },
 })
 
@@ -39,7 +39,7 @@ t.test('a document gets the figures that were measured, with where and when', as
     changed,
     '| Requests a second, Valetkey / bare `node:http` with the same bytes | 0.70 | ≥ 0.8, missed |',
   )
-  t.match(changed, '2026-01-02 at commit abc1234: 2 × CPU; node v24.')
+  t.match(changed, '2026-01-02 at commit abc1234: 2 × CPU; node v24. Load average before: 0.3.')
   t.notMatch(changed, 'old')
   t.match(changed, /<!-- \/speed -->\nz$/)
 })

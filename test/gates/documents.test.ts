@@ -7,7 +7,7 @@ import { REFUSALS } from '../../src/grants/refusal-table.ts'
 import { readDocument } from '../support/document.ts'
 import { ROOT } from '../support/generated.ts'
 
-const DOCUMENTS = ['.', 'docs', 'examples', 'helm', 'simulator'].flatMap((folder) =>
+const DOCUMENTS = ['.', 'bench', 'docs', 'examples', 'helm', 'simulator'].flatMap((folder) =>
   readdirSync(join(ROOT, folder))
     .filter((file) => file.endsWith('.md'))
     .map((file) => join(folder, file)),
