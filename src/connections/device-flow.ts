@@ -86,6 +86,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
       const pauseMs = answer === 'slow_down' ? intervalMs + SLOWER_MS : intervalMs
       await putOff(pauseMs, { intervalMs: pauseMs })
     } catch (error) {
+      if (isTooLate(error, connection, now())) return EXPIRED
       if (!mayPass(error)) return endingAfter(error)
       log.warn({ err: error, integration: connection.name }, 'a device cannot be asked about now')
       const failures = turn.failures + 1
@@ -121,7 +122,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
       const stored = await connections.read(turn.id)
       if (stored?.connection.state !== 'pending') return schedule.remove(turn.id)
       if (statusOf(stored.connection, now()) === 'expired') {
-        return conclude(stored, { state: 'expired', reason: null, refusal: null })
+        return conclude(stored, EXPIRED)
       }
       const integration = await finish.check(stored.connection)
       if (typeof integration === 'string') return conclude(stored, failed(integration))
@@ -131,6 +132,15 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
       else await settle(stored, asked)
     },
   }
+}
+
+const EXPIRED: Ending = { state: 'expired', reason: null, refusal: null }
+
+/** Salesforce counts from before its answer, and says of a code that is over only that it is none. */
+function isTooLate(error: unknown, { expiresAt }: Connection, now: number): boolean {
+  const reason = refusalOf(error)?.reason
+  const isOfCode = reason === 'assertion_expired' || reason === 'authorization_code_invalid'
+  return isOfCode && now > expiresAt - LONGEST_PAUSE_MS
 }
 
 const PASSING = ['salesforce_unavailable', 'salesforce_timeout', 'store_unavailable']

@@ -88,6 +88,17 @@ t.test('tells denied, expired, refused and changed from one another', async (t) 
   await pollDue()
   t.match(await endOf(late.connection.id), { state: 'expired', reason: null })
   t.equal(await pollDue(), 0)
+
+  simulator.configure({ deviceCodeLifetimeMs: 590 * SECOND_MS })
+  const early = await begin('early')
+  pass(595 * SECOND_MS)
+  await pollDue()
+  t.match(await endOf(early.connection.id), { state: 'expired' }, 'by Salesforce’s own count')
+  const lost = await begin('lost')
+  simulator.refuseNext('assertion_expired')
+  pass(INTERVAL_MS)
+  await pollDue()
+  t.match(await endOf(lost.connection.id), { state: 'failed' }, 'long before its end')
 })
 
 t.test('outlives an outage of Salesforce, and asks less often meanwhile', async (t) => {
