@@ -9,11 +9,13 @@ import {
   reconnect,
   SETTLE_MS,
 } from '../support/refresh-tokens.ts'
+import { scrape } from '../support/scrape.ts'
 
 /** Two real brokers, and a Redis that forgets nothing. */
 const fleet = await startFleet(t, {
   replicas: 2,
   proxied: true,
+  metered: true,
   redisArgs: ['--appendonly', 'yes', '--appendfsync', 'always'],
 })
 const { simulator, redis } = fleet
@@ -56,14 +58,17 @@ const slow = await integrateConnected(fleet, 'slow')
 const slowly = simulator.addFault({ kind: 'hold', clientId: slow.clientId })
 const slowAnswer = tokenOf(second, 'slow')
 
-t.test('killed while Salesforce is at it: lost, said so, connected anew', async () => {
+t.test('killed while Salesforce is at it: lost, said so, counted, connected anew', async (t) => {
   const app = await integrateConnected(fleet, 'at-work')
   const { asked, release } = await heldAt(app, 'at-work')
   await first.kill()
   release()
   await asked
   await eventually(() => answered(app))
-  await Promise.all([isLost('at-work', app), first.restart('SIGKILL')])
+  await isLost('at-work', app)
+  const { value } = await scrape(second.metricsPort)
+  t.equal(value('valetkey_connections_lost_total', { reason: 'answer_lost' }), 1)
+  await first.restart('SIGKILL')
 })
 
 t.test('killed before Salesforce saw to it: the other asks, and goes on with it', async (t) => {

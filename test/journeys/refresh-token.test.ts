@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { NewAppSeed } from '../../simulator/simulator.ts'
 import { eventually } from '../support/eventually.ts'
-import { type World, world } from './salesforce-world.ts'
+import { credentialOf, key, type World, world } from './salesforce-world.ts'
 
 const DAY_MS = 86_400_000
 const SETTLE_MS = 60_000
@@ -83,6 +83,29 @@ t.test('works for an app that asks for no secret', async (t) => {
   })
   t.match((await at.token()).body, { expiry_source: 'configured' })
   t.notOk(at.simulator.tokenRequests()[0]?.form?.client_secret)
+})
+
+t.test('proves the app with a key where it is told to', async (t) => {
+  const at = await connected(t)
+  const app = at.simulator.addRefreshTokenApp({
+    certificatePem: key.certificate,
+    refreshTokenRotation: true,
+  })
+  const { refreshToken } = at.simulator.approve({ clientId: app.clientId })
+  const made = await at.broker.call('PUT', '/integrations/signed', {
+    body: {
+      login_url: app.loginUrl,
+      grant: { type: 'refresh_token', client_id: app.clientId, client_auth: 'private_key_jwt' },
+      credential: { ...credentialOf(key), refresh_token: refreshToken },
+    },
+  })
+  t.equal(made.status, 201, JSON.stringify(made.body))
+  const { status, body } = await at.broker.call('GET', '/tokens/signed')
+  t.equal(status, 200)
+  t.equal(body.expiry_source, 'introspection')
+  const form = at.simulator.tokenRequests().at(-1)?.form
+  t.match(form, { refresh_token: refreshToken, client_assertion: /^eyJ/ })
+  t.notOk(form?.client_secret)
 })
 
 t.test('takes the same definition again without a word', async (t) => {
