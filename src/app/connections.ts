@@ -16,8 +16,6 @@ import { createFinish } from '../connections/finish.ts'
 import { registerConnectionRoutes } from '../connections/routes.ts'
 import { createWebServerFlow } from '../connections/web-server-flow.ts'
 import type { Keyring } from '../crypto/keyring.ts'
-import type { Secret } from '../crypto/secret.ts'
-import { BrokerError } from '../errors.ts'
 import type { GrantContext, TokenAnswer } from '../grants/grant.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -72,20 +70,6 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
     return record?.uid === uid ? record.family : null
   }
 
-  const begin = async (
-    integration: Integration,
-    fresh: { refreshToken: Secret; clientId: string; replaces: string | null },
-  ) => {
-    if ((await familyOf(integration)) !== fresh.replaces) return 'changed'
-    try {
-      await engine.custody.begin(integration, fresh)
-      return 'begun'
-    } catch (error) {
-      if (error instanceof BrokerError && error.code === 'integration_not_found') return 'gone'
-      throw error
-    }
-  }
-
   const finish = createFinish({
     integrations,
     standing,
@@ -93,7 +77,7 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
       check: async (integration: Integration, answer: TokenAnswer) =>
         guard.check(integration, answer, await guard.known(integration)),
     },
-    custody: { begin },
+    custody: { begin: (integration, fresh) => engine.custody.begin(integration, fresh) },
     async endToken({ name, loginUrl }, token) {
       const of = { integration: name, tokenId: tokenIdOf(token), accessToken: token }
       await engine.revoker.endToken(loginUrl, of).catch((error: unknown) => {
