@@ -11,6 +11,7 @@ import { rejections } from './cases/rejections.ts'
 import { salesforceDown } from './cases/salesforce-down.ts'
 import { LIFE_MS, SHORT_LIVES, steadyLoad } from './cases/steady-load.ts'
 import { clockArgs, WRONG_MS, wrongClocks } from './cases/wrong-clocks.ts'
+import { keepFaultResult } from './fault-results.ts'
 import { codes, onFleet, type Row, shareOk } from './fault-row.ts'
 import { ROLLING } from './rolling-rows.ts'
 import { ROTATION } from './rotation-rows.ts'
@@ -229,11 +230,14 @@ const ROWS: readonly Row[] = [
 /** Lines of a Markdown table. `only`: rows that have one of these texts in their name. */
 export async function benchFaults(only: readonly string[] = []): Promise<readonly string[]> {
   const lines = ['| case | must show | measured | holds |', '|---|---|---|---|']
+  const order = ROWS.map(({ what }) => what)
   for (const { what, must, run } of ROWS) {
     if (only.length > 0 && !only.some((text) => what.includes(text))) continue
     const ends: (() => unknown)[] = []
     try {
-      const { shown, holds } = await run({ teardown: (end) => void ends.unshift(end) })
+      const result = await run({ teardown: (end) => void ends.unshift(end) })
+      keepFaultResult({ what, must }, result, order)
+      const { shown, holds } = result
       lines.push(`| ${what} | ${must} | ${shown} | ${holds ? 'yes' : '**no**'} |`)
     } finally {
       for (const end of ends) await end()

@@ -1,6 +1,7 @@
 /** Puts what was measured last into the documents: their marked sections, and the chart. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { chartOf } from './chart.ts'
+import { faultTable, readFaultResults } from './fault-results.ts'
 import { type Figure, holds, shown, shownTarget, tableOf } from './figure.ts'
 import { type Measurement, type Results, readResults } from './results.ts'
 import { SUITES } from './suites.ts'
@@ -9,7 +10,7 @@ const ROOT = new URL('../', import.meta.url).pathname
 
 /** By path from the root: each marked section of it. */
 const SECTIONS: Readonly<Record<string, Readonly<Record<string, (results: Results) => string>>>> = {
-  'README.md': { speed: headlines },
+  'README.md': { speed: headlines, reliability },
   'docs/scaling.md': {
     scale: (results) => measured(results, 'scale'),
     fleet: (results) => measured(results, 'fleet'),
@@ -91,6 +92,21 @@ function headline(what: string, figure: Figure): string {
   const verdict = { true: '', false: ', missed', undefined: '' }[String(holds(figure))]
   const target = shownTarget(figure.target)
   return `| ${what} | ${shown(figure.spread.median, figure.digits)} | ${target}${verdict} |`
+}
+
+function reliability(): string {
+  const results = readFaultResults()
+  const last = results.at(-1)
+  if (!last) return 'Not measured yet: `npm run bench -- faults`.'
+  const { machine, versions } = last
+  const days = [
+    ...new Set(results.map(({ at, commit }) => `${at.slice(0, 10)} at commit ${commit}`)),
+  ]
+  return [
+    ...faultTable(results),
+    '',
+    `Measured on ${days.join(', ')}: ${machine}; node ${versions.node}, redis ${versions.redis}.`,
+  ].join('\n')
 }
 
 function measured(results: Results, suite: string): string {
