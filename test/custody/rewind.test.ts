@@ -148,3 +148,17 @@ t.test(
     t.same([...stopped.presented, ...unsafe.presented], [])
   },
 )
+
+t.test('a connection replaces just the one that it was begun over', async (t) => {
+  const at = await world()
+  const family = at.model.records.get('crm')?.family ?? null
+  const given = (token: string) => ({ refreshToken: new Secret(token), clientId: CLIENT })
+  const { custody } = at.first
+  t.equal(await custody.begin(TARGET, { ...given('a'), replaces: null }), 'changed')
+  t.equal(await custody.begin(TARGET, { ...given('b'), replaces: 'another' }), 'changed')
+  t.equal(await custody.begin({ ...TARGET, uid: 'u2' }, given('c')), 'gone')
+  t.equal(await custody.begin(TARGET, { ...given('d'), replaces: family }), 'begun')
+  t.equal(await custody.begin(TARGET, { ...given('e'), replaces: family }), 'changed')
+  await at.second.use()
+  t.same(at.presented, ['d'])
+})
