@@ -28,7 +28,7 @@ import type { Config } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
-import { createDrain, type Drain } from './http/drain.ts'
+import { createDrain, type DrainTimes } from './http/drain.ts'
 import { registerHealth } from './http/health.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
@@ -80,7 +80,7 @@ export interface AppDependencies {
   /** Of the configuration file and the files that it names. */
   readonly readFile: (path: string) => string
   /** How long callers may take to leave the connections that they keep, when it stops. Default: no time. */
-  readonly drainTimes?: Parameters<Drain['run']>[0]
+  readonly drainTimes?: DrainTimes
   /** For tests: time, chance and the network. */
   readonly now?: () => number
   readonly random?: () => number
@@ -197,7 +197,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     const reason = refusalCodeOf(error)
     if (reason) request.log.info({ req: request, reason }, 'a credential was refused')
   }
-  const drain = createDrain()
+  const drain = createDrain((connections) =>
+    log.warn({ connections }, 'connections were still open when the time to stop was nearly over'),
+  )
   const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, drain, onProblem })
   metering.requests(server)
   await describeApi(server, version)

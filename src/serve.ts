@@ -19,10 +19,10 @@ import type { Tracing } from './tracing/tracing.ts'
 
 /** sysexits.h: an internal error. */
 const EX_SOFTWARE = 70
-/** Requests in flight may take 10 s; whoever is not done by then is cut off. */
-const STOP_MS = 9_500
-/** Whoever sends requests now and then gets an answer that ends the connection, before it is closed. */
-const DRAIN_TIMES = { quietMs: 1_000, longestMs: 5_000 }
+/** Whatever is not done by then is left; a last second is for the log. */
+const STOP_MS = 9_000
+/** Whoever sends requests now and then gets an answer that ends the connection, before it is closed; requests in flight have until `cutOffMs`. */
+const DRAIN_TIMES = { quietMs: 1_000, longestMs: 5_000, cutOffMs: 8_000 }
 const STDOUT = 1
 
 interface Held {
@@ -224,7 +224,7 @@ function stopOnSignal(app: App, log: Logger): void {
     stopping = true
     log.info({ signal }, 'stopping')
     const cutOff = setTimeout(() => {
-      log.warn('requests were still in flight when the time to stop was over')
+      log.warn('not everything was done when the time to stop was over')
       log.flush(() => process.exit(0))
     }, STOP_MS)
     await app.stop()

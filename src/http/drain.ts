@@ -11,15 +11,30 @@ export interface Drain {
   attach(server: Server): void
   /**
    * Resolves when the connections that there are now have ended, each by an answer; or when none of
-   * them has for `quietMs`, for those that are left are idle then; or after `longestMs`.
+   * them has for `quietMs`, for those that are left are idle then; or after `longestMs`. Whatever is
+   * open after `cutOffMs` is ended, answered or not: Node waits for a client that said nothing yet, or
+   * half of a request, for as long as it likes.
    */
-  run(times: { readonly quietMs: number; readonly longestMs: number }): Promise<void>
+  run(times: DrainTimes): Promise<void>
 }
 
-export function createDrain(): Drain {
+export interface DrainTimes {
+  readonly quietMs: number
+  readonly longestMs: number
+  readonly cutOffMs: number
+}
+
+/** `onCutOff` is told how many connections were ended. */
+export function createDrain(onCutOff?: (connections: number) => void): Drain {
   const open = new Set<Socket>()
   let isOn = false
   let onEnd: ((socket: Socket) => void) | undefined
+
+  const cutOff = () => {
+    if (open.size === 0) return
+    onCutOff?.(open.size)
+    for (const socket of open) socket.destroy()
+  }
 
   return {
     get isOn() {
@@ -34,8 +49,9 @@ export function createDrain(): Drain {
         })
       })
     },
-    async run({ quietMs, longestMs }) {
+    async run({ quietMs, longestMs, cutOffMs }) {
       isOn = true
+      setTimeout(cutOff, cutOffMs).unref()
       // Those that come anew, such as a balancer's checks, are answered and not waited for.
       const kept = new Set(open)
       if (kept.size === 0) return

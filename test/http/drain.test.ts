@@ -4,13 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { createDrain } from '../../src/http/drain.ts'
-import { createServer } from '../../src/http/server.ts'
+import { createServer, type Server } from '../../src/http/server.ts'
+import { eventually } from '../support/eventually.ts'
+import { openRaw } from '../support/raw-http.ts'
 
 const LONG_MS = 60_000
-const LONG = { quietMs: LONG_MS, longestMs: LONG_MS }
+const LONG = { quietMs: LONG_MS, longestMs: LONG_MS, cutOffMs: LONG_MS }
 
-async function start(t: Test) {
-  const drain = createDrain()
+async function start(t: Test, onCutOff?: (connections: number) => void) {
+  const drain = createDrain(onCutOff)
   const server = createServer({ logger: pino({ level: 'silent' }), trustProxy: [], drain })
   server.get('/here', async () => ({ here: true }))
   const url = await server.listen({ host: '127.0.0.1', port: 0 })
@@ -24,7 +26,7 @@ async function start(t: Test) {
     await once(answer.resume(), 'end')
     return answer
   }
-  return { drain, ask }
+  return { drain, server, port: Number(new URL(url).port), ask }
 }
 
 const isPending = (work: Promise<void>) => Promise.race([work.then(() => false), sleep(50, true)])
@@ -63,8 +65,8 @@ t.test('who comes anew meanwhile is answered', async (t) => {
 t.test('connections that nobody uses are not waited for longer than told', async (t) => {
   const { drain, ask } = await start(t)
   await ask('/here')
-  await drain.run({ quietMs: 1, longestMs: LONG_MS })
-  await drain.run({ quietMs: LONG_MS, longestMs: 1 })
+  await drain.run({ ...LONG, quietMs: 1 })
+  await drain.run({ ...LONG, longestMs: 1 })
 })
 
 t.test('as long as callers come back and leave, the others have more time', async (t) => {
@@ -75,7 +77,7 @@ t.test('as long as callers come back and leave, the others have more time', asyn
   })
   await Promise.all(agents.map((agent) => ask('/here', agent)))
   const startedAt = performance.now()
-  const ended = drain.run({ quietMs: 1_000, longestMs: LONG_MS })
+  const ended = drain.run({ ...LONG, quietMs: 1_000 })
   for (const agent of agents.slice(0, 3)) {
     await ask('/here', agent)
     await sleep(400)
@@ -88,3 +90,27 @@ t.test('with no connection there is nothing to wait for', async (t) => {
   const { drain } = await start(t)
   await drain.run(LONG)
 })
+
+t.test('whoever says nothing, or half a request, cannot keep the server', async (t) => {
+  let ended = 0
+  const { drain, server, port } = await start(t, (connections) => {
+    ended = connections
+  })
+  const said = ['', 'GET /here HTTP/1.1\r\n', 'POST /here HTTP/1.1\r\nContent-Length: 9\r\n\r\n']
+  const connections = said.map((text) => {
+    const connection = openRaw(port)
+    t.teardown(() => connection.destroy())
+    if (text !== '') connection.write(text)
+    return connection
+  })
+  await eventually(async () => (await openConnections(server)) === said.length)
+  await drain.run({ ...LONG, quietMs: 1, cutOffMs: 300 })
+  await server.close()
+  t.equal(ended, said.length)
+  await Promise.all(connections.map((connection) => connection.closed()))
+})
+
+const openConnections = ({ server }: Server) =>
+  new Promise<number>((resolve, reject) => {
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count)))
+  })

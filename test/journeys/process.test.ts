@@ -183,10 +183,13 @@ t.test('a request that never ends does not keep the process', async (t) => {
   const connection = openRaw(Number(new URL(broker.url).port))
   connection.write('PUT /integrations/a HTTP/1.1\r\nHost: broker\r\nContent-Length: 10\r\n\r\n')
   t.teardown(() => connection.destroy())
+  const silent = openRaw(Number(new URL(broker.url).port))
+  t.teardown(() => silent.destroy())
   await broker.call('GET', '/livez')
   const signalledAt = performance.now()
   t.equal(await broker.kill('SIGTERM'), 0)
   t.ok(performance.now() - signalledAt < 15_000, 'within 10 s, on a machine that is not busy')
+  t.match(broker.output(), '"stopped"', 'and all the rest was stopped in order')
 })
 
 t.test('after SIGKILL everything that was acknowledged is there', async (t) => {
