@@ -15,15 +15,18 @@ export interface SourceCheck {
   readonly read: (name: string) => Promise<Integration | undefined>
 }
 
-/** Whoever sets or changes it must be allowed to read that token. Throws `caller_forbidden`, `request_invalid`. */
+/** Whoever sets it, or sends it to another host, must be allowed to read that token. Throws `caller_forbidden`, `request_invalid`. */
 export async function checkTokenSource(check: SourceCheck): Promise<void> {
   const { name, definition, current, principal, read } = check
+  const former = current?.loginUrl === definition.loginUrl ? current : undefined
   const file = fileOf(definition)
-  if (file !== undefined && file !== (current && fileOf(current))) {
-    throw wrong('/subject_token/file may be named in the configuration file alone')
+  if (file !== undefined && file !== (former && fileOf(former))) {
+    throw wrong(
+      '/subject_token/file may be named, and its token sent elsewhere, in the configuration file alone',
+    )
   }
   const source = sourceOf(definition)
-  if (source === undefined || source === (current && sourceOf(current))) return
+  if (source === undefined || source === (former && sourceOf(former))) return
   const other = source === name ? undefined : await read(source)
   const target = other ? { name: source, labels: other.labels } : { name: source }
   if (!allows(principal, 'tokens:read', target)) {

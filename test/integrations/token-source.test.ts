@@ -1,0 +1,45 @@
+import t from 'tap'
+import type { Principal } from '../../src/callers/policy.ts'
+import type { Integration } from '../../src/integrations/integration.ts'
+import { checkTokenSource } from '../../src/integrations/token-source.ts'
+
+const exchanging = (subjectToken: object, loginUrl = 'https://acme.my.salesforce.com') =>
+  ({
+    ...{ name: 'partner', labels: {}, loginUrl },
+    grant: { type: 'token_exchange', clientId: '3MVG9', subjectToken },
+  }) as unknown as Integration
+
+const read = async (name: string) =>
+  ({
+    ...{ name, labels: {}, loginUrl: 'https://acme.my.salesforce.com' },
+    grant: { type: 'client_credentials', clientId: '3MVG8' },
+  }) as unknown as Integration
+
+const principal = (...permissions: readonly string[]) =>
+  ({
+    ...{ id: 'api-key:maker', kind: 'api-key', name: 'maker' },
+    permits: permissions.map((permission) => ({ permission, integrations: ['*'], labels: {} })),
+  }) as unknown as Principal
+
+const outcome = (definition: Integration, current: Integration, by: Principal) =>
+  checkTokenSource({ name: 'partner', definition, current, principal: by, read }).then(
+    () => 'allowed',
+    (error: { code: string }) => error.code,
+  )
+
+t.test('the token of another goes to no other host by who may not read it', async (t) => {
+  const current = exchanging({ integration: 'crm' })
+  const moved = exchanging({ integration: 'crm' }, 'https://other.my.salesforce.com')
+  const writer = principal('integrations:write')
+  t.equal(await outcome(current, current, writer), 'allowed', 'what is there may stay')
+  t.equal(await outcome(moved, current, writer), 'caller_forbidden')
+  t.equal(await outcome(moved, current, principal('tokens:read')), 'allowed')
+})
+
+t.test('the token of a file goes to the host alone that the file named', async (t) => {
+  const current = exchanging({ file: '/run/secrets/token' })
+  const moved = exchanging({ file: '/run/secrets/token' }, 'https://other.my.salesforce.com')
+  const by = principal('integrations:write', 'tokens:read')
+  t.equal(await outcome(current, current, by), 'allowed')
+  t.equal(await outcome(moved, current, by), 'request_invalid')
+})
