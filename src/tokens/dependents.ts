@@ -11,7 +11,7 @@ export interface DependentsDependencies {
 
 const ATTEMPTS = 3
 
-/** Forgets their leases and their refusals, everywhere. Does not throw: the change of the source was made. */
+/** Forgets their leases and their refusals, everywhere, and those of what is made of them in turn. Does not throw: the change of the source was made. */
 export type DropDependents = (source: string) => Promise<void>
 
 export const createDropDependents = ({
@@ -33,7 +33,12 @@ export const createDropDependents = ({
 
   return async (source) => {
     try {
-      for (const name of await dependentsOf(integrations, source)) await drop(name)
+      // Nearest first: what is minted anew must not be made of what is still to be dropped.
+      const found = new Set([source])
+      for (const one of found) {
+        if (one !== source) await drop(one)
+        for (const name of await dependentsOf(integrations, one)) found.add(name)
+      }
     } catch (error) {
       log.warn({ err: error, integration: source }, NOT_DROPPED)
     }

@@ -133,6 +133,34 @@ t.test('what depends on a source follows it, and holds it', async (t) => {
   t.equal((await broker.call('DELETE', '/integrations/crm', { headers: ANY })).status, 204)
 })
 
+t.test('what is made of what was made of a source follows it, too', async (t) => {
+  const { simulator, app, crm, put, token } = await source(t)
+  const { clientId, clientSecret } = simulator.addTokenExchangeApp()
+  const exchanging = (integration: string) => ({
+    login_url: app.loginUrl,
+    grant: {
+      ...{ type: 'token_exchange', client_id: clientId, token_handler: 'Handler' },
+      subject_token: { integration },
+    },
+    credential: { client_secret: clientSecret },
+  })
+  await put('first', exchanging('crm'))
+  await put('second', exchanging('first'))
+  const exchanged = () =>
+    simulator.tokenRequests().filter(({ form }) => /exchange$/.test(form?.grant_type ?? '')).length
+  t.equal((await token('second')).status, 200)
+  t.equal(exchanged(), 2)
+  const other = simulator.addClientCredentialsApp({ scopes: ['api'] })
+  const moved = {
+    ...crm,
+    grant: { ...crm.grant, client_id: other.clientId },
+    credential: { client_secret: other.clientSecret },
+  }
+  t.equal((await put('crm', moved, ANY)).status, 200)
+  t.equal((await token('second')).status, 200)
+  t.equal(exchanged(), 4, 'each is made anew')
+})
+
 t.test('nobody exchanges a token that they may not read', async (t) => {
   const { broker, lake } = await source(t)
   const made = await broker.call('POST', '/api-keys', {
@@ -146,6 +174,10 @@ t.test('nobody exchanges a token that they may not read', async (t) => {
     ...{ body: { description: 'as it was' }, headers: ANY, key },
   })
   t.equal(kept.status, 200, 'what is there already may stay')
+  const moved = await broker.call('PATCH', '/integrations/lake', {
+    ...{ body: { login_url: 'https://other.my.salesforce.com' }, headers: ANY, key },
+  })
+  t.match(moved, { status: 403, body: { code: 'caller_forbidden' } }, 'but goes nowhere else')
 })
 
 t.test("token_exchange gives a handler another integration's token, or an asset's", async (t) => {
