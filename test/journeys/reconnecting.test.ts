@@ -189,3 +189,19 @@ t.test('any replica finishes a link, and asks about a device whose replica died'
   const hasty = polls().filter(({ outcome }) => outcome?.error === 'slow_down')
   t.equal(hasty.length, 0, 'two replicas asked no more often than one may')
 })
+
+t.test('what comes for an integration that was removed meanwhile is given back', async (t) => {
+  const { simulator, call, put, begin, open } = await world(t)
+  await put()
+  const live = () => simulator.refreshTokens().filter((one) => one.state === 'current')
+  const { body } = await begin('authorization_code')
+  const held = simulator.addFault({ kind: 'hold', endpoint: 'token' })
+  const page = open(body.authorization_url)
+  t.ok(await eventually(() => held.holding() === 1))
+  const removed = await call('DELETE', '/integrations/billing', { headers: { 'if-match': '*' } })
+  t.equal(removed.status, 204)
+  held.remove()
+  const { status } = await page
+  t.equal(status, 400, 'it is not connected')
+  t.strictSame(live(), [])
+})
