@@ -94,7 +94,10 @@ export async function restore(
         'the store is not empty: --force puts the backup in the place of what is there'
       throw new BackupError('cannot_create', message)
     }
-    await restoreBackup({ store, keyring, lines, uniqueId: () => randomUUID() })
+    const log = {
+      warn: () => stderr.write('valetkey: the store does not answer as fast as it should\n'),
+    }
+    await restoreBackup({ store, keyring, lines, uniqueId: () => randomUUID(), log })
     stderr.write(`valetkey: restored ${what}\n`)
   })
 }

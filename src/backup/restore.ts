@@ -2,6 +2,7 @@
 import { integrationOf } from '../integrations/integration-store.ts'
 import type { Store } from '../store/store.ts'
 import { noteStanding } from '../store/store-watch.ts'
+import { createSingleFlight } from '../tokens/single-flight.ts'
 import { BackupError } from './backup-error.ts'
 import type { BackupEnd, BackupHead } from './format.ts'
 import { KEPT_KINDS } from './kinds.ts'
@@ -28,7 +29,7 @@ export async function verifyBackup(lines: Lines, keyring: BackupKeyring): Promis
 
 export type RestoredStore = Pick<
   Store,
-  'archive' | 'documents' | 'identity' | 'integrations' | 'now'
+  'archive' | 'documents' | 'identity' | 'integrations' | 'locks' | 'now'
 >
 
 export interface RestoreDependencies {
@@ -36,8 +37,10 @@ export interface RestoreDependencies {
   readonly keyring: BackupKeyring
   readonly lines: Lines
   readonly uniqueId: () => string
+  readonly log: { warn(bindings: object, message: string): void }
 }
 
+const LOCK = 'restore'
 /** Nobody can have presented it later than the backup was made; whoever did so then is done by now. */
 const LOOK_IN_MS = 60_000
 const PAGE = 1_000
@@ -56,9 +59,18 @@ export async function isEmpty({ archive }: Pick<Store, 'archive'>): Promise<bool
  * After it the store holds what the backup holds, and nothing else of that. Until it is through, the
  * store counts as one that lost its content: replicas that run on it answer `store_reset`, and not
  * `integration_not_found`, for what is not there yet; so it stays where a restore was broken off.
- * At its end the store is accepted. May be done twice.
+ * At its end the store is accepted. May be done twice, but not at once: each of the two would remove
+ * what it does not know, and call the rest whole. Throws `unavailable` then.
  */
 export async function restoreBackup(dependencies: RestoreDependencies): Promise<void> {
+  const { store, uniqueId, log } = dependencies
+  const { underLock } = createSingleFlight({ locks: store.locks, uniqueId, log })
+  if (await underLock(LOCK, () => replaceAll(dependencies))) return
+  const message = 'another restore into this store is under way, or was broken off seconds ago'
+  throw new BackupError('unavailable', message)
+}
+
+async function replaceAll(dependencies: RestoreDependencies): Promise<void> {
   const { store, keyring, lines, uniqueId } = dependencies
   const { archive } = store
   const { sections } = await readBackup(lines(), keyring)

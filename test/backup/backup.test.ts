@@ -63,8 +63,10 @@ const reading = (lines: readonly string[]) =>
 
 const verify = (lines: readonly string[], ring = keyring) => verifyBackup(reading(lines), ring)
 
+const SILENT = { warn: () => undefined }
+
 const restore = (store: Store, lines: readonly string[]) =>
-  restoreBackup({ store, keyring, lines: reading(lines), uniqueId: randomUUID })
+  restoreBackup({ store, keyring, lines: reading(lines), uniqueId: randomUUID, log: SILENT })
 
 t.test('holds everything that is to be kept, and shows none of it', async (t) => {
   const lines = await backedUp(await filled(t))
@@ -170,3 +172,29 @@ t.test('a restore that broke off leaves a store that says so', async (t) => {
   await restore(to, lines)
   t.equal(await readStanding(to), 'accepted')
 })
+
+t.test(
+  'is not put back twice at once, for each would remove what is only in the other',
+  async (t) => {
+    const lines = await backedUp(await filled(t))
+    const store = await newStore(t)
+    const { promise: isGoing, resolve: begin } = Promise.withResolvers<void>()
+    const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>()
+    const slowly = async function* () {
+      yield* lines.slice(0, 2)
+      begin()
+      await mayGoOn
+      yield* lines.slice(2)
+    }
+    const parts = { store, keyring, uniqueId: randomUUID, log: SILENT }
+    const first = restoreBackup({ ...parts, lines: slowly })
+    await isGoing
+    const other = await backedUp(await newStore(t))
+    await t.rejects(restore(store, other), { trouble: 'unavailable', message: /under way/ })
+    goOn()
+    await first
+    const { items } = await store.archive.integrations({ limit: 1_000 })
+    t.equal(items.length, INTEGRATIONS)
+    await t.resolves(restore(store, lines), 'and afterwards it can be done again')
+  },
+)
