@@ -1,7 +1,7 @@
 /** Reads the configuration file: every mistake at once, each with its line. */
 import { Ajv, type ErrorObject } from 'ajv'
 import addFormats from 'ajv-formats'
-import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
 import { BrokerError } from '../errors.ts'
 import { camelKeys } from '../http/casing.ts'
@@ -102,13 +102,32 @@ function readYaml(text: string): ReadYaml {
   const lineOf = (path: readonly string[], member?: string) =>
     lineAt(offsetOf(document.contents, member === undefined ? path : [...path, member]))
   return {
-    content: document.toJS({ maxAliasCount: 100 }) ?? {},
+    content: contentOf(document, lineAt),
     lineOf,
     mistakesIn: (errors, base) =>
       (errors ?? [])
         .filter(isPlain)
         .map((error) => mistakeOf(error, base, lineOf))
         .sort((a, b) => a.localeCompare(b, 'en', { numeric: true })),
+  }
+}
+
+/** A name that begins with `*` is an alias to YAML, and that there is no such anchor shows only here. */
+function contentOf(document: Document, lineAt: (offset: number) => number): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 }) ?? {}
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error
+    let offset: number | undefined
+    visit(document, {
+      Alias(_, alias) {
+        if (alias.resolve(document)) return undefined
+        offset = alias.range?.[0]
+        return visit.BREAK
+      },
+    })
+    if (offset === undefined) throw new ConfigError(['has too many aliases'])
+    throw new ConfigError([`line ${lineAt(offset)}: what begins with * must be quoted`])
   }
 }
 

@@ -92,6 +92,10 @@ callers:
 t.test('bad syntax and a member that is there twice name their lines', async (t) => {
   t.match(mistakesOf('issuers: [\n  - x\n').join(), /line \d+: is not valid YAML/)
   t.match(mistakesOf('prune: true\nprune: false\n').join(), /line 2: is not valid YAML/)
+  const glob = 'callers:\n  - name: a\n    integrations: [*-prod]\n'
+  t.same(mistakesOf(glob), ['line 3: what begins with * must be quoted'])
+  const many = `a: &a [x]\nb: &b [${'*a,'.repeat(20)}]\nc: &c [${'*b,'.repeat(20)}]\nd: [*c,*c]\n`
+  t.same(mistakesOf(many), ['has too many aliases'])
 })
 
 t.test('a bad integration carries its mistakes, and does not spoil the others', async (t) => {
