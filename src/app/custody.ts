@@ -91,7 +91,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
   }
 
   const custody = createCustody({
-    ...{ store, custody: records, uniqueId, dropLease, forgetRefusal, endToken, audit, log },
+    ...{ store, custody: records, uniqueId, sleep, dropLease, forgetRefusal, endToken, audit, log },
   })
   const successors = createSuccessors({ store, sleep, log })
   const rewound = async () => {

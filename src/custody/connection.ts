@@ -27,7 +27,7 @@ export interface Binding {
 
 /** The public part of a custody. */
 export interface CustodyBody extends Binding {
-  /** Fingerprints of the refresh tokens that families of this integration began with, newest first: none begins another one. */
+  /** Fingerprints of the refresh tokens of credentials that families of this integration began with, newest first: none begins another one. */
   readonly seeds: readonly string[]
 }
 

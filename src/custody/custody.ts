@@ -2,7 +2,7 @@
 import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
 import { refreshTokenIdOf } from '../credentials/credential.ts'
 import type { Secret } from '../crypto/secret.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError, isStoreAway } from '../errors.ts'
 import type { Custodies } from '../store/custody.ts'
 import { bodyOf, type Connection, type CustodyBody, connectionOf, SETTLE_MS } from './connection.ts'
 import type { CustodyLook, CustodyStore, Target } from './custody-store.ts'
@@ -39,6 +39,7 @@ export interface CustodyDependencies {
   readonly store: CustodyStore
   readonly custody: Pick<Custodies, 'distrust'>
   readonly uniqueId: () => string
+  readonly sleep: (ms: number) => Promise<void>
   /** Makes the lease, and any mint under way, worthless: they belong to a family that ends. */
   readonly dropLease: (target: Target) => Promise<void>
   /** What was refused is no answer any more. */
@@ -58,41 +59,84 @@ export interface CustodyDependencies {
 /** Beginnings that lose a race look again. */
 const ATTEMPTS = 5
 const SEEDS_KEPT = 50
+/** What was begun is brought to its end although the store is away for a moment: some 5 seconds. */
+const PAUSES_MS = [100, 200, 400, 800, 1_000, 1_000, 1_000] as const
 /** Of an id that no presentation has. */
 export const DISTRUSTED = 'rewound:'
 
 export function createCustody(dependencies: CustodyDependencies): Custody {
-  const { store, custody, uniqueId, dropLease, forgetRefusal, endToken } = dependencies
+  const { store, custody, uniqueId, sleep, dropLease, forgetRefusal, endToken } = dependencies
   const { audit, log } = dependencies
 
   const seedsOf = ({ record }: CustodyLook) => (record ? bodyOf(record).seeds : [])
 
+  const patiently = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    for (const pauseMs of PAUSES_MS) {
+      try {
+        return await work()
+      } catch (error) {
+        if (!isStoreAway(error)) throw error
+        await sleep(pauseMs)
+      }
+    }
+    return work()
+  }
+
+  /** A beginning that was not acknowledged may have happened: then the former family has ended, and what is given back is in use. */
+  const surely = async (
+    { name }: Target,
+    family: string,
+    begin: () => ReturnType<CustodyStore['begin']>,
+  ): ReturnType<CustodyStore['begin']> => {
+    try {
+      return await begin()
+    } catch (error) {
+      if (!isStoreAway(error)) throw error
+      // Keeps nothing; says, as durably as it keeps, whether the family is there.
+      const isThere = await patiently(() => store.keep(name, { family, g: 0, token: '' }))
+      if (isThere) return 'begun'
+      throw error
+    }
+  }
+
   /** What of the former family is to be revoked, once it is the former. */
-  const former = async (target: Target, { record }: CustodyLook) =>
-    record && record.token !== '' && record.state !== 'dead'
-      ? store.open(target, record)
-      : undefined
+  const former = async (target: Target, { record }: CustodyLook) => {
+    if (!record || record.token === '' || record.state === 'dead') return undefined
+    try {
+      return await store.open(target, record)
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.code !== 'record_corrupt') throw error
+      // Nobody could connect it again otherwise.
+      const { name: integration } = target
+      log.error({ err: error, integration }, 'a former refresh token cannot be read, nor ended')
+      return undefined
+    }
+  }
 
   const replace = async (
     target: Target,
     { refreshToken: token, clientId }: Grantee,
     look: CustodyLook,
+    seeds: readonly string[],
   ): Promise<'begun' | 'changed' | 'gone'> => {
     const replaced = await former(target, look)
-    const seeds = [refreshTokenIdOf(token), ...seedsOf(look)].slice(0, SEEDS_KEPT)
     const body: CustodyBody = { loginUrl: target.loginUrl, clientId, seeds }
-    const result = await store.begin(target, look.family, uniqueId(), { token, body })
+    const family = uniqueId()
+    const result = await surely(target, family, () =>
+      store.begin(target, look.family, family, { token, body }),
+    )
     if (result !== 'begun') return result
     const { name: integration } = target
     log.info({ integration }, 'a refresh token is in custody')
-    if (!look.record) {
-      await forgetRefusal(target)
-      return 'begun'
+    try {
+      await patiently(() => (look.record ? dropLease : forgetRefusal)(target))
+    } catch (error) {
+      // It has begun: whoever is told otherwise gives back what is in use.
+      log.error({ err: error, integration }, 'what a former connection left may be there yet')
     }
-    await dropLease(target)
     if (replaced && replaced.token.reveal() !== token.reveal()) {
       // Nobody waits for Salesforce to forget what is of no use any more.
-      endToken(replaced.loginUrl, { integration, token: replaced.token }).catch(
+      patiently(() => endToken(replaced.loginUrl, { integration, token: replaced.token })).catch(
         (error: unknown) => {
           log.error({ err: error, integration }, 'a former refresh token may still be alive')
         },
@@ -117,14 +161,16 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
       withRetries(target, async (look) => {
         const { replaces } = given
         if (replaces !== undefined && replaces !== look.family) return 'changed'
-        const result = await replace(target, given, look)
+        const result = await replace(target, given, look, seedsOf(look))
         return result === 'changed' ? undefined : result
       }),
 
     adopt: (target, given) =>
       withRetries(target, async (look) => {
-        if (seedsOf(look).includes(refreshTokenIdOf(given.refreshToken))) return false
-        const result = await replace(target, given, look)
+        const seed = refreshTokenIdOf(given.refreshToken)
+        const seeds = seedsOf(look)
+        if (seeds.includes(seed)) return false
+        const result = await replace(target, given, look, [seed, ...seeds].slice(0, SEEDS_KEPT))
         if (result === 'changed') return undefined
         if (result === 'gone') return false
         const { name: integration } = target
@@ -142,12 +188,16 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
         if (!record || record.token === '') return { hadToken: false }
         const ended = await former(target, look)
         const of = { reason: 'disconnected', body: bodyOf(record) } as const
-        const result = await store.end(target, record.family, uniqueId(), of)
+        const family = uniqueId()
+        const result = await surely(target, family, () =>
+          store.end(target, record.family, family, of),
+        )
         if (result === 'changed') return undefined
-        await dropLease(target)
+        await patiently(() => dropLease(target))
         const { name: integration } = target
         const reason =
-          ended && (await endToken(ended.loginUrl, { integration, token: ended.token }))
+          ended &&
+          (await patiently(() => endToken(ended.loginUrl, { integration, token: ended.token })))
         return { hadToken: true, ...(reason !== undefined && { reason }) }
       }),
 

@@ -111,6 +111,7 @@ function createWorld() {
     const family = createCustody({
       ...{ store, custody, uniqueId, dropLease: async () => undefined },
       ...{ forgetRefusal: async () => undefined, endToken: async () => undefined },
+      sleep: async () => undefined,
       ...{ audit: { background: () => undefined }, log: QUIET },
     })
     const sleep = () => turn(broker)

@@ -44,6 +44,7 @@ async function world(options: { readonly trouble?: string } = {}) {
     const custody = createCustody({
       ...{ store, custody: model, uniqueId, dropLease: async () => undefined },
       ...{ forgetRefusal: async () => undefined, endToken: async () => undefined },
+      sleep: async () => undefined,
       ...{ audit: { background: () => undefined }, log: QUIET },
     })
     const sleep = async () => undefined
