@@ -1,4 +1,5 @@
 /** Asks Salesforce about devices when their turn comes, on every replica; one takes each turn. */
+import { createRounds } from '../store/rounds.ts'
 import type { DeviceFlow } from './device-flow.ts'
 import type { DeviceSchedule } from './device-schedule.ts'
 
@@ -24,13 +25,11 @@ const CONCURRENCY = 8
 
 export function createDevicePoller(dependencies: DevicePollerDependencies): DevicePoller {
   const { schedule, flow, audit, sleep, log } = dependencies
-  const stopped = new AbortController()
   const active = new Map<string, Promise<void>>()
-  let running: Promise<void> | undefined
 
-  const look = async (): Promise<void> => {
+  const look = async (stopped: AbortSignal): Promise<void> => {
     for await (const turn of schedule.due()) {
-      if (stopped.signal.aborted || active.size >= CONCURRENCY) return
+      if (stopped.aborted || active.size >= CONCURRENCY) return
       if (active.has(turn.id)) continue
       const polled = flow
         .poll(turn)
@@ -42,26 +41,20 @@ export function createDevicePoller(dependencies: DevicePollerDependencies): Devi
     }
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      let pauseMs = LOOK_MS
-      try {
-        if (!audit.isBlocked()) await look()
-      } catch (error) {
-        log.warn({ err: error }, 'devices cannot be asked about now')
-        pauseMs = TROUBLE_MS
-      }
-      await sleep(pauseMs, stopped.signal)
-    }
-  }
+  const rounds = createRounds({
+    async round(stopped) {
+      if (!audit.isBlocked()) await look(stopped)
+    },
+    onTrouble: (error) => log.warn({ err: error }, 'devices cannot be asked about now'),
+    intervalMs: LOOK_MS,
+    againMs: TROUBLE_MS,
+    sleep,
+  })
 
   return {
-    start() {
-      running ??= run()
-    },
+    start: rounds.start,
     async stop() {
-      stopped.abort()
-      await running
+      await rounds.stop()
       await Promise.all(active.values())
     },
   }

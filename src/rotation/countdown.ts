@@ -1,6 +1,7 @@
 /** Says that a certificate is about to end, at 60, 30, 14, 7 and 1 days and when it is over: once each for the whole fleet. Salesforce itself neither warns nor refuses. */
 import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { createRounds } from '../store/rounds.ts'
 import type { Documents } from '../store/store.ts'
 import { type CertificateEnd, certificateEnds } from './certificate-ends.ts'
 
@@ -44,9 +45,6 @@ export const thresholdOf = (secondsToExpiry: number): Threshold | undefined =>
 
 export function createCountdown(dependencies: CountdownDependencies): Countdown {
   const { store, documents, audit, now, sleep, log } = dependencies
-  const stopped = new AbortController()
-  let running: Promise<void> | undefined
-
   /** Whoever writes the mark is the one to say it. */
   const claim = async (credential: string, days: Threshold): Promise<boolean> => {
     const record = await documents.read(KIND, credential)
@@ -71,34 +69,20 @@ export function createCountdown(dependencies: CountdownDependencies): Countdown 
     })
   }
 
-  const look = async () => {
+  const look = async (stopped: AbortSignal) => {
     for await (const end of certificateEnds(store, now)) {
-      if (stopped.signal.aborted) return
+      if (stopped.aborted) return
       const days = thresholdOf(end.secondsToExpiry)
       if (days !== undefined && (await claim(end.credential, days))) say(end, days)
     }
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      let pauseMs = INTERVAL_MS
-      try {
-        await look()
-      } catch (error) {
-        log.warn({ err: error }, 'the ends of certificates cannot be looked at now')
-        pauseMs = AGAIN_MS
-      }
-      await sleep(pauseMs, stopped.signal)
-    }
-  }
-
-  return {
-    start() {
-      running ??= run()
-    },
-    async stop() {
-      stopped.abort()
-      await running
-    },
-  }
+  return createRounds({
+    round: look,
+    onTrouble: (error) =>
+      log.warn({ err: error }, 'the ends of certificates cannot be looked at now'),
+    intervalMs: INTERVAL_MS,
+    againMs: AGAIN_MS,
+    sleep,
+  })
 }

@@ -6,6 +6,7 @@ import type { CertificateDeployment } from '../integrations/certificate-deployme
 import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { createRounds } from '../store/rounds.ts'
 import type { SingleFlight } from '../tokens/single-flight.ts'
 import type { Deployer } from './deployer.ts'
 import { isOver } from './deployment.ts'
@@ -63,8 +64,6 @@ const bitsOf = (active: Credential | undefined) =>
 
 export function createHandsFree(dependencies: HandsFreeDependencies): HandsFree {
   const { store, staging, deployer, underLock, audit, now, sleep, log } = dependencies
-  const stopped = new AbortController()
-  let running: Promise<void> | undefined
 
   const staged = async (integration: Integration): Promise<string> => {
     const { name, credentials, certificateDeployment } = integration
@@ -103,33 +102,19 @@ export function createHandsFree(dependencies: HandsFreeDependencies): HandsFree 
     }
   }
 
-  const look = async () => {
+  const look = async (stopped: AbortSignal) => {
     for await (const integration of everyIntegration(store)) {
-      if (stopped.signal.aborted) return
+      if (stopped.aborted) return
       if (isDue(integration, now())) await consider(integration.name)
     }
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      let pauseMs = INTERVAL_MS
-      try {
-        await look()
-      } catch (error) {
-        log.warn({ err: error }, 'rotations that are due cannot be looked for now')
-        pauseMs = AGAIN_MS
-      }
-      await sleep(pauseMs, stopped.signal)
-    }
-  }
-
-  return {
-    start() {
-      running ??= run()
-    },
-    async stop() {
-      stopped.abort()
-      await running
-    },
-  }
+  return createRounds({
+    round: look,
+    onTrouble: (error) =>
+      log.warn({ err: error }, 'rotations that are due cannot be looked for now'),
+    intervalMs: INTERVAL_MS,
+    againMs: AGAIN_MS,
+    sleep,
+  })
 }
