@@ -155,11 +155,10 @@ async function toStream(lines: AsyncIterable<string>, stdout: NodeJS.WritableStr
   }
 }
 
-/** It has its name only when it is whole and on disk. */
+/** It has its name only when it is whole and on disk; what another run is at under the same name is not touched. */
 async function toFile(lines: AsyncIterable<string>, path: string): Promise<void> {
-  const draft = `${path}.partial`
+  const draft = `${path}.${randomUUID().slice(0, 8)}.partial`
   try {
-    await rm(draft, { force: true })
     const file = await open(draft, 'wx', FILE_MODE)
     try {
       await file.writeFile(lines)

@@ -1,9 +1,9 @@
 /** `valetkey backup` and `valetkey restore` as an operator runs them, between engines and beside replicas that run. */
 import { once } from 'node:events'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
@@ -97,9 +97,16 @@ t.test('from the embedded store to Redis, and back', async (t) => {
   t.match(busy, { status: 78, stderr: /in use by another process/ }, 'stop the service first')
   await embedded.stop()
 
+  const another = `${file}.partial`
+  writeFileSync(another, 'of another run')
   const made = await run(['backup', '--out', file], { VALETKEY_DATA_DIR: from })
   t.match(made, { status: 0, stdout: '', stderr: /backed up 3 integrations and 1 API key\n$/ })
   t.equal(statSync(file).mode & 0o777, 0o600)
+  t.same(
+    readdirSync(folder).filter((name) => name.endsWith('.partial')),
+    [basename(another)],
+    'its own draft is gone, and no other was taken for it',
+  )
   const text = readFileSync(file, 'utf8')
   t.notMatch(text, /billing/)
   t.notOk(text.includes(billing.credential.client_secret))
