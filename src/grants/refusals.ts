@@ -77,6 +77,10 @@ export function refusedAtSource(error: BrokerError, source: string): BrokerError
   })
 }
 
+/** Whether it went wrong at the source of a token, which is not the host that was to exchange it. */
+export const isAtSource = (error: unknown): boolean =>
+  error instanceof BrokerError && error.members.source !== undefined
+
 /** The refusal that an error carries, or undefined. What was refused at the source of a token is no refusal of the exchange. */
 export function refusalOf(error: unknown): Refusal | undefined {
   const members = error instanceof BrokerError ? error.members : {}

@@ -1,6 +1,7 @@
 /** Tries a mint again where that may help: with full jitter, inside the deadline, and behind the breaker. */
 import { isUnsettled } from '../custody/connection.ts'
 import { BrokerError } from '../errors.ts'
+import { isAtSource } from '../grants/refusals.ts'
 import type { Breaker } from './breaker.ts'
 import { isCuredByRetry, isTransient } from './refusal-memory.ts'
 
@@ -53,6 +54,7 @@ export function createAttempts({ breaker, now, random, sleep }: AttemptsDependen
           if (isUnsettled(error)) throw error
           const pauseMs = isSingle ? undefined : pauseAfter(error, tries, deadlineAt)
           if (pauseMs === undefined) {
+            if (isAtSource(error)) throw error
             if (isTransient(error)) breaker.failed(host, error, askedPause(error as BrokerError))
             else breaker.succeeded(host)
             throw error

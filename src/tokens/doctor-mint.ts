@@ -1,5 +1,6 @@
 /** A mint that an operator watches: nothing that is remembered keeps it back, and what comes of it is remembered. */
 import type { Actor } from '../audit/event.ts'
+import { isAtSource } from '../grants/refusals.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Breaker } from './breaker.ts'
@@ -96,7 +97,7 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
     } catch (thrown) {
       const error = inItsTime(thrown, updatedAt, now())
       if (!hasAsked) throw error
-      if (!isTransient(error)) breaker.succeeded(host)
+      if (!isTransient(error) && !isAtSource(error)) breaker.succeeded(host)
       if (!isNotConnected(error)) onRefused(name, error, by)
       await keep(integration, error)
       throw error

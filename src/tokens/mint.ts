@@ -146,6 +146,8 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       const credential = candidates[at % candidates.length]
       if (!credential || (at > 0 && now() + PAUSE_MS >= deadlineAt)) break
       if (at > 0) await sleep(PAUSE_MS)
+      // Of a source that fails nobody has logged in.
+      await requester.ready(opened.integration)
       await charge()
       try {
         const signer = signerOf(opened, credential)

@@ -10,7 +10,7 @@ import type {
   TokenAnswer,
 } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
-import { digestOf, type Integration } from '../integrations/integration.ts'
+import { digestOf, type Integration, sourceOf } from '../integrations/integration.ts'
 import {
   configuredExpiry,
   type Expiry,
@@ -31,6 +31,8 @@ export interface Signer {
 export type RefreshTokens = Pick<Exchange, 'exchange'>
 
 export interface TokenRequester {
+  /** What has to be there before a request is one that counts: the token that it exchanges. Throws what is wrong at its source. */
+  ready(integration: Integration): Promise<void>
   /** A second request follows where the first token proves dead: another login, which `charge` allows. Throws what the grant throws. */
   request(integration: Integration, signer: Signer, charge: () => Promise<void>): Promise<Lease>
   /** Whether a refresh token lives, without using it. Throws where that cannot be found out. */
@@ -177,6 +179,11 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
   }
 
   return {
+    async ready(integration) {
+      const source = sourceOf(integration)
+      if (source === undefined) return
+      await grants.subjectTokens.of(source, { signal: AbortSignal.timeout(ATTEMPT_MS) })
+    },
     introspectRefreshToken,
     async request(integration, signer, charge) {
       const first = await attempt(integration, signer)

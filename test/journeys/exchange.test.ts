@@ -90,6 +90,8 @@ t.test('a refusal of the exchange is its own, and one of the source says so', as
     refusal: { reason: 'client_credentials_flow_disabled' },
   })
   t.match((await broker.call('GET', '/integrations/crm')).body.status, { state: /refused|propag/ })
+  const pond = (await broker.call('GET', '/integrations/pond')).body
+  t.equal(pond.status.logins_last_hour, 0, 'what was never asked for costs no login')
   const disabled = await broker.call('PATCH', '/integrations/crm', {
     body: { enabled: false },
     headers: ANY,

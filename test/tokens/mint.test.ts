@@ -82,6 +82,7 @@ function setUp(
         if (error) throw error
         return { tokenId: key, digest: digestOf(integration, clientId) } as Lease
       },
+      ready: async () => undefined,
       introspectRefreshToken: () => Promise.reject(new Error('There are no refresh tokens')),
     },
     // Of another kind of grant: whoever asks it is wrong.

@@ -1,0 +1,49 @@
+import t from 'tap'
+import { BrokerError } from '../../src/errors.ts'
+import { refusedAtSource } from '../../src/grants/refusals.ts'
+import { createAttempts } from '../../src/tokens/attempts.ts'
+import { createBreaker } from '../../src/tokens/breaker.ts'
+
+const HOST = 'acme.my.salesforce.com'
+
+function world() {
+  const now = () => 1_000
+  const breaker = createBreaker({ now, log: { info: () => undefined, warn: () => undefined } })
+  const attempts = createAttempts({ breaker, now, random: () => 0, sleep: async () => undefined })
+  let tries = 0
+  const fail = (error: BrokerError) =>
+    attempts
+      .run(HOST, 10_000, async () => {
+        tries += 1
+        throw error
+      })
+      .catch(({ code }: BrokerError) => code)
+  return { breaker, fail, tries: () => tries }
+}
+
+const away = () => new BrokerError('salesforce_unavailable', 'It is away')
+
+t.test('a login host that fails is left alone', async (t) => {
+  const { breaker, fail, tries } = world()
+  t.equal(await fail(away()), 'salesforce_unavailable')
+  t.equal(tries(), 4)
+  t.equal(breaker.openCount(), 1)
+})
+
+t.test('what fails at the source of a token is not put down to who exchanges it', async (t) => {
+  const { breaker, fail, tries } = world()
+  t.equal(await fail(refusedAtSource(away(), 'crm')), 'salesforce_unavailable')
+  t.equal(tries(), 4, 'it is tried again all the same')
+  t.equal(breaker.openCount(), 0)
+
+  breaker.failed(HOST, away())
+  breaker.failed('other', away())
+  const refused = new BrokerError('integration_disabled', 'It is disabled')
+  t.throws(() => breaker.check(HOST))
+  const rested = createAttempts({
+    breaker: { ...breaker, check: () => undefined },
+    ...{ now: () => 1_000, random: () => 0, sleep: async () => undefined },
+  })
+  await t.rejects(rested.run(HOST, 10_000, () => Promise.reject(refusedAtSource(refused, 'crm'))))
+  t.equal(breaker.openCount(), 2, 'nor does it speak for the host')
+})
