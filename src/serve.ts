@@ -20,7 +20,7 @@ import type { Tracing } from './tracing/tracing.ts'
 /** sysexits.h: an internal error. */
 const EX_SOFTWARE = 70
 /** Whatever is not done by then is left; a last second is for the log. */
-const STOP_MS = 9_000
+const STOP_MS = 8_700
 /** Whoever sends requests now and then gets an answer that ends the connection, before it is closed; requests in flight have until `cutOffMs`. */
 const DRAIN_TIMES = { quietMs: 1_000, longestMs: 5_000, cutOffMs: 8_000 }
 const STDOUT = 1
