@@ -127,7 +127,9 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
       })
     } catch (error) {
       if (!renewed) return failed(target, record, id, error)
-      await successors.keep(target, record, renewed, binding)
+      if (!(await successors.keep(target, record, renewed, binding))) {
+        await disown(target, renewed, binding)
+      }
       throw error
     }
     if (await successors.keep(target, record, renewed ?? presented, binding)) return answer

@@ -4,6 +4,8 @@ import { refreshTokenIdOf } from '../../src/credentials/credential.ts'
 import { Secret } from '../../src/crypto/secret.ts'
 import { createCustody } from '../../src/custody/custody.ts'
 import { createCustodyStore } from '../../src/custody/custody-store.ts'
+import { createExchange } from '../../src/custody/exchange.ts'
+import { createSuccessors } from '../../src/custody/successors.ts'
 import { BrokerError } from '../../src/errors.ts'
 import type { Custodies } from '../../src/store/custody.ts'
 import { createModelCustodies } from '../support/custody-model.ts'
@@ -44,6 +46,11 @@ function world() {
     } as never,
   })
   const did: string[] = []
+  const endToken = async (_loginUrl: string, { token }: { readonly token: Secret }) => {
+    if (failing('endToken')) throw away()
+    did.push(`ended ${token.reveal()}`)
+    return undefined
+  }
   const custody = createCustody({
     ...{ store, custody: custodies, uniqueId: () => `id-${++ids}`, sleep: async () => undefined },
     async dropLease() {
@@ -51,18 +58,14 @@ function world() {
       did.push('dropped')
     },
     forgetRefusal: async () => undefined,
-    async endToken(_loginUrl, { token }) {
-      if (failing('endToken')) throw away()
-      did.push(`ended ${token.reveal()}`)
-      return undefined
-    },
+    endToken,
     ...{ audit: { background: () => undefined }, log: QUIET },
   })
   const current = () => {
     const text = model.records.get('crm')?.token ?? ''
     return text === '' ? undefined : JSON.parse(text).refreshToken
   }
-  return { custody, fails, did, current }
+  return { custody, store, endToken, fails, did, current }
 }
 
 t.test('a beginning that was not acknowledged has happened', async (t) => {
@@ -110,3 +113,30 @@ t.test('a used credential does not come back after many connections', async (t) 
   t.equal(await custody.adopt(TARGET, grantee('of the credential')), false)
   t.equal(current(), 'token 59')
 })
+
+t.test(
+  'what an answer brought that is no good otherwise is given back, once it ended',
+  async (t) => {
+    const { custody, store, did, endToken } = world()
+    await custody.begin(TARGET, grantee('first'))
+    const exchange = createExchange({
+      ...{ store, endToken, onRewound: async () => undefined },
+      intents: {
+        ...{ note: async () => 'id', takeBack: async () => undefined },
+        ...{ stop: () => undefined, checkRunning: () => undefined },
+      },
+      successors: createSuccessors({ store, sleep: async () => undefined, log: QUIET }),
+      verdicts: { of: async () => 'go', lose: async () => true },
+    })
+    const used = exchange.exchange(TARGET, '3MVG9', {
+      async present(_token, { onRenewed }) {
+        onRenewed(new Secret('late'))
+        await custody.end(TARGET)
+        throw new BrokerError('token_response_invalid', 'It is no good')
+      },
+      introspect: () => Promise.reject(new Error('Nobody asks')),
+    })
+    await t.rejects(used, { code: 'token_response_invalid' })
+    t.strictSame(did, ['dropped', 'ended first', 'ended late'])
+  },
+)
