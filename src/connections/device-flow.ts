@@ -49,13 +49,20 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
     dependencies
 
   const conclude = async (stored: StoredConnection, ending: Ending): Promise<void> => {
-    await schedule.remove(stored.connection.id)
     await end(stored, ending, stored.connection.requestId)
+    await schedule.remove(stored.connection.id)
+  }
+
+  /** A claim may be there all the same; a code is good once, so it is of whoever has what came of it. */
+  const unanswered = async (stored: StoredConnection): Promise<StoredConnection | undefined> => {
+    const found = await connections.read(stored.connection.id).catch(() => stored)
+    const isOpen = found?.connection.state === 'pending' || found?.connection.state === 'claimed'
+    return isOpen ? found : undefined
   }
 
   /** It was allowed: the code is used up, so whatever can be done has to be done now, even where the claim cannot be written. */
   const settle = async (stored: StoredConnection, got: Got): Promise<void> => {
-    const mine = await claim(stored).catch(() => stored)
+    const mine = await claim(stored).catch(() => unanswered(stored))
     if (mine) await conclude(mine, await finish.settle(mine.connection, got))
     else await finish.discard(got)
   }

@@ -39,6 +39,27 @@ t.test('shows a code, asks in Salesforce’s own words, and connects', async (t)
   t.equal(await pollDue(), 0, 'nothing is asked any more')
 })
 
+t.test('what was allowed is told, whatever the store did not acknowledge', async (t) => {
+  for (const trouble of ['isClaimUnanswered', 'isScheduleAway'] as const) {
+    const { device, add, beginning, pollDue, pass, stateOf, kept, audited, world } = await flows(t)
+    const begun = await device.begin(beginning(add('billing')))
+    await enterCode(begun.verificationUri, begun.userCode)
+    pass(INTERVAL_MS)
+    world[trouble] = true
+    await pollDue().catch(() => undefined)
+    t.equal(kept.length, 1)
+    t.equal(await stateOf(begun.connection.id), 'connected', trouble)
+    t.match(audited, [{ action: 'integration.connected', integration: 'billing' }], trouble)
+    world[trouble] = false
+    pass(TURN_MS)
+    await pollDue()
+    pass(TURN_MS)
+    t.equal(await pollDue(), 0, 'and nobody asks any more')
+    t.equal(kept.length, 1)
+    t.equal(audited.length, 1)
+  }
+})
+
 t.test('slows down by five seconds for good, when Salesforce says so', async (t) => {
   const { device, add, beginning, pollDue, pass, simulator } = await flows(t)
   await device.begin(beginning(add('billing')))

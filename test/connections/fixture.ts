@@ -68,6 +68,9 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
     isOther: false,
     family: null as string | null,
     isStoreAway: false,
+    /** What is written when a device was allowed is there, and the store does not say so. */
+    isClaimUnanswered: false,
+    isScheduleAway: false,
     /** Throws in place of beginning. */
     custodyFails: undefined as BrokerError | undefined,
     secret: seed.clientSecret,
@@ -107,8 +110,20 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
       clientSecrets: [clientSecret],
     }
   }
-  const schedule = createDeviceSchedule({ documents: store.documents, now, turnMs: TURN_MS })
-  const claim = createClaim({ connections, now })
+  const turns = createDeviceSchedule({ documents: store.documents, now, turnMs: TURN_MS })
+  const schedule: typeof turns = {
+    ...turns,
+    async remove(id) {
+      if (world.isScheduleAway) throw new BrokerError('store_unavailable', 'It is down')
+      await turns.remove(id)
+    },
+  }
+  const claiming = createClaim({ connections, now })
+  const claim: typeof claiming = async (found) => {
+    const mine = await claiming(found)
+    if (world.isClaimUnanswered) throw new BrokerError('store_unavailable', 'It is down')
+    return mine
+  }
   const web = createWebServerFlow({
     ...{ connections, endpoint, finish, clientOf, claim, end, randomBytes, now },
     redirectUri: CALLBACK,
