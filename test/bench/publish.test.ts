@@ -1,5 +1,6 @@
 import t from 'tap'
 import { chartOf } from '../../bench/chart.ts'
+import { faultTable } from '../../bench/fault-results.ts'
 import { exactly, type Figure, holds, tableOf } from '../../bench/figure.ts'
 import { withResults, withSection } from '../../bench/publish.ts'
 import { spreadOf } from '../../bench/ratio.ts'
@@ -31,7 +32,10 @@ t.test('a table has minimum, median and maximum, and says what was missed', asyn
 })
 
 t.test('a document gets the figures that were measured, with where and when', async (t) => {
-  const text = 'a\n<!-- speed: generated -->\nold\n<!-- /speed -->\nz'
+  const sections = ['speed', 'reliability'].map(
+    (name) => `<!-- ${name}: generated -->\nold\n<!-- /${name} -->\n`,
+  )
+  const text = `a\n${sections.join('')}z`
   const missed = figure('ratio', [0.7], { target: { atLeast: 0.8 } })
   const changed = withResults('README.md', text, results([missed]))
   t.match(changed, /^a\n<!-- speed: generated -->\n/)
@@ -41,7 +45,19 @@ t.test('a document gets the figures that were measured, with where and when', as
   )
   t.match(changed, '2026-01-02 at commit abc1234: 2 × CPU; node v24. Load average before: 0.3.')
   t.notMatch(changed, 'old')
-  t.match(changed, /<!-- \/speed -->\nz$/)
+  t.match(changed, /<!-- \/reliability -->\nz$/)
+})
+
+t.test('a table of faults has what was shown, and says what was missed', async (t) => {
+  const where = { at: '2026-01-02T03:04:05Z', commit: 'abc1234', machine: '2 × CPU', versions: {} }
+  const lines = faultTable([
+    { what: 'Redis dies', must: '0 errors', shown: '0 errors of 9', holds: true, ...where },
+    { what: 'all dies', must: '0 errors', shown: '9 errors of 9', holds: false, ...where },
+  ])
+  t.same(lines.slice(2), [
+    '| Redis dies | 0 errors | 0 errors of 9 |',
+    '| all dies | 0 errors | **missed**: 9 errors of 9 |',
+  ])
 })
 
 t.test('a document without the place is a mistake', async (t) => {
