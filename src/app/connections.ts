@@ -5,7 +5,7 @@ import type { Standing } from '../callers/standing.ts'
 import { registerCallbackRoute } from '../connections/callback-route.ts'
 import { createClaim } from '../connections/claim.ts'
 import { createClientOf } from '../connections/client.ts'
-import type { Flow, Status } from '../connections/connection.ts'
+import { type Flow, isOver, type Status } from '../connections/connection.ts'
 import { createConnectionStore } from '../connections/connection-store.ts'
 import { createDeviceFlow, TURN_MS } from '../connections/device-flow.ts'
 import { createDevicePoller } from '../connections/device-poller.ts'
@@ -78,6 +78,7 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
         guard.check(integration, answer, await guard.known(integration)),
     },
     custody: { begin: (integration, fresh) => engine.custody.begin(integration, fresh) },
+    isOver: async ({ id }) => isOver((await connections.read(id))?.connection),
     async endToken({ name, loginUrl }, token) {
       const of = { integration: name, tokenId: tokenIdOf(token), accessToken: token }
       await engine.revoker.endToken(loginUrl, of).catch((error: unknown) => {

@@ -2,7 +2,7 @@
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
 import type { DocumentRecord, Documents } from '../store/store.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, isOver } from './connection.ts'
 
 export interface StoredConnection {
   readonly connection: Connection
@@ -14,7 +14,7 @@ export interface ConnectionStore {
   read(id: string): Promise<StoredConnection | undefined>
   /** The verifier or the device code. Throws `record_corrupt`. */
   open(connection: Connection): Promise<Secret>
-  /** Of one integration, those that are pending. */
+  /** Of one integration, those that are pending, also while the tokens are being fetched. */
   pendingOf(integration: { readonly uid: string }): AsyncGenerator<StoredConnection>
   /** Compare-and-set. Undefined: it was changed meanwhile. */
   write(connection: Connection, expected: number): Promise<StoredConnection | undefined>
@@ -67,9 +67,7 @@ export function createConnectionStore(dependencies: ConnectionStoreDependencies)
           ...(after !== undefined && { after }),
         })
         const stored = page.items.map(opened)
-        yield* stored.filter(
-          (one) => one.connection.uid === uid && one.connection.state === 'pending',
-        )
+        yield* stored.filter((one) => one.connection.uid === uid && !isOver(one.connection))
         after = page.next ?? undefined
       } while (after !== undefined)
     },

@@ -84,6 +84,10 @@ export function reasonOf(connection: Connection, now: number): string | null {
   return isStuck ? 'interrupted' : connection.reason
 }
 
+/** Whether the last word on it was said. */
+export const isOver = (connection: Connection | undefined): boolean =>
+  connection !== undefined && connection.state !== 'pending' && connection.state !== 'claimed'
+
 export const claimed = (connection: Connection, now: number): Connection => ({
   ...connection,
   state: 'claimed',

@@ -38,7 +38,9 @@ export function createEnd(dependencies: EndDependencies): EndConnection {
     const { id, name, flow, by } = over
     try {
       // Another was faster: then it has the last word.
-      if (!(await write(over, { connection, version }))) return connection
+      if (!(await write(over, { connection, version }))) {
+        return (await connections.read(id))?.connection ?? connection
+      }
     } catch (error) {
       log.warn({ err: error, integration: name, connection: id }, 'the end of a connection is lost')
     }

@@ -55,19 +55,21 @@ export interface FinishDependencies {
       },
     ): Promise<'begun' | 'changed' | 'gone'>
   }
+  /** Whether it was ended meanwhile: by a disconnect, which finds no family to replace. */
+  readonly isOver: (connection: Connection) => Promise<boolean>
   /** Ends a token at Salesforce, now or later; never throws. */
   readonly endToken: (integration: Integration, token: Secret) => Promise<void>
 }
 
 export function createFinish(dependencies: FinishDependencies): Finish {
-  const { integrations, standing, identity, custody, endToken } = dependencies
+  const { integrations, standing, identity, custody, isOver, endToken } = dependencies
 
   /** Revoking a refresh token ends the access tokens that came with it. */
   const discard = ({ integration, answer }: Got) =>
     endToken(integration, answer.refreshToken ?? answer.accessToken)
 
   const keep = async (
-    { replaces }: Connection,
+    connection: Connection,
     { integration, client, answer }: Got,
   ): Promise<Ending> => {
     const { refreshToken, signed, orgId, userId, instanceUrl } = answer
@@ -76,11 +78,9 @@ export function createFinish(dependencies: FinishDependencies): Finish {
     const isSigned = signed && clientSecrets.some((secret) => isSignedWith(signed, secret))
     if (clientSecrets.length > 0 && !isSigned) return failed('signature_invalid')
     await identity.check(integration, answer)
-    const begun = await custody.begin(integration, {
-      refreshToken,
-      clientId,
-      replaces,
-    })
+    if (await isOver(connection)) return failed('superseded')
+    const { replaces } = connection
+    const begun = await custody.begin(integration, { refreshToken, clientId, replaces })
     if (begun !== 'begun') return failed(begun === 'gone' ? 'integration_changed' : 'superseded')
     const ids = { orgId: orgId ?? null, userId: userId ?? null, instanceUrl }
     return { state: 'connected', identity: ids }

@@ -7,6 +7,7 @@ import type { Happening } from '../../src/audit/event.ts'
 import type { Permit } from '../../src/callers/policy.ts'
 import type { Absent } from '../../src/callers/standing.ts'
 import { createClaim } from '../../src/connections/claim.ts'
+import { isOver } from '../../src/connections/connection.ts'
 import { createConnectionStore } from '../../src/connections/connection-store.ts'
 import { createDeviceFlow, TURN_MS } from '../../src/connections/device-flow.ts'
 import { createDeviceSchedule } from '../../src/connections/device-schedule.ts'
@@ -98,6 +99,7 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
         return 'begun'
       },
     },
+    isOver: async ({ id }) => isOver((await connections.read(id))?.connection),
     async endToken({ loginUrl }, token) {
       await endpoint.revoke({ loginUrl, token, signal: AbortSignal.timeout(5_000) })
     },

@@ -3,6 +3,7 @@ import t from 'tap'
 import { statusOf } from '../../src/connections/connection.ts'
 import type { Callback } from '../../src/connections/web-server-flow.ts'
 import { BrokerError } from '../../src/errors.ts'
+import { eventually } from '../support/eventually.ts'
 import { decide } from '../support/salesforce-user.ts'
 import { flows } from './fixture.ts'
 
@@ -244,6 +245,23 @@ t.test('the first of two wins, and a disconnect voids what is pending', async (t
   t.equal(await disconnect(integration, 'r'), true)
   t.match(await web.finish(back, 'r'), { type: 'over', connection: { reason: 'superseded' } })
   t.equal(kept.length, 1)
+})
+
+t.test('a disconnect voids what is being fetched, too', async (t) => {
+  const { web, add, beginning, disconnect, kept, simulator, audited } = await flows(t)
+  const integration = add('billing')
+  const begun = await web.begin(beginning(integration))
+  const back = parametersOf(await decide(begun.authorizationUrl))
+  const held = simulator.addFault({ kind: 'hold', endpoint: 'token' })
+  const finishing = web.finish(back, 'r')
+  await eventually(() => held.holding() === 1)
+  t.equal(await disconnect(integration, 'r'), true)
+  held.remove()
+  t.match(await finishing, { connection: { state: 'failed', reason: 'superseded' } })
+  t.equal(kept.length, 0)
+  t.equal(simulator.sessions().length, 0, 'it was given back')
+  t.match(audited, [{ action: 'connection.failed' }])
+  t.equal(audited.length, 1)
 })
 
 t.test('time alone ends what nobody decided, and what a crash left half done', async (t) => {
