@@ -64,8 +64,12 @@ export function parsePrivateKey(pem: string, member = 'private_key'): PrivateKey
   if (!isConsistent(keyObject, bits)) {
     throw invalid(member, 'the numbers of the RSA key do not belong together: it is damaged')
   }
-  return ofKeyObject(keyObject, bits)
+  return ofKeyObject(canonical(keyObject), bits)
 }
+
+/** By its numbers alone, without what else the text may say (a version that nobody knows). */
+const canonical = (keyObject: KeyObject): KeyObject =>
+  createPrivateKey({ key: keyObject.export({ format: 'jwk' }), format: 'jwk' })
 
 /** Makes a key pair in the thread pool: 4096 bits take a second, which the event loop must not wait for. */
 export async function generateKeyPair({ bits }: { readonly bits: KeyBits }): Promise<PrivateKey> {
