@@ -29,6 +29,8 @@ const MASTER = 'valetkey'
 const REPLICAS = 2
 const SENTINELS = 3
 const DOWN_AFTER_MS = 1_000
+/** A Sentinel that got no processor for two seconds distrusts its own eyes, and does nothing for so long. */
+const TILT_MS = 30_000
 
 export async function startSentinel(options: SentinelOptions = {}): Promise<SentinelServers> {
   const args = ['--repl-diskless-sync-delay', '0', ...(options.args ?? [])]
@@ -55,7 +57,7 @@ export async function startSentinel(options: SentinelOptions = {}): Promise<Sent
     nodes,
     sentinels,
     master,
-    async settled(deadlineMs) {
+    async settled(deadlineMs = TILT_MS + 30_000) {
       await eventually(async () => {
         const seen = await Promise.all(sentinels.map(view))
         return seen.every(
@@ -74,7 +76,7 @@ export async function startSentinel(options: SentinelOptions = {}): Promise<Sent
     async failover() {
       const before = await master()
       await askAny(sentinels, (client) => client.call('SENTINEL', 'FAILOVER', MASTER))
-      await eventually(async () => (await master()) !== before)
+      await eventually(async () => (await master()) !== before, TILT_MS + 30_000)
     },
     async stop() {
       await Promise.all([...sentinels, ...nodes].map((server) => server.stop()))
