@@ -51,7 +51,8 @@ export async function redisOutage(fleet: Fleet, options: RedisOutageOptions): Pr
   const names = { kept: `kept-${kind}`, crossing: `crossing-${kind}` }
   const kept = await fleet.integrate(names.kept)
   const crossing = await fleet.integrate(names.crossing, {
-    app: { sessionTimeoutMs: Math.max(5_000, Math.ceil((downMs * 0.6) / 1_000) * 1_000) },
+    // Long enough that the one minted meanwhile outlives the outage.
+    app: { sessionTimeoutMs: Math.max(5_000, Math.ceil((downMs * 0.7) / 1_000) * 1_000) },
   })
   const asker = createAsker({ key })
   for (const url of fleet.urls()) {
