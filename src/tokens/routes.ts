@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
+import { createDeparture } from '../http/departure.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -26,24 +27,25 @@ const JSON_TYPE = 'application/json; charset=utf-8'
 
 export function registerTokenRoutes(server: Server, dependencies: TokenRouteDependencies): void {
   const { broker, revoker, integrations, audit, onRead, now } = dependencies
+  const departure = createDeparture()
 
-  const hand = (
+  const answer = (
     served: Served,
     request: Pick<FastifyRequest, 'id' | 'principal'>,
-    reply: Pick<FastifyReply, 'header'>,
-  ): void | Promise<void> => {
+    reply: FastifyReply,
+  ): string | Promise<string> => {
     const { lease } = served
-    const give = () => {
+    const text = () => {
       onRead(request.principal.id, lease)
       const at = now()
       reply
         .header('content-type', JSON_TYPE)
         .header('cache-control', 'no-store')
         .header('cache-status', cacheStatus(served, at))
-        .send(tokenText(lease, at))
+      return tokenText(lease, at)
     }
     const audited = audit.read(request, lease.integration, lease.tokenId)
-    return audited ? audited.then(give) : give()
+    return audited ? audited.then(text) : text()
   }
 
   server.get(
@@ -85,10 +87,14 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
         ...(request.query.rejected !== undefined && { rejected: request.query.rejected }),
         requestId: request.id,
       })
-      // A hit is answered at once: the promises of an async handler would be a tenth of its time.
-      return found instanceof Promise
-        ? found.then((served) => hand(served, request, reply))
-        : hand(found, request, reply)
+      // The promises of an async handler would be a tenth of the time of a hit.
+      const text =
+        found instanceof Promise
+          ? found.then((served) => answer(served, request, reply))
+          : answer(found, request, reply)
+      return text instanceof Promise
+        ? text.then((ready) => sendText(reply, ready))
+        : departure.send(reply, text)
     },
   )
 
@@ -121,6 +127,10 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
       return reply.code(204).send(null)
     },
   )
+}
+
+function sendText(reply: FastifyReply, text: string): void {
+  reply.send(text)
 }
 
 /** RFC 9211. */
