@@ -18,7 +18,7 @@ export interface Persistence {
 
 export interface LineOutput {
   /** Writes a text of whole lines in its turn. Gives up at the first failure, unless told to persist; whoever comes next then ends the unfinished line first. */
-  write(text: string, persistence?: Persistence): Promise<void>
+  write(text: string | Uint8Array, persistence?: Persistence): Promise<void>
   close(): Promise<void>
 }
 
@@ -35,9 +35,9 @@ export function createLineOutput(destination: Destination): LineOutput {
     return written
   }
 
-  const writeAll = async (text: string, persistence: Persistence | undefined) => {
+  const writeAll = async (text: string | Uint8Array, persistence: Persistence | undefined) => {
     const signal = persistence?.signal
-    const bytes = Buffer.from(text)
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text
     let offset = 0
     let isFirst = true
     for (;;) {
@@ -70,7 +70,7 @@ export function createLineOutput(destination: Destination): LineOutput {
 }
 
 /** Where the line begins that the byte is in. */
-const lineStart = (bytes: Buffer, offset: number) =>
+const lineStart = (bytes: Uint8Array, offset: number) =>
   offset === 0 ? 0 : bytes.lastIndexOf(NEWLINE, offset - 1) + 1
 
 /** The writer whose turn it was got the failure; the next one starts afresh. */

@@ -1,6 +1,7 @@
 /** Audit lines on their way out: in batches, in order, none lost; says when they cannot be written. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError } from '../errors.ts'
+import { createLineBuffer } from './line-buffer.ts'
 import type { LineOutput } from './line-output.ts'
 
 export interface AuditWriter {
@@ -38,9 +39,9 @@ interface Waiter {
 /** Lines of reads follow their answer by this, and the time of a write. */
 const BATCH_MS = 20
 /** A batch as large as this does not wait. */
-const BATCH_CHARACTERS = 256 * 1024
+const BATCH_BYTES = 256 * 1024
 /** What may wait, and for how long. */
-export const LIMIT_CHARACTERS = 16 * 1024 * 1024
+export const LIMIT_BYTES = 16 * 1024 * 1024
 export const LIMIT_MS = 5_000
 const WATCH_MS = 100
 const RETRY_MS = 250
@@ -49,8 +50,8 @@ const CLOSE_MS = 2_000
 export function createAuditWriter(dependencies: AuditWriterDependencies): AuditWriter {
   const { output, monotonic, log } = dependencies
   const closing = new AbortController()
+  const lines = createLineBuffer()
   let waiters: Waiter[] = []
-  let text = ''
   let taken = 0
   let written = 0
   let inFlight = 0
@@ -65,7 +66,7 @@ export function createAuditWriter(dependencies: AuditWriterDependencies): AuditW
       {
         code: 'audit_unavailable',
         reason,
-        waitingBytes: inFlight + text.length,
+        waitingBytes: inFlight + lines.size(),
         ...(error !== undefined && { err: error }),
       },
       'audit lines cannot be written: token reads and changes are refused until they can',
@@ -79,7 +80,7 @@ export function createAuditWriter(dependencies: AuditWriterDependencies): AuditW
     const done = waiters.filter(({ upTo }) => upTo <= written)
     waiters = waiters.filter(({ upTo }) => upTo > written)
     for (const { resolve } of done) resolve()
-    if (trouble === undefined || text.length > LIMIT_CHARACTERS / 2) return
+    if (trouble === undefined || lines.size() > LIMIT_BYTES / 2) return
     if (trouble !== 'starting') log.info({}, 'audit lines can be written again')
     trouble = undefined
   }
@@ -94,9 +95,8 @@ export function createAuditWriter(dependencies: AuditWriterDependencies): AuditW
   const pump = async () => {
     clearTimeout(timer)
     timer = undefined
-    const batch = text
+    const batch = lines.take()
     const upTo = taken
-    text = ''
     inFlight = batch.length
     const startedAt = monotonic()
     const watch = setInterval(() => {
@@ -111,12 +111,12 @@ export function createAuditWriter(dependencies: AuditWriterDependencies): AuditW
       clearInterval(watch)
       pumping = undefined
     }
-    if (text !== '') schedule(waiters.length > 0)
+    if (lines.size() > 0) schedule(waiters.length > 0)
   }
 
   const schedule = (isUrgent: boolean) => {
     if (pumping || closing.signal.aborted) return
-    if (isUrgent || text.length > BATCH_CHARACTERS) pumping = pump().catch(givenUp)
+    if (isUrgent || lines.size() > BATCH_BYTES) pumping = pump().catch(givenUp)
     else timer ??= setTimeout(() => schedule(true), BATCH_MS)
   }
 
@@ -136,14 +136,14 @@ export function createAuditWriter(dependencies: AuditWriterDependencies): AuditW
 
   return {
     write(line) {
-      text += line
+      lines.add(line)
       taken += 1
-      if (inFlight + text.length > LIMIT_CHARACTERS) block('full')
+      if (inFlight + lines.size() > LIMIT_BYTES) block('full')
       schedule(false)
     },
     flushed,
     isBlocked: () => trouble !== undefined,
-    waitingBytes: () => inFlight + text.length,
+    waitingBytes: () => inFlight + lines.size(),
     writtenLines: () => written,
     async close() {
       const deadline = monotonic() + CLOSE_MS

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { LineOutput, Persistence } from '../../src/audit/line-output.ts'
-import { createAuditWriter, LIMIT_CHARACTERS, LIMIT_MS } from '../../src/audit/writer.ts'
+import { createAuditWriter, LIMIT_BYTES, LIMIT_MS } from '../../src/audit/writer.ts'
 import { eventually } from '../support/eventually.ts'
 
 type State = 'open' | 'failing' | 'stuck'
@@ -14,12 +14,13 @@ function start(t: Test, first: State = 'open') {
   const batches: string[] = []
   const logged: string[] = []
   const output: LineOutput = {
-    async write(lines: string, persistence?: Persistence) {
+    async write(bytes: string | Uint8Array, persistence?: Persistence) {
       while (state !== 'open') {
         if (persistence?.signal.aborted) throw new Error('given up')
         if (state === 'failing') await persistence?.retry(new Error('ENOSPC'))
         else await sleep(5)
       }
+      const lines = Buffer.from(bytes).toString()
       batches.push(lines)
       text += lines
     },
@@ -118,7 +119,7 @@ t.test('more than 16 MiB that wait block, whatever the time', async (t) => {
   await writer.flushed()
   become('stuck')
   const line = `${'x'.repeat(1024 * 1024 - 1)}\n`
-  for (let size = 0; size <= LIMIT_CHARACTERS; size += line.length) {
+  for (let size = 0; size <= LIMIT_BYTES; size += line.length) {
     t.equal(writer.isBlocked(), false)
     writer.write(line)
   }

@@ -50,7 +50,7 @@ function memoryAudit() {
   let text = ''
   const output: LineOutput = {
     async write(lines) {
-      text += lines
+      text += Buffer.from(lines).toString()
     },
     close: async () => undefined,
   }
