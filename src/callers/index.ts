@@ -1,4 +1,5 @@
 /** The guard: no route inside it answers without a principal. */
+import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { BrokerError } from '../errors.ts'
 import { countHeader } from '../http/raw-headers.ts'
@@ -30,6 +31,7 @@ export interface GateDependencies {
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i
 
 export function createGate({ authenticators, throttle }: GateDependencies): Gate {
+  const readCredentials = createCredentialsReader()
   const ask = async (credentials: Credentials, from: number): Promise<Principal | undefined> => {
     for (const authenticator of authenticators.slice(from)) {
       const principal = await authenticator.authenticate(credentials)
@@ -112,10 +114,27 @@ const unknown = ({ bearer }: Credentials) =>
       : 'The bearer credential is not valid',
   )
 
-function readCredentials(request: FastifyRequest): Credentials {
-  const { authorization } = request.headers
-  const { socket } = request.raw
-  if (authorization === undefined) return { socket }
-  const bearer = BEARER.exec(authorization)?.[1]
-  return bearer === undefined ? { socket } : { bearer, socket }
+/** What a connection sent last. */
+interface Sent {
+  readonly authorization: string
+  readonly credentials: Credentials
+}
+
+/**
+ * Most connections send the same header each time: what was read from it is the same object then.
+ * What memory holds of a credential so long is its text, as the connection itself does while it sends.
+ */
+function createCredentialsReader(): (request: FastifyRequest) => Credentials {
+  const lastOf = new WeakMap<Socket, Sent>()
+  return (request) => {
+    const { authorization } = request.headers
+    const { socket } = request.raw
+    if (authorization === undefined) return { socket }
+    const last = lastOf.get(socket)
+    if (last?.authorization === authorization) return last.credentials
+    const bearer = BEARER.exec(authorization)?.[1]
+    const credentials = bearer === undefined ? { socket } : { bearer, socket }
+    lastOf.set(socket, { authorization, credentials })
+    return credentials
+  }
 }

@@ -2,7 +2,12 @@
 import { hash } from 'node:crypto'
 import { errors, type JWTPayload, jwtVerify } from 'jose'
 import { BrokerError } from '../errors.ts'
-import { type Authenticator, type RefusalCode, refusedBearer } from './authenticator.ts'
+import {
+  type Authenticator,
+  type Credentials,
+  type RefusalCode,
+  refusedBearer,
+} from './authenticator.ts'
 import { type CallerEntry, type IssuerSettings, permitsFor } from './caller-entry.ts'
 import type { SigningKeys } from './jwks.ts'
 import type { Principal } from './policy.ts'
@@ -59,6 +64,8 @@ export function createJwtAuthenticator(
 ): JwtAuthenticator {
   const { issuers, callers, createSigningKeys, now } = dependencies
   const remembered = new Map<string, Remembered>()
+  /** The same again, by what a connection sends each time: the digest is not made anew. */
+  let recent = new WeakMap<Credentials, Remembered>()
   const known = new Map<string, Issuer>()
   const ending = new Set<Promise<void>>()
   let seenIssuers: readonly IssuerSettings[] = []
@@ -74,6 +81,7 @@ export function createJwtAuthenticator(
   const followSettings = () => {
     if (issuers() === seenIssuers && callers() === seenCallers) return
     remembered.clear()
+    recent = new WeakMap()
     seenCallers = callers()
     seenIssuers = issuers()
     const wanted = new Map(seenIssuers.map((settings) => [settings.issuer, settings]))
@@ -114,14 +122,18 @@ export function createJwtAuthenticator(
   }
 
   return {
-    authenticate({ bearer }) {
+    authenticate(credentials) {
+      const { bearer } = credentials
       if (bearer === undefined || !bearer.includes('.')) return undefined
       if (isTooLarge(bearer)) throw refusedBearer('TOKEN_TOO_LARGE')
       followSettings()
+      const recalled = recent.get(credentials)
+      if (recalled && now() < recalled.until) return recalled.principal
       const digest = hash('sha256', bearer, 'base64url')
       const found = remembered.get(digest)
-      if (found && now() < found.until) return found.principal
-      return verify(bearer, digest)
+      if (!found || now() >= found.until) return verify(bearer, digest)
+      recent.set(credentials, found)
+      return found.principal
     },
     start() {
       isStarted = true

@@ -118,6 +118,23 @@ t.test(
   },
 )
 
+t.test('what a connection sends each time is looked at each time', async (t) => {
+  const { idp, authenticator, settings, checks, pass, now } = await fixture(t)
+  const credentials = { bearer: await idp.sign({ exp: Math.floor(now() / 1000) + 60 }) }
+  await authenticator.authenticate(credentials)
+  for (let round = 0; round < 2; round += 1) {
+    t.match(authenticator.authenticate(credentials), { permits: [{ permission: 'tokens:read' }] })
+  }
+  t.equal(checks(), 1)
+  settings({ callers: [] })
+  t.match(await authenticator.authenticate(credentials), { permits: [] })
+  t.match(authenticator.authenticate(credentials), { permits: [] })
+  pass(91_000)
+  await t.rejects(Promise.resolve(authenticator.authenticate(credentials)), {
+    code: 'caller_unauthenticated',
+  })
+})
+
 t.test('a check that was under way when the settings changed is not remembered', async (t) => {
   const { idp, authenticator, settings } = await fixture(t)
   const bearer = await idp.sign()
