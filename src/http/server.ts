@@ -66,8 +66,13 @@ export function createServer(options: ServerOptions): Server {
   const { logger, trustProxy, tls, limits = {}, drain, onProblem } = options
   const { headersMs, requestMs, checkMs } = { ...LIMITS, ...limits }
   const clientErrors = createClientErrors(logger)
-  // A missing Host is answered by `checkProtocol`, with a problem.
-  const nodeOptions = { connectionsCheckingInterval: checkMs, requireHostHeader: false }
+  const nodeOptions = {
+    connectionsCheckingInterval: checkMs,
+    // A missing Host is answered by `checkProtocol`, with a problem.
+    requireHostHeader: false,
+    // A request without a body has no stream that must come to its end: a tenth of a hit.
+    optimizeEmptyRequests: true,
+  }
   const server: Server = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -107,6 +112,7 @@ export function createServer(options: ServerOptions): Server {
     reply.header('x-request-id', request.id)
     if (drain?.isOn) reply.header('connection', 'close')
     checkProtocol(request)
+    forgetTypeOfNothing(request)
     if (request.raw.url !== undefined && request.raw.url.length > URL_LIMIT) {
       throw new BrokerError('uri_too_long', `The URL has more than ${URL_LIMIT} characters`)
     }
@@ -153,6 +159,17 @@ function checkProtocol({ raw }: FastifyRequest): void {
   const coding = raw.headers['transfer-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
     throw new BrokerError('request_invalid', 'headers: Transfer-Encoding may be chunked alone')
+  }
+}
+
+/** Without a length there is no body (RFC 9112, section 6.3). A type alone would make Fastify wait for one. */
+function forgetTypeOfNothing({ raw: { headers } }: FastifyRequest): void {
+  if (
+    headers['content-type'] !== undefined &&
+    headers['content-length'] === undefined &&
+    headers['transfer-encoding'] === undefined
+  ) {
+    delete headers['content-type']
   }
 }
 

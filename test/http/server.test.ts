@@ -102,6 +102,13 @@ const CASES: readonly Case[] = [
   ['a media type that is none', put(['Content-Type: ;;;'], '{}'), 415, 'media_type_unsupported'],
   ['a body without a media type', put([], '{}'), 415, 'media_type_unsupported'],
   ['no body', put([]), 400, 'request_invalid'],
+  ['a media type, and no body', put([JSON_TYPE]), 400, 'request_invalid'],
+  [
+    'a media type where no body is wanted',
+    request('DELETE /tokens/a HTTP/1.1', [AUTH, JSON_TYPE]),
+    404,
+    'integration_not_found',
+  ],
   ['an empty JSON body', put([JSON_TYPE], ''), 400, 'request_invalid'],
   ['half of a JSON body', put([JSON_TYPE], '{"login_url":'), 400, 'request_invalid'],
   ['__proto__ in JSON', put([JSON_TYPE], '{"__proto__":{"a":1}}'), 400, 'request_invalid'],
