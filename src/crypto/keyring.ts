@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject, randomBytes, randomInt } from 'node:crypto'
+import { createSecretKey, randomBytes, randomInt, type webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 import { BrokerError } from '../errors.ts'
 import { Secret } from './secret.ts'
@@ -54,12 +54,13 @@ const JWE_MAX_CHARACTERS = 4 * 1024 * 1024
 
 /** The first key seals, all open; which one is decided by `kid` alone, never by trying. */
 export function createKeyring(keys: readonly SealingKey[]): Keyring {
-  const byId = new Map<string, KeyObject>()
+  const byId = new Map<string, webcrypto.CryptoKey>()
   for (const { id, key } of keys) {
     if (!KEY_ID.test(id)) throw new TypeError('A sealing key has an id that is not allowed')
     if (key.byteLength !== KEY_BYTES) throw new TypeError('A sealing key must have 32 bytes')
     if (byId.has(id)) throw new TypeError('Two sealing keys have the same id')
-    byId.set(id, createSecretKey(key))
+    // In the form that it is used in, so that it is not imported for each record; it cannot be exported again.
+    byId.set(id, createSecretKey(key).toCryptoKey('AES-KW', false, ['wrapKey', 'unwrapKey']))
   }
   const keyIds = Object.freeze([...byId.keys()])
   const sealingKeyId = keyIds[0]
