@@ -41,6 +41,8 @@ export interface RefresherDependencies {
 const LOOK_MS = 150
 /** How many leases one replica replaces at once. */
 const CONCURRENCY = 16
+/** From one begin to the next: in step, all would have their work at the same moment, and callers wait for it. */
+const PACE_MS = 10
 /** Should this replica die, another one takes a claimed lease so much later. */
 const POSTPONE_MS = 15_000
 const RETRY_MS = { least: 500, most: 30_000 }
@@ -109,17 +111,18 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
     while (!stopped.signal.aborted) {
       let pauseMs = LOOK_MS
       try {
-        const free = CONCURRENCY - active.size
-        const names = free > 0 ? await due.claim(free, POSTPONE_MS) : []
+        const [name] = await due.claim(1, POSTPONE_MS)
         onWorking()
-        for (const name of names) begin(name)
-        if (names.length === free && free > 0) pauseMs = 0
+        if (name !== undefined) {
+          begin(name)
+          pauseMs = PACE_MS
+        }
       } catch (error) {
         onTrouble(error)
         pauseMs = TROUBLE_MS
       }
+      await sleep(pauseMs, stopped.signal)
       if (active.size === CONCURRENCY) await Promise.race(active)
-      else await sleep(pauseMs, stopped.signal)
     }
   }
 

@@ -1,0 +1,76 @@
+import t, { type Test } from 'tap'
+import type { Integration } from '../../src/integrations/integration.ts'
+import type { Landed } from '../../src/tokens/flight.ts'
+import type { Lease } from '../../src/tokens/lease.ts'
+import type { Entry } from '../../src/tokens/lease-cache.ts'
+import { createRefresher } from '../../src/tokens/refresher.ts'
+import { eventually } from '../support/eventually.ts'
+
+const POINT = 1_000
+const LEASE = { mintedAt: 0, refreshAt: POINT, expiresAt: 10_000 } as Lease
+
+const integration = (name: string) =>
+  ({
+    ...{ name, enabled: true, credentialFrom: null },
+    grant: { type: 'client_credentials', clientId: 'c' },
+    credentials: [{ id: 'cred_1', state: 'active', clientId: null, type: 'client_secret' }],
+  }) as unknown as Integration
+
+/** A refresher whose leases are all due; each mint lasts until it is told to end. */
+function start(t: Test, count: number) {
+  const waiting = Array.from({ length: count }, (_, index) => `billing-${index}`)
+  const slept: number[] = []
+  const ends: (() => void)[] = []
+  let most = 0
+  const refresher = createRefresher({
+    due: {
+      mark: async () => undefined,
+      unmark: async () => undefined,
+      claim: async (limit) => waiting.splice(0, limit),
+      size: async () => ({ count: waiting.length, earliest: null }),
+    },
+    look: async (name) => ({ integration: integration(name), lease: LEASE }) as Entry,
+    flight: {
+      run: () => {
+        const { promise, resolve } = Promise.withResolvers<Landed>()
+        ends.push(() => resolve({ lease: LEASE, isFresh: true, isSaved: true }))
+        return { result: promise, joined: false }
+      },
+    },
+    now: () => POINT,
+    random: () => 0.5,
+    async sleep(ms) {
+      slept.push(ms)
+      most = Math.max(most, refresher.activeCount())
+      await new Promise((resolve) => setImmediate(resolve))
+    },
+    onRefreshed: () => undefined,
+    onWorking: () => undefined,
+    onTrouble: (error) => t.fail(String(error)),
+  })
+  t.teardown(async () => {
+    const stopped = refresher.stop()
+    for (const end of ends) end()
+    await stopped
+  })
+  refresher.start()
+  return { refresher, slept, ends, waiting, most: () => most }
+}
+
+t.test('leases that are due together are begun one after the other', async (t) => {
+  const { slept, ends, waiting } = start(t, 5)
+  await eventually(() => ends.length === 5 && waiting.length === 0)
+  t.same(slept.slice(0, 5), [10, 10, 10, 10, 10])
+  await eventually(() => slept.length > 5)
+  t.equal(slept[5], 150, 'and then it looks less often')
+})
+
+t.test('sixteen at once, and the next as soon as one has ended', async (t) => {
+  const { refresher, ends, waiting, most } = start(t, 20)
+  await eventually(() => ends.length === 16)
+  t.equal(waiting.length, 4)
+  ends[0]?.()
+  await eventually(() => ends.length === 17)
+  t.equal(refresher.activeCount(), 16)
+  t.equal(most(), 16)
+})
