@@ -16,7 +16,8 @@ export interface MissOptions {
   readonly seconds: number
 }
 
-const WARM = 100
+/** Until what a mint runs through is compiled; a broker runs for weeks. */
+const WARM = 600
 /** So often the mints one after the other are summed up. */
 const ROUNDS = 5
 

@@ -185,6 +185,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const storeless = createStoreless({ minter, attempts, flights, now, onMinted, onRefused })
   const flight = createFlight({
     look: reader.look,
+    cache,
     outcomes: store.outcomes,
     leases,
     flights,

@@ -89,7 +89,7 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
       const lease = await minter.mint(name, {
         charge: chargeAndForget,
         deadlineAt,
-        hasWorked: false,
+        hasWorked: async () => false,
       })
       breaker.succeeded(host)
       await adopt(lease, by)

@@ -8,7 +8,7 @@ import type { Attempts } from './attempts.ts'
 import type { Hearing } from './hearing.ts'
 import type { IdentityGuard } from './identity-guard.ts'
 import type { Lease } from './lease.ts'
-import type { Entry } from './lease-cache.ts'
+import type { Entry, LeaseCache } from './lease-cache.ts'
 import type { LeaseStore } from './lease-store.ts'
 import type { LoginBudget } from './login-budget.ts'
 import type { Minter } from './mint.ts'
@@ -37,6 +37,7 @@ export interface Landed {
 
 export interface FlightDependencies {
   readonly look: (name: string) => Promise<Entry | undefined>
+  readonly cache: Pick<LeaseCache, 'saved'>
   readonly outcomes: Pick<Outcomes, 'save' | 'revoke'>
   readonly leases: Pick<LeaseStore, 'save'>
   readonly flights: SingleFlight
@@ -68,7 +69,8 @@ const SAVE_ATTEMPTS = 3
 const TOMBSTONE_MS = 86_400_000
 
 export function createFlight(dependencies: FlightDependencies): Flight {
-  const { look, outcomes, leases, flights, minter, attempts, identity, storeless } = dependencies
+  const { look, cache, outcomes, leases, flights, minter, attempts, identity, storeless } =
+    dependencies
   const { budget, subjectOf, hearing, now, random, endToken, onDead, onMinted, onRefused } =
     dependencies
 
@@ -80,11 +82,13 @@ export function createFlight(dependencies: FlightDependencies): Flight {
 
   const mint = async (entry: Entry, question: Question, deadlineAt: number, by: Actor) => {
     const { integration } = entry
-    const subject = await subjectOf(entry)
+    const asked = subjectOf(entry)
+    // It is waited for where it is needed, beside the reading of the credentials; a failure is thrown there.
+    asked.catch(() => undefined)
     try {
       const share = question.kind === 'rejected' ? 'rejected' : undefined
-      const charge = () => budget.charge(integration, subject, share)
-      const hasWorked = subject !== undefined && entry.refusal === undefined
+      const charge = async () => budget.charge(integration, await asked, share)
+      const hasWorked = async () => (await asked) !== undefined && entry.refusal === undefined
       return await attempts.run(
         new URL(integration.loginUrl).host,
         deadlineAt,
@@ -131,14 +135,16 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     }
   }
 
+  /** `first`: the integration as it was read under the lock. */
   const mintAndSave = async (
-    name: string,
+    first: Entry,
     question: Question,
     deadlineAt: number,
     by: Actor,
   ): Promise<Landed> => {
+    const { name } = first.integration
     for (let tries = 0; tries < SAVE_ATTEMPTS; tries += 1) {
-      const entry = await lookAgain(name)
+      const entry = tries === 0 ? first : await lookAgain(name)
       const answer = answerIn(entry, question, now())
       if (answer) return found(answer)
       const own = question.kind === 'need' ? await ownLease(entry) : undefined
@@ -160,7 +166,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       if (saved.saved) {
         if (!own) onMinted(lease, by)
         if (question.kind === 'rejected') await bury(question.tokenId)
-        await look(name)
+        if (!cache.saved(entry, lease, saved)) await look(name)
         return { lease, isFresh: own === undefined, isSaved: true }
       }
       if (saved.reason === 'dead') await endToken(entry.integration.loginUrl, lease)
@@ -192,7 +198,11 @@ export function createFlight(dependencies: FlightDependencies): Flight {
   const fly = async (name: string, question: Question, by: Actor): Promise<Landed> => {
     const deadlineAt = now() + DEADLINE_MS
     while (now() < deadlineAt) {
-      const held = await flights.underLock(name, () => mintAndSave(name, question, deadlineAt, by))
+      const held = await flights.readUnderLock(
+        name,
+        () => lookAgain(name),
+        (entry) => mintAndSave(entry, question, deadlineAt, by),
+      )
       if (held) return held.result
       await changed(name)
       const answer = answerIn(await lookAgain(name), question, now())

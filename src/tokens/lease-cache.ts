@@ -14,6 +14,8 @@ export interface Entry {
   readonly lease: Lease | undefined
   readonly refusal: RefusalRecord | undefined
   readonly stillLive: StillLiveRecord | undefined
+  /** Of the read that it came of. */
+  readonly ticket: Ticket
 }
 
 /** Taken before a read of the store begins: what came of the read is kept only if nothing was missed meanwhile. */
@@ -35,6 +37,8 @@ export interface LeaseCache {
   begin(): Ticket
   /** Opens what was read, and keeps it if that is safe; gives it back in either case. */
   fill(ticket: Ticket, look: Look): Promise<Entry>
+  /** This replica saved a lease for what it had read, and knows what a read would find now. False: something else changed meanwhile, and it is to be read again. */
+  saved(entry: Entry, lease: Lease, as: { readonly orev: number; readonly rev: number }): boolean
   /** The lowest revision of the integration that may still be believed; 0 where none was heard of lately. */
   floor(name: string): number
   /** This replica changed the integration, or (no revision) removed it. */
@@ -58,7 +62,6 @@ export interface LeaseCacheDependencies {
 const FLOOR_MS = 10_000
 
 interface Kept extends Entry {
-  readonly epoch: number
   /** When it was last known to be right, by the monotonic clock: the read, or the last word from the store before a gap. */
   readonly confirmedAt: number
   /** A gap came after it. */
@@ -94,14 +97,20 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
   /** What was held before a gap is no measure: the store may have gone back in time. */
   const heldRev = (name: string, epoch: number): number => {
     const held = entries.get(name)
-    return held?.epoch === epoch ? held.rev : 0
+    return held?.ticket.epoch === epoch ? held.rev : 0
   }
 
-  const isSafe = ({ epoch }: Ticket, entry: Entry) =>
+  const isSafe = ({ ticket: { epoch }, integration: { name }, rev, lease }: Entry) =>
     epoch === hearing.epoch() &&
-    entry.rev >= (floors.get(entry.integration.name)?.rev ?? 0) &&
-    entry.rev >= heldRev(entry.integration.name, epoch) &&
-    (entry.lease === undefined || !dead.has(entry.lease.tokenId))
+    rev >= (floors.get(name)?.rev ?? 0) &&
+    rev >= heldRev(name, epoch) &&
+    (lease === undefined || !dead.has(lease.tokenId))
+
+  const keep = (entry: Entry): boolean => {
+    if (!isSafe(entry)) return false
+    entries.set(entry.integration.name, { ...entry, confirmedAt: entry.ticket.at, isPast: false })
+    return true
+  }
 
   const opened = async (look: Look): Promise<Lease | undefined> => {
     const { lease } = look.outcome
@@ -114,7 +123,9 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
   return {
     trusted(name) {
       const entry = entries.get(name)
-      return entry && entry.epoch === hearing.epoch() && hearing.isHearing() ? entry : undefined
+      return entry && entry.ticket.epoch === hearing.epoch() && hearing.isHearing()
+        ? entry
+        : undefined
     },
     known: (name) => entries.get(name),
     silentForMs(name) {
@@ -135,12 +146,15 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
         lease: await opened(look),
         refusal: look.outcome.refusal,
         stillLive: look.outcome.stillLive,
+        ticket,
       }
-      if (isSafe(ticket, entry)) {
-        const { epoch, at } = ticket
-        entries.set(entry.integration.name, { ...entry, epoch, confirmedAt: at, isPast: false })
-      }
+      keep(entry)
       return entry
+    },
+    saved(entry, lease, { orev, rev }) {
+      // Each change of the integration counts one: with this save alone, the rest is as it was read.
+      if (rev !== entry.rev + 1) return false
+      return keep({ ...entry, lease, orev, rev, refusal: undefined, stillLive: undefined })
     },
     floor: (name) => floors.get(name)?.rev ?? 0,
     written(name, rev) {

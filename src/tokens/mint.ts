@@ -27,7 +27,7 @@ export interface MintOptions {
   /** No try begins after it. */
   readonly deadlineAt: number
   /** Whether the mints before this one worked: then it is worth to keep at it while a change spreads. */
-  readonly hasWorked: boolean
+  readonly hasWorked: () => Promise<boolean>
 }
 
 export interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
@@ -105,9 +105,8 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     // Its own seal holds no secret then, but it holds the definition together.
     if (owner !== sealed) await sealed.open()
     if (!owner) throw incomplete()
-    const known = await identity.known(integration)
-    const { digests } = sealed
-    return { integration, digests, owner: owner.integration, secrets: await owner.open(), known }
+    const [known, secrets] = await Promise.all([identity.known(integration), owner.open()])
+    return { integration, digests: sealed.digests, owner: owner.integration, secrets, known }
   }
 
   const signerOf = ({ integration, secrets }: Opened, credential: Credential): Signer => {
@@ -203,7 +202,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       const lease = await tryEach(
         opened,
         candidates,
-        triesOf(candidates, options.hasWorked),
+        triesOf(candidates, await options.hasWorked()),
         options,
       )
       if (!opened.digests.includes(lease.digest)) await promotion.outdated(integration)

@@ -12,6 +12,12 @@ export interface SingleFlight {
     name: string,
     work: () => Promise<Result>,
   ): Promise<{ readonly result: Result } | undefined>
+  /** The same for work that begins with a read of the store: it is asked for right behind the lock, on the same connection, so that one round trip brings both. */
+  readUnderLock<Read, Result>(
+    name: string,
+    read: () => Promise<Read>,
+    work: (read: Read) => Promise<Result>,
+  ): Promise<{ readonly result: Result } | undefined>
   /** Resolves when nothing is in flight. */
   settled(): Promise<void>
 }
@@ -36,19 +42,47 @@ export function createSingleFlight({
   const flights = new Map<string, Promise<unknown>>()
   /** By name, the owner of a lock that was asked for without an answer: it may have been taken all the same, for nobody. */
   const orphans = new Map<string, string>()
+  const releases = new Set<Promise<unknown>>()
+
+  const releaseOrphan = async (name: string, orphan: string) => {
+    await locks.release(name, orphan)
+    orphans.delete(name)
+  }
 
   const acquire = async (name: string, owner: string): Promise<boolean> => {
-    const orphan = orphans.get(name)
-    if (orphan !== undefined) {
-      await locks.release(name, orphan)
-      orphans.delete(name)
-    }
     try {
       return await locks.acquire(name, owner, LOCK_MS)
     } catch (error) {
       if (orphans.size >= ORPHANS) orphans.clear()
       orphans.set(name, owner)
       throw error
+    }
+  }
+
+  const readUnderLock: SingleFlight['readUnderLock'] = async (name, read, work) => {
+    const owner = uniqueId()
+    const orphan = orphans.get(name)
+    if (orphan !== undefined) await releaseOrphan(name, orphan)
+    const taking = acquire(name, owner)
+    const reading = read()
+    // It is waited for once the lock is ours; otherwise nobody wants to know.
+    reading.catch(() => undefined)
+    if (!(await taking)) return undefined
+    const failed = (error: unknown) =>
+      log.warn({ err: error, integration: name }, 'the mint lock could not be kept')
+    const renewal = setInterval(() => {
+      locks.renew(name, owner, LOCK_MS).catch(failed)
+    }, RENEW_MS)
+    try {
+      return { result: await work(await reading) }
+    } finally {
+      clearInterval(renewal)
+      // Nobody waits for it: what this replica asks the store for next comes behind it.
+      const release = locks
+        .release(name, owner)
+        .catch(failed)
+        .finally(() => releases.delete(release))
+      releases.add(release)
     }
   }
 
@@ -61,24 +95,12 @@ export function createSingleFlight({
       return { result, joined: false }
     },
 
-    async underLock(name, work) {
-      const owner = uniqueId()
-      if (!(await acquire(name, owner))) return undefined
-      const failed = (error: unknown) =>
-        log.warn({ err: error, integration: name }, 'the mint lock could not be kept')
-      const renewal = setInterval(() => {
-        locks.renew(name, owner, LOCK_MS).catch(failed)
-      }, RENEW_MS)
-      try {
-        return { result: await work() }
-      } finally {
-        clearInterval(renewal)
-        await locks.release(name, owner).catch(failed)
-      }
-    },
+    readUnderLock,
+    underLock: (name, work) => readUnderLock(name, async () => undefined, work),
 
     async settled() {
       await Promise.allSettled(flights.values())
+      await Promise.all(releases)
     },
   }
 }

@@ -58,7 +58,7 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
     try {
       const deadlineAt = now() + DEADLINE_MS
       const lease = await attempts.run(new URL(loginUrl).host, deadlineAt, () =>
-        minter.mint(name, { charge: uncounted, deadlineAt, hasWorked: true }),
+        minter.mint(name, { charge: uncounted, deadlineAt, hasWorked: async () => true }),
       )
       refusals.delete(name)
       kept.set(name, lease)

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Look } from '../../src/store/store.ts'
-import { createLeaseCache } from '../../src/tokens/lease-cache.ts'
+import type { Lease } from '../../src/tokens/lease.ts'
+import { createLeaseCache, type LeaseCache } from '../../src/tokens/lease-cache.ts'
 
 const look = (rev: number): Look => ({
   integration: {
@@ -77,4 +78,36 @@ t.test('counts the silence of each entry from the last word on it', async (t) =>
   await cache.fill(cache.begin(), look(1))
   pass(50)
   t.equal(cache.silentForMs('a'), 50, 'it was read anew')
+})
+
+t.test('knows what a lease changed that it saved itself, and nothing beyond that', async (t) => {
+  const lease = { tokenId: 't', integration: 'a' } as Lease
+  const read = async (cache: LeaseCache) => cache.fill(cache.begin(), look(3))
+  const saved = { orev: 1, rev: 4 }
+  const { cache } = heardCache()
+  t.ok(cache.saved(await read(cache), lease, saved))
+  t.match(cache.trusted('a'), { rev: 4, orev: 1, lease: { tokenId: 't' } })
+
+  const changed = heardCache().cache
+  t.notOk(
+    changed.saved(await read(changed), lease, { orev: 1, rev: 5 }),
+    'another change beside it',
+  )
+  t.equal(changed.trusted('a')?.lease, undefined)
+
+  const past = heardCache()
+  const entry = await read(past.cache)
+  past.gap()
+  t.notOk(past.cache.saved(entry, lease, saved), 'a gap since the read')
+  t.equal(past.cache.trusted('a'), undefined)
+
+  const later = heardCache().cache
+  const former = await read(later)
+  later.heard({ type: 'integration', name: 'a', rev: 5 })
+  t.notOk(later.saved(former, lease, saved), 'a change that came after it')
+
+  const dead = heardCache().cache
+  const before = await read(dead)
+  dead.heard({ type: 'dead', tokenId: 't' })
+  t.notOk(dead.saved(before, lease, saved), 'a token that was revoked meanwhile')
 })

@@ -111,7 +111,7 @@ function setUp(
   })
   const mint = (hasWorked = true, deadlineAt = LATER) =>
     minter.mint('billing', {
-      hasWorked,
+      hasWorked: async () => hasWorked,
       deadlineAt,
       charge: async () => {
         charges += 1
@@ -263,9 +263,12 @@ t.test('a budget that is spent ends the tries', async (t) => {
     if (left === 0) throw new BrokerError('login_budget_exhausted', 'spent')
     left -= 1
   }
-  await t.rejects(minter.mint('billing', { hasWorked: true, deadlineAt: LATER, charge }), {
-    code: 'login_budget_exhausted',
-  })
+  await t.rejects(
+    minter.mint('billing', { hasWorked: async () => true, deadlineAt: LATER, charge }),
+    {
+      code: 'login_budget_exhausted',
+    },
+  )
   t.equal(requests.length, 2)
 })
 

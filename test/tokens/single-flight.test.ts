@@ -63,3 +63,37 @@ t.test('the lock of another is never given back', async (t) => {
   t.equal(await flights.underLock('billing', async () => 'done'), undefined)
   t.same([...held.values()], ['another replica'])
 })
+
+t.test('what is read under a lock is asked for behind it, without waiting for it', async (t) => {
+  const { flights, held } = setUp()
+  const happened: string[] = []
+  const read = async () => {
+    happened.push(`read, held by ${held.get('billing')}`)
+    return 'read'
+  }
+  const work = async (found: string) => {
+    happened.push('worked')
+    return found
+  }
+  t.same(await flights.readUnderLock('billing', read, work), { result: 'read' })
+  t.same(happened, ['read, held by owner 1', 'worked'])
+
+  held.set('billing', 'another replica')
+  t.equal(await flights.readUnderLock('billing', read, work), undefined)
+  t.equal(happened.filter((one) => one === 'worked').length, 1, 'nobody works without the lock')
+})
+
+t.test('a read that fails gives the lock back', async (t) => {
+  const { flights, held } = setUp()
+  const failing = () => Promise.reject(new Error('no such integration'))
+  await t.rejects(
+    flights.readUnderLock('billing', failing, async () => 'done'),
+    {
+      message: 'no such integration',
+    },
+  )
+  await flights.settled()
+  t.equal(held.size, 0)
+  held.set('billing', 'another replica')
+  t.equal(await flights.readUnderLock('billing', failing, async () => 'done'), undefined)
+})
