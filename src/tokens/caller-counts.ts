@@ -12,7 +12,7 @@ import type { Lease } from './lease.ts'
 
 export interface CallerCounts {
   /** A token was handed out. */
-  note(principalId: string, lease: Pick<Lease, 'integration' | 'uid'>): void
+  note(principalId: string, lease: Pick<Lease, 'integration' | 'uid'>, at: number): void
   /** Written counts of all replicas, in order of principal. */
   read(integration: { readonly name: string; readonly uid: string }): Promise<readonly CallerRow[]>
   start(): void
@@ -96,13 +96,12 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
   }
 
   return {
-    note(principalId, { integration, uid }) {
+    note(principalId, { integration, uid }, at) {
       let counted = fresh.get(integration)
       if (counted?.uid !== uid) {
         counted = { uid, counts: new Map() }
         fresh.set(integration, counted)
       }
-      const at = now()
       const bucket = bucketOf(counted.counts, principalId, at)
       bucket.lastAt = at
       bucket.count += 1

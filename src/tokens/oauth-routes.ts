@@ -24,7 +24,7 @@ export interface OAuthRouteDependencies {
   readonly gate: Pick<Gate, 'identifyBearer'>
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
   /** Counts a token that is handed out. */
-  readonly onRead: (principalId: string, lease: Lease) => void
+  readonly onRead: (principalId: string, lease: Lease, at: number) => void
   /** Called with every problem before the answer; must not throw. */
   readonly onProblem: (error: BrokerError, request: Request) => void
   readonly now: () => number
@@ -160,11 +160,12 @@ export async function registerOAuthRoutes(
           requestId: request.id,
         })
         await audit.read(request, lease.integration, lease.tokenId)
-        onRead(principal.id, lease)
+        const at = now()
+        onRead(principal.id, lease, at)
         return {
           access_token: lease.accessToken.reveal(),
           token_type: 'Bearer' as const,
-          expires_in: Math.max(0, Math.floor((lease.expiresAt - now()) / 1000)),
+          expires_in: Math.max(0, Math.floor((lease.expiresAt - at) / 1000)),
           scope: asked,
           instance_url: lease.instanceUrl,
         }

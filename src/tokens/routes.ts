@@ -19,7 +19,7 @@ export interface TokenRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read' | 'change'>
   /** Counts a token that is handed out. */
-  readonly onRead: (principalId: string, lease: Lease) => void
+  readonly onRead: (principalId: string, lease: Lease, at: number) => void
   readonly now: () => number
 }
 
@@ -36,8 +36,8 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
   ): string | Promise<string> => {
     const { lease } = served
     const text = () => {
-      onRead(request.principal.id, lease)
       const at = now()
+      onRead(request.principal.id, lease, at)
       reply
         .header('content-type', JSON_TYPE)
         .header('cache-control', 'no-store')

@@ -24,9 +24,9 @@ eachEngine(async (t, open) => {
     const { one, other, clock } = await replicas()
     const firstAt = clock.now
     for (let index = 0; index < 30; index += 1) {
-      one.note('api-key:a', lease)
-      other.note('api-key:a', lease)
-      other.note('api-key:b', lease)
+      one.note('api-key:a', lease, clock.now)
+      other.note('api-key:a', lease, clock.now)
+      other.note('api-key:b', lease, clock.now)
       clock.now += 1
       await Promise.all([one.stop(), other.stop()])
     }
@@ -38,22 +38,22 @@ eachEngine(async (t, open) => {
 
   t.test('what is older than 30 days is forgotten', async (t) => {
     const { one, clock } = await replicas()
-    one.note('api-key:old', lease)
-    one.note('api-key:both', lease)
+    one.note('api-key:old', lease, clock.now)
+    one.note('api-key:both', lease, clock.now)
     await one.stop()
     clock.now += 31 * DAY_MS
-    one.note('api-key:both', lease)
+    one.note('api-key:both', lease, clock.now)
     t.strictSame(await one.read(integration), [
       { principal: 'api-key:both', firstAt: clock.now, lastAt: clock.now, count: 1 },
     ])
   })
 
   t.test('an integration that was made anew begins anew', async (t) => {
-    const { one } = await replicas()
-    one.note('api-key:a', lease)
+    const { one, clock } = await replicas()
+    one.note('api-key:a', lease, clock.now)
     await one.stop()
     t.strictSame(await one.read({ ...integration, uid: 'u2' }), [])
-    one.note('api-key:b', { ...lease, uid: 'u2' })
+    one.note('api-key:b', { ...lease, uid: 'u2' }, clock.now)
     t.match(await one.read({ ...integration, uid: 'u2' }), [{ principal: 'api-key:b', count: 1 }])
   })
 
@@ -61,7 +61,7 @@ eachEngine(async (t, open) => {
     const { one, clock } = await replicas()
     for (let index = 0; index < PRINCIPALS_MAX + 5; index += 1) {
       clock.now += 1
-      one.note(`api-key:${String(index).padStart(5, '0')}`, lease)
+      one.note(`api-key:${String(index).padStart(5, '0')}`, lease, clock.now)
     }
     const rows = await one.read(integration)
     t.equal(rows.length, PRINCIPALS_MAX)
@@ -83,9 +83,9 @@ t.test('counts wait for a store that is away, and are not lost', async (t) => {
     },
   }
   const counts = createCallerCounts({ documents, now: Date.now, log: { warn: () => undefined } })
-  counts.note('api-key:a', lease)
+  counts.note('api-key:a', lease, Date.now())
   await counts.stop()
-  counts.note('api-key:a', lease)
+  counts.note('api-key:a', lease, Date.now())
   isAway = false
   t.match(await counts.read(integration), [{ principal: 'api-key:a', count: 2 }])
 })
