@@ -8,8 +8,8 @@ export interface LineBuffer {
   size(): number
 }
 
-/** Enough for a batch of some hundred lines; a larger one makes room for itself, and gives it back. */
-const USUAL_BYTES = 128 * 1024
+/** Enough for a batch that is written before its time is up; a larger one makes room for itself, and gives it back. */
+const USUAL_BYTES = 512 * 1024
 /** What a character may take in UTF-8. */
 const CHARACTER_BYTES = 3
 
