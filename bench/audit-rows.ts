@@ -3,7 +3,7 @@ import { type AuditFault, auditedReads } from './cases/audited-reads.ts'
 import type { Row } from './fault-row.ts'
 
 const audited = (fault: AuditFault, what: string): Row => ({
-  what: `100,000 token reads as fast as it goes, and ${what} four times`,
+  what: `100,000 token reads or more, as fast as it goes, and ${what} four times`,
   must: '0 tokens without an audit line; tokens again within 2 s',
   async run(t) {
     const result = await auditedReads(t, { fault, reads: 100_000, faults: 4 })

@@ -18,7 +18,7 @@ export type AuditFault = 'reader' | 'disk'
 
 export interface AuditedReadsOptions {
   readonly fault: AuditFault
-  /** How many are to be answered with a token. */
+  /** How many are to be answered with a token at least: before the last fault shows, there may be more. */
   readonly reads: number
   /** How often the audit fails meanwhile. */
   readonly faults: number
@@ -118,8 +118,9 @@ function startReads({ url }: BrokerProcess, key: string, reads: number) {
   const ids: string[] = []
   const counts: Counts = { answered: 0, refused: 0, others: 0 }
   let sent = 0
+  let isLast = false
   const caller = async () => {
-    while (counts.answered < reads) {
+    while (!isLast || counts.answered < reads) {
       sent += 1
       const id = `read-${sent}`
       const headers = { authorization: `Bearer ${key}`, 'x-request-id': id }
@@ -138,7 +139,9 @@ function startReads({ url }: BrokerProcess, key: string, reads: number) {
   return {
     counts: () => ({ ...counts }),
     until: (holds: (counts: Counts) => boolean) => eventually(() => holds(counts), 120_000),
+    /** When so many are answered, and no sooner than it is asked. */
     async done(): Promise<readonly string[]> {
+      isLast = true
       await callers
       await pool.close()
       return ids
