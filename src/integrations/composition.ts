@@ -77,12 +77,14 @@ export function compose(
   { name, definition, managedBy, current, secrets, fresh, owner, isLeftBehind }: Composition,
   { now, uniqueId }: { readonly now: () => number; readonly uniqueId: () => string },
 ): IntegrationWrite {
+  // One moment for all: by it an integration and its first credential are of one age.
+  const at = now()
   const stored = (current?.credentials ?? []).filter(
     (one) => !isLeftBehind?.(one) && !(fresh && isOf(fresh, one, secrets)),
   )
   const formerId = current?.grant.clientId ?? null
   const former = { clientId: formerId === (definition.grant.clientId ?? null) ? null : formerId }
-  const renewed = fresh ? replaceActive(stored, fresh.credential, former, now()) : stored
+  const renewed = fresh ? replaceActive(stored, fresh.credential, former, at) : stored
   const credentials = owner ? [] : renewed
   const known = fresh ? addSecret(secrets, fresh.credential, fresh.secret) : secrets
   const integration: Integration = {
@@ -92,8 +94,8 @@ export function compose(
     version: current?.version ?? 1,
     credentials,
     managedBy,
-    createdAt: current?.createdAt ?? now(),
-    updatedAt: now(),
+    createdAt: current?.createdAt ?? at,
+    updatedAt: at,
   }
   return {
     integration,
