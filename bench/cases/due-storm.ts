@@ -25,7 +25,7 @@ export interface DueStorm {
 const USERS = 10
 const IDLE_MS = 8_000
 /** So long that the first lease lives yet when the last one, minted a fifth of it later, is due. */
-const LIFE_S = 120
+const LIFE_S = 160
 
 /** The fleet stands still until the last of the leases is due, so that all of them are due at once. */
 export async function dueStorm(fleet: Fleet, options: DueStormOptions): Promise<DueStorm> {

@@ -41,8 +41,9 @@ export interface RefresherDependencies {
 const LOOK_MS = 150
 /** How many leases one replica replaces at once. */
 const CONCURRENCY = 16
-/** From one begin to the next: in step, all would have their work at the same moment, and callers wait for it. */
-const PACE_MS = 10
+/** From one begin to the next: in step, all would have their work at the same moment, and callers wait for it. `behind`: once leases have waited for `BEHIND_MS`. */
+const PACE_MS = { usual: 20, behind: 5 }
+const BEHIND_MS = 30_000
 /** Should this replica die, another one takes a claimed lease so much later. */
 const POSTPONE_MS = 15_000
 const RETRY_MS = { least: 500, most: 30_000 }
@@ -57,6 +58,7 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
   const active = new Set<Promise<void>>()
   const failures = new Map<string, number>()
   let running: Promise<void> | undefined
+  let isBehind = false
 
   const reschedule = async (name: string, at: number) => {
     await due.unmark(name)
@@ -71,6 +73,7 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
       return due.unmark(name)
     }
     const point = entry.lease?.refreshAt ?? now()
+    isBehind = now() - point > BEHIND_MS
     if (question.kind === 'replace' && point > now()) return reschedule(name, point)
     const before = failures.get(name) ?? 0
     try {
@@ -115,7 +118,7 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
         onWorking()
         if (name !== undefined) {
           begin(name)
-          pauseMs = PACE_MS
+          pauseMs = isBehind ? PACE_MS.behind : PACE_MS.usual
         }
       } catch (error) {
         onTrouble(error)

@@ -7,7 +7,7 @@ import { createRefresher } from '../../src/tokens/refresher.ts'
 import { eventually } from '../support/eventually.ts'
 
 const POINT = 1_000
-const LEASE = { mintedAt: 0, refreshAt: POINT, expiresAt: 10_000 } as Lease
+const LEASE = { mintedAt: 0, refreshAt: POINT, expiresAt: 100_000 } as Lease
 
 const integration = (name: string) =>
   ({
@@ -17,7 +17,7 @@ const integration = (name: string) =>
   }) as unknown as Integration
 
 /** A refresher whose leases are all due; each mint lasts until it is told to end. */
-function start(t: Test, count: number) {
+function start(t: Test, count: number, lateMs = 0) {
   const waiting = Array.from({ length: count }, (_, index) => `billing-${index}`)
   const slept: number[] = []
   const ends: (() => void)[] = []
@@ -37,7 +37,7 @@ function start(t: Test, count: number) {
         return { result: promise, joined: false }
       },
     },
-    now: () => POINT,
+    now: () => POINT + lateMs,
     random: () => 0.5,
     async sleep(ms) {
       slept.push(ms)
@@ -60,9 +60,15 @@ function start(t: Test, count: number) {
 t.test('leases that are due together are begun one after the other', async (t) => {
   const { slept, ends, waiting } = start(t, 5)
   await eventually(() => ends.length === 5 && waiting.length === 0)
-  t.same(slept.slice(0, 5), [10, 10, 10, 10, 10])
+  t.same(slept.slice(0, 5), [20, 20, 20, 20, 20])
   await eventually(() => slept.length > 5)
   t.equal(slept[5], 150, 'and then it looks less often')
+})
+
+t.test('and faster once they have waited for long', async (t) => {
+  const { slept, ends } = start(t, 5, 31_000)
+  await eventually(() => ends.length === 5)
+  t.equal(slept[3], 5)
 })
 
 t.test('sixteen at once, and the next as soon as one has ended', async (t) => {
