@@ -237,7 +237,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     connections.registerRoutes(guarded)
     registerCredentialRoutes(guarded, { integrations, ...rotation, audit })
     registerOperatorRoutes(guarded, {
-      ...{ integrations, store, audit, doctorMint: engine.doctorMint },
+      ...{ integrations, store, audit, cache: engine.cache, doctorMint: engine.doctorMint },
       publicUrl: config.publicUrl,
       doctor: { ...{ outbound, hosts, now, grants: engine.grants }, clock: salesforce.clock },
     })

@@ -75,7 +75,10 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
       accessToken: token,
     })
 
-  const forgetRefusal = ({ name }: Target) => outcomes.forgetRefusal(name)
+  const forgetRefusal = async ({ name }: Target): Promise<void> => {
+    const rev = await outcomes.forgetRefusal(name)
+    if (rev !== undefined) onDropped(name, rev)
+  }
 
   /** Saved anew, so that a mint of the former family that is under way is refused its save. */
   const dropLease = async ({ name, uid }: Target): Promise<void> => {

@@ -14,6 +14,7 @@ import { createHandsFree } from '../rotation/hands-free.ts'
 import { createPromotion, type Promotion } from '../rotation/promotion.ts'
 import { createStaging, type Staging } from '../rotation/stage.ts'
 import type { Store } from '../store/store.ts'
+import { forgettingAtOnce } from '../tokens/own-changes.ts'
 import { createSingleFlight } from '../tokens/single-flight.ts'
 import type { LeaseEngine } from './lease-engine.ts'
 
@@ -30,7 +31,7 @@ export interface RotationDependencies {
   readonly integrations: IntegrationStore
   readonly intake: Intake
   readonly store: Store
-  readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
+  readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'cache' | 'insideLease'>
   readonly metadata: MetadataApi
   /** How browsers reach this service. */
   readonly publicUrl: string | undefined
@@ -58,7 +59,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
   })
   const promotion = createPromotion({
     store: integrations,
-    outcomes: store.outcomes,
+    outcomes: forgettingAtOnce(store.outcomes, engine.cache),
     followers,
     prove: (name, credentialId) => engine.prove(name, credentialId, 'patiently'),
     onProven: engine.adopt,

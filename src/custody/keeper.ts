@@ -1,6 +1,7 @@
 /** Looks after refresh tokens whoever is alive: those that are unsettled are settled, those that lie idle are used before they die of it. */
 import { BrokerError, type ProblemCode } from '../errors.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
+import { createRounds } from '../store/rounds.ts'
 import { SETTLE_MS } from './connection.ts'
 import { LOOK_MS } from './custody-store.ts'
 
@@ -53,9 +54,7 @@ const EXERCISE_AT = 0.7
 
 export function createKeeper(dependencies: KeeperDependencies): Keeper {
   const { custody, idleDaysOf, settle, exercise, sleep, onWorking, onTrouble, log } = dependencies
-  const stopped = new AbortController()
   const active = new Map<string, Promise<void>>()
-  let running: Promise<void> | undefined
 
   /** When to look again. */
   const settled = async (name: string, { at }: CustodyRecord, now: number): Promise<number> => {
@@ -111,28 +110,21 @@ export function createKeeper(dependencies: KeeperDependencies): Keeper {
     active.set(name, work)
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      try {
-        const free = CONCURRENCY - active.size
-        const names = free > 0 ? await custody.claim(free, POSTPONE_MS) : []
-        onWorking()
-        for (const name of names) if (!active.has(name)) begin(name)
-      } catch (error) {
-        onTrouble(error)
-      }
-      await sleep(PERIOD_MS, stopped.signal)
-    }
-    await Promise.all(active.values())
-  }
+  const rounds = createRounds({
+    async round() {
+      const free = CONCURRENCY - active.size
+      const names = free > 0 ? await custody.claim(free, POSTPONE_MS) : []
+      onWorking()
+      for (const name of names) if (!active.has(name)) begin(name)
+    },
+    ...{ onTrouble, sleep, intervalMs: PERIOD_MS, againMs: PERIOD_MS },
+  })
 
   return {
-    start() {
-      running ??= run()
-    },
+    start: rounds.start,
     async stop() {
-      stopped.abort()
-      await running
+      await rounds.stop()
+      await Promise.all(active.values())
     },
   }
 }

@@ -51,12 +51,12 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
     },
 
     async forgetRefusal(name) {
-      database.write((transaction) => {
+      return database.write((transaction) => {
         const record = readPublic(transaction, name)
         const ends = readStored(transaction, name)?.refusal_ends ?? null
-        if (record === undefined || ends === null || ends <= now()) return
+        if (record === undefined || ends === null || ends <= now()) return undefined
         writeMembers(transaction, name, { refusal: null })
-        advance(transaction, record)
+        return advance(transaction, record).rev
       })
     },
 

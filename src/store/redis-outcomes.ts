@@ -109,7 +109,7 @@ redis.call('HDEL', outcome, 'refusal_body', 'refusal_version', 'refusal_ends')
 redis.call('HINCRBY', record, 'orev', 1)
 local rev = redis.call('HINCRBY', record, 'rev', 1)
 announce(meta, changes, 'type', 'integration', 'name', ARGV[1], 'rev', rev)
-return 1`,
+return rev`,
 }
 
 /** Which integrations hold a token now; the set may name some that hold another since. */
@@ -178,11 +178,14 @@ export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: K
     },
 
     async forgetRefusal(name) {
-      await redis.run(
-        FORGET_REFUSAL,
-        [keys.integration(name), keys.outcome(name), keys.meta, keys.changes],
-        [integrationName(name)],
+      const rev = toNumber(
+        await redis.run(
+          FORGET_REFUSAL,
+          [keys.integration(name), keys.outcome(name), keys.meta, keys.changes],
+          [integrationName(name)],
+        ),
       )
+      return rev === 0 ? undefined : rev
     },
 
     async revoke(tokenId, until) {

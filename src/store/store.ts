@@ -161,8 +161,8 @@ export interface Outcomes {
     expected: { readonly uid: string; readonly orev: number },
     change: OutcomeChange,
   ): Promise<SaveResult>
-  /** Forgets the refusal, if there is one: orev + 1, rev + 1, announced. */
-  forgetRefusal(name: string): Promise<void>
+  /** Forgets the refusal, if there is one: orev + 1, rev + 1, announced. Gives that rev; undefined: there was none. */
+  forgetRefusal(name: string): Promise<number | undefined>
   /** REVOKE: tombstone until `until`; every named integration whose lease has this token id loses its lease (orev + 1, rev + 1); announced as `dead`. Gives the names that lost a lease. */
   revoke(tokenId: string, until: number): Promise<readonly string[]>
   /** The integrations whose current lease has this token id, in order of name. */

@@ -1,6 +1,6 @@
 /** Tries a mint again where that may help: with full jitter, inside the deadline, and behind the breaker. */
 import { isUnsettled } from '../custody/connection.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError, isStoreTrouble } from '../errors.ts'
 import { isAtSource } from '../grants/refusals.ts'
 import type { Breaker } from './breaker.ts'
 import { isCuredByRetry, isTransient } from './refusal-memory.ts'
@@ -50,8 +50,7 @@ export function createAttempts({ breaker, now, random, sleep }: AttemptsDependen
           breaker.succeeded(host)
           return result
         } catch (error) {
-          // It says nothing about the host.
-          if (isUnsettled(error)) throw error
+          if (saysNothing(error)) throw error
           const pauseMs = isSingle ? undefined : pauseAfter(error, tries, deadlineAt)
           if (pauseMs === undefined) {
             if (isAtSource(error)) throw error
@@ -65,6 +64,12 @@ export function createAttempts({ breaker, now, random, sleep }: AttemptsDependen
     },
   }
 }
+
+/** Of the host: nobody asked it, or nobody knows what it answered. */
+const saysNothing = (error: unknown): boolean =>
+  isUnsettled(error) ||
+  isStoreTrouble(error) ||
+  (error instanceof BrokerError && error.code === 'login_budget_exhausted')
 
 /** What `Retry-After` asked for; refusals carry our own advice to callers instead. */
 const askedPause = ({ code, retryAfterMs = 0 }: BrokerError): number =>

@@ -98,7 +98,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
       // Nobody refused anything.
-      if (isUnsettled(error)) throw error
+      if (isUnsettled(error) || isUnavailable(error)) throw error
       // Of a lost connection there is one event, which says why.
       if (!isNotConnected(error)) onRefused(integration.name, error, by)
       await saveRefusal(entry, error).catch(unlessUnavailable)

@@ -73,9 +73,10 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
       return due.unmark(name)
     }
     const point = entry.lease?.refreshAt ?? now()
-    isBehind = now() - point > BEHIND_MS
     if (question.kind === 'replace' && point > now()) return reschedule(name, point)
     const before = failures.get(name) ?? 0
+    // One that failed is late for another reason.
+    isBehind = before === 0 && now() - point > BEHIND_MS
     try {
       await flight.run(entry, question, BY).result
       failures.delete(name)

@@ -96,7 +96,14 @@ export function createSingleFlight({
     },
 
     readUnderLock,
-    underLock: (name, work) => readUnderLock(name, async () => undefined, work),
+    async underLock(name, work) {
+      try {
+        return await readUnderLock(name, async () => undefined, work)
+      } finally {
+        // Such work is rare, and its process may end with it.
+        await Promise.all(releases)
+      }
+    },
 
     async settled() {
       await Promise.allSettled(flights.values())

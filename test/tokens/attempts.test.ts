@@ -47,3 +47,22 @@ t.test('what fails at the source of a token is not put down to who exchanges it'
   await t.rejects(rested.run(HOST, 10_000, () => Promise.reject(refusedAtSource(refused, 'crm'))))
   t.equal(breaker.openCount(), 2, 'nor does it speak for the host')
 })
+
+t.test('what never reached the host says nothing of it', async (t) => {
+  const { breaker, fail, tries } = world()
+  breaker.failed('other', away())
+  const rested = createAttempts({
+    breaker: { ...breaker, check: () => undefined },
+    ...{ now: () => 1_000, random: () => 0, sleep: async () => undefined },
+  })
+  for (const code of ['store_unavailable', 'store_reset', 'login_budget_exhausted'] as const) {
+    const error = new BrokerError(code, 'Nobody was asked')
+    await t.rejects(
+      rested.run('other', 10_000, () => Promise.reject(error)),
+      { code },
+    )
+    t.equal(breaker.openCount(), 1, `${code} does not say that it answers again`)
+    t.equal(await fail(error), code)
+  }
+  t.equal(tries(), 3, 'none is tried again')
+})

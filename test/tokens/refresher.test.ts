@@ -20,7 +20,7 @@ const integration = (name: string) =>
 function start(t: Test, count: number, lateMs = 0) {
   const waiting = Array.from({ length: count }, (_, index) => `billing-${index}`)
   const slept: number[] = []
-  const ends: (() => void)[] = []
+  const ends: ((failure?: Error) => void)[] = []
   let most = 0
   const refresher = createRefresher({
     due: {
@@ -32,8 +32,10 @@ function start(t: Test, count: number, lateMs = 0) {
     look: async (name) => ({ integration: integration(name), lease: LEASE }) as Entry,
     flight: {
       run: () => {
-        const { promise, resolve } = Promise.withResolvers<Landed>()
-        ends.push(() => resolve({ lease: LEASE, isFresh: true, isSaved: true }))
+        const { promise, resolve, reject } = Promise.withResolvers<Landed>()
+        ends.push((failure) =>
+          failure ? reject(failure) : resolve({ lease: LEASE, isFresh: true, isSaved: true }),
+        )
         return { result: promise, joined: false }
       },
     },
@@ -69,6 +71,20 @@ t.test('and faster once they have waited for long', async (t) => {
   const { slept, ends } = start(t, 5, 31_000)
   await eventually(() => ends.length === 5)
   t.equal(slept[3], 5)
+})
+
+t.test('one that is late because it failed hurries nobody', async (t) => {
+  const { slept, ends, waiting } = start(t, 1, 31_000)
+  await eventually(() => ends.length === 1)
+  ends[0]?.(new Error('refused'))
+  await eventually(() => slept.at(-1) === 150)
+  waiting.push('billing-0', 'billing-0')
+  const from = slept.length
+  await eventually(() => ends.length === 3)
+  t.equal(
+    slept.slice(from).find((ms) => ms !== 150 && ms !== 5),
+    20,
+  )
 })
 
 t.test('sixteen at once, and the next as soon as one has ended', async (t) => {

@@ -97,3 +97,27 @@ t.test('a read that fails gives the lock back', async (t) => {
   held.set('billing', 'another replica')
   t.equal(await flights.readUnderLock('billing', failing, async () => 'done'), undefined)
 })
+
+t.test('a mint does not wait until its lock is given back; rare work does', async (t) => {
+  const releases: (() => void)[] = []
+  const flights = createSingleFlight({
+    locks: {
+      acquire: async () => true,
+      renew: async () => true,
+      release: () => new Promise((resolve) => releases.push(() => resolve(true))),
+    },
+    uniqueId: () => 'owner',
+    log: { warn: () => undefined },
+  })
+  const work = async () => 'done'
+  t.same(await flights.readUnderLock('billing', work, work), { result: 'done' })
+  let isOver = false
+  const rare = flights.underLock('rotation', work).then(() => {
+    isOver = true
+  })
+  await new Promise(setImmediate)
+  t.notOk(isOver)
+  for (const release of releases) release()
+  await rare
+  await flights.settled()
+})
