@@ -92,7 +92,10 @@ async function walkWithKey({ origins, addJwtApp }: Simulator): Promise<void> {
     grant,
     credential: { generate: {} },
   })
-  const { items } = await call('GET', `/integrations/${name}/credentials`)
+  const { items } = await call<{ items: [{ certificate: { pem: string } }] }>(
+    'GET',
+    `/integrations/${name}/credentials`,
+  )
   const app = addJwtApp({ certificatePem: items[0].certificate.pem, username })
   console.log(
     '  → its certificate is uploaded to a new app in Salesforce, which has a consumer key now',
@@ -116,7 +119,9 @@ async function walkWithPerson({ origins, addRefreshTokenApp }: Simulator): Promi
     credential: { client_secret: app.clientSecret },
   })
   const connections = `/integrations/${name}/connections`
-  const begun = await call('POST', connections, { flow: 'authorization_code' })
+  const begun = await call<{ authorization_url: string }>('POST', connections, {
+    flow: 'authorization_code',
+  })
   console.log(
     `  → a person opens this link and presses Allow, which the demo does here:\n    ${begun.authorization_url}`,
   )
@@ -127,7 +132,10 @@ async function walkWithPerson({ origins, addRefreshTokenApp }: Simulator): Promi
 }
 
 async function fetchAndUse(name: string): Promise<void> {
-  const token = await call('GET', `/tokens/${name}`)
+  const token = await call<{ instance_url: string; access_token: string; expires_in: number }>(
+    'GET',
+    `/tokens/${name}`,
+  )
   console.log(`  → a token for ${token.instance_url}, good for ${token.expires_in} s`)
   const api = await fetch(`${token.instance_url}/services/data/v60.0/limits`, {
     headers: { authorization: `Bearer ${token.access_token}` },
@@ -139,8 +147,7 @@ async function fetchAndUse(name: string): Promise<void> {
 }
 
 /** Calls the broker, and prints the call as a command to copy. */
-// biome-ignore lint/suspicious/noExplicitAny: the demo reads what the API documents
-async function call(method: string, path: string, body?: object): Promise<any> {
+async function call<Documented>(method: string, path: string, body?: object): Promise<Documented> {
   const headers: Record<string, string> = { authorization: `Bearer ${adminKey}` }
   if (body) headers['content-type'] = 'application/json'
   if (method === 'PATCH') headers['if-match'] = '*'
@@ -156,7 +163,7 @@ async function call(method: string, path: string, body?: object): Promise<any> {
     headers,
     ...(body && { body: JSON.stringify(body) }),
   })
-  const answer = await response.json()
+  const answer = (await response.json()) as Documented
   if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`)
   return answer
 }

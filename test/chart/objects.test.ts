@@ -36,8 +36,7 @@ const objectsOf = (name: string): Promise<readonly KubernetesObject[]> => {
 const find = (objects: readonly KubernetesObject[], kind: string, name?: string) =>
   objects.find((one) => one.kind === kind && (name === undefined || one.metadata.name === name))
 
-// biome-ignore lint/suspicious/noExplicitAny: the schemas of Kubernetes have checked them.
-type Any = any
+type Any = KubernetesObject[string]
 
 const deploymentOf = (objects: readonly KubernetesObject[]): Any => find(objects, 'Deployment')
 const podOf = (objects: readonly KubernetesObject[]): Any =>

@@ -2,6 +2,7 @@
 
 import type { Fault } from '../../simulator/faults.ts'
 import type { Simulator } from '../../simulator/simulator.ts'
+import type { Answer } from '../support/caller.ts'
 import { type Canary, canary, type Evidence } from '../support/canaries.ts'
 import { openRaw } from '../support/raw-http.ts'
 import { newSigningKey } from '../support/signing-key.ts'
@@ -24,11 +25,7 @@ interface Options {
   readonly authorization?: string | null
 }
 
-interface Seen {
-  readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: a journey reads what it needs
-  readonly body: any
-}
+type Seen = Pick<Answer, 'status' | 'body'>
 
 const ANY = { 'if-match': '*' }
 

@@ -4,8 +4,7 @@ import { CHECKS } from '../../src/doctor/check.ts'
 import type { Answer } from '../support/caller.ts'
 import type { World } from './salesforce-world.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: a test asserts what it reads
-export type Report = any
+export type Report = Answer['body']
 
 export const examine = ({ broker }: World, name: string) =>
   broker.call('POST', `/integrations/${name}/test`)

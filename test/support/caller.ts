@@ -4,7 +4,7 @@ export interface Answer {
   readonly status: number
   readonly headers: Headers
   /** Parsed JSON, else the text. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test asserts what it reads
+  // biome-ignore lint/suspicious/noExplicitAny: each route answers otherwise, and a test asserts what it reads of it
   readonly body: any
 }
 

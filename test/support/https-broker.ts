@@ -7,12 +7,10 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Authority, Issued } from './authority.ts'
 import { newAdminKey, spawnValetkey } from './broker.ts'
+import type { Answer } from './caller.ts'
 import { eventually } from './eventually.ts'
 
-export interface HttpsAnswer {
-  readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: a test asserts what it reads
-  readonly body: any
+export interface HttpsAnswer extends Pick<Answer, 'status' | 'body'> {
   /** Of the server, as the client saw it. */
   readonly serial: string
 }

@@ -31,8 +31,7 @@ interface Teardown {
   teardown(end: () => unknown): void
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a pod's spec, which the schemas of Kubernetes have checked.
-type PodSpec = any
+type PodSpec = KubernetesObject[string]
 
 export async function preparePod(
   t: Teardown,

@@ -1,13 +1,13 @@
 /** Whoever takes webhooks: a real HTTP server on loopback that checks each as a receiver should. */
 import { createServer } from 'node:http'
 import { Webhook } from 'standardwebhooks'
+import type { Answer } from './caller.ts'
 
 export interface ReceivedWebhook {
   readonly id: string
   readonly type: string
   readonly timestamp: string
-  // biome-ignore lint/suspicious/noExplicitAny: a test asserts what it reads
-  readonly data: any
+  readonly data: Answer['body']
   /** As it came. */
   readonly text: string
 }
