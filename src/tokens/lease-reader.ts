@@ -84,23 +84,32 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
     return hearing.isHearing() ? PATIENCE_MS : WAIT_MS
   }
 
-  const fromMemory = (known: Entry): Reading => {
-    if (cache.silentForMs(known.integration.name) > storelessMs) throw unreachable()
+  /** As it is now, not as it was when the wait began. */
+  const fromMemory = (name: string): Reading | undefined => {
+    const known = cache.known(name)
+    if (!known) return undefined
+    if (cache.silentForMs(name) > storelessMs) throw unreachable()
     return { entry: known, isStoreless: true }
   }
+
+  const fromStore = async (name: string): Promise<Reading> => ({
+    entry: await sharedLook(name),
+    isStoreless: false,
+  })
 
   return {
     trusted: cache.trusted,
     look,
     async read(name, isEnough) {
       const known = cache.known(name)
+      if (!known) return fromStore(name)
       const pending = sharedLook(name)
-      if (!known) return { entry: await pending, isStoreless: false }
       const found = await within(pending, waitMs(known, isEnough))
       if (found.state === 'answered') return { entry: found.value, isStoreless: false }
       if (found.state === 'failed' && !isUnavailable(found.error)) throw found.error
       failedAt = monotonic()
-      return fromMemory(known)
+      // Forgotten meanwhile: a change of it was heard, so the store is there, and nothing else knows more.
+      return fromMemory(name) ?? fromStore(name)
     },
   }
 }
