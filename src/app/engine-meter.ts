@@ -83,14 +83,20 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
     }),
     requester: (requester) => ({
       ...requester,
-      async request(integration, ...rest) {
-        const startedAt = monotonic()
+      async request(integration, signer, charge) {
         const { type } = integration.grant
+        const startedAt = monotonic()
+        let isLogin = false
+        const charged = async () => {
+          await charge()
+          isLogin = true
+        }
         try {
-          const lease = await requester.request(integration, ...rest)
+          const lease = await requester.request(integration, signer, charged)
           minted(type, 'granted', startedAt)
           return lease
         } catch (error) {
+          if (!isLogin) throw error
           minted(type, outcomeOf(error), startedAt)
           const reason = refusalOf(error)?.reason
           if (reason) metrics.counter('valetkey_refusals_total', { reason }).add()

@@ -154,7 +154,6 @@ function patientFrom(
         throw new BrokerError('integration_draft', 'It has no client id or no credential')
       }
       const credential = active ? await open(active) : { type: 'none' as const }
-      await charge()
       const lease = await requester.request(integration, { clientId, credential }, charge)
       const { changed } = judgeIdentity(integration.identity, undefined, lease)
       if (changed.length === 0) return lease

@@ -171,6 +171,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
 
   const budget = createLoginBudget({ budgets: store.budgets, now })
+  const subjectOf = (integration: Pick<Integration, 'name' | 'uid'>) =>
+    readSubject(store.documents, integration)
 
   const onMinted = (lease: Lease, by: Actor) => {
     const { integration, tokenId } = lease
@@ -194,7 +196,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     identity,
     storeless,
     budget,
-    subjectOf: ({ integration }) => readSubject(store.documents, integration),
+    subjectOf,
     hearing: meter.waits(hearing),
     now,
     random,
@@ -244,7 +246,6 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
 
   const keeper = refreshTokens.keeper({ look: reader.look, flight, settle: minter.settle })
-  const subjectOf = (integration: Integration) => readSubject(store.documents, integration)
   const prover = createProver({
     ...{ look: reader.look, subjectOf, minter, budget, leases, onMinted, now, log },
   })

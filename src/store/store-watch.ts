@@ -85,8 +85,7 @@ export function createStoreWatch({
   }
 
   const look = async (): Promise<StoreMemory> => {
-    const current = await store.identity()
-    const record = await store.documents.read(KIND, ID)
+    const [current, record] = await Promise.all([store.identity(), store.documents.read(KIND, ID)])
     const before = memory?.standing ?? 'sound'
     const judged = judgeStore(memory, current, record && noteOf(record))
     memory = judged

@@ -2,7 +2,7 @@
 import type { Actor } from '../audit/event.ts'
 import { isUnsettled } from '../custody/connection.ts'
 import { BrokerError } from '../errors.ts'
-import { presentsRefreshToken } from '../integrations/integration.ts'
+import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Attempts } from './attempts.ts'
 import type { Hearing } from './hearing.ts'
@@ -11,7 +11,7 @@ import type { Lease } from './lease.ts'
 import type { Entry, LeaseCache } from './lease-cache.ts'
 import type { LeaseStore } from './lease-store.ts'
 import type { LoginBudget } from './login-budget.ts'
-import type { Minter } from './mint.ts'
+import type { Minter, MintRecords } from './mint.ts'
 import { answerIn, keyOf, type Question, stillLiveAgain, tokenStillLive } from './question.ts'
 import { inItsTime, remember } from './refusal-memory.ts'
 import type { SingleFlight } from './single-flight.ts'
@@ -47,7 +47,9 @@ export interface FlightDependencies {
   /** What this replica minted for itself while the store was down. */
   readonly storeless: Pick<Storeless, 'lease' | 'keep' | 'forget'>
   readonly budget: LoginBudget
-  readonly subjectOf: (entry: Entry) => Promise<Subject | undefined>
+  readonly subjectOf: (
+    integration: Pick<Integration, 'name' | 'uid'>,
+  ) => Promise<Subject | undefined>
   readonly hearing: Pick<Hearing, 'onceChanged'>
   readonly now: () => number
   readonly random: () => number
@@ -68,6 +70,14 @@ const SAVE_ATTEMPTS = 3
 /** A token that Salesforce answered with 401 is kept out for this long. */
 const TOMBSTONE_MS = 86_400_000
 
+/** What a mint under the lock begins with. */
+interface Ready {
+  readonly entry: Entry
+  /** Read together with the entry; a mint that is tried again reads them anew. */
+  readonly records?: Promise<MintRecords>
+  readonly subject?: Promise<Subject | undefined>
+}
+
 export function createFlight(dependencies: FlightDependencies): Flight {
   const { look, cache, outcomes, leases, flights, minter, attempts, identity, storeless } =
     dependencies
@@ -80,19 +90,35 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     throw new BrokerError('integration_not_found', 'There is no integration of this name')
   }
 
-  const mint = async (entry: Entry, question: Question, deadlineAt: number, by: Actor) => {
+  /** One round trip for all of it. What is not waited for here is where it is needed, and its failure is thrown there. */
+  const makeReady = async (integration: Integration): Promise<Ready> => {
+    const looking = lookAgain(integration.name)
+    const records = minter.read(integration)
+    const subject = subjectOf(integration)
+    for (const asked of [records, subject]) asked.catch(() => undefined)
+    const entry = await looking
+    return entry.integration.uid === integration.uid ? { entry, records, subject } : { entry }
+  }
+
+  const mint = async (ready: Ready, question: Question, deadlineAt: number, by: Actor) => {
+    const { entry } = ready
     const { integration } = entry
-    const asked = subjectOf(entry)
-    // It is waited for where it is needed, beside the reading of the credentials; a failure is thrown there.
+    const asked = ready.subject ?? subjectOf(integration)
     asked.catch(() => undefined)
+    const share = question.kind === 'rejected' ? 'rejected' : undefined
+    const charge = async () => budget.charge(integration, await asked, share)
+    const hasWorked = async () => (await asked) !== undefined && entry.refusal === undefined
+    let { records } = ready
+    const attempt = () => {
+      const first = records
+      records = undefined
+      return minter.mint(integration.name, { charge, deadlineAt, hasWorked }, first)
+    }
     try {
-      const share = question.kind === 'rejected' ? 'rejected' : undefined
-      const charge = async () => budget.charge(integration, await asked, share)
-      const hasWorked = async () => (await asked) !== undefined && entry.refusal === undefined
       return await attempts.run(
         new URL(integration.loginUrl).host,
         deadlineAt,
-        () => minter.mint(integration.name, { charge, deadlineAt, hasWorked }),
+        attempt,
         presentsRefreshToken(integration),
       )
     } catch (thrown) {
@@ -135,20 +161,21 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     }
   }
 
-  /** `first`: the integration as it was read under the lock. */
+  /** `first`: as it was read under the lock. */
   const mintAndSave = async (
-    first: Entry,
+    first: Ready,
     question: Question,
     deadlineAt: number,
     by: Actor,
   ): Promise<Landed> => {
-    const { name } = first.integration
+    const { name } = first.entry.integration
     for (let tries = 0; tries < SAVE_ATTEMPTS; tries += 1) {
-      const entry = tries === 0 ? first : await lookAgain(name)
+      const ready = tries === 0 ? first : { entry: await lookAgain(name) }
+      const { entry } = ready
       const answer = answerIn(entry, question, now())
       if (answer) return found(answer)
       const own = question.kind === 'need' ? await ownLease(entry) : undefined
-      const lease = own ?? (await mint(entry, question, deadlineAt, by))
+      const lease = own ?? (await mint(ready, question, deadlineAt, by))
       if (question.kind === 'rejected' && lease.tokenId === question.tokenId) {
         return saveStillLive(entry, lease.tokenId)
       }
@@ -195,13 +222,14 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       const stop = hearing.onceChanged(name, done)
     })
 
-  const fly = async (name: string, question: Question, by: Actor): Promise<Landed> => {
+  const fly = async (integration: Integration, question: Question, by: Actor): Promise<Landed> => {
+    const { name } = integration
     const deadlineAt = now() + DEADLINE_MS
     while (now() < deadlineAt) {
       const held = await flights.readUnderLock(
         name,
-        () => lookAgain(name),
-        (entry) => mintAndSave(entry, question, deadlineAt, by),
+        () => makeReady(integration),
+        (ready) => mintAndSave(ready, question, deadlineAt, by),
       )
       if (held) return held.result
       await changed(name)
@@ -213,9 +241,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
 
   return {
     run: (entry, question, by) =>
-      flights.join(keyOf(question, entry.integration), () =>
-        fly(entry.integration.name, question, by),
-      ),
+      flights.join(keyOf(question, entry.integration), () => fly(entry.integration, question, by)),
   }
 }
 

@@ -21,6 +21,15 @@ import type { Lease } from './lease.ts'
 import type { StoredPin } from './pin-store.ts'
 import type { Signer, TokenRequester } from './token-request.ts'
 
+/** What a mint begins with, as the store has it. Its secrets are sealed. */
+export interface MintRecords {
+  readonly sealed: SealedIntegration
+  /** Whose credentials it signs with: itself, or another. */
+  readonly owner: SealedIntegration
+  /** Whose tokens it has got so far. */
+  readonly known: Promise<StoredPin>
+}
+
 export interface MintOptions {
   /** Called before each request: every one is a login. Throws `login_budget_exhausted`. */
   readonly charge: () => Promise<void>
@@ -36,8 +45,10 @@ export interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
 }
 
 export interface Minter {
-  /** A token for the integration as it is now. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`, `identity_changed`. */
-  mint(name: string, options: MintOptions): Promise<Lease>
+  /** Reads what a mint begins with. Throws `store_unavailable` for what is not remembered, `integration_not_found`, `integration_draft`. */
+  read(integration: Pick<Integration, 'name' | 'uid'>): Promise<MintRecords>
+  /** A token for the integration as it is now, or as `records` say that it was a moment ago. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`, `identity_changed`. */
+  mint(name: string, options: MintOptions, records?: Promise<MintRecords>): Promise<Lease>
   /** A token with just this credential, whatever its state. Undefined: it has a refresh token of its own, which a mint would use up before it is the active one; Salesforce said that it lives. */
   prove(name: string, credentialId: string, options: ProofOptions): Promise<Lease | undefined>
   /** Takes over the refresh token that came with the active credential. */
@@ -91,22 +102,32 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     return hint?.version === version ? hint.id : undefined
   }
 
-  const open = async (name: string): Promise<Opened> => {
+  const read = async (name: string, uid?: string): Promise<MintRecords> => {
+    const asked = uid === undefined ? undefined : identity.known({ name, uid })
+    asked?.catch(later)
     const sealed = await integrations.readSealed(name)
     if (!sealed) {
       throw new BrokerError('integration_not_found', 'There is no integration of this name')
     }
     const { integration } = sealed
+    const from = integration.credentialFrom
+    const owner = from === null ? sealed : await integrations.readSealed(from)
+    if (!owner) throw incomplete()
+    const known = integration.uid === uid && asked ? asked : identity.known(integration)
+    known.catch(later)
+    return { sealed, owner, known }
+  }
+
+  const open = async (records: Promise<MintRecords>): Promise<Opened> => {
+    const { sealed, owner, ...asked } = await records
+    const { integration, digests } = sealed
     if (!integration.enabled) {
       throw new BrokerError('integration_disabled', 'The integration is disabled')
     }
-    const from = integration.credentialFrom
-    const owner = from === null ? sealed : await integrations.readSealed(from)
     // Its own seal holds no secret then, but it holds the definition together.
     if (owner !== sealed) await sealed.open()
-    if (!owner) throw incomplete()
-    const [known, secrets] = await Promise.all([identity.known(integration), owner.open()])
-    return { integration, digests: sealed.digests, owner: owner.integration, secrets, known }
+    const [known, secrets] = await Promise.all([asked.known, owner.open()])
+    return { integration, digests, owner: owner.integration, secrets, known }
   }
 
   const signerOf = ({ integration, secrets }: Opened, credential: Credential): Signer => {
@@ -147,7 +168,6 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       if (at > 0) await sleep(PAUSE_MS)
       // Of a source that fails nobody has logged in.
       await requester.ready(opened.integration)
-      await charge()
       try {
         const signer = signerOf(opened, credential)
         const lease = await requester.request(opened.integration, signer, charge)
@@ -194,8 +214,9 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     }
 
   return {
-    async mint(name, options) {
-      const opened = await open(name)
+    read: ({ name, uid }) => read(name, uid),
+    async mint(name, options, records = read(name)) {
+      const opened = await open(records)
       const { integration } = opened
       const candidates = candidatesFor(opened)
       if (presentsRefreshToken(integration)) await connected.ready(opened)
@@ -209,7 +230,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       return lease
     },
     async prove(name, credentialId, options) {
-      const opened = await open(name)
+      const opened = await open(read(name))
       const credential = opened.owner.credentials.find(({ id }) => id === credentialId)
       if (!credential) {
         throw new BrokerError('credential_not_found', 'There is no credential with this id')
@@ -225,11 +246,11 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       return tryEach(opened, [credential], options.tries, options)
     },
     async adopt(name) {
-      const opened = await open(name)
+      const opened = await open(read(name))
       if (presentsRefreshToken(opened.integration)) await connected.adopt(opened)
     },
     async settle(name) {
-      const opened = await open(name)
+      const opened = await open(read(name))
       return connected.settle(opened, introspectWith(opened, candidatesFor(opened)))
     },
   }
@@ -237,6 +258,9 @@ export function createMinter(dependencies: MinterDependencies): Minter {
 
 /** Integrations whose credential is remembered; past this all are tried in order once more. */
 const REMEMBERED = 100_000
+
+/** What fails is thrown where it is waited for. */
+const later = () => undefined
 
 const incomplete = () =>
   new BrokerError('integration_draft', 'The integration has no client id or no credential yet')

@@ -33,7 +33,7 @@ export type RefreshTokens = Pick<Exchange, 'exchange'>
 export interface TokenRequester {
   /** What has to be there before a request is one that counts: the token that it exchanges. Throws what is wrong at its source. */
   ready(integration: Integration): Promise<void>
-  /** A second request follows where the first token proves dead: another login, which `charge` allows. Throws what the grant throws. */
+  /** `charge` allows each login: a request is made ready meanwhile, and nothing leaves before. A second one follows where the first token proves dead. Throws what `charge` and the grant throw. */
   request(integration: Integration, signer: Signer, charge: () => Promise<void>): Promise<Lease>
   /** Whether a refresh token lives, without using it. Throws where that cannot be found out. */
   introspectRefreshToken(
@@ -85,12 +85,17 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
   }
 
   /** One token request; where it presents a refresh token, by the rules of its custody. */
-  const answerOf = (integration: Integration, signer: Signer): Promise<TokenAnswer> => {
+  const answerOf = async (
+    integration: Integration,
+    signer: Signer,
+    admitted: Promise<void>,
+  ): Promise<TokenAnswer> => {
     const { loginUrl, grant: settings } = integration
     const grant = grantOf(settings.type)
     const request = requestOf(integration, signer)
     const context = contextAt(grants, loginUrl)
-    if (!grant.presentsRefreshToken) return grant.request(request, context)
+    if (!grant.presentsRefreshToken) return grant.request(request, onceAdmitted(context, admitted))
+    await admitted
     return refreshTokens.exchange(integration, signer.clientId, {
       present: (refreshToken, options) => {
         const credential = withRefreshToken(signer.credential, refreshToken)
@@ -155,10 +160,16 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
   const attempt = async (
     integration: Integration,
     signer: Signer,
+    charge: () => Promise<void>,
   ): Promise<Lease | TokenAnswer> => {
     const { name, uid } = integration
+    const admitted = charge()
     const mintedAt = now()
-    const answer = await answerOf(integration, signer)
+    const asking = answerOf(integration, signer, admitted)
+    asking.catch(() => undefined)
+    // Whoever may not log in is told so, whatever else is wrong.
+    await admitted
+    const answer = await asking
     const learned = await learn(integration, signer, answer, mintedAt)
     if (!learned || learned.expiresAt <= now()) return answer
     return {
@@ -186,14 +197,13 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     },
     introspectRefreshToken,
     async request(integration, signer, charge) {
-      const first = await attempt(integration, signer)
+      const first = await attempt(integration, signer, charge)
       if (isLease(first)) return first
       // Salesforce repeats a token until it is revoked, even one that does not work.
       const signal = AbortSignal.timeout(ATTEMPT_MS)
       const { loginUrl } = integration
       await grants.endpoint.revoke({ loginUrl, token: first.accessToken, signal })
-      await charge()
-      const second = await attempt(integration, signer)
+      const second = await attempt(integration, signer, charge)
       if (isLease(second)) return second
       throw new BrokerError(
         'token_response_invalid',
@@ -207,6 +217,17 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
 export const contextAt = (grants: GrantContext, loginUrl: string): GrantContext => ({
   ...grants,
   now: () => grants.now() + grants.endpoint.aheadMs(loginUrl),
+})
+
+const onceAdmitted = (context: GrantContext, admitted: Promise<void>): GrantContext => ({
+  ...context,
+  endpoint: {
+    ...context.endpoint,
+    async token(request) {
+      await admitted
+      return context.endpoint.token(request)
+    },
+  },
 })
 
 /** The client's proof and the refresh token, as the grant sends them. */

@@ -12,7 +12,7 @@ import {
 } from '../../src/integrations/integration.ts'
 import type { Connected } from '../../src/tokens/connected.ts'
 import type { Lease } from '../../src/tokens/lease.ts'
-import { createMinter } from '../../src/tokens/mint.ts'
+import { createMinter, type MintRecords } from '../../src/tokens/mint.ts'
 
 const BAD_SIGNATURE = grantRefused(
   classify({ error: 'invalid_grant', errorDescription: 'invalid assertion' }),
@@ -64,16 +64,21 @@ function setUp(
   let clock = 1_000
   let refusals = 0
   let charges = 0
+  let reads = 0
   const minter = createMinter({
     integrations: {
-      readSealed: async () => ({
-        integration,
-        digests: known.digests ?? digestsOf(integration, credentials),
-        open: async () => ({ byId, known: [] }),
-      }),
+      readSealed: async () => {
+        reads += 1
+        return {
+          integration,
+          digests: known.digests ?? digestsOf(integration, credentials),
+          open: async () => ({ byId, known: [] }),
+        }
+      },
     },
     requester: {
-      async request(_integration, signer) {
+      async request(_integration, signer, charge) {
+        await charge()
         const { credential, clientId } = signer
         const key = credential.type === 'certificate' ? credential.privateKey.reveal() : ''
         requests.push(key)
@@ -109,14 +114,18 @@ function setUp(
       clock += ms
     },
   })
-  const mint = (hasWorked = true, deadlineAt = LATER) =>
-    minter.mint('billing', {
-      hasWorked: async () => hasWorked,
-      deadlineAt,
-      charge: async () => {
-        charges += 1
+  const mint = (hasWorked = true, deadlineAt = LATER, records?: Promise<MintRecords>) =>
+    minter.mint(
+      'billing',
+      {
+        hasWorked: async () => hasWorked,
+        deadlineAt,
+        charge: async () => {
+          charges += 1
+        },
       },
-    })
+      records,
+    )
   return {
     minter,
     mint,
@@ -126,6 +135,7 @@ function setUp(
     outdated,
     refusals: () => refusals,
     charges: () => charges,
+    reads: () => reads,
   }
 }
 
@@ -133,6 +143,15 @@ const only =
   (...working: readonly string[]) =>
   (key: string) =>
     working.includes(key) ? undefined : BAD_SIGNATURE
+
+t.test('what was read before the mint is not read again', async (t) => {
+  const { minter, mint, reads } = setUp([credential('a', 'active')], only('a'))
+  const records = minter.read({ name: 'billing', uid: 'u' })
+  t.match(await mint(true, LATER, records), { tokenId: 'a' })
+  t.equal(reads(), 1)
+  await mint()
+  t.equal(reads(), 2, 'and a mint by itself reads')
+})
 
 t.test('one credential is tried once, and its refusal is an ordinary one', async (t) => {
   const { mint, requests } = setUp([credential('a', 'active')], only())

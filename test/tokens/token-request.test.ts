@@ -1,0 +1,95 @@
+import t from 'tap'
+import { Secret } from '../../src/crypto/secret.ts'
+import type { Exchange } from '../../src/custody/exchange.ts'
+import { BrokerError } from '../../src/errors.ts'
+import type { GrantContext, TokenAnswer } from '../../src/grants/grant.ts'
+import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
+import { createTokenRequester, type Signer } from '../../src/tokens/token-request.ts'
+
+const integrationWith = (grant: object) =>
+  ({
+    ...DEFAULTS,
+    name: 'billing',
+    uid: 'u',
+    loginUrl: 'https://acme.my.salesforce.com',
+    grant,
+  }) as unknown as Integration
+
+const GRANTS: Readonly<Record<string, { readonly grant: object; readonly signer: Signer }>> = {
+  client_credentials: {
+    grant: { type: 'client_credentials', clientId: 'app', clientAuth: 'client_secret_basic' },
+    signer: {
+      clientId: 'app',
+      credential: { type: 'client_secret', clientSecret: new Secret('s') },
+    },
+  },
+  refresh_token: {
+    grant: { type: 'refresh_token', clientId: 'app' },
+    signer: { clientId: 'app', credential: { type: 'none' } },
+  },
+}
+
+function requesterOf() {
+  const sent: string[] = []
+  const answer = async (): Promise<TokenAnswer> => {
+    sent.push('request')
+    return {
+      accessToken: new Secret('token'),
+      instanceUrl: 'https://acme.my.salesforce.com',
+      expiresInSeconds: 600,
+    }
+  }
+  const exchange: Exchange['exchange'] = answer
+  const requester = createTokenRequester({
+    grants: {
+      endpoint: { token: answer, aheadMs: () => 0 },
+      now: () => 1_000,
+    } as unknown as GrantContext,
+    refreshTokens: { exchange },
+    now: () => 1_000,
+    random: () => 0.5,
+    log: { info: () => undefined, warn: () => undefined },
+  })
+  return { requester, sent }
+}
+
+for (const [type, { grant, signer }] of Object.entries(GRANTS)) {
+  t.test(`${type}: nothing leaves before the login is allowed`, async (t) => {
+    const { requester, sent } = requesterOf()
+    let allow: () => void = () => undefined
+    const charge = () =>
+      new Promise<void>((resolve) => {
+        allow = resolve
+      })
+    const minting = requester.request(integrationWith(grant), signer, charge)
+    await new Promise(setImmediate)
+    t.same(sent, [])
+    allow()
+    t.match(await minting, { integration: 'billing', expirySource: 'expires_in' })
+    t.same(sent, ['request'])
+  })
+
+  t.test(`${type}: and never, where it is not`, async (t) => {
+    const { requester, sent } = requesterOf()
+    const charge = async () => {
+      throw new BrokerError('login_budget_exhausted', 'empty')
+    }
+    const minting = requester.request(integrationWith(grant), signer, charge)
+    await t.rejects(minting, { code: 'login_budget_exhausted' })
+    await new Promise(setImmediate)
+    t.same(sent, [])
+  })
+}
+
+t.test('whoever may not log in is told so, whatever else is wrong', async (t) => {
+  const { requester } = requesterOf()
+  const charge = async () => {
+    await new Promise(setImmediate)
+    throw new BrokerError('login_budget_exhausted', 'empty')
+  }
+  const { grant } = GRANTS.client_credentials ?? { grant: {} }
+  const unfit: Signer = { clientId: 'app', credential: { type: 'none' } }
+  await t.rejects(requester.request(integrationWith(grant), unfit, charge), {
+    code: 'login_budget_exhausted',
+  })
+})
