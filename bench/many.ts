@@ -1,6 +1,10 @@
 /** Many integrations, each of an app of its own, so that each has a token of its own. */
+
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { AppSeed } from '../simulator/simulator.ts'
 import { newSigningKey } from '../test/support/signing-key.ts'
+import type { BareApps } from './peers/bare-mint.ts'
 import type { MeasuredBroker, Setting } from './setting.ts'
 
 export interface Many {
@@ -55,6 +59,26 @@ export async function prepareMany(
   const names = Array.from({ length: count }, (_, index) => nameOf(prefix, index))
   await eachOf(names, put)
   return { names, mints: () => simulator.counters().requests.token ?? 0 }
+}
+
+/** As many apps for whoever mints by itself. Gives the file that holds them. */
+export async function prepareBareApps(
+  { simulator, folder }: Setting,
+  { prefix, count }: Pick<ManyOptions, 'prefix' | 'count'>,
+): Promise<{ readonly file: string; readonly names: readonly string[] }> {
+  const { privateKey, certificate } = await newSigningKey()
+  const username = `${prefix}@acme.com`
+  simulator.addUser({ username, orgId: simulator.acme.id })
+  const names = Array.from({ length: count }, (_, index) => nameOf(prefix, index))
+  const byName = Object.fromEntries(
+    names.map((name) => {
+      const app = simulator.addJwtApp({ name, username, certificatePem: certificate })
+      return [name, { clientId: app.clientId, username, audience: app.audience }]
+    }),
+  )
+  const file = join(folder, `${prefix}.json`)
+  await writeFile(file, JSON.stringify({ privateKey, byName } satisfies BareApps))
+  return { file, names }
 }
 
 /** In order, whatever their number. */

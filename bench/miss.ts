@@ -3,13 +3,14 @@ import { Agent, get } from 'node:http'
 import { eventually } from '../test/support/eventually.ts'
 import { startLoad } from '../test/support/load.ts'
 import { startRedis } from '../test/support/redis.ts'
+import type { Measured } from './cost.ts'
 import { exactly, type Figure } from './figure.ts'
-import { prepareMany } from './many.ts'
+import { eachOf, prepareBareApps, prepareMany } from './many.ts'
 import { spreadOf } from './ratio.ts'
 import { type MeasuredBroker, prepareSetting, type Teardown } from './setting.ts'
 
 export interface MissOptions {
-  /** Mints one after the other. */
+  /** Mints one after the other, of each kind. */
   readonly singles: number
   /** Mints at a constant rate. */
   readonly perSecond: number
@@ -18,8 +19,18 @@ export interface MissOptions {
 
 /** Until what a mint runs through is compiled; a broker runs for weeks. */
 const WARM = 600
-/** So often the mints one after the other are summed up. */
+/** So often each kind of mint has its turn. */
 const ROUNDS = 5
+
+/** In milliseconds, by round. */
+interface Shares {
+  /** Of the first mint of an integration, whose identity is pinned with it. */
+  readonly first: (readonly number[])[]
+  /** Of a later one. */
+  readonly later: (readonly number[])[]
+  /** The same steps with nothing around them. */
+  readonly bare: (readonly number[])[]
+}
 
 export async function measureMiss(t: Teardown, options: MissOptions): Promise<readonly Figure[]> {
   const { singles, perSecond, seconds } = options
@@ -32,12 +43,23 @@ export async function measureMiss(t: Teardown, options: MissOptions): Promise<re
   const integrations = await prepareMany(setting, broker, {
     ...{ prefix: 'jwt-', count: WARM + singles + many, grant: 'jwt_bearer' as const },
   })
+  const apps = await prepareBareApps(setting, { prefix: 'bare-', count: WARM + singles })
+  const loginUrl = setting.simulator.origins.myDomain
+  const bare = await setting.server('./peers/bare-mint.ts', [redis.url, loginUrl, apps.file])
   const { authorization } = setting
   const names = (from: number, count: number) => integrations.names.slice(from, from + count)
 
-  const warm = await mintSingly(broker, names(0, WARM), authorization)
-  const shares = await mintSingly(broker, names(WARM, singles), authorization)
-  if (warm.length + shares.length !== WARM + singles) throw new Error('A mint is missing')
+  await mintSingly(broker, names(0, WARM), authorization)
+  await mintSingly(bare, apps.names.slice(0, WARM), authorization)
+  const shares: Shares = { first: [], later: [], bare: [] }
+  const size = Math.floor(singles / ROUNDS)
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const from = WARM + round * size
+    shares.first.push(await mintSingly(broker, names(from, size), authorization))
+    shares.bare.push(await mintSingly(bare, apps.names.slice(from, from + size), authorization))
+    await revoke(broker, names(from, size))
+    shares.later.push(await mintSingly(broker, names(from, size), authorization))
+  }
 
   const before = await broker.probe.read()
   await broker.probe.watch()
@@ -82,23 +104,62 @@ export async function measureMiss(t: Teardown, options: MissOptions): Promise<re
   ]
 }
 
-function figuresOfShares(shares: readonly number[]): readonly Figure[] {
-  const size = Math.ceil(shares.length / ROUNDS)
-  const rounds = Array.from({ length: ROUNDS }, (_, i) => shares.slice(i * size, (i + 1) * size))
-  const at = (share: number) =>
-    spreadOf(rounds.map((round) => sorted(round)[Math.floor((round.length - 1) * share)] ?? NaN))
+function figuresOfShares({ first, later, bare }: Shares): readonly Figure[] {
+  const at = (rounds: readonly (readonly number[])[], share: number) =>
+    rounds.map((round) => sorted(round)[Math.floor((round.length - 1) * share)] ?? Number.NaN)
+  const own = at(later, 0.5)
+  const least = at(bare, 0.5)
   const what = 'own share of a mint: RSA signature, store and all, without the time at Salesforce'
   return [
-    { id: 'p50', what: `${what}; p50, ms`, spread: at(0.5), digits: 2, target: { atMost: 3 } },
-    { id: 'p99', what: 'the same; p99, ms', spread: at(0.99), digits: 2, target: { atMost: 10 } },
+    {
+      id: 'p50',
+      what: `${what}; p50, ms`,
+      spread: spreadOf(own),
+      digits: 2,
+      target: { atMost: 3 },
+    },
+    {
+      id: 'p99',
+      what: 'the same; p99, ms',
+      spread: spreadOf(at(later, 0.99)),
+      digits: 2,
+      target: { atMost: 10 },
+    },
+    {
+      id: 'first-p50',
+      what: 'of the first mint of an integration, which pins its identity; p50, ms',
+      spread: spreadOf(at(first, 0.5)),
+      digits: 2,
+    },
+    { id: 'first-p99', what: 'the same; p99, ms', spread: spreadOf(at(first, 0.99)), digits: 2 },
+    {
+      id: 'bare-p50',
+      what: 'the same steps by the same libraries, with nothing around them; p50, ms',
+      spread: spreadOf(least),
+      digits: 2,
+    },
+    {
+      id: 'ratio',
+      what: 'own share of a mint / those steps alone',
+      spread: spreadOf(own.map((ms, round) => ms / (least[round] ?? Number.NaN))),
+      digits: 2,
+    },
   ]
+}
+
+/** So that the next mint of each is one of an integration that is known. */
+async function revoke({ process }: MeasuredBroker, names: readonly string[]): Promise<void> {
+  await eachOf(names, async (name) => {
+    const { status } = await process.call('DELETE', `/tokens/${name}`)
+    if (status !== 204) throw new Error(`DELETE ${name}: ${status}`)
+  })
 }
 
 const sorted = (values: readonly number[]) => [...values].sort((a, b) => a - b)
 
 /** In milliseconds: what the caller waited for, less what the broker waited for Salesforce. */
 async function mintSingly(
-  { url, probe }: MeasuredBroker,
+  { url, probe }: Measured,
   names: readonly string[],
   authorization: string,
 ): Promise<readonly number[]> {
