@@ -1,5 +1,6 @@
 /** The life of the service's process: settings, store, server, signals, end. */
 import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
 import { openStore } from './app/open-store.ts'
 import { pause } from './app/pause.ts'
 import { type App, createApp } from './app.ts'
@@ -17,6 +18,14 @@ import type { RedisEvent } from './store/redis.ts'
 import type { Store } from './store/store.ts'
 import type { Tracing } from './tracing/tracing.ts'
 
+/**
+ * V8 puts what is made at a place in the code among the old objects for good, once it saw enough of
+ * them outlive a collection of the young: as requests do that wait for Salesforce while something
+ * else makes garbage. All later requests would be old when they are made, and hold whatever they
+ * refer to until a collection of everything: pauses of 15 ms instead of 0.6, and hits that cost a
+ * fifth more.
+ */
+const NO_PRETENURING = '--no-allocation-site-pretenuring'
 /** sysexits.h: an internal error. */
 const EX_SOFTWARE = 70
 /** Whatever is not done by then is left; a last second is for the log. */
@@ -33,6 +42,7 @@ interface Held {
 
 /** Runs until a signal comes. Throws `ConfigError` before it listens. */
 export async function serve(env: Environment, version: string): Promise<void> {
+  setFlagsFromString(NO_PRETENURING)
   const config = readSettings(env)
   const stdout = createLineOutput(createDescriptor(STDOUT))
   const logOutput = createLogOutput({ send: (text) => stdout.write(text) })
