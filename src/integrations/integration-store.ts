@@ -1,6 +1,7 @@
 /** Integrations at rest: a public definition that a hit may read, and secrets that only a mint or a change opens. */
 import { createHash } from 'node:crypto'
-import { type CredentialSecrets, keepSecrets } from '../credentials/credential.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type Credential, type CredentialSecrets, keepSecrets } from '../credentials/credential.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors.ts'
 import type {
@@ -18,6 +19,8 @@ export interface SealedIntegration {
   readonly digests: readonly string[]
   /** Opens the secrets. Throws `record_corrupt`. */
   open(): Promise<CredentialSecrets>
+  /** The same around an object that others hold, too, so that what is remembered for long is there once. Where that says anything else than what was sealed: itself. */
+  sharing(integration: Integration): SealedIntegration
 }
 
 export interface IntegrationWrite {
@@ -57,6 +60,13 @@ type Stored = Omit<Integration, 'name' | 'uid' | 'version'> & { readonly schema:
 /** Whoever can write to the store must not turn a secret to another host: the seal binds the definition too. */
 interface Sealed {
   readonly secrets: CredentialSecrets
+  readonly definition: string
+}
+
+/** What opens the secrets: the text of the definition is not kept for it. */
+interface Seal extends Pick<Integration, 'name' | 'uid'> {
+  readonly secrets: string
+  /** Digest of the definition as it was read. */
   readonly definition: string
 }
 
@@ -106,17 +116,40 @@ export function createIntegrationStore({
     }
   }
 
-  /** From the record alone, so that whoever keeps this for long keeps no definition that was read twice. */
-  const open = async (record: SealedIntegrationRecord): Promise<CredentialSecrets> => {
-    const text = await keyring.open(sealName(record), record.secrets)
+  const open = async (
+    seal: Seal,
+    credentials: readonly Credential[],
+  ): Promise<CredentialSecrets> => {
+    const text = await keyring.open(sealName(seal), seal.secrets)
     const { secrets, definition } = JSON.parse(text) as Sealed
-    if (definition !== digestOf(record.definition)) {
+    if (definition !== seal.definition) {
       throw new BrokerError(
         'record_corrupt',
-        `The definition of integration ${record.name} is not the one that was sealed`,
+        `The definition of integration ${seal.name} is not the one that was sealed`,
       )
     }
-    return keepSecrets(secrets, integrationOf(record).credentials)
+    return keepSecrets(secrets, credentials)
+  }
+
+  const sealedAs = (
+    seal: Seal,
+    integration: Integration,
+    digests: readonly string[],
+  ): SealedIntegration => {
+    const sealed: SealedIntegration = {
+      integration,
+      digests,
+      open: () => open(seal, integration.credentials),
+      sharing: (other) =>
+        isDeepStrictEqual(other, integration) ? sealedAs(seal, other, digests) : sealed,
+    }
+    return sealed
+  }
+
+  const sealedOf = (record: SealedIntegrationRecord): SealedIntegration => {
+    const { name, uid, secrets, definition, digests } = record
+    const seal: Seal = { name, uid, secrets, definition: digestOf(definition) }
+    return sealedAs(seal, integrationOf(record), digests)
   }
 
   return {
@@ -126,9 +159,7 @@ export function createIntegrationStore({
     },
     async readSealed(name) {
       const record = await records.readSealed(name)
-      if (!record) return undefined
-      const { digests } = record
-      return { integration: integrationOf(record), digests, open: () => open(record) }
+      return record && sealedOf(record)
     },
     async list(page) {
       const { items, next } = await records.list(page)

@@ -38,8 +38,7 @@ export function rememberIntegrations(read: ReadSealed): RememberedIntegrations {
         known?.uid === uid && known.version === version
       if (!isSame(remembered.get(name)?.integration)) await refresh(name)
       const sealed = remembered.get(name)
-      // Memory holds one of two that are the same.
-      if (sealed && isSame(sealed.integration)) remembered.set(name, { ...sealed, integration })
+      if (sealed && isSame(sealed.integration)) remembered.set(name, sealed.sharing(integration))
       if (credentialFrom !== null) await refresh(credentialFrom)
     },
   }

@@ -56,6 +56,18 @@ t.test('a definition that was changed in the store does not open with the old se
   await t.rejects(async () => sealed?.open(), { code: 'record_corrupt' })
 })
 
+t.test('what is remembered shares an object that says the same, and no other', async (t) => {
+  const { store } = await setUp(t)
+  const sealed = await store.readSealed('billing')
+  const same = await store.read('billing')
+  if (!sealed || !same) throw new Error('it was created')
+  const shared = sealed.sharing(same)
+  t.equal(shared.integration, same)
+  t.same(await shared.open(), NO_SECRETS)
+  const turned = { ...same, loginUrl: 'https://evil.my.salesforce.com' }
+  t.equal(sealed.sharing(turned), sealed, 'or a secret would go where nobody sealed it for')
+})
+
 t.test('a definition of an unknown schema is corrupt, and not guessed at', async (t) => {
   const { records, store } = await setUp(t)
   const record = await records.readSealed('billing')

@@ -10,6 +10,7 @@ import {
   digestsOf,
   type Integration,
 } from '../../src/integrations/integration.ts'
+import type { SealedIntegration } from '../../src/integrations/integration-store.ts'
 import type { Connected } from '../../src/tokens/connected.ts'
 import type { Lease } from '../../src/tokens/lease.ts'
 import { createMinter, type MintRecords } from '../../src/tokens/mint.ts'
@@ -69,11 +70,13 @@ function setUp(
     integrations: {
       readSealed: async () => {
         reads += 1
-        return {
+        const sealed: SealedIntegration = {
           integration,
           digests: known.digests ?? digestsOf(integration, credentials),
           open: async () => ({ byId, known: [] }),
+          sharing: () => sealed,
         }
+        return sealed
       },
     },
     requester: {
