@@ -39,6 +39,8 @@ export interface HearingDependencies {
 const READ_MS = 250
 /** For how long memory may be trusted without a completed read. */
 export const TRUST_MS = 1_000
+/** Changes that come thick and fast are read together, once in so long; what comes after a pause is read at once. */
+const GATHER_MS = 5
 /** An attempt costs nothing while there is no connection, and its end is to be noticed soon. */
 const RETRY_MS = { least: 50, most: 150 }
 
@@ -87,6 +89,8 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
       for (const entry of entries) pass(entry)
       cursor = next
       hear(start)
+      const spareMs = start.monotonic + GATHER_MS - monotonic()
+      if (entries.length > 0 && spareMs > 0) await sleep(spareMs, stopped.signal)
     }
   }
 
