@@ -36,7 +36,7 @@ import { endingConnections, type Revoker } from '../tokens/revocation.ts'
 import { createSingleFlight } from '../tokens/single-flight.ts'
 import { createStatusReader, type StatusReader } from '../tokens/status.ts'
 import { createStoreless } from '../tokens/storeless.ts'
-import { readSubject, rememberSubject } from '../tokens/subject.ts'
+import { readSubject, rememberSubject, type Subject } from '../tokens/subject.ts'
 import { createSubjectTokens } from '../tokens/subject-tokens.ts'
 import { createTokenRequester } from '../tokens/token-request.ts'
 import { createTrouble } from '../tokens/trouble.ts'
@@ -174,10 +174,10 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const subjectOf = (integration: Pick<Integration, 'name' | 'uid'>) =>
     readSubject(store.documents, integration)
 
-  const onMinted = (lease: Lease, by: Actor) => {
+  const onMinted = (lease: Lease, by: Actor, subject?: Promise<Subject | undefined>) => {
     const { integration, tokenId } = lease
     audit.background(by, { action: 'token.minted', integration, tokenId })
-    rememberSubject(store.documents, lease).catch((error: unknown) => {
+    rememberSubject(store.documents, lease, subject).catch((error: unknown) => {
       log.warn({ err: error, integration }, 'the subject could not be remembered')
     })
   }

@@ -3,6 +3,7 @@ import type { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors.ts'
 import type { TokenAnswer } from '../grants/grant.ts'
 import { refusalOf, refusalRow } from '../grants/refusals.ts'
+import { within } from '../http/deadline.ts'
 import { wasNeverSent } from '../http/outbound.ts'
 import type { CustodyRecord } from '../store/custody.ts'
 import { type Binding, connectionOf, notConnected, SETTLE_MS, unsettled } from './connection.ts'
@@ -119,12 +120,10 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
     let renewed: Secret | undefined
     let answer: TokenAnswer
     try {
-      answer = await wire.present(presented, {
-        signal: AbortSignal.timeout(ANSWER_MS),
-        onRenewed(token) {
-          renewed = token
-        },
-      })
+      const onRenewed = (token: Secret) => {
+        renewed = token
+      }
+      answer = await within(ANSWER_MS, (signal) => wire.present(presented, { signal, onRenewed }))
     } catch (error) {
       if (!renewed) return failed(target, record, id, error)
       if (!(await successors.keep(target, record, renewed, binding))) {

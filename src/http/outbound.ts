@@ -4,6 +4,7 @@ import { rootCertificates } from 'node:tls'
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool, request } from 'undici'
 import { isPublicAddress } from './address.ts'
 import { readBounded } from './bounded-body.ts'
+import { within } from './deadline.ts'
 import { ADDRESS_REFUSED, type ResolvedAddress, vettedLookup } from './vetted-lookup.ts'
 
 /**
@@ -130,20 +131,15 @@ export function createOutbound(dependencies: OutboundDependencies): Outbound {
     const isListed = hosts.allowsPrivate(url)
     const refused = isListed ? undefined : whyRefused(url, reach)
     if (refused !== undefined) return failed('address_refused', refused)
-    // Not `AbortSignal.timeout`, which keeps all of a request in memory until the time is over.
-    const deadline = new AbortController()
-    const timer = setTimeout(() => deadline.abort(), deadlineMs)
-    const signal = AbortSignal.any([deadline.signal, ...(sent.signal ? [sent.signal] : [])])
     const way = isListed ? listedWay : publicWay
-    try {
+    return within(deadlineMs, async (deadline) => {
+      const signal = sent.signal ? AbortSignal.any([deadline, sent.signal]) : deadline
       const connectsBefore = connects.get(url.origin)
       const first = await exchange(url, sent, way, signal)
       const wasKeptConnection = connects.get(url.origin) === connectsBefore
       const isWorthAnother = sent.repeatable && wasKeptConnection && isStale(first)
-      return isWorthAnother ? await exchange(url, sent, way, signal) : first
-    } finally {
-      clearTimeout(timer)
-    }
+      return isWorthAnother ? exchange(url, sent, way, signal) : first
+    })
   }
 
   return {

@@ -56,8 +56,8 @@ export interface FlightDependencies {
   /** Ends a token at Salesforce that has a tombstone here. */
   readonly endToken: (loginUrl: string, lease: Lease) => Promise<unknown>
   readonly onDead: (tokenId: string) => void
-  /** Must not throw. */
-  readonly onMinted: (lease: Lease, by: Actor) => void
+  /** Must not throw. `subject`: what was known of it before, where that was read. */
+  readonly onMinted: (lease: Lease, by: Actor, subject?: Promise<Subject | undefined>) => void
   readonly onRefused: (name: string, error: unknown, by: Actor) => void
 }
 
@@ -186,12 +186,12 @@ export function createFlight(dependencies: FlightDependencies): Flight {
         .catch(unlessUnavailable)
       if (!saved) {
         storeless.keep(lease)
-        if (!own) onMinted(lease, by)
+        if (!own) onMinted(lease, by, ready.subject)
         return { lease, isFresh: own === undefined, isSaved: false }
       }
       storeless.forget(name)
       if (saved.saved) {
-        if (!own) onMinted(lease, by)
+        if (!own) onMinted(lease, by, ready.subject)
         if (question.kind === 'rejected') await bury(question.tokenId)
         if (!cache.saved(entry, lease, saved)) await look(name)
         return { lease, isFresh: own === undefined, isSaved: true }

@@ -3,6 +3,7 @@
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import { within } from '../http/deadline.ts'
 import type { Documents } from '../store/store.ts'
 import type { Lease } from './lease.ts'
 
@@ -61,8 +62,8 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
     const next = { ...queued, tries: queued.tries + 1, nextAt: now() + pauseMs }
     if (!(await write(tokenId, next, version))) return
     const token = new Secret(await keyring.open(sealName(tokenId), queued.sealed))
-    const signal = AbortSignal.timeout(ATTEMPT_MS)
-    await endpoint.revoke({ loginUrl: queued.loginUrl, token, signal })
+    const { loginUrl } = queued
+    await within(ATTEMPT_MS, (signal) => endpoint.revoke({ loginUrl, token, signal }))
     await documents.remove(REVOCATION_KIND, tokenId, 'any')
     onRevoked(tokenId)
   }

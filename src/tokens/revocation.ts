@@ -2,6 +2,7 @@
 import type { Happening } from '../audit/event.ts'
 import { BrokerError } from '../errors.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Lease } from './lease.ts'
@@ -46,8 +47,9 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
     const { tokenId, accessToken, integration } = lease
     await queue.add(loginUrl, lease)
     try {
-      const signal = AbortSignal.timeout(ATTEMPT_MS)
-      await endpoint.revoke({ loginUrl, token: accessToken, signal })
+      await within(ATTEMPT_MS, (signal) =>
+        endpoint.revoke({ loginUrl, token: accessToken, signal }),
+      )
     } catch (error) {
       log.warn({ err: error, integration, tokenId }, 'Salesforce did not end the token yet')
       return error instanceof BrokerError ? error.code : 'internal'

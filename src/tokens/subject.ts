@@ -1,4 +1,5 @@
 /** The Salesforce user that an integration was seen to act as, in its org. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Integration } from '../integrations/integration.ts'
 import type { Documents } from '../store/store.ts'
 import type { Lease } from './lease.ts'
@@ -25,10 +26,11 @@ export async function readSubject(
   return subject.uid === uid ? subject : undefined
 }
 
-/** Written only when it differs, so that the usual mint writes nothing. */
+/** Written only when it differs from what was there before the mint, so that the usual one writes nothing. */
 export async function rememberSubject(
   documents: Pick<Documents, 'read' | 'write'>,
   lease: Lease,
+  asked = readSubject(documents, { name: lease.integration, uid: lease.uid }),
 ): Promise<void> {
   const subject: Subject = {
     uid: lease.uid,
@@ -37,8 +39,7 @@ export async function rememberSubject(
     userId: lease.userId ?? null,
     instanceUrl: lease.instanceUrl,
   }
-  const body = JSON.stringify(subject)
-  const stored = await documents.read(KIND, lease.integration)
-  if (stored?.body === body) return
-  await documents.write(KIND, lease.integration, body, { expected: 'any' })
+  const former = await asked
+  if (former && isDeepStrictEqual(former, subject)) return
+  await documents.write(KIND, lease.integration, JSON.stringify(subject), { expected: 'any' })
 }

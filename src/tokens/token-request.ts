@@ -10,6 +10,7 @@ import type {
   TokenAnswer,
 } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
+import { within } from '../http/deadline.ts'
 import { digestOf, type Integration, sourceOf } from '../integrations/integration.ts'
 import {
   configuredExpiry,
@@ -61,12 +62,11 @@ const ATTEMPT_MS = 4_000
 export function createTokenRequester(dependencies: TokenRequesterDependencies): TokenRequester {
   const { grants, refreshTokens, now, random, log } = dependencies
 
-  const requestOf = ({ loginUrl, grant }: Integration, signer: Signer): GrantRequest => ({
-    loginUrl,
-    settings: grant,
-    ...signer,
-    signal: AbortSignal.timeout(ATTEMPT_MS),
-  })
+  const requestOf = (
+    { loginUrl, grant }: Integration,
+    signer: Signer,
+    signal: AbortSignal,
+  ): GrantRequest => ({ loginUrl, settings: grant, ...signer, signal })
 
   const introspectRefreshToken: TokenRequester['introspectRefreshToken'] = async (
     integration,
@@ -76,7 +76,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
   ) => {
     const { type } = integration.grant
     const credential = withRefreshToken(signer.credential, refreshToken)
-    const request = { ...requestOf(integration, signer), credential, signal }
+    const request = { ...requestOf(integration, signer, signal), credential }
     const asked = grantOf(type).introspectRefreshToken?.(
       request,
       contextAt(grants, integration.loginUrl),
@@ -92,13 +92,17 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
   ): Promise<TokenAnswer> => {
     const { loginUrl, grant: settings } = integration
     const grant = grantOf(settings.type)
-    const request = requestOf(integration, signer)
     const context = contextAt(grants, loginUrl)
-    if (!grant.presentsRefreshToken) return grant.request(request, onceAdmitted(context, admitted))
+    if (!grant.presentsRefreshToken) {
+      return within(ATTEMPT_MS, (signal) =>
+        grant.request(requestOf(integration, signer, signal), onceAdmitted(context, admitted)),
+      )
+    }
     await admitted
     return refreshTokens.exchange(integration, signer.clientId, {
       present: (refreshToken, options) => {
         const credential = withRefreshToken(signer.credential, refreshToken)
+        const request = requestOf(integration, signer, options.signal)
         return grant.request({ ...request, ...options, credential }, context)
       },
       introspect: (refreshToken, signal) =>
@@ -115,10 +119,12 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     const { type } = integration.grant
     const context = contextAt(grants, integration.loginUrl)
     try {
-      return await grantOf(type).introspect?.(
-        requestOf(integration, signer),
-        answer.accessToken,
-        context,
+      return await within(ATTEMPT_MS, async (signal) =>
+        grantOf(type).introspect?.(
+          requestOf(integration, signer, signal),
+          answer.accessToken,
+          context,
+        ),
       )
     } catch (error) {
       log.info({ err: error, integration: integration.name }, 'the token cannot be introspected')
@@ -129,9 +135,10 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
   /** One REST call that proves the token and slides its session. */
   const probe = async ({ name }: Integration, answer: TokenAnswer): Promise<Proof> => {
     const { instanceUrl, accessToken } = answer
-    const signal = AbortSignal.timeout(ATTEMPT_MS)
     try {
-      return await grants.endpoint.probe({ instanceUrl, accessToken, signal })
+      return await within(ATTEMPT_MS, (signal) =>
+        grants.endpoint.probe({ instanceUrl, accessToken, signal }),
+      )
     } catch (error) {
       log.warn({ err: error, integration: name }, 'the token could not be proven with a REST call')
       return 'unproven'
@@ -193,16 +200,16 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     async ready(integration) {
       const source = sourceOf(integration)
       if (source === undefined) return
-      await grants.subjectTokens.of(source, { signal: AbortSignal.timeout(ATTEMPT_MS) })
+      await within(ATTEMPT_MS, (signal) => grants.subjectTokens.of(source, { signal }))
     },
     introspectRefreshToken,
     async request(integration, signer, charge) {
       const first = await attempt(integration, signer, charge)
       if (isLease(first)) return first
       // Salesforce repeats a token until it is revoked, even one that does not work.
-      const signal = AbortSignal.timeout(ATTEMPT_MS)
       const { loginUrl } = integration
-      await grants.endpoint.revoke({ loginUrl, token: first.accessToken, signal })
+      const token = first.accessToken
+      await within(ATTEMPT_MS, (signal) => grants.endpoint.revoke({ loginUrl, token, signal }))
       const second = await attempt(integration, signer, charge)
       if (isLease(second)) return second
       throw new BrokerError(
