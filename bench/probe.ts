@@ -11,6 +11,8 @@ export interface Spent {
   readonly mainUs: number
   readonly rssBytes: number
   readonly heapBytes: number
+  /** Of it, without compiled code. */
+  readonly dataBytes: number
   /** Since `watch`: the longest that the event loop came too late. */
   readonly loopMaxMs: number
   readonly loopP99Ms: number

@@ -152,9 +152,9 @@ async function use(
   })
 }
 
-/** The first fifth warms up what all of them share. */
+/** The first half warms up what all of them share. */
 async function bytesOfUse(setting: Setting, { broker, names }: Held): Promise<number> {
-  const first = Math.ceil(names.length / 5)
+  const first = Math.ceil(names.length / 2)
   await use(setting, broker, names.slice(0, first))
   await use(setting, broker, names.slice(0, first))
   const before = await broker.probe.collected()
@@ -162,7 +162,7 @@ async function bytesOfUse(setting: Setting, { broker, names }: Held): Promise<nu
   await use(setting, broker, names.slice(first))
   await use(setting, broker, names.slice(first))
   const after = await broker.probe.collected()
-  return (after.heapBytes - before.heapBytes) / (names.length - first)
+  return (after.dataBytes - before.dataBytes) / (names.length - first)
 }
 
 /** By round, and in it by size: one integration after the other. */

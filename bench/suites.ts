@@ -38,7 +38,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     async measure(t) {
       const { measureScale } = await import('./scale.ts')
       const sizes = [10, 1_000, 100_000]
-      return measureScale(t, { sizes, used: 600, rounds: 5, seconds: 1 })
+      return measureScale(t, { sizes, used: 1_000, rounds: 5, seconds: 1 })
     },
   },
   fleet: {

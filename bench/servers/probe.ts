@@ -4,6 +4,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import { createServer } from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { getHeapSpaceStatistics } from 'node:v8'
 import type { Spent } from '../probe.ts'
 
 /** Whatever signs, verifies, opens or seals; digests and random bytes are not among them. */
@@ -57,6 +58,14 @@ const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
 /** It measures from one tick to the next. */
 const lateMs = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)
 
+/** Compiled code: there is more of it the longer a process runs, whatever it holds. */
+const CODE_SPACES = /code|trusted/
+
+const dataBytes = (): number =>
+  getHeapSpaceStatistics()
+    .filter(({ space_name: name }) => !CODE_SPACES.test(name))
+    .reduce((sum, { space_used_size: used }) => sum + used, 0)
+
 function spent(): Spent {
   const { user, system } = process.cpuUsage()
   const main = process.threadCpuUsage()
@@ -66,6 +75,7 @@ function spent(): Spent {
     mainUs: main.user + main.system,
     rssBytes: process.memoryUsage.rss(),
     heapBytes: process.memoryUsage().heapUsed,
+    dataBytes: dataBytes(),
     loopMaxMs: lateMs(delay.max),
     loopP99Ms: lateMs(delay.percentile(99)),
     outboundMs,
