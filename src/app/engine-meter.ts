@@ -85,18 +85,18 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
       ...requester,
       async request(integration, signer, charge) {
         const { type } = integration.grant
-        const startedAt = monotonic()
-        let isLogin = false
+        /** Of the login; undefined: it was not allowed. */
+        let startedAt: number | undefined
         const charged = async () => {
           await charge()
-          isLogin = true
+          startedAt ??= monotonic()
         }
         try {
           const lease = await requester.request(integration, signer, charged)
-          minted(type, 'granted', startedAt)
+          minted(type, 'granted', startedAt ?? monotonic())
           return lease
         } catch (error) {
-          if (!isLogin) throw error
+          if (startedAt === undefined) throw error
           minted(type, outcomeOf(error), startedAt)
           const reason = refusalOf(error)?.reason
           if (reason) metrics.counter('valetkey_refusals_total', { reason }).add()
