@@ -84,10 +84,11 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
     return hearing.isHearing() ? PATIENCE_MS : WAIT_MS
   }
 
-  /** As it is now, not as it was when the wait began. */
-  const fromMemory = (name: string): Reading | undefined => {
+  /** As it is now, not as it was when the wait began. Undefined where something else is there that is not enough. */
+  const fromMemory = (was: Entry, isEnough: (known: Entry) => boolean): Reading | undefined => {
+    const { name } = was.integration
     const known = cache.known(name)
-    if (!known) return undefined
+    if (!known || (known.ticket !== was.ticket && !isEnough(known))) return undefined
     if (cache.silentForMs(name) > storelessMs) throw unreachable()
     return { entry: known, isStoreless: true }
   }
@@ -108,8 +109,8 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
       if (found.state === 'answered') return { entry: found.value, isStoreless: false }
       if (found.state === 'failed' && !isUnavailable(found.error)) throw found.error
       failedAt = monotonic()
-      // Forgotten meanwhile: a change of it was heard, so the store is there, and nothing else knows more.
-      return fromMemory(name) ?? fromStore(name)
+      // A change of it was heard meanwhile, so the store is there, and nothing else knows more.
+      return fromMemory(known, isEnough) ?? fromStore(name)
     },
   }
 }

@@ -24,8 +24,8 @@ import type { Signer, TokenRequester } from './token-request.ts'
 /** What a mint begins with, as the store has it. Its secrets are sealed. */
 export interface MintRecords {
   readonly sealed: SealedIntegration
-  /** Whose credentials it signs with: itself, or another. */
-  readonly owner: SealedIntegration
+  /** Whose credentials it signs with: itself, or another, if that is there. */
+  readonly owner: SealedIntegration | undefined
   /** Whose tokens it has got so far. */
   readonly known: Promise<StoredPin>
 }
@@ -45,7 +45,7 @@ export interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
 }
 
 export interface Minter {
-  /** Reads what a mint begins with. Throws `store_unavailable` for what is not remembered, `integration_not_found`, `integration_draft`. */
+  /** Reads what a mint begins with. Throws `store_unavailable` for what is not remembered, `integration_not_found`. */
   read(integration: Pick<Integration, 'name' | 'uid'>): Promise<MintRecords>
   /** A token for the integration as it is now, or as `records` say that it was a moment ago. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`, `identity_changed`. */
   mint(name: string, options: MintOptions, records?: Promise<MintRecords>): Promise<Lease>
@@ -110,9 +110,8 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       throw new BrokerError('integration_not_found', 'There is no integration of this name')
     }
     const { integration } = sealed
-    const from = integration.credentialFrom
+    const from = integration.enabled ? integration.credentialFrom : null
     const owner = from === null ? sealed : await integrations.readSealed(from)
-    if (!owner) throw incomplete()
     const known = integration.uid === uid && asked ? asked : identity.known(integration)
     known.catch(later)
     return { sealed, owner, known }
@@ -126,6 +125,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     }
     // Its own seal holds no secret then, but it holds the definition together.
     if (owner !== sealed) await sealed.open()
+    if (!owner) throw incomplete()
     const [known, secrets] = await Promise.all([asked.known, owner.open()])
     return { integration, digests, owner: owner.integration, secrets, known }
   }

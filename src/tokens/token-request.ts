@@ -226,13 +226,14 @@ export const contextAt = (grants: GrantContext, loginUrl: string): GrantContext 
   now: () => grants.now() + grants.endpoint.aheadMs(loginUrl),
 })
 
+/** Salesforce has its time to answer from when the login is allowed: a slow store is no trouble of Salesforce's. */
 const onceAdmitted = (context: GrantContext, admitted: Promise<void>): GrantContext => ({
   ...context,
   endpoint: {
     ...context.endpoint,
     async token(request) {
       await admitted
-      return context.endpoint.token(request)
+      return within(ATTEMPT_MS, (signal) => context.endpoint.token({ ...request, signal }))
     },
   },
 })

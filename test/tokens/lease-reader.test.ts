@@ -4,7 +4,8 @@ import type { Entry, LeaseCache } from '../../src/tokens/lease-cache.ts'
 import { createLeaseReader } from '../../src/tokens/lease-reader.ts'
 
 const away = () => new BrokerError('store_unavailable', 'away')
-const entry = (rev: number) => ({ rev, integration: { name: 'a' } }) as unknown as Entry
+const entry = (rev: number) =>
+  ({ rev, integration: { name: 'a' }, ticket: { epoch: rev, at: 0 } }) as unknown as Entry
 
 /** A store that is away, a memory that holds revision 1, and a reader between them. */
 function readerOf() {
@@ -34,6 +35,10 @@ function readerOf() {
     hang() {
       answer = () => new Promise(() => undefined)
     },
+    /** What memory holds from now on. */
+    hold(other: Entry) {
+      held = other
+    },
     /** That the integration changed, and what the store says of it now. */
     hear(change: () => Promise<Entry>) {
       held = undefined
@@ -62,4 +67,33 @@ t.test('a change that is heard while memory is asked sends the reader to the sto
   })
   t.match(await reading, { entry: { rev: 2 }, isStoreless: false })
   t.equal(tries, 3, 'with patience, for the store is heard')
+})
+
+t.test('memory that is another by then serves only if it is enough itself', async (t) => {
+  const { reader, hold, hang } = readerOf()
+  await reader.read('a', () => true)
+  hang()
+  const isFirst = ({ rev }: Entry) => rev !== 2
+  const enough = reader.read('a', isFirst)
+  hold(entry(3))
+  t.match(await enough, { entry: { rev: 3 }, isStoreless: true })
+
+  const short = reader.read('a', isFirst)
+  hold(entry(2))
+  const hung = new Promise((resolve) => setTimeout(resolve, 100, 'it waits for the store'))
+  t.equal(await Promise.race([short, hung]), 'it waits for the store')
+})
+
+t.test('a gap makes no other of it', async (t) => {
+  const { reader, hold, hang } = readerOf()
+  await reader.read('a', () => true)
+  hang()
+  let asked = 0
+  const reading = reader.read('a', () => {
+    asked += 1
+    return asked === 1
+  })
+  const { ticket } = (await reader.read('a', () => true)).entry ?? entry(0)
+  hold({ ...entry(1), ticket })
+  t.match(await reading, { entry: { rev: 1 }, isStoreless: true })
 })

@@ -31,15 +31,15 @@ const GRANTS: Readonly<Record<string, { readonly grant: object; readonly signer:
 
 function requesterOf() {
   const sent: string[] = []
-  const answer = async (): Promise<TokenAnswer> => {
-    sent.push('request')
+  const answer = async (request: { readonly signal?: AbortSignal }): Promise<TokenAnswer> => {
+    sent.push(request.signal?.aborted ? 'too late' : 'request')
     return {
       accessToken: new Secret('token'),
       instanceUrl: 'https://acme.my.salesforce.com',
       expiresInSeconds: 600,
     }
   }
-  const exchange: Exchange['exchange'] = answer
+  const exchange: Exchange['exchange'] = () => answer({})
   const requester = createTokenRequester({
     grants: {
       endpoint: { token: answer, aheadMs: () => 0 },
@@ -92,4 +92,17 @@ t.test('whoever may not log in is told so, whatever else is wrong', async (t) =>
   await t.rejects(requester.request(integrationWith(grant), unfit, charge), {
     code: 'login_budget_exhausted',
   })
+})
+
+t.test('Salesforce has its time from when the login is allowed', async (t) => {
+  const { requester, sent } = requesterOf()
+  const { grant, signer } = GRANTS.client_credentials ?? {}
+  if (!grant || !signer) throw new Error('It is listed')
+  const late: (() => void)[] = []
+  t.intercept(globalThis, 'setTimeout', { value: (end: () => void) => late.push(end) })
+  await requester.request(integrationWith(grant), signer, async () => {
+    await new Promise(setImmediate)
+    for (const end of late.splice(0)) end()
+  })
+  t.same(sent, ['request'])
 })
