@@ -35,6 +35,7 @@ const HEADLINES = [
   ['peers', 'redis-ratio', 'Requests a second, Valetkey / a service that asks Redis each time'],
   ['peers', 'verify-ratio', 'Requests a second, Valetkey / a service that verifies each JWT'],
   ['miss', 'p50', 'Own share of a mint, RSA signature included, p50, ms'],
+  ['miss', 'bare-p50', 'The same steps of a mint with nothing around them, p50, ms'],
   ['scale', 'redis-ready', 'Start to ready with 100,000 integrations in Redis, ms'],
   ['scale', 'redis-used-kb', 'Memory for each integration in use, KB'],
   ['start', 'ready', 'Start to ready, ms'],

@@ -23,7 +23,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     what: 'the hit path against bare node:http',
     async measure(t) {
       const { figuresOfHit, measureHit } = await import('./hit.ts')
-      return figuresOfHit(await measureHit(t, { rounds: 7, seconds: 3, warmSeconds: 5 }))
+      return figuresOfHit(await measureHit(t, { rounds: 15, seconds: 2, warmSeconds: 5 }))
     },
   },
   miss: {
