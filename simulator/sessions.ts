@@ -21,6 +21,8 @@ export interface Sessions {
 }
 
 export interface SessionRequest {
+  /** The moment of the request, from which a new session counts. */
+  readonly now: number
   readonly org: Org
   readonly user: User
   readonly app: App
@@ -83,8 +85,7 @@ export function createSessions({ clock, settings, isEntitled }: SessionsDependen
   }
 
   return {
-    open({ org, user, app, clientId, scopes, timeoutMs, familyId, newToken, slides }) {
-      const now = clock.now()
+    open({ now, org, user, app, clientId, scopes, timeoutMs, familyId, newToken, slides }) {
       const key = JSON.stringify([org.id, user.id, app.id, [...scopes].sort(), familyId ?? null])
       const existing = familyId === undefined ? live(byKey.get(key)) : undefined
       if (existing !== undefined) {

@@ -17,9 +17,11 @@ export async function answerToken(exchange: Exchange, world: World): Promise<Ans
       return inFormat(exchange, 200, deviceRequest(exchange, world))
     }
     const granted = await grantToken(exchange, world)
-    const session = openSession(granted, exchange, world)
+    // One moment for the session and for what is said of it: a second look at the clock may find a second less.
+    const now = world.clock.now()
+    const session = openSession(granted, exchange, world, now)
     recordLogin(exchange, world, 'Success')
-    return inFormat(exchange, 200, success(granted, session, exchange, world))
+    return inFormat(exchange, 200, success(granted, session, exchange, world, now))
   } catch (error) {
     if (!(error instanceof Refused)) throw error
     recordLogin(exchange, world, REFUSALS[error.refusal].loginStatus)
@@ -44,30 +46,34 @@ async function grantToken(exchange: Exchange, world: World): Promise<Granted> {
   return grant.grant(exchange, world)
 }
 
-function openSession(granted: Granted, exchange: Exchange, world: World): Session {
+function openSession(granted: Granted, exchange: Exchange, world: World, now: number): Session {
   const { client, user, scopes, familyId, isAsset = false } = granted
   const { app, org, clientId, configuration } = client
   const timeoutMs = configuration.sessionTimeoutMs ?? world.settings().sessionTimeoutMs
-  const issuedAt = world.clock.now()
   const jwt = () =>
     world.tokenKeys.newJwt({
-      ...{ org, user, app, clientId, scopes, issuedAt },
+      ...{ org, user, app, clientId, scopes, issuedAt: now },
       myDomain: exchange.origins.myDomain(org),
-      expiresAt: issuedAt + timeoutMs,
+      expiresAt: now + timeoutMs,
     })
   const isJwt = configuration.jwtAccessTokens || isAsset
   return world.sessions.open({
-    ...{ org, user, app, clientId, scopes, timeoutMs },
+    ...{ now, org, user, app, clientId, scopes, timeoutMs },
     ...(familyId === undefined ? {} : { familyId }),
     newToken: isJwt ? jwt : () => newAccessToken(org.id),
     slides: !isJwt,
   })
 }
 
-function success(granted: Granted, session: Session, exchange: Exchange, world: World) {
+function success(
+  granted: Granted,
+  session: Session,
+  exchange: Exchange,
+  world: World,
+  now: number,
+) {
   const { client, user, scopes, signed, refreshToken, isAsset } = granted
   const { expiresIn, apiInstanceUrl, communityFields } = world.settings()
-  const now = world.clock.now()
   const { origins, role } = exchange
   const id = `${origins.loginOf(client.org)}/id/${client.org.id}/${user.id}`
   const leftSeconds = Math.floor((expiresAt(session) - now) / 1000)

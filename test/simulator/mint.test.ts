@@ -174,6 +174,22 @@ t.test('adds optional members where a knob says so', async (t) => {
   t.equal((await mintByAssertion(knobbed, key)).members.expires_in, 42)
 })
 
+t.test('a session has its whole time left when it is made, however long that takes', async (t) => {
+  let time = Date.now()
+  const slow = await simulatorFor(t, {
+    settings: { expiresIn: 'session', sessionTimeoutMs: 900_000 },
+    now: () => {
+      time += 1
+      return time
+    },
+  })
+  const { members } = await mintByAssertion(
+    slow.addJwtApp({ certificatePem: key.certificatePem }),
+    key,
+  )
+  t.equal(members.expires_in, 900)
+})
+
 t.test('takes the My Domain as audience where the knob says so', async (t) => {
   const claims = { aud: 'https://acme.my.salesforce.com' }
   t.equal(
