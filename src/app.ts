@@ -125,7 +125,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
   })
   const intake = createIntake({ now, uniqueId })
-  const onOtherTokens = createDropDependents({ integrations, outcomes: store.outcomes, log })
+  const onOtherTokens = createDropDependents({
+    ...{ integrations, outcomes: store.outcomes, log },
+    onDropped: (name, rev) => engine.cache.written(name, rev),
+  })
   const rules = { intake, hosts, grantTrouble: grantTrouble(config), onOtherTokens, now, uniqueId }
   const registry = createRegistry({ store: integrations, ...rules })
   const webhooks = composeWebhooks({

@@ -26,6 +26,7 @@ import { createLeaseStore } from '../tokens/lease-store.ts'
 import { createLoginBudget } from '../tokens/login-budget.ts'
 import { createMinter, type PromotionHooks } from '../tokens/mint.ts'
 import { refusedEvent } from '../tokens/mint-event.ts'
+import { forgettingAtOnce } from '../tokens/own-changes.ts'
 import { createPinStore } from '../tokens/pin-store.ts'
 import { createProver, type Prover } from '../tokens/prover.ts'
 import { createReconciler } from '../tokens/reconciler.ts'
@@ -251,7 +252,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
   const doctorMint = createDoctorMint({
     ...{ look: reader.look, subjectOf, minter, budget, flights, breaker, onRefused, now, log },
-    outcomes: store.outcomes,
+    outcomes: { ...store.outcomes, ...forgettingAtOnce(store.outcomes, cache) },
     adopt: prover.adopt,
     sleep: sleepHere,
   })
