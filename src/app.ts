@@ -101,7 +101,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const metering = composeMetering({ version, engine: engineName, tracing, now, monotonic, log })
   const onRewound = () => engine.storeRewound()
   const measured = metering.store(dependencies.store)
-  const watched = watchStore({ store: measured, onRewound, sleep: pause, log })
+  const watched = watchStore({
+    ...{ store: measured, onRewound, sleep: pause, log },
+    onOutcome: (change) => engine.cache.heard(change),
+  })
   const { store } = watched
 
   const writer = createAuditWriter({ output: dependencies.auditOutput, monotonic, log })
@@ -125,10 +128,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
   })
   const intake = createIntake({ now, uniqueId })
-  const onOtherTokens = createDropDependents({
-    ...{ integrations, outcomes: store.outcomes, log },
-    onDropped: (name, rev) => engine.cache.written(name, rev),
-  })
+  const onOtherTokens = createDropDependents({ integrations, outcomes: store.outcomes, log })
   const rules = { intake, hosts, grantTrouble: grantTrouble(config), onOtherTokens, now, uniqueId }
   const registry = createRegistry({ store: integrations, ...rules })
   const webhooks = composeWebhooks({
@@ -240,7 +240,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     connections.registerRoutes(guarded)
     registerCredentialRoutes(guarded, { integrations, ...rotation, audit })
     registerOperatorRoutes(guarded, {
-      ...{ integrations, store, audit, cache: engine.cache, doctorMint: engine.doctorMint },
+      ...{ integrations, store, audit, doctorMint: engine.doctorMint },
       publicUrl: config.publicUrl,
       doctor: { ...{ outbound, hosts, now, grants: engine.grants }, clock: salesforce.clock },
     })

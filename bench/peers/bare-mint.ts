@@ -1,8 +1,8 @@
 /**
  * What a mint costs anybody: the same steps by the same libraries, with nothing around them. A look,
  * a lock with another look, a key that is opened, a signature beside a count of logins, the request,
- * a lease that is sealed and saved. Fair to it: nobody is authorised, nothing is counted, judged or
- * written down, no other replica hears of it, and what goes wrong ends it.
+ * a lease that is sealed and saved. Fair to it: nobody is authorised, no count refuses a login,
+ * nothing is judged, measured or written down, no other replica hears of it, and what goes wrong ends it.
  * `node bare-mint.ts REDIS_URL LOGIN_URL APPS`; APPS: a file with a PEM and the apps by name.
  */
 import { createSecretKey, randomBytes } from 'node:crypto'

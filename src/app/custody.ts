@@ -46,8 +46,6 @@ export interface CustodyComposition {
     loginUrl: string,
     of: { readonly integration: string; readonly tokenId: string; readonly accessToken: Secret },
   ) => Promise<string | undefined>
-  /** This replica's write of an outcome, so that it obeys at once. */
-  readonly onDropped: (name: string, rev: number) => void
   readonly onLost: (reason: LostReason) => void
   readonly uniqueId: () => string
   readonly now: () => number
@@ -60,7 +58,7 @@ export interface CustodyComposition {
 const ATTEMPTS = 5
 
 export function composeCustody(dependencies: CustodyComposition): RefreshTokens {
-  const { keyring, audit, onDropped, onLost, uniqueId, monotonic, log } = dependencies
+  const { keyring, audit, onLost, uniqueId, monotonic, log } = dependencies
   const { custody: records, outcomes } = dependencies.store
   const store = createCustodyStore({ custody: records, keyring })
   // What is to be kept is kept until the process ends.
@@ -76,8 +74,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
     })
 
   const forgetRefusal = async ({ name }: Target): Promise<void> => {
-    const rev = await outcomes.forgetRefusal(name)
-    if (rev !== undefined) onDropped(name, rev)
+    await outcomes.forgetRefusal(name)
   }
 
   /** Saved anew, so that a mint of the former family that is under way is refused its save. */
@@ -87,8 +84,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
       if (look?.integration.uid !== uid) return
       const { orev } = look.integration
       const none = { lease: null, refusal: null, stillLive: null }
-      const saved = await outcomes.save(name, { uid, orev }, none)
-      if (saved.saved) return onDropped(name, saved.rev)
+      if ((await outcomes.save(name, { uid, orev }, none)).saved) return
     }
     log.warn({ integration: name }, 'the lease of a former connection could not be dropped')
   }

@@ -26,7 +26,6 @@ import { createLeaseStore } from '../tokens/lease-store.ts'
 import { createLoginBudget } from '../tokens/login-budget.ts'
 import { createMinter, type PromotionHooks } from '../tokens/mint.ts'
 import { refusedEvent } from '../tokens/mint-event.ts'
-import { forgettingAtOnce } from '../tokens/own-changes.ts'
 import { createPinStore } from '../tokens/pin-store.ts'
 import { createProver, type Prover } from '../tokens/prover.ts'
 import { createReconciler } from '../tokens/reconciler.ts'
@@ -150,13 +149,12 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const pins = createPinStore(store.documents)
   const identity = createIdentityGuard({ pins, audit, now, log })
   const integrations = rememberIntegrations(dependencies.readSealed)
-  const onDead = (tokenId: string) => cache.heard({ type: 'dead', tokenId })
   const { revoker: tokenRevoker, queue } = composeRevocation({
-    ...{ store, keyring, endpoint, leases, audit, onRevoked: onDead, now, sleep, log },
+    ...{ store, keyring, endpoint, leases, audit, now, sleep, log },
   })
   const refreshTokens = composeCustody({
     ...{ store, keyring, audit, endToken: tokenRevoker.endToken, uniqueId, now, monotonic },
-    ...{ onDropped: cache.written, onLost: meter.connectionLost, sleep, log },
+    ...{ onLost: meter.connectionLost, sleep, log },
     trouble: dependencies.refreshTokenTrouble,
   })
   const { custody, exchange } = refreshTokens
@@ -202,7 +200,6 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     now,
     random,
     endToken: revoker.endToken,
-    onDead,
     onMinted,
     onRefused,
   })
@@ -252,7 +249,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
   const doctorMint = createDoctorMint({
     ...{ look: reader.look, subjectOf, minter, budget, flights, breaker, onRefused, now, log },
-    outcomes: { ...store.outcomes, ...forgettingAtOnce(store.outcomes, cache) },
+    outcomes: store.outcomes,
     adopt: prover.adopt,
     sleep: sleepHere,
   })

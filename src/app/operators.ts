@@ -10,14 +10,11 @@ import type { Store } from '../store/store.ts'
 import type { DoctorMint } from '../tokens/doctor-mint.ts'
 import { createIdentityAcceptance } from '../tokens/identity-acceptance.ts'
 import { registerIdentityRoutes } from '../tokens/identity-routes.ts'
-import type { LeaseCache } from '../tokens/lease-cache.ts'
-import { forgettingAtOnce } from '../tokens/own-changes.ts'
 import { createPinStore } from '../tokens/pin-store.ts'
 
 export interface OperatorRouteDependencies {
   readonly integrations: IntegrationStore
   readonly store: Pick<Store, 'documents' | 'outcomes'>
-  readonly cache: Pick<LeaseCache, 'written'>
   readonly audit: Pick<AuditLog, 'change'>
   readonly publicUrl: string | undefined
   readonly doctor: DoctorDependencies
@@ -28,7 +25,7 @@ export function registerOperatorRoutes(
   guarded: Server,
   dependencies: OperatorRouteDependencies,
 ): void {
-  const { integrations, store, cache, audit, publicUrl, doctor, doctorMint } = dependencies
+  const { integrations, store, audit, publicUrl, doctor, doctorMint } = dependencies
   registerSetupRoutes(guarded, { integrations, publicUrl })
   const { readSealed } = integrations
   const practice = createPractice({ doctor: createDoctor(doctor), readSealed, mint: doctorMint })
@@ -37,7 +34,7 @@ export function registerOperatorRoutes(
     integrations,
     acceptance: createIdentityAcceptance({
       pins: createPinStore(store.documents),
-      outcomes: forgettingAtOnce(store.outcomes, cache),
+      outcomes: store.outcomes,
     }),
     audit,
   })

@@ -21,8 +21,6 @@ export interface RevocationDependencies {
   readonly endpoint: TokenEndpoint
   readonly leases: LeaseStore
   readonly audit: Pick<AuditLog, 'background'>
-  /** So that this replica obeys at once. */
-  readonly onRevoked: (tokenId: string) => void
   readonly now: () => number
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
@@ -30,7 +28,7 @@ export interface RevocationDependencies {
 }
 
 export function composeRevocation(dependencies: RevocationDependencies): Revocation {
-  const { store, keyring, endpoint, leases, audit, onRevoked, now, sleep, log } = dependencies
+  const { store, keyring, endpoint, leases, audit, now, sleep, log } = dependencies
   const trouble = createTrouble(log, 'queued revocations cannot be carried out', now)
   const queue = createRevocationQueue({
     documents: store.documents,
@@ -44,6 +42,6 @@ export function composeRevocation(dependencies: RevocationDependencies): Revocat
     onTrouble: trouble.report,
   })
   const { outcomes } = store
-  const revoker = createRevoker({ outcomes, leases, endpoint, queue, onRevoked, log })
+  const revoker = createRevoker({ outcomes, leases, endpoint, queue, log })
   return { revoker, queue }
 }

@@ -14,7 +14,6 @@ import { createHandsFree } from '../rotation/hands-free.ts'
 import { createPromotion, type Promotion } from '../rotation/promotion.ts'
 import { createStaging, type Staging } from '../rotation/stage.ts'
 import type { Store } from '../store/store.ts'
-import { forgettingAtOnce } from '../tokens/own-changes.ts'
 import { createSingleFlight } from '../tokens/single-flight.ts'
 import type { LeaseEngine } from './lease-engine.ts'
 
@@ -31,7 +30,7 @@ export interface RotationDependencies {
   readonly integrations: IntegrationStore
   readonly intake: Intake
   readonly store: Store
-  readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'cache' | 'insideLease'>
+  readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
   readonly metadata: MetadataApi
   /** How browsers reach this service. */
   readonly publicUrl: string | undefined
@@ -59,7 +58,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
   })
   const promotion = createPromotion({
     store: integrations,
-    outcomes: forgettingAtOnce(store.outcomes, engine.cache),
+    outcomes: store.outcomes,
     followers,
     prove: (name, credentialId) => engine.prove(name, credentialId, 'patiently'),
     onProven: engine.adopt,

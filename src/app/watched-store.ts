@@ -2,7 +2,8 @@
 import type { AuditLog } from '../audit/log.ts'
 import type { Server } from '../http/server.ts'
 import { guardStore } from '../store/guarded.ts'
-import type { Store } from '../store/store.ts'
+import { heardAtOnce } from '../store/heard-at-once.ts'
+import type { Change, Store } from '../store/store.ts'
 import { createStoreWatch, type StoreWatchDependencies } from '../store/store-watch.ts'
 import type { StoreState } from './readiness.ts'
 import { registerStoreRoutes } from './routes.ts'
@@ -18,12 +19,16 @@ export interface WatchedStore {
 
 export interface WatchedStoreDependencies extends Omit<StoreWatchDependencies, 'store'> {
   readonly store: Store
+  /** This replica changed an outcome. Must not throw. */
+  readonly onOutcome: (change: Change) => void
 }
 
-export function watchStore({ store, ...rest }: WatchedStoreDependencies): WatchedStore {
+export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore {
+  const { store, onOutcome, ...rest } = dependencies
   const { standing, check, accept, start, stop } = createStoreWatch({ store, ...rest })
+  const guarded = guardStore(store, check)
   return {
-    store: guardStore(store, check),
+    store: { ...guarded, outcomes: heardAtOnce(guarded.outcomes, onOutcome) },
     state: () => ({ standing: standing(), evictionPolicy: store.evictionPolicy() }),
     registerRoutes: (guarded, audit) => registerStoreRoutes(guarded, { accept, audit }),
     start,

@@ -4,6 +4,7 @@ import type { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors.ts'
 import type { Introspection } from '../grants/grant.ts'
 import { refusalOf } from '../grants/refusals.ts'
+import { within } from '../http/deadline.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { type LostReason, notConnected, SETTLE_MS, unsettled } from './connection.ts'
 import { DISTRUSTED } from './custody.ts'
@@ -70,8 +71,8 @@ export function createVerdicts(dependencies: VerdictsDependencies): Verdicts {
   ): Promise<boolean | undefined> => {
     const { token } = await store.open(target, record)
     try {
-      const { active } = await introspect(token, AbortSignal.timeout(INTROSPECTION_MS))
-      return active
+      const asked = await within(INTROSPECTION_MS, (signal) => introspect(token, signal))
+      return asked.active
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error
       const isAway = error.code === 'salesforce_unavailable' || error.code === 'salesforce_timeout'

@@ -38,7 +38,7 @@ type Name<Table, Type> = {
   [N in keyof Table & string]: Table[N] extends { readonly type: Type } ? N : never
 }[keyof Table & string]
 
-/** A value, and its labels where the metric has any. */
+/** A value, and the labels of a metric that has some. */
 export type Sample<R> = readonly [value: number, ...labels: Labels<R>]
 
 export interface Metrics<Table extends MetricTable> {

@@ -14,7 +14,7 @@ end
 
 /**
  * Adds a change to the stream. Invariant: the sequence number has no holes, so that a reader can
- * tell a missed entry; and it grows at least as fast as any record's rev, so that a rev taken from
+ * tell a missed entry; and it grows at least as fast as the rev of each record, so that a rev taken from
  * it is above every rev that a former record of the name had.
  */
 export const ANNOUNCE = `

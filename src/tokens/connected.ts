@@ -9,6 +9,7 @@ import type { Custody } from '../custody/custody.ts'
 import type { Exchange } from '../custody/exchange.ts'
 import type { Introspect } from '../custody/verdict.ts'
 import { classify, grantRefused } from '../grants/refusals.ts'
+import { within } from '../http/deadline.ts'
 import { clientIdOf, type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 
 /** An integration, whose credentials it signs with, and their secrets. */
@@ -94,7 +95,7 @@ export function createConnected({ custody, exchange }: ConnectedDependencies): C
     async prove(of, credential, introspect) {
       const refreshToken = tokenOf(of, credential)
       if (!refreshToken) return
-      const { active } = await introspect(refreshToken, AbortSignal.timeout(PROOF_MS))
+      const { active } = await within(PROOF_MS, (signal) => introspect(refreshToken, signal))
       if (!active) throw dead()
     },
     settle: (of, introspect) => exchange.settle(of.integration, clientOf(of) ?? '', introspect),

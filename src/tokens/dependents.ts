@@ -6,8 +6,6 @@ import type { Outcomes } from '../store/store.ts'
 export interface DependentsDependencies {
   readonly integrations: Pick<IntegrationStore, 'list'>
   readonly outcomes: Pick<Outcomes, 'look' | 'save'>
-  /** This replica must not serve what it dropped: it knows at once what the others hear. */
-  readonly onDropped: (name: string, rev: number) => void
   readonly log: { warn(bindings: object, message: string): void }
 }
 
@@ -19,7 +17,6 @@ export type DropDependents = (source: string) => Promise<void>
 export const createDropDependents = ({
   integrations,
   outcomes,
-  onDropped,
   log,
 }: DependentsDependencies): DropDependents => {
   /** A mint under way is refused its save by this, and mints anew. */
@@ -28,8 +25,8 @@ export const createDropDependents = ({
       const look = await outcomes.look(name)
       if (!look) return
       const { uid, orev } = look.integration
-      const saved = await outcomes.save(name, { uid, orev }, { lease: null, refusal: null })
-      if (saved.saved) return onDropped(name, saved.rev)
+      const { saved } = await outcomes.save(name, { uid, orev }, { lease: null, refusal: null })
+      if (saved) return
     }
     log.warn({ integration: name }, NOT_DROPPED)
   }

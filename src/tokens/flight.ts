@@ -55,7 +55,6 @@ export interface FlightDependencies {
   readonly random: () => number
   /** Ends a token at Salesforce that has a tombstone here. */
   readonly endToken: (loginUrl: string, lease: Lease) => Promise<unknown>
-  readonly onDead: (tokenId: string) => void
   /** Must not throw. `subject`: what was known of it before, where that was read. */
   readonly onMinted: (lease: Lease, by: Actor, subject?: Promise<Subject | undefined>) => void
   readonly onRefused: (name: string, error: unknown, by: Actor) => void
@@ -81,8 +80,7 @@ interface Ready {
 export function createFlight(dependencies: FlightDependencies): Flight {
   const { look, cache, outcomes, leases, flights, minter, attempts, identity, storeless } =
     dependencies
-  const { budget, subjectOf, hearing, now, random, endToken, onDead, onMinted, onRefused } =
-    dependencies
+  const { budget, subjectOf, hearing, now, random, endToken, onMinted, onRefused } = dependencies
 
   const lookAgain = async (name: string): Promise<Entry> => {
     const entry = await look(name)
@@ -205,10 +203,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
   }
 
   /** Another token came, so the rejected one is dead for all who hold it. */
-  const bury = async (tokenId: string): Promise<void> => {
-    await outcomes.revoke(tokenId, now() + TOMBSTONE_MS)
-    onDead(tokenId)
-  }
+  const bury = (tokenId: string) => outcomes.revoke(tokenId, now() + TOMBSTONE_MS)
 
   /** Wakes at the next change of the integration, or after the poll interval. */
   const changed = (name: string): Promise<void> =>

@@ -86,8 +86,9 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
     }
   }
 
-  /** Nothing older than this revision may be believed any more. */
+  /** Nothing older than this revision may be believed any more. A change of our own may be known by the stream, and later ones too, before the store's answer to it is here. */
   const raise = (name: string, rev: number) => {
+    if (rev < (floors.get(name)?.rev ?? 0)) return
     floors.delete(name)
     floors.set(name, { rev, at: now() })
     const held = entries.get(name)

@@ -29,8 +29,6 @@ export interface RevokerDependencies {
   readonly endpoint: Pick<TokenEndpoint, 'revoke'>
   /** What Salesforce does not end now is tried again for seven days. */
   readonly queue: Pick<RevocationQueue, 'add' | 'done'>
-  /** Called with the token id before the answer, so that this replica obeys it at once. */
-  readonly onRevoked: (tokenId: string) => void
   readonly log: { warn(bindings: object, message: string): void }
 }
 
@@ -40,7 +38,7 @@ const TOMBSTONE_MS = 3_600_000
 const ATTEMPT_MS = 4_000
 
 export function createRevoker(dependencies: RevokerDependencies): Revoker {
-  const { outcomes, leases, endpoint, queue, onRevoked, log } = dependencies
+  const { outcomes, leases, endpoint, queue, log } = dependencies
 
   /** The code of what went wrong; then it is in the queue. */
   const endAtSalesforce = async (loginUrl: string, lease: Ending): Promise<string | undefined> => {
@@ -71,7 +69,6 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
     }
     const lease = await leases.open(look, record)
     const names = await outcomes.revoke(tokenId, lease.expiresAt + TOMBSTONE_MS)
-    onRevoked(tokenId)
     const reason = await endAtSalesforce(loginUrl, lease)
     return names.map((integration) => ({
       action: 'token.revoked',

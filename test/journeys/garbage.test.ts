@@ -19,7 +19,11 @@ t.test('no place in the code makes old objects, whatever once outlived a collect
   })
   const before = output().length
   for (let batch = 0; batch < BATCHES; batch += 1) {
-    await Promise.all(Array.from({ length: AT_ONCE }, () => call('GET', '/integrations')))
+    const answers = await Promise.all(
+      Array.from({ length: AT_ONCE }, () => call('GET', '/integrations')),
+    )
+    const isGood = answers.every(({ status }) => status === 200)
+    if (!isGood) t.fail('a request failed')
   }
   await kill('SIGTERM')
   const said = output().slice(before)

@@ -7,6 +7,7 @@ import { createHostRules } from '../../src/http/login-host.ts'
 import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
 import { createRegistry, type Registry } from '../../src/integrations/registry.ts'
 import { createLogger } from '../../src/logger.ts'
+import { heardAtOnce } from '../../src/store/heard-at-once.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createStoreClock } from '../../src/store/store-clock.ts'
 import type { FakeSalesforce } from './fake-salesforce.ts'
@@ -59,7 +60,10 @@ export function startReplica(world: World): Replica {
   const { time, salesforce, random, storelessMs, uniqueId } = world
   const { now, monotonic, sleep } = time
   const faulty = createFaultyStore({ store: world.store, random, sleep })
-  const { store } = faulty
+  const store = {
+    ...faulty.store,
+    outcomes: heardAtOnce(faulty.store.outcomes, (change) => engine.cache.heard(change)),
+  }
   const { promise: gone, resolve: go } = Promise.withResolvers<void>()
   const reaches: Reach[] = [{ from: now(), until: Number.POSITIVE_INFINITY }]
   const clock = createStoreClock({ wall: now, monotonic, onSkew: () => undefined })

@@ -95,7 +95,7 @@ t.test('a deployment is asynchronous, and replaces the certificate when it is do
   t.match(simulator.deployments(), [{ id, status: 'Succeeded', components: ['JWT_app_glbloauth'] }])
 })
 
-t.test('it is applied though nobody asks, and spreads as any change does', async (t) => {
+t.test('it is applied though nobody asks, and spreads like every other change', async (t) => {
   const { simulator, app, token } = await setUp(t)
   simulator.configure({ propagation: { nodes: 8, minMs: 60_000, maxMs: 600_000 } })
   await deploy(simulator, token, archiveFor(app.apiName, next.certificatePem))

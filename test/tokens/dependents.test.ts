@@ -15,36 +15,40 @@ function dropping(results: readonly SaveResult[]) {
   const items = [madeOf('near', 'source'), madeOf('far', 'near')]
   const list: IntegrationStore['list'] = async () => ({ items, next: null })
   const left = [...results]
-  const told: (readonly [string, number])[] = []
+  const dropped: string[] = []
   const warned: string[] = []
   const drop = createDropDependents({
     integrations: { list },
     outcomes: {
       look: async () => ({ integration: { uid: 'u', orev: 1 } }) as unknown as Look,
-      save: async () => left.shift() ?? { saved: false, reason: 'changed' },
+      async save(name) {
+        const result = left.shift() ?? { saved: false as const, reason: 'changed' as const }
+        if (result.saved) dropped.push(name)
+        return result
+      },
     },
-    onDropped: (name, rev) => told.push([name, rev]),
     log: { warn: ({ integration }: { integration?: string }) => warned.push(integration ?? '') },
   })
-  return { drop, told, warned }
+  return { drop, dropped, warned }
 }
 
-t.test('this replica is told of each lease that it dropped, nearest first', async (t) => {
-  const { drop, told } = dropping([
-    { saved: true, orev: 2, rev: 7 },
-    { saved: false, reason: 'changed' },
-    { saved: true, orev: 3, rev: 9 },
-  ])
-  await drop('source')
-  t.same(told, [
-    ['near', 7],
-    ['far', 9],
-  ])
-})
+t.test(
+  'what is made of a source is dropped, nearest first, and tried again where it changed',
+  async (t) => {
+    const { drop, dropped, warned } = dropping([
+      { saved: true, orev: 2, rev: 7 },
+      { saved: false, reason: 'changed' },
+      { saved: true, orev: 3, rev: 9 },
+    ])
+    await drop('source')
+    t.same(dropped, ['near', 'far'])
+    t.same(warned, [])
+  },
+)
 
-t.test('and of none that would not go', async (t) => {
-  const { drop, told, warned } = dropping([])
+t.test('what would not go is said so', async (t) => {
+  const { drop, dropped, warned } = dropping([])
   await drop('source')
-  t.same(told, [])
+  t.same(dropped, [])
   t.same(warned, ['near', 'far'])
 })

@@ -52,6 +52,15 @@ t.test('keeps nothing older than what it holds', async (t) => {
   t.equal(cache.trusted('a')?.rev, 9)
 })
 
+t.test('an answer that comes after later news takes nothing back', async (t) => {
+  const { cache } = heardCache()
+  cache.heard({ type: 'integration', name: 'a', rev: 6 })
+  cache.heard({ type: 'integration', name: 'a', rev: 5 })
+  t.equal(cache.floor('a'), 6)
+  await cache.fill(cache.begin(), look(5))
+  t.equal(cache.trusted('a'), undefined, 'what was read before the newest change')
+})
+
 t.test('trusts a store that went back in time again, once it was read anew', async (t) => {
   const { cache, gap } = heardCache()
   await cache.fill(cache.begin(), look(9))

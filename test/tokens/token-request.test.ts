@@ -5,6 +5,8 @@ import { BrokerError } from '../../src/errors.ts'
 import type { GrantContext, TokenAnswer } from '../../src/grants/grant.ts'
 import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
 import { createTokenRequester, type Signer } from '../../src/tokens/token-request.ts'
+import { eventually } from '../support/eventually.ts'
+import { newSigningKey } from '../support/signing-key.ts'
 
 const integrationWith = (grant: object) =>
   ({
@@ -31,6 +33,7 @@ const GRANTS: Readonly<Record<string, { readonly grant: object; readonly signer:
 
 function requesterOf() {
   const sent: string[] = []
+  const made: string[] = []
   const answer = async (request: { readonly signal?: AbortSignal }): Promise<TokenAnswer> => {
     sent.push(request.signal?.aborted ? 'too late' : 'request')
     return {
@@ -44,13 +47,17 @@ function requesterOf() {
     grants: {
       endpoint: { token: answer, aheadMs: () => 0 },
       now: () => 1_000,
+      uniqueId: () => {
+        made.push('assertion')
+        return 'id'
+      },
     } as unknown as GrantContext,
     refreshTokens: { exchange },
     now: () => 1_000,
     random: () => 0.5,
     log: { info: () => undefined, warn: () => undefined },
   })
-  return { requester, sent }
+  return { requester, sent, made }
 }
 
 for (const [type, { grant, signer }] of Object.entries(GRANTS)) {
@@ -80,6 +87,21 @@ for (const [type, { grant, signer }] of Object.entries(GRANTS)) {
     t.same(sent, [])
   })
 }
+
+t.test('a request is made ready while its login is charged', async (t) => {
+  const { requester, sent, made } = requesterOf()
+  const { privateKey } = await newSigningKey()
+  const grant = { type: 'jwt_bearer', clientId: 'app', username: 'x@acme.com' }
+  const signer: Signer = {
+    clientId: 'app',
+    credential: { type: 'certificate', privateKey: new Secret(privateKey) },
+  }
+  await requester.request(integrationWith(grant), signer, async () => {
+    await eventually(() => made.length === 1)
+    t.same(sent, [])
+  })
+  t.same(sent, ['request'])
+})
 
 t.test('whoever may not log in is told so, whatever else is wrong', async (t) => {
   const { requester } = requesterOf()

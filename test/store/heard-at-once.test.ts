@@ -1,0 +1,40 @@
+import t from 'tap'
+import { heardAtOnce } from '../../src/store/heard-at-once.ts'
+import type { Change, Outcomes, SaveResult } from '../../src/store/store.ts'
+
+/** What this replica hears while it changes something, and when. */
+function hearing(outcomes: Partial<Outcomes>) {
+  const heard: Change[] = []
+  return { heard, own: heardAtOnce(outcomes as Outcomes, (change) => heard.push(change)) }
+}
+
+const EXPECTED = { uid: 'u', orev: 1 }
+
+t.test('an outcome that was saved is heard of, and one that was refused is not', async (t) => {
+  const results: SaveResult[] = [
+    { saved: true, orev: 2, rev: 7 },
+    { saved: false, reason: 'changed' },
+  ]
+  const { heard, own } = hearing({ save: async () => results.shift() as SaveResult })
+  t.match(await own.save('billing', EXPECTED, { lease: null }), { saved: true, rev: 7 })
+  t.same(heard.splice(0), [{ type: 'integration', name: 'billing', rev: 7 }])
+  t.match(await own.save('billing', EXPECTED, { lease: null }), { reason: 'changed' })
+  t.same(heard, [])
+})
+
+t.test('so is a refusal that was forgotten, where there was one', async (t) => {
+  const refused = new Map([['billing', 7]])
+  const { heard, own } = hearing({ forgetRefusal: async (name) => refused.get(name) })
+  t.equal(await own.forgetRefusal('billing'), 7)
+  t.equal(await own.forgetRefusal('crm'), undefined)
+  t.same(heard, [{ type: 'integration', name: 'billing', rev: 7 }])
+})
+
+t.test('and a token that was revoked, but not one that the store knows nothing of', async (t) => {
+  const { heard, own } = hearing({ revoke: async () => ['billing'] })
+  t.same(await own.revoke('t', 1), ['billing'])
+  t.same(heard.splice(0), [{ type: 'dead', tokenId: 't' }])
+  const away = hearing({ revoke: () => Promise.reject(new Error('away')) })
+  await t.rejects(away.own.revoke('t', 1), { message: 'away' })
+  t.same(away.heard, [])
+})
