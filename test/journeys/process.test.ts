@@ -144,16 +144,22 @@ t.test('SIGTERM lets the requests in flight end, and takes no more', async (t) =
   const exit = broker.kill('SIGTERM')
   await eventually(() => broker.output().includes('"stopping"'))
   connection.write(`GET /readyz HTTP/1.1\r\n${head}`)
-  // Whoever comes anew is told that it stops, and soon is not let in any more.
+  // Whoever comes anew is told that it stops, and soon is not let in any more. The one connection that the
+  // kernel has taken and the broker has not, in the instant in which the listener closes, is reset.
+  let resets = 0
   const met = await eventually(async () => {
     try {
       const { status } = await fetch(`${broker.url}/readyz`)
       return status === 503 ? undefined : status
     } catch (error) {
-      return ((error as Error).cause as NodeJS.ErrnoException).code
+      const { code } = (error as Error).cause as NodeJS.ErrnoException
+      if (code !== 'ECONNRESET') return code
+      resets += 1
+      return undefined
     }
   })
   t.equal(met, 'ECONNREFUSED')
+  t.ok(resets <= 1, `${resets} resets`)
   hold.remove()
   const token = await connection.answer()
   t.equal(token?.status, 200)
