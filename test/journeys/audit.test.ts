@@ -197,7 +197,8 @@ t.test('a hit writes nothing to the store, and two replicas count together', asy
     for (const { call } of [one, two]) t.equal((await call('GET', '/tokens/billing')).status, 200)
   }
   const during = (await writes()) - before
-  t.ok(during < 30, `300 hits came with ${during} commands: those of the clock, not of hits`)
+  // A busy machine takes seconds for them, and the clock has its commands each second.
+  t.ok(during < 150, `300 hits came with ${during} commands: those of the clock, not of hits`)
 
   await one.call('GET', '/integrations/billing/callers')
   const { items } = (await two.call('GET', '/integrations/billing/callers')).body
