@@ -107,7 +107,11 @@ export function createRememberedDocuments<Value>(
     const { result, soon } = read(id)
     const answer = await soon
     if (answer) return answer.value
-    const remembered = () => storeless(id)?.value ?? result
+    const remembered = () => {
+      // Forgotten meanwhile: a change of it was heard, so the store is there, and nothing else knows more.
+      if (!entries.has(id)) return read(id).result
+      return storeless(id)?.value ?? result
+    }
     // Whoever hears the store has no excuse for what it missed before: only a failure is one.
     return hearing.isHearing() ? result.catch(remembered) : remembered()
   }

@@ -130,6 +130,22 @@ t.test('an id is known as soon as this replica, or another, has written it', asy
   t.equal(await documents.find('b'), 'two')
 })
 
+t.test('a change that is heard while a read fails is read, and is no outage', async (t) => {
+  const { documents, bodies, answerWith, fromStore, loseStore, findStore } = fixture()
+  bodies.set('a', 'one')
+  await documents.find('a')
+  loseStore()
+  const { promise, reject } = Promise.withResolvers<undefined>()
+  answerWith(() => promise)
+  const asked = documents.find('a')
+  findStore()
+  answerWith(fromStore)
+  bodies.set('a', 'two')
+  documents.heard({ type: 'document', kind: KIND, id: 'a' })
+  reject(unavailable())
+  t.equal(await asked, 'two')
+})
+
 t.test('after a gap everything is read again', async (t) => {
   const { documents, bodies, reads, loseStore, findStore } = fixture()
   bodies.set('a', 'one')
