@@ -23,8 +23,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'examine the integrations of a YAML file; exits with 1 where one is ill',
     run: async (args) => {
       const { diagnose } = await import('./diagnose.ts')
-      const { stdout } = process
-      stdout.on('error', unlessReaderLeft)
+      const stdout = checkedStdout()
       const isColourful = stdout.isTTY === true && stdout.hasColors()
       const isWell = await diagnose(args, process.env, { stdout, isColourful })
       process.exitCode = isWell ? 0 : EX_ILL
@@ -51,22 +50,28 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'print a new sealing key for VALETKEY_KEYRING',
     run: async () => {
       const { generateKeyring } = await import('./crypto/keyring.ts')
-      process.stdout.write(`${generateKeyring(Date.now()).reveal()}\n`)
+      checkedStdout().write(`${generateKeyring(Date.now()).reveal()}\n`)
     },
   },
 }
 
 const EX_ILL = 1
-/** Whoever reads may leave once they have seen enough, as `head` does. */
-function unlessReaderLeft(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
+/** Of a command that does nothing but print: where that fails, it ends. Whoever reads may leave once they have seen enough, as `head` does. */
+function checkedStdout(): NodeJS.WriteStream {
+  const { stdout } = process
+  return stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') return
+    process.stderr.write(`valetkey: stdout cannot be written (${code})\n`)
+    process.exit(EX_IOERR)
+  })
 }
 
 /** What stands in a file may not speak to the terminal. */
 const printable = (text: string) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
 
-/** sysexits.h: the command was used incorrectly; the configuration is wrong. */
+/** sysexits.h: the command was used incorrectly; something could not be written; the configuration is wrong. */
 const EX_USAGE = 64
+const EX_IOERR = 74
 const EX_CONFIG = 78
 
 function packageVersion(): string {

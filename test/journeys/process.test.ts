@@ -1,11 +1,10 @@
 /** The process as it runs in production: how it starts, refuses to start, stops, dies and comes back. */
-import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import type { Environment } from '../../src/config.ts'
@@ -278,43 +277,4 @@ t.test('SIGUSR1 opens no debugger', async (t) => {
   await eventually(() => broker.output().includes('SIGUSR1'))
   t.equal((await broker.call('GET', '/livez')).status, 200)
   t.notMatch(broker.output(), /debugger listening/i)
-})
-
-t.test('keygen prints a sealing key, another one each time', async (t) => {
-  const [first, second] = [await run(['keygen']), await run(['keygen'])]
-  t.match(first, { code: 0, stdout: /^[\w-]+:[A-Za-z0-9+/]{43}=\n$/, stderr: '' })
-  t.not(first.stdout, second.stdout)
-})
-
-t.test('a command that there is not is answered with those that there are', async (t) => {
-  for (const args of [['nonsense'], ['constructor'], ['serve', '--port=80']]) {
-    const { code, stdout, stderr } = await run(args)
-    t.same({ code, stdout }, { code: 64, stdout: '' }, args.join(' '))
-    t.match(stderr, /usage: valetkey.*serve.*keygen/s)
-  }
-  t.equal((await run(['--help'])).code, 0)
-})
-
-/** One that is too old to run the service, if the machine has it. */
-function oldNode(): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
-    .concat('/usr/local/bin', '/usr/bin')
-    .map((path) => join(path, 'node'))
-    .find((node) => {
-      const major = /^v(\d+)\./.exec(
-        spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout ?? '',
-      )
-      return major !== null && Number(major[1]) >= 16 && Number(major[1]) < 24
-    })
-}
-
-const old = oldNode()
-const skip = old === undefined && 'there is no older Node on this machine'
-t.test('an older Node is told so in one line', { skip }, async (t) => {
-  const entry = join(import.meta.dirname, '../../src/valetkey.js')
-  const { status, stdout, stderr } = spawnSync(old ?? '', [entry, 'serve'], { encoding: 'utf8' })
-  t.equal(status, 78)
-  t.equal(stdout, '')
-  t.match(stderr, /^valetkey needs Node 24 .*nodejs\.org.*\n$/)
 })
