@@ -111,35 +111,25 @@ function figuresOfShares({ first, later, bare }: Shares): readonly Figure[] {
   const own = at(later, 0.5)
   const least = at(bare, 0.5)
   const what = 'own share of a mint: RSA signature, store and all, without the time at Salesforce'
-  return [
+  const pair = (prefix: string, what: string, rounds: Shares[keyof Shares]): readonly Figure[] => [
     {
-      id: 'p50',
+      id: `${prefix}p50`,
       what: `${what}; p50, ms`,
-      spread: spreadOf(own),
+      spread: spreadOf(at(rounds, 0.5)),
       digits: 2,
       target: { atMost: 3 },
     },
     {
-      id: 'p99',
+      id: `${prefix}p99`,
       what: 'the same; p99, ms',
-      spread: spreadOf(at(later, 0.99)),
+      spread: spreadOf(at(rounds, 0.99)),
       digits: 2,
       target: { atMost: 10 },
     },
-    {
-      id: 'first-p50',
-      what: 'of the first mint of an integration, which pins its identity; p50, ms',
-      spread: spreadOf(at(first, 0.5)),
-      digits: 2,
-      target: { atMost: 3 },
-    },
-    {
-      id: 'first-p99',
-      what: 'the same; p99, ms',
-      spread: spreadOf(at(first, 0.99)),
-      digits: 2,
-      target: { atMost: 10 },
-    },
+  ]
+  return [
+    ...pair('', what, later),
+    ...pair('first-', 'of the first mint of an integration, which pins its identity', first),
     {
       id: 'bare-p50',
       what: 'the same steps by the same libraries, with nothing around them; p50, ms',

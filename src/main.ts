@@ -55,7 +55,6 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 }
 
-const EX_ILL = 1
 /** Of a command that does nothing but print: where that fails, it ends. Whoever reads may leave once they have seen enough, as `head` does. */
 function checkedStdout(): NodeJS.WriteStream {
   const { stdout } = process
@@ -69,6 +68,7 @@ function checkedStdout(): NodeJS.WriteStream {
 /** What stands in a file may not speak to the terminal. */
 const printable = (text: string) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
 
+const EX_ILL = 1
 /** sysexits.h: the command was used incorrectly; something could not be written; the configuration is wrong. */
 const EX_USAGE = 64
 const EX_IOERR = 74

@@ -225,8 +225,12 @@ t.test('a pipeline gets exit 1 for an illness, and others for misuse', async (t)
   ]
   const isOver = `"$@"; echo "exit $?" >&2`
   const left = doctor([name], { through: ['sh', '-c', `{ ${isOver}; } | true`, 'sh'] })
+  const unprinted = doctor([name], { through: ['sh', '-c', 'exec "$@" > /dev/full', 'sh'] })
   const runs = await Promise.all(misuses.map(([args]) => doctor(args)))
   t.match(await left, { stdout: '', stderr: /^exit 1\n$/ }, 'also where nobody reads on')
+  t.same(await unprinted, {
+    ...{ code: 74, stdout: '', stderr: 'valetkey: stdout cannot be written (ENOSPC)\n' },
+  })
   for (const [at, [args, code, stderr]] of misuses.entries()) {
     t.match(runs[at], { code, stderr }, args.join(' '))
   }
