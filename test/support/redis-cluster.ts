@@ -36,7 +36,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
           // By default it is the port and 10,000, which may be none.
           ...['--cluster-port', String(await freePort())],
           ...['--cluster-node-timeout', String(NODE_TIMEOUT_MS)],
-          ...['--cluster-announce-ip', '127.0.0.1', '--repl-diskless-sync-delay', '0'],
+          ...['--cluster-announce-ip', '127.0.0.1'],
           ...(options.args ?? []),
         ],
       }),

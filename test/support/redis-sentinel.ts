@@ -33,7 +33,7 @@ const DOWN_AFTER_MS = 1_000
 const TILT_MS = 30_000
 
 export async function startSentinel(options: SentinelOptions = {}): Promise<SentinelServers> {
-  const args = ['--repl-diskless-sync-delay', '0', ...(options.args ?? [])]
+  const args = options.args ?? []
   const first = await startRedis({ args })
   const replicas = await Promise.all(
     Array.from({ length: REPLICAS }, () => startReplica({ master: first, args })),

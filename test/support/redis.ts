@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { eventually } from './eventually.ts'
 
 export interface RedisServer {
   readonly url: string
@@ -40,7 +41,11 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
     const args = typeof options.args === 'function' ? await options.args(port) : options.args
-    const own = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '']
+    const own = [
+      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''],
+      // A master waits for more replicas before it sends the first one anything, 5 seconds by default.
+      ...['--repl-diskless-sync-delay', '0'],
+    ]
     const start = () =>
       launch([...(options.config ? [options.config] : []), ...own, ...(args ?? [])])
     try {
@@ -57,10 +62,17 @@ export interface RedisReplicaOptions {
   readonly args?: readonly string[]
 }
 
-/** A replica that catches up with its master. */
+/** A replica that is in step with its master. */
 export async function startReplica(options: RedisReplicaOptions): Promise<RedisServer> {
-  const { master, args = [], ...rest } = options
-  return startRedis({ ...rest, args: [...args, '--replicaof', '127.0.0.1', String(master.port)] })
+  const { master, args = [] } = options
+  const replica = await startRedis({
+    args: [...args, '--replicaof', '127.0.0.1', String(master.port)],
+  })
+  await eventually(async () => {
+    const info = await ask(replica.port, (client) => client.info('replication'))
+    return info?.includes('master_link_status:up')
+  })
+  return replica
 }
 
 interface Handle {
