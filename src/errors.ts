@@ -31,8 +31,7 @@ export const PROBLEMS = {
   credential_not_found: {
     status: 404,
     title: 'There is no such credential',
-    meaning:
-      'The integration has no credential with this id; a retired one is gone after its time.',
+    meaning: 'The integration has none with this id; a retired one is gone after its time.',
     remedy: 'Look the id up with `GET /integrations/{name}/credentials`.',
   },
   api_key_not_found: {
@@ -92,8 +91,7 @@ export const PROBLEMS = {
   token_still_live: {
     status: 409,
     title: 'The rejected token is still alive',
-    meaning:
-      'Salesforce handed out the same token again, so the 401 has another cause than expiry.',
+    meaning: 'Salesforce gave the same token again, so the 401 has another cause than expiry.',
     remedy:
       'Check that calls go to `instance_url`, that the app has the `api` scope, and its IP policy.',
   },
@@ -101,13 +99,12 @@ export const PROBLEMS = {
     status: 409,
     title: 'Salesforce rejected the credential',
     meaning: 'The proof with a real mint was refused, so nothing was changed.',
-    remedy: 'See `refusal`: most often the certificate was not uploaded yet, or not spread yet.',
+    remedy: 'Follow `refusal.remedy`: most often the app does not know the credential yet.',
   },
   credential_state: {
     status: 409,
     title: 'The credential is not in a state for this',
-    meaning:
-      'The operation does not fit the state of the credential, or there is one staged already.',
+    meaning: 'The operation does not fit its state, or there is one staged already.',
     remedy: 'See the states with `GET /integrations/{name}/credentials`.',
   },
   conflict: {
@@ -143,8 +140,9 @@ export const PROBLEMS = {
   credential_invalid: {
     status: 422,
     title: 'The credential is not usable',
-    meaning: 'A key or certificate does not pass the checks; `detail` says which one and why.',
-    remedy: 'Correct what `detail` names; let the broker make the key with `{"generate": {}}`.',
+    meaning:
+      'A key, certificate, secret or token does not pass the checks; `detail` says which one and why.',
+    remedy: 'Correct what `detail` names, and send the credential again.',
   },
   credential_required: {
     status: 422,
@@ -154,8 +152,10 @@ export const PROBLEMS = {
   },
   grant_refused: {
     status: 424,
+    waitingStatus: 503,
     title: 'Salesforce refused the grant',
-    meaning: 'Salesforce said no; `refusal` has its words, the cause and the cure.',
+    meaning:
+      'Salesforce said no; `refusal` has its words, the cause and the cure. 424: until somebody acts. 503 with `Retry-After`: waiting helps, as while a change spreads.',
     remedy: 'Follow `refusal.remedy`; `POST /integrations/{name}/test` checks the rest.',
   },
   identity_changed: {
@@ -210,7 +210,7 @@ export const PROBLEMS = {
     status: 503,
     title: 'The store is not available',
     meaning: 'Redis, or the embedded store, does not answer.',
-    remedy: 'Try again later; look at the store and at the network to it.',
+    remedy: 'Wait as long as `Retry-After` says; look at the store and at the network to it.',
   },
   store_reset: {
     status: 503,
@@ -234,12 +234,20 @@ export const PROBLEMS = {
     status: 504,
     title: 'Salesforce took too long',
     meaning: 'No token came within the deadline.',
-    remedy: 'Try again later; see status.salesforce.com.',
+    remedy: 'Wait as long as `Retry-After` says; see status.salesforce.com.',
   },
-} as const satisfies Record<
-  string,
-  { status: number; title: string; meaning: string; remedy: string }
->
+} as const satisfies Record<string, ProblemRow>
+
+/** One problem. Texts are for people, in Markdown. */
+export interface ProblemRow {
+  readonly status: number
+  /** Its status where it passes by itself, always with `Retry-After`. Default: it has none. */
+  readonly waitingStatus?: number
+  readonly title: string
+  readonly meaning: string
+  /** What to do about it. `{name}` stands for the integration, where there is one. */
+  readonly remedy: string
+}
 
 export type ProblemCode = keyof typeof PROBLEMS
 
@@ -250,8 +258,10 @@ export interface BrokerErrorOptions {
   readonly retryAfterMs?: number
   /** More members of the problem, in wire form. Nothing secret, nothing unverified. */
   readonly members?: Readonly<Record<string, unknown>>
-  /** Overrides the table's status: `grant_refused` is 503 while waiting helps. */
+  /** The `waitingStatus` of the table, where waiting helps. Default: its status. */
   readonly status?: number
+  /** What to do about it just here. Default: the table's remedy. */
+  readonly remedy?: string
 }
 
 /** The one error of this service: `code` is a row of {@link PROBLEMS}, `detail` is for the caller, `cause` for the log. */
@@ -262,6 +272,8 @@ export class BrokerError extends Error {
   readonly status: number
   readonly retryAfterMs: number | undefined
   readonly members: Readonly<Record<string, unknown>>
+  /** Undefined: the table's. */
+  readonly remedy: string | undefined
 
   constructor(code: ProblemCode, detail: string, options: BrokerErrorOptions = {}) {
     super(`${code}: ${detail}`, options.cause === undefined ? undefined : { cause: options.cause })
@@ -270,6 +282,7 @@ export class BrokerError extends Error {
     this.status = options.status ?? PROBLEMS[code].status
     this.retryAfterMs = options.retryAfterMs
     this.members = options.members ?? {}
+    this.remedy = options.remedy
   }
 }
 

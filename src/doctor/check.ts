@@ -1,6 +1,7 @@
 /** One check of the doctor: what is looked at, and how it ended. */
-import { BrokerError, PROBLEMS } from '../errors.ts'
+import { BrokerError } from '../errors.ts'
 import { type Refusal, refusalOf } from '../grants/refusals.ts'
+import { remedyOf } from '../http/remedy.ts'
 
 /** Everything that is looked at, in this order. A check that does not concern an integration is left out of its report. */
 export const CHECKS = {
@@ -94,12 +95,3 @@ export function failedBy(check: CheckName, error: unknown): Check {
 }
 
 const sentence = (text: string) => (/[.!?]$/.test(text) ? text : `${text}.`)
-
-/** As in the table of problems, which is in Markdown, and speaks of a header that a report does not have. */
-function remedyOf({ code, retryAfterMs }: BrokerError): string {
-  const waiting =
-    retryAfterMs === undefined ? 'Wait' : `Wait ${Math.ceil(retryAfterMs / 1_000)} seconds`
-  return PROBLEMS[code].remedy
-    .replace('Wait as long as `Retry-After` says', waiting)
-    .replaceAll('`', '')
-}

@@ -62,17 +62,23 @@ export function grantRefused(refusal: Refusal): BrokerError {
   const retryAfterMs = RETRY_AFTER_MS[refusal.class]
   return new BrokerError('grant_refused', refusal.cause, {
     members: { refusal: refusalMember(refusal) },
+    remedy: remedyIn(refusal),
     ...(retryAfterMs === undefined ? {} : { status: 503, retryAfterMs }),
   })
 }
 
+/** What to do, and where. */
+export const remedyIn = ({ remedy, setupPath }: Pick<Refusal, 'remedy' | 'setupPath'>): string =>
+  setupPath === null ? remedy : `${remedy} In Salesforce: ${setupPath}.`
+
 /** The same problem for those whose token is made of another integration's: not theirs to retry, to remember or to cure. */
 export function refusedAtSource(error: BrokerError, source: string): BrokerError {
-  const { code, detail, status, retryAfterMs, members } = error
+  const { code, detail, status, retryAfterMs, members, remedy } = error
   return new BrokerError(code, `${source}, whose token is exchanged: ${detail}`, {
     cause: error,
     status,
     members: { ...members, source },
+    ...(remedy !== undefined && { remedy }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
 }

@@ -1,6 +1,6 @@
 /** `/problems`: the page behind every problem's `type`, for people (Markdown) and programs (JSON). */
 import { Type } from 'typebox'
-import { BrokerError, PROBLEMS, type ProblemCode } from '../errors.ts'
+import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../errors.ts'
 import { prefersMarkdown } from './accept.ts'
 import { problems } from './problem.ts'
 import type { Server } from './server.ts'
@@ -10,6 +10,9 @@ const Page = Type.Object(
     type: Type.String(),
     code: Type.String(),
     status: Type.Integer(),
+    waiting_status: Type.Optional(
+      Type.Integer({ description: 'Its status where it passes by itself, with `Retry-After`' }),
+    ),
     title: Type.String(),
     meaning: Type.String(),
     remedy: Type.String(),
@@ -19,18 +22,29 @@ const Page = Type.Object(
 
 const CODES = Object.keys(PROBLEMS) as ProblemCode[]
 
-const pageOf = (code: ProblemCode) => ({ type: `/problems/${code}`, code, ...PROBLEMS[code] })
+function pageOf(code: ProblemCode) {
+  const { status, waitingStatus, title, meaning, remedy }: ProblemRow = PROBLEMS[code]
+  const waiting = waitingStatus === undefined ? {} : { waiting_status: waitingStatus }
+  return { type: `/problems/${code}`, code, status, ...waiting, title, meaning, remedy }
+}
+
+const statusText = (code: ProblemCode): string => {
+  const { status, waitingStatus }: ProblemRow = PROBLEMS[code]
+  return waitingStatus === undefined
+    ? `${status}`
+    : `${status}, or ${waitingStatus} while waiting helps`
+}
 
 const markdownOf = (code: ProblemCode) => {
-  const { status, title, meaning, remedy } = PROBLEMS[code]
-  return `# ${title}\n\n\`${code}\`, status ${status}\n\n${meaning}\n\n**What to do:** ${remedy}\n`
+  const { title, meaning, remedy } = PROBLEMS[code]
+  return `# ${title}\n\n\`${code}\`, status ${statusText(code)}\n\n${meaning}\n\n**What to do:** ${remedy}\n`
 }
 
 /** The table in the README, one row a problem. */
 export function renderProblemTable(): string {
   const rows = CODES.map((code) => {
-    const { status, meaning, remedy } = PROBLEMS[code]
-    return `| \`${code}\` | ${status} | ${meaning} | ${remedy} |`
+    const { meaning, remedy } = PROBLEMS[code]
+    return `| \`${code}\` | ${statusText(code)} | ${meaning} | ${remedy} |`
   })
   return ['| code | status | meaning | what to do |', '|---|---|---|---|', ...rows].join('\n')
 }

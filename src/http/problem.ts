@@ -1,6 +1,7 @@
 /** Problems (RFC 9457): how an error becomes `application/problem+json`. */
 import { type TSchema, Type } from 'typebox'
-import { BrokerError, PROBLEMS, type ProblemCode } from '../errors.ts'
+import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../errors.ts'
+import { remedyOf, wholeSeconds } from './remedy.ts'
 import { shownName, shownPath } from './shown-path.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
@@ -13,6 +14,7 @@ export interface ProblemBody {
   readonly title: string
   readonly status: number
   readonly detail: string
+  readonly remedy: string
   readonly instance: string
   readonly code: ProblemCode
   readonly request_id: string
@@ -25,17 +27,21 @@ export interface ProblemAnswer {
   readonly body: ProblemBody
 }
 
-export function problemAnswer(
-  error: BrokerError,
-  request: { readonly id: string; readonly path: string },
-): ProblemAnswer {
+export interface ProblemRequest {
+  readonly id: string
+  readonly path: string
+  /** Of the integration that it is about, where it names one. */
+  readonly name?: string | undefined
+}
+
+export function problemAnswer(error: BrokerError, request: ProblemRequest): ProblemAnswer {
   const { status } = error
   const headers: Record<string, string> = {
     'content-type': PROBLEM_MEDIA_TYPE,
     'cache-control': 'no-store',
   }
   if (error.retryAfterMs !== undefined) {
-    headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)))
+    headers['retry-after'] = String(wholeSeconds(error.retryAfterMs))
   }
   if (status === 401) headers['www-authenticate'] = 'Bearer realm="valetkey"'
   return {
@@ -47,11 +53,19 @@ export function problemAnswer(
       title: PROBLEMS[error.code].title,
       status,
       detail: error.code === 'internal' ? INTERNAL_DETAIL : error.detail,
+      remedy: remedyFor(error, request.name),
       instance: shownPath(request.path),
       code: error.code,
       request_id: request.id,
     },
   }
+}
+
+/** With the name in the paths, so that they can be copied. */
+function remedyFor(error: BrokerError, name: string | undefined): string {
+  const remedy = remedyOf(error)
+  const shown = name === undefined ? '*' : shownName(name)
+  return shown === '*' ? remedy : remedy.replaceAll('{name}', shown)
 }
 
 /** What Fastify and Node throw by themselves, by their code. */
@@ -62,9 +76,9 @@ const FOREIGN: Readonly<Record<string, readonly [ProblemCode, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'The body has more than 64 KiB'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'media_type_unsupported',
-    'This route does not take that media type',
+    'This route does not take the media type that Content-Type names',
   ],
-  FST_ERR_CTP_EMPTY_TYPE: ['media_type_unsupported', 'The request has a body and no media type'],
+  FST_ERR_CTP_EMPTY_TYPE: ['media_type_unsupported', 'The request has a body and no Content-Type'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['request_invalid', 'The body is empty, and JSON was announced'],
   FST_ERR_CTP_INVALID_JSON_BODY: ['request_invalid', 'The body is not valid JSON'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
@@ -95,8 +109,11 @@ export interface ValidationFault {
   readonly params: Readonly<Record<string, unknown>>
 }
 
-/** Translates whatever was thrown while a request was handled; what is not known is `internal`. */
-export function toBrokerError(thrown: unknown): BrokerError {
+/** Translates whatever was thrown while a request was handled; what is not known is `internal`. `mediaTypes`: those that the route takes. */
+export function toBrokerError(
+  thrown: unknown,
+  mediaTypes: readonly string[] = JSON_TYPES,
+): BrokerError {
   if (thrown instanceof BrokerError) return thrown
   const error = (thrown ?? {}) as ForeignError
   if (error.validation) {
@@ -106,12 +123,25 @@ export function toBrokerError(thrown: unknown): BrokerError {
     )
   }
   const known = typeof error.code === 'string' ? FOREIGN[error.code] : undefined
+  if (known?.[0] === 'media_type_unsupported') return unsupported(known[1], mediaTypes, thrown)
   if (known) return new BrokerError(known[0], known[1], { cause: thrown })
   const { statusCode } = error
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new BrokerError('request_invalid', 'The request cannot be read', { cause: thrown })
   }
   return new BrokerError('internal', INTERNAL_DETAIL, { cause: thrown })
+}
+
+const JSON_TYPES = ['application/json']
+
+/** Says what the route takes instead. */
+function unsupported(why: string, mediaTypes: readonly string[], cause: unknown): BrokerError {
+  const types = mediaTypes.join(' or ')
+  return new BrokerError('media_type_unsupported', `${why}; it takes ${types}`, {
+    cause,
+    members: { media_types: mediaTypes },
+    remedy: `Send the body as ${types}, and name that in Content-Type.`,
+  })
 }
 
 /** Says which member and why, without repeating any value of the request. */
@@ -154,10 +184,21 @@ const ProblemSchema = Type.Object(
     title: Type.String(),
     status: Type.Integer(),
     detail: Type.String({ description: 'For people; match on `code` instead' }),
+    remedy: Type.String({ description: 'What to do about it; for people' }),
     instance: Type.String(),
     code: Type.Unsafe<ProblemCode>({ type: 'string', enum: Object.keys(PROBLEMS) }),
     request_id: Type.String({ description: 'As in the header `X-Request-Id` and in the log' }),
     refusal: Type.Optional(RefusalSchema),
+    etag: Type.Optional(
+      Type.String({
+        description: 'The current one, where a precondition failed and you may read it',
+      }),
+    ),
+    media_types: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'What the route takes, with `media_type_unsupported`',
+      }),
+    ),
   },
   {
     title: 'Problem',
@@ -170,6 +211,12 @@ const problemSchema = (codes: readonly ProblemCode[]) => ({
   allOf: [ProblemSchema, { type: 'object', properties: { code: { enum: [...codes] } } }],
 })
 
+/** Every status that a problem is answered with. */
+export function statusesOf(code: ProblemCode): readonly number[] {
+  const { status, waitingStatus }: ProblemRow = PROBLEMS[code]
+  return waitingStatus === undefined ? [status] : [status, waitingStatus]
+}
+
 /** Response schemas of the problems that a route can answer, by status. */
 export function problems(...codes: readonly ProblemCode[]): Record<number, TSchema> {
   const byStatus = new Map<number, ProblemCode[]>()
@@ -177,8 +224,7 @@ export function problems(...codes: readonly ProblemCode[]): Record<number, TSche
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
   for (const code of codes) {
-    add(PROBLEMS[code].status, code)
-    if (code === 'grant_refused') add(503, code)
+    for (const status of statusesOf(code)) add(status, code)
   }
   return Object.fromEntries(
     [...byStatus].map(([status, of]) => [

@@ -125,7 +125,7 @@ export function createServer(options: ServerOptions): Server {
     })
   }
   server.setErrorHandler((thrown, request, reply) => {
-    const error = toBrokerError(thrown)
+    const error = toBrokerError(thrown, mediaTypesOf(request))
     onProblem?.(error, request)
     return answer(error, request, reply)
   })
@@ -186,13 +186,21 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): 
     const level = error.code === 'internal' ? 'error' : 'warn'
     request.log[level]({ err: error, code: error.code }, 'request failed')
   }
-  const problem = problemAnswer(error, { id: request.id, path: pathOf(request) })
+  const { id, params } = request
+  const { name, integration } = (params ?? {}) as Readonly<Record<string, string | undefined>>
+  const problem = problemAnswer(error, { id, path: pathOf(request), name: name ?? integration })
   reply.header('x-request-id', request.id)
   return reply
     .code(problem.status)
     .headers(problem.headers)
     .serializer(JSON.stringify)
     .send(problem.body)
+}
+
+/** What a route takes: its `consumes`, or JSON. */
+function mediaTypesOf({ routeOptions: { schema } }: FastifyRequest): readonly string[] {
+  const { consumes = ['application/json'] }: { consumes?: readonly string[] } = schema ?? {}
+  return consumes
 }
 
 /** Bodies are taken as they are; path, query and headers are text, so numbers in them are read as numbers. */

@@ -1,10 +1,31 @@
 /** `If-Match` and `If-None-Match` (RFC 9110, section 13.1), by strong comparison. */
+import { allows, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { etagOf, type Integration } from './integration.ts'
 
 export interface Preconditions {
   readonly ifMatch?: string
   readonly ifNoneMatch?: string
+  /** Whether the one who asks may be told the current ETag. Default: nobody may. */
+  readonly mayRead?: (current: Integration) => boolean
+}
+
+export interface ConditionalRequest {
+  readonly headers: {
+    readonly 'if-match'?: string | undefined
+    readonly 'if-none-match'?: string | undefined
+  }
+  readonly principal: Principal
+}
+
+/** As a request states them. Who has `integrations:read` may be told the ETag. */
+export function preconditionsOf({ headers, principal }: ConditionalRequest): Preconditions {
+  const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = headers
+  return {
+    ...(ifMatch !== undefined && { ifMatch }),
+    ...(ifNoneMatch !== undefined && { ifNoneMatch }),
+    mayRead: ({ name, labels }) => allows(principal, 'integrations:read', { name, labels }),
+  }
 }
 
 const tags = (header: string) => header.split(',').map((tag) => tag.trim())
@@ -14,35 +35,58 @@ const names = (header: string, integration: Integration | undefined) =>
 
 /** Only creates: `If-None-Match: *` (or the current ETag) and it exists is `integration_changed`. */
 export function checkIfNoneMatch(
-  { ifNoneMatch }: Preconditions,
+  preconditions: Preconditions,
   current: Integration | undefined,
 ): void {
+  const { ifNoneMatch } = preconditions
   if (ifNoneMatch !== undefined && names(ifNoneMatch, current)) {
-    throw new BrokerError(
+    throw failed(
       'integration_changed',
       'It exists already, and If-None-Match forbids that',
+      preconditions,
+      current,
     )
   }
 }
 
 /** A given `If-Match` must name what is there. */
-export function checkIfMatch({ ifMatch }: Preconditions, current: Integration | undefined): void {
+export function checkIfMatch(preconditions: Preconditions, current: Integration | undefined): void {
+  const { ifMatch } = preconditions
   if (ifMatch !== undefined && !names(ifMatch, current)) {
-    throw new BrokerError(
-      'integration_changed',
-      current
-        ? 'If-Match names another version than the current one'
-        : 'If-Match names what is not there',
-    )
+    const why = current
+      ? 'If-Match names another version than the current one'
+      : 'If-Match names what is not there'
+    throw failed('integration_changed', why, preconditions, current)
   }
 }
 
 export function requireIfMatch(preconditions: Preconditions, current: Integration): void {
   if (preconditions.ifMatch === undefined) {
-    throw new BrokerError(
+    throw failed(
       'precondition_required',
-      'A change to an existing integration needs If-Match',
+      'A change to an existing integration needs If-Match: the ETag that GET gave, or * for whatever is there',
+      preconditions,
+      current,
     )
   }
   checkIfMatch(preconditions, current)
+}
+
+/** With the ETag that a next try may name, where the one who asks may read it. */
+function failed(
+  code: 'integration_changed' | 'precondition_required',
+  why: string,
+  { mayRead }: Preconditions,
+  current: Integration | undefined,
+): BrokerError {
+  if (!current) {
+    const remedy = 'Leave If-Match out, or send If-None-Match: *, to create it.'
+    return new BrokerError(code, why, { remedy })
+  }
+  if (!mayRead?.(current)) return new BrokerError(code, why)
+  const etag = etagOf(current)
+  return new BrokerError(code, `${why}. The current ETag is ${etag}`, {
+    members: { etag },
+    remedy: `Send If-Match: ${etag} to change what is there now, or If-Match: * to change whatever is there.`,
+  })
 }

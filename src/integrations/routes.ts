@@ -10,7 +10,7 @@ import type { Server } from '../http/server.ts'
 import { etagOf, type Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import { createListing } from './listing.ts'
-import type { Preconditions } from './preconditions.ts'
+import { type Preconditions, preconditionsOf } from './preconditions.ts'
 import type { Registry, Written } from './registry.ts'
 import {
   IntegrationBody,
@@ -229,14 +229,6 @@ const PreconditionHeaders = Type.Object({
   'if-match': Type.Optional(Type.String({ maxLength: 1024, description: 'ETag, or `*`' })),
   'if-none-match': Type.Optional(Type.String({ maxLength: 1024, description: '`*`: only create' })),
 })
-
-function preconditionsOf(request: FastifyRequest): Preconditions {
-  const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers
-  return {
-    ...(ifMatch !== undefined && { ifMatch }),
-    ...(ifNoneMatch !== undefined && { ifNoneMatch }),
-  }
-}
 
 /** What a write did, for the audit; one that changed nothing did nothing. */
 function happeningsOf({ integration: { name }, result, activated }: Written): readonly Happening[] {

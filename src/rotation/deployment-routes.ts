@@ -5,6 +5,7 @@ import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { etagOf } from '../integrations/integration.ts'
+import { preconditionsOf } from '../integrations/preconditions.ts'
 import type { Access } from './access.ts'
 import type { Deployer } from './deployer.ts'
 import { type Deployment, FAILURES, isOver, PHASES, type Phase } from './deployment.ts'
@@ -82,9 +83,8 @@ export function registerDeploymentRoutes(
     async (request, reply) => {
       const { name, id } = request.params
       const integration = await access(request, 'credentials:write', name)
-      const ifMatch = request.headers['if-match']
       const by = { principal: request.principal.id, requestId: request.id }
-      const preconditions = ifMatch === undefined ? {} : { ifMatch }
+      const preconditions = preconditionsOf(request)
       const deployment = await deployer.request(integration, id, preconditions, by)
       await audit.change(request, {
         action: 'credential.deploy_requested',

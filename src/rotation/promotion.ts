@@ -102,6 +102,7 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
       throw new BrokerError('credential_rejected', refusal.cause, {
         cause: error,
         members: error.members,
+        ...(error.remedy !== undefined && { remedy: error.remedy }),
       })
     }
   }

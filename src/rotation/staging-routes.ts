@@ -6,7 +6,7 @@ import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
-import type { Preconditions } from '../integrations/preconditions.ts'
+import { preconditionsOf } from '../integrations/preconditions.ts'
 import { NameParams } from '../integrations/schemas.ts'
 import type { Access } from './access.ts'
 import type { Deployer } from './deployer.ts'
@@ -76,7 +76,7 @@ export function registerStagingRoutes(
       const { name } = request.params
       await access(request, 'credentials:write', name)
       const input = stagingInputOf(request.body)
-      const staged = await staging.stage(name, input, preconditionsOf(request.headers))
+      const staged = await staging.stage(name, input, preconditionsOf(request))
       await audit.change(request, ...happeningsOf(staged, 'credential.staged'))
       return reply
         .code(201)
@@ -109,7 +109,7 @@ export function registerStagingRoutes(
       if (deployment?.credential === id && !isOver(deployment)) {
         throw new BrokerError('credential_state', 'It is being deployed to Salesforce')
       }
-      const { integration } = await staging.remove(name, id, preconditionsOf(request.headers))
+      const { integration } = await staging.remove(name, id, preconditionsOf(request))
       await audit.change(request, {
         action: 'credential.erased',
         integration: name,
@@ -156,7 +156,7 @@ export function registerStagingRoutes(
       checkOwn(await access(request, 'credentials:write', name))
       const integration = await promotion.activate(name, id, {
         prove: request.body?.prove ?? true,
-        preconditions: preconditionsOf(request.headers),
+        preconditions: preconditionsOf(request),
         by: { principal: request.principal.id, requestId: request.id },
       })
       await audit.change(request, {
@@ -209,7 +209,7 @@ export function registerStagingRoutes(
       async (request, reply) => {
         const { name, id } = request.params
         await access(request, 'credentials:write', name)
-        const preconditions = preconditionsOf(request.headers)
+        const preconditions = preconditionsOf(request)
         const staged = await staging.certify(name, id, request.body, preconditions)
         await audit.change(request, ...happeningsOf(staged, 'credential.certified'))
         return reply.headers(headersOf(staged.integration)).send(stagedViewOf(staged))
@@ -222,9 +222,6 @@ const headersOf = (integration: Integration) => ({
   etag: etagOf(integration),
   'cache-control': 'no-store',
 })
-
-const preconditionsOf = (headers: { readonly 'if-match'?: string }): Preconditions =>
-  headers['if-match'] === undefined ? {} : { ifMatch: headers['if-match'] }
 
 const stagedViewOf = ({ integration, credential }: Staged) => ({
   ...viewOf(integration, credential),

@@ -102,7 +102,7 @@ export async function registerOAuthRoutes(
       return payload
     })
     scope.setErrorHandler((thrown, request, reply) => {
-      const problem = toBrokerError(thrown)
+      const problem = toBrokerError(thrown, [FORM])
       onProblem(problem, request)
       const error = oauthErrorOf(problem)
       if (error.status >= 500) {

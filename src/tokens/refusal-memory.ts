@@ -10,6 +10,8 @@ interface Remembered {
   readonly detail: string
   readonly status: number
   readonly members: Readonly<Record<string, unknown>>
+  /** Absent: the table's. */
+  readonly remedy?: string
   readonly restUntil: number
   /** How many in a row, from 1. */
   readonly count: number
@@ -93,8 +95,11 @@ export function remember(
   const before = former?.version === version ? (JSON.parse(former.body) as Remembered) : undefined
   const count = (before?.count ?? 0) + 1
   const restUntil = now + restMs(error, refusalOf(error), count)
-  const { code, detail, status, members } = error
-  const body: Remembered = { code, detail, status, members, restUntil, count, at: now }
+  const { code, detail, status, members, remedy } = error
+  const body: Remembered = {
+    ...{ code, detail, status, members, restUntil, count, at: now },
+    ...(remedy !== undefined && { remedy }),
+  }
   return { body: JSON.stringify(body), version, until: restUntil + KEPT_MS }
 }
 
@@ -105,13 +110,14 @@ export function refusedStill(
   now: number,
 ): BrokerError | undefined {
   if (!record || record.version !== version) return undefined
-  const { code, detail, status, members, restUntil } = JSON.parse(record.body) as Remembered
+  const { code, detail, status, members, remedy, restUntil } = JSON.parse(record.body) as Remembered
   if (restUntil <= now) return undefined
   // What lasts until somebody acts gets no invitation to try again.
   const waits = status >= 500 || status === 429
   return new BrokerError(code, detail, {
     members,
     status,
+    ...(remedy !== undefined && { remedy }),
     ...(waits && { retryAfterMs: restUntil - now }),
   })
 }

@@ -1,0 +1,22 @@
+/** What to do about a problem, as plain text for people. */
+import { type BrokerError, PROBLEMS } from '../errors.ts'
+
+const AS_THE_HEADER_SAYS = 'Wait as long as Retry-After says'
+
+/** As the error has it, or the table, with the time to wait where that is known. */
+export function remedyOf({ code, status, remedy, retryAfterMs }: BrokerError): string {
+  const text = (remedy ?? PROBLEMS[code].remedy).replaceAll('`', '')
+  if (retryAfterMs === undefined) return text.replace(AS_THE_HEADER_SAYS, 'Wait a moment')
+  const wait = `Wait ${secondsText(retryAfterMs)}`
+  if (text.includes(AS_THE_HEADER_SAYS)) return text.replace(AS_THE_HEADER_SAYS, wait)
+  const isAllToDo = status === 429 || status >= 500
+  return isAllToDo ? `${wait}, and ask again. ${text}` : text
+}
+
+/** Whole seconds, at least one, as `Retry-After` has them. */
+export const wholeSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1_000))
+
+const secondsText = (ms: number): string => {
+  const seconds = wholeSeconds(ms)
+  return seconds === 1 ? '1 second' : `${seconds} seconds`
+}

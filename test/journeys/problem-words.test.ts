@@ -1,0 +1,149 @@
+/** A problem says in words what is wrong, and what to do about it, in the body itself. */
+import t from 'tap'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { PROBLEMS, type ProblemCode } from '../../src/errors.ts'
+import { startBroker } from '../support/broker.ts'
+import type { Answer } from '../support/caller.ts'
+
+const simulator = await startSimulator()
+t.teardown(() => simulator.stop())
+const { call } = await startBroker(t, { loginHosts: [simulator.origins.myDomain] })
+
+const body = {
+  login_url: 'https://acme.my.salesforce.com',
+  grant: { type: 'client_credentials', client_id: '3MVG9.acme' },
+  credential: { client_secret: 'a-secret-of-acme' },
+}
+const etagIn = ({ headers }: Answer) => headers.get('etag') ?? ''
+
+async function keyWith(...permissions: string[]): Promise<string> {
+  const name = `key-${permissions.join('-').replaceAll(':', '-')}`
+  const made = await call('POST', '/api-keys', { body: { name, permissions, integrations: ['*'] } })
+  t.equal(made.status, 201)
+  return made.body.key
+}
+
+t.test('the remedy of the table is in the body, as plain text', async (t) => {
+  const missing = await call('GET', '/integrations/nobody')
+  t.equal(missing.body.remedy, 'Look the name up with GET /integrations.')
+  const unknown = await call('GET', '/nowhere', { key: null })
+  t.equal(unknown.body.remedy, PROBLEMS.not_found.remedy.replaceAll('`', ''))
+  await call('PUT', '/integrations/draft', { body: { ...body, credential: undefined } })
+  const draft = await call('GET', '/tokens/draft')
+  t.match(draft.body, { code: 'integration_draft', remedy: /GET \/integrations\/draft\/setup/ })
+})
+
+t.test('a change without If-Match is told what to send', async (t) => {
+  const first = await call('PUT', '/integrations/told', { body })
+  const etag = etagIn(first)
+  const changed = { ...body, description: 'changed' }
+  const writer = await keyWith('integrations:write')
+  const reader = await keyWith('integrations:write', 'integrations:read')
+  const ways = (key?: string) => [
+    call('PUT', '/integrations/told', { body: changed, ...(key && { key }) }),
+    call('PATCH', '/integrations/told', { body: { enabled: false }, ...(key && { key }) }),
+    call('DELETE', '/integrations/told', key ? { key } : {}),
+  ]
+  for (const key of [undefined, reader]) {
+    for (const answer of await Promise.all(ways(key))) {
+      t.match(answer, { status: 428, body: { code: 'precondition_required', etag } })
+      t.ok(answer.body.detail.includes(etag), answer.body.detail)
+      t.match(answer.body.remedy, /If-Match: \*/)
+      t.ok(answer.body.remedy.includes(`If-Match: ${etag}`), answer.body.remedy)
+    }
+  }
+  for (const answer of await Promise.all(ways(writer))) {
+    t.match(answer, { status: 428, body: { code: 'precondition_required', etag: undefined } })
+    t.notOk(JSON.stringify(answer.body).includes(etag.replaceAll('"', '')), 'it may not be read')
+    t.match(answer.body.detail, /\*/)
+  }
+})
+
+t.test('a precondition that fails names the current ETag to those who may read it', async (t) => {
+  const first = await call('PUT', '/integrations/stale', { body })
+  const etag = etagIn(first)
+  const headers = { 'if-match': '"stale"' }
+  const id = 'c-1'
+  const ways = (key?: string) =>
+    Promise.all([
+      call('PUT', '/integrations/stale', {
+        body: { ...body, enabled: false },
+        headers,
+        ...(key && { key }),
+      }),
+      call('PUT', '/integrations/stale', {
+        body,
+        headers: { 'if-none-match': '*' },
+        ...(key && { key }),
+      }),
+      call('POST', '/integrations/stale/credentials', {
+        body: { client_secret: 'another-secret' },
+        headers,
+        ...(key && { key }),
+      }),
+      call('POST', `/integrations/stale/credentials/${id}/activate`, {
+        headers,
+        ...(key && { key }),
+      }),
+    ])
+  for (const answer of await ways()) {
+    t.match(answer, { status: 412, body: { code: 'integration_changed', etag } })
+    t.ok(answer.body.remedy.includes(etag), answer.body.remedy)
+  }
+  const writer = await keyWith('integrations:write', 'credentials:write')
+  for (const answer of await ways(writer)) {
+    t.match(answer, { status: 412, body: { code: 'integration_changed', etag: undefined } })
+  }
+  const absent = await call('PUT', '/integrations/absent', { body, headers })
+  t.match(absent, { status: 412, body: { etag: undefined, remedy: /to create it/ } })
+})
+
+t.test('a media type that is not taken is answered with those that are', async (t) => {
+  const text = { 'content-type': 'text/csv' }
+  const put = await call('PUT', '/integrations/typed', { body: 'a,b', headers: text })
+  t.match(put, {
+    status: 415,
+    body: {
+      code: 'media_type_unsupported',
+      detail: /it takes application\/json$/,
+      remedy: /application\/json/,
+      media_types: ['application/json'],
+    },
+  })
+  await call('PUT', '/integrations/typed', { body })
+  const certificate = await call('PUT', '/integrations/typed/credentials/c-1/certificate', {
+    body: {},
+  })
+  t.match(certificate, {
+    status: 415,
+    body: { detail: /application\/x-pem-file or text\/plain$/ },
+  })
+  const token = await call('POST', '/oauth/token', { body: {} })
+  t.match(token, { body: { error_description: /it takes application\/x-www-form-urlencoded/ } })
+  const untyped = await call('POST', '/api-keys', { body: 'x', headers: { 'content-type': '' } })
+  t.match(untyped, { status: 415, body: { detail: /it takes application\/json$/ } })
+})
+
+t.test('what waiting helps with says how long', async (t) => {
+  const app = simulator.addClientCredentialsApp()
+  await call('PUT', '/integrations/waiting', {
+    body: {
+      login_url: app.loginUrl,
+      grant: { type: 'client_credentials', client_id: app.clientId },
+      credential: { client_secret: app.clientSecret },
+    },
+  })
+  simulator.refuseNext('login_rate_exceeded', { clientId: app.clientId })
+  const answer = await call('GET', '/tokens/waiting')
+  t.match(answer, { status: 503, body: { code: 'grant_refused' } })
+  t.match(answer.body.remedy, /^Wait 3600 seconds/)
+  t.ok(answer.body.remedy.includes(answer.body.refusal.remedy), "Salesforce's refusal has its cure")
+  const again = await call('GET', '/tokens/waiting')
+  t.match(again.body.remedy, /^Wait \d+ seconds, and ask again\. Wait for the hour/, 'remembered')
+})
+
+t.test('every problem has a remedy that a person can follow', async (t) => {
+  for (const code of Object.keys(PROBLEMS) as ProblemCode[]) {
+    t.match(PROBLEMS[code].remedy, /^[A-Z].*\.$/, code)
+  }
+})
