@@ -149,7 +149,11 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const pins = createPinStore(store.documents)
   const identity = createIdentityGuard({ pins, audit, now, log })
   const integrations = rememberIntegrations(dependencies.readSealed)
-  const { revoker: tokenRevoker, queue } = composeRevocation({
+  const {
+    revoker: tokenRevoker,
+    queue,
+    ends,
+  } = composeRevocation({
     ...{ store, keyring, endpoint, leases, audit, now, sleep, log },
   })
   const refreshTokens = composeCustody({
@@ -186,20 +190,12 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const storeless = createStoreless({ minter, attempts, flights, now, onMinted, onRefused })
   const flight = createFlight({
     look: reader.look,
-    cache,
     outcomes: store.outcomes,
-    leases,
-    flights,
-    minter,
-    attempts,
-    identity,
-    storeless,
-    budget,
-    subjectOf,
+    ...{ cache, leases, flights, minter, attempts, identity, storeless, budget, subjectOf },
     hearing: meter.waits(hearing),
     now,
     random,
-    endToken: revoker.endToken,
+    ...ends,
     onMinted,
     onRefused,
   })

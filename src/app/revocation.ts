@@ -5,7 +5,9 @@ import type { Keyring } from '../crypto/keyring.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import type { Logger } from '../logger.ts'
 import type { Store } from '../store/store.ts'
+import type { FlightDependencies } from '../tokens/flight.ts'
 import type { LeaseStore } from '../tokens/lease-store.ts'
+import { rejectedEvent, revokedEvent } from '../tokens/mint-event.ts'
 import { createRevoker, type Revoker } from '../tokens/revocation.ts'
 import { createRevocationQueue, type RevocationQueue } from '../tokens/revocation-queue.ts'
 import { createTrouble } from '../tokens/trouble.ts'
@@ -13,6 +15,8 @@ import { createTrouble } from '../tokens/trouble.ts'
 export interface Revocation {
   readonly revoker: Revoker
   readonly queue: Pick<RevocationQueue, 'start' | 'stop'>
+  /** Of tokens that mints come upon. */
+  readonly ends: Pick<FlightDependencies, 'endDead' | 'onBuried'>
 }
 
 export interface RevocationDependencies {
@@ -43,5 +47,18 @@ export function composeRevocation(dependencies: RevocationDependencies): Revocat
   })
   const { outcomes } = store
   const revoker = createRevoker({ outcomes, leases, endpoint, queue, log })
-  return { revoker, queue }
+  return {
+    revoker,
+    queue,
+    ends: {
+      async endDead(lease, by) {
+        const { integration, tokenId, issuer = '' } = lease
+        const reason = await revoker.endToken(issuer, lease)
+        audit.background(by, revokedEvent(integration, tokenId, reason))
+      },
+      onBuried(tokenId, names, by) {
+        for (const name of names) audit.background(by, rejectedEvent(name, tokenId))
+      },
+    },
+  }
 }

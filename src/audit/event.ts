@@ -11,7 +11,11 @@ export const ACTIONS = {
   'token.read': { stored: false, meaning: 'A token was handed to a caller' },
   'token.minted': { stored: true, meaning: 'Salesforce gave a token' },
   'token.refused': { stored: true, meaning: 'A mint brought no token; `detail.reason` says why' },
-  'token.revoked': { stored: true, meaning: 'A token was dropped and revoked at Salesforce' },
+  'token.revoked': {
+    stored: true,
+    meaning:
+      'A token was dropped and revoked at Salesforce, at the host that issued it. `outcome` `failed`: Salesforce did not end it yet, and is asked again for seven days. `detail.reason` `rejected`: a holder was answered 401 with it, so it is served to nobody',
+  },
   'integration.created': { stored: true, meaning: 'An integration was created' },
   'integration.changed': { stored: true, meaning: 'Its definition was changed' },
   'integration.deleted': { stored: true, meaning: 'It was deleted, and its secrets were erased' },

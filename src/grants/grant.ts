@@ -29,6 +29,8 @@ export interface GrantSettings {
 
 /** A token response of Salesforce, normalised. Times are epoch milliseconds. */
 export interface TokenAnswer {
+  /** Where it was asked for: a login URL, or the instance of a token that was exchanged there. It is revoked there and nowhere else. */
+  readonly issuer: string
   /** Visible ASCII without spaces. */
   readonly accessToken: Secret
   /** https on one of Salesforce's domains, or a host of `VALETKEY_LOGIN_HOSTS`; an origin, no trailing slash. */

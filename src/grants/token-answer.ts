@@ -8,7 +8,7 @@ import { invalid, type JsonObject } from './salesforce-answer.ts'
 export interface CheckedAnswer {
   /** What oauth4webapi accepts: the standard's members alone, in the standard's types. */
   readonly standard: Record<string, string | number>
-  readonly answer: TokenAnswer
+  readonly answer: Omit<TokenAnswer, 'issuer'>
 }
 
 interface InstanceRules {

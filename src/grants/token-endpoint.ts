@@ -163,7 +163,7 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
         else requireInstance(loginUrl)
         const server = serverAt(loginUrl, path)
         const client = { client_id: request.clientId }
-        let answer: TokenAnswer | undefined
+        let answer: Omit<TokenAnswer, 'issuer'> | undefined
         const response = await oauth.genericTokenEndpointRequest(
           server,
           client,
@@ -186,7 +186,7 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
         )
         await oauth.processGenericTokenEndpointResponse(server, client, response)
         if (answer === undefined) throw invalid('The answer was not read.')
-        return byOurClock(answer, aheadMs(loginUrl))
+        return byOurClock({ ...answer, issuer: loginUrl }, aheadMs(loginUrl))
       }),
 
     deviceCode: (request) =>
@@ -238,7 +238,7 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
     revoke: (request) =>
       translated(async () => {
         const { loginUrl, signal } = request
-        requireAllowed(loginUrl)
+        if (hosts.checkInstanceUrl(loginUrl) === undefined) requireAllowed(loginUrl)
         try {
           await oauth.revocationRequest(
             serverAt(loginUrl),

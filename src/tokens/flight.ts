@@ -12,7 +12,15 @@ import type { Entry, LeaseCache } from './lease-cache.ts'
 import type { LeaseStore } from './lease-store.ts'
 import type { LoginBudget } from './login-budget.ts'
 import type { Minter, MintRecords } from './mint.ts'
-import { answerIn, keyOf, type Question, stillLiveAgain, tokenStillLive } from './question.ts'
+import {
+  answerIn,
+  holdsRejected,
+  keyOf,
+  NEED,
+  type Question,
+  stillLiveAgain,
+  tokenStillLive,
+} from './question.ts'
 import { inItsTime, remember } from './refusal-memory.ts'
 import type { SingleFlight } from './single-flight.ts'
 import { isUnavailable, type Storeless } from './storeless.ts'
@@ -53,8 +61,10 @@ export interface FlightDependencies {
   readonly hearing: Pick<Hearing, 'onceChanged'>
   readonly now: () => number
   readonly random: () => number
-  /** Ends a token at Salesforce that has a tombstone here. */
-  readonly endToken: (loginUrl: string, lease: Lease) => Promise<unknown>
+  /** Ends a token at Salesforce that has a tombstone here, where it was issued. Must not throw for what Salesforce does not do now. */
+  readonly endDead: (lease: Lease, by: Actor) => Promise<void>
+  /** A rejected token was replaced, and these integrations held it. Must not throw. */
+  readonly onBuried: (tokenId: string, names: readonly string[], by: Actor) => void
   /** Must not throw. `subject`: what was known of it before, where that was read. */
   readonly onMinted: (lease: Lease, by: Actor, subject?: Promise<Subject | undefined>) => void
   readonly onRefused: (name: string, error: unknown, by: Actor) => void
@@ -77,10 +87,17 @@ interface Ready {
   readonly subject?: Promise<Subject | undefined>
 }
 
+/** A question, and whether a token that it rejects is known to be the integration's. */
+interface Asked {
+  readonly asked: Question
+  readonly isHeld: boolean
+}
+
 export function createFlight(dependencies: FlightDependencies): Flight {
   const { look, cache, outcomes, leases, flights, minter, attempts, identity, storeless } =
     dependencies
-  const { budget, subjectOf, hearing, now, random, endToken, onMinted, onRefused } = dependencies
+  const { budget, subjectOf, hearing, now, random, endDead, onBuried, onMinted, onRefused } =
+    dependencies
 
   const lookAgain = async (name: string): Promise<Entry> => {
     const entry = await look(name)
@@ -159,14 +176,17 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     }
   }
 
-  /** `first`: as it was read under the lock. */
+  /** `first`: as it was read under the lock. `isHeld`: the rejected token was this integration's. */
   const mintAndSave = async (
     first: Ready,
-    question: Question,
+    { asked, isHeld }: Asked,
     deadlineAt: number,
     by: Actor,
   ): Promise<Landed> => {
     const { name } = first.entry.integration
+    const isOther = asked.kind === 'rejected' && !isHeld && !holdsRejected(first.entry, asked)
+    // Nobody's word on a token that it never had may touch those who have it.
+    const question = isOther ? NEED : asked
     for (let tries = 0; tries < SAVE_ATTEMPTS; tries += 1) {
       const ready = tries === 0 ? first : { entry: await lookAgain(name) }
       const { entry } = ready
@@ -190,11 +210,11 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       storeless.forget(name)
       if (saved.saved) {
         if (!own) onMinted(lease, by, ready.subject)
-        if (question.kind === 'rejected') await bury(question.tokenId)
+        if (question.kind === 'rejected') await bury(name, question.tokenId, by)
         if (!cache.saved(entry, lease, saved)) await look(name)
         return { lease, isFresh: own === undefined, isSaved: true }
       }
-      if (saved.reason === 'dead') await endToken(entry.integration.loginUrl, lease)
+      if (saved.reason === 'dead') await endDead(lease, by)
     }
     throw new BrokerError(
       'conflict',
@@ -203,7 +223,10 @@ export function createFlight(dependencies: FlightDependencies): Flight {
   }
 
   /** Another token came, so the rejected one is dead for all who hold it. */
-  const bury = (tokenId: string) => outcomes.revoke(tokenId, now() + TOMBSTONE_MS)
+  const bury = async (name: string, tokenId: string, by: Actor): Promise<void> => {
+    const others = await outcomes.revoke(tokenId, now() + TOMBSTONE_MS)
+    onBuried(tokenId, [...new Set([name, ...others])], by)
+  }
 
   /** Wakes at the next change of the integration, or after the poll interval. */
   const changed = (name: string): Promise<void> =>
@@ -217,7 +240,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       const stop = hearing.onceChanged(name, done)
     })
 
-  const fly = async (integration: Integration, question: Question, by: Actor): Promise<Landed> => {
+  const fly = async (integration: Integration, question: Asked, by: Actor): Promise<Landed> => {
     const { name } = integration
     const deadlineAt = now() + DEADLINE_MS
     while (now() < deadlineAt) {
@@ -228,7 +251,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
       )
       if (held) return held.result
       await changed(name)
-      const answer = answerIn(await lookAgain(name), question, now())
+      const answer = answerIn(await lookAgain(name), question.asked, now())
       if (answer) return found(answer)
     }
     throw tooLate()
@@ -236,7 +259,10 @@ export function createFlight(dependencies: FlightDependencies): Flight {
 
   return {
     run: (entry, question, by) =>
-      flights.join(keyOf(question, entry.integration), () => fly(entry.integration, question, by)),
+      flights.join(keyOf(question, entry.integration), () => {
+        const asked = { asked: question, isHeld: holdsRejected(entry, question) }
+        return fly(entry.integration, asked, by)
+      }),
   }
 }
 

@@ -14,6 +14,8 @@ export interface Lease {
   readonly uid: string
   readonly accessToken: Secret
   readonly tokenId: string
+  /** Where it was minted, and is revoked; absent of a lease of a former release. */
+  readonly issuer?: string
   readonly instanceUrl: string
   readonly apiInstanceUrl?: string
   readonly scope?: string

@@ -1,4 +1,4 @@
-/** How a mint that brought no token reads in the audit. */
+/** How mints without a token, and the ends of tokens, read in the audit. */
 import type { Happening } from '../audit/event.ts'
 import { BrokerError } from '../errors.ts'
 import { refusalOf } from '../grants/refusals.ts'
@@ -13,3 +13,23 @@ export function refusedEvent(integration: string, error: unknown): Happening {
     detail: { reason: refusal?.reason ?? code, ...(refusal && { class: refusal.class }) },
   }
 }
+
+/** `reason`: the code of what is in the way at Salesforce; then it is in the queue. */
+export const revokedEvent = (
+  integration: string,
+  tokenId: string,
+  reason: string | undefined,
+): Happening => ({
+  action: 'token.revoked',
+  integration,
+  tokenId,
+  ...(reason !== undefined && { outcome: 'failed', detail: { reason } }),
+})
+
+/** It held a token that was rejected, and was replaced: by it, or by another that held it too. */
+export const rejectedEvent = (integration: string, tokenId: string): Happening => ({
+  action: 'token.revoked',
+  integration,
+  tokenId,
+  detail: { reason: 'rejected' },
+})

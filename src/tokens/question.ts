@@ -13,6 +13,17 @@ export type Question =
   /** Is there another token than the one that Salesforce answered with 401? */
   | { readonly kind: 'rejected'; readonly tokenId: string }
 
+/** Whether the integration holds the rejected token, or is known to have held it: of any other, a rejection says nothing. */
+export const holdsRejected = (
+  { lease, stillLive }: Pick<Entry, 'lease' | 'stillLive'>,
+  question: Question,
+): boolean =>
+  question.kind === 'rejected' &&
+  (lease?.tokenId === question.tokenId || stillLive?.tokenId === question.tokenId)
+
+/** What is left of a rejection of a token that the integration never held. */
+export const NEED: Question = { kind: 'need', minTtlMs: 0 }
+
 /** Flights of one process with the same key are one. A change of the integration makes another key. */
 export function keyOf(question: Question, { name, uid, version }: Entry['integration']): string {
   const of = question.kind === 'rejected' ? `rejected:${question.tokenId}` : question.kind

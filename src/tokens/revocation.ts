@@ -4,9 +4,11 @@ import { BrokerError } from '../errors.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
-import type { Outcomes } from '../store/store.ts'
+import { integrationOf } from '../integrations/integration-store.ts'
+import type { Look, Outcomes } from '../store/store.ts'
 import type { Lease } from './lease.ts'
 import type { LeaseStore } from './lease-store.ts'
+import { revokedEvent } from './mint-event.ts'
 import type { RevocationQueue } from './revocation-queue.ts'
 
 type Target = Pick<Integration, 'name' | 'uid' | 'loginUrl'>
@@ -16,8 +18,8 @@ export interface Revoker {
   revoke(integration: Target): Promise<readonly Happening[]>
   /** The same, but leaves a token alone that another integration holds too. For a removal. */
   revokeUnlessShared(integration: Target): Promise<readonly Happening[]>
-  /** Ends a token at Salesforce that is dead here already, now or later. Gives the code of what is in the way. */
-  endToken(loginUrl: string, lease: Ending): Promise<string | undefined>
+  /** Ends a token that is dead here already, at the login URL that issued it and nowhere else, now or later. Gives the code of what is in the way. */
+  endToken(issuer: string, lease: Ending): Promise<string | undefined>
 }
 
 /** Whatever token it is. */
@@ -57,7 +59,7 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
   }
 
   const end = async (
-    { name, loginUrl }: Target,
+    { name }: Pick<Target, 'name'>,
     evenShared: boolean,
   ): Promise<readonly Happening[]> => {
     const look = await outcomes.look(name)
@@ -69,13 +71,9 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
     }
     const lease = await leases.open(look, record)
     const names = await outcomes.revoke(tokenId, lease.expiresAt + TOMBSTONE_MS)
-    const reason = await endAtSalesforce(loginUrl, lease)
-    return names.map((integration) => ({
-      action: 'token.revoked',
-      integration,
-      tokenId,
-      ...(reason !== undefined && { outcome: 'failed', detail: { reason } }),
-    }))
+    const issuer = issuerOf(lease, look)
+    const reason = issuer === undefined ? 'issuer_unknown' : await endAtSalesforce(issuer, lease)
+    return names.map((integration) => revokedEvent(integration, tokenId, reason))
   }
 
   return {
@@ -83,6 +81,12 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
     revokeUnlessShared: (integration) => end(integration, false),
     endToken: endAtSalesforce,
   }
+}
+
+/** A lease of a former release does not say where it was minted: at the login URL, where that is still the one of its digest. */
+function issuerOf({ issuer, digest }: Lease, { integration }: Look): string | undefined {
+  if (issuer !== undefined) return issuer
+  return integration.digests.includes(digest) ? integrationOf(integration).loginUrl : undefined
 }
 
 /** A removal ends the connection first: with its refresh token go the access tokens that came of it. */

@@ -8,7 +8,7 @@ import type { Landed } from './flight.ts'
 import type { Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import type { Minter } from './mint.ts'
-import { type Question, stillLiveAgain, tokenStillLive } from './question.ts'
+import { holdsRejected, type Question, stillLiveAgain, tokenStillLive } from './question.ts'
 import { refusedStill, remember } from './refusal-memory.ts'
 import type { SingleFlight } from './single-flight.ts'
 
@@ -93,7 +93,11 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
         }
         return mint(entry, by)
       })
-      return { result: result.then((landed) => another(landed, question)), joined }
+      const isOwn = holdsRejected(entry, question)
+      return {
+        result: isOwn ? result.then((landed) => another(landed, question)) : result,
+        joined,
+      }
     },
     keep: (lease) => {
       kept.set(lease.integration, lease)

@@ -184,6 +184,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
       uid,
       accessToken: answer.accessToken,
       tokenId: tokenIdOf(answer.accessToken),
+      issuer: answer.issuer,
       instanceUrl: answer.instanceUrl,
       ...pick(answer),
       issuedAt: answer.issuedAt ?? mintedAt,
@@ -207,8 +208,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
       const first = await attempt(integration, signer, charge)
       if (isLease(first)) return first
       // Salesforce repeats a token until it is revoked, even one that does not work.
-      const { loginUrl } = integration
-      const token = first.accessToken
+      const { issuer: loginUrl, accessToken: token } = first
       await within(ATTEMPT_MS, (signal) => grants.endpoint.revoke({ loginUrl, token, signal }))
       const second = await attempt(integration, signer, charge)
       if (isLease(second)) return second

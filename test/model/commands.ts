@@ -111,8 +111,10 @@ function command(
   }
 }
 
-export function requireNoViolation({ violations }: Reality): void {
+export function requireNoViolation({ violations, salesforce }: Reality): void {
   if (violations.length > 0) throw violations[0]
+  const [stray] = salesforce.strays
+  if (stray !== undefined) throw new Error(`a token went to a host that never issued it: ${stray}`)
 }
 
 export type RejectedKind = 'nothing' | 'current' | 'another'

@@ -18,6 +18,8 @@ export interface IssuedToken {
 export interface FakeSalesforce {
   readonly endpoint: TokenEndpoint
   mode: SalesforceMode
+  /** Tokens that came to a login URL other than the one that issued them. */
+  readonly strays: string[]
   issued(tokenId: string): IssuedToken | undefined
   /** How many token requests came for this login URL. */
   requests(loginUrl: string): number
@@ -82,6 +84,7 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
       await latency()
       return {
         accessToken: new Secret(text),
+        issuer: loginUrl,
         instanceUrl: 'https://acme.my.salesforce.com',
         orgId: '00D000000000001',
         userId: '005000000000001',
@@ -94,10 +97,11 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
     async introspect() {
       return { active: true }
     },
-    async revoke({ token }) {
+    async revoke({ loginUrl, token }) {
+      const known = texts.get(token.reveal())
+      if (known?.loginUrl !== loginUrl) fake.strays.push(`${known?.tokenId} at ${loginUrl}`)
       await latency()
       if (fake.mode === 'down') fail()
-      const known = texts.get(token.reveal())
       if (!known || known.revokedAt !== undefined) return 'unknown_token'
       known.revokedAt = now()
       return 'revoked'
@@ -111,6 +115,7 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
   const fake: FakeSalesforce = {
     endpoint,
     mode: 'well',
+    strays: [],
     issued: (tokenId) => tokens.get(tokenId),
     requests: (loginUrl) => counts.get(loginUrl) ?? 0,
   }

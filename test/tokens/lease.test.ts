@@ -8,7 +8,8 @@ import {
   tokenIdOf,
 } from '../../src/tokens/lease.ts'
 
-const answer = { accessToken: new Secret('00D!x'), instanceUrl: 'https://acme.my.salesforce.com' }
+const host = 'https://acme.my.salesforce.com'
+const answer = { accessToken: new Secret('00D!x'), issuer: host, instanceUrl: host }
 
 t.test('a token id is the first 16 bytes of the SHA-256 of the token', async (t) => {
   t.equal(tokenIdOf(new Secret('abc')), 'ungWv48Bz-pBQUDeXa4iIw')

@@ -38,6 +38,7 @@ function requesterOf() {
     sent.push(request.signal?.aborted ? 'too late' : 'request')
     return {
       accessToken: new Secret('token'),
+      issuer: 'https://acme.my.salesforce.com',
       instanceUrl: 'https://acme.my.salesforce.com',
       expiresInSeconds: 600,
     }
