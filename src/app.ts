@@ -206,7 +206,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, drain, onProblem })
   metering.requests(server)
   await describeApi(server, version)
-  if (config.docs) await serveApiDescription(server)
+  if (config.docs) serveApiDescription(server)
   const readiness = () =>
     readinessOf({
       hasHeard: hearing.hasHeard(),

@@ -1,28 +1,59 @@
-/** Whether a client asks for JSON or for Markdown (RFC 9110, section 12.5.1). */
+/** Which of several media types a client likes best (RFC 9110, section 12.5.1). */
 import { BrokerError } from '../errors.ts'
 
-const JSON_RANGES = new Set([
-  '*/*',
-  'application/*',
-  'application/json',
-  'application/problem+json',
-])
-const MARKDOWN_RANGES = new Set(['text/*', 'text/markdown', 'text/plain', 'text/html'])
+/** What else shows a type well enough: a client that names one of these may get it where the one itself is not there. */
+const SHOWN_AS: Readonly<Record<string, readonly string[]>> = {
+  'application/json': ['application/problem+json'],
+  'text/markdown': ['text/plain', 'text/html'],
+}
+
+/** Ranges of a header that are looked at: nobody has more to say, and each costs. */
+const RANGES = 32
+
+interface Range {
+  readonly range: string
+  readonly quality: number
+}
+
+/** The place of the best among those that there are; the first wins a tie. -1: none will do. */
+export function chooseMediaType(accept: string | undefined, types: readonly string[]): number {
+  if (accept === undefined || accept.trim() === '') return types.length > 0 ? 0 : -1
+  const ranges = accept.split(',', RANGES).map(rangeOf)
+  let best = -1
+  let bestQuality = 0
+  for (const [place, type] of types.entries()) {
+    const quality = qualityOf(type, ranges, types)
+    if (quality <= bestQuality) continue
+    best = place
+    bestQuality = quality
+  }
+  return best
+}
+
+function rangeOf(text: string): Range {
+  const [range = '', ...parameters] = text
+    .split(';', RANGES)
+    .map((part) => part.trim().toLowerCase())
+  const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2)
+  return { range, quality: quality === undefined ? 1 : Number(quality) || 0 }
+}
+
+function qualityOf(type: string, ranges: readonly Range[], types: readonly string[]): number {
+  const standIns = (SHOWN_AS[type] ?? []).filter((other) => !types.includes(other))
+  const fitting = ['*/*', `${type.split('/')[0]}/*`, type, ...standIns]
+  return ranges.reduce(
+    (best, { range, quality }) => (fitting.includes(range) ? Math.max(best, quality) : best),
+    0,
+  )
+}
+
+const JSON_OR_MARKDOWN = ['application/json', 'text/markdown']
 
 /** JSON wins a tie. Throws `not_acceptable` where neither will do. */
 export function prefersMarkdown(accept: string | undefined): boolean {
-  if (accept === undefined || accept.trim() === '') return false
-  const ranges = accept.split(',').map((part) => {
-    const [range = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase())
-    const quality = parameters.find((text) => text.startsWith('q='))?.slice(2)
-    return { range, quality: quality === undefined ? 1 : Number(quality) || 0 }
-  })
-  const best = (known: ReadonlySet<string>) =>
-    Math.max(0, ...ranges.filter(({ range }) => known.has(range)).map(({ quality }) => quality))
-  const json = best(JSON_RANGES)
-  const markdown = best(MARKDOWN_RANGES)
-  if (json === 0 && markdown === 0) {
-    throw new BrokerError('not_acceptable', 'There are application/json and text/markdown')
+  const place = chooseMediaType(accept, JSON_OR_MARKDOWN)
+  if (place === -1) {
+    throw new BrokerError('not_acceptable', `There are ${JSON_OR_MARKDOWN.join(' and ')}`)
   }
-  return markdown > json
+  return place === 1
 }

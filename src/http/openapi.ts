@@ -1,8 +1,9 @@
 /** The OpenAPI 3.1 document, generated from the routes, and the page that shows it. */
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import { stringify } from 'yaml'
 import { nameComponents } from './components.ts'
+import { registerDocsPage } from './docs-page.ts'
+import { once, publicAnswer, registerPublicAnswer } from './public-answer.ts'
 import type { Server } from './server.ts'
 
 export const TAGS = [
@@ -54,37 +55,20 @@ export async function describeApi(server: Server, version: string): Promise<void
   })
 }
 
-/** Nothing from elsewhere; and no upgrade to https, for a name within a network may not have it. */
-const DOCS_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
-
-/** `/openapi.json`, `/openapi.yaml` and `/docs`, all served from this process. */
-export async function serveApiDescription(server: Server): Promise<void> {
-  await server.register(swaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: DOCS_POLICY,
-    theme: { title: 'Valetkey' },
-    // Without the bar on top, which would load other documents.
-    uiConfig: {
-      layout: 'BaseLayout',
-      deepLinking: true,
-      validatorUrl: null,
-      persistAuthorization: false,
-    },
-  })
-  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger())
-  server.get('/openapi.yaml', { schema: { hide: true } }, async (_request, reply) =>
-    reply.type('application/yaml').send(renderOpenapi(server)),
+/** `/openapi.json`, `/openapi.yaml` and `/docs`, each made once, with the first request for it. */
+export function serveApiDescription(server: Server): void {
+  const inJson = once(() =>
+    publicAnswer('application/json; charset=utf-8', JSON.stringify(server.swagger()), KEPT),
   )
+  const inYaml = once(() => publicAnswer('application/yaml', renderOpenapi(server), KEPT))
+  const schema = { hide: true }
+  registerPublicAnswer(server, '/openapi.json', { schema, answers: () => [inJson()] })
+  registerPublicAnswer(server, '/openapi.yaml', { schema, answers: () => [inYaml()] })
+  registerDocsPage(server, { json: inJson, yaml: inYaml })
 }
+
+/** By clients. */
+const KEPT = { revalidates: true }
 
 /** The committed `openapi.yaml` is this text. */
 export function renderOpenapi(server: Server): string {

@@ -1,8 +1,15 @@
 /** `/problems`: the page behind every problem's `type`, for people (Markdown) and programs (JSON). */
 import { Type } from 'typebox'
 import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../errors.ts'
-import { prefersMarkdown } from './accept.ts'
 import { problems } from './problem.ts'
+import {
+  acceptableAnswer,
+  once,
+  type PublicAnswer,
+  publicAnswer,
+  registerPublicAnswer,
+  sendPublicAnswer,
+} from './public-answer.ts'
 import type { Server } from './server.ts'
 
 const Page = Type.Object(
@@ -49,26 +56,34 @@ export function renderProblemTable(): string {
   return ['| code | status | meaning | what to do |', '|---|---|---|---|', ...rows].join('\n')
 }
 
+/** Each form of a page; the first is for those who do not say what they like. */
+const answersOf = (content: unknown, markdown: string): readonly PublicAnswer[] => [
+  publicAnswer('application/json; charset=utf-8', JSON.stringify(content)),
+  publicAnswer('text/markdown; charset=utf-8', markdown),
+]
+
 export function registerProblemPages(server: Server): void {
-  server.get(
-    '/problems',
-    {
-      schema: {
-        tags: ['service'],
-        operationId: 'listProblems',
-        summary: 'Every problem that this service can answer',
-        security: [],
-        response: {
-          200: Type.Object({ items: Type.Array(Page) }, { description: 'All of them' }),
-          ...problems('not_acceptable'),
-        },
+  registerPublicAnswer(server, '/problems', {
+    schema: {
+      tags: ['service'],
+      operationId: 'listProblems',
+      summary: 'Every problem that this service can answer',
+      security: [],
+      response: {
+        200: Type.Object({ items: Type.Array(Page) }, { description: 'All of them' }),
+        ...problems('not_acceptable'),
       },
     },
-    async (request, reply) => {
-      if (!prefersMarkdown(request.headers.accept)) return { items: CODES.map(pageOf) }
-      reply.type('text/markdown; charset=utf-8').serializer(String)
-      return reply.send(CODES.map(markdownOf).join('\n') as never)
-    },
+    answers: () => answersOf({ items: CODES.map(pageOf) }, CODES.map(markdownOf).join('\n')),
+  })
+  const pages = once(
+    () =>
+      new Map(
+        CODES.map((code): [string, readonly PublicAnswer[]] => [
+          code,
+          answersOf(pageOf(code), markdownOf(code)),
+        ]),
+      ),
   )
   server.get(
     '/problems/:code',
@@ -82,12 +97,10 @@ export function registerProblemPages(server: Server): void {
         response: { 200: Page, ...problems('not_found', 'not_acceptable') },
       },
     },
-    async (request, reply) => {
-      const code = CODES.find((known) => known === request.params.code)
-      if (!code) throw new BrokerError('not_found', 'There is no problem with this code')
-      if (!prefersMarkdown(request.headers.accept)) return pageOf(code)
-      reply.type('text/markdown; charset=utf-8').serializer(String)
-      return reply.send(markdownOf(code) as never)
+    (request, reply) => {
+      const answers = pages().get(request.params.code)
+      if (!answers) throw new BrokerError('not_found', 'There is no problem with this code')
+      sendPublicAnswer(reply, acceptableAnswer(request.headers.accept, answers))
     },
   )
 }

@@ -38,7 +38,7 @@ const ORDER = [
 /** Who may know a library that shapes what it touches. */
 const LIBRARIES: Readonly<Record<string, RegExp>> = {
   fastify: /^(app|http\/.*|callers\/index|.*\/routes)\.ts$/,
-  '@fastify/swagger': /^http\/openapi\.ts$/,
+  '@fastify/swagger': /^http\/(openapi|docs-page)\.ts$/,
   ioredis: /^store\/redis.*\.ts$/,
   'node:sqlite': /^store\/embedded.*\.ts$/,
   '@opentelemetry/api': /^tracing\/.*\.ts$/,

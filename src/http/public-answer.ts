@@ -1,0 +1,117 @@
+/**
+ * Answers that anybody may ask for, each made once and kept as bytes: what costs its sender nothing
+ * must cost next to nothing here. To add one, give its forms, one for each media type, to
+ * {@link registerPublicAnswer}.
+ */
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifySchema } from 'fastify'
+import { BrokerError } from '../errors.ts'
+import { chooseMediaType } from './accept.ts'
+import type { Server } from './server.ts'
+
+export interface PublicAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer
+}
+
+/** What may be said of an answer beside its content. */
+export interface PublicAnswerOptions {
+  /** Default 200. */
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** Whether a client may keep it, and ask whether it is still the same (`ETag`). Default: no. */
+  readonly revalidates?: boolean
+}
+
+export function publicAnswer(
+  mediaType: string,
+  content: string | Buffer,
+  { status = 200, headers = {}, revalidates = false }: PublicAnswerOptions = {},
+): PublicAnswer {
+  const body = Buffer.from(content)
+  return {
+    status,
+    headers: {
+      ...headers,
+      'content-type': mediaType,
+      'content-length': String(body.length),
+      ...(revalidates && { etag: tagOf(body), 'cache-control': 'public, max-age=0' }),
+    },
+    body,
+  }
+}
+
+const tagOf = (body: Buffer) =>
+  `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
+
+/** Makes it with the first call; then it is the same for all. */
+export function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
+
+/** In bytes. What is written to a connection with TLS is copied: of a long answer, so much at once. */
+const PIECE = 32 * 1024
+
+/** The least that this asks of a reply. */
+interface Reply {
+  readonly request: { readonly headers: { readonly 'if-none-match'?: string | undefined } }
+  code(status: number): unknown
+  headers(values: Record<string, string>): unknown
+  send(payload: never): unknown
+}
+
+/** Sends the bytes as they are; 304 to whoever has them. */
+export function sendPublicAnswer(reply: Reply, { status, headers, body }: PublicAnswer): void {
+  const { etag } = headers
+  const isKnown = etag !== undefined && reply.request.headers['if-none-match'] === etag
+  reply.code(isKnown ? 304 : status)
+  reply.headers(isKnown ? { etag } : headers)
+  const whole = body.length > PIECE ? inPieces(body) : body
+  reply.send((isKnown ? undefined : whole) as never)
+}
+
+/** The next piece is read when the last one is gone: who does not read holds one piece, and not the whole. */
+function inPieces(body: Buffer): Readable {
+  let at = 0
+  return new Readable({
+    highWaterMark: 1,
+    read() {
+      const piece = body.subarray(at, at + PIECE)
+      at += piece.length
+      this.push(piece.length > 0 ? piece : null)
+    },
+  })
+}
+
+/** The answer whose media type fits the `Accept` header best; the first one wins a tie, and one alone is for all. Throws `not_acceptable` where none fits. */
+export function acceptableAnswer(
+  accept: string | undefined,
+  answers: readonly PublicAnswer[],
+): PublicAnswer {
+  const [only] = answers
+  if (only && answers.length === 1) return only
+  const types = answers.map(({ headers }) => headers['content-type']?.split(';')[0] ?? '')
+  const chosen = answers[chooseMediaType(accept, types)]
+  if (!chosen) throw new BrokerError('not_acceptable', `There are ${types.join(' and ')}`)
+  return chosen
+}
+
+export interface PublicRoute {
+  readonly schema: FastifySchema
+  /** In order of preference; called with the first request. */
+  readonly answers: () => readonly PublicAnswer[]
+}
+
+/** `GET` and `HEAD` of a path whose answer never changes, in one or more media types. */
+export function registerPublicAnswer(server: Server, path: string, route: PublicRoute): void {
+  const answers = once(route.answers)
+  server.get(path, { schema: route.schema }, (request, reply: FastifyReply) =>
+    sendPublicAnswer(reply, acceptableAnswer(request.headers.accept, answers())),
+  )
+}
