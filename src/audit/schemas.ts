@@ -1,5 +1,6 @@
 /** The wire form of the audit. */
 import { type Static, Type } from 'typebox'
+import { TEXT_FORMS } from '../http/text-forms.ts'
 import { ACTIONS, type Action, OUTCOMES, type Outcome } from './event.ts'
 
 const ActionSchema = Type.Unsafe<Action>({ type: 'string', enum: Object.keys(ACTIONS) })
@@ -45,9 +46,7 @@ export const AuditEventSchema = Type.Object(
 
 export const AuditQuery = Type.Object(
   {
-    integration: Type.Optional(
-      Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$', description: 'Its name' }),
-    ),
+    integration: Type.Optional(Type.String({ ...TEXT_FORMS.name, description: 'Its name' })),
     principal: Type.Optional(Type.String({ minLength: 1, maxLength: 1_024 })),
     action: Type.Optional(ActionSchema),
     since: Type.Optional(Type.String({ format: 'date-time', description: 'From this time on' })),

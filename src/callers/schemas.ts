@@ -1,26 +1,31 @@
 /** The wire form of callers: who one is, and API keys. */
 import { type Static, Type } from 'typebox'
+import { TEXT_FORMS } from '../http/text-forms.ts'
 import type { ApiKey } from './api-key-store.ts'
 import { PERMISSIONS, type Permission, type Permit } from './policy.ts'
 
 const PermissionName = Type.Unsafe<Permission>({ type: 'string', enum: [...PERMISSIONS] })
 
-const KeyName = '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$'
-
 const Labels = Type.Unsafe<Record<string, string>>({
   type: 'object',
   description: 'The integration must carry all of them',
   maxProperties: 16,
-  propertyNames: { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$' },
-  additionalProperties: { type: 'string', pattern: '^[^\\u0000-\\u001f\\u007f]{0,128}$' },
+  propertyNames: { type: 'string', ...TEXT_FORMS.label_key },
+  additionalProperties: { type: 'string', ...TEXT_FORMS.label_value },
 })
 
-const Globs = Type.Array(Type.String({ pattern: '^[a-z0-9*-]{1,128}$' }), {
-  minItems: 1,
-  maxItems: 64,
-  uniqueItems: true,
-  description: '`*` is any run of characters, nothing else is special',
-})
+const Globs = Type.Array(
+  Type.String({
+    pattern: '^[a-z0-9*-]{1,128}$',
+    'x-allowed': '1 to 128 lower-case letters, digits, hyphens and *',
+  }),
+  {
+    minItems: 1,
+    maxItems: 64,
+    uniqueItems: true,
+    description: '`*` is any run of characters, nothing else is special',
+  },
+)
 
 export const WhoAmI = Type.Object(
   {
@@ -45,7 +50,7 @@ export const WhoAmI = Type.Object(
 
 export const ApiKeyBody = Type.Object(
   {
-    name: Type.String({ pattern: KeyName, description: 'The principal reads `api-key:NAME`' }),
+    name: Type.String({ ...TEXT_FORMS.name, description: 'The principal reads `api-key:NAME`' }),
     permissions: Type.Array(PermissionName, { minItems: 1, uniqueItems: true }),
     integrations: Globs,
     labels: Type.Optional(Labels),
@@ -94,7 +99,11 @@ export const ApiKeyQuery = Type.Object(
 )
 
 export const ApiKeyParams = Type.Object({
-  id: Type.String({ pattern: '^[0-9A-Za-z]{8}$', description: 'Id of the API key' }),
+  id: Type.String({
+    pattern: '^[0-9A-Za-z]{8}$',
+    'x-allowed': '8 letters and digits',
+    description: 'Id of the API key',
+  }),
 })
 
 const time = (at: number) => new Date(at).toISOString()

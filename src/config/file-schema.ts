@@ -1,7 +1,8 @@
 /** The form of the configuration file: issuers, callers, integrations. */
 import { Type } from 'typebox'
 import { PERMISSIONS } from '../callers/policy.ts'
-import { GenerateSchema, IntegrationBody, NAME_PATTERN } from '../integrations/schemas.ts'
+import { TEXT_FORMS } from '../http/text-forms.ts'
+import { GenerateSchema, IntegrationBody } from '../integrations/schemas.ts'
 
 const strict = { additionalProperties: false }
 const Text = Type.String({ minLength: 1, maxLength: 512 })
@@ -17,7 +18,13 @@ const Issuer = Type.Object(
     token_file: Type.Optional(Path),
     typ: Type.Optional(Text),
     algorithms: Type.Optional(
-      Type.Array(Type.String({ pattern: '^((RS|PS|ES)(256|384|512)|EdDSA)$' }), { minItems: 1 }),
+      Type.Array(
+        Type.String({
+          pattern: '^((RS|PS|ES)(256|384|512)|EdDSA)$',
+          'x-allowed': 'RS, PS or ES with 256, 384 or 512, as in RS256, or EdDSA',
+        }),
+        { minItems: 1 },
+      ),
     ),
   },
   strict,
@@ -25,7 +32,7 @@ const Issuer = Type.Object(
 
 const Caller = Type.Object(
   {
-    name: Type.String({ pattern: NAME_PATTERN }),
+    name: Type.String(TEXT_FORMS.name),
     match: Type.Object(
       {
         issuer: Type.Optional(Text),
@@ -52,7 +59,7 @@ const FileCredential = Type.Object(
     client_secret_file: Type.Optional(Path),
     refresh_token_file: Type.Optional(Path),
     generate: Type.Optional(GenerateSchema),
-    from: Type.Optional(Type.String({ pattern: NAME_PATTERN })),
+    from: Type.Optional(Type.String(TEXT_FORMS.name)),
   },
   strict,
 )
@@ -80,7 +87,7 @@ export const ConfigurationFile = Type.Object(
     integrations: Type.Optional(
       Type.Unsafe<Record<string, unknown>>({
         type: 'object',
-        propertyNames: { pattern: NAME_PATTERN },
+        propertyNames: TEXT_FORMS.name,
       }),
     ),
     prune: Type.Optional(Type.Boolean()),

@@ -5,6 +5,7 @@ import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, 
 import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
 import { BrokerError } from '../errors.ts'
 import { camelKeys } from '../http/casing.ts'
+import { faultOf, tellingFaults } from '../http/schema-fault.ts'
 import type { IntegrationInput } from '../integrations/composition.ts'
 import { ConfigError } from './config-error.ts'
 import { ConfigurationFile, DeclaredIntegration } from './file-schema.ts'
@@ -35,7 +36,13 @@ export interface FileContent {
 }
 
 const ajv = addFormats.default(
-  new Ajv({ allErrors: true, discriminator: true, strict: false, useDefaults: true }),
+  new Ajv({
+    allErrors: true,
+    discriminator: true,
+    strict: false,
+    useDefaults: true,
+    verbose: true,
+  }),
 )
 const validateFile = ajv.compile(ConfigurationFile)
 const validateIntegration = ajv.compile(DeclaredIntegration)
@@ -84,7 +91,7 @@ export function isConfigurationFile(text: string): boolean {
 
 interface ReadYaml {
   readonly content: unknown
-  readonly lineOf: (path: readonly string[], member?: string) => number
+  readonly lineOf: (path: readonly string[]) => number
   readonly mistakesIn: (
     errors: readonly ErrorObject[] | null | undefined,
     base: readonly string[],
@@ -99,14 +106,12 @@ function readYaml(text: string): ReadYaml {
     ({ pos, code }) => `line ${lineAt(pos[0])}: is not valid YAML (${code})`,
   )
   if (syntax.length > 0) throw new ConfigError(syntax)
-  const lineOf = (path: readonly string[], member?: string) =>
-    lineAt(offsetOf(document.contents, member === undefined ? path : [...path, member]))
+  const lineOf = (path: readonly string[]) => lineAt(offsetOf(document.contents, path))
   return {
     content: contentOf(document, lineAt),
     lineOf,
     mistakesIn: (errors, base) =>
-      (errors ?? [])
-        .filter(isPlain)
+      tellingFaults(errors ?? [])
         .map((error) => mistakeOf(error, base, lineOf))
         .sort((a, b) => a.localeCompare(b, 'en', { numeric: true })),
   }
@@ -162,29 +167,15 @@ function splitCredential({ credential, ...definition }: Entry) {
   }
 }
 
-/** The branches of a union are reported by the union's own error. */
-const isPlain = ({ keyword }: ErrorObject) => !['oneOf', 'anyOf', 'if'].includes(keyword)
-
 function mistakeOf(
   error: ErrorObject,
   base: readonly string[],
-  lineOf: (path: readonly string[], member?: string) => number,
+  lineOf: (path: readonly string[]) => number,
 ): string {
-  const path = [...base, ...pointer(error.instancePath)]
-  const extra = error.params.additionalProperty ?? error.propertyName
-  const member = typeof extra === 'string' ? extra : undefined
-  const place = [...path, ...(member === undefined ? [] : [member])].join('.')
-  const choices = Array.isArray(error.params.allowedValues)
-    ? `: ${error.params.allowedValues.join(', ')}`
-    : ''
-  return `line ${lineOf(path, member)}: ${place || 'the file'} ${error.message ?? 'is not valid'}${choices}`
+  const { path, words } = faultOf(error)
+  const place = [...base, ...path]
+  return `line ${lineOf(place)}: ${place.join('.') || 'the file'} ${words}`
 }
-
-const pointer = (path: string): readonly string[] =>
-  path
-    .split('/')
-    .slice(1)
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
 
 /** Where a member begins: at its key; the nearest member around it, where it is missing. */
 function offsetOf(node: unknown, path: readonly string[]): number {

@@ -1,7 +1,7 @@
 /** The wire form of connections. */
 import { type Static, Type } from 'typebox'
 import { refusalMember } from '../grants/refusals.ts'
-import { NAME_PATTERN } from '../integrations/schemas.ts'
+import { TEXT_FORMS } from '../http/text-forms.ts'
 import {
   type Connection,
   FLOWS,
@@ -14,8 +14,12 @@ import {
 } from './connection.ts'
 
 export const ConnectionParams = Type.Object({
-  name: Type.String({ pattern: NAME_PATTERN, description: 'Name of the integration' }),
-  id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: 'Id of the connection' }),
+  name: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
+  id: Type.String({
+    pattern: '^[A-Za-z0-9_-]{1,64}$',
+    'x-allowed': '1 to 64 letters, digits, hyphens and underscores',
+    description: 'Id of the connection',
+  }),
 })
 
 const FlowMember = Type.Unsafe<Flow>({
@@ -29,13 +33,20 @@ export const ConnectBody = Type.Object(
   {
     flow: FlowMember,
     scopes: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }), {
-        minItems: 1,
-        maxItems: 32,
-        uniqueItems: true,
-        description:
-          'Fewer than the app has; `refresh_token` is added. Default: all that the app has',
-      }),
+      Type.Array(
+        Type.String({
+          pattern: '^[a-z][a-z0-9_]{0,63}$',
+          'x-allowed':
+            '1 to 64 lower-case letters, digits and underscores that begin with a letter',
+        }),
+        {
+          minItems: 1,
+          maxItems: 32,
+          uniqueItems: true,
+          description:
+            'Fewer than the app has; `refresh_token` is added. Default: all that the app has',
+        },
+      ),
     ),
   },
   {

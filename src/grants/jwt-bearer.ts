@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { BrokerError } from '../errors.ts'
 import type { CamelKeys } from '../http/casing.ts'
+import { TEXT_FORMS } from '../http/text-forms.ts'
 import { signAssertion } from './assertion.ts'
 import { noClientAuth } from './client-auth.ts'
 import type { Grant } from './grant.ts'
@@ -14,7 +15,7 @@ const schema = Type.Object(
     username: Type.String({
       minLength: 3,
       maxLength: 80,
-      pattern: '^[^\\s@]+@[^\\s@]+$',
+      ...TEXT_FORMS.username,
       description: 'Username (not email address, not id) of the Salesforce user to act as.',
       examples: ['billing@acme.com'],
     }),
@@ -22,7 +23,7 @@ const schema = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 255,
-        pattern: '^[!-~]+$',
+        ...TEXT_FORMS.visible,
         description:
           'Audience of the assertion. Default `https://test.salesforce.com` where `login_url` is a sandbox, a scratch org or `test.`, else `https://login.salesforce.com`.',
         examples: ['https://login.salesforce.com'],

@@ -1,18 +1,19 @@
 import { Type } from 'typebox'
+import { TEXT_FORMS } from '../http/text-forms.ts'
 import { CLIENT_AUTH_METHODS, type ClientAuthMethod } from './client-auth.ts'
 
 /** Members that the settings of several grants have in common, in wire form. */
 export const ClientId = Type.String({
   minLength: 1,
   maxLength: 256,
-  pattern: '^[!-~]+$',
+  ...TEXT_FORMS.visible,
   description: 'Consumer key of the app. Without it the integration is a draft.',
   examples: ['3MVG9lKcPoNINVBIPJjdw1J9LLM82Hn'],
 })
 
 /** Another integration. */
 export const IntegrationName = Type.String({
-  pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$',
+  ...TEXT_FORMS.name,
   description: 'The integration whose token is exchanged. You need `tokens:read` on it.',
   examples: ['billing'],
 })

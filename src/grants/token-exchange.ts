@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { BrokerError } from '../errors.ts'
 import type { CamelKeys } from '../http/casing.ts'
+import { TEXT_FORMS } from '../http/text-forms.ts'
 import { AssetMember, actorParameters } from './asset-token.ts'
 import { clientAuthFrom } from './client-auth-method.ts'
 import { exchanged } from './exchanged.ts'
@@ -48,7 +49,7 @@ const schema = Type.Object(
     ),
     token_handler: Type.Optional(
       Type.String({
-        pattern: '^[A-Za-z]\\w{0,79}$',
+        ...TEXT_FORMS.api_name,
         description: 'Developer name of the Apex token handler. Default: that of the app.',
         examples: ['PartnerTokenHandler'],
       }),

@@ -2,6 +2,7 @@
 import { type TSchema, Type } from 'typebox'
 import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../errors.ts'
 import { remedyOf, wholeSeconds } from './remedy.ts'
+import { describeFaults, type SchemaFault } from './schema-fault.ts'
 import { shownName, shownPath } from './shown-path.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
@@ -98,15 +99,8 @@ const FOREIGN: Readonly<Record<string, readonly [ProblemCode, string]>> = {
 interface ForeignError {
   readonly code?: unknown
   readonly statusCode?: unknown
-  readonly validation?: readonly ValidationFault[]
+  readonly validation?: readonly SchemaFault[]
   readonly validationContext?: string
-}
-
-export interface ValidationFault {
-  readonly instancePath: string
-  readonly keyword: string
-  readonly message?: string
-  readonly params: Readonly<Record<string, unknown>>
 }
 
 /** Translates whatever was thrown while a request was handled; what is not known is `internal`. `mediaTypes`: those that the route takes. */
@@ -142,21 +136,6 @@ function unsupported(why: string, mediaTypes: readonly string[], cause: unknown)
     members: { media_types: mediaTypes },
     remedy: `Send the body as ${types}, and name that in Content-Type.`,
   })
-}
-
-/** Says which member and why, without repeating any value of the request. */
-export function describeFaults(faults: readonly ValidationFault[], context = 'request'): string {
-  const fault =
-    faults.find(({ keyword }) => keyword !== 'oneOf' && keyword !== 'anyOf') ?? faults[0]
-  if (!fault) return `The ${context} is not valid`
-  const place = context === 'querystring' ? 'query' : context
-  const member = `${place}${shownPath(fault.instancePath)}`
-  const extra = fault.params.additionalProperty
-  const name = typeof extra === 'string' ? `: "${shownName(extra)}"` : ''
-  const choices = Array.isArray(fault.params.allowedValues)
-    ? `: ${fault.params.allowedValues.join(', ')}`
-    : ''
-  return `${member} ${fault.message ?? 'is not valid'}${name}${choices}`
 }
 
 export const RefusalSchema = Type.Object(

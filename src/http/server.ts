@@ -211,6 +211,8 @@ function setValidation(server: Server): void {
     useDefaults: true,
     discriminator: true,
     strict: false,
+    // With the schema of each fault, which says what is allowed.
+    verbose: true,
   }
   const exact = addFormats.default(new Ajv({ ...options, coerceTypes: false }))
   const coercing = addFormats.default(new Ajv({ ...options, coerceTypes: true }))

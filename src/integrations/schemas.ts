@@ -1,13 +1,12 @@
 /** The wire form of integrations. */
 import { type Static, Type } from 'typebox'
 import { GrantSchema } from '../grants/index.ts'
+import { TEXT_FORMS } from '../http/text-forms.ts'
 import { STATES, type State } from './status.ts'
 import { Status } from './status-schema.ts'
 
-export const NAME_PATTERN = '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$'
-
 export const NameParams = Type.Object({
-  name: Type.String({ pattern: NAME_PATTERN, description: 'Name of the integration' }),
+  name: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
 })
 
 const Labels = Type.Unsafe<Record<string, string>>({
@@ -15,8 +14,8 @@ const Labels = Type.Unsafe<Record<string, string>>({
   title: 'Labels',
   description: 'Up to 16; policies, lists and alerts can go by them',
   maxProperties: 16,
-  propertyNames: { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$' },
-  additionalProperties: { type: 'string', pattern: '^[^\\u0000-\\u001f\\u007f]{0,128}$' },
+  propertyNames: { type: 'string', ...TEXT_FORMS.label_key },
+  additionalProperties: { type: 'string', ...TEXT_FORMS.label_value },
 })
 
 const Identity = Type.Object(
@@ -31,8 +30,8 @@ const Identity = Type.Object(
     expect: Type.Optional(
       Type.Object(
         {
-          org_id: Type.Optional(Type.String({ pattern: '^00D[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$' })),
-          user_id: Type.Optional(Type.String({ pattern: '^005[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$' })),
+          org_id: Type.Optional(Type.String(TEXT_FORMS.org_id)),
+          user_id: Type.Optional(Type.String(TEXT_FORMS.user_id)),
           scopes: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 64 })),
         },
         { additionalProperties: false },
@@ -81,7 +80,7 @@ export const CredentialSchema = Type.Object(
     generate: Type.Optional(GenerateSchema),
     from: Type.Optional(
       Type.String({
-        pattern: NAME_PATTERN,
+        ...TEXT_FORMS.name,
         description: 'Signs with the credentials of this integration',
       }),
     ),
@@ -95,19 +94,20 @@ export const CredentialSchema = Type.Object(
   },
 )
 
-const API_NAME = '^[A-Za-z][A-Za-z0-9_]{0,79}$'
-
 const CertificateDeploymentSchema = Type.Object(
   {
     through: Type.String({
-      pattern: NAME_PATTERN,
+      ...TEXT_FORMS.name,
       description:
         'The integration whose token uploads it: of a user who may modify metadata; best with `serve_tokens: false`',
     }),
-    app: Type.String({ pattern: API_NAME, description: 'API name of the External Client App' }),
+    app: Type.String({
+      ...TEXT_FORMS.api_name,
+      description: 'API name of the External Client App',
+    }),
     settings: Type.Optional(
       Type.String({
-        pattern: API_NAME,
+        ...TEXT_FORMS.api_name,
         description: 'Its global OAuth settings; default `APP_glbloauth`, as Setup names them',
       }),
     ),
@@ -128,9 +128,7 @@ const CertificateDeploymentSchema = Type.Object(
 )
 
 const definition = {
-  description: Type.Optional(
-    Type.String({ maxLength: 500, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }),
-  ),
+  description: Type.Optional(Type.String({ maxLength: 500, ...TEXT_FORMS.printable })),
   enabled: Type.Optional(Type.Boolean({ default: true })),
   labels: Type.Optional(Labels),
   login_url: Type.String({
@@ -226,7 +224,11 @@ export const ListQuery = Type.Object(
     ...PageQuery,
     state: Type.Optional(Type.Unsafe<State>({ type: 'string', enum: [...STATES] })),
     label: Type.Optional(
-      Type.String({ pattern: '^[^:]{1,63}:.{0,128}$', description: '`key:value`' }),
+      Type.String({
+        pattern: '^[^:]{1,63}:.{0,128}$',
+        'x-allowed': 'a label as key:value',
+        description: '`key:value`',
+      }),
     ),
     certificate_expires_before: Type.Optional(Type.String({ format: 'date-time' })),
   },

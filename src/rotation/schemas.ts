@@ -2,11 +2,16 @@
 import { type Static, Type } from 'typebox'
 import type { CredentialState } from '../credentials/credential.ts'
 import type { CredentialType } from '../grants/grant.ts'
-import { CredentialSchema, GenerateSchema, NAME_PATTERN } from '../integrations/schemas.ts'
+import { TEXT_FORMS } from '../http/text-forms.ts'
+import { CredentialSchema, GenerateSchema } from '../integrations/schemas.ts'
 
 export const CredentialParams = Type.Object({
-  name: Type.String({ pattern: NAME_PATTERN, description: 'Name of the integration' }),
-  id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', description: 'Id of the credential' }),
+  name: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
+  id: Type.String({
+    pattern: '^[A-Za-z0-9-]{1,64}$',
+    'x-allowed': '1 to 64 letters, digits and hyphens',
+    description: 'Id of the credential',
+  }),
 })
 
 export const IfMatchHeader = Type.Object({
@@ -20,7 +25,12 @@ const CsrSchema = Type.Object(
     common_name: Type.String({ minLength: 1, maxLength: 64 }),
     organization: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     organizational_unit: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
-    country: Type.Optional(Type.String({ pattern: '^[A-Z]{2}$' })),
+    country: Type.Optional(
+      Type.String({
+        pattern: '^[A-Z]{2}$',
+        'x-allowed': 'two upper-case letters (ISO 3166), as in DE',
+      }),
+    ),
     key_bits: Type.Optional(
       Type.Unsafe<2048 | 3072 | 4096>({ type: 'integer', enum: [2048, 3072, 4096], default: 2048 }),
     ),
@@ -46,7 +56,7 @@ export const StageBody = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 256,
-        pattern: '^[!-~]+$',
+        ...TEXT_FORMS.visible,
         description:
           'Consumer key of another app (blue/green): the credential is then activated by you alone',
       }),

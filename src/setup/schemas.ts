@@ -1,5 +1,6 @@
 /** The wire form of the setup sheet. */
 import { type Static, Type } from 'typebox'
+import { TEXT_FORMS } from '../http/text-forms.ts'
 import type { Sheet } from './sheet.ts'
 
 const Field = Type.Object(
@@ -72,7 +73,12 @@ export const SetupSheet = Type.Object(
   { title: 'Setup sheet', description: 'What to click in Salesforce, in JSON or Markdown' },
 )
 
-const Name = { minLength: 1, maxLength: 255, pattern: '^[^\\u0000-\\u001f\\u007f,]+$' }
+const Name = {
+  minLength: 1,
+  maxLength: 255,
+  pattern: '^[^\\u0000-\\u001f\\u007f,]+$',
+  'x-allowed': 'text without commas and control characters',
+}
 
 export const MetadataQuery = Type.Object(
   {
@@ -92,7 +98,7 @@ export const MetadataQuery = Type.Object(
     run_as: Type.Optional(
       Type.String({
         maxLength: 80,
-        pattern: '^[^\\s@]+@[^\\s@]+$',
+        ...TEXT_FORMS.username,
         description:
           'Username of the run-as user, for client credentials. Default: a placeholder, which a deployment refuses',
       }),

@@ -6,6 +6,7 @@ import { allows, allowsSome, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
+import { TEXT_FORMS } from '../http/text-forms.ts'
 import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
@@ -37,7 +38,7 @@ const AcceptedIdentity = Type.Object(
   { title: 'Accepted identity', description: 'Tokens of `identity` are served from now on' },
 )
 
-const OrgId = Type.String({ pattern: '^00D[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$' })
+const OrgId = Type.String(TEXT_FORMS.org_id)
 
 const WRITE_PROBLEMS = [...GUARDED, 'conflict', 'body_too_large', 'media_type_unsupported'] as const
 

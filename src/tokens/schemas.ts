@@ -1,9 +1,9 @@
 /** The wire form of tokens. */
 import { type Static, Type } from 'typebox'
-import { NAME_PATTERN } from '../integrations/schemas.ts'
+import { TEXT_FORMS } from '../http/text-forms.ts'
 
 export const TokenParams = Type.Object({
-  integration: Type.String({ pattern: NAME_PATTERN, description: 'Name of the integration' }),
+  integration: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
 })
 
 export const TokenQuery = Type.Object(
@@ -20,6 +20,8 @@ export const TokenQuery = Type.Object(
     rejected: Type.Optional(
       Type.String({
         pattern: '^[A-Za-z0-9_-]{22}$',
+        'x-allowed':
+          'a token id: the 22 letters, digits, hyphens and underscores that came with the token',
         description:
           'The `token_id` that Salesforce answered with 401: another token is wanted. One mint runs, however many ask.',
       }),

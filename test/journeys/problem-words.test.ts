@@ -147,3 +147,66 @@ t.test('every problem has a remedy that a person can follow', async (t) => {
     t.match(PROBLEMS[code].remedy, /^[A-Z].*\.$/, code)
   }
 })
+
+/** What is sent, and what of it is told. */
+const WRONG: readonly (readonly [request: readonly [string, string, object?], words: string])[] = [
+  [
+    ['GET', '/tokens/No_Name'],
+    'path/integration must be 1 to 64 lower-case letters, digits and hyphens, without a hyphen at either end',
+  ],
+  [['GET', '/tokens/a?min_ttl=x'], 'query/min_ttl must be a whole number from 0 to 3600'],
+  [['GET', '/tokens/a?min_ttl=9999'], 'query/min_ttl must be a whole number from 0 to 3600'],
+  [['GET', '/integrations?limit=0'], 'query/limit must be a whole number from 1 to 200'],
+  [
+    ['GET', '/integrations?certificate_expires_before=tomorrow'],
+    'query/certificate_expires_before must be a time like 2026-11-22T10:00:00Z',
+  ],
+  [['GET', '/integrations?label=x'], 'query/label must be a label as key:value'],
+  [['DELETE', '/api-keys/x'], 'path/id must be 8 letters and digits'],
+  [['PUT', '/integrations/a', []], 'body must be an object'],
+  [
+    ['PUT', '/integrations/a', { login_url: 1 }],
+    'body/grant is missing: it must be an object whose type is one of jwt_bearer, client_credentials',
+  ],
+  [
+    ['PUT', '/integrations/a', { ...body, grant: { type: 'password' } }],
+    'body/grant/type must be one of jwt_bearer, client_credentials, refresh_token, token_exchange, data_cloud',
+  ],
+  [
+    ['PUT', '/integrations/a', { ...body, grant: { client_id: 'x' } }],
+    'body/grant/type is missing: it must be one of jwt_bearer',
+  ],
+  [
+    ['PUT', '/integrations/a', { ...body, grant: { type: 'jwt_bearer', username: 'billing' } }],
+    'body/grant/username must be a Salesforce username',
+  ],
+  [
+    ['PUT', '/integrations/a', { ...body, grant: { ...body.grant, secret: 'x' } }],
+    'body/grant/secret is not known here: "secret" is none of type, client_id, client_auth',
+  ],
+  [
+    ['PUT', '/integrations/a', { ...body, labels: { '-': 'x' } }],
+    'body/labels/* has a name that must be 1 to 63 letters',
+  ],
+  [
+    ['POST', '/api-keys', { name: 'x', permissions: ['root'], integrations: ['*'] }],
+    'body/permissions/0 must be one of tokens:read',
+  ],
+]
+
+t.test('what does not validate is named, with what is allowed there', async (t) => {
+  for (const [[method, path, sent], words] of WRONG) {
+    const { status, body: problem } = await call(method, path, sent ? { body: sent } : {})
+    t.match({ status, code: problem.code }, { status: 400, code: 'request_invalid' })
+    t.ok(problem.detail.startsWith(words), `${problem.detail} begins with ${words}`)
+  }
+  const long = { 'if-match': 'x'.repeat(2000) }
+  const header = await call('DELETE', '/integrations/a', { headers: long })
+  t.equal(header.body.detail, 'headers/if-match must be text of at most 1024 characters')
+  await call('PUT', '/integrations/merged', { body })
+  const merged = await call('PATCH', '/integrations/merged', {
+    body: { token_lifetime: 1 },
+    headers: { 'if-match': '*' },
+  })
+  t.equal(merged.body.detail, 'body/token_lifetime must be a whole number from 60 to 86400')
+})
