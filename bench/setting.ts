@@ -75,6 +75,7 @@ export async function prepareSetting(t: Teardown): Promise<Setting> {
       const startedAt = performance.now()
       const broker = await startBrokerProcess(t, {
         adminKey,
+        isWatched: false,
         nodeArgs: [...probe.nodeArgs, ...nodeArgs],
         env: {
           VALETKEY_CONFIG: config,

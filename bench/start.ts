@@ -19,11 +19,12 @@ async function startOnce(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-bench-'))
   const port = await freePort()
   const startedAt = performance.now()
-  const child = spawnValetkey(['serve'], {
+  const env = {
     VALETKEY_PORT: String(port),
     VALETKEY_METRICS_PORT: '0',
     VALETKEY_DATA_DIR: folder,
-  })
+  }
+  const child = spawnValetkey(['serve'], env, { isWatched: false })
   const ended = new Promise((resolve) => child.once('exit', resolve))
   try {
     while (!(await isReady(port))) await sleep(5)

@@ -129,7 +129,7 @@ async function attempt(
       [ARMED]: armed,
       [AHEAD]: String(aheadMs),
     },
-    ['--import', CRASH_POINT],
+    { nodeArgs: ['--import', CRASH_POINT] },
   )
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''

@@ -82,6 +82,8 @@ export function registerConnectionRoutes(
             'integration_not_found',
             'integration_draft',
             'integration_disabled',
+            'credential_invalid',
+            'credential_required',
             'grant_refused',
             'token_response_invalid',
             'salesforce_unavailable',

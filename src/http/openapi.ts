@@ -2,6 +2,7 @@
 import swagger from '@fastify/swagger'
 import { stringify } from 'yaml'
 import { nameComponents } from './components.ts'
+import { type DescribedApi, withDerivedProblems } from './derived-problems.ts'
 import { registerDocsPage } from './docs-page.ts'
 import { once, publicAnswer, registerPublicAnswer } from './public-answer.ts'
 import type { Server } from './server.ts'
@@ -50,7 +51,8 @@ export async function describeApi(server: Server, version: string): Promise<void
     hideUntagged: true,
     transformObject: (described) => {
       if (!('openapiObject' in described)) throw new Error('the document must be OpenAPI 3')
-      return nameComponents(described.openapiObject)
+      const api = described.openapiObject as DescribedApi & typeof described.openapiObject
+      return nameComponents(withDerivedProblems(api))
     },
   })
 }

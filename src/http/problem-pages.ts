@@ -10,6 +10,7 @@ import {
   registerPublicAnswer,
   sendPublicAnswer,
 } from './public-answer.ts'
+import { jsonOr } from './representations.ts'
 import type { Server } from './server.ts'
 
 const Page = Type.Object(
@@ -70,7 +71,10 @@ export function registerProblemPages(server: Server): void {
       summary: 'Every problem that this service can answer',
       security: [],
       response: {
-        200: Type.Object({ items: Type.Array(Page) }, { description: 'All of them' }),
+        200: jsonOr(
+          Type.Object({ items: Type.Array(Page) }, { description: 'All of them' }),
+          'text/markdown',
+        ),
         ...problems('not_acceptable'),
       },
     },
@@ -94,7 +98,10 @@ export function registerProblemPages(server: Server): void {
         summary: 'What a problem means and what to do about it',
         security: [],
         params: Type.Object({ code: Type.String({ maxLength: 64 }) }),
-        response: { 200: Page, ...problems('not_found', 'not_acceptable') },
+        response: {
+          200: jsonOr(Page, 'text/markdown'),
+          ...problems('not_found', 'not_acceptable'),
+        },
       },
     },
     (request, reply) => {

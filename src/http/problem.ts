@@ -196,8 +196,18 @@ export function statusesOf(code: ProblemCode): readonly number[] {
   return waitingStatus === undefined ? [status] : [status, waitingStatus]
 }
 
-/** Response schemas of the problems that a route can answer, by status. */
-export function problems(...codes: readonly ProblemCode[]): Record<number, TSchema> {
+/** A response of OpenAPI. */
+export interface ProblemResponse {
+  readonly description: string
+  readonly headers?: Readonly<Record<string, unknown>>
+  readonly content: Readonly<Record<string, unknown>>
+  readonly [member: string]: unknown
+}
+
+/** What these problems look like, by status. */
+export function problemResponses(
+  codes: readonly ProblemCode[],
+): Readonly<Record<string, ProblemResponse>> {
   const byStatus = new Map<number, ProblemCode[]>()
   const add = (status: number, code: ProblemCode) => {
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
@@ -208,13 +218,22 @@ export function problems(...codes: readonly ProblemCode[]): Record<number, TSche
   return Object.fromEntries(
     [...byStatus].map(([status, of]) => [
       status,
-      Type.Unsafe({
+      {
         description: of.map((code) => PROBLEMS[code].title).join('; '),
         content: { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema(of) } },
-      }),
+      },
     ]),
   )
 }
+
+/** Response schemas of the problems that a route states; those that follow from its kind are derived (`derived-problems.ts`). */
+export const problems = (...codes: readonly ProblemCode[]): Record<number, TSchema> =>
+  Object.fromEntries(
+    Object.entries(problemResponses(codes)).map(([status, response]) => [
+      status,
+      Type.Unsafe(response),
+    ]),
+  )
 
 /** The problems that any guarded route can answer. */
 export const GUARDED: readonly ProblemCode[] = [

@@ -39,6 +39,7 @@ const WRITE_PROBLEMS = [
   'managed_by_file',
   'conflict',
   'integration_changed',
+  'credential_state',
   'body_too_large',
   'media_type_unsupported',
   'credential_invalid',

@@ -8,6 +8,7 @@ import type { Server } from '../http/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
 import { preconditionsOf } from '../integrations/preconditions.ts'
 import { NameParams } from '../integrations/schemas.ts'
+import { MINT_PROBLEMS } from '../tokens/mint-problems.ts'
 import type { Access } from './access.ts'
 import type { Deployer } from './deployer.ts'
 import { isOver } from './deployment.ts'
@@ -138,13 +139,7 @@ export function registerStagingRoutes(
             ...CHANGE_PROBLEMS,
             'credential_not_found',
             'credential_rejected',
-            'integration_draft',
-            'integration_disabled',
-            'login_budget_exhausted',
-            'identity_changed',
-            'salesforce_unavailable',
-            'salesforce_timeout',
-            'token_response_invalid',
+            ...MINT_PROBLEMS,
             'body_too_large',
             'media_type_unsupported',
           ),

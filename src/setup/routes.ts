@@ -5,6 +5,7 @@ import { allows } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { prefersMarkdown } from '../http/accept.ts'
 import { GUARDED, problems } from '../http/problem.ts'
+import { jsonOr } from '../http/representations.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { NameParams } from '../integrations/schemas.ts'
@@ -49,7 +50,7 @@ export function registerSetupRoutes(
           'Needs `integrations:read`. JSON, or Markdown where `Accept` prefers it. Works for a draft, before the app exists.',
         params: NameParams,
         response: {
-          200: SetupSheet,
+          200: jsonOr(SetupSheet, 'text/markdown'),
           ...problems(...GUARDED, 'integration_not_found', 'not_acceptable'),
         },
       },

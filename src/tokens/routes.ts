@@ -9,6 +9,7 @@ import type { Integration } from '../integrations/integration.ts'
 import { visibleIntegration } from '../integrations/visible.ts'
 import type { Broker, Served } from './broker.ts'
 import type { Lease } from './lease.ts'
+import { MINT_PROBLEMS } from './mint-problems.ts'
 import type { Revoker } from './revocation.ts'
 import { Token, TokenParams, TokenQuery } from './schemas.ts'
 import { secondsLeft, tokenText } from './token-view.ts'
@@ -60,22 +61,7 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
         querystring: TokenQuery,
         response: {
           200: Token,
-          ...problems(
-            ...GUARDED,
-            'integration_not_found',
-            'integration_disabled',
-            'integration_draft',
-            'integration_not_connected',
-            'token_still_live',
-            'login_budget_exhausted',
-            'conflict',
-            'grant_refused',
-            'identity_changed',
-            'token_response_invalid',
-            'salesforce_unavailable',
-            'record_corrupt',
-            'salesforce_timeout',
-          ),
+          ...problems(...GUARDED, ...MINT_PROBLEMS, 'token_still_live'),
         },
       },
     },

@@ -15,6 +15,7 @@ t.test('no place in the code makes old objects, whatever once outlived a collect
     adminKey: newAdminKey(),
     env: { VALETKEY_DATA_DIR: folder },
     // Collections often, and each says what V8 has learned of such places.
+    isWatched: false,
     nodeArgs: ['--max-semi-space-size=1', '--trace-gc', '--trace-pretenuring-statistics'],
   })
   const before = output().length

@@ -15,6 +15,7 @@ import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
 import { createLogger } from '../../src/logger.ts'
 import { createEmbeddedStore } from '../../src/store/embedded.ts'
 import { createRedisStore } from '../../src/store/redis.ts'
+import { watchedProcess } from './answer-watch.ts'
 import { type Call, createCaller } from './caller.ts'
 import { endWithThisProcess } from './children.ts'
 import { eventually } from './eventually.ts'
@@ -143,23 +144,30 @@ export interface BrokerProcess {
   kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>
 }
 
-export interface ProcessOptions {
+export interface ProcessOptions extends SpawnOptions {
   readonly env: Environment
   readonly adminKey: string
-  /** More arguments of node, before the entry point. */
-  readonly nodeArgs?: readonly string[]
 }
 
 const ROOT = new URL('../../', import.meta.url).pathname
+
+export interface SpawnOptions {
+  /** More arguments of node, before the entry point. */
+  readonly nodeArgs?: readonly string[]
+  /** False: it is measured, so its answers are not looked at. Default true, in tests, for what answers. */
+  readonly isWatched?: boolean
+}
 
 /** The command as it is started in production: `node src/valetkey.js serve`. */
 export function spawnValetkey(
   args: readonly string[],
   env: Environment,
-  nodeArgs: readonly string[] = [],
+  { nodeArgs = [], isWatched = args[0] === 'serve' }: SpawnOptions = {},
 ): ChildProcess {
-  const child = spawn(process.execPath, [...nodeArgs, join(ROOT, 'src/valetkey.js'), ...args], {
-    env: { PATH: process.env.PATH, ...env },
+  const watched = isWatched ? watchedProcess() : { nodeArgs: [], env: {} }
+  const command = [...watched.nodeArgs, ...nodeArgs, join(ROOT, 'src/valetkey.js'), ...args]
+  const child = spawn(process.execPath, command, {
+    env: { PATH: process.env.PATH, ...watched.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   return endWithThisProcess(child)
@@ -178,12 +186,12 @@ export async function startBrokerProcess(
 /** Waits until it listens. Ends with the test. */
 export async function startUnreadyProcess(
   t: Teardown,
-  { env, adminKey, nodeArgs = [] }: ProcessOptions,
+  { env, adminKey, ...spawning }: ProcessOptions,
 ): Promise<BrokerProcess> {
   const child = spawnValetkey(
     ['serve'],
     { VALETKEY_PORT: '0', VALETKEY_METRICS_PORT: '0', VALETKEY_ADMIN_KEY: adminKey, ...env },
-    nodeArgs,
+    spawning,
   )
   let output = ''
   child.stdout?.on('data', (chunk) => {

@@ -1,4 +1,5 @@
 /** Calls a broker over HTTP, as a service or an operator does. */
+import { assertPublishedAnswers } from './answer-watch.ts'
 
 export interface Answer {
   readonly status: number
@@ -29,6 +30,7 @@ export function createCaller(url: string, adminKey: string): Call {
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await response.text()
+    assertPublishedAnswers()
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
     return {
       status: response.status,

@@ -1,0 +1,15 @@
+/** A response of more than one media type, of which `Accept` picks one. */
+import { type Static, type TSchema, Type } from 'typebox'
+
+/** JSON of this schema, or text of these types. */
+export function jsonOr<Schema extends TSchema>(schema: Schema, ...textTypes: readonly string[]) {
+  const { description } = schema as { readonly description?: string }
+  const text = { schema: { type: 'string' } }
+  return Type.Unsafe<Static<Schema>>({
+    ...(description !== undefined && { description }),
+    content: {
+      'application/json': { schema },
+      ...Object.fromEntries(textTypes.map((type) => [type, text])),
+    },
+  })
+}

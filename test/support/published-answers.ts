@@ -1,0 +1,235 @@
+/** Whether an answer is one that `openapi.yaml` publishes: its status, its media type, its documented headers and its body. */
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+
+export interface Exchange {
+  readonly method: string
+  /** As in the request line. */
+  readonly url: string
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export interface PublishedAnswers {
+  /** Whether answers to this path are looked at: by a server of every route, or by one of some that a test picked. */
+  covers(url: string, isWhole: boolean): boolean
+  /** What is wrong with the answer, in words that repeat nothing of its body. Empty: nothing. */
+  faultsOf(exchange: Exchange): readonly string[]
+  /** Of an answer to what was no request: there is no route to look up. */
+  faultsOfRefusal(exchange: Pick<Exchange, 'status' | 'headers' | 'body'>): readonly string[]
+}
+
+type Schema = Readonly<Record<string, unknown>>
+
+interface Response {
+  readonly $ref?: string
+  readonly headers?: Readonly<
+    Record<string, { readonly required?: boolean; readonly schema?: Schema }>
+  >
+  readonly content?: Readonly<Record<string, { readonly schema?: Schema }>>
+}
+
+interface Operation {
+  readonly responses: Readonly<Record<string, Response>>
+}
+
+export interface OpenapiDocument {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly components: {
+    readonly schemas: Readonly<Record<string, Schema>>
+    readonly responses?: Readonly<Record<string, Response>>
+  }
+}
+
+interface Route {
+  readonly path: string
+  readonly pattern: RegExp
+  readonly operations: Readonly<Record<string, Operation>>
+}
+
+/** The pages that show the document are not described by it. */
+const UNPUBLISHED = /^\/(docs(\/.*)?|openapi\.(json|yaml))?$/
+const PROBLEM = 'application/problem+json'
+/** What a path that is not published may be answered with, and a method that a path does not take. */
+const OUTSIDE = new Set([400, 401, 404, 405, 408, 413, 414, 415, 431, 500])
+
+export function createPublishedAnswers(document: OpenapiDocument): PublishedAnswers {
+  const ajv = addFormats.default(new Ajv2020({ strict: false, allErrors: true, logger: false }))
+  const closed = withClosedObjects(document)
+  ajv.addSchema(closed, 'openapi')
+  const routes = routesOf(document)
+  const validators = new Map<string, ValidateFunction>()
+  /** The last body of each response that was right: most come again as they were. */
+  const right = new Map<string, string>()
+
+  const validatorAt = (pointer: readonly string[]): ValidateFunction => {
+    const key = pointer.map((part) => part.replaceAll('~', '~0').replaceAll('/', '~1')).join('/')
+    const known = validators.get(key)
+    if (known) return known
+    const made = ajv.compile({ $ref: `openapi#/${encodeURI(key)}` })
+    validators.set(key, made)
+    return made
+  }
+
+  const faultsOfBody = (body: string, type: string, pointer: readonly string[]) => {
+    const key = pointer.join(' ')
+    if (right.get(key) === body) return []
+    const value = /json$/.test(type) ? parsed(body) : body
+    if (value === undefined) return ['the body is not JSON']
+    const validate = validatorAt(pointer)
+    if (validate(value)) {
+      right.set(key, body)
+      return []
+    }
+    return (validate.errors ?? []).map(
+      ({ instancePath, message, params }) =>
+        `body${instancePath} ${message} ${JSON.stringify(params)}`,
+    )
+  }
+
+  const faultsOfProblem = ({ headers, body }: Pick<Exchange, 'headers' | 'body'>) =>
+    mediaTypeOf(headers) === PROBLEM
+      ? faultsOfBody(body, PROBLEM, ['components', 'schemas', 'Problem'])
+      : [`its media type is ${mediaTypeOf(headers)}`]
+
+  const outside = (exchange: Exchange, path: string): readonly string[] => {
+    if (UNPUBLISHED.test(path) && exchange.status < 400) return []
+    if (!OUTSIDE.has(exchange.status)) return ['no operation is published here']
+    return exchange.method === 'HEAD' ? [] : faultsOfProblem(exchange)
+  }
+
+  const findRoute = (path: string) => routes.find(({ pattern }) => pattern.test(path))
+
+  return {
+    covers: (url, isWhole) =>
+      isWhole ? !UNPUBLISHED.test(pathOf(url)) : findRoute(pathOf(url)) !== undefined,
+    faultsOf(exchange) {
+      const { method, url, status, headers, body } = exchange
+      const path = pathOf(url)
+      const route = findRoute(path)
+      const name = (method === 'HEAD' ? 'GET' : method).toLowerCase()
+      const operation = route?.operations[name]
+      if (!route || !operation) return outside(exchange, path)
+      const shared = operation.responses[status]?.$ref?.split('/').at(-1)
+      const response =
+        shared === undefined ? operation.responses[status] : document.components.responses?.[shared]
+      // A HEAD route of its own kind may refuse what GET does.
+      if (!response) {
+        return method === 'HEAD' && status === 405 ? [] : [`${status} is not published`]
+      }
+      const faults = faultsOfHeaders(response, headers, ajv)
+      if (method === 'HEAD') return faults
+      if (!response.content) return body === '' ? faults : [...faults, 'no body is published']
+      const type = mediaTypeOf(headers)
+      if (!Object.hasOwn(response.content, type)) {
+        return [...faults, `the media type ${type} is not published for ${status}`]
+      }
+      if (!response.content[type]?.schema) return faults
+      const place =
+        shared === undefined
+          ? ['paths', route.path, name, 'responses', String(status)]
+          : ['components', 'responses', shared]
+      const pointer = [...place, 'content', type]
+      return [...faults, ...faultsOfBody(body, type, [...pointer, 'schema'])]
+    },
+    faultsOfRefusal: (exchange) => {
+      const everywhere = routes.every(({ operations }) =>
+        Object.values(operations).every(({ responses }) => responses[exchange.status]),
+      )
+      const faults = faultsOfProblem(exchange)
+      return everywhere
+        ? faults
+        : [...faults, `${exchange.status} may come anywhere, and is not published everywhere`]
+    },
+  }
+}
+
+function faultsOfHeaders(
+  response: Response,
+  headers: Readonly<Record<string, string>>,
+  ajv: Ajv2020,
+): readonly string[] {
+  return Object.entries(response.headers ?? {}).flatMap(([name, { required, schema }]) => {
+    const value = headers[name.toLowerCase()]
+    if (value === undefined) return required ? [`the header ${name} is missing`] : []
+    const isWhole = schema?.type === 'integer' || schema?.type === 'number'
+    const isRight = schema === undefined || ajv.validate(schema, isWhole ? Number(value) : value)
+    return isRight ? [] : [`the header ${name} ${ajv.errorsText()}`]
+  })
+}
+
+/** Paths without parameters first, as the router takes them. */
+function routesOf({ paths }: OpenapiDocument): readonly Route[] {
+  const count = (path: string) => path.split('{').length
+  return Object.entries(paths)
+    .map(([path, operations]) => ({ path, pattern: patternOf(path), operations }))
+    .sort((a, b) => count(a.path) - count(b.path))
+}
+
+const patternOf = (path: string) =>
+  new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/\{[^}]+\}/g, '[^/]+')}$`)
+
+/** Of the URL in any of its forms (RFC 9112, section 3.2). */
+const pathOf = (url: string) => url.replace(/^https?:\/\/[^/?]*/i, '').replace(/[?#].*$/s, '')
+
+const mediaTypeOf = (headers: Readonly<Record<string, string>>) =>
+  (headers['content-type'] ?? '').replace(/;.*$/s, '').trim().toLowerCase()
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * What the document does not name is not published: an object that lists its members, and says nothing
+ * of others, has no others. Parts of an `allOf` see only their own members, and stay open.
+ */
+function withClosedObjects(document: OpenapiDocument): OpenapiDocument {
+  const open = new Set<string>()
+  walk(document, (node) => {
+    for (const part of Array.isArray(node.allOf) ? node.allOf : []) {
+      if (isNode(part) && typeof part.$ref === 'string') open.add(part.$ref)
+    }
+  })
+  const close = (value: unknown, isPart: boolean): unknown => {
+    if (Array.isArray(value)) return value.map((inner) => close(inner, isPart))
+    if (!isNode(value)) return value
+    const visited = Object.fromEntries(
+      Object.entries(value).map(([member, inner]) => [member, close(inner, member === 'allOf')]),
+    )
+    const isClosable =
+      !isPart &&
+      value.type === 'object' &&
+      isNode(value.properties) &&
+      !('additionalProperties' in value)
+    return isClosable ? { ...visited, unevaluatedProperties: false } : visited
+  }
+  const schemas = Object.fromEntries(
+    Object.entries(document.components.schemas).map(([name, schema]) => [
+      name,
+      close(schema, open.has(`#/components/schemas/${name}`)) as Schema,
+    ]),
+  )
+  return {
+    paths: close(document.paths, false) as OpenapiDocument['paths'],
+    components: {
+      schemas,
+      responses: close(document.components.responses ?? {}, false) as Record<string, Response>,
+    },
+  }
+}
+
+const isNode = (value: unknown): value is Schema =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function walk(value: unknown, visit: (node: Schema) => void): void {
+  if (Array.isArray(value)) for (const inner of value) walk(inner, visit)
+  if (!isNode(value)) return
+  visit(value)
+  for (const inner of Object.values(value)) walk(inner, visit)
+}
