@@ -24,7 +24,7 @@ import { createAuditSearch } from './audit/search.ts'
 import { createAuditWriter } from './audit/writer.ts'
 import { refusalCodeOf } from './callers/authenticator.ts'
 import { requireCaller } from './callers/index.ts'
-import type { Config } from './config.ts'
+import type { Config, ReadFile } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import type { Keyring } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
@@ -78,7 +78,7 @@ export interface AppDependencies {
   /** Absent: nothing is traced. */
   readonly tracing?: Tracing | undefined
   /** Of the configuration file and the files that it names. */
-  readonly readFile: (path: string) => string
+  readonly readFile: ReadFile
   /** How long callers may take to leave the connections that they keep, when it stops. Default: no time. */
   readonly drainTimes?: DrainTimes
   /** For tests: time, chance and the network. */

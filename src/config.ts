@@ -6,6 +6,7 @@ import { isServiceLink, unknownVariables } from './config/variable-name.ts'
 
 export { ConfigError } from './config/config-error.ts'
 export { renderConfigurationDocs } from './config/documentation.ts'
+export type { ReadFile } from './config/loader.ts'
 
 export type Config = Settings
 

@@ -81,7 +81,7 @@ function composeDoctor(env: Environment) {
       ...{ grants, refreshTokens: { exchange: usesNone }, now },
       ...{ random: Math.random, log: SILENT },
     }),
-    readText: readingWith((path) => readFileSync(path, 'utf8')),
+    readText: readingWith((path, encoding = 'utf8') => readFileSync(path, encoding)),
     now,
     uniqueId,
   })

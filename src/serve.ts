@@ -9,7 +9,7 @@ import { createLineOutput, type LineOutput } from './audit/line-output.ts'
 import { createAuditOutput } from './audit/output.ts'
 import { prepareDataDir } from './config/data-dir.ts'
 import { parseConfigurationFile } from './config/file.ts'
-import { type Config, ConfigError, type Environment, readConfig } from './config.ts'
+import { type Config, ConfigError, type Environment, type ReadFile, readConfig } from './config.ts'
 import { keyringOf } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
 import { createServerTls } from './http/tls.ts'
@@ -87,7 +87,7 @@ export async function serve(env: Environment, version: string): Promise<void> {
   )
 }
 
-const readFile = (path: string): string => readFileSync(path, 'utf8')
+const readFile: ReadFile = (path, encoding = 'utf8') => readFileSync(path, encoding)
 
 /** The settings and the configuration file, with the mistakes of both. */
 function readSettings(env: Environment): Config {

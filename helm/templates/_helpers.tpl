@@ -65,8 +65,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $_ := set $config "issuers" (append (default (list) $config.issuers) $cluster) -}}
 {{- end -}}
 {{- $text := toYaml $config -}}
-{{- if regexMatch "(?m)^[ -]*(private_key|client_secret|refresh_token):" $text -}}
-{{- fail "config: a credential must not be in a ConfigMap; name a file (private_key_file, client_secret_file) and mount it by secretMounts" -}}
+{{- if regexMatch "(?m)^[ -]*(private_key|keystore|passphrase|client_secret|refresh_token):" $text -}}
+{{- fail "config: a credential must not be in a ConfigMap; name a file (private_key_file, keystore_file, client_secret_file) and mount it by secretMounts" -}}
 {{- end -}}
 {{- $text -}}
 {{- end -}}

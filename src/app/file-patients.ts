@@ -2,7 +2,7 @@
 
 import { ConfigError } from '../config/config-error.ts'
 import type { DeclaredEntry } from '../config/file.ts'
-import { withFiles } from '../config/loader.ts'
+import { type ReadFile, withFiles } from '../config/loader.ts'
 import {
   activeOf,
   type Credential,
@@ -33,7 +33,7 @@ export interface FilePatientsDependencies {
   readonly hosts: Pick<HostRules, 'checkLoginUrl'>
   readonly requester: TokenRequester
   /** Of the files that an entry names. Throws `ConfigError`. */
-  readonly readText: (path: string) => string
+  readonly readText: ReadFile
   readonly now: () => number
   readonly uniqueId: () => string
 }

@@ -56,6 +56,9 @@ const FileCredential = Type.Object(
   {
     private_key_file: Type.Optional(Path),
     certificate_file: Type.Optional(Path),
+    keystore_file: Type.Optional(Path),
+    passphrase_file: Type.Optional(Path),
+    alias: Type.Optional(Text),
     client_secret_file: Type.Optional(Path),
     refresh_token_file: Type.Optional(Path),
     generate: Type.Optional(GenerateSchema),
@@ -70,6 +73,8 @@ const {
   created_at: _c,
   updated_at: _u,
   status: _s,
+  normalized: _norm,
+  warnings: _w,
   ...body
 } = IntegrationBody.properties
 

@@ -14,6 +14,8 @@ import { ConfigurationFile, DeclaredIntegration } from './file-schema.ts'
 export interface FileCredential {
   readonly privateKeyFile?: string
   readonly certificateFile?: string
+  readonly keystoreFile?: string
+  readonly passphraseFile?: string
   readonly clientSecretFile?: string
   readonly refreshTokenFile?: string
 }
@@ -152,16 +154,20 @@ function entryOf(
 
 type Entry = Omit<IntegrationInput, 'credential'> & {
   readonly credential?: FileCredential &
-    Pick<NonNullable<IntegrationInput['credential']>, 'generate' | 'from'>
+    Pick<NonNullable<IntegrationInput['credential']>, 'generate' | 'from' | 'alias'>
 }
 
 function splitCredential({ credential, ...definition }: Entry) {
   if (!credential) return { input: definition, files: {} }
-  const { generate, from, ...files } = credential
+  const { generate, from, alias, ...files } = credential
   return {
     input: {
       ...definition,
-      credential: { ...(generate && { generate }), ...(from !== undefined && { from }) },
+      credential: {
+        ...(generate && { generate }),
+        ...(from !== undefined && { from }),
+        ...(alias !== undefined && { alias }),
+      },
     },
     files,
   }

@@ -24,9 +24,12 @@ export interface ConfigurationLoader {
   stop(): Promise<void>
 }
 
+/** The content of a file as text, or in base64 where it is none. */
+export type ReadFile = (path: string, encoding?: 'utf8' | 'base64') => string
+
 export interface LoaderDependencies {
   readonly path: string
-  readonly readFile: (path: string) => string
+  readonly readFile: ReadFile
   readonly declared: DeclaredIntegrations
   /** Called for each integration that was not left as it was. */
   readonly onApplied: (applied: Applied) => Promise<void>
@@ -68,7 +71,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
     const hash = createHash('sha256').update(text)
     for (const file of named) {
       try {
-        hash.update(readFile(file))
+        hash.update(readFile(file, 'base64'))
       } catch (error) {
         hash.update(String((error as NodeJS.ErrnoException).code))
       }
@@ -188,10 +191,10 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
 
 /** Throws {@link ConfigError} where the file cannot be read. */
 export const readingWith =
-  (readFile: (path: string) => string) =>
-  (file: string): string => {
+  (readFile: ReadFile): ReadFile =>
+  (file, encoding) => {
     try {
-      return readFile(file)
+      return readFile(file, encoding)
     } catch (error) {
       throw new ConfigError([`${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`])
     }
@@ -202,12 +205,10 @@ const isFollower = ({ input }: DeclaredEntry) => input?.credential?.from !== und
 type Input = NonNullable<DeclaredEntry['input']>
 
 /** Puts the content of the files where a request would have it. */
-export function withFiles(
-  input: Input,
-  files: FileCredential,
-  textOf: (file: string) => string,
-): Input {
+export function withFiles(input: Input, files: FileCredential, textOf: ReadFile): Input {
   const { privateKeyFile, certificateFile, clientSecretFile, refreshTokenFile } = files
+  const { keystoreFile, passphraseFile } = files
+  const lineOf = (file: string) => textOf(file).replace(/[\r\n]+$/, '')
   if (Object.keys(files).length === 0) return input
   return {
     ...input,
@@ -215,12 +216,10 @@ export function withFiles(
       ...input.credential,
       ...(privateKeyFile !== undefined && { privateKey: textOf(privateKeyFile) }),
       ...(certificateFile !== undefined && { certificate: textOf(certificateFile) }),
-      ...(refreshTokenFile !== undefined && {
-        refreshToken: textOf(refreshTokenFile).replace(/[\r\n]+$/, ''),
-      }),
-      ...(clientSecretFile !== undefined && {
-        clientSecret: textOf(clientSecretFile).replace(/[\r\n]+$/, ''),
-      }),
+      ...(keystoreFile !== undefined && { keystore: textOf(keystoreFile, 'base64') }),
+      ...(passphraseFile !== undefined && { passphrase: lineOf(passphraseFile) }),
+      ...(refreshTokenFile !== undefined && { refreshToken: lineOf(refreshTokenFile) }),
+      ...(clientSecretFile !== undefined && { clientSecret: lineOf(clientSecretFile) }),
     },
   }
 }

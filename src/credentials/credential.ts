@@ -17,6 +17,17 @@ export interface CertificateInfo {
   readonly pem: string
 }
 
+/** Only what is public and JSON: the parsed form has more. */
+export const infoOf = (parsed: CertificateInfo): CertificateInfo => ({
+  subject: parsed.subject,
+  serial: parsed.serial,
+  fingerprintSha256: parsed.fingerprintSha256,
+  notBefore: parsed.notBefore,
+  notAfter: parsed.notAfter,
+  keyBits: parsed.keyBits,
+  pem: parsed.pem,
+})
+
 /** A credential without its secret. */
 export interface Credential {
   readonly id: string

@@ -4,7 +4,6 @@ import {
   generateKeyPair,
   type KeyBits,
   matches,
-  parseCertificate,
   parsePrivateKey,
   type Subject,
   selfSignedCertificate,
@@ -15,14 +14,20 @@ import {
   type CertificateInfo,
   type Credential,
   type CredentialSecret,
+  infoOf,
   refreshTokenIdOf,
   refreshTokenOf,
 } from './credential.ts'
+import {
+  type KeyMaterialInput,
+  NO_REMARKS,
+  type Remarks,
+  readCertificate,
+  readKeyMaterial,
+} from './key-material.ts'
 
 /** The `credential` member of a request, as it came. */
-export interface CredentialInput {
-  readonly privateKey?: string
-  readonly certificate?: string
+export interface CredentialInput extends KeyMaterialInput {
   readonly clientSecret?: string
   /** Alone, or beside what the client proves itself with. */
   readonly refreshToken?: string
@@ -41,6 +46,13 @@ export interface CredentialInput {
 export interface FreshCredential {
   readonly credential: Credential
   readonly secret: CredentialSecret
+  readonly remarks: Remarks
+}
+
+/** The certificate of a pending key. */
+export interface Certified {
+  readonly certificate: CertificateInfo
+  readonly remarks: Remarks
 }
 
 export interface Intake {
@@ -52,7 +64,7 @@ export interface Intake {
     options?: IntakeOptions,
   ): Promise<FreshCredential>
   /** The certificate that completes a pending key. Throws `credential_invalid`. */
-  certify(pem: string, privateKey: string): CertificateInfo
+  certify(pem: string, privateKey: string): Certified
 }
 
 export interface IntakeOptions {
@@ -66,7 +78,7 @@ export interface IntakeDependencies {
 }
 
 /** What the `credential` member of an integration can be. */
-const KINDS = ['private_key', 'client_secret', 'refresh_token', 'generate', 'from']
+const KINDS = ['private_key', 'keystore', 'client_secret', 'refresh_token', 'generate', 'from']
 const CLIENT_SECRET = /^[\x21-\x7e]{1,512}$/
 const REFRESH_TOKEN = /^[\x21-\x7e]{1,4096}$/
 const DEFAULT_KEY_BITS = 2048
@@ -78,13 +90,14 @@ export function checkShape(
   place = 'body/credential',
   kinds: readonly string[] = KINDS,
 ): void {
-  const given = [input.privateKey, input.clientSecret, input.generate, input.csr, input.from]
+  const { privateKey, keystore, clientSecret, generate, csr, from } = input
+  const given = [privateKey, keystore, clientSecret, generate, csr, from]
   const count = given.filter((member) => member !== undefined).length
-  const isAccompanied = input.privateKey !== undefined || input.clientSecret !== undefined
+  const isAccompanied = hasKey(input) || clientSecret !== undefined
   if (input.refreshToken !== undefined && count === 1 && !isAccompanied) {
     throw new BrokerError(
       'request_invalid',
-      `${place}/refresh_token goes beside client_secret or private_key, or alone`,
+      `${place}/refresh_token goes beside client_secret, private_key or keystore, or alone`,
     )
   }
   if (count > 1 || (count === 0 && input.refreshToken === undefined)) {
@@ -93,17 +106,30 @@ export function checkShape(
       `${place} must have exactly one of ${kinds.join(', ')}`,
     )
   }
-  if (input.certificate !== undefined && input.privateKey === undefined) {
-    throw new BrokerError('request_invalid', `${place}/certificate needs private_key beside it`)
+  for (const member of ['certificate', 'passphrase'] as const) {
+    if (input[member] === undefined || hasKey(input)) continue
+    throw new BrokerError(
+      'request_invalid',
+      `${place}/${member} needs private_key or keystore beside it`,
+    )
+  }
+  if (input.alias !== undefined && keystore === undefined) {
+    throw new BrokerError('request_invalid', `${place}/alias needs keystore beside it`)
   }
 }
+
+/** Whether it brings a private key, in any form. */
+const hasKey = ({ privateKey, keystore }: KeyMaterialInput): boolean =>
+  privateKey !== undefined || keystore !== undefined
 
 export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
   const fresh = (
     secret: CredentialSecret,
     certificate: CertificateInfo | null,
+    { normalized, warnings }: Remarks = NO_REMARKS,
   ): FreshCredential => ({
     secret,
+    remarks: { normalized, warnings },
     credential: {
       id: uniqueId(),
       type: secret.type,
@@ -118,23 +144,17 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
   })
 
   const imported = async (
-    privateKey: string,
-    certificate: string | undefined,
-    refreshToken: string | undefined,
+    input: CredentialInput,
     { expiredIsWarning = false }: IntakeOptions,
-  ) => {
-    const key = parsePrivateKey(privateKey)
+  ): Promise<FreshCredential> => {
+    const material = await readKeyMaterial(input, { now: now(), expiredIsWarning })
+    const { refreshToken } = input
     const secret: CredentialSecret = {
       type: 'certificate',
-      privateKey: key.pem.reveal(),
+      privateKey: material.key.pem.reveal(),
       ...(refreshToken !== undefined && { refreshToken }),
     }
-    if (certificate === undefined) return fresh(secret, null)
-    const parsed = parseCertificate(certificate, { now: now(), expiredIsWarning })
-    if (!matches(key, parsed)) {
-      throw new BrokerError('credential_invalid', 'certificate: it is not for this private_key')
-    }
-    return fresh(secret, infoOf(parsed))
+    return fresh(secret, material.certificate, material)
   }
 
   const generated = async (wish: NonNullable<CredentialInput['generate']>, name: string) => {
@@ -153,11 +173,8 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
   }: NonNullable<CredentialInput['csr']>): Promise<FreshCredential> => {
     const pair = await generateKeyPair({ bits: keyBits })
     const csr = await certificateRequest(pair, subject)
-    const { credential, secret } = fresh(
-      { type: 'certificate', privateKey: pair.pem.reveal() },
-      null,
-    )
-    return { secret, credential: { ...credential, state: 'pending', csr } }
+    const made = fresh({ type: 'certificate', privateKey: pair.pem.reveal() }, null)
+    return { ...made, credential: { ...made.credential, state: 'pending', csr } }
   }
 
   return {
@@ -183,20 +200,19 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
         )
       }
       if (clientSecret !== undefined) return fresh({ type: 'client_secret', clientSecret }, null)
-      if (input.privateKey !== undefined)
-        return imported(input.privateKey, input.certificate, refreshToken, options)
+      if (hasKey(input)) return imported(input, options)
       if (input.csr) return requested(input.csr)
       return generated(input.generate ?? {}, name)
     },
     certify(pem, privateKey) {
-      const parsed = parseCertificate(pem, { now: now() })
+      const { parsed, info, remarks } = readCertificate(pem, { now: now() })
       if (!matches(parsePrivateKey(privateKey), parsed)) {
         throw new BrokerError(
           'credential_invalid',
           'certificate: it is not for the key that was made for the request',
         )
       }
-      return infoOf(parsed)
+      return { certificate: info, remarks }
     },
   }
 }
@@ -207,11 +223,11 @@ function isKindOf(input: CredentialInput, needed: CredentialType): boolean {
   const hasToken = input.refreshToken !== undefined
   switch (needed) {
     case 'certificate':
-      return !hasSecret && (!hasToken || input.privateKey !== undefined)
+      return !hasSecret && (!hasToken || hasKey(input))
     case 'client_secret':
       return hasSecret && !hasToken
     case 'refresh_token':
-      return hasSecret || (hasToken && input.privateKey === undefined)
+      return hasSecret || (hasToken && !hasKey(input))
   }
 }
 
@@ -238,16 +254,3 @@ const NEEDED: Readonly<Record<CredentialType, string>> = {
   client_secret: 'client_secret',
   refresh_token: 'refresh_token, with the client_secret of its app where that asks for one',
 }
-
-type Parsed = CertificateInfo
-
-/** Only what is public and JSON: the parsed form may hold more. */
-const infoOf = (parsed: Parsed): CertificateInfo => ({
-  subject: parsed.subject,
-  serial: parsed.serial,
-  fingerprintSha256: parsed.fingerprintSha256,
-  notBefore: parsed.notBefore,
-  notAfter: parsed.notAfter,
-  keyBits: parsed.keyBits,
-  pem: parsed.pem,
-})

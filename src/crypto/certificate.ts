@@ -1,7 +1,8 @@
 /** Certificates as Salesforce takes them: parse, match, limits; self-signed ones, and requests for a CA. */
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { formOfLabel, wordsFor } from './foreign-form.ts'
 import { KEY_MAX_BITS, KEY_MIN_BITS, type PrivateKey } from './key-pair.ts'
-import { invalid, onlyBlock } from './pem.ts'
+import { invalid, missingWords, onlyBlock, type PemBlock } from './pem.ts'
 import type { Subject } from './subject.ts'
 
 export {
@@ -28,6 +29,10 @@ export interface Certificate {
   /** Normalised. */
   readonly pem: string
   readonly publicKey: KeyObject
+  /** What was done to read it, each as a sentence without a full stop. */
+  readonly normalized: readonly string[]
+  /** What is odd about it, although Salesforce may take it; sentences without a full stop. */
+  readonly warnings: readonly string[]
 }
 
 export interface ParseCertificateOptions {
@@ -56,14 +61,18 @@ export function parseCertificate(text: string, options: ParseCertificateOptions)
   const { now, member = 'certificate', expiredIsWarning = false } = options
   const block = onlyBlock(text, {
     member,
-    what: 'a certificate',
+    wanted: 'certificate',
     alone: 'send the leaf certificate alone, without its chain and without its key',
   })
-  if (block.label !== 'CERTIFICATE' && block.label !== 'X509 CERTIFICATE') {
-    throw invalid(member, 'its PEM block is something else than a certificate')
+  const form = formOfLabel(block.label)
+  if (form !== 'certificate') {
+    throw invalid(
+      member,
+      form ? wordsFor(form, 'certificate') : 'its PEM block is something else than a certificate',
+    )
   }
-  checkSize(text.trim(), member)
-  const x509 = read(block.text, member)
+  const x509 = read(block, member)
+  checkSize(x509.toString().trim(), member)
   const publicKey = publicKeyOf(x509, member)
   const keyBits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0
   if (keyBits < KEY_MIN_BITS || keyBits > KEY_MAX_BITS) {
@@ -91,7 +100,27 @@ export function parseCertificate(text: string, options: ParseCertificateOptions)
     keyBits,
     pem: x509.toString(),
     publicKey,
+    normalized: block.normalized,
+    warnings: warningsOf(x509, { notBefore, now }),
   }
+}
+
+/** By how much clocks may differ, in milliseconds, before a certificate is called too new. */
+const CLOCKS_MS = 300_000
+const WEAK_SIGNATURES = /md2|md4|md5|sha-?1(?!\d)/i
+
+/** Salesforce does not check these when a certificate is uploaded; what verifies it elsewhere does. */
+function warningsOf(
+  x509: X509Certificate,
+  { notBefore, now }: { readonly notBefore: number; readonly now: number },
+): readonly string[] {
+  const algorithm = x509.signatureAlgorithm ?? ''
+  return [
+    ...(notBefore > now + CLOCKS_MS
+      ? [`It is not valid before ${new Date(notBefore).toISOString()}`]
+      : []),
+    ...(WEAK_SIGNATURES.test(algorithm) ? [`It is signed with ${algorithm}, which is broken`] : []),
+  ]
 }
 
 /** Whether the certificate is for this very key. */
@@ -139,9 +168,11 @@ function checkSize(text: string, member: string): void {
   }
 }
 
-function read(pem: string, member: string): X509Certificate {
+function read(block: PemBlock, member: string): X509Certificate {
+  const missing = missingWords(block)
+  if (missing !== undefined) throw invalid(member, missing)
   try {
-    return new X509Certificate(pem)
+    return new X509Certificate(block.text)
   } catch (cause) {
     throw invalid(member, 'its PEM does not hold a readable certificate: it is damaged', cause)
   }

@@ -1,7 +1,8 @@
 /** RSA key pairs: reading a private key and making one. */
 import { createPrivateKey, generateKeyPair as generate, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import { invalid, onlyBlock, type PemBlock } from './pem.ts'
+import { formOfKey, formOfLabel, wordsFor } from './foreign-form.ts'
+import { invalid, missingWords, onlyBlock, type PemBlock } from './pem.ts'
 import { Secret } from './secret.ts'
 
 /** A private RSA key, and with it its public one. */
@@ -24,32 +25,24 @@ const PUBLIC_EXPONENT = 65_537
 
 const generateAsync = promisify(generate)
 
-/** What a block that is no plain private key is, and what to do about it. */
-const OTHER_BLOCKS: Readonly<Record<string, string>> = {
-  'ENCRYPTED PRIVATE KEY':
-    'the key is encrypted: remove its passphrase with `openssl pkcs8 -in encrypted.pem -out plain.pem`',
-  'PUBLIC KEY': 'it is a public key: send the private key',
-  'RSA PUBLIC KEY': 'it is a public key: send the private key',
-  CERTIFICATE: 'it is a certificate: send the private key',
-  'CERTIFICATE REQUEST': 'it is a certificate request: send the private key',
-  'EC PRIVATE KEY': 'it is an EC key: Salesforce takes RSA keys only',
-  'DSA PRIVATE KEY': 'it is a DSA key: Salesforce takes RSA keys only',
-  'OPENSSH PRIVATE KEY':
-    'it is in OpenSSH format: convert a copy of it with `ssh-keygen -p -m PKCS8 -f copy.key`',
+/** A private key that was read from a text, and what was done to read it. */
+export interface ReadPrivateKey extends PrivateKey {
+  /** Each a sentence without a full stop; empty for plain PEM. */
+  readonly normalized: readonly string[]
 }
-const ENCRYPTED_PKCS1 =
-  'the key is encrypted: remove its passphrase with `openssl pkcs8 -topk8 -nocrypt -in encrypted.pem -out plain.pem`'
+
+/** The block of an encrypted key, to be opened with a passphrase; undefined where it is not encrypted. Throws `credential_invalid`. */
+export function encryptedKeyOf(pem: string, member = 'private_key'): PemBlock | undefined {
+  const block = keyBlock(pem, member)
+  return isEncrypted(block) ? block : undefined
+}
 
 /**
  * Reads an unencrypted RSA key of 2048 to 8192 bits, PKCS#1 or PKCS#8. `member` names the key in
  * errors. Throws `credential_invalid`.
  */
-export function parsePrivateKey(pem: string, member = 'private_key'): PrivateKey {
-  const block = onlyBlock(pem, {
-    member,
-    what: 'a private key',
-    alone: 'send the private key alone',
-  })
+export function parsePrivateKey(pem: string, member = 'private_key'): ReadPrivateKey {
+  const block = keyBlock(pem, member)
   const keyObject = readKey(block, member)
   if (keyObject.asymmetricKeyType !== 'rsa') {
     throw invalid(member, 'it is not an RSA key: Salesforce takes RSA keys only')
@@ -64,7 +57,7 @@ export function parsePrivateKey(pem: string, member = 'private_key'): PrivateKey
   if (!isConsistent(keyObject, bits)) {
     throw invalid(member, 'the numbers of the RSA key do not belong together: it is damaged')
   }
-  return ofKeyObject(canonical(keyObject), bits)
+  return { ...ofKeyObject(canonical(keyObject), bits), normalized: block.normalized }
 }
 
 /** By its numbers alone, without what else the text may say (a version that nobody knows). */
@@ -89,16 +82,28 @@ const ofKeyObject = (keyObject: KeyObject, bits: number): PrivateKey => ({
   pem: new Secret(keyObject.export({ type: 'pkcs8', format: 'pem' }).toString()),
 })
 
+const keyBlock = (pem: string, member: string): PemBlock =>
+  onlyBlock(pem, { member, wanted: 'private_key', alone: 'send the private key alone' })
+
+const isEncrypted = ({ label, text }: PemBlock): boolean =>
+  formOfLabel(label) === 'encrypted' || text.includes('\nProc-Type: 4,ENCRYPTED')
+
 function readKey(block: PemBlock, member: string): KeyObject {
-  if (block.label !== 'PRIVATE KEY' && block.label !== 'RSA PRIVATE KEY') {
-    const known = Object.hasOwn(OTHER_BLOCKS, block.label) ? OTHER_BLOCKS[block.label] : undefined
-    throw invalid(member, known ?? 'it is not a private key in PKCS#8 or PKCS#1')
+  const { label, text, der } = block
+  if (isEncrypted(block)) throw invalid(member, wordsFor('encrypted', 'private_key'))
+  const labelled = formOfLabel(label)
+  if (labelled !== 'private_key') {
+    throw invalid(
+      member,
+      labelled ? wordsFor(labelled, 'private_key') : 'it is not a private key in PKCS#8 or PKCS#1',
+    )
   }
-  if (block.text.includes('Proc-Type:') && block.text.includes('ENCRYPTED')) {
-    throw invalid(member, ENCRYPTED_PKCS1)
-  }
+  const foreign = formOfKey(der)
+  if (foreign) throw invalid(member, wordsFor(foreign, 'private_key'))
+  const missing = missingWords(block)
+  if (missing !== undefined) throw invalid(member, missing)
   try {
-    return createPrivateKey({ key: block.text, format: 'pem' })
+    return createPrivateKey({ key: text, format: 'pem' })
   } catch (cause) {
     throw invalid(member, 'its PEM does not hold a readable private key: it is damaged', cause)
   }

@@ -1,57 +1,180 @@
-/** PEM text (RFC 7468): which blocks it holds, and why it may not be the one that was asked for. */
+/** PEM text (RFC 7468) as people have it: finds the one block, and restores what was lost of it on its way. */
 import { BrokerError } from '../errors.ts'
+import { sequenceLength } from './der.ts'
+import { formOfText, type Wanted, wordsFor } from './foreign-form.ts'
+import { plainText } from './pem-text.ts'
 
 export interface PemBlock {
   /** As in `-----BEGIN label-----`. */
   readonly label: string
-  /** From BEGIN to END, without what stands around it. */
+  /** From BEGIN to END in lines of 64 characters, without what stands around it. */
   readonly text: string
+  /** What the base64 holds. */
+  readonly der: Buffer
+  /** What was done to read it, each as a sentence without a full stop; empty for plain PEM. */
+  readonly normalized: readonly string[]
 }
 
-/** Longest PEM text that is looked at, in characters. An RSA key of 8192 bits has 6,400. */
+/** Longest text that is looked at, in characters: the longest body of a request. */
+export const TEXT_MAX_CHARACTERS = 64 * 1024
+/** Longest PEM block, in characters. An RSA key of 8192 bits has 6,400. */
 export const PEM_MAX_CHARACTERS = 16 * 1024
 
 const BEGIN = '-----BEGIN '
 const DASHES = '-----'
+/** Blocks that only describe the key that follows. */
+const PARAMETERS = /^(?:EC|DH|DSA) PARAMETERS$/
+
+interface RawBlock {
+  readonly label: string
+  readonly body: string
+  readonly from: number
+  readonly to: number
+}
 
 /** The complete blocks before the first one that is cut short. Takes time linear in the text. */
-export function pemBlocks(text: string): readonly PemBlock[] {
-  const blocks: PemBlock[] = []
-  let start = text.indexOf(BEGIN)
-  while (start >= 0) {
-    const labelAt = start + BEGIN.length
+function rawBlocks(text: string): readonly RawBlock[] {
+  const blocks: RawBlock[] = []
+  let from = text.indexOf(BEGIN)
+  while (from >= 0) {
+    const labelAt = from + BEGIN.length
     const labelEnd = text.indexOf(DASHES, labelAt)
     if (labelEnd < 0) break
     const label = text.slice(labelAt, labelEnd)
     const end = `-----END ${label}-----`
     const endAt = text.indexOf(end, labelEnd)
     if (endAt < 0) break
-    blocks.push({ label, text: text.slice(start, endAt + end.length) })
-    start = text.indexOf(BEGIN, endAt + end.length)
+    const to = endAt + end.length
+    blocks.push({ label, body: text.slice(labelEnd + DASHES.length, endAt), from, to })
+    from = text.indexOf(BEGIN, to)
   }
   return blocks
 }
 
-/** The only block of the text; `what` is asked for, and `alone` is what to do about several. */
+/** The only block of the text; `what` is asked for, and `alone` is what to do about several. Throws `credential_invalid`. */
 export function onlyBlock(
-  text: string,
-  { member, what, alone }: { member: string; what: string; alone: string },
+  given: string,
+  { member, wanted, alone }: { member: string; wanted: Wanted; alone: string },
 ): PemBlock {
-  const blocks = pemBlocks(text)
-  const [block] = blocks
-  if (block === undefined) {
-    throw invalid(
-      member,
-      text.includes('\\n')
-        ? 'it has the two characters \\n where PEM has line breaks'
-        : `it is not PEM: ${what} goes from its -----BEGIN line to its -----END line`,
-    )
+  if (given.length > TEXT_MAX_CHARACTERS) {
+    throw invalid(member, `it is longer than ${TEXT_MAX_CHARACTERS} characters`)
   }
-  if (blocks.length > 1) throw invalid(member, `it has ${blocks.length} PEM blocks: ${alone}`)
-  if (text.length > PEM_MAX_CHARACTERS) {
+  const { text, done } = plainText(given)
+  const all = rawBlocks(text)
+  const [block, ...others] = all.length > 1 ? all.filter(isNoParameters) : all
+  if (block === undefined) throw invalid(member, whyNoBlock(text, wanted))
+  if (others.length > 0) {
+    throw invalid(member, `it has ${all.length} PEM blocks: ${alone}`)
+  }
+  const outside = text.slice(0, block.from) + text.slice(block.to)
+  return restored(block, member, [...done, ...outsideWords(outside)])
+}
+
+const isNoParameters = ({ label }: RawBlock) => !PARAMETERS.test(label)
+
+function whyNoBlock(text: string, wanted: Wanted): string {
+  const form = formOfText(text)
+  if (form) return wordsFor(form, wanted)
+  const what = wanted === 'certificate' ? 'a certificate' : 'a private key'
+  if (text.includes(BEGIN))
+    return `it is not PEM: it is cut short, and its -----END line is missing`
+  if (text.includes('-----END ')) return `it is not PEM: its -----BEGIN line is missing`
+  return `it is not PEM: ${what} goes from its -----BEGIN line to its -----END line`
+}
+
+function outsideWords(outside: string): readonly string[] {
+  const trimmed = outside.trim()
+  if (trimmed === '') return []
+  return /^["'`,;\\nr\s]*$/.test(trimmed)
+    ? ['Quotation marks around it were left out']
+    : ['Text around the PEM block was left out']
+}
+
+/** Escaped line breaks, of JSON, of shells, of XML. */
+const ESCAPED_BREAK = /\\{1,8}(?:[nrt]|u000[adAD]|0?1[25])|&#(?:10|13|[xX]0{0,4}[adAD]);|<br ?\/?>/g
+/** What people and programs put between lines. */
+const FILLING = /[\s\\"'`,;>|\u200b\u00a0]/g
+const LINES_OF_N = /^n?(?:[A-Za-z0-9+/]{64}n)+[A-Za-z0-9+/]{0,64}={0,2}n?$/
+/** The headers of a key that is encrypted the old way (RFC 1421). */
+const OLD_HEADERS =
+  /^\s*Proc-Type:\s*4,\s*ENCRYPTED\s*DEK-Info:\s*([A-Z0-9-]{3,32}),\s*([0-9A-Fa-f]{16,32})/
+
+function restored(
+  { label, body: given, from, to }: RawBlock,
+  member: string,
+  done: readonly string[],
+): PemBlock {
+  const isEscaped = given.search(ESCAPED_BREAK) >= 0
+  const unescaped = isEscaped ? given.replace(ESCAPED_BREAK, '\n') : given
+  const { headers, body } = headersOf(unescaped)
+  const { base64, isPlain } = base64Of(body, member)
+  const der = Buffer.from(base64, 'base64')
+  const lines = base64.match(/.{1,64}/g) ?? []
+  const ends = [`-----BEGIN ${label}-----`, `-----END ${label}-----`] as const
+  const text = [ends[0], ...headers, ...lines, ends[1]].join('\n')
+  if (to - from > TEXT_MAX_CHARACTERS || text.length > PEM_MAX_CHARACTERS) {
     throw invalid(member, `it is longer than ${PEM_MAX_CHARACTERS} characters`)
   }
-  return block
+  const words = isEscaped
+    ? ['Escaped line breaks, such as the two characters \\n, were read as line breaks']
+    : isPlain && isTidy(given)
+      ? []
+      : ['Its line breaks were restored']
+  return { label, text, der, normalized: [...done, ...words] }
+}
+
+/** Lines that every reader of PEM takes: no blank before one, and no empty one but that behind the headers. */
+const isTidy = (body: string): boolean =>
+  /^[ \t]*\r?\n(?:[A-Za-z0-9+/=:, -]*\r?\n)+$/.test(body) &&
+  !/^[ \t]+\S/m.test(body) &&
+  (body.includes('DEK-Info') || !/\n\r?\n/.test(body.trim()))
+
+function headersOf(body: string): { headers: readonly string[]; body: string } {
+  const [, cipher = '', hex = ''] = OLD_HEADERS.exec(body) ?? []
+  if (cipher === '') return { headers: [], body }
+  const iv = hex.slice(0, cipher.startsWith('DES') ? 16 : 32)
+  const at = body.indexOf(iv, body.indexOf('DEK-Info')) + iv.length
+  const headers = ['Proc-Type: 4,ENCRYPTED', `DEK-Info: ${cipher},${iv}`, '']
+  return { headers, body: body.slice(at) }
+}
+
+/** The first reading of the body that holds as many bytes as it says; else the plain one. */
+function base64Of(body: string, member: string): { base64: string; isPlain: boolean } {
+  const plain = body.replace(FILLING, '')
+  const readings = [
+    plain,
+    plain.replaceAll('-', '+').replaceAll('_', '/'),
+    ...(LINES_OF_N.test(plain) ? [withoutN(plain)] : []),
+    body.trim().replaceAll(' ', '+').replace(FILLING, ''),
+  ]
+  const base64 = readings.find(isWhole) ?? plain
+  const odd = /[^A-Za-z0-9+/=]/u.exec(base64)?.[0]
+  if (odd !== undefined) {
+    const code = odd.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')
+    throw invalid(member, `its PEM has a character that is not base64 (U+${code}): copy it again`)
+  }
+  return { base64, isPlain: base64 === plain }
+}
+
+function isWhole(base64: string): boolean {
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return false
+  const der = Buffer.from(base64, 'base64')
+  return sequenceLength(der) === der.length
+}
+
+/** Line breaks of which only the letter is left: `\n` without its backslash. */
+const withoutN = (base64: string): string =>
+  base64
+    .replace(/^n/, '')
+    .replace(/([A-Za-z0-9+/]{64})n/g, '$1')
+    .replace(/n$/, '')
+
+/** Why the bytes cannot be what they should: how many of them are missing. Undefined: they are all there. */
+export function missingWords({ der }: Pick<PemBlock, 'der'>): string | undefined {
+  if (der.length === 0) return 'its PEM is empty: it is damaged'
+  const length = sequenceLength(der)
+  if (length === undefined || length <= der.length) return undefined
+  return `its PEM is damaged: ${length - der.length} of its ${length} bytes are missing. Copy it again as a whole`
 }
 
 /** A `credential_invalid` that names the member. Never part of its content. */

@@ -23,6 +23,14 @@ export function checkKeyPair({ certificate }: Credential, open: OpenKey, now: nu
   try {
     const key = parsePrivateKey(open.privateKey.reveal())
     const parsed = parseCertificate(certificate.pem, { now, expiredIsWarning: true })
+    const [warning] = parsed.warnings
+    if (matches(key, parsed) && warning !== undefined) {
+      return warned(
+        'key_pair',
+        `The key belongs to the certificate. ${warning}.`,
+        'Stage a new key with its certificate before other software refuses this one.',
+      )
+    }
     return matches(key, parsed)
       ? passed('key_pair', `The key of ${parsed.keyBits} bits belongs to the certificate.`)
       : failed(

@@ -3,6 +3,7 @@
 import { allows, type Principal } from '../callers/policy.ts'
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
 import { checkShape, type FreshCredential, type Intake } from '../credentials/intake.ts'
+import type { Remarks } from '../credentials/key-material.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/login-host.ts'
@@ -33,6 +34,8 @@ export interface Written {
   readonly result: 'created' | 'changed' | 'unchanged'
   /** Id of the credential that it made active. */
   readonly activated?: string
+  /** What was noticed in the credential that came. */
+  readonly remarks?: Remarks
 }
 
 export interface Registry {
@@ -149,7 +152,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
           : undefined
       for (let tries = 0; tries < ATTEMPTS; tries += 1) {
         const written = await attempt(name, input, fresh, preconditions, principal)
-        if (written) return written
+        if (written) return fresh ? { ...written, remarks: fresh.remarks } : written
       }
       throw new BrokerError(
         'conflict',

@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import type { Happening } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import { allows, allowsSome, mightAllow, type Permission } from '../callers/policy.ts'
+import { remarksView } from '../credentials/remarks-view.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import { describeFaults } from '../http/schema-fault.ts'
@@ -67,10 +68,10 @@ export function registerIntegrationRoutes(
   const visible = ({ principal }: FastifyRequest, permission: Permission, name: string) =>
     visibleIntegration(name, { integrations: store, principal, permission })
 
-  const answer = async ({ integration, result }: Written) => ({
+  const answer = async ({ integration, result, remarks }: Written) => ({
     status: result === 'created' ? 201 : 200,
     etag: etagOf(integration),
-    body: viewOf(integration, await statusOf(integration)),
+    body: { ...viewOf(integration, await statusOf(integration)), ...remarksView(remarks) },
   })
 
   server.put(

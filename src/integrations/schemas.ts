@@ -1,5 +1,6 @@
 /** The wire form of integrations. */
 import { type Static, Type } from 'typebox'
+import { RemarkMembers } from '../credentials/remarks-view.ts'
 import { GrantSchema } from '../grants/index.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import { STATES, type State } from './status.ts'
@@ -60,14 +61,36 @@ export const CredentialSchema = Type.Object(
   {
     private_key: Type.Optional(
       Type.String({
-        maxLength: 16_384,
-        description: 'PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more',
+        maxLength: 65_536,
+        description:
+          'PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more; encrypted with `passphrase` beside it',
       }),
     ),
     certificate: Type.Optional(
       Type.String({
-        maxLength: 16_384,
-        description: 'PEM, at most 4,000 characters, for this private key',
+        maxLength: 65_536,
+        description: 'PEM, at most 4,000 characters from BEGIN to END, for this private key',
+      }),
+    ),
+    keystore: Type.Optional(
+      Type.String({
+        minLength: 24,
+        maxLength: 65_536,
+        description:
+          'A PKCS#12 file or a Java keystore (JKS) in base64, instead of `private_key` and `certificate`',
+      }),
+    ),
+    passphrase: Type.Optional(
+      Type.String({
+        maxLength: 512,
+        description: 'Of the keystore, or of the encrypted private key',
+      }),
+    ),
+    alias: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        description: 'Which key of the keystore; needed where it has more than one',
       }),
     ),
     client_secret: Type.Optional(Type.String({ maxLength: 512 })),
@@ -89,7 +112,7 @@ export const CredentialSchema = Type.Object(
     title: 'New credential',
     additionalProperties: false,
     description:
-      'Exactly one of `private_key` (with `certificate`), `client_secret`, `generate`, `from`; of the grant `refresh_token` a `refresh_token`, alone or beside the first two',
+      'Exactly one of `private_key` (with `certificate`), `keystore`, `client_secret`, `generate`, `from`; of the grant `refresh_token` a `refresh_token`, alone or beside the first two',
     writeOnly: true,
   },
 )
@@ -175,6 +198,8 @@ const ignored = {
   created_at: Ignored,
   updated_at: Ignored,
   status: Ignored,
+  normalized: Ignored,
+  warnings: Ignored,
 }
 
 export const IntegrationBody = Type.Object(
@@ -210,6 +235,7 @@ export const IntegrationView = Type.Object(
     created_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),
     status: Status,
+    ...RemarkMembers,
   },
   { title: 'Integration', description: 'An integration and where it stands' },
 )

@@ -1,6 +1,7 @@
 /** The wire form of credentials. */
 import { type Static, Type } from 'typebox'
 import type { CredentialState } from '../credentials/credential.ts'
+import { RemarkMembers } from '../credentials/remarks-view.ts'
 import type { CredentialType } from '../grants/grant.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import { CredentialSchema, GenerateSchema } from '../integrations/schemas.ts'
@@ -42,16 +43,13 @@ const CsrSchema = Type.Object(
   },
 )
 
-const { private_key, certificate, client_secret, refresh_token } = CredentialSchema.properties
+const { generate: _generate, from: _from, ...given } = CredentialSchema.properties
 
 export const StageBody = Type.Object(
   {
     generate: Type.Optional(GenerateSchema),
-    private_key,
-    certificate,
+    ...given,
     csr: Type.Optional(CsrSchema),
-    client_secret,
-    refresh_token,
     client_id: Type.Optional(
       Type.String({
         minLength: 1,
@@ -66,7 +64,7 @@ export const StageBody = Type.Object(
     title: 'Credential to stage',
     additionalProperties: false,
     description:
-      'Exactly one of `generate`, `private_key` (with `certificate`), `csr`, `client_secret`; of the grant `refresh_token` a `refresh_token`, alone or beside a key or a secret',
+      'Exactly one of `generate`, `private_key` (with `certificate`), `keystore`, `csr`, `client_secret`; of the grant `refresh_token` a `refresh_token`, alone or beside a key or a secret',
     examples: [{ generate: {} }],
   },
 )
@@ -133,7 +131,11 @@ const members = {
 export const CredentialView = Type.Object(members, { title: 'Credential' })
 
 export const StagedView = Type.Object(
-  { ...members, next: Type.String({ description: 'What to do next, for people' }) },
+  {
+    ...members,
+    ...RemarkMembers,
+    next: Type.String({ description: 'What to do next, for people' }),
+  },
   { title: 'Staged credential', description: 'The new credential, and what to do next' },
 )
 

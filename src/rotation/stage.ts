@@ -7,6 +7,7 @@ import {
   type FreshCredential,
   type Intake,
 } from '../credentials/intake.ts'
+import { NO_REMARKS, type Remarks } from '../credentials/key-material.ts'
 import { added, certified, without } from '../credentials/stages.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
@@ -23,6 +24,8 @@ export interface Staged {
   readonly integration: Integration
   /** As it stands now; as it stood, where it was deleted. */
   readonly credential: Credential
+  /** What was noticed in what came. */
+  readonly remarks: Remarks
 }
 
 /** Every step throws `integration_not_found`, `credential_state`, `integration_changed`, `conflict`. */
@@ -48,6 +51,7 @@ interface Step {
   readonly id: string
   readonly credentials: readonly Credential[]
   readonly secrets: CredentialSecrets
+  readonly remarks: Remarks
 }
 
 /** A change that loses this many races in a row gives up. */
@@ -55,6 +59,7 @@ const ATTEMPTS = 3
 export const STAGING_KINDS = [
   'generate',
   'private_key',
+  'keystore',
   'csr',
   'client_secret',
   'refresh_token',
@@ -80,7 +85,7 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
       const { integration } = sealed
       checkIfMatch(preconditions, integration)
       checkOwn(integration)
-      const { id, credentials, secrets } = decide(integration, await sealed.open())
+      const { id, credentials, secrets, remarks } = decide(integration, await sealed.open())
       const changed = { ...integration, credentials, updatedAt: now() }
       const written = await store.change(integration, {
         integration: changed,
@@ -89,7 +94,8 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
       })
       if (written) {
         if (mintingOf(credentials) !== mintingOf(integration.credentials)) await follow(written)
-        return { integration: written, credential: find(written, id) ?? held(integration, id) }
+        const credential = find(written, id) ?? held(integration, id)
+        return { integration: written, credential, remarks }
       }
     }
     throw new BrokerError('conflict', 'The integration was changed by others three times meanwhile')
@@ -114,6 +120,7 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
           id: credential.id,
           credentials: added(current.credentials, credential, now()),
           secrets: addSecret(secrets, credential, fresh.secret),
+          remarks: fresh.remarks,
         }
       })
     },
@@ -127,14 +134,15 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
             'Only a pending credential is completed by a certificate',
           )
         }
-        const certificate = intake.certify(pem, secret.privateKey)
-        return { id, secrets, credentials: certified(current.credentials, id, certificate, now()) }
+        const { certificate, remarks } = intake.certify(pem, secret.privateKey)
+        const credentials = certified(current.credentials, id, certificate, now())
+        return { id, secrets, credentials, remarks }
       }),
 
     remove: (name, id, preconditions) =>
       change(name, preconditions, (current, secrets) => {
         held(current, id)
-        return { id, secrets, credentials: without(current.credentials, id) }
+        return { id, secrets, credentials: without(current.credentials, id), remarks: NO_REMARKS }
       }),
   }
 }

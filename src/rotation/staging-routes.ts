@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import type { Credential } from '../credentials/credential.ts'
+import { remarksView } from '../credentials/remarks-view.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
@@ -34,8 +35,8 @@ export interface StagingRouteDependencies {
 }
 
 const CERTIFICATE_TYPES = ['application/x-pem-file', 'text/plain']
-/** Of the body of a certificate, in bytes: four times what Salesforce takes. */
-const CERTIFICATE_BODY_MAX = 16 * 1024
+/** Of the body of a certificate, in bytes: what `openssl` prints around one may be long. */
+const CERTIFICATE_BODY_MAX = 64 * 1024
 
 const CHANGE_PROBLEMS = [
   ...GUARDED,
@@ -171,7 +172,10 @@ export function registerStagingRoutes(
       { parseAs: 'string' },
       async (_request: unknown, body: string | Buffer) => {
         if (Buffer.byteLength(body) > CERTIFICATE_BODY_MAX) {
-          throw new BrokerError('body_too_large', 'A certificate has 16 KiB at most')
+          throw new BrokerError(
+            'body_too_large',
+            'A certificate has 64 KiB at most, with what stands around it',
+          )
         }
         return String(body)
       },
@@ -218,8 +222,9 @@ const headersOf = (integration: Integration) => ({
   'cache-control': 'no-store',
 })
 
-const stagedViewOf = ({ integration, credential }: Staged) => ({
+const stagedViewOf = ({ integration, credential, remarks }: Staged) => ({
   ...viewOf(integration, credential),
+  ...remarksView(remarks),
   next: nextStep(integration, credential),
 })
 

@@ -92,7 +92,13 @@ t.test('no secret can be written into the values', { skip }, async (t) => {
     await refused(t, [...set, 'extraEnv[0].value=secret'], /extraEnv/)
     await renderChart({ set: [...set, 'extraEnv[0].valueFrom.secretKeyRef.name=a'] })
   }
-  for (const member of ['private_key', 'client_secret', 'refresh_token']) {
+  for (const member of [
+    'private_key',
+    'keystore',
+    'passphrase',
+    'client_secret',
+    'refresh_token',
+  ]) {
     const set = [`config.integrations.billing.credential.${member}=secret`]
     await refused(t, set, /credential must not be in a ConfigMap/)
   }

@@ -225,7 +225,7 @@ t.test('a certificate that does not fit is refused, and the key stays pending', 
     ['a private key', key.privateKey, 'credential_invalid'],
     ['a chain', key.certificate + other.certificate, 'credential_invalid'],
     ['too long for Salesforce', big, 'credential_invalid'],
-    ['too long for us', 'x'.repeat(16 * 1024 + 1), 'body_too_large'],
+    ['too long for us', 'x'.repeat(64 * 1024 + 1), 'body_too_large'],
   ] as const) {
     t.match(await call('PUT', path, pem(text)), { body: { code } }, what)
   }
@@ -542,6 +542,7 @@ t.test('an integration of the configuration file is rotated through the API', as
   }
   const list = '/integrations/filed/credentials'
   const first = await startBroker(t, options)
+  await eventually(async () => (await first.call('GET', list)).status === 200)
   const staged = await first.call('POST', list, { body: { generate: {} } })
   t.equal(staged.status, 201)
   const { id } = staged.body

@@ -112,7 +112,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
     adminKeys: config.adminKeys,
     version: '0.0.0-test',
     auditOutput: audit.output,
-    readFile: (path) => readFileSync(path, 'utf8'),
+    readFile: (path, encoding = 'utf8') => readFileSync(path, encoding),
     ...(now && { now }),
     ...(random && { random }),
   })

@@ -9,6 +9,8 @@ export interface Openssl {
   run(...args: readonly string[]): string
   write(name: string, text: string): void
   read(name: string): string
+  /** Of a file in the folder. */
+  path(name: string): string
 }
 
 /** The folder is removed when the test ends. */
@@ -23,5 +25,6 @@ export function openssl(test: { teardown(fn: () => void): void }): Openssl {
       }),
     write: (name, text) => writeFileSync(join(folder, name), text),
     read: (name) => readFileSync(join(folder, name), 'utf8'),
+    path: (name) => join(folder, name),
   }
 }

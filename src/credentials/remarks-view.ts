@@ -1,0 +1,25 @@
+/** The wire form of what was noticed in a credential that came. */
+import { Type } from 'typebox'
+import type { Remarks } from './key-material.ts'
+
+export const RemarkMembers = {
+  normalized: Type.Optional(
+    Type.Array(Type.String(), {
+      description:
+        'Answers of writes alone: what was done to read a key or a certificate that was not plain PEM; absent where nothing was',
+      examples: [['private_key: Its line breaks were restored']],
+    }),
+  ),
+  warnings: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'Answers of writes alone: what is odd about a certificate that was taken',
+      examples: [['certificate: It is not valid before 2030-01-01T00:00:00.000Z']],
+    }),
+  ),
+}
+
+/** Without the members that would be empty. */
+export const remarksView = (remarks: Remarks | undefined) => ({
+  ...(remarks && remarks.normalized.length > 0 && { normalized: [...remarks.normalized] }),
+  ...(remarks && remarks.warnings.length > 0 && { warnings: [...remarks.warnings] }),
+})

@@ -1,0 +1,230 @@
+/** Recognises keys and certificates in other forms than the one that is asked for, and names the one command that converts them. */
+import { childrenOf, type Element, elementAt, hexOf, TAG } from './der.ts'
+
+export type ForeignForm =
+  | 'pkcs12'
+  | 'jks'
+  | 'jceks'
+  | 'der'
+  | 'pkcs7'
+  | 'trusted_certificate'
+  | 'encrypted'
+  | 'ec'
+  | 'rsa_pss'
+  | 'dsa'
+  | 'edwards'
+  | 'multi_prime'
+  | 'openssh'
+  | 'openssh_public'
+  | 'putty'
+  | 'public_key'
+  | 'certificate'
+  | 'certificate_request'
+  | 'private_key'
+
+/** What is asked for. */
+export type Wanted = 'private_key' | 'certificate'
+
+const NEW_RSA_KEY =
+  'Salesforce takes RSA keys only: make one with `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem`'
+const SEND_KEY = 'send the private key, which stays where the certificate request was made'
+const KEYSTORE = 'send the file in base64 as `keystore` with its `passphrase`, or convert it with'
+
+/** What it is called, and what to do where a private key or a certificate is asked for. */
+const FORMS: Readonly<
+  Record<ForeignForm, { readonly is: string } & Readonly<Record<Wanted, string>>>
+> = {
+  pkcs12: {
+    is: 'a PKCS#12 file',
+    private_key: `${KEYSTORE} \`openssl pkcs12 -in keys.p12 -nocerts -nodes -out key.pem\``,
+    certificate: `${KEYSTORE} \`openssl pkcs12 -in keys.p12 -clcerts -nokeys -out certificate.pem\``,
+  },
+  jks: {
+    is: 'a Java keystore (JKS)',
+    private_key: `${KEYSTORE} \`keytool -importkeystore -srckeystore keys.jks -destkeystore keys.p12 -deststoretype PKCS12\``,
+    certificate: `${KEYSTORE} \`keytool -exportcert -rfc -alias ALIAS -keystore keys.jks -file certificate.pem\``,
+  },
+  jceks: {
+    is: 'a Java keystore of type JCEKS',
+    private_key:
+      'convert it with `keytool -importkeystore -srckeystore keys.jceks -srcstoretype JCEKS -destkeystore keys.p12 -deststoretype PKCS12`, and send that in base64 as `keystore`',
+    certificate:
+      'convert it with `keytool -exportcert -rfc -alias ALIAS -keystore keys.jceks -storetype JCEKS -file certificate.pem`',
+  },
+  der: {
+    is: 'DER and not PEM',
+    private_key: 'convert it with `openssl pkey -inform DER -in key.der -out key.pem`',
+    certificate:
+      'convert it with `openssl x509 -inform DER -in certificate.der -out certificate.pem`',
+  },
+  pkcs7: {
+    is: 'a PKCS#7 bundle',
+    private_key: 'it holds certificates alone: send the private key',
+    certificate:
+      'convert it with `openssl pkcs7 -print_certs -in bundle.p7b -out certificate.pem` (and `-inform DER` where it is no PEM), and send the first certificate of the result',
+  },
+  trusted_certificate: {
+    is: 'a TRUSTED CERTIFICATE of OpenSSL',
+    private_key: 'send the private key',
+    certificate: 'convert it with `openssl x509 -in trusted.pem -out certificate.pem`',
+  },
+  encrypted: {
+    is: 'an encrypted private key',
+    private_key:
+      'send its `passphrase` beside it, or remove the encryption with `openssl pkey -in encrypted.pem -out key.pem`',
+    certificate: 'send the certificate',
+  },
+  ec: { is: 'an EC key', private_key: NEW_RSA_KEY, certificate: 'send the certificate' },
+  rsa_pss: {
+    is: 'a key for RSA-PSS alone, which cannot sign RS256',
+    private_key: NEW_RSA_KEY,
+    certificate: 'send the certificate',
+  },
+  dsa: { is: 'a DSA key', private_key: NEW_RSA_KEY, certificate: 'send the certificate' },
+  edwards: {
+    is: 'a key of an Edwards or Montgomery curve',
+    private_key: NEW_RSA_KEY,
+    certificate: 'send the certificate',
+  },
+  multi_prime: {
+    is: 'an RSA key of three primes or more',
+    private_key: `it needs two primes. ${NEW_RSA_KEY}`,
+    certificate: 'send the certificate',
+  },
+  openssh: {
+    is: 'in OpenSSH format',
+    private_key: 'convert a copy of it with `ssh-keygen -p -m PKCS8 -f copy.key`',
+    certificate: 'send the certificate',
+  },
+  openssh_public: {
+    is: 'a public key of OpenSSH',
+    private_key: 'send the private key',
+    certificate: 'send the certificate',
+  },
+  putty: {
+    is: 'in PuTTY format',
+    private_key: 'convert it with `puttygen key.ppk -O private-openssh -o key.pem`',
+    certificate: 'send the certificate',
+  },
+  public_key: {
+    is: 'a public key',
+    private_key: 'send the private key',
+    certificate: 'send the certificate',
+  },
+  certificate: {
+    is: 'a certificate',
+    private_key: 'send the private key',
+    certificate: 'send it as PEM',
+  },
+  certificate_request: {
+    is: 'a certificate request',
+    private_key: SEND_KEY,
+    certificate: 'send the certificate that the CA made from it',
+  },
+  private_key: {
+    is: 'a private key',
+    private_key: 'send it as PEM',
+    certificate: 'send the certificate',
+  },
+}
+
+/** As in `it is a PKCS#12 file: convert it with …`. */
+export const wordsFor = (form: ForeignForm, wanted: Wanted): string =>
+  `it is ${FORMS[form].is}: ${FORMS[form][wanted]}`
+
+/** By the label of a PEM block. */
+const BY_LABEL: Readonly<Record<string, ForeignForm>> = {
+  'ENCRYPTED PRIVATE KEY': 'encrypted',
+  'PUBLIC KEY': 'public_key',
+  'RSA PUBLIC KEY': 'public_key',
+  'SSH2 PUBLIC KEY': 'openssh_public',
+  CERTIFICATE: 'certificate',
+  'X509 CERTIFICATE': 'certificate',
+  'TRUSTED CERTIFICATE': 'trusted_certificate',
+  'CERTIFICATE REQUEST': 'certificate_request',
+  'NEW CERTIFICATE REQUEST': 'certificate_request',
+  PKCS7: 'pkcs7',
+  'PKCS #7 SIGNED DATA': 'pkcs7',
+  CMS: 'pkcs7',
+  'EC PRIVATE KEY': 'ec',
+  'EC PARAMETERS': 'ec',
+  'DSA PRIVATE KEY': 'dsa',
+  'OPENSSH PRIVATE KEY': 'openssh',
+  'PRIVATE KEY': 'private_key',
+  'RSA PRIVATE KEY': 'private_key',
+}
+
+export const formOfLabel = (label: string): ForeignForm | undefined =>
+  Object.hasOwn(BY_LABEL, label) ? BY_LABEL[label] : undefined
+
+/** Algorithms of a PKCS#8 key (RFC 8018, 5915, 8410), by their OBJECT IDENTIFIER in hexadecimal. */
+const BY_ALGORITHM: Readonly<Record<string, ForeignForm>> = {
+  '2a864886f70d01010a': 'rsa_pss',
+  '2a8648ce3d0201': 'ec',
+  '2a8648ce380401': 'dsa',
+  '2b656e': 'edwards',
+  '2b656f': 'edwards',
+  '2b6570': 'edwards',
+  '2b6571': 'edwards',
+}
+const PKCS7_TYPE = '2a864886f70d0107'
+
+/** The form of a private key in DER (PKCS#8, PKCS#1, SEC 1) that cannot be used; undefined for an RSA key of two primes, and for what is no key. */
+export function formOfKey(der: Buffer): ForeignForm | undefined {
+  const [version, second, third] = partsOf(der)
+  if (version?.tag !== TAG.integer) return undefined
+  if (second?.tag === TAG.integer && third?.tag === TAG.integer) {
+    return hexOf(der, version) === '01' ? 'multi_prime' : undefined
+  }
+  if (second?.tag === TAG.octetString) return 'ec'
+  if (second?.tag !== TAG.sequence || third?.tag !== TAG.octetString) return undefined
+  const [algorithm] = childrenOf(der, second)
+  const known = algorithm && BY_ALGORITHM[hexOf(der, algorithm)]
+  return known ?? formOfKey(der.subarray(third.from, third.to))
+}
+
+/** Of bytes without any PEM around them. */
+export function formOfBytes(bytes: Buffer): ForeignForm | undefined {
+  if (bytes.length < 16) return undefined
+  const magic = bytes.readUInt32BE(0)
+  if (magic === 0xfeedfeed) return 'jks'
+  if (magic === 0xcececece) return 'jceks'
+  if (bytes.subarray(0, 14).toString('latin1') === 'openssh-key-v1') return 'openssh'
+  if (bytes[0] !== TAG.sequence) return undefined
+  const [first, second, third] = partsOf(bytes)
+  if (first?.tag === TAG.oid && hexOf(bytes, first).startsWith(PKCS7_TYPE)) return 'pkcs7'
+  const isContent = second?.tag === TAG.sequence && childrenOf(bytes, second)[0]
+  if (first?.tag === TAG.integer && hexOf(bytes, first) === '03' && isContent) return 'pkcs12'
+  if (first?.tag === TAG.integer) return formOfKey(bytes) ?? 'der'
+  if (first?.tag === TAG.sequence && second?.tag === TAG.octetString) return 'encrypted'
+  if (first?.tag === TAG.sequence && second?.tag === TAG.bitString) return 'public_key'
+  if (first?.tag === TAG.sequence && second?.tag === TAG.sequence && third) return 'der'
+  return undefined
+}
+
+const partsOf = (der: Buffer): readonly Element[] => {
+  const outer = elementAt(der, 0)
+  return outer?.tag === TAG.sequence ? childrenOf(der, outer) : []
+}
+
+/** Of bytes that a program read as UTF-8 or as Latin-1: by what the first ones became. */
+function formOfBrokenBytes(text: string): ForeignForm | undefined {
+  const head = text.slice(0, 24)
+  if (/^(?:\u00fe\u00ed\u00fe\u00ed|\ufffd{4})/.test(head) && head.includes('\0\0\0')) return 'jks'
+  if (head.startsWith('\u00ce\u00ce\u00ce\u00ce')) return 'jceks'
+  if (!/^0[\u0080-\u0084\ufffd]/.test(head)) return undefined
+  if (head.slice(1, 10).includes('\u0002\u0001\u00030')) return 'pkcs12'
+  return head.slice(1, 10).includes('\u0006\t*') ? 'pkcs7' : 'der'
+}
+
+const BASE64 = /^[A-Za-z0-9+/_=\s-]{24,}$/
+
+/** Of a text in which there is no PEM block. */
+export function formOfText(text: string): ForeignForm | undefined {
+  const trimmed = text.trim()
+  if (trimmed.startsWith('PuTTY-User-Key-File-')) return 'putty'
+  if (/^(?:ssh-|ecdsa-sha2-)[a-z0-9-]+ AAAA/.test(trimmed)) return 'openssh_public'
+  const broken = formOfBrokenBytes(text)
+  if (broken) return broken
+  return BASE64.test(trimmed) ? formOfBytes(Buffer.from(trimmed, 'base64')) : undefined
+}

@@ -1,0 +1,136 @@
+/** Opens keystores (PKCS#12, JKS) and encrypted private keys with their passphrase. */
+import { Worker } from 'node:worker_threads'
+import { formOfBytes, wordsFor } from './foreign-form.ts'
+import { invalid } from './pem.ts'
+
+/** A private key of a keystore, and the certificates that lie beside it. */
+export interface KeystoreEntry {
+  /** As the keystore has it; the number of the key, from 1, where it has none. */
+  readonly alias: string
+  /** PKCS#8 in PEM. */
+  readonly key: string
+  /** PEM, in the order of the keystore. */
+  readonly certificates: readonly string[]
+}
+
+/** What the thread is asked to open. */
+export interface OpenRequest {
+  readonly kind: 'keystore' | 'key'
+  readonly bytes: Uint8Array
+  readonly passphrase: string
+}
+
+export type Opened =
+  | { readonly entries: readonly KeystoreEntry[] }
+  | { readonly why: 'passphrase' | 'unreadable' }
+
+export interface KeystoreInput {
+  /** The file in base64. */
+  readonly keystore: string
+  readonly passphrase: string
+  /** Which key; may be left out where there is one alone. Compared without case, as Java does. */
+  readonly alias?: string | undefined
+}
+
+/** Longest time that opening may take, in milliseconds. The tools' own files take less than one second. */
+const OPEN_TIMEOUT_MS = 10_000
+const HEAP_MAX_MB = 64
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
+
+/** The one key of the keystore, or the one of that alias. Throws `credential_invalid`. */
+export async function openKeystore({
+  keystore,
+  passphrase,
+  alias,
+}: KeystoreInput): Promise<KeystoreEntry> {
+  const bytes = bytesOf(keystore)
+  const opened = await open({ kind: 'keystore', bytes, passphrase }, 'keystore')
+  const named =
+    alias === undefined
+      ? opened
+      : opened.filter((entry) => entry.alias.toLowerCase() === alias.toLowerCase())
+  const [entry, ...others] = named
+  if (entry && others.length === 0) return entry
+  if (opened.length === 0) {
+    throw invalid('keystore', 'it holds no private key, but certificates alone')
+  }
+  const aliases = opened.map((one) => one.alias).join(', ')
+  throw invalid(
+    'alias',
+    alias === undefined
+      ? `the keystore has ${opened.length} private keys: name one of ${aliases}`
+      : `the keystore has no private key of this alias: it has ${aliases}`,
+  )
+}
+
+/** An encrypted private key in PEM, as unencrypted PKCS#8 in PEM. Throws `credential_invalid`. */
+export async function decryptKey(pem: string, passphrase: string): Promise<string> {
+  const request: OpenRequest = { kind: 'key', bytes: Buffer.from(pem), passphrase }
+  const [entry] = await open(request, 'private_key')
+  if (!entry) throw invalid('private_key', 'its encrypted PEM cannot be read')
+  return entry.key
+}
+
+function bytesOf(keystore: string): Buffer {
+  const packed = keystore.replace(/\s/g, '').replaceAll('-', '+').replaceAll('_', '/')
+  if (keystore.includes('-----BEGIN ')) {
+    throw invalid('keystore', 'it is PEM: send it as `private_key` and `certificate`')
+  }
+  if (!BASE64.test(packed)) {
+    throw invalid('keystore', 'it is not base64: encode the file with `base64 -w 0 keys.jks`')
+  }
+  const bytes = Buffer.from(packed, 'base64')
+  const form = formOfBytes(bytes)
+  if (form === 'jks' || form === 'pkcs12') return bytes
+  throw invalid(
+    'keystore',
+    form ? wordsFor(form, 'private_key') : 'it is neither a PKCS#12 file nor a Java keystore (JKS)',
+  )
+}
+
+/** One at a time: a thread takes memory, and a processor. */
+let last: Promise<unknown> = Promise.resolve()
+
+async function open(request: OpenRequest, member: string): Promise<readonly KeystoreEntry[]> {
+  const turn = last.then(() => inThread(request, member))
+  last = turn.then(
+    () => undefined,
+    () => undefined,
+  )
+  const opened = await turn
+  if ('entries' in opened) return opened.entries
+  if (opened.why === 'passphrase') {
+    throw invalid(
+      'passphrase',
+      request.kind === 'key'
+        ? 'it does not decrypt the private key'
+        : 'it does not open the keystore; a key of a JKS that has a passphrase of its own gets that of the keystore with `keytool -keypasswd`',
+    )
+  }
+  throw invalid(member, 'its content cannot be read with the passphrase: the file is damaged')
+}
+
+/** The thread is ended when it has answered, when it fails, and at the deadline. */
+async function inThread(workerData: OpenRequest, member: string): Promise<Opened> {
+  const worker = new Worker(new URL('./keystore-worker.ts', import.meta.url), {
+    workerData,
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
+  })
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await new Promise<Opened>((resolve, reject) => {
+      worker.once('message', resolve)
+      worker.once('error', (cause: NodeJS.ErrnoException) => {
+        const isTooMuch = cause.code === 'ERR_WORKER_OUT_OF_MEMORY'
+        reject(isTooMuch ? invalid(member, 'it takes too much memory to open', cause) : cause)
+      })
+      timer = setTimeout(() => {
+        const seconds = OPEN_TIMEOUT_MS / 1_000
+        reject(invalid(member, `it could not be opened within ${seconds} seconds`))
+      }, OPEN_TIMEOUT_MS)
+    })
+  } finally {
+    clearTimeout(timer)
+    await worker.terminate()
+  }
+}
