@@ -158,6 +158,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     ...{ integrations, intake, store, engine, audit, log, now, uniqueId, sleep: pause },
     metadata: salesforce.metadata,
     publicUrl: config.publicUrl,
+    standing: { permitsOf: (asker) => callers.standing.permitsOf(asker) },
   })
   const seals = composeKeyring({ keyring, store, audit, now, uniqueId, sleep: pause, log })
   const { broker, revoker, hearing } = engine
@@ -225,6 +226,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   registerProblemPages(server)
   const onRead = counts.note
+  const { confirm } = callers.gate
   connections.registerCallback(server)
   await registerOAuthRoutes(server, { broker, gate: callers.gate, audit, onRead, onProblem, now })
   await server.register(async (scope) => {
@@ -237,19 +239,16 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     seals.registerRoutes(guarded)
     registerCallerCountsRoutes(guarded, { integrations, counts })
     registerAuditRoutes(guarded, { search })
-    connections.registerRoutes(guarded)
-    registerCredentialRoutes(guarded, { integrations, ...rotation, audit })
+    connections.registerRoutes(guarded, confirm)
+    registerCredentialRoutes(guarded, { integrations, ...rotation, audit, confirm, now })
     registerOperatorRoutes(guarded, {
-      ...{ integrations, store, audit, doctorMint: engine.doctorMint },
+      ...{ integrations, store, audit, confirm, doctorMint: engine.doctorMint },
       publicUrl: config.publicUrl,
       doctor: { ...{ outbound, hosts, now, grants: engine.grants }, clock: salesforce.clock },
     })
     registerIntegrationRoutes(guarded, {
-      registry,
-      store: integrations,
-      statusOf,
+      ...{ registry, store: integrations, statusOf, audit, confirm },
       revoke: (integration: Integration) => revoker.revokeUnlessShared(integration),
-      audit,
     })
   })
   await server.ready()

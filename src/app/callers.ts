@@ -58,12 +58,15 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
     now,
     onWritten: authenticators.forgetApiKey,
   })
+  const standing = createStanding({ keys, callers: dependencies.callers, now })
+  const gate = createGate({
+    authenticators: authenticators.list,
+    throttle: createThrottle({ budgets: store.budgets, now, log }),
+    standing,
+  })
   return {
-    gate: createGate({
-      authenticators: authenticators.list,
-      throttle: createThrottle({ budgets: store.budgets, now, log }),
-    }),
-    standing: createStanding({ keys, callers: dependencies.callers, now }),
+    gate,
+    standing,
     heard: authenticators.heard,
     distrust: authenticators.distrust,
     registerRoutes: (guarded) =>

@@ -1,6 +1,7 @@
 /** Wires how people at Salesforce connect integrations. */
 import { randomBytes } from 'node:crypto'
 import type { AuditLog } from '../audit/log.ts'
+import type { Confirm } from '../callers/index.ts'
 import type { Standing } from '../callers/standing.ts'
 import { registerCallbackRoute } from '../connections/callback-route.ts'
 import { createClaim } from '../connections/claim.ts'
@@ -30,7 +31,7 @@ import type { LeaseEngine } from './lease-engine.ts'
 export interface Connections {
   /** Public. */
   registerCallback(server: Server): void
-  registerRoutes(guarded: Server): void
+  registerRoutes(guarded: Server, confirm: Confirm): void
   start(): void
   stop(): Promise<void>
 }
@@ -109,9 +110,10 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
         onRefused: meter.callbackRefused,
       })
     },
-    registerRoutes(guarded) {
+    registerRoutes(guarded, confirm) {
       registerConnectionRoutes(guarded, {
         ...{ integrations, connections, webServerFlow, deviceFlow, clientOf, familyOf, audit, now },
+        confirm,
         disconnect: createDisconnect({ connections, end, custody: engine.custody }),
       })
     },

@@ -1,5 +1,6 @@
 /** Wires what operators ask beside the integrations themselves: setup, the doctor, identities. */
 import type { AuditLog } from '../audit/log.ts'
+import type { Confirm } from '../callers/index.ts'
 import { createDoctor, type DoctorDependencies } from '../doctor/doctor.ts'
 import { createPractice } from '../doctor/practice.ts'
 import { registerDoctorRoutes } from '../doctor/routes.ts'
@@ -16,6 +17,7 @@ export interface OperatorRouteDependencies {
   readonly integrations: IntegrationStore
   readonly store: Pick<Store, 'documents' | 'outcomes'>
   readonly audit: Pick<AuditLog, 'change'>
+  readonly confirm: Confirm
   readonly publicUrl: string | undefined
   readonly doctor: DoctorDependencies
   readonly doctorMint: DoctorMint
@@ -25,7 +27,7 @@ export function registerOperatorRoutes(
   guarded: Server,
   dependencies: OperatorRouteDependencies,
 ): void {
-  const { integrations, store, audit, publicUrl, doctor, doctorMint } = dependencies
+  const { integrations, store, audit, confirm, publicUrl, doctor, doctorMint } = dependencies
   registerSetupRoutes(guarded, { integrations, publicUrl })
   const { readSealed } = integrations
   const practice = createPractice({ doctor: createDoctor(doctor), readSealed, mint: doctorMint })
@@ -33,9 +35,11 @@ export function registerOperatorRoutes(
   registerIdentityRoutes(guarded, {
     integrations,
     acceptance: createIdentityAcceptance({
+      integrations,
       pins: createPinStore(store.documents),
       outcomes: store.outcomes,
     }),
     audit,
+    confirm,
   })
 }

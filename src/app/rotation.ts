@@ -1,5 +1,6 @@
 /** Wires what stages, deploys, promotes and erases credentials, and what counts down to their end. */
 import type { AuditLog } from '../audit/log.ts'
+import type { Standing } from '../callers/standing.ts'
 import type { Intake } from '../credentials/intake.ts'
 import type { MetadataApi } from '../grants/metadata-api.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
@@ -32,6 +33,7 @@ export interface RotationDependencies {
   readonly store: Store
   readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
   readonly metadata: MetadataApi
+  readonly standing: Pick<Standing, 'permitsOf'>
   /** How browsers reach this service. */
   readonly publicUrl: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
@@ -88,6 +90,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
       audit,
       now,
     }),
+    standing: dependencies.standing,
     underLock,
     audit,
     now,

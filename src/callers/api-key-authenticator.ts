@@ -28,6 +28,7 @@ export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
       kind: 'api_key',
       name: key.name,
       permits: permitsOf(key),
+      key: { id: key.id, expiresAt: key.expiresAt },
     },
   }
 }

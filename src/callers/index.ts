@@ -4,8 +4,9 @@ import type { FastifyRequest } from 'fastify'
 import { BrokerError } from '../errors.ts'
 import { countHeader } from '../http/raw-headers.ts'
 import type { Server } from '../http/server.ts'
-import type { Authenticator, Credentials } from './authenticator.ts'
+import { type Authenticator, type Credentials, refusedBearer } from './authenticator.ts'
 import type { Principal } from './policy.ts'
+import type { Standing } from './standing.ts'
 import type { Throttle } from './throttle.ts'
 
 declare module 'fastify' {
@@ -20,17 +21,29 @@ export interface Gate {
   identify(request: FastifyRequest): Principal | Promise<Principal>
   /** The same for a credential that stands elsewhere in the request. */
   identifyBearer(request: FastifyRequest, bearer: string): Principal | Promise<Principal>
+  /** Who sends the request as of now, by the word of the store and not of memory: for whatever is changed. Rejects as `identify` does. */
+  readonly confirm: Confirm
 }
+
+/** Asked once more at the moment of a change: a request can be pending for long, and its sender be nobody by then. */
+export type Confirm = (request: Asking) => Promise<Principal>
+
+/** A request, to those who need no more of it than who sends it. */
+export type Asking = FastifyRequest
+
+/** What reads alone; every other method changes something. */
+export const READING: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 
 export interface GateDependencies {
   /** Asked in this order; the first that recognises its kind decides. */
   readonly authenticators: readonly Authenticator[]
   readonly throttle: Throttle
+  readonly standing: Pick<Standing, 'stands'>
 }
 
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i
 
-export function createGate({ authenticators, throttle }: GateDependencies): Gate {
+export function createGate({ authenticators, throttle, standing }: GateDependencies): Gate {
   const readCredentials = createCredentialsReader()
   const ask = async (credentials: Credentials, from: number): Promise<Principal | undefined> => {
     for (const authenticator of authenticators.slice(from)) {
@@ -77,12 +90,19 @@ export function createGate({ authenticators, throttle }: GateDependencies): Gate
     }
   }
 
+  const identify: Gate['identify'] = (request) => {
+    if (countHeader(request.raw.rawHeaders, 'authorization') > 1) return Promise.reject(twice())
+    return identifyBy(request, readCredentials(request))
+  }
+
   return {
-    identify(request) {
-      if (countHeader(request.raw.rawHeaders, 'authorization') > 1) return Promise.reject(twice())
-      return identifyBy(request, readCredentials(request))
-    },
+    identify,
     identifyBearer: (request, bearer) => identifyBy(request, { bearer }),
+    async confirm(request) {
+      const principal = await identify(request)
+      if (!(await standing.stands(principal))) throw refusedBearer('KEY_UNKNOWN')
+      return principal
+    },
   }
 }
 
@@ -97,6 +117,17 @@ export function requireCaller(server: Server, gate: Gate): void {
       return
     }
     found.then((principal) => {
+      request.principal = principal
+      done()
+    }, done)
+  })
+  // The body may have taken its time.
+  server.addHook('preHandler', (request, _reply, done) => {
+    if (READING.includes(request.method)) {
+      done()
+      return
+    }
+    gate.confirm(request).then((principal) => {
       request.principal = principal
       done()
     }, done)

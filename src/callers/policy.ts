@@ -32,6 +32,8 @@ export interface Principal {
   readonly kind: PrincipalKind
   readonly name: string
   readonly permits: readonly Permit[]
+  /** Of a caller with an API key. */
+  readonly key?: { readonly id: string; readonly expiresAt: number }
 }
 
 /** What the policy needs to know of an integration. Labels are undefined where there is no such integration: a permit limited by labels then does not match. */
@@ -60,6 +62,27 @@ export function mightAllow(principal: Principal, permission: Permission, name: s
       permit.integrations.some((glob) => matchesGlob(glob, name)),
   )
 }
+
+/** May the principal do this to every integration, whatever its name and labels? For what concerns the service as a whole. */
+export function allowsAll(principal: Principal, permission: Permission): boolean {
+  return principal.permits.some(
+    (permit) =>
+      permit.permission === permission &&
+      // The star of the name stands for what no name has: a star of the glob alone matches it.
+      permit.integrations.some((glob) => matchesGlob(glob, '*')) &&
+      Object.keys(permit.labels).length === 0,
+  )
+}
+
+/** What the principal may do to it afterwards, and not before. */
+export const gainedBy = (
+  principal: Principal,
+  before: Target,
+  after: Target,
+): readonly Permission[] =>
+  PERMISSIONS.filter(
+    (permission) => !allows(principal, permission, before) && allows(principal, permission, after),
+  )
 
 function covers({ integrations, labels }: Permit, target: Target): boolean {
   return (

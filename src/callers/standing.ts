@@ -1,6 +1,6 @@
 /** What a principal may do that is not here now: it asked for something that ends later, and may have lost its permission since. */
 import { ADMIN } from './admin-key.ts'
-import { type ApiKeyStore, permitsOf } from './api-key-store.ts'
+import { type ApiKey, type ApiKeyStore, permitsOf } from './api-key-store.ts'
 import { type CallerEntry, permitsFor } from './caller-entry.ts'
 import type { Permit, Principal } from './policy.ts'
 
@@ -8,15 +8,25 @@ import type { Permit, Principal } from './policy.ts'
 export interface Absent extends Pick<Principal, 'id' | 'kind' | 'name'> {
   /** When it proved who it is: an API key that was made later under the same name is another one. */
   readonly provenAt: number
+  /** Of the API key that it came with. Records from before lack it: there the name and the time decide. */
+  readonly keyId?: string
 }
 
+/** Of a principal that is here now. */
+export const absentOf = ({ id, kind, name, key }: Principal, provenAt: number): Absent => ({
+  ...{ id, kind, name, provenAt },
+  ...(key && { keyId: key.id }),
+})
+
 export interface Standing {
+  /** Whether the API key of a principal is there still and has not ended, by the word of the store. True of callers without one: nothing here can revoke them. */
+  stands(principal: Principal): Promise<boolean>
   /** As of now; empty where it is no caller any more. What hangs on claims of a token cannot be told without it: then the issuer and the subject decide. */
   permitsOf(principal: Absent): Promise<readonly Permit[]>
 }
 
 export interface StandingDependencies {
-  readonly keys: Pick<ApiKeyStore, 'readByName'>
+  readonly keys: Pick<ApiKeyStore, 'read' | 'readByName'>
   readonly callers: () => readonly CallerEntry[]
   readonly now: () => number
 }
@@ -25,13 +35,24 @@ export interface StandingDependencies {
 const LEEWAY_MS = 30_000
 
 export function createStanding({ keys, callers, now }: StandingDependencies): Standing {
+  const keyOf = async ({ name, provenAt, keyId }: Absent): Promise<ApiKey | undefined> => {
+    if (keyId !== undefined) return keys.read(keyId)
+    const key = await keys.readByName(name)
+    return key && key.createdAt <= provenAt + LEEWAY_MS ? key : undefined
+  }
+  const isLive = (key: ApiKey | undefined): key is ApiKey =>
+    key !== undefined && key.expiresAt > now()
+
   return {
-    async permitsOf({ id, kind, name, provenAt }) {
+    async stands({ key }) {
+      return key === undefined || isLive(await keys.read(key.id))
+    },
+    async permitsOf(principal) {
+      const { id, kind } = principal
       if (kind === 'admin') return ADMIN.permits
       if (kind === 'api_key') {
-        const key = await keys.readByName(name)
-        const isSame = key && key.createdAt <= provenAt + LEEWAY_MS && key.expiresAt > now()
-        return isSame ? permitsOf(key) : []
+        const key = await keyOf(principal)
+        return isLive(key) ? permitsOf(key) : []
       }
       if (kind === 'mtls') {
         return permitsFor(callers(), { kind, certificate: id.slice('mtls:'.length) }).permits

@@ -103,7 +103,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
   }
 
   return {
-    async begin({ integration, clientId, scopes, ...begun }) {
+    async begin({ integration, clientId, scopes, authorise, ...begun }) {
       const code = await endpoint.deviceCode({
         loginUrl: integration.loginUrl,
         signal: AbortSignal.timeout(ATTEMPT_MS),
@@ -112,6 +112,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
       const { deviceCode, userCode, verificationUri, intervalMs, lifetimeMs } = code
       const id = uniqueId()
       const beganAt = now()
+      await authorise()
       const connection = await connections.create(
         {
           ...newConnection(integration, { ...begun, scopes }),

@@ -4,8 +4,12 @@ import type { ConnectionStore } from './connection-store.ts'
 import type { EndConnection } from './end.ts'
 import { failed } from './finish.ts'
 
-/** Gives whether there was anything to end. */
-export type Disconnect = (integration: Integration, requestId: string) => Promise<boolean>
+/** Gives whether there was anything to end. `authorise` is asked just before each thing that is ended; throws what that does. */
+export type Disconnect = (
+  integration: Integration,
+  requestId: string,
+  authorise: () => Promise<void>,
+) => Promise<boolean>
 
 export interface DisconnectDependencies {
   readonly connections: Pick<ConnectionStore, 'pendingOf'>
@@ -18,12 +22,14 @@ export interface DisconnectDependencies {
 
 export const createDisconnect =
   ({ connections, end, custody }: DisconnectDependencies): Disconnect =>
-  async (integration, requestId) => {
+  async (integration, requestId, authorise) => {
     let wasPending = false
     for await (const stored of connections.pendingOf(integration)) {
+      await authorise()
       wasPending = true
       await end(stored, failed('superseded'), requestId)
     }
+    await authorise()
     const { hadToken } = await custody.end(integration)
     return hadToken || wasPending
   }

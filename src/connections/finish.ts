@@ -64,6 +64,16 @@ export interface FinishDependencies {
 export function createFinish(dependencies: FinishDependencies): Finish {
   const { integrations, standing, identity, custody, isOver, endToken } = dependencies
 
+  const check: Finish['check'] = async ({ name, uid, target, by }) => {
+    const integration = await integrations.read(name)
+    const isSame = integration?.uid === uid && targetOf(integration) === target
+    if (!isSame || !integration.enabled) return 'integration_changed'
+    const permits = await standing.permitsOf(by)
+    return allows({ ...by, permits }, 'credentials:write', integration)
+      ? integration
+      : 'permission_lost'
+  }
+
   /** Revoking a refresh token ends the access tokens that came with it. */
   const discard = ({ integration, answer }: Got) =>
     endToken(integration, answer.refreshToken ?? answer.accessToken)
@@ -79,6 +89,9 @@ export function createFinish(dependencies: FinishDependencies): Finish {
     if (clientSecrets.length > 0 && !isSigned) return failed('signature_invalid')
     await identity.check(integration, answer)
     if (await isOver(connection)) return failed('superseded')
+    // Salesforce may have taken its time.
+    const current = await check(connection)
+    if (typeof current === 'string') return failed(current)
     const { replaces } = connection
     const begun = await custody.begin(integration, { refreshToken, clientId, replaces })
     if (begun !== 'begun') return failed(begun === 'gone' ? 'integration_changed' : 'superseded')
@@ -87,15 +100,7 @@ export function createFinish(dependencies: FinishDependencies): Finish {
   }
 
   return {
-    async check({ name, uid, target, by }) {
-      const integration = await integrations.read(name)
-      const isSame = integration?.uid === uid && targetOf(integration) === target
-      if (!isSame || !integration.enabled) return 'integration_changed'
-      const permits = await standing.permitsOf(by)
-      return allows({ ...by, permits }, 'credentials:write', integration)
-        ? integration
-        : 'permission_lost'
-    },
+    check,
 
     discard,
 

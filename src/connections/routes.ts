@@ -1,12 +1,15 @@
 /** `/integrations/{name}/connections` and `/integrations/{name}/connection`: how an integration gets its refresh token, and loses it. */
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
+import type { Confirm } from '../callers/index.ts'
+import { absentOf } from '../callers/standing.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { NameParams } from '../integrations/schemas.ts'
-import { visibleIntegration } from '../integrations/visible.ts'
+import { authoriseBy, visibleIntegration } from '../integrations/visible.ts'
 import type { ClientOf } from './client.ts'
 import { withRefreshScope } from './connection.ts'
 import type { ConnectionStore } from './connection-store.ts'
@@ -32,6 +35,7 @@ export interface ConnectionRouteDependencies {
   readonly familyOf: (integration: Integration) => Promise<string | null>
   readonly disconnect: Disconnect
   readonly audit: Pick<AuditLog, 'change'>
+  readonly confirm: Confirm
   readonly now: () => number
 }
 
@@ -43,7 +47,18 @@ export function registerConnectionRoutes(
   dependencies: ConnectionRouteDependencies,
 ): void {
   const { integrations, connections, webServerFlow, deviceFlow, audit, now } = dependencies
-  const { clientOf, familyOf, disconnect } = dependencies
+  const { clientOf, familyOf, disconnect, confirm } = dependencies
+
+  /** As it is just before something is written, if it is the same integration still. */
+  const authoriseOf =
+    (request: FastifyRequest, { name, uid }: Integration) =>
+    async () => {
+      const authorise = authoriseBy(() => confirm(request), 'credentials:write')
+      const current = await authorise(name, await integrations.read(name))
+      if (current.uid !== uid) {
+        throw new BrokerError('integration_not_found', 'There is no integration of this name')
+      }
+    }
 
   const begin = async (flow: 'authorization_code' | 'device', beginning: Beginning) => {
     if (flow === 'device') {
@@ -101,14 +116,14 @@ export function registerConnectionRoutes(
         ...{ integrations, principal, permission },
       })
       checkConnectable(integration)
-      const { id, kind, name } = principal
       const { connection, shown } = await begin(body.flow, {
         integration,
         clientId: (await clientOf(integration)).clientId,
         replaces: await familyOf(integration),
         scopes: withRefreshScope(body.scopes),
-        by: { id, kind, name, provenAt: now() },
+        by: absentOf(principal, now()),
         requestId: request.id,
+        authorise: authoriseOf(request, integration),
       })
       await audit.change(request, {
         action: 'connection.begun',
@@ -180,7 +195,7 @@ export function registerConnectionRoutes(
       const { principal } = request
       const permission = 'credentials:write'
       const integration = await visibleIntegration(name, { integrations, principal, permission })
-      if (await disconnect(integration, request.id)) {
+      if (await disconnect(integration, request.id, authoriseOf(request, integration))) {
         await audit.change(request, { action: 'integration.disconnected', integration: name })
       }
       return reply.code(204).send(null)

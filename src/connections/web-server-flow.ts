@@ -22,6 +22,8 @@ export interface Beginning {
   readonly scopes: readonly string[] | null
   readonly by: Absent
   readonly requestId: string
+  /** Asked just before the connection is written. */
+  readonly authorise: () => Promise<void>
 }
 
 /** What the browser brings back, as it came: a repeated parameter is an array. */
@@ -126,10 +128,11 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
   }
 
   return {
-    async begin({ integration, clientId, replaces, scopes, by, requestId }) {
+    async begin({ integration, clientId, replaces, scopes, by, requestId, authorise }) {
       const state = { id: random(16), secret: random(32) }
       const codeVerifier = new Secret(random(64))
       const beganAt = now()
+      await authorise()
       const connection = await connections.create(
         {
           ...newConnection(integration, { replaces, scopes, by, requestId }),

@@ -72,6 +72,16 @@ export function requireIfMatch(preconditions: Preconditions, current: Integratio
   checkIfMatch(preconditions, current)
 }
 
+/** The same for what a patch was laid over, and for nothing else: a change in between must not be undone by it, whatever `If-Match` names. */
+export function pinnedTo(current: Integration, preconditions: Preconditions): Preconditions {
+  const { ifMatch } = preconditions
+  if (ifMatch === undefined) return preconditions
+  return { ...preconditions, ifMatch: names(ifMatch, current) ? etagOf(current) : NOTHING }
+}
+
+/** Names no version. */
+const NOTHING = ''
+
 /** With the ETag that a next try may name, where the one who asks may read it. */
 function failed(
   code: 'integration_changed' | 'precondition_required',

@@ -28,6 +28,8 @@ import {
   requireIfMatch,
 } from './preconditions.ts'
 import { checkNobodyExchanges, checkTokenSource, hasOtherTokens } from './token-source.ts'
+import { authoriseBy } from './visible.ts'
+import { checkMayChange, checkMayLabel, checkMayWrite } from './write-access.ts'
 
 export interface Written {
   readonly integration: Integration
@@ -39,17 +41,18 @@ export interface Written {
 }
 
 export interface Registry {
-  /** Creates or replaces. A write equal to what is there changes nothing, whatever `If-Match` says. */
+  /** Creates or replaces. `confirm` says who asks, as of now: what they may do is decided about the very record that is replaced. A write equal to what is there changes nothing, whatever `If-Match` says. */
   put(
     name: string,
     input: IntegrationInput,
     preconditions: Preconditions,
-    principal: Principal,
+    confirm: () => Promise<Principal>,
   ): Promise<Written>
   /** Calls `revoke` once it is sure that the integration may go, and before its secrets are erased. */
   remove(
     name: string,
     preconditions: Preconditions,
+    confirm: () => Promise<Principal>,
     revoke: (integration: Integration) => Promise<void>,
   ): Promise<Integration>
 }
@@ -98,12 +101,15 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     input: IntegrationInput,
     given: FreshCredential | undefined,
     preconditions: Preconditions,
-    principal: Principal,
+    confirm: () => Promise<Principal>,
   ): Promise<Written | undefined> => {
     const sealed = await store.readSealed(name)
     const current = sealed?.integration
+    const principal = await confirm()
+    checkMayChange(principal, name, current)
     checkIfNoneMatch(preconditions, current)
     const definition = definitionOf(input, hosts.checkLoginUrl(input.loginUrl), current)
+    checkMayLabel(principal, name, current, definition.labels)
     const secrets = sealed ? await sealed.open() : NO_SECRETS
     const isHeld = !given || (current !== undefined && isActive(given, current, secrets))
     // What is active already is not put in its own place.
@@ -133,6 +139,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
       },
       { now, uniqueId },
     )
+    checkMayWrite(await confirm(), name, current, write.integration)
     const integration = current ? await store.change(current, write) : await store.create(write)
     if (!integration) return undefined
     if (current && hasOtherTokens(current, integration)) await onOtherTokens(name)
@@ -141,7 +148,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
   }
 
   return {
-    async put(name, input, preconditions, principal) {
+    async put(name, input, preconditions, confirm) {
       const { credential, grant } = input
       checkGrant(grant, grantTrouble)
       if (credential) checkShape(credential)
@@ -151,7 +158,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
           ? await intake.take(credential, needed, name)
           : undefined
       for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-        const written = await attempt(name, input, fresh, preconditions, principal)
+        const written = await attempt(name, input, fresh, preconditions, confirm)
         if (written) return fresh ? { ...written, remarks: fresh.remarks } : written
       }
       throw new BrokerError(
@@ -160,11 +167,10 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
       )
     },
 
-    async remove(name, preconditions, revoke) {
+    async remove(name, preconditions, confirm, revoke) {
+      const authorise = authoriseBy(confirm, 'integrations:write')
       for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-        const current = await store.read(name)
-        if (!current)
-          throw new BrokerError('integration_not_found', 'There is no integration of this name')
+        const current = await authorise(name, await store.read(name))
         requireIfMatch(preconditions, current)
         if (current.managedBy === 'file') {
           throw new BrokerError(
@@ -174,7 +180,10 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
         }
         await checkNobodyFollows(store, name)
         await checkNobodyExchanges(store, name)
+        await authorise(name, current)
         await revoke(current)
+        // Salesforce may have taken its time.
+        await authorise(name, current)
         if (await store.remove(current)) return current
       }
       throw new BrokerError(

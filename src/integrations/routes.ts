@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Happening } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
+import type { Confirm } from '../callers/index.ts'
 import { allows, allowsSome, mightAllow, type Permission } from '../callers/policy.ts'
 import { remarksView } from '../credentials/remarks-view.ts'
 import { BrokerError } from '../errors.ts'
@@ -12,7 +13,7 @@ import type { Server } from '../http/server.ts'
 import { etagOf, type Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import { createListing } from './listing.ts'
-import { type Preconditions, preconditionsOf } from './preconditions.ts'
+import { pinnedTo, preconditionsOf } from './preconditions.ts'
 import type { Registry, Written } from './registry.ts'
 import {
   IntegrationBody,
@@ -25,6 +26,7 @@ import {
 import type { IntegrationStatus } from './status.ts'
 import { inputOf, mergePatch, viewOf, writableOf } from './view.ts'
 import { visibleIntegration } from './visible.ts'
+import { checkMayChange } from './write-access.ts'
 
 export interface IntegrationRouteDependencies {
   readonly registry: Registry
@@ -33,6 +35,7 @@ export interface IntegrationRouteDependencies {
   /** Ends the tokens of an integration that is about to be removed. */
   readonly revoke: (integration: Integration) => Promise<readonly Happening[]>
   readonly audit: Pick<AuditLog, 'change'>
+  readonly confirm: Confirm
 }
 
 const WRITE_PROBLEMS = [
@@ -50,19 +53,17 @@ const WRITE_PROBLEMS = [
 
 export function registerIntegrationRoutes(
   server: Server,
-  { registry, store, statusOf, revoke, audit }: IntegrationRouteDependencies,
+  { registry, store, statusOf, revoke, audit, confirm }: IntegrationRouteDependencies,
 ): void {
   const listing = createListing({ store, statusOf })
 
-  /** Also for one that is yet to be made. */
+  /** Also for one that is yet to be made. Before anything else of the request is looked at; what decides is asked again at the write. */
   const authoriseWrite = async ({ principal }: FastifyRequest, name: string) => {
     const permission = 'integrations:write'
-    const forbidden = () =>
-      new BrokerError('caller_forbidden', `You lack ${permission} for this integration`)
-    if (!mightAllow(principal, permission, name)) throw forbidden()
-    const integration = await store.read(name)
-    const target = integration ? { name, labels: integration.labels } : { name }
-    if (!allows(principal, permission, target)) throw forbidden()
+    if (!mightAllow(principal, permission, name)) {
+      throw new BrokerError('caller_forbidden', `You lack ${permission} for this integration`)
+    }
+    checkMayChange(principal, name, await store.read(name))
   }
 
   const visible = ({ principal }: FastifyRequest, permission: Permission, name: string) =>
@@ -93,8 +94,8 @@ export function registerIntegrationRoutes(
       const { name } = request.params
       await authoriseWrite(request, name)
       const input = inputOf(request.body)
-      authoriseLabels(request, name, input.labels)
-      const written = await registry.put(name, input, preconditionsOf(request), request.principal)
+      const preconditions = preconditionsOf(request)
+      const written = await registry.put(name, input, preconditions, () => confirm(request))
       await audit.change(request, ...happeningsOf(written))
       const { status, etag, body } = await answer(written)
       return reply
@@ -131,9 +132,8 @@ export function registerIntegrationRoutes(
         throw new BrokerError('request_invalid', describeFaults(validate.errors ?? [], 'body'))
       }
       const input = inputOf(merged as IntegrationBody)
-      authoriseLabels(request, name, input.labels)
-      const preconditions = pinned(preconditionsOf(request), current)
-      const written = await registry.put(name, input, preconditions, request.principal)
+      const preconditions = pinnedTo(current, preconditionsOf(request))
+      const written = await registry.put(name, input, preconditions, () => confirm(request))
       await audit.change(request, ...happeningsOf(written))
       const { etag, body } = await answer(written)
       return reply.header('etag', etag).send(body)
@@ -215,7 +215,9 @@ export function registerIntegrationRoutes(
       await visible(request, 'integrations:write', name)
       const happened: Happening[] = []
       try {
-        await registry.remove(name, preconditionsOf(request), async (integration) => {
+        const preconditions = preconditionsOf(request)
+        const may = () => confirm(request)
+        await registry.remove(name, preconditions, may, async (integration) => {
           happened.push(...(await revoke(integration)))
         })
         happened.push({ action: 'integration.deleted', integration: name })
@@ -248,21 +250,4 @@ function happeningsOf({ integration: { name }, result, activated }: Written): re
           },
         ]),
   ]
-}
-
-/** `*` means whatever the patch was laid over: a change in between must not be undone by it. */
-const pinned = (preconditions: Preconditions, current: Integration): Preconditions =>
-  preconditions.ifMatch?.trim() === '*'
-    ? { ...preconditions, ifMatch: etagOf(current) }
-    : preconditions
-
-/** Nobody may label an integration out of, or into, a limit of their own. */
-function authoriseLabels(
-  request: FastifyRequest,
-  name: string,
-  labels: Readonly<Record<string, string>> = {},
-): void {
-  if (!allows(request.principal, 'integrations:write', { name, labels })) {
-    throw new BrokerError('caller_forbidden', 'You may not give the integration these labels')
-  }
 }

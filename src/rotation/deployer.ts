@@ -1,24 +1,34 @@
 /** Uploads certificates to Salesforce, proves and activates them: begun by a request, carried on by any replica, whatever crashes. */
 import type { Actor, Happening } from '../audit/event.ts'
+import { allows } from '../callers/policy.ts'
+import type { Absent, Standing } from '../callers/standing.ts'
 import type { Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import { type Integration, isDraft, isOfAnotherClient } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
-import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
+import { checkIfMatch } from '../integrations/preconditions.ts'
 import type { SingleFlight } from '../tokens/single-flight.ts'
-import { afterError, type Deployment, isOver, newDeployment } from './deployment.ts'
+import {
+  afterError,
+  type Deployment,
+  FAILURES,
+  failed,
+  isOver,
+  newDeployment,
+} from './deployment.ts'
 import type { DeploymentSteps, DeploymentSubject } from './deployment-steps.ts'
 import type { DeploymentStore } from './deployment-store.ts'
-import { checkOwn } from './stage.ts'
+import { checkOwn, type StagingRequest } from './stage.ts'
 
 export interface Deployer {
-  /** Begins, or gives the one that is under way. Throws `credential_not_found`, `credential_state`, `integration_draft`, `integration_changed`, `conflict`. */
+  /** Begins, or gives the one that is under way. `asker` must still be allowed to when the upload begins. Throws `credential_not_found`, `credential_state`, `integration_draft`, `integration_changed`, `conflict`. */
   request(
-    integration: Integration,
+    name: string,
     credentialId: string,
-    preconditions: Preconditions,
+    request: StagingRequest,
     by: Actor,
-  ): Promise<Deployment>
+    asker?: Absent,
+  ): Promise<{ readonly integration: Integration; readonly deployment: Deployment }>
   /** The newest of the integration. */
   read(name: string): Promise<Deployment | undefined>
   start(): void
@@ -29,6 +39,7 @@ export interface DeployerDependencies {
   readonly store: Pick<IntegrationStore, 'read'>
   readonly deployments: DeploymentStore
   readonly steps: DeploymentSteps
+  readonly standing: Pick<Standing, 'permitsOf'>
   /** So that one replica works at it, and another takes over within seconds. */
   readonly underLock: SingleFlight['underLock']
   readonly audit: { background(by: Actor, happening: Happening): void }
@@ -49,7 +60,7 @@ const CONCURRENCY = 4
 const ATTEMPTS = 3
 
 export function createDeployer(dependencies: DeployerDependencies): Deployer {
-  const { store, deployments, steps, underLock, audit, now, sleep, log } = dependencies
+  const { store, deployments, steps, standing, underLock, audit, now, sleep, log } = dependencies
   const stopped = new AbortController()
   const active = new Map<string, Promise<unknown>>()
   let running: Promise<void> | undefined
@@ -60,6 +71,10 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
     try {
       const integration = await store.read(name)
       if (integration?.uid !== deployment.uid) return undefined
+      // What Salesforce has already is carried to its end, whoever asked for it.
+      if (deployment.phase === 'requested' && !(await mayStill(deployment, integration))) {
+        return failed(deployment, 'permission_lost', FAILURES.permission_lost, now())
+      }
       const subject = subjectIn(integration, deployment.credential)
       return await steps.next(deployment, subject, stopped.signal)
     } catch (error) {
@@ -77,6 +92,10 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
       return afterError(deployment, error, now())
     }
   }
+
+  const mayStill = async ({ asker }: Deployment, integration: Integration): Promise<boolean> =>
+    asker === undefined ||
+    allows({ ...asker, permits: await standing.permitsOf(asker) }, 'credentials:write', integration)
 
   /** As far as it goes without waiting. What another wrote meanwhile is left to the next look. */
   const work = async (name: string): Promise<void> => {
@@ -134,25 +153,29 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
   }
 
   return {
-    async request(integration, credentialId, preconditions, by) {
-      checkIfMatch(preconditions, integration)
-      checkDeployable(integration, credentialId)
-      const { name, uid } = integration
+    async request(name, credentialId, { authorise, preconditions }, by, asker) {
       for (let tries = 0; tries < ATTEMPTS; tries += 1) {
         const known = await deployments.read(name)
+        const integration = await authorise(name, await store.read(name))
+        checkIfMatch(preconditions, integration)
+        checkDeployable(integration, credentialId)
+        const { uid } = integration
         const isUnderWay = known?.deployment.uid === uid && !isOver(known.deployment)
-        if (isUnderWay && known.deployment.credential === credentialId) return known.deployment
+        if (isUnderWay && known.deployment.credential === credentialId) {
+          return { integration, deployment: known.deployment }
+        }
         if (isUnderWay) {
           throw new BrokerError(
             'credential_state',
             `The deployment of ${known.deployment.credential} is under way`,
           )
         }
-        const fresh = newDeployment({ uid, credential: credentialId, by }, now())
-        const stored = await deployments.write(name, fresh, known?.version ?? 'absent')
+        const of = { uid, credential: credentialId, by, ...(asker && { asker }) }
+        const deployment = newDeployment(of, now())
+        const stored = await deployments.write(name, deployment, known?.version ?? 'absent')
         if (!stored) continue
         wake.abort()
-        return fresh
+        return { integration, deployment }
       }
       throw new BrokerError(
         'conflict',

@@ -1,11 +1,14 @@
 /** `POST …/credentials/{id}/deploy` and `GET …/credentials/{id}/deployment`. */
 import { type Static, Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
+import type { Confirm } from '../callers/index.ts'
+import { absentOf } from '../callers/standing.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { etagOf } from '../integrations/integration.ts'
 import { preconditionsOf } from '../integrations/preconditions.ts'
+import { authoriseBy } from '../integrations/visible.ts'
 import type { Access } from './access.ts'
 import type { Deployer } from './deployer.ts'
 import { type Deployment, FAILURES, isOver, PHASES, type Phase } from './deployment.ts'
@@ -15,6 +18,8 @@ export interface DeploymentRouteDependencies {
   readonly access: Access
   readonly deployer: Pick<Deployer, 'request' | 'read'>
   readonly audit: Pick<AuditLog, 'change'>
+  readonly confirm: Confirm
+  readonly now: () => number
 }
 
 const listOf = (meanings: Readonly<Record<string, string>>) =>
@@ -53,7 +58,7 @@ export const DeploymentView = Type.Object(
 
 export function registerDeploymentRoutes(
   server: Server,
-  { access, deployer, audit }: DeploymentRouteDependencies,
+  { access, deployer, audit, confirm, now }: DeploymentRouteDependencies,
 ): void {
   server.post(
     '/integrations/:name/credentials/:id/deploy',
@@ -82,10 +87,18 @@ export function registerDeploymentRoutes(
     },
     async (request, reply) => {
       const { name, id } = request.params
-      const integration = await access(request, 'credentials:write', name)
-      const by = { principal: request.principal.id, requestId: request.id }
-      const preconditions = preconditionsOf(request)
-      const deployment = await deployer.request(integration, id, preconditions, by)
+      const { principal } = request
+      await access(request, 'credentials:write', name)
+      const { integration, deployment } = await deployer.request(
+        name,
+        id,
+        {
+          authorise: authoriseBy(() => confirm(request), 'credentials:write'),
+          preconditions: preconditionsOf(request),
+        },
+        { principal: principal.id, requestId: request.id },
+        absentOf(principal, now()),
+      )
       await audit.change(request, {
         action: 'credential.deploy_requested',
         integration: name,

@@ -9,6 +9,7 @@ import {
   settingsNameOf,
 } from '../integrations/certificate-deployment.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
+import { byItself } from '../integrations/visible.ts'
 import { zipOf } from '../setup/archive.ts'
 import { certificateFilesOf } from '../setup/certificate-files.ts'
 import type { InsideLease } from '../tokens/inside-lease.ts'
@@ -123,7 +124,7 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
     const { by, provenAs } = deployment
     if (state !== 'active') {
       const preconditions = { ifMatch: provenAs ?? '' }
-      await promotion.activate(name, id, { prove: false, preconditions, by })
+      await promotion.activate(name, id, { prove: false, authorise: byItself, preconditions, by })
       const detail = { credential: id }
       audit.background(by, { action: 'credential.activated', integration: name, detail })
     }

@@ -1,5 +1,6 @@
 /** One upload of a certificate to Salesforce, and how far it came. Pure. */
 import type { Actor } from '../audit/event.ts'
+import type { Absent } from '../callers/standing.ts'
 import { BrokerError, type ProblemCode } from '../errors.ts'
 
 export const PHASES = {
@@ -20,6 +21,7 @@ export const FAILURES = {
   request_refused:
     'Salesforce does not take the request; most often the user may not modify metadata',
   deployment_failed: 'Salesforce took the archive, and could not deploy it',
+  permission_lost: 'Whoever asked for it may not any more, and nothing had been uploaded by then',
 } as const
 
 export type Failure = keyof typeof FAILURES | ProblemCode
@@ -48,13 +50,15 @@ export interface Deployment {
   readonly nextAt: number
   /** Who asked for it. */
   readonly by: Actor
+  /** The same, to be looked at again before the upload. Absent: the broker itself, or one from before this was kept. */
+  readonly asker?: Absent
 }
 
 export const isOver = ({ phase }: Pick<Deployment, 'phase'>): boolean =>
   phase === 'activated' || phase === 'failed'
 
 export function newDeployment(
-  of: Pick<Deployment, 'uid' | 'credential' | 'by'>,
+  of: Pick<Deployment, 'uid' | 'credential' | 'by' | 'asker'>,
   now: number,
 ): Deployment {
   return {

@@ -6,11 +6,12 @@ import type { CertificateDeployment } from '../integrations/certificate-deployme
 import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { byItself } from '../integrations/visible.ts'
 import { createRounds } from '../store/rounds.ts'
 import type { SingleFlight } from '../tokens/single-flight.ts'
 import type { Deployer } from './deployer.ts'
 import { isOver } from './deployment.ts'
-import type { Staging } from './stage.ts'
+import type { Staging, StagingRequest } from './stage.ts'
 
 export interface HandsFree {
   /** Looks at all integrations now, and then every hour, in the background. */
@@ -40,6 +41,7 @@ const AGAIN_MS = 60_000
 const RETRY_MS = 86_400_000
 const DAY_MS = 86_400_000
 const BY: Actor = { principal: null, requestId: 'rotation' }
+const ITSELF: StagingRequest = { authorise: byItself, preconditions: {} }
 /** A certificate outlives the rotation that replaces it by this. */
 const MARGIN_DAYS = 90
 const VALID_DAYS = { least: 365, most: 825 }
@@ -73,7 +75,7 @@ export function createHandsFree(dependencies: HandsFreeDependencies): HandsFree 
       keyBits: bitsOf(activeOf(credentials)),
       days: validDaysOf(certificateDeployment),
     }
-    const { credential } = await staging.stage(name, { generate }, {})
+    const { credential } = await staging.stage(name, { generate }, ITSELF)
     const detail = { credential: credential.id }
     audit.background(BY, { action: 'credential.staged', integration: name, detail })
     return credential.id
@@ -87,9 +89,7 @@ export function createHandsFree(dependencies: HandsFreeDependencies): HandsFree 
     if (isCurrent && !isOver(last)) return
     if (isCurrent && last.phase === 'failed' && now() - last.updatedAt < RETRY_MS) return
     const credential = await staged(integration)
-    const current = await store.read(name)
-    if (!current) return
-    await deployer.request(current, credential, {}, BY)
+    await deployer.request(name, credential, ITSELF, BY)
     log.info({ integration: name, credentialId: credential }, 'a rotation has begun by itself')
   }
 

@@ -9,6 +9,7 @@ import { refusalOf } from '../grants/refusals.ts'
 import { clientIdOf, digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore, SealedIntegration } from '../integrations/integration-store.ts'
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
+import type { Authorise } from '../integrations/visible.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Lease } from '../tokens/lease.ts'
 import type { PromotionHooks } from '../tokens/mint.ts'
@@ -17,6 +18,8 @@ import type { Followers } from './followers.ts'
 export interface Activation {
   /** Proves the credential by a real mint first. */
   readonly prove: boolean
+  /** Asked about the very record that is replaced: before the proof, and before the flip. */
+  readonly authorise: Authorise
   readonly preconditions: Preconditions
   readonly by: Actor
 }
@@ -123,12 +126,9 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
     activeRefused: onActiveRefused,
     outdated: ({ name }) => followers.adopt(name),
 
-    async activate(name, credentialId, { prove: isProven, preconditions, by }) {
+    async activate(name, credentialId, { prove: isProven, authorise, preconditions, by }) {
       const sealed = await store.readSealed(name)
-      if (!sealed) {
-        throw new BrokerError('integration_not_found', 'There is no integration of this name')
-      }
-      const { integration } = sealed
+      const integration = await authorise(name, sealed?.integration)
       checkIfMatch(preconditions, integration)
       const chosen = integration.credentials.find(({ id }) => id === credentialId)
       if (!chosen) {
@@ -148,7 +148,8 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
       const lease = isProven ? await proven(name, credentialId, by) : undefined
       // Anew: the proof takes its time, and the fallback's begins with the flip.
       const credentials = promoted(integration.credentials, credentialId, own, now())
-      const owner = credentials && (await flip(sealed, credentials))
+      await authorise(name, integration)
+      const owner = sealed && credentials && (await flip(sealed, credentials))
       if (!owner) {
         throw new BrokerError('integration_changed', 'The integration was changed meanwhile')
       }

@@ -1,6 +1,12 @@
 /** Staging: credentials come, get their certificate and go beside the active one, each step in one compare-and-set write. */
 import type { Credential, CredentialSecrets } from '../credentials/credential.ts'
-import { activeOf, addSecret, digestOfCredential, keepSecrets } from '../credentials/credential.ts'
+import {
+  activeOf,
+  addSecret,
+  digestOfCredential,
+  keepSecrets,
+  NO_SECRETS,
+} from '../credentials/credential.ts'
 import {
   type CredentialInput,
   checkShape,
@@ -12,8 +18,9 @@ import { added, certified, without } from '../credentials/stages.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import { digestsOf, type Integration } from '../integrations/integration.ts'
-import type { IntegrationStore, SealedIntegration } from '../integrations/integration-store.ts'
+import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
+import type { Authorise } from '../integrations/visible.ts'
 
 /** A new credential, and the client it belongs to where that is a new one too. */
 export interface StagingInput extends Omit<CredentialInput, 'from'> {
@@ -28,14 +35,21 @@ export interface Staged {
   readonly remarks: Remarks
 }
 
-/** Every step throws `integration_not_found`, `credential_state`, `integration_changed`, `conflict`. */
+/** By whom, and on which condition. */
+export interface StagingRequest {
+  /** Asked about the very record that is replaced. */
+  readonly authorise: Authorise
+  readonly preconditions: Preconditions
+}
+
+/** Every step throws `integration_not_found`, `credential_state`, `integration_changed`, `conflict`, and what `authorise` does. */
 export interface Staging {
   /** The first credential of an integration becomes active at once. Throws `credential_invalid`, `request_invalid`. */
-  stage(name: string, input: StagingInput, preconditions: Preconditions): Promise<Staged>
+  stage(name: string, input: StagingInput, request: StagingRequest): Promise<Staged>
   /** Gives a pending key its certificate. Throws `credential_not_found`, `credential_invalid`. */
-  certify(name: string, id: string, pem: string, preconditions: Preconditions): Promise<Staged>
+  certify(name: string, id: string, pem: string, request: StagingRequest): Promise<Staged>
   /** Erases one that is not active. Throws `credential_not_found`. */
-  remove(name: string, id: string, preconditions: Preconditions): Promise<Staged>
+  remove(name: string, id: string, request: StagingRequest): Promise<Staged>
 }
 
 export interface StagingDependencies {
@@ -66,26 +80,27 @@ export const STAGING_KINDS = [
 ] as const
 
 export function createStaging({ store, intake, follow, now }: StagingDependencies): Staging {
-  const read = async (name: string): Promise<SealedIntegration> => {
+  const read = async (
+    name: string,
+    { authorise, preconditions }: StagingRequest,
+  ): Promise<{ readonly integration: Integration; readonly secrets: CredentialSecrets }> => {
     const sealed = await store.readSealed(name)
-    if (!sealed) {
-      throw new BrokerError('integration_not_found', 'There is no integration of this name')
-    }
-    return sealed
+    const secrets = sealed ? await sealed.open() : NO_SECRETS
+    const integration = await authorise(name, sealed?.integration)
+    checkIfMatch(preconditions, integration)
+    checkOwn(integration)
+    return { integration, secrets }
   }
 
   /** An `If-Match` that names a version is good for one try. */
   const change = async (
     name: string,
-    preconditions: Preconditions,
+    request: StagingRequest,
     decide: (integration: Integration, secrets: CredentialSecrets) => Step,
   ): Promise<Staged> => {
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const sealed = await read(name)
-      const { integration } = sealed
-      checkIfMatch(preconditions, integration)
-      checkOwn(integration)
-      const { id, credentials, secrets, remarks } = decide(integration, await sealed.open())
+      const { integration, secrets: held } = await read(name, request)
+      const { id, credentials, secrets, remarks } = decide(integration, held)
       const changed = { ...integration, credentials, updatedAt: now() }
       const written = await store.change(integration, {
         integration: changed,
@@ -94,7 +109,7 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
       })
       if (written) {
         if (mintingOf(credentials) !== mintingOf(integration.credentials)) await follow(written)
-        const credential = find(written, id) ?? held(integration, id)
+        const credential = find(written, id) ?? credentialIn(integration, id)
         return { integration: written, credential, remarks }
       }
     }
@@ -102,17 +117,15 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
   }
 
   return {
-    async stage(name, { clientId, ...input }, preconditions) {
+    async stage(name, { clientId, ...input }, request) {
       checkShape(input, 'body', STAGING_KINDS)
-      const { integration } = await read(name)
-      checkIfMatch(preconditions, integration)
-      checkOwn(integration)
+      const { integration } = await read(name, request)
       const needed = grantOf(integration.grant.type).credentialType(integration.grant)
       // Making a key takes long: what is sure to be refused is refused before.
       const sample = { ...SAMPLE, state: input.csr ? ('pending' as const) : ('staged' as const) }
       added(integration.credentials, sample, now())
       const fresh = await intake.take(input, needed, name)
-      return change(name, preconditions, (current, secrets) => {
+      return change(name, request, (current, secrets) => {
         checkKind(fresh, current)
         checkNew(fresh, secrets, current.credentials)
         const credential = { ...fresh.credential, clientId: clientFor(current, clientId) }
@@ -125,10 +138,10 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
       })
     },
 
-    certify: (name, id, pem, preconditions) =>
-      change(name, preconditions, (current, secrets) => {
+    certify: (name, id, pem, request) =>
+      change(name, request, (current, secrets) => {
         const secret = secrets.byId[id]
-        if (held(current, id).state !== 'pending' || secret?.type !== 'certificate') {
+        if (credentialIn(current, id).state !== 'pending' || secret?.type !== 'certificate') {
           throw new BrokerError(
             'credential_state',
             'Only a pending credential is completed by a certificate',
@@ -139,9 +152,9 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
         return { id, secrets, credentials, remarks }
       }),
 
-    remove: (name, id, preconditions) =>
-      change(name, preconditions, (current, secrets) => {
-        held(current, id)
+    remove: (name, id, request) =>
+      change(name, request, (current, secrets) => {
+        credentialIn(current, id)
         return { id, secrets, credentials: without(current.credentials, id), remarks: NO_REMARKS }
       }),
   }
@@ -183,7 +196,7 @@ const mintingOf = (credentials: readonly Credential[]): string =>
 const find = ({ credentials }: Integration, id: string) =>
   credentials.find((credential) => credential.id === id)
 
-function held(integration: Integration, id: string): Credential {
+function credentialIn(integration: Integration, id: string): Credential {
   const credential = find(integration, id)
   if (!credential) {
     throw new BrokerError('credential_not_found', 'There is no credential with this id')

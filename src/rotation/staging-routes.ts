@@ -1,6 +1,7 @@
 /** The changes of `/integrations/{name}/credentials`: stage, certify, activate, delete. */
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
+import type { Asking, Confirm } from '../callers/index.ts'
 import type { Credential } from '../credentials/credential.ts'
 import { remarksView } from '../credentials/remarks-view.ts'
 import { BrokerError } from '../errors.ts'
@@ -9,6 +10,7 @@ import type { Server } from '../http/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
 import { preconditionsOf } from '../integrations/preconditions.ts'
 import { NameParams } from '../integrations/schemas.ts'
+import { authoriseBy } from '../integrations/visible.ts'
 import { MINT_PROBLEMS } from '../tokens/mint-problems.ts'
 import type { Access } from './access.ts'
 import type { Deployer } from './deployer.ts'
@@ -23,7 +25,7 @@ import {
   StageBody,
   StagedView,
 } from './schemas.ts'
-import { checkOwn, type Staged, type Staging } from './stage.ts'
+import { checkOwn, type Staged, type Staging, type StagingRequest } from './stage.ts'
 import { stagingInputOf, viewOf } from './view.ts'
 
 export interface StagingRouteDependencies {
@@ -32,6 +34,7 @@ export interface StagingRouteDependencies {
   readonly promotion: Pick<Promotion, 'activate'>
   readonly deployer: Pick<Deployer, 'request' | 'read'>
   readonly audit: Pick<AuditLog, 'change'>
+  readonly confirm: Confirm
 }
 
 const CERTIFICATE_TYPES = ['application/x-pem-file', 'text/plain']
@@ -49,8 +52,13 @@ const CHANGE_PROBLEMS = [
 
 export function registerStagingRoutes(
   server: Server,
-  { access, staging, promotion, deployer, audit }: StagingRouteDependencies,
+  { access, staging, promotion, deployer, audit, confirm }: StagingRouteDependencies,
 ): void {
+  const asked = (request: Asking): StagingRequest => ({
+    authorise: authoriseBy(() => confirm(request), 'credentials:write'),
+    preconditions: preconditionsOf(request),
+  })
+
   server.post(
     '/integrations/:name/credentials',
     {
@@ -78,7 +86,7 @@ export function registerStagingRoutes(
       const { name } = request.params
       await access(request, 'credentials:write', name)
       const input = stagingInputOf(request.body)
-      const staged = await staging.stage(name, input, preconditionsOf(request))
+      const staged = await staging.stage(name, input, asked(request))
       await audit.change(request, ...happeningsOf(staged, 'credential.staged'))
       return reply
         .code(201)
@@ -111,7 +119,7 @@ export function registerStagingRoutes(
       if (deployment?.credential === id && !isOver(deployment)) {
         throw new BrokerError('credential_state', 'It is being deployed to Salesforce')
       }
-      const { integration } = await staging.remove(name, id, preconditionsOf(request))
+      const { integration } = await staging.remove(name, id, asked(request))
       await audit.change(request, {
         action: 'credential.erased',
         integration: name,
@@ -152,7 +160,7 @@ export function registerStagingRoutes(
       checkOwn(await access(request, 'credentials:write', name))
       const integration = await promotion.activate(name, id, {
         prove: request.body?.prove ?? true,
-        preconditions: preconditionsOf(request),
+        ...asked(request),
         by: { principal: request.principal.id, requestId: request.id },
       })
       await audit.change(request, {
@@ -208,8 +216,7 @@ export function registerStagingRoutes(
       async (request, reply) => {
         const { name, id } = request.params
         await access(request, 'credentials:write', name)
-        const preconditions = preconditionsOf(request)
-        const staged = await staging.certify(name, id, request.body, preconditions)
+        const staged = await staging.certify(name, id, request.body, asked(request))
         await audit.change(request, ...happeningsOf(staged, 'credential.certified'))
         return reply.headers(headersOf(staged.integration)).send(stagedViewOf(staged))
       },

@@ -1,6 +1,7 @@
 /** An operator accepts another org or user: of one integration, or of all that moved from one org to another. */
 import { BrokerError } from '../errors.ts'
 import type { Integration } from '../integrations/integration.ts'
+import type { Authorise } from '../integrations/visible.ts'
 import type { Outcomes } from '../store/store.ts'
 import { type Identity, isExpected, isSameId, type Pin } from './identity.ts'
 import type { PinStore } from './pin-store.ts'
@@ -16,14 +17,16 @@ export interface OrgMove {
   readonly toOrgId: string
 }
 
+/** Each asks `authorise` about the integration as it is at the write, and throws what that does. */
 export interface IdentityAcceptance {
   /** Undefined: none is kept back. Throws `request_invalid` where `expect` of the integration says otherwise. */
-  accept(integration: Integration): Promise<Accepted | undefined>
+  accept(name: string, authorise: Authorise): Promise<Accepted | undefined>
   /** Undefined: the integration was not pinned to that org, or another one was seen. */
-  acceptMove(integration: Integration, move: OrgMove): Promise<Accepted | undefined>
+  acceptMove(name: string, authorise: Authorise, move: OrgMove): Promise<Accepted | undefined>
 }
 
 export interface IdentityAcceptanceDependencies {
+  readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly pins: PinStore
   readonly outcomes: Pick<Outcomes, 'forgetRefusal'>
 }
@@ -33,17 +36,21 @@ const ATTEMPTS = 3
 export function createIdentityAcceptance(
   dependencies: IdentityAcceptanceDependencies,
 ): IdentityAcceptance {
-  const { pins, outcomes } = dependencies
+  const { integrations, pins, outcomes } = dependencies
 
   /** What it says of the next pin is written, and the refusal is forgotten. */
   const change = async (
-    integration: Integration,
-    nextOf: (pin: Pin) => Identity | undefined,
+    name: string,
+    authorise: Authorise,
+    nextOf: (pin: Pin, integration: Integration) => Identity | undefined,
   ): Promise<Accepted | undefined> => {
-    const { name } = integration
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const stored = await pins.read(integration)
-      const identity = stored.pin && nextOf(stored.pin)
+      const before = await integrations.read(name)
+      const stored = before && (await pins.read(before))
+      // Just before the write: the pin is another record than the labels, and has no version of theirs.
+      const integration = await authorise(name, await integrations.read(name))
+      if (!stored || integration.uid !== before?.uid) continue
+      const identity = stored.pin && nextOf(stored.pin, integration)
       if (!stored.pin || !identity) return undefined
       if (await pins.write(name, { ...stored.pin, identity, seen: null }, stored)) {
         await outcomes.forgetRefusal(name)
@@ -54,8 +61,8 @@ export function createIdentityAcceptance(
   }
 
   return {
-    accept: (integration) =>
-      change(integration, ({ seen }) => {
+    accept: (name, authorise) =>
+      change(name, authorise, ({ seen }, integration) => {
         if (!seen) return undefined
         const { orgId, userId, instanceUrl } = seen
         if (!isExpected(integration.identity, seen)) {
@@ -66,8 +73,8 @@ export function createIdentityAcceptance(
         }
         return { orgId, userId, instanceUrl }
       }),
-    acceptMove: (integration, { fromOrgId, toOrgId }) =>
-      change(integration, ({ identity, seen }) => {
+    acceptMove: (name, authorise, { fromOrgId, toOrgId }) =>
+      change(name, authorise, ({ identity, seen }, integration) => {
         if (!isSameId(identity.orgId, fromOrgId)) return undefined
         const next = seen ?? nobodyIn(toOrgId, integration, identity)
         const isMove = next && isSameId(next.orgId, toOrgId)

@@ -1,7 +1,7 @@
 /** `POST /integrations/{name}/identity` and `POST /identities/accept`. */
-
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
+import type { Asking, Confirm } from '../callers/index.ts'
 import { allows, allowsSome, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
@@ -11,7 +11,7 @@ import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { NameParams } from '../integrations/schemas.ts'
-import { visibleIntegration } from '../integrations/visible.ts'
+import { authoriseBy, visibleIntegration } from '../integrations/visible.ts'
 import type { Identity } from './identity.ts'
 import type { Accepted, IdentityAcceptance } from './identity-acceptance.ts'
 
@@ -19,6 +19,7 @@ export interface IdentityRouteDependencies {
   readonly integrations: Pick<IntegrationStore, 'read' | 'list'>
   readonly acceptance: IdentityAcceptance
   readonly audit: Pick<AuditLog, 'change'>
+  readonly confirm: Confirm
 }
 
 const NullableId = Type.Unsafe<string | null>({ type: ['string', 'null'] })
@@ -44,8 +45,10 @@ const WRITE_PROBLEMS = [...GUARDED, 'conflict', 'body_too_large', 'media_type_un
 
 export function registerIdentityRoutes(
   server: Server,
-  { integrations, acceptance, audit }: IdentityRouteDependencies,
+  { integrations, acceptance, audit, confirm }: IdentityRouteDependencies,
 ): void {
+  const authoriseOf = (request: Asking) => authoriseBy(() => confirm(request), 'integrations:write')
+
   server.post(
     '/integrations/:name/identity',
     {
@@ -67,8 +70,8 @@ export function registerIdentityRoutes(
       const { principal } = request
       const { name } = request.params
       const permission = 'integrations:write'
-      const integration = await visibleIntegration(name, { integrations, principal, permission })
-      const accepted = await acceptance.accept(integration)
+      await visibleIntegration(name, { integrations, principal, permission })
+      const accepted = await acceptance.accept(name, authoriseOf(request))
       if (accepted) await audit.change(request, { action: 'identity.accepted', integration: name })
       return viewOf(name, accepted)
     },
@@ -105,13 +108,13 @@ export function registerIdentityRoutes(
       const move = { fromOrgId: body.from_org_id, toOrgId: body.to_org_id }
       const items = []
       for await (const integration of writable(principal)) {
-        const accepted = await acceptance.acceptMove(integration, move)
+        const { name } = integration
+        const accepted = await acceptance
+          .acceptMove(name, authoriseOf(request), move)
+          .catch(unlessOutOfReach)
         if (!accepted) continue
-        items.push(viewOf(integration.name, accepted))
-        await audit.change(request, {
-          action: 'identity.accepted',
-          integration: integration.name,
-        })
+        items.push(viewOf(name, accepted))
+        await audit.change(request, { action: 'identity.accepted', integration: name })
       }
       return { items }
     },
@@ -122,6 +125,14 @@ export function registerIdentityRoutes(
       if (allows(principal, 'integrations:write', integration)) yield integration
     }
   }
+}
+
+/** One that was labelled anew or removed meanwhile stays as it is, like others that the caller may not write. */
+function unlessOutOfReach(error: unknown): undefined {
+  const isOut =
+    error instanceof BrokerError &&
+    (error.code === 'caller_forbidden' || error.code === 'integration_not_found')
+  if (!isOut) throw error
 }
 
 const identityView = ({ orgId, userId, instanceUrl }: Identity) => ({

@@ -37,7 +37,10 @@ async function mayStill(
   now: { readonly key?: ApiKey; readonly callers?: readonly CallerEntry[] },
 ): Promise<boolean> {
   const standing = createStanding({
-    keys: { readByName: async (name) => (name === now.key?.name ? now.key : undefined) },
+    keys: {
+      read: async (id) => (id === now.key?.id ? now.key : undefined),
+      readByName: async (name) => (name === now.key?.name ? now.key : undefined),
+    },
     callers: () => now.callers ?? [],
     now: () => NOW,
   })

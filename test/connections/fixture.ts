@@ -67,6 +67,8 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
     permits: [PERMIT] as readonly Permit[],
     /** Refuses the identity of what came. */
     isOther: false,
+    /** Whether who asks still may, just before something is written. */
+    authorise: async () => undefined as undefined,
     family: null as string | null,
     isStoreAway: false,
     /** What is written when a device was allowed is there, and the store does not say so. */
@@ -84,7 +86,7 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
         return world.integrations.get(name)
       },
     },
-    standing: { permitsOf: async () => world.permits },
+    standing: { stands: async () => true, permitsOf: async () => world.permits },
     identity: {
       async check() {
         if (world.isOther) throw new BrokerError('identity_changed', 'Another user')
@@ -143,6 +145,7 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
   const beginning = (integration: Integration) => ({
     ...{ integration, clientId: seed.clientId, replaces: world.family, scopes: null },
     ...{ by: { ...OPERATOR, provenAt: now() }, requestId: 'request-1' },
+    authorise: world.authorise,
   })
 
   return {

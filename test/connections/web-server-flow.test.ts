@@ -227,7 +227,7 @@ t.test('errors of the authorize step and of the exchange are told', async (t) =>
 })
 
 t.test('the first of two wins, and a disconnect voids what is pending', async (t) => {
-  const { web, add, beginning, disconnect, kept } = await flows(t)
+  const { web, add, beginning, disconnect, kept, world } = await flows(t)
   const integration = add('billing')
   const [one, other] = [
     await web.begin(beginning(integration)),
@@ -242,20 +242,20 @@ t.test('the first of two wins, and a disconnect voids what is pending', async (t
   ])
   const pending = await web.begin(beginning(integration))
   const back = parametersOf(await decide(pending.authorizationUrl))
-  t.equal(await disconnect(integration, 'r'), true)
+  t.equal(await disconnect(integration, 'r', world.authorise), true)
   t.match(await web.finish(back, 'r'), { type: 'over', connection: { reason: 'superseded' } })
   t.equal(kept.length, 1)
 })
 
 t.test('a disconnect voids what is being fetched, too', async (t) => {
-  const { web, add, beginning, disconnect, kept, simulator, audited } = await flows(t)
+  const { web, add, beginning, disconnect, kept, simulator, audited, world } = await flows(t)
   const integration = add('billing')
   const begun = await web.begin(beginning(integration))
   const back = parametersOf(await decide(begun.authorizationUrl))
   const held = simulator.addFault({ kind: 'hold', endpoint: 'token' })
   const finishing = web.finish(back, 'r')
   await eventually(() => held.holding() === 1)
-  t.equal(await disconnect(integration, 'r'), true)
+  t.equal(await disconnect(integration, 'r', world.authorise), true)
   held.remove()
   t.match(await finishing, { connection: { state: 'failed', reason: 'superseded' } })
   t.equal(kept.length, 0)

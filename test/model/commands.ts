@@ -1,6 +1,6 @@
 /** What can happen to two replicas and their store. */
 import type fc from 'fast-check'
-import type { Principal } from '../../src/callers/policy.ts'
+import { PERMISSIONS, type Principal } from '../../src/callers/policy.ts'
 import { BrokerError } from '../../src/errors.ts'
 import type { Lease } from '../../src/tokens/lease.ts'
 import type { FakeSalesforce, SalesforceMode } from './fake-salesforce.ts'
@@ -48,8 +48,9 @@ const ANYBODY: Principal = {
   id: 'admin',
   kind: 'admin',
   name: 'admin',
-  permits: [{ permission: 'tokens:read', integrations: ['*'], labels: {} }],
+  permits: PERMISSIONS.map((permission) => ({ permission, integrations: ['*'], labels: {} })),
 }
+const anybody = async () => ANYBODY
 
 /** Problems that a caller may get whenever things go wrong; anything else is a bug. */
 const PROBLEMS: ReadonlySet<string> = new Set([
@@ -175,10 +176,10 @@ export const put = (
       }
       const { value, problem } = await attempt(replica, async () => {
         try {
-          return await replica.registry.put(name, input, { ifMatch: '*' }, ANYBODY)
+          return await replica.registry.put(name, input, { ifMatch: '*' }, anybody)
         } catch (error) {
           if (!(error instanceof BrokerError) || error.code !== 'integration_changed') throw error
-          return replica.registry.put(name, input, { ifNoneMatch: '*' }, ANYBODY)
+          return replica.registry.put(name, input, { ifNoneMatch: '*' }, anybody)
         }
       })
       log(`  put ${name}: ${value?.result ?? problem}`)
@@ -203,7 +204,7 @@ export const remove = (index: number, name: string, waits: boolean) =>
     reality.occasions += 1
     const change = oracle.begins(name, undefined)
     const { value, problem } = await attempt(replica, () =>
-      replica.registry.remove(name, { ifMatch: '*' }, async (integration) => {
+      replica.registry.remove(name, { ifMatch: '*' }, anybody, async (integration) => {
         await replica.engine.revoker.revokeUnlessShared(integration)
       }),
     )

@@ -89,6 +89,7 @@ async function setUp(t: Test, first: Integration) {
     const deployer = createDeployer({
       ...common,
       deployments,
+      standing: { permitsOf: async () => [] },
       steps: { next: async (deployment) => moved(deployment, 'activated', now()) },
     })
     const staging = createStaging({

@@ -3,13 +3,14 @@ import { NOBODY } from '../../src/audit/event.ts'
 import { BrokerError } from '../../src/errors.ts'
 import { digestOf, etagOf, type Integration } from '../../src/integrations/integration.ts'
 import type { IntegrationStore } from '../../src/integrations/integration-store.ts'
+import { byItself } from '../../src/integrations/visible.ts'
 import { createFollowers } from '../../src/rotation/followers.ts'
 import { createPromotion, type PromotionDependencies } from '../../src/rotation/promotion.ts'
 import type { Lease } from '../../src/tokens/lease.ts'
 import { BAD_SIGNATURE, createWitness, credential, integrationWith, openStore } from './fixture.ts'
 
 const NOW = 1_000_000
-const ANY = { preconditions: {}, by: NOBODY }
+const ANY = { authorise: byItself, preconditions: {}, by: NOBODY }
 
 async function setUp(
   t: Test,
@@ -193,7 +194,7 @@ t.test('a refused proof changes nothing, and says why', async (t) => {
     },
   })
   const by = { principal: 'api-key:ops', requestId: 'r' }
-  await t.rejects(promotion.activate('billing', 's', { prove: true, preconditions: {}, by }), {
+  await t.rejects(promotion.activate('billing', 's', { ...ANY, prove: true, by }), {
     code: 'credential_rejected',
     members: { refusal: { reason: 'assertion_invalid' } },
   })

@@ -16,6 +16,8 @@ export type ProxyScope = 'all' | 'readers' | 'commands'
 export interface FaultProxy {
   readonly url: string
   set(mode: ProxyMode, scope?: ProxyScope): void
+  /** Stalls the commands from the first one on that is sent with this text in it. */
+  stallAt(text: string): void
   /** How many connections are open towards this proxy. */
   connections(): number
   /** Whether a text waits in a stalled connection. */
@@ -35,6 +37,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   const pairs = new Set<Pair>()
   let mode: ProxyMode = 'pass'
   let scope: ProxyScope = 'all'
+  let trap: string | undefined
 
   const isHit = ({ isReader }: Pair) =>
     mode !== 'pass' && (scope === 'all' || isReader === (scope === 'readers'))
@@ -56,6 +59,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
 
   const move = (pair: Pair, to: Socket, chunk: Buffer) => {
     if (to === pair.server && /xread/i.test(chunk.toString('latin1'))) pair.isReader = true
+    if (to === pair.server && trap !== undefined && chunk.includes(trap)) set('stall', 'commands')
     strike(pair)
     if (pair.isLost || to.destroyed) return
     if (isHit(pair) || pair.held.length > 0) pair.held.push({ to, chunk })
@@ -88,15 +92,21 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     if (pair.client.destroyed) pair.server.end()
   }
 
+  function set(next: ProxyMode, of: ProxyScope = 'all') {
+    mode = next
+    scope = of
+    trap = undefined
+    for (const pair of pairs) {
+      strike(pair)
+      if (!isHit(pair) && !pair.isLost) flush(pair)
+    }
+  }
+
   return {
     url: `redis://127.0.0.1:${port}`,
-    set(next, of = 'all') {
-      mode = next
-      scope = of
-      for (const pair of pairs) {
-        strike(pair)
-        if (!isHit(pair) && !pair.isLost) flush(pair)
-      }
+    set,
+    stallAt(text) {
+      trap = text
     },
     connections: () => pairs.size,
     holds: (text) => [...pairs].some(({ held }) => held.some(({ chunk }) => chunk.includes(text))),

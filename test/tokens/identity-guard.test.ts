@@ -2,8 +2,9 @@ import t from 'tap'
 import type { Happening } from '../../src/audit/event.ts'
 import { BrokerError } from '../../src/errors.ts'
 import type { Integration } from '../../src/integrations/integration.ts'
+import { byItself } from '../../src/integrations/visible.ts'
 import type { Pin } from '../../src/tokens/identity.ts'
-import { createIdentityAcceptance } from '../../src/tokens/identity-acceptance.ts'
+import { createIdentityAcceptance, type OrgMove } from '../../src/tokens/identity-acceptance.ts'
 import { createIdentityGuard } from '../../src/tokens/identity-guard.ts'
 import type { Lease } from '../../src/tokens/lease.ts'
 import type { PinStore } from '../../src/tokens/pin-store.ts'
@@ -80,10 +81,17 @@ function setUp() {
   const guard = newGuard()
   const check = async (token: Lease, by = integration(), at = guard) =>
     at.check(by, token, await at.known(by))
-  const acceptance = createIdentityAcceptance({
-    pins: store.pins,
-    outcomes: { forgetRefusal: async (name) => void forgotten.push(name) },
-  })
+  const acceptanceFor = (by: Integration) =>
+    createIdentityAcceptance({
+      integrations: { read: async () => by },
+      pins: store.pins,
+      outcomes: { forgetRefusal: async (name) => void forgotten.push(name) },
+    })
+  const acceptance = {
+    accept: (by: Integration) => acceptanceFor(by).accept(by.name, byItself),
+    acceptMove: (by: Integration, move: OrgMove) =>
+      acceptanceFor(by).acceptMove(by.name, byItself, move),
+  }
   const actions = () => happened.map(({ action }) => action)
   return { store, guard, newGuard, check, acceptance, actions, warnings, forgotten }
 }
