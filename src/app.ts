@@ -109,7 +109,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
 
   const writer = createAuditWriter({ output: dependencies.auditOutput, monotonic, log })
   const audit = createAuditLog({
-    ...{ writer, mode: config.audit, now: wall, uniqueId, log },
+    ...{ writer, mode: config.audit, now: wall, monotonic, uniqueId, log },
     events: store.events,
     onHappening: (by, happening) => webhooks.note(by, happening),
   })

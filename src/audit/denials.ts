@@ -1,4 +1,5 @@
-/** Denied requests: anonymous ones that repeat are counted, so that nobody can fill the audit from outside. */
+/** The lines of denied requests: anonymous ones that repeat are counted by network, so that nobody can fill the audit from outside. */
+import { networkOf } from '../callers/throttle.ts'
 import type { Actor, Happening } from './event.ts'
 import { createRepeats } from './repeats.ts'
 
@@ -24,11 +25,12 @@ export interface Denials {
 }
 
 export interface DenialsDependencies {
-  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly isBlocked: () => boolean
   readonly line: (by: Actor, happening: Happening) => void
+  /** Each one, for the count in the store. */
   readonly store: (by: Actor, happening: Happening) => void
-  readonly lineAndStore: (by: Actor, happening: Happening) => void
 }
 
 interface Kind {
@@ -43,31 +45,25 @@ const OTHERS: Kind = {
 }
 
 export function createDenials(dependencies: DenialsDependencies): Denials {
-  const { now, isBlocked, line, store, lineAndStore } = dependencies
-  const anonymous = createRepeats<Kind>(now, OTHERS)
-  const proven = createRepeats<Kind>(now, OTHERS)
+  const { monotonic, isBlocked, line, store } = dependencies
+  const repeats = createRepeats<Kind>(monotonic, OTHERS)
   let timer: NodeJS.Timeout | undefined
 
   /** Nothing is reported while lines cannot be written: what waits must stay bounded. */
   const report = (all = false) => {
     if (isBlocked()) return
-    for (const { kind, count } of anonymous.take(all)) lineAndStore(...counted(kind, count))
-    for (const { kind, count } of proven.take(all)) store(...counted(kind, count))
+    for (const { kind, count } of repeats.take(all)) line(...counted(kind, count))
   }
 
   return {
     add(denial) {
-      const { principal, requestId } = denial
-      const kind = { principal, happening: happeningOf(denial) }
+      const { principal, requestId, code, address } = denial
       const by = { principal, requestId }
-      if (principal === null || isBlocked()) {
-        const key = JSON.stringify([principal, denial.address, denial.code])
-        if (anonymous.isFirst(key, kind)) lineAndStore(by, kind.happening)
-        return
-      }
-      const key = JSON.stringify([principal, denial.operation, denial.integration, denial.code])
-      if (proven.isFirst(key, kind)) lineAndStore(by, kind.happening)
-      else line(by, kind.happening)
+      const happening = happeningOf(denial)
+      store(by, happening)
+      const isListed = principal !== null && !isBlocked()
+      const key = JSON.stringify([principal, networkOf(address), code])
+      if (isListed || repeats.isFirst(key, { principal, happening })) line(by, happening)
     },
     start() {
       timer = setInterval(report, REPORT_MS)
@@ -91,8 +87,10 @@ function happeningOf(denial: Denial): Happening {
 }
 
 function counted({ principal, happening }: Kind, count: number): [Actor, Happening] {
+  const { address } = happening.detail ?? {}
+  const network = address !== undefined && { address: networkOf(address) }
   return [
     { principal, requestId: null },
-    { ...happening, detail: { ...happening.detail, count } },
+    { ...happening, detail: { ...happening.detail, ...network, count } },
   ]
 }

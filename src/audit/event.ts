@@ -1,89 +1,108 @@
 /** Audit events: what can happen, how it can end, and how one is written down. */
+import type { Share } from './shares.ts'
 
 interface ActionRow {
-  /** Whether it also goes to the store's log, which `GET /audit` serves. */
-  readonly stored: boolean
+  /** Which share of the store's log, which `GET /audit` serves, keeps it. Null: it is in the line alone. */
+  readonly share: Share | null
   readonly meaning: string
 }
 
 /** Everything that is audited. To add an action, add a row, and one to `docs/audit.md`. */
 export const ACTIONS = {
-  'token.read': { stored: false, meaning: 'A token was handed to a caller' },
-  'token.minted': { stored: true, meaning: 'Salesforce gave a token' },
-  'token.refused': { stored: true, meaning: 'A mint brought no token; `detail.reason` says why' },
+  'token.read': { share: null, meaning: 'A token was handed to a caller' },
+  'token.minted': { share: 'tokens', meaning: 'Salesforce gave a token' },
+  'token.refused': {
+    share: 'refusals',
+    meaning: 'A mint brought no token; `detail.reason` says why',
+  },
   'token.revoked': {
-    stored: true,
+    share: 'tokens',
     meaning:
       'A token was dropped and revoked at Salesforce, at the host that issued it. `outcome` `failed`: Salesforce did not end it yet, and is asked again for seven days. `detail.reason` `rejected`: a holder was answered 401 with it, so it is served to nobody',
   },
-  'integration.created': { stored: true, meaning: 'An integration was created' },
-  'integration.changed': { stored: true, meaning: 'Its definition was changed' },
-  'integration.deleted': { stored: true, meaning: 'It was deleted, and its secrets were erased' },
-  'integration.tested': { stored: true, meaning: 'The doctor ran, with a real mint' },
+  'integration.created': { share: 'changes', meaning: 'An integration was created' },
+  'integration.changed': { share: 'changes', meaning: 'Its definition was changed' },
+  'integration.deleted': {
+    share: 'changes',
+    meaning: 'It was deleted, and its secrets were erased',
+  },
+  'integration.tested': { share: 'attempts', meaning: 'The doctor ran, with a real mint' },
   'integration.connected': {
-    stored: true,
+    share: 'changes',
     meaning: 'A user approved it, and it has a refresh token',
   },
   'integration.disconnected': {
-    stored: true,
+    share: 'changes',
     meaning: 'Its refresh token was forgotten, and revoked at Salesforce',
   },
-  'connection.begun': { stored: true, meaning: 'An operator began to connect it' },
+  'connection.begun': { share: 'attempts', meaning: 'An operator began to connect it' },
   'connection.failed': {
-    stored: true,
+    share: 'attempts',
     meaning: 'A connection came to nothing; `detail.reason` says why',
   },
   'integration.not_connected': {
-    stored: true,
+    share: 'changes',
     meaning: 'Its refresh token works no more; `detail.reason` says why',
   },
-  'integration.released': { stored: true, meaning: 'The configuration file no longer declares it' },
+  'integration.released': {
+    share: 'changes',
+    meaning: 'The configuration file no longer declares it',
+  },
   'identity.changed': {
-    stored: true,
+    share: 'changes',
     meaning: 'A token of another org or user came, and is kept back',
   },
-  'identity.accepted': { stored: true, meaning: 'An operator accepted the other org or user' },
+  'identity.accepted': { share: 'changes', meaning: 'An operator accepted the other org or user' },
   'instance.changed': {
-    stored: true,
+    share: 'changes',
     meaning: 'The org answers at another host than before; its tokens are served',
   },
   'scope.changed': {
-    stored: true,
+    share: 'changes',
     meaning: 'A token has other scopes than before, or lacks expected ones; it is served',
   },
-  'credential.staged': { stored: true, meaning: 'A credential was added beside the active one' },
-  'credential.certified': { stored: true, meaning: 'A pending key got its certificate' },
+  'credential.staged': {
+    share: 'changes',
+    meaning: 'A credential was added beside the active one',
+  },
+  'credential.certified': { share: 'changes', meaning: 'A pending key got its certificate' },
   'credential.deploy_requested': {
-    stored: true,
+    share: 'changes',
     meaning: 'The upload of a certificate to Salesforce was requested',
   },
-  'credential.deployed': { stored: true, meaning: 'A certificate was uploaded to Salesforce' },
-  'credential.activated': { stored: true, meaning: 'A credential became the active one' },
-  'credential.rejected': { stored: true, meaning: 'Salesforce rejected the proof of a credential' },
-  'credential.erased': { stored: true, meaning: "A credential's secret was erased" },
+  'credential.deployed': { share: 'changes', meaning: 'A certificate was uploaded to Salesforce' },
+  'credential.activated': { share: 'changes', meaning: 'A credential became the active one' },
+  'credential.rejected': {
+    share: 'attempts',
+    meaning: 'Salesforce rejected the proof of a credential',
+  },
+  'credential.erased': { share: 'changes', meaning: "A credential's secret was erased" },
   'certificate.expiring': {
-    stored: true,
+    share: 'changes',
     meaning: 'A certificate ends in at most `detail.days` days; 0: it is over',
   },
-  'api_key.created': { stored: true, meaning: 'An API key was made' },
-  'api_key.revoked': { stored: true, meaning: 'An API key was revoked' },
-  'request.denied': { stored: true, meaning: 'A request was answered 401, 403 or 429' },
-  'config.applied': { stored: true, meaning: 'The configuration file was read and applied' },
+  'api_key.created': { share: 'access', meaning: 'An API key was made' },
+  'api_key.revoked': { share: 'access', meaning: 'An API key was revoked' },
+  'request.denied': { share: 'denials', meaning: 'A request was answered 401, 403 or 429' },
+  'config.applied': { share: 'service', meaning: 'The configuration file was read and applied' },
   'config.refused': {
-    stored: true,
+    share: 'service',
     meaning: 'The configuration file, or an entry of it, has a mistake',
   },
   'keyring.reseal_requested': {
-    stored: true,
+    share: 'service',
     meaning: 'Sealing all records with the first key was requested',
   },
   'keyring.resealed': {
-    stored: true,
+    share: 'service',
     meaning: 'Records were sealed with the first key; `detail.count` says how many',
   },
-  'store.accepted': { stored: true, meaning: 'An operator accepted a store that lost its content' },
-  'service.started': { stored: true, meaning: 'A replica started' },
-  'service.stopped': { stored: true, meaning: 'A replica stopped' },
+  'store.accepted': {
+    share: 'service',
+    meaning: 'An operator accepted a store that lost its content',
+  },
+  'service.started': { share: 'service', meaning: 'A replica started' },
+  'service.stopped': { share: 'service', meaning: 'A replica stopped' },
 } as const satisfies Record<string, ActionRow>
 
 export type Action = keyof typeof ACTIONS
@@ -107,10 +126,14 @@ export interface EventDetail {
   readonly class?: 'transient' | 'permanent' | 'wait' | 'propagating'
   /** The `operationId` of the route. */
   readonly operation?: string
-  /** The caller's address; of denials alone. */
+  /** The caller's address; of denials alone. Of several from one network, the network. */
   readonly address?: string
-  /** How many more like this came within the minute and are not listed; how many records were sealed anew. */
+  /** How many more like this came within the minute and have no line; in the store, for how many its entry stands; how many records were sealed anew; how many mistakes a file has. */
   readonly count?: number
+  /** When the first of them came: RFC 3339, milliseconds, UTC. */
+  readonly since?: string
+  /** Whom denials of one caller were about, where it asked for several. At most 20 names. */
+  readonly integrations?: readonly string[]
   /** Id of a connection. */
   readonly connection?: string
   /** Id of a credential. */
@@ -162,9 +185,12 @@ export interface Stamp {
 const DETAIL_TEXT_MAX = 256
 
 /** One line of JSON, without its end. */
-export function eventText({ id, at }: Stamp, by: Actor, happening: Happening): string {
+export const eventText = (stamp: Stamp, by: Actor, happening: Happening): string =>
+  JSON.stringify(eventOf(stamp, by, happening))
+
+export function eventOf({ id, at }: Stamp, by: Actor, happening: Happening): AuditEvent {
   const { action, integration, outcome = 'success', tokenId, detail } = happening
-  const event: AuditEvent = {
+  return {
     id,
     at,
     principal: by.principal,
@@ -175,7 +201,6 @@ export function eventText({ id, at }: Stamp, by: Actor, happening: Happening): s
     ...(tokenId !== undefined && { token_id: tokenId }),
     ...(detail && { detail: shortened(detail) }),
   }
-  return JSON.stringify(event)
 }
 
 function shortened(detail: EventDetail): EventDetail {

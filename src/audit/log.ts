@@ -2,7 +2,8 @@
 import type { Principal } from '../callers/policy.ts'
 import type { EventLog } from '../store/store.ts'
 import { createDenials, type Denial } from './denials.ts'
-import { ACTIONS, type Actor, eventText, type Happening, NOBODY } from './event.ts'
+import { type Actor, eventText, type Happening, NOBODY } from './event.ts'
+import { createHistory } from './history.ts'
 import { createStamps } from './stamps.ts'
 import { createStoredEvents } from './stored-events.ts'
 import { type AuditWriter, auditUnavailable } from './writer.ts'
@@ -37,9 +38,11 @@ export interface AuditLog {
 
 export interface AuditLogDependencies {
   readonly writer: AuditWriter
-  readonly events: Pick<EventLog, 'append'>
+  readonly events: Pick<EventLog, 'append' | 'put'>
   readonly mode: 'batched' | 'strict'
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly uniqueId: () => string
   readonly log: { warn(bindings: object, message: string): void }
   /** Everything but reads and denials, as it happens. Must not throw. Default: nobody listens. */
@@ -49,16 +52,17 @@ export interface AuditLogDependencies {
 const REPLICA_CHARACTERS = 8
 
 export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
-  const { writer, events, mode, now, uniqueId, log, onHappening } = dependencies
+  const { writer, events, mode, now, monotonic, uniqueId, log, onHappening } = dependencies
   const stamps = createStamps({ now, replica: uniqueId().slice(0, REPLICA_CHARACTERS) })
   const stored = createStoredEvents({ events, log })
+  const history = createHistory({ stored, monotonic })
   const quoted = new WeakMap<Asker['principal'], string>()
 
   const record = (by: Actor, happening: Happening): Promise<void> => {
-    const text = eventText(stamps.next(), by, happening)
-    writer.write(`${text}\n`)
+    const stamp = stamps.next()
+    writer.write(`${eventText(stamp, by, happening)}\n`)
     onHappening?.(by, happening)
-    return ACTIONS[happening.action].stored ? stored.add(text) : Promise.resolve()
+    return history.add(stamp, by, happening)
   }
 
   const background = (by: Actor, happening: Happening) => {
@@ -67,11 +71,10 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
   }
 
   const denials = createDenials({
-    now,
+    monotonic,
     isBlocked: writer.isBlocked,
     line: (by, happening) => writer.write(`${eventText(stamps.next(), by, happening)}\n`),
-    lineAndStore: background,
-    store: (by, happening) => void stored.add(eventText(stamps.next(), by, happening)),
+    store: (by, happening) => void history.add(stamps.next(), by, happening),
   })
 
   /** The id never changes, and quoting it each time is a tenth of a read. */
@@ -109,11 +112,13 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
     denied: denials.add,
     start() {
       denials.start()
+      history.start()
       background(NOBODY, { action: 'service.started', integration: null })
     },
     async close() {
       denials.stop()
       background(NOBODY, { action: 'service.stopped', integration: null })
+      history.stop()
       await stored.close()
       const lost = await writer.close()
       if (lost > 0) log.warn({ code: 'audit_unavailable', lost }, 'audit lines were not written')

@@ -17,7 +17,8 @@ interface Counted<Kind> {
   count: number
 }
 
-export function createRepeats<Kind>(now: () => number, others: Kind): Repeats<Kind> {
+/** `monotonic`: milliseconds of a clock that never steps. `others`: what stands for the kinds beyond number. */
+export function createRepeats<Kind>(monotonic: () => number, others: Kind): Repeats<Kind> {
   const counts = new Map<string, Counted<Kind>>()
 
   return {
@@ -31,13 +32,13 @@ export function createRepeats<Kind>(now: () => number, others: Kind): Repeats<Ki
       }
       counts.set(place, {
         kind: room ? kind : others,
-        endsAt: now() + MINUTE_MS,
+        endsAt: monotonic() + MINUTE_MS,
         count: room ? 0 : 1,
       })
       return room
     },
     take(all = false) {
-      const over = [...counts].filter(([, { endsAt }]) => all || endsAt <= now())
+      const over = [...counts].filter(([, { endsAt }]) => all || endsAt <= monotonic())
       for (const [key] of over) counts.delete(key)
       return over.flatMap(([, { kind, count }]) => (count > 0 ? [{ kind, count }] : []))
     },

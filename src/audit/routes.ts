@@ -15,7 +15,7 @@ export function registerAuditRoutes(server: Server, { search }: { search: AuditS
         operationId: 'listAuditEvents',
         summary: 'What was done, newest first',
         description:
-          'Needs `audit:read`; limited to some integrations, it shows their events alone. The last 100,000 events without token reads, which are in the audit lines.',
+          'Needs `audit:read`; limited to some integrations, it shows their events alone. Without token reads, which are in the audit lines. Each share of the events has a length of its own, and denied requests are counted by caller and network, in one line each.',
         querystring: AuditQuery,
         response: { 200: AuditEventList, ...problems(...GUARDED) },
       },

@@ -25,11 +25,30 @@ export const AuditEventSchema = Type.Object(
         reason: Type.Optional(
           Type.String({ description: "A problem's code or a refusal's reason" }),
         ),
+        class: Type.Optional(Type.String({ description: 'Of the refusal' })),
         operation: Type.Optional(Type.String({ description: 'The `operationId` of the route' })),
-        address: Type.Optional(Type.String({ description: "The caller's address, of denials" })),
-        count: Type.Optional(
-          Type.Integer({ description: 'How many more like it came within the minute' }),
+        address: Type.Optional(
+          Type.String({
+            description: "The caller's address, of denials; of several in one network, the network",
+          }),
         ),
+        count: Type.Optional(
+          Type.Integer({
+            description:
+              'With `since`: how many events this one stands for, of which `at` is the last',
+          }),
+        ),
+        since: Type.Optional(
+          Type.String({ format: 'date-time', description: 'When the first of them came' }),
+        ),
+        integrations: Type.Optional(
+          Type.Unsafe<readonly string[]>({
+            type: 'array',
+            items: { type: 'string' },
+            description: 'Whom they were about, where that is more than one; at most 20',
+          }),
+        ),
+        connection: Type.Optional(Type.String({ description: 'Id of a connection' })),
         credential: Type.Optional(Type.String({ description: 'Id of a credential' })),
         days: Type.Optional(
           Type.Integer({ description: 'To the end of a certificate: 60, 30, 14, 7, 1, or 0' }),

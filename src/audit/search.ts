@@ -4,6 +4,7 @@ import { BrokerError } from '../errors.ts'
 import type { EventLog } from '../store/store.ts'
 import type { AuditEvent } from './event.ts'
 import type { AuditQuery } from './schemas.ts'
+import { sharesOf } from './shares.ts'
 
 export interface AuditSearch {
   page(
@@ -30,21 +31,23 @@ export function createAuditSearch({ events, labelsOf }: AuditSearchDependencies)
     async page(query, principal) {
       const limit = query.limit ?? DEFAULT_LIMIT
       const matches = filterOf(query)
-      const isVisible = visibilityFor(principal, labelsOf)
+      const shown = visibilityFor(principal, labelsOf)
       const isTooOld = ageOf(query)
       const items: AuditEvent[] = []
       let before = query.cursor === undefined ? undefined : idOf(query.cursor)
       for (let looked = 0; looked < LOOK_LIMIT; looked += READ_LIMIT) {
         const page = await events.read({
           limit: READ_LIMIT,
+          shares: sharesOf(query.action),
           ...(before !== undefined && { before }),
         })
         for (const { id, body } of page) {
           const event = JSON.parse(body) as AuditEvent
           if (isTooOld(event)) return { items, nextCursor: null }
-          if (matches(event) && (await isVisible(event))) {
+          const visible = matches(event) ? await shown(event) : undefined
+          if (visible) {
             if (items.length === limit) return { items, nextCursor: cursorOf(before) }
-            items.push(event)
+            items.push(visible)
           }
           before = id
         }
@@ -72,7 +75,7 @@ function filterOf(query: AuditQuery): (event: AuditEvent) => boolean {
   const since = query.since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(query.since)
   const until = query.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(query.until)
   return (event) => {
-    if (integration !== undefined && event.integration !== integration) return false
+    if (integration !== undefined && !namesIn(event).includes(integration)) return false
     if (principal !== undefined && event.principal !== principal) return false
     if (action !== undefined && event.action !== action) return false
     const at = Date.parse(event.at)
@@ -86,7 +89,11 @@ function ageOf({ since }: AuditQuery): (event: AuditEvent) => boolean {
   return (event) => Date.parse(event.at) < end
 }
 
-/** Events of integrations that the principal's `audit:read` covers; those of none only where it covers all. */
+/** Whom it is about; a line of denials may be about several. */
+const namesIn = ({ integration, detail }: AuditEvent): readonly (string | null)[] =>
+  detail?.integrations ?? [integration]
+
+/** Events of integrations that the principal's `audit:read` covers, without the names of others; those of none only where it covers all. */
 function visibilityFor(principal: Principal, labelsOf: AuditSearchDependencies['labelsOf']) {
   const permits = principal.permits.filter(({ permission }) => permission === 'audit:read')
   const hasLabels = permits.some(({ labels }) => Object.keys(labels).length > 0)
@@ -95,14 +102,24 @@ function visibilityFor(principal: Principal, labelsOf: AuditSearchDependencies['
   )
   const known = new Map<string, boolean>()
 
-  return async ({ integration: name }: AuditEvent): Promise<boolean> => {
-    if (coversAll) return true
-    if (name === null) return false
+  const isCovered = async (name: string): Promise<boolean> => {
     const answer = known.get(name)
     if (answer !== undefined) return answer
     const labels = hasLabels ? await labelsOf(name) : undefined
-    const visible = allows(principal, 'audit:read', { name, ...(labels && { labels }) })
-    known.set(name, visible)
-    return visible
+    const covered = allows(principal, 'audit:read', { name, ...(labels && { labels }) })
+    known.set(name, covered)
+    return covered
+  }
+
+  return async (event: AuditEvent): Promise<AuditEvent | undefined> => {
+    if (coversAll) return event
+    const covered: string[] = []
+    for (const name of namesIn(event)) {
+      if (name !== null && (await isCovered(name))) covered.push(name)
+    }
+    if (covered.length === 0) return undefined
+    return event.detail?.integrations
+      ? { ...event, detail: { ...event.detail, integrations: covered } }
+      : event
   }
 }

@@ -1,9 +1,10 @@
 /** The copies of events in the store's log: in order, tried again while the store is away, never in the way of a request. */
 import type { EventLog } from '../store/store.ts'
+import { SHARE_NAMES, SHARES, type Share } from './shares.ts'
 
 export interface StoredEvents {
-  /** Resolves once it is in the store, or once that was tried and failed: then it is tried again. Never rejects. */
-  add(body: string): Promise<void>
+  /** Resolves once it is in the store, or once that was tried and failed: then it is tried again. Never rejects. `line`: it takes the place of what is stored under this key. */
+  add(share: Share, body: string, line?: string): Promise<void>
   /** Copies given up, since the store was away for too long; the lines have them. */
   dropped(): number
   /** One last try. */
@@ -11,37 +12,46 @@ export interface StoredEvents {
 }
 
 export interface StoredEventsDependencies {
-  readonly events: Pick<EventLog, 'append'>
+  readonly events: Pick<EventLog, 'append' | 'put'>
   readonly log: { warn(bindings: object, message: string): void }
 }
 
-/** How many events the store keeps. */
-export const KEPT_EVENTS = 100_000
 const BATCH = 500
-const WAITING_MAX = 10_000
+/** What part of what the store keeps of a share may wait for it. */
+const WAITING_PART = 1 / 10
 const RETRY_MS = 1_000
 
+/** What waits of a share. */
+interface Waiting {
+  events: string[]
+  /** By key; the newest body of each. */
+  readonly lines: Map<string, string>
+}
+
 export function createStoredEvents({ events, log }: StoredEventsDependencies): StoredEvents {
-  let waiting: string[] = []
+  const waiting = new Map<Share, Waiting>(
+    SHARE_NAMES.map((share) => [share, { events: [], lines: new Map() }]),
+  )
   let dropped = 0
   let running: Promise<void> | undefined
   let isAway = false
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
+  const next = () =>
+    [...waiting].find(([, { events, lines }]) => events.length > 0 || lines.size > 0)
+
   /** Ends in one step with the last look at what waits: what comes later starts another run. */
   const run = async () => {
     clearTimeout(timer)
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, BATCH)
+    for (let found = next(); found; found = next()) {
       try {
-        await events.append(batch, KEPT_EVENTS)
-        waiting = waiting.slice(batch.length)
+        await store(...found)
         isAway = false
       } catch (error) {
         if (!isAway) log.warn({ err: error }, 'audit events wait for the store')
         isAway = true
-        bound()
+        for (const [share, waits] of waiting) bound(share, waits)
         if (!closed) timer = setTimeout(start, RETRY_MS)
         break
       }
@@ -49,21 +59,43 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
     running = undefined
   }
 
-  const bound = () => {
-    const over = waiting.length - WAITING_MAX
-    if (over <= 0) return
-    waiting = waiting.slice(over)
-    dropped += over
+  const store = async (share: Share, waits: Waiting) => {
+    const { keep } = SHARES[share]
+    const batch = waits.events.slice(0, BATCH)
+    if (batch.length > 0) {
+      await events.append(batch, keep, share)
+      waits.events = waits.events.slice(batch.length)
+    }
+    const lines = [...waits.lines].slice(0, BATCH)
+    if (lines.length === 0) return
+    await events.put(
+      lines.map(([key, body]) => ({ key, body })),
+      keep,
+      share,
+    )
+    // One that grew meanwhile is still to be stored.
+    for (const [key, body] of lines) if (waits.lines.get(key) === body) waits.lines.delete(key)
+  }
+
+  const bound = (share: Share, waits: Waiting) => {
+    const most = SHARES[share].keep * WAITING_PART
+    const over = Math.max(0, waits.events.length - most)
+    if (over > 0) waits.events = waits.events.slice(over)
+    const lost = [...waits.lines.keys()].slice(0, Math.max(0, waits.lines.size - most))
+    for (const key of lost) waits.lines.delete(key)
+    dropped += over + lost.length
   }
 
   const start = (): Promise<void> => {
-    if (!running && waiting.length > 0) running = run()
+    if (!running && next()) running = run()
     return running ?? Promise.resolve()
   }
 
   return {
-    add(body) {
-      waiting.push(body)
+    add(share, body, line) {
+      const waits = waiting.get(share)
+      if (line === undefined) waits?.events.push(body)
+      else waits?.lines.set(line, body)
       return start()
     },
     dropped: () => dropped,

@@ -7,83 +7,8 @@ import {
   type StatementSync,
 } from 'node:sqlite'
 import { BrokerError } from '../errors.ts'
+import { prepareTables } from './embedded-tables.ts'
 import type { Change } from './store.ts'
-
-/** The form of the tables. A database with a higher number was written by a newer release. */
-const TABLES_VERSION = 1
-
-const TABLES = `
-CREATE TABLE meta (
-  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-  tables_version INTEGER NOT NULL,
-  id TEXT NOT NULL,
-  seq INTEGER NOT NULL
-) STRICT;
-CREATE TABLE integrations (
-  name TEXT PRIMARY KEY,
-  uid TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  rev INTEGER NOT NULL,
-  orev INTEGER NOT NULL,
-  digests TEXT NOT NULL,
-  definition TEXT NOT NULL,
-  secrets TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE outcomes (
-  name TEXT PRIMARY KEY REFERENCES integrations (name) ON DELETE CASCADE,
-  lease_body TEXT,
-  lease_digest TEXT,
-  lease_token TEXT,
-  lease_ends INTEGER,
-  refusal_body TEXT,
-  refusal_version INTEGER,
-  refusal_ends INTEGER,
-  live_token TEXT,
-  live_ends INTEGER,
-  live_count INTEGER
-) STRICT, WITHOUT ROWID;
-CREATE INDEX outcomes_by_token ON outcomes (lease_token);
-CREATE TABLE dead (token_id TEXT PRIMARY KEY, ends INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE due (name TEXT PRIMARY KEY, due_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE INDEX due_by_time ON due (due_at, name);
-CREATE TABLE budgets (
-  key TEXT NOT NULL,
-  window_ms INTEGER NOT NULL,
-  bucket INTEGER NOT NULL,
-  amount INTEGER NOT NULL,
-  PRIMARY KEY (key, window_ms, bucket)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE documents (
-  kind TEXT NOT NULL,
-  id TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  body TEXT NOT NULL,
-  ends INTEGER,
-  PRIMARY KEY (kind, id)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX documents_by_end ON documents (ends) WHERE ends IS NOT NULL;
-CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL) STRICT;
-`
-
-/** Tables that a database of this version may lack, since an older release made it. */
-const LATER_TABLES = `
-CREATE TABLE IF NOT EXISTS custody (
-  name TEXT PRIMARY KEY REFERENCES integrations (name) ON DELETE CASCADE,
-  uid TEXT NOT NULL,
-  family TEXT NOT NULL,
-  g INTEGER NOT NULL,
-  token TEXT NOT NULL,
-  state TEXT NOT NULL,
-  id TEXT NOT NULL,
-  at INTEGER NOT NULL,
-  kept_at INTEGER NOT NULL,
-  is_final INTEGER NOT NULL,
-  reason TEXT NOT NULL,
-  body TEXT NOT NULL,
-  look_at INTEGER
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS custody_by_look ON custody (look_at, name) WHERE look_at IS NOT NULL;
-`
 
 /** SQLite's result codes that have a meaning of their own here. */
 const SQLITE_BUSY = 5
@@ -233,22 +158,6 @@ function openExclusively(dataDir: string): DatabaseSync {
     }
     throw new Error(`The data folder ${dataDir} cannot be opened`, { cause })
   }
-}
-
-function prepareTables(db: DatabaseSync, dataDir: string, newId: () => string): Row {
-  const exists = db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'meta'`).get() !== undefined
-  if (!exists) {
-    db.exec(`BEGIN IMMEDIATE; ${TABLES}`)
-    db.prepare('INSERT INTO meta VALUES (1, ?, ?, 0)').run(TABLES_VERSION, newId())
-    db.exec('COMMIT')
-  }
-  const meta = db.prepare('SELECT tables_version, id, seq FROM meta').get()
-  if (meta === undefined || Number(meta.tables_version) > TABLES_VERSION) {
-    db.close()
-    throw new Error(`The data folder ${dataDir} was written by a newer release; run that one`)
-  }
-  db.exec(`BEGIN IMMEDIATE; ${LATER_TABLES}; COMMIT`)
-  return meta
 }
 
 function resultCode(error: unknown): number | undefined {

@@ -4,7 +4,10 @@
 const INTEGRATION_NAME = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/
 const TOKEN_ID = /^[A-Za-z0-9_-]{1,64}$/
 const DOCUMENT_KIND = /^[a-z][a-z0-9_-]{0,31}$/
+const SHARE = /^[a-z]{1,16}$/
 const PREFIX = /^[A-Za-z0-9:._-]{0,64}$/
+/** Of the event log, where none is named. */
+export const DEFAULT_SHARE = 'changes'
 const TEXT_MAX = 512
 const PAGE_MAX = 1000
 
@@ -24,7 +27,13 @@ export function documentKind(kind: string): string {
   return kind
 }
 
-/** Any text of 1 to 512 characters: ids of documents, locks and budgets. */
+/** Of the event log. */
+export function eventShare(share: string): string {
+  if (!SHARE.test(share)) throw new RangeError('Not a share of the event log')
+  return share
+}
+
+/** Any text of 1 to 512 characters: ids of documents, locks, budgets and lines of events. */
 export function text(value: string): string {
   if (value.length === 0 || value.length > TEXT_MAX) {
     throw new RangeError(`An id has 1 to ${TEXT_MAX} characters`)
@@ -46,7 +55,6 @@ export interface Keys {
   /** The store's id and its count of changes. */
   readonly meta: string
   readonly changes: string
-  readonly events: string
   /** Names of all integrations, in order. */
   readonly integrations: string
   /** Token ids that must not be served, by the end of their tombstone. */
@@ -66,6 +74,11 @@ export interface Keys {
   documents(kind: string): string
   /** Ids of the documents of a kind that expire, by their end. */
   documentEnds(kind: string): string
+  events(share: string): string
+  /** Keys of the lines of a share of the event log, in order of time. */
+  eventLines(share: string): string
+  /** Their bodies, by key. */
+  eventLineBodies(share: string): string
 }
 
 /** `prefix` has at most 64 letters, digits, `:`, `.`, `_` and `-`; throws `RangeError` otherwise. With `vk:` every key begins with `vk:{vk}:`. */
@@ -80,7 +93,6 @@ export function createKeys(prefix: string): Keys {
     base,
     meta: `${base}meta`,
     changes: `${base}chg`,
-    events: `${base}events`,
     integrations: `${base}integrations`,
     dead: `${base}dead`,
     due: `${base}due`,
@@ -94,5 +106,10 @@ export function createKeys(prefix: string): Keys {
     document: (kind: string, id: string) => `${base}d:${documentKind(kind)}:${text(id)}`,
     documents: (kind: string) => `${base}documents:${documentKind(kind)}`,
     documentEnds: (kind: string) => `${base}document-ends:${documentKind(kind)}`,
+    // That of the changes has the name that the whole log had before it had shares.
+    events: (share: string) =>
+      share === DEFAULT_SHARE ? `${base}events` : `${base}events:${eventShare(share)}`,
+    eventLines: (share: string) => `${base}event-lines:${eventShare(share)}`,
+    eventLineBodies: (share: string) => `${base}event-line-bodies:${eventShare(share)}`,
   })
 }

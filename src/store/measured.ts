@@ -10,7 +10,7 @@ const OPERATIONS = {
   custody: ['read', 'begin', 'spend', 'unspend', 'keep', 'kill', 'distrust', 'claim', 'lookAt'],
   budgets: ['take', 'used'],
   documents: ['read', 'list', 'write', 'remove'],
-  events: ['append', 'read'],
+  events: ['append', 'put', 'read'],
   changes: ['tail', 'read'],
   seals: ['list', 'swapSecrets', 'swapLease', 'swapRefreshToken'],
 } as const satisfies { readonly [Part in keyof Store]?: readonly (keyof Store[Part])[] }

@@ -243,11 +243,25 @@ export interface LoggedEvent {
   readonly body: string
 }
 
-/** A log that forgets its oldest entries. */
+/** An entry that is written anew as it grows. */
+export interface EventLine {
+  /** 1 to 512 characters. */
+  readonly key: string
+  readonly body: string
+}
+
+/** A log in shares (`^[a-z]{1,16}$`, default `changes`), each of which forgets its own oldest entries and no other's. */
 export interface EventLog {
-  append(bodies: readonly string[], keep: number): Promise<void>
-  /** Newest first. `limit` 1 to 1000. `request_invalid`: `before` is no id of an event. */
-  read(page: { readonly limit: number; readonly before?: string }): Promise<readonly LoggedEvent[]>
+  /** The share keeps its newest `keep` entries, and not many more. */
+  append(bodies: readonly string[], keep: number, share?: string): Promise<void>
+  /** Each line takes the place of the one with its key, and is the newest then. Beside its entries, the share keeps its newest `keep` lines. */
+  put(lines: readonly EventLine[], keep: number, share?: string): Promise<void>
+  /** Newest first, over all these shares. `limit` 1 to 1000. `request_invalid`: `before` is no id of an event. */
+  read(page: {
+    readonly limit: number
+    readonly before?: string
+    readonly shares?: readonly string[]
+  }): Promise<readonly LoggedEvent[]>
 }
 
 export type Change =

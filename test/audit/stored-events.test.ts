@@ -1,17 +1,26 @@
 import t from 'tap'
-import { createStoredEvents, KEPT_EVENTS } from '../../src/audit/stored-events.ts'
+import { SHARES, type Share } from '../../src/audit/shares.ts'
+import { createStoredEvents } from '../../src/audit/stored-events.ts'
 import { eventually } from '../support/eventually.ts'
 
 function start() {
   let isAway = false
   const bodies: string[] = []
+  const lines = new Map<string, string>()
   const warnings: string[] = []
+  const asked = (keep: number, share = '') => {
+    if (isAway) throw new Error('away')
+    t.equal(keep, SHARES[share as Share].keep)
+  }
   const stored = createStoredEvents({
     events: {
-      async append(batch, keep) {
-        if (isAway) throw new Error('away')
-        t.equal(keep, KEPT_EVENTS)
+      async append(batch, keep, share) {
+        asked(keep, share)
         bodies.push(...batch)
+      },
+      async put(batch, keep, share) {
+        asked(keep, share)
+        for (const { key, body } of batch) lines.set(key, body)
       },
     },
     log: { warn: (_bindings, message) => warnings.push(message) },
@@ -19,6 +28,7 @@ function start() {
   return {
     stored,
     bodies,
+    lines,
     warnings,
     goAway(value: boolean) {
       isAway = value
@@ -28,7 +38,7 @@ function start() {
 
 t.test('an event is in the store when add resolves', async (t) => {
   const { stored, bodies } = start()
-  await Promise.all(['a', 'b', 'c'].map((body) => stored.add(body)))
+  await Promise.all(['a', 'b', 'c'].map((body) => stored.add('changes', body)))
   t.strictSame(bodies, ['a', 'b', 'c'])
   await stored.close()
 })
@@ -36,8 +46,8 @@ t.test('an event is in the store when add resolves', async (t) => {
 t.test('events wait for a store that is away, in order, and nobody else does', async (t) => {
   const { stored, bodies, warnings, goAway } = start()
   goAway(true)
-  await stored.add('a')
-  await stored.add('b')
+  await stored.add('changes', 'a')
+  await stored.add('changes', 'b')
   t.strictSame(bodies, [])
   t.equal(warnings.length, 1)
   goAway(false)
@@ -49,11 +59,34 @@ t.test('events wait for a store that is away, in order, and nobody else does', a
 t.test('what waits is bounded, and what is given up is counted', async (t) => {
   const { stored, bodies, goAway } = start()
   goAway(true)
-  for (let index = 0; index < 10_010; index += 1) void stored.add(String(index))
+  for (let index = 0; index < 10_010; index += 1) void stored.add('changes', String(index))
   await eventually(() => stored.dropped() > 0)
   t.equal(stored.dropped(), 10)
   goAway(false)
   await stored.close()
   t.equal(bodies.length, 10_000)
   t.equal(bodies[0], '10')
+})
+
+t.test('what waits of one share pushes out nothing of another', async (t) => {
+  const { stored, bodies, goAway } = start()
+  goAway(true)
+  void stored.add('changes', 'a change')
+  for (let index = 0; index < 10_000; index += 1) void stored.add('refusals', String(index))
+  await eventually(() => stored.dropped() > 0)
+  goAway(false)
+  await stored.close()
+  t.equal(bodies[0], 'a change')
+  t.equal(bodies.length, 1 + SHARES.refusals.keep / 10)
+})
+
+t.test('of a line that grew while the store was away the last state is stored', async (t) => {
+  const { stored, lines, goAway } = start()
+  goAway(true)
+  await stored.add('denials', 'one', 'line')
+  await stored.add('denials', 'two', 'line')
+  goAway(false)
+  await stored.close()
+  t.strictSame([...lines], [['line', 'two']])
+  t.equal(stored.dropped(), 0)
 })

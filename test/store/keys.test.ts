@@ -6,7 +6,6 @@ t.test('puts every key under the prefix and one hash tag', async (t) => {
   const all = [
     keys.meta,
     keys.changes,
-    keys.events,
     keys.integrations,
     keys.dead,
     keys.due,
@@ -18,6 +17,10 @@ t.test('puts every key under the prefix and one hash tag', async (t) => {
     keys.document('api-key', '{evil}x{other}'),
     keys.documents('api-key'),
     keys.documentEnds('api-key'),
+    keys.events('changes'),
+    keys.events('denials'),
+    keys.eventLines('denials'),
+    keys.eventLineBodies('denials'),
   ]
   t.equal(keys.integration('billing'), 'vk:{vk}:i:billing')
   t.ok(all.every((key) => key.startsWith('vk:{vk}:')))

@@ -76,6 +76,7 @@ const operations = (store: Store): Readonly<Record<string, () => Promise<unknown
   write: () => store.documents.write('k', 'd', 'canary', { expected: 'any' }),
   'documents.remove': () => store.documents.remove('k', 'd', 'any'),
   append: () => store.events.append(['canary'], 10),
+  put: () => store.events.put([{ key: 'k', body: 'canary' }], 10),
   'events.read': () => store.events.read({ limit: 1 }),
   tail: () => store.changes.tail(),
   'changes.read': () => store.changes.read('x/1/1-1', 10),

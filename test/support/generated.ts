@@ -1,7 +1,9 @@
 /** The files that are generated and committed: what each must contain. */
+import { readFileSync } from 'node:fs'
 import { publishedFiles, withSection } from '../../bench/publish.ts'
 import { renderDashboard } from '../../src/app/dashboard.ts'
 import { renderMetricDocs } from '../../src/app/metric-docs.ts'
+import { renderActionTable, renderShareTable } from '../../src/audit/audit-docs.ts'
 import { renderConfigurationDocs } from '../../src/config.ts'
 import { renderOpenapi } from '../../src/http/openapi.ts'
 import { renderProblemTable } from '../../src/http/problem-pages.ts'
@@ -19,6 +21,7 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
   const published = publishedFiles()
   return {
     'openapi.yaml': openapi,
+    'docs/audit.md': auditDocs(),
     'docs/configuration.md': renderConfigurationDocs(),
     'docs/metrics.md': renderMetricDocs(),
     'helm/files/dashboard.json': renderDashboard(),
@@ -31,4 +34,11 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
       renderProblemTable(),
     ),
   }
+}
+
+function auditDocs(): string {
+  const path = 'docs/audit.md'
+  const text = readFileSync(`${ROOT}${path}`, 'utf8')
+  const withActions = withSection(path, text, 'actions', renderActionTable())
+  return withSection(path, withActions, 'shares', renderShareTable())
 }

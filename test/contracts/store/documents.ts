@@ -171,6 +171,79 @@ export const documentsSuite: StoreSuite = async (t, open) => {
     )
   })
 
+  await t.test('keeps the shares of the events apart, and reads them as one', async (t) => {
+    const { store, peer, pass } = await open(t)
+    const { events } = store
+    await events.append(['1', '2'], 1_000)
+    // Shares are ordered by time alone.
+    await pass(2)
+    for (let i = 0; i < 20; i++) {
+      await peer.events.append(
+        Array.from({ length: 50 }, () => 'flood'),
+        10,
+        'strangers',
+      )
+    }
+    await events.append(['3'], 1_000, 'tokens')
+    const shares = ['changes', 'tokens', 'strangers']
+    const all = await events.read({ limit: 1_000, shares })
+    t.same(
+      all.flatMap(({ body }) => (body === 'flood' ? [] : [body])),
+      ['3', '2', '1'],
+    )
+    t.ok(all.length < 300, `${all.length} are left`)
+    t.same(
+      (await events.read({ limit: 10 })).map(({ body }) => body),
+      ['2', '1'],
+      'of one share alone',
+    )
+    const paged: unknown[] = []
+    for (let before: string | undefined; ; before = paged.at(-1) as string) {
+      const page = await events.read({ limit: 7, shares, ...(before !== undefined && { before }) })
+      paged.push(...page.map(({ id }) => id))
+      if (page.length < 7) break
+    }
+    t.same(
+      paged,
+      all.map(({ id }) => id),
+      'pages repeat and miss nothing, wherever they end',
+    )
+    await t.rejects(events.append(['x'], 1, 'a:b'), RangeError)
+  })
+
+  await t.test('a line takes the place of the one with its key, as the newest', async (t) => {
+    const { store, peer, pass } = await open(t)
+    const { events } = store
+    const bodies = async () => (await events.read({ limit: 10 })).map(({ body }) => body)
+    await events.put([], 10)
+    await events.put(
+      [
+        { key: 'a', body: 'a1' },
+        { key: 'b', body: 'b1' },
+      ],
+      10,
+    )
+    await pass(2)
+    await events.append(['e'], 10)
+    await pass(2)
+    await peer.events.put([{ key: 'a', body: 'a2' }], 10)
+    t.same(await bodies(), ['a2', 'e', 'b1'])
+    await peer.events.put([{ key: 'a', body: 'a2' }], 10)
+    t.same(await bodies(), ['a2', 'e', 'b1'], 'said twice it is there once')
+    await events.put([{ key: 'c', body: 'c1' }], 2)
+    t.same(await bodies(), ['c1', 'a2', 'e'], 'the newest lines stay, and no entry goes for them')
+    await events.put([{ key: 'b', body: 'b2' }], 2)
+    t.same(await bodies(), ['b2', 'c1', 'e'])
+    const ids = (await events.read({ limit: 10 })).map(({ id }) => id)
+    for (const [index, before] of ids.entries()) {
+      const rest = await events.read({ limit: 10, before })
+      t.same(
+        rest.map(({ id }) => id),
+        ids.slice(index + 1),
+      )
+    }
+  })
+
   await t.test('refuses a cursor that it cannot have given', async (t) => {
     const { store } = await open(t)
     for (const before of ['', 'x', '-1', '+', '(1', '1 2', '9'.repeat(40)]) {

@@ -1,0 +1,102 @@
+/** What of the events is stored, and how: one by one, or, what one caller repeats, as one line that grows. */
+import { type Actor, type AuditEvent, eventOf, type Happening, type Stamp } from './event.ts'
+import { type GrownLine, grown, networkIn } from './grown-line.ts'
+import { SHARE_NAMES, SHARES, type Share, shareOf } from './shares.ts'
+import type { StoredEvents } from './stored-events.ts'
+
+export interface History {
+  /** Resolves once the store has it or was asked in vain; at once where a line grows, which is stored within 10 s. Never rejects. */
+  add(stamp: Stamp, by: Actor, happening: Happening): Promise<void>
+  /** Begins to store the lines that grew. */
+  start(): void
+  /** Stores the lines that grew, and no more. */
+  stop(): void
+}
+
+export interface HistoryDependencies {
+  readonly stored: Pick<StoredEvents, 'add'>
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+}
+
+/** A line that grew for so long is left as it is, and another one begins. */
+const LINE_MS = 3_600_000
+const STORE_MS = 10_000
+/** Of a share. More kinds than this within the hour are listed; of denials, they have one line. */
+const KINDS_MAX = 5_000
+
+/** What came of one kind within the hour. */
+interface Kind {
+  readonly endsAt: number
+  listed: number
+  line: GrownLine | undefined
+  isChanged: boolean
+}
+
+export function createHistory({ stored, monotonic }: HistoryDependencies): History {
+  const kindsOf = new Map<Share, Map<string, Kind>>(SHARE_NAMES.map((share) => [share, new Map()]))
+  let timer: NodeJS.Timeout | undefined
+
+  const store = (share: Share, kind: Kind): Promise<void> => {
+    kind.isChanged = false
+    if (!kind.line) return Promise.resolve()
+    return stored.add(share, JSON.stringify(kind.line.event), kind.line.event.id)
+  }
+
+  /** Undefined: there are too many kinds, and it is listed. */
+  const kindOf = (share: Share, event: AuditEvent): Kind | undefined => {
+    const kinds = kindsOf.get(share) ?? new Map<string, Kind>()
+    const isFull = kinds.size >= KINDS_MAX
+    const key = keyOf(share, event)
+    const place = isFull && !kinds.has(key) ? '' : key
+    if (place === '' && SHARES[share].listed > 0) return undefined
+    const known = kinds.get(place)
+    if (known && known.endsAt > monotonic()) return known
+    if (known?.isChanged) void store(share, known)
+    const endsAt = monotonic() + LINE_MS
+    const kind: Kind = { endsAt, listed: 0, line: undefined, isChanged: false }
+    kinds.set(place, kind)
+    return kind
+  }
+
+  const storeAll = () => {
+    for (const [share, kinds] of kindsOf) {
+      for (const [key, kind] of kinds) {
+        if (kind.isChanged) void store(share, kind)
+        if (kind.endsAt <= monotonic()) kinds.delete(key)
+      }
+    }
+  }
+
+  return {
+    add(stamp, by, happening) {
+      const share = shareOf(happening, by.principal !== null)
+      if (share === null) return Promise.resolve()
+      const event = eventOf(stamp, by, happening)
+      const kind = kindOf(share, event)
+      if (!kind || kind.listed < SHARES[share].listed) {
+        if (kind) kind.listed += 1
+        return stored.add(share, JSON.stringify(event))
+      }
+      const isFirst = kind.line === undefined
+      kind.line = grown(kind.line, event)
+      kind.isChanged = true
+      return isFirst ? store(share, kind) : Promise.resolve()
+    },
+    start() {
+      timer = setInterval(storeAll, STORE_MS)
+      timer.unref()
+    },
+    stop() {
+      clearInterval(timer)
+      storeAll()
+    },
+  }
+}
+
+/** Denials are counted by caller and network, whatever they were about. */
+function keyOf(share: Share, { principal, action, integration, detail }: AuditEvent): string {
+  return share === 'denials' || share === 'strangers'
+    ? JSON.stringify([principal, networkIn(detail?.address)])
+    : JSON.stringify([principal, action, integration, detail?.reason])
+}

@@ -1,0 +1,42 @@
+/** The shares of the stored events: each keeps its own newest alone, so that whoever repeats one kind of event pushes out no other. */
+import { ACTIONS, type Happening } from './event.ts'
+
+interface ShareRow {
+  /** How many events the store keeps, and how many lines that stand for several. */
+  readonly keep: number
+  /** How many of one kind within an hour are stored one by one; the further ones are one line, which grows. */
+  readonly listed: number
+  readonly meaning: string
+}
+
+/** In the order in which they are stored, should many wait. */
+export const SHARES = {
+  changes: {
+    keep: 100_000,
+    listed: 100,
+    meaning: 'integrations and credentials: what was changed, and what became of them',
+  },
+  access: { keep: 10_000, listed: 100, meaning: 'API keys' },
+  service: { keep: 10_000, listed: 100, meaning: 'the service, its settings, keyring and store' },
+  tokens: { keep: 50_000, listed: 100, meaning: 'tokens that came and were revoked' },
+  refusals: { keep: 20_000, listed: 5, meaning: 'mints that brought no token' },
+  attempts: { keep: 10_000, listed: 20, meaning: 'tests, proofs that failed, and connecting' },
+  denials: { keep: 10_000, listed: 0, meaning: 'denied requests of proven callers' },
+  strangers: { keep: 5_000, listed: 0, meaning: 'denied requests of nobody known' },
+} as const satisfies Record<string, ShareRow>
+
+export type Share = keyof typeof SHARES
+
+export const SHARE_NAMES = Object.keys(SHARES) as readonly Share[]
+
+/** Null: it is not stored. */
+export function shareOf({ action }: Pick<Happening, 'action'>, isProven: boolean): Share | null {
+  return action === 'request.denied' && !isProven ? 'strangers' : ACTIONS[action].share
+}
+
+/** All shares that may hold such events. What older releases wrote, of every kind, is in that of the changes. */
+export function sharesOf(action: Happening['action'] | undefined): readonly Share[] {
+  if (action === undefined) return SHARE_NAMES
+  const shares = ['changes', shareOf({ action }, true), shareOf({ action }, false)] as const
+  return [...new Set(shares)].filter((share) => share !== null)
+}
