@@ -223,6 +223,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     ...{ engine, store, integrations, readiness, audit: writer },
     droppedLogLines: dependencies.droppedLogLines ?? (() => 0),
     waitingWebhooks: webhooks.waiting,
+    storeTroubles: store.troubleCounts,
   })
   registerProblemPages(server)
   const onRead = counts.note

@@ -3,12 +3,16 @@ import { ConfigError } from './config/config-error.ts'
 import type { Reading } from './config/reader.ts'
 import { SETTINGS, type Setting, type SettingName, type Settings } from './config/setting.ts'
 import { isServiceLink, unknownVariables } from './config/variable-name.ts'
+import { hasRedisTls, isClusterUrl, isSentinelUrl } from './store/redis-url.ts'
 
 export { ConfigError } from './config/config-error.ts'
 export { renderConfigurationDocs } from './config/documentation.ts'
 export type { ReadFile } from './config/loader.ts'
 
-export type Config = Settings
+export interface Config extends Settings {
+  /** The files that secrets were read from, by the setting: such a secret may change there. */
+  readonly files: { readonly [Name in SettingName]?: string }
+}
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -30,16 +34,19 @@ export function readConfig(env: Environment, files: ConfigFiles): Config {
   const mistakes: string[] = []
   const given = new Set<SettingName>()
   const values: Partial<Record<SettingName, unknown>> = {}
+  const paths: Partial<Record<SettingName, string>> = {}
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const setting: Setting<unknown> = SETTINGS[name]
     const found = find(setting, env, files)
     if (found !== undefined) given.add(name)
+    const path = setting.secret ? env[`${setting.variable}_FILE`] : undefined
+    if (path) paths[name] = path
     const reading = found ?? { value: setting.unset }
     if ('mistakes' in reading) mistakes.push(...reading.mistakes)
     const value = 'value' in reading ? reading.value : setting.unset
     values[name] = Array.isArray(value) ? Object.freeze(value) : value
   }
-  const config = Object.freeze(values as Config)
+  const config = Object.freeze({ ...values, files: Object.freeze(paths) } as Config)
   mistakes.push(...conflicts(config, given, files), ...unknownVariables(env))
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   return config
@@ -93,7 +100,7 @@ function conflicts(
   const name = (setting: SettingName) => SETTINGS[setting].variable
   const needs = (setting: SettingName, other: SettingName) =>
     given.has(setting) && !given.has(other) ? [`${name(setting)}: needs ${name(other)}`] : []
-  const scheme = config.redisUrl?.reveal().split('://')[0] ?? ''
+  const redisUrl = config.redisUrl?.reveal()
   const found = [
     ...needs('tlsCertFile', 'tlsKeyFile'),
     ...needs('tlsKeyFile', 'tlsCertFile'),
@@ -102,6 +109,10 @@ function conflicts(
     ...needs('webhookSecrets', 'webhookUrl'),
     ...needs('redisCaFile', 'redisUrl'),
     ...needs('redisSentinelPassword', 'redisUrl'),
+    ...needs('redisNatMap', 'redisUrl'),
+    ...needs('redisCertFile', 'redisUrl'),
+    ...needs('redisCertFile', 'redisKeyFile'),
+    ...needs('redisKeyFile', 'redisCertFile'),
   ]
   if (config.metricsPort !== 0 && config.metricsPort === config.port) {
     found.push(`${name('metricsPort')}: is the port of the API`)
@@ -119,11 +130,23 @@ function conflicts(
     const unless = `unless a caller of ${name('configFile')} has api-keys:write`
     found.push(`${name('adminKeys')}: is required with ${name('redisUrl')} ${unless}`)
   }
-  if (scheme !== '' && given.has('redisCaFile') && !scheme.startsWith('rediss')) {
-    found.push(`${name('redisCaFile')}: needs a rediss URL: this one has no TLS`)
-  }
-  if (scheme !== '' && given.has('redisSentinelPassword') && !scheme.endsWith('+sentinel')) {
-    found.push(`${name('redisSentinelPassword')}: needs a Sentinel URL`)
-  }
+  if (redisUrl !== undefined) found.push(...redisConflicts(redisUrl, given))
   return found
+}
+
+/** What does not fit the URL of Redis. */
+function redisConflicts(url: string, given: ReadonlySet<SettingName>): readonly string[] {
+  const unless = (isFit: boolean, setting: SettingName, needed: string) =>
+    given.has(setting) && !isFit ? [`${SETTINGS[setting].variable}: needs ${needed}`] : []
+  const tls = 'a rediss URL: this one has no TLS'
+  return [
+    ...unless(hasRedisTls(url), 'redisCaFile', tls),
+    ...unless(hasRedisTls(url), 'redisCertFile', tls),
+    ...unless(isSentinelUrl(url), 'redisSentinelPassword', 'a Sentinel URL'),
+    ...unless(
+      isSentinelUrl(url) || isClusterUrl(url),
+      'redisNatMap',
+      'a Sentinel or a Cluster URL: nobody announces an address to this one',
+    ),
+  ]
 }

@@ -262,6 +262,8 @@ export interface BrokerErrorOptions {
   readonly status?: number
   /** What to do about it just here. Default: the table's remedy. */
   readonly remedy?: string
+  /** Whoever met the trouble says it in the log: what fails by it is worth a line for debugging alone. Default: no. */
+  readonly isTold?: boolean
 }
 
 /** The one error of this service: `code` is a row of {@link PROBLEMS}, `detail` is for the caller, `cause` for the log. */
@@ -274,6 +276,7 @@ export class BrokerError extends Error {
   readonly members: Readonly<Record<string, unknown>>
   /** Undefined: the table's. */
   readonly remedy: string | undefined
+  readonly isTold: boolean
 
   constructor(code: ProblemCode, detail: string, options: BrokerErrorOptions = {}) {
     super(`${code}: ${detail}`, options.cause === undefined ? undefined : { cause: options.cause })
@@ -283,6 +286,7 @@ export class BrokerError extends Error {
     this.retryAfterMs = options.retryAfterMs
     this.members = options.members ?? {}
     this.remedy = options.remedy
+    this.isTold = options.isTold ?? false
   }
 }
 

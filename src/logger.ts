@@ -5,6 +5,7 @@
  */
 import { type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
 import { Secret } from './crypto/secret.ts'
+import { BrokerError } from './errors.ts'
 import { errorRecord, isOurs } from './logger/error-record.ts'
 import { createLogOutput, type LogOutput } from './logger/log-output.ts'
 import { isSensitiveName, MASK, redact, shownText } from './logger/redaction.ts'
@@ -24,6 +25,7 @@ export interface LoggerOptions {
 }
 
 const TEXT_MAX = 1_000
+const DEBUG = 20
 const SERIALIZERS = { err: errorRecord, req: requestRecord, res: responseRecord }
 
 export function createLogger(options: LoggerOptions): Logger {
@@ -37,8 +39,10 @@ export function createLogger(options: LoggerOptions): Logger {
       serializers: SERIALIZERS,
       formatters: { level: (label) => ({ level: label }), log: flat },
       hooks: {
-        logMethod(args, method) {
-          method.apply(this, safeArguments(args) as Parameters<typeof method>)
+        logMethod(args, method, level) {
+          const safe = safeArguments(args) as Parameters<typeof method>
+          if (level > DEBUG && isTold(args[0])) this.debug(...safe)
+          else method.apply(this, safe)
         },
         streamWrite: redact,
       },
@@ -55,6 +59,13 @@ export function createLogger(options: LoggerOptions): Logger {
       setBindings.call(this, flat(bindings))
     },
   })
+}
+
+/** Of a trouble that has a line of its own, what else fails by it needs none. */
+function isTold(first: unknown): boolean {
+  const error: unknown =
+    typeof first === 'object' && first !== null && 'err' in first ? first.err : first
+  return error instanceof BrokerError && error.isTold
 }
 
 /** Members by their kind: plain values as they are, long text cut, objects named and no more. */

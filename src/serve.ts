@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { openStore } from './app/open-store.ts'
 import { pause } from './app/pause.ts'
+import { redisEventLog } from './app/redis-event-log.ts'
 import { type App, createApp } from './app.ts'
 import { createDescriptor } from './audit/descriptor.ts'
 import { createLineOutput, type LineOutput } from './audit/line-output.ts'
@@ -14,7 +15,6 @@ import { keyringOf } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
 import { createServerTls } from './http/tls.ts'
 import { createLogger, createLogOutput, type Logger } from './logger.ts'
-import type { RedisEvent } from './store/redis.ts'
 import type { Store } from './store/store.ts'
 import type { Tracing } from './tracing/tracing.ts'
 
@@ -117,7 +117,7 @@ function readConfigurationFile(path: string) {
 
 /** The folder is taken for this process alone, before anything is made in it. */
 async function hold(config: Config, log: Logger): Promise<Held> {
-  const store = await openStore(config, (event) => logRedisEvent(log, event))
+  const store = await openStore(config, redisEventLog(log))
   if (config.redisUrl && config.keyring) {
     return { store, keyring: config.keyring, adminKeys: config.adminKeys }
   }
@@ -189,22 +189,6 @@ async function listen(
     const { code } = error as NodeJS.ErrnoException
     const { host, port } = address
     throw new ConfigError([`${variable}: cannot listen on ${host}:${port} (${code ?? 'unknown'})`])
-  }
-}
-
-function logRedisEvent(log: Logger, event: RedisEvent): void {
-  switch (event.type) {
-    case 'error':
-      log.warn({ connection: event.connection, err: event.error }, 'trouble with Redis')
-      break
-    case 'eviction_policy':
-      log.warn(
-        { policy: event.policy },
-        'Redis may evict keys when its memory is full: set maxmemory-policy noeviction',
-      )
-      break
-    default:
-      log.info({ connection: event.connection, state: event.type }, 'Redis connection')
   }
 }
 

@@ -20,6 +20,11 @@ const noFiles: ConfigFiles = {
   },
 }
 
+const tls = (more: Environment) => ({
+  ...redis,
+  VALETKEY_REDIS_URL: 'rediss://127.0.0.1:6379/0',
+  ...more,
+})
 const read = (env: Environment, files = noFiles) => readConfig(env, files)
 
 function mistakes(env: Environment, files = noFiles): readonly string[] {
@@ -47,6 +52,9 @@ t.test('reads no settings as the defaults of the contract', async (t) => {
     redisUrl: undefined,
     redisPrefix: 'vk:',
     redisCaFile: undefined,
+    redisCertFile: undefined,
+    redisKeyFile: undefined,
+    redisNatMap: undefined,
     redisSentinelPassword: undefined,
     redisWaitReplicas: 0,
     dataDir: './data',
@@ -75,6 +83,7 @@ t.test('reads no settings as the defaults of the contract', async (t) => {
     traceAttributes: {},
     traceSampler: 'parentbased_always_on',
     traceRatio: 1,
+    files: {},
   })
 })
 
@@ -91,6 +100,9 @@ t.test('reads every setting', async (t) => {
     VALETKEY_REDIS_URL: 'rediss+sentinel://:pw@a:26379,b:26379/main/1',
     VALETKEY_REDIS_PREFIX: 'prod:',
     VALETKEY_REDIS_CA_FILE: '/ca.pem',
+    VALETKEY_REDIS_CERT_FILE: '/cert.pem',
+    VALETKEY_REDIS_KEY_FILE: '/key.pem',
+    VALETKEY_REDIS_NAT_MAP: '10.0.0.1:26379=a:1, 10.0.0.2=b, [::1]:1=[::2]:3',
     VALETKEY_REDIS_SENTINEL_PASSWORD: 'sentinel',
     VALETKEY_REDIS_WAIT: '10',
     VALETKEY_DATA_DIR: '/data',
@@ -181,6 +193,7 @@ t.test('reports each mistake with its variable', async (t) => {
     ['VALETKEY_REDIS_URL', 'http://a', 'redis://a/b', 'redis://a,b', 'localhost:6379'],
     ['VALETKEY_REDIS_PREFIX', 'a{b}', 'a b', 'x'.repeat(65)],
     ['VALETKEY_REDIS_WAIT', '11', '-1', 'one'],
+    ['VALETKEY_REDIS_NAT_MAP', 'a', 'a=', 'a=b=c', 'a:0=b', 'a=b,,c=d', 'a:b=c', '::1=a'],
     ['VALETKEY_DATA_DIR', 'a\0b'],
     ['VALETKEY_KEYRING', 'a', `a:${short}`, `${keyring},${keyring}`],
     ['VALETKEY_ADMIN_KEY', 'x'.repeat(31), `${adminKey} x`, `${adminKey}é`, `${adminKey},`],
@@ -211,12 +224,13 @@ t.test('reports each mistake with its variable', async (t) => {
     ['VALETKEY_DOCS', 'true', 'yes', 'ON'],
     ['VALETKEY_LOG_LEVEL', 'verbose', 'INFO'],
   ]
+  const cluster = { ...redis, VALETKEY_REDIS_URL: 'redis+cluster://a' }
   const others = {
     VALETKEY_WEBHOOK_SECRET: `whsec_${keyring.slice(3)}`,
     VALETKEY_WEBHOOK_URL: 'https://a',
   }
   for (const [variable, ...texts] of wrong) {
-    const base = variable.includes('WEBHOOK') ? others : variable.includes('REDIS') ? redis : {}
+    const base = variable.includes('WEBHOOK') ? others : variable.includes('REDIS') ? cluster : {}
     for (const text of texts) {
       const found = mistakes({ ...base, [variable]: text })
       t.equal(found.length, 1, `${variable}=${JSON.stringify(text)}`)
@@ -287,6 +301,7 @@ t.test('takes a secret from a file, without the line break at its end', async (t
   t.equal(config.keyring?.reveal(), keyring)
   t.equal(config.adminKeys[0]?.reveal(), adminKey)
   t.equal(config.redisUrl?.reveal(), redis.VALETKEY_REDIS_URL)
+  t.strictSame(config.files, { keyring: '/keyring', adminKeys: '/admin', redisUrl: '/url' })
 
   const both = { VALETKEY_KEYRING_FILE: '/keyring', VALETKEY_KEYRING: keyring }
   t.match(mistake(both, files), 'VALETKEY_KEYRING: is given, and so is VALETKEY_KEYRING_FILE')
@@ -360,6 +375,9 @@ t.test('refuses settings that do not go together', async (t) => {
     [{ VALETKEY_PORT: '9464' }, /^VALETKEY_METRICS_PORT: is the port of the API/],
     [{ VALETKEY_REDIS_CA_FILE: 'a' }, /^VALETKEY_REDIS_CA_FILE: needs VALETKEY_REDIS_URL/],
     [{ ...redis, VALETKEY_REDIS_CA_FILE: 'a' }, /^VALETKEY_REDIS_CA_FILE: needs a rediss/],
+    [{ ...redis, VALETKEY_REDIS_NAT_MAP: 'a=b' }, /^VALETKEY_REDIS_NAT_MAP: needs a Sentinel/],
+    [tls({ VALETKEY_REDIS_CERT_FILE: 'a' }), /^VALETKEY_REDIS_CERT_FILE: needs VALETKEY_REDIS_KEY/],
+    [tls({ VALETKEY_REDIS_KEY_FILE: 'a' }), /^VALETKEY_REDIS_KEY_FILE: needs VALETKEY_REDIS_CERT/],
     [
       { ...redis, VALETKEY_REDIS_SENTINEL_PASSWORD: 'a' },
       /^VALETKEY_REDIS_SENTINEL_PASSWORD: needs/,

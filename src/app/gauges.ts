@@ -22,6 +22,7 @@ export interface GaugeSources {
     waitingBytes(): number
   }
   readonly droppedLogLines: () => number
+  readonly storeTroubles: () => ReadonlyMap<string, number>
   readonly waitingWebhooks: () => number
   readonly samples: () => Samples
   readonly now: () => number
@@ -44,6 +45,10 @@ export function sampleGauges(
   metrics.sample('valetkey_audit_lines_total', () => [[audit.writtenLines()]])
   metrics.sample('valetkey_audit_waiting_bytes', () => [[audit.waitingBytes()]])
   metrics.sample('valetkey_log_lines_dropped_total', () => [[sources.droppedLogLines()]])
+
+  metrics.sample('valetkey_redis_troubles_total', () =>
+    [...sources.storeTroubles()].map(([cause, count]) => [count, { cause }]),
+  )
 
   metrics.sample('valetkey_webhooks_waiting', () => [[sources.waitingWebhooks()]])
   metrics.sample('valetkey_leases', () => leaseStates(cache.entries(), now()))

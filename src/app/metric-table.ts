@@ -7,6 +7,7 @@ import { GRANTS } from '../grants/index.ts'
 import { REFUSALS } from '../grants/refusal-table.ts'
 import type { LabelRows, MetricTable } from '../http/metrics.ts'
 import { MEASURED_OPERATIONS, STORE_OPERATIONS } from '../store/measured.ts'
+import { CAUSE_NAMES } from '../store/redis-cause.ts'
 
 /** How a request for a token ended. */
 export const READ_RESULTS = [
@@ -198,6 +199,11 @@ export const METRICS = {
     type: 'counter',
     help: 'Operations of the store that failed.',
     labels: { operation: { values: STORE_OPERATIONS } },
+  },
+  valetkey_redis_troubles_total: {
+    type: 'counter',
+    help: 'Troubles of this replica with a server of Redis, by cause (`docs/redis.md`): each attempt to connect and each command that failed.',
+    labels: { cause: { values: CAUSE_NAMES } },
   },
   valetkey_certificate_expires_in_seconds: {
     type: 'gauge',

@@ -3,7 +3,7 @@ import { type Config, ConfigError } from '../config.ts'
 import type { RedisEvent } from '../store/redis.ts'
 import type { Store } from '../store/store.ts'
 
-/** Throws `ConfigError` where the folder of the embedded one cannot be had for this process alone. */
+/** Throws `ConfigError` where the folder of the embedded one cannot be had for this process alone, and where the settings of Redis are wrong, as far as that shows at once. */
 export async function openStore(
   config: Config,
   onEvent: (event: RedisEvent) => void,
@@ -12,15 +12,37 @@ export async function openStore(
 ): Promise<Store> {
   if (config.redisUrl === undefined) return openEmbedded(config)
   const { createRedisStore } = await import('../store/redis.ts')
-  return createRedisStore({
-    url: config.redisUrl,
-    prefix: config.redisPrefix,
-    waitReplicas: config.redisWaitReplicas,
-    ...(config.redisCaFile !== undefined && { caFile: config.redisCaFile }),
-    ...(config.redisSentinelPassword && { sentinelPassword: config.redisSentinelPassword }),
-    onEvent,
-    ...(timeoutMs !== undefined && { timeoutMs }),
-  })
+  const { redisUrl: urlFile, redisSentinelPassword: sentinelPasswordFile } = config.files
+  const { redisCaFile: caFile, redisCertFile: certFile, redisKeyFile: keyFile } = config
+  const { redisSentinelPassword: sentinelPassword } = config
+  const given = {
+    nat: config.redisNatMap,
+    urlFile,
+    sentinelPassword,
+    sentinelPasswordFile,
+    caFile,
+    certFile,
+    keyFile,
+  }
+  try {
+    return await createRedisStore({
+      url: config.redisUrl,
+      prefix: config.redisPrefix,
+      waitReplicas: config.redisWaitReplicas,
+      ...defined(given),
+      onEvent,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    })
+  } catch (error) {
+    throw new ConfigError([`VALETKEY_REDIS_URL: ${(error as Error).message}`])
+  }
+}
+
+type Defined<Members> = { [Name in keyof Members]?: Exclude<Members[Name], undefined> }
+
+function defined<Members extends object>(members: Members): Defined<Members> {
+  const given = Object.entries(members).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as Defined<Members>
 }
 
 async function openEmbedded({ dataDir }: Config): Promise<Store> {

@@ -4,8 +4,10 @@ import type { Standing } from '../store/standing.ts'
 
 export interface StoreState {
   readonly standing: Standing
-  /** Undefined: it keeps everything, or it is not known. */
+  /** As Redis names it; undefined where it is not known. */
   readonly evictionPolicy: string | undefined
+  /** In a line, with what to do; undefined where there is none. */
+  readonly trouble: string | undefined
 }
 
 export interface ServiceState {
@@ -30,7 +32,7 @@ export function readinessOf(state: ServiceState): Readiness {
       {
         name: 'started',
         ok: hasHeard,
-        detail: hasHeard ? 'the store answered' : 'waiting for the store',
+        detail: hasHeard ? 'the store answered' : withTrouble('waiting for the store', store),
       },
       { name: 'stopping', ok: !isStopping, detail: isStopping ? 'shutting down' : 'no' },
       {
@@ -41,7 +43,7 @@ export function readinessOf(state: ServiceState): Readiness {
       {
         name: 'store',
         ok: isHearing,
-        detail: isHearing ? 'heard within the last second' : 'not heard from',
+        detail: isHearing ? 'heard within the last second' : withTrouble('not heard from', store),
       },
       ...checksOf(store),
       {
@@ -66,16 +68,24 @@ const STANDINGS: Readonly<Record<Standing, string>> = {
   rewound: 'changes that were acknowledged are missing; see the log, then POST /store/accept',
 }
 
-function checksOf({ standing, evictionPolicy }: StoreState): readonly Check[] {
+const withTrouble = (what: string, { trouble }: StoreState): string =>
+  trouble === undefined ? what : `${what}: ${trouble}`
+
+function checksOf({ standing, evictionPolicy, trouble }: StoreState): readonly Check[] {
   return [
+    { name: 'store_trouble', ok: trouble === undefined, detail: trouble ?? 'none' },
     { name: 'store_content', ok: standing === 'sound', detail: STANDINGS[standing] },
     {
       name: 'store_eviction',
-      ok: evictionPolicy === undefined,
-      detail:
-        evictionPolicy === undefined
-          ? 'nothing is dropped when memory is full'
-          : `maxmemory-policy is ${evictionPolicy}, and must be noeviction`,
+      ok: evictionPolicy === 'noeviction',
+      detail: evictionText(evictionPolicy),
     },
   ]
+}
+
+function evictionText(policy: string | undefined): string {
+  if (policy === 'noeviction') return 'nothing is dropped when memory is full'
+  return policy === undefined
+    ? 'unknown: INFO cannot be run; see that maxmemory-policy is noeviction (docs/redis.md#eviction)'
+    : `maxmemory-policy is ${policy}, and must be noeviction`
 }

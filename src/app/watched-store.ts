@@ -29,7 +29,11 @@ export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore
   const guarded = guardStore(store, check)
   return {
     store: { ...guarded, outcomes: heardAtOnce(guarded.outcomes, onOutcome) },
-    state: () => ({ standing: standing(), evictionPolicy: store.evictionPolicy() }),
+    state: () => ({
+      standing: standing(),
+      evictionPolicy: store.evictionPolicy(),
+      trouble: store.trouble(),
+    }),
     registerRoutes: (guarded, audit) => registerStoreRoutes(guarded, { accept, audit }),
     start,
     stop,

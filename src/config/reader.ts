@@ -3,6 +3,7 @@ import { isIP, isIPv6 } from 'node:net'
 import { parseKeyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
 import { loginHostMistakes } from '../http/login-host.ts'
+import { type NatMap, parseNatMap } from '../store/redis-endpoints.ts'
 import { parseRedisUrl } from '../store/redis-url.ts'
 
 export type Reading<Value> = { readonly value: Value } | { readonly mistakes: readonly string[] }
@@ -72,6 +73,14 @@ export const redisUrl: Reader<Secret> = (text) => {
     return { value: new Secret(text) }
   } catch (error) {
     return wrong(error instanceof Error ? error.message : 'is not a Redis URL')
+  }
+}
+
+export const natMap: Reader<NatMap> = (text) => {
+  try {
+    return { value: parseNatMap(text) }
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : 'is not a map of addresses')
   }
 }
 

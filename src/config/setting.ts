@@ -73,13 +73,24 @@ export const SETTINGS = {
     secret: true,
     otherwise: 'none: the embedded store',
     meaning:
-      '`redis://HOST:PORT/DB`, `redis+sentinel://h1:26379,h2:26379/MASTER/DB`, `redis+cluster://h1:6379,h2:6379`, and `rediss…` of each for TLS.',
+      '`redis://HOST:PORT/DB`, `redis+sentinel://h1:26379,h2:26379/MASTER/DB`, `redis+cluster://h1:6379,h2:6379`, and `rediss…` of each for TLS; `valkey…` and `valkeys…` are the same. `redis+unix:///PATH?db=DB` for a socket. From a file it is read again at each connection.',
   }),
   redisPrefix: withDefault('VALETKEY_REDIS_PREFIX', 'vk:', read.redisPrefix, {
     meaning: 'Stands before every key and channel in Redis.',
   }),
   redisCaFile: optional('VALETKEY_REDIS_CA_FILE', read.path, {
-    meaning: 'PEM file with the CA of `rediss://`.',
+    meaning: 'PEM file with the CA of `rediss://`; read again at each connection.',
+  }),
+  redisCertFile: optional('VALETKEY_REDIS_CERT_FILE', read.path, {
+    meaning:
+      'PEM file with the certificate by which this service proves itself to Redis; read again at each connection.',
+  }),
+  redisKeyFile: optional('VALETKEY_REDIS_KEY_FILE', read.path, {
+    meaning: 'PEM file with its key.',
+  }),
+  redisNatMap: optional('VALETKEY_REDIS_NAT_MAP', read.natMap, {
+    meaning:
+      'Where the addresses that a Cluster or Sentinels announce are reached from here: `from=to,…`, each `HOST:PORT`, or `HOST` for all its ports.',
   }),
   redisSentinelPassword: optional('VALETKEY_REDIS_SENTINEL_PASSWORD', read.anySecret, {
     secret: true,

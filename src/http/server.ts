@@ -184,7 +184,9 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): 
   const error = toBrokerError(thrown)
   if (error.status >= 500) {
     const level = error.code === 'internal' ? 'error' : 'warn'
-    request.log[level]({ err: error, code: error.code }, 'request failed')
+    // A trouble that has a line of its own is named here, and not unfolded with each request.
+    const what = error.isTold ? {} : { err: error }
+    request.log[level]({ ...what, code: error.code }, 'request failed')
   }
   const { id, params } = request
   const { name, integration } = (params ?? {}) as Readonly<Record<string, string | undefined>>

@@ -56,7 +56,9 @@ export function createEmbeddedStore({ dataDir, now = Date.now }: EmbeddedStoreOp
         return identity()
       })
     },
-    evictionPolicy: () => undefined,
+    evictionPolicy: () => 'noeviction',
+    trouble: () => undefined,
+    troubleCounts: () => new Map(),
     async now() {
       return now()
     },

@@ -1,11 +1,9 @@
-import type { ConnectionOptions } from 'node:tls'
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
-import type { Secret } from '../crypto/secret.ts'
+import type { Cluster, Redis } from 'ioredis'
 import { BrokerError } from '../errors.ts'
-import { type RedisTrouble, redisTrouble, storeUnavailable } from './redis-errors.ts'
-import { attendNodes } from './redis-nodes.ts'
-import { sentinelConnector } from './redis-sentinels.ts'
-import type { RedisTarget } from './redis-url.ts'
+import { type ClientDependencies, type OpenClient, openClient } from './redis-client.ts'
+import { codeOf, type RedisPlace, type RedisTrouble, storeUnavailable } from './redis-errors.ts'
+import type { RedisTroubles } from './redis-troubles.ts'
+import type { RedisNode, RedisTarget } from './redis-url.ts'
 
 /** A Lua script with the name that it has in errors. */
 export interface Script {
@@ -21,18 +19,17 @@ export type ConnectionRole = 'commands' | 'changes' | 'durable'
 /** What happens to a connection; for logs and metrics. Holds nothing secret. */
 export type RedisEvent =
   | { readonly type: 'ready' | 'closed'; readonly connection: ConnectionRole }
+  /** Of each server each trouble at most once in 30 seconds. */
   | { readonly type: 'error'; readonly connection: ConnectionRole; readonly error: RedisTrouble }
   /** The server may drop keys when its memory is full: only `noeviction` keeps what was acknowledged. */
   | { readonly type: 'eviction_policy'; readonly policy: string }
+  /** That cannot be known: this user may not run INFO, or the server has none. */
+  | { readonly type: 'eviction_unknown' }
 
-export interface ConnectionDependencies {
-  readonly target: RedisTarget
+export interface ConnectionDependencies
+  extends Pick<ClientDependencies, 'settings' | 'nat' | 'timeoutMs' | 'onUnanswered'> {
   readonly role: ConnectionRole
-  readonly sentinelPassword?: Secret
-  /** PEM. */
-  readonly ca?: string
-  /** Longest wait for an answer, in milliseconds; then the socket is given up too. */
-  readonly timeoutMs: number
+  readonly troubles: RedisTroubles
   readonly random: () => number
   readonly onEvent: (event: RedisEvent) => void
 }
@@ -57,12 +54,17 @@ export interface RedisConnection {
     args: readonly Argument[],
     wait: { readonly replicas: number; readonly timeoutMs: number },
   ): Promise<{ readonly answer: unknown; readonly confirmed: number }>
-  /** Settles when the first attempt to connect has come to something, good or bad; never rejects. */
+  /** Settles when the first attempt to connect has come to something, good or bad, and soon in any case; never rejects. */
   readonly attempted: Promise<void>
+  /** Another connection found that no node of the Cluster answers: looks at once whether that is so here. */
+  doubt(): void
   close(): Promise<void>
 }
 
-const CONNECT_TIMEOUT_MS = 1_000
+/** Longest that an attempt to connect may take, whatever the library waits for. */
+const STALLED_MS = 10_000
+/** Longest that a start waits for the first one. */
+const FIRST_MS = 3_000
 
 /** Milliseconds before the next attempt to connect: 40 to 500, and up to 50 of jitter. */
 export function reconnectDelayMs(attempt: number, random: () => number): number {
@@ -70,87 +72,167 @@ export function reconnectDelayMs(attempt: number, random: () => number): number 
 }
 
 export function createRedisConnection(dependencies: ConnectionDependencies): RedisConnection {
-  const { role, onEvent, timeoutMs } = dependencies
-  let told = new Set<string>()
-  let closing = false
+  const { role, settings, troubles, random, onEvent, timeoutMs } = dependencies
+  const closing = new AbortController()
+  const { promise: first, resolve: firstIsOver } = Promise.withResolvers<void>()
+  const defined = new WeakMap<object, Set<string>>()
+  let learned: readonly RedisNode[] = []
+  let open: OpenClient | undefined
 
-  /** Each kind of trouble once, until there is a connection again: it is tried several times a second. */
-  const tell = (error: RedisTrouble) => {
-    const kind = `${error.name} ${error.code}`
-    if (closing || told.has(kind)) return
-    told.add(kind)
-    onEvent({ type: 'error', connection: role, error })
-  }
-  const client = createClient(dependencies, (error) =>
-    tell({ ...redisTrouble(error), name: 'Sentinel' }),
-  )
-  const nodes = client instanceof Cluster ? attendNodes(client) : undefined
-  const defined = new Set<string>()
+  const isClosing = () => closing.signal.aborted
 
-  const first = new Promise<void>((resolve) => {
-    client.once('ready', () => resolve())
-    client.once('error', () => resolve())
-    client.once('close', () => resolve())
-  })
-  const attempted = first.then(() => nodes?.attempted())
-  client.on('ready', () => {
-    told = new Set()
-    onEvent({ type: 'ready', connection: role })
-  })
-  client.on('close', () => {
-    if (!closing) onEvent({ type: 'closed', connection: role })
-  })
-  client.on('error', (error: unknown) => tell(redisTrouble(error)))
-  // ioredis gives up for ever when it hears of a failover while it asks the Sentinels.
-  client.on('end', () => {
-    const again = () => {
-      if (!closing) client.connect().catch(() => undefined)
+  /** From one connection to its end. True: it was ready meanwhile. */
+  const live = (attempt: number) =>
+    new Promise<boolean>((resolve) => {
+      let isReady = false
+      let hasEnded = false
+      let hasTrouble = false
+      const current = openClient({
+        ...dependencies,
+        sentinels: sentinelsFor(attempt),
+        onSentinels(sentinels) {
+          learned = sentinels
+        },
+        onTrouble(error, place, command) {
+          if (hasEnded || isClosing()) return
+          hasTrouble = true
+          troubles.note(error, {
+            ...{ role, place, isConnecting: !isReady },
+            ...(command !== undefined && { command }),
+          })
+        },
+      })
+      open = current
+      const { client, nodes } = current
+      const end = () => {
+        if (hasEnded) return
+        hasEnded = true
+        clearTimeout(stalled)
+        closing.signal.removeEventListener('abort', end)
+        nodes?.leave()
+        client.disconnect()
+        if (isReady && !isClosing()) onEvent({ type: 'closed', connection: role })
+        if (!(isReady || hasTrouble || isClosing())) {
+          troubles.note(CLOSED, { role, place: current.place(), isConnecting: true })
+        }
+        firstIsOver()
+        resolve(isReady)
+      }
+      const stalled = setTimeout(end, STALLED_MS).unref()
+      client.once('ready', () => {
+        if (hasEnded) return
+        isReady = true
+        clearTimeout(stalled)
+        troubles.over(role)
+        onEvent({ type: 'ready', connection: role })
+        void Promise.resolve(nodes?.attempted()).then(firstIsOver)
+      })
+      client.once('end', end)
+      closing.signal.addEventListener('abort', end, { once: true })
+      // What fails is an `error`, and then the end.
+      client.connect().catch(() => undefined)
+    })
+
+  const run = async () => {
+    for (let attempt = 1; !isClosing(); attempt += 1) {
+      await renew()
+      if (isClosing()) return
+      if (await live(attempt)) attempt = 0
+      if (isClosing()) return
+      await new Promise<void>((resolve) => {
+        setTimeout(resolve, reconnectDelayMs(Math.max(attempt, 1), random)).unref()
+      })
     }
-    if (!closing) setTimeout(again, reconnectDelayMs(1, dependencies.random)).unref()
-  })
-  // A failing first attempt has been an `error` event, and the next one is on its way.
-  client.connect().catch(() => undefined)
+  }
 
-  function define(script: Script): void {
-    if (defined.has(script.name)) return
-    defined.add(script.name)
+  /** A password that cannot be read now may be the one that is known. */
+  const renew = async () => {
+    try {
+      await settings.renew()
+    } catch (error) {
+      const { code } = codeOf(error instanceof Error ? (error.cause ?? error) : error)
+      const place = placeOf(settings.current().target)
+      const trouble = { name: 'Settings', code, cause: 'settings_unreadable', place } as const
+      troubles.add(trouble, role)
+    }
+  }
+
+  /** Those of the URL and those that they named; after a failure another one is asked first. */
+  const sentinelsFor = (attempt: number): readonly RedisNode[] => {
+    const { topology } = settings.current().target
+    if (topology.kind !== 'sentinel') return []
+    const named = [...topology.sentinels, ...learned]
+    const known = [...new Map(named.map((node) => [`${node.host}:${node.port}`, node])).values()]
+    const at = (attempt - 1) % known.length
+    return [...known.slice(at), ...known.slice(0, at)]
+  }
+  void run()
+
+  function define(client: Redis | Cluster, script: Script): void {
+    const names = defined.get(client) ?? new Set()
+    defined.set(client, names)
+    if (names.has(script.name)) return
+    names.add(script.name)
     client.defineCommand(script.name, { lua: script.lua })
   }
 
   /** `send` runs in a `try` of its own: ioredis throws some errors at once. */
-  async function answer<T>(operation: string, send: () => Promise<T>): Promise<T> {
+  async function answer<T>(
+    operation: string,
+    send: (client: Redis | Cluster) => Promise<T>,
+  ): Promise<T> {
+    // A pipeline would wait for a Cluster that it has never seen, without an end.
+    if (open?.client.status !== 'ready') {
+      open?.nodes?.troubled()
+      throw storeUnavailable(operation, troubles.latest(role) ?? away())
+    }
+    const { client, nodes, place } = open
     try {
-      // A pipeline would wait for a Cluster that it has never seen, without an end.
-      if (client.status !== 'ready') throw new Error("The connection isn't ready")
-      return await send()
+      return await send(client)
     } catch (error) {
       nodes?.troubled()
-      throw error instanceof BrokerError ? error : storeUnavailable(operation, error)
+      if (error instanceof BrokerError) throw error
+      const trouble = isClosing()
+        ? away()
+        : troubles.note(error, { role, place: place(error), command: operation })
+      throw storeUnavailable(operation, trouble)
     }
   }
 
+  const away = (): RedisTrouble => ({
+    ...{ name: 'Error', code: 'CLOSED', cause: 'closed' },
+    place: open?.place() ?? placeOf(settings.current().target),
+  })
+
   /** In order on one socket, so that what follows a script sees its effects. */
-  async function pipelined(operation: string, commands: Argument[][]): Promise<unknown[]> {
+  async function pipelined(
+    client: Redis | Cluster,
+    commands: Argument[][],
+  ): Promise<readonly unknown[]> {
     const results = await client.pipeline(commands).exec()
     return (results ?? []).map(([error, result]) => {
-      if (error !== null) throw storeUnavailable(operation, error)
+      if (error !== null) throw error
       return result
     })
   }
 
   return {
-    attempted,
+    attempted: soon(first),
     run(script, keys, args) {
-      define(script)
-      return answer(script.name, () => custom(client, script)(keys.length, ...keys, ...args))
+      return answer(script.name, (client) => {
+        define(client, script)
+        return custom(client, script)(keys.length, ...keys, ...args)
+      })
     },
     call(command, ...args) {
-      return answer(command, () => client.call(command, ...args))
+      return answer(command, (client) => client.call(command, ...args))
     },
     callAndRun(command, script, keys, args) {
-      define(script)
       const commands = [[...command], [script.name, keys.length, ...keys, ...args]]
-      return answer(script.name, async () => (await pipelined(script.name, commands))[1])
+      return answer(script.name, async (client) => {
+        define(client, script)
+        return (await pipelined(client, commands))[1]
+      })
     },
     runAndWait(script, keys, args, wait) {
       // In full: a server that has forgotten a script would get it again, but behind WAIT.
@@ -158,22 +240,45 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
         ['eval', script.lua, keys.length, ...keys, ...args],
         ['wait', wait.replicas, wait.timeoutMs],
       ]
-      return answer(script.name, async () => {
-        const [scripted, confirmed] = await pipelined(script.name, commands)
+      return answer(script.name, async (client) => {
+        const [scripted, confirmed] = await pipelined(client, commands)
         return { answer: scripted, confirmed: Number(confirmed) }
       })
     },
+    doubt() {
+      open?.nodes?.doubt()
+    },
     async close() {
-      closing = true
-      nodes?.leave()
-      if (client.status === 'ready' && role !== 'changes') {
+      const client = open?.client
+      if (client?.status === 'ready' && role !== 'changes') {
         // QUIT answers after everything sent before it; a server that does not answer is left behind.
-        const quit = client.quit().catch(redisTrouble)
+        const quit = client.quit().catch(codeOf)
         await Promise.race([quit, new Promise((resolve) => setTimeout(resolve, timeoutMs).unref())])
       }
-      client.disconnect()
+      closing.abort()
     },
   }
+}
+
+const CLOSED = new Error('The connection was closed')
+
+/** Where the settings lead first. */
+function placeOf({ topology }: RedisTarget): RedisPlace {
+  if (topology.kind === 'standalone') return { kind: 'server', ...topology.node }
+  if (topology.kind === 'socket') return { kind: 'server', host: topology.path }
+  const isCluster = topology.kind === 'cluster'
+  const [first] = isCluster ? topology.nodes : topology.sentinels
+  return { kind: isCluster ? 'seed' : 'sentinel', host: first?.host ?? '', port: first?.port ?? 0 }
+}
+
+/** Its timer keeps the process, which nothing else may do yet. */
+async function soon(attempt: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FIRST_MS)
+  })
+  await Promise.race([attempt, late])
+  clearTimeout(timer)
 }
 
 /** ioredis adds a method for each defined script, which its types cannot know. */
@@ -184,77 +289,4 @@ function custom(
   const method: unknown = Reflect.get(client, script.name)
   if (typeof method !== 'function') throw new TypeError(`The script ${script.name} is not defined`)
   return (...args) => Reflect.apply(method, client, args)
-}
-
-function createClient(
-  dependencies: ConnectionDependencies,
-  onSentinelTrouble: (error: unknown) => void,
-): Redis | Cluster {
-  const { target, timeoutMs, random, ca } = dependencies
-  const { topology, username, password } = target
-  const tls: ConnectionOptions | undefined = target.tls
-    ? { ...(ca !== undefined && { ca }) }
-    : undefined
-  const retryStrategy = (attempt: number) => reconnectDelayMs(attempt, random)
-  const shared = {
-    connectionName: 'valetkey',
-    commandTimeout: timeoutMs,
-    // The command gives up first, so that its error says what happened; then the socket, which a
-    // hung server would keep open for ever.
-    socketTimeout: timeoutMs + 100,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    disconnectTimeout: CONNECT_TIMEOUT_MS,
-    keepAlive: 1_000,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    maxLoadingRetryTime: 1_000,
-    disableClientInfo: true,
-    protocol: 2 as const,
-    // A replica that was the master: leave it, and let the caller decide what to send again.
-    reconnectOnError: (error: Error) =>
-      error.message.startsWith('READONLY') ? (1 as const) : false,
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password: password.reveal() }),
-    ...(tls !== undefined && { tls }),
-  } satisfies RedisOptions
-  if (topology.kind === 'cluster') {
-    return new Cluster([...topology.nodes], {
-      redisOptions: shared,
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      clusterRetryStrategy: retryStrategy,
-      clusterNodeRetryStrategy: retryStrategy,
-      slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
-      // Never again by itself after a lost connection: it may have been done.
-      retryDelayOnFailover: 0,
-      // Whoever asks is told, and need not wait until there is a new master.
-      retryDelayOnClusterDown: 0,
-      // With TLS the certificate is for the name, not for the address behind it.
-      ...(tls !== undefined && {
-        dnsLookup: (hostname, callback) => callback(null, hostname),
-      }),
-    })
-  }
-  const single = {
-    ...shared,
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    retryStrategy,
-    db: target.database,
-  } satisfies RedisOptions
-  if (topology.kind === 'standalone') return new Redis({ ...single, ...topology.node })
-  return new Redis({
-    ...single,
-    sentinels: [...topology.sentinels],
-    name: topology.master,
-    failoverDetector: true,
-    Connector: sentinelConnector(onSentinelTrouble),
-    sentinelRetryStrategy: retryStrategy,
-    sentinelReconnectStrategy: retryStrategy,
-    sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
-    ...(dependencies.sentinelPassword !== undefined && {
-      sentinelPassword: dependencies.sentinelPassword.reveal(),
-    }),
-    ...(tls !== undefined && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
-  })
 }

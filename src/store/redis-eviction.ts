@@ -3,7 +3,7 @@ import type { RedisConnection, RedisEvent, Script } from './redis-connection.ts'
 import { toText } from './redis-script.ts'
 
 export interface EvictionWatch {
-  /** Undefined: it keeps everything, or it is not known. */
+  /** As Redis names it; `noeviction` keeps everything. Undefined: not known, or not any more. */
   policy(): string | undefined
   stop(): void
 }
@@ -19,40 +19,35 @@ export interface EvictionWatchDependencies {
 const LOOK_MS = 60_000
 const RETRY_MS = 1_000
 
-const MEMORY: Script = { name: 'vkMemory', lua: `return redis.call('INFO', 'memory')` }
-
-/** Of the connection itself, which speaks of them. */
-const DISCONNECTED = new Set(['CLOSED', 'OFFLINE', 'TIMEOUT'])
+/** INFO is not among the commands that every user may run or every server has: undefined answers the script where it fails. */
+const MEMORY: Script = {
+  name: 'vkMemory',
+  lua: `local info = redis.pcall('INFO', 'memory')
+return type(info) == 'string' and info or ''`,
+}
 
 export function watchEviction({ redis, key, onEvent }: EvictionWatchDependencies): EvictionWatch {
   let policy: string | undefined
-  let trouble: string | undefined
+  let isToldUnknown = false
   let timer: NodeJS.Timeout | undefined
   let stopped = false
 
-  const learn = (info: string) => {
-    const found = /^maxmemory_policy:([a-z-]+)/m.exec(info)?.[1]
-    const risky = found === 'noeviction' ? undefined : found
-    if (risky !== undefined && risky !== policy) onEvent({ type: 'eviction_policy', policy: risky })
-    policy = risky
-    trouble = undefined
-  }
-
-  /** INFO is not among the commands that every user of Redis may run. */
-  const report = (code: string) => {
-    if (DISCONNECTED.has(code) || code === trouble) return
-    trouble = code
-    const error = { name: 'EvictionPolicyUnknown', code }
-    onEvent({ type: 'error', connection: 'commands', error })
+  const learn = (found: string | undefined) => {
+    if (found === undefined && !isToldUnknown) onEvent({ type: 'eviction_unknown' })
+    isToldUnknown = found === undefined
+    if (found !== undefined && found !== 'noeviction' && found !== policy) {
+      onEvent({ type: 'eviction_policy', policy: found })
+    }
+    policy = found
   }
 
   const look = async () => {
     let nextMs = LOOK_MS
     try {
-      learn(toText(await redis.run(MEMORY, [key], [])))
-    } catch (error) {
-      if (stopped) return
-      report(codeOf(error))
+      const info = toText(await redis.run(MEMORY, [key], []))
+      learn(/^maxmemory_policy:([a-z-]+)/m.exec(info)?.[1])
+    } catch {
+      // Whoever ran it has said so. It may be another server that answers next.
       nextMs = RETRY_MS
     }
     if (!stopped) timer = setTimeout(look, nextMs).unref()
@@ -66,9 +61,4 @@ export function watchEviction({ redis, key, onEvent }: EvictionWatchDependencies
       clearTimeout(timer)
     },
   }
-}
-
-function codeOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : 'UNKNOWN'
 }

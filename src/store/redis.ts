@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import type { Secret } from '../crypto/secret.ts'
 import { createKeys } from './keys.ts'
 import { createRedisArchive } from './redis-archive.ts'
 import { createRedisBudgets } from './redis-budgets.ts'
@@ -14,6 +12,8 @@ import { createRedisCustodies } from './redis-custodies.ts'
 import { createRedisDocuments } from './redis-documents.ts'
 import { createRedisDue } from './redis-due.ts'
 import { createDurableRedis } from './redis-durable.ts'
+import type { NatMap } from './redis-endpoints.ts'
+import { troubleLine } from './redis-errors.ts'
 import { createRedisEvents } from './redis-events.ts'
 import { watchEviction } from './redis-eviction.ts'
 import { createRedisIntegrations } from './redis-integrations.ts'
@@ -21,19 +21,19 @@ import { createRedisLocks } from './redis-locks.ts'
 import { createRedisOutcomes } from './redis-outcomes.ts'
 import { NOW, toNumber } from './redis-script.ts'
 import { createRedisSeals } from './redis-seals.ts'
-import { parseRedisUrl } from './redis-url.ts'
+import { createRedisSettings, type RedisSettingsOptions } from './redis-settings.ts'
+import { createRedisTroubles } from './redis-troubles.ts'
 import type { Store } from './store.ts'
 
+export { anchorOf } from './redis-cause.ts'
 export type { RedisEvent } from './redis-connection.ts'
+export { remedyOf, troubleText } from './redis-errors.ts'
 
-export interface RedisStoreOptions {
-  /** See `redis-url.ts`. May hold a password. */
-  readonly url: Secret
+export interface RedisStoreOptions extends RedisSettingsOptions {
   /** Before every key. Default `vk:`. */
   readonly prefix?: string
-  /** PEM file with the CA of `rediss://`. */
-  readonly caFile?: string
-  readonly sentinelPassword?: Secret
+  /** Where announced addresses lead from here. Default: as they are. */
+  readonly nat?: NatMap
   /** How many replicas must confirm a change to integrations and documents. Default 0. */
   readonly waitReplicas?: number
   /** Longest wait for an answer, in milliseconds. At least 200, for the handshake needs it too. Default 900. */
@@ -51,20 +51,25 @@ const TIME: Script = { name: 'vkTime', lua: `${NOW}return now()` }
 
 /**
  * The store in Redis, in Sentinel's master, or in a Cluster. Throws an `Error` when the options are
- * wrong. A Redis that cannot be reached is no reason to throw: the store says `store_unavailable`
- * until it can.
+ * wrong, and when the server says at once that there is no such database. A Redis that cannot be
+ * reached is no reason to throw: the store says `store_unavailable` until it can.
  */
 export async function createRedisStore(options: RedisStoreOptions): Promise<Store> {
   const { waitReplicas = 0, timeoutMs = DEFAULT_TIMEOUT_MS, onEvent } = options
   const keys = createKeys(options.prefix ?? 'vk:')
-  const ca = options.caFile === undefined ? undefined : await readCa(options.caFile)
+  const settings = await createRedisSettings(options)
+  const troubles = createRedisTroubles({
+    isTls: () => settings.current().tls !== undefined,
+    tell: (error, connection) => onEvent({ type: 'error', connection, error }),
+    monotonic: () => performance.now(),
+  })
   const shared: Omit<ConnectionDependencies, 'role'> = {
-    target: parseRedisUrl(options.url.reveal()),
-    timeoutMs,
+    ...{ settings, troubles, timeoutMs, onEvent },
+    onUnanswered() {
+      for (const connection of connections) connection.doubt()
+    },
+    nat: options.nat ?? new Map(),
     random: options.random ?? Math.random,
-    onEvent,
-    ...(ca !== undefined && { ca }),
-    ...(options.sentinelPassword !== undefined && { sentinelPassword: options.sentinelPassword }),
   }
 
   const commands = createRedisConnection({ ...shared, role: 'commands' })
@@ -77,6 +82,11 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     waitReplicas > 0 ? createRedisConnection({ ...shared, role: 'durable' }) : undefined
   const connections = [commands, reader, ...(durable === undefined ? [] : [durable])]
   await Promise.all(connections.map(({ attempted }) => attempted))
+  const trouble = troubles.latest()
+  if (trouble?.cause === 'database') {
+    await Promise.all(connections.map((connection) => connection.close()))
+    throw new Error(troubleLine(trouble))
+  }
   const eviction = watchEviction({ redis: commands, key: keys.meta, onEvent })
 
   const redis = createDurableRedis({
@@ -100,6 +110,11 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     archive: createRedisArchive(redis, keys),
     identity: createRedisIdentity(commands, keys),
     evictionPolicy: eviction.policy,
+    trouble() {
+      const found = troubles.latest()
+      return found && troubleLine(found)
+    },
+    troubleCounts: troubles.counts,
     async now() {
       return toNumber(await commands.run(TIME, [keys.meta], []))
     },
@@ -107,13 +122,5 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
       eviction.stop()
       await Promise.all(connections.map((connection) => connection.close()))
     },
-  }
-}
-
-async function readCa(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    throw new Error(`The CA file of Redis cannot be read: ${file}`, { cause })
   }
 }

@@ -26,8 +26,12 @@ export interface Store {
   readonly archive: Archive
   /** Random id made when the store was first used, and the count of changes announced since. A wiped store has another id; one that went back in time a lower count. */
   identity(): Promise<{ readonly id: string; readonly seq: number }>
-  /** What the store may drop when its memory is full, as Redis names it; undefined where it keeps everything, and where that is not known. */
+  /** What the store does when its memory is full, as Redis names it: `noeviction` keeps everything. Undefined where that is not known. */
   evictionPolicy(): string | undefined
+  /** What kept it from answering lately, and what to do, in a line for operators. Undefined: nothing. */
+  trouble(): string | undefined
+  /** How often each kind of such trouble was met since the start. */
+  troubleCounts(): ReadonlyMap<string, number>
   /** The store's clock. Also the cheapest proof that it answers. */
   now(): Promise<number>
   close(): Promise<void>

@@ -82,7 +82,9 @@ export function createFaultyStore(dependencies: FaultyStoreDependencies): Faulty
       changes: wrapped(store.changes) as Store['changes'],
       identity: () => through(store.identity) as ReturnType<Store['identity']>,
       now: () => through(store.now) as ReturnType<Store['now']>,
-      evictionPolicy: () => undefined,
+      evictionPolicy: () => 'noeviction',
+      trouble: () => undefined,
+      troubleCounts: () => new Map(),
       close: async () => undefined,
     },
   }

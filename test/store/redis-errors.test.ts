@@ -2,6 +2,8 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { redisTrouble, storeUnavailable } from '../../src/store/redis-errors.ts'
 
+const PLACE = { kind: 'server', host: '10.0.0.1', port: 6379 } as const
+
 function named(name: string, message: string, members: object = {}): Error {
   return Object.assign(new Error(message), { name, ...members })
 }
@@ -32,7 +34,7 @@ t.test('tells the kinds of trouble apart', async (t) => {
     ['canary', 'UNKNOWN'],
     [undefined, 'UNKNOWN'],
   ]
-  for (const [error, code] of table) t.equal(redisTrouble(error).code, code, String(error))
+  for (const [error, code] of table) t.equal(redisTrouble(error, PLACE).code, code, String(error))
 })
 
 t.test('keeps nothing of what was being written', async (t) => {
@@ -41,12 +43,14 @@ t.test('keeps nothing of what was being written', async (t) => {
     previousErrors: [new Error('canary')],
     cause: new Error('canary'),
   })
-  const told = storeUnavailable('vkSave', error)
+  const told = storeUnavailable('vkSave', redisTrouble(error, PLACE))
   t.equal(told.code, 'store_unavailable')
-  t.match(told.cause, { message: 'ReplyError OOM in vkSave', code: 'OOM' })
+  t.match(told.cause, { message: /10\.0\.0\.1:6379: its memory is full/, code: 'OOM' })
   t.notMatch(inspect(told, { depth: 9, showHidden: true }), /canary/)
   t.notMatch(
-    inspect(storeUnavailable('x', named('Canary canary', 'canary')), { depth: 9 }),
+    inspect(storeUnavailable('x', redisTrouble(named('Canary canary', 'canary'), PLACE)), {
+      depth: 9,
+    }),
     /canary/i,
   )
 })

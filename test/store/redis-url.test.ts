@@ -55,6 +55,54 @@ t.test('reads a Cluster URL', async (t) => {
   })
 })
 
+t.test('reads what others write, too', async (t) => {
+  const same = (one: string, other: string) =>
+    t.strictSame(parseRedisUrl(one), parseRedisUrl(other), one)
+  same('valkey://h:1/2', 'redis://h:1/2')
+  same('valkeys://h', 'rediss://h')
+  same('valkey+sentinel://h/m', 'redis+sentinel://h/m')
+  same('valkeys+cluster://h', 'rediss+cluster://h')
+  same('redis://h?db=3', 'redis://h/3')
+  same('unix:///run/redis.sock?db=4', 'redis+unix:///run/redis.sock?db=4')
+  same('valkey+unix:///run/redis.sock', 'redis+unix:///run/redis.sock')
+  t.strictSame(parseRedisUrl('redis+unix:///run/r.sock?db=4'), {
+    tls: false,
+    topology: { kind: 'socket', path: '/run/r.sock' },
+    database: 4,
+  })
+  const authenticated = parseRedisUrl('redis+unix://us%40er:p%2Fw@/run/a%20b')
+  t.match(authenticated, { username: 'us@er', topology: { path: '/run/a b' } })
+  t.equal(authenticated.password?.reveal(), 'p/w')
+  t.match(parseRedisUrl('rediss://10.0.0.1?sni=redis.example.com'), {
+    serverName: 'redis.example.com',
+  })
+  t.match(parseRedisUrl('rediss+cluster://h1,h2/7'), { database: 7 })
+})
+
+t.test('takes any character in user names and passwords', async (t) => {
+  const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((one) => one.isWellFormed())
+  const url = fc.constantFrom(
+    'redis://USER:PASS@h/1',
+    'rediss+cluster://USER:PASS@h1,h2',
+    'redis+sentinel://USER:PASS@h/m/0',
+    'redis+unix://USER:PASS@/run/s',
+  )
+  await fc.assert(
+    fc.asyncProperty(url, text, text, async (form, username, password) => {
+      const [user, pass] = [username, password].map(encodeURIComponent)
+      const read = parseRedisUrl(form.replace('USER:PASS', () => `${user}:${pass}`))
+      if (read.username !== username || read.password?.reveal() !== password) {
+        throw new Error(`${username} and ${password} are not what was read`)
+      }
+      // All but `%` may also stand there as it is, in the password.
+      if (password.includes('%')) return
+      const raw = parseRedisUrl(form.replace('USER:PASS', () => `${user}:${password}`))
+      if (raw.password?.reveal() !== password) throw new Error(`${password} is not what was read`)
+    }),
+  )
+  t.pass('in each form')
+})
+
 t.test('says what is wrong with a URL, and repeats none of it', async (t) => {
   const bad: readonly (readonly [string, RegExp])[] = [
     ['', /must look like/],
@@ -74,7 +122,16 @@ t.test('says what is wrong with a URL, and repeats none of it', async (t) => {
     ['redis+sentinel://h1:26379', /ends in \/MASTER/],
     ['redis+sentinel://h1/m/0/canary', /ends in \/MASTER/],
     ['redis+sentinel://h1/m/canary', /must be a number/],
-    ['redis+cluster://h1,h2/1', /database 0/],
+    ['redis+cluster://h1,h2/canary', /must be a number/],
+    ['redis:///run/canary.sock', /redis\+unix:/],
+    ['redis+unix://canary', /must look like/],
+    ['redis+unix:///run/x?db=canary', /must be a number/],
+    ['redis+unix:///run/x?sni=canary', /TLS alone/],
+    ['redis://h/1?db=2', /database twice/],
+    ['redis://h?db=1&db=2', /db twice/],
+    ['redis://h?sni=canary', /TLS alone/],
+    ['rediss://h?sni=canary/', /host name/],
+    ['rediss://h?password=canary', /db and sni alone/],
     ['redis+cluster://h1,,h2', /needs HOST/],
     ['redis://:canary%@h', /percent-encoded/],
     ['redis://canary%zz:x@h', /percent-encoded/],

@@ -7,6 +7,7 @@ import { renderActionTable, renderShareTable } from '../../src/audit/audit-docs.
 import { renderConfigurationDocs } from '../../src/config.ts'
 import { renderOpenapi } from '../../src/http/openapi.ts'
 import { renderProblemTable } from '../../src/http/problem-pages.ts'
+import { renderCauses } from '../../src/store/redis-cause.ts'
 import { startBroker } from './broker.ts'
 import { renderChartDocs } from './chart-docs.ts'
 
@@ -26,6 +27,12 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
     'docs/metrics.md': renderMetricDocs(),
     'helm/files/dashboard.json': renderDashboard(),
     'helm/README.md': renderChartDocs(),
+    'docs/redis.md': withSection(
+      'docs/redis.md',
+      readFileSync(`${ROOT}docs/redis.md`, 'utf8'),
+      'causes',
+      renderCauses(),
+    ),
     ...published,
     'README.md': withSection(
       'README.md',

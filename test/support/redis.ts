@@ -29,7 +29,12 @@ export interface RedisServerOptions {
   readonly config?: string
   /** A folder to keep; by default a temporary one. */
   readonly dir?: string
+  /** The server's program. Default: {@link REDIS_PROGRAM}. */
+  readonly program?: string
 }
+
+/** What every test runs against: `VALETKEY_TEST_REDIS`, a path, or `redis-server` of the PATH. */
+export const REDIS_PROGRAM = process.env.VALETKEY_TEST_REDIS || 'redis-server'
 
 const START_DEADLINE_MS = 30_000
 const ATTEMPTS = 10
@@ -46,8 +51,9 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       // A master waits for more replicas before it sends the first one anything, 5 seconds by default.
       ...['--repl-diskless-sync-delay', '0'],
     ]
+    const program = options.program ?? REDIS_PROGRAM
     const start = () =>
-      launch([...(options.config ? [options.config] : []), ...own, ...(args ?? [])])
+      launch(program, [...(options.config ? [options.config] : []), ...own, ...(args ?? [])])
     try {
       return handle(await start(), { start, port, dir, keepsDir: options.dir !== undefined })
     } catch (error) {
@@ -116,8 +122,8 @@ function handle(first: ChildProcess, { start, port, dir, keepsDir }: Handle): Re
   }
 }
 
-async function launch(args: readonly string[]): Promise<ChildProcess> {
-  const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+async function launch(program: string, args: readonly string[]): Promise<ChildProcess> {
+  const server = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   guard(server)
   await ready(server)
   return server

@@ -1,0 +1,44 @@
+/** What a port speaks, asked where a connection failed without a word that says why. */
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+
+const PATIENCE_MS = 700
+/** The first byte of every answer of RESP. */
+const RESP = /^[-+$*:_,#!=%~>|(]/
+
+/**
+ * `undefined` where that cannot be said. PING is answered by every Redis, if only with NOAUTH. The
+ * TLS connection carries nothing, so that whom it leads to need not be known.
+ */
+export async function spokenAt(host: string, port: number): Promise<'plain' | 'tls' | undefined> {
+  const isPlain = await outcomeOf(connectPlain({ host, port }), (socket, settle) => {
+    socket.once('connect', () => socket.write('PING\r\n'))
+    socket.once('data', (bytes) => settle(RESP.test(bytes.toString('latin1'))))
+  })
+  if (isPlain) return 'plain'
+  const servername = isIP(host) === 0 ? host : ''
+  const options = { host, port, servername, rejectUnauthorized: false }
+  const isTls = await outcomeOf(connectTls(options), (socket, settle) => {
+    socket.once('secureConnect', () => settle(true))
+    socket.once('error', ({ code = '' }: NodeJS.ErrnoException) => settle(/ALERT/.test(code)))
+  })
+  return isTls ? 'tls' : undefined
+}
+
+function outcomeOf(
+  socket: Socket,
+  ask: (socket: Socket, settle: (answer: boolean) => void) => void,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => settle(false), PATIENCE_MS)
+    const settle = (answer: boolean) => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(answer)
+    }
+    ask(socket, settle)
+    // Whatever it is, it has been heard before this or says nothing.
+    socket.on('error', () => settle(false))
+    socket.once('close', () => settle(false))
+  })
+}
