@@ -74,6 +74,7 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
         keys,
         now,
         randomBytes,
+        confirm: gate.confirm,
         onChanged: (request, { action, id }) =>
           audit.change(request, { action, integration: null, detail: { api_key: id } }),
       }),

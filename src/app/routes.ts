@@ -1,7 +1,7 @@
 /** `POST /store/accept`. */
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
-import { allowsSome } from '../callers/policy.ts'
+import { allowsAll } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
@@ -24,13 +24,13 @@ export function registerStoreRoutes(
         operationId: 'acceptStore',
         summary: 'Accept a store that lost its content, or went back in time',
         description:
-          'Needs `service:manage`. What is in the store now is right, for every replica within two seconds: what is not there answers 404 again instead of 503 `store_reset`, and the alarm ends. Changes nothing where the store is as it should be.',
+          'Needs `service:manage` over all integrations. What is in the store now is right, for every replica within two seconds: what is not there answers 404 again instead of 503 `store_reset`, and the alarm ends. Changes nothing where the store is as it should be.',
         response: { 204: Type.Null({ description: 'Accepted' }), ...problems(...GUARDED) },
       },
     },
     async (request, reply) => {
-      if (!allowsSome(request.principal, 'service:manage')) {
-        throw new BrokerError('caller_forbidden', 'You lack service:manage')
+      if (!allowsAll(request.principal, 'service:manage')) {
+        throw new BrokerError('caller_forbidden', 'You lack service:manage over all integrations')
       }
       const was = await accept()
       if (was !== 'sound') {

@@ -1,5 +1,5 @@
 /** Pages of the stored events that a principal may see, newest first. */
-import { allows, type Principal } from '../callers/policy.ts'
+import { allows, allowsAll, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import type { EventLog } from '../store/store.ts'
 import type { AuditEvent } from './event.ts'
@@ -97,9 +97,7 @@ const namesIn = ({ integration, detail }: AuditEvent): readonly (string | null)[
 function visibilityFor(principal: Principal, labelsOf: AuditSearchDependencies['labelsOf']) {
   const permits = principal.permits.filter(({ permission }) => permission === 'audit:read')
   const hasLabels = permits.some(({ labels }) => Object.keys(labels).length > 0)
-  const coversAll = permits.some(
-    ({ integrations, labels }) => integrations.includes('*') && Object.keys(labels).length === 0,
-  )
+  const coversAll = allowsAll(principal, 'audit:read')
   const known = new Map<string, boolean>()
 
   const isCovered = async (name: string): Promise<boolean> => {

@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { DocumentRecord } from '../store/store.ts'
 import { digestOfApiKey, idOfApiKey } from './api-key.ts'
-import { apiKeyOf, permitsOf } from './api-key-store.ts'
+import { apiKeyOf, permitsOf, principalIdOf } from './api-key-store.ts'
 import { type Authenticator, refusedBearer } from './authenticator.ts'
 import type { Principal } from './policy.ts'
 
@@ -24,7 +24,7 @@ export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
     digest: Buffer.from(key.digest, 'base64url'),
     expiresAt: key.expiresAt,
     principal: {
-      id: `api-key:${key.name}`,
+      id: principalIdOf(key),
       kind: 'api_key',
       name: key.name,
       permits: permitsOf(key),

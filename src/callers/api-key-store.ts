@@ -1,4 +1,5 @@
 /** API keys at rest: one document a key, and one a name, so that no two keys that live have the same name. */
+import { createHash } from 'node:crypto'
 import { BrokerError } from '../errors.ts'
 import type { DocumentRecord, Documents, Page } from '../store/store.ts'
 import type { Permission, Permit } from './policy.ts'
@@ -15,6 +16,10 @@ export interface ApiKey {
   readonly expiresAt: number
   /** The principal that made it. */
   readonly createdBy: string
+  /** Id of the key that it was made with. Keys from before this was kept lack it. */
+  readonly createdByKey?: string
+  /** Its name is one among those of its maker alone, and the principal tells it apart by its id. */
+  readonly isQualified?: boolean
 }
 
 export interface StoredApiKey extends ApiKey {
@@ -23,13 +28,15 @@ export interface StoredApiKey extends ApiKey {
 }
 
 export interface ApiKeyStore {
-  /** Throws `conflict` where the name is in use. */
+  /** Throws `conflict` where the name is in use: by any key, or where it is qualified by another of the same maker. */
   create(key: StoredApiKey): Promise<void>
   read(id: string): Promise<ApiKey | undefined>
-  /** The key that has the name now. */
+  /** The key that has the name now, among those that are not qualified. */
   readByName(name: string): Promise<ApiKey | undefined>
   /** In order of id. `limit` 1 to 1000. */
   list(page: { readonly limit: number; readonly after?: string }): Promise<Page<ApiKey>>
+  /** Those that were made with any of these keys, in order of id. */
+  madeWith(keys: readonly Maker[]): Promise<readonly ApiKey[]>
   /** False: there is none of this id. */
   remove(key: ApiKey): Promise<boolean>
 }
@@ -44,10 +51,32 @@ export interface ApiKeyStoreDependencies {
 export const API_KEY_KIND = 'api-key'
 const NAME_KIND = 'api-key-name'
 
+const READ_LIMIT = 200
 /** An expired key stays in the list so long, for those who wonder why a service stopped. */
 const EXPIRED_KEPT_MS = 30 * 86_400_000
 /** A name is written just before its key: one without a key is still being made for so long. */
 const MAKING_MS = 60_000
+
+/** A key that made others. Where nothing but its id is known any more, keys from before ids were kept are not found. */
+export type Maker = Pick<ApiKey, 'id'> & Partial<Pick<ApiKey, 'name' | 'createdAt'>>
+
+export const principalIdOf = ({
+  id,
+  name,
+  isQualified = false,
+}: Pick<ApiKey, 'id' | 'name' | 'isQualified'>): string =>
+  isQualified ? `api-key:${name}#${id}` : `api-key:${name}`
+
+function isMadeWith(key: ApiKey, { id, name, createdAt = 0 }: Maker): boolean {
+  if (key.createdByKey !== undefined) return key.createdByKey === id
+  return name !== undefined && key.createdBy === `api-key:${name}` && key.createdAt >= createdAt
+}
+
+/** Where the name of a key is taken. */
+function placeOf({ name, isQualified, createdBy, createdByKey = createdBy }: ApiKey): string {
+  if (!isQualified) return name
+  return `${name}#${createHash('sha256').update(createdByKey).digest('base64url').slice(0, 22)}`
+}
 
 export const permitsOf = ({ permissions, integrations, labels }: ApiKey): readonly Permit[] =>
   permissions.map((permission) => ({ permission, integrations, labels }))
@@ -73,7 +102,9 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
     return record.version
   }
 
-  const takeName = async ({ id, name, expiresAt }: StoredApiKey): Promise<boolean> => {
+  const takeName = async (key: StoredApiKey): Promise<boolean> => {
+    const { id, expiresAt } = key
+    const name = placeOf(key)
     const body = JSON.stringify({ id, at: now() } satisfies NameBody)
     const take = (expected: number | 'absent') =>
       documents.write(NAME_KIND, name, body, { expected, expiresAt })
@@ -82,7 +113,9 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
     return expected !== undefined && (await take(expected)) !== undefined
   }
 
-  const freeName = async ({ id, name }: ApiKey): Promise<void> => {
+  const freeName = async (key: ApiKey): Promise<void> => {
+    const { id } = key
+    const name = placeOf(key)
     const record = await documents.read(NAME_KIND, name)
     if (record && (JSON.parse(record.body) as NameBody).id === id) {
       await documents.remove(NAME_KIND, name, record.version)
@@ -113,6 +146,20 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
       if (!holder) return undefined
       const record = await documents.read(API_KEY_KIND, (JSON.parse(holder.body) as NameBody).id)
       return record && apiKeyOf(record)
+    },
+    async madeWith(makers) {
+      const found: ApiKey[] = []
+      let after: string | undefined
+      do {
+        const page = await documents.list(API_KEY_KIND, {
+          limit: READ_LIMIT,
+          ...(after !== undefined && { after }),
+        })
+        const keys = page.items.map(apiKeyOf)
+        found.push(...keys.filter((key) => makers.some((maker) => isMadeWith(key, maker))))
+        after = page.next ?? undefined
+      } while (after !== undefined)
+      return found
     },
     async list(page) {
       const { items, next } = await documents.list(API_KEY_KIND, page)

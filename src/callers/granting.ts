@@ -21,6 +21,9 @@ export const mayGrant = (principal: Principal, grant: Grant): boolean =>
     coversAll(principal.permits, permission, grant.integrations, grant.labels),
   )
 
+/** When the newest key that the principal may make must end, at the latest: none outlives the key that it was made with. */
+export const latestEnd = ({ key }: Principal): number => key?.expiresAt ?? Number.POSITIVE_INFINITY
+
 /** Each glob may be covered by another permit. */
 const coversAll = (
   permits: readonly Permit[],

@@ -6,8 +6,9 @@ import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { generateApiKey } from './api-key.ts'
 import type { ApiKey, ApiKeyStore } from './api-key-store.ts'
-import { managesGrant, mayGrant } from './granting.ts'
-import { allowsSome, type Principal } from './policy.ts'
+import { latestEnd, managesGrant, mayGrant } from './granting.ts'
+import type { Confirm } from './index.ts'
+import { allowsAll, allowsSome, type Principal } from './policy.ts'
 import {
   ApiKeyBody,
   ApiKeyList,
@@ -16,6 +17,7 @@ import {
   apiKeyView,
   NewApiKey,
   permitView,
+  RevokeQuery,
   WhoAmI,
 } from './schemas.ts'
 
@@ -30,6 +32,7 @@ export interface CallerRouteDependencies {
   readonly now: () => number
   readonly randomBytes: (size: number) => Uint8Array
   /** Awaited before the change is acknowledged. */
+  readonly confirm: Confirm
   readonly onChanged?: (request: FastifyRequest, change: ApiKeyChange) => void | Promise<void>
 }
 
@@ -39,7 +42,7 @@ const DEFAULT_LIMIT = 50
 const READ_LIMIT = 200
 
 export function registerCallerRoutes(server: Server, dependencies: CallerRouteDependencies): void {
-  const { keys, now, randomBytes, onChanged } = dependencies
+  const { keys, now, randomBytes, confirm, onChanged } = dependencies
 
   server.get(
     '/whoami',
@@ -70,7 +73,7 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         operationId: 'createApiKey',
         summary: 'Make an API key',
         description:
-          'Needs `api-keys:write`, and every permission that it grants, over at least the same integrations and labels. The key is shown this once.',
+          'Needs `api-keys:write`, and every permission that it grants, over at least the same integrations and labels; and it ends no later than the key that it is made with. The key is shown this once.',
         body: ApiKeyBody,
         response: {
           201: NewApiKey,
@@ -79,20 +82,41 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
       },
     },
     async (request, reply) => {
-      authorise(request.principal)
+      const { principal } = request
+      authorise(principal)
       const { name, permissions, integrations, labels = {}, expires_at } = request.body
-      if (!mayGrant(request.principal, { permissions, integrations, labels })) {
+      if (!mayGrant(principal, { permissions, integrations, labels })) {
         throw new BrokerError('caller_forbidden', 'You may not grant more than you have yourself')
       }
       const createdAt = now()
-      const expiresAt = expires_at === undefined ? createdAt + YEAR_MS : Date.parse(expires_at)
+      const expiresAt =
+        expires_at === undefined
+          ? Math.min(createdAt + YEAR_MS, latestEnd(principal))
+          : Date.parse(expires_at)
       if (!(expiresAt > createdAt)) {
         throw new BrokerError('request_invalid', 'body/expires_at must lie in the future')
       }
+      if (expiresAt > latestEnd(principal)) {
+        const end = new Date(latestEnd(principal)).toISOString()
+        const why = `You may not make a key that outlives your own, which ends at ${end}`
+        throw new BrokerError('caller_forbidden', why)
+      }
       const { id, key, digest } = generateApiKey(randomBytes)
-      const createdBy = request.principal.id
-      const made = { id, name, permissions, integrations, labels, createdAt, expiresAt, createdBy }
+      const made: ApiKey = {
+        ...{ id, name, permissions, integrations, labels, createdAt, expiresAt },
+        createdBy: principal.id,
+        ...(principal.key && { createdByKey: principal.key.id }),
+        // Who does not see every key must not learn from a conflict which names there are.
+        ...(!allowsAll(principal, 'api-keys:write') && { isQualified: true }),
+      }
       await keys.create({ ...made, digest })
+      try {
+        // Revoked with all that it had made, just before this was there.
+        await confirm(request)
+      } catch (error) {
+        await keys.remove(made)
+        throw error
+      }
       await onChanged?.(request, { action: 'api_key.created', id })
       return reply
         .code(201)
@@ -128,8 +152,9 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         operationId: 'deleteApiKey',
         summary: 'Revoke an API key',
         description:
-          'Needs `api-keys:write` over all of its integrations. Takes effect on every replica within a second.',
+          'Needs `api-keys:write` over all of its integrations. Takes effect on every replica within a second. Keys that were made with it stay, until they end; `?with=children` revokes them, too, and may be asked again where it was not answered.',
         params: ApiKeyParams,
+        querystring: RevokeQuery,
         response: {
           204: Type.Null({ description: 'Revoked' }),
           ...problems(...GUARDED, 'api_key_not_found'),
@@ -137,17 +162,31 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
       },
     },
     async (request, reply) => {
-      const { principal } = request
+      const { principal, params, query } = request
       authorise(principal)
-      const key = await keys.read(request.params.id)
+      const isTree = query.with === 'children'
+      const key = await keys.read(params.id)
+      // Where it was revoked already, what it made may be left.
+      const orphans = !key && isTree ? await keys.madeWith([params]) : []
+      const found = key ? [key] : orphans
+      const isManaged = found.every((one) => managesGrant(principal, one))
       // Whoever may not see every key does not learn which ids there are.
-      if (!managesGrant(principal, key ?? { integrations: ['*'], labels: {} })) {
+      if (!isManaged || (found.length === 0 && !allowsAll(principal, 'api-keys:write'))) {
         throw new BrokerError('caller_forbidden', 'You may not revoke this API key')
       }
-      if (!key || !(await keys.remove(key))) {
+      let count = 0
+      // Before what it made: then it makes no more. That grants nothing that it has not itself, so whoever may revoke it may revoke them.
+      for (let revoked = found; revoked.length > 0; ) {
+        for (const one of revoked) {
+          if (!(await keys.remove(one))) continue
+          count += 1
+          await onChanged?.(request, { action: 'api_key.revoked', id: one.id })
+        }
+        revoked = isTree ? await keys.madeWith(revoked) : []
+      }
+      if (count === 0) {
         throw new BrokerError('api_key_not_found', 'There is no API key of this id')
       }
-      await onChanged?.(request, { action: 'api_key.revoked', id: key.id })
       return reply.code(204).send(null)
     },
   )

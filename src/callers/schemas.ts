@@ -30,7 +30,8 @@ const Globs = Type.Array(
 export const WhoAmI = Type.Object(
   {
     principal: Type.String({
-      description: '`admin`, `api-key:NAME`, `jwt:ISSUER#SUBJECT` or `mtls:ID`',
+      description:
+        '`admin`, `api-key:NAME`, `api-key:NAME#ID` (made by a caller whose `api-keys:write` is limited), `jwt:ISSUER#SUBJECT` or `mtls:ID`',
     }),
     kind: Type.Unsafe<'admin' | 'api_key' | 'jwt' | 'mtls'>({
       type: 'string',
@@ -55,7 +56,11 @@ export const ApiKeyBody = Type.Object(
     integrations: Globs,
     labels: Type.Optional(Labels),
     expires_at: Type.Optional(
-      Type.String({ format: 'date-time', description: 'In a year, where it is left out' }),
+      Type.String({
+        format: 'date-time',
+        description:
+          'No later than the end of the key that it is made with. Left out: in a year, or at that end',
+      }),
     ),
   },
   { additionalProperties: false },
@@ -70,6 +75,10 @@ const shown = {
   created_at: Type.String({ format: 'date-time' }),
   expires_at: Type.String({ format: 'date-time' }),
   created_by: Type.String({ description: 'The principal that made it' }),
+  created_by_key: Type.Unsafe<string | null>({
+    type: ['string', 'null'],
+    description: 'Id of the API key that it was made with; null where it was made with none',
+  }),
 }
 
 export const ApiKeyView = Type.Object(shown, { title: 'API key' })
@@ -98,6 +107,17 @@ export const ApiKeyQuery = Type.Object(
   { additionalProperties: false },
 )
 
+export const RevokeQuery = Type.Object(
+  {
+    with: Type.Optional(
+      Type.Literal('children', {
+        description: 'Also every key that was made with it, and with those, and so on',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
 export const ApiKeyParams = Type.Object({
   id: Type.String({
     pattern: '^[0-9A-Za-z]{8}$',
@@ -118,6 +138,7 @@ export function apiKeyView(key: ApiKey): Static<typeof ApiKeyView> {
     created_at: time(key.createdAt),
     expires_at: time(key.expiresAt),
     created_by: key.createdBy,
+    created_by_key: key.createdByKey ?? null,
   }
 }
 

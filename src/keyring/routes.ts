@@ -1,6 +1,6 @@
 /** `GET /keyring`, `POST /keyring/reseal`. */
 import type { AuditLog } from '../audit/log.ts'
-import { allowsSome } from '../callers/policy.ts'
+import { allowsAll } from '../callers/policy.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
@@ -33,12 +33,12 @@ export function registerKeyringRoutes(
         operationId: 'getKeyring',
         summary: 'What each sealing key still seals',
         description:
-          'Needs `service:manage`. Counts everything that is sealed in the store, by the key that it names; shows which replica holds which keys, and how far a reseal came. Ids alone, never a key.',
+          'Needs `service:manage` over all integrations. Counts everything that is sealed in the store, by the key that it names; shows which replica holds which keys, and how far a reseal came. Ids alone, never a key.',
         response: { 200: KeyringState, ...problems(...GUARDED) },
       },
     },
     async (request) => {
-      if (!allowsSome(request.principal, NEEDS)) throw lacks()
+      if (!allowsAll(request.principal, NEEDS)) throw lacks()
       const [counted, held, job] = await Promise.all([
         census.take(),
         replicas.list(),
@@ -56,12 +56,12 @@ export function registerKeyringRoutes(
         operationId: 'resealKeyring',
         summary: 'Seal everything with the first key',
         description:
-          'Needs `service:manage`. Goes on in the background, and on another replica where this one dies; `GET /keyring` shows how far it came. Asked again while it runs, it changes nothing. `conflict` where a replica lacks the key: it could open nothing any more.',
+          'Needs `service:manage` over all integrations. Goes on in the background, and on another replica where this one dies; `GET /keyring` shows how far it came. Asked again while it runs, it changes nothing. `conflict` where a replica lacks the key: it could open nothing any more.',
         response: { 202: ResealProgress, ...problems(...GUARDED, 'conflict') },
       },
     },
     async (request, reply) => {
-      if (!allowsSome(request.principal, NEEDS)) throw lacks()
+      if (!allowsAll(request.principal, NEEDS)) throw lacks()
       const { job, isNew } = await resealer.request(request.principal.id)
       if (isNew) {
         await audit.change(request, { action: 'keyring.reseal_requested', integration: null })
@@ -71,4 +71,4 @@ export function registerKeyringRoutes(
   )
 }
 
-const lacks = () => new BrokerError('caller_forbidden', `You lack ${NEEDS}`)
+const lacks = () => new BrokerError('caller_forbidden', `You lack ${NEEDS} over all integrations`)

@@ -5,8 +5,8 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import { PERMISSIONS, type Permission } from '../../src/callers/policy.ts'
 import { startBroker } from '../support/broker.ts'
 
-/** `integration`: the one of the path must be covered. `some`: any integration will do, and the answer shows only what is covered. */
-type Scope = 'integration' | 'some'
+/** `integration`: the one of the path must be covered. `some`: any integration will do, and the answer shows only what is covered. `all`: every integration must be covered. */
+type Scope = 'integration' | 'some' | 'all'
 
 interface Row {
   readonly permission: Permission | 'public' | 'any principal'
@@ -131,9 +131,9 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /api-keys': { permission: 'api-keys:write', scope: 'some' },
   'DELETE /api-keys/{id}': { permission: 'api-keys:write', scope: 'some' },
   'GET /audit': { permission: 'audit:read', scope: 'some' },
-  'POST /store/accept': { permission: 'service:manage', scope: 'some' },
-  'GET /keyring': { permission: 'service:manage', scope: 'some' },
-  'POST /keyring/reseal': { permission: 'service:manage', scope: 'some' },
+  'POST /store/accept': { permission: 'service:manage', scope: 'all' },
+  'GET /keyring': { permission: 'service:manage', scope: 'all' },
+  'POST /keyring/reseal': { permission: 'service:manage', scope: 'all' },
 }
 
 const { call, app: running } = await startBroker(t, { loginHosts: [loginUrl] })
@@ -160,18 +160,19 @@ const ask = (operation: string, name: string, key: string | null) => {
   })
 }
 
-const keys = new Map<Permission, string>()
-for (const permission of PERMISSIONS) {
-  const made = await call('POST', '/api-keys', {
-    body: {
-      name: permission.replace(':', '-'),
-      permissions: [permission],
-      integrations: ['inside-*'],
-    },
-  })
-  keys.set(permission, made.body.key)
+const keysOver = async (glob: string, suffix = '') => {
+  const keys = new Map<Permission, string>()
+  for (const permission of PERMISSIONS) {
+    const name = `${permission.replace(':', '-')}${suffix}`
+    const made = await call('POST', '/api-keys', {
+      body: { name, permissions: [permission], integrations: [glob] },
+    })
+    keys.set(permission, made.body.key)
+  }
+  return (permission: Permission) => keys.get(permission) ?? ''
 }
-const keyOf = (permission: Permission) => keys.get(permission) ?? ''
+const keyOf = await keysOver('inside-*')
+const everywhereKeyOf = await keysOver('*', '-everywhere')
 
 async function prepare() {
   for (const name of ['inside-a', 'outside-a']) {
@@ -217,9 +218,13 @@ for (const operation of guarded) {
     for (const permission of PERMISSIONS) {
       await prepare()
       const inside = await ask(operation, 'inside-a', keyOf(permission))
-      const expected = permission === needed
+      const expected = permission === needed && scope !== 'all'
       t.equal(inside.status !== 403, expected, `${permission} inside: ${inside.status}`)
       t.not(inside.status, 401)
+      if (scope === 'all') {
+        const everywhere = await ask(operation, 'inside-a', everywhereKeyOf(permission))
+        t.equal(everywhere.status !== 403, permission === needed, `${permission} everywhere`)
+      }
       if (scope !== 'integration') continue
       const outside = await ask(operation, 'outside-a', keyOf(permission))
       t.equal(outside.status, 403, `${permission} outside`)

@@ -1,8 +1,9 @@
 import t from 'tap'
 import type { ApiKey } from '../../src/callers/api-key-store.ts'
 import type { CallerEntry } from '../../src/callers/caller-entry.ts'
-import { allows } from '../../src/callers/policy.ts'
+import { allows, type Principal } from '../../src/callers/policy.ts'
 import { type Absent, createStanding } from '../../src/callers/standing.ts'
+import { BrokerError, type ProblemCode } from '../../src/errors.ts'
 
 const NOW = Date.UTC(2026, 10, 24)
 const ISSUER = 'https://issuer.example'
@@ -73,4 +74,34 @@ t.test('a certificate and a token go by the configuration file as it is now', as
 
 t.test('the admin may', async (t) => {
   t.equal(await mayStill(absent('admin', 'admin'), {}), true)
+})
+
+t.test('a principal that is here stands by the word of the store', async (t) => {
+  const known = { id: 'AAAAAAAA', expiresAt: NOW + 100_000 }
+  const here: Principal = {
+    ...{ id: 'api-key:ops', name: 'ops', permits: [], key: known },
+    kind: 'api_key',
+  }
+  const stands = (read: () => Promise<ApiKey | undefined>, principal: Principal = here) =>
+    createStanding({
+      keys: { read, readByName: async () => undefined },
+      callers: () => [],
+      now: () => NOW,
+    }).stands(principal)
+  const fails = (code: ProblemCode) => async () => {
+    throw new BrokerError(code, 'It is')
+  }
+  t.equal(await stands(async () => key()), true)
+  t.equal(await stands(async () => undefined), false, 'revoked')
+  t.equal(await stands(async () => key({ expiresAt: NOW })), false, 'expired')
+  await t.rejects(stands(fails('store_unavailable')), { code: 'store_unavailable' })
+  t.equal(await stands(fails('store_reset')), true, 'what is lost is not revoked')
+  const { key: _, ...token } = here
+  t.equal(await stands(fails('store_unavailable'), { ...token, kind: 'jwt' }), true)
+})
+
+t.test('a key is the one that was there, whatever else has its name by now', async (t) => {
+  const by = (keyId: string) => ({ ...absent('api-key:ops', 'api_key'), keyId })
+  t.equal(await mayStill(by('AAAAAAAA'), { key: key() }), true)
+  t.equal(await mayStill(by('BBBBBBBB'), { key: key() }), false)
 })
