@@ -1,7 +1,7 @@
 /** Wires what keeps the configuration file in effect, if there is one. */
 import { NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
-import { appliedEvent } from '../config/applied-event.ts'
+import { appliedEvent, lentByFile } from '../config/applied-event.ts'
 import {
   type ConfigurationLoader,
   createConfigurationLoader,
@@ -38,8 +38,9 @@ export function composeConfiguration(
     }),
     onApplied: async (applied) => {
       meter.applied(applied)
-      const happening = appliedEvent(applied)
-      if (happening) audit.background(NOBODY, happening)
+      for (const happening of [appliedEvent(applied), lentByFile(applied)]) {
+        if (happening) audit.background(NOBODY, happening)
+      }
     },
     onReloaded() {
       meter.reloaded()

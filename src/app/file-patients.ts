@@ -83,7 +83,7 @@ export function createFilePatients(dependencies: FilePatientsDependencies): File
   ): Promise<Composed> => {
     const { name } = entry
     const given = { ...input, credential: input.credential ?? {} }
-    const definition = definitionOf(given, hosts.checkLoginUrl(input.loginUrl), undefined)
+    const definition = definitionOf(given, hosts, undefined)
     const fresh = await freshOf(entry, input)
     const isWrong = fresh !== undefined && 'check' in fresh
     const { integration, secrets } = compose(

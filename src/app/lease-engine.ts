@@ -167,15 +167,16 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const subjectTokens = createSubjectTokens((...of) => leaseFor('exchange')(...of))
   const grants: GrantContext = { endpoint, subjectTokens, now, uniqueId }
   const requester = createTokenRequester({ grants, refreshTokens: exchange, now, random, log })
+  const subjectOf = (integration: Pick<Integration, 'name' | 'uid'>) =>
+    readSubject(store.documents, integration)
   const minter = createMinter({
-    ...{ integrations, identity, now, promotion: dependencies.promotion, sleep: sleepHere },
+    ...{ integrations, identity, subjectOf, now, sleep: sleepHere },
+    promotion: dependencies.promotion,
     requester: meter.requester(requester),
     connected: createConnected({ custody, exchange }),
   })
 
   const budget = createLoginBudget({ budgets: store.budgets, now })
-  const subjectOf = (integration: Pick<Integration, 'name' | 'uid'>) =>
-    readSubject(store.documents, integration)
 
   const onMinted = (lease: Lease, by: Actor, subject?: Promise<Subject | undefined>) => {
     const { integration, tokenId } = lease

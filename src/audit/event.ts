@@ -71,6 +71,10 @@ export const ACTIONS = {
     meaning: 'The upload of a certificate to Salesforce was requested',
   },
   'credential.deployed': { share: 'changes', meaning: 'A certificate was uploaded to Salesforce' },
+  'credential.lent': {
+    share: 'changes',
+    meaning: 'Its credential was lent to the integration `detail.to`, for what that one signs now',
+  },
   'credential.activated': { share: 'changes', meaning: 'A credential became the active one' },
   'credential.rejected': {
     share: 'attempts',
@@ -140,6 +144,8 @@ export interface EventDetail {
   readonly credential?: string
   /** Days to the end of a certificate: 60, 30, 14, 7, 1, or 0. */
   readonly days?: number
+  /** Name of the integration that a credential was lent to. */
+  readonly to?: string
   /** Public id of an API key. */
   readonly api_key?: string
 }
@@ -149,6 +155,13 @@ export interface Actor {
   readonly principal: string | null
   readonly requestId: string | null
 }
+
+/** Of the owner of a credential. */
+export const lentEvent = (owner: string, to: string): Happening => ({
+  action: 'credential.lent',
+  integration: owner,
+  detail: { to },
+})
 
 export const NOBODY: Actor = { principal: null, requestId: null }
 

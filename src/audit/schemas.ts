@@ -50,6 +50,9 @@ export const AuditEventSchema = Type.Object(
         ),
         connection: Type.Optional(Type.String({ description: 'Id of a connection' })),
         credential: Type.Optional(Type.String({ description: 'Id of a credential' })),
+        to: Type.Optional(
+          Type.String({ description: 'The integration that a credential was lent to' }),
+        ),
         days: Type.Optional(
           Type.Integer({ description: 'To the end of a certificate: 60, 30, 14, 7, 1, or 0' }),
         ),

@@ -1,5 +1,5 @@
 /** How an entry of the configuration file that was applied reads in the audit. */
-import type { Happening } from '../audit/event.ts'
+import { type Happening, lentEvent } from '../audit/event.ts'
 import type { Applied } from '../integrations/declared.ts'
 
 const ACTIONS = {
@@ -9,6 +9,10 @@ const ACTIONS = {
   released: 'integration.released',
   removed: 'integration.deleted',
 } as const
+
+/** Of the owner of a credential that an entry lends. */
+export const lentByFile = ({ name, lentBy }: Applied): Happening | undefined =>
+  lentBy === undefined ? undefined : lentEvent(lentBy, name)
 
 /** `undefined`: nothing happened. */
 export function appliedEvent({ name, result, error }: Applied): Happening | undefined {

@@ -165,8 +165,8 @@ function checkDefinition(
       ? failed('definition', 'It is a draft: it has no credential yet.', `Give it one. ${next}`)
       : failed(
           'definition',
-          `It signs with the credentials of ${credentialFrom}, which has none.`,
-          `Give ${credentialFrom} a credential, or this one its own.`,
+          'It signs with the credentials of another integration, which has none.',
+          'Give that one a credential (credential.from names it), or this one its own.',
         )
   }
   if (clientIdOf({ grant }, active) === undefined) {

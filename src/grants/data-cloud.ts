@@ -42,9 +42,10 @@ export const dataCloud: Grant<DataCloudSettings> = {
   opensRestApi: () => false,
   subject: ({ integration, dataspace }) => JSON.stringify([integration, dataspace ?? null]),
   sourceOf: ({ integration }) => integration,
+  exchangesAtInstance: true,
   request({ settings, signal }, { endpoint, subjectTokens }) {
     const { integration, dataspace } = settings
-    return exchanged({ integration, subjectTokens, signal }, async (subject) => {
+    return exchanged({ integration, at: undefined, subjectTokens, signal }, async (subject) => {
       const { accessToken, instanceUrl, identityUrl, orgId, userId } = subject
       const answer = await endpoint.token({
         loginUrl: instanceUrl,

@@ -8,6 +8,8 @@ const TOKEN_REFUSED = new Set(['invalid_grant', 'invalid_request', 'invalid_toke
 
 export interface Source {
   readonly integration: string
+  /** Where its token is sent: see {@link SubjectTokens}. */
+  readonly at: string | undefined
   readonly subjectTokens: Pick<SubjectTokens, 'of'>
   readonly signal: AbortSignal
 }
@@ -16,8 +18,8 @@ export async function exchanged(
   source: Source,
   exchange: (subject: SubjectToken) => Promise<TokenAnswer>,
 ): Promise<TokenAnswer> {
-  const { integration, subjectTokens, signal } = source
-  const subject = await subjectTokens.of(integration, { signal })
+  const { integration, at, subjectTokens, signal } = source
+  const subject = await subjectTokens.of(integration, { at, signal })
   try {
     return await exchange(subject)
   } catch (error) {
@@ -34,12 +36,12 @@ function mayBeDead(error: unknown): boolean {
 
 /** Throws the first refusal where there is no other token: then it was about something else. */
 async function another(
-  { integration, subjectTokens, signal }: Source,
+  { integration, at, subjectTokens, signal }: Source,
   { tokenId }: SubjectToken,
   refusal: unknown,
 ): Promise<SubjectToken> {
   try {
-    const found = await subjectTokens.of(integration, { rejected: tokenId, signal })
+    const found = await subjectTokens.of(integration, { rejected: tokenId, at, signal })
     if (found.tokenId !== tokenId) return found
   } catch (error) {
     if (!(error instanceof BrokerError) || error.code !== 'token_still_live') throw error

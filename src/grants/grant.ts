@@ -84,12 +84,14 @@ export interface SubjectToken {
 
 export interface SubjectOptions {
   readonly rejected?: string
+  /** The login URL that it is sent to; undefined: the instance that it is of. */
+  readonly at: string | undefined
   readonly signal: AbortSignal
 }
 
 /** Where grants that exchange a token get it from. */
 export interface SubjectTokens {
-  /** Of another integration; `rejected`: another than this one. Throws what its mint throws, and `token_still_live`. */
+  /** Of another integration; `rejected`: another than this one. Throws what its mint throws, `token_still_live`, and `caller_forbidden` where its owner lets no such exchange be made. */
   of(integration: string, options: SubjectOptions): Promise<SubjectToken>
   /** From a file, read anew each time. Throws `credential_invalid`. */
   in(file: string): Promise<Secret>
@@ -121,8 +123,12 @@ export interface Grant<Settings extends GrantSettings = GrantSettings> {
   subject(settings: Settings): string
   /** Whether its tokens are for the REST API of the org. Default: they are. */
   opensRestApi?(settings: Settings): boolean
+  /** Whether its subject is the name of a user, which is one and the same in all of Salesforce, in whatever case. Default false. */
+  readonly namesUser?: true
   /** The integration whose token it exchanges. */
   sourceOf?(settings: Settings): string | undefined
+  /** Whether that token goes to its own instance, and not to the login URL. Default false. */
+  readonly exchangesAtInstance?: true
   /** A file that it reads at each request, which only the configuration file may name: through the API it could be any file. */
   fileOf?(settings: Settings): string | undefined
   /** Each request presents a refresh token, which may be used up by it: it is in custody, and nothing is ever sent twice. Default false. */

@@ -49,6 +49,7 @@ export const jwtBearer: Grant<JwtBearerSettings> = {
   credentialType: () => 'certificate',
   sendsCredential: () => false,
   subject: ({ username }) => username,
+  namesUser: true,
   async request({ loginUrl, settings, clientId, credential, signal }, context) {
     if (credential.type !== 'certificate') {
       throw new BrokerError('credential_required', 'The grant jwt_bearer needs a signing key.')

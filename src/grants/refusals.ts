@@ -74,7 +74,7 @@ export const remedyIn = ({ remedy, setupPath }: Pick<Refusal, 'remedy' | 'setupP
 /** The same problem for those whose token is made of another integration's: not theirs to retry, to remember or to cure. */
 export function refusedAtSource(error: BrokerError, source: string): BrokerError {
   const { code, detail, status, retryAfterMs, members, remedy } = error
-  return new BrokerError(code, `${source}, whose token is exchanged: ${detail}`, {
+  return new BrokerError(code, `At the integration whose token it exchanges: ${detail}`, {
     cause: error,
     status,
     members: { ...members, source },

@@ -87,10 +87,10 @@ export const tokenExchange: Grant<TokenExchangeSettings> = {
   fileOf: ({ subjectToken }) => subjectToken.file,
   async request(request, context) {
     const { integration, file } = request.settings.subjectToken
-    const { signal } = request
+    const { signal, loginUrl: at } = request
     const { subjectTokens } = context
     if (integration !== undefined) {
-      return exchanged({ integration, subjectTokens, signal }, ({ accessToken }) =>
+      return exchanged({ integration, at, subjectTokens, signal }, ({ accessToken }) =>
         exchange(request, accessToken.reveal(), `${TYPE}access_token`, context),
       )
     }

@@ -1,6 +1,7 @@
 /** An integration whose certificate is uploaded to Salesforce with another one's token. */
 import { isDeepStrictEqual } from 'node:util'
-import { allows, type Principal } from '../callers/policy.ts'
+import type { Principal } from '../callers/policy.ts'
+import { requireReference } from '../callers/reference-table.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { Definition, Integration } from './integration.ts'
@@ -27,7 +28,7 @@ export interface DeploymentCheck {
   readonly read: (name: string) => Promise<Integration | undefined>
 }
 
-/** Whoever sets or changes it must be allowed to read that token. Throws `caller_forbidden`, `request_invalid`. */
+/** Whoever sets or changes it may replace the certificate of any app of that org, and so must be allowed to write the credentials of the integration that uploads. Throws `caller_forbidden`, `request_invalid`. */
 export async function checkCertificateDeployment(check: DeploymentCheck): Promise<void> {
   const { name, definition, current, principal, read } = check
   const { certificateDeployment: wanted, grant, credentialFrom } = definition
@@ -35,11 +36,9 @@ export async function checkCertificateDeployment(check: DeploymentCheck): Promis
   const { through } = wanted
   const other = through === name ? undefined : await read(through)
   const target = other ? { name: through, labels: other.labels } : { name: through }
-  if (!allows(principal, 'tokens:read', target)) {
-    throw new BrokerError('caller_forbidden', 'The token of that integration is not yours to use')
-  }
+  requireReference(principal, 'deployment', target)
   if (!other) throw wrong('/through names no other integration')
-  if (credentialFrom !== null) throw wrong(` belongs to ${credentialFrom}, which holds the key`)
+  if (credentialFrom !== null) throw wrong(' belongs to the integration that holds the key')
   if (grantOf(grant.type).credentialType(grant) !== 'certificate') {
     throw wrong(' is for integrations that sign with a key')
   }

@@ -11,6 +11,7 @@ import {
 } from '../credentials/credential.ts'
 import type { CredentialInput, FreshCredential } from '../credentials/intake.ts'
 import { BrokerError } from '../errors.ts'
+import type { HostRules } from '../http/login-host.ts'
 import {
   DEFAULTS,
   type Definition,
@@ -53,17 +54,24 @@ export function checkGrant(grant: Definition['grant'], trouble: GrantTrouble | u
   if (why !== undefined) throw new BrokerError('request_invalid', `body/grant: ${why}`)
 }
 
-/** `loginUrl` is checked and normalised. */
+/** Throws `request_invalid` where a login URL is not one that may be called. */
 export function definitionOf(
-  { credential, identity, loginUrl: _, refreshTokenIdleDays, ...rest }: IntegrationInput,
-  loginUrl: string,
+  input: IntegrationInput,
+  hosts: Pick<HostRules, 'checkLoginUrl'>,
   current: Integration | undefined,
 ): Definition {
+  const { credential, identity, loginUrl: url, refreshTokenIdleDays, ...others } = input
+  const { exchangeLoginUrls: urls, ...rest } = others
+  const loginUrl = hosts.checkLoginUrl(url)
+  const isFormer = current !== undefined && current.exchangeLoginUrls === undefined
+  const exchangeLoginUrls = urls?.map((one) => hosts.checkLoginUrl(one)) ?? []
   return {
     ...DEFAULTS,
     labels: {},
     ...rest,
     loginUrl,
+    // What was exchanged before anybody was asked goes on, until the owner says where it may.
+    ...(!(isFormer && urls === undefined) && { exchangeLoginUrls }),
     ...(presentsRefreshToken(rest) && {
       refreshTokenIdleDays: refreshTokenIdleDays ?? REFRESH_TOKEN_IDLE_DAYS,
     }),
@@ -115,6 +123,7 @@ const DEFINITION_MEMBERS = [
   'loginsPerHour',
   'refreshTokenIdleDays',
   'serveTokens',
+  'exchangeLoginUrls',
   'identity',
   'credentialFrom',
   'certificateDeployment',

@@ -18,7 +18,8 @@ import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore, SealedIntegration } from './integration-store.ts'
 import { leftBehind } from './left-behind.ts'
-import { checkNoCircle, hasOtherTokens } from './token-source.ts'
+import { isLentAnew, servesInside, wouldServeInside } from './lending.ts'
+import { checkDeclaredSource, checkNoCircle, hasOtherTokens, isNarrowed } from './token-source.ts'
 
 export interface Declaration {
   readonly name: string
@@ -29,6 +30,8 @@ export interface Declaration {
 export interface Applied {
   readonly name: string
   readonly result: 'created' | 'changed' | 'unchanged' | 'disabled' | 'released' | 'removed'
+  /** The integration whose credential was lent to it by this. */
+  readonly lentBy?: string
   /** Why it was disabled. */
   readonly error?: BrokerError
 }
@@ -129,17 +132,28 @@ export function createDeclaredIntegrations(
     const current = sealed?.integration
     const definition = definitionOf(
       { ...input, credential: input.credential ?? NO_CREDENTIAL },
-      hosts.checkLoginUrl(input.loginUrl),
+      hosts,
       current,
     )
     const fresh = await freshFor(declaration, sealed, given)
     const owner = await ownerOf(definition.credentialFrom)
+    if (owner && servesInside(definition, owner)) throw wouldServeInside()
     await checkNoCircle(name, definition, store.read)
+    await checkDeclaredSource(definition, store.read)
     const isSame = current?.managedBy === 'file' && isSameDefinition(definition, current)
     if (isSame && !fresh) return { name, result: 'unchanged' }
     const integration = await write(name, sealed, definition, fresh, owner)
-    if (current && integration && hasOtherTokens(current, integration)) await onOtherTokens(name)
-    return integration && { name, result: current ? 'changed' : 'created' }
+    if (current && integration) {
+      const isOther = hasOtherTokens(current, integration) || isNarrowed(current, integration)
+      if (isOther) await onOtherTokens(name)
+    }
+    const isLent = owner && isLentAnew(definition, current)
+    return (
+      integration && {
+        ...{ name, result: current ? 'changed' : 'created' },
+        ...(isLent && { lentBy: owner.name }),
+      }
+    )
   }
 
   const withRetries = async (work: () => Promise<Applied | undefined>): Promise<Applied> => {
@@ -165,8 +179,7 @@ export function createDeclaredIntegrations(
 
   const standIn = (input: IntegrationInput): Definition | undefined => {
     try {
-      const loginUrl = hosts.checkLoginUrl(input.loginUrl)
-      return definitionOf({ ...input, credential: NO_CREDENTIAL }, loginUrl, undefined)
+      return definitionOf({ ...input, credential: NO_CREDENTIAL }, hosts, undefined)
     } catch (error) {
       if (error instanceof BrokerError) return undefined
       throw error

@@ -33,6 +33,8 @@ export interface Definition {
   /** Of a grant that presents a refresh token. 1 to 365. */
   readonly refreshTokenIdleDays?: number
   readonly serveTokens: boolean
+  /** Where others may exchange its token, beside its own login URL; normalised. Absent of a record of a former release: where they did. */
+  readonly exchangeLoginUrls?: readonly string[]
   readonly identity: IdentityRule
   /** Signs with another integration's credentials. */
   readonly credentialFrom: string | null

@@ -1,17 +1,19 @@
 /** Pages of integrations that a principal may see, filtered by label, state and certificate. */
 import type { Static } from 'typebox'
+import type { Principal } from '../callers/policy.ts'
 import { activeOf } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
+import type { Answers } from './answers.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import type { IntegrationView, ListQuery } from './schemas.ts'
 import type { IntegrationStatus } from './status.ts'
-import { viewOf } from './view.ts'
+import { isShown } from './visible.ts'
 
 export interface Listing {
   page(
     query: Static<typeof ListQuery>,
-    isVisible: (integration: Integration) => boolean,
+    principal: Principal,
   ): Promise<{
     readonly items: readonly Static<typeof IntegrationView>[]
     readonly nextCursor: string | null
@@ -21,6 +23,7 @@ export interface Listing {
 export interface ListingDependencies {
   readonly store: Pick<IntegrationStore, 'list'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
+  readonly listed: Answers['listed']
 }
 
 const DEFAULT_LIMIT = 50
@@ -40,7 +43,7 @@ function nameOf(cursor: string): string {
   return name
 }
 
-export function createListing({ store, statusOf }: ListingDependencies): Listing {
+export function createListing({ store, statusOf, listed }: ListingDependencies): Listing {
   /** In order of name. Some statuses at once: one after the other, a page takes as many round trips as it has items. */
   const found = async function* (
     first: string | undefined,
@@ -64,20 +67,20 @@ export function createListing({ store, statusOf }: ListingDependencies): Listing
   }
 
   return {
-    async page(query, isVisible) {
+    async page(query, principal) {
       const limit = query.limit ?? DEFAULT_LIMIT
       const matches = filterOf(query)
       const items: Static<typeof IntegrationView>[] = []
       const after = query.cursor === undefined ? undefined : nameOf(query.cursor)
       // One more than the page tells whether there is another.
       const atOnce = Math.min(limit + 1, STATUSES)
-      const all = found(after, atOnce, (one) => isVisible(one) && matches(one))
+      const all = found(after, atOnce, (one) => isShown(principal, one) && matches(one))
       for await (const { integration, status } of all) {
         if (items.length === limit) {
           return { items, nextCursor: cursorOf(items.at(-1)?.name ?? '') }
         }
         if (query.state !== undefined && status.state !== query.state) continue
-        items.push(viewOf(integration, status))
+        items.push(await listed(integration, status, principal))
       }
       return { items, nextCursor: null }
     },

@@ -1,6 +1,6 @@
 /** The rules by which integrations are written: preconditions, equality, fresh credentials, sharing. */
 
-import { allows, type Principal } from '../callers/policy.ts'
+import type { Principal } from '../callers/policy.ts'
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
 import { checkShape, type FreshCredential, type Intake } from '../credentials/intake.ts'
 import type { Remarks } from '../credentials/key-material.ts'
@@ -17,17 +17,22 @@ import {
   isActive,
   isSameDefinition,
 } from './composition.ts'
-import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import { leftBehind } from './left-behind.ts'
+import { checkFollowersGoAlong, checkNobodyFollows, isLentAnew, lenderOf } from './lending.ts'
 import {
   checkIfMatch,
   checkIfNoneMatch,
   type Preconditions,
   requireIfMatch,
 } from './preconditions.ts'
-import { checkNobodyExchanges, checkTokenSource, hasOtherTokens } from './token-source.ts'
+import {
+  checkNobodyExchanges,
+  checkTokenSource,
+  hasOtherTokens,
+  isNarrowed,
+} from './token-source.ts'
 import { authoriseBy } from './visible.ts'
 import { checkMayChange, checkMayLabel, checkMayWrite } from './write-access.ts'
 
@@ -38,6 +43,8 @@ export interface Written {
   readonly activated?: string
   /** What was noticed in the credential that came. */
   readonly remarks?: Remarks
+  /** The integration whose credential was lent to it by this, for what it signs now. */
+  readonly lentBy?: string
 }
 
 export interface Registry {
@@ -63,7 +70,7 @@ export interface RegistryDependencies {
   readonly hosts: HostRules
   /** Why this service cannot speak a grant as it is set up. Default: it can. */
   readonly grantTrouble?: GrantTrouble
-  /** What was made of its tokens is of the past. Must not throw. Default: nothing. */
+  /** What was made of its tokens, or serves them too, is of the past. Must not throw. Default: nothing. */
   readonly onOtherTokens?: (name: string) => Promise<void>
   readonly now: () => number
   readonly uniqueId: () => string
@@ -75,26 +82,6 @@ const ATTEMPTS = 3
 export function createRegistry(dependencies: RegistryDependencies): Registry {
   const { store, intake, hosts, grantTrouble, now, uniqueId } = dependencies
   const { onOtherTokens = async () => undefined } = dependencies
-
-  const ownerOf = async (from: string, name: string, principal: Principal) => {
-    const owner = from === name ? undefined : await store.readSealed(from)
-    const target = owner ? { name: from, labels: owner.integration.labels } : { name: from }
-    if (!allows(principal, 'tokens:read', target)) {
-      throw new BrokerError(
-        'caller_forbidden',
-        'The credential of that integration is not yours to use',
-      )
-    }
-    if (!owner)
-      throw new BrokerError('credential_invalid', 'from: there is no such other integration')
-    if (owner.integration.credentialFrom !== null) {
-      throw new BrokerError(
-        'credential_invalid',
-        'from: that integration has no credential of its own',
-      )
-    }
-    return owner.integration
-  }
 
   const attempt = async (
     name: string,
@@ -108,7 +95,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     const principal = await confirm()
     checkMayChange(principal, name, current)
     checkIfNoneMatch(preconditions, current)
-    const definition = definitionOf(input, hosts.checkLoginUrl(input.loginUrl), current)
+    const definition = definitionOf(input, hosts, current)
     checkMayLabel(principal, name, current, definition.labels)
     const secrets = sealed ? await sealed.open() : NO_SECRETS
     const isHeld = !given || (current !== undefined && isActive(given, current, secrets))
@@ -124,11 +111,9 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     if (current?.managedBy === 'file') {
       throw new BrokerError('managed_by_file', 'The configuration file declares this integration')
     }
-    const owner =
-      definition.credentialFrom === null
-        ? undefined
-        : await ownerOf(definition.credentialFrom, name, principal)
-    if (owner && current?.credentialFrom === null) await checkNobodyFollows(store, name)
+    const owner = await lenderOf({ name, definition, current, principal, read: store.read })
+    if (owner && current?.credentialFrom === null) await checkNobodyFollows(store, name, principal)
+    if (current) await checkFollowersGoAlong(store, definition, current, principal)
     checkCredentialFits(definition, current, fresh, owner, hosts)
     await checkCertificateDeployment({ name, definition, current, principal, read: store.read })
     await checkTokenSource({ name, definition, current, principal, read: store.read })
@@ -142,9 +127,14 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     checkMayWrite(await confirm(), name, current, write.integration)
     const integration = current ? await store.change(current, write) : await store.create(write)
     if (!integration) return undefined
-    if (current && hasOtherTokens(current, integration)) await onOtherTokens(name)
+    const isOther = current && hasOtherTokens(current, integration)
+    if (isOther || (current && isNarrowed(current, integration))) await onOtherTokens(name)
     const result = current ? 'changed' : 'created'
-    return { integration, result, ...(fresh && { activated: fresh.credential.id }) }
+    return {
+      ...{ integration, result },
+      ...(fresh && { activated: fresh.credential.id }),
+      ...(owner && isLentAnew(definition, current) && { lentBy: owner.name }),
+    }
   }
 
   return {
@@ -178,8 +168,9 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
             'The configuration file declares this integration',
           )
         }
-        await checkNobodyFollows(store, name)
-        await checkNobodyExchanges(store, name)
+        const principal = await confirm()
+        await checkNobodyFollows(store, name, principal)
+        await checkNobodyExchanges(store, name, principal)
         await authorise(name, current)
         await revoke(current)
         // Salesforce may have taken its time.
@@ -216,25 +207,16 @@ function checkCredentialFits(
     )
   }
   if (definition.loginUrl === stored.loginUrl) return
+  // What was lent before stays.
+  if (owner && !isLentAnew(definition, current)) return
   const sends = grant.sendsCredential(definition.grant)
   const leaves = !hosts.isSalesforceOwn(new URL(definition.loginUrl).hostname)
-  if (owner ? sends && leaves : sends || leaves) {
+  if (sends || leaves) {
     throw new BrokerError(
       'credential_required',
-      'A change of login_url needs the credential again in the same request',
+      owner
+        ? 'A credential that is lent goes to no other login_url than its own; a signing key to those of Salesforce'
+        : 'A change of login_url needs the credential again in the same request',
     )
   }
-}
-
-async function checkNobodyFollows(store: IntegrationStore, name: string): Promise<void> {
-  const follower = await findFollower(store, name)
-  if (follower === undefined) return
-  throw new BrokerError('credential_state', `Integration ${follower} signs with its credential`)
-}
-
-async function findFollower(store: IntegrationStore, name: string): Promise<string | undefined> {
-  for await (const { name: follower, credentialFrom } of everyIntegration(store)) {
-    if (credentialFrom === name) return follower
-  }
-  return undefined
 }

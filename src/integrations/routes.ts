@@ -1,15 +1,16 @@
 /** `/integrations`: put, patch, read, list, delete. */
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import type { Happening } from '../audit/event.ts'
+import { type Happening, lentEvent } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
-import { allows, allowsSome, mightAllow, type Permission } from '../callers/policy.ts'
+import { allowsSome, mightAllow, type Permission } from '../callers/policy.ts'
 import { remarksView } from '../credentials/remarks-view.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import { describeFaults } from '../http/schema-fault.ts'
 import type { Server } from '../http/server.ts'
+import { createAnswers } from './answers.ts'
 import { etagOf, type Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import { createListing } from './listing.ts'
@@ -22,9 +23,10 @@ import {
   ListQuery,
   NameParams,
   PatchBody,
+  WrittenView,
 } from './schemas.ts'
 import type { IntegrationStatus } from './status.ts'
-import { inputOf, mergePatch, viewOf, writableOf } from './view.ts'
+import { inputOf, mergePatch, writableOf } from './view.ts'
 import { visibleIntegration } from './visible.ts'
 import { checkMayChange } from './write-access.ts'
 
@@ -55,7 +57,8 @@ export function registerIntegrationRoutes(
   server: Server,
   { registry, store, statusOf, revoke, audit, confirm }: IntegrationRouteDependencies,
 ): void {
-  const listing = createListing({ store, statusOf })
+  const answers = createAnswers({ store, statusOf })
+  const listing = createListing({ store, statusOf, listed: answers.listed })
 
   /** Also for one that is yet to be made. Before anything else of the request is looked at; what decides is asked again at the write. */
   const authoriseWrite = async ({ principal }: FastifyRequest, name: string) => {
@@ -69,10 +72,17 @@ export function registerIntegrationRoutes(
   const visible = ({ principal }: FastifyRequest, permission: Permission, name: string) =>
     visibleIntegration(name, { integrations: store, principal, permission })
 
-  const answer = async ({ integration, result, remarks }: Written) => ({
+  const answer = async (
+    { principal }: FastifyRequest,
+    { integration, result, remarks }: Written,
+    how: 'put' | 'patched',
+  ) => ({
     status: result === 'created' ? 201 : 200,
     etag: etagOf(integration),
-    body: { ...viewOf(integration, await statusOf(integration)), ...remarksView(remarks) },
+    body: {
+      ...(await answers.written(integration, principal, how)),
+      ...remarksView(remarks),
+    },
   })
 
   server.put(
@@ -87,7 +97,7 @@ export function registerIntegrationRoutes(
         params: NameParams,
         headers: PreconditionHeaders,
         body: IntegrationBody,
-        response: { 200: IntegrationView, 201: IntegrationView, ...problems(...WRITE_PROBLEMS) },
+        response: { 200: WrittenView, 201: WrittenView, ...problems(...WRITE_PROBLEMS) },
       },
     },
     async (request, reply) => {
@@ -97,7 +107,7 @@ export function registerIntegrationRoutes(
       const preconditions = preconditionsOf(request)
       const written = await registry.put(name, input, preconditions, () => confirm(request))
       await audit.change(request, ...happeningsOf(written))
-      const { status, etag, body } = await answer(written)
+      const { status, etag, body } = await answer(request, written, 'put')
       return reply
         .code(status as 200)
         .header('etag', etag)
@@ -117,7 +127,7 @@ export function registerIntegrationRoutes(
         params: NameParams,
         headers: PreconditionHeaders,
         body: PatchBody,
-        response: { 200: IntegrationView, ...problems(...WRITE_PROBLEMS, 'integration_not_found') },
+        response: { 200: WrittenView, ...problems(...WRITE_PROBLEMS, 'integration_not_found') },
       },
     },
     async (request, reply) => {
@@ -135,7 +145,7 @@ export function registerIntegrationRoutes(
       const preconditions = pinnedTo(current, preconditionsOf(request))
       const written = await registry.put(name, input, preconditions, () => confirm(request))
       await audit.change(request, ...happeningsOf(written))
-      const { etag, body } = await answer(written)
+      const { etag, body } = await answer(request, written, 'patched')
       return reply.header('etag', etag).send(body)
     },
   )
@@ -158,7 +168,7 @@ export function registerIntegrationRoutes(
     async (request, reply) => {
       const integration = await visible(request, 'integrations:read', request.params.name)
       reply.header('etag', etagOf(integration))
-      return viewOf(integration, await statusOf(integration))
+      return answers.shown(integration, request.principal)
     },
   )
 
@@ -179,9 +189,7 @@ export function registerIntegrationRoutes(
       if (!allowsSome(principal, 'integrations:read')) {
         throw new BrokerError('caller_forbidden', 'You lack integrations:read')
       }
-      const page = await listing.page(request.query, ({ name, labels }) =>
-        allows(principal, 'integrations:read', { name, labels }),
-      )
+      const page = await listing.page(request.query, principal)
       return { items: [...page.items], next_cursor: page.nextCursor }
     },
   )
@@ -236,7 +244,12 @@ const PreconditionHeaders = Type.Object({
 })
 
 /** What a write did, for the audit; one that changed nothing did nothing. */
-function happeningsOf({ integration: { name }, result, activated }: Written): readonly Happening[] {
+function happeningsOf({
+  integration: { name },
+  result,
+  activated,
+  lentBy,
+}: Written): readonly Happening[] {
   if (result === 'unchanged') return []
   return [
     { action: `integration.${result}`, integration: name },
@@ -249,5 +262,6 @@ function happeningsOf({ integration: { name }, result, activated }: Written): re
             detail: { credential: activated },
           },
         ]),
+    ...(lentBy === undefined ? [] : [lentEvent(lentBy, name)]),
   ]
 }

@@ -150,6 +150,13 @@ const CertificateDeploymentSchema = Type.Object(
   },
 )
 
+const ExchangeLoginUrls = Type.Array(Type.String({ maxLength: 512 }), {
+  maxItems: 32,
+  description:
+    'Login URLs at which other integrations may exchange its token, beside its own `login_url`',
+  examples: [['https://partner.my.salesforce.com']],
+})
+
 const definition = {
   description: Type.Optional(Type.String({ maxLength: 500, ...TEXT_FORMS.printable })),
   enabled: Type.Optional(Type.Boolean({ default: true })),
@@ -183,8 +190,13 @@ const definition = {
     }),
   ),
   serve_tokens: Type.Optional(
-    Type.Boolean({ default: true, description: 'False keeps the token inside the broker' }),
+    Type.Boolean({
+      default: true,
+      description:
+        'False keeps the token inside the broker: it is not served, also not by an integration that signs with its credential as the same user, and not exchanged',
+    }),
   ),
+  exchange_login_urls: Type.Optional(ExchangeLoginUrls),
   identity: Type.Optional(Identity),
   certificate_deployment: Type.Optional(CertificateDeploymentSchema),
 }
@@ -229,6 +241,7 @@ export const IntegrationView = Type.Object(
     logins_per_hour: Type.Integer(),
     refresh_token_idle_days: Type.Optional(Type.Integer()),
     serve_tokens: Type.Boolean(),
+    exchange_login_urls: Type.Optional(ExchangeLoginUrls),
     identity: Identity,
     certificate_deployment: Type.Optional(CertificateDeploymentSchema),
     managed_by: Type.Unsafe<'api' | 'file'>({ type: 'string', enum: ['api', 'file'] }),
@@ -238,6 +251,18 @@ export const IntegrationView = Type.Object(
     ...RemarkMembers,
   },
   { title: 'Integration', description: 'An integration and where it stands' },
+)
+
+const { name, managed_by, created_at, updated_at, ...seen } = IntegrationView.properties
+
+/** Of a write. */
+export const WrittenView = Type.Object(
+  { name, managed_by, created_at, updated_at, ...Type.Partial(Type.Object(seen)).properties },
+  {
+    title: 'Written integration',
+    description:
+      'The integration; without `integrations:read` on it, what was put, and after a PATCH its name and times and nothing else',
+  },
 )
 
 export const PageQuery = {

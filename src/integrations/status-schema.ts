@@ -36,8 +36,14 @@ export const Status = Type.Object(
     state: Type.Unsafe<State>({ type: 'string', enum: [...STATES] }),
     shares_token_with: Type.Array(Type.String(), {
       description:
-        'Integrations that hold the same access token: revoking it ends it for all of them',
+        'Integrations that hold the same access token, as far as you may see them: revoking it ends it for all of them',
     }),
+    lent_to: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'Integrations that sign with its credential, as far as you may see them; not in lists',
+      }),
+    ),
     lease: LeaseStatus,
     last_refusal: Type.Unsafe<unknown>({ type: ['object', 'null'], additionalProperties: true }),
     identity: Type.Unsafe<unknown>({

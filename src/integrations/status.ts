@@ -26,6 +26,8 @@ export interface IntegrationStatus {
   readonly state: State
   /** Integrations that hold the same access token. */
   readonly sharesTokenWith: readonly string[]
+  /** Integrations that sign with its credential; where that was looked for. */
+  readonly lentTo?: readonly string[]
   readonly lease: LeaseStatus | null
   readonly lastRefusal: object | null
   readonly identity: {

@@ -4,7 +4,7 @@ import { BrokerError } from '../errors.ts'
 import { camelKeys, snakeKeys } from '../http/casing.ts'
 import type { IntegrationInput } from './composition.ts'
 import type { Integration } from './integration.ts'
-import type { IntegrationBody, IntegrationView } from './schemas.ts'
+import type { IntegrationBody, IntegrationView, WrittenView } from './schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 
 const time = (at: number) => new Date(at).toISOString()
@@ -33,6 +33,7 @@ export function writableOf(integration: Integration): Record<string, unknown> {
       refresh_token_idle_days: integration.refreshTokenIdleDays,
     }),
     serve_tokens: integration.serveTokens,
+    ...(integration.exchangeLoginUrls && { exchange_login_urls: integration.exchangeLoginUrls }),
     identity: snakeKeys(integration.identity),
     ...(integration.certificateDeployment && {
       certificate_deployment: snakeKeys(integration.certificateDeployment),
@@ -54,6 +55,7 @@ export function viewOf(
     status: {
       state: status.state,
       shares_token_with: status.sharesTokenWith,
+      ...(status.lentTo && { lent_to: status.lentTo }),
       lease: lease && {
         token_id: lease.tokenId,
         issued_at: time(lease.issuedAt),
@@ -76,6 +78,20 @@ export function viewOf(
         status.certificateExpiresAt === null ? null : time(status.certificateExpiresAt),
     },
   } as Static<typeof IntegrationView>
+}
+
+/** To those who may write it and not see it: no member of what was there before. */
+export const writtenOf = (integration: Integration): Static<typeof WrittenView> => ({
+  name: integration.name,
+  managed_by: integration.managedBy,
+  created_at: time(integration.createdAt),
+  updated_at: time(integration.updatedAt),
+})
+
+/** To those who put it and may not see it: what they put, but for a credential that stayed. */
+export const putOf = (integration: Integration): Static<typeof WrittenView> => {
+  const { credential: _, ...put } = writableOf(integration)
+  return { ...writtenOf(integration), ...put }
 }
 
 /** An integration is not that deep. */

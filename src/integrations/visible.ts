@@ -1,5 +1,6 @@
-/** The integration that a path names, if the principal may do this to it. */
+/** What a principal may see: the integration that a path names, and the names of others in the answer about one. */
 import { allows, mightAllow, type Permission, type Principal } from '../callers/policy.ts'
+import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { BrokerError } from '../errors.ts'
 import type { Integration } from './integration.ts'
 
@@ -47,3 +48,25 @@ function found(integration: Integration | undefined): Integration {
 
 const lacks = (permission: Permission) =>
   new BrokerError('caller_forbidden', `You lack ${permission} for this integration`)
+
+/** May its name stand in an answer about another one? */
+export const isShown = (
+  principal: Principal,
+  { name, labels }: Pick<Integration, 'name' | 'labels'>,
+): boolean => allows(principal, NAMED_IN_ANSWERS, { name, labels })
+
+/** Those of them that the principal may see, in their order. Labels are read only where a permission is limited by them. */
+export async function shownNames(
+  names: readonly string[],
+  { integrations, principal }: Omit<Visibility, 'permission'>,
+): Promise<readonly string[]> {
+  const shown = await Promise.all(
+    names.map(async (name) => {
+      if (allows(principal, NAMED_IN_ANSWERS, { name })) return true
+      if (!mightAllow(principal, NAMED_IN_ANSWERS, name)) return false
+      const integration = await integrations.read(name)
+      return integration !== undefined && isShown(principal, integration)
+    }),
+  )
+  return names.filter((_name, at) => shown[at])
+}

@@ -1,4 +1,6 @@
 /** Staging: credentials come, get their certificate and go beside the active one, each step in one compare-and-set write. */
+import { allows, type Principal } from '../callers/policy.ts'
+import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import type { Credential, CredentialSecrets } from '../credentials/credential.ts'
 import {
   activeOf,
@@ -166,12 +168,14 @@ function clientFor({ grant, credentials }: Integration, named: string | undefine
   return wanted === grant.clientId ? null : wanted
 }
 
-/** Rotating where nothing is held would change nothing. */
-export function checkOwn({ credentialFrom }: Integration): void {
+/** Rotating where nothing is held would change nothing. Its owner is named to those who may see that one, whatever its labels. */
+export function checkOwn({ credentialFrom }: Integration, principal?: Principal): void {
   if (credentialFrom === null) return
+  const isNamed =
+    principal !== undefined && allows(principal, NAMED_IN_ANSWERS, { name: credentialFrom })
   throw new BrokerError(
     'credential_state',
-    `It signs with the credentials of ${credentialFrom}: rotate them there`,
+    `It signs with the credentials of ${isNamed ? credentialFrom : 'another integration'}: rotate them there`,
   )
 }
 

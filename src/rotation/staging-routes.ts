@@ -84,7 +84,7 @@ export function registerStagingRoutes(
     },
     async (request, reply) => {
       const { name } = request.params
-      await access(request, 'credentials:write', name)
+      checkOwn(await access(request, 'credentials:write', name), request.principal)
       const input = stagingInputOf(request.body)
       const staged = await staging.stage(name, input, asked(request))
       await audit.change(request, ...happeningsOf(staged, 'credential.staged'))
@@ -114,7 +114,7 @@ export function registerStagingRoutes(
     },
     async (request, reply) => {
       const { name, id } = request.params
-      await access(request, 'credentials:write', name)
+      checkOwn(await access(request, 'credentials:write', name), request.principal)
       const deployment = await deployer.read(name)
       if (deployment?.credential === id && !isOver(deployment)) {
         throw new BrokerError('credential_state', 'It is being deployed to Salesforce')
@@ -157,7 +157,7 @@ export function registerStagingRoutes(
     },
     async (request, reply) => {
       const { name, id } = request.params
-      checkOwn(await access(request, 'credentials:write', name))
+      checkOwn(await access(request, 'credentials:write', name), request.principal)
       const integration = await promotion.activate(name, id, {
         prove: request.body?.prove ?? true,
         ...asked(request),
@@ -215,7 +215,7 @@ export function registerStagingRoutes(
       },
       async (request, reply) => {
         const { name, id } = request.params
-        await access(request, 'credentials:write', name)
+        checkOwn(await access(request, 'credentials:write', name), request.principal)
         const staged = await staging.certify(name, id, request.body, asked(request))
         await audit.change(request, ...happeningsOf(staged, 'credential.certified'))
         return reply.headers(headersOf(staged.integration)).send(stagedViewOf(staged))

@@ -1,6 +1,7 @@
 /** Hands out leases: a hit from memory without waiting for anything, a miss by one mint for the whole fleet. */
 import type { Actor } from '../audit/event.ts'
 import { allows, mightAllow, type Principal } from '../callers/policy.ts'
+import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { BrokerError } from '../errors.ts'
 import { type Integration, isDraft } from '../integrations/integration.ts'
 import type { DueIndex } from '../store/store.ts'
@@ -155,24 +156,37 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     }
   }
 
+  const find: Broker['lease'] = (name, principal, request) => {
+    const entry = reader.trusted(name)
+    if (entry && maySee(entry, name, principal)) {
+      return serve({ entry, isStoreless: false }, name, principal, request)
+    }
+    if (!mightAllow(principal, 'tokens:read', name)) throw forbidden()
+    // One that there is not would be looked for: what is there, and forbidden by its labels, takes as long.
+    if (entry) {
+      return reader
+        .read(NOWHERE, () => false)
+        .then(() => {
+          throw forbidden()
+        })
+    }
+    return reader
+      .read(name, answersFromMemory(questionOf(request)))
+      .then((reading) => serve(reading, name, principal, request))
+  }
+
   return {
     lease(name, principal, request) {
-      const entry = reader.trusted(name)
-      if (entry && maySee(entry, name, principal)) {
-        return serve({ entry, isStoreless: false }, name, principal, request)
+      try {
+        const found = find(name, principal, request)
+        return found instanceof Promise
+          ? found.catch((error: unknown) => {
+              throw shownTo(principal, error)
+            })
+          : found
+      } catch (error) {
+        throw shownTo(principal, error)
       }
-      if (!mightAllow(principal, 'tokens:read', name)) throw forbidden()
-      // One that there is not would be looked for: what is there, and forbidden by its labels, takes as long.
-      if (entry) {
-        return reader
-          .read(NOWHERE, () => false)
-          .then(() => {
-            throw forbidden()
-          })
-      }
-      return reader
-        .read(name, answersFromMemory(questionOf(request)))
-        .then((reading) => serve(reading, name, principal, request))
     },
     isInUse: ({ integration, mintedAt }) => handedOut.get(integration) === mintedAt,
   }
@@ -210,6 +224,21 @@ function servable(entry: Entry | undefined, name: string, principal: Principal):
     )
   }
   return entry
+}
+
+/** The name of the source of a token stands in a problem for those who may see that integration, whatever its labels. */
+function shownTo(principal: Principal, error: unknown): unknown {
+  if (!(error instanceof BrokerError)) return error
+  const { code, detail, status, retryAfterMs, remedy, members } = error
+  const { source, ...others } = members
+  if (typeof source !== 'string' || allows(principal, NAMED_IN_ANSWERS, { name: source })) {
+    return error
+  }
+  return new BrokerError(code, detail, {
+    ...{ cause: error, status, members: others },
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(remedy !== undefined && { remedy }),
+  })
 }
 
 /** The waiter gives up; the mint goes on, and its result serves the next request. */

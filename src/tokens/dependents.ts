@@ -1,10 +1,11 @@
-/** Leases that were made of another integration's token: dropped when that one's tokens are of another kind now. */
+/** Leases that were made of another integration's token, or are the very token: dropped when that one's tokens are of another kind now, or stay inside. */
 import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { followersOf, servesInside } from '../integrations/lending.ts'
 import { dependentsOf } from '../integrations/token-source.ts'
 import type { Outcomes } from '../store/store.ts'
 
 export interface DependentsDependencies {
-  readonly integrations: Pick<IntegrationStore, 'list'>
+  readonly integrations: Pick<IntegrationStore, 'list' | 'read'>
   readonly outcomes: Pick<Outcomes, 'look' | 'save'>
   readonly log: { warn(bindings: object, message: string): void }
 }
@@ -31,13 +32,21 @@ export const createDropDependents = ({
     log.warn({ integration: name }, NOT_DROPPED)
   }
 
+  /** What would serve a token that stays inside now. */
+  const servingInside = async (source: string): Promise<readonly string[]> => {
+    const owner = await integrations.read(source)
+    if (!owner || owner.serveTokens) return []
+    const followers = await followersOf(integrations, source)
+    return followers.filter((one) => servesInside(one, owner)).map(({ name }) => name)
+  }
+
   return async (source) => {
     try {
       // Nearest first: what is minted anew must not be made of what is still to be dropped.
-      const found = new Set([source])
+      const found = new Set([source, ...(await servingInside(source))])
       for (const one of found) {
         if (one !== source) await drop(one)
-        for (const name of await dependentsOf(integrations, one)) found.add(name)
+        for (const { name } of await dependentsOf(integrations, one)) found.add(name)
       }
     } catch (error) {
       log.warn({ err: error, integration: source }, NOT_DROPPED)

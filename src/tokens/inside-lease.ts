@@ -1,14 +1,18 @@
 /** Leases for the broker itself: of any integration, also of one whose tokens are not served. */
 import { type Actor, NOBODY } from '../audit/event.ts'
 import { BrokerError } from '../errors.ts'
-import { isDraft } from '../integrations/integration.ts'
+import { type Integration, isDraft } from '../integrations/integration.ts'
 import type { Flight } from './flight.ts'
 import type { Lease } from './lease.ts'
 import type { LeaseReader } from './lease-reader.ts'
 import { answerIn, type Question } from './question.ts'
 
-/** `rejected`: the id of a token that Salesforce did not take. Throws `integration_not_found`, `integration_disabled`, `integration_draft`, `token_still_live`, and what a mint throws. */
-export type InsideLease = (name: string, rejected?: string) => Promise<Lease>
+/** `rejected`: the id of a token that Salesforce did not take. `permit` throws where this integration's token is not for the purpose. Throws `integration_not_found`, `integration_disabled`, `integration_draft`, `token_still_live`, and what a mint throws. */
+export type InsideLease = (
+  name: string,
+  rejected?: string,
+  permit?: (integration: Integration) => void,
+) => Promise<Lease>
 
 export interface InsideLeaseDependencies {
   readonly reader: Pick<LeaseReader, 'look'>
@@ -23,17 +27,18 @@ const MIN_TTL_MS = 30_000
 
 export const createInsideLease =
   ({ reader, flight, purpose, now }: InsideLeaseDependencies): InsideLease =>
-  async (name, rejected) => {
+  async (name, rejected, permit) => {
     const by: Actor = { ...NOBODY, requestId: purpose }
     const entry = await reader.look(name)
     if (!entry) {
-      throw new BrokerError('integration_not_found', `There is no integration ${name}`)
+      throw new BrokerError('integration_not_found', 'There is no such integration')
     }
+    permit?.(entry.integration)
     if (!entry.integration.enabled) {
-      throw new BrokerError('integration_disabled', `The integration ${name} is disabled`)
+      throw new BrokerError('integration_disabled', 'The integration is disabled')
     }
     if (isDraft(entry.integration)) {
-      throw new BrokerError('integration_draft', `The integration ${name} is a draft`)
+      throw new BrokerError('integration_draft', 'The integration is a draft')
     }
     const question: Question =
       rejected === undefined

@@ -14,11 +14,13 @@ import {
   presentsRefreshToken,
 } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
+import { servesInside } from '../integrations/lending.ts'
 import { candidatesOf, isSignatureRefusal, triesOf } from './candidates.ts'
 import { type Connected, NO_CREDENTIAL } from './connected.ts'
 import type { IdentityGuard } from './identity-guard.ts'
 import type { Lease } from './lease.ts'
 import type { StoredPin } from './pin-store.ts'
+import { isOfSubject, type Subject } from './subject.ts'
 import type { Signer, TokenRequester } from './token-request.ts'
 
 /** What a mint begins with, as the store has it. Its secrets are sealed. */
@@ -74,6 +76,10 @@ export interface MinterDependencies {
   readonly connected: Connected
   readonly promotion: PromotionHooks
   readonly identity: IdentityGuard
+  /** Whose tokens an integration has got. */
+  readonly subjectOf: (
+    integration: Pick<Integration, 'name' | 'uid'>,
+  ) => Promise<Subject | undefined>
   readonly now: () => number
   readonly sleep: (ms: number) => Promise<void>
 }
@@ -94,6 +100,7 @@ interface Opened {
 
 export function createMinter(dependencies: MinterDependencies): Minter {
   const { integrations, requester, connected, promotion, identity, now, sleep } = dependencies
+  const { subjectOf } = dependencies
   /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. A change of the owner forgets it: what was made active by it comes first. */
   const workedLast = new Map<string, { readonly version: number; readonly id: string }>()
 
@@ -126,6 +133,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     // Its own seal holds no secret then, but it holds the definition together.
     if (owner !== sealed) await sealed.open()
     if (!owner) throw incomplete()
+    if (owner !== sealed && servesInside(integration, owner.integration)) throw staysInside()
     const [known, secrets] = await Promise.all([asked.known, owner.open()])
     return { integration, digests, owner: owner.integration, secrets, known }
   }
@@ -172,6 +180,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
         const signer = signerOf(opened, credential)
         const lease = await requester.request(opened.integration, signer, charge)
         await identity.check(opened.integration, lease, opened.known)
+        await checkNotInside(opened, lease)
         await accepted(opened, credential, refused)
         return lease
       } catch (error) {
@@ -182,6 +191,13 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       }
     }
     throw candidates.length > 1 ? stillSpreading(last) : last
+  }
+
+  /** An app that acts as the same user in another way gets the same token: its user shows only now. */
+  const checkNotInside = async ({ integration, owner }: Opened, lease: Lease): Promise<void> => {
+    if (owner.serveTokens || !integration.serveTokens || owner.uid === integration.uid) return
+    const subject = await subjectOf(owner)
+    if (subject && isOfSubject(lease, subject)) throw staysInside()
   }
 
   const candidatesFor = (opened: Opened): readonly Credential[] => {
@@ -261,6 +277,12 @@ const REMEMBERED = 100_000
 
 /** What fails is thrown where it is waited for. */
 const later = () => undefined
+
+const staysInside = () =>
+  new BrokerError(
+    'caller_forbidden',
+    'The token of this integration stays inside the broker: it is of the same user as that of the integration whose credential it signs with',
+  )
 
 const incomplete = () =>
   new BrokerError('integration_draft', 'The integration has no client id or no credential yet')

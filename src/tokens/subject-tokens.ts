@@ -4,6 +4,7 @@ import { Secret } from '../crypto/secret.ts'
 import { BrokerError, isStoreTrouble } from '../errors.ts'
 import type { SubjectTokens } from '../grants/grant.ts'
 import { refusedAtSource } from '../grants/refusals.ts'
+import { requireExchange } from '../integrations/token-source.ts'
 import type { InsideLease } from './inside-lease.ts'
 
 /** Longer than Salesforce takes; a file without an end must not fill the memory. */
@@ -12,9 +13,10 @@ const VISIBLE_ASCII = /^[!-~]+$/
 
 /** `leaseOf` mints where it has to, by the rules of any other mint. */
 export const createSubjectTokens = (leaseOf: InsideLease): SubjectTokens => ({
-  async of(integration, { rejected, signal }) {
+  async of(integration, { rejected, at, signal }) {
     try {
-      return await untilAborted(leaseOf(integration, rejected), integration, signal)
+      const lease = leaseOf(integration, rejected, (source) => requireExchange(source, at))
+      return await untilAborted(lease, signal)
     } catch (error) {
       if (!(error instanceof BrokerError) || isStoreTrouble(error)) throw error
       throw error.code === 'token_still_live' ? error : refusedAtSource(error, integration)
@@ -40,15 +42,11 @@ async function contentOf(file: string): Promise<string> {
 }
 
 /** The mint goes on, and serves the next who asks: also where two integrations wait for each other. */
-function untilAborted<Value>(
-  work: Promise<Value>,
-  integration: string,
-  signal: AbortSignal,
-): Promise<Value> {
+function untilAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const abort = () =>
     reject(
-      new BrokerError('salesforce_timeout', `The token of ${integration} did not come in time`, {
+      new BrokerError('salesforce_timeout', 'The token did not come in time', {
         retryAfterMs: 1_000,
       }),
     )

@@ -13,6 +13,16 @@ export interface Subject {
   readonly instanceUrl: string
 }
 
+/** Ids compare by their first 15 characters: the rest is a checksum. */
+const isSameId = (one: string | null | undefined, other: string | null): boolean =>
+  typeof one === 'string' && typeof other === 'string' && one.slice(0, 15) === other.slice(0, 15)
+
+/** Is the token of this user? */
+export const isOfSubject = (
+  { orgId, userId }: Pick<Lease, 'orgId' | 'userId'>,
+  subject: Pick<Subject, 'orgId' | 'userId'>,
+): boolean => isSameId(orgId, subject.orgId) && isSameId(userId, subject.userId)
+
 const KIND = 'subject'
 
 /** `undefined`: no token was ever minted for the integration as it is. */

@@ -201,7 +201,9 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     async ready(integration) {
       const source = sourceOf(integration)
       if (source === undefined) return
-      await within(ATTEMPT_MS, (signal) => grants.subjectTokens.of(source, { signal }))
+      const { grant, loginUrl } = integration
+      const at = grantOf(grant.type).exchangesAtInstance ? undefined : loginUrl
+      await within(ATTEMPT_MS, (signal) => grants.subjectTokens.of(source, { at, signal }))
     },
     introspectRefreshToken,
     async request(integration, signer, charge) {

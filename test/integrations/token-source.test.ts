@@ -11,7 +11,8 @@ const exchanging = (subjectToken: object, loginUrl = 'https://acme.my.salesforce
 
 const read = async (name: string) =>
   ({
-    ...{ name, labels: {}, loginUrl: 'https://acme.my.salesforce.com' },
+    ...{ name, labels: {}, loginUrl: 'https://acme.my.salesforce.com', serveTokens: true },
+    exchangeLoginUrls: ['https://other.my.salesforce.com'],
     grant: { type: 'client_credentials', clientId: '3MVG8' },
   }) as unknown as Integration
 
@@ -34,6 +35,12 @@ t.test('the token of another goes to no other host by who may not read it', asyn
   t.equal(await outcome(current, current, writer), 'allowed', 'what is there may stay')
   t.equal(await outcome(moved, current, writer), 'caller_forbidden')
   t.equal(await outcome(moved, current, principal('tokens:read')), 'allowed')
+  const foreign = exchanging({ integration: 'crm' }, 'https://foreign.my.salesforce.com')
+  t.equal(
+    await outcome(foreign, current, principal('tokens:read')),
+    'caller_forbidden',
+    'nor where its owner lets it not be exchanged',
+  )
 })
 
 t.test('the token of a file goes to the host alone that the file named', async (t) => {

@@ -172,7 +172,7 @@ t.test('only what can be deployed is taken', async (t) => {
   t.match(await call('GET', `${CREDENTIALS}/${id}/deployment`), { status: 404 })
 })
 
-t.test('it is set up only by who may read the token that it goes through', async (t) => {
+t.test('it is set up only by who may write the credentials that it goes through', async (t) => {
   const { broker } = await deployable(t)
   const { call } = broker
   const keyWith = async (integrations: readonly string[]) =>
@@ -180,7 +180,7 @@ t.test('it is set up only by who may read the token that it goes through', async
       await call('POST', '/api-keys', {
         body: {
           name: `key-${integrations.join('-')}`,
-          permissions: ['integrations:write', 'tokens:read'],
+          permissions: ['integrations:write', 'integrations:read', 'credentials:write'],
           integrations,
         },
       })

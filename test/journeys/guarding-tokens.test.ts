@@ -1,30 +1,10 @@
 /** What a caller may do to a token that is not its own: nothing; and where a token goes when it ends. */
 import t, { type Test } from 'tap'
 import { eventually } from '../support/eventually.ts'
-import { clientCredentials, jwtBearer, type Way, world } from './salesforce-world.ts'
+import { guarded } from './guarded-world.ts'
+import { clientCredentials, jwtBearer } from './salesforce-world.ts'
 
 const ANY = { 'if-match': '*' }
-
-async function guarded(t: Test) {
-  const salesforce = await world(t)
-  const { simulator, broker } = salesforce
-  const put = async (name: string, way: Way, members: object = {}) => {
-    const { app, body } = way(simulator)
-    const made = await broker.call('PUT', `/integrations/${name}`, {
-      body: { ...body, ...members },
-    })
-    t.equal(made.status, 201, JSON.stringify(made.body))
-    return { app, body }
-  }
-  const keyFor = async (name: string, permissions: readonly string[], integrations: string[]) => {
-    const { body } = await broker.call('POST', '/api-keys', {
-      body: { name, permissions, integrations },
-    })
-    return body.key as string
-  }
-  const live = () => simulator.sessions().map(({ token }) => token)
-  return { ...salesforce, put, keyFor, live }
-}
 
 t.test("the id of another integration's token rejects nothing", async (t) => {
   const { broker, put, keyFor, live } = await guarded(t)

@@ -54,7 +54,7 @@ export function integration(changes: Partial<Integration> = {}): Integration {
   const composed = compose(
     {
       name,
-      definition: definitionOf({ loginUrl, grant }, loginUrl, undefined),
+      definition: definitionOf({ loginUrl, grant }, { checkLoginUrl: (url) => url }, undefined),
       managedBy: 'api',
       current: undefined,
       secrets: NO_SECRETS,

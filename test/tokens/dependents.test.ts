@@ -18,7 +18,7 @@ function dropping(results: readonly SaveResult[]) {
   const dropped: string[] = []
   const warned: string[] = []
   const drop = createDropDependents({
-    integrations: { list },
+    integrations: { list, read: async () => undefined },
     outcomes: {
       look: async () => ({ integration: { uid: 'u', orev: 1 } }) as unknown as Look,
       async save(name) {

@@ -67,6 +67,7 @@ function setUp(
   let charges = 0
   let reads = 0
   const minter = createMinter({
+    subjectOf: async () => undefined,
     integrations: {
       readSealed: async () => {
         reads += 1

@@ -1,0 +1,72 @@
+/** What an answer shows of an integration: to whom, and the names of which others. */
+import type { Static } from 'typebox'
+import type { Principal } from '../callers/policy.ts'
+import type { Integration } from './integration.ts'
+import type { IntegrationStore } from './integration-store.ts'
+import { followersOf } from './lending.ts'
+import type { IntegrationView, WrittenView } from './schemas.ts'
+import type { IntegrationStatus } from './status.ts'
+import { putOf, viewOf, writtenOf } from './view.ts'
+import { isShown, shownNames } from './visible.ts'
+
+export interface Answers {
+  /** For a page: all but who follows it. */
+  listed(
+    integration: Integration,
+    status: IntegrationStatus,
+    principal: Principal,
+  ): Promise<Static<typeof IntegrationView>>
+  /** For whoever may see it. */
+  shown(integration: Integration, principal: Principal): Promise<Static<typeof IntegrationView>>
+  /** To whoever wrote it, where it may not see it: after a `PUT` what it put, after a `PATCH` that it is written, and no more. */
+  written(
+    integration: Integration,
+    principal: Principal,
+    how: 'put' | 'patched',
+  ): Promise<Static<typeof WrittenView>>
+}
+
+export interface AnswersDependencies {
+  readonly store: Pick<IntegrationStore, 'read' | 'list'>
+  readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
+}
+
+export function createAnswers({ store, statusOf }: AnswersDependencies): Answers {
+  const ofWhatIsShown = async (
+    status: IntegrationStatus,
+    principal: Principal,
+  ): Promise<IntegrationStatus> => {
+    const { sharesTokenWith } = status
+    if (sharesTokenWith.length === 0) return status
+    const of = { integrations: store, principal }
+    return { ...status, sharesTokenWith: await shownNames(sharesTokenWith, of) }
+  }
+
+  const lentTo = async (
+    { name, credentials }: Integration,
+    principal: Principal,
+  ): Promise<readonly string[]> => {
+    if (credentials.length === 0) return []
+    const followers = await followersOf(store, name)
+    return followers.filter((one) => isShown(principal, one)).map((one) => one.name)
+  }
+
+  const shown: Answers['shown'] = async (integration, principal) => {
+    const [status, lent] = await Promise.all([
+      statusOf(integration),
+      lentTo(integration, principal),
+    ])
+    return viewOf(integration, { ...(await ofWhatIsShown(status, principal)), lentTo: lent })
+  }
+
+  return {
+    async listed(integration, status, principal) {
+      return viewOf(integration, await ofWhatIsShown(status, principal))
+    },
+    shown,
+    async written(integration, principal, how) {
+      if (isShown(principal, integration)) return shown(integration, principal)
+      return how === 'put' ? putOf(integration) : writtenOf(integration)
+    },
+  }
+}
