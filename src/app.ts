@@ -33,6 +33,7 @@ import { registerHealth } from './http/health.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
 import type { OutboundDependencies } from './http/outbound.ts'
+import { createPipelines } from './http/pipeline.ts'
 import { registerProblemPages } from './http/problem-pages.ts'
 import { createServer, type Server, type ServerOptions } from './http/server.ts'
 import type { ServerTls } from './http/tls.ts'
@@ -90,14 +91,12 @@ export interface AppDependencies {
 /** Throws `ConfigError` where the configuration file is wrong. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { config, log, keyring, adminKeys, tls, version, readFile } = dependencies
-  const random = dependencies.random ?? Math.random
   const uniqueId = () => randomUUID()
   let stopping = false
   const { wall, monotonic, clock } = composeClocks(log, dependencies.now)
   const { now } = clock
-
   const engineName = config.redisUrl ? 'redis' : 'embedded'
-  const { lookup, tracing } = dependencies
+  const { lookup, tracing, random = Math.random } = dependencies
   const metering = composeMetering({ version, engine: engineName, tracing, now, monotonic, log })
   const onRewound = () => engine.storeRewound()
   const measured = metering.store(dependencies.store)
@@ -161,8 +160,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     standing: { permitsOf: (asker) => callers.standing.permitsOf(asker) },
   })
   const seals = composeKeyring({ keyring, store, audit, now, uniqueId, sleep: pause, log })
-  const { broker, revoker, hearing } = engine
   const { statusOf } = engine.status
+  const { broker, revoker, hearing } = engine
   const counts = createCallerCounts({ documents: store.documents, now, log })
   const search = createAuditSearch({
     events: store.events,
@@ -175,7 +174,6 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     meter: metering.file,
   })
   loader?.read()
-
   const callers = composeCallers({
     ...{ adminKeys, store, hearing, audit, proxy, random, log },
     storelessMs: config.storelessMs,
@@ -204,7 +202,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const drain = createDrain((connections) =>
     log.warn({ connections }, 'connections were still open when the time to stop was nearly over'),
   )
-  const server = createServer({ logger: log, trustProxy: config.trustProxy, tls, drain, onProblem })
+  const { trustProxy } = config
+  const pipelines = createPipelines()
+  const server = createServer({ logger: log, trustProxy, tls, drain, pipelines, onProblem })
   metering.requests(server)
   await describeApi(server, version)
   if (config.docs) serveApiDescription(server)
@@ -232,7 +232,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   await registerOAuthRoutes(server, { broker, gate: callers.gate, audit, onRead, onProblem, now })
   await server.register(async (scope) => {
     const guarded = scope as Server
-    requireCaller(guarded, callers.gate)
+    requireCaller(guarded, callers.gate, pipelines.trust)
     refuseWhileBlocked(guarded, audit)
     registerTokenRoutes(guarded, { broker, revoker, integrations, audit, onRead, now })
     callers.registerRoutes(guarded)

@@ -106,13 +106,18 @@ export function createGate({ authenticators, throttle, standing }: GateDependenc
   }
 }
 
-/** Guards every route of this server (or scope of it). Register it before the routes. */
-export function requireCaller(server: Server, gate: Gate): void {
+/** Guards every route of this server (or scope of it). Register it before the routes. `onCaller` is told on which connection a caller has proven itself. */
+export function requireCaller(
+  server: Server,
+  gate: Gate,
+  onCaller: (connection: Socket) => void = () => undefined,
+): void {
   server.decorateRequest('principal')
   server.addHook('onRequest', (request, _reply, done) => {
     const found = gate.identify(request)
     if (!(found instanceof Promise)) {
       request.principal = found
+      onCaller(request.raw.socket)
       done()
       return
     }

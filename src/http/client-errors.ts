@@ -1,12 +1,14 @@
 /** What is answered where there is no request to answer: malformed HTTP, too large headers, a slow client, CONNECT. */
 import { randomUUID } from 'node:crypto'
-import { type Server as HttpServer, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type Server as HttpServer, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { BrokerError } from '../errors.ts'
+import type { Pipelines } from './pipeline.ts'
 import { PROBLEM_MEDIA_TYPE, problemAnswer, toBrokerError } from './problem.ts'
 
 export interface ClientErrors {
-  /** Answers with a problem, and closes the connection. */
+  /** Answers with a problem, behind the answers that are on their way, and closes the connection. */
   answer(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
@@ -14,28 +16,33 @@ export interface ClientErrorLog {
   debug(bindings: object, message: string): void
 }
 
-export function createClientErrors(log: ClientErrorLog): ClientErrors & {
+/** Of the parser: something came behind a request that said it is the last. */
+const BEHIND_THE_LAST = 'HPE_CLOSED_CONNECTION'
+
+export function createClientErrors(
+  log: ClientErrorLog,
+  pipelines: Pick<Pipelines, 'fail'>,
+): ClientErrors & {
   /** Node answers some requests by itself, with no body: from now on they are answered here or by the routes. */
   attach(server: HttpServer): void
 } {
-  /** The last response of each connection. */
-  const responses = new WeakMap<Duplex, ServerResponse>()
-
-  const answer = (error: NodeJS.ErrnoException, socket: Duplex) => {
+  const answer = (error: NodeJS.ErrnoException, duplex: Duplex) => {
+    // What an HTTP server is given are the sockets that it accepted.
+    const socket = duplex as Socket
     log.debug({ code: error.code }, 'a connection without a proper request')
-    const response = responses.get(socket)
-    const isInsideAnother = response?.headersSent === true && !response.writableFinished
-    if (!socket.writable || error.code === 'ECONNRESET' || isInsideAnother) socket.destroy()
-    else socket.end(rawAnswer(error))
+    if (!socket.writable || error.code === 'ECONNRESET') socket.destroy()
+    else if (error.code === BEHIND_THE_LAST) pipelines.fail(socket)
+    else pipelines.fail(socket, rawAnswer(error))
   }
 
   return {
     answer,
     attach(server) {
-      server.on('request', (request, response) => {
-        responses.set(request.socket, response)
-      })
       server.on('connect', (_request, socket) => {
+        // Node no longer listens for errors of a connection that it gives away.
+        socket.on('error', (error: NodeJS.ErrnoException) =>
+          log.debug({ code: error.code }, 'a connection broke'),
+        )
         answer(new BrokerError('request_invalid', 'CONNECT is for proxies'), socket)
       })
       // Another expectation than 100-continue may be ignored (RFC 9110, section 10.1.1).

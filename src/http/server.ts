@@ -1,5 +1,7 @@
 /** The HTTP server: its limits, its validation, its request ids, and problems for every error. */
 import { randomUUID } from 'node:crypto'
+import { createServer as createHttpServer, type RequestListener } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Ajv, type Options as AjvOptions } from 'ajv'
 import addFormats from 'ajv-formats'
@@ -16,6 +18,12 @@ import Fastify, {
 import { BrokerError } from '../errors.ts'
 import { createClientErrors } from './client-errors.ts'
 import type { Drain } from './drain.ts'
+import {
+  createPipelines,
+  PIPELINE_LIMITS,
+  type PipelineLimits,
+  type Pipelines,
+} from './pipeline.ts'
 import { problemAnswer, toBrokerError } from './problem.ts'
 import { countHeader } from './raw-headers.ts'
 import { requestLog } from './request-log.ts'
@@ -36,6 +44,8 @@ export interface ServerOptions {
   /** Absent: plain HTTP. */
   readonly tls?: Pick<ServerTls, 'options'> | undefined
   readonly limits?: Partial<ServerLimits>
+  /** Default: of its own, with the limits. */
+  readonly pipelines?: Pipelines
   /** Absent: connections are closed as soon as the server is. */
   readonly drain?: Drain
   /** Called with every problem that a request is answered with, before the answer; must not throw. */
@@ -43,48 +53,48 @@ export interface ServerOptions {
 }
 
 /** How long a client may take. */
-export interface ServerLimits {
+export interface ServerLimits extends PipelineLimits {
   /** Until the header section is there. Default 8000. */
   readonly headersMs: number
   /** Until the whole request is there. Default 10000. */
   readonly requestMs: number
-  /** How often the two are looked at. Default 1000. */
-  readonly checkMs: number
 }
 
-const LIMITS: ServerLimits = { headersMs: 8_000, requestMs: 10_000, checkMs: 1_000 }
+const LIMITS: ServerLimits = { ...PIPELINE_LIMITS, headersMs: 8_000, requestMs: 10_000 }
 
 /** Bodies of requests, in bytes. */
 const BODY_LIMIT = 64 * 1024
 /** URLs longer than this get 414; Node itself ends header sections at 16 KiB. */
 const URL_LIMIT = 8 * 1024
+const HEADERS_MAX = 64
+/** Of one connection. */
+const REQUESTS_MAX = 10_000
+/** A connection on which nothing moves for so long is closed: in the midst of a request, and between two. */
+const IDLE_MS = 30_000
+const KEEP_ALIVE_MS = 75_000
 /** Levels of the log at which each answer has a line. */
 const CHATTY = ['trace', 'debug']
 const SAFE_REQUEST_ID = /^[\w.:/+=@-]{1,128}$/
 
 export function createServer(options: ServerOptions): Server {
   const { logger, trustProxy, tls, limits = {}, drain, onProblem } = options
-  const { headersMs, requestMs, checkMs } = { ...LIMITS, ...limits }
-  const clientErrors = createClientErrors(logger)
-  const nodeOptions = {
-    connectionsCheckingInterval: checkMs,
-    // A missing Host is answered by `checkProtocol`, with a problem.
-    requireHostHeader: false,
-    // A request without a body has no stream that must come to its end: a tenth of a hit.
-    optimizeEmptyRequests: true,
-  }
+  const allLimits = { ...LIMITS, ...limits }
+  const pipelines = options.pipelines ?? createPipelines(allLimits)
+  const clientErrors = createClientErrors(logger, pipelines)
   const server: Server = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: requestMs,
-    ...(tls ? { https: { ...tls.options, ...nodeOptions } } : { http: nodeOptions }),
+    serverFactory: (handler) => {
+      const made = nodeServer(pipelines.before(handler as RequestListener), tls, allLimits)
+      pipelines.attach(made, tls ? 'secureConnection' : 'connection')
+      clientErrors.attach(made)
+      drain?.attach(made)
+      return made
+    },
     // Requests on connections that are still there when the service stops are served.
     return503OnClosing: false,
-    connectionTimeout: 30_000,
-    keepAliveTimeout: 75_000,
-    maxRequestsPerSocket: 10_000,
     genReqId: requestId,
     childLoggerFactory: requestLog,
     frameworkErrors: (error, request, reply) => {
@@ -92,10 +102,6 @@ export function createServer(options: ServerOptions): Server {
     },
     clientErrorHandler: clientErrors.answer,
   }).withTypeProvider<TypeBoxTypeProvider>()
-  clientErrors.attach(server.server)
-  drain?.attach(server.server)
-  server.server.headersTimeout = headersMs
-  server.server.maxHeadersCount = 64
 
   setValidation(server)
   // Views are made member by member, so a serializer compiled from each schema would only cost start-up time.
@@ -110,7 +116,12 @@ export function createServer(options: ServerOptions): Server {
   // Hooks that wait for nothing are called back at once: a promise each would be a third of a hit.
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
-    if (drain?.isOn) reply.header('connection', 'close')
+    const fault = framingFault(request)
+    if (fault !== undefined || drain?.isOn) {
+      reply.header('connection', 'close')
+      pipelines.endAfter(request.raw.socket)
+    }
+    if (fault !== undefined) throw new BrokerError('request_invalid', fault)
     checkProtocol(request)
     forgetTypeOfNothing(request)
     if (request.raw.url !== undefined && request.raw.url.length > URL_LIMIT) {
@@ -140,13 +151,48 @@ export function createServer(options: ServerOptions): Server {
   return server
 }
 
+/** With its limits. */
+function nodeServer(
+  listener: RequestListener,
+  tls: ServerOptions['tls'],
+  { headersMs, requestMs, checkMs }: ServerLimits,
+) {
+  const options = {
+    connectionsCheckingInterval: checkMs,
+    headersTimeout: headersMs,
+    requestTimeout: requestMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // A missing Host is answered by `checkProtocol`, with a problem.
+    requireHostHeader: false,
+    // A request without a body has no stream that must come to its end: a tenth of a hit.
+    optimizeEmptyRequests: true,
+  }
+  const server = tls
+    ? createHttpsServer({ ...tls.options, ...options }, listener)
+    : createHttpServer(options, listener)
+  server.setTimeout(IDLE_MS)
+  server.maxHeadersCount = HEADERS_MAX
+  server.maxRequestsPerSocket = REQUESTS_MAX
+  return server
+}
+
 /** A request id is taken over where it is safe to log and to send back. */
 function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
   const given = request.headers['x-request-id']
   return typeof given === 'string' && SAFE_REQUEST_ID.test(given) ? given : randomUUID()
 }
 
-/** RFC 9112, sections 2.3, 3.2 and 6.1. */
+/** What makes it unsure where a request ends (RFC 9112, section 6.1): nothing that comes behind it is taken for a request. */
+function framingFault({ raw }: FastifyRequest): string | undefined {
+  const coding = raw.headers['transfer-encoding']
+  if (coding === undefined) return undefined
+  if (raw.httpVersion === '1.0') return 'headers: Transfer-Encoding is not for HTTP/1.0'
+  // Node says so itself, but not before the request was handed on.
+  if (coding.toLowerCase() === 'chunked') return undefined
+  return 'headers: Transfer-Encoding may be chunked alone'
+}
+
+/** RFC 9112, sections 2.3 and 3.2. */
 function checkProtocol({ raw }: FastifyRequest): void {
   if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0') {
     throw new BrokerError('request_invalid', 'The service speaks HTTP/1.1')
@@ -154,11 +200,6 @@ function checkProtocol({ raw }: FastifyRequest): void {
   const hosts = countHeader(raw.rawHeaders, 'host')
   if (hosts > 1 || (hosts === 0 && raw.httpVersion === '1.1')) {
     throw new BrokerError('request_invalid', 'headers: Host must be there exactly once')
-  }
-  // Node says so itself, but not before the request was handed on.
-  const coding = raw.headers['transfer-encoding']
-  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
-    throw new BrokerError('request_invalid', 'headers: Transfer-Encoding may be chunked alone')
   }
 }
 
