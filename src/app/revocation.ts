@@ -40,8 +40,8 @@ export function composeRevocation(dependencies: RevocationDependencies): Revocat
     endpoint,
     now,
     sleep,
-    onRevoked: (tokenId) =>
-      audit.background(NOBODY, { action: 'token.revoked', integration: null, tokenId }),
+    onRevoked: (tokenId, integration) =>
+      audit.background(NOBODY, { action: 'token.revoked', integration, tokenId }),
     onWorking: trouble.over,
     onTrouble: trouble.report,
   })

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../callers/policy.ts'
 import { requireReference } from '../callers/reference-table.ts'
-import { activeOf } from '../credentials/credential.ts'
+import { activeOf, type Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import { everyIntegration } from './every.ts'
@@ -20,15 +20,15 @@ export interface LendingCheck {
   readonly definition: Definition
   readonly current: Integration | undefined
   readonly principal: Principal
-  readonly read: (name: string) => Promise<Integration | undefined>
+  readonly store: Pick<IntegrationStore, 'read' | 'list'>
 }
 
 /** The integration whose credential it signs with. Throws `caller_forbidden`, `credential_invalid`, `request_invalid`. */
 export async function lenderOf(check: LendingCheck): Promise<Integration | undefined> {
-  const { name, definition, current, principal, read } = check
+  const { name, definition, current, principal, store } = check
   const { credentialFrom: from } = definition
   if (from === null) return undefined
-  const owner = from === name ? undefined : await read(from)
+  const owner = from === name ? undefined : await store.read(from)
   if (isLentAnew(definition, current)) {
     const target = owner ? { name: from, labels: owner.labels } : { name: from }
     requireReference(principal, 'credential', target)
@@ -42,6 +42,9 @@ export async function lenderOf(check: LendingCheck): Promise<Integration | undef
     )
   }
   if (servesInside(definition, owner)) throw wouldServeInside()
+  if (isLentAnew(definition, current) || definition.serveTokens !== current?.serveTokens) {
+    await checkSiblings(name, definition, owner, store)
+  }
   return owner
 }
 
@@ -56,11 +59,38 @@ export const isLentAnew = (definition: Definition, current: Integration | undefi
 export const servesInside = (
   follower: Definition,
   owner: Pick<Integration, keyof Definition | 'credentials'>,
-): boolean => follower.serveTokens && !owner.serveTokens && hasSameSubject(follower, owner)
+): boolean =>
+  follower.serveTokens &&
+  !owner.serveTokens &&
+  hasSameSubject(follower, owner, activeOf(owner.credentials))
+
+/** Of several that sign with one credential as one user, all serve its token or none does. Throws `request_invalid`. */
+async function checkSiblings(
+  name: string,
+  definition: Definition,
+  owner: Integration,
+  store: Pick<IntegrationStore, 'list'>,
+): Promise<void> {
+  const active = activeOf(owner.credentials)
+  const isAtOdds = (await followersOf(store, owner.name)).some(
+    (one) =>
+      one.name !== name &&
+      one.serveTokens !== definition.serveTokens &&
+      hasSameSubject(definition, one, active),
+  )
+  if (!isAtOdds) return
+  throw definition.serveTokens
+    ? wouldServeInside()
+    : new BrokerError(
+        'request_invalid',
+        'body/serve_tokens: false would keep nothing inside: another integration signs with the same credential as the same user, and serves the token',
+      )
+}
 
 function hasSameSubject(
   follower: Definition,
-  owner: Pick<Integration, keyof Definition | 'credentials'>,
+  owner: Definition,
+  active: Credential | undefined,
 ): boolean {
   const { type } = owner.grant
   const grant = grantOf(type)
@@ -68,7 +98,6 @@ function hasSameSubject(
   if (follower.grant.type !== type || presentsRefreshToken(owner)) return false
   const [one, other] = [follower, owner].map((of) => grant.subject(of.grant).toLowerCase())
   if (one !== other) return false
-  const active = activeOf(owner.credentials)
   return (
     grant.namesUser === true ||
     (follower.loginUrl === owner.loginUrl &&
@@ -79,7 +108,7 @@ function hasSameSubject(
 export const wouldServeInside = (): BrokerError =>
   new BrokerError(
     'request_invalid',
-    'body/serve_tokens must be false: it acts as the same user as the integration whose credential it signs with, and that one keeps its token inside the broker',
+    'body/serve_tokens must be false: it acts as the same user as the integration whose credential it signs with, or another that does, and that one keeps its token inside the broker',
   )
 
 /** By name. */

@@ -111,7 +111,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     if (current?.managedBy === 'file') {
       throw new BrokerError('managed_by_file', 'The configuration file declares this integration')
     }
-    const owner = await lenderOf({ name, definition, current, principal, read: store.read })
+    const owner = await lenderOf({ name, definition, current, principal, store })
     if (owner && current?.credentialFrom === null) await checkNobodyFollows(store, name, principal)
     if (current) await checkFollowersGoAlong(store, definition, current, principal)
     checkCredentialFits(definition, current, fresh, owner, hosts)

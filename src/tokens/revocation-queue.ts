@@ -9,7 +9,7 @@ import type { Lease } from './lease.ts'
 
 export interface RevocationQueue {
   /** Before the first try, so that a crash in between does not lose it. */
-  add(loginUrl: string, lease: Pick<Lease, 'tokenId' | 'accessToken'>): Promise<void>
+  add(issuer: string, lease: Pick<Lease, 'integration' | 'tokenId' | 'accessToken'>): Promise<void>
   done(tokenId: string): Promise<void>
   start(): void
   stop(): Promise<void>
@@ -23,13 +23,16 @@ export interface RevocationQueueDependencies {
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   /** Salesforce ended one that it could not end before. Must not throw. */
-  readonly onRevoked: (tokenId: string) => void
+  readonly onRevoked: (tokenId: string, integration: string | null) => void
   /** The queue was gone through without trouble. */
   readonly onWorking: () => void
   readonly onTrouble: (error: unknown) => void
 }
 
 interface Queued {
+  /** Absent of an entry of a former release. */
+  readonly integration?: string
+  /** The issuer, for people: what counts is in the seal. Where it is not, the entry is of a former release. */
   readonly loginUrl: string
   readonly sealed: string
   readonly tries: number
@@ -61,11 +64,13 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
     const pauseMs = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** queued.tries)
     const next = { ...queued, tries: queued.tries + 1, nextAt: now() + pauseMs }
     if (!(await write(tokenId, next, version))) return
-    const token = new Secret(await keyring.open(sealName(tokenId), queued.sealed))
-    const { loginUrl } = queued
+    const { loginUrl, token } = sealedIn(
+      await keyring.open(sealName(tokenId), queued.sealed),
+      queued,
+    )
     await within(ATTEMPT_MS, (signal) => endpoint.revoke({ loginUrl, token, signal }))
     await documents.remove(REVOCATION_KIND, tokenId, 'any')
-    onRevoked(tokenId)
+    onRevoked(tokenId, queued.integration ?? null)
   }
 
   const look = async (): Promise<void> => {
@@ -97,10 +102,11 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
   }
 
   return {
-    async add(loginUrl, { tokenId, accessToken }) {
-      const sealed = await keyring.seal(sealName(tokenId), accessToken.reveal())
+    async add(loginUrl, { integration, tokenId, accessToken }) {
+      const text = JSON.stringify({ loginUrl, token: accessToken.reveal() })
+      const sealed = await keyring.seal(sealName(tokenId), text)
       const nextAt = now() + RETRY_MS.least
-      await write(tokenId, { loginUrl, sealed, tries: 0, nextAt }, 'any')
+      await write(tokenId, { integration, loginUrl, sealed, tries: 0, nextAt }, 'any')
     },
     async done(tokenId) {
       await documents.remove(REVOCATION_KIND, tokenId, 'any')
@@ -113,4 +119,14 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
       await running
     },
   }
+}
+
+/** Whoever can write to the store must not send a token to another host. A token is no JSON. */
+function sealedIn(
+  text: string,
+  { loginUrl }: Queued,
+): { readonly loginUrl: string; readonly token: Secret } {
+  if (!text.startsWith('{')) return { loginUrl, token: new Secret(text) }
+  const sealed = JSON.parse(text) as { readonly loginUrl: string; readonly token: string }
+  return { loginUrl: sealed.loginUrl, token: new Secret(sealed.token) }
 }

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Integration } from '../integrations/integration.ts'
 import type { Documents } from '../store/store.ts'
+import { isSameId } from './identity.ts'
 import type { Lease } from './lease.ts'
 
 export interface Subject {
@@ -13,15 +14,15 @@ export interface Subject {
   readonly instanceUrl: string
 }
 
-/** Ids compare by their first 15 characters: the rest is a checksum. */
-const isSameId = (one: string | null | undefined, other: string | null): boolean =>
-  typeof one === 'string' && typeof other === 'string' && one.slice(0, 15) === other.slice(0, 15)
-
 /** Is the token of this user? */
 export const isOfSubject = (
   { orgId, userId }: Pick<Lease, 'orgId' | 'userId'>,
   subject: Pick<Subject, 'orgId' | 'userId'>,
-): boolean => isSameId(orgId, subject.orgId) && isSameId(userId, subject.userId)
+): boolean =>
+  orgId !== undefined &&
+  userId !== undefined &&
+  isSameId(orgId, subject.orgId) &&
+  isSameId(userId, subject.userId)
 
 const KIND = 'subject'
 

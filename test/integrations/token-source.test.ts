@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { Principal } from '../../src/callers/policy.ts'
+import { definitionOf } from '../../src/integrations/composition.ts'
 import type { Integration } from '../../src/integrations/integration.ts'
-import { checkTokenSource } from '../../src/integrations/token-source.ts'
+import { checkTokenSource, requireExchange } from '../../src/integrations/token-source.ts'
 
 const exchanging = (subjectToken: object, loginUrl = 'https://acme.my.salesforce.com') =>
   ({
@@ -41,6 +42,23 @@ t.test('the token of another goes to no other host by who may not read it', asyn
     'caller_forbidden',
     'nor where its owner lets it not be exchanged',
   )
+})
+
+t.test('what a former release let be goes on, and nothing new does', async (t) => {
+  const former = { ...(await read('crm')), exchangeLoginUrls: undefined } as unknown as Integration
+  const elsewhere = 'https://elsewhere.my.salesforce.com'
+  t.doesNotThrow(() => requireExchange(former, elsewhere))
+  t.throws(() => requireExchange({ ...former, exchangeLoginUrls: [] }, elsewhere))
+  t.throws(() => requireExchange({ ...former, serveTokens: false }, undefined))
+  const fresh = exchanging({ integration: 'crm' }, elsewhere)
+  const check = { name: 'partner', definition: fresh, current: undefined, read: async () => former }
+  await t.rejects(checkTokenSource({ ...check, principal: principal('tokens:read') }), {
+    code: 'caller_forbidden',
+  })
+  const { exchangeLoginUrls: _, ...input } = { ...former, credential: {} }
+  const hosts = { checkLoginUrl: (url: string) => url }
+  t.equal(definitionOf(input as never, hosts, former).exchangeLoginUrls, undefined)
+  t.same(definitionOf(input as never, hosts, undefined).exchangeLoginUrls, [])
 })
 
 t.test('the token of a file goes to the host alone that the file named', async (t) => {

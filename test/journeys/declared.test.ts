@@ -230,3 +230,28 @@ t.test(
     )
   },
 )
+
+t.test('serve_tokens: false holds for what the file declares, too', async (t) => {
+  const { path, declare, start } = await setUp(t)
+  const borrowed = { credential: { from: 'billing' } }
+  const lake = { login_url: myDomain, grant: { type: 'data_cloud', integration: 'billing' } }
+  await declare({ billing: billing(path), twin: billing(path, borrowed), lake })
+  const { call, audit, app: broker } = await start()
+  const token = (name: string) => call('GET', `/tokens/${name}`)
+  t.ok(await eventually(async () => (await token('twin')).status === 200))
+  const lent = { action: 'credential.lent', principal: null, integration: 'billing' }
+  t.match(
+    audit().filter(({ action }) => action === 'credential.lent'),
+    [{ ...lent, detail: { to: 'twin' } }],
+  )
+  const inside = billing(path, { serve_tokens: false })
+  await declare({ billing: inside, twin: billing(path, borrowed), lake })
+  await broker.reload()
+  for (const name of ['billing', 'twin', 'lake']) t.not((await token(name)).status, 200, name)
+  for (const name of ['twin', 'lake']) {
+    t.match((await call('GET', `/integrations/${name}`)).body, { enabled: false }, name)
+  }
+  await declare({ billing: inside, twin: billing(path, { ...borrowed, serve_tokens: false }) })
+  await broker.reload()
+  t.match((await call('GET', '/integrations/twin')).body, { enabled: true, serve_tokens: false })
+})

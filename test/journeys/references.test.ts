@@ -104,11 +104,20 @@ t.test('a follower of the same user does not serve what its owner keeps inside',
     const refused = await write(admin, 'again', wanted, create)
     t.match(refused, { status: 400, body: { code: 'request_invalid', detail: /serve_tokens/ } })
   }
+  await broker.call('DELETE', '/integrations/mine', { headers: ANY })
   t.equal((await write(admin, 'again', { ...shout, serve_tokens: false }, create)).status, 201)
   t.equal((await patch('again', { serve_tokens: true })).status, 400)
   t.match(await broker.call('GET', '/tokens/again'), FORBIDDEN)
   t.equal((await patch('crm', { serve_tokens: true })).status, 200)
+  t.match(
+    await write(admin, 'mine', follower(app.username), create),
+    { status: 400 },
+    'nor a sibling',
+  )
+  t.equal((await patch('again', { serve_tokens: true })).status, 200)
+  t.equal((await write(admin, 'mine', follower(app.username), create)).status, 201)
   t.ok(await eventually(async () => (await token()).status === 200))
+  t.match(await patch('again', { serve_tokens: false }), { status: 400 })
 })
 
 t.test('also not where only the token shows that it is the same user', async (t) => {
