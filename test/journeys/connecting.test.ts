@@ -7,18 +7,16 @@ import { readDocument } from '../support/document.ts'
 import { eventually } from '../support/eventually.ts'
 import { decide, enterCode } from '../support/salesforce-user.ts'
 import { scrape } from '../support/scrape.ts'
-import { hasCommand, startShell } from '../support/shell.ts'
+import { inEachShell, startShell } from '../support/shell.ts'
 import { world } from './connecting-world.ts'
 
 t.setTimeout(120_000)
-
-const withoutCurl = hasCommand('curl') ? {} : { skip: 'curl is not on the PATH' }
 
 /** A program as the document has it, with the names of this test. */
 const substitute = (script: string, values: Readonly<Record<string, string>>) =>
   Object.entries(values).reduce((text, [found, value]) => text.replaceAll(found, value), script)
 
-t.test('docs/connecting.md, command by command', withoutCurl, async (t) => {
+inEachShell(t, 'docs/connecting.md, command by command', async (t, shell) => {
   const { broker, simulator, app, token, state } = await world(t)
   const folder = t.testdir()
   await mkdir(join(folder, 'data'))
@@ -34,10 +32,10 @@ t.test('docs/connecting.md, command by command', withoutCurl, async (t) => {
       '3MVG9_THE_CONSUMER_KEY': app.clientId,
       THE_CONSUMER_SECRET: app.clientSecret,
     })
-    const shell = startShell(t, named, { cwd: folder })
-    t.equal(await shell.ended, 0, shell.output())
-    await shell.stop()
-    return shell.stdout()
+    const running = startShell(t, named, { cwd: folder, shell })
+    t.equal(await running.ended, 0, running.output())
+    await running.stop()
+    return running.stdout()
   }
   const [make = '', begin = '', see = ''] = document.blocks('sh', '## In a browser')
   t.match(await run(make), '"state":"not_connected"')

@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts'
 import { type Fleet, startFleet } from '../support/fleet.ts'
 import { ROOT } from '../support/generated.ts'
 import { startLoad, tally } from '../support/load.ts'
-import { hasCommand, startShell } from '../support/shell.ts'
+import { inEachShell, startShell } from '../support/shell.ts'
 
 t.setTimeout(180_000)
 
@@ -18,7 +18,6 @@ const RECORDS = 200
 const AT_ONCE = 25
 
 const doc = readDocument('docs/keyring.md')
-const withoutCurl = hasCommand('curl') ? {} : { skip: 'curl is not on the PATH' }
 
 async function fill({ call, simulator }: Fleet): Promise<void> {
   const { myDomain } = simulator.origins
@@ -36,7 +35,7 @@ async function fill({ call, simulator }: Fleet): Promise<void> {
   }
 }
 
-t.test('a keyring is rotated without a gap', withoutCurl, async (t) => {
+inEachShell(t, 'a keyring is rotated without a gap', async (t, shell) => {
   const folder = t.testdir()
   const keyringFile = join(folder, 'keyring')
   const first = generateKeyring(Date.now()).reveal()
@@ -67,14 +66,15 @@ t.test('a keyring is rotated without a gap', withoutCurl, async (t) => {
       .replace(/\bkeyring=\S+/, `keyring=${keyringFile}`)
     // The backslash is for the linter, which takes the shell's variable for one of ours.
     const keep = `printf "new=%s" "\${new-}" > variables`
-    const shell = startShell(t, [names, '. ./variables', script, keep].join('\n'), {
+    const running = startShell(t, [names, '. ./variables', script, keep].join('\n'), {
       cwd: folder,
+      shell,
       env: { PATH: `${join(folder, 'bin')}:${process.env.PATH}` },
     })
-    const status = await shell.ended
-    await shell.stop()
-    t.equal(status, 0, shell.output())
-    return shell.stdout()
+    const status = await running.ended
+    await running.stop()
+    t.equal(status, 0, running.output())
+    return running.stdout()
   }
   const roll = async () => {
     for (const one of replicas) await one.restart()

@@ -12,10 +12,9 @@ import { createCaller } from '../support/caller.ts'
 import { readDocument } from '../support/document.ts'
 import { eventually } from '../support/eventually.ts'
 import { ROOT } from '../support/generated.ts'
-import { hasCommand, startShell } from '../support/shell.ts'
+import { inEachShell, type ShellName, startShell } from '../support/shell.ts'
 
 const readme = readDocument('README.md')
-const withoutCurl = hasCommand('curl') ? {} : { skip: 'curl is not on the PATH' }
 
 /** The tests run on what `npm ci` installed; running it again would take it from under them. */
 const installed = (script: string) => script.replace(/^npm ci && /m, '')
@@ -40,18 +39,18 @@ function substitute(script: string, values: Readonly<Record<string, string | num
 t.test('the one command of the quick start serves a token of each grant', async (t) => {
   const [first = ''] = readme.blocks('sh', '## Quick start')
   t.equal(first.trim(), 'npm ci && npm run demo')
-  const shell = startShell(t, installed(first), { cwd: ROOT })
+  const running = startShell(t, installed(first), { cwd: ROOT })
   const docs = await eventually(() => {
-    if (!shell.isRunning()) throw new Error(`the demo ended: ${shell.output()}`)
-    return /http:\S+\/docs/.exec(shell.output())?.[0]
+    if (!running.isRunning()) throw new Error(`the demo ended: ${running.output()}`)
+    return /http:\S+\/docs/.exec(running.output())?.[0]
   })
-  t.equal(shell.output().match(/limits answers 200/g)?.length, 3)
+  t.equal(running.output().match(/limits answers 200/g)?.length, 3)
   t.equal((await fetch(docs)).status, 200)
-  await shell.stop('SIGINT')
+  await running.stop('SIGINT')
   await t.rejects(fetch(docs))
 })
 
-t.test('the quick start by hand serves a token that Salesforce takes', withoutCurl, async (t) => {
+inEachShell(t, 'the quick start by hand serves a token that Salesforce takes', async (t, shell) => {
   const [, ...walk] = readme.blocks('sh', '## Quick start')
   t.ok(walk.length > 3)
   const port = await freePort()
@@ -63,22 +62,23 @@ t.test('the quick start by hand serves a token that Salesforce takes', withoutCu
   // Only an interactive shell gives its jobs groups of their own, which is what `%1` ends.
   const interactive = /^kill %1 %2$/m
   t.match(script, interactive)
-  const shell = startShell(t, script.replace(interactive, ''), {
+  const running = startShell(t, script.replace(interactive, ''), {
     cwd: ROOT,
+    shell,
     env: { VALETKEY_METRICS_PORT: '0' },
   })
-  const status = await shell.ended
-  await shell.stop()
-  t.equal(status, 0, shell.output())
-  t.match(shell.stdout(), '"state":"draft"')
-  t.match(shell.stdout(), '"state":"unproven"')
-  t.match(shell.stdout(), '"DailyApiRequests"')
-  t.match(shell.stdout(), /^cache-status: valetkey; hit; ttl=\d+/m)
+  const status = await running.ended
+  await running.stop()
+  t.equal(status, 0, running.output())
+  t.match(running.stdout(), '"state":"draft"')
+  t.match(running.stdout(), '"state":"unproven"')
+  t.match(running.stdout(), '"DailyApiRequests"')
+  t.match(running.stdout(), /^cache-status: valetkey; hit; ttl=\d+/m)
   await t.rejects(fetch(`http://127.0.0.1:${port}/livez`))
 })
 
-t.test('the steps for an own org lead from a draft to a token', withoutCurl, async (t) => {
-  const { run, simulator, folder, url } = await ownOrg(t)
+inEachShell(t, 'the steps for an own org lead from a draft to a token', async (t, shell) => {
+  const { run, simulator, folder, url } = await ownOrg(t, shell)
   const [, draft = '', sheet = '', patch = '', token = '', apiKey = ''] = readme.blocks(
     'sh',
     '## Your own org in ten minutes',
@@ -108,8 +108,8 @@ t.test('the steps for an own org lead from a draft to a token', withoutCurl, asy
   t.match(asOAuthClient.body, { token_type: 'Bearer', instance_url: simulator.origins.myDomain })
 })
 
-t.test('a client secret takes one call', withoutCurl, async (t) => {
-  const { run, simulator } = await ownOrg(t)
+inEachShell(t, 'a client secret takes one call', async (t, shell) => {
+  const { run, simulator } = await ownOrg(t, shell)
   const { clientId, clientSecret } = simulator.addClientCredentialsApp()
   const [script = ''] = readme.blocks('sh', '### With a client secret instead')
   const output = await run(substitute(script, { client_id: clientId, client_secret: clientSecret }))
@@ -119,7 +119,7 @@ t.test('a client secret takes one call', withoutCurl, async (t) => {
 })
 
 /** A broker, an offline org, and a shell in which the first block of the section was run. */
-async function ownOrg(t: Test) {
+async function ownOrg(t: Test, shell: ShellName) {
   const simulator = await startSimulator()
   t.teardown(() => simulator.stop())
   const broker = await startBroker(t, { loginHosts: [simulator.origins.myDomain] })
@@ -129,11 +129,11 @@ async function ownOrg(t: Test) {
   const [names = ''] = readme.blocks('sh', '## Your own org in ten minutes')
   const start = substitute(names, { broker: broker.url, login_url: simulator.origins.myDomain })
   const run = async (script: string) => {
-    const shell = startShell(t, `${start}\n${script}`, { cwd: folder })
-    const status = await shell.ended
-    await shell.stop()
-    t.equal(status, 0, shell.output())
-    return shell.stdout()
+    const running = startShell(t, `${start}\n${script}`, { cwd: folder, shell })
+    const status = await running.ended
+    await running.stop()
+    t.equal(status, 0, running.output())
+    return running.stdout()
   }
   return { run, simulator, folder, url: broker.url }
 }

@@ -6,13 +6,12 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import { startBroker } from '../support/broker.ts'
 import { readDocument } from '../support/document.ts'
 import { type Openssl, openssl } from '../support/openssl.ts'
-import { hasCommand, startShell } from '../support/shell.ts'
+import { inEachShell, type ShellName, startShell } from '../support/shell.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 
 t.setTimeout(120_000)
 
 const runbook = readDocument('docs/rotating-certificates.md')
-const withoutCurl = hasCommand('curl') ? {} : { skip: 'curl is not on the PATH' }
 const [names = ''] = runbook.blocks('sh')
 const firstKey = await newSigningKey()
 
@@ -30,7 +29,7 @@ function substitute(script: string, values: Readonly<Record<string, string>>): s
 }
 
 /** `billing` with its app, and a shell with the names of the runbook. */
-async function setUp(t: Test) {
+async function setUp(t: Test, shell: ShellName) {
   const simulator = await startSimulator()
   t.teardown(() => simulator.stop())
   const { myDomain } = simulator.origins
@@ -51,11 +50,11 @@ async function setUp(t: Test) {
   const start = substitute(names, { broker: url })
   const run = async (script: string) => {
     const text = [start, '. ./variables', script, `{ ${remember}; } > variables`].join('\n')
-    const shell = startShell(t, text, { cwd: folder })
-    const status = await shell.ended
-    await shell.stop()
-    t.equal(status, 0, shell.output())
-    return shell.stdout()
+    const running = startShell(t, text, { cwd: folder, shell })
+    const status = await running.ended
+    await running.stop()
+    t.equal(status, 0, running.output())
+    return running.stdout()
   }
   const read = (file: string) => readFileSync(join(folder, file), 'utf8')
   const write = (file: string, text: string) => writeFileSync(join(folder, file), text)
@@ -69,8 +68,8 @@ async function setUp(t: Test) {
   return { simulator, call, app, run, read, write, upload, states, token }
 }
 
-t.test('by hand, and back', withoutCurl, async (t) => {
-  const { run, read, upload, states, token } = await setUp(t)
+inEachShell(t, 'by hand, and back', async (t, shell) => {
+  const { run, read, upload, states, token } = await setUp(t, shell)
   const [stage = '', activate = '', list = '', former = '', back = '', ...more] = runbook.blocks(
     'sh',
     '## By hand',
@@ -88,8 +87,8 @@ t.test('by hand, and back', withoutCurl, async (t) => {
   t.equal(await token(), 200)
 })
 
-t.test('with a CA', withoutCurl, async (t) => {
-  const { run, read, write, upload, states, token } = await setUp(t)
+inEachShell(t, 'with a CA', async (t, shell) => {
+  const { run, read, write, upload, states, token } = await setUp(t, shell)
   const [request = '', certify = '', activate = '', ...more] = runbook.blocks(
     'sh',
     '## With your CA',
@@ -118,8 +117,8 @@ function signed(tool: Openssl): string {
   return tool.read('it.pem')
 }
 
-t.test('with two apps, and back, and again', withoutCurl, async (t) => {
-  const { simulator, call, app, run, read, upload, token } = await setUp(t)
+inEachShell(t, 'with two apps, and back, and again', async (t, shell) => {
+  const { simulator, call, app, run, read, upload, token } = await setUp(t, shell)
   const [stage = '', activate = '', back = '', patch = '', ...more] = runbook.blocks(
     'sh',
     '## With two apps',
@@ -142,8 +141,8 @@ t.test('with two apps, and back, and again', withoutCurl, async (t) => {
   t.equal(await token(), 200)
 })
 
-t.test('with no hands', withoutCurl, async (t) => {
-  const { simulator, call, app, run, read, states, token } = await setUp(t)
+inEachShell(t, 'with no hands', async (t, shell) => {
+  const { simulator, call, app, run, read, states, token } = await setUp(t, shell)
   const [register = '', name = '', rotate = '', wait = '', byItself = '', ...more] = runbook.blocks(
     'sh',
     '## With no hands',
@@ -168,8 +167,8 @@ t.test('with no hands', withoutCurl, async (t) => {
   t.equal((await call('GET', '/tokens/deployer')).status, 403)
 })
 
-t.test('the ends of certificates are listed', withoutCurl, async (t) => {
-  const { run } = await setUp(t)
+inEachShell(t, 'the ends of certificates are listed', async (t, shell) => {
+  const { run } = await setUp(t, shell)
   const [list = ''] = runbook.blocks('sh', '## What warns of the end')
   t.match(await run(list), /^billing \d{4}-\d\d-\d\dT\S+Z\n$/)
 })

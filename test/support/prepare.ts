@@ -18,6 +18,7 @@ function prepareRedis(): boolean {
 function prepareOthers(): void {
   const others = [
     provideServer('haproxy'),
+    provideCommand('zsh', announce),
     provideServer('prometheus'),
     provideHelm(announce),
     provideKubernetesSchemas(announce),
