@@ -13,7 +13,7 @@ export interface ReferenceRow {
   readonly refusal: string
 }
 
-/** The closed set. To add a reference, add a row, and one to `docs/callers.md`. */
+/** The closed set. To add a reference, add a row: the table of access has it then. */
 export const REFERENCES = {
   credential: {
     members: ['credential.from'],

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
 import type { Principal } from '../../src/callers/policy.ts'
 import {
@@ -10,17 +8,6 @@ import {
 } from '../../src/callers/reference-table.ts'
 
 const ROWS: readonly [string, ReferenceRow][] = Object.entries(REFERENCES)
-const cell = (texts: readonly string[]) => texts.map((text) => `\`${text}\``).join(', ')
-
-t.test('docs/callers.md has the table of references', async (t) => {
-  const text = readFileSync(join(import.meta.dirname, '../../docs/callers.md'), 'utf8')
-  const [, behind = ''] = text.split('<!-- references: tested -->\n')
-  const [, , ...rows] = (behind.trim().split('\n\n')[0] ?? '').split('\n')
-  const wanted = ROWS.flatMap(([, { members, permission, changes }]) =>
-    members.map((member) => `| \`${member}\` | \`${permission}\` | ${cell(changes)} |`),
-  )
-  t.same(rows, wanted)
-})
 
 for (const [reference, { permission }] of ROWS) {
   t.test(`${reference} takes ${permission}, on that integration`, async (t) => {

@@ -4,6 +4,7 @@ import { publishedFiles, withSection } from '../../bench/publish.ts'
 import { renderDashboard } from '../../src/app/dashboard.ts'
 import { renderMetricDocs } from '../../src/app/metric-docs.ts'
 import { renderActionTable, renderShareTable } from '../../src/audit/audit-docs.ts'
+import { renderAccessTable } from '../../src/callers/access-table.ts'
 import { renderConfigurationDocs } from '../../src/config.ts'
 import { renderOpenapi } from '../../src/http/openapi.ts'
 import { renderProblemTable } from '../../src/http/problem-pages.ts'
@@ -23,6 +24,12 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
   return {
     'openapi.yaml': openapi,
     'docs/audit.md': auditDocs(),
+    'docs/callers.md': withSection(
+      'docs/callers.md',
+      readFileSync(`${ROOT}docs/callers.md`, 'utf8'),
+      'access',
+      renderAccessTable(),
+    ),
     'docs/configuration.md': renderConfigurationDocs(),
     'docs/metrics.md': renderMetricDocs(),
     'helm/files/dashboard.json': renderDashboard(),

@@ -1,0 +1,137 @@
+/** What each route needs, and each part of it that reaches another integration: the one table, written to `docs/callers.md` and walked by a test. */
+import type { Permission } from './policy.ts'
+import { NAMED_IN_ANSWERS, REFERENCES, type ReferenceRow } from './reference-table.ts'
+
+/** On which integrations a permission is needed. */
+export const ON = {
+  path: 'the one of the path',
+  scope: 'the one that `scope` names',
+  change: 'the one of the path, as it is and as it will be',
+  before: 'the one of the path, as it is',
+  named: 'the one that is named',
+  each: 'each; others are left out',
+  all: 'all: limited to nothing',
+  reach: 'all that the key reaches',
+} as const
+
+/** Of a route: `public` asks nobody, `any` asks who it is. Of a part: `same` is the very permission that it is about. */
+export type Needed = Permission | 'public' | 'any' | 'same'
+
+export interface AccessRow {
+  /** As `openapi.yaml` has it. */
+  readonly route: string
+  /** Of the request or the answer. Empty: the route itself. */
+  readonly part: string
+  readonly needed: Needed
+  /** Absent: none. */
+  readonly on?: keyof typeof ON
+}
+
+const row = (route: string, needed: Needed, on?: keyof typeof ON, part = ''): AccessRow => ({
+  ...{ route, part, needed },
+  ...(on && { on }),
+})
+const rows = (needed: Needed, on: keyof typeof ON | undefined, routes: readonly string[]) =>
+  routes.map((route) => row(route, needed, on))
+
+const NAME = '/integrations/{name}'
+const REFERRING: readonly ReferenceRow[] = Object.values(REFERENCES)
+/** What stands in the way, and is called by its name. */
+const DEPENDENT = 'the name of another that depends on it, in a `409`'
+
+/** The member itself, and what else is no member that refers to another. */
+function changesOf({ members, changes }: ReferenceRow): string {
+  const others = changes.filter((one) => !members.includes(one))
+  return ['it', ...others.map((one) => `\`${one}\``)].join(' or ')
+}
+
+const writing = (route: string): readonly AccessRow[] => [
+  row(route, 'integrations:write', 'change'),
+  row(route, 'same', 'before', '`labels`, where the caller would gain a permission'),
+  row(
+    ...([route, 'credentials:write', 'change'] as const),
+    '`credential`, or whatever else changes which ones an existing integration has',
+  ),
+  ...REFERRING.flatMap((reference) =>
+    reference.members.map((member) =>
+      row(
+        ...([route, reference.permission, 'named'] as const),
+        `\`${member}\`, where ${changesOf(reference)} changes`,
+      ),
+    ),
+  ),
+  row(route, NAMED_IN_ANSWERS, 'path', 'the answer, but for what was sent'),
+  row(route, NAMED_IN_ANSWERS, 'named', DEPENDENT),
+]
+
+export const ACCESS: readonly AccessRow[] = [
+  ...rows('public', undefined, [
+    'GET /livez',
+    'GET /readyz',
+    'GET /problems',
+    'GET /problems/{code}',
+    'GET /oauth/callback',
+  ]),
+  row('GET /whoami', 'any'),
+  row('POST /oauth/token', 'tokens:read', 'scope'),
+  row('GET /tokens/{integration}', 'tokens:read', 'path'),
+  row('GET /tokens/{integration}', NAMED_IN_ANSWERS, 'named', '`source` of a problem'),
+  row('DELETE /tokens/{integration}', 'tokens:revoke', 'path'),
+  row('GET /integrations', 'integrations:read', 'each'),
+  row('GET /integrations', NAMED_IN_ANSWERS, 'named', '`status.shares_token_with`'),
+  row(`GET ${NAME}`, 'integrations:read', 'path'),
+  row(`GET ${NAME}`, NAMED_IN_ANSWERS, 'named', '`status.shares_token_with`'),
+  row(`GET ${NAME}`, NAMED_IN_ANSWERS, 'named', '`status.lent_to`'),
+  ...writing(`PUT ${NAME}`),
+  ...writing(`PATCH ${NAME}`),
+  row(`DELETE ${NAME}`, 'integrations:write', 'path'),
+  row(`DELETE ${NAME}`, NAMED_IN_ANSWERS, 'named', DEPENDENT),
+  ...rows('integrations:read', 'path', [
+    `GET ${NAME}/callers`,
+    `GET ${NAME}/setup`,
+    `GET ${NAME}/setup/metadata`,
+  ]),
+  row(`GET ${NAME}/setup`, 'integrations:read', 'named', 'the certificate of `credential.from`'),
+  row(`POST ${NAME}/test`, 'integrations:test', 'path'),
+  row(`POST ${NAME}/identity`, 'integrations:write', 'path'),
+  row('POST /identities/accept', 'integrations:write', 'each'),
+  ...rows('integrations:read', 'path', [
+    `GET ${NAME}/credentials`,
+    `GET ${NAME}/credentials/{id}`,
+    `GET ${NAME}/credentials/{id}/certificate`,
+    `GET ${NAME}/credentials/{id}/deployment`,
+    `GET ${NAME}/connections/{id}`,
+  ]),
+  ...rows('credentials:write', 'path', [
+    `POST ${NAME}/credentials`,
+    `PUT ${NAME}/credentials/{id}/certificate`,
+    `POST ${NAME}/credentials/{id}/activate`,
+    `POST ${NAME}/credentials/{id}/deploy`,
+    `DELETE ${NAME}/credentials/{id}`,
+    `POST ${NAME}/connections`,
+    `DELETE ${NAME}/connection`,
+  ]),
+  row('POST /api-keys', 'api-keys:write', 'reach'),
+  row('POST /api-keys', 'same', 'reach', 'each of `permissions`'),
+  ...rows('api-keys:write', 'reach', ['GET /api-keys', 'DELETE /api-keys/{id}']),
+  row('GET /audit', 'audit:read', 'each', 'events of integrations'),
+  row('GET /audit', 'audit:read', 'all', 'other events'),
+  ...rows('service:manage', 'all', ['GET /keyring', 'POST /keyring/reseal', 'POST /store/accept']),
+]
+
+/** What is no permission, in words. */
+const WORDS: Readonly<Record<string, string>> = {
+  public: 'nothing',
+  any: 'any credential',
+  same: 'the same permission',
+}
+
+export const renderAccessTable = (): string =>
+  [
+    '| route | part | needs | on which integration |',
+    '|---|---|---|---|',
+    ...ACCESS.map(({ route, part, needed, on }) => {
+      const where = on === undefined ? '' : ON[on]
+      return `| \`${route}\` | ${part} | ${WORDS[needed] ?? `\`${needed}\``} | ${where} |`
+    }),
+  ].join('\n')

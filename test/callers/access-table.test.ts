@@ -1,0 +1,434 @@
+import t from 'tap'
+import { parse } from 'yaml'
+import { ACCESS, type AccessRow } from '../../src/callers/access-table.ts'
+import { PERMISSIONS, type Permission } from '../../src/callers/policy.ts'
+import { REFERENCES, type ReferenceRow } from '../../src/callers/reference-table.ts'
+import { PROBLEMS } from '../../src/errors.ts'
+import { TEXT_FORMS } from '../../src/http/text-forms.ts'
+import type { Answer } from '../support/caller.ts'
+import { AFTER, ANY, accessWorld, BEFORE, type Lack, type Whose } from './access-world.ts'
+
+/** One request, and how its answer shows that the one thing is lacking. */
+interface Fixture {
+  readonly ask: (key: string) => Promise<Answer>
+  /** Default: a 403. */
+  readonly isDenied?: (answer: Answer) => boolean
+  /** What is answered to who lacks nothing. Default: a success. */
+  readonly status?: number
+  /** Which permission the part is about, where the row does not say. */
+  readonly permission?: Permission
+}
+
+const DEPENDENT = 'the name of another that depends on it, in a `409`'
+
+const world = await accessWorld(t)
+const { call, broker, expect, make, stage, apiKey, asking, newName } = world
+const { signingBody, secretBody, connectedBody, exchangeBody } = world
+
+const withSigning =
+  (fixture: (name: string) => Promise<Fixture> | Fixture): (() => Promise<Fixture>) =>
+  async () =>
+    fixture(await make('mine', signingBody()))
+
+/** A route of one integration that takes nothing else. */
+const simply = (method: string, path = '', body?: object) =>
+  withSigning((name) => ({
+    ask: asking(method, `/integrations/${name}${path}`, {
+      headers: ANY,
+      ...(body !== undefined && { body }),
+    }),
+  }))
+
+const ofCredential = (method: string, path = '', body?: object) =>
+  withSigning(async (name) => {
+    const id = await stage(name)
+    return {
+      ask: asking(method, `/integrations/${name}/credentials/${id}${path}`, {
+        ...(body !== undefined && { body }),
+      }),
+    }
+  })
+
+const deployable = async () => {
+  const through = await make('theirs', secretBody())
+  const deployment = { certificate_deployment: { through, app: 'Any_App' } }
+  const name = await make('mine', signingBody(deployment))
+  return `/integrations/${name}/credentials/${await stage(name)}`
+}
+
+const keyFor = (permissions: readonly string[], integrations: readonly string[]) =>
+  asking('POST', '/api-keys', { body: { name: newName('mine'), permissions, integrations } })
+
+/** `follower` signs with the credential of `owner`. */
+const lending = async (whose: Whose, of: Whose) => {
+  const { credential, ...body } = signingBody()
+  const owner = await make(of, { ...body, credential })
+  return { owner, follower: await make(whose, { ...body, credential: { from: owner } }) }
+}
+
+/** `follower` exchanges the token of `owner`. */
+const exchanging = async (whose: Whose, of: Whose) => {
+  const owner = await make(of, secretBody())
+  return { owner, follower: await make(whose, exchangeBody(owner)) }
+}
+
+/** Both hold one token. */
+const sharing = async () => {
+  const body = secretBody()
+  const name = await make('mine', body)
+  const other = await make('theirs', body)
+  for (const one of [name, other]) await expect(200, call('GET', `/tokens/${one}`))
+  return { name, other }
+}
+
+type Method = 'PUT' | 'PATCH'
+
+/** A change of a new integration of ours; after a `PUT`, all else is as it was. */
+const changing = async (
+  method: Method,
+  body: Readonly<Record<string, unknown>>,
+  changes: Readonly<Record<string, unknown>>,
+): Promise<Fixture> => {
+  const name = await make('mine', body)
+  const sent = method === 'PUT' ? { ...body, ...changes } : changes
+  return { ask: asking(method, `/integrations/${name}`, { headers: ANY, body: sent }) }
+}
+
+function writingFixtures(method: Method): Readonly<Record<string, () => Promise<Fixture>>> {
+  const route = `${method} /integrations/{name}`
+  const labelled = () => signingBody({ labels: BEFORE })
+  const withThrough = async (through: object) =>
+    changing(method, signingBody(), { certificate_deployment: through })
+  return {
+    [route]: () => changing(method, labelled(), { labels: AFTER, description: 'changed' }),
+    [`${route} \`credential\`, or whatever else changes which ones an existing integration has`]:
+      () => changing(method, labelled(), { labels: AFTER, credential: { generate: {} } }),
+    [`${route} \`credential.from\`, where it or \`login_url\` or \`grant\` changes`]: async () =>
+      changing(method, signingBody(), {
+        credential: { from: await make('theirs', signingBody()) },
+      }),
+    [`${route} \`grant.subject_token.integration\`, where it or \`login_url\` changes`]:
+      async () => {
+        const body = exchangeBody(await make('mine', secretBody()))
+        const subject_token = { integration: await make('theirs', secretBody()) }
+        return changing(method, body, { grant: { ...body.grant, subject_token } })
+      },
+    [`${route} \`grant.integration\`, where it or \`login_url\` changes`]: async () => {
+      const of = (integration: string) => ({
+        grant: { type: 'data_cloud', integration },
+      })
+      const { login_url, ...first } = {
+        ...secretBody(),
+        ...of(await make('mine', secretBody())),
+      }
+      return changing(
+        method,
+        { login_url, grant: first.grant },
+        of(await make('theirs', secretBody())),
+      )
+    },
+    [`${route} \`certificate_deployment.through\`, where it or \`certificate_deployment\` changes`]:
+      async () => withThrough({ through: await make('theirs', secretBody()), app: 'Any_App' }),
+    [`${route} the answer, but for what was sent`]: async () => ({
+      ...(await changing(method, signingBody(), { description: 'changed' })),
+      isDenied: ({ status, body }) => status === 200 && body.status === undefined,
+    }),
+    [`${route} ${DEPENDENT}`]: async () => {
+      const { follower, owner } = await lending('theirs', 'mine')
+      const { body: former } = await expect(200, call('GET', `/integrations/${owner}`))
+      const credential = { from: await make('mine', signingBody()) }
+      const sent = method === 'PUT' ? { ...former, credential } : { credential }
+      return {
+        ask: asking(method, `/integrations/${owner}`, { headers: ANY, body: sent }),
+        isDenied: ({ body }) => !body.detail.includes(follower),
+        status: 409,
+      }
+    },
+  }
+}
+
+const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
+  'GET /tokens/{integration}': withSigning((name) => ({ ask: asking('GET', `/tokens/${name}`) })),
+  'DELETE /tokens/{integration}': withSigning((name) => ({
+    ask: asking('DELETE', `/tokens/${name}`),
+  })),
+  'GET /integrations/{name}': simply('GET'),
+  'GET /integrations/{name}/callers': simply('GET', '/callers'),
+  'GET /integrations/{name}/setup': simply('GET', '/setup'),
+  'GET /integrations/{name}/setup/metadata': simply('GET', '/setup/metadata'),
+  'GET /integrations/{name}/credentials': simply('GET', '/credentials'),
+  'POST /integrations/{name}/test': simply('POST', '/test'),
+  'DELETE /integrations/{name}': simply('DELETE'),
+  'POST /integrations/{name}/identity': simply('POST', '/identity', { accept: true }),
+  'POST /integrations/{name}/credentials': simply('POST', '/credentials', { generate: {} }),
+  'GET /integrations/{name}/credentials/{id}': ofCredential('GET'),
+  'GET /integrations/{name}/credentials/{id}/certificate': ofCredential('GET', '/certificate'),
+  'DELETE /integrations/{name}/credentials/{id}': ofCredential('DELETE'),
+  'POST /integrations/{name}/credentials/{id}/activate': ofCredential('POST', '/activate', {
+    prove: false,
+  }),
+  'PUT /integrations/{name}/credentials/{id}/certificate': withSigning(async (name) => {
+    const id = await stage(name, { csr: { common_name: 'mine' } })
+    return {
+      ask: asking('PUT', `/integrations/${name}/credentials/${id}/certificate`, {
+        ...{ body: 'no PEM', headers: { 'content-type': 'text/plain' } },
+      }),
+      status: 422,
+    }
+  }),
+  'POST /integrations/{name}/credentials/{id}/deploy': async () => ({
+    ask: asking('POST', `${await deployable()}/deploy`),
+  }),
+  'GET /integrations/{name}/credentials/{id}/deployment': async () => {
+    const path = await deployable()
+    await expect(202, call('POST', `${path}/deploy`))
+    return { ask: asking('GET', `${path}/deployment`) }
+  },
+  'POST /integrations/{name}/connections': async () => {
+    const name = await make('mine', connectedBody())
+    return {
+      ask: asking('POST', `/integrations/${name}/connections`, { body: { flow: 'device' } }),
+    }
+  },
+  'GET /integrations/{name}/connections/{id}': async () => {
+    const path = `/integrations/${await make('mine', connectedBody())}/connections`
+    const { body } = await expect(201, call('POST', path, { body: { flow: 'device' } }))
+    return { ask: asking('GET', `${path}/${body.id}`) }
+  },
+  'DELETE /integrations/{name}/connection': async () => ({
+    ask: asking('DELETE', `/integrations/${await make('mine', connectedBody())}/connection`),
+  }),
+  'GET /integrations/{name}/setup the certificate of `credential.from`': async () => {
+    const from = await make('theirs', signingBody())
+    const { credential: _, ...body } = signingBody()
+    const name = await make('mine', { ...body, credential: { from } })
+    return {
+      ask: asking('GET', `/integrations/${name}/setup`),
+      isDenied: ({ body }) => body.certificate === null,
+    }
+  },
+  'GET /integrations': withSigning((name) => ({
+    ask: asking('GET', '/integrations?limit=200'),
+    isDenied: ({ body }) => !body.items.some((item: { name: string }) => item.name === name),
+  })),
+  ...writingFixtures('PUT'),
+  ...writingFixtures('PATCH'),
+  'GET /tokens/{integration} `source` of a problem': async () => {
+    const { follower, owner } = await exchanging('mine', 'theirs')
+    const disabled = { headers: ANY, body: { enabled: false } }
+    await expect(200, call('PATCH', `/integrations/${owner}`, disabled))
+    return {
+      ask: asking('GET', `/tokens/${follower}`),
+      isDenied: ({ body }) => body.source !== owner,
+      status: PROBLEMS.integration_disabled.status,
+    }
+  },
+  'GET /integrations/{name} `status.lent_to`': async () => {
+    const { follower, owner } = await lending('theirs', 'mine')
+    return {
+      ask: asking('GET', `/integrations/${owner}`),
+      isDenied: ({ body }) => !body.status.lent_to.includes(follower),
+    }
+  },
+  'GET /integrations/{name} `status.shares_token_with`': async () => {
+    const { name, other } = await sharing()
+    return {
+      ask: asking('GET', `/integrations/${name}`),
+      isDenied: ({ body }) => !body.status.shares_token_with.includes(other),
+    }
+  },
+  'GET /integrations `status.shares_token_with`': async () => {
+    const { name, other } = await sharing()
+    return {
+      ask: asking('GET', '/integrations?limit=200'),
+      isDenied: ({ body }) =>
+        !body.items
+          .find((item: { name: string }) => item.name === name)
+          .status.shares_token_with.includes(other),
+    }
+  },
+  [`DELETE /integrations/{name} ${DEPENDENT}`]: async () => {
+    const { follower, owner } = await lending('theirs', 'mine')
+    return {
+      ask: asking('DELETE', `/integrations/${owner}`, { headers: ANY }),
+      isDenied: ({ body }) => !body.detail.includes(follower),
+      status: 409,
+    }
+  },
+  'POST /identities/accept': async () => {
+    const name = await make('mine', signingBody({ identity: { pin: 'org_and_user' } }))
+    const { body } = await expect(200, call('GET', `/tokens/${name}`))
+    const move = { from_org_id: body.org_id, to_org_id: '00D0000000000ZZAAA' }
+    return {
+      ask: asking('POST', '/identities/accept', { body: move }),
+      isDenied: ({ body }) =>
+        !body.items.some((item: { integration: string }) => item.integration === name),
+    }
+  },
+  'POST /api-keys': () => ({ ask: keyFor(['api-keys:write'], ['theirs-x', 'mine-x']) }),
+  'POST /api-keys each of `permissions`': () => ({
+    ask: keyFor(['tokens:read', 'tokens:revoke'], ['theirs-x', 'mine-x']),
+    permission: 'tokens:revoke',
+  }),
+  'GET /api-keys': async () => {
+    const id = await apiKey(['theirs-x', 'mine-x'])
+    return {
+      ask: asking('GET', '/api-keys?limit=200'),
+      isDenied: ({ body }) => !body.items.some((item: { id: string }) => item.id === id),
+    }
+  },
+  'DELETE /api-keys/{id}': async () => ({
+    ask: asking('DELETE', `/api-keys/${await apiKey(['theirs-x', 'mine-x'])}`),
+  }),
+  'GET /audit events of integrations': withSigning((name) => ({
+    ask: asking('GET', `/audit?integration=${name}`),
+    isDenied: ({ body }) => body.items.length === 0,
+  })),
+  'GET /audit other events': async () => {
+    await apiKey(['mine-x'])
+    return {
+      ask: asking('GET', '/audit?action=api_key.created'),
+      isDenied: ({ body }) => body.items.length === 0,
+    }
+  },
+  'GET /keyring': () => ({ ask: asking('GET', '/keyring') }),
+  'POST /keyring/reseal': () => ({ ask: asking('POST', '/keyring/reseal') }),
+  'POST /store/accept': () => ({ ask: asking('POST', '/store/accept') }),
+}
+
+/** What a row's caller lacks; each is tried. */
+const LACKS: Readonly<Record<NonNullable<AccessRow['on']>, readonly Lack[]>> = {
+  path: ['mine'],
+  scope: ['mine'],
+  change: ['mine', 'unless-before', 'unless-after'],
+  before: ['unless-after'],
+  named: ['theirs'],
+  each: ['mine'],
+  all: ['others'],
+  reach: ['mine'],
+}
+
+const titleOf = ({ route, part }: AccessRow) => `${route} ${part}`.trim()
+const isForbidden = ({ status, body }: Answer) => status === 403 && body.code === 'caller_forbidden'
+
+/** By labels: every permission that a caller may gain. */
+const GAINS = /`labels`/
+/** Takes its caller in its own way. */
+const OAUTH = 'POST /oauth/token'
+
+for (const row of ACCESS) {
+  const { route, part, needed, on } = row
+  const title = titleOf(row)
+  if (needed === 'public' || needed === 'any' || on === undefined) continue
+  if (route === OAUTH || GAINS.test(part)) continue
+  t.test(`${title} takes ${needed}: whoever lacks just that is denied`, async (t) => {
+    const prepare = FIXTURES[title]
+    if (!prepare) throw new Error('a row needs a fixture')
+    for (const lack of LACKS[on]) {
+      const fixture = await prepare()
+      const { ask, isDenied = isForbidden, status } = fixture
+      const permission = needed === 'same' ? fixture.permission : needed
+      if (permission === undefined) throw new Error('a fixture says which permission')
+      const denied = await ask(await world.keyLacking(permission, lack))
+      t.ok(isDenied(denied), `${lack}: ${denied.status} ${denied.body?.detail}`)
+      const allowed = await ask(world.fullKey)
+      t.notOk(isDenied(allowed), `${lack}: whoever lacks nothing is not`)
+      if (status === undefined)
+        t.ok(allowed.status < 300, `${allowed.status} ${allowed.body?.detail}`)
+      else t.equal(allowed.status, status)
+    }
+  })
+}
+
+for (const row of ACCESS.filter(({ part }) => GAINS.test(part))) {
+  t.test(`${titleOf(row)} takes the same permission, whichever it is`, async (t) => {
+    const [method = ''] = row.route.split(' ')
+    for (const permission of PERMISSIONS) {
+      const body = signingBody({ labels: BEFORE })
+      const name = await make('mine', body)
+      const sent = method === 'PUT' ? { ...body, labels: AFTER } : { labels: AFTER }
+      const ask = asking(method, `/integrations/${name}`, { headers: ANY, body: sent })
+      const denied = await ask(await world.keyLacking(permission, 'unless-after'))
+      t.ok(isForbidden(denied), `${permission}: ${denied.status}`)
+      t.equal((await ask(world.fullKey)).status, 200)
+    }
+  })
+}
+
+t.test(`${OAUTH} takes tokens:read on what its scope names`, async (t) => {
+  const name = await make('mine', signingBody())
+  const ask = async (integrations: readonly string[], permissions = ['tokens:read']) => {
+    const made = { name: newName('mine'), permissions, integrations }
+    const { id, key } = (await expect(201, call('POST', '/api-keys', { body: made }))).body
+    const form = new URLSearchParams({ grant_type: 'client_credentials' })
+    form.set('scope', `integration:${name}`)
+    const basic = Buffer.from(`${id}:${key}`).toString('base64')
+    return fetch(`${broker.url}/oauth/token`, {
+      ...{ method: 'POST', body: form, headers: { authorization: `Basic ${basic}` } },
+    })
+  }
+  t.equal((await ask(['theirs-*'])).status, 400)
+  t.equal(
+    (
+      await ask(
+        ['*'],
+        PERMISSIONS.filter((one) => one !== 'tokens:read'),
+      )
+    ).status,
+    400,
+  )
+  t.equal((await ask(['mine-*'])).status, 200)
+})
+
+const document = parse(JSON.stringify(broker.app.server.swagger()))
+
+t.test('every route is in the table, and every row is a route', async (t) => {
+  const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods as object).map((method) => `${method.toUpperCase()} ${path}`),
+  )
+  t.same([...new Set(ACCESS.map(({ route }) => route))].sort(), routes.sort())
+  const titles = ACCESS.map(titleOf)
+  t.same(titles, [...new Set(titles)])
+  for (const title of Object.keys(FIXTURES)) t.ok(titles.includes(title), title)
+})
+
+t.test('what a route needs, its description says', async (t) => {
+  for (const { route, part, needed } of ACCESS) {
+    if (part !== '' || needed === 'public' || needed === 'any') continue
+    const [method = '', path = ''] = route.split(' ')
+    const { description } = document.paths[path][method.toLowerCase()]
+    t.match(description, `\`${needed}\``, route)
+  }
+})
+
+t.test('every member that names another integration is in the table', async (t) => {
+  const { requestBody } = document.paths['/integrations/{name}'].put
+  const [{ schema }] = Object.values(requestBody.content) as [{ schema: Schema }]
+  const named = new Set(namesIn(schema).filter((path) => path !== 'name'))
+  const referring: readonly ReferenceRow[] = Object.values(REFERENCES)
+  t.same([...named].sort(), referring.flatMap(({ members }) => members).sort())
+})
+
+interface Schema {
+  readonly pattern?: string
+  readonly $ref?: string
+  readonly anyOf?: readonly Schema[]
+  readonly oneOf?: readonly Schema[]
+  readonly allOf?: readonly Schema[]
+  readonly properties?: Readonly<Record<string, Schema>>
+}
+
+/** Paths of the members that have the form of an integration's name. */
+function namesIn(schema: Schema, path = ''): readonly string[] {
+  const { pattern, $ref, anyOf = [], oneOf = [], allOf = [], properties = {} } = schema
+  if ($ref !== undefined) {
+    return namesIn(document.components.schemas[$ref.split('/').at(-1) ?? ''], path)
+  }
+  if (pattern === TEXT_FORMS.name.pattern) return [path]
+  return [
+    ...[...anyOf, ...oneOf, ...allOf].flatMap((one) => namesIn(one, path)),
+    ...Object.entries(properties).flatMap(([member, one]) =>
+      namesIn(one, path === '' ? member : `${path}.${member}`),
+    ),
+  ]
+}
