@@ -1,3 +1,7 @@
+import type { ProblemRow } from './errors/problem-row.ts'
+
+export type { ProblemRow }
+
 /**
  * Every problem that this service can answer: its status, its title, what it means, and what to
  * do about it. The OpenAPI document, `/problems` and the README's table are generated from here.
@@ -81,6 +85,13 @@ export const PROBLEMS = {
     title: 'The integration is not connected',
     meaning: 'It needs a refresh token and has none that works.',
     remedy: 'Connect it with `POST /integrations/{name}/connections`.',
+  },
+  grant_unfit: {
+    status: 409,
+    title: 'The grant of the integration does not fit',
+    meaning: 'The operation is for integrations that get their tokens by another grant.',
+    remedy:
+      'Look at `grant` with `GET /integrations/{name}`; `docs/grants.md` says what each is for.',
   },
   managed_by_file: {
     status: 409,
@@ -237,17 +248,6 @@ export const PROBLEMS = {
     remedy: 'Wait as long as `Retry-After` says; see status.salesforce.com.',
   },
 } as const satisfies Record<string, ProblemRow>
-
-/** One problem. Texts are for people, in Markdown. */
-export interface ProblemRow {
-  readonly status: number
-  /** Its status where it passes by itself, always with `Retry-After`. Default: it has none. */
-  readonly waitingStatus?: number
-  readonly title: string
-  readonly meaning: string
-  /** What to do about it. `{name}` stands for the integration, where there is one. */
-  readonly remedy: string
-}
 
 export type ProblemCode = keyof typeof PROBLEMS
 

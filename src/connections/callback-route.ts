@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { BrokerError } from '../errors.ts'
 import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
-import { PAGE_HEADERS, type Page, pageOf, unavailablePage } from './page.ts'
+import { BARE_PAGE, PAGE_HEADERS, type Page, pageOf, unavailablePage } from './page.ts'
 import type { Callback, CallbackResult, WebServerFlow } from './web-server-flow.ts'
 
 export interface CallbackRouteDependencies {
@@ -47,7 +47,7 @@ export function registerCallbackRoute(
           error_description: brought('For people'),
         }),
         response: {
-          200: pageSchema('It is connected'),
+          200: pageSchema('It is connected; or, without any parameter, what this address is for'),
           400: pageSchema('It is not connected, or the link is not valid'),
           503: pageSchema('Not now; the link stays good'),
           ...problems('uri_too_long'),
@@ -61,6 +61,7 @@ export function registerCallbackRoute(
           .headers(PAGE_HEADERS)
           .serializer(String)
           .send(html as never)
+      if (isBare(request.query)) return show(BARE_PAGE)
       try {
         const result = await finish(request.query, request.id)
         if (result.type !== 'ended') onRefused()
@@ -73,6 +74,10 @@ export function registerCallbackRoute(
     },
   )
 }
+
+/** Nobody was sent here: whoever tries the address out, before it is entered in Salesforce, sees that it is the right one. */
+const isBare = ({ state, code, error }: Callback): boolean =>
+  state === undefined && code === undefined && error === undefined
 
 /** A parameter that is there twice is an array. */
 const brought = (description: string) =>

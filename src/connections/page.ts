@@ -82,6 +82,17 @@ const INVALID = rendered({
   paragraphs: ['It is not complete, it was changed, or it is too old.', BEGIN_AGAIN],
 })
 
+/** For whoever comes without a link. */
+export const BARE_PAGE = rendered({
+  status: 200,
+  isGood: true,
+  title: 'Nothing to finish here',
+  paragraphs: [
+    'Salesforce sends browsers to this address when a person has decided whether an integration may act for them.',
+    'To connect an integration, use the link that you were given.',
+  ],
+})
+
 function connectedContent({ name, identity, scopes }: Connection): Content {
   return {
     status: 200,

@@ -97,6 +97,7 @@ export function registerConnectionRoutes(
             'integration_not_found',
             'integration_draft',
             'integration_disabled',
+            'grant_unfit',
             'credential_invalid',
             'credential_required',
             'grant_refused',
@@ -206,7 +207,7 @@ export function registerConnectionRoutes(
 function checkConnectable({ name, grant, enabled }: Integration): void {
   if (grant.type !== 'refresh_token') {
     throw new BrokerError(
-      'request_invalid',
+      'grant_unfit',
       `Integration ${name} has the grant ${grant.type}; only one with the grant refresh_token is connected by a person`,
     )
   }

@@ -9,9 +9,10 @@ interface Response {
   readonly [member: string]: unknown
 }
 
-interface Operation {
+export interface Operation {
   /** Absent: that of the document, which is the guard. */
   readonly security?: readonly Node[]
+  readonly operationId?: string
   readonly responses?: Readonly<Record<string, Response>>
   readonly [member: string]: unknown
 }
@@ -128,7 +129,7 @@ interface ProblemContent {
 const nameOf = (code: ProblemCode) =>
   code.replace(/(?:^|_)([a-z])/g, (_match, letter: string) => letter.toUpperCase())
 
-const mapValues = <Value, Result>(
+export const mapValues = <Value, Result>(
   record: Readonly<Record<string, Value>>,
   change: (value: Value, key: string) => Result,
 ): Record<string, Result> =>

@@ -4,6 +4,8 @@ import { stringify } from 'yaml'
 import { nameComponents } from './components.ts'
 import { type DescribedApi, withDerivedProblems } from './derived-problems.ts'
 import { registerDocsPage } from './docs-page.ts'
+import { withDocumented } from './documented.ts'
+import { withLinks } from './links.ts'
 import { once, publicAnswer, registerPublicAnswer } from './public-answer.ts'
 import type { Server } from './server.ts'
 
@@ -52,7 +54,7 @@ export async function describeApi(server: Server, version: string): Promise<void
     transformObject: (described) => {
       if (!('openapiObject' in described)) throw new Error('the document must be OpenAPI 3')
       const api = described.openapiObject as DescribedApi & typeof described.openapiObject
-      return nameComponents(withDerivedProblems(api))
+      return nameComponents(withLinks(withDerivedProblems(withDocumented(api))))
     },
   })
 }

@@ -1,6 +1,7 @@
 /** `/problems`: the page behind every problem's `type`, for people (Markdown) and programs (JSON). */
 import { Type } from 'typebox'
 import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../errors.ts'
+import { documented } from './documented.ts'
 import { problems } from './problem.ts'
 import {
   acceptableAnswer,
@@ -97,7 +98,9 @@ export function registerProblemPages(server: Server): void {
         operationId: 'getProblem',
         summary: 'What a problem means and what to do about it',
         security: [],
-        params: Type.Object({ code: Type.String({ maxLength: 64 }) }),
+        params: Type.Object({
+          code: Type.String({ maxLength: 64, ...documented({ enum: CODES }, ['maxLength']) }),
+        }),
         response: {
           200: jsonOr(Page, 'text/markdown'),
           ...problems('not_found', 'not_acceptable'),

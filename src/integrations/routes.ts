@@ -14,6 +14,7 @@ import { createAnswers } from './answers.ts'
 import { etagOf, type Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import { createListing } from './listing.ts'
+import { NeededIfMatchHeader, WriteHeaders } from './precondition-headers.ts'
 import { pinnedTo, preconditionsOf } from './preconditions.ts'
 import type { Registry, Written } from './registry.ts'
 import {
@@ -95,7 +96,7 @@ export function registerIntegrationRoutes(
         description:
           'Needs `integrations:write`. Replacing needs `If-Match`; a PUT equal to what is there changes nothing. A credential that is given becomes active at once; left out, the stored one stays.',
         params: NameParams,
-        headers: PreconditionHeaders,
+        headers: WriteHeaders,
         body: IntegrationBody,
         response: { 200: WrittenView, 201: WrittenView, ...problems(...WRITE_PROBLEMS) },
       },
@@ -125,7 +126,7 @@ export function registerIntegrationRoutes(
         summary: 'Change members of an integration',
         description: 'Needs `integrations:write` and `If-Match`. A JSON merge patch (RFC 7396).',
         params: NameParams,
-        headers: PreconditionHeaders,
+        headers: NeededIfMatchHeader,
         body: PatchBody,
         response: { 200: WrittenView, ...problems(...WRITE_PROBLEMS, 'integration_not_found') },
       },
@@ -203,7 +204,7 @@ export function registerIntegrationRoutes(
         summary: 'Revoke its token and erase an integration with its secrets',
         description: 'Needs `integrations:write` and `If-Match`.',
         params: NameParams,
-        headers: PreconditionHeaders,
+        headers: NeededIfMatchHeader,
         response: {
           204: Type.Null({ description: 'Erased' }),
           ...problems(
@@ -237,11 +238,6 @@ export function registerIntegrationRoutes(
     },
   )
 }
-
-const PreconditionHeaders = Type.Object({
-  'if-match': Type.Optional(Type.String({ maxLength: 1024, description: 'ETag, or `*`' })),
-  'if-none-match': Type.Optional(Type.String({ maxLength: 1024, description: '`*`: only create' })),
-})
 
 /** What a write did, for the audit; one that changed nothing did nothing. */
 function happeningsOf({

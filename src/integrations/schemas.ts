@@ -2,7 +2,10 @@
 import { type Static, Type } from 'typebox'
 import { RemarkMembers } from '../credentials/remarks-view.ts'
 import { GrantSchema } from '../grants/index.ts'
+import { documented, OBJECT_KEYWORDS } from '../http/documented.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
+import { CredentialSchema } from './credential-schema.ts'
+import { definitionAnyOf } from './definition-forms.ts'
 import { STATES, type State } from './status.ts'
 import { Status } from './status-schema.ts'
 
@@ -40,81 +43,6 @@ const Identity = Type.Object(
     ),
   },
   { title: 'Identity rule', additionalProperties: false },
-)
-
-export const GenerateSchema = Type.Object(
-  {
-    key_bits: Type.Optional(
-      Type.Unsafe<2048 | 3072 | 4096>({ type: 'integer', enum: [2048, 3072, 4096], default: 2048 }),
-    ),
-    days: Type.Optional(Type.Integer({ minimum: 1, maximum: 825, default: 365 })),
-    common_name: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
-  },
-  {
-    title: 'Key to make',
-    additionalProperties: false,
-    description: 'Makes the key pair in the broker; the private key never leaves it',
-  },
-)
-
-export const CredentialSchema = Type.Object(
-  {
-    private_key: Type.Optional(
-      Type.String({
-        maxLength: 65_536,
-        description:
-          'PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more; encrypted with `passphrase` beside it',
-      }),
-    ),
-    certificate: Type.Optional(
-      Type.String({
-        maxLength: 65_536,
-        description: 'PEM, at most 4,000 characters from BEGIN to END, for this private key',
-      }),
-    ),
-    keystore: Type.Optional(
-      Type.String({
-        minLength: 24,
-        maxLength: 65_536,
-        description:
-          'A PKCS#12 file or a Java keystore (JKS) in base64, instead of `private_key` and `certificate`',
-      }),
-    ),
-    passphrase: Type.Optional(
-      Type.String({
-        maxLength: 512,
-        description: 'Of the keystore, or of the encrypted private key',
-      }),
-    ),
-    alias: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 256,
-        description: 'Which key of the keystore; needed where it has more than one',
-      }),
-    ),
-    client_secret: Type.Optional(Type.String({ maxLength: 512 })),
-    refresh_token: Type.Optional(
-      Type.String({
-        maxLength: 4_096,
-        description: 'Of the grant `refresh_token`; from here on nobody else may use it',
-      }),
-    ),
-    generate: Type.Optional(GenerateSchema),
-    from: Type.Optional(
-      Type.String({
-        ...TEXT_FORMS.name,
-        description: 'Signs with the credentials of this integration',
-      }),
-    ),
-  },
-  {
-    title: 'New credential',
-    additionalProperties: false,
-    description:
-      'Exactly one of `private_key` (with `certificate`), `keystore`, `client_secret`, `generate`, `from`; of the grant `refresh_token` a `refresh_token`, alone or beside the first two',
-    writeOnly: true,
-  },
 )
 
 const CertificateDeploymentSchema = Type.Object(
@@ -214,10 +142,20 @@ const ignored = {
   warnings: Ignored,
 }
 
-export const IntegrationBody = Type.Object(
-  { ...definition, credential: Type.Optional(CredentialSchema), ...ignored },
-  { title: 'Integration definition', additionalProperties: false },
-)
+const writable = { ...definition, credential: Type.Optional(CredentialSchema), ...ignored }
+
+export const IntegrationBody = Type.Object(writable, {
+  title: 'Integration definition',
+  additionalProperties: false,
+  examples: [
+    {
+      login_url: 'https://acme.my.salesforce.com',
+      grant: { type: 'jwt_bearer', username: 'billing@acme.com' },
+      credential: { generate: {} },
+    },
+  ],
+  ...documented(definitionAnyOf(writable, CredentialSchema.properties), OBJECT_KEYWORDS),
+})
 
 export type IntegrationBody = Static<typeof IntegrationBody>
 

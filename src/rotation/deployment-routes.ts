@@ -7,12 +7,13 @@ import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { etagOf } from '../integrations/integration.ts'
+import { IfMatchHeader } from '../integrations/precondition-headers.ts'
 import { preconditionsOf } from '../integrations/preconditions.ts'
 import { authoriseBy } from '../integrations/visible.ts'
 import type { Access } from './access.ts'
 import type { Deployer } from './deployer.ts'
 import { type Deployment, FAILURES, isOver, PHASES, type Phase } from './deployment.ts'
-import { CredentialParams, IfMatchHeader } from './schemas.ts'
+import { CredentialParams } from './schemas.ts'
 
 export interface DeploymentRouteDependencies {
   readonly access: Access

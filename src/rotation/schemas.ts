@@ -3,8 +3,10 @@ import { type Static, Type } from 'typebox'
 import type { CredentialState } from '../credentials/credential.ts'
 import { RemarkMembers } from '../credentials/remarks-view.ts'
 import type { CredentialType } from '../grants/grant.ts'
+import { documented, OBJECT_KEYWORDS } from '../http/documented.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
-import { CredentialSchema, GenerateSchema } from '../integrations/schemas.ts'
+import { stagedOneOf } from '../integrations/credential-forms.ts'
+import { CredentialSchema, GenerateSchema } from '../integrations/credential-schema.ts'
 
 export const CredentialParams = Type.Object({
   name: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
@@ -13,12 +15,6 @@ export const CredentialParams = Type.Object({
     'x-allowed': '1 to 64 letters, digits and hyphens',
     description: 'Id of the credential',
   }),
-})
-
-export const IfMatchHeader = Type.Object({
-  'if-match': Type.Optional(
-    Type.String({ maxLength: 1024, description: "The integration's ETag, or `*`" }),
-  ),
 })
 
 const CsrSchema = Type.Object(
@@ -45,29 +41,29 @@ const CsrSchema = Type.Object(
 
 const { generate: _generate, from: _from, ...given } = CredentialSchema.properties
 
-export const StageBody = Type.Object(
-  {
-    generate: Type.Optional(GenerateSchema),
-    ...given,
-    csr: Type.Optional(CsrSchema),
-    client_id: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 256,
-        ...TEXT_FORMS.visible,
-        description:
-          'Consumer key of another app (blue/green): the credential is then activated by you alone',
-      }),
-    ),
-  },
-  {
-    title: 'Credential to stage',
-    additionalProperties: false,
-    description:
-      'Exactly one of `generate`, `private_key` (with `certificate`), `keystore`, `csr`, `client_secret`; of the grant `refresh_token` a `refresh_token`, alone or beside a key or a secret',
-    examples: [{ generate: {} }],
-  },
-)
+const staged = {
+  generate: Type.Optional(GenerateSchema),
+  ...given,
+  csr: Type.Optional(CsrSchema),
+  client_id: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 256,
+      ...TEXT_FORMS.visible,
+      description:
+        'Consumer key of another app (blue/green): the credential is then activated by you alone',
+    }),
+  ),
+}
+
+export const StageBody = Type.Object(staged, {
+  title: 'Credential to stage',
+  additionalProperties: false,
+  description:
+    'Exactly one of `generate`, `private_key` (with `certificate`), `keystore`, `csr`, `client_secret`; of the grant `refresh_token` a `refresh_token`, alone or beside a key or a secret',
+  examples: [{ generate: {} }],
+  ...documented(stagedOneOf(staged, ['client_id']), OBJECT_KEYWORDS),
+})
 
 export type StageBody = Static<typeof StageBody>
 

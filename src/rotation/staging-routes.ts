@@ -8,6 +8,7 @@ import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
+import { IfMatchHeader } from '../integrations/precondition-headers.ts'
 import { preconditionsOf } from '../integrations/preconditions.ts'
 import { NameParams } from '../integrations/schemas.ts'
 import { authoriseBy } from '../integrations/visible.ts'
@@ -17,14 +18,7 @@ import type { Deployer } from './deployer.ts'
 import { isOver } from './deployment.ts'
 import { nextStep } from './next-step.ts'
 import type { Promotion } from './promotion.ts'
-import {
-  ActivateBody,
-  CredentialParams,
-  CredentialView,
-  IfMatchHeader,
-  StageBody,
-  StagedView,
-} from './schemas.ts'
+import { ActivateBody, CredentialParams, CredentialView, StageBody, StagedView } from './schemas.ts'
 import { checkOwn, type Staged, type Staging, type StagingRequest } from './stage.ts'
 import { stagingInputOf, viewOf } from './view.ts'
 

@@ -80,7 +80,7 @@ export function registerSetupRoutes(
             description: 'A zip with `package.xml` at its root',
             content: { [ZIP_MEDIA_TYPE]: { schema: { type: 'string', format: 'binary' } } },
           }),
-          ...problems(...GUARDED, 'integration_not_found', 'request_invalid'),
+          ...problems(...GUARDED, 'integration_not_found', 'grant_unfit'),
         },
       },
     },
@@ -105,6 +105,6 @@ export function registerSetupRoutes(
 
 const withoutApp = (source: string) =>
   new BrokerError(
-    'request_invalid',
+    'grant_unfit',
     `There is no app to deploy: the token of ${source} is exchanged, whose app is at /integrations/${source}/setup/metadata`,
   )

@@ -9,7 +9,8 @@ export interface ClientCredentials {
   readonly secret: string
 }
 
-const SCOPE = /^integration:([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)$/
+/** Of one integration; its name is the first group. */
+export const SCOPE = /^integration:([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)$/
 
 /** Reads an `application/x-www-form-urlencoded` body. Throws `request_invalid` for a parameter that is there twice. */
 export function parseForm(text: string): TokenForm {
@@ -32,6 +33,8 @@ export function clientCredentialsOf(
   if (authorization === undefined) {
     return id === undefined || secret === undefined ? undefined : { id, secret }
   }
+  // Another scheme is no way to authenticate here, whatever stands in the body (RFC 6749, section 5.2).
+  if (!/^Basic /i.test(authorization)) return undefined
   const client = basicCredentials(authorization)
   if (secret !== undefined || (client && id !== undefined && id !== client.id)) {
     throw new BrokerError('request_invalid', 'The client authenticates in more than one way')

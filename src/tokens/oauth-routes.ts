@@ -5,6 +5,7 @@ import { idOfApiKey } from '../callers/api-key.ts'
 import type { Gate } from '../callers/index.ts'
 import { allowsSome, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
+import { documented } from '../http/documented.ts'
 import { toBrokerError } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import type { Broker } from './broker.ts'
@@ -15,6 +16,7 @@ import {
   clientCredentialsOf,
   integrationIn,
   parseForm,
+  SCOPE,
 } from './oauth-request.ts'
 
 type Request = Parameters<Gate['identifyBearer']>[0]
@@ -38,14 +40,32 @@ const ADMIN = 'admin'
 
 const TokenRequest = Type.Object(
   {
-    grant_type: Type.Optional(Type.String({ description: '`client_credentials`' })),
-    scope: Type.Optional(Type.String({ description: '`integration:NAME`, exactly one' })),
+    grant_type: Type.Optional(
+      Type.String({
+        description: '`client_credentials`',
+        ...documented({ const: 'client_credentials' }),
+      }),
+    ),
+    scope: Type.Optional(
+      Type.String({
+        description: '`integration:NAME`, exactly one',
+        ...documented({ pattern: SCOPE.source }),
+      }),
+    ),
     client_id: Type.Optional(
       Type.String({ description: 'Id of the API key, where it is not in `Authorization`' }),
     ),
     client_secret: Type.Optional(Type.String({ description: 'The API key itself' })),
   },
-  { additionalProperties: true },
+  {
+    additionalProperties: true,
+    ...documented({
+      required: ['grant_type', 'scope'],
+      // Each parameter at most once (RFC 6749, section 3.2); others are ignored.
+      additionalProperties: { type: 'string' },
+      dependentRequired: { client_secret: ['client_id'] },
+    }),
+  },
 )
 
 const OAuthToken = Type.Object(

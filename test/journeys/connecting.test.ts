@@ -93,7 +93,11 @@ t.test('refuses what cannot be connected, and says how it could', async (t) => {
       credential: { client_secret: other.clientSecret },
     },
   })
-  t.match(await problem('other'), { code: 'request_invalid', detail: /client_credentials/ })
+  t.match(await problem('other'), {
+    status: 409,
+    code: 'grant_unfit',
+    detail: /client_credentials/,
+  })
   t.match((await begin('device')).body.warning, /30 November 2026/)
 
   const nowhere = await startBroker(t, { loginHosts: [simulator.origins.myDomain] })
@@ -138,7 +142,13 @@ t.test('the callback is public, and gives nothing away', async (t) => {
     refusal: null,
     identity: { org_id: /^00D/, user_id: /^005/, instance_url: simulator.origins.myDomain },
   })
-  const hostile = ['', '?state=', '?state=a&state=b', '?error=<script>', `?state=${'x'.repeat(66)}`]
+  const hostile = [
+    '?code=a',
+    '?state=',
+    '?state=a&state=b',
+    '?error=<script>',
+    `?state=${'x'.repeat(66)}`,
+  ]
   for (const query of hostile) {
     const answer = await fetch(`${front.url}/oauth/callback${query}`)
     t.equal(answer.status, 400, query)

@@ -215,6 +215,15 @@ t.test('what a client does wrong is said in the words of RFC 6749', async (t) =>
       'invalid_client',
     ],
     [
+      'another scheme, whatever stands in the body',
+      {
+        form: { ...wanted, client_id: key.id, client_secret: key.key },
+        headers: { authorization: `Bearer ${key.key}` },
+      },
+      401,
+      'invalid_client',
+    ],
+    [
       'two ways at once',
       { form: { ...wanted, client_secret: key.key }, basic },
       400,

@@ -1,0 +1,73 @@
+/** Which members of a new credential stand together, for the document: what it allows is what the code takes. */
+
+type Schema = Readonly<Record<string, unknown>>
+type Members = Readonly<Record<string, object>>
+
+/** The members that a form must have, and those that it may have. */
+interface Form {
+  readonly title: string
+  readonly needs: readonly string[]
+  readonly takes?: readonly string[]
+}
+
+const GENERATED: Form = { title: 'Key made here', needs: ['generate'] }
+const REQUESTED: Form = { title: 'Key made here for a CA', needs: ['csr'] }
+const IMPORTED: Form = {
+  ...{ title: 'Imported key', needs: ['private_key'] },
+  takes: ['certificate', 'passphrase'],
+}
+const KEYSTORE: Form = {
+  ...{ title: 'Imported keystore', needs: ['keystore'] },
+  takes: ['certificate', 'passphrase', 'alias'],
+}
+const SECRET: Form = { title: 'Client secret', needs: ['client_secret'] }
+const BORROWED: Form = { title: 'Credential of another integration', needs: ['from'] }
+const APPROVAL: Form = {
+  ...{ title: 'Refresh token of an app', needs: ['refresh_token'] },
+  takes: ['client_secret'],
+}
+
+const withApproval = ({ title, needs, takes = [] }: Form): Form => ({
+  title: `${title} and refresh token`,
+  needs: [...needs, 'refresh_token'],
+  takes,
+})
+
+const KEYS = [GENERATED, IMPORTED, KEYSTORE]
+
+/** By what a grant needs; in the words of `credentialType`, and of a refresh token whose app signs. */
+export const FORMS = {
+  certificate: KEYS,
+  client_secret: [SECRET],
+  refresh_token: [SECRET, APPROVAL],
+  signed_refresh_token: [...KEYS, withApproval(IMPORTED), withApproval(KEYSTORE)],
+} as const satisfies Record<string, readonly Form[]>
+
+/** Of an integration; its credential may be another one's. */
+export const credentialOneOf = (members: Members, forms: readonly Form[]): Schema => ({
+  anyOf: [...forms, BORROWED].map((form) => ({
+    title: form.title,
+    ...schemaOf(members, form),
+    writeOnly: true,
+  })),
+})
+
+/** Of what is staged, for whichever grant. `beside`: what each form may have beside it. */
+export const stagedOneOf = (members: Members, beside: readonly string[]): Schema => {
+  const forms = [...KEYS, REQUESTED, SECRET, APPROVAL, ...KEYS.slice(1).map(withApproval)]
+  return {
+    anyOf: forms.map(({ needs, takes = [], title }) =>
+      schemaOf(members, { title, needs, takes: [...takes, ...beside] }),
+    ),
+  }
+}
+
+function schemaOf(members: Members, { needs, takes = [] }: Form): Schema {
+  const names = [...needs, ...takes]
+  return {
+    type: 'object',
+    required: needs,
+    properties: Object.fromEntries(names.map((name) => [name, members[name] ?? {}])),
+    additionalProperties: false,
+  }
+}

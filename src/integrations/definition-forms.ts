@@ -1,0 +1,136 @@
+/** Which grant goes with which credential and which login host, for the document: what it allows is what the code takes. */
+import { grantOf } from '../grants/index.ts'
+import { TEXT_FORMS } from '../http/text-forms.ts'
+import { credentialOneOf, FORMS } from './credential-forms.ts'
+
+type Schema = Readonly<Record<string, unknown>>
+type Members = Readonly<Record<string, object>>
+
+const LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
+const GENERAL = {
+  title: 'Of all orgs',
+  enum: ['https://login.salesforce.com', 'https://test.salesforce.com'],
+}
+const MY_DOMAIN = {
+  title: 'My Domain',
+  pattern: `^https://(${LABEL}\\.)+my\\.salesforce\\.(com|mil)/?$`,
+}
+const SITE = {
+  title: 'Site',
+  pattern: `^https://(${LABEL}\\.)+my\\.site\\.com(/[A-Za-z0-9_-]+){0,4}/?$`,
+}
+const LISTED = {
+  title: 'One that VALETKEY_LOGIN_HOSTS lists',
+  pattern: '^https?://[a-z0-9.:\\[\\]-]+/?$',
+}
+
+interface DefinitionForm {
+  readonly title: string
+  readonly grant: string
+  readonly hosts: readonly Schema[]
+  readonly credential: keyof typeof FORMS | 'none'
+  /** Members of the grant, instead of what its own schema says; null: it has none of this name here. */
+  readonly settings?: Readonly<Record<string, Schema | null>>
+  /** Members of the grant that must be there. */
+  readonly needs?: readonly string[]
+}
+
+const ANYWHERE = [GENERAL, MY_DOMAIN, SITE, LISTED]
+const SHOWS_SECRET = {
+  client_auth: {
+    enum: ['client_secret_basic', 'client_secret_post'],
+    default: 'client_secret_basic',
+  },
+}
+const SIGNS = { client_auth: { const: 'private_key_jwt' } }
+/** A file is for the configuration file alone. */
+const FROM_INTEGRATION = {
+  subject_token: {
+    type: 'object',
+    required: ['integration'],
+    properties: { integration: { type: 'string', ...TEXT_FORMS.name } },
+    additionalProperties: false,
+  },
+}
+
+const DEFINITIONS: readonly DefinitionForm[] = [
+  {
+    ...{ title: 'JWT bearer definition', grant: 'jwt_bearer' },
+    ...{ credential: 'certificate', hosts: ANYWHERE },
+  },
+  {
+    ...{ title: 'Client credentials definition', grant: 'client_credentials' },
+    ...{ credential: 'client_secret', hosts: [MY_DOMAIN, LISTED], settings: SHOWS_SECRET },
+  },
+  {
+    ...{ title: 'Signed client credentials definition', grant: 'client_credentials' },
+    ...{ credential: 'certificate', hosts: [MY_DOMAIN, LISTED] },
+    ...{ settings: SIGNS, needs: ['client_auth'] },
+  },
+  {
+    ...{ title: 'Refresh token definition', grant: 'refresh_token' },
+    ...{ credential: 'refresh_token', hosts: ANYWHERE, settings: SHOWS_SECRET },
+  },
+  {
+    ...{ title: 'Signed refresh token definition', grant: 'refresh_token' },
+    ...{ credential: 'signed_refresh_token', hosts: ANYWHERE },
+    ...{ settings: SIGNS, needs: ['client_auth'] },
+  },
+  {
+    ...{ title: 'Token exchange definition', grant: 'token_exchange' },
+    ...{ credential: 'client_secret', hosts: [MY_DOMAIN, SITE, LISTED] },
+    settings: { ...FROM_INTEGRATION, ...SHOWS_SECRET, asset: null },
+  },
+  {
+    ...{ title: 'Signed token exchange definition', grant: 'token_exchange' },
+    ...{ credential: 'certificate', hosts: [MY_DOMAIN, SITE, LISTED] },
+    ...{ settings: { ...FROM_INTEGRATION, ...SIGNS }, needs: ['client_auth'] },
+  },
+  {
+    ...{ title: 'Asset token definition', grant: 'token_exchange' },
+    ...{ credential: 'certificate', hosts: [MY_DOMAIN, SITE, LISTED] },
+    ...{ settings: FROM_INTEGRATION, needs: ['asset'] },
+  },
+  {
+    ...{ title: 'Data Cloud definition', grant: 'data_cloud', credential: 'none' },
+    hosts: [MY_DOMAIN, LISTED],
+  },
+]
+
+/** What the body of a definition may be: one form for each grant and way to prove oneself. */
+export const definitionAnyOf = (members: Members, credentialMembers: Members): Schema => ({
+  anyOf: DEFINITIONS.map((form) => {
+    const { credential: _, login_url, grant: __, ...others } = members
+    const { credential, hosts, title } = form
+    return {
+      type: 'object',
+      title,
+      required: ['login_url', 'grant'],
+      properties: {
+        login_url: { ...login_url, anyOf: hosts },
+        grant: grantSchemaOf(form),
+        ...(credential !== 'none' && {
+          credential: credentialOneOf(credentialMembers, FORMS[credential]),
+        }),
+        ...others,
+      },
+      additionalProperties: false,
+    }
+  }),
+})
+
+function grantSchemaOf({ grant, settings = {}, needs = [] }: DefinitionForm): Schema {
+  const { properties, required = [] } = grantOf(grant).schema as unknown as {
+    readonly properties: Members
+    readonly required?: readonly string[]
+  }
+  const kept = Object.entries({ ...properties, ...settings }).filter(
+    ([, schema]) => schema !== null,
+  )
+  return {
+    type: 'object',
+    required: [...new Set([...required, ...needs])],
+    properties: Object.fromEntries(kept),
+    additionalProperties: false,
+  }
+}
