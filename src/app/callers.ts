@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { AuditLog } from '../audit/log.ts'
-import { createApiKeyStore } from '../callers/api-key-store.ts'
+import { API_KEY_KIND, createApiKeyStore } from '../callers/api-key-store.ts'
 import { type AuthenticatorsDependencies, createAuthenticators } from '../callers/authenticators.ts'
+import { createDocumentIds } from '../callers/document-ids.ts'
 import { createGate, type Gate } from '../callers/index.ts'
 import { isLoopback } from '../callers/key-source.ts'
 import { registerCallerRoutes } from '../callers/routes.ts'
@@ -41,8 +42,13 @@ export interface CallersDependencies
 
 export function composeCallers(dependencies: CallersDependencies): Callers {
   const { store, audit, proxy, now, log } = dependencies
+  const throttle = createThrottle({ budgets: store.budgets, now, log })
+  const ids = createDocumentIds({ ...store, kind: API_KEY_KIND, hearing: dependencies.hearing })
   const authenticators = createAuthenticators({
     ...dependencies,
+    // Those who try ids at random cost the store nothing; a caller behind the same address is still looked for.
+    isWorthAsking: (id, from) =>
+      from === undefined || !throttle.isBlocked(from.ip) || ids.mayBeThere(id),
     documents: store.documents,
     createOutbound: (ca) =>
       createOutbound({
@@ -56,18 +62,24 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
   const keys = createApiKeyStore({
     documents: store.documents,
     now,
-    onWritten: authenticators.forgetApiKey,
+    onWritten(id) {
+      authenticators.forgetApiKey(id)
+      ids.add(id)
+    },
   })
   const standing = createStanding({ keys, callers: dependencies.callers, now })
   const gate = createGate({
     authenticators: authenticators.list,
-    throttle: createThrottle({ budgets: store.budgets, now, log }),
+    throttle,
     standing,
   })
   return {
     gate,
     standing,
-    heard: authenticators.heard,
+    heard(change) {
+      authenticators.heard(change)
+      ids.heard(change)
+    },
     distrust: authenticators.distrust,
     registerRoutes: (guarded) =>
       registerCallerRoutes(guarded, {

@@ -5,6 +5,7 @@ import { digestOfApiKey, idOfApiKey } from './api-key.ts'
 import { apiKeyOf, permitsOf, principalIdOf } from './api-key-store.ts'
 import { type Authenticator, refusedBearer } from './authenticator.ts'
 import type { Principal } from './policy.ts'
+import type { RememberedDocuments } from './remembered-documents.ts'
 
 /** What memory holds of a key: enough to recognise it, not enough to use it. */
 export interface KnownApiKey {
@@ -14,7 +15,7 @@ export interface KnownApiKey {
 }
 
 export interface ApiKeyAuthenticatorDependencies {
-  readonly keys: { find(id: string): KnownApiKey | undefined | Promise<KnownApiKey | undefined> }
+  readonly keys: Pick<RememberedDocuments<KnownApiKey>, 'find'>
   readonly now: () => number
 }
 
@@ -51,16 +52,16 @@ export function createApiKeyAuthenticator({
   const isOf = (known: KnownApiKey | undefined, bearer: string) =>
     timingSafeEqual(known?.digest ?? NOBODY, digestOfApiKey(bearer))
   return {
-    authenticate({ bearer }) {
+    authenticate({ bearer }, from) {
       if (bearer === undefined || !bearer.startsWith('vk_')) return undefined
       const id = idOfApiKey(bearer)
       if (id === undefined) throw refusedBearer('KEY_MALFORMED')
-      const found = keys.find(id)
+      const found = keys.find(id, from)
       if (found instanceof Promise) return found.then((known) => check(known, isOf(known, bearer)))
       const isSame = isOf(found, bearer)
       if (!found || isSame) return check(found, isSame)
       // What memory knows is refused no sooner than what has to be looked for.
-      const lookedFor = keys.find(otherThan(id))
+      const lookedFor = keys.find(otherThan(id), from)
       return lookedFor instanceof Promise
         ? lookedFor.then(() => check(found, false))
         : check(found, false)

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { BrokerError } from '../errors.ts'
 import type { Principal } from './policy.ts'
+import type { Origin } from './remembered-documents.ts'
 
 /** What a request carries. */
 export interface Credentials {
@@ -12,8 +13,11 @@ export interface Credentials {
 }
 
 export interface Authenticator {
-  /** `undefined`: not this kind. A throw of `caller_unauthenticated`: this kind, and wrong; no other authenticator is asked. What is remembered is answered without a promise. */
-  authenticate(credentials: Credentials): Principal | undefined | Promise<Principal | undefined>
+  /** `undefined`: not this kind. A throw of `caller_unauthenticated`: this kind, and wrong; no other authenticator is asked. What is remembered is answered without a promise. `from`: where the request comes from. */
+  authenticate(
+    credentials: Credentials,
+    from?: Origin,
+  ): Principal | undefined | Promise<Principal | undefined>
 }
 
 /** Why a credential was refused: for the log and metrics alone. */

@@ -36,6 +36,8 @@ export interface AuthenticatorsDependencies {
   readonly documents: Pick<Documents, 'read'>
   readonly hearing: RememberedDocumentsDependencies<unknown>['hearing']
   readonly storelessMs: number
+  /** Whether an API key that is not remembered may be looked for. Default: yes. */
+  readonly isWorthAsking?: RememberedDocumentsDependencies<unknown>['isWorthAsking']
   /** Each gives another array after a change. */
   readonly issuers: () => readonly IssuerSettings[]
   readonly callers: () => readonly CallerEntry[]
@@ -51,6 +53,7 @@ export interface AuthenticatorsDependencies {
 
 export function createAuthenticators(dependencies: AuthenticatorsDependencies): Authenticators {
   const { adminKeys, documents, hearing, storelessMs, issuers, callers, now } = dependencies
+  const { isWorthAsking } = dependencies
   const apiKeys = createRememberedDocuments({
     kind: API_KEY_KIND,
     documents,
@@ -58,6 +61,7 @@ export function createAuthenticators(dependencies: AuthenticatorsDependencies): 
     parse: knownApiKeyOf,
     now,
     storelessMs,
+    ...(isWorthAsking && { isWorthAsking }),
   })
   const jwt = createJwtAuthenticator({
     issuers,

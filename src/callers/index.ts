@@ -37,7 +37,7 @@ export const READING: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 export interface GateDependencies {
   /** Asked in this order; the first that recognises its kind decides. */
   readonly authenticators: readonly Authenticator[]
-  readonly throttle: Throttle
+  readonly throttle: Pick<Throttle, 'failed'>
   readonly standing: Pick<Standing, 'stands'>
 }
 
@@ -45,9 +45,13 @@ const BEARER = /^Bearer +([\x21-\x7e]+)$/i
 
 export function createGate({ authenticators, throttle, standing }: GateDependencies): Gate {
   const readCredentials = createCredentialsReader()
-  const ask = async (credentials: Credentials, from: number): Promise<Principal | undefined> => {
-    for (const authenticator of authenticators.slice(from)) {
-      const principal = await authenticator.authenticate(credentials)
+  const ask = async (
+    credentials: Credentials,
+    request: FastifyRequest,
+    first: number,
+  ): Promise<Principal | undefined> => {
+    for (const authenticator of authenticators.slice(first)) {
+      const principal = await authenticator.authenticate(credentials, request)
       if (principal) return principal
     }
     return undefined
@@ -55,14 +59,15 @@ export function createGate({ authenticators, throttle, standing }: GateDependenc
 
   const find = (
     credentials: Credentials,
+    request: FastifyRequest,
   ): Principal | undefined | Promise<Principal | undefined> => {
     let asked = 0
     for (const authenticator of authenticators) {
       asked += 1
-      const found = authenticator.authenticate(credentials)
+      const found = authenticator.authenticate(credentials, request)
       if (found instanceof Promise) {
         const next = asked
-        return found.then((principal) => principal ?? ask(credentials, next))
+        return found.then((principal) => principal ?? ask(credentials, request, next))
       }
       if (found) return found
     }
@@ -78,7 +83,7 @@ export function createGate({ authenticators, throttle, standing }: GateDependenc
       throw await throttle.failed(request.ip, error)
     }
     try {
-      const found = find(credentials)
+      const found = find(credentials, request)
       if (found instanceof Promise) {
         return found
           .then((principal) => principal ?? Promise.reject(unknown(credentials)))
@@ -123,6 +128,7 @@ export function requireCaller(
     }
     found.then((principal) => {
       request.principal = principal
+      onCaller(request.raw.socket)
       done()
     }, done)
   })

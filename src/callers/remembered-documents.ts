@@ -6,14 +6,19 @@
 import type { Change, DocumentRecord, Documents } from '../store/store.ts'
 
 export interface RememberedDocuments<Value> {
-  /** What is trusted is answered without a promise. Rejects with `store_unavailable` for what is not remembered. */
-  find(id: string): Value | undefined | Promise<Value | undefined>
+  /** What is trusted is answered without a promise. Rejects with `store_unavailable` for what is not remembered. `from` tells who asks. */
+  find(id: string, from?: Origin): Value | undefined | Promise<Value | undefined>
   /** This replica changed it: no answer from now on is older than that. */
   forget(id: string): void
   /** From the change stream. */
   heard(change: Change): void
   /** Changes may have been missed: everything is to be read again before it is trusted. */
   distrust(): void
+}
+
+/** Where a request comes from. */
+export interface Origin {
+  readonly ip: string
 }
 
 export interface RememberedDocumentsDependencies<Value> {
@@ -24,6 +29,8 @@ export interface RememberedDocumentsDependencies<Value> {
   readonly now: () => number
   /** How long a document may serve without word from the store, in milliseconds. 0: not at all. */
   readonly storelessMs: number
+  /** Whether the store may be asked for what is not remembered; what it may not be asked for is not there. Default: yes. */
+  readonly isWorthAsking?: (id: string, from: Origin | undefined) => boolean | Promise<boolean>
   /** How many are remembered, and as many that are known to be absent. Default 10000. */
   readonly limit?: number
 }
@@ -52,6 +59,7 @@ export function createRememberedDocuments<Value>(
   dependencies: RememberedDocumentsDependencies<Value>,
 ): RememberedDocuments<Value> {
   const { kind, documents, hearing, parse, now, storelessMs, limit = 10_000 } = dependencies
+  const { isWorthAsking = () => true } = dependencies
   const entries = new Map<string, Kept<Value>>()
   const absent = new Map<string, number>()
   const flights = new Map<string, Flight<Value>>()
@@ -119,13 +127,17 @@ export function createRememberedDocuments<Value>(
   const isFresh = ({ epoch }: Kept<Value>) => epoch === hearing.epoch()
 
   return {
-    find(id) {
+    find(id, from) {
       const kept = entries.get(id)
       if (kept) {
         if (isFresh(kept) && hearing.isHearing()) return kept.value
         return readOrRemember(id)
       }
-      return (absent.get(id) ?? 0) > now() ? undefined : read(id).result
+      if ((absent.get(id) ?? 0) > now()) return undefined
+      const isWorth = isWorthAsking(id, from)
+      if (isWorth instanceof Promise)
+        return isWorth.then((is) => (is ? read(id).result : undefined))
+      return isWorth ? read(id).result : undefined
     },
     forget,
     heard(change) {

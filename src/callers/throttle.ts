@@ -6,6 +6,8 @@ import type { Budgets } from '../store/store.ts'
 export interface Throttle {
   /** Counts one failure; gives the error to answer with: the one given, or `rate_limited`. Never rejects. */
   failed(address: string, error: BrokerError): Promise<BrokerError>
+  /** Whether failures of this address are answered with `rate_limited` now. */
+  isBlocked(address: string): boolean
 }
 
 export interface ThrottleDependencies {
@@ -74,6 +76,7 @@ export function createThrottle({ budgets, now, log }: ThrottleDependencies): Thr
       keep(key, { ...local, blockedUntil })
       return tooMany(blockedUntil - now())
     },
+    isBlocked: (address) => (locals.get(networkOf(address))?.blockedUntil ?? 0) > now(),
   }
 }
 

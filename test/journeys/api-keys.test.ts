@@ -6,6 +6,7 @@ import { generateKeyring } from '../../src/crypto/keyring.ts'
 import { newAdminKey, startBroker, startBrokerProcess } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis } from '../support/redis.ts'
+import { scrape } from '../support/scrape.ts'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
@@ -318,3 +319,40 @@ t.test(
     t.equal((await call('GET', '/whoami')).status, 200, 'the admin key needs no store')
   },
 )
+
+t.test('unknown keys from an address that is blocked cost the store nothing', async (t) => {
+  const broker = await startBroker(t, {
+    ...{ loginHosts: [], redisUrl: redis.url, redisPrefix: 'blocked:' },
+    env: { VALETKEY_METRICS_PORT: '1', VALETKEY_TRUST_PROXY: '127.0.0.1' },
+  })
+  const metrics = await broker.app.metrics?.listen({ host: '127.0.0.1', port: 0 })
+  const { body: made } = await broker.call('POST', '/api-keys', {
+    body: { name: 'neighbour', ...everything },
+  })
+  const asked = async () => {
+    const { value } = await scrape(metrics ?? 0)
+    const count = (operation: string) =>
+      value('valetkey_store_operation_duration_seconds_count', { operation }) ?? 0
+    return ['documents.read', 'documents.list', 'budgets.take'].map(count)
+  }
+  const from = (key: string, address = '198.51.100.7') =>
+    broker.call('GET', '/whoami', { key, headers: { 'x-forwarded-for': address } })
+  const unknown = () => generateApiKey(randomBytes).key.reveal()
+  let status = 0
+  for (let attempt = 0; attempt < 30 && status !== 429; attempt += 1) {
+    status = (await from(unknown())).status
+  }
+  t.equal(status, 429)
+  t.equal((await from(unknown())).status, 429)
+  const before = await asked()
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    t.equal((await from(unknown())).status, 429)
+  }
+  t.same(await asked(), before)
+  t.equal(
+    (await from(made.key)).status,
+    200,
+    'a caller behind the same address is still looked for',
+  )
+  t.equal((await from(unknown(), '198.51.100.8')).status, 401, 'and others are as they were')
+})

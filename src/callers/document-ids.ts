@@ -1,0 +1,83 @@
+/**
+ * Which documents of a kind there are, by id. With it, whoever tries ids at random is told that there is
+ * none without a question to the store; it is read once, when somebody tries, and kept up to date by
+ * the change stream.
+ */
+import type { Change, DocumentRecord, Documents, Page } from '../store/store.ts'
+
+export interface DocumentIds {
+  /** Never false for one that there is. Reads them all where they are not known; where they cannot be, all may be there. */
+  mayBeThere(id: string): boolean | Promise<boolean>
+  /** From the change stream. */
+  heard(change: Change): void
+  /** This replica made it. */
+  add(id: string): void
+}
+
+export interface DocumentIdsDependencies {
+  readonly kind: string
+  readonly documents: Pick<Documents, 'list'>
+  readonly hearing: { isHearing(): boolean; epoch(): number }
+  /** Beyond so many, all may be there. Default 100000. */
+  readonly limit?: number
+}
+
+const PAGE = 1_000
+
+interface Known {
+  /** Of the hearing, when the read began: after a gap it is another one. */
+  readonly epoch: number
+  readonly ids: Set<string>
+  isWhole: boolean
+}
+
+export function createDocumentIds(dependencies: DocumentIdsDependencies): DocumentIds {
+  const { kind, documents, hearing, limit = 100_000 } = dependencies
+  let known: Known | undefined
+  let reading: Promise<Known | undefined> | undefined
+
+  const read = async (): Promise<Known | undefined> => {
+    const fresh: Known = { epoch: hearing.epoch(), ids: new Set(), isWhole: false }
+    // What is heard from now on is added, too.
+    known = fresh
+    try {
+      let after: string | null = null
+      do {
+        const page: Page<DocumentRecord> = await documents.list(kind, {
+          limit: PAGE,
+          ...(after !== null && { after }),
+        })
+        for (const { id } of page.items) fresh.ids.add(id)
+        after = page.next
+      } while (after !== null && fresh.ids.size <= limit)
+      fresh.isWhole = after === null
+      return fresh
+    } catch {
+      // The store is not there: whoever asks it next is told so.
+      known = undefined
+      return undefined
+    } finally {
+      reading = undefined
+    }
+  }
+
+  const says = (found: Known | undefined, id: string): boolean =>
+    !found?.isWhole || found.epoch !== hearing.epoch() || found.ids.has(id)
+
+  return {
+    mayBeThere(id) {
+      if (!hearing.isHearing()) return true
+      if (known?.isWhole && known.epoch === hearing.epoch()) return known.ids.has(id)
+      // There are too many to know.
+      if (known && !reading && known.epoch === hearing.epoch()) return true
+      reading ??= read()
+      return reading.then((found) => says(found, id))
+    },
+    heard(change) {
+      if (change.type === 'document' && change.kind === kind) known?.ids.add(change.id)
+    },
+    add(id) {
+      known?.ids.add(id)
+    },
+  }
+}
