@@ -112,6 +112,16 @@ capabilities:
 - name: VALETKEY_REDIS_CA_FILE
   value: /run/secrets/valetkey/redis-ca.crt
 {{- end }}
+{{- if .clientCertSecret }}
+- name: VALETKEY_REDIS_CERT_FILE
+  value: /run/secrets/valetkey/redis-client.crt
+- name: VALETKEY_REDIS_KEY_FILE
+  value: /run/secrets/valetkey/redis-client.key
+{{- end }}
+{{- if .natMap }}
+- name: VALETKEY_REDIS_NAT_MAP
+  value: {{ .natMap | quote }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if .Values.keyring.existingSecret }}
@@ -148,6 +158,10 @@ capabilities:
 {{- end -}}
 {{- if .caSecret -}}
 {{- $sources = append $sources (dict "secret" .caSecret "key" .caKey "path" "redis-ca.crt") -}}
+{{- end -}}
+{{- if .clientCertSecret -}}
+{{- $sources = append $sources (dict "secret" .clientCertSecret "key" .clientCertKey "path" "redis-client.crt") -}}
+{{- $sources = append $sources (dict "secret" .clientCertSecret "key" .clientKeyKey "path" "redis-client.key") -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.keyring -}}

@@ -2,15 +2,16 @@
 import type { Config } from '../config.ts'
 import type { GrantSettings } from '../grants/grant.ts'
 import { presentsRefreshToken } from '../integrations/integration.ts'
+import { isClusterUrl, isSentinelUrl } from '../store/redis-url.ts'
 
-const HAS_FAILOVER = /^rediss?\+(?:sentinel|cluster):/
+const hasFailover = (url: string): boolean => isSentinelUrl(url) || isClusterUrl(url)
 
 /** Why no refresh token may be used with these settings; undefined: they may. */
 export const refreshTokenTrouble = ({
   redisUrl,
   redisWaitReplicas,
 }: Pick<Config, 'redisUrl' | 'redisWaitReplicas'>): string | undefined =>
-  redisUrl !== undefined && redisWaitReplicas < 1 && HAS_FAILOVER.test(redisUrl.reveal())
+  redisUrl !== undefined && redisWaitReplicas < 1 && hasFailover(redisUrl.reveal())
     ? 'With Sentinel or Cluster the grant refresh_token needs VALETKEY_REDIS_WAIT of 1 or more'
     : undefined
 

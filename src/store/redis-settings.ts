@@ -42,7 +42,12 @@ export async function createRedisSettings(
   return {
     current: () => current,
     async renew() {
-      current = await read(options)
+      const next = await read(options)
+      // What may be done with a store was decided by it at the start.
+      if (next.target.topology.kind !== current.target.topology.kind) {
+        throw new Error('the URL of Redis is of another kind than at the start: start anew')
+      }
+      current = next
     },
   }
 }

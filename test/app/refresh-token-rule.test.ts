@@ -14,6 +14,8 @@ t.test('no refresh token is used where a failover could bring a used one back', 
     'rediss+sentinel://a:26379/main/0',
     'redis+cluster://a:6379',
     'rediss+cluster://:secret@a:6379',
+    'valkey+sentinel://a:26379/main',
+    'valkeys+cluster://:secret@a:6379',
   ]) {
     t.match(refreshTokenTrouble(settings(url, 0)), /VALETKEY_REDIS_WAIT/, url)
     t.notMatch(refreshTokenTrouble(settings(url, 0)), /secret/)

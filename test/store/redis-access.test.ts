@@ -181,10 +181,12 @@ t.test('reads the URL again at each connection', async (t) => {
   await eventually(works(store))
   t.notOk(causes().has('password_wrong'))
 
-  await writeFile(urlFile, 'nonsense')
-  await tell(redis, 'second', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-  await eventually(() => causes().has('settings_unreadable'))
-  await eventually(works(store))
+  for (const bad of ['nonsense', 'redis+cluster://127.0.0.1:1']) {
+    await writeFile(urlFile, bad)
+    await tell(redis, 'second', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await eventually(() => causes().has('settings_unreadable'))
+    await eventually(works(store))
+  }
 })
 
 t.test('the nodes of a Cluster are opened by what the file says now', async (t) => {
