@@ -117,7 +117,10 @@ function readConfigurationFile(path: string) {
 
 /** The folder is taken for this process alone, before anything is made in it. */
 async function hold(config: Config, log: Logger): Promise<Held> {
-  const store = await openStore(config, redisEventLog(log))
+  const store = await openStore(
+    config,
+    redisEventLog(log, () => performance.now()),
+  )
   if (config.redisUrl && config.keyring) {
     return { store, keyring: config.keyring, adminKeys: config.adminKeys }
   }

@@ -6,7 +6,27 @@ export interface EventLog {
   warn(bindings: object, message: string): void
 }
 
-export function redisEventLog(log: EventLog): (event: RedisEvent) => void {
+/** A connection that comes and goes says so once in so long: what it suffers from has a line of its own. */
+const FLAPPING_MS = 30_000
+
+interface Shown {
+  readonly state: 'ready' | 'closed'
+  /** When it was last said to be closed. */
+  readonly closedAt: number
+}
+
+/** `monotonic`: milliseconds of a clock that never steps. */
+export function redisEventLog(log: EventLog, monotonic: () => number): (event: RedisEvent) => void {
+  const shown = new Map<string, Shown>()
+
+  const isNews = (connection: string, state: Shown['state']): boolean => {
+    const { state: last, closedAt } = shown.get(connection) ?? { closedAt: -FLAPPING_MS }
+    if (state === last) return false
+    if (state === 'closed' && monotonic() - closedAt < FLAPPING_MS) return false
+    shown.set(connection, { state, closedAt: state === 'closed' ? monotonic() : closedAt })
+    return true
+  }
+
   return (event) => {
     switch (event.type) {
       case 'error': {
@@ -34,7 +54,9 @@ export function redisEventLog(log: EventLog): (event: RedisEvent) => void {
         )
         break
       default:
-        log.info({ connection: event.connection, state: event.type }, 'Redis connection')
+        if (isNews(event.connection, event.type)) {
+          log.info({ connection: event.connection, state: event.type }, 'Redis connection')
+        }
     }
   }
 }

@@ -63,6 +63,8 @@ export interface RedisConnection {
 
 /** Longest that an attempt to connect may take, whatever the library waits for. */
 const STALLED_MS = 10_000
+/** A connection that lasted so long worked. */
+const STEADY_MS = 1_000
 /** Longest that a start waits for the first one. */
 const FIRST_MS = 3_000
 
@@ -81,10 +83,11 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
 
   const isClosing = () => closing.signal.aborted
 
-  /** From one connection to its end. True: it was ready meanwhile. */
+  /** From one connection to its end. Gives for how many milliseconds it was ready. */
   const live = (attempt: number) =>
-    new Promise<boolean>((resolve) => {
+    new Promise<number>((resolve) => {
       let isReady = false
+      let readyAt = 0
       let hasEnded = false
       let hasTrouble = false
       const current = openClient({
@@ -116,12 +119,13 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
           troubles.note(CLOSED, { role, place: current.place(), isConnecting: true })
         }
         firstIsOver()
-        resolve(isReady)
+        resolve(isReady ? performance.now() - readyAt : 0)
       }
       const stalled = setTimeout(end, STALLED_MS).unref()
       client.once('ready', () => {
         if (hasEnded) return
         isReady = true
+        readyAt = performance.now()
         clearTimeout(stalled)
         troubles.over(role)
         onEvent({ type: 'ready', connection: role })
@@ -137,7 +141,8 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     for (let attempt = 1; !isClosing(); attempt += 1) {
       await renew()
       if (isClosing()) return
-      if (await live(attempt)) attempt = 0
+      // One that is left again at once, as a read replica is, is no success.
+      if ((await live(attempt)) >= STEADY_MS) attempt = 0
       if (isClosing()) return
       await new Promise<void>((resolve) => {
         setTimeout(resolve, reconnectDelayMs(Math.max(attempt, 1), random)).unref()
