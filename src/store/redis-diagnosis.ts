@@ -2,7 +2,7 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
-const PATIENCE_MS = 700
+const PATIENCE_MS = 1_500
 /** The first byte of every answer of RESP. */
 const RESP = /^[-+$*:_,#!=%~>|(]/
 

@@ -36,6 +36,8 @@ export interface TroublesDependencies {
 
 /** The same trouble of the same server is told again after so long, and no earlier. */
 const TELL_MS = 30_000
+/** Where a port would not say what it speaks, it is asked again. */
+const ASK_MS = 2_000
 /** What was not met again for so long is over. */
 const PAST_MS = 30_000
 /** Two words about one event: the second one says only that the connection is gone. */
@@ -115,7 +117,8 @@ export function createRedisTroubles(dependencies: TroublesDependencies): RedisTr
       const found = redisTrouble(error, place, command)
       const trouble = isConnecting && isVague(found) ? known(found) : found
       if (isEcho(trouble)) return trouble
-      const hasAsked = isRecent(diagnoses.get(placeText(place))?.at, TELL_MS)
+      const diagnosis = diagnoses.get(placeText(place))
+      const hasAsked = isRecent(diagnosis?.at, diagnosis?.cause ? TELL_MS : ASK_MS)
       if (isConnecting && isVague(trouble) && !hasAsked) void diagnose(trouble, role)
       else add(trouble, role)
       return trouble

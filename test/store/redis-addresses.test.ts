@@ -1,4 +1,7 @@
 /** Clusters whose nodes are not where they were, or not where they say. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
 import { createRedisStore, type RedisEvent, type RedisStoreOptions } from '../../src/store/redis.ts'
@@ -6,7 +9,7 @@ import { parseNatMap } from '../../src/store/redis-endpoints.ts'
 import type { Store } from '../../src/store/store.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFront } from '../support/front.ts'
-import type { RedisServer } from '../support/redis.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
 import { startMasters } from '../support/redis-masters.ts'
 
 /** Promised are 5 s; the machine may be busy. */
@@ -103,6 +106,27 @@ t.test('translates announced addresses', async (t) => {
     await eventually(works(store))
     t.same(troubles(), [], map)
   }
+})
+
+t.test('translates the master that a Sentinel names', async (t) => {
+  const redis = await startRedis()
+  const { port } = redis
+  const folder = await mkdtemp(join(tmpdir(), 'valetkey-sentinel-'))
+  const config = join(folder, 'sentinel.conf')
+  await writeFile(config, `sentinel monitor main ${NOWHERE} ${port} 1\n`)
+  const sentinel = await startRedis({ config, args: ['--sentinel'] })
+  t.teardown(async () => {
+    await Promise.all([redis.stop(), sentinel.stop()])
+    await rm(folder, { recursive: true })
+  })
+  const url = `redis+sentinel://127.0.0.1:${sentinel.port}/main`
+  const { store, troubles } = await open(t, url)
+  await eventually(() => troubles().length > 0)
+  t.match(troubles()[0], { cause: 'refused', place: { kind: 'node', host: NOWHERE, port } })
+  t.notOk(await works(store)())
+  const nat = parseNatMap(`${NOWHERE}:${port}=127.0.0.1:${port}`)
+  const translated = await open(t, url, { nat })
+  await eventually(works(translated.store))
 })
 
 t.test('a Cluster of one node that knows no address of its own is a Cluster', async (t) => {

@@ -2,7 +2,7 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createAuthority, type Issued } from './authority.ts'
+import { createAuthority, type Issued, type IssueOptions } from './authority.ts'
 import { type RedisServer, startRedis } from './redis.ts'
 
 export interface TlsRedis {
@@ -30,7 +30,11 @@ interface Teardown {
 }
 
 /** A CA, and a server's certificate that it signed for these names (`DNS:…`, `IP:…`). */
-export async function tlsFiles(t: Teardown, san: string): Promise<TlsFiles> {
+export async function tlsFiles(
+  t: Teardown,
+  san: string,
+  validity: Pick<IssueOptions, 'notBefore' | 'notAfter'> = {},
+): Promise<TlsFiles> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-redis-tls-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const authority = createAuthority(t)
@@ -46,7 +50,10 @@ export async function tlsFiles(t: Teardown, san: string): Promise<TlsFiles> {
   })
   const caFile = await write('ca.crt', authority.certificate)
   // Nodes of a Cluster are clients of one another.
-  const server = await pair('redis', authority.issue({ san, purpose: 'serverAuth,clientAuth' }))
+  const server = await pair(
+    'redis',
+    authority.issue({ san, purpose: 'serverAuth,clientAuth', ...validity }),
+  )
   const args = [
     ...['--tls-ca-cert-file', caFile, '--tls-cert-file', server.certFile],
     ...['--tls-key-file', server.keyFile, '--tls-cluster', 'yes', '--tls-replication', 'yes'],
@@ -64,9 +71,9 @@ export async function tlsFiles(t: Teardown, san: string): Promise<TlsFiles> {
 /** Ends with the test. */
 export async function startTlsRedis(
   t: Teardown,
-  { san = 'IP:127.0.0.1', args = ['--tls-auth-clients', 'no'] } = {},
+  { san = 'IP:127.0.0.1', args = ['--tls-auth-clients', 'no'], validity = {} } = {},
 ): Promise<TlsRedis> {
-  const files = await tlsFiles(t, san)
+  const files = await tlsFiles(t, san, validity)
   const server = await startRedis({
     args: async (port) => [...files.serverArgs(port), ...args],
   })
