@@ -57,6 +57,14 @@ await listening()
 const url = `http://127.0.0.1:${port}`
 const adminKey = readFileSync(keyFile, 'utf8').trim()
 
+if (process.stdout.isTTY) {
+  console.log(`Valetkey, with an offline Salesforce, on this machine alone
+  API            ${url}
+  Documentation  ${url}/docs
+  Store          embedded, in ${dataDir}, which goes when you press Ctrl-C
+  Admin key      in ${keyFile}
+`)
+}
 console.log(`An offline Salesforce is at ${simulator.origins.myDomain}, the broker at ${url}.\n`)
 try {
   await walkWithSecret(simulator)

@@ -4,21 +4,75 @@ import { type Simulator, type SimulatorOptions, startSimulator } from './simulat
 
 /** The command `npm run simulator`: an offline Salesforce in a process of its own, until SIGTERM or SIGINT. */
 
-const { values: flags } = parseArgs({
-  options: {
-    port: { type: 'string', default: process.env.SIMULATOR_PORT ?? '8090' },
-    seed: { type: 'string', default: process.env.SIMULATOR_SEED ?? '1' },
-    certificate: { type: 'string', default: process.env.SIMULATOR_CERTIFICATE_FILE ?? '' },
-    'tls-key': { type: 'string', default: process.env.SIMULATOR_TLS_KEY_FILE ?? '' },
-    'tls-cert': { type: 'string', default: process.env.SIMULATOR_TLS_CERT_FILE ?? '' },
-    json: { type: 'boolean', default: false },
-  },
-})
+/** sysexits.h: the command was used incorrectly. */
+const EX_USAGE = 64
 
-const simulator = await startSimulator(optionsOf(flags))
-simulator.addClientCredentialsApp()
-if (flags.certificate !== '') {
-  simulator.addJwtApp({ certificatePem: readFileSync(flags.certificate, 'utf8') })
+const USAGE = `usage: npm run simulator -- [flags]
+
+  --port PORT         where it listens on loopback; 0 takes a free one (SIMULATOR_PORT, 8090)
+  --seed NUMBER       of all chance (SIMULATOR_SEED, 1)
+  --certificate FILE  PEM; adds an app for the JWT bearer grant (SIMULATOR_CERTIFICATE_FILE)
+  --tls-key FILE      PEM; https, with --tls-cert (SIMULATOR_TLS_KEY_FILE)
+  --tls-cert FILE     PEM; https, with --tls-key (SIMULATOR_TLS_CERT_FILE)
+  --json              prints what it has as JSON
+  --help              prints this
+`
+
+const flags = readFlags()
+const simulator = await started(flags)
+
+function readFlags() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        port: { type: 'string', default: process.env.SIMULATOR_PORT ?? '8090' },
+        seed: { type: 'string', default: process.env.SIMULATOR_SEED ?? '1' },
+        certificate: { type: 'string', default: process.env.SIMULATOR_CERTIFICATE_FILE ?? '' },
+        'tls-key': { type: 'string', default: process.env.SIMULATOR_TLS_KEY_FILE ?? '' },
+        'tls-cert': { type: 'string', default: process.env.SIMULATOR_TLS_CERT_FILE ?? '' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+    if (values.help) {
+      process.stdout.write(USAGE)
+      process.exit(0)
+    }
+    if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535) {
+      throw new Error('--port must be a number from 0 to 65535')
+    }
+    if (!/^\d{1,9}$/.test(values.seed)) throw new Error('--seed must be a whole number')
+    if ((values['tls-key'] === '') !== (values['tls-cert'] === '')) {
+      throw new Error('--tls-key and --tls-cert go together')
+    }
+    return values
+  } catch (error) {
+    return end(`${(error as Error).message.split('\n')[0]}. See --help`)
+  }
+}
+
+async function started(given: Flags): Promise<Simulator> {
+  try {
+    const ready = await startSimulator(optionsOf(given))
+    ready.addClientCredentialsApp()
+    if (given.certificate !== '') {
+      ready.addJwtApp({ certificatePem: readFileSync(given.certificate, 'utf8') })
+    }
+    return ready
+  } catch (error) {
+    const { code, message, path } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE') {
+      return end(
+        `port ${given.port} is in use: stop what has it, or give another --port (0 for any)`,
+      )
+    }
+    return end(path === undefined ? message : `${path} cannot be read (${code})`)
+  }
+}
+
+function end(why: string): never {
+  process.stderr.write(`simulator: ${why}\n`)
+  process.exit(EX_USAGE)
 }
 console.log(flags.json ? JSON.stringify(seedsOf(simulator)) : description(simulator))
 
@@ -26,7 +80,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => void simulator.stop())
 }
 
-function optionsOf(given: typeof flags): SimulatorOptions {
+type Flags = ReturnType<typeof readFlags>
+
+function optionsOf(given: Flags): SimulatorOptions {
   const keyFile = given['tls-key']
   const certFile = given['tls-cert']
   return {
@@ -54,7 +110,7 @@ function description(started: Simulator): string {
       `  client_secret  ${clientSecret}`,
     ])
   return [
-    'An offline Salesforce is listening.',
+    'An offline Salesforce is listening. It stays up until you press Ctrl-C.',
     `  My Domain of acme         ${origins.myDomain}`,
     `  login.salesforce.com      ${origins.login}`,
     `  test.salesforce.com       ${origins.test}`,

@@ -1,6 +1,7 @@
 /** The life of the service's process: settings, store, server, signals, end. */
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
+import { banner } from './app/banner.ts'
 import { openStore } from './app/open-store.ts'
 import { pause } from './app/pause.ts'
 import { redisEventLog } from './app/redis-event-log.ts'
@@ -38,6 +39,7 @@ interface Held {
   readonly store: Store
   readonly keyring: Secret
   readonly adminKeys: readonly Secret[]
+  readonly adminKeyPath?: string | undefined
 }
 
 /** Runs until a signal comes. Throws `ConfigError` before it listens. */
@@ -55,7 +57,7 @@ export async function serve(env: Environment, version: string): Promise<void> {
   endOnBug(log)
   ignoreDebugger(log)
   const tls = openTls(config, log)
-  const { store, keyring, adminKeys } = await hold(config, log)
+  const { store, keyring, adminKeys, adminKeyPath } = await hold(config, log)
   tracing = await openTracing(config, version, log)
   const app = await createApp({
     config,
@@ -85,6 +87,12 @@ export async function serve(env: Environment, version: string): Promise<void> {
     { host, port, metricsPort, version, store: config.redisUrl ? 'redis' : 'embedded' },
     'listening',
   )
+  if (process.stdout.isTTY) {
+    const scheme = tls ? 'https' : 'http'
+    const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
+    const where = config.redisUrl ? 'Redis' : `embedded, in ${config.dataDir}`
+    stdout.write(banner({ version, url, docs: config.docs, store: where, adminKeyPath }))
+  }
 }
 
 const readFile: ReadFile = (path, encoding = 'utf8') => readFileSync(path, encoding)
@@ -110,9 +118,21 @@ function readConfigurationFile(path: string) {
     const makesApiKeys = callers.some(({ permissions }) => permissions.includes('api-keys:write'))
     return { makesApiKeys, mistakes: [] }
   } catch (error) {
-    const found = error instanceof ConfigError ? error.mistakes : ['cannot be read']
+    const found = error instanceof ConfigError ? error.mistakes : [unreadable(path, error)]
     return { makesApiKeys: true, mistakes: found.map((mistake) => `VALETKEY_CONFIG: ${mistake}`) }
   }
+}
+
+/** As in `/etc/valetkey.yaml cannot be read: there is no such file (ENOENT)`. */
+function unreadable(path: string, error: unknown): string {
+  const { code = 'unknown' } = error as NodeJS.ErrnoException
+  const why: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file',
+    EACCES: 'this user may not read it',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'a part of the path is a file',
+  }
+  return `${path} cannot be read${why[code] === undefined ? '' : `: ${why[code]}`} (${code})`
 }
 
 /** The folder is taken for this process alone, before anything is made in it. */
@@ -129,7 +149,8 @@ async function hold(config: Config, log: Logger): Promise<Held> {
   if (made.adminKeyPath !== undefined) {
     log.info({ path: made.adminKeyPath }, 'the admin key is in this file')
   }
-  return { store, keyring: made.keyring, adminKeys: made.adminKeys }
+  const { adminKeyPath } = made
+  return { store, keyring: made.keyring, adminKeys: made.adminKeys, adminKeyPath }
 }
 
 /** Whatever can only be cured by other settings ends the process; a full disk is waited for. */
@@ -191,7 +212,25 @@ async function listen(
     await app.stop()
     const { code } = error as NodeJS.ErrnoException
     const { host, port } = address
-    throw new ConfigError([`${variable}: cannot listen on ${host}:${port} (${code ?? 'unknown'})`])
+    throw new ConfigError([
+      `${variable}: cannot listen on ${host}:${port} (${code ?? 'unknown'})${cureOf(code, variable)}`,
+    ])
+  }
+}
+
+/** What to do about an address that cannot be had. */
+function cureOf(code: string | undefined, variable: string): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `: another process has this port; stop it, or set ${variable} to a free one`
+    case 'EACCES':
+      return `: this user may not take this port; set ${variable} to 1024 or more`
+    case 'EADDRNOTAVAIL':
+      return ': this machine does not have this address; correct VALETKEY_HOST'
+    case 'ENOTFOUND':
+      return ': the name does not resolve; correct VALETKEY_HOST'
+    default:
+      return ''
   }
 }
 

@@ -1,10 +1,11 @@
 /** What the embedded store's folder holds beside the data: the keyring and the admin key, made where no setting gives them. */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { copyFile, link, open, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateKeyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
+import { folderTrouble, makeDataFolder } from '../store/data-folder.ts'
 import { ConfigError } from './config-error.ts'
 import { type Reader, adminKeys as readAdminKeys, keyring as readKeyring } from './reader.ts'
 
@@ -24,7 +25,6 @@ export interface DataDirSettings {
   readonly adminKeys: readonly Secret[]
 }
 
-const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 const OTHERS = 0o077
 /** 43 characters in base64url. */
@@ -51,7 +51,7 @@ export async function prepareDataDir(
     throw new ConfigError(reading.mistakes.map((mistake) => `${path}: ${mistake}`))
   }
   try {
-    await mkdir(dataDir, { recursive: true, mode: FOLDER_MODE })
+    makeDataFolder(dataDir)
     const { mode } = await stat(dataDir)
     if ((mode & OTHERS) !== 0) warnings.push(`${dataDir} can be read by others: chmod 700`)
     const ring = keyring ?? (await kept('keyring', readKeyring, () => generateKeyring(now()))).value
@@ -62,8 +62,9 @@ export async function prepareDataDir(
     return { keyring: ring, adminKeys: admin.value, adminKeyPath: admin.path, warnings }
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause
-    const why = codeOf(cause) ?? 'unknown'
-    throw new ConfigError([`VALETKEY_DATA_DIR: ${dataDir} cannot be used (${why})`], { cause })
+    const isPlain = codeOf(cause) === undefined && cause instanceof Error
+    const why = isPlain ? cause.message : folderTrouble(dataDir, cause)
+    throw new ConfigError([`VALETKEY_DATA_DIR: ${why}`], { cause })
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   DatabaseSync,
@@ -7,6 +7,7 @@ import {
   type StatementSync,
 } from 'node:sqlite'
 import { BrokerError } from '../errors.ts'
+import { folderTrouble, makeDataFolder, makePrivate } from './data-folder.ts'
 import { prepareTables } from './embedded-tables.ts'
 import type { Change } from './store.ts'
 
@@ -60,6 +61,7 @@ export interface EmbeddedDatabaseDependencies {
 /** Throws an `Error` that names the folder when it is in use, not private, not a database, or of a newer release. */
 export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies): EmbeddedDatabase {
   const { dataDir, newId, onAnnounced } = dependencies
+  makeDataFolder(dataDir)
   makePrivate(dataDir)
   const db = openExclusively(dataDir)
   const prepared = new Map<string, StatementSync>()
@@ -118,16 +120,6 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
   }
 }
 
-/** Others on the machine have no business in the folder, although all secrets in it are sealed. */
-function makePrivate(dataDir: string): void {
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    if ((statSync(dataDir).mode & 0o777) !== 0o700) chmodSync(dataDir, 0o700)
-  } catch (cause) {
-    throw new Error(`The data folder ${dataDir} cannot be made private (mode 0700)`, { cause })
-  }
-}
-
 function openExclusively(dataDir: string): DatabaseSync {
   const file = join(dataDir, 'valetkey.db')
   let db: DatabaseSync | undefined
@@ -156,7 +148,11 @@ function openExclusively(dataDir: string): DatabaseSync {
         cause,
       })
     }
-    throw new Error(`The data folder ${dataDir} cannot be opened`, { cause })
+    if (resultCode(cause) === undefined) throw new Error(folderTrouble(dataDir, cause), { cause })
+    throw new Error(
+      `The data folder ${dataDir} cannot hold a database (SQLite result ${resultCode(cause)}): name one on a local disk`,
+      { cause },
+    )
   }
 }
 

@@ -101,5 +101,7 @@ t.test('reports a folder that cannot be used', async (t) => {
   writeFileSync(dataDir, '')
   const error = await prepare(dataDir).catch((error: unknown) => error)
   if (!(error instanceof ConfigError)) throw new Error('It was accepted')
-  t.match(error.mistakes, [/^VALETKEY_DATA_DIR: .* cannot be used \(E[A-Z]+\)$/])
+  t.match(error.mistakes, [
+    /^VALETKEY_DATA_DIR: .* cannot be used \(EEXIST\): it is a file: name a folder$/,
+  ])
 })
