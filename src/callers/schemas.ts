@@ -17,7 +17,7 @@ const Labels = Type.Unsafe<Record<string, string>>({
 const Globs = Type.Array(
   Type.String({
     pattern: '^[a-z0-9*-]{1,128}$',
-    'x-allowed': '1 to 128 lower-case letters, digits, hyphens and *',
+    $comment: '1 to 128 lower-case letters, digits, hyphens and *',
   }),
   {
     minItems: 1,
@@ -121,7 +121,7 @@ export const RevokeQuery = Type.Object(
 export const ApiKeyParams = Type.Object({
   id: Type.String({
     pattern: '^[0-9A-Za-z]{8}$',
-    'x-allowed': '8 letters and digits',
+    $comment: '8 letters and digits',
     description: 'Id of the API key',
   }),
 })

@@ -22,7 +22,7 @@ const Issuer = Type.Object(
       Type.Array(
         Type.String({
           pattern: '^((RS|PS|ES)(256|384|512)|EdDSA)$',
-          'x-allowed': 'RS, PS or ES with 256, 384 or 512, as in RS256, or EdDSA',
+          $comment: 'RS, PS or ES with 256, 384 or 512, as in RS256, or EdDSA',
         }),
         { minItems: 1 },
       ),

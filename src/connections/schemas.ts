@@ -17,7 +17,7 @@ export const ConnectionParams = Type.Object({
   name: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
   id: Type.String({
     pattern: '^[A-Za-z0-9_-]{1,64}$',
-    'x-allowed': '1 to 64 letters, digits, hyphens and underscores',
+    $comment: '1 to 64 letters, digits, hyphens and underscores',
     description: 'Id of the connection',
   }),
 })
@@ -36,8 +36,7 @@ export const ConnectBody = Type.Object(
       Type.Array(
         Type.String({
           pattern: '^[a-z][a-z0-9_]{0,63}$',
-          'x-allowed':
-            '1 to 64 lower-case letters, digits and underscores that begin with a letter',
+          $comment: '1 to 64 lower-case letters, digits and underscores that begin with a letter',
         }),
         {
           minItems: 1,

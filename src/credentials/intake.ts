@@ -10,6 +10,7 @@ import {
 } from '../crypto/certificate.ts'
 import { BrokerError } from '../errors.ts'
 import type { CredentialType } from '../grants/grant.ts'
+import { isPlaceholder } from '../http/placeholder.ts'
 import {
   type CertificateInfo,
   type Credential,
@@ -237,7 +238,15 @@ function checkText(
   pattern: RegExp,
   longest: number,
 ): void {
-  if (text === undefined || pattern.test(text)) return
+  if (text === undefined) return
+  if (isPlaceholder(text)) {
+    throw new BrokerError(
+      'credential_invalid',
+      `${member}: it is a placeholder, like undefined, null or THE_CONSUMER_SECRET, and no value`,
+      { remedy: `Send the ${member} itself; look whether the variable that holds it is set.` },
+    )
+  }
+  if (pattern.test(text)) return
   throw new BrokerError(
     'credential_invalid',
     `${member}: it must be 1 to ${longest} visible ASCII characters without spaces`,

@@ -3,6 +3,7 @@ import { activeOf, type Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import type { GrantContext, OpenCredential } from '../grants/grant.ts'
 import type { HostRules } from '../http/login-host.ts'
+import { brokenRule } from '../integrations/definition-rules.ts'
 import { clientIdOf, needsCredential } from '../integrations/integration.ts'
 import type { Lease } from '../tokens/lease.ts'
 import type { Signer } from '../tokens/token-request.ts'
@@ -177,6 +178,8 @@ function checkDefinition(
     )
   }
   if (held instanceof BrokerError) return failedBy('definition', held)
+  const broken = brokenRule(integration)
+  if (broken) return failedBy('definition', broken)
   return passed('definition', 'It is enabled, and has all that it needs.')
 }
 

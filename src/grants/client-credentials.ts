@@ -34,6 +34,7 @@ type Request = GrantRequest<ClientCredentialsSettings>
 export const clientCredentials: Grant<ClientCredentialsSettings> = {
   type: 'client_credentials',
   schema,
+  needsMyDomain: true,
   credentialType: (settings) =>
     settings.clientAuth === 'private_key_jwt' ? 'certificate' : 'client_secret',
   sendsCredential: (settings) => settings.clientAuth !== 'private_key_jwt',

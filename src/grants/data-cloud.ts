@@ -14,7 +14,7 @@ const schema = Type.Object(
     dataspace: Type.Optional(
       Type.String({
         pattern: '^[A-Za-z0-9_]{1,80}$',
-        'x-allowed': '1 to 80 letters, digits and underscores',
+        $comment: '1 to 80 letters, digits and underscores',
         description: 'Name of the data space. Default: that of the org.',
         examples: ['default'],
       }),

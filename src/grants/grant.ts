@@ -117,6 +117,8 @@ export interface Grant<Settings extends GrantSettings = GrantSettings> {
   readonly isCredentialOptional?: true
   /** No app of Salesforce stands behind it, so there is no client id. Default false. */
   readonly hasNoClient?: true
+  /** Whether Salesforce gives its tokens at the host of the org alone (My Domain, a site), and not at `login.` or `test.salesforce.com`. Default false. */
+  readonly needsMyDomain?: true
   /** Whether these settings send the credential itself to the host (a client secret, a refresh token), and not only a signature. */
   sendsCredential(settings: Settings): boolean
   /** Whom the tokens act as, as far as the settings say: part of the lease's digest. */

@@ -75,6 +75,7 @@ const LONGEST_SUBJECT_TOKEN = 10_000
 export const tokenExchange: Grant<TokenExchangeSettings> = {
   type: 'token_exchange',
   schema,
+  needsMyDomain: true,
   isCredentialOptional: true,
   credentialType: ({ clientAuth, asset }) =>
     clientAuth === 'private_key_jwt' || asset !== undefined ? 'certificate' : 'client_secret',

@@ -1,4 +1,5 @@
 import { BrokerError } from '../errors.ts'
+import { likelyLoginUrl } from './likely-login-url.ts'
 
 /**
  * The rules on hosts: where a login URL may point, and where an answer may send callers with their
@@ -7,7 +8,8 @@ import { BrokerError } from '../errors.ts'
 export interface HostRules {
   /**
    * The login URL in normal form: its origin, or its origin and path on `*.my.site.com`; no
-   * trailing slash. Throws `request_invalid` with the rule that it breaks.
+   * trailing slash. Throws `request_invalid` with the rule that it breaks, and the login URL that
+   * it probably means.
    */
   checkLoginUrl(text: string): string
   /** The origin of an `instance_url`, or undefined where callers must not be sent. */
@@ -55,29 +57,40 @@ export function createHostRules(entries: readonly string[]): HostRules {
   const listed = entries.filter((entry) => !entry.includes('://')).map((e) => e.toLowerCase())
   const loopback = new Set(entries.flatMap((entry) => loopbackOrigin(entry) ?? []))
 
+  /** The normal form; or, in words, the rule that is broken. */
+  const judged = (text: string): { readonly url: string } | { readonly broken: string } => {
+    const written = readUrl(text)
+    if (typeof written === 'string') return { broken: written }
+    const { url, host, path } = written
+    const ofSitesOnly = 'may have a path on *.my.site.com only'
+    if (loopback.has(url.origin)) return path === '' ? { url: url.origin } : { broken: ofSitesOnly }
+    const broken = whyNotPublicHttps(written)
+    if (broken !== undefined) return { broken }
+    if (![...LOGIN_HOSTS, ...listed].some((pattern) => matches(pattern, host))) {
+      return {
+        broken: `must name one of ${LOGIN_HOSTS.join(', ')}, or a host listed in VALETKEY_LOGIN_HOSTS`,
+      }
+    }
+    if (path === '') return { url: url.origin }
+    if (!matches(SITE_HOST, host)) return { broken: ofSitesOnly }
+    if (!SITE_PATH.test(path) || path.includes('/services/oauth2')) {
+      return { broken: 'has a path that is not one of a site: letters, digits, - and _ only' }
+    }
+    return { url: `${url.origin}${path}` }
+  }
+
+  /** What was probably meant, where that may be a login URL. */
+  const likely = (text: string): string | undefined => {
+    const candidate = likelyLoginUrl(text)
+    const found = candidate === undefined ? undefined : judged(candidate)
+    return found && 'url' in found ? found.url : undefined
+  }
+
   return {
     checkLoginUrl(text) {
-      const broken = (rule: string) => new BrokerError('request_invalid', `login_url ${rule}`)
-      const written = readUrl(text)
-      if (typeof written === 'string') throw broken(written)
-      const { url, host, path } = written
-      if (loopback.has(url.origin)) {
-        if (path !== '') throw broken('may have a path on *.my.site.com only')
-        return url.origin
-      }
-      const rule = whyNotPublicHttps(written)
-      if (rule !== undefined) throw broken(rule)
-      if (![...LOGIN_HOSTS, ...listed].some((pattern) => matches(pattern, host))) {
-        throw broken(
-          `must name one of ${LOGIN_HOSTS.join(', ')}, or a host listed in VALETKEY_LOGIN_HOSTS`,
-        )
-      }
-      if (path === '') return url.origin
-      if (!matches(SITE_HOST, host)) throw broken('may have a path on *.my.site.com only')
-      if (!SITE_PATH.test(path) || path.includes('/services/oauth2')) {
-        throw broken('has a path that is not one of a site: letters, digits, - and _ only')
-      }
-      return `${url.origin}${path}`
+      const found = judged(text)
+      if ('url' in found) return found.url
+      throw brokenLoginUrl(found.broken, likely(text))
     },
     checkInstanceUrl(text) {
       const written = readUrl(text)
@@ -96,6 +109,33 @@ export function createHostRules(entries: readonly string[]): HostRules {
     },
     loopbackOrigins: [...loopback],
   }
+}
+
+const WHERE = 'Setup → My Domain → Current My Domain URL'
+
+function brokenLoginUrl(rule: string, meant: string | undefined): BrokerError {
+  if (meant === undefined) {
+    const remedy = `Set login_url to the My Domain URL of the org: ${WHERE}.`
+    return new BrokerError('request_invalid', `login_url ${rule}`, { remedy })
+  }
+  return new BrokerError('request_invalid', `login_url ${rule}; it probably means ${meant}`, {
+    remedy: `Set login_url to ${meant}, if that is what ${WHERE} shows.`,
+  })
+}
+
+/** Hosts that log in for every org, each with the form of the host that an org has to itself. */
+const COMMON_HOSTS: Readonly<Record<string, string>> = {
+  'login.salesforce.com': 'https://YOURDOMAIN.my.salesforce.com',
+  'test.salesforce.com': 'https://YOURDOMAIN--SANDBOX.sandbox.my.salesforce.com',
+}
+
+/** Undefined: it is the login URL of one org. */
+export function commonLoginHostOf(
+  loginUrl: string,
+): { readonly host: string; readonly myDomain: string } | undefined {
+  const { hostname: host } = new URL(loginUrl)
+  const myDomain = Object.hasOwn(COMMON_HOSTS, host) ? COMMON_HOSTS[host] : undefined
+  return myDomain === undefined ? undefined : { host, myDomain }
 }
 
 /** What is wrong with entries of `VALETKEY_LOGIN_HOSTS`, one sentence each; empty when all are good. */

@@ -15,14 +15,14 @@ export interface SchemaFault {
   readonly propertyName?: string
 }
 
-/** A part of a schema. `x-allowed` says in words what a `pattern` allows: it completes "must be …". */
+/** A part of a schema. `$comment` says in words what a `pattern` allows: it completes "must be …". */
 interface Schema {
   readonly type?: string | readonly string[]
   readonly const?: unknown
   readonly enum?: readonly unknown[]
   readonly format?: string
   readonly pattern?: string
-  readonly 'x-allowed'?: string
+  readonly $comment?: string
   readonly minLength?: number
   readonly maxLength?: number
   readonly minimum?: number
@@ -146,7 +146,8 @@ function allowedBy(schema: Schema): string {
   if (values.length > 0) return values.length === 1 ? `${values[0]}` : `one of ${list(values)}`
   const branches = schema.oneOf ?? schema.anyOf
   if (branches && schema.type === undefined) return joined(branches.map(allowedBy), 'or')
-  const types = [schema.type ?? []].flat()
+  // The name of a member is text without being said so.
+  const types = [schema.type ?? (schema.pattern === undefined ? [] : 'string')].flat()
   return types.length === 0
     ? 'as /docs describes it'
     : joined([...new Set(types.map((type) => kindOf(type, schema)))], 'or')
@@ -170,8 +171,7 @@ function kindOf(type: string, schema: Schema): string {
 }
 
 function textOf({ format, pattern, minLength, maxLength, ...schema }: Schema): string {
-  const words =
-    schema['x-allowed'] ?? (format === undefined ? undefined : (FORMATS[format] ?? format))
+  const words = schema.$comment ?? (format === undefined ? undefined : (FORMATS[format] ?? format))
   const unsaid = pattern === undefined ? 'text' : 'text in the form that /docs describes'
   const length = range(minLength, maxLength, words === undefined ? ' of' : ',', 'character')
   return `${words ?? unsaid}${length}`

@@ -4,7 +4,7 @@ export interface TextForm {
   /** ECMA-262, anchored at both ends. */
   readonly pattern: string
   /** What the pattern allows; completes "must be …". */
-  readonly 'x-allowed': string
+  readonly $comment: string
 }
 
 /** One row a form that several members share; a form of one member alone stands where the member does. */
@@ -12,40 +12,40 @@ export const TEXT_FORMS = {
   /** Of integrations, API keys and callers. */
   name: {
     pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$',
-    'x-allowed': '1 to 64 lower-case letters, digits and hyphens, without a hyphen at either end',
+    $comment: '1 to 64 lower-case letters, digits and hyphens, without a hyphen at either end',
   },
   label_key: {
     pattern: '^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$',
-    'x-allowed': '1 to 63 letters, digits and . _ / - with a letter or digit at either end',
+    $comment: '1 to 63 letters, digits and . _ / - with a letter or digit at either end',
   },
   label_value: {
     pattern: '^[^\\u0000-\\u001f\\u007f]{0,128}$',
-    'x-allowed': 'at most 128 characters, none of them a control character',
+    $comment: 'at most 128 characters, none of them a control character',
   },
   /** Visible ASCII. */
   visible: {
     pattern: '^[!-~]+$',
-    'x-allowed': 'visible ASCII characters without spaces',
+    $comment: 'visible ASCII characters without spaces',
   },
   printable: {
     pattern: '^[^\\u0000-\\u001f\\u007f]*$',
-    'x-allowed': 'text without control characters',
+    $comment: 'text without control characters',
   },
   username: {
     pattern: '^[^\\s@]+@[^\\s@]+$',
-    'x-allowed': 'a Salesforce username, which looks like an email address: billing@acme.com',
+    $comment: 'a Salesforce username, which looks like an email address: billing@acme.com',
   },
   org_id: {
     pattern: '^00D[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$',
-    'x-allowed': 'an org id: 15 or 18 letters and digits that begin with 00D',
+    $comment: 'an org id: 15 or 18 letters and digits that begin with 00D',
   },
   user_id: {
     pattern: '^005[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$',
-    'x-allowed': 'a user id: 15 or 18 letters and digits that begin with 005',
+    $comment: 'a user id: 15 or 18 letters and digits that begin with 005',
   },
   /** Of metadata and Apex classes. */
   api_name: {
     pattern: '^[A-Za-z][A-Za-z0-9_]{0,79}$',
-    'x-allowed': '1 to 80 letters, digits and underscores that begin with a letter',
+    $comment: '1 to 80 letters, digits and underscores that begin with a letter',
   },
 } as const satisfies Record<string, TextForm>

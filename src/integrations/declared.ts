@@ -14,6 +14,7 @@ import {
   isSameDefinition,
   wasActive,
 } from './composition.ts'
+import { checkDefinition } from './definition-rules.ts'
 import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore, SealedIntegration } from './integration-store.ts'
@@ -135,6 +136,7 @@ export function createDeclaredIntegrations(
       hosts,
       current,
     )
+    checkDefinition(definition, current)
     const fresh = await freshFor(declaration, sealed, given)
     const owner = await ownerOf(definition.credentialFrom)
     if (owner && servesInside(definition, owner)) throw wouldServeInside()

@@ -17,6 +17,7 @@ import {
   isActive,
   isSameDefinition,
 } from './composition.ts'
+import { checkDefinition } from './definition-rules.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import { leftBehind } from './left-behind.ts'
@@ -106,6 +107,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
       await store.confirm()
       return { integration: current, result: 'unchanged' }
     }
+    checkDefinition(definition, current)
     if (current) requireIfMatch(preconditions, current)
     else checkIfMatch(preconditions, current)
     if (current?.managedBy === 'file') {

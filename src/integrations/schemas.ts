@@ -215,7 +215,7 @@ export const ListQuery = Type.Object(
     label: Type.Optional(
       Type.String({
         pattern: '^[^:]{1,63}:.{0,128}$',
-        'x-allowed': 'a label as key:value',
+        $comment: 'a label as key:value',
         description: '`key:value`',
       }),
     ),

@@ -12,7 +12,7 @@ export const CredentialParams = Type.Object({
   name: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
   id: Type.String({
     pattern: '^[A-Za-z0-9-]{1,64}$',
-    'x-allowed': '1 to 64 letters, digits and hyphens',
+    $comment: '1 to 64 letters, digits and hyphens',
     description: 'Id of the credential',
   }),
 })
@@ -25,7 +25,7 @@ const CsrSchema = Type.Object(
     country: Type.Optional(
       Type.String({
         pattern: '^[A-Z]{2}$',
-        'x-allowed': 'two upper-case letters (ISO 3166), as in DE',
+        $comment: 'two upper-case letters (ISO 3166), as in DE',
       }),
     ),
     key_bits: Type.Optional(

@@ -19,6 +19,7 @@ import { NO_REMARKS, type Remarks } from '../credentials/key-material.ts'
 import { added, certified, without } from '../credentials/stages.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
+import { checkClientId } from '../integrations/definition-rules.ts'
 import { digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
@@ -121,6 +122,7 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
   return {
     async stage(name, { clientId, ...input }, request) {
       checkShape(input, 'body', STAGING_KINDS)
+      if (clientId !== undefined) checkClientId(clientId, 'body/client_id')
       const { integration } = await read(name, request)
       const needed = grantOf(integration.grant.type).credentialType(integration.grant)
       // Making a key takes long: what is sure to be refused is refused before.

@@ -77,7 +77,7 @@ const Name = {
   minLength: 1,
   maxLength: 255,
   pattern: '^[^\\u0000-\\u001f\\u007f,]+$',
-  'x-allowed': 'text without commas and control characters',
+  $comment: 'text without commas and control characters',
 }
 
 export const MetadataQuery = Type.Object(

@@ -20,7 +20,7 @@ export const TokenQuery = Type.Object(
     rejected: Type.Optional(
       Type.String({
         pattern: '^[A-Za-z0-9_-]{22}$',
-        'x-allowed':
+        $comment:
           'a token id: the 22 letters, digits, hyphens and underscores that came with the token',
         description:
           'The `token_id` that Salesforce answered with 401: another token is wanted. One mint runs, however many ask.',

@@ -221,7 +221,7 @@ t.test('a pipeline gets exit 1 for an illness, and others for misuse', async (t)
     [[], 64, /doctor needs a file\nusage: valetkey.*doctor FILE/s],
     [['--loud', name], 64, /'--loud'.*usage: valetkey/s],
     [[path('broken.yaml')], 78, /broken\.yaml: line 1: is not valid YAML/],
-    [[path('loud.yaml')], 78, /integrations\. \[31m must match/],
+    [[path('loud.yaml')], 78, /integrations\. \[31m has a name that must be 1 to 64 lower-case/],
   ]
   const isOver = `"$@"; echo "exit $?" >&2`
   const left = doctor([name], { through: ['sh', '-c', `{ ${isOver}; } | true`, 'sh'] })

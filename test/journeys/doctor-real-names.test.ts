@@ -30,6 +30,7 @@ const folder = t.testdir({
   'ca.pem': authority.certificate,
   'key.pem': key.privateKey,
   'certificate.pem': key.certificate,
+  secret: 'a-secret-of-acme',
 })
 const path = (name: string) => join(folder, name)
 const app = simulator.addJwtApp({ certificatePem: key.certificate })
@@ -103,4 +104,24 @@ t.test('a certificate that nobody trusts is told, and nothing is sent there', as
 t.test('a proxy that is gone is told', async (t) => {
   const { checks } = await doctor({ billing: billing(ACME) }, { HTTPS_PROXY: 'http://127.0.0.1:1' })
   t.match(checks.billing.login_host, { outcome: 'failed', remedy: /HTTPS_PROXY/ })
+})
+
+t.test('a grant that needs the My Domain is told so, and nobody logs in', async (t) => {
+  const before = simulator.tokenRequests().length
+  const { code, checks } = await doctor(
+    {
+      common: {
+        login_url: LOGIN,
+        grant: { type: 'client_credentials', client_id: app.clientId },
+        credential: { client_secret_file: path('secret') },
+      },
+    },
+    { NODE_EXTRA_CA_CERTS: path('ca.pem') },
+  )
+  t.equal(code, 1)
+  t.match(checks.common, {
+    definition: { ok: false, detail: /use your My Domain/, remedy: /my\.salesforce\.com/ },
+    mint: { ok: false, outcome: 'skipped' },
+  })
+  t.equal(simulator.tokenRequests().length, before)
 })

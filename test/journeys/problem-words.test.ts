@@ -210,3 +210,93 @@ t.test('what does not validate is named, with what is allowed there', async (t) 
   })
   t.equal(merged.body.detail, 'body/token_lifetime must be a whole number from 60 to 86400')
 })
+
+t.test('a placeholder is no value, and is refused when it is written', async (t) => {
+  const jwt = { type: 'jwt_bearer', client_id: '3MVG9.acme', username: 'billing@acme.com' }
+  const host = 'https://acme.my.salesforce.com'
+  const cases: readonly (readonly [body: object, member: RegExp])[] = [
+    [{ ...body, grant: { ...body.grant, client_id: 'undefined' } }, /^body\/grant\/client_id/],
+    [{ ...body, grant: { ...body.grant, client_id: 'null' } }, /^body\/grant\/client_id/],
+    [{ ...body, grant: { ...body.grant, client_id: '""' } }, /^body\/grant\/client_id/],
+    [
+      { ...body, grant: { ...body.grant, client_id: '3MVG9_THE_CONSUMER_KEY' } },
+      /^body\/grant\/client_id/,
+    ],
+    [{ login_url: host, grant: { ...jwt, username: 'null@null' } }, /^body\/grant\/username/],
+    [{ login_url: host, grant: { ...jwt, audience: 'undefined' } }, /^body\/grant\/audience/],
+    [{ login_url: 'https://YOURDOMAIN.my.salesforce.com', grant: jwt }, /^body\/login_url/],
+  ]
+  for (const [sent, member] of cases) {
+    const answer = await call('PUT', '/integrations/placeholder', { body: sent })
+    t.match(answer, { status: 400, body: { code: 'request_invalid', detail: member } })
+    t.match(answer.body.detail, /placeholder/)
+  }
+  for (const client_secret of ['undefined', 'THE_CONSUMER_SECRET', 'null']) {
+    const answer = await call('PUT', '/integrations/placeholder', {
+      body: { ...body, credential: { client_secret } },
+    })
+    t.match(answer, { status: 422, body: { code: 'credential_invalid', detail: /^client_secret/ } })
+  }
+  const refresh = { type: 'refresh_token', client_id: '3MVG9.acme' }
+  const token = await call('PUT', '/integrations/placeholder', {
+    body: { login_url: host, grant: refresh, credential: { refresh_token: 'undefined' } },
+  })
+  t.match(token, { status: 422, body: { detail: /^refresh_token/ } })
+  await call('PUT', '/integrations/placeholder', { body })
+  const staged = await call('POST', '/integrations/placeholder/credentials', {
+    body: { client_secret: 'another-secret-of-acme', client_id: 'THE_CONSUMER_KEY' },
+  })
+  t.match(staged, { status: 400, body: { detail: /^body\/client_id/ } })
+  const patched = await call('PATCH', '/integrations/placeholder', {
+    body: { grant: { client_id: 'undefined' } },
+    headers: { 'if-match': '*' },
+  })
+  t.match(patched, { status: 400, body: { detail: /^body\/grant\/client_id/ } })
+})
+
+t.test('a grant that needs the My Domain is refused at the host of all orgs', async (t) => {
+  for (const host of ['login', 'test']) {
+    for (const grant of [
+      { type: 'client_credentials' },
+      { type: 'client_credentials', client_id: '3MVG9.acme', client_auth: 'private_key_jwt' },
+      { type: 'token_exchange', subject_token: { integration: 'other' } },
+    ]) {
+      const answer = await call('PUT', '/integrations/common', {
+        body: { login_url: `https://${host}.salesforce.com`, grant },
+      })
+      t.match(answer, {
+        status: 400,
+        body: {
+          code: 'request_invalid',
+          detail: /use your My Domain$/,
+          remedy: /https:\/\/YOURDOMAIN.*\.my\.salesforce\.com/,
+        },
+      })
+    }
+  }
+  const jwt = { type: 'jwt_bearer', username: 'billing@acme.com' }
+  const login_url = 'https://login.salesforce.com'
+  const put = await call('PUT', '/integrations/common', { body: { login_url, grant: jwt } })
+  t.equal(put.status, 201, 'others are taken there')
+  const patched = await call('PATCH', '/integrations/common', {
+    body: { grant: { type: 'client_credentials', username: null } },
+    headers: { 'if-match': '*' },
+  })
+  t.match(patched, { status: 400, body: { detail: /use your My Domain$/ } })
+})
+
+t.test('the address of a page is answered with the login URL of its org', async (t) => {
+  const answer = await call('PUT', '/integrations/page', {
+    body: {
+      ...body,
+      login_url: 'https://acme--uat.sandbox.lightning.force.com/lightning/page/home',
+    },
+  })
+  t.match(answer, {
+    status: 400,
+    body: {
+      detail: /it probably means https:\/\/acme--uat\.sandbox\.my\.salesforce\.com$/,
+      remedy: /^Set login_url to https:\/\/acme--uat\.sandbox\.my\.salesforce\.com,/,
+    },
+  })
+})

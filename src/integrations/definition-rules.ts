@@ -1,0 +1,116 @@
+/** What a definition may not say, although its members are well-formed each: what is no value, and what Salesforce never takes. Pure. */
+import { BrokerError } from '../errors.ts'
+import { grantOf } from '../grants/index.ts'
+import { commonLoginHostOf } from '../http/login-host.ts'
+import {
+  isPlaceholder,
+  isPlaceholderHost,
+  isPlaceholderUsername,
+  isUnfilled,
+} from '../http/placeholder.ts'
+import type { Definition } from './integration.ts'
+
+type Judged = Pick<Definition, 'loginUrl' | 'grant' | 'certificateDeployment'>
+
+/** Throws `request_invalid` for the first rule that is broken by what is new: what stands in `current` stays. */
+export function checkDefinition(definition: Judged, current?: Judged): void {
+  const broken = brokenRule(definition, current)
+  if (broken) throw broken
+}
+
+/** The same, for those who only want to know. */
+export function brokenRule(definition: Judged, current?: Judged): BrokerError | undefined {
+  return placeholderIn(definition, current) ?? wrongHostIn(definition, current)
+}
+
+interface Member {
+  /** In wire form. */
+  readonly member: string
+  readonly isEmpty: (text: string) => boolean
+  readonly remedy: string
+}
+
+/** Members of grants, by their name in the code. All others: {@link OTHER}. */
+const GRANT_MEMBERS: Readonly<Record<string, Member>> = {
+  clientId: {
+    member: 'client_id',
+    isEmpty: isPlaceholder,
+    remedy:
+      'Send the consumer key of the app, which begins with 3MVG9; or leave client_id out until you have it: the integration is a draft so long.',
+  },
+  username: {
+    member: 'username',
+    isEmpty: isPlaceholderUsername,
+    remedy: 'Send the username of the Salesforce user to act as: Setup → Users.',
+  },
+  audience: {
+    member: 'audience',
+    isEmpty: isUnfilled,
+    remedy: 'Leave audience out: the default is right for most orgs.',
+  },
+}
+
+/** These name an integration or a kind, which may have any name. */
+const NAMES = new Set(['type', 'integration', 'clientAuth', 'subjectToken', 'subjectTokenType'])
+
+function placeholderIn(
+  { loginUrl, grant, certificateDeployment }: Judged,
+  current: Judged | undefined,
+): BrokerError | undefined {
+  if (loginUrl !== current?.loginUrl && isPlaceholderHost(new URL(loginUrl).hostname)) {
+    return noValue(
+      'body/login_url',
+      'Send the URL of the org: Setup → My Domain → Current My Domain URL.',
+    )
+  }
+  const before = (current?.grant ?? {}) as Readonly<Record<string, unknown>>
+  for (const [name, value] of Object.entries(grant)) {
+    if (typeof value !== 'string' || NAMES.has(name) || value === before[name]) continue
+    const { member, isEmpty, remedy } = GRANT_MEMBERS[name] ?? other(name)
+    if (isEmpty(value)) return noValue(`body/grant/${member}`, remedy)
+  }
+  const app = certificateDeployment?.app
+  if (app !== undefined && app !== current?.certificateDeployment?.app && isUnfilled(app)) {
+    return noValue(
+      'body/certificate_deployment/app',
+      'Send the API name of the External Client App: Setup → External Client App Manager.',
+    )
+  }
+  return undefined
+}
+
+const other = (name: string): Member => {
+  const member = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  return { member, isEmpty: isUnfilled, remedy: `Send a value, or leave ${member} out.` }
+}
+
+/** Throws `request_invalid` for what is no consumer key. */
+export function checkClientId(text: string, place: string): void {
+  const { clientId } = GRANT_MEMBERS
+  if (clientId?.isEmpty(text)) throw noValue(place, clientId.remedy)
+}
+
+const noValue = (place: string, remedy: string): BrokerError =>
+  new BrokerError(
+    'request_invalid',
+    `${place} is a placeholder, like undefined, null or THE_CONSUMER_KEY, and no value`,
+    { remedy },
+  )
+
+/** Salesforce gives the tokens of some grants at the org's own host alone. */
+function wrongHostIn(
+  { loginUrl, grant }: Judged,
+  current: Judged | undefined,
+): BrokerError | undefined {
+  if (loginUrl === current?.loginUrl && grant.type === current.grant.type) return undefined
+  const common = commonLoginHostOf(loginUrl)
+  if (common === undefined || !grantOf(grant.type).needsMyDomain) return undefined
+  const { host, myDomain } = common
+  return new BrokerError(
+    'request_invalid',
+    `body/login_url: ${host} takes no ${grant.type}; use your My Domain`,
+    {
+      remedy: `Set login_url to your My Domain, ${myDomain}: Setup → My Domain → Current My Domain URL.`,
+    },
+  )
+}

@@ -1,0 +1,50 @@
+import t from 'tap'
+import { brokenRule, checkDefinition } from '../../src/integrations/definition-rules.ts'
+
+const LOGIN = 'https://login.salesforce.com'
+const ACME = 'https://acme.my.salesforce.com'
+const secret = (clientId?: string) => ({
+  type: 'client_credentials' as const,
+  ...(clientId !== undefined && { clientId }),
+})
+const jwt = { type: 'jwt_bearer' as const, clientId: '3MVG9.acme', username: 'billing@acme.com' }
+
+t.test('what stands there already stays, whatever else is changed', async (t) => {
+  const old = { loginUrl: LOGIN, grant: secret('undefined') }
+  t.equal(brokenRule(old, old), undefined)
+  const deployed = { ...old, certificateDeployment: { through: 'deployer', app: 'Billing' } }
+  t.equal(brokenRule(deployed, old), undefined)
+  t.match(brokenRule({ ...old, grant: secret('null') }, old)?.detail, /client_id/)
+  t.match(
+    brokenRule({ loginUrl: LOGIN, grant: secret('3MVG9.acme') }, { loginUrl: ACME, grant: jwt }),
+    {
+      detail: /use your My Domain/,
+    },
+  )
+  t.match(brokenRule({ loginUrl: LOGIN, grant: secret() }, { loginUrl: ACME, grant: secret() }), {
+    detail: /use your My Domain/,
+  })
+})
+
+t.test('what is new is judged, also of a draft', async (t) => {
+  t.throws(() => checkDefinition({ loginUrl: LOGIN, grant: secret() }), { code: 'request_invalid' })
+  t.equal(brokenRule({ loginUrl: ACME, grant: secret() }), undefined)
+  t.equal(brokenRule({ loginUrl: LOGIN, grant: jwt }), undefined)
+  t.equal(brokenRule({ loginUrl: 'http://127.0.0.1:1', grant: secret('3MVG9.acme') }), undefined)
+  const exchange = { type: 'token_exchange' as const, subjectToken: { integration: 'none' } }
+  t.equal(brokenRule({ loginUrl: ACME, grant: exchange }), undefined, 'a name is no placeholder')
+  t.match(
+    brokenRule({ loginUrl: ACME, grant: { ...exchange, ...{ tokenHandler: 'undefined' } } }),
+    {
+      detail: /^body\/grant\/token_handler/,
+    },
+  )
+  t.match(
+    brokenRule({
+      loginUrl: ACME,
+      grant: jwt,
+      certificateDeployment: { through: 'deployer', app: 'undefined' },
+    }),
+    { detail: /^body\/certificate_deployment\/app/ },
+  )
+})
