@@ -248,7 +248,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       doctor: { ...{ outbound, hosts, now, grants: engine.grants }, clock: salesforce.clock },
     })
     registerIntegrationRoutes(guarded, {
-      ...{ registry, store: integrations, statusOf, audit, confirm },
+      ...{ registry, store: integrations, statusOf, audit, confirm, monotonic },
       revoke: (integration: Integration) => revoker.revokeUnlessShared(integration),
     })
   })

@@ -1,16 +1,16 @@
 /** What an answer shows of an integration: to whom, and the names of which others. */
 import type { Static } from 'typebox'
 import type { Principal } from '../callers/policy.ts'
+import type { FollowerIndex } from './follower-index.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
-import { followersOf } from './lending.ts'
 import type { IntegrationView, WrittenView } from './schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 import { putOf, viewOf, writtenOf } from './view.ts'
 import { isShown, shownNames } from './visible.ts'
 
 export interface Answers {
-  /** For a page: all but who follows it. */
+  /** For a page: all but who signs with its credential. */
   listed(
     integration: Integration,
     status: IntegrationStatus,
@@ -27,11 +27,12 @@ export interface Answers {
 }
 
 export interface AnswersDependencies {
-  readonly store: Pick<IntegrationStore, 'read' | 'list'>
+  readonly store: Pick<IntegrationStore, 'read'>
+  readonly followers: Pick<FollowerIndex, 'of'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
 }
 
-export function createAnswers({ store, statusOf }: AnswersDependencies): Answers {
+export function createAnswers({ store, followers, statusOf }: AnswersDependencies): Answers {
   const ofWhatIsShown = async (
     status: IntegrationStatus,
     principal: Principal,
@@ -47,25 +48,26 @@ export function createAnswers({ store, statusOf }: AnswersDependencies): Answers
     principal: Principal,
   ): Promise<readonly string[]> => {
     if (credentials.length === 0) return []
-    const followers = await followersOf(store, name)
-    return followers.filter((one) => isShown(principal, one)).map((one) => one.name)
+    const found = await followers.of(name)
+    return found.filter((one) => isShown(principal, one)).map((one) => one.name)
   }
 
-  const shown: Answers['shown'] = async (integration, principal) => {
-    const [status, lent] = await Promise.all([
-      statusOf(integration),
-      lentTo(integration, principal),
-    ])
-    return viewOf(integration, { ...(await ofWhatIsShown(status, principal)), lentTo: lent })
-  }
+  const listed: Answers['listed'] = async (integration, status, principal) =>
+    viewOf(integration, await ofWhatIsShown(status, principal))
 
   return {
-    async listed(integration, status, principal) {
-      return viewOf(integration, await ofWhatIsShown(status, principal))
+    listed,
+    async shown(integration, principal) {
+      const [status, lent] = await Promise.all([
+        statusOf(integration),
+        lentTo(integration, principal),
+      ])
+      return listed(integration, { ...status, lentTo: lent }, principal)
     },
-    shown,
     async written(integration, principal, how) {
-      if (isShown(principal, integration)) return shown(integration, principal)
+      if (isShown(principal, integration)) {
+        return listed(integration, await statusOf(integration), principal)
+      }
       return how === 'put' ? putOf(integration) : writtenOf(integration)
     },
   }

@@ -11,6 +11,7 @@ import { GUARDED, problems } from '../http/problem.ts'
 import { describeFaults } from '../http/schema-fault.ts'
 import type { Server } from '../http/server.ts'
 import { createAnswers } from './answers.ts'
+import { createFollowerIndex } from './follower-index.ts'
 import { etagOf, type Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import { createListing } from './listing.ts'
@@ -38,6 +39,8 @@ export interface IntegrationRouteDependencies {
   /** Ends the tokens of an integration that is about to be removed. */
   readonly revoke: (integration: Integration) => Promise<readonly Happening[]>
   readonly audit: Pick<AuditLog, 'change'>
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly confirm: Confirm
 }
 
@@ -56,9 +59,10 @@ const WRITE_PROBLEMS = [
 
 export function registerIntegrationRoutes(
   server: Server,
-  { registry, store, statusOf, revoke, audit, confirm }: IntegrationRouteDependencies,
+  { registry, store, statusOf, revoke, audit, confirm, monotonic }: IntegrationRouteDependencies,
 ): void {
-  const answers = createAnswers({ store, statusOf })
+  const followers = createFollowerIndex({ store, monotonic })
+  const answers = createAnswers({ store, followers, statusOf })
   const listing = createListing({ store, statusOf, listed: answers.listed })
 
   /** Also for one that is yet to be made. Before anything else of the request is looked at; what decides is asked again at the write. */
@@ -86,6 +90,14 @@ export function registerIntegrationRoutes(
     },
   })
 
+  const put: Registry['put'] = async (...write) => {
+    try {
+      return await registry.put(...write)
+    } finally {
+      followers.forget()
+    }
+  }
+
   server.put(
     '/integrations/:name',
     {
@@ -106,7 +118,7 @@ export function registerIntegrationRoutes(
       await authoriseWrite(request, name)
       const input = inputOf(request.body)
       const preconditions = preconditionsOf(request)
-      const written = await registry.put(name, input, preconditions, () => confirm(request))
+      const written = await put(name, input, preconditions, () => confirm(request))
       await audit.change(request, ...happeningsOf(written))
       const { status, etag, body } = await answer(request, written, 'put')
       return reply
@@ -144,7 +156,7 @@ export function registerIntegrationRoutes(
       }
       const input = inputOf(merged as IntegrationBody)
       const preconditions = pinnedTo(current, preconditionsOf(request))
-      const written = await registry.put(name, input, preconditions, () => confirm(request))
+      const written = await put(name, input, preconditions, () => confirm(request))
       await audit.change(request, ...happeningsOf(written))
       const { etag, body } = await answer(request, written, 'patched')
       return reply.header('etag', etag).send(body)
@@ -231,6 +243,7 @@ export function registerIntegrationRoutes(
         })
         happened.push({ action: 'integration.deleted', integration: name })
       } finally {
+        followers.forget()
         // A token that was revoked is gone, even where the removal then lost its race.
         await audit.change(request, ...happened)
       }

@@ -41,7 +41,7 @@ export const Status = Type.Object(
     lent_to: Type.Optional(
       Type.Array(Type.String(), {
         description:
-          'Integrations that sign with its credential, as far as you may see them; not in lists',
+          'Integrations that sign with its credential, as far as you may see them; where one is read alone',
       }),
     ),
     lease: LeaseStatus,
