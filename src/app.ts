@@ -1,6 +1,7 @@
 /** The composition root: builds every object once, wires them, and gives back what starts and stops. */
 import { randomUUID } from 'node:crypto'
 import type { Server as HttpsServer } from 'node:https'
+import type { AppDependencies } from './app/app-dependencies.ts'
 import { composeCallers } from './app/callers.ts'
 import { composeClocks } from './app/clocks.ts'
 import { composeConfiguration } from './app/configuration.ts'
@@ -17,39 +18,30 @@ import { composeSalesforce } from './app/salesforce.ts'
 import { watchStore } from './app/watched-store.ts'
 import { composeWebhooks } from './app/webhooks.ts'
 import { denialOf, refuseWhileBlocked } from './audit/guard.ts'
-import type { LineOutput } from './audit/line-output.ts'
 import { createAuditLog } from './audit/log.ts'
 import { registerAuditRoutes } from './audit/routes.ts'
 import { createAuditSearch } from './audit/search.ts'
 import { createAuditWriter } from './audit/writer.ts'
 import { refusalCodeOf } from './callers/authenticator.ts'
 import { requireCaller } from './callers/index.ts'
-import type { Config, ReadFile } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
-import type { Keyring } from './crypto/keyring.ts'
-import type { Secret } from './crypto/secret.ts'
-import { createDrain, type DrainTimes } from './http/drain.ts'
+import { createDrain } from './http/drain.ts'
 import { registerHealth } from './http/health.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
-import type { OutboundDependencies } from './http/outbound.ts'
 import { createPipelines } from './http/pipeline.ts'
 import { registerProblemPages } from './http/problem-pages.ts'
 import { createServer, type Server, type ServerOptions } from './http/server.ts'
-import type { ServerTls } from './http/tls.ts'
 import type { Integration } from './integrations/integration.ts'
 import { createIntegrationStore, integrationOf } from './integrations/integration-store.ts'
 import { createRegistry } from './integrations/registry.ts'
 import { registerIntegrationRoutes } from './integrations/routes.ts'
-import type { Logger } from './logger.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
-import type { Store } from './store/store.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
 import { createDropDependents } from './tokens/dependents.ts'
 import { registerOAuthRoutes } from './tokens/oauth-routes.ts'
 import { registerTokenRoutes } from './tokens/routes.ts'
-import type { Tracing } from './tracing/tracing.ts'
 
 export interface App {
   readonly server: Server
@@ -61,31 +53,6 @@ export interface App {
   reload(): Promise<void>
   /** Readiness off, requests in flight answered, mints in flight ended, connections closed. */
   stop(): Promise<void>
-}
-
-export interface AppDependencies {
-  readonly config: Config
-  readonly log: Logger
-  readonly store: Store
-  readonly keyring: Keyring
-  readonly adminKeys: readonly Secret[]
-  /** Absent: plain HTTP. */
-  readonly tls?: ServerTls
-  readonly version: string
-  /** Where audit lines go. */
-  readonly auditOutput: LineOutput
-  /** Log lines that nobody will read. Default: none. */
-  readonly droppedLogLines?: () => number
-  /** Absent: nothing is traced. */
-  readonly tracing?: Tracing | undefined
-  /** Of the configuration file and the files that it names. */
-  readonly readFile: ReadFile
-  /** How long callers may take to leave the connections that they keep, when it stops. Default: no time. */
-  readonly drainTimes?: DrainTimes
-  /** For tests: time, chance and the network. */
-  readonly now?: () => number
-  readonly random?: () => number
-  readonly lookup?: OutboundDependencies['lookup']
 }
 
 /** Throws `ConfigError` where the configuration file is wrong. */
@@ -101,10 +68,12 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const onRewound = () => engine.storeRewound()
   const measured = metering.store(dependencies.store)
   const watched = watchStore({
-    ...{ store: measured, onRewound, sleep: pause, log },
+    ...{ store: measured, keyring, onRewound, monotonic, sleep: pause, log },
+    unproven: config.unprovenRecords,
+    onCorrupt: metering.corrupt,
     onOutcome: (change) => engine.cache.heard(change),
   })
-  const { store } = watched
+  const { store, requirement } = watched
 
   const writer = createAuditWriter({ output: dependencies.auditOutput, monotonic, log })
   const audit = createAuditLog({
@@ -159,7 +128,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     publicUrl: config.publicUrl,
     standing: { permitsOf: (asker) => callers.standing.permitsOf(asker) },
   })
-  const seals = composeKeyring({ keyring, store, audit, now, uniqueId, sleep: pause, log })
+  const seals = composeKeyring({
+    ...{ keyring, store, engine: measured, requirement },
+    ...{ audit, now, uniqueId, sleep: pause, log },
+  })
   const { statusOf } = engine.status
   const { broker, revoker, hearing } = engine
   const counts = createCallerCounts({ documents: store.documents, now, log })
@@ -216,6 +188,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       isAuditBlocked: audit.isBlocked(),
       store: watched.state(),
       keyringTrouble: seals.trouble(),
+      unproven: seals.unproven(),
       issuers: callers.issuers(),
     })
   registerHealth(server, readiness)
@@ -224,6 +197,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     droppedLogLines: dependencies.droppedLogLines ?? (() => 0),
     waitingWebhooks: webhooks.waiting,
     storeTroubles: store.troubleCounts,
+    corruptRecords: () => watched.corrupt().length,
   })
   registerProblemPages(server)
   const onRead = counts.note

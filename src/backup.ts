@@ -13,6 +13,11 @@ import { findKeyring } from './config/data-dir.ts'
 import { type Config, type Environment, readConfig } from './config.ts'
 import { type Keyring, keyringOf } from './crypto/keyring.ts'
 import { BrokerError } from './errors.ts'
+import { authenticStore } from './store/authentic.ts'
+import { CORRUPTIONS, type CorruptRecord, createCorruptRecords } from './store/corrupt-records.ts'
+import { PROVEN_KINDS } from './store/document-kinds.ts'
+import { createMacRequirement, type UnprovenMode } from './store/mac-requirement.ts'
+import { createSeenVersions } from './store/seen-versions.ts'
 import type { Store } from './store/store.ts'
 import { readStanding } from './store/store-watch.ts'
 
@@ -25,6 +30,8 @@ export interface CommandStreams {
 interface Opened {
   readonly keyring: Keyring
   readonly openTo: (purpose: 'read' | 'write') => Promise<Store>
+  /** Ids of records that were met, and that a key proves which is not in the keyring. */
+  readonly locked: () => readonly string[]
 }
 
 const FILE_MODE = 0o600
@@ -45,7 +52,7 @@ export async function backup(
   if (out !== undefined && existsSync(out)) {
     throw new BackupError('cannot_create', `${out} is there already, and is not overwritten`)
   }
-  const { keyring, openTo } = await prepare(env)
+  const { keyring, openTo, locked } = await prepare(env, stderr)
   await withStore(openTo('read'), async (store) => {
     if ((await readStanding(store)) === 'wiped') {
       const message =
@@ -57,6 +64,10 @@ export async function backup(
     const uniqueId = () => randomUUID()
     const lines = async function* () {
       counts = yield* writeBackup({ archive, keyring, version, uniqueId, now: Date.now })
+      const [first] = locked()
+      if (first === undefined) return
+      const message = `the key that proves ${first} is not in VALETKEY_KEYRING: append it, or the backup lacks what it proves`
+      throw new BackupError('refused', message)
     }
     if (out === undefined) await toStream(lines(), stdout)
     else await toFile(lines(), out)
@@ -80,7 +91,7 @@ export async function restore(
     throw new BackupError('usage', 'restore takes one file')
   }
   requireFile(path)
-  const { keyring, openTo } = await prepare(env)
+  const { keyring, openTo } = await prepare(env, stderr)
   const lines = () => linesOf(path)
   const { head, counts } = await verifyBackup(lines, keyring)
   const what = `${inWords(counts)}, of ${head.created_at}`
@@ -102,17 +113,48 @@ export async function restore(
   })
 }
 
-async function prepare(env: Environment): Promise<Opened> {
+async function prepare(env: Environment, stderr: CommandStreams['stderr']): Promise<Opened> {
   const readFile = (path: string) => readFileSync(path, 'utf8')
   const config = readConfig(env, { readFile, needsAdmin: false })
   const keyring = keyringOf(await findKeyring(config))
+  const locked: string[] = []
+  const onMet = ({ kind, name, why }: CorruptRecord) => {
+    if (why === 'key_unknown') locked.push(`${kind} ${name}`)
+    else stderr.write(`valetkey: ${kind} ${name} is left out: ${CORRUPTIONS[why]}\n`)
+  }
   return {
     keyring,
+    locked: () => locked,
     async openTo(purpose) {
       if (purpose === 'read') requireEmbedded(config)
-      return openStore(config, () => undefined, PATIENCE_MS)
+      const engine = await openStore(config, () => undefined, PATIENCE_MS)
+      return provenStore(engine, { keyring, mode: config.unprovenRecords, onMet, stderr })
     },
   }
+}
+
+interface ProvenStoreOptions extends Pick<Opened, 'keyring'>, Pick<CommandStreams, 'stderr'> {
+  readonly mode: UnprovenMode
+  readonly onMet: (record: CorruptRecord) => void
+}
+
+/** A record that does not verify is left out of a backup; what is restored is proven. */
+function provenStore(store: Store, options: ProvenStoreOptions): Store {
+  const { keyring, mode, onMet, stderr } = options
+  const { macs } = keyring
+  const log = {
+    error: (_: object, message: string) => void stderr.write(`valetkey: ${message}\n`),
+  }
+  const monotonic = () => performance.now()
+  const requirement = createMacRequirement({
+    ...{ store, macs, mode, kinds: PROVEN_KINDS, monotonic, log },
+  })
+  const corrupt = createCorruptRecords({ log: { error: () => undefined }, onMet })
+  const seen = createSeenVersions()
+  return authenticStore({
+    ...{ store, macs, requirement, corrupt, seen },
+    lookAtWhole: async () => undefined,
+  })
 }
 
 /** It is read twice, so that a pipe would be empty by then. */

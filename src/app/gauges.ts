@@ -24,6 +24,7 @@ export interface GaugeSources {
   readonly droppedLogLines: () => number
   readonly storeTroubles: () => ReadonlyMap<string, number>
   readonly waitingWebhooks: () => number
+  readonly corruptRecords: () => number
   readonly samples: () => Samples
   readonly now: () => number
 }
@@ -50,6 +51,7 @@ export function sampleGauges(
     [...sources.storeTroubles()].map(([cause, count]) => [count, { cause }]),
   )
 
+  metrics.sample('valetkey_corrupt_records', () => [[sources.corruptRecords()]])
   metrics.sample('valetkey_webhooks_waiting', () => [[sources.waitingWebhooks()]])
   metrics.sample('valetkey_leases', () => leaseStates(cache.entries(), now()))
   metrics.sample('valetkey_refusals_resting', () => [[restingCount(cache.entries(), now())]])

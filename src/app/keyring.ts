@@ -5,18 +5,23 @@ import type { Keyring } from '../crypto/keyring.ts'
 import type { Server } from '../http/server.ts'
 import { createCensusTaker } from '../keyring/census.ts'
 import { createKeyringWatch, type KeyringWatch } from '../keyring/keyring-watch.ts'
+import { createRecordProver } from '../keyring/record-prover.ts'
 import { createReplicas } from '../keyring/replicas.ts'
 import { createResealJobs } from '../keyring/reseal-job.ts'
 import { createResealer } from '../keyring/resealer.ts'
 import { registerKeyringRoutes } from '../keyring/routes.ts'
 import { createSealedRecords } from '../keyring/sealed-records.ts'
 import type { Logger } from '../logger.ts'
+import { PROVEN_KINDS } from '../store/document-kinds.ts'
+import type { MacRequirement } from '../store/mac-requirement.ts'
 import type { Store } from '../store/store.ts'
 import { REVOCATION_KIND } from '../tokens/revocation-queue.ts'
 import { createSingleFlight } from '../tokens/single-flight.ts'
 
 export interface KeyringCare {
   readonly trouble: KeyringWatch['trouble']
+  /** Why records that nothing proves are still accepted; undefined where they are not. */
+  readonly unproven: () => string | undefined
   /** Behind the guard. */
   registerRoutes(guarded: Server): void
   start(): void
@@ -26,6 +31,9 @@ export interface KeyringCare {
 export interface KeyringCareDependencies {
   readonly keyring: Keyring
   readonly store: Store
+  /** As the engine gives it. */
+  readonly engine: Store
+  readonly requirement: MacRequirement
   readonly audit: Pick<AuditLog, 'background' | 'change'>
   readonly now: () => number
   readonly uniqueId: () => string
@@ -35,34 +43,43 @@ export interface KeyringCareDependencies {
 }
 
 export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCare {
-  const { keyring, store, audit, now, uniqueId, sleep, log } = dependencies
+  const { keyring, store, engine, requirement } = dependencies
+  const { audit, now, uniqueId, sleep, log } = dependencies
   const { keyIds } = keyring
+  const kinds = PROVEN_KINDS
+  const { underLock } = createSingleFlight({ locks: store.locks, uniqueId, log })
+  const id = uniqueId().slice(0, 8)
+  const replicas = createReplicas({ documents: store.documents, keyIds, id, now })
+  const prover = createRecordProver({
+    ...{ store: engine, keyring, requirement, kinds, replicas, underLock, sleep, log },
+  })
   const listings = createSealedRecords({
-    store,
+    ...{ store, kinds, prover },
     documents: { revocations: REVOCATION_KIND, connections: CONNECTION_KIND },
   })
   const census = createCensusTaker({ listings, keyIds })
-  const id = uniqueId().slice(0, 8)
-  const replicas = createReplicas({ documents: store.documents, keyIds, id, now })
   const resealer = createResealer({
     listings,
     jobs: createResealJobs(store.documents),
     replicas,
     keyring,
-    underLock: createSingleFlight({ locks: store.locks, uniqueId, log }).underLock,
-    ...{ audit, now, sleep, log },
+    ...{ underLock, audit, now, sleep, log },
   })
   const watch = createKeyringWatch({ keyring, census, replicas, now, sleep, log })
   return {
     trouble: watch.trouble,
+    unproven: () => prover.waiting() ?? (requirement.stage() === 'a' ? UNPROVEN : undefined),
     registerRoutes: (guarded) =>
       registerKeyringRoutes(guarded, { keyring, census, replicas, resealer, audit }),
     start() {
       watch.start()
       resealer.start()
+      prover.start()
     },
     async stop() {
-      await Promise.all([watch.stop(), resealer.stop()])
+      await Promise.all([watch.stop(), resealer.stop(), prover.stop()])
     },
   }
 }
+
+const UNPROVEN = 'records are being given the code that proves them'

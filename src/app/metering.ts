@@ -8,6 +8,7 @@ import type { Outbound } from '../http/outbound.ts'
 import { createProcessMetrics } from '../http/process-metrics.ts'
 import type { Server } from '../http/server.ts'
 import type { Applied } from '../integrations/declared.ts'
+import type { CorruptRecord } from '../store/corrupt-records.ts'
 import { measuredStore } from '../store/measured.ts'
 import type { Store } from '../store/store.ts'
 import type { Tracing } from '../tracing/tracing.ts'
@@ -25,6 +26,8 @@ import type { WebhookMeter } from './webhooks.ts'
 export interface Metering {
   /** The same store, measured. */
   store(store: Store): Store
+  /** A record was met that may not be used. */
+  corrupt(record: Pick<CorruptRecord, 'kind' | 'why'>): void
   readonly engine: EngineMeter
   /** The same way out, traced. */
   outbound(outbound: Outbound): Outbound
@@ -116,6 +119,8 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
           }
         },
       }),
+    corrupt: ({ kind, why }) =>
+      metrics.counter('valetkey_corrupt_records_total', { kind, reason: why }).add(),
     engine: tracing ? tracedMeter(engine, tracing.engine) : engine,
     outbound: (outbound) => tracing?.outbound(outbound) ?? outbound,
     requests(server) {

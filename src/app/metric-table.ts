@@ -6,8 +6,7 @@ import { PROBLEMS } from '../errors.ts'
 import { GRANTS } from '../grants/index.ts'
 import { REFUSALS } from '../grants/refusal-table.ts'
 import type { LabelRows, MetricTable } from '../http/metrics.ts'
-import { MEASURED_OPERATIONS, STORE_OPERATIONS } from '../store/measured.ts'
-import { CAUSE_NAMES } from '../store/redis-cause.ts'
+import { STORE_METRICS } from './store-metrics.ts'
 
 /** How a request for a token ended. */
 export const READ_RESULTS = [
@@ -62,7 +61,6 @@ const MEMORY_TO_DEADLINE = [
   0.000_1, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ] as const
 const NETWORK = [0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 10] as const
-const STORE = [0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1] as const
 const LATENESS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60] as const
 
 export const METRICS = {
@@ -189,22 +187,7 @@ export const METRICS = {
     help: 'Waits of a mint for one of another replica: until there is news, or until it looks by itself.',
     buckets: NETWORK,
   },
-  valetkey_store_operation_duration_seconds: {
-    type: 'histogram',
-    help: 'Of operations of the store, those that failed too.',
-    labels: { operation: { values: MEASURED_OPERATIONS } },
-    buckets: STORE,
-  },
-  valetkey_store_errors_total: {
-    type: 'counter',
-    help: 'Operations of the store that failed.',
-    labels: { operation: { values: STORE_OPERATIONS } },
-  },
-  valetkey_redis_troubles_total: {
-    type: 'counter',
-    help: 'Troubles of this replica with a server of Redis, by cause (`docs/redis.md`): each attempt to connect and each command that failed.',
-    labels: { cause: { values: CAUSE_NAMES } },
-  },
+  ...STORE_METRICS,
   valetkey_certificate_expires_in_seconds: {
     type: 'gauge',
     help: 'Until the certificate of the active credential ends; negative once it is over. Of every integration.',

@@ -8,6 +8,8 @@ export interface StoreState {
   readonly evictionPolicy: string | undefined
   /** In a line, with what to do; undefined where there is none. */
   readonly trouble: string | undefined
+  /** How many records were met that may not be used. */
+  readonly corrupt: number
 }
 
 export interface ServiceState {
@@ -19,13 +21,24 @@ export interface ServiceState {
   readonly store: StoreState
   /** In a sentence; undefined where there is none. */
   readonly keyringTrouble: string | undefined
+  /** Why records that nothing proves are still accepted; undefined where they are not. */
+  readonly unproven: string | undefined
   /** Whether the keys of each issuer could be fetched the last time; undefined before the first. */
   readonly issuers: readonly { readonly issuer: string; readonly isFresh: boolean | undefined }[]
 }
 
 /** Trouble of the store is shown and no more: replicas that left together could not serve the leases that they hold. */
 export function readinessOf(state: ServiceState): Readiness {
-  const { hasHeard, isHearing, isStopping, isAuditBlocked, store, keyringTrouble, issuers } = state
+  const {
+    hasHeard,
+    isHearing,
+    isStopping,
+    isAuditBlocked,
+    store,
+    keyringTrouble,
+    unproven,
+    issuers,
+  } = state
   return {
     ready: hasHeard && !isStopping && !isAuditBlocked,
     checks: [
@@ -46,6 +59,11 @@ export function readinessOf(state: ServiceState): Readiness {
         detail: isHearing ? 'heard within the last second' : withTrouble('not heard from', store),
       },
       ...checksOf(store),
+      {
+        name: 'store_macs',
+        ok: unproven === undefined,
+        detail: unproven ?? 'a record that nothing proves is not used',
+      },
       {
         name: 'keyring',
         ok: keyringTrouble === undefined,
@@ -71,9 +89,17 @@ const STANDINGS: Readonly<Record<Standing, string>> = {
 const withTrouble = (what: string, { trouble }: StoreState): string =>
   trouble === undefined ? what : `${what}: ${trouble}`
 
-function checksOf({ standing, evictionPolicy, trouble }: StoreState): readonly Check[] {
+function checksOf({ standing, evictionPolicy, trouble, corrupt }: StoreState): readonly Check[] {
   return [
     { name: 'store_trouble', ok: trouble === undefined, detail: trouble ?? 'none' },
+    {
+      name: 'store_records',
+      ok: corrupt === 0,
+      detail:
+        corrupt === 0
+          ? 'every record that was read verifies'
+          : `${corrupt} records do not verify, and are not used; the log names them`,
+    },
     { name: 'store_content', ok: standing === 'sound', detail: STANDINGS[standing] },
     {
       name: 'store_eviction',

@@ -1,20 +1,37 @@
-/** `POST /store/accept`. */
+/** `POST /store/accept`, `DELETE /store/records/{kind}/{name}`. */
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import { allowsAll } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
+import { PROVEN_KINDS } from '../store/document-kinds.ts'
+import { INTEGRATION } from '../store/record-mac.ts'
 import type { StoreWatch } from '../store/store-watch.ts'
 
 export interface StoreRouteDependencies {
   readonly accept: StoreWatch['accept']
+  /** Whether a single record went back. */
+  readonly rolledBack: () => boolean
+  /** Erases one that does not verify. `verifies`: it does, and stays. */
+  readonly erase: (kind: string, name: string) => Promise<'erased' | 'verifies' | 'absent'>
   readonly audit: Pick<AuditLog, 'change'>
 }
 
+const NEEDS = 'service:manage'
+
+const RecordParams = Type.Object({
+  kind: Type.Unsafe<string>({
+    type: 'string',
+    enum: [INTEGRATION, ...PROVEN_KINDS],
+    description: 'As the log has it',
+  }),
+  name: Type.String({ minLength: 1, maxLength: 512, description: 'As the log has it' }),
+})
+
 export function registerStoreRoutes(
   server: Server,
-  { accept, audit }: StoreRouteDependencies,
+  { accept, rolledBack, erase, audit }: StoreRouteDependencies,
 ): void {
   server.post(
     '/store/accept',
@@ -24,23 +41,57 @@ export function registerStoreRoutes(
         operationId: 'acceptStore',
         summary: 'Accept a store that lost its content, or went back in time',
         description:
-          'Needs `service:manage` over all integrations. What is in the store now is right, for every replica within two seconds: what is not there answers 404 again instead of 503 `store_reset`, and the alarm ends. Changes nothing where the store is as it should be.',
+          'Needs `service:manage` over all integrations. What is in the store now is right, for every replica within two seconds: what is not there answers 404 again instead of 503 `store_reset`, and the alarm ends. Records that went back to an older version are used again. Changes nothing where the store is as it should be.',
         response: { 204: Type.Null({ description: 'Accepted' }), ...problems(...GUARDED) },
       },
     },
     async (request, reply) => {
-      if (!allowsAll(request.principal, 'service:manage')) {
-        throw new BrokerError('caller_forbidden', 'You lack service:manage over all integrations')
-      }
+      if (!allowsAll(request.principal, NEEDS)) throw lacks()
+      const isRolledBack = rolledBack()
       const was = await accept()
-      if (was !== 'sound') {
+      if (was !== 'sound' || isRolledBack) {
         await audit.change(request, {
           action: 'store.accepted',
           integration: null,
-          detail: { reason: was },
+          detail: { reason: was === 'sound' ? 'rolled_back' : was },
         })
       }
       return reply.code(204).send(null)
     },
   )
+
+  server.delete(
+    '/store/records/:kind/:name',
+    {
+      schema: {
+        tags: ['service'],
+        operationId: 'eraseRecord',
+        summary: 'Erase a record that does not verify',
+        description:
+          'Needs `service:manage` over all integrations. For a record that the log names as one that is not used. Nothing of it is kept, nothing is revoked at Salesforce; `conflict` where it verifies: then it goes by its own route.',
+        params: RecordParams,
+        response: {
+          204: Type.Null({ description: 'Erased' }),
+          ...problems(...GUARDED, 'not_found', 'conflict'),
+        },
+      },
+    },
+    async (request, reply) => {
+      if (!allowsAll(request.principal, NEEDS)) throw lacks()
+      const { kind, name } = request.params
+      const result = await erase(kind, name)
+      if (result === 'absent') throw new BrokerError('not_found', 'There is no such record')
+      if (result === 'verifies') {
+        throw new BrokerError('conflict', 'The record verifies, and goes by its own route')
+      }
+      await audit.change(request, {
+        action: 'store.record_erased',
+        integration: kind === INTEGRATION ? name : null,
+        detail: { record: kind },
+      })
+      return reply.code(204).send(null)
+    },
+  )
 }
+
+const lacks = () => new BrokerError('caller_forbidden', `You lack ${NEEDS} over all integrations`)

@@ -1,8 +1,21 @@
-/** Wires the store with the watch over it: what is not found in a store that lost its content is not said to be absent. */
+/** Wires the store with the codes of its records, and with the watch over it: what does not verify is not used, and what is not found in a store that lost its content is not said to be absent. */
 import type { AuditLog } from '../audit/log.ts'
+import type { Keyring } from '../crypto/keyring.ts'
 import type { Server } from '../http/server.ts'
+import { authenticStore } from '../store/authentic.ts'
+import { type CorruptRecord, createCorruptRecords } from '../store/corrupt-records.ts'
+import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import { guardStore } from '../store/guarded.ts'
 import { heardAtOnce } from '../store/heard-at-once.ts'
+import { isIntegrationName } from '../store/keys.ts'
+import {
+  createMacRequirement,
+  type MacRequirement,
+  type UnprovenMode,
+} from '../store/mac-requirement.ts'
+import { INTEGRATION } from '../store/record-mac.ts'
+import { isCorrupt } from '../store/record-schema.ts'
+import { createSeenVersions } from '../store/seen-versions.ts'
 import type { Change, Store } from '../store/store.ts'
 import { createStoreWatch, type StoreWatchDependencies } from '../store/store-watch.ts'
 import type { StoreState } from './readiness.ts'
@@ -10,7 +23,11 @@ import { registerStoreRoutes } from './routes.ts'
 
 export interface WatchedStore {
   readonly store: Store
+  /** Whether records need a code. */
+  readonly requirement: MacRequirement
   state(): StoreState
+  /** Records that this replica met and may not use. */
+  corrupt(): readonly CorruptRecord[]
   /** `POST /store/accept`; behind the guard. */
   registerRoutes(guarded: Server, audit: Pick<AuditLog, 'change'>): void
   start(): void
@@ -18,24 +35,71 @@ export interface WatchedStore {
 }
 
 export interface WatchedStoreDependencies extends Omit<StoreWatchDependencies, 'store'> {
+  /** As the engine gives it. */
   readonly store: Store
+  readonly keyring: Pick<Keyring, 'macs'>
+  readonly unproven: UnprovenMode
+  /** A record was met that may not be used. Must not throw. */
+  readonly onCorrupt: (record: CorruptRecord) => void
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   /** This replica changed an outcome. Must not throw. */
   readonly onOutcome: (change: Change) => void
 }
 
 export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore {
-  const { store, onOutcome, ...rest } = dependencies
-  const { standing, check, accept, start, stop } = createStoreWatch({ store, ...rest })
-  const guarded = guardStore(store, check)
+  const { store: engine, keyring, unproven, onCorrupt, monotonic, onOutcome } = dependencies
+  const { macs } = keyring
+  const { sleep, log, onRewound } = dependencies
+  const requirement = createMacRequirement({
+    ...{ store: engine, macs, mode: unproven, kinds: PROVEN_KINDS, monotonic, log },
+  })
+  const corrupt = createCorruptRecords({ onMet: onCorrupt, log })
+  const seen = createSeenVersions()
+  const proven = authenticStore({
+    ...{ store: engine, macs, requirement, corrupt, seen },
+    lookAtWhole: () => watch.look(),
+  })
+  const watch = createStoreWatch({
+    ...{ store: proven, sleep, log },
+    ...(onRewound && { onRewound }),
+    onOtherContent({ isAccepted }) {
+      seen.clear()
+      corrupt.forget('rolled_back')
+      if (isAccepted) requirement.reset()
+    },
+  })
+  const guarded = guardStore(proven, watch.check)
+  const rolledBack = () => corrupt.current().some(({ why }) => why === 'rolled_back')
+  const erase = async (kind: string, name: string) => {
+    const isIntegration = kind === INTEGRATION
+    const { integrations, documents, archive } = proven
+    if (isIntegration && !isIntegrationName(name)) return 'absent'
+    try {
+      const found = await (isIntegration ? integrations.read(name) : documents.read(kind, name))
+      return found ? 'verifies' : 'absent'
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+    }
+    const erased = await (isIntegration
+      ? archive.eraseIntegration(name)
+      : archive.eraseDocument(kind, name))
+    corrupt.over(kind, name)
+    return erased ? 'erased' : 'absent'
+  }
   return {
     store: { ...guarded, outcomes: heardAtOnce(guarded.outcomes, onOutcome) },
+    requirement,
     state: () => ({
-      standing: standing(),
-      evictionPolicy: store.evictionPolicy(),
-      trouble: store.trouble(),
+      standing: watch.standing(),
+      evictionPolicy: engine.evictionPolicy(),
+      trouble: engine.trouble(),
+      corrupt: corrupt.current().length,
     }),
-    registerRoutes: (guarded, audit) => registerStoreRoutes(guarded, { accept, audit }),
-    start,
-    stop,
+    corrupt: corrupt.current,
+    registerRoutes: (server, audit) =>
+      registerStoreRoutes(server, { accept: watch.accept, rolledBack, erase, audit }),
+    start: watch.start,
+    stop: watch.stop,
   }
 }

@@ -103,7 +103,12 @@ export const ACTIONS = {
   },
   'store.accepted': {
     share: 'service',
-    meaning: 'An operator accepted a store that lost its content',
+    meaning:
+      'An operator accepted a store that lost its content or went back, as a whole or in part',
+  },
+  'store.record_erased': {
+    share: 'service',
+    meaning: 'A record that does not verify was erased; `detail.record` is its kind',
   },
   'service.started': { share: 'service', meaning: 'A replica started' },
   'service.stopped': { share: 'service', meaning: 'A replica stopped' },
@@ -148,6 +153,8 @@ export interface EventDetail {
   readonly to?: string
   /** Public id of an API key. */
   readonly api_key?: string
+  /** Kind of a record of the store. */
+  readonly record?: string
 }
 
 /** Who did it: null is nobody, or the service by itself. */

@@ -57,6 +57,7 @@ export const AuditEventSchema = Type.Object(
           Type.Integer({ description: 'To the end of a certificate: 60, 30, 14, 7, 1, or 0' }),
         ),
         api_key: Type.Optional(Type.String({ description: 'Public id of an API key' })),
+        record: Type.Optional(Type.String({ description: 'Kind of a record of the store' })),
       }),
     ),
   },

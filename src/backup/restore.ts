@@ -1,11 +1,11 @@
 /** Puts a backup into a store: looked through as a whole first, so that nothing is written of one that is not whole. */
 import { integrationOf } from '../integrations/integration-store.ts'
-import type { Store } from '../store/store.ts'
+import { KEPT_KINDS } from '../store/document-kinds.ts'
+import type { Page, Store } from '../store/store.ts'
 import { noteStanding } from '../store/store-watch.ts'
 import { createSingleFlight } from '../tokens/single-flight.ts'
 import { BackupError } from './backup-error.ts'
 import type { BackupEnd, BackupHead } from './format.ts'
-import { KEPT_KINDS } from './kinds.ts'
 import { type BackupKeyring, type Content, readBackup } from './reader.ts'
 
 export interface Verified {
@@ -46,8 +46,10 @@ const LOOK_IN_MS = 60_000
 const PAGE = 1_000
 
 export async function isEmpty({ archive }: Pick<Store, 'archive'>): Promise<boolean> {
-  const isNone = async (page: Promise<{ readonly items: readonly unknown[] }>) =>
-    (await page).items.length === 0
+  const isNone = async (page: Promise<Page<unknown>>) => {
+    const { items, corrupt = [] } = await page
+    return items.length + corrupt.length === 0
+  }
   if (!(await isNone(archive.integrations({ limit: 1 })))) return false
   for (const kind of Object.keys(KEPT_KINDS)) {
     if (!(await isNone(archive.documents(kind, { limit: 1 })))) return false
@@ -95,35 +97,38 @@ async function replaceAll(dependencies: RestoreDependencies): Promise<void> {
 }
 
 async function removeOthers(
-  { archive, integrations, documents }: RestoredStore,
+  { archive, integrations }: RestoredStore,
   names: ReadonlySet<string>,
   ids: ReadonlyMap<string, ReadonlySet<string>>,
 ): Promise<void> {
-  const surplus = all((page) => integrations.list(page))
-  for await (const record of surplus) {
-    // Changed meanwhile: it is read again below, with its new version.
-    while (!names.has(record.name)) {
-      const current = await integrations.read(record.name)
-      if (!current || (await integrations.remove(record.name, current))) break
-    }
+  const surplus = all(
+    (page) => integrations.list(page),
+    (record) => record.name,
+  )
+  for await (const name of surplus) {
+    if (!names.has(name)) await archive.eraseIntegration(name)
   }
   for (const kind of Object.keys(KEPT_KINDS)) {
-    for await (const { id } of all((page) => archive.documents(kind, page))) {
-      if (!ids.get(kind)?.has(id)) await documents.remove(kind, id, 'any')
+    const found = all(
+      (page) => archive.documents(kind, page),
+      (record) => record.id,
+    )
+    for await (const id of found) {
+      if (!ids.get(kind)?.has(id)) await archive.eraseDocument(kind, id)
     }
   }
 }
 
+/** The names of all, also of those that do not verify. */
 async function* all<Item>(
-  read: (page: { readonly limit: number; readonly after?: string }) => Promise<{
-    readonly items: readonly Item[]
-    readonly next: string | null
-  }>,
-): AsyncGenerator<Item> {
+  read: (page: { readonly limit: number; readonly after?: string }) => Promise<Page<Item>>,
+  nameOf: (item: Item) => string,
+): AsyncGenerator<string> {
   let after: string | undefined
   do {
     const page = await read({ limit: PAGE, ...(after !== undefined && { after }) })
-    yield* page.items
+    yield* page.items.map(nameOf)
+    yield* page.corrupt ?? []
     after = page.next ?? undefined
   } while (after !== undefined)
 }

@@ -1,9 +1,9 @@
 /** Writes a backup: everything that must not be lost, line by line, while the service goes on. */
 import { type Keyring, sealedWith } from '../crypto/keyring.ts'
 import type { Archive } from '../store/archive.ts'
+import { KEPT_KINDS } from '../store/document-kinds.ts'
 import type { Page } from '../store/store.ts'
 import { type BackupEnd, type BackupHead, FORMAT, type Section, sealName } from './format.ts'
-import { KEPT_KINDS } from './kinds.ts'
 
 export interface BackupDependencies {
   readonly archive: Pick<Archive, 'integrations' | 'documents'>

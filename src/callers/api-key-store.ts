@@ -1,6 +1,7 @@
 /** API keys at rest: one document a key, and one a name, so that no two keys that live have the same name. */
 import { createHash } from 'node:crypto'
 import { BrokerError } from '../errors.ts'
+import { isCorrupt, unlessCorrupt } from '../store/record-schema.ts'
 import type { DocumentRecord, Documents, Page } from '../store/store.ts'
 import type { Permission, Permit } from './policy.ts'
 
@@ -33,12 +34,14 @@ export interface ApiKeyStore {
   read(id: string): Promise<ApiKey | undefined>
   /** The key that has the name now, among those that are not qualified. */
   readByName(name: string): Promise<ApiKey | undefined>
-  /** In order of id. `limit` 1 to 1000. */
+  /** In order of id, without those that do not verify: they are named. `limit` 1 to 1000. */
   list(page: { readonly limit: number; readonly after?: string }): Promise<Page<ApiKey>>
   /** Those that were made with any of these keys, in order of id. */
   madeWith(keys: readonly Maker[]): Promise<readonly ApiKey[]>
   /** False: there is none of this id. */
   remove(key: ApiKey): Promise<boolean>
+  /** One that does not verify, and of which nothing else is known. */
+  removeCorrupt(id: string): Promise<boolean>
 }
 
 export interface ApiKeyStoreDependencies {
@@ -93,12 +96,18 @@ interface NameBody {
 export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKeyStore {
   const { documents, now, onWritten } = dependencies
 
-  /** The version of a name that belongs to no key any more; undefined where it is in use. */
-  const abandoned = async (name: string): Promise<number | 'absent' | undefined> => {
-    const record = await documents.read(NAME_KIND, name)
+  /** What a name that belongs to no key any more is to be taken from; undefined where it is in use. */
+  const abandoned = async (name: string): Promise<number | 'absent' | 'any' | undefined> => {
+    const record = await documents.read(NAME_KIND, name).catch((error: unknown) => {
+      if (isCorrupt(error)) return 'corrupt' as const
+      throw error
+    })
+    // Nobody took it who could: it holds nobody's name.
+    if (record === 'corrupt') return 'any'
     if (!record) return 'absent'
     const { id, at } = JSON.parse(record.body) as NameBody
-    if (now() - at < MAKING_MS || (await documents.read(API_KEY_KIND, id))) return undefined
+    if (now() - at < MAKING_MS || (await unlessCorrupt(documents.read(API_KEY_KIND, id))))
+      return undefined
     return record.version
   }
 
@@ -106,7 +115,7 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
     const { id, expiresAt } = key
     const name = placeOf(key)
     const body = JSON.stringify({ id, at: now() } satisfies NameBody)
-    const take = (expected: number | 'absent') =>
+    const take = (expected: number | 'absent' | 'any') =>
       documents.write(NAME_KIND, name, body, { expected, expiresAt })
     if (await take('absent')) return true
     const expected = await abandoned(name)
@@ -116,7 +125,7 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
   const freeName = async (key: ApiKey): Promise<void> => {
     const { id } = key
     const name = placeOf(key)
-    const record = await documents.read(NAME_KIND, name)
+    const record = await unlessCorrupt(documents.read(NAME_KIND, name))
     if (record && (JSON.parse(record.body) as NameBody).id === id) {
       await documents.remove(NAME_KIND, name, record.version)
     }
@@ -162,13 +171,18 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
       return found
     },
     async list(page) {
-      const { items, next } = await documents.list(API_KEY_KIND, page)
-      return { items: items.map(apiKeyOf), next }
+      const { items, ...rest } = await documents.list(API_KEY_KIND, page)
+      return { ...rest, items: items.map(apiKeyOf) }
     },
     async remove(key) {
       const removed = await documents.remove(API_KEY_KIND, key.id, 'any')
       onWritten(key.id)
       if (removed) await freeName(key)
+      return removed
+    },
+    async removeCorrupt(id) {
+      const removed = await documents.remove(API_KEY_KIND, id, 'any')
+      onWritten(id)
       return removed
     },
   }

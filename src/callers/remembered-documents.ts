@@ -3,6 +3,7 @@
  * replica hears the change stream; else after a read of the store; else, where the store does not
  * answer, for as long as the settings allow.
  */
+import { isCorrupt } from '../store/record-schema.ts'
 import type { Change, DocumentRecord, Documents } from '../store/store.ts'
 
 export interface RememberedDocuments<Value> {
@@ -86,18 +87,21 @@ export function createRememberedDocuments<Value>(
     const shared = flights.get(id)
     if (shared) return shared
     const begun = { epoch: hearing.epoch(), at: now() }
-    const result = documents.read(kind, id).then(
+    const result: Promise<Value | undefined> = documents.read(kind, id).then(
       (record) => {
         if (flights.get(id) !== flight) return record && parse(record)
         flights.delete(id)
         return keep(id, record, begun)
       },
       (error: unknown) => {
-        if (flights.get(id) === flight) flights.delete(id)
-        throw error
+        const isOurs = flights.get(id) === flight
+        if (isOurs) flights.delete(id)
+        if (!isCorrupt(error)) throw error
+        // What does not verify is as good as nothing.
+        return isOurs ? keep(id, undefined, begun) : undefined
       },
     )
-    const flight = { result, soon: answerWithin(result, PATIENCE_MS) }
+    const flight: Flight<Value> = { result, soon: answerWithin(result, PATIENCE_MS) }
     flights.set(id, flight)
     return flight
   }

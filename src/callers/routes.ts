@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
+import { isCorrupt } from '../store/record-schema.ts'
 import { generateApiKey } from './api-key.ts'
 import type { ApiKey, ApiKeyStore } from './api-key-store.ts'
 import { latestEnd, managesGrant, mayGrant } from './granting.ts'
@@ -139,8 +140,14 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
     },
     async ({ principal, query }) => {
       authorise(principal)
-      const { items, nextCursor } = await pageOf(keys, query, (key) => managesGrant(principal, key))
-      return { items: items.map(apiKeyView), next_cursor: nextCursor }
+      const page = await pageOf(keys, query, (key) => managesGrant(principal, key))
+      const { items, nextCursor } = page
+      const corrupt = allowsAll(principal, 'api-keys:write') ? page.corrupt : []
+      return {
+        items: items.map(apiKeyView),
+        next_cursor: nextCursor,
+        ...(corrupt.length > 0 && { corrupt }),
+      }
     },
   )
 
@@ -165,16 +172,25 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
       const { principal, params, query } = request
       authorise(principal)
       const isTree = query.with === 'children'
-      const key = await keys.read(params.id)
+      const read = await keys.read(params.id).catch((error: unknown) => {
+        if (isCorrupt(error)) return 'corrupt' as const
+        throw error
+      })
+      const key = read === 'corrupt' ? undefined : read
       // Where it was revoked already, what it made may be left.
       const orphans = !key && isTree ? await keys.madeWith([params]) : []
       const found = key ? [key] : orphans
       const isManaged = found.every((one) => managesGrant(principal, one))
       // Whoever may not see every key does not learn which ids there are.
-      if (!isManaged || (found.length === 0 && !allowsAll(principal, 'api-keys:write'))) {
+      const isUnknown = found.length === 0 || read === 'corrupt'
+      if (!isManaged || (isUnknown && !allowsAll(principal, 'api-keys:write'))) {
         throw new BrokerError('caller_forbidden', 'You may not revoke this API key')
       }
       let count = 0
+      if (read === 'corrupt' && (await keys.removeCorrupt(params.id))) {
+        count += 1
+        await onChanged?.(request, { action: 'api_key.revoked', id: params.id })
+      }
       // Before what it made: then it makes no more. That grants nothing that it has not itself, so whoever may revoke it may revoke them.
       for (let revoked = found; revoked.length > 0; ) {
         for (const one of revoked) {
@@ -216,14 +232,20 @@ async function pageOf(
 ) {
   const { limit = DEFAULT_LIMIT, cursor } = query
   const items: ApiKey[] = []
+  const corrupt: string[] = []
   let after = cursor === undefined ? undefined : idIn(cursor)
   for (;;) {
     const page = await keys.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
+    corrupt.push(...(page.corrupt ?? []))
     for (const key of page.items.filter(isVisible)) {
-      if (items.length === limit) return { items, nextCursor: cursorOf(items.at(-1)?.id ?? '') }
+      if (items.length === limit) {
+        const last = items.at(-1)?.id ?? ''
+        const within = corrupt.filter((id) => id <= last)
+        return { items, nextCursor: cursorOf(last), corrupt: within }
+      }
       items.push(key)
     }
-    if (page.next === null) return { items, nextCursor: null }
+    if (page.next === null) return { items, nextCursor: null, corrupt }
     after = page.next
   }
 }

@@ -95,6 +95,12 @@ export const ApiKeyList = Type.Object(
   {
     items: Type.Array(ApiKeyView),
     next_cursor: Type.Union([Type.String(), Type.Null()]),
+    corrupt: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'Ids, within this page, of keys that do not verify and open nothing: revoke them. For those who may revoke every key; absent where there is none',
+      }),
+    ),
   },
   { title: 'API key list', description: 'A page, in order of id' },
 )

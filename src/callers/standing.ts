@@ -1,5 +1,6 @@
 /** What a principal may do that is not here now: it asked for something that ends later, and may have lost its permission since. */
 import { BrokerError } from '../errors.ts'
+import { unlessCorrupt } from '../store/record-schema.ts'
 import { ADMIN } from './admin-key.ts'
 import { type ApiKey, type ApiKeyStore, permitsOf } from './api-key-store.ts'
 import { type CallerEntry, permitsFor } from './caller-entry.ts'
@@ -37,8 +38,8 @@ const LEEWAY_MS = 30_000
 
 export function createStanding({ keys, callers, now }: StandingDependencies): Standing {
   const keyOf = async ({ name, provenAt, keyId }: Absent): Promise<ApiKey | undefined> => {
-    if (keyId !== undefined) return keys.read(keyId)
-    const key = await keys.readByName(name)
+    if (keyId !== undefined) return unlessCorrupt(keys.read(keyId))
+    const key = await unlessCorrupt(keys.readByName(name))
     return key && key.createdAt <= provenAt + LEEWAY_MS ? key : undefined
   }
   const isLive = (key: ApiKey | undefined): key is ApiKey =>
@@ -48,7 +49,7 @@ export function createStanding({ keys, callers, now }: StandingDependencies): St
     async stands({ key }) {
       if (key === undefined) return true
       try {
-        return isLive(await keys.read(key.id))
+        return isLive(await unlessCorrupt(keys.read(key.id)))
       } catch (error) {
         // A store that lost its content revoked nobody by that: memory decides, so that somebody can accept it.
         if (error instanceof BrokerError && error.code === 'store_reset') return true

@@ -1,7 +1,7 @@
 /** Slows down whoever fails to authenticate too often from one address. Valid callers are never held up. */
 import { isIPv6 } from 'node:net'
 import { BrokerError } from '../errors.ts'
-import type { Budgets } from '../store/store.ts'
+import type { Budgets } from '../store/budgets.ts'
 
 export interface Throttle {
   /** Counts one failure; gives the error to answer with: the one given, or `rate_limited`. Never rejects. */

@@ -1,6 +1,7 @@
 /** Every setting of the service: its variable, default, meaning and form. `docs/configuration.md` is generated from here. */
 
 import type { Secret } from '../crypto/secret.ts'
+import { UNPROVEN_MODES } from '../store/mac-requirement.ts'
 import { SAMPLERS } from '../tracing/sampler-name.ts'
 import type { Reader } from './reader.ts'
 import * as read from './reader.ts'
@@ -109,6 +110,15 @@ export const SETTINGS = {
     meaning:
       'Sealing keys, `id:base64` of 32 bytes each; the first seals, all open. Required with Redis. `valetkey keygen` makes one.',
   }),
+  unprovenRecords: withDefault(
+    'VALETKEY_UNPROVEN_RECORDS',
+    'migrate',
+    read.oneOf(...UNPROVEN_MODES),
+    {
+      meaning:
+        'What becomes of records without the code that proves them ([docs/keyring.md](keyring.md)): `migrate`: older releases wrote them; they are used until all have a code, and never again after that; `refuse`: none is used, from the start; `accept`: they are used and given a code, also after that.',
+    },
+  ),
   adminKeys: withUnset('VALETKEY_ADMIN_KEY', [], read.adminKeys, {
     secret: true,
     otherwise: 'none; without Redis: `DATA_DIR/admin.key`, made with mode 0600',

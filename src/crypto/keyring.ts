@@ -1,6 +1,7 @@
 import { createSecretKey, randomBytes, randomInt, type webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 import { BrokerError } from '../errors.ts'
+import { createMacs, type Macs } from './macs.ts'
 import { Secret } from './secret.ts'
 
 /**
@@ -14,6 +15,8 @@ export interface Keyring {
   readonly sealingKeyId: string
   /** Every key that opens, the sealing one first. */
   readonly keyIds: readonly string[]
+  /** For what is stored in the open. */
+  readonly macs: Macs
   /** A compact JWE that opens only under the same record name. */
   seal(record: string, plaintext: string): Promise<string>
   /** Throws `record_corrupt`, and nothing else, whatever is wrong with the JWE. */
@@ -106,6 +109,7 @@ export function createKeyring(keys: readonly SealingKey[]): Keyring {
   return {
     sealingKeyId,
     keyIds,
+    macs: createMacs(keys),
     seal,
     open,
     async reseal(jwe) {

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Credential, type CredentialSecrets, keepSecrets } from '../credentials/credential.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors.ts'
+import { pageOf } from '../store/record-schema.ts'
 import type {
   IntegrationContent,
   IntegrationRecord,
@@ -91,6 +92,16 @@ export function integrationOf(record: IntegrationRecord): Integration {
   return { ...definition, name: record.name, uid: record.uid, version: record.version }
 }
 
+/** Whether the definition is the one for which the secrets were sealed; a record without secrets proves nothing. Throws `record_corrupt` where they do not open. */
+export async function isSealedDefinition(
+  keyring: Pick<Keyring, 'open'>,
+  { name, uid, secrets, definition }: SealedIntegrationRecord,
+): Promise<boolean> {
+  if (secrets === '') return true
+  const text = await keyring.open(sealName({ name, uid }), secrets)
+  return (JSON.parse(text) as Sealed).definition === digestOf(definition)
+}
+
 export function createIntegrationStore({
   records,
   keyring,
@@ -162,8 +173,10 @@ export function createIntegrationStore({
       return record && sealedOf(record)
     },
     async list(page) {
-      const { items, next } = await records.list(page)
-      return { items: items.map(integrationOf), next }
+      const { items, corrupt = [], next } = await records.list(page)
+      const read = pageOf(items, items.length, { idOf: ({ name }) => name, parse: integrationOf })
+      const unusable = [...corrupt, ...(read.corrupt ?? [])]
+      return { items: read.items, next, ...(unusable.length > 0 && { corrupt: unusable }) }
     },
     async create(write) {
       const { name, uid } = write.integration

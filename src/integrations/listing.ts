@@ -17,6 +17,8 @@ export interface Listing {
   ): Promise<{
     readonly items: readonly Static<typeof IntegrationView>[]
     readonly nextCursor: string | null
+    /** Names, within the page, of records that cannot be used, whoever may see them. */
+    readonly corrupt: readonly string[]
   }>
 }
 
@@ -49,10 +51,12 @@ export function createListing({ store, statusOf, listed }: ListingDependencies):
     first: string | undefined,
     atOnce: number,
     isWanted: (integration: Integration) => boolean,
+    onCorrupt: (names: readonly string[]) => void,
   ) {
     let after = first
     do {
       const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
+      onCorrupt(page.corrupt ?? [])
       const wanted = page.items.filter(isWanted)
       for (let from = 0; from < wanted.length; from += atOnce) {
         yield* await Promise.all(
@@ -71,18 +75,22 @@ export function createListing({ store, statusOf, listed }: ListingDependencies):
       const limit = query.limit ?? DEFAULT_LIMIT
       const matches = filterOf(query)
       const items: Static<typeof IntegrationView>[] = []
+      const corrupt: string[] = []
       const after = query.cursor === undefined ? undefined : nameOf(query.cursor)
       // One more than the page tells whether there is another.
       const atOnce = Math.min(limit + 1, STATUSES)
-      const all = found(after, atOnce, (one) => isShown(principal, one) && matches(one))
+      const isWanted = (one: Integration) => isShown(principal, one) && matches(one)
+      const all = found(after, atOnce, isWanted, (names) => void corrupt.push(...names))
       for await (const { integration, status } of all) {
         if (items.length === limit) {
-          return { items, nextCursor: cursorOf(items.at(-1)?.name ?? '') }
+          const last = items.at(-1)?.name ?? ''
+          const within = corrupt.filter((name) => name <= last)
+          return { items, nextCursor: cursorOf(last), corrupt: within }
         }
         if (query.state !== undefined && status.state !== query.state) continue
         items.push(await listed(integration, status, principal))
       }
-      return { items, nextCursor: null }
+      return { items, nextCursor: null, corrupt }
     },
   }
 }

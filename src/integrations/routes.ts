@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { type Happening, lentEvent } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
-import { allowsSome, mightAllow, type Permission } from '../callers/policy.ts'
+import { allows, allowsSome, mightAllow, type Permission } from '../callers/policy.ts'
 import { remarksView } from '../credentials/remarks-view.ts'
 import { BrokerError } from '../errors.ts'
 import { GUARDED, problems } from '../http/problem.ts'
@@ -29,7 +29,7 @@ import {
 } from './schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 import { inputOf, mergePatch, writableOf } from './view.ts'
-import { visibleIntegration } from './visible.ts'
+import { readFor, visibleIntegration } from './visible.ts'
 import { checkMayChange } from './write-access.ts'
 
 export interface IntegrationRouteDependencies {
@@ -71,7 +71,8 @@ export function registerIntegrationRoutes(
     if (!mightAllow(principal, permission, name)) {
       throw new BrokerError('caller_forbidden', `You lack ${permission} for this integration`)
     }
-    checkMayChange(principal, name, await store.read(name))
+    const integration = await readFor(name, { integrations: store, principal, permission })
+    checkMayChange(principal, name, integration)
   }
 
   const visible = ({ principal }: FastifyRequest, permission: Permission, name: string) =>
@@ -203,7 +204,15 @@ export function registerIntegrationRoutes(
         throw new BrokerError('caller_forbidden', 'You lack integrations:read')
       }
       const page = await listing.page(request.query, principal)
-      return { items: [...page.items], next_cursor: page.nextCursor }
+      // Their labels are not known: they are for those who may see them whatever these are.
+      const corrupt = page.corrupt.filter((name) =>
+        allows(principal, 'integrations:read', { name }),
+      )
+      return {
+        items: [...page.items],
+        next_cursor: page.nextCursor,
+        ...(corrupt.length > 0 && { corrupt }),
+      }
     },
   )
 

@@ -231,6 +231,12 @@ export const IntegrationList = Type.Object(
       type: ['string', 'null'],
       description: 'Pass as `cursor`; null on the last page',
     }),
+    corrupt: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'Names, within this page, of integrations whose record cannot be used (`record_corrupt`). For those who may see them whatever their labels are; absent where there is none',
+      }),
+    ),
   },
   { title: 'Integration list', description: 'A page, in order of name' },
 )

@@ -2,6 +2,7 @@
 import { allows, mightAllow, type Permission, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { BrokerError } from '../errors.ts'
+import { isCorrupt } from '../store/record-schema.ts'
 import type { Integration } from './integration.ts'
 
 export interface Visibility {
@@ -16,7 +17,21 @@ export async function visibleIntegration(
   { integrations, principal, permission }: Visibility,
 ): Promise<Integration> {
   if (!mightAllow(principal, permission, name)) throw lacks(permission)
-  return visible(name, await integrations.read(name), principal, permission)
+  const integration = await readFor(name, { integrations, principal, permission })
+  return visible(name, integration, principal, permission)
+}
+
+/** Of one that cannot be used the labels are not known, so that nothing is said to those whom they may hide it from: `caller_forbidden`; `record_corrupt` to the others. */
+export async function readFor(
+  name: string,
+  { integrations, principal, permission }: Visibility,
+): Promise<Integration | undefined> {
+  try {
+    return await integrations.read(name)
+  } catch (error) {
+    if (isCorrupt(error) && !allows(principal, permission, { name })) throw lacks(permission)
+    throw error
+  }
 }
 
 /** Asked at the moment of a change, about the very record that it replaces: labels may have changed since, and so may who asks. Throws as `visibleIntegration` does, and `caller_unauthenticated`. */

@@ -1,6 +1,5 @@
 /** What each sealing key still seals, counted over the whole store. */
 import { setImmediate as breath } from 'node:timers/promises'
-import { sealedWith } from '../crypto/keyring.ts'
 import { SEALED, type Sealed, type SealedListing } from './sealed-records.ts'
 
 export type Counts = Readonly<Record<Sealed, number>>
@@ -47,8 +46,7 @@ export function createCensusTaker({ listings, keyIds }: CensusDependencies): Cen
       let after: string | undefined
       do {
         const page = await listing.page(after, PAGE)
-        for (const { kind, id, head } of page.items) {
-          const key = sealedWith(head)
+        for (const { kind, id, keyId: key } of page.items) {
           if (key === undefined) {
             unreadable += 1
             continue

@@ -7,6 +7,8 @@ export interface ReplicaKeys {
   readonly keys: readonly string[]
   /** When it said so last. */
   readonly seenAt: number
+  /** It writes a code beside each record; absent: of a release that does not. */
+  readonly makesMacs?: boolean
 }
 
 export interface Replicas {
@@ -53,7 +55,7 @@ export function createReplicas(dependencies: ReplicasDependencies): Replicas {
       return replicas
     },
     async announce() {
-      const body: Body = { keys: keyIds, seenAt: now() }
+      const body: Body = { keys: keyIds, seenAt: now(), makesMacs: true }
       await documents.write(REPLICA_KIND, id, JSON.stringify(body), {
         expected: 'any',
         expiresAt: now() + GONE_MS,

@@ -1,6 +1,6 @@
 /** Seals everything with the first key, in the background: begun by a request, carried on by any replica that has this key first, whatever crashes. */
 import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
-import { type Keyring, sealedWith } from '../crypto/keyring.ts'
+import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors.ts'
 import type { SingleFlight } from '../tokens/single-flight.ts'
 import { lacking, type Replicas } from './replicas.ts'
@@ -52,7 +52,7 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
   let running: Promise<void> | undefined
 
   const reseal = async (record: SealedRecord): Promise<Result> => {
-    if (sealedWith(record.head) === sealingKeyId) return 'current'
+    if (record.keyId === sealingKeyId) return 'current'
     try {
       for (let tries = 0; tries < ATTEMPTS; tries += 1) {
         const result = await record.replace(keyring.reseal)

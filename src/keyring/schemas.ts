@@ -29,6 +29,7 @@ const KIND_COUNTS = {
   leases: countOf('leases'),
   revocations: countOf('revocations'),
   connections: countOf('connections'),
+  macs: countOf('macs'),
 } satisfies Record<Sealed, unknown>
 
 const SealingKey = Type.Object(

@@ -1,8 +1,12 @@
-/** Everything that is sealed in the store, by the page: what each thing is, which key it names, and how to put another seal in its place. */
+/** Everything that is sealed or proven in the store, by the page: what each thing is, which key it names, and how to put another seal or code in its place. */
+import { sealedWith } from '../crypto/keyring.ts'
+import { BrokerError } from '../errors.ts'
 import type { Archive } from '../store/archive.ts'
 import type { Custodies } from '../store/custody.ts'
-import type { Seals } from '../store/seals.ts'
+import { parseMac } from '../store/record-mac.ts'
+import type { MacPlace, Seals } from '../store/seals.ts'
 import type { Documents, IntegrationRecords, Outcomes, Page } from '../store/store.ts'
+import type { RecordProver } from './record-prover.ts'
 
 /** What the sealed records hold. */
 export const SEALED = {
@@ -11,6 +15,7 @@ export const SEALED = {
   leases: 'an access token that is held',
   revocations: 'an access token that Salesforce has still to end',
   connections: 'what a pending connection needs to be finished',
+  macs: 'the code that proves a record which is not sealed',
 } as const
 
 export type Sealed = keyof typeof SEALED
@@ -22,8 +27,8 @@ export interface SealedRecord {
   readonly kind: Sealed
   /** The integration's name, or the document's id. */
   readonly id: string
-  /** What stands before its first dot. */
-  readonly head: string
+  /** The key that it names; undefined: it is not sealed as it must be. */
+  readonly keyId: string | undefined
   /** Reads it again and seals it anew. `changed`: somebody wrote it meanwhile. */
   replace(reseal: Reseal): Promise<'replaced' | 'changed' | 'gone'>
 }
@@ -46,9 +51,10 @@ export interface SealedRecordsDependencies {
   }
   /** Kinds of documents whose body is JSON with a member `sealed`. */
   readonly documents: { readonly [Kind in 'revocations' | 'connections']: string }
+  /** Every kind of document. */
+  readonly kinds: readonly string[]
+  readonly prover: Pick<RecordProver, 'renew'>
 }
-
-const headOf = (sealed: string) => sealed.split('.', 1)[0] ?? ''
 
 const swapped = (isSwapped: boolean) => (isSwapped ? 'replaced' : 'changed')
 
@@ -57,8 +63,8 @@ export function createSealedRecords(
 ): readonly SealedListing[] {
   const { integrations, outcomes, custody, documents, archive, seals } = dependencies.store
 
-  const credentials = (name: string, head: string): SealedRecord => ({
-    ...{ kind: 'credentials', id: name, head },
+  const credentials = (name: string, keyId: string | undefined): SealedRecord => ({
+    ...{ kind: 'credentials', id: name, keyId },
     async replace(reseal) {
       const record = await integrations.readSealed(name)
       if (!record || record.secrets === '') return 'gone'
@@ -67,8 +73,8 @@ export function createSealedRecords(
     },
   })
 
-  const lease = (name: string, head: string): SealedRecord => ({
-    ...{ kind: 'leases', id: name, head },
+  const lease = (name: string, keyId: string | undefined): SealedRecord => ({
+    ...{ kind: 'leases', id: name, keyId },
     async replace(reseal) {
       const held = (await outcomes.look(name))?.outcome.lease
       if (!held) return 'gone'
@@ -76,8 +82,8 @@ export function createSealedRecords(
     },
   })
 
-  const refreshToken = (name: string, head: string): SealedRecord => ({
-    ...{ kind: 'refresh_tokens', id: name, head },
+  const refreshToken = (name: string, keyId: string | undefined): SealedRecord => ({
+    ...{ kind: 'refresh_tokens', id: name, keyId },
     async replace(reseal) {
       const token = (await custody.read(name)).record?.token ?? ''
       if (token === '') return 'gone'
@@ -85,9 +91,15 @@ export function createSealedRecords(
     },
   })
 
-  const document = (kind: Sealed, of: string, id: string, expiresAt: number | null, head: string) =>
+  const document = (
+    kind: Sealed,
+    of: string,
+    id: string,
+    expiresAt: number | null,
+    keyId: string | undefined,
+  ) =>
     ({
-      ...{ kind, id, head },
+      ...{ kind, id, keyId },
       async replace(reseal) {
         const record = await documents.read(of, id)
         const sealed = record && sealedIn(record.body)
@@ -104,15 +116,28 @@ export function createSealedRecords(
       },
     }) satisfies SealedRecord
 
+  const code = (place: MacPlace, id: string, mac: string): SealedRecord => ({
+    ...{ kind: 'macs', id, keyId: parseMac(mac)?.keyId },
+    async replace() {
+      const result = await dependencies.prover.renew(place, id)
+      if (result === 'changed') return 'changed'
+      if (result === 'gone' || result === 'current') return 'gone'
+      if (result === 'renewed') return 'replaced'
+      throw new BrokerError('record_corrupt', `The record ${id} does not verify`)
+    },
+  })
+
   return [
     {
       name: 'integrations',
       async page(after, limit) {
         const { items, next } = await seals.list({ limit, ...(after && { after }) })
         const records = items.flatMap(({ name, secrets, ...heads }) => [
-          ...(secrets === '' ? [] : [credentials(name, secrets)]),
-          ...(heads.refreshToken === null ? [] : [refreshToken(name, heads.refreshToken)]),
-          ...(heads.lease === null ? [] : [lease(name, heads.lease)]),
+          ...(secrets === '' ? [] : [credentials(name, sealedWith(secrets))]),
+          ...(heads.refreshToken === null
+            ? []
+            : [refreshToken(name, sealedWith(heads.refreshToken))]),
+          ...(heads.lease === null ? [] : [lease(name, sealedWith(heads.lease))]),
         ])
         return { items: records, next }
       },
@@ -127,8 +152,16 @@ export function createSealedRecords(
         const records = items.flatMap(({ id, body, expiresAt }) => {
           const sealed = sealedIn(body)
           if (sealed === undefined) return []
-          return [document(kind as Sealed, of, id, expiresAt, headOf(sealed))]
+          return [document(kind as Sealed, of, id, expiresAt, sealedWith(sealed))]
         })
+        return { items: records, next }
+      },
+    })),
+    ...['integrations' as const, ...dependencies.kinds.map((kind) => ({ kind }))].map((place) => ({
+      name: `macs of ${place === 'integrations' ? place : place.kind}`,
+      async page(after: string | undefined, limit: number) {
+        const { items, next } = await seals.macs(place, { limit, ...(after && { after }) })
+        const records = items.flatMap(({ id, mac }) => (mac === '' ? [] : [code(place, id, mac)]))
         return { items: records, next }
       },
     })),

@@ -22,6 +22,7 @@ export interface ArchivedIntegration {
   readonly secrets: string
   /** Null where it never had one. */
   readonly custody: ArchivedCustody | null
+  readonly mac?: string
 }
 
 export interface ArchivedDocument {
@@ -29,7 +30,13 @@ export interface ArchivedDocument {
   readonly body: string
   /** Null: it does not expire. */
   readonly expiresAt: number | null
+  /** Absent in backups of older releases. */
+  readonly version?: number
+  readonly mac?: string
 }
+
+/** What is put: `mac` is right for one version alone, so that it becomes this one, or nothing is put. */
+export type Put<Record> = Record & { readonly becomes?: number }
 
 export interface Archive {
   /** In order of name. `limit` 1 to 1000. */
@@ -50,11 +57,16 @@ export interface Archive {
    * A refresh token of the past may have been used up since, so it becomes `spend`, under
    * `custody.id`: it is not presented before somebody asked whether it lives. One that is there
    * already for this uid, lives, and is not older stays: it may be the only copy.
+   *
+   * False: one would not become the version that it is to become, and none was put.
    */
   putIntegrations(
-    records: readonly ArchivedIntegration[],
+    records: readonly Put<ArchivedIntegration>[],
     custody: { readonly id: string; readonly lookInMs: number },
-  ): Promise<void>
+  ): Promise<boolean>
   /** The same for documents of one kind. One that is over by now is left out. */
-  putDocuments(kind: string, records: readonly ArchivedDocument[]): Promise<void>
+  putDocuments(kind: string, records: readonly Put<ArchivedDocument>[]): Promise<boolean>
+  /** Whatever lies there, in whichever version, also where it is no record. False: nothing does. Announced. */
+  eraseIntegration(name: string): Promise<boolean>
+  eraseDocument(kind: string, id: string): Promise<boolean>
 }

@@ -6,41 +6,56 @@ import {
   toNumberOrNull,
   toText,
 } from './embedded-database.ts'
+import { macField, putMac } from './embedded-integrations.ts'
 import { documentKind, integrationName, pageLimit, text } from './keys.ts'
+import { pageOf, readRecord } from './record-schema.ts'
 
 export interface EmbeddedArchiveDependencies {
   readonly database: EmbeddedDatabase
   readonly now: () => number
+  /** Frees the lock of an integration that is erased. */
+  readonly forgetLock: (name: string) => void
 }
 
-export function createEmbeddedArchive({ database, now }: EmbeddedArchiveDependencies): Archive {
+export function createEmbeddedArchive({
+  database,
+  now,
+  forgetLock,
+}: EmbeddedArchiveDependencies): Archive {
   return {
     async integrations({ limit, after }) {
       const rows = database.read(({ all }) =>
         all(
-          `SELECT i.*, c.family, c.g, c.token, c.state, c.kept_at, c.reason, c.body AS custody_body
+          `SELECT i.*, c.family, c.g, c.token, c.state, c.kept_at, c.reason, c.body AS custody_body, m.mac
            FROM integrations i LEFT JOIN custody c ON c.name = i.name
+           LEFT JOIN integration_macs m ON m.name = i.name
            WHERE i.name > ? ORDER BY i.name LIMIT ?`,
           after ?? '',
           pageLimit(limit) + 1,
         ),
       )
-      const items = rows.slice(0, limit).map((row) => ({
-        name: toText(row.name),
-        uid: toText(row.uid),
-        version: toNumber(row.version),
-        digests: (JSON.parse(toText(row.digests)) as readonly unknown[]).map(String),
-        definition: toText(row.definition),
-        secrets: toText(row.secrets),
-        custody: custodyOf(row),
-      }))
-      return { items, next: rows.length > limit ? (items.at(-1)?.name ?? null) : null }
+      return pageOf(rows, limit, {
+        idOf: (row) => toText(row.name),
+        parse: (row, name) => ({
+          name,
+          uid: toText(row.uid),
+          version: toNumber(row.version),
+          digests: readRecord(name, () =>
+            (JSON.parse(toText(row.digests)) as readonly unknown[]).map(String),
+          ),
+          definition: toText(row.definition),
+          secrets: toText(row.secrets),
+          custody: custodyOf(row),
+          ...macField(row.mac),
+        }),
+      })
     },
 
     async documents(kind, { limit, after }) {
       const rows = database.read(({ all }) =>
         all(
-          `SELECT id, body, ends FROM documents
+          `SELECT id, body, ends, version, mac
+           FROM documents LEFT JOIN document_macs USING (kind, id)
            WHERE kind = ? AND id > ? AND (ends IS NULL OR ends > ?) ORDER BY id LIMIT ?`,
           documentKind(kind),
           after ?? '',
@@ -48,58 +63,96 @@ export function createEmbeddedArchive({ database, now }: EmbeddedArchiveDependen
           pageLimit(limit) + 1,
         ),
       )
-      const items = rows.slice(0, limit).map((row) => ({
-        id: toText(row.id),
-        body: toText(row.body),
-        expiresAt: toNumberOrNull(row.ends ?? null),
-      }))
-      return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
+      return pageOf(rows, limit, {
+        idOf: (row) => toText(row.id),
+        parse: (row, id) => ({
+          id,
+          body: toText(row.body),
+          expiresAt: toNumberOrNull(row.ends ?? null),
+          version: toNumber(row.version),
+          ...macField(row.mac),
+        }),
+      })
     },
 
     async putIntegrations(records, { id, lookInMs }) {
-      database.write((transaction) => {
+      return database.write((transaction) => {
         const lookAt = now() + lookInMs
+        const versions = records.map(({ name, version }) => {
+          const sql = 'SELECT version FROM integrations WHERE name = ?'
+          return nextVersion(transaction.get(sql, integrationName(name)), version)
+        })
+        if (!areWanted(records, versions)) return false
         records.forEach((record, index) => {
-          const { name, uid, version, digests, definition, secrets } = record
+          const { name, uid, digests, definition, secrets } = record
+          const version = versions[index] ?? 1
           // Above every rev that was announced for this name.
           const rev = transaction.seq + index + 1
-          transaction.run('DELETE FROM outcomes WHERE name = ?', integrationName(name))
+          transaction.run('DELETE FROM outcomes WHERE name = ?', name)
           transaction.run('DELETE FROM due WHERE name = ?', name)
           transaction.run(
             `INSERT INTO integrations VALUES (?, ?, ?, ?, 1, ?, ?, ?)
              ON CONFLICT (name) DO UPDATE SET uid = excluded.uid,
-               version = max(version + 1, excluded.version), rev = excluded.rev, orev = orev + 1,
+               version = excluded.version, rev = excluded.rev, orev = orev + 1,
                digests = excluded.digests, definition = excluded.definition,
                secrets = excluded.secrets`,
             name,
             uid,
-            version + 1,
+            version,
             rev,
             JSON.stringify(digests),
             definition,
             secrets,
           )
+          putMac(transaction, name, record.mac)
           putCustody(transaction, record, id, lookAt)
           transaction.announce({ type: 'integration', name, rev })
         })
+        return true
       })
     },
 
     async putDocuments(kind, records) {
-      database.write((transaction) => {
+      return database.write((transaction) => {
         const at = now()
-        for (const { id, body, expiresAt } of records) {
-          if (expiresAt !== null && expiresAt <= at) continue
-          transaction.run(
-            `INSERT INTO documents VALUES (?, ?, 1, ?, ?) ON CONFLICT (kind, id)
-             DO UPDATE SET version = version + 1, body = excluded.body, ends = excluded.ends`,
-            documentKind(kind),
-            text(id),
-            body,
-            expiresAt,
-          )
+        const versions = records.map(({ id, version = 0 }) => {
+          const sql = 'SELECT version FROM documents WHERE kind = ? AND id = ?'
+          return nextVersion(transaction.get(sql, documentKind(kind), text(id)), version)
+        })
+        if (!areWanted(records, versions)) return false
+        records.forEach(({ id, body, expiresAt, mac }, index) => {
+          if (expiresAt !== null && expiresAt <= at) return
+          const values = [kind, id, versions[index] ?? 1, body, expiresAt]
+          // Its former code goes with it.
+          transaction.run('INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)', ...values)
+          if (mac !== undefined) {
+            transaction.run('INSERT INTO document_macs VALUES (?, ?, ?)', kind, id, mac)
+          }
           transaction.announce({ type: 'document', kind, id })
-        }
+        })
+        return true
+      })
+    },
+
+    async eraseIntegration(name) {
+      const erased = database.write((transaction) => {
+        // Its outcome, custody and code go with it, by their foreign keys.
+        const sql = 'DELETE FROM integrations WHERE name = ?'
+        if (transaction.run(sql, integrationName(name)) === 0) return false
+        transaction.run('DELETE FROM due WHERE name = ?', name)
+        transaction.announce({ type: 'integration', name, rev: transaction.seq + 1 })
+        return true
+      })
+      if (erased) forgetLock(name)
+      return erased
+    },
+
+    async eraseDocument(kind, id) {
+      return database.write((transaction) => {
+        const sql = 'DELETE FROM documents WHERE kind = ? AND id = ?'
+        if (transaction.run(sql, documentKind(kind), text(id)) === 0) return false
+        transaction.announce({ type: 'document', kind, id })
+        return true
       })
     },
   }
@@ -126,6 +179,16 @@ export function createEmbeddedArchive({ database, now }: EmbeddedArchiveDependen
     )
   }
 }
+
+/** Above the given one and the one that is there. */
+const nextVersion = (former: ReturnType<Statements['get']>, given: number): number =>
+  Math.max(former ? toNumber(former.version) : 0, given) + 1
+
+const areWanted = (
+  records: readonly { readonly becomes?: number }[],
+  versions: readonly number[],
+): boolean =>
+  records.every(({ becomes }, index) => becomes === undefined || becomes === versions[index])
 
 function custodyOf(row: NonNullable<ReturnType<Statements['get']>>): ArchivedCustody | null {
   if (row.family === null) return null

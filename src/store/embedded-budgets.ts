@@ -1,6 +1,6 @@
+import type { Budgets, Charge, ChargeResult } from './budgets.ts'
 import { type EmbeddedDatabase, type Statements, toNumber } from './embedded-database.ts'
 import { text } from './keys.ts'
-import type { Budgets, Charge, ChargeResult } from './store.ts'
 
 const BUCKETS = 60
 

@@ -1,5 +1,7 @@
 import { type EmbeddedDatabase, type Statements, toNumber, toText } from './embedded-database.ts'
+import { macField } from './embedded-integrations.ts'
 import { documentKind, pageLimit, text } from './keys.ts'
+import { pageOf } from './record-schema.ts'
 import type { DocumentRecord, Documents } from './store.ts'
 
 export interface EmbeddedDocumentsDependencies {
@@ -12,7 +14,7 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
 
   function read(statements: Statements, kind: string, id: string): DocumentRecord | undefined {
     const row = statements.get(
-      'SELECT id, version, body FROM documents WHERE kind = ? AND id = ? AND (ends IS NULL OR ends > ?)',
+      `SELECT ${COLUMNS} FROM ${DOCUMENTS} WHERE kind = ? AND id = ? AND (ends IS NULL OR ends > ?)`,
       documentKind(kind),
       text(id),
       now(),
@@ -28,7 +30,7 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
     async list(kind, { limit, after }) {
       const rows = database.read(({ all }) =>
         all(
-          `SELECT id, version, body FROM documents
+          `SELECT ${COLUMNS} FROM ${DOCUMENTS}
            WHERE kind = ? AND id > ? AND (ends IS NULL OR ends > ?) ORDER BY id LIMIT ?`,
           documentKind(kind),
           after ?? '',
@@ -36,11 +38,10 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
           pageLimit(limit) + 1,
         ),
       )
-      const items = rows.slice(0, limit).map(documentRecord)
-      return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
+      return pageOf(rows, limit, { idOf: (row) => toText(row.id), parse: documentRecord })
     },
 
-    async write(kind, id, body, { expected, expiresAt }) {
+    async write(kind, id, body, { expected, expiresAt, mac }) {
       return database.write((transaction) => {
         const former = read(transaction, kind, id)
         if (expected === 'absent' && former !== undefined) return undefined
@@ -54,9 +55,12 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
           body,
           expiresAt ?? null,
         )
+        if (mac !== undefined) {
+          transaction.run('INSERT OR REPLACE INTO document_macs VALUES (?, ?, ?)', kind, id, mac)
+        }
         transaction.run('DELETE FROM documents WHERE ends <= ?', now())
         transaction.announce({ type: 'document', kind, id })
-        return { id, version, body }
+        return { id, version, body, ...(mac !== undefined && { mac }) }
       })
     },
 
@@ -73,6 +77,15 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
   }
 }
 
+/** A code goes with its document; replacing one takes the code away. */
+const DOCUMENTS = 'documents LEFT JOIN document_macs USING (kind, id)'
+const COLUMNS = 'id, version, body, mac'
+
 function documentRecord(row: NonNullable<ReturnType<Statements['get']>>): DocumentRecord {
-  return { id: toText(row.id), version: toNumber(row.version), body: toText(row.body) }
+  return {
+    id: toText(row.id),
+    version: toNumber(row.version),
+    body: toText(row.body),
+    ...macField(row.mac),
+  }
 }

@@ -1,5 +1,6 @@
 import { type EmbeddedDatabase, type Statements, toNumber, toText } from './embedded-database.ts'
 import { integrationName, pageLimit } from './keys.ts'
+import { pageOf, readRecord } from './record-schema.ts'
 import type { IntegrationRecord, IntegrationRecords, SealedIntegrationRecord } from './store.ts'
 
 export interface EmbeddedIntegrationsDependencies {
@@ -24,18 +25,18 @@ export function createEmbeddedIntegrations(
     async list({ limit, after }) {
       const rows = database.read(({ all }) =>
         all(
-          `SELECT ${PUBLIC} FROM integrations WHERE name > ? ORDER BY name LIMIT ?`,
+          `SELECT ${PUBLIC} FROM ${INTEGRATIONS} WHERE name > ? ORDER BY name LIMIT ?`,
           after ?? '',
           pageLimit(limit) + 1,
         ),
       )
-      const items = rows.slice(0, limit).map(publicRecord)
-      return { items, next: rows.length > limit ? (items.at(-1)?.name ?? null) : null }
+      return pageOf(rows, limit, { idOf: (row) => toText(row.name), parse: publicRecord })
     },
 
     async create(name, uid, content) {
       return database.write((transaction) => {
-        if (readSealed(transaction, name) !== undefined) return undefined
+        const taken = 'SELECT 1 FROM integrations WHERE name = ?'
+        if (transaction.get(taken, integrationName(name)) !== undefined) return undefined
         // Above every rev that a former integration of this name had: each of them was announced.
         const rev = transaction.seq + 1
         transaction.run(
@@ -47,6 +48,7 @@ export function createEmbeddedIntegrations(
           content.definition,
           content.secrets,
         )
+        putMac(transaction, name, content.mac)
         transaction.announce({ type: 'integration', name, rev })
         return readPublic(transaction, name)
       })
@@ -66,6 +68,7 @@ export function createEmbeddedIntegrations(
           version,
         )
         if (changed === 0) return undefined
+        putMac(transaction, name, content.mac)
         const record = readPublic(transaction, name)
         if (record) transaction.announce({ type: 'integration', name, rev: record.rev })
         return record
@@ -74,12 +77,15 @@ export function createEmbeddedIntegrations(
 
     async remove(name, { uid, version }) {
       const removed = database.write((transaction) => {
-        const record = readSealed(transaction, name)
+        const record = transaction.get(
+          'SELECT uid, version, rev FROM integrations WHERE name = ?',
+          integrationName(name),
+        )
         if (record?.uid !== uid || record.version !== version) return false
         // The outcome goes with it, by its foreign key.
         transaction.run('DELETE FROM integrations WHERE name = ?', name)
         transaction.run('DELETE FROM due WHERE name = ?', name)
-        transaction.announce({ type: 'integration', name, rev: record.rev + 1 })
+        transaction.announce({ type: 'integration', name, rev: toNumber(record.rev) + 1 })
         return true
       })
       if (removed) forgetLock(name)
@@ -93,28 +99,42 @@ export function createEmbeddedIntegrations(
 
 /** Within an operation on more than the integration. */
 export function readPublic(statements: Statements, name: string): IntegrationRecord | undefined {
-  const sql = `SELECT ${PUBLIC} FROM integrations WHERE name = ?`
+  const sql = `SELECT ${PUBLIC} FROM ${INTEGRATIONS} WHERE name = ?`
   const row = statements.get(sql, integrationName(name))
   return row && publicRecord(row)
 }
 
 function readSealed(statements: Statements, name: string): SealedIntegrationRecord | undefined {
-  const row = statements.get('SELECT * FROM integrations WHERE name = ?', integrationName(name))
+  const sql = `SELECT ${PUBLIC}, secrets FROM ${INTEGRATIONS} WHERE name = ?`
+  const row = statements.get(sql, integrationName(name))
   return row && { ...publicRecord(row), secrets: toText(row.secrets) }
 }
 
+/** Beside the one that is there; none where it is undefined. */
+export function putMac({ run }: Statements, name: string, mac: string | undefined): void {
+  if (mac === undefined) run('DELETE FROM integration_macs WHERE name = ?', name)
+  else run('INSERT OR REPLACE INTO integration_macs VALUES (?, ?)', name, mac)
+}
+
 /** All but the secrets, which are the larger part. */
-const PUBLIC = 'name, uid, version, rev, orev, digests, definition'
+const PUBLIC = 'name, uid, version, rev, orev, digests, definition, mac'
+const INTEGRATIONS = 'integrations LEFT JOIN integration_macs USING (name)'
 
 function publicRecord(row: NonNullable<ReturnType<Statements['get']>>): IntegrationRecord {
-  const digests: unknown = JSON.parse(toText(row.digests))
+  const name = toText(row.name)
+  const digests = readRecord(name, (): unknown => JSON.parse(toText(row.digests)))
   return {
-    name: toText(row.name),
+    name,
     uid: toText(row.uid),
     version: toNumber(row.version),
     rev: toNumber(row.rev),
     orev: toNumber(row.orev),
     digests: Array.isArray(digests) ? digests.map(String) : [],
     definition: toText(row.definition),
+    ...macField(row.mac),
   }
 }
+
+/** The code beside a record, in its row. */
+export const macField = (mac: unknown): { readonly mac?: string } =>
+  typeof mac === 'string' ? { mac } : {}

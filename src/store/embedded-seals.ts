@@ -1,5 +1,7 @@
-import { type EmbeddedDatabase, toText, toTextOrNull } from './embedded-database.ts'
-import { integrationName, pageLimit } from './keys.ts'
+import { type EmbeddedDatabase, toNumber, toText, toTextOrNull } from './embedded-database.ts'
+import { putMac } from './embedded-integrations.ts'
+import { documentKind, integrationName, pageLimit, text } from './keys.ts'
+import { pageOf } from './record-schema.ts'
 import type { Seals } from './seals.ts'
 
 export interface EmbeddedSealsDependencies {
@@ -34,6 +36,51 @@ export function createEmbeddedSeals({ database, now }: EmbeddedSealsDependencies
         refreshToken: toTextOrNull(row.token ?? null),
       }))
       return { items, next: rows.length > limit ? (items.at(-1)?.name ?? null) : null }
+    },
+    async macs(place, { limit, after }) {
+      const from = [after ?? '', pageLimit(limit) + 1]
+      const rows = database.read(({ all }) =>
+        place === 'integrations'
+          ? all(
+              `SELECT name AS id, uid, version, ifnull(mac, '') AS mac
+               FROM integrations LEFT JOIN integration_macs USING (name)
+               WHERE name > ? ORDER BY name LIMIT ?`,
+              ...from,
+            )
+          : all(
+              `SELECT id, '' AS uid, version, ifnull(mac, '') AS mac
+               FROM documents LEFT JOIN document_macs USING (kind, id)
+               WHERE kind = ? AND id > ? ORDER BY id LIMIT ?`,
+              documentKind(place.kind),
+              ...from,
+            ),
+      )
+      return pageOf(rows, limit, {
+        idOf: (row) => toText(row.id),
+        parse: (row, id) => ({
+          id,
+          uid: toText(row.uid),
+          version: toNumber(row.version),
+          mac: toText(row.mac),
+        }),
+      })
+    },
+    async swapMac(place, { id, uid, version, mac: former }, mac) {
+      return database.write((transaction) => {
+        const { get, run } = transaction
+        if (place === 'integrations') {
+          const sql = `SELECT 1 FROM integrations LEFT JOIN integration_macs USING (name)
+            WHERE name = ? AND uid = ? AND version = ? AND ifnull(mac, '') = ?`
+          if (!get(sql, integrationName(id), uid, version, former)) return false
+          putMac(transaction, id, mac)
+          return true
+        }
+        const sql = `SELECT 1 FROM documents LEFT JOIN document_macs USING (kind, id)
+          WHERE kind = ? AND id = ? AND version = ? AND ifnull(mac, '') = ?`
+        if (!get(sql, documentKind(place.kind), text(id), version, former)) return false
+        run('INSERT OR REPLACE INTO document_macs VALUES (?, ?, ?)', place.kind, id, mac)
+        return true
+      })
     },
     async swapSecrets(...swapped) {
       return swap('UPDATE integrations SET secrets = ? WHERE secrets = ? AND name = ?', swapped)

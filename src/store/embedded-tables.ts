@@ -76,6 +76,17 @@ CREATE TABLE IF NOT EXISTS custody (
   look_at INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS custody_by_look ON custody (look_at, name) WHERE look_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS integration_macs (
+  name TEXT PRIMARY KEY REFERENCES integrations (name) ON DELETE CASCADE,
+  mac TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS document_macs (
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  mac TEXT NOT NULL,
+  PRIMARY KEY (kind, id),
+  FOREIGN KEY (kind, id) REFERENCES documents (kind, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
 `
 
 /** Columns that the table of events may lack, since an older release made it; and what finds its rows by them. */

@@ -48,7 +48,7 @@ export function createEmbeddedStore({ dataDir, now = Date.now }: EmbeddedStoreOp
     events: createEmbeddedEvents({ database }),
     changes,
     seals: createEmbeddedSeals({ database, now }),
-    archive: createEmbeddedArchive({ database, now }),
+    archive: createEmbeddedArchive({ database, now, forgetLock: locks.forget }),
     async identity() {
       // Asks the file, so that this is a proof of life.
       return database.read(({ get }) => {

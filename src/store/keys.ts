@@ -11,6 +11,8 @@ export const DEFAULT_SHARE = 'changes'
 const TEXT_MAX = 512
 const PAGE_MAX = 1000
 
+export const isIntegrationName = (name: string): boolean => INTEGRATION_NAME.test(name)
+
 /** Gives the name back, or throws: a route that let it through is a bug, and a key must not be made of it. */
 export function integrationName(name: string): string {
   if (!INTEGRATION_NAME.test(name)) throw new RangeError('Not a name of an integration')

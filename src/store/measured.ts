@@ -12,7 +12,7 @@ const OPERATIONS = {
   documents: ['read', 'list', 'write', 'remove'],
   events: ['append', 'put', 'read'],
   changes: ['tail', 'read'],
-  seals: ['list', 'swapSecrets', 'swapLease', 'swapRefreshToken'],
+  seals: ['list', 'swapSecrets', 'swapLease', 'swapRefreshToken', 'macs', 'swapMac'],
 } as const satisfies { readonly [Part in keyof Store]?: readonly (keyof Store[Part])[] }
 
 type Part = keyof typeof OPERATIONS

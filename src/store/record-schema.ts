@@ -1,4 +1,5 @@
 import { BrokerError } from '../errors.ts'
+import type { Page } from './store.ts'
 
 /** The form in which this release writes records. Raise it when an older release could no longer read them. */
 export const SCHEMA = 1
@@ -7,5 +8,57 @@ export const SCHEMA = 1
 export function checkSchema(schema: number): void {
   if (schema > SCHEMA) {
     throw new BrokerError('record_corrupt', 'The record was written by a newer release')
+  }
+}
+
+/** What `parse` makes of one record. Throws `record_corrupt`, and nothing else: whatever lies there is no fault of the store's. */
+export function readRecord<Value>(name: string, parse: () => Value): Value {
+  try {
+    return parse()
+  } catch (cause) {
+    if (cause instanceof BrokerError && cause.code === 'record_corrupt') throw cause
+    throw new BrokerError('record_corrupt', `The record ${name} cannot be read`, { cause })
+  }
+}
+
+/** A page without those of which `parse` throws `record_corrupt`: those are named. One more row than `limit` tells that there is another page. */
+export function pageOf<Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  { idOf, parse }: { idOf(row: Row): string; parse(row: Row, id: string): Item },
+): Page<Item> {
+  const items: Item[] = []
+  const corrupt: string[] = []
+  const shown = rows.slice(0, limit)
+  for (const row of shown) {
+    const id = idOf(row)
+    try {
+      items.push(parse(row, id))
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+      corrupt.push(id)
+    }
+  }
+  const last = shown.at(-1)
+  return {
+    items,
+    ...(corrupt.length > 0 && { corrupt }),
+    next: rows.length > limit && last !== undefined ? idOf(last) : null,
+  }
+}
+
+/** One record cannot be used; the store is well. */
+export const isCorrupt = (error: unknown): error is BrokerError =>
+  error instanceof BrokerError && error.code === 'record_corrupt'
+
+/** One that cannot be used is as good as none. */
+export async function unlessCorrupt<Found>(
+  read: Promise<Found | undefined>,
+): Promise<Found | undefined> {
+  try {
+    return await read
+  } catch (error) {
+    if (isCorrupt(error)) return undefined
+    throw error
   }
 }

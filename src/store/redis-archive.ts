@@ -1,8 +1,9 @@
 import type { Archive, ArchivedCustody, ArchivedDocument, ArchivedIntegration } from './archive.ts'
 import { integrationName, type Keys, pageLimit, text } from './keys.ts'
-import { checkSchema, SCHEMA } from './record-schema.ts'
+import { checkSchema, pageOf, readRecord, SCHEMA } from './record-schema.ts'
 import type { Argument, Script } from './redis-connection.ts'
 import type { DurableRedis } from './redis-durable.ts'
+import { macField } from './redis-integrations.ts'
 import { ANNOUNCE, FORGET_HOLDER, NOW, toArray, toNumber, toText } from './redis-script.ts'
 
 /** One more name than asked for tells whether there is another page. */
@@ -10,15 +11,20 @@ const LIST_INTEGRATIONS: Script = {
   name: 'vkArchiveIntegrations',
   lua: `
 local names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '+', 'LIMIT', 0, ARGV[2] + 1)
-local records = {}
+local rows = {}
 for position, name in ipairs(names) do
-  records[position] = redis.call('HMGET', ARGV[3] .. 'i:' .. name, 'uid', 'version', 'digests',
-    'definition', 'secrets', 'schema')
-  local custody = redis.call('HMGET', ARGV[3] .. 'c:' .. name, 'family', 'g', 'token', 'st', 'kept',
+  local fields = redis.pcall('HMGET', ARGV[3] .. 'i:' .. name, 'uid', 'version', 'digests',
+    'definition', 'secrets', 'schema', 'mac')
+  local custody = redis.pcall('HMGET', ARGV[3] .. 'c:' .. name, 'family', 'g', 'token', 'st', 'kept',
     'reason', 'body', 'schema')
-  records[position][7] = custody[1] and custody or false
+  if fields.err or custody.err then
+    rows[position] = {name, {}}
+  else
+    fields[8] = custody[1] and custody or false
+    rows[position] = {name, fields}
+  end
 end
-return {names, records}`,
+return rows`,
 }
 
 /** Goes on until the page is full, for the index may name what has expired. */
@@ -32,9 +38,9 @@ while #items <= limit do
   local ids = redis.call('ZRANGEBYLEX', index, from, '+', 'LIMIT', 0, limit + 1 - #items)
   if #ids == 0 then break end
   for _, id in ipairs(ids) do
-    local fields = redis.call('HMGET', base .. id, 'body', 'schema')
-    if fields[1] then
-      items[#items + 1] = {id, fields[1], redis.call('ZSCORE', ends_index, id), fields[2]}
+    local fields = redis.pcall('HMGET', base .. id, 'version', 'body', 'schema', 'mac')
+    if fields.err or fields[1] then
+      items[#items + 1] = {id, redis.call('ZSCORE', ends_index, id), fields.err and {} or fields}
     end
   end
   from = '(' .. ids[#ids]
@@ -66,18 +72,26 @@ local function put_custody(name, uid, given)
   if not dead then redis.call('ZADD', custodies, time + look, name) end
 end
 
-for at = 5, #ARGV, 13 do
-  local name, uid, version, digests, definition, secrets = unpack(ARGV, at, at + 5)
+local function version_of(at)
+  local former = tonumber(redis.call('HGET', base .. 'i:' .. ARGV[at], 'version') or '0')
+  return math.max(former, tonumber(ARGV[at + 2])) + 1
+end
+for at = 5, #ARGV, 15 do
+  if ARGV[at + 13] ~= '' and tonumber(ARGV[at + 13]) ~= version_of(at) then return 0 end
+end
+
+for at = 5, #ARGV, 15 do
+  local name, uid, _, digests, definition, secrets = unpack(ARGV, at, at + 5)
   local record = base .. 'i:' .. name
-  local former = redis.call('HMGET', record, 'version', 'orev')
+  local version = version_of(at)
+  local orev = redis.call('HGET', record, 'orev')
   local rev = tonumber(redis.call('HGET', meta, 'seq') or '0') + 1
-  version = math.max(tonumber(former[1] or '0'), tonumber(version)) + 1
   forget_holder(base, name)
   redis.call('DEL', base .. 'o:' .. name)
   redis.call('ZREM', due, name)
   redis.call('HSET', record, 'uid', uid, 'version', version, 'rev', rev,
-    'orev', tonumber(former[2] or '0') + 1, 'digests', digests, 'definition', definition,
-    'secrets', secrets, 'schema', schema)
+    'orev', tonumber(orev or '0') + 1, 'digests', digests, 'definition', definition,
+    'secrets', secrets, 'schema', schema, 'mac', ARGV[at + 14])
   redis.call('ZADD', index, 0, name)
   put_custody(name, uid, {unpack(ARGV, at + 6, at + 12)})
   announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
@@ -91,12 +105,20 @@ const PUT_DOCUMENTS: Script = {
   lua: `${NOW}${ANNOUNCE}
 local index, ends_index, meta, changes = unpack(KEYS)
 local base, kind, schema = ARGV[1], ARGV[2], ARGV[3]
-for at = 4, #ARGV, 3 do
+local function version_of(at)
+  local former = tonumber(redis.call('HGET', base .. ARGV[at], 'version') or '0')
+  return math.max(former, tonumber(ARGV[at + 3])) + 1
+end
+for at = 4, #ARGV, 6 do
+  if ARGV[at + 4] ~= '' and tonumber(ARGV[at + 4]) ~= version_of(at) then return 0 end
+end
+
+for at = 4, #ARGV, 6 do
   local id, body, ends = unpack(ARGV, at, at + 2)
   if ends == '' or tonumber(ends) > now() then
     local document = base .. id
-    redis.call('HINCRBY', document, 'version', 1)
-    redis.call('HSET', document, 'body', body, 'schema', schema)
+    redis.call('HSET', document, 'version', version_of(at), 'body', body, 'schema', schema,
+      'mac', ARGV[at + 5])
     redis.call('ZADD', index, 0, id)
     if ends == '' then
       redis.call('PERSIST', document)
@@ -111,6 +133,36 @@ end
 return 1`,
 }
 
+/** Invariant: nothing of it is left, whatever it was; the rev is above every rev that was announced. */
+const ERASE_INTEGRATION: Script = {
+  name: 'vkArchiveEraseIntegration',
+  lua: `${ANNOUNCE}
+local record, outcome, lock, index, due, meta, changes, custody, custodies = unpack(KEYS)
+local name, base = unpack(ARGV)
+local indexed = redis.call('ZREM', index, name)
+local token = redis.pcall('HGET', outcome, 'lease_token')
+if type(token) == 'string' then redis.call('ZREM', base .. 't:' .. token, name) end
+if redis.call('DEL', record) + indexed == 0 then return 0 end
+redis.call('DEL', outcome, lock, custody)
+redis.call('ZREM', custodies, name)
+redis.call('ZREM', due, name)
+local rev = tonumber(redis.call('HGET', meta, 'seq') or '0') + 1
+announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
+return 1`,
+}
+
+const ERASE_DOCUMENT: Script = {
+  name: 'vkArchiveEraseDocument',
+  lua: `${ANNOUNCE}
+local document, index, ends_index, meta, changes = unpack(KEYS)
+local kind, id = unpack(ARGV)
+local indexed = redis.call('ZREM', index, id)
+redis.call('ZREM', ends_index, id)
+if redis.call('DEL', document) + indexed == 0 then return 0 end
+announce(meta, changes, 'type', 'document', 'kind', kind, 'id', id)
+return 1`,
+}
+
 export function createRedisArchive(redis: DurableRedis, keys: Keys): Archive {
   const documentsOf = (kind: string) => [keys.documents(kind), keys.documentEnds(kind)]
 
@@ -118,49 +170,62 @@ export function createRedisArchive(redis: DurableRedis, keys: Keys): Archive {
     async integrations({ limit, after }) {
       const from = after === undefined ? '-' : `(${after}`
       const args = [from, pageLimit(limit), keys.base]
-      const [names, records] = toArray(
-        await redis.run(LIST_INTEGRATIONS, [keys.integrations], args),
-      )
-      const found = toArray(names).map(toText)
-      const items = toArray(records)
-        .slice(0, limit)
-        .flatMap((fields, position) => archivedIntegration(toText(found[position]), fields))
-      return { items, next: found.length > limit ? toText(found[limit - 1]) : null }
+      const rows = toArray(await redis.run(LIST_INTEGRATIONS, [keys.integrations], args))
+      return pageOf(rows.map(toArray), limit, {
+        idOf: ([name]) => toText(name),
+        parse: ([, fields], name) => archivedIntegration(name, fields),
+      })
     },
 
     async documents(kind, { limit, after }) {
       const from = after === undefined ? '-' : `(${after}`
       const args = [from, pageLimit(limit), `${keys.base}d:${kind}:`]
-      const found = toArray(await redis.run(LIST_DOCUMENTS, documentsOf(kind), args))
-      const items = found.slice(0, limit).map(archivedDocument)
-      return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
+      const rows = toArray(await redis.run(LIST_DOCUMENTS, documentsOf(kind), args))
+      return pageOf(rows.map(toArray), limit, {
+        idOf: ([id]) => toText(id),
+        parse: archivedDocument,
+      })
     },
 
     async putIntegrations(records, { id, lookInMs }) {
       const args: Argument[] = [keys.base, SCHEMA, id, lookInMs]
-      for (const { name, uid, version, digests, definition, secrets, custody } of records) {
+      for (const { name, uid, version, digests, definition, secrets, ...record } of records) {
         const content = [JSON.stringify(digests), definition, secrets]
-        args.push(integrationName(name), uid, version, ...content, ...custodyArguments(custody))
+        args.push(integrationName(name), uid, version, ...content)
+        args.push(...custodyArguments(record.custody), record.becomes ?? '', record.mac ?? '')
       }
       const places = [keys.integrations, keys.due, keys.meta, keys.changes, keys.custodies]
-      await redis.runDurably(PUT_INTEGRATIONS, places, args)
+      return (await redis.runDurably(PUT_INTEGRATIONS, places, args)) === 1
     },
 
     async putDocuments(kind, records) {
       const args: Argument[] = [`${keys.base}d:${kind}:`, kind, SCHEMA]
-      for (const { id, body, expiresAt } of records) args.push(text(id), body, expiresAt ?? '')
+      for (const { id, body, expiresAt, version = 0, becomes, mac } of records) {
+        args.push(text(id), body, expiresAt ?? '', version, becomes ?? '', mac ?? '')
+      }
       const places = [...documentsOf(kind), keys.meta, keys.changes]
-      await redis.runDurably(PUT_DOCUMENTS, places, args)
+      return (await redis.runDurably(PUT_DOCUMENTS, places, args)) === 1
+    },
+
+    async eraseIntegration(name) {
+      const own = [keys.integration(name), keys.outcome(name), keys.lock(name)]
+      const shared = [keys.integrations, keys.due, keys.meta, keys.changes]
+      const places = [...own, ...shared, keys.custody(name), keys.custodies]
+      return (await redis.runDurably(ERASE_INTEGRATION, places, [name, keys.base])) === 1
+    },
+
+    async eraseDocument(kind, id) {
+      const places = [keys.document(kind, id), ...documentsOf(kind), keys.meta, keys.changes]
+      return (await redis.runDurably(ERASE_DOCUMENT, places, [kind, id])) === 1
     },
   }
 }
 
-function archivedIntegration(name: string, fields: unknown): readonly ArchivedIntegration[] {
-  const [uid, version, digests, definition, secrets, schema, custody] = toArray(fields)
-  if (uid === null) return []
-  checkSchema(toNumber(schema))
-  return [
-    {
+function archivedIntegration(name: string, fields: unknown): ArchivedIntegration {
+  const [uid, version, digests, definition, secrets, schema, mac, custody] = toArray(fields)
+  return readRecord(name, () => {
+    checkSchema(toNumber(schema))
+    return {
       name,
       uid: toText(uid),
       version: toNumber(version),
@@ -168,15 +233,18 @@ function archivedIntegration(name: string, fields: unknown): readonly ArchivedIn
       definition: toText(definition),
       secrets: toText(secrets),
       custody: custody === null || custody === undefined ? null : archivedCustody(custody),
-    },
-  ]
+      ...macField(mac),
+    }
+  })
 }
 
-function archivedDocument(reply: unknown): ArchivedDocument {
-  const [id, body, ends, schema] = toArray(reply)
-  checkSchema(toNumber(schema))
-  const expiresAt = ends === null ? null : toNumber(ends)
-  return { id: toText(id), body: toText(body), expiresAt }
+function archivedDocument([, ends, fields]: readonly unknown[], id: string): ArchivedDocument {
+  const [version, body, schema, mac] = toArray(fields)
+  return readRecord(id, () => {
+    checkSchema(toNumber(schema))
+    const expiresAt = ends === null ? null : toNumber(ends)
+    return { id, body: toText(body), expiresAt, version: toNumber(version), ...macField(mac) }
+  })
 }
 
 function archivedCustody(fields: unknown): ArchivedCustody {

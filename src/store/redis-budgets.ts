@@ -1,7 +1,7 @@
+import type { Budgets } from './budgets.ts'
 import type { Keys } from './keys.ts'
 import type { RedisConnection, Script } from './redis-connection.ts'
 import { NOW, toArray, toNumber } from './redis-script.ts'
-import type { Budgets } from './store.ts'
 
 /** What is spent, by bucket, oldest first. A bucket counts until its last moment has left the window, so that no window ever holds more than the limit. */
 const SPENT = `

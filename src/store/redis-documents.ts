@@ -1,7 +1,9 @@
 import { type Keys, pageLimit } from './keys.ts'
-import { checkSchema, SCHEMA } from './record-schema.ts'
+import { checkSchema, pageOf, readRecord, SCHEMA } from './record-schema.ts'
 import type { Script } from './redis-connection.ts'
 import type { DurableRedis } from './redis-durable.ts'
+import { ofRecord } from './redis-errors.ts'
+import { macField } from './redis-integrations.ts'
 import { ANNOUNCE, NOW, toArray, toNumber, toText } from './redis-script.ts'
 import type { DocumentRecord, Documents } from './store.ts'
 
@@ -10,7 +12,7 @@ const WRITE: Script = {
   name: 'vkDocumentWrite',
   lua: `${NOW}${ANNOUNCE}
 local document, index, ends_index, meta, changes = unpack(KEYS)
-local kind, id, body, expected, ends, schema = unpack(ARGV)
+local kind, id, body, expected, ends, schema, mac = unpack(ARGV)
 local version = redis.call('HGET', document, 'version')
 if expected == 'absent' then
   if version then return false end
@@ -18,7 +20,7 @@ elseif expected ~= 'any' and version ~= expected then
   return false
 end
 version = tonumber(version or '0') + 1
-redis.call('HSET', document, 'version', version, 'body', body, 'schema', schema)
+redis.call('HSET', document, 'version', version, 'body', body, 'schema', schema, 'mac', mac)
 redis.call('ZADD', index, 0, id)
 if ends == '' then
   redis.call('PERSIST', document)
@@ -50,7 +52,10 @@ announce(meta, changes, 'type', 'document', 'kind', kind, 'id', id)
 return 1`,
 }
 
-/** Goes on until the page is full, and takes the ids of expired documents out on its way. */
+/** What of a document is read, in this order. */
+const FIELDS = ['version', 'body', 'schema', 'mac']
+
+/** Goes on until the page is full, and takes the ids of expired documents out on its way; what is no hash is empty. */
 const LIST: Script = {
   name: 'vkDocumentList',
   lua: `
@@ -61,8 +66,10 @@ while #items <= limit do
   local ids = redis.call('ZRANGEBYLEX', index, from, '+', 'LIMIT', 0, limit + 1 - #items)
   if #ids == 0 then break end
   for _, id in ipairs(ids) do
-    local fields = redis.call('HMGET', base .. id, 'version', 'body', 'schema')
-    if fields[1] then
+    local fields = redis.pcall('HMGET', base .. id, ${FIELDS.map((field) => `'${field}'`).join(', ')})
+    if fields.err then
+      items[#items + 1] = {id, {}}
+    elseif fields[1] then
       items[#items + 1] = {id, fields}
     else
       redis.call('ZREM', index, id)
@@ -88,7 +95,8 @@ export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents
   return {
     async read(kind, id) {
       const key = keys.document(kind, id)
-      return documentRecord(id, await redis.call('hmget', key, 'version', 'body', 'schema'))
+      const reply = toArray(await ofRecord(id, redis.call('hmget', key, ...FIELDS)))
+      return reply[0] === null ? undefined : documentRecord(id, reply)
     },
 
     async list(kind, { limit, after }) {
@@ -98,15 +106,13 @@ export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents
         [keys.documents(kind), keys.documentEnds(kind)],
         [from, pageLimit(limit), `${keys.base}d:${kind}:`],
       )
-      const found = toArray(reply).flatMap((item) => {
-        const [id, fields] = toArray(item)
-        return documentRecord(toText(id), fields) ?? []
+      return pageOf(toArray(reply).map(toArray), limit, {
+        idOf: ([id]) => toText(id),
+        parse: ([, fields], id) => documentRecord(id, fields),
       })
-      const items = found.slice(0, limit)
-      return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
     },
 
-    async write(kind, id, body, { expected, expiresAt }) {
+    async write(kind, id, body, { expected, expiresAt, mac }) {
       const reply = await redis.runDurably(WRITE, places(kind, id), [
         kind,
         id,
@@ -114,8 +120,9 @@ export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents
         expected,
         expiresAt ?? '',
         SCHEMA,
+        mac ?? '',
       ])
-      return reply === null ? undefined : { id, version: toNumber(reply), body }
+      return reply === null ? undefined : { id, version: toNumber(reply), body, ...macField(mac) }
     },
 
     async remove(kind, id, expected) {
@@ -124,10 +131,11 @@ export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents
   }
 }
 
-/** From the reply to HMGET of version, body, schema. */
-function documentRecord(id: string, reply: unknown): DocumentRecord | undefined {
-  const [version, body, schema] = toArray(reply)
-  if (version === null) return undefined
-  checkSchema(toNumber(schema))
-  return { id, version: toNumber(version), body: toText(body) }
+/** From the reply to HMGET of {@link FIELDS}. Throws `record_corrupt`. */
+function documentRecord(id: string, reply: unknown): DocumentRecord {
+  const [version, body, schema, mac] = toArray(reply)
+  return readRecord(id, () => {
+    checkSchema(toNumber(schema))
+    return { id, version: toNumber(version), body: toText(body), ...macField(mac) }
+  })
 }

@@ -110,3 +110,15 @@ export function storeUnavailable(operation: string, trouble: RedisTrouble): Brok
     isTold: true,
   })
 }
+
+/** What was read of one record; throws `record_corrupt` where something else lies in its place: the store is well. */
+export async function ofRecord<Reply>(name: string, reply: Promise<Reply>): Promise<Reply> {
+  try {
+    return await reply
+  } catch (error) {
+    const cause = error instanceof BrokerError ? error.cause : undefined
+    const isOther = cause instanceof Error && 'code' in cause && cause.code === 'WRONGTYPE'
+    if (!isOther) throw error
+    throw new BrokerError('record_corrupt', `The record ${name} is none`, { cause: error })
+  }
+}

@@ -1,13 +1,23 @@
 import type { Keys } from './keys.ts'
 import { integrationName, pageLimit } from './keys.ts'
-import { checkSchema, SCHEMA } from './record-schema.ts'
+import { checkSchema, pageOf, readRecord, SCHEMA } from './record-schema.ts'
 import type { Script } from './redis-connection.ts'
 import type { DurableRedis } from './redis-durable.ts'
+import { ofRecord } from './redis-errors.ts'
 import { ANNOUNCE, FORGET_HOLDER, toArray, toNumber, toText } from './redis-script.ts'
 import type { IntegrationContent, IntegrationRecord, IntegrationRecords } from './store.ts'
 
 /** What of `i:NAME` is read on a hit: not the secrets. In this order everywhere. */
-export const PUBLIC_FIELDS = ['uid', 'version', 'rev', 'orev', 'digests', 'definition', 'schema']
+export const PUBLIC_FIELDS = [
+  'uid',
+  'version',
+  'rev',
+  'orev',
+  'digests',
+  'definition',
+  'schema',
+  'mac',
+]
 
 const PUBLIC_FIELDS_LUA = PUBLIC_FIELDS.map((field) => `'${field}'`).join(', ')
 
@@ -16,11 +26,11 @@ const CREATE: Script = {
   name: 'vkIntegrationCreate',
   lua: `${ANNOUNCE}
 local record, index, meta, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local name, uid, digests, definition, secrets, schema = unpack(ARGV)
+local name, uid, digests, definition, secrets, schema, mac = unpack(ARGV)
 if redis.call('EXISTS', record) == 1 then return false end
 local rev = tonumber(redis.call('HGET', meta, 'seq') or '0') + 1
 redis.call('HSET', record, 'uid', uid, 'version', 1, 'rev', rev, 'orev', 0, 'digests', digests,
-  'definition', definition, 'secrets', secrets, 'schema', schema)
+  'definition', definition, 'secrets', secrets, 'schema', schema, 'mac', mac)
 redis.call('ZADD', index, 0, name)
 announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
 return redis.call('HMGET', record, ${PUBLIC_FIELDS_LUA})`,
@@ -31,11 +41,11 @@ const CHANGE: Script = {
   name: 'vkIntegrationChange',
   lua: `${ANNOUNCE}
 local record, meta, changes = KEYS[1], KEYS[2], KEYS[3]
-local name, uid, version, digests, definition, secrets, schema = unpack(ARGV)
+local name, uid, version, digests, definition, secrets, schema, mac = unpack(ARGV)
 local current = redis.call('HMGET', record, 'uid', 'version')
 if current[1] ~= uid or current[2] ~= version then return false end
 redis.call('HSET', record, 'digests', digests, 'definition', definition, 'secrets', secrets,
-  'schema', schema)
+  'schema', schema, 'mac', mac)
 redis.call('HINCRBY', record, 'version', 1)
 local rev = redis.call('HINCRBY', record, 'rev', 1)
 announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
@@ -59,41 +69,43 @@ announce(meta, changes, 'type', 'integration', 'name', name, 'rev', tonumber(cur
 return 1`,
 }
 
-/** One more name than asked for tells whether there is another page. */
+/** One more name than asked for tells whether there is another page; what is no hash is empty. */
 const LIST: Script = {
   name: 'vkIntegrationList',
   lua: `
 local names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '+', 'LIMIT', 0, ARGV[2] + 1)
-local records = {}
+local rows = {}
 for position, name in ipairs(names) do
-  records[position] = redis.call('HMGET', ARGV[3] .. 'i:' .. name, ${PUBLIC_FIELDS_LUA})
+  local fields = redis.pcall('HMGET', ARGV[3] .. 'i:' .. name, ${PUBLIC_FIELDS_LUA})
+  rows[position] = {name, fields.err and {} or fields}
 end
-return {names, records}`,
+return rows`,
 }
 
 export function createRedisIntegrations(redis: DurableRedis, keys: Keys): IntegrationRecords {
   return {
     async read(name) {
-      const reply = await redis.call('hmget', keys.integration(name), ...PUBLIC_FIELDS)
+      const key = keys.integration(name)
+      const reply = await ofRecord(name, redis.call('hmget', key, ...PUBLIC_FIELDS))
       return integrationRecord(name, reply)
     },
 
     async readSealed(name) {
       const fields = [...PUBLIC_FIELDS, 'secrets']
-      const reply = await redis.call('hmget', keys.integration(name), ...fields)
+      const reply = await ofRecord(name, redis.call('hmget', keys.integration(name), ...fields))
       const record = integrationRecord(name, reply)
-      return record && { ...record, secrets: toText(toArray(reply).at(-1)) }
+      const secrets = toArray(reply).at(-1)
+      return record && { ...record, secrets: readRecord(name, () => toText(secrets)) }
     },
 
     async list({ limit, after }) {
       const from = after === undefined ? '-' : `(${after}`
       const args = [from, pageLimit(limit), keys.base]
-      const [names, records] = toArray(await redis.run(LIST, [keys.integrations], args))
-      const found = toArray(names).map(toText)
-      const items = toArray(records)
-        .slice(0, limit)
-        .flatMap((reply, position) => integrationRecord(toText(found[position]), reply) ?? [])
-      return { items, next: found.length > limit ? toText(found[limit - 1]) : null }
+      const rows = toArray(await redis.run(LIST, [keys.integrations], args)).map(toArray)
+      return pageOf(rows, limit, {
+        idOf: ([name]) => toText(name),
+        parse: ([, fields], name) => presentRecord(name, fields),
+      })
     },
 
     async create(name, uid, content) {
@@ -137,23 +149,33 @@ export function createRedisIntegrations(redis: DurableRedis, keys: Keys): Integr
   }
 }
 
-function contentArguments({ digests, definition, secrets }: IntegrationContent): string[] {
-  return [JSON.stringify(digests), definition, secrets, String(SCHEMA)]
+function contentArguments({ digests, definition, secrets, mac }: IntegrationContent): string[] {
+  return [JSON.stringify(digests), definition, secrets, String(SCHEMA), mac ?? '']
 }
 
-/** From the reply to HMGET of {@link PUBLIC_FIELDS}, or nil. */
+/** From the reply to HMGET of {@link PUBLIC_FIELDS}, or nil. Throws `record_corrupt`. */
 export function integrationRecord(name: string, reply: unknown): IntegrationRecord | undefined {
-  if (reply === null) return undefined
-  const [uid, version, rev, orev, digests, definition, schema] = toArray(reply)
-  if (uid === null) return undefined
-  checkSchema(toNumber(schema))
-  return {
-    name,
-    uid: toText(uid),
-    version: toNumber(version),
-    rev: toNumber(rev),
-    orev: toNumber(orev),
-    digests: toArray(JSON.parse(toText(digests))).map(toText),
-    definition: toText(definition),
-  }
+  if (reply === null || toArray(reply)[0] === null) return undefined
+  return presentRecord(name, reply)
 }
+
+function presentRecord(name: string, reply: unknown): IntegrationRecord {
+  const [uid, version, rev, orev, digests, definition, schema, mac] = toArray(reply)
+  return readRecord(name, () => {
+    checkSchema(toNumber(schema))
+    return {
+      name,
+      uid: toText(uid),
+      version: toNumber(version),
+      rev: toNumber(rev),
+      orev: toNumber(orev),
+      digests: toArray(JSON.parse(toText(digests))).map(toText),
+      definition: toText(definition),
+      ...macField(mac),
+    }
+  })
+}
+
+/** The code beside a record, in the reply to HMGET. */
+export const macField = (mac: unknown): { readonly mac?: string } =>
+  typeof mac === 'string' && mac !== '' ? { mac } : {}

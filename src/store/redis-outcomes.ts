@@ -2,6 +2,7 @@ import type { Keys } from './keys.ts'
 import { integrationName } from './keys.ts'
 import { liveOutcome, type StoredOutcome } from './outcome.ts'
 import type { Argument, RedisConnection, Script } from './redis-connection.ts'
+import { ofRecord } from './redis-errors.ts'
 import { integrationRecord, PUBLIC_FIELDS } from './redis-integrations.ts'
 import { ANNOUNCE, FORGET_HOLDER, IS_DEAD, NOW, toArray, toNumber, toText } from './redis-script.ts'
 import type { OutcomeChange, Outcomes, SaveResult } from './store.ts'
@@ -155,11 +156,8 @@ return holders_of(KEYS[1], ARGV[1], ARGV[2], now())`,
 export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: Keys): Outcomes {
   return {
     async look(name) {
-      const reply = await redis.run(
-        LOOK,
-        [keys.integration(name), keys.outcome(name), keys.dead],
-        [],
-      )
+      const places = [keys.integration(name), keys.outcome(name), keys.dead]
+      const reply = await ofRecord(name, redis.run(LOOK, places, []))
       if (reply === null) return undefined
       const [time, record, outcome, dead] = toArray(reply)
       const integration = integrationRecord(name, record)

@@ -1,8 +1,9 @@
 import { type Keys, pageLimit } from './keys.ts'
+import { pageOf } from './record-schema.ts'
 import type { Script } from './redis-connection.ts'
 import type { DurableRedis } from './redis-durable.ts'
-import { NOW, toArray, toText } from './redis-script.ts'
-import type { Seals } from './seals.ts'
+import { NOW, toArray, toNumber, toText } from './redis-script.ts'
+import type { MacPlace, Seals } from './seals.ts'
 
 /** The heads alone leave Redis: a hundred thousand records are read so in a second. */
 const LIST: Script = {
@@ -32,7 +33,35 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1`,
 }
 
+/** What is no hash, or has no version, is left out: nobody could write a code for it. */
+const MACS: Script = {
+  name: 'vkSealsMacs',
+  lua: `
+local ids = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '+', 'LIMIT', 0, ARGV[2] + 1)
+local rows = {}
+for position, id in ipairs(ids) do
+  local fields = redis.pcall('HMGET', ARGV[3] .. id, 'uid', 'version', 'mac')
+  if fields.err or not tonumber(fields[2] or '') then fields = {'', '', ''} end
+  rows[position] = {id, fields[1] or '', fields[2], fields[3] or ''}
+end
+return rows`,
+}
+
+/** Invariant: a code is put beside the very record for which it was made. */
+const SWAP_MAC: Script = {
+  name: 'vkSealsSwapMac',
+  lua: `
+local uid, version, former, mac = unpack(ARGV)
+local fields = redis.call('HMGET', KEYS[1], 'uid', 'version', 'mac')
+if (fields[1] or '') ~= uid or fields[2] ~= version or (fields[3] or '') ~= former then return 0 end
+redis.call('HSET', KEYS[1], 'mac', mac)
+return 1`,
+}
+
 export function createRedisSeals(redis: DurableRedis, keys: Keys): Seals {
+  const recordKey = (place: MacPlace, id: string) =>
+    place === 'integrations' ? keys.integration(id) : keys.document(place.kind, id)
+
   return {
     async list({ limit, after }) {
       const from = after === undefined ? '-' : `(${after}`
@@ -48,6 +77,26 @@ export function createRedisSeals(redis: DurableRedis, keys: Keys): Seals {
       })
       const items = found.slice(0, limit)
       return { items, next: found.length > limit ? (items.at(-1)?.name ?? null) : null }
+    },
+    async macs(place, { limit, after }) {
+      const [index, base] =
+        place === 'integrations'
+          ? [keys.integrations, `${keys.base}i:`]
+          : [keys.documents(place.kind), `${keys.base}d:${place.kind}:`]
+      const from = after === undefined ? '-' : `(${after}`
+      const rows = toArray(await redis.run(MACS, [index], [from, pageLimit(limit), base]))
+      const { items, next } = pageOf(rows.map(toArray), limit, {
+        idOf: ([id]) => toText(id),
+        parse: ([, uid, version, mac], id) =>
+          version === ''
+            ? []
+            : [{ id, uid: toText(uid), version: toNumber(version), mac: toText(mac) }],
+      })
+      return { items: items.flat(), next }
+    },
+    async swapMac(place, { id, uid, version, mac: former }, mac) {
+      const args = [uid, version, former, mac]
+      return (await redis.runDurably(SWAP_MAC, [recordKey(place, id)], args)) === 1
     },
     async swapSecrets(name, former, sealed) {
       const args = ['secrets', former, sealed]

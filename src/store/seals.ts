@@ -12,6 +12,19 @@ export interface SealHeads {
   readonly refreshToken: string | null
 }
 
+/** Where codes lie: beside integrations, or beside the documents of a kind. */
+export type MacPlace = 'integrations' | { readonly kind: string }
+
+export interface MacHead {
+  /** The integration's name, or the document's id. */
+  readonly id: string
+  /** Empty where it has none. */
+  readonly uid: string
+  readonly version: number
+  /** Empty where there is none. */
+  readonly mac: string
+}
+
 export interface Seals {
   /** In order of name. `limit` 1 to 1000. */
   list(page: { readonly limit: number; readonly after?: string }): Promise<Page<SealHeads>>
@@ -23,4 +36,11 @@ export interface Seals {
   swapSecrets(name: string, former: string, sealed: string): Promise<boolean>
   swapLease(name: string, former: string, sealed: string): Promise<boolean>
   swapRefreshToken(name: string, former: string, sealed: string): Promise<boolean>
+  /** In order of id. `limit` 1 to 1000. */
+  macs(
+    place: MacPlace,
+    page: { readonly limit: number; readonly after?: string },
+  ): Promise<Page<MacHead>>
+  /** The same for the code beside a record: uid, version and code must be as they were read. */
+  swapMac(place: MacPlace, former: MacHead, mac: string): Promise<boolean>
 }

@@ -1,5 +1,6 @@
 /** Notices a store that lost its content or went back in time, tells the other replicas, and waits for an operator to accept it. */
 import { BrokerError } from '../errors.ts'
+import { unlessCorrupt } from './record-schema.ts'
 import {
   judgeStore,
   type Standing,
@@ -15,6 +16,8 @@ export interface StoreWatch {
   check(): Promise<void>
   /** What is there now is right, for every replica. Gives what the store was until then. */
   accept(): Promise<Standing>
+  /** Looks now; those who ask at once share one look. */
+  look(): Promise<void>
   start(): void
   stop(): Promise<void>
 }
@@ -23,6 +26,8 @@ export interface StoreWatchDependencies {
   readonly store: Pick<Store, 'identity' | 'documents'>
   /** This replica found that it went back in time. Must not throw. */
   readonly onRewound?: () => void
+  /** The store as a whole is another one or its past, or an operator accepted it (`isAccepted`): what was seen of it holds no more. Must not throw. */
+  readonly onOtherContent?: (change: { readonly isAccepted: boolean }) => void
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly log: {
@@ -37,7 +42,7 @@ export async function readStanding({
   identity,
   documents,
 }: Pick<Store, 'identity' | 'documents'>): Promise<StoreNote['standing'] | undefined> {
-  const record = await documents.read(KIND, ID)
+  const record = await unlessCorrupt(documents.read(KIND, ID))
   const note = record && noteOf(record)
   return note?.id === (await identity()).id ? note.standing : undefined
 }
@@ -58,6 +63,7 @@ const ID = 'standing'
 export function createStoreWatch({
   store,
   onRewound,
+  onOtherContent,
   sleep,
   log,
 }: StoreWatchDependencies): StoreWatch {
@@ -84,11 +90,30 @@ export function createStoreWatch({
     } else log.info({ was: before }, 'the store is as it should be')
   }
 
+  /** Which store it was at the last look, and by which note it was accepted. */
+  let last: (StoreIdentity & { readonly accepted: number | undefined }) | undefined
+
+  const compareWithLast = (current: StoreIdentity, record: DocumentRecord | undefined) => {
+    const accepted =
+      record && noteOf(record).standing === 'accepted' ? record.version : last?.accepted
+    const former = last
+    last = { ...current, accepted }
+    if (!former) return
+    const isAccepted = accepted !== former.accepted
+    const isOther = current.id !== former.id || current.seq < former.seq
+    if (isOther || isAccepted) onOtherContent?.({ isAccepted })
+  }
+
   const look = async (): Promise<StoreMemory> => {
-    const [current, record] = await Promise.all([store.identity(), store.documents.read(KIND, ID)])
+    const [current, record] = await Promise.all([
+      store.identity(),
+      // One that does not verify says nothing.
+      unlessCorrupt(store.documents.read(KIND, ID)),
+    ])
     const before = memory?.standing ?? 'sound'
     const judged = judgeStore(memory, current, record && noteOf(record))
     memory = judged
+    compareWithLast(current, record)
     tell(before, judged)
     if (judged.standing !== 'sound') await pin(judged.standing, current, record)
     return judged
@@ -149,10 +174,13 @@ export function createStoreWatch({
     },
     async accept() {
       const { standing } = await nextLook()
-      if (standing === 'sound') return standing
+      // Also where it is sound: another replica may have met a single record that went back.
       await write({ ...(await store.identity()), standing: 'accepted' }, 'any')
       await nextLook()
       return standing
+    },
+    async look() {
+      await nextLook()
     },
     start() {
       running ??= run()

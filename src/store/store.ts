@@ -1,4 +1,5 @@
 import type { Archive } from './archive.ts'
+import type { Budgets } from './budgets.ts'
 import type { Custodies } from './custody.ts'
 import type { Seals } from './seals.ts'
 
@@ -10,7 +11,8 @@ import type { Seals } from './seals.ts'
  * the store's own clock unless a method says otherwise. Bodies are opaque text: whatever is secret
  * was sealed before it came here.
  *
- * Every method throws `BrokerError('store_unavailable')` when the store does not answer in time.
+ * Every method throws `BrokerError('store_unavailable')` when the store does not answer in time, and
+ * `record_corrupt` for a record that is not one of ours; a list goes on without it.
  */
 export interface Store {
   readonly integrations: IntegrationRecords
@@ -52,6 +54,8 @@ export interface IntegrationRecord {
   readonly digests: readonly string[]
   /** Public JSON text. */
   readonly definition: string
+  /** What its writer put beside it to prove it (`record-mac.ts`); absent where there is none. */
+  readonly mac?: string
 }
 
 /** An integration with its sealed secrets, as only a mint or a change reads it. */
@@ -64,10 +68,14 @@ export interface IntegrationContent {
   readonly digests: readonly string[]
   readonly definition: string
   readonly secrets: string
+  /** Put beside it; absent: there is none from now on. */
+  readonly mac?: string
 }
 
 export interface Page<Item> {
   readonly items: readonly Item[]
+  /** Names or ids, within the page, of records that cannot be used; absent: there is none. */
+  readonly corrupt?: readonly string[]
   /** Pass as `after` for the next page; null on the last one. */
   readonly next: string | null
 }
@@ -193,33 +201,13 @@ export interface DueIndex {
   size(): Promise<{ readonly count: number; readonly earliest: number | null }>
 }
 
-export interface Charge {
-  readonly key: string
-  /** How much may be spent in the window. */
-  readonly limit: number
-  /** A sliding window, counted in 60 buckets of `windowMs / 60`. An amount counts until its whole bucket has left, so that no window ever holds more than the limit. */
-  readonly windowMs: number
-  /** 1 by default; 0 only asks whether 1 would be granted. */
-  readonly amount?: number
-}
-
-export type ChargeResult =
-  | { readonly granted: true }
-  /** The first key that would go over its limit, and when enough of it will be free. */
-  | { readonly granted: false; readonly key: string; readonly retryAt: number }
-
-/** Amounts spent in sliding windows, over the fleet. */
-export interface Budgets {
-  /** BUDGET: charges all or none. */
-  take(charges: readonly Charge[]): Promise<ChargeResult>
-  used(key: string, windowMs: number): Promise<number>
-}
-
 export interface DocumentRecord {
   readonly id: string
   /** One more at each change. Starts at 1. */
   readonly version: number
   readonly body: string
+  /** As that of an integration. */
+  readonly mac?: string
 }
 
 /** Small versioned documents by kind (`^[a-z][a-z0-9_-]{0,31}$`) and id (1 to 512 characters): API keys, connections, marks. Each change is announced before it is acknowledged; expiry is not. */
@@ -235,7 +223,12 @@ export interface Documents {
     kind: string,
     id: string,
     body: string,
-    options: { readonly expected: number | 'absent' | 'any'; readonly expiresAt?: number },
+    options: {
+      readonly expected: number | 'absent' | 'any'
+      readonly expiresAt?: number
+      /** Put beside it; absent: there is none from now on. */
+      readonly mac?: string
+    },
   ): Promise<DocumentRecord | undefined>
   /** False: not there, or not that version. */
   remove(kind: string, id: string, expected: number | 'any'): Promise<boolean>

@@ -2,7 +2,7 @@
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { Integration } from '../integrations/integration.ts'
-import type { Budgets, Charge } from '../store/store.ts'
+import type { Budgets, Charge } from '../store/budgets.ts'
 import type { Subject } from './subject.ts'
 
 export interface LoginBudget {

@@ -9,7 +9,8 @@ import {
   presentsRefreshToken,
 } from '../integrations/integration.ts'
 import type { IntegrationStatus, State } from '../integrations/status.ts'
-import type { Budgets, Documents, Look, Outcomes } from '../store/store.ts'
+import type { Budgets } from '../store/budgets.ts'
+import type { Documents, Look, Outcomes } from '../store/store.ts'
 import type { SeenIdentity } from './identity.ts'
 import type { Lease } from './lease.ts'
 import type { LeaseStore } from './lease-store.ts'

@@ -132,6 +132,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'DELETE /api-keys/{id}': { permission: 'api-keys:write', scope: 'some' },
   'GET /audit': { permission: 'audit:read', scope: 'some' },
   'POST /store/accept': { permission: 'service:manage', scope: 'all' },
+  'DELETE /store/records/{kind}/{name}': { permission: 'service:manage', scope: 'all' },
   'GET /keyring': { permission: 'service:manage', scope: 'all' },
   'POST /keyring/reseal': { permission: 'service:manage', scope: 'all' },
 }
@@ -149,6 +150,7 @@ const pathOf = (operation: string, name: string) =>
     .replace('{integration}', name)
     .replace('{name}', name)
     .replace('{id}', keyId)
+    .replace('{kind}', 'integration')
     .replace('{code}', 'internal')
 
 const ask = (operation: string, name: string, key: string | null) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createThrottle, networkOf } from '../../src/callers/throttle.ts'
 import { BrokerError } from '../../src/errors.ts'
-import type { ChargeResult } from '../../src/store/store.ts'
+import type { ChargeResult } from '../../src/store/budgets.ts'
 
 const wrong = new BrokerError('caller_unauthenticated', 'wrong')
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { KEPT_KINDS, LEFT_KINDS } from '../../src/backup/kinds.ts'
+import { KEPT_KINDS, LEFT_KINDS } from '../../src/store/document-kinds.ts'
 import { ROOT } from '../support/generated.ts'
 
 /** As every file that keeps documents names its kind. */

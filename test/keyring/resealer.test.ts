@@ -35,6 +35,8 @@ async function world(t: Test) {
   const listings = createSealedRecords({
     store,
     documents: { revocations: 'revocation', connections: 'connection' },
+    kinds: [],
+    prover: { renew: async () => 'current' },
   })
   const warnings: object[] = []
   /** A replica that can work at once; the lock only spares work. */

@@ -2,6 +2,7 @@
 import { composeLeaseEngine, type LeaseEngine } from '../../src/app/lease-engine.ts'
 import { createIntake } from '../../src/credentials/intake.ts'
 import type { Keyring } from '../../src/crypto/keyring.ts'
+import { createMacs } from '../../src/crypto/macs.ts'
 import { BrokerError } from '../../src/errors.ts'
 import { createHostRules } from '../../src/http/login-host.ts'
 import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
@@ -47,6 +48,7 @@ const QUIET = createLogger({ level: 'silent' })
 const keyring: Keyring = {
   sealingKeyId: 'k',
   keyIds: ['k'],
+  macs: createMacs([{ id: 'k', key: new Uint8Array(32) }]),
   seal: async (record, text) => JSON.stringify([record, text]),
   async open(record, sealed) {
     const [bound, text] = JSON.parse(sealed) as [string, string]

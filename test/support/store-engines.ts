@@ -3,10 +3,13 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
 import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { createKeys } from '../../src/store/keys.ts'
 import { createRedisStore, type RedisEvent } from '../../src/store/redis.ts'
+import type { MacPlace } from '../../src/store/seals.ts'
 import type { IntegrationContent, Store } from '../../src/store/store.ts'
 import { startRedis } from './redis.ts'
 
@@ -18,6 +21,8 @@ export interface OpenStore {
   /** Until the store's clock has gone on so far. */
   pass(ms: number): Promise<void>
   readonly engine: 'redis' | 'embedded'
+  /** Puts what is no record in the place of one: a `field` that makes no sense, or a value of another `type`. Absent where the engine holds records alone. */
+  spoil?(place: MacPlace, id: string, how: 'field' | 'type'): Promise<void>
 }
 
 /** `open` gives a store that is closed at the end of the test that it is given, or of the suite. */
@@ -40,11 +45,12 @@ export interface RedisPlace {
 }
 
 export async function openRedis(t: Test, { url, ...place }: RedisPlace): Promise<OpenStore> {
+  // A prefix of its own is an empty store.
+  const prefix = `vk:${randomUUID()}:`
   const options = {
     url: new Secret(url),
     ...place,
-    // A prefix of its own is an empty store.
-    prefix: `vk:${randomUUID()}:`,
+    prefix,
     timeoutMs: 10_000,
     onEvent(event: RedisEvent) {
       if (event.type === 'error') t.comment(`${event.connection}: ${event.error.code}`)
@@ -57,6 +63,14 @@ export async function openRedis(t: Test, { url, ...place }: RedisPlace): Promise
     store,
     peer,
     engine: 'redis',
+    async spoil(of, id, how) {
+      const keys = createKeys(prefix)
+      const key = of === 'integrations' ? keys.integration(id) : keys.document(of.kind, id)
+      const client = new Redis(url)
+      if (how === 'field') await client.hset(key, 'version', 'many')
+      else await client.set(key, 'text')
+      client.disconnect()
+    },
     async pass(ms) {
       const end = (await store.now()) + ms
       await eventually(async () => (await store.now()) >= end)

@@ -133,11 +133,11 @@ export const archiveSuite: StoreSuite = async (t, open) => {
     await documents.write('other', 'c', 'x', { expected: 'any' })
     await pass(1_001)
     t.same(await archive.documents('key', { limit: 1 }), {
-      items: [{ id: 'a', body: 'ends', expiresAt: now + HOUR_MS }],
+      items: [{ id: 'a', body: 'ends', expiresAt: now + HOUR_MS, version: 1 }],
       next: 'a',
     })
     t.same(await peer.archive.documents('key', { limit: 1, after: 'a' }), {
-      items: [{ id: 'b', body: 'lasts', expiresAt: null }],
+      items: [{ id: 'b', body: 'lasts', expiresAt: null, version: 1 }],
       next: null,
     })
 
@@ -150,9 +150,9 @@ export const archiveSuite: StoreSuite = async (t, open) => {
     ])
     t.same(await archive.documents('key', { limit: 5 }), {
       items: [
-        { id: 'a', body: 'lasts now', expiresAt: null },
-        { id: 'b', body: 'ends now', expiresAt: now + HOUR_MS },
-        { id: 'new', body: '\0\u{1f511}', expiresAt: null },
+        { id: 'a', body: 'lasts now', expiresAt: null, version: 2 },
+        { id: 'b', body: 'ends now', expiresAt: now + HOUR_MS, version: 2 },
+        { id: 'new', body: '\0\u{1f511}', expiresAt: null, version: 1 },
       ],
       next: null,
     })

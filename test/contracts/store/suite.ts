@@ -6,6 +6,7 @@ import { coordinationSuite } from './coordination.ts'
 import { custodySuite } from './custody.ts'
 import { documentsSuite } from './documents.ts'
 import { integrationsSuite } from './integrations.ts'
+import { macsSuite } from './macs.ts'
 import { outcomesSuite } from './outcomes.ts'
 import { sealsSuite } from './seals.ts'
 
@@ -18,4 +19,5 @@ export const storeSuite: StoreSuite = async (t, open) => {
   await changesSuite(t, open)
   await sealsSuite(t, open)
   await archiveSuite(t, open)
+  await macsSuite(t, open)
 }

@@ -1,4 +1,4 @@
-/** Which kinds of documents a backup holds, and why the others are left out. */
+/** Every kind of document: which ones a backup holds, and why the others are left out. */
 
 /** What cannot be had again, or would be missed. In the order in which they are written. */
 export const KEPT_KINDS = {
@@ -24,4 +24,13 @@ export const LEFT_KINDS = {
   'webhook-edge': 'found anew',
 } as const
 
-export type KeptKind = keyof typeof KEPT_KINDS
+/** What replicas say of their keyrings must be heard above all by one that lacks the key of another. Nothing is allowed to anybody by it. */
+const OPEN_KINDS: ReadonlySet<string> = new Set(['replica-keyring'])
+
+/** Each document of another kind has a code beside it that proves it (`record-mac.ts`). */
+export const isProvenKind = (kind: string): boolean => !OPEN_KINDS.has(kind)
+
+export const PROVEN_KINDS: readonly string[] = [
+  ...Object.keys(KEPT_KINDS),
+  ...Object.keys(LEFT_KINDS),
+].filter(isProvenKind)

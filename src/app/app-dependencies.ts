@@ -1,0 +1,37 @@
+/** What the whole service is built of: settings, the store, the keyring, and what tests put in their place. */
+
+import type { LineOutput } from '../audit/line-output.ts'
+import type { Config, ReadFile } from '../config.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import type { Secret } from '../crypto/secret.ts'
+import type { DrainTimes } from '../http/drain.ts'
+import type { OutboundDependencies } from '../http/outbound.ts'
+import type { ServerTls } from '../http/tls.ts'
+import type { Logger } from '../logger.ts'
+import type { Store } from '../store/store.ts'
+import type { Tracing } from '../tracing/tracing.ts'
+
+export interface AppDependencies {
+  readonly config: Config
+  readonly log: Logger
+  readonly store: Store
+  readonly keyring: Keyring
+  readonly adminKeys: readonly Secret[]
+  /** Absent: plain HTTP. */
+  readonly tls?: ServerTls
+  readonly version: string
+  /** Where audit lines go. */
+  readonly auditOutput: LineOutput
+  /** Log lines that nobody will read. Default: none. */
+  readonly droppedLogLines?: () => number
+  /** Absent: nothing is traced. */
+  readonly tracing?: Tracing | undefined
+  /** Of the configuration file and the files that it names. */
+  readonly readFile: ReadFile
+  /** How long callers may take to leave the connections that they keep, when it stops. Default: no time. */
+  readonly drainTimes?: DrainTimes
+  /** For tests: time, chance and the network. */
+  readonly now?: () => number
+  readonly random?: () => number
+  readonly lookup?: OutboundDependencies['lookup']
+}

@@ -1,0 +1,225 @@
+/**
+ * Gives a code to every record that has none, since an older release wrote it; and when there is
+ * none left, and no replica of such a release, says in the store that codes are required from then on.
+ */
+import { type Keyring, sealedWith } from '../crypto/keyring.ts'
+import { isSealedDefinition } from '../integrations/integration-store.ts'
+import type { MacRequirement } from '../store/mac-requirement.ts'
+import {
+  type AuthenticRecord,
+  judgeMac,
+  macOf,
+  ofDocument,
+  ofIntegration,
+  parseMac,
+} from '../store/record-mac.ts'
+import { isCorrupt } from '../store/record-schema.ts'
+import type { MacHead, MacPlace } from '../store/seals.ts'
+import type { Store } from '../store/store.ts'
+import type { SingleFlight } from '../tokens/single-flight.ts'
+import type { Replicas } from './replicas.ts'
+
+export interface RecordProver {
+  /** Why records that nothing proves are still accepted, in a sentence; undefined where they are not. */
+  waiting(): string | undefined
+  /** The code of one record anew, with the key that seals now. */
+  renew(place: MacPlace, id: string): Promise<Renewal>
+  start(): void
+  stop(): Promise<void>
+}
+
+/** `refused`: it does not verify, and gets none. `locked`: what would prove it is sealed with a key that is not in the keyring. */
+export type Renewal = 'renewed' | 'current' | 'changed' | 'gone' | 'refused' | 'locked'
+
+export interface RecordProverDependencies {
+  /** As the engine gives it. */
+  readonly store: Pick<Store, 'documents' | 'integrations' | 'seals'>
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds' | 'macs' | 'open'>
+  readonly requirement: MacRequirement
+  /** Every kind of document. */
+  readonly kinds: readonly string[]
+  readonly replicas: Pick<Replicas, 'list'>
+  readonly underLock: SingleFlight['underLock']
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: {
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
+}
+
+const LOOK_MS = 5_000
+/** Once all is done, another replica may have found that the mark is missing. */
+const DONE_LOOK_MS = 60_000
+const PAGE = 200
+const LOCK = 'keyring:macs'
+const ATTEMPTS = 5
+
+interface Found {
+  readonly head: MacHead
+  readonly record: AuthenticRecord
+  /** Whether what is sealed in it proves it. Throws `record_corrupt`. */
+  isSealed(): Promise<boolean>
+  /** The key that this takes; undefined: none. */
+  readonly needs: string | undefined
+}
+
+export function createRecordProver(dependencies: RecordProverDependencies): RecordProver {
+  const { store, keyring, requirement, kinds, replicas, underLock, sleep, log } = dependencies
+  const { integrations, documents, seals } = store
+  const { macs, sealingKeyId, keyIds } = keyring
+  const stopped = new AbortController()
+  let running: Promise<void> | undefined
+  let waiting: string | undefined
+  let lastRefused = 0
+
+  const find = async (place: MacPlace, id: string): Promise<Found | undefined> => {
+    if (place !== 'integrations') {
+      const found = await documents.read(place.kind, id)
+      if (!found) return undefined
+      const head = { id, uid: '', version: found.version, mac: found.mac ?? '' }
+      const record = ofDocument(place.kind, found)
+      return { head, record, isSealed: async () => true, needs: undefined }
+    }
+    const found = await integrations.readSealed(id)
+    if (!found) return undefined
+    const { uid, version, mac = '', secrets } = found
+    return {
+      head: { id, uid, version, mac },
+      record: ofIntegration(found),
+      isSealed: () => isSealedDefinition(keyring, found),
+      needs: secrets === '' ? undefined : (sealedWith(secrets) ?? ''),
+    }
+  }
+
+  const renewOnce = async (place: MacPlace, id: string): Promise<Renewal> => {
+    const found = await find(place, id)
+    if (!found) return 'gone'
+    const { head, record } = found
+    const verdict = judgeMac(macs, head.mac, record)
+    if (verdict === 'key_unknown') return 'locked'
+    if (verdict === 'mac_wrong') return 'refused'
+    if (verdict === 'authentic') {
+      const parsed = parseMac(head.mac)
+      const isCurrent = parsed?.keyId === sealingKeyId && parsed.stage === requirement.stage()
+      if (isCurrent) return 'current'
+    } else {
+      if (!(await requirement.acceptsUnproven())) return 'refused'
+      if (found.needs !== undefined && !keyIds.includes(found.needs)) return 'locked'
+      if (!(await found.isSealed())) return 'refused'
+    }
+    const mac = macOf(macs, requirement.stage(), record)
+    return (await seals.swapMac(place, head, mac)) ? 'renewed' : 'changed'
+  }
+
+  const renew = async (place: MacPlace, id: string): Promise<Renewal> => {
+    try {
+      for (let tries = 1; tries < ATTEMPTS; tries += 1) {
+        const result = await renewOnce(place, id)
+        if (result !== 'changed') return result
+      }
+      return await renewOnce(place, id)
+    } catch (error) {
+      if (isCorrupt(error)) return 'refused'
+      throw error
+    }
+  }
+
+  /** Whether its code is not what one of now would be. What verifies is not looked at: a wrong code is met by whoever reads it. */
+  const isOld = ({ mac, version }: MacHead) => {
+    const parsed = parseMac(mac)
+    if (!parsed || parsed.version < version) return true
+    return requirement.stage() === 'b' && parsed.stage === 'a'
+  }
+
+  const renewAll = async () => {
+    const counts: Record<Renewal, number> = {
+      ...{ renewed: 0, current: 0, changed: 0, gone: 0, refused: 0, locked: 0 },
+    }
+    for (const place of ['integrations' as const, ...kinds.map((kind) => ({ kind }))]) {
+      let after: string | undefined
+      do {
+        const page = await seals.macs(place, { limit: PAGE, ...(after !== undefined && { after }) })
+        for (const head of page.items) {
+          if (stopped.signal.aborted) return undefined
+          if (isOld(head)) counts[await renew(place, head.id)] += 1
+        }
+        after = page.next ?? undefined
+      } while (after !== undefined)
+    }
+    return counts
+  }
+
+  /** One going-through. Whether everything is done. */
+  const work = async (): Promise<boolean> => {
+    const mark = await requirement.mark()
+    if (mark?.isComplete && requirement.mode !== 'accept') return true
+    const counts = await renewAll()
+    if (!counts) return false
+    const { renewed, changed, locked, refused } = counts
+    if (renewed > 0) log.info({ records: renewed }, 'records were given the code that proves them')
+    if (refused > lastRefused) {
+      log.warn({ records: refused }, 'records that nothing proves are not used')
+    }
+    lastRefused = refused
+    const strangers = (await replicas.list()).filter(({ makesMacs }) => makesMacs !== true)
+    waiting = waitingFor({ locked, strangers })
+    if (waiting !== undefined || changed > 0 || requirement.mode === 'accept') return false
+    // Whatever has a code of before gets one of now, so that the mark cannot be taken away.
+    await requirement.require({ isComplete: mark !== undefined || requirement.mode === 'refuse' })
+    if (!mark) log.info({}, 'every record has a code: one without is not used any more')
+    return false
+  }
+
+  /** Step after step, as long as each leads on. Gives when to look again. */
+  const workOn = async (): Promise<number> => {
+    while (!stopped.signal.aborted) {
+      const before = await requirement.mark()
+      if (await work()) return DONE_LOOK_MS
+      const after = await requirement.mark()
+      if (before?.isComplete === after?.isComplete) break
+    }
+    return requirement.mode === 'accept' ? DONE_LOOK_MS : LOOK_MS
+  }
+
+  const run = async () => {
+    let isFailing = false
+    while (!stopped.signal.aborted) {
+      let pauseMs = LOOK_MS
+      try {
+        // Also on a replica that leaves the work to another.
+        const isDone = (await requirement.mark())?.isComplete && requirement.mode !== 'accept'
+        if (isDone) waiting = undefined
+        pauseMs = isDone ? DONE_LOOK_MS : ((await underLock(LOCK, workOn))?.result ?? LOOK_MS)
+        isFailing = false
+      } catch (error) {
+        if (!isFailing) log.warn({ err: error }, 'records cannot be given their codes now')
+        isFailing = true
+      }
+      await sleep(pauseMs, stopped.signal)
+    }
+  }
+
+  return {
+    waiting: () => waiting,
+    renew,
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+  }
+}
+
+function waitingFor(reasons: {
+  readonly locked: number
+  readonly strangers: readonly { readonly id: string }[]
+}): string | undefined {
+  const { locked, strangers } = reasons
+  const [first] = strangers
+  if (first) return `replica ${first.id} runs a release that writes no codes`
+  if (locked === 0) return undefined
+  return `${locked} records without a code are sealed with a key that is not in the keyring`
+}

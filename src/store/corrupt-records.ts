@@ -1,0 +1,60 @@
+/** Records that this replica met and may not use: each is logged and counted once, until it is well again. */
+
+/** Why a record is not used. */
+export const CORRUPTIONS = {
+  mac_wrong: 'it was changed, or was written for another name, by somebody without the keyring',
+  no_mac: 'nothing proves it: an older release wrote it, or somebody without the keyring',
+  key_unknown: 'the key that proves it is not in the keyring',
+  rolled_back: 'it is an older version than this replica has seen, or was removed before',
+  unreadable: 'it is not in the form that this release writes',
+} as const
+
+export type Corruption = keyof typeof CORRUPTIONS
+
+export interface CorruptRecord {
+  readonly kind: string
+  readonly name: string
+  readonly why: Corruption
+}
+
+export interface CorruptRecords {
+  met(record: CorruptRecord): void
+  /** It was read and is well, or is gone. */
+  over(kind: string, name: string): void
+  /** What was met for this reason holds no more. */
+  forget(why: Corruption): void
+  /** What was met and not seen well since, in the order in which it was met. */
+  current(): readonly CorruptRecord[]
+}
+
+export interface CorruptRecordsDependencies {
+  /** Called once for each. Must not throw. */
+  readonly onMet: (record: CorruptRecord) => void
+  readonly log: { error(bindings: object, message: string): void }
+}
+
+/** How many are remembered; what comes beyond is logged each time. */
+const LIMIT = 10_000
+
+export function createCorruptRecords({ onMet, log }: CorruptRecordsDependencies): CorruptRecords {
+  const records = new Map<string, CorruptRecord>()
+  const keyOf = (kind: string, name: string) => `${kind}\n${name}`
+
+  return {
+    met(record) {
+      const { kind, name, why } = record
+      const key = keyOf(kind, name)
+      if (records.get(key)?.why === why) return
+      if (records.size < LIMIT) records.set(key, record)
+      log.error({ kind, name, reason: why }, `a record is not used: ${CORRUPTIONS[why]}`)
+      onMet(record)
+    },
+    over(kind, name) {
+      if (records.size > 0) records.delete(keyOf(kind, name))
+    },
+    forget(why) {
+      for (const [key, record] of records) if (record.why === why) records.delete(key)
+    },
+    current: () => [...records.values()],
+  }
+}
