@@ -15,6 +15,7 @@ import { readinessOf } from './app/readiness.ts'
 import { grantTrouble, refreshTokenTrouble } from './app/refresh-token-rule.ts'
 import { composeRotation } from './app/rotation.ts'
 import { composeSalesforce } from './app/salesforce.ts'
+import { composeServer } from './app/server.ts'
 import { watchStore } from './app/watched-store.ts'
 import { composeWebhooks } from './app/webhooks.ts'
 import { denialOf, refuseWhileBlocked } from './audit/guard.ts'
@@ -25,13 +26,11 @@ import { createAuditWriter } from './audit/writer.ts'
 import { refusalCodeOf } from './callers/authenticator.ts'
 import { requireCaller } from './callers/index.ts'
 import { createIntake } from './credentials/intake.ts'
-import { createDrain } from './http/drain.ts'
 import { registerHealth } from './http/health.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
-import { createPipelines } from './http/pipeline.ts'
 import { registerProblemPages } from './http/problem-pages.ts'
-import { createServer, type Server, type ServerOptions } from './http/server.ts'
+import type { Server, ServerOptions } from './http/server.ts'
 import type { Integration } from './integrations/integration.ts'
 import { createIntegrationStore, integrationOf } from './integrations/integration-store.ts'
 import { createRegistry } from './integrations/registry.ts'
@@ -171,12 +170,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     const reason = refusalCodeOf(error)
     if (reason) request.log.info({ req: request, reason }, 'a credential was refused')
   }
-  const drain = createDrain((connections) =>
-    log.warn({ connections }, 'connections were still open when the time to stop was nearly over'),
-  )
-  const { trustProxy } = config
-  const pipelines = createPipelines()
-  const server = createServer({ logger: log, trustProxy, tls, drain, pipelines, onProblem })
+  const { server, drain, trust } = composeServer({ config, log, tls, onProblem })
   metering.requests(server)
   await describeApi(server, version)
   if (config.docs) serveApiDescription(server)
@@ -206,7 +200,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   await registerOAuthRoutes(server, { broker, gate: callers.gate, audit, onRead, onProblem, now })
   await server.register(async (scope) => {
     const guarded = scope as Server
-    requireCaller(guarded, callers.gate, pipelines.trust)
+    requireCaller(guarded, callers.gate, trust)
     refuseWhileBlocked(guarded, audit)
     registerTokenRoutes(guarded, { broker, revoker, integrations, audit, onRead, now })
     callers.registerRoutes(guarded)

@@ -1,7 +1,9 @@
 /** Slows down whoever fails to authenticate too often from one address. Valid callers are never held up. */
-import { isIPv6 } from 'node:net'
 import { BrokerError } from '../errors.ts'
+import { networkOf } from '../http/address.ts'
 import type { Budgets } from '../store/budgets.ts'
+
+export { networkOf }
 
 export interface Throttle {
   /** Counts one failure; gives the error to answer with: the one given, or `rate_limited`. Never rejects. */
@@ -84,18 +86,3 @@ const tooMany = (retryAfterMs: number) =>
   new BrokerError('rate_limited', 'Too many failed authentications came from this address', {
     retryAfterMs,
   })
-
-/** One host has a whole /64 of IPv6 addresses to itself. */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
-  if (!isIPv6(address)) return address
-  const [head = '', tail = ''] = address.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === '' ? [] : tail.split(':')
-  const zeros = address.includes('::')
-    ? Array(Math.max(0, 8 - left.length - right.length)).fill('0')
-    : []
-  const groups = [...left, ...zeros, ...right].slice(0, 4)
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
-}

@@ -167,6 +167,15 @@ export const SETTINGS = {
   trustProxy: withUnset('VALETKEY_TRUST_PROXY', [], read.cidrs, {
     meaning: 'CIDRs whose `X-Forwarded-For` is believed.',
   }),
+  connectionsPerAddress: withDefault(
+    'VALETKEY_CONNECTIONS_PER_ADDRESS',
+    '0',
+    read.wholeNumber(0, 1_000_000),
+    {
+      meaning:
+        'How many connections one address (a /64 of IPv6) may keep open to the API; more are closed as they come. `0`: no bound. Addresses of `VALETKEY_TRUST_PROXY` are not counted. Behind a proxy or a NAT that hides its clients, all of them are one address.',
+    },
+  ),
   tlsCertFile: optional('VALETKEY_TLS_CERT_FILE', read.path, {
     meaning: 'PEM file with the certificate of the API; read again when it changes.',
   }),

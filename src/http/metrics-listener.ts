@@ -1,6 +1,8 @@
 /** `/metrics`, on a port of its own: whoever may scrape need not reach the API, nor the other way round. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { EXPOSITION_MEDIA_TYPE } from './exposition.ts'
+import { createPipelines } from './pipeline.ts'
 
 export interface MetricsListener {
   /** Gives the port that it listens on. Rejects where it cannot. */
@@ -11,6 +13,8 @@ export interface MetricsListener {
 
 export interface MetricsListenerDependencies {
   readonly render: () => Promise<string>
+  /** Milliseconds of a clock that never steps. Default: that of the process. */
+  readonly monotonic?: () => number
   readonly log: { error(bindings: object, message: string): void }
 }
 
@@ -19,11 +23,17 @@ const HEADERS_MS = 8_000
 const REQUEST_MS = 10_000
 const CHECK_MS = 1_000
 const CONNECTIONS = 64
+const IDLE_MS = 30_000
+/** Scrapes that are made anew at once, and how soon there may be one more: whoever asks more often gets the last one. */
+const SCRAPES = 20
+const SCRAPE_MS = 500
 /** For the scrapes that are under way at the end. */
 const GRACE_MS = 1_000
 
 export function createMetricsListener(dependencies: MetricsListenerDependencies): MetricsListener {
-  const { render, log } = dependencies
+  const { render, log, monotonic = () => performance.now() } = dependencies
+  const pipelines = createPipelines()
+  const scrape = createScrape(render, monotonic)
 
   const answer = async ({ method, url = '/' }: IncomingMessage, response: ServerResponse) => {
     if (pathOf(url) !== PATH) return refuse(response, 404, `There is nothing here but ${PATH}`)
@@ -32,7 +42,7 @@ export function createMetricsListener(dependencies: MetricsListenerDependencies)
       return refuse(response, 405, `${PATH} takes GET and HEAD`)
     }
     try {
-      const text = await render()
+      const text = await scrape()
       response.writeHead(200, { ...headersOf(text), 'content-type': EXPOSITION_MEDIA_TYPE })
       response.end(text)
     } catch (error) {
@@ -48,8 +58,14 @@ export function createMetricsListener(dependencies: MetricsListenerDependencies)
       connectionsCheckingInterval: CHECK_MS,
       keepAliveTimeout: 75_000,
     },
-    (request, response) => void answer(request, response),
+    pipelines.before((request, response) => void answer(request, response)),
   )
+  pipelines.attach(server, 'connection')
+  server.setTimeout(IDLE_MS)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (!socket.writable || error.code === 'ECONNRESET') socket.destroy()
+    else pipelines.fail(socket as Socket, BAD_REQUEST)
+  })
   server.maxHeadersCount = 64
   server.maxConnections = CONNECTIONS
 
@@ -74,6 +90,25 @@ export function createMetricsListener(dependencies: MetricsListenerDependencies)
         })
         server.closeIdleConnections()
       }),
+  }
+}
+
+const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+
+/** The work of a scrape grows with the integrations, and anybody who reaches the port may ask for it. */
+function createScrape(render: () => Promise<string>, monotonic: () => number) {
+  let allowed = SCRAPES
+  let at = monotonic()
+  let last: Promise<string> | undefined
+  return (): Promise<string> => {
+    const now = monotonic()
+    allowed = Math.min(SCRAPES, allowed + (now - at) / SCRAPE_MS)
+    at = now
+    if (last === undefined || allowed >= 1) {
+      allowed -= 1
+      last = render()
+    }
+    return last
   }
 }
 

@@ -17,6 +17,7 @@ import Fastify, {
 } from 'fastify'
 import { BrokerError } from '../errors.ts'
 import { createClientErrors } from './client-errors.ts'
+import { limitConnections } from './connection-limit.ts'
 import type { Drain } from './drain.ts'
 import {
   createPipelines,
@@ -41,6 +42,8 @@ export interface ServerOptions {
   readonly logger: FastifyBaseLogger
   /** CIDRs whose `X-Forwarded-For` is believed. None by default. */
   readonly trustProxy: readonly string[]
+  /** Connections that one address may keep open, the proxies that are trusted excepted. 0: no bound. Default 0. */
+  readonly connectionsPerAddress?: number
   /** Absent: plain HTTP. */
   readonly tls?: Pick<ServerTls, 'options'> | undefined
   readonly limits?: Partial<ServerLimits>
@@ -78,6 +81,7 @@ const SAFE_REQUEST_ID = /^[\w.:/+=@-]{1,128}$/
 
 export function createServer(options: ServerOptions): Server {
   const { logger, trustProxy, tls, limits = {}, drain, onProblem } = options
+  const { connectionsPerAddress: perAddress = 0 } = options
   const allLimits = { ...LIMITS, ...limits }
   const pipelines = options.pipelines ?? createPipelines(allLimits)
   const clientErrors = createClientErrors(logger, pipelines)
@@ -88,6 +92,9 @@ export function createServer(options: ServerOptions): Server {
     bodyLimit: BODY_LIMIT,
     serverFactory: (handler) => {
       const made = nodeServer(pipelines.before(handler as RequestListener), tls, allLimits)
+      if (perAddress > 0) {
+        limitConnections(made, { perAddress, except: trustProxy, log: logger })
+      }
       pipelines.attach(made, tls ? 'secureConnection' : 'connection')
       clientErrors.attach(made)
       drain?.attach(made)

@@ -6,7 +6,9 @@ import { METRICS } from '../../src/app/metric-table.ts'
 import { createMetrics, type MetricRow } from '../../src/http/metrics.ts'
 import { createMetricsListener } from '../../src/http/metrics-listener.ts'
 import { readDocument } from '../support/document.ts'
+import { eventually } from '../support/eventually.ts'
 import { lintExposition, parseExposition } from '../support/exposition.ts'
+import { openRaw } from '../support/raw-http.ts'
 
 const TABLE = {
   tries_total: { type: 'counter', help: 'Tries.', labels: { end: { values: ['good', 'bad'] } } },
@@ -127,10 +129,10 @@ t.test('every metric is documented', async (t) => {
   for (const [name, { type }] of Object.entries(METRICS)) t.match(text, `| \`${name}\` | ${type} |`)
 })
 
-async function start(t: Test, render: () => Promise<string>) {
+async function start(t: Test, render: () => Promise<string>, monotonic = () => 0) {
   const errors: object[] = []
   const log = { error: (bindings: object) => void errors.push(bindings) }
-  const listener = createMetricsListener({ render, log })
+  const listener = createMetricsListener({ render, log, monotonic })
   const port = await listener.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => listener.close())
   const ask = (path: string, method = 'GET') =>
@@ -186,4 +188,37 @@ t.test('a connection that sends nothing does not keep the listener open', async 
   await listener.close()
   socket.destroy()
   t.pass('it closed')
+})
+
+t.test('whoever asks all the time gets what was read last', async (t) => {
+  let time = 0
+  let rendered = 0
+  const render = async () => {
+    rendered += 1
+    return `${rendered}\n`
+  }
+  const { ask } = await start(t, render, () => time)
+  const texts: string[] = []
+  for (let scrape = 0; scrape < 200; scrape += 1) texts.push((await ask('/metrics')).text)
+  t.equal(rendered, 20)
+  t.equal(texts.at(-1), '20\n')
+  time += 500
+  t.equal((await ask('/metrics')).text, '21\n')
+  t.equal((await ask('/metrics')).text, '21\n')
+  time += 60_000
+  t.equal((await ask('/metrics')).text, '22\n', 'who asks now and then gets what is true')
+})
+
+t.test('what is malformed is answered behind the scrape before it', async (t) => {
+  const started: (() => void)[] = []
+  const { port } = await start(t, async () => {
+    await new Promise<void>((resolve) => started.push(resolve))
+    return 'first'
+  })
+  const one = openRaw(port)
+  t.teardown(() => one.destroy())
+  one.write('GET /metrics HTTP/1.1\r\nHost: a\r\n\r\nNONSENSE\r\n\r\n')
+  await eventually(() => started.length === 1)
+  started[0]?.()
+  t.match(await one.closed(), /^HTTP\/1\.1 200 [\s\S]*firstHTTP\/1\.1 400 /)
 })
