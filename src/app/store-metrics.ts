@@ -3,6 +3,7 @@ import type { MetricTable } from '../http/metrics.ts'
 import { CORRUPTIONS } from '../store/corrupt-records.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import { MEASURED_OPERATIONS, STORE_OPERATIONS } from '../store/measured.ts'
+import { CUSTODY, INTEGRATION, REFUSAL } from '../store/record-mac.ts'
 import { CAUSE_NAMES } from '../store/redis-cause.ts'
 
 /** In seconds. */
@@ -23,7 +24,7 @@ export const STORE_METRICS = {
     type: 'counter',
     help: 'Records that were met and do not verify, each once until it is well again.',
     labels: {
-      kind: { values: ['integration', ...PROVEN_KINDS] },
+      kind: { values: [INTEGRATION, REFUSAL, CUSTODY, ...PROVEN_KINDS] },
       reason: { values: Object.keys(CORRUPTIONS) },
     },
   },

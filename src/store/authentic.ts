@@ -6,6 +6,7 @@
 import type { Macs } from '../crypto/macs.ts'
 import { BrokerError } from '../errors.ts'
 import { authenticArchive } from './authentic-archive.ts'
+import { authenticCustodies, authenticOutcomes } from './authentic-outcomes.ts'
 import type { Corruption, CorruptRecords } from './corrupt-records.ts'
 import { isProvenKind } from './document-kinds.ts'
 import type { MacRequirement } from './mac-requirement.ts'
@@ -17,7 +18,7 @@ import {
   ofDocument,
   ofIntegration,
 } from './record-mac.ts'
-import { isCorrupt } from './record-schema.ts'
+import { isCorrupt, unlessCorrupt } from './record-schema.ts'
 import type { SeenVersions } from './seen-versions.ts'
 import type { Documents, IntegrationContent, IntegrationRecords, Page, Store } from './store.ts'
 
@@ -39,6 +40,13 @@ export interface Prover {
   code(record: AuthenticRecord): string
   /** Throws `record_corrupt`. */
   prove(record: AuthenticRecord, mac: string | undefined, began: number): Promise<void>
+  /** Throws `record_corrupt` where something newer was seen, and the store as a whole did not go back. */
+  keepsPace(
+    record: Pick<AuthenticRecord, 'kind' | 'name' | 'uid' | 'version'>,
+    began: number,
+  ): Promise<void>
+  /** It is not there. */
+  absent(kind: string, name: string, began: number): void
   /** Of one record: what cannot be read is noted, and what is gone is. */
   one<Found>(
     kind: string,
@@ -61,28 +69,42 @@ const ATTEMPTS = 100
 export function authenticStore(dependencies: AuthenticStoreDependencies): Store {
   const { store } = dependencies
   const prover = createProver(dependencies)
-  const { seen } = dependencies
+  const { seen, corrupt } = dependencies
+  const documents = authenticDocuments(store.documents, prover, seen)
   return {
     ...store,
     integrations: authenticIntegrations(store.integrations, prover, seen),
-    outcomes: {
-      ...store.outcomes,
-      async look(name) {
-        const began = prover.begin()
-        const look = await prover.one(INTEGRATION, name, began, store.outcomes.look(name))
-        if (!look) return undefined
-        const { mac, ...integration } = look.integration
-        await prover.prove(ofIntegration(integration), mac, began)
-        return { ...look, integration }
+    outcomes: authenticOutcomes(store.outcomes, prover),
+    custody: authenticCustodies(store.custody, prover, corrupt),
+    documents,
+    archive: authenticArchive(store, prover),
+    changes: {
+      ...store.changes,
+      async read(cursor, waitMs) {
+        const news = await store.changes.read(cursor, waitMs)
+        for (const change of news.entries) {
+          // One that went must not come back: it is asked for now, and not when somebody needs it.
+          if (change.type !== 'document' || !seen.isWatched(change.kind, change.id)) continue
+          await unlessCorrupt(documents.read(change.kind, change.id))
+        }
+        return news
       },
     },
-    documents: authenticDocuments(store.documents, prover, seen),
-    archive: authenticArchive(store, prover),
   }
 }
 
 function createProver(dependencies: AuthenticStoreDependencies): Prover {
   const { macs, requirement, corrupt, seen, lookAtWhole } = dependencies
+
+  const isRolledBack = async (
+    { kind, name, uid, version }: Pick<AuthenticRecord, 'kind' | 'name' | 'uid' | 'version'>,
+    began: number,
+  ): Promise<boolean> => {
+    const isPast = () => seen.isPast(kind, name, uid, version, began)
+    if (!isPast()) return false
+    await lookAtWhole()
+    return isPast()
+  }
 
   const troubleOf = async (
     record: AuthenticRecord,
@@ -93,16 +115,14 @@ function createProver(dependencies: AuthenticStoreDependencies): Prover {
     if (verdict === 'absent' || verdict === 'outdated') {
       if (!(await requirement.acceptsUnproven())) return 'no_mac'
     } else if (verdict !== 'authentic') return verdict
-    const { kind, name, uid, version } = record
-    const isPast = () => seen.isPast(kind, name, uid, version, began)
-    if (!isPast()) return undefined
-    await lookAtWhole()
-    return isPast() ? 'rolled_back' : undefined
+    return (await isRolledBack(record, began)) ? 'rolled_back' : undefined
   }
 
-  const prove: Prover['prove'] = async (record, mac, began) => {
-    const why = await troubleOf(record, mac, began)
-    const { kind, name, uid, version } = record
+  const settle = (
+    { kind, name, uid, version }: Pick<AuthenticRecord, 'kind' | 'name' | 'uid' | 'version'>,
+    why: Corruption | undefined,
+    began: number,
+  ): void => {
     if (why === undefined) {
       corrupt.over(kind, name)
       seen.note(kind, name, uid, version, began)
@@ -114,8 +134,14 @@ function createProver(dependencies: AuthenticStoreDependencies): Prover {
 
   return {
     begin: seen.now,
+    absent: seen.absent,
+    async prove(record, mac, began) {
+      settle(record, await troubleOf(record, mac, began), began)
+    },
+    async keepsPace(record, began) {
+      settle(record, (await isRolledBack(record, began)) ? 'rolled_back' : undefined, began)
+    },
     code: (record) => macOf(macs, requirement.stage(), record),
-    prove,
     async one(kind, name, began, read) {
       try {
         const found = await read
@@ -136,7 +162,7 @@ function createProver(dependencies: AuthenticStoreDependencies): Prover {
       for (const item of read.items) {
         const record = authentic(item)
         try {
-          await prove(record, item.mac, began)
+          settle(record, await troubleOf(record, item.mac, began), began)
           const { mac: _, ...rest } = item
           items.push(rest as typeof item)
         } catch (error) {

@@ -19,8 +19,11 @@ export interface AuthenticRecord {
   readonly content: readonly string[]
 }
 
-/** The kind of integrations; no kind of document may have this name. */
+/** The kind of integrations; no kind of document has this name. */
 export const INTEGRATION = 'integration'
+/** The same of what lies beside an integration. */
+export const REFUSAL = 'refusal'
+export const CUSTODY = 'custody'
 
 /** The secrets are sealed for the definition, and are no part of it. */
 export const ofIntegration = ({

@@ -7,6 +7,8 @@ export interface SeenVersions {
   note(kind: string, name: string, uid: string, version: number, began: number): void
   /** It is not there, as a read found that began at that moment. */
   absent(kind: string, name: string, began: number): void
+  /** Whether it was seen there, under any unique id, and nothing of its kind comes back once it went. */
+  isWatched(kind: string, name: string): boolean
   /** Whether something newer was seen before that moment. */
   isPast(kind: string, name: string, uid: string, version: number, before: number): boolean
   /** The store as a whole became another one, or its past: nothing that was seen holds. */
@@ -14,7 +16,12 @@ export interface SeenVersions {
 }
 
 /** Kinds of which nothing that went ever comes back under the same id. Others may begin again with version 1. */
-const GONE_FOR_GOOD: ReadonlySet<string> = new Set(['integration', 'api-key', 'connection'])
+const GONE_FOR_GOOD: ReadonlySet<string> = new Set([
+  'integration',
+  'api-key',
+  'connection',
+  'custody',
+])
 /** What says which store this is has its own watch (`store-watch.ts`), which is asked before a record is called past. */
 const NOT_SEEN = 'store'
 const LIMIT = 100_000
@@ -72,6 +79,7 @@ export function createSeenVersions(limit = LIMIT): SeenVersions {
       else seen.delete(`${place}\n${uid}`)
       uids.delete(place)
     },
+    isWatched: (kind, name) => GONE_FOR_GOOD.has(kind) && uids.has(`${kind}\n${name}`),
     isPast(kind, name, uid, version, before) {
       const found = seen.get(`${kind}\n${name}\n${uid}`)
       if (!found || isOvertaken(found, before)) return false

@@ -1,6 +1,7 @@
 /** Leases at rest: sealed, and bound to the integration that they were minted for. */
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
+import { BrokerError } from '../errors.ts'
 import type { LeaseRecord, Look, Outcomes, SaveResult } from '../store/store.ts'
 import type { Lease } from './lease.ts'
 
@@ -34,6 +35,16 @@ export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies):
     async open({ integration }, record) {
       const text = await keyring.open(sealName(integration), record.body)
       const stored = JSON.parse(text) as Omit<Lease, 'accessToken'> & { accessToken: string }
+      // What stands beside it decides whether it was revoked, and for what it was minted.
+      const { digest, tokenId, expiresAt } = record
+      const isOwn =
+        stored.digest === digest && stored.tokenId === tokenId && stored.expiresAt === expiresAt
+      if (!isOwn) {
+        throw new BrokerError(
+          'record_corrupt',
+          `The lease of integration ${integration.name} is not the one that was sealed`,
+        )
+      }
       return { ...stored, accessToken: new Secret(stored.accessToken) }
     },
   }

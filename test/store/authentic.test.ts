@@ -282,6 +282,82 @@ eachEngine(async (t, open) => {
     t.match(await restored.store.integrations.read('a'), { uid: 'u', version: 3 })
   })
 
+  await t.test('a refusal that somebody else wrote is none', async (t) => {
+    const opened = await open(t)
+    const { store, met } = await strict(opened)
+    const { outcomes: raw } = opened.store
+    await store.integrations.create('a', 'u', content())
+    await store.integrations.create('b', 'v', content())
+    const until = (await store.now()) + HOUR_MS
+    const refusal = { body: '{"code":"x"}', version: 1, until }
+    const save = async (name: string, uid: string, given: typeof refusal, into = raw) => {
+      const orev = (await raw.look(name))?.integration.orev ?? 0
+      return into.save(name, { uid, orev }, { refusal: given })
+    }
+    t.match(await save('a', 'u', refusal, store.outcomes), { saved: true })
+    t.same((await store.outcomes.look('a'))?.outcome, { refusal })
+    const stored = (await raw.look('a'))?.outcome.refusal
+    t.match(JSON.parse(stored?.body ?? ''), { code: 'x' }, 'as older releases read it')
+
+    const forged = {
+      bare: refusal,
+      moved: { ...refusal, body: stored?.body ?? '' },
+      longer: { ...refusal, body: stored?.body ?? '', until: until + 1 },
+    }
+    for (const [what, given] of Object.entries(forged)) {
+      const [name, uid] = what === 'longer' ? ['a', 'u'] : ['b', 'v']
+      await save(name, uid, given)
+      t.same((await store.outcomes.look(name))?.outcome, {}, what)
+    }
+    t.ok(met.length > 0 && met.every(({ kind }) => kind === 'refusal'))
+    await save('b', 'v', refusal, store.outcomes)
+    t.same((await store.outcomes.look('b'))?.outcome, { refusal })
+  })
+
+  await t.test('a refresh token of before is met by who saw the one of now', async (t) => {
+    const opened = await open(t)
+    const replica = await strict(opened)
+    const { store, met } = replica
+    const { archive } = opened.store
+    await store.integrations.create('a', 'u', content())
+    const beginning = { uid: 'u', reason: '', body: '{}', lookInMs: HOUR_MS }
+    await store.custody.begin('a', { ...beginning, expected: null, family: 'f', token: 'one' })
+    t.match((await store.custody.read('a')).record, { g: 0 })
+    const [former] = (await archive.integrations({ limit: 1 })).items
+    await store.custody.keep('a', { family: 'f', g: 1, token: 'two', lookInMs: HOUR_MS })
+    t.match((await store.custody.read('a')).record, { g: 1 })
+    const back = async () => {
+      await archive.eraseIntegration('a')
+      await archive.putIntegrations(former ? [former] : [], { id: 'x', lookInMs: HOUR_MS })
+    }
+    await back()
+    await t.rejects(store.custody.read('a'), CORRUPT, 'used up since')
+    t.match(met, [{ kind: 'custody', name: 'a', why: 'rolled_back' }])
+    replica.clear()
+    await store.custody.read('a')
+    const ended = { ...beginning, expected: 'f', family: 'g', token: '', reason: 'disconnected' }
+    t.equal(await store.custody.begin('a', ended), 'begun')
+    t.match((await store.custody.read('a')).record, { state: 'dead' })
+    await back()
+    await t.rejects(store.custody.read('a'), CORRUPT, 'disconnected since')
+    replica.lookAtWhole = replica.clear
+    t.match((await store.custody.read('a')).record, { family: 'f' }, 'the whole store went back')
+  })
+
+  await t.test('a key that another replica revoked does not come back', async (t) => {
+    const opened = await open(t)
+    const { store } = await strict(opened)
+    const other = await strict(opened)
+    await other.store.documents.write('api-key', 'k', '{}', { expected: 'absent' })
+    t.match(await store.documents.read('api-key', 'k'), { version: 1 })
+    const { mac = '' } = (await opened.store.documents.read('api-key', 'k')) ?? {}
+    const cursor = await store.changes.tail()
+    await other.store.documents.remove('api-key', 'k', 'any')
+    t.match(await store.changes.read(cursor, 1_000), { entries: [{ id: 'k' }] })
+    await opened.store.documents.write('api-key', 'k', '{}', { expected: 'any', mac })
+    await t.rejects(store.documents.read('api-key', 'k'), CORRUPT)
+  })
+
   await garbage(t, open)
 })
 
