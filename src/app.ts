@@ -61,6 +61,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   let stopping = false
   const { wall, monotonic, clock } = composeClocks(log, dependencies.now)
   const { now } = clock
+  const times = { now, monotonic, sleep: pause }
   const engineName = config.redisUrl ? 'redis' : 'embedded'
   const { lookup, tracing, random = Math.random } = dependencies
   const metering = composeMetering({ version, engine: engineName, tracing, now, monotonic, log })
@@ -99,9 +100,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const rules = { intake, hosts, grantTrouble: grantTrouble(config), onOtherTokens, now, uniqueId }
   const registry = createRegistry({ store: integrations, ...rules })
   const webhooks = composeWebhooks({
-    ...{ config, store, integrations, proxy, random, now, log },
+    ...{ config, store, integrations, proxy, random, log, ...times },
     meter: metering.webhooks,
-    sleep: pause,
   })
   const engine = composeLeaseEngine({
     ...{ store, keyring, endpoint, audit, log, clock, wall, monotonic, random, uniqueId },
@@ -122,14 +122,13 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     sleep: pause,
   })
   const rotation = composeRotation({
-    ...{ integrations, intake, store, engine, audit, log, now, uniqueId, sleep: pause },
+    ...{ integrations, intake, store, engine, audit, log, uniqueId, ...times },
     metadata: salesforce.metadata,
     publicUrl: config.publicUrl,
     standing: { permitsOf: (asker) => callers.standing.permitsOf(asker) },
   })
   const seals = composeKeyring({
-    ...{ keyring, store, engine: measured, requirement },
-    ...{ audit, now, uniqueId, sleep: pause, log },
+    ...{ keyring, store, engine: measured, requirement, audit, uniqueId, log, ...times },
   })
   const { statusOf } = engine.status
   const { broker, revoker, hearing } = engine
@@ -146,18 +145,15 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   loader?.read()
   const callers = composeCallers({
-    ...{ adminKeys, store, hearing, audit, proxy, random, log },
+    ...{ adminKeys, store, hearing, audit, proxy, random, log, wall, ...times },
     storelessMs: config.storelessMs,
     issuers: () => loader?.issuers() ?? NONE,
     callers: () => loader?.callers() ?? NONE,
-    now: wall,
-    sleep: pause,
   })
 
   const connections = composeConnections({
     ...{ store, keyring, integrations, engine, audit, now, uniqueId, log },
-    grants: engine.grants,
-    standing: callers.standing,
+    ...{ grants: engine.grants, standing: callers.standing },
     meter: metering.connections,
     publicUrl: config.publicUrl,
     sleep: pause,
@@ -213,7 +209,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     registerOperatorRoutes(guarded, {
       ...{ integrations, store, audit, confirm, doctorMint: engine.doctorMint },
       publicUrl: config.publicUrl,
-      doctor: { ...{ outbound, hosts, now, grants: engine.grants }, clock: salesforce.clock },
+      doctor: {
+        ...{ outbound, hosts, now, monotonic },
+        ...{ grants: engine.grants, clock: salesforce.clock },
+      },
     })
     registerIntegrationRoutes(guarded, {
       ...{ registry, store: integrations, statusOf, audit, confirm, monotonic },

@@ -73,7 +73,9 @@ function composeDoctor(env: Environment) {
   const salesforce = composeSalesforce({ config, lookup: undefined, now, log: SILENT })
   const { outbound, hosts, clock, endpoint } = salesforce
   const grants = { endpoint, subjectTokens: { of: mintsNone, in: tokenInFile }, now, uniqueId }
-  const doctor = createDoctor({ outbound, hosts, clock, now, grants })
+  const doctor = createDoctor({
+    ...{ outbound, hosts, clock, now, monotonic: () => performance.now(), grants },
+  })
   const patients = createFilePatients({
     intake: createIntake({ now, uniqueId }),
     hosts,

@@ -32,7 +32,16 @@ export interface Callers {
 export interface CallersDependencies
   extends Pick<
     AuthenticatorsDependencies,
-    'adminKeys' | 'hearing' | 'storelessMs' | 'issuers' | 'callers' | 'now' | 'random' | 'sleep'
+    | 'adminKeys'
+    | 'hearing'
+    | 'storelessMs'
+    | 'issuers'
+    | 'callers'
+    | 'wall'
+    | 'now'
+    | 'monotonic'
+    | 'random'
+    | 'sleep'
   > {
   readonly store: Pick<Store, 'documents' | 'budgets'>
   readonly audit: Pick<AuditLog, 'change'>
@@ -41,8 +50,8 @@ export interface CallersDependencies
 }
 
 export function composeCallers(dependencies: CallersDependencies): Callers {
-  const { store, audit, proxy, now, log } = dependencies
-  const throttle = createThrottle({ budgets: store.budgets, now, log })
+  const { store, audit, proxy, now, monotonic, log } = dependencies
+  const throttle = createThrottle({ budgets: store.budgets, now, monotonic, log })
   const ids = createDocumentIds({ ...store, kind: API_KEY_KIND, hearing: dependencies.hearing })
   const authenticators = createAuthenticators({
     ...dependencies,

@@ -105,7 +105,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
     ...{ store, custody: records, onLost, audit, log },
     leaseEndsAt: async (name) => (await outcomes.look(name))?.outcome.lease?.expiresAt,
   })
-  const trouble = createTrouble(log, 'refresh tokens cannot be looked after', dependencies.now)
+  const trouble = createTrouble(log, 'refresh tokens cannot be looked after', monotonic)
   return {
     custody,
     exchange: createExchange({

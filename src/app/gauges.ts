@@ -27,13 +27,15 @@ export interface GaugeSources {
   readonly corruptRecords: () => number
   readonly samples: () => Samples
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
 }
 
 type LeaseState = (typeof LEASE_STATES)[number]
 
 export function sampleGauges(
   metrics: Metrics<typeof METRICS>,
-  { engine, readiness, samples, now, ...sources }: GaugeSources,
+  { engine, readiness, samples, now, monotonic, ...sources }: GaugeSources,
 ): void {
   const { audit } = sources
   const { cache, broker } = engine
@@ -96,7 +98,7 @@ export function sampleGauges(
   )
   metrics.sample('valetkey_integrations_sample_age_seconds', () => {
     const { at } = samples()
-    return at === undefined ? [] : [[seconds(now() - at)]]
+    return at === undefined ? [] : [[seconds(monotonic() - at)]]
   })
   metrics.sample('valetkey_metric_series_left_out', () => [
     ...[...metrics.leftOut()].map(([metric, count]) => [count, { metric }] as const),

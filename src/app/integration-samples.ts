@@ -44,6 +44,7 @@ export interface Samples {
   /** How many more were used than are looked at. */
   readonly unsampled: number
   /** Epoch milliseconds. Undefined: never yet. */
+  /** By the clock that never steps. */
   readonly at: number | undefined
 }
 
@@ -63,7 +64,8 @@ export interface IntegrationSamplesDependencies {
   readonly connectionOf: StatusReader['connectionOf']
   /** Does this replica hold something of it in memory? */
   readonly isKnown: (name: string) => boolean
-  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly log: {
     warn(bindings: object, message: string): void
     info(bindings: object, message: string): void
@@ -87,7 +89,7 @@ export function createIntegrationSamples(
   dependencies: IntegrationSamplesDependencies,
 ): IntegrationSamples {
   const { integrations, outcomes, budgets, documents, connectionOf } = dependencies
-  const { isKnown, now, log } = dependencies
+  const { isKnown, monotonic, log } = dependencies
   const stopped = new AbortController()
   /** By this replica, since it started: memory forgets an integration whenever it changes. */
   let used: ReadonlySet<string> = new Set()
@@ -135,7 +137,7 @@ export function createIntegrationSamples(
       certificates: certificates.sort((a, b) => a.notAfter - b.notAfter),
       used: looked.sort((a, b) => urgency(b) - urgency(a)),
       unsampled: inUse.length - looked.length,
-      at: now(),
+      at: monotonic(),
     }
   }
 
@@ -154,7 +156,11 @@ export function createIntegrationSamples(
 
   return {
     refresh() {
-      if (stopped.signal.aborted || now() - (samples.at ?? 0) < FRESH_MS) return
+      if (
+        stopped.signal.aborted ||
+        monotonic() - (samples.at ?? Number.NEGATIVE_INFINITY) < FRESH_MS
+      )
+        return
       running ??= run()
     },
     async stop() {

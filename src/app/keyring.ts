@@ -36,6 +36,8 @@ export interface KeyringCareDependencies {
   readonly requirement: MacRequirement
   readonly audit: Pick<AuditLog, 'background' | 'change'>
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly uniqueId: () => string
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
@@ -44,7 +46,7 @@ export interface KeyringCareDependencies {
 
 export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCare {
   const { keyring, store, engine, requirement } = dependencies
-  const { audit, now, uniqueId, sleep, log } = dependencies
+  const { audit, now, monotonic, uniqueId, sleep, log } = dependencies
   const { keyIds } = keyring
   const kinds = PROVEN_KINDS
   const { underLock } = createSingleFlight({ locks: store.locks, uniqueId, log })
@@ -65,7 +67,7 @@ export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCa
     keyring,
     ...{ underLock, audit, now, sleep, log },
   })
-  const watch = createKeyringWatch({ keyring, census, replicas, now, sleep, log })
+  const watch = createKeyringWatch({ keyring, census, replicas, monotonic, sleep, log })
   return {
     trouble: watch.trouble,
     unproven: () => prover.waiting() ?? (requirement.stage() === 'a' ? UNPROVEN : undefined),

@@ -100,7 +100,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const { clock, wall, monotonic, random, uniqueId, sleep } = dependencies
   const { now } = clock
   const stopping = new AbortController()
-  const trouble = (what: string) => createTrouble(log, what, now)
+  const trouble = (what: string) => createTrouble(log, what, monotonic)
   const streamTrouble = trouble('the change stream cannot be read')
   const dueTrouble = trouble('the due index cannot be read or written')
 
@@ -125,7 +125,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     onTrouble: streamTrouble.report,
   })
   const leases = createLeaseStore({ outcomes: store.outcomes, keyring })
-  const cache = createLeaseCache({ hearing, open: leases.open, now, monotonic })
+  const cache = createLeaseCache({ hearing, open: leases.open, monotonic })
   const flights = createSingleFlight({ locks: store.locks, uniqueId, log })
   const reader = createLeaseReader({
     cache,
@@ -143,9 +143,9 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     sleep: (ms) => sleep(ms, stopping.signal),
     storelessMs,
   })
-  const breaker = createBreaker({ now, log })
+  const breaker = createBreaker({ monotonic, log })
   const sleepHere = (ms: number) => sleep(ms, stopping.signal)
-  const attempts = createAttempts({ breaker, now, random, sleep: sleepHere })
+  const attempts = createAttempts({ breaker, monotonic, random, sleep: sleepHere })
   const pins = createPinStore(store.documents)
   const identity = createIdentityGuard({ pins, audit, now, log })
   const integrations = rememberIntegrations(dependencies.readSealed)
@@ -154,7 +154,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     queue,
     ends,
   } = composeRevocation({
-    ...{ store, keyring, endpoint, leases, audit, now, sleep, log },
+    ...{ store, keyring, endpoint, leases, audit, now, monotonic, sleep, log },
   })
   const refreshTokens = composeCustody({
     ...{ store, keyring, audit, endToken: tokenRevoker.endToken, uniqueId, now, monotonic },
@@ -170,7 +170,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const subjectOf = (integration: Pick<Integration, 'name' | 'uid'>) =>
     readSubject(store.documents, integration)
   const minter = createMinter({
-    ...{ integrations, identity, subjectOf, now, sleep: sleepHere },
+    ...{ integrations, identity, subjectOf, monotonic, sleep: sleepHere },
     promotion: dependencies.promotion,
     requester: meter.requester(requester),
     connected: createConnected({ custody, exchange }),
@@ -188,13 +188,16 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const onRefused = (name: string, error: unknown, by: Actor) =>
     audit.background(by, refusedEvent(name, error))
 
-  const storeless = createStoreless({ minter, attempts, flights, now, onMinted, onRefused })
+  const storeless = createStoreless({
+    ...{ minter, attempts, flights, now, monotonic, onMinted, onRefused },
+  })
   const flight = createFlight({
     look: reader.look,
     outcomes: store.outcomes,
     ...{ cache, leases, flights, minter, attempts, identity, storeless, budget, subjectOf },
     hearing: meter.waits(hearing),
     now,
+    monotonic,
     random,
     ...ends,
     onMinted,
@@ -242,10 +245,11 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
 
   const keeper = refreshTokens.keeper({ look: reader.look, flight, settle: minter.settle })
   const prover = createProver({
-    ...{ look: reader.look, subjectOf, minter, budget, leases, onMinted, now, log },
+    ...{ look: reader.look, subjectOf, minter, budget, leases, onMinted, monotonic, log },
   })
   const doctorMint = createDoctorMint({
-    ...{ look: reader.look, subjectOf, minter, budget, flights, breaker, onRefused, now, log },
+    ...{ look: reader.look, subjectOf, minter, budget, flights, breaker, onRefused },
+    ...{ now, monotonic, log },
     outcomes: store.outcomes,
     adopt: prover.adopt,
     sleep: sleepHere,

@@ -66,7 +66,7 @@ export interface FileMeter {
 }
 
 export interface ObservedSources
-  extends Omit<GaugeSources, 'samples' | 'now' | 'engine'>,
+  extends Omit<GaugeSources, 'samples' | 'now' | 'monotonic' | 'engine'>,
     Pick<IntegrationSamplesDependencies, 'integrations'> {
   readonly store: Pick<Store, 'outcomes' | 'budgets' | 'documents'>
   readonly engine: GaugeSources['engine'] & Pick<LeaseEngine, 'status'>
@@ -161,8 +161,8 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
       const { connectionOf } = engine.status
       const isKnown = (name: string) => engine.cache.known(name) !== undefined
       const reading = { integrations, outcomes, budgets, documents, connectionOf }
-      samples = createIntegrationSamples({ ...reading, isKnown, now, log })
-      sampleGauges(metrics, { ...sources, samples: samples.latest, now })
+      samples = createIntegrationSamples({ ...reading, isKnown, monotonic, log })
+      sampleGauges(metrics, { ...sources, samples: samples.latest, now, monotonic })
     },
     listener,
     start: () => samples?.refresh(),

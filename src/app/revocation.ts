@@ -26,14 +26,16 @@ export interface RevocationDependencies {
   readonly leases: LeaseStore
   readonly audit: Pick<AuditLog, 'background'>
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly log: Logger
 }
 
 export function composeRevocation(dependencies: RevocationDependencies): Revocation {
-  const { store, keyring, endpoint, leases, audit, now, sleep, log } = dependencies
-  const trouble = createTrouble(log, 'queued revocations cannot be carried out', now)
+  const { store, keyring, endpoint, leases, audit, now, monotonic, sleep, log } = dependencies
+  const trouble = createTrouble(log, 'queued revocations cannot be carried out', monotonic)
   const queue = createRevocationQueue({
     documents: store.documents,
     keyring,

@@ -39,13 +39,15 @@ export interface RotationDependencies {
   readonly audit: Pick<AuditLog, 'background'>
   readonly log: Logger
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly uniqueId: () => string
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
 export function composeRotation(dependencies: RotationDependencies): Rotation {
-  const { integrations, intake, store, engine, audit, log, now, sleep } = dependencies
+  const { integrations, intake, store, engine, audit, log, now, monotonic, sleep } = dependencies
   const prove = (name: string, credentialId: string) => engine.prove(name, credentialId, 'once')
   const followers = createFollowers({ store: integrations, log })
   const erasure = createErasure({
@@ -55,6 +57,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
     onProven: engine.adopt,
     audit,
     now,
+    monotonic,
     sleep,
     log,
   })

@@ -37,6 +37,8 @@ export interface WebhooksDependencies {
   readonly proxy: NonNullable<OutboundDependencies['proxy']>
   readonly meter: WebhookMeter
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly random: () => number
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
@@ -52,10 +54,11 @@ const OFF: Webhooks = {
 }
 
 export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
-  const { config, store, integrations, proxy, meter, now, random, sleep, log } = dependencies
+  const { config, store, integrations, proxy, meter, now, monotonic, random, sleep, log } =
+    dependencies
   const { webhookUrl: url, webhookSecrets: secrets, publicUrl } = config
   if (!url) return OFF
-  const storing = createTrouble(log, 'webhooks cannot be queued or read', now)
+  const storing = createTrouble(log, 'webhooks cannot be queued or read', monotonic)
   let failed = 0
   let lost = 0
   const { origin, protocol } = new URL(url.reveal())

@@ -44,7 +44,12 @@ export interface AuthenticatorsDependencies {
   /** To issuers, with a CA to trust besides the well-known ones. */
   readonly createOutbound: (ca: string | undefined) => Outbound
   readonly readFile: (path: string) => Promise<string>
+  /** By this machine: what others signed is good by the time of the world. */
+  readonly wall: () => number
+  /** By the store, by which API keys end. */
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly random: () => number
   /** Ends early, and without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
@@ -52,14 +57,14 @@ export interface AuthenticatorsDependencies {
 }
 
 export function createAuthenticators(dependencies: AuthenticatorsDependencies): Authenticators {
-  const { adminKeys, documents, hearing, storelessMs, issuers, callers, now } = dependencies
-  const { isWorthAsking } = dependencies
+  const { adminKeys, documents, hearing, storelessMs, issuers, callers } = dependencies
+  const { isWorthAsking, wall, now, monotonic } = dependencies
   const apiKeys = createRememberedDocuments({
     kind: API_KEY_KIND,
     documents,
     hearing,
     parse: knownApiKeyOf,
-    now,
+    monotonic,
     storelessMs,
     ...(isWorthAsking && { isWorthAsking }),
   })
@@ -67,14 +72,15 @@ export function createAuthenticators(dependencies: AuthenticatorsDependencies): 
     issuers,
     callers,
     createSigningKeys: (settings) => signingKeysOf(settings, dependencies),
-    now,
+    now: wall,
+    monotonic,
   })
   return {
     list: [
       createAdminKeyAuthenticator(adminKeys),
       createApiKeyAuthenticator({ keys: apiKeys, now }),
       jwt,
-      createClientCertificateAuthenticator({ callers, now }),
+      createClientCertificateAuthenticator({ callers, now: wall }),
     ],
     start: jwt.start,
     stop: jwt.stop,
@@ -87,12 +93,13 @@ export function createAuthenticators(dependencies: AuthenticatorsDependencies): 
 
 function signingKeysOf(
   settings: IssuerSettings,
-  { createOutbound, readFile, now, random, sleep, log }: AuthenticatorsDependencies,
+  { createOutbound, readFile, wall, monotonic, random, sleep, log }: AuthenticatorsDependencies,
 ): SigningKeys {
-  const source = createKeySource(settings, { createOutbound, readFile, now })
+  const source = createKeySource(settings, { createOutbound, readFile, monotonic })
   const keys = createSigningKeys({
     fetch: source.fetch,
-    now,
+    now: wall,
+    monotonic,
     random,
     sleep,
     onTrouble: (error) => {

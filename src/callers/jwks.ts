@@ -19,7 +19,10 @@ export interface SigningKeys {
 
 export interface SigningKeysDependencies {
   readonly fetch: (stop: AbortSignal) => Promise<JSONWebKeySet>
+  /** By this machine: a clock that never steps may stand while the machine sleeps. */
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly random: () => number
   /** Ends early, and without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
@@ -36,24 +39,27 @@ const OVERDUE_MS = 2 * REFRESH_MS
 /** How long keys of an issuer that is down are good, beside the time until its next refresh. */
 const STALE_MS = 24 * 3_600_000 + REFRESH_MS * (1 + JITTER)
 
+const NEVER = { at: Number.NEGATIVE_INFINITY, wall: Number.NEGATIVE_INFINITY }
+
 interface Held {
   readonly find: (header: JWSHeaderParameters) => Promise<CryptoKey>
+  /** By the clock that never steps. */
   readonly at: number
 }
 
 export function createSigningKeys(dependencies: SigningKeysDependencies): SigningKeys {
-  const { fetch, now, random, sleep, onTrouble } = dependencies
+  const { fetch, now, monotonic, random, sleep, onTrouble } = dependencies
   const stopped = new AbortController()
   let held: Held | undefined
   let isFresh: boolean | undefined
-  let attemptedAt = Number.NEGATIVE_INFINITY
+  let attempted = NEVER
   let attempt: Promise<void> | undefined
   let running: Promise<void> | undefined
 
   const load = async (): Promise<void> => {
-    attemptedAt = now()
+    attempted = { at: monotonic(), wall: now() }
     try {
-      held = { find: createLocalJWKSet(await fetch(stopped.signal)), at: attemptedAt }
+      held = { find: createLocalJWKSet(await fetch(stopped.signal)), at: attempted.at }
       isFresh = true
     } catch (error) {
       if (stopped.signal.aborted) return
@@ -62,10 +68,12 @@ export function createSigningKeys(dependencies: SigningKeysDependencies): Signin
     }
   }
 
+  const isOverdue = () => Math.max(monotonic() - attempted.at, now() - attempted.wall) > OVERDUE_MS
+
   /** Joins the attempt in flight; else begins one, unless the last one was a moment ago. Never rejects. */
   const refresh = (): Promise<void> => {
     if (attempt) return attempt
-    if (Math.abs(now() - attemptedAt) < COOL_DOWN_MS) return Promise.resolve()
+    if (!isOverdue() && monotonic() - attempted.at < COOL_DOWN_MS) return Promise.resolve()
     attempt = load().finally(() => {
       attempt = undefined
     })
@@ -84,7 +92,7 @@ export function createSigningKeys(dependencies: SigningKeysDependencies): Signin
     }
   }
 
-  const age = () => (held ? now() - held.at : Number.POSITIVE_INFINITY)
+  const age = () => (held ? monotonic() - held.at : Number.POSITIVE_INFINITY)
 
   const lookUp = async (header: JWSHeaderParameters): Promise<CryptoKey | undefined> => {
     if (!held || age() > STALE_MS) return undefined
@@ -98,7 +106,7 @@ export function createSigningKeys(dependencies: SigningKeysDependencies): Signin
 
   return {
     async find(header) {
-      if (now() - attemptedAt > OVERDUE_MS) await refresh()
+      if (isOverdue()) await refresh()
       const known = await lookUp(header)
       if (known) return known
       await refresh()

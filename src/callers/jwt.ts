@@ -28,6 +28,8 @@ export interface JwtAuthenticatorDependencies {
   readonly callers: () => readonly CallerEntry[]
   readonly createSigningKeys: (settings: IssuerSettings) => SigningKeys
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
 }
 
 const ALGORITHMS = [
@@ -51,7 +53,10 @@ const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,512}$/u
 
 interface Remembered {
   readonly principal: Principal
-  readonly until: number
+  /** The end of the token. */
+  readonly expiresAt: number
+  /** When it is to be verified again, by the clock that never steps. */
+  readonly staleAt: number
 }
 
 interface Issuer {
@@ -62,7 +67,7 @@ interface Issuer {
 export function createJwtAuthenticator(
   dependencies: JwtAuthenticatorDependencies,
 ): JwtAuthenticator {
-  const { issuers, callers, createSigningKeys, now } = dependencies
+  const { issuers, callers, createSigningKeys, now, monotonic } = dependencies
   const remembered = new Map<string, Remembered>()
   /** The same again, by what a connection sends each time: the digest is not made anew. */
   let recent = new WeakMap<Credentials, Remembered>()
@@ -105,13 +110,15 @@ export function createJwtAuthenticator(
     const entries = seenCallers
     const claims = await verifiedClaims(token, issuer, now())
     const principal = principalOf(issuer.settings, claims, entries)
-    const until = Math.min(claims.exp * 1000, now() + REMEMBERED_MS)
+    const expiresAt = claims.exp * 1000
     // Only if the settings are still those that it was verified by.
     if (known.get(name) === issuer && seenCallers === entries) {
-      remember(digest, { principal, until })
+      remember(digest, { principal, expiresAt, staleAt: monotonic() + REMEMBERED_MS })
     }
     return principal
   }
+
+  const isGood = ({ expiresAt, staleAt }: Remembered) => now() < expiresAt && monotonic() < staleAt
 
   const remember = (digest: string, entry: Remembered) => {
     remembered.delete(digest)
@@ -128,10 +135,10 @@ export function createJwtAuthenticator(
       if (isTooLarge(bearer)) throw refusedBearer('TOKEN_TOO_LARGE')
       followSettings()
       const recalled = recent.get(credentials)
-      if (recalled && now() < recalled.until) return recalled.principal
+      if (recalled && isGood(recalled)) return recalled.principal
       const digest = hash('sha256', bearer, 'base64url')
       const found = remembered.get(digest)
-      if (!found || now() >= found.until) return verify(bearer, digest)
+      if (!found || !isGood(found)) return verify(bearer, digest)
       recent.set(credentials, found)
       return found.principal
     },

@@ -13,7 +13,8 @@ export interface KeySourceDependencies {
   /** With a CA to trust besides the well-known ones. */
   readonly createOutbound: (ca: string | undefined) => Outbound
   readonly readFile: (path: string) => Promise<string>
-  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
 }
 
 /** Why there are no keys: for the log. */
@@ -53,7 +54,7 @@ interface Discovered {
 
 export function createKeySource(
   settings: IssuerSettings,
-  { createOutbound, readFile, now }: KeySourceDependencies,
+  { createOutbound, readFile, monotonic }: KeySourceDependencies,
 ): KeySource {
   let way: { readonly ca: string | undefined; readonly outbound: Outbound } | undefined
   let discovered: Discovered | undefined
@@ -106,12 +107,12 @@ export function createKeySource(
 
   const keysUrl = async (signal: AbortSignal): Promise<string> => {
     if (settings.jwksUri !== undefined) return settings.jwksUri
-    if (discovered && now() - discovered.at < DISCOVERY_MS) return discovered.url
+    if (discovered && monotonic() - discovered.at < DISCOVERY_MS) return discovered.url
     const base = settings.issuer.replace(/\/$/, '')
     const found = await get(`${base}/.well-known/openid-configuration`, signal)
     if (found.issuer !== settings.issuer) throw unusable('ISSUER_DIFFERS')
     if (typeof found.jwks_uri !== 'string') throw unusable('ISSUER_ANSWER_INVALID')
-    discovered = { url: found.jwks_uri, at: now() }
+    discovered = { url: found.jwks_uri, at: monotonic() }
     return discovered.url
   }
 

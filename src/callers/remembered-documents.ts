@@ -3,6 +3,7 @@
  * replica hears the change stream; else after a read of the store; else, where the store does not
  * answer, for as long as the settings allow.
  */
+import { type Confirmation, createConfirmations } from '../store/confirmation.ts'
 import { isCorrupt } from '../store/record-schema.ts'
 import type { Change, DocumentRecord, Documents } from '../store/store.ts'
 
@@ -25,9 +26,10 @@ export interface Origin {
 export interface RememberedDocumentsDependencies<Value> {
   readonly kind: string
   readonly documents: Pick<Documents, 'read'>
-  readonly hearing: { isHearing(): boolean; epoch(): number; heardAt(): number }
+  readonly hearing: { isHearing(): boolean; epoch(): number; silentForMs(): number }
   readonly parse: (record: DocumentRecord) => Value
-  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   /** How long a document may serve without word from the store, in milliseconds. 0: not at all. */
   readonly storelessMs: number
   /** Whether the store may be asked for what is not remembered; what it may not be asked for is not there. Default: yes. */
@@ -41,13 +43,10 @@ const PATIENCE_MS = 40
 /** For how long an id without document is answered without another read. */
 const ABSENT_MS = 1_000
 
-interface Kept<Value> {
+interface Kept<Value> extends Confirmation {
   readonly value: Value
   /** Of the hearing, when the read began: after a gap it is another one. */
   readonly epoch: number
-  /** When it was last known to be right: the read, or the last word from the store before a gap. */
-  readonly confirmedAt: number
-  readonly isPast: boolean
 }
 
 interface Flight<Value> {
@@ -59,8 +58,9 @@ interface Flight<Value> {
 export function createRememberedDocuments<Value>(
   dependencies: RememberedDocumentsDependencies<Value>,
 ): RememberedDocuments<Value> {
-  const { kind, documents, hearing, parse, now, storelessMs, limit = 10_000 } = dependencies
+  const { kind, documents, hearing, parse, monotonic, storelessMs, limit = 10_000 } = dependencies
   const { isWorthAsking = () => true } = dependencies
+  const confirmations = createConfirmations({ hearing, monotonic })
   const entries = new Map<string, Kept<Value>>()
   const absent = new Map<string, number>()
   const flights = new Map<string, Flight<Value>>()
@@ -75,18 +75,18 @@ export function createRememberedDocuments<Value>(
   const keep = (id: string, record: DocumentRecord | undefined, begun: Ticket) => {
     if (!record) {
       entries.delete(id)
-      put(absent, id, now() + ABSENT_MS, limit)
+      put(absent, id, monotonic() + ABSENT_MS, limit)
       return undefined
     }
     const value = parse(record)
-    put(entries, id, { value, epoch: begun.epoch, confirmedAt: begun.at, isPast: false }, limit)
+    put(entries, id, { value, epoch: begun.epoch, ...confirmations.read(begun.at) }, limit)
     return value
   }
 
   const read = (id: string): Flight<Value> => {
     const shared = flights.get(id)
     if (shared) return shared
-    const begun = { epoch: hearing.epoch(), at: now() }
+    const begun = { epoch: hearing.epoch(), at: monotonic() }
     const result: Promise<Value | undefined> = documents.read(kind, id).then(
       (record) => {
         if (flights.get(id) !== flight) return record && parse(record)
@@ -109,10 +109,7 @@ export function createRememberedDocuments<Value>(
   /** What may serve although the store did not answer. */
   const storeless = (id: string): Kept<Value> | undefined => {
     const kept = entries.get(id)
-    if (!kept) return undefined
-    const { isPast, confirmedAt } = kept
-    const since = isPast ? confirmedAt : Math.max(confirmedAt, hearing.heardAt())
-    return now() - since < storelessMs ? kept : undefined
+    return kept && confirmations.silentForMs(kept) < storelessMs ? kept : undefined
   }
 
   const readOrRemember = async (id: string): Promise<Value | undefined> => {
@@ -137,7 +134,7 @@ export function createRememberedDocuments<Value>(
         if (isFresh(kept) && hearing.isHearing()) return kept.value
         return readOrRemember(id)
       }
-      if ((absent.get(id) ?? 0) > now()) return undefined
+      if ((absent.get(id) ?? Number.NEGATIVE_INFINITY) > monotonic()) return undefined
       const isWorth = isWorthAsking(id, from)
       if (isWorth instanceof Promise)
         return isWorth.then((is) => (is ? read(id).result : undefined))
@@ -148,11 +145,8 @@ export function createRememberedDocuments<Value>(
       if (change.type === 'document' && change.kind === kind) forget(change.id)
     },
     distrust() {
-      const heardAt = hearing.heardAt()
       for (const [id, kept] of entries) {
-        if (kept.isPast) continue
-        const confirmedAt = Math.max(kept.confirmedAt, heardAt)
-        entries.set(id, { ...kept, confirmedAt, isPast: true })
+        if (!kept.isPast) entries.set(id, { ...kept, ...confirmations.past(kept) })
       }
       absent.clear()
     },

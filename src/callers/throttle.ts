@@ -15,7 +15,10 @@ export interface Throttle {
 export interface ThrottleDependencies {
   /** Shared over replicas while the store answers. */
   readonly budgets: Pick<Budgets, 'take'>
+  /** By the store, which says in its own time when an address is free again. */
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly log: { warn(bindings: object, message: string): void }
 }
 
@@ -31,7 +34,7 @@ interface Local {
   readonly blockedUntil: number
 }
 
-export function createThrottle({ budgets, now, log }: ThrottleDependencies): Throttle {
+export function createThrottle({ budgets, now, monotonic, log }: ThrottleDependencies): Throttle {
   const locals = new Map<string, Local>()
   let isStoreDown = false
 
@@ -45,25 +48,27 @@ export function createThrottle({ budgets, now, log }: ThrottleDependencies): Thr
   /** Counts here, beside the store, so that nothing is lost when it goes away. */
   const countHere = (key: string): Local => {
     const before = locals.get(key)
-    const isOver = before === undefined || now() - before.since >= WINDOW_MS
-    const since = isOver ? now() : before.since
+    const isOver = before === undefined || monotonic() - before.since >= WINDOW_MS
+    const since = isOver ? monotonic() : before.since
     const failures = isOver ? 1 : before.failures + 1
-    const blockedUntil = failures > LIMIT ? since + WINDOW_MS : (before?.blockedUntil ?? 0)
+    const blockedUntil =
+      failures > LIMIT ? since + WINDOW_MS : (before?.blockedUntil ?? Number.NEGATIVE_INFINITY)
     const local = { since, failures, blockedUntil }
     keep(key, local)
     return local
   }
 
+  /** Until when the address is blocked. */
   const countInStore = async (key: string): Promise<number> => {
     try {
       const result = await budgets.take([{ key: `auth:${key}`, limit: LIMIT, windowMs: WINDOW_MS }])
       isStoreDown = false
-      return result.granted ? 0 : result.retryAt
+      return result.granted ? Number.NEGATIVE_INFINITY : monotonic() + result.retryAt - now()
     } catch (error) {
       if (!isStoreDown)
         log.warn({ err: error }, 'failed authentications are counted by each replica alone')
       isStoreDown = true
-      return 0
+      return Number.NEGATIVE_INFINITY
     }
   }
 
@@ -71,14 +76,17 @@ export function createThrottle({ budgets, now, log }: ThrottleDependencies): Thr
     async failed(address, error) {
       const key = networkOf(address)
       const known = locals.get(key)
-      if (known && known.blockedUntil > now()) return tooMany(known.blockedUntil - now())
+      if (known && known.blockedUntil > monotonic()) {
+        return tooMany(known.blockedUntil - monotonic())
+      }
       const local = countHere(key)
       const blockedUntil = Math.max(local.blockedUntil, await countInStore(key))
-      if (blockedUntil <= now()) return error
+      if (blockedUntil <= monotonic()) return error
       keep(key, { ...local, blockedUntil })
-      return tooMany(blockedUntil - now())
+      return tooMany(blockedUntil - monotonic())
     },
-    isBlocked: (address) => (locals.get(networkOf(address))?.blockedUntil ?? 0) > now(),
+    isBlocked: (address) =>
+      (locals.get(networkOf(address))?.blockedUntil ?? Number.NEGATIVE_INFINITY) > monotonic(),
   }
 }
 

@@ -34,6 +34,8 @@ export interface Doctor {
 export interface DoctorDependencies extends Omit<HostChecksDependencies, 'hosts'> {
   readonly hosts: HostRules
   readonly grants: GrantContext
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
 }
 
 /** In one run. */
@@ -43,8 +45,8 @@ export const LOGINS_ALLOWED = 5
 const OF_TOKENS: readonly CheckName[] = ['identity', 'scopes', 'instance_url']
 
 export function createDoctor(dependencies: DoctorDependencies): Doctor {
-  const { grants, now } = dependencies
-  const recentHosts = createRecentHosts(now)
+  const { grants, now, monotonic } = dependencies
+  const recentHosts = createRecentHosts(monotonic)
 
   const judgeToken = async (
     { integration }: Patient,

@@ -14,7 +14,8 @@ export interface KeyringWatchDependencies {
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
   readonly census: CensusTaker
   readonly replicas: Replicas
-  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly log: {
@@ -28,7 +29,7 @@ export interface KeyringWatchDependencies {
 const CENSUS_MS = { usual: 3_600_000, troubled: 60_000 }
 
 export function createKeyringWatch(dependencies: KeyringWatchDependencies): KeyringWatch {
-  const { keyring, census, replicas, now, sleep, log } = dependencies
+  const { keyring, census, replicas, monotonic, sleep, log } = dependencies
   const { sealingKeyId, keyIds } = keyring
   const stopped = new AbortController()
   let running: Promise<void> | undefined
@@ -82,9 +83,9 @@ export function createKeyringWatch(dependencies: KeyringWatchDependencies): Keyr
       try {
         await replicas.announce()
         await judgeReplicas()
-        if (now() >= countAt) {
+        if (monotonic() >= countAt) {
           judgeStore(await census.take())
-          countAt = now() + (lost === undefined ? CENSUS_MS.usual : CENSUS_MS.troubled)
+          countAt = monotonic() + (lost === undefined ? CENSUS_MS.usual : CENSUS_MS.troubled)
         }
         isReadFailing = false
       } catch (error) {

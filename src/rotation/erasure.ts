@@ -32,6 +32,8 @@ export interface ErasureDependencies {
   readonly onProven: (lease: Lease, by: Actor) => Promise<void>
   readonly audit: { background(by: Actor, happening: Happening): void }
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly log: {
@@ -86,11 +88,11 @@ function needsSomebody(error: unknown): boolean {
 }
 
 export function createErasure(dependencies: ErasureDependencies): Erasure {
-  const { store, documents, prove, onProven, audit, now, sleep, log } = dependencies
+  const { store, documents, prove, onProven, audit, now, monotonic, sleep, log } = dependencies
   const stopped = new AbortController()
   let running: Promise<void> | undefined
   let discoveredAt = Number.NEGATIVE_INFINITY
-  /** By the id of the retired credential. */
+  /** By the id of the retired credential, and by the clock that never steps. */
   const lastUnquiet = new Map<string, number>()
 
   const begin = async (integration: Integration): Promise<void> => {
@@ -178,6 +180,8 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       await move(integration)
       return
     }
+    // Where the clock of this machine was set, the proof has learned the time from the store.
+    if (now() < watch.quietFrom + FALLBACK_MS) return
     await erase(name, watch)
   }
 
@@ -209,12 +213,12 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
 
   /** A replica that flipped may have died before it began to watch, and may never come back. */
   const discover = async (): Promise<void> => {
-    if (now() < discoveredAt + DISCOVER_MS) return
+    if (monotonic() < discoveredAt + DISCOVER_MS) return
     for await (const integration of everyIntegration(store)) {
       if (stopped.signal.aborted) return
       await begin(integration)
     }
-    discoveredAt = now()
+    discoveredAt = monotonic()
   }
 
   const run = async () => {
@@ -236,9 +240,10 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
     unquiet(integration) {
       const retiredId = retiredOf(integration)?.id
       if (retiredId === undefined) return
-      if (now() - (lastUnquiet.get(retiredId) ?? 0) < UNQUIET_MS) return
+      const before = lastUnquiet.get(retiredId) ?? Number.NEGATIVE_INFINITY
+      if (monotonic() - before < UNQUIET_MS) return
       if (lastUnquiet.size > READ_LIMIT) lastUnquiet.clear()
-      lastUnquiet.set(retiredId, now())
+      lastUnquiet.set(retiredId, monotonic())
       background(move(integration), integration.name)
     },
     async dated(integration) {

@@ -12,12 +12,17 @@ export interface EmbeddedLocks extends Locks {
 }
 
 /** Locks in memory: this process is the only one, and when it dies nobody holds anything. */
-export function createEmbeddedLocks({ now }: { readonly now: () => number }): EmbeddedLocks {
+export function createEmbeddedLocks({
+  monotonic,
+}: {
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+}): EmbeddedLocks {
   const locks = new Map<string, Held>()
 
   function isHeld(name: string): boolean {
     const held = locks.get(text(name))
-    return held !== undefined && held.endsAt > now()
+    return held !== undefined && held.endsAt > monotonic()
   }
 
   function isHeldBy(name: string, owner: string): boolean {
@@ -27,12 +32,12 @@ export function createEmbeddedLocks({ now }: { readonly now: () => number }): Em
   return {
     async acquire(name, owner, ttlMs) {
       if (isHeld(name)) return false
-      locks.set(name, { owner, endsAt: now() + ttlMs })
+      locks.set(name, { owner, endsAt: monotonic() + ttlMs })
       return true
     },
     async renew(name, owner, ttlMs) {
       if (!isHeldBy(name, owner)) return false
-      locks.set(name, { owner, endsAt: now() + ttlMs })
+      locks.set(name, { owner, endsAt: monotonic() + ttlMs })
       return true
     },
     async release(name, owner) {

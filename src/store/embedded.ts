@@ -16,7 +16,7 @@ import type { Store } from './store.ts'
 export interface EmbeddedStoreOptions {
   /** The folder of the database; made with mode 0700. */
   readonly dataDir: string
-  /** Epoch milliseconds. Default `Date.now`. */
+  /** Epoch milliseconds. Default: this machine's clock, which is not followed while it is set back. */
   readonly now?: () => number
 }
 
@@ -24,14 +24,15 @@ export interface EmbeddedStoreOptions {
  * The store of one process, in a SQLite file. Throws an `Error` that names the folder when another
  * process has it open, when it cannot be made private, or when a newer release wrote it.
  */
-export function createEmbeddedStore({ dataDir, now = Date.now }: EmbeddedStoreOptions): Store {
+export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
+  const { dataDir, now = steadyNow() } = options
   const changes = createEmbeddedChanges({ identity })
   const database: EmbeddedDatabase = openEmbeddedDatabase({
     dataDir,
     newId: randomUUID,
     onAnnounced: changes.add,
   })
-  const locks = createEmbeddedLocks({ now })
+  const locks = createEmbeddedLocks({ monotonic: options.now ?? monotonic })
 
   function identity() {
     return { id: database.id, seq: database.seq }
@@ -67,4 +68,16 @@ export function createEmbeddedStore({ dataDir, now = Date.now }: EmbeddedStoreOp
       database.close()
     },
   }
+}
+
+const monotonic = () => performance.now()
+
+/**
+ * The time since the start by whichever of both clocks it is longer: nothing that was to end lives on
+ * because somebody set the clock back, and a machine that slept has slept.
+ */
+function steadyNow(): () => number {
+  const started = { wall: Date.now(), monotonic: monotonic() }
+  return () =>
+    Math.floor(started.wall + Math.max(Date.now() - started.wall, monotonic() - started.monotonic))
 }

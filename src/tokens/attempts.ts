@@ -9,6 +9,7 @@ export interface Attempts {
   /** Runs `attempt` until it succeeds, until trying makes no sense, or until the deadline is too near. Throws its last error. */
   run<Result>(
     host: string,
+    /** By the clock that never steps. */
     deadlineAt: number,
     attempt: () => Promise<Result>,
     /** Once: what it sends may not be sent again. Default false. */
@@ -18,7 +19,8 @@ export interface Attempts {
 
 export interface AttemptsDependencies {
   readonly breaker: Breaker
-  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly random: () => number
   readonly sleep: (ms: number) => Promise<void>
 }
@@ -30,7 +32,12 @@ const PAUSE_MS = { least: 200, most: 2_000 }
 /** A try that could not even begin to be answered makes no sense. */
 const SHORTEST_TRY_MS = 1_000
 
-export function createAttempts({ breaker, now, random, sleep }: AttemptsDependencies): Attempts {
+export function createAttempts({
+  breaker,
+  monotonic,
+  random,
+  sleep,
+}: AttemptsDependencies): Attempts {
   /** `undefined`: no more. */
   const pauseAfter = (error: unknown, tries: number, deadlineAt: number): number | undefined => {
     if (isCuredByRetry(error)) return tries === 1 ? 0 : undefined
@@ -38,7 +45,7 @@ export function createAttempts({ breaker, now, random, sleep }: AttemptsDependen
     const drawn = random() * Math.min(PAUSE_MS.most, PAUSE_MS.least * 2 ** (tries - 1))
     const asked = error instanceof BrokerError ? askedPause(error) : 0
     const pauseMs = Math.max(drawn, asked)
-    return now() + pauseMs + SHORTEST_TRY_MS <= deadlineAt ? pauseMs : undefined
+    return monotonic() + pauseMs + SHORTEST_TRY_MS <= deadlineAt ? pauseMs : undefined
   }
 
   return {

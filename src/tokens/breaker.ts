@@ -12,7 +12,8 @@ export interface Breaker {
 }
 
 export interface BreakerDependencies {
-  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly log: {
     warn(bindings: object, message: string): void
     info(bindings: object, message: string): void
@@ -27,18 +28,18 @@ interface State {
   readonly openUntil: number
 }
 
-export function createBreaker({ now, log }: BreakerDependencies): Breaker {
+export function createBreaker({ monotonic, log }: BreakerDependencies): Breaker {
   const hosts = new Map<string, State>()
 
   return {
     check(host) {
       const state = hosts.get(host)
-      if (!state || state.openUntil <= now()) return
+      if (!state || state.openUntil <= monotonic()) return
       throw new BrokerError(
         'salesforce_unavailable',
         'The login host failed, and is left alone for a while',
         {
-          retryAfterMs: state.openUntil - now(),
+          retryAfterMs: state.openUntil - monotonic(),
         },
       )
     },
@@ -46,17 +47,17 @@ export function createBreaker({ now, log }: BreakerDependencies): Breaker {
       const state = hosts.get(host)
       if (!state) return
       hosts.delete(host)
-      const seconds = Math.round((now() - state.since) / 1000)
+      const seconds = Math.round((monotonic() - state.since) / 1000)
       log.info({ host, count: state.failures, seconds }, 'the login host answers again')
     },
     failed(host, error, retryAfterMs = 0) {
-      const { failures: before = 0, since = now() } = hosts.get(host) ?? {}
+      const { failures: before = 0, since = monotonic() } = hosts.get(host) ?? {}
       const failures = before + 1
       const restMs = Math.min(REST_MS.most, REST_MS.least * 2 ** before)
-      const openUntil = now() + Math.max(restMs, retryAfterMs)
+      const openUntil = monotonic() + Math.max(restMs, retryAfterMs)
       hosts.set(host, { failures, since, openUntil })
       if (before === 0) log.warn({ host, err: error }, 'the login host fails')
     },
-    openCount: () => [...hosts.values()].filter(({ openUntil }) => openUntil > now()).length,
+    openCount: () => [...hosts.values()].filter(({ openUntil }) => openUntil > monotonic()).length,
   }
 }

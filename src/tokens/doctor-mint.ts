@@ -33,6 +33,8 @@ export interface DoctorMintDependencies {
   /** Must not throw. */
   readonly onRefused: (name: string, error: unknown, by: Actor) => void
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly sleep: (ms: number) => Promise<void>
   readonly log: { warn(bindings: object, message: string): void }
 }
@@ -45,7 +47,7 @@ const POLL_MS = 100
 
 export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMint {
   const { look, outcomes, minter, budget, flights, breaker, subjectOf } = dependencies
-  const { adopt, onRefused, now, sleep, log } = dependencies
+  const { adopt, onRefused, now, monotonic, sleep, log } = dependencies
 
   /** So that callers are told what the doctor found, and do not ask Salesforce the same again. */
   const keep = async ({ name, uid }: Integration, error: unknown): Promise<void> => {
@@ -61,12 +63,12 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
 
   /** With the lock, if it can be had: then those who need a token wait for this one. */
   const inTurn = async (name: string, work: () => Promise<Lease>): Promise<Lease> => {
-    const until = now() + PATIENCE_MS
+    const until = monotonic() + PATIENCE_MS
     do {
       const held = await flights.underLock(name, work)
       if (held) return held.result
       await sleep(POLL_MS)
-    } while (now() < until)
+    } while (monotonic() < until)
     return work()
   }
 
@@ -85,7 +87,7 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
       hasAsked = true
     }
     try {
-      const deadlineAt = now() + DEADLINE_MS
+      const deadlineAt = monotonic() + DEADLINE_MS
       const lease = await minter.mint(name, {
         charge: chargeAndForget,
         deadlineAt,

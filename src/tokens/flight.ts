@@ -60,6 +60,8 @@ export interface FlightDependencies {
   ) => Promise<Subject | undefined>
   readonly hearing: Pick<Hearing, 'onceChanged'>
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly random: () => number
   /** Ends a token at Salesforce that has a tombstone here, where it was issued. Must not throw for what Salesforce does not do now. */
   readonly endDead: (lease: Lease, by: Actor) => Promise<void>
@@ -96,8 +98,18 @@ interface Asked {
 export function createFlight(dependencies: FlightDependencies): Flight {
   const { look, cache, outcomes, leases, flights, minter, attempts, identity, storeless } =
     dependencies
-  const { budget, subjectOf, hearing, now, random, endDead, onBuried, onMinted, onRefused } =
-    dependencies
+  const {
+    budget,
+    subjectOf,
+    hearing,
+    now,
+    monotonic,
+    random,
+    endDead,
+    onBuried,
+    onMinted,
+    onRefused,
+  } = dependencies
 
   const lookAgain = async (name: string): Promise<Entry> => {
     const entry = await look(name)
@@ -242,8 +254,8 @@ export function createFlight(dependencies: FlightDependencies): Flight {
 
   const fly = async (integration: Integration, question: Asked, by: Actor): Promise<Landed> => {
     const { name } = integration
-    const deadlineAt = now() + DEADLINE_MS
-    while (now() < deadlineAt) {
+    const deadlineAt = monotonic() + DEADLINE_MS
+    while (monotonic() < deadlineAt) {
       const held = await flights.readUnderLock(
         name,
         () => makeReady(integration),

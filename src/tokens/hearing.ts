@@ -9,9 +9,7 @@ export interface Hearing {
   isHearing(): boolean
   /** Has a read ever completed? */
   hasHeard(): boolean
-  /** When the last completed read of the stream began; survives a gap. Minus infinity before the first. */
-  heardAt(): number
-  /** Milliseconds since the last completed read began; infinite before the first one. */
+  /** Milliseconds since the last completed read of the stream began, whatever gaps came since; infinite before the first one. */
   silentForMs(): number
   /** Another number after each gap: what was read from the store before it may be stale. */
   epoch(): number
@@ -118,7 +116,6 @@ export function createHearing(dependencies: HearingDependencies): Hearing {
     isHearing: () =>
       monotonic() - heard.monotonic <= TRUST_MS && Math.abs(now() - heard.at) <= TRUST_MS,
     hasHeard: () => last !== NEVER,
-    heardAt: () => last.at,
     silentForMs: () => monotonic() - last.monotonic,
     epoch: () => epoch,
     onceChanged(name, wake) {

@@ -1,6 +1,7 @@
 /** Leases in process memory, and the rule by which they are trusted. */
 import type { Integration } from '../integrations/integration.ts'
 import { integrationOf } from '../integrations/integration-store.ts'
+import { type Confirmation, createConfirmations } from '../store/confirmation.ts'
 import type { Change, LeaseRecord, Look, RefusalRecord, StillLiveRecord } from '../store/store.ts'
 import type { Lease } from './lease.ts'
 
@@ -53,7 +54,6 @@ export interface LeaseCache {
 export interface LeaseCacheDependencies {
   readonly hearing: { isHearing(): boolean; epoch(): number; silentForMs(): number }
   readonly open: (look: Look, record: LeaseRecord) => Promise<Lease>
-  readonly now: () => number
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
 }
@@ -61,21 +61,17 @@ export interface LeaseCacheDependencies {
 /** Longer than any read of the store can take. */
 const FLOOR_MS = 10_000
 
-interface Kept extends Entry {
-  /** When it was last known to be right, by the monotonic clock: the read, or the last word from the store before a gap. */
-  readonly confirmedAt: number
-  /** A gap came after it. */
-  readonly isPast: boolean
-}
+interface Kept extends Entry, Confirmation {}
 
 export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCache {
-  const { hearing, open, now, monotonic } = dependencies
+  const { hearing, open, monotonic } = dependencies
+  const confirmations = createConfirmations({ hearing, monotonic })
   const entries = new Map<string, Kept>()
   const floors = new Map<string, { readonly rev: number; readonly at: number }>()
   const dead = new Map<string, number>()
 
   const prune = () => {
-    const before = now() - FLOOR_MS
+    const before = monotonic() - FLOOR_MS
     for (const [name, { at }] of floors) {
       if (at >= before) break
       floors.delete(name)
@@ -90,7 +86,7 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
   const raise = (name: string, rev: number) => {
     if (rev < (floors.get(name)?.rev ?? 0)) return
     floors.delete(name)
-    floors.set(name, { rev, at: now() })
+    floors.set(name, { rev, at: monotonic() })
     const held = entries.get(name)
     if (held && held.rev < rev) entries.delete(name)
   }
@@ -109,7 +105,7 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
 
   const keep = (entry: Entry): boolean => {
     if (!isSafe(entry)) return false
-    entries.set(entry.integration.name, { ...entry, confirmedAt: entry.ticket.at, isPast: false })
+    entries.set(entry.integration.name, { ...entry, ...confirmations.read(entry.ticket.at) })
     return true
   }
 
@@ -131,9 +127,7 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
     known: (name) => entries.get(name),
     silentForMs(name) {
       const held = entries.get(name)
-      if (!held) return Number.POSITIVE_INFINITY
-      const sinceMs = monotonic() - held.confirmedAt
-      return held.isPast ? sinceMs : Math.min(sinceMs, hearing.silentForMs())
+      return held ? confirmations.silentForMs(held) : Number.POSITIVE_INFINITY
     },
     entries: () => entries.values(),
     begin: () => ({ epoch: hearing.epoch(), at: monotonic() }),
@@ -168,7 +162,7 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
       if (change.type === 'integration') {
         raise(change.name, change.rev)
       } else if (change.type === 'dead') {
-        dead.set(change.tokenId, now())
+        dead.set(change.tokenId, monotonic())
         for (const [name, { lease }] of entries) {
           if (lease?.tokenId === change.tokenId) entries.delete(name)
         }
@@ -176,11 +170,8 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
       prune()
     },
     distrust() {
-      const heardAt = monotonic() - hearing.silentForMs()
       for (const [name, held] of entries) {
-        if (held.isPast) continue
-        const confirmedAt = Math.max(held.confirmedAt, heardAt)
-        entries.set(name, { ...held, confirmedAt, isPast: true })
+        if (!held.isPast) entries.set(name, { ...held, ...confirmations.past(held) })
       }
       floors.clear()
       dead.clear()

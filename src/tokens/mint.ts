@@ -35,7 +35,7 @@ export interface MintRecords {
 export interface MintOptions {
   /** Called before each request: every one is a login. Throws `login_budget_exhausted`. */
   readonly charge: () => Promise<void>
-  /** No try begins after it. */
+  /** No try begins after it, by the clock that never steps. */
   readonly deadlineAt: number
   /** Whether the mints before this one worked: then it is worth to keep at it while a change spreads. */
   readonly hasWorked: () => Promise<boolean>
@@ -80,7 +80,8 @@ export interface MinterDependencies {
   readonly subjectOf: (
     integration: Pick<Integration, 'name' | 'uid'>,
   ) => Promise<Subject | undefined>
-  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly sleep: (ms: number) => Promise<void>
 }
 
@@ -99,7 +100,7 @@ interface Opened {
 }
 
 export function createMinter(dependencies: MinterDependencies): Minter {
-  const { integrations, requester, connected, promotion, identity, now, sleep } = dependencies
+  const { integrations, requester, connected, promotion, identity, monotonic, sleep } = dependencies
   const { subjectOf } = dependencies
   /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. A change of the owner forgets it: what was made active by it comes first. */
   const workedLast = new Map<string, { readonly version: number; readonly id: string }>()
@@ -172,7 +173,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     let last: unknown
     for (let at = 0; at < tries; at += 1) {
       const credential = candidates[at % candidates.length]
-      if (!credential || (at > 0 && now() + PAUSE_MS >= deadlineAt)) break
+      if (!credential || (at > 0 && monotonic() + PAUSE_MS >= deadlineAt)) break
       if (at > 0) await sleep(PAUSE_MS)
       // Of a source that fails nobody has logged in.
       await requester.ready(opened.integration)

@@ -25,12 +25,13 @@ export interface ProverDependencies {
   readonly leases: Pick<LeaseStore, 'save'>
   /** Must not throw. */
   readonly onMinted: (lease: Lease, by: Actor) => void
-  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly log: { warn(bindings: object, message: string): void }
 }
 
 export function createProver(dependencies: ProverDependencies): Prover {
-  const { look, subjectOf, minter, budget, leases, onMinted, now, log } = dependencies
+  const { look, subjectOf, minter, budget, leases, onMinted, monotonic, log } = dependencies
   return {
     async prove(name, credentialId, how) {
       const entry = await look(name)
@@ -41,7 +42,7 @@ export function createProver(dependencies: ProverDependencies): Prover {
         // What comes by itself comes seldom; what an operator asks for again and again must leave logins to mints.
         charge: async () =>
           entry && budget.charge(entry.integration, subject, isPatient ? 'proof' : undefined),
-        deadlineAt: now() + DEADLINE_MS,
+        deadlineAt: monotonic() + DEADLINE_MS,
         tries: isPatient ? proofTriesOf(hasWorked) : 1,
       })
     },

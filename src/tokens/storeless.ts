@@ -34,6 +34,8 @@ export interface StorelessDependencies {
   readonly attempts: Attempts
   readonly flights: Pick<SingleFlight, 'join'>
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   /** Must not throw. */
   readonly onMinted: (lease: Lease, by: Actor) => void
   readonly onRefused: (name: string, error: unknown, by: Actor) => void
@@ -46,7 +48,7 @@ const uncounted = async (): Promise<void> => undefined
 const DEADLINE_MS = 10_000
 
 export function createStoreless(dependencies: StorelessDependencies): Storeless {
-  const { minter, attempts, flights, now, onMinted, onRefused } = dependencies
+  const { minter, attempts, flights, now, monotonic, onMinted, onRefused } = dependencies
   const kept = new Map<string, Lease>()
   const refusals = new Map<string, RefusalRecord>()
 
@@ -56,7 +58,7 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
     const refused = refusedStill(refusals.get(name), version, now())
     if (refused) throw refused
     try {
-      const deadlineAt = now() + DEADLINE_MS
+      const deadlineAt = monotonic() + DEADLINE_MS
       const lease = await attempts.run(new URL(loginUrl).host, deadlineAt, () =>
         minter.mint(name, { charge: uncounted, deadlineAt, hasWorked: async () => true }),
       )

@@ -11,19 +11,20 @@ export interface TroubleLog {
   info(bindings: object, message: string): void
 }
 
-export function createTrouble(log: TroubleLog, what: string, now: () => number): Trouble {
+/** `monotonic`: milliseconds of a clock that never steps. */
+export function createTrouble(log: TroubleLog, what: string, monotonic: () => number): Trouble {
   let count = 0
   let since = 0
   return {
     report(error) {
       count += 1
       if (count > 1) return
-      since = now()
+      since = monotonic()
       log.warn({ err: error }, what)
     },
     over() {
       if (count === 0) return
-      log.info({ count, seconds: Math.round((now() - since) / 1000) }, `over: ${what}`)
+      log.info({ count, seconds: Math.round((monotonic() - since) / 1000) }, `over: ${what}`)
       count = 0
     },
   }

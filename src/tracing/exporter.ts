@@ -48,7 +48,7 @@ const STOP_MS = 2_000
 
 export function createExporter(options: ExporterOptions): Exporter {
   const { endpoint, headers, timeoutMs, serviceName, version, attributes, log } = options
-  const trouble = createTrouble(log, 'traces cannot be sent', Date.now)
+  const trouble = createTrouble(log, 'traces cannot be sent', () => performance.now())
   let lost = 0
   const inner = new OTLPTraceExporter({
     url: `${endpoint.replace(/\/+$/, '')}${PATH}`,

@@ -23,13 +23,13 @@ function setUp() {
         return id === made.id ? { id, version: 1, body: made.key.reveal() } : undefined
       },
     },
-    hearing: { isHearing: () => true, epoch: () => 1, heardAt: () => time },
+    hearing: { isHearing: () => true, epoch: () => 1, silentForMs: () => 0 },
     parse: ({ body }) => ({
       digest: digestOfApiKey(body),
       expiresAt: Number.POSITIVE_INFINITY,
       principal: { id: 'api-key:it', kind: 'api_key' as const, name: 'it', permits: [] },
     }),
-    now: () => time,
+    monotonic: () => time,
     storelessMs: 900_000,
   })
   const authenticator = createApiKeyAuthenticator({ keys, now: () => time })

@@ -17,6 +17,7 @@ const HOUR = 3_600 * SECOND
 /** Keys of an issuer that does as it is told; the background sleeps until it is woken. */
 function fixture({ random = 0.5 } = {}) {
   let time = 1_700_000_000_000
+  let steady = 0
   let fetches = 0
   let answer: () => Promise<JSONWebKeySet> = async () => ({ keys: [one] })
   const sleeps: { readonly ms: number; readonly wake: () => void }[] = []
@@ -26,6 +27,7 @@ function fixture({ random = 0.5 } = {}) {
       fetches += 1
       return answer()
     },
+    monotonic: () => steady,
     now: () => time,
     random: () => random,
     sleep: (ms, signal) =>
@@ -42,6 +44,11 @@ function fixture({ random = 0.5 } = {}) {
     fetches: () => fetches,
     pass(ms: number) {
       time += ms
+      steady += ms
+    },
+    /** Somebody sets the clock of the machine. */
+    set(byMs: number) {
+      time += byMs
     },
     answerWith(next: typeof answer) {
       answer = next
@@ -175,6 +182,29 @@ t.test('a process that was suspended asks before it trusts its keys', async (t) 
   answerWith(async () => ({ keys: [two] }))
   pass(HOUR)
   t.equal(await asked(keys.find(header('one'))), 'TOKEN_SIGNING_KEY_UNKNOWN')
+})
+
+t.test('a machine that slept asks first, though its steady clock stood', async (t) => {
+  const { keys, fetches, set } = fixture()
+  await keys.find(header('one'))
+  set(HOUR)
+  await keys.find(header('one'))
+  t.equal(fetches(), 2)
+})
+
+t.test('a clock that is set, back or forth, makes keys neither older nor younger', async (t) => {
+  const { keys, fetches, down, pass, set } = fixture()
+  await keys.find(header('one'))
+  down()
+  set(-20 * SECOND)
+  pass(30 * SECOND)
+  t.equal(await asked(keys.find(header('new'))), 'TOKEN_SIGNING_KEY_UNKNOWN')
+  t.equal(fetches(), 2, 'the pause is over')
+  set(100 * HOUR)
+  t.equal(await asked(keys.find(header('one'))), 'found', 'an issuer that is down keeps its keys')
+  set(-200 * HOUR)
+  pass(25 * HOUR)
+  t.equal(await asked(keys.find(header('one'))), 'TOKEN_SIGNING_KEYS_UNAVAILABLE')
 })
 
 t.test('a set that is no set never replaces a good one', async (t) => {

@@ -16,7 +16,9 @@ const caller = (issuer: string): CallerEntry => ({
 /** An authenticator that counts how often a signature is checked. */
 async function fixture(t: Test) {
   let time = Date.now()
+  let steady = 0
   const now = () => time
+  const monotonic = () => steady
   const idp = await startIssuer({ now })
   t.teardown(() => idp.stop())
   let issuers: readonly IssuerSettings[] = [{ issuer: idp.issuer, audience: 'valetkey' }]
@@ -30,6 +32,7 @@ async function fixture(t: Test) {
       const keys = createSigningKeys({
         fetch: async () => ({ keys: [idp.jwk] }) as JSONWebKeySet,
         now,
+        monotonic,
         random: Math.random,
         sleep: (_ms, signal) =>
           new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
@@ -48,6 +51,7 @@ async function fixture(t: Test) {
       }
     },
     now,
+    monotonic,
   })
   return {
     idp,
@@ -57,6 +61,11 @@ async function fixture(t: Test) {
     checks: () => checks,
     pass(ms: number) {
       time += ms
+      steady += ms
+    },
+    /** Somebody sets the clock of the machine. */
+    set(byMs: number) {
+      time += byMs
     },
     settings(next: { issuers?: readonly IssuerSettings[]; callers?: readonly CallerEntry[] }) {
       issuers = next.issuers ?? issuers
@@ -74,6 +83,19 @@ t.test('a token is checked once in five minutes', async (t) => {
   t.notOk(authenticator.authenticate({ bearer }) instanceof Promise)
   pass(1)
   t.type(authenticator.authenticate({ bearer }), Promise)
+  t.equal(checks(), 2)
+})
+
+t.test('a clock that is set back keeps nothing from being checked again', async (t) => {
+  const { idp, authenticator, checks, pass, set, now } = await fixture(t)
+  const second = Math.floor(now() / 1000)
+  const bearer = await idp.sign({ iat: second - 3_600, exp: second + 3_600 })
+  await authenticator.authenticate({ bearer })
+  set(-1_800_000)
+  pass(300_000)
+  const found = authenticator.authenticate({ bearer })
+  t.type(found, Promise)
+  await found
   t.equal(checks(), 2)
 })
 

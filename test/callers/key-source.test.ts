@@ -23,7 +23,7 @@ function source(t: Test, settings: Partial<IssuerSettings> & { issuer: string },
         return outbound
       },
       readFile: (path) => readFile(path, 'utf8'),
-      now,
+      monotonic: now,
     },
   )
   t.teardown(() => made.close())
@@ -206,7 +206,7 @@ t.test('an issuer that hangs is given up when the service stops', async (t) => {
       createOutbound: () =>
         createOutbound({ hosts: { allowsPrivate: () => true }, reach: 'anywhere' }),
       readFile: async () => '',
-      now: Date.now,
+      monotonic: () => performance.now(),
     },
   )
   const fetched = made.fetch(stop.signal)

@@ -27,9 +27,9 @@ function fixture({ storelessMs = 900_000, limit = 10_000 } = {}) {
         return answer(id)
       },
     },
-    hearing: { isHearing: () => hears, epoch: () => epoch, heardAt: () => heardAt },
+    hearing: { isHearing: () => hears, epoch: () => epoch, silentForMs: () => time - heardAt },
     parse: ({ body }) => body,
-    now: () => time,
+    monotonic: () => time,
     storelessMs,
     limit,
   })

@@ -7,10 +7,12 @@ const wrong = new BrokerError('caller_unauthenticated', 'wrong')
 
 function setUp(take: () => Promise<ChargeResult>) {
   let time = 1_000_000
+  let steady = 0
   const warnings: string[] = []
   const throttle = createThrottle({
     budgets: { take },
     now: () => time,
+    monotonic: () => steady,
     log: { warn: (_bindings, message) => warnings.push(message) },
   })
   const codes = async (count: number, address = '10.0.0.1') => {
@@ -20,7 +22,11 @@ function setUp(take: () => Promise<ChargeResult>) {
     }
     return answers
   }
-  return { throttle, codes, warnings, pass: (ms: number) => (time += ms) }
+  const pass = (ms: number) => {
+    time += ms
+    steady += ms
+  }
+  return { throttle, codes, warnings, pass, set: (byMs: number) => (time += byMs) }
 }
 
 const granted = async (): Promise<ChargeResult> => ({ granted: true })
@@ -37,6 +43,16 @@ t.test('another address is not held up, and the minute ends', async (t) => {
   await codes(21)
   t.same(await codes(1, '10.0.0.2'), ['caller_unauthenticated'])
   t.same(await codes(1), ['rate_limited'])
+  pass(60_000)
+  t.same(await codes(1), ['caller_unauthenticated'])
+})
+
+t.test('a clock that is set back holds nobody up for longer, and lets nobody go', async (t) => {
+  const { codes, pass, set } = setUp(granted)
+  await codes(21)
+  set(3_600_000)
+  t.same(await codes(1), ['rate_limited'])
+  set(-7_200_000)
   pass(60_000)
   t.same(await codes(1), ['caller_unauthenticated'])
 })

@@ -110,11 +110,13 @@ async function jwtCase(t: Test): Promise<Case> {
       createSigningKeys({
         fetch: async () => ({ keys: [idp.jwk] }) as JSONWebKeySet,
         now: Date.now,
+        monotonic: () => performance.now(),
         random: Math.random,
         sleep: async () => undefined,
         onTrouble: () => undefined,
       }),
     now: Date.now,
+    monotonic: () => performance.now(),
   })
   const token = await idp.sign()
   const { privateKey } = await generateKeyPair('ES256')
@@ -255,7 +257,7 @@ t.test('every authenticator of the service is under this contract', async (t) =>
   const { list } = createAuthenticators({
     adminKeys: [],
     documents: { read: async () => undefined },
-    hearing: { isHearing: () => false, epoch: () => 0, heardAt: () => 0 },
+    hearing: { isHearing: () => false, epoch: () => 0, silentForMs: () => 0 },
     storelessMs: 0,
     issuers: () => [],
     callers: () => [],
@@ -263,7 +265,9 @@ t.test('every authenticator of the service is under this contract', async (t) =>
       throw new Error('no request is expected')
     },
     readFile: async () => '',
+    wall: Date.now,
     now: Date.now,
+    monotonic: () => performance.now(),
     random: Math.random,
     sleep: async () => undefined,
     log: { warn: () => undefined },

@@ -32,12 +32,14 @@ async function setUp(t: Test, credentials = ROTATED) {
     const adopted: string[] = []
     let answer: unknown
     let looks = 0
+    let meanwhile: () => void = () => undefined
     let wake: () => void = () => undefined
     const erasure = createErasure({
       store,
       documents: records.documents,
       prove: async (_name, id) => {
         proofs.push(id)
+        meanwhile()
         if (answer) throw answer
         return { tokenId: `of ${id}` } as Lease
       },
@@ -46,6 +48,7 @@ async function setUp(t: Test, credentials = ROTATED) {
       },
       audit: witness.audit,
       now,
+      monotonic: now,
       sleep: (_ms, signal) =>
         new Promise((resolve) => {
           looks += 1
@@ -63,6 +66,10 @@ async function setUp(t: Test, credentials = ROTATED) {
       adopted,
       says: (said: unknown) => {
         answer = said
+      },
+      /** During the next proofs. */
+      during: (work: () => void) => {
+        meanwhile = work
       },
       /** It has looked once more. */
       look: async () => {
@@ -121,6 +128,21 @@ t.test('the secret goes after 15 quiet minutes and a proof, with one request', a
   t.equal(await noted(), undefined)
   await look()
   t.equal(proofs.length, 1)
+})
+
+t.test('a clock that is set forth for a moment erases nothing too early', async (t) => {
+  const { replica, pass, statesOf } = await setUp(t)
+  const { look, proofs, during } = replica()
+  await look()
+  pass(FALLBACK_MS)
+  during(() => pass(1_000 - FALLBACK_MS))
+  await look()
+  t.same(proofs, ['a'])
+  t.same(await statesOf('billing'), { a: 'active', r: 'retired' })
+  during(() => undefined)
+  pass(FALLBACK_MS + MINUTE_MS)
+  await look()
+  t.same(await statesOf('billing'), { a: 'active' })
 })
 
 t.test('a refusal of the active one begins the quiet time anew', async (t) => {

@@ -8,8 +8,16 @@ const HOST = 'acme.my.salesforce.com'
 
 function world() {
   const now = () => 1_000
-  const breaker = createBreaker({ now, log: { info: () => undefined, warn: () => undefined } })
-  const attempts = createAttempts({ breaker, now, random: () => 0, sleep: async () => undefined })
+  const breaker = createBreaker({
+    monotonic: now,
+    log: { info: () => undefined, warn: () => undefined },
+  })
+  const attempts = createAttempts({
+    breaker,
+    monotonic: now,
+    random: () => 0,
+    sleep: async () => undefined,
+  })
   let tries = 0
   const fail = (error: BrokerError) =>
     attempts
@@ -42,7 +50,7 @@ t.test('what fails at the source of a token is not put down to who exchanges it'
   t.throws(() => breaker.check(HOST))
   const rested = createAttempts({
     breaker: { ...breaker, check: () => undefined },
-    ...{ now: () => 1_000, random: () => 0, sleep: async () => undefined },
+    ...{ monotonic: () => 1_000, random: () => 0, sleep: async () => undefined },
   })
   await t.rejects(rested.run(HOST, 10_000, () => Promise.reject(refusedAtSource(refused, 'crm'))))
   t.equal(breaker.openCount(), 2, 'nor does it speak for the host')
@@ -53,7 +61,7 @@ t.test('what never reached the host says nothing of it', async (t) => {
   breaker.failed('other', away())
   const rested = createAttempts({
     breaker: { ...breaker, check: () => undefined },
-    ...{ now: () => 1_000, random: () => 0, sleep: async () => undefined },
+    ...{ monotonic: () => 1_000, random: () => 0, sleep: async () => undefined },
   })
   for (const code of ['store_unavailable', 'store_reset', 'login_budget_exhausted'] as const) {
     const error = new BrokerError(code, 'Nobody was asked')

@@ -53,6 +53,7 @@ function flightOver(stored: Entry, failures: number) {
       return undefined
     },
     now: () => 0,
+    monotonic: () => 0,
     onMinted: () => undefined,
   }
   const flight = createFlight(dependencies as unknown as FlightDependencies)

@@ -28,7 +28,7 @@ function heardCache() {
     silentForMs: () => time - heardAt,
   }
   const open = () => Promise.reject(new Error('There is no lease'))
-  const cache = createLeaseCache({ hearing, open, now: () => 0, monotonic })
+  const cache = createLeaseCache({ hearing, open, monotonic })
   return {
     cache,
     pass(ms: number) {

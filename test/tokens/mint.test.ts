@@ -113,7 +113,7 @@ function setUp(
         if (otherIdentity) throw otherIdentity
       },
     },
-    now: () => clock,
+    monotonic: () => clock,
     sleep: async (ms) => {
       clock += ms
     },

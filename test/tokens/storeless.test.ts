@@ -17,6 +17,7 @@ const storeless = () =>
     attempts: { run: (_host, _deadline, attempt) => attempt() },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
     now: () => 2,
+    monotonic: () => 2,
     onMinted: () => undefined,
     onRefused: () => undefined,
   })
