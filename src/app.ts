@@ -26,10 +26,10 @@ import { createAuditWriter } from './audit/writer.ts'
 import { refusalCodeOf } from './callers/authenticator.ts'
 import { requireCaller } from './callers/index.ts'
 import { createIntake } from './credentials/intake.ts'
+import { registerPublicPages } from './http/front-page.ts'
 import { registerHealth } from './http/health.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
 import { describeApi, serveApiDescription } from './http/openapi.ts'
-import { registerProblemPages } from './http/problem-pages.ts'
 import type { Server, ServerOptions } from './http/server.ts'
 import type { Integration } from './integrations/integration.ts'
 import { createIntegrationStore, integrationOf } from './integrations/integration-store.ts'
@@ -189,7 +189,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     storeTroubles: store.troubleCounts,
     corruptRecords: () => watched.corrupt().length,
   })
-  registerProblemPages(server)
+  registerPublicPages(server, { version, docs: config.docs })
   const onRead = counts.note
   const { confirm } = callers.gate
   connections.registerCallback(server)

@@ -1,5 +1,11 @@
 /** The page that a person sees when the browser comes back from Salesforce: plain text, no script, nothing from elsewhere. */
-import { createHash } from 'node:crypto'
+import {
+  definitions,
+  escaped,
+  HTML_MEDIA_TYPE,
+  HTML_POLICY,
+  renderHtml,
+} from '../http/html-page.ts'
 import type { ConnectedIdentity, Connection } from './connection.ts'
 import { REASONS } from './connection.ts'
 import type { CallbackResult } from './web-server-flow.ts'
@@ -21,31 +27,10 @@ interface Content {
   readonly facts?: readonly (readonly [string, string])[]
 }
 
-const STYLE = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
-body{margin:0;padding:12vh 1.5rem}main{max-width:34rem;margin:auto}
-h1{font-size:1.5rem;line-height:1.25;margin:0 0 1rem;padding-left:.75rem;border-left:.25rem solid}
-.good h1{border-color:#2e844a}.bad h1{border-color:#ba0517}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:1.5rem 0}
-dt{opacity:.7}dd{margin:0;overflow-wrap:anywhere}footer{margin-top:2rem;opacity:.6}`
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
 /** For the page's answer: neither scripts nor frames nor anything from elsewhere; and the URL, which holds the code, stays here. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
-  'content-type': 'text/html; charset=utf-8',
-  'content-security-policy': [
-    "default-src 'none'",
-    `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; '),
+  'content-type': HTML_MEDIA_TYPE,
+  'content-security-policy': HTML_POLICY,
   'cache-control': 'no-store',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
@@ -159,22 +144,10 @@ function identityFacts(identity: ConnectedIdentity | null): (readonly [string, s
 }
 
 function rendered({ status, isGood, title, paragraphs, facts = [] }: Content): Page {
-  const rows = facts.map(([name, value]) => `<dt>${escaped(name)}</dt><dd>${escaped(value)}</dd>`)
-  return {
-    status,
-    html: [
-      '<!doctype html>',
-      '<html lang="en"><head><meta charset="utf-8">',
-      '<meta name="viewport" content="width=device-width, initial-scale=1">',
-      `<title>${escaped(title)}</title><style>${STYLE}</style></head>`,
-      `<body class="${isGood ? 'good' : 'bad'}"><main><h1>${escaped(title)}</h1>`,
-      ...paragraphs.map((text) => `<p>${escaped(text)}</p>`),
-      ...(rows.length > 0 ? [`<dl>${rows.join('')}</dl>`] : []),
-      '<footer>Valetkey</footer></main></body></html>',
-    ].join('\n'),
-  }
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => ESCAPES[letter] ?? '')
+  const rows = facts.map(([name, value]) => [escaped(name), escaped(value)] as const)
+  const blocks = [
+    ...paragraphs.map((text) => `<p>${escaped(text)}</p>`),
+    ...(rows.length > 0 ? [definitions(rows)] : []),
+  ]
+  return { status, html: renderHtml({ title, tone: isGood ? 'good' : 'bad', blocks }) }
 }

@@ -24,8 +24,25 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
+/** The library shows a bearer key as it is typed; whoever looks over a shoulder should not see it. */
+const HIDE_KEYS = {
+  filename: 'hide-keys.js',
+  content: `const hide = () => {
+  for (const input of document.querySelectorAll('.auth-container input[type="text"]')) {
+    if (input.id.includes('username')) continue
+    input.type = 'password'
+    input.autocomplete = 'off'
+  }
+}
+new MutationObserver(hide).observe(document, { childList: true, subtree: true })
+`,
+}
+
 /** What the library makes itself; the rest are its files. */
-const MADE = ['', '/', '/static/index.html', '/static/swagger-initializer.js']
+const MADE = [
+  ...['', '/', '/static/index.html', '/static/swagger-initializer.js'],
+  `/static/theme/${HIDE_KEYS.filename}`,
+]
 
 /** Headers that are kept of what the library answers. */
 const KEPT = ['content-security-policy', 'location']
@@ -67,7 +84,7 @@ async function readPages(): Promise<ReadonlyMap<string, PublicAnswer>> {
     await inner.register(swaggerUi, {
       routePrefix: PREFIX,
       staticCSP: POLICY,
-      theme: { title: 'Valetkey' },
+      theme: { title: 'Valetkey', js: [HIDE_KEYS] },
       // Without the bar on top, which would load other documents.
       uiConfig: {
         layout: 'BaseLayout',

@@ -8,6 +8,7 @@ import { withDocumented } from './documented.ts'
 import { withLinks } from './links.ts'
 import { once, publicAnswer, registerPublicAnswer } from './public-answer.ts'
 import type { Server } from './server.ts'
+import { withWorkedExamples } from './worked-examples.ts'
 
 export const TAGS = [
   { name: 'tokens', description: 'Salesforce access tokens for services' },
@@ -29,7 +30,7 @@ export async function describeApi(server: Server, version: string): Promise<void
         title: 'Valetkey',
         version,
         description:
-          'A headless Salesforce token broker. Services call `GET /tokens/{integration}`; operators register integrations and rotate their credentials.',
+          'A headless Salesforce token broker. Services call `GET /tokens/{integration}`; operators register integrations and rotate their credentials.\n\nTo try it out, press Authorize and paste a key. The admin key of a service that made its own is in the file `admin.key` of its data folder (`VALETKEY_DATA_DIR`, `./data` by default), and `npm run demo` prints where; else it is what `VALETKEY_ADMIN_KEY` says. The examples are for what `npm run demo` sets up.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],
@@ -39,7 +40,8 @@ export async function describeApi(server: Server, version: string): Promise<void
           bearer: {
             type: 'http',
             scheme: 'bearer',
-            description: 'The admin key, an API key, or a JWT of a configured issuer',
+            description:
+              'The admin key (in the file `admin.key` of the data folder, where the service made it), an API key, or a JWT of a configured issuer',
           },
           basic: {
             type: 'http',
@@ -54,7 +56,7 @@ export async function describeApi(server: Server, version: string): Promise<void
     transformObject: (described) => {
       if (!('openapiObject' in described)) throw new Error('the document must be OpenAPI 3')
       const api = described.openapiObject as DescribedApi & typeof described.openapiObject
-      return nameComponents(withLinks(withDerivedProblems(withDocumented(api))))
+      return nameComponents(withWorkedExamples(withLinks(withDerivedProblems(withDocumented(api)))))
     },
   })
 }

@@ -1,7 +1,16 @@
-/** `/problems`: the page behind every problem's `type`, for people (Markdown) and programs (JSON). */
+/** `/problems`: the page behind every problem's `type`, for people (HTML, Markdown) and programs (JSON). */
 import { Type } from 'typebox'
 import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../errors.ts'
 import { documented } from './documented.ts'
+import {
+  definitions,
+  escaped,
+  HTML_MEDIA_TYPE,
+  HTML_POLICY,
+  link,
+  paragraph,
+  renderHtml,
+} from './html-page.ts'
 import { problems } from './problem.ts'
 import {
   acceptableAnswer,
@@ -58,10 +67,42 @@ export function renderProblemTable(): string {
   return ['| code | status | meaning | what to do |', '|---|---|---|---|', ...rows].join('\n')
 }
 
+const htmlOf = (code: ProblemCode): string => {
+  const { title, meaning, remedy } = PROBLEMS[code]
+  return renderHtml({
+    title,
+    blocks: [
+      paragraph(meaning),
+      paragraph(`What to do: ${remedy}`),
+      definitions([
+        ['Code', `<code>${code}</code>`],
+        ['Status', statusText(code)],
+        ['More', link('/problems', 'all problems')],
+      ]),
+    ],
+  })
+}
+
+const allInHtml = (): string =>
+  renderHtml({
+    title: 'Every problem that this service answers',
+    blocks: [
+      definitions(
+        CODES.map((code) => [link(`/problems/${code}`, code), escaped(PROBLEMS[code].title)]),
+      ),
+    ],
+  })
+
+const HTML_HEADERS = {
+  'content-security-policy': HTML_POLICY,
+  'x-content-type-options': 'nosniff',
+}
+
 /** Each form of a page; the first is for those who do not say what they like. */
-const answersOf = (content: unknown, markdown: string): readonly PublicAnswer[] => [
+const answersOf = (content: unknown, markdown: string, html: string): readonly PublicAnswer[] => [
   publicAnswer('application/json; charset=utf-8', JSON.stringify(content)),
   publicAnswer('text/markdown; charset=utf-8', markdown),
+  publicAnswer(HTML_MEDIA_TYPE, html, { headers: HTML_HEADERS }),
 ]
 
 export function registerProblemPages(server: Server): void {
@@ -75,18 +116,20 @@ export function registerProblemPages(server: Server): void {
         200: jsonOr(
           Type.Object({ items: Type.Array(Page) }, { description: 'All of them' }),
           'text/markdown',
+          'text/html',
         ),
         ...problems('not_acceptable'),
       },
     },
-    answers: () => answersOf({ items: CODES.map(pageOf) }, CODES.map(markdownOf).join('\n')),
+    answers: () =>
+      answersOf({ items: CODES.map(pageOf) }, CODES.map(markdownOf).join('\n'), allInHtml()),
   })
   const pages = once(
     () =>
       new Map(
         CODES.map((code): [string, readonly PublicAnswer[]] => [
           code,
-          answersOf(pageOf(code), markdownOf(code)),
+          answersOf(pageOf(code), markdownOf(code), htmlOf(code)),
         ]),
       ),
   )
@@ -102,7 +145,7 @@ export function registerProblemPages(server: Server): void {
           code: Type.String({ maxLength: 64, ...documented({ enum: CODES }, ['maxLength']) }),
         }),
         response: {
-          200: jsonOr(Page, 'text/markdown'),
+          200: jsonOr(Page, 'text/markdown', 'text/html'),
           ...problems('not_found', 'not_acceptable'),
         },
       },

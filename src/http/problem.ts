@@ -183,6 +183,19 @@ const ProblemSchema = Type.Object(
     title: 'Problem',
     description: 'RFC 9457. `refusal` comes with `grant_refused`; more members may come.',
     additionalProperties: true,
+    // One for all: the page would make up one for each status else.
+    examples: [
+      {
+        type: '/problems/integration_not_connected',
+        title: PROBLEMS.integration_not_connected.title,
+        status: PROBLEMS.integration_not_connected.status,
+        detail: 'It has no refresh token',
+        remedy: PROBLEMS.integration_not_connected.remedy,
+        instance: '/tokens/billing',
+        code: 'integration_not_connected',
+        request_id: '4f0c1a52-7d4e-4a53-9c53-0a4b1c0d9a10',
+      },
+    ],
   },
 )
 

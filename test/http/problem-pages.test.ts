@@ -32,7 +32,7 @@ t.test('the list has all of them', async (t) => {
 t.test('a browser gets what it can show, and what nobody can give is refused', async (t) => {
   const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
   const browser = await fetch(`${url}/problems/internal`, { headers: { accept } })
-  t.match(browser.headers.get('content-type'), /^text\/markdown/)
+  t.match(browser.headers.get('content-type'), /^text\/html/)
   t.match(await call('GET', '/problems/internal', { headers: { accept: 'image/png' } }), {
     status: 406,
     body: { code: 'not_acceptable', type: '/problems/not_acceptable' },

@@ -1,0 +1,63 @@
+/** Pages for people: plain text and links, no script, nothing from elsewhere. */
+import { createHash } from 'node:crypto'
+
+export interface HtmlPage {
+  readonly title: string
+  /** `good` and `bad` colour the title's edge. Default: neither. */
+  readonly tone?: 'good' | 'bad'
+  /** HTML, each a block: text in it must be escaped. */
+  readonly blocks: readonly string[]
+}
+
+const STYLE = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
+body{margin:0;padding:12vh 1.5rem}main{max-width:34rem;margin:auto}
+h1{font-size:1.5rem;line-height:1.25;margin:0 0 1rem;padding-left:.75rem;border-left:.25rem solid}
+.good h1{border-color:#2e844a}.bad h1{border-color:#ba0517}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:1.5rem 0}
+dt{opacity:.7}dd{margin:0;overflow-wrap:anywhere}footer{margin-top:2rem;opacity:.6}`
+
+/** Neither scripts nor frames nor anything from elsewhere. */
+export const HTML_POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+export const HTML_MEDIA_TYPE = 'text/html; charset=utf-8'
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+export function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (letter) => ESCAPES[letter] ?? '')
+}
+
+/** Escaped, with what stands between backticks as code. */
+export const paragraph = (text: string): string =>
+  `<p>${escaped(text).replace(/`([^`]*)`/g, '<code>$1</code>')}</p>`
+
+/** Names and values, both as HTML. */
+export const definitions = (rows: readonly (readonly [string, string])[]): string =>
+  `<dl>${rows.map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`).join('')}</dl>`
+
+export const link = (to: string, text = to): string =>
+  `<a href="${escaped(to)}">${escaped(text)}</a>`
+
+export function renderHtml({ title, tone, blocks }: HtmlPage): string {
+  return [
+    '<!doctype html>',
+    '<html lang="en"><head><meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    `<title>${escaped(title)}</title><style>${STYLE}</style></head>`,
+    `<body${tone === undefined ? '' : ` class="${tone}"`}><main><h1>${escaped(title)}</h1>`,
+    ...blocks,
+    '<footer>Valetkey</footer></main></body></html>',
+  ].join('\n')
+}

@@ -1,0 +1,147 @@
+/**
+ * One worked example for each operation, for "Try it out" on `/docs` and for readers of the document:
+ * valid as it stands against what `npm run demo` sets up. The order of this table, which is that of
+ * tasks, is the order of the document.
+ */
+import type { DescribedApi, Operation } from './derived-problems.ts'
+
+export interface WorkedExample {
+  /** Of path, query and headers, by name. A parameter that is not here is left out. */
+  readonly parameters?: Readonly<Record<string, string | number>>
+  readonly body?: unknown
+}
+
+const client = { integration: 'client-credentials' }
+const named = { name: 'client-credentials' }
+const signing = { name: 'jwt-bearer' }
+const personal = { name: 'refresh-token' }
+/** Ids are made by the service: those of the answers before take this place. */
+const id = '00000000-0000-4000-8000-000000000000'
+const anyVersion = { 'if-match': '*' }
+
+export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
+  getToken: { parameters: client },
+  postOAuthToken: {
+    body: { grant_type: 'client_credentials', scope: 'integration:client-credentials' },
+  },
+  revokeToken: { parameters: client },
+
+  putIntegration: {
+    parameters: { name: 'billing' },
+    body: {
+      description: 'Billing sync',
+      labels: { owner: 'team-billing' },
+      login_url: 'https://acme.my.salesforce.com',
+      grant: { type: 'jwt_bearer', username: 'billing@acme.com' },
+      credential: { generate: {} },
+    },
+  },
+  getSetup: { parameters: signing },
+  getSetupMetadata: { parameters: { ...signing, contact_email: 'admin@acme.com' } },
+  testIntegration: { parameters: named, body: {} },
+  getIntegration: { parameters: named },
+  listIntegrations: { parameters: { limit: 50 } },
+  listIntegrationCallers: { parameters: named },
+  patchIntegration: {
+    parameters: { ...signing, ...anyVersion },
+    body: { labels: { owner: 'team-billing' } },
+  },
+  acceptIdentity: { parameters: named, body: { accept: true } },
+  acceptIdentities: {
+    body: { from_org_id: '00D000000000001', to_org_id: '00D000000000002' },
+  },
+  deleteIntegration: { parameters: { name: 'billing', ...anyVersion } },
+
+  listCredentials: { parameters: signing },
+  stageCredential: { parameters: signing, body: { generate: {} } },
+  getCertificate: { parameters: { ...signing, id } },
+  certifyCredential: {
+    parameters: { ...signing, id },
+    body: '-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n',
+  },
+  deployCredential: { parameters: { ...signing, id } },
+  getDeployment: { parameters: { ...signing, id } },
+  activateCredential: { parameters: { ...signing, id }, body: { prove: true } },
+  getCredential: { parameters: { ...signing, id } },
+  deleteCredential: { parameters: { ...signing, id } },
+  connectIntegration: { parameters: personal, body: { flow: 'authorization_code' } },
+  getConnection: { parameters: { ...personal, id } },
+  finishConnection: {},
+  disconnectIntegration: { parameters: personal },
+
+  whoAmI: {},
+  createApiKey: {
+    body: { name: 'billing', permissions: ['tokens:read'], integrations: ['billing', 'billing-*'] },
+  },
+  listApiKeys: { parameters: { limit: 50 } },
+  deleteApiKey: { parameters: { id: '00000000' } },
+
+  getReadiness: {},
+  getLiveness: {},
+  listAuditEvents: { parameters: { limit: 20 } },
+  getKeyring: {},
+  resealKeyring: {},
+  acceptStore: {},
+  eraseRecord: { parameters: { kind: 'integration', name: 'broken' } },
+  listProblems: {},
+  getProblem: { parameters: { code: 'grant_refused' } },
+}
+
+const ORDER = Object.keys(WORKED_EXAMPLES)
+
+interface Parameter {
+  readonly name?: string
+  readonly [member: string]: unknown
+}
+
+/** Pure. Throws where an operation has no example: the document would have no place for it. */
+export function withWorkedExamples<Api extends DescribedApi>(api: Api): Api {
+  const paths = Object.entries(api.paths ?? {}).map(([path, operations]) => {
+    const ranked = Object.entries(operations).sort(([, a], [, b]) => rankOf(a) - rankOf(b))
+    const worked = ranked.map(([method, operation]) => [method, withExample(operation)] as const)
+    const first = ranked[0]?.[1]
+    return { path, rank: first ? rankOf(first) : 0, operations: Object.fromEntries(worked) }
+  })
+  paths.sort((a, b) => a.rank - b.rank)
+  return {
+    ...api,
+    paths: Object.fromEntries(paths.map(({ path, operations }) => [path, operations])),
+  }
+}
+
+function rankOf({ operationId = '' }: Operation): number {
+  const rank = ORDER.indexOf(operationId)
+  if (rank === -1) throw new Error(`the operation ${operationId} has no worked example`)
+  return rank
+}
+
+function withExample(operation: Operation): Operation {
+  const { parameters = {}, body } = WORKED_EXAMPLES[operation.operationId ?? ''] ?? {}
+  const described = operation.parameters as readonly Parameter[] | undefined
+  const requestBody = operation.requestBody as RequestBody | undefined
+  return {
+    ...operation,
+    ...(described && {
+      parameters: described.map((parameter) => {
+        const example = parameters[parameter.name ?? '']
+        return example === undefined ? parameter : { ...parameter, example }
+      }),
+    }),
+    ...(requestBody?.content &&
+      body !== undefined && {
+        requestBody: {
+          ...requestBody,
+          content: Object.fromEntries(
+            Object.entries(requestBody.content).map(([type, media]) => [
+              type,
+              { ...media, example: body },
+            ]),
+          ),
+        },
+      }),
+  }
+}
+
+interface RequestBody {
+  readonly content?: Readonly<Record<string, object>>
+}
