@@ -108,11 +108,11 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
       return { integration: current, result: 'unchanged' }
     }
     checkDefinition(definition, current)
-    if (current) requireIfMatch(preconditions, current)
-    else checkIfMatch(preconditions, current)
     if (current?.managedBy === 'file') {
       throw new BrokerError('managed_by_file', 'The configuration file declares this integration')
     }
+    if (current) requireIfMatch(preconditions, current)
+    else checkIfMatch(preconditions, current)
     const owner = await lenderOf({ name, definition, current, principal, store })
     if (owner && current?.credentialFrom === null) await checkNobodyFollows(store, name, principal)
     if (current) await checkFollowersGoAlong(store, definition, current, principal)
@@ -163,13 +163,13 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
       const authorise = authoriseBy(confirm, 'integrations:write')
       for (let tries = 0; tries < ATTEMPTS; tries += 1) {
         const current = await authorise(name, await store.read(name))
-        requireIfMatch(preconditions, current)
         if (current.managedBy === 'file') {
           throw new BrokerError(
             'managed_by_file',
             'The configuration file declares this integration',
           )
         }
+        requireIfMatch(preconditions, current)
         const principal = await confirm()
         await checkNobodyFollows(store, name, principal)
         await checkNobodyExchanges(store, name, principal)

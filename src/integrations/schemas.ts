@@ -129,7 +129,7 @@ const definition = {
   certificate_deployment: Type.Optional(CertificateDeploymentSchema),
 }
 
-const Ignored = Type.Optional(Type.Unsafe<unknown>({ description: 'Read-only; ignored' }))
+const Ignored = Type.Optional(Type.Unsafe<unknown>({ readOnly: true, description: 'Ignored' }))
 
 /** Read-only members are taken and ignored, so that what GET gave can be sent back. */
 const ignored = {

@@ -157,19 +157,17 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
       for (let tries = 0; tries < ATTEMPTS; tries += 1) {
         const known = await deployments.read(name)
         const integration = await authorise(name, await store.read(name))
-        checkIfMatch(preconditions, integration)
         checkDeployable(integration, credentialId)
         const { uid } = integration
         const isUnderWay = known?.deployment.uid === uid && !isOver(known.deployment)
-        if (isUnderWay && known.deployment.credential === credentialId) {
-          return { integration, deployment: known.deployment }
-        }
-        if (isUnderWay) {
+        if (isUnderWay && known.deployment.credential !== credentialId) {
           throw new BrokerError(
             'credential_state',
             `The deployment of ${known.deployment.credential} is under way`,
           )
         }
+        checkIfMatch(preconditions, integration)
+        if (isUnderWay) return { integration, deployment: known.deployment }
         const of = { uid, credential: credentialId, by, ...(asker && { asker }) }
         const deployment = newDeployment(of, now())
         const stored = await deployments.write(name, deployment, known?.version ?? 'absent')

@@ -129,7 +129,6 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
     async activate(name, credentialId, { prove: isProven, authorise, preconditions, by }) {
       const sealed = await store.readSealed(name)
       const integration = await authorise(name, sealed?.integration)
-      checkIfMatch(preconditions, integration)
       const chosen = integration.credentials.find(({ id }) => id === credentialId)
       if (!chosen) {
         throw new BrokerError('credential_not_found', 'There is no credential with this id')
@@ -145,6 +144,7 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
           'Only a staged or a retired credential is activated',
         )
       }
+      checkIfMatch(preconditions, integration)
       const lease = isProven ? await proven(name, credentialId, by) : undefined
       // Anew: the proof takes its time, and the fallback's begins with the flip.
       const credentials = promoted(integration.credentials, credentialId, own, now())

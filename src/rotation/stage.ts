@@ -85,12 +85,11 @@ export const STAGING_KINDS = [
 export function createStaging({ store, intake, follow, now }: StagingDependencies): Staging {
   const read = async (
     name: string,
-    { authorise, preconditions }: StagingRequest,
+    { authorise }: StagingRequest,
   ): Promise<{ readonly integration: Integration; readonly secrets: CredentialSecrets }> => {
     const sealed = await store.readSealed(name)
     const secrets = sealed ? await sealed.open() : NO_SECRETS
     const integration = await authorise(name, sealed?.integration)
-    checkIfMatch(preconditions, integration)
     checkOwn(integration)
     return { integration, secrets }
   }
@@ -104,6 +103,7 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {
       const { integration, secrets: held } = await read(name, request)
       const { id, credentials, secrets, remarks } = decide(integration, held)
+      checkIfMatch(request.preconditions, integration)
       const changed = { ...integration, credentials, updatedAt: now() }
       const written = await store.change(integration, {
         integration: changed,
@@ -128,6 +128,7 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
       // Making a key takes long: what is sure to be refused is refused before.
       const sample = { ...SAMPLE, state: input.csr ? ('pending' as const) : ('staged' as const) }
       added(integration.credentials, sample, now())
+      checkIfMatch(request.preconditions, integration)
       const fresh = await intake.take(input, needed, name)
       return change(name, request, (current, secrets) => {
         checkKind(fresh, current)

@@ -492,13 +492,29 @@ t.test('of two operators with the same ETag one wins, and the other is told', as
   const { items } = (await call('GET', list)).body
   t.equal(items.filter(({ state }: { state: string }) => state === 'active').length, 1)
 
+  const idle = items.find(({ state }: { state: string }) => state !== 'active')
   for (const request of [
-    call('DELETE', `${list}/${third.body.id}`, { headers: match }),
-    call('PUT', `${list}/${third.body.id}/certificate`, pem('x', match)),
-    call('POST', list, { body: { generate: {} }, headers: match }),
+    call('DELETE', `${list}/${idle.id}`, { headers: match }),
+    call('POST', list, { body: { csr: { common_name: 'x' } }, headers: match }),
   ]) {
     t.match(await request, { status: 412, body: { code: 'integration_changed' } })
   }
+})
+
+t.test('what is refused without If-Match is refused so with a stale one', async (t) => {
+  const { credentials, activeId } = await signing(t)
+  const stale = { headers: { 'if-match': '"stale"' } }
+  const refused = async (method: string, path: string, code: string, status = 409) =>
+    t.match(await call(method, path, stale), { status, body: { code } }, `${method} ${path}`)
+  const active = `${credentials}/${activeId}`
+  await refused('DELETE', active, 'credential_state')
+  await refused('POST', `${active}/deploy`, 'credential_state')
+  await refused('POST', `${active}/activate`, 'credential_state')
+  await refused('DELETE', `${credentials}/nobody`, 'credential_not_found', 404)
+  await refused('POST', `${credentials}/nobody/activate`, 'credential_not_found', 404)
+  const staged = await call('POST', credentials, { body: { generate: {} } })
+  await refused('DELETE', `${credentials}/${staged.body.id}`, 'integration_changed', 412)
+  await refused('POST', `${credentials}/${staged.body.id}/activate`, 'integration_changed', 412)
 })
 
 t.test("without If-Match, or with *, operators do not get into each other's way", async (t) => {

@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
+import type { AppDependencies } from '../../src/app/app-dependencies.ts'
 import { type App, createApp } from '../../src/app.ts'
 import type { AuditEvent } from '../../src/audit/event.ts'
 import type { LineOutput } from '../../src/audit/line-output.ts'
@@ -44,6 +45,8 @@ export interface BrokerOptions {
   readonly env?: Environment
   readonly now?: () => number
   readonly random?: () => number
+  /** Of the names of login hosts. Default: as the machine does. */
+  readonly lookup?: NonNullable<AppDependencies['lookup']>
 }
 
 /** Takes every line at once. */
@@ -96,7 +99,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
     },
   })
   const log = createLogger({ level: config.logLevel, destination: sink })
-  const { now, random } = options
+  const { now, random, lookup } = options
   const store = config.redisUrl
     ? await createRedisStore({
         url: config.redisUrl,
@@ -115,6 +118,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
     readFile: (path, encoding = 'utf8') => readFileSync(path, encoding),
     ...(now && { now }),
     ...(random && { random }),
+    ...(lookup && { lookup }),
   })
   app.start()
   await app.server.listen({ host: '127.0.0.1', port: 0 })

@@ -5,6 +5,7 @@ import { isOnPath, type Provided, provideCommand, run } from './apt.ts'
 import { provideHelm } from './helm.ts'
 import { canRunImages } from './image.ts'
 import { provideKubernetesSchemas } from './kubernetes-schemas.ts'
+import { provideSchemathesis } from './schemathesis.ts'
 
 const announce = (line: string) => console.log(line)
 
@@ -22,6 +23,7 @@ function prepareOthers(): void {
     provideServer('prometheus'),
     provideHelm(announce),
     provideKubernetesSchemas(announce),
+    provideSchemathesis(announce),
     ...(canRunImages() ? [provideCommand('buildah', announce)] : []),
   ]
   for (const provided of others) if (!provided.ok) console.log(provided.why)
