@@ -172,7 +172,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   if (config.docs) serveApiDescription(server)
   const readiness = () =>
     readinessOf({
-      hasHeard: hearing.hasHeard(),
+      hasHeard: hearing.hasHeard() && store.wasReached(),
       isHearing: hearing.isHearing(),
       isStopping: stopping,
       isAuditBlocked: audit.isBlocked(),

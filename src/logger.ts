@@ -26,6 +26,8 @@ export interface LoggerOptions {
 
 const TEXT_MAX = 1_000
 const DEBUG = 20
+/** Members that say no more than the error does. `what`: a task that is done again by itself. */
+const OF_THE_ERROR: ReadonlySet<string> = new Set(['err', 'code', 'what'])
 const SERIALIZERS = { err: errorRecord, req: requestRecord, res: responseRecord }
 
 export function createLogger(options: LoggerOptions): Logger {
@@ -41,7 +43,7 @@ export function createLogger(options: LoggerOptions): Logger {
       hooks: {
         logMethod(args, method, level) {
           const safe = safeArguments(args) as Parameters<typeof method>
-          if (level > DEBUG && isTold(args[0])) this.debug(...safe)
+          if (level > DEBUG && isEcho(args[0])) this.debug(...safe)
           else method.apply(this, safe)
         },
         streamWrite: redact,
@@ -61,11 +63,12 @@ export function createLogger(options: LoggerOptions): Logger {
   })
 }
 
-/** Of a trouble that has a line of its own, what else fails by it needs none. */
-function isTold(first: unknown): boolean {
-  const error: unknown =
-    typeof first === 'object' && first !== null && 'err' in first ? first.err : first
-  return error instanceof BrokerError && error.isTold
+/** What fails by a trouble that has a line of its own needs none, unless it says what is at stake by it. */
+function isEcho(first: unknown): boolean {
+  if (typeof first !== 'object' || first === null) return false
+  const error: unknown = 'err' in first ? first.err : first
+  if (!(error instanceof BrokerError && error.isTold)) return false
+  return error === first || Object.keys(first).every((name) => OF_THE_ERROR.has(name))
 }
 
 /** Members by their kind: plain values as they are, long text cut, objects named and no more. */

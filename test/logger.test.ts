@@ -51,6 +51,38 @@ t.test('keeps silent below its level', async (t) => {
   t.equal(lines.length, 0)
 })
 
+t.test(
+  'what fails by a trouble that was told is said where it names what is at stake',
+  async (t) => {
+    const { log, lines, last } = capture('info')
+    const err = new BrokerError('store_unavailable', 'Redis does not answer', {
+      cause: Object.assign(new Error(CANARY), { code: 'ECONNREFUSED' }),
+      isTold: true,
+    })
+    log.warn({ err }, 'a task cannot be done now')
+    log.warn({ err, code: err.code }, 'a task cannot be done now')
+    log.warn({ err, what: 'a task' }, 'not in step yet')
+    log.error(err)
+    t.equal(lines.length, 0)
+    log.warn({ err, integration: 'billing' }, 'a refresh token is still to be kept')
+    const { time: _, ...line } = last()
+    t.strictSame(line, {
+      level: 'warn',
+      err: {
+        type: 'BrokerError',
+        code: 'store_unavailable',
+        message: 'Redis does not answer',
+        cause: { type: 'Error', code: 'ECONNREFUSED' },
+      },
+      integration: 'billing',
+      msg: 'a refresh token is still to be kept',
+    })
+    const { log: chatty, lines: all } = capture('debug')
+    chatty.warn({ err }, 'a task cannot be done now')
+    t.match(JSON.parse(all[0] ?? ''), { level: 'debug', err: { code: 'store_unavailable' } })
+  },
+)
+
 t.test('shows code, detail and cause of our own errors, and where they were made', async (t) => {
   const { log, last } = capture()
   const cause = new BrokerError('store_unavailable', 'Redis does not answer', {

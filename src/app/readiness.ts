@@ -13,7 +13,7 @@ export interface StoreState {
 }
 
 export interface ServiceState {
-  /** The store answered once. */
+  /** The store answered once, on each of its connections. */
   readonly hasHeard: boolean
   readonly isHearing: boolean
   readonly isStopping: boolean

@@ -32,18 +32,26 @@ export function errorRecord(error: unknown, depth = 0): ErrorRecord {
   const cause = read(error, 'cause')
   const errors = read(error, 'errors')
   const deeper = depth + 1 < DEPTH_MAX
-  const stack = framesOf(error)
+  // Of what comes from outside and was told, the place in the code says nothing.
+  const stack = error instanceof BrokerError && error.isTold ? [] : framesOf(error)
   return {
     type: typeOf(error),
     ...(isCode(code) && { code }),
     ...(isOurs(error) && { message: messageOf(error) }),
     ...(stack.length > 0 && { stack }),
-    ...(deeper && cause !== undefined && { cause: errorRecord(cause, depth + 1) }),
+    ...(deeper && cause !== undefined && { cause: causeRecord(error, cause, depth + 1) }),
     ...(deeper &&
       Array.isArray(errors) && {
         errors: errors.slice(0, ERRORS_MAX).map((one) => errorRecord(one, depth + 1)),
       }),
   }
+}
+
+/** With the trouble that was told stands no stack, either. */
+function causeRecord(error: object, cause: unknown, depth: number): ErrorRecord {
+  const { stack, ...rest } = errorRecord(cause, depth)
+  const isTold = error instanceof BrokerError && error.isTold
+  return isTold || stack === undefined ? rest : { ...rest, stack }
 }
 
 /** Whether the text of the error was written by this service. */

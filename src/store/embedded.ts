@@ -58,6 +58,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
       })
     },
     evictionPolicy: () => 'noeviction',
+    wasReached: () => true,
     trouble: () => undefined,
     troubleCounts: () => new Map(),
     async now() {

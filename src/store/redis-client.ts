@@ -6,7 +6,7 @@ import { overhear, withHandshake } from './redis-handshake.ts'
 import { type ClusterNodes, equipNodes } from './redis-nodes.ts'
 import { sentinelConnector } from './redis-sentinels.ts'
 import { type RedisSettingsSource, tlsFor } from './redis-settings.ts'
-import type { RedisNode } from './redis-url.ts'
+import type { RedisNode, RedisTarget } from './redis-url.ts'
 
 export interface ClientDependencies {
   readonly settings: RedisSettingsSource
@@ -131,6 +131,15 @@ function attended(
     onTrouble: (error, command) => onTrouble(error, place(), command),
   })
   return { client, place }
+}
+
+/** Where the settings lead first. */
+export function firstPlace({ topology }: RedisTarget): RedisPlace {
+  if (topology.kind === 'standalone') return { kind: 'server', ...topology.node }
+  if (topology.kind === 'socket') return { kind: 'server', host: topology.path }
+  const isCluster = topology.kind === 'cluster'
+  const [first] = isCluster ? topology.nodes : topology.sentinels
+  return { kind: isCluster ? 'seed' : 'sentinel', host: first?.host ?? '', port: first?.port ?? 0 }
 }
 
 /** `host:port`, as ioredis has it; IPv6 without brackets. */

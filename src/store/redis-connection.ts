@@ -1,9 +1,9 @@
 import type { Cluster, Redis } from 'ioredis'
 import { BrokerError } from '../errors.ts'
-import { type ClientDependencies, type OpenClient, openClient } from './redis-client.ts'
-import { codeOf, type RedisPlace, type RedisTrouble, storeUnavailable } from './redis-errors.ts'
+import { type ClientDependencies, firstPlace, type OpenClient, openClient } from './redis-client.ts'
+import { codeOf, type RedisTrouble, storeUnavailable } from './redis-errors.ts'
 import type { RedisTroubles } from './redis-troubles.ts'
-import type { RedisNode, RedisTarget } from './redis-url.ts'
+import type { RedisNode } from './redis-url.ts'
 
 /** A Lua script with the name that it has in errors. */
 export interface Script {
@@ -56,6 +56,7 @@ export interface RedisConnection {
   ): Promise<{ readonly answer: unknown; readonly confirmed: number }>
   /** Settles when the first attempt to connect has come to something, good or bad, and soon in any case; never rejects. */
   readonly attempted: Promise<void>
+  wasReady(): boolean
   /** Another connection found that no node of the Cluster answers: looks at once whether that is so here. */
   doubt(): void
   close(): Promise<void>
@@ -78,6 +79,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
   const closing = new AbortController()
   const { promise: first, resolve: firstIsOver } = Promise.withResolvers<void>()
   const defined = new WeakMap<object, Set<string>>()
+  let wasReady = false
   let learned: readonly RedisNode[] = []
   let open: OpenClient | undefined
 
@@ -125,6 +127,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
       client.once('ready', () => {
         if (hasEnded) return
         isReady = true
+        wasReady = true
         readyAt = performance.now()
         clearTimeout(stalled)
         troubles.over(role)
@@ -156,7 +159,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
       await settings.renew()
     } catch (error) {
       const { code } = codeOf(error instanceof Error ? (error.cause ?? error) : error)
-      const place = placeOf(settings.current().target)
+      const place = firstPlace(settings.current().target)
       const trouble = { name: 'Settings', code, cause: 'settings_unreadable', place } as const
       troubles.add(trouble, role)
     }
@@ -206,7 +209,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
 
   const away = (): RedisTrouble => ({
     ...{ name: 'Error', code: 'CLOSED', cause: 'closed' },
-    place: open?.place() ?? placeOf(settings.current().target),
+    place: open?.place() ?? firstPlace(settings.current().target),
   })
 
   /** In order on one socket, so that what follows a script sees its effects. */
@@ -250,6 +253,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
         return { answer: scripted, confirmed: Number(confirmed) }
       })
     },
+    wasReady: () => wasReady,
     doubt() {
       open?.nodes?.doubt()
     },
@@ -266,15 +270,6 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
 }
 
 const CLOSED = new Error('The connection was closed')
-
-/** Where the settings lead first. */
-function placeOf({ topology }: RedisTarget): RedisPlace {
-  if (topology.kind === 'standalone') return { kind: 'server', ...topology.node }
-  if (topology.kind === 'socket') return { kind: 'server', host: topology.path }
-  const isCluster = topology.kind === 'cluster'
-  const [first] = isCluster ? topology.nodes : topology.sentinels
-  return { kind: isCluster ? 'seed' : 'sentinel', host: first?.host ?? '', port: first?.port ?? 0 }
-}
 
 /** Its timer keeps the process, which nothing else may do yet. */
 async function soon(attempt: Promise<void>): Promise<void> {

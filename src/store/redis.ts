@@ -110,6 +110,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     archive: createRedisArchive(redis, keys),
     identity: createRedisIdentity(commands, keys),
     evictionPolicy: eviction.policy,
+    wasReached: () => connections.every((connection) => connection.wasReady()),
     trouble() {
       const found = troubles.latest()
       return found && troubleLine(found)

@@ -30,6 +30,8 @@ export interface Store {
   identity(): Promise<{ readonly id: string; readonly seq: number }>
   /** What the store does when its memory is full, as Redis names it: `noeviction` keeps everything. Undefined where that is not known. */
   evictionPolicy(): string | undefined
+  /** Whether each of its connections worked once. */
+  wasReached(): boolean
   /** What kept it from answering lately, and what to do, in a line for operators. Undefined: nothing. */
   trouble(): string | undefined
   /** How often each kind of such trouble was met since the start. */

@@ -83,6 +83,7 @@ export function createFaultyStore(dependencies: FaultyStoreDependencies): Faulty
       identity: () => through(store.identity) as ReturnType<Store['identity']>,
       now: () => through(store.now) as ReturnType<Store['now']>,
       evictionPolicy: () => 'noeviction',
+      wasReached: () => true,
       trouble: () => undefined,
       troubleCounts: () => new Map(),
       close: async () => undefined,

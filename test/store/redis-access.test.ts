@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSecureContext, createServer } from 'node:tls'
+import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
 import { createRedisStore, type RedisEvent, type RedisStoreOptions } from '../../src/store/redis.ts'
@@ -296,4 +297,19 @@ t.test('files that cannot be used are refused at once', async (t) => {
   await t.rejects(open(t, url, { certFile: '/nowhere/cert.pem', keyFile }), /certificate.*ENOENT/)
   await t.rejects(open(t, url, { certFile, keyFile: certFile }), /cannot be used/)
   await t.rejects(open(t, url, { caFile: keyFile, certFile, keyFile: files.caFile }), /cannot be/)
+})
+
+t.test('is reached when each of its connections is', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const admin = new Redis({ port: redis.port, host: '127.0.0.1' })
+  t.teardown(() => admin.disconnect())
+  // One more.
+  await admin.config('SET', 'maxclients', 2)
+  const { store, causes } = await open(t, redis.url)
+  await eventually(() => causes().has('clients_full'))
+  t.notOk(store.wasReached())
+  await admin.config('SET', 'maxclients', 100)
+  await eventually(() => store.wasReached())
+  await eventually(works(store))
 })
