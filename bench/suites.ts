@@ -49,6 +49,14 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       return measureFleets(t, { replicas: [1, 2, 4], ...options })
     },
   },
+  anonymous: {
+    what: 'what those who are nobody can make the service do',
+    async measure(t) {
+      const { measureAnonymous } = await import('./anonymous.ts')
+      const rates = { hitsPerSecond: 500, anonymousPerSecond: 1_000 }
+      return measureAnonymous(t, { rounds: 3, seconds: 5, unread: 500, ...rates })
+    },
+  },
   peers: {
     what: 'beside Redis at each request, a signature at each request, and a login at each job',
     async measure(t) {

@@ -33,6 +33,9 @@ export function readUnverified(token: string): UnverifiedJwt {
   return { issuer: claims.iss }
 }
 
+/** Of objects and lists in one another. */
+const DEPTH_MAX = 32
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** A JSON object without a member twice: parsers differ in which of the two counts. */
@@ -47,10 +50,11 @@ function objectIn(part: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-/** Whether any object in this JSON text, which is well-formed, has two members of one name. */
+/** Whether any object in this JSON text, which is well-formed, has two members of one name; what is nested deeper than any claim is not looked through, and counts as such. */
 export function hasTwins(json: string): boolean {
   const open: (Set<string> | undefined)[] = []
   for (const [token, text, colon] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g)) {
+    if (open.length > DEPTH_MAX) return true
     if (token === '{') open.push(new Set())
     else if (token === '[') open.push(undefined)
     else if (token === '}' || token === ']') open.pop()

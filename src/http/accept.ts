@@ -47,6 +47,14 @@ function qualityOf(type: string, ranges: readonly Range[], types: readonly strin
   )
 }
 
+/** Whether a client can unpack it (RFC 9110, section 12.5.3). Undefined: it says nothing, and any coding will do. */
+export function acceptsGzip(acceptEncoding: string | undefined): boolean | undefined {
+  if (acceptEncoding === undefined) return undefined
+  const ranges = acceptEncoding.split(',', RANGES).map(rangeOf)
+  const named = ranges.find(({ range }) => range === 'gzip' || range === 'x-gzip')
+  return (named ?? ranges.find(({ range }) => range === '*') ?? { quality: 0 }).quality > 0
+}
+
 const JSON_OR_MARKDOWN = ['application/json', 'text/markdown']
 
 /** JSON wins a tie. Throws `not_acceptable` where neither will do. */

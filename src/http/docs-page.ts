@@ -6,6 +6,8 @@
 import { readdir } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import { BrokerError } from '../errors.ts'
 import { once, type PublicAnswer, publicAnswer, sendPublicAnswer } from './public-answer.ts'
 import type { Server } from './server.ts'
@@ -102,7 +104,11 @@ async function readPages(): Promise<ReadonlyMap<string, PublicAnswer>> {
         typeof headers[name] === 'string' ? [[name, headers[name]] as const] : [],
       )
       const type = String(headers['content-type'] ?? 'text/plain; charset=utf-8')
-      const options = { status, headers: Object.fromEntries(kept), revalidates: status === 200 }
+      const options = {
+        ...{ status, headers: Object.fromEntries(kept), revalidates: status === 200 },
+        // Scripts of more than a megabyte: whoever asks for them can unpack them.
+        ...(isLong(rawPayload) && { packed: { body: await pack(rawPayload), isUnasked: true } }),
+      }
       pages.set(PREFIX + path, publicAnswer(type, rawPayload, options))
     }
     return pages
@@ -110,6 +116,10 @@ async function readPages(): Promise<ReadonlyMap<string, PublicAnswer>> {
     await inner.close()
   }
 }
+
+const pack = promisify<Buffer, Buffer>(gzip)
+
+const isLong = ({ length }: Buffer) => length > 64 * 1024
 
 function fileNames(): Promise<readonly string[]> {
   const manifest = createRequire(import.meta.url).resolve('@fastify/swagger-ui/package.json')

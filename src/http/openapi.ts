@@ -1,4 +1,5 @@
 /** The OpenAPI 3.1 document, generated from the routes, and the page that shows it. */
+import { gzipSync } from 'node:zlib'
 import swagger from '@fastify/swagger'
 import { stringify } from 'yaml'
 import { nameComponents } from './components.ts'
@@ -64,17 +65,20 @@ export async function describeApi(server: Server, version: string): Promise<void
 /** `/openapi.json`, `/openapi.yaml` and `/docs`, each made once, with the first request for it. */
 export function serveApiDescription(server: Server): void {
   const inJson = once(() =>
-    publicAnswer('application/json; charset=utf-8', JSON.stringify(server.swagger()), KEPT),
+    longAnswer('application/json; charset=utf-8', JSON.stringify(server.swagger())),
   )
-  const inYaml = once(() => publicAnswer('application/yaml', renderOpenapi(server), KEPT))
+  const inYaml = once(() => longAnswer('application/yaml', renderOpenapi(server)))
   const schema = { hide: true }
   registerPublicAnswer(server, '/openapi.json', { schema, answers: () => [inJson()] })
   registerPublicAnswer(server, '/openapi.yaml', { schema, answers: () => [inYaml()] })
   registerDocsPage(server, { json: inJson, yaml: inYaml })
 }
 
-/** By clients. */
-const KEPT = { revalidates: true }
+const longAnswer = (mediaType: string, text: string) =>
+  publicAnswer(mediaType, text, {
+    revalidates: true,
+    packed: { body: gzipSync(text), isUnasked: false },
+  })
 
 /** The committed `openapi.yaml` is this text. */
 export function renderOpenapi(server: Server): string {

@@ -7,13 +7,21 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifySchema } from 'fastify'
 import { BrokerError } from '../errors.ts'
-import { chooseMediaType } from './accept.ts'
+import { acceptsGzip, chooseMediaType } from './accept.ts'
 import type { Server } from './server.ts'
 
 export interface PublicAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer
+  /** The same by gzip. */
+  readonly packed: Packed | undefined
+}
+
+interface Packed {
+  readonly body: Buffer
+  /** Also for those who do not say that they can unpack it. */
+  readonly isUnasked: boolean
 }
 
 /** What may be said of an answer beside its content. */
@@ -23,12 +31,14 @@ export interface PublicAnswerOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** Whether a client may keep it, and ask whether it is still the same (`ETag`). Default: no. */
   readonly revalidates?: boolean
+  /** Default: only as it is. */
+  readonly packed?: Packed
 }
 
 export function publicAnswer(
   mediaType: string,
   content: string | Buffer,
-  { status = 200, headers = {}, revalidates = false }: PublicAnswerOptions = {},
+  { status = 200, headers = {}, revalidates = false, packed }: PublicAnswerOptions = {},
 ): PublicAnswer {
   const body = Buffer.from(content)
   return {
@@ -36,15 +46,17 @@ export function publicAnswer(
     headers: {
       ...headers,
       'content-type': mediaType,
-      'content-length': String(body.length),
+      ...(packed && { vary: 'accept-encoding' }),
       ...(revalidates && { etag: tagOf(body), 'cache-control': 'public, max-age=0' }),
     },
     body,
+    packed,
   }
 }
 
+/** Weak: it is the same whether it is packed or not. */
 const tagOf = (body: Buffer) =>
-  `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
+  `W/"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
 
 /** Makes it with the first call; then it is the same for all. */
 export function once<Value>(make: () => Value): () => Value {
@@ -56,24 +68,40 @@ export function once<Value>(make: () => Value): () => Value {
 }
 
 /** In bytes. What is written to a connection with TLS is copied: of a long answer, so much at once. */
-const PIECE = 32 * 1024
+const PIECE = 64 * 1024
 
 /** The least that this asks of a reply. */
 interface Reply {
-  readonly request: { readonly headers: { readonly 'if-none-match'?: string | undefined } }
+  readonly request: {
+    readonly headers: {
+      readonly 'if-none-match'?: string | undefined
+      readonly 'accept-encoding'?: string | string[] | undefined
+    }
+  }
   code(status: number): unknown
   headers(values: Record<string, string>): unknown
   send(payload: never): unknown
 }
 
-/** Sends the bytes as they are; 304 to whoever has them. */
-export function sendPublicAnswer(reply: Reply, { status, headers, body }: PublicAnswer): void {
+/** Sends the bytes as they are, or packed; 304 to whoever has them. */
+export function sendPublicAnswer(
+  reply: Reply,
+  { status, headers, body, packed }: PublicAnswer,
+): void {
   const { etag } = headers
-  const isKnown = etag !== undefined && reply.request.headers['if-none-match'] === etag
-  reply.code(isKnown ? 304 : status)
-  reply.headers(isKnown ? { etag } : headers)
-  const whole = body.length > PIECE ? inPieces(body) : body
-  reply.send((isKnown ? undefined : whole) as never)
+  const asked = reply.request.headers
+  if (etag !== undefined && asked['if-none-match'] === etag) {
+    reply.code(304)
+    reply.headers({ etag })
+    reply.send(undefined as never)
+    return
+  }
+  const isPacked = packed && (acceptsGzip(asked['accept-encoding']?.toString()) ?? packed.isUnasked)
+  const bytes = isPacked ? packed.body : body
+  reply.code(status)
+  reply.headers({ ...headers, 'content-length': String(bytes.length) })
+  if (isPacked) reply.headers({ 'content-encoding': 'gzip' })
+  reply.send((bytes.length > PIECE ? inPieces(bytes) : bytes) as never)
 }
 
 /** The next piece is read when the last one is gone: who does not read holds one piece, and not the whole. */

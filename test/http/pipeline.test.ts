@@ -1,6 +1,7 @@
 /** What one connection may ask for ahead of its answers, and what becomes of it when it asks for too much, or for nothing that can be understood. By count and by bytes. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
 import { WAITING_ANSWERS, WAITING_BYTES } from '../../src/http/connection.ts'
 import { createPipelines, PIPELINE_LIMITS } from '../../src/http/pipeline.ts'
@@ -8,6 +9,7 @@ import { createServer, type Server, type ServerLimits } from '../../src/http/ser
 import { createLogger } from '../../src/logger.ts'
 import { eventually } from '../support/eventually.ts'
 import { openRaw, type RawConnection } from '../support/raw-http.ts'
+import { newSigningKey } from '../support/signing-key.ts'
 
 const SEEN_AFTER_TURNS = 50
 const WHO = (isTrusted: boolean) => (isTrusted ? 'a caller' : 'anybody')
@@ -358,4 +360,39 @@ t.test('a connection that asked to be a tunnel and broke off harms nobody', asyn
   connection.write(get('/'))
   t.equal((await connection.answer())?.body, 'here')
   connection.destroy()
+})
+
+t.test('the same holds with TLS: in order, and no more than may wait', async (t) => {
+  const { privateKey: key, certificate: cert } = await newSigningKey()
+  const server = createServer({
+    ...{ logger: createLogger({ level: 'silent' }), trustProxy: [] },
+    tls: { options: { key, cert } },
+  })
+  const text = 'x'.repeat(256 * 1024)
+  let made = 0
+  server.get('/long', async () => {
+    made += 1
+    return text
+  })
+  await server.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(() => server.close())
+  const { port } = server.server.address() as { port: number }
+  const client = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+  t.teardown(() => client.destroy())
+  client.on('error', () => undefined)
+  await once(client, 'secureConnect')
+  client.pause()
+  const count = 200
+  client.write(`${get('/long').repeat(count)}NONSENSE\r\n\r\n`)
+  await eventually(() => made > 0)
+  t.ok((await settled(() => made)) < count, `${made} of ${count} were made`)
+  let received = ''
+  client.on('data', (chunk: Buffer) => {
+    received += chunk.toString('latin1')
+  })
+  client.resume()
+  await once(client, 'close')
+  t.equal(made, count)
+  t.equal(received.split('HTTP/1.1 200 ').length - 1, count)
+  t.match(received.slice(-2_000), /HTTP\/1\.1 400 [\s\S]*request_invalid/)
 })

@@ -5,6 +5,7 @@ import { once, publicAnswer, registerPublicAnswer } from '../../src/http/public-
 import { createServer } from '../../src/http/server.ts'
 import { createLogger } from '../../src/logger.ts'
 import { startBroker } from '../support/broker.ts'
+import { sendRaw } from '../support/raw-http.ts'
 
 /** Every public path whose answer never changes, and the types that it comes in. */
 const PUBLIC: Readonly<Record<string, readonly string[]>> = {
@@ -42,7 +43,9 @@ t.test('documents and pages are made with the first request, and never again', a
     const answer = await fetch(url + path, { headers: { accept } })
     const text = await answer.text()
     t.equal(answer.status, 200, path)
-    t.equal(answer.headers.get('content-length'), String(Buffer.byteLength(text)), path)
+    if (answer.headers.get('content-encoding') === null) {
+      t.equal(answer.headers.get('content-length'), String(Buffer.byteLength(text)), path)
+    }
     t.equal(answer.headers.get('content-type')?.split(';')[0], accept, path)
     return text
   }
@@ -67,9 +70,10 @@ t.test('documents and pages are made with the first request, and never again', a
 t.test('HEAD has the length, and who has the bytes gets none', async (t) => {
   const { url } = await startBroker(t, { loginHosts: [] })
   for (const path of Object.keys(PUBLIC)) {
-    const get = await fetch(url + path)
+    const plain = { 'accept-encoding': 'identity' }
+    const get = await fetch(url + path, { headers: plain })
     const length = String((await get.arrayBuffer()).byteLength)
-    const head = await fetch(url + path, { method: 'HEAD' })
+    const head = await fetch(url + path, { method: 'HEAD', headers: plain })
     t.match(head, { status: 200 }, path)
     t.equal(head.headers.get('content-length'), length, path)
     const tag = get.headers.get('etag')
@@ -79,6 +83,33 @@ t.test('HEAD has the length, and who has the bytes gets none', async (t) => {
     const other = await fetch(url + path, { headers: { 'if-none-match': '"other"' } })
     t.equal(other.status, 200, path)
     await other.arrayBuffer()
+  }
+})
+
+t.test('long answers are packed for those who can unpack them', async (t) => {
+  const { url } = await startBroker(t, { loginHosts: [] })
+  const port = Number(new URL(url).port)
+  const sizeOf = async (path: string, coding: string | undefined) => {
+    const header = coding === undefined ? '' : `Accept-Encoding: ${coding}\r\n`
+    const answer = await sendRaw(port, `GET ${path} HTTP/1.1\r\nHost: a\r\n${header}\r\n`)
+    t.equal(answer?.header('vary'), 'accept-encoding', path)
+    const length = Number(answer?.header('content-length'))
+    return answer?.header('content-encoding') === 'gzip' ? { length, isPacked: true } : { length }
+  }
+  for (const [path, isUnasked] of [
+    ['/openapi.json', false],
+    ['/openapi.yaml', false],
+    ['/docs/static/swagger-ui-bundle.js', true],
+  ] as const) {
+    const plain = await sizeOf(path, 'identity')
+    t.notOk(plain.isPacked)
+    t.notOk((await sizeOf(path, 'gzip;q=0, br')).isPacked, path)
+    for (const coding of ['gzip', 'br, gzip;q=0.5', '*']) {
+      const packed = await sizeOf(path, coding)
+      t.ok(packed.isPacked, coding)
+      t.ok(packed.length * 2 < plain.length, path)
+    }
+    t.equal((await sizeOf(path, undefined)).isPacked ?? false, isUnasked, path)
   }
 })
 
