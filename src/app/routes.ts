@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import { allowsAll } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import { INTEGRATION } from '../store/record-mac.ts'
@@ -42,7 +42,7 @@ export function registerStoreRoutes(
         summary: 'Accept a store that lost its content, or went back in time',
         description:
           'Needs `service:manage` over all integrations. What is in the store now is right, for every replica within two seconds: what is not there answers 404 again instead of 503 `store_reset`, and the alarm ends. Records that went back to an older version are used again. Changes nothing where the store is as it should be.',
-        response: { 204: Type.Null({ description: 'Accepted' }), ...problems(...GUARDED) },
+        response: { 204: Type.Null({ description: 'Accepted' }) },
       },
     },
     async (request, reply) => {
@@ -72,7 +72,7 @@ export function registerStoreRoutes(
         params: RecordParams,
         response: {
           204: Type.Null({ description: 'Erased' }),
-          ...problems(...GUARDED, 'not_found', 'conflict'),
+          ...problems('not_found', 'conflict'),
         },
       },
     },

@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { BrokerError } from '../errors.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { isCorrupt } from '../store/record-schema.ts'
 import { generateApiKey } from './api-key.ts'
@@ -53,7 +53,7 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         operationId: 'whoAmI',
         summary: 'Who you are, and what you may do',
         description: 'Needs a valid credential, and no permission.',
-        response: { 200: WhoAmI, ...problems(...GUARDED) },
+        response: { 200: WhoAmI },
       },
     },
     async ({ principal }) => {
@@ -78,7 +78,7 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         body: ApiKeyBody,
         response: {
           201: NewApiKey,
-          ...problems(...GUARDED, 'conflict', 'body_too_large', 'media_type_unsupported'),
+          ...problems('conflict'),
         },
       },
     },
@@ -135,7 +135,7 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         summary: 'The API keys that you may revoke',
         description: 'Needs `api-keys:write`. In order of id; never the key itself.',
         querystring: ApiKeyQuery,
-        response: { 200: ApiKeyList, ...problems(...GUARDED) },
+        response: { 200: ApiKeyList },
       },
     },
     async ({ principal, query }) => {
@@ -164,7 +164,7 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         querystring: RevokeQuery,
         response: {
           204: Type.Null({ description: 'Revoked' }),
-          ...problems(...GUARDED, 'api_key_not_found'),
+          ...problems('api_key_not_found'),
         },
       },
     },

@@ -1,7 +1,6 @@
 /** `GET /oauth/callback`: where Salesforce sends the browser of the person who decided. Public; the `state` proves who may finish. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors.ts'
-import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { BARE_PAGE, PAGE_HEADERS, type Page, pageOf, unavailablePage } from './page.ts'
 import type { Callback, CallbackResult, WebServerFlow } from './web-server-flow.ts'
@@ -50,7 +49,6 @@ export function registerCallbackRoute(
           200: pageSchema('It is connected; or, without any parameter, what this address is for'),
           400: pageSchema('It is not connected, or the link is not valid'),
           503: pageSchema('Not now; the link stays good'),
-          ...problems('uri_too_long'),
         },
       },
     },

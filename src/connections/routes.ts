@@ -5,7 +5,7 @@ import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
 import { absentOf } from '../callers/standing.ts'
 import { BrokerError } from '../errors.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { NameParams } from '../integrations/schemas.ts'
@@ -93,7 +93,6 @@ export function registerConnectionRoutes(
         response: {
           201: BegunConnection,
           ...problems(
-            ...GUARDED,
             'integration_not_found',
             'integration_draft',
             'integration_disabled',
@@ -104,8 +103,6 @@ export function registerConnectionRoutes(
             'token_response_invalid',
             'salesforce_unavailable',
             'salesforce_timeout',
-            'body_too_large',
-            'media_type_unsupported',
           ),
         },
       },
@@ -156,7 +153,7 @@ export function registerConnectionRoutes(
         params: ConnectionParams,
         response: {
           200: ConnectionView,
-          ...problems(...GUARDED, 'integration_not_found', 'not_found'),
+          ...problems('integration_not_found', 'not_found'),
         },
       },
     },
@@ -187,7 +184,7 @@ export function registerConnectionRoutes(
         params: NameParams,
         response: {
           204: Type.Null({ description: 'It has no refresh token any more' }),
-          ...problems(...GUARDED, 'integration_not_found', 'conflict'),
+          ...problems('integration_not_found', 'conflict'),
         },
       },
     },

@@ -1,7 +1,7 @@
 /** `POST /integrations/{name}/test`. */
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { NameParams } from '../integrations/schemas.ts'
@@ -39,13 +39,7 @@ export function registerDoctorRoutes(
         }),
         response: {
           200: ReportView,
-          ...problems(
-            ...GUARDED,
-            'integration_not_found',
-            'record_corrupt',
-            'body_too_large',
-            'media_type_unsupported',
-          ),
+          ...problems('integration_not_found', 'record_corrupt'),
         },
       },
     },

@@ -1,6 +1,5 @@
 /** `/livez` and `/readyz`: whether the process lives, and whether it can serve. */
 import { Type } from 'typebox'
-import { problems } from './problem.ts'
 import type { Server } from './server.ts'
 
 export interface Check {
@@ -40,7 +39,6 @@ export function registerHealth(server: Server, readiness: () => Readiness): void
         security: [],
         response: {
           200: Type.Object({ live: Type.Boolean() }, { description: 'It lives' }),
-          ...problems('uri_too_long'),
         },
       },
     },
@@ -54,7 +52,7 @@ export function registerHealth(server: Server, readiness: () => Readiness): void
         operationId: 'getReadiness',
         summary: 'Whether this replica can serve',
         security: [],
-        response: { 200: ReadinessSchema, 503: ReadinessSchema, ...problems('uri_too_long') },
+        response: { 200: ReadinessSchema, 503: ReadinessSchema },
       },
     },
     async (_request, reply) => {

@@ -217,6 +217,22 @@ export interface ProblemResponse {
   readonly [member: string]: unknown
 }
 
+/** What {@link problemAnswer} sends beside the body. */
+function headersAt(status: number): Pick<ProblemResponse, 'headers'> {
+  const described = (name: string, header: object) => ({ headers: { [name]: header } })
+  if (status === 401) {
+    const description = 'How to authenticate (RFC 9110, section 11.6.1)'
+    return described('WWW-Authenticate', {
+      required: true,
+      schema: { type: 'string' },
+      description,
+    })
+  }
+  if (status !== 429 && status !== 503) return {}
+  const description = 'After how many seconds another try makes sense, where that is known'
+  return described('Retry-After', { schema: { type: 'integer', minimum: 1 }, description })
+}
+
 /** What these problems look like, by status. */
 export function problemResponses(
   codes: readonly ProblemCode[],
@@ -233,6 +249,7 @@ export function problemResponses(
       status,
       {
         description: of.map((code) => PROBLEMS[code].title).join('; '),
+        ...headersAt(Number(status)),
         content: { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema(of) } },
       },
     ]),
@@ -247,15 +264,3 @@ export const problems = (...codes: readonly ProblemCode[]): Record<number, TSche
       Type.Unsafe(response),
     ]),
   )
-
-/** The problems that any guarded route can answer. */
-export const GUARDED: readonly ProblemCode[] = [
-  'request_invalid',
-  'caller_unauthenticated',
-  'caller_forbidden',
-  'rate_limited',
-  'internal',
-  'store_unavailable',
-  'store_reset',
-  'audit_unavailable',
-]

@@ -25,14 +25,14 @@ export const CredentialSchema = Type.Object(
         maxLength: 65_536,
         description:
           'PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more; encrypted with `passphrase` beside it',
-        ...documented({ pattern: 'PRIVATE.KEY' }),
+        ...documented({ pattern: 'PRIVATE.KEY', $comment: 'a private key in PEM' }),
       }),
     ),
     certificate: Type.Optional(
       Type.String({
         maxLength: 65_536,
         description: 'PEM, at most 4,000 characters from BEGIN to END, for this private key',
-        ...documented({ pattern: 'CERTIFICATE' }),
+        ...documented({ pattern: 'CERTIFICATE', $comment: 'a certificate in PEM' }),
       }),
     ),
     keystore: Type.Optional(

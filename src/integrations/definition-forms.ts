@@ -14,14 +14,17 @@ const GENERAL = {
 const MY_DOMAIN = {
   title: 'My Domain',
   pattern: `^https://(${LABEL}\\.)+my\\.salesforce\\.(com|mil)/?$`,
+  $comment: 'a My Domain, as in https://acme.my.salesforce.com',
 }
 const SITE = {
   title: 'Site',
   pattern: `^https://(${LABEL}\\.)+my\\.site\\.com(/[A-Za-z0-9_-]+){0,4}/?$`,
+  $comment: 'a site, as in https://acme.my.site.com/partners',
 }
 const LISTED = {
   title: 'One that VALETKEY_LOGIN_HOSTS lists',
   pattern: '^https?://[a-z0-9.:\\[\\]-]+/?$',
+  $comment: 'the address of a host that VALETKEY_LOGIN_HOSTS lists',
 }
 
 interface DefinitionForm {

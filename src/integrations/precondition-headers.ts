@@ -8,14 +8,20 @@ const TAGS = '"[!#-~]{1,100}"( *, *"[!#-~]{1,100}")*'
 const IF_MATCH = {
   maxLength: MAX,
   description: "The integration's ETag, or `*` for whatever is there",
-  ...documented({ anyOf: [{ const: '*' }, { pattern: `^${TAGS}$`, maxLength: MAX }] }, [
-    'maxLength',
-  ]),
+  ...documented(
+    {
+      anyOf: [
+        { const: '*' },
+        { pattern: `^${TAGS}$`, $comment: 'one or more ETags', maxLength: MAX },
+      ],
+    },
+    ['maxLength'],
+  ),
 }
 const IF_NONE_MATCH = {
   maxLength: MAX,
   description: '`*`: only create',
-  ...documented({ pattern: `^(${TAGS}|\\*)$` }),
+  ...documented({ pattern: `^(${TAGS}|\\*)$`, $comment: 'one or more ETags, or *' }),
 }
 const EXAMPLES = { examples: ['*'] }
 

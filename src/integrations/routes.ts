@@ -7,7 +7,7 @@ import type { Confirm } from '../callers/index.ts'
 import { allows, allowsSome, mightAllow, type Permission } from '../callers/policy.ts'
 import { remarksView } from '../credentials/remarks-view.ts'
 import { BrokerError } from '../errors.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import { describeFaults } from '../http/schema-fault.ts'
 import type { Server } from '../http/server.ts'
 import { createAnswers } from './answers.ts'
@@ -45,13 +45,11 @@ export interface IntegrationRouteDependencies {
 }
 
 const WRITE_PROBLEMS = [
-  ...GUARDED,
   'managed_by_file',
   'conflict',
   'integration_changed',
   'credential_state',
-  'body_too_large',
-  'media_type_unsupported',
+
   'credential_invalid',
   'credential_required',
   'precondition_required',
@@ -175,7 +173,7 @@ export function registerIntegrationRoutes(
         params: NameParams,
         response: {
           200: IntegrationView,
-          ...problems(...GUARDED, 'integration_not_found', 'record_corrupt'),
+          ...problems('integration_not_found', 'record_corrupt'),
         },
       },
     },
@@ -195,7 +193,7 @@ export function registerIntegrationRoutes(
         summary: 'The integrations that you may see, in order of name',
         description: 'Needs `integrations:read`.',
         querystring: ListQuery,
-        response: { 200: IntegrationList, ...problems(...GUARDED, 'record_corrupt') },
+        response: { 200: IntegrationList, ...problems('record_corrupt') },
       },
     },
     async (request) => {
@@ -229,7 +227,6 @@ export function registerIntegrationRoutes(
         response: {
           204: Type.Null({ description: 'Erased' }),
           ...problems(
-            ...GUARDED,
             'integration_not_found',
             'managed_by_file',
             'credential_state',

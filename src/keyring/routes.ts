@@ -3,7 +3,7 @@ import type { AuditLog } from '../audit/log.ts'
 import { allowsAll } from '../callers/policy.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import type { CensusTaker } from './census.ts'
 import type { Replicas } from './replicas.ts'
@@ -34,7 +34,7 @@ export function registerKeyringRoutes(
         summary: 'What each sealing key still seals',
         description:
           'Needs `service:manage` over all integrations. Counts everything that is sealed in the store, by the key that it names; shows which replica holds which keys, and how far a reseal came. Ids alone, never a key.',
-        response: { 200: KeyringState, ...problems(...GUARDED) },
+        response: { 200: KeyringState },
       },
     },
     async (request) => {
@@ -57,7 +57,7 @@ export function registerKeyringRoutes(
         summary: 'Seal everything with the first key',
         description:
           'Needs `service:manage` over all integrations. Goes on in the background, and on another replica where this one dies; `GET /keyring` shows how far it came. Asked again while it runs, it changes nothing. `conflict` where a replica lacks the key: it could open nothing any more.',
-        response: { 202: ResealProgress, ...problems(...GUARDED, 'conflict') },
+        response: { 202: ResealProgress, ...problems('conflict') },
       },
     },
     async (request, reply) => {

@@ -4,7 +4,7 @@ import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
 import { absentOf } from '../callers/standing.ts'
 import { BrokerError } from '../errors.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { etagOf } from '../integrations/integration.ts'
 import { IfMatchHeader } from '../integrations/precondition-headers.ts'
@@ -75,7 +75,6 @@ export function registerDeploymentRoutes(
         response: {
           202: DeploymentView,
           ...problems(
-            ...GUARDED,
             'integration_not_found',
             'credential_not_found',
             'credential_state',
@@ -124,7 +123,7 @@ export function registerDeploymentRoutes(
         params: CredentialParams,
         response: {
           200: DeploymentView,
-          ...problems(...GUARDED, 'integration_not_found', 'credential_not_found'),
+          ...problems('integration_not_found', 'credential_not_found'),
         },
       },
     },

@@ -1,7 +1,7 @@
 /** `/integrations/{name}/credentials`: what an integration proves itself with; never a secret. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
 import { NameParams } from '../integrations/schemas.ts'
@@ -37,7 +37,7 @@ export function registerCredentialRoutes(
         summary: 'The credentials of an integration and their states',
         description: 'Needs `integrations:read`. Never a secret.',
         params: NameParams,
-        response: { 200: CredentialList, ...problems(...GUARDED, 'integration_not_found') },
+        response: { 200: CredentialList, ...problems('integration_not_found') },
       },
     },
     async (request, reply) => {
@@ -59,7 +59,7 @@ export function registerCredentialRoutes(
         params: CredentialParams,
         response: {
           200: CredentialView,
-          ...problems(...GUARDED, 'integration_not_found', 'credential_not_found'),
+          ...problems('integration_not_found', 'credential_not_found'),
         },
       },
     },
@@ -89,7 +89,7 @@ export function registerCredentialRoutes(
             description: 'PEM',
             content: { [PEM_MEDIA_TYPE]: { schema: { type: 'string' } } },
           }),
-          ...problems(...GUARDED, 'integration_not_found', 'credential_not_found'),
+          ...problems('integration_not_found', 'credential_not_found'),
         },
       },
     },

@@ -5,7 +5,7 @@ import type { Asking, Confirm } from '../callers/index.ts'
 import type { Credential } from '../credentials/credential.ts'
 import { remarksView } from '../credentials/remarks-view.ts'
 import { BrokerError } from '../errors.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
 import { IfMatchHeader } from '../integrations/precondition-headers.ts'
@@ -36,7 +36,6 @@ const CERTIFICATE_TYPES = ['application/x-pem-file', 'text/plain']
 const CERTIFICATE_BODY_MAX = 64 * 1024
 
 const CHANGE_PROBLEMS = [
-  ...GUARDED,
   'integration_not_found',
   'credential_state',
   'conflict',
@@ -67,12 +66,7 @@ export function registerStagingRoutes(
         body: StageBody,
         response: {
           201: StagedView,
-          ...problems(
-            ...CHANGE_PROBLEMS,
-            'credential_invalid',
-            'body_too_large',
-            'media_type_unsupported',
-          ),
+          ...problems(...CHANGE_PROBLEMS, 'credential_invalid'),
         },
       },
     },
@@ -143,8 +137,6 @@ export function registerStagingRoutes(
             'credential_not_found',
             'credential_rejected',
             ...MINT_PROBLEMS,
-            'body_too_large',
-            'media_type_unsupported',
           ),
         },
       },
@@ -197,13 +189,7 @@ export function registerStagingRoutes(
           body: Type.String({ minLength: 1, description: 'PEM' }),
           response: {
             200: StagedView,
-            ...problems(
-              ...CHANGE_PROBLEMS,
-              'credential_not_found',
-              'credential_invalid',
-              'body_too_large',
-              'media_type_unsupported',
-            ),
+            ...problems(...CHANGE_PROBLEMS, 'credential_not_found', 'credential_invalid'),
           },
         },
       },

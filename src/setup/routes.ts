@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { allows } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { prefersMarkdown } from '../http/accept.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import { jsonOr } from '../http/representations.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -51,7 +51,7 @@ export function registerSetupRoutes(
         params: NameParams,
         response: {
           200: jsonOr(SetupSheet, 'text/markdown'),
-          ...problems(...GUARDED, 'integration_not_found', 'not_acceptable'),
+          ...problems('integration_not_found', 'not_acceptable'),
         },
       },
     },
@@ -80,7 +80,7 @@ export function registerSetupRoutes(
             description: 'A zip with `package.xml` at its root',
             content: { [ZIP_MEDIA_TYPE]: { schema: { type: 'string', format: 'binary' } } },
           }),
-          ...problems(...GUARDED, 'integration_not_found', 'grant_unfit'),
+          ...problems('integration_not_found', 'grant_unfit'),
         },
       },
     },

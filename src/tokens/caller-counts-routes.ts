@@ -1,7 +1,7 @@
 /** `GET /integrations/{name}/callers`. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { NameParams, PageQuery } from '../integrations/schemas.ts'
@@ -48,7 +48,7 @@ export function registerCallerCountsRoutes(
           'Needs `integrations:read`. In order of principal. Each replica adds what it counted every 10 seconds.',
         params: NameParams,
         querystring: Type.Object(PageQuery, { additionalProperties: false }),
-        response: { 200: CallerCountList, ...problems(...GUARDED, 'integration_not_found') },
+        response: { 200: CallerCountList, ...problems('integration_not_found') },
       },
     },
     async (request) => {

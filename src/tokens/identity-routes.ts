@@ -4,7 +4,7 @@ import type { AuditLog } from '../audit/log.ts'
 import type { Asking, Confirm } from '../callers/index.ts'
 import { allows, allowsSome, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import { everyIntegration } from '../integrations/every.ts'
@@ -41,7 +41,7 @@ const AcceptedIdentity = Type.Object(
 
 const OrgId = Type.String(TEXT_FORMS.org_id)
 
-const WRITE_PROBLEMS = [...GUARDED, 'conflict', 'body_too_large', 'media_type_unsupported'] as const
+const WRITE_PROBLEMS = ['conflict', 'media_type_unsupported'] as const
 
 export function registerIdentityRoutes(
   server: Server,

@@ -49,7 +49,7 @@ const TokenRequest = Type.Object(
     scope: Type.Optional(
       Type.String({
         description: '`integration:NAME`, exactly one',
-        ...documented({ pattern: SCOPE.source }),
+        ...documented({ pattern: SCOPE.source, $comment: 'integration:NAME' }),
       }),
     ),
     client_id: Type.Optional(

