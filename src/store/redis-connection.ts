@@ -1,17 +1,13 @@
 import type { Cluster, Redis } from 'ioredis'
 import { BrokerError } from '../errors.ts'
+import { type Argument, defineScript, pipelined, runScript, type Script } from './redis-calls.ts'
 import { type ClientDependencies, firstPlace, type OpenClient, openClient } from './redis-client.ts'
 import { codeOf, type RedisTrouble, storeUnavailable } from './redis-errors.ts'
+import { rightsTrouble } from './redis-rights.ts'
 import type { RedisTroubles } from './redis-troubles.ts'
 import type { RedisNode } from './redis-url.ts'
 
-/** A Lua script with the name that it has in errors. */
-export interface Script {
-  readonly name: string
-  readonly lua: string
-}
-
-export type Argument = string | number
+export type { Argument, Script } from './redis-calls.ts'
 
 /** What each of the connections is for. */
 export type ConnectionRole = 'commands' | 'changes' | 'durable'
@@ -30,6 +26,8 @@ export interface ConnectionDependencies
   extends Pick<ClientDependencies, 'settings' | 'nat' | 'timeoutMs' | 'onUnanswered'> {
   readonly role: ConnectionRole
   readonly troubles: RedisTroubles
+  /** Four keys that hold nothing, for trying the commands. */
+  readonly probeKeys: readonly string[]
   readonly random: () => number
   readonly onEvent: (event: RedisEvent) => void
 }
@@ -75,10 +73,11 @@ export function reconnectDelayMs(attempt: number, random: () => number): number 
 }
 
 export function createRedisConnection(dependencies: ConnectionDependencies): RedisConnection {
-  const { role, settings, troubles, random, onEvent, timeoutMs } = dependencies
+  const { role, settings, troubles, random, onEvent, timeoutMs, probeKeys } = dependencies
   const closing = new AbortController()
   const { promise: first, resolve: firstIsOver } = Promise.withResolvers<void>()
-  const defined = new WeakMap<object, Set<string>>()
+  /** Of those that are ready, the ones whose user may run all that is needed. */
+  const proven = new WeakSet<object>()
   let wasReady = false
   let learned: readonly RedisNode[] = []
   let open: OpenClient | undefined
@@ -124,15 +123,25 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
         resolve(isReady ? performance.now() - readyAt : 0)
       }
       const stalled = setTimeout(end, STALLED_MS).unref()
-      client.once('ready', () => {
+      const begin = () => {
         if (hasEnded) return
         isReady = true
         wasReady = true
+        proven.add(client)
         readyAt = performance.now()
         clearTimeout(stalled)
         troubles.over(role)
         onEvent({ type: 'ready', connection: role })
         void Promise.resolve(nodes?.attempted()).then(firstIsOver)
+      }
+      client.once('ready', () => {
+        void rightsTrouble(client, probeKeys, current.place()).then((trouble) => {
+          if (hasEnded || isClosing()) return
+          if (trouble === undefined) return begin()
+          hasTrouble = true
+          troubles.add(trouble, role)
+          end()
+        })
       })
       client.once('end', end)
       closing.signal.addEventListener('abort', end, { once: true })
@@ -176,21 +185,13 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
   }
   void run()
 
-  function define(client: Redis | Cluster, script: Script): void {
-    const names = defined.get(client) ?? new Set()
-    defined.set(client, names)
-    if (names.has(script.name)) return
-    names.add(script.name)
-    client.defineCommand(script.name, { lua: script.lua })
-  }
-
   /** `send` runs in a `try` of its own: ioredis throws some errors at once. */
   async function answer<T>(
     operation: string,
     send: (client: Redis | Cluster) => Promise<T>,
   ): Promise<T> {
     // A pipeline would wait for a Cluster that it has never seen, without an end.
-    if (open?.client.status !== 'ready') {
+    if (open?.client.status !== 'ready' || !proven.has(open.client)) {
       open?.nodes?.troubled()
       throw storeUnavailable(operation, troubles.latest(role) ?? away())
     }
@@ -212,25 +213,10 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     place: open?.place() ?? firstPlace(settings.current().target),
   })
 
-  /** In order on one socket, so that what follows a script sees its effects. */
-  async function pipelined(
-    client: Redis | Cluster,
-    commands: Argument[][],
-  ): Promise<readonly unknown[]> {
-    const results = await client.pipeline(commands).exec()
-    return (results ?? []).map(([error, result]) => {
-      if (error !== null) throw error
-      return result
-    })
-  }
-
   return {
     attempted: soon(first),
     run(script, keys, args) {
-      return answer(script.name, (client) => {
-        define(client, script)
-        return custom(client, script)(keys.length, ...keys, ...args)
-      })
+      return answer(script.name, (client) => runScript(client, script, keys, args))
     },
     call(command, ...args) {
       return answer(command, (client) => client.call(command, ...args))
@@ -238,7 +224,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     callAndRun(command, script, keys, args) {
       const commands = [[...command], [script.name, keys.length, ...keys, ...args]]
       return answer(script.name, async (client) => {
-        define(client, script)
+        defineScript(client, script)
         return (await pipelined(client, commands))[1]
       })
     },
@@ -279,14 +265,4 @@ async function soon(attempt: Promise<void>): Promise<void> {
   })
   await Promise.race([attempt, late])
   clearTimeout(timer)
-}
-
-/** ioredis adds a method for each defined script, which its types cannot know. */
-function custom(
-  client: Redis | Cluster,
-  script: Script,
-): (...args: Argument[]) => Promise<unknown> {
-  const method: unknown = Reflect.get(client, script.name)
-  if (typeof method !== 'function') throw new TypeError(`The script ${script.name} is not defined`)
-  return (...args) => Reflect.apply(method, client, args)
 }

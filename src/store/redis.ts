@@ -65,6 +65,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
   })
   const shared: Omit<ConnectionDependencies, 'role'> = {
     ...{ settings, troubles, timeoutMs, onEvent },
+    probeKeys: ['s', 'h', 'z', 'x'].map((type) => `${keys.base}probe:${type}`),
     onUnanswered() {
       for (const connection of connections) connection.doubt()
     },
