@@ -252,8 +252,8 @@ export const METRICS = {
   },
   valetkey_webhooks_lost_total: {
     type: 'counter',
-    help: 'Webhooks that nobody will get: a day was over, or too many waited.',
-    labels: { reason: { values: ['expired', 'full'] } },
+    help: 'Webhooks that nobody will get: a day was over, too many waited, one could not be made, or the process stopped before the store took it.',
+    labels: { reason: { values: ['expired', 'full', 'failed', 'stopped'] } },
   },
   valetkey_webhooks_waiting: {
     type: 'gauge',

@@ -72,13 +72,18 @@ export function readinessOf(state: ServiceState): Readiness {
       ...issuers.map(({ issuer, isFresh }) => ({
         name: `issuer ${issuer}`,
         ok: isFresh === true,
-        detail: isFresh
-          ? 'its keys are fresh'
-          : 'its keys could not be fetched; those held are used',
+        detail: KEYS[`${isFresh}`],
       })),
     ],
   }
 }
+
+/** Whether the last fetch brought keys. */
+const KEYS = {
+  true: 'its keys are fresh',
+  false: 'its keys could not be fetched; those held are used',
+  undefined: 'its keys were not fetched yet',
+} as const
 
 const STANDINGS: Readonly<Record<Standing, string>> = {
   sound: 'as it was left',

@@ -44,6 +44,15 @@ export function composeRevocation(dependencies: RevocationDependencies): Revocat
     sleep,
     onRevoked: (tokenId, integration) =>
       audit.background(NOBODY, { action: 'token.revoked', integration, tokenId }),
+    onGivenUp(tokenId, integration, error) {
+      const why = 'a token was not ended at Salesforce within seven days, and is given up'
+      log.error({ err: error, integration, tokenId }, why)
+      audit.background(NOBODY, {
+        action: 'token.revoked',
+        outcome: 'failed',
+        ...{ integration, tokenId, detail: { reason: 'given_up' } },
+      })
+    },
     onWorking: trouble.over,
     onTrouble: trouble.report,
   })

@@ -27,7 +27,7 @@ export interface Webhooks {
 
 export interface WebhookMeter {
   sent(outcome: 'delivered' | 'failed'): void
-  lost(reason: 'expired' | 'full'): void
+  lost(reason: 'expired' | 'full' | 'failed' | 'stopped'): void
 }
 
 export interface WebhooksDependencies {
@@ -52,6 +52,12 @@ const OFF: Webhooks = {
   start: () => undefined,
   stop: async () => undefined,
 }
+
+const LOST = {
+  full: 'webhooks are lost, since too many wait',
+  failed: 'webhooks are lost, since they cannot be made',
+  stopped: 'webhooks are lost, since the store did not take them before the process stopped',
+} as const
 
 export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
   const { config, store, integrations, proxy, meter, now, monotonic, random, sleep, log } =
@@ -99,14 +105,14 @@ export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
     storeId: async () => (await store.identity()).id,
     ...{ now, sleep },
     onQueued() {
-      if (lost > 0) log.info({ lost }, 'there is room for webhooks again')
+      if (lost > 0) log.info({ lost }, 'webhooks are queued again')
       lost = 0
       delivery.wake()
     },
-    onLost() {
-      meter.lost('full')
+    onLost(why) {
+      meter.lost(why)
       lost += 1
-      if (lost === 1) log.error('webhooks are lost, since too many wait')
+      if (lost === 1) log.error({ why }, LOST[why])
     },
     onTrouble: storing.report,
     onWorking: storing.over,

@@ -18,7 +18,7 @@ export const ACTIONS = {
   'token.revoked': {
     share: 'tokens',
     meaning:
-      'A token was dropped and revoked at Salesforce, at the host that issued it. `outcome` `failed`: Salesforce did not end it yet, and is asked again for seven days. `detail.reason` `rejected`: a holder was answered 401 with it, so it is served to nobody',
+      'A token was dropped and revoked at Salesforce, at the host that issued it. `outcome` `failed`: Salesforce did not end it yet, and is asked again for seven days (`detail.reason` `given_up`: they are over). `detail.reason` `rejected`: a holder was answered 401 with it, so it is served to nobody',
   },
   'integration.created': { share: 'changes', meaning: 'An integration was created' },
   'integration.changed': { share: 'changes', meaning: 'Its definition was changed' },

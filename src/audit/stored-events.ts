@@ -33,6 +33,7 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
     SHARE_NAMES.map((share) => [share, { events: [], lines: new Map() }]),
   )
   let dropped = 0
+  let told = 0
   let running: Promise<void> | undefined
   let isAway = false
   let timer: NodeJS.Timeout | undefined
@@ -48,6 +49,7 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
       try {
         await store(...found)
         isAway = false
+        tellDropped()
       } catch (error) {
         if (!isAway) log.warn({ err: error }, 'audit events wait for the store')
         isAway = true
@@ -86,6 +88,13 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
     dropped += over + lost.length
   }
 
+  /** Once they are stored again: how many are not. */
+  const tellDropped = () => {
+    if (dropped === told) return
+    log.warn({ lost: dropped - told }, 'audit events were given up: the lines alone have them')
+    told = dropped
+  }
+
   const start = (): Promise<void> => {
     if (!running && next()) running = run()
     return running ?? Promise.resolve()
@@ -103,6 +112,8 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
       closed = true
       await start()
       clearTimeout(timer)
+      for (const { events, lines } of waiting.values()) dropped += events.length + lines.size
+      tellDropped()
     },
   }
 }

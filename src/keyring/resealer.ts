@@ -58,6 +58,10 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
         const result = await record.replace(keyring.reseal)
         if (result !== 'changed') return result === 'gone' ? 'current' : 'resealed'
       }
+      log.warn(
+        { kind: record.kind, id: record.id },
+        'a record was changed while it was sealed anew',
+      )
     } catch (error) {
       if (!(error instanceof BrokerError) || error.code !== 'record_corrupt') throw error
       log.warn({ err: error, kind: record.kind, id: record.id }, 'a record cannot be sealed anew')

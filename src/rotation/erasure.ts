@@ -124,6 +124,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       const { version: expected } = record
       if (await documents.write(KIND, integration.name, JSON.stringify(moved), { expected })) return
     }
+    throw new BrokerError('conflict', 'Others changed it three times meanwhile')
   }
 
   const background = (work: Promise<unknown>, integration: string) => {
@@ -170,8 +171,9 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       if (lease) await onProven(lease, NOBODY)
     } catch (error) {
       if (!isSignatureRefusal(error)) {
+        log.warn({ err: error, integration: name }, 'the active credential could not be proven yet')
         if (needsSomebody(error)) await postpone(name, watch, version)
-        throw error
+        return
       }
       log.error(
         { err: error, integration: name, credentialId: active.id },
@@ -209,7 +211,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
   }
 
   const later = (error: unknown, integration: string) =>
-    log.warn({ err: error, integration }, 'the active credential could not be proven yet')
+    log.warn({ err: error, integration }, 'a retired credential could not be erased yet')
 
   /** A replica that flipped may have died before it began to watch, and may never come back. */
   const discover = async (): Promise<void> => {

@@ -44,6 +44,8 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
   let fresh = new Map<string, Fresh>()
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | undefined
+  /** For the store, which did not take them; said once. */
+  let isWaiting = false
 
   const store = async (name: string, { uid, counts }: Fresh): Promise<void> => {
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {
@@ -78,9 +80,10 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
       } catch (error) {
         failures += 1
         keep(name, counted)
-        log.warn({ err: error, integration: name }, 'the counts of callers wait for the store')
+        if (!isWaiting) log.warn({ err: error }, 'the counts of callers wait for the store')
       }
     }
+    isWaiting = failures > 0
     writing = undefined
   }
 
@@ -117,6 +120,8 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
     async stop() {
       clearInterval(timer)
       await settle()
+      if (fresh.size > 0)
+        log.warn({ integrations: fresh.size }, 'the last counts of callers are lost')
     },
   }
 }

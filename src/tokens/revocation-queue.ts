@@ -24,6 +24,8 @@ export interface RevocationQueueDependencies {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   /** Salesforce ended one that it could not end before. Must not throw. */
   readonly onRevoked: (tokenId: string, integration: string | null) => void
+  /** Salesforce did not end one within seven days, and is not asked again. Must not throw. */
+  readonly onGivenUp: (tokenId: string, integration: string | null, error: unknown) => void
   /** The queue was gone through without trouble. */
   readonly onWorking: () => void
   readonly onTrouble: (error: unknown) => void
@@ -36,6 +38,8 @@ interface Queued {
   readonly loginUrl: string
   readonly sealed: string
   readonly tries: number
+  /** Absent: a former release queued it, and it counts from the next try. */
+  readonly queuedAt?: number
   readonly nextAt: number
 }
 
@@ -49,26 +53,36 @@ const ATTEMPT_MS = 4_000
 const sealName = (tokenId: string) => `revocation:${tokenId}`
 
 export function createRevocationQueue(dependencies: RevocationQueueDependencies): RevocationQueue {
-  const { documents, keyring, endpoint, now, sleep, onRevoked, onWorking, onTrouble } = dependencies
+  const { documents, keyring, endpoint, now, sleep } = dependencies
+  const { onRevoked, onGivenUp, onWorking, onTrouble } = dependencies
   const stopped = new AbortController()
   let running: Promise<void> | undefined
 
   const write = (tokenId: string, queued: Queued, expected: number | 'any') =>
     documents.write(REVOCATION_KIND, tokenId, JSON.stringify(queued), {
       expected,
-      expiresAt: now() + KEPT_MS,
+      // Past the time at which it is given up, so that somebody says so.
+      expiresAt: now() + KEPT_MS + RETRY_MS.most,
     })
 
   /** Whoever postpones an entry first tries it; the others see it as postponed. */
   const retry = async (tokenId: string, version: number, queued: Queued): Promise<void> => {
     const pauseMs = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** queued.tries)
-    const next = { ...queued, tries: queued.tries + 1, nextAt: now() + pauseMs }
+    const { queuedAt = now() } = queued
+    const next = { ...queued, queuedAt, tries: queued.tries + 1, nextAt: now() + pauseMs }
     if (!(await write(tokenId, next, version))) return
     const { loginUrl, token } = sealedIn(
       await keyring.open(sealName(tokenId), queued.sealed),
       queued,
     )
-    await within(ATTEMPT_MS, (signal) => endpoint.revoke({ loginUrl, token, signal }))
+    try {
+      await within(ATTEMPT_MS, (signal) => endpoint.revoke({ loginUrl, token, signal }))
+    } catch (error) {
+      if (now() - queuedAt < KEPT_MS) throw error
+      await documents.remove(REVOCATION_KIND, tokenId, 'any')
+      onGivenUp(tokenId, queued.integration ?? null, error)
+      return
+    }
     await documents.remove(REVOCATION_KIND, tokenId, 'any')
     onRevoked(tokenId, queued.integration ?? null)
   }
@@ -106,7 +120,8 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
       const text = JSON.stringify({ loginUrl, token: accessToken.reveal() })
       const sealed = await keyring.seal(sealName(tokenId), text)
       const nextAt = now() + RETRY_MS.least
-      await write(tokenId, { integration, loginUrl, sealed, tries: 0, nextAt }, 'any')
+      const queuedAt = now()
+      await write(tokenId, { integration, loginUrl, sealed, tries: 0, queuedAt, nextAt }, 'any')
     },
     async done(tokenId) {
       await documents.remove(REVOCATION_KIND, tokenId, 'any')

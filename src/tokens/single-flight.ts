@@ -69,7 +69,7 @@ export function createSingleFlight({
     reading.catch(() => undefined)
     if (!(await taking)) return undefined
     const failed = (error: unknown) =>
-      log.warn({ err: error, integration: name }, 'the mint lock could not be kept')
+      log.warn({ err: error, lock: name }, 'a lock could not be renewed or given back')
     const renewal = setInterval(() => {
       locks.renew(name, owner, LOCK_MS).catch(failed)
     }, RENEW_MS)

@@ -1,6 +1,6 @@
 /** Makes events of what is audited: one an edge for the whole fleet, whoever notices it and however often. */
 import type { Actor, Happening } from '../audit/event.ts'
-import { isStoreTrouble } from '../errors.ts'
+import { BrokerError, isStoreTrouble } from '../errors.ts'
 import type { Documents } from '../store/store.ts'
 import { type Edge, type Sign, type Turn, turnOf } from './edge.ts'
 import { signOf } from './sign.ts'
@@ -44,8 +44,8 @@ export interface WebhookSourceDependencies {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   /** An event was queued. Must not throw. */
   readonly onQueued: () => void
-  /** It is lost: the queue is full, or too much waits for the store. Must not throw. */
-  readonly onLost: () => void
+  /** It is lost: the queue is full, or too much waits for the store; it cannot be made; or the process ended before the store took it. Must not throw. */
+  readonly onLost: (why: 'full' | 'failed' | 'stopped') => void
   readonly onTrouble: (error: unknown) => void
   readonly onWorking: () => void
 }
@@ -74,7 +74,7 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
   const add = async (event: WebhookEvent) => {
     const result = await queue.add(event)
     if (result === 'added') onQueued()
-    if (result === 'full') onLost()
+    if (result === 'full') onLost('full')
   }
 
   /** The event is queued before the edge is written: killed in between, it is found once more, with the same id. */
@@ -97,6 +97,7 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
       })
       if (written) return
     }
+    throw new BrokerError('conflict', 'Others changed the state of the integration meanwhile')
   }
 
   const told = async (
@@ -152,7 +153,10 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
         await handle(noted)
       } catch (error) {
         // What the store will never take must not stand in the way of the others.
-        if (!isStoreTrouble(error)) waiting.shift()
+        if (!mayPass(error)) {
+          waiting.shift()
+          onLost('failed')
+        }
         throw error
       }
       waiting.shift()
@@ -178,7 +182,7 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
       const { action, integration } = happening
       if (integration === null || !isOfInterest(happening)) return
       if (waiting.length >= WAITING_MAX) {
-        if (action !== 'token.minted') onLost()
+        if (action !== 'token.minted') onLost('full')
         return
       }
       waiting.push({ by, happening: { ...happening, integration }, at: now() })
@@ -194,9 +198,16 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
       const rest = (running ?? Promise.resolve()).then(drain).catch(onTrouble)
       await Promise.race([rest, sleep(STOP_MS, late.signal)])
       late.abort()
+      for (const { happening } of waiting) {
+        if (happening.action !== 'token.minted') onLost('stopped')
+      }
     },
   }
 }
+
+/** Nobody is told less for it: it is tried again. */
+const mayPass = (error: unknown): boolean =>
+  isStoreTrouble(error) || (error instanceof BrokerError && error.code === 'conflict')
 
 const isOfInterest = (happening: Happening): boolean => {
   const { action, outcome = 'success' } = happening

@@ -8,6 +8,7 @@ function start() {
   const bodies: string[] = []
   const lines = new Map<string, string>()
   const warnings: string[] = []
+  const lost: unknown[] = []
   const asked = (keep: number, share = '') => {
     if (isAway) throw new Error('away')
     t.equal(keep, SHARES[share as Share].keep)
@@ -23,13 +24,19 @@ function start() {
         for (const { key, body } of batch) lines.set(key, body)
       },
     },
-    log: { warn: (_bindings, message) => warnings.push(message) },
+    log: {
+      warn(bindings, message) {
+        warnings.push(message)
+        if ('lost' in bindings) lost.push(bindings.lost)
+      },
+    },
   })
   return {
     stored,
     bodies,
     lines,
     warnings,
+    lost,
     goAway(value: boolean) {
       isAway = value
     },
@@ -57,13 +64,14 @@ t.test('events wait for a store that is away, in order, and nobody else does', a
 })
 
 t.test('what waits is bounded, and what is given up is counted', async (t) => {
-  const { stored, bodies, goAway } = start()
+  const { stored, bodies, lost, goAway } = start()
   goAway(true)
   for (let index = 0; index < 10_010; index += 1) void stored.add('changes', String(index))
   await eventually(() => stored.dropped() > 0)
   t.equal(stored.dropped(), 10)
   goAway(false)
   await stored.close()
+  t.strictSame(lost, [10], 'it is said once they are stored again')
   t.equal(bodies.length, 10_000)
   t.equal(bodies[0], '10')
 })
@@ -89,4 +97,13 @@ t.test('of a line that grew while the store was away the last state is stored', 
   await stored.close()
   t.strictSame([...lines], [['line', 'two']])
   t.equal(stored.dropped(), 0)
+})
+
+t.test('what still waits at the end is lost to the store, and that is said', async (t) => {
+  const { stored, lost, goAway } = start()
+  goAway(true)
+  await stored.add('changes', 'a')
+  await stored.add('denials', 'b', 'line')
+  await stored.close()
+  t.strictSame(lost, [2])
 })

@@ -130,6 +130,22 @@ t.test('the secret goes after 15 quiet minutes and a proof, with one request', a
   t.equal(proofs.length, 1)
 })
 
+t.test('a quiet time that others move again and again is not left unsaid', async (t) => {
+  const { replica, integration, records } = await setUp(t)
+  const { look, erasure, logged } = replica()
+  await look()
+  const { write } = records.documents
+  let refused = 0
+  records.documents.write = async (kind, id, body, options) => {
+    if (kind !== 'retired' || refused >= 3) return write(kind, id, body, options)
+    refused += 1
+    return undefined
+  }
+  erasure.unquiet(integration)
+  await eventually(() => logged.length > 0)
+  t.same(logged, ['warn: the quiet time of a retired credential is not noted'])
+})
+
 t.test('a clock that is set forth for a moment erases nothing too early', async (t) => {
   const { replica, pass, statesOf } = await setUp(t)
   const { look, proofs, during } = replica()

@@ -89,3 +89,26 @@ t.test('counts wait for a store that is away, and are not lost', async (t) => {
   isAway = false
   t.match(await counts.read(integration), [{ principal: 'api-key:a', count: 2 }])
 })
+
+t.test(
+  'counts that wait for the store are said once, and so is their loss at the end',
+  async (t) => {
+    const said: string[] = []
+    const away = async () => {
+      throw new Error('away')
+    }
+    const counts = createCallerCounts({
+      documents: { read: away, write: away },
+      now: Date.now,
+      log: { warn: (bindings, message) => said.push(`${message} ${Object.keys(bindings)}`) },
+    })
+    counts.note('api-key:a', lease, Date.now())
+    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now())
+    for (let tries = 0; tries < 3; tries += 1) await t.rejects(counts.read(integration))
+    await counts.stop()
+    t.strictSame(said, [
+      'the counts of callers wait for the store err',
+      'the last counts of callers are lost integrations',
+    ])
+  },
+)

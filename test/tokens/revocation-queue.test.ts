@@ -1,6 +1,7 @@
 import t from 'tap'
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
 import { Secret } from '../../src/crypto/secret.ts'
+import { BrokerError } from '../../src/errors.ts'
 import type { DocumentRecord, Documents } from '../../src/store/store.ts'
 import { createRevocationQueue } from '../../src/tokens/revocation-queue.ts'
 
@@ -24,9 +25,10 @@ function shelf() {
   return { records, documents }
 }
 
-function queueOn(documents: Documents) {
+function queueOn(documents: Documents, { refuses = false, stepMs = 60_000 } = {}) {
   const sent: { loginUrl: string; token: string }[] = []
   const revoked: unknown[] = []
+  const givenUp: { readonly of: readonly unknown[]; readonly days: number }[] = []
   const done = Promise.withResolvers<void>()
   const keyring = keyringOf(generateKeyring(0))
   let clock = 0
@@ -35,24 +37,33 @@ function queueOn(documents: Documents) {
     endpoint: {
       async revoke({ loginUrl, token }) {
         sent.push({ loginUrl, token: token.reveal() })
+        if (refuses) throw new BrokerError('salesforce_unavailable', 'It is away')
         return 'revoked'
       },
     },
     async sleep(_ms, signal) {
-      clock += 60_000
+      clock += stepMs
       await new Promise(setImmediate)
       signal.throwIfAborted()
     },
     onRevoked: (...of) => revoked.push(of),
-    onWorking: () => done.resolve(),
-    onTrouble: (error) => done.reject(error),
+    onGivenUp(...of) {
+      givenUp.push({ of, days: clock / 86_400_000 })
+      done.resolve()
+    },
+    onWorking: () => {
+      if (!refuses) done.resolve()
+    },
+    onTrouble: (error) => {
+      if (!refuses) done.reject(error)
+    },
   })
   const run = async () => {
     queue.start()
     await done.promise
     await queue.stop().catch(() => undefined)
   }
-  return { queue, keyring, run, sent, revoked }
+  return { queue, keyring, run, sent, revoked, givenUp }
 }
 
 t.test('a token that waits goes to its issuer, whatever the store says by then', async (t) => {
@@ -78,3 +89,22 @@ t.test('one that a former release queued is still ended', async (t) => {
   t.same(sent, [{ loginUrl: ISSUER, token: '00D!secret' }])
   t.same(revoked, [['id', null]])
 })
+
+t.test(
+  'one that Salesforce does not end is tried for seven days, and not given up in silence',
+  async (t) => {
+    const { records, documents } = shelf()
+    const { queue, run, sent, revoked, givenUp } = queueOn(documents, {
+      refuses: true,
+      stepMs: 3_600_000,
+    })
+    await queue.add(ISSUER, lease)
+    await run()
+    t.match(givenUp, [{ of: ['id', 'billing', { code: 'salesforce_unavailable' }] }])
+    const { days = 0 } = givenUp[0] ?? {}
+    t.ok(days >= 7 && days < 7.5, `${days} days`)
+    t.ok(sent.length > 100)
+    t.same(revoked, [])
+    t.equal(records.size, 0)
+  },
+)

@@ -11,6 +11,7 @@ function setUp() {
     return value
   }
   let owners = 0
+  const warnings: { readonly bindings: object; readonly message: string }[] = []
   const flights = createSingleFlight({
     locks: {
       async acquire(name, owner) {
@@ -28,11 +29,12 @@ function setUp() {
       owners += 1
       return `owner ${owners}`
     },
-    log: { warn: () => undefined },
+    log: { warn: (bindings, message) => warnings.push({ bindings, message }) },
   })
   return {
     held,
     flights,
+    warnings,
     mute: (on: boolean) => {
       isMute = on
     },
@@ -120,4 +122,16 @@ t.test('a mint does not wait until its lock is given back; rare work does', asyn
   for (const release of releases) release()
   await rare
   await flights.settled()
+})
+
+t.test('a lock that cannot be kept is called what it is, whatever it is for', async (t) => {
+  const { flights, mute, warnings } = setUp()
+  await flights.underLock('deployment:acme', async () => mute(true))
+  t.match(warnings, [
+    {
+      bindings: { lock: 'deployment:acme' },
+      message: /^a lock could not be renewed or given back$/,
+    },
+  ])
+  t.notOk('integration' in (warnings[0]?.bindings ?? {}))
 })

@@ -1,0 +1,113 @@
+import t from 'tap'
+import { NOBODY } from '../../src/audit/event.ts'
+import { BrokerError } from '../../src/errors.ts'
+import type { DocumentRecord } from '../../src/store/store.ts'
+import type { WebhookEvent } from '../../src/webhooks/webhook-event.ts'
+import { createWebhookSource, type Described } from '../../src/webhooks/webhook-source.ts'
+import { eventually } from '../support/eventually.ts'
+
+const DESCRIBED: Described = {
+  uid: 'u',
+  common: {},
+  certificate: () => ({}),
+  refusal: (reason) => ({ reason }),
+  activatedAt: () => 0,
+  isFirst: () => false,
+  identity: async () => ({}),
+}
+
+/** Writes that the test refuses, and pauses that pass at once. */
+function setUp(describe: () => Promise<Described> = async () => DESCRIBED) {
+  let record: DocumentRecord | undefined
+  let isContended = false
+  let isAway = false
+  let writes = 0
+  const queued = new Map<string, WebhookEvent>()
+  const lost: string[] = []
+  const troubles: unknown[] = []
+  const source = createWebhookSource({
+    documents: {
+      async read() {
+        if (isAway) throw new BrokerError('store_unavailable', 'It is away')
+        return record
+      },
+      async write(_kind, id, body) {
+        writes += 1
+        if (isContended) return undefined
+        record = { id, body, version: (record?.version ?? 0) + 1 }
+        return record
+      },
+    },
+    queue: {
+      async add(event) {
+        queued.set(event.id, event)
+        return 'added'
+      },
+    },
+    describe,
+    storeId: async () => 'store',
+    now: () => 1_000,
+    sleep: () => new Promise((resolve) => setImmediate(resolve)),
+    onQueued: () => undefined,
+    onLost: (why) => lost.push(why),
+    onTrouble: (error) => troubles.push(error),
+    onWorking: () => undefined,
+  })
+  return {
+    ...{ source, queued, lost, troubles },
+    refuse: (integration: string) =>
+      source.note(NOBODY, {
+        action: 'token.refused',
+        integration,
+        outcome: 'refused',
+        detail: { reason: 'user_inactive', class: 'permanent' },
+      }),
+    writes: () => writes,
+    contend(value: boolean) {
+      isContended = value
+    },
+    leave() {
+      isAway = true
+    },
+    written: () => record !== undefined,
+  }
+}
+
+t.test('an edge that others write again and again is not given up', async (t) => {
+  const { source, refuse, contend, writes, written, queued, troubles, lost } = setUp()
+  contend(true)
+  source.start()
+  refuse('billing')
+  await eventually(() => writes() > 12)
+  t.match(troubles[0], { code: 'conflict' }, 'and it is said')
+  contend(false)
+  await eventually(written)
+  t.equal(queued.size, 1, 'one event, however often it was queued')
+  t.same(lost, [])
+  await source.stop()
+})
+
+t.test('what cannot be made is counted as lost, and stands in no way', async (t) => {
+  let described = 0
+  const { source, refuse, written, lost, troubles } = setUp(async () => {
+    described += 1
+    if (described === 1) throw new Error('a bug')
+    return DESCRIBED
+  })
+  source.start()
+  refuse('billing')
+  refuse('crm')
+  await eventually(written)
+  t.same(lost, ['failed'])
+  t.equal(troubles.length, 1)
+  await source.stop()
+})
+
+t.test('what the store did not take before the end is counted as lost', async (t) => {
+  const { source, refuse, leave, lost } = setUp()
+  leave()
+  refuse('billing')
+  refuse('crm')
+  await source.stop()
+  t.same(lost, ['stopped', 'stopped'])
+})
