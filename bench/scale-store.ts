@@ -2,7 +2,9 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Redis } from 'ioredis'
+import type { Macs } from '../src/crypto/macs.ts'
 import { createKeys } from '../src/store/keys.ts'
+import { macOf, ofIntegration } from '../src/store/record-mac.ts'
 import { ask, startRedis } from '../test/support/redis.ts'
 import type { BrokerOptions, Setting, Teardown } from './setting.ts'
 
@@ -27,10 +29,11 @@ export async function startEngine(
   engine: Engine,
   setting: Setting,
 ): Promise<(name: string) => ScaleStore> {
-  if (engine === 'embedded') return (name) => embeddedStore(join(setting.folder, name))
+  const { macs } = setting.keyring
+  if (engine === 'embedded') return (name) => embeddedStore(join(setting.folder, name), macs)
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  return (name) => redisStore(redis, `${name}:`)
+  return (name) => redisStore(redis, `${name}:`, macs)
 }
 
 /** Batches, so that no script takes too long. */
@@ -42,12 +45,27 @@ for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do
   local name = string.format('${COPY_PREFIX}%06d', i)
   local key = ARGV[3] .. name
   redis.call('HSET', key, unpack(fields))
-  redis.call('HSET', key, 'uid', name)
+  redis.call('HSET', key, 'uid', name, 'mac', ARGV[5 + i - tonumber(ARGV[1])])
   redis.call('ZADD', KEYS[2], 0, name)
   redis.call('ZADD', KEYS[3], ARGV[4], name)
 end`
 
-function redisStore({ url, port }: { url: string; port: number }, prefix: string): ScaleStore {
+/** What proves a copy: nobody reads a record without it. */
+function codeOf(macs: Macs, original: Readonly<Record<string, unknown>>, at: number): string {
+  const name = `${COPY_PREFIX}${String(at).padStart(6, '0')}`
+  const record = ofIntegration({
+    ...{ name, uid: name, version: Number(original.version) },
+    digests: JSON.parse(String(original.digests)) as string[],
+    definition: String(original.definition),
+  })
+  return macOf(macs, 'b', record)
+}
+
+function redisStore(
+  { url, port }: { url: string; port: number },
+  prefix: string,
+  macs: Macs,
+): ScaleStore {
   const keys = createKeys(prefix)
   return {
     options: { redisUrl: url, env: { VALETKEY_REDIS_PREFIX: prefix } },
@@ -55,9 +73,13 @@ function redisStore({ url, port }: { url: string; port: number }, prefix: string
       const base = keys.integration(original).slice(0, -original.length)
       const held = [keys.integration(original), keys.integrations, keys.due]
       const client = new Redis(url)
+      const record = await client.hgetall(keys.integration(original))
       for (let first = from; first < to; first += BATCH) {
         const last = Math.min(to, first + BATCH) - 1
-        await client.eval(COPY, held.length, ...held, first, last, base, Date.now() + DUE_MS)
+        const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+        const codes = numbers.map((at) => codeOf(macs, record, at))
+        const due = Date.now() + DUE_MS
+        await client.eval(COPY, held.length, ...held, first, last, base, due, ...codes)
       }
       await client.quit()
     },
@@ -71,7 +93,7 @@ function redisStore({ url, port }: { url: string; port: number }, prefix: string
   }
 }
 
-function embeddedStore(dataDir: string): ScaleStore {
+function embeddedStore(dataDir: string, macs: Macs): ScaleStore {
   return {
     options: { env: { VALETKEY_DATA_DIR: dataDir } },
     async fill(original, from, to) {
@@ -92,6 +114,11 @@ function embeddedStore(dataDir: string): ScaleStore {
       database
         .prepare(`${copies} INSERT INTO due SELECT name, ?3 FROM copies`)
         .run(from, to, Date.now() + DUE_MS)
+      const record = database.prepare('SELECT * FROM integrations WHERE name = ?').get(original)
+      const put = database.prepare('INSERT INTO integration_macs VALUES (?, ?)')
+      for (let at = from; at < to; at += 1) {
+        put.run(`${COPY_PREFIX}${String(at).padStart(6, '0')}`, codeOf(macs, record ?? {}, at))
+      }
       database.exec('COMMIT')
       database.close()
     },

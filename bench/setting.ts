@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JWK } from 'jose'
 import { type Simulator, startSimulator } from '../simulator/simulator.ts'
-import { generateKeyring } from '../src/crypto/keyring.ts'
+import { generateKeyring, type Keyring, keyringOf } from '../src/crypto/keyring.ts'
+import { Secret } from '../src/crypto/secret.ts'
 import { type BrokerProcess, newAdminKey, startBrokerProcess } from '../test/support/broker.ts'
 import { endWithThisProcess } from '../test/support/children.ts'
 import { eventually } from '../test/support/eventually.ts'
@@ -34,6 +35,8 @@ export interface Setting {
   /** Of a caller whose JWT reads tokens of every integration. */
   readonly authorization: string
   readonly adminKey: string
+  /** Of every broker: what makes records that are put there without one. */
+  readonly keyring: Keyring
   /** What the JWT is verified with. */
   readonly issuerKey: JWK
   broker(options?: BrokerOptions): Promise<MeasuredBroker>
@@ -69,6 +72,7 @@ export async function prepareSetting(t: Teardown): Promise<Setting> {
 
   return {
     ...{ simulator, folder, adminKey, authorization: `Bearer ${jwt}`, issuerKey: issuer.jwk },
+    keyring: keyringOf(new Secret(keyring)),
     async broker({ nodeArgs = [], redisUrl, env = {} } = {}) {
       count += 1
       const probe = createProbe(folder)

@@ -118,14 +118,17 @@ function createProver(dependencies: AuthenticStoreDependencies): Prover {
     return (await isRolledBack(record, began)) ? 'rolled_back' : undefined
   }
 
-  const settle = (
+  const note = (
     { kind, name, uid, version }: Pick<AuthenticRecord, 'kind' | 'name' | 'uid' | 'version'>,
-    why: Corruption | undefined,
     began: number,
+  ) => seen.note(kind, name, uid, version, began)
+
+  const settle = (
+    { kind, name }: Pick<AuthenticRecord, 'kind' | 'name'>,
+    why: Corruption | undefined,
   ): void => {
     if (why === undefined) {
       corrupt.over(kind, name)
-      seen.note(kind, name, uid, version, began)
       return
     }
     corrupt.met({ kind, name, why })
@@ -136,10 +139,12 @@ function createProver(dependencies: AuthenticStoreDependencies): Prover {
     begin: seen.now,
     absent: seen.absent,
     async prove(record, mac, began) {
-      settle(record, await troubleOf(record, mac, began), began)
+      settle(record, await troubleOf(record, mac, began))
+      note(record, began)
     },
     async keepsPace(record, began) {
-      settle(record, (await isRolledBack(record, began)) ? 'rolled_back' : undefined, began)
+      settle(record, (await isRolledBack(record, began)) ? 'rolled_back' : undefined)
+      note(record, began)
     },
     code: (record) => macOf(macs, requirement.stage(), record),
     async one(kind, name, began, read) {
@@ -162,7 +167,8 @@ function createProver(dependencies: AuthenticStoreDependencies): Prover {
       for (const item of read.items) {
         const record = authentic(item)
         try {
-          settle(record, await troubleOf(record, item.mac, began), began)
+          // Not remembered as seen: whoever lists a hundred thousand uses few of them.
+          settle(record, await troubleOf(record, item.mac, began))
           const { mac: _, ...rest } = item
           items.push(rest as typeof item)
         } catch (error) {
