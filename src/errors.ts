@@ -1,6 +1,7 @@
+import type { BrokerErrorOptions } from './errors/error-options.ts'
 import type { ProblemRow } from './errors/problem-row.ts'
 
-export type { ProblemRow }
+export type { BrokerErrorOptions, ProblemRow }
 
 /**
  * Every problem that this service can answer: its status, its title, what it means, and what to
@@ -117,6 +118,14 @@ export const PROBLEMS = {
     title: 'The credential is not in a state for this',
     meaning: 'The operation does not fit its state, or there is one staged already.',
     remedy: 'See the states with `GET /integrations/{name}/credentials`.',
+  },
+  another_version: {
+    status: 409,
+    title: 'Another version wrote this',
+    meaning:
+      'A newer release wrote the record, in a form or of a kind (a grant, a credential, a state) that this replica does not know; it is left as it is.',
+    remedy:
+      'Finish the update: bring every replica to the release that wrote it. Until then those that run it answer.',
   },
   conflict: {
     status: 409,
@@ -238,8 +247,10 @@ export const PROBLEMS = {
   record_corrupt: {
     status: 503,
     title: 'A stored record cannot be opened',
-    meaning: 'The record does not decrypt, is not for this place, or its sealing key is missing.',
-    remedy: 'Check `VALETKEY_KEYRING`; write the credential again, or restore a backup.',
+    meaning:
+      'The record does not decrypt or verify, is not for this place, or its sealing key is missing.',
+    remedy:
+      'Check `VALETKEY_KEYRING`; the log names the record. Write it again, erase it with `DELETE /store/records/{kind}/{name}`, or restore a backup.',
   },
   salesforce_timeout: {
     status: 504,
@@ -250,21 +261,6 @@ export const PROBLEMS = {
 } as const satisfies Record<string, ProblemRow>
 
 export type ProblemCode = keyof typeof PROBLEMS
-
-export interface BrokerErrorOptions {
-  /** For the log alone; never shown to the caller. */
-  readonly cause?: unknown
-  /** After how many milliseconds another try makes sense; becomes `Retry-After` in whole seconds, rounded up. */
-  readonly retryAfterMs?: number
-  /** More members of the problem, in wire form. Nothing secret, nothing unverified. */
-  readonly members?: Readonly<Record<string, unknown>>
-  /** The `waitingStatus` of the table, where waiting helps. Default: its status. */
-  readonly status?: number
-  /** What to do about it just here. Default: the table's remedy. */
-  readonly remedy?: string
-  /** Whoever met the trouble says it in the log: what fails by it is worth a line for debugging alone. Default: no. */
-  readonly isTold?: boolean
-}
 
 /** The one error of this service: `code` is a row of {@link PROBLEMS}, `detail` is for the caller, `cause` for the log. */
 export class BrokerError extends Error {

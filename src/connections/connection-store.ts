@@ -1,8 +1,9 @@
 /** Connections at rest: one document each, its secret sealed; and who polls for a device when. */
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
+import { anotherVersion, pageOf } from '../store/record-schema.ts'
 import type { DocumentRecord, Documents } from '../store/store.ts'
-import { type Connection, isOver } from './connection.ts'
+import { type Connection, FLOWS, isOver, STATUSES } from './connection.ts'
 
 export interface StoredConnection {
   readonly connection: Connection
@@ -33,8 +34,13 @@ const KEPT_MS = 7 * 86_400_000
 const sealName = ({ id, uid, flow }: Pick<Connection, 'id' | 'uid' | 'flow'>) =>
   `connection:${id}:${uid}:${flow}`
 
+/** Throws `another_version`. */
 function opened({ id, version, body }: DocumentRecord): StoredConnection {
-  return { connection: { ...(JSON.parse(body) as Omit<Connection, 'id'>), id }, version }
+  const connection = { ...(JSON.parse(body) as Omit<Connection, 'id'>), id }
+  const { flow, state } = connection
+  const isKnownState = state === 'claimed' || Object.hasOwn(STATUSES, state)
+  if (!FLOWS.includes(flow) || !isKnownState) throw anotherVersion(`the connection ${id}`)
+  return { connection, version }
 }
 
 export function createConnectionStore(dependencies: ConnectionStoreDependencies): ConnectionStore {
@@ -66,7 +72,10 @@ export function createConnectionStore(dependencies: ConnectionStoreDependencies)
           limit: READ_LIMIT,
           ...(after !== undefined && { after }),
         })
-        const stored = page.items.map(opened)
+        const { items: stored } = pageOf(page.items, page.items.length, {
+          idOf: ({ id }) => id,
+          parse: opened,
+        })
         yield* stored.filter((one) => one.connection.uid === uid && !isOver(one.connection))
         after = page.next ?? undefined
       } while (after !== undefined)

@@ -4,7 +4,20 @@ import { createHash } from 'node:crypto'
 import { Secret } from '../crypto/secret.ts'
 import type { CredentialType, OpenCredential } from '../grants/grant.ts'
 
-export type CredentialState = 'pending' | 'staged' | 'active' | 'retired'
+const STATES = ['pending', 'staged', 'active', 'retired'] as const
+const TYPES = [
+  'certificate',
+  'client_secret',
+  'refresh_token',
+] as const satisfies readonly CredentialType[]
+
+export type CredentialState = (typeof STATES)[number]
+
+/** A newer release may know more. */
+export const isCredentialState = (state: string): boolean =>
+  (STATES as readonly string[]).includes(state)
+export const isCredentialType = (type: string): boolean =>
+  (TYPES as readonly string[]).includes(type)
 
 /** What is public of a certificate. Times are epoch milliseconds. */
 export interface CertificateInfo {

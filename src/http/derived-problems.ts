@@ -56,6 +56,7 @@ const RULES: readonly Rule[] = [
       'store_reset',
       'audit_unavailable',
       'record_corrupt',
+      'another_version',
     ],
   },
 ]

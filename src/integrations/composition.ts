@@ -96,6 +96,7 @@ export function compose(
   const credentials = owner ? [] : renewed
   const known = fresh ? addSecret(secrets, fresh.credential, fresh.secret) : secrets
   const integration: Integration = {
+    ...unknownOf(current),
     ...definition,
     name,
     uid: current?.uid ?? uniqueId(),
@@ -128,6 +129,23 @@ const DEFINITION_MEMBERS = [
   'credentialFrom',
   'certificateDeployment',
 ] as const satisfies readonly (keyof Definition)[]
+
+const MEMBERS: ReadonlySet<string> = new Set([
+  ...DEFINITION_MEMBERS,
+  ...([
+    'name',
+    'uid',
+    'version',
+    'credentials',
+    'managedBy',
+    'createdAt',
+    'updatedAt',
+  ] as const satisfies readonly (keyof Integration)[]),
+])
+
+/** What a newer release wrote beside all that is known here: this one changes the rest, and keeps it. */
+const unknownOf = (current: Integration | undefined): object =>
+  Object.fromEntries(Object.entries(current ?? {}).filter(([member]) => !MEMBERS.has(member)))
 
 export const isSameDefinition = (definition: Definition, current: Integration): boolean =>
   DEFINITION_MEMBERS.every((member) => isDeepStrictEqual(definition[member], current[member]))

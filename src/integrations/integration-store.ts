@@ -1,10 +1,17 @@
 /** Integrations at rest: a public definition that a hit may read, and secrets that only a mint or a change opens. */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { type Credential, type CredentialSecrets, keepSecrets } from '../credentials/credential.ts'
+import {
+  type Credential,
+  type CredentialSecrets,
+  isCredentialState,
+  isCredentialType,
+  keepSecrets,
+} from '../credentials/credential.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors.ts'
-import { pageOf } from '../store/record-schema.ts'
+import { isGrantType } from '../grants/index.ts'
+import { anotherVersion, pageOf, readRecord } from '../store/record-schema.ts'
 import type {
   IntegrationContent,
   IntegrationRecord,
@@ -75,21 +82,27 @@ const digestOf = (definition: string) => createHash('sha256').update(definition)
 
 const sealName = ({ name, uid }: Pick<Integration, 'name' | 'uid'>) => `integration:${name}:${uid}`
 
-/** The public half of a record. Throws `record_corrupt` where it cannot be read. */
+/** Whether this release knows all that decides what becomes of it. Members that it does not know are kept as they are. */
+const isKnown = ({ grant, credentials }: Omit<Stored, 'schema'>): boolean =>
+  isGrantType(grant.type) &&
+  credentials.every(({ type, state }) => isCredentialType(type) && isCredentialState(state))
+
+/** The public half of a record. Throws `record_corrupt` where it cannot be read, and `another_version` where a newer release wrote what this one does not know. */
 export function integrationOf(record: IntegrationRecord): Integration {
-  const corrupt = (cause?: unknown) =>
-    new BrokerError('record_corrupt', `The record of integration ${record.name} cannot be read`, {
-      cause,
-    })
-  let stored: Stored
-  try {
-    stored = JSON.parse(record.definition) as Stored
-  } catch (cause) {
-    throw corrupt(cause)
-  }
-  if (stored.schema !== SCHEMA) throw corrupt()
+  const { name, uid, version } = record
+  const stored = readRecord(`of integration ${name}`, () => {
+    const parsed = JSON.parse(record.definition) as Partial<Stored>
+    const { schema, grant, credentials } = parsed
+    if (typeof schema !== 'number' || schema < SCHEMA) throw new TypeError('It has no schema')
+    if (schema > SCHEMA) return undefined
+    if (typeof grant?.type !== 'string' || !Array.isArray(credentials)) {
+      throw new TypeError('It has no grant or no credentials')
+    }
+    return parsed as Stored
+  })
+  if (!stored || !isKnown(stored)) throw anotherVersion(`the integration ${name}`)
   const { schema: _, ...definition } = stored
-  return { ...definition, name: record.name, uid: record.uid, version: record.version }
+  return { ...definition, name, uid, version }
 }
 
 /** Whether the definition is the one for which the secrets were sealed; a record without secrets proves nothing. Throws `record_corrupt` where they do not open. */

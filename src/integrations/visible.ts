@@ -2,7 +2,7 @@
 import { allows, mightAllow, type Permission, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { BrokerError } from '../errors.ts'
-import { isCorrupt } from '../store/record-schema.ts'
+import { isUnusable } from '../store/record-schema.ts'
 import type { Integration } from './integration.ts'
 
 export interface Visibility {
@@ -29,7 +29,7 @@ export async function readFor(
   try {
     return await integrations.read(name)
   } catch (error) {
-    if (isCorrupt(error) && !allows(principal, permission, { name })) throw lacks(permission)
+    if (isUnusable(error) && !allows(principal, permission, { name })) throw lacks(permission)
     throw error
   }
 }

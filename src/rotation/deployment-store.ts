@@ -1,6 +1,7 @@
 /** Deployments at rest: one for each integration, the newest. */
-import type { Documents } from '../store/store.ts'
-import { type Deployment, isOver } from './deployment.ts'
+import { anotherVersion, pageOf } from '../store/record-schema.ts'
+import type { DocumentRecord, Documents } from '../store/store.ts'
+import { type Deployment, isOver, PHASES } from './deployment.ts'
 
 export interface StoredDeployment {
   /** The integration's. */
@@ -27,11 +28,12 @@ const READ_LIMIT = 1_000
 const KEPT_MS = 30 * 86_400_000
 
 export function createDeploymentStore(documents: Documents, now: () => number): DeploymentStore {
-  const opened = (record: { id: string; version: number; body: string }): StoredDeployment => ({
-    name: record.id,
-    version: record.version,
-    deployment: JSON.parse(record.body) as Deployment,
-  })
+  /** Throws `another_version`. */
+  const opened = ({ id: name, version, body }: DocumentRecord): StoredDeployment => {
+    const deployment = JSON.parse(body) as Deployment
+    if (!Object.hasOwn(PHASES, deployment.phase)) throw anotherVersion(`the deployment of ${name}`)
+    return { name, version, deployment }
+  }
 
   return {
     async read(name) {
@@ -45,7 +47,7 @@ export function createDeploymentStore(documents: Documents, now: () => number): 
           limit: READ_LIMIT,
           ...(after !== undefined && { after }),
         })
-        yield* page.items.map(opened)
+        yield* pageOf(page.items, page.items.length, { idOf: ({ id }) => id, parse: opened }).items
         after = page.next ?? undefined
       } while (after !== undefined)
     },

@@ -21,7 +21,7 @@ export function readRecord<Value>(name: string, parse: () => Value): Value {
   }
 }
 
-/** A page without those of which `parse` throws `record_corrupt`: those are named. One more row than `limit` tells that there is another page. */
+/** A page without those of which `parse` throws `record_corrupt` or `another_version`: those are named. One more row than `limit` tells that there is another page. */
 export function pageOf<Row, Item>(
   rows: readonly Row[],
   limit: number,
@@ -35,7 +35,7 @@ export function pageOf<Row, Item>(
     try {
       items.push(parse(row, id))
     } catch (error) {
-      if (!isCorrupt(error)) throw error
+      if (!isUnusable(error)) throw error
       corrupt.push(id)
     }
   }
@@ -50,6 +50,17 @@ export function pageOf<Row, Item>(
 /** One record cannot be used; the store is well. */
 export const isCorrupt = (error: unknown): error is BrokerError =>
   error instanceof BrokerError && error.code === 'record_corrupt'
+
+/** It is in a form, or of a kind, that this release does not know. */
+export const anotherVersion = (record: string): BrokerError =>
+  new BrokerError(
+    'another_version',
+    `Another version wrote ${record}: this replica does not know it`,
+  )
+
+/** One record cannot be used here, whoever wrote it; the store is well. */
+export const isUnusable = (error: unknown): error is BrokerError =>
+  isCorrupt(error) || (error instanceof BrokerError && error.code === 'another_version')
 
 /** One that cannot be used is as good as none. */
 export async function unlessCorrupt<Found>(

@@ -4,7 +4,7 @@ import { allows, mightAllow, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { BrokerError } from '../errors.ts'
 import { type Integration, isDraft } from '../integrations/integration.ts'
-import { isCorrupt } from '../store/record-schema.ts'
+import { isUnusable } from '../store/record-schema.ts'
 import type { DueIndex } from '../store/store.ts'
 import { DEADLINE_MS, type Flight, tooLate } from './flight.ts'
 import type { Lease } from './lease.ts'
@@ -175,7 +175,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
       .read(name, answersFromMemory(questionOf(request)))
       .catch((error: unknown) => {
         // Its labels are not known, so that nothing is said to those whom they may hide it from.
-        throw isCorrupt(error) && !maySee(undefined, name, principal) ? forbidden() : error
+        throw isUnusable(error) && !maySee(undefined, name, principal) ? forbidden() : error
       })
       .then((reading) => serve(reading, name, principal, request))
   }

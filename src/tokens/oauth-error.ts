@@ -47,6 +47,7 @@ const FORMS: Partial<Record<ProblemCode, Form>> = {
   internal: { status: 500, error: 'server_error' },
   token_response_invalid: BROKEN,
   record_corrupt: BROKEN,
+  another_version: BROKEN,
 }
 const RETRY_AFTER_MS = 5_000
 

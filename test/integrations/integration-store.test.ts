@@ -68,13 +68,38 @@ t.test('what is remembered shares an object that says the same, and no other', a
   t.equal(sealed.sharing(turned), sealed, 'or a secret would go where nobody sealed it for')
 })
 
-t.test('a definition of an unknown schema is corrupt, and not guessed at', async (t) => {
+t.test('a definition that makes no sense is corrupt, and not guessed at', async (t) => {
   const { records, store } = await setUp(t)
   const record = await records.readSealed('billing')
   if (!record) throw new Error('it was created')
-  for (const definition of ['{"schema":2}', 'nonsense', '{}']) {
+  const wrong = ['nonsense', '{}', 'null', '[]', '{"schema":0}', '{"schema":1}']
+  for (const definition of [...wrong, '{"schema":1,"grant":{},"credentials":[]}']) {
     const current = await records.readSealed('billing')
     if (current) await records.change('billing', current, { ...record, definition })
     await t.rejects(store.read('billing'), { code: 'record_corrupt' }, definition)
+    t.match(await store.list({ limit: 5 }), { items: [], corrupt: ['billing'] })
+  }
+})
+
+t.test('what a newer release wrote is said to be its own, and is left as it is', async (t) => {
+  const { records, store } = await setUp(t)
+  const record = await records.readSealed('billing')
+  if (!record) throw new Error('it was created')
+  const known = JSON.parse(record.definition)
+  const credential = { id: 'c', type: 'client_secret', state: 'active' }
+  const newer = {
+    schema: { ...known, schema: 2 },
+    grant: { ...known, grant: { type: 'telepathy' } },
+    credential: { ...known, credentials: [{ ...credential, type: 'passkey' }] },
+    state: { ...known, credentials: [{ ...credential, state: 'dormant' }] },
+  }
+  for (const [what, definition] of Object.entries(newer)) {
+    const current = await records.readSealed('billing')
+    const text = JSON.stringify(definition)
+    if (current) await records.change('billing', current, { ...record, definition: text })
+    await t.rejects(store.read('billing'), { code: 'another_version' }, what)
+    await t.rejects(store.readSealed('billing'), { code: 'another_version' }, what)
+    t.match(await store.list({ limit: 5 }), { items: [], corrupt: ['billing'] })
+    t.equal((await records.read('billing'))?.definition, text)
   }
 })
