@@ -33,7 +33,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     const until = (await store.now()) + HOUR_MS
     const first = {
       lease: lease({ tokenId: 'T1', expiresAt: until }),
-      refusal: { body: 'r', version: 1, until },
+      refusal: { body: '{"r":1}', version: 1, until },
       stillLive: { tokenId: 'T1', until, count: 1 },
     }
     let orev = 0
@@ -88,7 +88,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     t.same(await save('a', { ...at, orev: 2 }, { lease: good }), changed, 'a later orev')
     t.same(await save('a', at, { lease: { ...good, digest: 'other' } }), changed, 'another digest')
     t.same(await save('a', at, { lease: { ...good, digest: '' } }), changed, 'no digest')
-    const refusal = { body: 'r', until }
+    const refusal = { body: '{"r":1}', until }
     t.same(await save('a', at, { refusal: { ...refusal, version: 1 } }), changed, 'former version')
     t.same(await save('a', at, { refusal: { ...refusal, version: 3 } }), changed, 'later version')
     t.same(
@@ -148,7 +148,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     const at = { uid: 'u', orev: 0 }
     await store.outcomes.save('a', at, {
       lease: lease({ tokenId: 'T', expiresAt: now + 1_500 }),
-      refusal: { body: 'r', version: 1, until: now + 3_000 },
+      refusal: { body: '{"r":1}', version: 1, until: now + 3_000 },
       stillLive: { tokenId: 'T', until: now + 1_500, count: 1 },
     })
     t.strictSame(Object.keys((await store.outcomes.look('a'))?.outcome ?? {}).length, 3)
@@ -169,7 +169,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     for (const name of ['c', 'a', 'b', 'other', 'former']) {
       await store.integrations.create(name, `u-${name}`, content())
       const tokenId = name === 'other' ? 'O' : 'T'
-      const refusal = { body: 'r', version: 1, until: expiresAt }
+      const refusal = { body: '{"r":1}', version: 1, until: expiresAt }
       const at = { uid: `u-${name}`, orev: 0 }
       await store.outcomes.save(name, at, { lease: lease({ tokenId, expiresAt }), refusal })
     }
@@ -221,7 +221,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     t.equal(await store.outcomes.forgetRefusal('b'), undefined)
     t.same((await store.changes.read(cursor, 0)).entries, [])
     const kept = lease({ tokenId: 'T', expiresAt: until })
-    const change = { lease: kept, refusal: { body: 'r', version: 1, until } }
+    const change = { lease: kept, refusal: { body: '{"r":1}', version: 1, until } }
     await store.outcomes.save('a', { uid: 'u', orev: 0 }, change)
     const rev = await store.outcomes.forgetRefusal('a')
     t.equal(await store.outcomes.forgetRefusal('a'), undefined)
