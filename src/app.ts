@@ -191,14 +191,14 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   registerPublicPages(server, { version, docs: config.docs })
   const onRead = counts.note
-  const { confirm } = callers.gate
+  const { confirm, identify } = callers.gate
   connections.registerCallback(server)
   await registerOAuthRoutes(server, { broker, gate: callers.gate, audit, onRead, onProblem, now })
   await server.register(async (scope) => {
     const guarded = scope as Server
     requireCaller(guarded, callers.gate, trust)
     refuseWhileBlocked(guarded, audit)
-    registerTokenRoutes(guarded, { broker, revoker, integrations, audit, onRead, now })
+    registerTokenRoutes(guarded, { broker, revoker, integrations, audit, onRead, identify, now })
     callers.registerRoutes(guarded)
     watched.registerRoutes(guarded, audit)
     seals.registerRoutes(guarded)

@@ -79,6 +79,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
           return failed(error, startedAt)
         }
       },
+      requireStill: broker.requireStill,
       isInUse: broker.isInUse,
     }),
     requester: (requester) => ({

@@ -32,6 +32,8 @@ export interface LeaseRequest {
 export interface Broker {
   /** A hit is answered at once, without a promise. */
   lease(name: string, principal: Principal, request: LeaseRequest): Served | Promise<Served>
+  /** For who had to wait for a lease, and may have lost it meanwhile: throws what `lease` would. */
+  requireStill(name: string, principal: Principal): void
   /** This replica handed it out, so it is to be replaced before its end. */
   isInUse(lease: Lease): boolean
 }
@@ -192,6 +194,12 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
       } catch (error) {
         throw shownTo(principal, error)
       }
+    },
+    requireStill(name, principal) {
+      const entry = reader.trusted(name)
+      if (entry) servable(entry, name, principal)
+      // Without word from the store, nothing newer is known of it.
+      else if (!mightAllow(principal, 'tokens:read', name)) throw forbidden()
     },
     isInUse: ({ integration, mintedAt }) => handedOut.get(integration) === mintedAt,
   }

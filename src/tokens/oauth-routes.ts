@@ -179,6 +179,7 @@ export async function registerOAuthRoutes(
           minTtlMs: MIN_TTL_MS,
           requestId: request.id,
         })
+        broker.requireStill(name, await identify(request, client))
         await audit.read(request, lease.integration, lease.tokenId)
         const at = now()
         onRead(principal.id, lease, at)

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
+import type { Gate } from '../callers/index.ts'
 import { createDeparture } from '../http/departure.ts'
 import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
@@ -21,13 +22,14 @@ export interface TokenRouteDependencies {
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read' | 'change'>
   /** Counts a token that is handed out. */
   readonly onRead: (principalId: string, lease: Lease, at: number) => void
+  readonly identify: Gate['identify']
   readonly now: () => number
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 
 export function registerTokenRoutes(server: Server, dependencies: TokenRouteDependencies): void {
-  const { broker, revoker, integrations, audit, onRead, now } = dependencies
+  const { broker, revoker, integrations, audit, onRead, identify, now } = dependencies
   const departure = createDeparture()
 
   const answer = (
@@ -76,7 +78,10 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
       // The promises of an async handler would be a tenth of the time of a hit.
       const text =
         found instanceof Promise
-          ? found.then((served) => answer(served, request, reply))
+          ? found.then(async (served) => {
+              broker.requireStill(request.params.integration, await identify(request))
+              return answer(served, request, reply)
+            })
           : answer(found, request, reply)
       return text instanceof Promise
         ? text.then((ready) => sendText(reply, ready))

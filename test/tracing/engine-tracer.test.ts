@@ -17,7 +17,11 @@ async function lookup(name: string, lease: Broker['lease']) {
   const exporter = new InMemorySpanExporter()
   const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
   const tracer = createEngineTracer(createSpans(provider.getTracer('test')))
-  const broker = tracer.broker({ lease, isInUse: () => false })
+  const broker = tracer.broker({
+    lease,
+    requireStill: () => undefined,
+    isInUse: () => false,
+  })
   const request = { minTtlMs: 0, requestId: '1' }
   await (async () => broker.lease(name, PRINCIPAL, request))().catch(() => undefined)
   await provider.forceFlush()
