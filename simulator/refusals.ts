@@ -24,6 +24,8 @@ export const REFUSALS = {
   ),
   user_inactive: refusal('invalid_grant', 'inactive user'),
   user_inactive_code: refusal('inactive_user', 'inactive user'),
+  user_is_inactive: refusal('invalid_grant', 'user is inactive'),
+  user_is_frozen: refusal('invalid_grant', 'user is frozen'),
   org_inactive: refusal('invalid_grant', 'inactive organization'),
   org_inactive_code: refusal('inactive_org', 'Org is locked, closed, or suspended'),
   user_locked: refusal('invalid_grant', 'user is locked'),

@@ -1,7 +1,10 @@
 /** Wires events for people: what happens, what is queued, and who delivers it. Where no URL is set, nothing of it runs. */
 import type { Actor, Happening } from '../audit/event.ts'
 import type { Config } from '../config.ts'
+import { grantOf } from '../grants/index.ts'
 import { REFUSALS } from '../grants/refusal-table.ts'
+import { explanationOf } from '../grants/refusals.ts'
+import { TRIED_GRANTS, type Tried } from '../grants/tried.ts'
 import { createOutbound, type OutboundDependencies } from '../http/outbound.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
@@ -164,11 +167,9 @@ function described(integration: Integration, { publicUrl, pins }: DescribedFrom)
     activatedAt: (id) => credentialOf(id)?.activatedAt ?? null,
     isFirst: (id) => credentialOf(id)?.activatedAt === createdAt,
     refusal(reason) {
-      const row = isReason(reason) ? REFUSALS[reason] : undefined
-      return {
-        reason,
-        ...(row && { cause: row.cause, remedy: row.remedy, setup_path: row.setupPath }),
-      }
+      if (!isReason(reason)) return { reason }
+      const { cause, remedy, setupPath } = explanationOf(reason, triedBy(integration))
+      return { reason, cause, remedy, setup_path: setupPath }
     },
     async identity() {
       const { pin } = await pins.read(integration)
@@ -182,6 +183,13 @@ function described(integration: Integration, { publicUrl, pins }: DescribedFrom)
 
 const isReason = (reason: string | null): reason is keyof typeof REFUSALS =>
   reason !== null && Object.hasOwn(REFUSALS, reason)
+
+/** As far as its definition tells: the proof of an app with a refresh token is sealed. */
+function triedBy({ grant: settings }: Pick<Integration, 'grant'>): Tried | undefined {
+  const grant = TRIED_GRANTS.find((one) => one === settings.type)
+  const proof = grantOf(settings.type).credentialType(settings)
+  return grant && { grant, ...(proof !== 'refresh_token' && { proof }) }
+}
 
 const idsOf = (identity: Identity | undefined) =>
   identity ? { org_id: identity.orgId, user_id: identity.userId } : null

@@ -122,6 +122,7 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
     const refusal = classify({
       error: String(error),
       ...(typeof text === 'string' && { errorDescription: text }),
+      tried: { grant: 'authorization', proof: 'none' },
     })
     const state = refusal.reason === 'access_denied' ? 'denied' : 'failed'
     return { state, reason: 'grant_refused', refusal }

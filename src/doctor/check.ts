@@ -1,6 +1,6 @@
 /** One check of the doctor: what is looked at, and how it ended. */
 import { BrokerError } from '../errors.ts'
-import { type Refusal, refusalOf } from '../grants/refusals.ts'
+import { type Refusal, refusalOf, remedyIn } from '../grants/refusals.ts'
 import { remedyOf } from '../http/remedy.ts'
 
 /** Everything that is looked at, in this order. A check that does not concern an integration is left out of its report. */
@@ -81,15 +81,10 @@ export function failedBy(check: CheckName, error: unknown): Check {
   if (!(error instanceof BrokerError)) throw error
   const refusal = refusalOf(error)
   if (!refusal) return failed(check, sentence(error.detail), remedyOf(error))
-  const { error: code, errorDescription, cause, remedy, setupPath } = refusal
+  const { error: code, errorDescription, cause } = refusal
   const words = [code, errorDescription ?? []].flat().join(': ')
-  const wait =
-    refusal.class === 'propagating'
-      ? 'It was changed less than 10 minutes ago, which Salesforce may not know everywhere yet: wait, and test again. If that does not help: '
-      : ''
-  const where = setupPath === null ? '' : ` In Salesforce: ${setupPath}.`
   return {
-    ...failed(check, `${cause} Salesforce says "${words}".`, `${wait}${remedy}${where}`),
+    ...failed(check, `${cause} Salesforce says "${words}".`, remedyIn(refusal)),
     refusal,
   }
 }

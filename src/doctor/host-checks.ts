@@ -1,7 +1,9 @@
 /** Whether the login host can be reached at all: name, connection, TLS, clock, by one request without a credential. */
 
 import { BrokerError } from '../errors.ts'
+import { isSalesforcesOwn } from '../grants/salesforce-answer.ts'
 import { ALARM_MS, leastDifferenceMs, type SalesforceClock } from '../grants/salesforce-clock.ts'
+import { transientOf } from '../grants/transient.ts'
 import type { HostRules } from '../http/login-host.ts'
 import type { Outbound, OutboundAnswer, OutboundFailure } from '../http/outbound.ts'
 import { type Check, failed, passed, skipped } from './check.ts'
@@ -44,7 +46,8 @@ export async function checkHost(
   })
   const receivedAt = now()
   if (!outcome.ok) return failure(outcome, host)
-  const { date } = outcome.headers
+  // What else answers in its place has a clock of its own.
+  const date = isSalesforcesOwn(outcome) ? outcome.headers.date : undefined
   clock.learn(host, { date, sentAt, receivedAt })
   const isPlain = protocol === 'http:'
   return {
@@ -63,11 +66,14 @@ export async function checkHost(
 }
 
 function answering(
-  { status, redirect }: OutboundAnswer,
+  answer: OutboundAnswer,
   host: string,
   hosts: Pick<HostRules, 'isSalesforceOwn'>,
 ): Check {
-  if (status >= 500 || status === 429) {
+  const { status, redirect } = answer
+  const trouble = transientOf(answer)
+  // Not every host has the document that is asked for: a page in its place says nothing.
+  if (trouble !== undefined && trouble !== 'page') {
     return failed(
       'login_host',
       `${host} resolves, and answers with status ${status}.`,

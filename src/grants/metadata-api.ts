@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Secret } from '../crypto/secret.ts'
 import type { HostRules } from '../http/login-host.ts'
 import type { Outbound, OutboundAnswer, OutboundOutcome } from '../http/outbound.ts'
-import { printable } from './refusals.ts'
+import { printable } from './printable.ts'
 import {
   failureError,
   invalid,
@@ -161,7 +161,7 @@ function read(outcome: OutboundOutcome, reading: Reading): MetadataAnswer<unknow
   if (!outcome.ok) throw failureError(outcome)
   const { status } = outcome
   if (status >= 300 && status < 400) throw redirectError(reading, outcome)
-  if (isUnavailable(outcome)) throw unavailableError(outcome, reading.now)
+  if (isUnavailable(outcome)) throw unavailableError(outcome, reading.now, reading.secrets)
   const value = jsonOf(outcome)
   if (status >= 200 && status < 300 && value !== undefined) return { ok: true, value }
   const [error] = Array.isArray(value) ? value : [value]

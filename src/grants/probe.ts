@@ -5,6 +5,7 @@ import {
   failureError,
   invalid,
   isUnavailable,
+  noAnswer,
   redirectError,
   unavailableError,
 } from './salesforce-answer.ts'
@@ -59,11 +60,12 @@ export async function probeToken(
       outcome,
     )
   }
-  if (isUnavailable(outcome)) throw unavailableError(outcome, now)
+  const secrets = [accessToken.reveal()]
+  if (isUnavailable(outcome)) throw unavailableError(outcome, now, secrets)
   if (status === 401) return isNotDead(outcome) ? 'no_api' : 'dead'
   if (status === 403) return 'no_api'
   if (status >= 200 && status < 300) return 'live'
-  throw invalid(`The REST API answered with status ${status}.`)
+  throw noAnswer(outcome, secrets)
 }
 
 function isNotDead({ body }: OutboundAnswer): boolean {

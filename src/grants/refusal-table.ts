@@ -1,6 +1,7 @@
 /** Every refusal that Salesforce is known to give. */
-import { type RefusalRow, USER } from './refusal-row.ts'
+import { type Explanation, type RefusalRow, USER } from './refusal-row.ts'
 import { REFUSALS_OF_APPS } from './refusals-of-apps.ts'
+import { REFUSALS_OF_REQUESTS } from './refusals-of-requests.ts'
 import { REFUSALS_OF_USERS } from './refusals-of-users.ts'
 
 export type { RefusalRow } from './refusal-row.ts'
@@ -9,6 +10,7 @@ export type { RefusalRow } from './refusal-row.ts'
 export const REFUSALS = {
   ...REFUSALS_OF_USERS,
   ...REFUSALS_OF_APPS,
+  ...REFUSALS_OF_REQUESTS,
   unrecognised: {
     class: 'permanent',
     texts: [],
@@ -19,6 +21,14 @@ export const REFUSALS = {
     setupPath: `${USER} → Login History`,
   },
 } as const satisfies Record<string, RefusalRow>
+
+/** For a refusal of a kind that the request cannot get. */
+export const MISFIT: Explanation = {
+  cause: 'Salesforce gives a reason that does not fit what was asked for.',
+  remedy:
+    'Read error_description and the Login History of the user; look for a proxy on the way that changes requests.',
+  setupPath: `${USER} → Login History`,
+}
 
 /** A closed list: a public name, and a metric label. */
 export type RefusalReason = keyof typeof REFUSALS

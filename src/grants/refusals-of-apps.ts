@@ -1,5 +1,5 @@
-/** Refusals that concern the app, and how it was asked. */
-import { FLOWS, POLICIES, type RefusalRow, SETTINGS } from './refusal-row.ts'
+/** Refusals that concern the app. */
+import { OF_APPS, POLICIES, type RefusalRow, SETTINGS, SIGNED } from './refusal-row.ts'
 
 export const REFUSALS_OF_APPS = {
   client_id_invalid: {
@@ -7,10 +7,11 @@ export const REFUSALS_OF_APPS = {
     texts: ['client identifier invalid'],
     errors: ['invalid_client_id'],
     propagates: true,
+    of: OF_APPS,
     cause:
       'No app with this consumer key at this host: mistyped, deleted, of another environment, or made less than 10 minutes ago.',
     remedy: 'Compare client_id with the consumer key of the app, and login_url with its org.',
-    setupPath: `${SETTINGS} → Consumer Key and Secret`,
+    setupPath: `${SETTINGS} → Consumer Key`,
   },
   client_credentials_invalid: {
     class: 'permanent',
@@ -18,11 +19,32 @@ export const REFUSALS_OF_APPS = {
     errors: [],
     signature: true,
     propagates: true,
-    cause:
-      'The client secret is wrong or was rotated; or the signature does not verify with the certificate of the app.',
-    remedy:
-      'Stage the current secret of the app; or upload the certificate of the active credential. Either takes up to 10 minutes.',
-    setupPath: `${SETTINGS} → Consumer Key and Secret, Use digital signatures`,
+    of: OF_APPS,
+    cause: 'What proves the client is not what the app has.',
+    remedy: 'Compare the credential with the app; a change there takes up to 10 minutes.',
+    setupPath: SETTINGS,
+    particulars: [
+      {
+        of: [{ proofs: ['client_secret'] }],
+        cause: 'The client secret is wrong, or was rotated.',
+        remedy: 'Stage the current secret of the app; a change there takes up to 10 minutes.',
+        setupPath: `${SETTINGS} → Consumer Key and Secret`,
+      },
+      {
+        of: SIGNED,
+        cause: 'The signature does not verify with the certificate of the app.',
+        remedy:
+          'Upload the certificate of the credential that signed to the app, and wait up to 10 minutes.',
+        setupPath: `${SETTINGS} → Use digital signatures`,
+      },
+      {
+        of: [{ proofs: ['none'] }],
+        cause: 'The app asks for a proof of the client, and the integration gives none.',
+        remedy:
+          'Let the app take requests without such a proof, or give the integration the credential of the app.',
+        setupPath: `${SETTINGS} → Security`,
+      },
+    ],
   },
   app_not_installed: {
     class: 'permanent',
@@ -48,8 +70,16 @@ export const REFUSALS_OF_APPS = {
     errors: ['invalid_app_access', 'oauth_app_access_denied'],
     propagates: true,
     cause: 'The app is for pre-authorized users, and the user is not assigned to it.',
-    remedy: 'Assign the profile or a permission set of the user (or run-as user) to the app.',
+    remedy: 'Assign the profile or a permission set of the user to the app.',
     setupPath: `${POLICIES} → Select Profiles, Select Permission Sets`,
+    particulars: [
+      {
+        of: [{ grants: ['client_credentials'] }],
+        cause: 'The app is for pre-authorized users, and its run-as user is not assigned to it.',
+        remedy: 'Assign the profile or a permission set of the run-as user to the app.',
+        setupPath: `${POLICIES} → Select Profiles, Select Permission Sets`,
+      },
+    ],
   },
   app_blocked: {
     class: 'permanent',
@@ -67,148 +97,11 @@ export const REFUSALS_OF_APPS = {
     remedy: 'Try once more; then compare the app with GET /integrations/{name}/setup.',
     setupPath: POLICIES,
   },
-  scope_not_supported: {
-    class: 'permanent',
-    texts: ['scope parameter not supported'],
-    errors: [],
-    cause: 'A scope was sent where Salesforce takes the scopes of the app only.',
-    remedy: 'This service sends none: look for a proxy on the way that changes requests.',
-    setupPath: null,
-  },
-  assertion_replayed: {
-    class: 'permanent',
-    texts: ['jti already in use'],
-    errors: [],
-    retryOnce: true,
-    cause: 'The same assertion arrived twice.',
-    remedy: 'Nothing, if it is rare: each request is signed anew. Look for a proxy that retries.',
-    setupPath: null,
-  },
-  code_challenge_missing: {
-    class: 'permanent',
-    texts: ['missing required code challenge'],
-    errors: [],
-    cause: 'The app requires PKCE, which this grant does not have.',
-    remedy: 'Turn "Require Proof Key for Code Exchange" off for this app.',
-    setupPath: `${SETTINGS} → Security → Require PKCE`,
-  },
-  https_required: {
-    class: 'permanent',
-    texts: ['https required'],
-    errors: [],
-    cause: 'The request reached Salesforce over plain HTTP.',
-    remedy: 'Use an https login_url, and check the proxy on the way.',
-    setupPath: null,
-  },
-  http_method_wrong: {
-    class: 'permanent',
-    texts: ['must use http post', 'must use http get'],
-    errors: [],
-    cause: 'The request reached Salesforce with another HTTP method.',
-    remedy: 'Look for a proxy on the way that changes requests or follows redirects.',
-    setupPath: null,
-  },
-  refresh_scope_required: {
-    class: 'permanent',
-    texts: ['refresh_token scope is required'],
-    errors: [],
-    cause: 'The app lacks the scope for offline access.',
-    remedy: 'Add the scope "Perform requests at any time (refresh_token, offline_access)".',
-    setupPath: `${SETTINGS} → OAuth Scopes`,
-  },
-  token_handler_failed: {
-    class: 'permanent',
-    texts: ['token handler validation failed'],
-    errors: [],
-    cause: 'The Apex token exchange handler did not accept the subject token.',
-    remedy: 'Read the Apex debug log of the handler.',
-    setupPath: 'Setup → Token Exchange Handlers',
-  },
-  data_not_available: {
-    class: 'permanent',
-    texts: ['data not available'],
-    errors: ['data not available'],
-    cause: 'A scratch or trial org is over, or the org is being migrated.',
-    remedy: 'Check that the org is still there; try again later if it is being migrated.',
-    setupPath: null,
-  },
-  unknown_error: {
-    class: 'transient',
-    texts: ['retry your request'],
-    errors: ['unknown_error'],
-    cause: 'Salesforce had an internal problem.',
-    remedy: 'Nothing, if it is rare; else look at status.salesforce.com.',
-    setupPath: null,
-  },
-  grant_type_unsupported: {
-    class: 'permanent',
-    texts: ['grant type not supported'],
-    errors: ['unsupported_grant_type'],
-    cause: 'The host does not know this grant, or a proxy dropped the content type.',
-    remedy: 'Check login_url; look for a proxy on the way that changes requests.',
-    setupPath: FLOWS,
-  },
-  response_type_unsupported: {
-    class: 'permanent',
-    texts: [],
-    errors: ['unsupported_response_type'],
-    cause: 'The app does not allow this flow: the web server flow, or the device flow.',
-    remedy:
-      'Enable the authorization code flow for the app; for a device, the device flow, where Salesforce still allows it.',
-    setupPath: FLOWS,
-  },
-  scope_invalid: {
-    class: 'permanent',
-    texts: [],
-    errors: ['invalid_scope'],
-    cause: 'A scope was asked for that the app does not have.',
-    remedy: 'Add the scope to the app, or ask for less.',
-    setupPath: `${SETTINGS} → OAuth Scopes`,
-  },
-  redirect_uri_mismatch: {
-    class: 'permanent',
-    texts: ['redirect_uri must match configuration'],
-    errors: ['redirect_uri_mismatch'],
-    cause: 'The callback URL of this service is not one of the app.',
-    remedy: 'Add the callback URL that GET /integrations/{name}/setup shows to the app.',
-    setupPath: `${SETTINGS} → Callback URL`,
-  },
-  redirect_uri_missing: {
-    class: 'permanent',
-    texts: [],
-    errors: ['redirect_uri_missing'],
-    cause: 'The request has no callback URL.',
-    remedy: 'Set VALETKEY_PUBLIC_URL, and add the callback URL to the app.',
-    setupPath: `${SETTINGS} → Callback URL`,
-  },
-  immediate_unsuccessful: {
-    class: 'permanent',
-    texts: [],
-    errors: ['immediate_unsuccessful'],
-    cause: 'Nobody was logged in, or the app was not approved before.',
-    remedy: 'Connect again, and log in when asked.',
-    setupPath: null,
-  },
-  access_denied: {
-    class: 'permanent',
-    texts: [],
-    errors: ['access_denied'],
-    cause: 'The user, or a policy, denied the access.',
-    remedy: 'Connect again, and approve the app.',
-    setupPath: POLICIES,
-  },
-  authorization_pending: {
-    class: 'transient',
-    texts: [],
-    errors: ['authorization_pending', 'slow_down'],
-    cause: 'The user has not confirmed the device yet.',
-    remedy: 'Confirm the code at the address shown.',
-    setupPath: null,
-  },
   client_refused: {
     class: 'permanent',
     texts: [],
     errors: ['invalid_client', 'unauthorized_client'],
+    of: OF_APPS,
     cause: 'Salesforce refused the client in words that are not known here.',
     remedy: 'Read error_description; compare the app with GET /integrations/{name}/setup.',
     setupPath: SETTINGS,

@@ -1,5 +1,15 @@
 /** Refusals that concern the user, the org, and the grant itself. */
-import { FLOWS, POLICIES, type RefusalRow, SETTINGS, USER } from './refusal-row.ts'
+import {
+  CONNECTING,
+  FLOWS,
+  POLICIES,
+  type RefusalRow,
+  SETTINGS,
+  SIGNED,
+  USER,
+} from './refusal-row.ts'
+
+const USERS_OF_APP = `${POLICIES} → Permitted Users, Select Profiles, Select Permission Sets`
 
 export const REFUSALS_OF_USERS = {
   user_not_approved: {
@@ -7,20 +17,40 @@ export const REFUSALS_OF_USERS = {
     texts: ['approved this consumer'],
     errors: [],
     propagates: true,
+    of: [{ grants: ['jwt_bearer', 'token_exchange'] }],
     cause:
-      'The user may not use the app: no assigned profile or permission set, no approval of its own, or the audience, login host or consumer key belongs to another org.',
+      'The user may not use the app: no assigned profile or permission set, no approval of its own, or the login host or consumer key belongs to another org.',
     remedy:
-      'Set Permitted Users to "Admin approved users are pre-authorized" and assign the profile or a permission set of the user to the app; then check audience, login_url and username.',
-    setupPath: `${POLICIES} → Permitted Users, Select Profiles, Select Permission Sets`,
+      'Set Permitted Users to "Admin approved users are pre-authorized" and assign the profile or a permission set of the user to the app; then check login_url and client_id.',
+    setupPath: USERS_OF_APP,
+    particulars: [
+      {
+        of: [{ grants: ['jwt_bearer'] }],
+        cause:
+          'The user may not use the app: no assigned profile or permission set, no approval of its own, or the audience, login host or consumer key belongs to another org.',
+        remedy:
+          'Set Permitted Users to "Admin approved users are pre-authorized" and assign the profile or a permission set of the user to the app; then check audience, login_url and username.',
+        setupPath: USERS_OF_APP,
+      },
+    ],
   },
   audience_invalid: {
     class: 'permanent',
     texts: ['audience is invalid', 'audience validation failed'],
     errors: [],
+    of: SIGNED,
     cause: 'The audience of the assertion is not one that this login host accepts.',
-    remedy:
-      'Set grant.audience to https://login.salesforce.com (production), https://test.salesforce.com (sandbox) or the site URL (Experience Cloud).',
+    remedy: 'Check login_url: the assertion is for the token endpoint of that host.',
     setupPath: null,
+    particulars: [
+      {
+        of: [{ grants: ['jwt_bearer'] }],
+        cause: 'The audience of the assertion is not one that this login host accepts.',
+        remedy:
+          'Set grant.audience to https://login.salesforce.com (production), https://test.salesforce.com (sandbox) or the site URL (Experience Cloud).',
+        setupPath: null,
+      },
+    ],
   },
   assertion_invalid: {
     class: 'permanent',
@@ -28,9 +58,10 @@ export const REFUSALS_OF_USERS = {
     errors: [],
     signature: true,
     propagates: true,
+    of: SIGNED,
     cause: 'The signature of the assertion does not verify with the certificate of the app.',
     remedy:
-      'Upload the certificate of the active credential to the app (GET …/credentials/{id}/certificate), and wait up to 10 minutes.',
+      'Upload the certificate of the credential that signed to the app, and wait up to 10 minutes.',
     setupPath: `${SETTINGS} → Use digital signatures`,
   },
   assertion_expired: {
@@ -38,15 +69,51 @@ export const REFUSALS_OF_USERS = {
     texts: ['expired authorization code'],
     errors: [],
     retryOnce: true,
-    cause:
-      'The assertion had expired when it arrived, mostly because the clock here is wrong; or an authorization code was used or is too old.',
-    remedy: 'Correct the clock (NTP) of this service; for an authorization code, connect again.',
+    of: [...SIGNED, { grants: ['refresh_token', 'authorization_code', 'device'] }],
+    cause: 'What was sent had expired when it arrived.',
+    remedy: 'Correct the clock (NTP) of this service, and try again.',
     setupPath: null,
+    particulars: [
+      {
+        of: [
+          {
+            proofs: ['certificate'],
+            grants: ['jwt_bearer', 'client_credentials', 'token_exchange'],
+          },
+        ],
+        cause: 'The assertion had expired when it arrived, mostly because the clock here is wrong.',
+        remedy: 'Correct the clock (NTP) of this service.',
+        setupPath: null,
+      },
+      {
+        of: [{ grants: ['refresh_token'] }],
+        cause: 'Another request with the same refresh token was under way, or the token is over.',
+        remedy:
+          'Make sure that no one else uses this refresh token; if it stays, connect the integration again.',
+        setupPath: null,
+      },
+      {
+        of: [{ grants: ['authorization_code', 'device'] }],
+        cause: 'The code was used before, or is too old.',
+        remedy: 'Connect again.',
+        setupPath: null,
+      },
+    ],
   },
   refresh_token_expired: {
     class: 'permanent',
     texts: ['expired access/refresh token'],
     errors: [],
+    of: [{ grants: ['refresh_token', 'token_exchange', 'data_cloud'] }],
+    particulars: [
+      {
+        of: [{ grants: ['token_exchange', 'data_cloud'] }],
+        cause: 'The token that is exchanged is expired or revoked.',
+        remedy:
+          'Nothing, if it is rare: another one is asked for. Else test the integration whose token it is.',
+        setupPath: null,
+      },
+    ],
     cause:
       'The refresh token is expired, revoked, replaced by a newer one, or pushed out by a sixth approval of the same user and app.',
     remedy: 'Connect the integration again; then check the refresh token policy of the app.',
@@ -56,6 +123,7 @@ export const REFUSALS_OF_USERS = {
     class: 'transient',
     texts: ['token request is already being processed'],
     errors: [],
+    of: [{ grants: ['refresh_token'] }],
     cause: 'Another request with the same refresh token was under way.',
     remedy: 'Nothing, if it is rare; else make sure that no one else uses this refresh token.',
     setupPath: null,
@@ -80,7 +148,15 @@ export const REFUSALS_OF_USERS = {
   },
   user_inactive: {
     class: 'permanent',
-    texts: ['inactive user'],
+    texts: [
+      'inactive user',
+      'user is inactive',
+      'user is not active',
+      'user is deactivated',
+      'user is frozen',
+      'user account is frozen',
+      'frozen user',
+    ],
     errors: ['inactive_user'],
     cause: 'The user is deactivated or frozen.',
     remedy: 'Activate or unfreeze the user, or name another one.',
@@ -88,7 +164,15 @@ export const REFUSALS_OF_USERS = {
   },
   org_inactive: {
     class: 'permanent',
-    texts: ['inactive organization', 'org is locked'],
+    texts: [
+      'inactive organization',
+      'inactive org',
+      'organization is inactive',
+      'organization is not active',
+      'organization is locked',
+      'org is inactive',
+      'org is locked',
+    ],
     errors: ['inactive_org'],
     cause: 'The org is suspended, locked, expired or deleted.',
     remedy: 'Ask Salesforce about the org; for a deleted sandbox, delete the integration.',
@@ -96,10 +180,10 @@ export const REFUSALS_OF_USERS = {
   },
   user_locked: {
     class: 'permanent',
-    texts: ['user is locked'],
+    texts: ['user is locked', 'user account is locked', 'locked user'],
     errors: [],
     cause: 'The user is locked out after failed logins.',
-    remedy: 'Unlock the user, and find out who logs in with a wrong password.',
+    remedy: 'Unlock the user, and find out in its Login History which logins fail.',
     setupPath: `${USER} → Unlock`,
   },
   login_rate_exceeded: {
@@ -116,6 +200,7 @@ export const REFUSALS_OF_USERS = {
     texts: ['no client credentials user enabled'],
     errors: [],
     propagates: true,
+    of: [{ grants: ['client_credentials'] }],
     cause: 'The app has no run-as user for the client credentials flow.',
     remedy: 'Choose a run-as user (API only) with the lookup, and save.',
     setupPath: `${POLICIES} → Client Credentials Flow → Run As`,
@@ -125,6 +210,7 @@ export const REFUSALS_OF_USERS = {
     texts: ['client credentials flow not enabled'],
     errors: [],
     propagates: true,
+    of: [{ grants: ['client_credentials'] }],
     cause: 'The client credentials flow is off for the app.',
     remedy: 'Enable the client credentials flow in the settings and in the policies of the app.',
     setupPath: `${FLOWS} → Enable Client Credentials Flow`,
@@ -133,8 +219,9 @@ export const REFUSALS_OF_USERS = {
     class: 'permanent',
     texts: ['request not supported on this domain'],
     errors: [],
+    of: [{ grants: ['client_credentials', 'token_exchange'] }],
     cause: 'This grant works on the My Domain host only, not on login, test or lightning hosts.',
-    remedy: 'Set login_url to https://YOURDOMAIN.my.salesforce.com.',
+    remedy: 'Set login_url to your My Domain: https://YOURDOMAIN.my.salesforce.com.',
     setupPath: 'Setup → My Domain → Current My Domain URL',
   },
   no_valid_scopes: {
@@ -142,6 +229,7 @@ export const REFUSALS_OF_USERS = {
     texts: ['no valid scopes'],
     errors: [],
     propagates: true,
+    of: [{ grants: ['client_credentials', 'jwt_bearer', 'token_exchange'] }],
     cause: 'The app has no scope that this grant may use.',
     remedy: 'Add the scope "Manage user data via APIs (api)" to the app.',
     setupPath: `${SETTINGS} → OAuth Scopes`,
@@ -150,6 +238,7 @@ export const REFUSALS_OF_USERS = {
     class: 'permanent',
     texts: ['invalid authorization code'],
     errors: [],
+    of: [{ grants: ['authorization_code'] }],
     cause: 'The authorization code is not known to Salesforce.',
     remedy: 'Connect again.',
     setupPath: null,
@@ -158,6 +247,7 @@ export const REFUSALS_OF_USERS = {
     class: 'permanent',
     texts: ['invalid code verifier'],
     errors: [],
+    of: [{ grants: ['authorization_code'] }],
     cause: 'The PKCE verifier does not belong to the challenge.',
     remedy: 'Connect again.',
     setupPath: null,
@@ -166,16 +256,34 @@ export const REFUSALS_OF_USERS = {
     class: 'permanent',
     texts: ['authentication failure', 'invalid user credentials'],
     errors: [],
-    cause: 'A user name and password were refused.',
-    remedy: 'Use another grant: Salesforce retires passwords in OAuth.',
+    cause:
+      'Salesforce refused the login of the user, and does not say why: the user may be frozen or locked, or may not log in from here, or at this hour.',
+    remedy:
+      'Read the Login History of the user, which has the reason; then unfreeze or unlock the user, or allow the login.',
     setupPath: `${USER} → Login History`,
+    particulars: [
+      {
+        of: [{ grants: ['client_credentials'] }],
+        cause:
+          'Salesforce refused the login of the run-as user, and does not say why: that user may be frozen or locked, or may not log in from here, or at this hour.',
+        remedy:
+          'Read the Login History of the run-as user, which has the reason; then unfreeze or unlock that user, or choose another one in the policies of the app.',
+        setupPath: `${USER} → Login History`,
+      },
+      {
+        of: [{ grants: CONNECTING }],
+        cause: 'Salesforce refused the login of the person who connects the integration.',
+        remedy: 'Read the Login History of that user, which has the reason; then connect again.',
+        setupPath: `${USER} → Login History`,
+      },
+    ],
   },
   identity_verification_required: {
     class: 'permanent',
     texts: ['activation secret invalid'],
     errors: [],
-    cause: 'Salesforce wants to verify the identity of the user.',
-    remedy: 'Use another grant, or add the egress addresses of this service as trusted ones.',
+    cause: 'Salesforce wants to verify the identity of the user, who is not there to answer.',
+    remedy: 'Add the egress addresses of this service as trusted ones.',
     setupPath: 'Setup → Network Access',
   },
 } as const satisfies Record<string, RefusalRow>

@@ -1,5 +1,8 @@
-import { BrokerError } from '../errors.ts'
-import { REFUSALS, type RefusalReason, type RefusalRow } from './refusal-table.ts'
+import { BrokerError, PROBLEMS } from '../errors.ts'
+import { printable } from './printable.ts'
+import type { Explanation } from './refusal-row.ts'
+import { MISFIT, REFUSALS, type RefusalReason, type RefusalRow } from './refusal-table.ts'
+import { isAbout, type Tried } from './tried.ts'
 
 /** An error answer of Salesforce, classified. */
 export interface Refusal {
@@ -19,6 +22,8 @@ export type RefusalClass = 'transient' | 'permanent' | 'wait' | 'propagating'
 export interface ErrorAnswer {
   readonly error: string
   readonly errorDescription?: string
+  /** What was asked for, and how. Default: nothing is known of it. */
+  readonly tried?: Tried
   /** What was sent and must not come back in a text: exact strings. */
   readonly secrets?: readonly string[]
 }
@@ -37,8 +42,8 @@ const RETRY_AFTER_MS: Readonly<Record<RefusalClass, number | undefined>> = {
 /** Finds the row: by the description first, else by the error alone. Never throws. */
 export function classify(answer: ErrorAnswer): Refusal {
   const reason = reasonOf(answer)
-  const { class: kind, cause, remedy, setupPath } = refusalRow(reason)
-  const { errorDescription, secrets = [] } = answer
+  const { class: kind } = refusalRow(reason)
+  const { errorDescription, secrets = [], tried } = answer
   return {
     error: printable(answer.error, secrets, LONGEST_ERROR),
     ...(errorDescription === undefined
@@ -46,9 +51,34 @@ export function classify(answer: ErrorAnswer): Refusal {
       : { errorDescription: printable(errorDescription, secrets, LONGEST_DESCRIPTION) }),
     reason,
     class: kind,
-    cause,
-    remedy,
-    setupPath,
+    ...explanationOf(reason, tried),
+  }
+}
+
+/** The words of a reason for those who tried this, and for nobody else. */
+export function explanationOf(reason: RefusalReason, tried: Tried | undefined): Explanation {
+  const { cause, remedy, setupPath, of, particulars = [] } = refusalRow(reason)
+  if (tried === undefined) return { cause, remedy, setupPath }
+  if (of && !of.some((requests) => isAbout(requests, tried))) return MISFIT
+  const fitting = particulars.filter((one) => one.of.some((requests) => isAbout(requests, tried)))
+  return sideBySide(fitting) ?? { cause, remedy, setupPath }
+}
+
+/** One as it is, several as a numbered list. Undefined: there is none. */
+function sideBySide(all: readonly Explanation[]): Explanation | undefined {
+  const [first, ...others] = all
+  if (!first) return undefined
+  if (others.length === 0) {
+    const { cause, remedy, setupPath } = first
+    return { cause, remedy, setupPath }
+  }
+  const numbered = (texts: readonly string[]) =>
+    texts.map((text, at) => `(${at + 1}) ${text}`).join(' ')
+  const paths = [...new Set(all.map(({ setupPath }) => setupPath))].filter((path) => path !== null)
+  return {
+    cause: `One of these: ${numbered(all.map(({ cause }) => cause))}`,
+    remedy: numbered(all.map(({ remedy }) => remedy)),
+    setupPath: paths.length === 0 ? null : paths.join('; '),
   }
 }
 
@@ -67,6 +97,19 @@ export function grantRefused(refusal: Refusal): BrokerError {
   })
 }
 
+/** How long a change in Setup takes to reach all of Salesforce's servers, at most. */
+export const SPREADING_MINUTES = 10
+
+/** The same refusal, where a change that spreads explains it: it is tried again by itself. */
+export function spreading(refusal: Refusal): Refusal {
+  if (refusal.class === 'propagating') return refusal
+  return {
+    ...refusal,
+    class: 'propagating',
+    remedy: `Wait up to ${SPREADING_MINUTES} minutes: so long a change may take to reach all of Salesforce's servers, and this is tried again by itself meanwhile. If it is refused even then: ${refusal.remedy}`,
+  }
+}
+
 /** What to do, and where. */
 export const remedyIn = ({ remedy, setupPath }: Pick<Refusal, 'remedy' | 'setupPath'>): string =>
   setupPath === null ? remedy : `${remedy} In Salesforce: ${setupPath}.`
@@ -78,7 +121,12 @@ export function refusedAtSource(error: BrokerError, source: string): BrokerError
     cause: error,
     status,
     members: { ...members, source },
-    ...(remedy !== undefined && { remedy }),
+    // It is the other one that has to be mended.
+    remedy:
+      `At the integration whose token it exchanges: ${remedy ?? PROBLEMS[code].remedy}`.replaceAll(
+        '{name}',
+        'NAME',
+      ),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
 }
@@ -118,20 +166,4 @@ function reasonOf({ error, errorDescription }: ErrorAnswer): RefusalReason {
   const byText = rows.find(([, row]) => row.texts.some((part) => text.includes(part)))
   const found = byText ?? rows.find(([, row]) => row.errors.includes(code))
   return found?.[0] ?? 'unrecognised'
-}
-
-/** What looks like a token of Salesforce, or a JWT. */
-const TOKENS = /eyJ[\w-]{5,}(?:\.[\w-]*)*|00D\w{12,15}![^\s"'<>]*|5Aep861[\w.]*/g
-
-/**
- * Makes a foreign text fit to be shown: no control or invisible characters, nothing that we sent in
- * confidence, nothing that looks like a token. Secrets go first, before cutting could leave half of one.
- */
-export function printable(text: string, secrets: readonly string[], longest: number): string {
-  const masked = secrets
-    .filter((secret) => secret.length > 3)
-    .reduce((shown, secret) => shown.replaceAll(secret, '[secret]'), text)
-    .replace(TOKENS, '[secret]')
-  const cleaned = masked.replace(/[\s\p{C}]+/gu, ' ').trim()
-  return [...cleaned].slice(0, longest).join('')
 }

@@ -1,6 +1,9 @@
 import { BrokerError } from '../errors.ts'
 import type { OutboundAnswer, OutboundFailure, OutboundOutcome } from '../http/outbound.ts'
+import { elementIn, formOf, jsonOf, textOf, wordsIn } from './answer-form.ts'
 import { classify, grantRefused } from './refusals.ts'
+import { TRANSIENT, transientOf } from './transient.ts'
+import type { Tried } from './tried.ts'
 
 /** What an answer of one of Salesforce's OAuth endpoints amounts to: a JSON object, or the right error. */
 export interface AnswerReading {
@@ -11,6 +14,8 @@ export interface AnswerReading {
   readonly now: () => number
   /** What was sent in confidence, and must not be shown again. */
   readonly secrets: readonly string[]
+  /** What was asked for, and how. Undefined: it is not known. */
+  readonly tried: Tried | undefined
   /** Whether a success may come without members, as a revocation's does. */
   readonly isEmptyGood: boolean
 }
@@ -24,11 +29,11 @@ const LONGEST_RETRY_AFTER_MS = 3_600_000
  * `salesforce_unavailable` or `salesforce_timeout` for everything else.
  */
 export function readAnswer(reading: AnswerReading): JsonObject {
-  const { outcome, now, secrets } = reading
+  const { outcome, now, secrets, tried } = reading
   if (!outcome.ok) throw failureError(outcome)
   const { status } = outcome
   if (status >= 300 && status < 400) throw redirectError(reading, outcome)
-  const members = isHtml(outcome) ? undefined : objectOf(outcome)
+  const members = objectOf(outcome)
   const error = members?.error
   if (typeof error === 'string' && error !== '' && status < 500) {
     const text = members?.error_description
@@ -36,15 +41,42 @@ export function readAnswer(reading: AnswerReading): JsonObject {
       error,
       ...(typeof text === 'string' && text !== '' ? { errorDescription: text } : {}),
       secrets,
+      ...(tried && { tried }),
     })
     // A 429 in unknown words comes from the edge, and not from the grant.
     if (status !== 429 || refusal.reason !== 'unrecognised') throw grantRefused(refusal)
   }
-  if (isUnavailable(outcome)) throw unavailableError(outcome, now)
+  if (isUnavailable(outcome)) throw unavailableError(outcome, now, secrets)
   if (status >= 200 && status < 300 && members !== undefined) return members
   if (status >= 200 && status < 300 && reading.isEmptyGood) return {}
-  throw invalid(whyNoAnswer(outcome))
+  throw noAnswer(outcome, secrets)
 }
+
+/** Whether it is Salesforce that says so, in one of its own forms: a page on the way has a clock of its own. */
+export function isSalesforcesOwn(answer: OutboundAnswer): boolean {
+  if (wordsIn(answer, []) !== undefined) return true
+  const { error, error_description: text, ...members } = objectOf(answer) ?? {}
+  if (typeof error !== 'string') return OWN_MEMBERS.some((name) => members[name] !== undefined)
+  const { reason } = classify({
+    error,
+    ...(typeof text === 'string' && { errorDescription: text }),
+  })
+  return reason !== 'unrecognised' || OAUTH_ERRORS.has(error.toLowerCase())
+}
+
+/** Of a token, an introspection, a device's codes, and the discovery document. */
+const OWN_MEMBERS = ['access_token', 'active', 'device_code', 'token_endpoint']
+/** RFC 6749, section 5.2, and RFC 7009, section 2.2.1. */
+const OAUTH_ERRORS = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'invalid_token',
+  'unsupported_token_type',
+])
 
 /** `token_response_invalid` with a reason that names no value of the answer. */
 export function invalid(detail: string, cause?: unknown): BrokerError {
@@ -68,24 +100,53 @@ export function failureError(failure: OutboundFailure): BrokerError {
   }
 }
 
-/** Whether waiting is all there is to do: server errors, 429, and the maintenance page. */
-export function isUnavailable(answer: OutboundAnswer): boolean {
-  const { status } = answer
-  return status >= 500 || status === 429 || (status >= 200 && status < 300 && isHtml(answer))
-}
+/** Whether waiting is all there is to do: see the table of {@link transientOf}. */
+export const isUnavailable = (answer: OutboundAnswer): boolean => transientOf(answer) !== undefined
 
-export function unavailableError(answer: OutboundAnswer, now: () => number): BrokerError {
+export function unavailableError(
+  answer: OutboundAnswer,
+  now: () => number,
+  secrets: readonly string[] = [],
+): BrokerError {
   const { status } = answer
   const retryAfterMs = retryAfterOf(answer.headers['retry-after'], now)
-  const detail =
-    status < 300
-      ? 'Salesforce answered an HTML page: maintenance, or a host that is not a login host.'
-      : `Salesforce answered with status ${status}.`
+  const reason = transientOf(answer) ?? 'server_error'
+  const told = toldIn(answer, secrets)
   return new BrokerError(
     'salesforce_unavailable',
-    detail,
-    retryAfterMs === undefined ? {} : { retryAfterMs },
+    `Salesforce ${TRANSIENT[reason].meaning} (status ${status}${told.text}).`,
+    {
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(reason === 'page' && { remedy: PAGE_REMEDY }),
+      members: told.members,
+    },
   )
+}
+
+const PAGE_REMEDY =
+  'Wait as long as `Retry-After` says; see status.salesforce.com. If it stays: look at the proxy or filter on the way, and compare `login_url` with the org, which may be gone.'
+
+const WORDS_REMEDY =
+  'Act on what Salesforce says, which is an error of its other APIs; compare `login_url` with the org.'
+
+/** An answer that is no OAuth answer, with what it says in another form of Salesforce's. */
+export function noAnswer(answer: OutboundAnswer, secrets: readonly string[]): BrokerError {
+  const { text, members } = toldIn(answer, secrets)
+  return new BrokerError('token_response_invalid', `${whyNoAnswer(answer)}${text}.`, {
+    members,
+    ...('salesforce' in members && { remedy: WORDS_REMEDY }),
+  })
+}
+
+/** The printable words of an error, as the end of a sentence and as a member of the problem. Nothing of an answer that is a success. */
+function toldIn(answer: OutboundAnswer, secrets: readonly string[]) {
+  const words = answer.status < 400 ? undefined : wordsIn(answer, secrets)
+  if (!words) return { text: '', members: {} }
+  const { errorCode, message } = words
+  return {
+    text: message === '' ? `: ${errorCode}` : `: ${errorCode}: ${message.replace(/[.\s]+$/, '')}`,
+    members: { salesforce: { status: answer.status, error_code: errorCode, message } },
+  }
 }
 
 /** A redirect is never followed; one from a My Domain to another tells of a rename. */
@@ -108,39 +169,40 @@ function isMyDomain(host: string): boolean {
 }
 
 function whyNoAnswer(answer: OutboundAnswer): string {
-  if (isHtml(answer)) {
-    return `Salesforce answered an HTML page with status ${answer.status}: a wrong host, or an org that is gone.`
+  const { status } = answer
+  switch (formOf(answer)) {
+    case 'empty':
+      return `Salesforce answered nothing, with status ${status}`
+    case 'page':
+      return `Salesforce answered a page, with status ${status}`
+    default:
+      return `Salesforce answered with status ${status} and no OAuth members`
   }
-  if (answer.body.length === 0) return `Salesforce answered nothing, with status ${answer.status}.`
-  return `Salesforce answered with status ${answer.status} and no OAuth members in JSON.`
 }
 
-function isHtml({ headers, body }: OutboundAnswer): boolean {
-  if (/^\s*(?:text\/html|application\/xhtml\+xml)/i.test(headers['content-type'] ?? '')) return true
-  return /^[\s\uFEFF]*<(?:!doctype|html|head|body)/i.test(body.toString('utf8', 0, 256))
+/** JSON, or the other forms that some errors come in. */
+function objectOf(answer: OutboundAnswer): JsonObject | undefined {
+  switch (formOf(answer)) {
+    case 'json': {
+      const value = jsonOf(answer)
+      const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+      return isObject ? (value as JsonObject) : undefined
+    }
+    case 'form':
+      return Object.fromEntries(new URLSearchParams(textOf(answer)))
+    case 'xml':
+      return oauthXml(textOf(answer))
+    default:
+      return undefined
+  }
 }
 
-/** JSON, or the form encoding that some errors come in. */
-function objectOf({ headers, body }: OutboundAnswer): JsonObject | undefined {
-  const text = body.toString('utf8').replace(/^\uFEFF/, '')
-  if (/^\s*application\/x-www-form-urlencoded/i.test(headers['content-type'] ?? '')) {
-    return Object.fromEntries(new URLSearchParams(text))
-  }
-  const value = parsed(text)
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as JsonObject
-  return /^error=[\w.+%-]+(?:&|$)/.test(text)
-    ? Object.fromEntries(new URLSearchParams(text))
-    : undefined
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Not JSON is an answer too: the caller of this service reads that it was none.
-    return undefined
-  }
+/** The token endpoint answers in XML where something on the way asks for that. */
+function oauthXml(text: string): JsonObject | undefined {
+  const error = elementIn(text, ['error'])
+  const description = elementIn(text, ['error_description'])
+  if (error === undefined) return undefined
+  return { error, ...(description !== undefined && { error_description: description }) }
 }
 
 /** RFC 9110, section 10.2.3: seconds, or a date. At most an hour is believed. */

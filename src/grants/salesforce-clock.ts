@@ -1,6 +1,6 @@
 /** How far the clocks of Salesforce's hosts are from ours, learned from the `Date` of their answers. */
 export interface SalesforceClock {
-  /** From any answer, also from a refusal. */
+  /** From any answer in Salesforce's own form, also from a refusal: what else answers has a clock of its own. */
   learn(host: string, exchange: Exchange): void
   /** By how much the host's clock is ahead, in milliseconds; 0 where nothing proves a difference. */
   aheadMs(host: string): number

@@ -8,10 +8,11 @@ import { checkDeviceAnswer, type DeviceCode, standardDeviceAnswer } from './devi
 import type { Introspection, TokenAnswer } from './grant.ts'
 import { type ProbeRequest, type ProbeResult, probeToken } from './probe.ts'
 import { refusalOf } from './refusals.ts'
-import { invalid, type JsonObject, readAnswer } from './salesforce-answer.ts'
+import { invalid, isSalesforcesOwn, type JsonObject, readAnswer } from './salesforce-answer.ts'
 import type { SalesforceClock } from './salesforce-clock.ts'
 import { secretsOf } from './sent-secrets.ts'
 import { checkTokenAnswer, refreshTokenIn } from './token-answer.ts'
+import { triedIn } from './tried.ts'
 
 /**
  * The only OAuth HTTP that goes out: sends, times out, normalises, validates. Every method throws
@@ -120,7 +121,7 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
           signal: exchange.signal,
           repeatable: exchange.repeatable,
         })
-        if (outcome.ok) {
+        if (outcome.ok && isSalesforcesOwn(outcome)) {
           const { date } = outcome.headers
           clock.learn(new URL(url).host, { date, sentAt, receivedAt: now() })
         }
@@ -130,6 +131,7 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
           isSalesforceOwn: hosts.isSalesforceOwn,
           now,
           secrets: secretsOf(form, sent.headers.authorization),
+          tried: triedIn(form, sent.headers.authorization),
           isEmptyGood: exchange.isEmptyGood ?? false,
         })
         return Response.json(exchange.normalise(members))

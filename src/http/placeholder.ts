@@ -60,11 +60,11 @@ const TEMPLATES = [
 
 /** `YOUR_CONSUMER_KEY`, `THE_CONSUMER_KEY`, `3MVG9_THE_CONSUMER_KEY`, `my-client-id`, `ITS_SECRET`. */
 const OWNED =
-  /^(?:3mvg9_)?(?:(?:of_)?(?:your|the|my|its|some|a)_)(?:[a-z]+_)*(?:key|id|secret|token|username|user|value|deployer)(?:_here)?$/
+  /^(?:3mvg9_)?(?:(?:of_)?(?:your|the|my|its)_)(?:[a-z]+_)*(?:key|id|secret|token|username|user|value|deployer)(?:_here)?$/
 const INSERT =
   /^(?:insert|enter|paste|put|fill|replace|change|add)_(?:[a-z]+_)*(?:here|this|me|it)$/
 /** The beginning that all consumer keys have, and nothing behind it. */
-const STUB = /^3mvg9[x_]*$/
+const STUB = /^3mvg9_?(?:x{3,})?$/
 const NO_LETTERS = /^[^\p{L}\p{N}]*$/u
 const MASKED = /^x{3,16}$/
 

@@ -9,7 +9,8 @@ export function remedyOf({ code, status, remedy, retryAfterMs }: BrokerError): s
   if (retryAfterMs === undefined) return text.replace(AS_THE_HEADER_SAYS, 'Wait a moment')
   const wait = `Wait ${secondsText(retryAfterMs)}`
   if (text.includes(AS_THE_HEADER_SAYS)) return text.replace(AS_THE_HEADER_SAYS, wait)
-  const isAllToDo = status === 429 || status >= 500
+  // It says itself how long, or it is not a matter of time.
+  const isAllToDo = (status === 429 || status >= 500) && !text.startsWith('Wait ')
   return isAllToDo ? `${wait}, and ask again. ${text}` : text
 }
 

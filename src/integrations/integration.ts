@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Credential } from '../credentials/credential.ts'
 import { activeOf } from '../credentials/credential.ts'
+import { BrokerError } from '../errors.ts'
 import type { GrantSettings } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
 import type { CertificateDeployment } from './certificate-deployment.ts'
@@ -132,9 +133,24 @@ export const sourceOf = ({ grant }: Pick<Integration, 'grant'>): string | undefi
   grantOf(grant.type).sourceOf?.(grant)
 
 /** Lacks a client id or a credential: no token can be requested. */
-export const isDraft = (integration: Integration): boolean => {
+export const isDraft = (integration: Integration): boolean => missingIn(integration).length > 0
+
+export type MissingPart = 'client id' | 'credential'
+
+/** What a draft lacks; nothing, of one that is none. */
+export function missingIn(integration: Integration): readonly MissingPart[] {
   const active = activeOf(integration.credentials)
   const isUnproven =
     active === undefined && integration.credentialFrom === null && needsCredential(integration)
-  return isUnproven || clientIdOf(integration, active) === undefined
+  return [
+    ...(clientIdOf(integration, active) === undefined ? (['client id'] as const) : []),
+    ...(isUnproven ? (['credential'] as const) : []),
+  ]
 }
+
+/** The problem of a draft. */
+export const draftError = (missing: readonly MissingPart[]): BrokerError =>
+  new BrokerError(
+    'integration_draft',
+    `The integration has ${missing.map((part) => `no ${part}`).join(' and ')} yet`,
+  )

@@ -5,12 +5,14 @@ import type { Actor, Happening } from '../audit/event.ts'
 import { activeOf, type Credential, keepSecrets, promoted } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
-import { refusalOf } from '../grants/refusals.ts'
+import { refusalMember, refusalOf, remedyIn } from '../grants/refusals.ts'
 import { clientIdOf, digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore, SealedIntegration } from '../integrations/integration-store.ts'
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
 import type { Authorise } from '../integrations/visible.ts'
 import type { Outcomes } from '../store/store.ts'
+import { isSignatureRefusal } from '../tokens/candidates.ts'
+import { refusedActivation } from '../tokens/credential-refusal.ts'
 import type { Lease } from '../tokens/lease.ts'
 import type { PromotionHooks } from '../tokens/mint.ts'
 import type { Followers } from './followers.ts'
@@ -90,7 +92,12 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
     return true
   }
 
-  const proven = async (name: string, id: string, by: Actor): Promise<Lease | undefined> => {
+  const proven = async (
+    name: string,
+    credential: Credential,
+    by: Actor,
+  ): Promise<Lease | undefined> => {
+    const { id } = credential
     try {
       return await prove(name, id)
     } catch (error) {
@@ -102,10 +109,14 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
         outcome: 'refused',
         detail: { credential: id, reason: refusal.reason },
       })
-      throw new BrokerError('credential_rejected', refusal.cause, {
+      const path = `/integrations/${name}/credentials/${id}`
+      const told = isSignatureRefusal(error)
+        ? refusedActivation(refusal, credential, path)
+        : refusal
+      throw new BrokerError('credential_rejected', told.cause, {
         cause: error,
-        members: error.members,
-        ...(error.remedy !== undefined && { remedy: error.remedy }),
+        members: { ...error.members, refusal: refusalMember(told) },
+        remedy: remedyIn(told),
       })
     }
   }
@@ -145,7 +156,7 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
         )
       }
       checkIfMatch(preconditions, integration)
-      const lease = isProven ? await proven(name, credentialId, by) : undefined
+      const lease = isProven ? await proven(name, chosen, by) : undefined
       // Anew: the proof takes its time, and the fallback's begins with the flip.
       const credentials = promoted(integration.credentials, credentialId, own, now())
       await authorise(name, integration)

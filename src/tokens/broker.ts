@@ -3,7 +3,7 @@ import type { Actor } from '../audit/event.ts'
 import { allows, mightAllow, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { BrokerError } from '../errors.ts'
-import { type Integration, isDraft } from '../integrations/integration.ts'
+import { draftError, type Integration, missingIn } from '../integrations/integration.ts'
 import { isUnusable } from '../store/record-schema.ts'
 import type { DueIndex } from '../store/store.ts'
 import { DEADLINE_MS, type Flight, tooLate } from './flight.ts'
@@ -230,12 +230,8 @@ function servable(entry: Entry | undefined, name: string, principal: Principal):
   if (!integration.enabled) {
     throw new BrokerError('integration_disabled', 'The integration is disabled')
   }
-  if (isDraft(integration)) {
-    throw new BrokerError(
-      'integration_draft',
-      'The integration has no client id or no credential yet',
-    )
-  }
+  const missing = missingIn(integration)
+  if (missing.length > 0) throw draftError(missing)
   return entry
 }
 

@@ -105,5 +105,9 @@ export function createConnected({ custody, exchange }: ConnectedDependencies): C
 /** What the grant would be told, were the token used. */
 const dead = () =>
   grantRefused(
-    classify({ error: 'invalid_grant', errorDescription: 'expired access/refresh token' }),
+    classify({
+      error: 'invalid_grant',
+      errorDescription: 'expired access/refresh token',
+      tried: { grant: 'refresh_token', proof: 'none' },
+    }),
   )

@@ -6,10 +6,11 @@ import {
 } from '../credentials/credential.ts'
 import type { Introspect } from '../custody/verdict.ts'
 import { BrokerError } from '../errors.ts'
-import { grantRefused, refusalOf } from '../grants/refusals.ts'
 import {
   clientIdOf,
+  draftError,
   type Integration,
+  type MissingPart,
   needsCredential,
   presentsRefreshToken,
 } from '../integrations/integration.ts'
@@ -17,6 +18,7 @@ import type { SealedIntegration } from '../integrations/integration-store.ts'
 import { servesInside } from '../integrations/lending.ts'
 import { candidatesOf, isSignatureRefusal, triesOf } from './candidates.ts'
 import { type Connected, NO_CREDENTIAL } from './connected.ts'
+import { refusedWith } from './credential-refusal.ts'
 import type { IdentityGuard } from './identity-guard.ts'
 import type { Lease } from './lease.ts'
 import type { StoredPin } from './pin-store.ts'
@@ -133,7 +135,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     }
     // Its own seal holds no secret then, but it holds the definition together.
     if (owner !== sealed) await sealed.open()
-    if (!owner) throw incomplete()
+    if (!owner) throw draftError(['credential'])
     if (owner !== sealed && servesInside(integration, owner.integration)) throw staysInside()
     const [known, secrets] = await Promise.all([asked.known, owner.open()])
     return { integration, digests, owner: owner.integration, secrets, known }
@@ -142,7 +144,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
   const signerOf = ({ integration, secrets }: Opened, credential: Credential): Signer => {
     const clientId = clientIdOf(integration, credential)
     const secret = secrets.byId[credential.id]
-    if (clientId === undefined) throw incomplete()
+    if (clientId === undefined) throw draftError(['client id'])
     if (credential === NO_CREDENTIAL) return { clientId, credential: { type: 'none' } }
     if (!secret) {
       throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
@@ -191,7 +193,8 @@ export function createMinter(dependencies: MinterDependencies): Minter {
         last = error
       }
     }
-    throw candidates.length > 1 ? stillSpreading(last) : last
+    const isOwn = opened.owner.uid === opened.integration.uid
+    throw refusedWith(last, { credentials: candidates, isOwn })
   }
 
   /** An app that acts as the same user in another way gets the same token: its user shows only now. */
@@ -208,7 +211,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     const candidates = presentsRefreshToken(integration)
       ? connected.candidates(opened, found)
       : usual
-    if (candidates.length === 0) throw incomplete()
+    if (candidates.length === 0) throw draftError(missingOf(opened))
     return candidates
   }
 
@@ -285,11 +288,8 @@ const staysInside = () =>
     'The token of this integration stays inside the broker: it is of the same user as that of the integration whose credential it signs with',
   )
 
-const incomplete = () =>
-  new BrokerError('integration_draft', 'The integration has no client id or no credential yet')
-
-/** While there is more than one candidate, a refusal of all of them is explained by a change that spreads. */
-function stillSpreading(error: unknown): unknown {
-  const refusal = refusalOf(error)
-  return refusal ? grantRefused({ ...refusal, class: 'propagating' }) : error
+/** Of those that nothing can be tried with. */
+const missingOf = ({ integration, owner }: Opened): readonly MissingPart[] => {
+  const active = owner.credentials.find(({ state }) => state === 'active')
+  return [active && clientIdOf(integration, active) === undefined ? 'client id' : 'credential']
 }

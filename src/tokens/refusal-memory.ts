@@ -1,7 +1,14 @@
 /** Refusals that the fleet remembers, so that nobody bothers Salesforce again before it helps. Pure. */
 import { isUnsettled } from '../custody/connection.ts'
 import { BrokerError, type ProblemCode } from '../errors.ts'
-import { grantRefused, type Refusal, refusalOf, refusalRow } from '../grants/refusals.ts'
+import {
+  grantRefused,
+  type Refusal,
+  refusalOf,
+  refusalRow,
+  SPREADING_MINUTES,
+  spreading,
+} from '../grants/refusals.ts'
 import type { RefusalRecord } from '../store/store.ts'
 
 /** A refusal as it is kept: the problem, and until when it is the answer. */
@@ -28,7 +35,7 @@ const TRANSIENT_MS = 1_000
 /** Of a login rate that is exceeded. */
 const WAIT_MS = 3_600_000
 /** For how long a change in Setup explains refusals. */
-const PROPAGATION_MS = 10 * MINUTE_MS
+const PROPAGATION_MS = SPREADING_MINUTES * MINUTE_MS
 /** A record outlives its rest, so that the next refusal knows that it is not the first, and status can show it. */
 const KEPT_MS = 20 * MINUTE_MS
 
@@ -62,9 +69,7 @@ export function isCuredByRetry(error: unknown): boolean {
 export function inItsTime(error: unknown, changedAt: number, now: number): unknown {
   const refusal = refusalOf(error)
   if (refusal?.class !== 'permanent' || now - changedAt > PROPAGATION_MS) return error
-  return refusalRow(refusal.reason).propagates === true
-    ? grantRefused({ ...refusal, class: 'propagating' })
-    : error
+  return refusalRow(refusal.reason).propagates === true ? grantRefused(spreading(refusal)) : error
 }
 
 const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number): number => {

@@ -113,7 +113,7 @@ t.test('answers a problem to everything that is no token response', async (t) =>
     ['broken gzip', raw(200, bombType, 'no gzip'), INVALID],
     ['status 400 and nothing', raw(400, JSON_TYPE, ''), INVALID],
     ['status 404 and REST errors', json([{ errorCode: 'NOT_FOUND' }], 404), INVALID],
-    ['status 404 and a page', raw(404, HTML, PAGE), INVALID],
+    ['status 404 and a page', raw(404, HTML, PAGE), DOWN],
     ['an error that is no text', json({ error: { a: 1 } }, 400), INVALID],
     ['a redirect', raw(302, { location: 'https://x.example/' }, ''), INVALID],
     ['a redirect to nowhere', raw(302, { location: 'http://[' }, ''), INVALID],

@@ -4,6 +4,7 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import { PROBLEMS, type ProblemCode } from '../../src/errors.ts'
 import { startBroker } from '../support/broker.ts'
 import type { Answer } from '../support/caller.ts'
+import { newSigningKey } from '../support/signing-key.ts'
 
 const simulator = await startSimulator()
 t.teardown(() => simulator.stop())
@@ -136,10 +137,10 @@ t.test('what waiting helps with says how long', async (t) => {
   simulator.refuseNext('login_rate_exceeded', { clientId: app.clientId })
   const answer = await call('GET', '/tokens/waiting')
   t.match(answer, { status: 503, body: { code: 'grant_refused' } })
-  t.match(answer.body.remedy, /^Wait 3600 seconds/)
+  t.match(answer.body.remedy, /^Wait for the hour to end/)
   t.ok(answer.body.remedy.includes(answer.body.refusal.remedy), "Salesforce's refusal has its cure")
   const again = await call('GET', '/tokens/waiting')
-  t.match(again.body.remedy, /^Wait \d+ seconds, and ask again\. Wait for the hour/, 'remembered')
+  t.match(again.body.remedy, /^Wait for the hour to end/, 'remembered')
 })
 
 t.test('every problem has a remedy that a person can follow', async (t) => {
@@ -298,5 +299,89 @@ t.test('the address of a page is answered with the login URL of its org', async 
       detail: /it probably means https:\/\/acme--uat\.sandbox\.my\.salesforce\.com$/,
       remedy: /^Set login_url to https:\/\/acme--uat\.sandbox\.my\.salesforce\.com,/,
     },
+  })
+})
+
+/** An integration with a key, whose certificate is uploaded, and another key that is staged. */
+async function staged(name: string, kind: 'key' | 'secret') {
+  const made = kind === 'key' ? await newSigningKey() : undefined
+  const app = made
+    ? simulator.addJwtApp({ certificatePem: made.certificate })
+    : simulator.addClientCredentialsApp()
+  const grant = made
+    ? { type: 'jwt_bearer', client_id: app.clientId, username: app.username }
+    : { type: 'client_credentials', client_id: app.clientId }
+  const credential = made
+    ? { private_key: made.privateKey, certificate: made.certificate }
+    : { client_secret: app.clientSecret }
+  await call('PUT', `/integrations/${name}`, {
+    body: { login_url: app.loginUrl, grant, credential },
+  })
+  const path = `/integrations/${name}/credentials`
+  const { body: one } = await call('POST', path, {
+    body: made ? { generate: {} } : { client_secret: 'a-secret-not-yet-there' },
+  })
+  return { app, path: `${path}/${one.id}`, id: one.id as string }
+}
+
+t.test('a key that is activated before its upload is told what the app lacks', async (t) => {
+  const { path, id } = await staged('early-key', 'key')
+  const answer = await call('POST', `${path}/activate`)
+  t.match(answer, {
+    status: 409,
+    body: { code: 'credential_rejected', refusal: { class: 'propagating' } },
+  })
+  const { detail, remedy, refusal } = answer.body
+  t.ok(detail.includes(`the staged key ${id}`), detail)
+  t.ok(remedy.includes(`GET ${path}/certificate`), remedy)
+  t.match(remedy, /wait: .*up to 10 minutes/)
+  t.notMatch(`${detail} ${remedy} ${refusal.cause} ${refusal.remedy}`, /secret|active credential/i)
+})
+
+t.test(
+  'a secret that is activated before its time is told so, and of no certificate',
+  async (t) => {
+    const { path, id } = await staged('early-secret', 'secret')
+    const answer = await call('POST', `${path}/activate`)
+    t.match(answer, {
+      status: 409,
+      body: { code: 'credential_rejected', refusal: { class: 'propagating' } },
+    })
+    const { detail, remedy } = answer.body
+    t.ok(detail.includes(`the staged client secret ${id}`), detail)
+    t.match(remedy, /up to 10 minutes/)
+    t.notMatch(`${detail} ${remedy}`, /certificate|signing key|signature/i)
+  },
+)
+
+t.test('while a change spreads, all that was tried is named, and how long to wait', async (t) => {
+  const { app, id } = await staged('spreading', 'key')
+  const stranger = await newSigningKey('stranger')
+  simulator.updateApp(app.clientId, { certificatePem: stranger.certificate })
+  const answer = await call('GET', '/tokens/spreading')
+  t.match(answer, {
+    status: 503,
+    body: { code: 'grant_refused', refusal: { class: 'propagating' } },
+  })
+  t.match(answer.body.refusal.cause, new RegExp(`the active key \\S+, the staged key ${id}\\.`))
+  t.match(answer.body.remedy, /^Wait up to 10 minutes: .* Upload the certificate of the staged key/)
+  t.notMatch(JSON.stringify(answer.body.refusal), /client secret/i)
+})
+
+t.test('a draft says which part it lacks', async (t) => {
+  const grant = { type: 'jwt_bearer', username: 'billing@acme.com' }
+  const login_url = 'https://acme.my.salesforce.com'
+  await call('PUT', '/integrations/lacking', { body: { login_url, grant } })
+  t.match(await call('GET', '/tokens/lacking'), {
+    status: 409,
+    body: { code: 'integration_draft', detail: /no credential yet/ },
+  })
+  await call('PATCH', '/integrations/lacking', {
+    body: { credential: { generate: {} } },
+    headers: { 'if-match': '*' },
+  })
+  t.match(await call('GET', '/tokens/lacking'), {
+    status: 409,
+    body: { code: 'integration_draft', detail: /no client id yet/ },
   })
 })

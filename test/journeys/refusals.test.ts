@@ -13,6 +13,7 @@ import {
   PROPAGATION_MS,
   register,
   stranger,
+  TRIED,
   WAYS,
   world,
 } from './salesforce-world.ts'
@@ -31,6 +32,8 @@ const MEANINGS: Readonly<Record<RefusalName, RefusalReason>> = {
   ip_or_hours_restricted: 'ip_restricted',
   user_inactive: 'user_inactive',
   user_inactive_code: 'user_inactive',
+  user_is_inactive: 'user_inactive',
+  user_is_frozen: 'user_inactive',
   org_inactive: 'org_inactive',
   org_inactive_code: 'org_inactive',
   user_locked: 'user_locked',
@@ -82,7 +85,9 @@ const CODES: Readonly<Record<string, RefusalReason>> = {
   words_of_next_year: 'unrecognised',
 }
 
-for (const [grant, way] of Object.entries(WAYS)) {
+for (const grant of ['jwt_bearer', 'client_credentials'] as const) {
+  const way = WAYS[grant]
+  const tried = TRIED[grant]
   t.test(`${grant}: every refusal is told for what it is, and is no end`, async (t) => {
     const here = await world(t)
     const { simulator, broker, pass } = here
@@ -106,7 +111,7 @@ for (const [grant, way] of Object.entries(WAYS)) {
         pass(PROPAGATION_MS + MINUTE_MS)
         const ordered = simulator.addFault({ ...fault, times: null, clientId: app.clientId })
         const answer = await broker.call('GET', `/tokens/${name}`)
-        assertRefused(t, answer, reason)
+        assertRefused(t, answer, reason, tried)
         if (fault.kind === 'refusal') {
           const { error, errorDescription } = SPOKEN[fault.refusal]
           t.match(answer.body.refusal, { error, error_description: errorDescription })
@@ -114,7 +119,7 @@ for (const [grant, way] of Object.entries(WAYS)) {
         const { class: kind, ...flags } = REFUSALS[reason]
         const tries = kind === 'transient' ? 4 : 'retryOnce' in flags ? 2 : 1
         t.equal(ordered.hits(), tries, 'tried again where that may help')
-        assertRefused(t, await broker.call('GET', `/tokens/${name}`), reason)
+        assertRefused(t, await broker.call('GET', `/tokens/${name}`), reason, tried)
         t.equal(ordered.hits(), tries, 'and Salesforce is left alone')
         ordered.remove()
         await assertServes(t, here, name)

@@ -2,6 +2,8 @@
 import type { Test } from 'tap'
 import { type AppSeed, type Simulator, startSimulator } from '../../simulator/simulator.ts'
 import { REFUSALS, type RefusalReason } from '../../src/grants/refusal-table.ts'
+import { explanationOf } from '../../src/grants/refusals.ts'
+import type { Tried } from '../../src/grants/tried.ts'
 import { startBroker, type TestBroker } from '../support/broker.ts'
 import type { Answer } from '../support/caller.ts'
 import { problemFaults } from '../support/problem.ts'
@@ -86,14 +88,20 @@ export function assertProblem(t: Test, answer: Answer): void {
   t.same(faults, [])
 }
 
-export function assertRefused(t: Test, answer: Answer, reason: RefusalReason): void {
-  const { class: kind, cause, remedy, setupPath } = REFUSALS[reason]
+/** `tried`: the request, whose words are expected then. */
+export function assertRefused(t: Test, answer: Answer, reason: RefusalReason, tried?: Tried): void {
+  const { class: kind, ...flags } = REFUSALS[reason]
+  // Where it is the signature that is refused, the credential is named.
+  const isWorded = tried !== undefined && !('signature' in flags)
+  const { cause, remedy, setupPath } = explanationOf(reason, tried)
+  const words = isWorded ? { cause, remedy, setup_path: setupPath } : {}
   assertProblem(t, answer)
   t.match(answer, {
     status: kind === 'permanent' ? 424 : 503,
     body: {
       code: 'grant_refused',
-      refusal: { reason, class: kind, cause, remedy, setup_path: setupPath },
+      remedy: String,
+      refusal: { reason, class: kind, ...words },
     },
   })
   t.equal(answer.headers.has('retry-after'), kind !== 'permanent', 'Retry-After where it helps')
@@ -117,5 +125,11 @@ export function assertNoBug(t: Test, { logs }: TestBroker): void {
     [],
   )
 }
+
+/** What each way tries. */
+export const TRIED = {
+  jwt_bearer: { grant: 'jwt_bearer', proof: 'certificate' },
+  client_credentials: { grant: 'client_credentials', proof: 'client_secret' },
+} as const satisfies Record<string, Tried>
 
 export const WAYS = { jwt_bearer: jwtBearer, client_credentials: clientCredentials }
