@@ -3,8 +3,9 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Feed, takeOver } from './node-reader.ts'
 
-/** Answers of one connection that may wait at a time. */
+/** Answers of one connection that may wait at a time, of a caller and of anybody: each is some 4 KB while its request waits for something. */
 export const WAITING_ANSWERS = 64
+export const WAITING_ANSWERS_OF_ANYBODY = 8
 /** The same in bytes; the answer that reaches it is still made. */
 export const WAITING_BYTES = 64 * 1024
 const END_OF_HEADERS = '\r\n\r\n'
@@ -51,10 +52,11 @@ export function nextPart(connection: Connection): Buffer {
 }
 
 /** Whether another request may be understood. */
-export function mayAsk({ waiting }: Connection): boolean {
+export function mayAsk({ waiting, isTrusted }: Connection): boolean {
   while (waiting.length > 1 && waiting[0]?.writableFinished) waiting.shift()
   if (waiting.length === 0 || waiting[0]?.writableFinished) return true
-  if (waiting.length >= WAITING_ANSWERS) return false
+  const most = isTrusted ? WAITING_ANSWERS : WAITING_ANSWERS_OF_ANYBODY
+  if (waiting.length >= most) return false
   let bytes = 0
   for (const response of waiting) bytes += response.writableLength
   return bytes < WAITING_BYTES

@@ -38,6 +38,8 @@ interface Parser {
 }
 
 interface Parsed {
+  /** An HTTP server stopped reading, for too much waits to be written; it goes on by itself. */
+  readonly _paused?: boolean
   readonly parser?: Parser | null
   readonly _handle?: unknown
 }
@@ -57,3 +59,5 @@ export function takeFromNode(socket: Socket): void {
   parser._consumed = false
   parser.unconsume()
 }
+
+export const isPausedByNode = (socket: Socket): boolean => (socket as Parsed)._paused === true

@@ -15,7 +15,7 @@ import {
   nextPart,
   pendingOf,
 } from './connection.ts'
-import { leaveToNode, takeFromNode } from './node-reader.ts'
+import { isPausedByNode, leaveToNode, takeFromNode } from './node-reader.ts'
 
 export interface Pipelines {
   /** The listener for requests that a server is made with, in front of another one. */
@@ -94,7 +94,7 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
   const release = (connection: Connection) => {
     if (!connection.isHeld) return
     connection.isHeld = false
-    connection.socket.resume()
+    if (!isPausedByNode(connection.socket)) connection.socket.resume()
   }
 
   const followOldest = (connection: Connection) => {
@@ -109,7 +109,7 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
     const { socket, feed, strays } = connection
     if (socket.destroyed) return
     // Node stops reading by itself, too, and goes on by itself.
-    if (!connection.isHeld && socket.isPaused() && strays.length === 0) return
+    if (isPausedByNode(socket) && strays.length === 0) return
     if (connection.isLast) strays.length = 0
     if (isOver(connection)) connection.rest = undefined
     if (!mayAsk(connection)) {
@@ -123,16 +123,17 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
       enqueue(connection)
       return
     }
-    if (connection.isFailed) return
-    release(connection)
-    if (connection.rest === undefined) return
-    feed(nextPart(connection))
-    if (connection.rest === undefined) {
-      if (connection.isTrusted && !connection.isPiled) leaveToNode(socket)
-    } else {
-      if (!socket.isPaused()) hold(connection)
+    if (isFailed(connection)) return
+    if (connection.rest !== undefined) feed(nextPart(connection))
+    // What was given may be what nobody can understand.
+    if (isFailed(connection)) return
+    if (connection.rest !== undefined) {
+      hold(connection)
       enqueue(connection)
+      return
     }
+    release(connection)
+    if (connection.isTrusted && !connection.isPiled) leaveToNode(socket)
   }
 
   const receive = (connection: Connection, chunk: Buffer) => {
@@ -142,7 +143,7 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
     connection.rest = rest === undefined ? chunk : Buffer.concat([rest, chunk])
     if (isNext) understand(connection)
     else {
-      if (!connection.socket.isPaused()) hold(connection)
+      hold(connection)
       enqueue(connection)
     }
     goOn()
@@ -194,7 +195,9 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
         if (!connection) return
         connections.set(socket, connection)
         socket.on('data', (chunk: Buffer) => receive(connection, chunk))
+        // Where Node goes on, it does not know that we hold.
         socket.on('resume', () => {
+          if (connection.isHeld) socket.pause()
           if (connection.rest !== undefined) enqueue(connection)
         })
       })
@@ -227,6 +230,8 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
     },
   }
 }
+
+const isFailed = (connection: Connection): boolean => connection.isFailed
 
 /** From now on what it sends is understood bit by bit. */
 function pile(connection: Connection): void {

@@ -104,15 +104,35 @@ export function sendPublicAnswer(
   reply.send((bytes.length > PIECE ? inPieces(bytes) : bytes) as never)
 }
 
+/** Pieces that leave in one turn of the event loop, of all long answers: whoever asks for much waits for those who ask for little. */
+const EACH_TURN = 8
+const due: (() => void)[] = []
+let isLeaving = false
+
+function leave(): void {
+  for (const push of due.splice(0, EACH_TURN)) push()
+  isLeaving = due.length > 0
+  if (isLeaving) setImmediate(leave)
+}
+
+function inTurn(push: () => void): void {
+  due.push(push)
+  if (isLeaving) return
+  isLeaving = true
+  setImmediate(leave)
+}
+
 /** The next piece is read when the last one is gone: who does not read holds one piece, and not the whole. */
 function inPieces(body: Buffer): Readable {
   let at = 0
   return new Readable({
     highWaterMark: 1,
     read() {
-      const piece = body.subarray(at, at + PIECE)
-      at += piece.length
-      this.push(piece.length > 0 ? piece : null)
+      inTurn(() => {
+        const piece = body.subarray(at, at + PIECE)
+        at += piece.length
+        this.push(piece.length > 0 ? piece : null)
+      })
     },
   })
 }
