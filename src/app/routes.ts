@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import { allowsAll } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
+import { documented } from '../http/documented.ts'
 import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
@@ -26,7 +27,13 @@ const RecordParams = Type.Object({
     enum: [INTEGRATION, ...PROVEN_KINDS],
     description: 'As the log has it',
   }),
-  name: Type.String({ minLength: 1, maxLength: 512, description: 'As the log has it' }),
+  name: Type.String({
+    minLength: 1,
+    maxLength: 512,
+    description: 'As the log has it',
+    // As much as the router takes of a part of a path.
+    ...documented({ maxLength: 100 }),
+  }),
 })
 
 export function registerStoreRoutes(

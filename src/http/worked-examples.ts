@@ -132,9 +132,10 @@ function withExample(operation: Operation): Operation {
         requestBody: {
           ...requestBody,
           content: Object.fromEntries(
-            Object.entries(requestBody.content).map(([type, media]) => [
+            Object.entries(requestBody.content).map(([type, media], index) => [
               type,
-              { ...media, example: body },
+              // Once: the first type is the one that every client can write.
+              index === 0 ? { ...media, example: body } : media,
             ]),
           ),
         },

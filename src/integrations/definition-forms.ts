@@ -11,11 +11,18 @@ const GENERAL = {
   title: 'Of all orgs',
   enum: ['https://login.salesforce.com', 'https://test.salesforce.com'],
 }
-const MY_DOMAIN = {
-  title: 'My Domain',
-  pattern: `^https://(${LABEL}\\.)+my\\.salesforce\\.(com|mil)/?$`,
-  $comment: 'a My Domain, as in https://acme.my.salesforce.com',
-}
+const MY_DOMAINS = [
+  {
+    title: 'My Domain',
+    pattern: `^https://(${LABEL}\\.)+my\\.salesforce\\.com/?$`,
+    $comment: 'a My Domain, as in https://acme.my.salesforce.com',
+  },
+  {
+    title: 'My Domain of the armed forces',
+    pattern: `^https://(${LABEL}\\.)+my\\.salesforce\\.mil/?$`,
+    $comment: 'a My Domain, as in https://acme.my.salesforce.mil',
+  },
+]
 const SITE = {
   title: 'Site',
   pattern: `^https://(${LABEL}\\.)+my\\.site\\.com(/[A-Za-z0-9_-]+){0,4}/?$`,
@@ -34,11 +41,14 @@ interface DefinitionForm {
   readonly credential: keyof typeof FORMS | 'none'
   /** Members of the grant, instead of what its own schema says; null: it has none of this name here. */
   readonly settings?: Readonly<Record<string, Schema | null>>
+  /** Whether the certificate may be uploaded by the service, which is for those that sign. Default: it has no such member. */
+  readonly deployment?: 'allowed' | 'required'
   /** Members of the grant that must be there. */
   readonly needs?: readonly string[]
 }
 
-const ANYWHERE = [GENERAL, MY_DOMAIN, SITE, LISTED]
+const DEPLOYMENT = 'certificate_deployment'
+const ANYWHERE = [GENERAL, ...MY_DOMAINS, SITE, LISTED]
 const SHOWS_SECRET = {
   client_auth: {
     enum: ['client_secret_basic', 'client_secret_post'],
@@ -62,12 +72,16 @@ const DEFINITIONS: readonly DefinitionForm[] = [
     ...{ credential: 'certificate', hosts: ANYWHERE },
   },
   {
+    ...{ title: 'JWT bearer definition that is deployed', grant: 'jwt_bearer' },
+    ...{ credential: 'certificate', hosts: ANYWHERE, deployment: 'required' },
+  },
+  {
     ...{ title: 'Client credentials definition', grant: 'client_credentials' },
-    ...{ credential: 'client_secret', hosts: [MY_DOMAIN, LISTED], settings: SHOWS_SECRET },
+    ...{ credential: 'client_secret', hosts: [...MY_DOMAINS, LISTED], settings: SHOWS_SECRET },
   },
   {
     ...{ title: 'Signed client credentials definition', grant: 'client_credentials' },
-    ...{ credential: 'certificate', hosts: [MY_DOMAIN, LISTED] },
+    ...{ deployment: 'allowed', credential: 'certificate', hosts: [...MY_DOMAINS, LISTED] },
     ...{ settings: SIGNS, needs: ['client_auth'] },
   },
   {
@@ -76,39 +90,39 @@ const DEFINITIONS: readonly DefinitionForm[] = [
   },
   {
     ...{ title: 'Signed refresh token definition', grant: 'refresh_token' },
-    ...{ credential: 'signed_refresh_token', hosts: ANYWHERE },
+    ...{ deployment: 'allowed', credential: 'signed_refresh_token', hosts: ANYWHERE },
     ...{ settings: SIGNS, needs: ['client_auth'] },
   },
   {
     ...{ title: 'Token exchange definition', grant: 'token_exchange' },
-    ...{ credential: 'client_secret', hosts: [MY_DOMAIN, SITE, LISTED] },
+    ...{ credential: 'client_secret', hosts: [...MY_DOMAINS, SITE, LISTED] },
     settings: { ...FROM_INTEGRATION, ...SHOWS_SECRET, asset: null },
   },
   {
     ...{ title: 'Signed token exchange definition', grant: 'token_exchange' },
-    ...{ credential: 'certificate', hosts: [MY_DOMAIN, SITE, LISTED] },
+    ...{ deployment: 'allowed', credential: 'certificate', hosts: [...MY_DOMAINS, SITE, LISTED] },
     ...{ settings: { ...FROM_INTEGRATION, ...SIGNS }, needs: ['client_auth'] },
   },
   {
     ...{ title: 'Asset token definition', grant: 'token_exchange' },
-    ...{ credential: 'certificate', hosts: [MY_DOMAIN, SITE, LISTED] },
+    ...{ deployment: 'allowed', credential: 'certificate', hosts: [...MY_DOMAINS, SITE, LISTED] },
     ...{ settings: FROM_INTEGRATION, needs: ['asset'] },
   },
   {
     ...{ title: 'Data Cloud definition', grant: 'data_cloud', credential: 'none' },
-    hosts: [MY_DOMAIN, LISTED],
+    hosts: [...MY_DOMAINS, LISTED],
   },
 ]
 
 /** What the body of a definition may be: one form for each grant and way to prove oneself. */
 export const definitionAnyOf = (members: Members, credentialMembers: Members): Schema => ({
   anyOf: DEFINITIONS.map((form) => {
-    const { credential: _, login_url, grant: __, ...others } = members
-    const { credential, hosts, title } = form
+    const { credential: _, login_url, grant: __, certificate_deployment, ...others } = members
+    const { credential, hosts, title, deployment } = form
     return {
       type: 'object',
       title,
-      required: ['login_url', 'grant'],
+      required: ['login_url', 'grant', ...(deployment === 'required' ? [DEPLOYMENT] : [])],
       properties: {
         login_url: { ...login_url, anyOf: hosts },
         grant: grantSchemaOf(form),
@@ -116,6 +130,7 @@ export const definitionAnyOf = (members: Members, credentialMembers: Members): S
           credential: credentialOneOf(credentialMembers, FORMS[credential]),
         }),
         ...others,
+        ...(deployment && { [DEPLOYMENT]: certificate_deployment ?? {} }),
       },
       additionalProperties: false,
     }

@@ -31,7 +31,7 @@ export interface StagingRouteDependencies {
   readonly confirm: Confirm
 }
 
-const CERTIFICATE_TYPES = ['application/x-pem-file', 'text/plain']
+const CERTIFICATE_TYPES = ['text/plain', 'application/x-pem-file']
 /** Of the body of a certificate, in bytes: what `openssl` prints around one may be long. */
 const CERTIFICATE_BODY_MAX = 64 * 1024
 
