@@ -15,7 +15,7 @@ interface Operation {
 const ANYWHERE = ['400', '408', '431']
 const OURS = ['414', '500']
 const WITH_BODY = ['413', '415']
-const GUARDED = ['401', '403', '429', '503']
+const GUARDED = ['401', '403', '409', '429', '503']
 
 t.test('what follows from the kind of a route is added to what it states', async (t) => {
   const json = (schema: object) => ({ content: { 'application/json': { schema } } })
@@ -24,7 +24,7 @@ t.test('what follows from the kind of a route is added to what it states', async
     components: {},
     paths: {
       '/a': {
-        get: { responses: { 200: json({}), ...(problems('conflict') as object) } },
+        get: { responses: { 200: json({}), ...(problems('integration_changed') as object) } },
         post: { responses: {} },
       },
       '/open': { get: { security: [], responses: { 400: page } } },
@@ -33,15 +33,19 @@ t.test('what follows from the kind of a route is added to what it states', async
   }) as { paths: Record<string, Record<string, Operation>>; components: object }
   const statusesOf = (path: string, method: string) =>
     Object.keys(paths[path]?.[method]?.responses ?? {}).sort()
-  t.same(statusesOf('/a', 'get'), ['200', '409', ...ANYWHERE, ...OURS, ...GUARDED].sort())
+  t.same(statusesOf('/a', 'get'), ['200', '412', ...ANYWHERE, ...OURS, ...GUARDED].sort())
   t.same(statusesOf('/a', 'post'), [...ANYWHERE, ...OURS, ...WITH_BODY, ...GUARDED].sort())
   t.same(statusesOf('/open', 'get'), [...ANYWHERE, ...OURS].sort())
   t.same(statusesOf('/oauth', 'post'), ANYWHERE, 'it has its own form for the rest')
-  t.match(paths['/a']?.get?.responses, { 409: { $ref: '#/components/responses/Conflict' } })
+  t.match(paths['/a']?.get?.responses, {
+    412: { $ref: '#/components/responses/IntegrationChanged' },
+  })
   t.match(paths['/open']?.get?.responses, {
     400: { description: 'A page', content: { 'text/html': {}, 'application/problem+json': {} } },
   })
-  t.match(components, { responses: { UriTooLong: { content: {} }, Conflict: { content: {} } } })
+  t.match(components, {
+    responses: { UriTooLong: { content: {} }, IntegrationChanged: { content: {} } },
+  })
 })
 
 t.test('every operation says what the server in front of it answers', async (t) => {

@@ -61,10 +61,13 @@ t.test('a change without If-Match is told what to send', async (t) => {
 })
 
 t.test('a precondition that fails names the current ETag to those who may read it', async (t) => {
-  const first = await call('PUT', '/integrations/stale', { body })
-  const etag = etagIn(first)
+  t.equal((await call('PUT', '/integrations/stale', { body })).status, 201)
+  const staged = await call('POST', '/integrations/stale/credentials', {
+    body: { client_secret: 'another-secret' },
+  })
+  const etag = etagIn(staged)
   const headers = { 'if-match': '"stale"' }
-  const id = 'c-1'
+  const { id } = staged.body
   const ways = (key?: string) =>
     Promise.all([
       call('PUT', '/integrations/stale', {
@@ -78,7 +81,7 @@ t.test('a precondition that fails names the current ETag to those who may read i
         ...(key && { key }),
       }),
       call('POST', '/integrations/stale/credentials', {
-        body: { client_secret: 'another-secret' },
+        body: { csr: { common_name: 'stale' } },
         headers,
         ...(key && { key }),
       }),
