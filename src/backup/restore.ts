@@ -1,6 +1,7 @@
 /** Puts a backup into a store: looked through as a whole first, so that nothing is written of one that is not whole. */
 import { integrationOf } from '../integrations/integration-store.ts'
 import { KEPT_KINDS } from '../store/document-kinds.ts'
+import { isCorrupt } from '../store/record-schema.ts'
 import type { Page, Store } from '../store/store.ts'
 import { noteStanding } from '../store/store-watch.ts'
 import { createSingleFlight } from '../tokens/single-flight.ts'
@@ -133,13 +134,14 @@ async function* all<Item>(
   } while (after !== undefined)
 }
 
-/** A record of a newer release is refused before an older one writes it. */
+/** A record of a newer release is refused before an older one writes it. One that is corrupt stays what it is, as it would in the store. */
 function requireReadable(section: Content): void {
   if (section.type !== 'integrations') return
   for (const { custody: _, secrets: __, ...record } of section.items) {
     try {
       integrationOf({ ...record, rev: 0, orev: 0 })
     } catch (cause) {
+      if (isCorrupt(cause)) continue
       const message = `the integration ${record.name} was written by a newer release: use that one`
       throw new BackupError('refused', message, { cause })
     }
