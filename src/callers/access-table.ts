@@ -116,7 +116,12 @@ export const ACCESS: readonly AccessRow[] = [
   ...rows('api-keys:write', 'reach', ['GET /api-keys', 'DELETE /api-keys/{id}']),
   row('GET /audit', 'audit:read', 'each', 'events of integrations'),
   row('GET /audit', 'audit:read', 'all', 'other events'),
-  ...rows('service:manage', 'all', ['GET /keyring', 'POST /keyring/reseal', 'POST /store/accept']),
+  ...rows('service:manage', 'all', [
+    'GET /keyring',
+    'POST /keyring/reseal',
+    'POST /store/accept',
+    'DELETE /store/records/{kind}/{name}',
+  ]),
 ]
 
 /** What is no permission, in words. */

@@ -294,6 +294,10 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   'GET /keyring': () => ({ ask: asking('GET', '/keyring') }),
   'POST /keyring/reseal': () => ({ ask: asking('POST', '/keyring/reseal') }),
   'POST /store/accept': () => ({ ask: asking('POST', '/store/accept') }),
+  'DELETE /store/records/{kind}/{name}': () => ({
+    ask: asking('DELETE', '/store/records/integration/none'),
+    status: 404,
+  }),
 }
 
 /** What a row's caller lacks; each is tried. */
