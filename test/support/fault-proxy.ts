@@ -33,6 +33,9 @@ interface Pair {
   readonly held: { readonly to: Socket; readonly chunk: Buffer }[]
 }
 
+/** Of the connection that listens; the others try at their start whether they may `XREAD`, and do not wait. */
+const WAITING_READ = /xread[^*]*block/i
+
 export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   const pairs = new Set<Pair>()
   let mode: ProxyMode = 'pass'
@@ -58,7 +61,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   }
 
   const move = (pair: Pair, to: Socket, chunk: Buffer) => {
-    if (to === pair.server && /xread/i.test(chunk.toString('latin1'))) pair.isReader = true
+    if (to === pair.server && WAITING_READ.test(chunk.toString('latin1'))) pair.isReader = true
     if (to === pair.server && trap !== undefined && chunk.includes(trap)) set('stall', 'commands')
     strike(pair)
     if (pair.isLost || to.destroyed) return
