@@ -19,6 +19,8 @@ export interface ApiKey {
   readonly createdBy: string
   /** Id of the key that it was made with. Keys from before this was kept lack it. */
   readonly createdByKey?: string
+  /** Ids of the keys that its maker was made with in turn, the first of them first: found also where one between is gone. At most 31. */
+  readonly createdByKeysBefore?: readonly string[]
   /** Its name is one among those of its maker alone, and the principal tells it apart by its id. */
   readonly isQualified?: boolean
 }
@@ -36,7 +38,7 @@ export interface ApiKeyStore {
   readByName(name: string): Promise<ApiKey | undefined>
   /** In order of id, without those that do not verify: they are named. `limit` 1 to 1000. */
   list(page: { readonly limit: number; readonly after?: string }): Promise<Page<ApiKey>>
-  /** Those that were made with any of these keys, in order of id. */
+  /** Those that were made with any of these keys, or with what these made, in order of id. */
   madeWith(keys: readonly Maker[]): Promise<readonly ApiKey[]>
   /** False: there is none of this id. */
   remove(key: ApiKey): Promise<boolean>
@@ -70,8 +72,15 @@ export const principalIdOf = ({
 }: Pick<ApiKey, 'id' | 'name' | 'isQualified'>): string =>
   isQualified ? `api-key:${name}#${id}` : `api-key:${name}`
 
+/** Keys that are made of each other, one after the other. */
+export const LONGEST_CHAIN = 32
+
+/** Ids of the keys that it was made with, and those with, the first of them first. */
+export const makersOf = ({ createdByKey, createdByKeysBefore = [] }: ApiKey): readonly string[] =>
+  createdByKey === undefined ? [] : [...createdByKeysBefore, createdByKey]
+
 function isMadeWith(key: ApiKey, { id, name, createdAt = 0 }: Maker): boolean {
-  if (key.createdByKey !== undefined) return key.createdByKey === id
+  if (key.createdByKey !== undefined) return makersOf(key).includes(id)
   return name !== undefined && key.createdBy === `api-key:${name}` && key.createdAt >= createdAt
 }
 

@@ -4,9 +4,9 @@ import { Type } from 'typebox'
 import { BrokerError } from '../errors.ts'
 import { problems } from '../http/problem.ts'
 import type { Server } from '../http/server.ts'
-import { isCorrupt } from '../store/record-schema.ts'
+import { isCorrupt, unlessCorrupt } from '../store/record-schema.ts'
 import { generateApiKey } from './api-key.ts'
-import type { ApiKey, ApiKeyStore } from './api-key-store.ts'
+import { type ApiKey, type ApiKeyStore, LONGEST_CHAIN, makersOf } from './api-key-store.ts'
 import { latestEnd, managesGrant, mayGrant } from './granting.ts'
 import type { Confirm } from './index.ts'
 import { allowsAll, allowsSome, type Principal } from './policy.ts'
@@ -102,11 +102,13 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         const why = `You may not make a key that outlives your own, which ends at ${end}`
         throw new BrokerError('caller_forbidden', why)
       }
+      const before = await makersBefore(keys, principal)
       const { id, key, digest } = generateApiKey(randomBytes)
       const made: ApiKey = {
         ...{ id, name, permissions, integrations, labels, createdAt, expiresAt },
         createdBy: principal.id,
         ...(principal.key && { createdByKey: principal.key.id }),
+        ...(before.length > 0 && { createdByKeysBefore: before }),
         // Who does not see every key must not learn from a conflict which names there are.
         ...(!allowsAll(principal, 'api-keys:write') && { isQualified: true }),
       }
@@ -212,6 +214,18 @@ function authorise(principal: Principal): void {
   if (!allowsSome(principal, 'api-keys:write')) {
     throw new BrokerError('caller_forbidden', 'You lack api-keys:write')
   }
+}
+
+/** Of the key that the principal came with. Throws `caller_forbidden` where no more keys may follow. One that is gone by now makes none. */
+async function makersBefore(
+  keys: Pick<ApiKeyStore, 'read'>,
+  principal: Principal,
+): Promise<readonly string[]> {
+  const own = principal.key && (await unlessCorrupt(keys.read(principal.key.id)))
+  const makers = own ? makersOf(own) : []
+  if (makers.length + 1 < LONGEST_CHAIN) return makers
+  const why = `Your key is the last of ${LONGEST_CHAIN} that were made with one another: make this one with an earlier one`
+  throw new BrokerError('caller_forbidden', why)
 }
 
 /** A cursor is the last id of the page, in a form that nobody is tempted to write by hand. */

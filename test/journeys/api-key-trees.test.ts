@@ -96,6 +96,34 @@ t.test('keys show what they were made with, and go with it where that is asked',
   t.equal(new Set(revoked().map(({ detail }) => detail?.api_key)).size, 7, 'each has its line')
 })
 
+t.test('a key between that is gone already hides nothing that was made with it', async (t) => {
+  const { call } = await startBroker(t, { loginHosts: [] })
+  const { make, names } = makerOf(call)
+  const stolen = await make('stolen')
+  const between = await make('between', stolen.key)
+  const next = await make('next', between.key)
+  const hidden = await make('hidden', next.key)
+  await make('stranger')
+  for (const { id } of [between, next]) {
+    t.equal((await call('DELETE', `/api-keys/${id}`, { key: hidden.key })).status, 204)
+  }
+  t.equal((await call('DELETE', `/api-keys/${stolen.id}?with=children`)).status, 204)
+  t.same(await names(), ['stranger'])
+  t.equal((await call('GET', '/whoami', { key: hidden.key })).status, 401)
+})
+
+t.test('keys that are made of each other are so many in a row, and no more', async (t) => {
+  const { call } = await startBroker(t, { loginHosts: [] })
+  const { ask, make, names } = makerOf(call)
+  const root = await make('root')
+  let last = root
+  for (let depth = 1; depth <= 31; depth += 1) last = await make(`depth-${depth}`, last.key)
+  const refused = await ask('too-deep', last.key)
+  t.match(refused, { status: 403, body: { code: 'caller_forbidden', detail: /32/ } })
+  t.equal((await call('DELETE', `/api-keys/${root.id}?with=children`)).status, 204)
+  t.same(await names(), [])
+})
+
 t.test('a key that is being made while its maker is revoked is not there in the end', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
