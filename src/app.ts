@@ -88,6 +88,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const integrations = createIntegrationStore({
     records: store.integrations,
     keyring,
+    requiresCodes: () => requirement.stage() === 'b',
     async onWritten(name, record) {
       engine.cache.written(name, record?.rev)
       if (!record) return

@@ -13,6 +13,7 @@ import { findKeyring } from './config/data-dir.ts'
 import { type Config, type Environment, readConfig } from './config.ts'
 import { type Keyring, keyringOf } from './crypto/keyring.ts'
 import { BrokerError } from './errors.ts'
+import { sealRequiresCodes } from './integrations/integration-store.ts'
 import { authenticStore } from './store/authentic.ts'
 import { CORRUPTIONS, type CorruptRecord, createCorruptRecords } from './store/corrupt-records.ts'
 import { PROVEN_KINDS } from './store/document-kinds.ts'
@@ -148,6 +149,7 @@ function provenStore(store: Store, options: ProvenStoreOptions): Store {
   const monotonic = () => performance.now()
   const requirement = createMacRequirement({
     ...{ store, macs, mode, kinds: PROVEN_KINDS, monotonic, log },
+    sealRequires: (record) => sealRequiresCodes(keyring, record),
   })
   const corrupt = createCorruptRecords({ log: { error: () => undefined }, onMet })
   const seen = createSeenVersions()

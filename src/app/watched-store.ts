@@ -2,6 +2,7 @@
 import type { AuditLog } from '../audit/log.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Server } from '../http/server.ts'
+import { sealRequiresCodes } from '../integrations/integration-store.ts'
 import { authenticStore } from '../store/authentic.ts'
 import { type CorruptRecord, createCorruptRecords } from '../store/corrupt-records.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
@@ -37,7 +38,7 @@ export interface WatchedStore {
 export interface WatchedStoreDependencies extends Omit<StoreWatchDependencies, 'store'> {
   /** As the engine gives it. */
   readonly store: Store
-  readonly keyring: Pick<Keyring, 'macs'>
+  readonly keyring: Pick<Keyring, 'macs' | 'open'>
   readonly unproven: UnprovenMode
   /** A record was met that may not be used. Must not throw. */
   readonly onCorrupt: (record: CorruptRecord) => void
@@ -53,6 +54,7 @@ export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore
   const { sleep, log, onRewound } = dependencies
   const requirement = createMacRequirement({
     ...{ store: engine, macs, mode: unproven, kinds: PROVEN_KINDS, monotonic, log },
+    sealRequires: (record) => sealRequiresCodes(keyring, record),
   })
   const corrupt = createCorruptRecords({ onMet: onCorrupt, log })
   const seen = createSeenVersions()

@@ -58,6 +58,8 @@ export interface IntegrationStoreDependencies {
   readonly keyring: Keyring
   /** Called before a write is acknowledged, so that this replica obeys it at once. No record: it was removed. Must not fail: the write has happened. */
   readonly onWritten: (name: string, record: IntegrationRecord | undefined) => void | Promise<void>
+  /** Whether every record of the store needs a code, as far as this replica knows: what is sealed then says it. Default: no. */
+  readonly requiresCodes?: () => boolean
 }
 
 /** Of the stored text; a reader refuses what it does not know. */
@@ -69,6 +71,8 @@ type Stored = Omit<Integration, 'name' | 'uid' | 'version'> & { readonly schema:
 interface Sealed {
   readonly secrets: CredentialSecrets
   readonly definition: string
+  /** It was sealed when every record of the store needed a code. Nobody without the keyring can take that out. */
+  readonly requiresCodes?: true
 }
 
 /** What opens the secrets: the text of the definition is not kept for it. */
@@ -111,14 +115,42 @@ export async function isSealedDefinition(
   { name, uid, secrets, definition }: SealedIntegrationRecord,
 ): Promise<boolean> {
   if (secrets === '') return true
-  const text = await keyring.open(sealName({ name, uid }), secrets)
-  return (JSON.parse(text) as Sealed).definition === digestOf(definition)
+  const sealed = await openSeal(keyring, { name, uid, secrets })
+  return sealed.definition === digestOf(definition)
+}
+
+/** Whether it was sealed when every record needed a code. Throws `record_corrupt` where the secrets do not open. */
+export async function sealRequiresCodes(
+  keyring: Pick<Keyring, 'open'>,
+  record: Pick<SealedIntegrationRecord, 'name' | 'uid' | 'secrets'>,
+): Promise<boolean> {
+  return record.secrets !== '' && (await openSeal(keyring, record)).requiresCodes === true
+}
+
+/** The same secrets, in a seal that says that every record needs a code; undefined where there are none, or it says so. Throws `record_corrupt`. */
+export async function sealedToRequireCodes(
+  keyring: Pick<Keyring, 'open' | 'seal'>,
+  record: Pick<SealedIntegrationRecord, 'name' | 'uid' | 'secrets'>,
+): Promise<string | undefined> {
+  if (record.secrets === '') return undefined
+  const sealed = await openSeal(keyring, record)
+  if (sealed.requiresCodes) return undefined
+  const next: Sealed = { ...sealed, requiresCodes: true }
+  return keyring.seal(sealName(record), JSON.stringify(next))
+}
+
+async function openSeal(
+  keyring: Pick<Keyring, 'open'>,
+  { name, uid, secrets }: Pick<SealedIntegrationRecord, 'name' | 'uid' | 'secrets'>,
+): Promise<Sealed> {
+  return JSON.parse(await keyring.open(sealName({ name, uid }), secrets)) as Sealed
 }
 
 export function createIntegrationStore({
   records,
   keyring,
   onWritten,
+  requiresCodes = () => false,
 }: IntegrationStoreDependencies): IntegrationStore {
   const written = async (
     record: IntegrationRecord | undefined,
@@ -132,7 +164,10 @@ export function createIntegrationStore({
     const { name: _name, uid: _uid, version: _version, ...definition } = write.integration
     const stored: Stored = { schema: SCHEMA, ...definition }
     const text = JSON.stringify(stored)
-    const sealed: Sealed = { secrets: write.secrets, definition: digestOf(text) }
+    const sealed: Sealed = {
+      ...{ secrets: write.secrets, definition: digestOf(text) },
+      ...(requiresCodes() && { requiresCodes: true }),
+    }
     return {
       digests: write.digests,
       definition: text,
@@ -144,8 +179,7 @@ export function createIntegrationStore({
     seal: Seal,
     credentials: readonly Credential[],
   ): Promise<CredentialSecrets> => {
-    const text = await keyring.open(sealName(seal), seal.secrets)
-    const { secrets, definition } = JSON.parse(text) as Sealed
+    const { secrets, definition } = await openSeal(keyring, seal)
     if (definition !== seal.definition) {
       throw new BrokerError(
         'record_corrupt',

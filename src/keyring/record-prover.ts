@@ -3,7 +3,7 @@
  * none left, and no replica of such a release, says in the store that codes are required from then on.
  */
 import { type Keyring, sealedWith } from '../crypto/keyring.ts'
-import { isSealedDefinition } from '../integrations/integration-store.ts'
+import { isSealedDefinition, sealedToRequireCodes } from '../integrations/integration-store.ts'
 import type { MacRequirement } from '../store/mac-requirement.ts'
 import {
   type AuthenticRecord,
@@ -13,7 +13,7 @@ import {
   ofIntegration,
   parseMac,
 } from '../store/record-mac.ts'
-import { isCorrupt } from '../store/record-schema.ts'
+import { isCorrupt, unlessCorrupt } from '../store/record-schema.ts'
 import type { MacHead, MacPlace } from '../store/seals.ts'
 import type { Store } from '../store/store.ts'
 import type { SingleFlight } from '../tokens/single-flight.ts'
@@ -34,7 +34,7 @@ export type Renewal = 'renewed' | 'current' | 'changed' | 'gone' | 'refused' | '
 export interface RecordProverDependencies {
   /** As the engine gives it. */
   readonly store: Pick<Store, 'documents' | 'integrations' | 'seals'>
-  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds' | 'macs' | 'open'>
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds' | 'macs' | 'open' | 'seal'>
   readonly requirement: MacRequirement
   /** Every kind of document. */
   readonly kinds: readonly string[]
@@ -60,6 +60,8 @@ interface Found {
   readonly record: AuthenticRecord
   /** Whether what is sealed in it proves it. Throws `record_corrupt`. */
   isSealed(): Promise<boolean>
+  /** Lets what is sealed in it say that every record needs a code; what does not open stays. False: it was changed meanwhile. */
+  sayRequired(): Promise<boolean>
   /** The key that this takes; undefined: none. */
   readonly needs: string | undefined
 }
@@ -79,7 +81,13 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
       if (!found) return undefined
       const head = { id, uid: '', version: found.version, mac: found.mac ?? '' }
       const record = ofDocument(place.kind, found)
-      return { head, record, isSealed: async () => true, needs: undefined }
+      return {
+        head,
+        record,
+        isSealed: async () => true,
+        sayRequired: async () => true,
+        needs: undefined,
+      }
     }
     const found = await integrations.readSealed(id)
     if (!found) return undefined
@@ -88,6 +96,10 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
       head: { id, uid, version, mac },
       record: ofIntegration(found),
       isSealed: () => isSealedDefinition(keyring, found),
+      async sayRequired() {
+        const sealed = await unlessCorrupt(sealedToRequireCodes(keyring, found))
+        return sealed === undefined || seals.swapSecrets(id, secrets, sealed)
+      },
       needs: secrets === '' ? undefined : (sealedWith(secrets) ?? ''),
     }
   }
@@ -108,7 +120,9 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
       if (found.needs !== undefined && !keyIds.includes(found.needs)) return 'locked'
       if (!(await found.isSealed())) return 'refused'
     }
-    const mac = macOf(macs, requirement.stage(), record)
+    const stage = requirement.stage()
+    if (stage === 'b' && !(await found.sayRequired())) return 'changed'
+    const mac = macOf(macs, stage, record)
     return (await seals.swapMac(place, head, mac)) ? 'renewed' : 'changed'
   }
 

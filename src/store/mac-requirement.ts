@@ -1,7 +1,8 @@
 /**
  * Whether a record that nothing proves is still accepted. It is while older releases may have
  * written it; not any more once every record was given its code, which a mark in the store says.
- * Whoever can write the store can remove the mark, so each code made since says it, too.
+ * Whoever can write the store can remove the mark, so each code made since says it, too; and since
+ * codes can be removed as well, so does what secrets are sealed in, without which there is nothing to gain.
  */
 import type { Macs } from '../crypto/macs.ts'
 import { BrokerError } from '../errors.ts'
@@ -15,8 +16,8 @@ import {
   type Stage,
 } from './record-mac.ts'
 import { unlessCorrupt } from './record-schema.ts'
-import type { MacPlace } from './seals.ts'
-import type { Store } from './store.ts'
+import type { MacHead, MacPlace } from './seals.ts'
+import type { SealedIntegrationRecord, Store } from './store.ts'
 
 /** `migrate`: until the mark is there. `refuse`: never. `accept`: also after. */
 export const UNPROVEN_MODES = ['migrate', 'refuse', 'accept'] as const
@@ -47,6 +48,8 @@ export interface MacRequirementDependencies {
   /** As the engine gives it. */
   readonly store: Pick<Store, 'documents' | 'integrations' | 'seals'>
   readonly macs: Macs
+  /** Whether an integration was sealed when codes were required. Throws `record_corrupt`. */
+  readonly sealRequires: (record: SealedIntegrationRecord) => Promise<boolean>
   readonly mode: UnprovenMode
   /** Every kind of document. */
   readonly kinds: readonly string[]
@@ -63,7 +66,7 @@ const PAGE = 1_000
 const ATTEMPTS = 20
 
 export function createMacRequirement(dependencies: MacRequirementDependencies): MacRequirement {
-  const { store, macs, mode, kinds, monotonic, log } = dependencies
+  const { store, macs, sealRequires, mode, kinds, monotonic, log } = dependencies
   const { documents, integrations, seals } = store
   let isRequired = mode === 'refuse'
   /** It is, as far as is known of the store that was there before. */
@@ -97,15 +100,24 @@ export function createMacRequirement(dependencies: MacRequirementDependencies): 
     return record !== undefined && isAuthentic(record.mac, ofDocument(place.kind, record))
   }
 
-  /** Whether any code in the store was made when they were required. */
+  /** What its code says does not count: it can be taken out. */
+  const isSealedSince = async (name: string): Promise<boolean> => {
+    const record = await unlessCorrupt(integrations.readSealed(name))
+    return record !== undefined && ((await unlessCorrupt(sealRequires(record))) ?? false)
+  }
+
+  const saysRequired = async (place: MacPlace, { id, mac }: MacHead): Promise<boolean> => {
+    if (parseMac(mac)?.stage === 'b' && (await isProven(place, id))) return true
+    return place === 'integrations' && (await isSealedSince(id))
+  }
+
+  /** Whether any code or seal in the store was made when codes were required. */
   const wasRequired = async (): Promise<boolean> => {
     for (const place of ['integrations' as const, ...kinds.map((kind) => ({ kind }))]) {
       let after: string | undefined
       do {
         const page = await seals.macs(place, { limit: PAGE, ...(after !== undefined && { after }) })
-        for (const { id, mac } of page.items) {
-          if (parseMac(mac)?.stage === 'b' && (await isProven(place, id))) return true
-        }
+        for (const head of page.items) if (await saysRequired(place, head)) return true
         after = page.next ?? undefined
       } while (after !== undefined)
     }

@@ -4,7 +4,8 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { generateApiKey } from '../../src/callers/api-key.ts'
-import { generateKeyring } from '../../src/crypto/keyring.ts'
+import { generateKeyring, type Keyring, keyringOf } from '../../src/crypto/keyring.ts'
+import { Secret } from '../../src/crypto/secret.ts'
 import { type BrokerOptions, newAdminKey, startBroker, type TestBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis } from '../support/redis.ts'
@@ -27,12 +28,13 @@ async function world(t: Test) {
     adminKey: newAdminKey(),
   }
   const start = (env: NonNullable<BrokerOptions['env']> = {}) => startBroker(t, { ...options, env })
+  const keyring = keyringOf(new Secret(options.keyring ?? ''))
   /** The replica that says that every record has its code. */
   const settled = async (broker: TestBroker) => {
     await eventually(async () => (await checkOf(broker, 'store_macs')).ok)
     return broker
   }
-  return { raw, start, settled }
+  return { raw, keyring, start, settled }
 }
 
 const base = 'vk:{vk}:'
@@ -247,20 +249,71 @@ t.test('the mark that codes are required cannot be taken away', async (t) => {
   t.equal((await late.call('GET', '/tokens/billing')).status, 200)
 })
 
-/** As releases without codes leave the store. */
-async function withoutCodes(raw: Redis): Promise<void> {
+/** What somebody without the keyring can do, to make the store look like one of a release without codes. */
+async function takeCodesOut(raw: Redis): Promise<void> {
   for (const key of await raw.keys(`${base}[id]:*`)) await raw.hdel(key, 'mac')
   const marks = await raw.keys(`${base}d:store:*`)
   if (marks.length > 0) await raw.del(...marks, `${base}documents:store`)
 }
 
+/** As releases without codes leave the store. */
+async function withoutCodes(raw: Redis, keyring: Keyring): Promise<void> {
+  await takeCodesOut(raw)
+  for (const key of await raw.keys(`${base}i:*`)) {
+    const { uid = '', secrets = '' } = await raw.hgetall(key)
+    const name = `integration:${key.slice(`${base}i:`.length)}:${uid}`
+    const { requiresCodes: _, ...sealed } = JSON.parse(await keyring.open(name, secrets))
+    await raw.hset(key, { secrets: await keyring.seal(name, JSON.stringify(sealed)) })
+  }
+}
+
+t.test('codes that are taken out of every record are required all the same', async (t) => {
+  const { raw, keyring, start, settled } = await world(t)
+  const before = await start()
+  await integrate(before, 'early')
+  await settled(before)
+  await integrate(before, 'late')
+  await before.stop()
+  const rounds = [
+    () => takeCodesOut(raw),
+    // One that was there before codes were required, and got its own then.
+    async () => {
+      await raw.del(`${base}i:late`)
+      await raw.zrem(`${base}integrations`, 'late')
+    },
+  ]
+  for (const meddle of rounds) {
+    await meddle()
+    const forged = forgedKey()
+    await raw.hset(`${base}d:api-key:${forged.id}`, { version: 1, body: forged.body, schema: 1 })
+    await raw.zadd(`${base}documents:api-key`, 0, forged.id)
+    const late = await start()
+    const { key } = forged
+    t.match(await late.call('GET', '/tokens/early', { key }), { status: 401 })
+    await settled(late)
+    t.match(await late.call('GET', '/tokens/early', { key }), { status: 401 })
+    t.match(await late.call('GET', '/tokens/early'), CORRUPT)
+    await late.stop()
+    await takeCodesOut(raw)
+  }
+
+  await withoutCodes(raw, keyring)
+  const updated = await settled(await start())
+  t.equal((await updated.call('GET', '/tokens/early')).status, 200)
+  await eventually(async () => /^b:/.test((await raw.hget(`${base}i:early`, 'mac')) ?? ''))
+  await updated.stop()
+  await takeCodesOut(raw)
+  const strict = await start()
+  t.match(await strict.call('GET', '/tokens/early'), CORRUPT, 'its seal was renewed with its code')
+})
+
 t.test('the records of an older release are given their codes, and then need them', async (t) => {
-  const { raw, start, settled } = await world(t)
+  const { raw, keyring, start, settled } = await world(t)
   const before = await settled(await start())
   for (const name of ['billing', 'cheated']) await integrate(before, name)
   const { key } = await makeKey(before, 'own')
   await before.stop()
-  await withoutCodes(raw)
+  await withoutCodes(raw, keyring)
   const cheated = `${base}i:cheated`
   const definition = JSON.parse((await raw.hget(cheated, 'definition')) ?? '{}')
   await raw.hset(cheated, { definition: JSON.stringify({ ...definition, labels: { of: 'mine' } }) })
@@ -297,11 +350,11 @@ t.test('the records of an older release are given their codes, and then need the
 })
 
 t.test('codes can be required from the start, and asked for again', async (t) => {
-  const { raw, start, settled } = await world(t)
+  const { raw, keyring, start, settled } = await world(t)
   const before = await settled(await start())
   await integrate(before, 'billing')
   await before.stop()
-  await withoutCodes(raw)
+  await withoutCodes(raw, keyring)
   const strict = await start({ VALETKEY_UNPROVEN_RECORDS: 'refuse' })
   t.match(await strict.call('GET', '/tokens/billing'), CORRUPT)
   // What says so to those that start after it.

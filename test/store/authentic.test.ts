@@ -33,6 +33,7 @@ function replicaOf(
   const seen = createSeenVersions()
   const requirement = createMacRequirement({
     ...{ store: peer, macs, mode, kinds, monotonic: () => performance.now() },
+    sealRequires: async () => false,
     log: { error: () => undefined },
   })
   const replica: Replica = {
