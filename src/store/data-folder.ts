@@ -13,6 +13,7 @@ const TROUBLES: Readonly<Record<string, string>> = {
   EDQUOT: 'the quota of the disk is used up: make room, or name another folder',
   ENOTDIR: 'a part of the path is a file: name a folder',
   EEXIST: 'it is a file: name a folder',
+  EISDIR: 'a folder is where one of its files should be: name another folder',
   ENOENT: 'the file system there cannot hold a folder: name one on a disk',
   ELOOP: 'its symbolic links go in a circle: name another folder',
   ENAMETOOLONG: 'its name is too long: name another folder',

@@ -73,7 +73,9 @@ export async function rightsTrouble(
 
 /** Pure: of the answer of {@link RIGHTS}. */
 function lackingTrouble(reply: unknown, place: RedisPlace): RedisTrouble | undefined {
-  const names = Array.isArray(reply) ? reply.map(String) : []
+  // Of what the server says, only names that are known here are repeated.
+  const said = Array.isArray(reply) ? reply.map(String) : []
+  const names = said.filter((name) => TRIED_COMMANDS.includes(name.replace(/^!/, '')))
   if (names.length === 0) return undefined
   const forbidden = names.filter((name) => !name.startsWith('!'))
   const isForbidden = forbidden.length > 0

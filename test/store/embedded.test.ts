@@ -113,7 +113,10 @@ t.test('says which folder it cannot use', async (t) => {
   const dir = t.testdir({ file: '' })
   t.throws(() => createEmbeddedStore({ dataDir: join(dir, 'file') }), new RegExp(dir))
   await mkdir(join(dir, 'data', 'valetkey.db'), { recursive: true })
-  t.throws(() => createEmbeddedStore({ dataDir: join(dir, 'data') }), new RegExp(`${dir}.*opened`))
+  t.throws(
+    () => createEmbeddedStore({ dataDir: join(dir, 'data') }),
+    new RegExp(`${dir}.*a folder is where one of its files should be`),
+  )
 })
 
 t.test('is unavailable when it is closed, and sends waiting readers away', async (t) => {
