@@ -9,6 +9,7 @@ import { type OutageKind, redisOutage } from './cases/redis-outage.ts'
 import { refreshAhead } from './cases/refresh-ahead.ts'
 import { rejections } from './cases/rejections.ts'
 import { salesforceDown } from './cases/salesforce-down.ts'
+import { SPARSE_LIVES, sparseRefresh } from './cases/sparse-refresh.ts'
 import { LIFE_MS, SHORT_LIVES, steadyLoad } from './cases/steady-load.ts'
 import { clockArgs, WRONG_MS, wrongClocks } from './cases/wrong-clocks.ts'
 import { keepFaultResult } from './fault-results.ts'
@@ -127,6 +128,18 @@ const ROWS: readonly Row[] = [
   outage('kill', 'Redis is killed (`kill -9`), and back after 20 s'),
   outage('stop', 'Redis hangs (SIGSTOP) for 20 s'),
   outage('cut', 'the network to Redis is cut without a word for 20 s'),
+  {
+    what: 'Redis is killed just after 20 leases were refreshed by one of 3 replicas each; nobody asks in between',
+    must: '0 errors, 0 dead tokens',
+    run: onFleet({ replicas: 3, settings: SPARSE_LIVES }, async (fleet) => {
+      const { answers, dead } = await sparseRefresh(fleet, 20)
+      const errors = answers.filter(({ status }) => status !== 200).length
+      return {
+        shown: `${errors} errors of ${answers.length}; ${dead} dead tokens`,
+        holds: errors + dead === 0,
+      }
+    }),
+  },
   {
     what: 'Salesforce is down for 5 minutes (of the broker’s clock) within a lease’s life',
     must: '0 errors; one warning with count',

@@ -8,7 +8,7 @@ import {
 } from './embedded-database.ts'
 import { readPublic } from './embedded-integrations.ts'
 import { tokenId as checkTokenId, integrationName } from './keys.ts'
-import { liveOutcome, type StoredOutcome } from './outcome.ts'
+import { isOnlyNewer, liveOutcome, type StoredOutcome } from './outcome.ts'
 import type { IntegrationRecord, OutcomeChange, Outcomes, SaveResult } from './store.ts'
 
 export interface EmbeddedOutcomesDependencies {
@@ -46,7 +46,7 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
             change.dueAt,
           )
         }
-        return { saved: true, ...advance(transaction, record) }
+        return { saved: true, ...advance(transaction, record, isOnlyNewer(change)) }
       })
     },
 
@@ -56,7 +56,7 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
         const ends = readStored(transaction, name)?.refusal_ends ?? null
         if (record === undefined || ends === null || ends <= now()) return undefined
         writeMembers(transaction, name, { refusal: null })
-        return advance(transaction, record).rev
+        return advance(transaction, record, true).rev
       })
     },
 
@@ -77,7 +77,7 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
             name,
           )
         }
-        transaction.announce({ type: 'dead', tokenId })
+        transaction.announce({ type: 'dead', tokenId, names })
         return names
       })
     },
@@ -158,6 +158,7 @@ function writeMembers(transaction: Transaction, name: string, change: OutcomeCha
 function advance(
   transaction: Transaction,
   record: IntegrationRecord,
+  isNewer: boolean,
 ): { readonly orev: number; readonly rev: number } {
   const orev = record.orev + 1
   const rev = record.rev + 1
@@ -167,7 +168,10 @@ function advance(
     rev,
     record.name,
   )
-  transaction.announce({ type: 'integration', name: record.name, rev })
+  transaction.announce({
+    ...{ type: 'integration', name: record.name, rev },
+    ...(isNewer && { isNewer }),
+  })
   return { orev, rev }
 }
 

@@ -1,4 +1,4 @@
-import type { Outcome } from './store.ts'
+import type { Outcome, OutcomeChange } from './store.ts'
 
 /** An outcome as it lies in an engine: flat, every column of a member null together. */
 export interface StoredOutcome {
@@ -13,6 +13,9 @@ export interface StoredOutcome {
   readonly live_ends: number | null
   readonly live_count: number | null
 }
+
+/** Whether what was there before is as good as it was, beside what is newer: only a lease that is taken back is not. */
+export const isOnlyNewer = ({ lease }: OutcomeChange): boolean => lease !== null
 
 /** What of a stored outcome is still true: nothing that is over, and no lease whose token has a tombstone. */
 export function liveOutcome(stored: StoredOutcome, leaseIsDead: boolean, now: number): Outcome {

@@ -135,9 +135,15 @@ function change(reply: unknown): Change | undefined {
   const member = (name: string) => toText(members.get(name))
   switch (members.get('type')) {
     case 'integration':
-      return { type: 'integration', name: member('name'), rev: toNumber(member('rev')) }
+      return {
+        ...{ type: 'integration', name: member('name'), rev: toNumber(member('rev')) },
+        ...(members.has('newer') && { isNewer: true }),
+      }
     case 'dead':
-      return { type: 'dead', tokenId: member('token') }
+      return {
+        ...{ type: 'dead', tokenId: member('token') },
+        ...(members.has('names') && { names: member('names').split(' ').filter(Boolean) }),
+      }
     case 'document':
       return { type: 'document', kind: member('kind'), id: member('id') }
     case 'custody':

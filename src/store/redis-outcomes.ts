@@ -95,7 +95,11 @@ if due_act == 'clear' then redis.call('ZREM', due, name) end
 
 orev = redis.call('HINCRBY', record, 'orev', 1)
 local rev = redis.call('HINCRBY', record, 'rev', 1)
-announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
+if lease.act == 'clear' then
+  announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
+else
+  announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev, 'newer', 1)
+end
 return {orev, rev}`,
 }
 
@@ -109,7 +113,7 @@ if not ends or tonumber(ends) <= now() or redis.call('EXISTS', record) == 0 then
 redis.call('HDEL', outcome, 'refusal_body', 'refusal_version', 'refusal_ends')
 redis.call('HINCRBY', record, 'orev', 1)
 local rev = redis.call('HINCRBY', record, 'rev', 1)
-announce(meta, changes, 'type', 'integration', 'name', ARGV[1], 'rev', rev)
+announce(meta, changes, 'type', 'integration', 'name', ARGV[1], 'rev', rev, 'newer', 1)
 return rev`,
 }
 
@@ -143,7 +147,12 @@ for _, name in ipairs(names) do
   redis.call('HINCRBY', base .. 'i:' .. name, 'rev', 1)
 end
 redis.call('DEL', holders)
-announce(meta, changes, 'type', 'dead', 'token', token)
+-- So many that share one token are not named: readers take it for any.
+if #names > 1000 then
+  announce(meta, changes, 'type', 'dead', 'token', token)
+else
+  announce(meta, changes, 'type', 'dead', 'token', token, 'names', table.concat(names, ' '))
+end
 return names`,
 }
 

@@ -264,8 +264,19 @@ export interface EventLog {
 }
 
 export type Change =
-  | { readonly type: 'integration'; readonly name: string; readonly rev: number }
-  | { readonly type: 'dead'; readonly tokenId: string }
+  | {
+      readonly type: 'integration'
+      readonly name: string
+      readonly rev: number
+      /** Something newer came beside what was there, and took nothing of it back: no definition, credential or lease. Absent: whatever is known of it is worth nothing any more. A release that does not know this word says so of everything. */
+      readonly isNewer?: true
+    }
+  | {
+      readonly type: 'dead'
+      readonly tokenId: string
+      /** The integrations that lost their lease. Absent: an older release did it, or there are too many, and it may be any. */
+      readonly names?: readonly string[]
+    }
   | { readonly type: 'document'; readonly kind: string; readonly id: string }
   | { readonly type: 'custody'; readonly name: string }
 

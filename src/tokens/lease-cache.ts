@@ -29,11 +29,11 @@ export interface Ticket {
 export interface LeaseCache {
   /** Only while this replica hears the store. */
   trusted(name: string): Entry | undefined
-  /** Whatever is there, for when the store cannot be reached. */
+  /** Whatever is there, for when the store cannot be reached: also what has only become old, until what is newer was read. */
   known(name: string): Entry | undefined
   /** Milliseconds since the last word from the store on what is known: it was read, or the stream was heard without a gap since. Infinite where nothing is known. */
   silentForMs(name: string): number
-  /** Everything that is known. */
+  /** Everything that is known, but what has become old. */
   entries(): Iterable<Entry>
   begin(): Ticket
   /** Opens what was read, and keeps it if that is safe; gives it back in either case. */
@@ -67,6 +67,8 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
   const { hearing, open, monotonic } = dependencies
   const confirmations = createConfirmations({ hearing, monotonic })
   const entries = new Map<string, Kept>()
+  /** By name, what was there before something that is only newer, and was not read here yet: never beside an entry. */
+  const formers = new Map<string, Kept>()
   const floors = new Map<string, { readonly rev: number; readonly at: number }>()
   const dead = new Map<string, number>()
 
@@ -83,12 +85,26 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
   }
 
   /** Nothing older than this revision may be believed any more. A change of our own may be known by the stream, and later ones too, before the store's answer to it is here. */
-  const raise = (name: string, rev: number) => {
+  const raise = (name: string, rev: number, isNewer: boolean) => {
+    const held = entries.get(name)
+    const isNext = held !== undefined && held.rev + 1 === rev
+    if (held && held.rev < rev) entries.delete(name)
+    if (!isNewer && (formers.get(name)?.rev ?? rev) < rev) formers.delete(name)
+    // Only by the very next revision is it known that nothing else happened in between.
+    if (isNewer && isNext && held.lease) formers.set(name, held)
     if (rev < (floors.get(name)?.rev ?? 0)) return
     floors.delete(name)
     floors.set(name, { rev, at: monotonic() })
-    const held = entries.get(name)
-    if (held && held.rev < rev) entries.delete(name)
+  }
+
+  /** The token is dead, and so is every former one of those who lost it. */
+  const bury = (tokenId: string, names: readonly string[] | undefined) => {
+    dead.set(tokenId, monotonic())
+    for (const map of [entries, formers]) {
+      for (const [name, { lease }] of map) if (lease?.tokenId === tokenId) map.delete(name)
+    }
+    if (names === undefined) formers.clear()
+    else for (const name of names) formers.delete(name)
   }
 
   /** What was held before a gap is no measure: the store may have gone back in time. */
@@ -105,14 +121,18 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
 
   const keep = (entry: Entry): boolean => {
     if (!isSafe(entry)) return false
-    entries.set(entry.integration.name, { ...entry, ...confirmations.read(entry.ticket.at) })
+    const { name } = entry.integration
+    entries.set(name, { ...entry, ...confirmations.read(entry.ticket.at) })
+    formers.delete(name)
     return true
   }
+
+  const known = (name: string): Kept | undefined => entries.get(name) ?? formers.get(name)
 
   const opened = async (look: Look): Promise<Lease | undefined> => {
     const { lease } = look.outcome
     if (!lease || !look.integration.digests.includes(lease.digest)) return undefined
-    const held = entries.get(look.integration.name)?.lease
+    const held = known(look.integration.name)?.lease
     const same = held?.tokenId === lease.tokenId && held.expiresAt === lease.expiresAt
     return same && held.uid === look.integration.uid ? held : open(look, lease)
   }
@@ -124,9 +144,9 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
         ? entry
         : undefined
     },
-    known: (name) => entries.get(name),
+    known,
     silentForMs(name) {
-      const held = entries.get(name)
+      const held = known(name)
       return held ? confirmations.silentForMs(held) : Number.POSITIVE_INFINITY
     },
     entries: () => entries.values(),
@@ -153,25 +173,22 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
     },
     floor: (name) => floors.get(name)?.rev ?? 0,
     written(name, rev) {
-      const held = entries.get(name)
-      if (rev !== undefined) raise(name, rev)
-      else if (held) raise(name, held.rev + 1)
+      const held = known(name)
+      if (rev !== undefined) raise(name, rev, false)
+      else if (held) raise(name, held.rev + 1, false)
       prune()
     },
     heard(change) {
       if (change.type === 'integration') {
-        raise(change.name, change.rev)
-      } else if (change.type === 'dead') {
-        dead.set(change.tokenId, monotonic())
-        for (const [name, { lease }] of entries) {
-          if (lease?.tokenId === change.tokenId) entries.delete(name)
-        }
-      }
+        raise(change.name, change.rev, change.isNewer === true)
+      } else if (change.type === 'dead') bury(change.tokenId, change.names)
       prune()
     },
     distrust() {
-      for (const [name, held] of entries) {
-        if (!held.isPast) entries.set(name, { ...held, ...confirmations.past(held) })
+      for (const map of [entries, formers]) {
+        for (const [name, held] of map) {
+          if (!held.isPast) map.set(name, { ...held, ...confirmations.past(held) })
+        }
       }
       floors.clear()
       dead.clear()

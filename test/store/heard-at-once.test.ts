@@ -22,18 +22,24 @@ t.test('an outcome that was saved is heard of, and one that was refused is not',
   t.same(heard, [])
 })
 
+t.test('what is only newer is heard as that', async (t) => {
+  const { heard, own } = hearing({ save: async () => ({ saved: true, orev: 2, rev: 7 }) })
+  await own.save('billing', EXPECTED, { refusal: null })
+  t.same(heard, [{ type: 'integration', name: 'billing', rev: 7, isNewer: true }])
+})
+
 t.test('so is a refusal that was forgotten, where there was one', async (t) => {
   const refused = new Map([['billing', 7]])
   const { heard, own } = hearing({ forgetRefusal: async (name) => refused.get(name) })
   t.equal(await own.forgetRefusal('billing'), 7)
   t.equal(await own.forgetRefusal('crm'), undefined)
-  t.same(heard, [{ type: 'integration', name: 'billing', rev: 7 }])
+  t.same(heard, [{ type: 'integration', name: 'billing', rev: 7, isNewer: true }])
 })
 
 t.test('and a token that was revoked, but not one that the store knows nothing of', async (t) => {
   const { heard, own } = hearing({ revoke: async () => ['billing'] })
   t.same(await own.revoke('t', 1), ['billing'])
-  t.same(heard.splice(0), [{ type: 'dead', tokenId: 't' }])
+  t.same(heard.splice(0), [{ type: 'dead', tokenId: 't', names: ['billing'] }])
   const away = hearing({ revoke: () => Promise.reject(new Error('away')) })
   await t.rejects(away.own.revoke('t', 1), { message: 'away' })
   t.same(away.heard, [])

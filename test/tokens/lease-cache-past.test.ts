@@ -11,7 +11,7 @@ const look = (rev: number): Look => ({
     rev,
     orev: 0,
     digests: [],
-    definition: '{"schema":1}',
+    definition: '{"schema":1,"grant":{"type":"client_credentials"},"credentials":[]}',
   },
   outcome: {},
   now: 0,
@@ -119,4 +119,43 @@ t.test('knows what a lease changed that it saved itself, and nothing beyond that
   const before = await read(dead)
   dead.heard({ type: 'dead', tokenId: 't' })
   t.notOk(dead.saved(before, lease, saved), 'a token that was revoked meanwhile')
+})
+
+t.test('what an older release says keeps nothing that it does not know to be good', async (t) => {
+  const lease = { tokenId: 't', integration: 'a' } as Lease
+  const held = async () => {
+    const { cache } = heardCache()
+    cache.saved(await cache.fill(cache.begin(), look(3)), lease, { orev: 1, rev: 4 })
+    return cache
+  }
+  const newer = { type: 'integration', name: 'a', rev: 5, isNewer: true } as const
+  const cache = await held()
+  cache.heard(newer)
+  t.equal(cache.trusted('a'), undefined)
+  t.equal(cache.known('a')?.lease, lease, 'until what is newer was read')
+  t.same([...cache.entries()], [], 'it is not what there is')
+
+  const withoutTheWord = await held()
+  withoutTheWord.heard({ type: 'integration', name: 'a', rev: 5 })
+  t.equal(withoutTheWord.known('a'), undefined)
+
+  const withoutNames = await held()
+  withoutNames.heard(newer)
+  withoutNames.heard({ type: 'dead', tokenId: 'another' })
+  t.equal(withoutNames.known('a'), undefined, 'it may have been of anybody')
+
+  const ofOthers = await held()
+  ofOthers.heard(newer)
+  ofOthers.heard({ type: 'dead', tokenId: 'another', names: ['b'] })
+  t.equal(ofOthers.known('a')?.lease, lease)
+
+  const late = await held()
+  late.heard({ type: 'integration', name: 'a', rev: 6, isNewer: true })
+  t.equal(late.known('a'), undefined, 'what came in between was not heard yet')
+
+  const behind = await held()
+  behind.heard(newer)
+  behind.heard({ type: 'integration', name: 'a', rev: 7, isNewer: true })
+  behind.heard({ type: 'integration', name: 'a', rev: 6 })
+  t.equal(behind.known('a'), undefined, 'what took it back was heard late')
 })

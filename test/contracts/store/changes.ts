@@ -27,8 +27,8 @@ export const changesSuite: StoreSuite = async (t, open) => {
     t.same(entries, [
       { type: 'integration', name: 'a', rev: a?.rev },
       { type: 'integration', name: 'a', rev: a2?.rev },
-      { type: 'integration', name: 'a', rev },
-      { type: 'dead', tokenId: 'T' },
+      { type: 'integration', name: 'a', rev, isNewer: true },
+      { type: 'dead', tokenId: 'T', names: [] },
       { type: 'document', kind: 'key', id: 'x {y}' },
       { type: 'document', kind: 'key', id: 'x {y}' },
       { type: 'integration', name: 'a', rev: rev + 1 },
@@ -122,6 +122,8 @@ export const changesSuite: StoreSuite = async (t, open) => {
     t.same(read.entries, [])
     t.equal(read.cursor, await store.changes.tail())
     await store.outcomes.revoke('last', 1)
-    t.same((await peer.changes.read(read.cursor, 0)).entries, [{ type: 'dead', tokenId: 'last' }])
+    t.same((await peer.changes.read(read.cursor, 0)).entries, [
+      { type: 'dead', tokenId: 'last', names: [] },
+    ])
   })
 }

@@ -185,7 +185,9 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     t.same(Object.keys(look?.outcome ?? {}), ['refusal'])
     t.equal(look?.integration.orev, 2)
     t.equal(look?.integration.rev, (before?.integration.rev ?? 0) + 1)
-    t.same((await store.changes.read(cursor, 0)).entries, [{ type: 'dead', tokenId: 'T' }])
+    t.same((await store.changes.read(cursor, 0)).entries, [
+      { type: 'dead', tokenId: 'T', names: ['a', 'b', 'c'] },
+    ])
     t.equal((await store.outcomes.look('other'))?.outcome.lease?.tokenId, 'O')
     t.equal((await store.outcomes.look('former'))?.outcome.lease?.tokenId, 'N')
     t.same(await store.outcomes.revoke('T', expiresAt), [], 'a second time takes nothing')
@@ -231,8 +233,37 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     t.equal(look?.integration.orev, 2)
     const { entries } = await store.changes.read(cursor, 0)
     t.equal(entries.length, 2)
-    t.same(entries[1], { type: 'integration', name: 'a', rev: look?.integration.rev })
+    t.same(entries[1], {
+      ...{ type: 'integration', name: 'a' },
+      ...{ rev: look?.integration.rev, isNewer: true },
+    })
   })
+
+  await t.test(
+    'says of what is only newer that it is, and of what takes something back not',
+    async (t) => {
+      const { store, peer } = await open(t)
+      await store.integrations.create('a', 'u', content())
+      const until = (await store.now()) + HOUR_MS
+      const cursor = await peer.changes.tail()
+      const changes = [
+        { lease: lease({ tokenId: 'T', expiresAt: until }) },
+        { refusal: { body: 'r', version: 1, until } },
+        { stillLive: { tokenId: 'T', until, count: 1 } },
+        { lease: null, refusal: null },
+        {},
+      ]
+      for (const [orev, change] of changes.entries()) {
+        t.match(await store.outcomes.save('a', { uid: 'u', orev }, change), { saved: true })
+      }
+      await store.integrations.change('a', { uid: 'u', version: 1 }, content())
+      const { entries } = await peer.changes.read(cursor, 0)
+      t.same(
+        entries.map((entry) => entry.type === 'integration' && entry.isNewer === true),
+        [true, true, true, false, true, false],
+      )
+    },
+  )
 
   await t.test('scores the integration in the due index with the save', async (t) => {
     const { store } = await open(t)
