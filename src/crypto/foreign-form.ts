@@ -6,6 +6,8 @@ export type ForeignForm =
   | 'jks'
   | 'jceks'
   | 'der'
+  | 'der_key'
+  | 'der_certificate'
   | 'pkcs7'
   | 'trusted_certificate'
   | 'encrypted'
@@ -54,6 +56,17 @@ const FORMS: Readonly<
   der: {
     is: 'DER and not PEM',
     private_key: 'convert it with `openssl pkey -inform DER -in key.der -out key.pem`',
+    certificate:
+      'convert it with `openssl x509 -inform DER -in certificate.der -out certificate.pem`',
+  },
+  der_key: {
+    is: 'a private key in DER and not PEM',
+    private_key: 'convert it with `openssl pkey -inform DER -in key.der -out key.pem`',
+    certificate: 'send the certificate',
+  },
+  der_certificate: {
+    is: 'a certificate in DER and not PEM',
+    private_key: 'send the private key',
     certificate:
       'convert it with `openssl x509 -inform DER -in certificate.der -out certificate.pem`',
   },
@@ -195,10 +208,13 @@ export function formOfBytes(bytes: Buffer): ForeignForm | undefined {
   if (first?.tag === TAG.oid && hexOf(bytes, first).startsWith(PKCS7_TYPE)) return 'pkcs7'
   const isContent = second?.tag === TAG.sequence && childrenOf(bytes, second)[0]
   if (first?.tag === TAG.integer && hexOf(bytes, first) === '03' && isContent) return 'pkcs12'
-  if (first?.tag === TAG.integer) return formOfKey(bytes) ?? 'der'
+  if (first?.tag === TAG.integer) return formOfKey(bytes) ?? 'der_key'
   if (first?.tag === TAG.sequence && second?.tag === TAG.octetString) return 'encrypted'
   if (first?.tag === TAG.sequence && second?.tag === TAG.bitString) return 'public_key'
-  if (first?.tag === TAG.sequence && second?.tag === TAG.sequence && third) return 'der'
+  if (first?.tag === TAG.sequence && second?.tag === TAG.sequence && third) {
+    // What is certified has six parts or more (RFC 5280), what is asked to be certified three or four (RFC 2986).
+    return childrenOf(bytes, first).length < 6 ? 'certificate_request' : 'der_certificate'
+  }
   return undefined
 }
 

@@ -82,10 +82,9 @@ function bytesOf(keystore: string): Buffer {
   const bytes = Buffer.from(packed, 'base64')
   const form = formOfBytes(bytes)
   if (form === 'jks' || form === 'pkcs12') return bytes
-  throw invalid(
-    'keystore',
-    form ? wordsFor(form, 'private_key') : 'it is neither a PKCS#12 file nor a Java keystore (JKS)',
-  )
+  if (form === 'jceks') throw invalid('keystore', wordsFor(form, 'private_key'))
+  const why = 'it is neither a PKCS#12 file nor a Java keystore (JKS)'
+  throw invalid('keystore', form ? `${why}: ${wordsFor(form, 'private_key')}` : why)
 }
 
 /** One at a time: a thread takes memory, and a processor. */

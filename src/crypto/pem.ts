@@ -83,7 +83,8 @@ function whyNoBlock(text: string, wanted: Wanted): string {
 }
 
 function outsideWords(outside: string): readonly string[] {
-  const trimmed = outside.trim()
+  // Of line breaks that were escaped there are words of their own.
+  const trimmed = outside.replace(ESCAPED_BREAK, '').trim()
   if (trimmed === '') return []
   return /^["'`,;\\nr\s]*$/.test(trimmed)
     ? ['Quotation marks around it were left out']

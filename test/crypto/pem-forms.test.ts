@@ -71,6 +71,16 @@ t.test('reads a private key in each form, and says what was done', async (t) => 
   }
 })
 
+t.test('says that quotation marks were left out where there were some', (t) => {
+  const said = (text: string) => parsePrivateKey(text).normalized.join()
+  const escaped = keyPem.replaceAll('\n', '\\n')
+  t.notMatch(said(escaped), /Quotation/)
+  t.notMatch(said(escaped.replaceAll('\\', '\\\\')), /Quotation/)
+  t.match(said(`"${escaped}"`), /Quotation/)
+  t.match(said(`'${keyPem}'`), /Quotation/)
+  t.end()
+})
+
 t.test('reads a certificate in each form, and says what was done', async (t) => {
   for (const [name, change] of Object.entries(FORMS)) {
     const certificate = parseCertificate(change(certificatePem), { now })
@@ -109,6 +119,12 @@ function refusal(parse: () => unknown): string {
 const derOf = (...args: readonly string[]) => {
   run(...args, '-outform', 'DER', '-out', 'out.der')
   return readFileSync(path('out.der'))
+}
+/** `-req`: of version 1. */
+function derOfCertificate(kind: string) {
+  run('req', '-new', '-key', 'key.pem', '-subj', '/CN=x', '-out', 'r.csr')
+  const signed = ['-req', '-in', 'r.csr', '-signkey', 'key.pem', '-days', '10']
+  return derOf('x509', ...(kind === '-req' ? signed : ['-in', 'c.pem']))
 }
 /** How a binary file comes in a JSON string. */
 const asTexts = (bytes: Buffer) => [base64(bytes), bytes.toString('utf8'), bytes.toString('latin1')]
@@ -154,6 +170,14 @@ t.test('names the form of a key that it cannot read, and one command', async (t)
       /DER.*`openssl pkey -inform DER/,
       asTexts(derOf('pkcs8', '-topk8', '-nocrypt', '-in', 'key.pem')),
     ],
+    [
+      /a certificate in DER.*: send the private key$/,
+      ['-in', '-req'].map((kind) => base64(derOfCertificate(kind))),
+    ],
+    [
+      /certificate request: send/,
+      [base64(derOf('req', '-new', '-key', 'key.pem', '-subj', '/CN=x'))],
+    ],
     [/PuTTY format.*`puttygen/, ['PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\n']],
     [/public key of OpenSSH/, [`ssh-rsa ${base64('\0\0\0\u0007ssh-rsa')}${'A'.repeat(300)} x@y`]],
   ]
@@ -180,6 +204,11 @@ t.test(
         (text) => [/DER.*`openssl x509 -inform/, text] as const,
       ),
     ]
+    const key = base64(derOf('pkcs8', '-topk8', '-nocrypt', '-in', 'key.pem'))
+    t.match(
+      refusal(() => parseCertificate(key, { now })),
+      /private key in DER.*: send the certificate$/,
+    )
     for (const [words, text, file] of cases) {
       const detail = refusal(() => parseCertificate(text, { now }))
       t.match(detail, words)

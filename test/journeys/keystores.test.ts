@@ -170,6 +170,8 @@ t.test('a refusal says what is wrong with a keystore', async (t) => {
   const jks = javaStore('h.jks', 'JKS')
   const p12 = pkcs12('h.p12')
   run('pkcs12', '-export', '-nokeys', '-in', 'c.pem', '-passout', pass, '-out', 'certs.p12')
+  run('x509', '-in', 'c.pem', '-outform', 'DER', '-out', 'c.der')
+  const certificateDer = base64Of('c.der')
   const cases: readonly (readonly [string, object, RegExp])[] = [
     ['JKS, wrong', { keystore: jks, passphrase: 'wrong!' }, /^passphrase: it does not open/],
     ['JKS, none', { keystore: jks }, /^passphrase: it does not open/],
@@ -180,6 +182,11 @@ t.test('a refusal says what is wrong with a keystore', async (t) => {
     ['no base64', { keystore: '\u00fe\u00ed'.repeat(20), passphrase }, /not base64.*`base64/],
     ['PEM', { keystore: read('k.pem'), passphrase }, /it is PEM: send it as/],
     ['neither', { keystore: Buffer.alloc(99, 7).toString('base64'), passphrase }, /neither a PKCS/],
+    [
+      'no keystore',
+      { keystore: certificateDer, passphrase },
+      /neither a PKCS.*a certificate in DER/,
+    ],
     ['cut off', { keystore: p12.slice(0, 400), passphrase }, /^keystore: /],
   ]
   for (const [what, credential, words] of cases) {
