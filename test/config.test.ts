@@ -66,6 +66,8 @@ t.test('reads no settings as the defaults of the contract', async (t) => {
     noProxy: undefined,
     publicUrl: undefined,
     storelessMs: 900_000,
+    unprovenRecords: 'migrate',
+    connectionsPerAddress: 0,
     audit: 'batched',
     auditFile: undefined,
     webhookUrl: undefined,
