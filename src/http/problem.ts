@@ -168,6 +168,12 @@ const ProblemSchema = Type.Object(
     code: Type.Unsafe<ProblemCode>({ type: 'string', enum: Object.keys(PROBLEMS) }),
     request_id: Type.String({ description: 'As in the header `X-Request-Id` and in the log' }),
     refusal: Type.Optional(RefusalSchema),
+    salesforce: Type.Optional(
+      Type.Object(
+        { status: Type.Integer(), error_code: Type.String(), message: Type.String() },
+        { description: 'What another API of Salesforce said in place of an OAuth answer' },
+      ),
+    ),
     etag: Type.Optional(
       Type.String({
         description: 'The current one, where a precondition failed and you may read it',
