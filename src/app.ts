@@ -59,7 +59,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { config, log, keyring, adminKeys, tls, version, readFile } = dependencies
   const uniqueId = () => randomUUID()
   let stopping = false
-  const { wall, monotonic, clock } = composeClocks(log, dependencies.now)
+  const { wall, monotonic, clock } = composeClocks(log, dependencies.now, dependencies.monotonic)
   const { now } = clock
   const times = { now, monotonic, sleep: pause }
   const engineName = config.redisUrl ? 'redis' : 'embedded'

@@ -32,6 +32,8 @@ export interface AppDependencies {
   readonly drainTimes?: DrainTimes
   /** For tests: time, chance and the network. */
   readonly now?: () => number
+  /** Milliseconds of a clock that never steps. Default: the machine's own. */
+  readonly monotonic?: () => number
   readonly random?: () => number
   readonly lookup?: OutboundDependencies['lookup']
 }

@@ -11,10 +11,13 @@ export interface Clocks {
   readonly clock: StoreClock
 }
 
-/** With a `now` of its own, a test holds all of the time that leases know. */
-export function composeClocks(log: Logger, now: (() => number) | undefined): Clocks {
+/** With a `now` of its own, a test holds all of the time that leases know; with a `monotonic`, all that ages know. */
+export function composeClocks(
+  log: Logger,
+  now: (() => number) | undefined,
+  monotonic: () => number = () => performance.now(),
+): Clocks {
   const wall = now ?? Date.now
-  const monotonic = () => performance.now()
   const clock = createStoreClock({
     wall,
     monotonic: now ?? monotonic,

@@ -23,7 +23,7 @@ const FAULTS: Readonly<
   html: [
     ['a maintenance page', { kind: 'html' }, 'salesforce_unavailable'],
     ['a page with status 200', { kind: 'html', status: 200 }, 'salesforce_unavailable'],
-    ['a page with status 404', { kind: 'html', status: 404 }, 'token_response_invalid'],
+    ['a page with status 404', { kind: 'html', status: 404 }, 'salesforce_unavailable'],
   ],
   empty: [
     ['nothing', { kind: 'empty' }, 'token_response_invalid'],

@@ -44,6 +44,8 @@ export interface BrokerOptions {
   readonly adminKey?: string
   readonly env?: Environment
   readonly now?: () => number
+  /** Of the clock that never steps. Default: the machine's own, whatever `now` says. */
+  readonly monotonic?: () => number
   readonly random?: () => number
   /** Of the names of login hosts. Default: as the machine does. */
   readonly lookup?: NonNullable<AppDependencies['lookup']>
@@ -99,7 +101,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
     },
   })
   const log = createLogger({ level: config.logLevel, destination: sink })
-  const { now, random, lookup } = options
+  const { now, monotonic, random, lookup } = options
   const store = config.redisUrl
     ? await createRedisStore({
         url: config.redisUrl,
@@ -117,6 +119,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
     auditOutput: audit.output,
     readFile: (path, encoding = 'utf8') => readFileSync(path, encoding),
     ...(now && { now }),
+    ...(monotonic && { monotonic }),
     ...(random && { random }),
     ...(lookup && { lookup }),
   })
