@@ -52,9 +52,15 @@ export const credentialOneOf = (members: Members, forms: readonly Form[]): Schem
   })),
 })
 
+const mayHaveApproval = (form: Form): Form => ({
+  ...form,
+  takes: [...(form.takes ?? []), 'refresh_token'],
+})
+
 /** Of what is staged, for whichever grant. `beside`: what each form may have beside it. */
 export const stagedOneOf = (members: Members, beside: readonly string[]): Schema => {
-  const forms = [...KEYS, REQUESTED, SECRET, APPROVAL, ...KEYS.slice(1).map(withApproval)]
+  const brought = [IMPORTED, KEYSTORE].map(mayHaveApproval)
+  const forms = [GENERATED, ...brought, REQUESTED, SECRET, APPROVAL]
   return {
     anyOf: forms.map(({ needs, takes = [], title }) =>
       schemaOf(members, { title, needs, takes: [...takes, ...beside] }),
