@@ -36,9 +36,10 @@ t.test('what shares a token loses it with a rejection of its own, which is audit
   t.equal(next.status, 200)
   t.not(next.body.token_id, id)
   t.not((await broker.call('GET', '/tokens/twin-b')).body.token_id, id)
-  const lines = broker.audit().filter(({ action }) => action === 'token.revoked')
+  const lines = () => broker.audit().filter(({ action }) => action === 'token.revoked')
+  await eventually(() => lines().length >= 2)
   t.match(
-    lines.map(({ integration, token_id, detail }) => ({ integration, token_id, detail })),
+    lines().map(({ integration, token_id, detail }) => ({ integration, token_id, detail })),
     ['twin-a', 'twin-b'].map((integration) => ({
       ...{ integration, token_id: id },
       detail: { reason: 'rejected' },
