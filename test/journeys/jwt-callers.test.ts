@@ -140,11 +140,10 @@ t.test('an issuer that went down leaves its callers working, and shows in /ready
     callers: [reader(idp.issuer)],
   })
   let ahead = 0
-  const now = () => Date.now() + ahead
   const { call, logs } = await startBroker(t, {
     loginHosts: [],
     env: { VALETKEY_CONFIG: path },
-    now,
+    monotonic: () => performance.now() + ahead,
   })
   t.equal((await call('GET', '/whoami', { key: await idp.sign() })).status, 200)
   idp.behave((_request, response) => response.writeHead(500).end())
