@@ -264,15 +264,15 @@ t.test('logs a request of Fastify by its route, without URL, headers and body', 
   const { log, lines } = capture()
   const server = Fastify({ loggerInstance: log })
   t.teardown(() => server.close())
-  server.post('/tokens/:integration', async (request) => {
+  server.post('/things/:integration', async (request) => {
     request.log.info({ req: request }, 'seen')
     throw new Error(CANARY)
   })
-  const url = `/tokens/${CANARY}?rejected=${CANARY}`
+  const url = `/things/${CANARY}?rejected=${CANARY}`
   const headers = { authorization: `Bearer ${CANARY}`, cookie: CANARY, 'x-canary': CANARY }
   await server.inject({ method: 'POST', url, headers, payload: { private_key: CANARY } })
   const seen = lines.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'seen')
-  t.strictSame(seen.req, { method: 'POST', route: '/tokens/:integration', request_id: 'req-1' })
+  t.strictSame(seen.req, { method: 'POST', route: '/things/:integration', request_id: 'req-1' })
   const failed = lines.map((line) => JSON.parse(line)).find(({ err }) => err !== undefined)
   t.equal(failed.err.type, 'Error')
   t.ok(lines.length >= 3, 'Fastify logged by itself, too')

@@ -17,8 +17,8 @@ const IMPORTED: Form = {
   takes: ['certificate', 'passphrase'],
 }
 const KEYSTORE: Form = {
-  ...{ title: 'Imported keystore', needs: ['keystore'] },
-  takes: ['certificate', 'passphrase', 'alias'],
+  ...{ title: 'Imported keystore', needs: ['keystore', 'passphrase'] },
+  takes: ['alias'],
 }
 const SECRET: Form = { title: 'Client secret', needs: ['client_secret'] }
 const BORROWED: Form = { title: 'Credential of another integration', needs: ['from'] }
@@ -59,8 +59,8 @@ const mayHaveApproval = (form: Form): Form => ({
 
 /** Of what is staged, for whichever grant. `beside`: what each form may have beside it. */
 export const stagedOneOf = (members: Members, beside: readonly string[]): Schema => {
-  const brought = [IMPORTED, KEYSTORE].map(mayHaveApproval)
-  const forms = [GENERATED, ...brought, REQUESTED, SECRET, APPROVAL]
+  const imported = mayHaveApproval(IMPORTED)
+  const forms = [GENERATED, REQUESTED, imported, KEYSTORE, SECRET, APPROVAL]
   return {
     anyOf: forms.map(({ needs, takes = [], title }) =>
       schemaOf(members, { title, needs, takes: [...takes, ...beside] }),

@@ -101,7 +101,11 @@ async function storeThatIsTold(t: Test, reply: () => Reply, waitReplicas = 0) {
     onEvent: (event) => events.push(event),
   })
   t.teardown(() => store.close())
-  const ready = () => eventually(() => store.now().then(Boolean, isAnswered))
+  // A connection on which the rights cannot be tried is not used, and the store says why.
+  const ready = () =>
+    eventually(
+      async () => (await store.now().then(Boolean, isAnswered)) || store.trouble() !== undefined,
+    )
   return { store, events, ready }
 }
 
