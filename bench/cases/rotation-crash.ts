@@ -71,7 +71,7 @@ interface Engine {
 const ENGINES = {
   /** A folder for each attempt; a broker is started again in it. */
   embedded: {
-    changed: 'wrote integrations and meta',
+    changed: 'wrote integrations and integration_macs and meta',
     async places(t, { simulator, shared }, { prepare, aheadMs = 0 }) {
       const template = await folder(t)
       const { call, stop } = await startBroker(t, { ...shared, dataDir: template })
