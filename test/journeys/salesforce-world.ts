@@ -20,14 +20,12 @@ export const stranger = await newSigningKey('stranger')
 export async function world(t: Test, moreHosts: readonly string[] = []) {
   let aheadMs = 0
   const now = () => Date.now() + aheadMs
-  // Time that passes, other than a clock that is set, passes by both clocks.
-  const monotonic = () => performance.now() + aheadMs
   const simulator = await startSimulator({ now })
   t.teardown(() => simulator.stop())
   const { myDomain, sandbox, login, test } = simulator.origins
   const loginHosts = [myDomain, sandbox, login, test, ...moreHosts]
   // No pause between tries.
-  const broker = await startBroker(t, { loginHosts, now, monotonic, random: () => 0 })
+  const broker = await startBroker(t, { loginHosts, now, random: () => 0 })
   return {
     simulator,
     broker,

@@ -110,9 +110,13 @@ t.test(
       cwd: await folder(t),
       env: { VALETKEY_PORT: '0', VALETKEY_METRICS_PORT: '0', VALETKEY_DATA_DIR: dataDir },
     })
+    // The log and the banner come in any order, and a terminal gives a line piece by piece.
     const output = await eventually(() => {
       if (!shell.isRunning()) throw new Error(shell.output())
-      return shell.output().includes('Admin key') ? shell.output() : undefined
+      const isWhole = [/Admin key[^\n]*\n/, /"listening"}/].every((part) =>
+        part.test(shell.output()),
+      )
+      return isWhole ? shell.output() : undefined
     })
     const [, port] = /"port":(\d+)/.exec(output) ?? []
     t.match(output, /^Valetkey \d+\.\d+\.\d+\r?$/m)

@@ -44,7 +44,7 @@ export interface BrokerOptions {
   readonly adminKey?: string
   readonly env?: Environment
   readonly now?: () => number
-  /** Of the clock that never steps. Default: the machine's own, whatever `now` says. */
+  /** Of the clock that never steps. Default: as far ahead of the machine's own as `now` is: time has passed. */
   readonly monotonic?: () => number
   readonly random?: () => number
   /** Of the names of login hosts. Default: as the machine does. */
@@ -101,7 +101,9 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
     },
   })
   const log = createLogger({ level: config.logLevel, destination: sink })
-  const { now, monotonic, random, lookup } = options
+  const { now, random, lookup } = options
+  const passed = now && (() => performance.now() + now() - Date.now())
+  const monotonic = options.monotonic ?? passed
   const store = config.redisUrl
     ? await createRedisStore({
         url: config.redisUrl,

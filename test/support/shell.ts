@@ -61,6 +61,12 @@ export interface ShellOptions {
   readonly shell?: ShellName
 }
 
+/** A test that runs out of time is not torn down, and what a shell started may outlive the shell. */
+const started = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of started) signalGroup(child, 'SIGKILL')
+})
+
 /** Stops at the first command that fails and at the first variable that is not set. */
 export function startShell(t: Teardown, script: string, { cwd, env, shell }: ShellOptions): Shell {
   const { args, input } = COMMANDS[shell ?? 'dash'](script)
@@ -92,8 +98,7 @@ export function startShell(t: Teardown, script: string, { cwd, env, shell }: She
     await closed
   }
   t.teardown(() => stop('SIGKILL'))
-  // A test that runs out of time is not torn down.
-  process.once('exit', () => signalGroup(child, 'SIGKILL'))
+  started.add(child)
   const isRunning = () => child.exitCode === null && child.signalCode === null
   return { isRunning, output: () => output, stdout: () => stdout, ended, stop }
 }
