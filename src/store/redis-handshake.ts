@@ -1,5 +1,6 @@
 /** What each connection to a server goes through before it may be used. */
 import type { Redis } from 'ioredis'
+import { withFairTimeouts } from './redis-timeouts.ts'
 
 export interface HandshakeRules {
   readonly database: number
@@ -49,11 +50,12 @@ interface Overheard {
   readonly isHandshake: boolean
 }
 
-/** Each refusal that the server answers, and nothing of it on stderr. */
+/** Each refusal that the server answers, and nothing of it on stderr. Every client that we open goes through here. */
 export function overhear(
   client: Redis,
   onRefusal: (error: Error, command: Overheard) => void,
 ): void {
+  withFairTimeouts(client)
   const send = client.sendCommand.bind(client)
   client.sendCommand = (command, stream) => {
     const { name } = command

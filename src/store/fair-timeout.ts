@@ -1,0 +1,22 @@
+/** A time limit for an answer of a server, which an event loop that was blocked does not use up. */
+
+/** A timer that is so late was held up by something that blocked the loop. */
+const BLOCKED_MS = 50
+
+/**
+ * Calls `expire` when `ms` are over, and never before what has arrived by then was read: the loop
+ * runs timers first, and sockets after. Where it was blocked when they were over, the server gets as
+ * much time once more. Clear it as any timer; one that was cleared in its last turn expires all the
+ * same, so that `expire` has to look whether it is still meant.
+ */
+export function fairTimeout(expire: () => void, ms: number): NodeJS.Timeout {
+  const dueAt = performance.now() + ms
+  let wasBlocked = false
+  const timer = setTimeout(() => {
+    if (!wasBlocked && performance.now() - dueAt > BLOCKED_MS) {
+      wasBlocked = true
+      timer.refresh()
+    } else setImmediate(expire)
+  }, ms)
+  return timer
+}
