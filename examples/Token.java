@@ -19,11 +19,11 @@ public class Token {
     String integration = args.length > 0 ? args[0] : "billing";
     String broker = System.getenv("VALETKEY_URL");
     String token = get(broker + "/tokens/" + integration, System.getenv("VALETKEY_KEY"));
-    String limits =
+    String resources =
         get(
-            member(token, "instance_url") + "/services/data/v66.0/limits",
+            member(token, "instance_url") + "/services/data/v66.0/",
             member(token, "access_token"));
-    System.out.println(limits);
+    System.out.println(resources);
   }
 
   private static String get(String url, String bearer) throws IOException, InterruptedException {

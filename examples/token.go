@@ -50,10 +50,10 @@ func main() {
 		log.Fatal(err)
 	}
 
-	var limits struct{ DailyApiRequests struct{ Max, Remaining int } }
-	url = token.InstanceURL + "/services/data/v66.0/limits"
-	if err := getJSON(url, token.AccessToken, &limits); err != nil {
+	var resources struct{ Sobjects string }
+	url = token.InstanceURL + "/services/data/v66.0/"
+	if err := getJSON(url, token.AccessToken, &resources); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%+v\n", limits.DailyApiRequests)
+	fmt.Println(resources.Sobjects)
 }

@@ -14,5 +14,5 @@ async function getJson(url, bearer) {
 }
 
 const token = await getJson(`${VALETKEY_URL}/tokens/${integration}`, VALETKEY_KEY)
-const limits = await getJson(`${token.instance_url}/services/data/v66.0/limits`, token.access_token)
-console.log(limits.DailyApiRequests)
+const resources = await getJson(`${token.instance_url}/services/data/v66.0/`, token.access_token)
+console.log(resources.sobjects)

@@ -22,5 +22,5 @@ def get_json(url, bearer):
 
 integration = sys.argv[1] if len(sys.argv) > 1 else "billing"
 token = get_json(f"{os.environ['VALETKEY_URL']}/tokens/{integration}", os.environ["VALETKEY_KEY"])
-limits = get_json(f"{token['instance_url']}/services/data/v66.0/limits", token["access_token"])
-print(limits["DailyApiRequests"])
+resources = get_json(f"{token['instance_url']}/services/data/v66.0/", token["access_token"])
+print(resources["sobjects"])

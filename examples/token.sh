@@ -17,4 +17,4 @@ token=$(ask "$VALETKEY_KEY" "$VALETKEY_URL/tokens/${1:-billing}") || {
 instance_url=$(printf %s "$token" | jq -r .instance_url)
 access_token=$(printf %s "$token" | jq -r .access_token)
 
-ask "$access_token" "$instance_url/services/data/v66.0/limits" | jq .DailyApiRequests
+ask "$access_token" "$instance_url/services/data/v66.0/" | jq .sobjects

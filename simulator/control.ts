@@ -4,6 +4,7 @@ import { FAULT_KINDS, type FaultHandle, type FaultRule } from './faults.ts'
 import type { ControlHandler } from './handler.ts'
 import type { NewOrg, NewUser, OrgChanges, UserChanges } from './orgs.ts'
 import { REFUSALS } from './refusals.ts'
+import { REST_REFUSALS } from './rest-refusals.ts'
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
 import type { NewAppSeed, NewJwtApp, SessionFilter, Simulator } from './simulator.ts'
 import { fromWire, toWire } from './wire-names.ts'
@@ -158,6 +159,7 @@ function summary(simulator: Simulator) {
     users: simulator.users(),
     apps: simulator.apps(),
     refusals: Object.keys(REFUSALS),
+    restRefusals: Object.keys(REST_REFUSALS),
   }
 }
 
@@ -179,6 +181,9 @@ function addFault(simulator: Simulator, rule: FaultRule): FaultHandle {
   if (!FAULT_KINDS.includes(rule.kind)) throw new Error(`There is no fault ${rule.kind}`)
   if (rule.kind === 'refusal' && !(rule.refusal in REFUSALS)) {
     throw new Error(`There is no refusal ${rule.refusal}`)
+  }
+  if (rule.kind === 'rest_refusal' && !(rule.refusal in REST_REFUSALS)) {
+    throw new Error(`There is no refusal ${rule.refusal} of the REST API`)
   }
   return simulator.addFault(rule)
 }

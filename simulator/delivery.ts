@@ -7,6 +7,7 @@ import { createGzip } from 'node:zlib'
 import { type Answer, htmlAnswer, jsonAnswer } from './answer.ts'
 import type { Fault } from './faults.ts'
 import { REFUSALS } from './refusals.ts'
+import { refuseRest } from './rest-refusals.ts'
 
 /** How an answer goes onto the wire: as it is, or as a fault has it. */
 export type Delivery = (
@@ -42,6 +43,8 @@ export function spoil(fault: Fault): Spoiled {
       const { error, errorDescription } = REFUSALS[fault.refusal]
       return instead(jsonAnswer(400, { error, error_description: errorDescription }))
     }
+    case 'rest_refusal':
+      return instead(refuseRest(fault.refusal))
     case 'answer':
       return instead({ status: 200, headers: {}, body: '', ...fault.answer })
     case 'html':

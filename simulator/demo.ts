@@ -145,12 +145,10 @@ async function fetchAndUse(name: string): Promise<void> {
     `/tokens/${name}`,
   )
   console.log(`  → a token for ${token.instance_url}, good for ${token.expires_in} s`)
-  const api = await fetch(`${token.instance_url}/services/data/v60.0/limits`, {
+  const api = await fetch(`${token.instance_url}/services/data/v60.0/`, {
     headers: { authorization: `Bearer ${token.access_token}` },
   })
-  console.log(
-    `  → with it, GET ${token.instance_url}/services/data/v60.0/limits answers ${api.status}\n`,
-  )
+  console.log(`  → with it, GET ${token.instance_url}/services/data/v60.0/ answers ${api.status}\n`)
   if (api.status !== 200) throw new Error('the token does not work')
 }
 

@@ -1,5 +1,6 @@
 import type { Answer } from './answer.ts'
 import type { RefusalName } from './refusals.ts'
+import type { RestRefusalName } from './rest-refusals.ts'
 
 /** What goes wrong on purpose: which requests it befalls, how often, and what it does to them. */
 export type Fault =
@@ -9,6 +10,8 @@ export type Fault =
   | { readonly kind: 'hold' }
   /** Answers with one of Salesforce's refusals. */
   | { readonly kind: 'refusal'; readonly refusal: RefusalName }
+  /** Answers with one of the refusals of the REST API. */
+  | { readonly kind: 'rest_refusal'; readonly refusal: RestRefusalName }
   /** Answers with anything. */
   | { readonly kind: 'answer'; readonly answer: Partial<Answer> }
   /** A maintenance page. Status 503 by default. */
@@ -72,6 +75,7 @@ export const FAULT_KINDS: readonly Fault['kind'][] = [
   'delay',
   'hold',
   'refusal',
+  'rest_refusal',
   'answer',
   'html',
   'empty',

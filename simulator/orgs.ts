@@ -29,6 +29,12 @@ export interface Org {
   readonly active: boolean
   /** A trial or scratch org whose time is over. */
   readonly expired: boolean
+  /** Whether its edition has the API. */
+  readonly apiEnabled: boolean
+  /** The API calls of its last 24 hours are used up. */
+  readonly apiCallsUsedUp: boolean
+  /** Setup → Session Settings: a session is good only from the address that it was made from. */
+  readonly locksSessionsToIp: boolean
 }
 
 export interface NewOrg {
@@ -37,7 +43,9 @@ export interface NewOrg {
   readonly kind?: Org['kind']
 }
 
-export type OrgChanges = Partial<Pick<Org, 'active' | 'expired'>>
+export type OrgChanges = Partial<
+  Pick<Org, 'active' | 'expired' | 'apiEnabled' | 'apiCallsUsedUp' | 'locksSessionsToIp'>
+>
 
 export interface User {
   /** 18 characters. */
@@ -51,7 +59,11 @@ export interface User {
   readonly loginHours: { readonly from: number; readonly to: number } | null
   /** Has the permission to modify metadata through the Metadata API. */
   readonly mayModifyMetadata: boolean
+  /** System permissions by their API names. Default: those of the smallest integration user. */
+  readonly permissions: readonly string[]
 }
+
+const SMALLEST = ['ApiEnabled', 'ApiUserOnly']
 
 export interface NewUser extends UserChanges {
   readonly username: string
@@ -60,7 +72,7 @@ export interface NewUser extends UserChanges {
 }
 
 export type UserChanges = Partial<
-  Pick<User, 'state' | 'loginIpRanges' | 'loginHours' | 'mayModifyMetadata'>
+  Pick<User, 'state' | 'loginIpRanges' | 'loginHours' | 'mayModifyMetadata' | 'permissions'>
 >
 
 export function createDirectory(ids: RecordIds): Directory {
@@ -86,6 +98,9 @@ export function createDirectory(ids: RecordIds): Directory {
         address,
         active: true,
         expired: false,
+        apiEnabled: true,
+        apiCallsUsedUp: false,
+        locksSessionsToIp: false,
       }
       orgs.set(added.id, added)
       return added
@@ -109,6 +124,7 @@ export function createDirectory(ids: RecordIds): Directory {
         loginIpRanges: null,
         loginHours: null,
         mayModifyMetadata: true,
+        permissions: SMALLEST,
         ...changes,
       }
       users.set(added.id, added)

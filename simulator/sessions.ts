@@ -35,6 +35,8 @@ export interface SessionRequest {
   readonly newToken: () => string
   /** A JWT's `exp` is fixed: such a session does not slide. */
   readonly slides: boolean
+  /** The address that asks for it. */
+  readonly sourceIp: string
 }
 
 export interface Session {
@@ -50,6 +52,8 @@ export interface Session {
   readonly touchedAt: number
   readonly timeoutMs: number
   readonly slides: boolean
+  /** The address that it was made from. */
+  readonly sourceIp: string
   /** What a repeat of the same request is recognised by. */
   readonly key: string
 }
@@ -85,7 +89,19 @@ export function createSessions({ clock, settings, isEntitled }: SessionsDependen
   }
 
   return {
-    open({ now, org, user, app, clientId, scopes, timeoutMs, familyId, newToken, slides }) {
+    open({
+      now,
+      org,
+      user,
+      app,
+      clientId,
+      scopes,
+      timeoutMs,
+      familyId,
+      newToken,
+      slides,
+      sourceIp,
+    }) {
       const key = JSON.stringify([org.id, user.id, app.id, [...scopes].sort(), familyId ?? null])
       const existing = familyId === undefined ? live(byKey.get(key)) : undefined
       if (existing !== undefined) {
@@ -105,6 +121,7 @@ export function createSessions({ clock, settings, isEntitled }: SessionsDependen
         touchedAt: now,
         timeoutMs,
         slides,
+        sourceIp,
         key,
       }
       put(session)

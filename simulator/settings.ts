@@ -38,6 +38,8 @@ export interface Settings {
   }
   /** `separate` (the default) names IP or hours; `combined` has one text for both. */
   readonly restrictionWording: 'separate' | 'combined'
+  /** What the REST API answers a user without API Enabled; both were seen. Default `api_disabled`. */
+  readonly apiOffForUser: 'api_disabled' | 'api_off_for_user'
   /** Refuses what comes over plain HTTP, loopback or not. Default false. */
   readonly httpsOnly: boolean
   /** Logins a user may make in an hour. Default 3,600. */
@@ -80,6 +82,7 @@ export const DEFAULT_SETTINGS: Settings = {
     clientCredentials: 'user_not_admin_approved',
   },
   restrictionWording: 'separate',
+  apiOffForUser: 'api_disabled',
   httpsOnly: false,
   loginsPerHour: 3_600,
   approvalsPerUser: 5,

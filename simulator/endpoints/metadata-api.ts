@@ -1,8 +1,9 @@
 import { type Answer, jsonAnswer } from '../answer.ts'
 import type { Deployment } from '../deployments.ts'
 import type { Exchange } from '../exchange.ts'
+import { refuseRest, restError } from '../rest-refusals.ts'
 import type { World } from '../world.ts'
-import { refuseToken, restError } from './rest-api.ts'
+import { refuseToken } from './rest-api.ts'
 
 /** Of the Metadata API's REST resources: a deployment is started, and asked about. */
 export async function answerMetadata(exchange: Exchange, world: World): Promise<Answer> {
@@ -99,6 +100,6 @@ const UNKNOWN_FAILURE = {
   errorMessage: 'An unexpected error occurred',
 }
 
-const notFound = () => restError(404, 'NOT_FOUND', 'The requested resource does not exist')
+const notFound = () => refuseRest('not_there')
 const notAllowed = () =>
   restError(405, 'METHOD_NOT_ALLOWED', 'HTTP method is not allowed for this resource')

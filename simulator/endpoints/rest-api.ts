@@ -1,5 +1,6 @@
 import { type Answer, jsonAnswer } from '../answer.ts'
 import { bearerToken, type Exchange } from '../exchange.ts'
+import { refuseRest } from '../rest-refusals.ts'
 import type { World } from '../world.ts'
 
 /** A little of the REST API, enough to use a token: versions, resources, limits, a query. */
@@ -8,20 +9,25 @@ export function answerRest(exchange: Exchange, world: World): Answer {
   if (!version) return jsonAnswer(200, VERSIONS)
   const refusal = refuseToken(exchange, world)
   if (refusal !== undefined) return refusal
-  if (!/^v\d{2}\.0$/.test(version) || rest.join('') !== '') return notFound()
+  if (!/^v\d{2}\.0$/.test(version) || rest.join('') !== '') return refuseRest('not_there')
+  if (Number(version.slice(1, 3)) < OLDEST) return refuseRest('version_retired')
   switch (resource) {
     case undefined:
     case '':
       return jsonAnswer(200, resourcesOf(version))
     case 'limits':
-      return jsonAnswer(200, LIMITS)
+      return permissionsOf(exchange, world).includes('ViewSetup')
+        ? jsonAnswer(200, LIMITS)
+        : refuseRest('forbidden')
     case 'query':
       return jsonAnswer(200, { totalSize: 0, done: true, records: [] })
     default:
-      return notFound()
+      return refuseRest('not_there')
   }
 }
 
+/** The former were retired in Summer '25. */
+const OLDEST = 31
 const VERSIONS = [63, 64, 65, 66].map((number) => ({
   label: `Version ${number}`,
   url: `/services/data/v${number}.0`,
@@ -39,38 +45,32 @@ function resourcesOf(version: string) {
   return { limits: `${root}/limits`, query: `${root}/query`, sobjects: `${root}/sobjects` }
 }
 
-/** A dead token and the wrong instance get the very same answer. */
+function permissionsOf(exchange: Exchange, world: World): readonly string[] {
+  const { userId = '' } = exchange.identified()
+  return world.directory.user(userId).permissions
+}
+
+/** A dead token, the wrong instance and another address than the one it is locked to get the very same answer. */
 export function refuseToken(exchange: Exchange, world: World): Answer | undefined {
-  if (exchange.headers.authorization === undefined) {
-    return restError(401, 'INVALID_AUTH_HEADER', 'INVALID_HEADER_TYPE')
-  }
+  if (exchange.headers.authorization === undefined) return refuseRest('authorization_header')
   const token = bearerToken(exchange) ?? ''
   const session = world.sessions.find(token)
+  if (session === undefined) return refuseRest('session_invalid')
   const { role } = exchange
-  const isHome = role.kind === 'my_domain' && role.org.id === session?.orgId
-  if (session === undefined || !isHome) {
-    return restError(401, 'INVALID_SESSION_ID', 'Session expired or invalid')
-  }
   const { orgId, userId, clientId } = session
-  const { username } = world.directory.user(userId)
+  const org = world.directory.org(orgId)
+  const isFromElsewhere = org.locksSessionsToIp && session.sourceIp !== exchange.remoteAddress
+  if (isFromElsewhere) return refuseRest('session_invalid')
+  if (role.kind === 'login' || role.kind === 'test') return refuseRest('url_not_reset')
+  if (role.kind !== 'my_domain' || role.org.id !== orgId) return refuseRest('session_invalid')
+  const { username, permissions } = world.directory.user(userId)
   exchange.identify({ orgId, userId, username, clientId })
   const hasScope = session.scopes.includes('api') || session.scopes.includes('full')
   const configuration = world.apps.find(clientId)?.configuration.at(exchange.node)
-  if (!hasScope || configuration?.restApiAllowed === false) {
-    return restError(
-      401,
-      'INVALID_SESSION_ID',
-      'This session is not valid for use with the REST API',
-    )
-  }
+  if (!hasScope || configuration?.restApiAllowed === false) return refuseRest('api_not_allowed')
+  if (!org.apiEnabled) return refuseRest('api_disabled')
+  if (!permissions.includes('ApiEnabled')) return refuseRest(world.settings().apiOffForUser)
+  if (org.apiCallsUsedUp) return refuseRest('request_limit')
   world.sessions.touch(token)
   return undefined
-}
-
-function notFound(): Answer {
-  return restError(404, 'NOT_FOUND', 'The requested resource does not exist')
-}
-
-export function restError(status: number, errorCode: string, message: string): Answer {
-  return jsonAnswer(status, [{ message, errorCode }])
 }

@@ -62,6 +62,7 @@ function openSession(granted: Granted, exchange: Exchange, world: World, now: nu
     ...(familyId === undefined ? {} : { familyId }),
     newToken: isJwt ? jwt : () => newAccessToken(org.id),
     slides: !isJwt,
+    sourceIp: exchange.remoteAddress,
   })
 }
 

@@ -1,7 +1,8 @@
 /** One check of the doctor: what is looked at, and how it ended. */
 import { BrokerError } from '../errors.ts'
 import { type Refusal, refusalOf, remedyIn } from '../grants/refusals.ts'
-import { remedyOf } from '../http/remedy.ts'
+import { type RestRefusal, type RestWords, wordsOf } from '../grants/rest-refusal.ts'
+import { type REMEDIES, remedyAt } from './remedies.ts'
 
 /** Everything that is looked at, in this order. A check that does not concern an integration is left out of its report. */
 export const CHECKS = {
@@ -35,6 +36,8 @@ export interface Check {
   readonly remedy: string | null
   /** What Salesforce said, where it said no. */
   readonly refusal?: Refusal
+  /** What the REST API said, where it said no. */
+  readonly salesforce?: RestWords
   /** Of `audience`: where a token came from. */
   readonly works?: Way
 }
@@ -77,15 +80,24 @@ export const skipped = (check: CheckName, first: CheckName): Check => ({
 })
 
 /** A failure that is a problem already. What is none is a bug, and thrown. */
-export function failedBy(check: CheckName, error: unknown): Check {
+export function failedBy(check: keyof typeof REMEDIES, error: unknown): Check {
   if (!(error instanceof BrokerError)) throw error
   const refusal = refusalOf(error)
-  if (!refusal) return failed(check, sentence(error.detail), remedyOf(error))
+  if (!refusal) return failed(check, sentence(error.detail), remedyAt(check, error))
   const { error: code, errorDescription, cause } = refusal
   const words = [code, errorDescription ?? []].flat().join(': ')
   return {
     ...failed(check, `${cause} Salesforce says "${words}".`, remedyIn(refusal)),
     refusal,
+  }
+}
+
+/** A REST call that was refused. */
+export function failedAtRest(check: CheckName, host: string, refusal: RestRefusal): Check {
+  const { cause, said } = refusal
+  return {
+    ...failed(check, `${cause} ${host} says: ${wordsOf(said)}.`, remedyIn(refusal)),
+    salesforce: said,
   }
 }
 

@@ -6,9 +6,9 @@ import { ALARM_MS, leastDifferenceMs, type SalesforceClock } from '../grants/sal
 import { transientOf } from '../grants/transient.ts'
 import type { HostRules } from '../http/login-host.ts'
 import type { Outbound, OutboundAnswer, OutboundFailure } from '../http/outbound.ts'
-import { remedyOf } from '../http/remedy.ts'
 import { type Check, failed, passed, skipped } from './check.ts'
 import type { HostFindings } from './recent-hosts.ts'
+import { remedyAt } from './remedies.ts'
 import { CHECK_MS } from './time-limit.ts'
 
 export interface HostChecksDependencies {
@@ -34,7 +34,7 @@ export async function checkHost(
       failed(
         'login_host',
         `It may not be called: ${error.detail}.`,
-        `${remedyOf(error)} Or list its host in VALETKEY_LOGIN_HOSTS.`,
+        `${remedyAt('login_host', error)} Or list its host in VALETKEY_LOGIN_HOSTS.`,
       ),
     )
   }

@@ -1,7 +1,8 @@
 /** The wire form of a report. */
 import { type Static, Type } from 'typebox'
 import { refusalMember } from '../grants/refusals.ts'
-import { RefusalSchema } from '../http/problem.ts'
+import { salesforceMember } from '../grants/rest-refusal.ts'
+import { RefusalSchema, SalesforceWordsSchema } from '../http/problem.ts'
 import {
   CHECK_OUTCOMES,
   CHECKS,
@@ -27,6 +28,7 @@ const CheckView = Type.Object(
       description: 'Null where there is nothing to do',
     }),
     refusal: Type.Optional(RefusalSchema),
+    salesforce: Type.Optional(SalesforceWordsSchema),
     works: Type.Optional(
       Type.Object(
         { login_url: Type.String(), audience: Type.String() },
@@ -66,7 +68,7 @@ export function reportView({
 }
 
 function checkView(check: Check): Static<typeof CheckView> {
-  const { works, refusal, outcome, detail, remedy } = check
+  const { works, refusal, salesforce, outcome, detail, remedy } = check
   return {
     check: check.check,
     ok: isOk(check),
@@ -74,6 +76,7 @@ function checkView(check: Check): Static<typeof CheckView> {
     detail,
     remedy,
     ...(refusal && { refusal: refusalMember(refusal) }),
+    ...(salesforce && { salesforce: salesforceMember(salesforce) }),
     ...(works && { works: { login_url: works.loginUrl, audience: works.audience } }),
   }
 }

@@ -5,7 +5,7 @@ import { grantOf } from '../grants/index.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Lease } from '../tokens/lease.ts'
 import { contextAt, type Signer } from '../tokens/token-request.ts'
-import { type Check, failed, failedBy, passed, warned } from './check.ts'
+import { type Check, failed, failedAtRest, failedBy, passed, warned } from './check.ts'
 import { CHECK_MS, withinLimit } from './time-limit.ts'
 
 export interface HeldToken {
@@ -98,28 +98,11 @@ async function checkInstance(
   const signal = AbortSignal.timeout(CHECK_MS)
   try {
     const result = await withinLimit(endpoint.probe({ instanceUrl, accessToken, signal }))
-    switch (result) {
-      case 'live':
-        return [passed('instance_url', `${host} takes the token.`)]
-      case 'dead':
-        return [
-          failed(
-            'instance_url',
-            `${host} does not know the session of the token (401).`,
-            'Test again. If it stays: look whether a policy of the org ends sessions at once (Setup → Session Settings), and whether instance_url is of this org.',
-          ),
-        ]
-      case 'no_api':
-        return [
-          needsApi(integration)
-            ? failed(
-                'instance_url',
-                `${host} knows the session, but not for the REST API.`,
-                'Give the app the scope api and the user the permission "API Enabled"; look at the IP policy of the app, and at API Access Control.',
-              )
-            : passed('instance_url', `${host} knows the session; the REST API is not expected.`),
-        ]
+    if (result.verdict === 'live') return [passed('instance_url', `${host} takes the token.`)]
+    if (result.verdict === 'no_api' && !needsApi(integration)) {
+      return [passed('instance_url', `${host} knows the session; the REST API is not expected.`)]
     }
+    return [failedAtRest('instance_url', host, result.refusal)]
   } catch (error) {
     return [failedBy('instance_url', error)]
   }

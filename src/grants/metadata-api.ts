@@ -4,6 +4,7 @@ import type { Secret } from '../crypto/secret.ts'
 import type { HostRules } from '../http/login-host.ts'
 import type { Outbound, OutboundAnswer, OutboundOutcome } from '../http/outbound.ts'
 import { printable } from './printable.ts'
+import { restRefusalOf } from './rest-refusal.ts'
 import {
   failureError,
   invalid,
@@ -169,10 +170,13 @@ function read(outcome: OutboundOutcome, reading: Reading): MetadataAnswer<unknow
   if (typeof errorCode !== 'string') {
     throw invalid(`The Metadata API answered with status ${status}, and nothing known.`)
   }
+  const known = restRefusalOf(outcome, reading.secrets)
+  // Another token is no better where this one lives and may not call the API.
+  const isToken = status === 401 && known?.verdict !== 'no_api'
   return {
     ok: false,
-    refused: status === 401 ? 'token' : 'request',
-    reason: shown([errorCode, message], reading.secrets),
+    refused: isToken ? 'token' : 'request',
+    reason: shown([errorCode, message, ...(isToken ? [] : [known?.cause])], reading.secrets),
   }
 }
 

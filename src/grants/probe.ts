@@ -1,6 +1,8 @@
 import type { Secret } from '../crypto/secret.ts'
 import type { HostRules } from '../http/login-host.ts'
-import type { Outbound, OutboundAnswer } from '../http/outbound.ts'
+import type { Outbound } from '../http/outbound.ts'
+import { type RestRefusal, restRefusalOf } from './rest-refusal.ts'
+import type { RestVerdict } from './rest-refusal-table.ts'
 import {
   failureError,
   invalid,
@@ -20,9 +22,12 @@ export interface ProbeRequest {
 
 /**
  * `dead`: Salesforce does not know the session (any more). `no_api`: it does, but not for the REST
- * API: no `api` scope, the app's IP policy, or API access control. A new token would change nothing.
+ * API, and a new token would change nothing. `untold`: it said something else, as that the calls of
+ * the org are used up.
  */
-export type ProbeResult = 'live' | 'dead' | 'no_api'
+export type ProbeResult =
+  | { readonly verdict: 'live' }
+  | { readonly verdict: RestVerdict; readonly refusal: RestRefusal }
 
 interface ProbeDependencies {
   readonly outbound: Pick<Outbound, 'send'>
@@ -30,9 +35,8 @@ interface ProbeDependencies {
   readonly now: () => number
 }
 
-const LIMITS_PATH = '/services/data/v60.0/limits'
-/** Answers with status 401 and INVALID_SESSION_ID that a fresh token does not cure. */
-const NOT_DEAD = ['not valid for use with the rest api', 'connected app is not attached']
+/** Resources by Version: it needs nothing but API access, where `/limits` needs View Setup and Configuration. */
+export const PROBE_PATH = '/services/data/v60.0/'
 
 /** Throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid` where it cannot tell. */
 export async function probeToken(
@@ -43,7 +47,7 @@ export async function probeToken(
   const origin = hosts.checkInstanceUrl(instanceUrl)
   if (origin === undefined) throw invalid('The instance_url is not https on a host of Salesforce.')
   const outcome = await outbound.send({
-    url: `${origin}${LIMITS_PATH}`,
+    url: `${origin}${PROBE_PATH}`,
     headers: {
       accept: 'application/json',
       authorization: `Bearer ${accessToken.reveal()}`,
@@ -62,13 +66,8 @@ export async function probeToken(
   }
   const secrets = [accessToken.reveal()]
   if (isUnavailable(outcome)) throw unavailableError(outcome, now, secrets)
-  if (status === 401) return isNotDead(outcome) ? 'no_api' : 'dead'
-  if (status === 403) return 'no_api'
-  if (status >= 200 && status < 300) return 'live'
-  throw noAnswer(outcome, secrets)
-}
-
-function isNotDead({ body }: OutboundAnswer): boolean {
-  const text = body.toString('utf8').toLowerCase()
-  return NOT_DEAD.some((message) => text.includes(message))
+  if (status >= 200 && status < 300) return { verdict: 'live' }
+  const refusal = restRefusalOf(outcome, secrets)
+  if (!refusal) throw noAnswer(outcome, secrets, 'nothing that is known')
+  return { verdict: refusal.verdict, refusal }
 }

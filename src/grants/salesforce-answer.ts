@@ -1,7 +1,8 @@
 import { BrokerError } from '../errors.ts'
 import type { OutboundAnswer, OutboundFailure, OutboundOutcome } from '../http/outbound.ts'
 import { elementIn, formOf, jsonOf, textOf, wordsIn } from './answer-form.ts'
-import { classify, grantRefused } from './refusals.ts'
+import { classify, grantRefused, remedyIn } from './refusals.ts'
+import { restRefusalIn, salesforceMember } from './rest-refusal.ts'
 import { TRANSIENT, transientOf } from './transient.ts'
 import type { Tried } from './tried.ts'
 
@@ -129,23 +130,30 @@ const PAGE_REMEDY =
 const WORDS_REMEDY =
   'Act on what Salesforce says, which is an error of its other APIs; compare `login_url` with the org.'
 
-/** An answer that is no OAuth answer, with what it says in another form of Salesforce's. */
-export function noAnswer(answer: OutboundAnswer, secrets: readonly string[]): BrokerError {
-  const { text, members } = toldIn(answer, secrets)
-  return new BrokerError('token_response_invalid', `${whyNoAnswer(answer)}${text}.`, {
+/** An answer that is not of the kind that was asked for (it has `lack`), with what it says in another form of Salesforce's. */
+export function noAnswer(
+  answer: OutboundAnswer,
+  secrets: readonly string[],
+  lack = 'no OAuth members',
+): BrokerError {
+  const { text, members, refusal } = toldIn(answer, secrets)
+  const cause = refusal ? ` ${refusal.cause}` : ''
+  return new BrokerError('token_response_invalid', `${whyNoAnswer(answer, lack)}${text}.${cause}`, {
     members,
-    ...('salesforce' in members && { remedy: WORDS_REMEDY }),
+    ...('salesforce' in members && { remedy: refusal ? remedyIn(refusal) : WORDS_REMEDY }),
   })
 }
 
-/** The printable words of an error, as the end of a sentence and as a member of the problem. Nothing of an answer that is a success. */
+/** The printable words of an error, as the end of a sentence and as a member of the problem, and what is known of them. Nothing of an answer that is a success. */
 function toldIn(answer: OutboundAnswer, secrets: readonly string[]) {
   const words = answer.status < 400 ? undefined : wordsIn(answer, secrets)
   if (!words) return { text: '', members: {} }
   const { errorCode, message } = words
+  const said = { status: answer.status, errorCode, message }
   return {
     text: message === '' ? `: ${errorCode}` : `: ${errorCode}: ${message.replace(/[.\s]+$/, '')}`,
-    members: { salesforce: { status: answer.status, error_code: errorCode, message } },
+    members: { salesforce: salesforceMember(said) },
+    refusal: restRefusalIn(said),
   }
 }
 
@@ -168,7 +176,7 @@ function isMyDomain(host: string): boolean {
   return /\.my\.salesforce\.(?:com|mil)$/.test(host)
 }
 
-function whyNoAnswer(answer: OutboundAnswer): string {
+function whyNoAnswer(answer: OutboundAnswer, lack: string): string {
   const { status } = answer
   switch (formOf(answer)) {
     case 'empty':
@@ -176,7 +184,7 @@ function whyNoAnswer(answer: OutboundAnswer): string {
     case 'page':
       return `Salesforce answered a page, with status ${status}`
     default:
-      return `Salesforce answered with status ${status} and no OAuth members`
+      return `Salesforce answered with status ${status} and ${lack}`
   }
 }
 

@@ -157,6 +157,15 @@ export const RefusalSchema = Type.Object(
   { title: 'Refusal', description: 'What Salesforce said, and what to do about it' },
 )
 
+export const SalesforceWordsSchema = Type.Object(
+  {
+    status: Type.Integer(),
+    error_code: Type.String({ description: 'Empty where it names none' }),
+    message: Type.String({ description: 'Printable, without secrets' }),
+  },
+  { title: "Salesforce's words", description: 'What an API of Salesforce other than OAuth said' },
+)
+
 const ProblemSchema = Type.Object(
   {
     type: Type.String({ description: 'Resolves to a page about this problem' }),
@@ -168,12 +177,7 @@ const ProblemSchema = Type.Object(
     code: Type.Unsafe<ProblemCode>({ type: 'string', enum: Object.keys(PROBLEMS) }),
     request_id: Type.String({ description: 'As in the header `X-Request-Id` and in the log' }),
     refusal: Type.Optional(RefusalSchema),
-    salesforce: Type.Optional(
-      Type.Object(
-        { status: Type.Integer(), error_code: Type.String(), message: Type.String() },
-        { description: 'What another API of Salesforce said in place of an OAuth answer' },
-      ),
-    ),
+    salesforce: Type.Optional(SalesforceWordsSchema),
     etag: Type.Optional(
       Type.String({
         description: 'The current one, where a precondition failed and you may read it',

@@ -4,7 +4,12 @@ import { type BrokerError, PROBLEMS } from '../errors.ts'
 const AS_THE_HEADER_SAYS = 'Wait as long as Retry-After says'
 
 /** As the error has it, or the table, with the time to wait where that is known. */
-export function remedyOf({ code, status, remedy, retryAfterMs }: BrokerError): string {
+export function remedyOf({
+  code,
+  status,
+  remedy,
+  retryAfterMs,
+}: Pick<BrokerError, 'code' | 'status' | 'remedy' | 'retryAfterMs'>): string {
   const text = (remedy ?? PROBLEMS[code].remedy).replaceAll('`', '')
   if (retryAfterMs === undefined) return text.replace(AS_THE_HEADER_SAYS, 'Wait a moment')
   const wait = `Wait ${secondsText(retryAfterMs)}`

@@ -10,6 +10,7 @@ import type {
   TokenAnswer,
 } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
+import { wordsOf } from '../grants/rest-refusal.ts'
 import { within } from '../http/deadline.ts'
 import { digestOf, type Integration, sourceOf } from '../integrations/integration.ts'
 import {
@@ -136,9 +137,15 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
   const probe = async ({ name }: Integration, answer: TokenAnswer): Promise<Proof> => {
     const { instanceUrl, accessToken } = answer
     try {
-      return await within(ATTEMPT_MS, (signal) =>
+      const result = await within(ATTEMPT_MS, (signal) =>
         grants.endpoint.probe({ instanceUrl, accessToken, signal }),
       )
+      if (result.verdict === 'live') return 'live'
+      const { verdict, refusal } = result
+      const { reason, said } = refusal
+      const bindings = { integration: name, reason, salesforce: wordsOf(said) }
+      log.warn(bindings, 'a REST call with the token was refused')
+      return verdict === 'untold' ? 'unproven' : verdict
     } catch (error) {
       log.warn({ err: error, integration: name }, 'the token could not be proven with a REST call')
       return 'unproven'

@@ -346,10 +346,10 @@ t.test('probes a token with one REST call', async (t) => {
   }
   const rest = (message: string, errorCode: string, status: number) =>
     json([{ message, errorCode }], status)
-  const live = await probe(json({ DailyApiRequests: { Max: 15_000 } }))
-  t.equal(await live.result, 'live')
+  const live = await probe(json({ sobjects: '/services/data/v60.0/sobjects' }))
+  t.same(await live.result, { verdict: 'live' })
   const [request] = live.server.requests
-  t.match(request?.url, /^\/services\/data\/v\d+\.0\/limits$/)
+  t.match(request?.url, /^\/services\/data\/v\d+\.0\/$/)
   t.equal(request?.headers.authorization, `Bearer ${TOKEN.access_token}`)
   const cases: [Answer, string][] = [
     [rest('Session expired or invalid', 'INVALID_SESSION_ID', 401), 'dead'],
@@ -360,8 +360,11 @@ t.test('probes a token with one REST call', async (t) => {
     ],
     [rest('Connected app is not attached to Agent', 'INVALID_SESSION_ID', 401), 'no_api'],
     [rest('The REST API is not enabled', 'API_DISABLED_FOR_ORG', 403), 'no_api'],
+    [rest('TotalRequests Limit exceeded.', 'REQUEST_LIMIT_EXCEEDED', 403), 'untold'],
   ]
-  for (const [answer, expected] of cases) t.equal(await (await probe(answer)).result, expected)
+  for (const [answer, expected] of cases) {
+    t.match(await (await probe(answer)).result, { verdict: expected })
+  }
   const junk: [Answer, string][] = [
     [raw(503, HTML, PAGE), 'salesforce_unavailable'],
     [raw(200, HTML, PAGE), 'salesforce_unavailable'],

@@ -79,7 +79,7 @@ for (const [engine, options] of Object.entries(ENGINES)) {
         token_id: /^[A-Za-z0-9_-]{22}$/,
       })
 
-      const api = await fetch(`${first.body.instance_url}/services/data/v60.0/limits`, {
+      const api = await fetch(`${first.body.instance_url}/services/data/v60.0/`, {
         headers: { authorization: `Bearer ${first.body.access_token}` },
       })
       t.equal(api.status, 200)

@@ -389,7 +389,7 @@ t.test('a deleted integration is gone with its token', async (t) => {
   t.equal((await call('DELETE', '/integrations/leaving', { headers: ANY })).status, 204)
   t.match(await call('GET', '/tokens/leaving'), { body: { code: 'integration_not_found' } })
   t.match(await call('DELETE', '/integrations/leaving', { headers: ANY }), { status: 404 })
-  const api = await fetch(`${token.instance_url}/services/data/v60.0/limits`, {
+  const api = await fetch(`${token.instance_url}/services/data/v60.0/`, {
     headers: { authorization: `Bearer ${token.access_token}` },
   })
   t.equal(api.status, 401, 'Salesforce ended it')

@@ -30,6 +30,18 @@ const FAULTS: Readonly<
     ['nothing, with status 500', { kind: 'empty', status: 500 }, 'salesforce_unavailable'],
     ['nothing, with status 401', { kind: 'empty', status: 401 }, 'token_response_invalid'],
   ],
+  rest_refusal: [
+    [
+      'an error of the REST API',
+      { kind: 'rest_refusal', refusal: 'api_disabled' },
+      'token_response_invalid',
+    ],
+    [
+      'a server that is too busy',
+      { kind: 'rest_refusal', refusal: 'server_unavailable' },
+      'salesforce_unavailable',
+    ],
+  ],
   invalid_json: [['half of an object', { kind: 'invalid_json' }, 'token_response_invalid']],
   redirect: [
     [

@@ -109,7 +109,7 @@ for (const [name, authentication] of Object.entries({
     })
     const same = await call('GET', '/tokens/billing')
     t.equal(token.access_token, same.body.access_token, 'the very token of GET /tokens')
-    const api = await fetch(`${token.instance_url}/services/data/v60.0/limits`, {
+    const api = await fetch(`${token.instance_url}/services/data/v60.0/`, {
       headers: { authorization: `Bearer ${token.access_token}` },
     })
     t.equal(api.status, 200)
@@ -147,7 +147,7 @@ session = OAuth2Session(client=BackendApplicationClient(client_id=client_id, sco
 basic = session.fetch_token(token_url=url, auth=HTTPBasicAuth(client_id, secret))
 session = OAuth2Session(client=BackendApplicationClient(client_id=client_id, scope=['integration:billing']))
 body = session.fetch_token(token_url=url, client_id=client_id, client_secret=secret, include_client_id=True)
-answer = session.get(body['instance_url'] + '/services/data/v60.0/limits')
+answer = session.get(body['instance_url'] + '/services/data/v60.0/')
 print(json.dumps({'basic': basic['access_token'], 'body': body['access_token'], 'status': answer.status_code}))
 `
   const { stdout } = await promisify(execFile)(python ?? '', ['-c', program], {

@@ -44,7 +44,7 @@ t.test('the one command of the quick start serves a token of each grant', async 
     if (!running.isRunning()) throw new Error(`the demo ended: ${running.output()}`)
     return /http:\S+\/docs/.exec(running.output())?.[0]
   })
-  t.equal(running.output().match(/limits answers 200/g)?.length, 3)
+  t.equal(running.output().match(/v60\.0\/ answers 200/g)?.length, 3)
   t.equal((await fetch(docs)).status, 200)
   await running.stop('SIGINT')
   await t.rejects(fetch(docs))
@@ -72,7 +72,7 @@ inEachShell(t, 'the quick start by hand serves a token that Salesforce takes', a
   t.equal(status, 0, running.output())
   t.match(running.stdout(), '"state":"draft"')
   t.match(running.stdout(), '"state":"unproven"')
-  t.match(running.stdout(), '"DailyApiRequests"')
+  t.match(running.stdout(), '/services/data/v66.0/sobjects')
   t.match(running.stdout(), /^cache-status: valetkey; hit; ttl=\d+/m)
   await t.rejects(fetch(`http://127.0.0.1:${port}/livez`))
 })

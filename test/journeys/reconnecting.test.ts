@@ -35,14 +35,14 @@ t.test('connects again after it was lost, and not as somebody else', async (t) =
   t.equal((await connect()).page.status, 200)
   const served = await token()
   t.equal(served.status, 200)
-  const use = await fetch(`${served.body.instance_url}/services/data/v66.0/limits`, {
+  const use = await fetch(`${served.body.instance_url}/services/data/v66.0/`, {
     headers: { authorization: `Bearer ${served.body.access_token}` },
   })
   t.equal(use.status, 200)
 
   t.equal((await call('DELETE', '/integrations/billing/connection')).status, 204)
   t.match((await token()).body, { code: 'integration_not_connected' })
-  const dead = await fetch(`${served.body.instance_url}/services/data/v66.0/limits`, {
+  const dead = await fetch(`${served.body.instance_url}/services/data/v66.0/`, {
     headers: { authorization: `Bearer ${served.body.access_token}` },
   })
   t.equal(dead.status, 401, 'the access token went with the refresh token')

@@ -107,7 +107,7 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
       return 'revoked'
     },
     async probe() {
-      return 'live'
+      return { verdict: 'live' }
     },
     aheadMs: () => 0,
   }

@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import t from 'tap'
 import {
   accessToken,
@@ -18,21 +19,82 @@ const mint = async () => accessToken(await mintBySecret(app))
 
 t.test('answers the REST API to a live token, on its own My Domain alone', async (t) => {
   const token = await mint()
-  const { status, members } = await get(origins.myDomain, '/services/data/v66.0/limits', token)
+  const { status, members } = await get(origins.myDomain, '/services/data/v66.0/', token)
   t.equal(status, 200)
-  t.match(members, { DailyApiRequests: { Max: Number } })
-  for (const origin of [origins.sandbox, origins.login]) {
-    const elsewhere = await get(origin, '/services/data/v66.0/limits', token)
-    t.equal(elsewhere.status, 401)
-    t.same(JSON.parse(elsewhere.text), [
-      { message: 'Session expired or invalid', errorCode: 'INVALID_SESSION_ID' },
-    ])
+  t.match(members, { limits: '/services/data/v66.0/limits' })
+  const elsewhere = await get(origins.sandbox, '/services/data/v66.0/', token)
+  t.equal(elsewhere.status, 401)
+  t.same(JSON.parse(elsewhere.text), [
+    { message: 'Session expired or invalid', errorCode: 'INVALID_SESSION_ID' },
+  ])
+  for (const origin of [origins.login, origins.test]) {
+    const answer = await get(origin, '/services/data/v66.0/', token)
+    t.match([answer.status, JSON.parse(answer.text)], [400, [{ errorCode: 'URL_NOT_RESET' }]])
   }
 })
 
+t.test('gives the limits to those who may view Setup, and to nobody else', async (t) => {
+  const token = await mint()
+  const limits = () => get(origins.myDomain, '/services/data/v66.0/limits', token)
+  const refused = await limits()
+  t.match([refused.status, JSON.parse(refused.text)], [403, [{ errorCode: 'FORBIDDEN' }]])
+  const { permissions = [] } = simulator.users()[0] ?? {}
+  simulator.updateUser(app.username, { permissions: [...permissions, 'ViewSetup'] })
+  t.match((await limits()).members, { DailyApiRequests: { Max: Number } })
+  simulator.updateUser(app.username, { permissions })
+})
+
+t.test('refuses the REST API as the org and the user have it', async (t) => {
+  const token = await mint()
+  const refused = async () => {
+    const { status, text } = await get(origins.myDomain, '/services/data/v66.0/', token)
+    const [error] = status === 200 ? [] : JSON.parse(text)
+    return error === undefined ? status : `${status} ${error.errorCode}`
+  }
+  simulator.updateOrg(acme.id, { apiEnabled: false })
+  t.equal(await refused(), '403 API_DISABLED_FOR_ORG')
+  simulator.updateOrg(acme.id, { apiEnabled: true, apiCallsUsedUp: true })
+  t.equal(await refused(), '403 REQUEST_LIMIT_EXCEEDED')
+  simulator.updateOrg(acme.id, { apiCallsUsedUp: false })
+  const { permissions = [] } = simulator.users()[0] ?? {}
+  simulator.updateUser(app.username, { permissions: [] })
+  t.equal(await refused(), '403 API_DISABLED_FOR_ORG')
+  simulator.configure({ apiOffForUser: 'api_off_for_user' })
+  t.equal(await refused(), '403 API_CURRENTLY_DISABLED')
+  simulator.updateUser(app.username, { permissions })
+  t.equal(await refused(), 200)
+  const old = await get(origins.myDomain, '/services/data/v30.0/', token)
+  t.equal(old.status, 410)
+})
+
+t.test(
+  'locks a session to the address that it was made from, where the org wants that',
+  async (t) => {
+    const token = await mint()
+    const from = async (localAddress: string) => statusFrom(localAddress, token)
+    t.same([await from('127.0.0.1'), await from('127.0.0.9')], [200, 200])
+    simulator.updateOrg(acme.id, { locksSessionsToIp: true })
+    t.same([await from('127.0.0.1'), await from('127.0.0.9')], [200, 401])
+    simulator.updateOrg(acme.id, { locksSessionsToIp: false })
+  },
+)
+
+/** From another address of this machine. */
+function statusFrom(localAddress: string, token: string): Promise<number | undefined> {
+  const headers = { authorization: `Bearer ${token}` }
+  return new Promise((resolve, reject) => {
+    request(`${origins.myDomain}/services/data/v66.0/`, { localAddress, headers }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
 t.test('lists its API versions to anybody, and the rest to nobody without a token', async (t) => {
   t.match(JSON.parse((await get(origins.myDomain, '/services/data/')).text), [{ version: '63.0' }])
-  const without = await get(origins.myDomain, '/services/data/v66.0/limits')
+  const without = await get(origins.myDomain, '/services/data/v66.0/')
   t.equal(without.status, 401)
   t.match(JSON.parse(without.text), [{ errorCode: 'INVALID_AUTH_HEADER' }])
 })
@@ -42,7 +104,7 @@ t.test('refuses the REST API to live tokens that may not use it', async (t) => {
   const barred = simulator.addClientCredentialsApp({ restApiAllowed: false })
   for (const one of [scopeless, barred]) {
     const token = accessToken(await mintBySecret(one))
-    const answer = await get(origins.myDomain, '/services/data/v66.0/limits', token)
+    const answer = await get(origins.myDomain, '/services/data/v66.0/', token)
     t.equal(answer.status, 401)
     t.same(JSON.parse(answer.text), [
       {

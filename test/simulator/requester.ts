@@ -170,7 +170,7 @@ export function revoke(origin: string, token: string, form: Form = {}): Promise<
 
 /** The status of an ordinary API call with this token. */
 export async function useToken(origin: string, token: string): Promise<number> {
-  return (await get(origin, '/services/data/v66.0/limits', token)).status
+  return (await get(origin, '/services/data/v66.0/', token)).status
 }
 
 export function accessToken({ members, text }: Reply): string {

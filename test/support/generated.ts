@@ -6,6 +6,7 @@ import { renderMetricDocs } from '../../src/app/metric-docs.ts'
 import { renderActionTable, renderShareTable } from '../../src/audit/audit-docs.ts'
 import { renderAccessTable } from '../../src/callers/access-table.ts'
 import { renderConfigurationDocs } from '../../src/config.ts'
+import { renderRestRefusals } from '../../src/grants/refusal-docs.ts'
 import { renderOpenapi } from '../../src/http/openapi.ts'
 import { renderProblemTable } from '../../src/http/problem-pages.ts'
 import { renderCauses } from '../../src/store/redis-cause.ts'
@@ -39,6 +40,12 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
       readFileSync(`${ROOT}docs/redis.md`, 'utf8'),
       'causes',
       renderCauses(),
+    ),
+    'docs/troubleshooting.md': withSection(
+      'docs/troubleshooting.md',
+      readFileSync(`${ROOT}docs/troubleshooting.md`, 'utf8'),
+      'rest-refusals',
+      renderRestRefusals(),
     ),
     ...published,
     'README.md': withSection(
