@@ -183,6 +183,12 @@ const ProblemSchema = Type.Object(
         description: 'The current one, where a precondition failed and you may read it',
       }),
     ),
+    written: Type.Optional(
+      Type.Boolean({
+        description:
+          'True: the change is made, and audited; only its confirmation by replicas is missing',
+      }),
+    ),
     media_types: Type.Optional(
       Type.Array(Type.String(), {
         description: 'What the route takes, with `media_type_unsupported`',

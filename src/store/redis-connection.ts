@@ -32,6 +32,14 @@ export interface ConnectionDependencies
   readonly onEvent: (event: RedisEvent) => void
 }
 
+export interface ScriptCall {
+  readonly script: Script
+  readonly keys: readonly string[]
+  readonly args: readonly Argument[]
+}
+
+export type ScriptResult = { readonly answer: unknown } | { readonly error: BrokerError }
+
 /** One connection to Redis (or to a Cluster) that reconnects for ever, fails fast while it is down, and never sends anything twice. */
 export interface RedisConnection {
   /** One script; throws `store_unavailable`. */
@@ -45,13 +53,11 @@ export interface RedisConnection {
     keys: readonly string[],
     args: readonly Argument[],
   ): Promise<unknown>
-  /** A script, and WAIT for its effects on the same connection: gives its answer and how many replicas have it. */
+  /** Scripts, and one WAIT for the effects of all on the same connection: what came of each, and how many replicas have them. Throws `store_unavailable` where WAIT was not answered. */
   runAndWait(
-    script: Script,
-    keys: readonly string[],
-    args: readonly Argument[],
+    calls: readonly ScriptCall[],
     wait: { readonly replicas: number; readonly timeoutMs: number },
-  ): Promise<{ readonly answer: unknown; readonly confirmed: number }>
+  ): Promise<{ readonly results: readonly ScriptResult[]; readonly confirmed: number }>
   /** Settles when the first attempt to connect has come to something, good or bad, and soon in any case; never rejects. */
   readonly attempted: Promise<void>
   wasReady(): boolean
@@ -201,11 +207,14 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     } catch (error) {
       nodes?.troubled()
       if (error instanceof BrokerError) throw error
-      const trouble = isClosing()
-        ? away()
-        : troubles.note(error, { role, place: place(error), command: operation })
-      throw storeUnavailable(operation, trouble)
+      throw failed(error, operation, place(error))
     }
+  }
+
+  const failed = (error: unknown, operation: string, place = open?.place(error)) => {
+    const trouble =
+      isClosing() || !place ? away() : troubles.note(error, { role, place, command: operation })
+    return storeUnavailable(operation, trouble)
   }
 
   const away = (): RedisTrouble => ({
@@ -228,15 +237,21 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
         return (await pipelined(client, commands))[1]
       })
     },
-    runAndWait(script, keys, args, wait) {
+    runAndWait(calls, wait) {
       // In full: a server that has forgotten a script would get it again, but behind WAIT.
-      const commands = [
-        ['eval', script.lua, keys.length, ...keys, ...args],
-        ['wait', wait.replicas, wait.timeoutMs],
-      ]
-      return answer(script.name, async (client) => {
-        const [scripted, confirmed] = await pipelined(client, commands)
-        return { answer: scripted, confirmed: Number(confirmed) }
+      const commands = calls.map(({ script: { lua }, keys, args }) => [
+        ...['eval', lua, keys.length, ...keys, ...args],
+      ])
+      commands.push(['wait', wait.replicas, wait.timeoutMs])
+      return answer('wait', async (client) => {
+        const replies = (await client.pipeline(commands).exec()) ?? []
+        const [error, confirmed] = replies.at(-1) ?? []
+        if (error) throw error
+        const results = calls.map(({ script }, at): ScriptResult => {
+          const [fault, reply] = replies[at] ?? []
+          return fault ? { error: failed(fault, script.name) } : { answer: reply }
+        })
+        return { results, confirmed: Number(confirmed) }
       })
     },
     wasReady: () => wasReady,

@@ -113,7 +113,7 @@ export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents
     },
 
     async write(kind, id, body, { expected, expiresAt, mac }) {
-      const reply = await redis.runDurably(WRITE, places(kind, id), [
+      const reply = await redis.change(WRITE, places(kind, id), [
         kind,
         id,
         body,
@@ -126,7 +126,7 @@ export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents
     },
 
     async remove(kind, id, expected) {
-      return (await redis.runDurably(REMOVE, places(kind, id), [kind, id, expected])) === 1
+      return (await redis.change(REMOVE, places(kind, id), [kind, id, expected])) === 1
     },
   }
 }

@@ -109,7 +109,7 @@ export function createRedisIntegrations(redis: DurableRedis, keys: Keys): Integr
     },
 
     async create(name, uid, content) {
-      const reply = await redis.runDurably(
+      const reply = await redis.change(
         CREATE,
         [keys.integration(name), keys.integrations, keys.meta, keys.changes],
         [name, uid, ...contentArguments(content)],
@@ -118,7 +118,7 @@ export function createRedisIntegrations(redis: DurableRedis, keys: Keys): Integr
     },
 
     async change(name, { uid, version }, content) {
-      const reply = await redis.runDurably(
+      const reply = await redis.change(
         CHANGE,
         [keys.integration(name), keys.meta, keys.changes],
         [name, uid, version, ...contentArguments(content)],
@@ -127,7 +127,7 @@ export function createRedisIntegrations(redis: DurableRedis, keys: Keys): Integr
     },
 
     async remove(name, { uid, version }) {
-      const reply = await redis.runDurably(
+      const reply = await redis.change(
         REMOVE,
         [
           keys.integration(name),

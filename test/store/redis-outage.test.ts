@@ -259,6 +259,10 @@ t.test('acknowledges a change only when enough replicas have it', async (t) => {
   await rejectsSoon(t, write, 'a document')
   t.ok(await store.integrations.read('b'), 'it is there all the same')
   await rejectsSoon(t, store.integrations.confirm(), 'and is not confirmed by being there')
+  const together = await Promise.allSettled(['c', 'd', 'e', 'f', 'g'].map(create))
+  for (const one of together) {
+    t.match(one, { status: 'rejected', reason: { detail: /^Written, not confirmed/ } })
+  }
   t.ok(await store.locks.acquire('a', 'me', 1_000), 'what need not last waits for nobody')
   await replica.kill('SIGCONT')
   await eventually(() =>

@@ -108,6 +108,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
     ? await createRedisStore({
         url: config.redisUrl,
         prefix: config.redisPrefix,
+        waitReplicas: config.redisWaitReplicas,
         onEvent: (event) => log.debug({ event: event.type }, 'redis'),
       })
     : createEmbeddedStore({ dataDir: folder, ...(now && { now }) })

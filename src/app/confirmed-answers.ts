@@ -1,0 +1,30 @@
+/** A change that too few replicas confirmed is done whole, with its audit line, before its request is refused. */
+import type { FastifyRequest } from 'fastify'
+import { READING } from '../callers/index.ts'
+import type { Server } from '../http/server.ts'
+import { createRequestWrites, type RequestWrites } from '../store/unconfirmed.ts'
+
+/** For the routes that are registered after it. */
+export function tellUnconfirmed(server: Server): void {
+  const writes = new WeakMap<FastifyRequest, RequestWrites>()
+
+  server.addHook('onRoute', (route) => {
+    if ([route.method].flat().every((method) => READING.includes(method))) return
+    const { handler } = route
+    route.handler = function within(request, reply) {
+      const own = createRequestWrites()
+      writes.set(request, own)
+      return own.run(() => handler.call(this, request, reply))
+    }
+    route.onSend = [
+      ...[route.onSend ?? []].flat(),
+      (request, reply, payload, done) => {
+        const error = writes.get(request)?.end()
+        // The problem itself comes here, too.
+        writes.delete(request)
+        if (error === undefined || reply.statusCode >= 400) done(null, payload)
+        else done(error)
+      },
+    ]
+  })
+}

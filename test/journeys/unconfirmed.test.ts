@@ -1,0 +1,101 @@
+/** Changes that Redis has and its replicas do not confirm: done whole, and said so. */
+import t from 'tap'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { generateKeyring } from '../../src/crypto/keyring.ts'
+import { newAdminKey, startBroker } from '../support/broker.ts'
+import { eventually } from '../support/eventually.ts'
+import { startRedis, startReplica } from '../support/redis.ts'
+import { newSigningKey } from '../support/signing-key.ts'
+
+const simulator = await startSimulator()
+t.teardown(() => simulator.stop())
+const redis = await startRedis()
+t.teardown(() => redis.stop())
+const copy = await startReplica({ master: redis })
+t.teardown(() => copy.stop())
+
+const shared = {
+  loginHosts: [simulator.origins.myDomain],
+  redisUrl: redis.url,
+  keyring: generateKeyring(Date.now()).reveal(),
+  adminKey: newAdminKey(),
+  env: { VALETKEY_REDIS_WAIT: '1' },
+}
+const broker = await startBroker(t, shared)
+const other = await startBroker(t, shared)
+const { call } = broker
+
+const { privateKey: private_key, certificate } = await newSigningKey()
+const app = simulator.addJwtApp({ certificatePem: certificate })
+const body = {
+  login_url: simulator.origins.myDomain,
+  grant: { type: 'jwt_bearer', client_id: app.clientId, username: app.username },
+  credential: { private_key, certificate },
+}
+const WRITTEN = {
+  status: 503,
+  body: {
+    code: 'store_unavailable',
+    written: true,
+    detail: /^Written, not confirmed: .* 0 of the 1 replicas/,
+    remedy: /Sending it again is safe/,
+  },
+}
+const auditedOnce = (action: string, count: number) =>
+  eventually(() => {
+    const lines = broker.audit().filter((event) => event.action === action)
+    return lines.length === count && lines.every(({ outcome }) => outcome === 'success')
+  })
+
+t.test('a change that no replica confirms is made, announced, audited, and said so', async (t) => {
+  t.equal((await call('PUT', '/integrations/before', { body })).status, 201)
+  await copy.kill('SIGSTOP')
+  t.teardown(() => copy.kill('SIGCONT'))
+
+  t.match(await call('PUT', '/integrations/orders', { body }), WRITTEN)
+  await auditedOnce('integration.created', 2)
+  t.equal((await call('GET', '/tokens/orders')).status, 200, 'it is in force')
+  await eventually(async () => (await other.call('GET', '/integrations/orders')).status === 200)
+
+  const staged = await call('POST', '/integrations/orders/credentials', { body: { generate: {} } })
+  t.match(staged, WRITTEN)
+  await auditedOnce('credential.staged', 1)
+  const { items } = (await call('GET', '/integrations/orders/credentials')).body
+  t.equal(items.filter(({ state }: { state: string }) => state === 'staged').length, 1)
+
+  const headers = { 'if-match': '*' }
+  const disabled = await call('PATCH', '/integrations/before', {
+    headers,
+    body: { enabled: false },
+  })
+  t.match(disabled, WRITTEN)
+  await eventually(async () => (await other.call('GET', '/tokens/before')).status === 409)
+  t.match(await call('DELETE', '/integrations/before', { headers }), WRITTEN)
+  await auditedOnce('integration.deleted', 1)
+  t.equal((await call('GET', '/integrations/before')).status, 404)
+
+  const limited = { name: 'reader', permissions: ['tokens:read'], integrations: ['*'] }
+  t.match(await call('POST', '/api-keys', { body: limited }), WRITTEN)
+  await auditedOnce('api_key.created', 1)
+  const [made] = (await call('GET', '/api-keys')).body.items
+  t.match(await call('DELETE', `/api-keys/${made.id}`), WRITTEN, 'and is revoked like any other')
+  t.same((await call('GET', '/api-keys')).body.items, [])
+})
+
+t.test('sent again, it is confirmed as soon as a replica is there', async (t) => {
+  await copy.kill('SIGCONT')
+  const again = () => call('PUT', '/integrations/orders', { body, headers: { 'if-match': '*' } })
+  await eventually(async () => (await again()).status === 200)
+  t.equal((await call('GET', '/integrations/orders')).status, 200)
+})
+
+t.test('what is refused for another reason keeps its reason', async (t) => {
+  await copy.kill('SIGSTOP')
+  t.teardown(() => copy.kill('SIGCONT'))
+  t.equal(
+    (await call('DELETE', '/integrations/nobody', { headers: { 'if-match': '*' } })).status,
+    404,
+  )
+  t.match(await call('PUT', '/integrations/orders', { body: {} }), { status: 400 })
+  t.equal((await call('GET', '/tokens/orders')).status, 200, 'reads wait for no replica')
+})
