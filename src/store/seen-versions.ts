@@ -1,4 +1,4 @@
-/** The newest version of each record that this replica has seen, and what it saw go: an older one that comes back was put there. */
+/** The newest version of each record that this replica has seen, and what it saw go: an older one that comes back was put there. Of the kinds of record that do not begin again by themselves. */
 
 export interface SeenVersions {
   /** The moment before a read: what is seen later does not speak against what it finds. */
@@ -7,7 +7,7 @@ export interface SeenVersions {
   note(kind: string, name: string, uid: string, version: number, began: number): void
   /** It is not there, as a read found that began at that moment. */
   absent(kind: string, name: string, began: number): void
-  /** Whether it was seen there, under any unique id, and nothing of its kind comes back once it went. */
+  /** Whether it was seen there, under any unique id. */
   isWatched(kind: string, name: string): boolean
   /** Whether something newer was seen before that moment. */
   isPast(kind: string, name: string, uid: string, version: number, before: number): boolean
@@ -15,15 +15,17 @@ export interface SeenVersions {
   clear(): void
 }
 
-/** Kinds of which nothing that went ever comes back under the same id. Others may begin again with version 1. */
+/** Kinds of which nothing that went ever comes back under the same id. */
 const GONE_FOR_GOOD: ReadonlySet<string> = new Set([
   'integration',
   'api-key',
   'connection',
   'custody',
 ])
-/** What says which store this is has its own watch (`store-watch.ts`), which is asked before a record is called past. */
-const NOT_SEEN = 'store'
+/** Kinds of which a record goes only where an operator erases it, and begins again then. */
+const LASTING: ReadonlySet<string> = new Set(['identity', 'subject'])
+/** Whatever else there is comes and goes under the same id, and begins again with version 1 each time: a lower version says nothing. */
+const isCompared = (kind: string): boolean => GONE_FOR_GOOD.has(kind) || LASTING.has(kind)
 const LIMIT = 100_000
 
 interface Seen {
@@ -58,7 +60,7 @@ export function createSeenVersions(limit = LIMIT): SeenVersions {
   return {
     now: () => moment,
     note(kind, name, uid, version, began) {
-      if (kind === NOT_SEEN) return
+      if (!isCompared(kind)) return
       const place = `${kind}\n${name}`
       const key = `${place}\n${uid}`
       const former = seen.get(key)
@@ -79,7 +81,7 @@ export function createSeenVersions(limit = LIMIT): SeenVersions {
       else seen.delete(`${place}\n${uid}`)
       uids.delete(place)
     },
-    isWatched: (kind, name) => GONE_FOR_GOOD.has(kind) && uids.has(`${kind}\n${name}`),
+    isWatched: (kind, name) => uids.has(`${kind}\n${name}`),
     isPast(kind, name, uid, version, before) {
       const found = seen.get(`${kind}\n${name}\n${uid}`)
       if (!found || isOvertaken(found, before)) return false

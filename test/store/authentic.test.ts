@@ -224,6 +224,44 @@ eachEngine(async (t, open) => {
     t.match(await store.integrations.read('a'), { uid: 'w' }, 'one of the same name is another')
   })
 
+  await t.test('what another replica removed and made anew did not go back', async (t) => {
+    const opened = await open(t)
+    const { store, met } = await strict(opened)
+    const { documents } = store
+    const other = replicaOf(opened, { mode: 'refuse' })
+    for (const kind of ['deployment', 'retired', 'callers', 'api-key-name', 'certificate-end']) {
+      await documents.write(kind, 'a', 'one', { expected: 'absent' })
+      await documents.write(kind, 'a', 'two', { expected: 1 })
+      t.match(await documents.read(kind, 'a'), { version: 2 })
+      t.ok(await other.store.documents.remove(kind, 'a', 'any'))
+      await other.store.documents.write(kind, 'a', 'anew', { expected: 'absent' })
+      t.match(await documents.read(kind, 'a'), { version: 1, body: 'anew' }, kind)
+      t.match(await documents.list(kind, { limit: 5 }), { items: [{ body: 'anew' }] }, kind)
+    }
+
+    await documents.write('identity', 'a', 'one', { expected: 'absent' })
+    await documents.write('identity', 'a', 'two', { expected: 1 })
+    const cursor = await store.changes.tail()
+    t.ok(await other.store.archive.eraseDocument('identity', 'a'))
+    await store.changes.read(cursor, 0)
+    await other.store.documents.write('identity', 'a', 'anew', { expected: 'absent' })
+    t.match(await documents.read('identity', 'a'), { version: 1 }, 'an operator erased it')
+    t.same(met, [])
+  })
+
+  await t.test('a pin that goes back is met by who saw the newer one', async (t) => {
+    const opened = await open(t)
+    const { store, met } = await strict(opened)
+    const { documents: raw } = opened.store
+    await store.documents.write('identity', 'a', 'one', { expected: 'absent' })
+    const former = await raw.read('identity', 'a')
+    await store.documents.write('identity', 'a', 'two', { expected: 1 })
+    await raw.remove('identity', 'a', 'any')
+    await raw.write('identity', 'a', 'one', { expected: 'absent', mac: former?.mac ?? '' })
+    await t.rejects(store.documents.read('identity', 'a'), CORRUPT)
+    t.match(met, [{ kind: 'identity', name: 'a', why: 'rolled_back' }])
+  })
+
   await t.test('nothing that happens at once looks like a record that went back', async (t) => {
     const opened = await open(t)
     const { store, met } = await strict(opened)
