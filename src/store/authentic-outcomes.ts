@@ -22,7 +22,11 @@ const ofRefusal = (
   content: [body, String(until)],
 })
 
-export function authenticOutcomes(outcomes: Outcomes, prover: Prover): Outcomes {
+export function authenticOutcomes(
+  outcomes: Outcomes,
+  prover: Prover,
+  corrupt: CorruptRecords,
+): Outcomes {
   const proven = async (
     name: string,
     uid: string,
@@ -45,6 +49,8 @@ export function authenticOutcomes(outcomes: Outcomes, prover: Prover): Outcomes 
     async look(name) {
       const began = prover.begin()
       const look = await prover.one(INTEGRATION, name, began, outcomes.look(name))
+      // One that does not verify ends like any other.
+      if (!look?.outcome.refusal) corrupt.over(REFUSAL, name)
       if (!look) return undefined
       const { mac, ...integration } = look.integration
       await prover.prove(ofIntegration(integration), mac, began)

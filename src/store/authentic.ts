@@ -6,6 +6,7 @@
 import type { Macs } from '../crypto/macs.ts'
 import { BrokerError } from '../errors.ts'
 import { authenticArchive } from './authentic-archive.ts'
+import { authenticChanges } from './authentic-changes.ts'
 import { authenticCustodies, authenticOutcomes } from './authentic-outcomes.ts'
 import type { Corruption, CorruptRecords } from './corrupt-records.ts'
 import { isProvenKind } from './document-kinds.ts'
@@ -18,7 +19,7 @@ import {
   ofDocument,
   ofIntegration,
 } from './record-mac.ts'
-import { isCorrupt, unlessCorrupt } from './record-schema.ts'
+import { isCorrupt } from './record-schema.ts'
 import type { SeenVersions } from './seen-versions.ts'
 import type { Documents, IntegrationContent, IntegrationRecords, Page, Store } from './store.ts'
 
@@ -67,29 +68,18 @@ export interface Prover {
 const ATTEMPTS = 100
 
 export function authenticStore(dependencies: AuthenticStoreDependencies): Store {
-  const { store } = dependencies
+  const { store, seen, corrupt } = dependencies
   const prover = createProver(dependencies)
-  const { seen, corrupt } = dependencies
   const documents = authenticDocuments(store.documents, prover, seen)
+  const integrations = authenticIntegrations(store.integrations, prover, seen)
+  const outcomes = authenticOutcomes(store.outcomes, prover, corrupt)
+  const custody = authenticCustodies(store.custody, prover, corrupt)
+
   return {
     ...store,
-    integrations: authenticIntegrations(store.integrations, prover, seen),
-    outcomes: authenticOutcomes(store.outcomes, prover),
-    custody: authenticCustodies(store.custody, prover, corrupt),
-    documents,
+    ...{ integrations, outcomes, custody, documents },
     archive: authenticArchive(store, prover),
-    changes: {
-      ...store.changes,
-      async read(cursor, waitMs) {
-        const news = await store.changes.read(cursor, waitMs)
-        for (const change of news.entries) {
-          // One that went must not come back: it is asked for now, and not when somebody needs it.
-          if (change.type !== 'document' || !seen.isWatched(change.kind, change.id)) continue
-          await unlessCorrupt(documents.read(change.kind, change.id))
-        }
-        return news
-      },
-    },
+    changes: authenticChanges(store.changes, { documents, outcomes, custody, seen, corrupt }),
   }
 }
 

@@ -21,6 +21,8 @@ export interface CorruptRecords {
   met(record: CorruptRecord): void
   /** It was read and is well, or is gone. */
   over(kind: string, name: string): void
+  /** Whether it was met, and not seen well since. */
+  has(kind: string, name: string): boolean
   /** What was met for this reason holds no more. */
   forget(why: Corruption): void
   /** What was met and not seen well since, in the order in which it was met. */
@@ -52,6 +54,7 @@ export function createCorruptRecords({ onMet, log }: CorruptRecordsDependencies)
     over(kind, name) {
       if (records.size > 0) records.delete(keyOf(kind, name))
     },
+    has: (kind, name) => records.size > 0 && records.has(keyOf(kind, name)),
     forget(why) {
       for (const [key, record] of records) if (record.why === why) records.delete(key)
     },
