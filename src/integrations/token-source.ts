@@ -29,7 +29,7 @@ export async function checkTokenSource(check: SourceCheck): Promise<void> {
     )
   }
   const source = sourceOf(definition)
-  if (source === undefined || source === (former && sourceOf(former))) return
+  if (source === undefined || (former && isSameExchange(former, definition))) return
   const other = source === name ? undefined : await read(source)
   const target = other ? { name: source, labels: other.labels } : { name: source }
   requireReference(principal, 'source', target)
@@ -49,6 +49,10 @@ export async function checkDeclaredSource(
   const why = source && exchangeTrouble(source, exchangesAt(definition), undefined)
   if (why !== undefined) throw wrong(`: ${why}`)
 }
+
+/** Of two with the same login URL: whether the token of the same source is sent to the same place. */
+const isSameExchange = (former: Definition, definition: Definition) =>
+  sourceOf(former) === sourceOf(definition) && exchangesAt(former) === exchangesAt(definition)
 
 /** Where the token of the source is sent: a login URL; undefined: to the instance that it is of. */
 const exchangesAt = ({ grant, loginUrl }: Pick<Definition, 'grant' | 'loginUrl'>) =>

@@ -61,6 +61,21 @@ t.test('what a former release let be goes on, and nothing new does', async (t) =
   t.same(definitionOf(input as never, hosts, undefined).exchangeLoginUrls, [])
 })
 
+t.test('another grant sends the token of the same source elsewhere', async (t) => {
+  const foreign = 'https://foreign.my.salesforce.com'
+  const atInstance = {
+    ...exchanging({}, foreign),
+    grant: { type: 'data_cloud', integration: 'crm' },
+  } as unknown as Integration
+  const atLogin = exchanging({ integration: 'crm' }, foreign)
+  t.equal(await outcome(atInstance, atInstance, principal('integrations:write')), 'allowed')
+  for (const by of [principal('integrations:write'), principal('tokens:read')]) {
+    t.equal(await outcome(atLogin, atInstance, by), 'caller_forbidden')
+  }
+  t.equal(await outcome(atInstance, atLogin, principal('integrations:write')), 'caller_forbidden')
+  t.equal(await outcome(atInstance, atLogin, principal('tokens:read')), 'allowed')
+})
+
 t.test('the token of a file goes to the host alone that the file named', async (t) => {
   const current = exchanging({ file: '/run/secrets/token' })
   const moved = exchanging({ file: '/run/secrets/token' }, 'https://other.my.salesforce.com')
