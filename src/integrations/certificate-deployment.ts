@@ -1,10 +1,10 @@
 /** An integration whose certificate is uploaded to Salesforce with another one's token. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../callers/policy.ts'
-import { requireReference } from '../callers/reference-table.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { Definition, Integration } from './integration.ts'
+import { referenced } from './referenced.ts'
 
 export interface CertificateDeployment {
   /** The integration whose token uploads it. */
@@ -34,9 +34,7 @@ export async function checkCertificateDeployment(check: DeploymentCheck): Promis
   const { certificateDeployment: wanted, grant, credentialFrom } = definition
   if (!wanted || isDeepStrictEqual(wanted, current?.certificateDeployment)) return
   const { through } = wanted
-  const other = through === name ? undefined : await read(through)
-  const target = other ? { name: through, labels: other.labels } : { name: through }
-  requireReference(principal, 'deployment', target)
+  const other = await referenced('deployment', through, { by: name, principal, read })
   if (!other) throw wrong('/through names no other integration')
   if (credentialFrom !== null) throw wrong(' belongs to the integration that holds the key')
   if (grantOf(grant.type).credentialType(grant) !== 'certificate') {

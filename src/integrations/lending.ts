@@ -1,7 +1,6 @@
 /** Credentials that one integration lends to others: who may, for what, and whose token such a follower does not serve. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../callers/policy.ts'
-import { requireReference } from '../callers/reference-table.ts'
 import { activeOf, type Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
@@ -13,6 +12,7 @@ import {
   presentsRefreshToken,
 } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
+import { referenced } from './referenced.ts'
 import { isShown } from './visible.ts'
 
 export interface LendingCheck {
@@ -28,11 +28,10 @@ export async function lenderOf(check: LendingCheck): Promise<Integration | undef
   const { name, definition, current, principal, store } = check
   const { credentialFrom: from } = definition
   if (from === null) return undefined
-  const owner = from === name ? undefined : await store.read(from)
-  if (isLentAnew(definition, current)) {
-    const target = owner ? { name: from, labels: owner.labels } : { name: from }
-    requireReference(principal, 'credential', target)
-  }
+  const isAnew = isLentAnew(definition, current)
+  const owner = isAnew
+    ? await referenced('credential', from, { by: name, principal, read: store.read })
+    : await store.read(from)
   if (!owner)
     throw new BrokerError('credential_invalid', 'from: there is no such other integration')
   if (owner.credentialFrom !== null) {
@@ -42,7 +41,7 @@ export async function lenderOf(check: LendingCheck): Promise<Integration | undef
     )
   }
   if (servesInside(definition, owner)) throw wouldServeInside()
-  if (isLentAnew(definition, current) || definition.serveTokens !== current?.serveTokens) {
+  if (isAnew || definition.serveTokens !== current?.serveTokens) {
     await checkSiblings(name, definition, owner, store)
   }
   return owner

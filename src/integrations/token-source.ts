@@ -1,7 +1,6 @@
 /** Integrations whose token is made of another's: what they may name, and who depends on whom. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../callers/policy.ts'
-import { requireReference } from '../callers/reference-table.ts'
 import { activeOf } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
@@ -9,6 +8,7 @@ import { everyIntegration } from './every.ts'
 import { clientIdOf, type Definition, digestOf, type Integration, sourceOf } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import { namedOf } from './lending.ts'
+import { referenced } from './referenced.ts'
 
 export interface SourceCheck {
   readonly name: string
@@ -30,9 +30,7 @@ export async function checkTokenSource(check: SourceCheck): Promise<void> {
   }
   const source = sourceOf(definition)
   if (source === undefined || (former && isSameExchange(former, definition))) return
-  const other = source === name ? undefined : await read(source)
-  const target = other ? { name: source, labels: other.labels } : { name: source }
-  requireReference(principal, 'source', target)
+  const other = await referenced('source', source, { by: name, principal, read })
   if (!other) throw wrong(': its source names no other integration')
   const why = exchangeTrouble(other, exchangesAt(definition), [])
   if (why !== undefined) throw new BrokerError('caller_forbidden', why)

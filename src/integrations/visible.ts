@@ -70,7 +70,7 @@ export const isShown = (
   { name, labels }: Pick<Integration, 'name' | 'labels'>,
 ): boolean => allows(principal, NAMED_IN_ANSWERS, { name, labels })
 
-/** Those of them that the principal may see, in their order. Labels are read only where a permission is limited by them. */
+/** Those of them that the principal may see, in their order. Labels are read only where a permission is limited by them; of one that cannot be used they are not known. */
 export async function shownNames(
   names: readonly string[],
   { integrations, principal }: Omit<Visibility, 'permission'>,
@@ -79,9 +79,13 @@ export async function shownNames(
     names.map(async (name) => {
       if (allows(principal, NAMED_IN_ANSWERS, { name })) return true
       if (!mightAllow(principal, NAMED_IN_ANSWERS, name)) return false
-      const integration = await integrations.read(name)
+      const integration = await integrations.read(name).catch(unlessUnusable)
       return integration !== undefined && isShown(principal, integration)
     }),
   )
   return names.filter((_name, at) => shown[at])
+}
+
+function unlessUnusable(error: unknown): undefined {
+  if (!isUnusable(error)) throw error
 }
