@@ -1,4 +1,5 @@
 /** The composition root: builds every object once, wires them, and gives back what starts and stops. */
+
 import { randomUUID } from 'node:crypto'
 import type { Server as HttpsServer } from 'node:https'
 import type { AppDependencies } from './app/app-dependencies.ts'
@@ -36,6 +37,7 @@ import { createIntegrationStore, integrationOf } from './integrations/integratio
 import { createRegistry } from './integrations/registry.ts'
 import { registerIntegrationRoutes } from './integrations/routes.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
+import { unlessUnusable } from './store/record-schema.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
 import { createDropDependents } from './tokens/dependents.ts'
@@ -136,7 +138,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const counts = createCallerCounts({ documents: store.documents, now, log })
   const search = createAuditSearch({
     events: store.events,
-    labelsOf: async (name) => (await integrations.read(name))?.labels,
+    labelsOf: async (name) => (await unlessUnusable(integrations.read(name)))?.labels,
   })
   const loader = composeConfiguration({
     ...{ ...rules, readFile, revoker, audit, log, sleep: pause },

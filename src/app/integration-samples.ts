@@ -7,6 +7,7 @@ import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Budgets } from '../store/budgets.ts'
+import { unlessUnusable } from '../store/record-schema.ts'
 import type { Documents, Outcomes } from '../store/store.ts'
 import { HOUR_MS, loginBudgetKey, userBudgetKey } from '../tokens/login-budget.ts'
 import { lastRefusalOf } from '../tokens/refusal-memory.ts'
@@ -130,7 +131,8 @@ export function createIntegrationSamples(
     const looked: UseSample[] = []
     for (const integration of inUse.slice(0, USED_MAX)) {
       if (stopped.signal.aborted) return
-      looked.push(await lookAt(integration))
+      const sample = await unlessUnusable(lookAt(integration))
+      if (sample) looked.push(sample)
     }
     used = new Set(inUse.map(({ name }) => name))
     samples = {

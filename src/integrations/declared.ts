@@ -204,7 +204,8 @@ export function createDeclaredIntegrations(
       const applied: Applied[] = []
       for await (const { name, managedBy } of everyIntegration(store)) {
         if (managedBy !== 'file' || names.has(name)) continue
-        applied.push(await withRetries(() => (prune ? remove(name) : letGo(name))))
+        const end = () => (prune ? remove(name) : letGo(name))
+        applied.push(await unlessWrong(name, () => withRetries(end)))
       }
       return applied
     },

@@ -1,8 +1,11 @@
 /** Pages of integrations that a principal may see, filtered by label, state and certificate. */
+
 import type { Static } from 'typebox'
-import type { Principal } from '../callers/policy.ts'
+import { allows, type Principal } from '../callers/policy.ts'
+import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { activeOf } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
+import { unlessUnusable } from '../store/record-schema.ts'
 import type { Answers } from './answers.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
@@ -17,7 +20,7 @@ export interface Listing {
   ): Promise<{
     readonly items: readonly Static<typeof IntegrationView>[]
     readonly nextCursor: string | null
-    /** Names, within the page, of records that cannot be used, whoever may see them. */
+    /** Names, within the page and in order, of those that cannot be used: of a record whose labels are not known, for those alone who may see it whatever they are. */
     readonly corrupt: readonly string[]
   }>
 }
@@ -62,7 +65,7 @@ export function createListing({ store, statusOf, listed }: ListingDependencies):
         yield* await Promise.all(
           wanted.slice(from, from + atOnce).map(async (integration) => ({
             integration,
-            status: await statusOf(integration),
+            status: await unlessUnusable(statusOf(integration)),
           })),
         )
       }
@@ -76,21 +79,28 @@ export function createListing({ store, statusOf, listed }: ListingDependencies):
       const matches = filterOf(query)
       const items: Static<typeof IntegrationView>[] = []
       const corrupt: string[] = []
+      const onCorrupt = (names: readonly string[]) => {
+        corrupt.push(...names.filter((name) => allows(principal, NAMED_IN_ANSWERS, { name })))
+      }
+      const within = (last: string) => corrupt.filter((name) => name <= last).sort()
       const after = query.cursor === undefined ? undefined : nameOf(query.cursor)
       // One more than the page tells whether there is another.
       const atOnce = Math.min(limit + 1, STATUSES)
       const isWanted = (one: Integration) => isShown(principal, one) && matches(one)
-      const all = found(after, atOnce, isWanted, (names) => void corrupt.push(...names))
+      const all = found(after, atOnce, isWanted, onCorrupt)
       for await (const { integration, status } of all) {
+        if (!status) {
+          corrupt.push(integration.name)
+          continue
+        }
         if (items.length === limit) {
           const last = items.at(-1)?.name ?? ''
-          const within = corrupt.filter((name) => name <= last)
-          return { items, nextCursor: cursorOf(last), corrupt: within }
+          return { items, nextCursor: cursorOf(last), corrupt: within(last) }
         }
         if (query.state !== undefined && status.state !== query.state) continue
         items.push(await listed(integration, status, principal))
       }
-      return { items, nextCursor: null, corrupt }
+      return { items, nextCursor: null, corrupt: corrupt.sort() }
     },
   }
 }

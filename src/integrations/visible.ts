@@ -2,7 +2,7 @@
 import { allows, mightAllow, type Permission, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { BrokerError } from '../errors.ts'
-import { isUnusable } from '../store/record-schema.ts'
+import { isUnusable, unlessUnusable } from '../store/record-schema.ts'
 import type { Integration } from './integration.ts'
 
 export interface Visibility {
@@ -79,13 +79,9 @@ export async function shownNames(
     names.map(async (name) => {
       if (allows(principal, NAMED_IN_ANSWERS, { name })) return true
       if (!mightAllow(principal, NAMED_IN_ANSWERS, name)) return false
-      const integration = await integrations.read(name).catch(unlessUnusable)
+      const integration = await unlessUnusable(integrations.read(name))
       return integration !== undefined && isShown(principal, integration)
     }),
   )
   return names.filter((_name, at) => shown[at])
-}
-
-function unlessUnusable(error: unknown): undefined {
-  if (!isUnusable(error)) throw error
 }

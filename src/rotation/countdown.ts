@@ -1,6 +1,8 @@
 /** Says that a certificate is about to end, at 60, 30, 14, 7 and 1 days and when it is over: once each for the whole fleet. Salesforce itself neither warns nor refuses. */
+
 import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { isCorrupt, unlessUnusable } from '../store/record-schema.ts'
 import { createRounds } from '../store/rounds.ts'
 import type { Documents } from '../store/store.ts'
 import { type CertificateEnd, certificateEnds } from './certificate-ends.ts'
@@ -47,11 +49,16 @@ export function createCountdown(dependencies: CountdownDependencies): Countdown 
   const { store, documents, audit, now, sleep, log } = dependencies
   /** Whoever writes the mark is the one to say it. */
   const claim = async (credential: string, days: Threshold): Promise<boolean> => {
-    const record = await documents.read(KIND, credential)
-    if (record && (JSON.parse(record.body) as Mark).days <= days) return false
+    const record = await documents.read(KIND, credential).catch((error: unknown) => {
+      if (isCorrupt(error)) return 'corrupt' as const
+      throw error
+    })
+    if (record && record !== 'corrupt' && (JSON.parse(record.body) as Mark).days <= days)
+      return false
     const mark: Mark = { days }
     const written = await documents.write(KIND, credential, JSON.stringify(mark), {
-      expected: record?.version ?? 'absent',
+      // Whoever spoiled it silences nobody.
+      expected: record === 'corrupt' ? 'any' : (record?.version ?? 'absent'),
       expiresAt: now() + MARK_MS,
     })
     return written !== undefined
@@ -73,7 +80,8 @@ export function createCountdown(dependencies: CountdownDependencies): Countdown 
     for await (const end of certificateEnds(store, now)) {
       if (stopped.aborted) return
       const days = thresholdOf(end.secondsToExpiry)
-      if (days !== undefined && (await claim(end.credential, days))) say(end, days)
+      if (days === undefined) continue
+      if (await unlessUnusable(claim(end.credential, days))) say(end, days)
     }
   }
 

@@ -7,6 +7,7 @@ import { refusalOf } from '../grants/refusals.ts'
 import { everyIntegration } from '../integrations/every.ts'
 import { digestsOf, type Integration, isDraft } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { unlessUnusable } from '../store/record-schema.ts'
 import type { Documents } from '../store/store.ts'
 import { isSignatureRefusal } from '../tokens/candidates.ts'
 import type { Lease } from '../tokens/lease.ts'
@@ -218,7 +219,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
     if (monotonic() < discoveredAt + DISCOVER_MS) return
     for await (const integration of everyIntegration(store)) {
       if (stopped.signal.aborted) return
-      await begin(integration)
+      await unlessUnusable(begin(integration))
     }
     discoveredAt = monotonic()
   }

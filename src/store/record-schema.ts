@@ -62,14 +62,24 @@ export const anotherVersion = (record: string): BrokerError =>
 export const isUnusable = (error: unknown): error is BrokerError =>
   isCorrupt(error) || (error instanceof BrokerError && error.code === 'another_version')
 
-/** One that cannot be used is as good as none. */
-export async function unlessCorrupt<Found>(
+/** One that is corrupt is as good as none. */
+export const unlessCorrupt = <Found>(
   read: Promise<Found | undefined>,
+): Promise<Found | undefined> => unless(isCorrupt, read)
+
+/** What is about one that cannot be used here stops with it, and the rest goes on. */
+export const unlessUnusable = <Found>(
+  work: Promise<Found | undefined>,
+): Promise<Found | undefined> => unless(isUnusable, work)
+
+async function unless<Found>(
+  isExpected: (error: unknown) => boolean,
+  work: Promise<Found | undefined>,
 ): Promise<Found | undefined> {
   try {
-    return await read
+    return await work
   } catch (error) {
-    if (isCorrupt(error)) return undefined
+    if (isExpected(error)) return undefined
     throw error
   }
 }

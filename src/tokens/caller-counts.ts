@@ -1,4 +1,5 @@
 /** Which principals fetched tokens of an integration in the last 30 days. Counted in memory, written in batches: a read writes nothing. */
+import { isUnusable } from '../store/record-schema.ts'
 import type { DocumentRecord, Documents } from '../store/store.ts'
 import {
   bucketOf,
@@ -78,8 +79,9 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
         if (failures > 0) keep(name, counted)
         else await store(name, counted)
       } catch (error) {
-        failures += 1
         keep(name, counted)
+        if (isUnusable(error)) continue
+        failures += 1
         if (!isWaiting) log.warn({ err: error }, 'the counts of callers wait for the store')
       }
     }

@@ -1,7 +1,9 @@
 /** Leases that were made of another integration's token, or are the very token: dropped when that one's tokens are of another kind now, or stay inside. */
+
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { followersOf, servesInside } from '../integrations/lending.ts'
 import { dependentsOf } from '../integrations/token-source.ts'
+import { unlessUnusable } from '../store/record-schema.ts'
 import type { Outcomes } from '../store/store.ts'
 
 export interface DependentsDependencies {
@@ -23,7 +25,8 @@ export const createDropDependents = ({
   /** A mint under way is refused its save by this, and mints anew. */
   const drop = async (name: string): Promise<void> => {
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const look = await outcomes.look(name)
+      // One that cannot be used is served to nobody.
+      const look = await unlessUnusable(outcomes.look(name))
       if (!look) return
       const { uid, orev } = look.integration
       const { saved } = await outcomes.save(name, { uid, orev }, { lease: null, refusal: null })

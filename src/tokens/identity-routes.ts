@@ -1,4 +1,5 @@
 /** `POST /integrations/{name}/identity` and `POST /identities/accept`. */
+
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import type { Asking, Confirm } from '../callers/index.ts'
@@ -12,6 +13,7 @@ import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { NameParams } from '../integrations/schemas.ts'
 import { authoriseBy, visibleIntegration } from '../integrations/visible.ts'
+import { isUnusable } from '../store/record-schema.ts'
 import type { Identity } from './identity.ts'
 import type { Accepted, IdentityAcceptance } from './identity-acceptance.ts'
 
@@ -127,12 +129,12 @@ export function registerIdentityRoutes(
   }
 }
 
-/** One that was labelled anew or removed meanwhile stays as it is, like others that the caller may not write. */
+/** One that was labelled anew or removed meanwhile, or that cannot be used, stays as it is, like others that the caller may not write. */
 function unlessOutOfReach(error: unknown): undefined {
   const isOut =
     error instanceof BrokerError &&
     (error.code === 'caller_forbidden' || error.code === 'integration_not_found')
-  if (!isOut) throw error
+  if (!isOut && !isUnusable(error)) throw error
 }
 
 const identityView = ({ orgId, userId, instanceUrl }: Identity) => ({

@@ -1,0 +1,136 @@
+/** Work in the background goes on past one record that cannot be used. */
+import t from 'tap'
+import type { Happening } from '../../src/audit/event.ts'
+import { BrokerError } from '../../src/errors.ts'
+import { createDeclaredIntegrations } from '../../src/integrations/declared.ts'
+import type { Integration } from '../../src/integrations/integration.ts'
+import { createCountdown } from '../../src/rotation/countdown.ts'
+import { createErasure } from '../../src/rotation/erasure.ts'
+import { createCallerCounts } from '../../src/tokens/caller-counts.ts'
+import { createDropDependents } from '../../src/tokens/dependents.ts'
+import { eventually } from '../support/eventually.ts'
+
+const corrupt = () => new BrokerError('record_corrupt', 'It does not verify')
+const DAY_MS = 86_400_000
+
+const logged: string[] = []
+const note = (_bindings: object, message: string) => void logged.push(message)
+const log = { info: note, warn: note, error: note }
+const untilAborted = (_ms: number, signal: AbortSignal) =>
+  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+
+/** Documents by id; `bad` does not verify. */
+function documentsWith() {
+  const written: { readonly id: string; readonly expected: unknown }[] = []
+  return {
+    written,
+    async read(_kind: string, id: string) {
+      if (id === 'bad') throw corrupt()
+      return undefined
+    },
+    list: async () => ({ items: [], corrupt: ['bad'], next: null }),
+    async write(_kind: string, id: string, body: string, { expected }: { expected: unknown }) {
+      written.push({ id, expected })
+      return { id, version: 1, body }
+    },
+    remove: async () => true,
+  }
+}
+
+const integration = (name: string, more: object) =>
+  ({ name, uid: `u-${name}`, labels: {}, ...more }) as unknown as Integration
+const storeOf = (items: readonly Integration[]) => ({ list: async () => ({ items, next: null }) })
+
+t.test('secrets that are retired are watched', async (t) => {
+  const documents = documentsWith()
+  const credentials = [{ id: 'r', state: 'retired', retiresAt: null }]
+  const store = storeOf(['bad', 'good'].map((name) => integration(name, { credentials })))
+  const erasure = createErasure({
+    ...{ store: store as never, documents, audit: { background: () => undefined }, log },
+    ...{ prove: async () => undefined, onProven: async () => undefined },
+    ...{ now: Date.now, monotonic: () => performance.now(), sleep: untilAborted },
+  })
+  erasure.start()
+  t.teardown(() => erasure.stop())
+  await eventually(() => documents.written.length > 0)
+  t.same(documents.written, [{ id: 'good', expected: 'absent' }])
+})
+
+t.test('certificates that end are said, also where the mark was spoiled', async (t) => {
+  const documents = documentsWith()
+  const certificate = { notAfter: Date.now() + DAY_MS }
+  const store = storeOf(
+    ['bad', 'good'].map((id) =>
+      integration(`of-${id}`, {
+        credentials: [{ id, state: 'active', type: 'certificate', certificate }],
+      }),
+    ),
+  )
+  const said: Happening[] = []
+  const countdown = createCountdown({
+    ...{ store: store as never, documents: documents as never, now: Date.now, sleep: untilAborted },
+    audit: { background: (_by, happening) => void said.push(happening) },
+    log,
+  })
+  countdown.start()
+  t.teardown(() => countdown.stop())
+  await eventually(() => said.length === 2)
+  t.same(documents.written, [
+    { id: 'bad', expected: 'any' },
+    { id: 'good', expected: 'absent' },
+  ])
+})
+
+t.test('callers are counted', async (t) => {
+  const documents = documentsWith()
+  const counts = createCallerCounts({ documents, now: Date.now, log })
+  logged.length = 0
+  for (const name of ['bad', 'good']) {
+    counts.note('api-key:a', { integration: name, uid: 'u' }, Date.now())
+  }
+  await counts.stop()
+  t.match(documents.written, [{ id: 'good' }])
+  t.notMatch(logged, ['the counts of callers wait for the store'], 'the store is well')
+})
+
+t.test('leases that were made of a token are dropped', async (t) => {
+  const items = ['bad', 'good'].map((name) =>
+    integration(name, { grant: { type: 'token_exchange', subjectToken: { integration: 'crm' } } }),
+  )
+  const dropped: string[] = []
+  const drop = createDropDependents({
+    integrations: { ...storeOf(items), read: async () => undefined } as never,
+    outcomes: {
+      async look(name) {
+        if (name === 'bad') throw corrupt()
+        return { integration: { uid: 'u', orev: 0 } } as never
+      },
+      async save(name) {
+        dropped.push(name)
+        return { saved: true, orev: 1, rev: 1 }
+      },
+    },
+    log,
+  })
+  await drop('crm')
+  t.same(dropped, ['good'])
+})
+
+t.test('what a file declares no more goes', async (t) => {
+  const items = ['bad', 'good'].map((name) => integration(name, { managedBy: 'file' }))
+  const declared = createDeclaredIntegrations({
+    store: {
+      ...storeOf(items),
+      read: async (name: string) => items.find((one) => one.name === name),
+      remove: async () => true,
+    } as never,
+    ...{ intake: {} as never, hosts: {} as never, now: Date.now, uniqueId: () => 'u' },
+    async revoke({ name }) {
+      if (name === 'bad') throw corrupt()
+    },
+  })
+  t.match(await declared.release(new Set(), true), [
+    { name: 'bad', result: 'disabled', error: { code: 'record_corrupt' } },
+    { name: 'good', result: 'removed' },
+  ])
+})
