@@ -48,6 +48,8 @@ export function createDocumentIds(dependencies: DocumentIdsDependencies): Docume
           ...(after !== null && { after }),
         })
         for (const { id } of page.items) fresh.ids.add(id)
+        // Once it is accepted or mended, it is there for all.
+        for (const id of page.corrupt ?? []) fresh.ids.add(id)
         after = page.next
       } while (after !== null && fresh.ids.size <= limit)
       fresh.isWhole = after === null

@@ -24,7 +24,7 @@ export interface RevocationQueueDependencies {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   /** Salesforce ended one that it could not end before. Must not throw. */
   readonly onRevoked: (tokenId: string, integration: string | null) => void
-  /** Salesforce did not end one within seven days, and is not asked again. Must not throw. */
+  /** Salesforce did not end one within seven days, or could not be asked, since it does not open; it is not tried again. Must not throw. */
   readonly onGivenUp: (tokenId: string, integration: string | null, error: unknown) => void
   /** The queue was gone through without trouble. */
   readonly onWorking: () => void
@@ -71,11 +71,9 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
     const { queuedAt = now() } = queued
     const next = { ...queued, queuedAt, tries: queued.tries + 1, nextAt: now() + pauseMs }
     if (!(await write(tokenId, next, version))) return
-    const { loginUrl, token } = sealedIn(
-      await keyring.open(sealName(tokenId), queued.sealed),
-      queued,
-    )
     try {
+      const text = await keyring.open(sealName(tokenId), queued.sealed)
+      const { loginUrl, token } = sealedIn(text, queued)
       await within(ATTEMPT_MS, (signal) => endpoint.revoke({ loginUrl, token, signal }))
     } catch (error) {
       if (now() - queuedAt < KEPT_MS) throw error

@@ -3,7 +3,7 @@ import { createDocumentIds } from '../../src/callers/document-ids.ts'
 import { BrokerError } from '../../src/errors.ts'
 import type { Change } from '../../src/store/store.ts'
 
-function setUp(ids: string[], limit?: number) {
+function setUp(ids: string[], limit?: number, corrupt: readonly string[] = []) {
   let epoch = 1
   let isHearing = true
   let isAway = false
@@ -17,7 +17,7 @@ function setUp(ids: string[], limit?: number) {
         const from = after === undefined ? 0 : ids.indexOf(after) + 1
         const items = ids.slice(from, from + size).map((id) => ({ id, version: 1, body: '{}' }))
         const last = items.at(-1)?.id ?? null
-        return { items, next: from + size < ids.length ? last : null }
+        return { items, corrupt, next: from + size < ids.length ? last : null }
       },
     },
     hearing: { isHearing: () => isHearing, epoch: () => epoch },
@@ -47,6 +47,12 @@ t.test('all of them are read once, page by page, and then nothing more', async (
   t.equal(known.mayBeThere('id-7'), true)
   t.equal(known.mayBeThere('another'), false)
   t.equal(reads(), 3)
+})
+
+t.test('one that cannot be used now may be there later', async (t) => {
+  const { known } = setUp(['a'], undefined, ['back'])
+  t.equal(await known.mayBeThere('back'), true)
+  t.equal(known.mayBeThere('other'), false)
 })
 
 t.test(

@@ -108,3 +108,15 @@ t.test(
     t.equal(records.size, 0)
   },
 )
+
+t.test('one that no key opens any more is given up in its time, too', async (t) => {
+  const { records, documents } = shelf()
+  const { run, sent, givenUp } = queueOn(documents, { refuses: true, stepMs: 3_600_000 })
+  const sealed = await keyringOf(generateKeyring(0)).seal('revocation:id', '00D!secret')
+  const body = JSON.stringify({ loginUrl: ISSUER, sealed, tries: 0, queuedAt: 0, nextAt: 0 })
+  records.set('id', { id: 'id', version: 1, body })
+  await run()
+  t.match(givenUp, [{ of: ['id', null, { code: 'record_corrupt' }] }])
+  t.same(sent, [])
+  t.equal(records.size, 0)
+})
