@@ -151,6 +151,8 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
 
   const settle = (connection: Connection, text: string | undefined) => {
     const { socket, strays } = connection
+    // Nobody is there any more to be answered: what was understood by Node alone is never looked at.
+    if (socket.destroyed) return
     const last = pendingOf(connection).at(-1)
     if (last !== undefined) last.once('close', () => settle(connection, text))
     else if (strays.length > 0) setImmediate(settle, connection, text)
