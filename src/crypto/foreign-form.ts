@@ -19,6 +19,7 @@ export type ForeignForm =
   | 'openssh'
   | 'openssh_public'
   | 'putty'
+  | 'jwk'
   | 'public_key'
   | 'certificate'
   | 'certificate_request'
@@ -119,6 +120,12 @@ const FORMS: Readonly<
     private_key: 'convert it with `puttygen key.ppk -O private-openssh -o key.pem`',
     certificate: 'send the certificate',
   },
+  jwk: {
+    is: 'a JSON Web Key (JWK)',
+    private_key:
+      "convert it with `node -p \"crypto.createPrivateKey({ key: JSON.parse(fs.readFileSync('key.json')), format: 'jwk' }).export({ type: 'pkcs8', format: 'pem' })\"`",
+    certificate: 'send the certificate',
+  },
   public_key: {
     is: 'a public key',
     private_key: 'send the private key',
@@ -208,6 +215,7 @@ export function formOfBytes(bytes: Buffer): ForeignForm | undefined {
   if (first?.tag === TAG.oid && hexOf(bytes, first).startsWith(PKCS7_TYPE)) return 'pkcs7'
   const isContent = second?.tag === TAG.sequence && childrenOf(bytes, second)[0]
   if (first?.tag === TAG.integer && hexOf(bytes, first) === '03' && isContent) return 'pkcs12'
+  if (first?.tag === TAG.integer && second?.tag === TAG.integer && !third) return 'public_key'
   if (first?.tag === TAG.integer) return formOfKey(bytes) ?? 'der_key'
   if (first?.tag === TAG.sequence && second?.tag === TAG.octetString) return 'encrypted'
   if (first?.tag === TAG.sequence && second?.tag === TAG.bitString) return 'public_key'
@@ -217,6 +225,18 @@ export function formOfBytes(bytes: Buffer): ForeignForm | undefined {
   }
   return undefined
 }
+
+/** The label of the PEM block in which such bytes are read, where they are what is asked for. */
+export function labelOfBytes(bytes: Buffer, wanted: Wanted): string | undefined {
+  const form = formOfBytes(bytes)
+  if (wanted === 'certificate') return form === 'der_certificate' ? 'CERTIFICATE' : undefined
+  if (form === 'encrypted') return 'ENCRYPTED PRIVATE KEY'
+  if (form !== 'der_key') return undefined
+  return isPkcs1(bytes) ? 'RSA PRIVATE KEY' : 'PRIVATE KEY'
+}
+
+/** Whether a private RSA key in DER is PKCS#1, its bare numbers, and not PKCS#8. */
+export const isPkcs1 = (der: Buffer): boolean => partsOf(der)[1]?.tag === TAG.integer
 
 const partsOf = (der: Buffer): readonly Element[] => {
   const outer = elementAt(der, 0)
@@ -239,6 +259,7 @@ const BASE64 = /^[A-Za-z0-9+/_=\s-]{24,}$/
 export function formOfText(text: string): ForeignForm | undefined {
   const trimmed = text.trim()
   if (trimmed.startsWith('PuTTY-User-Key-File-')) return 'putty'
+  if (/\\?"kty\\?"\s*:/.test(trimmed)) return 'jwk'
   if (/^(?:ssh-|ecdsa-sha2-)[a-z0-9-]+ AAAA/.test(trimmed)) return 'openssh_public'
   const broken = formOfBrokenBytes(text)
   if (broken) return broken

@@ -1,7 +1,7 @@
 /** RSA key pairs: reading a private key and making one. */
 import { createPrivateKey, generateKeyPair as generate, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import { formOfKey, formOfLabel, wordsFor } from './foreign-form.ts'
+import { formOfBytes, formOfKey, formOfLabel, isPkcs1, wordsFor } from './foreign-form.ts'
 import { invalid, missingWords, onlyBlock, type PemBlock } from './pem.ts'
 import { Secret } from './secret.ts'
 
@@ -89,7 +89,7 @@ const isEncrypted = ({ label, text }: PemBlock): boolean =>
   formOfLabel(label) === 'encrypted' || text.includes('\nProc-Type: 4,ENCRYPTED')
 
 function readKey(block: PemBlock, member: string): KeyObject {
-  const { label, text, der } = block
+  const { label, der } = block
   if (isEncrypted(block)) throw invalid(member, wordsFor('encrypted', 'private_key'))
   const labelled = formOfLabel(label)
   if (labelled !== 'private_key') {
@@ -103,8 +103,12 @@ function readKey(block: PemBlock, member: string): KeyObject {
   const missing = missingWords(block)
   if (missing !== undefined) throw invalid(member, missing)
   try {
-    return createPrivateKey({ key: text, format: 'pem' })
+    // By what it holds: a label that is of the other form says nothing.
+    const type = isPkcs1(der) ? 'pkcs1' : 'pkcs8'
+    return createPrivateKey({ key: der, format: 'der', type })
   } catch (cause) {
+    const form = formOfBytes(der)
+    if (form && form !== 'der_key') throw invalid(member, wordsFor(form, 'private_key'), cause)
     throw invalid(member, 'its PEM does not hold a readable private key: it is damaged', cause)
   }
 }

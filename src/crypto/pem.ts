@@ -1,7 +1,7 @@
 /** PEM text (RFC 7468) as people have it: finds the one block, and restores what was lost of it on its way. */
 import { BrokerError } from '../errors.ts'
 import { sequenceLength } from './der.ts'
-import { formOfText, type Wanted, wordsFor } from './foreign-form.ts'
+import { formOfText, labelOfBytes, type Wanted, wordsFor } from './foreign-form.ts'
 import { plainText } from './pem-text.ts'
 
 export interface PemBlock {
@@ -61,19 +61,35 @@ export function onlyBlock(
   }
   const { text, done } = plainText(given)
   const all = rawBlocks(text)
-  const [block, ...others] = all.length > 1 ? all.filter(isNoParameters) : all
+  const found = all.length > 1 ? all.filter(isNoParameters) : all
+  const [block, ...others] = found.length > 0 ? found : bareBody(text, wanted)
   if (block === undefined) throw invalid(member, whyNoBlock(text, wanted))
+  const restoredEnds = found.length === 0 ? ['Its BEGIN and END lines were restored'] : []
   if (others.length > 0) {
     throw invalid(member, `it has ${all.length} PEM blocks: ${alone}`)
   }
   const outside = text.slice(0, block.from) + text.slice(block.to)
-  return restored(block, member, [...done, ...outsideWords(outside)])
+  return restored(block, member, [...done, ...restoredEnds, ...outsideWords(outside)])
+}
+
+/** What is left of a line that begins or ends a block. */
+const BROKEN_ENDS =
+  /-{0,5}\b(?:BEGIN|END)[ \t]{1,4}(?:[A-Z0-9]{1,20}[ \t]{1,4}){0,3}?(?:KEY|CERTIFICATE)-{0,5}/g
+
+/** The block that a body without its first or its last line can only be; none where it is not there whole. */
+function bareBody(text: string, wanted: Wanted): readonly RawBlock[] {
+  const body = text.replace(BROKEN_ENDS, '\n').replace(ESCAPED_BREAK, '\n')
+  const base64 = readingsOf(body).find(isWhole)
+  const label = base64 && labelOfBytes(Buffer.from(base64, 'base64'), wanted)
+  return base64 && label ? [{ label, body: `\n${base64}\n`, from: 0, to: text.length }] : []
 }
 
 const isNoParameters = ({ label }: RawBlock) => !PARAMETERS.test(label)
 
 function whyNoBlock(text: string, wanted: Wanted): string {
   const form = formOfText(text)
+  const cut = form === 'der_key' ? missingWords({ der: Buffer.from(text, 'base64') }) : undefined
+  if (cut !== undefined && wanted === 'private_key') return cut
   if (form) return wordsFor(form, wanted)
   const what = wanted === 'certificate' ? 'a certificate' : 'a private key'
   if (text.includes(BEGIN))
@@ -139,15 +155,21 @@ function headersOf(body: string): { headers: readonly string[]; body: string } {
   return { headers, body: body.slice(at) }
 }
 
-/** The first reading of the body that holds as many bytes as it says; else the plain one. */
-function base64Of(body: string, member: string): { base64: string; isPlain: boolean } {
+/** What a body may say, the plain reading first. */
+function readingsOf(body: string): readonly [string, ...string[]] {
   const plain = body.replace(FILLING, '')
-  const readings = [
+  return [
     plain,
     plain.replaceAll('-', '+').replaceAll('_', '/'),
     ...(LINES_OF_N.test(plain) ? [withoutN(plain)] : []),
     body.trim().replaceAll(' ', '+').replace(FILLING, ''),
   ]
+}
+
+/** The first reading of the body that holds as many bytes as it says; else the plain one. */
+function base64Of(body: string, member: string): { base64: string; isPlain: boolean } {
+  const readings = readingsOf(body)
+  const [plain] = readings
   const base64 = readings.find(isWhole) ?? plain
   const odd = /[^A-Za-z0-9+/=]/u.exec(base64)?.[0]
   if (odd !== undefined) {

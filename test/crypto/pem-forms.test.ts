@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { parseCertificate, parsePrivateKey } from '../../src/crypto/certificate.ts'
@@ -116,6 +116,8 @@ function refusal(parse: () => unknown): string {
   throw new Error('It was accepted')
 }
 
+const jwkOf = (pem: string) => JSON.stringify(createPrivateKey(pem).export({ format: 'jwk' }))
+
 const derOf = (...args: readonly string[]) => {
   run(...args, '-outform', 'DER', '-out', 'out.der')
   return readFileSync(path('out.der'))
@@ -127,7 +129,8 @@ function derOfCertificate(kind: string) {
   return derOf('x509', ...(kind === '-req' ? signed : ['-in', 'c.pem']))
 }
 /** How a binary file comes in a JSON string. */
-const asTexts = (bytes: Buffer) => [base64(bytes), bytes.toString('utf8'), bytes.toString('latin1')]
+const broken = (bytes: Buffer) => [bytes.toString('utf8'), bytes.toString('latin1')]
+const asTexts = (bytes: Buffer) => [base64(bytes), ...broken(bytes)]
 
 t.test('names the form of a key that it cannot read, and one command', async (t) => {
   run('ecparam', '-name', 'prime256v1', '-genkey', '-out', 'ec-with-parameters.pem')
@@ -165,11 +168,14 @@ t.test('names the form of a key that it cannot read, and one command', async (t)
     [/public key: send the private key/, [read('public.pem')]],
     [/certificate: send the private key/, [certificatePem]],
     [/PKCS#12 file.*`openssl pkcs12/, asTexts(readFileSync(path('k.p12')))],
-    [/DER.*`openssl pkey -inform DER/, asTexts(derOf('rsa', '-in', 'key.pem'))],
+    [/DER.*`openssl pkey -inform DER/, broken(derOf('rsa', '-in', 'key.pem'))],
     [
       /DER.*`openssl pkey -inform DER/,
-      asTexts(derOf('pkcs8', '-topk8', '-nocrypt', '-in', 'key.pem')),
+      broken(derOf('pkcs8', '-topk8', '-nocrypt', '-in', 'key.pem')),
     ],
+    [/public key: send/, [base64(derOf('rsa', '-in', 'key.pem', '-RSAPublicKey_out'))]],
+    [/encrypted.*passphrase/, [read('e8.pem').replaceAll('ENCRYPTED ', '')]],
+    [/a certificate in DER/, [certificatePem.replaceAll('CERTIFICATE', 'PRIVATE KEY')]],
     [
       /a certificate in DER.*: send the private key$/,
       ['-in', '-req'].map((kind) => base64(derOfCertificate(kind))),
@@ -178,6 +184,7 @@ t.test('names the form of a key that it cannot read, and one command', async (t)
       /certificate request: send/,
       [base64(derOf('req', '-new', '-key', 'key.pem', '-subj', '/CN=x'))],
     ],
+    [/JSON Web Key.*: convert it with `node -p/, [jwkOf(keyPem), JSON.stringify(jwkOf(keyPem))]],
     [/PuTTY format.*`puttygen/, ['PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\n']],
     [/public key of OpenSSH/, [`ssh-rsa ${base64('\0\0\0\u0007ssh-rsa')}${'A'.repeat(300)} x@y`]],
   ]
@@ -200,7 +207,7 @@ t.test(
       [/PKCS#7/, read('bundle.pem'), 'bundle.p7b'],
       ...asTexts(p7).map((text) => [/PKCS#7/, text] as const),
       [/TRUSTED CERTIFICATE/, read('trusted.pem'), 'trusted.pem'],
-      ...asTexts(derOf('x509', '-in', 'c.pem')).map(
+      ...broken(derOf('x509', '-in', 'c.pem')).map(
         (text) => [/DER.*`openssl x509 -inform/, text] as const,
       ),
     ]
@@ -233,6 +240,10 @@ t.test('tells a PEM that was cut or changed from one that it does not know', asy
   t.match(
     refusal(() => parsePrivateKey(lines.slice(3).join('\n'))),
     /-----BEGIN line is missing/,
+  )
+  t.match(
+    refusal(() => parsePrivateKey(lines.slice(1, -4).join('\n'))),
+    /\d+ of its 1\d{3} bytes are missing/,
   )
   const shown = keyPem.replace(/\n(.{20})/, '\n\u2026$1')
   t.match(
