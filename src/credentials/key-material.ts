@@ -71,7 +71,7 @@ async function unlocked(
   }
   const words = [...encrypted.normalized, 'It was decrypted with the passphrase']
   return {
-    pem: await decryptKey(encrypted.text, passphrase),
+    pem: await decryptKey(encrypted, passphrase),
     words: words.map((word) => `private_key: ${word}`),
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Opens what a passphrase protects, in a thread of its own: how often a passphrase is stretched is
  * written in the file, so that whoever made it says how long it takes. The thread that started this
- * one ends it at a deadline.
+ * one ends it at a deadline, which holds for JavaScript alone: what OpenSSL is to do is bounded before.
  */
 import { createPrivateKey } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'

@@ -1,7 +1,8 @@
 /** Opens keystores (PKCS#12, JKS) and encrypted private keys with their passphrase. */
 import { Worker } from 'node:worker_threads'
 import { formOfBytes, wordsFor } from './foreign-form.ts'
-import { invalid } from './pem.ts'
+import { invalid, type PemBlock } from './pem.ts'
+import { roundsOf } from './stretching.ts'
 
 /** A private key of a keystore, and the certificates that lie beside it. */
 export interface KeystoreEntry {
@@ -35,6 +36,9 @@ export interface KeystoreInput {
 /** Longest time that opening may take, in milliseconds. The tools' own files take less than one second. */
 const OPEN_TIMEOUT_MS = 10_000
 const HEAP_MAX_MB = 64
+/** Of an encrypted private key: some three seconds, which no deadline can cut short. The tools' own keys have a million at most. */
+const MAX_ROUNDS = 10_000_000
+const PKCS8_LABEL = 'ENCRYPTED PRIVATE KEY'
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 
 /** The one key of the keystore, or the one of that alias. Throws `credential_invalid`. */
@@ -63,9 +67,21 @@ export async function openKeystore({
   )
 }
 
-/** An encrypted private key in PEM, as unencrypted PKCS#8 in PEM. Throws `credential_invalid`. */
-export async function decryptKey(pem: string, passphrase: string): Promise<string> {
-  const request: OpenRequest = { kind: 'key', bytes: Buffer.from(pem), passphrase }
+/** An encrypted private key, as unencrypted PKCS#8 in PEM. Throws `credential_invalid`. */
+export async function decryptKey(
+  { label, text, der }: Pick<PemBlock, 'label' | 'text' | 'der'>,
+  passphrase: string,
+): Promise<string> {
+  // The old way of PEM (RFC 1421) has one round.
+  const rounds = label === PKCS8_LABEL ? roundsOf(der) : 1
+  if (rounds === undefined) throw invalid('private_key', 'how it is encrypted cannot be read')
+  if (rounds > MAX_ROUNDS) {
+    throw invalid(
+      'private_key',
+      `its passphrase is stretched by more than ${MAX_ROUNDS} rounds: encrypt it anew with \`openssl pkcs8 -topk8 -in encrypted.pem -out key.pem\``,
+    )
+  }
+  const request: OpenRequest = { kind: 'key', bytes: Buffer.from(text), passphrase }
   const [entry] = await open(request, 'private_key')
   if (!entry) throw invalid('private_key', 'its encrypted PEM cannot be read')
   return entry.key

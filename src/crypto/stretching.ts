@@ -1,0 +1,36 @@
+/** How often a passphrase is stretched before it opens an encrypted private key: the file says so, and OpenSSL does it in one piece that nothing can interrupt. */
+import { childrenOf, type Element, elementAt, hexOf, TAG } from './der.ts'
+
+const SCRYPT = '2b06010401da47040b'
+/** Of INTEGER, in bytes: more is more than anybody waits for. */
+const LONGEST_NUMBER = 6
+
+/**
+ * Of an EncryptedPrivateKeyInfo (RFC 5958) in DER: rounds of PBKDF1 and PBKDF2 (RFC 8018), or cost ×
+ * block size × parallelism of scrypt (RFC 7914). Undefined where it cannot be read.
+ */
+export function roundsOf(der: Buffer): number | undefined {
+  const outer = elementAt(der, 0)
+  if (outer?.tag !== TAG.sequence || outer.to > der.length) return undefined
+  const [algorithm] = childrenOf(der, outer)
+  if (algorithm?.tag !== TAG.sequence) return undefined
+  const parts = [...partsOf(der, algorithm)]
+  const numbers = parts.filter(({ tag }) => tag === TAG.integer).map((one) => numberOf(der, one))
+  const isScrypt = parts.some((one) => one.tag === TAG.oid && hexOf(der, one) === SCRYPT)
+  // Whatever else is a number stands behind: the length of the key, and what the cipher takes.
+  const [first, ...others] = numbers
+  return isScrypt ? others.slice(0, 2).reduce((all, one) => all * one, first ?? 1) : first
+}
+
+/** In the order of the file. */
+function* partsOf(der: Buffer, parent: Element): Generator<Element> {
+  for (const child of childrenOf(der, parent)) {
+    if (child.tag === TAG.sequence) yield* partsOf(der, child)
+    else yield child
+  }
+}
+
+const numberOf = (der: Buffer, { from, to }: Element): number =>
+  to - from > LONGEST_NUMBER || to === from
+    ? Number.POSITIVE_INFINITY
+    : der.readUIntBE(from, to - from)
