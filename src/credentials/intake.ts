@@ -10,7 +10,7 @@ import {
 } from '../crypto/certificate.ts'
 import { BrokerError } from '../errors.ts'
 import type { CredentialType } from '../grants/grant.ts'
-import { isPlaceholder } from '../http/placeholder.ts'
+import { isPlaceholder, unquoted } from '../http/placeholder.ts'
 import {
   type CertificateInfo,
   type Credential,
@@ -245,6 +245,11 @@ function checkText(
       `${member}: it is a placeholder, like undefined, null or THE_CONSUMER_SECRET, and no value`,
       { remedy: `Send the ${member} itself; look whether the variable that holds it is set.` },
     )
+  }
+  if (unquoted(text) !== undefined) {
+    throw new BrokerError('credential_invalid', `${member}: it is in quotation marks`, {
+      remedy: `Send the ${member} without the quotation marks around it.`,
+    })
   }
   if (pattern.test(text)) return
   throw new BrokerError(

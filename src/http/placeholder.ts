@@ -78,16 +78,26 @@ const words = (text: string): string =>
 
 /** Whether it holds nothing at all: no letter, or what a program prints for a variable that is not set. */
 export const isUnfilled = (text: string): boolean => {
-  const unquoted = text.trim().replace(/^(["'`])(.*)\1$/s, '$2')
+  const inside = unquoted(text) ?? text.trim()
   return (
-    NO_LETTERS.test(unquoted) ||
+    NO_LETTERS.test(inside) ||
     NOTHING.has(words(text)) ||
-    TEMPLATES.some((template) => template.test(unquoted))
+    TEMPLATES.some((template) => template.test(inside))
   )
 }
 
-/** Whether it is no real key, name or secret: nothing at all, or an example of a document. */
-export const isPlaceholder = (text: string): boolean => {
+/** What a program prints for a flag or a count. A user may be named so. */
+const FLAG_OR_COUNT = /^(?:true|false|yes|no|on|off|\d{1,3})$/
+
+/** Whether it is no real key or secret: nothing at all, an example of a document, or the value of something else. */
+export const isPlaceholder = (text: string): boolean =>
+  isExample(text) || FLAG_OR_COUNT.test(words(text))
+
+/** Of a value that came with the quotation marks around it, as from a file that nobody unquotes: what is in them. Undefined: it has none. */
+export const unquoted = (text: string): string | undefined =>
+  /^\s*(["'`])(.+)\1\s*$/s.exec(text)?.[2]
+
+const isExample = (text: string): boolean => {
   if (isUnfilled(text)) return true
   const said = words(text)
   return (
@@ -105,8 +115,9 @@ const EXAMPLE_DOMAIN = /^(?:example\.(?:com|org|net)|domain\.com|company\.com|yo
 /** A Salesforce username: of that form, but no user. */
 export const isPlaceholderUsername = (text: string): boolean => {
   const [name = '', domain = ''] = text.split('@')
-  const isExample = USERS.has(name.toLowerCase()) && EXAMPLE_DOMAIN.test(domain.toLowerCase())
-  return isExample || isPlaceholder(name) || domain.split('.').some(isUnfilled)
+  const isUserOfDocuments =
+    USERS.has(name.toLowerCase()) && EXAMPLE_DOMAIN.test(domain.toLowerCase())
+  return isUserOfDocuments || isExample(name) || domain.split('.').some(isUnfilled)
 }
 
 /** A My Domain name, or a sandbox's, of a document: `yourdomain`, `MyDomainName`. */

@@ -7,6 +7,7 @@ import {
   isPlaceholderHost,
   isPlaceholderUsername,
   isUnfilled,
+  unquoted,
 } from '../http/placeholder.ts'
 import type { Definition } from './integration.ts'
 
@@ -31,7 +32,7 @@ interface Member {
 }
 
 /** Members of grants, by their name in the code. All others: {@link OTHER}. */
-const GRANT_MEMBERS: Readonly<Record<string, Member>> = {
+const GRANT_MEMBERS: Readonly<Record<string, Member>> & { readonly clientId: Member } = {
   clientId: {
     member: 'client_id',
     isEmpty: isPlaceholder,
@@ -66,8 +67,9 @@ function placeholderIn(
   const before = (current?.grant ?? {}) as Readonly<Record<string, unknown>>
   for (const [name, value] of Object.entries(grant)) {
     if (typeof value !== 'string' || NAMES.has(name) || value === before[name]) continue
-    const { member, isEmpty, remedy } = GRANT_MEMBERS[name] ?? other(name)
-    if (isEmpty(value)) return noValue(`body/grant/${member}`, remedy)
+    const rule = GRANT_MEMBERS[name] ?? other(name)
+    const broken = judged(value, `body/grant/${rule.member}`, rule)
+    if (broken) return broken
   }
   const app = certificateDeployment?.app
   if (app !== undefined && app !== current?.certificateDeployment?.app && isUnfilled(app)) {
@@ -86,8 +88,16 @@ const other = (name: string): Member => {
 
 /** Throws `request_invalid` for what is no consumer key. */
 export function checkClientId(text: string, place: string): void {
-  const { clientId } = GRANT_MEMBERS
-  if (clientId?.isEmpty(text)) throw noValue(place, clientId.remedy)
+  const broken = judged(text, place, GRANT_MEMBERS.clientId)
+  if (broken) throw broken
+}
+
+function judged(text: string, place: string, { isEmpty, remedy }: Omit<Member, 'member'>) {
+  if (isEmpty(text)) return noValue(place, remedy)
+  if (unquoted(text) === undefined) return undefined
+  return new BrokerError('request_invalid', `${place} is in quotation marks`, {
+    remedy: 'Send it without the quotation marks around it, which are no part of it.',
+  })
 }
 
 const noValue = (place: string, remedy: string): BrokerError =>

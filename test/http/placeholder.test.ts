@@ -6,6 +6,7 @@ import {
   isPlaceholderHost,
   isPlaceholderUsername,
   isUnfilled,
+  unquoted,
 } from '../../src/http/placeholder.ts'
 
 t.test(
@@ -78,6 +79,14 @@ t.test('an example of a document is no value, either', async (t) => {
     'string',
     'insert_your_key_here',
     'paste key here',
+    'true',
+    'False',
+    '"true"',
+    'off',
+    '0',
+    '1',
+    '"0"',
+    '123',
   ]) {
     t.ok(isPlaceholder(text), text)
   }
@@ -110,6 +119,15 @@ t.test('keys, secrets and names as people have them are values', async (t) => {
   t.doesNotThrow(() => fc.assert(property, { numRuns: 500 }))
 })
 
+t.test('a value in quotation marks is told from one that has them in it', async (t) => {
+  for (const text of ['"3MVG9.acme"', "'3MVG9.acme'", ' `3MVG9.acme`\n']) {
+    t.equal(unquoted(text), '3MVG9.acme', text)
+  }
+  for (const text of ['3MVG9.acme', `"3MVG9.acme'`, `o'brien'`, '"', '""']) {
+    t.equal(unquoted(text), undefined, text)
+  }
+})
+
 t.test('usernames', async (t) => {
   for (const text of [
     'undefined@undefined',
@@ -128,6 +146,8 @@ t.test('usernames', async (t) => {
     'test-4fx0v2kq@example.com',
     'user@acme.com.dev',
     'nulla@acme.com',
+    '1@acme.com',
+    'no@acme.com',
   ]) {
     t.notOk(isPlaceholderUsername(text), text)
   }

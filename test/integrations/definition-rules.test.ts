@@ -1,5 +1,9 @@
 import t from 'tap'
-import { brokenRule, checkDefinition } from '../../src/integrations/definition-rules.ts'
+import {
+  brokenRule,
+  checkClientId,
+  checkDefinition,
+} from '../../src/integrations/definition-rules.ts'
 
 const LOGIN = 'https://login.salesforce.com'
 const ACME = 'https://acme.my.salesforce.com'
@@ -23,6 +27,23 @@ t.test('what stands there already stays, whatever else is changed', async (t) =>
   )
   t.match(brokenRule({ loginUrl: LOGIN, grant: secret() }, { loginUrl: ACME, grant: secret() }), {
     detail: /use your My Domain/,
+  })
+})
+
+t.test('a value of something else, or in quotation marks, is no value', async (t) => {
+  const detailOf = (grant: object) =>
+    brokenRule({ loginUrl: ACME, grant: { ...jwt, ...grant } })?.detail
+  for (const clientId of ['true', 'false', '0', '1', '"true"', '"3MVG9.acme"', "'3MVG9.acme'"]) {
+    t.match(
+      detailOf({ clientId }),
+      /^body\/grant\/client_id is (?:a placeholder|in quot)/,
+      clientId,
+    )
+  }
+  t.match(detailOf({ username: '"billing@acme.com"' }), /^body\/grant\/username is in quotation/)
+  t.equal(detailOf({ username: '1@acme.com' }), undefined)
+  t.throws(() => checkClientId('"3MVG9.acme"', 'body/client_id'), {
+    message: /body\/client_id is in quotation marks$/,
   })
 })
 

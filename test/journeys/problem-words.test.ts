@@ -235,7 +235,7 @@ t.test('a placeholder is no value, and is refused when it is written', async (t)
     t.match(answer, { status: 400, body: { code: 'request_invalid', detail: member } })
     t.match(answer.body.detail, /placeholder/)
   }
-  for (const client_secret of ['undefined', 'THE_CONSUMER_SECRET', 'null']) {
+  for (const client_secret of ['undefined', 'THE_CONSUMER_SECRET', 'null', 'false', `'a-secret'`]) {
     const answer = await call('PUT', '/integrations/placeholder', {
       body: { ...body, credential: { client_secret } },
     })
