@@ -16,6 +16,8 @@ import { openRaw, type RawConnection } from '../support/raw-http.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 
 const SEEN_AFTER_TURNS = 50
+/** One for all: it opens stdout, which it cannot while what tap wrote there is not read yet. */
+const logger = createLogger({ level: 'silent' })
 const WHO = (isTrusted: boolean) => (isTrusted ? 'a caller' : 'anybody')
 
 async function start(
@@ -27,9 +29,7 @@ async function start(
   const asked: string[] = []
   const pipelines = createPipelines({ ...PIPELINE_LIMITS, ...limits })
   const server = createServer({
-    logger: createLogger({ level: 'silent' }),
-    trustProxy: [],
-    ...{ limits, pipelines },
+    ...{ logger, trustProxy: [], limits, pipelines },
   })
   server.addHook('onRequest', (request, _reply, done) => {
     if (isTrusted) pipelines.trust(request.raw.socket)
