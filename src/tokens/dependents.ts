@@ -1,7 +1,7 @@
 /** Leases that were made of another integration's token, or are the very token: dropped when that one's tokens are of another kind now, or stay inside. */
 
 import type { IntegrationStore } from '../integrations/integration-store.ts'
-import { followersOf, servesInside } from '../integrations/lending.ts'
+import { followersOf } from '../integrations/lending.ts'
 import { dependentsOf } from '../integrations/token-source.ts'
 import { unlessUnusable } from '../store/record-schema.ts'
 import type { Outcomes } from '../store/store.ts'
@@ -35,12 +35,12 @@ export const createDropDependents = ({
     log.warn({ integration: name }, NOT_DROPPED)
   }
 
-  /** What would serve a token that stays inside now. */
+  /** What may serve a token that stays inside now: whether an app that acts in another way is the same user shows when it is minted for. */
   const servingInside = async (source: string): Promise<readonly string[]> => {
     const owner = await integrations.read(source)
     if (!owner || owner.serveTokens) return []
     const followers = await followersOf(integrations, source)
-    return followers.filter((one) => servesInside(one, owner)).map(({ name }) => name)
+    return followers.filter(({ serveTokens }) => serveTokens).map(({ name }) => name)
   }
 
   return async (source) => {

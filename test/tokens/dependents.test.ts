@@ -52,3 +52,38 @@ t.test('what would not go is said so', async (t) => {
   t.same(dropped, [])
   t.same(warned, ['near', 'far'])
 })
+
+t.test('what signs with the credential of one that stays inside now is minted anew', async (t) => {
+  const follower = (name: string, serveTokens: boolean) =>
+    ({
+      ...{ name, serveTokens, credentialFrom: 'crm' },
+      grant: { type: 'client_credentials', clientId: '3MVG9' },
+    }) as unknown as Integration
+  const owner = (serveTokens: boolean) =>
+    ({
+      ...{ name: 'crm', serveTokens, credentials: [], credentialFrom: null },
+      grant: { type: 'jwt_bearer', clientId: '3MVG9', username: 'u@acme.com' },
+    }) as unknown as Integration
+  for (const serves of [true, false]) {
+    const dropped: string[] = []
+    const drop = createDropDependents({
+      integrations: {
+        list: async () => ({
+          items: [follower('serving', true), follower('kept', false)],
+          next: null,
+        }),
+        read: async () => owner(serves),
+      },
+      outcomes: {
+        look: async () => ({ integration: { uid: 'u', orev: 1 } }) as unknown as Look,
+        async save(name) {
+          dropped.push(name)
+          return { saved: true, orev: 2, rev: 2 }
+        },
+      },
+      log: { warn: () => undefined },
+    })
+    await drop('crm')
+    t.same(dropped, serves ? [] : ['serving'], 'in another way than its owner, too')
+  }
+})
