@@ -19,7 +19,7 @@ export interface ApiKey {
   readonly createdBy: string
   /** Id of the key that it was made with. Keys from before this was kept lack it. */
   readonly createdByKey?: string
-  /** Ids of the keys that its maker was made with in turn, the first of them first: found also where one between is gone. At most 31. */
+  /** Ids of the keys that its maker was made with in turn, the first of them first: found also where one between is gone. At most 30. */
   readonly createdByKeysBefore?: readonly string[]
   /** Its name is one among those of its maker alone, and the principal tells it apart by its id. */
   readonly isQualified?: boolean

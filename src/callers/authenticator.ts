@@ -1,4 +1,4 @@
-/** How a caller proves who it is. To add a way, write its file and list it in `app.ts`. */
+/** How a caller proves who it is. To add a way, write its file and list it in `authenticators.ts`. */
 import type { Socket } from 'node:net'
 import { BrokerError } from '../errors.ts'
 import type { Principal } from './policy.ts'

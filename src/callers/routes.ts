@@ -32,8 +32,8 @@ export interface CallerRouteDependencies {
   readonly keys: ApiKeyStore
   readonly now: () => number
   readonly randomBytes: (size: number) => Uint8Array
-  /** Awaited before the change is acknowledged. */
   readonly confirm: Confirm
+  /** Awaited before the change is acknowledged. */
   readonly onChanged?: (request: FastifyRequest, change: ApiKeyChange) => void | Promise<void>
 }
 
