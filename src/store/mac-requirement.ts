@@ -63,6 +63,8 @@ const ID = 'macs'
 /** How long an answer that there is no mark is believed. */
 const ABSENT_MS = 1_000
 const PAGE = 1_000
+/** Whoever reads a record that nothing proves waits for the whole search: one after the other, a large store would keep every caller out for long. */
+const AT_ONCE = 50
 const ATTEMPTS = 20
 
 export function createMacRequirement(dependencies: MacRequirementDependencies): MacRequirement {
@@ -117,7 +119,11 @@ export function createMacRequirement(dependencies: MacRequirementDependencies): 
       let after: string | undefined
       do {
         const page = await seals.macs(place, { limit: PAGE, ...(after !== undefined && { after }) })
-        for (const head of page.items) if (await saysRequired(place, head)) return true
+        for (let from = 0; from < page.items.length; from += AT_ONCE) {
+          const heads = page.items.slice(from, from + AT_ONCE)
+          const said = await Promise.all(heads.map((head) => saysRequired(place, head)))
+          if (said.includes(true)) return true
+        }
         after = page.next ?? undefined
       } while (after !== undefined)
     }
