@@ -37,6 +37,7 @@ import { createIntegrationStore, integrationOf } from './integrations/integratio
 import { createRegistry } from './integrations/registry.ts'
 import { registerIntegrationRoutes } from './integrations/routes.ts'
 import { registerCredentialRoutes } from './rotation/routes.ts'
+import { createPace } from './store/pace.ts'
 import { unlessUnusable } from './store/record-schema.ts'
 import { createCallerCounts } from './tokens/caller-counts.ts'
 import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
@@ -68,7 +69,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { lookup, tracing, random = Math.random } = dependencies
   const metering = composeMetering({ version, engine: engineName, tracing, now, monotonic, log })
   const onRewound = () => engine.storeRewound()
-  const measured = metering.store(dependencies.store)
+  const pace = createPace({ monotonic, log })
+  const { isSlow } = pace
+  const measured = metering.store(dependencies.store, pace)
   const watched = watchStore({
     ...{ store: measured, keyring, onRewound, monotonic, sleep: pause, log },
     unproven: config.unprovenRecords,
@@ -109,7 +112,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const engine = composeLeaseEngine({
     ...{ store, keyring, endpoint, audit, log, clock, wall, monotonic, random, uniqueId },
     meter: metering.engine,
-    storelessMs: config.storelessMs,
+    ...{ isSlow, storelessMs: config.storelessMs },
     refreshTokenTrouble: refreshTokenTrouble(config),
     readSealed: integrations.readSealed,
     promotion: {
@@ -149,7 +152,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   loader?.read()
   const callers = composeCallers({
     ...{ adminKeys, store, hearing, audit, proxy, random, log, wall, ...times },
-    storelessMs: config.storelessMs,
+    ...{ isSlow, storelessMs: config.storelessMs },
     issuers: () => loader?.issuers() ?? NONE,
     callers: () => loader?.callers() ?? NONE,
   })
@@ -177,6 +180,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     readinessOf({
       hasHeard: hearing.hasHeard() && store.wasReached(),
       isHearing: hearing.isHearing(),
+      isSlow: isSlow(),
       isStopping: stopping,
       isAuditBlocked: audit.isBlocked(),
       store: watched.state(),

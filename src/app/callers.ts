@@ -34,6 +34,7 @@ export interface CallersDependencies
     AuthenticatorsDependencies,
     | 'adminKeys'
     | 'hearing'
+    | 'isSlow'
     | 'storelessMs'
     | 'issuers'
     | 'callers'

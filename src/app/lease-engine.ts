@@ -75,6 +75,8 @@ export interface LeaseEngineDependencies {
   readonly log: Logger
   /** Why no refresh token may be used in this store; undefined: they may. */
   readonly refreshTokenTrouble?: string | undefined
+  /** The store answers, and too late for callers to wait. */
+  readonly isSlow: () => boolean
   /** How long leases in memory may serve without word from the store. */
   readonly storelessMs: number
   readonly readSealed: (name: string) => Promise<SealedIntegration | undefined>
@@ -95,7 +97,7 @@ export interface LeaseEngineDependencies {
 }
 
 export function composeLeaseEngine(dependencies: LeaseEngineDependencies): LeaseEngine {
-  const { store, keyring, endpoint, audit, meter, log, storelessMs } = dependencies
+  const { store, keyring, endpoint, audit, meter, log, isSlow, storelessMs } = dependencies
   const { onChange, onGap } = dependencies
   const { clock, wall, monotonic, random, uniqueId, sleep } = dependencies
   const { now } = clock
@@ -137,11 +139,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
         return look
       },
     },
-    flights,
-    hearing,
-    monotonic,
+    ...{ flights, hearing, isSlow, monotonic, storelessMs },
     sleep: (ms) => sleep(ms, stopping.signal),
-    storelessMs,
   })
   const breaker = createBreaker({ monotonic, log })
   const sleepHere = (ms: number) => sleep(ms, stopping.signal)

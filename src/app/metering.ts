@@ -10,6 +10,7 @@ import type { Server } from '../http/server.ts'
 import type { Applied } from '../integrations/declared.ts'
 import type { CorruptRecord } from '../store/corrupt-records.ts'
 import { measuredStore } from '../store/measured.ts'
+import type { Pace } from '../store/pace.ts'
 import type { Store } from '../store/store.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import { createEngineMeter, type EngineMeter, tracedMeter } from './engine-meter.ts'
@@ -24,8 +25,8 @@ import { meterRequests } from './request-meter.ts'
 import type { WebhookMeter } from './webhooks.ts'
 
 export interface Metering {
-  /** The same store, measured. */
-  store(store: Store): Store
+  /** The same store, measured; how fast it answers is noted. */
+  store(store: Store, pace: Pick<Pace, 'note'>): Store
   /** A record was met that may not be used. */
   corrupt(record: Pick<CorruptRecord, 'kind' | 'why'>): void
   readonly engine: EngineMeter
@@ -105,9 +106,10 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
   const engine = createEngineMeter({ metrics, monotonic })
 
   return {
-    store: (store) =>
+    store: (store, pace) =>
       measuredStore(store, {
         monotonic,
+        onRead: pace.note,
         ...(tracing && { around: tracing.storeCommand }),
         meterOf(operation) {
           const labels = { operation }

@@ -1,5 +1,6 @@
 /** Whether this replica can serve, and why not. */
 import type { Check, Readiness } from '../http/health.ts'
+import { SLOW_MS, WINDOW_MS } from '../store/pace.ts'
 import type { Standing } from '../store/standing.ts'
 
 export interface StoreState {
@@ -16,6 +17,8 @@ export interface ServiceState {
   /** The store answered once, on each of its connections. */
   readonly hasHeard: boolean
   readonly isHearing: boolean
+  /** The store answers, and too late for callers to wait. */
+  readonly isSlow: boolean
   readonly isStopping: boolean
   readonly isAuditBlocked: boolean
   readonly store: StoreState
@@ -32,6 +35,7 @@ export function readinessOf(state: ServiceState): Readiness {
   const {
     hasHeard,
     isHearing,
+    isSlow,
     isStopping,
     isAuditBlocked,
     store,
@@ -57,6 +61,11 @@ export function readinessOf(state: ServiceState): Readiness {
         name: 'store',
         ok: isHearing,
         detail: isHearing ? 'heard within the last second' : withTrouble('not heard from', store),
+      },
+      {
+        name: 'store_speed',
+        ok: !isSlow,
+        detail: isSlow ? SLOW : 'it answers soon enough to be waited for',
       },
       ...checksOf(store),
       {
@@ -84,6 +93,8 @@ const KEYS = {
   false: 'its keys could not be fetched; those held are used',
   undefined: 'its keys were not fetched yet',
 } as const
+
+const SLOW = `slow: half of its answers took longer than ${SLOW_MS} ms over ${WINDOW_MS / 1000} s, so that leases in memory serve without it. See docs/troubleshooting.md#a-slow-store`
 
 const STANDINGS: Readonly<Record<Standing, string>> = {
   sound: 'as it was left',

@@ -35,6 +35,8 @@ export interface AuthenticatorsDependencies {
   readonly adminKeys: readonly Secret[]
   readonly documents: Pick<Documents, 'read'>
   readonly hearing: RememberedDocumentsDependencies<unknown>['hearing']
+  /** The store answers, and too late for callers to wait. */
+  readonly isSlow: () => boolean
   readonly storelessMs: number
   /** Whether an API key that is not remembered may be looked for. Default: yes. */
   readonly isWorthAsking?: RememberedDocumentsDependencies<unknown>['isWorthAsking']
@@ -57,12 +59,13 @@ export interface AuthenticatorsDependencies {
 }
 
 export function createAuthenticators(dependencies: AuthenticatorsDependencies): Authenticators {
-  const { adminKeys, documents, hearing, storelessMs, issuers, callers } = dependencies
+  const { adminKeys, documents, hearing, isSlow, storelessMs, issuers, callers } = dependencies
   const { isWorthAsking, wall, now, monotonic } = dependencies
   const apiKeys = createRememberedDocuments({
     kind: API_KEY_KIND,
     documents,
     hearing,
+    isSlow,
     parse: knownApiKeyOf,
     monotonic,
     storelessMs,

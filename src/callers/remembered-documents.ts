@@ -27,6 +27,8 @@ export interface RememberedDocumentsDependencies<Value> {
   readonly kind: string
   readonly documents: Pick<Documents, 'read'>
   readonly hearing: { isHearing(): boolean; epoch(): number; silentForMs(): number }
+  /** The store answers, and too late for callers to wait: what is remembered serves at once. */
+  readonly isSlow: () => boolean
   readonly parse: (record: DocumentRecord) => Value
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
@@ -40,6 +42,8 @@ export interface RememberedDocumentsDependencies<Value> {
 
 /** A request waits so long for a store that is not heard where memory could answer. */
 const PATIENCE_MS = 40
+/** And so long for one that is heard. */
+const HEARD_PATIENCE_MS = 400
 /** For how long an id without document is answered without another read. */
 const ABSENT_MS = 1_000
 
@@ -53,13 +57,15 @@ interface Flight<Value> {
   readonly result: Promise<Value | undefined>
   /** The result, or undefined where it did not come while a request is patient. Never rejects. */
   readonly soon: Promise<{ readonly value: Value | undefined } | undefined>
+  /** The same, for a request that waits on. */
+  readonly heard: () => Flight<Value>['soon']
 }
 
 export function createRememberedDocuments<Value>(
   dependencies: RememberedDocumentsDependencies<Value>,
 ): RememberedDocuments<Value> {
   const { kind, documents, hearing, parse, monotonic, storelessMs, limit = 10_000 } = dependencies
-  const { isWorthAsking = () => true } = dependencies
+  const { isSlow, isWorthAsking = () => true } = dependencies
   const confirmations = createConfirmations({ hearing, monotonic })
   const entries = new Map<string, Kept<Value>>()
   const absent = new Map<string, number>()
@@ -101,7 +107,12 @@ export function createRememberedDocuments<Value>(
         return isOurs ? keep(id, undefined, begun) : undefined
       },
     )
-    const flight: Flight<Value> = { result, soon: answerWithin(result, PATIENCE_MS) }
+    const flight: Flight<Value> = {
+      result,
+      soon: answerWithin(result, PATIENCE_MS),
+      // Whoever hears the store has little excuse for what it missed before.
+      heard: () => answerWithin(result, HEARD_PATIENCE_MS - PATIENCE_MS),
+    }
     flights.set(id, flight)
     return flight
   }
@@ -113,16 +124,15 @@ export function createRememberedDocuments<Value>(
   }
 
   const readOrRemember = async (id: string): Promise<Value | undefined> => {
-    const { result, soon } = read(id)
-    const answer = await soon
-    if (answer) return answer.value
+    const { result, soon, heard } = read(id)
     const remembered = () => {
       // Forgotten meanwhile: a change of it was heard, so the store is there, and nothing else knows more.
       if (!entries.has(id)) return read(id).result
       return storeless(id)?.value ?? result
     }
-    // Whoever hears the store has no excuse for what it missed before: only a failure is one.
-    return hearing.isHearing() ? result.catch(remembered) : remembered()
+    if (isSlow()) return remembered()
+    const answer = (await soon) ?? (hearing.isHearing() ? await heard() : undefined)
+    return answer ? answer.value : remembered()
   }
 
   const isFresh = ({ epoch }: Kept<Value>) => epoch === hearing.epoch()

@@ -1,4 +1,5 @@
 /** A store whose every operation is measured, and which is otherwise the one given. */
+import { isStoreAway } from '../errors.ts'
 import type { Store } from './store.ts'
 
 /** The operations that are measured; `changes.read` waits for news, and counts only when it fails. */
@@ -19,6 +20,12 @@ type Part = keyof typeof OPERATIONS
 
 const WAITING = 'changes.read'
 
+/** What callers wait for: one record each. Lists, and what waits for disks and replicas, take as long as they take. */
+const READS: ReadonlySet<string> = new Set([
+  ...['integrations.read', 'integrations.readSealed', 'outcomes.look'],
+  ...['documents.read', 'custody.read', 'budgets.used'],
+])
+
 /** `part.operation`, as metrics name them. */
 export const STORE_OPERATIONS: readonly string[] = Object.entries(OPERATIONS).flatMap(
   ([part, names]) => names.map((name) => `${part}.${name}`),
@@ -36,6 +43,8 @@ export interface MeasuredStoreDependencies {
   readonly meterOf: (operation: string) => OperationMeter
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
+  /** A read for which a caller may wait ended. Must not throw. */
+  readonly onRead?: (tookMs: number, isAnswered: boolean) => void
   /** Runs an operation, for whoever wants to see it run. */
   readonly around?: (operation: string, run: () => Promise<unknown>) => Promise<unknown>
 }
@@ -43,20 +52,24 @@ export interface MeasuredStoreDependencies {
 type Operation = (...args: readonly unknown[]) => Promise<unknown>
 
 export function measuredStore(store: Store, dependencies: MeasuredStoreDependencies): Store {
-  const { meterOf, monotonic, around } = dependencies
+  const { meterOf, monotonic, around, onRead } = dependencies
 
   const measured = (operation: string, run: Operation): Operation => {
     const meter = meterOf(operation)
     const isWaiting = operation === WAITING
+    const onEnd = READS.has(operation) ? onRead : undefined
     return (...args) => {
       const startedAt = monotonic()
       const result = around ? around(operation, () => run(...args)) : run(...args)
+      const end = (isAnswered: boolean) => {
+        const tookMs = monotonic() - startedAt
+        if (!isWaiting) meter.done(tookMs)
+        onEnd?.(tookMs, isAnswered)
+      }
       result.then(
-        () => {
-          if (!isWaiting) meter.done(monotonic() - startedAt)
-        },
+        () => end(true),
         (error: unknown) => {
-          if (!isWaiting) meter.done(monotonic() - startedAt)
+          end(!isStoreAway(error))
           meter.failed(error)
         },
       )

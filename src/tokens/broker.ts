@@ -81,7 +81,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
   }
 
   const hit = (entry: Entry, lease: Lease, isStoreless: boolean): Served => {
-    if (!isStoreless) markUsed(entry, lease)
+    if (!isStoreless || reader.isSlow()) markUsed(entry, lease)
     return { lease, via: 'hit', isStoreless }
   }
 

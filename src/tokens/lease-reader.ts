@@ -9,17 +9,19 @@ import { isUnavailable } from './storeless.ts'
 export interface Reading {
   /** Undefined: there is no such integration. */
   readonly entry: Entry | undefined
-  /** From memory, since the store cannot be reached. */
+  /** From memory, since the store cannot be reached, or is slow. */
   readonly isStoreless: boolean
 }
 
 export interface LeaseReader {
   /** From memory, while this replica hears the store. */
   trusted(name: string): Entry | undefined
-  /** One shared read of the store; memory, where the store does not answer in time: at once where memory is enough, else once the store is known to be gone. Throws `store_unavailable`. */
+  /** One shared read of the store; memory, where the store does not answer in time or is slow: at once where memory is enough, else once the store is known to be gone. Throws `store_unavailable`. */
   read(name: string, isEnough: (known: Entry) => boolean): Promise<Reading>
   /** From the store and from nowhere else. Throws `store_unavailable`. */
   look(name: string): Promise<Entry | undefined>
+  /** The store is there, though nobody waits for it where memory is enough. */
+  isSlow(): boolean
 }
 
 export interface LeaseReaderDependencies {
@@ -27,6 +29,8 @@ export interface LeaseReaderDependencies {
   readonly outcomes: Pick<Outcomes, 'look'>
   readonly flights: Pick<SingleFlight, 'join'>
   readonly hearing: Pick<Hearing, 'isHearing'>
+  /** The store answers, and too late for callers to wait. */
+  readonly isSlow: () => boolean
   readonly monotonic: () => number
   readonly sleep: (ms: number) => Promise<void>
   /** How long leases in memory may serve without word from the store. */
@@ -37,17 +41,21 @@ export interface LeaseReaderDependencies {
 const WAIT_MS = 40
 /** After a read that failed though the store is heard, for how long nobody waits at all: the store is asked in the background. */
 const DOWN_MS = 250
-/** How long a request waits for a store that is heard but cannot be asked. */
+/** How long a request that could be answered from memory waits for a store that is heard: with what its caller's key may wait, less than a second. */
+const HEARD_WAIT_MS = 550
+/** How long a read goes on with a store that is heard but cannot be asked. */
 const PATIENCE_MS = 1_000
 const RETRY_MS = 50
 
 export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseReader {
-  const { cache, outcomes, flights, hearing, monotonic, sleep, storelessMs } = dependencies
+  const { cache, outcomes, flights, hearing, isSlow } = dependencies
+  const { monotonic, sleep, storelessMs } = dependencies
   /** When the last read proved late or failed; infinitely long ago once one was answered. */
   let failedAt = Number.NEGATIVE_INFINITY
 
-  /** Nobody waits for a store that did not answer and is not heard; where it is heard, only for a moment. */
+  /** Nobody waits for a store that is slow, or that did not answer and is not heard; where it is heard, only for a moment. */
   const isDown = () => {
+    if (isSlow()) return true
     if (failedAt === Number.NEGATIVE_INFINITY) return false
     return !hearing.isHearing() || monotonic() < failedAt + DOWN_MS
   }
@@ -81,7 +89,7 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
     // A store that is merely slow is no reason to mint without it.
     if (!isEnough(known)) return undefined
     if (isDown()) return 0
-    return hearing.isHearing() ? PATIENCE_MS : WAIT_MS
+    return hearing.isHearing() ? HEARD_WAIT_MS : WAIT_MS
   }
 
   /** As it is now, not as it was when the wait began. Undefined where something else is there that is not enough. */
@@ -89,7 +97,10 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
     const { name } = was.integration
     const known = cache.known(name)
     if (!known || (known.ticket !== was.ticket && !isEnough(known))) return undefined
-    if (cache.silentForMs(name) > storelessMs) throw unreachable()
+    if (cache.silentForMs(name) > storelessMs) {
+      if (isSlow()) return undefined
+      throw unreachable()
+    }
     return { entry: known, isStoreless: true }
   }
 
@@ -101,6 +112,7 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
   return {
     trusted: cache.trusted,
     look,
+    isSlow,
     async read(name, isEnough) {
       const known = cache.known(name)
       if (!known) return fromStore(name)

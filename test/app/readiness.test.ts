@@ -2,7 +2,7 @@ import t from 'tap'
 import { readinessOf } from '../../src/app/readiness.ts'
 
 const WELL = {
-  ...{ hasHeard: true, isHearing: true, isStopping: false, isAuditBlocked: false },
+  ...{ hasHeard: true, isHearing: true, isSlow: false, isStopping: false, isAuditBlocked: false },
   store: { standing: 'sound', evictionPolicy: undefined, trouble: undefined, corrupt: 0 },
   ...{ keyringTrouble: undefined, unproven: undefined, issuers: [] },
 } as const

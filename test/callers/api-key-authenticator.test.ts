@@ -24,6 +24,7 @@ function setUp() {
       },
     },
     hearing: { isHearing: () => true, epoch: () => 1, silentForMs: () => 0 },
+    isSlow: () => false,
     parse: ({ body }) => ({
       digest: digestOfApiKey(body),
       expiresAt: Number.POSITIVE_INFINITY,

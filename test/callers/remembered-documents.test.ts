@@ -11,6 +11,7 @@ function fixture({ storelessMs = 900_000, limit = 10_000 } = {}) {
   let time = 1_000_000
   let epoch = 1
   let hears = true
+  let isSlow = false
   let heardAt = time
   const bodies = new Map<string, string>()
   const reads: string[] = []
@@ -28,6 +29,7 @@ function fixture({ storelessMs = 900_000, limit = 10_000 } = {}) {
       },
     },
     hearing: { isHearing: () => hears, epoch: () => epoch, silentForMs: () => time - heardAt },
+    isSlow: () => isSlow,
     parse: ({ body }) => body,
     monotonic: () => time,
     storelessMs,
@@ -52,6 +54,9 @@ function fixture({ storelessMs = 900_000, limit = 10_000 } = {}) {
       documents.distrust()
       hears = true
       heardAt = time
+    },
+    slowDown() {
+      isSlow = true
     },
     deafen() {
       hears = false
@@ -229,7 +234,7 @@ t.test('a store that hangs holds up what is remembered for a moment only', async
   t.equal(await revoked, undefined, 'what was revoked meanwhile does not serve')
 })
 
-t.test('a store that is heard again is waited for, however slow it is', async (t) => {
+t.test('a store that is heard again is waited for longer than one that is not', async (t) => {
   const { documents, bodies, reads, answerWith, fromStore, loseStore, findStore } = fixture()
   bodies.set('a', 'one')
   await documents.find('a')
@@ -258,6 +263,22 @@ t.test('a store that is heard again is waited for, however slow it is', async (t
     'and where it cannot be asked all the same, memory serves',
   )
   t.same(reads, ['a', 'a', 'b', 'b'])
+})
+
+t.test('one that is heard again, and hangs, is waited for less than a second', async (t) => {
+  const { documents, bodies, answerWith, loseStore, findStore, slowDown } = fixture()
+  bodies.set('a', 'one')
+  await documents.find('a')
+  loseStore()
+  findStore()
+  answerWith(() => new Promise(() => undefined))
+  const started = performance.now()
+  t.equal(await documents.find('a'), 'one')
+  t.ok(performance.now() - started < 1_000)
+  slowDown()
+  const again = performance.now()
+  t.equal(await documents.find('a'), 'one', 'where it is known to be slow, nobody waits')
+  t.ok(performance.now() - again < 100)
 })
 
 t.test('only so many are remembered, and the ids of nobody push out none of them', async (t) => {

@@ -258,6 +258,7 @@ t.test('every authenticator of the service is under this contract', async (t) =>
     adminKeys: [],
     documents: { read: async () => undefined },
     hearing: { isHearing: () => false, epoch: () => 0, silentForMs: () => 0 },
+    isSlow: () => false,
     storelessMs: 0,
     issuers: () => [],
     callers: () => [],

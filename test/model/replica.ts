@@ -89,6 +89,7 @@ export function startReplica(world: World): Replica {
       connectionLost: () => undefined,
     },
     log: QUIET,
+    isSlow: () => false,
     storelessMs,
     readSealed: integrations.readSealed,
     promotion: {

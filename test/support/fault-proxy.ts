@@ -1,6 +1,7 @@
 /** A TCP proxy between a broker and its Redis, for what a network does to connections. */
 import { once } from 'node:events'
 import { createServer, type Socket, connect as tcpConnect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
  * `pass`: as if it were not there. `stall`: connections are accepted and nothing moves, in either
@@ -13,9 +14,19 @@ export type ProxyMode = 'pass' | 'stall' | 'cut' | 'reset'
 /** `readers`: only connections that listen for changes (they send XREAD); `commands`: only the others. */
 export type ProxyScope = 'all' | 'readers' | 'commands'
 
+/** What the server sends arrives so late, in order; in pieces of so many bytes, each so late after the other. */
+export interface Slowness {
+  /** Milliseconds from its arrival here, or from the piece before; drawn for each. */
+  readonly delayMs: () => number
+  /** Default: as they come. */
+  readonly pieceBytes?: number
+}
+
 export interface FaultProxy {
   readonly url: string
   set(mode: ProxyMode, scope?: ProxyScope): void
+  /** From now on, of every connection; undefined: no more. */
+  slow(slowness: Slowness | undefined): void
   /** Stalls the commands from the first one on that is sent with this text in it. */
   stallAt(text: string): void
   /** How many connections are open towards this proxy. */
@@ -31,6 +42,8 @@ interface Pair {
   readonly client: Socket
   readonly server: Socket
   readonly held: { readonly to: Socket; readonly chunk: Buffer }[]
+  /** Until all that the server sent before has arrived. */
+  late: Promise<void> | undefined
 }
 
 /** Of the connection that listens; the others try at their start whether they may `XREAD`, and do not wait. */
@@ -41,6 +54,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   let mode: ProxyMode = 'pass'
   let scope: ProxyScope = 'all'
   let trap: string | undefined
+  let slowness: Slowness | undefined
 
   const isHit = ({ isReader }: Pair) =>
     mode !== 'pass' && (scope === 'all' || isReader === (scope === 'readers'))
@@ -69,12 +83,33 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     else to.write(chunk)
   }
 
+  /** In order, behind what is still on its way. */
+  const trickle = (pair: Pair, chunk: Buffer) => {
+    if (slowness === undefined && pair.late === undefined) return move(pair, pair.client, chunk)
+    const before = pair.late
+    const first = sleep(slowness?.delayMs() ?? 0)
+    const send = async () => {
+      await Promise.all([before, first])
+      for (let at = 0; at < chunk.length; ) {
+        if (at > 0 && slowness) await sleep(slowness.delayMs())
+        if (pair.client.destroyed) return
+        const end = at + (slowness?.pieceBytes ?? chunk.length)
+        move(pair, pair.client, chunk.subarray(at, end))
+        at = end
+      }
+    }
+    const sent = send().finally(() => {
+      if (pair.late === sent) pair.late = undefined
+    })
+    pair.late = sent
+  }
+
   const listener = createServer((client) => {
     const server = tcpConnect(targetPort, '127.0.0.1')
-    const pair: Pair = { isReader: false, isLost: false, client, server, held: [] }
+    const pair: Pair = { isReader: false, isLost: false, client, server, held: [], late: undefined }
     pairs.add(pair)
     client.on('data', (chunk) => move(pair, server, chunk))
-    server.on('data', (chunk) => move(pair, client, chunk))
+    server.on('data', (chunk) => trickle(pair, chunk))
     // The other side does not learn of an end while nothing moves; a write under way still arrives.
     client.on('close', () => {
       if (!isHit(pair) || pair.isLost) end(pair)
@@ -108,6 +143,9 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   return {
     url: `redis://127.0.0.1:${port}`,
     set,
+    slow(next) {
+      slowness = next
+    },
     stallAt(text) {
       trap = text
     },

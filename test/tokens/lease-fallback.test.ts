@@ -73,6 +73,7 @@ async function run(steps: readonly Step[]): Promise<{ servings: number; fallback
   })
   const reader = createLeaseReader({
     cache,
+    isSlow: () => false,
     outcomes: {
       async look(name) {
         if (!isThere) throw new BrokerError('store_unavailable', 'It is away')

@@ -11,6 +11,7 @@ const entry = (rev: number) =>
 function readerOf() {
   let held: Entry | undefined = entry(1)
   let isHearing = false
+  let isSlow = false
   let answer = async (): Promise<Entry> => {
     throw away()
   }
@@ -26,6 +27,7 @@ function readerOf() {
     outcomes: { look: async () => (await answer()) as never },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
     hearing: { isHearing: () => isHearing },
+    isSlow: () => isSlow,
     monotonic: () => performance.now(),
     sleep: async () => undefined,
     storelessMs: 60_000,
@@ -34,6 +36,14 @@ function readerOf() {
     reader,
     hang() {
       answer = () => new Promise(() => undefined)
+    },
+    /** Or not so slow that it is not heard. */
+    slowDown() {
+      isHearing = true
+      isSlow = true
+    },
+    quicken() {
+      isSlow = false
     },
     /** What memory holds from now on. */
     hold(other: Entry) {
@@ -82,6 +92,28 @@ t.test('memory that is another by then serves only if it is enough itself', asyn
   hold(entry(2))
   const hung = new Promise((resolve) => setTimeout(resolve, 100, 'it waits for the store'))
   t.equal(await Promise.race([short, hung]), 'it waits for the store')
+})
+
+t.test('nobody waits for a store that is heard and slow, where memory is enough', async (t) => {
+  const { reader, hang, slowDown } = readerOf()
+  hang()
+  slowDown()
+  const started = performance.now()
+  t.match(await reader.read('a', () => true), { entry: { rev: 1 } })
+  t.ok(performance.now() - started < 100)
+  const short = reader.read('a', () => false)
+  const hung = new Promise((resolve) => setTimeout(resolve, 100, 'it waits for the store'))
+  t.equal(await Promise.race([short, hung]), 'it waits for the store')
+})
+
+t.test('nobody waits a second for a store that is heard, where memory is enough', async (t) => {
+  const { reader, hang, slowDown, quicken } = readerOf()
+  hang()
+  slowDown()
+  quicken()
+  const started = performance.now()
+  t.match(await reader.read('a', () => true), { entry: { rev: 1 } })
+  t.ok(performance.now() - started < 1_000)
 })
 
 t.test('a gap makes no other of it', async (t) => {

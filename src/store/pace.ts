@@ -1,0 +1,108 @@
+/** Whether the store is slow: it answers, and too late for callers to wait for. It is told once when that begins, and once when it ends. */
+
+export interface Pace {
+  /** A read of the store ended: what it took, and whether the store answered. */
+  note(tookMs: number, isAnswered: boolean): void
+  isSlow(): boolean
+}
+
+export interface PaceDependencies {
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  readonly log: {
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
+}
+
+/** It is slow where more than half of its reads take longer … */
+export const SLOW_MS = 250
+/** … over so long. */
+export const WINDOW_MS = 5_000
+
+/** It is quick again where at least half of them are answered sooner … */
+const QUICK_MS = 125
+/** … over so long, which is short: a store that is well is soon used again. */
+const RECOVERY_MS = 2_500
+
+/** Reads are counted together in slots of so long. */
+const SLOT_MS = 250
+/** One hiccup, in which many may be caught, is no slowness. */
+const SLOW_SLOTS = 2
+/** So many reads say something. */
+const LEAST = 2
+
+interface Slot {
+  /** Whole slots since the clock began. */
+  readonly number: number
+  reads: number
+  slow: number
+  quick: number
+}
+
+export function createPace({ monotonic, log }: PaceDependencies): Pace {
+  /** The latest one last. */
+  const slots: Slot[] = []
+  let isSlow = false
+
+  const slotNumber = () => Math.floor(monotonic() / SLOT_MS)
+
+  const within = (ms: number): readonly Slot[] => {
+    const first = slotNumber() - ms / SLOT_MS
+    return slots.filter(({ number }) => number > first)
+  }
+
+  const becomesSlow = () => {
+    const recent = within(WINDOW_MS)
+    const slow = sum(recent, 'slow')
+    const isSpread = recent.filter((slot) => slot.slow > 0).length >= SLOW_SLOTS
+    return isSpread && slow >= LEAST && slow * 2 > sum(recent, 'reads')
+  }
+
+  const becomesQuick = () => {
+    const recent = within(RECOVERY_MS)
+    const reads = sum(recent, 'reads')
+    return reads >= LEAST && sum(recent, 'quick') * 2 >= reads
+  }
+
+  /** A store that answers nothing at all is away, which is another trouble. */
+  const isSilent = () => sum(within(WINDOW_MS), 'reads') === 0
+
+  const judge = () => {
+    if (!isSlow && becomesSlow()) {
+      isSlow = true
+      log.warn(
+        { slowMs: SLOW_MS, windowMs: WINDOW_MS },
+        'the store is slow: leases in memory serve without it; see docs/troubleshooting.md#a-slow-store',
+      )
+    } else if (isSlow && (isSilent() || becomesQuick())) {
+      isSlow = false
+      log.info({ slowMs: SLOW_MS }, 'the store is no longer slow')
+    }
+  }
+
+  return {
+    note(tookMs, isAnswered) {
+      // What failed at once says nothing; what failed late kept somebody waiting.
+      if (!isAnswered && tookMs <= SLOW_MS) return
+      const number = slotNumber()
+      let slot = slots.at(-1)
+      if (slot?.number !== number) {
+        slot = { number, reads: 0, slow: 0, quick: 0 }
+        slots.push(slot)
+        if (slots.length > WINDOW_MS / SLOT_MS) slots.shift()
+      }
+      slot.reads += 1
+      if (tookMs > SLOW_MS) slot.slow += 1
+      if (isAnswered && tookMs <= QUICK_MS) slot.quick += 1
+      judge()
+    },
+    isSlow() {
+      if (isSlow) judge()
+      return isSlow
+    },
+  }
+}
+
+const sum = (slots: readonly Slot[], member: 'reads' | 'slow' | 'quick'): number =>
+  slots.reduce((total, slot) => total + slot[member], 0)
