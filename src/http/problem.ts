@@ -62,8 +62,8 @@ export function problemAnswer(error: BrokerError, request: ProblemRequest): Prob
   }
 }
 
-/** With the name in the paths, so that they can be copied. */
-function remedyFor(error: BrokerError, name: string | undefined): string {
+/** With the name of the integration, where it is known, in the paths, so that they can be copied. */
+export function remedyFor(error: BrokerError, name: string | undefined): string {
   const remedy = remedyOf(error)
   const shown = name === undefined ? '*' : shownName(name)
   return shown === '*' ? remedy : remedy.replaceAll('{name}', shown)

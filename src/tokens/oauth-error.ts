@@ -1,5 +1,7 @@
 /** Errors in the form of RFC 6749, section 5.2, for those who speak OAuth and not our problems. Pure. */
 import type { BrokerError, ProblemCode } from '../errors.ts'
+import { remedyFor } from '../http/problem.ts'
+import { wholeSeconds } from '../http/remedy.ts'
 
 export const OAUTH_ERRORS = [
   'invalid_request',
@@ -17,8 +19,10 @@ export type OAuthErrorCode = (typeof OAUTH_ERRORS)[number]
 export interface OAuthError {
   readonly status: 400 | 401 | 429 | 500 | 503
   readonly error: OAuthErrorCode
-  /** Visible ASCII without quotes and backslashes. */
+  /** What is wrong and what to do: at most 2,000 characters of visible ASCII and blanks, without quotes and backslashes. */
   readonly description: string
+  /** A reference to the page about the problem. */
+  readonly uri: string
   readonly retryAfterSeconds?: number
 }
 
@@ -50,18 +54,25 @@ const FORMS: Partial<Record<ProblemCode, Form>> = {
   another_version: BROKEN,
 }
 const RETRY_AFTER_MS = 5_000
+const LONGEST = 2_000
 
-/** The problem's code stands first in the description, for those who look it up in `/problems`. */
-export function oauthErrorOf(problem: BrokerError): OAuthError {
+/** These clients send no `Authorization: Bearer …`. */
+const AUTHENTICATE =
+  'Send the id of an API key as the client id, and the key itself as the client secret.'
+
+/** The problem's code stands first in the description, for those who look it up in `/problems`, and the remedy last. `name`: of the integration that was asked for. */
+export function oauthErrorOf(problem: BrokerError, name?: string): OAuthError {
   const { code, retryAfterMs } = problem
   const form = FORMS[code] ?? formByStatus(problem.status)
   const isWorthWaiting = form.status === 503 || form.status === 429
   const waitMs = retryAfterMs ?? (isWorthWaiting ? RETRY_AFTER_MS : undefined)
   const detail = code === 'internal' ? 'a bug in this service' : problem.detail
+  const remedy = code === 'caller_unauthenticated' ? AUTHENTICATE : remedyFor(problem, name)
   return {
     ...form,
-    description: describable(`${code}: ${detail}`),
-    ...(waitMs !== undefined && { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) }),
+    description: describable(`${code}: ${detail.replace(/\.?$/, '.')} ${remedy}`),
+    uri: `/problems/${code}`,
+    ...(waitMs !== undefined && { retryAfterSeconds: wholeSeconds(waitMs) }),
   }
 }
 
@@ -74,5 +85,7 @@ function formByStatus(status: number): Form {
 const describable = (text: string) =>
   text
     .replace(/["\\`]/g, "'")
+    .replaceAll('→', '>')
+    .replaceAll('…', '...')
     .replace(/[^\x20-\x7e]/g, '?')
-    .slice(0, 512)
+    .slice(0, LONGEST)

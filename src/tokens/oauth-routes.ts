@@ -82,7 +82,17 @@ const OAuthToken = Type.Object(
 const OAuthErrorBody = Type.Object(
   {
     error: Type.Unsafe<OAuthErrorCode>({ type: 'string', enum: [...OAUTH_ERRORS] }),
-    error_description: Type.String({ description: 'Begins with the code of the problem' }),
+    error_description: Type.String({
+      description: 'The code of the problem, what is wrong, and what to do about it',
+      examples: [
+        'integration_disabled: The integration is disabled. Enable it, or use another one.',
+      ],
+    }),
+    error_uri: Type.String({
+      format: 'uri-reference',
+      description: 'The page about this problem',
+      examples: ['/problems/integration_disabled'],
+    }),
   },
   { title: 'OAuth error', description: 'RFC 6749, section 5.2' },
 )
@@ -124,7 +134,8 @@ export async function registerOAuthRoutes(
     scope.setErrorHandler((thrown, request, reply) => {
       const problem = toBrokerError(thrown, [FORM])
       onProblem(problem, request)
-      const error = oauthErrorOf(problem)
+      const { scope: asked } = (request.body ?? {}) as { readonly scope?: string }
+      const error = oauthErrorOf(problem, integrationIn(asked))
       if (error.status >= 500) {
         request.log.warn({ err: problem, code: problem.code }, 'request failed')
       }
@@ -159,20 +170,25 @@ export async function registerOAuthRoutes(
         const client = clientCredentialsOf(request.headers.authorization, textsOf(request.body))
         const principal = await identify(request, client)
         request.principal = principal
-        const refuse = (error: OAuthErrorCode, description: string) =>
-          reply.code(400).send({ error, error_description: description })
+        const refuse = (error: OAuthErrorCode, problem: BrokerError) =>
+          reply.code(400).send(bodyOf({ ...oauthErrorOf(problem), error }))
 
         const { grant_type, scope: asked } = request.body
-        if (grant_type === undefined) return refuse('invalid_request', 'grant_type is missing')
+        if (grant_type === undefined) {
+          return refuse('invalid_request', wrongParameter('grant_type is missing', GRANT_REMEDY))
+        }
         if (grant_type !== 'client_credentials') {
-          return refuse('unsupported_grant_type', 'Only client_credentials is supported')
+          const what = 'Only client_credentials is supported'
+          return refuse('unsupported_grant_type', wrongParameter(what, GRANT_REMEDY))
         }
         const name = integrationIn(asked)
         if (name === undefined || asked === undefined) {
-          return refuse('invalid_scope', 'The scope must be integration:NAME, exactly one')
+          const what = 'The scope must be integration:NAME, exactly one'
+          return refuse('invalid_scope', wrongParameter(what, SCOPE_REMEDY))
         }
         if (!allowsSome(principal, 'tokens:read')) {
-          return refuse('unauthorized_client', 'The API key has no tokens:read')
+          const what = 'The API key has no tokens:read'
+          return refuse('unauthorized_client', new BrokerError('caller_forbidden', what))
         }
         audit.requireWritable()
         const { lease } = await broker.lease(name, principal, {
@@ -206,7 +222,17 @@ const textsOf = ({
   ...(client_secret !== undefined && { client_secret }),
 })
 
-const bodyOf = ({ error, description }: OAuthError) => ({ error, error_description: description })
+const GRANT_REMEDY = 'Send grant_type=client_credentials.'
+const SCOPE_REMEDY = 'Send scope=integration:NAME with the name of the integration.'
+
+const wrongParameter = (what: string, remedy: string) =>
+  new BrokerError('request_invalid', what, { remedy })
+
+const bodyOf = ({ error, description, uri }: OAuthError) => ({
+  error,
+  error_description: description,
+  error_uri: uri,
+})
 
 const headersOf = ({ status, retryAfterSeconds }: OAuthError): Record<string, string> => ({
   ...(status === 401 && { 'www-authenticate': 'Basic realm="valetkey", charset="UTF-8"' }),

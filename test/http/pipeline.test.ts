@@ -370,7 +370,7 @@ t.test('a connection that asked to be a tunnel and broke off harms nobody', asyn
 t.test('the same holds with TLS: in order, and no more than may wait', async (t) => {
   const { privateKey: key, certificate: cert } = await newSigningKey()
   const server = createServer({
-    ...{ logger: createLogger({ level: 'silent' }), trustProxy: [] },
+    ...{ logger, trustProxy: [] },
     tls: { options: { key, cert } },
   })
   const text = 'x'.repeat(256 * 1024)

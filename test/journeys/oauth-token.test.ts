@@ -310,7 +310,7 @@ t.test('what a client does wrong is said in the words of RFC 6749', async (t) =>
   for (const [name, asked, status, error] of rows) {
     const answer = await ask(asked)
     t.match(answer, { status, body: { error } }, name)
-    t.same(Object.keys(answer.body).sort(), ['error', 'error_description'], name)
+    t.same(Object.keys(answer.body).sort(), ['error', 'error_description', 'error_uri'], name)
     t.match(answer.body.error_description, /^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/, name)
     t.equal(answer.headers.get('cache-control'), 'no-store', name)
     t.match(answer.headers.get('content-type'), /^application\/json/, name)
@@ -321,11 +321,20 @@ t.test('what a client does wrong is said in the words of RFC 6749', async (t) =>
   }
 })
 
-t.test("the problem's code stands in the description", async (t) => {
+t.test('the description has the code of the problem, and what to do', async (t) => {
   const disabled = await ask({ form: { ...wanted, scope: 'integration:disabled' }, basic })
-  t.match(disabled.body.error_description, /^integration_disabled: /)
+  t.match(disabled.body.error_description, /^integration_disabled: .*\. .*enabled/)
+  t.equal(disabled.body.error_uri, '/problems/integration_disabled')
+  const page = await call('GET', disabled.body.error_uri)
+  t.equal(page.status, 200)
+  const draft = await ask({ form: { ...wanted, scope: 'integration:draft' }, basic })
+  t.match(draft.body.error_description, /\. .*draft/, 'with the name of the integration')
   const refused = await ask({ form: { ...wanted, scope: 'integration:refused' }, basic })
-  t.match(refused.body.error_description, /^grant_refused: /)
+  t.match(refused.body.error_description, /^grant_refused: .*Setup > /)
+  const nobody = await ask({ form: wanted })
+  t.match(nobody.body.error_description, /^caller_unauthenticated: .* as the client secret\.$/)
+  const untold = await ask({ form: { grant_type: 'client_credentials' }, basic })
+  t.match(untold.body, { error: 'invalid_scope', error_description: /Send scope=integration:NAME/ })
 })
 
 t.test('unknown parameters are ignored, and empty ones are absent', async (t) => {
