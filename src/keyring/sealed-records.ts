@@ -168,7 +168,16 @@ export function createSealedRecords(
   ]
 }
 
+/** Undefined also where the body is none of ours: whoever reads that record says so, and no other one waits for it. */
 function sealedIn(body: string): string | undefined {
-  const { sealed } = JSON.parse(body) as { readonly sealed?: unknown }
+  const { sealed } = membersOf(body)
   return typeof sealed === 'string' ? sealed : undefined
+}
+
+function membersOf(body: string): { readonly sealed?: unknown } {
+  try {
+    return Object(JSON.parse(body))
+  } catch {
+    return {}
+  }
 }

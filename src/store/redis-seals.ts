@@ -5,19 +5,23 @@ import type { DurableRedis } from './redis-durable.ts'
 import { NOW, toArray, toNumber, toText } from './redis-script.ts'
 import type { MacPlace, Seals } from './seals.ts'
 
-/** The heads alone leave Redis: a hundred thousand records are read so in a second. */
+/** The heads alone leave Redis: a hundred thousand records are read so in a second. What is no hash has none. */
 const LIST: Script = {
   name: 'vkSealsList',
   lua: `${NOW}
 local names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '+', 'LIMIT', 0, ARGV[2] + 1)
 local base, time = ARGV[3], now()
 local function head(sealed) return string.match(sealed, '^[^.]*') end
+local function fields_of(key, ...)
+  local fields = redis.pcall('HMGET', key, ...)
+  return fields.err and {} or fields
+end
 local heads = {}
 for position, name in ipairs(names) do
-  local secrets = redis.call('HGET', base .. 'i:' .. name, 'secrets')
-  local lease = redis.call('HMGET', base .. 'o:' .. name, 'lease_ends', 'lease_body')
-  local lives = lease[1] and tonumber(lease[1]) > time
-  local token = redis.call('HGET', base .. 'c:' .. name, 'token')
+  local secrets = fields_of(base .. 'i:' .. name, 'secrets')[1]
+  local lease = fields_of(base .. 'o:' .. name, 'lease_ends', 'lease_body')
+  local lives = lease[2] and (tonumber(lease[1] or '') or 0) > time
+  local token = fields_of(base .. 'c:' .. name, 'token')[1]
   heads[position] = {name, head(secrets or ''), lives and head(lease[2]) or false,
     token and token ~= '' and head(token) or false}
 end

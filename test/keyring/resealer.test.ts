@@ -206,3 +206,16 @@ t.test('leaves to others what is not sealed with its own first key', async (t) =
   t.equal(looks, 0)
   t.equal((await census.take()).keys.get('old'), undefined)
 })
+
+t.test('a document that is none of ours holds up no other', async (t) => {
+  const { store, census } = await world(t)
+  for (const [at, body] of ['{', 'null', '7', '[]'].entries()) {
+    await store.documents.write('revocation', `odd-${at}`, body, { expected: 'absent' })
+  }
+  const sealed = await before.seal('revocation', 'x')
+  await store.documents.write('revocation', 'one', JSON.stringify({ sealed }), {
+    expected: 'absent',
+  })
+  const { keys } = await census.take()
+  t.match(keys.get('old'), { revocations: 1 })
+})

@@ -42,6 +42,24 @@ export const sealsSuite: StoreSuite = async (t, open) => {
     })
   })
 
+  await t.test('lists past what is no record at all', async (t) => {
+    const { store, spoil } = await open(t)
+    if (!spoil) return
+    for (const name of ['a', 'c']) {
+      await store.integrations.create(name, 'u', content({ secrets: `${name}.x` }))
+    }
+    await store.integrations.create('b', 'u', content({ secrets: 'b.x' }))
+    await spoil('integrations', 'b', 'type')
+    t.match(await store.seals.list({ limit: 5 }), {
+      items: [
+        { name: 'a', secrets: 'a' },
+        { name: 'b', secrets: '', lease: null, refreshToken: null },
+        { name: 'c', secrets: 'c' },
+      ],
+      next: null,
+    })
+  })
+
   await t.test(
     'swaps what is sealed, if it is still what was read, and nothing else',
     async (t) => {
