@@ -58,12 +58,19 @@ export function publicAnswer(
 const tagOf = (body: Buffer) =>
   `W/"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
 
-/** Makes it with the first call; then it is the same for all. */
+/** Makes it with the first call; then it is the same for all. A promise that rejects, as where no file could be opened just then, is made again with the next call. */
 export function once<Value>(make: () => Value): () => Value {
   let made: { readonly value: Value } | undefined
   return () => {
-    made ??= { value: make() }
-    return made.value
+    if (made) return made.value
+    const value = make()
+    made = { value }
+    if (value instanceof Promise) {
+      value.catch(() => {
+        made = undefined
+      })
+    }
+    return value
   }
 }
 

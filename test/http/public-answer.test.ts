@@ -152,3 +152,17 @@ t.test('what is made once is made once, though it be nothing', (t) => {
   t.equal(made, 1)
   t.end()
 })
+
+t.test('what could not be made is made again, and what was made is kept', async (t) => {
+  let calls = 0
+  const made = once(async () => {
+    calls += 1
+    if (calls === 1) throw new Error('EMFILE')
+    return calls
+  })
+  const first = made()
+  t.equal(made(), first, 'one attempt at a time')
+  await t.rejects(first, { message: 'EMFILE' })
+  t.equal(await made(), 2)
+  t.equal(await made(), 2)
+})
