@@ -61,6 +61,10 @@ export const REFUSALS = {
     'user is not admin approved to access this app',
     'Failed: Not approved for access',
   ),
+  cross_org_blocked: refusal(
+    'OAUTH_AUTHORIZATION_BLOCKED',
+    'Cross-org OAuth flows are not supported for this external client app',
+  ),
   app_blocked: refusal('OAUTH_APP_BLOCKED', 'this app is blocked by admin'),
   approval_error: refusal(
     'OAUTH_APPROVAL_ERROR_GENERIC',

@@ -27,6 +27,7 @@ import { createAuditWriter } from './audit/writer.ts'
 import { refusalCodeOf } from './callers/authenticator.ts'
 import { requireCaller } from './callers/index.ts'
 import { createIntake } from './credentials/intake.ts'
+import { registerRefusalPages } from './grants/refusal-pages.ts'
 import { registerPublicPages } from './http/front-page.ts'
 import { registerHealth } from './http/health.ts'
 import type { MetricsListener } from './http/metrics-listener.ts'
@@ -44,6 +45,8 @@ import { registerCallerCountsRoutes } from './tokens/caller-counts-routes.ts'
 import { createDropDependents } from './tokens/dependents.ts'
 import { registerOAuthRoutes } from './tokens/oauth-routes.ts'
 import { registerTokenRoutes } from './tokens/routes.ts'
+import { createTokenCheck } from './tokens/token-check.ts'
+import { registerTokenCheckRoutes } from './tokens/token-check-routes.ts'
 
 export interface App {
   readonly server: Server
@@ -196,6 +199,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     storeTroubles: store.troubleCounts,
     corruptRecords: () => watched.corrupt().length,
   })
+  registerRefusalPages(server)
   registerPublicPages(server, { version, docs: config.docs })
   const onRead = counts.note
   const { confirm, identify } = callers.gate
@@ -206,6 +210,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     requireCaller(guarded, callers.gate, trust)
     refuseWhileBlocked(guarded, audit)
     registerTokenRoutes(guarded, { broker, revoker, integrations, audit, onRead, identify, now })
+    registerTokenCheckRoutes(guarded, {
+      ...{ broker, integrations, audit, identify },
+      check: createTokenCheck({ endpoint: salesforce.endpoint, monotonic }),
+    })
     callers.registerRoutes(guarded)
     watched.registerRoutes(guarded, audit)
     seals.registerRoutes(guarded)

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename, extname } from 'node:path'
 import { parseArgs } from 'node:util'
+import { commandSalesforce, SILENT } from './app/command-salesforce.ts'
 import { createFilePatients } from './app/file-patients.ts'
-import { composeSalesforce } from './app/salesforce.ts'
 import {
   type DeclaredEntry,
   isConfigurationFile,
@@ -12,7 +12,7 @@ import {
   parseIntegrationFile,
 } from './config/file.ts'
 import { readingWith } from './config/loader.ts'
-import { ConfigError, type Environment, readConfig } from './config.ts'
+import { ConfigError, type Environment } from './config.ts'
 import { createIntake } from './credentials/intake.ts'
 import { createDoctor, type Report } from './doctor/doctor.ts'
 import { reportView } from './doctor/schemas.ts'
@@ -26,11 +26,8 @@ export interface DiagnoseOptions {
   readonly isColourful: boolean
 }
 
-/** What the service does with the network; nothing else of its settings matters here. */
-const VARIABLES = ['VALETKEY_LOGIN_HOSTS', 'HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy']
 const STDIN = 0
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/
-const SILENT = { info: () => undefined, warn: () => undefined }
 
 /** True: all of them are well. Throws `ConfigError`, and what `parseArgs` throws. */
 export async function diagnose(
@@ -66,11 +63,9 @@ export async function diagnose(
 }
 
 function composeDoctor(env: Environment) {
-  const settings = Object.fromEntries(VARIABLES.map((variable) => [variable, env[variable]]))
-  const config = readConfig(settings, { readFile: () => '' })
   const now = Date.now
   const uniqueId = () => randomUUID()
-  const salesforce = composeSalesforce({ config, lookup: undefined, now, log: SILENT })
+  const salesforce = commandSalesforce(env, now)
   const { outbound, hosts, clock, endpoint } = salesforce
   const grants = { endpoint, subjectTokens: { of: mintsNone, in: tokenInFile }, now, uniqueId }
   const doctor = createDoctor({

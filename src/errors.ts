@@ -105,7 +105,7 @@ export const PROBLEMS = {
     title: 'The rejected token is still alive',
     meaning: 'Salesforce gave the same token again, so the 401 has another cause than expiry.',
     remedy:
-      'Check that calls go to `instance_url`, that the app has the `api` scope, and its IP policy.',
+      'Run `valetkey check-token` where the token is used: it names the cause. Mostly sessions are locked to the IP address that they come from (Setup → Session Settings), calls go to another host than `instance_url`, the app lacks the scope `api`, or its IP policy forbids the address.',
   },
   credential_rejected: {
     status: 409,

@@ -29,6 +29,21 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       process.exitCode = isWell ? 0 : EX_ILL
     },
   },
+  'check-token': {
+    operands: 'NAME [--at URL] [--json]',
+    summary: 'why a token does not work here; asks VALETKEY_URL with VALETKEY_KEY',
+    run: async (args) => {
+      const { BrokerRefusal, checkToken } = await import('./check-token.ts')
+      try {
+        const works = await checkToken(args, process.env, { stdout: checkedStdout() })
+        process.exitCode = works ? 0 : EX_ILL
+      } catch (error) {
+        if (!(error instanceof BrokerRefusal)) throw error
+        process.stderr.write(`valetkey: ${error.message}\n`)
+        process.exitCode = EX_UNAVAILABLE
+      }
+    },
+  },
   backup: {
     operands: '[--out FILE]',
     summary: 'write everything that must not be lost to a file, or to stdout',
@@ -69,8 +84,9 @@ function checkedStdout(): NodeJS.WriteStream {
 const printable = (text: string) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
 
 const EX_ILL = 1
-/** sysexits.h: the command was used incorrectly; something could not be written; the configuration is wrong. */
+/** sysexits.h: the command was used incorrectly; a service that it needs does not help; something could not be written; the configuration is wrong. */
 const EX_USAGE = 64
+const EX_UNAVAILABLE = 69
 const EX_IOERR = 74
 const EX_CONFIG = 78
 
@@ -81,7 +97,7 @@ function packageVersion(): string {
 
 function usage(): string {
   const rows = Object.entries(COMMANDS).map(
-    ([name, { operands = '', summary }]) => `  ${`${name} ${operands}`.padEnd(31)} ${summary}`,
+    ([name, { operands = '', summary }]) => `  ${`${name} ${operands}`.padEnd(36)} ${summary}`,
   )
   return ['usage: valetkey [command]', '', ...rows, ''].join('\n')
 }

@@ -15,6 +15,11 @@ export const ACTIONS = {
     share: 'refusals',
     meaning: 'A mint brought no token; `detail.reason` says why',
   },
+  'token.checked': {
+    share: 'attempts',
+    meaning:
+      'A caller asked why a token does not work where it is used; `detail.reason` is what was found',
+  },
   'token.revoked': {
     share: 'tokens',
     meaning:

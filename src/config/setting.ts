@@ -127,7 +127,7 @@ export const SETTINGS = {
   }),
   loginHosts: withUnset('VALETKEY_LOGIN_HOSTS', [], read.loginHosts, {
     meaning:
-      'More hosts that a `login_url` may name, beside `login.salesforce.com`, `test.salesforce.com`, `*.my.salesforce.com`, `*.my.site.com` and `*.my.salesforce.mil` (`*` is one or more labels). An entry `http://127.0.0.1:PORT` (loopback only) also allows plain HTTP there.',
+      'More hosts that a `login_url` may name, beside `login.salesforce.com`, `test.salesforce.com`, `*.my.salesforce.com`, `*.my.site.com`, `*.my.salesforce.mil` and `*.my.sfcrmproducts.cn` (`*` is one or more labels): custom domains, for one. An entry `http://127.0.0.1:PORT` (loopback only) also allows plain HTTP there.',
   }),
   configFile: optional('VALETKEY_CONFIG', read.path, {
     meaning: 'A YAML file with `issuers`, `callers` and `integrations`.',

@@ -13,7 +13,8 @@ export const STATUSES = {
   pending: 'nobody has decided at Salesforce yet',
   connected: 'the integration has the refresh token',
   denied: 'the person at Salesforce said no',
-  expired: 'nobody decided in time',
+  expired:
+    'nobody came back in time: nobody decided, or Salesforce showed its own error page, which does not come back here',
   failed: 'it was allowed, and did not work; `reason` and `refusal` say why',
 } as const
 

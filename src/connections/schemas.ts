@@ -1,6 +1,6 @@
 /** The wire form of connections. */
 import { type Static, Type } from 'typebox'
-import { refusalMember } from '../grants/refusals.ts'
+import { refusalMember, remedyIn } from '../grants/refusals.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import {
   type Connection,
@@ -107,6 +107,7 @@ export const ConnectionView = Type.Object(
       `Why it failed: the code of a problem, or ${Object.keys(REASONS).join(', ')}`,
     ),
     detail: NullableText('For people'),
+    remedy: NullableText('What to do about it; for people'),
     refusal: Type.Unsafe<ReturnType<typeof refusalMember> | null>({
       type: ['object', 'null'],
       description: 'What Salesforce said, as in a problem `grant_refused`',
@@ -123,24 +124,43 @@ export const ConnectionView = Type.Object(
   { title: 'Connection', description: 'How far a connection came; for 7 days' },
 )
 
+/** What else an end without a decision may be. */
+const LOST: Readonly<Record<Flow, { readonly detail: string; readonly remedy: string }>> = {
+  authorization_code: {
+    detail:
+      'No browser came back. Either nobody decided, or Salesforce showed an error page of its own (OAUTH_EC_APP_NOT_FOUND, OAUTH_APPROVAL_ERROR_GENERIC, redirect_uri_mismatch, …), from which no browser comes back; or it could not reach the callback URL.',
+    remedy:
+      'Ask the person what Salesforce showed, and look its code up at /problems/salesforce; open the callback URL in their browser, to see that it leads here. Then begin again.',
+  },
+  device: {
+    detail:
+      'Nobody confirmed the code in time: or Salesforce showed an error page of its own to who entered it.',
+    remedy:
+      'Ask the person what Salesforce showed, and look its code up at /problems/salesforce. Then begin again.',
+  },
+}
+
 const time = (at: number) => new Date(at).toISOString()
 
 export function viewOf(connection: Connection, now: number): Static<typeof ConnectionView> {
   const { identity, refusal, endedAt } = connection
   const reason = reasonOf(connection, now)
   const known = Object.entries(REASONS).find(([name]) => name === reason)
+  const status = statusOf(connection, now)
+  const lost = status === 'expired' ? LOST[connection.flow] : undefined
   return {
     id: connection.id,
     integration: connection.name,
     flow: connection.flow,
-    status: statusOf(connection, now),
+    status,
     begun_by: connection.by.id,
     began_at: time(connection.beganAt),
     expires_at: time(connection.expiresAt),
     ended_at: endedAt === null ? null : time(endedAt),
     scopes: connection.scopes,
     reason,
-    detail: refusal?.cause ?? known?.[1] ?? null,
+    detail: refusal?.cause ?? known?.[1] ?? lost?.detail ?? null,
+    remedy: (refusal ? remedyIn(refusal) : lost?.remedy) ?? null,
     refusal: refusal && refusalMember(refusal),
     identity: identity && {
       org_id: identity.orgId,

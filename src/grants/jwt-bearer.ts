@@ -25,7 +25,7 @@ const schema = Type.Object(
         maxLength: 255,
         ...TEXT_FORMS.visible,
         description:
-          'Audience of the assertion. Default `https://test.salesforce.com` where `login_url` is a sandbox, a scratch org or `test.`, else `https://login.salesforce.com`.',
+          'Audience of the assertion. Default `https://test.salesforce.com` where `login_url` is a sandbox, a scratch org or `test.`, else `https://login.salesforce.com`. On a custom domain and in China (`*.my.sfcrmproducts.cn`) it has to be stated: there is no other way to know it.',
         examples: ['https://login.salesforce.com'],
       }),
     ),
@@ -74,6 +74,14 @@ export const jwtBearer: Grant<JwtBearerSettings> = {
     })
   },
 }
+
+/** Hosts of which the audience follows from the kind of org. */
+const KNOWN_HOST =
+  /^(?:login|test)\.salesforce\.com$|\.my\.(?:salesforce\.(?:com|mil)|site\.com)$|^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
+
+/** Whether the audience has to be stated: of a custom domain and of China nobody can tell it. */
+export const mustStateAudience = (loginUrl: string): boolean =>
+  !KNOWN_HOST.test(new URL(loginUrl).hostname)
 
 /** Salesforce takes the audience of the kind of org, whichever host is asked. */
 export function defaultAudience(loginUrl: string): string {

@@ -1,5 +1,5 @@
 /** Refusals that concern the app. */
-import { OF_APPS, POLICIES, type RefusalRow, SETTINGS, SIGNED } from './refusal-row.ts'
+import { APP, OF_APPS, POLICIES, type RefusalRow, SETTINGS, SIGNED } from './refusal-row.ts'
 
 export const REFUSALS_OF_APPS = {
   client_id_invalid: {
@@ -81,6 +81,16 @@ export const REFUSALS_OF_APPS = {
       },
     ],
   },
+  cross_org_blocked: {
+    class: 'permanent',
+    texts: ['cross-org oauth flows are not supported'],
+    errors: ['oauth_authorization_blocked'],
+    cause:
+      'The External Client App is local to the org that it was made in, and somebody logged in to another org.',
+    remedy:
+      'Set login_url to the My Domain of the org that has the app, and log in there, in a window without another login.',
+    setupPath: `${APP} → Distribution State; Setup → My Domain → Current My Domain URL`,
+  },
   app_blocked: {
     class: 'permanent',
     texts: ['this app is blocked by admin'],
@@ -93,9 +103,11 @@ export const REFUSALS_OF_APPS = {
     class: 'permanent',
     texts: ['unexpected error has occurred during authentication'],
     errors: ['oauth_approval_error_generic'],
-    cause: 'Salesforce could not finish the approval and does not say why; mostly a setting.',
-    remedy: 'Try once more; then compare the app with GET /integrations/{name}/setup.',
-    setupPath: POLICIES,
+    cause:
+      'Salesforce did not let the user approve the app, and does not say why: mostly the app is not installed in the org, and the user may not approve such apps; or a policy of the app or of the profile forbids it.',
+    remedy:
+      'Let an administrator install the app, or give the user Approve Uninstalled Connected Apps; assign the user to the app; try once more in a window without another login; then compare the app with GET /integrations/{name}/setup.',
+    setupPath: `Setup → Connected Apps OAuth Usage → Install; ${POLICIES}`,
   },
   client_refused: {
     class: 'permanent',

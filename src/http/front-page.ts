@@ -56,6 +56,7 @@ function htmlOf({ version, docs }: FrontPageFacts): string {
       definitions([
         ...(docs ? documents : []),
         [link('/problems'), 'every error that it answers, and what to do about it'],
+        [link('/problems/salesforce'), 'what Salesforce says when it says no, and what to do'],
         [link('/readyz'), 'whether this replica can serve, check by check'],
         [link('/livez'), 'whether this process lives'],
         ['Version', version],

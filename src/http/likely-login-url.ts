@@ -46,6 +46,7 @@ const HOSTS: readonly {
     login: 'my.salesforce.mil',
   },
   { of: ['vf\\.crmforce\\.mil'], login: 'my.salesforce.mil', isPackage: true },
+  { of: ['lightning\\.sfcrmapps\\.cn'], login: 'my.sfcrmproducts.cn' },
 ]
 
 const RULES = HOSTS.map(({ of, ...rule }) => ({

@@ -7,12 +7,12 @@ import { likelyLoginUrl } from './likely-login-url.ts'
  */
 export interface HostRules {
   /**
-   * The login URL in normal form: its origin, or its origin and path on `*.my.site.com`; no
-   * trailing slash. Throws `request_invalid` with the rule that it breaks, and the login URL that
+   * The login URL in normal form: its origin, or its origin and path on `*.my.site.com` and on hosts
+   * that `VALETKEY_LOGIN_HOSTS` names (sites below a path of a custom domain); no trailing slash. Throws `request_invalid` with the rule that it breaks, and the login URL that
    * it probably means.
    */
   checkLoginUrl(text: string): string
-  /** The origin of an `instance_url`, or undefined where callers must not be sent. */
+  /** An `instance_url` in normal form: its origin, with the path of a site where it has one; no trailing slash. Undefined: callers must not be sent there. */
   checkInstanceUrl(text: string): string | undefined
   /** Whether the host is one of Salesforce's own login hosts, and not merely listed. */
   isSalesforceOwn(host: string): boolean
@@ -28,8 +28,16 @@ const LOGIN_HOSTS = [
   '*.my.salesforce.com',
   '*.my.site.com',
   '*.my.salesforce.mil',
+  // Salesforce on Alibaba Cloud (China).
+  '*.my.sfcrmproducts.cn',
 ]
-const INSTANCE_HOSTS = ['*.salesforce.com', '*.force.com', '*.salesforce.mil', '*.my.site.com']
+const INSTANCE_HOSTS = [
+  '*.salesforce.com',
+  '*.force.com',
+  '*.salesforce.mil',
+  '*.my.site.com',
+  '*.my.sfcrmproducts.cn',
+]
 const SITE_HOST = '*.my.site.com'
 
 const LONGEST_URL = 512
@@ -62,7 +70,8 @@ export function createHostRules(entries: readonly string[]): HostRules {
     const written = readUrl(text)
     if (typeof written === 'string') return { broken: written }
     const { url, host, path } = written
-    const ofSitesOnly = 'may have a path on *.my.site.com only'
+    const ofSitesOnly =
+      'may have a path on *.my.site.com, and on hosts that VALETKEY_LOGIN_HOSTS names, only'
     if (loopback.has(url.origin)) return path === '' ? { url: url.origin } : { broken: ofSitesOnly }
     const broken = whyNotPublicHttps(written)
     if (broken !== undefined) return { broken }
@@ -72,8 +81,10 @@ export function createHostRules(entries: readonly string[]): HostRules {
       }
     }
     if (path === '') return { url: url.origin }
-    if (!matches(SITE_HOST, host)) return { broken: ofSitesOnly }
-    if (!SITE_PATH.test(path) || path.includes('/services/oauth2')) {
+    if (![SITE_HOST, ...listed].some((pattern) => matches(pattern, host))) {
+      return { broken: ofSitesOnly }
+    }
+    if (!isSitePath(path)) {
       return { broken: 'has a path that is not one of a site: letters, digits, - and _ only' }
     }
     return { url: `${url.origin}${path}` }
@@ -94,12 +105,14 @@ export function createHostRules(entries: readonly string[]): HostRules {
     },
     checkInstanceUrl(text) {
       const written = readUrl(text)
-      if (typeof written === 'string' || written.path !== '') return undefined
-      const { url, host } = written
-      if (loopback.has(url.origin)) return url.origin
+      if (typeof written === 'string') return undefined
+      const { url, host, path } = written
+      if (path !== '' && !isSitePath(path)) return undefined
+      const normal = `${url.origin}${path}`
+      if (loopback.has(url.origin)) return normal
       if (whyNotPublicHttps(written) !== undefined) return undefined
       const isAllowed = [...INSTANCE_HOSTS, ...listed].some((pattern) => matches(pattern, host))
-      return isAllowed ? url.origin : undefined
+      return isAllowed ? normal : undefined
     },
     isSalesforceOwn(host) {
       return LOGIN_HOSTS.some((pattern) => matches(pattern, host.toLowerCase()))
@@ -110,6 +123,9 @@ export function createHostRules(entries: readonly string[]): HostRules {
     loopbackOrigins: [...loopback],
   }
 }
+
+/** Not of an endpoint below a site. */
+const isSitePath = (path: string): boolean => SITE_PATH.test(path) && !path.includes('/services/')
 
 const WHERE = 'Setup → My Domain → Current My Domain URL'
 

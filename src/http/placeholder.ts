@@ -124,8 +124,9 @@ export const isPlaceholderUsername = (text: string): boolean => {
 const DOMAIN_NAME = /^(?:your|my)-?(?:my-?)?(?:domain|company|org|instance|sandbox)-?name$/
 const YOUR_DOMAIN = /^your-?(?:my-?)?(?:domain|company|org|instance|sandbox|salesforce)$/
 
-/** A host with a label that nobody filled. */
+/** A host with a label that nobody filled; an IPv6 address has none. */
 export const isPlaceholderHost = (host: string): boolean =>
+  !host.startsWith('[') &&
   host
     .toLowerCase()
     .split('.')

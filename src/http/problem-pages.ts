@@ -87,6 +87,7 @@ const allInHtml = (): string =>
   renderHtml({
     title: 'Every problem that this service answers',
     blocks: [
+      `<p>${link('/problems/salesforce', 'What Salesforce says when it says no')} has a page of its own.</p>`,
       definitions(
         CODES.map((code) => [link(`/problems/${code}`, code), escaped(PROBLEMS[code].title)]),
       ),
@@ -99,7 +100,11 @@ const HTML_HEADERS = {
 }
 
 /** Each form of a page; the first is for those who do not say what they like. */
-const answersOf = (content: unknown, markdown: string, html: string): readonly PublicAnswer[] => [
+export const pageAnswers = (
+  content: unknown,
+  markdown: string,
+  html: string,
+): readonly PublicAnswer[] => [
   publicAnswer('application/json; charset=utf-8', JSON.stringify(content)),
   publicAnswer('text/markdown; charset=utf-8', markdown),
   publicAnswer(HTML_MEDIA_TYPE, html, { headers: HTML_HEADERS }),
@@ -122,14 +127,14 @@ export function registerProblemPages(server: Server): void {
       },
     },
     answers: () =>
-      answersOf({ items: CODES.map(pageOf) }, CODES.map(markdownOf).join('\n'), allInHtml()),
+      pageAnswers({ items: CODES.map(pageOf) }, CODES.map(markdownOf).join('\n'), allInHtml()),
   })
   const pages = once(
     () =>
       new Map(
         CODES.map((code): [string, readonly PublicAnswer[]] => [
           code,
-          answersOf(pageOf(code), markdownOf(code), htmlOf(code)),
+          pageAnswers(pageOf(code), markdownOf(code), htmlOf(code)),
         ]),
       ),
   )

@@ -24,6 +24,10 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   postOAuthToken: {
     body: { grant_type: 'client_credentials', scope: 'integration:client-credentials' },
   },
+  checkToken: {
+    parameters: client,
+    body: { seen: { status: 401, error_code: 'INVALID_SESSION_ID' } },
+  },
   revokeToken: { parameters: client },
 
   putIntegration: {
@@ -85,6 +89,7 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   eraseRecord: { parameters: { kind: 'integration', name: 'broken' } },
   listProblems: {},
   getProblem: { parameters: { code: 'grant_refused' } },
+  listSalesforceRefusals: {},
 }
 
 const ORDER = Object.keys(WORKED_EXAMPLES)

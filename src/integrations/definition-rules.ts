@@ -1,6 +1,7 @@
 /** What a definition may not say, although its members are well-formed each: what is no value, and what Salesforce never takes. Pure. */
 import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
+import { mustStateAudience } from '../grants/jwt-bearer.ts'
 import { commonLoginHostOf } from '../http/login-host.ts'
 import {
   isPlaceholder,
@@ -15,7 +16,7 @@ type Judged = Pick<Definition, 'loginUrl' | 'grant' | 'certificateDeployment'>
 
 /** Throws `request_invalid` for the first rule that is broken by what is new: what stands in `current` stays. */
 export function checkDefinition(definition: Judged, current?: Judged): void {
-  const broken = brokenRule(definition, current)
+  const broken = brokenRule(definition, current) ?? audienceMissingIn(definition, current)
   if (broken) throw broken
 }
 
@@ -106,6 +107,28 @@ const noValue = (place: string, remedy: string): BrokerError =>
     `${place} is a placeholder, like undefined, null or THE_CONSUMER_KEY, and no value`,
     { remedy },
   )
+
+/** What was written before it had to be stated stays. */
+function audienceMissingIn(
+  { loginUrl, grant }: Judged,
+  current: Judged | undefined,
+): BrokerError | undefined {
+  const audienceIn = (settings: object) => (settings as { readonly audience?: string }).audience
+  if (grant.type !== 'jwt_bearer' || audienceIn(grant) !== undefined) return undefined
+  const isAsBefore =
+    loginUrl === current?.loginUrl &&
+    grant.type === current.grant.type &&
+    audienceIn(current.grant) === undefined
+  if (isAsBefore || !mustStateAudience(loginUrl)) return undefined
+  const { hostname } = new URL(loginUrl)
+  return new BrokerError(
+    'request_invalid',
+    `body/grant/audience has to be stated: which audience ${hostname} takes cannot be told from its name`,
+    {
+      remedy: `Set grant.audience: for a site on a custom domain the URL of the site, which is mostly login_url; for the My Domain of an org its login host, https://login.salesforce.com or https://test.salesforce.com; in China mostly login_url. POST /integrations/{name}/test names the one that works.`,
+    },
+  )
+}
 
 /** Salesforce gives the tokens of some grants at the org's own host alone. */
 function wrongHostIn(

@@ -49,6 +49,11 @@ const TRAPS: Readonly<Record<string, TrapRow>> = {
     detail:
       'Where API Access Control is on, the app must be allowed there, too, or it is refused as app_blocked.',
   },
+  sessions_locked_to_ip: {
+    applies: always,
+    detail:
+      'Setup → Session Settings → "Lock sessions to the IP address from which they originated" must be off, although hardening guides turn it on: a token is made at this service and used elsewhere, and with it Salesforce answers 401 INVALID_SESSION_ID to everybody else. `valetkey check-token`, run where the token is used, tells it apart from other causes.',
+  },
   token_is_shared: {
     applies: always,
     detail:

@@ -60,7 +60,7 @@ function checkStillLive(record: StillLiveRecord, tokenId: string, now: number): 
 export const tokenStillLive = (retryAfterMs: number): BrokerError =>
   new BrokerError(
     'token_still_live',
-    'Salesforce handed out the same token again: it is alive. Check that calls go to its instance_url, that the app has the api scope, and the IP policy of the app and the user.',
+    'Salesforce handed out the same token again: it is alive, and the 401 has another cause. Sessions may be locked to the IP address that they come from (Setup → Session Settings), calls may go to another host than instance_url, the app may lack the scope api, or its IP policy or API Access Control forbid the call; SOAP below API version 68.0 takes no JWT as token.',
     { retryAfterMs },
   )
 

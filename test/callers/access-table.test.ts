@@ -147,8 +147,23 @@ function writingFixtures(method: Method): Readonly<Record<string, () => Promise<
   }
 }
 
+const ofDisabledSource =
+  (ask: (follower: string) => Fixture['ask']) => async (): Promise<Fixture> => {
+    const { follower, owner } = await exchanging('mine', 'theirs')
+    const disabled = { headers: ANY, body: { enabled: false } }
+    await expect(200, call('PATCH', `/integrations/${owner}`, disabled))
+    return {
+      ask: ask(follower),
+      isDenied: ({ body }) => body.source !== owner,
+      status: PROBLEMS.integration_disabled.status,
+    }
+  }
+
 const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   'GET /tokens/{integration}': withSigning((name) => ({ ask: asking('GET', `/tokens/${name}`) })),
+  'POST /tokens/{integration}/check': withSigning((name) => ({
+    ask: asking('POST', `/tokens/${name}/check`, { body: { seen: { status: 401 } } }),
+  })),
   'DELETE /tokens/{integration}': withSigning((name) => ({
     ask: asking('DELETE', `/tokens/${name}`),
   })),
@@ -213,16 +228,12 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   })),
   ...writingFixtures('PUT'),
   ...writingFixtures('PATCH'),
-  'GET /tokens/{integration} `source` of a problem': async () => {
-    const { follower, owner } = await exchanging('mine', 'theirs')
-    const disabled = { headers: ANY, body: { enabled: false } }
-    await expect(200, call('PATCH', `/integrations/${owner}`, disabled))
-    return {
-      ask: asking('GET', `/tokens/${follower}`),
-      isDenied: ({ body }) => body.source !== owner,
-      status: PROBLEMS.integration_disabled.status,
-    }
-  },
+  'GET /tokens/{integration} `source` of a problem': ofDisabledSource((name) =>
+    asking('GET', `/tokens/${name}`),
+  ),
+  'POST /tokens/{integration}/check `source` of a problem': ofDisabledSource((name) =>
+    asking('POST', `/tokens/${name}/check`, { body: { seen: { status: 401 } } }),
+  ),
   'GET /integrations/{name} `status.lent_to`': async () => {
     const { follower, owner } = await lending('theirs', 'mine')
     return {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { statusOf } from '../../src/connections/connection.ts'
+import { viewOf } from '../../src/connections/schemas.ts'
 import type { Callback } from '../../src/connections/web-server-flow.ts'
 import { BrokerError } from '../../src/errors.ts'
 import { eventually } from '../support/eventually.ts'
@@ -275,4 +276,10 @@ t.test('time alone ends what nobody decided, and what a crash left half done', a
   t.equal(statusOf(stuck, now()), 'failed')
   pass(9 * MINUTE_MS)
   t.equal(statusOf(connection, now()), 'expired')
+  t.match(viewOf(connection, now()), {
+    status: 'expired',
+    reason: null,
+    detail: /OAUTH_EC_APP_NOT_FOUND/,
+    remedy: /\/problems\/salesforce/,
+  })
 })

@@ -52,7 +52,7 @@ t.test('every file that the documents name is there', async (t) => {
 t.test('ARCHITECTURE.md has the order of imports that is held', async (t) => {
   const gate = readFileSync(join(ROOT, 'test/gates/import-order.test.ts'), 'utf8')
   const [, list = ''] = /const ORDER = \[(.*?)\]/s.exec(gate) ?? []
-  const held = [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name)
+  const held = [...list.matchAll(/'([\w-]+)'/g)].map(([, name]) => name)
   const { text } = readDocument('ARCHITECTURE.md')
   const [, written = ''] = /\n\n(errors · .*?)\n\n/s.exec(text) ?? []
   t.strictSame(written.replaceAll('\n', ' ').split(' · '), held)

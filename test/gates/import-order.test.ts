@@ -30,6 +30,7 @@ const ORDER = [
   'backup',
   'serve',
   'diagnose',
+  'check-token',
   'main',
   'valetkey',
   'healthcheck',

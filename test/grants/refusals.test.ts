@@ -71,6 +71,13 @@ const KNOWN = [
   ['OAUTH_APP_BLOCKED', 'this app is blocked by admin', 'app_blocked', 'permanent'],
   ['OAUTH_APP_BLOCKED', '', 'app_blocked', 'permanent'],
   [
+    'OAUTH_AUTHORIZATION_BLOCKED',
+    'Cross-org OAuth flows are not supported for this external client app',
+    'cross_org_blocked',
+    'permanent',
+  ],
+  ['OAUTH_AUTHORIZATION_BLOCKED', '', 'cross_org_blocked', 'permanent'],
+  [
     'OAUTH_APPROVAL_ERROR_GENERIC',
     'An unexpected error has occurred during authentication. Please try again.',
     'approval_failed',

@@ -155,3 +155,8 @@ t.test('takes a listed loopback instance', async (t) => {
   const answer = read({ ...TOKEN, instance_url: 'http://127.0.0.1:8055/' })
   t.equal(answer.instanceUrl, 'http://127.0.0.1:8055')
 })
+
+t.test('takes an instance with the path of a site', async (t) => {
+  const instance_url = 'https://acme.my.site.com/customers/'
+  t.match(read({ ...TOKEN, instance_url }), { instanceUrl: 'https://acme.my.site.com/customers' })
+})

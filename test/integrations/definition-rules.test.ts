@@ -69,3 +69,29 @@ t.test('what is new is judged, also of a draft', async (t) => {
     { detail: /^body\/certificate_deployment\/app/ },
   )
 })
+
+t.test('the audience has to be stated where nobody can tell it', async (t) => {
+  const stated = { ...jwt, audience: 'https://shop.acme.com/customers' }
+  const custom = 'https://shop.acme.com/customers'
+  for (const loginUrl of [custom, 'https://shop.acme.com', 'https://acme.my.sfcrmproducts.cn']) {
+    t.throws(() => checkDefinition({ loginUrl, grant: jwt }), {
+      code: 'request_invalid',
+      detail: /^body\/grant\/audience has to be stated/,
+      remedy: /login_url/,
+    })
+    t.doesNotThrow(() => checkDefinition({ loginUrl, grant: stated }))
+    t.doesNotThrow(() => checkDefinition({ loginUrl, grant: secret('3MVG9.acme') }))
+  }
+  for (const loginUrl of [
+    ...[ACME, LOGIN, 'https://test.salesforce.com', 'https://acme.my.site.com/customers'],
+    ...['https://acme--uat.sandbox.my.salesforce.com', 'https://acme.my.salesforce.mil'],
+    ...['http://127.0.0.1:1', 'http://localhost:1', 'http://[::1]:1'],
+  ]) {
+    t.doesNotThrow(() => checkDefinition({ loginUrl, grant: jwt }), loginUrl)
+  }
+  const old = { loginUrl: custom, grant: jwt }
+  t.doesNotThrow(() => checkDefinition(old, old), 'what was written before stays')
+  t.throws(() => checkDefinition(old, { ...old, grant: stated }), 'it cannot be taken away')
+  t.throws(() => checkDefinition(old, { ...old, loginUrl: ACME }))
+  t.equal(brokenRule(old), undefined, 'the doctor asks Salesforce instead')
+})

@@ -57,6 +57,7 @@ const MEANINGS: Readonly<Record<RefusalName, RefusalReason>> = {
   app_not_found_code: 'app_not_found',
   user_not_admin_approved: 'user_not_admin_approved',
   user_not_admin_approved_code: 'user_not_admin_approved',
+  cross_org_blocked: 'cross_org_blocked',
   app_blocked: 'app_blocked',
   approval_error: 'approval_failed',
   scope_not_supported: 'scope_not_supported',

@@ -127,7 +127,10 @@ t.test('a browser at / finds its way, and nobody else finds anything', async (t)
   t.match(page.headers.get('content-security-policy'), "default-src 'none'")
   const html = await page.text()
   const links = [...html.matchAll(/href="([^"]+)"/g)].map(([, to = '']) => to)
-  t.same(links, ['/docs', '/openapi.json', '/openapi.yaml', '/problems', '/readyz', '/livez'])
+  t.same(links, [
+    ...['/docs', '/openapi.json', '/openapi.yaml', '/problems', '/problems/salesforce'],
+    ...['/readyz', '/livez'],
+  ])
   for (const to of links) t.equal((await fetch(broker.url + to)).status, 200, to)
   t.match(html, /Version<\/dt><dd>\d+\.\d+\.\d+/)
   for (const accept of ['*/*', 'application/json', 'text/plain', undefined]) {
