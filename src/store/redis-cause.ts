@@ -158,8 +158,12 @@ export const CAUSES = {
     remedy: 'Take its `rename-command` away, or use a server that has the command.',
   },
   settings_unreadable: {
-    says: 'the files of its settings cannot be read, and the former ones are used',
+    says: 'the files of its settings cannot be read or used, and the former ones are used',
     remedy: 'Mend the files that the settings of Redis name; they are read at each connection.',
+  },
+  settings_other_kind: {
+    says: 'the file with its URL names another kind of Redis than at the start, and the former URL is used',
+    remedy: 'Start Valetkey anew, or put a URL of the same kind into the file.',
   },
   strange_answer: {
     says: 'it answers what is not expected',
@@ -238,7 +242,6 @@ const BY_CODE: Readonly<Record<string, RedisCause>> = {
   SENTINEL: 'is_a_sentinel',
   DATABASE: 'database',
   MASTER: 'master_unknown',
-  SETTINGS: 'settings_unreadable',
 }
 
 /** What Redis says under the code `ERR`, which says nothing. */

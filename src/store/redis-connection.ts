@@ -4,6 +4,7 @@ import { type Argument, defineScript, pipelined, runScript, type Script } from '
 import { type ClientDependencies, firstPlace, type OpenClient, openClient } from './redis-client.ts'
 import { codeOf, type RedisTrouble, storeUnavailable } from './redis-errors.ts'
 import { rightsTrouble } from './redis-rights.ts'
+import { OtherKindError } from './redis-settings.ts'
 import type { RedisTroubles } from './redis-troubles.ts'
 import type { RedisNode } from './redis-url.ts'
 
@@ -175,8 +176,8 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     } catch (error) {
       const { code } = codeOf(error instanceof Error ? (error.cause ?? error) : error)
       const place = firstPlace(settings.current().target)
-      const trouble = { name: 'Settings', code, cause: 'settings_unreadable', place } as const
-      troubles.add(trouble, role)
+      const cause = error instanceof OtherKindError ? 'settings_other_kind' : 'settings_unreadable'
+      troubles.add({ name: 'Settings', code, cause, place }, role)
     }
   }
 

@@ -30,9 +30,12 @@ export interface RedisSettings {
 export interface RedisSettingsSource {
   /** As they were read last. */
   current(): RedisSettings
-  /** Reads them again. Where that fails, throws, and the former ones stay. */
+  /** Reads them again. Where that fails, throws, and the former ones stay; an {@link OtherKindError} where the URL is for another kind of Redis. */
   renew(): Promise<void>
 }
+
+/** What the URL names now needs another start: a Cluster in place of one server, say. */
+export class OtherKindError extends Error {}
 
 /** Throws an `Error` that says what is wrong, without the URL. */
 export async function createRedisSettings(
@@ -45,7 +48,7 @@ export async function createRedisSettings(
       const next = await read(options)
       // What may be done with a store was decided by it at the start.
       if (next.target.topology.kind !== current.target.topology.kind) {
-        throw new Error('the URL of Redis is of another kind than at the start: start anew')
+        throw new OtherKindError('the URL of Redis is of another kind than at the start')
       }
       current = next
     },

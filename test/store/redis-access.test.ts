@@ -182,10 +182,13 @@ t.test('reads the URL again at each connection', async (t) => {
   await eventually(works(store))
   t.notOk(causes().has('password_wrong'))
 
-  for (const bad of ['nonsense', 'redis+cluster://127.0.0.1:1']) {
+  for (const [bad, cause] of [
+    ['nonsense', 'settings_unreadable'],
+    ['redis+cluster://127.0.0.1:1', 'settings_other_kind'],
+  ] as const) {
     await writeFile(urlFile, bad)
     await tell(redis, 'second', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-    await eventually(() => causes().has('settings_unreadable'))
+    await eventually(() => causes().has(cause))
     await eventually(works(store))
   }
 })
