@@ -64,7 +64,7 @@ export interface App {
 export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { config, log, keyring, adminKeys, tls, version, readFile } = dependencies
   const uniqueId = () => randomUUID()
-  let stopping = false
+  const stopping = new AbortController()
   const { wall, monotonic, clock } = composeClocks(log, dependencies.now, dependencies.monotonic)
   const { now } = clock
   const times = { now, monotonic, sleep: pause }
@@ -90,7 +90,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     onHappening: (by, happening) => webhooks.note(by, happening),
   })
 
-  const salesforce = composeSalesforce({ config, lookup, watched: metering.outbound, now, log })
+  const salesforce = composeSalesforce({
+    ...{ config, lookup, watched: metering.outbound, stopping: stopping.signal, now, log },
+  })
   const { hosts, proxy, outbound, endpoint } = salesforce
 
   const integrations = createIntegrationStore({
@@ -128,6 +130,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       webhooks.heard(change)
     },
     onGap: () => callers.distrust(),
+    stopping: stopping.signal,
     sleep: pause,
   })
   const rotation = composeRotation({
@@ -184,7 +187,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       hasHeard: hearing.hasHeard() && store.wasReached(),
       isHearing: hearing.isHearing(),
       isSlow: isSlow(),
-      isStopping: stopping,
+      isStopping: stopping.signal.aborted,
       isAuditBlocked: audit.isBlocked(),
       store: watched.state(),
       keyringTrouble: seals.trouble(),
@@ -258,7 +261,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       await loader?.reload()
     },
     async stop() {
-      stopping = true
+      stopping.abort()
       if (dependencies.drainTimes) await drain.run(dependencies.drainTimes)
       await tls?.stop()
       await server.close()

@@ -4,6 +4,7 @@ import { commandSalesforce } from './app/command-salesforce.ts'
 import { ConfigError, type Environment } from './config.ts'
 import { Secret } from './crypto/secret.ts'
 import { type RestSight, sightOf } from './grants/rest-sight.ts'
+import { within } from './http/deadline.ts'
 
 export interface CheckTokenOptions {
   readonly stdout: { write(text: string): unknown }
@@ -54,8 +55,9 @@ export async function checkToken(
     const served = await broker<Served>('GET', path)
     const instanceUrl = values.at ?? served.instance_url
     const accessToken = new Secret(served.access_token)
-    const signal = AbortSignal.timeout(PROBE_MS)
-    const there = await sightOf(salesforce.endpoint.probe({ instanceUrl, accessToken, signal }))
+    const probe = (signal: AbortSignal) =>
+      salesforce.endpoint.probe({ instanceUrl, accessToken, signal })
+    const there = await sightOf(within(PROBE_MS, probe))
     const { status, errorCode: error_code, message } = there
     const host = new URL(instanceUrl).host
     const seen = { ...{ status, error_code, message, host }, token_id: served.token_id }

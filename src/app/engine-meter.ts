@@ -84,7 +84,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
     }),
     requester: (requester) => ({
       ...requester,
-      async request(integration, signer, charge) {
+      async request(integration, signer, charge, signal) {
         const { type } = integration.grant
         /** Of the login; undefined: it was not allowed. */
         let startedAt: number | undefined
@@ -93,7 +93,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
           startedAt ??= monotonic()
         }
         try {
-          const lease = await requester.request(integration, signer, charged)
+          const lease = await requester.request(integration, signer, charged, signal)
           minted(type, 'granted', startedAt ?? monotonic())
           return lease
         } catch (error) {

@@ -1,4 +1,5 @@
 /** What each scrape looks at: leases in memory, certificates, budgets, readiness, the audit. */
+import { workLeftBehind } from '../http/deadline.ts'
 import type { Readiness } from '../http/health.ts'
 import type { Metrics, Sample } from '../http/metrics.ts'
 import { type Integration, isDraft } from '../integrations/integration.ts'
@@ -44,6 +45,8 @@ export function sampleGauges(
     readiness().checks.map(({ name, ok }) => [Number(ok), { check: name }]),
   )
   metrics.sample('valetkey_login_hosts_resting', () => [[engine.restingHosts()]])
+  metrics.sample('valetkey_work_left_behind_total', () => [[workLeftBehind().total]])
+  metrics.sample('valetkey_work_left_behind', () => [[workLeftBehind().running]])
   metrics.sample('valetkey_audit_blocked', () => [[Number(audit.isBlocked())]])
   metrics.sample('valetkey_audit_lines_total', () => [[audit.writtenLines()]])
   metrics.sample('valetkey_audit_waiting_bytes', () => [[audit.waitingBytes()]])

@@ -92,14 +92,15 @@ export interface LeaseEngineDependencies {
   readonly monotonic: () => number
   readonly random: () => number
   readonly uniqueId: () => string
+  /** The process ends: what fails is not tried again. */
+  readonly stopping?: AbortSignal
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
 export function composeLeaseEngine(dependencies: LeaseEngineDependencies): LeaseEngine {
   const { store, keyring, endpoint, audit, meter, log, isSlow, storelessMs } = dependencies
-  const { onChange, onGap } = dependencies
-  const { clock, wall, monotonic, random, uniqueId, sleep } = dependencies
+  const { onChange, onGap, clock, wall, monotonic, random, uniqueId, sleep } = dependencies
   const { now } = clock
   const stopping = new AbortController()
   const trouble = (what: string) => createTrouble(log, what, monotonic)
@@ -144,7 +145,9 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
   const breaker = createBreaker({ monotonic, log })
   const sleepHere = (ms: number) => sleep(ms, stopping.signal)
-  const attempts = createAttempts({ breaker, monotonic, random, sleep: sleepHere })
+  const attempts = createAttempts({
+    ...{ breaker, monotonic, random, stopping: dependencies.stopping, sleep: sleepHere },
+  })
   const pins = createPinStore(store.documents)
   const identity = createIdentityGuard({ pins, audit, now, log })
   const integrations = rememberIntegrations(dependencies.readSealed)
@@ -195,10 +198,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     outcomes: store.outcomes,
     ...{ cache, leases, flights, minter, attempts, identity, storeless, budget, subjectOf },
     hearing: meter.waits(hearing),
-    now,
-    monotonic,
-    random,
-    ...ends,
+    ...{ now, monotonic, random, ...ends },
+    adopt: (lease, by) => prover.adopt(lease, by),
     onMinted,
     onRefused,
   })

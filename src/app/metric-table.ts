@@ -151,6 +151,14 @@ export const METRICS = {
     type: 'gauge',
     help: 'Login hosts that failed and are left alone for a while.',
   },
+  valetkey_work_left_behind_total: {
+    type: 'counter',
+    help: 'Work that went on past its deadline though it was told to end: calls to Salesforce, issuers and webhooks, mints, checks of the doctor. Nobody waits for it.',
+  },
+  valetkey_work_left_behind: {
+    type: 'gauge',
+    help: 'Of that, what has not ended yet.',
+  },
   valetkey_leases: {
     type: 'gauge',
     help: 'Leases in the memory of this replica.',

@@ -21,6 +21,8 @@ export interface SalesforceDependencies {
   readonly lookup: OutboundDependencies['lookup'] | undefined
   /** What stands around the way out. Default: nothing. */
   readonly watched?: (outbound: Outbound) => Outbound
+  /** The process ends. */
+  readonly stopping?: AbortSignal
   readonly now: () => number
   readonly log: Pick<Logger, 'warn'>
 }
@@ -29,6 +31,7 @@ export function composeSalesforce({
   config,
   lookup,
   watched = (outbound) => outbound,
+  stopping,
   now,
   log,
 }: SalesforceDependencies): Salesforce {
@@ -37,7 +40,9 @@ export function composeSalesforce({
     ...(config.httpsProxy !== undefined && { httpsProxy: config.httpsProxy.reveal() }),
     ...(config.noProxy !== undefined && { noProxy: config.noProxy }),
   }
-  const outbound = watched(createOutbound({ hosts, ...(lookup && { lookup }), proxy }))
+  const outbound = watched(
+    createOutbound({ hosts, proxy, ...(lookup && { lookup }), ...(stopping && { stopping }) }),
+  )
   const clock = createSalesforceClock({
     onSkew: (host, aheadMs) =>
       log.warn(

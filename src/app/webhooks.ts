@@ -85,10 +85,10 @@ export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
       if (failed > 0) log.info({ failed }, 'webhooks are delivered again')
       failed = 0
     },
-    onFailed({ why }) {
+    onFailed({ why, hop }) {
       meter.sent('failed')
       failed += 1
-      if (failed === 1) log.warn({ why }, 'webhooks cannot be delivered')
+      if (failed === 1) log.warn({ why, ...(hop && { hop }) }, 'webhooks cannot be delivered')
     },
     onExpired({ event }) {
       meter.lost('expired')

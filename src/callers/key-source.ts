@@ -1,5 +1,6 @@
 /** Where an issuer's signing keys come from: its JWKS, named in the settings or discovered. */
 import type { JSONWebKeySet } from 'jose'
+import { within } from '../http/deadline.ts'
 import type { Outbound } from '../http/outbound.ts'
 import type { IssuerSettings } from './caller-entry.ts'
 
@@ -118,9 +119,14 @@ export function createKeySource(
 
   return {
     async fetch(stop) {
-      const signal = AbortSignal.any([AbortSignal.timeout(DEADLINE_MS), stop])
+      const late = () => {
+        throw unusable('ISSUER_UNREACHABLE')
+      }
+      const look = async (signal: AbortSignal) => ({
+        keys: usableKeys(await get(await keysUrl(signal), signal)),
+      })
       try {
-        return { keys: usableKeys(await get(await keysUrl(signal), signal)) }
+        return await within(DEADLINE_MS, look, { signal: stop, late })
       } catch (error) {
         discovered = undefined
         throw error

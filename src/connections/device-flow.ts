@@ -3,6 +3,7 @@ import { BrokerError } from '../errors.ts'
 import { pollDevice } from '../grants/device-flow.ts'
 import { refusalOf } from '../grants/refusals.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Claim } from './claim.ts'
 import { type Connection, type Ending, statusOf } from './connection.ts'
@@ -80,13 +81,14 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
       const client = await clientOf(integration)
       const deviceCode = await connections.open(connection)
       const answer = await finish.ask(integration, (onRefreshToken) =>
-        pollDevice(
-          {
-            ...{ loginUrl: integration.loginUrl, clientId: client.clientId, deviceCode },
-            signal: AbortSignal.timeout(ATTEMPT_MS),
-            onRefreshToken,
-          },
-          endpoint,
+        within(ATTEMPT_MS, (signal) =>
+          pollDevice(
+            {
+              ...{ loginUrl: integration.loginUrl, clientId: client.clientId, deviceCode },
+              ...{ signal, onRefreshToken },
+            },
+            endpoint,
+          ),
         ),
       )
       if (typeof answer === 'object') return { integration, client, answer }
@@ -104,11 +106,10 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
 
   return {
     async begin({ integration, clientId, scopes, authorise, ...begun }) {
-      const code = await endpoint.deviceCode({
-        loginUrl: integration.loginUrl,
-        signal: AbortSignal.timeout(ATTEMPT_MS),
-        ...{ clientId, scopes },
-      })
+      const { loginUrl } = integration
+      const code = await within(ATTEMPT_MS, (signal) =>
+        endpoint.deviceCode({ loginUrl, clientId, scopes, signal }),
+      )
       const { deviceCode, userCode, verificationUri, intervalMs, lifetimeMs } = code
       const id = uniqueId()
       const beganAt = now()

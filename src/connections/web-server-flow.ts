@@ -5,6 +5,7 @@ import { isStoreTrouble } from '../errors.ts'
 import { classify } from '../grants/refusals.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import { authorizationUrl, exchangeCode } from '../grants/web-server-flow.ts'
+import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Claim } from './claim.ts'
 import { type Connection, type Ending, statusOf, targetOf } from './connection.ts'
@@ -105,14 +106,14 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
   ): Promise<Ending> => {
     const { clientId, clientAuth } = client
     const answer = await finish.ask(integration, (onRefreshToken) =>
-      exchangeCode(
-        {
-          ...{ loginUrl: integration.loginUrl, redirectUri, codeVerifier, clientId, clientAuth },
-          code: new Secret(code),
-          signal: AbortSignal.timeout(EXCHANGE_MS),
-          onRefreshToken,
-        },
-        endpoint,
+      within(EXCHANGE_MS, (signal) =>
+        exchangeCode(
+          {
+            ...{ loginUrl: integration.loginUrl, redirectUri, codeVerifier, clientId, clientAuth },
+            ...{ code: new Secret(code), signal, onRefreshToken },
+          },
+          endpoint,
+        ),
       ),
     )
     return finish.settle(connection, { integration, client, answer })

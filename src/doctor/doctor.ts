@@ -2,6 +2,7 @@
 import { activeOf, type Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import type { GrantContext, OpenCredential } from '../grants/grant.ts'
+import { waitFor } from '../http/deadline.ts'
 import type { HostRules } from '../http/login-host.ts'
 import { brokenRule } from '../integrations/definition-rules.ts'
 import { clientIdOf, needsCredential } from '../integrations/integration.ts'
@@ -13,7 +14,7 @@ import { checkCertificate, checkKeyPair } from './credential-checks.ts'
 import { checkHost, type HostChecksDependencies } from './host-checks.ts'
 import type { Patient } from './patient.ts'
 import { createRecentHosts } from './recent-hosts.ts'
-import { withinLimit } from './time-limit.ts'
+import { CHECK_MS, tooSlow } from './time-limit.ts'
 import { checkToken } from './token-checks.ts'
 import { checkOtherWays } from './way-check.ts'
 
@@ -84,7 +85,8 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
   ): Promise<readonly Check[]> => {
     let lease: Lease
     try {
-      lease = await withinLimit(patient.mint(charge))
+      // Its token serves others, too.
+      lease = await waitFor(patient.mint(charge), { ms: CHECK_MS, late: tooSlow })
     } catch (error) {
       return judgeRefusal(patient, signer, error, charge)
     }

@@ -4,6 +4,9 @@ import { BrokerError } from '../errors.ts'
 import { isSalesforcesOwn } from '../grants/salesforce-answer.ts'
 import { ALARM_MS, leastDifferenceMs, type SalesforceClock } from '../grants/salesforce-clock.ts'
 import { transientOf } from '../grants/transient.ts'
+import { within } from '../http/deadline.ts'
+import { isBeforeRequest, TIMED_OUT } from '../http/hop.ts'
+import { wordsOf } from '../http/hop-words.ts'
 import type { HostRules } from '../http/login-host.ts'
 import type { Outbound, OutboundAnswer, OutboundFailure } from '../http/outbound.ts'
 import { type Check, failed, passed, skipped } from './check.ts'
@@ -18,6 +21,13 @@ export interface HostChecksDependencies {
   readonly clock: Pick<SalesforceClock, 'learn'>
   readonly now: () => number
 }
+
+/** Whatever is in the way says nothing at all. */
+const unanswered = (): OutboundFailure => ({
+  ok: false,
+  reason: 'timeout',
+  hop: { at: 'host', step: 'http', code: TIMED_OUT },
+})
 
 const PATH = '/.well-known/openid-configuration'
 
@@ -39,12 +49,14 @@ export async function checkHost(
     )
   }
   const sentAt = now()
-  const outcome = await outbound.send({
-    url: `${loginUrl}${PATH}`,
-    headers: { accept: 'application/json', 'user-agent': 'valetkey' },
-    signal: AbortSignal.timeout(CHECK_MS),
-    repeatable: true,
-  })
+  const ask = (signal: AbortSignal) =>
+    outbound.send({
+      url: `${loginUrl}${PATH}`,
+      headers: { accept: 'application/json', 'user-agent': 'valetkey' },
+      signal,
+      repeatable: true,
+    })
+  const outcome = await within(CHECK_MS, ask, { late: unanswered })
   const receivedAt = now()
   if (!outcome.ok) return failure(outcome, host)
   // What else answers in its place has a clock of its own.
@@ -105,91 +117,44 @@ function clockCheck(date: string | undefined, sentAt: number, receivedAt: number
   )
 }
 
-/** TLS's own codes, and those of OpenSSL in Node. */
-const TLS_CODE =
-  /^(?:ERR_(?:TLS|SSL)_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|EPROTO)/
-const UNRESOLVED = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'ENODATA'])
-
-function failure({ reason, cause }: OutboundFailure, host: string): HostFindings {
-  const code = codeIn(cause)
-  const named = code === undefined ? '' : ` (${code})`
-  switch (reason) {
-    case 'too_large':
-    case 'undecodable':
-      return {
-        checks: [
-          passed('login_host', `${host} resolves and answers.`),
-          passed('tls', `The certificate of ${host} is trusted, and is for this name.`),
-          passed('clock', 'The host does not say what time it is.'),
-        ],
-        isReachable: true,
-      }
-    case 'address_refused':
-      return unreachable(
-        failed(
-          'login_host',
-          `${host} resolves to an address that is not public, or to none.`,
-          'Look at the DNS here: Salesforce has public addresses, and nothing else is called.',
-        ),
-      )
-    case 'timeout':
-      return {
-        ...unreachable(
-          failed(
-            'login_host',
-            `${host} did not answer in 5 seconds.`,
-            'Look at the firewall and the proxy (HTTPS_PROXY) on the way, and at status.salesforce.com.',
-          ),
-        ),
-        isReachable: true,
-      }
-    case 'unreachable':
-      break
+function failure({ reason, hop }: OutboundFailure, host: string): HostFindings {
+  if (reason === 'too_large' || reason === 'undecodable' || !hop) {
+    return {
+      checks: [
+        passed('login_host', `${host} resolves and answers.`),
+        passed('tls', `The certificate of ${host} is trusted, and is for this name.`),
+        passed('clock', 'The host does not say what time it is.'),
+      ],
+      isReachable: true,
+    }
   }
-  if (code !== undefined && TLS_CODE.test(code)) {
+  if (reason === 'address_refused') {
+    return unreachable(
+      failed(
+        'login_host',
+        `${host} resolves to an address that is not public, or to none.`,
+        'Look at the DNS here: Salesforce has public addresses, and nothing else is called.',
+      ),
+    )
+  }
+  const { detail, remedy } = wordsOf(hop, host)
+  const told = remedy.replaceAll('`', '')
+  if (hop.at === 'host' && hop.step === 'tls') {
     return {
       checks: [
         passed('login_host', `${host} resolves, and takes connections.`),
-        failed(
-          'tls',
-          `The TLS certificate of ${host} is not trusted${named}.`,
-          'Look for a proxy on the way that opens TLS, and have Node trust its CA (NODE_EXTRA_CA_CERTS); look at the clock here.',
-        ),
+        failed('tls', detail, told),
         skipped('clock', 'tls'),
       ],
       isReachable: false,
     }
   }
-  if (code !== undefined && UNRESOLVED.has(code)) {
-    return unreachable(
-      failed(
-        'login_host',
-        `${host} does not resolve${named}.`,
-        'Correct the host in login_url (Setup → My Domain → Current My Domain URL); look at the DNS here.',
-      ),
-    )
-  }
-  return unreachable(
-    failed(
-      'login_host',
-      `${host} cannot be reached, or breaks off the connection${named}.`,
-      'Look at the firewall and the proxy (HTTPS_PROXY) on the way.',
-    ),
-  )
+  // Another request may be answered: this one may have met a host that is slow today.
+  const isReachable = reason === 'timeout' && !isBeforeRequest(hop)
+  return { ...unreachable(failed('login_host', detail, told)), isReachable }
 }
 
 const unreachable = (check: Check): HostFindings => ({
   checks: [check, skipped('tls', 'login_host'), skipped('clock', 'login_host')],
   isReachable: false,
 })
-
-const DEPTH = 5
-
-/** The first code of a chain of causes; several addresses fail with several errors. */
-function codeIn(error: unknown, depth = 0): string | undefined {
-  if (!(error instanceof Error) || depth > DEPTH) return undefined
-  const { code } = error as NodeJS.ErrnoException
-  if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code)) return code
-  const inner = error instanceof AggregateError ? error.errors[0] : error.cause
-  return codeIn(inner, depth + 1)
-}

@@ -2,11 +2,12 @@
 import { BrokerError } from '../errors.ts'
 import type { GrantContext } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
+import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Lease } from '../tokens/lease.ts'
 import { contextAt, type Signer } from '../tokens/token-request.ts'
 import { type Check, failed, failedAtRest, failedBy, passed, warned } from './check.ts'
-import { CHECK_MS, withinLimit } from './time-limit.ts'
+import { CHECK_MS, tooSlow } from './time-limit.ts'
 
 export interface HeldToken {
   readonly integration: Integration
@@ -95,9 +96,9 @@ async function checkInstance(
       passed('instance_url', `${host} is where it is good; not for the REST API, so untried.`),
     ]
   }
-  const signal = AbortSignal.timeout(CHECK_MS)
+  const probe = (signal: AbortSignal) => endpoint.probe({ instanceUrl, accessToken, signal })
   try {
-    const result = await withinLimit(endpoint.probe({ instanceUrl, accessToken, signal }))
+    const result = await within(CHECK_MS, probe, { late: tooSlow })
     if (result.verdict === 'live') return [passed('instance_url', `${host} takes the token.`)]
     if (result.verdict === 'no_api' && !needsApi(integration)) {
       return [passed('instance_url', `${host} knows the session; the REST API is not expected.`)]
@@ -114,12 +115,16 @@ async function checkIntrospection(
 ): Promise<readonly Check[]> {
   const { loginUrl, grant: settings } = integration
   const grant = grantOf(settings.type)
-  if (!grant.introspect) return []
-  const request = { loginUrl, settings, ...signer, signal: AbortSignal.timeout(CHECK_MS) }
-  try {
-    const { active, expiresAt } = await withinLimit(
-      grant.introspect(request, lease.accessToken, contextAt(grants, loginUrl)),
+  const { introspect } = grant
+  if (!introspect) return []
+  const ask = (signal: AbortSignal) =>
+    introspect(
+      { loginUrl, settings, ...signer, signal },
+      lease.accessToken,
+      contextAt(grants, loginUrl),
     )
+  try {
+    const { active, expiresAt } = await within(CHECK_MS, ask, { late: tooSlow })
     if (!active) {
       return [
         failed(

@@ -4,12 +4,13 @@ import type { GrantContext } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
 import type { RefusalReason } from '../grants/refusal-table.ts'
 import { refusalOf } from '../grants/refusals.ts'
+import { within } from '../http/deadline.ts'
 import type { HostRules } from '../http/login-host.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { contextAt, type Signer } from '../tokens/token-request.ts'
 import { isAboutWay, otherWays, wayOf } from './audience.ts'
 import { type Check, failed, passed, type Way } from './check.ts'
-import { CHECK_MS, withinLimit } from './time-limit.ts'
+import { CHECK_MS, tooSlow } from './time-limit.ts'
 
 export interface WayCheckDependencies {
   readonly grants: GrantContext
@@ -27,8 +28,7 @@ export async function checkOtherWays(
   const tried = wayOf(integration.loginUrl, integration.grant)
   const reason = refusalOf(error)?.reason
   if (!tried || reason === undefined || !isAboutWay(reason)) return []
-  const signal = AbortSignal.timeout(CHECK_MS)
-  const find = async (): Promise<Way | undefined> => {
+  const find = async (signal: AbortSignal): Promise<Way | undefined> => {
     for (const way of otherWays(tried, reason, hosts)) {
       await charge()
       if (await works(integration, signer, way, grants, signal)) return way
@@ -37,7 +37,7 @@ export async function checkOtherWays(
     return undefined
   }
   try {
-    const way = await withinLimit(find())
+    const way = await within(CHECK_MS, find, { late: tooSlow })
     return [way ? otherWay(tried, way) : noOtherWay(tried, reason)]
   } catch (trouble) {
     // The logins or the time are used up: what was tried does not work.

@@ -159,7 +159,7 @@ interface Reading {
 }
 
 function read(outcome: OutboundOutcome, reading: Reading): MetadataAnswer<unknown> {
-  if (!outcome.ok) throw failureError(outcome)
+  if (!outcome.ok) throw failureError(outcome, reading.host)
   const { status } = outcome
   if (status >= 300 && status < 400) throw redirectError(reading, outcome)
   if (isUnavailable(outcome)) throw unavailableError(outcome, reading.now, reading.secrets)

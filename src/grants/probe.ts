@@ -56,7 +56,7 @@ export async function probeToken(
     signal,
     repeatable: true,
   })
-  if (!outcome.ok) throw failureError(outcome)
+  if (!outcome.ok) throw failureError(outcome, new URL(origin).hostname)
   const { status } = outcome
   if (status >= 300 && status < 400) {
     throw redirectError(

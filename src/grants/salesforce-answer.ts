@@ -1,4 +1,5 @@
 import { BrokerError } from '../errors.ts'
+import { wordsOf } from '../http/hop-words.ts'
 import type { OutboundAnswer, OutboundFailure, OutboundOutcome } from '../http/outbound.ts'
 import { elementIn, formOf, jsonOf, textOf, wordsIn } from './answer-form.ts'
 import { classify, grantRefused, remedyIn } from './refusals.ts'
@@ -31,7 +32,7 @@ const LONGEST_RETRY_AFTER_MS = 3_600_000
  */
 export function readAnswer(reading: AnswerReading): JsonObject {
   const { outcome, now, secrets, tried } = reading
-  if (!outcome.ok) throw failureError(outcome)
+  if (!outcome.ok) throw failureError(outcome, reading.host)
   const { status } = outcome
   if (status >= 300 && status < 400) throw redirectError(reading, outcome)
   const members = objectOf(outcome)
@@ -84,16 +85,23 @@ export function invalid(detail: string, cause?: unknown): BrokerError {
   return new BrokerError('token_response_invalid', detail, cause === undefined ? {} : { cause })
 }
 
-/** What a failure on the way means to a caller. */
-export function failureError(failure: OutboundFailure): BrokerError {
-  const { cause } = failure
+/** What a failure on the way means to a caller: whose it is, and what to do there. */
+export function failureError(failure: OutboundFailure, host: string): BrokerError {
+  const { cause, hop } = failure
+  const members = hop ? { hop } : {}
   switch (failure.reason) {
     case 'timeout':
-      return new BrokerError('salesforce_timeout', 'Salesforce did not answer in time.', { cause })
-    case 'unreachable':
-      return unavailable('Salesforce cannot be reached, or broke off the connection.', cause)
+    case 'unreachable': {
+      const code = failure.reason === 'timeout' ? 'salesforce_timeout' : 'salesforce_unavailable'
+      const { detail, remedy } = hop ? wordsOf(hop, host) : UNKNOWN_PLACE
+      return new BrokerError(code, detail, { cause, members, ...(remedy && { remedy }) })
+    }
     case 'address_refused':
-      return unavailable('The host may not be called: it has no public address.', cause)
+      return new BrokerError(
+        'salesforce_unavailable',
+        'The host may not be called: it has no public address.',
+        { cause, members },
+      )
     case 'too_large':
       return invalid('Salesforce answered more than 64 KiB.', cause)
     case 'undecodable':
@@ -220,6 +228,4 @@ function retryAfterOf(value: string | undefined, now: () => number): number | un
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS) : undefined
 }
 
-function unavailable(detail: string, cause: unknown): BrokerError {
-  return new BrokerError('salesforce_unavailable', detail, { cause })
-}
+const UNKNOWN_PLACE = { detail: 'Salesforce cannot be reached.', remedy: undefined }

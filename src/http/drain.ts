@@ -2,13 +2,16 @@
  * The last moments of a server: it goes on answering, each answer is the last on its connection, and
  * so nobody sends a request on a connection that is closed at that instant.
  */
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 export interface Drain {
   /** From now on, each answer has to say `Connection: close`. */
   readonly isOn: boolean
-  attach(server: Server): void
+  /** `endAfter` is told of a connection whose answer under way is to be its last. */
+  attach(server: Server, endAfter: (socket: Socket) => void): void
+  /** What answers the newest request of a connection: it says the same where it has not begun when `run` resolves. */
+  answering(socket: Socket, response: ServerResponse): void
   /**
    * Resolves when the connections that there are now have ended, each by an answer; or when none of
    * them has for `quietMs`, for those that are left are idle then; or after `longestMs`. Whatever is
@@ -27,6 +30,9 @@ export interface DrainTimes {
 /** `onCutOff` is told how many connections were ended. */
 export function createDrain(onCutOff?: (connections: number) => void): Drain {
   const open = new Set<Socket>()
+  /** By connection as it is read: inside of TLS, where there is some. */
+  const latest = new Map<Socket, ServerResponse | undefined>()
+  let endAfter: ((socket: Socket) => void) | undefined
   let isOn = false
   let onEnd: ((socket: Socket) => void) | undefined
 
@@ -36,11 +42,27 @@ export function createDrain(onCutOff?: (connections: number) => void): Drain {
     for (const socket of open) socket.destroy()
   }
 
+  /** They began before this did, and nobody waits any more for what may come behind them. */
+  const endUnderWay = () => {
+    for (const [socket, response] of latest) {
+      if (!response || response.headersSent) continue
+      response.setHeader('connection', 'close')
+      endAfter?.(socket)
+    }
+  }
+
   return {
     get isOn() {
       return isOn
     },
-    attach(server) {
+    attach(server, onLast) {
+      endAfter = onLast
+      const read = (socket: Socket) => {
+        latest.set(socket, undefined)
+        socket.once('close', () => latest.delete(socket))
+      }
+      server.on('connection', read)
+      server.on('secureConnection', read)
       server.on('connection', (socket: Socket) => {
         open.add(socket)
         socket.once('close', () => {
@@ -48,6 +70,9 @@ export function createDrain(onCutOff?: (connections: number) => void): Drain {
           onEnd?.(socket)
         })
       })
+    },
+    answering(socket, response) {
+      if (latest.has(socket)) latest.set(socket, response)
     },
     async run({ quietMs, longestMs, cutOffMs }) {
       isOn = true
@@ -67,6 +92,7 @@ export function createDrain(onCutOff?: (connections: number) => void): Drain {
       onEnd = undefined
       clearTimeout(quiet)
       clearTimeout(longest)
+      endUnderWay()
     },
   }
 }

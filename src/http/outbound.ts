@@ -1,11 +1,12 @@
 import { lookup as dnsLookup } from 'node:dns/promises'
-import { isIP, type LookupFunction } from 'node:net'
-import { rootCertificates } from 'node:tls'
-import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool, request } from 'undici'
+import { isIP } from 'node:net'
+import { type Dispatcher, request } from 'undici'
 import { isPublicAddress } from './address.ts'
 import { readBounded } from './bounded-body.ts'
 import { within } from './deadline.ts'
-import { ADDRESS_REFUSED, type ResolvedAddress, vettedLookup } from './vetted-lookup.ts'
+import { atHop, type Hop, type HopError, hopOf, isBeforeRequest, TIMED_OUT } from './hop.ts'
+import { ADDRESS_REFUSED, type ResolvedAddress } from './vetted-lookup.ts'
+import { createWays } from './ways.ts'
 
 /**
  * The one way out: every call to Salesforce and to issuers goes through here. https only, to
@@ -13,11 +14,11 @@ import { ADDRESS_REFUSED, type ResolvedAddress, vettedLookup } from './vetted-lo
  * all of it.
  */
 export interface Outbound {
-  /** One exchange. Never rejects: what went wrong is an outcome. */
+  /** One exchange. Never rejects: what went wrong is an outcome. Comes at the deadline or the signal, whatever the other side does. */
   send(request: OutboundRequest): Promise<OutboundOutcome>
   /** The same for libraries that want a `fetch`: rejects with a TypeError whose `cause` is the {@link OutboundFailure}. */
   fetch(url: string | URL, init?: OutboundInit): Promise<Response>
-  /** Lets exchanges in flight end, then closes every connection. */
+  /** Lets exchanges in flight end, for a second at most, then ends every connection. */
   close(): Promise<void>
 }
 
@@ -62,6 +63,8 @@ export interface OutboundFailure {
    * the body.
    */
   readonly reason: 'timeout' | 'unreachable' | 'address_refused' | 'too_large' | 'undecodable'
+  /** Where it arose. Absent: the body. */
+  readonly hop?: Hop
   /** For the log alone. */
   readonly cause?: unknown
 }
@@ -81,65 +84,62 @@ export interface OutboundDependencies {
   readonly ca?: string
   /** Longest exchange, whatever its signal says, in milliseconds. At least 1. Default 60000. */
   readonly deadlineMs?: number
+  /** The process ends: from then on, what has no connection within a second is given up. */
+  readonly stopping?: AbortSignal
 }
 
 const BODY_LIMIT = 64 * 1024
-const CONNECT_TIMEOUT_MS = 5_000
-const KEEP_ALIVE_MAX_MS = 10_000
-const CONNECTIONS_PER_ORIGIN = 8
 const NULL_BODY_STATUS = new Set([204, 205, 304])
+/** For a connection, when the process ends. */
+const LAST_CONNECT_MS = 1_000
+
+/** How far one exchange came. */
+interface Progress {
+  /** Its first byte may be on the way. */
+  isSent: boolean
+  hasAnswered: boolean
+}
 
 export function createOutbound(dependencies: OutboundDependencies): Outbound {
-  const { hosts, reach = 'public', deadlineMs = 60_000, ca, proxy = {} } = dependencies
-  const resolve = dependencies.lookup ?? ((host) => dnsLookup(host, { all: true }))
-  const tls = ca === undefined ? {} : { ca: [...rootCertificates, ca] }
-  const connects = new Map<string, number>()
-  const common = {
-    connections: CONNECTIONS_PER_ORIGIN,
-    keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
-    headersTimeout: deadlineMs,
-    bodyTimeout: deadlineMs,
-    allowH2: false,
-    requestTls: { ...tls, timeout: CONNECT_TIMEOUT_MS },
-    proxyTls: { ...tls, timeout: CONNECT_TIMEOUT_MS },
-    factory: (origin: string | URL, options: object) =>
-      new Pool(origin, countingConnects(options, String(origin), connects)),
-  }
-  const connector = (lookup?: LookupFunction) =>
-    buildConnector({
-      ...tls,
-      allowH2: false,
-      timeout: CONNECT_TIMEOUT_MS,
-      ...(lookup === undefined ? {} : { lookup }),
-    })
-  const lookup = reach === 'public' ? vettedLookup(resolve) : undefined
-  const guarded = { ...common, connect: connector(lookup) }
-  const publicWay: Dispatcher =
-    proxy.httpsProxy === undefined || proxy.httpsProxy === ''
-      ? new Agent(guarded)
-      : new EnvHttpProxyAgent({
-          ...guarded,
-          // An empty string, since undici reads the environment where a value is missing.
-          httpProxy: '',
-          httpsProxy: proxy.httpsProxy,
-          noProxy: proxy.noProxy ?? '',
-        })
-  const listedWay: Dispatcher = new Agent({ ...common, connect: connector() })
+  const { hosts, reach = 'public', deadlineMs = 60_000, ca, proxy = {}, stopping } = dependencies
+  const ways = createWays({
+    resolve: dependencies.lookup ?? ((host) => dnsLookup(host, { all: true })),
+    isPublicOnly: reach === 'public',
+    ...{ proxy, ca, deadlineMs },
+  })
+
+  /** Where it is now. One that waits for a free connection is where that is. */
+  const hopNow = ({ origin }: URL, { isSent }: Progress) =>
+    isSent ? HTTP : (ways.makingTo(origin) ?? CONNECT)
 
   async function send(sent: OutboundRequest): Promise<OutboundOutcome> {
     const url = new URL(sent.url)
     const isListed = hosts.allowsPrivate(url)
     const refused = isListed ? undefined : whyRefused(url, reach)
     if (refused !== undefined) return failed('address_refused', refused)
-    const way = isListed ? listedWay : publicWay
-    return within(deadlineMs, async (deadline) => {
-      const signal = sent.signal ? AbortSignal.any([deadline, sent.signal]) : deadline
-      const connectsBefore = connects.get(url.origin)
-      const first = await exchange(url, sent, way, signal)
-      const wasKeptConnection = connects.get(url.origin) === connectsBefore
-      const isWorthAnother = sent.repeatable && wasKeptConnection && isStale(first)
-      return isWorthAnother ? exchange(url, sent, way, signal) : first
-    })
+    const way = isListed ? ways.listed : ways.usual
+    const progress: Progress = { isSent: false, hasAnswered: false }
+    let hop: Pick<Hop, 'at' | 'step'> | undefined
+    const late = () =>
+      failed('timeout', atHop({ ...(hop ?? hopNow(url, progress)), code: TIMED_OUT }))
+    const begunBefore = ways.begunTo(url.origin)
+    const work = async (signal: AbortSignal): Promise<OutboundOutcome> => {
+      // What is given up may get on, or end, before anybody says where it was.
+      signal.addEventListener('abort', () => {
+        hop = hopNow(url, progress)
+      })
+      const ask = () => exchange(url, sent, { way, signal, progress, late })
+      const first = await ask()
+      const wasKeptConnection = ways.begunTo(url.origin) === begunBefore
+      const isWorthAnother = sent.repeatable && wasKeptConnection && isStale(first, progress)
+      return isWorthAnother ? ask() : first
+    }
+    const { signal, forget } = hurriedBy(stopping, sent.signal, progress)
+    try {
+      return await within(deadlineMs, work, { signal, late })
+    } finally {
+      forget()
+    }
   }
 
   return {
@@ -155,28 +155,58 @@ export function createOutbound(dependencies: OutboundDependencies): Outbound {
       if (!outcome.ok) throw new TypeError('fetch failed', { cause: outcome })
       return new Response(NULL_BODY_STATUS.has(outcome.status) ? null : outcome.body, outcome)
     },
-    async close() {
-      await Promise.all([publicWay.close(), listedWay.close()])
+    close: ways.close,
+  }
+}
+const HTTP = { at: 'host', step: 'http' } as const
+const CONNECT = { at: 'host', step: 'connect' } as const
+
+/** Ends with the signal; and, where the process ends, a second later if nothing was sent by then. */
+function hurriedBy(
+  stopping: AbortSignal | undefined,
+  signal: AbortSignal | undefined,
+  progress: Progress,
+) {
+  if (!stopping) return { signal, forget: () => undefined }
+  const unsent = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const hurry = () => {
+    timer = setTimeout(() => {
+      if (!progress.isSent) unsent.abort()
+    }, LAST_CONNECT_MS)
+  }
+  stopping.addEventListener('abort', hurry, { once: true })
+  if (stopping.aborted) hurry()
+  return {
+    signal: signal ? AbortSignal.any([unsent.signal, signal]) : unsent.signal,
+    forget() {
+      clearTimeout(timer)
+      stopping.removeEventListener('abort', hurry)
     },
   }
+}
+
+interface ExchangeOptions {
+  readonly way: Dispatcher
+  readonly signal: AbortSignal
+  readonly progress: Progress
+  readonly late: () => OutboundFailure
 }
 
 async function exchange(
   url: URL,
   sent: OutboundRequest,
-  dispatcher: Dispatcher,
-  signal: AbortSignal,
+  { way, signal, progress, late }: ExchangeOptions,
 ): Promise<OutboundOutcome> {
-  let hasAnswered = false
   try {
     const response = await request(url, {
-      dispatcher,
+      dispatcher: way.compose(notingStart(progress)),
       method: sent.method ?? 'GET',
       headers: { 'accept-encoding': 'identity', ...sent.headers },
       body: sent.body ?? null,
       signal,
     })
-    hasAnswered = true
+    progress.hasAnswered = true
     const headers = joined(response.headers)
     const stream = response.body
     const body = await readBounded(
@@ -187,62 +217,54 @@ async function exchange(
       },
       BODY_LIMIT,
     )
-    if (typeof body === 'string') return failed(body)
+    if (typeof body === 'string') return { ok: false, reason: body }
     const status = response.statusCode
     const location = status >= 300 && status < 400 ? headers.location : undefined
     const redirect = location === undefined ? null : URL.parse(location, url.href)
     return { ok: true, status, headers, body, ...(redirect === null ? {} : { redirect }) }
   } catch (error) {
-    if (signal.aborted) return failed('timeout', error)
-    if (codeOf(error) === ADDRESS_REFUSED) return failed('address_refused', error)
-    return failed('unreachable', hasAnswered ? new Error('cut off', { cause: error }) : error)
+    if (signal.aborted) return late()
+    const failure = atHop(HTTP, error)
+    return failed(failure.hop.code === ADDRESS_REFUSED ? 'address_refused' : 'unreachable', failure)
   }
 }
 
+/** Notes when the request has a connection, and its first byte is written. */
+const notingStart =
+  (progress: Progress): Dispatcher.DispatcherComposeInterceptor =>
+  (dispatch) =>
+  (options, handler) => {
+    const { onRequestStart } = handler
+    handler.onRequestStart = (controller, context) => {
+      progress.isSent = true
+      onRequestStart?.call(handler, controller, context)
+    }
+    return dispatch(options, handler)
+  }
+
 /** Whether the connection died before the first byte of an answer. */
-function isStale(outcome: OutboundOutcome): boolean {
-  if (outcome.ok || outcome.reason !== 'unreachable') return false
-  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(codeOf(outcome.cause) ?? '')
+function isStale(outcome: OutboundOutcome, { hasAnswered }: Progress): boolean {
+  if (hasAnswered || outcome.ok || outcome.reason !== 'unreachable') return false
+  const { step, code = '' }: Hop = outcome.hop ?? CONNECT
+  return step === 'http' && ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(code)
 }
 
-const CONNECT_ERRORS: ReadonlySet<string | undefined> = new Set([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'UND_ERR_CONNECT_TIMEOUT',
-  ADDRESS_REFUSED,
-])
-
 /** Whether the cause of a failure says that there was no connection: then nothing was sent, for sure. */
-export const wasNeverSent = (cause: unknown): boolean => CONNECT_ERRORS.has(codeOf(cause))
+export function wasNeverSent(cause: unknown): boolean {
+  const hop = hopOf(cause)
+  return hop !== undefined && isBeforeRequest(hop)
+}
 
 /** The lookup is skipped for IP literals, so those are judged here. */
-function whyRefused(url: URL, reach: 'public' | 'anywhere'): Error | undefined {
-  if (url.protocol !== 'https:') return new Error('only https may be called')
+function whyRefused(url: URL, reach: 'public' | 'anywhere'): HopError | undefined {
+  if (url.protocol !== 'https:') return unsent('only https may be called')
   if (reach === 'anywhere') return undefined
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  if (isIP(host) !== 0 && !isPublicAddress(host)) return new Error('the address is not public')
+  if (isIP(host) !== 0 && !isPublicAddress(host)) return unsent('the address is not public')
   return undefined
 }
 
-/** Counts new connections of an origin, which tells a kept connection from a fresh one. */
-function countingConnects(
-  options: { connect?: buildConnector.connector },
-  origin: string,
-  connects: Map<string, number>,
-): Pool.Options {
-  const { connect } = options
-  if (typeof connect !== 'function') return options
-  return {
-    ...options,
-    connect: (target: buildConnector.Options, callback: buildConnector.Callback) => {
-      connects.set(origin, (connects.get(origin) ?? 0) + 1)
-      connect(target, callback)
-    },
-  }
-}
+const unsent = (why: string) => atHop({ at: 'host', step: 'resolve' }, new Error(why))
 
 function joined(headers: Readonly<Record<string, string | string[] | undefined>>) {
   return Object.fromEntries(
@@ -253,10 +275,6 @@ function joined(headers: Readonly<Record<string, string | string[] | undefined>>
   )
 }
 
-function failed(reason: OutboundFailure['reason'], cause?: unknown): OutboundFailure {
-  return { ok: false, reason, ...(cause === undefined ? {} : { cause }) }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+function failed(reason: OutboundFailure['reason'], cause: HopError): OutboundFailure {
+  return { ok: false, reason, hop: cause.hop, cause }
 }

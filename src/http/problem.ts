@@ -1,6 +1,7 @@
 /** Problems (RFC 9457): how an error becomes `application/problem+json`. */
 import { type TSchema, Type } from 'typebox'
 import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../errors.ts'
+import { PLACES, STEPS } from './hop.ts'
 import { remedyOf, wholeSeconds } from './remedy.ts'
 import { describeFaults, type SchemaFault } from './schema-fault.ts'
 import { shownName, shownPath } from './shown-path.ts'
@@ -178,6 +179,19 @@ const ProblemSchema = Type.Object(
     request_id: Type.String({ description: 'As in the header `X-Request-Id` and in the log' }),
     refusal: Type.Optional(RefusalSchema),
     salesforce: Type.Optional(SalesforceWordsSchema),
+    hop: Type.Optional(
+      Type.Object(
+        {
+          at: Type.Unsafe<string>({ type: 'string', enum: [...PLACES] }),
+          step: Type.Unsafe<string>({ type: 'string', enum: [...STEPS] }),
+          status: Type.Optional(
+            Type.Integer({ description: "Of the proxy's answer to CONNECT (`tunnel`)" }),
+          ),
+          code: Type.Optional(Type.String({ description: 'Of the error, as Node calls it' })),
+        },
+        { description: 'Where on the way to Salesforce it failed: at the proxy, or at the host' },
+      ),
+    ),
     etag: Type.Optional(
       Type.String({
         description: 'The current one, where a precondition failed and you may read it',

@@ -97,7 +97,7 @@ export function createServer(options: ServerOptions): Server {
       }
       pipelines.attach(made, tls ? 'secureConnection' : 'connection')
       clientErrors.attach(made)
-      drain?.attach(made)
+      drain?.attach(made, pipelines.endAfter)
       return made
     },
     // Requests on connections that are still there when the service stops are served.
@@ -123,6 +123,7 @@ export function createServer(options: ServerOptions): Server {
   // Hooks that wait for nothing are called back at once: a promise each would be a third of a hit.
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
+    drain?.answering(request.raw.socket, reply.raw)
     const fault = framingFault(request)
     if (fault !== undefined || drain?.isOn) {
       reply.header('connection', 'close')

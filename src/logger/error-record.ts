@@ -5,11 +5,14 @@
  */
 import { ConfigError } from '../config/config-error.ts'
 import { BrokerError, PROBLEMS } from '../errors.ts'
+import { type Hop, HopError } from '../http/hop.ts'
 
 export interface ErrorRecord {
   readonly type: string
   readonly code?: string | number
   readonly message?: string
+  /** Where a call to somebody else failed. */
+  readonly hop?: Hop
   /** Places in the code, the innermost first. */
   readonly stack?: readonly string[]
   readonly cause?: ErrorRecord
@@ -38,6 +41,7 @@ export function errorRecord(error: unknown, depth = 0): ErrorRecord {
     type: typeOf(error),
     ...(isCode(code) && { code }),
     ...(isOurs(error) && { message: messageOf(error) }),
+    ...(error instanceof HopError && { hop: error.hop }),
     ...(stack.length > 0 && { stack }),
     ...(deeper && cause !== undefined && { cause: causeRecord(error, cause, depth + 1) }),
     ...(deeper &&

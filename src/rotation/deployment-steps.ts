@@ -4,6 +4,7 @@ import type { Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
 import type { MetadataAnswer, MetadataApi, MetadataCaller } from '../grants/metadata-api.ts'
 import { refusalOf } from '../grants/refusals.ts'
+import { within } from '../http/deadline.ts'
 import {
   type CertificateDeployment,
   settingsNameOf,
@@ -70,7 +71,11 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
     const options = { app: target.app, settings: settingsNameOf(target), publicUrl }
     const archive = zipOf(certificateFilesOf(integration, credential, options))
     const answer = await withToken(target.through, ({ instanceUrl, accessToken }) =>
-      api.deploy({ instanceUrl, accessToken, signal: within(UPLOAD_MS, signal) }, archive),
+      within(
+        UPLOAD_MS,
+        (deadline) => api.deploy({ instanceUrl, accessToken, signal: deadline }, archive),
+        { signal },
+      ),
     )
     if (!answer.ok) return failed(deployment, `${answer.refused}_refused`, answer.reason, now())
     return { ...moved(deployment, 'uploaded', now()), deployId: answer.value }
@@ -82,9 +87,11 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
     signal: AbortSignal,
   ): Promise<Deployment> => {
     const answer = await withToken(target.through, ({ instanceUrl, accessToken }) =>
-      api.status(
-        { instanceUrl, accessToken, signal: within(STATUS_MS, signal) },
-        deployment.deployId ?? '',
+      within(
+        STATUS_MS,
+        (deadline) =>
+          api.status({ instanceUrl, accessToken, signal: deadline }, deployment.deployId ?? ''),
+        { signal },
       ),
     )
     if (!answer.ok) return failed(deployment, `${answer.refused}_refused`, answer.reason, now())
@@ -149,9 +156,6 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
     },
   }
 }
-
-const within = (ms: number, signal: AbortSignal) =>
-  AbortSignal.any([AbortSignal.timeout(ms), signal])
 
 /** Salesforce queues deployments, for hours where it must; by then somebody looks. */
 const QUEUE_MS = 4 * 3_600_000

@@ -2,6 +2,7 @@
 import { isUnsettled } from '../custody/connection.ts'
 import { BrokerError, isStoreTrouble } from '../errors.ts'
 import { isAtSource } from '../grants/refusals.ts'
+import { within } from '../http/deadline.ts'
 import type { Breaker } from './breaker.ts'
 import { isCuredByRetry, isTransient } from './refusal-memory.ts'
 
@@ -11,10 +12,17 @@ export interface Attempts {
     host: string,
     /** By the clock that never steps. */
     deadlineAt: number,
-    attempt: () => Promise<Result>,
-    /** Once: what it sends may not be sent again. Default false. */
-    isSingle?: boolean,
+    /** `deadline`: it is not waited for any longer. */
+    attempt: (deadline?: AbortSignal) => Promise<Result>,
+    options?: AttemptOptions<Result>,
   ): Promise<Result>
+}
+
+export interface AttemptOptions<Result> {
+  /** Once, and to its end: what it sends may not be sent again, and what comes back must not be lost. Default false. */
+  readonly isSingle?: boolean
+  /** What a try brought after the deadline. Must not throw. */
+  readonly onLate?: (result: Result) => void
 }
 
 export interface AttemptsDependencies {
@@ -23,6 +31,8 @@ export interface AttemptsDependencies {
   readonly monotonic: () => number
   readonly random: () => number
   readonly sleep: (ms: number) => Promise<void>
+  /** The process ends: nothing is tried again. Default: never. */
+  readonly stopping?: AbortSignal | undefined
 }
 
 /** After the first try. */
@@ -37,11 +47,12 @@ export function createAttempts({
   monotonic,
   random,
   sleep,
+  stopping,
 }: AttemptsDependencies): Attempts {
   /** `undefined`: no more. */
   const pauseAfter = (error: unknown, tries: number, deadlineAt: number): number | undefined => {
     if (isCuredByRetry(error)) return tries === 1 ? 0 : undefined
-    if (!isTransient(error) || tries > RETRIES) return undefined
+    if (!isTransient(error) || tries > RETRIES || stopping?.aborted) return undefined
     const drawn = random() * Math.min(PAUSE_MS.most, PAUSE_MS.least * 2 ** (tries - 1))
     const asked = error instanceof BrokerError ? askedPause(error) : 0
     const pauseMs = Math.max(drawn, asked)
@@ -49,11 +60,13 @@ export function createAttempts({
   }
 
   return {
-    async run(host, deadlineAt, attempt, isSingle = false) {
+    async run(host, deadlineAt, attempt, { isSingle = false, onLate } = {}) {
       breaker.check(host)
+      const inTime = () =>
+        within(deadlineAt - monotonic(), attempt, { ...(onLate && { dispose: onLate }) })
       for (let tries = 1; ; tries += 1) {
         try {
-          const result = await attempt()
+          const result = await (isSingle ? attempt() : inTime())
           breaker.succeeded(host)
           return result
         } catch (error) {

@@ -1,5 +1,5 @@
 /** Gives a login host that fails time to recover: nobody asks it before the rest is over. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError, type BrokerErrorOptions } from '../errors.ts'
 
 export interface Breaker {
   /** Throws `salesforce_unavailable` while the host rests. */
@@ -26,6 +26,8 @@ interface State {
   readonly failures: number
   readonly since: number
   readonly openUntil: number
+  /** Of the last failure: where on the way it was, and what to do there. */
+  readonly known: Pick<BrokerErrorOptions, 'members' | 'remedy'>
 }
 
 export function createBreaker({ monotonic, log }: BreakerDependencies): Breaker {
@@ -38,9 +40,7 @@ export function createBreaker({ monotonic, log }: BreakerDependencies): Breaker 
       throw new BrokerError(
         'salesforce_unavailable',
         'The login host failed, and is left alone for a while',
-        {
-          retryAfterMs: state.openUntil - monotonic(),
-        },
+        { retryAfterMs: state.openUntil - monotonic(), ...state.known },
       )
     },
     succeeded(host) {
@@ -55,9 +55,15 @@ export function createBreaker({ monotonic, log }: BreakerDependencies): Breaker 
       const failures = before + 1
       const restMs = Math.min(REST_MS.most, REST_MS.least * 2 ** before)
       const openUntil = monotonic() + Math.max(restMs, retryAfterMs)
-      hosts.set(host, { failures, since, openUntil })
+      hosts.set(host, { failures, since, openUntil, known: knownOf(error) })
       if (before === 0) log.warn({ host, err: error }, 'the login host fails')
     },
     openCount: () => [...hosts.values()].filter(({ openUntil }) => openUntil > monotonic()).length,
   }
+}
+
+const knownOf = (error: unknown): State['known'] => {
+  if (!(error instanceof BrokerError) || error.members.hop === undefined) return {}
+  const { members, remedy } = error
+  return { members: { hop: members.hop }, ...(remedy !== undefined && { remedy }) }
 }

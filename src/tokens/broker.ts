@@ -3,6 +3,7 @@ import type { Actor } from '../audit/event.ts'
 import { allows, mightAllow, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { BrokerError } from '../errors.ts'
+import { waitFor } from '../http/deadline.ts'
 import { draftError, type Integration, missingIn } from '../integrations/integration.ts'
 import { isUnusable } from '../store/record-schema.ts'
 import type { DueIndex } from '../store/store.ts'
@@ -95,7 +96,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
       ? storeless.mint(entry, question, by)
       : flight.run(entry, question, by)
     try {
-      const { lease, isFresh, isSaved } = await withDeadline(result)
+      const { lease, isFresh, isSaved } = await waitFor(result, PATIENCE)
       note(lease)
       return { lease, via: isFresh && !joined ? 'miss' : 'collapsed', isStoreless: !isSaved }
     } catch (error) {
@@ -251,10 +252,9 @@ function shownTo(principal: Principal, error: unknown): unknown {
 }
 
 /** The waiter gives up; the mint goes on, and its result serves the next request. */
-function withDeadline<Result>(result: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(tooLate()), DEADLINE_MS)
-  })
-  return Promise.race([result, late]).finally(() => clearTimeout(timer))
+const PATIENCE = {
+  ms: DEADLINE_MS,
+  late: () => {
+    throw tooLate()
+  },
 }

@@ -1,7 +1,8 @@
 /** A mint that an operator watches: nothing that is remembered keeps it back, and what comes of it is remembered. */
 import type { Actor } from '../audit/event.ts'
 import { isAtSource } from '../grants/refusals.ts'
-import type { Integration } from '../integrations/integration.ts'
+import { within } from '../http/deadline.ts'
+import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Breaker } from './breaker.ts'
 import { isNotConnected } from './flight.ts'
@@ -88,11 +89,12 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
     }
     try {
       const deadlineAt = monotonic() + DEADLINE_MS
-      const lease = await minter.mint(name, {
-        charge: chargeAndForget,
-        deadlineAt,
-        hasWorked: async () => false,
-      })
+      const options = { charge: chargeAndForget, deadlineAt, hasWorked: async () => false }
+      const mint = (signal: AbortSignal) => minter.mint(name, { ...options, signal })
+      const dispose = (late: Lease) => void adopt(late, by)
+      const lease = presentsRefreshToken(integration)
+        ? await minter.mint(name, options)
+        : await within(DEADLINE_MS, mint, { dispose })
       breaker.succeeded(host)
       await adopt(lease, by)
       return lease

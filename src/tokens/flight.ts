@@ -65,6 +65,8 @@ export interface FlightDependencies {
   readonly random: () => number
   /** Ends a token at Salesforce that has a tombstone here, where it was issued. Must not throw for what Salesforce does not do now. */
   readonly endDead: (lease: Lease, by: Actor) => Promise<void>
+  /** Makes a token that came too late the lease, unless that is it already. Never throws. */
+  readonly adopt: (lease: Lease, by: Actor) => Promise<void>
   /** A rejected token was replaced, and these integrations held it. Must not throw. */
   readonly onBuried: (tokenId: string, names: readonly string[], by: Actor) => void
   /** Must not throw. `subject`: what was known of it before, where that was read. */
@@ -74,6 +76,8 @@ export interface FlightDependencies {
 
 /** The longest that a mint, with its retries and its waiting for others, may take. */
 export const DEADLINE_MS = 10_000
+/** So that those who wait hear why there is nothing, and not just that. */
+const TELLING_MS = 300
 /** Those who wait for another replica's mint look by themselves this often, should an announcement be lost. */
 const POLL_MS = 250
 /** How often a mint is made anew whose result the store refused, because the integration changed under it or the token was revoked. */
@@ -98,18 +102,8 @@ interface Asked {
 export function createFlight(dependencies: FlightDependencies): Flight {
   const { look, cache, outcomes, leases, flights, minter, attempts, identity, storeless } =
     dependencies
-  const {
-    budget,
-    subjectOf,
-    hearing,
-    now,
-    monotonic,
-    random,
-    endDead,
-    onBuried,
-    onMinted,
-    onRefused,
-  } = dependencies
+  const { budget, subjectOf, hearing, now, monotonic, random, endDead, adopt } = dependencies
+  const { onBuried, onMinted, onRefused } = dependencies
 
   const lookAgain = async (name: string): Promise<Entry> => {
     const entry = await look(name)
@@ -136,17 +130,19 @@ export function createFlight(dependencies: FlightDependencies): Flight {
     const charge = async () => budget.charge(integration, await asked, share)
     const hasWorked = async () => (await asked) !== undefined && entry.refusal === undefined
     let { records } = ready
-    const attempt = () => {
+    const attempt = (signal?: AbortSignal) => {
       const first = records
       records = undefined
-      return minter.mint(integration.name, { charge, deadlineAt, hasWorked }, first)
+      const options = { charge, deadlineAt, hasWorked, ...(signal && { signal }) }
+      return minter.mint(integration.name, options, first)
     }
     try {
       return await attempts.run(
         new URL(integration.loginUrl).host,
         deadlineAt,
         attempt,
-        presentsRefreshToken(integration),
+        // A login was spent on what comes late: it serves the next who asks.
+        { isSingle: presentsRefreshToken(integration), onLate: (lease) => void adopt(lease, by) },
       )
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
@@ -254,7 +250,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
 
   const fly = async (integration: Integration, question: Asked, by: Actor): Promise<Landed> => {
     const { name } = integration
-    const deadlineAt = monotonic() + DEADLINE_MS
+    const deadlineAt = monotonic() + DEADLINE_MS - TELLING_MS
     while (monotonic() < deadlineAt) {
       const held = await flights.readUnderLock(
         name,

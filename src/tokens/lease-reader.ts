@@ -1,5 +1,6 @@
 /** What is known of an integration's lease: memory while it may be trusted, else the store, else memory for a while. */
 import { BrokerError, isStoreAway } from '../errors.ts'
+import { waitFor } from '../http/deadline.ts'
 import type { Outcomes } from '../store/store.ts'
 import type { Hearing } from './hearing.ts'
 import type { Entry, LeaseCache } from './lease-cache.ts'
@@ -117,7 +118,7 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
       const known = cache.known(name)
       if (!known) return fromStore(name)
       const pending = sharedLook(name)
-      const found = await within(pending, waitMs(known, isEnough))
+      const found = await outcomeOf(pending, waitMs(known, isEnough))
       if (found.state === 'answered') return { entry: found.value, isStoreless: false }
       if (found.state === 'failed' && !isUnavailable(found.error)) throw found.error
       failedAt = monotonic()
@@ -138,20 +139,13 @@ type Outcome<Value> =
   | { readonly state: 'late' }
 
 /** Whoever does not wait for the end leaves no rejection behind. */
-function within<Value>(
+function outcomeOf<Value>(
   pending: Promise<Value>,
-  waitMs: number | undefined,
+  ms: number | undefined,
 ): Promise<Outcome<Value>> {
-  return new Promise((resolve) => {
-    const late = () => resolve({ state: 'late' })
-    const timer = waitMs === undefined ? undefined : setTimeout(late, waitMs)
-    const settle = (outcome: Outcome<Value>) => {
-      clearTimeout(timer)
-      resolve(outcome)
-    }
-    pending.then(
-      (value) => settle({ state: 'answered', value }),
-      (error: unknown) => settle({ state: 'failed', error }),
-    )
-  })
+  const outcome = pending.then(
+    (value): Outcome<Value> => ({ state: 'answered', value }),
+    (error: unknown): Outcome<Value> => ({ state: 'failed', error }),
+  )
+  return waitFor(outcome, { ms, late: () => ({ state: 'late' }) })
 }

@@ -41,6 +41,8 @@ export interface MintOptions {
   readonly deadlineAt: number
   /** Whether the mints before this one worked: then it is worth to keep at it while a change spreads. */
   readonly hasWorked: () => Promise<boolean>
+  /** Nobody waits any more: ends a token request, but for one with a refresh token. */
+  readonly signal?: AbortSignal
 }
 
 export interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
@@ -169,7 +171,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     opened: Opened,
     candidates: readonly Credential[],
     tries: number,
-    { charge, deadlineAt }: Pick<MintOptions, 'charge' | 'deadlineAt'>,
+    { charge, deadlineAt, signal }: Pick<MintOptions, 'charge' | 'deadlineAt' | 'signal'>,
   ): Promise<Lease> => {
     const refused = new Set<string>()
     let last: unknown
@@ -181,7 +183,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       await requester.ready(opened.integration)
       try {
         const signer = signerOf(opened, credential)
-        const lease = await requester.request(opened.integration, signer, charge)
+        const lease = await requester.request(opened.integration, signer, charge, signal)
         await identity.check(opened.integration, lease, opened.known)
         await checkNotInside(opened, lease)
         await accepted(opened, credential, refused)

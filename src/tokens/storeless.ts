@@ -59,8 +59,13 @@ export function createStoreless(dependencies: StorelessDependencies): Storeless 
     if (refused) throw refused
     try {
       const deadlineAt = monotonic() + DEADLINE_MS
-      const lease = await attempts.run(new URL(loginUrl).host, deadlineAt, () =>
-        minter.mint(name, { charge: uncounted, deadlineAt, hasWorked: async () => true }),
+      const lease = await attempts.run(new URL(loginUrl).host, deadlineAt, (signal) =>
+        minter.mint(name, {
+          charge: uncounted,
+          deadlineAt,
+          hasWorked: async () => true,
+          ...(signal && { signal }),
+        }),
       )
       refusals.delete(name)
       kept.set(name, lease)

@@ -4,6 +4,7 @@ import { Secret } from '../crypto/secret.ts'
 import { BrokerError, isStoreTrouble } from '../errors.ts'
 import type { SubjectTokens } from '../grants/grant.ts'
 import { refusedAtSource } from '../grants/refusals.ts'
+import { waitFor } from '../http/deadline.ts'
 import { requireExchange } from '../integrations/token-source.ts'
 import type { InsideLease } from './inside-lease.ts'
 
@@ -16,7 +17,7 @@ export const createSubjectTokens = (leaseOf: InsideLease): SubjectTokens => ({
   async of(integration, { rejected, at, signal }) {
     try {
       const lease = leaseOf(integration, rejected, (source) => requireExchange(source, at))
-      return await untilAborted(lease, signal)
+      return await waitFor(lease, { signal, late })
     } catch (error) {
       if (!(error instanceof BrokerError) || isStoreTrouble(error)) throw error
       throw error.code === 'token_still_live' ? error : refusedAtSource(error, integration)
@@ -42,15 +43,8 @@ async function contentOf(file: string): Promise<string> {
 }
 
 /** The mint goes on, and serves the next who asks: also where two integrations wait for each other. */
-function untilAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const abort = () =>
-    reject(
-      new BrokerError('salesforce_timeout', 'The token did not come in time', {
-        retryAfterMs: 1_000,
-      }),
-    )
-  if (signal.aborted) abort()
-  signal.addEventListener('abort', abort, { once: true })
-  return Promise.race([work, late]).finally(() => signal.removeEventListener('abort', abort))
+function late(): never {
+  throw new BrokerError('salesforce_timeout', 'The token did not come in time', {
+    retryAfterMs: 1_000,
+  })
 }

@@ -3,6 +3,7 @@ import { BrokerError } from '../errors.ts'
 import { grantOf } from '../grants/index.ts'
 import { type RestSight, sightOf } from '../grants/rest-sight.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { type CallersSight, type Finding, findingOf } from './difference.ts'
 import type { Lease } from './lease.ts'
@@ -37,8 +38,8 @@ export function createTokenCheck({ endpoint, monotonic }: TokenCheckDependencies
   const sightFrom = ({ tokenId, instanceUrl, accessToken }: Lease): Promise<RestSight> => {
     const known = sights.get(tokenId)
     if (known && monotonic() - known.at < KEPT_MS) return known.sight
-    const signal = AbortSignal.timeout(PROBE_MS)
-    const sight = sightOf(endpoint.probe({ instanceUrl, accessToken, signal }))
+    const probe = (signal: AbortSignal) => endpoint.probe({ instanceUrl, accessToken, signal })
+    const sight = sightOf(within(PROBE_MS, probe))
     if (sights.size >= REMEMBERED) sights.clear()
     sights.set(tokenId, { at: monotonic(), sight })
     return sight

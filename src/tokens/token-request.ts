@@ -36,7 +36,13 @@ export interface TokenRequester {
   /** What has to be there before a request is one that counts: the token that it exchanges. Throws what is wrong at its source. */
   ready(integration: Integration): Promise<void>
   /** `charge` allows each login: a request is made ready meanwhile, and nothing leaves before. A second one follows where the first token proves dead. Throws what `charge` and the grant throw. */
-  request(integration: Integration, signer: Signer, charge: () => Promise<void>): Promise<Lease>
+  request(
+    integration: Integration,
+    signer: Signer,
+    charge: () => Promise<void>,
+    /** Ends the token request early; what comes behind an answer has its own time. Nothing ends one with a refresh token. */
+    signal?: AbortSignal,
+  ): Promise<Lease>
   /** Whether a refresh token lives, without using it. Throws where that cannot be found out. */
   introspectRefreshToken(
     integration: Integration,
@@ -90,14 +96,23 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     integration: Integration,
     signer: Signer,
     admitted: Promise<void>,
+    ended: AbortSignal | undefined,
   ): Promise<TokenAnswer> => {
     const { loginUrl, grant: settings } = integration
     const grant = grantOf(settings.type)
     const context = contextAt(grants, loginUrl)
     if (!grant.presentsRefreshToken) {
-      return within(ATTEMPT_MS, (signal) =>
-        grant.request(requestOf(integration, signer, signal), onceAdmitted(context, admitted)),
-      )
+      const own = new AbortController()
+      const request = requestOf(integration, signer, own.signal)
+      const sent = grant.request(request, onceAdmitted(context, admitted))
+      sent.catch(() => undefined)
+      // Salesforce has its time to answer from here: a slow store is no trouble of Salesforce's.
+      await admitted
+      const answer = (signal: AbortSignal) => {
+        signal.addEventListener('abort', () => own.abort(), { once: true })
+        return sent
+      }
+      return within(ATTEMPT_MS, answer, { signal: ended })
     }
     await admitted
     return refreshTokens.exchange(integration, signer.clientId, {
@@ -175,11 +190,12 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     integration: Integration,
     signer: Signer,
     charge: () => Promise<void>,
+    signal: AbortSignal | undefined,
   ): Promise<Lease | TokenAnswer> => {
     const { name, uid } = integration
     const admitted = charge()
     const mintedAt = now()
-    const asking = answerOf(integration, signer, admitted)
+    const asking = answerOf(integration, signer, admitted, signal)
     asking.catch(() => undefined)
     // Whoever may not log in is told so, whatever else is wrong.
     await admitted
@@ -213,13 +229,13 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
       await within(ATTEMPT_MS, (signal) => grants.subjectTokens.of(source, { at, signal }))
     },
     introspectRefreshToken,
-    async request(integration, signer, charge) {
-      const first = await attempt(integration, signer, charge)
+    async request(integration, signer, charge, signal) {
+      const first = await attempt(integration, signer, charge, signal)
       if (isLease(first)) return first
       // Salesforce repeats a token until it is revoked, even one that does not work.
       const { issuer: loginUrl, accessToken: token } = first
       await within(ATTEMPT_MS, (signal) => grants.endpoint.revoke({ loginUrl, token, signal }))
-      const second = await attempt(integration, signer, charge)
+      const second = await attempt(integration, signer, charge, signal)
       if (isLease(second)) return second
       throw new BrokerError(
         'token_response_invalid',
@@ -235,14 +251,14 @@ export const contextAt = (grants: GrantContext, loginUrl: string): GrantContext 
   now: () => grants.now() + grants.endpoint.aheadMs(loginUrl),
 })
 
-/** Salesforce has its time to answer from when the login is allowed: a slow store is no trouble of Salesforce's. */
+/** Nothing leaves before the login is allowed; then the time of the request begins. */
 const onceAdmitted = (context: GrantContext, admitted: Promise<void>): GrantContext => ({
   ...context,
   endpoint: {
     ...context.endpoint,
     async token(request) {
       await admitted
-      return within(ATTEMPT_MS, (signal) => context.endpoint.token({ ...request, signal }))
+      return context.endpoint.token(request)
     },
   },
 })

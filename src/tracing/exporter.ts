@@ -13,6 +13,7 @@ import {
   type SpanExporter,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-base'
+import { waitFor } from '../http/deadline.ts'
 import { createTrouble, type TroubleLog } from '../tokens/trouble.ts'
 import type { SamplerName } from './sampler-name.ts'
 
@@ -89,11 +90,8 @@ export function createExporter(options: ExporterOptions): Exporter {
     tracer: provider.getTracer('valetkey', version),
     lostSpans: () => lost,
     async stop() {
-      const { promise: given, resolve } = Promise.withResolvers<void>()
-      const timer = setTimeout(resolve, STOP_MS)
       const sent = provider.shutdown().catch(trouble.report)
-      await Promise.race([sent, given])
-      clearTimeout(timer)
+      await waitFor(sent, { ms: STOP_MS, late: () => undefined })
     },
   }
 }

@@ -1,5 +1,6 @@
 /** Delivers what is queued, at least once each, in order for each integration, for a day: whichever replica claims an event sends it. */
 
+import { within } from '../http/deadline.ts'
 import { KEPT_MS, type StoredQueued, type WebhookQueue } from './webhook-queue.ts'
 import type { SendFailure, WebhookSender } from './webhook-sender.ts'
 
@@ -55,7 +56,8 @@ export function createWebhookDelivery(dependencies: WebhookDeliveryDependencies)
     }
     const claimed = await queue.write({ ...queued, nextAt: now() + CLAIM_MS }, queued.version)
     if (!claimed) return false
-    const failure = await sender.send(queued.event, stopped.signal)
+    const send = (signal: AbortSignal) => sender.send(queued.event, signal)
+    const failure = await within(ATTEMPT_MS, send, { signal: stopped.signal, late: tooLate })
     if (!failure) {
       onDelivered()
       await queue.remove(claimed)
@@ -110,3 +112,5 @@ export function createWebhookDelivery(dependencies: WebhookDeliveryDependencies)
     },
   }
 }
+
+const tooLate = (): SendFailure => ({ why: 'timeout', retryAfterMs: undefined })

@@ -1,12 +1,15 @@
 /** One attempt to deliver an event: signed by the Standard Webhooks scheme, sent once, and taken for delivered by a 2xx alone. */
 import { Webhook } from 'standardwebhooks'
 import type { Secret } from '../crypto/secret.ts'
+import type { Hop } from '../http/hop.ts'
 import type { Outbound } from '../http/outbound.ts'
 import { payloadOf, type WebhookEvent } from './webhook-event.ts'
 
 export interface SendFailure {
   /** `status 500`, or why there was no answer. Never the URL, which may hold a secret. */
   readonly why: string
+  /** Where there was none. */
+  readonly hop?: Hop
   /** As long as the receiver asks to be left alone. */
   readonly retryAfterMs: number | undefined
 }
@@ -49,7 +52,10 @@ export function createWebhookSender(dependencies: WebhookSenderDependencies): We
         signal,
         repeatable: true,
       })
-      if (!outcome.ok) return { why: outcome.reason, retryAfterMs: undefined }
+      if (!outcome.ok) {
+        const { reason, hop } = outcome
+        return { why: reason, retryAfterMs: undefined, ...(hop && { hop }) }
+      }
       const { status, headers } = outcome
       if (status >= 200 && status < 300) return undefined
       return { why: `status ${status}`, retryAfterMs: retryAfterMs(headers['retry-after']) }

@@ -47,7 +47,7 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   'prom-client': /^http\/process-metrics\.ts$/,
   standardwebhooks: /^webhooks\/webhook-sender\.ts$/,
   fflate: /^setup\/archive\.ts$/,
-  undici: /^http\/outbound\.ts$/,
+  undici: /^http\/(outbound|ways|connecting)\.ts$/,
   oauth4webapi: /^grants\/(token-endpoint|client-auth)\.ts$/,
 }
 

@@ -1,17 +1,18 @@
+import { once } from 'node:events'
 import t from 'tap'
-import { within } from '../../src/http/deadline.ts'
+import { waitFor, within, workLeftBehind } from '../../src/http/deadline.ts'
+import { eventually } from '../support/eventually.ts'
 
 t.test(
   'work is told to end when its time is over, and says itself what comes of that',
   async (t) => {
-    const told = await within(
-      10,
-      (deadline) =>
-        new Promise((resolve) => {
-          deadline.addEventListener('abort', () => resolve('told'))
-        }),
-    )
+    const before = workLeftBehind()
+    const told = await within(10, async (deadline) => {
+      await once(deadline, 'abort')
+      return 'told'
+    })
     t.equal(told, 'told')
+    t.same(workLeftBehind(), before)
   },
 )
 
@@ -33,4 +34,57 @@ t.test('and is not told any more once it is done, well or badly', async (t) => {
     process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout'),
     [],
   )
+})
+
+t.test(
+  'work that does not listen is left behind, counted, and disposed of at its end',
+  async (t) => {
+    const before = workLeftBehind()
+    const works = [Promise.withResolvers<string>(), Promise.withResolvers<string>()] as const
+    const disposed: string[] = []
+    const dispose = (result: string) => void disposed.push(result)
+    const [late, thrown] = await Promise.all([
+      within(10, () => works[0].promise, { late: () => 'late', dispose }),
+      within(10, () => works[1].promise, { dispose }).catch(({ code }) => code),
+    ])
+    t.same([late, thrown], ['late', 'salesforce_timeout'])
+    const now = () => {
+      const { total, running } = workLeftBehind()
+      return [total - before.total, running - before.running]
+    }
+    t.same(now(), [2, 2])
+    works[0].resolve('what came')
+    works[1].reject(new Error('it failed'))
+    await eventually(() => workLeftBehind().running === before.running)
+    t.same(now(), [2, 0])
+    t.same(disposed, ['what came'])
+  },
+)
+
+t.test('a signal ends the time early, also one that came before', async (t) => {
+  const early = new AbortController()
+  const never = new Promise<string>(() => undefined)
+  const limit = { signal: early.signal, late: () => 'late' }
+  const pending = within(60_000, () => never, limit)
+  early.abort()
+  t.equal(await pending, 'late')
+  t.equal(await within(60_000, () => never, limit), 'late')
+  t.equal(await waitFor(never, limit), 'late')
+})
+
+t.test('who waits inside says what comes of it, and not who waits around it', async (t) => {
+  const never = new Promise<string>(() => undefined)
+  const inside = (signal: AbortSignal) =>
+    within(60_000, () => never, { signal, late: () => 'inside' })
+  t.equal(await within(10, inside, { late: () => 'around' }), 'inside')
+})
+
+t.test('what others wait for, too, goes on untold and uncounted', async (t) => {
+  const before = workLeftBehind()
+  const { promise, resolve } = Promise.withResolvers<string>()
+  t.equal(await waitFor(promise, { ms: 10, late: () => 'late' }), 'late')
+  await t.rejects(waitFor(promise, { ms: 10 }), { code: 'salesforce_timeout' })
+  resolve('done')
+  t.equal(await waitFor(promise, { ms: 10 }), 'done')
+  t.same(workLeftBehind(), before)
 })

@@ -15,6 +15,12 @@ async function start(t: Test, onCutOff?: (connections: number) => void) {
   const drain = createDrain(onCutOff)
   const server = createServer({ logger: pino({ level: 'silent' }), trustProxy: [], drain })
   server.get('/here', async () => ({ here: true }))
+  const finish = { ...Promise.withResolvers<void>(), isAsked: false }
+  server.get('/slow', async () => {
+    finish.isAsked = true
+    await finish.promise
+    return {}
+  })
   const url = await server.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => server.close())
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
@@ -26,7 +32,7 @@ async function start(t: Test, onCutOff?: (connections: number) => void) {
     await once(answer.resume(), 'end')
     return answer
   }
-  return { drain, server, port: Number(new URL(url).port), ask }
+  return { drain, server, port: Number(new URL(url).port), ask, finish }
 }
 
 const isPending = (work: Promise<void>) => Promise.race([work.then(() => false), sleep(50, true)])
@@ -46,6 +52,15 @@ t.test('then every answer is the last on its connection, problems too', async (t
   t.equal(answer.statusCode, 404)
   t.equal(answer.headers.connection, 'close')
   await ended
+})
+
+t.test('so is the answer that is waited for longer than connections are', async (t) => {
+  const { drain, ask, finish } = await start(t)
+  const asked = ask('/slow')
+  await eventually(() => finish.isAsked)
+  await drain.run({ ...LONG, quietMs: 1 })
+  finish.resolve()
+  t.equal((await asked).headers.connection, 'close')
 })
 
 t.test('who comes anew meanwhile is answered', async (t) => {

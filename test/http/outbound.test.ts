@@ -172,7 +172,7 @@ t.test('says that a host without a name is unreachable', async (t) => {
   t.match(await outbound.send({ url: 'https://gone.my.salesforce.com' }), {
     ok: false,
     reason: 'unreachable',
-    cause: { code: 'ENOTFOUND' },
+    hop: { at: 'host', step: 'resolve', code: 'ENOTFOUND' },
   })
 })
 
