@@ -14,6 +14,7 @@ import { LIFE_MS, SHORT_LIVES, steadyLoad } from './cases/steady-load.ts'
 import { clockArgs, WRONG_MS, wrongClocks } from './cases/wrong-clocks.ts'
 import { keepFaultResult } from './fault-results.ts'
 import { codes, onFleet, type Row, shareOk } from './fault-row.ts'
+import { PARTIAL } from './partial-rows.ts'
 import { ROLLING } from './rolling-rows.ts'
 import { ROTATION } from './rotation-rows.ts'
 
@@ -236,6 +237,7 @@ const ROWS: readonly Row[] = [
       }
     }),
   },
+  ...PARTIAL,
   ...ROTATION,
   ...AUDIT,
 ]
