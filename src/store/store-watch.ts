@@ -57,6 +57,8 @@ export async function noteStanding(
 }
 
 const LOOK_MS = 1_000
+/** More often than that no store was accepted. */
+const NOTES_MAX = 1_000
 const KIND = 'store'
 const ID = 'standing'
 
@@ -90,17 +92,17 @@ export function createStoreWatch({
     } else log.info({ was: before }, 'the store is as it should be')
   }
 
-  /** Which store it was at the last look, and by which note it was accepted. */
-  let last: (StoreIdentity & { readonly accepted: number | undefined }) | undefined
+  /** Which store it was at the last look, and the version of its newest note: whoever puts an older one back accepts nothing. */
+  let last: (StoreIdentity & { readonly note: number }) | undefined
 
   const compareWithLast = (current: StoreIdentity, record: DocumentRecord | undefined) => {
-    const accepted =
-      record && noteOf(record).standing === 'accepted' ? record.version : last?.accepted
     const former = last
-    last = { ...current, accepted }
+    const isOther = former && (current.id !== former.id || current.seq < former.seq)
+    const known = former?.note ?? 0
+    const isNews = record !== undefined && (isOther || record.version > known)
+    last = { ...current, note: isNews ? record.version : isOther ? 0 : known }
     if (!former) return
-    const isAccepted = accepted !== former.accepted
-    const isOther = current.id !== former.id || current.seq < former.seq
+    const isAccepted = isNews && noteOf(record).standing === 'accepted'
     if (isOther || isAccepted) onOtherContent?.({ isAccepted })
   }
 
@@ -175,7 +177,12 @@ export function createStoreWatch({
     async accept() {
       const { standing } = await nextLook()
       // Also where it is sound: another replica may have met a single record that went back.
-      await write({ ...(await store.identity()), standing: 'accepted' }, 'any')
+      const note: StoreNote = { ...(await store.identity()), standing: 'accepted' }
+      for (let tries = 0; tries < NOTES_MAX; tries += 1) {
+        const written = await write(note, 'any')
+        // Beside an older one that was put back, it would be no news.
+        if (!written || written.version > (last?.note ?? 0)) break
+      }
       await nextLook()
       return standing
     },
