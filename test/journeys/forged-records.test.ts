@@ -272,6 +272,8 @@ t.test('codes that are taken out of every record are required all the same', asy
   const before = await start()
   await integrate(before, 'early')
   await settled(before)
+  // Its seal says by then that codes are required.
+  await eventually(async () => /^b:/.test((await raw.hget(`${base}i:early`, 'mac')) ?? ''))
   await integrate(before, 'late')
   await before.stop()
   const rounds = [
