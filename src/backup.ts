@@ -128,7 +128,7 @@ async function prepare(env: Environment, stderr: CommandStreams['stderr']): Prom
     locked: () => locked,
     async openTo(purpose) {
       if (purpose === 'read') requireEmbedded(config)
-      const engine = await openStore(config, () => undefined, PATIENCE_MS)
+      const engine = await openStore(config, { timeoutMs: PATIENCE_MS })
       return provenStore(engine, { keyring, mode: config.unprovenRecords, onMet, stderr })
     },
   }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { banner } from './app/banner.ts'
+import { fileTroubleLog } from './app/file-trouble-log.ts'
 import { openStore } from './app/open-store.ts'
 import { pause } from './app/pause.ts'
 import { redisEventLog } from './app/redis-event-log.ts'
@@ -16,6 +17,7 @@ import { keyringOf } from './crypto/keyring.ts'
 import type { Secret } from './crypto/secret.ts'
 import { createServerTls } from './http/tls.ts'
 import { createLogger, createLogOutput, type Logger } from './logger.ts'
+import { databasePath } from './store/embedded-file.ts'
 import type { Store } from './store/store.ts'
 import type { Tracing } from './tracing/tracing.ts'
 
@@ -137,10 +139,10 @@ function unreadable(path: string, error: unknown): string {
 
 /** The folder is taken for this process alone, before anything is made in it. */
 async function hold(config: Config, log: Logger): Promise<Held> {
-  const store = await openStore(
-    config,
-    redisEventLog(log, () => performance.now()),
-  )
+  const store = await openStore(config, {
+    onRedisEvent: redisEventLog(log, () => performance.now()),
+    onFileTrouble: fileTroubleLog(log, databasePath(config.dataDir)),
+  })
   if (config.redisUrl && config.keyring) {
     return { store, keyring: config.keyring, adminKeys: config.adminKeys }
   }

@@ -1,16 +1,23 @@
 /** Opens the store that the settings name. Only the engine that is used is loaded: start-up time is time without a replica. */
 import { type Config, ConfigError } from '../config.ts'
+import type { FileTrouble } from '../store/file-trouble.ts'
 import type { RedisEvent } from '../store/redis.ts'
 import type { Store } from '../store/store.ts'
+
+export interface OpenStoreOptions {
+  readonly onRedisEvent?: (event: RedisEvent) => void
+  /** Of the embedded one; undefined: it is over. */
+  readonly onFileTrouble?: (trouble: FileTrouble | undefined) => void
+  /** Longest wait for an answer of Redis, in milliseconds. Default: as the store has it. */
+  readonly timeoutMs?: number
+}
 
 /** Throws `ConfigError` where the folder of the embedded one cannot be had for this process alone, and where the settings of Redis are wrong, as far as that shows at once. */
 export async function openStore(
   config: Config,
-  onEvent: (event: RedisEvent) => void,
-  /** Longest wait for an answer of Redis, in milliseconds. Default: as the store has it. */
-  timeoutMs?: number,
+  { onRedisEvent = () => undefined, onFileTrouble, timeoutMs }: OpenStoreOptions = {},
 ): Promise<Store> {
-  if (config.redisUrl === undefined) return openEmbedded(config)
+  if (config.redisUrl === undefined) return openEmbedded(config, onFileTrouble)
   const { createRedisStore } = await import('../store/redis.ts')
   const { redisUrl: urlFile, redisSentinelPassword: sentinelPasswordFile } = config.files
   const { redisCaFile: caFile, redisCertFile: certFile, redisKeyFile: keyFile } = config
@@ -30,7 +37,7 @@ export async function openStore(
       prefix: config.redisPrefix,
       waitReplicas: config.redisWaitReplicas,
       ...defined(given),
-      onEvent,
+      onEvent: onRedisEvent,
       ...(timeoutMs !== undefined && { timeoutMs }),
     })
   } catch (error) {
@@ -45,10 +52,13 @@ function defined<Members extends object>(members: Members): Defined<Members> {
   return Object.fromEntries(given) as Defined<Members>
 }
 
-async function openEmbedded({ dataDir }: Config): Promise<Store> {
+async function openEmbedded(
+  { dataDir }: Config,
+  onTrouble: OpenStoreOptions['onFileTrouble'],
+): Promise<Store> {
   const { createEmbeddedStore } = await import('../store/embedded.ts')
   try {
-    return createEmbeddedStore({ dataDir })
+    return createEmbeddedStore({ dataDir, ...(onTrouble && { onTrouble }) })
   } catch (error) {
     throw new ConfigError([`VALETKEY_DATA_DIR: ${(error as Error).message}`])
   }

@@ -98,7 +98,7 @@ const SLOW = `slow: half of its answers took longer than ${SLOW_MS} ms over ${WI
 
 const STANDINGS: Readonly<Record<Standing, string>> = {
   sound: 'as it was left',
-  wiped: 'lost: restore it, or POST /store/accept',
+  wiped: 'lost: restore it, or POST /store/accept; see docs/runbooks.md#a-store-that-was-reset',
   rewound: 'changes that were acknowledged are missing; see the log, then POST /store/accept',
 }
 

@@ -1,5 +1,4 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
-import { join } from 'node:path'
 import {
   DatabaseSync,
   type SQLInputValue,
@@ -8,14 +7,18 @@ import {
 } from 'node:sqlite'
 import { BrokerError } from '../errors.ts'
 import { folderTrouble, makeDataFolder, makePrivate } from './data-folder.ts'
+import { createEmbeddedFile, databasePath, wasInUse } from './embedded-file.ts'
+import { createEmbeddedHealth, type EmbeddedHealth } from './embedded-health.ts'
 import { prepareTables } from './embedded-tables.ts'
+import { FILE_ANCHOR, type FileTrouble } from './file-trouble.ts'
 import type { Change } from './store.ts'
 
 /** SQLite's result codes that have a meaning of their own here. */
 const SQLITE_BUSY = 5
+const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
-type Row = Readonly<Record<string, SQLOutputValue>>
+export type Row = Readonly<Record<string, SQLOutputValue>>
 
 /** What an operation may do. */
 export interface Statements {
@@ -42,9 +45,20 @@ export interface Announced {
 /** One SQLite file that this process alone has open. Operations are synchronous, so each one sees a single instant. */
 export interface EmbeddedDatabase {
   readonly id: string
+  /** Its file was lost: this one was made in a folder that was in use. */
+  readonly isBegunAnew: boolean
+  /** Of its file. */
+  readonly health: Pick<EmbeddedHealth, 'trouble' | 'look'>
+  /** Where its file lies. */
+  readonly path: string
   /** The count of changes announced. */
   readonly seq: number
   read<T>(operation: (statements: Statements) => T): T
+  /** The first that can be done: a part of the file that is damaged may be missed by another way. */
+  readSome<T>(
+    way: (statements: Statements) => T,
+    ...others: readonly ((statements: Statements) => T)[]
+  ): T
   /** All of it is on disk when this returns, or none of it happened. Throws `store_unavailable` when the disk does not take it. */
   write<T>(operation: (transaction: Transaction) => T): T
   close(): void
@@ -56,18 +70,24 @@ export interface EmbeddedDatabaseDependencies {
   readonly newId: () => string
   /** Called after each commit that announced something. */
   readonly onAnnounced: (announced: readonly Announced[]) => void
+  /** Something is wrong with the file; undefined: it is over. Must not throw. */
+  readonly onTrouble: (trouble: FileTrouble | undefined) => void
 }
 
 /** Throws an `Error` that names the folder when it is in use, not private, not a database, or of a newer release. */
 export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies): EmbeddedDatabase {
-  const { dataDir, newId, onAnnounced } = dependencies
+  const { dataDir, newId, onAnnounced, onTrouble } = dependencies
   makeDataFolder(dataDir)
   makePrivate(dataDir)
-  const db = openExclusively(dataDir)
+  const wasUsed = wasInUse(dataDir)
+  const { db, meta } = openExclusively(dataDir, (opened) =>
+    prepareTables(opened, { dataDir, newId, wasUsed }),
+  )
   const prepared = new Map<string, StatementSync>()
-  const meta = prepareTables(db, dataDir, newId)
-  const id = String(meta.id)
-  let seq = Number(meta.seq)
+  const { id } = meta
+  let { seq } = meta
+  let tries = 0
+  const file = createEmbeddedFile(dataDir)
 
   function statement(sql: string): StatementSync {
     const known = prepared.get(sql)
@@ -77,20 +97,71 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
     return fresh
   }
 
+  /** Damage is told also where another way around it is found. */
+  function noted<T>(operation: () => T): T {
+    try {
+      return operation()
+    } catch (error) {
+      if (isDamage(error)) health.refused(SQLITE_CORRUPT)
+      throw error
+    }
+  }
+
   const statements: Statements = {
-    get: (sql, ...values) => statement(sql).get(...values),
-    all: (sql, ...values) => statement(sql).all(...values),
-    run: (sql, ...values) => Number(statement(sql).run(...values).changes),
+    get: (sql, ...values) => noted(() => statement(sql).get(...values)),
+    all: (sql, ...values) => noted(() => statement(sql).all(...values)),
+    run: (sql, ...values) => noted(() => Number(statement(sql).run(...values).changes)),
+  }
+
+  const health = createEmbeddedHealth({
+    file,
+    isSound: () => isSound(db, { id, seq }),
+    tryWrite() {
+      // A number that nobody reads: SQLite writes nothing where nothing changes.
+      tries += 1
+      translated(() => db.exec(`PRAGMA user_version = ${tries % 2}`))
+      file.left()
+    },
+    onTrouble,
+  })
+
+  /** What SQLite refuses (full disk, I/O error, closed) is `store_unavailable`; any other error is a bug and stays what it is. */
+  function translated<T>(operation: () => T): T {
+    try {
+      return operation()
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const result = resultCode(error)
+      if (result !== undefined) health.refused(result)
+      throw unavailable(result)
+    }
   }
 
   return {
     id,
+    isBegunAnew: meta.isLost,
+    health,
+    path: file.path,
     get seq() {
       return seq
     },
     read: (operation) => translated(() => operation(statements)),
+    readSome(way, ...others) {
+      const [next, ...rest] = others
+      try {
+        return way(statements)
+      } catch (error) {
+        if (next === undefined || !isDamage(error)) {
+          return translated(() => {
+            throw error
+          })
+        }
+        return this.readSome(next, ...rest)
+      }
+    },
     write(operation) {
       const announced: Announced[] = []
+      health.requireSound()
       const result = translated(() => {
         db.exec('BEGIN IMMEDIATE')
         try {
@@ -112,6 +183,7 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
       })
       seq += announced.length
       if (announced.length > 0) onAnnounced(announced)
+      health.committed()
       return result
     },
     close() {
@@ -120,8 +192,12 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
   }
 }
 
-function openExclusively(dataDir: string): DatabaseSync {
-  const file = join(dataDir, 'valetkey.db')
+/** Both in one, since a file that is damaged may show it only when its tables are read. */
+function openExclusively<Meta>(
+  dataDir: string,
+  prepare: (db: DatabaseSync) => Meta,
+): { readonly db: DatabaseSync; readonly meta: Meta } {
+  const file = databasePath(dataDir)
   let db: DatabaseSync | undefined
   try {
     // SQLite gives its other files the mode of this one.
@@ -137,14 +213,22 @@ function openExclusively(dataDir: string): DatabaseSync {
       BEGIN IMMEDIATE;
       COMMIT;
     `)
-    return db
+    return { db, meta: prepare(db) }
   } catch (cause) {
-    db?.close()
+    if (db?.isOpen) db.close()
+    const isOfOurs = cause instanceof Error && !('code' in cause)
+    if (isOfOurs) throw cause
     if (resultCode(cause) === SQLITE_BUSY) {
       throw new Error(`The data folder ${dataDir} is in use by another process`, { cause })
     }
     if (resultCode(cause) === SQLITE_NOTADB) {
       throw new Error(`The data folder ${dataDir} holds a valetkey.db that is no database`, {
+        cause,
+      })
+    }
+    if (resultCode(cause) === SQLITE_CORRUPT) {
+      const remedy = `move it away, put a backup back, and see ${FILE_ANCHOR}`
+      throw new Error(`The data folder ${dataDir} holds a valetkey.db that is damaged: ${remedy}`, {
         cause,
       })
     }
@@ -162,19 +246,32 @@ function resultCode(error: unknown): number | undefined {
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
 }
 
-/** What SQLite refuses (full disk, I/O error, closed) is `store_unavailable`; any other error is a bug and stays what it is. */
-function translated<T>(operation: () => T): T {
+/** A part of the file is not as it was written. */
+export const isDamage = (error: unknown): boolean => resultCode(error) === SQLITE_CORRUPT
+
+function isRefusal(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'ERR_SQLITE_ERROR' || code === 'ERR_INVALID_STATE'
+}
+
+function unavailable(result: number | undefined): BrokerError {
+  const cause = new Error(`SQLite ${result === undefined ? 'is closed' : `result ${result}`}`)
+  return new BrokerError('store_unavailable', 'The embedded store does not answer', {
+    cause,
+    retryAfterMs: 1_000,
+  })
+}
+
+/** Reads it anew from the disk: what SQLite keeps in memory says nothing of it. */
+function isSound(db: DatabaseSync, left: { readonly id: string; readonly seq: number }): boolean {
   try {
-    return operation()
+    db.exec('PRAGMA shrink_memory')
+    const found = db.prepare('SELECT id, seq FROM meta').get()
+    if (found?.id !== left.id || found.seq !== left.seq) return false
+    return db.prepare('PRAGMA quick_check(1)').get()?.quick_check === 'ok'
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code !== 'ERR_SQLITE_ERROR' && code !== 'ERR_INVALID_STATE') throw error
-    const result = resultCode(error)
-    const cause = new Error(`SQLite ${result === undefined ? 'is closed' : `result ${result}`}`)
-    throw new BrokerError('store_unavailable', 'The embedded store does not answer', {
-      cause,
-      retryAfterMs: 1_000,
-    })
+    if (isRefusal(error)) return false
+    throw error
   }
 }
 

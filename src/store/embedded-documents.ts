@@ -1,5 +1,6 @@
 import { type EmbeddedDatabase, type Statements, toNumber, toText } from './embedded-database.ts'
 import { macField } from './embedded-integrations.ts'
+import { pagedRows } from './embedded-pages.ts'
 import { documentKind, pageLimit, text } from './keys.ts'
 import { pageOf } from './record-schema.ts'
 import type { DocumentRecord, Documents } from './store.ts'
@@ -12,13 +13,16 @@ export interface EmbeddedDocumentsDependencies {
 export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependencies): Documents {
   const { database, now } = dependencies
 
-  function read(statements: Statements, kind: string, id: string): DocumentRecord | undefined {
-    const row = statements.get(
+  const rowOf = ({ get }: Statements, kind: string, id: string) =>
+    get(
       `SELECT ${COLUMNS} FROM ${DOCUMENTS} WHERE kind = ? AND id = ? AND (ends IS NULL OR ends > ?)`,
       documentKind(kind),
       text(id),
       now(),
     )
+
+  function read(statements: Statements, kind: string, id: string): DocumentRecord | undefined {
+    const row = rowOf(statements, kind, id)
     return row && documentRecord(row)
   }
 
@@ -28,16 +32,38 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
     },
 
     async list(kind, { limit, after }) {
-      const rows = database.read(({ all }) =>
-        all(
-          `SELECT ${COLUMNS} FROM ${DOCUMENTS}
-           WHERE kind = ? AND id > ? AND (ends IS NULL OR ends > ?) ORDER BY id LIMIT ?`,
-          documentKind(kind),
-          after ?? '',
-          now(),
-          pageLimit(limit) + 1,
-        ),
-      )
+      const from = { after: after ?? '', count: pageLimit(limit) + 1 }
+      const rows = pagedRows(database, {
+        ...{ ...from, column: 'id' },
+        page: ({ all }) =>
+          all(
+            `SELECT ${COLUMNS} FROM ${DOCUMENTS}
+             WHERE kind = ? AND id > ? AND (ends IS NULL OR ends > ?) ORDER BY id LIMIT ?`,
+            documentKind(kind),
+            from.after,
+            now(),
+            from.count,
+          ),
+        every: ({ all }) =>
+          all('SELECT kind, id FROM documents ORDER BY kind, id').map((row) =>
+            row.kind === kind ? toText(row.id) : undefined,
+          ),
+        from: ({ all }, ...part) =>
+          all(
+            `SELECT ${COLUMNS}, ends FROM ${DOCUMENTS} ORDER BY kind, id LIMIT ? OFFSET ?`,
+            ...part,
+          ),
+        isGood: ({ ends }) => typeof ends !== 'number' || ends > now(),
+        // Each document of which something is decided has a code beside it.
+        others: ({ all }) =>
+          all(
+            'SELECT id FROM document_macs WHERE kind = ? AND id > ? ORDER BY id LIMIT ?',
+            kind,
+            from.after,
+            from.count,
+          ),
+        one: (statements, id) => rowOf(statements, kind, id),
+      })
       return pageOf(rows, limit, { idOf: (row) => toText(row.id), parse: documentRecord })
     },
 

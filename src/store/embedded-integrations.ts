@@ -1,4 +1,11 @@
-import { type EmbeddedDatabase, type Statements, toNumber, toText } from './embedded-database.ts'
+import {
+  type EmbeddedDatabase,
+  isDamage,
+  type Statements,
+  toNumber,
+  toText,
+} from './embedded-database.ts'
+import { pagedRows } from './embedded-pages.ts'
 import { integrationName, pageLimit } from './keys.ts'
 import { pageOf, readRecord } from './record-schema.ts'
 import type { IntegrationRecord, IntegrationRecords, SealedIntegrationRecord } from './store.ts'
@@ -23,13 +30,28 @@ export function createEmbeddedIntegrations(
     },
 
     async list({ limit, after }) {
-      const rows = database.read(({ all }) =>
-        all(
-          `SELECT ${PUBLIC} FROM ${INTEGRATIONS} WHERE name > ? ORDER BY name LIMIT ?`,
-          after ?? '',
-          pageLimit(limit) + 1,
-        ),
-      )
+      const from = { after: after ?? '', count: pageLimit(limit) + 1 }
+      const rows = pagedRows(database, {
+        ...{ ...from, column: 'name' },
+        page: ({ all }) =>
+          all(
+            `SELECT ${PUBLIC} FROM ${INTEGRATIONS} WHERE name > ? ORDER BY name LIMIT ?`,
+            from.after,
+            from.count,
+          ),
+        every: ({ all }) => all(EVERY).map((row) => toText(row.name)),
+        from: ({ all }, ...part) =>
+          all(`SELECT ${PUBLIC} FROM ${INTEGRATIONS} ORDER BY name LIMIT ? OFFSET ?`, ...part),
+        isGood: () => true,
+        // Each record has a code beside it.
+        others: ({ all }) =>
+          all(
+            'SELECT name FROM integration_macs WHERE name > ? ORDER BY name LIMIT ?',
+            from.after,
+            from.count,
+          ),
+        one: (statements, name) => rowOf(statements, PUBLIC, name),
+      })
       return pageOf(rows, limit, { idOf: (row) => toText(row.name), parse: publicRecord })
     },
 
@@ -99,15 +121,25 @@ export function createEmbeddedIntegrations(
 
 /** Within an operation on more than the integration. */
 export function readPublic(statements: Statements, name: string): IntegrationRecord | undefined {
-  const sql = `SELECT ${PUBLIC} FROM ${INTEGRATIONS} WHERE name = ?`
-  const row = statements.get(sql, integrationName(name))
+  const row = rowOf(statements, PUBLIC, name)
   return row && publicRecord(row)
 }
 
 function readSealed(statements: Statements, name: string): SealedIntegrationRecord | undefined {
-  const sql = `SELECT ${PUBLIC}, secrets FROM ${INTEGRATIONS} WHERE name = ?`
-  const row = statements.get(sql, integrationName(name))
+  const row = rowOf(statements, `${PUBLIC}, secrets`, name)
   return row && { ...publicRecord(row), secrets: toText(row.secrets) }
+}
+
+/** By a search, in which SQLite looks at other rows too; where one of those is damaged, by its place. */
+function rowOf({ get, all }: Statements, columns: string, name: string) {
+  try {
+    return get(`SELECT ${columns} FROM ${INTEGRATIONS} WHERE name = ?`, integrationName(name))
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    const place = all(EVERY).findIndex((row) => row.name === name)
+    if (place === -1) return undefined
+    return get(`SELECT ${columns} FROM ${INTEGRATIONS} ORDER BY name LIMIT 1 OFFSET ?`, place)
+  }
 }
 
 /** Beside the one that is there; none where it is undefined. */
@@ -118,6 +150,8 @@ export function putMac({ run }: Statements, name: string, mac: string | undefine
 
 /** All but the secrets, which are the larger part. */
 const PUBLIC = 'name, uid, version, rev, orev, digests, definition, mac'
+/** Their names in their order. */
+const EVERY = 'SELECT name FROM integrations ORDER BY name'
 const INTEGRATIONS = 'integrations LEFT JOIN integration_macs USING (name)'
 
 function publicRecord(row: NonNullable<ReturnType<Statements['get']>>): IntegrationRecord {

@@ -1,5 +1,5 @@
 /** The tables of the embedded store, and how those that an older release made become like them. */
-import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { DEFAULT_SHARE } from './keys.ts'
 
 /** The form of the tables. A database with a higher number was written by a newer release. */
@@ -58,6 +58,10 @@ CREATE INDEX documents_by_end ON documents (ends) WHERE ends IS NOT NULL;
 CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL) STRICT;
 `
 
+/** Has its row where the file was begun anew in a folder that was in use. */
+const LOST =
+  'CREATE TABLE IF NOT EXISTS lost (only_row INTEGER PRIMARY KEY CHECK (only_row = 1)) STRICT;'
+
 /** Tables that a database of this version may lack, since an older release made it. */
 const LATER_TABLES = `
 CREATE TABLE IF NOT EXISTS custody (
@@ -76,6 +80,7 @@ CREATE TABLE IF NOT EXISTS custody (
   look_at INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS custody_by_look ON custody (look_at, name) WHERE look_at IS NOT NULL;
+${LOST}
 CREATE TABLE IF NOT EXISTS integration_macs (
   name TEXT PRIMARY KEY REFERENCES integrations (name) ON DELETE CASCADE,
   mac TEXT NOT NULL
@@ -99,15 +104,19 @@ CREATE INDEX IF NOT EXISTS events_by_share ON events (share, line IS NULL, id);
 CREATE UNIQUE INDEX IF NOT EXISTS events_by_line ON events (share, line) WHERE line IS NOT NULL;
 `
 
-/** Gives the row of `meta`. Throws an `Error` that names the folder where a newer release wrote it. */
+/** Gives what `meta` says, and whether it was made in the place of one that was lost (`isLost`): in a folder that was used before. Throws an `Error` that names the folder where a newer release wrote it. */
 export function prepareTables(
   db: DatabaseSync,
-  dataDir: string,
-  newId: () => string,
-): Readonly<Record<string, SQLOutputValue>> {
+  {
+    dataDir,
+    newId,
+    wasUsed,
+  }: { readonly dataDir: string; readonly newId: () => string; readonly wasUsed: boolean },
+): { readonly id: string; readonly seq: number; readonly isLost: boolean } {
   const exists = db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'meta'`).get() !== undefined
   if (!exists) {
-    db.exec(`BEGIN IMMEDIATE; ${TABLES}`)
+    db.exec(`BEGIN IMMEDIATE; ${TABLES}; ${LOST}`)
+    if (wasUsed) db.exec('INSERT INTO lost VALUES (1)')
     db.prepare('INSERT INTO meta VALUES (1, ?, ?, 0)').run(TABLES_VERSION, newId())
     db.exec('COMMIT')
   }
@@ -121,5 +130,6 @@ export function prepareTables(
     .get()
   const columns = hasShares === undefined ? LATER_COLUMNS : []
   db.exec(['BEGIN IMMEDIATE', ...columns, LATER_TABLES, LATER_INDEXES, 'COMMIT'].join(';'))
-  return meta
+  const isLost = db.prepare('SELECT 1 FROM lost').get() !== undefined
+  return { id: String(meta.id), seq: Number(meta.seq), isLost }
 }

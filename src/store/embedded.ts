@@ -11,11 +11,14 @@ import { createEmbeddedIntegrations } from './embedded-integrations.ts'
 import { createEmbeddedLocks } from './embedded-locks.ts'
 import { createEmbeddedOutcomes } from './embedded-outcomes.ts'
 import { createEmbeddedSeals } from './embedded-seals.ts'
+import { type FileTrouble, fileTroubleLine } from './file-trouble.ts'
 import type { Store } from './store.ts'
 
 export interface EmbeddedStoreOptions {
   /** The folder of the database; made with mode 0700. */
   readonly dataDir: string
+  /** Something is wrong with the file; undefined: it is over. Must not throw. Default: `trouble` alone says it. */
+  readonly onTrouble?: (trouble: FileTrouble | undefined) => void
   /** Epoch milliseconds. Default: this machine's clock, which is not followed while it is set back. */
   readonly now?: () => number
 }
@@ -25,13 +28,16 @@ export interface EmbeddedStoreOptions {
  * process has it open, when it cannot be made private, or when a newer release wrote it.
  */
 export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
-  const { dataDir, now = steadyNow() } = options
+  const { dataDir, now = steadyNow(), onTrouble = () => undefined } = options
   const changes = createEmbeddedChanges({ identity })
   const database: EmbeddedDatabase = openEmbeddedDatabase({
     dataDir,
     newId: randomUUID,
     onAnnounced: changes.add,
+    onTrouble,
   })
+  const { health, path } = database
+  const looking = setInterval(health.look, LOOK_MS).unref()
   const locks = createEmbeddedLocks({ monotonic: options.now ?? monotonic })
 
   function identity() {
@@ -59,17 +65,25 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
     },
     evictionPolicy: () => 'noeviction',
     wasReached: () => true,
-    trouble: () => undefined,
+    isBegunAnew: () => database.isBegunAnew,
+    trouble() {
+      const trouble = health.trouble()
+      return trouble && fileTroubleLine(path, trouble)
+    },
     troubleCounts: () => new Map(),
     async now() {
       return now()
     },
     async close() {
+      clearInterval(looking)
       changes.close()
       database.close()
     },
   }
 }
+
+/** What happens to the file is noticed within two of them. */
+const LOOK_MS = 1_000
 
 const monotonic = () => performance.now()
 

@@ -35,7 +35,8 @@ export function pageOf<Row, Item>(
     try {
       items.push(parse(row, id))
     } catch (error) {
-      if (!isUnusable(error)) throw error
+      // Whatever else is wrong lies in the record.
+      if (error instanceof BrokerError && !isUnusable(error)) throw error
       corrupt.push(id)
     }
   }

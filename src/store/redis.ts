@@ -112,6 +112,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     identity: createRedisIdentity(commands, keys),
     evictionPolicy: eviction.policy,
     wasReached: () => connections.every((connection) => connection.wasReady()),
+    isBegunAnew: () => false,
     trouble() {
       const found = troubles.latest()
       return found && troubleLine(found)

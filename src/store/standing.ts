@@ -31,6 +31,13 @@ const sound = (current: StoreIdentity): StoreMemory => ({
 
 const NOWHERE: StoreIdentity = { id: '', seq: 0 }
 
+/** Of a store that was made in the place of one that was lost. */
+export const begunAnew = (current: StoreIdentity): StoreMemory => ({
+  standing: 'wiped',
+  known: NOWHERE,
+  since: current,
+})
+
 export function judgeStore(
   memory: StoreMemory | undefined,
   current: StoreIdentity,

@@ -2,6 +2,7 @@
 import { BrokerError } from '../errors.ts'
 import { unlessCorrupt } from './record-schema.ts'
 import {
+  begunAnew,
   judgeStore,
   type Standing,
   type StoreIdentity,
@@ -23,7 +24,7 @@ export interface StoreWatch {
 }
 
 export interface StoreWatchDependencies {
-  readonly store: Pick<Store, 'identity' | 'documents'>
+  readonly store: Pick<Store, 'identity' | 'documents' | 'isBegunAnew'>
   /** This replica found that it went back in time. Must not throw. */
   readonly onRewound?: () => void
   /** The store as a whole is another one or its past, or an operator accepted it (`isAccepted`): what was seen of it holds no more. Must not throw. */
@@ -41,10 +42,14 @@ export interface StoreWatchDependencies {
 export async function readStanding({
   identity,
   documents,
-}: Pick<Store, 'identity' | 'documents'>): Promise<StoreNote['standing'] | undefined> {
+  isBegunAnew,
+}: Pick<Store, 'identity' | 'documents' | 'isBegunAnew'>): Promise<
+  StoreNote['standing'] | undefined
+> {
   const record = await unlessCorrupt(documents.read(KIND, ID))
   const note = record && noteOf(record)
-  return note?.id === (await identity()).id ? note.standing : undefined
+  if (note?.id === (await identity()).id) return note.standing
+  return isBegunAnew() ? 'wiped' : undefined
 }
 
 /** Tells every replica, those that run and those that will. */
@@ -55,6 +60,9 @@ export async function noteStanding(
   const note: StoreNote = { ...(await identity()), standing }
   await documents.write(KIND, ID, JSON.stringify(note), { expected: 'any' })
 }
+
+/** What to do about a store that lost its content. */
+const RUNBOOK = 'docs/runbooks.md#a-store-that-was-reset'
 
 const LOOK_MS = 1_000
 /** More often than that no store was accepted. */
@@ -79,7 +87,7 @@ export function createStoreWatch({
     if (before === standing) return
     if (standing === 'wiped') {
       log.error(
-        { was: known.id, is: since.id },
+        { was: known.id, is: since.id, see: RUNBOOK },
         'the store lost its content: restore it, or accept it with POST /store/accept',
       )
     } else if (standing === 'rewound') {
@@ -113,6 +121,7 @@ export function createStoreWatch({
       unlessCorrupt(store.documents.read(KIND, ID)),
     ])
     const before = memory?.standing ?? 'sound'
+    memory ??= store.isBegunAnew() ? begunAnew(current) : undefined
     const judged = judgeStore(memory, current, record && noteOf(record))
     memory = judged
     compareWithLast(current, record)

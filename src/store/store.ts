@@ -30,6 +30,8 @@ export interface Store {
   identity(): Promise<{ readonly id: string; readonly seq: number }>
   /** What the store does when its memory is full, as Redis names it: `noeviction` keeps everything. Undefined where that is not known. */
   evictionPolicy(): string | undefined
+  /** It was made where there had been one, whose content was lost. */
+  isBegunAnew(): boolean
   /** Whether each of its connections worked once. */
   wasReached(): boolean
   /** What kept it from answering lately, and what to do, in a line for operators. Undefined: nothing. */

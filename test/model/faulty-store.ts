@@ -84,6 +84,7 @@ export function createFaultyStore(dependencies: FaultyStoreDependencies): Faulty
       now: () => through(store.now) as ReturnType<Store['now']>,
       evictionPolicy: () => 'noeviction',
       wasReached: () => true,
+      isBegunAnew: () => false,
       trouble: () => undefined,
       troubleCounts: () => new Map(),
       close: async () => undefined,

@@ -10,6 +10,7 @@ function watching() {
   const watch = createStoreWatch({
     store: {
       identity: async () => current,
+      isBegunAnew: () => false,
       documents: {
         read: async () => note,
         async write(_kind: string, id: string, body: string) {
