@@ -20,7 +20,7 @@ export function answerRest(exchange: Exchange, world: World): Answer {
         ? jsonAnswer(200, LIMITS)
         : refuseRest('forbidden')
     case 'query':
-      return jsonAnswer(200, { totalSize: 0, done: true, records: [] })
+      return answerQuery(exchange, world)
     default:
       return refuseRest('not_there')
   }
@@ -43,6 +43,20 @@ const LIMITS = {
 function resourcesOf(version: string) {
   const root = `/services/data/${version}`
   return { limits: `${root}/limits`, query: `${root}/query`, sobjects: `${root}/sobjects` }
+}
+
+/** Of all objects it knows the permissions of the user who asks, which each user may read; of those, any name. */
+function answerQuery(exchange: Exchange, world: World): Answer {
+  const [, list = ''] =
+    /^SELECT (Permissions\w+(?:, *Permissions\w+)*) FROM UserPermissionAccess$/.exec(
+      exchange.query.get('q') ?? '',
+    ) ?? []
+  if (list === '') return jsonAnswer(200, { totalSize: 0, done: true, records: [] })
+  const has = permissionsOf(exchange, world)
+  const record = Object.fromEntries(
+    list.split(/, */).map((field) => [field, has.includes(field.replace('Permissions', ''))]),
+  )
+  return jsonAnswer(200, { totalSize: 1, done: true, records: [record] })
 }
 
 function permissionsOf(exchange: Exchange, world: World): readonly string[] {

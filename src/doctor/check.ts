@@ -18,6 +18,7 @@ export const CHECKS = {
   scopes: 'The token has the scopes that are needed',
   scope_full: 'A warning, where the token may do all that its user may',
   instance_url: 'A REST call to `instance_url` with the token works',
+  permissions: 'Its user has what the integration needs, and nothing mighty beside',
   introspection: 'The token can be introspected, where the grant can',
 } as const
 

@@ -7,6 +7,7 @@ import type { Integration } from '../integrations/integration.ts'
 import type { Lease } from '../tokens/lease.ts'
 import { contextAt, type Signer } from '../tokens/token-request.ts'
 import { type Check, failed, failedAtRest, failedBy, passed, warned } from './check.ts'
+import { checkPermissions, lookAtPermissions } from './permission-check.ts'
 import { CHECK_MS, tooSlow } from './time-limit.ts'
 
 export interface HeldToken {
@@ -98,12 +99,18 @@ async function checkInstance(
   }
   const probe = (signal: AbortSignal) => endpoint.probe({ instanceUrl, accessToken, signal })
   try {
-    const result = await within(CHECK_MS, probe, { late: tooSlow })
-    if (result.verdict === 'live') return [passed('instance_url', `${host} takes the token.`)]
+    const [result, seen] = await Promise.all([
+      within(CHECK_MS, probe, { late: tooSlow }),
+      lookAtPermissions(lease, endpoint),
+    ])
     if (result.verdict === 'no_api' && !needsApi(integration)) {
       return [passed('instance_url', `${host} knows the session; the REST API is not expected.`)]
     }
-    return [failedAtRest('instance_url', host, result.refusal)]
+    const instance =
+      result.verdict === 'live'
+        ? passed('instance_url', `${host} takes the token.`)
+        : failedAtRest('instance_url', host, result.refusal)
+    return [instance, ...checkPermissions(integration, seen, result)]
   } catch (error) {
     return [failedBy('instance_url', error)]
   }

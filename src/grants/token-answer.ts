@@ -140,3 +140,11 @@ function withoutMissing<T extends object>(members: T): Present<T> {
   const present = Object.entries(members).filter(([, value]) => value !== undefined)
   return Object.fromEntries(present) as Present<T>
 }
+
+/** A token's own `exp` is by Salesforce's clock. */
+export function byOurClock(answer: TokenAnswer, aheadMs: number): TokenAnswer {
+  const { tokenExpiresAt } = answer
+  return tokenExpiresAt === undefined
+    ? answer
+    : { ...answer, tokenExpiresAt: tokenExpiresAt - aheadMs }
+}

@@ -11,8 +11,9 @@ import { refusalOf } from './refusals.ts'
 import { invalid, isSalesforcesOwn, type JsonObject, readAnswer } from './salesforce-answer.ts'
 import type { SalesforceClock } from './salesforce-clock.ts'
 import { secretsOf } from './sent-secrets.ts'
-import { checkTokenAnswer, refreshTokenIn } from './token-answer.ts'
+import { byOurClock, checkTokenAnswer, refreshTokenIn } from './token-answer.ts'
 import { triedIn } from './tried.ts'
+import { readUserPermissions, type SeenPermissions } from './user-permissions.ts'
 
 /**
  * The only OAuth HTTP that goes out: sends, times out, normalises, validates. Every method throws
@@ -30,6 +31,8 @@ export interface TokenEndpoint {
   revoke(request: RevokeRequest): Promise<'revoked' | 'unknown_token'>
   /** One cheap REST call, which proves the token and slides its session. */
   probe(request: ProbeRequest): Promise<ProbeResult>
+  /** What the user of a token may do beside the integration, as far as that is shown to it. */
+  userPermissions(request: ProbeRequest): Promise<SeenPermissions>
   /** By how much the clock of the login host is ahead of ours, in milliseconds, as far as its answers prove. */
   aheadMs(loginUrl: string): number
 }
@@ -257,16 +260,10 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
       }),
 
     probe: (request) => translated(() => probeToken(request, { outbound, hosts, now })),
+    userPermissions: (request) =>
+      translated(() => readUserPermissions(request, { outbound, hosts, now })),
     aheadMs,
   }
-}
-
-/** A token's own `exp` is by Salesforce's clock. */
-function byOurClock(answer: TokenAnswer, aheadMs: number): TokenAnswer {
-  const { tokenExpiresAt } = answer
-  return tokenExpiresAt === undefined
-    ? answer
-    : { ...answer, tokenExpiresAt: tokenExpiresAt - aheadMs }
 }
 
 function serverAt(loginUrl: string, path?: string): oauth.AuthorizationServer {

@@ -1,11 +1,11 @@
-/** The app as files for the Metadata API: an External Client App, ready to deploy, without a secret. Pure. */
+/** The app as files for the Metadata API: an External Client App and the permission set of its user, ready to deploy, without a secret. Pure. */
 import type { Blueprint } from './blueprint.ts'
 import { type Element, elementsOf, xmlDocument } from './xml.ts'
 
 /** What the broker cannot know. */
 export interface MetadataChoices {
   readonly contactEmail?: string
-  /** API name of a permission set that the user has. */
+  /** API name of a permission set that the user has. Default: the one of these files. */
   readonly permissionSet?: string
   /** Name of a profile that the user has. */
   readonly profile?: string
@@ -89,8 +89,23 @@ function componentsOf(blueprint: Blueprint, choices: MetadataChoices): readonly 
       member: policy,
       elements: policies(blueprint),
     },
+    ...(choices.permissionSet === undefined ? [ownPermissionSet(blueprint)] : []),
   ]
 }
+
+/** What the user needs and nothing more. Without a license: it deploys in orgs that have none of the kind, and the sheet says which one the user should have. */
+const ownPermissionSet = ({ apiName, label, recipe, description }: Blueprint): Component => ({
+  type: 'PermissionSet',
+  folder: 'permissionsets',
+  suffix: 'permissionset',
+  member: apiName,
+  elements: [
+    ...elementsOf({ description, hasActivationRequired: false, label }),
+    ...[...recipe.user.permissions]
+      .sort()
+      .map((name): Element => ['userPermissions', elementsOf({ enabled: true, name })]),
+  ],
+})
 
 const application = (
   { label, description, username }: Blueprint,
@@ -147,7 +162,7 @@ function oauthPolicies(
   const isRunAs = recipe.actsAs === 'run_as_user'
   return elementsOf({
     clientCredentialsFlowUser: isRunAs ? (runAs ?? RUN_AS_PLACEHOLDER) : undefined,
-    commaSeparatedPermissionSet: permissionSet,
+    commaSeparatedPermissionSet: permissionSet ?? apiName,
     commaSeparatedProfile: profile,
     externalClientApplication: apiName,
     ipRelaxationPolicyType: 'Bypass',

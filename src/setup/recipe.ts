@@ -1,6 +1,7 @@
 /** What each grant needs of the app in Salesforce: one row a grant. */
 import type { GrantSettings } from '../grants/grant.ts'
 import type { GrantType } from '../grants/index.ts'
+import type { UserPermission } from '../grants/user-permissions.ts'
 
 /** A scope as Setup, the token answer and the Metadata API name it. */
 export interface Scope {
@@ -22,6 +23,24 @@ const DATA_CLOUD: Scope = {
   metadataName: 'CDPApi',
 }
 
+export interface RecipeUser {
+  /** Null: it is not for the integration to say. */
+  readonly license: string | null
+  readonly profile: string | null
+  /** System permissions that its permission set gives. */
+  readonly permissions: readonly UserPermission[]
+}
+
+/** Help, Give Integration Users API Only Access: the license that is made for it, and its profile. */
+const INTEGRATION_USER: RecipeUser = {
+  license: 'Salesforce Integration',
+  profile: 'Minimum Access - API Only Integrations',
+  permissions: ['ApiEnabled', 'ApiUserOnly'],
+}
+/** A person logs in to approve the app, or the handler finds one: not API Only. */
+const PERSON: RecipeUser = { license: null, profile: null, permissions: ['ApiEnabled'] }
+const NOBODY: RecipeUser = { license: null, profile: null, permissions: [] }
+
 export interface Recipe {
   /** What the grant is called in Setup. */
   readonly title: string
@@ -30,6 +49,8 @@ export interface Recipe {
   readonly scopes: readonly Scope[]
   /** Whose name the app acts under: a user of the settings, the run-as user of its policies, whoever approved it in a browser, whom a token handler finds; or it acts for no app of its own, but exchanges another integration's token. */
   readonly actsAs: 'username' | 'run_as_user' | 'approving_user' | 'handled_user' | 'source'
+  /** The smallest user that does. */
+  readonly user: RecipeUser
   /** How long an approval or a refresh token lasts: what Setup and the Metadata API call it. */
   readonly refreshTokenPolicy: {
     readonly label: string
@@ -44,6 +65,7 @@ const RECIPES = {
     flow: 'Enable JWT Bearer Flow',
     scopes: [API, REFRESH],
     actsAs: 'username',
+    user: INTEGRATION_USER,
     refreshTokenPolicy: {
       label: 'Refresh token is valid until revoked',
       metadataName: 'Infinite',
@@ -55,6 +77,7 @@ const RECIPES = {
     flow: 'Enable Client Credentials Flow',
     scopes: [API],
     actsAs: 'run_as_user',
+    user: INTEGRATION_USER,
     refreshTokenPolicy: {
       label: 'Immediately expire refresh token',
       metadataName: 'Zero',
@@ -66,6 +89,7 @@ const RECIPES = {
     flow: null,
     scopes: [API, REFRESH],
     actsAs: 'approving_user',
+    user: PERSON,
     refreshTokenPolicy: {
       label: 'Refresh token is valid until revoked',
       metadataName: 'Infinite',
@@ -77,6 +101,7 @@ const RECIPES = {
     flow: 'Enable Token Exchange Flow',
     scopes: [API],
     actsAs: 'handled_user',
+    user: PERSON,
     refreshTokenPolicy: {
       label: 'Immediately expire refresh token',
       metadataName: 'Zero',
@@ -88,6 +113,7 @@ const RECIPES = {
     flow: null,
     scopes: [DATA_CLOUD],
     actsAs: 'source',
+    user: NOBODY,
     refreshTokenPolicy: {
       label: 'Immediately expire refresh token',
       metadataName: 'Zero',

@@ -70,9 +70,10 @@ export function registerSetupRoutes(
       schema: {
         tags: ['integrations'],
         operationId: 'getSetupMetadata',
-        summary: 'The External Client App as files for the Metadata API, in a zip',
+        summary:
+          'The External Client App, and the permission set of its user, as files for the Metadata API, in a zip',
         description:
-          'Needs `integrations:read`. Holds the certificate, and no secret. Deploy it with `sf project deploy start --metadata-dir`.',
+          'Needs `integrations:read`. Holds the certificate, and no secret. The permission set has API Enabled and what the grant wants, and nothing more; it is left out where `permission_set` names another. Deploy it with `sf project deploy start --metadata-dir`.',
         params: NameParams,
         querystring: MetadataQuery,
         response: {

@@ -90,7 +90,11 @@ export const MetadataQuery = Type.Object(
       }),
     ),
     permission_set: Type.Optional(
-      Type.String({ ...Name, description: 'API name of a permission set that the user has' }),
+      Type.String({
+        ...Name,
+        description:
+          'API name of a permission set that the user has. Default: one that comes with the files',
+      }),
     ),
     profile: Type.Optional(
       Type.String({ ...Name, description: 'Name of a profile that the user has' }),

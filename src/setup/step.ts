@@ -2,6 +2,7 @@
 import { type Blueprint, MANAGER } from './blueprint.ts'
 import { certificateStep } from './certificate-step.ts'
 import { sourceStep } from './source-step.ts'
+import { permissionSetStep, userStep } from './user-step.ts'
 
 export interface Step {
   readonly title: string
@@ -28,6 +29,7 @@ export const stepsOf = (blueprint: Blueprint, path: string): readonly Step[] =>
 
 const stepsOfApp = (blueprint: Blueprint, path: string): readonly Step[] => [
   userStep(blueprint),
+  permissionSetStep(blueprint),
   ...(blueprint.certificate ? [certificateStep(blueprint.certificate, path)] : []),
   appStep(blueprint),
   policiesStep(blueprint),
@@ -35,39 +37,6 @@ const stepsOfApp = (blueprint: Blueprint, path: string): readonly Step[] => [
   ...(blueprint.recipe.actsAs === 'approving_user' ? [connectStep(path)] : []),
   testStep(path),
 ]
-
-function userStep({ recipe, username }: Blueprint): Step {
-  const section = 'User'
-  const user = username ?? 'an integration user of its own'
-  return {
-    title: 'Choose the user to act as',
-    where: 'Setup → Users',
-    fields: [
-      { section, field: 'Username', value: user, why: NAMED_BY[recipe.actsAs] },
-      { section, field: 'Active', value: ON, why: 'And neither frozen nor locked' },
-      {
-        section,
-        field: 'Permission "API Enabled"',
-        value: ON,
-        why: 'By its profile or a permission set; "API Only" keeps people out of the account',
-      },
-      {
-        section,
-        field: 'Login IP Ranges, Login Hours of its profile',
-        value: 'none, or ones that let this service in',
-        why: 'Else the answer is ip_restricted or login_hours',
-      },
-    ],
-  }
-}
-
-const NAMED_BY = {
-  username: 'The assertion names it; username and not email address',
-  run_as_user: 'The policies name it (run-as user)',
-  approving_user: 'Whoever approves the app in a browser; use a window without another login',
-  handled_user: 'The token handler, an Apex class of the app, finds the user of the token',
-  source: 'The source decides',
-} as const satisfies Record<Blueprint['recipe']['actsAs'], string>
 
 function appStep(blueprint: Blueprint): Step {
   const { label, apiName, recipe, callbackUrl, provesBy } = blueprint
@@ -154,7 +123,7 @@ function flowFields({ recipe, provesBy }: Blueprint): readonly Field[] {
   ]
 }
 
-function policiesStep({ recipe, integration }: Blueprint): Step {
+function policiesStep({ recipe, integration, apiName }: Blueprint): Step {
   const section = 'OAuth Policies'
   const runAs: readonly Field[] = [
     { section, field: 'Enable Client Credentials Flow', value: ON, why: 'A second time' },
@@ -181,7 +150,7 @@ function policiesStep({ recipe, integration }: Blueprint): Step {
       {
         section: 'App Policies',
         field: 'Select Profiles, Select Permission Sets',
-        value: 'one that the user has',
+        value: `${apiName}, or another that the user has`,
         why: 'Else every login is refused',
       },
       ...(recipe.actsAs === 'run_as_user' ? runAs : []),

@@ -29,7 +29,7 @@ t.test('a healthy integration passes, with one login, and has a lease then', asy
       ...(isKey ? ['key_pair', 'certificate'] : []),
       ...['login_host', 'tls', 'clock'],
       ...(isKey ? ['audience'] : []),
-      ...['mint', 'identity', 'scopes', 'instance_url'],
+      ...['mint', 'identity', 'scopes', 'instance_url', 'permissions'],
       ...(isKey ? [] : ['introspection']),
     ])
     const { body } = await here.broker.call('GET', `/integrations/${name}`)

@@ -17,7 +17,10 @@ t.test('the smallest integration user is well', async (t) => {
     t.equal((await broker.call('GET', `/tokens/${name}`)).status, 200)
   }
   const asked = simulator.log.filter(({ endpoint }) => endpoint === 'rest')
-  t.ok(asked.length > 0 && asked.every(({ path }) => path === '/services/data/v60.0/'))
+  t.ok(
+    asked.length > 0 &&
+      asked.every(({ path }) => /^\/services\/data\/v60\.0\/(?:query)?$/.test(path)),
+  )
   assertNoBug(t, broker)
 })
 
@@ -127,4 +130,46 @@ t.test('an error of the REST API at the token endpoint keeps its words and its c
       salesforce: { error_code: 'API_DISABLED_FOR_ORG' },
     },
   })
+})
+
+t.test('the doctor says what the user lacks, and what it has beside', async (t) => {
+  const here = await world(t)
+  const { simulator } = here
+  const { name, app } = await register(here, clientCredentials)
+  const permissions = async (...list: readonly string[]) => {
+    simulator.updateUser(app.username, { permissions: list })
+    return checksOf(t, await examine(here, name)).permissions
+  }
+  t.match(await permissions('ApiEnabled', 'ApiUserOnly'), { outcome: 'passed' })
+  t.match(await permissions('ApiEnabled'), {
+    outcome: 'warning',
+    detail: 'The user lacks: API Only User.',
+    remedy: new RegExp(`/integrations/${name}/setup/metadata`),
+  })
+  t.match(await permissions('ApiEnabled', 'ApiUserOnly', 'ViewSetup', 'ModifyAllData'), {
+    outcome: 'warning',
+    detail:
+      'The user may more than the integration needs: Modify All Data, View Setup and Configuration.',
+    remedy: /Take away/,
+  })
+  t.match(await permissions('ApiUserOnly'), {
+    outcome: 'failed',
+    detail: /lacks API Enabled/,
+    remedy: /setup\/metadata/,
+  })
+  simulator.updateUser(app.username, { permissions: ['ApiEnabled', 'ApiUserOnly'] })
+  const hidden = simulator.addFault({
+    kind: 'members',
+    set: { records: [] },
+    endpoint: 'rest',
+    times: null,
+  })
+  t.match(checksOf(t, await examine(here, name)).permissions, {
+    outcome: 'passed',
+    detail: /not shown to it/,
+  })
+  hidden.remove()
+  simulator.updateUser(app.username, { permissions: [] })
+  simulator.updateApp(app.clientId, { restApiAllowed: false })
+  t.equal(checksOf(t, await examine(here, name)).permissions, undefined, 'nothing can be told')
 })

@@ -109,6 +109,9 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
     async probe() {
       return { verdict: 'live' }
     },
+    async userPermissions() {
+      return { unseen: 'Nothing here has permissions' }
+    },
     aheadMs: () => 0,
   }
 

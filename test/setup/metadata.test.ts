@@ -10,7 +10,7 @@ import { credential, GRANTS, integration, PEM } from './fixture.ts'
 
 const withoutPython = hasCommand('python3') ? {} : { skip: 'python3 is not on the PATH' }
 
-type Kind = 'text' | 'boolean' | readonly string[]
+type Kind = 'text' | 'boolean' | 'members' | readonly string[]
 
 /** The members of each type in the order in which a retrieval writes them, after the Metadata API Developer Guide. */
 const SCHEMA: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
@@ -76,6 +76,13 @@ const SCHEMA: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
     isOauthPluginEnabled: 'boolean',
     label: 'text',
   },
+  PermissionSet: {
+    description: 'text',
+    hasActivationRequired: 'boolean',
+    label: 'text',
+    license: 'text',
+    userPermissions: 'members',
+  },
 }
 
 const SECRET_MEMBERS = ['consumerKey', 'consumerSecret']
@@ -87,6 +94,7 @@ const FOLDERS: Readonly<Record<string, readonly [type: string, suffix: string]>>
   extlClntAppGlobalOauthSets: ['ExtlClntAppGlobalOauthSettings', 'ecaGlblOauth'],
   extlClntAppOauthPolicies: ['ExtlClntAppOauthConfigurablePolicies', 'ecaOauthPlcy'],
   extlClntAppPolicies: ['ExtlClntAppConfigurablePolicies', 'ecaPlcy'],
+  permissionsets: ['PermissionSet', 'permissionset'],
 }
 
 type Parsed = { readonly tag: string; readonly text: string; readonly children: readonly Parsed[] }
@@ -122,12 +130,14 @@ const fileOf = (files: Readonly<Record<string, Parsed>>, suffix: string) =>
   membersOf(Object.entries(files).find(([path]) => path.endsWith(`.${suffix}-meta.xml`))?.[1])
 
 const fits = (kind: Kind | undefined, text: string) =>
-  Array.isArray(kind) ? kind.includes(text) : kind === 'text' || /^(true|false)$/.test(text)
+  Array.isArray(kind)
+    ? kind.includes(text)
+    : kind === 'text' || (kind === 'members' ? /^\s*$/ : /^(true|false)$/).test(text)
 
 t.test('each file has members that its type knows, in their order', withoutPython, async (t) => {
   for (const [name, grant] of Object.entries(GRANTS)) {
     const files = deployment(t, { grant, credentials: [credential('k1', 'active')] })
-    t.equal(Object.keys(files).length, 6, name)
+    t.equal(Object.keys(files).length, 7, name)
     for (const [path, root] of Object.entries(files)) {
       if (path === 'package.xml') continue
       const [folder = '', file = ''] = path.split('/')
@@ -212,4 +222,22 @@ t.test('what an operator names is text, and never markup', withoutPython, async 
 t.test('the same app is the same archive', async (t) => {
   const files = metadataOf(blueprintOf(integration(), { publicUrl: undefined, owner: undefined }))
   t.ok(zipOf(files).equals(zipOf({ ...files })))
+})
+
+t.test('the permission set has what the user needs, and nothing more', withoutPython, async (t) => {
+  const permissionsOf = (files: Readonly<Record<string, Parsed>>) =>
+    (files['permissionsets/Valetkey_billing.permissionset-meta.xml']?.children ?? [])
+      .filter((child) => nameOf(child) === 'userPermissions')
+      .map((child) => membersOf(child))
+  const on = (name: string) => ({ enabled: 'true', name })
+  for (const grant of [GRANTS.jwt_bearer, GRANTS.client_credentials]) {
+    const files = deployment(t, { grant })
+    t.strictSame(permissionsOf(files), [on('ApiEnabled'), on('ApiUserOnly')])
+    t.equal(fileOf(files, 'ecaOauthPlcy').commaSeparatedPermissionSet, 'Valetkey_billing')
+  }
+  const approved = deployment(t, { grant: GRANTS.refresh_token })
+  t.strictSame(permissionsOf(approved), [on('ApiEnabled')], 'who approves logs in in a browser')
+  const chosen = deployment(t, {}, { permissionSet: 'Billing' })
+  t.strictSame(permissionsOf(chosen), [])
+  t.equal(fileOf(chosen, 'ecaOauthPlcy').commaSeparatedPermissionSet, 'Billing')
 })

@@ -110,3 +110,18 @@ t.test('refresh token: PKCE, rotation, and where the browser comes back to', asy
   t.match(find(/^Enable Refresh Token Rotation$/), { value: 'on' })
   t.match(find(/^POST .*connections$/), { value: '{"flow": "authorization_code"}' })
 })
+
+t.test('the sheet has the smallest user and its permission set', async (t) => {
+  const jwt = valuesOf({ grant: GRANTS.jwt_bearer })
+  t.strictSame(jwt.of(/^User License$/), ['Salesforce Integration'])
+  t.strictSame(jwt.of(/^Profile$/), ['Minimum Access - API Only Integrations'])
+  t.strictSame(jwt.of(/^API (?:Enabled|Only User)$/), ['on', 'on'])
+  t.strictSame(jwt.of(/^Add Assignment$/), ['billing@acme.com'])
+  t.match(jwt.of(/^Select Profiles/)[0], /^Valetkey_billing/)
+  const approved = valuesOf({ grant: GRANTS.refresh_token })
+  t.strictSame(approved.of(/^API (?:Enabled|Only User)$/), ['on'])
+  t.strictSame(approved.of(/^Profile$/), [])
+  for (const grant of Object.values(GRANTS)) {
+    t.ok(sheetFor({ grant }).traps.some(({ trap }) => trap === 'sessions_locked_to_ip'))
+  }
+})
