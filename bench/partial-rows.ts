@@ -98,10 +98,11 @@ export const TROUBLES = {
 } as const satisfies Readonly<Record<string, PartialTrouble>>
 
 /** Nobody who reads a token may notice, and each change is done whole or not at all. */
-export function holds({ hits, half, p99Ms, causes, told }: PartialResult): boolean {
+export function holds({ hits, half, dead, p99Ms, causes, told }: PartialResult): boolean {
   return (
     shareOk(hits) === hits.length &&
     half.length === 0 &&
+    dead === 0 &&
     p99Ms < 50 &&
     causes.length + told.length > 0
   )
@@ -117,10 +118,20 @@ function row(name: string, trouble: PartialTrouble): Row {
         const result = await partialTrouble(fleet, {
           ...{ name: 'partial', trouble, durationMs: DURATION_MS, perSecond: PER_SECOND },
         })
-        const { hits, half, unanswered, p99Ms, done, refused, slowestChangeMs, causes, told } =
-          result
+        const {
+          hits,
+          half,
+          dead,
+          unanswered,
+          p99Ms,
+          done,
+          refused,
+          slowestChangeMs,
+          causes,
+          told,
+        } = result
         return {
-          shown: `${hits.length - shareOk(hits)} errors of ${hits.length}, p99 ${p99Ms} ms; ${done} changes done, ${refused} refused in at most ${slowestChangeMs} ms, ${half.length} half, ${unanswered} done whose answer was lost; log: ${causes.join(', ') || 'nothing'}; \`/readyz\`: ${[...new Set(told.map(firstSentence))].join('; ') || 'nothing'}`,
+          shown: `${hits.length - shareOk(hits)} errors of ${hits.length}, ${dead} dead tokens, p99 ${p99Ms} ms; ${done} changes done, ${refused} refused in at most ${slowestChangeMs} ms, ${half.length} half, ${unanswered} done whose answer was lost; log: ${causes.join(', ') || 'nothing'}; \`/readyz\`: ${[...new Set(told.map(firstSentence))].join('; ') || 'nothing'}`,
           holds: holds(result),
         }
       },

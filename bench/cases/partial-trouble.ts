@@ -26,6 +26,8 @@ export interface PartialResult {
   /** Callers of a lease that outlives it, from its beginning to its end. */
   readonly hits: readonly Seen[]
   readonly p99Ms: number
+  /** Of these, how many got a token that Salesforce does not take. */
+  readonly dead: number
   readonly done: number
   readonly refused: number
   /** Those that said otherwise than the store has it afterwards, or that have no audit line. */
@@ -60,7 +62,10 @@ export async function partialTrouble(
   const before = await checksOf(fleet)
   const logged = fleet.replicas.map(({ output }) => output().length)
   const redis = new Redis(fleet.redis.url)
-  const load = startLoad({ names: [name], perSecond, key: fleet.key, urls: fleet.urls })
+  const load = startLoad({
+    ...{ names: [name], perSecond, key: fleet.key, urls: fleet.urls },
+    judge: (token) => fleet.simulator.sessions().some((session) => session.token === token),
+  })
   const told = new Set<string>()
   const changes: Change[] = []
 
@@ -84,6 +89,7 @@ export async function partialTrouble(
   return {
     hits,
     p99Ms: percentile(hits, 0.99),
+    dead: hits.filter(({ isAlive }) => !isAlive).length,
     done: changes.filter(({ isWritten }) => isWritten).length,
     refused: changes.filter(({ isWritten }) => !isWritten).length,
     half: half.filter((one) => !unanswered.includes(one)).map(shown),
