@@ -1,8 +1,12 @@
 /** A span for each request to Salesforce, whose identity goes with it. */
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
+import type { Hop } from '../http/hop.ts'
 import type { Outbound } from '../http/outbound.ts'
 import type { Spans } from './spans.ts'
 import { writeTraceparent } from './traceparent.ts'
+
+/** As in `proxy.tunnel`. */
+const hopText = ({ at, step }: Hop) => `${at}.${step}`
 
 /** Of the address only the host: paths of webhooks are secrets. */
 export function traceOutbound(outbound: Outbound, spans: Spans): Outbound {
@@ -24,7 +28,10 @@ export function traceOutbound(outbound: Outbound, spans: Spans): Outbound {
           headers: { ...request.headers, traceparent },
         })
         if (outcome.ok) span.setAttribute('http.response.status_code', outcome.status)
-        else span.setAttribute('error.type', outcome.reason)
+        else {
+          span.setAttribute('error.type', outcome.reason)
+          if (outcome.hop) span.setAttribute('valetkey.hop', hopText(outcome.hop))
+        }
         if (!outcome.ok || outcome.status >= 400) span.setStatus({ code: SpanStatusCode.ERROR })
         return outcome
       })

@@ -2,9 +2,11 @@
 import { createServer } from 'node:net'
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
+import { workLeftBehind } from '../../src/http/deadline.ts'
 import type { Hop } from '../../src/http/hop.ts'
-import { createOutbound } from '../../src/http/outbound.ts'
+import { createOutbound, wasNeverSent } from '../../src/http/outbound.ts'
 import { createAuthority } from '../support/authority.ts'
+import { eventually } from '../support/eventually.ts'
 import { forwardProxy, type Mood } from '../support/forward-proxy.ts'
 import { json, listen } from './listener.ts'
 
@@ -71,6 +73,7 @@ t.test('what the proxy makes of CONNECT is told', async (t) => {
     t.match(outcome, { ok: false, reason: 'unreachable' }, `${mood}`)
     t.strictSame(!outcome.ok && outcome.hop, { at: 'proxy', step: 'tunnel', ...more }, `${mood}`)
     t.equal((await proxy.targets()).length, 1, 'it is asked once')
+    t.ok(!outcome.ok && wasNeverSent(outcome.cause), 'a refresh token is as good as before')
   }
 })
 
@@ -114,6 +117,30 @@ t.test('a proxy that never answers costs no more than the deadline', async (t) =
   t.match(await outbound.send({ url: URL_OF_HOST, signal }), { reason: 'timeout' })
   await proxy.become('well')
   t.match(await outbound.send({ url: URL_OF_HOST }), { ok: true }, 'who comes next asks anew')
+})
+
+t.test(
+  'what was given up before it was sent is never sent, though the proxy recovers',
+  async (t) => {
+    const proxy = await forwardProxy(t, { mood: 'late', target })
+    const outbound = through(t, proxy.url, { deadlineMs: 200 })
+    const before = workLeftBehind().running
+    const url = `https://${HOST}/given-up`
+    const outcome = await outbound.send({ url, method: 'POST', body: 'a', repeatable: true })
+    t.ok(!outcome.ok && wasNeverSent(outcome.cause))
+    t.ok(workLeftBehind().running > before)
+    await proxy.become('well')
+    await eventually(() => workLeftBehind().running === before)
+    t.notOk(server.requests.some((request) => request.url === '/given-up'))
+  },
+)
+
+t.test('what was sent and is not answered may have arrived', async (t) => {
+  const slow = await listen(t, () => undefined, tls)
+  const proxy = await forwardProxy(t, { mood: 'well', target: slow.port })
+  const outcome = await sendThrough(t, proxy.url, { deadlineMs: 500 })
+  t.match(outcome, { reason: 'timeout', hop: { at: 'host', step: 'http', code: 'ETIMEDOUT' } })
+  t.notOk(!outcome.ok && wasNeverSent(outcome.cause))
 })
 
 t.test('nor does it keep the process, which closes what is open', async (t) => {

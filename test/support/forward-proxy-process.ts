@@ -10,10 +10,14 @@ interface Message {
 }
 
 const targets: string[] = []
+const waiting: (() => void)[] = []
 let mood: Mood = 'well'
 
 process.on('message', async (message: Message) => {
-  if (message.mood !== undefined) mood = message.mood
+  if (message.mood !== undefined) {
+    mood = message.mood
+    for (const leadNow of waiting.splice(0)) leadNow()
+  }
   if (message.start) process.send?.(await start(message.start))
   else process.send?.(message.targets ? targets : 'done')
 })
@@ -52,6 +56,9 @@ function answer(client: Socket, head: string, { target, user }: ForwardProxyOpti
     client.end(`HTTP/1.1 ${code} No\r\n${more}content-length: 3\r\n\r\nno\n`)
   switch (mood) {
     case 'silent':
+      return
+    case 'late':
+      waiting.push(() => lead(client, target))
       return
     case 'closes':
       return client.end()

@@ -8,12 +8,13 @@ import { endWithThisProcess } from './children.ts'
 /**
  * `well`: leads each tunnel to one port; a number: answers CONNECT with this status; `silent`: takes
  * the connection and never answers; `closes`, `resets`: in place of an answer; `garbage`: answers
- * something that is no HTTP; `hollow`: opens a tunnel that leads nowhere; `denies_user`: 407 unless
+ * something that is no HTTP; `late`: leads the tunnel once it is told to be something else; `hollow`: opens a tunnel that leads nowhere; `denies_user`: 407 unless
  * the user name and password are right.
  */
 export type Mood =
   | 'well'
   | 'silent'
+  | 'late'
   | 'closes'
   | 'resets'
   | 'garbage'
