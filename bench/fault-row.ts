@@ -2,7 +2,7 @@
 import { type Fleet, type FleetOptions, startFleet } from '../test/support/fleet.ts'
 import { type Seen, tally } from '../test/support/load.ts'
 
-interface Teardown {
+export interface Teardown {
   teardown(end: () => unknown): void
 }
 

@@ -17,6 +17,7 @@ import { codes, onFleet, type Row, shareOk } from './fault-row.ts'
 import { PARTIAL } from './partial-rows.ts'
 import { ROLLING } from './rolling-rows.ts'
 import { ROTATION } from './rotation-rows.ts'
+import { SENTINEL } from './sentinel-rows.ts'
 import { SLOW } from './slow-rows.ts'
 
 const CALLERS = 2_000
@@ -240,6 +241,7 @@ const ROWS: readonly Row[] = [
   },
   ...PARTIAL,
   ...SLOW,
+  ...SENTINEL,
   ...ROTATION,
   ...AUDIT,
 ]

@@ -131,7 +131,7 @@ function row(name: string, trouble: PartialTrouble): Row {
           told,
         } = result
         return {
-          shown: `${hits.length - shareOk(hits)} errors of ${hits.length}, ${dead} dead tokens, p99 ${p99Ms} ms; ${done} changes done, ${refused} refused in at most ${slowestChangeMs} ms, ${half.length} half, ${unanswered} done whose answer was lost; log: ${causes.join(', ') || 'nothing'}; \`/readyz\`: ${[...new Set(told.map(firstSentence))].join('; ') || 'nothing'}`,
+          shown: `${hits.length - shareOk(hits)} errors of ${hits.length}, ${dead} dead tokens, p99 ${p99Ms} ms; ${done} changes done, ${refused} refused in at most ${slowestChangeMs} ms, ${half.length} half, ${unanswered} of which it was not known; log: ${causes.join(', ') || 'nothing'}; \`/readyz\`: ${[...new Set(told.map(firstSentence))].join('; ') || 'nothing'}`,
           holds: holds(result),
         }
       },

@@ -1,12 +1,12 @@
 /** A change that too few replicas confirmed is done whole, with its audit line, before its request is refused. */
-import type { FastifyRequest } from 'fastify'
 import { READING } from '../callers/index.ts'
 import type { Server } from '../http/server.ts'
 import { createRequestWrites, type RequestWrites } from '../store/unconfirmed.ts'
 
 /** For the routes that are registered after it. */
 export function tellUnconfirmed(server: Server): void {
-  const writes = new WeakMap<FastifyRequest, RequestWrites>()
+  /** By request. */
+  const writes = new WeakMap<object, RequestWrites>()
 
   server.addHook('onRoute', (route) => {
     if ([route.method].flat().every((method) => READING.includes(method))) return
