@@ -226,7 +226,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     registerCredentialRoutes(guarded, { integrations, ...rotation, audit, confirm, now })
     registerOperatorRoutes(guarded, {
       ...{ integrations, store, audit, confirm, doctorMint: engine.doctorMint },
-      publicUrl: config.publicUrl,
+      ...{ publicUrl: config.publicUrl, egressAddresses: config.egressAddresses },
       doctor: {
         ...{ outbound, hosts, now, monotonic },
         ...{ grants: engine.grants, clock: salesforce.clock },

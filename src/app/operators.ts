@@ -4,6 +4,7 @@ import type { Confirm } from '../callers/index.ts'
 import { createDoctor, type DoctorDependencies } from '../doctor/doctor.ts'
 import { createPractice } from '../doctor/practice.ts'
 import { registerDoctorRoutes } from '../doctor/routes.ts'
+import type { AddressRange } from '../http/address-range.ts'
 import type { Server } from '../http/server.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { registerSetupRoutes } from '../setup/routes.ts'
@@ -19,6 +20,7 @@ export interface OperatorRouteDependencies {
   readonly audit: Pick<AuditLog, 'change'>
   readonly confirm: Confirm
   readonly publicUrl: string | undefined
+  readonly egressAddresses: readonly AddressRange[]
   readonly doctor: DoctorDependencies
   readonly doctorMint: DoctorMint
 }
@@ -27,8 +29,9 @@ export function registerOperatorRoutes(
   guarded: Server,
   dependencies: OperatorRouteDependencies,
 ): void {
-  const { integrations, store, audit, confirm, publicUrl, doctor, doctorMint } = dependencies
-  registerSetupRoutes(guarded, { integrations, publicUrl })
+  const { integrations, store, audit, confirm, publicUrl, egressAddresses, doctor, doctorMint } =
+    dependencies
+  registerSetupRoutes(guarded, { integrations, publicUrl, egressAddresses })
   const { readSealed } = integrations
   const practice = createPractice({ doctor: createDoctor(doctor), readSealed, mint: doctorMint })
   registerDoctorRoutes(guarded, { integrations, practice, audit })

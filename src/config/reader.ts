@@ -2,6 +2,7 @@
 import { isIP, isIPv6 } from 'node:net'
 import { parseKeyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
+import { type AddressRange, addressRangeOf } from '../http/address-range.ts'
 import { loginHostMistakes } from '../http/login-host.ts'
 import { type NatMap, parseNatMap } from '../store/redis-endpoints.ts'
 import { parseRedisUrl } from '../store/redis-url.ts'
@@ -114,6 +115,21 @@ export const cidrs: Reader<readonly string[]> = (text) => {
     isCidr(block) ? [] : [`entry ${index + 1} must be an IP address or a CIDR like 10.0.0.0/8`],
   )
   return checked(mistakes, blocks)
+}
+
+/** As many as Salesforce takes in one list. */
+const MOST_RANGES = 128
+
+export const addressRanges: Reader<readonly AddressRange[]> = (text) => {
+  const ranges = entries(text).map(addressRangeOf)
+  const mistakes = ranges.flatMap((range, index) =>
+    range ? [] : [`entry ${index + 1} must be an IP address, or two like 192.0.2.1-192.0.2.9`],
+  )
+  if (ranges.length > MOST_RANGES) mistakes.push(`may have ${MOST_RANGES} entries at most`)
+  return checked(
+    mistakes,
+    ranges.flatMap((range) => range ?? []),
+  )
 }
 
 /** The normal form of an https origin; plain http on loopback alone. */

@@ -143,6 +143,10 @@ export const SETTINGS = {
   publicUrl: optional('VALETKEY_PUBLIC_URL', read.publicOrigin, {
     meaning: 'The origin by which browsers reach the service, for OAuth callbacks.',
   }),
+  egressAddresses: withUnset('VALETKEY_EGRESS_ADDRESSES', [], read.addressRanges, {
+    meaning:
+      'The public addresses from which this service (or its proxy) calls Salesforce, `ADDRESS` or `FIRST-LAST`, as `192.0.2.1,192.0.2.16-192.0.2.19`: setup sheets and files name them where an app takes refresh tokens from listed addresses alone. Nothing is bound to them here.',
+  }),
   storelessMs: withDefault('VALETKEY_STORELESS_SECONDS', '900', read.secondsAsMs(0, 86_400), {
     meaning:
       'For how many seconds leases in memory may serve without word from the store (never past their expiry); `0`: not at all.',

@@ -53,7 +53,7 @@ export interface MetadataApiDependencies {
   readonly now: () => number
 }
 
-const PATH = '/services/data/v65.0/metadata/deployRequest'
+const PATH = '/services/data/v67.0/metadata/deployRequest'
 /** All or nothing; what is wrong with one component is an error, and no test runs. */
 const DEPLOY_OPTIONS = {
   allowMissingFiles: false,

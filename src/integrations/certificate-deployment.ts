@@ -18,7 +18,10 @@ export interface CertificateDeployment {
 }
 
 export const settingsNameOf = ({ app, settings }: CertificateDeployment): string =>
-  settings ?? `${app}_glbloauth`
+  settings ?? globalOauthName(app)
+
+/** As Setup names the global OAuth settings of an app. */
+export const globalOauthName = (app: string): string => `${app}_glbloauth`
 
 export interface DeploymentCheck {
   readonly name: string

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { activeOf, type Credential } from '../credentials/credential.ts'
 import { grantOf } from '../grants/index.ts'
 import { defaultAudience } from '../grants/jwt-bearer.ts'
+import type { AddressRange } from '../http/address-range.ts'
 import { clientIdOf, type Integration, sourceOf } from '../integrations/integration.ts'
 import { type Recipe, recipeOf } from './recipe.ts'
 
@@ -21,6 +22,12 @@ export interface Blueprint {
   /** Null where the app proves itself with a secret. */
   readonly certificate: CertificateToUpload | null
   readonly provesBy: 'certificate' | 'client_secret'
+  /** Whether the certificate proves the client at the token endpoint (`private_key_jwt`), not an assertion of the grant. */
+  readonly assertsClient: boolean
+  /** After how many days without use its refresh token ends; null: it never does, or there is none. */
+  readonly refreshTokenIdleDays: number | null
+  /** From where alone refresh tokens are taken; empty: from everywhere, or there are none. */
+  readonly refreshTokenAddresses: readonly AddressRange[]
   /** The user that the settings name; null where the app's policies name one. */
   readonly username: string | null
   /** Of the assertion; null where the grant has none. */
@@ -45,6 +52,8 @@ export interface BlueprintOptions {
   readonly publicUrl: string | undefined
   /** With whose credentials the integration signs, if not its own; null: with one that you may not see. */
   readonly owner: Integration | null | undefined
+  /** From which addresses this service calls; default: not known. */
+  readonly egressAddresses?: readonly AddressRange[]
 }
 
 /** Where apps are made and changed. */
@@ -55,16 +64,22 @@ const DESCRIPTION = 'Lets Valetkey get access tokens for the integration'
 
 export function blueprintOf(
   integration: Integration,
-  { publicUrl, owner }: BlueprintOptions,
+  { publicUrl, owner, egressAddresses = [] }: BlueprintOptions,
 ): Blueprint {
   const { name, loginUrl, grant } = integration
-  const settings = grant as { readonly username?: string; readonly audience?: string }
+  const settings = grant as {
+    readonly username?: string
+    readonly audience?: string
+    readonly clientAuth?: string
+  }
+  const recipe = recipeOf(grant)
+  const isApproved = recipe.actsAs === 'approving_user'
   const holder = owner === undefined ? integration : owner
   const needed = grantOf(grant.type).credentialType(grant)
   const isAssertion = grant.type === 'jwt_bearer'
   return {
     integration,
-    recipe: recipeOf(grant),
+    recipe,
     label: `Valetkey ${name}`,
     apiName: apiNameOf(name),
     description: `${DESCRIPTION} ${name}`,
@@ -80,6 +95,9 @@ export function blueprintOf(
           }
         : null,
     provesBy: needed === 'certificate' ? 'certificate' : 'client_secret',
+    assertsClient: settings.clientAuth === 'private_key_jwt',
+    refreshTokenIdleDays: (isApproved && integration.refreshTokenIdleDays) || null,
+    refreshTokenAddresses: isApproved ? egressAddresses : [],
     username: settings.username ?? null,
     audience: isAssertion ? (settings.audience ?? defaultAudience(loginUrl)) : null,
     clientId: clientIdOf(integration, activeOf(integration.credentials)) ?? null,

@@ -2,8 +2,8 @@
 import type { Credential } from '../credentials/credential.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { blueprintOf } from './blueprint.ts'
-import { API_VERSION, globalOauthSettings, type MetadataFiles } from './metadata.ts'
-import { elementsOf, xmlDocument } from './xml.ts'
+import { globalSettings } from './components.ts'
+import { deployableOf, type MetadataFiles } from './metadata.ts'
 
 export interface CertificateFilesOptions {
   /** API name of the External Client App. */
@@ -13,8 +13,6 @@ export interface CertificateFilesOptions {
   /** How browsers reach this service. */
   readonly publicUrl: string | undefined
 }
-
-const TYPE = 'ExtlClntAppGlobalOauthSettings'
 
 /** Without key or secret of the consumer, which so stay. A deployment replaces all the rest. */
 export function certificateFilesOf(
@@ -28,14 +26,5 @@ export function certificateFilesOf(
     label: app,
     certificate: { credential, holder: integration.name },
   }
-  return {
-    [`extlClntAppGlobalOauthSets/${settings}.ecaGlblOauth`]: xmlDocument(
-      TYPE,
-      globalOauthSettings(blueprint),
-    ),
-    'package.xml': xmlDocument('Package', [
-      ['types', elementsOf({ members: settings, name: TYPE })],
-      ['version', API_VERSION],
-    ]),
-  }
+  return deployableOf([globalSettings(blueprint, settings)])
 }

@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { allows } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
 import { prefersMarkdown } from '../http/accept.ts'
+import type { AddressRange } from '../http/address-range.ts'
 import { problems } from '../http/problem.ts'
 import { jsonOr } from '../http/representations.ts'
 import type { Server } from '../http/server.ts'
@@ -21,13 +22,15 @@ export interface SetupRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   /** How browsers reach this service. */
   readonly publicUrl: string | undefined
+  /** From which addresses this service calls, as far as it was told. */
+  readonly egressAddresses: readonly AddressRange[]
 }
 
 const ZIP_MEDIA_TYPE = 'application/zip'
 
 export function registerSetupRoutes(
   server: Server,
-  { integrations, publicUrl }: SetupRouteDependencies,
+  { integrations, publicUrl, egressAddresses }: SetupRouteDependencies,
 ): void {
   const blueprintFor = async ({ principal }: FastifyRequest, name: string) => {
     const permission = 'integrations:read'
@@ -36,7 +39,8 @@ export function registerSetupRoutes(
     const found = credentialFrom === null ? undefined : await integrations.read(credentialFrom)
     const mayRead = found !== undefined && allows(principal, permission, found)
     const hidden = credentialFrom === null ? undefined : null
-    return blueprintOf(integration, { publicUrl, owner: mayRead ? found : hidden })
+    const owner = mayRead ? found : hidden
+    return blueprintOf(integration, { publicUrl, owner, egressAddresses })
   }
 
   server.get(
@@ -73,12 +77,13 @@ export function registerSetupRoutes(
         summary:
           'The External Client App, and the permission set of its user, as files for the Metadata API, in a zip',
         description:
-          'Needs `integrations:read`. Holds the certificate, and no secret. The permission set has API Enabled and what the grant wants, and nothing more; it is left out where `permission_set` names another. Deploy it with `sf project deploy start --metadata-dir`.',
+          'Needs `integrations:read`. Holds the certificate, and no secret. The permission set has API Enabled and what the grant wants, and nothing more; it is left out where `permission_set` names another. In the format of the Metadata API: deploy it with `sf project deploy start --single-package --metadata-dir FILE`. With `format=source`, in that of a Salesforce DX project: unzip it in one.',
         params: NameParams,
         querystring: MetadataQuery,
         response: {
           200: Type.Unsafe<Buffer>({
-            description: 'A zip with `package.xml` at its root',
+            description:
+              'A zip with `package.xml` at its root; with `format=source`, in `manifest` instead',
             content: { [ZIP_MEDIA_TYPE]: { schema: { type: 'string', format: 'binary' } } },
           }),
           ...problems('integration_not_found', 'grant_unfit'),
@@ -87,15 +92,16 @@ export function registerSetupRoutes(
     },
     async (request, reply) => {
       const { name } = request.params
-      const { contact_email, permission_set, profile, run_as } = request.query
+      const { contact_email, permission_set, profile, run_as, format } = request.query
       const blueprint = await blueprintFor(request, name)
       if (blueprint.source !== null) throw withoutApp(blueprint.source)
-      const files = metadataOf(blueprint, {
+      const choices = {
         ...(contact_email !== undefined && { contactEmail: contact_email }),
         ...(permission_set !== undefined && { permissionSet: permission_set }),
         ...(profile !== undefined && { profile }),
         ...(run_as !== undefined && { runAs: run_as }),
-      })
+      }
+      const files = metadataOf(blueprint, choices, format)
       return reply
         .type(ZIP_MEDIA_TYPE)
         .header('content-disposition', `attachment; filename="${name}-external-client-app.zip"`)

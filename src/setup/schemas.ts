@@ -1,6 +1,7 @@
 /** The wire form of the setup sheet. */
 import { type Static, Type } from 'typebox'
 import { TEXT_FORMS } from '../http/text-forms.ts'
+import { METADATA_FORMATS, type MetadataFormat } from './metadata.ts'
 import type { Sheet } from './sheet.ts'
 
 const Field = Type.Object(
@@ -105,6 +106,14 @@ export const MetadataQuery = Type.Object(
         ...TEXT_FORMS.username,
         description:
           'Username of the run-as user, for client credentials. Default: a placeholder, which a deployment refuses',
+      }),
+    ),
+    format: Type.Optional(
+      Type.Unsafe<MetadataFormat>({
+        type: 'string',
+        enum: METADATA_FORMATS,
+        description:
+          '`metadata`: of the Metadata API; `source`: of a Salesforce DX project. Default: `metadata`',
       }),
     ),
   },

@@ -1,6 +1,7 @@
 /** The steps of a setup: where to go, and each field with its value. Pure. */
 import { type Blueprint, MANAGER } from './blueprint.ts'
 import { certificateStep } from './certificate-step.ts'
+import { securityFields } from './security-fields.ts'
 import { sourceStep } from './source-step.ts'
 import { permissionSetStep, userStep } from './user-step.ts'
 
@@ -39,12 +40,9 @@ const stepsOfApp = (blueprint: Blueprint, path: string): readonly Step[] => [
 ]
 
 function appStep(blueprint: Blueprint): Step {
-  const { label, apiName, recipe, callbackUrl, provesBy } = blueprint
+  const { label, apiName, recipe, callbackUrl } = blueprint
   const basic = 'Basic Information'
   const oauth = 'API (Enable OAuth Settings)'
-  const security = 'Security'
-  const isSecretLess = provesBy === 'certificate'
-  const isApproved = recipe.actsAs === 'approving_user'
   return {
     title: 'Create the External Client App',
     where: `${MANAGER} → New External Client App`,
@@ -66,29 +64,7 @@ function appStep(blueprint: Blueprint): Step {
         value: `${scope.label} (${scope.name})`,
       })),
       ...flowFields(blueprint),
-      {
-        section: security,
-        field: 'Require Proof Key for Code Exchange (PKCE)',
-        value: isApproved ? ON : OFF,
-        ...(recipe.actsAs === 'run_as_user' && { why: 'It breaks this grant' }),
-      },
-      {
-        section: security,
-        field: 'Issue JSON Web Token (JWT)-based access tokens for named users',
-        value: OFF,
-        why: 'Such tokens are refused by SOAP and some other APIs',
-      },
-      {
-        section: security,
-        field: 'Enable Refresh Token Rotation',
-        value: isApproved ? ON : OFF,
-        why: isApproved
-          ? 'A stolen refresh token is noticed; the broker uses each of them once'
-          : 'This grant gets no refresh token',
-      },
-      ...(isSecretLess
-        ? []
-        : [{ section: security, field: 'Require secret for Refresh Token Flow', value: ON }]),
+      ...securityFields(blueprint),
     ],
   }
 }
@@ -123,7 +99,8 @@ function flowFields({ recipe, provesBy }: Blueprint): readonly Field[] {
   ]
 }
 
-function policiesStep({ recipe, integration, apiName }: Blueprint): Step {
+function policiesStep(blueprint: Blueprint): Step {
+  const { recipe, integration, apiName, refreshTokenIdleDays: idleDays } = blueprint
   const section = 'OAuth Policies'
   const runAs: readonly Field[] = [
     { section, field: 'Enable Client Credentials Flow', value: ON, why: 'A second time' },
@@ -157,8 +134,14 @@ function policiesStep({ recipe, integration, apiName }: Blueprint): Step {
       {
         section,
         field: 'Refresh Token Policy',
-        value: recipe.refreshTokenPolicy.label,
-        why: recipe.refreshTokenPolicy.why,
+        value:
+          idleDays === null
+            ? recipe.refreshTokenPolicy.label
+            : `Expire refresh token if not used for specific time: ${idleDays} days`,
+        why:
+          idleDays === null
+            ? recipe.refreshTokenPolicy.why
+            : `refresh_token_idle_days is ${idleDays}`,
       },
       {
         section,

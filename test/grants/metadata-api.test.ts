@@ -78,7 +78,7 @@ t.test('its state is read, with what was wrong', async (t) => {
     t.match(server.requests, [
       {
         method: 'GET',
-        url: `/services/data/v65.0/metadata/deployRequest/${ID}?includeDetails=true`,
+        url: `/services/data/v67.0/metadata/deployRequest/${ID}?includeDetails=true`,
       },
     ])
   }

@@ -9,7 +9,10 @@ t.teardown(() => simulator.stop())
 const loginUrl = simulator.origins.myDomain
 const broker = await startBroker(t, {
   loginHosts: [loginUrl],
-  env: { VALETKEY_PUBLIC_URL: 'https://keys.acme.com' },
+  env: {
+    VALETKEY_PUBLIC_URL: 'https://keys.acme.com',
+    VALETKEY_EGRESS_ADDRESSES: '203.0.113.7,203.0.113.16-203.0.113.19',
+  },
 })
 const { call } = broker
 
@@ -99,6 +102,18 @@ t.test('the files hold the certificate and no secret', async (t) => {
   t.notOk(shown.includes(secret) || deployed.includes(secret))
 })
 
+t.test('the files come in both formats, and name the addresses of the service', async (t) => {
+  await draft('formats', { type: 'refresh_token' })
+  const path = '/integrations/formats/setup'
+  const { files } = await zip(broker, `${path}/metadata`)
+  const list = 'extlClntAppOauthSecuritySettings/Valetkey_formats_oauthSecurity.ecaOauthSecurity'
+  t.match(files[list], '<endIpAddress>203.0.113.19</endIpAddress>')
+  const source = await zip(broker, `${path}/metadata?format=source`)
+  t.equal(source.files[`force-app/main/default/${list}-meta.xml`], files[list])
+  const sheet = await call('GET', path, { headers: { accept: 'text/markdown' } })
+  t.match(sheet.body, '203.0.113.16 to 203.0.113.19')
+})
+
 t.test('choices are taken over, and checked', async (t) => {
   await draft('choices', GRANTS.client_credentials)
   const path = '/integrations/choices/setup/metadata'
@@ -111,6 +126,7 @@ t.test('choices are taken over, and checked', async (t) => {
     'contact_email=x',
     'profile=%01',
     'permission_set=a,b',
+    'format=zip',
     'a=b',
   ]) {
     t.match(await call('GET', `${path}?${wrong}`), {

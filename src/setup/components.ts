@@ -1,0 +1,202 @@
+/** What an External Client App and the permission set of its user are made of: the components of the Metadata API and their members. Pure. */
+import { globalOauthName } from '../integrations/certificate-deployment.ts'
+import type { Blueprint } from './blueprint.ts'
+import { type Element, elementsOf } from './xml.ts'
+
+/** What the broker cannot know. */
+export interface MetadataChoices {
+  readonly contactEmail?: string
+  /** API name of a permission set that the user has. Default: the one of these files. */
+  readonly permissionSet?: string
+  /** Name of a profile that the user has. */
+  readonly profile?: string
+  /** Username of the run-as user. */
+  readonly runAs?: string
+}
+
+/** Where a choice is missing: a deployment refuses it by name, and does not make half an app. */
+const RUN_AS_PLACEHOLDER = 'REPLACE-WITH-THE-RUN-AS-USER@example.com'
+const CONTACT_PLACEHOLDER = 'replace-with-your-team@example.com'
+
+export interface Component {
+  readonly type: string
+  readonly folder: string
+  readonly suffix: string
+  readonly member: string
+  readonly elements: readonly Element[]
+}
+
+/** In the order in which they need each other. */
+export function componentsOf(blueprint: Blueprint, choices: MetadataChoices): readonly Component[] {
+  const { apiName } = blueprint
+  return [
+    {
+      type: 'ExternalClientApplication',
+      folder: 'externalClientApps',
+      suffix: 'eca',
+      member: apiName,
+      elements: application(blueprint, choices),
+    },
+    {
+      type: 'ExtlClntAppOauthSettings',
+      folder: 'extlClntAppOauthSettings',
+      suffix: 'ecaOauth',
+      member: oauthName(apiName),
+      elements: oauthSettings(blueprint),
+    },
+    globalSettings(blueprint, globalOauthName(apiName)),
+    {
+      type: 'ExtlClntAppOauthConfigurablePolicies',
+      folder: 'extlClntAppOauthPolicies',
+      suffix: 'ecaOauthPlcy',
+      // The names under which Salesforce makes them by itself: others would be a second set.
+      member: `${oauthName(apiName)}_defaultPolicy`,
+      elements: oauthPolicies(blueprint, choices),
+    },
+    {
+      type: 'ExtlClntAppConfigurablePolicies',
+      folder: 'extlClntAppPolicies',
+      suffix: 'ecaPlcy',
+      member: `${apiName}_defaultPolicy`,
+      elements: policies(blueprint),
+    },
+    ...(blueprint.refreshTokenAddresses.length > 0 ? [securitySettings(blueprint)] : []),
+    ...(choices.permissionSet === undefined ? [ownPermissionSet(blueprint)] : []),
+  ]
+}
+
+/** As Setup names the OAuth settings of an app. */
+const oauthName = (app: string): string => `${app}_oauth`
+
+/** What holds the certificate. `member`: its full name. */
+export const globalSettings = (blueprint: Blueprint, member: string): Component => ({
+  type: 'ExtlClntAppGlobalOauthSettings',
+  folder: 'extlClntAppGlobalOauthSets',
+  suffix: 'ecaGlblOauth',
+  member,
+  elements: globalOauthSettings(blueprint),
+})
+
+/** The addresses from which alone refresh tokens are taken. */
+const securitySettings = ({ apiName, label, refreshTokenAddresses }: Blueprint): Component => ({
+  type: 'ExtlClntAppOauthSecuritySettings',
+  folder: 'extlClntAppOauthSecuritySettings',
+  suffix: 'ecaOauthSecurity',
+  member: `${apiName}_oauthSecurity`,
+  elements: [
+    ...elementsOf({ externalClientApplication: apiName, label: `${label} OAuth security` }),
+    ...refreshTokenAddresses.map(
+      ({ first, last }): Element => [
+        'tokenIpRanges',
+        elementsOf({ description: 'Valetkey', endIpAddress: last, startIpAddress: first }),
+      ],
+    ),
+  ],
+})
+
+/** What the user needs and nothing more. Without a license: it deploys in orgs that have none of the kind, and the sheet says which one the user should have. */
+const ownPermissionSet = ({ apiName, label, recipe, description }: Blueprint): Component => ({
+  type: 'PermissionSet',
+  folder: 'permissionsets',
+  suffix: 'permissionset',
+  member: apiName,
+  elements: [
+    ...elementsOf({ description, hasActivationRequired: false, label }),
+    ...[...recipe.user.permissions]
+      .sort()
+      .map((name): Element => ['userPermissions', elementsOf({ enabled: true, name })]),
+  ],
+})
+
+const application = (
+  { label, description, username }: Blueprint,
+  { contactEmail }: MetadataChoices,
+) =>
+  elementsOf({
+    contactEmail: contactEmail ?? username ?? CONTACT_PLACEHOLDER,
+    description,
+    distributionState: 'Local',
+    isProtected: false,
+    label,
+  })
+
+const pemOf = ({ certificate }: Blueprint): string | undefined =>
+  certificate?.credential?.certificate?.pem.trim()
+
+const oauthSettings = (blueprint: Blueprint) =>
+  elementsOf({
+    clientAssertionCertificate: blueprint.assertsClient ? pemOf(blueprint) : undefined,
+    commaSeparatedOauthScopes: blueprint.recipe.scopes
+      .map(({ metadataName }) => metadataName)
+      .join(', '),
+    externalClientApplication: blueprint.apiName,
+    label: `${blueprint.label} OAuth settings`,
+  })
+
+/** Days: what Salesforce's own limit allows a refresh token to be idle. */
+const IDLE_LIMIT_DAYS = 30
+
+/** The certificate alone is what enables the JWT bearer flow; the consumer key is Salesforce's to make. */
+function globalOauthSettings(blueprint: Blueprint): readonly Element[] {
+  const { callbackUrl, apiName, recipe, label, refreshTokenIdleDays } = blueprint
+  const isApproved = recipe.actsAs === 'approving_user'
+  return elementsOf({
+    callbackUrl,
+    certificate: pemOf(blueprint),
+    externalClientApplication: apiName,
+    isClientCredentialsFlowEnabled: recipe.actsAs === 'run_as_user',
+    isCodeCredFlowEnabled: false,
+    isCodeCredPostOnly: false,
+    isConsumerSecretOptional: false,
+    // Tokens are handed out as Bearer: one that is bound to a key would serve nobody.
+    isDPopEnabled: false,
+    isDeviceFlowEnabled: false,
+    isEnforceRefreshTokenTTL: endsWhenIdle(refreshTokenIdleDays),
+    isIntrospectAllTokens: false,
+    isNamedUserJwtEnabled: false,
+    isPkceRequired: isApproved,
+    isRefreshTokenRotationEnabled: isApproved,
+    isSecretRequiredForRefreshToken: true,
+    isSecretRequiredForTokenExchange: true,
+    isTokenExchangeEnabled: recipe.actsAs === 'handled_user',
+    label: `${label} global OAuth settings`,
+    shouldRotateConsumerKey: false,
+    shouldRotateConsumerSecret: false,
+  })
+}
+
+/** Salesforce's limit is of use where the token is refreshed often enough to live with it. */
+export const endsWhenIdle = (days: number | null): boolean =>
+  days !== null && days <= IDLE_LIMIT_DAYS
+
+function oauthPolicies(
+  { recipe, apiName, refreshTokenIdleDays: idleDays }: Blueprint,
+  { permissionSet, profile, runAs }: MetadataChoices,
+): readonly Element[] {
+  const isRunAs = recipe.actsAs === 'run_as_user'
+  return elementsOf({
+    clientCredentialsFlowUser: isRunAs ? (runAs ?? RUN_AS_PLACEHOLDER) : undefined,
+    commaSeparatedPermissionSet: permissionSet ?? apiName,
+    commaSeparatedProfile: profile,
+    externalClientApplication: apiName,
+    ipRelaxationPolicyType: 'Bypass',
+    isClientCredentialsFlowEnabled: isRunAs,
+    isGuestCodeCredFlowEnabled: false,
+    isTokenExchangeFlowEnabled: recipe.actsAs === 'handled_user',
+    label: `${oauthName(apiName)}_defaultPolicy`,
+    permittedUsersPolicyType: 'AdminApprovedPreAuthorized',
+    refreshTokenPolicyType:
+      idleDays === null ? recipe.refreshTokenPolicy.metadataName : 'SpecificInactivity',
+    refreshTokenValidityPeriod: idleDays === null ? undefined : String(idleDays),
+    refreshTokenValidityUnit: idleDays === null ? undefined : 'Days',
+    requiredSessionLevel: 'STANDARD',
+  })
+}
+
+const policies = ({ apiName }: Blueprint) =>
+  elementsOf({
+    externalClientApplication: apiName,
+    isEnabled: true,
+    isOauthPluginEnabled: true,
+    label: `${apiName}_defaultPolicy`,
+  })
