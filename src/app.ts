@@ -17,6 +17,7 @@ import { grantTrouble, refreshTokenTrouble } from './app/refresh-token-rule.ts'
 import { composeRotation } from './app/rotation.ts'
 import { composeSalesforce } from './app/salesforce.ts'
 import { composeServer } from './app/server.ts'
+import { composeStoreAge } from './app/store-age.ts'
 import { watchStore } from './app/watched-store.ts'
 import { composeWebhooks } from './app/webhooks.ts'
 import { denialOf, refuseWhileBlocked } from './audit/guard.ts'
@@ -119,6 +120,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     meter: metering.engine,
     ...{ isSlow, storelessMs: config.storelessMs },
     refreshTokenTrouble: refreshTokenTrouble(config),
+    storeAge: composeStoreAge(config, log),
     readSealed: integrations.readSealed,
     promotion: {
       promote: (owner, stagedId) => rotation.promotion.promote(owner, stagedId),
@@ -189,7 +191,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       isSlow: isSlow(),
       isStopping: stopping.signal.aborted,
       isAuditBlocked: audit.isBlocked(),
-      store: watched.state(),
+      store: { ...watched.state(), age: engine.age.age() },
       keyringTrouble: seals.trouble(),
       unproven: seals.unproven(),
       issuers: callers.issuers(),
@@ -218,7 +220,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       check: createTokenCheck({ endpoint: salesforce.endpoint, monotonic }),
     })
     callers.registerRoutes(guarded)
-    watched.registerRoutes(guarded, audit)
+    watched.registerRoutes(guarded, { audit, acceptAge: engine.age.accept })
     seals.registerRoutes(guarded)
     registerCallerCountsRoutes(guarded, { integrations, counts })
     registerAuditRoutes(guarded, { search })

@@ -91,8 +91,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'The grant of the integration does not fit',
     meaning: 'The operation is for integrations that get their tokens by another grant.',
-    remedy:
-      'Look at `grant` with `GET /integrations/{name}`; `docs/grants.md` says what each is for.',
+    remedy: '`GET /integrations/{name}` has its `grant`; `docs/grants.md` says what each is for.',
   },
   managed_by_file: {
     status: 409,
@@ -238,6 +237,12 @@ export const PROBLEMS = {
     meaning: 'The store lost its content; the integration may have been there before.',
     remedy: 'Restore it from a backup, or accept the empty one with `POST /store/accept`.',
   },
+  refresh_token_doubted: {
+    status: 503,
+    title: 'The refresh token may be used up',
+    meaning: 'The store may be an old one; using a used refresh token again ends the connection.',
+    remedy: 'Put the newest store back, or say with `POST /store/accept` whether it was restored.',
+  },
   audit_unavailable: {
     status: 503,
     title: 'The audit trail cannot be written',
@@ -247,8 +252,7 @@ export const PROBLEMS = {
   record_corrupt: {
     status: 503,
     title: 'A stored record cannot be opened',
-    meaning:
-      'The record does not decrypt or verify, is not for this place, or its sealing key is missing.',
+    meaning: 'The record does not open or verify, is misplaced, or its sealing key is missing.',
     remedy:
       'Check `VALETKEY_KEYRING`; the log names the record. Write it again, erase it with `DELETE /store/records/{kind}/{name}`, or restore a backup.',
   },

@@ -11,8 +11,11 @@ import { createIntents } from '../custody/intent.ts'
 import { createKeeper, type Keeper, type KeeperDependencies } from '../custody/keeper.ts'
 import { createSuccessors } from '../custody/successors.ts'
 import { createVerdicts } from '../custody/verdict.ts'
+import { createVouching, type RestoredMode, type Vouching } from '../custody/vouching.ts'
+import type { Witness } from '../custody/witness.ts'
 import type { Logger } from '../logger.ts'
-import type { Store } from '../store/store.ts'
+import { createRounds } from '../store/rounds.ts'
+import type { Change, Store } from '../store/store.ts'
 import { createExercise } from '../tokens/exercise.ts'
 import type { Flight } from '../tokens/flight.ts'
 import type { Entry } from '../tokens/lease-cache.ts'
@@ -21,13 +24,25 @@ import { createTrouble } from '../tokens/trouble.ts'
 export interface RefreshTokens {
   readonly custody: Custody
   readonly exchange: Exchange
-  /** The store went back in time. */
-  rewound(): Promise<void>
+  readonly vouching: Pick<Vouching, 'accept' | 'age' | 'rewound'>
+  /** The change stream says so. */
+  heard(change: Change): void
   /** What may go wrong without harm: others do it later. */
   tried(work: Promise<unknown>): Promise<void>
   keeper(work: KeeperWork): Keeper
+  /** Begins to look how old the store is. */
+  start(): void
   /** From here on none is presented. */
-  stop(): void
+  stop(): Promise<void>
+}
+
+/** How the store is told from its own past. */
+export interface AgeSettings {
+  /** Absent where there is no disk. */
+  readonly witness: Witness | undefined
+  readonly mode: RestoredMode
+  /** How long other replicas may say what they know, once a run is new. */
+  readonly graceMs: number
 }
 
 export interface KeeperWork extends Pick<KeeperDependencies, 'settle'> {
@@ -38,6 +53,7 @@ export interface KeeperWork extends Pick<KeeperDependencies, 'settle'> {
 export interface CustodyComposition {
   readonly store: Pick<Store, 'custody' | 'outcomes'>
   readonly keyring: Keyring
+  readonly age: AgeSettings
   /** Why no refresh token may be used in this store; undefined: they may. */
   readonly trouble: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
@@ -56,6 +72,7 @@ export interface CustodyComposition {
 }
 
 const ATTEMPTS = 5
+const LOOK_MS = 1_000
 
 export function composeCustody(dependencies: CustodyComposition): RefreshTokens {
   const { keyring, audit, onLost, uniqueId, monotonic, log } = dependencies
@@ -90,15 +107,15 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
   }
 
   const custody = createCustody({
-    ...{ store, custody: records, uniqueId, sleep, dropLease, forgetRefusal, endToken, audit, log },
+    ...{ store, uniqueId, sleep, dropLease, forgetRefusal, endToken, audit, log },
   })
   const successors = createSuccessors({ store, sleep, log })
-  const rewound = async () => {
-    await successors.putBack()
-    await custody.distrust()
-  }
+  const vouching = createVouching({
+    ...{ custody: records, ...dependencies.age, putBack: successors.putBack },
+    ...{ uniqueId, sleep, log },
+  })
   const intents = createIntents({
-    ...{ custody: records, trouble: dependencies.trouble, onRewound: rewound },
+    ...{ custody: records, trouble: dependencies.trouble, vouching },
     ...{ uniqueId, monotonic, sleep, log },
   })
   const verdicts = createVerdicts({
@@ -106,12 +123,26 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
     leaseEndsAt: async (name) => (await outcomes.look(name))?.outcome.lease?.expiresAt,
   })
   const trouble = createTrouble(log, 'refresh tokens cannot be looked after', monotonic)
+  const ageTrouble = createTrouble(log, 'how old the store is cannot be looked at', monotonic)
+  const looks = createRounds({
+    async round() {
+      await vouching.tend()
+      ageTrouble.over()
+    },
+    ...{ onTrouble: ageTrouble.report, sleep: dependencies.sleep },
+    ...{ intervalMs: LOOK_MS, againMs: LOOK_MS },
+  })
   return {
     custody,
+    vouching,
+    heard({ type }) {
+      // What others presented is known here before they can be lost.
+      if (type === 'custody') vouching.look().catch(ageTrouble.report)
+    },
+    start: looks.start,
     exchange: createExchange({
-      ...{ store, intents, successors, verdicts, onRewound: rewound, endToken },
+      ...{ store, intents, successors, verdicts, onRewound: vouching.rewound, endToken },
     }),
-    rewound,
     keeper: ({ look, flight, settle }) =>
       createKeeper({
         settle,
@@ -134,6 +165,9 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
         log.warn({ err: error }, 'refresh tokens could not be looked after now')
       }
     },
-    stop: intents.stop,
+    async stop() {
+      intents.stop()
+      await looks.stop()
+    },
   }
 }

@@ -152,6 +152,7 @@ const RESULTS: { readonly [Code in ProblemCode]?: ReadResult } = {
   salesforce_timeout: 'unavailable',
   store_unavailable: 'unavailable',
   store_reset: 'unavailable',
+  refresh_token_doubted: 'unavailable',
   caller_forbidden: 'denied',
   integration_not_found: 'denied',
   integration_disabled: 'denied',

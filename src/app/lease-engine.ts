@@ -40,7 +40,7 @@ import { readSubject, rememberSubject, type Subject } from '../tokens/subject.ts
 import { createSubjectTokens } from '../tokens/subject-tokens.ts'
 import { createTokenRequester } from '../tokens/token-request.ts'
 import { createTrouble } from '../tokens/trouble.ts'
-import { composeCustody } from './custody.ts'
+import { type AgeSettings, composeCustody, type RefreshTokens } from './custody.ts'
 import type { EngineMeter } from './engine-meter.ts'
 import { composeRevocation } from './revocation.ts'
 
@@ -57,6 +57,8 @@ export interface LeaseEngine extends Prover {
   readonly custody: Custody
   /** Takes over the refresh token that came with the active credential, which the next mint does else; ends the connection of what has another grant now. Never throws. */
   followDefinition(integration: Integration): Promise<void>
+  /** Whether the store may be an old one. */
+  readonly age: Pick<RefreshTokens['vouching'], 'accept' | 'age'>
   /** The store went back in time: no refresh token is used before Salesforce was asked. Never throws. */
   storeRewound(): Promise<void>
   /** How many login hosts failed and are left alone. */
@@ -77,6 +79,7 @@ export interface LeaseEngineDependencies {
   readonly refreshTokenTrouble?: string | undefined
   /** The store answers, and too late for callers to wait. */
   readonly isSlow: () => boolean
+  readonly storeAge: AgeSettings
   /** How long leases in memory may serve without word from the store. */
   readonly storelessMs: number
   readonly readSealed: (name: string) => Promise<SealedIntegration | undefined>
@@ -115,6 +118,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     sleep,
     onChange(change) {
       cache.heard(change)
+      refreshTokens.heard(change)
       onChange(change)
     },
     onGap() {
@@ -160,7 +164,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
   const refreshTokens = composeCustody({
     ...{ store, keyring, audit, endToken: tokenRevoker.endToken, uniqueId, now, monotonic },
-    ...{ onLost: meter.connectionLost, sleep, log },
+    ...{ onLost: meter.connectionLost, age: dependencies.storeAge, sleep, log },
     trouble: dependencies.refreshTokenTrouble,
   })
   const { custody, exchange } = refreshTokens
@@ -267,7 +271,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
       // Another grant leaves no approval behind that nobody uses.
       if (!presentsRefreshToken(integration)) await refreshTokens.tried(custody.end(integration))
     },
-    storeRewound: () => refreshTokens.tried(refreshTokens.rewound()),
+    age: refreshTokens.vouching,
+    storeRewound: () => refreshTokens.tried(refreshTokens.vouching.rewound()),
     status: createStatusReader({
       outcomes: store.outcomes,
       documents: store.documents,
@@ -282,15 +287,12 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     grants,
     hearing,
     start() {
-      hearing.start()
-      refresher.start()
-      queue.start()
-      keeper.start()
+      for (const part of [hearing, refreshTokens, refresher, queue, keeper]) part.start()
     },
     async stop() {
       stopping.abort()
-      refreshTokens.stop()
-      await Promise.all([refresher.stop(), queue.stop(), keeper.stop()])
+      const ended = refreshTokens.stop()
+      await Promise.all([ended, refresher.stop(), queue.stop(), keeper.stop()])
       await flights.settled()
       await hearing.stop()
     },

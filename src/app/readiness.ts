@@ -1,5 +1,6 @@
 /** Whether this replica can serve, and why not. */
 import type { Check, Readiness } from '../http/health.ts'
+import type { CustodyAge, DoubtKind } from '../store/custody-age.ts'
 import { SLOW_MS, WINDOW_MS } from '../store/pace.ts'
 import type { Standing } from '../store/standing.ts'
 
@@ -11,6 +12,8 @@ export interface StoreState {
   readonly trouble: string | undefined
   /** How many records were met that may not be used. */
   readonly corrupt: number
+  /** How old it may be, as refresh tokens see it; undefined: it was not looked at yet. */
+  readonly age: CustodyAge | undefined
 }
 
 export interface ServiceState {
@@ -105,7 +108,8 @@ const STANDINGS: Readonly<Record<Standing, string>> = {
 const withTrouble = (what: string, { trouble }: StoreState): string =>
   trouble === undefined ? what : `${what}: ${trouble}`
 
-function checksOf({ standing, evictionPolicy, trouble, corrupt }: StoreState): readonly Check[] {
+function checksOf(store: StoreState): readonly Check[] {
+  const { standing, evictionPolicy, trouble, corrupt, age } = store
   return [
     { name: 'store_trouble', ok: trouble === undefined, detail: trouble ?? 'none' },
     {
@@ -117,12 +121,36 @@ function checksOf({ standing, evictionPolicy, trouble, corrupt }: StoreState): r
           : `${corrupt} records do not verify, and are not used; the log names them`,
     },
     { name: 'store_content', ok: standing === 'sound', detail: STANDINGS[standing] },
+    ageCheck(age),
     {
       name: 'store_eviction',
       ok: evictionPolicy === 'noeviction',
       detail: evictionText(evictionPolicy),
     },
   ]
+}
+
+/** `docs/runbooks.md#a-store-that-may-be-an-old-one` says what to do. */
+function ageCheck(age: CustodyAge | undefined): Check {
+  const name = 'store_age'
+  if (age?.doubt) return { name, ok: false, detail: DOUBTS[age.doubt.kind] }
+  if (age === undefined) return { name, ok: true, detail: 'not looked at yet' }
+  if (age.knownRun !== null && age.knownRun !== age.run) {
+    const detail = 'the store began anew: whether it lacks anything is not known yet'
+    return { name, ok: true, detail }
+  }
+  const detail =
+    age.run === ''
+      ? 'no presentation is known that it lacks; a restart cannot be told (INFO cannot be run)'
+      : 'no presentation of a refresh token is known that it lacks'
+  return { name, ok: true, detail }
+}
+
+const DOUBTS: Readonly<Record<DoubtKind, string>> = {
+  doubted:
+    'it may be an old one: refresh tokens wait until Salesforce says that they live, or POST /store/accept',
+  rewound:
+    'it went back in time: refresh tokens wait until Salesforce says that they live, or POST /store/accept',
 }
 
 function evictionText(policy: string | undefined): string {

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import { allowsAll } from '../callers/policy.ts'
+import type { Vouching } from '../custody/vouching.ts'
 import { BrokerError } from '../errors.ts'
 import { documented } from '../http/documented.ts'
 import { problems } from '../http/problem.ts'
@@ -12,6 +13,7 @@ import type { StoreWatch } from '../store/store-watch.ts'
 
 export interface StoreRouteDependencies {
   readonly accept: StoreWatch['accept']
+  readonly acceptAge: Vouching['accept']
   /** Whether a single record went back. */
   readonly rolledBack: () => boolean
   /** Erases one that does not verify. `verifies`: it does, and stays. */
@@ -20,6 +22,19 @@ export interface StoreRouteDependencies {
 }
 
 const NEEDS = 'service:manage'
+
+const Acceptance = Type.Unsafe<{ readonly restored?: boolean } | null>({
+  type: ['object', 'null'],
+  description: 'May be left out',
+  properties: {
+    restored: {
+      type: 'boolean',
+      description: 'Whether an older state of the store was put back',
+    },
+  },
+  additionalProperties: false,
+  examples: [{ restored: true }],
+})
 
 const RecordParams = Type.Object({
   kind: Type.Unsafe<string>({
@@ -38,7 +53,7 @@ const RecordParams = Type.Object({
 
 export function registerStoreRoutes(
   server: Server,
-  { accept, rolledBack, erase, audit }: StoreRouteDependencies,
+  { accept, acceptAge, rolledBack, erase, audit }: StoreRouteDependencies,
 ): void {
   server.post(
     '/store/accept',
@@ -48,19 +63,22 @@ export function registerStoreRoutes(
         operationId: 'acceptStore',
         summary: 'Accept a store that lost its content, or went back in time',
         description:
-          'Needs `service:manage` over all integrations. What is in the store now is right, for every replica within two seconds: what is not there answers 404 again instead of 503 `store_reset`, and the alarm ends. Records that went back to an older version are used again. Changes nothing where the store is as it should be.',
-        response: { 204: Type.Null({ description: 'Accepted' }) },
+          'Needs `service:manage` over all integrations. What is in the store now is right, for every replica within two seconds: what is not there answers 404 again instead of 503 `store_reset`, and the alarm ends. Records that went back to an older version are used again. `restored` is about refresh tokens that wait because the store may be an old one: `false`: it is the newest, they are used; `true`, or left out: it is to be gone on with, each is introspected, and where that cannot be done presented once. `conflict` for `false` where presentations are known that it lacks. Changes nothing where the store is as it should be.',
+        body: Acceptance,
+        response: { 204: Type.Null({ description: 'Accepted' }), ...problems('conflict') },
       },
     },
     async (request, reply) => {
       if (!allowsAll(request.principal, NEEDS)) throw lacks()
       const isRolledBack = rolledBack()
+      const age = await acceptAge(request.body?.restored)
       const was = await accept()
-      if (was !== 'sound' || isRolledBack) {
+      const found = was === 'sound' ? age : was
+      if (found !== 'sound' || isRolledBack) {
         await audit.change(request, {
           action: 'store.accepted',
           integration: null,
-          detail: { reason: was === 'sound' ? 'rolled_back' : was },
+          detail: { reason: found === 'sound' ? 'rolled_back' : found },
         })
       }
       return reply.code(204).send(null)

@@ -1,5 +1,4 @@
 /** Wires the store with the codes of its records, and with the watch over it: what does not verify is not used, and what is not found in a store that lost its content is not said to be absent. */
-import type { AuditLog } from '../audit/log.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Server } from '../http/server.ts'
 import { sealRequiresCodes } from '../integrations/integration-store.ts'
@@ -20,17 +19,17 @@ import { createSeenVersions } from '../store/seen-versions.ts'
 import type { Change, Store } from '../store/store.ts'
 import { createStoreWatch, type StoreWatchDependencies } from '../store/store-watch.ts'
 import type { StoreState } from './readiness.ts'
-import { registerStoreRoutes } from './routes.ts'
+import { registerStoreRoutes, type StoreRouteDependencies } from './routes.ts'
 
 export interface WatchedStore {
   readonly store: Store
   /** Whether records need a code. */
   readonly requirement: MacRequirement
-  state(): StoreState
+  state(): Omit<StoreState, 'age'>
   /** Records that this replica met and may not use. */
   corrupt(): readonly CorruptRecord[]
   /** `POST /store/accept`; behind the guard. */
-  registerRoutes(guarded: Server, audit: Pick<AuditLog, 'change'>): void
+  registerRoutes(guarded: Server, of: Pick<StoreRouteDependencies, 'audit' | 'acceptAge'>): void
   start(): void
   stop(): Promise<void>
 }
@@ -99,8 +98,8 @@ export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore
       corrupt: corrupt.current().length,
     }),
     corrupt: corrupt.current,
-    registerRoutes: (server, audit) =>
-      registerStoreRoutes(server, { accept: watch.accept, rolledBack, erase, audit }),
+    registerRoutes: (server, of) =>
+      registerStoreRoutes(server, { accept: watch.accept, rolledBack, erase, ...of }),
     start: watch.start,
     stop: watch.stop,
   }

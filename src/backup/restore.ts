@@ -1,5 +1,6 @@
 /** Puts a backup into a store: looked through as a whole first, so that nothing is written of one that is not whole. */
 import { integrationOf } from '../integrations/integration-store.ts'
+import { RESTORED_PREFIX } from '../store/custody-age.ts'
 import { KEPT_KINDS } from '../store/document-kinds.ts'
 import { isCorrupt } from '../store/record-schema.ts'
 import type { Page, Store } from '../store/store.ts'
@@ -30,7 +31,7 @@ export async function verifyBackup(lines: Lines, keyring: BackupKeyring): Promis
 
 export type RestoredStore = Pick<
   Store,
-  'archive' | 'documents' | 'identity' | 'integrations' | 'locks' | 'now'
+  'archive' | 'custody' | 'documents' | 'identity' | 'integrations' | 'locks' | 'now'
 >
 
 export interface RestoreDependencies {
@@ -62,7 +63,7 @@ export async function isEmpty({ archive }: Pick<Store, 'archive'>): Promise<bool
  * After it the store holds what the backup holds, and nothing else of that. Until it is through, the
  * store counts as one that lost its content: replicas that run on it answer `store_reset`, and not
  * `integration_not_found`, for what is not there yet; so it stays where a restore was broken off.
- * At its end the store is accepted. May be done twice, but not at once: each of the two would remove
+ * At its end the store is accepted, and vouched for. May be done twice, but not at once: each of the two would remove
  * what it does not know, and call the rest whole. Throws `unavailable` then.
  */
 export async function restoreBackup(dependencies: RestoreDependencies): Promise<void> {
@@ -80,7 +81,7 @@ async function replaceAll(dependencies: RestoreDependencies): Promise<void> {
   await noteStanding(store, 'wiped')
   const names = new Set<string>()
   const ids = new Map<string, Set<string>>()
-  const custody = { id: uniqueId(), lookInMs: LOOK_IN_MS }
+  const custody = { id: `${RESTORED_PREFIX}${uniqueId()}`, lookInMs: LOOK_IN_MS }
   for await (const section of sections()) {
     if (section.type === 'integrations') {
       await archive.putIntegrations(section.items, custody)
@@ -94,6 +95,10 @@ async function replaceAll(dependencies: RestoreDependencies): Promise<void> {
     }
   }
   await removeOthers(store, names, ids)
+  // What was there already is of the same age as the rest, where nobody vouched for it.
+  const { run, knownRun } = await store.custody.age()
+  const all = knownRun !== null && knownRun !== run
+  await store.custody.takeForRestored({ ...custody, all, forAnyRun: true })
   await noteStanding(store, 'accepted')
 }
 

@@ -1,6 +1,7 @@
 /** Every setting of the service: its variable, default, meaning and form. `docs/configuration.md` is generated from here. */
 
 import type { Secret } from '../crypto/secret.ts'
+import { RESTORED_MODES } from '../custody/vouching.ts'
 import { UNPROVEN_MODES } from '../store/mac-requirement.ts'
 import { SAMPLERS } from '../tracing/sampler-name.ts'
 import type { Reader } from './reader.ts'
@@ -109,6 +110,15 @@ export const SETTINGS = {
     otherwise: 'none; without Redis: `DATA_DIR/keyring`, made with mode 0600',
     meaning:
       'Sealing keys, `id:base64` of 32 bytes each; the first seals, all open. Required with Redis. `valetkey keygen` makes one.',
+  }),
+  witnessFile: optional('VALETKEY_WITNESS_FILE', read.path, {
+    otherwise: 'none with Redis; without: `DATA_DIR/witness`, and `DATA_DIR.witness` beside it',
+    meaning:
+      'A file of this replica alone, on a disk that is not put back with the store: how many presentations of refresh tokens the store held ([docs/refresh-tokens.md](refresh-tokens.md#a-store-that-was-put-back)).',
+  }),
+  restored: withDefault('VALETKEY_RESTORED', 'ask', read.oneOf(...RESTORED_MODES), {
+    meaning:
+      'What becomes of refresh tokens where nobody can tell whether the store was put back while no replica ran: `ask`: Salesforce is asked about each, or an operator; `trust`: they are used, for who never puts a store back.',
   }),
   unprovenRecords: withDefault(
     'VALETKEY_UNPROVEN_RECORDS',

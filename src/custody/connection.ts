@@ -1,6 +1,7 @@
 /** Whether an integration has a refresh token that works, and why not. Pure. */
 import { BrokerError } from '../errors.ts'
 import type { CustodyRecord } from '../store/custody.ts'
+import { DOUBTED_PREFIX } from '../store/custody-age.ts'
 
 /** So long after a presentation its answer may still come. */
 export const SETTLE_MS = 60_000
@@ -96,6 +97,25 @@ export const unsettled = (retryAfterMs: number, cause?: unknown): BrokerError =>
     'Whether Salesforce took the refresh token is not known yet, and it may not be presented twice.',
     { cause: new Unsettled('the refresh token is unsettled', { cause }), retryAfterMs },
   )
+
+/** The store may be an old one, and this token used up. */
+export const doubted = (name: string, retryAfterMs: number): BrokerError =>
+  new BrokerError(
+    'refresh_token_doubted',
+    `The store may be an old one, and the refresh token of ${name} used up since: using it again would end the connection at Salesforce.`,
+    { cause: new Unsettled('the refresh token is in doubt'), retryAfterMs },
+  )
+
+/** Whether a token waits until it is known that the store is not an old one. */
+export const isDoubted = ({ state, id }: Pick<CustodyRecord, 'state' | 'id'>): boolean =>
+  state === 'spend' && id.startsWith(DOUBTED_PREFIX)
+
+/** Throws while what came of the last presentation of it may still come. */
+export function checkSettled(name: string, record: CustodyRecord, now: number): void {
+  const restMs = SETTLE_MS - (now - record.at)
+  if (record.state !== 'spend' || restMs <= 0) return
+  throw isDoubted(record) ? doubted(name, restMs) : unsettled(restMs)
+}
 
 /** It says nothing about the login host. */
 export const isUnsettled = (error: unknown): boolean =>

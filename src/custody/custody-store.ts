@@ -3,7 +3,7 @@ import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
-import { type Binding, bodyOf, type CustodyBody, type LostReason } from './connection.ts'
+import { type Binding, bodyOf, type CustodyBody, type LostReason, SETTLE_MS } from './connection.ts'
 
 /** What a custody needs to know of an integration. */
 export interface Target {
@@ -19,8 +19,6 @@ export interface CustodyLook {
   readonly family: string | null
   /** By the store's clock. */
   readonly now: number
-  /** The store's count of changes. */
-  readonly seq: number
 }
 
 /** A successor that this process was given: what a store that went back in time lacks. */
@@ -56,8 +54,8 @@ export interface CustodyStore {
     token: Secret,
     binding: Binding,
   ): Promise<Sealed>
-  /** KEEP. */
-  keep(name: string, sealed: Sealed): Promise<boolean>
+  /** KEEP. `doubt`: the id under which it is in doubt; left out: it is not. */
+  keep(name: string, sealed: Sealed, doubt?: string): Promise<boolean>
 }
 
 /** An idle token is looked at so often: whether it is to be exercised depends on a setting. */
@@ -83,9 +81,9 @@ export function createCustodyStore(dependencies: {
 
   return {
     async read({ name, uid }) {
-      const { record, now, seq } = await custody.read(name)
+      const { record, now } = await custody.read(name)
       const own = record?.uid === uid ? record : undefined
-      return { record: own, family: record?.family ?? null, now, seq }
+      return { record: own, family: record?.family ?? null, now }
     },
 
     async open(target, record) {
@@ -119,7 +117,10 @@ export function createCustodyStore(dependencies: {
       return { family, g: g + 1, token: await sealed(target, family, token, binding) }
     },
 
-    keep: (name, { family, g, token }) =>
-      custody.keep(name, { family, g, token, lookInMs: LOOK_MS }),
+    keep: (name, { family, g, token }, doubt) =>
+      custody.keep(name, {
+        ...{ family, g, token },
+        ...(doubt === undefined ? { lookInMs: LOOK_MS } : { lookInMs: SETTLE_MS, doubt }),
+      }),
   }
 }

@@ -3,8 +3,7 @@ import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
 import { refreshTokenIdOf } from '../credentials/credential.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { BrokerError, isStoreAway } from '../errors.ts'
-import type { Custodies } from '../store/custody.ts'
-import { bodyOf, type Connection, type CustodyBody, connectionOf, SETTLE_MS } from './connection.ts'
+import { bodyOf, type Connection, type CustodyBody, connectionOf } from './connection.ts'
 import type { CustodyLook, CustodyStore, Target } from './custody-store.ts'
 
 export interface Grantee {
@@ -31,13 +30,10 @@ export interface Custody {
     clientId: string | undefined,
     seed: string | undefined,
   ): Promise<Connection & { readonly family: string | null }>
-  /** The store went back in time: nothing idle is trusted until Salesforce was asked. Gives how many it concerns. */
-  distrust(): Promise<number>
 }
 
 export interface CustodyDependencies {
   readonly store: CustodyStore
-  readonly custody: Pick<Custodies, 'distrust'>
   readonly uniqueId: () => string
   readonly sleep: (ms: number) => Promise<void>
   /** Makes the lease, and any mint under way, worthless: they belong to a family that ends. */
@@ -61,11 +57,9 @@ const ATTEMPTS = 5
 const SEEDS_KEPT = 50
 /** What was begun is brought to its end although the store is away for a moment: some 5 seconds. */
 const PAUSES_MS = [100, 200, 400, 800, 1_000, 1_000, 1_000] as const
-/** Of an id that no presentation has. */
-export const DISTRUSTED = 'rewound:'
 
 export function createCustody(dependencies: CustodyDependencies): Custody {
-  const { store, custody, uniqueId, sleep, dropLease, forgetRefusal, endToken } = dependencies
+  const { store, uniqueId, sleep, dropLease, forgetRefusal, endToken } = dependencies
   const { audit, log } = dependencies
 
   const seedsOf = ({ record }: CustodyLook) => (record ? bodyOf(record).seeds : [])
@@ -204,14 +198,6 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
     async state(target, clientId, seed) {
       const { record, family } = await store.read(target)
       return { ...connectionOf(target, clientId, seed, record), family }
-    },
-
-    async distrust() {
-      const count = await custody.distrust(`${DISTRUSTED}${uniqueId()}`, SETTLE_MS)
-      if (count > 0) {
-        log.error({ count }, 'refresh tokens are not used until Salesforce said that they live')
-      }
-      return count
     },
   }
 }

@@ -6,7 +6,14 @@ import { refusalOf, refusalRow } from '../grants/refusals.ts'
 import { within } from '../http/deadline.ts'
 import { wasNeverSent } from '../http/outbound.ts'
 import type { CustodyRecord } from '../store/custody.ts'
-import { type Binding, connectionOf, notConnected, SETTLE_MS, unsettled } from './connection.ts'
+import {
+  type Binding,
+  checkSettled,
+  connectionOf,
+  notConnected,
+  SETTLE_MS,
+  unsettled,
+} from './connection.ts'
 import type { CustodyStore, Target } from './custody-store.ts'
 import type { Intents } from './intent.ts'
 import type { Successors } from './successors.ts'
@@ -62,16 +69,16 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
   const { store, intents, successors, verdicts, onRewound, endToken } = dependencies
 
   const live = async (target: Target, clientId: string) => {
-    const { record, now, seq } = await store.read(target)
-    if (record && successors.isMissing(target.uid, record)) {
-      await onRewound()
-      throw unsettled(SETTLE_MS)
-    }
+    const ours = successors.acknowledged(target.uid)
+    const found = await store.read(target)
+    const isRewound = ours && ours.family === found.record?.family && ours.g > found.record.g
+    if (isRewound) await onRewound()
+    const { record, now } = isRewound ? await store.read(target) : found
     const { state, reason, since } = connectionOf(target, clientId, undefined, record)
     if (!record || state === 'not_connected') {
       throw notConnected(target.name, reason ?? 'never_connected', since)
     }
-    return { record, now, seq }
+    return { record, now }
   }
 
   /** What is left of a refusal or a failure. Undefined: others have gone on meanwhile. */
@@ -111,11 +118,11 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
     wire: Wire,
   ): Promise<TokenAnswer | undefined> => {
     intents.checkRunning()
-    const { record, now, seq } = await live(target, clientId)
+    const { record, now } = await live(target, clientId)
     const go = await verdicts.of(target, record, now, wire.introspect)
     if (go === undefined) return undefined
     const { token: presented, ...binding } = await store.open(target, record)
-    const id = await intents.note(target, record, go === 'final', seq)
+    const id = await intents.note(target, record, go === 'final')
     if (id === undefined) return undefined
     let renewed: Secret | undefined
     let answer: TokenAnswer
@@ -139,8 +146,7 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
   return {
     async check(target, clientId) {
       const { record, now } = await live(target, clientId)
-      const ageMs = now - record.at
-      if (record.state === 'spend' && ageMs < SETTLE_MS) throw unsettled(SETTLE_MS - ageMs)
+      checkSettled(target.name, record, now)
     },
 
     async exchange(target, clientId, wire) {

@@ -1,16 +1,16 @@
 /** The intent to present a refresh token: noted before, and taken back where nothing was sent. */
 import { BrokerError, isStoreTrouble } from '../errors.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
-import { isUnsettled, SETTLE_MS, unsettled } from './connection.ts'
+import { SETTLE_MS } from './connection.ts'
 import { LOOK_MS, type Target } from './custody-store.ts'
+import type { Vouching } from './vouching.ts'
 
 export interface Intents {
-  /** SPEND. Gives the id of the presentation that may follow at once; undefined: others were faster. `seq`: of the read before. Throws where nothing may be sent. */
+  /** SPEND. Gives the id of the presentation that may follow at once; undefined: others were faster, or the store is not what it was. Throws where nothing may be sent. */
   note(
     target: Pick<Target, 'name'>,
     record: Pick<CustodyRecord, 'family' | 'g' | 'id'>,
     isFinal: boolean,
-    seq: number,
   ): Promise<string | undefined>
   /** UNSPEND: it was not presented, or not looked at, for sure. Said again until the store hears it, or others have settled it. */
   takeBack(target: Pick<Target, 'name'>, id: string): Promise<void>
@@ -24,8 +24,7 @@ export interface IntentsDependencies {
   readonly custody: Pick<Custodies, 'spend' | 'unspend'>
   /** Why no refresh token may be used in this store; undefined: they may. */
   readonly trouble: string | undefined
-  /** The store went back in time. */
-  readonly onRewound: () => Promise<void>
+  readonly vouching: Pick<Vouching, 'known' | 'note' | 'rewound' | 'settleRun'>
   readonly uniqueId: () => string
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
@@ -38,10 +37,8 @@ const INTENT_MS = 5_000
 const AGAIN_MS = { least: 100, most: 1_000 }
 
 export function createIntents(dependencies: IntentsDependencies): Intents {
-  const { custody, trouble, onRewound, uniqueId, monotonic, sleep, log } = dependencies
+  const { custody, trouble, vouching, uniqueId, monotonic, sleep, log } = dependencies
   let isStopped = false
-  /** The count of changes of the store when it was last read. */
-  let knownSeq = 0
 
   const takeBack: Intents['takeBack'] = async ({ name }, id) => {
     const until = monotonic() + SETTLE_MS
@@ -68,28 +65,26 @@ export function createIntents(dependencies: IntentsDependencies): Intents {
   }
 
   return {
-    async note(target, { family, g, id }, isFinal, seq) {
+    async note(target, { family, g, id }, isFinal) {
       checkRunning()
       const next = uniqueId()
+      const noted = await vouching.known()
       const sentAt = monotonic()
+      let result: Awaited<ReturnType<Custodies['spend']>>
       try {
-        const result = await custody.spend(target.name, {
-          ...{ family, g, id, next, isFinal },
-          seq: Math.max(seq, knownSeq),
+        result = await custody.spend(target.name, {
+          ...{ family, g, id, next, isFinal, noted },
           lookInMs: SETTLE_MS,
         })
-        if (result === 'changed') return undefined
-        if (result === 'rewound') {
-          knownSeq = 0
-          await onRewound()
-          throw unsettled(SETTLE_MS)
-        }
+        if (typeof result === 'object') await vouching.note(result)
       } catch (error) {
         // It may be there all the same.
-        if (!isUnsettled(error)) takeBackLater(target, next)
+        takeBackLater(target, next)
         throw error
       }
-      knownSeq = Math.max(knownSeq, seq)
+      if (result === 'rewound') await vouching.rewound()
+      if (result === 'new_run') await vouching.settleRun()
+      if (typeof result !== 'object') return undefined
       if (!isStopped && monotonic() - sentAt <= INTENT_MS) return next
       takeBackLater(target, next)
       throw isStopped ? stopping() : tooLate()

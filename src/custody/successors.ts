@@ -8,10 +8,10 @@ import type { CustodyStore, Sealed, Target } from './custody-store.ts'
 export interface Successors {
   /** KEEP, until it is durable: there is no other copy. False: the family has ended. */
   keep(target: Target, record: CustodyRecord, token: Secret, binding: Binding): Promise<boolean>
-  /** Whether the store lacks what it acknowledged to this process. */
-  isMissing(uid: string, record: Pick<CustodyRecord, 'family' | 'g'>): boolean
-  /** Gives the store what it lacks, as far as this process has it. */
-  putBack(): Promise<void>
+  /** The newest that the store acknowledged to this process: whatever is read after this is no older. */
+  acknowledged(uid: string): Pick<CustodyRecord, 'family' | 'g'> | undefined
+  /** Gives the store what it lacks, as far as this process has it: in doubt under this id, for others may have been given more. */
+  putBack(doubt: string): Promise<void>
 }
 
 export interface SuccessorsDependencies {
@@ -26,11 +26,13 @@ const REMEMBERED = 10_000
 
 export function createSuccessors({ store, sleep, log }: SuccessorsDependencies): Successors {
   /** By uid, the newest of each; sealed. */
-  const newest = new Map<string, Sealed & { readonly name: string }>()
+  const newest = new Map<string, Sealed & { readonly name: string; readonly isKept: boolean }>()
 
-  const remember = ({ uid, name }: Target, sealed: Sealed) => {
+  const remember = ({ uid, name }: Target, sealed: Sealed, isKept: boolean) => {
+    const former = newest.get(uid)
+    if (former?.family === sealed.family && former.g > sealed.g) return
     newest.delete(uid)
-    newest.set(uid, { ...sealed, name })
+    newest.set(uid, { ...sealed, name, isKept })
     const [oldest] = newest.keys()
     if (newest.size > REMEMBERED && oldest !== undefined) newest.delete(oldest)
   }
@@ -38,10 +40,12 @@ export function createSuccessors({ store, sleep, log }: SuccessorsDependencies):
   return {
     async keep(target, record, token, binding) {
       const sealed = await store.seal(target, record, token, binding)
-      remember(target, sealed)
+      remember(target, sealed, false)
       for (let pauseMs = AGAIN_MS.least; ; pauseMs = Math.min(2 * pauseMs, AGAIN_MS.most)) {
         try {
-          return await store.keep(target.name, sealed)
+          const isKept = await store.keep(target.name, sealed)
+          if (isKept) remember(target, sealed, true)
+          return isKept
         } catch (error) {
           if (!isStoreTrouble(error)) throw error
           log.warn({ err: error, integration: target.name }, 'a refresh token is still to be kept')
@@ -49,12 +53,13 @@ export function createSuccessors({ store, sleep, log }: SuccessorsDependencies):
         }
       }
     },
-    isMissing(uid, { family, g }) {
+    acknowledged(uid) {
       const ours = newest.get(uid)
-      return ours?.family === family && ours.g > g
+      return ours?.isKept ? ours : undefined
     },
-    async putBack() {
-      for (const { name, ...sealed } of newest.values()) await store.keep(name, sealed)
+    async putBack(doubt) {
+      for (const { name, isKept: _, ...sealed } of newest.values())
+        await store.keep(name, sealed, doubt)
     },
   }
 }

@@ -6,8 +6,15 @@ import type { Introspection } from '../grants/grant.ts'
 import { refusalOf } from '../grants/refusals.ts'
 import { within } from '../http/deadline.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
-import { type LostReason, notConnected, SETTLE_MS, unsettled } from './connection.ts'
-import { DISTRUSTED } from './custody.ts'
+import { RESTORED_PREFIX } from '../store/custody-age.ts'
+import {
+  checkSettled,
+  doubted,
+  isDoubted,
+  type LostReason,
+  notConnected,
+  unsettled,
+} from './connection.ts'
 import type { CustodyStore, Target } from './custody-store.ts'
 
 /** Asks Salesforce whether a refresh token lives. Throws where that cannot be found out. */
@@ -44,9 +51,14 @@ export interface VerdictsDependencies {
 }
 
 const INTROSPECTION_MS = 4_000
+/** How long a token of which Salesforce does not tell whether it is used up waits before it is asked again. */
+const DOUBTED_AGAIN_MS = 60_000
 
 export function createVerdicts(dependencies: VerdictsDependencies): Verdicts {
   const { store, custody, leaseEndsAt, onLost, audit, log } = dependencies
+
+  /** By integration: in doubt, and Salesforce does not tell. */
+  const unanswered = new Map<string, { readonly id: string; readonly until: number }>()
 
   const lose: Verdicts['lose'] = async ({ name }, { family, g, id }, reason) => {
     const isOurs = await custody.kill(name, { family, g, id, reason })
@@ -85,16 +97,25 @@ export function createVerdicts(dependencies: VerdictsDependencies): Verdicts {
   return {
     async of(target, record, now, introspect) {
       if (record.state === 'idle') return 'go'
-      const ageMs = now - record.at
-      if (ageMs < SETTLE_MS) throw unsettled(SETTLE_MS - ageMs)
+      checkSettled(target.name, record, now)
+      const former = unanswered.get(target.name)
+      if (former?.id === record.id && former.until > now) {
+        throw doubted(target.name, former.until - now)
+      }
+      unanswered.delete(target.name)
       const isAlive = await ask(target, record, introspect)
       if (isAlive) return 'go'
+      if (isAlive === undefined && isDoubted(record)) {
+        unanswered.set(target.name, { id: record.id, until: now + DOUBTED_AGAIN_MS })
+        throw doubted(target.name, DOUBTED_AGAIN_MS)
+      }
       if (isAlive === undefined && !record.isFinal) {
         const restMs = ((await leaseEndsAt(target.name)) ?? now) - now
         if (restMs > 0) throw unsettled(restMs)
         return 'final'
       }
-      const reason = record.id.startsWith(DISTRUSTED) ? 'store_rewound' : 'answer_lost'
+      const isOfThePast = isDoubted(record) || record.id.startsWith(RESTORED_PREFIX)
+      const reason = isOfThePast ? 'store_rewound' : 'answer_lost'
       if (!(await lose(target, record, reason))) return undefined
       throw notConnected(target.name, reason, now)
     },

@@ -85,7 +85,7 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   listAuditEvents: { parameters: { limit: 20 } },
   getKeyring: {},
   resealKeyring: {},
-  acceptStore: {},
+  acceptStore: { body: { restored: true } },
   eraseRecord: { parameters: { kind: 'integration', name: 'broken' } },
   listProblems: {},
   getProblem: { parameters: { code: 'grant_refused' } },

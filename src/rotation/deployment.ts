@@ -106,6 +106,7 @@ const PROBLEMS_THAT_PASS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'token_response_invalid',
   'store_unavailable',
   'store_reset',
+  'refresh_token_doubted',
   'audit_unavailable',
   'login_budget_exhausted',
   'conflict',

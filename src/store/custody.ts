@@ -1,4 +1,5 @@
 /** The part of the port that keeps refresh tokens: which one is current, and whether it may be presented. */
+import type { CustodyAges, Noted } from './custody-age.ts'
 
 /** `idle`: the refresh token may be presented. `spend`: it was, or is about to be, and what came of it is not known. `dead`: there is none that works. */
 export type CustodyState = 'idle' | 'spend' | 'dead'
@@ -49,8 +50,8 @@ export interface CustodyPresentation {
   /** Of this one. */
   readonly next: string
   readonly isFinal: boolean
-  /** The count of changes that the store had when it was last known: a lower one is its past. */
-  readonly seq: number
+  /** The highest count of what was noted that is known: a lower one is the store's past. */
+  readonly noted: number
   readonly lookInMs: number
 }
 
@@ -59,17 +60,16 @@ export interface CustodyPresentation {
  * compare-and-set, is announced, and outlives as many servers as a change of an integration does.
  * An index says which ones are to be looked after, and when; dead ones are not in it.
  */
-export interface Custodies {
-  /** With the store's clock, and its count of changes. */
-  read(name: string): Promise<{
-    readonly record: CustodyRecord | undefined
-    readonly now: number
-    readonly seq: number
-  }>
+export interface Custodies extends CustodyAges {
+  /** With the store's clock. */
+  read(name: string): Promise<{ readonly record: CustodyRecord | undefined; readonly now: number }>
   /** A new family, at generation 0. `changed`: another family is there than expected. `gone`: no such integration. */
   begin(name: string, beginning: CustodyBeginning): Promise<'begun' | 'changed' | 'gone'>
-  /** SPEND: family, generation and id are equal and it is not dead. `rewound`: the store went back in time. */
-  spend(name: string, presentation: CustodyPresentation): Promise<'spent' | 'changed' | 'rewound'>
+  /** SPEND: family, generation and id are equal and it is not dead. Gives where the store is with this one. `rewound`: the store went back in time. `new_run`: it may have, and nobody vouched for it yet. */
+  spend(
+    name: string,
+    presentation: CustodyPresentation,
+  ): Promise<Noted | 'changed' | 'rewound' | 'new_run'>
   /** UNSPEND: idle again, if the last presentation is still this one. */
   unspend(name: string, id: string, lookInMs: number): Promise<boolean>
   /** KEEP: stored and idle, if the family is equal and the stored generation is less, even over `dead`. False: the family is another one. */
@@ -80,6 +80,8 @@ export interface Custodies {
       readonly g: number
       readonly token: string
       readonly lookInMs: number
+      /** An id that no presentation has: `spend` under it, and not idle. */
+      readonly doubt?: string
     },
   ): Promise<boolean>
   /** DEAD: family, generation and id are equal. */
@@ -92,8 +94,6 @@ export interface Custodies {
       readonly reason: string
     },
   ): Promise<boolean>
-  /** Everything that is idle becomes `spend`, under this id. Gives how many did. */
-  distrust(id: string, lookInMs: number): Promise<number>
   /** CLAIM: takes at most `limit` names that are to be looked after, and puts them off. */
   claim(limit: number, postponeMs: number): Promise<readonly string[]>
   /** Puts the next look to this time, unless it is dead or gone. */

@@ -1,26 +1,19 @@
 import type { Custodies, CustodyRecord, CustodyState } from './custody.ts'
 import {
-  type EmbeddedDatabase,
-  type Statements,
-  type Transaction,
-  toNumber,
-  toText,
-} from './embedded-database.ts'
+  countNoted,
+  createEmbeddedCustodyAge,
+  type EmbeddedCustodyAgeDependencies,
+  readAge,
+} from './embedded-custody-age.ts'
+import { type Statements, type Transaction, toNumber, toText } from './embedded-database.ts'
 import { readPublic } from './embedded-integrations.ts'
 import { integrationName } from './keys.ts'
-
-export interface EmbeddedCustodiesDependencies {
-  readonly database: EmbeddedDatabase
-  readonly now: () => number
-}
 
 /** What a transition compares, and what makes of it; undefined: nothing. */
 type Transition = (record: CustodyRecord) => Partial<CustodyRecord> | undefined
 
-export function createEmbeddedCustodies({
-  database,
-  now,
-}: EmbeddedCustodiesDependencies): Custodies {
+export function createEmbeddedCustodies(dependencies: EmbeddedCustodyAgeDependencies): Custodies {
+  const { database, now, run } = dependencies
   /** True: it was changed. */
   const change = (
     transaction: Transaction,
@@ -43,8 +36,10 @@ export function createEmbeddedCustodies({
   }
 
   return {
+    ...createEmbeddedCustodyAge(dependencies),
+
     async read(name) {
-      return { record: database.read((to) => read(to, name)), now: now(), seq: database.seq }
+      return { record: database.read((to) => read(to, name)), now: now() }
     },
 
     async begin(name, { uid, expected, family, token, reason, body, lookInMs }) {
@@ -64,16 +59,18 @@ export function createEmbeddedCustodies({
       })
     },
 
-    async spend(name, { family, g, id, next, isFinal, seq, lookInMs }) {
+    async spend(name, { family, g, id, next, isFinal, noted, lookInMs }) {
       return database.write((transaction) => {
-        if (transaction.seq < seq) return 'rewound'
+        const age = readAge(transaction)
+        if (age.noted < noted) return 'rewound'
+        if (age.knownRun !== run) return 'new_run'
         const at = now()
         const isSpent = change(transaction, name, at + lookInMs, (stored) =>
           stored.family === family && stored.g === g && stored.id === id && stored.state !== 'dead'
             ? { state: 'spend', id: next, at, isFinal }
             : undefined,
         )
-        return isSpent ? 'spent' : 'changed'
+        return isSpent ? countNoted(transaction) : 'changed'
       })
     },
 
@@ -88,13 +85,16 @@ export function createEmbeddedCustodies({
       )
     },
 
-    async keep(name, { family, g, token, lookInMs }) {
+    async keep(name, { family, g, token, lookInMs, doubt }) {
       const at = now()
       return database.write((transaction) => {
         if (read(transaction, name)?.family !== family) return false
         change(transaction, name, at + lookInMs, (stored) =>
           stored.g < g
-            ? { g, token, state: 'idle', at, keptAt: at, isFinal: false, reason: '' }
+            ? {
+                ...{ g, token, at, keptAt: at, isFinal: false, reason: '' },
+                ...(doubt === undefined ? { state: 'idle' } : { state: 'spend', id: doubt }),
+              }
             : undefined,
         )
         return true
@@ -109,19 +109,6 @@ export function createEmbeddedCustodies({
             : undefined,
         ),
       )
-    },
-
-    async distrust(id, lookInMs) {
-      return database.write((transaction) => {
-        const at = now()
-        const rows = transaction.all(`SELECT name FROM custody WHERE state = 'idle'`)
-        for (const row of rows) {
-          change(transaction, toText(row.name), at + lookInMs, () => ({
-            ...{ state: 'spend', id, at, isFinal: false },
-          }))
-        }
-        return rows.length
-      })
     },
 
     async claim(limit, postponeMs) {

@@ -81,6 +81,16 @@ CREATE TABLE IF NOT EXISTS custody (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS custody_by_look ON custody (look_at, name) WHERE look_at IS NOT NULL;
 ${LOST}
+CREATE TABLE IF NOT EXISTS custody_age (
+  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+  noted INTEGER NOT NULL,
+  known_run TEXT,
+  doubted_run TEXT,
+  doubt TEXT,
+  doubt_point TEXT,
+  branch TEXT NOT NULL
+) STRICT;
+INSERT OR IGNORE INTO custody_age VALUES (1, 0, NULL, NULL, NULL, NULL, '');
 CREATE TABLE IF NOT EXISTS integration_macs (
   name TEXT PRIMARY KEY REFERENCES integrations (name) ON DELETE CASCADE,
   mac TEXT NOT NULL

@@ -49,7 +49,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
     outcomes: createEmbeddedOutcomes({ database, now }),
     locks,
     due: createEmbeddedDue({ database, now }),
-    custody: createEmbeddedCustodies({ database, now }),
+    custody: createEmbeddedCustodies({ database, now, run: randomUUID() }),
     budgets: createEmbeddedBudgets({ database, now }),
     documents: createEmbeddedDocuments({ database, now }),
     events: createEmbeddedEvents({ database }),

@@ -8,7 +8,10 @@ const OPERATIONS = {
   outcomes: ['look', 'save', 'forgetRefusal', 'revoke', 'holders'],
   locks: ['acquire', 'renew', 'release'],
   due: ['mark', 'claim', 'unmark', 'size'],
-  custody: ['read', 'begin', 'spend', 'unspend', 'keep', 'kill', 'distrust', 'claim', 'lookAt'],
+  custody: [
+    ...['read', 'begin', 'spend', 'unspend', 'keep', 'kill', 'claim', 'lookAt'],
+    ...['age', 'vouch', 'distrust', 'takeForRestored', 'doubted'],
+  ],
   budgets: ['take', 'used'],
   documents: ['read', 'list', 'write', 'remove'],
   events: ['append', 'put', 'read'],

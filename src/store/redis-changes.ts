@@ -11,7 +11,7 @@ const READ_MAX = 1_000
 export const CHANGES_WAIT_MAX_MS = 2_000
 
 /** Invariant: a store has an id from its first use, and a wiped one another. */
-const IDENTIFY = `
+export const IDENTIFY = `
 local function identify(meta, candidate)
   redis.call('HSETNX', meta, 'id', candidate)
   local fields = redis.call('HMGET', meta, 'id', 'seq')

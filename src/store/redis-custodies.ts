@@ -2,6 +2,7 @@ import type { Custodies, CustodyRecord, CustodyState } from './custody.ts'
 import { integrationName, type Keys } from './keys.ts'
 import { checkSchema, SCHEMA } from './record-schema.ts'
 import type { Script } from './redis-connection.ts'
+import { createRedisCustodyAge, POINT, RUN } from './redis-custody-age.ts'
 import type { DurableRedis } from './redis-durable.ts'
 import { ANNOUNCE, NOW, toArray, toNumber, toText } from './redis-script.ts'
 
@@ -24,7 +25,7 @@ const READ: Script = {
   name: 'vkCustodyRead',
   lua: `${NOW}
 local record = redis.call('HMGET', KEYS[1], ${FIELDS.map((field) => `'${field}'`).join(', ')})
-return {now(), redis.call('HGET', KEYS[2], 'seq') or 0, record[1] and record or false}`,
+return {now(), record[1] and record or false}`,
 }
 
 /** What the scripts that change one custody have in common. */
@@ -54,9 +55,11 @@ return 'begun'`,
 /** SPEND. Invariant: of all presentations that saw one state, one may happen; and none by a past that came back. */
 const SPEND: Script = {
   name: 'vkCustodySpend',
-  lua: `${CHANGE}
-local family, g, id, next_id, final, seq, look = unpack(ARGV, 2)
-if tonumber(redis.call('HGET', meta, 'seq') or '0') < tonumber(seq) then return 'rewound' end
+  lua: `${CHANGE}${RUN}${POINT}
+local family, g, id, next_id, final, noted, look = unpack(ARGV, 2)
+local age = redis.call('HMGET', meta, 'noted', 'known_run')
+if tonumber(age[1] or '0') < tonumber(noted) then return 'rewound' end
+if age[2] ~= run_id() then return 'new_run' end
 local stored = redis.call('HMGET', custody, 'family', 'g', 'id', 'st')
 if stored[1] ~= family or stored[2] ~= g or stored[3] ~= id or stored[4] == 'dead' then
   return 'changed'
@@ -65,7 +68,8 @@ local time = now()
 redis.call('HSET', custody, 'st', 'spend', 'id', next_id, 'at', time, 'final', final)
 redis.call('ZADD', index, time + look, name)
 changed()
-return 'spent'`,
+local noted = redis.call('HINCRBY', meta, 'noted', 1)
+return {noted, redis.call('HEXISTS', meta, 'doubt') == 0 and point_of(meta) or false}`,
 }
 
 /** UNSPEND. Invariant: a presentation that did not happen takes back itself alone. */
@@ -86,13 +90,14 @@ return 1`,
 const KEEP: Script = {
   name: 'vkCustodyKeep',
   lua: `${CHANGE}
-local family, g, token, look = unpack(ARGV, 2)
+local family, g, token, look, doubt = unpack(ARGV, 2)
 local stored = redis.call('HMGET', custody, 'family', 'g')
 if stored[1] ~= family then return 0 end
 if tonumber(stored[2]) >= tonumber(g) then return 1 end
 local time = now()
-redis.call('HSET', custody, 'g', g, 'token', token, 'st', 'idle', 'at', time, 'kept', time,
-  'final', 0, 'reason', '')
+redis.call('HSET', custody, 'g', g, 'token', token, 'st', doubt == '' and 'idle' or 'spend',
+  'at', time, 'kept', time, 'final', 0, 'reason', '')
+if doubt ~= '' then redis.call('HSET', custody, 'id', doubt) end
 redis.call('ZADD', index, time + look, name)
 changed()
 return 1`,
@@ -109,26 +114,6 @@ redis.call('HSET', custody, 'st', 'dead', 'at', now(), 'reason', reason)
 redis.call('ZREM', index, name)
 changed()
 return 1`,
-}
-
-/** Invariant: what was read before it can no longer be presented, for the id is another one. */
-const DISTRUST: Script = {
-  name: 'vkCustodyDistrust',
-  lua: `${NOW}${ANNOUNCE}
-local index, meta, changes = unpack(KEYS)
-local base, id, look = unpack(ARGV)
-local time = now()
-local count = 0
-for _, name in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-  local custody = base .. 'c:' .. name
-  if redis.call('HGET', custody, 'st') == 'idle' then
-    redis.call('HSET', custody, 'st', 'spend', 'id', id, 'at', time, 'final', 0)
-    redis.call('ZADD', index, time + look, name)
-    announce(meta, changes, 'type', 'custody', 'name', name)
-    count = count + 1
-  end
-end
-return count`,
 }
 
 const CLAIM: Script = {
@@ -150,12 +135,13 @@ export function createRedisCustodies(redis: DurableRedis, keys: Keys): Custodies
   ]
 
   return {
+    ...createRedisCustodyAge(redis, keys),
+
     async read(name) {
-      const reply = await redis.run(READ, [keys.custody(name), keys.meta], [])
-      const [now, seq, record] = toArray(reply)
+      const reply = await redis.run(READ, [keys.custody(name)], [])
+      const [now, record] = toArray(reply)
       return {
         now: toNumber(now),
-        seq: toNumber(seq),
         record: record === null ? undefined : custodyRecord(record),
       }
     },
@@ -169,30 +155,27 @@ export function createRedisCustodies(redis: DurableRedis, keys: Keys): Custodies
       return reply === 'gone' || reply === 'changed' ? reply : 'begun'
     },
 
-    async spend(name, { family, g, id, next, isFinal, seq, lookInMs }) {
+    async spend(name, { family, g, id, next, isFinal, noted, lookInMs }) {
       const reply = await redis.runDurably(SPEND, places(name), [
         ...[name, family, g, id, next, isFinal ? 1 : 0],
-        ...[seq, lookInMs],
+        ...[noted, lookInMs],
       ])
-      return reply === 'spent' || reply === 'rewound' ? reply : 'changed'
+      if (reply === 'changed' || reply === 'rewound' || reply === 'new_run') return reply
+      const [count, point] = toArray(reply)
+      return { noted: toNumber(count), point: point === null ? null : toText(point) }
     },
 
     async unspend(name, id, lookInMs) {
       return (await redis.run(UNSPEND, places(name), [name, id, lookInMs])) === 1
     },
 
-    async keep(name, { family, g, token, lookInMs }) {
-      const args = [name, family, g, token, lookInMs]
+    async keep(name, { family, g, token, lookInMs, doubt = '' }) {
+      const args = [name, family, g, token, lookInMs, doubt]
       return (await redis.runDurably(KEEP, places(name), args)) === 1
     },
 
     async kill(name, { family, g, id, reason }) {
       return (await redis.runDurably(KILL, places(name), [name, family, g, id, reason])) === 1
-    },
-
-    async distrust(id, lookInMs) {
-      const at = [keys.custodies, keys.meta, keys.changes]
-      return toNumber(await redis.run(DISTRUST, at, [keys.base, id, lookInMs]))
     },
 
     async claim(limit, postponeMs) {

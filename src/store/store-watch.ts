@@ -1,6 +1,7 @@
 /** Notices a store that lost its content or went back in time, tells the other replicas, and waits for an operator to accept it. */
 import { BrokerError } from '../errors.ts'
 import { unlessCorrupt } from './record-schema.ts'
+import { createSharedTurns } from './shared-turns.ts'
 import {
   begunAnew,
   judgeStore,
@@ -79,8 +80,6 @@ export function createStoreWatch({
 }: StoreWatchDependencies): StoreWatch {
   const stopped = new AbortController()
   let memory: StoreMemory | undefined
-  let active: Promise<unknown> = Promise.resolve()
-  let next: Promise<StoreMemory> | undefined
   let running: Promise<void> | undefined
 
   const tell = (before: Standing, { standing, known, since }: StoreMemory) => {
@@ -130,17 +129,8 @@ export function createStoreWatch({
     return judged
   }
 
-  /** One after the other, for an older answer would look like the past; those who wait share the next one. */
-  const nextLook = (): Promise<StoreMemory> => {
-    const begin = () => {
-      next = undefined
-      const begun = look()
-      active = begun
-      return begun
-    }
-    next ??= active.then(begin, begin)
-    return next
-  }
+  // An older answer would look like the past.
+  const nextLook = createSharedTurns(look)
 
   /** For replicas that start after this, and know nothing of what was before. */
   const pin = async (

@@ -6,6 +6,7 @@ export const MINT_PROBLEMS = [
   'integration_disabled',
   'integration_draft',
   'integration_not_connected',
+  'refresh_token_doubted',
   'credential_invalid',
   'credential_required',
   'login_budget_exhausted',

@@ -21,6 +21,7 @@ const OF_AN_INTEGRATION: ReadonlySet<ProblemCode> = new Set([
   'integration_disabled',
   'integration_draft',
   'integration_not_connected',
+  'refresh_token_doubted',
   'grant_refused',
   'identity_changed',
   'token_still_live',

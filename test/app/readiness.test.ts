@@ -3,7 +3,13 @@ import { readinessOf } from '../../src/app/readiness.ts'
 
 const WELL = {
   ...{ hasHeard: true, isHearing: true, isSlow: false, isStopping: false, isAuditBlocked: false },
-  store: { standing: 'sound', evictionPolicy: undefined, trouble: undefined, corrupt: 0 },
+  store: {
+    standing: 'sound',
+    evictionPolicy: undefined,
+    trouble: undefined,
+    corrupt: 0,
+    age: undefined,
+  },
   ...{ keyringTrouble: undefined, unproven: undefined, issuers: [] },
 } as const
 

@@ -90,6 +90,7 @@ export function startReplica(world: World): Replica {
     },
     log: QUIET,
     isSlow: () => false,
+    storeAge: { witness: undefined, mode: 'ask', graceMs: 0 },
     storelessMs,
     readSealed: integrations.readSealed,
     promotion: {

@@ -10,20 +10,23 @@ const FIRST: CustodyBeginning = {
   lookInMs: LOOK_MS,
 }
 
-async function begun(store: Store, name: string) {
+/** In a run that is known. */
+export async function begun(store: Store, name: string) {
+  const { run, knownRun } = await store.custody.age()
+  if (knownRun === null) await store.custody.vouch(run, null)
   await store.integrations.create(name, 'u1', content())
   await store.custody.begin(name, FIRST)
 }
 
-const stored = async (store: Store, name: string): Promise<CustodyRecord> => {
+export const stored = async (store: Store, name: string): Promise<CustodyRecord> => {
   const { record } = await store.custody.read(name)
   if (!record) throw new Error('There is no custody')
   return record
 }
 
-const presentation = (of: Partial<CustodyRecord>, next: string) => ({
+export const presentation = (of: Partial<CustodyRecord>, next: string) => ({
   ...{ family: 'f1', g: 0, id: '', ...of, next },
-  ...{ isFinal: false, seq: 0, lookInMs: LOOK_MS },
+  ...{ isFinal: false, noted: 0, lookInMs: LOOK_MS },
 })
 
 export const custodySuite: StoreSuite = async (t, open) => {
@@ -36,13 +39,12 @@ export const custodySuite: StoreSuite = async (t, open) => {
     const cursor = await store.changes.tail()
     t.equal(await store.custody.begin('a', FIRST), 'begun')
     t.same((await store.changes.read(cursor, 0)).entries, [{ type: 'custody', name: 'a' }])
-    const { record, now, seq } = await peer.custody.read('a')
+    const { record, now } = await peer.custody.read('a')
     t.match(record, {
       ...{ uid: 'u1', family: 'f1', g: 0, token: 'sealed 0', state: 'idle', id: '' },
       ...{ isFinal: false, reason: '', body: '{"a":1}' },
     })
     t.ok(record && record.at <= now && record.keptAt === record.at)
-    t.equal(seq, (await store.identity()).seq)
     t.equal(await store.custody.begin('a', FIRST), 'changed')
     const races = await Promise.all(
       Array.from({ length: 10 }, (_, i) =>
@@ -72,27 +74,17 @@ export const custodySuite: StoreSuite = async (t, open) => {
         (i % 2 ? store : peer).custody.spend('a', presentation({}, `p${i}`)),
       ),
     )
-    t.equal(results.filter((result) => result === 'spent').length, 1)
+    t.equal(results.filter((result) => result !== 'changed').length, 1)
     const { id, state } = await stored(peer, 'a')
     t.equal(state, 'spend')
-    t.equal(id, `p${results.indexOf('spent')}`)
+    t.equal(id, `p${results.findIndex((result) => typeof result === 'object')}`)
     for (const other of [{ family: 'f2', id }, { g: 1, id }, { id: 'other' }]) {
       t.equal(await store.custody.spend('a', presentation(other, 'x')), 'changed')
     }
     const final = { ...presentation({ id }, 'final'), isFinal: true }
-    t.equal(await store.custody.spend('a', final), 'spent', 'knowing the last one is enough')
+    t.match(await store.custody.spend('a', final), { noted: 2 }, 'knowing the last one is enough')
     t.match(await stored(store, 'a'), { id: 'final', isFinal: true })
     t.equal(await store.custody.spend('b', presentation({}, 'x')), 'changed', 'there is none')
-  })
-
-  await t.test('lets nobody present in a past of the store', async (t) => {
-    const { store } = await open(t)
-    await begun(store, 'a')
-    const { seq } = await store.custody.read('a')
-    const later = { ...presentation({}, 'p'), seq: seq + 1 }
-    t.equal(await store.custody.spend('a', later), 'rewound')
-    t.match(await stored(store, 'a'), { state: 'idle', id: '' })
-    t.equal(await store.custody.spend('a', { ...later, seq }), 'spent')
   })
 
   await t.test('takes a presentation back while it is the last one', async (t) => {
@@ -143,19 +135,6 @@ export const custodySuite: StoreSuite = async (t, open) => {
     t.same(await store.custody.claim(10, 1), [])
   })
 
-  await t.test('trusts nothing that is idle any more, under another id', async (t) => {
-    const { store, peer } = await open(t)
-    for (const name of ['a', 'b', 'c']) await begun(store, name)
-    await store.custody.spend('b', presentation({}, 'p1'))
-    await store.custody.kill('c', { family: 'f1', g: 0, id: '', reason: 'refused' })
-    const before = await stored(store, 'a')
-    t.equal(await peer.custody.distrust('doubt', LOOK_MS), 1)
-    t.match(await stored(store, 'a'), { state: 'spend', id: 'doubt', token: 'sealed 0' })
-    t.match(await stored(store, 'b'), { state: 'spend', id: 'p1' })
-    t.match(await stored(store, 'c'), { state: 'dead' })
-    t.equal(await store.custody.spend('a', presentation(before, 'late')), 'changed')
-  })
-
   await t.test('says what is to be looked after, each to one', async (t) => {
     const { store, peer, pass } = await open(t)
     for (const name of ['a', 'b']) await begun(store, name)
@@ -196,10 +175,13 @@ export const custodySuite: StoreSuite = async (t, open) => {
         const name = `n${runs}`
         await begun(store, name)
         const model = createModelCustodies(() => 0)
+        await model.vouch('run-1', null)
         await model.begin(name, FIRST)
         for (const [at, step] of steps.entries()) {
           const expected = await apply(model, name, step)
-          t.same(await apply((at % 2 ? store : peer).custody, name, step), expected)
+          const result = await apply((at % 2 ? store : peer).custody, name, step)
+          // The count is of all names.
+          t.same(typeof result === 'object' || result, typeof expected === 'object' || expected)
           t.same(timeless(await stored(store, name)), timeless(model.records.get(name)))
         }
       }),

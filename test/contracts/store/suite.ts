@@ -4,6 +4,7 @@ import { archiveSuite } from './archive.ts'
 import { changesSuite } from './changes.ts'
 import { coordinationSuite } from './coordination.ts'
 import { custodySuite } from './custody.ts'
+import { custodyAgeSuite } from './custody-age.ts'
 import { documentsSuite } from './documents.ts'
 import { integrationsSuite } from './integrations.ts'
 import { macsSuite } from './macs.ts'
@@ -15,6 +16,7 @@ export const storeSuite: StoreSuite = async (t, open) => {
   await outcomesSuite(t, open)
   await coordinationSuite(t, open)
   await custodySuite(t, open)
+  await custodyAgeSuite(t, open)
   await documentsSuite(t, open)
   await changesSuite(t, open)
   await sealsSuite(t, open)

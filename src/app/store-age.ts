@@ -1,0 +1,48 @@
+/** Wires what tells the store from its own past: the witness outside of it, and what is done where nobody can tell. */
+import { accessSync, constants } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { type Config, ConfigError } from '../config.ts'
+import { createWitness, type Witness } from '../custody/witness.ts'
+import type { Logger } from '../logger.ts'
+import type { AgeSettings } from './custody.ts'
+
+/** In the data folder, for who moves the folder; and beside it, for who puts the whole folder back. */
+const NAME = 'witness'
+/** Other replicas that live say what they know within a second of hearing the store. */
+const GRACE_MS = 3_000
+
+/** Throws `ConfigError` where the folder of `VALETKEY_WITNESS_FILE` cannot be written. */
+export const composeStoreAge = (
+  config: Pick<Config, 'witnessFile' | 'redisUrl' | 'dataDir' | 'restored'>,
+  log: Logger,
+): AgeSettings => ({
+  witness: witnessOf(config, log),
+  mode: config.restored,
+  graceMs: config.redisUrl ? GRACE_MS : 0,
+})
+
+function witnessOf(
+  { witnessFile, redisUrl, dataDir }: Pick<Config, 'witnessFile' | 'redisUrl' | 'dataDir'>,
+  log: Logger,
+): Witness | undefined {
+  if (witnessFile !== undefined) {
+    const trouble = writeTrouble(dirname(witnessFile))
+    if (trouble === undefined) return createWitness({ paths: [witnessFile], log })
+    throw new ConfigError([`VALETKEY_WITNESS_FILE: its folder cannot be written (${trouble})`])
+  }
+  if (redisUrl !== undefined) return undefined
+  const beside = `${resolve(dataDir)}.${NAME}`
+  const paths = [join(dataDir, NAME)]
+  if (writeTrouble(dirname(beside)) === undefined) paths.push(beside)
+  return createWitness({ paths, log })
+}
+
+/** The code of what is in the way; undefined: nothing is. */
+function writeTrouble(folder: string): string | undefined {
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    return undefined
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'unknown'
+  }
+}

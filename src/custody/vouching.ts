@@ -1,0 +1,201 @@
+/** Whether the store may be its own past, and who says that it is not: no refresh token is presented before. */
+import { BrokerError } from '../errors.ts'
+import {
+  type CustodyAge,
+  type CustodyAges,
+  DOUBTED_PREFIX,
+  type Noted,
+  RESTORED_PREFIX,
+} from '../store/custody-age.ts'
+import { createSharedTurns } from '../store/shared-turns.ts'
+import { SETTLE_MS } from './connection.ts'
+import type { Known, Witness } from './witness.ts'
+
+/** What is done where nobody can tell: an operator is asked, or it is trusted. */
+export const RESTORED_MODES = ['ask', 'trust'] as const
+export type RestoredMode = (typeof RESTORED_MODES)[number]
+
+export type Step = 'none' | 'wait' | 'vouch' | 'doubt' | 'rewound'
+
+/** What a replica that knows so much of this store (undefined: nothing) does about it. Pure. */
+export function judgeAge(
+  known: Omit<Known, 'id'> | undefined,
+  { run, runAt, knownRun, noted, point, doubt, now }: CustodyAge,
+  { mode, graceMs }: { readonly mode: RestoredMode; readonly graceMs: number },
+): Step {
+  if (known && known.noted > noted) return 'rewound'
+  if (knownRun === null) return 'vouch'
+  // Who was sure of less may have missed what this store lacks, too.
+  const knowsAll = doubt?.kind !== 'rewound' && known?.sure === (doubt ?? { point }).point
+  if (knownRun === run) return doubt !== null && knowsAll ? 'vouch' : 'none'
+  if (now - runAt < graceMs) return 'wait'
+  return knowsAll || (mode === 'trust' && doubt?.kind !== 'rewound') ? 'vouch' : 'doubt'
+}
+
+export interface Vouching {
+  /** Looks at the store, and does what is to be done; those who ask at once share one look. */
+  look(): Promise<void>
+  /** Looks, and ends a doubt that nothing is in any more. */
+  tend(): Promise<void>
+  /** The highest count of what was noted that is known here. */
+  known(): Promise<number>
+  /** One more was noted. Resolves when the witness has it. Throws `store_unavailable`. */
+  note(noted: Noted): Promise<void>
+  /** The store went back in time: nothing idle is trusted until Salesforce was asked, and it gets what this process has of what it lacks. */
+  rewound(): Promise<void>
+  /** The store is in a new run: resolves when somebody vouched, or nothing is trusted. Throws `store_unavailable` where neither is so when the grace is over. */
+  settleRun(): Promise<void>
+  /** An operator says whether the store was restored; undefined: goes on with what is there. Gives what it was. Throws `conflict` where it was for sure. */
+  accept(restored: boolean | undefined): Promise<'sound' | 'doubted' | 'rewound'>
+  /** As of the last look. */
+  age(): CustodyAge | undefined
+}
+
+export interface VouchingDependencies {
+  readonly custody: CustodyAges
+  /** Absent where there is no disk. */
+  readonly witness?: Pick<Witness, 'read' | 'note'> | undefined
+  readonly mode: RestoredMode
+  /** So long others may say what they know, once a run is new. */
+  readonly graceMs: number
+  /** Gives the store what it lacks, in doubt under this id. */
+  readonly putBack: (doubt: string) => Promise<void>
+  readonly uniqueId: () => string
+  readonly sleep: (ms: number) => Promise<void>
+  readonly log: {
+    info(bindings: object, message: string): void
+    error(bindings: object, message: string): void
+  }
+}
+
+const SEE = 'docs/runbooks.md#a-store-that-may-be-an-old-one'
+
+export function createVouching(dependencies: VouchingDependencies): Vouching {
+  const { custody, witness, mode, graceMs, putBack, uniqueId, sleep, log } = dependencies
+  let known: Known | undefined
+  let current: CustodyAge | undefined
+  const doubtId = () => `${DOUBTED_PREFIX}${uniqueId()}`
+
+  const knownOf = ({ id }: Pick<CustodyAge, 'id'>) => (known?.id === id ? known : undefined)
+
+  /** What is in doubt is known to be there, and not to be all. */
+  const remember = async (id: string, { noted: count, point }: Noted): Promise<void> => {
+    const former = knownOf({ id })
+    const noted = Math.max(former?.noted ?? 0, count)
+    const isOlder = count < noted || point === null
+    const sure = isOlder ? (former?.sure ?? null) : point
+    if (former?.noted === noted && former.sure === sure) return
+    known = { id, noted, sure }
+    await witness?.note(known)
+  }
+
+  const tell = (before: CustodyAge | undefined, { doubt }: CustodyAge) => {
+    const was = before?.doubt?.kind
+    if (doubt?.kind === was) return
+    if (doubt === null) log.info({}, 'no refresh token waits for the age of the store any more')
+    else log.error({ see: SEE }, DOUBTS[doubt.kind])
+  }
+
+  const distrust = async (kind: 'doubted' | 'rewound', noted: number): Promise<void> => {
+    await custody.distrust({ id: doubtId(), kind, noted, lookInMs: SETTLE_MS })
+  }
+
+  const take = async (step: Exclude<Step, 'none' | 'wait'>, age: CustodyAge): Promise<void> => {
+    const { noted = 0, sure = null } = knownOf(age) ?? {}
+    switch (step) {
+      case 'vouch': {
+        const isSure = sure === (age.doubt ?? age).point
+        const isVouched = await custody.vouch(age.run, isSure ? sure : null)
+        if (isVouched && age.knownRun !== null) log.info({}, 'the store is known to be the newest')
+        return
+      }
+      case 'rewound':
+        log.error(
+          { missing: noted - age.noted },
+          'the store went back in time: presentations of refresh tokens are missing',
+        )
+        return distrust('rewound', noted)
+      case 'doubt':
+        return distrust('doubted', 0)
+    }
+  }
+
+  const look = createSharedTurns(async () => {
+    const before = current
+    let age = await custody.age()
+    if (before === undefined) {
+      known ??= await witness?.read(age.id)
+    } else if (before.run !== age.run || before.id !== age.id) await putBack(doubtId())
+    const step = judgeAge(knownOf(age), age, { mode, graceMs })
+    if (step !== 'none' && step !== 'wait') {
+      await take(step, age)
+      age = await custody.age()
+    }
+    current = age
+    tell(before, age)
+    const { id, noted, point, doubt } = age
+    if (age.knownRun === age.run) await remember(id, { noted, point: doubt ? null : point })
+  })
+
+  return {
+    look,
+    async tend() {
+      if (current && current.doubt !== null) await custody.doubted()
+      await look()
+    },
+    async known() {
+      if (!current) await look()
+      return (current && knownOf(current)?.noted) ?? 0
+    },
+    async note(noted) {
+      if (current) await remember(current.id, noted)
+    },
+    async rewound() {
+      await putBack(doubtId())
+      await distrust('rewound', knownOf(await custody.age())?.noted ?? 0)
+      await look()
+    },
+    async settleRun() {
+      await look()
+      if (current && current.knownRun !== current.run) {
+        await sleep(Math.max(0, current.runAt + graceMs - current.now))
+        await look()
+      }
+      if (current?.knownRun === current?.run) return
+      throw new BrokerError(
+        'store_unavailable',
+        'The store began anew just now, and whether it lacks anything is not known yet',
+        { retryAfterMs: graceMs },
+      )
+    },
+    async accept(restored) {
+      await look()
+      const age = await custody.age()
+      const isNewRun = age.knownRun !== null && age.knownRun !== age.run
+      const was = age.doubt?.kind ?? (isNewRun ? 'doubted' : 'sound')
+      if (restored === false) {
+        if (was === 'rewound') throw contradicted()
+        await custody.vouch(age.run, null)
+      } else if (restored === true || was !== 'sound') {
+        const all = restored === true || isNewRun
+        await custody.takeForRestored({ id: `${RESTORED_PREFIX}${uniqueId()}`, all, lookInMs: 0 })
+      }
+      await look()
+      return was
+    },
+    age: () => current,
+  }
+}
+
+const DOUBTS = {
+  doubted:
+    'the store may be an old one: refresh tokens wait for Salesforce, a witness or an operator to tell',
+  rewound:
+    'the store went back in time: refresh tokens wait for Salesforce or an operator to tell which are used up',
+} as const
+
+const contradicted = () =>
+  new BrokerError(
+    'conflict',
+    'The store was restored: presentations of refresh tokens are known that it lacks. Say {"restored": true}.',
+  )

@@ -1,0 +1,106 @@
+/** A file outside the store that says how many presentations of refresh tokens it held: a store that was put back does not take it along. */
+import { randomUUID } from 'node:crypto'
+import { open, readFile, rename, rm } from 'node:fs/promises'
+import { BrokerError } from '../errors.ts'
+import { createSharedTurns } from '../store/shared-turns.ts'
+
+/** What a replica knows of a store. */
+export interface Known {
+  /** Of the store, as `Store.identity` has it. */
+  readonly id: string
+  /** The highest count of what was noted that was heard of. */
+  readonly noted: number
+  /** The point at which the store was last known to be the newest; null: at none. */
+  readonly sure: string | null
+}
+
+export interface Witness {
+  /** What the newest of the files says of this store. Undefined: none of them says anything of it. */
+  read(id: string): Promise<Known | undefined>
+  /** On disk, this or something newer, when it resolves. Throws `store_unavailable`. */
+  note(known: Known): Promise<void>
+}
+
+export interface WitnessDependencies {
+  /** Their folders can be written. Others than the first are made with the first presentation. */
+  readonly paths: readonly string[]
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+const FILE_MODE = 0o600
+
+export function createWitness({ paths, log }: WitnessDependencies): Witness {
+  let newest: Known | undefined
+
+  const write = createSharedTurns(async () => {
+    if (!newest) return
+    const { id, noted, sure } = newest
+    const text = `${JSON.stringify({ store: id, noted, sure })}\n`
+    for (const path of noted === 0 ? paths.slice(0, 1) : paths) await replaceFile(path, text)
+  })
+
+  return {
+    async read(id) {
+      const found = await Promise.all(paths.map((path) => readKnown(path, log)))
+      return found
+        .filter((known) => known !== undefined)
+        .filter((known) => known.id === id)
+        .sort((one, other) => other.noted - one.noted)[0]
+    },
+    async note(known) {
+      const isOlder = newest?.id === known.id && newest.noted > known.noted
+      if (!isOlder) newest = known
+      try {
+        await write()
+      } catch (cause) {
+        throw new BrokerError('store_unavailable', 'The witness of the store cannot be written', {
+          cause,
+          retryAfterMs: 1_000,
+        })
+      }
+    },
+  }
+}
+
+/** Whole and on disk, or as it was before. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const draft = `${path}.${randomUUID().slice(0, 8)}`
+  try {
+    const file = await open(draft, 'wx', FILE_MODE)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(draft, path)
+  } catch (error) {
+    await rm(draft, { force: true })
+    throw error
+  }
+}
+
+async function readKnown(path: string, log: WitnessDependencies['log']) {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT') log.warn({ err: error, path }, 'a witness of the store cannot be read')
+    return undefined
+  }
+  const known = parse(text)
+  if (!known) log.warn({ path }, 'a witness of the store says nothing that can be read')
+  return known
+}
+
+function parse(text: string): Known | undefined {
+  try {
+    const { store, noted, sure } = JSON.parse(text) as Readonly<Record<string, unknown>>
+    if (typeof store !== 'string' || !Number.isSafeInteger(noted)) return undefined
+    return { id: store, noted: noted as number, sure: typeof sure === 'string' ? sure : null }
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined
+    throw error
+  }
+}
