@@ -98,6 +98,7 @@ function audience({ assertion, client, exchange, world, purpose }: Checked) {
   const isAccepted = named.some(
     (value) =>
       accepted.includes(value) ||
+      (exchange.role.kind === 'site' && accepted.includes(String(value).replace(SITE_PATH, ''))) ||
       accepted.includes(`https://${value}`) ||
       accepted.includes(`http://${value}`),
   )
@@ -106,11 +107,15 @@ function audience({ assertion, client, exchange, world, purpose }: Checked) {
 
 const REAL = originsAs('https', 'login.salesforce.com')
 
+/** Of a site below a path, which names itself with it. */
+const SITE_PATH = /(?<=^https?:\/\/[^/]+)\/.*$/
+
 /** Real names always; the simulator's own origins beside them. */
 function audiencesOf(org: Org, origins: Origins, mayBeMyDomain: boolean): string[] {
   return [REAL, origins].flatMap((names) => [
     names.loginOf(org),
     names.site(org),
+    ...(org.customDomain === null ? [] : [`https://${org.customDomain}`]),
     ...(mayBeMyDomain ? [names.myDomain(org)] : []),
   ])
 }

@@ -34,7 +34,7 @@ export function roleOf(host: string, orgs: readonly Org[]): HostRole | undefined
   if (name === TEST_ADDRESS || name === TEST_NAME) return { kind: 'test' }
   for (const org of orgs) {
     if (name === org.address || name === myDomainName(org)) return { kind: 'my_domain', org }
-    if (name === siteName(org)) return { kind: 'site', org }
+    if (name === siteName(org) || name === org.customDomain) return { kind: 'site', org }
   }
   return undefined
 }

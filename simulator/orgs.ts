@@ -33,6 +33,8 @@ export interface Org {
   readonly apiEnabled: boolean
   /** The API calls of its last 24 hours are used up. */
   readonly apiCallsUsedUp: boolean
+  /** A host of its site, beside that on `*.my.site.com`. Null: none. */
+  readonly customDomain: string | null
   /** Setup → Session Settings: a session is good only from the address that it was made from. */
   readonly locksSessionsToIp: boolean
 }
@@ -44,7 +46,10 @@ export interface NewOrg {
 }
 
 export type OrgChanges = Partial<
-  Pick<Org, 'active' | 'expired' | 'apiEnabled' | 'apiCallsUsedUp' | 'locksSessionsToIp'>
+  Pick<
+    Org,
+    'active' | 'expired' | 'apiEnabled' | 'apiCallsUsedUp' | 'customDomain' | 'locksSessionsToIp'
+  >
 >
 
 export interface User {
@@ -100,6 +105,7 @@ export function createDirectory(ids: RecordIds): Directory {
         expired: false,
         apiEnabled: true,
         apiCallsUsedUp: false,
+        customDomain: null,
         locksSessionsToIp: false,
       }
       orgs.set(added.id, added)

@@ -45,5 +45,5 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { name: 'data_cloud', path: /^\/services\/a360\/token$/, answer: answerDataCloudToken },
   { name: 'data_cloud', path: /^\/api\/v1\/metadata$/, answer: answerDataCloudApi },
   { name: 'metadata', path: /^\/services\/data\/v\d{2}\.0\/metadata\//, answer: answerMetadata },
-  { name: 'rest', path: /^\/services\/data(?:\/|$)/, answer: answerRest },
+  { name: 'rest', path: /^(?:\/[\w-]+)?\/services\/data(?:\/|$)/, answer: answerRest },
 ]

@@ -5,7 +5,9 @@ import type { World } from '../world.ts'
 
 /** A little of the REST API, enough to use a token: versions, resources, limits, a query. */
 export function answerRest(exchange: Exchange, world: World): Answer {
-  const [, , , version, resource, ...rest] = exchange.path.split('/')
+  // Below the path of a site.
+  const path = exchange.path.replace(/^\/[\w-]+(?=\/services\/)/, '')
+  const [, , , version, resource, ...rest] = path.split('/')
   if (!version) return jsonAnswer(200, VERSIONS)
   const refusal = refuseToken(exchange, world)
   if (refusal !== undefined) return refusal
@@ -76,7 +78,7 @@ export function refuseToken(exchange: Exchange, world: World): Answer | undefine
   const isFromElsewhere = org.locksSessionsToIp && session.sourceIp !== exchange.remoteAddress
   if (isFromElsewhere) return refuseRest('session_invalid')
   if (role.kind === 'login' || role.kind === 'test') return refuseRest('url_not_reset')
-  if (role.kind !== 'my_domain' || role.org.id !== orgId) return refuseRest('session_invalid')
+  if (role.org.id !== orgId) return refuseRest('session_invalid')
   const { username, permissions } = world.directory.user(userId)
   exchange.identify({ orgId, userId, username, clientId })
   const hasScope = session.scopes.includes('api') || session.scopes.includes('full')

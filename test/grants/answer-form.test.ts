@@ -196,7 +196,8 @@ t.test('the answers of a token endpoint that people ran into', async (t) => {
   t.match(rest.problem, {
     code: 'token_response_invalid',
     detail:
-      /status 400.*API_DISABLED_FOR_ORG: The REST API is not enabled for this Organization\. One of these: /,
+      /status 400.*API_DISABLED_FOR_ORG: The REST API is not enabled for this Organization\. One of these: .*API Enabled/,
+    remedy: /permission set with API Enabled/,
     members: {
       salesforce: {
         status: 400,

@@ -17,7 +17,10 @@ const TEST = 'https://test.salesforce.com'
 const ACME = 'https://acme.my.salesforce.com'
 
 const authority = createAuthority(t)
-const names = ['login.salesforce.com', 'test.salesforce.com', 'acme.my.salesforce.com']
+const names = [
+  ...['login.salesforce.com', 'test.salesforce.com', 'acme.my.salesforce.com'],
+  'shop.acme.com',
+]
 const tls = authority.issue({
   san: names.map((name) => `DNS:${name}`).join(','),
   purpose: 'serverAuth',
@@ -124,4 +127,21 @@ t.test('a grant that needs the My Domain is told so, and nobody logs in', async 
     mint: { ok: false, outcome: 'skipped' },
   })
   t.equal(simulator.tokenRequests().length, before)
+})
+
+t.test('a site below a path of a custom domain', async (t) => {
+  const SHOP = 'https://shop.acme.com/customers'
+  simulator.updateOrg(simulator.acme.id, { customDomain: 'shop.acme.com' })
+  simulator.addFault({ kind: 'members', set: { instance_url: `${SHOP}/` }, times: null })
+  t.teardown(() => simulator.clearFaults())
+  const env = { NODE_EXTRA_CA_CERTS: path('ca.pem'), VALETKEY_LOGIN_HOSTS: 'shop.acme.com' }
+  const { code, checks } = await doctor(
+    { shop: billing(SHOP, { audience: SHOP }), mistaken: billing(SHOP, { audience: TEST }) },
+    env,
+  )
+  t.equal(code, 1)
+  t.match(checks.shop, { audience: { ok: true }, mint: { ok: true }, instance_url: { ok: true } })
+  t.match(checks.mistaken.audience, { works: { login_url: SHOP, audience: SHOP } })
+  const asked = simulator.log.filter(({ endpoint }) => endpoint === 'rest').map(({ path }) => path)
+  t.ok(asked.includes('/customers/services/data/v60.0/'), 'its instance has the path, too')
 })
