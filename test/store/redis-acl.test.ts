@@ -6,7 +6,7 @@ import { changesSuite } from '../contracts/store/changes.ts'
 import { integrationsSuite } from '../contracts/store/integrations.ts'
 import { storeSuite } from '../contracts/store/suite.ts'
 import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
-import { type RedisServer, startRedis, startReplica } from '../support/redis.ts'
+import { REDIS_PROGRAM, type RedisServer, startRedis, startReplica } from '../support/redis.ts'
 import { commandsOf, documentedUser, refusalsOf } from '../support/redis-acl.ts'
 import { startCluster } from '../support/redis-cluster.ts'
 import { startSentinel } from '../support/redis-sentinel.ts'
@@ -37,7 +37,8 @@ t.test(
     await storeSuite(t, (test = t) => openRedis(test, { url: urlOf(redis), waitReplicas: 1 }))
     t.same(await refusalsOf([redis]), [])
     const used = [...(await commandsOf(redis))].filter((command) => !OTHERS.includes(command))
-    t.same(used.sort(), [...user.commands].sort())
+    // Another server counts its commands otherwise.
+    if (REDIS_PROGRAM === 'redis-server') t.same(used.sort(), [...user.commands].sort())
   },
 )
 

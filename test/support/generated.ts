@@ -1,6 +1,8 @@
 /** The files that are generated and committed: what each must contain. */
+
 import { readFileSync } from 'node:fs'
 import { publishedFiles, withSection } from '../../bench/publish.ts'
+import { readServerResults, serverTable } from '../../compat/servers.ts'
 import { renderDashboard } from '../../src/app/dashboard.ts'
 import { renderMetricDocs } from '../../src/app/metric-docs.ts'
 import { renderActionTable, renderShareTable } from '../../src/audit/audit-docs.ts'
@@ -37,9 +39,14 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
     'helm/README.md': renderChartDocs(),
     'docs/redis.md': withSection(
       'docs/redis.md',
-      readFileSync(`${ROOT}docs/redis.md`, 'utf8'),
-      'causes',
-      renderCauses(),
+      withSection(
+        'docs/redis.md',
+        readFileSync(`${ROOT}docs/redis.md`, 'utf8'),
+        'causes',
+        renderCauses(),
+      ),
+      'servers',
+      serverTable(readServerResults()),
     ),
     'docs/troubleshooting.md': withSection(
       'docs/troubleshooting.md',

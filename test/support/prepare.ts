@@ -5,6 +5,7 @@ import { isOnPath, type Provided, provideCommand, run } from './apt.ts'
 import { provideHelm } from './helm.ts'
 import { canRunImages } from './image.ts'
 import { provideKubernetesSchemas } from './kubernetes-schemas.ts'
+import { provideRedisProgram, VALKEY_9 } from './redis-programs.ts'
 import { provideSchemathesis } from './schemathesis.ts'
 
 const announce = (line: string) => console.log(line)
@@ -16,8 +17,9 @@ function prepareRedis(): boolean {
 }
 
 /** Where one of these is missing, the tests that need it are skipped, and say so; in CI they fail. */
-function prepareOthers(): void {
+async function prepareOthers(): Promise<void> {
   const others = [
+    await provideRedisProgram(VALKEY_9, announce),
     provideServer('haproxy'),
     provideCommand('zsh', announce),
     provideServer('prometheus'),
@@ -49,4 +51,4 @@ function prepareTap(): boolean {
 }
 
 if (!prepareTap() || !prepareRedis()) process.exitCode = 1
-else prepareOthers()
+else await prepareOthers()

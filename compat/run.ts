@@ -1,0 +1,21 @@
+/** `npm run compat [-- PART [ONLY [ONE]]]`: the product with other people's software, as it can be had as packages. Too long for the tests. */
+import { testServers } from './servers.ts'
+
+const EX_USAGE = 64
+
+const PARTS: Readonly<Record<string, (only: string, one: string) => Promise<boolean>>> = {
+  async servers(only, one) {
+    const { tested } = await testServers(only, one)
+    return tested.every(({ results }) => Object.values(results).every(({ failed }) => failed === 0))
+  },
+}
+
+const [part, only = '', one = ''] = process.argv.slice(2)
+if (part !== undefined && !(part in PARTS)) {
+  console.error(`compat: there is ${Object.keys(PARTS).join(', ')}; not ${part}`)
+  process.exitCode = EX_USAGE
+} else {
+  const parts = Object.entries(PARTS).filter(([name]) => part === undefined || name === part)
+  for (const [, run] of parts) if (!(await run(only, one))) process.exitCode = 1
+  console.log('`npm run generate` writes what came of it into the documents.')
+}
