@@ -66,7 +66,7 @@ export async function openRedis(t: Test, { url, ...place }: RedisPlace): Promise
     async spoil(of, id, how) {
       const keys = createKeys(prefix)
       const key = of === 'integrations' ? keys.integration(id) : keys.document(of.kind, id)
-      const client = new Redis(url)
+      const client = new Redis(url, { protocol: 2 })
       if (how === 'field') await client.hset(key, 'version', 'many')
       else await client.set(key, 'text')
       client.disconnect()
