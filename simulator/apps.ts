@@ -14,10 +14,14 @@ export interface Apps {
   update(clientId: string, changes: AppChanges): App
   /** Throws what `update` would, and changes nothing. */
   check(changes: AppChanges): void
-  /** Prepares a new secret (and, if asked, a new consumer key). It works only once it is rotated in. */
-  stage(clientId: string, options?: { readonly newKey?: boolean }): ConsumerPair
+  /** Prepares a new secret (and, if asked, a new consumer key). */
+  stage(clientId: string, options?: StageOptions): ConsumerPair
   /** Makes the staged pair the current one. An external client app's old pair works for 30 more days. */
   rotate(clientId: string): ConsumerPair
+  /** What stands beside the current pair: one that is staged, or the old one after a rotation, while it works. */
+  beside(clientId: string): StagedPair | undefined
+  /** Ends what stands beside the current pair, at once. */
+  unstage(clientId: string): void
 }
 
 export interface App {
@@ -28,12 +32,27 @@ export interface App {
   readonly apiName: string
   readonly kind: 'external_client_app' | 'connected_app'
   readonly createdAt: number
+  /** What the REST API calls its one OAuth consumer. */
+  readonly consumerId: string
   readonly configuration: Propagated<AppConfiguration>
 }
 
 export interface ConsumerPair {
   readonly clientId: string
   readonly clientSecret: string
+}
+
+export interface StageOptions {
+  readonly newKey?: boolean
+  /** Whether it works before it is rotated in, beside the current pair. Default false. */
+  readonly works?: boolean
+}
+
+export interface StagedPair extends ConsumerPair {
+  readonly id: string
+  readonly state: 'active' | 'rotated'
+  /** Null: until it is ended. */
+  readonly endsAt: number | null
 }
 
 interface PairWithEnd extends ConsumerPair {
@@ -129,7 +148,8 @@ export interface AppsDependencies {
 
 export function createApps({ ids, clock, propagation }: AppsDependencies): Apps {
   const byClientId = new Map<string, App>()
-  const staged = new Map<string, ConsumerPair>()
+  /** By app. */
+  const slots = new Map<string, StagedPair>()
 
   function get(clientId: string): App {
     const app = byClientId.get(clientId)
@@ -162,6 +182,7 @@ export function createApps({ ids, clock, propagation }: AppsDependencies): Apps 
         ...{ orgId, name, kind, configuration },
         apiName: apiNameOf(orgId, apiName ?? name),
         createdAt: clock.now(),
+        consumerId: ids.next('888'),
       }
       byClientId.set(pair.clientId, app)
       return app
@@ -176,30 +197,64 @@ export function createApps({ ids, clock, propagation }: AppsDependencies): Apps 
       app.configuration.set({ ...app.configuration.latest(), ...changes })
       return app
     },
-    stage(clientId, { newKey = false } = {}) {
+    stage(clientId, { newKey = false, works = false } = {}) {
       const app = get(clientId)
       const key = newKey ? newConsumerKey() : currentPair(app.configuration.latest()).clientId
       const pair = { clientId: key, clientSecret: newConsumerSecret() }
-      staged.set(app.id, pair)
+      slots.set(app.id, { ...pair, id: ids.next('0xS'), state: 'active', endsAt: null })
+      if (works) {
+        const configuration = app.configuration.latest()
+        byClientId.set(key, app)
+        const pairs = [...configuration.pairs, { ...pair, endsAt: null }]
+        app.configuration.set({ ...configuration, pairs })
+      }
       return pair
     },
     rotate(clientId) {
       const app = get(clientId)
-      const next = staged.get(app.id)
-      if (next === undefined) throw new Error('Nothing is staged for this app')
-      staged.delete(app.id)
+      const slot = slots.get(app.id)
+      if (slot?.state !== 'active') throw new Error('Nothing is staged for this app')
+      slots.delete(app.id)
+      const next = { clientId: slot.clientId, clientSecret: slot.clientSecret }
       const configuration = app.configuration.latest()
       const endsAt = clock.now() + OLD_PAIR_MS
+      const former = currentPair(configuration)
+      const others = configuration.pairs.filter((pair) => !isSamePair(pair, next))
       const kept =
         app.kind === 'connected_app'
           ? []
-          : configuration.pairs.map((pair) => ({ ...pair, endsAt: pair.endsAt ?? endsAt }))
+          : others.map((pair) => ({ ...pair, endsAt: pair.endsAt ?? endsAt }))
+      if (app.kind === 'external_client_app') {
+        slots.set(app.id, { ...pairOf(former), id: ids.next('0xS'), state: 'rotated', endsAt })
+      }
       byClientId.set(next.clientId, app)
       app.configuration.set({ ...configuration, pairs: [{ ...next, endsAt: null }, ...kept] })
       return next
     },
+    beside(clientId) {
+      const slot = slots.get(get(clientId).id)
+      const isOver = slot !== undefined && slot.endsAt !== null && slot.endsAt <= clock.now()
+      return isOver ? undefined : slot
+    },
+    unstage(clientId) {
+      const app = get(clientId)
+      const slot = slots.get(app.id)
+      if (slot === undefined) return
+      slots.delete(app.id)
+      const configuration = app.configuration.latest()
+      const pairs = configuration.pairs.filter((pair) => !isSamePair(pair, slot))
+      app.configuration.set({ ...configuration, pairs })
+    },
   }
 }
+
+const pairOf = ({ clientId, clientSecret }: ConsumerPair): ConsumerPair => ({
+  clientId,
+  clientSecret,
+})
+
+const isSamePair = (one: ConsumerPair, other: ConsumerPair): boolean =>
+  one.clientId === other.clientId && one.clientSecret === other.clientSecret
 
 /** The pair that an operator would copy from the app's page today. */
 export function currentPair(configuration: AppConfiguration): ConsumerPair {

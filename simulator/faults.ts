@@ -62,6 +62,7 @@ export type EndpointName =
   | 'identity'
   | 'discovery'
   | 'metadata'
+  | 'credentials'
   | 'keys'
   | 'authorize'
   | 'connect'

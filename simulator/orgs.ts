@@ -37,6 +37,8 @@ export interface Org {
   readonly customDomain: string | null
   /** Setup → Session Settings: a session is good only from the address that it was made from. */
   readonly locksSessionsToIp: boolean
+  /** Setup → External Client App Settings: consumer secrets can be had through the REST API. */
+  readonly consumerSecretsByRest: boolean
 }
 
 export interface NewOrg {
@@ -48,7 +50,13 @@ export interface NewOrg {
 export type OrgChanges = Partial<
   Pick<
     Org,
-    'active' | 'expired' | 'apiEnabled' | 'apiCallsUsedUp' | 'customDomain' | 'locksSessionsToIp'
+    | 'active'
+    | 'expired'
+    | 'apiEnabled'
+    | 'apiCallsUsedUp'
+    | 'customDomain'
+    | 'locksSessionsToIp'
+    | 'consumerSecretsByRest'
   >
 >
 
@@ -64,6 +72,8 @@ export interface User {
   readonly loginHours: { readonly from: number; readonly to: number } | null
   /** Has the permission to modify metadata through the Metadata API. */
   readonly mayModifyMetadata: boolean
+  /** Has the permissions External Client App Developer and View Client Secret. */
+  readonly mayStageCredentials: boolean
   /** System permissions by their API names. Default: those of the smallest integration user. */
   readonly permissions: readonly string[]
 }
@@ -77,7 +87,15 @@ export interface NewUser extends UserChanges {
 }
 
 export type UserChanges = Partial<
-  Pick<User, 'state' | 'loginIpRanges' | 'loginHours' | 'mayModifyMetadata' | 'permissions'>
+  Pick<
+    User,
+    | 'state'
+    | 'loginIpRanges'
+    | 'loginHours'
+    | 'mayModifyMetadata'
+    | 'mayStageCredentials'
+    | 'permissions'
+  >
 >
 
 export function createDirectory(ids: RecordIds): Directory {
@@ -107,6 +125,7 @@ export function createDirectory(ids: RecordIds): Directory {
         apiCallsUsedUp: false,
         customDomain: null,
         locksSessionsToIp: false,
+        consumerSecretsByRest: true,
       }
       orgs.set(added.id, added)
       return added
@@ -130,6 +149,7 @@ export function createDirectory(ids: RecordIds): Directory {
         loginIpRanges: null,
         loginHours: null,
         mayModifyMetadata: true,
+        mayStageCredentials: true,
         permissions: SMALLEST,
         ...changes,
       }

@@ -1,5 +1,5 @@
 import { approve } from './approvals.ts'
-import type { App, AppChanges, ConsumerPair, NewApp } from './apps.ts'
+import type { App, AppChanges, ConsumerPair, NewApp, StagedPair } from './apps.ts'
 import { currentPair } from './apps.ts'
 import type { Clock } from './clock.ts'
 import { createControl } from './control.ts'
@@ -51,6 +51,8 @@ export interface Simulator {
   stageCredentials(clientId: string, options?: { readonly newKey?: boolean }): ConsumerPair
   /** The old pair of an external client app works for 30 more days; a connected app loses its pair and all its tokens. */
   rotateCredentials(clientId: string): ConsumerPair
+  /** What stands beside the current pair: one that is staged, or the old one, while it works. */
+  besideCredentials(clientId: string): StagedPair | undefined
   /** As if the user had approved the app in a browser. */
   approve(approval: { readonly clientId: string; readonly username?: string }): {
     readonly refreshToken: string
@@ -208,7 +210,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       }),
     updateApp: (clientId, changes) => void world.apps.update(clientId, changes),
     apps: () => world.apps.all().map(seedOf),
-    stageCredentials: world.apps.stage,
+    stageCredentials: (clientId, { newKey = false } = {}) => world.apps.stage(clientId, { newKey }),
+    besideCredentials: world.apps.beside,
     rotateCredentials(clientId) {
       const pair = world.apps.rotate(clientId)
       const { kind, id } = world.apps.get(clientId)

@@ -138,6 +138,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const rotation = composeRotation({
     ...{ integrations, intake, store, engine, audit, log, uniqueId, ...times },
     metadata: salesforce.metadata,
+    credentials: salesforce.credentials,
     publicUrl: config.publicUrl,
     standing: { permitsOf: (asker) => callers.standing.permitsOf(asker) },
   })

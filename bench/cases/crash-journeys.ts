@@ -97,7 +97,7 @@ export const CRASH_JOURNEYS: Readonly<Record<string, CrashJourney>> = {
       const app = { name: 'Deployed' }
       const integration = await makeSigning(world, name, { key, app })
       const { apiName } = integration.app as { apiName?: string }
-      const members = { certificate_deployment: { through: 'deployer', app: apiName } }
+      const members = { deployment: { through: 'deployer', app: apiName } }
       await world.call('PATCH', integration.path, { body: members, headers: { 'if-match': '*' } })
       await integration.stage(FRESH)
       return integration

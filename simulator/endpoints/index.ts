@@ -4,6 +4,7 @@ import type { EndpointName } from '../faults.ts'
 import type { World } from '../world.ts'
 import { answerAuthorize } from './authorize.ts'
 import { answerConnect } from './connect.ts'
+import { answerCredentials } from './credentials-api.ts'
 import { answerDataCloudApi, answerDataCloudToken } from './data-cloud.ts'
 import { answerDiscovery, answerKeys } from './discovery.ts'
 import { answerIdentity, answerUserinfo } from './identity.ts'
@@ -45,5 +46,10 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { name: 'data_cloud', path: /^\/services\/a360\/token$/, answer: answerDataCloudToken },
   { name: 'data_cloud', path: /^\/api\/v1\/metadata$/, answer: answerDataCloudApi },
   { name: 'metadata', path: /^\/services\/data\/v\d{2}\.0\/metadata\//, answer: answerMetadata },
+  {
+    name: 'credentials',
+    path: /^\/services\/data\/v\d{2}\.0\/apps\/oauth\//,
+    answer: answerCredentials,
+  },
   { name: 'rest', path: /^(?:\/[\w-]+)?\/services\/data(?:\/|$)/, answer: answerRest },
 ]

@@ -2,6 +2,7 @@
 import type { AuditLog } from '../audit/log.ts'
 import type { Standing } from '../callers/standing.ts'
 import type { Intake } from '../credentials/intake.ts'
+import type { CredentialsApi } from '../grants/credentials-api.ts'
 import type { MetadataApi } from '../grants/metadata-api.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Logger } from '../logger.ts'
@@ -33,6 +34,7 @@ export interface RotationDependencies {
   readonly store: Store
   readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
   readonly metadata: MetadataApi
+  readonly credentials: CredentialsApi
   readonly standing: Pick<Standing, 'permitsOf'>
   /** How browsers reach this service. */
   readonly publicUrl: string | undefined
@@ -86,6 +88,8 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
     steps: createDeploymentSteps({
       leaseOf: engine.insideLease,
       api: dependencies.metadata,
+      credentials: dependencies.credentials,
+      staging,
       promotion,
       prove,
       onProven: engine.adopt,

@@ -1,5 +1,6 @@
 /** Wires the way to Salesforce: which hosts may be called, through what, and what its answers mean. */
 import type { Config } from '../config.ts'
+import { type CredentialsApi, createCredentialsApi } from '../grants/credentials-api.ts'
 import { createMetadataApi, type MetadataApi } from '../grants/metadata-api.ts'
 import { createSalesforceClock, type SalesforceClock } from '../grants/salesforce-clock.ts'
 import { createTokenEndpoint, type TokenEndpoint } from '../grants/token-endpoint.ts'
@@ -14,6 +15,7 @@ export interface Salesforce {
   readonly clock: SalesforceClock
   readonly endpoint: TokenEndpoint
   readonly metadata: MetadataApi
+  readonly credentials: CredentialsApi
 }
 
 export interface SalesforceDependencies {
@@ -54,5 +56,6 @@ export function composeSalesforce({
   return {
     ...{ hosts, proxy, outbound, clock, endpoint },
     metadata: createMetadataApi({ outbound, hosts, now }),
+    credentials: createCredentialsApi({ outbound, hosts, now }),
   }
 }

@@ -73,9 +73,12 @@ export const ACTIONS = {
   'credential.certified': { share: 'changes', meaning: 'A pending key got its certificate' },
   'credential.deploy_requested': {
     share: 'changes',
-    meaning: 'The upload of a certificate to Salesforce was requested',
+    meaning: 'The deployment of a certificate or a secret to Salesforce was requested',
   },
-  'credential.deployed': { share: 'changes', meaning: 'A certificate was uploaded to Salesforce' },
+  'credential.deployed': {
+    share: 'changes',
+    meaning: 'A certificate was uploaded to Salesforce, or a secret made there',
+  },
   'credential.lent': {
     share: 'changes',
     meaning: 'Its credential was lent to the integration `detail.to`, for what that one signs now',

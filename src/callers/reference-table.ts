@@ -28,11 +28,11 @@ export const REFERENCES = {
     refusal: 'The token of that integration is not yours to use: it takes tokens:read',
   },
   deployment: {
-    members: ['certificate_deployment.through'],
+    members: ['deployment.through'],
     permission: 'credentials:write',
-    changes: ['certificate_deployment'],
+    changes: ['deployment'],
     refusal:
-      'That integration is not yours to deploy through: whoever does may replace the certificate of any app of its org, and it takes credentials:write',
+      'That integration is not yours to deploy through: whoever does may replace the certificate or the secret of any app of its org, and it takes credentials:write',
   },
 } as const satisfies Record<string, ReferenceRow>
 

@@ -6,6 +6,7 @@ import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
 import { BrokerError } from '../errors.ts'
 import { camelKeys } from '../http/casing.ts'
 import { faultOf, tellingFaults } from '../http/schema-fault.ts'
+import { deploymentNamed } from '../integrations/certificate-deployment.ts'
 import type { IntegrationInput } from '../integrations/composition.ts'
 import { ConfigError } from './config-error.ts'
 import { ConfigurationFile, DeclaredIntegration } from './file-schema.ts'
@@ -149,7 +150,12 @@ function entryOf(
     const mistakes = mistakesIn(validateIntegration.errors, path)
     return { name, line, mistakes, input: undefined, files: {} }
   }
-  return { name, line, mistakes: [], ...splitCredential(camelKeys(entry) as Entry) }
+  return {
+    name,
+    line,
+    mistakes: [],
+    ...splitCredential(deploymentNamed(camelKeys(entry)) as unknown as Entry),
+  }
 }
 
 type Entry = Omit<IntegrationInput, 'credential'> & {

@@ -66,6 +66,8 @@ export interface Intake {
   ): Promise<FreshCredential>
   /** The certificate that completes a pending key. Throws `credential_invalid`. */
   certify(pem: string, privateKey: string): Certified
+  /** A client secret that Salesforce is to make: pending, and without its secret until then. */
+  awaited(): Credential
 }
 
 export interface IntakeOptions {
@@ -124,6 +126,17 @@ const hasKey = ({ privateKey, keystore }: KeyMaterialInput): boolean =>
   privateKey !== undefined || keystore !== undefined
 
 export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
+  const blank = (type: CredentialType, certificate: CertificateInfo | null): Credential => ({
+    id: uniqueId(),
+    type,
+    state: 'staged',
+    clientId: null,
+    createdAt: now(),
+    activatedAt: null,
+    retiresAt: null,
+    certificate,
+  })
+
   const fresh = (
     secret: CredentialSecret,
     certificate: CertificateInfo | null,
@@ -131,17 +144,7 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
   ): FreshCredential => ({
     secret,
     remarks: { normalized, warnings },
-    credential: {
-      id: uniqueId(),
-      type: secret.type,
-      state: 'staged',
-      clientId: null,
-      createdAt: now(),
-      activatedAt: null,
-      retiresAt: null,
-      certificate,
-      ...refreshTokenIdIn(secret),
-    },
+    credential: { ...blank(secret.type, certificate), ...refreshTokenIdIn(secret) },
   })
 
   const imported = async (
@@ -205,6 +208,7 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
       if (input.csr) return requested(input.csr)
       return generated(input.generate ?? {}, name)
     },
+    awaited: () => ({ ...blank('client_secret', null), state: 'pending' }),
     certify(pem, privateKey) {
       const { parsed, info, remarks } = readCertificate(pem, { now: now() })
       if (!matches(parsePrivateKey(privateKey), parsed)) {

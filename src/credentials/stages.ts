@@ -52,6 +52,17 @@ export function certified(
   })
 }
 
+/** A pending secret has its pair, of that client (null: the integration's own). Throws `credential_state`. */
+export const completed = (
+  credentials: readonly Credential[],
+  id: string,
+  clientId: string | null,
+  now: number,
+): readonly Credential[] =>
+  credentials.map((credential) =>
+    credential.id === id ? settled(credentials, { ...credential, clientId }, now) : credential,
+  )
+
 /** Takes one out that is not the active one. Throws `credential_state`. */
 export function without(credentials: readonly Credential[], id: string): readonly Credential[] {
   if (activeOf(credentials)?.id === id) {

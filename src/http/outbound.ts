@@ -25,7 +25,7 @@ export interface Outbound {
 export interface OutboundRequest {
   readonly url: string
   /** Default GET. */
-  readonly method?: 'GET' | 'POST'
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
   /** Ends the exchange, at any stage, as `timeout`. */

@@ -1,4 +1,4 @@
-/** An integration whose certificate is uploaded to Salesforce with another one's token. */
+/** An integration whose certificate, or client secret, is replaced at Salesforce with another one's token. Records keep the name of former releases, which knew certificates alone. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors.ts'
@@ -7,11 +7,11 @@ import type { Definition, Integration } from './integration.ts'
 import { referenced } from './referenced.ts'
 
 export interface CertificateDeployment {
-  /** The integration whose token uploads it. */
+  /** The integration with whose token it is done. */
   readonly through: string
   /** API name of the External Client App. */
   readonly app: string
-  /** Full name of the app's global OAuth settings. Default: `APP_glbloauth`, as Setup names them. */
+  /** For a certificate: full name of the app's global OAuth settings. Default: `APP_glbloauth`, as Setup names them. */
   readonly settings?: string
   /** 1 to 730. Absent: by hand. */
   readonly rotateEveryDays?: number
@@ -23,6 +23,14 @@ export const settingsNameOf = ({ app, settings }: CertificateDeployment): string
 /** As Setup names the global OAuth settings of an app. */
 export const globalOauthName = (app: string): string => `${app}_glbloauth`
 
+/** What came by either of its names on the wire. */
+export function deploymentNamed<Input extends object>({
+  deployment,
+  ...input
+}: Input & { readonly deployment?: unknown }) {
+  return { ...input, ...(deployment !== undefined && { certificateDeployment: deployment }) }
+}
+
 export interface DeploymentCheck {
   readonly name: string
   readonly definition: Definition
@@ -31,7 +39,7 @@ export interface DeploymentCheck {
   readonly read: (name: string) => Promise<Integration | undefined>
 }
 
-/** Whoever sets or changes it may replace the certificate of any app of that org, and so must be allowed to write the credentials of the integration that uploads. Throws `caller_forbidden`, `request_invalid`. */
+/** Whoever sets or changes it may replace the certificate or the secret of any app of that org, and so must be allowed to write the credentials of the integration that it goes through. Throws `caller_forbidden`, `request_invalid`. */
 export async function checkCertificateDeployment(check: DeploymentCheck): Promise<void> {
   const { name, definition, current, principal, read } = check
   const { certificateDeployment: wanted, grant, credentialFrom } = definition
@@ -39,11 +47,11 @@ export async function checkCertificateDeployment(check: DeploymentCheck): Promis
   const { through } = wanted
   const other = await referenced('deployment', through, { by: name, principal, read })
   if (!other) throw wrong('/through names no other integration')
-  if (credentialFrom !== null) throw wrong(' belongs to the integration that holds the key')
-  if (grantOf(grant.type).credentialType(grant) !== 'certificate') {
-    throw wrong(' is for integrations that sign with a key')
+  if (credentialFrom !== null) throw wrong(' belongs to the integration that holds the credential')
+  const type = grantOf(grant.type).credentialType(grant)
+  if (type !== 'certificate' && type !== 'client_secret') {
+    throw wrong(' is for integrations that sign with a key, or have a client secret alone')
   }
 }
 
-const wrong = (what: string) =>
-  new BrokerError('request_invalid', `body/certificate_deployment${what}`)
+const wrong = (what: string) => new BrokerError('request_invalid', `body/deployment${what}`)

@@ -41,13 +41,12 @@ interface DefinitionForm {
   readonly credential: keyof typeof FORMS | 'none'
   /** Members of the grant, instead of what its own schema says; null: it has none of this name here. */
   readonly settings?: Readonly<Record<string, Schema | null>>
-  /** Whether the certificate may be uploaded by the service, which is for those that sign. Default: it has no such member. */
+  /** Whether the service may replace the certificate, or the secret, at Salesforce. Default: it has no such member. */
   readonly deployment?: 'allowed' | 'required'
   /** Members of the grant that must be there. */
   readonly needs?: readonly string[]
 }
 
-const DEPLOYMENT = 'certificate_deployment'
 const ANYWHERE = [GENERAL, ...MY_DOMAINS, SITE, LISTED]
 const SHOWS_SECRET = {
   client_auth: {
@@ -77,6 +76,7 @@ const DEFINITIONS: readonly DefinitionForm[] = [
   },
   {
     ...{ title: 'Client credentials definition', grant: 'client_credentials' },
+    deployment: 'allowed',
     ...{ credential: 'client_secret', hosts: [...MY_DOMAINS, LISTED], settings: SHOWS_SECRET },
   },
   {
@@ -95,6 +95,7 @@ const DEFINITIONS: readonly DefinitionForm[] = [
   },
   {
     ...{ title: 'Token exchange definition', grant: 'token_exchange' },
+    deployment: 'allowed',
     ...{ credential: 'client_secret', hosts: [...MY_DOMAINS, SITE, LISTED] },
     settings: { ...FROM_INTEGRATION, ...SHOWS_SECRET, asset: null },
   },
@@ -117,12 +118,13 @@ const DEFINITIONS: readonly DefinitionForm[] = [
 /** What the body of a definition may be: one form for each grant and way to prove oneself. */
 export const definitionAnyOf = (members: Members, credentialMembers: Members): Schema => ({
   anyOf: DEFINITIONS.map((form) => {
-    const { credential: _, login_url, grant: __, certificate_deployment, ...others } = members
+    const { credential: _, login_url, grant: __, ...rest } = members
+    const { deployment: rule = {}, certificate_deployment: former = {}, ...others } = rest
     const { credential, hosts, title, deployment } = form
     return {
       type: 'object',
       title,
-      required: ['login_url', 'grant', ...(deployment === 'required' ? [DEPLOYMENT] : [])],
+      required: ['login_url', 'grant', ...(deployment === 'required' ? ['deployment'] : [])],
       properties: {
         login_url: { ...login_url, anyOf: hosts },
         grant: grantSchemaOf(form),
@@ -130,7 +132,7 @@ export const definitionAnyOf = (members: Members, credentialMembers: Members): S
           credential: credentialOneOf(credentialMembers, FORMS[credential]),
         }),
         ...others,
-        ...(deployment && { [DEPLOYMENT]: certificate_deployment ?? {} }),
+        ...(deployment && { deployment: rule, certificate_deployment: former }),
       },
       additionalProperties: false,
     }

@@ -75,7 +75,7 @@ function placeholderIn(
   const app = certificateDeployment?.app
   if (app !== undefined && app !== current?.certificateDeployment?.app && isUnfilled(app)) {
     return noValue(
-      'body/certificate_deployment/app',
+      'body/deployment/app',
       'Send the API name of the External Client App: Setup → External Client App Manager.',
     )
   }

@@ -28,7 +28,7 @@ import {
   WrittenView,
 } from './schemas.ts'
 import type { IntegrationStatus } from './status.ts'
-import { inputOf, mergePatch, writableOf } from './view.ts'
+import { inputOf, mergePatch, patchOf, writableOf } from './view.ts'
 import { readFor, visibleIntegration } from './visible.ts'
 import { checkMayChange } from './write-access.ts'
 
@@ -148,7 +148,7 @@ export function registerIntegrationRoutes(
       if (request.body.credential === null) {
         throw new BrokerError('request_invalid', 'body/credential cannot be removed, only replaced')
       }
-      const merged = mergePatch(writableOf(current), request.body)
+      const merged = mergePatch(writableOf(current), patchOf(request.body))
       const validate = request.compileValidationSchema(IntegrationBody, 'body')
       if (!validate(merged)) {
         throw new BrokerError('request_invalid', describeFaults(validate.errors ?? [], 'body'))

@@ -45,12 +45,12 @@ const Identity = Type.Object(
   { title: 'Identity rule', additionalProperties: false },
 )
 
-const CertificateDeploymentSchema = Type.Object(
+const DeploymentSchema = Type.Object(
   {
     through: Type.String({
       ...TEXT_FORMS.name,
       description:
-        'The integration whose token uploads it: of a user who may modify metadata; best with `serve_tokens: false`',
+        'The integration with whose token it is done: of a user who may modify metadata, or for a secret view client secrets; best with `serve_tokens: false`',
     }),
     app: Type.String({
       ...TEXT_FORMS.api_name,
@@ -59,7 +59,8 @@ const CertificateDeploymentSchema = Type.Object(
     settings: Type.Optional(
       Type.String({
         ...TEXT_FORMS.api_name,
-        description: 'Its global OAuth settings; default `APP_glbloauth`, as Setup names them',
+        description:
+          'For a certificate, its global OAuth settings; default `APP_glbloauth`, as Setup names them',
       }),
     ),
     rotate_every_days: Type.Optional(
@@ -67,16 +68,26 @@ const CertificateDeploymentSchema = Type.Object(
         minimum: 1,
         maximum: 730,
         description:
-          'Makes, uploads, proves and activates a new key so often, with no hands at all',
+          'Makes a new key, or has Salesforce make a new secret, so often, proves and activates it, with no hands at all',
       }),
     ),
   },
   {
-    title: 'Certificate deployment',
+    title: 'Deployment rule',
     additionalProperties: false,
-    description: 'Lets `POST …/deploy` upload the certificate through the Metadata API',
+    description:
+      'Lets `POST …/deploy` upload the certificate through the Metadata API, or replace the client secret through the API for OAuth credentials',
   },
 )
+
+/** What requests may still call it. */
+const FormerDeploymentSchema = Type.Object(DeploymentSchema.properties, {
+  title: 'Deployment rule by its former name',
+  additionalProperties: false,
+  deprecated: true,
+  description:
+    'Former name of `deployment`, which counts where both are given; answers have that one',
+})
 
 const ExchangeLoginUrls = Type.Array(Type.String({ maxLength: 512 }), {
   maxItems: 32,
@@ -126,7 +137,8 @@ const definition = {
   ),
   exchange_login_urls: Type.Optional(ExchangeLoginUrls),
   identity: Type.Optional(Identity),
-  certificate_deployment: Type.Optional(CertificateDeploymentSchema),
+  deployment: Type.Optional(DeploymentSchema),
+  certificate_deployment: Type.Optional(FormerDeploymentSchema),
 }
 
 const Ignored = Type.Optional(Type.Unsafe<unknown>({ readOnly: true, description: 'Ignored' }))
@@ -181,7 +193,7 @@ export const IntegrationView = Type.Object(
     serve_tokens: Type.Boolean(),
     exchange_login_urls: Type.Optional(ExchangeLoginUrls),
     identity: Identity,
-    certificate_deployment: Type.Optional(CertificateDeploymentSchema),
+    deployment: Type.Optional(DeploymentSchema),
     managed_by: Type.Unsafe<'api' | 'file'>({ type: 'string', enum: ['api', 'file'] }),
     created_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),

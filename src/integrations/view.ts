@@ -2,6 +2,7 @@
 import type { Static } from 'typebox'
 import { BrokerError } from '../errors.ts'
 import { camelKeys, snakeKeys } from '../http/casing.ts'
+import { deploymentNamed } from './certificate-deployment.ts'
 import type { IntegrationInput } from './composition.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationBody, IntegrationView, WrittenView } from './schemas.ts'
@@ -12,7 +13,7 @@ const time = (at: number) => new Date(at).toISOString()
 /** Read-only members are left out: what GET gave can be sent back. */
 export function inputOf(body: IntegrationBody): IntegrationInput {
   const { name: _n, managed_by: _m, created_at: _c, updated_at: _u, status: _s, ...written } = body
-  return camelKeys(written) as IntegrationInput
+  return deploymentNamed(camelKeys(written)) as IntegrationInput
 }
 
 /** What can be written of an integration, as GET shows it: what a merge patch is laid over. */
@@ -36,7 +37,7 @@ export function writableOf(integration: Integration): Record<string, unknown> {
     ...(integration.exchangeLoginUrls && { exchange_login_urls: integration.exchangeLoginUrls }),
     identity: snakeKeys(integration.identity),
     ...(integration.certificateDeployment && {
-      certificate_deployment: snakeKeys(integration.certificateDeployment),
+      deployment: snakeKeys(integration.certificateDeployment),
     }),
   }
 }
@@ -92,6 +93,12 @@ export const writtenOf = (integration: Integration): Static<typeof WrittenView> 
 export const putOf = (integration: Integration): Static<typeof WrittenView> => {
   const { credential: _, ...put } = writableOf(integration)
   return { ...writtenOf(integration), ...put }
+}
+
+/** A merge patch that calls a member by its former name. */
+export function patchOf(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { certificate_deployment: former, ...patch } = body
+  return former === undefined ? patch : { deployment: former, ...patch }
 }
 
 /** An integration is not that deep. */

@@ -1,10 +1,15 @@
-/** Uploads certificates to Salesforce, proves and activates them: begun by a request, carried on by any replica, whatever crashes. */
+/** Brings credentials to Salesforce, proves and activates them: begun by a request, carried on by any replica, whatever crashes. */
 import type { Actor, Happening } from '../audit/event.ts'
 import { allows } from '../callers/policy.ts'
 import type { Absent, Standing } from '../callers/standing.ts'
-import type { Credential } from '../credentials/credential.ts'
+import { activeOf, type Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
-import { type Integration, isDraft, isOfAnotherClient } from '../integrations/integration.ts'
+import {
+  clientIdOf,
+  type Integration,
+  isDraft,
+  isOfAnotherClient,
+} from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { checkIfMatch } from '../integrations/preconditions.ts'
 import type { SingleFlight } from '../tokens/single-flight.ts'
@@ -15,6 +20,7 @@ import {
   failed,
   isOver,
   newDeployment,
+  pairAfter,
 } from './deployment.ts'
 import type { DeploymentSteps, DeploymentSubject } from './deployment-steps.ts'
 import type { DeploymentStore } from './deployment-store.ts'
@@ -105,7 +111,9 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
       const next = await advance(name, former)
       if (!next) return deployments.remove(name)
       stored = await deployments.write(name, next, stored.version)
-      if (stored && next.phase !== former.phase) say(name, former, next)
+      if (!stored) return
+      if (next.phase !== former.phase) say(name, former, next)
+      else if (next.reason !== null && next.reason !== former.reason) complain(name, next)
     }
   }
 
@@ -120,6 +128,25 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
     }
     log.info(bindings, 'a deployment got on')
     if (phase === 'deployed') audit.background(by, { action: 'credential.deployed', ...of })
+  }
+
+  const complain = (integration: string, { credential, phase, reason, detail }: Deployment) =>
+    log.warn(
+      { integration, credentialId: credential, phase, reason, detail },
+      'a deployment waits for what does not work yet',
+    )
+
+  /** The pair of the app that asks must not end under it. */
+  const checkOtherApp = async (integration: Integration): Promise<void> => {
+    const other = await store.read(integration.certificateDeployment?.through ?? '')
+    if (!other || other.loginUrl !== integration.loginUrl) return
+    const clientId = clientIdOf(other, activeOf(other.credentials))
+    const own = activeOf(integration.credentials)
+    if (own?.type !== 'client_secret' || clientId !== clientIdOf(integration, own)) return
+    throw new BrokerError(
+      'credential_state',
+      'It would be deployed through its own app: an app cannot replace the secret that it asks with',
+    )
   }
 
   const begin = (name: string) => {
@@ -157,18 +184,24 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
       for (let tries = 0; tries < ATTEMPTS; tries += 1) {
         const known = await deployments.read(name)
         const integration = await authorise(name, await store.read(name))
-        checkDeployable(integration, credentialId)
         const { uid } = integration
-        const isUnderWay = known?.deployment.uid === uid && !isOver(known.deployment)
-        if (isUnderWay && known.deployment.credential !== credentialId) {
+        const former = known?.deployment.uid === uid ? known.deployment : undefined
+        checkDeployable(integration, credentialId, former)
+        await checkOtherApp(integration)
+        const underWay = former && !isOver(former) ? former : undefined
+        if (underWay && underWay.credential !== credentialId) {
           throw new BrokerError(
             'credential_state',
-            `The deployment of ${known.deployment.credential} is under way`,
+            `The deployment of ${underWay.credential} is under way`,
           )
         }
         checkIfMatch(preconditions, integration)
-        if (isUnderWay) return { integration, deployment: known.deployment }
-        const of = { uid, credential: credentialId, by, ...(asker && { asker }) }
+        if (underWay) return { integration, deployment: underWay }
+        const isSecret = isSecretIn(integration, credentialId)
+        const of = {
+          ...{ uid, credential: credentialId, by, ...(asker && { asker }) },
+          ...(isSecret && { pair: pairAfter(former) }),
+        }
         const deployment = newDeployment(of, now())
         const stored = await deployments.write(name, deployment, known?.version ?? 'absent')
         if (!stored) continue
@@ -206,7 +239,11 @@ function subjectIn(integration: Integration, credentialId: string): DeploymentSu
   return { integration, credential, target }
 }
 
-function checkDeployable(integration: Integration, credentialId: string): void {
+function checkDeployable(
+  integration: Integration,
+  credentialId: string,
+  former: Deployment | undefined,
+): void {
   checkOwn(integration)
   const { certificateDeployment, credentials, name } = integration
   const credential = credentials.find(({ id }) => id === credentialId)
@@ -214,16 +251,19 @@ function checkDeployable(integration: Integration, credentialId: string): void {
     throw new BrokerError('credential_not_found', 'There is no credential with this id')
   }
   if (!certificateDeployment) {
-    throw new BrokerError('credential_state', `Integration ${name} has no certificate_deployment`)
+    throw new BrokerError('credential_state', `Integration ${name} has no deployment`)
   }
-  const why = whyNot(integration, credential)
+  const why =
+    credential.type === 'client_secret'
+      ? whyNoSecret(integration, credential, former)
+      : whyNoCertificate(integration, credential)
   if (why !== undefined) throw new BrokerError('credential_state', why)
   if (credential.state !== 'active' && isDraft(integration)) {
     throw new BrokerError('integration_draft', 'It has no client id yet, so nothing can be proven')
   }
 }
 
-function whyNot(integration: Integration, credential: Credential): string | undefined {
+function whyNoCertificate(integration: Integration, credential: Credential): string | undefined {
   const { state, certificate } = credential
   if (state === 'pending') return 'A pending credential has no certificate yet'
   if (!certificate) return 'The credential has no certificate'
@@ -231,3 +271,18 @@ function whyNot(integration: Integration, credential: Credential): string | unde
     return 'It belongs to another app'
   return undefined
 }
+
+/** Salesforce makes the secret: one that has its secret is deployed already, or came from elsewhere. */
+function whyNoSecret(
+  { credentials }: Integration,
+  { id, state }: Credential,
+  former: Deployment | undefined,
+): string | undefined {
+  if (former?.credential === id && (state === 'staged' || !isOver(former))) return undefined
+  if (state !== 'pending') return 'Only a secret that Salesforce is to make is deployed'
+  const staged = credentials.find((one) => one.state === 'staged')
+  return staged && `There is one staged already, ${staged.id}: activate or delete it first`
+}
+
+const isSecretIn = ({ credentials }: Integration, credentialId: string): boolean =>
+  credentials.some(({ id, type }) => id === credentialId && type === 'client_secret')

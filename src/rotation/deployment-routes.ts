@@ -47,14 +47,14 @@ export const DeploymentView = Type.Object(
     detail: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'For people' }),
     deploy_id: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'As Setup → Deployment Status shows it',
+      description: 'Of a certificate: as Setup → Deployment Status shows it',
     }),
     requested_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),
     tries: Type.Integer({ description: 'Tries in this phase that did not work' }),
     next_try_at: NullableText,
   },
-  { title: 'Deployment', description: 'How far the upload of a certificate to Salesforce came' },
+  { title: 'Deployment', description: 'How far the deployment of a credential to Salesforce came' },
 )
 
 export function registerDeploymentRoutes(
@@ -67,9 +67,10 @@ export function registerDeploymentRoutes(
       schema: {
         tags: ['credentials'],
         operationId: 'deployCredential',
-        summary: 'Upload its certificate to Salesforce, prove it, and make it the active one',
+        summary:
+          'Upload its certificate to Salesforce, or have the secret made there, prove it, and make it the active one',
         description:
-          'Needs `credentials:write`, and a `certificate_deployment` of the integration. Goes on in the background, whatever crashes; asked again, it answers how far it is.',
+          'Needs `credentials:write`, and a `deployment` of the integration. Nobody is shown the secret. Goes on in the background, whatever crashes; asked again, it answers how far it is.',
         params: CredentialParams,
         headers: IfMatchHeader,
         response: {
@@ -118,7 +119,7 @@ export function registerDeploymentRoutes(
       schema: {
         tags: ['credentials'],
         operationId: 'getDeployment',
-        summary: 'How far the upload of its certificate to Salesforce came',
+        summary: 'How far its deployment to Salesforce came',
         description: 'Needs `integrations:read`. Of the newest deployment, for 30 days.',
         params: CredentialParams,
         response: {

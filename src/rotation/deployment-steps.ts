@@ -2,9 +2,9 @@
 import type { Actor, Happening } from '../audit/event.ts'
 import type { Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors.ts'
-import type { MetadataAnswer, MetadataApi, MetadataCaller } from '../grants/metadata-api.ts'
+import type { CredentialsApi } from '../grants/credentials-api.ts'
+import type { MetadataApi } from '../grants/metadata-api.ts'
 import { refusalOf } from '../grants/refusals.ts'
-import { within } from '../http/deadline.ts'
 import {
   type CertificateDeployment,
   settingsNameOf,
@@ -17,6 +17,9 @@ import type { InsideLease } from '../tokens/inside-lease.ts'
 import type { Lease } from '../tokens/lease.ts'
 import { type Deployment, failed, moved } from './deployment.ts'
 import type { Promotion } from './promotion.ts'
+import { createSecretSteps } from './secret-steps.ts'
+import type { Staging } from './stage.ts'
+import { createThrough } from './through.ts'
 
 export interface DeploymentSteps {
   /** Throws what may pass, and what does not. */
@@ -33,6 +36,8 @@ export interface DeploymentSubject {
 export interface DeploymentStepsDependencies {
   readonly leaseOf: InsideLease
   readonly api: MetadataApi
+  readonly credentials: CredentialsApi
+  readonly staging: Pick<Staging, 'complete'>
   readonly promotion: Pick<Promotion, 'activate'>
   /** One real mint with just this credential, in one request. */
   readonly prove: (name: string, credentialId: string) => Promise<Lease | undefined>
@@ -49,19 +54,12 @@ const STATUS_MS = 10_000
 const POLL_MS = 2_000
 
 export function createDeploymentSteps(dependencies: DeploymentStepsDependencies): DeploymentSteps {
-  const { leaseOf, api, promotion, publicUrl, now } = dependencies
+  const { api, promotion, publicUrl, now } = dependencies
   const { prove, onProven, audit } = dependencies
-
-  /** A token that is dead is replaced once. */
-  const withToken = async <Value>(
-    through: string,
-    ask: (caller: Omit<MetadataCaller, 'signal'>) => Promise<MetadataAnswer<Value>>,
-  ): Promise<MetadataAnswer<Value>> => {
-    const lease = await leaseOf(through)
-    const first = await ask(lease)
-    if (first.ok || first.refused !== 'token') return first
-    return ask(await leaseOf(through, lease.tokenId))
-  }
+  const through = createThrough(dependencies.leaseOf)
+  const secrets = createSecretSteps({
+    ...{ through, now, api: dependencies.credentials, staging: dependencies.staging },
+  })
 
   const upload = async (
     deployment: Deployment,
@@ -70,12 +68,8 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
   ): Promise<Deployment> => {
     const options = { app: target.app, settings: settingsNameOf(target), publicUrl }
     const archive = zipOf(certificateFilesOf(integration, credential, options))
-    const answer = await withToken(target.through, ({ instanceUrl, accessToken }) =>
-      within(
-        UPLOAD_MS,
-        (deadline) => api.deploy({ instanceUrl, accessToken, signal: deadline }, archive),
-        { signal },
-      ),
+    const answer = await through(target.through, { timeoutMs: UPLOAD_MS, signal }, (caller) =>
+      api.deploy(caller, archive),
     )
     if (!answer.ok) return failed(deployment, `${answer.refused}_refused`, answer.reason, now())
     return { ...moved(deployment, 'uploaded', now()), deployId: answer.value }
@@ -86,13 +80,8 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
     { target }: DeploymentSubject,
     signal: AbortSignal,
   ): Promise<Deployment> => {
-    const answer = await withToken(target.through, ({ instanceUrl, accessToken }) =>
-      within(
-        STATUS_MS,
-        (deadline) =>
-          api.status({ instanceUrl, accessToken, signal: deadline }, deployment.deployId ?? ''),
-        { signal },
-      ),
+    const answer = await through(target.through, { timeoutMs: STATUS_MS, signal }, (caller) =>
+      api.status(caller, deployment.deployId ?? ''),
     )
     if (!answer.ok) return failed(deployment, `${answer.refused}_refused`, answer.reason, now())
     const { isDone, isSuccess, status, problem } = answer.value
@@ -142,7 +131,11 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
     async next(deployment, subject, signal) {
       switch (deployment.phase) {
         case 'requested':
-          return upload(deployment, subject, signal)
+          return deployment.pair
+            ? secrets.look(deployment, subject, signal)
+            : upload(deployment, subject, signal)
+        case 'staging':
+          return secrets.stage(deployment, subject, signal)
         case 'uploaded':
         case 'deploying':
           return follow(deployment, subject, signal)
@@ -150,6 +143,8 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
           return proven(deployment, subject)
         case 'proven':
           return activate(deployment, subject)
+        case 'activated':
+          return secrets.retire(deployment, subject, signal)
         default:
           return deployment
       }

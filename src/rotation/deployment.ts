@@ -1,15 +1,19 @@
-/** One upload of a certificate to Salesforce, and how far it came. Pure. */
+/** One deployment of a credential to Salesforce, and how far it came: a certificate is uploaded, a secret is staged there. Pure. */
 import type { Actor } from '../audit/event.ts'
 import type { Absent } from '../callers/standing.ts'
 import { BrokerError, type ProblemCode } from '../errors.ts'
+import type { ConsumerPlace } from '../grants/credentials-api.ts'
 
 export const PHASES = {
-  requested: 'It will be uploaded',
+  requested: 'It will be uploaded, or its pair of key and secret staged',
   uploaded: 'Salesforce has the archive, and has not begun',
   deploying: 'Salesforce is deploying it',
-  deployed: 'The app has the certificate; it is proven again and again while that spreads',
+  staging: 'Salesforce makes a pair of key and secret beside the one in use',
+  deployed: 'The app has it; it is proven again and again while that spreads',
   proven: 'Salesforce took it in a real mint',
-  activated: 'It is the active credential',
+  activated:
+    'It is the active credential; of a secret, the former pair ends at Salesforce after the quiet time',
+  retired: 'Of a secret: the former pair has ended at Salesforce',
   failed: 'Given up; the former credential works as before',
 } as const
 
@@ -19,12 +23,27 @@ export type Phase = keyof typeof PHASES
 export const FAILURES = {
   token_refused: 'Salesforce does not take the token of the integration that it goes through',
   request_refused:
-    'Salesforce does not take the request; most often the user may not modify metadata',
+    'Salesforce does not take the request; most often the user may not modify metadata, or not view client secrets',
   deployment_failed: 'Salesforce took the archive, and could not deploy it',
   permission_lost: 'Whoever asked for it may not any more, and nothing had been uploaded by then',
+  app_differs:
+    'No External Client App of this API name has the consumer key that is in use as its main one',
+  slot_taken:
+    'Another pair of key and secret stands beside the main one, which only its owner can end: Setup → External Client App Manager',
+  pair_gone:
+    'The pair that was staged is not at Salesforce any more; delete the credential, and stage another',
+  taken_back: 'Another credential is the active one by now; its pair stays as it is at Salesforce',
 } as const
 
 export type Failure = keyof typeof FAILURES | ProblemCode
+
+/** Of a client secret: where its pair of key and secret is. */
+export interface PairPlace {
+  /** Null: not looked up yet. */
+  readonly place: ConsumerPlace | null
+  /** Salesforce's id of the pair beside the main one. Null: not known yet. */
+  readonly stagedId: string | null
+}
 
 export interface Deployment {
   /** The integration's. */
@@ -52,13 +71,21 @@ export interface Deployment {
   readonly by: Actor
   /** The same, to be looked at again before the upload. Absent: the broker itself, or one from before this was kept. */
   readonly asker?: Absent
+  /** Absent: a certificate. */
+  readonly pair?: PairPlace
 }
 
-export const isOver = ({ phase }: Pick<Deployment, 'phase'>): boolean =>
-  phase === 'activated' || phase === 'failed'
+export const isOver = ({ phase, pair }: Pick<Deployment, 'phase' | 'pair'>): boolean =>
+  phase === 'failed' || phase === 'retired' || (phase === 'activated' && !pair)
+
+/** What the next one begins with: where one that failed before it was in use left its pair. */
+export const pairAfter = (former: Deployment | undefined): PairPlace =>
+  former?.pair && former.phase === 'failed' && former.failedIn !== 'activated'
+    ? former.pair
+    : { place: null, stagedId: null }
 
 export function newDeployment(
-  of: Pick<Deployment, 'uid' | 'credential' | 'by' | 'asker'>,
+  of: Pick<Deployment, 'uid' | 'credential' | 'by' | 'asker' | 'pair'>,
   now: number,
 ): Deployment {
   return {
@@ -100,6 +127,13 @@ export const failed = (
   detail,
 })
 
+/** It stays where it is until then, for that reason. */
+export const waiting = (
+  deployment: Deployment,
+  why: Pick<Deployment, 'reason' | 'detail'>,
+  until: number,
+): Deployment => ({ ...deployment, ...why, tries: deployment.tries + 1, nextAt: until })
+
 const PROBLEMS_THAT_PASS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'salesforce_unavailable',
   'salesforce_timeout',
@@ -135,7 +169,7 @@ export function afterError(deployment: Deployment, error: unknown, now: number):
     return moved(deployment, 'deployed', now)
   }
   const isLate = now - deployment.phaseAt > patienceMs
-  if (isLate || !mayPass(deployment, known)) {
+  if (isGivenUp(deployment, known, isLate)) {
     return failed(deployment, known.code, known.detail, now)
   }
   const tries = deployment.tries + 1
@@ -149,6 +183,12 @@ export function afterError(deployment: Deployment, error: unknown, now: number):
     nextAt: now + Math.min(restMs, patienceMs),
   }
 }
+
+/** The former pair of a secret must end some day: only what has nothing to end any more is given up. */
+const isGivenUp = (deployment: Deployment, error: BrokerError, isLate: boolean): boolean =>
+  deployment.phase === 'activated'
+    ? error.code === 'credential_not_found'
+    : isLate || !mayPass(deployment, error)
 
 /** A refusal while a change spreads passes; one that is for good does not. */
 function mayPass({ phase }: Deployment, error: BrokerError): boolean {

@@ -1,4 +1,4 @@
-/** Rotation with no hands: makes a key when it is time, and has it deployed, proven and activated. One replica at a time. */
+/** Rotation with no hands: makes a key when it is time, or has Salesforce make a secret, and has it deployed, proven and activated. One replica at a time. */
 
 import type { Actor, Happening } from '../audit/event.ts'
 import { activeOf, type Credential } from '../credentials/credential.ts'
@@ -69,12 +69,15 @@ export function createHandsFree(dependencies: HandsFreeDependencies): HandsFree 
 
   const staged = async (integration: Integration): Promise<string> => {
     const { name, credentials, certificateDeployment } = integration
-    const ready = credentials.find(({ state }) => state === 'staged')
+    const active = activeOf(credentials)
+    const isSecret = active?.type === 'client_secret'
+    const ready =
+      credentials.find(({ state }) => state === 'staged') ??
+      credentials.find(({ state, type }) => isSecret && state === 'pending' && type === active.type)
     if (ready || !certificateDeployment) return ready?.id ?? ''
-    const generate = {
-      keyBits: bitsOf(activeOf(credentials)),
-      days: validDaysOf(certificateDeployment),
-    }
+    const generate = isSecret
+      ? {}
+      : { keyBits: bitsOf(active), days: validDaysOf(certificateDeployment) }
     const { credential } = await staging.stage(name, { generate }, ITSELF)
     const detail = { credential: credential.id }
     audit.background(BY, { action: 'credential.staged', integration: name, detail })

@@ -6,12 +6,16 @@ import { clientIdOf, type Integration, isOfAnotherClient } from '../integrations
 /** For people: one or two sentences. */
 export function nextStep(integration: Integration, credential: Credential): string {
   const path = `/integrations/${integration.name}/credentials/${credential.id}`
+  if (credential.state === 'pending' && credential.type === 'client_secret') {
+    return `POST ${path}/deploy has Salesforce make the secret, proves it and makes it the active one; GET ${path}/deployment says how far that is.`
+  }
   if (credential.state === 'pending') {
     return `Have your CA sign the request in csr, then send the certificate alone, in PEM, to PUT ${path}/certificate.`
   }
   if (
     integration.certificateDeployment &&
     credential.state === 'staged' &&
+    credential.type === 'certificate' &&
     !isOfAnotherClient(integration, credential)
   ) {
     return `POST ${path}/deploy uploads its certificate to Salesforce, proves it and makes it the active one; GET ${path}/deployment says how far that is.`

@@ -16,8 +16,9 @@ import {
   type Intake,
 } from '../credentials/intake.ts'
 import { NO_REMARKS, type Remarks } from '../credentials/key-material.ts'
-import { added, certified, without } from '../credentials/stages.ts'
+import { added, certified, completed, without } from '../credentials/stages.ts'
 import { BrokerError } from '../errors.ts'
+import type { NewPair } from '../grants/credentials-api.ts'
 import { grantOf } from '../grants/index.ts'
 import { checkClientId } from '../integrations/definition-rules.ts'
 import { digestsOf, type Integration } from '../integrations/integration.ts'
@@ -47,10 +48,12 @@ export interface StagingRequest {
 
 /** Every step throws `integration_not_found`, `credential_state`, `integration_changed`, `conflict`, and what `authorise` does. */
 export interface Staging {
-  /** The first credential of an integration becomes active at once. Throws `credential_invalid`, `request_invalid`. */
+  /** The first credential of an integration becomes active at once; a client secret that is to be generated is pending until a deployment gets it. Throws `credential_invalid`, `request_invalid`. */
   stage(name: string, input: StagingInput, request: StagingRequest): Promise<Staged>
   /** Gives a pending key its certificate. Throws `credential_not_found`, `credential_invalid`. */
   certify(name: string, id: string, pem: string, request: StagingRequest): Promise<Staged>
+  /** Gives a pending client secret the pair that Salesforce made for it. Throws `credential_not_found`. */
+  complete(name: string, id: string, pair: NewPair, request: StagingRequest): Promise<Staged>
   /** Erases one that is not active. Throws `credential_not_found`. */
   remove(name: string, id: string, request: StagingRequest): Promise<Staged>
 }
@@ -125,6 +128,14 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
       if (clientId !== undefined) checkClientId(clientId, 'body/client_id')
       const { integration } = await read(name, request)
       const needed = grantOf(integration.grant.type).credentialType(integration.grant)
+      if (needed === 'client_secret' && input.generate) {
+        return change(name, request, (current, secrets) => {
+          checkAwaitable(current, input, clientId)
+          const credential = intake.awaited()
+          const credentials = added(current.credentials, credential, now())
+          return { id: credential.id, secrets, credentials, remarks: NO_REMARKS }
+        })
+      }
       // Making a key takes long: what is sure to be refused is refused before.
       const sample = { ...SAMPLE, state: input.csr ? ('pending' as const) : ('staged' as const) }
       added(integration.credentials, sample, now())
@@ -157,6 +168,19 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
         return { id, secrets, credentials, remarks }
       }),
 
+    complete: (name, id, { clientId, clientSecret }, request) =>
+      change(name, request, (current, held) => {
+        const { state, type } = credentialIn(current, id)
+        if (state !== 'pending' || type !== 'client_secret') {
+          throw new BrokerError('credential_state', 'Only a pending secret is completed by a pair')
+        }
+        const own = clientId === current.grant.clientId ? null : clientId
+        const credentials = completed(current.credentials, id, own, now())
+        const secret = { type, clientSecret: clientSecret.reveal() }
+        const secrets = addSecret(held, credentialIn(current, id), secret)
+        return { id, secrets, credentials, remarks: NO_REMARKS }
+      }),
+
     remove: (name, id, request) =>
       change(name, request, (current, secrets) => {
         credentialIn(current, id)
@@ -180,6 +204,26 @@ export function checkOwn({ credentialFrom }: Integration, principal?: Principal)
     'credential_state',
     `It signs with the credentials of ${isNamed ? credentialFrom : 'another integration'}: rotate them there`,
   )
+}
+
+/** Salesforce makes it beside the one in use, and decides on all of it. */
+function checkAwaitable(
+  { credentials, certificateDeployment }: Integration,
+  { refreshToken }: Omit<StagingInput, 'clientId'>,
+  clientId: string | undefined,
+): void {
+  if (!certificateDeployment) {
+    throw new BrokerError(
+      'credential_invalid',
+      'This grant needs a client_secret; Salesforce makes one for an integration with a deployment',
+    )
+  }
+  if (refreshToken !== undefined || clientId !== undefined) {
+    throw new BrokerError('credential_invalid', 'Salesforce makes the secret, and its consumer key')
+  }
+  if (!activeOf(credentials)) {
+    throw new BrokerError('credential_state', 'Salesforce makes a secret beside one that is in use')
+  }
 }
 
 const SAMPLE: Credential = {

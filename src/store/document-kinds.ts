@@ -7,7 +7,7 @@ export const KEPT_KINDS = {
   identity: 'the org and user that an integration is pinned to',
   subject: 'the org and user that its logins count for',
   callers: 'who fetched tokens within 30 days',
-  deployment: 'uploads of certificates that are under way',
+  deployment: 'deployments of certificates and secrets that are under way',
   'certificate-end': 'which ends of certificates were announced',
   revocation: 'tokens that Salesforce has still to end, sealed',
 } as const

@@ -51,7 +51,7 @@ const ofCredential = (method: string, path = '', body?: object) =>
 
 const deployable = async () => {
   const through = await make('theirs', secretBody())
-  const deployment = { certificate_deployment: { through, app: 'Any_App' } }
+  const deployment = { deployment: { through, app: 'Any_App' } }
   const name = await make('mine', signingBody(deployment))
   return `/integrations/${name}/credentials/${await stage(name)}`
 }
@@ -98,7 +98,7 @@ function writingFixtures(method: Method): Readonly<Record<string, () => Promise<
   const route = `${method} /integrations/{name}`
   const labelled = () => signingBody({ labels: BEFORE })
   const withThrough = async (through: object) =>
-    changing(method, signingBody(), { certificate_deployment: through })
+    changing(method, signingBody(), { deployment: through })
   return {
     [route]: () => changing(method, labelled(), { labels: AFTER, description: 'changed' }),
     [`${route} \`credential\`, or whatever else changes which ones an existing integration has`]:
@@ -127,8 +127,8 @@ function writingFixtures(method: Method): Readonly<Record<string, () => Promise<
         of(await make('theirs', secretBody())),
       )
     },
-    [`${route} \`certificate_deployment.through\`, where it or \`certificate_deployment\` changes`]:
-      async () => withThrough({ through: await make('theirs', secretBody()), app: 'Any_App' }),
+    [`${route} \`deployment.through\`, where it or \`deployment\` changes`]: async () =>
+      withThrough({ through: await make('theirs', secretBody()), app: 'Any_App' }),
     [`${route} the answer, but for what was sent`]: async () => ({
       ...(await changing(method, signingBody(), { description: 'changed' })),
       isDenied: ({ status, body }) => status === 200 && body.status === undefined,

@@ -66,7 +66,7 @@ t.test('what is new is judged, also of a draft', async (t) => {
       grant: jwt,
       certificateDeployment: { through: 'deployer', app: 'undefined' },
     }),
-    { detail: /^body\/certificate_deployment\/app/ },
+    { detail: /^body\/deployment\/app/ },
   )
 })
 

@@ -46,7 +46,7 @@ const FAILURES: Readonly<
   'there is no such app': {
     spoil: ({ broker }) =>
       broker.call('PATCH', '/integrations/billing', {
-        body: { certificate_deployment: { app: 'Nothing' } },
+        body: { deployment: { app: 'Nothing' } },
         headers: ANY,
       }),
     expected: { failed_in: 'uploaded', reason: 'deployment_failed', detail: /Nothing/ },
@@ -164,10 +164,10 @@ t.test('only what can be deployed is taken', async (t) => {
     body: { code: 'integration_changed' },
   })
   await call('PATCH', '/integrations/billing', {
-    body: { certificate_deployment: null },
+    body: { deployment: null },
     headers: ANY,
   })
-  t.notOk('certificate_deployment' in (await call('GET', '/integrations/billing')).body)
+  t.notOk('deployment' in (await call('GET', '/integrations/billing')).body)
   t.match(await deploy(broker, id), { body: { code: 'credential_state' } })
   t.match(await call('GET', `${CREDENTIALS}/${id}/deployment`), { status: 404 })
 })
@@ -195,7 +195,7 @@ t.test('it is set up only by who may write the credentials that it goes through'
   })
   const put = await call('PUT', '/integrations/mine', { body, key: both })
   t.equal(put.status, 201, JSON.stringify(put.body))
-  t.same(put.body.certificate_deployment, billing.certificate_deployment)
+  t.same(put.body.deployment, billing.deployment)
   const described = await call('PATCH', '/integrations/mine', {
     body: { description: 'changed' },
     headers: ANY,
@@ -205,7 +205,7 @@ t.test('it is set up only by who may write the credentials that it goes through'
   for (const change of [{ app: 'Other' }, { through: 'billing' }, { rotate_every_days: 1 }]) {
     t.match(
       await call('PATCH', '/integrations/mine', {
-        body: { certificate_deployment: change },
+        body: { deployment: change },
         headers: ANY,
         key: mine,
       }),
@@ -222,19 +222,21 @@ t.test('it is set up only by who may write the credentials that it goes through'
   })) {
     t.match(
       await call('PATCH', '/integrations/mine', {
-        body: { certificate_deployment: change },
+        body: { deployment: change },
         headers: ANY,
       }),
       { status: 400, body: { code: 'request_invalid' } },
       what,
     )
   }
+  const lake = {
+    login_url: billing.login_url,
+    grant: { type: 'data_cloud', integration: 'billing' },
+    deployment: { through: 'deployer', app: 'It' },
+  }
   t.match(
-    await call('PATCH', '/integrations/deployer', {
-      body: { certificate_deployment: { through: 'billing', app: 'It' } },
-      headers: ANY,
-    }),
+    await call('PUT', '/integrations/lake', { body: lake }),
     { status: 400, body: { code: 'request_invalid' } },
-    'an integration with a secret has no certificate',
+    'what proves itself with neither key nor secret has nothing to deploy',
   )
 })

@@ -223,13 +223,13 @@ t.test('a certificate is deployed through those whose credentials one may write'
     login_url: app.loginUrl,
     grant: { type: 'jwt_bearer', client_id: app.clientId, username: app.username },
     credential: credentialOf(pair),
-    certificate_deployment: { through: 'crm', app: 'Any_App' },
+    deployment: { through: 'crm', app: 'Any_App' },
   }
   const create = { 'if-none-match': '*' }
   t.match(await write(reader, 'mine', wanted, create), FORBIDDEN)
   t.equal((await write(lender, 'mine', wanted, create)).status, 201)
   const { body } = await broker.call('GET', '/integrations/mine')
-  t.equal(body.certificate_deployment.through, 'crm')
+  t.equal(body.deployment.through, 'crm')
 })
 
 t.test('a source is named to those alone who may see it', async (t) => {

@@ -157,14 +157,46 @@ inEachShell(t, 'with no hands', async (t, shell) => {
   }
   t.match(JSON.parse(await run(substitute(register, deployer))), { serve_tokens: false })
   const named = JSON.parse(await run(substitute(name, { app: app.apiName })))
-  t.match(named.certificate_deployment, { through: 'deployer', app: app.apiName })
+  t.match(named.deployment, { through: 'deployer', app: app.apiName })
   t.match(await run(rotate), '"phase":"requested"')
   await run(wait)
   t.match(JSON.parse(read('deployment.json')), { phase: 'activated' })
   t.same(await states(), ['active', 'retired'])
-  t.match(JSON.parse(await run(byItself)).certificate_deployment, { rotate_every_days: 90 })
+  t.match(JSON.parse(await run(byItself)).deployment, { rotate_every_days: 90 })
   t.equal(await token(), 200)
   t.equal((await call('GET', '/tokens/deployer')).status, 403)
+})
+
+inEachShell(t, 'secrets with no hands', async (t, shell) => {
+  const { simulator, call, run, read, states, token } = await setUp(t, shell)
+  const [rotate = '', wait = '', ...more] = runbook.blocks('sh', '### Secrets with no hands')
+  t.same(more, [])
+  const define = async (
+    name: string,
+    app: { clientId: string; clientSecret: string },
+    members = {},
+  ) =>
+    call('PUT', `/integrations/${name}`, {
+      body: {
+        login_url: simulator.origins.myDomain,
+        grant: { type: 'client_credentials', client_id: app.clientId },
+        credential: { client_secret: app.clientSecret },
+        ...members,
+      },
+    })
+  await call('DELETE', '/integrations/billing', { headers: { 'if-match': '*' } })
+  const app = simulator.addClientCredentialsApp({ name: 'Shop' })
+  for (const [name, of, members] of [
+    ['deployer', simulator.addClientCredentialsApp(), { serve_tokens: false }],
+    ['billing', app, { deployment: { through: 'deployer', app: app.apiName } }],
+  ] as const) {
+    t.equal((await define(name, of, members)).status, 201)
+  }
+  t.match(await run(rotate), '"phase":"requested"')
+  await run(wait)
+  t.match(JSON.parse(read('deployment.json')), { phase: 'activated' })
+  t.same(await states(), ['active', 'retired'])
+  t.equal(await token(), 200)
 })
 
 inEachShell(t, 'the ends of certificates are listed', async (t, shell) => {

@@ -9,6 +9,7 @@ import {
   moved,
   newDeployment,
   type Phase,
+  pairAfter,
 } from '../../src/rotation/deployment.ts'
 
 const START = Date.parse('2026-11-22T10:00:00Z')
@@ -123,4 +124,18 @@ t.test('an error of no kind is not shown, and tried again', async (t) => {
   const deployment = afterError(fresh, new Error('secret thing'), START)
   t.match(deployment, { phase: 'requested', reason: 'internal' })
   t.notMatch(deployment.detail, 'secret')
+})
+
+t.test('of a secret it is over when the former pair has ended', async (t) => {
+  const pair = { place: { app: 'a', consumer: 'c' }, stagedId: 's' }
+  const at = (phase: Phase): Deployment => ({ ...inPhase(phase), pair })
+  t.equal(isOver(at('activated')), false)
+  t.equal(isOver(at('retired')), true)
+  const late = START + 100 * 3_600_000
+  t.equal(afterError(at('activated'), problem('integration_not_found'), late).phase, 'activated')
+  t.equal(afterError(at('activated'), problem('credential_not_found'), late).phase, 'failed')
+  t.same(pairAfter(failed(at('deployed'), 'credential_rejected', 'no', START)), pair)
+  for (const former of [undefined, at('retired'), failed(at('activated'), 'taken_back', '', 1)]) {
+    t.same(pairAfter(former), { place: null, stagedId: null })
+  }
 })

@@ -15,7 +15,7 @@ export interface Deployable {
 export interface DeployableOptions {
   readonly simulator?: SimulatorOptions
   readonly broker?: Partial<BrokerOptions>
-  /** More of `certificate_deployment`. */
+  /** More of `deployment`. */
   readonly deployment?: object
 }
 
@@ -50,7 +50,7 @@ export async function defineDeployable(
       login_url: myDomain,
       grant: { type: 'jwt_bearer', client_id: app.clientId, username: 'billing@acme.com' },
       credential: { private_key: key.privateKey, certificate: key.certificate },
-      certificate_deployment: { through: 'deployer', app: app.apiName, ...deployment },
+      deployment: { through: 'deployer', app: app.apiName, ...deployment },
     },
   })
   t.equal(billing.status, 201, JSON.stringify(billing.body))

@@ -1,0 +1,160 @@
+/** What is done in the phases that a client secret alone has: its pair is staged beside the main one at Salesforce, and takes its place when the former is erased here. Each step may be done twice: a crash repeats it. */
+
+import { activeOf } from '../credentials/credential.ts'
+import { BrokerError } from '../errors.ts'
+import type { BesidePair, ConsumerPlace, CredentialsApi } from '../grants/credentials-api.ts'
+import type { OrgAnswer, OrgCaller, OrgRefusal } from '../grants/org-api.ts'
+import { clientIdOf, type Integration } from '../integrations/integration.ts'
+import { byItself } from '../integrations/visible.ts'
+import { type Deployment, FAILURES, failed, moved, waiting } from './deployment.ts'
+import type { DeploymentSubject } from './deployment-steps.ts'
+import type { Staging, StagingRequest } from './stage.ts'
+import type { Through } from './through.ts'
+
+type Step = (
+  deployment: Deployment,
+  subject: DeploymentSubject,
+  signal: AbortSignal,
+) => Promise<Deployment>
+
+export interface SecretSteps {
+  /** Finds the app's consumer, and that nothing stands in the way beside its main pair. */
+  readonly look: Step
+  /** Takes the new pair, and keeps it sealed. */
+  readonly stage: Step
+  /** Once the former is erased here: the new pair becomes the main one, and the old one ends. */
+  readonly retire: Step
+}
+
+export interface SecretStepsDependencies {
+  readonly through: Through
+  readonly api: CredentialsApi
+  readonly staging: Pick<Staging, 'complete'>
+  readonly now: () => number
+}
+
+const CALL_MS = 15_000
+/** How often it is looked whether the former is erased. */
+const QUIET_POLL_MS = 5_000
+/** When Salesforce refuses to end the old pair: somebody has to act first. */
+const REFUSED_AGAIN_MS = 3_600_000
+const ITSELF: StagingRequest = { authorise: byItself, preconditions: {} }
+
+/** Ends a step early: what Salesforce refused. */
+class Refused extends Error {
+  readonly refusal: OrgRefusal
+  constructor(refusal: OrgRefusal) {
+    super(refusal.reason)
+    this.refusal = refusal
+  }
+}
+
+export function createSecretSteps(dependencies: SecretStepsDependencies): SecretSteps {
+  const { through, api, staging, now } = dependencies
+
+  /** Throws `Refused`. */
+  const asking =
+    ({ target }: DeploymentSubject, signal: AbortSignal) =>
+    async <Value>(call: (caller: OrgCaller) => Promise<OrgAnswer<Value>>): Promise<Value> => {
+      const answer = await through(target.through, { timeoutMs: CALL_MS, signal }, call)
+      if (!answer.ok) throw new Refused(answer)
+      return answer.value
+    }
+
+  const step =
+    (
+      work: (at: {
+        readonly deployment: Deployment
+        readonly subject: DeploymentSubject
+        readonly ask: ReturnType<typeof asking>
+      }) => Promise<Deployment>,
+      onRefused: (deployment: Deployment, refusal: OrgRefusal) => Deployment,
+    ): Step =>
+    async (deployment, subject, signal) => {
+      try {
+        return await work({ deployment, subject, ask: asking(subject, signal) })
+      } catch (error) {
+        if (error instanceof Refused) return onRefused(deployment, error.refusal)
+        throw error
+      }
+    }
+
+  const fails = (deployment: Deployment, { refused, reason }: OrgRefusal) =>
+    failed(deployment, `${refused}_refused`, reason, now())
+  const ends = (deployment: Deployment, reason: keyof typeof FAILURES) =>
+    failed(deployment, reason, FAILURES[reason], now())
+  const waits = (deployment: Deployment, { refused, reason }: OrgRefusal) =>
+    waiting(deployment, { reason: `${refused}_refused`, detail: reason }, now() + REFUSED_AGAIN_MS)
+
+  return {
+    look: step(async ({ deployment, subject, ask }) => {
+      const { integration, credential, target } = subject
+      const inUse = clientIdOf(integration, activeOf(integration.credentials))
+      const consumers = await ask((caller) => api.consumers(caller, target.app))
+      const found = consumers.find(({ clientId }) => clientId === inUse)
+      if (!found) return ends(deployment, 'app_differs')
+      const place: ConsumerPlace = { app: found.app, consumer: found.consumer }
+      const beside = await ask((caller) => api.beside(caller, place))
+      const isLeft = beside !== undefined && isLeftBehind(deployment, place, beside)
+      if (beside && !isLeft) return ends(deployment, 'slot_taken')
+      if (credential.state === 'pending') {
+        return { ...moved(deployment, 'staging', now()), pair: { place, stagedId: null } }
+      }
+      if (!beside) return ends(deployment, 'pair_gone')
+      return { ...moved(deployment, 'deployed', now()), pair: { place, stagedId: beside.id } }
+    }, fails),
+
+    stage: step(async ({ deployment, subject, ask }) => {
+      const { integration, credential } = subject
+      const place = placeOf(deployment)
+      if (credential.state === 'pending') {
+        const beside = await ask((caller) => api.beside(caller, place))
+        if (beside?.isRotated) return ends(deployment, 'slot_taken')
+        // A former try made it, and died before its secret was kept: nobody has that.
+        if (beside) await ask((caller) => api.remove(caller, place, beside.id))
+        const pair = await ask((caller) => api.stage(caller, place))
+        await staging.complete(integration.name, credential.id, pair, ITSELF)
+      }
+      const beside = await ask((caller) => api.beside(caller, place))
+      if (!beside) return ends(deployment, 'pair_gone')
+      return { ...moved(deployment, 'deployed', now()), pair: { place, stagedId: beside.id } }
+    }, fails),
+
+    retire: step(async ({ deployment, subject, ask }) => {
+      const { integration, credential } = subject
+      const { pair } = deployment
+      if (credential.state !== 'active') return ends(deployment, 'taken_back')
+      if (hasFallback(integration)) return { ...deployment, nextAt: now() + QUIET_POLL_MS }
+      const place = placeOf(deployment)
+      const beside = await ask((caller) => api.beside(caller, place))
+      if (beside && !beside.isRotated) {
+        if (beside.id !== pair?.stagedId) return ends(deployment, 'slot_taken')
+        await ask((caller) => api.rotate(caller, place, beside.id))
+        return { ...deployment, updatedAt: now(), nextAt: now() }
+      }
+      const consumers = await ask((caller) => api.consumers(caller, subject.target.app))
+      const main = consumers.find(({ consumer }) => consumer === place.consumer)
+      if (main?.clientId !== clientIdOf(integration, credential)) {
+        return ends(deployment, 'pair_gone')
+      }
+      if (beside) await ask((caller) => api.remove(caller, place, beside.id))
+      return moved(deployment, 'retired', now())
+    }, waits),
+  }
+}
+
+/** The fallback, which the old pair at Salesforce is for. */
+const hasFallback = ({ credentials }: Integration): boolean =>
+  credentials.some(({ state }) => state === 'retired')
+
+/** Is it what a former deployment, which failed before it was in use, staged there? */
+const isLeftBehind = ({ pair }: Deployment, place: ConsumerPlace, beside: BesidePair): boolean =>
+  pair?.place?.app === place.app &&
+  pair.place.consumer === place.consumer &&
+  !beside.isRotated &&
+  (pair.stagedId === null || pair.stagedId === beside.id)
+
+function placeOf({ pair }: Deployment): ConsumerPlace {
+  if (!pair?.place) throw new BrokerError('internal', 'The deployment does not know its place')
+  return pair.place
+}

@@ -1,0 +1,29 @@
+/** Calls Salesforce with the token of the integration that a deployment goes through. A token that is dead is replaced once. */
+import type { OrgAnswer, OrgCaller } from '../grants/org-api.ts'
+import { within } from '../http/deadline.ts'
+import type { InsideLease } from '../tokens/inside-lease.ts'
+
+export interface ThroughOptions {
+  /** Of each try. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+export type Through = <Value>(
+  name: string,
+  options: ThroughOptions,
+  call: (caller: OrgCaller) => Promise<OrgAnswer<Value>>,
+) => Promise<OrgAnswer<Value>>
+
+export const createThrough =
+  (leaseOf: InsideLease): Through =>
+  async (name, { timeoutMs, signal }, call) => {
+    const lease = await leaseOf(name)
+    const ask = ({ instanceUrl, accessToken }: Awaited<ReturnType<InsideLease>>) =>
+      within(timeoutMs, (deadline) => call({ instanceUrl, accessToken, signal: deadline }), {
+        signal,
+      })
+    const first = await ask(lease)
+    if (first.ok || first.refused !== 'token') return first
+    return ask(await leaseOf(name, lease.tokenId))
+  }
