@@ -90,6 +90,7 @@ t.test('a token that is not taken is told from a request that is not', async (t)
   t.same(await dead.api.deploy(dead.caller, ARCHIVE), {
     ok: false,
     refused: 'token',
+    status: 401,
     reason: 'INVALID_SESSION_ID: Session expired',
   })
   const barred = await setUp(t, json(error('INSUFFICIENT_ACCESS', 'no'), 403))
