@@ -28,7 +28,7 @@ export const REFERENCES = {
     refusal: 'The token of that integration is not yours to use: it takes tokens:read',
   },
   deployment: {
-    members: ['deployment.through'],
+    members: ['deployment.through', 'certificate_deployment.through'],
     permission: 'credentials:write',
     changes: ['deployment'],
     refusal:

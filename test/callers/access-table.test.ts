@@ -97,8 +97,10 @@ const changing = async (
 function writingFixtures(method: Method): Readonly<Record<string, () => Promise<Fixture>>> {
   const route = `${method} /integrations/{name}`
   const labelled = () => signingBody({ labels: BEFORE })
-  const withThrough = async (through: object) =>
-    changing(method, signingBody(), { deployment: through })
+  const withThrough = async (member: string) => {
+    const through = await make('theirs', secretBody())
+    return changing(method, signingBody(), { [member]: { through, app: 'Any_App' } })
+  }
   return {
     [route]: () => changing(method, labelled(), { labels: AFTER, description: 'changed' }),
     [`${route} \`credential\`, or whatever else changes which ones an existing integration has`]:
@@ -128,7 +130,9 @@ function writingFixtures(method: Method): Readonly<Record<string, () => Promise<
       )
     },
     [`${route} \`deployment.through\`, where it or \`deployment\` changes`]: async () =>
-      withThrough({ through: await make('theirs', secretBody()), app: 'Any_App' }),
+      withThrough('deployment'),
+    [`${route} \`certificate_deployment.through\`, where it or \`deployment\` changes`]: async () =>
+      withThrough('certificate_deployment'),
     [`${route} the answer, but for what was sent`]: async () => ({
       ...(await changing(method, signingBody(), { description: 'changed' })),
       isDenied: ({ status, body }) => status === 200 && body.status === undefined,
