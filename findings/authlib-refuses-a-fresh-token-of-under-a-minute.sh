@@ -3,7 +3,8 @@
 # session that has just fetched it raises InvalidTokenError at the first call, without any request, unless
 # `grant_type='client_credentials'` was given to the constructor; then it fetches a second token and goes on.
 # (`token_endpoint` in the constructor is not enough.) It hurts the callers of token services that hand
-# out what is left of a shared token: all goes well until its last minute, and then each new session fails. Give `leeway=` to the constructor, less than the shortest life that is handed out.
+# out what is left of a shared token: all goes well until its last minute, and then each new session
+# fails. Give `leeway=` to the constructor, less than the shortest life that is handed out.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -21,7 +21,10 @@ npm install --silent --no-audit --no-fund --no-save ioredis@6.0.0
 cat > select.mjs <<'JS'
 import { Redis } from 'ioredis'
 const redis = new Redis(`redis://127.0.0.1:${process.argv[2]}/16`)
-redis.on('error', (error) => console.log(`error event: ${error.message}`))
+redis.on('error', (error) => {
+  // The server may still be starting; ioredis comes again.
+  if (error.code !== 'ECONNREFUSED') console.log(`error event: ${error.message}`)
+})
 console.log(`SET: ${await redis.set('key', 'value')}`)
 console.log(`status: ${redis.status}`)
 console.log(`database: ${/ db=(\d+)/.exec(await redis.client('INFO'))[1]}`)
