@@ -1,13 +1,15 @@
-import type { App, Apps } from './apps.ts'
+import { appNamed, COMPONENT_TYPES, type DeploymentTarget, type Effect } from './app-components.ts'
+import type { AppChanges, Apps } from './apps.ts'
 import { currentPair } from './apps.ts'
 import type { Clock } from './clock.ts'
 import { archiveFiles, elementsIn, membersIn } from './deployment-archive.ts'
 import type { RecordIds } from './identifiers.ts'
+import type { Directory } from './orgs.ts'
 import type { Settings } from './settings.ts'
 
 /**
- * Deployments of the Metadata API: asynchronous, and all or nothing. Of all types one is known, the
- * global OAuth settings of external client apps, which replace what the app had.
+ * Deployments of the Metadata API: asynchronous, and all or nothing. Of all types it knows those of
+ * external client apps, and permission sets, which nobody has by that.
  */
 export interface Deployments {
   start(deployment: NewDeployment): Deployment
@@ -36,23 +38,22 @@ export interface Deployment {
   readonly doneAt: number
   readonly status: 'Pending' | 'InProgress' | (typeof OUTCOMES)[number]
   readonly failures: readonly ComponentFailure[]
-  /** What was deployed, by full name. */
-  readonly components: readonly string[]
+  /** What the manifest names. */
+  readonly components: readonly DeployedComponent[]
 }
 
-export interface ComponentFailure {
+export interface DeployedComponent {
   readonly fileName: string
   readonly fullName: string
   readonly componentType: string
+}
+
+export interface ComponentFailure extends DeployedComponent {
   readonly problem: string
 }
 
-const TYPE = 'ExtlClntAppGlobalOauthSettings'
-const FOLDER = 'extlClntAppGlobalOauthSets'
-const SUFFIX = '.ecaGlblOauth'
-
 interface Planned {
-  readonly components: readonly string[]
+  readonly components: readonly DeployedComponent[]
   readonly failures: readonly ComponentFailure[]
   readonly apply: () => void
 }
@@ -68,10 +69,11 @@ export interface DeploymentsDependencies {
   readonly clock: Clock
   readonly settings: () => Settings
   readonly apps: Apps
+  readonly users: Pick<Directory, 'findUser'>
 }
 
 export function createDeployments(dependencies: DeploymentsDependencies): Deployments {
-  const { ids, clock, settings, apps } = dependencies
+  const { ids, clock, settings, apps, users } = dependencies
   const byId = new Map<string, Pending>()
 
   const settle = () => {
@@ -100,7 +102,7 @@ export function createDeployments(dependencies: DeploymentsDependencies): Deploy
     start({ orgId, userId, archive, checkOnly }) {
       const createdAt = clock.now()
       const pending: Pending = {
-        ...plan(archive, orgId, apps),
+        ...plan(archive, { orgId, apps, users }),
         deployment: {
           id: ids.next('0Af'),
           ...{ orgId, userId, checkOnly, createdAt },
@@ -122,7 +124,10 @@ export function createDeployments(dependencies: DeploymentsDependencies): Deploy
 }
 
 /** What the archive would do, and what is wrong with it. */
-function plan(archive: Uint8Array, orgId: string, apps: Apps): Planned {
+function plan(
+  archive: Uint8Array,
+  { orgId, apps, users }: Omit<DeploymentTarget, 'made'>,
+): Planned {
   const files = archiveFiles(archive)
   const manifest = files?.get('package.xml')
   if (!files || manifest === undefined) {
@@ -130,65 +135,43 @@ function plan(archive: Uint8Array, orgId: string, apps: Apps): Planned {
     const failure = { fileName: 'package.xml', fullName: 'package.xml', componentType: '', problem }
     return { components: [], failures: [failure], apply: () => undefined }
   }
-  const changes = membersIn(manifest).map(({ type, member }) => {
-    const fileName = `${FOLDER}/${member}${SUFFIX}`
-    const base = { fileName, fullName: member, componentType: type }
-    const text = type === TYPE ? files.get(fileName) : undefined
-    if (text === undefined) {
-      const problem = `An object '${member}' of type ${type} was named in package.xml, but was not found in zipped directory`
-      return { failure: { ...base, problem } }
-    }
-    const change = changeOf(member, elementsIn(text), orgId, apps)
-    return typeof change === 'string' ? { failure: { ...base, problem: change } } : { change }
+  const named = membersIn(manifest)
+  const made = new Set(
+    named.flatMap(({ type, member }) => (type === 'ExternalClientApplication' ? member : [])),
+  )
+  const target = { orgId, apps, users, made }
+  const results = named.map(({ type, member }) => {
+    const known = Object.hasOwn(COMPONENT_TYPES, type) ? COMPONENT_TYPES[type] : undefined
+    const fileName = known ? `${known.folder}/${member}.${known.suffix}` : member
+    const text = files.get(fileName)
+    const effect =
+      known === undefined || text === undefined
+        ? `An object '${member}' of type ${type} was named in package.xml, but was not found in zipped directory`
+        : known.effect({ type, member, elements: elementsIn(text) }, target)
+    return { component: { fileName, fullName: member, componentType: type }, effect }
   })
   return {
-    components: membersIn(manifest).map(({ member }) => member),
-    failures: changes.flatMap(({ failure }) => failure ?? []),
-    apply: () => {
-      for (const { change } of changes) change?.()
-    },
+    components: results.map(({ component }) => component),
+    failures: results.flatMap(({ component, effect }) =>
+      typeof effect === 'string' ? { ...component, problem: effect } : [],
+    ),
+    apply: () =>
+      applied(
+        results.flatMap(({ effect }) => (typeof effect === 'string' ? [] : effect)),
+        target,
+      ),
   }
 }
 
-/** Replaces the settings as a whole: what the file leaves out is no more. Or what is wrong with them. */
-function changeOf(
-  member: string,
-  elements: ReadonlyMap<string, string>,
-  orgId: string,
-  apps: Apps,
-): (() => void) | string {
-  const name = elements.get('externalClientApplication') ?? ''
-  const app = apps.all().find((one) => one.orgId === orgId && one.apiName === name)
-  if (app?.kind !== 'external_client_app') {
-    return `In field: externalClientApplication - no ExternalClientApplication named ${name} found`
+/** All changes of an app at once; one that is not there yet is made. */
+function applied(effects: readonly Exclude<Effect, string>[], target: DeploymentTarget): void {
+  for (const name of new Set(effects.flatMap(({ app }) => app ?? []))) {
+    const changes: AppChanges = Object.assign(
+      {},
+      ...effects.flatMap((effect) => (effect.app === name ? effect.changes : [])),
+    )
+    const app = appNamed(target, name)
+    if (app) target.apps.update(currentPair(app.configuration.latest()).clientId, changes)
+    else target.apps.add({ orgId: target.orgId, name, apiName: name, ...changes })
   }
-  if (member !== `${name}_glbloauth`) return `${name} has global OAuth settings of another name`
-  for (const required of ['callbackUrl', 'label']) {
-    if (!elements.get(required)) return `Required field is missing: ${required}`
-  }
-  const { clientId } = currentPair(app.configuration.latest())
-  const consumerKey = elements.get('consumerKey')
-  if (consumerKey !== undefined && consumerKey !== clientId) {
-    return 'The consumer key cannot be changed'
-  }
-  return tried(app, clientId, elements, apps)
-}
-
-/** A certificate that the upload form would refuse is refused here, too. */
-function tried(
-  app: App,
-  clientId: string,
-  elements: ReadonlyMap<string, string>,
-  apps: Apps,
-): (() => void) | string {
-  const changes = {
-    certificatePem: elements.get('certificate') || null,
-    clientCredentialsFlow: elements.get('isClientCredentialsFlowEnabled') === 'true',
-  }
-  try {
-    apps.check(changes)
-  } catch (error) {
-    return `Invalid certificate for ${app.apiName}: ${error instanceof Error ? error.message : error}`
-  }
-  return () => void apps.update(clientId, changes)
 }

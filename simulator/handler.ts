@@ -36,6 +36,8 @@ export function createHandler({ world, scheme, control }: HandlerDependencies): 
     try {
       const body = await readBody(request)
       const url = new URL(`${scheme}://simulator${request.url ?? '/'}`)
+      // Salesforce's CLI has one slash too many there, and is answered.
+      url.pathname = url.pathname.replace(/^\/\/(?=services\/data\b)/, '/')
       const controlled = control(request.method ?? 'GET', url.pathname, body.toString('utf8'))
       if (controlled !== undefined) return deliver(controlled, response)
       await exchangeWith(request, response, url, body)

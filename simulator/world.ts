@@ -69,7 +69,7 @@ export function createWorld(dependencies: WorldDependencies): World {
     propagation,
     directory,
     apps,
-    deployments: createDeployments({ ids, clock, settings, apps }),
+    deployments: createDeployments({ ids, clock, settings, apps, users: directory }),
     sessions: createSessions({
       clock,
       settings,

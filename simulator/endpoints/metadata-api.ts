@@ -31,10 +31,14 @@ async function start(
   who: { readonly orgId: string; readonly userId: string },
 ): Promise<Answer> {
   const parts = await partsOf(headers['content-type'] ?? '', body)
-  const options = parts?.get('json')
+  const options = parts?.get('json') ?? parts?.get('entity_content')
   const file = parts?.get('file')
   if (typeof options !== 'string' || !(file instanceof File)) {
-    return restError(400, 'JSON_PARSER_ERROR', 'The request is not the two parts json and file')
+    return restError(
+      400,
+      'JSON_PARSER_ERROR',
+      'The request is not the two parts json (or entity_content) and file',
+    )
   }
   const { deployOptions } = JSON.parse(options) as { deployOptions?: { checkOnly?: boolean } }
   const { id } = world.deployments.start({
@@ -87,13 +91,15 @@ function statusOf(deployment: Deployment, path: string, hasDetails: boolean) {
             success: false,
           })),
           componentSuccesses: success
-            ? components.map((fullName) => ({ fullName, success: true }))
+            ? components.map((component) => ({ ...component, ...CHANGED }))
             : [],
         },
       }),
     },
   }
 }
+
+const CHANGED = { success: true, changed: true, created: false, deleted: false }
 
 const UNKNOWN_FAILURE = {
   errorStatusCode: 'UNKNOWN_EXCEPTION',

@@ -11,8 +11,10 @@ export function answerRest(exchange: Exchange, world: World): Answer {
   if (!version) return jsonAnswer(200, VERSIONS)
   const refusal = refuseToken(exchange, world)
   if (refusal !== undefined) return refusal
-  if (!/^v\d{2}\.0$/.test(version) || rest.join('') !== '') return refuseRest('not_there')
+  if (!/^v\d{2}\.0$/.test(version)) return refuseRest('not_there')
   if (Number(version.slice(1, 3)) < OLDEST) return refuseRest('version_retired')
+  if (resource === 'sobjects') return answerObject(exchange, world, rest.join('/'))
+  if (rest.join('') !== '') return refuseRest('not_there')
   switch (resource) {
     case undefined:
     case '':
@@ -30,7 +32,7 @@ export function answerRest(exchange: Exchange, world: World): Answer {
 
 /** The former were retired in Summer '25. */
 const OLDEST = 31
-const VERSIONS = [63, 64, 65, 66].map((number) => ({
+const VERSIONS = [63, 64, 65, 66, 67].map((number) => ({
   label: `Version ${number}`,
   url: `/services/data/v${number}.0`,
   version: `${number}.0`,
@@ -47,18 +49,37 @@ function resourcesOf(version: string) {
   return { limits: `${root}/limits`, query: `${root}/query`, sobjects: `${root}/sobjects` }
 }
 
-/** Of all objects it knows the permissions of the user who asks, which each user may read; of those, any name. */
+/** Of all objects it knows the permissions of the user who asks, which each user may read (of those, any name), and a little of the org. */
 function answerQuery(exchange: Exchange, world: World): Answer {
-  const [, list = ''] =
-    /^SELECT (Permissions\w+(?:, *Permissions\w+)*) FROM UserPermissionAccess$/.exec(
-      exchange.query.get('q') ?? '',
-    ) ?? []
-  if (list === '') return jsonAnswer(200, { totalSize: 0, done: true, records: [] })
-  const has = permissionsOf(exchange, world)
-  const record = Object.fromEntries(
-    list.split(/, */).map((field) => [field, has.includes(field.replace('Permissions', ''))]),
-  )
+  const [, list = '', object = ''] =
+    /^SELECT (\w+(?:, *\w+)*) FROM (\w+)$/.exec(exchange.query.get('q') ?? '') ?? []
+  const read = Object.hasOwn(OBJECTS, object) ? OBJECTS[object] : undefined
+  if (read === undefined) return jsonAnswer(200, { totalSize: 0, done: true, records: [] })
+  const fieldOf = read(exchange, world)
+  const record = Object.fromEntries(list.split(/, */).map((field) => [field, fieldOf(field)]))
   return jsonAnswer(200, { totalSize: 1, done: true, records: [record] })
+}
+
+type Reader = (exchange: Exchange, world: World) => (field: string) => unknown
+
+const OBJECTS: Readonly<Record<string, Reader>> = {
+  UserPermissionAccess(exchange, world) {
+    const has = permissionsOf(exchange, world)
+    return (field) => has.includes(field.replace('Permissions', ''))
+  },
+  Organization(exchange, world) {
+    const { id, kind } = world.directory.org(exchange.identified().orgId ?? '')
+    const known: Readonly<Record<string, unknown>> = { Id: id, IsSandbox: kind === 'sandbox' }
+    return (field) => known[field] ?? null
+  },
+}
+
+/** Of all records it knows the user who asks. */
+function answerObject(exchange: Exchange, world: World, path: string): Answer {
+  const { userId = '' } = exchange.identified()
+  if (exchange.method !== 'GET' || path !== `User/${userId}`) return refuseRest('not_there')
+  const { username } = world.directory.user(userId)
+  return jsonAnswer(200, { Id: userId, Username: username, Email: username })
 }
 
 function permissionsOf(exchange: Exchange, world: World): readonly string[] {

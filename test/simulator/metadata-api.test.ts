@@ -92,7 +92,9 @@ t.test('a deployment is asynchronous, and replaces the certificate when it is do
   simulator.configure({ assertionsByWallClock: true })
   t.ok(await takes(next))
   t.notOk(await takes(key))
-  t.match(simulator.deployments(), [{ id, status: 'Succeeded', components: ['JWT_app_glbloauth'] }])
+  t.match(simulator.deployments(), [
+    { id, status: 'Succeeded', components: [{ fullName: 'JWT_app_glbloauth' }] },
+  ])
 })
 
 t.test('it is applied though nobody asks, and spreads like every other change', async (t) => {
