@@ -21,7 +21,7 @@ export interface OpenStore {
   /** Until the store's clock has gone on so far. */
   pass(ms: number): Promise<void>
   readonly engine: 'redis' | 'embedded'
-  /** Puts what is no record in the place of one: a `field` that makes no sense, or a value of another `type`. Absent where the engine holds records alone. */
+  /** Puts what is no record in the place of one: a `field` that makes no sense, or a value of another `type`. Absent where the engine holds records alone, and where no plain client gets past the store. */
   spoil?(place: MacPlace, id: string, how: 'field' | 'type'): Promise<void>
 }
 
@@ -63,18 +63,23 @@ export async function openRedis(t: Test, { url, ...place }: RedisPlace): Promise
     store,
     peer,
     engine: 'redis',
-    async spoil(of, id, how) {
-      const keys = createKeys(prefix)
-      const key = of === 'integrations' ? keys.integration(id) : keys.document(of.kind, id)
-      const client = new Redis(url, { protocol: 2 })
-      if (how === 'field') await client.hset(key, 'version', 'many')
-      else await client.set(key, 'text')
-      client.disconnect()
-    },
+    // Past the store, which only a server by itself lets a plain client do.
+    ...(url.startsWith('redis://') && { spoil: spoiler(url, prefix) }),
     async pass(ms) {
       const end = (await store.now()) + ms
       await eventually(async () => (await store.now()) >= end)
     },
+  }
+}
+
+function spoiler(url: string, prefix: string): NonNullable<OpenStore['spoil']> {
+  const keys = createKeys(prefix)
+  return async (of, id, how) => {
+    const key = of === 'integrations' ? keys.integration(id) : keys.document(of.kind, id)
+    const client = new Redis(url, { protocol: 2 })
+    if (how === 'field') await client.hset(key, 'version', 'many')
+    else await client.set(key, 'text')
+    client.disconnect()
   }
 }
 
