@@ -91,7 +91,8 @@ export const PROBLEMS = {
     status: 409,
     title: 'The grant of the integration does not fit',
     meaning: 'The operation is for integrations that get their tokens by another grant.',
-    remedy: '`GET /integrations/{name}` has its `grant`; `docs/grants.md` says what each is for.',
+    remedy:
+      'Look at the `grant` of `GET /integrations/{name}`; `docs/grants.md` says what each is for.',
   },
   managed_by_file: {
     status: 409,

@@ -83,7 +83,7 @@ const verdict = () => {
     store: { open: async () => ({ token: new Secret('refresh') }) },
     log,
   } as unknown as VerdictsDependencies)
-  const record = { state: 'spend', at: 0 } as never
+  const record = { state: 'spend', at: 0, id: 'presented' } as never
   return codeOf(verdicts.of({} as never, record, 1_000_000, never))
 }
 
