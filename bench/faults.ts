@@ -12,6 +12,7 @@ import { salesforceDown } from './cases/salesforce-down.ts'
 import { SPARSE_LIVES, sparseRefresh } from './cases/sparse-refresh.ts'
 import { LIFE_MS, SHORT_LIVES, steadyLoad } from './cases/steady-load.ts'
 import { clockArgs, WRONG_MS, wrongClocks } from './cases/wrong-clocks.ts'
+import { CLOCK } from './clock-row.ts'
 import { keepFaultResult } from './fault-results.ts'
 import { codes, onFleet, type Row, shareOk } from './fault-row.ts'
 import { PARTIAL } from './partial-rows.ts'
@@ -241,6 +242,7 @@ const ROWS: readonly Row[] = [
   },
   ...PARTIAL,
   ...SLOW,
+  CLOCK,
   ...SENTINEL,
   ...ROTATION,
   ...AUDIT,

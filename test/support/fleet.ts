@@ -24,6 +24,8 @@ export interface FleetOptions {
   /** More arguments of node, for each replica in turn. */
   readonly nodeArgs?: readonly (readonly string[])[]
   readonly redisArgs?: readonly string[]
+  /** Default: that of all tests. */
+  readonly redisProgram?: string
 }
 
 export interface Replica {
@@ -66,7 +68,8 @@ export interface IntegrationOptions {
 export async function startFleet(t: Teardown, options: FleetOptions): Promise<Fleet> {
   const simulator = await startSimulator({ settings: options.settings ?? {} })
   t.teardown(() => simulator.stop())
-  const redis = await startRedis({ args: options.redisArgs ?? [] })
+  const { redisProgram: program } = options
+  const redis = await startRedis({ args: options.redisArgs ?? [], ...(program && { program }) })
   t.teardown(() => redis.stop())
   const key = newAdminKey()
   const env = {

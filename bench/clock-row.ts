@@ -1,0 +1,49 @@
+/** A row of `npm run bench -- faults`: the clock of the host of Redis is set back, by Debian's `libfaketime`. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startFleet } from '../test/support/fleet.ts'
+import { programOf, provideRedisProgram, VALKEY_9 } from '../test/support/redis-programs.ts'
+import { partialTrouble } from './cases/partial-trouble.ts'
+import { SHORT_LIVES } from './cases/steady-load.ts'
+import { type Row, shareOk, type Teardown } from './fault-row.ts'
+
+const PER_SECOND = 300
+const DURATION_MS = 20_000
+const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
+
+/** Reads its clock's offset from a file at each look. Of Valkey, for jemalloc, which Redis is built with, asks for the time itself. */
+async function serverWithClock(t: Teardown) {
+  const provided = await provideRedisProgram(VALKEY_9, console.error)
+  if (!provided.ok) throw new Error(provided.why)
+  const folder = await mkdtemp(join(tmpdir(), 'valetkey-clock-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const [program, clock] = [join(folder, 'valkey-server'), join(folder, 'clock')]
+  const settings = `LD_PRELOAD=${FAKETIME} FAKETIME_TIMESTAMP_FILE=${clock} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1`
+  await writeFile(clock, '+0')
+  await writeFile(program, `#!/bin/sh\nexport ${settings}\nexec ${programOf(VALKEY_9)} "$@"\n`, {
+    mode: 0o755,
+  })
+  return { program, set: (offset: string) => writeFile(clock, offset) }
+}
+
+/** Leases end meanwhile: what the store takes for later must not be later. */
+export const CLOCK: Row = {
+  what: `Redis: the clock of its host is set back by an hour for ${DURATION_MS / 1_000} s, leases of 6 s; 2 replicas, ${PER_SECOND} requests/s`,
+  must: '0 errors, 0 dead tokens; each change done or refused, never half',
+  async run(t) {
+    const clock = await serverWithClock(t)
+    const fleet = await startFleet(t, {
+      ...{ replicas: 2, settings: SHORT_LIVES, redisProgram: clock.program },
+    })
+    const trouble = { begin: () => clock.set('-1h'), end: () => clock.set('+0') }
+    const { hits, dead, half, done, refused, p99Ms } = await partialTrouble(fleet, {
+      ...{ name: 'clock', trouble, durationMs: DURATION_MS, perSecond: PER_SECOND },
+    })
+    const errors = hits.length - shareOk(hits)
+    return {
+      shown: `${errors} errors of ${hits.length}, ${dead} dead tokens, p99 ${p99Ms} ms; ${done} changes done, ${refused} refused, ${half.length} half`,
+      holds: errors + dead + half.length === 0,
+    }
+  },
+}
