@@ -128,6 +128,10 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
       if (clientId !== undefined) checkClientId(clientId, 'body/client_id')
       const { integration } = await read(name, request)
       const needed = grantOf(integration.grant.type).credentialType(integration.grant)
+      // Making a key takes long: what is sure to be refused is refused before.
+      const sample = { ...SAMPLE, state: input.csr ? ('pending' as const) : ('staged' as const) }
+      added(integration.credentials, sample, now())
+      checkIfMatch(request.preconditions, integration)
       if (needed === 'client_secret' && input.generate) {
         return change(name, request, (current, secrets) => {
           checkAwaitable(current, input, clientId)
@@ -136,10 +140,6 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
           return { id: credential.id, secrets, credentials, remarks: NO_REMARKS }
         })
       }
-      // Making a key takes long: what is sure to be refused is refused before.
-      const sample = { ...SAMPLE, state: input.csr ? ('pending' as const) : ('staged' as const) }
-      added(integration.credentials, sample, now())
-      checkIfMatch(request.preconditions, integration)
       const fresh = await intake.take(input, needed, name)
       return change(name, request, (current, secrets) => {
         checkKind(fresh, current)

@@ -189,11 +189,13 @@ t.test('what cannot be deployed is refused', async (t) => {
   const { broker, app } = await secretive(t)
   const active = await activeId(broker)
   t.match(await deploy(broker, active), { status: 409, body: { code: 'credential_state' } })
+  const pending = await stageKey(broker)
   const by = { client_secret: 'A_SECRET_OF_MINE_1' }
   const { body } = await broker.call('POST', CREDENTIALS, { body: by })
   t.match(await deploy(broker, body.id), { status: 409, body: { code: 'credential_state' } })
-  const pending = await stageKey(broker)
   t.match(await deploy(broker, pending), { status: 409 }, 'there is no room beside a staged one')
+  const another = await broker.call('POST', CREDENTIALS, { body: { generate: {} } })
+  t.match(another, { status: 409, body: { code: 'credential_state' } })
   const ANY = { 'if-match': '*' }
   const patch = (name: string, changes: object) =>
     broker.call('PATCH', `/integrations/${name}`, { body: changes, headers: ANY })
