@@ -69,7 +69,7 @@ redis.call('HSET', custody, 'st', 'spend', 'id', next_id, 'at', time, 'final', f
 redis.call('ZADD', index, time + look, name)
 changed()
 local noted = redis.call('HINCRBY', meta, 'noted', 1)
-return {noted, redis.call('HEXISTS', meta, 'doubt') == 0 and point_of(meta) or false}`,
+return {noted, not redis.call('HGET', meta, 'doubt') and point_of(meta) or false}`,
 }
 
 /** UNSPEND. Invariant: a presentation that did not happen takes back itself alone. */
