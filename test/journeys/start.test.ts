@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -104,8 +104,8 @@ t.test(
   withScript,
   async (t) => {
     const dataDir = join(await folder(t), 'data')
-    const command = `${process.execPath} ${ROOT}src/valetkey.js serve`
-    // `script` gives the command a terminal.
+    const command = `exec ${process.execPath} ${ROOT}src/valetkey.js serve`
+    // `script` gives the command a terminal, and ends with it what it started itself.
     const shell = startShell(t, `exec script --quiet --return --command '${command}' /dev/null`, {
       cwd: await folder(t),
       env: { VALETKEY_PORT: '0', VALETKEY_METRICS_PORT: '0', VALETKEY_DATA_DIR: dataDir },
@@ -126,8 +126,17 @@ t.test(
     t.match(output, new RegExp(`Admin key +in ${join(dataDir, 'admin.key')}`))
     t.notMatch(output, (await readFile(join(dataDir, 'admin.key'), 'utf8')).trim())
     await shell.stop()
+    await eventually(() => isFree(Number(port)))
   },
 )
+
+/** Nobody listens there. */
+const isFree = (port: number) =>
+  new Promise<boolean>((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => socket.destroy()).once('connect', () => resolve(false))
+    socket.once('error', () => resolve(true))
+  })
 
 const simulate = (...flags: readonly string[]) =>
   ended(spawn(process.execPath, ['simulator/main.ts', ...flags], { cwd: ROOT, stdio: 'pipe' }))
