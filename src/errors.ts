@@ -91,8 +91,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'The grant of the integration does not fit',
     meaning: 'The operation is for integrations that get their tokens by another grant.',
-    remedy:
-      'Look at the `grant` of `GET /integrations/{name}`; `docs/grants.md` says what each is for.',
+    remedy: 'See `grant` in `GET /integrations/{name}`; `docs/grants.md` says what each is for.',
   },
   managed_by_file: {
     status: 409,
