@@ -33,7 +33,8 @@ export interface FakeSalesforceDependencies {
   readonly repeats: boolean
 }
 
-const LATENCIES_MS = [0, 20, 150, 700, 2_500]
+/** Of each half of an exchange, of which the whole may take 4 seconds: whoever gets no answer in time twice gets no token, and rightly so. */
+const LATENCIES_MS = [0, 20, 150, 700, 1_900]
 const LIFETIME_MS = { least: 8_000, most: 60_000 }
 
 export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): FakeSalesforce {
