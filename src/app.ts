@@ -6,6 +6,7 @@ import type { AppDependencies } from './app/app-dependencies.ts'
 import { composeCallers } from './app/callers.ts'
 import { composeClocks } from './app/clocks.ts'
 import { composeConfiguration } from './app/configuration.ts'
+import { tellUnconfirmed } from './app/confirmed-answers.ts'
 import { composeConnections } from './app/connections.ts'
 import { composeKeyring } from './app/keyring.ts'
 import { composeLeaseEngine } from './app/lease-engine.ts'
@@ -215,6 +216,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     const guarded = scope as Server
     requireCaller(guarded, callers.gate, trust)
     refuseWhileBlocked(guarded, audit)
+    tellUnconfirmed(guarded)
     registerTokenRoutes(guarded, { broker, revoker, integrations, audit, onRead, identify, now })
     registerTokenCheckRoutes(guarded, {
       ...{ broker, integrations, audit, identify },

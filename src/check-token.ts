@@ -129,7 +129,7 @@ function brokerIn({ VALETKEY_URL: url, VALETKEY_KEY: key }: Environment): Ask {
       throw new BrokerRefusal(`the broker answered ${response.status} and no JSON`, { cause })
     })
     if (response.ok) return answer as never
-    const { code, detail, remedy } = answer as Readonly<Record<string, unknown>>
+    const { code, detail, remedy } = Object(answer) as Readonly<Record<string, unknown>>
     const words = [code, detail, remedy].filter((one) => typeof one === 'string').join(': ')
     throw new BrokerRefusal(printable(`the broker answered ${response.status} ${words}`))
   }

@@ -204,8 +204,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     hearing: meter.waits(hearing),
     ...{ now, monotonic, random, ...ends },
     adopt: (lease, by) => prover.adopt(lease, by),
-    onMinted,
-    onRefused,
+    ...{ onMinted, onRefused },
+    onUnconfirmed: (integration, err) => log.warn({ integration, err }, 'a mint is not confirmed'),
   })
   const unmetered = createBroker({
     reader,

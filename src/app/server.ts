@@ -4,7 +4,6 @@ import { createDrain, type Drain } from '../http/drain.ts'
 import { createPipelines, type Pipelines } from '../http/pipeline.ts'
 import { createServer, type Server, type ServerOptions } from '../http/server.ts'
 import type { Logger } from '../logger.ts'
-import { tellUnconfirmed } from './confirmed-answers.ts'
 
 export interface ApiServer {
   readonly server: Server
@@ -27,6 +26,5 @@ export function composeServer({ config, log, ...rest }: ApiServerDependencies): 
   const server = createServer({
     ...{ ...rest, logger: log, trustProxy, connectionsPerAddress, pipelines, drain },
   })
-  tellUnconfirmed(server)
   return { server, drain, trust: pipelines.trust }
 }

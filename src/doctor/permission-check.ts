@@ -1,6 +1,7 @@
 /** Whether the user of the token is the smallest that the integration can do with. */
 import { BrokerError } from '../errors.ts'
-import type { ProbeRequest, ProbeResult } from '../grants/probe.ts'
+import type { OrgCaller } from '../grants/org-request.ts'
+import type { ProbeResult } from '../grants/probe.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint.ts'
 import {
   type SeenPermissions,
@@ -20,7 +21,7 @@ const WITHOUT_API = ['api_disabled', 'api_off_for_user']
 
 /** What is shown of them, asked while other checks run. Throws bugs alone: whether the host is well is told by another check. */
 export async function lookAtPermissions(
-  { instanceUrl, accessToken }: Omit<ProbeRequest, 'signal'>,
+  { instanceUrl, accessToken }: Omit<OrgCaller, 'signal'>,
   endpoint: Pick<TokenEndpoint, 'userPermissions'>,
 ): Promise<SeenPermissions> {
   const ask = (signal: AbortSignal) =>

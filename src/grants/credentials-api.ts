@@ -1,12 +1,7 @@
 /** The REST resources for keys and secrets of External Client Apps (Connect REST API, OAuth credentials): a pair is staged beside the main one, takes its place, and the old one is deleted. Its form is of Salesforce's help (xcloud.eca_stage_oauth_credentials) and of public code that calls it. */
 import { Secret } from '../crypto/secret.ts'
-import {
-  createOrgApi,
-  membersOf,
-  type OrgAnswer,
-  type OrgApiDependencies,
-  type OrgCaller,
-} from './org-api.ts'
+import { createOrgApi, membersOf, type OrgAnswer, type OrgApiDependencies } from './org-api.ts'
+import type { OrgCaller } from './org-request.ts'
 import { invalid } from './salesforce-answer.ts'
 
 /** One OAuth consumer of an app, by Salesforce's ids. */

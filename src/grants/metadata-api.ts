@@ -5,9 +5,9 @@ import {
   membersOf,
   type OrgAnswer,
   type OrgApiDependencies,
-  type OrgCaller,
   shown,
 } from './org-api.ts'
+import type { OrgCaller } from './org-request.ts'
 import { invalid } from './salesforce-answer.ts'
 
 export interface DeployStatus {

@@ -1,29 +1,11 @@
 /** The REST resources of an org: one call with somebody's token, and what its answer says. */
-import type { Secret } from '../crypto/secret.ts'
 import type { HostRules } from '../http/login-host.ts'
-import type {
-  Outbound,
-  OutboundAnswer,
-  OutboundOutcome,
-  OutboundRequest,
-} from '../http/outbound.ts'
+import type { Outbound, OutboundAnswer } from '../http/outbound.ts'
+import { jsonOf } from './answer-form.ts'
+import { askOrg, type OrgCall, type OrgCaller } from './org-request.ts'
 import { printable } from './printable.ts'
 import { restRefusalOf } from './rest-refusal.ts'
-import {
-  failureError,
-  invalid,
-  isUnavailable,
-  redirectError,
-  unavailableError,
-} from './salesforce-answer.ts'
-
-/** Whose token, and where it is good. */
-export interface OrgCaller {
-  /** An origin. */
-  readonly instanceUrl: string
-  readonly accessToken: Secret
-  readonly signal: AbortSignal
-}
+import { invalid, isUnavailable, redirectError, unavailableError } from './salesforce-answer.ts'
 
 /** `token`: the session is not known (any more), so that another token may help; `request`: no token of this user would change it. */
 export interface OrgRefusal {
@@ -35,14 +17,6 @@ export interface OrgRefusal {
 }
 
 export type OrgAnswer<Value> = { readonly ok: true; readonly value: Value } | OrgRefusal
-
-export interface OrgCall {
-  readonly method: NonNullable<OutboundRequest['method']>
-  /** With its query. */
-  readonly path: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array
-}
 
 export interface OrgApi {
   /** The JSON of the answer; undefined where it has no body. Throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`. */
@@ -61,27 +35,9 @@ const TEXT_MAX = 300
 
 export function createOrgApi({ outbound, hosts, now, title }: OrgApiDependencies): OrgApi {
   return {
-    async call({ instanceUrl, accessToken, signal }, { method, path, headers, body }) {
-      const origin = hosts.checkInstanceUrl(instanceUrl)
-      if (origin === undefined) {
-        throw invalid('The instance_url is not https on a host of Salesforce.')
-      }
-      const outcome = await outbound.send({
-        url: `${origin}${path}`,
-        method,
-        headers: {
-          accept: 'application/json',
-          authorization: `Bearer ${accessToken.reveal()}`,
-          'user-agent': 'valetkey',
-          ...headers,
-        },
-        ...(body !== undefined && { body }),
-        signal,
-        repeatable: method === 'GET',
-      })
-      const { hostname: host } = new URL(origin)
-      const secrets = [accessToken.reveal()]
-      return read(outcome, { title, host, isSalesforceOwn: hosts.isSalesforceOwn, now, secrets })
+    async call(caller, call) {
+      const { answer, host, secrets } = await askOrg(caller, call, { outbound, hosts })
+      return read(answer, { title, host, isSalesforceOwn: hosts.isSalesforceOwn, now, secrets })
     },
   }
 }
@@ -95,8 +51,7 @@ interface Reading {
   readonly secrets: readonly string[]
 }
 
-function read(outcome: OutboundOutcome, reading: Reading): OrgAnswer<unknown> {
-  if (!outcome.ok) throw failureError(outcome, reading.host)
+function read(outcome: OutboundAnswer, reading: Reading): OrgAnswer<unknown> {
   const { status } = outcome
   if (status >= 300 && status < 400) throw redirectError(reading, outcome)
   if (isUnavailable(outcome)) throw unavailableError(outcome, reading.now, reading.secrets)
@@ -117,15 +72,6 @@ function read(outcome: OutboundOutcome, reading: Reading): OrgAnswer<unknown> {
     refused: isToken ? 'token' : 'request',
     status,
     reason: shown([errorCode, message, ...(isToken ? [] : [known?.cause])], reading.secrets),
-  }
-}
-
-function jsonOf({ body }: OutboundAnswer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    // Not JSON is an answer too: whoever reads it says that it was none.
-    return undefined
   }
 }
 

@@ -6,7 +6,8 @@ import type { Outbound } from '../http/outbound.ts'
 import { type ClientAuth, noClientAuth } from './client-auth.ts'
 import { checkDeviceAnswer, type DeviceCode, standardDeviceAnswer } from './device-answer.ts'
 import type { Introspection, TokenAnswer } from './grant.ts'
-import { type ProbeRequest, type ProbeResult, probeToken } from './probe.ts'
+import type { OrgCaller } from './org-request.ts'
+import { type ProbeResult, probeToken } from './probe.ts'
 import { refusalOf } from './refusals.ts'
 import { invalid, isSalesforcesOwn, type JsonObject, readAnswer } from './salesforce-answer.ts'
 import type { SalesforceClock } from './salesforce-clock.ts'
@@ -30,9 +31,9 @@ export interface TokenEndpoint {
   /** Ends a token for all who hold it. `unknown_token`: it had ended before. */
   revoke(request: RevokeRequest): Promise<'revoked' | 'unknown_token'>
   /** One cheap REST call, which proves the token and slides its session. */
-  probe(request: ProbeRequest): Promise<ProbeResult>
+  probe(caller: OrgCaller): Promise<ProbeResult>
   /** What the user of a token may do beside the integration, as far as that is shown to it. */
-  userPermissions(request: ProbeRequest): Promise<SeenPermissions>
+  userPermissions(caller: OrgCaller): Promise<SeenPermissions>
   /** By how much the clock of the login host is ahead of ours, in milliseconds, as far as its answers prove. */
   aheadMs(loginUrl: string): number
 }

@@ -3,8 +3,8 @@
 import type { HostRules } from '../http/login-host.ts'
 import type { Outbound } from '../http/outbound.ts'
 import { jsonOf, wordsIn } from './answer-form.ts'
-import type { ProbeRequest } from './probe.ts'
-import { failureError, invalid, isUnavailable, unavailableError } from './salesforce-answer.ts'
+import { askOrg, type OrgCaller } from './org-request.ts'
+import { isUnavailable, unavailableError } from './salesforce-answer.ts'
 
 /** By the API name: how Setup calls it. `ApiEnabled` and `ApiUserOnly` make an integration user; the others open far more than one integration needs. */
 export const USER_PERMISSIONS = {
@@ -39,28 +39,15 @@ interface Dependencies {
 
 /** Throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`. */
 export async function readUserPermissions(
-  { instanceUrl, accessToken, signal }: ProbeRequest,
+  caller: OrgCaller,
   { outbound, hosts, now }: Dependencies,
 ): Promise<SeenPermissions> {
-  const base = hosts.checkInstanceUrl(instanceUrl)
-  if (base === undefined) throw invalid('The instance_url is not https on a host of Salesforce.')
-  const outcome = await outbound.send({
-    url: `${base}${PATH}`,
-    headers: {
-      accept: 'application/json',
-      authorization: `Bearer ${accessToken.reveal()}`,
-      'user-agent': 'valetkey',
-    },
-    signal,
-    repeatable: true,
-  })
-  if (!outcome.ok) throw failureError(outcome, new URL(base).hostname)
-  const secrets = [accessToken.reveal()]
-  if (isUnavailable(outcome)) throw unavailableError(outcome, now, secrets)
-  const record = recordIn(jsonOf(outcome))
-  if (outcome.status !== 200 || !record) {
-    const { errorCode } = wordsIn(outcome, secrets) ?? {}
-    return { unseen: errorCode ?? `status ${outcome.status}` }
+  const { answer, secrets } = await askOrg(caller, { path: PATH }, { outbound, hosts })
+  if (isUnavailable(answer)) throw unavailableError(answer, now, secrets)
+  const record = recordIn(jsonOf(answer))
+  if (answer.status !== 200 || !record) {
+    const { errorCode } = wordsIn(answer, secrets) ?? {}
+    return { unseen: errorCode ?? `status ${answer.status}` }
   }
   return { has: new Set(NAMES.filter((name) => record[`Permissions${name}`] === true)) }
 }

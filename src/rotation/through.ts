@@ -1,5 +1,6 @@
 /** Calls Salesforce with the token of the integration that a deployment goes through. A token that is dead is replaced once. */
-import type { OrgAnswer, OrgCaller } from '../grants/org-api.ts'
+import type { OrgAnswer } from '../grants/org-api.ts'
+import type { OrgCaller } from '../grants/org-request.ts'
 import { within } from '../http/deadline.ts'
 import type { InsideLease } from '../tokens/inside-lease.ts'
 

@@ -6,8 +6,8 @@ const BLOCKED_MS = 50
 /**
  * Calls `expire` when `ms` are over, and never before what has arrived by then was read: the loop
  * runs timers first, and sockets after. Where it was blocked when they were over, the server gets as
- * much time once more. Clear it as any timer; one that was cleared in its last turn expires all the
- * same, so that `expire` has to look whether it is still meant.
+ * much time once more. `clearTimeout` clears it; one that is cleared in its last turn still expires,
+ * so `expire` has to check whether it is still wanted.
  */
 export function fairTimeout(expire: () => void, ms: number): NodeJS.Timeout {
   const dueAt = performance.now() + ms

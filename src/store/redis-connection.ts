@@ -250,7 +250,10 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
         if (error) throw error
         const results = calls.map(({ script }, at): ScriptResult => {
           const [fault, reply] = replies[at] ?? []
-          return fault ? { error: failed(fault, script.name) } : { answer: reply }
+          if (!fault) return { answer: reply }
+          // WAIT was answered, by a node that may not be the one any more: ioredis follows no MOVED then.
+          open?.nodes?.troubled()
+          return { error: failed(fault, script.name) }
         })
         return { results, confirmed: Number(confirmed) }
       })

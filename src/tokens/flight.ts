@@ -4,6 +4,7 @@ import { isUnsettled } from '../custody/connection.ts'
 import { BrokerError } from '../errors.ts'
 import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { Outcomes } from '../store/store.ts'
+import { createRequestWrites } from '../store/unconfirmed.ts'
 import type { Attempts } from './attempts.ts'
 import type { Hearing } from './hearing.ts'
 import type { IdentityGuard } from './identity-guard.ts'
@@ -72,6 +73,8 @@ export interface FlightDependencies {
   /** Must not throw. `subject`: what was known of it before, where that was read. */
   readonly onMinted: (lease: Lease, by: Actor, subject?: Promise<Subject | undefined>) => void
   readonly onRefused: (name: string, error: unknown, by: Actor) => void
+  /** What a mint wrote is there, and too few replicas confirmed it: no reason to keep its token back. Must not throw. */
+  readonly onUnconfirmed: (name: string, error: BrokerError) => void
 }
 
 /** The longest that a mint, with its retries and its waiting for others, may take. */
@@ -103,7 +106,7 @@ export function createFlight(dependencies: FlightDependencies): Flight {
   const { look, cache, outcomes, leases, flights, minter, attempts, identity, storeless } =
     dependencies
   const { budget, subjectOf, hearing, now, monotonic, random, endDead, adopt } = dependencies
-  const { onBuried, onMinted, onRefused } = dependencies
+  const { onBuried, onMinted, onRefused, onUnconfirmed } = dependencies
 
   const lookAgain = async (name: string): Promise<Entry> => {
     const entry = await look(name)
@@ -267,9 +270,15 @@ export function createFlight(dependencies: FlightDependencies): Flight {
 
   return {
     run: (entry, question, by) =>
-      flights.join(keyOf(question, entry.integration), () => {
+      flights.join(keyOf(question, entry.integration), async () => {
         const asked = { asked: question, isHeld: holdsRejected(entry, question) }
-        return fly(entry.integration, asked, by)
+        const writes = createRequestWrites()
+        try {
+          return await writes.run(() => fly(entry.integration, asked, by))
+        } finally {
+          const unconfirmed = writes.end()
+          if (unconfirmed) onUnconfirmed(entry.integration.name, unconfirmed)
+        }
       }),
   }
 }

@@ -71,6 +71,7 @@ t.test('an example of a document is no value, either', async (t) => {
     '3MVG9...',
     '3MVG9xxxx',
     'xxx',
+    // What people leave in a form, here and below: values of the test, no notes to its reader.
     'XXXXXXXX',
     'changeme',
     'CHANGE-ME',

@@ -99,3 +99,55 @@ t.test('what is refused for another reason keeps its reason', async (t) => {
   t.match(await call('PUT', '/integrations/orders', { body: {} }), { status: 400 })
   t.equal((await call('GET', '/tokens/orders')).status, 200, 'reads wait for no replica')
 })
+
+t.test('a token is handed out, though the flip that its mint made is not confirmed', async (t) => {
+  await copy.kill('SIGCONT')
+  const limited = { name: 'reader', permissions: ['tokens:read'], integrations: ['*'] }
+  const made = await eventually(async () => {
+    const answer = await call('POST', '/api-keys', { body: limited })
+    if (answer.status !== 201)
+      for (const { id } of (await call('GET', '/api-keys')).body.items) {
+        await call('DELETE', `/api-keys/${id}`)
+      }
+    return answer.status === 201 ? answer.body : undefined
+  })
+  const headers = { 'if-match': '*' }
+  const { items } = (await call('GET', '/integrations/orders/credentials')).body
+  for (const { id, state } of items) {
+    if (state !== 'active')
+      await call('DELETE', `/integrations/orders/credentials/${id}`, { headers })
+  }
+  const staged = await eventually(async () => {
+    const answer = await call('POST', '/integrations/orders/credentials', {
+      body: { generate: {} },
+    })
+    return answer.status === 201 ? answer.body : undefined
+  })
+  await copy.kill('SIGSTOP')
+  t.teardown(() => copy.kill('SIGCONT'))
+  simulator.updateApp(app.clientId, { certificatePem: staged.certificate.pem })
+  for (const [method, path, options] of [
+    [
+      'POST',
+      '/oauth/token',
+      {
+        key: null,
+        body: 'grant_type=client_credentials&scope=integration:orders',
+        headers: {
+          authorization: `Basic ${btoa(`${made.id}:${made.key}`)}`,
+          'content-type': 'application/x-www-form-urlencoded',
+        },
+      },
+    ],
+    ['GET', '/tokens/orders', {}],
+  ] as const) {
+    t.match(await call('DELETE', '/tokens/orders'), WRITTEN, 'a revocation is done whole, too')
+    const answer = await call(method, path, options)
+    t.match(answer, { status: 200, body: { access_token: String } }, path)
+  }
+  t.match(broker.logs(), 'a mint is not confirmed')
+  const active = await call('GET', `/integrations/orders/credentials/${staged.id}`)
+  t.match(active.body, { state: 'active' }, 'and the flip is made')
+  // Two were active from the beginning.
+  await auditedOnce('credential.activated', 3)
+})

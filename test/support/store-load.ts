@@ -85,19 +85,10 @@ export function startLoad(store: Store): StoreLoad {
   }
 }
 
-/** How many of the acknowledged documents are not there. The store may lose a connection once more meanwhile, as one does to a master that became a replica. */
+/** How many of the acknowledged documents are not there. */
 export async function missingOf(store: Store, ids: readonly string[]): Promise<number> {
-  const read = (id: string) =>
-    eventually(async () => {
-      try {
-        return { record: await store.documents.read(KIND, id) }
-      } catch (error) {
-        if (error instanceof BrokerError && error.code === 'store_unavailable') return undefined
-        throw error
-      }
-    })
-  const found = await Promise.all(ids.map(read))
-  return found.filter(({ record }) => record === undefined).length
+  const found = await Promise.all(ids.map((id) => store.documents.read(KIND, id)))
+  return found.filter((record) => record === undefined).length
 }
 
 const causeOf = ({ cause }: BrokerError): string =>
