@@ -1,13 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t from 'tap'
 import type { FaultRule } from '../../simulator/faults.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { generateKeyring } from '../../src/crypto/keyring.ts'
-import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { activeId, defineDeployable, deploy, phaseIs, stageKey } from '../support/deployable.ts'
 import { eventually } from '../support/eventually.ts'
+import { startRestartable } from '../support/restartable.ts'
 
 t.setTimeout(120_000)
 
@@ -22,15 +18,7 @@ const DEATHS: Readonly<Record<string, FaultRule>> = {
 t.test('killed in any phase, it is carried on by who comes after', async (t) => {
   const simulator = await startSimulator()
   t.teardown(() => simulator.stop())
-  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-deployment-'))
-  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
-  const adminKey = newAdminKey()
-  const env = {
-    VALETKEY_DATA_DIR: dataDir,
-    VALETKEY_KEYRING: generateKeyring(Date.now()).reveal(),
-    VALETKEY_LOGIN_HOSTS: simulator.origins.myDomain,
-  }
-  let broker = await startBrokerProcess(t, { env, adminKey })
+  const broker = await startRestartable(t, simulator)
   const app = await defineDeployable(t, simulator, broker.call)
   t.equal((await broker.call('GET', '/tokens/billing')).status, 200)
   for (const [when, rule] of Object.entries(DEATHS)) {
@@ -43,9 +31,9 @@ t.test('killed in any phase, it is carried on by who comes after', async (t) => 
     })
     await deploy(broker, id)
     await eventually(() => fault.holding() > 0)
-    await broker.kill('SIGKILL')
+    await broker.kill()
     fault.remove()
-    broker = await startBrokerProcess(t, { env, adminKey })
+    await broker.restart()
     await phaseIs(broker, id, 'activated')
     t.equal(await activeId(broker), id, when)
     simulator.endSessions()

@@ -1,12 +1,6 @@
 /** A broker that is killed in the middle of a rotation of a secret: before and after each call to Salesforce, the next one carries it on. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { generateKeyring } from '../../src/crypto/keyring.ts'
-import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
-import type { Call } from '../support/caller.ts'
 import {
   activeId,
   CREDENTIALS,
@@ -17,6 +11,7 @@ import {
 } from '../support/deployable.ts'
 import { defineSecretive } from '../support/deployable-secret.ts'
 import { eventually } from '../support/eventually.ts'
+import { startRestartable } from '../support/restartable.ts'
 
 t.setTimeout(300_000)
 
@@ -52,21 +47,13 @@ const ENDINGS: Readonly<Record<string, Where>> = {
 async function world(t: Test) {
   const simulator = await startSimulator()
   t.teardown(() => simulator.stop())
-  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-secret-crash-'))
-  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
-  const adminKey = newAdminKey()
-  const env = {
-    VALETKEY_DATA_DIR: dataDir,
-    VALETKEY_KEYRING: generateKeyring(Date.now()).reveal(),
-    VALETKEY_LOGIN_HOSTS: simulator.origins.myDomain,
-  }
-  let broker = await startBrokerProcess(t, { env, adminKey })
+  const broker = await startRestartable(t, simulator)
   const app = await defineSecretive(t, simulator, broker.call)
   t.equal((await broker.call('GET', '/tokens/billing')).status, 200)
   const calls = () => simulator.log.filter(({ endpoint }) => endpoint === 'credentials').length
   return {
     ...{ simulator, app },
-    call: ((...of) => broker.call(...of)) satisfies Call as Call,
+    call: broker.call,
     async killed({ skip, ...where }: Where, begin: () => Promise<unknown>) {
       const before = calls()
       const holdNow = () => simulator.addFault({ kind: 'hold', times: null, ...where })
@@ -78,10 +65,10 @@ async function world(t: Test) {
       await eventually(() => calls() >= before + skip)
       const hold = early ?? holdNow()
       await eventually(() => hold.holding() > 0)
-      await broker.kill('SIGKILL')
+      await broker.kill()
       delay.remove()
       hold.remove()
-      broker = await startBrokerProcess(t, { env, adminKey })
+      await broker.restart()
     },
   }
 }
