@@ -1,6 +1,6 @@
-/** Requests at a constant rate, from a thread of their own: each leaves in its time, whether or not the former ones were answered. */
+/** Requests at a constant rate, from a process of their own: each leaves in its time, whether or not the former ones were answered. */
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
 
 export interface PacedOptions {
   readonly url: string
@@ -8,6 +8,8 @@ export interface PacedOptions {
   readonly paths: readonly string[]
   readonly perSecond: number
   readonly headers?: Readonly<Record<string, string>>
+  /** Whether the process yields the processors to all others. Default: no. A load that disturbs yields: its own work belongs to other machines, and what it asks for is what counts. */
+  readonly yields?: boolean
 }
 
 export interface Paced {
@@ -23,15 +25,13 @@ export interface PacedLoad {
 }
 
 export function startPaced(options: PacedOptions): PacedLoad {
-  const worker = new Worker(new URL('./servers/paced-thread.ts', import.meta.url), {
-    workerData: options,
-  })
-  const told: Promise<readonly Paced[]> = once(worker, 'message')
+  const child = fork(new URL('./servers/paced.ts', import.meta.url), [JSON.stringify(options)])
+  const told: Promise<readonly Paced[]> = once(child, 'message')
   return {
     async stop() {
-      worker.postMessage('stop')
+      child.send('stop')
       const [paced] = await told
-      if (!paced) throw new Error('a thread told nothing')
+      if (!paced) throw new Error('a process told nothing')
       return paced
     },
   }

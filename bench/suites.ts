@@ -54,7 +54,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     async measure(t) {
       const { measureAnonymous } = await import('./anonymous.ts')
       const rates = { hitsPerSecond: 500, anonymousPerSecond: 1_000 }
-      return measureAnonymous(t, { rounds: 3, seconds: 5, unread: 500, ...rates })
+      return measureAnonymous(t, { rounds: 5, seconds: 5, unread: 500, ...rates })
     },
   },
   peers: {

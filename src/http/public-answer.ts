@@ -4,7 +4,9 @@
  * {@link registerPublicAnswer}.
  */
 import { createHash } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import type { FastifyReply, FastifySchema } from 'fastify'
 import { BrokerError } from '../errors.ts'
 import { acceptsGzip, chooseMediaType } from './accept.ts'
@@ -74,7 +76,7 @@ export function once<Value>(make: () => Value): () => Value {
   }
 }
 
-/** In bytes. What is written to a connection with TLS is copied: of a long answer, so much at once. */
+/** In bytes. What is written to a connection with TLS is copied: of a long answer, so much at once. A plain connection refers to the bytes that all share. */
 const PIECE = 64 * 1024
 
 /** The least that this asks of a reply. */
@@ -84,6 +86,7 @@ interface Reply {
       readonly 'if-none-match'?: string | undefined
       readonly 'accept-encoding'?: string | string[] | undefined
     }
+    readonly raw: { readonly socket: Socket }
   }
   code(status: number): unknown
   headers(values: Record<string, string>): unknown
@@ -108,7 +111,8 @@ export function sendPublicAnswer(
   reply.code(status)
   reply.headers({ ...headers, 'content-length': String(bytes.length) })
   if (isPacked) reply.headers({ 'content-encoding': 'gzip' })
-  reply.send((bytes.length > PIECE ? inPieces(bytes) : bytes) as never)
+  const isCopied = reply.request.raw.socket instanceof TLSSocket
+  reply.send((isCopied && bytes.length > PIECE ? inPieces(bytes) : bytes) as never)
 }
 
 /** Pieces that leave in one turn of the event loop, of all long answers: whoever asks for much waits for those who ask for little. */

@@ -1,10 +1,13 @@
-/** The thread of `startPaced`: requests in their time until it is told to stop, then what they took. */
+/** The process of `startPaced`: requests in their time until it is told to stop, then what they took. */
 import { once } from 'node:events'
-import { parentPort, workerData } from 'node:worker_threads'
+import { constants, setPriority } from 'node:os'
 import { Pool } from 'undici'
 import type { Paced, PacedOptions } from '../paced.ts'
 
-const { url, paths, perSecond, headers = {} } = workerData as PacedOptions
+const options: PacedOptions = JSON.parse(process.argv[2] ?? '')
+const { url, paths, perSecond, headers = {}, yields = false } = options
+if (yields) setPriority(constants.priority.PRIORITY_LOW)
+
 const TICK_MS = 5
 const pool = new Pool(url, { connections: 16, pipelining: 1 })
 const tookMs: number[] = []
@@ -34,11 +37,9 @@ const timer = setInterval(() => {
   }
 }, TICK_MS)
 
-if (parentPort) {
-  await once(parentPort, 'message')
-  clearInterval(timer)
-  await Promise.all(under)
-  await pool.close()
-  parentPort.postMessage({ tookMs, failures } satisfies Paced)
-  parentPort.close()
-}
+await once(process, 'message')
+clearInterval(timer)
+await Promise.all(under)
+await pool.close()
+process.send?.({ tookMs, failures } satisfies Paced)
+process.disconnect()
