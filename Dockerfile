@@ -44,7 +44,7 @@ VOLUME ["/data"]
 EXPOSE 8080 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
-    CMD ["/nodejs/bin/node", "/app/src/healthcheck.ts"]
+    CMD ["/nodejs/bin/node", "/app/src/process/healthcheck.ts"]
 # No debugger by SIGUSR1, and no environment in a diagnostic report.
 ENTRYPOINT ["/nodejs/bin/node", "--disable-sigusr1", "--report-exclude-env", "/app/src/valetkey.js"]
 CMD ["serve"]

@@ -11,4 +11,4 @@ if (major < 24) {
 }
 // The second start of the same release does not compile again.
 module.enableCompileCache?.()
-await import('./main.ts')
+await import('./process/main.ts')

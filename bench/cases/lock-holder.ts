@@ -1,6 +1,6 @@
 /** The replica that mints dies, or sleeps past the end of its lock and wakes up. */
 import { Secret } from '../../src/crypto/secret.ts'
-import { tokenIdOf } from '../../src/tokens/lease.ts'
+import { tokenIdOf } from '../../src/tokens/serve/lease.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import type { Fleet, Replica } from '../../test/support/fleet.ts'
 import { createAsker, type Seen } from '../../test/support/load.ts'

@@ -4,7 +4,7 @@ import {
   type CallersDependencies,
   composeCallers as compose,
 } from '../../src/app/callers.ts'
-import { ADMIN } from '../../src/callers/admin-key.ts'
+import { ADMIN } from '../../src/callers/authentication/admin-key.ts'
 
 export function composeCallers(dependencies: CallersDependencies): Callers {
   const callers = compose(dependencies)

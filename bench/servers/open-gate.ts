@@ -5,7 +5,7 @@ registerHooks({
   resolve(specifier, context, next) {
     const found = next(specifier, context)
     const isCallers = found.url.endsWith('/src/app/callers.ts')
-    return isCallers && context.parentURL?.endsWith('/src/app.ts')
+    return isCallers && context.parentURL?.endsWith('/src/app/app.ts')
       ? { ...found, url: new URL('./open-callers.ts', import.meta.url).href }
       : found
   },

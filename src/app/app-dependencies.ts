@@ -1,13 +1,13 @@
 /** What the whole service is built of: settings, the store, the keyring, and what tests put in their place. */
 
-import type { LineOutput } from '../audit/line-output.ts'
-import type { Config, ReadFile } from '../config.ts'
+import type { LineOutput } from '../audit/output/line-output.ts'
+import type { Config, ReadFile } from '../config/config.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Secret } from '../crypto/secret.ts'
-import type { DrainTimes } from '../http/drain.ts'
-import type { OutboundDependencies } from '../http/outbound.ts'
-import type { ServerTls } from '../http/tls.ts'
-import type { Logger } from '../logger.ts'
+import type { OutboundDependencies } from '../http/outbound/outbound.ts'
+import type { DrainTimes } from '../http/server/drain.ts'
+import type { ServerTls } from '../http/server/tls.ts'
+import type { Logger } from '../logger/logger.ts'
 import type { Store } from '../store/store.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 

@@ -3,21 +3,27 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { AuditLog } from '../audit/log.ts'
 import { API_KEY_KIND, createApiKeyStore } from '../callers/api-key-store.ts'
-import { type AuthenticatorsDependencies, createAuthenticators } from '../callers/authenticators.ts'
+import {
+  type AuthenticatorsDependencies,
+  createAuthenticators,
+} from '../callers/authentication/authenticators.ts'
+import { isLoopback } from '../callers/authentication/key-source.ts'
+import { createThrottle } from '../callers/authentication/throttle.ts'
 import { createDocumentIds } from '../callers/document-ids.ts'
 import { createGate, type Gate } from '../callers/index.ts'
-import { isLoopback } from '../callers/key-source.ts'
+import {
+  createPermissionResolver,
+  type PermissionResolver,
+} from '../callers/permission-resolver.ts'
 import { registerCallerRoutes } from '../callers/routes.ts'
-import { createStanding, type Standing } from '../callers/standing.ts'
-import { createThrottle } from '../callers/throttle.ts'
-import { createOutbound, type OutboundDependencies } from '../http/outbound.ts'
-import type { Server } from '../http/server.ts'
-import type { Logger } from '../logger.ts'
+import { createOutbound, type OutboundDependencies } from '../http/outbound/outbound.ts'
+import type { Server } from '../http/server/server.ts'
+import type { Logger } from '../logger/logger.ts'
 import type { Change, Store } from '../store/store.ts'
 
 export interface Callers {
   readonly gate: Gate
-  readonly standing: Standing
+  readonly standing: PermissionResolver
   /** From the change stream. */
   heard(change: Change): void
   /** Changes may have been missed. */
@@ -77,7 +83,7 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
       ids.add(id)
     },
   })
-  const standing = createStanding({ keys, callers: dependencies.callers, now })
+  const standing = createPermissionResolver({ keys, callers: dependencies.callers, now })
   const gate = createGate({
     authenticators: authenticators.list,
     throttle,

@@ -1,5 +1,5 @@
 /** The clocks of this process: the machine's own, and the store's, which all replicas share. */
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../logger/logger.ts'
 import { createStoreClock, type StoreClock } from '../store/store-clock.ts'
 
 export interface Clocks {

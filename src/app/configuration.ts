@@ -8,8 +8,8 @@ import {
   type LoaderDependencies,
 } from '../config/loader.ts'
 import { createDeclaredIntegrations, type DeclaredDependencies } from '../integrations/declared.ts'
-import type { Revoker } from '../tokens/revocation.ts'
-import type { FileMeter } from './metering.ts'
+import type { FileMeter } from '../metrics/meters.ts'
+import type { Revoker } from '../tokens/revoke/revocation.ts'
 
 export interface ConfigurationDependencies
   extends Omit<DeclaredDependencies, 'revoke'>,

@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
-import type { Standing } from '../callers/standing.ts'
+import type { PermissionResolver } from '../callers/permission-resolver.ts'
 import { registerCallbackRoute } from '../connections/callback-route.ts'
 import { createClaim } from '../connections/claim.ts'
 import { createClientOf } from '../connections/client.ts'
-import { type Flow, isOver, type Status } from '../connections/connection.ts'
+import { type ConnectionStatus, type Flow, hasConnectionEnded } from '../connections/connection.ts'
 import { createConnectionStore } from '../connections/connection-store.ts'
 import { createDeviceFlow, TURN_MS } from '../connections/device-flow.ts'
 import { createDevicePoller } from '../connections/device-poller.ts'
@@ -18,14 +18,14 @@ import { registerConnectionRoutes } from '../connections/routes.ts'
 import { createWebServerFlow } from '../connections/web-server-flow.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { GrantContext, TokenAnswer } from '../grants/grant.ts'
-import type { Server } from '../http/server.ts'
+import type { Server } from '../http/server/server.ts'
+import { createIdentityGuard } from '../identity/identity-guard.ts'
+import { createPinStore } from '../identity/pin-store.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../logger/logger.ts'
 import type { Store } from '../store/store.ts'
-import { createIdentityGuard } from '../tokens/identity-guard.ts'
-import { tokenIdOf } from '../tokens/lease.ts'
-import { createPinStore } from '../tokens/pin-store.ts'
+import { tokenIdOf } from '../tokens/serve/lease.ts'
 import type { LeaseEngine } from './lease-engine.ts'
 
 export interface Connections {
@@ -42,10 +42,10 @@ export interface ConnectionsDependencies {
   readonly integrations: IntegrationStore
   readonly engine: Pick<LeaseEngine, 'custody' | 'revoker'>
   readonly grants: GrantContext
-  readonly standing: Standing
+  readonly standing: PermissionResolver
   readonly audit: AuditLog
   readonly meter: {
-    ended(flow: Flow, status: Status): void
+    ended(flow: Flow, status: ConnectionStatus): void
     callbackRefused(): void
   }
   /** How browsers reach this service. */
@@ -79,7 +79,7 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
         guard.check(integration, answer, await guard.known(integration)),
     },
     custody: { begin: (integration, fresh) => engine.custody.begin(integration, fresh) },
-    isOver: async ({ id }) => isOver((await connections.read(id))?.connection),
+    isOver: async ({ id }) => hasConnectionEnded((await connections.read(id))?.connection),
     async endToken({ name, loginUrl }, token) {
       const of = { integration: name, tokenId: tokenIdOf(token), accessToken: token }
       await engine.revoker.endToken(loginUrl, of).catch((error: unknown) => {

@@ -5,31 +5,35 @@ import type { Keyring } from '../crypto/keyring.ts'
 import type { Secret } from '../crypto/secret.ts'
 import type { LostReason } from '../custody/connection.ts'
 import { type Custody, createCustody } from '../custody/custody.ts'
-import { createCustodyStore, type Target } from '../custody/custody-store.ts'
-import { createExchange, type Exchange } from '../custody/exchange.ts'
+import { type CustodyTarget, createCustodyStore } from '../custody/custody-store.ts'
+import { createExchange, type RefreshTokenExchange } from '../custody/exchange.ts'
 import { createIntents } from '../custody/intent.ts'
-import { createKeeper, type Keeper, type KeeperDependencies } from '../custody/keeper.ts'
-import { createSuccessors } from '../custody/successors.ts'
-import { createVerdicts } from '../custody/verdict.ts'
+import {
+  createRefreshTokenMaintainer,
+  type RefreshTokenMaintainer,
+  type RefreshTokenMaintainerDependencies,
+} from '../custody/refresh-token-maintainer.ts'
+import { createRotatedTokens } from '../custody/rotated-tokens.ts'
+import { createUnknownOutcomeResolver } from '../custody/unknown-outcome-resolver.ts'
 import { createVouching, type RestoredMode, type Vouching } from '../custody/vouching.ts'
 import type { Witness } from '../custody/witness.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../logger/logger.ts'
 import { createRounds } from '../store/rounds.ts'
 import type { Change, Store } from '../store/store.ts'
-import { createExercise } from '../tokens/exercise.ts'
-import type { Flight } from '../tokens/flight.ts'
-import type { Entry } from '../tokens/lease-cache.ts'
-import { createTrouble } from '../tokens/trouble.ts'
+import { createExercise } from '../tokens/mint/exercise.ts'
+import type { MintCoordinator } from '../tokens/mint/mint-coordinator.ts'
+import { createOutageLogger } from '../tokens/mint/outage-logger.ts'
+import type { Entry } from '../tokens/serve/lease-cache.ts'
 
-export interface RefreshTokens {
+export interface RefreshTokenCustody {
   readonly custody: Custody
-  readonly exchange: Exchange
+  readonly exchange: RefreshTokenExchange
   readonly vouching: Pick<Vouching, 'accept' | 'age' | 'rewound'>
   /** The change stream says so. */
   heard(change: Change): void
   /** What may go wrong without harm: others do it later. */
   tried(work: Promise<unknown>): Promise<void>
-  keeper(work: KeeperWork): Keeper
+  keeper(work: KeeperWork): RefreshTokenMaintainer
   /** Begins to look how old the store is. */
   start(): void
   /** From here on none is presented. */
@@ -45,9 +49,9 @@ export interface AgeSettings {
   readonly graceMs: number
 }
 
-export interface KeeperWork extends Pick<KeeperDependencies, 'settle'> {
+export interface KeeperWork extends Pick<RefreshTokenMaintainerDependencies, 'settle'> {
   readonly look: (name: string) => Promise<Entry | undefined>
-  readonly flight: Flight
+  readonly flight: MintCoordinator
 }
 
 export interface CustodyComposition {
@@ -74,7 +78,7 @@ export interface CustodyComposition {
 const ATTEMPTS = 5
 const LOOK_MS = 1_000
 
-export function composeCustody(dependencies: CustodyComposition): RefreshTokens {
+export function composeCustody(dependencies: CustodyComposition): RefreshTokenCustody {
   const { keyring, audit, onLost, uniqueId, monotonic, log } = dependencies
   const { custody: records, outcomes } = dependencies.store
   const store = createCustodyStore({ custody: records, keyring })
@@ -90,12 +94,12 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
       accessToken: token,
     })
 
-  const forgetRefusal = async ({ name }: Target): Promise<void> => {
+  const forgetRefusal = async ({ name }: CustodyTarget): Promise<void> => {
     await outcomes.forgetRefusal(name)
   }
 
   /** Saved anew, so that a mint of the former family that is under way is refused its save. */
-  const dropLease = async ({ name, uid }: Target): Promise<void> => {
+  const dropLease = async ({ name, uid }: CustodyTarget): Promise<void> => {
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {
       const look = await outcomes.look(name)
       if (look?.integration.uid !== uid) return
@@ -109,7 +113,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
   const custody = createCustody({
     ...{ store, uniqueId, sleep, dropLease, forgetRefusal, endToken, audit, log },
   })
-  const successors = createSuccessors({ store, sleep, log })
+  const successors = createRotatedTokens({ store, sleep, log })
   const vouching = createVouching({
     ...{ custody: records, ...dependencies.age, putBack: successors.putBack },
     ...{ uniqueId, sleep, log },
@@ -118,12 +122,12 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
     ...{ custody: records, trouble: dependencies.trouble, vouching },
     ...{ uniqueId, monotonic, sleep, log },
   })
-  const verdicts = createVerdicts({
+  const verdicts = createUnknownOutcomeResolver({
     ...{ store, custody: records, onLost, audit, log },
     leaseEndsAt: async (name) => (await outcomes.look(name))?.outcome.lease?.expiresAt,
   })
-  const trouble = createTrouble(log, 'refresh tokens cannot be looked after', monotonic)
-  const ageTrouble = createTrouble(log, 'how old the store is cannot be looked at', monotonic)
+  const trouble = createOutageLogger(log, 'refresh tokens cannot be looked after', monotonic)
+  const ageTrouble = createOutageLogger(log, 'how old the store is cannot be looked at', monotonic)
   const looks = createRounds({
     async round() {
       await vouching.tend()
@@ -144,7 +148,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokens 
       ...{ store, intents, successors, verdicts, onRewound: vouching.rewound, endToken },
     }),
     keeper: ({ look, flight, settle }) =>
-      createKeeper({
+      createRefreshTokenMaintainer({
         settle,
         async idleDaysOf(name, uid) {
           const integration = (await look(name))?.integration

@@ -1,5 +1,5 @@
 /** What happens to the file of the embedded store, in the log: one line for each trouble, with what to do. */
-import { FILE_ANCHOR, FILE_TROUBLES, type FileTrouble } from '../store/file-trouble.ts'
+import { FILE_ANCHOR, FILE_TROUBLES, type FileTrouble } from '../store/embedded/file-trouble.ts'
 
 export interface FileLog {
   info(bindings: object, message: string): void

@@ -4,47 +4,47 @@ import type { AuditLog } from '../audit/log.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Custody } from '../custody/custody.ts'
 import type { GrantContext } from '../grants/grant.ts'
-import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
+import { createIdentityGuard } from '../identity/identity-guard.ts'
+import { createPinStore } from '../identity/pin-store.ts'
+import { readSubject, rememberSubject, type TokenSubject } from '../identity/subject.ts'
 import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../logger/logger.ts'
+import type { EngineMeter } from '../metrics/engine-meter.ts'
 import type { Change, Store } from '../store/store.ts'
 import type { StoreClock } from '../store/store-clock.ts'
-import { createAttempts } from '../tokens/attempts.ts'
-import { createBreaker } from '../tokens/breaker.ts'
-import { type Broker, createBroker } from '../tokens/broker.ts'
-import { createConnected, hasRefreshToken } from '../tokens/connected.ts'
-import { createDoctorMint, type DoctorMint } from '../tokens/doctor-mint.ts'
-import { createFlight } from '../tokens/flight.ts'
-import { createHearing, type Hearing } from '../tokens/hearing.ts'
-import { createIdentityGuard } from '../tokens/identity-guard.ts'
-import { createInsideLease, type InsideLease } from '../tokens/inside-lease.ts'
-import type { Lease } from '../tokens/lease.ts'
-import { createLeaseCache, type LeaseCache } from '../tokens/lease-cache.ts'
-import { createLeaseReader } from '../tokens/lease-reader.ts'
-import { createLeaseStore } from '../tokens/lease-store.ts'
-import { createLoginBudget } from '../tokens/login-budget.ts'
-import { createMinter, type PromotionHooks } from '../tokens/mint.ts'
-import { refusedEvent } from '../tokens/mint-event.ts'
-import { createPinStore } from '../tokens/pin-store.ts'
-import { createProver, type Prover } from '../tokens/prover.ts'
-import { createReconciler } from '../tokens/reconciler.ts'
-import { logRefreshed } from '../tokens/refresh-log.ts'
-import { createRefresher } from '../tokens/refresher.ts'
-import { rememberIntegrations } from '../tokens/remembered-integrations.ts'
-import { endingConnections, type Revoker } from '../tokens/revocation.ts'
-import { createSingleFlight } from '../tokens/single-flight.ts'
-import { createStatusReader, type StatusReader } from '../tokens/status.ts'
-import { createStoreless } from '../tokens/storeless.ts'
-import { readSubject, rememberSubject, type Subject } from '../tokens/subject.ts'
-import { createSubjectTokens } from '../tokens/subject-tokens.ts'
-import { createTokenRequester } from '../tokens/token-request.ts'
-import { createTrouble } from '../tokens/trouble.ts'
-import { type AgeSettings, composeCustody, type RefreshTokens } from './custody.ts'
-import type { EngineMeter } from './engine-meter.ts'
+import { createAttempts } from '../tokens/mint/attempts.ts'
+import { createBreaker } from '../tokens/mint/breaker.ts'
+import { createDoctorMint, type DoctorMint } from '../tokens/mint/doctor-mint.ts'
+import { createLoginBudget } from '../tokens/mint/login-budget.ts'
+import { createMinter, type PromotionHooks } from '../tokens/mint/mint.ts'
+import { createMintCoordinator } from '../tokens/mint/mint-coordinator.ts'
+import { refusedEvent } from '../tokens/mint/mint-event.ts'
+import { createOutageLogger } from '../tokens/mint/outage-logger.ts'
+import { type CredentialProver, createProver } from '../tokens/mint/prover.ts'
+import { createSingleFlight } from '../tokens/mint/single-flight.ts'
+import { createSubjectTokens } from '../tokens/mint/subject-tokens.ts'
+import { createRefreshTokenPreflight, hasRefreshToken } from '../tokens/refresh/preflight.ts'
+import { createReconciler } from '../tokens/refresh/reconciler.ts'
+import { logRefreshed } from '../tokens/refresh/refresh-log.ts'
+import { createRefresher } from '../tokens/refresh/refresher.ts'
+import { endingConnections, type Revoker } from '../tokens/revoke/revocation.ts'
+import { type Broker, createBroker } from '../tokens/serve/broker.ts'
+import { createDegradedMode } from '../tokens/serve/degraded-mode.ts'
+import { createInsideLease, type InsideLease } from '../tokens/serve/inside-lease.ts'
+import type { Lease } from '../tokens/serve/lease.ts'
+import { createLeaseCache, type LeaseCache } from '../tokens/serve/lease-cache.ts'
+import { createLeaseReader } from '../tokens/serve/lease-reader.ts'
+import { createLeaseStore } from '../tokens/serve/lease-store.ts'
+import { rememberIntegrations } from '../tokens/serve/remembered-integrations.ts'
+import { createStatusReader, type StatusReader } from '../tokens/serve/status.ts'
+import { type ChangeSubscription, createChangeSubscription } from '../tokens/serve/subscription.ts'
+import { createTokenRequester } from '../tokens/serve/token-request.ts'
+import { type AgeSettings, composeCustody, type RefreshTokenCustody } from './custody.ts'
 import { composeRevocation } from './revocation.ts'
 
-export interface LeaseEngine extends Prover {
+export interface LeaseEngine extends CredentialProver {
   readonly broker: Broker
   readonly revoker: Revoker
   readonly status: StatusReader
@@ -53,12 +53,12 @@ export interface LeaseEngine extends Prover {
   /** What the requests of grants may use. */
   readonly grants: GrantContext
   readonly doctorMint: DoctorMint
-  readonly hearing: Hearing
+  readonly hearing: ChangeSubscription
   readonly custody: Custody
   /** Takes over the refresh token that came with the active credential, which the next mint does else; ends the connection of what has another grant now. Never throws. */
   followDefinition(integration: Integration): Promise<void>
   /** Whether the store may be an old one. */
-  readonly age: Pick<RefreshTokens['vouching'], 'accept' | 'age'>
+  readonly age: Pick<RefreshTokenCustody['vouching'], 'accept' | 'age'>
   /** The store went back in time: no refresh token is used before Salesforce was asked. Never throws. */
   storeRewound(): Promise<void>
   /** How many login hosts failed and are left alone. */
@@ -106,11 +106,11 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const { onChange, onGap, clock, wall, monotonic, random, uniqueId, sleep } = dependencies
   const { now } = clock
   const stopping = new AbortController()
-  const trouble = (what: string) => createTrouble(log, what, monotonic)
+  const trouble = (what: string) => createOutageLogger(log, what, monotonic)
   const streamTrouble = trouble('the change stream cannot be read')
   const dueTrouble = trouble('the due index cannot be read or written')
 
-  const hearing = createHearing({
+  const hearing = createChangeSubscription({
     changes: store.changes,
     now: wall,
     monotonic,
@@ -179,12 +179,12 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     ...{ integrations, identity, subjectOf, monotonic, sleep: sleepHere },
     promotion: dependencies.promotion,
     requester: meter.requester(requester),
-    connected: createConnected({ custody, exchange }),
+    connected: createRefreshTokenPreflight({ custody, exchange }),
   })
 
   const budget = createLoginBudget({ budgets: store.budgets, now })
 
-  const onMinted = (lease: Lease, by: Actor, subject?: Promise<Subject | undefined>) => {
+  const onMinted = (lease: Lease, by: Actor, subject?: Promise<TokenSubject | undefined>) => {
     const { integration, tokenId } = lease
     audit.background(by, { action: 'token.minted', integration, tokenId })
     rememberSubject(store.documents, lease, subject).catch((error: unknown) => {
@@ -194,10 +194,10 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const onRefused = (name: string, error: unknown, by: Actor) =>
     audit.background(by, refusedEvent(name, error))
 
-  const storeless = createStoreless({
+  const storeless = createDegradedMode({
     ...{ minter, attempts, flights, now, monotonic, onMinted, onRefused },
   })
-  const flight = createFlight({
+  const flight = createMintCoordinator({
     look: reader.look,
     outcomes: store.outcomes,
     ...{ cache, leases, flights, minter, attempts, identity, storeless, budget, subjectOf },

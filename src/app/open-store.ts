@@ -1,7 +1,7 @@
 /** Opens the store that the settings name. Only the engine that is used is loaded: start-up time is time without a replica. */
-import { type Config, ConfigError } from '../config.ts'
-import type { FileTrouble } from '../store/file-trouble.ts'
-import type { RedisEvent } from '../store/redis.ts'
+import { type Config, ConfigError } from '../config/config.ts'
+import type { FileTrouble } from '../store/embedded/file-trouble.ts'
+import type { RedisEvent } from '../store/redis/redis-store.ts'
 import type { Store } from '../store/store.ts'
 
 export interface OpenStoreOptions {
@@ -18,7 +18,7 @@ export async function openStore(
   { onRedisEvent = () => undefined, onFileTrouble, timeoutMs }: OpenStoreOptions = {},
 ): Promise<Store> {
   if (config.redisUrl === undefined) return openEmbedded(config, onFileTrouble)
-  const { createRedisStore } = await import('../store/redis.ts')
+  const { createRedisStore } = await import('../store/redis/redis-store.ts')
   const { redisUrl: urlFile, redisSentinelPassword: sentinelPasswordFile } = config.files
   const { redisCaFile: caFile, redisCertFile: certFile, redisKeyFile: keyFile } = config
   const { redisSentinelPassword: sentinelPassword } = config
@@ -56,7 +56,7 @@ async function openEmbedded(
   { dataDir }: Config,
   onTrouble: OpenStoreOptions['onFileTrouble'],
 ): Promise<Store> {
-  const { createEmbeddedStore } = await import('../store/embedded.ts')
+  const { createEmbeddedStore } = await import('../store/embedded/embedded-store.ts')
   try {
     return createEmbeddedStore({ dataDir, ...(onTrouble && { onTrouble }) })
   } catch (error) {

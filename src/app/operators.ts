@@ -2,17 +2,17 @@
 import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
 import { createDoctor, type DoctorDependencies } from '../doctor/doctor.ts'
-import { createPractice } from '../doctor/practice.ts'
+import { createDoctorService } from '../doctor/doctor-service.ts'
 import { registerDoctorRoutes } from '../doctor/routes.ts'
 import type { AddressRange } from '../http/address-range.ts'
-import type { Server } from '../http/server.ts'
+import type { Server } from '../http/server/server.ts'
+import { createIdentityAcceptance } from '../identity/identity-acceptance.ts'
+import { registerIdentityRoutes } from '../identity/identity-routes.ts'
+import { createPinStore } from '../identity/pin-store.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { registerSetupRoutes } from '../setup/routes.ts'
 import type { Store } from '../store/store.ts'
-import type { DoctorMint } from '../tokens/doctor-mint.ts'
-import { createIdentityAcceptance } from '../tokens/identity-acceptance.ts'
-import { registerIdentityRoutes } from '../tokens/identity-routes.ts'
-import { createPinStore } from '../tokens/pin-store.ts'
+import type { DoctorMint } from '../tokens/mint/doctor-mint.ts'
 
 export interface OperatorRouteDependencies {
   readonly integrations: IntegrationStore
@@ -33,7 +33,11 @@ export function registerOperatorRoutes(
     dependencies
   registerSetupRoutes(guarded, { integrations, publicUrl, egressAddresses })
   const { readSealed } = integrations
-  const practice = createPractice({ doctor: createDoctor(doctor), readSealed, mint: doctorMint })
+  const practice = createDoctorService({
+    doctor: createDoctor(doctor),
+    readSealed,
+    mint: doctorMint,
+  })
   registerDoctorRoutes(guarded, { integrations, practice, audit })
   registerIdentityRoutes(guarded, {
     integrations,

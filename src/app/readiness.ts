@@ -1,11 +1,11 @@
 /** Whether this replica can serve, and why not. */
-import type { Check, Readiness } from '../http/health.ts'
+import type { Readiness, ReadinessCheck } from '../http/server/health.ts'
 import type { CustodyAge, DoubtKind } from '../store/custody-age.ts'
+import type { StoreIntegrity } from '../store/integrity/store-integrity.ts'
 import { SLOW_MS, WINDOW_MS } from '../store/pace.ts'
-import type { Standing } from '../store/standing.ts'
 
 export interface StoreState {
-  readonly standing: Standing
+  readonly standing: StoreIntegrity
   /** As Redis names it; undefined where it is not known. */
   readonly evictionPolicy: string | undefined
   /** In a line, with what to do; undefined where there is none. */
@@ -99,7 +99,7 @@ const KEYS = {
 
 const SLOW = `slow: half of its answers took longer than ${SLOW_MS} ms over ${WINDOW_MS / 1000} s, so that leases in memory serve without it. See docs/troubleshooting.md#a-slow-store`
 
-const STANDINGS: Readonly<Record<Standing, string>> = {
+const STANDINGS: Readonly<Record<StoreIntegrity, string>> = {
   sound: 'as it was left',
   wiped: 'lost: restore it, or POST /store/accept; see docs/runbooks.md#a-store-that-was-reset',
   rewound: 'changes that were acknowledged are missing; see the log, then POST /store/accept',
@@ -108,7 +108,7 @@ const STANDINGS: Readonly<Record<Standing, string>> = {
 const withTrouble = (what: string, { trouble }: StoreState): string =>
   trouble === undefined ? what : `${what}: ${trouble}`
 
-function checksOf(store: StoreState): readonly Check[] {
+function checksOf(store: StoreState): readonly ReadinessCheck[] {
   const { standing, evictionPolicy, trouble, corrupt, age } = store
   return [
     { name: 'store_trouble', ok: trouble === undefined, detail: trouble ?? 'none' },
@@ -131,7 +131,7 @@ function checksOf(store: StoreState): readonly Check[] {
 }
 
 /** `docs/runbooks.md#a-store-that-may-be-an-old-one` says what to do. */
-function ageCheck(age: CustodyAge | undefined): Check {
+function ageCheck(age: CustodyAge | undefined): ReadinessCheck {
   const name = 'store_age'
   if (age?.doubt) return { name, ok: false, detail: DOUBTS[age.doubt.kind] }
   if (age === undefined) return { name, ok: true, detail: 'not looked at yet' }

@@ -1,7 +1,7 @@
 /** What happens between this process and Redis, in the log: one line for each trouble, with what to do. */
-import { anchorOf, type RedisEvent, remedyOf, troubleText } from '../store/redis.ts'
+import { anchorOf, type RedisEvent, remedyOf, troubleText } from '../store/redis/redis-store.ts'
 
-export interface EventLog {
+export interface RedisEventLog {
   info(bindings: object, message: string): void
   warn(bindings: object, message: string): void
 }
@@ -16,7 +16,10 @@ interface Shown {
 }
 
 /** `monotonic`: milliseconds of a clock that never steps. */
-export function redisEventLog(log: EventLog, monotonic: () => number): (event: RedisEvent) => void {
+export function redisEventLog(
+  log: RedisEventLog,
+  monotonic: () => number,
+): (event: RedisEvent) => void {
   const shown = new Map<string, Shown>()
 
   const isNews = (connection: string, state: Shown['state']): boolean => {

@@ -1,8 +1,8 @@
 /** Where refresh tokens are not safe: a failover of Redis would bring one back that is used up, and using it again ends the whole approval. */
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import type { GrantSettings } from '../grants/grant.ts'
 import { presentsRefreshToken } from '../integrations/integration.ts'
-import { isClusterUrl, isSentinelUrl } from '../store/redis-url.ts'
+import { isClusterUrl, isSentinelUrl } from '../store/redis-connection/url.ts'
 
 const hasFailover = (url: string): boolean => isSentinelUrl(url) || isClusterUrl(url)
 

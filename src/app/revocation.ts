@@ -2,21 +2,21 @@
 import { NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Keyring } from '../crypto/keyring.ts'
-import type { TokenEndpoint } from '../grants/token-endpoint.ts'
-import type { Logger } from '../logger.ts'
+import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
+import type { Logger } from '../logger/logger.ts'
 import type { Store } from '../store/store.ts'
-import type { FlightDependencies } from '../tokens/flight.ts'
-import type { LeaseStore } from '../tokens/lease-store.ts'
-import { rejectedEvent, revokedEvent } from '../tokens/mint-event.ts'
-import { createRevoker, type Revoker } from '../tokens/revocation.ts'
-import { createRevocationQueue, type RevocationQueue } from '../tokens/revocation-queue.ts'
-import { createTrouble } from '../tokens/trouble.ts'
+import type { MintCoordinatorDependencies } from '../tokens/mint/mint-coordinator.ts'
+import { rejectedEvent, revokedEvent } from '../tokens/mint/mint-event.ts'
+import { createOutageLogger } from '../tokens/mint/outage-logger.ts'
+import { createRevoker, type Revoker } from '../tokens/revoke/revocation.ts'
+import { createRevocationQueue, type RevocationQueue } from '../tokens/revoke/revocation-queue.ts'
+import type { LeaseStore } from '../tokens/serve/lease-store.ts'
 
 export interface Revocation {
   readonly revoker: Revoker
   readonly queue: Pick<RevocationQueue, 'start' | 'stop'>
   /** Of tokens that mints come upon. */
-  readonly ends: Pick<FlightDependencies, 'endDead' | 'onBuried'>
+  readonly ends: Pick<MintCoordinatorDependencies, 'endDead' | 'onBuried'>
 }
 
 export interface RevocationDependencies {
@@ -35,7 +35,7 @@ export interface RevocationDependencies {
 
 export function composeRevocation(dependencies: RevocationDependencies): Revocation {
   const { store, keyring, endpoint, leases, audit, now, monotonic, sleep, log } = dependencies
-  const trouble = createTrouble(log, 'queued revocations cannot be carried out', monotonic)
+  const trouble = createOutageLogger(log, 'queued revocations cannot be carried out', monotonic)
   const queue = createRevocationQueue({
     documents: store.documents,
     keyring,

@@ -1,22 +1,22 @@
 /** Wires what stages, deploys, promotes and erases credentials, and what counts down to their end. */
 import type { AuditLog } from '../audit/log.ts'
-import type { Standing } from '../callers/standing.ts'
+import type { PermissionResolver } from '../callers/permission-resolver.ts'
 import type { Intake } from '../credentials/intake.ts'
-import type { CredentialsApi } from '../grants/credentials-api.ts'
-import type { MetadataApi } from '../grants/metadata-api.ts'
+import type { CredentialsApi } from '../grants/org-api/credentials-api.ts'
+import type { MetadataApi } from '../grants/org-api/metadata-api.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
-import type { Logger } from '../logger.ts'
-import { createCountdown } from '../rotation/countdown.ts'
+import type { Logger } from '../logger/logger.ts'
+import { createAutoRotation } from '../rotation/auto-rotation.ts'
 import { createDeployer, type Deployer } from '../rotation/deployer.ts'
 import { createDeploymentSteps } from '../rotation/deployment-steps.ts'
 import { createDeploymentStore } from '../rotation/deployment-store.ts'
 import { createErasure, type Erasure } from '../rotation/erasure.ts'
+import { createExpiryNotifier } from '../rotation/expiry-notifier.ts'
 import { createFollowers } from '../rotation/followers.ts'
-import { createHandsFree } from '../rotation/hands-free.ts'
 import { createPromotion, type Promotion } from '../rotation/promotion.ts'
 import { createStaging, type Staging } from '../rotation/stage.ts'
 import type { Store } from '../store/store.ts'
-import { createSingleFlight } from '../tokens/single-flight.ts'
+import { createSingleFlight } from '../tokens/mint/single-flight.ts'
 import type { LeaseEngine } from './lease-engine.ts'
 
 export interface Rotation {
@@ -35,7 +35,7 @@ export interface RotationDependencies {
   readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
   readonly metadata: MetadataApi
   readonly credentials: CredentialsApi
-  readonly standing: Pick<Standing, 'permitsOf'>
+  readonly standing: Pick<PermissionResolver, 'permitsOf'>
   /** How browsers reach this service. */
   readonly publicUrl: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
@@ -104,7 +104,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
     sleep,
     log,
   })
-  const handsFree = createHandsFree({
+  const handsFree = createAutoRotation({
     store: integrations,
     staging,
     deployer,
@@ -114,7 +114,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
     sleep,
     log,
   })
-  const countdown = createCountdown({ store: integrations, documents, audit, now, sleep, log })
+  const countdown = createExpiryNotifier({ store: integrations, documents, audit, now, sleep, log })
   return {
     promotion,
     erasure,

@@ -1,12 +1,16 @@
 /** Wires the way to Salesforce: which hosts may be called, through what, and what its answers mean. */
-import type { Config } from '../config.ts'
-import { type CredentialsApi, createCredentialsApi } from '../grants/credentials-api.ts'
-import { createMetadataApi, type MetadataApi } from '../grants/metadata-api.ts'
+import type { Config } from '../config/config.ts'
+import { type CredentialsApi, createCredentialsApi } from '../grants/org-api/credentials-api.ts'
+import { createMetadataApi, type MetadataApi } from '../grants/org-api/metadata-api.ts'
 import { createSalesforceClock, type SalesforceClock } from '../grants/salesforce-clock.ts'
-import { createTokenEndpoint, type TokenEndpoint } from '../grants/token-endpoint.ts'
-import { createHostRules, type HostRules } from '../http/login-host.ts'
-import { createOutbound, type Outbound, type OutboundDependencies } from '../http/outbound.ts'
-import type { Logger } from '../logger.ts'
+import { createTokenEndpoint, type TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
+import { createHostRules, type HostRules } from '../http/outbound/login-host.ts'
+import {
+  createOutbound,
+  type Outbound,
+  type OutboundDependencies,
+} from '../http/outbound/outbound.ts'
+import type { Logger } from '../logger/logger.ts'
 
 export interface Salesforce {
   readonly hosts: HostRules

@@ -1,9 +1,9 @@
 /** The server of the API, with what bounds its connections and what ends them. */
-import type { Config } from '../config.ts'
-import { createDrain, type Drain } from '../http/drain.ts'
-import { createPipelines, type Pipelines } from '../http/pipeline.ts'
-import { createServer, type Server, type ServerOptions } from '../http/server.ts'
-import type { Logger } from '../logger.ts'
+import type { Config } from '../config/config.ts'
+import { createDrain, type Drain } from '../http/server/drain.ts'
+import { createPipelines, type Pipelines } from '../http/server/pipeline.ts'
+import { createServer, type Server, type ServerOptions } from '../http/server/server.ts'
+import type { Logger } from '../logger/logger.ts'
 
 export interface ApiServer {
   readonly server: Server

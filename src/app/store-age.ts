@@ -1,9 +1,9 @@
 /** Wires what tells the store from its own past: the witness outside of it, and what is done where nobody can tell. */
 import { accessSync, constants } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { type Config, ConfigError } from '../config.ts'
+import { type Config, ConfigError } from '../config/config.ts'
 import { createWitness, type Witness } from '../custody/witness.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../logger/logger.ts'
 import type { AgeSettings } from './custody.ts'
 
 /** In the data folder, for who moves the folder; and beside it, for who puts the whole folder back. */

@@ -1,23 +1,23 @@
 /** Wires the store with the codes of its records, and with the watch over it: what does not verify is not used, and what is not found in a store that lost its content is not said to be absent. */
 import type { Keyring } from '../crypto/keyring.ts'
-import type { Server } from '../http/server.ts'
+import type { Server } from '../http/server/server.ts'
 import { sealRequiresCodes } from '../integrations/integration-store.ts'
-import { authenticStore } from '../store/authentic.ts'
-import { type CorruptRecord, createCorruptRecords } from '../store/corrupt-records.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import { guardStore } from '../store/guarded.ts'
 import { heardAtOnce } from '../store/heard-at-once.ts'
-import { isIntegrationName } from '../store/keys.ts'
+import { authenticStore } from '../store/integrity/authentic-store.ts'
+import { type CorruptRecord, createCorruptRecords } from '../store/integrity/corrupt-records.ts'
 import {
   createMacRequirement,
   type MacRequirement,
   type UnprovenMode,
-} from '../store/mac-requirement.ts'
-import { INTEGRATION } from '../store/record-mac.ts'
-import { isCorrupt } from '../store/record-schema.ts'
-import { createSeenVersions } from '../store/seen-versions.ts'
+} from '../store/integrity/mac-requirement.ts'
+import { INTEGRATION } from '../store/integrity/record-mac.ts'
+import { isCorrupt } from '../store/integrity/record-schema.ts'
+import { createSeenVersions } from '../store/integrity/seen-versions.ts'
+import { createStoreWatch, type StoreWatchDependencies } from '../store/integrity/store-watch.ts'
+import { isIntegrationName } from '../store/keys.ts'
 import type { Change, Store } from '../store/store.ts'
-import { createStoreWatch, type StoreWatchDependencies } from '../store/store-watch.ts'
 import type { StoreState } from './readiness.ts'
 import { registerStoreRoutes, type StoreRouteDependencies } from './routes.ts'
 

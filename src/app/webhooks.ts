@@ -1,36 +1,31 @@
 /** Wires events for people: what happens, what is queued, and who delivers it. Where no URL is set, nothing of it runs. */
-import type { Actor, Happening } from '../audit/event.ts'
-import type { Config } from '../config.ts'
+import type { Actor, AuditEntry } from '../audit/event.ts'
+import type { Config } from '../config/config.ts'
 import { grantOf } from '../grants/index.ts'
-import { REFUSALS } from '../grants/refusal-table.ts'
-import { explanationOf } from '../grants/refusals.ts'
-import { TRIED_GRANTS, type Tried } from '../grants/tried.ts'
-import { createOutbound, type OutboundDependencies } from '../http/outbound.ts'
+import { REFUSALS } from '../grants/refusals/refusal-table.ts'
+import { explanationOf } from '../grants/refusals/refusals.ts'
+import { TRIED_GRANTS, type Tried } from '../grants/token-endpoint/tried.ts'
+import { createOutbound, type OutboundDependencies } from '../http/outbound/outbound.ts'
+import type { Identity } from '../identity/identity.ts'
+import { createPinStore, type PinStore } from '../identity/pin-store.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../logger/logger.ts'
 import type { Change, Store } from '../store/store.ts'
-import type { Identity } from '../tokens/identity.ts'
-import { createPinStore, type PinStore } from '../tokens/pin-store.ts'
-import { createTrouble } from '../tokens/trouble.ts'
+import { createOutageLogger } from '../tokens/mint/outage-logger.ts'
 import { ATTEMPT_MS, createWebhookDelivery } from '../webhooks/webhook-delivery.ts'
-import { createWebhookQueue, WEBHOOK_KIND } from '../webhooks/webhook-queue.ts'
+import { createWebhookQueue, WEBHOOK_KIND, type WebhookMeter } from '../webhooks/webhook-queue.ts'
 import { createWebhookSender } from '../webhooks/webhook-sender.ts'
 import { createWebhookSource, type Described } from '../webhooks/webhook-source.ts'
 
 export interface Webhooks {
   /** Something was audited. Never throws. */
-  note(by: Actor, happening: Happening): void
+  note(by: Actor, happening: AuditEntry): void
   heard(change: Change): void
   /** Events that are still to be delivered. */
   waiting(): number
   start(): void
   stop(): Promise<void>
-}
-
-export interface WebhookMeter {
-  sent(outcome: 'delivered' | 'failed'): void
-  lost(reason: 'expired' | 'full' | 'failed' | 'stopped'): void
 }
 
 export interface WebhooksDependencies {
@@ -67,7 +62,7 @@ export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
     dependencies
   const { webhookUrl: url, webhookSecrets: secrets, publicUrl } = config
   if (!url) return OFF
-  const storing = createTrouble(log, 'webhooks cannot be queued or read', monotonic)
+  const storing = createOutageLogger(log, 'webhooks cannot be queued or read', monotonic)
   let failed = 0
   let lost = 0
   const { origin, protocol } = new URL(url.reveal())

@@ -1,6 +1,6 @@
 /** The lines of denied requests: anonymous ones that repeat are counted by network, so that nobody can fill the audit from outside. */
-import { networkOf } from '../callers/throttle.ts'
-import type { Actor, Happening } from './event.ts'
+import { networkOf } from '../callers/authentication/throttle.ts'
+import type { Actor, AuditEntry } from './event.ts'
 import { createRepeats } from './repeats.ts'
 
 export interface Denial {
@@ -28,14 +28,14 @@ export interface DenialsDependencies {
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
   readonly isBlocked: () => boolean
-  readonly line: (by: Actor, happening: Happening) => void
+  readonly line: (by: Actor, happening: AuditEntry) => void
   /** Each one, for the count in the store. */
-  readonly store: (by: Actor, happening: Happening) => void
+  readonly store: (by: Actor, happening: AuditEntry) => void
 }
 
 interface Kind {
   readonly principal: string | null
-  readonly happening: Happening
+  readonly happening: AuditEntry
 }
 
 const REPORT_MS = 10_000
@@ -76,7 +76,7 @@ export function createDenials(dependencies: DenialsDependencies): Denials {
   }
 }
 
-function happeningOf(denial: Denial): Happening {
+function happeningOf(denial: Denial): AuditEntry {
   const { principal, code, address, operation, integration } = denial
   return {
     action: 'request.denied',
@@ -86,7 +86,7 @@ function happeningOf(denial: Denial): Happening {
   }
 }
 
-function counted({ principal, happening }: Kind, count: number): [Actor, Happening] {
+function counted({ principal, happening }: Kind, count: number): [Actor, AuditEntry] {
   const { address } = happening.detail ?? {}
   const network = address !== undefined && { address: networkOf(address) }
   return [

@@ -1,9 +1,9 @@
 /** Audit events: what can happen, how it can end, and how one is written down. */
-import type { Share } from './shares.ts'
+import type { AuditShare } from './shares.ts'
 
 interface ActionRow {
   /** Which share of the store's log, which `GET /audit` serves, keeps it. Null: it is in the line alone. */
-  readonly share: Share | null
+  readonly share: AuditShare | null
   readonly meaning: string
 }
 
@@ -133,7 +133,7 @@ export const OUTCOMES = {
   skipped_shared: 'Not done, since another integration holds the same token',
 } as const
 
-export type Outcome = keyof typeof OUTCOMES
+export type AuditOutcome = keyof typeof OUTCOMES
 
 /** What may be said beside the members that every event has: ids, codes of closed lists, and numbers. Never a secret, never text of a request. */
 export interface EventDetail {
@@ -172,7 +172,7 @@ export interface Actor {
 }
 
 /** Of the owner of a credential. */
-export const lentEvent = (owner: string, to: string): Happening => ({
+export const lentEvent = (owner: string, to: string): AuditEntry => ({
   action: 'credential.lent',
   integration: owner,
   detail: { to },
@@ -181,12 +181,12 @@ export const lentEvent = (owner: string, to: string): Happening => ({
 export const NOBODY: Actor = { principal: null, requestId: null }
 
 /** What happened, without who and when. */
-export interface Happening {
+export interface AuditEntry {
   readonly action: Action
   /** Null where it concerns none. */
   readonly integration: string | null
   /** Default: `success`. */
-  readonly outcome?: Outcome
+  readonly outcome?: AuditOutcome
   readonly tokenId?: string
   readonly detail?: EventDetail
 }
@@ -198,7 +198,7 @@ export interface AuditEvent {
   readonly principal: string | null
   readonly action: Action
   readonly integration: string | null
-  readonly outcome: Outcome
+  readonly outcome: AuditOutcome
   readonly request_id: string | null
   readonly token_id?: string
   readonly detail?: EventDetail
@@ -213,10 +213,10 @@ export interface Stamp {
 const DETAIL_TEXT_MAX = 256
 
 /** One line of JSON, without its end. */
-export const eventText = (stamp: Stamp, by: Actor, happening: Happening): string =>
+export const eventText = (stamp: Stamp, by: Actor, happening: AuditEntry): string =>
   JSON.stringify(eventOf(stamp, by, happening))
 
-export function eventOf({ id, at }: Stamp, by: Actor, happening: Happening): AuditEvent {
+export function eventOf({ id, at }: Stamp, by: Actor, happening: AuditEntry): AuditEvent {
   const { action, integration, outcome = 'success', tokenId, detail } = happening
   return {
     id,

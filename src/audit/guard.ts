@@ -1,7 +1,7 @@
 /** How the audit meets requests: nothing is changed while it is blocked, and what is denied is recorded. */
 import { READING } from '../callers/index.ts'
-import type { ProblemCode } from '../errors.ts'
-import type { Server } from '../http/server.ts'
+import type { ProblemCode } from '../errors/errors.ts'
+import type { Server } from '../http/server/server.ts'
 import type { Denial } from './denials.ts'
 import type { AuditLog } from './log.ts'
 

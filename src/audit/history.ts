@@ -1,12 +1,12 @@
 /** What of the events is stored, and how: one by one, or, what one caller repeats, as one line that grows. */
-import { type Actor, type AuditEvent, eventOf, type Happening, type Stamp } from './event.ts'
-import { type GrownLine, grown, networkIn } from './grown-line.ts'
-import { SHARE_NAMES, SHARES, type Share, shareOf } from './shares.ts'
+import { type Actor, type AuditEntry, type AuditEvent, eventOf, type Stamp } from './event.ts'
+import { type GrownLine, grown, networkIn } from './output/grown-line.ts'
+import { type AuditShare, SHARE_NAMES, SHARES, shareOf } from './shares.ts'
 import type { StoredEvents } from './stored-events.ts'
 
 export interface History {
   /** Resolves once the store has it or was asked in vain; at once where a line grows, which is stored within 10 s. Never rejects. */
-  add(stamp: Stamp, by: Actor, happening: Happening): Promise<void>
+  add(stamp: Stamp, by: Actor, happening: AuditEntry): Promise<void>
   /** Begins to store the lines that grew. */
   start(): void
   /** Stores the lines that grew, and no more. */
@@ -34,17 +34,19 @@ interface Kind {
 }
 
 export function createHistory({ stored, monotonic }: HistoryDependencies): History {
-  const kindsOf = new Map<Share, Map<string, Kind>>(SHARE_NAMES.map((share) => [share, new Map()]))
+  const kindsOf = new Map<AuditShare, Map<string, Kind>>(
+    SHARE_NAMES.map((share) => [share, new Map()]),
+  )
   let timer: NodeJS.Timeout | undefined
 
-  const store = (share: Share, kind: Kind): Promise<void> => {
+  const store = (share: AuditShare, kind: Kind): Promise<void> => {
     kind.isChanged = false
     if (!kind.line) return Promise.resolve()
     return stored.add(share, JSON.stringify(kind.line.event), kind.line.event.id)
   }
 
   /** Undefined: there are too many kinds, and it is listed. */
-  const kindOf = (share: Share, event: AuditEvent): Kind | undefined => {
+  const kindOf = (share: AuditShare, event: AuditEvent): Kind | undefined => {
     const kinds = kindsOf.get(share) ?? new Map<string, Kind>()
     const isFull = kinds.size >= KINDS_MAX
     const key = keyOf(share, event)
@@ -95,7 +97,7 @@ export function createHistory({ stored, monotonic }: HistoryDependencies): Histo
 }
 
 /** Denials are counted by caller and network, whatever they were about. */
-function keyOf(share: Share, { principal, action, integration, detail }: AuditEvent): string {
+function keyOf(share: AuditShare, { principal, action, integration, detail }: AuditEvent): string {
   return share === 'denials' || share === 'strangers'
     ? JSON.stringify([principal, networkIn(detail?.address)])
     : JSON.stringify([principal, action, integration, detail?.reason])

@@ -2,11 +2,11 @@
 import type { Principal } from '../callers/policy.ts'
 import type { EventLog } from '../store/store.ts'
 import { createDenials, type Denial } from './denials.ts'
-import { type Actor, eventText, type Happening, NOBODY } from './event.ts'
+import { type Actor, type AuditEntry, eventText, NOBODY } from './event.ts'
+import { createEventIds } from './event-ids.ts'
 import { createHistory } from './history.ts'
-import { createStamps } from './stamps.ts'
+import { type AuditWriter, auditUnavailable } from './output/writer.ts'
 import { createStoredEvents } from './stored-events.ts'
-import { type AuditWriter, auditUnavailable } from './writer.ts'
 
 /** A request whose caller is proven. */
 export interface Asker {
@@ -25,9 +25,9 @@ export interface AuditLog {
    */
   read(asker: Asker, integration: string, tokenId: string): Promise<void> | undefined
   /** Something was changed. Resolves when the line is written, and the store was told; `audit_unavailable` otherwise, and the line follows when it can. */
-  change(asker: Asker, ...happenings: readonly Happening[]): Promise<void>
+  change(asker: Asker, ...happenings: readonly AuditEntry[]): Promise<void>
   /** Something happened that nobody waits for. Never throws. */
-  background(by: Actor, happening: Happening): void
+  background(by: Actor, happening: AuditEntry): void
   /** A request was answered 401, 403 or 429. Repeated ones are counted. Never throws. */
   denied(denial: Denial): void
   /** Says that the service started: until that line is out, the audit counts as blocked. */
@@ -46,26 +46,26 @@ export interface AuditLogDependencies {
   readonly uniqueId: () => string
   readonly log: { warn(bindings: object, message: string): void }
   /** Everything but reads and denials, as it happens. Must not throw. Default: nobody listens. */
-  readonly onHappening?: (by: Actor, happening: Happening) => void
+  readonly onHappening?: (by: Actor, happening: AuditEntry) => void
 }
 
 const REPLICA_CHARACTERS = 8
 
 export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
   const { writer, events, mode, now, monotonic, uniqueId, log, onHappening } = dependencies
-  const stamps = createStamps({ now, replica: uniqueId().slice(0, REPLICA_CHARACTERS) })
+  const stamps = createEventIds({ now, replica: uniqueId().slice(0, REPLICA_CHARACTERS) })
   const stored = createStoredEvents({ events, log })
   const history = createHistory({ stored, monotonic })
   const quoted = new WeakMap<Asker['principal'], string>()
 
-  const record = (by: Actor, happening: Happening): Promise<void> => {
+  const record = (by: Actor, happening: AuditEntry): Promise<void> => {
     const stamp = stamps.next()
     writer.write(`${eventText(stamp, by, happening)}\n`)
     onHappening?.(by, happening)
     return history.add(stamp, by, happening)
   }
 
-  const background = (by: Actor, happening: Happening) => {
+  const background = (by: Actor, happening: AuditEntry) => {
     // `add` never rejects.
     void record(by, happening)
   }

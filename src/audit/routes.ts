@@ -1,7 +1,7 @@
 /** `GET /audit`. */
 import { allowsSome } from '../callers/policy.ts'
-import { BrokerError } from '../errors.ts'
-import type { Server } from '../http/server.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { Server } from '../http/server/server.ts'
 import { AuditEventList, AuditQuery } from './schemas.ts'
 import type { AuditSearch } from './search.ts'
 

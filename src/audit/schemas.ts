@@ -1,7 +1,7 @@
 /** The wire form of the audit. */
 import { type Static, Type } from 'typebox'
 import { TEXT_FORMS } from '../http/text-forms.ts'
-import { ACTIONS, type Action, OUTCOMES, type Outcome } from './event.ts'
+import { ACTIONS, type Action, type AuditOutcome, OUTCOMES } from './event.ts'
 
 const ActionSchema = Type.Unsafe<Action>({ type: 'string', enum: Object.keys(ACTIONS) })
 
@@ -17,7 +17,7 @@ export const AuditEventSchema = Type.Object(
     }),
     action: ActionSchema,
     integration: NullableText,
-    outcome: Type.Unsafe<Outcome>({ type: 'string', enum: Object.keys(OUTCOMES) }),
+    outcome: Type.Unsafe<AuditOutcome>({ type: 'string', enum: Object.keys(OUTCOMES) }),
     request_id: NullableText,
     token_id: Type.Optional(Type.String({ description: 'Public fingerprint of the token' })),
     detail: Type.Optional(

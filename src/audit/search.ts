@@ -1,6 +1,6 @@
 /** Pages of the stored events that a principal may see, newest first. */
 import { allows, allowsAll, type Principal } from '../callers/policy.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { EventLog } from '../store/store.ts'
 import type { AuditEvent } from './event.ts'
 import type { AuditQuery } from './schemas.ts'

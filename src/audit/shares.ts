@@ -1,5 +1,5 @@
 /** The shares of the stored events: each keeps its own newest alone, so that whoever repeats one kind of event pushes out no other. */
-import { ACTIONS, type Happening } from './event.ts'
+import { ACTIONS, type AuditEntry } from './event.ts'
 
 interface ShareRow {
   /** How many events the store keeps, and how many lines that stand for several. */
@@ -25,17 +25,20 @@ export const SHARES = {
   strangers: { keep: 5_000, listed: 0, meaning: 'denied requests of nobody known' },
 } as const satisfies Record<string, ShareRow>
 
-export type Share = keyof typeof SHARES
+export type AuditShare = keyof typeof SHARES
 
-export const SHARE_NAMES = Object.keys(SHARES) as readonly Share[]
+export const SHARE_NAMES = Object.keys(SHARES) as readonly AuditShare[]
 
 /** Null: it is not stored. */
-export function shareOf({ action }: Pick<Happening, 'action'>, isProven: boolean): Share | null {
+export function shareOf(
+  { action }: Pick<AuditEntry, 'action'>,
+  isProven: boolean,
+): AuditShare | null {
   return action === 'request.denied' && !isProven ? 'strangers' : ACTIONS[action].share
 }
 
 /** All shares that may hold such events. What older releases wrote, of every kind, is in that of the changes. */
-export function sharesOf(action: Happening['action'] | undefined): readonly Share[] {
+export function sharesOf(action: AuditEntry['action'] | undefined): readonly AuditShare[] {
   if (action === undefined) return SHARE_NAMES
   const shares = ['changes', shareOf({ action }, true), shareOf({ action }, false)] as const
   return [...new Set(shares)].filter((share) => share !== null)

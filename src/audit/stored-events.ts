@@ -1,10 +1,10 @@
 /** The copies of events in the store's log: in order, tried again while the store is away, never in the way of a request. */
 import type { EventLog } from '../store/store.ts'
-import { SHARE_NAMES, SHARES, type Share } from './shares.ts'
+import { type AuditShare, SHARE_NAMES, SHARES } from './shares.ts'
 
 export interface StoredEvents {
   /** Resolves once it is in the store, or once that was tried and failed: then it is tried again. Never rejects. `line`: it takes the place of what is stored under this key. */
-  add(share: Share, body: string, line?: string): Promise<void>
+  add(share: AuditShare, body: string, line?: string): Promise<void>
   /** Copies given up, since the store was away for too long; the lines have them. */
   dropped(): number
   /** One last try. */
@@ -29,7 +29,7 @@ interface Waiting {
 }
 
 export function createStoredEvents({ events, log }: StoredEventsDependencies): StoredEvents {
-  const waiting = new Map<Share, Waiting>(
+  const waiting = new Map<AuditShare, Waiting>(
     SHARE_NAMES.map((share) => [share, { events: [], lines: new Map() }]),
   )
   let dropped = 0
@@ -61,7 +61,7 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
     running = undefined
   }
 
-  const store = async (share: Share, waits: Waiting) => {
+  const store = async (share: AuditShare, waits: Waiting) => {
     const { keep } = SHARES[share]
     const batch = waits.events.slice(0, BATCH)
     if (batch.length > 0) {
@@ -79,7 +79,7 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
     for (const [key, body] of lines) if (waits.lines.get(key) === body) waits.lines.delete(key)
   }
 
-  const bound = (share: Share, waits: Waiting) => {
+  const bound = (share: AuditShare, waits: Waiting) => {
     const most = SHARES[share].keep * WAITING_PART
     const over = Math.max(0, waits.events.length - most)
     if (over > 0) waits.events = waits.events.slice(over)

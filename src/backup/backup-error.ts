@@ -1,6 +1,6 @@
 /** Why a backup or a restore was not done, with the status that the process exits with (sysexits.h). */
 
-export const STATUSES = {
+export const EXIT_STATUSES = {
   /** The command was used incorrectly. */
   usage: 64,
   /** The file is not a whole, unaltered backup that this keyring and this release can read. */
@@ -15,18 +15,18 @@ export const STATUSES = {
   io: 74,
 } as const
 
-export type Trouble = keyof typeof STATUSES
+export type BackupFailure = keyof typeof EXIT_STATUSES
 
 export class BackupError extends Error {
-  readonly trouble: Trouble
+  readonly trouble: BackupFailure
 
-  constructor(trouble: Trouble, message: string, options?: ErrorOptions) {
+  constructor(trouble: BackupFailure, message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'BackupError'
     this.trouble = trouble
   }
 
   get status(): number {
-    return STATUSES[this.trouble]
+    return EXIT_STATUSES[this.trouble]
   }
 }

@@ -1,7 +1,7 @@
 /** API keys at rest: one document a key, and one a name, so that no two keys that live have the same name. */
 import { createHash } from 'node:crypto'
-import { BrokerError } from '../errors.ts'
-import { isCorrupt, unlessCorrupt } from '../store/record-schema.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { isCorrupt, unlessCorrupt } from '../store/integrity/record-schema.ts'
 import type { DocumentRecord, Documents, Page } from '../store/store.ts'
 import type { Permission, Permit } from './policy.ts'
 

@@ -1,7 +1,7 @@
 /** Whether a maker may grant what is asked: nobody can grant more than it has. Pure; refuses where containment cannot be shown. */
 import { matchesGlob, type Permission, type Permit, type Principal } from './policy.ts'
 
-export interface Grant {
+export interface PermissionGrant {
   readonly permissions: readonly Permission[]
   /** Globs. */
   readonly integrations: readonly string[]
@@ -11,11 +11,11 @@ export interface Grant {
 /** May the principal read and revoke keys that grant this? Its `api-keys:write` is limited like every permission. */
 export const managesGrant = (
   principal: Principal,
-  { integrations, labels }: Omit<Grant, 'permissions'>,
+  { integrations, labels }: Omit<PermissionGrant, 'permissions'>,
 ) => coversAll(principal.permits, 'api-keys:write', integrations, labels)
 
 /** May the principal make a key that grants this? Each permission must be its own, over at least the same integrations. */
-export const mayGrant = (principal: Principal, grant: Grant): boolean =>
+export const mayGrant = (principal: Principal, grant: PermissionGrant): boolean =>
   managesGrant(principal, grant) &&
   grant.permissions.every((permission) =>
     coversAll(principal.permits, permission, grant.integrations, grant.labels),

@@ -1,13 +1,17 @@
 /** The guard: no route inside it answers without a principal. */
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
-import { BrokerError } from '../errors.ts'
-import { countHeader } from '../http/raw-headers.ts'
-import type { Server } from '../http/server.ts'
-import { type Authenticator, type Credentials, refusedBearer } from './authenticator.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { countHeader } from '../http/server/raw-headers.ts'
+import type { Server } from '../http/server/server.ts'
+import {
+  type Authenticator,
+  type Credentials,
+  refusedBearer,
+} from './authentication/authenticator.ts'
+import type { Throttle } from './authentication/throttle.ts'
+import type { PermissionResolver } from './permission-resolver.ts'
 import type { Principal } from './policy.ts'
-import type { Standing } from './standing.ts'
-import type { Throttle } from './throttle.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -38,7 +42,7 @@ export interface GateDependencies {
   /** Asked in this order; the first that recognises its kind decides. */
   readonly authenticators: readonly Authenticator[]
   readonly throttle: Pick<Throttle, 'failed'>
-  readonly standing: Pick<Standing, 'stands'>
+  readonly standing: Pick<PermissionResolver, 'stands'>
 }
 
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i

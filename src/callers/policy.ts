@@ -37,13 +37,17 @@ export interface Principal {
 }
 
 /** What the policy needs to know of an integration. Labels are undefined where there is no such integration: a permit limited by labels then does not match. */
-export interface Target {
+export interface AccessTarget {
   readonly name: string
   readonly labels?: Readonly<Record<string, string>>
 }
 
 /** May the principal do this to the integration? */
-export function allows(principal: Principal, permission: Permission, target: Target): boolean {
+export function allows(
+  principal: Principal,
+  permission: Permission,
+  target: AccessTarget,
+): boolean {
   return principal.permits.some(
     (permit) => permit.permission === permission && covers(permit, target),
   )
@@ -77,14 +81,14 @@ export function allowsAll(principal: Principal, permission: Permission): boolean
 /** What the principal may do to it afterwards, and not before. */
 export const gainedBy = (
   principal: Principal,
-  before: Target,
-  after: Target,
+  before: AccessTarget,
+  after: AccessTarget,
 ): readonly Permission[] =>
   PERMISSIONS.filter(
     (permission) => !allows(principal, permission, before) && allows(principal, permission, after),
   )
 
-function covers({ integrations, labels }: Permit, target: Target): boolean {
+function covers({ integrations, labels }: Permit, target: AccessTarget): boolean {
   return (
     integrations.some((glob) => matchesGlob(glob, target.name)) &&
     Object.entries(labels).every(([key, value]) => target.labels?.[key] === value)

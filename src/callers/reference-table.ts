@@ -1,6 +1,6 @@
 /** Members by which one integration refers to another: what whoever writes one must be allowed to do to the integration that it names. */
-import { BrokerError } from '../errors.ts'
-import { allows, type Permission, type Principal, type Target } from './policy.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { type AccessTarget, allows, type Permission, type Principal } from './policy.ts'
 
 export interface ReferenceRow {
   /** Where it stands in the body of `PUT` and `PATCH /integrations/{name}`: of one grant, or of another. */
@@ -42,7 +42,11 @@ export type Reference = keyof typeof REFERENCES
 export const NAMED_IN_ANSWERS: Permission = 'integrations:read'
 
 /** Throws `caller_forbidden`. `target` without labels: there is no such integration. */
-export function requireReference(principal: Principal, reference: Reference, target: Target): void {
+export function requireReference(
+  principal: Principal,
+  reference: Reference,
+  target: AccessTarget,
+): void {
   const { permission, refusal } = REFERENCES[reference]
   if (!allows(principal, permission, target)) throw new BrokerError('caller_forbidden', refusal)
 }

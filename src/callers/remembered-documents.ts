@@ -4,7 +4,7 @@
  * answer, for as long as the settings allow.
  */
 import { type Confirmation, createConfirmations } from '../store/confirmation.ts'
-import { isCorrupt } from '../store/record-schema.ts'
+import { isCorrupt } from '../store/integrity/record-schema.ts'
 import type { Change, DocumentRecord, Documents } from '../store/store.ts'
 
 export interface RememberedDocuments<Value> {

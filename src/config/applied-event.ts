@@ -1,5 +1,5 @@
 /** How an entry of the configuration file that was applied reads in the audit. */
-import { type Happening, lentEvent } from '../audit/event.ts'
+import { type AuditEntry, lentEvent } from '../audit/event.ts'
 import type { Applied } from '../integrations/declared.ts'
 
 const ACTIONS = {
@@ -11,11 +11,11 @@ const ACTIONS = {
 } as const
 
 /** Of the owner of a credential that an entry lends. */
-export const lentByFile = ({ name, lentBy }: Applied): Happening | undefined =>
+export const lentByFile = ({ name, lentBy }: Applied): AuditEntry | undefined =>
   lentBy === undefined ? undefined : lentEvent(lentBy, name)
 
 /** `undefined`: nothing happened. */
-export function appliedEvent({ name, result, error }: Applied): Happening | undefined {
+export function appliedEvent({ name, result, error }: Applied): AuditEntry | undefined {
   if (result === 'unchanged') return undefined
   return {
     action: ACTIONS[result],

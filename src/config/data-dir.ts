@@ -5,7 +5,7 @@ import { copyFile, link, open, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateKeyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
-import { folderTrouble, makeDataFolder } from '../store/data-folder.ts'
+import { folderTrouble, makeDataFolder } from '../store/embedded/data-folder.ts'
 import { ConfigError } from './config-error.ts'
 import { type Reader, adminKeys as readAdminKeys, keyring as readKeyring } from './reader.ts'
 

@@ -2,8 +2,8 @@
 import { Type } from 'typebox'
 import { PERMISSIONS } from '../callers/policy.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
-import { GenerateSchema } from '../integrations/credential-schema.ts'
-import { IntegrationBody } from '../integrations/schemas.ts'
+import { GenerateSchema } from '../integrations/schemas/credential-schema.ts'
+import { IntegrationBody } from '../integrations/schemas/schemas.ts'
 
 const strict = { additionalProperties: false }
 const Text = Type.String({ minLength: 1, maxLength: 512 })

@@ -1,7 +1,7 @@
 /** Keeps the configuration file in effect: at start, on demand, and when it or a file that it names changes. */
 import { createHash } from 'node:crypto'
 import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { Applied, DeclaredIntegrations } from '../integrations/declared.ts'
 import { ConfigError } from './config-error.ts'
 import {

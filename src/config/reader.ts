@@ -3,13 +3,15 @@ import { isIP, isIPv6 } from 'node:net'
 import { parseKeyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
 import { type AddressRange, addressRangeOf } from '../http/address-range.ts'
-import { loginHostMistakes } from '../http/login-host.ts'
-import { type NatMap, parseNatMap } from '../store/redis-endpoints.ts'
-import { parseRedisUrl } from '../store/redis-url.ts'
+import { loginHostMistakes } from '../http/outbound/login-host.ts'
+import { type NatMap, parseNatMap } from '../store/redis-connection/endpoints.ts'
+import { parseRedisUrl } from '../store/redis-connection/url.ts'
 
-export type Reading<Value> = { readonly value: Value } | { readonly mistakes: readonly string[] }
+export type SettingReading<Value> =
+  | { readonly value: Value }
+  | { readonly mistakes: readonly string[] }
 
-export type Reader<Value> = (text: string) => Reading<Value>
+export type Reader<Value> = (text: string) => SettingReading<Value>
 
 const ADMIN_KEY = /^[\x21-\x7e]{32,512}$/
 const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*$/
@@ -18,7 +20,7 @@ const WEBHOOK_SECRET = /^(?:whsec_)?([A-Za-z0-9+/]+={0,2})$/
 const LOOPBACK = /^(?:localhost|\[::1\]|127(?:\.[0-9]{1,3}){3})$/
 
 const wrong = (...mistakes: readonly string[]) => ({ mistakes })
-const checked = <Value>(mistakes: readonly string[], value: Value): Reading<Value> =>
+const checked = <Value>(mistakes: readonly string[], value: Value): SettingReading<Value> =>
   mistakes.length > 0 ? { mistakes } : { value }
 const entries = (text: string) => text.split(',').map((entry) => entry.trim())
 

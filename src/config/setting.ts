@@ -2,7 +2,7 @@
 
 import type { Secret } from '../crypto/secret.ts'
 import { RESTORED_MODES } from '../custody/vouching.ts'
-import { UNPROVEN_MODES } from '../store/mac-requirement.ts'
+import { UNPROVEN_MODES } from '../store/integrity/mac-requirement.ts'
 import { SAMPLERS } from '../tracing/sampler-name.ts'
 import type { Reader } from './reader.ts'
 import * as read from './reader.ts'

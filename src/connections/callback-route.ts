@@ -1,8 +1,14 @@
 /** `GET /oauth/callback`: where Salesforce sends the browser of the person who decided. Public; the `state` proves who may finish. */
 import { Type } from 'typebox'
-import { BrokerError } from '../errors.ts'
-import type { Server } from '../http/server.ts'
-import { BARE_PAGE, PAGE_HEADERS, type Page, pageOf, unavailablePage } from './page.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { Server } from '../http/server/server.ts'
+import {
+  BARE_PAGE,
+  type ConnectionPage,
+  connectionPageOf,
+  PAGE_HEADERS,
+  unavailablePage,
+} from './page.ts'
 import type { Callback, CallbackResult, WebServerFlow } from './web-server-flow.ts'
 
 export interface CallbackRouteDependencies {
@@ -53,7 +59,7 @@ export function registerCallbackRoute(
       },
     },
     async (request, reply) => {
-      const show = ({ status, html }: Page) =>
+      const show = ({ status, html }: ConnectionPage) =>
         reply
           .code(status)
           .headers(PAGE_HEADERS)
@@ -63,7 +69,7 @@ export function registerCallbackRoute(
       try {
         const result = await finish(request.query, request.id)
         if (result.type !== 'ended') onRefused()
-        return show(pageOf(result))
+        return show(connectionPageOf(result))
       } catch (error) {
         if (!(error instanceof BrokerError)) throw error
         request.log.warn({ err: error, code: error.code }, 'a connection could not be finished now')

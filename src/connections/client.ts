@@ -1,14 +1,14 @@
 /** The app that an integration is connected through, and how it proves itself: its credentials, opened. */
 import { activeOf, openCredential } from '../credentials/credential.ts'
-import { BrokerError } from '../errors.ts'
-import { clientAuthFrom } from '../grants/client-auth-method.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { GrantContext, OpenCredential } from '../grants/grant.ts'
 import type { RefreshTokenSettings } from '../grants/refresh-token.ts'
+import { clientAuthFrom } from '../grants/token-endpoint/client-auth-method.ts'
 import { clientIdOf, type Integration } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
 import type { Client } from './finish.ts'
 
-export interface ClientDependencies {
+export interface ConnectionClientDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly grants: GrantContext
 }
@@ -16,7 +16,7 @@ export interface ClientDependencies {
 /** Throws `integration_draft`, `record_corrupt`. */
 export type ClientOf = (integration: Integration) => Promise<Client>
 
-export function createClientOf({ integrations, grants }: ClientDependencies): ClientOf {
+export function createClientOf({ integrations, grants }: ConnectionClientDependencies): ClientOf {
   return async ({ name, credentialFrom, loginUrl }) => {
     const sealed = await integrations.readSealed(name)
     const owner = credentialFrom === null ? sealed : await integrations.readSealed(credentialFrom)

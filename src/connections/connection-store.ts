@@ -1,9 +1,14 @@
 /** Connections at rest: one document each, its secret sealed; and who polls for a device when. */
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
-import { anotherVersion, pageOf } from '../store/record-schema.ts'
+import { anotherVersion, usablePageOf } from '../store/integrity/record-schema.ts'
 import type { DocumentRecord, Documents } from '../store/store.ts'
-import { type Connection, FLOWS, isOver, STATUSES } from './connection.ts'
+import {
+  CONNECTION_FLOWS,
+  CONNECTION_STATUSES,
+  type Connection,
+  hasConnectionEnded,
+} from './connection.ts'
 
 export interface StoredConnection {
   readonly connection: Connection
@@ -38,8 +43,9 @@ const sealName = ({ id, uid, flow }: Pick<Connection, 'id' | 'uid' | 'flow'>) =>
 function opened({ id, version, body }: DocumentRecord): StoredConnection {
   const connection = { ...(JSON.parse(body) as Omit<Connection, 'id'>), id }
   const { flow, state } = connection
-  const isKnownState = state === 'claimed' || Object.hasOwn(STATUSES, state)
-  if (!FLOWS.includes(flow) || !isKnownState) throw anotherVersion(`the connection ${id}`)
+  const isKnownState = state === 'claimed' || Object.hasOwn(CONNECTION_STATUSES, state)
+  if (!CONNECTION_FLOWS.includes(flow) || !isKnownState)
+    throw anotherVersion(`the connection ${id}`)
   return { connection, version }
 }
 
@@ -72,11 +78,13 @@ export function createConnectionStore(dependencies: ConnectionStoreDependencies)
           limit: READ_LIMIT,
           ...(after !== undefined && { after }),
         })
-        const { items: stored } = pageOf(page.items, page.items.length, {
+        const { items: stored } = usablePageOf(page.items, page.items.length, {
           idOf: ({ id }) => id,
           parse: opened,
         })
-        yield* stored.filter((one) => one.connection.uid === uid && !isOver(one.connection))
+        yield* stored.filter(
+          (one) => one.connection.uid === uid && !hasConnectionEnded(one.connection),
+        )
         after = page.next ?? undefined
       } while (after !== undefined)
     },

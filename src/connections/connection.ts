@@ -1,15 +1,15 @@
 /** A connection: an operator asked for a refresh token, and a person at Salesforce is to allow it. Pure. */
 import { createHash } from 'node:crypto'
-import type { Absent } from '../callers/standing.ts'
-import type { Refusal } from '../grants/refusals.ts'
+import type { Absent } from '../callers/permission-resolver.ts'
+import type { Refusal } from '../grants/refusals/refusals.ts'
 import type { Integration } from '../integrations/integration.ts'
 
-export const FLOWS = ['authorization_code', 'device'] as const
+export const CONNECTION_FLOWS = ['authorization_code', 'device'] as const
 
-export type Flow = (typeof FLOWS)[number]
+export type Flow = (typeof CONNECTION_FLOWS)[number]
 
 /** Where it stands, for people and programs. */
-export const STATUSES = {
+export const CONNECTION_STATUSES = {
   pending: 'nobody has decided at Salesforce yet',
   connected: 'the integration has the refresh token',
   denied: 'the person at Salesforce said no',
@@ -18,7 +18,7 @@ export const STATUSES = {
   failed: 'it was allowed, and did not work; `reason` and `refusal` say why',
 } as const
 
-export type Status = keyof typeof STATUSES
+export type ConnectionStatus = keyof typeof CONNECTION_STATUSES
 
 /** Why one failed, beside the codes of problems: a closed list. */
 export const REASONS = {
@@ -56,7 +56,7 @@ export interface Connection {
   readonly beganAt: number
   readonly expiresAt: number
   /** `claimed`: the one and only exchange is under way. */
-  readonly state: Exclude<Status, 'expired'> | 'claimed' | 'expired'
+  readonly state: Exclude<ConnectionStatus, 'expired'> | 'claimed' | 'expired'
   readonly claimedAt: number | null
   readonly endedAt: number | null
   /** SHA-256 of the secret half of `state`, base64url; of the web server flow. */
@@ -73,7 +73,10 @@ export interface Connection {
 const CLAIM_MS = 60_000
 
 /** Where it stands at this time: nobody writes down that time passed. */
-export function statusOf({ state, expiresAt, claimedAt }: Connection, now: number): Status {
+export function statusOf(
+  { state, expiresAt, claimedAt }: Connection,
+  now: number,
+): ConnectionStatus {
   if (state === 'pending') return now < expiresAt ? 'pending' : 'expired'
   if (state !== 'claimed') return state
   return now < (claimedAt ?? 0) + CLAIM_MS ? 'pending' : 'failed'
@@ -86,7 +89,7 @@ export function reasonOf(connection: Connection, now: number): string | null {
 }
 
 /** Whether the last word on it was said. */
-export const isOver = (connection: Connection | undefined): boolean =>
+export const hasConnectionEnded = (connection: Connection | undefined): boolean =>
   connection !== undefined && connection.state !== 'pending' && connection.state !== 'claimed'
 
 export const claimed = (connection: Connection, now: number): Connection => ({
@@ -95,7 +98,7 @@ export const claimed = (connection: Connection, now: number): Connection => ({
   claimedAt: now,
 })
 
-export type Ending =
+export type ConnectionEnding =
   | { readonly state: 'connected'; readonly identity: ConnectedIdentity }
   | {
       readonly state: 'denied' | 'failed' | 'expired'
@@ -104,7 +107,11 @@ export type Ending =
     }
 
 /** What was secret of it goes. */
-export const ended = (connection: Connection, ending: Ending, now: number): Connection => ({
+export const ended = (
+  connection: Connection,
+  ending: ConnectionEnding,
+  now: number,
+): Connection => ({
   ...connection,
   ...ending,
   sealed: null,

@@ -1,16 +1,16 @@
 /** The device flow: begun by an operator, decided by a person at Salesforce who enters a code, and asked about in between. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { pollDevice } from '../grants/device-flow.ts'
-import { refusalOf } from '../grants/refusals.ts'
-import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import { refusalOf } from '../grants/refusals/refusals.ts'
+import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
 import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Claim } from './claim.ts'
-import { type Connection, type Ending, statusOf } from './connection.ts'
+import { type Connection, type ConnectionEnding, statusOf } from './connection.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 import type { DeviceSchedule, TakenTurn } from './device-schedule.ts'
 import type { EndConnection } from './end.ts'
-import { type Client, endingAfter, type Finish, failed, type Got } from './finish.ts'
+import { type Client, connectionFailed, endingAfter, type Finish, type Got } from './finish.ts'
 import { type Beginning, newConnection } from './web-server-flow.ts'
 
 export interface DeviceFlow {
@@ -49,7 +49,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
   const { connections, schedule, endpoint, finish, clientOf, claim, end, uniqueId, now, log } =
     dependencies
 
-  const conclude = async (stored: StoredConnection, ending: Ending): Promise<void> => {
+  const conclude = async (stored: StoredConnection, ending: ConnectionEnding): Promise<void> => {
     await end(stored, ending, stored.connection.requestId)
     await schedule.remove(stored.connection.id)
   }
@@ -73,7 +73,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
     connection: Connection,
     integration: Integration,
     turn: TakenTurn,
-  ): Promise<Got | Ending | undefined> => {
+  ): Promise<Got | ConnectionEnding | undefined> => {
     const { intervalMs } = turn
     const putOff = (pauseMs: number, next: Partial<TakenTurn> = {}) =>
       schedule.putOff(turn, { intervalMs, failures: 0, nextAt: now() + pauseMs, ...next })
@@ -134,7 +134,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
         return conclude(stored, EXPIRED)
       }
       const integration = await finish.check(stored.connection)
-      if (typeof integration === 'string') return conclude(stored, failed(integration))
+      if (typeof integration === 'string') return conclude(stored, connectionFailed(integration))
       const asked = await ask(stored.connection, integration, turn)
       if (!asked) return
       if ('state' in asked) await conclude(stored, asked)
@@ -143,7 +143,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
   }
 }
 
-const EXPIRED: Ending = { state: 'expired', reason: null, refusal: null }
+const EXPIRED: ConnectionEnding = { state: 'expired', reason: null, refusal: null }
 
 /** Salesforce counts from before its answer, and says of a code that is over only that it is none. */
 function isTooLate(error: unknown, { expiresAt }: Connection, now: number): boolean {

@@ -1,7 +1,7 @@
 /** When Salesforce is to be asked next about each device; the fleet shares it. */
 import type { Documents } from '../store/store.ts'
 
-export interface Turn {
+export interface PollTurn {
   /** Of the connection. */
   readonly id: string
   readonly nextAt: number
@@ -11,17 +11,17 @@ export interface Turn {
 }
 
 /** A turn that is ours. */
-export interface TakenTurn extends Turn {
+export interface TakenTurn extends PollTurn {
   readonly version: number
 }
 
 export interface DeviceSchedule {
-  add(turn: Turn): Promise<void>
+  add(turn: PollTurn): Promise<void>
   /** Those that are due. */
   due(): AsyncGenerator<TakenTurn>
   /** Puts it off until a poll must be over, so that no other replica takes it, and that one does if this one dies. Undefined: another was faster. */
   take(turn: TakenTurn): Promise<TakenTurn | undefined>
-  putOff(turn: TakenTurn, next: Omit<Turn, 'id'>): Promise<void>
+  putOff(turn: TakenTurn, next: Omit<PollTurn, 'id'>): Promise<void>
   remove(id: string): Promise<void>
 }
 
@@ -40,7 +40,7 @@ const KEPT_MS = 3_600_000
 export function createDeviceSchedule(dependencies: DeviceScheduleDependencies): DeviceSchedule {
   const { documents, now, turnMs } = dependencies
 
-  const write = async ({ id, ...turn }: Turn, expected: number | 'absent') => {
+  const write = async ({ id, ...turn }: PollTurn, expected: number | 'absent') => {
     const record = await documents.write(KIND, id, JSON.stringify(turn), {
       expected,
       expiresAt: turn.nextAt + KEPT_MS,
@@ -60,7 +60,7 @@ export function createDeviceSchedule(dependencies: DeviceScheduleDependencies): 
           ...(after !== undefined && { after }),
         })
         for (const { id, version, body } of page.items) {
-          const turn = { ...(JSON.parse(body) as Omit<Turn, 'id'>), id, version }
+          const turn = { ...(JSON.parse(body) as Omit<PollTurn, 'id'>), id, version }
           if (turn.nextAt <= now()) yield turn
         }
         after = page.next ?? undefined

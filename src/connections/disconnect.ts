@@ -2,7 +2,7 @@
 import type { Integration } from '../integrations/integration.ts'
 import type { ConnectionStore } from './connection-store.ts'
 import type { EndConnection } from './end.ts'
-import { failed } from './finish.ts'
+import { connectionFailed } from './finish.ts'
 
 /** Gives whether there was anything to end. `authorise` is asked just before each thing that is ended; throws what that does. */
 export type Disconnect = (
@@ -27,7 +27,7 @@ export const createDisconnect =
     for await (const stored of connections.pendingOf(integration)) {
       await authorise()
       wasPending = true
-      await end(stored, failed('superseded'), requestId)
+      await end(stored, connectionFailed('superseded'), requestId)
     }
     await authorise()
     const { hadToken } = await custody.end(integration)

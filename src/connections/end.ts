@@ -1,21 +1,27 @@
 /** The last word on a connection: it is written down, audited and counted. */
 
-import type { Happening } from '../audit/event.ts'
+import type { AuditEntry } from '../audit/event.ts'
 import type { Asker } from '../audit/log.ts'
-import { type Connection, type Ending, ended, type Flow, type Status } from './connection.ts'
+import {
+  type Connection,
+  type ConnectionEnding,
+  type ConnectionStatus,
+  ended,
+  type Flow,
+} from './connection.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 
 /** Gives the connection as it ended. Throws `audit_unavailable` alone: what was done is done. */
 export type EndConnection = (
   stored: StoredConnection,
-  ending: Ending,
+  ending: ConnectionEnding,
   requestId: string,
 ) => Promise<Connection>
 
 export interface EndDependencies {
   readonly connections: Pick<ConnectionStore, 'read' | 'write'>
-  readonly audit: { change(asker: Asker, happening: Happening): Promise<void> }
-  readonly onEnded: (flow: Flow, status: Status) => void
+  readonly audit: { change(asker: Asker, happening: AuditEntry): Promise<void> }
+  readonly onEnded: (flow: Flow, status: ConnectionStatus) => void
   readonly now: () => number
   readonly log: { warn(bindings: object, message: string): void }
 }
@@ -50,7 +56,7 @@ export function createEnd(dependencies: EndDependencies): EndConnection {
   }
 }
 
-function happeningOf({ id, name }: Connection, ending: Ending): Happening {
+function happeningOf({ id, name }: Connection, ending: ConnectionEnding): AuditEntry {
   const detail = { connection: id }
   if (ending.state === 'connected') {
     return { action: 'integration.connected', integration: name, detail }

@@ -1,14 +1,15 @@
 /** The end of both flows: what Salesforce gave becomes the integration's, where it still may; else it is given back. */
+
+import type { PermissionResolver } from '../callers/permission-resolver.ts'
 import { allows } from '../callers/policy.ts'
-import type { Standing } from '../callers/standing.ts'
 import type { Secret } from '../crypto/secret.ts'
-import { BrokerError } from '../errors.ts'
-import { isSignedWith } from '../grants/answer-signature.ts'
-import type { ClientAuth } from '../grants/client-auth.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { TokenAnswer } from '../grants/grant.ts'
-import { refusalOf } from '../grants/refusals.ts'
+import { refusalOf } from '../grants/refusals/refusals.ts'
+import { isSignedWith } from '../grants/token-endpoint/answer-signature.ts'
+import type { ClientAuth } from '../grants/token-endpoint/client-auth.ts'
 import type { Integration } from '../integrations/integration.ts'
-import { type Connection, type Ending, type REASONS, targetOf } from './connection.ts'
+import { type Connection, type ConnectionEnding, type REASONS, targetOf } from './connection.ts'
 
 /** The app, as the integration is known to Salesforce. */
 export interface Client {
@@ -27,7 +28,7 @@ export interface Finish {
     request: (onRefreshToken: (token: Secret) => void) => Promise<Answer>,
   ): Promise<Answer>
   /** Gives how it ended. What is not kept is revoked. */
-  settle(connection: Connection, got: Got): Promise<Ending>
+  settle(connection: Connection, got: Got): Promise<ConnectionEnding>
   /** Gives back what nobody waits for any more; never throws. */
   discard(got: Got): Promise<void>
 }
@@ -41,7 +42,7 @@ export interface Got {
 
 export interface FinishDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
-  readonly standing: Standing
+  readonly standing: PermissionResolver
   /** Throws `identity_changed` where the tokens are of another org or user than before. */
   readonly identity: { check(integration: Integration, answer: TokenAnswer): Promise<void> }
   readonly custody: {
@@ -81,20 +82,21 @@ export function createFinish(dependencies: FinishDependencies): Finish {
   const keep = async (
     connection: Connection,
     { integration, client, answer }: Got,
-  ): Promise<Ending> => {
+  ): Promise<ConnectionEnding> => {
     const { refreshToken, signed, orgId, userId, instanceUrl } = answer
-    if (refreshToken === undefined) return failed('refresh_token_missing')
+    if (refreshToken === undefined) return connectionFailed('refresh_token_missing')
     const { clientId, clientSecrets } = client
     const isSigned = signed && clientSecrets.some((secret) => isSignedWith(signed, secret))
-    if (clientSecrets.length > 0 && !isSigned) return failed('signature_invalid')
+    if (clientSecrets.length > 0 && !isSigned) return connectionFailed('signature_invalid')
     await identity.check(integration, answer)
-    if (await isOver(connection)) return failed('superseded')
+    if (await isOver(connection)) return connectionFailed('superseded')
     // Salesforce may have taken its time.
     const current = await check(connection)
-    if (typeof current === 'string') return failed(current)
+    if (typeof current === 'string') return connectionFailed(current)
     const { replaces } = connection
     const begun = await custody.begin(integration, { refreshToken, clientId, replaces })
-    if (begun !== 'begun') return failed(begun === 'gone' ? 'integration_changed' : 'superseded')
+    if (begun !== 'begun')
+      return connectionFailed(begun === 'gone' ? 'integration_changed' : 'superseded')
     const ids = { orgId: orgId ?? null, userId: userId ?? null, instanceUrl }
     return { state: 'connected', identity: ids }
   }
@@ -117,7 +119,7 @@ export function createFinish(dependencies: FinishDependencies): Finish {
     },
 
     async settle(connection, got) {
-      let ending: Ending
+      let ending: ConnectionEnding
       try {
         ending = await keep(connection, got)
       } catch (error) {
@@ -129,14 +131,14 @@ export function createFinish(dependencies: FinishDependencies): Finish {
   }
 }
 
-export const failed = (reason: keyof typeof REASONS): Ending => ({
+export const connectionFailed = (reason: keyof typeof REASONS): ConnectionEnding => ({
   state: 'failed',
   reason,
   refusal: null,
 })
 
 /** How a connection ends by an error of Salesforce or of ours. Throws what is no such error. */
-export function endingAfter(error: unknown): Ending {
+export function endingAfter(error: unknown): ConnectionEnding {
   if (!(error instanceof BrokerError)) throw error
   const refusal = refusalOf(error) ?? null
   const isDenied = refusal?.reason === 'access_denied'

@@ -5,7 +5,7 @@ import {
   HTML_MEDIA_TYPE,
   HTML_POLICY,
   renderHtml,
-} from '../http/html-page.ts'
+} from '../http/pages/html-page.ts'
 import type { ConnectedIdentity, Connection } from './connection.ts'
 import { REASONS } from './connection.ts'
 import type { CallbackResult } from './web-server-flow.ts'
@@ -13,7 +13,7 @@ import type { CallbackResult } from './web-server-flow.ts'
 /** 503: the link stays good. */
 export type PageStatus = 200 | 400 | 503
 
-export interface Page {
+export interface ConnectionPage {
   readonly status: PageStatus
   readonly html: string
 }
@@ -40,7 +40,7 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
 
 const BEGIN_AGAIN = 'Ask whoever sent you here for a new link.'
 
-export function pageOf(result: CallbackResult): Page {
+export function connectionPageOf(result: CallbackResult): ConnectionPage {
   if (result.type === 'invalid') return INVALID
   const { connection } = result
   if (result.type === 'over') return rendered(overContent(connection))
@@ -49,7 +49,7 @@ export function pageOf(result: CallbackResult): Page {
 }
 
 /** The service cannot finish it now; the link works again once it can. */
-export const unavailablePage = (requestId: string): Page =>
+export const unavailablePage = (requestId: string): ConnectionPage =>
   rendered({
     status: 503,
     isGood: false,
@@ -143,7 +143,7 @@ function identityFacts(identity: ConnectedIdentity | null): (readonly [string, s
   ]
 }
 
-function rendered({ status, isGood, title, paragraphs, facts = [] }: Content): Page {
+function rendered({ status, isGood, title, paragraphs, facts = [] }: Content): ConnectionPage {
   const rows = facts.map(([name, value]) => [escaped(name), escaped(value)] as const)
   const blocks = [
     ...paragraphs.map((text) => `<p>${escaped(text)}</p>`),

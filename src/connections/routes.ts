@@ -3,13 +3,13 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
-import { absentOf } from '../callers/standing.ts'
-import { BrokerError } from '../errors.ts'
-import { problems } from '../http/problem.ts'
-import type { Server } from '../http/server.ts'
+import { absentOf } from '../callers/permission-resolver.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { problems } from '../http/problems/problem.ts'
+import type { Server } from '../http/server/server.ts'
 import type { Integration } from '../integrations/integration.ts'
-import { NameParams } from '../integrations/schemas.ts'
-import { authoriseBy, visibleIntegration } from '../integrations/visible.ts'
+import { authoriseBy, visibleIntegration } from '../integrations/references/visible.ts'
+import { NameParams } from '../integrations/schemas/schemas.ts'
 import type { ClientOf } from './client.ts'
 import { withRefreshScope } from './connection.ts'
 import type { ConnectionStore } from './connection-store.ts'
@@ -20,7 +20,7 @@ import {
   ConnectBody,
   ConnectionParams,
   ConnectionView,
-  viewOf,
+  connectionViewOf,
 } from './schemas.ts'
 import type { Beginning, WebServerFlow } from './web-server-flow.ts'
 
@@ -167,7 +167,7 @@ export function registerConnectionRoutes(
         throw new BrokerError('not_found', 'The integration has no connection with this id')
       }
       reply.header('cache-control', 'no-store')
-      return viewOf(stored.connection, now())
+      return connectionViewOf(stored.connection, now())
     },
   )
 

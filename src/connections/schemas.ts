@@ -1,15 +1,15 @@
 /** The wire form of connections. */
 import { type Static, Type } from 'typebox'
-import { refusalMember, remedyIn } from '../grants/refusals.ts'
+import { refusalMember, remedyIn } from '../grants/refusals/refusals.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import {
+  CONNECTION_FLOWS,
+  CONNECTION_STATUSES,
   type Connection,
-  FLOWS,
+  type ConnectionStatus,
   type Flow,
   REASONS,
   reasonOf,
-  STATUSES,
-  type Status,
   statusOf,
 } from './connection.ts'
 
@@ -24,7 +24,7 @@ export const ConnectionParams = Type.Object({
 
 const FlowMember = Type.Unsafe<Flow>({
   type: 'string',
-  enum: [...FLOWS],
+  enum: [...CONNECTION_FLOWS],
   description:
     '`authorization_code`: a person opens a link and decides in a browser; needs `VALETKEY_PUBLIC_URL`. `device`: a person enters a code at Salesforce; since 30 November 2026 for few apps only',
 })
@@ -55,10 +55,10 @@ export const ConnectBody = Type.Object(
   },
 )
 
-const StatusMember = Type.Unsafe<Status>({
+const StatusMember = Type.Unsafe<ConnectionStatus>({
   type: 'string',
-  enum: Object.keys(STATUSES),
-  description: Object.entries(STATUSES)
+  enum: Object.keys(CONNECTION_STATUSES),
+  description: Object.entries(CONNECTION_STATUSES)
     .map(([name, meaning]) => `\`${name}\`: ${meaning}`)
     .join('. '),
 })
@@ -142,7 +142,10 @@ const LOST: Readonly<Record<Flow, { readonly detail: string; readonly remedy: st
 
 const time = (at: number) => new Date(at).toISOString()
 
-export function viewOf(connection: Connection, now: number): Static<typeof ConnectionView> {
+export function connectionViewOf(
+  connection: Connection,
+  now: number,
+): Static<typeof ConnectionView> {
   const { identity, refusal, endedAt } = connection
   const reason = reasonOf(connection, now)
   const known = Object.entries(REASONS).find(([name]) => name === reason)

@@ -4,15 +4,15 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 /** 16 bytes that find the connection, and 32 that prove it; both in base64url. */
 const STATE = /^([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/
 
-export interface State {
+export interface StateParameter {
   readonly id: string
   readonly secret: string
 }
 
-export const stateText = ({ id, secret }: State): string => `${id}.${secret}`
+export const stateText = ({ id, secret }: StateParameter): string => `${id}.${secret}`
 
 /** Undefined: it is none of ours. */
-export function parseState(text: unknown): State | undefined {
+export function parseState(text: unknown): StateParameter | undefined {
   const [, id, secret] = (typeof text === 'string' && STATE.exec(text)) || []
   return id !== undefined && secret !== undefined ? { id, secret } : undefined
 }

@@ -1,17 +1,17 @@
 /** The web server flow: begun by an operator, decided by a person in a browser, finished by whichever replica the browser comes back to. */
-import type { Absent } from '../callers/standing.ts'
+import type { Absent } from '../callers/permission-resolver.ts'
 import { Secret } from '../crypto/secret.ts'
-import { isStoreTrouble } from '../errors.ts'
-import { classify } from '../grants/refusals.ts'
-import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import { isStoreTrouble } from '../errors/errors.ts'
+import { classify } from '../grants/refusals/refusals.ts'
+import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
 import { authorizationUrl, exchangeCode } from '../grants/web-server-flow.ts'
 import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Claim } from './claim.ts'
-import { type Connection, type Ending, statusOf, targetOf } from './connection.ts'
+import { type Connection, type ConnectionEnding, statusOf, targetOf } from './connection.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 import type { EndConnection } from './end.ts'
-import { type Client, endingAfter, type Finish, failed } from './finish.ts'
+import { type Client, connectionFailed, endingAfter, type Finish } from './finish.ts'
 import { parseState, provesState, stateDigest, stateText } from './state-parameter.ts'
 
 export interface Beginning {
@@ -87,9 +87,9 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
   }
 
   /** What the exchange needs, or how it ends without one. Throws where the store is away: then the link stays good. */
-  const prepare = async (connection: Connection): Promise<Prepared | Ending> => {
+  const prepare = async (connection: Connection): Promise<Prepared | ConnectionEnding> => {
     const integration = await finish.check(connection)
-    if (typeof integration === 'string') return failed(integration)
+    if (typeof integration === 'string') return connectionFailed(integration)
     try {
       const client = await clientOf(integration)
       return { integration, client, codeVerifier: await connections.open(connection) }
@@ -103,7 +103,7 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
     connection: Connection,
     { integration, client, codeVerifier }: Prepared,
     code: string,
-  ): Promise<Ending> => {
+  ): Promise<ConnectionEnding> => {
     const { clientId, clientAuth } = client
     const answer = await finish.ask(integration, (onRefreshToken) =>
       within(EXCHANGE_MS, (signal) =>
@@ -119,7 +119,7 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
     return finish.settle(connection, { integration, client, answer })
   }
 
-  const refused = ({ error, error_description: text }: Callback): Ending => {
+  const refused = ({ error, error_description: text }: Callback): ConnectionEnding => {
     const refusal = classify({
       error: String(error),
       ...(typeof text === 'string' && { errorDescription: text }),

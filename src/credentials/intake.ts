@@ -8,7 +8,7 @@ import {
   type Subject,
   selfSignedCertificate,
 } from '../crypto/certificate.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { CredentialType } from '../grants/grant.ts'
 import { isPlaceholder, unquoted } from '../http/placeholder.ts'
 import {

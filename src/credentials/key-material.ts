@@ -7,7 +7,7 @@ import {
 } from '../crypto/certificate.ts'
 import { encryptedKeyOf } from '../crypto/key-pair.ts'
 import { decryptKey, type KeystoreEntry, openKeystore } from '../crypto/keystore.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { type CertificateInfo, infoOf } from './credential.ts'
 
 /** The members of a request that hold a key. */

@@ -1,5 +1,5 @@
 /** The steps of a credential before and beside the active one: added, certified, taken out. Pure. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { activeOf, type CertificateInfo, type Credential } from './credential.ts'
 
 /** Keys that wait for a CA. */

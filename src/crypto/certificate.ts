@@ -2,8 +2,8 @@
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { formOfLabel, wordsFor } from './foreign-form.ts'
 import { KEY_MAX_BITS, KEY_MIN_BITS, type PrivateKey } from './key-pair.ts'
-import { invalid, missingWords, onlyBlock, type PemBlock } from './pem.ts'
-import type { Subject } from './subject.ts'
+import { invalidPem, missingWords, onlyBlock, type PemBlock } from './pem.ts'
+import type { CertificateSubject } from './subject.ts'
 
 export {
   generateKeyPair,
@@ -11,7 +11,7 @@ export {
   type PrivateKey,
   parsePrivateKey,
 } from './key-pair.ts'
-export type { Subject } from './subject.ts'
+export type { CertificateSubject as Subject } from './subject.ts'
 
 /** A certificate that Salesforce would take. Times in epoch milliseconds. */
 export interface Certificate {
@@ -44,7 +44,7 @@ export interface ParseCertificateOptions {
   readonly expiredIsWarning?: boolean
 }
 
-export interface SelfSignedOptions extends Subject {
+export interface SelfSignedOptions extends CertificateSubject {
   /** Whole days, 1 to 825. */
   readonly days: number
   /** Epoch milliseconds. */
@@ -66,7 +66,7 @@ export function parseCertificate(text: string, options: ParseCertificateOptions)
   })
   const form = formOfLabel(block.label)
   if (form !== 'certificate') {
-    throw invalid(
+    throw invalidPem(
       member,
       form ? wordsFor(form, 'certificate') : 'its PEM block is something else than a certificate',
     )
@@ -76,7 +76,7 @@ export function parseCertificate(text: string, options: ParseCertificateOptions)
   const publicKey = publicKeyOf(x509, member)
   const keyBits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0
   if (keyBits < KEY_MIN_BITS || keyBits > KEY_MAX_BITS) {
-    throw invalid(
+    throw invalidPem(
       member,
       `its key has ${keyBits} bits: it needs ${KEY_MIN_BITS} to ${KEY_MAX_BITS}`,
     )
@@ -84,11 +84,11 @@ export function parseCertificate(text: string, options: ParseCertificateOptions)
   const notBefore = x509.validFromDate.getTime()
   const notAfter = x509.validToDate.getTime()
   if (!Number.isFinite(notBefore) || !Number.isFinite(notAfter)) {
-    throw invalid(member, 'its validity cannot be read')
+    throw invalidPem(member, 'its validity cannot be read')
   }
   const expired = notAfter <= now
   if (expired && !expiredIsWarning) {
-    throw invalid(member, `it expired at ${new Date(notAfter).toISOString()}`)
+    throw invalidPem(member, `it expired at ${new Date(notAfter).toISOString()}`)
   }
   return {
     subject: x509.subject?.split('\n').join(', ') ?? '',
@@ -138,7 +138,7 @@ export async function selfSignedCertificate(
 ): Promise<Certificate> {
   const { days, now } = options
   if (!Number.isInteger(days) || days < 1 || days > DAYS_MAX) {
-    throw invalid('days', `it must be a whole number from 1 to ${DAYS_MAX}`)
+    throw invalidPem('days', `it must be a whole number from 1 to ${DAYS_MAX}`)
   }
   const { issueSelfSigned } = await loadIssuance()
   return parseCertificate(await issueSelfSigned(key, options), { now })
@@ -147,7 +147,7 @@ export async function selfSignedCertificate(
 /** A PKCS#10 request in PEM, for a CA to sign. Throws `credential_invalid`. */
 export async function certificateRequest(
   key: Pick<PrivateKey, 'keyObject'>,
-  subject: Subject,
+  subject: CertificateSubject,
 ): Promise<string> {
   const { issueRequest } = await loadIssuance()
   return issueRequest(key, subject)
@@ -158,23 +158,23 @@ const loadIssuance = () => import('./issuance.ts')
 
 function checkSize(text: string, member: string): void {
   if (text.length > CERTIFICATE_MAX_CHARACTERS) {
-    throw invalid(
+    throw invalidPem(
       member,
       `it has ${text.length} characters: Salesforce takes ${CERTIFICATE_MAX_CHARACTERS}`,
     )
   }
   if (Buffer.byteLength(text) > CERTIFICATE_MAX_BYTES) {
-    throw invalid(member, 'it has 4 KB or more: Salesforce takes less')
+    throw invalidPem(member, 'it has 4 KB or more: Salesforce takes less')
   }
 }
 
 function read(block: PemBlock, member: string): X509Certificate {
   const missing = missingWords(block)
-  if (missing !== undefined) throw invalid(member, missing)
+  if (missing !== undefined) throw invalidPem(member, missing)
   try {
     return new X509Certificate(block.text)
   } catch (cause) {
-    throw invalid(member, 'its PEM does not hold a readable certificate: it is damaged', cause)
+    throw invalidPem(member, 'its PEM does not hold a readable certificate: it is damaged', cause)
   }
 }
 
@@ -183,10 +183,10 @@ function publicKeyOf(x509: X509Certificate, member: string): KeyObject {
   try {
     publicKey = x509.publicKey
   } catch (cause) {
-    throw invalid(member, 'its public key cannot be read', cause)
+    throw invalidPem(member, 'its public key cannot be read', cause)
   }
   if (publicKey.asymmetricKeyType !== 'rsa') {
-    throw invalid(member, 'it is not for an RSA key: Salesforce takes RSA keys only')
+    throw invalidPem(member, 'it is not for an RSA key: Salesforce takes RSA keys only')
   }
   return publicKey
 }

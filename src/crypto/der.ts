@@ -1,6 +1,6 @@
 /** Looks into DER (X.690): which element follows which. It reads headers alone and copies nothing. */
 
-export interface Element {
+export interface DerElement {
   /** The identifier octet, such as `0x30` of a SEQUENCE. */
   readonly tag: number
   /** Where its content begins. */
@@ -12,7 +12,7 @@ export interface Element {
 export const TAG = { integer: 0x02, bitString: 0x03, octetString: 0x04, oid: 0x06, sequence: 0x30 }
 
 /** The element that begins here; undefined where no complete header does. */
-export function elementAt(der: Buffer, at: number): Element | undefined {
+export function elementAt(der: Buffer, at: number): DerElement | undefined {
   const tag = der[at]
   const first = der[at + 1]
   if (tag === undefined || first === undefined) return undefined
@@ -24,8 +24,8 @@ export function elementAt(der: Buffer, at: number): Element | undefined {
 }
 
 /** The elements inside, 16 at most; it stops where one does not fit. */
-export function childrenOf(der: Buffer, parent: Element): readonly Element[] {
-  const children: Element[] = []
+export function childrenOf(der: Buffer, parent: DerElement): readonly DerElement[] {
+  const children: DerElement[] = []
   let at = parent.from
   while (at < parent.to && children.length < 16) {
     const child = elementAt(der, at)
@@ -43,5 +43,5 @@ export function sequenceLength(der: Buffer): number | undefined {
 }
 
 /** The content in hexadecimal: of an OBJECT IDENTIFIER, or of a short INTEGER. */
-export const hexOf = (der: Buffer, { from, to }: Element): string =>
+export const hexOf = (der: Buffer, { from, to }: DerElement): string =>
   der.subarray(from, Math.min(to, from + 16)).toString('hex')

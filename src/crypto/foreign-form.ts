@@ -1,5 +1,5 @@
 /** Recognises keys and certificates in other forms than the one that is asked for, and names the one command that converts them. */
-import { childrenOf, type Element, elementAt, hexOf, TAG } from './der.ts'
+import { childrenOf, type DerElement, elementAt, hexOf, TAG } from './der.ts'
 
 export type ForeignForm =
   | 'pkcs12'
@@ -238,7 +238,7 @@ export function labelOfBytes(bytes: Buffer, wanted: Wanted): string | undefined 
 /** Whether a private RSA key in DER is PKCS#1, its bare numbers, and not PKCS#8. */
 export const isPkcs1 = (der: Buffer): boolean => partsOf(der)[1]?.tag === TAG.integer
 
-const partsOf = (der: Buffer): readonly Element[] => {
+const partsOf = (der: Buffer): readonly DerElement[] => {
   const outer = elementAt(der, 0)
   return outer?.tag === TAG.sequence ? childrenOf(der, outer) : []
 }

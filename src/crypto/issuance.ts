@@ -12,7 +12,7 @@ import {
 } from '@peculiar/x509'
 import type { SelfSignedOptions } from './certificate.ts'
 import type { PrivateKey } from './key-pair.ts'
-import { distinguishedName, type Subject } from './subject.ts'
+import { type CertificateSubject, distinguishedName } from './subject.ts'
 
 const DAY_MS = 86_400_000
 /** So that a verifier whose clock is behind takes a certificate made just now. */
@@ -46,7 +46,7 @@ export async function issueSelfSigned(
 
 export async function issueRequest(
   key: Pick<PrivateKey, 'keyObject'>,
-  subject: Subject,
+  subject: CertificateSubject,
 ): Promise<string> {
   const request = await Pkcs10CertificateRequestGenerator.create({
     name: distinguishedName(subject),

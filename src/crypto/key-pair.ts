@@ -2,7 +2,7 @@
 import { createPrivateKey, generateKeyPair as generate, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { formOfBytes, formOfKey, formOfLabel, isPkcs1, wordsFor } from './foreign-form.ts'
-import { invalid, missingWords, onlyBlock, type PemBlock } from './pem.ts'
+import { invalidPem, missingWords, onlyBlock, type PemBlock } from './pem.ts'
 import { Secret } from './secret.ts'
 
 /** A private RSA key, and with it its public one. */
@@ -45,17 +45,17 @@ export function parsePrivateKey(pem: string, member = 'private_key'): ReadPrivat
   const block = keyBlock(pem, member)
   const keyObject = readKey(block, member)
   if (keyObject.asymmetricKeyType !== 'rsa') {
-    throw invalid(member, 'it is not an RSA key: Salesforce takes RSA keys only')
+    throw invalidPem(member, 'it is not an RSA key: Salesforce takes RSA keys only')
   }
   const bits = keyObject.asymmetricKeyDetails?.modulusLength ?? 0
   if (bits < KEY_MIN_BITS) {
-    throw invalid(member, `the key has ${bits} bits: it needs ${KEY_MIN_BITS} or more`)
+    throw invalidPem(member, `the key has ${bits} bits: it needs ${KEY_MIN_BITS} or more`)
   }
   if (bits > KEY_MAX_BITS) {
-    throw invalid(member, `the key has ${bits} bits: it may have ${KEY_MAX_BITS} at most`)
+    throw invalidPem(member, `the key has ${bits} bits: it may have ${KEY_MAX_BITS} at most`)
   }
   if (!isConsistent(keyObject, bits)) {
-    throw invalid(member, 'the numbers of the RSA key do not belong together: it is damaged')
+    throw invalidPem(member, 'the numbers of the RSA key do not belong together: it is damaged')
   }
   return { ...ofKeyObject(canonical(keyObject), bits), normalized: block.normalized }
 }
@@ -67,7 +67,7 @@ const canonical = (keyObject: KeyObject): KeyObject =>
 /** Makes a key pair in the thread pool: 4096 bits take a second, which the event loop must not wait for. */
 export async function generateKeyPair({ bits }: { readonly bits: KeyBits }): Promise<PrivateKey> {
   if (!GENERATED_BITS.includes(bits)) {
-    throw invalid('key_bits', `it must be one of ${GENERATED_BITS.join(', ')}`)
+    throw invalidPem('key_bits', `it must be one of ${GENERATED_BITS.join(', ')}`)
   }
   const { privateKey } = await generateAsync('rsa', {
     modulusLength: bits,
@@ -90,26 +90,26 @@ const isEncrypted = ({ label, text }: PemBlock): boolean =>
 
 function readKey(block: PemBlock, member: string): KeyObject {
   const { label, der } = block
-  if (isEncrypted(block)) throw invalid(member, wordsFor('encrypted', 'private_key'))
+  if (isEncrypted(block)) throw invalidPem(member, wordsFor('encrypted', 'private_key'))
   const labelled = formOfLabel(label)
   if (labelled !== 'private_key') {
-    throw invalid(
+    throw invalidPem(
       member,
       labelled ? wordsFor(labelled, 'private_key') : 'it is not a private key in PKCS#8 or PKCS#1',
     )
   }
   const foreign = formOfKey(der)
-  if (foreign) throw invalid(member, wordsFor(foreign, 'private_key'))
+  if (foreign) throw invalidPem(member, wordsFor(foreign, 'private_key'))
   const missing = missingWords(block)
-  if (missing !== undefined) throw invalid(member, missing)
+  if (missing !== undefined) throw invalidPem(member, missing)
   try {
     // By what it holds: a label that is of the other form says nothing.
     const type = isPkcs1(der) ? 'pkcs1' : 'pkcs8'
     return createPrivateKey({ key: der, format: 'der', type })
   } catch (cause) {
     const form = formOfBytes(der)
-    if (form && form !== 'der_key') throw invalid(member, wordsFor(form, 'private_key'), cause)
-    throw invalid(member, 'its PEM does not hold a readable private key: it is damaged', cause)
+    if (form && form !== 'der_key') throw invalidPem(member, wordsFor(form, 'private_key'), cause)
+    throw invalidPem(member, 'its PEM does not hold a readable private key: it is damaged', cause)
   }
 }
 

@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes, randomInt, type webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { createMacs, type Macs } from './macs.ts'
 import { Secret } from './secret.ts'
 

@@ -1,7 +1,7 @@
 /** Opens keystores (PKCS#12, JKS) and encrypted private keys with their passphrase. */
 import { Worker } from 'node:worker_threads'
 import { formOfBytes, wordsFor } from './foreign-form.ts'
-import { invalid, type PemBlock } from './pem.ts'
+import { invalidPem, type PemBlock } from './pem.ts'
 import { roundsOf } from './stretching.ts'
 
 /** A private key of a keystore, and the certificates that lie beside it. */
@@ -56,10 +56,10 @@ export async function openKeystore({
   const [entry, ...others] = named
   if (entry && others.length === 0) return entry
   if (opened.length === 0) {
-    throw invalid('keystore', 'it holds no private key, but certificates alone')
+    throw invalidPem('keystore', 'it holds no private key, but certificates alone')
   }
   const aliases = opened.map((one) => one.alias).join(', ')
-  throw invalid(
+  throw invalidPem(
     'alias',
     alias === undefined
       ? `the keystore has ${opened.length} private keys: name one of ${aliases}`
@@ -74,33 +74,33 @@ export async function decryptKey(
 ): Promise<string> {
   // The old way of PEM (RFC 1421) has one round.
   const rounds = label === PKCS8_LABEL ? roundsOf(der) : 1
-  if (rounds === undefined) throw invalid('private_key', 'how it is encrypted cannot be read')
+  if (rounds === undefined) throw invalidPem('private_key', 'how it is encrypted cannot be read')
   if (rounds > MAX_ROUNDS) {
-    throw invalid(
+    throw invalidPem(
       'private_key',
       `its passphrase is stretched by more than ${MAX_ROUNDS} rounds: encrypt it anew with \`openssl pkcs8 -topk8 -in encrypted.pem -out key.pem\``,
     )
   }
   const request: OpenRequest = { kind: 'key', bytes: Buffer.from(text), passphrase }
   const [entry] = await open(request, 'private_key')
-  if (!entry) throw invalid('private_key', 'its encrypted PEM cannot be read')
+  if (!entry) throw invalidPem('private_key', 'its encrypted PEM cannot be read')
   return entry.key
 }
 
 function bytesOf(keystore: string): Buffer {
   const packed = keystore.replace(/\s/g, '').replaceAll('-', '+').replaceAll('_', '/')
   if (keystore.includes('-----BEGIN ')) {
-    throw invalid('keystore', 'it is PEM: send it as `private_key` and `certificate`')
+    throw invalidPem('keystore', 'it is PEM: send it as `private_key` and `certificate`')
   }
   if (!BASE64.test(packed)) {
-    throw invalid('keystore', 'it is not base64: encode the file with `base64 -w 0 keys.jks`')
+    throw invalidPem('keystore', 'it is not base64: encode the file with `base64 -w 0 keys.jks`')
   }
   const bytes = Buffer.from(packed, 'base64')
   const form = formOfBytes(bytes)
   if (form === 'jks' || form === 'pkcs12') return bytes
-  if (form === 'jceks') throw invalid('keystore', wordsFor(form, 'private_key'))
+  if (form === 'jceks') throw invalidPem('keystore', wordsFor(form, 'private_key'))
   const why = 'it is neither a PKCS#12 file nor a Java keystore (JKS)'
-  throw invalid('keystore', form ? `${why}: ${wordsFor(form, 'private_key')}` : why)
+  throw invalidPem('keystore', form ? `${why}: ${wordsFor(form, 'private_key')}` : why)
 }
 
 /** One at a time: a thread takes memory, and a processor. */
@@ -115,14 +115,14 @@ async function open(request: OpenRequest, member: string): Promise<readonly Keys
   const opened = await turn
   if ('entries' in opened) return opened.entries
   if (opened.why === 'passphrase') {
-    throw invalid(
+    throw invalidPem(
       'passphrase',
       request.kind === 'key'
         ? 'it does not decrypt the private key'
         : 'it does not open the keystore; a key of a JKS that has a passphrase of its own gets that of the keystore with `keytool -keypasswd`',
     )
   }
-  throw invalid(member, 'its content cannot be read with the passphrase: the file is damaged')
+  throw invalidPem(member, 'its content cannot be read with the passphrase: the file is damaged')
 }
 
 /** The thread is ended when it has answered, when it fails, and at the deadline. */
@@ -137,11 +137,11 @@ async function inThread(workerData: OpenRequest, member: string): Promise<Opened
       worker.once('message', resolve)
       worker.once('error', (cause: NodeJS.ErrnoException) => {
         const isTooMuch = cause.code === 'ERR_WORKER_OUT_OF_MEMORY'
-        reject(isTooMuch ? invalid(member, 'it takes too much memory to open', cause) : cause)
+        reject(isTooMuch ? invalidPem(member, 'it takes too much memory to open', cause) : cause)
       })
       timer = setTimeout(() => {
         const seconds = OPEN_TIMEOUT_MS / 1_000
-        reject(invalid(member, `it could not be opened within ${seconds} seconds`))
+        reject(invalidPem(member, `it could not be opened within ${seconds} seconds`))
       }, OPEN_TIMEOUT_MS)
     })
   } finally {

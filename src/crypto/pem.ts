@@ -1,5 +1,5 @@
 /** PEM text (RFC 7468) as people have it: finds the one block, and restores what was lost of it on its way. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { sequenceLength } from './der.ts'
 import { formOfText, labelOfBytes, type Wanted, wordsFor } from './foreign-form.ts'
 import { plainText } from './pem-text.ts'
@@ -57,16 +57,16 @@ export function onlyBlock(
   { member, wanted, alone }: { member: string; wanted: Wanted; alone: string },
 ): PemBlock {
   if (given.length > TEXT_MAX_CHARACTERS) {
-    throw invalid(member, `it is longer than ${TEXT_MAX_CHARACTERS} characters`)
+    throw invalidPem(member, `it is longer than ${TEXT_MAX_CHARACTERS} characters`)
   }
   const { text, done } = plainText(given)
   const all = rawBlocks(text)
   const found = all.length > 1 ? all.filter(isNoParameters) : all
   const [block, ...others] = found.length > 0 ? found : bareBody(text, wanted)
-  if (block === undefined) throw invalid(member, whyNoBlock(text, wanted))
+  if (block === undefined) throw invalidPem(member, whyNoBlock(text, wanted))
   const restoredEnds = found.length === 0 ? ['Its BEGIN and END lines were restored'] : []
   if (others.length > 0) {
-    throw invalid(member, `it has ${all.length} PEM blocks: ${alone}`)
+    throw invalidPem(member, `it has ${all.length} PEM blocks: ${alone}`)
   }
   const outside = text.slice(0, block.from) + text.slice(block.to)
   return restored(block, member, [...done, ...restoredEnds, ...outsideWords(outside)])
@@ -130,7 +130,7 @@ function restored(
   const ends = [`-----BEGIN ${label}-----`, `-----END ${label}-----`] as const
   const text = [ends[0], ...headers, ...lines, ends[1]].join('\n')
   if (to - from > TEXT_MAX_CHARACTERS || text.length > PEM_MAX_CHARACTERS) {
-    throw invalid(member, `it is longer than ${PEM_MAX_CHARACTERS} characters`)
+    throw invalidPem(member, `it is longer than ${PEM_MAX_CHARACTERS} characters`)
   }
   const words = isEscaped
     ? ['Escaped line breaks, such as the two characters \\n, were read as line breaks']
@@ -174,7 +174,10 @@ function base64Of(body: string, member: string): { base64: string; isPlain: bool
   const odd = /[^A-Za-z0-9+/=]/u.exec(base64)?.[0]
   if (odd !== undefined) {
     const code = odd.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')
-    throw invalid(member, `its PEM has a character that is not base64 (U+${code}): copy it again`)
+    throw invalidPem(
+      member,
+      `its PEM has a character that is not base64 (U+${code}): copy it again`,
+    )
   }
   return { base64, isPlain: base64 === plain }
 }
@@ -201,6 +204,6 @@ export function missingWords({ der }: Pick<PemBlock, 'der'>): string | undefined
 }
 
 /** A `credential_invalid` that names the member. Never part of its content. */
-export function invalid(member: string, why: string, cause?: unknown): BrokerError {
+export function invalidPem(member: string, why: string, cause?: unknown): BrokerError {
   return new BrokerError('credential_invalid', `${member}: ${why}`, { cause })
 }

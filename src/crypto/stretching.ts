@@ -1,5 +1,5 @@
 /** How often a passphrase is stretched before it opens an encrypted private key: the file says so, and OpenSSL does it in one piece that nothing can interrupt. */
-import { childrenOf, type Element, elementAt, hexOf, TAG } from './der.ts'
+import { childrenOf, type DerElement, elementAt, hexOf, TAG } from './der.ts'
 
 const SCRYPT = '2b06010401da47040b'
 /** Of INTEGER, in bytes: more is more than anybody waits for. */
@@ -23,14 +23,14 @@ export function roundsOf(der: Buffer): number | undefined {
 }
 
 /** In the order of the file. */
-function* partsOf(der: Buffer, parent: Element): Generator<Element> {
+function* partsOf(der: Buffer, parent: DerElement): Generator<DerElement> {
   for (const child of childrenOf(der, parent)) {
     if (child.tag === TAG.sequence) yield* partsOf(der, child)
     else yield child
   }
 }
 
-const numberOf = (der: Buffer, { from, to }: Element): number =>
+const numberOf = (der: Buffer, { from, to }: DerElement): number =>
   to - from > LONGEST_NUMBER || to === from
     ? Number.POSITIVE_INFINITY
     : der.readUIntBE(from, to - from)

@@ -1,9 +1,9 @@
 /** The name of a certificate's holder: checked here, so that it needs no escaping anywhere. */
 import 'reflect-metadata'
 import { type JsonAttributeAndObjectValue, Name } from '@peculiar/x509'
-import { invalid } from './pem.ts'
+import { invalidPem } from './pem.ts'
 
-export interface Subject {
+export interface CertificateSubject {
   /** 1 to 64 visible characters. */
   readonly commonName: string
   /** 1 to 64 visible characters. */
@@ -27,7 +27,7 @@ const ATTRIBUTES = [
   { member: 'organizationalUnit', name: 'organizational_unit', type: 'OU', max: 64 },
   { member: 'commonName', name: 'common_name', type: 'CN', max: 64 },
 ] as const satisfies readonly {
-  member: keyof Subject
+  member: keyof CertificateSubject
   name: string
   type: string
   max: number
@@ -41,18 +41,18 @@ const COUNTRY = /^[A-Z]{2}$/
  * A distinguished name with each value as an ASN.1 string of its own: nothing in a value can
  * start another attribute. Throws `credential_invalid`.
  */
-export function distinguishedName(subject: Subject): Name {
+export function distinguishedName(subject: CertificateSubject): Name {
   const attributes: JsonAttributeAndObjectValue[] = []
   for (const { member, name, type, max } of ATTRIBUTES) {
     const value = subject[member]
     if (value === undefined) continue
     if (member === 'country') {
-      if (!COUNTRY.test(value)) throw invalid(name, 'it must be two capital letters')
+      if (!COUNTRY.test(value)) throw invalidPem(name, 'it must be two capital letters')
       attributes.push({ [type]: [{ printableString: value }] })
       continue
     }
     if ([...value].length > max || !VISIBLE.test(value)) {
-      throw invalid(name, `it must be 1 to ${max} visible characters`)
+      throw invalidPem(name, `it must be 1 to ${max} visible characters`)
     }
     attributes.push({ [type]: [{ utf8String: value }] })
   }

@@ -1,5 +1,5 @@
 /** Whether an integration has a refresh token that works, and why not. Pure. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { CustodyRecord } from '../store/custody.ts'
 import { DOUBTED_PREFIX } from '../store/custody-age.ts'
 
@@ -32,7 +32,7 @@ export interface CustodyBody extends Binding {
   readonly seeds: readonly string[]
 }
 
-export interface Connection {
+export interface ConnectionState {
   /** `unsettled`: a presentation of it is under way, or what came of it is not known yet. */
   readonly state: 'connected' | 'unsettled' | 'not_connected'
   readonly reason: LostReason | null
@@ -49,7 +49,7 @@ export function connectionOf(
   clientId: string | undefined,
   seed: string | undefined,
   record: CustodyRecord | undefined,
-): Connection {
+): ConnectionState {
   const own = record?.uid === integration.uid ? record : undefined
   const body = own && bodyOf(own)
   if (seed !== undefined && !body?.seeds.includes(seed)) {

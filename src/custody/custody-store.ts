@@ -1,12 +1,12 @@
 /** Refresh tokens at rest: sealed, and bound to their integration, family, login host and client. */
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { type Binding, bodyOf, type CustodyBody, type LostReason, SETTLE_MS } from './connection.ts'
 
 /** What a custody needs to know of an integration. */
-export interface Target {
+export interface CustodyTarget {
   readonly name: string
   readonly uid: string
   readonly loginUrl: string
@@ -22,40 +22,40 @@ export interface CustodyLook {
 }
 
 /** A successor that this process was given: what a store that went back in time lacks. */
-export interface Sealed {
+export interface SealedCustody {
   readonly family: string
   readonly g: number
   readonly token: string
 }
 
 export interface CustodyStore {
-  read(target: Pick<Target, 'name' | 'uid'>): Promise<CustodyLook>
+  read(target: Pick<CustodyTarget, 'name' | 'uid'>): Promise<CustodyLook>
   /** The token of a record. Throws `record_corrupt`. */
   open(
-    target: Pick<Target, 'name' | 'uid'>,
+    target: Pick<CustodyTarget, 'name' | 'uid'>,
     record: CustodyRecord,
   ): Promise<Binding & { readonly token: Secret }>
   begin(
-    target: Pick<Target, 'name' | 'uid'>,
+    target: Pick<CustodyTarget, 'name' | 'uid'>,
     expected: string | null,
     family: string,
     given: { readonly token: Secret; readonly body: CustodyBody },
   ): Promise<'begun' | 'changed' | 'gone'>
   /** Begins a family without a token. */
   end(
-    target: Pick<Target, 'name' | 'uid'>,
+    target: Pick<CustodyTarget, 'name' | 'uid'>,
     expected: string,
     family: string,
     of: { readonly reason: LostReason; readonly body: CustodyBody },
   ): Promise<'begun' | 'changed' | 'gone'>
   seal(
-    target: Pick<Target, 'name' | 'uid'>,
+    target: Pick<CustodyTarget, 'name' | 'uid'>,
     record: Pick<CustodyRecord, 'family' | 'g'>,
     token: Secret,
     binding: Binding,
-  ): Promise<Sealed>
+  ): Promise<SealedCustody>
   /** KEEP. `doubt`: the id under which it is in doubt; left out: it is not. */
-  keep(name: string, sealed: Sealed, doubt?: string): Promise<boolean>
+  keep(name: string, sealed: SealedCustody, doubt?: string): Promise<boolean>
 }
 
 /** An idle token is looked at so often: whether it is to be exercised depends on a setting. */
@@ -66,11 +66,11 @@ export function createCustodyStore(dependencies: {
   readonly keyring: Keyring
 }): CustodyStore {
   const { custody, keyring } = dependencies
-  const sealName = ({ name, uid }: Pick<Target, 'name' | 'uid'>, family: string) =>
+  const sealName = ({ name, uid }: Pick<CustodyTarget, 'name' | 'uid'>, family: string) =>
     `custody:${name}:${uid}:${family}`
 
   const sealed = (
-    target: Pick<Target, 'name' | 'uid'>,
+    target: Pick<CustodyTarget, 'name' | 'uid'>,
     family: string,
     token: Secret,
     { loginUrl, clientId }: Binding,

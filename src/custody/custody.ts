@@ -1,10 +1,10 @@
 /** The refresh tokens of integrations, from the connection to its end: begun, ended, and never lost by us. */
-import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
+import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import { refreshTokenIdOf } from '../credentials/credential.ts'
 import type { Secret } from '../crypto/secret.ts'
-import { BrokerError, isStoreAway } from '../errors.ts'
-import { bodyOf, type Connection, type CustodyBody, connectionOf } from './connection.ts'
-import type { CustodyLook, CustodyStore, Target } from './custody-store.ts'
+import { BrokerError, isStoreAway } from '../errors/errors.ts'
+import { bodyOf, type ConnectionState, type CustodyBody, connectionOf } from './connection.ts'
+import type { CustodyLook, CustodyStore, CustodyTarget } from './custody-store.ts'
 
 export interface Grantee {
   readonly refreshToken: Secret
@@ -15,21 +15,21 @@ export interface Grantee {
 export interface Custody {
   /** Connects: a new family with this token; the lease of the former goes, and the former token is revoked. Durable before it resolves; the caller audits. `replaces`: the family that has to be there (null: none); left out, whichever is. `changed`: it is another one. */
   begin(
-    target: Target,
+    target: CustodyTarget,
     given: Grantee & { readonly replaces?: string | null },
   ): Promise<'begun' | 'changed' | 'gone'>
   /** Takes over the refresh token of a credential, unless that was done before. Gives whether it did. */
-  adopt(target: Target, given: Grantee): Promise<boolean>
+  adopt(target: CustodyTarget, given: Grantee): Promise<boolean>
   /** Whether a family of this integration began with this refresh token. */
-  hasSeen(target: Pick<Target, 'name' | 'uid'>, refreshTokenId: string): Promise<boolean>
+  hasSeen(target: Pick<CustodyTarget, 'name' | 'uid'>, refreshTokenId: string): Promise<boolean>
   /** Disconnects: a new family without a token first, then the token is revoked; later, where Salesforce cannot be reached. `hadToken`: there was something to end; `reason`: the code of what is in the way at Salesforce. */
-  end(target: Target): Promise<{ readonly hadToken: boolean; readonly reason?: string }>
+  end(target: CustodyTarget): Promise<{ readonly hadToken: boolean; readonly reason?: string }>
   /** With the family that is there, for `begin`. `clientId`: with which it would be asked for now. `seed`: the fingerprint of the refresh token in its active credential. */
   state(
-    target: Target,
+    target: CustodyTarget,
     clientId: string | undefined,
     seed: string | undefined,
-  ): Promise<Connection & { readonly family: string | null }>
+  ): Promise<ConnectionState & { readonly family: string | null }>
 }
 
 export interface CustodyDependencies {
@@ -37,15 +37,15 @@ export interface CustodyDependencies {
   readonly uniqueId: () => string
   readonly sleep: (ms: number) => Promise<void>
   /** Makes the lease, and any mint under way, worthless: they belong to a family that ends. */
-  readonly dropLease: (target: Target) => Promise<void>
+  readonly dropLease: (target: CustodyTarget) => Promise<void>
   /** What was refused is no answer any more. */
-  readonly forgetRefusal: (target: Target) => Promise<void>
+  readonly forgetRefusal: (target: CustodyTarget) => Promise<void>
   /** Ends a token at Salesforce, now or later. Gives the code of what is in the way. */
   readonly endToken: (
     loginUrl: string,
     of: { readonly integration: string; readonly token: Secret },
   ) => Promise<string | undefined>
-  readonly audit: { background(by: Actor, happening: Happening): void }
+  readonly audit: { background(by: Actor, happening: AuditEntry): void }
   readonly log: {
     info(bindings: object, message: string): void
     error(bindings: object, message: string): void
@@ -78,7 +78,7 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
 
   /** A beginning that was not acknowledged may have happened: then the former family has ended, and what is given back is in use. */
   const surely = async (
-    { name }: Target,
+    { name }: CustodyTarget,
     family: string,
     begin: () => ReturnType<CustodyStore['begin']>,
   ): ReturnType<CustodyStore['begin']> => {
@@ -94,7 +94,7 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
   }
 
   /** What of the former family is to be revoked, once it is the former. */
-  const former = async (target: Target, { record }: CustodyLook) => {
+  const former = async (target: CustodyTarget, { record }: CustodyLook) => {
     if (!record || record.token === '' || record.state === 'dead') return undefined
     try {
       return await store.open(target, record)
@@ -108,7 +108,7 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
   }
 
   const replace = async (
-    target: Target,
+    target: CustodyTarget,
     { refreshToken: token, clientId }: Grantee,
     look: CustodyLook,
     seeds: readonly string[],
@@ -140,7 +140,7 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
   }
 
   const withRetries = async <Result>(
-    target: Target,
+    target: CustodyTarget,
     attempt: (look: CustodyLook) => Promise<Result | undefined>,
   ): Promise<Result> => {
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {

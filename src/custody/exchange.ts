@@ -1,10 +1,10 @@
 /** Presents a refresh token: once, after an intent that outlives us, and nothing is served before its successor is kept. */
 import type { Secret } from '../crypto/secret.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { TokenAnswer } from '../grants/grant.ts'
-import { refusalOf, refusalRow } from '../grants/refusals.ts'
+import { refusalOf, refusalRow } from '../grants/refusals/refusals.ts'
 import { within } from '../http/deadline.ts'
-import { wasNeverSent } from '../http/outbound.ts'
+import { wasNeverSent } from '../http/outbound/outbound.ts'
 import type { CustodyRecord } from '../store/custody.ts'
 import {
   type Binding,
@@ -14,10 +14,10 @@ import {
   SETTLE_MS,
   unsettled,
 } from './connection.ts'
-import type { CustodyStore, Target } from './custody-store.ts'
+import type { CustodyStore, CustodyTarget } from './custody-store.ts'
 import type { Intents } from './intent.ts'
-import type { Successors } from './successors.ts'
-import type { Introspect, Verdicts } from './verdict.ts'
+import type { RotatedTokens } from './rotated-tokens.ts'
+import type { Introspect, UnknownOutcomeResolver } from './unknown-outcome-resolver.ts'
 
 /** What is asked at Salesforce, by a client that proves itself. */
 export interface Wire {
@@ -29,20 +29,24 @@ export interface Wire {
   readonly introspect: Introspect
 }
 
-export interface Exchange {
+export interface RefreshTokenExchange {
   /** Throws what a mint would run into without asking Salesforce: `integration_not_connected`, and `salesforce_unavailable` while it is unsettled. */
-  check(target: Target, clientId: string): Promise<void>
+  check(target: CustodyTarget, clientId: string): Promise<void>
   /** A token answer, whose refresh token is kept. Throws what a grant throws, `integration_not_connected`, `store_unavailable`. */
-  exchange(target: Target, clientId: string, wire: Wire): Promise<TokenAnswer>
+  exchange(target: CustodyTarget, clientId: string, wire: Wire): Promise<TokenAnswer>
   /** Finds out what came of a presentation that was never answered. `unknown`: Salesforce does not tell. Throws while it is too early, and while Salesforce is away. */
-  settle(target: Target, clientId: string, introspect: Introspect): Promise<'settled' | 'unknown'>
+  settle(
+    target: CustodyTarget,
+    clientId: string,
+    introspect: Introspect,
+  ): Promise<'settled' | 'unknown'>
 }
 
 export interface ExchangeDependencies {
   readonly store: Pick<CustodyStore, 'read' | 'open'>
   readonly intents: Intents
-  readonly successors: Successors
-  readonly verdicts: Verdicts
+  readonly successors: RotatedTokens
+  readonly verdicts: UnknownOutcomeResolver
   /** The store went back in time. */
   readonly onRewound: () => Promise<void>
   /** Ends a token at Salesforce, now or later. */
@@ -65,10 +69,10 @@ const BEFORE_USE: ReadonlySet<string> = new Set([
   'login_rate_exceeded',
 ])
 
-export function createExchange(dependencies: ExchangeDependencies): Exchange {
+export function createExchange(dependencies: ExchangeDependencies): RefreshTokenExchange {
   const { store, intents, successors, verdicts, onRewound, endToken } = dependencies
 
-  const live = async (target: Target, clientId: string) => {
+  const live = async (target: CustodyTarget, clientId: string) => {
     const ours = successors.acknowledged(target.uid)
     const found = await store.read(target)
     const isRewound = ours && ours.family === found.record?.family && ours.g > found.record.g
@@ -83,7 +87,7 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
 
   /** What is left of a refusal or a failure. Undefined: others have gone on meanwhile. */
   const failed = async (
-    target: Target,
+    target: CustodyTarget,
     record: CustodyRecord,
     id: string,
     error: unknown,
@@ -105,7 +109,11 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
   }
 
   /** The family ended while Salesforce answered: what came belongs to nobody. */
-  const disown = async (target: Target, token: Secret, { loginUrl }: Binding): Promise<void> => {
+  const disown = async (
+    target: CustodyTarget,
+    token: Secret,
+    { loginUrl }: Binding,
+  ): Promise<void> => {
     const { record } = await store.read(target)
     const current = record && record.token !== '' && (await store.open(target, record)).token
     if (current && current.reveal() === token.reveal()) return
@@ -113,7 +121,7 @@ export function createExchange(dependencies: ExchangeDependencies): Exchange {
   }
 
   const attempt = async (
-    target: Target,
+    target: CustodyTarget,
     clientId: string,
     wire: Wire,
   ): Promise<TokenAnswer | undefined> => {

@@ -1,19 +1,19 @@
 /** The intent to present a refresh token: noted before, and taken back where nothing was sent. */
-import { BrokerError, isStoreTrouble } from '../errors.ts'
+import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { SETTLE_MS } from './connection.ts'
-import { LOOK_MS, type Target } from './custody-store.ts'
+import { type CustodyTarget, LOOK_MS } from './custody-store.ts'
 import type { Vouching } from './vouching.ts'
 
 export interface Intents {
   /** SPEND. Gives the id of the presentation that may follow at once; undefined: others were faster, or the store is not what it was. Throws where nothing may be sent. */
   note(
-    target: Pick<Target, 'name'>,
+    target: Pick<CustodyTarget, 'name'>,
     record: Pick<CustodyRecord, 'family' | 'g' | 'id'>,
     isFinal: boolean,
   ): Promise<string | undefined>
   /** UNSPEND: it was not presented, or not looked at, for sure. Said again until the store hears it, or others have settled it. */
-  takeBack(target: Pick<Target, 'name'>, id: string): Promise<void>
+  takeBack(target: Pick<CustodyTarget, 'name'>, id: string): Promise<void>
   /** From here on nothing is presented any more. */
   stop(): void
   /** Throws once it was stopped, and where no refresh token may be used. */
@@ -53,7 +53,7 @@ export function createIntents(dependencies: IntentsDependencies): Intents {
     }
   }
 
-  const takeBackLater = (target: Pick<Target, 'name'>, id: string) => {
+  const takeBackLater = (target: Pick<CustodyTarget, 'name'>, id: string) => {
     takeBack(target, id).catch((error: unknown) => {
       log.warn({ err: error, integration: target.name }, 'an intent could not be taken back')
     })

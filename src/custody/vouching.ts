@@ -1,5 +1,5 @@
 /** Whether the store may be its own past, and who says that it is not: no refresh token is presented before. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import {
   type CustodyAge,
   type CustodyAges,
@@ -15,14 +15,14 @@ import type { Known, Witness } from './witness.ts'
 export const RESTORED_MODES = ['ask', 'trust'] as const
 export type RestoredMode = (typeof RESTORED_MODES)[number]
 
-export type Step = 'none' | 'wait' | 'vouch' | 'doubt' | 'rewound'
+export type VouchingStep = 'none' | 'wait' | 'vouch' | 'doubt' | 'rewound'
 
 /** What a replica that knows so much of this store (undefined: nothing) does about it. Pure. */
 export function judgeAge(
   known: Omit<Known, 'id'> | undefined,
   { run, runAt, knownRun, noted, point, doubt, now }: CustodyAge,
   { mode, graceMs }: { readonly mode: RestoredMode; readonly graceMs: number },
-): Step {
+): VouchingStep {
   if (known && known.noted > noted) return 'rewound'
   if (knownRun === null) return 'vouch'
   // Who was sure of less may have missed what this store lacks, too.
@@ -100,7 +100,10 @@ export function createVouching(dependencies: VouchingDependencies): Vouching {
     await custody.distrust({ id: doubtId(), kind, noted, lookInMs: SETTLE_MS })
   }
 
-  const take = async (step: Exclude<Step, 'none' | 'wait'>, age: CustodyAge): Promise<void> => {
+  const take = async (
+    step: Exclude<VouchingStep, 'none' | 'wait'>,
+    age: CustodyAge,
+  ): Promise<void> => {
     const { noted = 0, sure = null } = knownOf(age) ?? {}
     switch (step) {
       case 'vouch': {

@@ -1,7 +1,7 @@
 /** A file outside the store that says how many presentations of refresh tokens it held: a store that was put back does not take it along. */
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { createSharedTurns } from '../store/shared-turns.ts'
 
 /** What a replica knows of a store. */

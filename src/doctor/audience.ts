@@ -2,8 +2,8 @@
 
 import type { GrantSettings } from '../grants/grant.ts'
 import { defaultAudience, type JwtBearerSettings } from '../grants/jwt-bearer.ts'
-import type { RefusalReason } from '../grants/refusal-table.ts'
-import type { HostRules } from '../http/login-host.ts'
+import type { RefusalReason } from '../grants/refusals/refusal-table.ts'
+import type { HostRules } from '../http/outbound/login-host.ts'
 import type { Way } from './check.ts'
 
 const LOGIN = 'https://login.salesforce.com'

@@ -1,7 +1,11 @@
 /** One check of the doctor: what is looked at, and how it ended. */
-import { BrokerError } from '../errors.ts'
-import { type Refusal, refusalOf, remedyIn } from '../grants/refusals.ts'
-import { type RestRefusal, type RestWords, wordsOf } from '../grants/rest-refusal.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { type Refusal, refusalOf, remedyIn } from '../grants/refusals/refusals.ts'
+import {
+  type RestRefusal,
+  type RestWords,
+  refusalWordsOf,
+} from '../grants/refusals/rest-refusal.ts'
 import { type REMEDIES, remedyAt } from './remedies.ts'
 
 /** Everything that is looked at, in this order. A check that does not concern an integration is left out of its report. */
@@ -29,7 +33,7 @@ export const CHECK_OUTCOMES = ['passed', 'warning', 'failed', 'skipped'] as cons
 
 export type CheckOutcome = (typeof CHECK_OUTCOMES)[number]
 
-export interface Check {
+export interface DiagnosisCheck {
   readonly check: CheckName
   readonly outcome: CheckOutcome
   readonly detail: string
@@ -50,30 +54,31 @@ export interface Way {
 }
 
 /** Good enough: a warning is for a quiet hour. */
-export const isOk = ({ outcome }: Check): boolean => outcome === 'passed' || outcome === 'warning'
+export const isOk = ({ outcome }: DiagnosisCheck): boolean =>
+  outcome === 'passed' || outcome === 'warning'
 
-export const passed = (check: CheckName, detail: string): Check => ({
+export const passed = (check: CheckName, detail: string): DiagnosisCheck => ({
   check,
   outcome: 'passed',
   detail,
   remedy: null,
 })
 
-export const warned = (check: CheckName, detail: string, remedy: string): Check => ({
+export const warned = (check: CheckName, detail: string, remedy: string): DiagnosisCheck => ({
   check,
   outcome: 'warning',
   detail,
   remedy,
 })
 
-export const failed = (check: CheckName, detail: string, remedy: string): Check => ({
+export const failed = (check: CheckName, detail: string, remedy: string): DiagnosisCheck => ({
   check,
   outcome: 'failed',
   detail,
   remedy,
 })
 
-export const skipped = (check: CheckName, first: CheckName): Check => ({
+export const skipped = (check: CheckName, first: CheckName): DiagnosisCheck => ({
   check,
   outcome: 'skipped',
   detail: `Not looked at: \`${first}\` has to pass first.`,
@@ -81,7 +86,7 @@ export const skipped = (check: CheckName, first: CheckName): Check => ({
 })
 
 /** A failure that is a problem already. What is none is a bug, and thrown. */
-export function failedBy(check: keyof typeof REMEDIES, error: unknown): Check {
+export function failedBy(check: keyof typeof REMEDIES, error: unknown): DiagnosisCheck {
   if (!(error instanceof BrokerError)) throw error
   const refusal = refusalOf(error)
   if (!refusal) return failed(check, sentence(error.detail), remedyAt(check, error))
@@ -94,10 +99,10 @@ export function failedBy(check: keyof typeof REMEDIES, error: unknown): Check {
 }
 
 /** A REST call that was refused. */
-export function failedAtRest(check: CheckName, host: string, refusal: RestRefusal): Check {
+export function failedAtRest(check: CheckName, host: string, refusal: RestRefusal): DiagnosisCheck {
   const { cause, said } = refusal
   return {
-    ...failed(check, `${cause} ${host} says: ${wordsOf(said)}.`, remedyIn(refusal)),
+    ...failed(check, `${cause} ${host} says: ${refusalWordsOf(said)}.`, remedyIn(refusal)),
     salesforce: said,
   }
 }

@@ -1,9 +1,9 @@
 /** What can be told of a credential without asking anybody: whether key and certificate go together, and when the certificate ends. Pure. */
 import type { Credential } from '../credentials/credential.ts'
 import { matches, parseCertificate, parsePrivateKey } from '../crypto/certificate.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { OpenCredential } from '../grants/grant.ts'
-import { type Check, failed, failedBy, passed, warned } from './check.ts'
+import { type DiagnosisCheck, failed, failedBy, passed, warned } from './check.ts'
 
 const DAY_MS = 86_400_000
 /** From here on it is time to act, and from there on to plan: the countdown begins there, too. */
@@ -12,7 +12,11 @@ const SOON_DAYS = 60
 
 type OpenKey = Extract<OpenCredential, { type: 'certificate' }>
 
-export function checkKeyPair({ certificate }: Credential, open: OpenKey, now: number): Check {
+export function checkKeyPair(
+  { certificate }: Credential,
+  open: OpenKey,
+  now: number,
+): DiagnosisCheck {
   if (!certificate) {
     return warned(
       'key_pair',
@@ -45,7 +49,10 @@ export function checkKeyPair({ certificate }: Credential, open: OpenKey, now: nu
 }
 
 /** Undefined: there is none. */
-export function checkCertificate({ certificate }: Credential, now: number): Check | undefined {
+export function checkCertificate(
+  { certificate }: Credential,
+  now: number,
+): DiagnosisCheck | undefined {
   if (!certificate) return undefined
   const days = Math.floor((certificate.notAfter - now) / DAY_MS)
   const end = new Date(certificate.notAfter).toISOString()

@@ -1,18 +1,26 @@
 /** The doctor: everything that can be found out in one run about why an integration gets no token, or a poor one. */
 import { activeOf, type Credential } from '../credentials/credential.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { GrantContext, OpenCredential } from '../grants/grant.ts'
 import { waitFor } from '../http/deadline.ts'
-import type { HostRules } from '../http/login-host.ts'
+import type { HostRules } from '../http/outbound/login-host.ts'
 import { brokenRule } from '../integrations/definition-rules.ts'
 import { clientIdOf, needsCredential } from '../integrations/integration.ts'
-import type { Lease } from '../tokens/lease.ts'
-import type { Signer } from '../tokens/token-request.ts'
+import type { Lease } from '../tokens/serve/lease.ts'
+import type { Signer } from '../tokens/serve/token-request.ts'
 import { wayOf } from './audience.ts'
-import { type Check, type CheckName, failed, failedBy, isOk, passed, skipped } from './check.ts'
+import {
+  type CheckName,
+  type DiagnosisCheck,
+  failed,
+  failedBy,
+  isOk,
+  passed,
+  skipped,
+} from './check.ts'
 import { checkCertificate, checkKeyPair } from './credential-checks.ts'
+import type { DiagnosisTarget } from './diagnosis-target.ts'
 import { checkHost, type HostChecksDependencies } from './host-checks.ts'
-import type { Patient } from './patient.ts'
 import { createRecentHosts } from './recent-hosts.ts'
 import { CHECK_MS, tooSlow } from './time-limit.ts'
 import { checkToken } from './token-checks.ts'
@@ -24,12 +32,12 @@ export interface Report {
   readonly ok: boolean
   /** Token requests: each is a login of the user. */
   readonly loginsUsed: number
-  readonly checks: readonly Check[]
+  readonly checks: readonly DiagnosisCheck[]
 }
 
 export interface Doctor {
   /** Within 20 seconds. Never throws for what is wrong with the patient. */
-  examine(patient: Patient): Promise<Report>
+  examine(patient: DiagnosisTarget): Promise<Report>
 }
 
 export interface DoctorDependencies extends Omit<HostChecksDependencies, 'hosts'> {
@@ -50,10 +58,10 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
   const recentHosts = createRecentHosts(monotonic)
 
   const judgeToken = async (
-    { integration }: Patient,
+    { integration }: DiagnosisTarget,
     signer: Signer,
     lease: Lease,
-  ): Promise<readonly Check[]> => {
+  ): Promise<readonly DiagnosisCheck[]> => {
     const { loginUrl, grant } = integration
     const way = wayOf(loginUrl, grant)
     const { host } = new URL(loginUrl)
@@ -66,11 +74,11 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
   }
 
   const judgeRefusal = async (
-    { integration }: Patient,
+    { integration }: DiagnosisTarget,
     signer: Signer,
     error: unknown,
     charge: () => Promise<void>,
-  ): Promise<readonly Check[]> => {
+  ): Promise<readonly DiagnosisCheck[]> => {
     if (error instanceof BrokerError && error.code === 'identity_changed') {
       return [gotToken(), otherIdentity(error), ...withoutToken('identity')]
     }
@@ -79,10 +87,10 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
   }
 
   const ask = async (
-    patient: Patient,
+    patient: DiagnosisTarget,
     signer: Signer,
     charge: () => Promise<void>,
-  ): Promise<readonly Check[]> => {
+  ): Promise<readonly DiagnosisCheck[]> => {
     let lease: Lease
     try {
       // Its token serves others, too.
@@ -125,14 +133,14 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
 }
 
 /** So that a path can be copied. */
-const withName = (check: Check, name: string): Check => ({
+const withName = (check: DiagnosisCheck, name: string): DiagnosisCheck => ({
   ...check,
   remedy: check.remedy?.replaceAll('{name}', name) ?? null,
 })
 
 /** Or why it does not open. */
 async function openActive(
-  { open, integration }: Patient,
+  { open, integration }: DiagnosisTarget,
   active: Credential | undefined,
 ): Promise<OpenCredential | BrokerError | undefined> {
   if (!active) return needsCredential(integration) ? undefined : { type: 'none' }
@@ -145,7 +153,7 @@ async function openActive(
 }
 
 function signerOf(
-  { integration }: Patient,
+  { integration }: DiagnosisTarget,
   active: Credential | undefined,
   held: OpenCredential | BrokerError | undefined,
 ): Signer | undefined {
@@ -155,10 +163,10 @@ function signerOf(
 }
 
 function checkDefinition(
-  { integration, untried }: Patient,
+  { integration, untried }: DiagnosisTarget,
   active: Credential | undefined,
   held: OpenCredential | BrokerError | undefined,
-): Check {
+): DiagnosisCheck {
   const { credentialFrom, grant } = integration
   const isWithout = credentialFrom === null && !needsCredential(integration)
   const next = 'GET /integrations/{name}/setup says how.'
@@ -191,16 +199,18 @@ function credentialChecks(
   active: Credential,
   held: OpenCredential | BrokerError | undefined,
   now: number,
-): readonly Check[] {
+): readonly DiagnosisCheck[] {
   const key = held && 'type' in held && held.type === 'certificate' ? held : undefined
   const certificate = checkCertificate(active, now)
   return [...(key ? [checkKeyPair(active, key, now)] : []), ...(certificate ? [certificate] : [])]
 }
 
-const blocking = (ofHost: readonly Check[], isReachable: boolean): CheckName | undefined =>
-  isReachable ? undefined : ofHost.find((check) => !isOk(check))?.check
+const blocking = (
+  ofHost: readonly DiagnosisCheck[],
+  isReachable: boolean,
+): CheckName | undefined => (isReachable ? undefined : ofHost.find((check) => !isOk(check))?.check)
 
-const withoutToken = (first: CheckName): readonly Check[] =>
+const withoutToken = (first: CheckName): readonly DiagnosisCheck[] =>
   OF_TOKENS.filter((name) => name !== first).map((name) => skipped(name, first))
 
 const gotToken = () => passed('mint', 'Salesforce gives a token.')
@@ -212,7 +222,7 @@ function whoseToken({ orgId, userId }: Lease): string {
 }
 
 /** What is wanted stands in the error, in wire form. */
-function otherIdentity({ members }: BrokerError): Check {
+function otherIdentity({ members }: BrokerError): DiagnosisCheck {
   const { seen, expected } = members.identity as Readonly<
     Record<'seen' | 'expected', { readonly org_id: string | null; readonly user_id: string | null }>
   >

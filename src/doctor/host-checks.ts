@@ -1,15 +1,15 @@
 /** Whether the login host can be reached at all: name, connection, TLS, clock, by one request without a credential. */
 
-import { BrokerError } from '../errors.ts'
-import { isSalesforcesOwn } from '../grants/salesforce-answer.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { transientOf } from '../grants/refusals/transient.ts'
 import { ALARM_MS, leastDifferenceMs, type SalesforceClock } from '../grants/salesforce-clock.ts'
-import { transientOf } from '../grants/transient.ts'
+import { isSalesforcesOwn } from '../grants/token-endpoint/salesforce-answer.ts'
 import { within } from '../http/deadline.ts'
-import { isBeforeRequest, TIMED_OUT } from '../http/hop.ts'
-import { wordsOf } from '../http/hop-words.ts'
-import type { HostRules } from '../http/login-host.ts'
-import type { Outbound, OutboundAnswer, OutboundFailure } from '../http/outbound.ts'
-import { type Check, failed, passed, skipped } from './check.ts'
+import { isBeforeRequest, TIMED_OUT } from '../http/outbound/hop.ts'
+import { wordsOf } from '../http/outbound/hop-words.ts'
+import type { HostRules } from '../http/outbound/login-host.ts'
+import type { Outbound, OutboundAnswer, OutboundFailure } from '../http/outbound/outbound.ts'
+import { type DiagnosisCheck, failed, passed, skipped } from './check.ts'
 import type { HostFindings } from './recent-hosts.ts'
 import { remedyAt } from './remedies.ts'
 import { CHECK_MS } from './time-limit.ts'
@@ -82,7 +82,7 @@ function answering(
   answer: OutboundAnswer,
   host: string,
   hosts: Pick<HostRules, 'isSalesforceOwn'>,
-): Check {
+): DiagnosisCheck {
   const { status, redirect } = answer
   const trouble = transientOf(answer)
   // Not every host has the document that is asked for: a page in its place says nothing.
@@ -104,7 +104,7 @@ function answering(
   return passed('login_host', `${host} resolves and answers.`)
 }
 
-function clockCheck(date: string | undefined, sentAt: number, receivedAt: number): Check {
+function clockCheck(date: string | undefined, sentAt: number, receivedAt: number): DiagnosisCheck {
   const theirs = Date.parse(date ?? '')
   if (Number.isNaN(theirs)) return passed('clock', 'The host does not say what time it is.')
   const aheadMs = leastDifferenceMs(theirs, { sentAt, receivedAt })
@@ -154,7 +154,7 @@ function failure({ reason, hop }: OutboundFailure, host: string): HostFindings {
   return { ...unreachable(failed('login_host', detail, told)), isReachable }
 }
 
-const unreachable = (check: Check): HostFindings => ({
+const unreachable = (check: DiagnosisCheck): HostFindings => ({
   checks: [check, skipped('tls', 'login_host'), skipped('clock', 'login_host')],
   isReachable: false,
 })

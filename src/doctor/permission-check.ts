@@ -1,17 +1,17 @@
 /** Whether the user of the token is the smallest that the integration can do with. */
-import { BrokerError } from '../errors.ts'
-import type { OrgCaller } from '../grants/org-request.ts'
-import type { ProbeResult } from '../grants/probe.ts'
-import type { TokenEndpoint } from '../grants/token-endpoint.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { OrgCaller } from '../grants/org-api/org-request.ts'
+import type { ProbeResult } from '../grants/org-api/probe.ts'
 import {
   type SeenPermissions,
   USER_PERMISSIONS,
   type UserPermission,
-} from '../grants/user-permissions.ts'
+} from '../grants/org-api/user-permissions.ts'
+import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
 import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { recipeOf } from '../setup/recipe.ts'
-import { type Check, failed, passed, warned } from './check.ts'
+import { type DiagnosisCheck, failed, passed, warned } from './check.ts'
 import { CHECK_MS, tooSlow } from './time-limit.ts'
 
 const SET =
@@ -39,17 +39,17 @@ export function checkPermissions(
   { grant }: Integration,
   seen: SeenPermissions,
   result: ProbeResult,
-): readonly Check[] {
+): readonly DiagnosisCheck[] {
   if (result.verdict === 'live') return [judge(recipeOf(grant).user.permissions, seen)]
   return WITHOUT_API.includes(result.refusal.reason)
     ? [failed('permissions', 'The user lacks API Enabled, or the org has no API.', SET)]
     : []
 }
 
-const unseen = (why: string): Check =>
+const unseen = (why: string): DiagnosisCheck =>
   passed('permissions', `What the user may do is not shown to it (${why.replace(/\.$/, '')}).`)
 
-function judge(needed: readonly UserPermission[], seen: SeenPermissions): Check {
+function judge(needed: readonly UserPermission[], seen: SeenPermissions): DiagnosisCheck {
   if ('unseen' in seen) return unseen(seen.unseen)
   const missing = needed.filter((name) => !seen.has.has(name))
   const more = [...seen.has].filter((name) => !needed.includes(name) && !SMALLEST.includes(name))

@@ -1,8 +1,8 @@
 /** What was found out about login hosts a moment ago: whoever tests in a loop must not bother Salesforce as often. */
-import { type Check, isOk } from './check.ts'
+import { type DiagnosisCheck, isOk } from './check.ts'
 
 export interface HostFindings {
-  readonly checks: readonly Check[]
+  readonly checks: readonly DiagnosisCheck[]
   /** False: a token cannot even be asked for. */
   readonly isReachable: boolean
 }

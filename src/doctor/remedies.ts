@@ -1,6 +1,6 @@
 /** What to do about a check that failed by a problem which does not say that itself. The words of the table of problems are for callers of the API, and not for who looks at one check. Pure. */
-import type { BrokerError, ProblemCode } from '../errors.ts'
-import { remedyOf } from '../http/remedy.ts'
+import type { BrokerError, ProblemCode } from '../errors/errors.ts'
+import { problemRemedyOf } from '../http/problems/remedy.ts'
 
 /** The checks that can fail by a problem. */
 type Failing = 'definition' | 'key_pair' | 'login_host' | 'mint' | 'instance_url'
@@ -68,5 +68,5 @@ export function remedyAt(check: keyof typeof REMEDIES, error: BrokerError): stri
   // What an answer of a token endpoint calls for is not what one of an instance does.
   const isOwn = check !== 'instance_url' || members.salesforce !== undefined
   const text = (isOwn ? remedy : undefined) ?? of[code] ?? otherwise
-  return remedyOf({ code, status, retryAfterMs, remedy: text })
+  return problemRemedyOf({ code, status, retryAfterMs, remedy: text })
 }

@@ -1,19 +1,19 @@
 /** `POST /integrations/{name}/test`. */
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
-import { problems } from '../http/problem.ts'
-import type { Server } from '../http/server.ts'
+import { problems } from '../http/problems/problem.ts'
+import type { Server } from '../http/server/server.ts'
 import type { Integration } from '../integrations/integration.ts'
-import { NameParams } from '../integrations/schemas.ts'
-import { visibleIntegration } from '../integrations/visible.ts'
+import { visibleIntegration } from '../integrations/references/visible.ts'
+import { NameParams } from '../integrations/schemas/schemas.ts'
 import { isOk } from './check.ts'
 import type { Report } from './doctor.ts'
-import type { Practice } from './practice.ts'
+import type { DoctorService } from './doctor-service.ts'
 import { ReportView, reportView } from './schemas.ts'
 
 export interface DoctorRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
-  readonly practice: Practice
+  readonly practice: DoctorService
   readonly audit: Pick<AuditLog, 'change'>
 }
 

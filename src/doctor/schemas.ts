@@ -1,14 +1,14 @@
 /** The wire form of a report. */
 import { type Static, Type } from 'typebox'
-import { refusalMember } from '../grants/refusals.ts'
-import { salesforceMember } from '../grants/rest-refusal.ts'
-import { RefusalSchema, SalesforceWordsSchema } from '../http/problem.ts'
+import { refusalMember } from '../grants/refusals/refusals.ts'
+import { salesforceMember } from '../grants/refusals/rest-refusal.ts'
+import { RefusalSchema, SalesforceWordsSchema } from '../http/problems/problem.ts'
 import {
   CHECK_OUTCOMES,
   CHECKS,
-  type Check,
   type CheckName,
   type CheckOutcome,
+  type DiagnosisCheck,
   isOk,
 } from './check.ts'
 import { LOGINS_ALLOWED, type Report } from './doctor.ts'
@@ -67,7 +67,7 @@ export function reportView({
   }
 }
 
-function checkView(check: Check): Static<typeof CheckView> {
+function checkView(check: DiagnosisCheck): Static<typeof CheckView> {
   const { works, refusal, salesforce, outcome, detail, remedy } = check
   return {
     check: check.check,

@@ -1,5 +1,5 @@
 /** The time that one check may take. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 
 /** A little less than the 5 seconds that are promised, in milliseconds. */
 export const CHECK_MS = 4_900

@@ -1,12 +1,12 @@
 /** What a token is good for: its scopes, a REST call, introspection. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { GrantContext } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
 import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
-import type { Lease } from '../tokens/lease.ts'
-import { contextAt, type Signer } from '../tokens/token-request.ts'
-import { type Check, failed, failedAtRest, failedBy, passed, warned } from './check.ts'
+import type { Lease } from '../tokens/serve/lease.ts'
+import { contextAt, type Signer } from '../tokens/serve/token-request.ts'
+import { type DiagnosisCheck, failed, failedAtRest, failedBy, passed, warned } from './check.ts'
 import { checkPermissions, lookAtPermissions } from './permission-check.ts'
 import { CHECK_MS, tooSlow } from './time-limit.ts'
 
@@ -17,7 +17,10 @@ export interface HeldToken {
 }
 
 /** Each bounded by itself, all at once. */
-export async function checkToken(held: HeldToken, grants: GrantContext): Promise<readonly Check[]> {
+export async function checkToken(
+  held: HeldToken,
+  grants: GrantContext,
+): Promise<readonly DiagnosisCheck[]> {
   const [instance, introspection] = await Promise.all([
     checkInstance(held, grants),
     checkIntrospection(held, grants),
@@ -56,7 +59,7 @@ const expectedScopes = (integration: Integration): readonly string[] =>
 export function checkScopes({
   integration,
   lease,
-}: Pick<HeldToken, 'integration' | 'lease'>): readonly Check[] {
+}: Pick<HeldToken, 'integration' | 'lease'>): readonly DiagnosisCheck[] {
   if (lease.scope === undefined) {
     return [passed('scopes', 'Salesforce does not say which scopes the token has.')]
   }
@@ -65,7 +68,7 @@ export function checkScopes({
   const expected = expectedScopes(integration)
   const has = shown(given, expected)
   const missing = expected.filter((one) => !given.has(one) && !(one === 'api' && isFull))
-  const checks: Check[] = [
+  const checks: DiagnosisCheck[] = [
     missing.length === 0
       ? passed('scopes', `The token has: ${has}.`)
       : failed(
@@ -89,7 +92,7 @@ export function checkScopes({
 async function checkInstance(
   { integration, lease }: HeldToken,
   { endpoint }: GrantContext,
-): Promise<readonly Check[]> {
+): Promise<readonly DiagnosisCheck[]> {
   const { instanceUrl, accessToken } = lease
   const { host } = new URL(instanceUrl)
   if (!opensRestApi(integration)) {
@@ -119,7 +122,7 @@ async function checkInstance(
 async function checkIntrospection(
   { integration, signer, lease }: HeldToken,
   grants: GrantContext,
-): Promise<readonly Check[]> {
+): Promise<readonly DiagnosisCheck[]> {
   const { loginUrl, grant: settings } = integration
   const grant = grantOf(settings.type)
   const { introspect } = grant

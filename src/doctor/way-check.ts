@@ -1,15 +1,15 @@
 /** After a refusal that may be about the audience or the host: which pair works. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { GrantContext } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
-import type { RefusalReason } from '../grants/refusal-table.ts'
-import { refusalOf } from '../grants/refusals.ts'
+import type { RefusalReason } from '../grants/refusals/refusal-table.ts'
+import { refusalOf } from '../grants/refusals/refusals.ts'
 import { within } from '../http/deadline.ts'
-import type { HostRules } from '../http/login-host.ts'
+import type { HostRules } from '../http/outbound/login-host.ts'
 import type { Integration } from '../integrations/integration.ts'
-import { contextAt, type Signer } from '../tokens/token-request.ts'
+import { contextAt, type Signer } from '../tokens/serve/token-request.ts'
 import { isAboutWay, otherWays, wayOf } from './audience.ts'
-import { type Check, failed, passed, type Way } from './check.ts'
+import { type DiagnosisCheck, failed, passed, type Way } from './check.ts'
 import { CHECK_MS, tooSlow } from './time-limit.ts'
 
 export interface WayCheckDependencies {
@@ -24,7 +24,7 @@ export async function checkOtherWays(
   error: unknown,
   charge: () => Promise<void>,
   { grants, hosts }: WayCheckDependencies,
-): Promise<readonly Check[]> {
+): Promise<readonly DiagnosisCheck[]> {
   const tried = wayOf(integration.loginUrl, integration.grant)
   const reason = refusalOf(error)?.reason
   if (!tried || reason === undefined || !isAboutWay(reason)) return []
@@ -65,7 +65,7 @@ async function works(
   }
 }
 
-function otherWay(tried: Way, way: Way): Check {
+function otherWay(tried: Way, way: Way): DiagnosisCheck {
   const changes = [
     ...(way.loginUrl === tried.loginUrl ? [] : [`login_url to ${way.loginUrl}`]),
     ...(way.audience === tried.audience ? [] : [`grant.audience to ${way.audience}`]),
@@ -80,7 +80,7 @@ function otherWay(tried: Way, way: Way): Check {
   }
 }
 
-function noOtherWay({ audience, loginUrl }: Way, reason: RefusalReason): Check {
+function noOtherWay({ audience, loginUrl }: Way, reason: RefusalReason): DiagnosisCheck {
   const detail = `No other audience or host that was tried works either.`
   return reason === 'audience_invalid'
     ? failed(

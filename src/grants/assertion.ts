@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { type CryptoKey, importPKCS8, SignJWT } from 'jose'
 import { Secret } from '../crypto/secret.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 
 /** A signed, short-lived JWT (RFC 7523): what a signing key proves itself with, once. */
 export interface AssertionClaims {

@@ -2,8 +2,8 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { exportJWK, SignJWT } from 'jose'
 import { type Static, Type } from 'typebox'
-import { BrokerError } from '../errors.ts'
-import type { CamelKeys } from '../http/casing.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { CamelKeys } from '../http/server/casing.ts'
 import type { GrantContext, GrantRequest } from './grant.ts'
 
 const Text = Type.String({ minLength: 1, maxLength: 255 })

@@ -1,16 +1,16 @@
 import { type Static, Type } from 'typebox'
-import { BrokerError } from '../errors.ts'
-import type { CamelKeys } from '../http/casing.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { CamelKeys } from '../http/server/casing.ts'
 import { signAssertion } from './assertion.ts'
+import type { Grant, GrantContext, GrantRequest } from './grant.ts'
+import { ClientAuthMember, ClientId } from './settings.ts'
 import {
   type ClientAuth,
   clientSecretBasic,
   clientSecretPost,
   privateKeyJwt,
-} from './client-auth.ts'
-import type { Grant, GrantContext, GrantRequest } from './grant.ts'
-import { ClientAuthMember, ClientId } from './settings.ts'
-import { tokenUrl } from './token-endpoint.ts'
+} from './token-endpoint/client-auth.ts'
+import { tokenUrl } from './token-endpoint/token-endpoint.ts'
 
 /** The client credentials grant (RFC 6749, section 4.4): the app acts as the run-as user in its policies. */
 const schema = Type.Object(

@@ -1,10 +1,10 @@
 import { type Static, Type } from 'typebox'
-import type { CamelKeys } from '../http/casing.ts'
-import { noClientAuth } from './client-auth.ts'
-import { exchanged } from './exchanged.ts'
+import type { CamelKeys } from '../http/server/casing.ts'
 import type { Grant } from './grant.ts'
-import type { JsonObject } from './salesforce-answer.ts'
 import { IntegrationName } from './settings.ts'
+import { noClientAuth } from './token-endpoint/client-auth.ts'
+import { exchanged } from './token-endpoint/exchanged.ts'
+import type { JsonObject } from './token-endpoint/salesforce-answer.ts'
 
 /** Data Cloud: another integration's token for one of the tenant, at the instance that the token is for. */
 const schema = Type.Object(

@@ -1,9 +1,9 @@
 /** The device flow as Salesforce has it, by names of its own: `response_type=device_code`, `grant_type=device`, `code`. */
 import type { Secret } from '../crypto/secret.ts'
-import { noClientAuth } from './client-auth.ts'
 import type { TokenAnswer } from './grant.ts'
-import { refusalOf } from './refusals.ts'
-import type { TokenEndpoint } from './token-endpoint.ts'
+import { refusalOf } from './refusals/refusals.ts'
+import { noClientAuth } from './token-endpoint/client-auth.ts'
+import type { TokenEndpoint } from './token-endpoint/token-endpoint.ts'
 
 export interface DevicePoll {
   /** An origin, or an origin with a path; no trailing slash. */

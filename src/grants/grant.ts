@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox'
 import type { Secret } from '../crypto/secret.ts'
-import type { SignedPart } from './answer-signature.ts'
-import type { TokenEndpoint } from './token-endpoint.ts'
+import type { SignedPart } from './token-endpoint/answer-signature.ts'
+import type { TokenEndpoint } from './token-endpoint/token-endpoint.ts'
 
 /** What a grant proves itself with, opened. Only `tokens/mint.ts` and the doctor ever hold one. */
 export type OpenCredential =

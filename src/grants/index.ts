@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import type { SnakeKeys } from '../http/casing.ts'
+import type { SnakeKeys } from '../http/server/casing.ts'
 import { clientCredentials } from './client-credentials.ts'
 import { dataCloud } from './data-cloud.ts'
 import type { Grant, GrantSettings } from './grant.ts'

@@ -1,11 +1,11 @@
 import { type Static, Type } from 'typebox'
-import { BrokerError } from '../errors.ts'
-import type { CamelKeys } from '../http/casing.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { CamelKeys } from '../http/server/casing.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import { signAssertion } from './assertion.ts'
-import { noClientAuth } from './client-auth.ts'
 import type { Grant } from './grant.ts'
 import { ClientId } from './settings.ts'
+import { noClientAuth } from './token-endpoint/client-auth.ts'
 
 /** The JWT bearer grant (RFC 7523, section 2.1): a signed assertion says which user to act as. */
 const schema = Type.Object(

@@ -1,11 +1,11 @@
 import { type Static, Type } from 'typebox'
 import type { Secret } from '../crypto/secret.ts'
-import { BrokerError } from '../errors.ts'
-import type { CamelKeys } from '../http/casing.ts'
-import { publicClient } from './client-auth.ts'
-import { clientAuthFrom } from './client-auth-method.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { CamelKeys } from '../http/server/casing.ts'
 import type { Grant, GrantContext, GrantRequest } from './grant.ts'
 import { ClientAuthMember, ClientId } from './settings.ts'
+import { publicClient } from './token-endpoint/client-auth.ts'
+import { clientAuthFrom } from './token-endpoint/client-auth-method.ts'
 
 /** The refresh token grant (RFC 6749, section 6): a user approved the app once, and the app acts as that user until it is disconnected. */
 const schema = Type.Object(

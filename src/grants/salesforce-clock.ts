@@ -1,12 +1,12 @@
 /** How far the clocks of Salesforce's hosts are from ours, learned from the `Date` of their answers. */
 export interface SalesforceClock {
   /** From any answer in Salesforce's own form, also from a refusal: what else answers has a clock of its own. */
-  learn(host: string, exchange: Exchange): void
+  learn(host: string, exchange: TimedExchange): void
   /** By how much the host's clock is ahead, in milliseconds; 0 where nothing proves a difference. */
   aheadMs(host: string): number
 }
 
-export interface Exchange {
+export interface TimedExchange {
   /** The `Date` header; whole seconds. */
   readonly date: string | undefined
   readonly sentAt: number
@@ -43,7 +43,7 @@ export function createSalesforceClock({ onSkew }: SalesforceClockDependencies): 
 /** By how much the sender of `date` is ahead at least: the header has whole seconds, and the way takes time. */
 export function leastDifferenceMs(
   date: number,
-  { sentAt, receivedAt }: Pick<Exchange, 'sentAt' | 'receivedAt'>,
+  { sentAt, receivedAt }: Pick<TimedExchange, 'sentAt' | 'receivedAt'>,
 ): number {
   const least = date - receivedAt
   const most = date + 1_000 - sentAt

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { TEXT_FORMS } from '../http/text-forms.ts'
-import { CLIENT_AUTH_METHODS, type ClientAuthMethod } from './client-auth.ts'
+import { CLIENT_AUTH_METHODS, type ClientAuthMethod } from './token-endpoint/client-auth.ts'
 
 /** Members that the settings of several grants have in common, in wire form. */
 export const ClientId = Type.String({

@@ -1,12 +1,12 @@
 import { type Static, Type } from 'typebox'
-import { BrokerError } from '../errors.ts'
-import type { CamelKeys } from '../http/casing.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { CamelKeys } from '../http/server/casing.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import { AssetMember, actorParameters } from './asset-token.ts'
-import { clientAuthFrom } from './client-auth-method.ts'
-import { exchanged } from './exchanged.ts'
 import type { Grant, GrantContext, GrantRequest, TokenAnswer } from './grant.ts'
 import { ClientAuthMember, ClientId, IntegrationName } from './settings.ts'
+import { clientAuthFrom } from './token-endpoint/client-auth-method.ts'
+import { exchanged } from './token-endpoint/exchanged.ts'
 
 const TYPE = 'urn:ietf:params:oauth:token-type:'
 const SUBJECT_TOKEN_TYPES = ['access_token', 'refresh_token', 'id_token', 'saml2', 'jwt'].map(

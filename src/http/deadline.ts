@@ -1,5 +1,5 @@
 /** Deadlines that hold, whatever the work does: it is told to end when its time is over, and left behind where it does not. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 
 export interface Limit<Result> {
   /** Ends the time earlier. */

@@ -1,13 +1,13 @@
 /** What an answer shows of an integration: to whom, and the names of which others. */
 import type { Static } from 'typebox'
 import type { Principal } from '../callers/policy.ts'
-import type { FollowerIndex } from './follower-index.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
-import type { IntegrationView, WrittenView } from './schemas.ts'
+import type { FollowerIndex } from './references/follower-index.ts'
+import { isShown, shownNames } from './references/visible.ts'
+import type { IntegrationView, WrittenView } from './schemas/schemas.ts'
 import type { IntegrationStatus } from './status.ts'
-import { putOf, viewOf, writtenOf } from './view.ts'
-import { isShown, shownNames } from './visible.ts'
+import { integrationViewOf, putOf, writtenOf } from './view.ts'
 
 export interface Answers {
   /** For a page: all but who signs with its credential. */
@@ -53,7 +53,7 @@ export function createAnswers({ store, followers, statusOf }: AnswersDependencie
   }
 
   const listed: Answers['listed'] = async (integration, status, principal) =>
-    viewOf(integration, await ofWhatIsShown(status, principal))
+    integrationViewOf(integration, await ofWhatIsShown(status, principal))
 
   return {
     listed,

@@ -1,10 +1,10 @@
 /** An integration whose certificate, or client secret, is replaced at Salesforce with another one's token. Records keep the name of former releases, which knew certificates alone. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../callers/policy.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { Definition, Integration } from './integration.ts'
-import { referenced } from './referenced.ts'
+import { referenced } from './references/referenced.ts'
 
 export interface CertificateDeployment {
   /** The integration with whose token it is done. */

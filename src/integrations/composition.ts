@@ -10,8 +10,8 @@ import {
   replaceActive,
 } from '../credentials/credential.ts'
 import type { CredentialInput, FreshCredential } from '../credentials/intake.ts'
-import { BrokerError } from '../errors.ts'
-import type { HostRules } from '../http/login-host.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { HostRules } from '../http/outbound/login-host.ts'
 import {
   DEFAULTS,
   type Definition,

@@ -2,9 +2,9 @@
 
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
 import type { CredentialInput, FreshCredential, Intake } from '../credentials/intake.ts'
-import { BrokerError, isStoreTrouble } from '../errors.ts'
+import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
-import type { HostRules } from '../http/login-host.ts'
+import type { HostRules } from '../http/outbound/login-host.ts'
 import {
   checkGrant,
   compose,
@@ -14,13 +14,18 @@ import {
   isSameDefinition,
   wasActive,
 } from './composition.ts'
+import { credentialsToErase } from './credentials-to-erase.ts'
 import { checkDefinition } from './definition-rules.ts'
 import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore, SealedIntegration } from './integration-store.ts'
-import { leftBehind } from './left-behind.ts'
-import { isLentAnew, servesInside, wouldServeInside } from './lending.ts'
-import { checkDeclaredSource, checkNoCircle, hasOtherTokens, isNarrowed } from './token-source.ts'
+import { isLentAnew, servesInside, wouldServeInside } from './references/lending.ts'
+import {
+  checkDeclaredSource,
+  checkNoCircle,
+  hasOtherTokens,
+  isNarrowed,
+} from './references/token-source.ts'
 
 export interface Declaration {
   readonly name: string
@@ -79,7 +84,7 @@ export function createDeclaredIntegrations(
   ): Promise<Integration | undefined> => {
     const current = sealed?.integration
     const secrets = sealed ? await sealed.open() : NO_SECRETS
-    const staysBehind = current && leftBehind(definition, current, hosts)
+    const staysBehind = current && credentialsToErase(definition, current, hosts)
     const written = compose(
       {
         ...{ name, definition, managedBy, current, secrets, fresh, owner },

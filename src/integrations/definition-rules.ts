@@ -1,8 +1,8 @@
 /** What a definition may not say, although its members are well-formed each: what is no value, and what Salesforce never takes. Pure. */
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import { mustStateAudience } from '../grants/jwt-bearer.ts'
-import { commonLoginHostOf } from '../http/login-host.ts'
+import { commonLoginHostOf } from '../http/outbound/login-host.ts'
 import {
   isPlaceholder,
   isPlaceholderHost,

@@ -9,9 +9,9 @@ import {
   keepSecrets,
 } from '../credentials/credential.ts'
 import type { Keyring } from '../crypto/keyring.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { isGrantType } from '../grants/index.ts'
-import { anotherVersion, pageOf, readRecord } from '../store/record-schema.ts'
+import { anotherVersion, readRecord, usablePageOf } from '../store/integrity/record-schema.ts'
 import type {
   IntegrationContent,
   IntegrationRecord,
@@ -221,7 +221,10 @@ export function createIntegrationStore({
     },
     async list(page) {
       const { items, corrupt = [], next } = await records.list(page)
-      const read = pageOf(items, items.length, { idOf: ({ name }) => name, parse: integrationOf })
+      const read = usablePageOf(items, items.length, {
+        idOf: ({ name }) => name,
+        parse: integrationOf,
+      })
       const unusable = [...corrupt, ...(read.corrupt ?? [])]
       return { items: read.items, next, ...(unusable.length > 0 && { corrupt: unusable }) }
     },

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Credential } from '../credentials/credential.ts'
 import { activeOf } from '../credentials/credential.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { GrantSettings } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
 import type { CertificateDeployment } from './certificate-deployment.ts'

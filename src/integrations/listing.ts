@@ -4,14 +4,14 @@ import type { Static } from 'typebox'
 import { allows, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { activeOf } from '../credentials/credential.ts'
-import { BrokerError } from '../errors.ts'
-import { unlessUnusable } from '../store/record-schema.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import type { Answers } from './answers.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
-import type { IntegrationView, ListQuery } from './schemas.ts'
+import { isShown } from './references/visible.ts'
+import type { IntegrationView, ListQuery } from './schemas/schemas.ts'
 import type { IntegrationStatus } from './status.ts'
-import { isShown } from './visible.ts'
 
 export interface Listing {
   page(

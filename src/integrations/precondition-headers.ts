@@ -1,6 +1,6 @@
 /** The wire form of `If-Match` and `If-None-Match`. */
 import { Type } from 'typebox'
-import { documented, documentedAsRequired } from '../http/documented.ts'
+import { documented, documentedAsRequired } from '../http/openapi/documented.ts'
 
 const MAX = 1024
 const TAGS = '"[!#-~]{1,100}"( *, *"[!#-~]{1,100}")*'

@@ -1,6 +1,6 @@
 /** `If-Match` and `If-None-Match` (RFC 9110, section 13.1), by strong comparison. Checked after the state of what they are about: what is refused without them is refused so with them (section 13.2.1). */
 import { allows, type Principal } from '../callers/policy.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { etagOf, type Integration } from './integration.ts'
 
 export interface Preconditions {

@@ -4,9 +4,9 @@ import type { Principal } from '../callers/policy.ts'
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
 import { checkShape, type FreshCredential, type Intake } from '../credentials/intake.ts'
 import type { Remarks } from '../credentials/key-material.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
-import type { HostRules } from '../http/login-host.ts'
+import type { HostRules } from '../http/outbound/login-host.ts'
 import { checkCertificateDeployment } from './certificate-deployment.ts'
 import {
   checkGrant,
@@ -17,11 +17,10 @@ import {
   isActive,
   isSameDefinition,
 } from './composition.ts'
+import { credentialsToErase } from './credentials-to-erase.ts'
 import { checkDefinition } from './definition-rules.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
-import { leftBehind } from './left-behind.ts'
-import { checkFollowersGoAlong, checkNobodyFollows, isLentAnew, lenderOf } from './lending.ts'
 import {
   checkIfMatch,
   checkIfNoneMatch,
@@ -29,12 +28,18 @@ import {
   requireIfMatch,
 } from './preconditions.ts'
 import {
+  checkFollowersGoAlong,
+  checkNobodyFollows,
+  isLentAnew,
+  lenderOf,
+} from './references/lending.ts'
+import {
   checkNobodyExchanges,
   checkTokenSource,
   hasOtherTokens,
   isNarrowed,
-} from './token-source.ts'
-import { authoriseBy } from './visible.ts'
+} from './references/token-source.ts'
+import { authoriseBy } from './references/visible.ts'
 import { checkMayChange, checkMayLabel, checkMayWrite } from './write-access.ts'
 
 export interface Written {
@@ -122,7 +127,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     const write = compose(
       {
         ...{ name, definition, managedBy: 'api', current, secrets, fresh, owner },
-        ...(current && { isLeftBehind: leftBehind(definition, current, hosts) }),
+        ...(current && { isLeftBehind: credentialsToErase(definition, current, hosts) }),
       },
       { now, uniqueId },
     )

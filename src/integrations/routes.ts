@@ -1,22 +1,23 @@
 /** `/integrations`: put, patch, read, list, delete. */
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { type Happening, lentEvent } from '../audit/event.ts'
+import { type AuditEntry, lentEvent } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
 import { allowsSome, mightAllow, type Permission } from '../callers/policy.ts'
 import { remarksView } from '../credentials/remarks-view.ts'
-import { BrokerError } from '../errors.ts'
-import { problems } from '../http/problem.ts'
-import { describeFaults } from '../http/schema-fault.ts'
-import type { Server } from '../http/server.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { problems } from '../http/problems/problem.ts'
+import { describeFaults } from '../http/problems/schema-fault.ts'
+import type { Server } from '../http/server/server.ts'
 import { createAnswers } from './answers.ts'
-import { createFollowerIndex } from './follower-index.ts'
 import { etagOf, type Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import { createListing } from './listing.ts'
 import { NeededIfMatchHeader, WriteHeaders } from './precondition-headers.ts'
 import { pinnedTo, preconditionsOf } from './preconditions.ts'
+import { createFollowerIndex } from './references/follower-index.ts'
+import { readFor, visibleIntegration } from './references/visible.ts'
 import type { Registry, Written } from './registry.ts'
 import {
   IntegrationBody,
@@ -26,10 +27,9 @@ import {
   NameParams,
   PatchBody,
   WrittenView,
-} from './schemas.ts'
+} from './schemas/schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 import { inputOf, mergePatch, patchOf, writableOf } from './view.ts'
-import { readFor, visibleIntegration } from './visible.ts'
 import { checkMayChange } from './write-access.ts'
 
 export interface IntegrationRouteDependencies {
@@ -37,7 +37,7 @@ export interface IntegrationRouteDependencies {
   readonly store: Pick<IntegrationStore, 'read' | 'list'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
   /** Ends the tokens of an integration that is about to be removed. */
-  readonly revoke: (integration: Integration) => Promise<readonly Happening[]>
+  readonly revoke: (integration: Integration) => Promise<readonly AuditEntry[]>
   readonly audit: Pick<AuditLog, 'change'>
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
@@ -236,7 +236,7 @@ export function registerIntegrationRoutes(
     async (request, reply) => {
       const { name } = request.params
       await visible(request, 'integrations:write', name)
-      const happened: Happening[] = []
+      const happened: AuditEntry[] = []
       try {
         const preconditions = preconditionsOf(request)
         const may = () => confirm(request)
@@ -260,7 +260,7 @@ function happeningsOf({
   result,
   activated,
   lentBy,
-}: Written): readonly Happening[] {
+}: Written): readonly AuditEntry[] {
   if (result === 'unchanged') return []
   return [
     { action: `integration.${result}`, integration: name },

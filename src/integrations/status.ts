@@ -10,7 +10,7 @@ export const STATES = [
   'not_connected',
 ] as const
 
-export type State = (typeof STATES)[number]
+export type IntegrationState = (typeof STATES)[number]
 
 export interface LeaseStatus {
   readonly tokenId: string
@@ -23,7 +23,7 @@ export interface LeaseStatus {
 }
 
 export interface IntegrationStatus {
-  readonly state: State
+  readonly state: IntegrationState
   /** Integrations that hold the same access token. */
   readonly sharesTokenWith: readonly string[]
   /** Integrations that sign with its credential; where that was looked for. */

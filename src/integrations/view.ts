@@ -1,11 +1,11 @@
 /** The crossing between integrations and their wire form. */
 import type { Static } from 'typebox'
-import { BrokerError } from '../errors.ts'
-import { camelKeys, snakeKeys } from '../http/casing.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { camelKeys, snakeKeys } from '../http/server/casing.ts'
 import { deploymentNamed } from './certificate-deployment.ts'
 import type { IntegrationInput } from './composition.ts'
 import type { Integration } from './integration.ts'
-import type { IntegrationBody, IntegrationView, WrittenView } from './schemas.ts'
+import type { IntegrationBody, IntegrationView, WrittenView } from './schemas/schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 
 const time = (at: number) => new Date(at).toISOString()
@@ -42,7 +42,7 @@ export function writableOf(integration: Integration): Record<string, unknown> {
   }
 }
 
-export function viewOf(
+export function integrationViewOf(
   integration: Integration,
   status: IntegrationStatus,
 ): Static<typeof IntegrationView> {

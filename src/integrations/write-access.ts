@@ -1,7 +1,7 @@
 /** Who may make one definition of another. Pure; each question throws `caller_forbidden`. */
 import { isDeepStrictEqual } from 'node:util'
 import { allows, gainedBy, type Permission, type Principal } from '../callers/policy.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { Integration } from './integration.ts'
 
 type Labels = Integration['labels']

@@ -1,12 +1,12 @@
 /** What each sealing key still seals, counted over the whole store. */
 import { setImmediate as breath } from 'node:timers/promises'
-import { SEALED, type Sealed, type SealedListing } from './sealed-records.ts'
+import { SEALED, type SealedKind, type SealedListing } from './sealed-records.ts'
 
-export type Counts = Readonly<Record<Sealed, number>>
+export type SealCounts = Readonly<Record<SealedKind, number>>
 
 export interface Census {
   /** By key id. */
-  readonly keys: ReadonlyMap<string, Counts>
+  readonly keys: ReadonlyMap<string, SealCounts>
   /** Sealed by a key that the keyring lacks: for each such key, the first of what would be lost, as `KIND NAME`. */
   readonly missing: ReadonlyMap<string, readonly string[]>
   /** Records that are not sealed as they must be. */
@@ -28,18 +28,18 @@ export interface CensusDependencies {
 const NAMED = 20
 const PAGE = 1_000
 
-export const NO_COUNTS: Counts = Object.freeze(
-  Object.fromEntries(Object.keys(SEALED).map((kind) => [kind, 0])) as Record<Sealed, number>,
+export const NO_COUNTS: SealCounts = Object.freeze(
+  Object.fromEntries(Object.keys(SEALED).map((kind) => [kind, 0])) as Record<SealedKind, number>,
 )
 
-export const totalOf = (counts: Counts): number =>
+export const totalOf = (counts: SealCounts): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0)
 
 export function createCensusTaker({ listings, keyIds }: CensusDependencies): CensusTaker {
   let underWay: Promise<Census> | undefined
 
   const count = async (): Promise<Census> => {
-    const keys = new Map<string, Record<Sealed, number>>()
+    const keys = new Map<string, Record<SealedKind, number>>()
     const missing = new Map<string, string[]>()
     let unreadable = 0
     for (const listing of listings) {

@@ -4,7 +4,7 @@
  */
 import { type Keyring, sealedWith } from '../crypto/keyring.ts'
 import { isSealedDefinition, sealedToRequireCodes } from '../integrations/integration-store.ts'
-import type { MacRequirement } from '../store/mac-requirement.ts'
+import type { MacRequirement } from '../store/integrity/mac-requirement.ts'
 import {
   type AuthenticRecord,
   judgeMac,
@@ -12,11 +12,11 @@ import {
   ofDocument,
   ofIntegration,
   parseMac,
-} from '../store/record-mac.ts'
-import { isCorrupt, unlessCorrupt } from '../store/record-schema.ts'
+} from '../store/integrity/record-mac.ts'
+import { isCorrupt, unlessCorrupt } from '../store/integrity/record-schema.ts'
 import type { MacHead, MacPlace } from '../store/seals.ts'
 import type { Store } from '../store/store.ts'
-import type { SingleFlight } from '../tokens/single-flight.ts'
+import type { SingleFlight } from '../tokens/mint/single-flight.ts'
 import type { Replicas } from './replicas.ts'
 
 export interface RecordProver {

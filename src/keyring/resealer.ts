@@ -1,8 +1,8 @@
 /** Seals everything with the first key, in the background: begun by a request, carried on by any replica that has this key first, whatever crashes. */
-import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
+import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { Keyring } from '../crypto/keyring.ts'
-import { BrokerError } from '../errors.ts'
-import type { SingleFlight } from '../tokens/single-flight.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { SingleFlight } from '../tokens/mint/single-flight.ts'
 import { lacking, type Replicas } from './replicas.ts'
 import { newJob, type ResealJob, type ResealJobs, type StoredJob } from './reseal-job.ts'
 import type { SealedListing, SealedRecord } from './sealed-records.ts'
@@ -23,7 +23,7 @@ export interface ResealerDependencies {
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'reseal'>
   /** So that one replica works at it, and another takes over within seconds. */
   readonly underLock: SingleFlight['underLock']
-  readonly audit: { background(by: Actor, happening: Happening): void }
+  readonly audit: { background(by: Actor, happening: AuditEntry): void }
   readonly now: () => number
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>

@@ -2,14 +2,14 @@
 import type { AuditLog } from '../audit/log.ts'
 import { allowsAll } from '../callers/policy.ts'
 import type { Keyring } from '../crypto/keyring.ts'
-import { BrokerError } from '../errors.ts'
-import { problems } from '../http/problem.ts'
-import type { Server } from '../http/server.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { problems } from '../http/problems/problem.ts'
+import type { Server } from '../http/server/server.ts'
 import type { CensusTaker } from './census.ts'
 import type { Replicas } from './replicas.ts'
 import type { Resealer } from './resealer.ts'
 import { KeyringState, ResealProgress } from './schemas.ts'
-import { progressOf, viewOf } from './view.ts'
+import { keyringViewOf, progressOf } from './view.ts'
 
 export interface KeyringRouteDependencies {
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
@@ -44,7 +44,7 @@ export function registerKeyringRoutes(
         replicas.list(),
         resealer.read(),
       ])
-      return viewOf({ keyring, census: counted, replicas: held, job })
+      return keyringViewOf({ keyring, census: counted, replicas: held, job })
     },
   )
 

@@ -1,6 +1,6 @@
 /** The wire form of the keyring: ids and counts, never a key. */
 import { type Static, Type } from 'typebox'
-import { SEALED, type Sealed } from './sealed-records.ts'
+import { SEALED, type SealedKind } from './sealed-records.ts'
 
 const Time = Type.String({ format: 'date-time' })
 
@@ -21,7 +21,7 @@ export const ResealProgress = Type.Object(
   },
 )
 
-const countOf = (kind: Sealed) => Type.Integer({ minimum: 0, description: SEALED[kind] })
+const countOf = (kind: SealedKind) => Type.Integer({ minimum: 0, description: SEALED[kind] })
 
 const KIND_COUNTS = {
   credentials: countOf('credentials'),
@@ -30,7 +30,7 @@ const KIND_COUNTS = {
   revocations: countOf('revocations'),
   connections: countOf('connections'),
   macs: countOf('macs'),
-} satisfies Record<Sealed, unknown>
+} satisfies Record<SealedKind, unknown>
 
 const SealingKey = Type.Object(
   {

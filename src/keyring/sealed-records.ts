@@ -1,9 +1,9 @@
 /** Everything that is sealed or proven in the store, by the page: what each thing is, which key it names, and how to put another seal or code in its place. */
 import { sealedWith } from '../crypto/keyring.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import type { Archive } from '../store/archive.ts'
 import type { Custodies } from '../store/custody.ts'
-import { parseMac } from '../store/record-mac.ts'
+import { parseMac } from '../store/integrity/record-mac.ts'
 import type { MacPlace, Seals } from '../store/seals.ts'
 import type { Documents, IntegrationRecords, Outcomes, Page } from '../store/store.ts'
 import type { RecordProver } from './record-prover.ts'
@@ -18,13 +18,13 @@ export const SEALED = {
   macs: 'the code that proves a record which is not sealed',
 } as const
 
-export type Sealed = keyof typeof SEALED
+export type SealedKind = keyof typeof SEALED
 
 /** Seals text anew. Throws `record_corrupt`. */
 export type Reseal = (jwe: string) => Promise<string>
 
 export interface SealedRecord {
-  readonly kind: Sealed
+  readonly kind: SealedKind
   /** The integration's name, or the document's id. */
   readonly id: string
   /** The key that it names; undefined: it is not sealed as it must be. */
@@ -92,7 +92,7 @@ export function createSealedRecords(
   })
 
   const document = (
-    kind: Sealed,
+    kind: SealedKind,
     of: string,
     id: string,
     expiresAt: number | null,
@@ -152,7 +152,7 @@ export function createSealedRecords(
         const records = items.flatMap(({ id, body, expiresAt }) => {
           const sealed = sealedIn(body)
           if (sealed === undefined) return []
-          return [document(kind as Sealed, of, id, expiresAt, sealedWith(sealed))]
+          return [document(kind as SealedKind, of, id, expiresAt, sealedWith(sealed))]
         })
         return { items: records, next }
       },

@@ -12,7 +12,7 @@ export interface KeyringView {
   readonly job: ResealJob | undefined
 }
 
-export function viewOf({ keyring, census, replicas, job }: KeyringView): KeyringWire {
+export function keyringViewOf({ keyring, census, replicas, job }: KeyringView): KeyringWire {
   const ids = [...new Set([...keyring.keyIds, ...census.keys.keys()])]
   return {
     sealing_key: keyring.sealingKeyId,

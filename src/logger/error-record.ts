@@ -4,8 +4,8 @@
  * arguments), so only our own classes show a message.
  */
 import { ConfigError } from '../config/config-error.ts'
-import { BrokerError, PROBLEMS } from '../errors.ts'
-import { type Hop, HopError } from '../http/hop.ts'
+import { BrokerError, PROBLEMS } from '../errors/errors.ts'
+import { type Hop, HopError } from '../http/outbound/hop.ts'
 
 export interface ErrorRecord {
   readonly type: string

@@ -1,6 +1,6 @@
 /** Where log lines go: never blocks, holds a bounded amount, counts what it must drop. */
-import { createDescriptor } from '../audit/descriptor.ts'
-import { createLineOutput } from '../audit/line-output.ts'
+import { createDescriptor } from '../audit/output/descriptor.ts'
+import { createLineOutput } from '../audit/output/line-output.ts'
 
 export interface LogOutput {
   write(line: string): void

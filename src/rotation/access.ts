@@ -1,7 +1,7 @@
 /** Who may see or rotate the credentials of an integration. */
 import type { Permission, Principal } from '../callers/policy.ts'
 import type { Integration } from '../integrations/integration.ts'
-import { visibleIntegration } from '../integrations/visible.ts'
+import { visibleIntegration } from '../integrations/references/visible.ts'
 
 /** Throws `caller_forbidden`, the same whether there is one or not, and `integration_not_found`. */
 export type Access = (

@@ -1,9 +1,9 @@
 /** Brings credentials to Salesforce, proves and activates them: begun by a request, carried on by any replica, whatever crashes. */
-import type { Actor, Happening } from '../audit/event.ts'
+import type { Actor, AuditEntry } from '../audit/event.ts'
+import type { Absent, PermissionResolver } from '../callers/permission-resolver.ts'
 import { allows } from '../callers/policy.ts'
-import type { Absent, Standing } from '../callers/standing.ts'
 import { activeOf, type Credential } from '../credentials/credential.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import {
   clientIdOf,
   type Integration,
@@ -12,13 +12,13 @@ import {
 } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { checkIfMatch } from '../integrations/preconditions.ts'
-import type { SingleFlight } from '../tokens/single-flight.ts'
+import type { SingleFlight } from '../tokens/mint/single-flight.ts'
 import {
   afterError,
   type Deployment,
+  deploymentFailed,
   FAILURES,
-  failed,
-  isOver,
+  isDeploymentOver,
   newDeployment,
   pairAfter,
 } from './deployment.ts'
@@ -45,10 +45,10 @@ export interface DeployerDependencies {
   readonly store: Pick<IntegrationStore, 'read'>
   readonly deployments: DeploymentStore
   readonly steps: DeploymentSteps
-  readonly standing: Pick<Standing, 'permitsOf'>
+  readonly standing: Pick<PermissionResolver, 'permitsOf'>
   /** So that one replica works at it, and another takes over within seconds. */
   readonly underLock: SingleFlight['underLock']
-  readonly audit: { background(by: Actor, happening: Happening): void }
+  readonly audit: { background(by: Actor, happening: AuditEntry): void }
   readonly now: () => number
   /** Ends early, without a failure, when the signal does. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
@@ -79,7 +79,7 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
       if (integration?.uid !== deployment.uid) return undefined
       // What Salesforce has already is carried to its end, whoever asked for it.
       if (deployment.phase === 'requested' && !(await mayStill(deployment, integration))) {
-        return failed(deployment, 'permission_lost', FAILURES.permission_lost, now())
+        return deploymentFailed(deployment, 'permission_lost', FAILURES.permission_lost, now())
       }
       const subject = subjectIn(integration, deployment.credential)
       return await steps.next(deployment, subject, stopped.signal)
@@ -188,7 +188,7 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
         const former = known?.deployment.uid === uid ? known.deployment : undefined
         checkDeployable(integration, credentialId, former)
         await checkOtherApp(integration)
-        const underWay = former && !isOver(former) ? former : undefined
+        const underWay = former && !isDeploymentOver(former) ? former : undefined
         if (underWay && underWay.credential !== credentialId) {
           throw new BrokerError(
             'credential_state',
@@ -228,7 +228,7 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
 }
 
 const isReady = (deployment: Deployment, now: number): boolean =>
-  !isOver(deployment) && deployment.nextAt <= now
+  !isDeploymentOver(deployment) && deployment.nextAt <= now
 
 function subjectIn(integration: Integration, credentialId: string): DeploymentSubject {
   const { certificateDeployment: target, credentials } = integration
@@ -278,7 +278,8 @@ function whyNoSecret(
   { id, state }: Credential,
   former: Deployment | undefined,
 ): string | undefined {
-  if (former?.credential === id && (state === 'staged' || !isOver(former))) return undefined
+  if (former?.credential === id && (state === 'staged' || !isDeploymentOver(former)))
+    return undefined
   if (state !== 'pending') return 'Only a secret that Salesforce is to make is deployed'
   const staged = credentials.find((one) => one.state === 'staged')
   return staged && `There is one staged already, ${staged.id}: activate or delete it first`

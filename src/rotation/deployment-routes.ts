@@ -2,17 +2,17 @@
 import { type Static, Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
-import { absentOf } from '../callers/standing.ts'
-import { BrokerError } from '../errors.ts'
-import { problems } from '../http/problem.ts'
-import type { Server } from '../http/server.ts'
+import { absentOf } from '../callers/permission-resolver.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { problems } from '../http/problems/problem.ts'
+import type { Server } from '../http/server/server.ts'
 import { etagOf } from '../integrations/integration.ts'
 import { IfMatchHeader } from '../integrations/precondition-headers.ts'
 import { preconditionsOf } from '../integrations/preconditions.ts'
-import { authoriseBy } from '../integrations/visible.ts'
+import { authoriseBy } from '../integrations/references/visible.ts'
 import type { Access } from './access.ts'
 import type { Deployer } from './deployer.ts'
-import { type Deployment, FAILURES, isOver, PHASES, type Phase } from './deployment.ts'
+import { type Deployment, FAILURES, isDeploymentOver, PHASES, type Phase } from './deployment.ts'
 import { CredentialParams } from './schemas.ts'
 
 export interface DeploymentRouteDependencies {
@@ -152,5 +152,5 @@ const viewOf = (deployment: Deployment): Static<typeof DeploymentView> => ({
   requested_at: time(deployment.requestedAt),
   updated_at: time(deployment.updatedAt),
   tries: deployment.tries,
-  next_try_at: isOver(deployment) ? null : time(deployment.nextAt),
+  next_try_at: isDeploymentOver(deployment) ? null : time(deployment.nextAt),
 })

@@ -1,21 +1,21 @@
 /** What is done in each phase of a deployment. Each step may be done twice: a crash repeats it. */
-import type { Actor, Happening } from '../audit/event.ts'
+import type { Actor, AuditEntry } from '../audit/event.ts'
 import type { Credential } from '../credentials/credential.ts'
-import { BrokerError } from '../errors.ts'
-import type { CredentialsApi } from '../grants/credentials-api.ts'
-import type { MetadataApi } from '../grants/metadata-api.ts'
-import { refusalOf } from '../grants/refusals.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { CredentialsApi } from '../grants/org-api/credentials-api.ts'
+import type { MetadataApi } from '../grants/org-api/metadata-api.ts'
+import { refusalOf } from '../grants/refusals/refusals.ts'
 import {
   type CertificateDeployment,
   settingsNameOf,
 } from '../integrations/certificate-deployment.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
-import { byItself } from '../integrations/visible.ts'
+import { byItself } from '../integrations/references/visible.ts'
 import { zipOf } from '../setup/archive.ts'
 import { certificateFilesOf } from '../setup/certificate-files.ts'
-import type { InsideLease } from '../tokens/inside-lease.ts'
-import type { Lease } from '../tokens/lease.ts'
-import { type Deployment, failed, moved } from './deployment.ts'
+import type { InsideLease } from '../tokens/serve/inside-lease.ts'
+import type { Lease } from '../tokens/serve/lease.ts'
+import { type Deployment, deploymentFailed, moved } from './deployment.ts'
 import type { Promotion } from './promotion.ts'
 import { createSecretSteps } from './secret-steps.ts'
 import type { Staging } from './stage.ts'
@@ -43,7 +43,7 @@ export interface DeploymentStepsDependencies {
   readonly prove: (name: string, credentialId: string) => Promise<Lease | undefined>
   /** The token of the proof, for the lease. Must not throw. */
   readonly onProven: (lease: Lease, by: Actor) => Promise<void>
-  readonly audit: { background(by: Actor, happening: Happening): void }
+  readonly audit: { background(by: Actor, happening: AuditEntry): void }
   /** How browsers reach this service. */
   readonly publicUrl: string | undefined
   readonly now: () => number
@@ -71,7 +71,8 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
     const answer = await through(target.through, { timeoutMs: UPLOAD_MS, signal }, (caller) =>
       api.deploy(caller, archive),
     )
-    if (!answer.ok) return failed(deployment, `${answer.refused}_refused`, answer.reason, now())
+    if (!answer.ok)
+      return deploymentFailed(deployment, `${answer.refused}_refused`, answer.reason, now())
     return { ...moved(deployment, 'uploaded', now()), deployId: answer.value }
   }
 
@@ -83,11 +84,12 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
     const answer = await through(target.through, { timeoutMs: STATUS_MS, signal }, (caller) =>
       api.status(caller, deployment.deployId ?? ''),
     )
-    if (!answer.ok) return failed(deployment, `${answer.refused}_refused`, answer.reason, now())
+    if (!answer.ok)
+      return deploymentFailed(deployment, `${answer.refused}_refused`, answer.reason, now())
     const { isDone, isSuccess, status, problem } = answer.value
     if (isDone && isSuccess) return moved(deployment, 'deployed', now())
     if (isDone) {
-      return failed(deployment, 'deployment_failed', [status, problem].join(': '), now())
+      return deploymentFailed(deployment, 'deployment_failed', [status, problem].join(': '), now())
     }
     checkPatience(deployment, now())
     const begun =

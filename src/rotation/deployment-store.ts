@@ -1,7 +1,7 @@
 /** Deployments at rest: one for each integration, the newest. */
-import { anotherVersion, pageOf } from '../store/record-schema.ts'
+import { anotherVersion, usablePageOf } from '../store/integrity/record-schema.ts'
 import type { DocumentRecord, Documents } from '../store/store.ts'
-import { type Deployment, isOver, PHASES } from './deployment.ts'
+import { type Deployment, isDeploymentOver, PHASES } from './deployment.ts'
 
 export interface StoredDeployment {
   /** The integration's. */
@@ -47,14 +47,15 @@ export function createDeploymentStore(documents: Documents, now: () => number): 
           limit: READ_LIMIT,
           ...(after !== undefined && { after }),
         })
-        yield* pageOf(page.items, page.items.length, { idOf: ({ id }) => id, parse: opened }).items
+        yield* usablePageOf(page.items, page.items.length, { idOf: ({ id }) => id, parse: opened })
+          .items
         after = page.next ?? undefined
       } while (after !== undefined)
     },
     async write(name, deployment, expected) {
       const record = await documents.write(KIND, name, JSON.stringify(deployment), {
         expected,
-        ...(isOver(deployment) && { expiresAt: now() + KEPT_MS }),
+        ...(isDeploymentOver(deployment) && { expiresAt: now() + KEPT_MS }),
       })
       return record && opened(record)
     },

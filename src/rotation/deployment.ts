@@ -1,8 +1,8 @@
 /** One deployment of a credential to Salesforce, and how far it came: a certificate is uploaded, a secret is staged there. Pure. */
 import type { Actor } from '../audit/event.ts'
-import type { Absent } from '../callers/standing.ts'
-import { BrokerError, type ProblemCode } from '../errors.ts'
-import type { ConsumerPlace } from '../grants/credentials-api.ts'
+import type { Absent } from '../callers/permission-resolver.ts'
+import { BrokerError, type ProblemCode } from '../errors/errors.ts'
+import type { ConsumerPlace } from '../grants/org-api/credentials-api.ts'
 
 export const PHASES = {
   requested: 'It will be uploaded, or its pair of key and secret staged',
@@ -75,7 +75,7 @@ export interface Deployment {
   readonly pair?: PairPlace
 }
 
-export const isOver = ({ phase, pair }: Pick<Deployment, 'phase' | 'pair'>): boolean =>
+export const isDeploymentOver = ({ phase, pair }: Pick<Deployment, 'phase' | 'pair'>): boolean =>
   phase === 'failed' || phase === 'retired' || (phase === 'activated' && !pair)
 
 /** What the next one begins with: where one that failed before it was in use left its pair. */
@@ -115,7 +115,7 @@ export const moved = (deployment: Deployment, phase: Phase, now: number): Deploy
   nextAt: now,
 })
 
-export const failed = (
+export const deploymentFailed = (
   deployment: Deployment,
   reason: Failure,
   detail: string,
@@ -170,7 +170,7 @@ export function afterError(deployment: Deployment, error: unknown, now: number):
   }
   const isLate = now - deployment.phaseAt > patienceMs
   if (isGivenUp(deployment, known, isLate)) {
-    return failed(deployment, known.code, known.detail, now)
+    return deploymentFailed(deployment, known.code, known.detail, now)
   }
   const tries = deployment.tries + 1
   const restMs = Math.max(restOf(deployment, known, tries), known.retryAfterMs ?? 0)

@@ -1,16 +1,16 @@
 /** Erases the secret of a retired credential once its successor has proven itself: 15 quiet minutes, and one more mint. */
 
-import { type Actor, type Happening, NOBODY } from '../audit/event.ts'
+import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import { activeOf, type Credential, FALLBACK_MS, keepSecrets } from '../credentials/credential.ts'
-import { BrokerError } from '../errors.ts'
-import { refusalOf } from '../grants/refusals.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { refusalOf } from '../grants/refusals/refusals.ts'
 import { everyIntegration } from '../integrations/every.ts'
 import { digestsOf, type Integration, isDraft } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
-import { unlessUnusable } from '../store/record-schema.ts'
+import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import type { Documents } from '../store/store.ts'
-import { isSignatureRefusal } from '../tokens/candidates.ts'
-import type { Lease } from '../tokens/lease.ts'
+import { isSignatureRefusal } from '../tokens/mint/candidates.ts'
+import type { Lease } from '../tokens/serve/lease.ts'
 
 export interface Erasure {
   /** The integration has a retired credential, perhaps a new one. Must not throw. */
@@ -31,7 +31,7 @@ export interface ErasureDependencies {
   readonly prove: (name: string, credentialId: string) => Promise<Lease | undefined>
   /** The token of the proof, for the lease: one of the retired credential's client is good no more afterwards. Must not throw. */
   readonly onProven: (lease: Lease, by: Actor) => Promise<void>
-  readonly audit: { background(by: Actor, happening: Happening): void }
+  readonly audit: { background(by: Actor, happening: AuditEntry): void }
   readonly now: () => number
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number

@@ -1,6 +1,6 @@
 /** What an operator does next with a credential. */
 import type { Credential } from '../credentials/credential.ts'
-import { SETTINGS } from '../grants/refusal-row.ts'
+import { SETTINGS_PATH } from '../grants/refusals/refusal-row.ts'
 import { clientIdOf, type Integration, isOfAnotherClient } from '../integrations/integration.ts'
 
 /** For people: one or two sentences. */
@@ -31,11 +31,11 @@ export function nextStep(integration: Integration, credential: Credential): stri
 
 function uploadOf({ type, certificate }: Credential, path: string): string {
   if (type === 'client_secret') {
-    return `Make it the secret of the app in Salesforce, where it is not yet: ${SETTINGS} → Consumer Key and Secret (stage, then rotate).`
+    return `Make it the secret of the app in Salesforce, where it is not yet: ${SETTINGS_PATH} → Consumer Key and Secret (stage, then rotate).`
   }
   return certificate
-    ? `Upload the certificate (GET ${path}/certificate) to the app in Salesforce, in place of the former: ${SETTINGS} → JWT Bearer Flow (Use digital signatures).`
-    : `Upload the certificate of this key to the app in Salesforce, in place of the former: ${SETTINGS} → JWT Bearer Flow (Use digital signatures).`
+    ? `Upload the certificate (GET ${path}/certificate) to the app in Salesforce, in place of the former: ${SETTINGS_PATH} → JWT Bearer Flow (Use digital signatures).`
+    : `Upload the certificate of this key to the app in Salesforce, in place of the former: ${SETTINGS_PATH} → JWT Bearer Flow (Use digital signatures).`
 }
 
 const draftHint = (integration: Integration) =>

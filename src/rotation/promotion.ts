@@ -1,20 +1,20 @@
 /** The flip: a staged or retired credential becomes the active one, in one compare-and-set write. */
 
 import { isDeepStrictEqual } from 'node:util'
-import type { Actor, Happening } from '../audit/event.ts'
+import type { Actor, AuditEntry } from '../audit/event.ts'
 import { activeOf, type Credential, keepSecrets, promoted } from '../credentials/credential.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
-import { refusalMember, refusalOf, remedyIn } from '../grants/refusals.ts'
+import { refusalMember, refusalOf, remedyIn } from '../grants/refusals/refusals.ts'
 import { clientIdOf, digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore, SealedIntegration } from '../integrations/integration-store.ts'
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
-import type { Authorise } from '../integrations/visible.ts'
+import type { Authorise } from '../integrations/references/visible.ts'
 import type { Outcomes } from '../store/store.ts'
-import { isSignatureRefusal } from '../tokens/candidates.ts'
-import { refusedActivation } from '../tokens/credential-refusal.ts'
-import type { Lease } from '../tokens/lease.ts'
-import type { PromotionHooks } from '../tokens/mint.ts'
+import { isSignatureRefusal } from '../tokens/mint/candidates.ts'
+import { refusedActivation } from '../tokens/mint/credential-refusal.ts'
+import type { PromotionHooks } from '../tokens/mint/mint.ts'
+import type { Lease } from '../tokens/serve/lease.ts'
 import type { Followers } from './followers.ts'
 
 export interface Activation {
@@ -40,7 +40,7 @@ export interface PromotionDependencies {
   /** The token of the proof, for the lease. Must not throw. */
   readonly onProven: (lease: Lease, by: Actor) => Promise<void>
   readonly onActiveRefused: (owner: Integration) => void
-  readonly audit: { background(by: Actor, happening: Happening): void }
+  readonly audit: { background(by: Actor, happening: AuditEntry): void }
   readonly now: () => number
   readonly log: {
     info(bindings: object, message: string): void

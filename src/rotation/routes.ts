@@ -1,16 +1,16 @@
 /** `/integrations/{name}/credentials`: what an integration proves itself with; never a secret. */
 import { Type } from 'typebox'
-import { BrokerError } from '../errors.ts'
-import { problems } from '../http/problem.ts'
-import type { Server } from '../http/server.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { problems } from '../http/problems/problem.ts'
+import type { Server } from '../http/server/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
-import { NameParams } from '../integrations/schemas.ts'
+import { NameParams } from '../integrations/schemas/schemas.ts'
 import { createAccess } from './access.ts'
 import { type DeploymentRouteDependencies, registerDeploymentRoutes } from './deployment-routes.ts'
 import type { Erasure } from './erasure.ts'
 import { CredentialList, CredentialParams, CredentialView } from './schemas.ts'
 import { registerStagingRoutes, type StagingRouteDependencies } from './staging-routes.ts'
-import { viewOf } from './view.ts'
+import { credentialViewOf } from './view.ts'
 
 export interface CredentialRouteDependencies
   extends Omit<StagingRouteDependencies, 'access'>,
@@ -44,7 +44,11 @@ export function registerCredentialRoutes(
       const read = await access(request, 'integrations:read', request.params.name)
       const integration = await erasure.dated(read)
       reply.header('etag', etagOf(integration))
-      return { items: integration.credentials.map((credential) => viewOf(integration, credential)) }
+      return {
+        items: integration.credentials.map((credential) =>
+          credentialViewOf(integration, credential),
+        ),
+      }
     },
   )
 
@@ -71,7 +75,7 @@ export function registerCredentialRoutes(
         throw new BrokerError('credential_not_found', 'There is no credential with this id')
       }
       reply.header('etag', etagOf(integration))
-      return viewOf(integration, credential)
+      return credentialViewOf(integration, credential)
     },
   )
 

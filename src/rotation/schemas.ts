@@ -3,10 +3,10 @@ import { type Static, Type } from 'typebox'
 import type { CredentialState } from '../credentials/credential.ts'
 import { RemarkMembers } from '../credentials/remarks-view.ts'
 import type { CredentialType } from '../grants/grant.ts'
-import { documented, OBJECT_KEYWORDS } from '../http/documented.ts'
+import { documented, OBJECT_KEYWORDS } from '../http/openapi/documented.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
-import { stagedOneOf } from '../integrations/credential-forms.ts'
-import { CredentialSchema, GenerateSchema } from '../integrations/credential-schema.ts'
+import { stagedOneOf } from '../integrations/schemas/credential-forms.ts'
+import { CredentialSchema, GenerateSchema } from '../integrations/schemas/credential-schema.ts'
 
 export const CredentialParams = Type.Object({
   name: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),

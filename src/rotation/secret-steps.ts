@@ -1,13 +1,17 @@
 /** What is done in the phases that a client secret alone has: its pair is staged beside the main one at Salesforce, and takes its place when the former is erased here. Each step may be done twice: a crash repeats it. */
 
 import { activeOf } from '../credentials/credential.ts'
-import { BrokerError } from '../errors.ts'
-import type { BesidePair, ConsumerPlace, CredentialsApi } from '../grants/credentials-api.ts'
-import type { OrgAnswer, OrgRefusal } from '../grants/org-api.ts'
-import type { OrgCaller } from '../grants/org-request.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type {
+  BesidePair,
+  ConsumerPlace,
+  CredentialsApi,
+} from '../grants/org-api/credentials-api.ts'
+import type { OrgAnswer, OrgRefusal } from '../grants/org-api/org-api.ts'
+import type { OrgCaller } from '../grants/org-api/org-request.ts'
 import { clientIdOf, type Integration } from '../integrations/integration.ts'
-import { byItself } from '../integrations/visible.ts'
-import { type Deployment, FAILURES, failed, moved, waiting } from './deployment.ts'
+import { byItself } from '../integrations/references/visible.ts'
+import { type Deployment, deploymentFailed, FAILURES, moved, waiting } from './deployment.ts'
 import type { DeploymentSubject } from './deployment-steps.ts'
 import type { Staging, StagingRequest } from './stage.ts'
 import type { Through } from './through.ts'
@@ -81,9 +85,9 @@ export function createSecretSteps(dependencies: SecretStepsDependencies): Secret
     }
 
   const fails = (deployment: Deployment, { refused, reason }: OrgRefusal) =>
-    failed(deployment, `${refused}_refused`, reason, now())
+    deploymentFailed(deployment, `${refused}_refused`, reason, now())
   const ends = (deployment: Deployment, reason: keyof typeof FAILURES) =>
-    failed(deployment, reason, FAILURES[reason], now())
+    deploymentFailed(deployment, reason, FAILURES[reason], now())
   const waits = (deployment: Deployment, { refused, reason }: OrgRefusal) =>
     waiting(deployment, { reason: `${refused}_refused`, detail: reason }, now() + REFUSED_AGAIN_MS)
 

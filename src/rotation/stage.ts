@@ -17,14 +17,14 @@ import {
 } from '../credentials/intake.ts'
 import { NO_REMARKS, type Remarks } from '../credentials/key-material.ts'
 import { added, certified, completed, without } from '../credentials/stages.ts'
-import { BrokerError } from '../errors.ts'
-import type { NewPair } from '../grants/credentials-api.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
+import type { NewPair } from '../grants/org-api/credentials-api.ts'
 import { checkClientId } from '../integrations/definition-rules.ts'
 import { digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
-import type { Authorise } from '../integrations/visible.ts'
+import type { Authorise } from '../integrations/references/visible.ts'
 
 /** A new credential, and the client it belongs to where that is a new one too. */
 export interface StagingInput extends Omit<CredentialInput, 'from'> {

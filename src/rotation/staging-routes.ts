@@ -4,23 +4,23 @@ import type { AuditLog } from '../audit/log.ts'
 import type { Asking, Confirm } from '../callers/index.ts'
 import type { Credential } from '../credentials/credential.ts'
 import { remarksView } from '../credentials/remarks-view.ts'
-import { BrokerError } from '../errors.ts'
-import { problems } from '../http/problem.ts'
-import type { Server } from '../http/server.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { problems } from '../http/problems/problem.ts'
+import type { Server } from '../http/server/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
 import { IfMatchHeader } from '../integrations/precondition-headers.ts'
 import { preconditionsOf } from '../integrations/preconditions.ts'
-import { NameParams } from '../integrations/schemas.ts'
-import { authoriseBy } from '../integrations/visible.ts'
-import { MINT_PROBLEMS } from '../tokens/mint-problems.ts'
+import { authoriseBy } from '../integrations/references/visible.ts'
+import { NameParams } from '../integrations/schemas/schemas.ts'
+import { MINT_PROBLEMS } from '../tokens/mint/mint-problems.ts'
 import type { Access } from './access.ts'
 import type { Deployer } from './deployer.ts'
-import { isOver } from './deployment.ts'
+import { isDeploymentOver } from './deployment.ts'
 import { nextStep } from './next-step.ts'
 import type { Promotion } from './promotion.ts'
 import { ActivateBody, CredentialParams, CredentialView, StageBody, StagedView } from './schemas.ts'
 import { checkOwn, type Staged, type Staging, type StagingRequest } from './stage.ts'
-import { stagingInputOf, viewOf } from './view.ts'
+import { credentialViewOf, stagingInputOf } from './view.ts'
 
 export interface StagingRouteDependencies {
   readonly access: Access
@@ -104,7 +104,7 @@ export function registerStagingRoutes(
       const { name, id } = request.params
       checkOwn(await access(request, 'credentials:write', name), request.principal)
       const deployment = await deployer.read(name)
-      if (deployment?.credential === id && !isOver(deployment)) {
+      if (deployment?.credential === id && !isDeploymentOver(deployment)) {
         throw new BrokerError('credential_state', 'It is being deployed to Salesforce')
       }
       const { integration } = await staging.remove(name, id, asked(request))
@@ -154,7 +154,9 @@ export function registerStagingRoutes(
         integration: name,
         detail: { credential: id },
       })
-      return reply.headers(headersOf(integration)).send(viewOf(integration, held(integration, id)))
+      return reply
+        .headers(headersOf(integration))
+        .send(credentialViewOf(integration, held(integration, id)))
     },
   )
 
@@ -210,7 +212,7 @@ const headersOf = (integration: Integration) => ({
 })
 
 const stagedViewOf = ({ integration, credential, remarks }: Staged) => ({
-  ...viewOf(integration, credential),
+  ...credentialViewOf(integration, credential),
   ...remarksView(remarks),
   next: nextStep(integration, credential),
 })

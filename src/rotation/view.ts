@@ -1,6 +1,6 @@
 /** The crossing between credentials and their wire form; never a secret. */
 import type { Credential } from '../credentials/credential.ts'
-import { camelKeys } from '../http/casing.ts'
+import { camelKeys } from '../http/server/casing.ts'
 import { clientIdOf, type Integration } from '../integrations/integration.ts'
 import type { CredentialView, StageBody } from './schemas.ts'
 import type { StagingInput } from './stage.ts'
@@ -10,7 +10,7 @@ const timeOrNull = (at: number | null) => (at === null ? null : time(at))
 
 export const stagingInputOf = (body: StageBody): StagingInput => camelKeys(body)
 
-export function viewOf(integration: Integration, credential: Credential): CredentialView {
+export function credentialViewOf(integration: Integration, credential: Credential): CredentialView {
   const { certificate, csr } = credential
   return {
     id: credential.id,

@@ -1,11 +1,11 @@
 /** Where the certificate that is to be uploaded comes from. */
 import type { CertificateToUpload } from './blueprint.ts'
-import type { Field, Step } from './step.ts'
+import type { Field, SetupStep } from './step.ts'
 
 export const certificatePath = (holder: string, id: string): string =>
   `/integrations/${holder}/credentials/${id}/certificate`
 
-export function certificateStep(certificate: CertificateToUpload, path: string): Step {
+export function certificateStep(certificate: CertificateToUpload, path: string): SetupStep {
   return {
     title: 'Get the certificate',
     where: null,

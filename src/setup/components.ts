@@ -1,7 +1,7 @@
 /** What an External Client App and the permission set of its user are made of: the components of the Metadata API and their members. Pure. */
 import { globalOauthName } from '../integrations/certificate-deployment.ts'
 import type { Blueprint } from './blueprint.ts'
-import { type Element, elementsOf } from './xml.ts'
+import { elementsOf, type XmlElement } from './xml.ts'
 
 /** What the broker cannot know. */
 export interface MetadataChoices {
@@ -23,7 +23,7 @@ export interface Component {
   readonly folder: string
   readonly suffix: string
   readonly member: string
-  readonly elements: readonly Element[]
+  readonly elements: readonly XmlElement[]
 }
 
 /** In the order in which they need each other. */
@@ -86,7 +86,7 @@ const securitySettings = ({ apiName, label, refreshTokenAddresses }: Blueprint):
   elements: [
     ...elementsOf({ externalClientApplication: apiName, label: `${label} OAuth security` }),
     ...refreshTokenAddresses.map(
-      ({ first, last }): Element => [
+      ({ first, last }): XmlElement => [
         'tokenIpRanges',
         elementsOf({ description: 'Valetkey', endIpAddress: last, startIpAddress: first }),
       ],
@@ -104,7 +104,7 @@ const ownPermissionSet = ({ apiName, label, recipe, description }: Blueprint): C
     ...elementsOf({ description, hasActivationRequired: false, label }),
     ...[...recipe.user.permissions]
       .sort()
-      .map((name): Element => ['userPermissions', elementsOf({ enabled: true, name })]),
+      .map((name): XmlElement => ['userPermissions', elementsOf({ enabled: true, name })]),
   ],
 })
 
@@ -137,7 +137,7 @@ const oauthSettings = (blueprint: Blueprint) =>
 const IDLE_LIMIT_DAYS = 30
 
 /** The certificate alone is what enables the JWT bearer flow; the consumer key is Salesforce's to make. */
-function globalOauthSettings(blueprint: Blueprint): readonly Element[] {
+function globalOauthSettings(blueprint: Blueprint): readonly XmlElement[] {
   const { callbackUrl, apiName, recipe, label, refreshTokenIdleDays } = blueprint
   const isApproved = recipe.actsAs === 'approving_user'
   return elementsOf({
@@ -172,7 +172,7 @@ export const endsWhenIdle = (days: number | null): boolean =>
 function oauthPolicies(
   { recipe, apiName, refreshTokenIdleDays: idleDays }: Blueprint,
   { permissionSet, profile, runAs }: MetadataChoices,
-): readonly Element[] {
+): readonly XmlElement[] {
   const isRunAs = recipe.actsAs === 'run_as_user'
   return elementsOf({
     clientCredentialsFlowUser: isRunAs ? (runAs ?? RUN_AS_PLACEHOLDER) : undefined,

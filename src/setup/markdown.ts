@@ -1,6 +1,6 @@
 /** The setup sheet for people, in Markdown. Pure. */
 import type { Sheet } from './sheet.ts'
-import type { Field, Step } from './step.ts'
+import type { Field, SetupStep } from './step.ts'
 
 export function markdownOf(sheet: Sheet): string {
   const { integration, title, missing, steps, wait, traps, writeBack, metadata } = sheet
@@ -28,7 +28,7 @@ export function markdownOf(sheet: Sheet): string {
   ].join('\n\n')
 }
 
-function stepText({ title, where, fields }: Step, number: number): string {
+function stepText({ title, where, fields }: SetupStep, number: number): string {
   const rows = fields.map(
     ({ section, field, value, why }: Field) =>
       `| ${[section, field, value, why ?? ''].map(cell).join(' | ')} |`,

@@ -1,7 +1,7 @@
 /** The app as files for the Metadata API: an External Client App and the permission set of its user, ready to deploy, without a secret. Pure. */
 import type { Blueprint } from './blueprint.ts'
 import { type Component, componentsOf, type MetadataChoices } from './components.ts'
-import { type Element, elementsOf, xmlDocument } from './xml.ts'
+import { elementsOf, type XmlElement, xmlDocument } from './xml.ts'
 
 /** By path in the archive. */
 export type MetadataFiles = Readonly<Record<string, string>>
@@ -46,7 +46,7 @@ const filesOf = (components: readonly Component[], at: (path: string) => string)
 const manifestOf = (components: readonly Component[]): string =>
   xmlDocument('Package', [
     ...components.map(
-      ({ member, type }): Element => ['types', elementsOf({ members: member, name: type })],
+      ({ member, type }): XmlElement => ['types', elementsOf({ members: member, name: type })],
     ),
     ['version', API_VERSION],
   ])

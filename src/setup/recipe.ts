@@ -1,7 +1,7 @@
 /** What each grant needs of the app in Salesforce: one row a grant. */
 import type { GrantSettings } from '../grants/grant.ts'
 import type { GrantType } from '../grants/index.ts'
-import type { UserPermission } from '../grants/user-permissions.ts'
+import type { UserPermission } from '../grants/org-api/user-permissions.ts'
 
 /** A scope as Setup, the token answer and the Metadata API name it. */
 export interface Scope {

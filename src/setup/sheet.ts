@@ -1,7 +1,7 @@
 /** The setup sheet: what to click in Salesforce for an integration, field by field. Pure. */
 import type { Blueprint, CertificateToUpload } from './blueprint.ts'
 import { certificatePath } from './certificate-step.ts'
-import { type Step, stepsOf } from './step.ts'
+import { type SetupStep, stepsOf } from './step.ts'
 import { type Trap, trapsOf } from './trap.ts'
 
 export interface Sheet {
@@ -10,7 +10,7 @@ export interface Sheet {
   readonly title: string
   /** What is missing until a token can be requested, in the order in which it can be done. */
   readonly missing: readonly ('credential' | 'client_id')[]
-  readonly steps: readonly Step[]
+  readonly steps: readonly SetupStep[]
   readonly certificate: SheetCertificate | null
   /** How the consumer key comes back. */
   readonly writeBack: {

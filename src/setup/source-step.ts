@@ -1,8 +1,8 @@
 /** What an integration without an app of its own needs in Salesforce: more of the app whose token it exchanges. */
 import { type Blueprint, MANAGER } from './blueprint.ts'
-import type { Step } from './step.ts'
+import type { SetupStep } from './step.ts'
 
-export function sourceStep({ recipe }: Blueprint, source: string): Step {
+export function sourceStep({ recipe }: Blueprint, source: string): SetupStep {
   const section = 'API (Enable OAuth Settings)'
   return {
     title: `Let the app of ${source} use it`,

@@ -5,7 +5,7 @@ import { securityFields } from './security-fields.ts'
 import { sourceStep } from './source-step.ts'
 import { permissionSetStep, userStep } from './user-step.ts'
 
-export interface Step {
+export interface SetupStep {
   readonly title: string
   /** Where in Setup; null: it is done here. */
   readonly where: string | null
@@ -23,12 +23,12 @@ const ON = 'on'
 const OFF = 'off'
 
 /** `path` of the integration. */
-export const stepsOf = (blueprint: Blueprint, path: string): readonly Step[] =>
+export const stepsOf = (blueprint: Blueprint, path: string): readonly SetupStep[] =>
   blueprint.source === null
     ? stepsOfApp(blueprint, path)
     : [sourceStep(blueprint, blueprint.source), testStep(path)]
 
-const stepsOfApp = (blueprint: Blueprint, path: string): readonly Step[] => [
+const stepsOfApp = (blueprint: Blueprint, path: string): readonly SetupStep[] => [
   userStep(blueprint),
   permissionSetStep(blueprint),
   ...(blueprint.certificate ? [certificateStep(blueprint.certificate, path)] : []),
@@ -39,7 +39,7 @@ const stepsOfApp = (blueprint: Blueprint, path: string): readonly Step[] => [
   testStep(path),
 ]
 
-function appStep(blueprint: Blueprint): Step {
+function appStep(blueprint: Blueprint): SetupStep {
   const { label, apiName, recipe, callbackUrl } = blueprint
   const basic = 'Basic Information'
   const oauth = 'API (Enable OAuth Settings)'
@@ -99,7 +99,7 @@ function flowFields({ recipe, provesBy }: Blueprint): readonly Field[] {
   ]
 }
 
-function policiesStep(blueprint: Blueprint): Step {
+function policiesStep(blueprint: Blueprint): SetupStep {
   const { recipe, integration, apiName, refreshTokenIdleDays: idleDays } = blueprint
   const section = 'OAuth Policies'
   const runAs: readonly Field[] = [
@@ -159,7 +159,7 @@ function policiesStep(blueprint: Blueprint): Step {
   }
 }
 
-function keyStep({ provesBy, clientId }: Blueprint, path: string): Step {
+function keyStep({ provesBy, clientId }: Blueprint, path: string): SetupStep {
   const section = 'Consumer Key and Secret'
   const what = provesBy === 'client_secret' ? 'consumer key and secret' : 'consumer key'
   const known = clientId === null ? '' : ` (stored now: ${clientId})`
@@ -186,7 +186,7 @@ function keyStep({ provesBy, clientId }: Blueprint, path: string): Step {
   }
 }
 
-function connectStep(path: string): Step {
+function connectStep(path: string): SetupStep {
   const section = 'Connection'
   return {
     title: 'Connect it',
@@ -208,7 +208,7 @@ function connectStep(path: string): Step {
   }
 }
 
-function testStep(path: string): Step {
+function testStep(path: string): SetupStep {
   return {
     title: 'Wait, and test',
     where: null,

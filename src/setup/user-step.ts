@@ -1,12 +1,12 @@
 /** The steps of a setup that concern the user: who it is, and the permission set that it needs and nothing more. Pure. */
-import { USER_PERMISSIONS } from '../grants/user-permissions.ts'
+import { USER_PERMISSIONS } from '../grants/org-api/user-permissions.ts'
 import type { Blueprint } from './blueprint.ts'
-import type { Step } from './step.ts'
+import type { SetupStep } from './step.ts'
 
 const ON = 'on'
 const OFF = 'off'
 
-export function userStep({ recipe, username }: Blueprint): Step {
+export function userStep({ recipe, username }: Blueprint): SetupStep {
   const section = 'User'
   const user = username ?? 'an integration user of its own'
   const { license, profile } = recipe.user
@@ -53,7 +53,7 @@ const WHY_LICENSE = {
 } as const satisfies Record<Blueprint['recipe']['actsAs'], string>
 
 /** The same as the files have it. */
-export function permissionSetStep({ label, apiName, recipe, username }: Blueprint): Step {
+export function permissionSetStep({ label, apiName, recipe, username }: Blueprint): SetupStep {
   const section = 'System Permissions'
   const { permissions, license } = recipe.user
   return {

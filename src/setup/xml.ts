@@ -1,10 +1,10 @@
 /** XML of the Metadata API: elements with text or elements in them, and no attribute but the namespace. */
 
-export type Element = readonly [name: string, content: string | readonly Element[]]
+export type XmlElement = readonly [name: string, content: string | readonly XmlElement[]]
 
 const NAMESPACE = 'http://soap.sforce.com/2006/04/metadata'
 
-export function xmlDocument(root: string, elements: readonly Element[]): string {
+export function xmlDocument(root: string, elements: readonly XmlElement[]): string {
   const lines = elements.flatMap((element) => linesOf(element, '    '))
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
@@ -18,12 +18,12 @@ export function xmlDocument(root: string, elements: readonly Element[]): string 
 /** In the order of the members; without those that are undefined. */
 export const elementsOf = (
   members: Readonly<Record<string, string | boolean | undefined>>,
-): readonly Element[] =>
-  Object.entries(members).flatMap(([name, value]): Element[] =>
+): readonly XmlElement[] =>
+  Object.entries(members).flatMap(([name, value]): XmlElement[] =>
     value === undefined ? [] : [[name, String(value)]],
   )
 
-function linesOf([name, content]: Element, indent: string): readonly string[] {
+function linesOf([name, content]: XmlElement, indent: string): readonly string[] {
   if (typeof content === 'string') return [`${indent}<${name}>${escaped(content)}</${name}>`]
   return [
     `${indent}<${name}>`,

@@ -1,5 +1,5 @@
 /** A store whose every operation is measured, and which is otherwise the one given. */
-import { isStoreAway } from '../errors.ts'
+import { isStoreAway } from '../errors/errors.ts'
 import type { Store } from './store.ts'
 
 /** The operations that are measured; `changes.read` waits for news, and counts only when it fails. */

@@ -1,4 +1,4 @@
-import type { Outcome, OutcomeChange } from './store.ts'
+import type { OutcomeChange, OutcomeRecord } from './store.ts'
 
 /** An outcome as it lies in an engine: flat, every column of a member null together. */
 export interface StoredOutcome {
@@ -18,7 +18,11 @@ export interface StoredOutcome {
 export const isOnlyNewer = ({ lease }: OutcomeChange): boolean => lease !== null
 
 /** What of a stored outcome is still true: nothing that is over, and no lease whose token has a tombstone. */
-export function liveOutcome(stored: StoredOutcome, leaseIsDead: boolean, now: number): Outcome {
+export function liveOutcome(
+  stored: StoredOutcome,
+  leaseIsDead: boolean,
+  now: number,
+): OutcomeRecord {
   const { lease_body, lease_digest, lease_token, lease_ends } = stored
   const { refusal_body, refusal_version, refusal_ends, live_token, live_ends, live_count } = stored
   return {

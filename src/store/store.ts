@@ -140,7 +140,7 @@ export interface StillLiveRecord {
 }
 
 /** What came of the last mint. A lease and a younger refusal can stand side by side. */
-export interface Outcome {
+export interface OutcomeRecord {
   readonly lease?: LeaseRecord
   readonly refusal?: RefusalRecord
   readonly stillLive?: StillLiveRecord
@@ -163,7 +163,7 @@ export type SaveResult =
 export interface Look {
   readonly integration: IntegrationRecord
   /** Without what is over, and without a lease whose token has a tombstone. */
-  readonly outcome: Outcome
+  readonly outcome: OutcomeRecord
   readonly now: number
 }
 

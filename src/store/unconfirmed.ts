@@ -1,6 +1,6 @@
 /** What a request wrote that too few replicas confirmed: it is done like any other change, and said so at its end. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { BrokerError } from '../errors.ts'
+import type { BrokerError } from '../errors/errors.ts'
 
 export interface RequestWrites {
   /** What is written by this goes on without a confirmation. */

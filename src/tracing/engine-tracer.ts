@@ -1,19 +1,19 @@
 /** Spans of what finds a lease: the lookup, the wait for another replica, each login, and refreshes that nobody asked for. */
 import type { Span } from '@opentelemetry/api'
-import { BrokerError, type ProblemCode } from '../errors.ts'
-import { refusalOf } from '../grants/refusals.ts'
-import type { Broker, Served } from '../tokens/broker.ts'
-import type { Flight } from '../tokens/flight.ts'
-import type { Hearing } from '../tokens/hearing.ts'
-import type { TokenRequester } from '../tokens/token-request.ts'
+import { BrokerError, type ProblemCode } from '../errors/errors.ts'
+import { refusalOf } from '../grants/refusals/refusals.ts'
+import type { MintCoordinator } from '../tokens/mint/mint-coordinator.ts'
+import type { Broker, Served } from '../tokens/serve/broker.ts'
+import type { ChangeSubscription } from '../tokens/serve/subscription.ts'
+import type { TokenRequester } from '../tokens/serve/token-request.ts'
 import { fail, type Spans } from './spans.ts'
 
 export interface EngineTracer {
   broker(broker: Broker): Broker
   requester(requester: TokenRequester): TokenRequester
-  waits(hearing: Pick<Hearing, 'onceChanged'>): Pick<Hearing, 'onceChanged'>
+  waits(hearing: Pick<ChangeSubscription, 'onceChanged'>): Pick<ChangeSubscription, 'onceChanged'>
   /** The flight of refreshes, which belong to no request. */
-  refreshes(flight: Flight): Flight
+  refreshes(flight: MintCoordinator): MintCoordinator
 }
 
 /** These are only said of an integration that there is; with any other, its name may be the invention of a caller. */

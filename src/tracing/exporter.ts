@@ -14,7 +14,7 @@ import {
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-base'
 import { waitFor } from '../http/deadline.ts'
-import { createTrouble, type TroubleLog } from '../tokens/trouble.ts'
+import { createOutageLogger, type OutageLog } from '../tokens/mint/outage-logger.ts'
 import type { SamplerName } from './sampler-name.ts'
 
 export interface ExporterOptions {
@@ -29,7 +29,7 @@ export interface ExporterOptions {
   /** 0 to 1. */
   readonly ratio: number
   readonly version: string
-  readonly log: TroubleLog
+  readonly log: OutageLog
 }
 
 export interface Exporter {
@@ -49,7 +49,7 @@ const STOP_MS = 2_000
 
 export function createExporter(options: ExporterOptions): Exporter {
   const { endpoint, headers, timeoutMs, serviceName, version, attributes, log } = options
-  const trouble = createTrouble(log, 'traces cannot be sent', () => performance.now())
+  const trouble = createOutageLogger(log, 'traces cannot be sent', () => performance.now())
   let lost = 0
   const inner = new OTLPTraceExporter({
     url: `${endpoint.replace(/\/+$/, '')}${PATH}`,

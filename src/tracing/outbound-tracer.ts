@@ -1,7 +1,7 @@
 /** A span for each request to Salesforce, whose identity goes with it. */
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import type { Hop } from '../http/hop.ts'
-import type { Outbound } from '../http/outbound.ts'
+import type { Hop } from '../http/outbound/hop.ts'
+import type { Outbound } from '../http/outbound/outbound.ts'
 import type { Spans } from './spans.ts'
 import { writeTraceparent } from './traceparent.ts'
 

@@ -1,7 +1,7 @@
 /** A span for each request, under the caller's own where it names one. */
 import { type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import type { BrokerError } from '../errors.ts'
-import type { Server } from '../http/server.ts'
+import type { BrokerError } from '../errors/errors.ts'
+import type { Server } from '../http/server/server.ts'
 import type { Spans } from './spans.ts'
 import { readTraceparent } from './traceparent.ts'
 

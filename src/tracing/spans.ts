@@ -10,7 +10,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api'
-import { BrokerError } from '../errors.ts'
+import { BrokerError } from '../errors/errors.ts'
 
 export interface SpanOptions {
   readonly kind?: SpanKind

@@ -1,8 +1,8 @@
 /** Traces of the service. Loaded only where it is told whom to send them to; whatever is traced does not know of it. */
 import { SpanKind } from '@opentelemetry/api'
-import type { BrokerError } from '../errors.ts'
-import type { Outbound } from '../http/outbound.ts'
-import type { Server } from '../http/server.ts'
+import type { BrokerError } from '../errors/errors.ts'
+import type { Outbound } from '../http/outbound/outbound.ts'
+import type { Server } from '../http/server/server.ts'
 import { createEngineTracer, type EngineTracer } from './engine-tracer.ts'
 import { createExporter, type ExporterOptions } from './exporter.ts'
 import { traceOutbound } from './outbound-tracer.ts'

@@ -1,9 +1,9 @@
 /** What an audited happening says of an integration's health. Pure. */
-import type { Happening } from '../audit/event.ts'
-import type { Sign } from './edge.ts'
+import type { AuditEntry } from '../audit/event.ts'
+import type { Sign } from './health-transition.ts'
 
 /** Undefined: nothing, or nothing that somebody has to act on. */
-export function signOf({ action, detail = {} }: Happening): Sign | undefined {
+export function signOf({ action, detail = {} }: AuditEntry): Sign | undefined {
   switch (action) {
     case 'token.minted':
       return { is: 'up' }

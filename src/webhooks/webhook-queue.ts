@@ -2,6 +2,11 @@
 import type { Documents } from '../store/store.ts'
 import type { WebhookEvent } from './webhook-event.ts'
 
+export interface WebhookMeter {
+  sent(outcome: 'delivered' | 'failed'): void
+  lost(reason: 'expired' | 'full' | 'failed' | 'stopped'): void
+}
+
 export interface Queued {
   readonly event: WebhookEvent
   readonly queuedAt: number

@@ -1,8 +1,8 @@
 /** One attempt to deliver an event: signed by the Standard Webhooks scheme, sent once, and taken for delivered by a 2xx alone. */
 import { Webhook } from 'standardwebhooks'
 import type { Secret } from '../crypto/secret.ts'
-import type { Hop } from '../http/hop.ts'
-import type { Outbound } from '../http/outbound.ts'
+import type { Hop } from '../http/outbound/hop.ts'
+import type { Outbound } from '../http/outbound/outbound.ts'
 import { payloadOf, type WebhookEvent } from './webhook-event.ts'
 
 export interface SendFailure {

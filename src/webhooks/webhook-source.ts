@@ -1,8 +1,8 @@
 /** Makes events of what is audited: one an edge for the whole fleet, whoever notices it and however often. */
-import type { Actor, Happening } from '../audit/event.ts'
-import { BrokerError, isStoreTrouble } from '../errors.ts'
+import type { Actor, AuditEntry } from '../audit/event.ts'
+import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import type { Documents } from '../store/store.ts'
-import { type Edge, type Sign, type Turn, turnOf } from './edge.ts'
+import { type HealthState, type HealthTransition, type Sign, turnOf } from './health-transition.ts'
 import { signOf } from './sign.ts'
 import {
   eventIdOf,
@@ -27,7 +27,7 @@ export interface Described {
 
 export interface WebhookSource {
   /** Never throws. */
-  note(by: Actor, happening: Happening): void
+  note(by: Actor, happening: AuditEntry): void
   start(): void
   /** What was noted is queued first, for 2 s at most. */
   stop(): Promise<void>
@@ -52,7 +52,7 @@ export interface WebhookSourceDependencies {
 
 interface Noted {
   readonly by: Actor
-  readonly happening: Happening & { readonly integration: string }
+  readonly happening: AuditEntry & { readonly integration: string }
   readonly at: number
 }
 
@@ -82,7 +82,7 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
     const { integration } = happening
     for (let races = 0; races < RACES; races += 1) {
       const record = await documents.read(EDGE_KIND, integration)
-      const before = record && (JSON.parse(record.body) as Edge)
+      const before = record && (JSON.parse(record.body) as HealthState)
       const found = turnOf(before, described.uid, sign, now())
       if (!found) return
       const { type, data } = await told(found, before, described)
@@ -101,8 +101,8 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
   }
 
   const told = async (
-    { tell, next }: Turn,
-    before: Edge | undefined,
+    { tell, next }: HealthTransition,
+    before: HealthState | undefined,
     described: Described,
   ): Promise<{ readonly type?: WebhookType; readonly data?: WebhookData }> => {
     if (tell === undefined) return {}
@@ -209,7 +209,7 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
 const mayPass = (error: unknown): boolean =>
   isStoreTrouble(error) || (error instanceof BrokerError && error.code === 'conflict')
 
-const isOfInterest = (happening: Happening): boolean => {
+const isOfInterest = (happening: AuditEntry): boolean => {
   const { action, outcome = 'success' } = happening
   if (action === 'certificate.expiring') return true
   if (action === 'credential.activated') return outcome === 'success'

@@ -1,12 +1,12 @@
 import t from 'tap'
 import { createDenials, type Denial } from '../../src/audit/denials.ts'
-import type { Happening } from '../../src/audit/event.ts'
+import type { AuditEntry } from '../../src/audit/event.ts'
 
 function start() {
   let now = 1_800_000_000_000
   let blocked = false
-  const lines: Happening[] = []
-  const stored: Happening[] = []
+  const lines: AuditEntry[] = []
+  const stored: AuditEntry[] = []
   const denials = createDenials({
     monotonic: () => now,
     isBlocked: () => blocked,

@@ -1,15 +1,15 @@
 import t from 'tap'
-import type { Actor, AuditEvent, Happening } from '../../src/audit/event.ts'
+import type { Actor, AuditEntry, AuditEvent } from '../../src/audit/event.ts'
 import { createHistory } from '../../src/audit/history.ts'
-import type { Share } from '../../src/audit/shares.ts'
+import type { AuditShare } from '../../src/audit/shares.ts'
 
 const HOUR_MS = 3_600_000
 
 function start() {
   let now = 0
   let count = 0
-  const entries: { readonly share: Share; readonly event: AuditEvent }[] = []
-  const lines = new Map<string, { readonly share: Share; readonly event: AuditEvent }>()
+  const entries: { readonly share: AuditShare; readonly event: AuditEvent }[] = []
+  const lines = new Map<string, { readonly share: AuditShare; readonly event: AuditEvent }>()
   const history = createHistory({
     monotonic: () => now,
     stored: {
@@ -20,7 +20,7 @@ function start() {
       },
     },
   })
-  const add = (by: Partial<Actor>, happening: Happening) => {
+  const add = (by: Partial<Actor>, happening: AuditEntry) => {
     count += 1
     const stamp = { id: `e${count}`, at: `at ${count}` }
     return history.add(stamp, { principal: null, requestId: `r${count}`, ...by }, happening)
@@ -34,7 +34,7 @@ function start() {
   }
 }
 
-const denied = (address: string, integration: string | null = null): Happening => ({
+const denied = (address: string, integration: string | null = null): AuditEntry => ({
   action: 'request.denied',
   integration,
   outcome: 'denied',
@@ -104,7 +104,7 @@ t.test('networks beyond number share one line, and callers of it keep no name', 
   t.equal(grown().at(-1)?.event.detail?.address, undefined)
 })
 
-const minted = (tokenId: string): Happening => ({
+const minted = (tokenId: string): AuditEntry => ({
   action: 'token.minted',
   integration: 'billing',
   tokenId,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SHARES, type Share } from '../../src/audit/shares.ts'
+import { type AuditShare, SHARES } from '../../src/audit/shares.ts'
 import { createStoredEvents } from '../../src/audit/stored-events.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -11,7 +11,7 @@ function start() {
   const lost: unknown[] = []
   const asked = (keep: number, share = '') => {
     if (isAway) throw new Error('away')
-    t.equal(keep, SHARES[share as Share].keep)
+    t.equal(keep, SHARES[share as AuditShare].keep)
   }
   const stored = createStoredEvents({
     events: {

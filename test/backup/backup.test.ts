@@ -7,9 +7,9 @@ import { isEmpty, restoreBackup, verifyBackup } from '../../src/backup/restore.t
 import { writeBackup } from '../../src/backup/writer.ts'
 import { createKeyring, type Keyring, type SealingKey } from '../../src/crypto/keyring.ts'
 import { KEPT_KINDS } from '../../src/store/document-kinds.ts'
-import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
+import { readStanding } from '../../src/store/integrity/store-watch.ts'
 import type { Store } from '../../src/store/store.ts'
-import { readStanding } from '../../src/store/store-watch.ts'
 
 const newKey = (id: string): SealingKey => ({
   id,

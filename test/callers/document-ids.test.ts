@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createDocumentIds } from '../../src/callers/document-ids.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import type { Change } from '../../src/store/store.ts'
 
 function setUp(ids: string[], limit?: number, corrupt: readonly string[] = []) {

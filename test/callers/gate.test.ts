@@ -1,10 +1,10 @@
 import { Agent, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import type { Credentials } from '../../src/callers/authenticator.ts'
+import type { Credentials } from '../../src/callers/authentication/authenticator.ts'
 import { createGate, requireCaller } from '../../src/callers/index.ts'
-import { createServer } from '../../src/http/server.ts'
-import { createLogger } from '../../src/logger.ts'
+import { createServer } from '../../src/http/server/server.ts'
+import { createLogger } from '../../src/logger/logger.ts'
 
 /** Takes everybody for who they say they are. */
 async function start(t: Test) {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createRememberedDocuments } from '../../src/callers/remembered-documents.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import type { DocumentRecord } from '../../src/store/store.ts'
 
 const KIND = 'api-key'

@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { ConfigError } from '../../src/config/config.ts'
 import { type DataDirSettings, prepareDataDir } from '../../src/config/data-dir.ts'
-import { ConfigError } from '../../src/config.ts'
 import { keyringOf } from '../../src/crypto/keyring.ts'
 import { Secret } from '../../src/crypto/secret.ts'
 

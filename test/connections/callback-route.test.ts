@@ -2,9 +2,9 @@ import { Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { registerCallbackRoute } from '../../src/connections/callback-route.ts'
 import type { Callback, CallbackResult } from '../../src/connections/web-server-flow.ts'
-import { BrokerError } from '../../src/errors.ts'
-import { createServer } from '../../src/http/server.ts'
-import { createLogger } from '../../src/logger.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
+import { createServer } from '../../src/http/server/server.ts'
+import { createLogger } from '../../src/logger/logger.ts'
 
 interface Options {
   readonly finish?: (callback: Callback) => Promise<CallbackResult>

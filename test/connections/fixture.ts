@@ -3,11 +3,11 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { type AppSeed, type NewAppSeed, startSimulator } from '../../simulator/simulator.ts'
-import type { Happening } from '../../src/audit/event.ts'
+import type { AuditEntry } from '../../src/audit/event.ts'
+import type { Absent } from '../../src/callers/permission-resolver.ts'
 import type { Permit } from '../../src/callers/policy.ts'
-import type { Absent } from '../../src/callers/standing.ts'
 import { createClaim } from '../../src/connections/claim.ts'
-import { isOver } from '../../src/connections/connection.ts'
+import { hasConnectionEnded } from '../../src/connections/connection.ts'
 import { createConnectionStore } from '../../src/connections/connection-store.ts'
 import { createDeviceFlow, TURN_MS } from '../../src/connections/device-flow.ts'
 import { createDeviceSchedule } from '../../src/connections/device-schedule.ts'
@@ -17,13 +17,13 @@ import { createFinish } from '../../src/connections/finish.ts'
 import { createWebServerFlow } from '../../src/connections/web-server-flow.ts'
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
 import { Secret } from '../../src/crypto/secret.ts'
-import { BrokerError } from '../../src/errors.ts'
-import { clientSecretPost } from '../../src/grants/client-auth.ts'
-import { createTokenEndpoint } from '../../src/grants/token-endpoint.ts'
-import { createHostRules } from '../../src/http/login-host.ts'
-import { createOutbound } from '../../src/http/outbound.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
+import { clientSecretPost } from '../../src/grants/token-endpoint/client-auth.ts'
+import { createTokenEndpoint } from '../../src/grants/token-endpoint/token-endpoint.ts'
+import { createHostRules } from '../../src/http/outbound/login-host.ts'
+import { createOutbound } from '../../src/http/outbound/outbound.ts'
 import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
-import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 export const CALLBACK = 'https://broker.example/oauth/callback'
 
@@ -52,7 +52,7 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
   })
   const keyring = keyringOf(generateKeyring(Date.now()))
   const connections = createConnectionStore({ documents: store.documents, keyring })
-  const audited: Happening[] = []
+  const audited: AuditEntry[] = []
   const logged: object[] = []
   const log = { warn: (bindings: object) => void logged.push(bindings) }
   const end = createEnd({
@@ -101,7 +101,7 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
         return 'begun'
       },
     },
-    isOver: async ({ id }) => isOver((await connections.read(id))?.connection),
+    isOver: async ({ id }) => hasConnectionEnded((await connections.read(id))?.connection),
     async endToken({ loginUrl }, token) {
       await endpoint.revoke({ loginUrl, token, signal: AbortSignal.timeout(5_000) })
     },

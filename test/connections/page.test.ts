@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Connection } from '../../src/connections/connection.ts'
-import { PAGE_HEADERS, pageOf, unavailablePage } from '../../src/connections/page.ts'
-import { classify } from '../../src/grants/refusals.ts'
+import { connectionPageOf, PAGE_HEADERS, unavailablePage } from '../../src/connections/page.ts'
+import { classify } from '../../src/grants/refusals/refusals.ts'
 
 const CONNECTION: Connection = {
   id: 'an-id',
@@ -31,7 +31,7 @@ const CONNECTION: Connection = {
 }
 
 const page = (changes: Partial<Connection>) =>
-  pageOf({ type: 'ended', connection: { ...CONNECTION, ...changes } })
+  connectionPageOf({ type: 'ended', connection: { ...CONNECTION, ...changes } })
 
 t.test('says which integration is connected now, and to whom', async (t) => {
   const { status, html } = page({})
@@ -52,8 +52,8 @@ t.test('says why it is not, and what to do', async (t) => {
   t.match(refused.html, 'redirect_uri must match configuration')
   t.match(page({ state: 'failed', reason: 'permission_lost' }).html, 'permission_lost')
   t.match(page({ state: 'failed', reason: 'identity_changed' }).html, /another Salesforce user/)
-  t.equal(pageOf({ type: 'invalid' }).status, 400)
-  t.match(pageOf({ type: 'over', connection: CONNECTION }).html, /was used before/)
+  t.equal(connectionPageOf({ type: 'invalid' }).status, 400)
+  t.match(connectionPageOf({ type: 'over', connection: CONNECTION }).html, /was used before/)
   t.equal(unavailablePage('r').status, 503)
 })
 

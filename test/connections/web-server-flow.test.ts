@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { statusOf } from '../../src/connections/connection.ts'
-import { viewOf } from '../../src/connections/schemas.ts'
+import { connectionViewOf } from '../../src/connections/schemas.ts'
 import type { Callback } from '../../src/connections/web-server-flow.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import { eventually } from '../support/eventually.ts'
 import { decide } from '../support/salesforce-user.ts'
 import { flows } from './fixture.ts'
@@ -276,7 +276,7 @@ t.test('time alone ends what nobody decided, and what a crash left half done', a
   t.equal(statusOf(stuck, now()), 'failed')
   pass(9 * MINUTE_MS)
   t.equal(statusOf(connection, now()), 'expired')
-  t.match(viewOf(connection, now()), {
+  t.match(connectionViewOf(connection, now()), {
     status: 'expired',
     reason: null,
     detail: /OAUTH_EC_APP_NOT_FOUND/,

@@ -8,26 +8,26 @@ import { connect, createServer, type TLSSocket } from 'node:tls'
 import { inspect } from 'node:util'
 import { generateKeyPair, type JSONWebKeySet } from 'jose'
 import t, { type Test } from 'tap'
-import { createAdminKeyAuthenticator } from '../../src/callers/admin-key.ts'
 import { generateApiKey } from '../../src/callers/api-key.ts'
+import { createAdminKeyAuthenticator } from '../../src/callers/authentication/admin-key.ts'
 import {
   createApiKeyAuthenticator,
   knownApiKeyOf,
-} from '../../src/callers/api-key-authenticator.ts'
+} from '../../src/callers/authentication/api-key-authenticator.ts'
 import {
   type Authenticator,
   type Credentials,
   refusalCodeOf,
-} from '../../src/callers/authenticator.ts'
-import { createAuthenticators } from '../../src/callers/authenticators.ts'
+} from '../../src/callers/authentication/authenticator.ts'
+import { createAuthenticators } from '../../src/callers/authentication/authenticators.ts'
+import { createClientCertificateAuthenticator } from '../../src/callers/authentication/client-certificate.ts'
+import { createSigningKeys } from '../../src/callers/authentication/jwks.ts'
+import { createJwtAuthenticator } from '../../src/callers/authentication/jwt.ts'
 import type { CallerEntry } from '../../src/callers/caller-entry.ts'
-import { createClientCertificateAuthenticator } from '../../src/callers/client-certificate.ts'
-import { createSigningKeys } from '../../src/callers/jwks.ts'
-import { createJwtAuthenticator } from '../../src/callers/jwt.ts'
 import type { PrincipalKind } from '../../src/callers/policy.ts'
 import { Secret } from '../../src/crypto/secret.ts'
-import { BrokerError } from '../../src/errors.ts'
-import { createServerTls } from '../../src/http/tls.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
+import { createServerTls } from '../../src/http/server/tls.ts'
 import { type Authority, createAuthority } from '../support/authority.ts'
 import { startIssuer } from '../support/issuer.ts'
 

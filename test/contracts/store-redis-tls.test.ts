@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
-import { createRedisStore, type RedisEvent } from '../../src/store/redis.ts'
+import { createRedisStore, type RedisEvent } from '../../src/store/redis/redis-store.ts'
 import { createAuthority } from '../support/authority.ts'
 import { startTlsRedis } from '../support/redis-tls.ts'
 import { openRedis } from '../support/store-engines.ts'

@@ -11,7 +11,7 @@ import {
   type Subject,
   selfSignedCertificate,
 } from '../../src/crypto/certificate.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import { openssl } from '../support/openssl.ts'
 
 const { run, read, write } = openssl(t)

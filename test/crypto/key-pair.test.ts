@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import { generateKeyPair, parsePrivateKey } from '../../src/crypto/key-pair.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import { openssl } from '../support/openssl.ts'
 
 const { run, read } = openssl(t)

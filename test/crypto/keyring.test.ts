@@ -12,7 +12,7 @@ import {
   sealedWith,
 } from '../../src/crypto/keyring.ts'
 import { Secret } from '../../src/crypto/secret.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 
 const key = (id: string): SealingKey => ({ id, key: new Uint8Array(randomBytes(32)) })
 

@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { parseCertificate, parsePrivateKey } from '../../src/crypto/certificate.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import { openssl } from '../support/openssl.ts'
 
 const { run, read, write, path } = openssl(t)

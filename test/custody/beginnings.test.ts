@@ -5,8 +5,8 @@ import { Secret } from '../../src/crypto/secret.ts'
 import { createCustody } from '../../src/custody/custody.ts'
 import { createCustodyStore } from '../../src/custody/custody-store.ts'
 import { createExchange } from '../../src/custody/exchange.ts'
-import { createSuccessors } from '../../src/custody/successors.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { createRotatedTokens } from '../../src/custody/rotated-tokens.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import type { Custodies } from '../../src/store/custody.ts'
 import { createModelCustodies } from '../support/custody-model.ts'
 
@@ -125,7 +125,7 @@ t.test(
         ...{ note: async () => 'id', takeBack: async () => undefined },
         ...{ stop: () => undefined, checkRunning: () => undefined },
       },
-      successors: createSuccessors({ store, sleep: async () => undefined, log: QUIET }),
+      successors: createRotatedTokens({ store, sleep: async () => undefined, log: QUIET }),
       verdicts: { of: async () => 'go', lose: async () => true },
     })
     const used = exchange.exchange(TARGET, '3MVG9', {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
 import { isUnsettled, SETTLE_MS } from '../../src/custody/connection.ts'
 import type { Wire } from '../../src/custody/exchange.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import type { TokenAnswer } from '../../src/grants/grant.ts'
 import {
   type CustodyBrokerOptions,

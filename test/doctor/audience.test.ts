@@ -1,7 +1,7 @@
 import t from 'tap'
 import { otherWays, wayOf } from '../../src/doctor/audience.ts'
-import type { RefusalReason } from '../../src/grants/refusal-table.ts'
-import { createHostRules } from '../../src/http/login-host.ts'
+import type { RefusalReason } from '../../src/grants/refusals/refusal-table.ts'
+import { createHostRules } from '../../src/http/outbound/login-host.ts'
 
 const LOGIN = 'https://login.salesforce.com'
 const TEST = 'https://test.salesforce.com'

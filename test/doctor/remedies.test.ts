@@ -2,7 +2,7 @@
 import t from 'tap'
 import { failedBy } from '../../src/doctor/check.ts'
 import { REMEDIES } from '../../src/doctor/remedies.ts'
-import { BrokerError, PROBLEMS, type ProblemCode } from '../../src/errors.ts'
+import { BrokerError, PROBLEMS, type ProblemCode } from '../../src/errors/errors.ts'
 
 const checks = Object.keys(REMEDIES) as (keyof typeof REMEDIES)[]
 const codes = Object.keys(PROBLEMS) as ProblemCode[]

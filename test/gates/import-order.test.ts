@@ -17,38 +17,37 @@ const ORDER = [
   'integrations',
   'custody',
   'setup',
+  'identity',
   'tokens',
+  'usage',
   'connections',
   'doctor',
   'rotation',
   'keyring',
   'webhooks',
   'tracing',
+  'metrics',
   'config',
   'logger',
   'app',
   'backup',
-  'serve',
-  'diagnose',
-  'check-token',
-  'main',
+  'process',
   'valetkey',
-  'healthcheck',
 ]
 
 /** Who may know a library that shapes what it touches. */
 const LIBRARIES: Readonly<Record<string, RegExp>> = {
-  fastify: /^(app|http\/.*|callers\/index|.*\/routes)\.ts$/,
-  '@fastify/swagger': /^http\/(openapi|docs-page)\.ts$/,
+  fastify: /^(app\/app|http\/.*|callers\/index|.*\/routes)\.ts$/,
+  '@fastify/swagger': /^http\/(openapi\/openapi|pages\/docs-page)\.ts$/,
   ioredis: /^store\/redis.*\.ts$/,
-  'node:sqlite': /^store\/embedded.*\.ts$/,
+  'node:sqlite': /^store\/embedded\/.*\.ts$/,
   '@opentelemetry/api': /^tracing\/.*\.ts$/,
   '@opentelemetry/sdk-trace-base': /^tracing\/exporter\.ts$/,
-  'prom-client': /^http\/process-metrics\.ts$/,
+  'prom-client': /^metrics\/process-metrics\.ts$/,
   standardwebhooks: /^webhooks\/webhook-sender\.ts$/,
   fflate: /^setup\/archive\.ts$/,
-  undici: /^http\/(outbound|ways|connecting)\.ts$/,
-  oauth4webapi: /^grants\/(token-endpoint|client-auth)\.ts$/,
+  undici: /^http\/outbound\/(outbound|ways|connecting)\.ts$/,
+  oauth4webapi: /^grants\/token-endpoint\/(token-endpoint|client-auth)\.ts$/,
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
@@ -87,7 +86,7 @@ t.test('libraries stay behind the files that own them', async (t) => {
 })
 
 /** The processes that are started by name. */
-const ENTRIES = ['main.ts', 'healthcheck.ts']
+const ENTRIES = ['process/main.ts', 'process/healthcheck.ts']
 
 t.test('only entries read the environment of the process', async (t) => {
   for (const file of files.filter((one) => !ENTRIES.includes(one))) {

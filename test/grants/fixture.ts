@@ -1,11 +1,11 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import type { Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import type { GrantContext } from '../../src/grants/grant.ts'
-import { createTokenEndpoint } from '../../src/grants/token-endpoint.ts'
-import { createHostRules } from '../../src/http/login-host.ts'
-import { createOutbound } from '../../src/http/outbound.ts'
+import { createTokenEndpoint } from '../../src/grants/token-endpoint/token-endpoint.ts'
+import { createHostRules } from '../../src/http/outbound/login-host.ts'
+import { createOutbound } from '../../src/http/outbound/outbound.ts'
 import { type Answer, type Listener, listen } from '../http/listener.ts'
 
 /** A token endpoint that talks to a loopback server that answers as the test says. */

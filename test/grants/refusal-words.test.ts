@@ -6,11 +6,21 @@ import {
   REFUSALS,
   type RefusalReason,
   type RefusalRow,
-} from '../../src/grants/refusal-table.ts'
-import { classify, explanationOf, grantRefused, spreading } from '../../src/grants/refusals.ts'
-import { type Proof, TRIED_GRANTS, type Tried, triedIn } from '../../src/grants/tried.ts'
+} from '../../src/grants/refusals/refusal-table.ts'
+import {
+  classify,
+  explanationOf,
+  grantRefused,
+  spreading,
+} from '../../src/grants/refusals/refusals.ts'
+import {
+  type ClientProof,
+  TRIED_GRANTS,
+  type Tried,
+  triedIn,
+} from '../../src/grants/token-endpoint/tried.ts'
 
-const PROOFS: readonly Proof[] = ['certificate', 'client_secret', 'none']
+const PROOFS: readonly ClientProof[] = ['certificate', 'client_secret', 'none']
 const JWT: Tried = { grant: 'jwt_bearer', proof: 'certificate' }
 const SECRET: Tried = { grant: 'client_credentials', proof: 'client_secret' }
 

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { METRICS } from '../../src/app/metric-table.ts'
-import type { MetricRow } from '../../src/http/metrics.ts'
+import type { MetricRow } from '../../src/metrics/registry.ts'
+import { METRICS } from '../../src/metrics/table.ts'
 import { ROOT } from '../support/generated.ts'
 import { namesIn } from '../support/promql.ts'
 

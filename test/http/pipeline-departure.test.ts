@@ -1,10 +1,10 @@
 /** A client that leaves in the midst of what it asked for costs nothing from then on. */
 import { connect } from 'node:net'
 import t from 'tap'
-import { WAITING_ANSWERS } from '../../src/http/connection.ts'
-import { createPipelines } from '../../src/http/pipeline.ts'
-import { createServer } from '../../src/http/server.ts'
-import { createLogger } from '../../src/logger.ts'
+import { WAITING_ANSWERS } from '../../src/http/server/connection.ts'
+import { createPipelines } from '../../src/http/server/pipeline.ts'
+import { createServer } from '../../src/http/server/server.ts'
+import { createLogger } from '../../src/logger/logger.ts'
 import { eventually } from '../support/eventually.ts'
 
 const GET = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`

@@ -1,4 +1,4 @@
-/** What undici does that `src/http/connecting.ts` and `deadline.ts` are there for. Where one of these fails, look whether they still have to be. */
+/** What undici does that `src/http/outbound/connecting.ts` and `deadline.ts` are there for. Where one of these fails, look whether they still have to be. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { Client, EnvHttpProxyAgent, request } from 'undici'

@@ -6,7 +6,7 @@ import { NO_SECRETS } from '../../src/credentials/credential.ts'
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
 import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
 import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
-import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const integration: Integration = {
   ...DEFAULTS,

@@ -2,8 +2,8 @@ import t from 'tap'
 import type { Principal } from '../../src/callers/policy.ts'
 import type { Integration } from '../../src/integrations/integration.ts'
 import { createListing } from '../../src/integrations/listing.ts'
-import type { IntegrationStatus, State } from '../../src/integrations/status.ts'
-import { viewOf } from '../../src/integrations/view.ts'
+import type { IntegrationState, IntegrationStatus } from '../../src/integrations/status.ts'
+import { integrationViewOf } from '../../src/integrations/view.ts'
 
 const ALL = Array.from({ length: 450 }, (_, index) => ({
   name: `n${String(index).padStart(3, '0')}`,
@@ -23,7 +23,7 @@ const ANYBODY: Principal = {
 }
 
 /** A store that gives pages, and statuses that all wait until the test lets them go. */
-function setUp(stateOf: (name: string) => State = () => 'ready') {
+function setUp(stateOf: (name: string) => IntegrationState = () => 'ready') {
   let asked = 0
   let most = 0
   let under = 0
@@ -47,9 +47,9 @@ function setUp(stateOf: (name: string) => State = () => 'ready') {
         ...{ loginsLastHour: 0, certificateExpiresAt: null, connection: null },
       } satisfies IntegrationStatus
     },
-    listed: async (integration, status) => viewOf(integration, status),
+    listed: async (integration, status) => integrationViewOf(integration, status),
   })
-  const walk = async (query: { limit: number; state?: State }) => {
+  const walk = async (query: { limit: number; state?: IntegrationState }) => {
     const pages: string[][] = []
     let cursor: string | null | undefined
     do {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { FILE_ANCHOR } from '../../src/store/file-trouble.ts'
+import { FILE_ANCHOR } from '../../src/store/embedded/file-trouble.ts'
 import { type BrokerProcess, newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
 

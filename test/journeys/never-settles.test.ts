@@ -1,16 +1,19 @@
 /** Whoever calls out, each with a way out that never settles and does not listen to its signal: each ends at its deadline. */
 import t, { type Test } from 'tap'
-import { createKeySource } from '../../src/callers/key-source.ts'
+import { createKeySource } from '../../src/callers/authentication/key-source.ts'
 import { createDeviceFlow, type DeviceFlowDependencies } from '../../src/connections/device-flow.ts'
 import type { Beginning } from '../../src/connections/web-server-flow.ts'
 import { Secret } from '../../src/crypto/secret.ts'
-import { createVerdicts, type VerdictsDependencies } from '../../src/custody/verdict.ts'
+import {
+  createUnknownOutcomeResolver,
+  type UnknownOutcomeResolverDependencies,
+} from '../../src/custody/unknown-outcome-resolver.ts'
+import type { DiagnosisTarget } from '../../src/doctor/diagnosis-target.ts'
 import { createDoctor, type DoctorDependencies } from '../../src/doctor/doctor.ts'
-import type { Patient } from '../../src/doctor/patient.ts'
-import type { BrokerError } from '../../src/errors.ts'
+import type { BrokerError } from '../../src/errors/errors.ts'
 import type { GrantContext } from '../../src/grants/grant.ts'
 import { workLeftBehind } from '../../src/http/deadline.ts'
-import type { Outbound } from '../../src/http/outbound.ts'
+import type { Outbound } from '../../src/http/outbound/outbound.ts'
 import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
 import { type Deployment, newDeployment } from '../../src/rotation/deployment.ts'
 import {
@@ -18,11 +21,11 @@ import {
   type DeploymentStepsDependencies,
   type DeploymentSubject,
 } from '../../src/rotation/deployment-steps.ts'
-import { createAttempts } from '../../src/tokens/attempts.ts'
-import { createBreaker } from '../../src/tokens/breaker.ts'
-import { createConnected } from '../../src/tokens/connected.ts'
-import { createRevoker, type RevokerDependencies } from '../../src/tokens/revocation.ts'
-import { createTokenRequester } from '../../src/tokens/token-request.ts'
+import { createAttempts } from '../../src/tokens/mint/attempts.ts'
+import { createBreaker } from '../../src/tokens/mint/breaker.ts'
+import { createRefreshTokenPreflight } from '../../src/tokens/refresh/preflight.ts'
+import { createRevoker, type RevokerDependencies } from '../../src/tokens/revoke/revocation.ts'
+import { createTokenRequester } from '../../src/tokens/serve/token-request.ts'
 import {
   createWebhookDelivery,
   type WebhookDeliveryDependencies,
@@ -79,16 +82,16 @@ const endToken = () => {
 }
 
 const verdict = () => {
-  const verdicts = createVerdicts({
+  const verdicts = createUnknownOutcomeResolver({
     store: { open: async () => ({ token: new Secret('refresh') }) },
     log,
-  } as unknown as VerdictsDependencies)
+  } as unknown as UnknownOutcomeResolverDependencies)
   const record = { state: 'spend', at: 0, id: 'presented' } as never
   return codeOf(verdicts.of({} as never, record, 1_000_000, never))
 }
 
 const proof = () => {
-  const connected = createConnected({ custody: {}, exchange: {} } as never)
+  const connected = createRefreshTokenPreflight({ custody: {}, exchange: {} } as never)
   const of = {
     integration: { ...integration, credentialFrom: null },
     secrets: { byId: { c: { type: 'refresh_token', refreshToken: 'refresh' } } },
@@ -193,7 +196,7 @@ t.test('the doctor says so of each check, within 20 seconds', async (t) => {
     credentials: [{ id: 'c', type: 'client_secret', state: 'active', clientId: 'app' }],
     charge: async () => undefined,
     mint: never,
-  } as unknown as Patient
+  } as unknown as DiagnosisTarget
   const began = performance.now()
   const { checks } = await doctor.examine(patient)
   t.ok(performance.now() - began < 20_000)

@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { Fault } from '../../simulator/faults.ts'
 import { type RefusalName, REFUSALS as SPOKEN } from '../../simulator/refusals.ts'
-import { REFUSALS, type RefusalReason } from '../../src/grants/refusal-table.ts'
+import { REFUSALS, type RefusalReason } from '../../src/grants/refusals/refusal-table.ts'
 import {
   assertNoBug,
   assertProblem,

@@ -1,7 +1,7 @@
 /** What the REST API says of a token is told with its own cause and remedy, by the doctor, the mint and the log. */
 import t from 'tap'
 import { type RestRefusalName, REST_REFUSALS as SPOKEN } from '../../simulator/rest-refusals.ts'
-import { REST_REFUSALS, type RestReason } from '../../src/grants/rest-refusal-table.ts'
+import { REST_REFUSALS, type RestReason } from '../../src/grants/refusals/rest-refusal-table.ts'
 import { checksOf, examine, failures } from './examination.ts'
 import { assertNoBug, clientCredentials, jwtBearer, register, world } from './salesforce-world.ts'
 

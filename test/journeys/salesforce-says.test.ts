@@ -2,7 +2,7 @@
 import t from 'tap'
 import { REFUSALS as SPOKEN } from '../../simulator/refusals.ts'
 import { REST_REFUSALS as REST_SPOKEN } from '../../simulator/rest-refusals.ts'
-import { classify } from '../../src/grants/refusals.ts'
+import { classify } from '../../src/grants/refusals/refusals.ts'
 import { startBroker } from '../support/broker.ts'
 
 const { call, url } = await startBroker(t, { loginHosts: [] })

@@ -1,9 +1,9 @@
 /** A Salesforce and a broker, for what comes of what Salesforce says. */
 import type { Test } from 'tap'
 import { type AppSeed, type Simulator, startSimulator } from '../../simulator/simulator.ts'
-import { REFUSALS, type RefusalReason } from '../../src/grants/refusal-table.ts'
-import { explanationOf } from '../../src/grants/refusals.ts'
-import type { Tried } from '../../src/grants/tried.ts'
+import { REFUSALS, type RefusalReason } from '../../src/grants/refusals/refusal-table.ts'
+import { explanationOf } from '../../src/grants/refusals/refusals.ts'
+import type { Tried } from '../../src/grants/token-endpoint/tried.ts'
 import { startBroker, type TestBroker } from '../support/broker.ts'
 import type { Answer } from '../support/caller.ts'
 import { problemFaults } from '../support/problem.ts'

@@ -357,9 +357,13 @@ t.test('mistakes in its settings end the start', async (t) => {
 })
 
 t.test('nothing of it is loaded where it is off', async (t) => {
-  const serve = readFileSync(join(ROOT, 'src/serve.ts'), 'utf8')
+  const serve = readFileSync(join(ROOT, 'src/process/serve.ts'), 'utf8')
   t.match(serve, "await import('./tracing/tracing.ts')")
-  for (const path of ['src/serve.ts', 'src/app/app-dependencies.ts', 'src/app/metering.ts']) {
+  for (const path of [
+    'src/process/serve.ts',
+    'src/app/app-dependencies.ts',
+    'src/metrics/meters.ts',
+  ]) {
     const imports = readFileSync(join(ROOT, path), 'utf8').match(/^import .*tracing\/.*$/gm) ?? []
     t.ok(imports.length > 0)
     for (const line of imports) t.match(line, /^import type /, path)

@@ -1,7 +1,7 @@
 /** Each worked example of the document, sent as it stands to what `npm run demo` sets up. */
 import t from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { WORKED_EXAMPLES } from '../../src/http/worked-examples.ts'
+import { WORKED_EXAMPLES } from '../../src/http/openapi/worked-examples.ts'
 import { startBroker } from '../support/broker.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 

@@ -7,7 +7,7 @@ import { createCensusTaker } from '../../src/keyring/census.ts'
 import { createResealJobs } from '../../src/keyring/reseal-job.ts'
 import { createResealer } from '../../src/keyring/resealer.ts'
 import { createSealedRecords } from '../../src/keyring/sealed-records.ts'
-import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { eventually } from '../support/eventually.ts'
 
 const newKey = (id: string): SealingKey => ({

@@ -75,7 +75,7 @@ t.test('gives up flushing where the reader never comes back', async (t) => {
 })
 
 const writer = `
-  import { createLogger } from ${JSON.stringify(new URL('../../src/logger.ts', import.meta.url).href)}
+  import { createLogger } from ${JSON.stringify(new URL('../../src/logger/logger.ts', import.meta.url).href)}
   const log = createLogger({ level: 'info' })
   for (let i = 0; i < 20000; i++) log.info({ i, text: 'x'.repeat(200) }, 'line')
   let turns = 0

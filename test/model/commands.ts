@@ -1,8 +1,8 @@
 /** What can happen to two replicas and their store. */
 import type fc from 'fast-check'
 import { PERMISSIONS, type Principal } from '../../src/callers/policy.ts'
-import { BrokerError } from '../../src/errors.ts'
-import type { Lease } from '../../src/tokens/lease.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
+import type { Lease } from '../../src/tokens/serve/lease.ts'
 import type { FakeSalesforce, SalesforceMode } from './fake-salesforce.ts'
 import type { FakeTime } from './fake-time.ts'
 import type { LinkMode } from './faulty-store.ts'

@@ -1,9 +1,9 @@
 /** Salesforce as a model needs it: an org at each login URL, whose tokens live for a while, are repeated while they live, and end when they are revoked. */
 import { Secret } from '../../src/crypto/secret.ts'
-import { BrokerError } from '../../src/errors.ts'
-import { classify, grantRefused } from '../../src/grants/refusals.ts'
-import type { TokenEndpoint } from '../../src/grants/token-endpoint.ts'
-import { tokenIdOf } from '../../src/tokens/lease.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
+import { classify, grantRefused } from '../../src/grants/refusals/refusals.ts'
+import type { TokenEndpoint } from '../../src/grants/token-endpoint/token-endpoint.ts'
+import { tokenIdOf } from '../../src/tokens/serve/lease.ts'
 
 export type SalesforceMode = 'well' | 'down' | 'refusing'
 

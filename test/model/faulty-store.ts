@@ -1,5 +1,5 @@
 /** One replica's way to the store: it takes its time, can be cut, can hang, and can lose answers. */
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import type { Store } from '../../src/store/store.ts'
 
 /** `lost`: what is asked is done, and the answer does not come. `dead`: the replica is no more. */

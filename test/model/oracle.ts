@@ -1,5 +1,5 @@
 /** What may be served, and what may not: the contract of a lease on one page. */
-import type { Lease } from '../../src/tokens/lease.ts'
+import type { Lease } from '../../src/tokens/serve/lease.ts'
 import type { FakeSalesforce } from './fake-salesforce.ts'
 import type { Reach, Replica } from './replica.ts'
 

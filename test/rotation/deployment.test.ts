@@ -1,11 +1,11 @@
 import t from 'tap'
-import { BrokerError, type ProblemCode } from '../../src/errors.ts'
-import { classify, grantRefused } from '../../src/grants/refusals.ts'
+import { BrokerError, type ProblemCode } from '../../src/errors/errors.ts'
+import { classify, grantRefused } from '../../src/grants/refusals/refusals.ts'
 import {
   afterError,
   type Deployment,
-  failed,
-  isOver,
+  deploymentFailed,
+  isDeploymentOver,
   moved,
   newDeployment,
   type Phase,
@@ -21,13 +21,13 @@ const problem = (code: ProblemCode, retryAfterMs?: number) =>
 
 t.test('a new one may be worked at now', async (t) => {
   t.match(fresh, { phase: 'requested', nextAt: START, tries: 0, reason: null, deployId: null })
-  t.equal(isOver(fresh), false)
-  t.equal(isOver(inPhase('activated')), true)
-  t.equal(isOver(failed(fresh, 'token_refused', 'no', START)), true)
+  t.equal(isDeploymentOver(fresh), false)
+  t.equal(isDeploymentOver(inPhase('activated')), true)
+  t.equal(isDeploymentOver(deploymentFailed(fresh, 'token_refused', 'no', START)), true)
 })
 
 t.test('a failure says in which phase, and why', async (t) => {
-  t.match(failed(inPhase('deploying'), 'deployment_failed', 'Failed: x', START + 1), {
+  t.match(deploymentFailed(inPhase('deploying'), 'deployment_failed', 'Failed: x', START + 1), {
     phase: 'failed',
     failedIn: 'deploying',
     reason: 'deployment_failed',
@@ -98,7 +98,7 @@ t.test('a proof is tried for half an hour while the certificate spreads', async 
   let deployment = inPhase('deployed')
   let now = START
   let proofs = 0
-  while (!isOver(deployment)) {
+  while (!isDeploymentOver(deployment)) {
     proofs += 1
     deployment = afterError(deployment, problem('credential_rejected'), now)
     now = deployment.nextAt
@@ -129,13 +129,17 @@ t.test('an error of no kind is not shown, and tried again', async (t) => {
 t.test('of a secret it is over when the former pair has ended', async (t) => {
   const pair = { place: { app: 'a', consumer: 'c' }, stagedId: 's' }
   const at = (phase: Phase): Deployment => ({ ...inPhase(phase), pair })
-  t.equal(isOver(at('activated')), false)
-  t.equal(isOver(at('retired')), true)
+  t.equal(isDeploymentOver(at('activated')), false)
+  t.equal(isDeploymentOver(at('retired')), true)
   const late = START + 100 * 3_600_000
   t.equal(afterError(at('activated'), problem('integration_not_found'), late).phase, 'activated')
   t.equal(afterError(at('activated'), problem('credential_not_found'), late).phase, 'failed')
-  t.same(pairAfter(failed(at('deployed'), 'credential_rejected', 'no', START)), pair)
-  for (const former of [undefined, at('retired'), failed(at('activated'), 'taken_back', '', 1)]) {
+  t.same(pairAfter(deploymentFailed(at('deployed'), 'credential_rejected', 'no', START)), pair)
+  for (const former of [
+    undefined,
+    at('retired'),
+    deploymentFailed(at('activated'), 'taken_back', '', 1),
+  ]) {
     t.same(pairAfter(former), { place: null, stagedId: null })
   }
 })

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
 import { FALLBACK_MS } from '../../src/credentials/credential.ts'
-import { BrokerError } from '../../src/errors.ts'
-import { classify, grantRefused } from '../../src/grants/refusals.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
+import { classify, grantRefused } from '../../src/grants/refusals/refusals.ts'
 import { digestsOf, type Integration } from '../../src/integrations/integration.ts'
 import { createErasure } from '../../src/rotation/erasure.ts'
-import type { Lease } from '../../src/tokens/lease.ts'
+import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   BAD_SIGNATURE,

@@ -3,17 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import type { Actor, Happening } from '../../src/audit/event.ts'
+import type { Actor, AuditEntry } from '../../src/audit/event.ts'
 import type {
   Credential,
   CredentialSecrets,
   CredentialState,
 } from '../../src/credentials/credential.ts'
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
-import { classify, grantRefused } from '../../src/grants/refusals.ts'
+import { classify, grantRefused } from '../../src/grants/refusals/refusals.ts'
 import { DEFAULTS, digestsOf, type Integration } from '../../src/integrations/integration.ts'
 import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
-import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 export const BAD_SIGNATURE = grantRefused(
   classify({ error: 'invalid_grant', errorDescription: 'invalid assertion' }),
@@ -80,7 +80,7 @@ export async function openStore(t: Test, now: () => number = Date.now) {
 
 /** What was audited, and what was logged, by level. */
 export function createWitness() {
-  const audited: (Happening & { readonly by: string | null })[] = []
+  const audited: (AuditEntry & { readonly by: string | null })[] = []
   const logged: string[] = []
   const level = (name: string) => (_bindings: object, message: string) => {
     logged.push(`${name}: ${message}`)
@@ -89,7 +89,7 @@ export function createWitness() {
     audited,
     logged,
     audit: {
-      background: ({ principal }: Actor, happening: Happening) => {
+      background: ({ principal }: Actor, happening: AuditEntry) => {
         audited.push({ ...happening, by: principal })
       },
     },

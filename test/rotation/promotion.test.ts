@@ -1,12 +1,12 @@
 import t, { type Test } from 'tap'
 import { NOBODY } from '../../src/audit/event.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import { digestOf, etagOf, type Integration } from '../../src/integrations/integration.ts'
 import type { IntegrationStore } from '../../src/integrations/integration-store.ts'
-import { byItself } from '../../src/integrations/visible.ts'
+import { byItself } from '../../src/integrations/references/visible.ts'
 import { createFollowers } from '../../src/rotation/followers.ts'
 import { createPromotion, type PromotionDependencies } from '../../src/rotation/promotion.ts'
-import type { Lease } from '../../src/tokens/lease.ts'
+import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { BAD_SIGNATURE, createWitness, credential, integrationWith, openStore } from './fixture.ts'
 
 const NOW = 1_000_000

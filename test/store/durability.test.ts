@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
-import { createEmbeddedStore } from '../../src/store/embedded.ts'
-import { createRedisStore } from '../../src/store/redis.ts'
+import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
+import { createRedisStore } from '../../src/store/redis/redis-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { startRedis } from '../support/redis.ts'
 import { eventually } from '../support/store-engines.ts'
@@ -78,7 +78,7 @@ t.test('the embedded store keeps what it acknowledged when its process is killed
   for (let round = 0; round < 2; round++) {
     const dir = `${dataDir}/${round}`
     const { child, acknowledged } = await writer(
-      `const { createEmbeddedStore } = await import(${JSON.stringify(import.meta.resolve('../../src/store/embedded.ts'))})
+      `const { createEmbeddedStore } = await import(${JSON.stringify(import.meta.resolve('../../src/store/embedded/embedded-store.ts'))})
        await writeForEver(createEmbeddedStore({ dataDir: process.argv[1] }))`,
       dir,
     )
@@ -96,7 +96,7 @@ t.test('Redis that syncs always keeps what it acknowledged when it is killed', a
   const redis = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
   t.teardown(() => redis.stop())
   const { acknowledged } = await writer(
-    `const { createRedisStore } = await import(${JSON.stringify(import.meta.resolve('../../src/store/redis.ts'))})
+    `const { createRedisStore } = await import(${JSON.stringify(import.meta.resolve('../../src/store/redis/redis-store.ts'))})
      const { Secret } = await import(${JSON.stringify(import.meta.resolve('../../src/crypto/secret.ts'))})
      const url = new Secret(process.argv[1])
      const store = await createRedisStore({ url, timeoutMs: 10_000, onEvent: () => undefined })

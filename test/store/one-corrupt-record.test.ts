@@ -1,13 +1,13 @@
 /** Work in the background goes on past one record that cannot be used. */
 import t from 'tap'
-import type { Happening } from '../../src/audit/event.ts'
-import { BrokerError } from '../../src/errors.ts'
+import type { AuditEntry } from '../../src/audit/event.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import { createDeclaredIntegrations } from '../../src/integrations/declared.ts'
 import type { Integration } from '../../src/integrations/integration.ts'
-import { createCountdown } from '../../src/rotation/countdown.ts'
 import { createErasure } from '../../src/rotation/erasure.ts'
-import { createCallerCounts } from '../../src/tokens/caller-counts.ts'
-import { createDropDependents } from '../../src/tokens/dependents.ts'
+import { createExpiryNotifier } from '../../src/rotation/expiry-notifier.ts'
+import { createDropDependents } from '../../src/tokens/revoke/dependents.ts'
+import { createCallerCounts } from '../../src/usage/caller-counts.ts'
 import { eventually } from '../support/eventually.ts'
 
 const corrupt = () => new BrokerError('record_corrupt', 'It does not verify')
@@ -66,8 +66,8 @@ t.test('certificates that end are said, also where the mark was spoiled', async 
       }),
     ),
   )
-  const said: Happening[] = []
-  const countdown = createCountdown({
+  const said: AuditEntry[] = []
+  const countdown = createExpiryNotifier({
     ...{ store: store as never, documents: documents as never, now: Date.now, sleep: untilAborted },
     audit: { background: (_by, happening) => void said.push(happening) },
     log,

@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
-import { createRedisStore, type RedisEvent } from '../../src/store/redis.ts'
+import { createRedisStore, type RedisEvent } from '../../src/store/redis/redis-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis } from '../support/redis.ts'
 import { startCluster } from '../support/redis-cluster.ts'

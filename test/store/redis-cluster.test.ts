@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
 import { createKeys } from '../../src/store/keys.ts'
-import { createRedisStore } from '../../src/store/redis.ts'
+import { createRedisStore } from '../../src/store/redis/redis-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { ask, type RedisServer } from '../support/redis.ts'
 import { startCluster } from '../support/redis-cluster.ts'

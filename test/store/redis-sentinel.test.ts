@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
-import { createRedisStore, type RedisEvent } from '../../src/store/redis.ts'
+import { createRedisStore, type RedisEvent } from '../../src/store/redis/redis-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { ask } from '../support/redis.ts'
 import { startSentinel } from '../support/redis-sentinel.ts'

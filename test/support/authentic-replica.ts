@@ -1,13 +1,16 @@
 /** Replicas that share one store, each with what it alone has seen of it. */
 import { createMacs } from '../../src/crypto/macs.ts'
-import { authenticStore } from '../../src/store/authentic.ts'
+import { authenticStore } from '../../src/store/integrity/authentic-store.ts'
 import {
   type CorruptRecord,
   type CorruptRecords,
   createCorruptRecords,
-} from '../../src/store/corrupt-records.ts'
-import { createMacRequirement, type UnprovenMode } from '../../src/store/mac-requirement.ts'
-import { createSeenVersions } from '../../src/store/seen-versions.ts'
+} from '../../src/store/integrity/corrupt-records.ts'
+import {
+  createMacRequirement,
+  type UnprovenMode,
+} from '../../src/store/integrity/mac-requirement.ts'
+import { createSeenVersions } from '../../src/store/integrity/seen-versions.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { OpenStore } from './store-engines.ts'
 

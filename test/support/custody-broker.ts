@@ -3,8 +3,8 @@ import { createCustody } from '../../src/custody/custody.ts'
 import { createCustodyStore } from '../../src/custody/custody-store.ts'
 import { createExchange } from '../../src/custody/exchange.ts'
 import { createIntents } from '../../src/custody/intent.ts'
-import { createSuccessors } from '../../src/custody/successors.ts'
-import { createVerdicts } from '../../src/custody/verdict.ts'
+import { createRotatedTokens } from '../../src/custody/rotated-tokens.ts'
+import { createUnknownOutcomeResolver } from '../../src/custody/unknown-outcome-resolver.ts'
 import { createVouching, type RestoredMode } from '../../src/custody/vouching.ts'
 import type { Known, Witness } from '../../src/custody/witness.ts'
 import type { Custodies } from '../../src/store/custody.ts'
@@ -49,7 +49,7 @@ export function createCustodyBroker(options: CustodyBrokerOptions) {
     ...{ forgetRefusal: async () => undefined, endToken: async () => undefined },
     ...{ audit: { background: () => undefined }, log: QUIET },
   })
-  const successors = createSuccessors({ store, sleep, log: QUIET })
+  const successors = createRotatedTokens({ store, sleep, log: QUIET })
   const vouching = createVouching({
     ...{ custody: ages, witness, mode, graceMs, putBack: successors.putBack },
     ...{ uniqueId, sleep, log: QUIET },
@@ -57,7 +57,7 @@ export function createCustodyBroker(options: CustodyBrokerOptions) {
   const intents = createIntents({
     ...{ custody, trouble, vouching, uniqueId, monotonic: now, sleep, log: QUIET },
   })
-  const verdicts = createVerdicts({
+  const verdicts = createUnknownOutcomeResolver({
     ...{ store, custody, leaseEndsAt: async () => undefined, onLost },
     ...{ audit: { background: () => undefined }, log: QUIET },
   })

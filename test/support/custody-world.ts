@@ -1,10 +1,10 @@
 /** Two brokers, one store, one Salesforce: every step of theirs in any order, with kills, lost answers, a store that fails, and one that goes back in time. */
 import { Secret } from '../../src/crypto/secret.ts'
 import { isUnsettled } from '../../src/custody/connection.ts'
-import type { Exchange, Wire } from '../../src/custody/exchange.ts'
+import type { RefreshTokenExchange, Wire } from '../../src/custody/exchange.ts'
 import type { Vouching } from '../../src/custody/vouching.ts'
 import type { Witness } from '../../src/custody/witness.ts'
-import { BrokerError, isStoreAway } from '../../src/errors.ts'
+import { BrokerError, isStoreAway } from '../../src/errors/errors.ts'
 import type { TokenAnswer } from '../../src/grants/grant.ts'
 import type { Custodies, CustodyPresentation } from '../../src/store/custody.ts'
 import { createCustodyBroker, memoryWitness } from './custody-broker.ts'
@@ -17,7 +17,7 @@ const GRACE_MS = 3_000
 const away = () => new BrokerError('salesforce_unavailable', 'away')
 
 interface Broker {
-  readonly exchange: Exchange
+  readonly exchange: RefreshTokenExchange
   readonly vouching: Vouching
   readonly witness: Pick<Witness, 'read' | 'note'>
   readonly wire: Wire

@@ -1,7 +1,7 @@
 /** Several real brokers on one real Redis, with the simulator in this process. */
 import type { AppSeed, NewAppSeed, Simulator } from '../../simulator/simulator.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
-import type { Environment } from '../../src/config.ts'
+import type { Environment } from '../../src/config/config.ts'
 import { generateKeyring } from '../../src/crypto/keyring.ts'
 import { type BrokerProcess, newAdminKey, startBrokerProcess } from './broker.ts'
 import type { Call } from './caller.ts'

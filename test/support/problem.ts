@@ -1,6 +1,6 @@
 /** Whether an answer is a problem as the contract has it. */
-import { PROBLEMS, type ProblemCode } from '../../src/errors.ts'
-import { statusesOf } from '../../src/http/problem.ts'
+import { PROBLEMS, type ProblemCode } from '../../src/errors/errors.ts'
+import { statusesOf } from '../../src/http/problems/problem.ts'
 
 export interface ErrorAnswer {
   readonly status: number

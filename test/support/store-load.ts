@@ -2,13 +2,16 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pause } from '../../src/app/pause.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import type { Change, Store } from '../../src/store/store.ts'
-import { createHearing, type Hearing } from '../../src/tokens/hearing.ts'
+import {
+  type ChangeSubscription,
+  createChangeSubscription,
+} from '../../src/tokens/serve/subscription.ts'
 import { eventually } from './eventually.ts'
 
 export interface StoreLoad {
-  readonly hearing: Hearing
+  readonly hearing: ChangeSubscription
   /** Ids of the documents whose write was acknowledged. */
   readonly acknowledged: readonly string[]
   /** Codes of the errors so far, with how often each came; a problem of ours by its code, anything else by its name. */
@@ -34,7 +37,7 @@ export function startLoad(store: Store): StoreLoad {
   let slowest = 0
   let stopping = false
 
-  const hearing = createHearing({
+  const hearing = createChangeSubscription({
     changes: store.changes,
     now: Date.now,
     monotonic: () => performance.now(),

@@ -2,9 +2,9 @@
 import t from 'tap'
 import type { Permit, Principal } from '../../src/callers/policy.ts'
 import type { Integration } from '../../src/integrations/integration.ts'
-import { visibleIntegration } from '../../src/integrations/visible.ts'
-import { type BrokerDependencies, createBroker } from '../../src/tokens/broker.ts'
-import type { Entry } from '../../src/tokens/lease-cache.ts'
+import { visibleIntegration } from '../../src/integrations/references/visible.ts'
+import { type BrokerDependencies, createBroker } from '../../src/tokens/serve/broker.ts'
+import type { Entry } from '../../src/tokens/serve/lease-cache.ts'
 
 const FORBIDDEN = { code: 'caller_forbidden' }
 const NAMES = ['there', 'never'] as const

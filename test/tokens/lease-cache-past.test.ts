@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Look } from '../../src/store/store.ts'
-import type { Lease } from '../../src/tokens/lease.ts'
-import { createLeaseCache, type LeaseCache } from '../../src/tokens/lease-cache.ts'
+import type { Lease } from '../../src/tokens/serve/lease.ts'
+import { createLeaseCache, type LeaseCache } from '../../src/tokens/serve/lease-cache.ts'
 
 const look = (rev: number): Look => ({
   integration: {

@@ -5,8 +5,8 @@ import {
 } from '@opentelemetry/sdk-trace-base'
 import t from 'tap'
 import type { Principal } from '../../src/callers/policy.ts'
-import { BrokerError, type ProblemCode } from '../../src/errors.ts'
-import type { Broker } from '../../src/tokens/broker.ts'
+import { BrokerError, type ProblemCode } from '../../src/errors/errors.ts'
+import type { Broker } from '../../src/tokens/serve/broker.ts'
 import { createEngineTracer } from '../../src/tracing/engine-tracer.ts'
 import { createSpans } from '../../src/tracing/spans.ts'
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { createEmbeddedStore } from '../../src/store/embedded.ts'
+import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { backoffMs, createWebhookDelivery } from '../../src/webhooks/webhook-delivery.ts'
 import { eventIdOf, type WebhookEvent } from '../../src/webhooks/webhook-event.ts'
 import {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { NOBODY } from '../../src/audit/event.ts'
-import { BrokerError } from '../../src/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
 import type { DocumentRecord } from '../../src/store/store.ts'
 import type { WebhookEvent } from '../../src/webhooks/webhook-event.ts'
 import { createWebhookSource, type Described } from '../../src/webhooks/webhook-source.ts'

@@ -1,0 +1,165 @@
+/** Audit lines on their way out: in batches, in order, none lost; says when they cannot be written. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BrokerError } from '../../errors/errors.ts'
+import { createLineBuffer } from './line-buffer.ts'
+import type { LineOutput } from './line-output.ts'
+
+export interface AuditWriter {
+  /** Takes a line (with its end): it will be written, within 20 ms where nothing is in the way. */
+  write(line: string): void
+  /** Resolves once every line taken so far is written. `audit_unavailable`: that cannot be said now; they stay taken. */
+  flushed(): Promise<void>
+  /** Lines cannot be written, so that nothing more may be handed out. True until the first line is out. */
+  isBlocked(): boolean
+  waitingBytes(): number
+  writtenLines(): number
+  /** Waits for the last lines, 2 s at most. Gives the number of those that could not be written. */
+  close(): Promise<number>
+}
+
+export interface AuditWriterDependencies {
+  readonly output: LineOutput
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  readonly log: {
+    error(bindings: object, message: string): void
+    info(bindings: object, message: string): void
+  }
+}
+
+/** `starting`: nothing was written yet. `failing`: the system says no. `slow`: the oldest line waits too long. `full`: too many wait. */
+type Trouble = 'starting' | 'failing' | 'slow' | 'full'
+
+interface Waiter {
+  readonly upTo: number
+  resolve(): void
+  reject(error: Error): void
+}
+
+/** Lines of reads follow their answer by this, and the time of a write. */
+const BATCH_MS = 20
+/** A batch as large as this does not wait. */
+const BATCH_BYTES = 256 * 1024
+/** What may wait, and for how long. */
+export const LIMIT_BYTES = 16 * 1024 * 1024
+export const LIMIT_MS = 5_000
+const WATCH_MS = 100
+const RETRY_MS = 250
+const CLOSE_MS = 2_000
+
+export function createAuditWriter(dependencies: AuditWriterDependencies): AuditWriter {
+  const { output, monotonic, log } = dependencies
+  const closing = new AbortController()
+  const lines = createLineBuffer()
+  let waiters: Waiter[] = []
+  let taken = 0
+  let written = 0
+  let inFlight = 0
+  let timer: NodeJS.Timeout | undefined
+  let pumping: Promise<void> | undefined
+  let trouble: Trouble | undefined = 'starting'
+
+  const block = (reason: Trouble, error?: unknown) => {
+    if (trouble !== undefined && trouble !== 'starting') return
+    trouble = reason
+    log.error(
+      {
+        code: 'audit_unavailable',
+        reason,
+        waitingBytes: inFlight + lines.size(),
+        ...(error !== undefined && { err: error }),
+      },
+      'audit lines cannot be written: token reads and changes are refused until they can',
+    )
+    const rejected = waiters
+    waiters = []
+    for (const { reject } of rejected) reject(auditUnavailable())
+  }
+
+  const settle = () => {
+    const done = waiters.filter(({ upTo }) => upTo <= written)
+    waiters = waiters.filter(({ upTo }) => upTo > written)
+    for (const { resolve } of done) resolve()
+    if (trouble === undefined || lines.size() > LIMIT_BYTES / 2) return
+    if (trouble !== 'starting') log.info({}, 'audit lines can be written again')
+    trouble = undefined
+  }
+
+  const retry = async (error: unknown) => {
+    if (closing.signal.aborted) throw error
+    block('failing', error)
+    await sleep(RETRY_MS, undefined, { signal: closing.signal })
+  }
+
+  /** Writes what waits, in one go; what comes meanwhile is the next batch. */
+  const pump = async () => {
+    clearTimeout(timer)
+    timer = undefined
+    const batch = lines.take()
+    const upTo = taken
+    inFlight = batch.length
+    const startedAt = monotonic()
+    const watch = setInterval(() => {
+      if (monotonic() - startedAt > LIMIT_MS) block('slow')
+    }, WATCH_MS)
+    try {
+      await output.write(batch, { retry, signal: closing.signal })
+      written = upTo
+      inFlight = 0
+      settle()
+    } finally {
+      clearInterval(watch)
+      pumping = undefined
+    }
+    if (lines.size() > 0) schedule(waiters.length > 0)
+  }
+
+  const schedule = (isUrgent: boolean) => {
+    if (pumping || closing.signal.aborted) return
+    if (isUrgent || lines.size() > BATCH_BYTES) pumping = pump().catch(givenUp)
+    else timer ??= setTimeout(() => schedule(true), BATCH_MS)
+  }
+
+  /** Only `close` ends a batch that is not written, and it counts what is lost. */
+  const givenUp = (error: unknown) => {
+    if (!closing.signal.aborted) block('failing', error)
+  }
+
+  const flushed = (): Promise<void> => {
+    if (written === taken) return Promise.resolve()
+    if (trouble !== undefined && trouble !== 'starting') return Promise.reject(auditUnavailable())
+    return new Promise((resolve, reject) => {
+      waiters.push({ upTo: taken, resolve, reject })
+      schedule(true)
+    })
+  }
+
+  return {
+    write(line) {
+      lines.add(line)
+      taken += 1
+      if (inFlight + lines.size() > LIMIT_BYTES) block('full')
+      schedule(false)
+    },
+    flushed,
+    isBlocked: () => trouble !== undefined,
+    waitingBytes: () => inFlight + lines.size(),
+    writtenLines: () => written,
+    async close() {
+      const deadline = monotonic() + CLOSE_MS
+      while (written < taken && monotonic() < deadline) {
+        schedule(true)
+        await Promise.race([pumping, sleep(deadline - monotonic(), undefined, { ref: false })])
+      }
+      clearTimeout(timer)
+      closing.abort()
+      await output.close()
+      return taken - written
+    },
+  }
+}
+
+export const auditUnavailable = () =>
+  new BrokerError('audit_unavailable', 'Audit lines cannot be written at the moment', {
+    retryAfterMs: 2_000,
+  })

@@ -1,0 +1,237 @@
+/** The commands `valetkey backup` and `valetkey restore`: their operands, files and words. */
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { openStore } from '../app/open-store.ts'
+import { type Config, type Environment, readConfig } from '../config/config.ts'
+import { findKeyring } from '../config/data-dir.ts'
+import { type Keyring, keyringOf } from '../crypto/keyring.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { sealRequiresCodes } from '../integrations/integration-store.ts'
+import { PROVEN_KINDS } from '../store/document-kinds.ts'
+import { authenticStore } from '../store/integrity/authentic-store.ts'
+import {
+  CORRUPTIONS,
+  type CorruptRecord,
+  createCorruptRecords,
+} from '../store/integrity/corrupt-records.ts'
+import { createMacRequirement, type UnprovenMode } from '../store/integrity/mac-requirement.ts'
+import { createSeenVersions } from '../store/integrity/seen-versions.ts'
+import { readStanding } from '../store/integrity/store-watch.ts'
+import type { Store } from '../store/store.ts'
+import { BackupError } from './backup-error.ts'
+import { linesOf } from './lines.ts'
+import { isEmpty, restoreBackup, type Verified, verifyBackup } from './restore.ts'
+import { writeBackup } from './writer.ts'
+
+export interface CommandStreams {
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
+  /** What was done, for people. */
+  readonly stderr: { write(text: string): unknown }
+}
+
+interface Opened {
+  readonly keyring: Keyring
+  readonly openTo: (purpose: 'read' | 'write') => Promise<Store>
+  /** Ids of records that were met, and that a key proves which is not in the keyring. */
+  readonly locked: () => readonly string[]
+}
+
+const FILE_MODE = 0o600
+/** Nobody waits for an answer, and a page of records is larger than what the service asks for. */
+const PATIENCE_MS = 10_000
+
+/** `backup [--out FILE]`. Throws `ConfigError`, `BackupError`, and what `parseArgs` throws. */
+export async function backup(
+  args: readonly string[],
+  env: Environment,
+  { stdout, stderr, version }: CommandStreams & { readonly version: string },
+): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: { out: { type: 'string' } } })
+  const { out } = values
+  if (out === undefined && stdout.isTTY) {
+    throw new BackupError('usage', 'stdout is a terminal: name a file with --out, or redirect it')
+  }
+  if (out !== undefined && existsSync(out)) {
+    throw new BackupError('cannot_create', `${out} is there already, and is not overwritten`)
+  }
+  const { keyring, openTo, locked } = await prepare(env, stderr)
+  await withStore(openTo('read'), async (store) => {
+    if ((await readStanding(store)) === 'wiped') {
+      const message =
+        'the store lost its content, and there is nothing to back up: restore it first'
+      throw new BackupError('unavailable', message)
+    }
+    let counts: Verified['counts'] = {}
+    const { archive } = store
+    const uniqueId = () => randomUUID()
+    const lines = async function* () {
+      counts = yield* writeBackup({ archive, keyring, version, uniqueId, now: Date.now })
+      const [first] = locked()
+      if (first === undefined) return
+      const message = `the key that proves ${first} is not in VALETKEY_KEYRING: append it, or the backup lacks what it proves`
+      throw new BackupError('refused', message)
+    }
+    if (out === undefined) await toStream(lines(), stdout)
+    else await toFile(lines(), out)
+    stderr.write(`valetkey: backed up ${inWords(counts)}\n`)
+  })
+}
+
+/** `restore FILE [--check] [--force]`. Throws `ConfigError`, `BackupError`, and what `parseArgs` throws. */
+export async function restore(
+  args: readonly string[],
+  env: Environment,
+  { stderr }: Pick<CommandStreams, 'stderr'>,
+): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { check: { type: 'boolean' }, force: { type: 'boolean' } },
+  })
+  const [path, ...surplus] = positionals
+  if (path === undefined || surplus.length > 0) {
+    throw new BackupError('usage', 'restore takes one file')
+  }
+  requireFile(path)
+  const { keyring, openTo } = await prepare(env, stderr)
+  const lines = () => linesOf(path)
+  const { head, counts } = await verifyBackup(lines, keyring)
+  const what = `${inWords(counts)}, of ${head.created_at}`
+  if (values.check) {
+    stderr.write(`valetkey: the backup is whole: ${what}\n`)
+    return
+  }
+  await withStore(openTo('write'), async (store) => {
+    if (!values.force && !(await isEmpty(store))) {
+      const message =
+        'the store is not empty: --force puts the backup in the place of what is there'
+      throw new BackupError('cannot_create', message)
+    }
+    const log = {
+      warn: () => stderr.write('valetkey: the store does not answer as fast as it should\n'),
+    }
+    await restoreBackup({ store, keyring, lines, uniqueId: () => randomUUID(), log })
+    stderr.write(`valetkey: restored ${what}\n`)
+  })
+}
+
+async function prepare(env: Environment, stderr: CommandStreams['stderr']): Promise<Opened> {
+  const readFile = (path: string) => readFileSync(path, 'utf8')
+  const config = readConfig(env, { readFile, needsAdmin: false })
+  const keyring = keyringOf(await findKeyring(config))
+  const locked: string[] = []
+  const onMet = ({ kind, name, why }: CorruptRecord) => {
+    if (why === 'key_unknown') locked.push(`${kind} ${name}`)
+    else stderr.write(`valetkey: ${kind} ${name} is left out: ${CORRUPTIONS[why]}\n`)
+  }
+  return {
+    keyring,
+    locked: () => locked,
+    async openTo(purpose) {
+      if (purpose === 'read') requireEmbedded(config)
+      const engine = await openStore(config, { timeoutMs: PATIENCE_MS })
+      return provenStore(engine, { keyring, mode: config.unprovenRecords, onMet, stderr })
+    },
+  }
+}
+
+interface ProvenStoreOptions extends Pick<Opened, 'keyring'>, Pick<CommandStreams, 'stderr'> {
+  readonly mode: UnprovenMode
+  readonly onMet: (record: CorruptRecord) => void
+}
+
+/** A record that does not verify is left out of a backup; what is restored is proven. */
+function provenStore(store: Store, options: ProvenStoreOptions): Store {
+  const { keyring, mode, onMet, stderr } = options
+  const { macs } = keyring
+  const log = {
+    error: (_: object, message: string) => void stderr.write(`valetkey: ${message}\n`),
+  }
+  const monotonic = () => performance.now()
+  const requirement = createMacRequirement({
+    ...{ store, macs, mode, kinds: PROVEN_KINDS, monotonic, log },
+    sealRequires: (record) => sealRequiresCodes(keyring, record),
+  })
+  const corrupt = createCorruptRecords({ log: { error: () => undefined }, onMet })
+  const seen = createSeenVersions()
+  return authenticStore({
+    ...{ store, macs, requirement, corrupt, seen },
+    lookAtWhole: async () => undefined,
+  })
+}
+
+/** It is read twice, so that a pipe would be empty by then. */
+function requireFile(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isFile()) return
+  throw new BackupError('no_input', found ? `${path} is no file` : `there is no ${path}`)
+}
+
+/** Opening one that is not there would make it. */
+function requireEmbedded({ redisUrl, dataDir }: Config): void {
+  if (redisUrl !== undefined || existsSync(join(dataDir, 'valetkey.db'))) return
+  throw new BackupError('no_input', `there is no store in ${dataDir}`)
+}
+
+async function withStore(opening: Promise<Store>, work: (store: Store) => Promise<void>) {
+  const store = await opening
+  try {
+    await work(store)
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    const why = error.cause instanceof Error ? `: ${error.cause.message}` : ''
+    throw new BackupError('unavailable', `${error.detail}${why}`, { cause: error })
+  } finally {
+    await store.close()
+  }
+}
+
+async function toStream(lines: AsyncIterable<string>, stdout: NodeJS.WritableStream) {
+  // The failure comes by the callback, too; without a listener it would end the process.
+  stdout.on('error', () => undefined)
+  try {
+    for await (const line of lines) {
+      await new Promise<void>((resolve, reject) => {
+        stdout.write(line, (error) => (error ? reject(error) : resolve()))
+      })
+    }
+  } catch (cause) {
+    throw brokenOff(cause, 'stdout')
+  }
+}
+
+/** It has its name only when it is whole and on disk; what another run is at under the same name is not touched. */
+async function toFile(lines: AsyncIterable<string>, path: string): Promise<void> {
+  const draft = `${path}.${randomUUID().slice(0, 8)}.partial`
+  try {
+    const file = await open(draft, 'wx', FILE_MODE)
+    try {
+      await file.writeFile(lines)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(draft, path)
+    const folder = await open(dirname(path), 'r')
+    await folder.sync().finally(() => folder.close())
+  } catch (cause) {
+    await rm(draft, { force: true })
+    throw brokenOff(cause, path)
+  }
+}
+
+function brokenOff(cause: unknown, what: string): unknown {
+  const { code } = cause as NodeJS.ErrnoException
+  if (cause instanceof BrokerError || code === undefined) return cause
+  const trouble = code === 'EPIPE' || code === 'ENOSPC' || code === 'EIO' ? 'io' : 'cannot_create'
+  return new BackupError(trouble, `${what} cannot be written (${code})`, { cause })
+}
+
+function inWords(counts: Verified['counts']): string {
+  const of = (what: string) => counts[what] ?? 0
+  const words = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`
+  return `${words(of('integrations'), 'integration')} and ${words(of('api-key'), 'API key')}`
+}

@@ -1,0 +1,70 @@
+/** Callers with an API key. */
+import { timingSafeEqual } from 'node:crypto'
+import type { DocumentRecord } from '../../store/store.ts'
+import { digestOfApiKey, idOfApiKey } from '../api-key.ts'
+import { apiKeyOf, permitsOf, principalIdOf } from '../api-key-store.ts'
+import type { Principal } from '../policy.ts'
+import type { RememberedDocuments } from '../remembered-documents.ts'
+import { type Authenticator, refusedBearer } from './authenticator.ts'
+
+/** What memory holds of a key: enough to recognise it, not enough to use it. */
+export interface KnownApiKey {
+  readonly digest: Buffer
+  readonly expiresAt: number
+  readonly principal: Principal
+}
+
+export interface ApiKeyAuthenticatorDependencies {
+  readonly keys: Pick<RememberedDocuments<KnownApiKey>, 'find'>
+  readonly now: () => number
+}
+
+export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
+  const key = apiKeyOf(record)
+  return {
+    digest: Buffer.from(key.digest, 'base64url'),
+    expiresAt: key.expiresAt,
+    principal: {
+      id: principalIdOf(key),
+      kind: 'api_key',
+      name: key.name,
+      permits: permitsOf(key),
+      key: { id: key.id, expiresAt: key.expiresAt },
+    },
+  }
+}
+
+/** An id that no key has but by a chance of one in 2^46; what it leads to is not looked at. */
+const otherThan = (id: string): string => [...id].reverse().join('')
+
+/** Compared where there is no such key, so that it takes as long. */
+const NOBODY = Buffer.alloc(32)
+
+export function createApiKeyAuthenticator({
+  keys,
+  now,
+}: ApiKeyAuthenticatorDependencies): Authenticator {
+  const check = (known: KnownApiKey | undefined, isSame: boolean): Principal => {
+    if (!known || !isSame) throw refusedBearer('KEY_UNKNOWN')
+    if (known.expiresAt <= now()) throw refusedBearer('KEY_EXPIRED')
+    return known.principal
+  }
+  const isOf = (known: KnownApiKey | undefined, bearer: string) =>
+    timingSafeEqual(known?.digest ?? NOBODY, digestOfApiKey(bearer))
+  return {
+    authenticate({ bearer }, from) {
+      if (bearer === undefined || !bearer.startsWith('vk_')) return undefined
+      const id = idOfApiKey(bearer)
+      if (id === undefined) throw refusedBearer('KEY_MALFORMED')
+      const found = keys.find(id, from)
+      if (found instanceof Promise) return found.then((known) => check(known, isOf(known, bearer)))
+      const isSame = isOf(found, bearer)
+      if (!found || isSame) return check(found, isSame)
+      // What memory knows is refused no sooner than what has to be looked for.
+      const lookedFor = keys.find(otherThan(id), from)
+      return lookedFor instanceof Promise
+        ? lookedFor.then(() => check(found, false))
+        : check(found, false)
+    },
+  }
+}

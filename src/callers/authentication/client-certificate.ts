@@ -1,0 +1,75 @@
+/** Callers with a client certificate (mTLS), where this service itself ends the TLS connection. */
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { type CallerEntry, permitsFor } from '../caller-entry.ts'
+import type { Principal } from '../policy.ts'
+import { type Authenticator, type RefusalCode, refusedCertificate } from './authenticator.ts'
+import type { CertificateIdentity } from './certificate-identity.ts'
+
+export interface ClientCertificateDependencies {
+  /** Another array after a change. */
+  readonly callers: () => readonly CallerEntry[]
+  readonly now: () => number
+}
+
+/** What a connection showed; it cannot show another certificate later. */
+interface Shown {
+  readonly identity: CertificateIdentity | RefusalCode | undefined
+  readonly callers: readonly CallerEntry[]
+  readonly principal: Principal | undefined
+}
+
+/** Headers in which a proxy forwards a certificate are not looked at: anybody can write them. */
+export function createClientCertificateAuthenticator(
+  dependencies: ClientCertificateDependencies,
+): Authenticator {
+  const { callers, now } = dependencies
+  const connections = new WeakMap<Socket, Shown>()
+
+  const look = async (socket: TLSSocket): Promise<Shown> => {
+    const before = connections.get(socket)
+    const identity = before ? before.identity : await identityOn(socket)
+    const isProven = typeof identity === 'object'
+    const shown = {
+      identity,
+      callers: callers(),
+      principal: isProven ? principalOf(identity, callers()) : undefined,
+    }
+    connections.set(socket, shown)
+    return shown
+  }
+
+  const judge = ({ identity, principal }: Shown): Principal | undefined => {
+    if (identity === undefined) return undefined
+    if (typeof identity === 'string') throw refusedCertificate(identity)
+    // A connection can outlive the certificate that opened it.
+    if (now() < identity.notBefore || now() > identity.notAfter) {
+      throw refusedCertificate('CERTIFICATE_OUT_OF_TIME')
+    }
+    return principal
+  }
+
+  return {
+    authenticate({ bearer, socket }) {
+      if (bearer !== undefined || !(socket instanceof TLSSocket)) return undefined
+      const before = connections.get(socket)
+      if (before?.callers === callers()) return judge(before)
+      return look(socket).then(judge)
+    },
+  }
+}
+
+async function identityOn(
+  socket: TLSSocket,
+): Promise<CertificateIdentity | RefusalCode | undefined> {
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate === undefined) return undefined
+  // What reads certificates takes long to load, and most services see none.
+  const { certificateIdentityOf: identityOf } = await import('./certificate-identity.ts')
+  return socket.authorized ? identityOf(certificate) : 'CERTIFICATE_UNTRUSTED'
+}
+
+function principalOf({ id }: CertificateIdentity, entries: readonly CallerEntry[]): Principal {
+  const { name, permits } = permitsFor(entries, { kind: 'mtls', certificate: id })
+  return { id: `mtls:${id}`, kind: 'mtls', name: name ?? id, permits }
+}

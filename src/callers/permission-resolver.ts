@@ -1,0 +1,83 @@
+/** What a principal may do that is not here now: it asked for something that ends later, and may have lost its permission since. */
+import { BrokerError } from '../errors/errors.ts'
+import { unlessCorrupt } from '../store/integrity/record-schema.ts'
+import { type ApiKey, type ApiKeyStore, permitsOf } from './api-key-store.ts'
+import { ADMIN } from './authentication/admin-key.ts'
+import { type CallerEntry, permitsFor } from './caller-entry.ts'
+import type { Permit, Principal } from './policy.ts'
+
+/** A principal as a record keeps it. */
+export interface Absent extends Pick<Principal, 'id' | 'kind' | 'name'> {
+  /** When it proved who it is: an API key that was made later under the same name is another one. */
+  readonly provenAt: number
+  /** Of the API key that it came with. Records from before lack it: there the name and the time decide. */
+  readonly keyId?: string
+}
+
+/** Of a principal that is here now. */
+export const absentOf = ({ id, kind, name, key }: Principal, provenAt: number): Absent => ({
+  ...{ id, kind, name, provenAt },
+  ...(key && { keyId: key.id }),
+})
+
+export interface PermissionResolver {
+  /** Whether the API key of a principal is there still and has not ended, by the word of the store. True of callers without one: nothing here can revoke them. */
+  stands(principal: Principal): Promise<boolean>
+  /** As of now; empty where it is no caller any more. What hangs on claims of a token cannot be told without it: then the issuer and the subject decide. */
+  permitsOf(principal: Absent): Promise<readonly Permit[]>
+}
+
+export interface PermissionResolverDependencies {
+  readonly keys: Pick<ApiKeyStore, 'read' | 'readByName'>
+  readonly callers: () => readonly CallerEntry[]
+  readonly now: () => number
+}
+
+/** Clocks of replicas differ. */
+const LEEWAY_MS = 30_000
+
+export function createPermissionResolver({
+  keys,
+  callers,
+  now,
+}: PermissionResolverDependencies): PermissionResolver {
+  const keyOf = async ({ name, provenAt, keyId }: Absent): Promise<ApiKey | undefined> => {
+    if (keyId !== undefined) return unlessCorrupt(keys.read(keyId))
+    const key = await unlessCorrupt(keys.readByName(name))
+    return key && key.createdAt <= provenAt + LEEWAY_MS ? key : undefined
+  }
+  const isLive = (key: ApiKey | undefined): key is ApiKey =>
+    key !== undefined && key.expiresAt > now()
+
+  return {
+    async stands({ key }) {
+      if (key === undefined) return true
+      try {
+        return isLive(await unlessCorrupt(keys.read(key.id)))
+      } catch (error) {
+        // A store that lost its content revoked nobody by that: memory decides, so that somebody can accept it.
+        if (error instanceof BrokerError && error.code === 'store_reset') return true
+        throw error
+      }
+    },
+    async permitsOf(principal) {
+      const { id, kind } = principal
+      if (kind === 'admin') return ADMIN.permits
+      if (kind === 'api_key') {
+        const key = await keyOf(principal)
+        return isLive(key) ? permitsOf(key) : []
+      }
+      if (kind === 'mtls') {
+        return permitsFor(callers(), { kind, certificate: id.slice('mtls:'.length) }).permits
+      }
+      const [, issuer = '', subject = ''] = /^jwt:([^#]*)#(.*)$/s.exec(id) ?? []
+      const entries = callers().map(withoutClaims)
+      return permitsFor(entries, { kind, issuer, subject, claims: {} }).permits
+    },
+  }
+}
+
+function withoutClaims(entry: CallerEntry): CallerEntry {
+  const { claims: _, ...match } = entry.match
+  return { ...entry, match }
+}

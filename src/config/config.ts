@@ -1,0 +1,153 @@
+/** The configuration of the process: settings from the environment, checked all at once, frozen. */
+
+import { hasRedisTls, isClusterUrl, isSentinelUrl } from '../store/redis-connection/url.ts'
+import { ConfigError } from './config-error.ts'
+import type { SettingReading } from './reader.ts'
+import { SETTINGS, type Setting, type SettingName, type Settings } from './setting.ts'
+import { isServiceLink, unknownVariables } from './variable-name.ts'
+
+export { ConfigError } from './config-error.ts'
+export { renderConfigurationDocs } from './documentation.ts'
+export type { ReadFile } from './loader.ts'
+
+export interface Config extends Settings {
+  /** The files that secrets were read from, by the setting: such a secret may change there. */
+  readonly files: { readonly [Name in SettingName]?: string }
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+export interface ConfigFiles {
+  /** The text of a file that a `_FILE` variable names. Throws where it cannot be read. */
+  readFile(path: string): string
+  /** Whether the configuration file gives a caller `api-keys:write`, so that no admin key is needed. Default: no. */
+  makesApiKeys?(path: string): boolean
+  /** Whether somebody must be able to manage it; not so for a command that serves nobody. Default: yes. */
+  readonly needsAdmin?: boolean
+}
+
+/**
+ * Reads every setting. An empty variable counts as unset. Throws {@link ConfigError} with every
+ * mistake: of single settings, of settings that do not go together, and of `VALETKEY_` variables
+ * that are no setting.
+ */
+export function readConfig(env: Environment, files: ConfigFiles): Config {
+  const mistakes: string[] = []
+  const given = new Set<SettingName>()
+  const values: Partial<Record<SettingName, unknown>> = {}
+  const paths: Partial<Record<SettingName, string>> = {}
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const setting: Setting<unknown> = SETTINGS[name]
+    const found = find(setting, env, files)
+    if (found !== undefined) given.add(name)
+    const path = setting.secret ? env[`${setting.variable}_FILE`] : undefined
+    if (path) paths[name] = path
+    const reading = found ?? { value: setting.unset }
+    if ('mistakes' in reading) mistakes.push(...reading.mistakes)
+    const value = 'value' in reading ? reading.value : setting.unset
+    values[name] = Array.isArray(value) ? Object.freeze(value) : value
+  }
+  const config = Object.freeze({ ...values, files: Object.freeze(paths) } as Config)
+  mistakes.push(...conflicts(config, given, files), ...unknownVariables(env))
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  return config
+}
+
+/** The reading of a setting that is given, each mistake with the variable before it. */
+function find<Value>(
+  { variable, secret, alias, read }: Setting<Value>,
+  env: Environment,
+  files: ConfigFiles,
+): SettingReading<Value> | undefined {
+  const direct = env[variable] || (alias === undefined ? undefined : env[alias]) || undefined
+  const twin = secret ? `${variable}_FILE` : undefined
+  const path = (twin === undefined ? undefined : env[twin]) || undefined
+  if (twin === undefined || path === undefined) {
+    if (direct === undefined) return undefined
+    if (variable === SETTINGS.port.variable && isServiceLink(variable, direct)) {
+      const cure = 'set it to a number, or enableServiceLinks to false in the pod'
+      return { mistakes: [`${variable}: comes from a Kubernetes Service of this name; ${cure}`] }
+    }
+    return prefixed(variable, read(direct))
+  }
+  if (direct !== undefined) return { mistakes: [`${variable}: is given, and so is ${twin}`] }
+  const text = contentOf(path, files)
+  if (typeof text !== 'string') return { mistakes: [`${twin}: cannot be read (${text.code})`] }
+  if (text === '') return { mistakes: [`${twin}: the file is empty`] }
+  return prefixed(twin, read(text))
+}
+
+function prefixed<Value>(variable: string, reading: SettingReading<Value>): SettingReading<Value> {
+  if ('value' in reading) return reading
+  return { mistakes: reading.mistakes.map((mistake) => `${variable}: ${mistake}`) }
+}
+
+/** Without the line breaks at its end; or the code of the failure, for the path may be a secret in the wrong place. */
+function contentOf(path: string, files: ConfigFiles): string | { readonly code: string } {
+  try {
+    return files.readFile(path).replace(/[\r\n]+$/, '')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    return { code: typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : 'unknown' }
+  }
+}
+
+/** What is wrong with settings that are each right by themselves. */
+function conflicts(
+  config: Config,
+  given: ReadonlySet<SettingName>,
+  files: ConfigFiles,
+): readonly string[] {
+  const name = (setting: SettingName) => SETTINGS[setting].variable
+  const needs = (setting: SettingName, other: SettingName) =>
+    given.has(setting) && !given.has(other) ? [`${name(setting)}: needs ${name(other)}`] : []
+  const redisUrl = config.redisUrl?.reveal()
+  const found = [
+    ...needs('tlsCertFile', 'tlsKeyFile'),
+    ...needs('tlsKeyFile', 'tlsCertFile'),
+    ...needs('tlsClientCaFile', 'tlsCertFile'),
+    ...needs('webhookUrl', 'webhookSecrets'),
+    ...needs('webhookSecrets', 'webhookUrl'),
+    ...needs('redisCaFile', 'redisUrl'),
+    ...needs('redisSentinelPassword', 'redisUrl'),
+    ...needs('redisNatMap', 'redisUrl'),
+    ...needs('redisCertFile', 'redisUrl'),
+    ...needs('redisCertFile', 'redisKeyFile'),
+    ...needs('redisKeyFile', 'redisCertFile'),
+  ]
+  if (config.metricsPort !== 0 && config.metricsPort === config.port) {
+    found.push(`${name('metricsPort')}: is the port of the API`)
+  }
+  if (given.has('redisUrl') && !given.has('keyring')) {
+    found.push(
+      `${name('keyring')}: is required with ${name('redisUrl')}; valetkey keygen makes one`,
+    )
+  }
+  const { configFile } = config
+  const canMakeKeys =
+    given.has('adminKeys') ||
+    (configFile !== undefined && (files.makesApiKeys?.(configFile) ?? false))
+  if (given.has('redisUrl') && !canMakeKeys && (files.needsAdmin ?? true)) {
+    const unless = `unless a caller of ${name('configFile')} has api-keys:write`
+    found.push(`${name('adminKeys')}: is required with ${name('redisUrl')} ${unless}`)
+  }
+  if (redisUrl !== undefined) found.push(...redisConflicts(redisUrl, given))
+  return found
+}
+
+/** What does not fit the URL of Redis. */
+function redisConflicts(url: string, given: ReadonlySet<SettingName>): readonly string[] {
+  const unless = (isFit: boolean, setting: SettingName, needed: string) =>
+    given.has(setting) && !isFit ? [`${SETTINGS[setting].variable}: needs ${needed}`] : []
+  const tls = 'a rediss URL: this one has no TLS'
+  return [
+    ...unless(hasRedisTls(url), 'redisCaFile', tls),
+    ...unless(hasRedisTls(url), 'redisCertFile', tls),
+    ...unless(isSentinelUrl(url), 'redisSentinelPassword', 'a Sentinel URL'),
+    ...unless(
+      isSentinelUrl(url) || isClusterUrl(url),
+      'redisNatMap',
+      'a Sentinel or a Cluster URL: nobody announces an address to this one',
+    ),
+  ]
+}

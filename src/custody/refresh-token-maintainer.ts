@@ -1,0 +1,132 @@
+/** Looks after refresh tokens whoever is alive: those that are unsettled are settled, those that lie idle are used before they die of it. */
+import { BrokerError, type ProblemCode } from '../errors/errors.ts'
+import type { Custodies, CustodyRecord } from '../store/custody.ts'
+import { createRounds } from '../store/rounds.ts'
+import { SETTLE_MS } from './connection.ts'
+import { LOOK_MS } from './custody-store.ts'
+
+export interface RefreshTokenMaintainer {
+  start(): void
+  /** Begins nothing new, and waits for what is under way. */
+  stop(): Promise<void>
+}
+
+export interface RefreshTokenMaintainerDependencies {
+  readonly custody: Pick<Custodies, 'read' | 'claim' | 'lookAt'>
+  /** How many days a refresh token of this integration may lie idle; undefined: it is gone, disabled, or gets its tokens otherwise. */
+  readonly idleDaysOf: (name: string, uid: string) => Promise<number | undefined>
+  /** Finds out what came of the last presentation. */
+  readonly settle: (name: string) => Promise<'settled' | 'unknown'>
+  /** Gets a token, where none is there. */
+  readonly exercise: (name: string) => Promise<unknown>
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** The index was read. */
+  readonly onWorking: () => void
+  /** It cannot be read. */
+  readonly onTrouble: (error: unknown) => void
+  readonly log: {
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
+}
+
+/** How often the index is looked at. */
+const PERIOD_MS = 1_000
+/** How many one replica looks after at once. */
+const CONCURRENCY = 16
+/** Should this replica die, another one takes over so much later. */
+const POSTPONE_MS = 15_000
+/** After a failure. */
+const AGAIN_MS = 5_000
+/** Of an exercise that failed: the idle limit is far. */
+const AGAIN_LATER_MS = 15 * 60_000
+/** Nothing is to be found out any more, or not before somebody changes the integration. */
+const OVER: ReadonlySet<ProblemCode> = new Set([
+  'integration_not_connected',
+  'integration_not_found',
+  'integration_disabled',
+  'integration_draft',
+])
+const DAY_MS = 86_400_000
+/** Used when so much of its idle limit is over: time enough for days without Salesforce. */
+const EXERCISE_AT = 0.7
+
+export function createRefreshTokenMaintainer(
+  dependencies: RefreshTokenMaintainerDependencies,
+): RefreshTokenMaintainer {
+  const { custody, idleDaysOf, settle, exercise, sleep, onWorking, onTrouble, log } = dependencies
+  const active = new Map<string, Promise<void>>()
+
+  /** When to look again. */
+  const settled = async (name: string, { at }: CustodyRecord, now: number): Promise<number> => {
+    if (now < at + SETTLE_MS) return at + SETTLE_MS
+    try {
+      if ((await settle(name)) === 'settled') return now + LOOK_MS
+      // Nothing else is left than to use it once more.
+      await exercise(name)
+      return now + LOOK_MS
+    } catch (error) {
+      if (error instanceof BrokerError && OVER.has(error.code)) return now + LOOK_MS
+      log.warn({ err: error, integration: name }, 'a refresh token is not settled yet')
+      const restMs = error instanceof BrokerError ? (error.retryAfterMs ?? 0) : 0
+      return now + Math.max(AGAIN_MS, Math.min(restMs, LOOK_MS))
+    }
+  }
+
+  const exercised = async (
+    name: string,
+    { uid, keptAt }: CustodyRecord,
+    now: number,
+  ): Promise<number> => {
+    const idleDays = await idleDaysOf(name, uid)
+    if (idleDays === undefined) return now + LOOK_MS
+    const exerciseAt = keptAt + idleDays * DAY_MS * EXERCISE_AT
+    if (now < exerciseAt) return Math.min(Math.ceil(exerciseAt), now + LOOK_MS)
+    try {
+      await exercise(name)
+      log.info({ integration: name }, 'an idle refresh token was used, so that it lives on')
+      return now + LOOK_MS
+    } catch (error) {
+      log.warn({ err: error, integration: name }, 'an idle refresh token could not be used yet')
+      return now + AGAIN_LATER_MS
+    }
+  }
+
+  const lookAfter = async (name: string): Promise<void> => {
+    const { record, now } = await custody.read(name)
+    if (!record || record.state === 'dead') return
+    const next =
+      record.state === 'spend'
+        ? await settled(name, record, now)
+        : await exercised(name, record, now)
+    // What was used meanwhile has put the next look to its own time.
+    const { record: after } = await custody.read(name)
+    if (after?.at === record.at) await custody.lookAt(name, next)
+  }
+
+  const begin = (name: string) => {
+    const work = lookAfter(name)
+      .catch(onTrouble)
+      .finally(() => active.delete(name))
+    active.set(name, work)
+  }
+
+  const rounds = createRounds({
+    async round() {
+      const free = CONCURRENCY - active.size
+      const names = free > 0 ? await custody.claim(free, POSTPONE_MS) : []
+      onWorking()
+      for (const name of names) if (!active.has(name)) begin(name)
+    },
+    ...{ onTrouble, sleep, intervalMs: PERIOD_MS, againMs: PERIOD_MS },
+  })
+
+  return {
+    start: rounds.start,
+    async stop() {
+      await rounds.stop()
+      await Promise.all(active.values())
+    },
+  }
+}

@@ -1,0 +1,77 @@
+/** The refresh tokens that Salesforce gave to this process: kept until they are durable, and put back where the store lost them. */
+import type { Secret } from '../crypto/secret.ts'
+import { isStoreTrouble } from '../errors/errors.ts'
+import type { CustodyRecord } from '../store/custody.ts'
+import type { Binding } from './connection.ts'
+import type { CustodyStore, CustodyTarget, SealedCustody } from './custody-store.ts'
+
+export interface RotatedTokens {
+  /** KEEP, until it is durable: there is no other copy. False: the family has ended. */
+  keep(
+    target: CustodyTarget,
+    record: CustodyRecord,
+    token: Secret,
+    binding: Binding,
+  ): Promise<boolean>
+  /** The newest that the store acknowledged to this process: whatever is read after this is no older. */
+  acknowledged(uid: string): Pick<CustodyRecord, 'family' | 'g'> | undefined
+  /** Gives the store what it lacks, as far as this process has it: in doubt under this id, for others may have been given more. */
+  putBack(doubt: string): Promise<void>
+}
+
+export interface RotatedTokensDependencies {
+  readonly store: Pick<CustodyStore, 'seal' | 'keep'>
+  readonly sleep: (ms: number) => Promise<void>
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+const AGAIN_MS = { least: 100, most: 1_000 }
+/** Past so many the oldest are forgotten. */
+const REMEMBERED = 10_000
+
+export function createRotatedTokens({
+  store,
+  sleep,
+  log,
+}: RotatedTokensDependencies): RotatedTokens {
+  /** By uid, the newest of each; sealed. */
+  const newest = new Map<
+    string,
+    SealedCustody & { readonly name: string; readonly isKept: boolean }
+  >()
+
+  const remember = ({ uid, name }: CustodyTarget, sealed: SealedCustody, isKept: boolean) => {
+    const former = newest.get(uid)
+    if (former?.family === sealed.family && former.g > sealed.g) return
+    newest.delete(uid)
+    newest.set(uid, { ...sealed, name, isKept })
+    const [oldest] = newest.keys()
+    if (newest.size > REMEMBERED && oldest !== undefined) newest.delete(oldest)
+  }
+
+  return {
+    async keep(target, record, token, binding) {
+      const sealed = await store.seal(target, record, token, binding)
+      remember(target, sealed, false)
+      for (let pauseMs = AGAIN_MS.least; ; pauseMs = Math.min(2 * pauseMs, AGAIN_MS.most)) {
+        try {
+          const isKept = await store.keep(target.name, sealed)
+          if (isKept) remember(target, sealed, true)
+          return isKept
+        } catch (error) {
+          if (!isStoreTrouble(error)) throw error
+          log.warn({ err: error, integration: target.name }, 'a refresh token is still to be kept')
+          await sleep(pauseMs)
+        }
+      }
+    },
+    acknowledged(uid) {
+      const ours = newest.get(uid)
+      return ours?.isKept ? ours : undefined
+    },
+    async putBack(doubt) {
+      for (const { name, isKept: _, ...sealed } of newest.values())
+        await store.keep(name, sealed, doubt)
+    },
+  }
+}

@@ -1,0 +1,126 @@
+/** What may be done with a refresh token whose last presentation was never answered, and how one is given up. */
+import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
+import type { Secret } from '../crypto/secret.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { Introspection } from '../grants/grant.ts'
+import { refusalOf } from '../grants/refusals/refusals.ts'
+import { within } from '../http/deadline.ts'
+import type { Custodies, CustodyRecord } from '../store/custody.ts'
+import { RESTORED_PREFIX } from '../store/custody-age.ts'
+import {
+  checkSettled,
+  doubted,
+  isDoubted,
+  type LostReason,
+  notConnected,
+  unsettled,
+} from './connection.ts'
+import type { CustodyStore, CustodyTarget } from './custody-store.ts'
+
+/** Asks Salesforce whether a refresh token lives. Throws where that cannot be found out. */
+export type Introspect = (refreshToken: Secret, signal: AbortSignal) => Promise<Introspection>
+
+export interface UnknownOutcomeResolver {
+  /** `go`: it may be presented; `final`: once, without knowing, since nothing else is left. Undefined: others have gone on. Throws `integration_not_connected`, and what says to wait. */
+  of(
+    target: CustodyTarget,
+    record: CustodyRecord,
+    now: number,
+    introspect: Introspect,
+  ): Promise<'go' | 'final' | undefined>
+  /** DEAD. False: others have gone on. */
+  lose(
+    target: Pick<CustodyTarget, 'name'>,
+    of: Pick<CustodyRecord, 'family' | 'g' | 'id'>,
+    reason: LostReason,
+  ): Promise<boolean>
+}
+
+export interface UnknownOutcomeResolverDependencies {
+  readonly store: Pick<CustodyStore, 'open'>
+  readonly custody: Pick<Custodies, 'kill'>
+  /** Until when the current lease of an integration serves; undefined: there is none. */
+  readonly leaseEndsAt: (name: string) => Promise<number | undefined>
+  /** It has no refresh token that works any more. Must not throw. */
+  readonly onLost: (reason: LostReason) => void
+  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly log: {
+    warn(bindings: object, message: string): void
+    error(bindings: object, message: string): void
+  }
+}
+
+const INTROSPECTION_MS = 4_000
+/** How long a token of which Salesforce does not tell whether it is used up waits before it is asked again. */
+const DOUBTED_AGAIN_MS = 60_000
+
+export function createUnknownOutcomeResolver(
+  dependencies: UnknownOutcomeResolverDependencies,
+): UnknownOutcomeResolver {
+  const { store, custody, leaseEndsAt, onLost, audit, log } = dependencies
+
+  /** By integration: in doubt, and Salesforce does not tell. */
+  const unanswered = new Map<string, { readonly id: string; readonly until: number }>()
+
+  const lose: UnknownOutcomeResolver['lose'] = async ({ name }, { family, g, id }, reason) => {
+    const isOurs = await custody.kill(name, { family, g, id, reason })
+    if (isOurs) {
+      log.error({ integration: name, reason }, 'the integration is not connected any more')
+      onLost(reason)
+      audit.background(NOBODY, {
+        action: 'integration.not_connected',
+        integration: name,
+        outcome: 'failed',
+        detail: { reason },
+      })
+    }
+    return isOurs
+  }
+
+  /** Undefined: Salesforce does not tell. */
+  const ask = async (
+    target: CustodyTarget,
+    record: CustodyRecord,
+    introspect: Introspect,
+  ): Promise<boolean | undefined> => {
+    const { token } = await store.open(target, record)
+    try {
+      const asked = await within(INTROSPECTION_MS, (signal) => introspect(token, signal))
+      return asked.active
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error
+      const isAway = error.code === 'salesforce_unavailable' || error.code === 'salesforce_timeout'
+      if (isAway || refusalOf(error)?.class === 'transient') throw error
+      log.warn({ err: error, integration: target.name }, 'a refresh token cannot be introspected')
+      return undefined
+    }
+  }
+
+  return {
+    async of(target, record, now, introspect) {
+      if (record.state === 'idle') return 'go'
+      checkSettled(target.name, record, now)
+      const former = unanswered.get(target.name)
+      if (former?.id === record.id && former.until > now) {
+        throw doubted(target.name, former.until - now)
+      }
+      unanswered.delete(target.name)
+      const isAlive = await ask(target, record, introspect)
+      if (isAlive) return 'go'
+      if (isAlive === undefined && isDoubted(record)) {
+        unanswered.set(target.name, { id: record.id, until: now + DOUBTED_AGAIN_MS })
+        throw doubted(target.name, DOUBTED_AGAIN_MS)
+      }
+      if (isAlive === undefined && !record.isFinal) {
+        const restMs = ((await leaseEndsAt(target.name)) ?? now) - now
+        if (restMs > 0) throw unsettled(restMs)
+        return 'final'
+      }
+      const isOfThePast = isDoubted(record) || record.id.startsWith(RESTORED_PREFIX)
+      const reason = isOfThePast ? 'store_rewound' : 'answer_lost'
+      if (!(await lose(target, record, reason))) return undefined
+      throw notConnected(target.name, reason, now)
+    },
+    lose,
+  }
+}

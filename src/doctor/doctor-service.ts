@@ -1,0 +1,78 @@
+/** The doctor for integrations of the store: one run at a time for each, however many ask. */
+import type { Actor } from '../audit/event.ts'
+import { type Credential, openCredential } from '../credentials/credential.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
+import type { SealedIntegration } from '../integrations/integration-store.ts'
+import type { DoctorMint } from '../tokens/mint/doctor-mint.ts'
+import { NO_CREDENTIAL } from '../tokens/refresh/preflight.ts'
+import type { DiagnosisTarget } from './diagnosis-target.ts'
+import type { Doctor, Report } from './doctor.ts'
+
+export interface DoctorService {
+  /** Whoever asks while a run is under way gets its report. Throws `integration_not_found`, `store_unavailable`. */
+  test(name: string, by: Actor): Promise<Report>
+}
+
+export interface DoctorServiceDependencies {
+  readonly doctor: Doctor
+  readonly readSealed: (name: string) => Promise<SealedIntegration | undefined>
+  readonly mint: DoctorMint
+}
+
+export function createDoctorService({
+  doctor,
+  readSealed,
+  mint,
+}: DoctorServiceDependencies): DoctorService {
+  const underWay = new Map<string, Promise<Report>>()
+
+  const patientOf = (
+    { integration }: SealedIntegration,
+    owner: SealedIntegration | undefined,
+    by: Actor,
+  ): DiagnosisTarget => {
+    const credentials = owner?.integration.credentials ?? []
+    return {
+      integration,
+      credentials: isPublic(integration, credentials) ? [NO_CREDENTIAL] : credentials,
+      async open(credential) {
+        if (credential === NO_CREDENTIAL) return { type: 'refresh_token' }
+        const secret = (await owner?.open())?.byId[credential.id]
+        if (!secret) {
+          throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
+        }
+        return openCredential(secret)
+      },
+      charge: () => mint.charge(integration),
+      mint: (charge) => mint.mint(integration, charge, by),
+    }
+  }
+
+  return {
+    async test(name, by) {
+      const sealed = await readSealed(name)
+      if (!sealed) {
+        throw new BrokerError('integration_not_found', 'There is no integration of this name')
+      }
+      const { credentialFrom } = sealed.integration
+      const owner = credentialFrom === null ? sealed : await readSealed(credentialFrom)
+      const key = keyOf(sealed.integration, owner?.integration)
+      const running = underWay.get(key)
+      if (running) return running
+      const run = doctor.examine(patientOf(sealed, owner, by)).finally(() => underWay.delete(key))
+      underWay.set(key, run)
+      return run
+    },
+  }
+}
+
+/** An app that asks for no secret: its refresh token is all that it needs. */
+const isPublic = (integration: Integration, credentials: readonly Credential[]): boolean =>
+  presentsRefreshToken(integration) &&
+  integration.credentialFrom === null &&
+  credentials.length === 0
+
+/** After a change of either nobody gets the report of before. */
+const keyOf = (...of: readonly (Integration | undefined)[]) =>
+  of.map((one) => `${one?.uid}:${one?.version}`).join(' ')

@@ -1,0 +1,130 @@
+/** The REST resources for keys and secrets of External Client Apps (Connect REST API, OAuth credentials): a pair is staged beside the main one, takes its place, and the old one is deleted. Its form is of Salesforce's help (xcloud.eca_stage_oauth_credentials) and of public code that calls it. */
+import { Secret } from '../../crypto/secret.ts'
+import { badAnswer } from '../token-endpoint/salesforce-answer.ts'
+import { createOrgApi, membersOf, type OrgAnswer, type OrgApiDependencies } from './org-api.ts'
+import type { OrgCaller } from './org-request.ts'
+
+/** One OAuth consumer of an app, by Salesforce's ids. */
+export interface ConsumerPlace {
+  readonly app: string
+  readonly consumer: string
+}
+
+export interface Consumer extends ConsumerPlace {
+  /** Of its main pair. */
+  readonly clientId: string
+}
+
+/** What stands beside the main pair: one that is staged, or the old one after a rotation. */
+export interface BesidePair {
+  readonly id: string
+  readonly isRotated: boolean
+}
+
+export interface NewPair {
+  readonly clientId: string
+  readonly clientSecret: Secret
+}
+
+/** Each throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`. */
+export interface CredentialsApi {
+  /** Of the app with this API name; none where there is no such app. */
+  consumers(caller: OrgCaller, apiName: string): Promise<OrgAnswer<readonly Consumer[]>>
+  beside(caller: OrgCaller, place: ConsumerPlace): Promise<OrgAnswer<BesidePair | undefined>>
+  /** The new pair works at once; so does the main one. This answer alone has the secret. */
+  stage(caller: OrgCaller, place: ConsumerPlace): Promise<OrgAnswer<NewPair>>
+  /** The staged pair becomes the main one, and the old one stands in its place. */
+  rotate(caller: OrgCaller, place: ConsumerPlace, id: string): Promise<OrgAnswer<unknown>>
+  /** Ends the pair beside the main one. */
+  remove(caller: OrgCaller, place: ConsumerPlace, id: string): Promise<OrgAnswer<unknown>>
+}
+
+const ROOT = '/services/data/v65.0/apps/oauth'
+const JSON_TYPE = { 'content-type': 'application/json' }
+const CLIENT_SECRET = /^[\x21-\x7e]{1,512}$/
+const CLIENT_ID = /^[\x21-\x7e]{1,256}$/
+
+export type CredentialsApiDependencies = Omit<OrgApiDependencies, 'title'>
+
+export function createCredentialsApi(dependencies: CredentialsApiDependencies): CredentialsApi {
+  const { call } = createOrgApi({ ...dependencies, title: 'The API for OAuth credentials' })
+
+  return {
+    async consumers(caller, apiName) {
+      const usage = await call(caller, { method: 'GET', path: `${ROOT}/usage` })
+      if (!usage.ok) return usage
+      const found = listIn(usage.value, 'apps').find((one) => one.developerName === apiName)
+      if (typeof found?.identifier !== 'string') return { ok: true, value: [] }
+      const app = found.identifier
+      const path = `${ROOT}/credentials/${encodeURIComponent(app)}`
+      const answer = await call(caller, { method: 'GET', path })
+      if (!answer.ok) return answer
+      const value = listIn(answer.value, 'consumers').flatMap(({ id, key }) =>
+        typeof id === 'string' && typeof key === 'string'
+          ? [{ app, consumer: id, clientId: key }]
+          : [],
+      )
+      return { ok: true, value }
+    },
+    async beside(caller, place) {
+      const answer = await call(caller, { method: 'GET', path: stagedPath(place) })
+      if (!answer.ok) return answer.status === 404 ? { ok: true, value: undefined } : answer
+      return { ok: true, value: besideIn(answer.value) }
+    },
+    async stage(caller, place) {
+      const answer = await call(caller, {
+        method: 'POST',
+        path: stagedPath(place),
+        headers: JSON_TYPE,
+        // Without a body Salesforce waits for one, and resets the connection.
+        body: '{}',
+      })
+      if (!answer.ok) return answer
+      const { key, secret, consumerKey, consumerSecret } = membersOf(answer.value)
+      const clientId = key ?? consumerKey
+      const clientSecret = secret ?? consumerSecret
+      if (!isText(clientId, CLIENT_ID) || !isText(clientSecret, CLIENT_SECRET)) {
+        throw badAnswer('The API for OAuth credentials answered without the key and the secret.')
+      }
+      return { ok: true, value: { clientId, clientSecret: new Secret(clientSecret) } }
+    },
+    rotate: (caller, place, id) =>
+      call(caller, {
+        method: 'PATCH',
+        path: stagedPath(place, id),
+        headers: JSON_TYPE,
+        body: JSON.stringify({ command: 'rotate' }),
+      }),
+    async remove(caller, place, id) {
+      const answer = await call(caller, { method: 'DELETE', path: stagedPath(place, id) })
+      return !answer.ok && answer.status === 404 ? { ok: true, value: undefined } : answer
+    },
+  }
+}
+
+const stagedPath = ({ app, consumer }: ConsumerPlace, id?: string): string =>
+  [`${ROOT}/credentials`, app, consumer, 'staged', ...(id === undefined ? [] : [id])]
+    .map((part, index) => (index === 0 ? part : encodeURIComponent(part)))
+    .join('/')
+
+const isText = (value: unknown, pattern: RegExp): value is string =>
+  typeof value === 'string' && pattern.test(value)
+
+function listIn(value: unknown, member: string): readonly Readonly<Record<string, unknown>>[] {
+  const list = membersOf(value)[member]
+  if (!Array.isArray(list)) {
+    throw badAnswer(`The API for OAuth credentials answered without ${member}.`)
+  }
+  return list.map(membersOf)
+}
+
+/** Alone, in a list, or in a list that is a member; its id may stand in its URL alone. */
+function besideIn(value: unknown): BesidePair | undefined {
+  const { stagedCredentials = value } = membersOf(value)
+  const [first] = [stagedCredentials].flat()
+  const { id, stagedCredentialId, stagedCredentialsURL, state } = membersOf(first)
+  const url = typeof stagedCredentialsURL === 'string' ? stagedCredentialsURL : ''
+  const known = id ?? stagedCredentialId ?? /\/staged\/([^/?]+)/.exec(url)?.[1]
+  if (typeof known !== 'string') return undefined
+  return { id: known, isRotated: String(state).toLowerCase() === 'rotated' }
+}

@@ -1,0 +1,61 @@
+/** One call of an org's REST resources with somebody's token: how it is sent, whoever reads its answer. */
+import type { Secret } from '../../crypto/secret.ts'
+import type { HostRules } from '../../http/outbound/login-host.ts'
+import type { Outbound, OutboundAnswer, OutboundRequest } from '../../http/outbound/outbound.ts'
+import { badAnswer, failureError } from '../token-endpoint/salesforce-answer.ts'
+
+/** Whose token, and where it is good. */
+export interface OrgCaller {
+  /** An origin, or one with the path of a site. */
+  readonly instanceUrl: string
+  readonly accessToken: Secret
+  readonly signal: AbortSignal
+}
+
+export interface OrgCall {
+  /** Default `GET`, which is sent again where a kept connection died under it. */
+  readonly method?: NonNullable<OutboundRequest['method']>
+  /** With its query. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array
+}
+
+export interface OrgRequestDependencies {
+  readonly outbound: Pick<Outbound, 'send'>
+  readonly hosts: Pick<HostRules, 'checkInstanceUrl'>
+}
+
+export interface OrgReply {
+  readonly answer: OutboundAnswer
+  /** Who was asked. */
+  readonly host: string
+  /** What was sent, and must not be shown again. */
+  readonly secrets: readonly string[]
+}
+
+/** Throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid` where there is no answer. */
+export async function askOrg(
+  { instanceUrl, accessToken, signal }: OrgCaller,
+  { method = 'GET', path, headers, body }: OrgCall,
+  { outbound, hosts }: OrgRequestDependencies,
+): Promise<OrgReply> {
+  const base = hosts.checkInstanceUrl(instanceUrl)
+  if (base === undefined) throw badAnswer('The instance_url is not https on a host of Salesforce.')
+  const outcome = await outbound.send({
+    url: `${base}${path}`,
+    method,
+    headers: {
+      accept: 'application/json',
+      authorization: `Bearer ${accessToken.reveal()}`,
+      'user-agent': 'valetkey',
+      ...headers,
+    },
+    ...(body !== undefined && { body }),
+    signal,
+    repeatable: method === 'GET',
+  })
+  const host = new URL(base).hostname
+  if (!outcome.ok) throw failureError(outcome, host)
+  return { answer: outcome, host, secrets: [accessToken.reveal()] }
+}

@@ -1,0 +1,280 @@
+import { lookup as dnsLookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { type Dispatcher, request } from 'undici'
+import { isPublicAddress } from '../address.ts'
+import { within } from '../deadline.ts'
+import { readBounded } from '../server/bounded-body.ts'
+import { atHop, type Hop, type HopError, hopOf, isBeforeRequest, TIMED_OUT } from './hop.ts'
+import { ADDRESS_REFUSED, type ResolvedAddress } from './vetted-lookup.ts'
+import { createWays } from './ways.ts'
+
+/**
+ * The one way out: every call to Salesforce and to issuers goes through here. https only, to
+ * public addresses only (issuers may be inside), no redirects, bounded answers, one deadline over
+ * all of it.
+ */
+export interface Outbound {
+  /** One exchange. Never rejects: what went wrong is an outcome. Comes at the deadline or the signal, whatever the other side does. */
+  send(request: OutboundRequest): Promise<OutboundOutcome>
+  /** The same for libraries that want a `fetch`: rejects with a TypeError whose `cause` is the {@link OutboundFailure}. */
+  fetch(url: string | URL, init?: OutboundInit): Promise<Response>
+  /** Lets exchanges in flight end, for a second at most, then ends every connection. */
+  close(): Promise<void>
+}
+
+export interface OutboundRequest {
+  readonly url: string
+  /** Default GET. */
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array
+  /** Ends the exchange, at any stage, as `timeout`. */
+  readonly signal?: AbortSignal
+  /**
+   * Whether it may be sent a second time when a kept connection turns out to be dead. Never for a
+   * refresh token: a first one that did arrive has used it up. Default false.
+   */
+  readonly repeatable?: boolean
+}
+
+export interface OutboundInit {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>> | Headers
+  readonly body?: string | URLSearchParams
+  readonly signal?: AbortSignal | null
+}
+
+export interface OutboundAnswer {
+  readonly ok: true
+  readonly status: number
+  /** Names in lower case; repeated ones joined by a comma. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Unpacked, at most 64 KiB. */
+  readonly body: Buffer
+  /** Where a redirect points, which is never followed. */
+  readonly redirect?: URL
+}
+
+export interface OutboundFailure {
+  readonly ok: false
+  /**
+   * `timeout`: the deadline or the signal; `unreachable`: name, connection, TLS or HTTP;
+   * `address_refused`: not https, or an address that is not public; `too_large`, `undecodable`:
+   * the body.
+   */
+  readonly reason: 'timeout' | 'unreachable' | 'address_refused' | 'too_large' | 'undecodable'
+  /** Where it arose. Absent: the body. */
+  readonly hop?: Hop
+  /** For the log alone. */
+  readonly cause?: unknown
+}
+
+export type OutboundOutcome = OutboundAnswer | OutboundFailure
+
+export interface OutboundDependencies {
+  /** Which URLs are exempt from the rules on https and public addresses. */
+  readonly hosts: { allowsPrivate(url: URL): boolean }
+  /** Every address of a host. Default: the system's resolver. */
+  readonly lookup?: (hostname: string) => Promise<readonly ResolvedAddress[]>
+  /** As the settings of the same names; behind a proxy, the proxy resolves names. */
+  readonly proxy?: { readonly httpsProxy?: string; readonly noProxy?: string }
+  /** `anywhere`: private addresses too, for issuers that the operator names; https all the same. Default `public`. */
+  readonly reach?: 'public' | 'anywhere'
+  /** PEM of a CA to trust besides the well-known ones. */
+  readonly ca?: string
+  /** Longest exchange, whatever its signal says, in milliseconds. At least 1. Default 60000. */
+  readonly deadlineMs?: number
+  /** The process ends: from then on, what has no connection within a second is given up. */
+  readonly stopping?: AbortSignal
+}
+
+const BODY_LIMIT = 64 * 1024
+const NULL_BODY_STATUS = new Set([204, 205, 304])
+/** For a connection, when the process ends. */
+const LAST_CONNECT_MS = 1_000
+
+/** How far one exchange came. */
+interface Progress {
+  /** Its first byte may be on the way. */
+  isSent: boolean
+  hasAnswered: boolean
+}
+
+export function createOutbound(dependencies: OutboundDependencies): Outbound {
+  const { hosts, reach = 'public', deadlineMs = 60_000, ca, proxy = {}, stopping } = dependencies
+  const ways = createWays({
+    resolve: dependencies.lookup ?? ((host) => dnsLookup(host, { all: true })),
+    isPublicOnly: reach === 'public',
+    ...{ proxy, ca, deadlineMs },
+  })
+
+  /** Where it is now. One that waits for a free connection is where that is. */
+  const hopNow = ({ origin }: URL, { isSent }: Progress) =>
+    isSent ? HTTP : (ways.makingTo(origin) ?? CONNECT)
+
+  async function send(sent: OutboundRequest): Promise<OutboundOutcome> {
+    const url = new URL(sent.url)
+    const isListed = hosts.allowsPrivate(url)
+    const refused = isListed ? undefined : whyRefused(url, reach)
+    if (refused !== undefined) return failed('address_refused', refused)
+    const way = isListed ? ways.listed : ways.usual
+    const progress: Progress = { isSent: false, hasAnswered: false }
+    let hop: Pick<Hop, 'at' | 'step'> | undefined
+    const late = () =>
+      failed('timeout', atHop({ ...(hop ?? hopNow(url, progress)), code: TIMED_OUT }))
+    const begunBefore = ways.begunTo(url.origin)
+    const work = async (signal: AbortSignal): Promise<OutboundOutcome> => {
+      // What is given up may get on, or end, before anybody says where it was.
+      signal.addEventListener('abort', () => {
+        hop = hopNow(url, progress)
+      })
+      const ask = () => exchange(url, sent, { way, signal, progress, late })
+      const first = await ask()
+      const wasKeptConnection = ways.begunTo(url.origin) === begunBefore
+      const isWorthAnother = sent.repeatable && wasKeptConnection && isStale(first, progress)
+      return isWorthAnother ? ask() : first
+    }
+    const { signal, forget } = hurriedBy(stopping, sent.signal, progress)
+    try {
+      return await within(deadlineMs, work, { signal, late })
+    } finally {
+      forget()
+    }
+  }
+
+  return {
+    send,
+    async fetch(url, init = {}) {
+      const outcome = await send({
+        url: String(url),
+        method: init.method?.toUpperCase() === 'POST' ? 'POST' : 'GET',
+        headers: Object.fromEntries(new Headers(init.headers).entries()),
+        ...(init.body === undefined ? {} : { body: String(init.body) }),
+        ...(init.signal ? { signal: init.signal } : {}),
+      })
+      if (!outcome.ok) throw new TypeError('fetch failed', { cause: outcome })
+      return new Response(NULL_BODY_STATUS.has(outcome.status) ? null : outcome.body, outcome)
+    },
+    close: ways.close,
+  }
+}
+const HTTP = { at: 'host', step: 'http' } as const
+const CONNECT = { at: 'host', step: 'connect' } as const
+
+/** Ends with the signal; and, where the process ends, a second later if nothing was sent by then. */
+function hurriedBy(
+  stopping: AbortSignal | undefined,
+  signal: AbortSignal | undefined,
+  progress: Progress,
+) {
+  if (!stopping) return { signal, forget: () => undefined }
+  const unsent = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const hurry = () => {
+    timer = setTimeout(() => {
+      if (!progress.isSent) unsent.abort()
+    }, LAST_CONNECT_MS)
+  }
+  stopping.addEventListener('abort', hurry, { once: true })
+  if (stopping.aborted) hurry()
+  return {
+    signal: signal ? AbortSignal.any([unsent.signal, signal]) : unsent.signal,
+    forget() {
+      clearTimeout(timer)
+      stopping.removeEventListener('abort', hurry)
+    },
+  }
+}
+
+interface ExchangeOptions {
+  readonly way: Dispatcher
+  readonly signal: AbortSignal
+  readonly progress: Progress
+  readonly late: () => OutboundFailure
+}
+
+async function exchange(
+  url: URL,
+  sent: OutboundRequest,
+  { way, signal, progress, late }: ExchangeOptions,
+): Promise<OutboundOutcome> {
+  try {
+    const response = await request(url, {
+      dispatcher: way.compose(notingStart(progress)),
+      method: sent.method ?? 'GET',
+      headers: { 'accept-encoding': 'identity', ...sent.headers },
+      body: sent.body ?? null,
+      signal,
+    })
+    progress.hasAnswered = true
+    const headers = joined(response.headers)
+    const stream = response.body
+    const body = await readBounded(
+      {
+        stream,
+        contentLength: headers['content-length'],
+        contentEncoding: headers['content-encoding'],
+      },
+      BODY_LIMIT,
+    )
+    if (typeof body === 'string') return { ok: false, reason: body }
+    const status = response.statusCode
+    const location = status >= 300 && status < 400 ? headers.location : undefined
+    const redirect = location === undefined ? null : URL.parse(location, url.href)
+    return { ok: true, status, headers, body, ...(redirect === null ? {} : { redirect }) }
+  } catch (error) {
+    if (signal.aborted) return late()
+    const failure = atHop(HTTP, error)
+    return failed(failure.hop.code === ADDRESS_REFUSED ? 'address_refused' : 'unreachable', failure)
+  }
+}
+
+/** Notes when the request has a connection, and its first byte is written. */
+const notingStart =
+  (progress: Progress): Dispatcher.DispatcherComposeInterceptor =>
+  (dispatch) =>
+  (options, handler) => {
+    const { onRequestStart } = handler
+    handler.onRequestStart = (controller, context) => {
+      progress.isSent = true
+      onRequestStart?.call(handler, controller, context)
+    }
+    return dispatch(options, handler)
+  }
+
+/** Whether the connection died before the first byte of an answer. */
+function isStale(outcome: OutboundOutcome, { hasAnswered }: Progress): boolean {
+  if (hasAnswered || outcome.ok || outcome.reason !== 'unreachable') return false
+  const { step, code = '' }: Hop = outcome.hop ?? CONNECT
+  return step === 'http' && ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(code)
+}
+
+/** Whether the cause of a failure says that there was no connection: then nothing was sent, for sure. */
+export function wasNeverSent(cause: unknown): boolean {
+  const hop = hopOf(cause)
+  return hop !== undefined && isBeforeRequest(hop)
+}
+
+/** The lookup is skipped for IP literals, so those are judged here. */
+function whyRefused(url: URL, reach: 'public' | 'anywhere'): HopError | undefined {
+  if (url.protocol !== 'https:') return unsent('only https may be called')
+  if (reach === 'anywhere') return undefined
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  if (isIP(host) !== 0 && !isPublicAddress(host)) return unsent('the address is not public')
+  return undefined
+}
+
+const unsent = (why: string) => atHop({ at: 'host', step: 'resolve' }, new Error(why))
+
+function joined(headers: Readonly<Record<string, string | string[] | undefined>>) {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : (value ?? ''),
+    ]),
+  )
+}
+
+function failed(reason: OutboundFailure['reason'], cause: HopError): OutboundFailure {
+  return { ok: false, reason, hop: cause.hop, cause }
+}

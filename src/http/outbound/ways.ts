@@ -1,0 +1,141 @@
+/** The ways to a host: directly, or through the proxy. What connections there are, and which are being made. */
+import { rootCertificates } from 'node:tls'
+import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
+import { within } from '../deadline.ts'
+import { type Attempt, type Connect, directly, throughTunnel } from './connecting.ts'
+import type { Hop } from './hop.ts'
+import { type ResolvedAddress, vettedLookup } from './vetted-lookup.ts'
+
+export interface Ways {
+  /** Through the proxy, where there is one that is used for the host; to public addresses, unless all may be called. */
+  readonly usual: Dispatcher
+  /** To hosts that the operator listed: never through the proxy, and wherever they are. */
+  readonly listed: Dispatcher
+  /** How many connections to the origin were begun so far, which tells a kept one from a fresh one. */
+  begunTo(origin: string): number
+  /** Where the connection to the origin is that is being made for the longest. Undefined: none is. */
+  makingTo(origin: string): Pick<Hop, 'at' | 'step'> | undefined
+  /** Lets exchanges in flight end, for a second at most, then ends every connection. */
+  close(): Promise<void>
+}
+
+export interface WaysOptions {
+  /** Every address of a host. */
+  readonly resolve: (hostname: string) => Promise<readonly ResolvedAddress[]>
+  readonly proxy: { readonly httpsProxy?: string; readonly noProxy?: string }
+  /** Whether the usual way leads to public addresses alone. */
+  readonly isPublicOnly: boolean
+  /** PEM of a CA to trust besides the well-known ones. */
+  readonly ca: string | undefined
+  /** Longest wait for the head of an answer, and for the next part of it, in milliseconds. */
+  readonly deadlineMs: number
+}
+
+const CONNECT_TIMEOUT_MS = 5_000
+const KEEP_ALIVE_MAX_MS = 10_000
+const CONNECTIONS_PER_ORIGIN = 8
+const CLOSE_MS = 1_000
+
+export function createWays(options: WaysOptions): Ways {
+  const { resolve, proxy, isPublicOnly, ca, deadlineMs } = options
+  const begun = new Map<string, number>()
+  const making = new Map<string, Set<Attempt>>()
+  const stopped = new AbortController()
+  const settings = {
+    ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
+    allowH2: false,
+    timeout: CONNECT_TIMEOUT_MS,
+  }
+  const common = {
+    connections: CONNECTIONS_PER_ORIGIN,
+    keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
+    headersTimeout: deadlineMs,
+    bodyTimeout: deadlineMs,
+    allowH2: false,
+  }
+
+  const noted =
+    (origin: string, connect: Connect): buildConnector.connector =>
+    (target, callback) => {
+      const attempt: Attempt = { hop: { at: 'host', step: 'resolve' } }
+      const others = making.get(origin) ?? new Set()
+      making.set(origin, others.add(attempt))
+      begun.set(origin, (begun.get(origin) ?? 0) + 1)
+      const done = () => {
+        others.delete(attempt)
+        if (others.size === 0) making.delete(origin)
+      }
+      connect(attempt, target).then(
+        (socket) => {
+          done()
+          callback(null, socket)
+        },
+        (error: Error) => {
+          done()
+          callback(error, null)
+        },
+      )
+    }
+
+  const poolTo = (origin: string | URL, options: object, connect: Connect) =>
+    new Pool(origin, { ...options, connect: noted(String(origin), connect) })
+
+  const agent = (connector: buildConnector.connector) =>
+    new Agent({ ...common, factory: (to, of) => poolTo(to, of, directly(connector)) })
+
+  const usualAgent = (): Dispatcher => {
+    const direct = buildConnector({
+      ...settings,
+      ...(isPublicOnly && { lookup: vettedLookup(resolve) }),
+    })
+    const { httpsProxy = '', noProxy = '' } = proxy
+    if (httpsProxy === '') return agent(direct)
+    const tunnel = throughTunnel({
+      proxy: new URL(httpsProxy),
+      toProxy: buildConnector(settings),
+      toHost: buildConnector(settings),
+      timeoutMs: CONNECT_TIMEOUT_MS,
+      stopped: stopped.signal,
+    })
+    return new EnvHttpProxyAgent({
+      ...common,
+      // An empty string, since undici reads the environment where a value is missing.
+      httpProxy: '',
+      httpsProxy,
+      noProxy,
+      connect: direct,
+      // It knows whom the proxy is for: then its way to connect stands in the place of ours.
+      factory: (to: string | URL, of: { readonly connect?: unknown }) =>
+        poolTo(to, of, of.connect === direct ? directly(direct) : tunnel),
+    })
+  }
+
+  const usual = usualAgent()
+  const listed = agent(buildConnector(settings))
+  const ways = [usual, listed]
+  let closing: Promise<void> | undefined
+
+  const end = async () => {
+    const letEnd = async () => {
+      await Promise.all(ways.map((way) => way.close()))
+      return true
+    }
+    if (await within(CLOSE_MS, letEnd, { late: () => false })) return
+    stopped.abort()
+    await Promise.all(ways.map((way) => way.destroy()))
+  }
+
+  return {
+    usual,
+    listed,
+    begunTo: (origin) => begun.get(origin) ?? 0,
+    makingTo(origin) {
+      const [first] = making.get(origin) ?? []
+      return first?.hop
+    },
+    close() {
+      closing ??= end()
+      return closing
+    },
+  }
+}

@@ -1,0 +1,83 @@
+import type { Secret } from '../../crypto/secret.ts'
+
+/**
+ * The crossing between the wire's `snake_case` and the code's `camelCase`: converts member names at
+ * every depth. What users name themselves (labels, claims, metadata environments) stays as it is.
+ */
+export function camelKeys<T>(value: T): CamelKeys<T> {
+  return converted(value, toCamel) as CamelKeys<T>
+}
+
+/** The inverse of {@link camelKeys}. */
+export function snakeKeys<T>(value: T): SnakeKeys<T> {
+  return converted(value, toSnake) as SnakeKeys<T>
+}
+
+const FREE_MEMBERS = ['labels', 'claims', 'environment'] as const
+
+type FreeMember = (typeof FREE_MEMBERS)[number]
+type Indivisible = Date | Secret | Uint8Array | ((...values: never[]) => unknown)
+
+type CamelKey<Key> = Key extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelKey<Tail>>}`
+  : Key
+
+type SnakeKey<Key> = Key extends `${infer Head}${infer Tail}`
+  ? `${Head extends Lowercase<Head> ? Head : `_${Lowercase<Head>}`}${SnakeKey<Tail>}`
+  : Key
+
+/** A type with the member names of {@link camelKeys}. */
+export type CamelKeys<T> = T extends Indivisible
+  ? T
+  : T extends readonly unknown[]
+    ? { [Index in keyof T]: CamelKeys<T[Index]> }
+    : T extends object
+      ? {
+          [Key in keyof T as CamelKey<Key> & PropertyKey]: Key extends FreeMember
+            ? T[Key]
+            : CamelKeys<T[Key]>
+        }
+      : T
+
+/** A type with the member names of {@link snakeKeys}. */
+export type SnakeKeys<T> = T extends Indivisible
+  ? T
+  : T extends readonly unknown[]
+    ? { [Index in keyof T]: SnakeKeys<T[Index]> }
+    : T extends object
+      ? {
+          [Key in keyof T as SnakeKey<Key> & PropertyKey]: Key extends FreeMember
+            ? T[Key]
+            : SnakeKeys<T[Key]>
+        }
+      : T
+
+function converted(value: unknown, rename: (key: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((item) => converted(item, rename))
+  if (!isPlainObject(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [
+      rename(key),
+      isFree(key) ? member : converted(member, rename),
+    ]),
+  )
+}
+
+function isFree(key: string): boolean {
+  return (FREE_MEMBERS as readonly string[]).includes(key)
+}
+
+/** Values of a class (Secret, Date, KeyObject) are values, and not records. */
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+function toCamel(key: string): string {
+  return key.replace(/(?<=[a-z0-9])_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+function toSnake(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}

@@ -1,0 +1,57 @@
+/** How many connections one address may keep open: more are closed as they come. */
+import type { Server } from 'node:net'
+import { BlockList, isIPv6, type Socket } from 'node:net'
+import { networkOf } from '../address.ts'
+
+export interface ConnectionLimitOptions {
+  /** A /64 of IPv6 counts as one. */
+  readonly perAddress: number
+  /** CIDRs of proxies, which come for many: they are not counted. */
+  readonly except: readonly string[]
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+/** Before the server listens. */
+export function limitConnections(server: Server, options: ConnectionLimitOptions): void {
+  const { perAddress, except, log } = options
+  const proxies = blockListOf(except)
+  const open = new Map<string, number>()
+  /** Each is named once, until it has fewer again. */
+  const named = new Set<string>()
+
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress: address } = socket
+    if (address === undefined || isIn(proxies, address)) return
+    const network = networkOf(address)
+    const count = (open.get(network) ?? 0) + 1
+    open.set(network, count)
+    socket.once('close', () => {
+      const left = (open.get(network) ?? 1) - 1
+      if (left === 0) open.delete(network)
+      else open.set(network, left)
+      if (left < perAddress) named.delete(network)
+    })
+    if (count <= perAddress) return
+    socket.destroy()
+    if (named.has(network)) return
+    named.add(network)
+    log.warn(
+      { address: network, connections: perAddress },
+      'an address has as many connections as it may',
+    )
+  })
+}
+
+function blockListOf(cidrs: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const cidr of cidrs) {
+    const [address = '', bits] = cidr.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    if (bits === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(bits), family)
+  }
+  return list
+}
+
+const isIn = (list: BlockList, address: string): boolean =>
+  list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')

@@ -1,0 +1,65 @@
+/** `/livez` and `/readyz`: whether the process lives, and whether it can serve. */
+import { Type } from 'typebox'
+import type { Server } from './server.ts'
+
+export interface ReadinessCheck {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+}
+
+export interface Readiness {
+  /** False only while starting, while stopping, and while the audit is blocked. */
+  readonly ready: boolean
+  readonly checks: readonly ReadinessCheck[]
+}
+
+const ReadinessSchema = Type.Object(
+  {
+    ready: Type.Boolean(),
+    checks: Type.Array(
+      Type.Object({ name: Type.String(), ok: Type.Boolean(), detail: Type.String() }),
+      {
+        description:
+          'Trouble of the store or of an issuer shows here; it does not turn `ready` off.',
+      },
+    ),
+  },
+  { title: 'Readiness', description: 'Whether it can serve, and each check by name' },
+)
+
+export function registerHealth(server: Server, readiness: () => Readiness): void {
+  server.get(
+    '/livez',
+    {
+      schema: {
+        tags: ['service'],
+        operationId: 'getLiveness',
+        summary: 'Whether the process lives',
+        security: [],
+        response: {
+          200: Type.Object({ live: Type.Boolean() }, { description: 'It lives' }),
+        },
+      },
+    },
+    async () => ({ live: true }),
+  )
+  server.get(
+    '/readyz',
+    {
+      schema: {
+        tags: ['service'],
+        operationId: 'getReadiness',
+        summary: 'Whether this replica can serve',
+        security: [],
+        response: { 200: ReadinessSchema, 503: ReadinessSchema },
+      },
+    },
+    async (_request, reply) => {
+      const state = readiness()
+      return reply
+        .code(state.ready ? 200 : 503)
+        .send({ ready: state.ready, checks: [...state.checks] })
+    },
+  )
+}

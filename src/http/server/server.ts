@@ -1,0 +1,291 @@
+/** The HTTP server: its limits, its validation, its request ids, and problems for every error. */
+import { randomUUID } from 'node:crypto'
+import { createServer as createHttpServer, type RequestListener } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { Ajv, type Options as AjvOptions } from 'ajv'
+import addFormats from 'ajv-formats'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify'
+import { BrokerError } from '../../errors/errors.ts'
+import { problemAnswer, toBrokerError } from '../problems/problem.ts'
+import { createClientErrors } from './client-errors.ts'
+import { limitConnections } from './connection-limit.ts'
+import type { Drain } from './drain.ts'
+import {
+  createPipelines,
+  PIPELINE_LIMITS,
+  type PipelineLimits,
+  type Pipelines,
+} from './pipeline.ts'
+import { countHeader } from './raw-headers.ts'
+import { requestLog } from './request-log.ts'
+import type { ServerTls } from './tls.ts'
+
+export type Server = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+export interface ServerOptions {
+  readonly logger: FastifyBaseLogger
+  /** CIDRs whose `X-Forwarded-For` is believed. None by default. */
+  readonly trustProxy: readonly string[]
+  /** Connections that one address may keep open, the proxies that are trusted excepted. 0: no bound. Default 0. */
+  readonly connectionsPerAddress?: number
+  /** Absent: plain HTTP. */
+  readonly tls?: Pick<ServerTls, 'options'> | undefined
+  readonly limits?: Partial<ServerLimits>
+  /** Default: of its own, with the limits. */
+  readonly pipelines?: Pipelines
+  /** Absent: connections are closed as soon as the server is. */
+  readonly drain?: Drain
+  /** Called with every problem that a request is answered with, before the answer; must not throw. */
+  readonly onProblem?: (error: BrokerError, request: FastifyRequest) => void
+}
+
+/** How long a client may take. */
+export interface ServerLimits extends PipelineLimits {
+  /** Until the header section is there. Default 8000. */
+  readonly headersMs: number
+  /** Until the whole request is there. Default 10000. */
+  readonly requestMs: number
+}
+
+const LIMITS: ServerLimits = { ...PIPELINE_LIMITS, headersMs: 8_000, requestMs: 10_000 }
+
+/** Bodies of requests, in bytes. */
+const BODY_LIMIT = 64 * 1024
+/** URLs longer than this get 414; Node itself ends header sections at 16 KiB. */
+const URL_LIMIT = 8 * 1024
+const HEADERS_MAX = 64
+/** Of one connection. */
+const REQUESTS_MAX = 10_000
+/** A connection on which nothing moves for so long is closed: in the midst of a request, and between two. */
+const IDLE_MS = 30_000
+const KEEP_ALIVE_MS = 75_000
+/** Levels of the log at which each answer has a line. */
+const CHATTY = ['trace', 'debug']
+const SAFE_REQUEST_ID = /^[\w.:/+=@-]{1,128}$/
+
+export function createServer(options: ServerOptions): Server {
+  const { logger, trustProxy, tls, limits = {}, drain, onProblem } = options
+  const { connectionsPerAddress: perAddress = 0 } = options
+  const allLimits = { ...LIMITS, ...limits }
+  const pipelines = options.pipelines ?? createPipelines(allLimits)
+  const clientErrors = createClientErrors(logger, pipelines)
+  const server: Server = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
+    bodyLimit: BODY_LIMIT,
+    serverFactory: (handler) => {
+      const made = nodeServer(pipelines.before(handler as RequestListener), tls, allLimits)
+      if (perAddress > 0) {
+        limitConnections(made, { perAddress, except: trustProxy, log: logger })
+      }
+      pipelines.attach(made, tls ? 'secureConnection' : 'connection')
+      clientErrors.attach(made)
+      drain?.attach(made, pipelines.endAfter)
+      return made
+    },
+    // Requests on connections that are still there when the service stops are served.
+    return503OnClosing: false,
+    genReqId: requestId,
+    childLoggerFactory: requestLog,
+    frameworkErrors: (error, request, reply) => {
+      answer(error, request as FastifyRequest, reply as unknown as FastifyReply)
+    },
+    clientErrorHandler: clientErrors.answer,
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  setValidation(server)
+  // Views are made member by member, so a serializer compiled from each schema would only cost start-up time.
+  server.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  server.removeContentTypeParser('text/plain')
+  server.addContentTypeParser(
+    'application/merge-patch+json',
+    { parseAs: 'string' },
+    server.getDefaultJsonParser('error', 'error'),
+  )
+  const patterns = collectRoutes(server)
+  // Hooks that wait for nothing are called back at once: a promise each would be a third of a hit.
+  server.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    drain?.answering(request.raw.socket, reply.raw)
+    const fault = framingFault(request)
+    if (fault !== undefined || drain?.isOn) {
+      reply.header('connection', 'close')
+      pipelines.endAfter(request.raw.socket)
+    }
+    if (fault !== undefined) throw new BrokerError('request_invalid', fault)
+    checkProtocol(request)
+    forgetTypeOfNothing(request)
+    if (request.raw.url !== undefined && request.raw.url.length > URL_LIMIT) {
+      throw new BrokerError('uri_too_long', `The URL has more than ${URL_LIMIT} characters`)
+    }
+    done()
+  })
+  if (CHATTY.includes(logger.level)) {
+    server.addHook('onResponse', (request, reply, done) => {
+      request.log.debug({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered')
+      done()
+    })
+  }
+  server.setErrorHandler((thrown, request, reply) => {
+    const error = toBrokerError(thrown, mediaTypesOf(request))
+    onProblem?.(error, request)
+    return answer(error, request, reply)
+  })
+  server.setNotFoundHandler((request, reply) => {
+    const allowed = patterns.methodsOf(pathOf(request))
+    if (allowed.length === 0 || allowed.includes(request.method)) {
+      throw new BrokerError('not_found', 'The path is not one of the API')
+    }
+    reply.header('allow', allowed.join(', '))
+    throw new BrokerError('method_not_allowed', `This path takes ${allowed.join(', ')}`)
+  })
+  return server
+}
+
+/** With its limits. */
+function nodeServer(
+  listener: RequestListener,
+  tls: ServerOptions['tls'],
+  { headersMs, requestMs, checkMs }: ServerLimits,
+) {
+  const options = {
+    connectionsCheckingInterval: checkMs,
+    headersTimeout: headersMs,
+    requestTimeout: requestMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // A missing Host is answered by `checkProtocol`, with a problem.
+    requireHostHeader: false,
+    // A request without a body has no stream that must come to its end: a tenth of a hit.
+    optimizeEmptyRequests: true,
+  }
+  const server = tls
+    ? createHttpsServer({ ...tls.options, ...options }, listener)
+    : createHttpServer(options, listener)
+  server.setTimeout(IDLE_MS)
+  server.maxHeadersCount = HEADERS_MAX
+  server.maxRequestsPerSocket = REQUESTS_MAX
+  return server
+}
+
+/** A request id is taken over where it is safe to log and to send back. */
+function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && SAFE_REQUEST_ID.test(given) ? given : randomUUID()
+}
+
+/** What makes it unsure where a request ends (RFC 9112, section 6.1): nothing that comes behind it is taken for a request. */
+function framingFault({ raw }: FastifyRequest): string | undefined {
+  const coding = raw.headers['transfer-encoding']
+  if (coding === undefined) return undefined
+  if (raw.httpVersion === '1.0') return 'headers: Transfer-Encoding is not for HTTP/1.0'
+  // Node says so itself, but not before the request was handed on.
+  if (coding.toLowerCase() === 'chunked') return undefined
+  return 'headers: Transfer-Encoding may be chunked alone'
+}
+
+/** RFC 9112, sections 2.3 and 3.2. */
+function checkProtocol({ raw }: FastifyRequest): void {
+  if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0') {
+    throw new BrokerError('request_invalid', 'The service speaks HTTP/1.1')
+  }
+  const hosts = countHeader(raw.rawHeaders, 'host')
+  if (hosts > 1 || (hosts === 0 && raw.httpVersion === '1.1')) {
+    throw new BrokerError('request_invalid', 'headers: Host must be there exactly once')
+  }
+}
+
+/** Without a length there is no body (RFC 9112, section 6.3). A type alone would make Fastify wait for one. */
+function forgetTypeOfNothing({ raw: { headers } }: FastifyRequest): void {
+  if (
+    headers['content-type'] !== undefined &&
+    headers['content-length'] === undefined &&
+    headers['transfer-encoding'] === undefined
+  ) {
+    delete headers['content-type']
+  }
+}
+
+/** Of the URL in any of its forms (RFC 9112, section 3.2). */
+function pathOf(request: FastifyRequest): string {
+  const url = (request.raw.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '')
+  const end = url.indexOf('?')
+  return end === -1 ? url : url.slice(0, end)
+}
+
+function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = toBrokerError(thrown)
+  if (error.status >= 500) {
+    const level = error.code === 'internal' ? 'error' : 'warn'
+    // A trouble that has a line of its own is named here, and not unfolded with each request.
+    const what = error.isTold ? {} : { err: error }
+    request.log[level]({ ...what, code: error.code }, 'request failed')
+  }
+  const { id, params } = request
+  const { name, integration } = (params ?? {}) as Readonly<Record<string, string | undefined>>
+  const problem = problemAnswer(error, { id, path: pathOf(request), name: name ?? integration })
+  reply.header('x-request-id', request.id)
+  return reply
+    .code(problem.status)
+    .headers(problem.headers)
+    .serializer(JSON.stringify)
+    .send(problem.body)
+}
+
+/** What a route takes: its `consumes`, or JSON. */
+function mediaTypesOf({ routeOptions: { schema } }: FastifyRequest): readonly string[] {
+  const { consumes = ['application/json'] }: { consumes?: readonly string[] } = schema ?? {}
+  return consumes
+}
+
+/** Bodies are taken as they are; path, query and headers are text, so numbers in them are read as numbers. */
+function setValidation(server: Server): void {
+  const options: AjvOptions = {
+    allErrors: false,
+    removeAdditional: false,
+    useDefaults: true,
+    discriminator: true,
+    strict: false,
+    // With the schema of each fault, which says what is allowed.
+    verbose: true,
+  }
+  const exact = addFormats.default(new Ajv({ ...options, coerceTypes: false }))
+  const coercing = addFormats.default(new Ajv({ ...options, coerceTypes: true }))
+  server.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'body' ? exact : coercing).compile(schema as object),
+  )
+}
+
+/** Remembers every route, to tell a wrong method (405) from a wrong path (404). */
+function collectRoutes(server: Server) {
+  const routes: { readonly pattern: RegExp; readonly methods: string[] }[] = []
+  server.addHook('onRoute', ({ url, method }) => {
+    const source = url
+      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replace(/:[A-Za-z_]+/g, '[^/]+')
+      .replace(/\*/g, '.*')
+    routes.push({ pattern: new RegExp(`^${source}$`), methods: [method].flat() })
+  })
+  return {
+    methodsOf: (path: string): readonly string[] =>
+      [
+        ...new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap((r) => r.methods)),
+      ].sort(),
+  }
+}

@@ -1,0 +1,94 @@
+/** An operator accepts another org or user: of one integration, or of all that moved from one org to another. */
+import { BrokerError } from '../errors/errors.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { Authorise } from '../integrations/references/visible.ts'
+import type { Outcomes } from '../store/store.ts'
+import { type Identity, isExpected, isSameId, type PinnedIdentity } from './identity.ts'
+import type { PinStore } from './pin-store.ts'
+
+export interface Accepted {
+  readonly former: Identity
+  /** A user that is null is pinned by the next token. */
+  readonly identity: Identity
+}
+
+export interface OrgMove {
+  readonly fromOrgId: string
+  readonly toOrgId: string
+}
+
+/** Each asks `authorise` about the integration as it is at the write, and throws what that does. */
+export interface IdentityAcceptance {
+  /** Undefined: none is kept back. Throws `request_invalid` where `expect` of the integration says otherwise. */
+  accept(name: string, authorise: Authorise): Promise<Accepted | undefined>
+  /** Undefined: the integration was not pinned to that org, or another one was seen. */
+  acceptMove(name: string, authorise: Authorise, move: OrgMove): Promise<Accepted | undefined>
+}
+
+export interface IdentityAcceptanceDependencies {
+  readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  readonly pins: PinStore
+  readonly outcomes: Pick<Outcomes, 'forgetRefusal'>
+}
+
+const ATTEMPTS = 3
+
+export function createIdentityAcceptance(
+  dependencies: IdentityAcceptanceDependencies,
+): IdentityAcceptance {
+  const { integrations, pins, outcomes } = dependencies
+
+  /** What it says of the next pin is written, and the refusal is forgotten. */
+  const change = async (
+    name: string,
+    authorise: Authorise,
+    nextOf: (pin: PinnedIdentity, integration: Integration) => Identity | undefined,
+  ): Promise<Accepted | undefined> => {
+    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      const before = await integrations.read(name)
+      const stored = before && (await pins.read(before))
+      // Just before the write: the pin is another record than the labels, and has no version of theirs.
+      const integration = await authorise(name, await integrations.read(name))
+      if (!stored || integration.uid !== before?.uid) continue
+      const identity = stored.pin && nextOf(stored.pin, integration)
+      if (!stored.pin || !identity) return undefined
+      if (await pins.write(name, { ...stored.pin, identity, seen: null }, stored)) {
+        await outcomes.forgetRefusal(name)
+        return { former: stored.pin.identity, identity }
+      }
+    }
+    throw new BrokerError('conflict', 'The identity was changed by others three times meanwhile')
+  }
+
+  return {
+    accept: (name, authorise) =>
+      change(name, authorise, ({ seen }, integration) => {
+        if (!seen) return undefined
+        const { orgId, userId, instanceUrl } = seen
+        if (!isExpected(integration.identity, seen)) {
+          throw new BrokerError(
+            'request_invalid',
+            'identity.expect of the integration names another org or user: change that instead',
+          )
+        }
+        return { orgId, userId, instanceUrl }
+      }),
+    acceptMove: (name, authorise, { fromOrgId, toOrgId }) =>
+      change(name, authorise, ({ identity, seen }, integration) => {
+        if (!isSameId(identity.orgId, fromOrgId)) return undefined
+        const next = seen ?? nobodyIn(toOrgId, integration, identity)
+        const isMove = next && isSameId(next.orgId, toOrgId)
+        if (!isMove || !isExpected(integration.identity, next)) return undefined
+        const { orgId, userId, instanceUrl } = next
+        return { orgId, userId, instanceUrl }
+      }),
+  }
+}
+
+/** One that has asked for no token since: its next one shows the user. Nothing to do where the org is not pinned. */
+const nobodyIn = (
+  orgId: string,
+  { identity: { pin } }: Integration,
+  { instanceUrl }: Identity,
+): Identity | undefined =>
+  pin === 'org_and_user' ? { orgId, userId: null, instanceUrl } : undefined

@@ -1,0 +1,116 @@
+/** Keeps back tokens of another org or user than before, until an operator accepts them. */
+import { isDeepStrictEqual } from 'node:util'
+import { type AuditEntry, NOBODY } from '../audit/event.ts'
+import type { AuditLog } from '../audit/log.ts'
+import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
+import type { Integration } from '../integrations/integration.ts'
+import {
+  identityChanged,
+  identityOf,
+  type Judgement,
+  judgeIdentity,
+  type PinnedIdentity,
+  pinAfter,
+  type TokenIdentity,
+  wantedIdentity,
+} from './identity.ts'
+import type { PinStore, StoredPin } from './pin-store.ts'
+
+export interface IdentityGuard {
+  /** What is pinned; while the store is down, what this replica saw last. Throws `store_unavailable` where it never looked. */
+  known(integration: Pick<Integration, 'name' | 'uid'>): Promise<StoredPin>
+  /** Throws `identity_changed`; pins what is seen for the first time. Nothing is served or saved before. */
+  check(integration: Integration, token: TokenIdentity, known: StoredPin): Promise<void>
+}
+
+export interface IdentityGuardDependencies {
+  readonly pins: PinStore
+  readonly audit: Pick<AuditLog, 'background'>
+  readonly now: () => number
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+/** Replicas may pin at the same time: whoever loses looks again. */
+const ATTEMPTS = 5
+/** Past so many, what this replica saw is forgotten, and the store is asked. */
+const REMEMBERED = 100_000
+
+export function createIdentityGuard(dependencies: IdentityGuardDependencies): IdentityGuard {
+  const { pins, audit, now, log } = dependencies
+  /** For when the store is down, by uid. */
+  const lastSeen = new Map<string, StoredPin>()
+
+  const remember = (uid: string, stored: StoredPin): StoredPin => {
+    if (lastSeen.size > REMEMBERED) lastSeen.clear()
+    lastSeen.set(uid, stored)
+    return stored
+  }
+
+  const tell = (
+    { name, identity: rule }: Integration,
+    judgement: Judgement,
+    known: PinnedIdentity | undefined,
+    next: PinnedIdentity,
+  ) => {
+    const { seen, identity } = next
+    const say = (action: AuditEntry['action'], reason?: string) =>
+      audit.background(NOBODY, {
+        action,
+        integration: name,
+        ...(reason !== undefined && { detail: { reason } }),
+      })
+    if (seen && seen !== known?.seen) {
+      const expected = wantedIdentity(rule, known?.identity)
+      log.warn({ integration: name, expected, seen }, 'a token of another org or user is kept back')
+      say('identity.changed')
+    }
+    if (judgement.hasMoved) {
+      const hosts = { from: known?.identity.instanceUrl, to: identity.instanceUrl }
+      log.warn({ integration: name, ...hosts }, 'the org answers at another host than before')
+      say('instance.changed')
+    }
+    if (judgement.hasOtherScopes) {
+      log.warn({ integration: name }, 'the token has other scopes than before, or lacks some')
+      say('scope.changed', 'scope_changed')
+    }
+  }
+
+  /** False: another was faster. Without the store, only this replica knows. */
+  const write = async (name: string, pin: PinnedIdentity, stored: StoredPin): Promise<boolean> => {
+    try {
+      return await pins.write(name, pin, stored)
+    } catch (error) {
+      if (!isStoreTrouble(error)) throw error
+      return true
+    }
+  }
+
+  return {
+    async known(integration) {
+      try {
+        return remember(integration.uid, await pins.read(integration))
+      } catch (error) {
+        const last = lastSeen.get(integration.uid)
+        if (last && isStoreTrouble(error)) return last
+        throw error
+      }
+    },
+
+    async check(integration, lease, known) {
+      const { name, uid, identity: rule } = integration
+      let stored = known
+      for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+        const judgement = judgeIdentity(rule, stored.pin, lease)
+        const next = pinAfter(judgement, stored.pin, lease, integration, now())
+        if (isDeepStrictEqual(stored.pin, next) || (await write(name, next, stored))) {
+          tell(integration, judgement, stored.pin, next)
+          remember(uid, { version: stored.version, pin: next })
+          if (judgement.changed.length === 0) return
+          throw identityChanged(judgement.changed, rule, stored.pin?.identity, identityOf(lease))
+        }
+        stored = await pins.read(integration)
+      }
+      throw new BrokerError('conflict', 'The identity of the integration was pinned by others')
+    },
+  }
+}

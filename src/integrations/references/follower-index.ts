@@ -1,0 +1,56 @@
+/** Who signs with whose credential, for answers: one pass over all integrations, shared by all who ask, and believed for a second. */
+import { everyIntegration } from '../every.ts'
+import type { Integration } from '../integration.ts'
+import type { IntegrationStore } from '../integration-store.ts'
+
+export type Follower = Pick<Integration, 'name' | 'labels'>
+
+export interface FollowerIndex {
+  /** In order of name. Throws `store_unavailable`. */
+  of(owner: string): Promise<readonly Follower[]>
+  /** An integration was written here: what was found before is of the past. */
+  forget(): void
+}
+
+export interface FollowerIndexDependencies {
+  readonly store: Pick<IntegrationStore, 'list'>
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+}
+
+const BELIEVED_MS = 1_000
+
+export function createFollowerIndex(dependencies: FollowerIndexDependencies): FollowerIndex {
+  const { store, monotonic } = dependencies
+  let pass: Promise<ReadonlyMap<string, readonly Follower[]>> | undefined
+  let beganAt = Number.NEGATIVE_INFINITY
+
+  const look = async (): Promise<ReadonlyMap<string, readonly Follower[]>> => {
+    const found = new Map<string, Follower[]>()
+    for await (const { name, labels, credentialFrom } of everyIntegration(store)) {
+      if (credentialFrom === null) continue
+      const others = found.get(credentialFrom) ?? []
+      found.set(credentialFrom, [...others, { name, labels }])
+    }
+    return found
+  }
+
+  const forget = () => {
+    pass = undefined
+  }
+
+  return {
+    async of(owner) {
+      if (!pass || monotonic() - beganAt > BELIEVED_MS) {
+        const begun = look()
+        begun.catch(() => {
+          if (pass === begun) forget()
+        })
+        pass = begun
+        beganAt = monotonic()
+      }
+      return (await pass).get(owner) ?? []
+    },
+    forget,
+  }
+}

@@ -1,0 +1,87 @@
+/** What a principal may see: the integration that a path names, and the names of others in the answer about one. */
+import { allows, mightAllow, type Permission, type Principal } from '../../callers/policy.ts'
+import { NAMED_IN_ANSWERS } from '../../callers/reference-table.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import { isUnusable, unlessUnusable } from '../../store/integrity/record-schema.ts'
+import type { Integration } from '../integration.ts'
+
+export interface Visibility {
+  readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  readonly principal: Principal
+  readonly permission: Permission
+}
+
+/** Throws `caller_forbidden`, whether it exists or not; `integration_not_found` to those who may know. */
+export async function visibleIntegration(
+  name: string,
+  { integrations, principal, permission }: Visibility,
+): Promise<Integration> {
+  if (!mightAllow(principal, permission, name)) throw lacks(permission)
+  const integration = await readFor(name, { integrations, principal, permission })
+  return visible(name, integration, principal, permission)
+}
+
+/** Of one that cannot be used the labels are not known, so that nothing is said to those whom they may hide it from: `caller_forbidden`; `record_corrupt` to the others. */
+export async function readFor(
+  name: string,
+  { integrations, principal, permission }: Visibility,
+): Promise<Integration | undefined> {
+  try {
+    return await integrations.read(name)
+  } catch (error) {
+    if (isUnusable(error) && !allows(principal, permission, { name })) throw lacks(permission)
+    throw error
+  }
+}
+
+/** Asked at the moment of a change, about the very record that it replaces: labels may have changed since, and so may who asks. Throws as `visibleIntegration` does, and `caller_unauthenticated`. */
+export type Authorise = (name: string, integration: Integration | undefined) => Promise<Integration>
+
+export const authoriseBy =
+  (confirm: () => Promise<Principal>, permission: Permission): Authorise =>
+  async (name, integration) =>
+    visible(name, integration, await confirm(), permission)
+
+/** The broker itself changes what is there. */
+export const byItself: Authorise = async (_name, integration) => found(integration)
+
+function visible(
+  name: string,
+  integration: Integration | undefined,
+  principal: Principal,
+  permission: Permission,
+): Integration {
+  const target = integration ? { name, labels: integration.labels } : { name }
+  if (!allows(principal, permission, target)) throw lacks(permission)
+  return found(integration)
+}
+
+function found(integration: Integration | undefined): Integration {
+  if (integration) return integration
+  throw new BrokerError('integration_not_found', 'There is no integration of this name')
+}
+
+const lacks = (permission: Permission) =>
+  new BrokerError('caller_forbidden', `You lack ${permission} for this integration`)
+
+/** May its name stand in an answer about another one? */
+export const isShown = (
+  principal: Principal,
+  { name, labels }: Pick<Integration, 'name' | 'labels'>,
+): boolean => allows(principal, NAMED_IN_ANSWERS, { name, labels })
+
+/** Those of them that the principal may see, in their order. Labels are read only where a permission is limited by them; of one that cannot be used they are not known. */
+export async function shownNames(
+  names: readonly string[],
+  { integrations, principal }: Omit<Visibility, 'permission'>,
+): Promise<readonly string[]> {
+  const shown = await Promise.all(
+    names.map(async (name) => {
+      if (allows(principal, NAMED_IN_ANSWERS, { name })) return true
+      if (!mightAllow(principal, NAMED_IN_ANSWERS, name)) return false
+      const integration = await unlessUnusable(integrations.read(name))
+      return integration !== undefined && isShown(principal, integration)
+    }),
+  )
+  return names.filter((_name, at) => shown[at])
+}

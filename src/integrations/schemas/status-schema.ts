@@ -1,0 +1,72 @@
+/** The wire form of where an integration stands. */
+import { Type } from 'typebox'
+import { type IntegrationState, STATES } from '../status.ts'
+
+const NullableTime = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
+
+const LeaseStatus = Type.Unsafe<unknown>({
+  type: ['object', 'null'],
+  properties: {
+    token_id: { type: 'string' },
+    issued_at: { type: 'string', format: 'date-time' },
+    expires_at: { type: 'string', format: 'date-time' },
+    refresh_at: { type: 'string', format: 'date-time' },
+    expiry_source: { type: 'string' },
+    proof: {
+      type: 'string',
+      description:
+        '`no_api`: the token lives, but the REST API does not take it: api scope, IP policy',
+    },
+  },
+})
+
+const ConnectionStatus = Type.Unsafe<unknown>({
+  type: 'object',
+  description:
+    'Of the grant `refresh_token`. `unsettled`: what came of the last use is not known yet',
+  properties: {
+    state: { type: 'string', enum: ['connected', 'unsettled', 'not_connected'] },
+    reason: { type: ['string', 'null'], description: 'Why it is not connected' },
+    since: { type: ['string', 'null'], format: 'date-time' },
+  },
+})
+
+export const Status = Type.Object(
+  {
+    state: Type.Unsafe<IntegrationState>({ type: 'string', enum: [...STATES] }),
+    shares_token_with: Type.Array(Type.String(), {
+      description:
+        'Integrations that hold the same access token, as far as you may see them: revoking it ends it for all of them',
+    }),
+    lent_to: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'Integrations that sign with its credential, as far as you may see them; where one is read alone',
+      }),
+    ),
+    lease: LeaseStatus,
+    last_refusal: Type.Unsafe<unknown>({ type: ['object', 'null'], additionalProperties: true }),
+    identity: Type.Unsafe<unknown>({
+      type: ['object', 'null'],
+      properties: {
+        org_id: { type: ['string', 'null'] },
+        user_id: { type: ['string', 'null'] },
+        instance_url: { type: ['string', 'null'] },
+        seen: {
+          type: 'object',
+          description: 'Another one that came, is kept back, and waits to be accepted',
+          properties: {
+            org_id: { type: ['string', 'null'] },
+            user_id: { type: ['string', 'null'] },
+            instance_url: { type: 'string' },
+            at: { type: 'string', format: 'date-time' },
+          },
+        },
+      },
+    }),
+    connection: Type.Optional(ConnectionStatus),
+    logins_last_hour: Type.Integer(),
+    certificate_expires_at: NullableTime,
+  },
+  { title: 'Integration status' },
+)

@@ -1,0 +1,190 @@
+/** What metrics say of single integrations, read from the store behind a scrape: none waits for it, and where nobody scrapes nothing is read. */
+
+import { activeOf } from '../credentials/credential.ts'
+import type { ConnectionState } from '../custody/connection.ts'
+import type { ProblemCode } from '../errors/errors.ts'
+import { readSubject } from '../identity/subject.ts'
+import { everyIntegration } from '../integrations/every.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { IntegrationStore } from '../integrations/integration-store.ts'
+import type { Budgets } from '../store/budgets.ts'
+import { unlessUnusable } from '../store/integrity/record-schema.ts'
+import type { Documents, Outcomes } from '../store/store.ts'
+import { HOUR_MS, loginBudgetKey, userBudgetKey } from '../tokens/mint/login-budget.ts'
+import { lastRefusalOf } from '../tokens/mint/refusal-memory.ts'
+import type { StatusReader } from '../tokens/serve/status.ts'
+
+export interface IntegrationLabels {
+  readonly integration: string
+  readonly environment: string
+  readonly owner: string
+}
+
+export interface CertificateSample {
+  readonly labels: IntegrationLabels
+  /** Epoch milliseconds. */
+  readonly notAfter: number
+}
+
+export interface UseSample {
+  readonly labels: IntegrationLabels
+  readonly isRefused: boolean
+  readonly loginsLastHour: number
+  readonly loginsPerHour: number
+  /** Of its Salesforce user, over all integrations that act as it. */
+  readonly userLoginsLastHour: number
+  /** Undefined: it has no refresh token to lose. */
+  readonly isConnectionLost: boolean | undefined
+}
+
+export interface Samples {
+  /** Those that end soonest come first. */
+  readonly certificates: readonly CertificateSample[]
+  /** Those that are refused or not connected come first, then those that spent most of their budget. */
+  readonly used: readonly UseSample[]
+  /** How many more were used than are looked at. */
+  readonly unsampled: number
+  /** Epoch milliseconds. Undefined: never yet. */
+  /** By the clock that never steps. */
+  readonly at: number | undefined
+}
+
+export interface IntegrationSamples {
+  /** Reads them again in the background, unless they are fresh. */
+  refresh(): void
+  /** Ends what is under way. */
+  stop(): Promise<void>
+  latest(): Samples
+}
+
+export interface IntegrationSamplesDependencies {
+  readonly integrations: Pick<IntegrationStore, 'list'>
+  readonly outcomes: Pick<Outcomes, 'look'>
+  readonly budgets: Pick<Budgets, 'used'>
+  readonly documents: Pick<Documents, 'read'>
+  readonly connectionOf: StatusReader['connectionOf']
+  /** Does this replica hold something of it in memory? */
+  readonly isKnown: (name: string) => boolean
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  readonly log: {
+    warn(bindings: object, message: string): void
+    info(bindings: object, message: string): void
+  }
+}
+
+/** What was read so lately is not read again. */
+const FRESH_MS = 10_000
+/** How many used ones are looked at: the bound of the metrics that show them. */
+export const USED_MAX = 1_000
+
+/** What Salesforce said no to, or what may not be served, until somebody acts. */
+const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([
+  'grant_refused',
+  'identity_changed',
+  'token_response_invalid',
+  'integration_not_connected',
+])
+
+export function createIntegrationSamples(
+  dependencies: IntegrationSamplesDependencies,
+): IntegrationSamples {
+  const { integrations, outcomes, budgets, documents, connectionOf } = dependencies
+  const { isKnown, monotonic, log } = dependencies
+  const stopped = new AbortController()
+  /** By this replica, since it started: memory forgets an integration whenever it changes. */
+  let used: ReadonlySet<string> = new Set()
+  let samples: Samples = { certificates: [], used: [], unsampled: 0, at: undefined }
+  let running: Promise<void> | undefined
+  let isAway = false
+
+  const lookAt = async (integration: Integration): Promise<UseSample> => {
+    const { name, version, loginsPerHour } = integration
+    const subject = readSubject(documents, integration)
+    const [look, connection, loginsLastHour, userLoginsLastHour] = await Promise.all([
+      outcomes.look(name),
+      connectionOf(integration),
+      budgets.used(loginBudgetKey(integration), HOUR_MS),
+      subject.then((user) => budgets.used(userBudgetKey(integration, user), HOUR_MS)),
+    ])
+    const refusal = look?.outcome.refusal
+    const isRefused =
+      refusal?.version === version && REFUSED.has(lastRefusalOf(refusal).refusal.code)
+    return {
+      ...{ labels: labelsOf(integration), isRefused, loginsPerHour },
+      ...{ loginsLastHour, userLoginsLastHour },
+      isConnectionLost: connection && integration.enabled && isLost(connection),
+    }
+  }
+
+  const take = async () => {
+    const certificates: CertificateSample[] = []
+    const inUse: Integration[] = []
+    for await (const integration of everyIntegration(integrations)) {
+      if (stopped.signal.aborted) return
+      const certificate = activeOf(integration.credentials)?.certificate
+      if (certificate) {
+        certificates.push({ labels: labelsOf(integration), notAfter: certificate.notAfter })
+      }
+      if (used.has(integration.name) || isKnown(integration.name)) inUse.push(integration)
+    }
+    const looked: UseSample[] = []
+    for (const integration of inUse.slice(0, USED_MAX)) {
+      if (stopped.signal.aborted) return
+      const sample = await unlessUnusable(lookAt(integration))
+      if (sample) looked.push(sample)
+    }
+    used = new Set(inUse.map(({ name }) => name))
+    samples = {
+      certificates: certificates.sort((a, b) => a.notAfter - b.notAfter),
+      used: looked.sort((a, b) => urgency(b) - urgency(a)),
+      unsampled: inUse.length - looked.length,
+      at: monotonic(),
+    }
+  }
+
+  const run = async () => {
+    try {
+      await take()
+      if (isAway) log.info({}, 'metrics of integrations are read again')
+      isAway = false
+    } catch (error) {
+      if (!isAway) log.warn({ err: error }, 'metrics of integrations cannot be read now')
+      isAway = true
+    } finally {
+      running = undefined
+    }
+  }
+
+  return {
+    refresh() {
+      if (
+        stopped.signal.aborted ||
+        monotonic() - (samples.at ?? Number.NEGATIVE_INFINITY) < FRESH_MS
+      )
+        return
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+    latest: () => samples,
+  }
+}
+
+/** Whom an operator disconnected, or never connected, has lost nothing. */
+const isLost = ({ state, reason }: ConnectionState): boolean =>
+  state === 'not_connected' && reason !== 'disconnected' && reason !== 'never_connected'
+
+export const labelsOf = ({
+  name,
+  labels,
+}: Pick<Integration, 'name' | 'labels'>): IntegrationLabels => ({
+  integration: name,
+  environment: labels.environment ?? '',
+  owner: labels.owner ?? '',
+})
+
+const urgency = ({ isRefused, isConnectionLost, loginsLastHour, loginsPerHour }: UseSample) =>
+  (isRefused || isConnectionLost ? 1_000 : 0) + loginsLastHour / loginsPerHour

@@ -1,0 +1,128 @@
+/** `/metrics`, on a port of its own: whoever may scrape need not reach the API, nor the other way round. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { createPipelines } from '../http/server/pipeline.ts'
+import { EXPOSITION_MEDIA_TYPE } from './exposition.ts'
+
+export interface MetricsListener {
+  /** Gives the port that it listens on. Rejects where it cannot. */
+  listen(address: { readonly host: string; readonly port: number }): Promise<number>
+  /** Answers what is under way, and closes the connections. */
+  close(): Promise<void>
+}
+
+export interface MetricsListenerDependencies {
+  readonly render: () => Promise<string>
+  /** Milliseconds of a clock that never steps. Default: that of the process. */
+  readonly monotonic?: () => number
+  readonly log: { error(bindings: object, message: string): void }
+}
+
+const PATH = '/metrics'
+const HEADERS_MS = 8_000
+const REQUEST_MS = 10_000
+const CHECK_MS = 1_000
+const CONNECTIONS = 64
+const IDLE_MS = 30_000
+/** Scrapes that are made anew at once, and how soon there may be one more: whoever asks more often gets the last one. */
+const SCRAPES = 20
+const SCRAPE_MS = 500
+/** For the scrapes that are under way at the end. */
+const GRACE_MS = 1_000
+
+export function createMetricsListener(dependencies: MetricsListenerDependencies): MetricsListener {
+  const { render, log, monotonic = () => performance.now() } = dependencies
+  const pipelines = createPipelines()
+  const scrape = createScrape(render, monotonic)
+
+  const answer = async ({ method, url = '/' }: IncomingMessage, response: ServerResponse) => {
+    if (pathOf(url) !== PATH) return refuse(response, 404, `There is nothing here but ${PATH}`)
+    if (method !== 'GET' && method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD')
+      return refuse(response, 405, `${PATH} takes GET and HEAD`)
+    }
+    try {
+      const text = await scrape()
+      response.writeHead(200, { ...headersOf(text), 'content-type': EXPOSITION_MEDIA_TYPE })
+      response.end(text)
+    } catch (error) {
+      log.error({ err: error, code: 'internal' }, 'the metrics could not be read')
+      refuse(response, 500, 'The metrics could not be read; the log has the cause')
+    }
+  }
+
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      connectionsCheckingInterval: CHECK_MS,
+      keepAliveTimeout: 75_000,
+    },
+    pipelines.before((request, response) => void answer(request, response)),
+  )
+  pipelines.attach(server, 'connection')
+  server.setTimeout(IDLE_MS)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (!socket.writable || error.code === 'ECONNRESET') socket.destroy()
+    else pipelines.fail(socket as Socket, BAD_REQUEST)
+  })
+  server.maxHeadersCount = 64
+  server.maxConnections = CONNECTIONS
+
+  return {
+    listen: ({ host, port }) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen({ host, port }, () => {
+          server.off('error', reject)
+          server.on('error', (error) => {
+            log.error({ err: error }, 'the port of the metrics has trouble')
+          })
+          resolve((server.address() as { port: number }).port)
+        })
+      }),
+    close: () =>
+      new Promise((resolve) => {
+        const cutOff = setTimeout(() => server.closeAllConnections(), GRACE_MS)
+        server.close(() => {
+          clearTimeout(cutOff)
+          resolve()
+        })
+        server.closeIdleConnections()
+      }),
+  }
+}
+
+const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+
+/** The work of a scrape grows with the integrations, and anybody who reaches the port may ask for it. */
+function createScrape(render: () => Promise<string>, monotonic: () => number) {
+  let allowed = SCRAPES
+  let at = monotonic()
+  let last: Promise<string> | undefined
+  return (): Promise<string> => {
+    const now = monotonic()
+    allowed = Math.min(SCRAPES, allowed + (now - at) / SCRAPE_MS)
+    at = now
+    if (last === undefined || allowed >= 1) {
+      allowed -= 1
+      last = render()
+    }
+    return last
+  }
+}
+
+function refuse(response: ServerResponse, status: number, message: string): void {
+  const text = `${message}\n`
+  response.writeHead(status, { ...headersOf(text), 'content-type': 'text/plain; charset=utf-8' })
+  response.end(text)
+}
+
+const headersOf = (text: string) => ({
+  'content-length': Buffer.byteLength(text),
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+})
+
+/** Of the URL in any of its forms (RFC 9112, section 3.2). */
+const pathOf = (url: string) => url.replace(/^https?:\/\/[^/?]*/i, '').split('?')[0]

@@ -1,0 +1,177 @@
+/** Wires what is measured and traced to the table of metrics and to the traces, and the table to its listener. */
+import { authenticationFailureOf } from '../callers/authentication/authenticator.ts'
+import type { ConnectionStatus, Flow } from '../connections/connection.ts'
+import type { BrokerError } from '../errors/errors.ts'
+import type { Outbound } from '../http/outbound/outbound.ts'
+import type { Server } from '../http/server/server.ts'
+import type { Applied } from '../integrations/declared.ts'
+import type { CorruptRecord } from '../store/integrity/corrupt-records.ts'
+import { measuredStore } from '../store/measured.ts'
+import type { Pace } from '../store/pace.ts'
+import type { Store } from '../store/store.ts'
+import type { StatusReader } from '../tokens/serve/status.ts'
+import type { Tracing } from '../tracing/tracing.ts'
+import type { WebhookMeter } from '../webhooks/webhook-queue.ts'
+import { createEngineMeter, type EngineMeter, tracedMeter } from './engine-meter.ts'
+import { type GaugeSources, sampleGauges } from './gauges.ts'
+import {
+  createIntegrationSamples,
+  type IntegrationSamplesDependencies,
+} from './integration-samples.ts'
+import { createMetricsListener, type MetricsListener } from './listener.ts'
+import { createProcessMetrics } from './process-metrics.ts'
+import { createMetrics, type Metrics } from './registry.ts'
+import { meterRequests } from './request-meter.ts'
+import { METRICS } from './table.ts'
+
+export interface Metering {
+  /** The same store, measured; how fast it answers is noted. */
+  store(store: Store, pace: Pick<Pace, 'note'>): Store
+  /** A record was met that may not be used. */
+  corrupt(record: Pick<CorruptRecord, 'kind' | 'why'>): void
+  readonly engine: EngineMeter
+  /** The same way out, traced. */
+  outbound(outbound: Outbound): Outbound
+  /** Register it before the routes. */
+  requests(server: Server): void
+  /** A request was answered with a problem. */
+  problem(
+    error: BrokerError,
+    request: { readonly headers: { authorization?: string | undefined } },
+  ): void
+  readonly connections: ConnectionMeter
+  readonly webhooks: WebhookMeter
+  /** Of the configuration file. */
+  readonly file: FileMeter
+  /** What is looked at by each scrape; until then such metrics are absent. */
+  observe(sources: ObservedSources): void
+  /** Listens nowhere by itself. */
+  readonly listener: MetricsListener
+  /** Reads single integrations a first time, so that the first scrape has them. */
+  start(): void
+  stop(): Promise<void>
+}
+
+/** How people connect integrations. */
+export interface ConnectionMeter {
+  ended(flow: Flow, status: ConnectionStatus): void
+  /** A browser came back with nothing that is ours. */
+  callbackRefused(): void
+}
+
+/** What became of the configuration file, and of what it declares. */
+export interface FileMeter {
+  applied(applied: Applied): void
+  reloaded(): void
+  refused(): void
+}
+
+export interface ObservedSources
+  extends Omit<GaugeSources, 'samples' | 'now' | 'monotonic' | 'engine'>,
+    Pick<IntegrationSamplesDependencies, 'integrations'> {
+  readonly store: Pick<Store, 'outcomes' | 'budgets' | 'documents'>
+  readonly engine: GaugeSources['engine'] & { readonly status: StatusReader }
+}
+
+export interface MeteringDependencies {
+  readonly version: string
+  readonly engine: 'redis' | 'embedded'
+  readonly tracing: Tracing | undefined
+  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  readonly log: IntegrationSamplesDependencies['log'] & {
+    error(bindings: object, message: string): void
+  }
+}
+
+export function composeMetering(dependencies: MeteringDependencies): Metering {
+  const { version, engine: engineName, tracing, now, monotonic, log } = dependencies
+  const metrics: Metrics<typeof METRICS> = createMetrics(METRICS)
+  const processMetrics = createProcessMetrics()
+  const listener = createMetricsListener({
+    async render() {
+      samples?.refresh()
+      return metrics.render() + (await processMetrics())
+    },
+    log,
+  })
+  const wrong = new Set<string>()
+  let isFileRefused = false
+  let samples: ReturnType<typeof createIntegrationSamples> | undefined
+  metrics.sample('valetkey_build_info', () => [[1, { version, store: engineName }]])
+  metrics.sample('valetkey_declared_integrations_wrong', () => [[wrong.size]])
+  metrics.sample('valetkey_config_file_refused', () => [[Number(isFileRefused)]])
+  metrics.sample('valetkey_spans_lost_total', () => [[tracing?.lostSpans() ?? 0]])
+  const engine = createEngineMeter({ metrics, monotonic })
+
+  return {
+    store: (store, pace) =>
+      measuredStore(store, {
+        monotonic,
+        onRead: pace.note,
+        ...(tracing && { around: tracing.storeCommand }),
+        meterOf(operation) {
+          const labels = { operation }
+          const duration = metrics.histogram('valetkey_store_operation_duration_seconds', labels)
+          const errors = metrics.counter('valetkey_store_errors_total', labels)
+          return {
+            done: (tookMs) => duration.observe(tookMs / 1000),
+            failed: () => errors.add(),
+          }
+        },
+      }),
+    corrupt: ({ kind, why }) =>
+      metrics.counter('valetkey_corrupt_records_total', { kind, reason: why }).add(),
+    engine: tracing ? tracedMeter(engine, tracing.engine) : engine,
+    outbound: (outbound) => tracing?.outbound(outbound) ?? outbound,
+    requests(server) {
+      tracing?.requests(server)
+      meterRequests(server, metrics)
+    },
+    problem(error, request) {
+      const { headers } = request
+      tracing?.problem(error, request)
+      metrics.counter('valetkey_problems_total', { code: error.code }).add()
+      const reason = authenticationFailureOf(error, headers.authorization !== undefined)
+      if (reason) metrics.counter('valetkey_authentication_failures_total', { reason }).add()
+    },
+    connections: {
+      ended: (flow, status) =>
+        metrics.counter('valetkey_connections_total', { flow, status }).add(),
+      callbackRefused: () => metrics.counter('valetkey_callbacks_refused_total').add(),
+    },
+    webhooks: {
+      sent: (outcome) => metrics.counter('valetkey_webhook_attempts_total', { outcome }).add(),
+      lost: (reason) => metrics.counter('valetkey_webhooks_lost_total', { reason }).add(),
+    },
+    file: {
+      applied({ name, result }) {
+        if (result === 'disabled') wrong.add(name)
+        else wrong.delete(name)
+      },
+      reloaded() {
+        isFileRefused = false
+      },
+      refused() {
+        isFileRefused = true
+      },
+    },
+    observe(sources) {
+      const { engine, store, integrations } = sources
+      const { outcomes, budgets, documents } = store
+      const { connectionOf } = engine.status
+      const isKnown = (name: string) => engine.cache.known(name) !== undefined
+      const reading = { integrations, outcomes, budgets, documents, connectionOf }
+      samples = createIntegrationSamples({ ...reading, isKnown, monotonic, log })
+      sampleGauges(metrics, { ...sources, samples: samples.latest, now, monotonic })
+    },
+    listener,
+    start: () => samples?.refresh(),
+    async stop() {
+      await samples?.stop()
+      await listener.close()
+      await tracing?.stop()
+    },
+  }
+}

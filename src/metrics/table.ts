@@ -1,0 +1,284 @@
+/** Every metric of the service: its name, its type, what it says, and what its labels may say. `docs/metrics.md` is generated from here. */
+import { AUTHENTICATION_FAILURES } from '../callers/authentication/authenticator.ts'
+import { CONNECTION_FLOWS, CONNECTION_STATUSES } from '../connections/connection.ts'
+import { LOST_REASONS } from '../custody/connection.ts'
+import { PROBLEMS } from '../errors/errors.ts'
+import { GRANTS } from '../grants/index.ts'
+import { REFUSALS } from '../grants/refusals/refusal-table.ts'
+import type { LabelRows, MetricTable } from './registry.ts'
+import { STORE_METRICS } from './store-table.ts'
+
+/** How a request for a token ended. */
+export const READ_RESULTS = [
+  /** From memory, at once. */
+  'hit',
+  /** This request minted. */
+  'miss',
+  /** It waited for a mint that another began. */
+  'collapsed',
+  /** Served without word from the store. */
+  'storeless',
+  /** Salesforce said no, or gave what cannot be served. */
+  'refused',
+  /** The login budget is used up. */
+  'limited',
+  /** Salesforce or the store is away. */
+  'unavailable',
+  /** The caller may not, or there is no such integration, or it is disabled or a draft. */
+  'denied',
+  'failed',
+] as const
+
+export type ReadResult = (typeof READ_RESULTS)[number]
+
+/** How one login at Salesforce ended. */
+export const MINT_OUTCOMES = ['granted', 'refused', 'unavailable', 'invalid', 'failed'] as const
+
+export type MintOutcome = (typeof MINT_OUTCOMES)[number]
+
+/** `due`: still good, and past the point of its refresh. `ended`: kept, and of no use. */
+export const LEASE_STATES = ['usable', 'due', 'ended'] as const
+
+export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+
+/** The most series of metrics by integration: what is beyond is counted in `valetkey_metric_series_left_out`. */
+const INTEGRATIONS = 1_000
+const ROUTES = 500
+
+const GRANT = { values: GRANTS.map(({ type }) => type) }
+const METHOD = { values: METHODS }
+const ROUTE = { text: 'The pattern of the route; `unmatched` where there is none' }
+const RESULT = { values: READ_RESULTS }
+const OF_INTEGRATION = {
+  integration: { text: 'Its name' },
+  environment: { text: 'Its label `environment`, or empty' },
+  owner: { text: 'Its label `owner`, or empty' },
+} as const satisfies LabelRows
+
+/** In seconds. */
+const MEMORY_TO_DEADLINE = [
+  0.000_1, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+] as const
+const NETWORK = [0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 10] as const
+const LATENESS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60] as const
+
+export const METRICS = {
+  valetkey_build_info: {
+    type: 'gauge',
+    help: 'Always 1; its labels say what runs here.',
+    labels: {
+      version: { text: 'Of this service' },
+      store: { values: ['redis', 'embedded'] },
+    },
+    atMost: 1,
+  },
+  valetkey_ready: { type: 'gauge', help: 'Whether /readyz answers 200: 1 or 0.' },
+  valetkey_readiness_check_ok: {
+    type: 'gauge',
+    help: 'Each check of /readyz: 1 or 0. Only the first three turn readiness off.',
+    labels: { check: { text: 'Its name, as /readyz has it' } },
+    atMost: 100,
+  },
+  valetkey_http_requests_total: {
+    type: 'counter',
+    help: 'Requests that were answered.',
+    labels: { route: ROUTE, method: METHOD, status: { values: STATUS_CLASSES } },
+    atMost: ROUTES,
+  },
+  valetkey_http_request_duration_seconds: {
+    type: 'histogram',
+    help: 'From the request line to the end of the answer.',
+    labels: { route: ROUTE, method: METHOD },
+    buckets: MEMORY_TO_DEADLINE,
+    atMost: ROUTES,
+  },
+  valetkey_problems_total: {
+    type: 'counter',
+    help: 'Requests that were answered with a problem.',
+    labels: { code: { values: Object.keys(PROBLEMS) } },
+  },
+  valetkey_authentication_failures_total: {
+    type: 'counter',
+    help: 'Requests without a valid credential; the reason is the one in the log.',
+    labels: { reason: { values: AUTHENTICATION_FAILURES } },
+  },
+  valetkey_token_reads_total: {
+    type: 'counter',
+    help: 'Requests for a token, by how they ended.',
+    labels: { result: RESULT },
+  },
+  valetkey_token_read_duration_seconds: {
+    type: 'histogram',
+    help: 'What it took to find or mint the token, without authentication and HTTP.',
+    labels: { result: RESULT },
+    buckets: MEMORY_TO_DEADLINE,
+  },
+  valetkey_mints_total: {
+    type: 'counter',
+    help: 'Logins at Salesforce: one request of one credential each.',
+    labels: { grant: GRANT, outcome: { values: MINT_OUTCOMES } },
+  },
+  valetkey_mint_duration_seconds: {
+    type: 'histogram',
+    help: 'Of one login, with what it takes to learn how long the token lives.',
+    labels: { grant: GRANT },
+    buckets: NETWORK,
+  },
+  valetkey_refusals_total: {
+    type: 'counter',
+    help: 'Logins that Salesforce refused, by reason.',
+    labels: { reason: { values: Object.keys(REFUSALS) } },
+  },
+  valetkey_connections_lost_total: {
+    type: 'counter',
+    help: 'Refresh tokens that this replica found to work no more: somebody has to connect the integration again.',
+    labels: { reason: { values: Object.keys(LOST_REASONS) } },
+  },
+  valetkey_connections_total: {
+    type: 'counter',
+    help: 'Connections that ended, by how. A link that nobody used is not counted.',
+    labels: {
+      flow: { values: CONNECTION_FLOWS },
+      status: { values: Object.keys(CONNECTION_STATUSES).filter((status) => status !== 'pending') },
+    },
+  },
+  valetkey_callbacks_refused_total: {
+    type: 'counter',
+    help: 'Browsers that came back with a state that is not ours, was used before, or is too old.',
+  },
+  valetkey_login_hosts_resting: {
+    type: 'gauge',
+    help: 'Login hosts that failed and are left alone for a while.',
+  },
+  valetkey_work_left_behind_total: {
+    type: 'counter',
+    help: 'Work that went on past its deadline though it was told to end: calls to Salesforce, issuers and webhooks, mints, checks of the doctor. Nobody waits for it.',
+  },
+  valetkey_work_left_behind: {
+    type: 'gauge',
+    help: 'Of that, what has not ended yet.',
+  },
+  valetkey_leases: {
+    type: 'gauge',
+    help: 'Leases in the memory of this replica.',
+    labels: { state: { values: LEASE_STATES } },
+  },
+  valetkey_refusals_resting: {
+    type: 'gauge',
+    help: 'Integrations in the memory of this replica whose remembered refusal is the answer now.',
+  },
+  valetkey_lease_expires_in_seconds: {
+    type: 'gauge',
+    help: 'Until the lease in the memory of this replica ends; negative once it is over.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
+  valetkey_refresh_ahead_total: {
+    type: 'counter',
+    help: 'Leases that this replica tried to replace before their end.',
+    labels: { outcome: { values: ['replaced', 'failed'] } },
+  },
+  valetkey_refresh_ahead_lateness_seconds: {
+    type: 'histogram',
+    help: 'By how much a lease was replaced after its point.',
+    buckets: LATENESS,
+  },
+  valetkey_refresh_ahead_overdue_seconds: {
+    type: 'gauge',
+    help: 'For how long a lease that this replica handed out is past the point of its refresh; 0 before it.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
+  valetkey_lock_wait_seconds: {
+    type: 'histogram',
+    help: 'Waits of a mint for one of another replica: until there is news, or until it looks by itself.',
+    buckets: NETWORK,
+  },
+  ...STORE_METRICS,
+  valetkey_certificate_expires_in_seconds: {
+    type: 'gauge',
+    help: 'Until the certificate of the active credential ends; negative once it is over. Of every integration.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
+  valetkey_integration_refused: {
+    type: 'gauge',
+    help: 'Whether the last login was refused, or its token kept back: 1 or 0. Of integrations that this replica used.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
+  valetkey_logins_last_hour: {
+    type: 'gauge',
+    help: 'Logins of the whole fleet within the last hour. Of integrations that this replica used.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
+  valetkey_logins_per_hour_limit: {
+    type: 'gauge',
+    help: 'The setting logins_per_hour. Of integrations that this replica used.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
+  valetkey_user_logins_last_hour: {
+    type: 'gauge',
+    help: 'Logins of the Salesforce user that it acts as, by all integrations together, within the last hour: 3,000 at most. Of integrations that this replica used.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
+  valetkey_connection_lost: {
+    type: 'gauge',
+    help: 'Whether its refresh token works no more, so that somebody has to connect it again: 1 or 0. Of integrations that have one and that this replica used.',
+    labels: OF_INTEGRATION,
+    atMost: INTEGRATIONS,
+  },
+  valetkey_integrations_sample_age_seconds: {
+    type: 'gauge',
+    help: 'Since the six metrics above were read from the store. Absent before the first time.',
+  },
+  valetkey_declared_integrations_wrong: {
+    type: 'gauge',
+    help: 'Integrations of the configuration file that are disabled because of a mistake.',
+  },
+  valetkey_config_file_refused: {
+    type: 'gauge',
+    help: 'Whether the configuration file has a mistake, and the one before it stays: 1 or 0.',
+  },
+  valetkey_audit_blocked: {
+    type: 'gauge',
+    help: 'Whether audit lines cannot be written, so that tokens and changes are refused: 1 or 0.',
+  },
+  valetkey_audit_lines_total: { type: 'counter', help: 'Audit lines that were written.' },
+  valetkey_audit_waiting_bytes: {
+    type: 'gauge',
+    help: 'Audit lines that are still to be written.',
+  },
+  valetkey_webhook_attempts_total: {
+    type: 'counter',
+    help: 'Attempts of this replica to deliver a webhook.',
+    labels: { outcome: { values: ['delivered', 'failed'] } },
+  },
+  valetkey_webhooks_lost_total: {
+    type: 'counter',
+    help: 'Webhooks that nobody will get: a day was over, too many waited, one could not be made, or the process stopped before the store took it.',
+    labels: { reason: { values: ['expired', 'full', 'failed', 'stopped'] } },
+  },
+  valetkey_webhooks_waiting: {
+    type: 'gauge',
+    help: 'Webhooks of the whole fleet that are still to be delivered, when they were last looked at.',
+  },
+  valetkey_log_lines_dropped_total: {
+    type: 'counter',
+    help: 'Log lines that nobody will read, since they could not be written in time.',
+  },
+  valetkey_spans_lost_total: {
+    type: 'counter',
+    help: 'Spans of traces that could not be sent.',
+  },
+  valetkey_metric_series_left_out: {
+    type: 'gauge',
+    help: 'Series that this scrape does not show, since the metric has as many as it may.',
+    labels: { metric: { text: 'Its name' } },
+    atMost: 20,
+  },
+} as const satisfies MetricTable

@@ -1,0 +1,16 @@
+/** The way to Salesforce of a command that runs without the service: of all settings those of the network alone. */
+
+import { composeSalesforce, type Salesforce } from '../app/salesforce.ts'
+import { type Environment, readConfig } from '../config/config.ts'
+
+/** Nothing else of its settings matters to a command. */
+const VARIABLES = ['VALETKEY_LOGIN_HOSTS', 'HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy']
+
+export const SILENT = { info: () => undefined, warn: () => undefined }
+
+/** Throws `ConfigError`. */
+export function commandSalesforce(env: Environment, now: () => number): Salesforce {
+  const settings = Object.fromEntries(VARIABLES.map((variable) => [variable, env[variable]]))
+  const config = readConfig(settings, { readFile: () => '' })
+  return composeSalesforce({ config, lookup: undefined, now, log: SILENT })
+}

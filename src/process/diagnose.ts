@@ -1,0 +1,131 @@
+/** The command `valetkey doctor`: examines the integrations of a file, and prints what it found. */
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { basename, extname } from 'node:path'
+import { parseArgs } from 'node:util'
+import { ConfigError, type Environment } from '../config/config.ts'
+import {
+  type DeclaredEntry,
+  isConfigurationFile,
+  parseConfigurationFile,
+  parseIntegrationFile,
+} from '../config/file.ts'
+import { readingWith } from '../config/loader.ts'
+import { createIntake } from '../credentials/intake.ts'
+import { createDoctor, type Report } from '../doctor/doctor.ts'
+import { reportView } from '../doctor/schemas.ts'
+import { reportText } from '../doctor/text.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { tokenInFile } from '../tokens/mint/subject-tokens.ts'
+import { createTokenRequester } from '../tokens/serve/token-request.ts'
+import { commandSalesforce, SILENT } from './command-salesforce.ts'
+import { createFilePatients } from './file-targets.ts'
+
+export interface DiagnoseOptions {
+  readonly stdout: { write(text: string): unknown }
+  readonly isColourful: boolean
+}
+
+const STDIN = 0
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/
+
+/** True: all of them are well. Throws `ConfigError`, and what `parseArgs` throws. */
+export async function diagnose(
+  args: readonly string[],
+  env: Environment,
+  { stdout, isColourful }: DiagnoseOptions,
+): Promise<boolean> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false } },
+  })
+  const [path, ...names] = positionals
+  if (path === undefined) {
+    throw Object.assign(new Error('doctor needs a file'), { code: 'ERR_PARSE_ARGS_NO_FILE' })
+  }
+  const entries = readEntries(path)
+  const chosen = names.length === 0 ? entries : names.map((name) => named(entries, name))
+  const { examine, close } = composeDoctor(env)
+  const reports: Report[] = []
+  try {
+    for (const entry of chosen) {
+      const report = await examine(entry, entries)
+      reports.push(report)
+      if (!values.json) stdout.write(`${reportText(report, { isColourful })}\n`)
+    }
+  } finally {
+    await close()
+  }
+  const ok = reports.every((report) => report.ok)
+  if (values.json) stdout.write(`${JSON.stringify({ ok, reports: reports.map(reportView) })}\n`)
+  return ok
+}
+
+function composeDoctor(env: Environment) {
+  const now = Date.now
+  const uniqueId = () => randomUUID()
+  const salesforce = commandSalesforce(env, now)
+  const { outbound, hosts, clock, endpoint } = salesforce
+  const grants = { endpoint, subjectTokens: { of: mintsNone, in: tokenInFile }, now, uniqueId }
+  const doctor = createDoctor({
+    ...{ outbound, hosts, clock, now, monotonic: () => performance.now(), grants },
+  })
+  const patients = createFilePatients({
+    intake: createIntake({ now, uniqueId }),
+    hosts,
+    requester: createTokenRequester({
+      ...{ grants, refreshTokens: { exchange: usesNone }, now },
+      ...{ random: Math.random, log: SILENT },
+    }),
+    readText: readingWith((path, encoding = 'utf8') => readFileSync(path, encoding)),
+    now,
+    uniqueId,
+  })
+  return {
+    async examine(entry: DeclaredEntry, others: readonly DeclaredEntry[]): Promise<Report> {
+      const patient = await patients.patientOf(entry, others)
+      if (!('check' in patient)) return doctor.examine(patient)
+      return { integration: entry.name, ok: false, loginsUsed: 0, checks: [patient] }
+    },
+    close: outbound.close,
+  }
+}
+
+async function mintsNone(integration: string): Promise<never> {
+  throw new BrokerError(
+    'integration_not_found',
+    `The token of ${integration} is minted by the service alone: ask the service, with POST /integrations/{name}/test`,
+  )
+}
+
+/** Its successor would be lost with this process, and with it the whole approval. */
+async function usesNone(): Promise<never> {
+  throw new BrokerError(
+    'integration_not_connected',
+    'A refresh token is used by the service alone, which keeps its successor: ask the service, with POST /integrations/{name}/test',
+  )
+}
+
+/** `-` is the standard input. */
+function readEntries(path: string): readonly DeclaredEntry[] {
+  const isPiped = path === '-'
+  const text = readingWith((from) => readFileSync(isPiped ? STDIN : from, 'utf8'))(path)
+  const fileName = isPiped ? '' : basename(path, extname(path))
+  const name = NAME.test(fileName) ? fileName : 'integration'
+  try {
+    if (!isConfigurationFile(text)) return [parseIntegrationFile(text, name)]
+    const { integrations } = parseConfigurationFile(text)
+    if (integrations.length > 0) return integrations
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ConfigError(error.mistakes.map((mistake) => `${path}: ${mistake}`))
+  }
+  throw new ConfigError([`${path}: has no integration: neither login_url nor integrations`])
+}
+
+function named(entries: readonly DeclaredEntry[], name: string): DeclaredEntry {
+  const entry = entries.find((one) => one.name === name)
+  if (entry) return entry
+  throw new ConfigError([`${name}: is no integration of the file`])
+}

@@ -1,0 +1,183 @@
+/** Integrations of a file as patients of the doctor: without a broker, and without a store. */
+
+import { ConfigError } from '../config/config-error.ts'
+import type { DeclaredEntry } from '../config/file.ts'
+import { type ReadFile, withFiles } from '../config/loader.ts'
+import {
+  activeOf,
+  type Credential,
+  type CredentialSecrets,
+  NO_SECRETS,
+  openCredential,
+} from '../credentials/credential.ts'
+import type { FreshCredential, Intake } from '../credentials/intake.ts'
+import { type DiagnosisCheck, failed, warned } from '../doctor/check.ts'
+import type { DiagnosisTarget } from '../doctor/diagnosis-target.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { grantOf } from '../grants/index.ts'
+import type { HostRules } from '../http/outbound/login-host.ts'
+import { identityChanged, identityOf, judgeIdentity } from '../identity/identity.ts'
+import { compose, definitionOf, type IntegrationInput } from '../integrations/composition.ts'
+import {
+  clientIdOf,
+  type Integration,
+  needsCredential,
+  presentsRefreshToken,
+  sourceOf,
+} from '../integrations/integration.ts'
+import type { Lease } from '../tokens/serve/lease.ts'
+import type { TokenRequester } from '../tokens/serve/token-request.ts'
+
+export interface FilePatientsDependencies {
+  readonly intake: Intake
+  readonly hosts: Pick<HostRules, 'checkLoginUrl'>
+  readonly requester: TokenRequester
+  /** Of the files that an entry names. Throws `ConfigError`. */
+  readonly readText: ReadFile
+  readonly now: () => number
+  readonly uniqueId: () => string
+}
+
+/** What an entry amounts to: an integration, as far as it can be made, and what is wrong with it. */
+interface Composed {
+  readonly integration: Integration
+  /** Its own, or those of another entry. */
+  readonly credentials: readonly Credential[]
+  readonly secrets: CredentialSecrets
+  readonly complaint?: DiagnosisCheck
+  readonly untried?: DiagnosisCheck
+}
+
+export interface FilePatients {
+  /** A check that fails, where not even an integration can be made of the entry. */
+  patientOf(
+    entry: DeclaredEntry,
+    others: readonly DeclaredEntry[],
+  ): Promise<DiagnosisTarget | DiagnosisCheck>
+}
+
+const MEND = 'Correct the file.'
+
+export function createFilePatients(dependencies: FilePatientsDependencies): FilePatients {
+  const { intake, hosts, requester, readText, now, uniqueId } = dependencies
+
+  const freshOf = async (
+    { name, files }: DeclaredEntry,
+    input: IntegrationInput,
+  ): Promise<FreshCredential | DiagnosisCheck | undefined> => {
+    const { generate, from } = input.credential ?? {}
+    if (!input.credential || generate || from !== undefined) return undefined
+    const needed = grantOf(input.grant.type).credentialType(input.grant)
+    try {
+      const { credential } = withFiles(input, files, readText)
+      return await intake.take(credential ?? {}, needed, name, { expiredIsWarning: true })
+    } catch (error) {
+      if (error instanceof ConfigError) return failed('definition', mistakesIn(error), MEND)
+      if (!(error instanceof BrokerError)) throw error
+      const isPair = needed === 'certificate' && error.code === 'credential_invalid'
+      return failed(isPair ? 'key_pair' : 'definition', `${error.detail}.`, MEND)
+    }
+  }
+
+  const composedOf = async (
+    entry: DeclaredEntry,
+    input: IntegrationInput,
+    owner: Composed | undefined,
+  ): Promise<Composed> => {
+    const { name } = entry
+    const given = { ...input, credential: input.credential ?? {} }
+    const definition = definitionOf(given, hosts, undefined)
+    const fresh = await freshOf(entry, input)
+    const isWrong = fresh !== undefined && 'check' in fresh
+    const { integration, secrets } = compose(
+      {
+        ...{ name, definition, managedBy: 'file' as const, current: undefined },
+        secrets: NO_SECRETS,
+        fresh: isWrong ? undefined : fresh,
+        owner: owner?.integration,
+      },
+      { now, uniqueId },
+    )
+    const untried = untriedOf(integration, input)
+    const own = { integration, ...(untried && { untried }) }
+    if (owner) return { ...owner, ...own }
+    const { credentials } = integration
+    return { ...own, credentials, secrets, ...(isWrong && { complaint: fresh }) }
+  }
+
+  const compositionOf = async (
+    entry: DeclaredEntry,
+    others: readonly DeclaredEntry[],
+  ): Promise<Composed | DiagnosisCheck> => {
+    const { input, mistakes } = entry
+    if (!input) return failed('definition', `${mistakes.join('; ')}.`, MEND)
+    const from = input.credential?.from
+    const holder = from === undefined ? undefined : others.find(({ name }) => name === from)
+    const isBorrower = holder?.input?.credential?.from !== undefined
+    if (from !== undefined && (!holder?.input || isBorrower)) {
+      return failed('definition', `The file has no ${from} with a credential of its own.`, MEND)
+    }
+    try {
+      const owner = holder?.input && (await composedOf(holder, holder.input, undefined))
+      return await composedOf(entry, input, owner)
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error
+      return failed('definition', `${error.detail}.`, MEND)
+    }
+  }
+
+  return {
+    async patientOf(entry, others) {
+      const composed = await compositionOf(entry, others)
+      return 'check' in composed ? composed : patientFrom(composed, requester)
+    },
+  }
+}
+
+function patientFrom(
+  { integration, credentials, secrets, complaint, untried }: Composed,
+  requester: TokenRequester,
+): DiagnosisTarget {
+  const open: DiagnosisTarget['open'] = async (credential) => {
+    const secret = secrets.byId[credential.id]
+    if (!secret) throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
+    return openCredential(secret)
+  }
+  return {
+    integration,
+    credentials,
+    ...(complaint && { complaint }),
+    ...(untried && { untried }),
+    open,
+    charge: async () => undefined,
+    async mint(charge): Promise<Lease> {
+      const active = activeOf(credentials)
+      const clientId = clientIdOf(integration, active)
+      if (clientId === undefined || (!active && needsCredential(integration))) {
+        throw new BrokerError('integration_draft', 'It has no client id or no credential')
+      }
+      const credential = active ? await open(active) : { type: 'none' as const }
+      const lease = await requester.request(integration, { clientId, credential }, charge)
+      const { changed } = judgeIdentity(integration.identity, undefined, lease)
+      if (changed.length === 0) return lease
+      throw identityChanged(changed, integration.identity, undefined, identityOf(lease))
+    },
+  }
+}
+
+/** What only the service can use, or has. */
+function untriedOf(
+  integration: Integration,
+  { credential }: IntegrationInput,
+): DiagnosisCheck | undefined {
+  const untried = (why: string) =>
+    warned('mint', why, 'Ask the service, with POST /integrations/{name}/test.')
+  if (credential?.generate) return untried('Its key is made in the service, and is nowhere else.')
+  if (presentsRefreshToken(integration)) {
+    return untried('Its refresh token is used by the service alone, which keeps the successor.')
+  }
+  if (sourceOf(integration) === undefined) return undefined
+  return untried('It exchanges the token of another integration, which the service mints.')
+}
+
+const mistakesIn = ({ mistakes }: ConfigError) => `${mistakes.join('; ')}.`

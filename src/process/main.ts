@@ -1,0 +1,130 @@
+/** The commands. */
+import { readFileSync } from 'node:fs'
+import { BackupError } from '../backup/backup-error.ts'
+import { ConfigError } from '../config/config-error.ts'
+
+interface Command {
+  /** What may stand behind its name; nothing by default. */
+  readonly operands?: string
+  readonly summary: string
+  run(args: readonly string[]): Promise<void>
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: {
+    summary: 'run the service (the default)',
+    run: async () => {
+      const { serve } = await import('./serve.ts')
+      await serve(process.env, packageVersion())
+    },
+  },
+  doctor: {
+    operands: 'FILE [NAME…] [--json]',
+    summary: 'examine the integrations of a YAML file; exits with 1 where one is ill',
+    run: async (args) => {
+      const { diagnose } = await import('./diagnose.ts')
+      const stdout = checkedStdout()
+      const isColourful = stdout.isTTY === true && stdout.hasColors()
+      const isWell = await diagnose(args, process.env, { stdout, isColourful })
+      process.exitCode = isWell ? 0 : EX_ILL
+    },
+  },
+  'check-token': {
+    operands: 'NAME [--at URL] [--json]',
+    summary: 'why a token does not work here; asks VALETKEY_URL with VALETKEY_KEY',
+    run: async (args) => {
+      const { BrokerRefusal, runCheckToken: checkToken } = await import('./check-token.ts')
+      try {
+        const works = await checkToken(args, process.env, { stdout: checkedStdout() })
+        process.exitCode = works ? 0 : EX_ILL
+      } catch (error) {
+        if (!(error instanceof BrokerRefusal)) throw error
+        process.stderr.write(`valetkey: ${error.message}\n`)
+        process.exitCode = EX_UNAVAILABLE
+      }
+    },
+  },
+  backup: {
+    operands: '[--out FILE]',
+    summary: 'write everything that must not be lost to a file, or to stdout',
+    run: async (args) => {
+      const { backup } = await import('../backup/backup.ts')
+      const { stdout, stderr } = process
+      await backup(args, process.env, { stdout, stderr, version: packageVersion() })
+    },
+  },
+  restore: {
+    operands: 'FILE [--check] [--force]',
+    summary: 'put a backup into an empty store; with --force in the place of what is there',
+    run: async (args) => {
+      const { restore } = await import('../backup/backup.ts')
+      await restore(args, process.env, process)
+    },
+  },
+  keygen: {
+    summary: 'print a new sealing key for VALETKEY_KEYRING',
+    run: async () => {
+      const { generateKeyring } = await import('../crypto/keyring.ts')
+      checkedStdout().write(`${generateKeyring(Date.now()).reveal()}\n`)
+    },
+  },
+}
+
+/** Of a command that does nothing but print: where that fails, it ends. Whoever reads may leave once they have seen enough, as `head` does. */
+function checkedStdout(): NodeJS.WriteStream {
+  const { stdout } = process
+  return stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') return
+    process.stderr.write(`valetkey: stdout cannot be written (${code})\n`)
+    process.exit(EX_IOERR)
+  })
+}
+
+/** What stands in a file may not speak to the terminal. */
+const printable = (text: string) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
+
+const EX_ILL = 1
+/** sysexits.h: the command was used incorrectly; a service that it needs does not help; something could not be written; the configuration is wrong. */
+const EX_USAGE = 64
+const EX_UNAVAILABLE = 69
+const EX_IOERR = 74
+const EX_CONFIG = 78
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+function usage(): string {
+  const rows = Object.entries(COMMANDS).map(
+    ([name, { operands = '', summary }]) => `  ${`${name} ${operands}`.padEnd(36)} ${summary}`,
+  )
+  return ['usage: valetkey [command]', '', ...rows, ''].join('\n')
+}
+
+/** Of `parseArgs`: what stands behind a command is none of its operands. */
+const isMisuse = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')
+
+const [name = 'serve', ...args] = process.argv.slice(2)
+const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+if (command && (args.length === 0 || command.operands !== undefined)) {
+  try {
+    await command.run(args)
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      for (const mistake of error.mistakes)
+        process.stderr.write(`valetkey: ${printable(mistake)}\n`)
+      process.exitCode = EX_CONFIG
+    } else if (error instanceof BackupError) {
+      process.stderr.write(`valetkey: ${error.message}\n`)
+      process.exitCode = error.status
+    } else if (isMisuse(error)) {
+      process.stderr.write(`valetkey: ${error.message}\n${usage()}`)
+      process.exitCode = EX_USAGE
+    } else throw error
+  }
+} else {
+  process.stderr.write(usage())
+  process.exitCode = ['help', '--help', '-h'].includes(name) ? 0 : EX_USAGE
+}

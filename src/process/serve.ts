@@ -1,0 +1,280 @@
+/** The life of the service's process: settings, store, server, signals, end. */
+import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { type App, createApp } from '../app/app.ts'
+import { fileTroubleLog } from '../app/file-trouble-log.ts'
+import { openStore } from '../app/open-store.ts'
+import { pause } from '../app/pause.ts'
+import { redisEventLog } from '../app/redis-event-log.ts'
+import { createDescriptor } from '../audit/output/descriptor.ts'
+import { createLineOutput, type LineOutput } from '../audit/output/line-output.ts'
+import { createAuditOutput } from '../audit/output/output.ts'
+import {
+  type Config,
+  ConfigError,
+  type Environment,
+  type ReadFile,
+  readConfig,
+} from '../config/config.ts'
+import { prepareDataDir } from '../config/data-dir.ts'
+import { parseConfigurationFile } from '../config/file.ts'
+import { keyringOf } from '../crypto/keyring.ts'
+import type { Secret } from '../crypto/secret.ts'
+import { createServerTls } from '../http/server/tls.ts'
+import { createLogger, createLogOutput, type Logger } from '../logger/logger.ts'
+import { databasePath } from '../store/embedded/file.ts'
+import type { Store } from '../store/store.ts'
+import type { Tracing } from '../tracing/tracing.ts'
+import { banner } from './banner.ts'
+
+/**
+ * V8 puts what is made at a place in the code among the old objects for good, once it saw enough of
+ * them outlive a collection of the young: as requests do that wait for Salesforce while something
+ * else makes garbage. All later requests would be old when they are made, and hold whatever they
+ * refer to until a collection of everything: pauses of 15 ms instead of 0.6, and hits that cost a
+ * fifth more.
+ */
+const NO_PRETENURING = '--no-allocation-site-pretenuring'
+/** sysexits.h: an internal error. */
+const EX_SOFTWARE = 70
+/** Whatever is not done by then is left; a last second is for the log. */
+const STOP_MS = 8_700
+/** Whoever sends requests now and then gets an answer that ends the connection, before it is closed; requests in flight have until `cutOffMs`. */
+const DRAIN_TIMES = { quietMs: 1_000, longestMs: 5_000, cutOffMs: 8_000 }
+const STDOUT = 1
+
+interface Held {
+  readonly store: Store
+  readonly keyring: Secret
+  readonly adminKeys: readonly Secret[]
+  readonly adminKeyPath?: string | undefined
+}
+
+/** Runs until a signal comes. Throws `ConfigError` before it listens. */
+export async function serve(env: Environment, version: string): Promise<void> {
+  setFlagsFromString(NO_PRETENURING)
+  const config = readSettings(env)
+  const stdout = createLineOutput(createDescriptor(STDOUT))
+  const logOutput = createLogOutput({ send: (text) => stdout.write(text) })
+  let tracing: Tracing | undefined
+  const log = createLogger({
+    level: config.logLevel,
+    destination: logOutput,
+    ...(config.otlpEndpoint !== undefined && { members: () => tracing?.logMembers() ?? {} }),
+  })
+  endOnBug(log)
+  ignoreDebugger(log)
+  const tls = openTls(config, log)
+  const { store, keyring, adminKeys, adminKeyPath } = await hold(config, log)
+  tracing = await openTracing(config, version, log)
+  const app = await createApp({
+    config,
+    tracing,
+    log,
+    store,
+    keyring: keyringOf(keyring),
+    adminKeys,
+    ...(tls && { tls }),
+    version,
+    auditOutput: openAudit(config, stdout),
+    droppedLogLines: logOutput.droppedLines,
+    readFile,
+    drainTimes: DRAIN_TIMES,
+  })
+  reloadOnSignal(app)
+  stopOnSignal(app, log)
+  app.start()
+  const { host, metricsPort } = config
+  const { metrics, server } = app
+  if (metrics) {
+    await listen(app, 'VALETKEY_METRICS_PORT', { host, port: metricsPort }, metrics.listen)
+  }
+  await listen(app, 'VALETKEY_PORT', { host, port: config.port }, (to) => server.listen(to))
+  const { port } = server.server.address() as { port: number }
+  log.info(
+    { host, port, metricsPort, version, store: config.redisUrl ? 'redis' : 'embedded' },
+    'listening',
+  )
+  if (process.stdout.isTTY) {
+    const scheme = tls ? 'https' : 'http'
+    const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
+    const where = config.redisUrl ? 'Redis' : `embedded, in ${config.dataDir}`
+    stdout.write(banner({ version, url, docs: config.docs, store: where, adminKeyPath }))
+  }
+}
+
+const readFile: ReadFile = (path, encoding = 'utf8') => readFileSync(path, encoding)
+
+/** The settings and the configuration file, with the mistakes of both. */
+function readSettings(env: Environment): Config {
+  const file = env.VALETKEY_CONFIG ? readConfigurationFile(env.VALETKEY_CONFIG) : undefined
+  const mistakes = file?.mistakes ?? []
+  try {
+    const config = readConfig(env, { readFile, makesApiKeys: () => file?.makesApiKeys ?? false })
+    if (mistakes.length === 0) return config
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ConfigError([...error.mistakes, ...mistakes])
+  }
+  throw new ConfigError(mistakes)
+}
+
+/** One that is wrong is not said to lack a caller, too. */
+function readConfigurationFile(path: string) {
+  try {
+    const { callers } = parseConfigurationFile(readFile(path))
+    const makesApiKeys = callers.some(({ permissions }) => permissions.includes('api-keys:write'))
+    return { makesApiKeys, mistakes: [] }
+  } catch (error) {
+    const found = error instanceof ConfigError ? error.mistakes : [unreadable(path, error)]
+    return { makesApiKeys: true, mistakes: found.map((mistake) => `VALETKEY_CONFIG: ${mistake}`) }
+  }
+}
+
+/** As in `/etc/valetkey.yaml cannot be read: there is no such file (ENOENT)`. */
+function unreadable(path: string, error: unknown): string {
+  const { code = 'unknown' } = error as NodeJS.ErrnoException
+  const why: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file',
+    EACCES: 'this user may not read it',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'a part of the path is a file',
+  }
+  return `${path} cannot be read${why[code] === undefined ? '' : `: ${why[code]}`} (${code})`
+}
+
+/** The folder is taken for this process alone, before anything is made in it. */
+async function hold(config: Config, log: Logger): Promise<Held> {
+  const store = await openStore(config, {
+    onRedisEvent: redisEventLog(log, () => performance.now()),
+    onFileTrouble: fileTroubleLog(log, databasePath(config.dataDir)),
+  })
+  if (config.redisUrl && config.keyring) {
+    return { store, keyring: config.keyring, adminKeys: config.adminKeys }
+  }
+  const made = await prepareDataDir(config, { now: Date.now })
+  for (const warning of made.warnings) log.warn(warning)
+  if (made.adminKeyPath !== undefined) {
+    log.info({ path: made.adminKeyPath }, 'the admin key is in this file')
+  }
+  const { adminKeyPath } = made
+  return { store, keyring: made.keyring, adminKeys: made.adminKeys, adminKeyPath }
+}
+
+/** Whatever can only be cured by other settings ends the process; a full disk is waited for. */
+function openAudit({ auditFile }: Config, stdout: LineOutput): LineOutput {
+  try {
+    return createAuditOutput({ path: auditFile, stdout, monotonic: () => performance.now() })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError([`VALETKEY_AUDIT_FILE: cannot be opened (${code ?? 'unknown'})`])
+  }
+}
+
+function openTls({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: Config, log: Logger) {
+  if (tlsCertFile === undefined || tlsKeyFile === undefined) return undefined
+  try {
+    return createServerTls(
+      {
+        certFile: tlsCertFile,
+        keyFile: tlsKeyFile,
+        ...(tlsClientCaFile !== undefined && { clientCaFile: tlsClientCaFile }),
+      },
+      { readFile, sleep: pause, log },
+    )
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new ConfigError([`VALETKEY_TLS_CERT_FILE: cannot be used (${code ?? message})`])
+  }
+}
+
+/** Only where traces are wanted is anything of them loaded. */
+async function openTracing(config: Config, version: string, log: Logger) {
+  const { otlpEndpoint: endpoint } = config
+  if (endpoint === undefined) return undefined
+  const { startTracing } = await import('../tracing/tracing.ts')
+  const headers = Object.entries(config.otlpHeaders).map(([name, one]) => [name, one.reveal()])
+  return startTracing({
+    endpoint,
+    headers: Object.fromEntries(headers),
+    timeoutMs: config.otlpTimeoutMs,
+    serviceName: config.serviceName,
+    attributes: config.traceAttributes,
+    sampler: config.traceSampler,
+    ratio: config.traceRatio,
+    store: config.redisUrl ? 'redis' : 'embedded',
+    version,
+    log,
+  })
+}
+
+async function listen(
+  app: App,
+  variable: string,
+  address: { readonly host: string; readonly port: number },
+  begin: (address: { readonly host: string; readonly port: number }) => Promise<unknown>,
+): Promise<void> {
+  try {
+    await begin(address)
+  } catch (error) {
+    await app.stop()
+    const { code } = error as NodeJS.ErrnoException
+    const { host, port } = address
+    throw new ConfigError([
+      `${variable}: cannot listen on ${host}:${port} (${code ?? 'unknown'})${cureOf(code, variable)}`,
+    ])
+  }
+}
+
+/** What to do about an address that cannot be had. */
+function cureOf(code: string | undefined, variable: string): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `: another process has this port; stop it, or set ${variable} to a free one`
+    case 'EACCES':
+      return `: this user may not take this port; set ${variable} to 1024 or more`
+    case 'EADDRNOTAVAIL':
+      return ': this machine does not have this address; correct VALETKEY_HOST'
+    case 'ENOTFOUND':
+      return ': the name does not resolve; correct VALETKEY_HOST'
+    default:
+      return ''
+  }
+}
+
+/** The state after a bug is not known: log it, and let the orchestrator start a fresh process. */
+function endOnBug(log: Logger): void {
+  const end = (kind: string) => (error: unknown) => {
+    log.fatal({ err: error, kind }, 'a bug; the process ends')
+    log.flush(() => process.exit(EX_SOFTWARE))
+  }
+  process.on('unhandledRejection', end('unhandledRejection'))
+  process.on('uncaughtException', end('uncaughtException'))
+}
+
+/** Node's own answer to this signal is to open a debugger's port, where every secret could be read. */
+function ignoreDebugger(log: Logger): void {
+  process.on('SIGUSR1', () => log.warn('SIGUSR1 is ignored: there is no debugger here'))
+}
+
+function reloadOnSignal(app: App): void {
+  process.on('SIGHUP', () => void app.reload())
+}
+
+function stopOnSignal(app: App, log: Logger): void {
+  let stopping = false
+  const stop = async (signal: NodeJS.Signals) => {
+    if (stopping) return
+    stopping = true
+    log.info({ signal }, 'stopping')
+    const cutOff = setTimeout(() => {
+      log.warn('not everything was done when the time to stop was over')
+      log.flush(() => process.exit(0))
+    }, STOP_MS)
+    await app.stop()
+    clearTimeout(cutOff)
+    log.info('stopped')
+    log.flush(() => process.exit(0))
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
+}

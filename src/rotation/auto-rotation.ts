@@ -1,0 +1,123 @@
+/** Rotation with no hands: makes a key when it is time, or has Salesforce make a secret, and has it deployed, proven and activated. One replica at a time. */
+
+import type { Actor, AuditEntry } from '../audit/event.ts'
+import { activeOf, type Credential } from '../credentials/credential.ts'
+import type { CertificateDeployment } from '../integrations/certificate-deployment.ts'
+import { everyIntegration } from '../integrations/every.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { byItself } from '../integrations/references/visible.ts'
+import { createRounds } from '../store/rounds.ts'
+import type { SingleFlight } from '../tokens/mint/single-flight.ts'
+import type { Deployer } from './deployer.ts'
+import { isDeploymentOver } from './deployment.ts'
+import type { Staging, StagingRequest } from './stage.ts'
+
+export interface AutoRotation {
+  /** Looks at all integrations now, and then every hour, in the background. */
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface AutoRotationDependencies {
+  readonly store: Pick<IntegrationStore, 'list' | 'read'>
+  readonly staging: Pick<Staging, 'stage'>
+  readonly deployer: Pick<Deployer, 'request' | 'read'>
+  readonly underLock: SingleFlight['underLock']
+  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly now: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: {
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
+}
+
+const INTERVAL_MS = 3_600_000
+/** When the store cannot be read. */
+const AGAIN_MS = 60_000
+/** After a deployment that failed: by then somebody may have looked. */
+const RETRY_MS = 86_400_000
+const DAY_MS = 86_400_000
+const BY: Actor = { principal: null, requestId: 'rotation' }
+const ITSELF: StagingRequest = { authorise: byItself, preconditions: {} }
+/** A certificate outlives the rotation that replaces it by this. */
+const MARGIN_DAYS = 90
+const VALID_DAYS = { least: 365, most: 825 }
+
+/** Is it time? A credential that is staged by now is the one to deploy. */
+export function isDue(
+  { enabled, certificateDeployment, credentials }: Integration,
+  now: number,
+): boolean {
+  const everyDays = certificateDeployment?.rotateEveryDays
+  const since = activeOf(credentials)?.activatedAt
+  if (!enabled || everyDays === undefined || since === undefined || since === null) return false
+  return now - since >= everyDays * DAY_MS
+}
+
+export const validDaysOf = ({ rotateEveryDays = 0 }: CertificateDeployment): number =>
+  Math.min(VALID_DAYS.most, Math.max(VALID_DAYS.least, rotateEveryDays + MARGIN_DAYS))
+
+/** Of the same size as before, where it is one that is made here. */
+const bitsOf = (active: Credential | undefined) =>
+  ([2048, 3072, 4096] as const).find((bits) => bits === active?.certificate?.keyBits) ?? 2048
+
+export function createAutoRotation(dependencies: AutoRotationDependencies): AutoRotation {
+  const { store, staging, deployer, underLock, audit, now, sleep, log } = dependencies
+
+  const staged = async (integration: Integration): Promise<string> => {
+    const { name, credentials, certificateDeployment } = integration
+    const active = activeOf(credentials)
+    const isSecret = active?.type === 'client_secret'
+    const ready =
+      credentials.find(({ state }) => state === 'staged') ??
+      credentials.find(({ state, type }) => isSecret && state === 'pending' && type === active.type)
+    if (ready || !certificateDeployment) return ready?.id ?? ''
+    const generate = isSecret
+      ? {}
+      : { keyBits: bitsOf(active), days: validDaysOf(certificateDeployment) }
+    const { credential } = await staging.stage(name, { generate }, ITSELF)
+    const detail = { credential: credential.id }
+    audit.background(BY, { action: 'credential.staged', integration: name, detail })
+    return credential.id
+  }
+
+  const rotate = async (name: string): Promise<void> => {
+    const integration = await store.read(name)
+    if (!integration || !isDue(integration, now())) return
+    const last = await deployer.read(name)
+    const isCurrent = last?.uid === integration.uid
+    if (isCurrent && !isDeploymentOver(last)) return
+    if (isCurrent && last.phase === 'failed' && now() - last.updatedAt < RETRY_MS) return
+    const credential = await staged(integration)
+    await deployer.request(name, credential, ITSELF, BY)
+    log.info({ integration: name, credentialId: credential }, 'a rotation has begun by itself')
+  }
+
+  /** The lock only spares work: both of two that began would stage one key, and deploy it once. */
+  const consider = async (name: string): Promise<void> => {
+    try {
+      await underLock(`rotation:${name}`, () => rotate(name))
+    } catch (error) {
+      log.warn({ err: error, integration: name }, 'a rotation could not begin by itself')
+    }
+  }
+
+  const look = async (stopped: AbortSignal) => {
+    for await (const integration of everyIntegration(store)) {
+      if (stopped.aborted) return
+      if (isDue(integration, now())) await consider(integration.name)
+    }
+  }
+
+  return createRounds({
+    round: look,
+    onTrouble: (error) =>
+      log.warn({ err: error }, 'rotations that are due cannot be looked for now'),
+    intervalMs: INTERVAL_MS,
+    againMs: AGAIN_MS,
+    sleep,
+  })
+}

@@ -1,0 +1,96 @@
+/** Says that a certificate is about to end, at 60, 30, 14, 7 and 1 days and when it is over: once each for the whole fleet. Salesforce itself neither warns nor refuses. */
+
+import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
+import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { isCorrupt, unlessUnusable } from '../store/integrity/record-schema.ts'
+import { createRounds } from '../store/rounds.ts'
+import type { Documents } from '../store/store.ts'
+import { type CertificateEnd, certificateEnds } from './certificate-ends.ts'
+
+export interface ExpiryNotifier {
+  /** Looks at all certificates now, and then every hour, in the background. */
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface ExpiryNotifierDependencies {
+  readonly store: Pick<IntegrationStore, 'list'>
+  readonly documents: Pick<Documents, 'read' | 'write'>
+  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly now: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+/** Days left, widest first; 0 is over. */
+export const THRESHOLDS = [60, 30, 14, 7, 1, 0] as const
+
+type Threshold = (typeof THRESHOLDS)[number]
+
+/** By credential: the narrowest threshold that was said. */
+interface Mark {
+  readonly days: Threshold
+}
+
+const KIND = 'certificate-end'
+const INTERVAL_MS = 3_600_000
+/** When the store cannot be read. */
+const AGAIN_MS = 60_000
+const DAY_SECONDS = 86_400
+/** A certificate that is over for so long, and still active, is said once more. */
+const MARK_MS = 366 * DAY_SECONDS * 1000
+
+/** The narrowest that is reached; undefined: there is time. */
+export const thresholdOf = (secondsToExpiry: number): Threshold | undefined =>
+  THRESHOLDS.findLast((days) => secondsToExpiry <= days * DAY_SECONDS)
+
+export function createExpiryNotifier(dependencies: ExpiryNotifierDependencies): ExpiryNotifier {
+  const { store, documents, audit, now, sleep, log } = dependencies
+  /** Whoever writes the mark is the one to say it. */
+  const claim = async (credential: string, days: Threshold): Promise<boolean> => {
+    const record = await documents.read(KIND, credential).catch((error: unknown) => {
+      if (isCorrupt(error)) return 'corrupt' as const
+      throw error
+    })
+    if (record && record !== 'corrupt' && (JSON.parse(record.body) as Mark).days <= days)
+      return false
+    const mark: Mark = { days }
+    const written = await documents.write(KIND, credential, JSON.stringify(mark), {
+      // Whoever spoiled it silences nobody.
+      expected: record === 'corrupt' ? 'any' : (record?.version ?? 'absent'),
+      expiresAt: now() + MARK_MS,
+    })
+    return written !== undefined
+  }
+
+  const say = ({ integration, credential, notAfter }: CertificateEnd, days: Threshold) => {
+    log.warn(
+      { integration, credentialId: credential, days, notAfter: new Date(notAfter).toISOString() },
+      days === 0 ? 'a certificate is over' : 'a certificate is about to end',
+    )
+    audit.background(NOBODY, {
+      action: 'certificate.expiring',
+      integration,
+      detail: { credential, days },
+    })
+  }
+
+  const look = async (stopped: AbortSignal) => {
+    for await (const end of certificateEnds(store, now)) {
+      if (stopped.aborted) return
+      const days = thresholdOf(end.secondsToExpiry)
+      if (days === undefined) continue
+      if (await unlessUnusable(claim(end.credential, days))) say(end, days)
+    }
+  }
+
+  return createRounds({
+    round: look,
+    onTrouble: (error) =>
+      log.warn({ err: error }, 'the ends of certificates cannot be looked at now'),
+    intervalMs: INTERVAL_MS,
+    againMs: AGAIN_MS,
+    sleep,
+  })
+}

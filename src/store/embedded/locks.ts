@@ -1,0 +1,50 @@
+import { text } from '../keys.ts'
+import type { Locks } from '../store.ts'
+
+interface Held {
+  readonly owner: string
+  readonly endsAt: number
+}
+
+export interface EmbeddedLocks extends Locks {
+  /** Frees a lock, whoever holds it. */
+  forget(name: string): void
+}
+
+/** Locks in memory: this process is the only one, and when it dies nobody holds anything. */
+export function createEmbeddedLocks({
+  monotonic,
+}: {
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+}): EmbeddedLocks {
+  const locks = new Map<string, Held>()
+
+  function isHeld(name: string): boolean {
+    const held = locks.get(text(name))
+    return held !== undefined && held.endsAt > monotonic()
+  }
+
+  function isHeldBy(name: string, owner: string): boolean {
+    return isHeld(name) && locks.get(name)?.owner === owner
+  }
+
+  return {
+    async acquire(name, owner, ttlMs) {
+      if (isHeld(name)) return false
+      locks.set(name, { owner, endsAt: monotonic() + ttlMs })
+      return true
+    },
+    async renew(name, owner, ttlMs) {
+      if (!isHeldBy(name, owner)) return false
+      locks.set(name, { owner, endsAt: monotonic() + ttlMs })
+      return true
+    },
+    async release(name, owner) {
+      return isHeldBy(name, owner) && locks.delete(name)
+    },
+    forget(name) {
+      locks.delete(name)
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import { BrokerError } from '../../errors/errors.ts'
+import type { Page } from '../store.ts'
+
+/** The form in which this release writes records. Raise it when an older release could no longer read them. */
+export const SCHEMA = 1
+
+/** Refuses a record that a newer release wrote, before an older one misreads it. */
+export function checkSchema(schema: number): void {
+  if (schema > SCHEMA) {
+    throw new BrokerError('record_corrupt', 'The record was written by a newer release')
+  }
+}
+
+/** What `parse` makes of one record. Throws `record_corrupt`, and nothing else: whatever lies there is no fault of the store's. */
+export function readRecord<Value>(name: string, parse: () => Value): Value {
+  try {
+    return parse()
+  } catch (cause) {
+    if (cause instanceof BrokerError && cause.code === 'record_corrupt') throw cause
+    throw new BrokerError('record_corrupt', `The record ${name} cannot be read`, { cause })
+  }
+}
+
+/** A page without those of which `parse` throws `record_corrupt` or `another_version`: those are named. One more row than `limit` tells that there is another page. */
+export function usablePageOf<Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  { idOf, parse }: { idOf(row: Row): string; parse(row: Row, id: string): Item },
+): Page<Item> {
+  const items: Item[] = []
+  const corrupt: string[] = []
+  const shown = rows.slice(0, limit)
+  for (const row of shown) {
+    const id = idOf(row)
+    try {
+      items.push(parse(row, id))
+    } catch (error) {
+      // Whatever else is wrong lies in the record.
+      if (error instanceof BrokerError && !isUnusable(error)) throw error
+      corrupt.push(id)
+    }
+  }
+  const last = shown.at(-1)
+  return {
+    items,
+    ...(corrupt.length > 0 && { corrupt }),
+    next: rows.length > limit && last !== undefined ? idOf(last) : null,
+  }
+}
+
+/** One record cannot be used; the store is well. */
+export const isCorrupt = (error: unknown): error is BrokerError =>
+  error instanceof BrokerError && error.code === 'record_corrupt'
+
+/** It is in a form, or of a kind, that this release does not know. */
+export const anotherVersion = (record: string): BrokerError =>
+  new BrokerError(
+    'another_version',
+    `Another version wrote ${record}: this replica does not know it`,
+  )
+
+/** One record cannot be used here, whoever wrote it; the store is well. */
+export const isUnusable = (error: unknown): error is BrokerError =>
+  isCorrupt(error) || (error instanceof BrokerError && error.code === 'another_version')
+
+/** One that is corrupt is as good as none. */
+export const unlessCorrupt = <Found>(
+  read: Promise<Found | undefined>,
+): Promise<Found | undefined> => unless(isCorrupt, read)
+
+/** What is about one that cannot be used here stops with it, and the rest goes on. */
+export const unlessUnusable = <Found>(
+  work: Promise<Found | undefined>,
+): Promise<Found | undefined> => unless(isUnusable, work)
+
+async function unless<Found>(
+  isExpected: (error: unknown) => boolean,
+  work: Promise<Found | undefined>,
+): Promise<Found | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (isExpected(error)) return undefined
+    throw error
+  }
+}

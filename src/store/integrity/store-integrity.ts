@@ -1,0 +1,78 @@
+/** What became of the store since this replica last knew it: is it the same, another one, or its own past? Pure. */
+
+/** See `Store.identity`. */
+export interface StoreIdentity {
+  readonly id: string
+  readonly seq: number
+}
+
+/** `wiped`: another store than before. `rewound`: the same one, with fewer changes than it had acknowledged. */
+export type StoreIntegrity = 'sound' | 'wiped' | 'rewound'
+
+/** What a replica remembers. */
+export interface StoreMemory {
+  readonly standing: StoreIntegrity
+  /** The store when it was last sound. */
+  readonly known: StoreIdentity
+  /** The store when the trouble was noticed; while it is sound, the same as `known`. */
+  readonly since: StoreIdentity
+}
+
+/** What replicas tell one another, in the store itself. */
+export interface StoreNote extends StoreIdentity {
+  readonly standing: 'wiped' | 'rewound' | 'accepted'
+}
+
+const sound = (current: StoreIdentity): StoreMemory => ({
+  standing: 'sound',
+  known: current,
+  since: current,
+})
+
+const NOWHERE: StoreIdentity = { id: '', seq: 0 }
+
+/** Of a store that was made in the place of one that was lost. */
+export const begunAnew = (current: StoreIdentity): StoreMemory => ({
+  standing: 'wiped',
+  known: NOWHERE,
+  since: current,
+})
+
+export function judgeStore(
+  memory: StoreMemory | undefined,
+  current: StoreIdentity,
+  note: StoreNote | undefined,
+): StoreMemory {
+  // A note about another store came with a backup, and says nothing.
+  const noted = note?.id === current.id ? note : undefined
+  const isAccepted = noted?.standing === 'accepted'
+  if (memory === undefined || memory.standing === 'sound') {
+    const found = memory ? compare(memory.known, current) : 'sound'
+    if (memory && found !== 'sound' && !(found === 'wiped' && isAccepted)) {
+      return { standing: found, known: memory.known, since: current }
+    }
+    if (noted === undefined || noted.standing === 'accepted') return sound(current)
+    // Another replica knows better. What was there before, nobody tells.
+    const known = noted.standing === 'wiped' ? NOWHERE : current
+    return { standing: noted.standing, known, since: current }
+  }
+  const { standing, known, since } = memory
+  if (standing === 'wiped') {
+    if (isAccepted) return sound(current)
+    const found = compare(known, current)
+    if (found === 'sound') return sound(current)
+    return found === 'rewound' || current.id !== since.id
+      ? { standing: found, known, since: current }
+      : memory
+  }
+  if (current.id !== known.id) {
+    return isAccepted ? sound(current) : { standing: 'wiped', known, since: current }
+  }
+  // What is missing stays missing, however many changes come after it. An acceptance that is older than the trouble came back with the past.
+  return isAccepted && noted.seq >= since.seq ? sound(current) : memory
+}
+
+function compare(known: StoreIdentity, current: StoreIdentity): StoreIntegrity {
+  if (current.id !== known.id) return 'wiped'
+  return current.seq < known.seq ? 'rewound' : 'sound'
+}

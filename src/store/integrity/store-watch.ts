@@ -1,0 +1,201 @@
+/** Notices a store that lost its content or went back in time, tells the other replicas, and waits for an operator to accept it. */
+import { BrokerError } from '../../errors/errors.ts'
+import { createSharedTurns } from '../shared-turns.ts'
+import type { DocumentRecord, Store } from '../store.ts'
+import { unlessCorrupt } from './record-schema.ts'
+import {
+  begunAnew,
+  judgeStore,
+  type StoreIdentity,
+  type StoreIntegrity,
+  type StoreMemory,
+  type StoreNote,
+} from './store-integrity.ts'
+
+export interface StoreWatch {
+  standing(): StoreIntegrity
+  /** For whoever found nothing in the store: throws `store_reset` where it may have been there before, `store_unavailable` where that cannot be told. */
+  check(): Promise<void>
+  /** What is there now is right, for every replica. Gives what the store was until then. */
+  accept(): Promise<StoreIntegrity>
+  /** Looks now; those who ask at once share one look. */
+  look(): Promise<void>
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface StoreWatchDependencies {
+  readonly store: Pick<Store, 'identity' | 'documents' | 'isBegunAnew'>
+  /** This replica found that it went back in time. Must not throw. */
+  readonly onRewound?: () => void
+  /** The store as a whole is another one or its past, or an operator accepted it (`isAccepted`): what was seen of it holds no more. Must not throw. */
+  readonly onOtherContent?: (change: { readonly isAccepted: boolean }) => void
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: {
+    error(bindings: object, message: string): void
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
+}
+
+/** What the store says of itself; undefined: nothing, or it was said of another one. */
+export async function readStanding({
+  identity,
+  documents,
+  isBegunAnew,
+}: Pick<Store, 'identity' | 'documents' | 'isBegunAnew'>): Promise<
+  StoreNote['standing'] | undefined
+> {
+  const record = await unlessCorrupt(documents.read(KIND, ID))
+  const note = record && noteOf(record)
+  if (note?.id === (await identity()).id) return note.standing
+  return isBegunAnew() ? 'wiped' : undefined
+}
+
+/** Tells every replica, those that run and those that will. */
+export async function noteStanding(
+  { identity, documents }: Pick<Store, 'identity' | 'documents'>,
+  standing: 'wiped' | 'accepted',
+): Promise<void> {
+  const note: StoreNote = { ...(await identity()), standing }
+  await documents.write(KIND, ID, JSON.stringify(note), { expected: 'any' })
+}
+
+/** What to do about a store that lost its content. */
+const RUNBOOK = 'docs/runbooks.md#a-store-that-was-reset'
+
+const LOOK_MS = 1_000
+/** More often than that no store was accepted. */
+const NOTES_MAX = 1_000
+const KIND = 'store'
+const ID = 'standing'
+
+export function createStoreWatch({
+  store,
+  onRewound,
+  onOtherContent,
+  sleep,
+  log,
+}: StoreWatchDependencies): StoreWatch {
+  const stopped = new AbortController()
+  let memory: StoreMemory | undefined
+  let running: Promise<void> | undefined
+
+  const tell = (before: StoreIntegrity, { standing, known, since }: StoreMemory) => {
+    if (before === standing) return
+    if (standing === 'wiped') {
+      log.error(
+        { was: known.id, is: since.id, see: RUNBOOK },
+        'the store lost its content: restore it, or accept it with POST /store/accept',
+      )
+    } else if (standing === 'rewound') {
+      log.error(
+        { missing: known.seq - since.seq },
+        'the store went back in time: changes that it had acknowledged are missing',
+      )
+      // One who only heard of it from others has nothing to add.
+      if (known.seq > since.seq) onRewound?.()
+    } else log.info({ was: before }, 'the store is as it should be')
+  }
+
+  /** Which store it was at the last look, and the version of its newest note: whoever puts an older one back accepts nothing. */
+  let last: (StoreIdentity & { readonly note: number }) | undefined
+
+  const compareWithLast = (current: StoreIdentity, record: DocumentRecord | undefined) => {
+    const former = last
+    const isOther = former && (current.id !== former.id || current.seq < former.seq)
+    const known = former?.note ?? 0
+    const isNews = record !== undefined && (isOther || record.version > known)
+    last = { ...current, note: isNews ? record.version : isOther ? 0 : known }
+    if (!former) return
+    const isAccepted = isNews && noteOf(record).standing === 'accepted'
+    if (isOther || isAccepted) onOtherContent?.({ isAccepted })
+  }
+
+  const look = async (): Promise<StoreMemory> => {
+    const [current, record] = await Promise.all([
+      store.identity(),
+      // One that does not verify says nothing.
+      unlessCorrupt(store.documents.read(KIND, ID)),
+    ])
+    const before = memory?.standing ?? 'sound'
+    memory ??= store.isBegunAnew() ? begunAnew(current) : undefined
+    const judged = judgeStore(memory, current, record && noteOf(record))
+    memory = judged
+    compareWithLast(current, record)
+    tell(before, judged)
+    if (judged.standing !== 'sound') await pin(judged.standing, current, record)
+    return judged
+  }
+
+  // An older answer would look like the past.
+  const nextLook = createSharedTurns(look)
+
+  /** For replicas that start after this, and know nothing of what was before. */
+  const pin = async (
+    standing: 'wiped' | 'rewound',
+    current: StoreIdentity,
+    record: DocumentRecord | undefined,
+  ): Promise<void> => {
+    const note = record && noteOf(record)
+    if (note?.id === current.id && note.standing === standing) return
+    try {
+      await write({ ...current, standing }, record?.version ?? 'absent')
+    } catch (error) {
+      log.warn({ err: error }, 'the other replicas could not be told of the state of the store')
+    }
+  }
+
+  const write = (note: StoreNote, expected: number | 'absent' | 'any') =>
+    store.documents.write(KIND, ID, JSON.stringify(note), { expected })
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      try {
+        await nextLook()
+      } catch (error) {
+        // The reader of the change stream says that the store is gone; here it is asked again.
+        if (!(error instanceof BrokerError)) throw error
+      }
+      await sleep(LOOK_MS, stopped.signal)
+    }
+  }
+
+  return {
+    standing: () => memory?.standing ?? 'sound',
+    async check() {
+      const { standing } = await nextLook()
+      if (standing !== 'wiped') return
+      throw new BrokerError(
+        'store_reset',
+        'The store lost its content, so that this may have been there before',
+        { retryAfterMs: LOOK_MS },
+      )
+    },
+    async accept() {
+      const { standing } = await nextLook()
+      // Also where it is sound: another replica may have met a single record that went back.
+      const note: StoreNote = { ...(await store.identity()), standing: 'accepted' }
+      for (let tries = 0; tries < NOTES_MAX; tries += 1) {
+        const written = await write(note, 'any')
+        // Beside an older one that was put back, it would be no news.
+        if (!written || written.version > (last?.note ?? 0)) break
+      }
+      await nextLook()
+      return standing
+    },
+    async look() {
+      await nextLook()
+    },
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+  }
+}
+
+const noteOf = ({ body }: DocumentRecord): StoreNote => JSON.parse(body) as StoreNote

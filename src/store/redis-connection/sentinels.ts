@@ -1,0 +1,73 @@
+/** The way to Sentinel's master, with an ear for Sentinels that do not answer, refuse, or do not know it. */
+import { type Redis, type SentinelConnectionOptions, SentinelConnector } from 'ioredis'
+import type { RedisNode } from './url.ts'
+
+export interface SentinelWay {
+  /** Options of the connection to this Sentinel. */
+  readonly optionsFor: (sentinel: RedisNode) => object
+  /** More options of the connection to the master. */
+  readonly masterOptions: (master: RedisNode) => object
+  readonly onClient: (client: Redis, sentinel: RedisNode) => void
+  readonly onTrouble: (error: unknown, sentinel: RedisNode) => void
+  /** It answered, and knows no such master. */
+  readonly onUnknownMaster: (sentinel: RedisNode) => void
+  /** All of which it knows now, the one to ask first at the front. */
+  readonly onSentinels: (sentinels: readonly RedisNode[]) => void
+  readonly onMaster: (master: RedisNode) => void
+}
+
+type Method = (...args: readonly unknown[]) => unknown
+
+/**
+ * ioredis listens to no error of the connections on which it waits for news of a failover, and then
+ * writes a stack trace to stderr for each Sentinel that is away; and it says of all that goes wrong
+ * that the Sentinels are unreachable.
+ */
+export function sentinelConnector(way: SentinelWay) {
+  return class extends SentinelConnector {
+    constructor(options: unknown) {
+      super(options as SentinelConnectionOptions)
+      const connect = methodOf(this, 'connectToSentinel')
+      Reflect.set(this, 'connectToSentinel', (endpoint: RedisNode, options: object) => {
+        const more = { ...options, ...way.optionsFor(endpoint) }
+        const client = Reflect.apply(connect, this, [endpoint, more]) as Redis
+        way.onClient(client, endpoint)
+        client.on('error', (error: unknown) => way.onTrouble(error, endpoint))
+        return client
+      })
+      const resolve = methodOf(this, 'resolve')
+      Reflect.set(this, 'resolve', async (endpoint: RedisNode) => {
+        try {
+          const master = (await Reflect.apply(resolve, this, [endpoint])) as RedisNode | null
+          if (master === null) {
+            way.onUnknownMaster(endpoint)
+            return null
+          }
+          way.onSentinels(sentinelsOf(this))
+          way.onMaster(master)
+          return { ...master, ...way.masterOptions(master) }
+        } catch (error) {
+          way.onTrouble(error, endpoint)
+          throw error
+        }
+      })
+    }
+  }
+}
+
+/** Private in ioredis, so it may not be there in another version. */
+function methodOf(of: object, name: string): Method {
+  const method: unknown = Reflect.get(of, name)
+  if (typeof method !== 'function') throw new TypeError('ioredis is not as it was')
+  return method as Method
+}
+
+function sentinelsOf(connector: object): readonly RedisNode[] {
+  const iterator: unknown = Reflect.get(connector, 'sentinelIterator')
+  const known: unknown =
+    typeof iterator === 'object' && iterator !== null
+      ? Reflect.get(iterator, 'sentinels')
+      : undefined
+  if (!Array.isArray(known)) throw new TypeError('ioredis is not as it was')
+  return known.map(({ host, port }: RedisNode) => ({ host, port }))
+}

@@ -1,0 +1,143 @@
+/** What keeps Redis from being used now: told when it begins, and then now and then. */
+import type { RedisCause } from './cause.ts'
+import type { ConnectionRole } from './connection.ts'
+import { spokenAt } from './diagnosis.ts'
+import { placeText, type RedisPlace, type RedisTrouble, redisTrouble } from './errors.ts'
+
+export interface RedisTroubles {
+  /** Gives what the error means, and tells it if it is news. */
+  note(error: unknown, where: Where): RedisTrouble
+  /** What is known already. */
+  add(trouble: RedisTrouble, role: ConnectionRole): void
+  /** This connection works: what kept it from that is over. */
+  over(role: ConnectionRole): void
+  /** What was met last, and not long ago; of one connection, or of any. */
+  latest(role?: ConnectionRole): RedisTrouble | undefined
+  /** Of the whole life of the process. */
+  counts(): ReadonlyMap<RedisCause, number>
+}
+
+export interface Where {
+  readonly role: ConnectionRole
+  readonly place: RedisPlace
+  readonly command?: string
+  /** There was no connection yet, so that it may be about TLS. */
+  readonly isConnecting?: boolean
+}
+
+export interface TroublesDependencies {
+  readonly isTls: () => boolean
+  readonly tell: (trouble: RedisTrouble, role: ConnectionRole) => void
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  /** Default: by connecting there. */
+  readonly spokenAt?: typeof spokenAt
+}
+
+/** The same trouble of the same server is told again after so long, and no earlier. */
+const TELL_MS = 30_000
+/** Where a port would not say what it speaks, it is asked again. */
+const ASK_MS = 2_000
+/** What was not met again for so long is over. */
+const PAST_MS = 30_000
+/** Two words about one event: the second one says only that the connection is gone. */
+const SAME_EVENT_MS = 2_000
+
+interface Met {
+  readonly trouble: RedisTrouble
+  readonly role: ConnectionRole
+  readonly at: number
+}
+
+export function createRedisTroubles(dependencies: TroublesDependencies): RedisTroubles {
+  const { isTls, tell, monotonic } = dependencies
+  const ask = dependencies.spokenAt ?? spokenAt
+  const told = new Map<string, number>()
+  const counted = new Map<RedisCause, number>()
+  /** By role, place and cause; the latest one last. */
+  const met = new Map<string, Met>()
+  /** By place. */
+  const diagnoses = new Map<string, { readonly at: number; readonly cause?: RedisCause }>()
+  const diagnosing = new Set<string>()
+
+  const isRecent = (at: number | undefined, ms: number) => at !== undefined && monotonic() - at < ms
+
+  /** Nodes of a Cluster come and go, each with an address of its own. */
+  const forgetPast = () => {
+    for (const [key, { at }] of met) if (!isRecent(at, PAST_MS)) met.delete(key)
+    for (const [news, at] of told) if (!isRecent(at, TELL_MS)) told.delete(news)
+    for (const [place, { at }] of diagnoses) if (!isRecent(at, TELL_MS)) diagnoses.delete(place)
+  }
+
+  const add = (trouble: RedisTrouble, role: ConnectionRole) => {
+    forgetPast()
+    const place = placeText(trouble.place)
+    const key = `${role} ${place} ${trouble.cause}`
+    met.delete(key)
+    met.set(key, { trouble, role, at: monotonic() })
+    counted.set(trouble.cause, (counted.get(trouble.cause) ?? 0) + 1)
+    const news = `${place} ${trouble.cause}`
+    if (isRecent(told.get(news), TELL_MS)) return
+    told.set(news, monotonic())
+    tell(trouble, role)
+  }
+
+  const diagnose = async (trouble: RedisTrouble, role: ConnectionRole) => {
+    const { host, port } = trouble.place
+    const place = placeText(trouble.place)
+    if (port === undefined || diagnosing.has(place)) return
+    diagnosing.add(place)
+    const spoken = await ask(host, port)
+    diagnosing.delete(place)
+    const cause = mismatch(spoken, isTls())
+    diagnoses.set(place, { at: monotonic(), ...(cause && { cause }) })
+    add(cause ? { ...trouble, cause } : trouble, role)
+  }
+
+  /** Whether another word about the same event says more. */
+  const isEcho = ({ cause, place }: RedisTrouble) =>
+    cause === 'closed' &&
+    [...met.values()].some(
+      ({ trouble, at }) =>
+        trouble.cause !== 'closed' &&
+        placeText(trouble.place) === placeText(place) &&
+        isRecent(at, SAME_EVENT_MS),
+    )
+
+  const known = (trouble: RedisTrouble): RedisTrouble => {
+    const diagnosis = diagnoses.get(placeText(trouble.place))
+    if (!isRecent(diagnosis?.at, TELL_MS) || !diagnosis?.cause) return trouble
+    return { ...trouble, cause: diagnosis.cause }
+  }
+
+  const isVague = ({ cause }: RedisTrouble) => cause === 'closed' || cause === 'no_answer'
+
+  return {
+    note(error, { role, place, command, isConnecting = false }) {
+      const found = redisTrouble(error, place, command)
+      const trouble = isConnecting && isVague(found) ? known(found) : found
+      if (isEcho(trouble)) return trouble
+      const diagnosis = diagnoses.get(placeText(place))
+      const hasAsked = isRecent(diagnosis?.at, diagnosis?.cause ? TELL_MS : ASK_MS)
+      if (isConnecting && isVague(trouble) && !hasAsked) void diagnose(trouble, role)
+      else add(trouble, role)
+      return trouble
+    },
+    add,
+    over(role) {
+      for (const [key, one] of met) if (one.role === role) met.delete(key)
+      diagnoses.clear()
+    },
+    latest(role) {
+      return [...met.values()]
+        .filter((one) => (role === undefined || one.role === role) && isRecent(one.at, PAST_MS))
+        .at(-1)?.trouble
+    },
+    counts: () => counted,
+  }
+}
+
+function mismatch(spoken: 'plain' | 'tls' | undefined, isTls: boolean): RedisCause | undefined {
+  if (spoken === 'tls' && !isTls) return 'tls_expected'
+  return spoken === 'plain' && isTls ? 'tls_unexpected' : undefined
+}

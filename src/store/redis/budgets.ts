@@ -1,0 +1,87 @@
+import type { Budgets } from '../budgets.ts'
+import type { Keys } from '../keys.ts'
+import type { RedisConnection, Script } from '../redis-connection/connection.ts'
+import { NOW, toArray, toNumber } from './script.ts'
+
+/** What is spent, by bucket, oldest first. A bucket counts until its last moment has left the window, so that no window ever holds more than the limit. */
+const SPENT = `
+local function spent(key, width, time)
+  local oldest = math.floor(time / width) - 60
+  local buckets, sum, over = {}, 0, {}
+  local fields = redis.call('HGETALL', key)
+  for i = 1, #fields, 2 do
+    local bucket, amount = tonumber(fields[i]), tonumber(fields[i + 1])
+    if bucket < oldest then
+      over[#over + 1] = fields[i]
+    else
+      buckets[#buckets + 1] = {bucket = bucket, amount = amount}
+      sum = sum + amount
+    end
+  end
+  table.sort(buckets, function(a, b) return a.bucket < b.bucket end)
+  return sum, buckets, over
+end
+`
+
+/** BUDGET. Invariant: all charges are made or none, and none takes its window over its limit. */
+const TAKE: Script = {
+  name: 'vkBudgetTake',
+  lua: `${NOW}${SPENT}
+local time = now()
+local pending, overdue = {}, {}
+for i, key in ipairs(KEYS) do
+  local limit, window, amount = tonumber(ARGV[3*i - 2]), tonumber(ARGV[3*i - 1]), tonumber(ARGV[3*i])
+  local width = window / 60
+  local sum, buckets, over = spent(key, width, time)
+  overdue[key] = over
+  local excess = sum + (pending[key] or 0) + math.max(amount, 1) - limit
+  if excess > 0 then
+    local retry_at = time + window + width
+    for _, entry in ipairs(buckets) do
+      excess = excess - entry.amount
+      if excess <= 0 then
+        retry_at = (entry.bucket + 61) * width
+        break
+      end
+    end
+    return {i, string.format('%.0f', math.ceil(retry_at))}
+  end
+  pending[key] = (pending[key] or 0) + amount
+end
+for i, key in ipairs(KEYS) do
+  local window, amount = tonumber(ARGV[3*i - 1]), tonumber(ARGV[3*i])
+  local width = window / 60
+  for _, field in ipairs(overdue[key]) do redis.call('HDEL', key, field) end
+  if amount > 0 then
+    redis.call('HINCRBY', key, string.format('%.0f', math.floor(time / width)), amount)
+    redis.call('PEXPIRE', key, math.ceil(window + 2 * width))
+  end
+end
+return false`,
+}
+
+const USED: Script = {
+  name: 'vkBudgetUsed',
+  lua: `${NOW}${SPENT}
+local sum = spent(KEYS[1], ARGV[1] / 60, now())
+return sum`,
+}
+
+export function createRedisBudgets(redis: Pick<RedisConnection, 'run'>, keys: Keys): Budgets {
+  return {
+    async take(charges) {
+      const refused = await redis.run(
+        TAKE,
+        charges.map(({ key, windowMs }) => keys.budget(key, windowMs)),
+        charges.flatMap(({ limit, windowMs, amount = 1 }) => [limit, windowMs, amount]),
+      )
+      if (refused === null) return { granted: true }
+      const [position, retryAt] = toArray(refused)
+      const key = charges[toNumber(position) - 1]?.key ?? ''
+      return { granted: false, key, retryAt: toNumber(retryAt) }
+    },
+    async used(key, windowMs) {
+      return toNumber(await redis.run(USED, [keys.budget(key, windowMs)], [windowMs]))
+    },
+  }
+}

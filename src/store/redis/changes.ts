@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto'
+import type { Keys } from '../keys.ts'
+import type { RedisConnection, Script } from '../redis-connection/connection.ts'
+import type { Change, Changes, Store } from '../store.ts'
+import { toArray, toNumber, toText } from './script.ts'
+
+/** Entries in one read. */
+const READ_MAX = 1_000
+
+/** Longest that a read blocks, so that the socket's time limit can be told from a quiet store. */
+export const CHANGES_WAIT_MAX_MS = 2_000
+
+/** Invariant: a store has an id from its first use, and a wiped one another. */
+export const IDENTIFY = `
+local function identify(meta, candidate)
+  redis.call('HSETNX', meta, 'id', candidate)
+  local fields = redis.call('HMGET', meta, 'id', 'seq')
+  return fields[1], tonumber(fields[2] or '0')
+end
+`
+
+const IDENTITY: Script = {
+  name: 'vkIdentity',
+  lua: `${IDENTIFY}
+local id, seq = identify(KEYS[1], ARGV[1])
+return {id, seq}`,
+}
+
+const NEWEST = `
+local function newest(changes)
+  local entry = redis.call('XREVRANGE', changes, '+', '-', 'COUNT', 1)[1]
+  return entry and entry[1] or '0-0'
+end
+`
+
+const TAIL: Script = {
+  name: 'vkChangesTail',
+  lua: `${IDENTIFY}${NEWEST}
+local id, seq = identify(KEYS[2], ARGV[1])
+return {id, seq, newest(KEYS[1])}`,
+}
+
+/**
+ * Invariant: either the entries are exactly those that followed the cursor, or the answer is a
+ * gap. A store with another id or a lower count than the cursor's is another one, or the past; a
+ * first entry that is not the cursor's successor, or none where the count went on, is a loss.
+ */
+const READ: Script = {
+  name: 'vkChangesRead',
+  lua: `${IDENTIFY}${NEWEST}
+local changes, meta = KEYS[1], KEYS[2]
+local cursor_id, cursor_seq, position = ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local id, seq = identify(meta, ARGV[1])
+local entries = redis.call('XRANGE', changes, '(' .. position, '+', 'COUNT', ${READ_MAX})
+local first = entries[1] and tonumber(entries[1][2][2]) or seq + 1
+if id ~= cursor_id or seq < cursor_seq or first ~= cursor_seq + 1 then
+  return {1, id, seq, newest(changes), {}}
+end
+local last = entries[#entries]
+return {0, id, last and tonumber(last[2][2]) or cursor_seq, last and last[1] or position, entries}`,
+}
+
+/** Where a reader stands: in which store, behind which count, behind which entry of the stream. */
+interface Position {
+  readonly id: string
+  readonly seq: number
+  readonly entry: string
+}
+
+const CURSOR = /^([^/]+)\/(\d+)\/(\d+-\d+)$/
+const NOWHERE: Position = { id: '', seq: 0, entry: '0-0' }
+
+export function createRedisIdentity(
+  redis: Pick<RedisConnection, 'run'>,
+  keys: Keys,
+): Store['identity'] {
+  return async () => {
+    const [id, seq] = toArray(await redis.run(IDENTITY, [keys.meta], [randomUUID()]))
+    return { id: toText(id), seq: toNumber(seq) }
+  }
+}
+
+/** `redis` is a connection of its own: a read blocks it. */
+export function createRedisChanges(
+  redis: Pick<RedisConnection, 'run' | 'callAndRun'>,
+  keys: Keys,
+): Changes {
+  const places = [keys.changes, keys.meta]
+  return {
+    async tail() {
+      const [id, seq, entry] = toArray(await redis.run(TAIL, places, [randomUUID()]))
+      return formatCursor({ id: toText(id), seq: toNumber(seq), entry: toText(entry) })
+    },
+
+    async read(cursor, waitMs) {
+      const { id, seq, entry } = parseCursor(cursor)
+      const args = [randomUUID(), id, seq, entry]
+      const wait = Math.min(Math.floor(waitMs), CHANGES_WAIT_MAX_MS)
+      // The blocking read is only the bell; what it rang for is read with the store's identity, in one instant.
+      const bell = ['xread', 'COUNT', 1, 'BLOCK', wait, 'STREAMS', keys.changes, entry] as const
+      const reply =
+        wait > 0
+          ? await redis.callAndRun(bell, READ, places, args)
+          : await redis.run(READ, places, args)
+      const [gap, newId, newSeq, newEntry, entries] = toArray(reply)
+      return {
+        entries: toArray(entries).flatMap((item) => change(toArray(item)[1]) ?? []),
+        cursor: formatCursor({
+          id: toText(newId),
+          seq: toNumber(newSeq),
+          entry: toText(newEntry),
+        }),
+        gap: gap === 1,
+      }
+    },
+  }
+}
+
+function formatCursor({ id, seq, entry }: Position): string {
+  return `${id}/${seq}/${entry}`
+}
+
+/** A cursor that is none stands in no store, which is a gap. */
+function parseCursor(cursor: string): Position {
+  const [, id, seq, entry] = CURSOR.exec(cursor) ?? []
+  if (id === undefined || seq === undefined || entry === undefined) return NOWHERE
+  return { id, seq: Number(seq), entry }
+}
+
+/** From an entry's fields. A type that a newer release added means nothing here. */
+function change(reply: unknown): Change | undefined {
+  const fields = toArray(reply)
+  const members = new Map<string, unknown>()
+  for (let i = 0; i < fields.length; i += 2) members.set(toText(fields[i]), fields[i + 1])
+  const member = (name: string) => toText(members.get(name))
+  switch (members.get('type')) {
+    case 'integration':
+      return {
+        ...{ type: 'integration', name: member('name'), rev: toNumber(member('rev')) },
+        ...(members.has('newer') && { isNewer: true }),
+      }
+    case 'dead':
+      return {
+        ...{ type: 'dead', tokenId: member('token') },
+        ...(members.has('names') && { names: member('names').split(' ').filter(Boolean) }),
+      }
+    case 'document':
+      return { type: 'document', kind: member('kind'), id: member('id') }
+    case 'custody':
+      return { type: 'custody', name: member('name') }
+    default:
+      return undefined
+  }
+}

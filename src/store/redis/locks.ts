@@ -1,0 +1,33 @@
+import type { Keys } from '../keys.ts'
+import type { RedisConnection, Script } from '../redis-connection/connection.ts'
+import type { Locks } from '../store.ts'
+
+/** Invariant: a holder that outlived its expiry does not prolong its successor's lock. */
+const RENEW: Script = {
+  name: 'vkLockRenew',
+  lua: `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
+}
+
+/** Invariant: a holder that outlived its expiry does not free its successor's lock. */
+const RELEASE: Script = {
+  name: 'vkLockRelease',
+  lua: `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`,
+}
+
+export function createRedisLocks(redis: Pick<RedisConnection, 'run' | 'call'>, keys: Keys): Locks {
+  return {
+    async acquire(name, owner, ttlMs) {
+      return (await redis.call('set', keys.lock(name), owner, 'PX', ttlMs, 'NX')) === 'OK'
+    },
+    async renew(name, owner, ttlMs) {
+      return (await redis.run(RENEW, [keys.lock(name)], [owner, ttlMs])) === 1
+    },
+    async release(name, owner) {
+      return (await redis.run(RELEASE, [keys.lock(name)], [owner])) === 1
+    },
+  }
+}

@@ -1,0 +1,261 @@
+import type { Keys } from '../keys.ts'
+import { integrationName } from '../keys.ts'
+import { liveOutcome, type StoredOutcome } from '../outcome.ts'
+import type { Argument, RedisConnection, Script } from '../redis-connection/connection.ts'
+import { ofRecord } from '../redis-connection/errors.ts'
+import type { OutcomeChange, Outcomes, SaveResult } from '../store.ts'
+import { integrationRecord, PUBLIC_FIELDS } from './integrations.ts'
+import { ANNOUNCE, FORGET_HOLDER, IS_DEAD, NOW, toArray, toNumber, toText } from './script.ts'
+
+const OUTCOME_FIELDS = [
+  'lease_body',
+  'lease_digest',
+  'lease_token',
+  'lease_ends',
+  'refusal_body',
+  'refusal_version',
+  'refusal_ends',
+  'live_token',
+  'live_ends',
+  'live_count',
+]
+
+const quoted = (fields: readonly string[]) => fields.map((field) => `'${field}'`).join(', ')
+
+/** Invariant: integration, outcome and tombstone are of one instant. */
+const LOOK: Script = {
+  name: 'vkLook',
+  lua: `${NOW}${IS_DEAD}
+local record = redis.call('HMGET', KEYS[1], ${quoted(PUBLIC_FIELDS)})
+if not record[1] then return false end
+local outcome = redis.call('HMGET', KEYS[2], ${quoted(OUTCOME_FIELDS)})
+local time = now()
+local dead = outcome[3] and is_dead(KEYS[3], outcome[3], time)
+return {time, record, outcome, dead and 1 or 0}`,
+}
+
+/**
+ * SAVE. Invariant: an outcome is written only over the one that its writer saw, for what the
+ * integration is now, and never with a token that was revoked meanwhile; so a mint that was
+ * overtaken changes nothing.
+ */
+const SAVE: Script = {
+  name: 'vkSave',
+  lua: `${NOW}${ANNOUNCE}${IS_DEAD}${FORGET_HOLDER}
+local record, outcome, dead, due, meta, changes = unpack(KEYS)
+local name, uid, orev, base = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local lease = {act = ARGV[5], body = ARGV[6], digest = ARGV[7], token = ARGV[8], ends = ARGV[9]}
+local refusal = {act = ARGV[10], body = ARGV[11], version = ARGV[12], ends = ARGV[13]}
+local live = {act = ARGV[14], token = ARGV[15], ends = ARGV[16], count = ARGV[17]}
+local due_act, due_at = ARGV[18], ARGV[19]
+local time = now()
+
+local current = redis.call('HMGET', record, 'uid', 'orev', 'version', 'digests')
+if not current[1] then return 'gone' end
+if current[1] ~= uid or current[2] ~= orev then return 'changed' end
+if refusal.act == 'set' and refusal.version ~= current[3] then return 'changed' end
+if lease.act == 'set' then
+  local valid = false
+  for _, digest in ipairs(cjson.decode(current[4])) do valid = valid or digest == lease.digest end
+  if not valid then return 'changed' end
+  if is_dead(dead, lease.token, time) then return 'dead' end
+end
+
+if lease.act ~= 'keep' then
+  forget_holder(base, name)
+  redis.call('HDEL', outcome, 'lease_body', 'lease_digest', 'lease_token', 'lease_ends')
+end
+if lease.act == 'set' then
+  redis.call('HSET', outcome, 'lease_body', lease.body, 'lease_digest', lease.digest,
+    'lease_token', lease.token, 'lease_ends', lease.ends)
+  local holders = base .. 't:' .. lease.token
+  redis.call('ZADD', holders, lease.ends, name)
+  redis.call('PEXPIREAT', holders, redis.call('ZREVRANGE', holders, 0, 0, 'WITHSCORES')[2])
+end
+if refusal.act == 'set' then
+  redis.call('HSET', outcome, 'refusal_body', refusal.body, 'refusal_version', refusal.version,
+    'refusal_ends', refusal.ends)
+elseif refusal.act == 'clear' then
+  redis.call('HDEL', outcome, 'refusal_body', 'refusal_version', 'refusal_ends')
+end
+if live.act == 'set' then
+  redis.call('HSET', outcome, 'live_token', live.token, 'live_ends', live.ends,
+    'live_count', live.count)
+elseif live.act == 'clear' then
+  redis.call('HDEL', outcome, 'live_token', 'live_ends', 'live_count')
+end
+
+local last = 0
+for _, ends in ipairs({'lease_ends', 'refusal_ends', 'live_ends'}) do
+  last = math.max(last, tonumber(redis.call('HGET', outcome, ends) or '0'))
+end
+redis.call('PEXPIREAT', outcome, last)
+if due_act == 'set' then redis.call('ZADD', due, due_at, name) end
+if due_act == 'clear' then redis.call('ZREM', due, name) end
+
+orev = redis.call('HINCRBY', record, 'orev', 1)
+local rev = redis.call('HINCRBY', record, 'rev', 1)
+if lease.act == 'clear' then
+  announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
+else
+  announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev, 'newer', 1)
+end
+return {orev, rev}`,
+}
+
+/** Invariant: after it, no integration has a refusal of which somebody said that it no longer holds. */
+const FORGET_REFUSAL: Script = {
+  name: 'vkForgetRefusal',
+  lua: `${NOW}${ANNOUNCE}
+local record, outcome, meta, changes = unpack(KEYS)
+local ends = redis.call('HGET', outcome, 'refusal_ends')
+if not ends or tonumber(ends) <= now() or redis.call('EXISTS', record) == 0 then return 0 end
+redis.call('HDEL', outcome, 'refusal_body', 'refusal_version', 'refusal_ends')
+redis.call('HINCRBY', record, 'orev', 1)
+local rev = redis.call('HINCRBY', record, 'rev', 1)
+announce(meta, changes, 'type', 'integration', 'name', ARGV[1], 'rev', rev, 'newer', 1)
+return rev`,
+}
+
+/** Which integrations hold a token now; the set may name some that hold another since. */
+const HOLDERS_OF = `
+local function holders_of(holders, token, base, time)
+  local names = {}
+  for _, name in ipairs(redis.call('ZRANGE', holders, 0, -1)) do
+    local lease = redis.call('HMGET', base .. 'o:' .. name, 'lease_token', 'lease_ends')
+    if lease[1] == token and tonumber(lease[2]) > time then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+`
+
+/** REVOKE. Invariant: from here on no SAVE takes the token, no outcome shows it, and no tombstone ends earlier than it was to. */
+const REVOKE: Script = {
+  name: 'vkRevoke',
+  lua: `${NOW}${ANNOUNCE}${HOLDERS_OF}
+local dead, holders, meta, changes = unpack(KEYS)
+local token, ends, base = unpack(ARGV)
+local time = now()
+redis.call('ZREMRANGEBYSCORE', dead, '-inf', time)
+local former = redis.call('ZSCORE', dead, token)
+if not former or tonumber(former) < tonumber(ends) then redis.call('ZADD', dead, ends, token) end
+local names = holders_of(holders, token, base, time)
+for _, name in ipairs(names) do
+  redis.call('HDEL', base .. 'o:' .. name, 'lease_body', 'lease_digest', 'lease_token', 'lease_ends')
+  redis.call('HINCRBY', base .. 'i:' .. name, 'orev', 1)
+  redis.call('HINCRBY', base .. 'i:' .. name, 'rev', 1)
+end
+redis.call('DEL', holders)
+-- So many that share one token are not named: readers take it for any.
+if #names > 1000 then
+  announce(meta, changes, 'type', 'dead', 'token', token)
+else
+  announce(meta, changes, 'type', 'dead', 'token', token, 'names', table.concat(names, ' '))
+end
+return names`,
+}
+
+const HOLDERS: Script = {
+  name: 'vkHolders',
+  lua: `${NOW}${HOLDERS_OF}
+return holders_of(KEYS[1], ARGV[1], ARGV[2], now())`,
+}
+
+export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: Keys): Outcomes {
+  return {
+    async look(name) {
+      const places = [keys.integration(name), keys.outcome(name), keys.dead]
+      const reply = await ofRecord(name, redis.run(LOOK, places, []))
+      if (reply === null) return undefined
+      const [time, record, outcome, dead] = toArray(reply)
+      const integration = integrationRecord(name, record)
+      const now = toNumber(time)
+      if (integration === undefined) return undefined
+      return { integration, outcome: liveOutcome(storedOutcome(outcome), dead === 1, now), now }
+    },
+
+    async save(name, expected, change) {
+      const reply = await redis.run(
+        SAVE,
+        [keys.integration(name), keys.outcome(name), keys.dead, keys.due, keys.meta, keys.changes],
+        [name, expected.uid, expected.orev, keys.base, ...changeArguments(change)],
+      )
+      return saveResult(reply)
+    },
+
+    async forgetRefusal(name) {
+      const rev = toNumber(
+        await redis.run(
+          FORGET_REFUSAL,
+          [keys.integration(name), keys.outcome(name), keys.meta, keys.changes],
+          [integrationName(name)],
+        ),
+      )
+      return rev === 0 ? undefined : rev
+    },
+
+    async revoke(tokenId, until) {
+      const names = await redis.run(
+        REVOKE,
+        [keys.dead, keys.holders(tokenId), keys.meta, keys.changes],
+        [tokenId, until, keys.base],
+      )
+      return toArray(names).map(toText)
+    },
+
+    async holders(tokenId) {
+      const names = await redis.run(HOLDERS, [keys.holders(tokenId)], [tokenId, keys.base])
+      return toArray(names).map(toText)
+    },
+  }
+}
+
+/** What a member's change means to SAVE. */
+const act = (member: unknown) => (member === undefined ? 'keep' : member === null ? 'clear' : 'set')
+
+function changeArguments({ lease, refusal, stillLive, dueAt }: OutcomeChange): Argument[] {
+  return [
+    act(lease),
+    ...(lease ? [lease.body, lease.digest, lease.tokenId, lease.expiresAt] : ['', '', '', '']),
+    act(refusal),
+    ...(refusal ? [refusal.body, refusal.version, refusal.until] : ['', '', '']),
+    act(stillLive),
+    ...(stillLive ? [stillLive.tokenId, stillLive.until, stillLive.count] : ['', '', '']),
+    act(dueAt),
+    dueAt ?? '',
+  ]
+}
+
+function saveResult(reply: unknown): SaveResult {
+  if (reply === 'gone' || reply === 'changed' || reply === 'dead') {
+    return { saved: false, reason: reply }
+  }
+  const [orev, rev] = toArray(reply)
+  return { saved: true, orev: toNumber(orev), rev: toNumber(rev) }
+}
+
+/** From the reply to HMGET of {@link OUTCOME_FIELDS}. */
+function storedOutcome(reply: unknown): StoredOutcome {
+  const fields = toArray(reply)
+  const text = (position: number) => {
+    const field = fields[position] ?? null
+    return field === null ? null : toText(field)
+  }
+  const number = (position: number) => {
+    const field = fields[position] ?? null
+    return field === null ? null : toNumber(field)
+  }
+  return {
+    lease_body: text(0),
+    lease_digest: text(1),
+    lease_token: text(2),
+    lease_ends: number(3),
+    refusal_body: text(4),
+    refusal_version: number(5),
+    refusal_ends: number(6),
+    live_token: text(7),
+    live_ends: number(8),
+    live_count: number(9),
+  }
+}

@@ -1,0 +1,129 @@
+import { createKeys } from '../keys.ts'
+import {
+  type ConnectionDependencies,
+  createRedisConnection,
+  type RedisEvent,
+  type Script,
+} from '../redis-connection/connection.ts'
+import type { NatMap } from '../redis-connection/endpoints.ts'
+import { troubleLine } from '../redis-connection/errors.ts'
+import { watchEviction } from '../redis-connection/eviction.ts'
+import { createRedisSettings, type RedisSettingsOptions } from '../redis-connection/settings.ts'
+import { createRedisTroubles } from '../redis-connection/troubles.ts'
+import type { Store } from '../store.ts'
+import { createRedisArchive } from './archive.ts'
+import { createRedisBudgets } from './budgets.ts'
+import { CHANGES_WAIT_MAX_MS, createRedisChanges, createRedisIdentity } from './changes.ts'
+import { createRedisCustodies } from './custodies.ts'
+import { createRedisDocuments } from './documents.ts'
+import { createRedisDue } from './due.ts'
+import { createDurableRedis } from './durable.ts'
+import { createRedisEvents } from './events.ts'
+import { createRedisIntegrations } from './integrations.ts'
+import { createRedisLocks } from './locks.ts'
+import { createRedisOutcomes } from './outcomes.ts'
+import { NOW, toNumber } from './script.ts'
+import { createRedisSeals } from './seals.ts'
+
+export { anchorOf } from '../redis-connection/cause.ts'
+export type { RedisEvent } from '../redis-connection/connection.ts'
+export { redisRemedyOf as remedyOf, troubleText } from '../redis-connection/errors.ts'
+
+export interface RedisStoreOptions extends RedisSettingsOptions {
+  /** Before every key. Default `vk:`. */
+  readonly prefix?: string
+  /** Where announced addresses lead from here. Default: as they are. */
+  readonly nat?: NatMap
+  /** How many replicas must confirm a change to integrations and documents. Default 0. */
+  readonly waitReplicas?: number
+  /** Longest wait for an answer, in milliseconds. At least 200, for the handshake needs it too. Default 900. */
+  readonly timeoutMs?: number
+  /** From 0 to 1; spreads reconnecting. Default `Math.random`. */
+  readonly random?: () => number
+  /** Trouble with a connection, its end, and what the server's settings put at risk. */
+  readonly onEvent: (event: RedisEvent) => void
+}
+
+const DEFAULT_TIMEOUT_MS = 900
+
+/** A script, for its key leads it to the node of a Cluster whose clock the other scripts use. */
+const TIME: Script = { name: 'vkTime', lua: `${NOW}return now()` }
+
+/**
+ * The store in Redis, in Sentinel's master, or in a Cluster. Throws an `Error` when the options are
+ * wrong, and when the server says at once that there is no such database. A Redis that cannot be
+ * reached is no reason to throw: the store says `store_unavailable` until it can.
+ */
+export async function createRedisStore(options: RedisStoreOptions): Promise<Store> {
+  const { waitReplicas = 0, timeoutMs = DEFAULT_TIMEOUT_MS, onEvent } = options
+  const keys = createKeys(options.prefix ?? 'vk:')
+  const settings = await createRedisSettings(options)
+  const troubles = createRedisTroubles({
+    isTls: () => settings.current().tls !== undefined,
+    tell: (error, connection) => onEvent({ type: 'error', connection, error }),
+    monotonic: () => performance.now(),
+  })
+  const shared: Omit<ConnectionDependencies, 'role'> = {
+    ...{ settings, troubles, timeoutMs, onEvent },
+    probeKeys: ['s', 'h', 'z', 'x'].map((type) => `${keys.base}probe:${type}`),
+    onUnanswered() {
+      for (const connection of connections) connection.doubt()
+    },
+    nat: options.nat ?? new Map(),
+    random: options.random ?? Math.random,
+  }
+
+  const commands = createRedisConnection({ ...shared, role: 'commands' })
+  const reader = createRedisConnection({
+    ...shared,
+    role: 'changes',
+    timeoutMs: timeoutMs + CHANGES_WAIT_MAX_MS,
+  })
+  const durable =
+    waitReplicas > 0 ? createRedisConnection({ ...shared, role: 'durable' }) : undefined
+  const connections = [commands, reader, ...(durable === undefined ? [] : [durable])]
+  await Promise.all(connections.map(({ attempted }) => attempted))
+  const trouble = troubles.latest()
+  if (trouble?.cause === 'database') {
+    await Promise.all(connections.map((connection) => connection.close()))
+    throw new Error(troubleLine(trouble))
+  }
+  const eviction = watchEviction({ redis: commands, key: keys.meta, onEvent })
+
+  const redis = createDurableRedis({
+    commands,
+    ...(durable !== undefined && { durable }),
+    replicas: waitReplicas,
+    // So that the answer of WAIT comes before the connection is given up.
+    waitMs: Math.floor(timeoutMs / 2),
+  })
+  return {
+    integrations: createRedisIntegrations(redis, keys),
+    outcomes: createRedisOutcomes(redis, keys),
+    locks: createRedisLocks(redis, keys),
+    due: createRedisDue(redis, keys),
+    custody: createRedisCustodies(redis, keys),
+    budgets: createRedisBudgets(redis, keys),
+    documents: createRedisDocuments(redis, keys),
+    events: createRedisEvents(redis, keys),
+    changes: createRedisChanges(reader, keys),
+    seals: createRedisSeals(redis, keys),
+    archive: createRedisArchive(redis, keys),
+    identity: createRedisIdentity(commands, keys),
+    evictionPolicy: eviction.policy,
+    wasReached: () => connections.every((connection) => connection.wasReady()),
+    isBegunAnew: () => false,
+    trouble() {
+      const found = troubles.latest()
+      return found && troubleLine(found)
+    },
+    troubleCounts: troubles.counts,
+    async now() {
+      return toNumber(await commands.run(TIME, [keys.meta], []))
+    },
+    async close() {
+      eviction.stop()
+      await Promise.all(connections.map((connection) => connection.close()))
+    },
+  }
+}

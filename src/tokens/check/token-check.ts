@@ -1,0 +1,61 @@
+/** Why the token of an integration does not work for a caller: what this service sees with it is laid beside what they saw. */
+import { BrokerError } from '../../errors/errors.ts'
+import { grantOf } from '../../grants/index.ts'
+import { type RestSight, sightOf } from '../../grants/org-api/rest-sight.ts'
+import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
+import { within } from '../../http/deadline.ts'
+import type { Integration } from '../../integrations/integration.ts'
+import type { Lease } from '../serve/lease.ts'
+import { type CallersSight, type Finding, findingOf } from './difference.ts'
+
+export interface TokenCheck extends Finding {
+  readonly lease: Lease
+  /** From here. */
+  readonly here: RestSight
+}
+
+/** Throws `grant_unfit` where tokens of the integration are not for the REST API. */
+export type CheckToken = (
+  integration: Integration,
+  lease: Lease,
+  there: CallersSight,
+) => Promise<TokenCheck>
+
+export interface TokenCheckDependencies {
+  readonly endpoint: Pick<TokenEndpoint, 'probe'>
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+}
+
+const PROBE_MS = 5_000
+/** Whoever asks again gets what was seen, for so long: each look is one of the API calls of the org. */
+const KEPT_MS = 10_000
+const REMEMBERED = 1_000
+
+export function createTokenCheck({ endpoint, monotonic }: TokenCheckDependencies): CheckToken {
+  const sights = new Map<string, { readonly at: number; readonly sight: Promise<RestSight> }>()
+
+  const sightFrom = ({ tokenId, instanceUrl, accessToken }: Lease): Promise<RestSight> => {
+    const known = sights.get(tokenId)
+    if (known && monotonic() - known.at < KEPT_MS) return known.sight
+    const probe = (signal: AbortSignal) => endpoint.probe({ instanceUrl, accessToken, signal })
+    const sight = sightOf(within(PROBE_MS, probe))
+    if (sights.size >= REMEMBERED) sights.clear()
+    sights.set(tokenId, { at: monotonic(), sight })
+    return sight
+  }
+
+  return async ({ grant }, lease, there) => {
+    const isForRest = grantOf(grant.type).opensRestApi?.(grant) ?? true
+    if (!isForRest) {
+      throw new BrokerError(
+        'grant_unfit',
+        'Its tokens are not for the REST API, with which a token is checked',
+      )
+    }
+    const here = await sightFrom(lease)
+    const { tokenId, instanceUrl, scope } = lease
+    const instanceHost = new URL(instanceUrl).host
+    return { lease, here, ...findingOf(there, here, { tokenId, instanceHost, scope }) }
+  }
+}

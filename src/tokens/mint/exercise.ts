@@ -1,0 +1,26 @@
+/** Uses the refresh token of an integration that nobody asks for tokens of. */
+import type { Actor } from '../../audit/event.ts'
+import type { Entry } from '../serve/lease-cache.ts'
+import type { MintCoordinator } from './mint-coordinator.ts'
+
+export interface ExerciseDependencies {
+  readonly look: (name: string) => Promise<Entry | undefined>
+  readonly flight: MintCoordinator
+  readonly now: () => number
+}
+
+const BY: Actor = { principal: null, requestId: 'refresh-token-keeper' }
+
+/** A mint like any other, even while a lease lives. */
+export const createExercise =
+  ({ look, flight, now }: ExerciseDependencies) =>
+  async (name: string): Promise<void> => {
+    const entry = await look(name)
+    if (!entry?.integration.enabled) return
+    const { lease } = entry
+    const isLive = lease !== undefined && lease.expiresAt > now()
+    const question = isLive
+      ? ({ kind: 'replace', mintedAt: lease.mintedAt } as const)
+      : ({ kind: 'need', minTtlMs: 0 } as const)
+    await flight.run(entry, question, BY).result
+  }

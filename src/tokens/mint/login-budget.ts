@@ -1,0 +1,76 @@
+/** How many logins an integration, and a user, may cost: Salesforce locks a user out who logs in too often. */
+import { BrokerError } from '../../errors/errors.ts'
+import { grantOf } from '../../grants/index.ts'
+import type { TokenSubject } from '../../identity/subject.ts'
+import type { Integration } from '../../integrations/integration.ts'
+import type { Budgets, Charge } from '../../store/budgets.ts'
+
+export interface LoginBudget {
+  /** Charges one login, before it is made. `share`: what is at somebody's command may spend a part alone. Throws `login_budget_exhausted`. */
+  charge(
+    integration: Integration,
+    subject: TokenSubject | undefined,
+    share?: BudgetShare,
+  ): Promise<void>
+}
+
+export interface LoginBudgetDependencies {
+  readonly budgets: Pick<Budgets, 'take'>
+  readonly now: () => number
+}
+
+export const HOUR_MS = 3_600_000
+/** Salesforce's own ceiling is 3,600, and past it the user is locked out of everything. */
+export const USER_LIMIT = 3_000
+/** What callers may spend of the budget by `rejected`, and operators by the doctor and by activating: the rest is for those who need a token. */
+const SHARES = {
+  rejected: { of: 1 / 4, least: 1, what: 'Rejected tokens have used up their quarter' },
+  // One that fails while a change spreads costs twelve.
+  proof: { of: 1 / 2, least: 12, what: 'Proofs of credentials have used up their half' },
+  doctor: { of: 1 / 2, least: 5, what: 'The doctor has used up its half' },
+} as const
+
+export type BudgetShare = keyof typeof SHARES
+
+export const loginBudgetKey = ({ uid }: Pick<Integration, 'uid'>): string => `login:${uid}`
+
+/** The org and user once a token has shown them; until then, what the settings say. */
+export function userBudgetKey(
+  { loginUrl, grant }: Integration,
+  subject: TokenSubject | undefined,
+): string {
+  return subject?.orgId && subject.userId
+    ? `login-user:${subject.orgId.slice(0, 15)}:${subject.userId.slice(0, 15)}`
+    : `login-user:${loginUrl}:${grant.clientId ?? ''}:${grantOf(grant.type).subject(grant)}`
+}
+
+export function createLoginBudget({ budgets, now }: LoginBudgetDependencies): LoginBudget {
+  return {
+    async charge(integration, subject, share) {
+      const { loginsPerHour } = integration
+      const key = loginBudgetKey(integration)
+      const charges: Charge[] = [
+        { key, limit: loginsPerHour, windowMs: HOUR_MS },
+        { key: userBudgetKey(integration, subject), limit: USER_LIMIT, windowMs: HOUR_MS },
+      ]
+      if (share) {
+        const { of, least } = SHARES[share]
+        const limit = Math.max(least, Math.floor(loginsPerHour * of))
+        charges.push({ key: `${key}:${share}`, limit, windowMs: HOUR_MS })
+      }
+      const result = await budgets.take(charges)
+      if (result.granted) return
+      throw new BrokerError('login_budget_exhausted', detailOf(result.key), {
+        retryAfterMs: Math.max(1_000, result.retryAt - now()),
+      })
+    },
+  }
+}
+
+function detailOf(key: string): string {
+  const share = Object.entries(SHARES).find(([name]) => key.endsWith(`:${name}`))
+  if (share) return `${share[1].what} of logins_per_hour`
+  return key.startsWith('login-user:')
+    ? 'All integrations of this Salesforce user together have used up its logins of this hour'
+    : 'The integration has used up its logins_per_hour'
+}

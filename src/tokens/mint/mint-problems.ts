@@ -1,0 +1,20 @@
+/** The problems that a mint can end with: of the integration, of what it proves itself with, and of Salesforce. */
+import type { ProblemCode } from '../../errors/errors.ts'
+
+export const MINT_PROBLEMS = [
+  'integration_not_found',
+  'integration_disabled',
+  'integration_draft',
+  'integration_not_connected',
+  'refresh_token_doubted',
+  'credential_invalid',
+  'credential_required',
+  'login_budget_exhausted',
+  'conflict',
+  'grant_refused',
+  'identity_changed',
+  'token_response_invalid',
+  'salesforce_unavailable',
+  'record_corrupt',
+  'salesforce_timeout',
+] as const satisfies readonly ProblemCode[]

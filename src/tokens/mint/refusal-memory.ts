@@ -1,0 +1,147 @@
+/** Refusals that the fleet remembers, so that nobody bothers Salesforce again before it helps. Pure. */
+import { isUnsettled } from '../../custody/connection.ts'
+import { BrokerError, type ProblemCode } from '../../errors/errors.ts'
+import {
+  grantRefused,
+  type Refusal,
+  refusalOf,
+  refusalRow,
+  SPREADING_MINUTES,
+  spreading,
+} from '../../grants/refusals/refusals.ts'
+import type { RefusalRecord } from '../../store/store.ts'
+
+/** A refusal as it is kept: the problem, and until when it is the answer. */
+interface Remembered {
+  readonly code: ProblemCode
+  readonly detail: string
+  readonly status: number
+  readonly members: Readonly<Record<string, unknown>>
+  /** Absent: the table's. */
+  readonly remedy?: string
+  readonly restUntil: number
+  /** How many in a row, from 1. */
+  readonly count: number
+  readonly at: number
+}
+
+const MINUTE_MS = 60_000
+/** Of permanent ones: 30 s, then 1, 2, 5, at most 10 minutes. */
+const PERMANENT_MS = [30_000, MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS] as const
+/** Every 30 s for 10 minutes, then every 2. */
+const PROPAGATING_MS = 30_000
+const PROPAGATING_TIMES = 20
+const TRANSIENT_MS = 1_000
+/** Of a login rate that is exceeded. */
+const WAIT_MS = 3_600_000
+/** For how long a change in Setup explains refusals. */
+const PROPAGATION_MS = SPREADING_MINUTES * MINUTE_MS
+/** A record outlives its rest, so that the next refusal knows that it is not the first, and status can show it. */
+const KEPT_MS = 20 * MINUTE_MS
+
+/** Only what came of Salesforce's answer is remembered: a budget, a draft or a store that is down is another matter. */
+const REMEMBERED: ReadonlySet<ProblemCode> = new Set([
+  'grant_refused',
+  'token_response_invalid',
+  'salesforce_unavailable',
+  'salesforce_timeout',
+  'identity_changed',
+  'integration_not_connected',
+])
+
+/** Until somebody acts, though Salesforce refused nothing. */
+const LASTING: ReadonlySet<ProblemCode> = new Set(['identity_changed', 'integration_not_connected'])
+
+/** Is it worth another try within the same request? */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof BrokerError)) return false
+  if (error.code === 'salesforce_unavailable' || error.code === 'salesforce_timeout') return true
+  return refusalOf(error)?.class === 'transient'
+}
+
+/** Is it cured by a fresh assertion? */
+export function isCuredByRetry(error: unknown): boolean {
+  const refusal = refusalOf(error)
+  return refusal !== undefined && refusalRow(refusal.reason).retryOnce === true
+}
+
+/** Shortly after a change, what propagation explains is no verdict yet. */
+export function inItsTime(error: unknown, changedAt: number, now: number): unknown {
+  const refusal = refusalOf(error)
+  if (refusal?.class !== 'permanent' || now - changedAt > PROPAGATION_MS) return error
+  return refusalRow(refusal.reason).propagates === true ? grantRefused(spreading(refusal)) : error
+}
+
+const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number): number => {
+  // It rests at the source, which knows when it was mended.
+  if (error.members.source !== undefined) return TRANSIENT_MS
+  switch (LASTING.has(error.code) ? 'permanent' : refusal?.class) {
+    case 'permanent':
+      return PERMANENT_MS[Math.min(count, PERMANENT_MS.length) - 1] ?? PERMANENT_MS[0]
+    case 'wait':
+      return WAIT_MS
+    case 'propagating':
+      return count > PROPAGATING_TIMES ? 4 * PROPAGATING_MS : PROPAGATING_MS
+    default:
+      return Math.max(TRANSIENT_MS, refusal ? 0 : (error.retryAfterMs ?? 0))
+  }
+}
+
+/** `undefined`: not a thing to remember. */
+export function remember(
+  error: unknown,
+  version: number,
+  former: RefusalRecord | undefined,
+  now: number,
+): RefusalRecord | undefined {
+  if (!(error instanceof BrokerError) || !REMEMBERED.has(error.code)) return undefined
+  // It ends with the presentation that it waits for, and must not outlive it.
+  if (isUnsettled(error)) return undefined
+  const before = former?.version === version ? (JSON.parse(former.body) as Remembered) : undefined
+  const count = (before?.count ?? 0) + 1
+  const restUntil = now + restMs(error, refusalOf(error), count)
+  const { code, detail, status, members, remedy } = error
+  const body: Remembered = {
+    ...{ code, detail, status, members, restUntil, count, at: now },
+    ...(remedy !== undefined && { remedy }),
+  }
+  return { body: JSON.stringify(body), version, until: restUntil + KEPT_MS }
+}
+
+/** The remembered problem, while its rest lasts. */
+export function refusedStill(
+  record: RefusalRecord | undefined,
+  version: number,
+  now: number,
+): BrokerError | undefined {
+  if (!record || record.version !== version) return undefined
+  const { code, detail, status, members, remedy, restUntil } = JSON.parse(record.body) as Remembered
+  if (restUntil <= now) return undefined
+  // What lasts until somebody acts gets no invitation to try again.
+  const waits = status >= 500 || status === 429
+  return new BrokerError(code, detail, {
+    members,
+    status,
+    ...(remedy !== undefined && { remedy }),
+    ...(waits && { retryAfterMs: restUntil - now }),
+  })
+}
+
+/** For status: the last refusal in wire form, with its times. */
+export function lastRefusalOf(record: RefusalRecord): {
+  readonly refusal: Readonly<Record<string, unknown>>
+  readonly isResting: (now: number) => boolean
+} {
+  const { code, detail, members, at, restUntil, count } = JSON.parse(record.body) as Remembered
+  return {
+    refusal: {
+      code,
+      detail,
+      ...(members.refusal as object | undefined),
+      at: new Date(at).toISOString(),
+      retry_at: new Date(restUntil).toISOString(),
+      count,
+    },
+    isResting: (now) => restUntil > now,
+  }
+}

@@ -1,0 +1,50 @@
+/** Tokens to be exchanged for others: of another integration, or in a file. */
+import { readFile } from 'node:fs/promises'
+import { Secret } from '../../crypto/secret.ts'
+import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
+import type { SubjectTokens } from '../../grants/grant.ts'
+import { refusedAtSource } from '../../grants/refusals/refusals.ts'
+import { waitFor } from '../../http/deadline.ts'
+import { requireExchange } from '../../integrations/references/token-source.ts'
+import type { InsideLease } from '../serve/inside-lease.ts'
+
+/** Longer than Salesforce takes; a file without an end must not fill the memory. */
+const LONGEST_FILE = 65_536
+const VISIBLE_ASCII = /^[!-~]+$/
+
+/** `leaseOf` mints where it has to, by the rules of any other mint. */
+export const createSubjectTokens = (leaseOf: InsideLease): SubjectTokens => ({
+  async of(integration, { rejected, at, signal }) {
+    try {
+      const lease = leaseOf(integration, rejected, (source) => requireExchange(source, at))
+      return await waitFor(lease, { signal, late })
+    } catch (error) {
+      if (!(error instanceof BrokerError) || isStoreTrouble(error)) throw error
+      throw error.code === 'token_still_live' ? error : refusedAtSource(error, integration)
+    }
+  },
+  in: tokenInFile,
+})
+
+/** Throws `credential_invalid`; the problem names the file, never its content. */
+export async function tokenInFile(file: string): Promise<Secret> {
+  const text = await contentOf(file)
+  if (text.length <= LONGEST_FILE && VISIBLE_ASCII.test(text)) return new Secret(text)
+  throw new BrokerError('credential_invalid', `${file} holds no token`)
+}
+
+async function contentOf(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new BrokerError('credential_invalid', `${file} cannot be read (${code})`, { cause })
+  }
+}
+
+/** The mint goes on, and serves the next who asks: also where two integrations wait for each other. */
+function late(): never {
+  throw new BrokerError('salesforce_timeout', 'The token did not come in time', {
+    retryAfterMs: 1_000,
+  })
+}

@@ -1,0 +1,91 @@
+/** Errors in the form of RFC 6749, section 5.2, for those who speak OAuth and not our problems. Pure. */
+import type { BrokerError, ProblemCode } from '../../errors/errors.ts'
+import { remedyFor } from '../../http/problems/problem.ts'
+import { wholeSeconds } from '../../http/problems/remedy.ts'
+
+export const OAUTH_ERRORS = [
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'temporarily_unavailable',
+  'server_error',
+] as const
+
+export type OAuthErrorCode = (typeof OAUTH_ERRORS)[number]
+
+export interface OAuthError {
+  readonly status: 400 | 401 | 429 | 500 | 503
+  readonly error: OAuthErrorCode
+  /** What is wrong and what to do: at most 2,000 characters of visible ASCII and blanks, without quotes and backslashes. */
+  readonly description: string
+  /** A reference to the page about the problem. */
+  readonly uri: string
+  readonly retryAfterSeconds?: number
+}
+
+type Form = Pick<OAuthError, 'status' | 'error'>
+
+/** Waiting helps: section 5.2 has no word for it, section 4.1.2.1 has. */
+const LATER: Form = { status: 503, error: 'temporarily_unavailable' }
+const OVER_BUDGET: Form = { status: 429, error: 'temporarily_unavailable' }
+/** Somebody has to act on the integration, or at Salesforce. */
+const NOT_NOW: Form = { status: 400, error: 'invalid_grant' }
+const NO_SUCH_SCOPE: Form = { status: 400, error: 'invalid_scope' }
+const BROKEN: Form = { status: 503, error: 'server_error' }
+
+const FORMS: Partial<Record<ProblemCode, Form>> = {
+  caller_unauthenticated: { status: 401, error: 'invalid_client' },
+  caller_forbidden: NO_SUCH_SCOPE,
+  integration_not_found: NO_SUCH_SCOPE,
+  integration_disabled: NOT_NOW,
+  integration_draft: NOT_NOW,
+  integration_not_connected: NOT_NOW,
+  token_still_live: NOT_NOW,
+  identity_changed: NOT_NOW,
+  conflict: LATER,
+  rate_limited: OVER_BUDGET,
+  login_budget_exhausted: OVER_BUDGET,
+  internal: { status: 500, error: 'server_error' },
+  token_response_invalid: BROKEN,
+  record_corrupt: BROKEN,
+  another_version: BROKEN,
+}
+const RETRY_AFTER_MS = 5_000
+const LONGEST = 2_000
+
+/** These clients send no `Authorization: Bearer …`. */
+const AUTHENTICATE =
+  'Send the id of an API key as the client id, and the key itself as the client secret.'
+
+/** The problem's code stands first in the description, for those who look it up in `/problems`, and the remedy last. `name`: of the integration that was asked for. */
+export function oauthErrorOf(problem: BrokerError, name?: string): OAuthError {
+  const { code, retryAfterMs } = problem
+  const form = FORMS[code] ?? formByStatus(problem.status)
+  const isWorthWaiting = form.status === 503 || form.status === 429
+  const waitMs = retryAfterMs ?? (isWorthWaiting ? RETRY_AFTER_MS : undefined)
+  const detail = code === 'internal' ? 'a bug in this service' : problem.detail
+  const remedy = code === 'caller_unauthenticated' ? AUTHENTICATE : remedyFor(problem, name)
+  return {
+    ...form,
+    description: describable(`${code}: ${detail.replace(/\.?$/, '.')} ${remedy}`),
+    uri: `/problems/${code}`,
+    ...(waitMs !== undefined && { retryAfterSeconds: wholeSeconds(waitMs) }),
+  }
+}
+
+/** `grant_refused` is 503 while waiting helps, else 424. */
+function formByStatus(status: number): Form {
+  if (status >= 500) return LATER
+  return status === 424 ? NOT_NOW : { status: 400, error: 'invalid_request' }
+}
+
+const describable = (text: string) =>
+  text
+    .replace(/["\\`]/g, "'")
+    .replaceAll('→', '>')
+    .replaceAll('…', '...')
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, LONGEST)

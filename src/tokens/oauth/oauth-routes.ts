@@ -1,0 +1,243 @@
+/** `POST /oauth/token`: the same tokens, for any OAuth client library (RFC 6749, section 4.4). */
+import { Type } from 'typebox'
+import type { AuditLog } from '../../audit/log.ts'
+import { idOfApiKey } from '../../callers/api-key.ts'
+import type { Gate } from '../../callers/index.ts'
+import { allowsSome, type Principal } from '../../callers/policy.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import { documented } from '../../http/openapi/documented.ts'
+import { toBrokerError } from '../../http/problems/problem.ts'
+import type { Server } from '../../http/server/server.ts'
+import type { Broker } from '../serve/broker.ts'
+import type { Lease } from '../serve/lease.ts'
+import { OAUTH_ERRORS, type OAuthError, type OAuthErrorCode, oauthErrorOf } from './oauth-error.ts'
+import {
+  type ClientCredentials,
+  clientCredentialsOf,
+  integrationIn,
+  parseForm,
+  SCOPE,
+} from './oauth-request.ts'
+
+type Request = Parameters<Gate['identifyBearer']>[0]
+
+export interface OAuthRouteDependencies {
+  readonly broker: Broker
+  readonly gate: Pick<Gate, 'identifyBearer'>
+  readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
+  /** Counts a token that is handed out. */
+  readonly onRead: (principalId: string, lease: Lease, at: number) => void
+  /** Called with every problem before the answer; must not throw. */
+  readonly onProblem: (error: BrokerError, request: Request) => void
+  readonly now: () => number
+}
+
+const FORM = 'application/x-www-form-urlencoded'
+const BODY_LIMIT = 16 * 1024
+const MIN_TTL_MS = 30_000
+/** The client id of the admin key. */
+const ADMIN = 'admin'
+
+const TokenRequest = Type.Object(
+  {
+    grant_type: Type.Optional(
+      Type.String({
+        description: '`client_credentials`',
+        ...documented({ const: 'client_credentials' }),
+      }),
+    ),
+    scope: Type.Optional(
+      Type.String({
+        description: '`integration:NAME`, exactly one',
+        ...documented({ pattern: SCOPE.source, $comment: 'integration:NAME' }),
+      }),
+    ),
+    client_id: Type.Optional(
+      Type.String({ description: 'Id of the API key, where it is not in `Authorization`' }),
+    ),
+    client_secret: Type.Optional(Type.String({ description: 'The API key itself' })),
+  },
+  {
+    additionalProperties: true,
+    ...documented({
+      required: ['grant_type', 'scope'],
+      // Each parameter at most once (RFC 6749, section 3.2); others are ignored.
+      additionalProperties: { type: 'string' },
+      dependentRequired: { client_secret: ['client_id'] },
+    }),
+  },
+)
+
+const OAuthToken = Type.Object(
+  {
+    access_token: Type.String(),
+    token_type: Type.Literal('Bearer'),
+    expires_in: Type.Integer({ description: 'Seconds left' }),
+    scope: Type.String({ description: 'As it was asked for' }),
+    instance_url: Type.String({ description: 'Where this token is good: send API calls here' }),
+  },
+  { title: 'OAuth token', description: 'The token, and where it is good' },
+)
+
+const OAuthErrorBody = Type.Object(
+  {
+    error: Type.Unsafe<OAuthErrorCode>({ type: 'string', enum: [...OAUTH_ERRORS] }),
+    error_description: Type.String({
+      description: 'The code of the problem, what is wrong, and what to do about it',
+      examples: [
+        'integration_disabled: The integration is disabled. Enable it, or use another one.',
+      ],
+    }),
+    error_uri: Type.String({
+      format: 'uri-reference',
+      description: 'The page about this problem',
+      examples: ['/problems/integration_disabled'],
+    }),
+  },
+  { title: 'OAuth error', description: 'RFC 6749, section 5.2' },
+)
+
+/** Stands outside the guard: what it takes and what it answers is OAuth's. */
+export async function registerOAuthRoutes(
+  server: Server,
+  dependencies: OAuthRouteDependencies,
+): Promise<void> {
+  const { broker, gate, audit, onRead, onProblem, now } = dependencies
+
+  const identify = async (
+    request: Request,
+    client: ClientCredentials | undefined,
+  ): Promise<Principal> => {
+    const isWellFormed =
+      client !== undefined && (client.id === ADMIN || client.id === idOfApiKey(client.secret))
+    // Nobody's credential, so that this failure counts as one, too.
+    const principal = await gate.identifyBearer(request, isWellFormed ? client.secret : '')
+    if (principal.kind !== (client?.id === ADMIN ? 'admin' : 'api_key')) {
+      throw new BrokerError('caller_unauthenticated', 'The client id is not that of the secret')
+    }
+    return principal
+  }
+
+  await server.register(async (plain) => {
+    const scope = plain as Server
+    scope.decorateRequest('principal')
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser(
+      FORM,
+      { parseAs: 'string', bodyLimit: BODY_LIMIT },
+      async (_request: unknown, text: string) => parseForm(text),
+    )
+    scope.addHook('onSend', async (_request, reply, payload) => {
+      reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
+      return payload
+    })
+    scope.setErrorHandler((thrown, request, reply) => {
+      const problem = toBrokerError(thrown, [FORM])
+      onProblem(problem, request)
+      const { scope: asked } = (request.body ?? {}) as { readonly scope?: string }
+      const error = oauthErrorOf(problem, integrationIn(asked))
+      if (error.status >= 500) {
+        request.log.warn({ err: problem, code: problem.code }, 'request failed')
+      }
+      return reply.code(error.status).headers(headersOf(error)).send(bodyOf(error))
+    })
+    scope.post(
+      '/oauth/token',
+      {
+        schema: {
+          tags: ['tokens'],
+          operationId: 'postOAuthToken',
+          summary: 'A Salesforce access token, for OAuth client libraries',
+          description:
+            'RFC 6749, section 4.4: the client id is the id of an API key, the client secret the key. Needs `tokens:read`.',
+          security: [{ basic: [] }, {}],
+          consumes: [FORM],
+          body: TokenRequest,
+          response: {
+            200: OAuthToken,
+            400: OAuthErrorBody,
+            401: OAuthErrorBody,
+            429: OAuthErrorBody,
+            500: OAuthErrorBody,
+            503: OAuthErrorBody,
+          },
+        },
+      },
+      async (request, reply) => {
+        if (authorizationsOf(request.raw.rawHeaders) > 1) {
+          throw new BrokerError('request_invalid', 'Authorization is there more than once')
+        }
+        const client = clientCredentialsOf(request.headers.authorization, textsOf(request.body))
+        const principal = await identify(request, client)
+        request.principal = principal
+        const refuse = (error: OAuthErrorCode, problem: BrokerError) =>
+          reply.code(400).send(bodyOf({ ...oauthErrorOf(problem), error }))
+
+        const { grant_type, scope: asked } = request.body
+        if (grant_type === undefined) {
+          return refuse('invalid_request', wrongParameter('grant_type is missing', GRANT_REMEDY))
+        }
+        if (grant_type !== 'client_credentials') {
+          const what = 'Only client_credentials is supported'
+          return refuse('unsupported_grant_type', wrongParameter(what, GRANT_REMEDY))
+        }
+        const name = integrationIn(asked)
+        if (name === undefined || asked === undefined) {
+          const what = 'The scope must be integration:NAME, exactly one'
+          return refuse('invalid_scope', wrongParameter(what, SCOPE_REMEDY))
+        }
+        if (!allowsSome(principal, 'tokens:read')) {
+          const what = 'The API key has no tokens:read'
+          return refuse('unauthorized_client', new BrokerError('caller_forbidden', what))
+        }
+        audit.requireWritable()
+        const { lease } = await broker.lease(name, principal, {
+          minTtlMs: MIN_TTL_MS,
+          requestId: request.id,
+        })
+        broker.requireStill(name, await identify(request, client))
+        await audit.read(request, lease.integration, lease.tokenId)
+        const at = now()
+        onRead(principal.id, lease, at)
+        return {
+          access_token: lease.accessToken.reveal(),
+          token_type: 'Bearer' as const,
+          expires_in: Math.max(0, Math.floor((lease.expiresAt - at) / 1000)),
+          scope: asked,
+          instance_url: lease.instanceUrl,
+        }
+      },
+    )
+  })
+}
+
+const textsOf = ({
+  client_id,
+  client_secret,
+}: {
+  readonly client_id?: string
+  readonly client_secret?: string
+}) => ({
+  ...(client_id !== undefined && { client_id }),
+  ...(client_secret !== undefined && { client_secret }),
+})
+
+const GRANT_REMEDY = 'Send grant_type=client_credentials.'
+const SCOPE_REMEDY = 'Send scope=integration:NAME with the name of the integration.'
+
+const wrongParameter = (what: string, remedy: string) =>
+  new BrokerError('request_invalid', what, { remedy })
+
+const bodyOf = ({ error, description, uri }: OAuthError) => ({
+  error,
+  error_description: description,
+  error_uri: uri,
+})
+
+const headersOf = ({ status, retryAfterSeconds }: OAuthError): Record<string, string> => ({
+  ...(status === 401 && { 'www-authenticate': 'Basic realm="valetkey", charset="UTF-8"' }),
+  ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
+})
+
+const authorizationsOf = (rawHeaders: readonly string[]): number =>
+  rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'authorization').length

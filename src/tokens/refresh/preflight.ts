@@ -1,0 +1,123 @@
+/** What a mint does about the refresh token of its integration before it asks Salesforce: taken over from a credential, known to be good for use. */
+import {
+  activeOf,
+  type Credential,
+  type CredentialSecrets,
+  refreshTokenOf,
+} from '../../credentials/credential.ts'
+import type { Custody } from '../../custody/custody.ts'
+import type { RefreshTokenExchange } from '../../custody/exchange.ts'
+import type { Introspect } from '../../custody/unknown-outcome-resolver.ts'
+import { classify, grantRefused } from '../../grants/refusals/refusals.ts'
+import { within } from '../../http/deadline.ts'
+import {
+  clientIdOf,
+  type Integration,
+  presentsRefreshToken,
+} from '../../integrations/integration.ts'
+
+/** An integration, whose credentials it signs with, and their secrets. */
+export interface PreflightTarget {
+  readonly integration: Integration
+  readonly owner: Pick<Integration, 'credentials'>
+  readonly secrets: Pick<CredentialSecrets, 'byId'>
+}
+
+export interface RefreshTokenPreflight {
+  /** Those that may present the refresh token: of the client that it was given to; the app alone, where that asks for no secret. */
+  candidates(of: PreflightTarget, found: readonly Credential[]): readonly Credential[]
+  /** Takes over the refresh token of the active credential, if that is its own and new. */
+  adopt(of: PreflightTarget): Promise<void>
+  /** Throws what a mint would run into: `integration_not_connected`, `salesforce_unavailable` while it is unsettled. */
+  ready(of: PreflightTarget): Promise<void>
+  /** Whether the credential brings a refresh token that was never in custody: a proof by a mint would use it up. */
+  bringsToken(of: PreflightTarget, credential: Credential): Promise<boolean>
+  /** Proves the refresh token of such a credential without using it. Throws `grant_refused`. */
+  prove(of: PreflightTarget, credential: Credential, introspect: Introspect): Promise<void>
+  settle(of: PreflightTarget, introspect: Introspect): Promise<'settled' | 'unknown'>
+}
+
+export interface RefreshTokenPreflightDependencies {
+  readonly custody: Pick<Custody, 'adopt' | 'hasSeen'>
+  readonly exchange: Pick<RefreshTokenExchange, 'check' | 'settle'>
+}
+
+/** Whether its active credential came with a refresh token. */
+export const hasRefreshToken = (integration: Integration): boolean =>
+  presentsRefreshToken(integration) &&
+  activeOf(integration.credentials)?.refreshTokenId !== undefined
+
+/** Stands for the credential of an app that asks for none, or of no app at all. */
+export const NO_CREDENTIAL: Credential = {
+  id: 'none',
+  type: 'refresh_token',
+  state: 'active',
+  clientId: null,
+  createdAt: 0,
+  activatedAt: null,
+  retiresAt: null,
+  certificate: null,
+}
+
+const PROOF_MS = 4_000
+
+export function createRefreshTokenPreflight({
+  custody,
+  exchange,
+}: RefreshTokenPreflightDependencies): RefreshTokenPreflight {
+  const clientOf = ({ integration, owner }: PreflightTarget): string | undefined =>
+    clientIdOf(integration, activeOf(owner.credentials))
+
+  const tokenOf = (
+    { integration, secrets }: PreflightTarget,
+    credential: Credential | undefined,
+  ) => {
+    const secret = credential && secrets.byId[credential.id]
+    return integration.credentialFrom === null && secret ? refreshTokenOf(secret) : undefined
+  }
+
+  const adopt = async (of: PreflightTarget): Promise<void> => {
+    const refreshToken = tokenOf(of, activeOf(of.owner.credentials))
+    const clientId = clientOf(of)
+    if (!refreshToken || clientId === undefined) return
+    await custody.adopt(of.integration, { refreshToken, clientId })
+  }
+
+  return {
+    candidates(of, found) {
+      const { integration, owner } = of
+      const client = clientOf(of)
+      if (client === undefined) return []
+      const own = found.filter((credential) => clientIdOf(integration, credential) === client)
+      const isPublic = integration.credentialFrom === null && owner.credentials.length === 0
+      return isPublic ? [NO_CREDENTIAL] : own
+    },
+    adopt,
+    async ready(of) {
+      await adopt(of)
+      await exchange.check(of.integration, clientOf(of) ?? '')
+    },
+    async bringsToken(of, credential) {
+      if (credential.state === 'active' || credential.refreshTokenId === undefined) return false
+      if (of.integration.credentialFrom !== null) return false
+      return !(await custody.hasSeen(of.integration, credential.refreshTokenId))
+    },
+    async prove(of, credential, introspect) {
+      const refreshToken = tokenOf(of, credential)
+      if (!refreshToken) return
+      const { active } = await within(PROOF_MS, (signal) => introspect(refreshToken, signal))
+      if (!active) throw dead()
+    },
+    settle: (of, introspect) => exchange.settle(of.integration, clientOf(of) ?? '', introspect),
+  }
+}
+
+/** What the grant would be told, were the token used. */
+const dead = () =>
+  grantRefused(
+    classify({
+      error: 'invalid_grant',
+      errorDescription: 'expired access/refresh token',
+      tried: { grant: 'refresh_token', proof: 'none' },
+    }),
+  )

@@ -1,0 +1,144 @@
+/** Replaces leases that are due before anyone has to wait. */
+import type { Actor } from '../../audit/event.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import { isDraft } from '../../integrations/integration.ts'
+import type { DueIndex } from '../../store/store.ts'
+import type { MintCoordinator } from '../mint/mint-coordinator.ts'
+import type { Lease } from '../serve/lease.ts'
+import type { Entry } from '../serve/lease-cache.ts'
+import type { TokenRequirement } from '../serve/token-requirement.ts'
+
+export interface Refresher {
+  start(): void
+  /** Begins nothing new, and waits for what is under way. */
+  stop(): Promise<void>
+  /** How many are being replaced now. */
+  activeCount(): number
+}
+
+/** `lateMs`: after its point a lease was replaced. `failures`: in a row, before this one or with it. */
+export type Refreshed = { readonly name: string; readonly failures: number } & (
+  | { readonly outcome: 'replaced'; readonly lateMs: number }
+  | { readonly outcome: 'failed'; readonly error: unknown }
+)
+
+export interface RefresherDependencies {
+  readonly due: DueIndex
+  readonly look: (name: string) => Promise<Entry | undefined>
+  readonly flight: MintCoordinator
+  readonly now: () => number
+  readonly random: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly onRefreshed: (refreshed: Refreshed) => void
+  /** The due index was read. */
+  readonly onWorking: () => void
+  /** The due index cannot be read. */
+  readonly onTrouble: (error: unknown) => void
+}
+
+/** How often the due index is looked at. */
+const LOOK_MS = 150
+/** How many leases one replica replaces at once. */
+const CONCURRENCY = 16
+/** From one begin to the next: in step, all would have their work at the same moment, and callers wait for it. `behind`: once leases have waited for `BEHIND_MS`. */
+const PACE_MS = { usual: 20, behind: 5 }
+const BEHIND_MS = 30_000
+/** Should this replica die, another one takes a claimed lease so much later. */
+const POSTPONE_MS = 15_000
+const RETRY_MS = { least: 500, most: 30_000 }
+const TROUBLE_MS = 1_000
+
+const BY: Actor = { principal: null, requestId: 'refresh-ahead' }
+
+export function createRefresher(dependencies: RefresherDependencies): Refresher {
+  const { due, look, flight, now, random, sleep, onRefreshed } = dependencies
+  const { onWorking, onTrouble } = dependencies
+  const stopped = new AbortController()
+  const active = new Set<Promise<void>>()
+  const failures = new Map<string, number>()
+  let running: Promise<void> | undefined
+  let isBehind = false
+
+  const reschedule = async (name: string, at: number) => {
+    await due.unmark(name)
+    await due.mark(name, at)
+  }
+
+  const replace = async (name: string): Promise<void> => {
+    const entry = await look(name)
+    const question = entry && questionFor(entry)
+    if (!entry || !question) {
+      failures.delete(name)
+      return due.unmark(name)
+    }
+    const point = entry.lease?.refreshAt ?? now()
+    if (question.kind === 'replace' && point > now()) return reschedule(name, point)
+    const before = failures.get(name) ?? 0
+    // One that failed is late for another reason.
+    isBehind = before === 0 && now() - point > BEHIND_MS
+    try {
+      await flight.run(entry, question, BY).result
+      failures.delete(name)
+      onRefreshed({ outcome: 'replaced', name, lateMs: now() - point, failures: before })
+    } catch (error) {
+      failures.set(name, before + 1)
+      onRefreshed({ outcome: 'failed', name, error, failures: before + 1 })
+      await reschedule(name, retryAt(before, entry.lease, error))
+    }
+  }
+
+  /** Undefined: nothing is to be done. What is to be kept warm is minted even when its lease is over. */
+  const questionFor = ({ integration, lease }: Entry): TokenRequirement | undefined => {
+    if (!integration.enabled || isDraft(integration)) return undefined
+    if (lease && lease.expiresAt > now()) return { kind: 'replace', mintedAt: lease.mintedAt }
+    return integration.keepWarm ? { kind: 'need', minTtlMs: 0 } : undefined
+  }
+
+  /** With backoff, and in time for another try before the lease is over. */
+  const retryAt = (failed: number, lease: Lease | undefined, error: unknown): number => {
+    const asked = error instanceof BrokerError ? (error.retryAfterMs ?? 0) : 0
+    const backoff = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** failed) * (0.5 + random() / 2)
+    const quarter = ((lease?.expiresAt ?? Number.POSITIVE_INFINITY) - now()) / 4
+    const inTime = Math.min(backoff, Math.max(quarter, RETRY_MS.least))
+    return Math.ceil(now() + Math.max(Math.min(asked, RETRY_MS.most), inTime))
+  }
+
+  const begin = (name: string) => {
+    const work = replace(name)
+      .catch(onTrouble)
+      .finally(() => active.delete(work))
+    active.add(work)
+  }
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      let pauseMs = LOOK_MS
+      try {
+        const [name] = await due.claim(1, POSTPONE_MS)
+        onWorking()
+        if (name !== undefined) {
+          begin(name)
+          pauseMs = isBehind ? PACE_MS.behind : PACE_MS.usual
+        }
+      } catch (error) {
+        onTrouble(error)
+        pauseMs = TROUBLE_MS
+      }
+      await sleep(pauseMs, stopped.signal)
+      if (active.size === CONCURRENCY) await Promise.race(active)
+    }
+  }
+
+  return {
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+      await Promise.all(active)
+    },
+    activeCount: () => active.size,
+  }
+}

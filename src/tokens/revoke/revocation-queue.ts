@@ -1,0 +1,145 @@
+/** Tokens that Salesforce has still to end: kept sealed in the store, and tried again for seven days. */
+
+import type { Keyring } from '../../crypto/keyring.ts'
+import { Secret } from '../../crypto/secret.ts'
+import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
+import { within } from '../../http/deadline.ts'
+import type { Documents } from '../../store/store.ts'
+import type { Lease } from '../serve/lease.ts'
+
+export interface RevocationQueue {
+  /** Before the first try, so that a crash in between does not lose it. */
+  add(issuer: string, lease: Pick<Lease, 'integration' | 'tokenId' | 'accessToken'>): Promise<void>
+  done(tokenId: string): Promise<void>
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface RevocationQueueDependencies {
+  readonly documents: Documents
+  readonly keyring: Keyring
+  readonly endpoint: Pick<TokenEndpoint, 'revoke'>
+  readonly now: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Salesforce ended one that it could not end before. Must not throw. */
+  readonly onRevoked: (tokenId: string, integration: string | null) => void
+  /** Salesforce did not end one within seven days, or could not be asked, since it does not open; it is not tried again. Must not throw. */
+  readonly onGivenUp: (tokenId: string, integration: string | null, error: unknown) => void
+  /** The queue was gone through without trouble. */
+  readonly onWorking: () => void
+  readonly onTrouble: (error: unknown) => void
+}
+
+interface Queued {
+  /** Absent of an entry of a former release. */
+  readonly integration?: string
+  /** The issuer, for people: what counts is in the seal. Where it is not, the entry is of a former release. */
+  readonly loginUrl: string
+  readonly sealed: string
+  readonly tries: number
+  /** Absent: a former release queued it, and it counts from the next try. */
+  readonly queuedAt?: number
+  readonly nextAt: number
+}
+
+export const REVOCATION_KIND = 'revocation'
+const KEPT_MS = 7 * 86_400_000
+const LOOK_MS = 5_000
+const RETRY_MS = { least: 10_000, most: 3_600_000 }
+/** One attempt at Salesforce. */
+const ATTEMPT_MS = 4_000
+
+const sealName = (tokenId: string) => `revocation:${tokenId}`
+
+export function createRevocationQueue(dependencies: RevocationQueueDependencies): RevocationQueue {
+  const { documents, keyring, endpoint, now, sleep } = dependencies
+  const { onRevoked, onGivenUp, onWorking, onTrouble } = dependencies
+  const stopped = new AbortController()
+  let running: Promise<void> | undefined
+
+  const write = (tokenId: string, queued: Queued, expected: number | 'any') =>
+    documents.write(REVOCATION_KIND, tokenId, JSON.stringify(queued), {
+      expected,
+      // Past the time at which it is given up, so that somebody says so.
+      expiresAt: now() + KEPT_MS + RETRY_MS.most,
+    })
+
+  /** Whoever postpones an entry first tries it; the others see it as postponed. */
+  const retry = async (tokenId: string, version: number, queued: Queued): Promise<void> => {
+    const pauseMs = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** queued.tries)
+    const { queuedAt = now() } = queued
+    const next = { ...queued, queuedAt, tries: queued.tries + 1, nextAt: now() + pauseMs }
+    if (!(await write(tokenId, next, version))) return
+    try {
+      const text = await keyring.open(sealName(tokenId), queued.sealed)
+      const { loginUrl, token } = sealedIn(text, queued)
+      await within(ATTEMPT_MS, (signal) => endpoint.revoke({ loginUrl, token, signal }))
+    } catch (error) {
+      if (now() - queuedAt < KEPT_MS) throw error
+      await documents.remove(REVOCATION_KIND, tokenId, 'any')
+      onGivenUp(tokenId, queued.integration ?? null, error)
+      return
+    }
+    await documents.remove(REVOCATION_KIND, tokenId, 'any')
+    onRevoked(tokenId, queued.integration ?? null)
+  }
+
+  const look = async (): Promise<void> => {
+    let after: string | undefined
+    let isTroubled = false
+    do {
+      const page = await documents.list(REVOCATION_KIND, {
+        limit: 100,
+        ...(after !== undefined && { after }),
+      })
+      for (const { id, version, body } of page.items) {
+        const queued = JSON.parse(body) as Queued
+        if (queued.nextAt > now() || stopped.signal.aborted) continue
+        await retry(id, version, queued).catch((error: unknown) => {
+          isTroubled = true
+          onTrouble(error)
+        })
+      }
+      after = page.next ?? undefined
+    } while (after !== undefined)
+    if (!isTroubled) onWorking()
+  }
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      await sleep(LOOK_MS, stopped.signal)
+      if (!stopped.signal.aborted) await look().catch(onTrouble)
+    }
+  }
+
+  return {
+    async add(loginUrl, { integration, tokenId, accessToken }) {
+      const text = JSON.stringify({ loginUrl, token: accessToken.reveal() })
+      const sealed = await keyring.seal(sealName(tokenId), text)
+      const nextAt = now() + RETRY_MS.least
+      const queuedAt = now()
+      await write(tokenId, { integration, loginUrl, sealed, tries: 0, queuedAt, nextAt }, 'any')
+    },
+    async done(tokenId) {
+      await documents.remove(REVOCATION_KIND, tokenId, 'any')
+    },
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+  }
+}
+
+/** Whoever can write to the store must not send a token to another host. A token is no JSON. */
+function sealedIn(
+  text: string,
+  { loginUrl }: Queued,
+): { readonly loginUrl: string; readonly token: Secret } {
+  if (!text.startsWith('{')) return { loginUrl, token: new Secret(text) }
+  const sealed = JSON.parse(text) as { readonly loginUrl: string; readonly token: string }
+  return { loginUrl: sealed.loginUrl, token: new Secret(sealed.token) }
+}

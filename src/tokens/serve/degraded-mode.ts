@@ -1,0 +1,139 @@
+/** Mints while the store is down: one at a time in this replica, kept in memory, and saved when the store is back. */
+import type { Actor } from '../../audit/event.ts'
+import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
+import { presentsRefreshToken } from '../../integrations/integration.ts'
+import type { RefusalRecord } from '../../store/store.ts'
+import type { Attempts } from '../mint/attempts.ts'
+import type { Minter } from '../mint/mint.ts'
+import type { MintResult } from '../mint/mint-coordinator.ts'
+import { refusedStill, remember } from '../mint/refusal-memory.ts'
+import type { SingleFlight } from '../mint/single-flight.ts'
+import type { Lease } from './lease.ts'
+import type { Entry } from './lease-cache.ts'
+import {
+  holdsRejected,
+  stillLiveAgain,
+  type TokenRequirement,
+  tokenStillLive,
+} from './token-requirement.ts'
+
+export interface DegradedMode {
+  /** The lease that this replica minted for itself, while it lives and fits the integration. */
+  lease(entry: Entry): Lease | undefined
+  /** Only for an integration that this replica has minted for before: it holds the sealed credential. Throws what Salesforce said, for as long as it is remembered, and `store_unavailable` where it takes a refresh token, and for a rejected token of its own: whether that lives is for the fleet to find out. */
+  mint(
+    entry: Entry,
+    question: TokenRequirement,
+    by: Actor,
+  ): { readonly result: Promise<MintResult>; readonly joined: boolean }
+  /** One that could not be saved. */
+  keep(lease: Lease): void
+  /** The names of the integrations whose lease is still to be saved. */
+  unsaved(): readonly string[]
+  /** It is in the store now, or is of no use there. */
+  forget(name: string): void
+}
+
+export interface DegradedModeDependencies {
+  readonly minter: Minter
+  readonly attempts: Attempts
+  readonly flights: Pick<SingleFlight, 'join'>
+  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  /** Must not throw. */
+  readonly onMinted: (lease: Lease, by: Actor) => void
+  readonly onRefused: (name: string, error: unknown, by: Actor) => void
+}
+
+/** The fleet's count is in the store. */
+const uncounted = async (): Promise<void> => undefined
+
+/** As long as with the store. */
+const DEADLINE_MS = 10_000
+
+export function createDegradedMode(dependencies: DegradedModeDependencies): DegradedMode {
+  const { minter, attempts, flights, now, monotonic, onMinted, onRefused } = dependencies
+  const kept = new Map<string, Lease>()
+  const refusals = new Map<string, RefusalRecord>()
+
+  const mint = async ({ integration }: Entry, by: Actor): Promise<MintResult> => {
+    const { name, loginUrl, version } = integration
+    if (presentsRefreshToken(integration)) throw needsStore()
+    const refused = refusedStill(refusals.get(name), version, now())
+    if (refused) throw refused
+    try {
+      const deadlineAt = monotonic() + DEADLINE_MS
+      const lease = await attempts.run(new URL(loginUrl).host, deadlineAt, (signal) =>
+        minter.mint(name, {
+          charge: uncounted,
+          deadlineAt,
+          hasWorked: async () => true,
+          ...(signal && { signal }),
+        }),
+      )
+      refusals.delete(name)
+      kept.set(name, lease)
+      onMinted(lease, by)
+      return { lease, isFresh: true, isSaved: false }
+    } catch (error) {
+      const refusal = remember(error, version, refusals.get(name), now())
+      if (refusal) refusals.set(name, refusal)
+      onRefused(name, error, by)
+      throw error
+    }
+  }
+
+  return {
+    lease({ integration, digests }) {
+      const lease = kept.get(integration.name)
+      if (!lease) return undefined
+      const fits = lease.uid === integration.uid && digests.includes(lease.digest)
+      if (fits && lease.expiresAt > now()) return lease
+      kept.delete(integration.name)
+      return undefined
+    },
+    mint(entry, question, by) {
+      const { name } = entry.integration
+      const { result, joined } = flights.join(`storeless:${name}`, async () => {
+        if (question.kind === 'rejected' && kept.get(name)?.tokenId === question.tokenId) {
+          throw new BrokerError(
+            'store_unavailable',
+            'Whether the rejected token lives cannot be found out without the store',
+            { retryAfterMs: 1_000 },
+          )
+        }
+        return mint(entry, by)
+      })
+      const isOwn = holdsRejected(entry, question)
+      return {
+        result: isOwn ? result.then((landed) => another(landed, question)) : result,
+        joined,
+      }
+    },
+    keep: (lease) => {
+      kept.set(lease.integration, lease)
+    },
+    unsaved: () => [...kept.keys()],
+    forget: (name) => {
+      kept.delete(name)
+      refusals.delete(name)
+    },
+  }
+}
+
+/** Salesforce may repeat the token that was rejected: it is alive, and nobody is helped by having it again. */
+function another(landed: MintResult, question: TokenRequirement): MintResult {
+  if (question.kind !== 'rejected' || landed.lease.tokenId !== question.tokenId) return landed
+  const { restMs } = stillLiveAgain(undefined, question.tokenId, landed.lease.mintedAt)
+  throw tokenStillLive(restMs)
+}
+
+/** A refresh token that is used without a trace in the store may be used once more by others. */
+const needsStore = () =>
+  new BrokerError('store_unavailable', 'A refresh token is not used while the store is away', {
+    retryAfterMs: 1_000,
+  })
+
+/** Whether the store is what failed. */
+export const isUnavailable = isStoreTrouble

@@ -1,0 +1,48 @@
+/** Leases for the broker itself: of any integration, also of one whose tokens are not served. */
+import { type Actor, NOBODY } from '../../audit/event.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import { type Integration, isDraft } from '../../integrations/integration.ts'
+import type { MintCoordinator } from '../mint/mint-coordinator.ts'
+import type { Lease } from './lease.ts'
+import type { LeaseReader } from './lease-reader.ts'
+import { answerIn, type TokenRequirement } from './token-requirement.ts'
+
+/** `rejected`: the id of a token that Salesforce did not take. `permit` throws where this integration's token is not for the purpose. Throws `integration_not_found`, `integration_disabled`, `integration_draft`, `token_still_live`, and what a mint throws. */
+export type InsideLease = (
+  name: string,
+  rejected?: string,
+  permit?: (integration: Integration) => void,
+) => Promise<Lease>
+
+export interface InsideLeaseDependencies {
+  readonly reader: Pick<LeaseReader, 'look'>
+  readonly flight: MintCoordinator
+  /** What it is for, in the place of a request id in the audit. */
+  readonly purpose: string
+  readonly now: () => number
+}
+
+/** So that a token does not end under the work that it is for. */
+const MIN_TTL_MS = 30_000
+
+export const createInsideLease =
+  ({ reader, flight, purpose, now }: InsideLeaseDependencies): InsideLease =>
+  async (name, rejected, permit) => {
+    const by: Actor = { ...NOBODY, requestId: purpose }
+    const entry = await reader.look(name)
+    if (!entry) {
+      throw new BrokerError('integration_not_found', 'There is no such integration')
+    }
+    permit?.(entry.integration)
+    if (!entry.integration.enabled) {
+      throw new BrokerError('integration_disabled', 'The integration is disabled')
+    }
+    if (isDraft(entry.integration)) {
+      throw new BrokerError('integration_draft', 'The integration is a draft')
+    }
+    const question: TokenRequirement =
+      rejected === undefined
+        ? { kind: 'need', minTtlMs: MIN_TTL_MS }
+        : { kind: 'rejected', tokenId: rejected }
+    return answerIn(entry, question, now()) ?? (await flight.run(entry, question, by).result).lease
+  }

@@ -1,0 +1,51 @@
+/** Leases at rest: sealed, and bound to the integration that they were minted for. */
+import type { Keyring } from '../../crypto/keyring.ts'
+import { Secret } from '../../crypto/secret.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import type { LeaseRecord, Look, Outcomes, SaveResult } from '../../store/store.ts'
+import type { Lease } from './lease.ts'
+
+export interface LeaseStore {
+  /** Seals and saves (SAVE of the protocol). Clears a refusal that stood beside it. */
+  save(lease: Lease, expected: { readonly orev: number }, dueAt: number | null): Promise<SaveResult>
+  /** Opens the lease of a look. Throws `record_corrupt`. */
+  open(look: Pick<Look, 'integration'>, record: LeaseRecord): Promise<Lease>
+}
+
+export interface LeaseStoreDependencies {
+  readonly outcomes: Pick<Outcomes, 'save'>
+  readonly keyring: Keyring
+}
+
+const sealName = ({ name, uid }: { name: string; uid: string }) => `lease:${name}:${uid}`
+
+export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies): LeaseStore {
+  return {
+    async save(lease, { orev }, dueAt) {
+      const { integration: name, uid, accessToken, digest, tokenId, expiresAt } = lease
+      const text = JSON.stringify({ ...lease, accessToken: accessToken.reveal() })
+      const body = await keyring.seal(sealName({ name, uid }), text)
+      const record = { body, digest, tokenId, expiresAt }
+      return outcomes.save(
+        name,
+        { uid, orev },
+        { lease: record, refusal: null, stillLive: null, dueAt },
+      )
+    },
+    async open({ integration }, record) {
+      const text = await keyring.open(sealName(integration), record.body)
+      const stored = JSON.parse(text) as Omit<Lease, 'accessToken'> & { accessToken: string }
+      // What stands beside it decides whether it was revoked, and for what it was minted.
+      const { digest, tokenId, expiresAt } = record
+      const isOwn =
+        stored.digest === digest && stored.tokenId === tokenId && stored.expiresAt === expiresAt
+      if (!isOwn) {
+        throw new BrokerError(
+          'record_corrupt',
+          `The lease of integration ${integration.name} is not the one that was sealed`,
+        )
+      }
+      return { ...stored, accessToken: new Secret(stored.accessToken) }
+    },
+  }
+}

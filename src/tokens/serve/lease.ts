@@ -1,0 +1,77 @@
+/** A lease: a Salesforce access token that we hold, with its times. Pure functions of now. */
+import { createHash } from 'node:crypto'
+import type { Secret } from '../../crypto/secret.ts'
+import type { TokenAnswer } from '../../grants/grant.ts'
+import type { TokenIdentity } from '../../identity/identity.ts'
+
+export type ExpirySource = 'expires_in' | 'token_exp' | 'introspection' | 'configured'
+
+/** What one REST call with the token showed; only where the lifetime is configured. `no_api`: it lives, but not for the REST API. */
+export type LeaseProof = 'live' | 'dead' | 'no_api' | 'unproven'
+
+export interface Lease extends TokenIdentity {
+  readonly integration: string
+  /** Of the integration that it was minted for. */
+  readonly uid: string
+  readonly accessToken: Secret
+  readonly tokenId: string
+  /** Where it was minted, and is revoked; absent of a lease of a former release. */
+  readonly issuer?: string
+  readonly apiInstanceUrl?: string
+  readonly identityUrl?: string
+  /** Salesforce's time where it gave one, else of the mint. */
+  readonly issuedAt: number
+  readonly mintedAt: number
+  readonly expiresAt: number
+  /** Drawn once, between 70 and 80 % of its life. */
+  readonly refreshAt: number
+  readonly expirySource: ExpirySource
+  readonly proof?: LeaseProof
+  /** What it was minted for. */
+  readonly digest: string
+}
+
+/** Public fingerprint of a token: the first 16 bytes of its SHA-256, base64url. */
+export const tokenIdOf = (accessToken: Secret): string =>
+  createHash('sha256').update(accessToken.reveal()).digest().subarray(0, 16).toString('base64url')
+
+export interface Expiry {
+  readonly expiresAt: number
+  readonly source: ExpirySource
+}
+
+/** What the answer itself says of its end: `expires_in`, else the token's own `exp`. */
+export function expiryOf(answer: TokenAnswer, mintedAt: number): Expiry | undefined {
+  if (answer.expiresInSeconds !== undefined) {
+    return { expiresAt: mintedAt + answer.expiresInSeconds * 1000, source: 'expires_in' }
+  }
+  if (answer.tokenExpiresAt !== undefined) {
+    return { expiresAt: answer.tokenExpiresAt, source: 'token_exp' }
+  }
+  return undefined
+}
+
+/** Half of the configured lifetime: Salesforce notes activity about every half time-out. */
+export const configuredExpiry = (mintedAt: number, tokenLifetime: number): Expiry => ({
+  expiresAt: mintedAt + (tokenLifetime * 1000) / 2,
+  source: 'configured',
+})
+
+const REFRESH_FROM = 0.7
+const REFRESH_SPREAD = 0.1
+
+/** Drawn at the mint and stored: drawn at each look it would collapse to the earliest. */
+export const refreshAtOf = (mintedAt: number, expiresAt: number, random: () => number): number =>
+  Math.round(mintedAt + (expiresAt - mintedAt) * (REFRESH_FROM + REFRESH_SPREAD * random()))
+
+/** Good for as long as asked, or for a tenth of its life where that is less, so that no caller can force a mint at each call. */
+export const isUsable = (
+  lease: Pick<Lease, 'expiresAt' | 'mintedAt'>,
+  now: number,
+  minTtlMs: number,
+): boolean => {
+  const remainingMs = lease.expiresAt - now
+  return (
+    remainingMs > 0 && remainingMs >= Math.min(minTtlMs, (lease.expiresAt - lease.mintedAt) / 10)
+  )
+}

@@ -1,0 +1,56 @@
+/** The wire form of tokens. */
+import { type Static, Type } from 'typebox'
+import { TEXT_FORMS } from '../../http/text-forms.ts'
+
+export const TokenParams = Type.Object({
+  integration: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
+})
+
+export const TokenQuery = Type.Object(
+  {
+    min_ttl: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 3_600,
+        default: 30,
+        description:
+          'Seconds that the token must be good for, or a tenth of its lifetime where that is less',
+      }),
+    ),
+    rejected: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_-]{22}$',
+        $comment:
+          'a token id: the 22 letters, digits, hyphens and underscores that came with the token',
+        description:
+          'The `token_id` that Salesforce answered with 401: another token is wanted. One mint runs, however many ask.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export const Token = Type.Object(
+  {
+    integration: Type.String(),
+    access_token: Type.String({ description: 'Goes into `Authorization: Bearer …`' }),
+    token_type: Type.Literal('Bearer'),
+    instance_url: Type.String({ description: 'Where this token is good: send API calls here' }),
+    api_instance_url: Type.Optional(Type.String()),
+    scope: Type.Optional(Type.String()),
+    issued_at: Type.String({ format: 'date-time' }),
+    expires_at: Type.String({ format: 'date-time' }),
+    expires_in: Type.Integer({ description: 'Seconds left' }),
+    expiry_source: Type.Unsafe<'expires_in' | 'token_exp' | 'introspection' | 'configured'>({
+      type: 'string',
+      enum: ['expires_in', 'token_exp', 'introspection', 'configured'],
+    }),
+    token_id: Type.String({ description: 'Public fingerprint of the token; safe to log' }),
+    org_id: Type.Optional(Type.String()),
+    user_id: Type.Optional(Type.String()),
+    identity_url: Type.Optional(Type.String()),
+  },
+  { title: 'Token', description: 'An access token, and where it is good' },
+)
+
+export type Token = Static<typeof Token>

@@ -1,0 +1,133 @@
+/** Whether this replica hears the store's change stream; what it hears, it passes on. */
+import type { Change, Changes } from '../../store/store.ts'
+
+export interface ChangeSubscription {
+  /** Starts the reader. Resolves with the first contact with the store, and goes on for ever. */
+  start(): void
+  stop(): Promise<void>
+  /** Did a read of the stream that began within the last second complete, by both clocks? */
+  isHearing(): boolean
+  /** Has a read ever completed? */
+  hasHeard(): boolean
+  /** Milliseconds since the last completed read of the stream began, whatever gaps came since; infinite before the first one. */
+  silentForMs(): number
+  /** Another number after each gap: what was read from the store before it may be stale. */
+  epoch(): number
+  /** Calls back at the next change of this integration; the function given back ends the wait. */
+  onceChanged(name: string, wake: () => void): () => void
+}
+
+export interface ChangeSubscriptionDependencies {
+  readonly changes: Changes
+  readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  readonly random: () => number
+  /** Ends early, without a failure, when the signal does. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly onChange: (change: Change) => void
+  /** Everything in memory is to be checked again before it is trusted. */
+  readonly onGap: () => void
+  /** The store is heard, for the first time or again. */
+  readonly onHeard: () => void
+  readonly onTrouble: (error: unknown) => void
+}
+
+/** How long one read waits for news. */
+const READ_MS = 250
+/** For how long memory may be trusted without a completed read. */
+export const TRUST_MS = 1_000
+/** Changes that come thick and fast are read together, once in so long; what comes after a pause is read at once. */
+const GATHER_MS = 5
+/** An attempt costs nothing while there is no connection, and its end is to be noticed soon. */
+const RETRY_MS = { least: 50, most: 150 }
+
+const NEVER = { at: Number.NEGATIVE_INFINITY, monotonic: Number.NEGATIVE_INFINITY }
+
+export function createChangeSubscription(
+  dependencies: ChangeSubscriptionDependencies,
+): ChangeSubscription {
+  const { changes, now, monotonic, random, sleep, onChange, onGap, onHeard, onTrouble } =
+    dependencies
+  const stopped = new AbortController()
+  const waiting = new Map<string, Set<() => void>>()
+  let heard = NEVER
+  let epoch = 0
+  /** Unlike `heard` it outlives a gap. */
+  let last = NEVER
+  let running: Promise<void> | undefined
+
+  const lose = () => {
+    epoch += 1
+    heard = NEVER
+    onGap()
+  }
+
+  const pass = (change: Change) => {
+    onChange(change)
+    if (change.type !== 'integration') return
+    for (const wake of waiting.get(change.name) ?? []) wake()
+  }
+
+  const hear = (start: typeof NEVER) => {
+    heard = start
+    last = start
+  }
+
+  const begun = () => ({ at: now(), monotonic: monotonic() })
+
+  const listen = async () => {
+    const first = begun()
+    let cursor = await changes.tail()
+    lose()
+    hear(first)
+    onHeard()
+    while (!stopped.signal.aborted) {
+      const start = begun()
+      const { entries, cursor: next, gap } = await changes.read(cursor, READ_MS)
+      if (gap) lose()
+      for (const entry of entries) pass(entry)
+      cursor = next
+      hear(start)
+      const spareMs = start.monotonic + GATHER_MS - monotonic()
+      if (entries.length > 0 && spareMs > 0) await sleep(spareMs, stopped.signal)
+    }
+  }
+
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      try {
+        await listen()
+      } catch (error) {
+        if (stopped.signal.aborted) return
+        lose()
+        onTrouble(error)
+        await sleep(RETRY_MS.least + random() * (RETRY_MS.most - RETRY_MS.least), stopped.signal)
+      }
+    }
+  }
+
+  return {
+    start() {
+      running ??= run()
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+    isHearing: () =>
+      monotonic() - heard.monotonic <= TRUST_MS && Math.abs(now() - heard.at) <= TRUST_MS,
+    hasHeard: () => last !== NEVER,
+    silentForMs: () => monotonic() - last.monotonic,
+    epoch: () => epoch,
+    onceChanged(name, wake) {
+      const wakes = waiting.get(name) ?? new Set()
+      wakes.add(wake)
+      waiting.set(name, wakes)
+      return () => {
+        wakes.delete(wake)
+        if (wakes.size === 0) waiting.delete(name)
+      }
+    },
+  }
+}

@@ -1,0 +1,289 @@
+/** One token request with one credential, and what it takes to learn how long the token lives. Writes nothing. */
+import type { Secret } from '../../crypto/secret.ts'
+import type { RefreshTokenExchange } from '../../custody/exchange.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import type {
+  GrantContext,
+  GrantRequest,
+  Introspection,
+  OpenCredential,
+  TokenAnswer,
+} from '../../grants/grant.ts'
+import { grantOf } from '../../grants/index.ts'
+import { refusalWordsOf } from '../../grants/refusals/rest-refusal.ts'
+import { within } from '../../http/deadline.ts'
+import { digestOf, type Integration, sourceOf } from '../../integrations/integration.ts'
+import {
+  configuredExpiry,
+  type Expiry,
+  expiryOf,
+  type Lease,
+  type LeaseProof,
+  refreshAtOf,
+  tokenIdOf,
+} from './lease.ts'
+
+/** A credential, opened, with the client that it belongs to. */
+export interface Signer {
+  readonly clientId: string
+  readonly credential: OpenCredential
+}
+
+/** What of the custody of refresh tokens a request needs. */
+export type RefreshTokenSource = Pick<RefreshTokenExchange, 'exchange'>
+
+export interface TokenRequester {
+  /** What has to be there before a request is one that counts: the token that it exchanges. Throws what is wrong at its source. */
+  ready(integration: Integration): Promise<void>
+  /** `charge` allows each login: a request is made ready meanwhile, and nothing leaves before. A second one follows where the first token proves dead. Throws what `charge` and the grant throw. */
+  request(
+    integration: Integration,
+    signer: Signer,
+    charge: () => Promise<void>,
+    /** Ends the token request early; what comes behind an answer has its own time. Nothing ends one with a refresh token. */
+    signal?: AbortSignal,
+  ): Promise<Lease>
+  /** Whether a refresh token lives, without using it. Throws where that cannot be found out. */
+  introspectRefreshToken(
+    integration: Integration,
+    signer: Signer,
+    refreshToken: Secret,
+    signal: AbortSignal,
+  ): Promise<Introspection>
+}
+
+export interface TokenRequesterDependencies {
+  readonly grants: GrantContext
+  readonly refreshTokens: RefreshTokenSource
+  readonly now: () => number
+  readonly random: () => number
+  readonly log: {
+    info(bindings: object, message: string): void
+    warn(bindings: object, message: string): void
+  }
+}
+
+/** One attempt at Salesforce. */
+const ATTEMPT_MS = 4_000
+
+export function createTokenRequester(dependencies: TokenRequesterDependencies): TokenRequester {
+  const { grants, refreshTokens, now, random, log } = dependencies
+
+  const requestOf = (
+    { loginUrl, grant }: Integration,
+    signer: Signer,
+    signal: AbortSignal,
+  ): GrantRequest => ({ loginUrl, settings: grant, ...signer, signal })
+
+  const introspectRefreshToken: TokenRequester['introspectRefreshToken'] = async (
+    integration,
+    signer,
+    refreshToken,
+    signal,
+  ) => {
+    const { type } = integration.grant
+    const credential = withRefreshToken(signer.credential, refreshToken)
+    const request = { ...requestOf(integration, signer, signal), credential }
+    const asked = grantOf(type).introspectRefreshToken?.(
+      request,
+      contextAt(grants, integration.loginUrl),
+    )
+    return asked ?? Promise.reject(new Error(`${type} knows no refresh tokens`))
+  }
+
+  /** One token request; where it presents a refresh token, by the rules of its custody. */
+  const answerOf = async (
+    integration: Integration,
+    signer: Signer,
+    admitted: Promise<void>,
+    ended: AbortSignal | undefined,
+  ): Promise<TokenAnswer> => {
+    const { loginUrl, grant: settings } = integration
+    const grant = grantOf(settings.type)
+    const context = contextAt(grants, loginUrl)
+    if (!grant.presentsRefreshToken) {
+      const own = new AbortController()
+      const request = requestOf(integration, signer, own.signal)
+      const sent = grant.request(request, onceAdmitted(context, admitted))
+      sent.catch(() => undefined)
+      // Salesforce has its time to answer from here: a slow store is no trouble of Salesforce's.
+      await admitted
+      const answer = (signal: AbortSignal) => {
+        signal.addEventListener('abort', () => own.abort(), { once: true })
+        return sent
+      }
+      return within(ATTEMPT_MS, answer, { signal: ended })
+    }
+    await admitted
+    return refreshTokens.exchange(integration, signer.clientId, {
+      present: (refreshToken, options) => {
+        const credential = withRefreshToken(signer.credential, refreshToken)
+        const request = requestOf(integration, signer, options.signal)
+        return grant.request({ ...request, ...options, credential }, context)
+      },
+      introspect: (refreshToken, signal) =>
+        introspectRefreshToken(integration, signer, refreshToken, signal),
+    })
+  }
+
+  /** Undefined: it cannot be told, or not now. */
+  const introspect = async (
+    integration: Integration,
+    signer: Signer,
+    answer: TokenAnswer,
+  ): Promise<Introspection | undefined> => {
+    const { type } = integration.grant
+    const context = contextAt(grants, integration.loginUrl)
+    try {
+      return await within(ATTEMPT_MS, async (signal) =>
+        grantOf(type).introspect?.(
+          requestOf(integration, signer, signal),
+          answer.accessToken,
+          context,
+        ),
+      )
+    } catch (error) {
+      log.info({ err: error, integration: integration.name }, 'the token cannot be introspected')
+      return undefined
+    }
+  }
+
+  /** One REST call that proves the token and slides its session. */
+  const probe = async ({ name }: Integration, answer: TokenAnswer): Promise<LeaseProof> => {
+    const { instanceUrl, accessToken } = answer
+    try {
+      const result = await within(ATTEMPT_MS, (signal) =>
+        grants.endpoint.probe({ instanceUrl, accessToken, signal }),
+      )
+      if (result.verdict === 'live') return 'live'
+      const { verdict, refusal } = result
+      const { reason, said } = refusal
+      const bindings = { integration: name, reason, salesforce: refusalWordsOf(said) }
+      log.warn(bindings, 'a REST call with the token was refused')
+      return verdict === 'untold' ? 'unproven' : verdict
+    } catch (error) {
+      log.warn({ err: error, integration: name }, 'the token could not be proven with a REST call')
+      return 'unproven'
+    }
+  }
+
+  /** What the answer says of its end; else introspection, once; else half of the configured lifetime, after a proof. Undefined: the token is dead. */
+  const learn = async (
+    integration: Integration,
+    signer: Signer,
+    answer: TokenAnswer,
+    mintedAt: number,
+  ): Promise<(Expiry & { readonly proof?: LeaseProof }) | undefined> => {
+    const said = expiryOf(answer, mintedAt)
+    if (said) return said
+    const introspected = await introspect(integration, signer, answer)
+    if (introspected?.active === false) return undefined
+    if (introspected?.expiresAt !== undefined) {
+      return { expiresAt: introspected.expiresAt, source: 'introspection' }
+    }
+    const proof = await probe(integration, answer)
+    if (proof === 'dead') return undefined
+    return { ...configuredExpiry(mintedAt, integration.tokenLifetime), proof }
+  }
+
+  const attempt = async (
+    integration: Integration,
+    signer: Signer,
+    charge: () => Promise<void>,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease | TokenAnswer> => {
+    const { name, uid } = integration
+    const admitted = charge()
+    const mintedAt = now()
+    const asking = answerOf(integration, signer, admitted, signal)
+    asking.catch(() => undefined)
+    // Whoever may not log in is told so, whatever else is wrong.
+    await admitted
+    const answer = await asking
+    const learned = await learn(integration, signer, answer, mintedAt)
+    if (!learned || learned.expiresAt <= now()) return answer
+    return {
+      integration: name,
+      uid,
+      accessToken: answer.accessToken,
+      tokenId: tokenIdOf(answer.accessToken),
+      issuer: answer.issuer,
+      instanceUrl: answer.instanceUrl,
+      ...pick(answer),
+      issuedAt: answer.issuedAt ?? mintedAt,
+      mintedAt,
+      expiresAt: learned.expiresAt,
+      refreshAt: refreshAtOf(mintedAt, learned.expiresAt, random),
+      expirySource: learned.source,
+      ...(learned.proof !== undefined && { proof: learned.proof }),
+      digest: digestOf(integration, signer.clientId),
+    }
+  }
+
+  return {
+    async ready(integration) {
+      const source = sourceOf(integration)
+      if (source === undefined) return
+      const { grant, loginUrl } = integration
+      const at = grantOf(grant.type).exchangesAtInstance ? undefined : loginUrl
+      await within(ATTEMPT_MS, (signal) => grants.subjectTokens.of(source, { at, signal }))
+    },
+    introspectRefreshToken,
+    async request(integration, signer, charge, signal) {
+      const first = await attempt(integration, signer, charge, signal)
+      if (isLease(first)) return first
+      // Salesforce repeats a token until it is revoked, even one that does not work.
+      const { issuer: loginUrl, accessToken: token } = first
+      await within(ATTEMPT_MS, (signal) => grants.endpoint.revoke({ loginUrl, token, signal }))
+      const second = await attempt(integration, signer, charge, signal)
+      if (isLease(second)) return second
+      throw new BrokerError(
+        'token_response_invalid',
+        'Salesforce gave a token that is dead already',
+      )
+    },
+  }
+}
+
+/** The assertion is dated by the clock of the host that judges it. */
+export const contextAt = (grants: GrantContext, loginUrl: string): GrantContext => ({
+  ...grants,
+  now: () => grants.now() + grants.endpoint.aheadMs(loginUrl),
+})
+
+/** Nothing leaves before the login is allowed; then the time of the request begins. */
+const onceAdmitted = (context: GrantContext, admitted: Promise<void>): GrantContext => ({
+  ...context,
+  endpoint: {
+    ...context.endpoint,
+    async token(request) {
+      await admitted
+      return context.endpoint.token(request)
+    },
+  },
+})
+
+/** The client's proof and the refresh token, as the grant sends them. */
+function withRefreshToken(proof: OpenCredential, refreshToken: Secret): OpenCredential {
+  switch (proof.type) {
+    case 'certificate':
+      return { type: 'refresh_token', refreshToken, privateKey: proof.privateKey }
+    case 'client_secret':
+      return { type: 'refresh_token', refreshToken, clientSecret: proof.clientSecret }
+    case 'refresh_token':
+      return { ...proof, refreshToken }
+    case 'none':
+      return { type: 'refresh_token', refreshToken }
+  }
+}
+
+const isLease = (result: Lease | TokenAnswer): result is Lease => 'tokenId' in result
+
+const OPTIONAL = ['apiInstanceUrl', 'scope', 'orgId', 'userId', 'identityUrl'] as const
+
+/** What Salesforce gave, and nothing where it gave nothing. */
+function pick(answer: TokenAnswer): Partial<Pick<Lease, (typeof OPTIONAL)[number]>> {
+  return Object.fromEntries(
+    OPTIONAL.flatMap((member) => (answer[member] === undefined ? [] : [[member, answer[member]]])),
+  )
+}

@@ -1,0 +1,81 @@
+/** What a flight is to find out, and whether what is known answers it already. Pure. */
+import { BrokerError } from '../../errors/errors.ts'
+import type { StillLiveRecord } from '../../store/store.ts'
+import { refusedStill } from '../mint/refusal-memory.ts'
+import { isUsable, type Lease } from './lease.ts'
+import type { Entry } from './lease-cache.ts'
+
+export type TokenRequirement =
+  /** Is there a lease that is good for so long? */
+  | { readonly kind: 'need'; readonly minTtlMs: number }
+  /** Has anybody replaced the lease that I saw? */
+  | { readonly kind: 'replace'; readonly mintedAt: number }
+  /** Is there another token than the one that Salesforce answered with 401? */
+  | { readonly kind: 'rejected'; readonly tokenId: string }
+
+/** Whether the integration holds the rejected token, or is known to have held it: of any other, a rejection says nothing. */
+export const holdsRejected = (
+  { lease, stillLive }: Pick<Entry, 'lease' | 'stillLive'>,
+  question: TokenRequirement,
+): boolean =>
+  question.kind === 'rejected' &&
+  (lease?.tokenId === question.tokenId || stillLive?.tokenId === question.tokenId)
+
+/** What is left of a rejection of a token that the integration never held. */
+export const NEED: TokenRequirement = { kind: 'need', minTtlMs: 0 }
+
+/** Flights of one process with the same key are one. A change of the integration makes another key. */
+export function keyOf(
+  question: TokenRequirement,
+  { name, uid, version }: Entry['integration'],
+): string {
+  const of = question.kind === 'rejected' ? `rejected:${question.tokenId}` : question.kind
+  return `${of}:${name}:${uid}:${version}`
+}
+
+/** The lease that answers; or throws the remembered refusal; `undefined`: it takes a mint. */
+export function answerIn(entry: Entry, question: TokenRequirement, now: number): Lease | undefined {
+  const { lease, refusal, stillLive, integration } = entry
+  if (lease && satisfies(lease, question, now)) return lease
+  if (question.kind === 'rejected' && stillLive) checkStillLive(stillLive, question.tokenId, now)
+  const refused = refusedStill(refusal, integration.version, now)
+  if (refused) throw refused
+  return undefined
+}
+
+/** Whether the lease answers. */
+export function satisfies(lease: Lease, question: TokenRequirement, now: number): boolean {
+  if (lease.expiresAt <= now) return false
+  switch (question.kind) {
+    case 'need':
+      return isUsable(lease, now, question.minTtlMs)
+    case 'replace':
+      return lease.mintedAt > question.mintedAt
+    case 'rejected':
+      return lease.tokenId !== question.tokenId
+  }
+}
+
+function checkStillLive(record: StillLiveRecord, tokenId: string, now: number): void {
+  if (record.tokenId === tokenId && record.until > now) throw tokenStillLive(record.until - now)
+}
+
+export const tokenStillLive = (retryAfterMs: number): BrokerError =>
+  new BrokerError(
+    'token_still_live',
+    'Salesforce handed out the same token again: it is alive, and the 401 has another cause. Sessions may be locked to the IP address that they come from (Setup → Session Settings), calls may go to another host than instance_url, the app may lack the scope api, or its IP policy or API Access Control forbid the call; SOAP below API version 68.0 takes no JWT as token.',
+    { retryAfterMs },
+  )
+
+const STILL_LIVE_MS = { least: 30_000, most: 600_000 }
+
+/** The next rest of a token that proved alive: 30 s, doubled with each time, at most 10 minutes. */
+export function stillLiveAgain(
+  former: StillLiveRecord | undefined,
+  tokenId: string,
+  now: number,
+): { readonly restMs: number; readonly record: StillLiveRecord } {
+  const count = former?.tokenId === tokenId ? former.count + 1 : 1
+  const restMs = Math.min(STILL_LIVE_MS.most, STILL_LIVE_MS.least * 2 ** (count - 1))
+  return { restMs, record: { tokenId, until: now + restMs, count } }
+}

@@ -1,0 +1,86 @@
+/** `GET /integrations/{name}/callers`. */
+import { Type } from 'typebox'
+import { BrokerError } from '../errors/errors.ts'
+import { problems } from '../http/problems/problem.ts'
+import type { Server } from '../http/server/server.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { visibleIntegration } from '../integrations/references/visible.ts'
+import { NameParams, PageQuery } from '../integrations/schemas/schemas.ts'
+import type { CallerCounts } from './caller-counts.ts'
+
+export interface CallerCountsRouteDependencies {
+  readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  readonly counts: Pick<CallerCounts, 'read'>
+}
+
+const DEFAULT_LIMIT = 50
+
+const CallerCountSchema = Type.Object(
+  {
+    principal: Type.String(),
+    first_at: Type.String({ format: 'date-time', description: 'Within the last 30 days' }),
+    last_at: Type.String({ format: 'date-time' }),
+    count: Type.Integer({ description: 'Tokens handed out in the last 30 days, by UTC day' }),
+  },
+  { title: 'Caller count' },
+)
+
+const CallerCountList = Type.Object(
+  {
+    items: Type.Array(CallerCountSchema),
+    next_cursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+  },
+  { title: 'Caller count list', description: 'Who fetched tokens in the last 30 days' },
+)
+
+export function registerCallerCountsRoutes(
+  server: Server,
+  { integrations, counts }: CallerCountsRouteDependencies,
+): void {
+  server.get(
+    '/integrations/:name/callers',
+    {
+      schema: {
+        tags: ['integrations'],
+        operationId: 'listIntegrationCallers',
+        summary: 'Who fetched tokens of an integration in the last 30 days',
+        description:
+          'Needs `integrations:read`. In order of principal. Each replica adds what it counted every 10 seconds.',
+        params: NameParams,
+        querystring: Type.Object(PageQuery, { additionalProperties: false }),
+        response: { 200: CallerCountList, ...problems('integration_not_found') },
+      },
+    },
+    async (request) => {
+      const { name } = request.params
+      const integration = await visibleIntegration(name, {
+        integrations,
+        principal: request.principal,
+        permission: 'integrations:read',
+      })
+      const { limit = DEFAULT_LIMIT, cursor } = request.query
+      const from = cursor === undefined ? 0 : placeOf(cursor)
+      const rows = await counts.read(integration)
+      const page = rows.slice(from, from + limit)
+      return {
+        items: page.map(({ principal, firstAt, lastAt, count }) => ({
+          principal,
+          first_at: new Date(firstAt).toISOString(),
+          last_at: new Date(lastAt).toISOString(),
+          count,
+        })),
+        next_cursor: from + limit < rows.length ? cursorOf(from + limit) : null,
+      }
+    },
+  )
+}
+
+const cursorOf = (place: number) => Buffer.from(`callers:${place}`).toString('base64url')
+
+function placeOf(cursor: string): number {
+  const place = Number(/^callers:(\d{1,4})$/.exec(Buffer.from(cursor, 'base64url').toString())?.[1])
+  if (Number.isNaN(place) || cursorOf(place) !== cursor) {
+    throw new BrokerError('request_invalid', 'query/cursor is not one that this service gave')
+  }
+  return place
+}

@@ -1,0 +1,140 @@
+/** Which principals fetched tokens of an integration in the last 30 days. Counted in memory, written in batches: a read writes nothing. */
+import { isUnusable } from '../store/integrity/record-schema.ts'
+import type { DocumentRecord, Documents } from '../store/store.ts'
+import type { Lease } from '../tokens/serve/lease.ts'
+import {
+  bucketOf,
+  type CallerRow,
+  type CountsByCaller,
+  type DayCount,
+  merged,
+  rowsOf,
+} from './caller-days.ts'
+
+export interface CallerCounts {
+  /** A token was handed out. */
+  note(principalId: string, lease: Pick<Lease, 'integration' | 'uid'>, at: number): void
+  /** Written counts of all replicas, in order of principal. */
+  read(integration: { readonly name: string; readonly uid: string }): Promise<readonly CallerRow[]>
+  start(): void
+  /** Writes what was counted since. */
+  stop(): Promise<void>
+}
+
+export interface CallerCountsDependencies {
+  readonly documents: Pick<Documents, 'read' | 'write'>
+  readonly now: () => number
+  readonly log: { warn(bindings: object, message: string): void }
+}
+
+const KIND = 'callers'
+const WRITE_MS = 10_000
+/** A write that loses this many races in a row waits for the next time. */
+const ATTEMPTS = 5
+const DAY_MS = 86_400_000
+const KEPT_MS = 31 * DAY_MS
+
+/** Since the last write, of one integration. */
+interface Fresh {
+  readonly uid: string
+  readonly counts: CountsByCaller
+}
+
+export function createCallerCounts(dependencies: CallerCountsDependencies): CallerCounts {
+  const { documents, now, log } = dependencies
+  let fresh = new Map<string, Fresh>()
+  let timer: NodeJS.Timeout | undefined
+  let writing: Promise<void> | undefined
+  /** For the store, which did not take them; said once. */
+  let isWaiting = false
+
+  const store = async (name: string, { uid, counts }: Fresh): Promise<void> => {
+    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      const record = await documents.read(KIND, name)
+      const sum = merged(countsIn(record, uid), counts, now())
+      const body: StoredCounts = { uid, counts: [...sum] }
+      const written = await documents.write(KIND, name, JSON.stringify(body), {
+        expected: record?.version ?? 'absent',
+        expiresAt: now() + KEPT_MS,
+      })
+      if (written) return
+    }
+    throw new Error('The counts were changed by others meanwhile, time and again')
+  }
+
+  /** Back to what is to be written, beside what came meanwhile. */
+  const keep = (name: string, former: Fresh) => {
+    const current = fresh.get(name)
+    if (current && current.uid !== former.uid) return
+    const counts = current ? merged(former.counts, current.counts, now()) : former.counts
+    fresh.set(name, { uid: former.uid, counts })
+  }
+
+  const writeAll = async () => {
+    const batch = fresh
+    fresh = new Map()
+    let failures = 0
+    for (const [name, counted] of batch) {
+      try {
+        if (failures > 0) keep(name, counted)
+        else await store(name, counted)
+      } catch (error) {
+        keep(name, counted)
+        if (isUnusable(error)) continue
+        failures += 1
+        if (!isWaiting) log.warn({ err: error }, 'the counts of callers wait for the store')
+      }
+    }
+    isWaiting = failures > 0
+    writing = undefined
+  }
+
+  const write = (): Promise<void> => {
+    if (!writing && fresh.size > 0) writing = writeAll()
+    return writing ?? Promise.resolve()
+  }
+
+  /** Everything counted so far is written. */
+  const settle = async () => {
+    await writing
+    await write()
+  }
+
+  return {
+    note(principalId, { integration, uid }, at) {
+      let counted = fresh.get(integration)
+      if (counted?.uid !== uid) {
+        counted = { uid, counts: new Map() }
+        fresh.set(integration, counted)
+      }
+      const bucket = bucketOf(counted.counts, principalId, at)
+      bucket.lastAt = at
+      bucket.count += 1
+    },
+    async read({ name, uid }) {
+      await settle()
+      const record = await documents.read(KIND, name)
+      return rowsOf(countsIn(record, uid), now())
+    },
+    start() {
+      timer ??= setInterval(write, WRITE_MS)
+    },
+    async stop() {
+      clearInterval(timer)
+      await settle()
+      if (fresh.size > 0)
+        log.warn({ integrations: fresh.size }, 'the last counts of callers are lost')
+    },
+  }
+}
+
+interface StoredCounts {
+  /** An integration deleted and made again begins anew. */
+  readonly uid: string
+  readonly counts: readonly (readonly [string, DayCount[]])[]
+}
+
+function countsIn(record: DocumentRecord | undefined, uid: string): CountsByCaller {
+  const stored = record && (JSON.parse(record.body) as StoredCounts)
+  return new Map(stored?.uid === uid ? stored.counts : [])
+}

@@ -1,0 +1,122 @@
+import t from 'tap'
+import { generateKeyring, keyringOf } from '../../../src/crypto/keyring.ts'
+import { Secret } from '../../../src/crypto/secret.ts'
+import { BrokerError } from '../../../src/errors/errors.ts'
+import type { DocumentRecord, Documents } from '../../../src/store/store.ts'
+import { createRevocationQueue } from '../../../src/tokens/revoke/revocation-queue.ts'
+
+const ISSUER = 'https://acme.my.salesforce.com'
+const FOREIGN = 'https://foreign.my.salesforce.com'
+const lease = { integration: 'billing', tokenId: 'id', accessToken: new Secret('00D!secret') }
+
+/** A store with one shelf, whose content can be changed behind the queue's back. */
+function shelf() {
+  const records = new Map<string, DocumentRecord>()
+  const documents: Documents = {
+    read: async (_kind, id) => records.get(id),
+    list: async () => ({ items: [...records.values()], next: null }),
+    async write(_kind, id, body) {
+      const record = { id, version: (records.get(id)?.version ?? 0) + 1, body }
+      records.set(id, record)
+      return record
+    },
+    remove: async (_kind, id) => records.delete(id),
+  }
+  return { records, documents }
+}
+
+function queueOn(documents: Documents, { refuses = false, stepMs = 60_000 } = {}) {
+  const sent: { loginUrl: string; token: string }[] = []
+  const revoked: unknown[] = []
+  const givenUp: { readonly of: readonly unknown[]; readonly days: number }[] = []
+  const done = Promise.withResolvers<void>()
+  const keyring = keyringOf(generateKeyring(0))
+  let clock = 0
+  const queue = createRevocationQueue({
+    ...{ documents, keyring, now: () => clock },
+    endpoint: {
+      async revoke({ loginUrl, token }) {
+        sent.push({ loginUrl, token: token.reveal() })
+        if (refuses) throw new BrokerError('salesforce_unavailable', 'It is away')
+        return 'revoked'
+      },
+    },
+    async sleep(_ms, signal) {
+      clock += stepMs
+      await new Promise(setImmediate)
+      signal.throwIfAborted()
+    },
+    onRevoked: (...of) => revoked.push(of),
+    onGivenUp(...of) {
+      givenUp.push({ of, days: clock / 86_400_000 })
+      done.resolve()
+    },
+    onWorking: () => {
+      if (!refuses) done.resolve()
+    },
+    onTrouble: (error) => {
+      if (!refuses) done.reject(error)
+    },
+  })
+  const run = async () => {
+    queue.start()
+    await done.promise
+    await queue.stop().catch(() => undefined)
+  }
+  return { queue, keyring, run, sent, revoked, givenUp }
+}
+
+t.test('a token that waits goes to its issuer, whatever the store says by then', async (t) => {
+  const { records, documents } = shelf()
+  const { queue, run, sent, revoked } = queueOn(documents)
+  await queue.add(ISSUER, lease)
+  const record = records.get('id') as DocumentRecord
+  t.notMatch(record.body, /secret/)
+  records.set('id', { ...record, body: record.body.replace(ISSUER, FOREIGN) })
+  await run()
+  t.same(sent, [{ loginUrl: ISSUER, token: '00D!secret' }])
+  t.same(revoked, [['id', 'billing']])
+  t.equal(records.size, 0)
+})
+
+t.test('one that a former release queued is still ended', async (t) => {
+  const { records, documents } = shelf()
+  const { keyring, run, sent, revoked } = queueOn(documents)
+  const sealed = await keyring.seal('revocation:id', '00D!secret')
+  const body = JSON.stringify({ loginUrl: ISSUER, sealed, tries: 0, nextAt: 0 })
+  records.set('id', { id: 'id', version: 1, body })
+  await run()
+  t.same(sent, [{ loginUrl: ISSUER, token: '00D!secret' }])
+  t.same(revoked, [['id', null]])
+})
+
+t.test(
+  'one that Salesforce does not end is tried for seven days, and not given up in silence',
+  async (t) => {
+    const { records, documents } = shelf()
+    const { queue, run, sent, revoked, givenUp } = queueOn(documents, {
+      refuses: true,
+      stepMs: 3_600_000,
+    })
+    await queue.add(ISSUER, lease)
+    await run()
+    t.match(givenUp, [{ of: ['id', 'billing', { code: 'salesforce_unavailable' }] }])
+    const { days = 0 } = givenUp[0] ?? {}
+    t.ok(days >= 7 && days < 7.5, `${days} days`)
+    t.ok(sent.length > 100)
+    t.same(revoked, [])
+    t.equal(records.size, 0)
+  },
+)
+
+t.test('one that no key opens any more is given up in its time, too', async (t) => {
+  const { records, documents } = shelf()
+  const { run, sent, givenUp } = queueOn(documents, { refuses: true, stepMs: 3_600_000 })
+  const sealed = await keyringOf(generateKeyring(0)).seal('revocation:id', '00D!secret')
+  const body = JSON.stringify({ loginUrl: ISSUER, sealed, tries: 0, queuedAt: 0, nextAt: 0 })
+  records.set('id', { id: 'id', version: 1, body })
+  await run()
+  t.match(givenUp, [{ of: ['id', null, { code: 'record_corrupt' }] }])
+  t.same(sent, [])
+  t.equal(records.size, 0)
+})

@@ -1,0 +1,61 @@
+import t from 'tap'
+import { Secret } from '../../../src/crypto/secret.ts'
+import {
+  configuredExpiry,
+  expiryOf,
+  isUsable,
+  refreshAtOf,
+  tokenIdOf,
+} from '../../../src/tokens/serve/lease.ts'
+
+const host = 'https://acme.my.salesforce.com'
+const answer = { accessToken: new Secret('00D!x'), issuer: host, instanceUrl: host }
+
+t.test('a token id is the first 16 bytes of the SHA-256 of the token', async (t) => {
+  t.equal(tokenIdOf(new Secret('abc')), 'ungWv48Bz-pBQUDeXa4iIw')
+})
+
+t.test('a lease serves while it is good for as long as asked', async (t) => {
+  const lease = { mintedAt: 0, expiresAt: 900_000 }
+  t.ok(isUsable(lease, 870_000, 30_000))
+  t.notOk(isUsable(lease, 870_001, 30_000))
+})
+
+t.test('no caller can ask for more than a tenth of its lifetime', async (t) => {
+  const lease = { mintedAt: 0, expiresAt: 6_000 }
+  t.ok(isUsable(lease, 5_400, 3_600_000))
+  t.notOk(isUsable(lease, 5_401, 3_600_000))
+})
+
+t.test('a lease is never served at or past its expiry', async (t) => {
+  const lease = { mintedAt: 0, expiresAt: 6_000 }
+  t.ok(isUsable(lease, 5_999, 0))
+  t.notOk(isUsable(lease, 6_000, 0))
+})
+
+t.test('expires_in goes before the end that the token itself states', async (t) => {
+  t.same(expiryOf({ ...answer, expiresInSeconds: 60, tokenExpiresAt: 5 }, 1_000), {
+    expiresAt: 61_000,
+    source: 'expires_in',
+  })
+  t.same(expiryOf({ ...answer, tokenExpiresAt: 5_000 }, 1_000), {
+    expiresAt: 5_000,
+    source: 'token_exp',
+  })
+  t.equal(expiryOf(answer, 1_000), undefined)
+})
+
+t.test('a configured lifetime counts half', async (t) => {
+  t.same(configuredExpiry(1_000, 900), { expiresAt: 451_000, source: 'configured' })
+})
+
+t.test('a refresh is due between 70 and 80 % of the life', async (t) => {
+  t.equal(
+    refreshAtOf(1_000, 101_000, () => 0),
+    71_000,
+  )
+  t.equal(
+    refreshAtOf(1_000, 101_000, () => 1),
+    81_000,
+  )
+})

@@ -1,0 +1,114 @@
+import t from 'tap'
+import { createCallerCounts } from '../../src/usage/caller-counts.ts'
+import { PRINCIPALS_MAX } from '../../src/usage/caller-days.ts'
+import { eachEngine } from '../support/store-engines.ts'
+
+const DAY_MS = 86_400_000
+const lease = { integration: 'billing', uid: 'u1' }
+const integration = { name: 'billing', uid: 'u1' }
+
+eachEngine(async (t, open) => {
+  const replicas = async () => {
+    const { store, peer } = await open()
+    const clock = { now: Date.now() }
+    const warnings: string[] = []
+    const log = { warn: (_bindings: object, message: string) => warnings.push(message) }
+    const [one, other] = [store, peer].map(({ documents }) =>
+      createCallerCounts({ documents, now: () => clock.now, log }),
+    )
+    if (!one || !other) throw new Error('two replicas')
+    return { one, other, clock, warnings, documents: store.documents }
+  }
+
+  t.test('the counts of two replicas add up, even when both write at once', async (t) => {
+    const { one, other, clock } = await replicas()
+    const firstAt = clock.now
+    for (let index = 0; index < 30; index += 1) {
+      one.note('api-key:a', lease, clock.now)
+      other.note('api-key:a', lease, clock.now)
+      other.note('api-key:b', lease, clock.now)
+      clock.now += 1
+      await Promise.all([one.stop(), other.stop()])
+    }
+    t.strictSame(await one.read(integration), [
+      { principal: 'api-key:a', firstAt, lastAt: firstAt + 29, count: 60 },
+      { principal: 'api-key:b', firstAt, lastAt: firstAt + 29, count: 30 },
+    ])
+  })
+
+  t.test('what is older than 30 days is forgotten', async (t) => {
+    const { one, clock } = await replicas()
+    one.note('api-key:old', lease, clock.now)
+    one.note('api-key:both', lease, clock.now)
+    await one.stop()
+    clock.now += 31 * DAY_MS
+    one.note('api-key:both', lease, clock.now)
+    t.strictSame(await one.read(integration), [
+      { principal: 'api-key:both', firstAt: clock.now, lastAt: clock.now, count: 1 },
+    ])
+  })
+
+  t.test('an integration that was made anew begins anew', async (t) => {
+    const { one, clock } = await replicas()
+    one.note('api-key:a', lease, clock.now)
+    await one.stop()
+    t.strictSame(await one.read({ ...integration, uid: 'u2' }), [])
+    one.note('api-key:b', { ...lease, uid: 'u2' }, clock.now)
+    t.match(await one.read({ ...integration, uid: 'u2' }), [{ principal: 'api-key:b', count: 1 }])
+  })
+
+  t.test('keeps a bounded number of principals: those that read last', async (t) => {
+    const { one, clock } = await replicas()
+    for (let index = 0; index < PRINCIPALS_MAX + 5; index += 1) {
+      clock.now += 1
+      one.note(`api-key:${String(index).padStart(5, '0')}`, lease, clock.now)
+    }
+    const rows = await one.read(integration)
+    t.equal(rows.length, PRINCIPALS_MAX)
+    t.equal(rows[0]?.principal, 'api-key:00005')
+  })
+})
+
+t.test('counts wait for a store that is away, and are not lost', async (t) => {
+  let isAway = true
+  let body: string | undefined
+  const documents = {
+    async read() {
+      if (isAway) throw new Error('away')
+      return body === undefined ? undefined : { id: 'billing', version: 1, body }
+    },
+    async write(_kind: string, id: string, text: string) {
+      body = text
+      return { id, version: 1, body: text }
+    },
+  }
+  const counts = createCallerCounts({ documents, now: Date.now, log: { warn: () => undefined } })
+  counts.note('api-key:a', lease, Date.now())
+  await counts.stop()
+  counts.note('api-key:a', lease, Date.now())
+  isAway = false
+  t.match(await counts.read(integration), [{ principal: 'api-key:a', count: 2 }])
+})
+
+t.test(
+  'counts that wait for the store are said once, and so is their loss at the end',
+  async (t) => {
+    const said: string[] = []
+    const away = async () => {
+      throw new Error('away')
+    }
+    const counts = createCallerCounts({
+      documents: { read: away, write: away },
+      now: Date.now,
+      log: { warn: (bindings, message) => said.push(`${message} ${Object.keys(bindings)}`) },
+    })
+    counts.note('api-key:a', lease, Date.now())
+    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now())
+    for (let tries = 0; tries < 3; tries += 1) await t.rejects(counts.read(integration))
+    await counts.stop()
+    t.strictSame(said, [
+      'the counts of callers wait for the store err',
+      'the last counts of callers are lost integrations',
+    ])
+  },
+)

@@ -1,0 +1,71 @@
+/** `docs/metrics.md`, from the table of metrics. */
+import type { LabelRow, MetricRow } from '../src/metrics/registry.ts'
+import { METRICS } from '../src/metrics/table.ts'
+
+const HEAD = `# Metrics
+
+<!-- Generated from src/metrics/table.ts by \`npm run generate\`; a test compares it. -->
+
+Each replica serves its own metrics at \`/metrics\` in the text format of Prometheus, on the port
+\`VALETKEY_METRICS_PORT\` (9464) of \`VALETKEY_HOST\`, in plain HTTP and to whoever can connect: let
+nobody but Prometheus reach that port. \`0\` turns it off.
+
+Names and labels are kept stable; what goes or changes its meaning is announced in the
+[changelog](../CHANGELOG.md). No label ever holds anything that a caller can invent: it is one of a
+closed list, or a name that an operator made. \`environment\` and \`owner\` are the labels of the
+integration, so that alerts can tell production from the rest. Closed lists have \`other\` beside
+them, for what a later release may add.
+
+Figures by integration that come from the store are as old as the scrape before, and 10 seconds at
+least; \`valetkey_integrations_sample_age_seconds\` tells. A metric shows as many series as its row
+says, the most urgent first, and counts the others in \`valetkey_metric_series_left_out\`.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+`
+
+const TAIL = `
+\`process_*\` and \`nodejs_*\` have the names that Node services use: processor time, memory, open
+files, garbage collection, and \`nodejs_eventloop_lag_seconds\` and its percentiles.
+
+## Values
+
+`
+
+/** Longer lists stand below the table. */
+const IN_THE_TABLE = 3
+
+export function renderMetricDocs(): string {
+  const rows = Object.entries<MetricRow>(METRICS)
+  const table = rows.map(([name, row]) => {
+    const labels = Object.entries(row.labels ?? {}).map(([label, of]) => inTable(label, of))
+    const bound = row.atMost === undefined ? '' : ` At most ${row.atMost} series.`
+    return `| \`${name}\` | ${row.type} | ${labels.join(', ')} | ${row.help}${bound} |\n`
+  })
+  return `${HEAD}${table.join('')}${TAIL}${valueLists(rows).join('')}`
+}
+
+function inTable(label: string, row: LabelRow): string {
+  if ('text' in row) return `\`${label}\``
+  const { values } = row
+  if (values.length > IN_THE_TABLE) return `\`${label}\``
+  return `\`${label}\` (${values.map((value) => `\`${value}\``).join(', ')})`
+}
+
+/** The same list of several metrics stands there once. */
+function valueLists(rows: readonly (readonly [string, MetricRow])[]): readonly string[] {
+  const metricsOf = new Map<string, string[]>()
+  for (const [metric, { labels = {} }] of rows) {
+    for (const [label, row] of Object.entries(labels)) {
+      if ('values' in row && row.values.length <= IN_THE_TABLE) continue
+      const said = 'text' in row ? lower(row.text) : row.values.map(code).join(', ')
+      const key = `- ${code(label)} of METRICS: ${said}.\n`
+      metricsOf.set(key, [...(metricsOf.get(key) ?? []), code(metric)])
+    }
+  }
+  return [...metricsOf].map(([text, metrics]) => text.replace('METRICS', metrics.join(', ')))
+}
+
+const code = (text: string) => `\`${text}\``
+
+const lower = (text: string) => `${text.charAt(0).toLowerCase()}${text.slice(1)}`
