@@ -2,7 +2,7 @@
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AppSeed } from '../simulator/simulator.ts'
+import type { AppSeed } from '../simulator/handle.ts'
 import { newSigningKey } from '../test/support/signing-key.ts'
 import type { BareApps } from './peers/bare-mint.ts'
 import type { MeasuredBroker, Setting } from './setting.ts'

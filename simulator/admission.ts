@@ -1,4 +1,4 @@
-import type { Client } from './client.ts'
+import type { Client } from './apps.ts'
 import type { Exchange } from './exchange.ts'
 import { isAllowedAt, isAllowedFrom, type User } from './orgs.ts'
 import { type RefusalName, Refused } from './refusals.ts'

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { Clock } from './clock.ts'
 import { newConsumerKey, newConsumerSecret, type RecordIds } from './identifiers.ts'
+import type { Org } from './orgs.ts'
 import type { Propagated, Propagation } from './propagation.ts'
 
 /** Connected apps and external client apps: their settings, and how their credentials are replaced. */
@@ -40,6 +41,16 @@ export interface App {
 export interface ConsumerPair {
   readonly clientId: string
   readonly clientSecret: string
+}
+
+/** The app that a request comes from: found by its consumer key, proven by its secret or its assertion. */
+export interface Client {
+  readonly app: App
+  readonly org: Org
+  readonly clientId: string
+  /** As the node that answers sees it. */
+  readonly configuration: AppConfiguration
+  readonly pairs: readonly ConsumerPair[]
 }
 
 export interface StageOptions {

@@ -1,5 +1,5 @@
 import { verify, X509Certificate } from 'node:crypto'
-import type { Client } from './client.ts'
+import type { Client } from './apps.ts'
 import type { Exchange } from './exchange.ts'
 import { type Origins, originsAs } from './hosts.ts'
 import type { Org } from './orgs.ts'

@@ -1,20 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
-import { type App, type AppConfiguration, type ConsumerPair, livePairs } from './apps.ts'
+import { type App, type Client, type ConsumerPair, livePairs } from './apps.ts'
 import { assertSignedBy, parseAssertion } from './assertion.ts'
 import type { Exchange } from './exchange.ts'
 import type { Org } from './orgs.ts'
 import { Refused } from './refusals.ts'
 import type { World } from './world.ts'
-
-/** The app that a request comes from: found by its consumer key, proven by its secret or its assertion. */
-export interface Client {
-  readonly app: App
-  readonly org: Org
-  readonly clientId: string
-  /** As the node that answers sees it. */
-  readonly configuration: AppConfiguration
-  readonly pairs: readonly ConsumerPair[]
-}
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 

@@ -1,12 +1,12 @@
 import { type Answer, jsonAnswer } from './answer.ts'
 import { type AppChanges, DEFAULT_APP } from './apps.ts'
 import { FAULT_KINDS, type FaultHandle, type FaultRule } from './faults.ts'
+import type { NewAppSeed, NewJwtApp, SessionFilter, Simulator } from './handle.ts'
 import type { ControlHandler } from './handler.ts'
 import type { NewOrg, NewUser, OrgChanges, UserChanges } from './orgs.ts'
 import { REFUSALS } from './refusals.ts'
 import { REST_REFUSALS } from './rest-refusals.ts'
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
-import type { NewAppSeed, NewJwtApp, SessionFilter, Simulator } from './simulator.ts'
 import { fromWire, toWire } from './wire-names.ts'
 
 /**

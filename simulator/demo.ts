@@ -6,7 +6,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Simulator, startSimulator } from './simulator.ts'
+import type { Simulator } from './handle.ts'
+import { startSimulator } from './simulator.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'valetkey-demo-'))
 const dataDir = join(folder, 'data')

@@ -1,4 +1,4 @@
-import type { Org } from './orgs.ts'
+import { ORG_ADDRESSES, type Org } from './orgs.ts'
 
 /**
  * Which part of Salesforce a `Host` header names, and how answers name the other parts: by loopback
@@ -12,11 +12,6 @@ export type HostRole =
 
 export const LOGIN_ADDRESS = '127.0.0.2'
 export const TEST_ADDRESS = '127.0.0.3'
-/** The My Domains of orgs, in the order in which the orgs were made. */
-export const ORG_ADDRESSES: readonly string[] = [
-  '127.0.0.1',
-  ...Array.from({ length: 9 }, (_, index) => `127.0.0.${index + 4}`),
-]
 export const ADDRESSES: readonly string[] = [
   '127.0.0.1',
   LOGIN_ADDRESS,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type Simulator, type SimulatorOptions, startSimulator } from './simulator.ts'
+import type { Simulator } from './handle.ts'
+import { type SimulatorOptions, startSimulator } from './simulator.ts'
 
 /** The command `npm run simulator`: an offline Salesforce in a process of its own, until SIGTERM or SIGINT. */
 

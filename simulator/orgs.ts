@@ -1,6 +1,12 @@
 import { BlockList } from 'node:net'
-import { ORG_ADDRESSES } from './hosts.ts'
+
 import type { RecordIds } from './identifiers.ts'
+
+/** The My Domains of orgs, in the order in which the orgs were made. */
+export const ORG_ADDRESSES: readonly string[] = [
+  '127.0.0.1',
+  ...Array.from({ length: 9 }, (_, index) => `127.0.0.${index + 4}`),
+]
 
 /** The orgs and their users, and what an administrator may change about them. */
 export interface Directory {

@@ -1,6 +1,6 @@
 /** Refresh tokens that rotate, in a fleet whose brokers are killed all the time and whose Redis is restarted. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { AppSeed } from '../../simulator/simulator.ts'
+import type { AppSeed } from '../../simulator/handle.ts'
 import type { Fleet, Replica } from '../../test/support/fleet.ts'
 import { type Seen, startLoad } from '../../test/support/load.ts'
 import {

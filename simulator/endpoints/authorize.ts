@@ -1,5 +1,6 @@
 import type { Answer } from '../answer.ts'
-import { type Client, findClient } from '../client.ts'
+import type { Client } from '../apps.ts'
+import { findClient } from '../client.ts'
 import { DECISIONS, decided, userField } from '../consent.ts'
 import type { Exchange } from '../exchange.ts'
 import { pageAnswer } from '../page.ts'

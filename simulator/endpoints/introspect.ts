@@ -1,5 +1,6 @@
 import { type Answer, jsonAnswer } from '../answer.ts'
-import { authenticateClient, type Client } from '../client.ts'
+import type { Client } from '../apps.ts'
+import { authenticateClient } from '../client.ts'
 import type { Exchange } from '../exchange.ts'
 import { Refused } from '../refusals.ts'
 import { expiresAt } from '../sessions.ts'

@@ -1,5 +1,5 @@
 import { approve } from '../approvals.ts'
-import type { Client } from '../client.ts'
+import type { Client } from '../apps.ts'
 import type { Exchange } from '../exchange.ts'
 import type { User } from '../orgs.ts'
 import { isRefreshScope } from '../scopes.ts'

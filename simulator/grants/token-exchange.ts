@@ -1,6 +1,7 @@
 import { verify, X509Certificate } from 'node:crypto'
 import { admit } from '../admission.ts'
-import { authenticateClient, type Client } from '../client.ts'
+import type { Client } from '../apps.ts'
+import { authenticateClient } from '../client.ts'
 import type { Exchange } from '../exchange.ts'
 import type { User } from '../orgs.ts'
 import { Refused } from '../refusals.ts'

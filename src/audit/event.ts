@@ -1,5 +1,5 @@
 /** Audit events: what can happen, how it can end, and how one is written down. */
-import type { AuditShare } from './shares.ts'
+import { type AuditShare, SHARE_NAMES } from './shares.ts'
 
 interface ActionRow {
   /** Which share of the store's log, which `GET /audit` serves, keeps it. Null: it is in the line alone. */
@@ -238,4 +238,19 @@ function shortened(detail: EventDetail): EventDetail {
       typeof value === 'string' ? value.slice(0, DETAIL_TEXT_MAX) : value,
     ]),
   )
+}
+
+/** Null: it is not stored. */
+export function shareOf(
+  { action }: Pick<AuditEntry, 'action'>,
+  isProven: boolean,
+): AuditShare | null {
+  return action === 'request.denied' && !isProven ? 'strangers' : ACTIONS[action].share
+}
+
+/** All shares that may hold such events. What older releases wrote, of every kind, is in that of the changes. */
+export function sharesOf(action: AuditEntry['action'] | undefined): readonly AuditShare[] {
+  if (action === undefined) return SHARE_NAMES
+  const shares = ['changes', shareOf({ action }, true), shareOf({ action }, false)] as const
+  return [...new Set(shares)].filter((share) => share !== null)
 }

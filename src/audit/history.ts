@@ -1,7 +1,14 @@
 /** What of the events is stored, and how: one by one, or, what one caller repeats, as one line that grows. */
-import { type Actor, type AuditEntry, type AuditEvent, eventOf, type Stamp } from './event.ts'
+import {
+  type Actor,
+  type AuditEntry,
+  type AuditEvent,
+  eventOf,
+  type Stamp,
+  shareOf,
+} from './event.ts'
 import { type GrownLine, grown, networkIn } from './output/grown-line.ts'
-import { type AuditShare, SHARE_NAMES, SHARES, shareOf } from './shares.ts'
+import { type AuditShare, SHARE_NAMES, SHARES } from './shares.ts'
 import type { StoredEvents } from './stored-events.ts'
 
 export interface History {

@@ -3,8 +3,8 @@ import { allows, allowsAll, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { EventLog } from '../store/store.ts'
 import type { AuditEvent } from './event.ts'
+import { sharesOf } from './event.ts'
 import type { AuditQuery } from './schemas.ts'
-import { sharesOf } from './shares.ts'
 
 export interface AuditSearch {
   page(

@@ -1,5 +1,4 @@
 /** The shares of the stored events: each keeps its own newest alone, so that whoever repeats one kind of event pushes out no other. */
-import { ACTIONS, type AuditEntry } from './event.ts'
 
 interface ShareRow {
   /** How many events the store keeps, and how many lines that stand for several. */
@@ -28,18 +27,3 @@ export const SHARES = {
 export type AuditShare = keyof typeof SHARES
 
 export const SHARE_NAMES = Object.keys(SHARES) as readonly AuditShare[]
-
-/** Null: it is not stored. */
-export function shareOf(
-  { action }: Pick<AuditEntry, 'action'>,
-  isProven: boolean,
-): AuditShare | null {
-  return action === 'request.denied' && !isProven ? 'strangers' : ACTIONS[action].share
-}
-
-/** All shares that may hold such events. What older releases wrote, of every kind, is in that of the changes. */
-export function sharesOf(action: AuditEntry['action'] | undefined): readonly AuditShare[] {
-  if (action === undefined) return SHARE_NAMES
-  const shares = ['changes', shareOf({ action }, true), shareOf({ action }, false)] as const
-  return [...new Set(shares)].filter((share) => share !== null)
-}

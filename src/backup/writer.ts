@@ -2,7 +2,7 @@
 import { type Keyring, sealedWith } from '../crypto/keyring.ts'
 import type { Archive } from '../store/archive.ts'
 import { KEPT_KINDS } from '../store/document-kinds.ts'
-import type { Page } from '../store/store.ts'
+import type { Page } from '../store/records.ts'
 import { type BackupEnd, type BackupHead, FORMAT, type Section, sealName } from './format.ts'
 
 export interface BackupDependencies {

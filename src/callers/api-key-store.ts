@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { BrokerError } from '../errors/errors.ts'
 import { isCorrupt, unlessCorrupt } from '../store/integrity/record-schema.ts'
-import type { DocumentRecord, Documents, Page } from '../store/store.ts'
+import type { Page } from '../store/records.ts'
+import type { DocumentRecord, Documents } from '../store/store.ts'
 import type { Permission, Permit } from './policy.ts'
 
 export interface ApiKey {

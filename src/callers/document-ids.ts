@@ -3,7 +3,9 @@
  * none without a question to the store; it is read once, when somebody tries, and kept up to date by
  * the change stream.
  */
-import type { Change, DocumentRecord, Documents, Page } from '../store/store.ts'
+
+import type { Page } from '../store/records.ts'
+import type { Change, DocumentRecord, Documents } from '../store/store.ts'
 
 export interface DocumentIds {
   /** Never false for one that there is. Reads them all where they are not known; where they cannot be, all may be there. */

@@ -3,7 +3,7 @@ import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { formOfLabel, wordsFor } from './foreign-form.ts'
 import { KEY_MAX_BITS, KEY_MIN_BITS, type PrivateKey } from './key-pair.ts'
 import { invalidPem, missingWords, onlyBlock, type PemBlock } from './pem.ts'
-import type { CertificateSubject } from './subject.ts'
+import type { CertificateSubject, SelfSignedOptions } from './subject.ts'
 
 export {
   generateKeyPair,
@@ -42,13 +42,6 @@ export interface ParseCertificateOptions {
   readonly member?: string
   /** Gives an expired one back with `expired: true`: Salesforce itself does not mind. Default false. */
   readonly expiredIsWarning?: boolean
-}
-
-export interface SelfSignedOptions extends CertificateSubject {
-  /** Whole days, 1 to 825. */
-  readonly days: number
-  /** Epoch milliseconds. */
-  readonly now: number
 }
 
 /** Salesforce's limits for an uploaded certificate (Help, "Enable OAuth Settings for API Integration"). */

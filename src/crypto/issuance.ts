@@ -10,8 +10,8 @@ import {
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509'
-import type { SelfSignedOptions } from './certificate.ts'
 import type { PrivateKey } from './key-pair.ts'
+import type { SelfSignedOptions } from './subject.ts'
 import { type CertificateSubject, distinguishedName } from './subject.ts'
 
 const DAY_MS = 86_400_000

@@ -18,6 +18,13 @@ export interface CertificateSubject {
   readonly country?: string
 }
 
+export interface SelfSignedOptions extends CertificateSubject {
+  /** Whole days, 1 to 825. */
+  readonly days: number
+  /** Epoch milliseconds. */
+  readonly now: number
+}
+
 /** Attributes from the widest to the narrowest, with the upper bounds of X.520 in characters. */
 const ATTRIBUTES = [
   { member: 'country', name: 'country', type: 'C', max: 2 },

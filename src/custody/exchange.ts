@@ -1,8 +1,8 @@
 /** Presents a refresh token: once, after an intent that outlives us, and nothing is served before its successor is kept. */
 import type { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
-import type { TokenAnswer } from '../grants/grant.ts'
 import { refusalOf, refusalRow } from '../grants/refusals/refusals.ts'
+import type { TokenAnswer } from '../grants/token-endpoint/token-answer.ts'
 import { within } from '../http/deadline.ts'
 import { wasNeverSent } from '../http/outbound/outbound.ts'
 import type { CustodyRecord } from '../store/custody.ts'

@@ -1,8 +1,8 @@
 /** The device flow as Salesforce has it, by names of its own: `response_type=device_code`, `grant_type=device`, `code`. */
 import type { Secret } from '../crypto/secret.ts'
-import type { TokenAnswer } from './grant.ts'
 import { refusalOf } from './refusals/refusals.ts'
 import { noClientAuth } from './token-endpoint/client-auth.ts'
+import type { TokenAnswer } from './token-endpoint/token-answer.ts'
 import type { TokenEndpoint } from './token-endpoint/token-endpoint.ts'
 
 export interface DevicePoll {

@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox'
 import type { Secret } from '../crypto/secret.ts'
-import type { SignedPart } from './token-endpoint/answer-signature.ts'
+import type { Introspection, TokenAnswer } from './token-endpoint/token-answer.ts'
 import type { TokenEndpoint } from './token-endpoint/token-endpoint.ts'
 
 /** What a grant proves itself with, opened. Only `tokens/mint.ts` and the doctor ever hold one. */
@@ -25,38 +25,6 @@ export interface GrantSettings {
   readonly type: string
   /** The consumer key. Without it the integration is a draft. */
   readonly clientId?: string
-}
-
-/** A token response of Salesforce, normalised. Times are epoch milliseconds. */
-export interface TokenAnswer {
-  /** Where it was asked for: a login URL, or the instance of a token that was exchanged there. It is revoked there and nowhere else. */
-  readonly issuer: string
-  /** Visible ASCII without spaces. */
-  readonly accessToken: Secret
-  /** https on one of Salesforce's domains, or a host of `VALETKEY_LOGIN_HOSTS`; an origin, no trailing slash. */
-  readonly instanceUrl: string
-  readonly apiInstanceUrl?: string
-  readonly scope?: string
-  readonly issuedAt?: number
-  /** Whole seconds, where Salesforce sends it. */
-  readonly expiresInSeconds?: number
-  /** The `exp` of a JWT-format token. */
-  readonly tokenExpiresAt?: number
-  readonly identityUrl?: string
-  /** 15 or 18 characters, from the identity URL. */
-  readonly orgId?: string
-  readonly userId?: string
-  /** What Salesforce signed with the consumer secret, where it did. */
-  readonly signed?: SignedPart
-  /** The credential's successor, where the answer renews it. */
-  readonly refreshToken?: Secret
-}
-
-/** What introspection says about a token. */
-export interface Introspection {
-  readonly active: boolean
-  /** Epoch milliseconds, where Salesforce says. */
-  readonly expiresAt?: number
 }
 
 export interface GrantRequest<Settings extends GrantSettings = GrantSettings> {

@@ -3,10 +3,11 @@ import { BrokerError } from '../errors/errors.ts'
 import type { CamelKeys } from '../http/server/casing.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import { AssetMember, actorParameters } from './asset-token.ts'
-import type { Grant, GrantContext, GrantRequest, TokenAnswer } from './grant.ts'
+import type { Grant, GrantContext, GrantRequest } from './grant.ts'
 import { ClientAuthMember, ClientId, IntegrationName } from './settings.ts'
 import { clientAuthFrom } from './token-endpoint/client-auth-method.ts'
 import { exchanged } from './token-endpoint/exchanged.ts'
+import type { TokenAnswer } from './token-endpoint/token-answer.ts'
 
 const TYPE = 'urn:ietf:params:oauth:token-type:'
 const SUBJECT_TOKEN_TYPES = ['access_token', 'refresh_token', 'id_token', 'saml2', 'jwt'].map(

@@ -1,8 +1,8 @@
 /** The web server flow with PKCE: the URL that a browser opens at Salesforce, and the exchange of the code that it brings back. */
 import { createHash } from 'node:crypto'
 import type { Secret } from '../crypto/secret.ts'
-import type { TokenAnswer } from './grant.ts'
 import type { ClientAuth } from './token-endpoint/client-auth.ts'
+import type { TokenAnswer } from './token-endpoint/token-answer.ts'
 import type { TokenEndpoint } from './token-endpoint/token-endpoint.ts'
 
 export interface AuthorizationRequest {

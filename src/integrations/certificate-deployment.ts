@@ -3,19 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
-import type { Definition, Integration } from './integration.ts'
+import type { CertificateDeployment, Definition, Integration } from './integration.ts'
 import { referenced } from './references/referenced.ts'
-
-export interface CertificateDeployment {
-  /** The integration with whose token it is done. */
-  readonly through: string
-  /** API name of the External Client App. */
-  readonly app: string
-  /** For a certificate: full name of the app's global OAuth settings. Default: `APP_glbloauth`, as Setup names them. */
-  readonly settings?: string
-  /** 1 to 730. Absent: by hand. */
-  readonly rotateEveryDays?: number
-}
 
 export const settingsNameOf = ({ app, settings }: CertificateDeployment): string =>
   settings ?? globalOauthName(app)

@@ -12,11 +12,11 @@ import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { isGrantType } from '../grants/index.ts'
 import { anotherVersion, readRecord, usablePageOf } from '../store/integrity/record-schema.ts'
+import type { Page } from '../store/records.ts'
 import type {
   IntegrationContent,
   IntegrationRecord,
   IntegrationRecords,
-  Page,
   SealedIntegrationRecord,
 } from '../store/store.ts'
 import type { Integration } from './integration.ts'

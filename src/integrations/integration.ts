@@ -5,7 +5,6 @@ import { activeOf } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { GrantSettings } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
-import type { CertificateDeployment } from './certificate-deployment.ts'
 
 export type Pin = 'org_and_user' | 'user' | 'off'
 
@@ -16,6 +15,18 @@ export interface IdentityRule {
     readonly userId?: string
     readonly scopes?: readonly string[]
   }
+}
+
+/** Through whom, and to which app, its credentials are deployed at Salesforce. */
+export interface CertificateDeployment {
+  /** The integration with whose token it is done. */
+  readonly through: string
+  /** API name of the External Client App. */
+  readonly app: string
+  /** For a certificate: full name of the app's global OAuth settings. Default: `APP_glbloauth`, as Setup names them. */
+  readonly settings?: string
+  /** 1 to 730. Absent: by hand. */
+  readonly rotateEveryDays?: number
 }
 
 /** What an operator defines. */

@@ -1,5 +1,7 @@
 /** Which keys each replica holds, so that nobody seals with one that another cannot open. Replicas say it in the store. */
-import type { Documents, Page } from '../store/store.ts'
+
+import type { Page } from '../store/records.ts'
+import type { Documents } from '../store/store.ts'
 
 export interface ReplicaKeys {
   readonly id: string

@@ -4,8 +4,9 @@ import { BrokerError } from '../errors/errors.ts'
 import type { Archive } from '../store/archive.ts'
 import type { Custodies } from '../store/custody.ts'
 import { parseMac } from '../store/integrity/record-mac.ts'
+import type { Page } from '../store/records.ts'
 import type { MacPlace, Seals } from '../store/seals.ts'
-import type { Documents, IntegrationRecords, Outcomes, Page } from '../store/store.ts'
+import type { Documents, IntegrationRecords, Outcomes } from '../store/store.ts'
 import type { RecordProver } from './record-prover.ts'
 
 /** What the sealed records hold. */

@@ -2,9 +2,8 @@
 
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import { activeOf, type Credential } from '../credentials/credential.ts'
-import type { CertificateDeployment } from '../integrations/certificate-deployment.ts'
 import { everyIntegration } from '../integrations/every.ts'
-import type { Integration } from '../integrations/integration.ts'
+import type { CertificateDeployment, Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { byItself } from '../integrations/references/visible.ts'
 import { createRounds } from '../store/rounds.ts'

@@ -13,6 +13,7 @@ import {
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { checkIfMatch } from '../integrations/preconditions.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'
+import type { DeploymentSubject } from './deployment.ts'
 import {
   afterError,
   type Deployment,
@@ -22,7 +23,7 @@ import {
   newDeployment,
   pairAfter,
 } from './deployment.ts'
-import type { DeploymentSteps, DeploymentSubject } from './deployment-steps.ts'
+import type { DeploymentSteps } from './deployment-steps.ts'
 import type { DeploymentStore } from './deployment-store.ts'
 import { checkOwn, type StagingRequest } from './stage.ts'
 

@@ -1,21 +1,17 @@
 /** What is done in each phase of a deployment. Each step may be done twice: a crash repeats it. */
 import type { Actor, AuditEntry } from '../audit/event.ts'
-import type { Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { CredentialsApi } from '../grants/org-api/credentials-api.ts'
 import type { MetadataApi } from '../grants/org-api/metadata-api.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
-import {
-  type CertificateDeployment,
-  settingsNameOf,
-} from '../integrations/certificate-deployment.ts'
-import { etagOf, type Integration } from '../integrations/integration.ts'
+import { settingsNameOf } from '../integrations/certificate-deployment.ts'
+import { etagOf } from '../integrations/integration.ts'
 import { byItself } from '../integrations/references/visible.ts'
 import { zipOf } from '../setup/archive.ts'
 import { certificateFilesOf } from '../setup/certificate-files.ts'
 import type { InsideLease } from '../tokens/serve/inside-lease.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
-import { type Deployment, deploymentFailed, moved } from './deployment.ts'
+import { type Deployment, type DeploymentSubject, deploymentFailed, moved } from './deployment.ts'
 import type { Promotion } from './promotion.ts'
 import { createSecretSteps } from './secret-steps.ts'
 import type { Staging } from './stage.ts'
@@ -24,13 +20,6 @@ import { createThrough } from './through.ts'
 export interface DeploymentSteps {
   /** Throws what may pass, and what does not. */
   next(deployment: Deployment, subject: DeploymentSubject, signal: AbortSignal): Promise<Deployment>
-}
-
-/** What is deployed, and where. */
-export interface DeploymentSubject {
-  readonly integration: Integration
-  readonly credential: Credential
-  readonly target: CertificateDeployment
 }
 
 export interface DeploymentStepsDependencies {

@@ -1,8 +1,10 @@
 /** One deployment of a credential to Salesforce, and how far it came: a certificate is uploaded, a secret is staged there. Pure. */
 import type { Actor } from '../audit/event.ts'
 import type { Absent } from '../callers/permission-resolver.ts'
+import type { Credential } from '../credentials/credential.ts'
 import { BrokerError, type ProblemCode } from '../errors/errors.ts'
 import type { ConsumerPlace } from '../grants/org-api/credentials-api.ts'
+import type { CertificateDeployment, Integration } from '../integrations/integration.ts'
 
 export const PHASES = {
   requested: 'It will be uploaded, or its pair of key and secret staged',
@@ -43,6 +45,13 @@ export interface PairPlace {
   readonly place: ConsumerPlace | null
   /** Salesforce's id of the pair beside the main one. Null: not known yet. */
   readonly stagedId: string | null
+}
+
+/** What is deployed, and where. */
+export interface DeploymentSubject {
+  readonly integration: Integration
+  readonly credential: Credential
+  readonly target: CertificateDeployment
 }
 
 export interface Deployment {

@@ -1,7 +1,8 @@
 /** The setup sheet: what to click in Salesforce for an integration, field by field. Pure. */
 import type { Blueprint, CertificateToUpload } from './blueprint.ts'
 import { certificatePath } from './certificate-step.ts'
-import { type SetupStep, stepsOf } from './step.ts'
+import type { SetupStep } from './step.ts'
+import { stepsOf } from './steps.ts'
 import { type Trap, trapsOf } from './trap.ts'
 
 export interface Sheet {

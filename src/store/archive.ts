@@ -1,5 +1,5 @@
 /** What a backup reads and a restore writes: records as they lie in the store, sealed, by many at a time. */
-import type { Page } from './store.ts'
+import type { Page } from './records.ts'
 
 /** The refresh token of an integration, and whether there is hope for it. */
 export interface ArchivedCustody {

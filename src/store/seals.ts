@@ -1,5 +1,5 @@
 /** Which sealing keys the records of integrations and their leases were sealed with, and other seals in the place of those. */
-import type { Page } from './store.ts'
+import type { Page } from './records.ts'
 
 /** What stands before the first dot of sealed text: in a compact JWE the protected header, which names the key. */
 export interface SealHeads {

@@ -1,6 +1,7 @@
 import type { Archive } from './archive.ts'
 import type { Budgets } from './budgets.ts'
 import type { Custodies } from './custody.ts'
+import type { Page } from './records.ts'
 import type { Seals } from './seals.ts'
 
 /**
@@ -74,14 +75,6 @@ export interface IntegrationContent {
   readonly secrets: string
   /** Put beside it; absent: there is none from now on. */
   readonly mac?: string
-}
-
-export interface Page<Item> {
-  readonly items: readonly Item[]
-  /** Names or ids, within the page, of records that cannot be used; absent: there is none. */
-  readonly corrupt?: readonly string[]
-  /** Pass as `after` for the next page; null on the last one. */
-  readonly next: string | null
 }
 
 /** Integrations by name. Each change is compare-and-set on the version, raises `rev`, and is announced, before it is acknowledged. */

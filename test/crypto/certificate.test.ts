@@ -7,10 +7,10 @@ import {
   type ParseCertificateOptions,
   parseCertificate,
   parsePrivateKey,
-  type SelfSignedOptions,
   type Subject,
   selfSignedCertificate,
 } from '../../src/crypto/certificate.ts'
+import type { SelfSignedOptions } from '../../src/crypto/subject.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
 import { openssl } from '../support/openssl.ts'
 

@@ -4,7 +4,7 @@ import { Secret } from '../../src/crypto/secret.ts'
 import { isUnsettled, SETTLE_MS } from '../../src/custody/connection.ts'
 import type { Wire } from '../../src/custody/exchange.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
-import type { TokenAnswer } from '../../src/grants/grant.ts'
+import type { TokenAnswer } from '../../src/grants/token-endpoint/token-answer.ts'
 import {
   type CustodyBrokerOptions,
   createCustodyBroker,

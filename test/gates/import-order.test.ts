@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import t from 'tap'
 
-const SRC = new URL('../../src/', import.meta.url).pathname
+const ROOT = new URL('../../', import.meta.url).pathname
+const SRC = join(ROOT, 'src')
 
 /** A file may import its own folder and anything to the left. */
 const ORDER = [
@@ -50,14 +51,35 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   oauth4webapi: /^grants\/token-endpoint\/(token-endpoint|client-auth)\.ts$/,
 }
 
-const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
-  /\.(ts|js)$/.test(file),
-)
+const filesOf = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.(ts|js)$/.test(file),
+  )
 
-const importsOf = (file: string): readonly string[] =>
-  [...readFileSync(join(SRC, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+const files = filesOf(SRC)
+
+const importsOf = (file: string, folder = SRC): readonly string[] =>
+  [...readFileSync(join(folder, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
     ([, source = '']) => source,
   )
+
+/** The files of a folder that import each other in a circle, and those between two circles. Imports of types count. */
+function circlesIn(folder: string): readonly string[] {
+  const imports = new Map(
+    filesOf(folder).map((file) => {
+      const own = importsOf(file, folder).filter((source) => source.startsWith('.'))
+      return [file, own.map((source) => normalize(join(dirname(file), source)))]
+    }),
+  )
+  for (;;) {
+    const imported = new Set([...imports.values()].flat())
+    const isEnd = ([file, targets]: [string, string[]]) =>
+      !imported.has(file) || !targets.some((target) => imports.has(target))
+    const ends = [...imports].filter(isEnd)
+    if (ends.length === 0) return [...imports.keys()]
+    for (const [file] of ends) imports.delete(file)
+  }
+}
 
 const placeOf = (file: string) => (file.split('/')[0] ?? '').replace(/\.(ts|js)$/, '')
 
@@ -75,6 +97,12 @@ t.test('no file imports anything to its right', async (t) => {
     }
   }
 })
+
+for (const folder of ['src', 'tools', 'simulator']) {
+  t.test(`no files of ${folder} import each other in a circle`, async (t) => {
+    t.same(circlesIn(join(ROOT, folder)), [])
+  })
+}
 
 t.test('libraries stay behind the files that own them', async (t) => {
   for (const file of files) {

@@ -1,7 +1,7 @@
 /** The life of a broker with everything that can go wrong, while all that it says is written down. */
 
 import type { Fault } from '../../simulator/faults.ts'
-import type { Simulator } from '../../simulator/simulator.ts'
+import type { Simulator } from '../../simulator/handle.ts'
 import type { Answer } from '../support/caller.ts'
 import { type Canary, canary, type Evidence } from '../support/canaries.ts'
 import { openRaw } from '../support/raw-http.ts'

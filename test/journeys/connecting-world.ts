@@ -1,6 +1,7 @@
 /** One broker behind a front, and an app that people at Salesforce can allow. */
 import type { Test } from 'tap'
-import { type NewAppSeed, startSimulator } from '../../simulator/simulator.ts'
+import type { NewAppSeed } from '../../simulator/handle.ts'
+import { startSimulator } from '../../simulator/simulator.ts'
 import { startBroker } from '../support/broker.ts'
 import { startFront } from '../support/front.ts'
 import { decide } from '../support/salesforce-user.ts'

@@ -1,6 +1,7 @@
 /** A token of another org or user is kept back until an operator accepts it. */
 import t, { type Test } from 'tap'
-import { type Simulator, startSimulator } from '../../simulator/simulator.ts'
+import type { Simulator } from '../../simulator/handle.ts'
+import { startSimulator } from '../../simulator/simulator.ts'
 import { startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
 import { problemFaults } from '../support/problem.ts'

@@ -1,6 +1,6 @@
 /** What an operator got wrong in Salesforce or here is told for what it is. */
 import t from 'tap'
-import type { AppSeed, Simulator } from '../../simulator/simulator.ts'
+import type { AppSeed, Simulator } from '../../simulator/handle.ts'
 import type { RefusalReason } from '../../src/grants/refusals/refusal-table.ts'
 import { type MeddlingProxyOptions, startMeddlingProxy } from '../support/meddling-proxy.ts'
 import {

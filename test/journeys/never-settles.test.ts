@@ -15,11 +15,14 @@ import type { GrantContext } from '../../src/grants/grant.ts'
 import { workLeftBehind } from '../../src/http/deadline.ts'
 import type { Outbound } from '../../src/http/outbound/outbound.ts'
 import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
-import { type Deployment, newDeployment } from '../../src/rotation/deployment.ts'
+import {
+  type Deployment,
+  type DeploymentSubject,
+  newDeployment,
+} from '../../src/rotation/deployment.ts'
 import {
   createDeploymentSteps,
   type DeploymentStepsDependencies,
-  type DeploymentSubject,
 } from '../../src/rotation/deployment-steps.ts'
 import { createAttempts } from '../../src/tokens/mint/attempts.ts'
 import { createBreaker } from '../../src/tokens/mint/breaker.ts'

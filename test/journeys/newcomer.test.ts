@@ -1,6 +1,6 @@
 /** A newcomer mends broken integrations by what the answers say, and by nothing else. */
 import t from 'tap'
-import type { Simulator } from '../../simulator/simulator.ts'
+import type { Simulator } from '../../simulator/handle.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 import { createNewcomer } from './newcomer.ts'
 import {

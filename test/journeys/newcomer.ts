@@ -1,7 +1,7 @@
 /** Somebody who knows Salesforce's Setup and this API, and nothing else: does what an answer says, and only that. */
 import type { AppChanges } from '../../simulator/apps.ts'
+import type { AppSeed } from '../../simulator/handle.ts'
 import type { UserChanges } from '../../simulator/orgs.ts'
-import type { AppSeed } from '../../simulator/simulator.ts'
 import type { Answer, Call } from '../support/caller.ts'
 import { type Definition, PROPAGATION_MS, type World } from './salesforce-world.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { AppSeed } from '../../simulator/simulator.ts'
+import type { AppSeed } from '../../simulator/handle.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Replica, startFleet } from '../support/fleet.ts'
 import {

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { NewAppSeed } from '../../simulator/simulator.ts'
+import type { NewAppSeed } from '../../simulator/handle.ts'
 import { eventually } from '../support/eventually.ts'
 import { credentialOf, key, type World, world } from './salesforce-world.ts'
 

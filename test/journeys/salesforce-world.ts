@@ -1,6 +1,7 @@
 /** A Salesforce and a broker, for what comes of what Salesforce says. */
 import type { Test } from 'tap'
-import { type AppSeed, type Simulator, startSimulator } from '../../simulator/simulator.ts'
+import type { AppSeed, Simulator } from '../../simulator/handle.ts'
+import { startSimulator } from '../../simulator/simulator.ts'
 import { REFUSALS, type RefusalReason } from '../../src/grants/refusals/refusal-table.ts'
 import { explanationOf } from '../../src/grants/refusals/refusals.ts'
 import type { Tried } from '../../src/grants/token-endpoint/tried.ts'

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import t from 'tap'
-import type { AppSeed } from '../../simulator/simulator.ts'
+import type { AppSeed } from '../../simulator/handle.ts'
 import {
   accessToken,
   get,

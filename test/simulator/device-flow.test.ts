@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { AppSeed } from '../../simulator/simulator.ts'
+import type { AppSeed } from '../../simulator/handle.ts'
 import { enterCode } from '../support/salesforce-user.ts'
 import { post, type Reply, refresh, simulatorFor, TOKEN_PATH } from './requester.ts'
 

@@ -1,6 +1,6 @@
 import { strToU8, zipSync } from 'fflate'
 import t from 'tap'
-import type { Simulator } from '../../simulator/simulator.ts'
+import type { Simulator } from '../../simulator/handle.ts'
 import {
   accessToken,
   get,

@@ -1,4 +1,4 @@
-import type { AppSeed, Simulator } from '../../simulator/simulator.ts'
+import type { AppSeed, Simulator } from '../../simulator/handle.ts'
 import { type Claims, mintByAssertion, newSigningKey, type Reply } from './requester.ts'
 
 /** What an operator did wrong, and what Salesforce says to it. */

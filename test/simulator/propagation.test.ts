@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { AppSeed, Simulator } from '../../simulator/simulator.ts'
+import type { AppSeed, Simulator } from '../../simulator/handle.ts'
 import {
   mintByAssertion,
   mintBySecret,

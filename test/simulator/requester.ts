@@ -3,12 +3,8 @@ import 'reflect-metadata'
 import { randomUUID, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { type JWTPayload, SignJWT } from 'jose'
-import {
-  type AppSeed,
-  type Simulator,
-  type SimulatorOptions,
-  startSimulator,
-} from '../../simulator/simulator.ts'
+import type { AppSeed, Simulator } from '../../simulator/handle.ts'
+import { type SimulatorOptions, startSimulator } from '../../simulator/simulator.ts'
 
 export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 export const CLIENT_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import t from 'tap'
-import type { AppSeed, NewAppSeed } from '../../simulator/simulator.ts'
+import type { AppSeed, NewAppSeed } from '../../simulator/handle.ts'
 import { decide } from '../support/salesforce-user.ts'
 import { accessToken, post, refresh, simulatorFor, TOKEN_PATH, useToken } from './requester.ts'
 

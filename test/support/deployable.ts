@@ -1,6 +1,7 @@
 /** An integration whose certificate is deployed with another one's token, in a simulator of its own. */
 import type { Test } from 'tap'
-import { type Simulator, type SimulatorOptions, startSimulator } from '../../simulator/simulator.ts'
+import type { Simulator } from '../../simulator/handle.ts'
+import { type SimulatorOptions, startSimulator } from '../../simulator/simulator.ts'
 import { type BrokerOptions, startBroker, type TestBroker } from './broker.ts'
 import type { Call } from './caller.ts'
 import { eventually } from './eventually.ts'

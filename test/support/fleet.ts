@@ -1,5 +1,5 @@
 /** Several real brokers on one real Redis, with the simulator in this process. */
-import type { AppSeed, NewAppSeed, Simulator } from '../../simulator/simulator.ts'
+import type { AppSeed, NewAppSeed, Simulator } from '../../simulator/handle.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
 import type { Environment } from '../../src/config/config.ts'
 import { generateKeyring } from '../../src/crypto/keyring.ts'

@@ -1,6 +1,6 @@
 /** Integrations with a rotating refresh token in a fleet, and what was presented of them. */
 import { Redis } from 'ioredis'
-import type { AppSeed, NewAppSeed, Simulator } from '../../simulator/simulator.ts'
+import type { AppSeed, NewAppSeed, Simulator } from '../../simulator/handle.ts'
 import type { Call } from './caller.ts'
 import type { Fleet } from './fleet.ts'
 

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Simulator } from '../../simulator/simulator.ts'
+import type { Simulator } from '../../simulator/handle.ts'
 import { generateKeyring } from '../../src/crypto/keyring.ts'
 import { newAdminKey, startBrokerProcess } from './broker.ts'
 import type { Call } from './caller.ts'

@@ -1,5 +1,5 @@
 /** An integration whose credential is rotated, seen from both sides: the broker's API, and the app at Salesforce. */
-import type { AppSeed, NewAppSeed, Simulator } from '../../simulator/simulator.ts'
+import type { AppSeed, NewAppSeed, Simulator } from '../../simulator/handle.ts'
 import type { Answer, Call, CallOptions } from './caller.ts'
 import { newSigningKey, type SigningKey } from './signing-key.ts'
 

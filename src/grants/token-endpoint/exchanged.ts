@@ -1,7 +1,8 @@
 /** Exchanges another integration's token, and asks once for another one where the exchange does not take it: it may have died. */
 import { BrokerError } from '../../errors/errors.ts'
-import type { SubjectToken, SubjectTokens, TokenAnswer } from '../grant.ts'
+import type { SubjectToken, SubjectTokens } from '../grant.ts'
 import { refusalOf, refusalRow } from '../refusals/refusals.ts'
+import type { TokenAnswer } from './token-answer.ts'
 
 /** What a token endpoint says of a request whose client is good, and whose token is not. */
 const TOKEN_REFUSED = new Set(['invalid_grant', 'invalid_request', 'invalid_token'])

@@ -1,8 +1,40 @@
 import { decodeJwt } from 'jose'
 import { Secret } from '../../crypto/secret.ts'
-import type { TokenAnswer } from '../grant.ts'
+
 import type { SignedPart } from './answer-signature.ts'
 import { badAnswer, type JsonObject } from './salesforce-answer.ts'
+
+/** A token response of Salesforce, normalised. Times are epoch milliseconds. */
+export interface TokenAnswer {
+  /** Where it was asked for: a login URL, or the instance of a token that was exchanged there. It is revoked there and nowhere else. */
+  readonly issuer: string
+  /** Visible ASCII without spaces. */
+  readonly accessToken: Secret
+  /** https on one of Salesforce's domains, or a host of `VALETKEY_LOGIN_HOSTS`; an origin, no trailing slash. */
+  readonly instanceUrl: string
+  readonly apiInstanceUrl?: string
+  readonly scope?: string
+  readonly issuedAt?: number
+  /** Whole seconds, where Salesforce sends it. */
+  readonly expiresInSeconds?: number
+  /** The `exp` of a JWT-format token. */
+  readonly tokenExpiresAt?: number
+  readonly identityUrl?: string
+  /** 15 or 18 characters, from the identity URL. */
+  readonly orgId?: string
+  readonly userId?: string
+  /** What Salesforce signed with the consumer secret, where it did. */
+  readonly signed?: SignedPart
+  /** The credential's successor, where the answer renews it. */
+  readonly refreshToken?: Secret
+}
+
+/** What introspection says about a token. */
+export interface Introspection {
+  readonly active: boolean
+  /** Epoch milliseconds, where Salesforce says. */
+  readonly expiresAt?: number
+}
 
 /** A token response of Salesforce: checked member by member, tolerant of everything that is not needed. */
 export interface CheckedAnswer {

@@ -2,7 +2,7 @@
 import { BrokerError } from '../../errors/errors.ts'
 import type { Archive, Put } from '../archive.ts'
 import type { Store } from '../store.ts'
-import type { RecordAuthenticator } from './authentic-store.ts'
+import type { RecordAuthenticator } from './record-authenticator.ts'
 import { INTEGRATION, ofDocument, ofIntegration } from './record-mac.ts'
 import { isCorrupt } from './record-schema.ts'
 

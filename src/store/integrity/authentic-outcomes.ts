@@ -6,8 +6,8 @@
 
 import type { Custodies } from '../custody.ts'
 import type { Outcomes, RefusalRecord } from '../store.ts'
-import type { RecordAuthenticator } from './authentic-store.ts'
 import type { CorruptRecords } from './corrupt-records.ts'
+import type { RecordAuthenticator } from './record-authenticator.ts'
 import { type AuthenticRecord, CUSTODY, INTEGRATION, ofIntegration, REFUSAL } from './record-mac.ts'
 import { isCorrupt } from './record-schema.ts'
 

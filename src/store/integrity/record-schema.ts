@@ -1,5 +1,5 @@
 import { BrokerError } from '../../errors/errors.ts'
-import type { Page } from '../store.ts'
+import type { Page } from '../records.ts'
 
 /** The form in which this release writes records. Raise it when an older release could no longer read them. */
 export const SCHEMA = 1

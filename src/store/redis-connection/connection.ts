@@ -2,16 +2,13 @@ import type { Cluster, Redis } from 'ioredis'
 import { BrokerError } from '../../errors/errors.ts'
 import { type Argument, defineScript, pipelined, runScript, type Script } from '../redis/calls.ts'
 import { type ClientDependencies, firstPlace, type OpenClient, openClient } from './client.ts'
-import { codeOf, type RedisTrouble, storeUnavailable } from './errors.ts'
+import { type ConnectionRole, codeOf, type RedisTrouble, storeUnavailable } from './errors.ts'
 import { rightsTrouble } from './rights.ts'
 import { OtherKindError } from './settings.ts'
 import type { RedisTroubles } from './troubles.ts'
 import type { RedisNode } from './url.ts'
 
 export type { Argument, Script } from '../redis/calls.ts'
-
-/** What each of the connections is for. */
-export type ConnectionRole = 'commands' | 'changes' | 'durable'
 
 /** What happens to a connection; for logs and metrics. Holds nothing secret. */
 export type RedisEvent =

@@ -1,6 +1,9 @@
 import { BrokerError } from '../../errors/errors.ts'
 import { anchorOf, CAUSES, causeOf, type RedisCause, type ServerKind } from './cause.ts'
 
+/** What each of the connections is for. */
+export type ConnectionRole = 'commands' | 'changes' | 'durable'
+
 /** A server as the one that runs it knows it: `host:port`, or the path of a socket. */
 export interface RedisPlace {
   readonly kind: ServerKind

@@ -1,7 +1,7 @@
 /** What keeps Redis from being used now: told when it begins, and then now and then. */
 import type { RedisCause } from './cause.ts'
-import type { ConnectionRole } from './connection.ts'
 import { spokenAt } from './diagnosis.ts'
+import type { ConnectionRole } from './errors.ts'
 import { placeText, type RedisPlace, type RedisTrouble, redisTrouble } from './errors.ts'
 
 export interface RedisTroubles {

@@ -1,14 +1,14 @@
 /** A miss: one mint for the whole fleet, whoever asks and however many. */
 import type { Actor } from '../../audit/event.ts'
 import { isUnsettled } from '../../custody/connection.ts'
-import { BrokerError } from '../../errors/errors.ts'
+import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import type { IdentityGuard } from '../../identity/identity-guard.ts'
 import type { TokenSubject } from '../../identity/subject.ts'
 import { type Integration, presentsRefreshToken } from '../../integrations/integration.ts'
 import type { Outcomes } from '../../store/store.ts'
 import { createRequestWrites } from '../../store/unconfirmed.ts'
-import { type DegradedMode, isUnavailable } from '../serve/degraded-mode.ts'
-import type { Lease } from '../serve/lease.ts'
+import type { DegradedMode } from '../serve/degraded-mode.ts'
+import type { Lease, MintResult } from '../serve/lease.ts'
 import type { Entry, LeaseCache } from '../serve/lease-cache.ts'
 import type { LeaseStore } from '../serve/lease-store.ts'
 import type { ChangeSubscription } from '../serve/subscription.ts'
@@ -34,14 +34,6 @@ export interface MintCoordinator {
     question: TokenRequirement,
     by: Actor,
   ): { readonly result: Promise<MintResult>; readonly joined: boolean }
-}
-
-export interface MintResult {
-  readonly lease: Lease
-  /** False: another replica minted it, or this one while the store was down. */
-  readonly isFresh: boolean
-  /** False: the store could not be told; this replica keeps it. */
-  readonly isSaved: boolean
 }
 
 export interface MintCoordinatorDependencies {
@@ -150,7 +142,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
       // Nobody refused anything.
-      if (isUnsettled(error) || isUnavailable(error)) throw error
+      if (isUnsettled(error) || isStoreTrouble(error)) throw error
       // Of a lost connection there is one event, which says why.
       if (!isNotConnected(error)) onRefused(integration.name, error, by)
       await saveRefusal(entry, error).catch(unlessUnavailable)
@@ -291,7 +283,7 @@ export const isNotConnected = (error: unknown): boolean =>
 
 /** What Salesforce said when the store was gone is too good to be thrown away. */
 function unlessUnavailable(error: unknown): undefined {
-  if (isUnavailable(error)) return undefined
+  if (isStoreTrouble(error)) return undefined
   throw error
 }
 

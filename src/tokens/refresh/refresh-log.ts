@@ -1,8 +1,8 @@
 /** What the log says of refreshes that fail. */
 
+import { isStoreTrouble } from '../../errors/errors.ts'
 import type { OutageLog } from '../mint/outage-logger.ts'
 import { isTransient } from '../mint/refusal-memory.ts'
-import { isUnavailable } from '../serve/degraded-mode.ts'
 import type { Refreshed } from './refresher.ts'
 
 /** One warning when it begins, and their count when it is over. A store or a login host that is down has a warning of its own. */
@@ -10,7 +10,7 @@ export function logRefreshed(refreshed: Refreshed, log: OutageLog): void {
   const { name: integration, failures: count } = refreshed
   if (refreshed.outcome === 'replaced') {
     if (count > 0) log.info({ integration, count }, 'over: a lease could not be refreshed ahead')
-  } else if (count === 1 && !isTransient(refreshed.error) && !isUnavailable(refreshed.error)) {
+  } else if (count === 1 && !isTransient(refreshed.error) && !isStoreTrouble(refreshed.error)) {
     log.warn({ integration, err: refreshed.error }, 'a lease could not be refreshed ahead')
   }
 }

@@ -2,13 +2,13 @@
 import type { Actor } from '../../audit/event.ts'
 import { allows, mightAllow, type Principal } from '../../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../../callers/reference-table.ts'
-import { BrokerError } from '../../errors/errors.ts'
+import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import { waitFor } from '../../http/deadline.ts'
 import { draftError, type Integration, missingIn } from '../../integrations/integration.ts'
 import { isUnusable } from '../../store/integrity/record-schema.ts'
 import type { DueIndex } from '../../store/store.ts'
 import { DEADLINE_MS, type MintCoordinator, tooLate } from '../mint/mint-coordinator.ts'
-import { type DegradedMode, isUnavailable } from './degraded-mode.ts'
+import type { DegradedMode } from './degraded-mode.ts'
 import type { Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import type { LeaseReader, LeaseReading } from './lease-reader.ts'
@@ -125,7 +125,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     const minted = miss(known, question, isStoreless, by)
     if (isStoreless || isLast) return minted
     return minted.catch(async (error: unknown) => {
-      if (!isUnavailable(error)) throw error
+      if (!isStoreTrouble(error)) throw error
       // The store went away under the mint, for long or for a moment.
       const reading = await reader.read(name, answersFromMemory(question))
       return serve(reading, name, principal, request, true)

@@ -1,14 +1,13 @@
 /** Mints while the store is down: one at a time in this replica, kept in memory, and saved when the store is back. */
 import type { Actor } from '../../audit/event.ts'
-import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
+import { BrokerError } from '../../errors/errors.ts'
 import { presentsRefreshToken } from '../../integrations/integration.ts'
 import type { RefusalRecord } from '../../store/store.ts'
 import type { Attempts } from '../mint/attempts.ts'
 import type { Minter } from '../mint/mint.ts'
-import type { MintResult } from '../mint/mint-coordinator.ts'
 import { refusedStill, remember } from '../mint/refusal-memory.ts'
 import type { SingleFlight } from '../mint/single-flight.ts'
-import type { Lease } from './lease.ts'
+import type { Lease, MintResult } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import {
   holdsRejected,
@@ -134,6 +133,3 @@ const needsStore = () =>
   new BrokerError('store_unavailable', 'A refresh token is not used while the store is away', {
     retryAfterMs: 1_000,
   })
-
-/** Whether the store is what failed. */
-export const isUnavailable = isStoreTrouble

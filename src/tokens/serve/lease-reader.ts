@@ -1,9 +1,8 @@
 /** What is known of an integration's lease: memory while it may be trusted, else the store, else memory for a while. */
-import { BrokerError, isStoreAway } from '../../errors/errors.ts'
+import { BrokerError, isStoreAway, isStoreTrouble } from '../../errors/errors.ts'
 import { waitFor } from '../../http/deadline.ts'
 import type { Outcomes } from '../../store/store.ts'
 import type { SingleFlight } from '../mint/single-flight.ts'
-import { isUnavailable } from './degraded-mode.ts'
 import type { Entry, LeaseCache } from './lease-cache.ts'
 import type { ChangeSubscription } from './subscription.ts'
 
@@ -123,7 +122,7 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
       const pending = sharedLook(name)
       const found = await outcomeOf(pending, waitMs(known, isEnough))
       if (found.state === 'answered') return { entry: found.value, isStoreless: false }
-      if (found.state === 'failed' && !isUnavailable(found.error)) throw found.error
+      if (found.state === 'failed' && !isStoreTrouble(found.error)) throw found.error
       failedAt = monotonic()
       // A change of it was heard meanwhile, so the store is there, and nothing else knows more.
       return fromMemory(known, isEnough) ?? fromStore(name)

@@ -1,7 +1,7 @@
 /** A lease: a Salesforce access token that we hold, with its times. Pure functions of now. */
 import { createHash } from 'node:crypto'
 import type { Secret } from '../../crypto/secret.ts'
-import type { TokenAnswer } from '../../grants/grant.ts'
+import type { TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
 import type { TokenIdentity } from '../../identity/identity.ts'
 
 export type ExpirySource = 'expires_in' | 'token_exp' | 'introspection' | 'configured'
@@ -29,6 +29,14 @@ export interface Lease extends TokenIdentity {
   readonly proof?: LeaseProof
   /** What it was minted for. */
   readonly digest: string
+}
+
+export interface MintResult {
+  readonly lease: Lease
+  /** False: another replica minted it, or this one while the store was down. */
+  readonly isFresh: boolean
+  /** False: the store could not be told; this replica keeps it. */
+  readonly isSaved: boolean
 }
 
 /** Public fingerprint of a token: the first 16 bytes of its SHA-256, base64url. */

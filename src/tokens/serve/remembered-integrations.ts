@@ -1,7 +1,8 @@
 /** The sealed records of integrations that this replica hands out tokens of, for when the store is down. Nothing in here is open. */
+
+import { isStoreTrouble } from '../../errors/errors.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import type { SealedIntegration } from '../../integrations/integration-store.ts'
-import { isUnavailable } from './degraded-mode.ts'
 
 export interface RememberedIntegrations {
   /** The store's answer, always; its last answer, where it gives none. */
@@ -28,7 +29,7 @@ export function rememberIntegrations(read: ReadSealed): RememberedIntegrations {
         return await refresh(name)
       } catch (error) {
         const sealed = remembered.get(name)
-        if (sealed && isUnavailable(error)) return sealed
+        if (sealed && isStoreTrouble(error)) return sealed
         throw error
       }
     },

@@ -2,15 +2,10 @@
 import type { Secret } from '../../crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
 import { BrokerError } from '../../errors/errors.ts'
-import type {
-  GrantContext,
-  GrantRequest,
-  Introspection,
-  OpenCredential,
-  TokenAnswer,
-} from '../../grants/grant.ts'
+import type { GrantContext, GrantRequest, OpenCredential } from '../../grants/grant.ts'
 import { grantOf } from '../../grants/index.ts'
 import { refusalWordsOf } from '../../grants/refusals/rest-refusal.ts'
+import type { Introspection, TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
 import { within } from '../../http/deadline.ts'
 import { digestOf, type Integration, sourceOf } from '../../integrations/integration.ts'
 import {

@@ -1,8 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Integration } from '../../../src/integrations/integration.ts'
-import type { MintResult } from '../../../src/tokens/mint/mint-coordinator.ts'
 import { createRefresher } from '../../../src/tokens/refresh/refresher.ts'
-import type { Lease } from '../../../src/tokens/serve/lease.ts'
+import type { Lease, MintResult } from '../../../src/tokens/serve/lease.ts'
 import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
 import { eventually } from '../../support/eventually.ts'
 
