@@ -1,7 +1,8 @@
 /** What the whole service is built of: settings, the store, the keyring, and what tests put in their place. */
 
 import type { LineOutput } from '../audit/output/line-output.ts'
-import type { Config, ReadFile } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
+import type { ReadFile } from '../config/loader.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Secret } from '../crypto/secret.ts'
 import type { OutboundDependencies } from '../http/outbound/outbound.ts'

@@ -1,7 +1,8 @@
 /** Opens the store that the settings name. Only the engine that is used is loaded: start-up time is time without a replica. */
-import { type Config, ConfigError } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
 import type { FileTrouble } from '../store/embedded/file-trouble.ts'
-import type { RedisEvent } from '../store/redis/redis-store.ts'
+import type { RedisEvent } from '../store/redis-connection/connection.ts'
 import type { Store } from '../store/store.ts'
 
 export interface OpenStoreOptions {

@@ -1,5 +1,8 @@
 /** What happens between this process and Redis, in the log: one line for each trouble, with what to do. */
-import { anchorOf, type RedisEvent, remedyOf, troubleText } from '../store/redis/redis-store.ts'
+
+import { anchorOf } from '../store/redis-connection/cause.ts'
+import type { RedisEvent } from '../store/redis-connection/connection.ts'
+import { redisRemedyOf, troubleText } from '../store/redis-connection/errors.ts'
 
 export interface RedisEventLog {
   info(bindings: object, message: string): void
@@ -38,7 +41,7 @@ export function redisEventLog(
           {
             connection: event.connection,
             ...{ cause, code, command, node: place.kind, host: place.host, port: place.port },
-            ...{ remedy: remedyOf(event.error), see: anchorOf(cause) },
+            ...{ remedy: redisRemedyOf(event.error), see: anchorOf(cause) },
           },
           troubleText(event.error),
         )

@@ -1,7 +1,8 @@
 /** Wires what tells the store from its own past: the witness outside of it, and what is done where nobody can tell. */
 import { accessSync, constants } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { type Config, ConfigError } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
 import { createWitness, type Witness } from '../custody/witness.ts'
 import type { Logger } from '../logger/logger.ts'
 import type { AgeSettings } from './custody.ts'

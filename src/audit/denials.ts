@@ -1,5 +1,5 @@
 /** The lines of denied requests: anonymous ones that repeat are counted by network, so that nobody can fill the audit from outside. */
-import { networkOf } from '../callers/authentication/throttle.ts'
+import { networkOf } from '../http/address.ts'
 import type { Actor, AuditEntry } from './event.ts'
 import { createRepeats } from './repeats.ts'
 

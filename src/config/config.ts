@@ -6,10 +6,6 @@ import type { SettingReading } from './reader.ts'
 import { SETTINGS, type Setting, type SettingName, type Settings } from './setting.ts'
 import { isServiceLink, unknownVariables } from './variable-name.ts'
 
-export { ConfigError } from './config-error.ts'
-export { renderConfigurationDocs } from './documentation.ts'
-export type { ReadFile } from './loader.ts'
-
 export interface Config extends Settings {
   /** The files that secrets were read from, by the setting: such a secret may change there. */
   readonly files: { readonly [Name in SettingName]?: string }

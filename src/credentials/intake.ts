@@ -1,13 +1,7 @@
 /** Checks a credential when it is written, not at the first mint, and makes one where asked to. */
-import {
-  certificateRequest,
-  generateKeyPair,
-  type KeyBits,
-  matches,
-  parsePrivateKey,
-  type Subject,
-  selfSignedCertificate,
-} from '../crypto/certificate.ts'
+import { certificateRequest, matches, selfSignedCertificate } from '../crypto/certificate.ts'
+import { generateKeyPair, type KeyBits, parsePrivateKey } from '../crypto/key-pair.ts'
+import type { CertificateSubject } from '../crypto/subject.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { CredentialType } from '../grants/grant.ts'
 import { isPlaceholder, unquoted } from '../http/placeholder.ts'
@@ -39,7 +33,7 @@ export interface CredentialInput extends KeyMaterialInput {
     readonly commonName?: string
   }
   /** A key for which a CA will make the certificate. */
-  readonly csr?: Subject & { readonly keyBits?: KeyBits }
+  readonly csr?: CertificateSubject & { readonly keyBits?: KeyBits }
   readonly from?: string
 }
 

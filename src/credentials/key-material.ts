@@ -1,11 +1,6 @@
 /** Reads a signing key and its certificate out of whatever a person has: PEM, encrypted PEM, PKCS#12, JKS. */
-import {
-  matches,
-  type PrivateKey,
-  parseCertificate,
-  parsePrivateKey,
-} from '../crypto/certificate.ts'
-import { encryptedKeyOf } from '../crypto/key-pair.ts'
+import { matches, parseCertificate } from '../crypto/certificate.ts'
+import { encryptedKeyOf, type PrivateKey, parsePrivateKey } from '../crypto/key-pair.ts'
 import { decryptKey, type KeystoreEntry, openKeystore } from '../crypto/keystore.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { type CertificateInfo, infoOf } from './credential.ts'

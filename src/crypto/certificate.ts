@@ -5,14 +5,6 @@ import { KEY_MAX_BITS, KEY_MIN_BITS, type PrivateKey } from './key-pair.ts'
 import { invalidPem, missingWords, onlyBlock, type PemBlock } from './pem.ts'
 import type { CertificateSubject, SelfSignedOptions } from './subject.ts'
 
-export {
-  generateKeyPair,
-  type KeyBits,
-  type PrivateKey,
-  parsePrivateKey,
-} from './key-pair.ts'
-export type { CertificateSubject as Subject } from './subject.ts'
-
 /** A certificate that Salesforce would take. Times in epoch milliseconds. */
 export interface Certificate {
   /** In the order of the certificate, as in `O=Acme, CN=billing`. */

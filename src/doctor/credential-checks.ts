@@ -1,6 +1,7 @@
 /** What can be told of a credential without asking anybody: whether key and certificate go together, and when the certificate ends. Pure. */
 import type { Credential } from '../credentials/credential.ts'
-import { matches, parseCertificate, parsePrivateKey } from '../crypto/certificate.ts'
+import { matches, parseCertificate } from '../crypto/certificate.ts'
+import { parsePrivateKey } from '../crypto/key-pair.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { OpenCredential } from '../grants/grant.ts'
 import { type DiagnosisCheck, failed, failedBy, passed, warned } from './check.ts'

@@ -11,8 +11,6 @@ import { createLogOutput, type LogOutput } from './log-output.ts'
 import { isSensitiveName, MASK, redact, shownText } from './redaction.ts'
 import { requestRecord, responseRecord } from './request-record.ts'
 
-export { createLogOutput, type LogOutput } from './log-output.ts'
-
 export type Logger = PinoLogger
 
 export interface LoggerOptions {

@@ -1,6 +1,7 @@
 /** The command `valetkey check-token`: a REST call with a token of the broker from where it is run, and why it is refused here. Prints no token. */
 import { parseArgs } from 'node:util'
-import { ConfigError, type Environment } from '../config/config.ts'
+import type { Environment } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
 import { Secret } from '../crypto/secret.ts'
 import { type RestSight, sightOf } from '../grants/org-api/rest-sight.ts'
 import { within } from '../http/deadline.ts'

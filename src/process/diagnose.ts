@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename, extname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { ConfigError, type Environment } from '../config/config.ts'
+import type { Environment } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
 import {
   type DeclaredEntry,
   isConfigurationFile,

@@ -9,19 +9,16 @@ import { redisEventLog } from '../app/redis-event-log.ts'
 import { createDescriptor } from '../audit/output/descriptor.ts'
 import { createLineOutput, type LineOutput } from '../audit/output/line-output.ts'
 import { createAuditOutput } from '../audit/output/output.ts'
-import {
-  type Config,
-  ConfigError,
-  type Environment,
-  type ReadFile,
-  readConfig,
-} from '../config/config.ts'
+import { type Config, type Environment, readConfig } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
 import { prepareDataDir } from '../config/data-dir.ts'
 import { parseConfigurationFile } from '../config/file.ts'
+import type { ReadFile } from '../config/loader.ts'
 import { keyringOf } from '../crypto/keyring.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { createServerTls } from '../http/server/tls.ts'
-import { createLogger, createLogOutput, type Logger } from '../logger/logger.ts'
+import { createLogOutput } from '../logger/log-output.ts'
+import { createLogger, type Logger } from '../logger/logger.ts'
 import { databasePath } from '../store/embedded/file.ts'
 import type { Store } from '../store/store.ts'
 import type { Tracing } from '../tracing/tracing.ts'

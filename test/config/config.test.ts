@@ -2,12 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import {
-  ConfigError,
-  type ConfigFiles,
-  type Environment,
-  readConfig,
-} from '../../src/config/config.ts'
+import { type ConfigFiles, type Environment, readConfig } from '../../src/config/config.ts'
+import { ConfigError } from '../../src/config/config-error.ts'
 import { SETTINGS, type SettingName } from '../../src/config/setting.ts'
 import { Secret } from '../../src/crypto/secret.ts'
 

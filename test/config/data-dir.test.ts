@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { ConfigError } from '../../src/config/config.ts'
+import { ConfigError } from '../../src/config/config-error.ts'
 import { type DataDirSettings, prepareDataDir } from '../../src/config/data-dir.ts'
 import { keyringOf } from '../../src/crypto/keyring.ts'
 import { Secret } from '../../src/crypto/secret.ts'

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
-import { createRedisStore, type RedisEvent } from '../../src/store/redis/redis-store.ts'
+import { createRedisStore } from '../../src/store/redis/redis-store.ts'
+import type { RedisEvent } from '../../src/store/redis-connection/connection.ts'
 import { createAuthority } from '../support/authority.ts'
 import { startTlsRedis } from '../support/redis-tls.ts'
 import { openRedis } from '../support/store-engines.ts'

@@ -2,15 +2,13 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   certificateRequest,
-  generateKeyPair,
   matches,
   type ParseCertificateOptions,
   parseCertificate,
-  parsePrivateKey,
-  type Subject,
   selfSignedCertificate,
 } from '../../src/crypto/certificate.ts'
-import type { SelfSignedOptions } from '../../src/crypto/subject.ts'
+import { generateKeyPair, parsePrivateKey } from '../../src/crypto/key-pair.ts'
+import type { CertificateSubject, SelfSignedOptions } from '../../src/crypto/subject.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
 import { openssl } from '../support/openssl.ts'
 
@@ -296,7 +294,7 @@ t.test('refuses names that are empty, long, or not visible, and days out of boun
     await t.rejects(selfSignedCertificate(key, { commonName, days: 1, now }), refused)
     await t.rejects(certificateRequest(key, { commonName }), refused)
   }
-  const subjects: [Subject, RegExp][] = [
+  const subjects: [CertificateSubject, RegExp][] = [
     [{ commonName: 'x', country: 'de' }, /^country: /],
     [{ commonName: 'x', country: '' }, /^country: /],
     [{ commonName: 'x', organization: '' }, /^organization: /],

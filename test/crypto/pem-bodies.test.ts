@@ -1,7 +1,7 @@
 /** Keys and certificates whose lines around the body were lost, or say something else than the body. */
 import t from 'tap'
-import { parseCertificate, parsePrivateKey } from '../../src/crypto/certificate.ts'
-import { encryptedKeyOf } from '../../src/crypto/key-pair.ts'
+import { parseCertificate } from '../../src/crypto/certificate.ts'
+import { encryptedKeyOf, parsePrivateKey } from '../../src/crypto/key-pair.ts'
 import { openssl } from '../support/openssl.ts'
 
 const { run, read } = openssl(t)

@@ -1,7 +1,8 @@
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { parseCertificate, parsePrivateKey } from '../../src/crypto/certificate.ts'
+import { parseCertificate } from '../../src/crypto/certificate.ts'
+import { parsePrivateKey } from '../../src/crypto/key-pair.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
 import { openssl } from '../support/openssl.ts'
 

@@ -1,12 +1,8 @@
 /** Each row of the table of refusals is held to the requests that can get it, and names nothing that they do not have. */
 import t from 'tap'
 import { REFUSALS as SPOKEN } from '../../simulator/refusals.ts'
-import {
-  MISFIT,
-  REFUSALS,
-  type RefusalReason,
-  type RefusalRow,
-} from '../../src/grants/refusals/refusal-table.ts'
+import type { RefusalRow } from '../../src/grants/refusals/refusal-row.ts'
+import { MISFIT, REFUSALS, type RefusalReason } from '../../src/grants/refusals/refusal-table.ts'
 import {
   classify,
   explanationOf,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
-import type { ConfigError } from '../../src/config/config.ts'
+import type { ConfigError } from '../../src/config/config-error.ts'
 import { generateKeyring } from '../../src/crypto/keyring.ts'
 import {
   type BrokerOptions,

@@ -1,6 +1,6 @@
 import Fastify from 'fastify'
 import t from 'tap'
-import { ConfigError } from '../../src/config/config.ts'
+import { ConfigError } from '../../src/config/config-error.ts'
 import { Secret } from '../../src/crypto/secret.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
 import { createLogger } from '../../src/logger/logger.ts'

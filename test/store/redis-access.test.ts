@@ -9,11 +9,8 @@ import { createSecureContext, createServer } from 'node:tls'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
-import {
-  createRedisStore,
-  type RedisEvent,
-  type RedisStoreOptions,
-} from '../../src/store/redis/redis-store.ts'
+import { createRedisStore, type RedisStoreOptions } from '../../src/store/redis/redis-store.ts'
+import type { RedisEvent } from '../../src/store/redis-connection/connection.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createAuthority } from '../support/authority.ts'
 import { eventually } from '../support/eventually.ts'

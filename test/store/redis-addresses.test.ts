@@ -4,11 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
-import {
-  createRedisStore,
-  type RedisEvent,
-  type RedisStoreOptions,
-} from '../../src/store/redis/redis-store.ts'
+import { createRedisStore, type RedisStoreOptions } from '../../src/store/redis/redis-store.ts'
+import type { RedisEvent } from '../../src/store/redis-connection/connection.ts'
 import { parseNatMap } from '../../src/store/redis-connection/endpoints.ts'
 import type { Store } from '../../src/store/store.ts'
 import { eventually } from '../support/eventually.ts'

@@ -2,11 +2,8 @@ import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
-import {
-  createRedisStore,
-  type RedisEvent,
-  type RedisStoreOptions,
-} from '../../src/store/redis/redis-store.ts'
+import { createRedisStore, type RedisStoreOptions } from '../../src/store/redis/redis-store.ts'
+import type { RedisEvent } from '../../src/store/redis-connection/connection.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type RedisServer, startRedis, startReplica } from '../support/redis.ts'
 import { content, eventually, lease } from '../support/store-engines.ts'

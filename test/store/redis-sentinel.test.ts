@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { Secret } from '../../src/crypto/secret.ts'
-import { createRedisStore, type RedisEvent } from '../../src/store/redis/redis-store.ts'
+import { createRedisStore } from '../../src/store/redis/redis-store.ts'
+import type { RedisEvent } from '../../src/store/redis-connection/connection.ts'
 import { eventually } from '../support/eventually.ts'
 import { ask } from '../support/redis.ts'
 import { startSentinel } from '../support/redis-sentinel.ts'

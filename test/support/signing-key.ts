@@ -1,5 +1,6 @@
 /** Key pairs with certificates, made at run time; one a process is enough for most tests. */
-import { generateKeyPair, selfSignedCertificate } from '../../src/crypto/certificate.ts'
+import { selfSignedCertificate } from '../../src/crypto/certificate.ts'
+import { generateKeyPair } from '../../src/crypto/key-pair.ts'
 
 export interface SigningKey {
   readonly privateKey: string

@@ -1,5 +1,5 @@
 /** One stored event that stands for several: what they have in common, their number, and when the first and the last came. Pure. */
-import { networkOf } from '../../callers/authentication/throttle.ts'
+import { networkOf } from '../../http/address.ts'
 import type { AuditEvent, EventDetail } from '../event.ts'
 
 export interface GrownLine {

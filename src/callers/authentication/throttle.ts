@@ -3,8 +3,6 @@ import { BrokerError } from '../../errors/errors.ts'
 import { networkOf } from '../../http/address.ts'
 import type { Budgets } from '../../store/budgets.ts'
 
-export { networkOf }
-
 export interface Throttle {
   /** Counts one failure; gives the error to answer with: the one given, or `rate_limited`. Never rejects. */
   failed(address: string, error: BrokerError): Promise<BrokerError>

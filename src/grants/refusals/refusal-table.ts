@@ -4,8 +4,6 @@ import { REFUSALS_OF_APPS } from './refusals-of-apps.ts'
 import { REFUSALS_OF_REQUESTS } from './refusals-of-requests.ts'
 import { REFUSALS_OF_USERS } from './refusals-of-users.ts'
 
-export type { RefusalRow } from './refusal-row.ts'
-
 /** Keyed by reason, the public name. The first row that fits wins, so narrow texts stand first. */
 export const REFUSALS = {
   ...REFUSALS_OF_USERS,

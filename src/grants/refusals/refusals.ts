@@ -1,8 +1,8 @@
 import { BrokerError, PROBLEMS } from '../../errors/errors.ts'
 import { isAbout, type Tried } from '../token-endpoint/tried.ts'
 import { printable } from './printable.ts'
-import type { Explanation } from './refusal-row.ts'
-import { MISFIT, REFUSALS, type RefusalReason, type RefusalRow } from './refusal-table.ts'
+import type { Explanation, RefusalRow } from './refusal-row.ts'
+import { MISFIT, REFUSALS, type RefusalReason } from './refusal-table.ts'
 
 /** An error answer of Salesforce, classified. */
 export interface Refusal {

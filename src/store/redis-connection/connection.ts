@@ -8,8 +8,6 @@ import { OtherKindError } from './settings.ts'
 import type { RedisTroubles } from './troubles.ts'
 import type { RedisNode } from './url.ts'
 
-export type { Argument, Script } from '../redis/calls.ts'
-
 /** What happens to a connection; for logs and metrics. Holds nothing secret. */
 export type RedisEvent =
   | { readonly type: 'ready' | 'closed'; readonly connection: ConnectionRole }

@@ -1,7 +1,8 @@
 /** Whether Redis may drop keys when its memory is full. */
 
+import type { Script } from '../redis/calls.ts'
 import { toText } from '../redis/script.ts'
-import type { RedisConnection, RedisEvent, Script } from './connection.ts'
+import type { RedisConnection, RedisEvent } from './connection.ts'
 
 export interface EvictionWatch {
   /** As Redis names it; `noeviction` keeps everything. Undefined: not known, or not any more. */

@@ -1,7 +1,7 @@
 import type { Archive, ArchivedCustody, ArchivedDocument, ArchivedIntegration } from '../archive.ts'
 import { checkSchema, readRecord, SCHEMA, usablePageOf } from '../integrity/record-schema.ts'
 import { integrationName, type Keys, pageLimit, text } from '../keys.ts'
-import type { Argument, Script } from '../redis-connection/connection.ts'
+import type { Argument, Script } from './calls.ts'
 import type { DurableRedis } from './durable.ts'
 import { macField } from './integrations.ts'
 import { ANNOUNCE, FORGET_HOLDER, NOW, toArray, toNumber, toText } from './script.ts'

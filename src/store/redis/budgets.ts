@@ -1,6 +1,7 @@
 import type { Budgets } from '../budgets.ts'
 import type { Keys } from '../keys.ts'
-import type { RedisConnection, Script } from '../redis-connection/connection.ts'
+import type { RedisConnection } from '../redis-connection/connection.ts'
+import type { Script } from './calls.ts'
 import { NOW, toArray, toNumber } from './script.ts'
 
 /** What is spent, by bucket, oldest first. A bucket counts until its last moment has left the window, so that no window ever holds more than the limit. */

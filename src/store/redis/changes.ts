@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Keys } from '../keys.ts'
-import type { RedisConnection, Script } from '../redis-connection/connection.ts'
+import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Change, Changes, Store } from '../store.ts'
+import type { Script } from './calls.ts'
 import { toArray, toNumber, toText } from './script.ts'
 
 /** Entries in one read. */

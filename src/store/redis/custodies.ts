@@ -1,7 +1,7 @@
 import type { Custodies, CustodyRecord, CustodyState } from '../custody.ts'
 import { checkSchema, SCHEMA } from '../integrity/record-schema.ts'
 import { integrationName, type Keys } from '../keys.ts'
-import type { Script } from '../redis-connection/connection.ts'
+import type { Script } from './calls.ts'
 import { createRedisCustodyAge, POINT, RUN } from './custody-age.ts'
 import type { DurableRedis } from './durable.ts'
 import { ANNOUNCE, NOW, toArray, toNumber, toText } from './script.ts'

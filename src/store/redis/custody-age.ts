@@ -6,7 +6,7 @@ import {
   UNANSWERED_SUFFIX,
 } from '../custody-age.ts'
 import type { Keys } from '../keys.ts'
-import type { Script } from '../redis-connection/connection.ts'
+import type { Script } from './calls.ts'
 import { IDENTIFY } from './changes.ts'
 import type { DurableRedis } from './durable.ts'
 import { ANNOUNCE, NOW, toArray, toNumber, toText } from './script.ts'

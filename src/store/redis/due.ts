@@ -1,6 +1,7 @@
 import { integrationName, type Keys } from '../keys.ts'
-import type { RedisConnection, Script } from '../redis-connection/connection.ts'
+import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { DueIndex } from '../store.ts'
+import type { Script } from './calls.ts'
 import { NOW, toArray, toNumber, toText } from './script.ts'
 
 /** CLAIM. Invariant: until the time that it was put off to, a name is claimed once; and it is never lost, whoever claimed it dies. */

@@ -1,12 +1,7 @@
 import { BrokerError } from '../../errors/errors.ts'
-import type {
-  Argument,
-  RedisConnection,
-  Script,
-  ScriptCall,
-  ScriptResult,
-} from '../redis-connection/connection.ts'
+import type { RedisConnection, ScriptCall, ScriptResult } from '../redis-connection/connection.ts'
 import { tellAtTheEnd } from '../unconfirmed.ts'
+import type { Argument, Script } from './calls.ts'
 
 interface Written {
   readonly result: ScriptResult

@@ -1,7 +1,8 @@
 import { BrokerError } from '../../errors/errors.ts'
 import { DEFAULT_SHARE, type Keys, pageLimit, text } from '../keys.ts'
-import type { RedisConnection, Script } from '../redis-connection/connection.ts'
+import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { EventLog, LoggedEvent } from '../store.ts'
+import type { Script } from './calls.ts'
 import { NOW, toArray, toText } from './script.ts'
 
 /** Invariant: all of a batch or nothing; the newest `keep` entries stay, and not many more. */

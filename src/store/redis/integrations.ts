@@ -1,9 +1,9 @@
 import { checkSchema, readRecord, SCHEMA, usablePageOf } from '../integrity/record-schema.ts'
 import type { Keys } from '../keys.ts'
 import { integrationName, pageLimit } from '../keys.ts'
-import type { Script } from '../redis-connection/connection.ts'
 import { ofRecord } from '../redis-connection/errors.ts'
 import type { IntegrationContent, IntegrationRecord, IntegrationRecords } from '../store.ts'
+import type { Script } from './calls.ts'
 import type { DurableRedis } from './durable.ts'
 import { ANNOUNCE, FORGET_HOLDER, toArray, toNumber, toText } from './script.ts'
 

@@ -1,6 +1,7 @@
 import type { Keys } from '../keys.ts'
-import type { RedisConnection, Script } from '../redis-connection/connection.ts'
+import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Locks } from '../store.ts'
+import type { Script } from './calls.ts'
 
 /** Invariant: a holder that outlived its expiry does not prolong its successor's lock. */
 const RENEW: Script = {

@@ -1,9 +1,10 @@
 import type { Keys } from '../keys.ts'
 import { integrationName } from '../keys.ts'
 import { liveOutcome, type StoredOutcome } from '../outcome.ts'
-import type { Argument, RedisConnection, Script } from '../redis-connection/connection.ts'
+import type { RedisConnection } from '../redis-connection/connection.ts'
 import { ofRecord } from '../redis-connection/errors.ts'
 import type { OutcomeChange, Outcomes, SaveResult } from '../store.ts'
+import type { Argument, Script } from './calls.ts'
 import { integrationRecord, PUBLIC_FIELDS } from './integrations.ts'
 import { ANNOUNCE, FORGET_HOLDER, IS_DEAD, NOW, toArray, toNumber, toText } from './script.ts'
 

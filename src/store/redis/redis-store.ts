@@ -3,7 +3,6 @@ import {
   type ConnectionDependencies,
   createRedisConnection,
   type RedisEvent,
-  type Script,
 } from '../redis-connection/connection.ts'
 import type { NatMap } from '../redis-connection/endpoints.ts'
 import { troubleLine } from '../redis-connection/errors.ts'
@@ -13,6 +12,7 @@ import { createRedisTroubles } from '../redis-connection/troubles.ts'
 import type { Store } from '../store.ts'
 import { createRedisArchive } from './archive.ts'
 import { createRedisBudgets } from './budgets.ts'
+import type { Script } from './calls.ts'
 import { CHANGES_WAIT_MAX_MS, createRedisChanges, createRedisIdentity } from './changes.ts'
 import { createRedisCustodies } from './custodies.ts'
 import { createRedisDocuments } from './documents.ts'
@@ -24,10 +24,6 @@ import { createRedisLocks } from './locks.ts'
 import { createRedisOutcomes } from './outcomes.ts'
 import { NOW, toNumber } from './script.ts'
 import { createRedisSeals } from './seals.ts'
-
-export { anchorOf } from '../redis-connection/cause.ts'
-export type { RedisEvent } from '../redis-connection/connection.ts'
-export { redisRemedyOf as remedyOf, troubleText } from '../redis-connection/errors.ts'
 
 export interface RedisStoreOptions extends RedisSettingsOptions {
   /** Before every key. Default `vk:`. */

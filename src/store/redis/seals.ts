@@ -1,7 +1,7 @@
 import { usablePageOf } from '../integrity/record-schema.ts'
 import { type Keys, pageLimit } from '../keys.ts'
-import type { Script } from '../redis-connection/connection.ts'
 import type { MacPlace, Seals } from '../seals.ts'
+import type { Script } from './calls.ts'
 import type { DurableRedis } from './durable.ts'
 import { NOW, toArray, toNumber, toText } from './script.ts'
 

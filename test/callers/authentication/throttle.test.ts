@@ -1,6 +1,7 @@
 import t from 'tap'
-import { createThrottle, networkOf } from '../../../src/callers/authentication/throttle.ts'
+import { createThrottle } from '../../../src/callers/authentication/throttle.ts'
 import { BrokerError } from '../../../src/errors/errors.ts'
+import { networkOf } from '../../../src/http/address.ts'
 import type { ChargeResult } from '../../../src/store/budgets.ts'
 
 const wrong = new BrokerError('caller_unauthenticated', 'wrong')
