@@ -63,7 +63,7 @@ export const LOOK_MS = 6 * 3_600_000
 
 export function createCustodyStore(dependencies: {
   readonly custody: Custodies
-  readonly keyring: Keyring
+  readonly keyring: Pick<Keyring, 'seal' | 'open'>
 }): CustodyStore {
   const { custody, keyring } = dependencies
   const sealName = ({ name, uid }: Pick<CustodyTarget, 'name' | 'uid'>, family: string) =>

@@ -22,7 +22,7 @@ export interface EngineMeter {
 }
 
 export interface EngineMeterDependencies {
-  readonly metrics: Metrics<typeof METRICS>
+  readonly metrics: Pick<Metrics<typeof METRICS>, 'counter' | 'histogram'>
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
 }

@@ -43,7 +43,7 @@ function world() {
         if (failing('open')) throw new BrokerError('record_corrupt', 'No key opens it')
         return text
       },
-    } as never,
+    },
   })
   const did: string[] = []
   const endToken = async (_loginUrl: string, { token }: { readonly token: Secret }) => {

@@ -11,23 +11,27 @@ t.test(
       clock += 1
       return clock
     }
-    const credential = { id: 'cred_1', state: 'staged', clientId: null, type: 'client_secret' }
-    const composition = {
+    const credential: Credential = {
+      ...{ id: 'cred_1', state: 'staged', clientId: null, type: 'client_secret', createdAt: 1 },
+      ...{ certificate: null, activatedAt: null, retiresAt: null },
+    }
+    const composition: Composition = {
       ...{ name: 'billing', managedBy: 'api', current: undefined, owner: undefined },
       definition: {
         ...DEFAULTS,
         labels: {},
         loginUrl: 'https://acme.my.salesforce.com',
         grant: { type: 'client_credentials', clientId: 'c' },
-        identity: { pin: 'org' },
+        identity: { pin: 'org_and_user' },
         credentialFrom: null,
       },
       secrets: { byId: {}, known: [] },
       fresh: {
-        credential: credential as Credential,
+        credential,
+        remarks: { normalized: [], warnings: [] },
         secret: { type: 'client_secret', clientSecret: 's' },
       },
-    } as unknown as Composition
+    }
     const { integration } = compose(composition, { now, uniqueId: () => 'u' })
     t.equal(integration.credentials[0]?.activatedAt, integration.createdAt)
     t.equal(integration.updatedAt, integration.createdAt)

@@ -1,10 +1,10 @@
 import t from 'tap'
 import { everyIntegration } from '../../src/integrations/every.ts'
-import type { Integration } from '../../src/integrations/integration.ts'
+import { integrationOf } from '../support/integrations.ts'
 
-const ALL = Array.from({ length: 1_050 }, (_, index) => ({
-  name: `n${String(index).padStart(4, '0')}`,
-})) as unknown as readonly Integration[]
+const ALL = Array.from({ length: 1_050 }, (_, index) =>
+  integrationOf({ name: `n${String(index).padStart(4, '0')}` }),
+)
 
 /** Answers at once, as the embedded store does. */
 const store = {

@@ -1,21 +1,13 @@
 import t from 'tap'
 import type { Principal } from '../../src/callers/policy.ts'
-import type { Integration } from '../../src/integrations/integration.ts'
 import { createListing } from '../../src/integrations/listing.ts'
 import type { IntegrationState, IntegrationStatus } from '../../src/integrations/status.ts'
 import { integrationViewOf } from '../../src/integrations/view.ts'
+import { integrationOf } from '../support/integrations.ts'
 
-const ALL = Array.from({ length: 450 }, (_, index) => ({
-  name: `n${String(index).padStart(3, '0')}`,
-  version: 1,
-  createdAt: 0,
-  updatedAt: 0,
-  labels: {},
-  credentials: [],
-  identity: {},
-  credentialFrom: null,
-  grant: { type: 'client_credentials', clientId: 'c' },
-})) as unknown as readonly Integration[]
+const ALL = Array.from({ length: 450 }, (_, index) =>
+  integrationOf({ name: `n${String(index).padStart(3, '0')}` }),
+)
 
 const ANYBODY: Principal = {
   ...{ id: 'admin', kind: 'admin', name: 'admin' },

@@ -1,25 +1,29 @@
 import t from 'tap'
 import { BrokerError } from '../../src/errors/errors.ts'
-import type { Integration } from '../../src/integrations/integration.ts'
 import { createEngineMeter, type EngineMeterDependencies } from '../../src/metrics/engine-meter.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
 import type { Signer, TokenRequester } from '../../src/tokens/serve/token-request.ts'
+import { integrationOf } from '../support/integrations.ts'
 
-const integration = { grant: { type: 'jwt_bearer' } } as Integration
+const integration = integrationOf({ grant: { type: 'jwt_bearer' } })
 
 /** What is counted of one request, whose budget and whose answer take their time. */
 async function counted(charge: () => Promise<void>, answer: () => Promise<Lease>) {
   let clock = 0
   const mints: unknown[] = []
   const seconds: number[] = []
-  const metrics = {
-    counter: (name: string, labels: object) => ({
-      add: () => name === 'valetkey_mints_total' && mints.push(labels),
+  const metrics: EngineMeterDependencies['metrics'] = {
+    counter: (name, ...[labels]) => ({
+      add() {
+        if (name === 'valetkey_mints_total') mints.push(labels)
+      },
     }),
-    histogram: (name: string) => ({
-      observe: (value: number) => name === 'valetkey_mint_duration_seconds' && seconds.push(value),
+    histogram: (name, ..._labels) => ({
+      observe(value) {
+        if (name === 'valetkey_mint_duration_seconds') seconds.push(value)
+      },
     }),
-  } as unknown as EngineMeterDependencies['metrics']
+  }
   const requester: Partial<TokenRequester> = {
     async request(_integration, _signer, charged) {
       clock += 1_000

@@ -90,8 +90,8 @@ t.test('Markdown has every field, value and trap of the sheet', async (t) => {
 })
 
 t.test('what an operator wrote breaks out of no cell', async (t) => {
-  const username = 'a|<b>\\@acme.com'
-  const text = markdownOf(sheetFor({ grant: { ...GRANTS.jwt_bearer, username } as never }))
+  const grant = { ...GRANTS.jwt_bearer, username: 'a|<b>\\@acme.com' }
+  const text = markdownOf(sheetFor({ grant }))
   t.ok(text.includes('| Username | a\\|&lt;b>\\\\@acme.com |'))
 })
 

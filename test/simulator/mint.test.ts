@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { createLocalJWKSet, jwtVerify } from 'jose'
+import { createLocalJWKSet, type JWK, jwtVerify } from 'jose'
 import t from 'tap'
 import {
   accessToken,
@@ -213,7 +213,7 @@ t.test(
     const { members: jwks } = await get(origins.myDomain, '/id/keys')
     const { payload, protectedHeader } = await jwtVerify(
       token,
-      createLocalJWKSet(jwks as unknown as Parameters<typeof createLocalJWKSet>[0]),
+      createLocalJWKSet({ keys: jwks.keys as JWK[] }),
       { issuer: origins.myDomain, audience: origins.myDomain },
     )
     t.match(protectedHeader, { tty: 'sfdc-core-token', ver: '1.0' })

@@ -70,15 +70,15 @@ if (process.env.VALETKEY_REDIS_URL !== undefined) {
   Redis.prototype.defineCommand = function (name, definition) {
     defineCommand.call(this, name, definition)
     if (!WRITES.test(definition.lua)) return
-    const commands = this as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
-    const send = commands[name]
-    if (!send) throw new Error(`ioredis did not define ${name}`)
-    commands[name] = async (...args) => {
-      const reply = await send.apply(this, args)
+    const send: unknown = Reflect.get(this, name)
+    if (typeof send !== 'function') throw new Error(`ioredis did not define ${name}`)
+    const sendAndPoint = async (...args: unknown[]) => {
+      const reply: unknown = await Reflect.apply(send, this, args)
       // A claim that found nothing, as most do.
       if (!Array.isArray(reply) || reply.length > 0) point(`ran ${name}`)
       return reply
     }
+    Reflect.set(this, name, sendAndPoint)
   }
   Redis.prototype.sendCommand = function (...args) {
     const [{ name }] = args

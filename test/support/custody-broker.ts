@@ -43,7 +43,7 @@ export function createCustodyBroker(options: CustodyBrokerOptions) {
     seal: async (_record: string, text: string) => text,
     open: async (_record: string, text: string) => text,
   }
-  const store = createCustodyStore({ custody, keyring: plainly as never })
+  const store = createCustodyStore({ custody, keyring: plainly })
   const connections = createCustody({
     ...{ store, uniqueId, dropLease: async () => undefined, sleep: async () => undefined },
     ...{ forgetRefusal: async () => undefined, endToken: async () => undefined },

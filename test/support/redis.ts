@@ -1,8 +1,9 @@
 /** Real Redis servers for tests: on loopback, on free ports, in folders of their own, and gone with the test. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
@@ -135,7 +136,7 @@ function guard(server: ChildProcess): void {
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   shell.unref()
-  if (shell.stdin && 'unref' in shell.stdin) (shell.stdin as unknown as { unref(): void }).unref()
+  if (shell.stdin instanceof Socket) shell.stdin.unref()
   server.once('exit', () => shell.kill('SIGKILL'))
 }
 

@@ -1,14 +1,15 @@
 /** What is looked up before a request is refused: nothing that tells whether there is such an integration. */
+
 import t from 'tap'
 import type { Permit, Principal } from '../../src/callers/policy.ts'
-import type { Integration } from '../../src/integrations/integration.ts'
 import { visibleIntegration } from '../../src/integrations/references/visible.ts'
 import { type BrokerDependencies, createBroker } from '../../src/tokens/serve/broker.ts'
 import type { Entry } from '../../src/tokens/serve/lease-cache.ts'
+import { entryOf, integrationOf } from '../support/integrations.ts'
 
 const FORBIDDEN = { code: 'caller_forbidden' }
 const NAMES = ['there', 'never'] as const
-const integration = { name: 'there', labels: { owner: 'them' } } as unknown as Integration
+const integration = integrationOf({ name: 'there', labels: { owner: 'them' } })
 
 const principalWith = (permit: Pick<Permit, 'integrations' | 'labels'>): Principal => ({
   ...{ id: 'api-key:me', kind: 'api_key', name: 'me' },
@@ -42,7 +43,7 @@ t.test('whom its name forbids nothing is looked up, whom its labels forbid one i
 })
 
 t.test('a token in memory is refused no sooner than one that is nowhere', async (t) => {
-  const entry = { integration, lease: undefined } as unknown as Entry
+  const entry = entryOf({ integration })
   for (const [principal, count] of [
     [byName, 0],
     [byLabels, 1],

@@ -34,7 +34,7 @@ export interface DegradedMode {
 }
 
 export interface DegradedModeDependencies {
-  readonly minter: Minter
+  readonly minter: Pick<Minter, 'mint'>
   readonly attempts: Attempts
   readonly flights: Pick<SingleFlight, 'join'>
   readonly now: () => number

@@ -1,14 +1,12 @@
 import t from 'tap'
-import type { Integration } from '../../../src/integrations/integration.ts'
 import { createFollowerIndex } from '../../../src/integrations/references/follower-index.ts'
+import { integrationOf } from '../../support/integrations.ts'
 
 t.test('one pass answers all who ask within a second, and none after a write', async (t) => {
   let clock = 0
   let passes = 0
   let isAway = false
-  const items = ['a', 'b'].map(
-    (name) => ({ name, labels: {}, credentialFrom: 'owner' }) as unknown as Integration,
-  )
+  const items = ['a', 'b'].map((name) => integrationOf({ name, credentialFrom: 'owner' }))
   const index = createFollowerIndex({
     store: {
       async list() {

@@ -1,4 +1,5 @@
 /** What is said of another integration whose record cannot be used, so that its labels are not known. */
+
 import t from 'tap'
 import type { Permit, Principal } from '../../../src/callers/policy.ts'
 import { REFERENCES, type Reference } from '../../../src/callers/reference-table.ts'
@@ -8,6 +9,7 @@ import type { Integration } from '../../../src/integrations/integration.ts'
 import { lenderOf } from '../../../src/integrations/references/lending.ts'
 import { checkTokenSource } from '../../../src/integrations/references/token-source.ts'
 import { shownNames } from '../../../src/integrations/references/visible.ts'
+import { integrationOf } from '../../support/integrations.ts'
 
 const read = async (name: string): Promise<Integration | undefined> => {
   if (name === 'corrupt') throw new BrokerError('record_corrupt', 'It does not verify')
@@ -25,12 +27,11 @@ const who = (
 })
 
 const definition = (other: string) =>
-  ({
-    loginUrl: 'https://acme.my.salesforce.com',
+  integrationOf({
     grant: { type: 'token_exchange', clientId: '3MVG9', subjectToken: { integration: other } },
     credentialFrom: other,
     certificateDeployment: { through: other, app: 'App' },
-  }) as unknown as Integration
+  })
 
 const CHECKS: Readonly<
   Record<Reference, (principal: Principal, other: string) => Promise<unknown>>
@@ -66,7 +67,7 @@ t.test('an answer goes on without a name that nobody can judge', async (t) => {
   const principal = who('integrations:read', { team: 'a' })
   const integrations = {
     read: async (name: string) =>
-      name === 'ours' ? ({ name, labels: { team: 'a' } } as unknown as Integration) : read(name),
+      name === 'ours' ? integrationOf({ name, labels: { team: 'a' } }) : read(name),
   }
   const names = ['corrupt', 'gone', 'ours']
   t.same(await shownNames(names, { integrations, principal }), ['ours'])

@@ -1,30 +1,29 @@
 import t from 'tap'
-import type { Principal } from '../../../src/callers/policy.ts'
+import type { Permission, Principal } from '../../../src/callers/policy.ts'
 import { definitionOf } from '../../../src/integrations/composition.ts'
 import type { Integration } from '../../../src/integrations/integration.ts'
 import {
   checkTokenSource,
   requireExchange,
 } from '../../../src/integrations/references/token-source.ts'
+import { integrationOf } from '../../support/integrations.ts'
 
 const exchanging = (subjectToken: object, loginUrl = 'https://acme.my.salesforce.com') =>
-  ({
-    ...{ name: 'partner', labels: {}, loginUrl },
+  integrationOf({
+    ...{ name: 'partner', loginUrl },
     grant: { type: 'token_exchange', clientId: '3MVG9', subjectToken },
-  }) as unknown as Integration
+  })
 
 const read = async (name: string) =>
-  ({
-    ...{ name, labels: {}, loginUrl: 'https://acme.my.salesforce.com', serveTokens: true },
-    exchangeLoginUrls: ['https://other.my.salesforce.com'],
+  integrationOf({
+    ...{ name, exchangeLoginUrls: ['https://other.my.salesforce.com'] },
     grant: { type: 'client_credentials', clientId: '3MVG8' },
-  }) as unknown as Integration
+  })
 
-const principal = (...permissions: readonly string[]) =>
-  ({
-    ...{ id: 'api-key:maker', kind: 'api-key', name: 'maker' },
-    permits: permissions.map((permission) => ({ permission, integrations: ['*'], labels: {} })),
-  }) as unknown as Principal
+const principal = (...permissions: readonly Permission[]): Principal => ({
+  ...{ id: 'api-key:maker', kind: 'api_key', name: 'maker' },
+  permits: permissions.map((permission) => ({ permission, integrations: ['*'], labels: {} })),
+})
 
 const outcome = (definition: Integration, current: Integration, by: Principal) =>
   checkTokenSource({ name: 'partner', definition, current, principal: by, read }).then(
@@ -48,7 +47,7 @@ t.test('the token of another goes to no other host by who may not read it', asyn
 })
 
 t.test('what a former release let be goes on, and nothing new does', async (t) => {
-  const former = { ...(await read('crm')), exchangeLoginUrls: undefined } as unknown as Integration
+  const { exchangeLoginUrls: _, ...former } = await read('crm')
   const elsewhere = 'https://elsewhere.my.salesforce.com'
   t.doesNotThrow(() => requireExchange(former, elsewhere))
   t.throws(() => requireExchange({ ...former, exchangeLoginUrls: [] }, elsewhere))
@@ -58,18 +57,18 @@ t.test('what a former release let be goes on, and nothing new does', async (t) =
   await t.rejects(checkTokenSource({ ...check, principal: principal('tokens:read') }), {
     code: 'caller_forbidden',
   })
-  const { exchangeLoginUrls: _, ...input } = { ...former, credential: {} }
+  const input = { ...former, credential: {} }
   const hosts = { checkLoginUrl: (url: string) => url }
-  t.equal(definitionOf(input as never, hosts, former).exchangeLoginUrls, undefined)
-  t.same(definitionOf(input as never, hosts, undefined).exchangeLoginUrls, [])
+  t.equal(definitionOf(input, hosts, former).exchangeLoginUrls, undefined)
+  t.same(definitionOf(input, hosts, undefined).exchangeLoginUrls, [])
 })
 
 t.test('another grant sends the token of the same source elsewhere', async (t) => {
   const foreign = 'https://foreign.my.salesforce.com'
-  const atInstance = {
-    ...exchanging({}, foreign),
+  const atInstance = integrationOf({
+    ...{ name: 'partner', loginUrl: foreign },
     grant: { type: 'data_cloud', integration: 'crm' },
-  } as unknown as Integration
+  })
   const atLogin = exchanging({ integration: 'crm' }, foreign)
   t.equal(await outcome(atInstance, atInstance, principal('integrations:write')), 'allowed')
   for (const by of [principal('integrations:write'), principal('tokens:read')]) {

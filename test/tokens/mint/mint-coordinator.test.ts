@@ -1,6 +1,6 @@
 import t from 'tap'
 import { BrokerError } from '../../../src/errors/errors.ts'
-import { DEFAULTS, type Integration } from '../../../src/integrations/integration.ts'
+import type { Integration } from '../../../src/integrations/integration.ts'
 import type { MintRecords } from '../../../src/tokens/mint/mint.ts'
 import {
   createMintCoordinator,
@@ -8,15 +8,10 @@ import {
 } from '../../../src/tokens/mint/mint-coordinator.ts'
 import type { Lease } from '../../../src/tokens/serve/lease.ts'
 import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
+import { entryOf, integrationOf, leaseOf } from '../../support/integrations.ts'
 
-const integrationOf = (uid: string) =>
-  ({
-    ...DEFAULTS,
-    ...{ name: 'billing', uid, loginUrl: 'https://acme.my.salesforce.com' },
-    grant: { type: 'client_credentials' },
-  }) as unknown as Integration
-const entryOf = (uid: string) => ({ integration: integrationOf(uid), orev: 1 }) as unknown as Entry
-const lease = { tokenId: 't', refreshAt: 1, expiresAt: 2 } as Lease
+const entryWith = (uid: string) => entryOf({ integration: integrationOf({ uid }) })
+const lease = leaseOf()
 const BY = { principal: 'test', requestId: 'r' }
 
 /** One whose mints fail as often as told, and what each was given to begin with. */
@@ -67,16 +62,16 @@ function flightOver(stored: Entry, failures: number) {
 t.test(
   'a mint begins with what was read under the lock, and reads anew when it is tried again',
   async (t) => {
-    const { run, began, subjects, records } = flightOver(entryOf('u'), 1)
-    t.match(await run(entryOf('u')), { lease: { tokenId: 't' }, isFresh: true, isSaved: true })
+    const { run, began, subjects, records } = flightOver(entryWith('u'), 1)
+    t.match(await run(entryWith('u')), { lease: { tokenId: 't' }, isFresh: true, isSaved: true })
     t.same(began, [records, undefined])
     t.same(subjects, ['u'], 'whom it acts as is read once')
   },
 )
 
 t.test('nothing that was read for the integration of that name before is used', async (t) => {
-  const { run, began, subjects } = flightOver(entryOf('made anew'), 0)
-  await run(entryOf('removed'))
+  const { run, began, subjects } = flightOver(entryWith('made anew'), 0)
+  await run(entryWith('removed'))
   t.same(began, [undefined])
   t.same(subjects, ['removed', 'made anew'])
 })

@@ -1,19 +1,16 @@
 import t, { type Test } from 'tap'
-import type { Integration } from '../../../src/integrations/integration.ts'
 import { createRefresher } from '../../../src/tokens/refresh/refresher.ts'
 import type { Lease, MintResult } from '../../../src/tokens/serve/lease.ts'
 import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
+import { credential } from '../../rotation/fixture.ts'
 import { eventually } from '../../support/eventually.ts'
+import { integrationOf } from '../../support/integrations.ts'
 
 const POINT = 1_000
 const LEASE = { mintedAt: 0, refreshAt: POINT, expiresAt: 100_000 } as Lease
 
 const integration = (name: string) =>
-  ({
-    ...{ name, enabled: true, credentialFrom: null },
-    grant: { type: 'client_credentials', clientId: 'c' },
-    credentials: [{ id: 'cred_1', state: 'active', clientId: null, type: 'client_secret' }],
-  }) as unknown as Integration
+  integrationOf({ name, credentials: [credential('cred_1', 'active')] })
 
 /** A refresher whose leases are all due; each mint lasts until it is told to end. */
 function start(t: Test, count: number, lateMs = 0) {

@@ -1,14 +1,11 @@
 import t from 'tap'
-import type { Integration } from '../../../src/integrations/integration.ts'
 import type { IntegrationStore } from '../../../src/integrations/integration-store.ts'
-import type { Look, SaveResult } from '../../../src/store/store.ts'
+import type { SaveResult } from '../../../src/store/store.ts'
 import { createDropDependents } from '../../../src/tokens/revoke/dependents.ts'
+import { integrationOf, lookOf } from '../../support/integrations.ts'
 
 const madeOf = (name: string, integration: string) =>
-  ({
-    name,
-    grant: { type: 'token_exchange', subjectToken: { integration } },
-  }) as unknown as Integration
+  integrationOf({ name, grant: { type: 'token_exchange', subjectToken: { integration } } })
 
 /** `far` is made of `near`, which is made of `source`. */
 function dropping(results: readonly SaveResult[]) {
@@ -20,7 +17,7 @@ function dropping(results: readonly SaveResult[]) {
   const drop = createDropDependents({
     integrations: { list, read: async () => undefined },
     outcomes: {
-      look: async () => ({ integration: { uid: 'u', orev: 1 } }) as unknown as Look,
+      look: async () => lookOf(),
       async save(name) {
         const result = left.shift() ?? { saved: false as const, reason: 'changed' as const }
         if (result.saved) dropped.push(name)
@@ -55,15 +52,12 @@ t.test('what would not go is said so', async (t) => {
 
 t.test('what signs with the credential of one that stays inside now is minted anew', async (t) => {
   const follower = (name: string, serveTokens: boolean) =>
-    ({
-      ...{ name, serveTokens, credentialFrom: 'crm' },
-      grant: { type: 'client_credentials', clientId: '3MVG9' },
-    }) as unknown as Integration
+    integrationOf({ name, serveTokens, credentialFrom: 'crm' })
   const owner = (serveTokens: boolean) =>
-    ({
-      ...{ name: 'crm', serveTokens, credentials: [], credentialFrom: null },
+    integrationOf({
+      ...{ name: 'crm', serveTokens },
       grant: { type: 'jwt_bearer', clientId: '3MVG9', username: 'u@acme.com' },
-    }) as unknown as Integration
+    })
   for (const serves of [true, false]) {
     const dropped: string[] = []
     const drop = createDropDependents({
@@ -75,7 +69,7 @@ t.test('what signs with the credential of one that stays inside now is minted an
         read: async () => owner(serves),
       },
       outcomes: {
-        look: async () => ({ integration: { uid: 'u', orev: 1 } }) as unknown as Look,
+        look: async () => lookOf(),
         async save(name) {
           dropped.push(name)
           return { saved: true, orev: 2, rev: 2 }

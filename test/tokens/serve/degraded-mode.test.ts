@@ -1,19 +1,15 @@
 import t from 'tap'
 import { createDegradedMode } from '../../../src/tokens/serve/degraded-mode.ts'
-import type { Lease } from '../../../src/tokens/serve/lease.ts'
-import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
+import { entryOf, integrationOf, leaseOf } from '../../support/integrations.ts'
 
-const integration = {
-  ...{ name: 'own', uid: 'u', version: 1, loginUrl: 'https://acme.my.salesforce.com' },
-  grant: { type: 'client_credentials' },
-}
-const lease = { integration: 'own', tokenId: 'same', mintedAt: 1, expiresAt: 9 } as Lease
+const integration = integrationOf({ name: 'own' })
+const lease = leaseOf({ integration: 'own', tokenId: 'same', mintedAt: 1, expiresAt: 9 })
 const by = { principal: 'api-key:reader', requestId: null }
 
 /** Salesforce repeats its token. */
 const storeless = () =>
   createDegradedMode({
-    minter: { mint: async () => lease } as never,
+    minter: { mint: async () => lease },
     attempts: { run: (_host, _deadline, attempt) => attempt() },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
     now: () => 2,
@@ -24,9 +20,9 @@ const storeless = () =>
 
 t.test('without the store, a rejection of what was never held is a need', async (t) => {
   const question = { kind: 'rejected', tokenId: 'same' } as const
-  const never = { integration, digests: [] } as unknown as Entry
+  const never = entryOf({ integration })
   const { result } = storeless().mint(never, question, by)
   t.equal((await result).lease, lease)
-  const held = { ...never, lease } as Entry
+  const held = { ...never, lease }
   await t.rejects(storeless().mint(held, question, by).result, { code: 'token_still_live' })
 })

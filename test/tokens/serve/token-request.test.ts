@@ -2,23 +2,14 @@ import t from 'tap'
 import { Secret } from '../../../src/crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../../src/custody/exchange.ts'
 import { BrokerError } from '../../../src/errors/errors.ts'
-import type { GrantContext } from '../../../src/grants/grant.ts'
 import type { TokenAnswer } from '../../../src/grants/token-endpoint/token-answer.ts'
-import { DEFAULTS, type Integration } from '../../../src/integrations/integration.ts'
 import { createTokenRequester, type Signer } from '../../../src/tokens/serve/token-request.ts'
 import { eventually } from '../../support/eventually.ts'
+import { grantContextOf } from '../../support/grant-context.ts'
+import { type AnyGrant, integrationOf } from '../../support/integrations.ts'
 import { newSigningKey } from '../../support/signing-key.ts'
 
-const integrationWith = (grant: object) =>
-  ({
-    ...DEFAULTS,
-    name: 'billing',
-    uid: 'u',
-    loginUrl: 'https://acme.my.salesforce.com',
-    grant,
-  }) as unknown as Integration
-
-const GRANTS: Readonly<Record<string, { readonly grant: object; readonly signer: Signer }>> = {
+const GRANTS = {
   client_credentials: {
     grant: { type: 'client_credentials', clientId: 'app', clientAuth: 'client_secret_basic' },
     signer: {
@@ -30,7 +21,7 @@ const GRANTS: Readonly<Record<string, { readonly grant: object; readonly signer:
     grant: { type: 'refresh_token', clientId: 'app' },
     signer: { clientId: 'app', credential: { type: 'none' } },
   },
-}
+} satisfies Readonly<Record<string, { readonly grant: AnyGrant; readonly signer: Signer }>>
 
 function requesterOf() {
   const sent: string[] = []
@@ -46,14 +37,16 @@ function requesterOf() {
   }
   const exchange: RefreshTokenExchange['exchange'] = () => answer({})
   const requester = createTokenRequester({
-    grants: {
-      endpoint: { token: answer, aheadMs: () => 0 },
-      now: () => 1_000,
-      uniqueId: () => {
-        made.push('assertion')
-        return 'id'
+    grants: grantContextOf(
+      { token: answer },
+      {
+        now: () => 1_000,
+        uniqueId: () => {
+          made.push('assertion')
+          return 'id'
+        },
       },
-    } as unknown as GrantContext,
+    ),
     refreshTokens: { exchange },
     now: () => 1_000,
     random: () => 0.5,
@@ -70,7 +63,7 @@ for (const [type, { grant, signer }] of Object.entries(GRANTS)) {
       new Promise<void>((resolve) => {
         allow = resolve
       })
-    const minting = requester.request(integrationWith(grant), signer, charge)
+    const minting = requester.request(integrationOf({ grant }), signer, charge)
     await new Promise(setImmediate)
     t.same(sent, [])
     allow()
@@ -83,7 +76,7 @@ for (const [type, { grant, signer }] of Object.entries(GRANTS)) {
     const charge = async () => {
       throw new BrokerError('login_budget_exhausted', 'empty')
     }
-    const minting = requester.request(integrationWith(grant), signer, charge)
+    const minting = requester.request(integrationOf({ grant }), signer, charge)
     await t.rejects(minting, { code: 'login_budget_exhausted' })
     await new Promise(setImmediate)
     t.same(sent, [])
@@ -98,7 +91,7 @@ t.test('a request is made ready while its login is charged', async (t) => {
     clientId: 'app',
     credential: { type: 'certificate', privateKey: new Secret(privateKey) },
   }
-  await requester.request(integrationWith(grant), signer, async () => {
+  await requester.request(integrationOf({ grant }), signer, async () => {
     await eventually(() => made.length === 1)
     t.same(sent, [])
   })
@@ -111,20 +104,18 @@ t.test('whoever may not log in is told so, whatever else is wrong', async (t) =>
     await new Promise(setImmediate)
     throw new BrokerError('login_budget_exhausted', 'empty')
   }
-  const { grant } = GRANTS.client_credentials ?? { grant: {} }
   const unfit: Signer = { clientId: 'app', credential: { type: 'none' } }
-  await t.rejects(requester.request(integrationWith(grant), unfit, charge), {
+  await t.rejects(requester.request(integrationOf(), unfit, charge), {
     code: 'login_budget_exhausted',
   })
 })
 
 t.test('Salesforce has its time from when the login is allowed', async (t) => {
   const { requester, sent } = requesterOf()
-  const { grant, signer } = GRANTS.client_credentials ?? {}
-  if (!grant || !signer) throw new Error('It is listed')
+  const { grant, signer } = GRANTS.client_credentials
   const late: (() => void)[] = []
   t.intercept(globalThis, 'setTimeout', { value: (end: () => void) => late.push(end) })
-  await requester.request(integrationWith(grant), signer, async () => {
+  await requester.request(integrationOf({ grant }), signer, async () => {
     await new Promise(setImmediate)
     for (const end of late.splice(0)) end()
   })
