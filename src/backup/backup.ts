@@ -1,6 +1,6 @@
 /** The commands `valetkey backup` and `valetkey restore`: their operands, files and words. */
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -22,7 +22,6 @@ import { createSeenVersions } from '../store/integrity/seen-versions.ts'
 import { readStanding } from '../store/integrity/store-watch.ts'
 import type { Store } from '../store/store.ts'
 import { BackupError } from './backup-error.ts'
-import { linesOf } from './lines.ts'
 import { isEmpty, restoreBackup, type Verified, verifyBackup } from './restore.ts'
 import { writeBackup } from './writer.ts'
 
@@ -234,4 +233,27 @@ function inWords(counts: Verified['counts']): string {
   const of = (what: string) => counts[what] ?? 0
   const words = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`
   return `${words(of('integrations'), 'integration')} and ${words(of('api-key'), 'API key')}`
+}
+
+/** Above any line that is written. */
+const LINE_CHARACTERS = 4 * 1024 * 1024
+
+/** The lines of a file, one at a time, without their ends; a last one without an end is a line, too. Throws `no_input`, or `refused` where a line is too long. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let rest = ''
+  try {
+    for await (const chunk of createReadStream(path, 'utf8') as AsyncIterable<string>) {
+      const lines = `${rest}${chunk}`.split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+      if (rest.length > LINE_CHARACTERS) {
+        throw new BackupError('refused', 'the file is no backup of Valetkey')
+      }
+    }
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (cause instanceof BackupError || code === undefined) throw cause
+    throw new BackupError('no_input', `${path} cannot be read (${code})`, { cause })
+  }
+  if (rest !== '') yield rest
 }

@@ -1,4 +1,5 @@
 /** The web server flow: begun by an operator, decided by a person in a browser, finished by whichever replica the browser comes back to. */
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Absent } from '../callers/permission-resolver.ts'
 import { Secret } from '../crypto/secret.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
@@ -12,7 +13,6 @@ import { type Connection, type ConnectionEnding, statusOf, targetOf } from './co
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 import type { EndConnection } from './end.ts'
 import { type Client, connectionFailed, endingAfter, type Finish } from './finish.ts'
-import { parseState, provesState, stateDigest, stateText } from './state-parameter.ts'
 
 export interface Beginning {
   readonly integration: Integration
@@ -192,3 +192,31 @@ export function newConnection(
     identity: null,
   } as const
 }
+
+/** 16 bytes that find the connection, and 32 that prove it; both in base64url. */
+const STATE = /^([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/
+
+/** The `state` parameter: it names a connection, and proves that who brings it was sent by us. */
+interface StateParameter {
+  readonly id: string
+  readonly secret: string
+}
+
+const stateText = ({ id, secret }: StateParameter): string => `${id}.${secret}`
+
+/** Undefined: it is none of ours. */
+function parseState(text: unknown): StateParameter | undefined {
+  const [, id, secret] = (typeof text === 'string' && STATE.exec(text)) || []
+  return id !== undefined && secret !== undefined ? { id, secret } : undefined
+}
+
+const stateDigest = (secret: string): string => digest(secret).toString('base64url')
+
+/** In constant time: the digest alone is kept, so that who reads the store cannot finish a connection. */
+function provesState(secret: string, kept: string | null): boolean {
+  const expected = Buffer.from(kept ?? '', 'base64url')
+  const given = digest(secret)
+  return expected.length === given.length && timingSafeEqual(expected, given)
+}
+
+const digest = (text: string) => createHash('sha256').update(text).digest()

@@ -2,7 +2,6 @@
 import { type Blueprint, MANAGER } from './blueprint.ts'
 import { certificateStep } from './certificate-step.ts'
 import { securityFields } from './security-fields.ts'
-import { sourceStep } from './source-step.ts'
 import type { Field, SetupStep } from './step.ts'
 import { permissionSetStep, userStep } from './user-step.ts'
 
@@ -205,6 +204,35 @@ function testStep(path: string): SetupStep {
         field: `POST ${path}/test`,
         value: '2 to 10 minutes later',
         why: 'Until then some servers of Salesforce do not know the app, and answer both ways',
+      },
+    ],
+  }
+}
+
+/** An integration without an app of its own needs more of the app whose token it exchanges. */
+function sourceStep({ recipe }: Blueprint, source: string): SetupStep {
+  const section = 'API (Enable OAuth Settings)'
+  return {
+    title: `Let the app of ${source} use it`,
+    where: `${MANAGER} → (the app of ${source}) → Settings`,
+    fields: [
+      ...recipe.scopes.map(({ label, name }) => ({
+        section,
+        field: 'OAuth Scopes',
+        value: `${label} (${name})`,
+        why: 'Beside those that it has',
+      })),
+      {
+        section: 'User',
+        field: 'Permission set',
+        value: 'one for Data Cloud',
+        why: `For the user that ${source} acts as`,
+      },
+      {
+        section: 'Source',
+        field: `GET /integrations/${source}/setup`,
+        value: 'its own sheet',
+        why: 'Its token is what is exchanged',
       },
     ],
   }

@@ -1,10 +1,10 @@
 import t from 'tap'
 import { parse } from 'yaml'
-import { ACCESS, type AccessRow } from '../../src/callers/access-table.ts'
 import { PERMISSIONS, type Permission } from '../../src/callers/policy.ts'
 import { REFERENCES, type ReferenceRow } from '../../src/callers/reference-table.ts'
 import { PROBLEMS } from '../../src/errors/errors.ts'
 import { TEXT_FORMS } from '../../src/http/text-forms.ts'
+import { ACCESS, type AccessRow } from '../../tools/access-table.ts'
 import type { Answer } from '../support/caller.ts'
 import { AFTER, ANY, accessWorld, BEFORE, type Lack, type Whose } from './access-world.ts'
 

@@ -181,12 +181,6 @@ export type ServerKind = 'server' | 'seed' | 'node' | 'sentinel'
 /** Where it is explained: a heading of `docs/redis.md`. */
 export const anchorOf = (cause: RedisCause): string => `docs/redis.md#${cause}`
 
-/** The sections of `docs/redis.md`. */
-export const renderCauses = (): string =>
-  Object.entries(CAUSES)
-    .map(([cause, { says, remedy }]) => `### ${cause}\n\nRedis at HOST:PORT: ${says}.\n${remedy}`)
-    .join('\n\n')
-
 const BY_CODE: Readonly<Record<string, RedisCause>> = {
   ENOTFOUND: 'host_unknown',
   EAI_AGAIN: 'host_unknown',

@@ -2,7 +2,6 @@
 
 import type { Socket } from 'node:net'
 import type { Command, Redis } from 'ioredis'
-import { fairTimeout } from './fair-timeout.ts'
 
 /** Of ioredis's own, by the names under which it clears them. */
 const COMMAND_TIMER = '_commandTimeoutTimer'
@@ -83,4 +82,25 @@ function waitingCommands(client: Redis): number {
     typeof queue === 'object' && queue !== null && Reflect.get(queue, 'length')
   if (typeof length !== 'number') throw new TypeError('ioredis is not as it was')
   return length
+}
+
+/** A timer that is so late was held up by something that blocked the loop. */
+const BLOCKED_MS = 50
+
+/**
+ * Calls `expire` when `ms` are over, and never before what has arrived by then was read: the loop
+ * runs timers first, and sockets after. Where it was blocked when they were over, the server gets as
+ * much time once more. `clearTimeout` clears it; one that is cleared in its last turn still expires,
+ * so `expire` has to check whether it is still wanted.
+ */
+function fairTimeout(expire: () => void, ms: number): NodeJS.Timeout {
+  const dueAt = performance.now() + ms
+  let wasBlocked = false
+  const timer = setTimeout(() => {
+    if (!wasBlocked && performance.now() - dueAt > BLOCKED_MS) {
+      wasBlocked = true
+      timer.refresh()
+    } else setImmediate(expire)
+  }, ms)
+  return timer
 }

@@ -1,5 +1,5 @@
 /** `docs/configuration.md`, from the table of settings. */
-import { SETTINGS, type Setting } from './setting.ts'
+import { SETTINGS, type Setting } from '../src/config/setting.ts'
 
 const HEAD = `# Configuration
 

@@ -1,6 +1,6 @@
 /** What each route needs, and each part of it that reaches another integration: the one table, written to `docs/callers.md` and walked by a test. */
-import type { Permission } from './policy.ts'
-import { NAMED_IN_ANSWERS, REFERENCES, type ReferenceRow } from './reference-table.ts'
+import type { Permission } from '../src/callers/policy.ts'
+import { NAMED_IN_ANSWERS, REFERENCES, type ReferenceRow } from '../src/callers/reference-table.ts'
 
 /** On which integrations a permission is needed. */
 export const ON = {
