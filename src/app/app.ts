@@ -1,6 +1,5 @@
 /** The composition root: builds every object once, wires them, and gives back what starts and stops. */
 
-import { randomUUID } from 'node:crypto'
 import type { Server as HttpsServer } from 'node:https'
 import { denialOf, refuseWhileBlocked } from '../audit/guard.ts'
 import { createAuditLog } from '../audit/log.ts'
@@ -22,6 +21,7 @@ import { registerIntegrationRoutes } from '../integrations/routes.ts'
 import type { MetricsListener } from '../metrics/listener.ts'
 import { composeMetering } from '../metrics/meters.ts'
 import { registerCredentialRoutes } from '../rotation/routes.ts'
+import { createRuntime } from '../runtime/runtime.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import { createPace } from '../store/pace.ts'
 import { createTokenCheck } from '../tokens/check/token-check.ts'
@@ -33,14 +33,12 @@ import { createCallerCounts } from '../usage/caller-counts.ts'
 import { registerCallerCountsRoutes } from '../usage/caller-counts-routes.ts'
 import type { AppDependencies } from './app-dependencies.ts'
 import { composeCallers } from './callers.ts'
-import { composeClocks } from './clocks.ts'
 import { composeConfiguration } from './configuration.ts'
 import { tellUnconfirmed } from './confirmed-answers.ts'
 import { composeConnections } from './connections.ts'
 import { composeKeyring } from './keyring.ts'
 import { composeLeaseEngine } from './lease-engine.ts'
 import { registerOperatorRoutes } from './operators.ts'
-import { pause } from './pause.ts'
 import { readinessOf } from './readiness.ts'
 import { grantTrouble, refreshTokenTrouble } from './refresh-token-rule.ts'
 import { composeRotation } from './rotation.ts'
@@ -65,20 +63,18 @@ export interface App {
 /** Throws `ConfigError` where the configuration file is wrong. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { config, log, keyring, adminKeys, tls, version, readFile } = dependencies
-  const uniqueId = () => randomUUID()
   const stopping = new AbortController()
-  const { wall, monotonic, clock } = composeClocks(log, dependencies.now, dependencies.monotonic)
-  const { now } = clock
-  const times = { now, monotonic, sleep: pause }
+  const runtime = createRuntime(dependencies)
+  const { now, monotonic, uniqueId } = runtime
   const engineName = config.redisUrl ? 'redis' : 'embedded'
-  const { lookup, tracing, random = Math.random } = dependencies
+  const { lookup, tracing } = dependencies
   const metering = composeMetering({ version, engine: engineName, tracing, now, monotonic, log })
   const onRewound = () => engine.storeRewound()
   const pace = createPace({ monotonic, log })
   const { isSlow } = pace
   const measured = metering.store(dependencies.store, pace)
   const watched = watchStore({
-    ...{ store: measured, keyring, onRewound, monotonic, sleep: pause, log },
+    ...{ store: measured, keyring, onRewound, runtime, log },
     unproven: config.unprovenRecords,
     onCorrupt: metering.corrupt,
     onOutcome: (change) => engine.cache.heard(change),
@@ -87,7 +83,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
 
   const writer = createAuditWriter({ output: dependencies.auditOutput, monotonic, log })
   const audit = createAuditLog({
-    ...{ writer, mode: config.audit, now: wall, monotonic, uniqueId, log },
+    ...{ writer, mode: config.audit, runtime, log },
     events: store.events,
     onHappening: (by, happening) => webhooks.note(by, happening),
   })
@@ -110,14 +106,14 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   const intake = createIntake({ now, uniqueId })
   const onOtherTokens = createDropDependents({ integrations, outcomes: store.outcomes, log })
-  const rules = { intake, hosts, grantTrouble: grantTrouble(config), onOtherTokens, now, uniqueId }
+  const rules = { intake, hosts, grantTrouble: grantTrouble(config), onOtherTokens, runtime }
   const registry = createRegistry({ store: integrations, ...rules })
   const webhooks = composeWebhooks({
-    ...{ config, store, integrations, proxy, random, log, ...times },
+    ...{ config, store, integrations, proxy, runtime, log },
     meter: metering.webhooks,
   })
   const engine = composeLeaseEngine({
-    ...{ store, keyring, endpoint, audit, log, clock, wall, monotonic, random, uniqueId },
+    ...{ store, keyring, endpoint, audit, log, runtime },
     meter: metering.engine,
     ...{ isSlow, storelessMs: config.storelessMs },
     refreshTokenTrouble: refreshTokenTrouble(config),
@@ -134,45 +130,43 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     },
     onGap: () => callers.distrust(),
     stopping: stopping.signal,
-    sleep: pause,
   })
   const rotation = composeRotation({
-    ...{ integrations, intake, store, engine, audit, log, uniqueId, ...times },
+    ...{ integrations, intake, store, engine, audit, log, runtime },
     metadata: salesforce.metadata,
     credentials: salesforce.credentials,
     publicUrl: config.publicUrl,
     standing: { permitsOf: (asker) => callers.standing.permitsOf(asker) },
   })
   const seals = composeKeyring({
-    ...{ keyring, store, engine: measured, requirement, audit, uniqueId, log, ...times },
+    ...{ keyring, store, engine: measured, requirement, audit, runtime, log },
   })
   const { statusOf } = engine.status
   const { broker, revoker, hearing } = engine
-  const counts = createCallerCounts({ documents: store.documents, now, log })
+  const counts = createCallerCounts({ documents: store.documents, runtime, log })
   const search = createAuditSearch({
     events: store.events,
     labelsOf: async (name) => (await unlessUnusable(integrations.read(name)))?.labels,
   })
   const loader = composeConfiguration({
-    ...{ ...rules, readFile, revoker, audit, log, sleep: pause },
+    ...{ ...rules, readFile, revoker, audit, log },
     path: config.configFile,
     store: integrations,
     meter: metering.file,
   })
   loader?.read()
   const callers = composeCallers({
-    ...{ adminKeys, store, hearing, audit, proxy, random, log, wall, ...times },
+    ...{ adminKeys, store, hearing, audit, proxy, runtime, log },
     ...{ isSlow, storelessMs: config.storelessMs },
     issuers: () => loader?.issuers() ?? NONE,
     callers: () => loader?.callers() ?? NONE,
   })
 
   const connections = composeConnections({
-    ...{ store, keyring, integrations, engine, audit, now, uniqueId, log },
+    ...{ store, keyring, integrations, engine, audit, runtime, log },
     ...{ grants: engine.grants, standing: callers.standing },
     meter: metering.connections,
     publicUrl: config.publicUrl,
-    sleep: pause,
   })
 
   const onProblem: ServerOptions['onProblem'] = (error, request) => {

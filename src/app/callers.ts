@@ -38,17 +38,7 @@ export interface Callers {
 export interface CallersDependencies
   extends Pick<
     AuthenticatorsDependencies,
-    | 'adminKeys'
-    | 'hearing'
-    | 'isSlow'
-    | 'storelessMs'
-    | 'issuers'
-    | 'callers'
-    | 'wall'
-    | 'now'
-    | 'monotonic'
-    | 'random'
-    | 'sleep'
+    'adminKeys' | 'hearing' | 'isSlow' | 'storelessMs' | 'issuers' | 'callers' | 'runtime'
   > {
   readonly store: Pick<Store, 'documents' | 'budgets'>
   readonly audit: Pick<AuditLog, 'change'>
@@ -57,8 +47,8 @@ export interface CallersDependencies
 }
 
 export function composeCallers(dependencies: CallersDependencies): Callers {
-  const { store, audit, proxy, now, monotonic, log } = dependencies
-  const throttle = createThrottle({ budgets: store.budgets, now, monotonic, log })
+  const { store, audit, proxy, runtime, log } = dependencies
+  const throttle = createThrottle({ budgets: store.budgets, runtime, log })
   const ids = createDocumentIds({ ...store, kind: API_KEY_KIND, hearing: dependencies.hearing })
   const authenticators = createAuthenticators({
     ...dependencies,
@@ -77,13 +67,17 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
   })
   const keys = createApiKeyStore({
     documents: store.documents,
-    now,
+    now: runtime.now,
     onWritten(id) {
       authenticators.forgetApiKey(id)
       ids.add(id)
     },
   })
-  const standing = createPermissionResolver({ keys, callers: dependencies.callers, now })
+  const standing = createPermissionResolver({
+    keys,
+    callers: dependencies.callers,
+    now: runtime.now,
+  })
   const gate = createGate({
     authenticators: authenticators.list,
     throttle,
@@ -100,7 +94,7 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
     registerRoutes: (guarded) =>
       registerCallerRoutes(guarded, {
         keys,
-        now,
+        now: runtime.now,
         randomBytes,
         confirm: gate.confirm,
         onChanged: (request, { action, id }) =>

@@ -1,4 +1,5 @@
 /** Wires what keeps the configuration file in effect, if there is one. */
+
 import { NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import { appliedEvent, lentByFile } from '../config/applied-event.ts'
@@ -9,13 +10,15 @@ import {
 } from '../config/loader.ts'
 import { createDeclaredIntegrations, type DeclaredDependencies } from '../integrations/declared.ts'
 import type { FileMeter } from '../metrics/meters.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { Revoker } from '../tokens/revoke/revocation.ts'
 
 export interface ConfigurationDependencies
-  extends Omit<DeclaredDependencies, 'revoke'>,
-    Pick<LoaderDependencies, 'readFile' | 'sleep' | 'log'> {
+  extends Omit<DeclaredDependencies, 'revoke' | 'runtime'>,
+    Pick<LoaderDependencies, 'readFile' | 'log'> {
   /** Absent: there is no such file. */
   readonly path: string | undefined
+  readonly runtime: Runtime
   readonly revoker: Pick<Revoker, 'revokeUnlessShared'>
   readonly audit: Pick<AuditLog, 'background'>
   readonly meter: FileMeter
@@ -24,7 +27,7 @@ export interface ConfigurationDependencies
 export function composeConfiguration(
   dependencies: ConfigurationDependencies,
 ): ConfigurationLoader | undefined {
-  const { path, readFile, sleep, log, revoker, audit, meter, ...declaring } = dependencies
+  const { path, readFile, log, revoker, audit, meter, ...declaring } = dependencies
   if (path === undefined) return undefined
   return createConfigurationLoader({
     path,
@@ -55,7 +58,7 @@ export function composeConfiguration(
         detail: { reason: 'request_invalid', count },
       })
     },
-    sleep,
+    runtime: declaring.runtime,
     log,
   })
 }

@@ -25,6 +25,7 @@ import { createPinStore } from '../identity/pin-store.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Logger } from '../logger/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import { tokenIdOf } from '../tokens/serve/lease.ts'
 import type { LeaseEngine } from './lease-engine.ts'
@@ -51,16 +52,14 @@ export interface ConnectionsDependencies {
   }
   /** How browsers reach this service. */
   readonly publicUrl: string | undefined
-  readonly now: () => number
-  readonly uniqueId: () => string
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   readonly log: Logger
 }
 
 export function composeConnections(dependencies: ConnectionsDependencies): Connections {
   const { store, keyring, integrations, engine, grants, standing } = dependencies
-  const { audit, meter, publicUrl, now, uniqueId, sleep, log } = dependencies
+  const { audit, meter, publicUrl, runtime, log } = dependencies
+  const { now, uniqueId } = runtime
   const { documents } = store
   const { endpoint } = grants
   const connections = createConnectionStore({ documents, keyring })
@@ -101,7 +100,7 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
           randomBytes,
         })
   const deviceFlow = createDeviceFlow({ ...shared, schedule, uniqueId, log })
-  const poller = createDevicePoller({ schedule, flow: deviceFlow, audit, sleep, log })
+  const poller = createDevicePoller({ schedule, flow: deviceFlow, audit, runtime, log })
 
   return {
     registerCallback(server) {

@@ -18,11 +18,12 @@ import { createUnknownOutcomeResolver } from '../custody/unknown-outcome-resolve
 import { createVouching, type RestoredMode, type Vouching } from '../custody/vouching.ts'
 import type { Witness } from '../custody/witness.ts'
 import type { Logger } from '../logger/logger.ts'
-import { createRounds } from '../store/rounds.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import type { Change, Store } from '../store/store.ts'
 import { createExercise } from '../tokens/mint/exercise.ts'
 import type { MintCoordinator } from '../tokens/mint/mint-coordinator.ts'
-import { createOutageLogger } from '../tokens/mint/outage-logger.ts'
 import type { Entry } from '../tokens/serve/lease-cache.ts'
 
 export interface RefreshTokenCustody {
@@ -67,11 +68,7 @@ export interface CustodyComposition {
     of: { readonly integration: string; readonly tokenId: string; readonly accessToken: Secret },
   ) => Promise<string | undefined>
   readonly onLost: (reason: LostReason) => void
-  readonly uniqueId: () => string
-  readonly now: () => number
-  readonly monotonic: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   readonly log: Logger
 }
 
@@ -79,11 +76,12 @@ const ATTEMPTS = 5
 const LOOK_MS = 1_000
 
 export function composeCustody(dependencies: CustodyComposition): RefreshTokenCustody {
-  const { keyring, audit, onLost, uniqueId, monotonic, log } = dependencies
+  const { keyring, audit, onLost, runtime, log } = dependencies
+  const { uniqueId, monotonic } = runtime
   const { custody: records, outcomes } = dependencies.store
   const store = createCustodyStore({ custody: records, keyring })
   // What is to be kept is kept until the process ends.
-  const sleep = (ms: number) => dependencies.sleep(ms, new AbortController().signal)
+  const sleep = (ms: number) => runtime.sleep(ms)
   const endToken = (
     loginUrl: string,
     { integration, token }: { readonly integration: string; readonly token: Secret },
@@ -126,15 +124,16 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
     ...{ store, custody: records, onLost, audit, log },
     leaseEndsAt: async (name) => (await outcomes.look(name))?.outcome.lease?.expiresAt,
   })
-  const trouble = createOutageLogger(log, 'refresh tokens cannot be looked after', monotonic)
-  const ageTrouble = createOutageLogger(log, 'how old the store is cannot be looked at', monotonic)
-  const looks = createRounds({
-    async round() {
+  const trouble = createOutageLogger(log, 'refresh tokens cannot be looked after', { monotonic })
+  const ageTrouble = createOutageLogger(log, 'how old the store is cannot be looked at', {
+    monotonic,
+  })
+  const looks = createTask({
+    ...{ runtime, outage: ageTrouble, retryMs: LOOK_MS },
+    async work() {
       await vouching.tend()
-      ageTrouble.over()
+      return LOOK_MS
     },
-    ...{ onTrouble: ageTrouble.report, sleep: dependencies.sleep },
-    ...{ intervalMs: LOOK_MS, againMs: LOOK_MS },
   })
   return {
     custody,
@@ -155,12 +154,9 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
           const isKept = integration?.uid === uid && integration.enabled
           return isKept ? integration.refreshTokenIdleDays : undefined
         },
-        exercise: createExercise({ look, flight, now: dependencies.now }),
+        exercise: createExercise({ look, flight, now: runtime.now }),
         custody: records,
-        sleep: dependencies.sleep,
-        onWorking: trouble.over,
-        onTrouble: trouble.report,
-        log,
+        ...{ runtime, outage: trouble, log },
       }),
     async tried(work) {
       try {

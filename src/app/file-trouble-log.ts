@@ -1,13 +1,9 @@
 /** What happens to the file of the embedded store, in the log: one line for each trouble, with what to do. */
+import type { Log } from '../runtime/runtime.ts'
 import { FILE_ANCHOR, FILE_TROUBLES, type FileTrouble } from '../store/embedded/file-trouble.ts'
 
-export interface FileLog {
-  info(bindings: object, message: string): void
-  error(bindings: object, message: string): void
-}
-
 export const fileTroubleLog =
-  (log: FileLog, file: string) =>
+  (log: Pick<Log, 'info' | 'error'>, file: string) =>
   (trouble: FileTrouble | undefined): void => {
     if (trouble === undefined) {
       log.info({ file }, 'the file of the embedded store is in order again')

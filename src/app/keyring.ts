@@ -1,4 +1,5 @@
 /** Wires what counts, watches and renews the seals of the store. */
+
 import type { AuditLog } from '../audit/log.ts'
 import { CONNECTION_KIND } from '../connections/connection-store.ts'
 import type { Keyring } from '../crypto/keyring.ts'
@@ -12,6 +13,7 @@ import { createResealer } from '../keyring/resealer.ts'
 import { registerKeyringRoutes } from '../keyring/routes.ts'
 import { createSealedRecords } from '../keyring/sealed-records.ts'
 import type { Logger } from '../logger/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import type { MacRequirement } from '../store/integrity/mac-requirement.ts'
 import type { Store } from '../store/store.ts'
@@ -35,25 +37,21 @@ export interface KeyringCareDependencies {
   readonly engine: Store
   readonly requirement: MacRequirement
   readonly audit: Pick<AuditLog, 'background' | 'change'>
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  readonly uniqueId: () => string
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   readonly log: Logger
 }
 
 export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCare {
   const { keyring, store, engine, requirement } = dependencies
-  const { audit, now, monotonic, uniqueId, sleep, log } = dependencies
+  const { audit, runtime, log } = dependencies
+  const { now, uniqueId } = runtime
   const { keyIds } = keyring
   const kinds = PROVEN_KINDS
   const { underLock } = createSingleFlight({ locks: store.locks, uniqueId, log })
   const id = uniqueId().slice(0, 8)
   const replicas = createReplicas({ documents: store.documents, keyIds, id, now })
   const prover = createRecordProver({
-    ...{ store: engine, keyring, requirement, kinds, replicas, underLock, sleep, log },
+    ...{ store: engine, keyring, requirement, kinds, replicas, underLock, runtime, log },
   })
   const listings = createSealedRecords({
     ...{ store, kinds, prover },
@@ -65,9 +63,9 @@ export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCa
     jobs: createResealJobs(store.documents),
     replicas,
     keyring,
-    ...{ underLock, audit, now, sleep, log },
+    ...{ underLock, audit, runtime, log },
   })
-  const watch = createKeyringWatch({ keyring, census, replicas, monotonic, sleep, log })
+  const watch = createKeyringWatch({ keyring, census, replicas, runtime, log })
   return {
     trouble: watch.trouble,
     unproven: () => prover.waiting() ?? (requirement.stage() === 'a' ? UNPROVEN : undefined),

@@ -12,8 +12,9 @@ import { type Integration, presentsRefreshToken } from '../integrations/integrat
 import type { SealedIntegration } from '../integrations/integration-store.ts'
 import type { Logger } from '../logger/logger.ts'
 import type { EngineMeter } from '../metrics/engine-meter.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { ProcessRuntime } from '../runtime/runtime.ts'
 import type { Change, Store } from '../store/store.ts'
-import type { StoreClock } from '../store/store-clock.ts'
 import { createAttempts } from '../tokens/mint/attempts.ts'
 import { createBreaker } from '../tokens/mint/breaker.ts'
 import { createDoctorMint, type DoctorMint } from '../tokens/mint/doctor-mint.ts'
@@ -21,7 +22,6 @@ import { createLoginBudget } from '../tokens/mint/login-budget.ts'
 import { createMinter, type PromotionHooks } from '../tokens/mint/mint.ts'
 import { createMintCoordinator } from '../tokens/mint/mint-coordinator.ts'
 import { refusedEvent } from '../tokens/mint/mint-event.ts'
-import { createOutageLogger } from '../tokens/mint/outage-logger.ts'
 import { type CredentialProver, createProver } from '../tokens/mint/prover.ts'
 import { createSingleFlight } from '../tokens/mint/single-flight.ts'
 import { createSubjectTokens } from '../tokens/mint/subject-tokens.ts'
@@ -88,34 +88,24 @@ export interface LeaseEngineDependencies {
   readonly onChange: (change: Change) => void
   /** Changes may have been missed. */
   readonly onGap: () => void
-  /** Learns from what the store says here; all times of leases are by it. */
-  readonly clock: StoreClock
-  /** By this machine. */
-  readonly wall: () => number
-  readonly monotonic: () => number
-  readonly random: () => number
-  readonly uniqueId: () => string
+  /** Its clock learns from what the store says here. */
+  readonly runtime: ProcessRuntime
   /** The process ends: what fails is not tried again. */
   readonly stopping?: AbortSignal
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
 export function composeLeaseEngine(dependencies: LeaseEngineDependencies): LeaseEngine {
   const { store, keyring, endpoint, audit, meter, log, isSlow, storelessMs } = dependencies
-  const { onChange, onGap, clock, wall, monotonic, random, uniqueId, sleep } = dependencies
-  const { now } = clock
+  const { onChange, onGap, runtime } = dependencies
+  const { now, monotonic, random, uniqueId, sleep, clock } = runtime
   const stopping = new AbortController()
-  const trouble = (what: string) => createOutageLogger(log, what, monotonic)
+  const trouble = (what: string) => createOutageLogger(log, what, { monotonic })
   const streamTrouble = trouble('the change stream cannot be read')
   const dueTrouble = trouble('the due index cannot be read or written')
 
   const hearing = createChangeSubscription({
     changes: store.changes,
-    now: wall,
-    monotonic,
-    random,
-    sleep,
+    runtime,
     onChange(change) {
       cache.heard(change)
       refreshTokens.heard(change)
@@ -160,11 +150,11 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     queue,
     ends,
   } = composeRevocation({
-    ...{ store, keyring, endpoint, leases, audit, now, monotonic, sleep, log },
+    ...{ store, keyring, endpoint, leases, audit, runtime, log },
   })
   const refreshTokens = composeCustody({
-    ...{ store, keyring, audit, endToken: tokenRevoker.endToken, uniqueId, now, monotonic },
-    ...{ onLost: meter.connectionLost, age: dependencies.storeAge, sleep, log },
+    ...{ store, keyring, audit, endToken: tokenRevoker.endToken, runtime, log },
+    ...{ onLost: meter.connectionLost, age: dependencies.storeAge },
     trouble: dependencies.refreshTokenTrouble,
   })
   const { custody, exchange } = refreshTokens
@@ -222,15 +212,12 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     due: store.due,
     look: reader.look,
     flight: meter.refreshes(flight),
-    now,
-    random,
-    sleep,
+    runtime,
     onRefreshed(refreshed) {
       meter.refreshed(refreshed)
       logRefreshed(refreshed, log)
     },
-    onWorking: dueTrouble.over,
-    onTrouble: dueTrouble.report,
+    outage: dueTrouble,
   })
 
   const reconciler = createReconciler({

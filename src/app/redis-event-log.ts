@@ -1,13 +1,9 @@
 /** What happens between this process and Redis, in the log: one line for each trouble, with what to do. */
 
+import type { Log } from '../runtime/runtime.ts'
 import { anchorOf } from '../store/redis-connection/cause.ts'
 import type { RedisEvent } from '../store/redis-connection/connection.ts'
 import { redisRemedyOf, troubleText } from '../store/redis-connection/errors.ts'
-
-export interface RedisEventLog {
-  info(bindings: object, message: string): void
-  warn(bindings: object, message: string): void
-}
 
 /** A connection that comes and goes says so once in so long: what it suffers from has a line of its own. */
 const FLAPPING_MS = 30_000
@@ -20,7 +16,7 @@ interface Shown {
 
 /** `monotonic`: milliseconds of a clock that never steps. */
 export function redisEventLog(
-  log: RedisEventLog,
+  log: Pick<Log, 'info' | 'warn'>,
   monotonic: () => number,
 ): (event: RedisEvent) => void {
   const shown = new Map<string, Shown>()

@@ -1,13 +1,15 @@
 /** Wires what ends tokens: now, or as soon as Salesforce can be reached. */
+
 import { NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
 import type { Logger } from '../logger/logger.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import type { MintCoordinatorDependencies } from '../tokens/mint/mint-coordinator.ts'
 import { rejectedEvent, revokedEvent } from '../tokens/mint/mint-event.ts'
-import { createOutageLogger } from '../tokens/mint/outage-logger.ts'
 import { createRevoker, type Revoker } from '../tokens/revoke/revocation.ts'
 import { createRevocationQueue, type RevocationQueue } from '../tokens/revoke/revocation-queue.ts'
 import type { LeaseStore } from '../tokens/serve/lease-store.ts'
@@ -25,23 +27,18 @@ export interface RevocationDependencies {
   readonly endpoint: TokenEndpoint
   readonly leases: LeaseStore
   readonly audit: Pick<AuditLog, 'background'>
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   readonly log: Logger
 }
 
 export function composeRevocation(dependencies: RevocationDependencies): Revocation {
-  const { store, keyring, endpoint, leases, audit, now, monotonic, sleep, log } = dependencies
-  const trouble = createOutageLogger(log, 'queued revocations cannot be carried out', monotonic)
+  const { store, keyring, endpoint, leases, audit, runtime, log } = dependencies
+  const trouble = createOutageLogger(log, 'queued revocations cannot be carried out', runtime)
   const queue = createRevocationQueue({
     documents: store.documents,
     keyring,
     endpoint,
-    now,
-    sleep,
+    runtime,
     onRevoked: (tokenId, integration) =>
       audit.background(NOBODY, { action: 'token.revoked', integration, tokenId }),
     onGivenUp(tokenId, integration, error) {
@@ -53,8 +50,7 @@ export function composeRevocation(dependencies: RevocationDependencies): Revocat
         ...{ integration, tokenId, detail: { reason: 'given_up' } },
       })
     },
-    onWorking: trouble.over,
-    onTrouble: trouble.report,
+    outage: trouble,
   })
   const { outcomes } = store
   const revoker = createRevoker({ outcomes, leases, endpoint, queue, log })

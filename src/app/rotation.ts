@@ -1,4 +1,5 @@
 /** Wires what stages, deploys, promotes and erases credentials, and what counts down to their end. */
+
 import type { AuditLog } from '../audit/log.ts'
 import type { PermissionResolver } from '../callers/permission-resolver.ts'
 import type { Intake } from '../credentials/intake.ts'
@@ -7,6 +8,7 @@ import type { MetadataApi } from '../grants/org-api/metadata-api.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Logger } from '../logger/logger.ts'
 import { createAutoRotation } from '../rotation/auto-rotation.ts'
+import { createCertificateSteps } from '../rotation/certificate-steps.ts'
 import { createDeployer, type Deployer } from '../rotation/deployer.ts'
 import { createDeploymentSteps } from '../rotation/deployment-steps.ts'
 import { createDeploymentStore } from '../rotation/deployment-store.ts'
@@ -14,7 +16,10 @@ import { createErasure, type Erasure } from '../rotation/erasure.ts'
 import { createExpiryNotifier } from '../rotation/expiry-notifier.ts'
 import { createFollowers } from '../rotation/followers.ts'
 import { createPromotion, type Promotion } from '../rotation/promotion.ts'
+import { createSecretSteps } from '../rotation/secret-steps.ts'
 import { createStaging, type Staging } from '../rotation/stage.ts'
+import { createThrough } from '../rotation/through.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import { createSingleFlight } from '../tokens/mint/single-flight.ts'
 import type { LeaseEngine } from './lease-engine.ts'
@@ -40,38 +45,30 @@ export interface RotationDependencies {
   readonly publicUrl: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
   readonly log: Logger
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  readonly uniqueId: () => string
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
 }
 
 export function composeRotation(dependencies: RotationDependencies): Rotation {
-  const { integrations, intake, store, engine, audit, log, now, monotonic, sleep } = dependencies
-  const prove = (name: string, credentialId: string) => engine.prove(name, credentialId, 'once')
+  const { integrations, intake, store, engine, audit, log, runtime } = dependencies
+  const { now, uniqueId } = runtime
+  const through = createThrough(engine.insideLease)
   const followers = createFollowers({ store: integrations, log })
   const erasure = createErasure({
     store: integrations,
     documents: store.documents,
-    prove,
-    onProven: engine.adopt,
+    prover: engine,
     audit,
-    now,
-    monotonic,
-    sleep,
+    runtime,
     log,
   })
   const promotion = createPromotion({
     store: integrations,
     outcomes: store.outcomes,
     followers,
-    prove: (name, credentialId) => engine.prove(name, credentialId, 'patiently'),
-    onProven: engine.adopt,
+    prover: engine,
     onActiveRefused: erasure.unquiet,
     audit,
-    now,
+    runtime,
     log,
   })
   const staging = createStaging({
@@ -81,27 +78,23 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
     now,
   })
   const { documents, locks } = store
-  const { underLock } = createSingleFlight({ locks, uniqueId: dependencies.uniqueId, log })
+  const { underLock } = createSingleFlight({ locks, uniqueId, log })
   const deployer = createDeployer({
     store: integrations,
-    deployments: createDeploymentStore(documents, now),
+    deployments: { ...createDeploymentStore(documents, now), underLock },
     steps: createDeploymentSteps({
-      leaseOf: engine.insideLease,
-      api: dependencies.metadata,
-      credentials: dependencies.credentials,
-      staging,
+      certificates: createCertificateSteps({
+        ...{ through, now, api: dependencies.metadata, publicUrl: dependencies.publicUrl },
+      }),
+      secrets: createSecretSteps({ through, now, api: dependencies.credentials, staging }),
       promotion,
-      prove,
-      onProven: engine.adopt,
-      publicUrl: dependencies.publicUrl,
+      prover: engine,
       audit,
       now,
     }),
     standing: dependencies.standing,
-    underLock,
     audit,
-    now,
-    sleep,
+    runtime,
     log,
   })
   const handsFree = createAutoRotation({
@@ -110,11 +103,10 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
     deployer,
     underLock,
     audit,
-    now,
-    sleep,
+    runtime,
     log,
   })
-  const countdown = createExpiryNotifier({ store: integrations, documents, audit, now, sleep, log })
+  const countdown = createExpiryNotifier({ store: integrations, documents, audit, runtime, log })
   return {
     promotion,
     erasure,

@@ -1,7 +1,9 @@
 /** Wires the store with the codes of its records, and with the watch over it: what does not verify is not used, and what is not found in a store that lost its content is not said to be absent. */
+
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Server } from '../http/server/server.ts'
 import { sealRequiresCodes } from '../integrations/integration-store.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import { guardStore } from '../store/guarded.ts'
 import { heardAtOnce } from '../store/heard-at-once.ts'
@@ -41,18 +43,24 @@ export interface WatchedStoreDependencies extends Omit<StoreWatchDependencies, '
   readonly unproven: UnprovenMode
   /** A record was met that may not be used. Must not throw. */
   readonly onCorrupt: (record: CorruptRecord) => void
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
+  readonly runtime: Runtime
   /** This replica changed an outcome. Must not throw. */
   readonly onOutcome: (change: Change) => void
 }
 
 export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore {
-  const { store: engine, keyring, unproven, onCorrupt, monotonic, onOutcome } = dependencies
+  const { store: engine, keyring, unproven, onCorrupt, runtime, onOutcome } = dependencies
   const { macs } = keyring
-  const { sleep, log, onRewound } = dependencies
+  const { log, onRewound } = dependencies
   const requirement = createMacRequirement({
-    ...{ store: engine, macs, mode: unproven, kinds: PROVEN_KINDS, monotonic, log },
+    ...{
+      store: engine,
+      macs,
+      mode: unproven,
+      kinds: PROVEN_KINDS,
+      monotonic: runtime.monotonic,
+      log,
+    },
     sealRequires: (record) => sealRequiresCodes(keyring, record),
   })
   const corrupt = createCorruptRecords({ onMet: onCorrupt, log })
@@ -62,7 +70,7 @@ export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore
     lookAtWhole: () => watch.look(),
   })
   const watch = createStoreWatch({
-    ...{ store: proven, sleep, log },
+    ...{ store: proven, runtime, log },
     ...(onRewound && { onRewound }),
     onOtherContent({ isAccepted }) {
       seen.clear()

@@ -1,4 +1,5 @@
 /** Wires events for people: what happens, what is queued, and who delivers it. Where no URL is set, nothing of it runs. */
+
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import type { Config } from '../config/config.ts'
 import { grantOf } from '../grants/index.ts'
@@ -11,8 +12,9 @@ import { createPinStore, type PinStore } from '../identity/pin-store.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Logger } from '../logger/logger.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { Change, Store } from '../store/store.ts'
-import { createOutageLogger } from '../tokens/mint/outage-logger.ts'
 import { ATTEMPT_MS, createWebhookDelivery } from '../webhooks/webhook-delivery.ts'
 import { createWebhookQueue, WEBHOOK_KIND, type WebhookMeter } from '../webhooks/webhook-queue.ts'
 import { createWebhookSender } from '../webhooks/webhook-sender.ts'
@@ -34,12 +36,7 @@ export interface WebhooksDependencies {
   readonly integrations: Pick<IntegrationStore, 'read'>
   readonly proxy: NonNullable<OutboundDependencies['proxy']>
   readonly meter: WebhookMeter
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  readonly random: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   readonly log: Logger
 }
 
@@ -58,11 +55,11 @@ const LOST = {
 } as const
 
 export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
-  const { config, store, integrations, proxy, meter, now, monotonic, random, sleep, log } =
-    dependencies
+  const { config, store, integrations, proxy, meter, runtime, log } = dependencies
+  const { now } = runtime
   const { webhookUrl: url, webhookSecrets: secrets, publicUrl } = config
   if (!url) return OFF
-  const storing = createOutageLogger(log, 'webhooks cannot be queued or read', monotonic)
+  const storing = createOutageLogger(log, 'webhooks cannot be queued or read', runtime)
   let failed = 0
   let lost = 0
   const { origin, protocol } = new URL(url.reveal())
@@ -74,7 +71,7 @@ export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
   const delivery = createWebhookDelivery({
     queue,
     sender: createWebhookSender({ url, secrets, outbound, now }),
-    ...{ now, random, sleep },
+    ...{ runtime, outage: storing },
     onDelivered() {
       meter.sent('delivered')
       if (failed > 0) log.info({ failed }, 'webhooks are delivered again')
@@ -90,8 +87,6 @@ export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
       const { id, type, integration } = event
       log.error({ id, type, integration }, 'a webhook was given up after a day')
     },
-    onTrouble: storing.report,
-    onWorking: storing.over,
   })
   const source = createWebhookSource({
     documents: store.documents,
@@ -101,7 +96,7 @@ export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
       return integration && described(integration, { publicUrl, pins })
     },
     storeId: async () => (await store.identity()).id,
-    ...{ now, sleep },
+    ...{ runtime, outage: storing },
     onQueued() {
       if (lost > 0) log.info({ lost }, 'webhooks are queued again')
       lost = 0
@@ -112,8 +107,6 @@ export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
       lost += 1
       if (lost === 1) log.error({ why }, LOST[why])
     },
-    onTrouble: storing.report,
-    onWorking: storing.over,
   })
 
   return {

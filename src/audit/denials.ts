@@ -1,5 +1,7 @@
 /** The lines of denied requests: anonymous ones that repeat are counted by network, so that nobody can fill the audit from outside. */
 import { networkOf } from '../http/address.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import type { Actor, AuditEntry } from './event.ts'
 import { createRepeats } from './repeats.ts'
 
@@ -21,12 +23,11 @@ export interface Denials {
   /** Begins to report what was counted. */
   start(): void
   /** Reports what was counted, and no more. */
-  stop(): void
+  stop(): Promise<void>
 }
 
 export interface DenialsDependencies {
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
+  readonly runtime: Runtime
   readonly isBlocked: () => boolean
   readonly line: (by: Actor, happening: AuditEntry) => void
   /** Each one, for the count in the store. */
@@ -45,15 +46,22 @@ const OTHERS: Kind = {
 }
 
 export function createDenials(dependencies: DenialsDependencies): Denials {
-  const { monotonic, isBlocked, line, store } = dependencies
-  const repeats = createRepeats<Kind>(monotonic, OTHERS)
-  let timer: NodeJS.Timeout | undefined
+  const { runtime, isBlocked, line, store } = dependencies
+  const repeats = createRepeats<Kind>(runtime.monotonic, OTHERS)
 
   /** Nothing is reported while lines cannot be written: what waits must stay bounded. */
   const report = (all = false) => {
     if (isBlocked()) return
     for (const { kind, count } of repeats.take(all)) line(...counted(kind, count))
   }
+
+  const task = createTask({
+    ...{ runtime, firstMs: REPORT_MS },
+    async work() {
+      report()
+      return REPORT_MS
+    },
+  })
 
   return {
     add(denial) {
@@ -65,12 +73,9 @@ export function createDenials(dependencies: DenialsDependencies): Denials {
       const key = JSON.stringify([principal, networkOf(address), code])
       if (isListed || repeats.isFirst(key, { principal, happening })) line(by, happening)
     },
-    start() {
-      timer = setInterval(report, REPORT_MS)
-      timer.unref()
-    },
-    stop() {
-      clearInterval(timer)
+    start: task.start,
+    async stop() {
+      await task.stop()
       report(true)
     },
   }

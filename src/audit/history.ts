@@ -1,4 +1,7 @@
 /** What of the events is stored, and how: one by one, or, what one caller repeats, as one line that grows. */
+
+import type { Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import {
   type Actor,
   type AuditEntry,
@@ -17,13 +20,12 @@ export interface History {
   /** Begins to store the lines that grew. */
   start(): void
   /** Stores the lines that grew, and no more. */
-  stop(): void
+  stop(): Promise<void>
 }
 
 export interface HistoryDependencies {
   readonly stored: Pick<StoredEvents, 'add'>
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
+  readonly runtime: Runtime
 }
 
 /** A line that grew for so long is left as it is, and another one begins. */
@@ -40,11 +42,11 @@ interface Kind {
   isChanged: boolean
 }
 
-export function createHistory({ stored, monotonic }: HistoryDependencies): History {
+export function createHistory({ stored, runtime }: HistoryDependencies): History {
+  const { monotonic } = runtime
   const kindsOf = new Map<AuditShare, Map<string, Kind>>(
     SHARE_NAMES.map((share) => [share, new Map()]),
   )
-  let timer: NodeJS.Timeout | undefined
 
   const store = (share: AuditShare, kind: Kind): Promise<void> => {
     kind.isChanged = false
@@ -77,6 +79,14 @@ export function createHistory({ stored, monotonic }: HistoryDependencies): Histo
     }
   }
 
+  const task = createTask({
+    ...{ runtime, firstMs: STORE_MS },
+    async work() {
+      storeAll()
+      return STORE_MS
+    },
+  })
+
   return {
     add(stamp, by, happening) {
       const share = shareOf(happening, by.principal !== null)
@@ -92,12 +102,9 @@ export function createHistory({ stored, monotonic }: HistoryDependencies): Histo
       kind.isChanged = true
       return isFirst ? store(share, kind) : Promise.resolve()
     },
-    start() {
-      timer = setInterval(storeAll, STORE_MS)
-      timer.unref()
-    },
-    stop() {
-      clearInterval(timer)
+    start: task.start,
+    async stop() {
+      await task.stop()
       storeAll()
     },
   }

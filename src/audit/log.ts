@@ -1,5 +1,7 @@
 /** The audit trail: what happened goes to the line, and all but token reads to the store too. */
+
 import type { Principal } from '../callers/policy.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
 import type { EventLog } from '../store/store.ts'
 import { createDenials, type Denial } from './denials.ts'
 import { type Actor, type AuditEntry, eventText, NOBODY } from './event.ts'
@@ -40,11 +42,8 @@ export interface AuditLogDependencies {
   readonly writer: AuditWriter
   readonly events: Pick<EventLog, 'append' | 'put'>
   readonly mode: 'batched' | 'strict'
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  readonly uniqueId: () => string
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly runtime: Runtime
+  readonly log: Pick<Log, 'warn'>
   /** Everything but reads and denials, as it happens. Must not throw. Default: nobody listens. */
   readonly onHappening?: (by: Actor, happening: AuditEntry) => void
 }
@@ -52,10 +51,13 @@ export interface AuditLogDependencies {
 const REPLICA_CHARACTERS = 8
 
 export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
-  const { writer, events, mode, now, monotonic, uniqueId, log, onHappening } = dependencies
-  const stamps = createEventIds({ now, replica: uniqueId().slice(0, REPLICA_CHARACTERS) })
+  const { writer, events, mode, runtime, log, onHappening } = dependencies
+  const stamps = createEventIds({
+    now: runtime.wall,
+    replica: runtime.uniqueId().slice(0, REPLICA_CHARACTERS),
+  })
   const stored = createStoredEvents({ events, log })
-  const history = createHistory({ stored, monotonic })
+  const history = createHistory({ stored, runtime })
   const quoted = new WeakMap<Asker['principal'], string>()
 
   const record = (by: Actor, happening: AuditEntry): Promise<void> => {
@@ -71,7 +73,7 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
   }
 
   const denials = createDenials({
-    monotonic,
+    runtime,
     isBlocked: writer.isBlocked,
     line: (by, happening) => writer.write(`${eventText(stamps.next(), by, happening)}\n`),
     store: (by, happening) => void history.add(stamps.next(), by, happening),
@@ -116,9 +118,9 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
       background(NOBODY, { action: 'service.started', integration: null })
     },
     async close() {
-      denials.stop()
+      await denials.stop()
       background(NOBODY, { action: 'service.stopped', integration: null })
-      history.stop()
+      await history.stop()
       await stored.close()
       const lost = await writer.close()
       if (lost > 0) log.warn({ code: 'audit_unavailable', lost }, 'audit lines were not written')

@@ -1,4 +1,5 @@
 /** The copies of events in the store's log: in order, tried again while the store is away, never in the way of a request. */
+import type { Log } from '../runtime/runtime.ts'
 import type { EventLog } from '../store/store.ts'
 import { type AuditShare, SHARE_NAMES, SHARES } from './shares.ts'
 
@@ -13,7 +14,7 @@ export interface StoredEvents {
 
 export interface StoredEventsDependencies {
   readonly events: Pick<EventLog, 'append' | 'put'>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 const BATCH = 500

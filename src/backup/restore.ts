@@ -1,5 +1,7 @@
 /** Puts a backup into a store: looked through as a whole first, so that nothing is written of one that is not whole. */
+
 import { integrationOf } from '../integrations/integration-store.ts'
+import type { Log } from '../runtime/runtime.ts'
 import { RESTORED_PREFIX } from '../store/custody-age.ts'
 import { KEPT_KINDS } from '../store/document-kinds.ts'
 import { isCorrupt } from '../store/integrity/record-schema.ts'
@@ -40,7 +42,7 @@ export interface RestoreDependencies {
   readonly keyring: BackupKeyring
   readonly lines: Lines
   readonly uniqueId: () => string
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 const LOCK = 'restore'

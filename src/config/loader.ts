@@ -1,8 +1,11 @@
 /** Keeps the configuration file in effect: at start, on demand, and when it or a file that it names changes. */
+
 import { createHash } from 'node:crypto'
 import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { Applied, DeclaredIntegrations } from '../integrations/declared.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import { ConfigError } from './config-error.ts'
 import {
   type DeclaredEntry,
@@ -37,13 +40,8 @@ export interface LoaderDependencies {
   readonly onReloaded: () => void
   /** Called when a reading was refused, and the old one stays. */
   readonly onRefused: (mistakes: readonly string[]) => void
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-    error(bindings: object, message: string): void
-  }
+  readonly runtime: Runtime
+  readonly log: Log
 }
 
 /** How often the files are looked at. */
@@ -52,12 +50,10 @@ const LOOK_MS = 10_000
 const RETRY_MS = 1_000
 
 export function createConfigurationLoader(dependencies: LoaderDependencies): ConfigurationLoader {
-  const { path, readFile, declared, onApplied, onReloaded, onRefused, sleep, log } = dependencies
-  const stopped = new AbortController()
+  const { path, readFile, declared, onApplied, onReloaded, onRefused, runtime, log } = dependencies
   let content: FileContent = { issuers: [], callers: [], integrations: [], prune: false }
   let fingerprint = ''
   let isApplied = false
-  let running: Promise<void> | undefined
   let applying: Promise<void> = Promise.resolve()
 
   const textOf = readingWith(readFile)
@@ -158,32 +154,28 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
     }
   }
 
-  const watch = async () => {
-    await apply()
-    let sinceLookMs = 0
-    while (!stopped.signal.aborted) {
-      await sleep(RETRY_MS, stopped.signal)
+  let sinceLookMs = -RETRY_MS
+  const task = createTask({
+    runtime,
+    async work() {
       sinceLookMs += RETRY_MS
-      if (stopped.signal.aborted) return
       if (!isApplied) await apply()
       else if (sinceLookMs >= LOOK_MS) {
         sinceLookMs = 0
         if (hasChanged()) await reload()
       }
-    }
-  }
+      return RETRY_MS
+    },
+  })
 
   return {
     read,
     issuers: () => content.issuers,
     callers: () => content.callers,
-    start() {
-      running ??= watch()
-    },
+    start: task.start,
     reload,
     async stop() {
-      stopped.abort()
-      await running
+      await task.stop()
       await applying
     },
   }

@@ -1,10 +1,12 @@
 /** The device flow: begun by an operator, decided by a person at Salesforce who enters a code, and asked about in between. */
+
 import { BrokerError } from '../errors/errors.ts'
 import { pollDevice } from '../grants/device-flow.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
-import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
+import type { Log } from '../runtime/runtime.ts'
+import { within } from '../runtime/timeout.ts'
 import type { Claim } from './claim.ts'
 import { type Connection, type ConnectionEnding, statusOf } from './connection.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
@@ -34,7 +36,7 @@ export interface DeviceFlowDependencies {
   readonly end: EndConnection
   readonly uniqueId: () => string
   readonly now: () => number
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 /** One request to Salesforce. */

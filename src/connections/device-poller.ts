@@ -1,5 +1,7 @@
 /** Asks Salesforce about devices when their turn comes, on every replica; one takes each turn. */
-import { createRounds } from '../store/rounds.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import type { DeviceFlow } from './device-flow.ts'
 import type { DeviceSchedule } from './device-schedule.ts'
 
@@ -13,9 +15,8 @@ export interface DevicePollerDependencies {
   readonly flow: Pick<DeviceFlow, 'poll'>
   /** While it is blocked nothing is asked: what comes of it could not be audited. */
   readonly audit: { isBlocked(): boolean }
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly runtime: Runtime
+  readonly log: Log
 }
 
 const LOOK_MS = 1_000
@@ -24,12 +25,12 @@ const TROUBLE_MS = 5_000
 const CONCURRENCY = 8
 
 export function createDevicePoller(dependencies: DevicePollerDependencies): DevicePoller {
-  const { schedule, flow, audit, sleep, log } = dependencies
+  const { schedule, flow, audit, runtime, log } = dependencies
   const active = new Map<string, Promise<void>>()
 
-  const look = async (stopped: AbortSignal): Promise<void> => {
+  const look = async (): Promise<void> => {
     for await (const turn of schedule.due()) {
-      if (stopped.aborted || active.size >= CONCURRENCY) return
+      if (task.stopped.aborted || active.size >= CONCURRENCY) return
       if (active.has(turn.id)) continue
       const polled = flow
         .poll(turn)
@@ -41,20 +42,19 @@ export function createDevicePoller(dependencies: DevicePollerDependencies): Devi
     }
   }
 
-  const rounds = createRounds({
-    async round(stopped) {
-      if (!audit.isBlocked()) await look(stopped)
+  const task = createTask({
+    ...{ runtime, retryMs: TROUBLE_MS },
+    outage: createOutageLogger(log, 'devices cannot be asked about now', runtime),
+    async work() {
+      if (!audit.isBlocked()) await look()
+      return LOOK_MS
     },
-    onTrouble: (error) => log.warn({ err: error }, 'devices cannot be asked about now'),
-    intervalMs: LOOK_MS,
-    againMs: TROUBLE_MS,
-    sleep,
   })
 
   return {
-    start: rounds.start,
+    start: task.start,
     async stop() {
-      await rounds.stop()
+      await task.stop()
       await Promise.all(active.values())
     },
   }

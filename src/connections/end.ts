@@ -2,6 +2,7 @@
 
 import type { AuditEntry } from '../audit/event.ts'
 import type { Asker } from '../audit/log.ts'
+import type { Log } from '../runtime/runtime.ts'
 import {
   type Connection,
   type ConnectionEnding,
@@ -23,7 +24,7 @@ export interface EndDependencies {
   readonly audit: { change(asker: Asker, happening: AuditEntry): Promise<void> }
   readonly onEnded: (flow: Flow, status: ConnectionStatus) => void
   readonly now: () => number
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 export function createEnd(dependencies: EndDependencies): EndConnection {

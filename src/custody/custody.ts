@@ -1,8 +1,10 @@
 /** The refresh tokens of integrations, from the connection to its end: begun, ended, and never lost by us. */
+
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import { refreshTokenIdOf } from '../credentials/credential.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { BrokerError, isStoreAway } from '../errors/errors.ts'
+import type { Log } from '../runtime/runtime.ts'
 import { bodyOf, type ConnectionState, type CustodyBody, connectionOf } from './connection.ts'
 import type { CustodyLook, CustodyStore, CustodyTarget } from './custody-store.ts'
 
@@ -46,10 +48,7 @@ export interface CustodyDependencies {
     of: { readonly integration: string; readonly token: Secret },
   ) => Promise<string | undefined>
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
-  readonly log: {
-    info(bindings: object, message: string): void
-    error(bindings: object, message: string): void
-  }
+  readonly log: Pick<Log, 'info' | 'error'>
 }
 
 /** Beginnings that lose a race look again. */

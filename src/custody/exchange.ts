@@ -3,8 +3,8 @@ import type { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { refusalOf, refusalRow } from '../grants/refusals/refusals.ts'
 import type { TokenAnswer } from '../grants/token-endpoint/token-answer.ts'
-import { within } from '../http/deadline.ts'
 import { wasNeverSent } from '../http/outbound/outbound.ts'
+import { within } from '../runtime/timeout.ts'
 import type { CustodyRecord } from '../store/custody.ts'
 import {
   type Binding,

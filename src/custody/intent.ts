@@ -1,5 +1,7 @@
 /** The intent to present a refresh token: noted before, and taken back where nothing was sent. */
+
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
+import type { Log } from '../runtime/runtime.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { SETTLE_MS } from './connection.ts'
 import { type CustodyTarget, LOOK_MS } from './custody-store.ts'
@@ -29,7 +31,7 @@ export interface IntentsDependencies {
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
   readonly sleep: (ms: number) => Promise<void>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 /** Good for so long: then the settling by others could begin before an answer has to end. */

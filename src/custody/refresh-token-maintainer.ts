@@ -1,7 +1,10 @@
 /** Looks after refresh tokens whoever is alive: those that are unsettled are settled, those that lie idle are used before they die of it. */
+
 import { BrokerError, type ProblemCode } from '../errors/errors.ts'
+import type { OutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
-import { createRounds } from '../store/rounds.ts'
 import { SETTLE_MS } from './connection.ts'
 import { LOOK_MS } from './custody-store.ts'
 
@@ -19,16 +22,9 @@ export interface RefreshTokenMaintainerDependencies {
   readonly settle: (name: string) => Promise<'settled' | 'unknown'>
   /** Gets a token, where none is there. */
   readonly exercise: (name: string) => Promise<unknown>
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  /** The index was read. */
-  readonly onWorking: () => void
-  /** It cannot be read. */
-  readonly onTrouble: (error: unknown) => void
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-  }
+  readonly runtime: Runtime
+  readonly outage: OutageLogger
+  readonly log: Pick<Log, 'info' | 'warn'>
 }
 
 /** How often the index is looked at. */
@@ -55,7 +51,7 @@ const EXERCISE_AT = 0.7
 export function createRefreshTokenMaintainer(
   dependencies: RefreshTokenMaintainerDependencies,
 ): RefreshTokenMaintainer {
-  const { custody, idleDaysOf, settle, exercise, sleep, onWorking, onTrouble, log } = dependencies
+  const { custody, idleDaysOf, settle, exercise, runtime, outage, log } = dependencies
   const active = new Map<string, Promise<void>>()
 
   /** When to look again. */
@@ -107,25 +103,25 @@ export function createRefreshTokenMaintainer(
 
   const begin = (name: string) => {
     const work = lookAfter(name)
-      .catch(onTrouble)
+      .catch(outage.report)
       .finally(() => active.delete(name))
     active.set(name, work)
   }
 
-  const rounds = createRounds({
-    async round() {
+  const task = createTask({
+    ...{ runtime, outage, retryMs: PERIOD_MS },
+    async work() {
       const free = CONCURRENCY - active.size
       const names = free > 0 ? await custody.claim(free, POSTPONE_MS) : []
-      onWorking()
       for (const name of names) if (!active.has(name)) begin(name)
+      return PERIOD_MS
     },
-    ...{ onTrouble, sleep, intervalMs: PERIOD_MS, againMs: PERIOD_MS },
   })
 
   return {
-    start: rounds.start,
+    start: task.start,
     async stop() {
-      await rounds.stop()
+      await task.stop()
       await Promise.all(active.values())
     },
   }

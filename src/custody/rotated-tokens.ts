@@ -1,6 +1,8 @@
 /** The refresh tokens that Salesforce gave to this process: kept until they are durable, and put back where the store lost them. */
+
 import type { Secret } from '../crypto/secret.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
+import type { Log } from '../runtime/runtime.ts'
 import type { CustodyRecord } from '../store/custody.ts'
 import type { Binding } from './connection.ts'
 import type { CustodyStore, CustodyTarget, SealedCustody } from './custody-store.ts'
@@ -22,7 +24,7 @@ export interface RotatedTokens {
 export interface RotatedTokensDependencies {
   readonly store: Pick<CustodyStore, 'seal' | 'keep'>
   readonly sleep: (ms: number) => Promise<void>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 const AGAIN_MS = { least: 100, most: 1_000 }

@@ -1,10 +1,12 @@
 /** What may be done with a refresh token whose last presentation was never answered, and how one is given up. */
+
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
 import type { Introspection } from '../grants/token-endpoint/token-answer.ts'
-import { within } from '../http/deadline.ts'
+import type { Log } from '../runtime/runtime.ts'
+import { within } from '../runtime/timeout.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { RESTORED_PREFIX } from '../store/custody-age.ts'
 import {
@@ -44,10 +46,7 @@ export interface UnknownOutcomeResolverDependencies {
   /** It has no refresh token that works any more. Must not throw. */
   readonly onLost: (reason: LostReason) => void
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
-  readonly log: {
-    warn(bindings: object, message: string): void
-    error(bindings: object, message: string): void
-  }
+  readonly log: Pick<Log, 'warn' | 'error'>
 }
 
 const INTROSPECTION_MS = 4_000

@@ -1,5 +1,7 @@
 /** Whether the store may be its own past, and who says that it is not: no refresh token is presented before. */
+
 import { BrokerError } from '../errors/errors.ts'
+import type { Log } from '../runtime/runtime.ts'
 import {
   type CustodyAge,
   type CustodyAges,
@@ -62,10 +64,7 @@ export interface VouchingDependencies {
   readonly putBack: (doubt: string) => Promise<void>
   readonly uniqueId: () => string
   readonly sleep: (ms: number) => Promise<void>
-  readonly log: {
-    info(bindings: object, message: string): void
-    error(bindings: object, message: string): void
-  }
+  readonly log: Pick<Log, 'info' | 'error'>
 }
 
 const SEE = 'docs/runbooks.md#a-store-that-may-be-an-old-one'

@@ -1,7 +1,9 @@
 /** A file outside the store that says how many presentations of refresh tokens it held: a store that was put back does not take it along. */
+
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { BrokerError } from '../errors/errors.ts'
+import type { Log } from '../runtime/runtime.ts'
 import { createSharedTurns } from '../store/shared-turns.ts'
 
 /** What a replica knows of a store. */
@@ -24,7 +26,7 @@ export interface Witness {
 export interface WitnessDependencies {
   /** Their folders can be written. Others than the first are made with the first presentation. */
   readonly paths: readonly string[]
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 const FILE_MODE = 0o600

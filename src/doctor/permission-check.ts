@@ -8,8 +8,8 @@ import {
   type UserPermission,
 } from '../grants/org-api/user-permissions.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
-import { within } from '../http/deadline.ts'
 import type { Integration } from '../integrations/integration.ts'
+import { within } from '../runtime/timeout.ts'
 import { recipeOf } from '../setup/recipe.ts'
 import { type DiagnosisCheck, failed, passed, warned } from './check.ts'
 import { CHECK_MS, tooSlow } from './time-limit.ts'

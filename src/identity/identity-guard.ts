@@ -1,9 +1,11 @@
 /** Keeps back tokens of another org or user than before, until an operator accepts them. */
+
 import { isDeepStrictEqual } from 'node:util'
 import { type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
+import type { Log } from '../runtime/runtime.ts'
 import {
   identityChanged,
   identityOf,
@@ -27,7 +29,7 @@ export interface IdentityGuardDependencies {
   readonly pins: PinStore
   readonly audit: Pick<AuditLog, 'background'>
   readonly now: () => number
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 /** Replicas may pin at the same time: whoever loses looks again. */

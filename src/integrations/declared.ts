@@ -5,6 +5,7 @@ import type { CredentialInput, FreshCredential, Intake } from '../credentials/in
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import {
   checkGrant,
   compose,
@@ -59,8 +60,7 @@ export interface DeclaredDependencies {
   readonly grantTrouble?: GrantTrouble
   /** What was made of its tokens is of the past. Must not throw. Default: nothing. */
   readonly onOtherTokens?: (name: string) => Promise<void>
-  readonly now: () => number
-  readonly uniqueId: () => string
+  readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
   /** Ends the tokens of an integration that is about to be removed. */
   readonly revoke: (integration: Integration) => Promise<void>
 }
@@ -71,7 +71,7 @@ const ATTEMPTS = 5
 export function createDeclaredIntegrations(
   dependencies: DeclaredDependencies,
 ): DeclaredIntegrations {
-  const { store, intake, hosts, grantTrouble, now, uniqueId, revoke } = dependencies
+  const { store, intake, hosts, grantTrouble, runtime, revoke } = dependencies
   const { onOtherTokens = async () => undefined } = dependencies
 
   const write = async (
@@ -92,7 +92,7 @@ export function createDeclaredIntegrations(
         isLeftBehind: (one) =>
           staysBehind?.(one) === true && (fresh !== undefined || one.state !== 'active'),
       },
-      { now, uniqueId },
+      runtime,
     )
     return current ? store.change(current, written) : store.create(written)
   }

@@ -7,6 +7,7 @@ import type { Remarks } from '../credentials/key-material.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import { checkCertificateDeployment } from './certificate-deployment.ts'
 import {
   checkGrant,
@@ -78,15 +79,14 @@ export interface RegistryDependencies {
   readonly grantTrouble?: GrantTrouble
   /** What was made of its tokens, or serves them too, is of the past. Must not throw. Default: nothing. */
   readonly onOtherTokens?: (name: string) => Promise<void>
-  readonly now: () => number
-  readonly uniqueId: () => string
+  readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
 }
 
 /** A change that loses this many races in a row gives up. */
 const ATTEMPTS = 3
 
 export function createRegistry(dependencies: RegistryDependencies): Registry {
-  const { store, intake, hosts, grantTrouble, now, uniqueId } = dependencies
+  const { store, intake, hosts, grantTrouble, runtime } = dependencies
   const { onOtherTokens = async () => undefined } = dependencies
 
   const attempt = async (
@@ -129,7 +129,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
         ...{ name, definition, managedBy: 'api', current, secrets, fresh, owner },
         ...(current && { isLeftBehind: credentialsToErase(definition, current, hosts) }),
       },
-      { now, uniqueId },
+      runtime,
     )
     checkMayWrite(await confirm(), name, current, write.integration)
     const integration = current ? await store.change(current, write) : await store.create(write)

@@ -1,5 +1,9 @@
 /** Looks after the keyring of this replica: says which keys it holds, and is loud where something in the store, or another replica, needs one that it lacks. */
+
 import type { Keyring } from '../crypto/keyring.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import { type Census, type CensusTaker, NO_COUNTS, totalOf } from './census.ts'
 import { ANNOUNCE_MS, lacking, type Replicas } from './replicas.ts'
 
@@ -14,29 +18,21 @@ export interface KeyringWatchDependencies {
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
   readonly census: CensusTaker
   readonly replicas: Replicas
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: {
-    info(bindings: object, message: string): void
-    error(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-  }
+  readonly runtime: Runtime
+  readonly log: Log
 }
 
+const RETRY_MS = 1_000
 /** How often the whole store is counted; more often while something is lost. */
 const CENSUS_MS = { usual: 3_600_000, troubled: 60_000 }
 
 export function createKeyringWatch(dependencies: KeyringWatchDependencies): KeyringWatch {
-  const { keyring, census, replicas, monotonic, sleep, log } = dependencies
+  const { keyring, census, replicas, runtime, log } = dependencies
+  const { monotonic } = runtime
   const { sealingKeyId, keyIds } = keyring
-  const stopped = new AbortController()
-  let running: Promise<void> | undefined
   let lost: string | undefined
   let mixed: string | undefined
   let countAt = Number.NEGATIVE_INFINITY
-  let isReadFailing = false
 
   const judgeStore = ({ keys, missing, unreadable }: Census) => {
     const before = lost
@@ -78,32 +74,25 @@ export function createKeyringWatch(dependencies: KeyringWatchDependencies): Keyr
     else log.error({ trouble: mixed }, 'the keyrings of the replicas do not fit together')
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      try {
-        await replicas.announce()
-        await judgeReplicas()
-        if (monotonic() >= countAt) {
-          judgeStore(await census.take())
-          countAt = monotonic() + (lost === undefined ? CENSUS_MS.usual : CENSUS_MS.troubled)
-        }
-        isReadFailing = false
-      } catch (error) {
-        if (!isReadFailing) log.warn({ err: error }, 'the keyring cannot be looked after now')
-        isReadFailing = true
+  const task = createTask({
+    ...{ runtime, retryMs: RETRY_MS },
+    outage: createOutageLogger(log, 'the keyring cannot be looked after now', runtime),
+    async work() {
+      await replicas.announce()
+      await judgeReplicas()
+      if (monotonic() >= countAt) {
+        judgeStore(await census.take())
+        countAt = monotonic() + (lost === undefined ? CENSUS_MS.usual : CENSUS_MS.troubled)
       }
-      await sleep(isReadFailing ? 1_000 : ANNOUNCE_MS, stopped.signal)
-    }
-  }
+      return ANNOUNCE_MS
+    },
+  })
 
   return {
     trouble: () => lost ?? mixed,
-    start() {
-      running ??= run()
-    },
+    start: task.start,
     async stop() {
-      stopped.abort()
-      await running
+      await task.stop()
       await replicas.leave().catch((error: unknown) => {
         log.warn({ err: error }, 'this replica could not say that it goes')
       })

@@ -2,8 +2,12 @@
  * Gives a code to every record that has none, since an older release wrote it; and when there is
  * none left, and no replica of such a release, says in the store that codes are required from then on.
  */
+
 import { type Keyring, sealedWith } from '../crypto/keyring.ts'
 import { isSealedDefinition, sealedToRequireCodes } from '../integrations/integration-store.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import type { MacRequirement } from '../store/integrity/mac-requirement.ts'
 import {
   type AuthenticRecord,
@@ -40,12 +44,8 @@ export interface RecordProverDependencies {
   readonly kinds: readonly string[]
   readonly replicas: Pick<Replicas, 'list'>
   readonly underLock: SingleFlight['underLock']
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-  }
+  readonly runtime: Runtime
+  readonly log: Log
 }
 
 const LOOK_MS = 5_000
@@ -67,11 +67,9 @@ interface Found {
 }
 
 export function createRecordProver(dependencies: RecordProverDependencies): RecordProver {
-  const { store, keyring, requirement, kinds, replicas, underLock, sleep, log } = dependencies
+  const { store, keyring, requirement, kinds, replicas, underLock, runtime, log } = dependencies
   const { integrations, documents, seals } = store
   const { macs, sealingKeyId, keyIds } = keyring
-  const stopped = new AbortController()
-  let running: Promise<void> | undefined
   let waiting: string | undefined
   let lastRefused = 0
 
@@ -155,7 +153,7 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
       do {
         const page = await seals.macs(place, { limit: PAGE, ...(after !== undefined && { after }) })
         for (const head of page.items) {
-          if (stopped.signal.aborted) return undefined
+          if (task.stopped.aborted) return undefined
           if (isOld(head)) counts[await renew(place, head.id)] += 1
         }
         after = page.next ?? undefined
@@ -187,7 +185,7 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
 
   /** Step after step, as long as each leads on. Gives when to look again. */
   const workOn = async (): Promise<number> => {
-    while (!stopped.signal.aborted) {
+    while (!task.stopped.aborted) {
       const before = await requirement.mark()
       if (await work()) return DONE_LOOK_MS
       const after = await requirement.mark()
@@ -196,34 +194,22 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
     return requirement.mode === 'accept' ? DONE_LOOK_MS : LOOK_MS
   }
 
-  const run = async () => {
-    let isFailing = false
-    while (!stopped.signal.aborted) {
-      let pauseMs = LOOK_MS
-      try {
-        // Also on a replica that leaves the work to another.
-        const isDone = (await requirement.mark())?.isComplete && requirement.mode !== 'accept'
-        if (isDone) waiting = undefined
-        pauseMs = isDone ? DONE_LOOK_MS : ((await underLock(LOCK, workOn))?.result ?? LOOK_MS)
-        isFailing = false
-      } catch (error) {
-        if (!isFailing) log.warn({ err: error }, 'records cannot be given their codes now')
-        isFailing = true
-      }
-      await sleep(pauseMs, stopped.signal)
-    }
-  }
+  const task = createTask({
+    ...{ runtime, retryMs: LOOK_MS },
+    outage: createOutageLogger(log, 'records cannot be given their codes now', runtime),
+    async work() {
+      // Also on a replica that leaves the work to another.
+      const isDone = (await requirement.mark())?.isComplete && requirement.mode !== 'accept'
+      if (isDone) waiting = undefined
+      return isDone ? DONE_LOOK_MS : ((await underLock(LOCK, workOn))?.result ?? LOOK_MS)
+    },
+  })
 
   return {
     waiting: () => waiting,
     renew,
-    start() {
-      running ??= run()
-    },
-    async stop() {
-      stopped.abort()
-      await running
-    },
+    start: task.start,
+    stop: task.stop,
   }
 }
 

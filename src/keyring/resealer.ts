@@ -1,7 +1,11 @@
 /** Seals everything with the first key, in the background: begun by a request, carried on by any replica that has this key first, whatever crashes. */
+
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'
 import { lacking, type Replicas } from './replicas.ts'
 import { newJob, type ResealJob, type ResealJobs, type StoredJob } from './reseal-job.ts'
@@ -24,13 +28,8 @@ export interface ResealerDependencies {
   /** So that one replica works at it, and another takes over within seconds. */
   readonly underLock: SingleFlight['underLock']
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
-  readonly now: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-  }
+  readonly runtime: Runtime
+  readonly log: Log
 }
 
 const LOOK_MS = 2_000
@@ -45,11 +44,9 @@ const ATTEMPTS = 5
 type Result = 'resealed' | 'current' | 'failed'
 
 export function createResealer(dependencies: ResealerDependencies): Resealer {
-  const { listings, jobs, replicas, keyring, underLock, audit, now, sleep, log } = dependencies
+  const { listings, jobs, replicas, keyring, underLock, audit, runtime, log } = dependencies
+  const { now } = runtime
   const { sealingKeyId } = keyring
-  const stopped = new AbortController()
-  let wake = new AbortController()
-  let running: Promise<void> | undefined
 
   const reseal = async (record: SealedRecord): Promise<Result> => {
     if (record.keyId === sealingKeyId) return 'current'
@@ -72,7 +69,7 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
   const resealAll = async (records: readonly SealedRecord[]): Promise<readonly Result[]> => {
     const results: Result[] = []
     for (let at = 0; at < records.length; at += CONCURRENCY) {
-      if (stopped.signal.aborted) break
+      if (task.stopped.aborted) break
       results.push(...(await Promise.all(records.slice(at, at + CONCURRENCY).map(reseal))))
     }
     return results
@@ -82,7 +79,7 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
   const step = async ({ version, job }: StoredJob): Promise<StoredJob | undefined> => {
     const page = await listings[job.listing]?.page(job.after ?? undefined, PAGE)
     const results = await resealAll(page?.items ?? [])
-    if (stopped.signal.aborted) return undefined
+    if (task.stopped.aborted) return undefined
     const count = (what: Result) => results.filter((result) => result === what).length
     const listing = page?.next ? job.listing : job.listing + 1
     const moved: ResealJob = {
@@ -121,18 +118,15 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
     })
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      wake = new AbortController()
-      try {
-        const stored = await jobs.read()
-        if (stored && isOurs(stored.job)) await underLock(LOCK, work)
-      } catch (error) {
-        log.warn({ err: error }, 'records cannot be sealed anew now')
-      }
-      await sleep(LOOK_MS, AbortSignal.any([stopped.signal, wake.signal]))
-    }
-  }
+  const task = createTask({
+    ...{ runtime, retryMs: LOOK_MS },
+    outage: createOutageLogger(log, 'records cannot be sealed anew now', runtime),
+    async work() {
+      const stored = await jobs.read()
+      if (stored && isOurs(stored.job)) await underLock(LOCK, work)
+      return LOOK_MS
+    },
+  })
 
   const checkReplicas = async () => {
     const [first] = lacking(await replicas.list(), sealingKeyId)
@@ -150,18 +144,13 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
       if (stored && isOurs(stored.job)) return { job: stored.job, isNew: false }
       const written = await jobs.write(newJob(sealingKeyId, by, now()), stored?.version ?? 'absent')
       if (!written) throw new BrokerError('conflict', 'Another began it at the same time')
-      wake.abort()
+      task.wake()
       return { job: written.job, isNew: true }
     },
     async read() {
       return (await jobs.read())?.job
     },
-    start() {
-      running ??= run()
-    },
-    async stop() {
-      stopped.abort()
-      await running
-    },
+    start: task.start,
+    stop: task.stop,
   }
 }

@@ -1,7 +1,8 @@
 /** What each scrape looks at: leases in memory, certificates, budgets, readiness, the audit. */
-import { workLeftBehind } from '../http/deadline.ts'
+
 import type { Readiness } from '../http/server/health.ts'
 import { type Integration, isDraft } from '../integrations/integration.ts'
+import { workLeftBehind } from '../runtime/timeout.ts'
 import { lastRefusalOf } from '../tokens/mint/refusal-memory.ts'
 import type { Broker } from '../tokens/serve/broker.ts'
 import type { Lease } from '../tokens/serve/lease.ts'

@@ -7,6 +7,7 @@ import { readSubject } from '../identity/subject.ts'
 import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
+import type { Log } from '../runtime/runtime.ts'
 import type { Budgets } from '../store/budgets.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import type { Documents, Outcomes } from '../store/store.ts'
@@ -67,10 +68,7 @@ export interface IntegrationSamplesDependencies {
   readonly isKnown: (name: string) => boolean
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
-  readonly log: {
-    warn(bindings: object, message: string): void
-    info(bindings: object, message: string): void
-  }
+  readonly log: Pick<Log, 'info' | 'warn'>
 }
 
 /** What was read so lately is not read again. */

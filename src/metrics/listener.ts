@@ -1,7 +1,9 @@
 /** `/metrics`, on a port of its own: whoever may scrape need not reach the API, nor the other way round. */
+
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { createPipelines } from '../http/server/pipeline.ts'
+import type { Log } from '../runtime/runtime.ts'
 import { EXPOSITION_MEDIA_TYPE } from './exposition.ts'
 
 export interface MetricsListener {
@@ -15,7 +17,7 @@ export interface MetricsListenerDependencies {
   readonly render: () => Promise<string>
   /** Milliseconds of a clock that never steps. Default: that of the process. */
   readonly monotonic?: () => number
-  readonly log: { error(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'error'>
 }
 
 const PATH = '/metrics'

@@ -5,6 +5,7 @@ import type { BrokerError } from '../errors/errors.ts'
 import type { Outbound } from '../http/outbound/outbound.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Applied } from '../integrations/declared.ts'
+import type { Log } from '../runtime/runtime.ts'
 import type { CorruptRecord } from '../store/integrity/corrupt-records.ts'
 import { measuredStore } from '../store/measured.ts'
 import type { Pace } from '../store/pace.ts'
@@ -80,9 +81,7 @@ export interface MeteringDependencies {
   readonly now: () => number
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
-  readonly log: IntegrationSamplesDependencies['log'] & {
-    error(bindings: object, message: string): void
-  }
+  readonly log: Log
 }
 
 export function composeMetering(dependencies: MeteringDependencies): Metering {

@@ -4,7 +4,7 @@ import type { Environment } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { Secret } from '../crypto/secret.ts'
 import { type RestSight, sightOf } from '../grants/org-api/rest-sight.ts'
-import { within } from '../http/deadline.ts'
+import { within } from '../runtime/timeout.ts'
 import { commandSalesforce } from './command-salesforce.ts'
 
 export interface CheckTokenOptions {

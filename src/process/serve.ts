@@ -4,7 +4,6 @@ import { setFlagsFromString } from 'node:v8'
 import { type App, createApp } from '../app/app.ts'
 import { fileTroubleLog } from '../app/file-trouble-log.ts'
 import { openStore } from '../app/open-store.ts'
-import { pause } from '../app/pause.ts'
 import { redisEventLog } from '../app/redis-event-log.ts'
 import { createDescriptor } from '../audit/output/descriptor.ts'
 import { createLineOutput, type LineOutput } from '../audit/output/line-output.ts'
@@ -19,6 +18,7 @@ import type { Secret } from '../crypto/secret.ts'
 import { createServerTls } from '../http/server/tls.ts'
 import { createLogOutput } from '../logger/log-output.ts'
 import { createLogger, type Logger } from '../logger/logger.ts'
+import { sleep } from '../runtime/runtime.ts'
 import { databasePath } from '../store/embedded/file.ts'
 import type { Store } from '../store/store.ts'
 import type { Tracing } from '../tracing/tracing.ts'
@@ -177,7 +177,7 @@ function openTls({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: Config, log: Logg
         keyFile: tlsKeyFile,
         ...(tlsClientCaFile !== undefined && { clientCaFile: tlsClientCaFile }),
       },
-      { readFile, sleep: pause, log },
+      { readFile, runtime: { sleep }, log },
     )
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException

@@ -6,7 +6,9 @@ import { everyIntegration } from '../integrations/every.ts'
 import type { CertificateDeployment, Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { byItself } from '../integrations/references/visible.ts'
-import { createRounds } from '../store/rounds.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'
 import type { Deployer } from './deployer.ts'
 import { isDeploymentOver } from './deployment.ts'
@@ -24,13 +26,8 @@ export interface AutoRotationDependencies {
   readonly deployer: Pick<Deployer, 'request' | 'read'>
   readonly underLock: SingleFlight['underLock']
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
-  readonly now: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-  }
+  readonly runtime: Runtime
+  readonly log: Log
 }
 
 const INTERVAL_MS = 3_600_000
@@ -64,7 +61,8 @@ const bitsOf = (active: Credential | undefined) =>
   ([2048, 3072, 4096] as const).find((bits) => bits === active?.certificate?.keyBits) ?? 2048
 
 export function createAutoRotation(dependencies: AutoRotationDependencies): AutoRotation {
-  const { store, staging, deployer, underLock, audit, now, sleep, log } = dependencies
+  const { store, staging, deployer, underLock, audit, runtime, log } = dependencies
+  const { now } = runtime
 
   const staged = async (integration: Integration): Promise<string> => {
     const { name, credentials, certificateDeployment } = integration
@@ -104,19 +102,20 @@ export function createAutoRotation(dependencies: AutoRotationDependencies): Auto
     }
   }
 
-  const look = async (stopped: AbortSignal) => {
+  const look = async () => {
     for await (const integration of everyIntegration(store)) {
-      if (stopped.aborted) return
+      if (task.stopped.aborted) return
       if (isDue(integration, now())) await consider(integration.name)
     }
   }
 
-  return createRounds({
-    round: look,
-    onTrouble: (error) =>
-      log.warn({ err: error }, 'rotations that are due cannot be looked for now'),
-    intervalMs: INTERVAL_MS,
-    againMs: AGAIN_MS,
-    sleep,
+  const task = createTask({
+    ...{ runtime, retryMs: AGAIN_MS },
+    outage: createOutageLogger(log, 'rotations that are due cannot be looked for now', runtime),
+    async work() {
+      await look()
+      return INTERVAL_MS
+    },
   })
+  return task
 }

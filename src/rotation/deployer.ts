@@ -1,4 +1,5 @@
 /** Brings credentials to Salesforce, proves and activates them: begun by a request, carried on by any replica, whatever crashes. */
+
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import type { Absent, PermissionResolver } from '../callers/permission-resolver.ts'
 import { allows } from '../callers/policy.ts'
@@ -12,6 +13,9 @@ import {
 } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { checkIfMatch } from '../integrations/preconditions.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'
 import type { DeploymentSubject } from './deployment.ts'
 import {
@@ -44,20 +48,13 @@ export interface Deployer {
 
 export interface DeployerDependencies {
   readonly store: Pick<IntegrationStore, 'read'>
-  readonly deployments: DeploymentStore
+  /** `underLock`: so that one replica works at a deployment, and another takes over within seconds. */
+  readonly deployments: DeploymentStore & Pick<SingleFlight, 'underLock'>
   readonly steps: DeploymentSteps
   readonly standing: Pick<PermissionResolver, 'permitsOf'>
-  /** So that one replica works at it, and another takes over within seconds. */
-  readonly underLock: SingleFlight['underLock']
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
-  readonly now: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-    error(bindings: object, message: string): void
-  }
+  readonly runtime: Runtime
+  readonly log: Log
 }
 
 const LOOK_MS = 1_000
@@ -67,11 +64,9 @@ const CONCURRENCY = 4
 const ATTEMPTS = 3
 
 export function createDeployer(dependencies: DeployerDependencies): Deployer {
-  const { store, deployments, steps, standing, underLock, audit, now, sleep, log } = dependencies
-  const stopped = new AbortController()
+  const { store, deployments, steps, standing, audit, runtime, log } = dependencies
+  const { now } = runtime
   const active = new Map<string, Promise<unknown>>()
-  let running: Promise<void> | undefined
-  let wake = new AbortController()
 
   /** Undefined: the integration is gone. */
   const advance = async (name: string, deployment: Deployment): Promise<Deployment | undefined> => {
@@ -83,9 +78,9 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
         return deploymentFailed(deployment, 'permission_lost', FAILURES.permission_lost, now())
       }
       const subject = subjectIn(integration, deployment.credential)
-      return await steps.next(deployment, subject, stopped.signal)
+      return await steps.next(deployment, subject, task.stopped)
     } catch (error) {
-      if (!stopped.signal.aborted) {
+      if (!task.stopped.aborted) {
         log.warn(
           {
             err: error,
@@ -105,9 +100,9 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
     allows({ ...asker, permits: await standing.permitsOf(asker) }, 'credentials:write', integration)
 
   /** As far as it goes without waiting. What another wrote meanwhile is left to the next look. */
-  const work = async (name: string): Promise<void> => {
+  const carryOn = async (name: string): Promise<void> => {
     let stored = await deployments.read(name)
-    while (stored && isReady(stored.deployment, now()) && !stopped.signal.aborted) {
+    while (stored && isReady(stored.deployment, now()) && !task.stopped.aborted) {
       const former = stored.deployment
       const next = await advance(name, former)
       if (!next) return deployments.remove(name)
@@ -151,34 +146,30 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
   }
 
   const begin = (name: string) => {
-    const task = underLock(`deployment:${name}`, () => work(name))
+    const work = deployments
+      .underLock(`deployment:${name}`, () => carryOn(name))
       .catch((error: unknown) =>
         log.warn({ err: error, integration: name }, 'a deployment cannot be carried on now'),
       )
       .finally(() => active.delete(name))
-    active.set(name, task)
+    active.set(name, work)
   }
 
   const look = async (): Promise<void> => {
     for await (const { name, deployment } of deployments.all()) {
-      if (stopped.signal.aborted || active.size >= CONCURRENCY) return
+      if (task.stopped.aborted || active.size >= CONCURRENCY) return
       if (isReady(deployment, now()) && !active.has(name)) begin(name)
     }
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      let pauseMs = LOOK_MS
-      wake = new AbortController()
-      try {
-        await look()
-      } catch (error) {
-        log.warn({ err: error }, 'deployments cannot be looked at now')
-        pauseMs = TROUBLE_MS
-      }
-      await sleep(pauseMs, AbortSignal.any([stopped.signal, wake.signal]))
-    }
-  }
+  const task = createTask({
+    ...{ runtime, retryMs: TROUBLE_MS },
+    outage: createOutageLogger(log, 'deployments cannot be looked at now', runtime),
+    async work() {
+      await look()
+      return LOOK_MS
+    },
+  })
 
   return {
     async request(name, credentialId, { authorise, preconditions }, by, asker) {
@@ -206,7 +197,7 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
         const deployment = newDeployment(of, now())
         const stored = await deployments.write(name, deployment, known?.version ?? 'absent')
         if (!stored) continue
-        wake.abort()
+        task.wake()
         return { integration, deployment }
       }
       throw new BrokerError(
@@ -217,12 +208,9 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
     async read(name) {
       return (await deployments.read(name))?.deployment
     },
-    start() {
-      running ??= run()
-    },
+    start: task.start,
     async stop() {
-      stopped.abort()
-      await running
+      await task.stop()
       await Promise.all(active.values())
     },
   }

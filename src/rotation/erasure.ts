@@ -7,10 +7,13 @@ import { refusalOf } from '../grants/refusals/refusals.ts'
 import { everyIntegration } from '../integrations/every.ts'
 import { digestsOf, type Integration, isDraft } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import type { Documents } from '../store/store.ts'
 import { isSignatureRefusal } from '../tokens/mint/candidates.ts'
-import type { Lease } from '../tokens/serve/lease.ts'
+import type { CredentialProver } from '../tokens/mint/prover.ts'
 
 export interface Erasure {
   /** The integration has a retired credential, perhaps a new one. Must not throw. */
@@ -27,21 +30,11 @@ export interface Erasure {
 export interface ErasureDependencies {
   readonly store: Pick<IntegrationStore, 'read' | 'readSealed' | 'list' | 'change'>
   readonly documents: Documents
-  /** One real mint with just this credential, in one request. */
-  readonly prove: (name: string, credentialId: string) => Promise<Lease | undefined>
-  /** The token of the proof, for the lease: one of the retired credential's client is good no more afterwards. Must not throw. */
-  readonly onProven: (lease: Lease, by: Actor) => Promise<void>
+  /** The token of a proof becomes the lease: one of the retired credential's client is good no more afterwards. */
+  readonly prover: CredentialProver
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-    error(bindings: object, message: string): void
-  }
+  readonly runtime: Runtime
+  readonly log: Log
 }
 
 /** One for each integration with a retired credential. */
@@ -89,9 +82,8 @@ function needsSomebody(error: unknown): boolean {
 }
 
 export function createErasure(dependencies: ErasureDependencies): Erasure {
-  const { store, documents, prove, onProven, audit, now, monotonic, sleep, log } = dependencies
-  const stopped = new AbortController()
-  let running: Promise<void> | undefined
+  const { store, documents, prover, audit, runtime, log } = dependencies
+  const { now, monotonic } = runtime
   let discoveredAt = Number.NEGATIVE_INFINITY
   /** By the id of the retired credential, and by the clock that never steps. */
   const lastUnquiet = new Map<string, number>()
@@ -168,8 +160,8 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
     // Nothing can be proven, and nothing is served either.
     if (!integration.enabled || isDraft(integration)) return
     try {
-      const lease = await prove(name, active.id)
-      if (lease) await onProven(lease, NOBODY)
+      const lease = await prover.prove(name, active.id, 'once')
+      if (lease) await prover.adopt(lease, NOBODY)
     } catch (error) {
       if (!isSignatureRefusal(error)) {
         log.warn({ err: error, integration: name }, 'the active credential could not be proven yet')
@@ -202,7 +194,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       })
       for (const { id: name, version, body } of page.items) {
         const watch = JSON.parse(body) as Watch
-        if (watch.nextAt > now() || stopped.signal.aborted) continue
+        if (watch.nextAt > now() || task.stopped.aborted) continue
         const next: Watch = { ...watch, nextAt: now() + AGAIN_MS }
         const mine = await documents.write(KIND, name, JSON.stringify(next), { expected: version })
         if (mine) await settle(name, watch, mine.version).catch((error) => later(error, name))
@@ -218,23 +210,21 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
   const discover = async (): Promise<void> => {
     if (monotonic() < discoveredAt + DISCOVER_MS) return
     for await (const integration of everyIntegration(store)) {
-      if (stopped.signal.aborted) return
+      if (task.stopped.aborted) return
       await unlessUnusable(begin(integration))
     }
     discoveredAt = monotonic()
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      try {
-        await discover()
-        await look()
-      } catch (error) {
-        log.warn({ err: error }, 'retired credentials cannot be looked after now')
-      }
-      await sleep(LOOK_MS, stopped.signal)
-    }
-  }
+  const task = createTask({
+    ...{ runtime, retryMs: LOOK_MS },
+    outage: createOutageLogger(log, 'retired credentials cannot be looked after now', runtime),
+    async work() {
+      await discover()
+      await look()
+      return LOOK_MS
+    },
+  })
 
   return {
     watch(integration) {
@@ -261,12 +251,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       )
       return { ...integration, credentials }
     },
-    start() {
-      running ??= run()
-    },
-    async stop() {
-      stopped.abort()
-      await running
-    },
+    start: task.start,
+    stop: task.stop,
   }
 }

@@ -2,8 +2,10 @@
 
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import { isCorrupt, unlessUnusable } from '../store/integrity/record-schema.ts'
-import { createRounds } from '../store/rounds.ts'
 import type { Documents } from '../store/store.ts'
 import { type CertificateEnd, certificateEnds } from './certificate-ends.ts'
 
@@ -17,10 +19,8 @@ export interface ExpiryNotifierDependencies {
   readonly store: Pick<IntegrationStore, 'list'>
   readonly documents: Pick<Documents, 'read' | 'write'>
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
-  readonly now: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly runtime: Runtime
+  readonly log: Log
 }
 
 /** Days left, widest first; 0 is over. */
@@ -46,7 +46,9 @@ export const thresholdOf = (secondsToExpiry: number): Threshold | undefined =>
   THRESHOLDS.findLast((days) => secondsToExpiry <= days * DAY_SECONDS)
 
 export function createExpiryNotifier(dependencies: ExpiryNotifierDependencies): ExpiryNotifier {
-  const { store, documents, audit, now, sleep, log } = dependencies
+  const { store, documents, audit, runtime, log } = dependencies
+  const { now } = runtime
+
   /** Whoever writes the mark is the one to say it. */
   const claim = async (credential: string, days: Threshold): Promise<boolean> => {
     const record = await documents.read(KIND, credential).catch((error: unknown) => {
@@ -76,21 +78,22 @@ export function createExpiryNotifier(dependencies: ExpiryNotifierDependencies): 
     })
   }
 
-  const look = async (stopped: AbortSignal) => {
+  const look = async () => {
     for await (const end of certificateEnds(store, now)) {
-      if (stopped.aborted) return
+      if (task.stopped.aborted) return
       const days = thresholdOf(end.secondsToExpiry)
       if (days === undefined) continue
       if (await unlessUnusable(claim(end.credential, days))) say(end, days)
     }
   }
 
-  return createRounds({
-    round: look,
-    onTrouble: (error) =>
-      log.warn({ err: error }, 'the ends of certificates cannot be looked at now'),
-    intervalMs: INTERVAL_MS,
-    againMs: AGAIN_MS,
-    sleep,
+  const task = createTask({
+    ...{ runtime, retryMs: AGAIN_MS },
+    outage: createOutageLogger(log, 'the ends of certificates cannot be looked at now', runtime),
+    async work() {
+      await look()
+      return INTERVAL_MS
+    },
   })
+  return task
 }

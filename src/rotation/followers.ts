@@ -1,7 +1,9 @@
 /** Integrations that sign with another's credentials: what changes there changes for them too. */
+
 import { everyIntegration } from '../integrations/every.ts'
 import { digestsOf, type Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
+import type { Log } from '../runtime/runtime.ts'
 
 /** Neither throws: one that could not follow does so when it is next minted for. */
 export interface Followers {
@@ -13,7 +15,7 @@ export interface Followers {
 
 export interface FollowersDependencies {
   readonly store: Pick<IntegrationStore, 'list' | 'read' | 'readSealed' | 'change'>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 const ATTEMPTS = 3

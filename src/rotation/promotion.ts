@@ -10,10 +10,12 @@ import { clientIdOf, digestsOf, type Integration } from '../integrations/integra
 import type { IntegrationStore, SealedIntegration } from '../integrations/integration-store.ts'
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
 import type { Authorise } from '../integrations/references/visible.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
 import type { Outcomes } from '../store/store.ts'
 import { isSignatureRefusal } from '../tokens/mint/candidates.ts'
 import { refusedActivation } from '../tokens/mint/credential-refusal.ts'
 import type { PromotionHooks } from '../tokens/mint/mint.ts'
+import type { CredentialProver } from '../tokens/mint/prover.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
 import type { Followers } from './followers.ts'
 
@@ -35,17 +37,11 @@ export interface PromotionDependencies {
   readonly store: Pick<IntegrationStore, 'readSealed' | 'change'>
   readonly outcomes: Pick<Outcomes, 'forgetRefusal'>
   readonly followers: Followers
-  /** A real mint with just this credential. */
-  readonly prove: (name: string, credentialId: string) => Promise<Lease | undefined>
-  /** The token of the proof, for the lease. Must not throw. */
-  readonly onProven: (lease: Lease, by: Actor) => Promise<void>
+  readonly prover: CredentialProver
   readonly onActiveRefused: (owner: Integration) => void
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
-  readonly now: () => number
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-  }
+  readonly runtime: Runtime
+  readonly log: Pick<Log, 'info' | 'warn'>
 }
 
 /** A flip by itself that loses this many races leaves it to the next mint. */
@@ -54,8 +50,8 @@ const ATTEMPTS = 3
 const BROKER: Actor = { principal: null, requestId: 'rotation' }
 
 export function createPromotion(dependencies: PromotionDependencies): Promotion {
-  const { store, outcomes, followers, prove, onProven, onActiveRefused } = dependencies
-  const { audit, now, log } = dependencies
+  const { store, outcomes, followers, prover, onActiveRefused, audit, runtime, log } = dependencies
+  const { now } = runtime
 
   /** FLIP. Undefined: the integration was changed meanwhile. */
   const flip = async (
@@ -99,7 +95,7 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
   ): Promise<Lease | undefined> => {
     const { id } = credential
     try {
-      return await prove(name, id)
+      return await prover.prove(name, id, 'patiently')
     } catch (error) {
       const refusal = refusalOf(error)
       if (!(error instanceof BrokerError) || !refusal) throw error
@@ -165,7 +161,7 @@ export function createPromotion(dependencies: PromotionDependencies): Promotion 
         throw new BrokerError('integration_changed', 'The integration was changed meanwhile')
       }
       await outcomes.forgetRefusal(name)
-      if (lease) await onProven(lease, by)
+      if (lease) await prover.adopt(lease, by)
       return owner
     },
   }

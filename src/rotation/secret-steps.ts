@@ -16,7 +16,7 @@ import { type Deployment, deploymentFailed, FAILURES, moved, waiting } from './d
 import type { Staging, StagingRequest } from './stage.ts'
 import type { Through } from './through.ts'
 
-type Step = (
+export type Step = (
   deployment: Deployment,
   subject: DeploymentSubject,
   signal: AbortSignal,

@@ -1,7 +1,7 @@
 /** Calls Salesforce with the token of the integration that a deployment goes through. A token that is dead is replaced once. */
 import type { OrgAnswer } from '../grants/org-api/org-api.ts'
 import type { OrgCaller } from '../grants/org-api/org-request.ts'
-import { within } from '../http/deadline.ts'
+import { within } from '../runtime/timeout.ts'
 import type { InsideLease } from '../tokens/serve/inside-lease.ts'
 
 export interface ThroughOptions {

@@ -1,4 +1,5 @@
 /** Whether the store is slow: it answers, and too late for callers to wait for. It is told once when that begins, and once when it ends. */
+import type { Log } from '../runtime/runtime.ts'
 
 export interface Pace {
   /** A read of the store ended: what it took, and whether the store answered. */
@@ -9,10 +10,7 @@ export interface Pace {
 export interface PaceDependencies {
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-  }
+  readonly log: Pick<Log, 'info' | 'warn'>
 }
 
 /** It is slow where more than half of its reads take longer … */

@@ -13,8 +13,9 @@ import {
   type SpanExporter,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-base'
-import { waitFor } from '../http/deadline.ts'
-import { createOutageLogger, type OutageLog } from '../tokens/mint/outage-logger.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import { type Log, monotonic } from '../runtime/runtime.ts'
+import { waitFor } from '../runtime/timeout.ts'
 import type { SamplerName } from './sampler-name.ts'
 
 export interface ExporterOptions {
@@ -29,7 +30,7 @@ export interface ExporterOptions {
   /** 0 to 1. */
   readonly ratio: number
   readonly version: string
-  readonly log: OutageLog
+  readonly log: Pick<Log, 'info' | 'warn'>
 }
 
 export interface Exporter {
@@ -49,7 +50,7 @@ const STOP_MS = 2_000
 
 export function createExporter(options: ExporterOptions): Exporter {
   const { endpoint, headers, timeoutMs, serviceName, version, attributes, log } = options
-  const trouble = createOutageLogger(log, 'traces cannot be sent', () => performance.now())
+  const trouble = createOutageLogger(log, 'traces cannot be sent', { monotonic })
   let lost = 0
   const inner = new OTLPTraceExporter({
     url: `${endpoint.replace(/\/+$/, '')}${PATH}`,

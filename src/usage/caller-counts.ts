@@ -1,4 +1,7 @@
 /** Which principals fetched tokens of an integration in the last 30 days. Counted in memory, written in batches: a read writes nothing. */
+
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
 import { isUnusable } from '../store/integrity/record-schema.ts'
 import type { DocumentRecord, Documents } from '../store/store.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
@@ -23,8 +26,8 @@ export interface CallerCounts {
 
 export interface CallerCountsDependencies {
   readonly documents: Pick<Documents, 'read' | 'write'>
-  readonly now: () => number
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly runtime: Runtime
+  readonly log: Pick<Log, 'warn'>
 }
 
 const KIND = 'callers'
@@ -41,9 +44,9 @@ interface Fresh {
 }
 
 export function createCallerCounts(dependencies: CallerCountsDependencies): CallerCounts {
-  const { documents, now, log } = dependencies
+  const { documents, runtime, log } = dependencies
+  const { now } = runtime
   let fresh = new Map<string, Fresh>()
-  let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | undefined
   /** For the store, which did not take them; said once. */
   let isWaiting = false
@@ -94,6 +97,14 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
     return writing ?? Promise.resolve()
   }
 
+  const task = createTask({
+    ...{ runtime, firstMs: WRITE_MS },
+    async work() {
+      await write()
+      return WRITE_MS
+    },
+  })
+
   /** Everything counted so far is written. */
   const settle = async () => {
     await writing
@@ -116,11 +127,9 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
       const record = await documents.read(KIND, name)
       return rowsOf(countsIn(record, uid), now())
     },
-    start() {
-      timer ??= setInterval(write, WRITE_MS)
-    },
+    start: task.start,
     async stop() {
-      clearInterval(timer)
+      await task.stop()
       await settle()
       if (fresh.size > 0)
         log.warn({ integrations: fresh.size }, 'the last counts of callers are lost')

@@ -1,6 +1,9 @@
 /** Delivers what is queued, at least once each, in order for each integration, for a day: whichever replica claims an event sends it. */
 
-import { within } from '../http/deadline.ts'
+import type { OutageLogger } from '../runtime/outage-logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
+import { within } from '../runtime/timeout.ts'
 import { KEPT_MS, type StoredQueued, type WebhookQueue } from './webhook-queue.ts'
 import type { SendFailure, WebhookSender } from './webhook-sender.ts'
 
@@ -14,19 +17,14 @@ export interface WebhookDelivery {
 export interface WebhookDeliveryDependencies {
   readonly queue: WebhookQueue
   readonly sender: WebhookSender
-  readonly now: () => number
-  /** From 0 to 1. */
-  readonly random: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   /** None of them may throw. */
   readonly onDelivered: () => void
   readonly onFailed: (failure: SendFailure) => void
   /** A day is over. */
   readonly onExpired: (queued: StoredQueued) => void
-  /** The store. */
-  readonly onTrouble: (error: unknown) => void
-  readonly onWorking: () => void
+  /** The store cannot be written or read. */
+  readonly outage: OutageLogger
 }
 
 const LOOK_MS = 15_000
@@ -42,11 +40,8 @@ export const backoffMs = (tries: number, random: () => number): number =>
   Math.min(BACKOFF_MS.most, BACKOFF_MS.least * 2 ** Math.min(tries, 20)) * (1 - random() / 10)
 
 export function createWebhookDelivery(dependencies: WebhookDeliveryDependencies): WebhookDelivery {
-  const { queue, sender, now, random, sleep } = dependencies
-  const { onDelivered, onFailed, onExpired, onTrouble, onWorking } = dependencies
-  const stopped = new AbortController()
-  let woken = new AbortController()
-  let running: Promise<void> | undefined
+  const { queue, sender, runtime, outage, onDelivered, onFailed, onExpired } = dependencies
+  const { now, random, sleep } = runtime
 
   /** False: it is still in the way of those of its integration that came after it. */
   const attempt = async (queued: StoredQueued): Promise<boolean> => {
@@ -57,7 +52,7 @@ export function createWebhookDelivery(dependencies: WebhookDeliveryDependencies)
     const claimed = await queue.write({ ...queued, nextAt: now() + CLAIM_MS }, queued.version)
     if (!claimed) return false
     const send = (signal: AbortSignal) => sender.send(queued.event, signal)
-    const failure = await within(ATTEMPT_MS, send, { signal: stopped.signal, late: tooLate })
+    const failure = await within(ATTEMPT_MS, send, { signal: task.stopped, late: tooLate })
     if (!failure) {
       onDelivered()
       await queue.remove(claimed)
@@ -67,7 +62,7 @@ export function createWebhookDelivery(dependencies: WebhookDeliveryDependencies)
     const pauseMs = Math.max(backoffMs(queued.tries, random), failure.retryAfterMs ?? 0)
     const next = { ...claimed, tries: queued.tries + 1, nextAt: now() + pauseMs }
     await queue.write(next, claimed.version)
-    await sleep(REST_MS, stopped.signal)
+    await sleep(REST_MS, task.stopped)
     return false
   }
 
@@ -76,7 +71,7 @@ export function createWebhookDelivery(dependencies: WebhookDeliveryDependencies)
     const blocked = new Set<string>()
     let nextAt = Number.POSITIVE_INFINITY
     for (const queued of await queue.all()) {
-      if (stopped.signal.aborted) break
+      if (task.stopped.aborted) break
       const { integration } = queued.event
       if (blocked.has(integration)) continue
       const isDone = queued.nextAt <= now() && (await attempt(queued))
@@ -87,29 +82,15 @@ export function createWebhookDelivery(dependencies: WebhookDeliveryDependencies)
     return nextAt
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      woken = new AbortController()
-      let pauseMs = LOOK_MS
-      try {
-        pauseMs = Math.min(LOOK_MS, Math.max(0, (await look()) - now()))
-        onWorking()
-      } catch (error) {
-        onTrouble(error)
-      }
-      await sleep(pauseMs, AbortSignal.any([stopped.signal, woken.signal]))
-    }
-  }
+  const task = createTask({
+    ...{ runtime, outage, retryMs: LOOK_MS },
+    work: async () => Math.min(LOOK_MS, Math.max(0, (await look()) - now())),
+  })
 
   return {
-    wake: () => woken.abort(),
-    start() {
-      running ??= run()
-    },
-    async stop() {
-      stopped.abort()
-      await running
-    },
+    wake: task.wake,
+    start: task.start,
+    stop: task.stop,
   }
 }
 

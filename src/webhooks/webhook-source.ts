@@ -1,6 +1,11 @@
 /** Makes events of what is audited: one an edge for the whole fleet, whoever notices it and however often. */
+
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
+import type { OutageLogger } from '../runtime/outage-logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
+import { waitFor } from '../runtime/timeout.ts'
 import type { Documents } from '../store/store.ts'
 import { type HealthState, type HealthTransition, type Sign, turnOf } from './health-transition.ts'
 import { signOf } from './sign.ts'
@@ -39,15 +44,13 @@ export interface WebhookSourceDependencies {
   readonly describe: (name: string) => Promise<Described | undefined>
   /** Random id of the store: what was counted in another one is another edge. */
   readonly storeId: () => Promise<string>
-  readonly now: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   /** An event was queued. Must not throw. */
   readonly onQueued: () => void
   /** It is lost: the queue is full, or too much waits for the store; it cannot be made; or the process ended before the store took it. Must not throw. */
   readonly onLost: (why: 'full' | 'failed' | 'stopped') => void
-  readonly onTrouble: (error: unknown) => void
-  readonly onWorking: () => void
+  /** The store cannot be written or read. */
+  readonly outage: OutageLogger
 }
 
 interface Noted {
@@ -64,12 +67,9 @@ const STOP_MS = 2_000
 const RACES = 5
 
 export function createWebhookSource(dependencies: WebhookSourceDependencies): WebhookSource {
-  const { documents, queue, describe, storeId, now, sleep } = dependencies
-  const { onQueued, onLost, onTrouble, onWorking } = dependencies
+  const { documents, queue, describe, storeId, runtime, outage, onQueued, onLost } = dependencies
+  const { now } = runtime
   const waiting: Noted[] = []
-  const stopped = new AbortController()
-  let woken = Promise.withResolvers<void>()
-  let running: Promise<void> | undefined
 
   const add = async (event: WebhookEvent) => {
     const result = await queue.add(event)
@@ -160,22 +160,24 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
         throw error
       }
       waiting.shift()
-      onWorking()
+      outage.over()
     }
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
+  const task = createTask({
+    runtime,
+    async work() {
       try {
         await drain()
-        await woken.promise
-        woken = Promise.withResolvers()
+        return Number.POSITIVE_INFINITY
       } catch (error) {
-        onTrouble(error)
-        await sleep(AGAIN_MS, stopped.signal)
+        outage.report(error)
+        // In full: what is noted meanwhile does not wake it.
+        await runtime.sleep(AGAIN_MS, task.stopped)
+        return 0
       }
-    }
-  }
+    },
+  })
 
   return {
     note(by, happening) {
@@ -186,18 +188,12 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
         return
       }
       waiting.push({ by, happening: { ...happening, integration }, at: now() })
-      woken.resolve()
+      task.wake()
     },
-    start() {
-      running ??= run()
-    },
+    start: task.start,
     async stop() {
-      stopped.abort()
-      woken.resolve()
-      const late = new AbortController()
-      const rest = (running ?? Promise.resolve()).then(drain).catch(onTrouble)
-      await Promise.race([rest, sleep(STOP_MS, late.signal)])
-      late.abort()
+      const rest = task.stop().then(drain).catch(outage.report)
+      await waitFor(rest, { ms: STOP_MS, late: () => undefined })
       for (const { happening } of waiting) {
         if (happening.action !== 'token.minted') onLost('stopped')
       }

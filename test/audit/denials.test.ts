@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createDenials, type Denial } from '../../src/audit/denials.ts'
 import type { AuditEntry } from '../../src/audit/event.ts'
+import { testRuntime } from '../support/runtime.ts'
 
 function start() {
   let now = 1_800_000_000_000
@@ -8,7 +9,7 @@ function start() {
   const lines: AuditEntry[] = []
   const stored: AuditEntry[] = []
   const denials = createDenials({
-    monotonic: () => now,
+    runtime: testRuntime({ monotonic: () => now }),
     isBlocked: () => blocked,
     line: (_by, happening) => lines.push(happening),
     store: (_by, happening) => stored.push(happening),
@@ -49,7 +50,7 @@ t.test(
       outcome: 'denied',
       detail: { reason: 'caller_unauthenticated', operation: 'getToken', address: '192.0.2.1' },
     })
-    denials.stop()
+    await denials.stop()
     t.equal(lines.length, 2)
     t.match(lines[1], { detail: { count: 999, address: '192.0.2.1' } })
     t.equal(stored.length, 1_000, 'the store counts all')
@@ -66,7 +67,7 @@ t.test('the addresses of one IPv6 network are one', async (t) => {
     lines.map(({ detail }) => detail?.address),
     ['2001:db8:0:7::1', '2001:db8:0:8::1'],
   )
-  denials.stop()
+  await denials.stop()
   t.match(lines.slice(2), [{ detail: { count: 999, address: '2001:db8:0:7::/64' } }])
 })
 
@@ -74,7 +75,7 @@ t.test('addresses beyond number share one count', async (t) => {
   const { denials, lines } = start()
   for (let index = 0; index < 12_000; index += 1) denials.add(anonymous(`address-${index}`))
   t.equal(lines.length, 10_000)
-  denials.stop()
+  await denials.stop()
   t.match(lines.slice(10_000), [{ detail: { count: 2_000 } }])
 })
 
@@ -83,7 +84,7 @@ t.test('denials of a proven caller all have a line', async (t) => {
   for (let index = 0; index < 50; index += 1) denials.add(known)
   t.equal(lines.length, 50)
   t.match(lines[0], { integration: 'billing' })
-  denials.stop()
+  await denials.stop()
   t.equal(lines.length, 50)
   t.strictSame(stored, lines)
 })
@@ -94,6 +95,6 @@ t.test('while lines cannot be written everything is counted, and reported later'
   for (let index = 0; index < 50; index += 1) denials.add(known)
   t.equal(lines.length, 1)
   block(false)
-  denials.stop()
+  await denials.stop()
   t.match(lines[1], { detail: { count: 49 } })
 })

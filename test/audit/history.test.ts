@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Actor, AuditEntry, AuditEvent } from '../../src/audit/event.ts'
 import { createHistory } from '../../src/audit/history.ts'
 import type { AuditShare } from '../../src/audit/shares.ts'
+import { testRuntime } from '../support/runtime.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -11,7 +12,7 @@ function start() {
   const entries: { readonly share: AuditShare; readonly event: AuditEvent }[] = []
   const lines = new Map<string, { readonly share: AuditShare; readonly event: AuditEvent }>()
   const history = createHistory({
-    monotonic: () => now,
+    runtime: testRuntime({ monotonic: () => now }),
     stored: {
       async add(share, body, line) {
         const found = { share, event: JSON.parse(body) as AuditEvent }
@@ -49,7 +50,7 @@ t.test('what one caller is denied is one line, whatever it asks for', async (t) 
   for (let index = 2; index <= 100_000; index += 1) {
     await add(by, denied('192.0.2.1', `name-${index}`))
   }
-  history.stop()
+  await history.stop()
   t.strictSame(entries, [])
   t.equal(grown().length, 1)
   const event = grown()[0]?.event
@@ -78,7 +79,7 @@ t.test('what nobody known is denied is one line for each network', async (t) => 
     await add({}, denied(`2001:db8:0:7::${index.toString(16)}`))
   }
   await add({}, denied('192.0.2.1'))
-  history.stop()
+  await history.stop()
   t.match(
     grown().map(({ share, event }) => ({ share, ...event.detail })),
     [
@@ -94,7 +95,7 @@ t.test('networks beyond number share one line, and callers of it keep no name', 
     const principal = `api-key:${index}`
     await add({ principal }, denied(`192.0.${index >> 8}.${index & 0xff}`, 'billing'))
   }
-  history.stop()
+  await history.stop()
   t.equal(grown().length, 5_001)
   t.match(grown().at(-1)?.event, {
     principal: null,
@@ -118,7 +119,7 @@ t.test('of what one caller repeats the first are listed, and the rest counted', 
   await add({ principal: 'api-key:b' }, minted('other'))
   t.equal(entries.length, 101)
   t.match(entries[100], { share: 'tokens', event: { principal: 'api-key:b', token_id: 'other' } })
-  history.stop()
+  await history.stop()
   t.match(grown(), [{ share: 'tokens', event: { principal: 'api-key:a', detail: { count: 900 } } }])
   t.equal(grown()[0]?.event.token_id, undefined, 'they were different ones')
   pass(HOUR_MS)
@@ -139,7 +140,7 @@ t.test('refusals that repeat leave room for others', async (t) => {
       },
     )
   }
-  history.stop()
+  await history.stop()
   t.equal(entries.length, 5)
   t.match(grown(), [
     { share: 'refusals', event: { integration: 'billing', detail: { count: 995 } } },
@@ -152,7 +153,7 @@ t.test('a line is left after an hour, and another one begins', async (t) => {
   await add({}, denied('192.0.2.1'))
   pass(HOUR_MS)
   await add({}, denied('192.0.2.1'))
-  history.stop()
+  await history.stop()
   t.match(
     grown().map(({ event }) => [event.id, event.detail?.count]),
     [
@@ -165,6 +166,6 @@ t.test('a line is left after an hour, and another one begins', async (t) => {
 t.test('token reads are not stored', async (t) => {
   const { history, add, entries, grown } = start()
   await add({ principal: 'admin' }, { action: 'token.read', integration: 'billing' })
-  history.stop()
+  await history.stop()
   t.strictSame([entries, grown()], [[], []])
 })

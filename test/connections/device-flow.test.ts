@@ -1,8 +1,9 @@
 import t from 'tap'
-import { pause } from '../../src/app/pause.ts'
 import { TURN_MS } from '../../src/connections/device-flow.ts'
 import { createDevicePoller } from '../../src/connections/device-poller.ts'
+import { sleep } from '../../src/runtime/runtime.ts'
 import { eventually } from '../support/eventually.ts'
+import { testLog, testRuntime } from '../support/runtime.ts'
 import { enterCode } from '../support/salesforce-user.ts'
 import { flows } from './fixture.ts'
 
@@ -177,8 +178,8 @@ t.test('the poller looks by itself, not while the audit is blocked, and stops', 
         return isBlocked
       },
     },
-    sleep: (_ms, signal) => pause(5, signal),
-    log: { warn: () => undefined },
+    runtime: testRuntime({ sleep: (_ms, signal) => sleep(5, signal) }),
+    log: testLog(),
   })
   poller.start()
   t.teardown(() => poller.stop())

@@ -1,4 +1,5 @@
 /** What every way to prove who one is has to keep. One that is added must be listed here. */
+
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -30,6 +31,7 @@ import { BrokerError } from '../../src/errors/errors.ts'
 import { createServerTls } from '../../src/http/server/tls.ts'
 import { type Authority, createAuthority } from '../support/authority.ts'
 import { startIssuer } from '../support/issuer.ts'
+import { testRuntime } from '../support/runtime.ts'
 
 interface Case {
   readonly kind: PrincipalKind
@@ -109,10 +111,7 @@ async function jwtCase(t: Test): Promise<Case> {
     createSigningKeys: () =>
       createSigningKeys({
         fetch: async () => ({ keys: [idp.jwk] }) as JSONWebKeySet,
-        now: Date.now,
-        monotonic: () => performance.now(),
-        random: Math.random,
-        sleep: async () => undefined,
+        runtime: testRuntime({ sleep: async () => undefined }),
         onTrouble: () => undefined,
       }),
     now: Date.now,
@@ -151,7 +150,7 @@ async function connection(t: Test, authority: Authority, shown?: { cert: string;
     { certFile, keyFile, clientCaFile },
     {
       readFile: (path) => readFileSync(path, 'utf8'),
-      sleep: async () => undefined,
+      runtime: testRuntime({ sleep: async () => undefined }),
       log: { info: () => undefined, error: () => undefined },
     },
   )
@@ -266,11 +265,7 @@ t.test('every authenticator of the service is under this contract', async (t) =>
       throw new Error('no request is expected')
     },
     readFile: async () => '',
-    wall: Date.now,
-    now: Date.now,
-    monotonic: () => performance.now(),
-    random: Math.random,
-    sleep: async () => undefined,
+    runtime: testRuntime(),
     log: { warn: () => undefined },
   })
   t.equal(list.length, Object.keys(CASES).length)

@@ -8,6 +8,7 @@ const SRC = join(ROOT, 'src')
 /** A file may import its own folder and anything to the left. */
 const ORDER = [
   'errors',
+  'runtime',
   'crypto',
   'store',
   'http',

@@ -1,4 +1,5 @@
 /** Whoever calls out, each with a way out that never settles and does not listen to its signal: each ends at its deadline. */
+
 import t, { type Test } from 'tap'
 import { createKeySource } from '../../src/callers/authentication/key-source.ts'
 import { createDeviceFlow, type DeviceFlowDependencies } from '../../src/connections/device-flow.ts'
@@ -12,9 +13,9 @@ import type { DiagnosisTarget } from '../../src/doctor/diagnosis-target.ts'
 import { createDoctor, type DoctorDependencies } from '../../src/doctor/doctor.ts'
 import type { BrokerError } from '../../src/errors/errors.ts'
 import type { GrantContext } from '../../src/grants/grant.ts'
-import { workLeftBehind } from '../../src/http/deadline.ts'
 import type { Outbound } from '../../src/http/outbound/outbound.ts'
 import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
+import { createCertificateSteps } from '../../src/rotation/certificate-steps.ts'
 import {
   type Deployment,
   type DeploymentSubject,
@@ -24,16 +25,20 @@ import {
   createDeploymentSteps,
   type DeploymentStepsDependencies,
 } from '../../src/rotation/deployment-steps.ts'
+import { createThrough } from '../../src/rotation/through.ts'
+import { workLeftBehind } from '../../src/runtime/timeout.ts'
 import { createAttempts } from '../../src/tokens/mint/attempts.ts'
 import { createBreaker } from '../../src/tokens/mint/breaker.ts'
 import { createRefreshTokenPreflight } from '../../src/tokens/refresh/preflight.ts'
 import { createRevoker, type RevokerDependencies } from '../../src/tokens/revoke/revocation.ts'
+import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { createTokenRequester } from '../../src/tokens/serve/token-request.ts'
 import {
   createWebhookDelivery,
   type WebhookDeliveryDependencies,
 } from '../../src/webhooks/webhook-delivery.ts'
 import { eventually } from '../support/eventually.ts'
+import { testRuntime } from '../support/runtime.ts'
 
 t.setTimeout(60_000)
 
@@ -117,9 +122,14 @@ const deviceFlow = () => {
 
 async function upload(phase: Deployment['phase'], stopAfterMs: number): Promise<unknown> {
   const steps = createDeploymentSteps({
-    leaseOf: async () => ({ instanceUrl: 'https://acme', accessToken: new Secret('token') }),
-    api: { deploy: never, status: never },
-    now: Date.now,
+    certificates: createCertificateSteps({
+      through: createThrough(
+        async () => ({ instanceUrl: 'https://acme', accessToken: new Secret('token') }) as Lease,
+      ),
+      api: { deploy: never, status: never },
+      publicUrl: undefined,
+      now: Date.now,
+    }),
   } as unknown as DeploymentStepsDependencies)
   const by = { principal: null, requestId: 'test' }
   const deployment = { ...newDeployment({ uid: 'u', credential: 'c', by }, Date.now()), phase }
@@ -173,12 +183,12 @@ t.test('a delivery fails, is tried again, and does not keep the process', async 
   const delivery = createWebhookDelivery({
     queue: { all: async () => [queued], write: async () => queued, remove: async () => true },
     sender: { send: never },
-    ...{ now: Date.now, random: () => 0, sleep: async () => undefined },
+    runtime: testRuntime({ random: () => 0, sleep: async () => undefined }),
     onFailed({ why }: { why: string }) {
       t.equal(why, 'timeout')
       isFailed = true
     },
-    ...{ onDelivered: silent, onExpired: silent, onTrouble: silent, onWorking: silent },
+    ...{ onDelivered: silent, onExpired: silent, outage: { report: silent, over: silent } },
   } as unknown as WebhookDeliveryDependencies)
   const began = performance.now()
   delivery.start()

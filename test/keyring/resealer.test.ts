@@ -9,6 +9,7 @@ import { createResealer } from '../../src/keyring/resealer.ts'
 import { createSealedRecords } from '../../src/keyring/sealed-records.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { eventually } from '../support/eventually.ts'
+import { testLog, testRuntime } from '../support/runtime.ts'
 
 const newKey = (id: string): SealingKey => ({
   id,
@@ -49,16 +50,14 @@ async function world(t: Test) {
       keyring,
       underLock: async (_name, work) => ({ result: await work() }),
       audit: { background: (_by, happening) => void audited.push(happening) },
-      now: Date.now,
-      sleep: (_ms, signal) =>
-        new Promise((resolve) => {
-          if (signal.aborted) resolve()
-          signal.addEventListener('abort', () => resolve())
-        }),
-      log: {
-        info: () => undefined,
-        warn: (bindings) => void warnings.push(bindings),
-      },
+      runtime: testRuntime({
+        sleep: (_ms, signal) =>
+          new Promise((resolve) => {
+            if (signal?.aborted) resolve()
+            signal?.addEventListener('abort', () => resolve())
+          }),
+      }),
+      log: testLog({ warn: (bindings) => void warnings.push(bindings) }),
     })
     return { ...resealer, audited, stopAtEnd: () => void stops.push(resealer.stop) }
   }

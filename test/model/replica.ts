@@ -8,9 +8,9 @@ import { createHostRules } from '../../src/http/outbound/login-host.ts'
 import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
 import { createRegistry, type Registry } from '../../src/integrations/registry.ts'
 import { createLogger } from '../../src/logger/logger.ts'
+import { createStoreClock } from '../../src/runtime/store-clock.ts'
 import { heardAtOnce } from '../../src/store/heard-at-once.ts'
 import type { Store } from '../../src/store/store.ts'
-import { createStoreClock } from '../../src/store/store-clock.ts'
 import type { FakeSalesforce } from './fake-salesforce.ts'
 import type { FakeTime } from './fake-time.ts'
 import { createFaultyStore, type LinkMode } from './faulty-store.ts'
@@ -100,12 +100,7 @@ export function startReplica(world: World): Replica {
     },
     onChange: () => undefined,
     onGap: () => undefined,
-    clock,
-    wall: now,
-    monotonic,
-    random,
-    uniqueId,
-    sleep,
+    runtime: { now: clock.now, wall: now, monotonic, random, uniqueId, sleep, clock },
   })
   engine.start()
 
@@ -124,8 +119,7 @@ export function startReplica(world: World): Replica {
       store: integrations,
       intake: createIntake({ now, uniqueId }),
       hosts: createHostRules([]),
-      now,
-      uniqueId,
+      runtime: { now, uniqueId },
     }),
     reaches,
     link,

@@ -17,6 +17,7 @@ import { createStaging } from '../../src/rotation/stage.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { createSingleFlight } from '../../src/tokens/mint/single-flight.ts'
 import { eventually } from '../support/eventually.ts'
+import { testRuntime } from '../support/runtime.ts'
 
 const DAY_MS = 86_400_000
 const START = Date.parse('2026-11-22T10:00:00Z')
@@ -79,16 +80,21 @@ async function setUp(t: Test, first: Integration) {
   let asleep = 0
   const start = () => {
     const { underLock } = createSingleFlight({ locks: store.locks, uniqueId: randomUUID, log })
-    const sleep = (_ms: number, signal: AbortSignal) => {
+    const sleep = (_ms: number, signal?: AbortSignal) => {
       asleep += 1
       return new Promise<void>((resolve) => {
-        signal.addEventListener('abort', () => resolve(), { once: true })
+        signal?.addEventListener('abort', () => resolve(), { once: true })
       })
     }
-    const common = { store: integrations, underLock, audit, now, sleep, log }
+    const common = {
+      store: integrations,
+      audit,
+      runtime: testRuntime({ now, sleep }),
+      log,
+    }
     const deployer = createDeployer({
       ...common,
-      deployments,
+      deployments: { ...deployments, underLock },
       standing: { permitsOf: async () => [] },
       steps: { next: async (deployment) => moved(deployment, 'activated', now()) },
     })
@@ -98,7 +104,7 @@ async function setUp(t: Test, first: Integration) {
       follow: async () => undefined,
       now,
     })
-    const handsFree = createAutoRotation({ ...common, staging, deployer })
+    const handsFree = createAutoRotation({ ...common, underLock, staging, deployer })
     t.teardown(() => handsFree.stop())
     handsFree.start()
   }

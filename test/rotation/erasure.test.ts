@@ -6,6 +6,7 @@ import { digestsOf, type Integration } from '../../src/integrations/integration.
 import { createErasure } from '../../src/rotation/erasure.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { eventually } from '../support/eventually.ts'
+import { testRuntime } from '../support/runtime.ts'
 import {
   BAD_SIGNATURE,
   createWitness,
@@ -37,25 +38,28 @@ async function setUp(t: Test, credentials = ROTATED) {
     const erasure = createErasure({
       store,
       documents: records.documents,
-      prove: async (_name, id) => {
-        proofs.push(id)
-        meanwhile()
-        if (answer) throw answer
-        return { tokenId: `of ${id}` } as Lease
-      },
-      onProven: async ({ tokenId }) => {
-        adopted.push(tokenId)
+      prover: {
+        prove: async (_name, id) => {
+          proofs.push(id)
+          meanwhile()
+          if (answer) throw answer
+          return { tokenId: `of ${id}` } as Lease
+        },
+        adopt: async ({ tokenId }) => {
+          adopted.push(tokenId)
+        },
       },
       audit: witness.audit,
-      now,
-      monotonic: now,
-      sleep: (_ms, signal) =>
-        new Promise((resolve) => {
-          looks += 1
-          wake = resolve
-          if (signal.aborted) resolve()
-          signal.addEventListener('abort', () => resolve())
-        }),
+      runtime: testRuntime({
+        now,
+        sleep: (_ms, signal) =>
+          new Promise((resolve) => {
+            looks += 1
+            wake = resolve
+            if (signal?.aborted) resolve()
+            signal?.addEventListener('abort', () => resolve())
+          }),
+      }),
       log: witness.log,
     })
     t.teardown(() => erasure.stop())

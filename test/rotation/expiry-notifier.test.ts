@@ -14,6 +14,7 @@ import {
 } from '../../src/rotation/expiry-notifier.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { eventually } from '../support/eventually.ts'
+import { testLog, testRuntime } from '../support/runtime.ts'
 
 const DAY_MS = 86_400_000
 const START = Date.parse('2026-11-22T10:00:00Z')
@@ -54,15 +55,17 @@ async function setUp(t: Test, all: readonly Integration[]) {
       store: list,
       documents: store.documents,
       audit: { background: (_by, happening) => said.push(happening) },
-      now: () => now,
-      sleep: (ms, signal) => {
-        naps.push(ms)
-        return new Promise((resolve) => {
-          sleepers.push(resolve)
-          signal.addEventListener('abort', () => resolve(), { once: true })
-        })
-      },
-      log: { warn: (bindings) => warnings.push(bindings) },
+      runtime: testRuntime({
+        now: () => now,
+        sleep: (ms, signal) => {
+          naps.push(ms)
+          return new Promise((resolve) => {
+            sleepers.push(resolve)
+            signal?.addEventListener('abort', () => resolve(), { once: true })
+          })
+        },
+      }),
+      log: testLog({ warn: (bindings) => warnings.push(bindings) }),
     })
     t.teardown(() => countdown.stop())
     countdown.start()

@@ -7,6 +7,7 @@ import { byItself } from '../../src/integrations/references/visible.ts'
 import { createFollowers } from '../../src/rotation/followers.ts'
 import { createPromotion, type PromotionDependencies } from '../../src/rotation/promotion.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
+import { testRuntime } from '../support/runtime.ts'
 import { BAD_SIGNATURE, createWitness, credential, integrationWith, openStore } from './fixture.ts'
 
 const NOW = 1_000_000
@@ -28,21 +29,28 @@ async function setUp(
     store,
     outcomes: opened.records.outcomes,
     followers: createFollowers({ store, log: witness.log }),
-    prove: async (_name, id) => {
-      proofs.push(id)
-      return { tokenId: `of ${id}` } as Lease
-    },
-    onProven: async ({ tokenId }) => {
-      adopted.push(tokenId)
+    prover: {
+      prove: async (_name, id) => {
+        proofs.push(id)
+        return { tokenId: `of ${id}` } as Lease
+      },
+      adopt: async ({ tokenId }) => {
+        adopted.push(tokenId)
+      },
     },
     onActiveRefused: () => undefined,
     audit: witness.audit,
-    now: () => NOW,
+    runtime: testRuntime({ now: () => NOW }),
     log: witness.log,
     ...change,
   })
   return { ...opened, ...witness, promotion, integration, proofs, adopted }
 }
+
+const proverThatThrows = (error: Error) => ({
+  prove: () => Promise.reject(error),
+  adopt: async () => undefined,
+})
 
 /** Another write comes between the read and the change, once. */
 const overtaken = (store: IntegrationStore, by: (current: Integration) => Promise<unknown>) => {
@@ -189,9 +197,7 @@ t.test('a credential of a kind that the grant does not take any more stays stage
 
 t.test('a refused proof changes nothing, and says why', async (t) => {
   const { promotion, store, audited } = await setUp(t, undefined, {
-    prove: async () => {
-      throw BAD_SIGNATURE
-    },
+    prover: proverThatThrows(BAD_SIGNATURE),
   })
   const by = { principal: 'api-key:ops', requestId: 'r' }
   await t.rejects(promotion.activate('billing', 's', { ...ANY, prove: true, by }), {
@@ -204,9 +210,7 @@ t.test('a refused proof changes nothing, and says why', async (t) => {
 
 t.test('a proof that fails for another reason is that, and changes nothing', async (t) => {
   const { promotion, store } = await setUp(t, undefined, {
-    prove: async () => {
-      throw new BrokerError('salesforce_unavailable', 'down')
-    },
+    prover: proverThatThrows(new BrokerError('salesforce_unavailable', 'down')),
   })
   await t.rejects(promotion.activate('billing', 's', { ...ANY, prove: true }), {
     code: 'salesforce_unavailable',

@@ -9,6 +9,7 @@ import { createExpiryNotifier } from '../../src/rotation/expiry-notifier.ts'
 import { createDropDependents } from '../../src/tokens/revoke/dependents.ts'
 import { createCallerCounts } from '../../src/usage/caller-counts.ts'
 import { eventually } from '../support/eventually.ts'
+import { testRuntime } from '../support/runtime.ts'
 
 const corrupt = () => new BrokerError('record_corrupt', 'It does not verify')
 const DAY_MS = 86_400_000
@@ -16,8 +17,8 @@ const DAY_MS = 86_400_000
 const logged: string[] = []
 const note = (_bindings: object, message: string) => void logged.push(message)
 const log = { info: note, warn: note, error: note }
-const untilAborted = (_ms: number, signal: AbortSignal) =>
-  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+const untilAborted = (_ms: number, signal?: AbortSignal) =>
+  new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }))
 
 /** Documents by id; `bad` does not verify. */
 function documentsWith() {
@@ -47,8 +48,8 @@ t.test('secrets that are retired are watched', async (t) => {
   const store = storeOf(['bad', 'good'].map((name) => integration(name, { credentials })))
   const erasure = createErasure({
     ...{ store: store as never, documents, audit: { background: () => undefined }, log },
-    ...{ prove: async () => undefined, onProven: async () => undefined },
-    ...{ now: Date.now, monotonic: () => performance.now(), sleep: untilAborted },
+    prover: { prove: async () => undefined, adopt: async () => undefined },
+    runtime: testRuntime({ sleep: untilAborted }),
   })
   erasure.start()
   t.teardown(() => erasure.stop())
@@ -68,7 +69,8 @@ t.test('certificates that end are said, also where the mark was spoiled', async 
   )
   const said: AuditEntry[] = []
   const countdown = createExpiryNotifier({
-    ...{ store: store as never, documents: documents as never, now: Date.now, sleep: untilAborted },
+    ...{ store: store as never, documents: documents as never },
+    runtime: testRuntime({ sleep: untilAborted }),
     audit: { background: (_by, happening) => void said.push(happening) },
     log,
   })
@@ -83,7 +85,7 @@ t.test('certificates that end are said, also where the mark was spoiled', async 
 
 t.test('callers are counted', async (t) => {
   const documents = documentsWith()
-  const counts = createCallerCounts({ documents, now: Date.now, log })
+  const counts = createCallerCounts({ documents, runtime: testRuntime(), log })
   logged.length = 0
   for (const name of ['bad', 'good']) {
     counts.note('api-key:a', { integration: name, uid: 'u' }, Date.now())
@@ -124,7 +126,7 @@ t.test('what a file declares no more goes', async (t) => {
       read: async (name: string) => items.find((one) => one.name === name),
       remove: async () => true,
     } as never,
-    ...{ intake: {} as never, hosts: {} as never, now: Date.now, uniqueId: () => 'u' },
+    ...{ intake: {} as never, hosts: {} as never, runtime: testRuntime() },
     async revoke({ name }) {
       if (name === 'bad') throw corrupt()
     },

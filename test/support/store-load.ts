@@ -1,14 +1,15 @@
 /** Writes to a store without a pause, and hears its changes as a replica does; knows when it worked and what was acknowledged. */
+
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { pause } from '../../src/app/pause.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
+import { monotonic, sleep } from '../../src/runtime/runtime.ts'
 import type { Change, Store } from '../../src/store/store.ts'
 import {
   type ChangeSubscription,
   createChangeSubscription,
 } from '../../src/tokens/serve/subscription.ts'
 import { eventually } from './eventually.ts'
+import { testRuntime } from './runtime.ts'
 
 export interface StoreLoad {
   readonly hearing: ChangeSubscription
@@ -39,10 +40,7 @@ export function startLoad(store: Store): StoreLoad {
 
   const hearing = createChangeSubscription({
     changes: store.changes,
-    now: Date.now,
-    monotonic: () => performance.now(),
-    random: Math.random,
-    sleep: pause,
+    runtime: testRuntime({ monotonic }),
     onChange: (change) => heard.push(change),
     onGap: () => undefined,
     onHeard: () => undefined,

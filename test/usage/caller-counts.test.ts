@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createCallerCounts } from '../../src/usage/caller-counts.ts'
 import { PRINCIPALS_MAX } from '../../src/usage/caller-days.ts'
+import { testRuntime } from '../support/runtime.ts'
 import { eachEngine } from '../support/store-engines.ts'
 
 const DAY_MS = 86_400_000
@@ -14,7 +15,7 @@ eachEngine(async (t, open) => {
     const warnings: string[] = []
     const log = { warn: (_bindings: object, message: string) => warnings.push(message) }
     const [one, other] = [store, peer].map(({ documents }) =>
-      createCallerCounts({ documents, now: () => clock.now, log }),
+      createCallerCounts({ documents, runtime: testRuntime({ now: () => clock.now }), log }),
     )
     if (!one || !other) throw new Error('two replicas')
     return { one, other, clock, warnings, documents: store.documents }
@@ -82,7 +83,11 @@ t.test('counts wait for a store that is away, and are not lost', async (t) => {
       return { id, version: 1, body: text }
     },
   }
-  const counts = createCallerCounts({ documents, now: Date.now, log: { warn: () => undefined } })
+  const counts = createCallerCounts({
+    documents,
+    runtime: testRuntime(),
+    log: { warn: () => undefined },
+  })
   counts.note('api-key:a', lease, Date.now())
   await counts.stop()
   counts.note('api-key:a', lease, Date.now())
@@ -99,7 +104,7 @@ t.test(
     }
     const counts = createCallerCounts({
       documents: { read: away, write: away },
-      now: Date.now,
+      runtime: testRuntime(),
       log: { warn: (bindings, message) => said.push(`${message} ${Object.keys(bindings)}`) },
     })
     counts.note('api-key:a', lease, Date.now())

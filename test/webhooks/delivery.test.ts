@@ -13,6 +13,7 @@ import {
 } from '../../src/webhooks/webhook-queue.ts'
 import type { SendFailure } from '../../src/webhooks/webhook-sender.ts'
 import { eventually } from '../support/eventually.ts'
+import { testRuntime } from '../support/runtime.ts'
 
 const event = (integration: string, at: number): WebhookEvent => ({
   id: eventIdOf('integration.refused', integration, at),
@@ -49,21 +50,25 @@ async function world(t: Test) {
           return answer(sent)
         },
       },
-      now,
-      random: () => 0,
-      async sleep(ms, signal) {
-        if (signal.aborted) return
-        isIdle = queue.count() === 0
-        if (!isIdle) time += ms
-        await new Promise<void>((resolve) => setImmediate(resolve))
-      },
+      runtime: testRuntime({
+        now,
+        random: () => 0,
+        async sleep(ms, signal) {
+          if (signal?.aborted) return
+          isIdle = queue.count() === 0
+          if (!isIdle) time += ms
+          await new Promise<void>((resolve) => setImmediate(resolve))
+        },
+      }),
       onDelivered: () => undefined,
       onFailed: () => undefined,
       onExpired: (queued) => void expired.push(queued.event.integration),
-      onTrouble(error) {
-        throw error
+      outage: {
+        report(error) {
+          throw error
+        },
+        over: () => undefined,
       },
-      onWorking: () => undefined,
     })
     stops.push(delivery.stop)
     return { ...delivery, idle: () => eventually(() => isIdle) }

@@ -5,6 +5,7 @@ import type { DocumentRecord } from '../../src/store/store.ts'
 import type { WebhookEvent } from '../../src/webhooks/webhook-event.ts'
 import { createWebhookSource, type Described } from '../../src/webhooks/webhook-source.ts'
 import { eventually } from '../support/eventually.ts'
+import { testRuntime } from '../support/runtime.ts'
 
 const DESCRIBED: Described = {
   uid: 'u',
@@ -46,12 +47,13 @@ function setUp(describe: () => Promise<Described> = async () => DESCRIBED) {
     },
     describe,
     storeId: async () => 'store',
-    now: () => 1_000,
-    sleep: () => new Promise((resolve) => setImmediate(resolve)),
+    runtime: testRuntime({
+      now: () => 1_000,
+      sleep: () => new Promise((resolve) => setImmediate(resolve)),
+    }),
     onQueued: () => undefined,
     onLost: (why) => lost.push(why),
-    onTrouble: (error) => troubles.push(error),
-    onWorking: () => undefined,
+    outage: { report: (error) => troubles.push(error), over: () => undefined },
   })
   return {
     ...{ source, queued, lost, troubles },

@@ -1,6 +1,8 @@
 /** Audit lines on their way out: in batches, in order, none lost; says when they cannot be written. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError } from '../../errors/errors.ts'
+import type { Log } from '../../runtime/runtime.ts'
 import { createLineBuffer } from './line-buffer.ts'
 import type { LineOutput } from './line-output.ts'
 
@@ -21,10 +23,7 @@ export interface AuditWriterDependencies {
   readonly output: LineOutput
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
-  readonly log: {
-    error(bindings: object, message: string): void
-    info(bindings: object, message: string): void
-  }
+  readonly log: Pick<Log, 'info' | 'error'>
 }
 
 /** `starting`: nothing was written yet. `failing`: the system says no. `slow`: the oldest line waits too long. `full`: too many wait. */

@@ -1,6 +1,8 @@
 /** Every way to prove who one is, in the order in which they are asked. To add one, write its file and list it here. */
+
 import type { Secret } from '../../crypto/secret.ts'
 import type { Outbound } from '../../http/outbound/outbound.ts'
+import type { Log, Runtime } from '../../runtime/runtime.ts'
 import type { Change, Documents } from '../../store/store.ts'
 import { API_KEY_KIND } from '../api-key-store.ts'
 import type { CallerEntry, IssuerSettings } from '../caller-entry.ts'
@@ -46,21 +48,14 @@ export interface AuthenticatorsDependencies {
   /** To issuers, with a CA to trust besides the well-known ones. */
   readonly createOutbound: (ca: string | undefined) => Outbound
   readonly readFile: (path: string) => Promise<string>
-  /** By this machine: what others signed is good by the time of the world. */
-  readonly wall: () => number
-  /** By the store, by which API keys end. */
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  readonly random: () => number
-  /** Ends early, and without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly runtime: Runtime
+  readonly log: Pick<Log, 'warn'>
 }
 
 export function createAuthenticators(dependencies: AuthenticatorsDependencies): Authenticators {
   const { adminKeys, documents, hearing, isSlow, storelessMs, issuers, callers } = dependencies
-  const { isWorthAsking, wall, now, monotonic } = dependencies
+  const { isWorthAsking, runtime } = dependencies
+  const { wall, now, monotonic } = runtime
   const apiKeys = createRememberedDocuments({
     kind: API_KEY_KIND,
     documents,
@@ -96,15 +91,16 @@ export function createAuthenticators(dependencies: AuthenticatorsDependencies): 
 
 function signingKeysOf(
   settings: IssuerSettings,
-  { createOutbound, readFile, wall, monotonic, random, sleep, log }: AuthenticatorsDependencies,
+  { createOutbound, readFile, runtime, log }: AuthenticatorsDependencies,
 ): SigningKeys {
-  const source = createKeySource(settings, { createOutbound, readFile, monotonic })
+  const source = createKeySource(settings, {
+    createOutbound,
+    readFile,
+    monotonic: runtime.monotonic,
+  })
   const keys = createSigningKeys({
     fetch: source.fetch,
-    now: wall,
-    monotonic,
-    random,
-    sleep,
+    runtime,
     onTrouble: (error) => {
       log.warn({ err: error, issuer: settings.issuer }, 'the keys of an issuer cannot be fetched')
     },

@@ -1,4 +1,5 @@
 /** The signing keys of one issuer: fetched ahead, kept while the issuer is down, and asked for again with moderation. */
+
 import {
   type CryptoKey,
   createLocalJWKSet,
@@ -6,6 +7,8 @@ import {
   type JSONWebKeySet,
   type JWSHeaderParameters,
 } from 'jose'
+import type { Runtime } from '../../runtime/runtime.ts'
+import { createTask } from '../../runtime/tasks.ts'
 import { refusedBearer } from './authenticator.ts'
 
 export interface SigningKeys {
@@ -19,13 +22,7 @@ export interface SigningKeys {
 
 export interface SigningKeysDependencies {
   readonly fetch: (stop: AbortSignal) => Promise<JSONWebKeySet>
-  /** By this machine: a clock that never steps may stand while the machine sleeps. */
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  readonly random: () => number
-  /** Ends early, and without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   readonly onTrouble: (error: unknown) => void
 }
 
@@ -48,27 +45,27 @@ interface Held {
 }
 
 export function createSigningKeys(dependencies: SigningKeysDependencies): SigningKeys {
-  const { fetch, now, monotonic, random, sleep, onTrouble } = dependencies
-  const stopped = new AbortController()
+  const { fetch, runtime, onTrouble } = dependencies
+  // A clock that never steps may stand while the machine sleeps.
+  const { wall, monotonic, random } = runtime
   let held: Held | undefined
   let isFresh: boolean | undefined
   let attempted = NEVER
   let attempt: Promise<void> | undefined
-  let running: Promise<void> | undefined
 
   const load = async (): Promise<void> => {
-    attempted = { at: monotonic(), wall: now() }
+    attempted = { at: monotonic(), wall: wall() }
     try {
-      held = { find: createLocalJWKSet(await fetch(stopped.signal)), at: attempted.at }
+      held = { find: createLocalJWKSet(await fetch(task.stopped)), at: attempted.at }
       isFresh = true
     } catch (error) {
-      if (stopped.signal.aborted) return
+      if (task.stopped.aborted) return
       isFresh = false
       onTrouble(error)
     }
   }
 
-  const isOverdue = () => Math.max(monotonic() - attempted.at, now() - attempted.wall) > OVERDUE_MS
+  const isOverdue = () => Math.max(monotonic() - attempted.at, wall() - attempted.wall) > OVERDUE_MS
 
   /** Joins the attempt in flight; else begins one, unless the last one was a moment ago. Never rejects. */
   const refresh = (): Promise<void> => {
@@ -82,15 +79,13 @@ export function createSigningKeys(dependencies: SigningKeysDependencies): Signin
 
   const spread = (ms: number) => Math.round(ms * (1 - JITTER + 2 * JITTER * random()))
 
-  const run = async (): Promise<void> => {
-    while (!stopped.signal.aborted) {
+  const task = createTask({
+    runtime,
+    async work() {
       await refresh()
-      await sleep(
-        isFresh ? spread(REFRESH_MS) : COOL_DOWN_MS * (1 + JITTER * random()),
-        stopped.signal,
-      )
-    }
-  }
+      return isFresh ? spread(REFRESH_MS) : COOL_DOWN_MS * (1 + JITTER * random())
+    },
+  })
 
   const age = () => (held ? monotonic() - held.at : Number.POSITIVE_INFINITY)
 
@@ -116,12 +111,9 @@ export function createSigningKeys(dependencies: SigningKeysDependencies): Signin
       throw refusedBearer(hasKeys ? 'TOKEN_SIGNING_KEY_UNKNOWN' : 'TOKEN_SIGNING_KEYS_UNAVAILABLE')
     },
     isFresh: () => isFresh,
-    start() {
-      running ??= run()
-    },
+    start: task.start,
     async stop() {
-      stopped.abort()
-      await running
+      await task.stop()
       await attempt
     },
   }

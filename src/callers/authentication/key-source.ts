@@ -1,7 +1,7 @@
 /** Where an issuer's signing keys come from: its JWKS, named in the settings or discovered. */
 import type { JSONWebKeySet } from 'jose'
-import { within } from '../../http/deadline.ts'
 import type { Outbound } from '../../http/outbound/outbound.ts'
+import { within } from '../../runtime/timeout.ts'
 import type { IssuerSettings } from '../caller-entry.ts'
 
 export interface KeySource {

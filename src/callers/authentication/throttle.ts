@@ -1,6 +1,8 @@
 /** Slows down whoever fails to authenticate too often from one address. Valid callers are never held up. */
+
 import { BrokerError } from '../../errors/errors.ts'
 import { networkOf } from '../../http/address.ts'
+import type { Log, Runtime } from '../../runtime/runtime.ts'
 import type { Budgets } from '../../store/budgets.ts'
 
 export interface Throttle {
@@ -13,11 +15,8 @@ export interface Throttle {
 export interface ThrottleDependencies {
   /** Shared over replicas while the store answers. */
   readonly budgets: Pick<Budgets, 'take'>
-  /** By the store, which says in its own time when an address is free again. */
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly runtime: Runtime
+  readonly log: Pick<Log, 'warn'>
 }
 
 /** Failures in a minute that are still answered with 401. */
@@ -32,7 +31,8 @@ interface Local {
   readonly blockedUntil: number
 }
 
-export function createThrottle({ budgets, now, monotonic, log }: ThrottleDependencies): Throttle {
+export function createThrottle({ budgets, runtime, log }: ThrottleDependencies): Throttle {
+  const { now, monotonic } = runtime
   const locals = new Map<string, Local>()
   let isStoreDown = false
 

@@ -1,7 +1,7 @@
 /** Makes connections, directly or through a proxy, and knows at which hop each of them is. */
 import { isIP, Socket } from 'node:net'
 import { type buildConnector, Client } from 'undici'
-import { within } from '../deadline.ts'
+import { within } from '../../runtime/timeout.ts'
 import { atHop, type Hop, type HopError, TIMED_OUT } from './hop.ts'
 
 /** A connection that is being made, and where it is now. */

@@ -1,7 +1,7 @@
 /** The ways to a host: directly, or through the proxy. What connections there are, and which are being made. */
 import { rootCertificates } from 'node:tls'
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
-import { within } from '../deadline.ts'
+import { within } from '../../runtime/timeout.ts'
 import { type Attempt, type Connect, directly, throughTunnel } from './connecting.ts'
 import type { Hop } from './hop.ts'
 import { type ResolvedAddress, vettedLookup } from './vetted-lookup.ts'

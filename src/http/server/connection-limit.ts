@@ -1,6 +1,8 @@
 /** How many connections one address may keep open: more are closed as they come. */
+
 import type { Server } from 'node:net'
 import { BlockList, isIPv6, type Socket } from 'node:net'
+import type { Log } from '../../runtime/runtime.ts'
 import { networkOf } from '../address.ts'
 
 export interface ConnectionLimitOptions {
@@ -8,7 +10,7 @@ export interface ConnectionLimitOptions {
   readonly perAddress: number
   /** CIDRs of proxies, which come for many: they are not counted. */
   readonly except: readonly string[]
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 /** Before the server listens. */

@@ -1,7 +1,10 @@
 /** TLS of the API: its certificate, and the CA of client certificates; read again when the files change. */
+
 import { constants, createHash } from 'node:crypto'
 import type { ServerOptions } from 'node:https'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import type { Log, Runtime } from '../../runtime/runtime.ts'
+import { createTask, type Task } from '../../runtime/tasks.ts'
 
 export interface TlsFiles {
   readonly certFile: string
@@ -20,12 +23,8 @@ export interface ServerTls {
 
 export interface ServerTlsDependencies {
   readonly readFile: (path: string) => string
-  /** Ends early, and without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: {
-    info(bindings: object, message: string): void
-    error(bindings: object, message: string): void
-  }
+  readonly runtime: Pick<Runtime, 'sleep'>
+  readonly log: Pick<Log, 'info' | 'error'>
 }
 
 /** How often the files are looked at. */
@@ -34,9 +33,8 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 
 /** Throws where a file cannot be read, or certificate and key do not belong together. */
 export function createServerTls(files: TlsFiles, dependencies: ServerTlsDependencies): ServerTls {
-  const { readFile, sleep, log } = dependencies
-  const stopped = new AbortController()
-  let running: Promise<void> | undefined
+  const { readFile, runtime, log } = dependencies
+  let task: Task | undefined
 
   const load = () => {
     const { certFile, keyFile, clientCaFile } = files
@@ -82,17 +80,18 @@ export function createServerTls(files: TlsFiles, dependencies: ServerTlsDependen
       ...(asksClients && { requestCert: true, rejectUnauthorized: false }),
     },
     follow(server) {
-      const run = async () => {
-        while (!stopped.signal.aborted) {
-          await sleep(LOOK_MS, stopped.signal)
-          if (!stopped.signal.aborted) look(server)
-        }
-      }
-      running ??= run()
+      task ??= createTask({
+        runtime,
+        firstMs: LOOK_MS,
+        async work() {
+          look(server)
+          return LOOK_MS
+        },
+      })
+      task.start()
     },
     async stop() {
-      stopped.abort()
-      await running
+      await task?.stop()
     },
   }
 }

@@ -1,4 +1,5 @@
 /** Records that this replica met and may not use: each is logged and counted once, until it is well again. */
+import type { Log } from '../../runtime/runtime.ts'
 
 /** Why a record is not used. */
 export const CORRUPTIONS = {
@@ -32,7 +33,7 @@ export interface CorruptRecords {
 export interface CorruptRecordsDependencies {
   /** Called once for each. Must not throw. */
   readonly onMet: (record: CorruptRecord) => void
-  readonly log: { error(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'error'>
 }
 
 /** How many are remembered; what comes beyond is logged each time. */

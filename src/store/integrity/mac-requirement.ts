@@ -4,8 +4,10 @@
  * Whoever can write the store can remove the mark, so each code made since says it, too; and since
  * codes can be removed as well, so does what secrets are sealed in, without which there is nothing to gain.
  */
+
 import type { Macs } from '../../crypto/macs.ts'
 import { BrokerError } from '../../errors/errors.ts'
+import type { Log } from '../../runtime/runtime.ts'
 import type { MacHead, MacPlace } from '../seals.ts'
 import type { SealedIntegrationRecord, Store } from '../store.ts'
 import {
@@ -55,7 +57,7 @@ export interface MacRequirementDependencies {
   readonly kinds: readonly string[]
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
-  readonly log: { error(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'error'>
 }
 
 const KIND = 'store'

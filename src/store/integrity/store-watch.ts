@@ -1,5 +1,8 @@
 /** Notices a store that lost its content or went back in time, tells the other replicas, and waits for an operator to accept it. */
+
 import { BrokerError } from '../../errors/errors.ts'
+import type { Log, Runtime } from '../../runtime/runtime.ts'
+import { createTask } from '../../runtime/tasks.ts'
 import { createSharedTurns } from '../shared-turns.ts'
 import type { DocumentRecord, Store } from '../store.ts'
 import { unlessCorrupt } from './record-schema.ts'
@@ -30,13 +33,8 @@ export interface StoreWatchDependencies {
   readonly onRewound?: () => void
   /** The store as a whole is another one or its past, or an operator accepted it (`isAccepted`): what was seen of it holds no more. Must not throw. */
   readonly onOtherContent?: (change: { readonly isAccepted: boolean }) => void
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-  readonly log: {
-    error(bindings: object, message: string): void
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-  }
+  readonly runtime: Pick<Runtime, 'sleep'>
+  readonly log: Log
 }
 
 /** What the store says of itself; undefined: nothing, or it was said of another one. */
@@ -75,12 +73,10 @@ export function createStoreWatch({
   store,
   onRewound,
   onOtherContent,
-  sleep,
+  runtime,
   log,
 }: StoreWatchDependencies): StoreWatch {
-  const stopped = new AbortController()
   let memory: StoreMemory | undefined
-  let running: Promise<void> | undefined
 
   const tell = (before: StoreIntegrity, { standing, known, since }: StoreMemory) => {
     if (before === standing) return
@@ -150,17 +146,18 @@ export function createStoreWatch({
   const write = (note: StoreNote, expected: number | 'absent' | 'any') =>
     store.documents.write(KIND, ID, JSON.stringify(note), { expected })
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
+  const task = createTask({
+    runtime,
+    async work() {
       try {
         await nextLook()
       } catch (error) {
         // The reader of the change stream says that the store is gone; here it is asked again.
         if (!(error instanceof BrokerError)) throw error
       }
-      await sleep(LOOK_MS, stopped.signal)
-    }
-  }
+      return LOOK_MS
+    },
+  })
 
   return {
     standing: () => memory?.standing ?? 'sound',
@@ -188,13 +185,8 @@ export function createStoreWatch({
     async look() {
       await nextLook()
     },
-    start() {
-      running ??= run()
-    },
-    async stop() {
-      stopped.abort()
-      await running
-    },
+    start: task.start,
+    stop: task.stop,
   }
 }
 

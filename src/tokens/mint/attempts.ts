@@ -2,7 +2,7 @@
 import { isUnsettled } from '../../custody/connection.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import { isAtSource } from '../../grants/refusals/refusals.ts'
-import { within } from '../../http/deadline.ts'
+import { within } from '../../runtime/timeout.ts'
 import type { Breaker } from './breaker.ts'
 import { isCuredByRetry, isTransient } from './refusal-memory.ts'
 

@@ -1,5 +1,7 @@
 /** Gives a login host that fails time to recover: nobody asks it before the rest is over. */
+
 import { BrokerError, type BrokerErrorOptions } from '../../errors/errors.ts'
+import type { Log } from '../../runtime/runtime.ts'
 
 export interface Breaker {
   /** Throws `salesforce_unavailable` while the host rests. */
@@ -14,10 +16,7 @@ export interface Breaker {
 export interface BreakerDependencies {
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
-  readonly log: {
-    warn(bindings: object, message: string): void
-    info(bindings: object, message: string): void
-  }
+  readonly log: Pick<Log, 'info' | 'warn'>
 }
 
 const REST_MS = { least: 1_000, most: 60_000 }

@@ -1,9 +1,11 @@
 /** A mint that an operator watches: nothing that is remembered keeps it back, and what comes of it is remembered. */
+
 import type { Actor } from '../../audit/event.ts'
 import { isAtSource } from '../../grants/refusals/refusals.ts'
-import { within } from '../../http/deadline.ts'
 import type { TokenSubject } from '../../identity/subject.ts'
 import { type Integration, presentsRefreshToken } from '../../integrations/integration.ts'
+import type { Log } from '../../runtime/runtime.ts'
+import { within } from '../../runtime/timeout.ts'
 import type { Outcomes } from '../../store/store.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { Entry } from '../serve/lease-cache.ts'
@@ -37,7 +39,7 @@ export interface DoctorMintDependencies {
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
   readonly sleep: (ms: number) => Promise<void>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 /** No further credential is tried after it. */

@@ -1,7 +1,9 @@
 /** A mint with one credential, to see whether Salesforce takes it; and what becomes of its token. */
+
 import type { Actor } from '../../audit/event.ts'
 import type { TokenSubject } from '../../identity/subject.ts'
 import type { Integration } from '../../integrations/integration.ts'
+import type { Log } from '../../runtime/runtime.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { Entry } from '../serve/lease-cache.ts'
 import type { LeaseStore } from '../serve/lease-store.ts'
@@ -27,7 +29,7 @@ export interface ProverDependencies {
   readonly onMinted: (lease: Lease, by: Actor) => void
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 export function createProver(dependencies: ProverDependencies): CredentialProver {

@@ -1,4 +1,5 @@
 /** One producer for each key: a shared promise in this process, a lock across replicas. */
+import type { Log } from '../../runtime/runtime.ts'
 import type { Locks } from '../../store/store.ts'
 
 export interface SingleFlight {
@@ -25,7 +26,7 @@ export interface SingleFlight {
 export interface SingleFlightDependencies {
   readonly locks: Locks
   readonly uniqueId: () => string
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 /** A live holder renews each second, so a dead one is replaced within three. */

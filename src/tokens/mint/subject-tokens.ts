@@ -4,8 +4,8 @@ import { Secret } from '../../crypto/secret.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import type { SubjectTokens } from '../../grants/grant.ts'
 import { refusedAtSource } from '../../grants/refusals/refusals.ts'
-import { waitFor } from '../../http/deadline.ts'
 import { requireExchange } from '../../integrations/references/token-source.ts'
+import { waitFor } from '../../runtime/timeout.ts'
 import type { InsideLease } from '../serve/inside-lease.ts'
 
 /** Longer than Salesforce takes; a file without an end must not fill the memory. */

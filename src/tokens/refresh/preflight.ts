@@ -9,12 +9,12 @@ import type { Custody } from '../../custody/custody.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
 import type { Introspect } from '../../custody/unknown-outcome-resolver.ts'
 import { classify, grantRefused } from '../../grants/refusals/refusals.ts'
-import { within } from '../../http/deadline.ts'
 import {
   clientIdOf,
   type Integration,
   presentsRefreshToken,
 } from '../../integrations/integration.ts'
+import { within } from '../../runtime/timeout.ts'
 
 /** An integration, whose credentials it signs with, and their secrets. */
 export interface PreflightTarget {

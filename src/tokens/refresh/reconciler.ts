@@ -1,6 +1,8 @@
 /** Brings this replica in step with the store once it is back: its time, and what was minted without it. */
+
 import { NOBODY } from '../../audit/event.ts'
 import { isStoreAway } from '../../errors/errors.ts'
+import type { Log } from '../../runtime/runtime.ts'
 import type { MintCoordinator } from '../mint/mint-coordinator.ts'
 import type { SingleFlight } from '../mint/single-flight.ts'
 import type { DegradedMode } from '../serve/degraded-mode.ts'
@@ -19,7 +21,7 @@ export interface ReconcilerDependencies {
   readonly flights: Pick<SingleFlight, 'join'>
   readonly isHearing: () => boolean
   readonly sleep: (ms: number) => Promise<void>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 /** The store is heard on one connection, and written to on another that may take a little longer. */

@@ -1,12 +1,12 @@
 /** What the log says of refreshes that fail. */
 
 import { isStoreTrouble } from '../../errors/errors.ts'
-import type { OutageLog } from '../mint/outage-logger.ts'
+import type { Log } from '../../runtime/runtime.ts'
 import { isTransient } from '../mint/refusal-memory.ts'
 import type { Refreshed } from './refresher.ts'
 
 /** One warning when it begins, and their count when it is over. A store or a login host that is down has a warning of its own. */
-export function logRefreshed(refreshed: Refreshed, log: OutageLog): void {
+export function logRefreshed(refreshed: Refreshed, log: Pick<Log, 'info' | 'warn'>): void {
   const { name: integration, failures: count } = refreshed
   if (refreshed.outcome === 'replaced') {
     if (count > 0) log.info({ integration, count }, 'over: a lease could not be refreshed ahead')

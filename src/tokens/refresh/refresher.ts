@@ -1,7 +1,11 @@
 /** Replaces leases that are due before anyone has to wait. */
+
 import type { Actor } from '../../audit/event.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { isDraft } from '../../integrations/integration.ts'
+import type { OutageLogger } from '../../runtime/outage-logger.ts'
+import type { Runtime } from '../../runtime/runtime.ts'
+import { createTask } from '../../runtime/tasks.ts'
 import type { DueIndex } from '../../store/store.ts'
 import type { MintCoordinator } from '../mint/mint-coordinator.ts'
 import type { Lease } from '../serve/lease.ts'
@@ -26,15 +30,10 @@ export interface RefresherDependencies {
   readonly due: DueIndex
   readonly look: (name: string) => Promise<Entry | undefined>
   readonly flight: MintCoordinator
-  readonly now: () => number
-  readonly random: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   readonly onRefreshed: (refreshed: Refreshed) => void
-  /** The due index was read. */
-  readonly onWorking: () => void
   /** The due index cannot be read. */
-  readonly onTrouble: (error: unknown) => void
+  readonly outage: OutageLogger
 }
 
 /** How often the due index is looked at. */
@@ -52,12 +51,10 @@ const TROUBLE_MS = 1_000
 const BY: Actor = { principal: null, requestId: 'refresh-ahead' }
 
 export function createRefresher(dependencies: RefresherDependencies): Refresher {
-  const { due, look, flight, now, random, sleep, onRefreshed } = dependencies
-  const { onWorking, onTrouble } = dependencies
-  const stopped = new AbortController()
+  const { due, look, flight, runtime, onRefreshed, outage } = dependencies
+  const { now, random } = runtime
   const active = new Set<Promise<void>>()
   const failures = new Map<string, number>()
-  let running: Promise<void> | undefined
   let isBehind = false
 
   const reschedule = async (name: string, at: number) => {
@@ -106,37 +103,27 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
 
   const begin = (name: string) => {
     const work = replace(name)
-      .catch(onTrouble)
+      .catch(outage.report)
       .finally(() => active.delete(work))
     active.add(work)
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      let pauseMs = LOOK_MS
-      try {
-        const [name] = await due.claim(1, POSTPONE_MS)
-        onWorking()
-        if (name !== undefined) {
-          begin(name)
-          pauseMs = isBehind ? PACE_MS.behind : PACE_MS.usual
-        }
-      } catch (error) {
-        onTrouble(error)
-        pauseMs = TROUBLE_MS
-      }
-      await sleep(pauseMs, stopped.signal)
+  const task = createTask({
+    ...{ runtime, outage, retryMs: TROUBLE_MS },
+    async work() {
       if (active.size === CONCURRENCY) await Promise.race(active)
-    }
-  }
+      if (task.stopped.aborted) return 0
+      const [name] = await due.claim(1, POSTPONE_MS)
+      if (name === undefined) return LOOK_MS
+      begin(name)
+      return isBehind ? PACE_MS.behind : PACE_MS.usual
+    },
+  })
 
   return {
-    start() {
-      running ??= run()
-    },
+    start: task.start,
     async stop() {
-      stopped.abort()
-      await running
+      await task.stop()
       await Promise.all(active)
     },
     activeCount: () => active.size,

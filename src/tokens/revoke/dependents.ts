@@ -3,13 +3,14 @@
 import type { IntegrationStore } from '../../integrations/integration-store.ts'
 import { followersOf } from '../../integrations/references/lending.ts'
 import { dependentsOf } from '../../integrations/references/token-source.ts'
+import type { Log } from '../../runtime/runtime.ts'
 import { unlessUnusable } from '../../store/integrity/record-schema.ts'
 import type { Outcomes } from '../../store/store.ts'
 
 export interface DependentsDependencies {
   readonly integrations: Pick<IntegrationStore, 'list' | 'read'>
   readonly outcomes: Pick<Outcomes, 'look' | 'save'>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 const ATTEMPTS = 3

@@ -3,7 +3,10 @@
 import type { Keyring } from '../../crypto/keyring.ts'
 import { Secret } from '../../crypto/secret.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
-import { within } from '../../http/deadline.ts'
+import type { OutageLogger } from '../../runtime/outage-logger.ts'
+import type { Runtime } from '../../runtime/runtime.ts'
+import { createTask } from '../../runtime/tasks.ts'
+import { within } from '../../runtime/timeout.ts'
 import type { Documents } from '../../store/store.ts'
 import type { Lease } from '../serve/lease.ts'
 
@@ -19,16 +22,13 @@ export interface RevocationQueueDependencies {
   readonly documents: Documents
   readonly keyring: Keyring
   readonly endpoint: Pick<TokenEndpoint, 'revoke'>
-  readonly now: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   /** Salesforce ended one that it could not end before. Must not throw. */
   readonly onRevoked: (tokenId: string, integration: string | null) => void
   /** Salesforce did not end one within seven days, or could not be asked, since it does not open; it is not tried again. Must not throw. */
   readonly onGivenUp: (tokenId: string, integration: string | null, error: unknown) => void
-  /** The queue was gone through without trouble. */
-  readonly onWorking: () => void
-  readonly onTrouble: (error: unknown) => void
+  /** It is over when the queue was gone through without a failure. */
+  readonly outage: OutageLogger
 }
 
 interface Queued {
@@ -53,10 +53,8 @@ const ATTEMPT_MS = 4_000
 const sealName = (tokenId: string) => `revocation:${tokenId}`
 
 export function createRevocationQueue(dependencies: RevocationQueueDependencies): RevocationQueue {
-  const { documents, keyring, endpoint, now, sleep } = dependencies
-  const { onRevoked, onGivenUp, onWorking, onTrouble } = dependencies
-  const stopped = new AbortController()
-  let running: Promise<void> | undefined
+  const { documents, keyring, endpoint, runtime, onRevoked, onGivenUp, outage } = dependencies
+  const { now } = runtime
 
   const write = (tokenId: string, queued: Queued, expected: number | 'any') =>
     documents.write(REVOCATION_KIND, tokenId, JSON.stringify(queued), {
@@ -95,23 +93,24 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
       })
       for (const { id, version, body } of page.items) {
         const queued = JSON.parse(body) as Queued
-        if (queued.nextAt > now() || stopped.signal.aborted) continue
+        if (queued.nextAt > now() || task.stopped.aborted) continue
         await retry(id, version, queued).catch((error: unknown) => {
           isTroubled = true
-          onTrouble(error)
+          outage.report(error)
         })
       }
       after = page.next ?? undefined
     } while (after !== undefined)
-    if (!isTroubled) onWorking()
+    if (!isTroubled) outage.over()
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      await sleep(LOOK_MS, stopped.signal)
-      if (!stopped.signal.aborted) await look().catch(onTrouble)
-    }
-  }
+  const task = createTask({
+    ...{ runtime, firstMs: LOOK_MS },
+    async work() {
+      await look().catch(outage.report)
+      return LOOK_MS
+    },
+  })
 
   return {
     async add(loginUrl, { integration, tokenId, accessToken }) {
@@ -124,13 +123,8 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
     async done(tokenId) {
       await documents.remove(REVOCATION_KIND, tokenId, 'any')
     },
-    start() {
-      running ??= run()
-    },
-    async stop() {
-      stopped.abort()
-      await running
-    },
+    start: task.start,
+    stop: task.stop,
   }
 }
 

@@ -1,10 +1,12 @@
 /** Ends a token: everywhere here first, then at Salesforce. */
+
 import type { AuditEntry } from '../../audit/event.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
-import { within } from '../../http/deadline.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import { integrationOf } from '../../integrations/integration-store.ts'
+import type { Log } from '../../runtime/runtime.ts'
+import { within } from '../../runtime/timeout.ts'
 import type { Look, Outcomes } from '../../store/store.ts'
 import { revokedEvent } from '../mint/mint-event.ts'
 import type { Lease } from '../serve/lease.ts'
@@ -31,7 +33,7 @@ export interface RevokerDependencies {
   readonly endpoint: Pick<TokenEndpoint, 'revoke'>
   /** What Salesforce does not end now is tried again for seven days. */
   readonly queue: Pick<RevocationQueue, 'add' | 'done'>
-  readonly log: { warn(bindings: object, message: string): void }
+  readonly log: Pick<Log, 'warn'>
 }
 
 /** A tombstone outlives the lease: a mint that was under way may still bring the same token. */

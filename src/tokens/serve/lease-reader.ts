@@ -1,6 +1,6 @@
 /** What is known of an integration's lease: memory while it may be trusted, else the store, else memory for a while. */
 import { BrokerError, isStoreAway, isStoreTrouble } from '../../errors/errors.ts'
-import { waitFor } from '../../http/deadline.ts'
+import { waitFor } from '../../runtime/timeout.ts'
 import type { Outcomes } from '../../store/store.ts'
 import type { SingleFlight } from '../mint/single-flight.ts'
 import type { Entry, LeaseCache } from './lease-cache.ts'

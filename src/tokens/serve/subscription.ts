@@ -1,4 +1,7 @@
 /** Whether this replica hears the store's change stream; what it hears, it passes on. */
+
+import type { Runtime } from '../../runtime/runtime.ts'
+import { createTask } from '../../runtime/tasks.ts'
 import type { Change, Changes } from '../../store/store.ts'
 
 export interface ChangeSubscription {
@@ -19,12 +22,7 @@ export interface ChangeSubscription {
 
 export interface ChangeSubscriptionDependencies {
   readonly changes: Changes
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  readonly random: () => number
-  /** Ends early, without a failure, when the signal does. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runtime: Runtime
   readonly onChange: (change: Change) => void
   /** Everything in memory is to be checked again before it is trusted. */
   readonly onGap: () => void
@@ -47,15 +45,13 @@ const NEVER = { at: Number.NEGATIVE_INFINITY, monotonic: Number.NEGATIVE_INFINIT
 export function createChangeSubscription(
   dependencies: ChangeSubscriptionDependencies,
 ): ChangeSubscription {
-  const { changes, now, monotonic, random, sleep, onChange, onGap, onHeard, onTrouble } =
-    dependencies
-  const stopped = new AbortController()
+  const { changes, runtime, onChange, onGap, onHeard, onTrouble } = dependencies
+  const { wall, monotonic, random, sleep } = runtime
   const waiting = new Map<string, Set<() => void>>()
   let heard = NEVER
   let epoch = 0
   /** Unlike `heard` it outlives a gap. */
   let last = NEVER
-  let running: Promise<void> | undefined
 
   const lose = () => {
     epoch += 1
@@ -74,7 +70,7 @@ export function createChangeSubscription(
     last = start
   }
 
-  const begun = () => ({ at: now(), monotonic: monotonic() })
+  const begun = () => ({ at: wall(), monotonic: monotonic() })
 
   const listen = async () => {
     const first = begun()
@@ -82,7 +78,7 @@ export function createChangeSubscription(
     lose()
     hear(first)
     onHeard()
-    while (!stopped.signal.aborted) {
+    while (!task.stopped.aborted) {
       const start = begun()
       const { entries, cursor: next, gap } = await changes.read(cursor, READ_MS)
       if (gap) lose()
@@ -90,33 +86,29 @@ export function createChangeSubscription(
       cursor = next
       hear(start)
       const spareMs = start.monotonic + GATHER_MS - monotonic()
-      if (entries.length > 0 && spareMs > 0) await sleep(spareMs, stopped.signal)
+      if (entries.length > 0 && spareMs > 0) await sleep(spareMs, task.stopped)
     }
   }
 
-  const run = async () => {
-    while (!stopped.signal.aborted) {
+  const task = createTask({
+    runtime,
+    async work() {
       try {
         await listen()
       } catch (error) {
-        if (stopped.signal.aborted) return
+        if (task.stopped.aborted) return 0
         lose()
         onTrouble(error)
-        await sleep(RETRY_MS.least + random() * (RETRY_MS.most - RETRY_MS.least), stopped.signal)
       }
-    }
-  }
+      return RETRY_MS.least + random() * (RETRY_MS.most - RETRY_MS.least)
+    },
+  })
 
   return {
-    start() {
-      running ??= run()
-    },
-    async stop() {
-      stopped.abort()
-      await running
-    },
+    start: task.start,
+    stop: task.stop,
     isHearing: () =>
-      monotonic() - heard.monotonic <= TRUST_MS && Math.abs(now() - heard.at) <= TRUST_MS,
+      monotonic() - heard.monotonic <= TRUST_MS && Math.abs(wall() - heard.at) <= TRUST_MS,
     hasHeard: () => last !== NEVER,
     silentForMs: () => monotonic() - last.monotonic,
     epoch: () => epoch,

@@ -1,4 +1,5 @@
 /** One token request with one credential, and what it takes to learn how long the token lives. Writes nothing. */
+
 import type { Secret } from '../../crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
 import { BrokerError } from '../../errors/errors.ts'
@@ -6,8 +7,9 @@ import type { GrantContext, GrantRequest, OpenCredential } from '../../grants/gr
 import { grantOf } from '../../grants/index.ts'
 import { refusalWordsOf } from '../../grants/refusals/rest-refusal.ts'
 import type { Introspection, TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
-import { within } from '../../http/deadline.ts'
 import { digestOf, type Integration, sourceOf } from '../../integrations/integration.ts'
+import type { Log } from '../../runtime/runtime.ts'
+import { within } from '../../runtime/timeout.ts'
 import {
   configuredExpiry,
   type Expiry,
@@ -52,10 +54,7 @@ export interface TokenRequesterDependencies {
   readonly refreshTokens: RefreshTokenSource
   readonly now: () => number
   readonly random: () => number
-  readonly log: {
-    info(bindings: object, message: string): void
-    warn(bindings: object, message: string): void
-  }
+  readonly log: Pick<Log, 'info' | 'warn'>
 }
 
 /** One attempt at Salesforce. */

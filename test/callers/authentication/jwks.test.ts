@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair, type JSONWebKeySet } from 'jose'
 import t from 'tap'
 import { createSigningKeys } from '../../../src/callers/authentication/jwks.ts'
+import { testRuntime } from '../../support/runtime.ts'
 
 const keyOf = async (kid: string) => ({
   ...(await exportJWK((await generateKeyPair('ES256')).publicKey)),
@@ -27,14 +28,16 @@ function fixture({ random = 0.5 } = {}) {
       fetches += 1
       return answer()
     },
-    monotonic: () => steady,
-    now: () => time,
-    random: () => random,
-    sleep: (ms, signal) =>
-      new Promise((resolve) => {
-        sleeps.push({ ms, wake: resolve })
-        signal.addEventListener('abort', () => resolve())
-      }),
+    runtime: testRuntime({
+      monotonic: () => steady,
+      wall: () => time,
+      random: () => random,
+      sleep: (ms, signal) =>
+        new Promise((resolve) => {
+          sleeps.push({ ms, wake: resolve })
+          signal?.addEventListener('abort', () => resolve())
+        }),
+    }),
     onTrouble: (error) => troubles.push(error),
   })
   return {

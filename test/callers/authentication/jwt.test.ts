@@ -4,6 +4,7 @@ import { createSigningKeys } from '../../../src/callers/authentication/jwks.ts'
 import { createJwtAuthenticator } from '../../../src/callers/authentication/jwt.ts'
 import type { CallerEntry, IssuerSettings } from '../../../src/callers/caller-entry.ts'
 import { startIssuer } from '../../support/issuer.ts'
+import { testRuntime } from '../../support/runtime.ts'
 
 const caller = (issuer: string): CallerEntry => ({
   name: 'billing',
@@ -31,11 +32,12 @@ async function fixture(t: Test) {
     createSigningKeys({ issuer }) {
       const keys = createSigningKeys({
         fetch: async () => ({ keys: [idp.jwk] }) as JSONWebKeySet,
-        now,
-        monotonic,
-        random: Math.random,
-        sleep: (_ms, signal) =>
-          new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
+        runtime: testRuntime({
+          now,
+          monotonic,
+          sleep: (_ms, signal) =>
+            new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
+        }),
         onTrouble: () => undefined,
       })
       return {

@@ -3,6 +3,7 @@ import { createThrottle } from '../../../src/callers/authentication/throttle.ts'
 import { BrokerError } from '../../../src/errors/errors.ts'
 import { networkOf } from '../../../src/http/address.ts'
 import type { ChargeResult } from '../../../src/store/budgets.ts'
+import { testRuntime } from '../../support/runtime.ts'
 
 const wrong = new BrokerError('caller_unauthenticated', 'wrong')
 
@@ -12,8 +13,7 @@ function setUp(take: () => Promise<ChargeResult>) {
   const warnings: string[] = []
   const throttle = createThrottle({
     budgets: { take },
-    now: () => time,
-    monotonic: () => steady,
+    runtime: testRuntime({ now: () => time, monotonic: () => steady }),
     log: { warn: (_bindings, message) => warnings.push(message) },
   })
   const codes = async (count: number, address = '10.0.0.1') => {

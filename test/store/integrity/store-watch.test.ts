@@ -1,7 +1,9 @@
 /** What counts as an operator's word on the store. */
+
 import t from 'tap'
 import { createStoreWatch } from '../../../src/store/integrity/store-watch.ts'
 import type { DocumentRecord } from '../../../src/store/store.ts'
+import { testRuntime } from '../../support/runtime.ts'
 
 function watching() {
   let current = { id: 'one', seq: 1 }
@@ -21,7 +23,7 @@ function watching() {
       } as never,
     },
     onOtherContent: ({ isAccepted }) => void changes.push(isAccepted),
-    sleep: async () => undefined,
+    runtime: testRuntime({ sleep: async () => undefined }),
     log: { error: () => undefined, info: () => undefined, warn: () => undefined },
   })
   return {

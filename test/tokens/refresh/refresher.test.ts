@@ -5,6 +5,7 @@ import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
 import { credential } from '../../rotation/fixture.ts'
 import { eventually } from '../../support/eventually.ts'
 import { integrationOf } from '../../support/integrations.ts'
+import { testRuntime } from '../../support/runtime.ts'
 
 const POINT = 1_000
 const LEASE = { mintedAt: 0, refreshAt: POINT, expiresAt: 100_000 } as Lease
@@ -35,16 +36,16 @@ function start(t: Test, count: number, lateMs = 0) {
         return { result: promise, joined: false }
       },
     },
-    now: () => POINT + lateMs,
-    random: () => 0.5,
-    async sleep(ms) {
-      slept.push(ms)
-      most = Math.max(most, refresher.activeCount())
-      await new Promise((resolve) => setImmediate(resolve))
-    },
+    runtime: testRuntime({
+      now: () => POINT + lateMs,
+      async sleep(ms) {
+        slept.push(ms)
+        most = Math.max(most, refresher.activeCount())
+        await new Promise((resolve) => setImmediate(resolve))
+      },
+    }),
     onRefreshed: () => undefined,
-    onWorking: () => undefined,
-    onTrouble: (error) => t.fail(String(error)),
+    outage: { report: (error) => t.fail(String(error)), over: () => undefined },
   })
   t.teardown(async () => {
     const stopped = refresher.stop()

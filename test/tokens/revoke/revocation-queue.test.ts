@@ -4,6 +4,7 @@ import { Secret } from '../../../src/crypto/secret.ts'
 import { BrokerError } from '../../../src/errors/errors.ts'
 import type { DocumentRecord, Documents } from '../../../src/store/store.ts'
 import { createRevocationQueue } from '../../../src/tokens/revoke/revocation-queue.ts'
+import { testRuntime } from '../../support/runtime.ts'
 
 const ISSUER = 'https://acme.my.salesforce.com'
 const FOREIGN = 'https://foreign.my.salesforce.com'
@@ -33,7 +34,7 @@ function queueOn(documents: Documents, { refuses = false, stepMs = 60_000 } = {}
   const keyring = keyringOf(generateKeyring(0))
   let clock = 0
   const queue = createRevocationQueue({
-    ...{ documents, keyring, now: () => clock },
+    ...{ documents, keyring },
     endpoint: {
       async revoke({ loginUrl, token }) {
         sent.push({ loginUrl, token: token.reveal() })
@@ -41,21 +42,26 @@ function queueOn(documents: Documents, { refuses = false, stepMs = 60_000 } = {}
         return 'revoked'
       },
     },
-    async sleep(_ms, signal) {
-      clock += stepMs
-      await new Promise(setImmediate)
-      signal.throwIfAborted()
-    },
+    runtime: testRuntime({
+      now: () => clock,
+      async sleep(_ms, signal) {
+        clock += stepMs
+        await new Promise(setImmediate)
+        signal?.throwIfAborted()
+      },
+    }),
     onRevoked: (...of) => revoked.push(of),
     onGivenUp(...of) {
       givenUp.push({ of, days: clock / 86_400_000 })
       done.resolve()
     },
-    onWorking: () => {
-      if (!refuses) done.resolve()
-    },
-    onTrouble: (error) => {
-      if (!refuses) done.reject(error)
+    outage: {
+      over() {
+        if (!refuses) done.resolve()
+      },
+      report(error) {
+        if (!refuses) done.reject(error)
+      },
     },
   })
   const run = async () => {

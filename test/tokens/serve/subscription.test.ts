@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Change } from '../../../src/store/store.ts'
 import { createChangeSubscription } from '../../../src/tokens/serve/subscription.ts'
 import { eventually } from '../../support/eventually.ts'
+import { testRuntime } from '../../support/runtime.ts'
 
 const change = (rev: number): Change => ({ type: 'integration', name: 'a', rev })
 
@@ -21,13 +22,13 @@ t.test('changes that come thick and fast are read together', async (t) => {
         return { entries: [change(clock)], cursor: 'next', gap: false }
       },
     },
-    now: () => clock,
-    monotonic: () => clock,
-    random: () => 0.5,
-    async sleep(ms) {
-      pauses.push(ms)
-      clock += ms
-    },
+    runtime: testRuntime({
+      now: () => clock,
+      async sleep(ms) {
+        pauses.push(ms)
+        clock += ms
+      },
+    }),
     onChange: (one) => heard.push(one.type === 'integration' ? one.rev : 0),
     onGap: () => undefined,
     onHeard: () => undefined,

@@ -1,4 +1,4 @@
-/** Deadlines that hold, whatever the work does: it is told to end when its time is over, and left behind where it does not. */
+/** Time limits that hold: work is told to end when its time is over, and is abandoned if it does not. */
 import { BrokerError } from '../errors/errors.ts'
 
 export interface Limit<Result> {

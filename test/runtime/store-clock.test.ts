@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createStoreClock } from '../../src/store/store-clock.ts'
+import { createStoreClock } from '../../src/runtime/store-clock.ts'
 
 function clockAt(t0: number) {
   const machine = { wall: t0, monotonic: 0 }

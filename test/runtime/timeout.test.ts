@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import t from 'tap'
-import { waitFor, within, workLeftBehind } from '../../src/http/deadline.ts'
+import { waitFor, within, workLeftBehind } from '../../src/runtime/timeout.ts'
 import { eventually } from '../support/eventually.ts'
 
 t.test(

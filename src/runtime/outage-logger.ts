@@ -1,4 +1,5 @@
-/** Says that something is in trouble when it begins and when it ends, and not each time in between. */
+/** Logs the begin and the end of an outage, and nothing in between. */
+import type { Log, Runtime } from './runtime.ts'
 
 export interface OutageLogger {
   report(error: unknown): void
@@ -6,16 +7,10 @@ export interface OutageLogger {
   over(): void
 }
 
-export interface OutageLog {
-  warn(bindings: object, message: string): void
-  info(bindings: object, message: string): void
-}
-
-/** `monotonic`: milliseconds of a clock that never steps. */
 export function createOutageLogger(
-  log: OutageLog,
+  log: Pick<Log, 'info' | 'warn'>,
   what: string,
-  monotonic: () => number,
+  { monotonic }: Pick<Runtime, 'monotonic'>,
 ): OutageLogger {
   let count = 0
   let since = 0

@@ -1,0 +1,72 @@
+/** Clocks, pauses, randomness and the log: what a part needs from the process, whatever it does. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
+import { createStoreClock, type StoreClock } from './store-clock.ts'
+
+export interface Runtime {
+  /** Whole epoch milliseconds by the store, which all replicas share. */
+  readonly now: () => number
+  /** Epoch milliseconds by this machine. */
+  readonly wall: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  /** Resolves early, without a failure, when the signal aborts. */
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>
+  /** At least 0, less than 1. */
+  readonly random: () => number
+  readonly uniqueId: () => string
+}
+
+/** `clock` learns the time of the store, which `now` tells. */
+export interface ProcessRuntime extends Runtime {
+  readonly clock: StoreClock
+}
+
+export interface Log {
+  info(bindings: object, message: string): void
+  warn(bindings: object, message: string): void
+  error(bindings: object, message: string): void
+}
+
+export interface RuntimeOptions {
+  readonly log: Pick<Log, 'warn'>
+  /** For tests: all of the time that leases know. Default: this machine's. */
+  readonly now?: (() => number) | undefined
+  /** For tests: all of the time that ages know. */
+  readonly monotonic?: (() => number) | undefined
+  readonly random?: (() => number) | undefined
+}
+
+export const monotonic = (): number => performance.now()
+
+export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(ms, undefined, signal && { signal })
+  } catch (error) {
+    if (!signal?.aborted) throw error
+  }
+}
+
+export function createRuntime(options: RuntimeOptions): ProcessRuntime {
+  const { log, now } = options
+  const wall = now ?? Date.now
+  const steady = options.monotonic ?? monotonic
+  const clock = createStoreClock({
+    wall,
+    monotonic: now ?? steady,
+    onSkew: (aheadMs) =>
+      log.warn(
+        { aheadSeconds: Math.round(aheadMs / 1000) },
+        "this machine's clock differs from the store's",
+      ),
+  })
+  return {
+    now: clock.now,
+    wall,
+    monotonic: steady,
+    sleep,
+    random: options.random ?? Math.random,
+    uniqueId: randomUUID,
+    clock,
+  }
+}

@@ -1,0 +1,73 @@
+/** Work in the background that is done again and again until it is stopped. */
+import type { OutageLogger } from './outage-logger.ts'
+import type { Runtime } from './runtime.ts'
+
+export interface Task {
+  /** Aborts when the task is stopped. */
+  readonly stopped: AbortSignal
+  /** Begins the first round. Later calls have no effect. */
+  start(): void
+  /** Ends the current pause; during a round, skips the next one. */
+  wake(): void
+  /** Resolves when the round under way is over. */
+  stop(): Promise<void>
+}
+
+export interface TaskOptions {
+  readonly runtime: Pick<Runtime, 'sleep'>
+  /** One round. Gives the pause until the next, in milliseconds; infinite: until it is woken. */
+  readonly work: () => Promise<number>
+  /** Pause after a round that failed, in milliseconds. */
+  readonly retryMs?: number
+  /** Pause before the first round, in milliseconds. Default: none. */
+  readonly firstMs?: number
+  /** Takes the failures of rounds, which then end nothing. Default: a failure is a bug and rejects. */
+  readonly outage?: OutageLogger
+}
+
+export function createTask(options: TaskOptions): Task {
+  const { runtime, work, retryMs = 0, firstMs = 0, outage } = options
+  const stopped = new AbortController()
+  let woken = new AbortController()
+  let running: Promise<void> | undefined
+
+  const round = async (): Promise<number> => {
+    try {
+      const pauseMs = await work()
+      outage?.over()
+      return pauseMs
+    } catch (error) {
+      if (!outage) throw error
+      outage.report(error)
+      return retryMs
+    }
+  }
+
+  const pause = (ms: number, { signal }: AbortController): Promise<unknown> => {
+    if (Number.isFinite(ms) || signal.aborted) return runtime.sleep(ms, signal)
+    return new Promise((resolve) => {
+      signal.addEventListener('abort', resolve, { once: true })
+    })
+  }
+
+  const run = async (): Promise<void> => {
+    if (firstMs > 0) await pause(firstMs, woken)
+    while (!stopped.signal.aborted) {
+      woken = new AbortController()
+      await pause(await round(), woken)
+    }
+  }
+
+  return {
+    stopped: stopped.signal,
+    start() {
+      running ??= run()
+    },
+    wake: () => woken.abort(),
+    async stop() {
+      stopped.abort()
+      woken.abort()
+      await running
+    },
+  }
+}

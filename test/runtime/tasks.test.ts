@@ -1,0 +1,93 @@
+import t from 'tap'
+import { createTask } from '../../src/runtime/tasks.ts'
+import { eventually } from '../support/eventually.ts'
+
+t.test('goes round after round, also after one that failed, until it is stopped', async (t) => {
+  const pauses: number[] = []
+  const troubles: unknown[] = []
+  let over = 0
+  let rounds = 0
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>()
+  const patrol = createTask({
+    async work() {
+      rounds += 1
+      if (rounds === 2) throw new Error('the store is away')
+      if (rounds === 3) await held
+      return 10
+    },
+    outage: {
+      report: (error) => troubles.push(error),
+      over() {
+        over += 1
+      },
+    },
+    retryMs: 3,
+    runtime: {
+      async sleep(ms) {
+        pauses.push(ms)
+      },
+    },
+  })
+  patrol.start()
+  patrol.start()
+  await eventually(() => rounds === 3)
+  t.same(pauses, [10, 3], 'once, however often it was started')
+  t.match(troubles, [{ message: 'the store is away' }])
+  t.equal(over, 1)
+  let isOver = false
+  const stopped = patrol.stop().then(() => {
+    isOver = true
+  })
+  await new Promise(setImmediate)
+  t.notOk(isOver, 'the round under way comes to its end')
+  letGo()
+  await stopped
+  t.equal(rounds, 3)
+})
+
+t.test('begins after its first pause, and is woken from an endless one', async (t) => {
+  const pauses: number[] = []
+  let rounds = 0
+  const task = createTask({
+    async work() {
+      rounds += 1
+      if (rounds === 2) task.wake()
+      return Number.POSITIVE_INFINITY
+    },
+    firstMs: 7,
+    runtime: {
+      async sleep(ms) {
+        pauses.push(ms)
+      },
+    },
+  })
+  task.start()
+  await eventually(() => rounds === 1)
+  await new Promise(setImmediate)
+  t.equal(rounds, 1)
+  t.equal(pauses[0], 7)
+  task.wake()
+  await eventually(() => rounds === 3)
+  await new Promise(setImmediate)
+  t.equal(rounds, 3, 'a wake during a round begins the next one at once')
+  await task.stop()
+  t.equal(rounds, 3)
+})
+
+t.test('stopped before its first round, it does nothing', async (t) => {
+  let rounds = 0
+  const task = createTask({
+    async work() {
+      rounds += 1
+      return 10
+    },
+    firstMs: 7,
+    runtime: {
+      sleep: (_ms, signal) =>
+        new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
+    },
+  })
+  task.start()
+  await task.stop()
+  t.equal(rounds, 0)
+})
