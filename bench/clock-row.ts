@@ -1,7 +1,8 @@
 /** A row of `npm run bench -- faults`: the clock of the host of Redis is set back, by Debian's `libfaketime`. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { access, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { provideCommand } from '../test/support/apt.ts'
 import { startFleet } from '../test/support/fleet.ts'
 import { programOf, provideRedisProgram, VALKEY_9 } from '../test/support/redis-programs.ts'
 import { partialTrouble } from './cases/partial-trouble.ts'
@@ -14,8 +15,14 @@ const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
 
 /** Reads its clock's offset from a file at each look. Of Valkey, for jemalloc, which Redis is built with, asks for the time itself. */
 async function serverWithClock(t: Teardown) {
-  const provided = await provideRedisProgram(VALKEY_9, console.error)
-  if (!provided.ok) throw new Error(provided.why)
+  // The loader ignores a library that is not there, and the clock would then be right.
+  for (const provided of [
+    await provideRedisProgram(VALKEY_9, console.error),
+    provideCommand('faketime', console.error),
+  ]) {
+    if (!provided.ok) throw new Error(provided.why)
+  }
+  await access(FAKETIME)
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-clock-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const [program, clock] = [join(folder, 'valkey-server'), join(folder, 'clock')]

@@ -1,4 +1,7 @@
-/** Whether the store is slow: it answers, and too late for callers to wait for. It is told once when that begins, and once when it ends. */
+/**
+ * Tells whether the store is slow: it answers, but too late for callers to wait. The log says once when this begins
+ * and once when it ends. A store that is late, but not slow, is logged the same way and changes nothing else.
+ */
 import type { Log } from '../runtime/runtime.ts'
 
 export interface Pace {
@@ -42,6 +45,7 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
   /** The latest one last. */
   const slots: Slot[] = []
   let isSlow = false
+  let isLate = false
 
   const slotNumber = () => Math.floor(monotonic() / SLOT_MS)
 
@@ -57,10 +61,21 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
     return isSpread && slow >= LEAST && slow * 2 > sum(recent, 'reads')
   }
 
+  /** More than half of the reads took longer than {@link QUICK_MS}. */
+  const becomesLate = () => {
+    const recent = within(WINDOW_MS)
+    const reads = sum(recent, 'reads')
+    const isSpread = recent.filter(({ reads, quick }) => reads > quick).length >= SLOW_SLOTS
+    return isSpread && reads >= LEAST && sum(recent, 'quick') * 2 < reads
+  }
+
+  /** Forgets what was before the recovery, which would otherwise end it at once. */
   const becomesQuick = () => {
     const recent = within(RECOVERY_MS)
     const reads = sum(recent, 'reads')
-    return reads >= LEAST && sum(recent, 'quick') * 2 >= reads
+    const isQuick = reads >= LEAST && sum(recent, 'quick') * 2 >= reads
+    if (isQuick) slots.splice(0, slots.length, ...recent)
+    return isQuick
   }
 
   /** A store that answers nothing at all is away, which is another trouble. */
@@ -75,7 +90,17 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
       )
     } else if (isSlow && (isSilent() || becomesQuick())) {
       isSlow = false
+      isLate = false
       log.info({ slowMs: SLOW_MS }, 'the store is no longer slow')
+    } else if (!isSlow && !isLate && becomesLate()) {
+      isLate = true
+      log.warn(
+        { cause: 'late', lateMs: QUICK_MS, windowMs: WINDOW_MS },
+        'the store answers late: changes and first reads of a token take longer; see docs/troubleshooting.md#a-slow-store',
+      )
+    } else if (!isSlow && isLate && becomesQuick()) {
+      isLate = false
+      log.info({ lateMs: QUICK_MS }, 'the store is no longer late')
     }
   }
 

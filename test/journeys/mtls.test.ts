@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { Agent } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import { Agent, request } from 'node:https'
 import { connect } from 'node:tls'
 import t from 'tap'
 import { createAuthority, type Issued, selfSigned } from '../support/authority.ts'
@@ -314,4 +315,17 @@ t.test('certificate files that cannot be used are a mistake of the settings', as
   const [code] = await once(child, 'exit')
   t.equal(code, 78)
   t.match(output, 'VALETKEY_TLS_CERT_FILE: cannot be used (ENOENT)')
+})
+
+t.test('a long public answer arrives whole, though TLS sends it in pieces', async (t) => {
+  const { port } = await startHttpsBroker(t, { authority, clientCa: null })
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    request({ host: 'localhost', port, path: '/openapi.json', ca: authority.certificate }, resolve)
+      .on('error', reject)
+      .end()
+  })
+  const bytes = Buffer.concat(await answer.toArray())
+  t.equal(String(bytes.length), answer.headers['content-length'])
+  t.ok(bytes.length > 2 * 64 * 1024)
+  t.equal(JSON.parse(bytes.toString()).openapi.slice(0, 2), '3.')
 })

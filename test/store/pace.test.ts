@@ -39,6 +39,7 @@ t.test('it is quick again soon after it answers soon', async (t) => {
   reads(2, 1_000)
   t.notOk(pace.isSlow())
   t.match(told, [/is slow/, /no longer/])
+  t.equal(told.length, 2, 'and it is told once')
 })
 
 t.test('it does not flap between both', async (t) => {
@@ -70,3 +71,21 @@ t.test('what fails at once says nothing, and what fails late kept somebody waiti
   reads(1, 5_000, false)
   t.notOk(pace.isSlow(), 'a store that answers nothing is away, not slow')
 })
+
+t.test(
+  'a store that answers late without being slow is logged once, and used as before',
+  async (t) => {
+    const { pace, reads, told } = paced(t)
+    reads(200, 10_000)
+    t.notOk(pace.isSlow())
+    t.match(told, [/answers late/])
+    reads(2, 3_000)
+    t.match(told, [/answers late/, /no longer late/])
+    reads(200, 6_000)
+    reads(900, 6_000)
+    t.ok(pace.isSlow())
+    reads(2, 6_000)
+    t.match(told.slice(2), [/answers late/, /is slow/, /no longer slow/])
+    t.equal(told.length, 5)
+  },
+)
