@@ -1,10 +1,11 @@
-/** Stands in for `src/app/callers.ts`: the same, but for a gate that asks nobody. */
+/** Stands in for `src/callers/compose.ts`: the same, but for a gate that asks nobody. */
+
+import { ADMIN } from '../../src/callers/authentication/admin-key.ts'
 import {
   type Callers,
   type CallersDependencies,
   composeCallers as compose,
-} from '../../src/app/callers.ts'
-import { ADMIN } from '../../src/callers/authentication/admin-key.ts'
+} from '../../src/callers/compose.ts'
 
 export function composeCallers(dependencies: CallersDependencies): Callers {
   const callers = compose(dependencies)

@@ -1,52 +1,45 @@
-/** The composition root: builds every object once, wires them, and gives back what starts and stops. */
-
+/** The order of start and stop: builds every part once, from the store to the routes. */
 import type { Server as HttpsServer } from 'node:https'
-import { denialOf, refuseWhileBlocked } from '../audit/guard.ts'
+import type { AuditEvents } from '../audit/event.ts'
+import { denialOf } from '../audit/guard.ts'
 import { createAuditLog } from '../audit/log.ts'
 import { createAuditWriter } from '../audit/output/writer.ts'
-import { registerAuditRoutes } from '../audit/routes.ts'
 import { createAuditSearch } from '../audit/search.ts'
+import type { CallerEvents } from '../callers/api-key-store.ts'
 import { refusalCodeOf } from '../callers/authentication/authenticator.ts'
-import { requireCaller } from '../callers/index.ts'
+import { composeCallers } from '../callers/compose.ts'
+import { composeConfiguration } from '../config/compose.ts'
+import { composeConnections } from '../connections/compose.ts'
 import { createIntake } from '../credentials/intake.ts'
-import { registerRefusalPages } from '../grants/refusals/refusal-pages.ts'
-import { describeApi, serveApiDescription } from '../http/openapi/openapi.ts'
-import { registerPublicPages } from '../http/pages/front-page.ts'
-import { registerHealth } from '../http/server/health.ts'
+import { grantTrouble, refreshTokenTrouble } from '../custody/refresh-token-rule.ts'
+import { composeSalesforce } from '../grants/salesforce.ts'
+import { composeServer } from '../http/server/api-server.ts'
 import type { Server, ServerOptions } from '../http/server/server.ts'
-import type { Integration } from '../integrations/integration.ts'
-import { createIntegrationStore, integrationOf } from '../integrations/integration-store.ts'
-import { createRegistry } from '../integrations/registry.ts'
-import { registerIntegrationRoutes } from '../integrations/routes.ts'
+import { composeIntegrations } from '../integrations/compose.ts'
+import type { IntegrationEvents } from '../integrations/integration-events.ts'
+import { sealRequiresCodes } from '../integrations/integration-store.ts'
+import { composeKeyring } from '../keyring/compose.ts'
 import type { MetricsListener } from '../metrics/listener.ts'
 import { composeMetering } from '../metrics/meters.ts'
-import { registerCredentialRoutes } from '../rotation/routes.ts'
+import { composeRotation } from '../rotation/compose.ts'
+import { createEvents } from '../runtime/events.ts'
 import { createRuntime } from '../runtime/runtime.ts'
+import { readinessOf } from '../service/readiness.ts'
+import { createChangeSubscription } from '../store/change-subscription.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
+import { watchStore } from '../store/integrity/watched-store.ts'
 import { createPace } from '../store/pace.ts'
-import { createTokenCheck } from '../tokens/check/token-check.ts'
-import { registerTokenCheckRoutes } from '../tokens/check/token-check-routes.ts'
-import { registerOAuthRoutes } from '../tokens/oauth/oauth-routes.ts'
+import type { StoreEvents } from '../store/store-events.ts'
+import { composeLeaseEngine } from '../tokens/compose.ts'
 import { createDropDependents } from '../tokens/revoke/dependents.ts'
-import { registerTokenRoutes } from '../tokens/serve/routes.ts'
+import type { TokenEvents } from '../tokens/token-events.ts'
 import { createCallerCounts } from '../usage/caller-counts.ts'
-import { registerCallerCountsRoutes } from '../usage/caller-counts-routes.ts'
+import { composeWebhooks } from '../webhooks/compose.ts'
 import type { AppDependencies } from './app-dependencies.ts'
-import { composeCallers } from './callers.ts'
-import { composeConfiguration } from './configuration.ts'
-import { tellUnconfirmed } from './confirmed-answers.ts'
-import { composeConnections } from './connections.ts'
-import { composeKeyring } from './keyring.ts'
-import { composeLeaseEngine } from './lease-engine.ts'
-import { registerOperatorRoutes } from './operators.ts'
-import { readinessOf } from './readiness.ts'
-import { grantTrouble, refreshTokenTrouble } from './refresh-token-rule.ts'
-import { composeRotation } from './rotation.ts'
-import { composeSalesforce } from './salesforce.ts'
-import { composeServer } from './server.ts'
+import { registerRoutes } from './routes.ts'
 import { composeStoreAge } from './store-age.ts'
-import { watchStore } from './watched-store.ts'
-import { composeWebhooks } from './webhooks.ts'
+
+type AppEvents = StoreEvents & AuditEvents & CallerEvents & IntegrationEvents & TokenEvents
 
 export interface App {
   readonly server: Server
@@ -60,113 +53,86 @@ export interface App {
   stop(): Promise<void>
 }
 
+interface Part {
+  start?(): void
+  stop?(): unknown
+}
+
 /** Throws `ConfigError` where the configuration file is wrong. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
-  const { config, log, keyring, adminKeys, tls, version, readFile } = dependencies
+  const { config, log, keyring, adminKeys, tls, tracing, version, readFile } = dependencies
+  const { lookup, drainTimes, droppedLogLines = () => 0 } = dependencies
+  const { publicUrl } = config
   const stopping = new AbortController()
   const runtime = createRuntime(dependencies)
   const { now, monotonic, uniqueId } = runtime
-  const engineName = config.redisUrl ? 'redis' : 'embedded'
-  const { lookup, tracing } = dependencies
-  const metering = composeMetering({ version, engine: engineName, tracing, now, monotonic, log })
-  const onRewound = () => engine.storeRewound()
+  const events = createEvents<AppEvents>()
+
+  const kind = config.redisUrl ? 'redis' : 'embedded'
+  const metering = composeMetering({ version, engine: kind, tracing, now, monotonic, log })
+  events.on('record.corrupt', metering.corrupt)
   const pace = createPace({ monotonic, log })
-  const { isSlow } = pace
   const measured = metering.store(dependencies.store, pace)
   const watched = watchStore({
-    ...{ store: measured, keyring, onRewound, runtime, log },
-    unproven: config.unprovenRecords,
-    onCorrupt: metering.corrupt,
-    onOutcome: (change) => engine.cache.heard(change),
+    ...{ store: measured, macs: keyring.macs, unproven: config.unprovenRecords },
+    sealRequires: (record) => sealRequiresCodes(keyring, record),
+    ...{ events, runtime, log },
   })
   const { store, requirement } = watched
+  const core = { runtime, log, events, store, keyring, stopping: stopping.signal }
 
   const writer = createAuditWriter({ output: dependencies.auditOutput, monotonic, log })
-  const audit = createAuditLog({
-    ...{ writer, mode: config.audit, runtime, log },
-    events: store.events,
-    onHappening: (by, happening) => webhooks.note(by, happening),
-  })
-
+  const audit = createAuditLog({ writer, store, mode: config.audit, events, runtime, log })
   const salesforce = composeSalesforce({
-    ...{ config, lookup, watched: metering.outbound, stopping: stopping.signal, now, log },
+    ...{ settings: config, lookup, watched: metering.outbound, stopping: stopping.signal },
+    ...{ runtime, log },
   })
   const { hosts, proxy, outbound, endpoint } = salesforce
 
-  const integrations = createIntegrationStore({
-    records: store.integrations,
-    keyring,
-    requiresCodes: () => requirement.stage() === 'b',
-    async onWritten(name, record) {
-      engine.cache.written(name, record?.rev)
-      if (!record) return
-      rotation.erasure.watch(integrationOf(record))
-      await engine.followDefinition(integrationOf(record))
-    },
+  const integrations = composeIntegrations({
+    ...{ core, audit, requiresCodes: () => requirement.stage() === 'b' },
   })
-  const intake = createIntake({ now, uniqueId })
-  const onOtherTokens = createDropDependents({ integrations, outcomes: store.outcomes, log })
-  const rules = { intake, hosts, grantTrouble: grantTrouble(config), onOtherTokens, runtime }
-  const registry = createRegistry({ store: integrations, ...rules })
-  const webhooks = composeWebhooks({
-    ...{ config, store, integrations, proxy, runtime, log },
-    meter: metering.webhooks,
-  })
+  const hearing = createChangeSubscription({ changes: store.changes, events, runtime, log })
+  const memory = { hearing, isSlow: pace.isSlow, storelessMs: config.storelessMs }
+  const age = composeStoreAge(config, log)
   const engine = composeLeaseEngine({
-    ...{ store, keyring, endpoint, audit, log, runtime },
-    meter: metering.engine,
-    ...{ isSlow, storelessMs: config.storelessMs },
-    refreshTokenTrouble: refreshTokenTrouble(config),
-    storeAge: composeStoreAge(config, log),
-    readSealed: integrations.readSealed,
-    promotion: {
-      promote: (owner, stagedId) => rotation.promotion.promote(owner, stagedId),
-      activeRefused: (owner) => rotation.promotion.activeRefused(owner),
-      outdated: (follower) => rotation.promotion.outdated(follower),
-    },
-    onChange(change) {
-      callers.heard(change)
-      webhooks.heard(change)
-    },
-    onGap: () => callers.distrust(),
-    stopping: stopping.signal,
+    ...{ core, endpoint, audit, meter: metering.engine, integrations, memory },
+    refreshTokens: { trouble: refreshTokenTrouble(config), age },
   })
+  const { revoker } = engine
+
+  const rules = {
+    ...{ store: integrations, intake: createIntake({ now, uniqueId }), hosts, runtime },
+    grantTrouble: grantTrouble(config),
+    onOtherTokens: createDropDependents({ integrations, outcomes: store.outcomes, log }),
+  }
+  const loader = composeConfiguration({
+    ...{ path: config.configFile, readFile, rules, revoker, audit, meter: metering.file, core },
+  })
+  loader?.read()
+  const callers = composeCallers({
+    ...{ core, adminKeys, memory, proxy },
+    declared: {
+      issuers: () => loader?.issuers() ?? NONE,
+      callers: () => loader?.callers() ?? NONE,
+    },
+  })
+  const { permissions } = callers
+
   const rotation = composeRotation({
-    ...{ integrations, intake, store, engine, audit, log, runtime },
-    metadata: salesforce.metadata,
-    credentials: salesforce.credentials,
-    publicUrl: config.publicUrl,
-    standing: { permitsOf: (asker) => callers.standing.permitsOf(asker) },
+    ...{ core, integrations, engine, salesforce, permissions, publicUrl, audit },
   })
-  const seals = composeKeyring({
-    ...{ keyring, store, engine: measured, requirement, audit, runtime, log },
+  const connections = composeConnections({
+    ...{ core, integrations, engine, permissions, audit, meter: metering.connections, publicUrl },
   })
-  const { statusOf } = engine.status
-  const { broker, revoker, hearing } = engine
+  const seals = composeKeyring({ core, engine: measured, requirement, audit })
+  const webhooks = composeWebhooks({
+    ...{ core, settings: config, integrations, proxy, meter: metering.webhooks },
+  })
   const counts = createCallerCounts({ documents: store.documents, runtime, log })
   const search = createAuditSearch({
     events: store.events,
     labelsOf: async (name) => (await unlessUnusable(integrations.read(name)))?.labels,
-  })
-  const loader = composeConfiguration({
-    ...{ ...rules, readFile, revoker, audit, log },
-    path: config.configFile,
-    store: integrations,
-    meter: metering.file,
-  })
-  loader?.read()
-  const callers = composeCallers({
-    ...{ adminKeys, store, hearing, audit, proxy, runtime, log },
-    ...{ isSlow, storelessMs: config.storelessMs },
-    issuers: () => loader?.issuers() ?? NONE,
-    callers: () => loader?.callers() ?? NONE,
-  })
-
-  const connections = composeConnections({
-    ...{ store, keyring, integrations, engine, audit, runtime, log },
-    ...{ grants: engine.grants, standing: callers.standing },
-    meter: metering.connections,
-    publicUrl: config.publicUrl,
   })
 
   const onProblem: ServerOptions['onProblem'] = (error, request) => {
@@ -176,15 +142,16 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     const reason = refusalCodeOf(error)
     if (reason) request.log.info({ req: request, reason }, 'a credential was refused')
   }
-  const { server, drain, trust } = composeServer({ config, log, tls, onProblem })
-  metering.requests(server)
-  await describeApi(server, version)
-  if (config.docs) serveApiDescription(server)
+  const { trustProxy, connectionsPerAddress } = config
+  const { server, drain, trust } = composeServer(
+    { logger: log, trustProxy, connectionsPerAddress, tls, onProblem },
+    log,
+  )
   const readiness = () =>
     readinessOf({
       hasHeard: hearing.hasHeard() && store.wasReached(),
       isHearing: hearing.isHearing(),
-      isSlow: isSlow(),
+      isSlow: pace.isSlow(),
       isStopping: stopping.signal.aborted,
       isAuditBlocked: audit.isBlocked(),
       store: { ...watched.state(), age: engine.age.age() },
@@ -192,91 +159,51 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
       unproven: seals.unproven(),
       issuers: callers.issuers(),
     })
-  registerHealth(server, readiness)
+  metering.requests(server)
   metering.observe({
-    ...{ engine, store, integrations, readiness, audit: writer },
-    droppedLogLines: dependencies.droppedLogLines ?? (() => 0),
+    ...{ engine, hearing, store, integrations, readiness, audit: writer, droppedLogLines },
     waitingWebhooks: webhooks.waiting,
     storeTroubles: store.troubleCounts,
     corruptRecords: () => watched.corrupt().length,
   })
-  registerRefusalPages(server)
-  registerPublicPages(server, { version, docs: config.docs })
-  const onRead = counts.note
-  const { confirm, identify } = callers.gate
-  connections.registerCallback(server)
-  await registerOAuthRoutes(server, { broker, gate: callers.gate, audit, onRead, onProblem, now })
-  await server.register(async (scope) => {
-    const guarded = scope as Server
-    requireCaller(guarded, callers.gate, trust)
-    refuseWhileBlocked(guarded, audit)
-    tellUnconfirmed(guarded)
-    registerTokenRoutes(guarded, { broker, revoker, integrations, audit, onRead, identify, now })
-    registerTokenCheckRoutes(guarded, {
-      ...{ broker, integrations, audit, identify },
-      check: createTokenCheck({ endpoint: salesforce.endpoint, monotonic }),
-    })
-    callers.registerRoutes(guarded)
-    watched.registerRoutes(guarded, { audit, acceptAge: engine.age.accept })
-    seals.registerRoutes(guarded)
-    registerCallerCountsRoutes(guarded, { integrations, counts })
-    registerAuditRoutes(guarded, { search })
-    connections.registerRoutes(guarded, confirm)
-    registerCredentialRoutes(guarded, { integrations, ...rotation, audit, confirm, now })
-    registerOperatorRoutes(guarded, {
-      ...{ integrations, store, audit, confirm, doctorMint: engine.doctorMint },
-      ...{ publicUrl: config.publicUrl, egressAddresses: config.egressAddresses },
-      doctor: {
-        ...{ outbound, hosts, now, monotonic },
-        ...{ grants: engine.grants, clock: salesforce.clock },
-      },
-    })
-    registerIntegrationRoutes(guarded, {
-      ...{ registry, store: integrations, statusOf, audit, confirm, monotonic },
-      revoke: (integration: Integration) => revoker.revokeUnlessShared(integration),
-    })
+  await registerRoutes(server, {
+    ...{ config, version, trust, onProblem, readiness, core, watched, audit, search, salesforce },
+    ...{ integrations, rules, engine, callers, connections, rotation, seals, counts },
   })
-  await server.ready()
 
   const metrics = config.metricsPort === 0 ? undefined : metering.listener
+  /** In the order of start; stopped in reverse. */
+  const parts: readonly (Part | undefined)[] = [
+    { stop: store.close },
+    watched,
+    { ...(metrics && { start: metering.start }), stop: metering.stop },
+    { stop: outbound.close },
+    { start: audit.start, stop: audit.close },
+    counts,
+    webhooks,
+    hearing,
+    engine,
+    seals,
+    rotation,
+    connections,
+    callers,
+    loader,
+    { stop: () => server.close() },
+    tls && { start: () => tls.follow(server.server as HttpsServer), stop: tls.stop },
+    { stop: async () => drainTimes && drain.run(drainTimes) },
+    { stop: () => stopping.abort() },
+  ]
   return {
     server,
     metrics,
     start() {
-      audit.start()
-      counts.start()
-      watched.start()
-      engine.start()
-      webhooks.start()
-      rotation.start()
-      seals.start()
-      callers.start()
-      connections.start()
-      loader?.start()
-      if (metrics) metering.start()
-      tls?.follow(server.server as HttpsServer)
+      for (const part of parts) part?.start?.()
     },
     async reload() {
       await loader?.reload()
     },
     async stop() {
-      stopping.abort()
-      if (dependencies.drainTimes) await drain.run(dependencies.drainTimes)
-      await tls?.stop()
-      await server.close()
-      await loader?.stop()
-      await callers.stop()
-      await connections.stop()
-      await rotation.stop()
-      await seals.stop()
-      await engine.stop()
-      await webhooks.stop()
-      await counts.stop()
-      await audit.close()
-      await outbound.close()
-      await metering.stop()
-      await watched.stop()
-      await store.close()
+      for (const part of parts.toReversed()) await part?.stop?.()
     },
   }
 }

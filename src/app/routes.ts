@@ -1,122 +1,123 @@
-/** `POST /store/accept`, `DELETE /store/records/{kind}/{name}`. */
-import { Type } from 'typebox'
+/** Registers every route, in the order of the API's description. */
+import { refuseWhileBlocked } from '../audit/guard.ts'
 import type { AuditLog } from '../audit/log.ts'
-import { allowsAll } from '../callers/policy.ts'
-import type { Vouching } from '../custody/vouching.ts'
-import { BrokerError } from '../errors/errors.ts'
-import { documented } from '../http/openapi/documented.ts'
-import { problems } from '../http/problems/problem.ts'
-import type { Server } from '../http/server/server.ts'
-import { PROVEN_KINDS } from '../store/document-kinds.ts'
-import { INTEGRATION } from '../store/integrity/record-mac.ts'
-import type { StoreWatch } from '../store/integrity/store-watch.ts'
+import { registerAuditRoutes } from '../audit/routes.ts'
+import type { AuditSearch } from '../audit/search.ts'
+import type { Callers } from '../callers/compose.ts'
+import { requireCaller } from '../callers/index.ts'
+import type { Config } from '../config/config.ts'
+import type { Connections } from '../connections/compose.ts'
+import { createDoctor } from '../doctor/doctor.ts'
+import { createDoctorService } from '../doctor/doctor-service.ts'
+import { registerDoctorRoutes } from '../doctor/routes.ts'
+import { registerRefusalPages } from '../grants/refusals/refusal-pages.ts'
+import type { Salesforce } from '../grants/salesforce.ts'
+import { describeApi, serveApiDescription } from '../http/openapi/openapi.ts'
+import { registerPublicPages } from '../http/pages/front-page.ts'
+import type { ApiServer } from '../http/server/api-server.ts'
+import { type Readiness, registerHealth } from '../http/server/health.ts'
+import type { Server, ServerOptions } from '../http/server/server.ts'
+import { createIdentityAcceptance } from '../identity/identity-acceptance.ts'
+import { registerIdentityRoutes } from '../identity/identity-routes.ts'
+import { createPinStore } from '../identity/pin-store.ts'
+import type { Integrations } from '../integrations/compose.ts'
+import { createRegistry, type RegistryDependencies } from '../integrations/registry.ts'
+import { registerIntegrationRoutes } from '../integrations/routes.ts'
+import type { KeyringCare } from '../keyring/compose.ts'
+import type { Rotation } from '../rotation/compose.ts'
+import { registerCredentialRoutes } from '../rotation/routes.ts'
+import { tellUnconfirmed } from '../service/confirmed-answers.ts'
+import { registerStoreRoutes } from '../service/store-routes.ts'
+import { registerSetupRoutes } from '../setup/routes.ts'
+import type { Core } from '../store/core.ts'
+import type { WatchedStore } from '../store/integrity/watched-store.ts'
+import { createTokenCheck } from '../tokens/check/token-check.ts'
+import { registerTokenCheckRoutes } from '../tokens/check/token-check-routes.ts'
+import type { LeaseEngine } from '../tokens/compose.ts'
+import { registerOAuthRoutes } from '../tokens/oauth/oauth-routes.ts'
+import { registerTokenRoutes } from '../tokens/serve/routes.ts'
+import type { CallerCounts } from '../usage/caller-counts.ts'
+import { registerCallerCountsRoutes } from '../usage/caller-counts-routes.ts'
 
-export interface StoreRouteDependencies {
-  readonly accept: StoreWatch['accept']
-  readonly acceptAge: Vouching['accept']
-  /** Whether a single record went back. */
-  readonly rolledBack: () => boolean
-  /** Erases one that does not verify. `verifies`: it does, and stays. */
-  readonly erase: (kind: string, name: string) => Promise<'erased' | 'verifies' | 'absent'>
-  readonly audit: Pick<AuditLog, 'change'>
+export interface RoutedParts {
+  readonly config: Pick<Config, 'docs' | 'publicUrl' | 'egressAddresses'>
+  readonly version: string
+  readonly trust: ApiServer['trust']
+  readonly onProblem: NonNullable<ServerOptions['onProblem']>
+  readonly readiness: () => Readiness
+  readonly core: Core<unknown>
+  readonly watched: WatchedStore
+  readonly audit: AuditLog
+  readonly search: AuditSearch
+  readonly salesforce: Salesforce
+  readonly integrations: Integrations
+  readonly rules: RegistryDependencies
+  readonly engine: LeaseEngine
+  readonly callers: Callers
+  readonly connections: Connections
+  readonly rotation: Rotation
+  readonly seals: KeyringCare
+  readonly counts: CallerCounts
 }
 
-const NEEDS = 'service:manage'
-
-const Acceptance = Type.Unsafe<{ readonly restored?: boolean } | null>({
-  type: ['object', 'null'],
-  description: 'May be left out',
-  properties: {
-    restored: {
-      type: 'boolean',
-      description: 'Whether an older state of the store was put back',
-    },
-  },
-  additionalProperties: false,
-  examples: [{ restored: true }],
-})
-
-const RecordParams = Type.Object({
-  kind: Type.Unsafe<string>({
-    type: 'string',
-    enum: [INTEGRATION, ...PROVEN_KINDS],
-    description: 'As the log has it',
-  }),
-  name: Type.String({
-    minLength: 1,
-    maxLength: 512,
-    description: 'As the log has it',
-    // As much as the router takes of a part of a path.
-    ...documented({ maxLength: 100 }),
-  }),
-})
-
-export function registerStoreRoutes(
-  server: Server,
-  { accept, acceptAge, rolledBack, erase, audit }: StoreRouteDependencies,
-): void {
-  server.post(
-    '/store/accept',
-    {
-      schema: {
-        tags: ['service'],
-        operationId: 'acceptStore',
-        summary: 'Accept a store that lost its content, or went back in time',
-        description:
-          'Needs `service:manage` over all integrations. What is in the store now is right, for every replica within two seconds: what is not there answers 404 again instead of 503 `store_reset`, and the alarm ends. Records that went back to an older version are used again. `restored` is about refresh tokens that wait because the store may be an old one: `false`: it is the newest, they are used; `true`, or left out: it is to be gone on with, each is introspected, and where that cannot be done presented once. `conflict` for `false` where presentations are known that it lacks. Changes nothing where the store is as it should be.',
-        body: Acceptance,
-        response: { 204: Type.Null({ description: 'Accepted' }), ...problems('conflict') },
-      },
-    },
-    async (request, reply) => {
-      if (!allowsAll(request.principal, NEEDS)) throw lacks()
-      const isRolledBack = rolledBack()
-      const age = await acceptAge(request.body?.restored)
-      const was = await accept()
-      const found = was === 'sound' ? age : was
-      if (found !== 'sound' || isRolledBack) {
-        await audit.change(request, {
-          action: 'store.accepted',
-          integration: null,
-          detail: { reason: found === 'sound' ? 'rolled_back' : found },
-        })
-      }
-      return reply.code(204).send(null)
-    },
-  )
-
-  server.delete(
-    '/store/records/:kind/:name',
-    {
-      schema: {
-        tags: ['service'],
-        operationId: 'eraseRecord',
-        summary: 'Erase a record that does not verify',
-        description:
-          'Needs `service:manage` over all integrations. For a record that the log names as one that is not used. Nothing of it is kept, nothing is revoked at Salesforce; `conflict` where it verifies: then it goes by its own route.',
-        params: RecordParams,
-        response: {
-          204: Type.Null({ description: 'Erased' }),
-          ...problems('not_found', 'conflict'),
-        },
-      },
-    },
-    async (request, reply) => {
-      if (!allowsAll(request.principal, NEEDS)) throw lacks()
-      const { kind, name } = request.params
-      const result = await erase(kind, name)
-      if (result === 'absent') throw new BrokerError('not_found', 'There is no such record')
-      if (result === 'verifies') {
-        throw new BrokerError('conflict', 'The record verifies, and goes by its own route')
-      }
-      await audit.change(request, {
-        action: 'store.record_erased',
-        integration: kind === INTEGRATION ? name : null,
-        detail: { record: kind },
-      })
-      return reply.code(204).send(null)
-    },
-  )
+/** Resolves when the server is ready to listen. */
+export async function registerRoutes(server: Server, parts: RoutedParts): Promise<void> {
+  const { config, version, onProblem, readiness, core, audit } = parts
+  const { engine, callers, connections, counts } = parts
+  const { now } = core.runtime
+  await describeApi(server, version)
+  if (config.docs) serveApiDescription(server)
+  registerHealth(server, readiness)
+  registerRefusalPages(server)
+  registerPublicPages(server, { version, docs: config.docs })
+  connections.registerCallback(server)
+  await registerOAuthRoutes(server, {
+    ...{ broker: engine.broker, gate: callers.gate, audit, onRead: counts.note, onProblem, now },
+  })
+  await server.register(async (scope) => registerGuarded(scope as Server, parts))
+  await server.ready()
 }
 
-const lacks = () => new BrokerError('caller_forbidden', `You lack ${NEEDS} over all integrations`)
+/** Behind the guard: each request has a proven caller. */
+function registerGuarded(guarded: Server, parts: RoutedParts): void {
+  const { config, trust, core, watched, audit, search, salesforce, integrations, rules } = parts
+  const { engine, callers, connections, rotation, seals, counts } = parts
+  const { broker, revoker, grants } = engine
+  const { confirm, identify } = callers.gate
+  const { documents, outcomes } = core.store
+  const { now, monotonic } = core.runtime
+  const { publicUrl, egressAddresses } = config
+  requireCaller(guarded, callers.gate, trust)
+  refuseWhileBlocked(guarded, audit)
+  tellUnconfirmed(guarded)
+  registerTokenRoutes(guarded, {
+    ...{ broker, revoker, integrations, audit, onRead: counts.note, identify, now },
+  })
+  const check = createTokenCheck({ endpoint: salesforce.endpoint, monotonic })
+  registerTokenCheckRoutes(guarded, { broker, integrations, audit, identify, check })
+  callers.registerRoutes(guarded, (request, { action, id }) =>
+    audit.change(request, { action, integration: null, detail: { api_key: id } }),
+  )
+  registerStoreRoutes(guarded, { watched, audit, acceptAge: engine.age.accept })
+  seals.registerRoutes(guarded)
+  registerCallerCountsRoutes(guarded, { integrations, counts })
+  registerAuditRoutes(guarded, { search })
+  connections.registerRoutes(guarded, confirm)
+  registerCredentialRoutes(guarded, { integrations, ...rotation, audit, confirm, now })
+  registerSetupRoutes(guarded, { integrations, publicUrl, egressAddresses })
+  const { outbound, hosts, clock } = salesforce
+  const practice = createDoctorService({
+    doctor: createDoctor({ outbound, hosts, grants, clock, now, monotonic }),
+    readSealed: integrations.readSealed,
+    mint: engine.doctorMint,
+  })
+  registerDoctorRoutes(guarded, { integrations, practice, audit })
+  const pins = createPinStore(documents)
+  const acceptance = createIdentityAcceptance({ integrations, pins, outcomes })
+  registerIdentityRoutes(guarded, { integrations, acceptance, audit, confirm })
+  const { statusOf } = engine.status
+  registerIntegrationRoutes(guarded, {
+    ...{ registry: createRegistry(rules), store: integrations, statusOf, audit, confirm },
+    ...{ monotonic, revoke: revoker.revokeUnlessShared },
+  })
+}

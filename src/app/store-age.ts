@@ -3,9 +3,9 @@ import { accessSync, constants } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
+import type { AgeSettings } from '../custody/compose.ts'
 import { createWitness, type Witness } from '../custody/witness.ts'
 import type { Logger } from '../logger/logger.ts'
-import type { AgeSettings } from './custody.ts'
 
 /** In the data folder, for who moves the folder; and beside it, for who puts the whole folder back. */
 const NAME = 'witness'

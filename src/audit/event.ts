@@ -191,6 +191,11 @@ export interface AuditEntry {
   readonly detail?: EventDetail
 }
 
+export interface AuditEvents {
+  /** Everything but reads and denials, as it happens. */
+  'audit.recorded': { readonly by: Actor; readonly entry: AuditEntry }
+}
+
 /** As it stands in the line and in the store. */
 export interface AuditEvent {
   readonly id: string

@@ -1,10 +1,11 @@
 /** The audit trail: what happened goes to the line, and all but token reads to the store too. */
 
 import type { Principal } from '../callers/policy.ts'
+import type { Emitter } from '../runtime/events.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import type { EventLog } from '../store/store.ts'
 import { createDenials, type Denial } from './denials.ts'
-import { type Actor, type AuditEntry, eventText, NOBODY } from './event.ts'
+import { type Actor, type AuditEntry, type AuditEvents, eventText, NOBODY } from './event.ts'
 import { createEventIds } from './event-ids.ts'
 import { createHistory } from './history.ts'
 import { type AuditWriter, auditUnavailable } from './output/writer.ts'
@@ -40,30 +41,29 @@ export interface AuditLog {
 
 export interface AuditLogDependencies {
   readonly writer: AuditWriter
-  readonly events: Pick<EventLog, 'append' | 'put'>
+  readonly store: { readonly events: Pick<EventLog, 'append' | 'put'> }
   readonly mode: 'batched' | 'strict'
   readonly runtime: Runtime
   readonly log: Pick<Log, 'warn'>
-  /** Everything but reads and denials, as it happens. Must not throw. Default: nobody listens. */
-  readonly onHappening?: (by: Actor, happening: AuditEntry) => void
+  readonly events: Pick<Emitter<AuditEvents>, 'emit'>
 }
 
 const REPLICA_CHARACTERS = 8
 
 export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
-  const { writer, events, mode, runtime, log, onHappening } = dependencies
+  const { writer, store, mode, events, runtime, log } = dependencies
   const stamps = createEventIds({
     now: runtime.wall,
     replica: runtime.uniqueId().slice(0, REPLICA_CHARACTERS),
   })
-  const stored = createStoredEvents({ events, log })
+  const stored = createStoredEvents({ events: store.events, log })
   const history = createHistory({ stored, runtime })
   const quoted = new WeakMap<Asker['principal'], string>()
 
   const record = (by: Actor, happening: AuditEntry): Promise<void> => {
     const stamp = stamps.next()
     writer.write(`${eventText(stamp, by, happening)}\n`)
-    onHappening?.(by, happening)
+    events.emit('audit.recorded', { by, entry: happening })
     return history.add(stamp, by, happening)
   }
 

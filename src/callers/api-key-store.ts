@@ -1,6 +1,7 @@
 /** API keys at rest: one document a key, and one a name, so that no two keys that live have the same name. */
 import { createHash } from 'node:crypto'
 import { BrokerError } from '../errors/errors.ts'
+import type { Emitter } from '../runtime/events.ts'
 import { isCorrupt, unlessCorrupt } from '../store/integrity/record-schema.ts'
 import type { Page } from '../store/records.ts'
 import type { DocumentRecord, Documents } from '../store/store.ts'
@@ -50,8 +51,12 @@ export interface ApiKeyStore {
 export interface ApiKeyStoreDependencies {
   readonly documents: Documents
   readonly now: () => number
-  /** Called after a key was made or removed. */
-  readonly onWritten: (id: string) => void
+  readonly events: Pick<Emitter<CallerEvents>, 'emit'>
+}
+
+export interface CallerEvents {
+  /** This replica made or removed the API key of this id. */
+  'api_key.written': string
 }
 
 export const API_KEY_KIND = 'api-key'
@@ -104,7 +109,7 @@ interface NameBody {
 }
 
 export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKeyStore {
-  const { documents, now, onWritten } = dependencies
+  const { documents, now, events } = dependencies
 
   /** What a name that belongs to no key any more is to be taken from; undefined where it is in use. */
   const abandoned = async (name: string): Promise<number | 'absent' | 'any' | undefined> => {
@@ -153,7 +158,7 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
         expected: 'absent',
         expiresAt,
       })
-      onWritten(id)
+      events.emit('api_key.written', id)
       if (!written) throw new BrokerError('conflict', 'The id was taken; try again')
     },
     async read(id) {
@@ -186,13 +191,13 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
     },
     async remove(key) {
       const removed = await documents.remove(API_KEY_KIND, key.id, 'any')
-      onWritten(key.id)
+      events.emit('api_key.written', key.id)
       if (removed) await freeName(key)
       return removed
     },
     async removeCorrupt(id) {
       const removed = await documents.remove(API_KEY_KIND, id, 'any')
-      onWritten(id)
+      events.emit('api_key.written', id)
       return removed
     },
   }

@@ -11,6 +11,7 @@ import {
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { isGrantType } from '../grants/index.ts'
+import type { Emitter } from '../runtime/events.ts'
 import { anotherVersion, readRecord, usablePageOf } from '../store/integrity/record-schema.ts'
 import type { Page } from '../store/records.ts'
 import type {
@@ -20,6 +21,7 @@ import type {
   SealedIntegrationRecord,
 } from '../store/store.ts'
 import type { Integration } from './integration.ts'
+import type { IntegrationEvents } from './integration-events.ts'
 
 export interface SealedIntegration {
   readonly integration: Integration
@@ -56,8 +58,7 @@ export interface IntegrationStore {
 export interface IntegrationStoreDependencies {
   readonly records: IntegrationRecords
   readonly keyring: Keyring
-  /** Called before a write is acknowledged, so that this replica obeys it at once. No record: it was removed. Must not fail: the write has happened. */
-  readonly onWritten: (name: string, record: IntegrationRecord | undefined) => void | Promise<void>
+  readonly events: Pick<Emitter<IntegrationEvents>, 'emitted'>
   /** Whether every record of the store needs a code, as far as this replica knows: what is sealed then says it. Default: no. */
   readonly requiresCodes?: () => boolean
 }
@@ -149,15 +150,17 @@ async function openSeal(
 export function createIntegrationStore({
   records,
   keyring,
-  onWritten,
+  events,
   requiresCodes = () => false,
 }: IntegrationStoreDependencies): IntegrationStore {
   const written = async (
     record: IntegrationRecord | undefined,
   ): Promise<Integration | undefined> => {
     if (!record) return undefined
-    await onWritten(record.name, record)
-    return integrationOf(record)
+    const { name, rev } = record
+    const integration = integrationOf(record)
+    await events.emitted('integration.written', { name, written: { rev, integration } })
+    return integration
   }
 
   const contentOf = async (write: IntegrationWrite): Promise<IntegrationContent> => {
@@ -239,7 +242,7 @@ export function createIntegrationStore({
     },
     async remove({ name, uid, version }) {
       const removed = await records.remove(name, { uid, version })
-      if (removed) await onWritten(name, undefined)
+      if (removed) await events.emitted('integration.written', { name, written: undefined })
       return removed
     },
     confirm: () => records.confirm(),

@@ -94,6 +94,10 @@ export const clientIdOf = (
 ): string | undefined =>
   credential?.clientId ?? grant.clientId ?? (grantOf(grant.type).hasNoClient ? '' : undefined)
 
+export const ownClientOf = ({ grant }: Pick<Integration, 'grant'>) => ({
+  clientId: grant.clientId ?? null,
+})
+
 /** Does it belong to another app than the one in use? */
 export const isOfAnotherClient = (
   integration: Pick<Integration, 'grant' | 'credentials'>,

@@ -1,25 +1,10 @@
 /** Measures reads, mints, waits and refreshes, around the parts that do them. */
-import type { LostReason } from '../custody/connection.ts'
 import { BrokerError, type ProblemCode } from '../errors/errors.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
-import type { MintCoordinator } from '../tokens/mint/mint-coordinator.ts'
-import type { Refreshed } from '../tokens/refresh/refresher.ts'
-import type { Broker, Served } from '../tokens/serve/broker.ts'
-import type { ChangeSubscription } from '../tokens/serve/subscription.ts'
-import type { TokenRequester } from '../tokens/serve/token-request.ts'
+import type { EngineMeter } from '../tokens/engine-meter.ts'
+import type { Served } from '../tokens/serve/broker.ts'
 import type { Metrics } from './registry.ts'
 import { type METRICS, type MintOutcome, READ_RESULTS, type ReadResult } from './table.ts'
-
-export interface EngineMeter {
-  broker(broker: Broker): Broker
-  requester(requester: TokenRequester): TokenRequester
-  /** What a mint waits on while another replica holds the lock. */
-  waits(hearing: Pick<ChangeSubscription, 'onceChanged'>): Pick<ChangeSubscription, 'onceChanged'>
-  /** What replaces leases that are due. */
-  refreshes(flight: MintCoordinator): MintCoordinator
-  refreshed(refreshed: Refreshed): void
-  connectionLost(reason: LostReason): void
-}
 
 export interface EngineMeterDependencies {
   readonly metrics: Pick<Metrics<typeof METRICS>, 'counter' | 'histogram'>

@@ -10,10 +10,11 @@ import type { CorruptRecord } from '../store/integrity/corrupt-records.ts'
 import { measuredStore } from '../store/measured.ts'
 import type { Pace } from '../store/pace.ts'
 import type { Store } from '../store/store.ts'
+import type { EngineMeter } from '../tokens/engine-meter.ts'
 import type { StatusReader } from '../tokens/serve/status.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import type { WebhookMeter } from '../webhooks/webhook-queue.ts'
-import { createEngineMeter, type EngineMeter, tracedMeter } from './engine-meter.ts'
+import { createEngineMeter, tracedMeter } from './engine-meter.ts'
 import { type GaugeSources, sampleGauges } from './gauges.ts'
 import {
   createIntegrationSamples,

@@ -1,7 +1,7 @@
 /** The way to Salesforce of a command that runs without the service: of all settings those of the network alone. */
 
-import { composeSalesforce, type Salesforce } from '../app/salesforce.ts'
 import { type Environment, readConfig } from '../config/config.ts'
+import { composeSalesforce, type Salesforce } from '../grants/salesforce.ts'
 
 /** Nothing else of its settings matters to a command. */
 const VARIABLES = ['VALETKEY_LOGIN_HOSTS', 'HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy']
@@ -12,5 +12,7 @@ export const SILENT = { info: () => undefined, warn: () => undefined }
 export function commandSalesforce(env: Environment, now: () => number): Salesforce {
   const settings = Object.fromEntries(VARIABLES.map((variable) => [variable, env[variable]]))
   const config = readConfig(settings, { readFile: () => '' })
-  return composeSalesforce({ config, lookup: undefined, now, log: SILENT })
+  return composeSalesforce({
+    ...{ settings: config, lookup: undefined, runtime: { now }, log: SILENT },
+  })
 }

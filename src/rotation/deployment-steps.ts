@@ -5,9 +5,9 @@ import { refusalOf } from '../grants/refusals/refusals.ts'
 import { etagOf } from '../integrations/integration.ts'
 import { byItself } from '../integrations/references/visible.ts'
 import type { CredentialProver } from '../tokens/mint/prover.ts'
+import type { Activation } from './activation.ts'
 import type { CertificateSteps } from './certificate-steps.ts'
 import { type Deployment, type DeploymentSubject, moved } from './deployment.ts'
-import type { Promotion } from './promotion.ts'
 import type { SecretSteps } from './secret-steps.ts'
 
 export interface DeploymentSteps {
@@ -18,14 +18,14 @@ export interface DeploymentSteps {
 export interface DeploymentStepsDependencies {
   readonly certificates: CertificateSteps
   readonly secrets: SecretSteps
-  readonly promotion: Pick<Promotion, 'activate'>
+  readonly activation: Activation
   readonly prover: CredentialProver
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
   readonly now: () => number
 }
 
 export function createDeploymentSteps(dependencies: DeploymentStepsDependencies): DeploymentSteps {
-  const { certificates, secrets, promotion, prover, audit, now } = dependencies
+  const { certificates, secrets, activation, prover, audit, now } = dependencies
 
   /** It may be the active one by now: a mint flips by itself. */
   const proven = async (
@@ -52,7 +52,7 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
     const { by, provenAs } = deployment
     if (state !== 'active') {
       const preconditions = { ifMatch: provenAs ?? '' }
-      await promotion.activate(name, id, { prove: false, authorise: byItself, preconditions, by })
+      await activation.activate(name, id, { prove: false, authorise: byItself, preconditions, by })
       const detail = { credential: id }
       audit.background(by, { action: 'credential.activated', integration: name, detail })
     }

@@ -1,11 +1,12 @@
 /** Erases the secret of a retired credential once its successor has proven itself: 15 quiet minutes, and one more mint. */
 
-import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
-import { activeOf, type Credential, FALLBACK_MS, keepSecrets } from '../credentials/credential.ts'
+import { NOBODY } from '../audit/event.ts'
+import { activeOf, type Credential, FALLBACK_MS } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
+import type { CredentialWriter } from '../integrations/credential-writer.ts'
 import { everyIntegration } from '../integrations/every.ts'
-import { digestsOf, type Integration, isDraft } from '../integrations/integration.ts'
+import { type Integration, isDraft } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
@@ -28,11 +29,11 @@ export interface Erasure {
 }
 
 export interface ErasureDependencies {
-  readonly store: Pick<IntegrationStore, 'read' | 'readSealed' | 'list' | 'change'>
+  readonly store: Pick<IntegrationStore, 'read' | 'list'>
+  readonly credentials: Pick<CredentialWriter, 'change'>
   readonly documents: Documents
   /** The token of a proof becomes the lease: one of the retired credential's client is good no more afterwards. */
   readonly prover: CredentialProver
-  readonly audit: { background(by: Actor, happening: AuditEntry): void }
   readonly runtime: Runtime
   readonly log: Log
 }
@@ -82,7 +83,7 @@ function needsSomebody(error: unknown): boolean {
 }
 
 export function createErasure(dependencies: ErasureDependencies): Erasure {
-  const { store, documents, prover, audit, runtime, log } = dependencies
+  const { store, credentials, documents, prover, runtime, log } = dependencies
   const { now, monotonic } = runtime
   let discoveredAt = Number.NEGATIVE_INFINITY
   /** By the id of the retired credential, and by the clock that never steps. */
@@ -126,25 +127,16 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
     })
   }
 
-  /** ERASE. */
   const erase = async (name: string, watch: Watch): Promise<void> => {
-    const sealed = await store.readSealed(name)
-    if (!sealed || !isOf(watch, sealed.integration)) return
-    const { integration } = sealed
     const { retiredId } = watch
-    const credentials = integration.credentials.filter(({ id }) => id !== retiredId)
-    const changed = { ...integration, credentials }
-    const written = await store.change(integration, {
-      integration: changed,
-      digests: digestsOf(changed, credentials),
-      secrets: keepSecrets(await sealed.open(), credentials),
+    const detail = { credential: retiredId }
+    const entry = { action: 'credential.erased', integration: name, detail } as const
+    const written = await credentials.change(name, (sealed) => {
+      if (!sealed || !isOf(watch, sealed.integration)) return undefined
+      const kept = sealed.integration.credentials.filter(({ id }) => id !== retiredId)
+      return { credentials: kept, audited: { by: NOBODY, entry } }
     })
     if (!written) return
-    audit.background(NOBODY, {
-      action: 'credential.erased',
-      integration: name,
-      detail: { credential: retiredId },
-    })
     log.info({ integration: name, credentialId: retiredId }, 'a retired credential was erased')
     await documents.remove(KIND, name, 'any')
   }

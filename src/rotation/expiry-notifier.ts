@@ -1,13 +1,24 @@
 /** Says that a certificate is about to end, at 60, 30, 14, 7 and 1 days and when it is over: once each for the whole fleet. Salesforce itself neither warns nor refuses. */
 
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
+import { activeOf } from '../credentials/credential.ts'
+import { everyIntegration } from '../integrations/every.ts'
+import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
 import { isCorrupt, unlessUnusable } from '../store/integrity/record-schema.ts'
 import type { Documents } from '../store/store.ts'
-import { type CertificateEnd, certificateEnds } from './certificate-ends.ts'
+
+export interface CertificateEnd {
+  readonly integration: string
+  readonly credential: string
+  /** Epoch milliseconds. */
+  readonly notAfter: number
+  /** Negative once it is over. */
+  readonly secondsToExpiry: number
+}
 
 export interface ExpiryNotifier {
   /** Looks at all certificates now, and then every hour, in the background. */
@@ -96,4 +107,27 @@ export function createExpiryNotifier(dependencies: ExpiryNotifierDependencies): 
     },
   })
   return task
+}
+
+/** In order of name, each integration once. Who signs with another's credential is not counted again. */
+export async function* certificateEnds(
+  store: Pick<IntegrationStore, 'list'>,
+  now: () => number,
+): AsyncGenerator<CertificateEnd> {
+  for await (const integration of everyIntegration(store)) {
+    const end = endOf(integration, now())
+    if (end) yield end
+  }
+}
+
+function endOf({ name, credentials }: Integration, now: number): CertificateEnd | undefined {
+  const active = activeOf(credentials)
+  if (!active?.certificate) return undefined
+  const { notAfter } = active.certificate
+  return {
+    integration: name,
+    credential: active.id,
+    notAfter,
+    secondsToExpiry: Math.floor((notAfter - now) / 1000),
+  }
 }

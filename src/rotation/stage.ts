@@ -2,13 +2,7 @@
 import { allows, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import type { Credential, CredentialSecrets } from '../credentials/credential.ts'
-import {
-  activeOf,
-  addSecret,
-  digestOfCredential,
-  keepSecrets,
-  NO_SECRETS,
-} from '../credentials/credential.ts'
+import { activeOf, addSecret, digestOfCredential, NO_SECRETS } from '../credentials/credential.ts'
 import {
   type CredentialInput,
   checkShape,
@@ -20,9 +14,10 @@ import { added, certified, completed, without } from '../credentials/stages.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { NewPair } from '../grants/org-api/credentials-api.ts'
+import type { CredentialWriter } from '../integrations/credential-writer.ts'
 import { checkClientId } from '../integrations/definition-rules.ts'
-import { digestsOf, type Integration } from '../integrations/integration.ts'
-import type { IntegrationStore } from '../integrations/integration-store.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { IntegrationStore, SealedIntegration } from '../integrations/integration-store.ts'
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
 import type { Authorise } from '../integrations/references/visible.ts'
 
@@ -59,10 +54,9 @@ export interface Staging {
 }
 
 export interface StagingDependencies {
-  readonly store: Pick<IntegrationStore, 'readSealed' | 'change'>
+  readonly store: Pick<IntegrationStore, 'readSealed'>
+  readonly credentials: Pick<CredentialWriter, 'change'>
   readonly intake: Intake
-  /** What signs with the same credentials follows. */
-  readonly follow: (owner: Integration) => Promise<void>
   readonly now: () => number
 }
 
@@ -74,8 +68,6 @@ interface Step {
   readonly remarks: Remarks
 }
 
-/** A change that loses this many races in a row gives up. */
-const ATTEMPTS = 3
 export const STAGING_KINDS = [
   'generate',
   'private_key',
@@ -85,12 +77,14 @@ export const STAGING_KINDS = [
   'refresh_token',
 ] as const
 
-export function createStaging({ store, intake, follow, now }: StagingDependencies): Staging {
-  const read = async (
+export function createStaging(dependencies: StagingDependencies): Staging {
+  const { store, credentials: writer, intake, now } = dependencies
+
+  const authorised = async (
     name: string,
+    sealed: SealedIntegration | undefined,
     { authorise }: StagingRequest,
   ): Promise<{ readonly integration: Integration; readonly secrets: CredentialSecrets }> => {
-    const sealed = await store.readSealed(name)
     const secrets = sealed ? await sealed.open() : NO_SECRETS
     const integration = await authorise(name, sealed?.integration)
     checkOwn(integration)
@@ -103,30 +97,27 @@ export function createStaging({ store, intake, follow, now }: StagingDependencie
     request: StagingRequest,
     decide: (integration: Integration, secrets: CredentialSecrets) => Step,
   ): Promise<Staged> => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const { integration, secrets: held } = await read(name, request)
-      const { id, credentials, secrets, remarks } = decide(integration, held)
-      checkIfMatch(request.preconditions, integration)
-      const changed = { ...integration, credentials, updatedAt: now() }
-      const written = await store.change(integration, {
-        integration: changed,
-        digests: digestsOf(changed, credentials),
-        secrets: keepSecrets(secrets, credentials),
-      })
-      if (written) {
-        if (mintingOf(credentials) !== mintingOf(integration.credentials)) await follow(written)
-        const credential = find(written, id) ?? credentialIn(integration, id)
-        return { integration: written, credential, remarks }
-      }
-    }
-    throw new BrokerError('conflict', 'The integration was changed by others three times meanwhile')
+    const changed = await writer.change(name, async (sealed) => {
+      const { integration: before, secrets: held } = await authorised(name, sealed, request)
+      const step = decide(before, held)
+      checkIfMatch(request.preconditions, before)
+      const isFollowed = mintingOf(step.credentials) !== mintingOf(before.credentials)
+      return { ...step, before, updatedAt: now(), isFollowed }
+    })
+    if (!changed)
+      throw new BrokerError('integration_not_found', 'There is no integration of this name')
+    const {
+      integration,
+      change: { id, before, remarks },
+    } = changed
+    return { integration, credential: find(integration, id) ?? credentialIn(before, id), remarks }
   }
 
   return {
     async stage(name, { clientId, ...input }, request) {
       checkShape(input, 'body', STAGING_KINDS)
       if (clientId !== undefined) checkClientId(clientId, 'body/client_id')
-      const { integration } = await read(name, request)
+      const { integration } = await authorised(name, await store.readSealed(name), request)
       const needed = grantOf(integration.grant.type).credentialType(integration.grant)
       // Making a key takes long: what is sure to be refused is refused before.
       const sample = { ...SAMPLE, state: input.csr ? ('pending' as const) : ('staged' as const) }

@@ -14,10 +14,10 @@ import { authoriseBy } from '../integrations/references/visible.ts'
 import { NameParams } from '../integrations/schemas/schemas.ts'
 import { MINT_PROBLEMS } from '../tokens/mint/mint-problems.ts'
 import type { Access } from './access.ts'
+import type { Activation } from './activation.ts'
 import type { Deployer } from './deployer.ts'
 import { isDeploymentOver } from './deployment.ts'
 import { nextStep } from './next-step.ts'
-import type { Promotion } from './promotion.ts'
 import { ActivateBody, CredentialParams, CredentialView, StageBody, StagedView } from './schemas.ts'
 import { checkOwn, type Staged, type Staging, type StagingRequest } from './stage.ts'
 import { credentialViewOf, stagingInputOf } from './view.ts'
@@ -25,7 +25,7 @@ import { credentialViewOf, stagingInputOf } from './view.ts'
 export interface StagingRouteDependencies {
   readonly access: Access
   readonly staging: Staging
-  readonly promotion: Pick<Promotion, 'activate'>
+  readonly activation: Activation
   readonly deployer: Pick<Deployer, 'request' | 'read'>
   readonly audit: Pick<AuditLog, 'change'>
   readonly confirm: Confirm
@@ -45,7 +45,7 @@ const CHANGE_PROBLEMS = [
 
 export function registerStagingRoutes(
   server: Server,
-  { access, staging, promotion, deployer, audit, confirm }: StagingRouteDependencies,
+  { access, staging, activation, deployer, audit, confirm }: StagingRouteDependencies,
 ): void {
   const asked = (request: Asking): StagingRequest => ({
     authorise: authoriseBy(() => confirm(request), 'credentials:write'),
@@ -144,7 +144,7 @@ export function registerStagingRoutes(
     async (request, reply) => {
       const { name, id } = request.params
       checkOwn(await access(request, 'credentials:write', name), request.principal)
-      const integration = await promotion.activate(name, id, {
+      const integration = await activation.activate(name, id, {
         prove: request.body?.prove ?? true,
         ...asked(request),
         by: { principal: request.principal.id, requestId: request.id },

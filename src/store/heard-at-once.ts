@@ -1,14 +1,18 @@
 /** Outcomes that this replica changes itself: it obeys what was acknowledged at once, and not only when the change stream brings it back. */
+import type { Emitter } from '../runtime/events.ts'
 import { isOnlyNewer } from './outcome.ts'
-import type { Change, Outcomes } from './store.ts'
+import type { Outcomes } from './store.ts'
+import type { StoreEvents } from './store-events.ts'
 
-/** `hear` is told before whoever asked for the change is. It must not throw: the change has happened. */
-export const heardAtOnce = (outcomes: Outcomes, hear: (change: Change) => void): Outcomes => ({
+export const heardAtOnce = (
+  outcomes: Outcomes,
+  events: Pick<Emitter<StoreEvents>, 'emit'>,
+): Outcomes => ({
   ...outcomes,
   async save(name, expected, change) {
     const saved = await outcomes.save(name, expected, change)
     if (saved.saved) {
-      hear({
+      events.emit('outcome.changed', {
         ...{ type: 'integration', name, rev: saved.rev },
         ...(isOnlyNewer(change) && { isNewer: true }),
       })
@@ -17,12 +21,14 @@ export const heardAtOnce = (outcomes: Outcomes, hear: (change: Change) => void):
   },
   async forgetRefusal(name) {
     const rev = await outcomes.forgetRefusal(name)
-    if (rev !== undefined) hear({ type: 'integration', name, rev, isNewer: true })
+    if (rev !== undefined) {
+      events.emit('outcome.changed', { type: 'integration', name, rev, isNewer: true })
+    }
     return rev
   },
   async revoke(tokenId, until) {
     const names = await outcomes.revoke(tokenId, until)
-    hear({ type: 'dead', tokenId, names })
+    events.emit('outcome.changed', { type: 'dead', tokenId, names })
     return names
   },
 })

@@ -2,9 +2,9 @@
 import type { Span } from '@opentelemetry/api'
 import { BrokerError, type ProblemCode } from '../errors/errors.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
+import type { ChangeSubscription } from '../store/change-subscription.ts'
 import type { MintCoordinator } from '../tokens/mint/mint-coordinator.ts'
 import type { Broker, Served } from '../tokens/serve/broker.ts'
-import type { ChangeSubscription } from '../tokens/serve/subscription.ts'
 import type { TokenRequester } from '../tokens/serve/token-request.ts'
 import { fail, type Spans } from './spans.ts'
 

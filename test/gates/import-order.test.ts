@@ -27,6 +27,7 @@ const ORDER = [
   'rotation',
   'keyring',
   'webhooks',
+  'service',
   'tracing',
   'metrics',
   'config',

@@ -5,7 +5,9 @@ import t, { type Test } from 'tap'
 import { NO_SECRETS } from '../../src/credentials/credential.ts'
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
 import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
+import type { IntegrationEvents } from '../../src/integrations/integration-events.ts'
 import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
+import { createEvents } from '../../src/runtime/events.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const integration: Integration = {
@@ -32,7 +34,11 @@ async function setUp(t: Test) {
     await rm(dataDir, { recursive: true })
   })
   const keyring = keyringOf(generateKeyring(Date.now()))
-  const store = createIntegrationStore({ records, keyring, onWritten: () => undefined })
+  const store = createIntegrationStore({
+    records,
+    keyring,
+    events: createEvents<IntegrationEvents>(),
+  })
   await store.create({ integration, digests: [], secrets: NO_SECRETS })
   return { records, store }
 }

@@ -6,7 +6,9 @@ import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
 import { Secret } from '../../src/crypto/secret.ts'
+import type { IntegrationEvents } from '../../src/integrations/integration-events.ts'
 import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
+import { createEvents } from '../../src/runtime/events.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { createRedisStore } from '../../src/store/redis/redis-store.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -627,7 +629,7 @@ t.test('private keys that are made here never leave', async (t) => {
     const integrations = createIntegrationStore({
       records: store.integrations,
       keyring: keyringOf(new Secret(keyring)),
-      onWritten: () => undefined,
+      events: createEvents<IntegrationEvents>(),
     })
     const keys: string[] = []
     for (const one of [name, `${name}-made`]) {

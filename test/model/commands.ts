@@ -230,7 +230,7 @@ export const herd = (name: string) =>
     const { time, salesforce, oracle, replicas, underWay, log } = reality
     const isCalm = underWay.size === 1 && salesforce.mode === 'well'
     const loginUrl = oracle.certain(name)?.loginUrl
-    const isHearing = replicas.every((one) => one.mode() === 'up' && one.engine.hearing.isHearing())
+    const isHearing = replicas.every((one) => one.mode() === 'up' && one.hearing.isHearing())
     if (!isCalm || !isHearing || loginUrl === undefined) return
     const before = salesforce.requests(loginUrl)
     const sharers = NAMES.filter((one) => oracle.certain(one)?.loginUrl === loginUrl).length

@@ -1,16 +1,25 @@
 /** One replica of the lease engine in the model: its way to the store, and when it could reach it. */
-import { composeLeaseEngine, type LeaseEngine } from '../../src/app/lease-engine.ts'
+
 import { createIntake } from '../../src/credentials/intake.ts'
 import type { Keyring } from '../../src/crypto/keyring.ts'
 import { createMacs } from '../../src/crypto/macs.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
 import { createHostRules } from '../../src/http/outbound/login-host.ts'
-import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
+import { composeIntegrations } from '../../src/integrations/compose.ts'
+import type { IntegrationEvents } from '../../src/integrations/integration-events.ts'
 import { createRegistry, type Registry } from '../../src/integrations/registry.ts'
 import { createLogger } from '../../src/logger/logger.ts'
+import { createEvents } from '../../src/runtime/events.ts'
 import { createStoreClock } from '../../src/runtime/store-clock.ts'
+import {
+  type ChangeSubscription,
+  createChangeSubscription,
+} from '../../src/store/change-subscription.ts'
 import { heardAtOnce } from '../../src/store/heard-at-once.ts'
 import type { Store } from '../../src/store/store.ts'
+import type { StoreEvents } from '../../src/store/store-events.ts'
+import { composeLeaseEngine, type LeaseEngine } from '../../src/tokens/compose.ts'
+import type { TokenEvents } from '../../src/tokens/token-events.ts'
 import type { FakeSalesforce } from './fake-salesforce.ts'
 import type { FakeTime } from './fake-time.ts'
 import { createFaultyStore, type LinkMode } from './faulty-store.ts'
@@ -23,6 +32,7 @@ export interface Reach {
 
 export interface Replica {
   readonly engine: LeaseEngine
+  readonly hearing: ChangeSubscription
   readonly registry: Registry
   readonly reaches: readonly Reach[]
   link(mode: LinkMode): void
@@ -62,24 +72,22 @@ export function startReplica(world: World): Replica {
   const { time, salesforce, random, storelessMs, uniqueId } = world
   const { now, monotonic, sleep } = time
   const faulty = createFaultyStore({ store: world.store, random, sleep })
-  const store = {
-    ...faulty.store,
-    outcomes: heardAtOnce(faulty.store.outcomes, (change) => engine.cache.heard(change)),
-  }
+  const events = createEvents<StoreEvents & IntegrationEvents & TokenEvents>()
+  const store = { ...faulty.store, outcomes: heardAtOnce(faulty.store.outcomes, events) }
   const { promise: gone, resolve: go } = Promise.withResolvers<void>()
   const reaches: Reach[] = [{ from: now(), until: Number.POSITIVE_INFINITY }]
   const clock = createStoreClock({ wall: now, monotonic, onSkew: () => undefined })
+  const runtime = { now: clock.now, wall: now, monotonic, sleep, random, uniqueId, clock }
+  const { signal: stopping } = new AbortController()
+  const core = { runtime, log: QUIET, events, store, keyring, stopping }
+  const audit = { background: () => undefined }
 
-  const integrations = createIntegrationStore({
-    records: store.integrations,
-    keyring,
-    onWritten: (name, record) => engine.cache.written(name, record?.rev),
-  })
-  const engine: LeaseEngine = composeLeaseEngine({
-    store,
-    keyring,
+  const integrations = composeIntegrations({ core, audit })
+  const hearing = createChangeSubscription({ changes: store.changes, events, runtime, log: QUIET })
+  const engine = composeLeaseEngine({
+    core,
     endpoint: salesforce.endpoint,
-    audit: { background: () => undefined },
+    audit,
     meter: {
       broker: (broker) => broker,
       requester: (requester) => requester,
@@ -88,20 +96,14 @@ export function startReplica(world: World): Replica {
       refreshed: () => undefined,
       connectionLost: () => undefined,
     },
-    log: QUIET,
-    isSlow: () => false,
-    storeAge: { witness: undefined, mode: 'ask', graceMs: 0 },
-    storelessMs,
-    readSealed: integrations.readSealed,
-    promotion: {
-      promote: async () => undefined,
-      activeRefused: () => undefined,
-      outdated: async () => undefined,
+    integrations,
+    memory: { hearing, isSlow: () => false, storelessMs },
+    refreshTokens: {
+      trouble: undefined,
+      age: { witness: undefined, mode: 'ask', graceMs: 0 },
     },
-    onChange: () => undefined,
-    onGap: () => undefined,
-    runtime: { now: clock.now, wall: now, monotonic, random, uniqueId, sleep, clock },
   })
+  hearing.start()
   engine.start()
 
   const link = (mode: LinkMode) => {
@@ -115,6 +117,7 @@ export function startReplica(world: World): Replica {
 
   return {
     engine,
+    hearing,
     registry: createRegistry({
       store: integrations,
       intake: createIntake({ now, uniqueId }),
@@ -130,6 +133,7 @@ export function startReplica(world: World): Replica {
       go()
       // Its loops end; what is under way never comes to anything.
       void engine.stop()
+      void hearing.stop()
     },
   }
 }

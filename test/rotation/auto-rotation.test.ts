@@ -7,13 +7,16 @@ import type { AuditEntry } from '../../src/audit/event.ts'
 import type { Credential } from '../../src/credentials/credential.ts'
 import { createIntake } from '../../src/credentials/intake.ts'
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
+import { createCredentialWriter } from '../../src/integrations/credential-writer.ts'
 import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
+import type { IntegrationEvents } from '../../src/integrations/integration-events.ts'
 import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
 import { createAutoRotation, isDue, validDaysOf } from '../../src/rotation/auto-rotation.ts'
 import { createDeployer } from '../../src/rotation/deployer.ts'
 import { moved } from '../../src/rotation/deployment.ts'
 import { createDeploymentStore } from '../../src/rotation/deployment-store.ts'
 import { createStaging } from '../../src/rotation/stage.ts'
+import { createEvents } from '../../src/runtime/events.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { createSingleFlight } from '../../src/tokens/mint/single-flight.ts'
 import { eventually } from '../support/eventually.ts'
@@ -64,7 +67,7 @@ async function setUp(t: Test, first: Integration) {
   const integrations = createIntegrationStore({
     records: store.integrations,
     keyring: keyringOf(generateKeyring(START)),
-    onWritten: () => undefined,
+    events: createEvents<IntegrationEvents>(),
   })
   await integrations.create({
     integration: first,
@@ -101,7 +104,7 @@ async function setUp(t: Test, first: Integration) {
     const staging = createStaging({
       store: integrations,
       intake: createIntake({ now, uniqueId: randomUUID }),
-      follow: async () => undefined,
+      credentials: createCredentialWriter({ store: integrations, audit, runtime: { now }, log }),
       now,
     })
     const handsFree = createAutoRotation({ ...common, underLock, staging, deployer })

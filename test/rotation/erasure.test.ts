@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { FALLBACK_MS } from '../../src/credentials/credential.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
 import { classify, grantRefused } from '../../src/grants/refusals/refusals.ts'
+import { createCredentialWriter } from '../../src/integrations/credential-writer.ts'
 import { digestsOf, type Integration } from '../../src/integrations/integration.ts'
 import { createErasure } from '../../src/rotation/erasure.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
@@ -49,7 +50,7 @@ async function setUp(t: Test, credentials = ROTATED) {
           adopted.push(tokenId)
         },
       },
-      audit: witness.audit,
+      credentials: createCredentialWriter({ store, ...witness, runtime: { now } }),
       runtime: testRuntime({
         now,
         sleep: (_ms, signal) =>

@@ -6,8 +6,9 @@ import type { AuditEntry } from '../../src/audit/event.ts'
 import type { Credential } from '../../src/credentials/credential.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
 import type { Integration } from '../../src/integrations/integration.ts'
-import { type CertificateEnd, certificateEnds } from '../../src/rotation/certificate-ends.ts'
 import {
+  type CertificateEnd,
+  certificateEnds,
   createExpiryNotifier,
   THRESHOLDS,
   thresholdOf,

@@ -1,4 +1,5 @@
 /** Integrations in a real store, for what rotates their credentials. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +13,9 @@ import type {
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
 import { classify, grantRefused } from '../../src/grants/refusals/refusals.ts'
 import { DEFAULTS, digestsOf, type Integration } from '../../src/integrations/integration.ts'
+import type { IntegrationEvents } from '../../src/integrations/integration-events.ts'
 import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
+import { createEvents } from '../../src/runtime/events.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 export const BAD_SIGNATURE = grantRefused(
@@ -64,7 +67,7 @@ export async function openStore(t: Test, now: () => number = Date.now) {
   const store = createIntegrationStore({
     records: records.integrations,
     keyring,
-    onWritten: () => undefined,
+    events: createEvents<IntegrationEvents>(),
   })
   const put = async (integration: Integration, signsWith = integration.credentials) => {
     const digests = digestsOf(integration, signsWith)

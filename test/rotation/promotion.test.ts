@@ -1,13 +1,12 @@
 import t, { type Test } from 'tap'
 import { NOBODY } from '../../src/audit/event.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
+import { createCredentialWriter } from '../../src/integrations/credential-writer.ts'
 import { digestOf, etagOf, type Integration } from '../../src/integrations/integration.ts'
 import type { IntegrationStore } from '../../src/integrations/integration-store.ts'
 import { byItself } from '../../src/integrations/references/visible.ts'
-import { createFollowers } from '../../src/rotation/followers.ts'
-import { createPromotion, type PromotionDependencies } from '../../src/rotation/promotion.ts'
+import { type ActivationDependencies, createActivation } from '../../src/rotation/activation.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
-import { testRuntime } from '../support/runtime.ts'
 import { BAD_SIGNATURE, createWitness, credential, integrationWith, openStore } from './fixture.ts'
 
 const NOW = 1_000_000
@@ -16,19 +15,27 @@ const ANY = { authorise: byItself, preconditions: {}, by: NOBODY }
 async function setUp(
   t: Test,
   credentials = [credential('a', 'active'), credential('s', 'staged')],
-  change: Partial<PromotionDependencies> = {},
+  {
+    store: changed,
+    ...change
+  }: Partial<Omit<ActivationDependencies, 'store'>> & {
+    readonly store?: Partial<IntegrationStore>
+  } = {},
 ) {
   const opened = await openStore(t)
-  const { store, put } = opened
+  const { put } = opened
+  const store = { ...opened.store, ...changed }
   const integration = integrationWith('billing', credentials)
   await put(integration)
   const witness = createWitness()
   const proofs: string[] = []
   const adopted: string[] = []
-  const promotion = createPromotion({
+  const runtime = { now: () => NOW }
+  const writer = createCredentialWriter({ store, audit: witness.audit, runtime, log: witness.log })
+  const activation = createActivation({
     store,
+    credentials: writer,
     outcomes: opened.records.outcomes,
-    followers: createFollowers({ store, log: witness.log }),
     prover: {
       prove: async (_name, id) => {
         proofs.push(id)
@@ -38,12 +45,11 @@ async function setUp(
         adopted.push(tokenId)
       },
     },
-    onActiveRefused: () => undefined,
     audit: witness.audit,
-    runtime: testRuntime({ now: () => NOW }),
-    log: witness.log,
+    now: () => NOW,
     ...change,
   })
+  const promotion = { ...activation, promote: writer.promote, follow: writer.follow }
   return { ...opened, ...witness, promotion, integration, proofs, adopted }
 }
 
@@ -296,6 +302,6 @@ t.test('a follower that a crash left behind follows when it is minted for', asyn
   const { promotion, store, put } = await setUp(t, [credential('s', 'active', 'green')])
   const follower = integrationWith('follower', [], { credentialFrom: 'billing' })
   await put(follower, [credential('a', 'active')])
-  await promotion.outdated(follower)
+  await promotion.follow(follower.name)
   t.same((await store.readSealed('follower'))?.digests, [digestOf(follower, 'green')])
 })

@@ -1,11 +1,17 @@
 import t from 'tap'
+import { createEvents } from '../../src/runtime/events.ts'
 import { heardAtOnce } from '../../src/store/heard-at-once.ts'
 import type { Change, Outcomes, SaveResult } from '../../src/store/store.ts'
+import type { StoreEvents } from '../../src/store/store-events.ts'
 
 /** What this replica hears while it changes something, and when. */
 function hearing(outcomes: Partial<Outcomes>) {
   const heard: Change[] = []
-  return { heard, own: heardAtOnce(outcomes as Outcomes, (change) => heard.push(change)) }
+  const events = createEvents<StoreEvents>()
+  events.on('outcome.changed', (change) => {
+    heard.push(change)
+  })
+  return { heard, own: heardAtOnce(outcomes as Outcomes, events) }
 }
 
 const EXPECTED = { uid: 'u', orev: 1 }

@@ -47,7 +47,8 @@ t.test('secrets that are retired are watched', async (t) => {
   const credentials = [{ id: 'r', state: 'retired', retiresAt: null }]
   const store = storeOf(['bad', 'good'].map((name) => integration(name, { credentials })))
   const erasure = createErasure({
-    ...{ store: store as never, documents, audit: { background: () => undefined }, log },
+    ...{ store: store as never, documents, log },
+    credentials: { change: async () => undefined },
     prover: { prove: async () => undefined, adopt: async () => undefined },
     runtime: testRuntime({ sleep: untilAborted }),
   })

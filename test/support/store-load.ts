@@ -2,14 +2,16 @@
 
 import { randomUUID } from 'node:crypto'
 import { BrokerError } from '../../src/errors/errors.ts'
-import { monotonic, sleep } from '../../src/runtime/runtime.ts'
-import type { Change, Store } from '../../src/store/store.ts'
+import { createEvents } from '../../src/runtime/events.ts'
+import { sleep } from '../../src/runtime/runtime.ts'
 import {
   type ChangeSubscription,
   createChangeSubscription,
-} from '../../src/tokens/serve/subscription.ts'
+} from '../../src/store/change-subscription.ts'
+import type { Change, Store } from '../../src/store/store.ts'
+import type { StoreEvents } from '../../src/store/store-events.ts'
 import { eventually } from './eventually.ts'
-import { testRuntime } from './runtime.ts'
+import { testLog } from './runtime.ts'
 
 export interface StoreLoad {
   readonly hearing: ChangeSubscription
@@ -38,13 +40,15 @@ export function startLoad(store: Store): StoreLoad {
   let slowest = 0
   let stopping = false
 
+  const events = createEvents<StoreEvents>()
+  events.on('store.changed', (change) => {
+    heard.push(change)
+  })
   const hearing = createChangeSubscription({
     changes: store.changes,
-    runtime: testRuntime({ monotonic }),
-    onChange: (change) => heard.push(change),
-    onGap: () => undefined,
-    onHeard: () => undefined,
-    onTrouble: () => undefined,
+    events,
+    runtime: { wall: Date.now, monotonic: () => performance.now(), random: Math.random, sleep },
+    log: testLog(),
   })
   hearing.start()
 

@@ -1,4 +1,5 @@
 /** What is wrong with the file of the embedded store: each trouble with what is said of it, and what to do. */
+import type { Log } from '../../runtime/runtime.ts'
 
 interface Words {
   /** What is the matter with the file that is named before it. */
@@ -46,3 +47,18 @@ export const FILE_ANCHOR = 'docs/troubleshooting.md#the-file-of-the-embedded-sto
 /** In one line for `/readyz`: what, what to do, and where more is said. */
 export const fileTroubleLine = (file: string, trouble: FileTrouble): string =>
   `${file}: ${FILE_TROUBLES[trouble].says}. ${FILE_TROUBLES[trouble].remedy} Changes are refused meanwhile. See ${FILE_ANCHOR}`
+
+/** Logs one line when trouble begins, and one when it is over. */
+export const fileTroubleLog =
+  (log: Pick<Log, 'info' | 'error'>, file: string) =>
+  (trouble: FileTrouble | undefined): void => {
+    if (trouble === undefined) {
+      log.info({ file }, 'the file of the embedded store is in order again')
+      return
+    }
+    const { says, remedy } = FILE_TROUBLES[trouble]
+    log.error(
+      { cause: trouble, file, remedy, see: FILE_ANCHOR },
+      `${file}: ${says}; changes are refused`,
+    )
+  }

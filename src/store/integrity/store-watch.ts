@@ -1,10 +1,12 @@
 /** Notices a store that lost its content or went back in time, tells the other replicas, and waits for an operator to accept it. */
 
 import { BrokerError } from '../../errors/errors.ts'
+import type { Emitter } from '../../runtime/events.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { createTask } from '../../runtime/tasks.ts'
 import { createSharedTurns } from '../shared-turns.ts'
 import type { DocumentRecord, Store } from '../store.ts'
+import type { StoreEvents } from '../store-events.ts'
 import { unlessCorrupt } from './record-schema.ts'
 import {
   begunAnew,
@@ -29,8 +31,7 @@ export interface StoreWatch {
 
 export interface StoreWatchDependencies {
   readonly store: Pick<Store, 'identity' | 'documents' | 'isBegunAnew'>
-  /** This replica found that it went back in time. Must not throw. */
-  readonly onRewound?: () => void
+  readonly events: Pick<Emitter<StoreEvents>, 'emit'>
   /** The store as a whole is another one or its past, or an operator accepted it (`isAccepted`): what was seen of it holds no more. Must not throw. */
   readonly onOtherContent?: (change: { readonly isAccepted: boolean }) => void
   readonly runtime: Pick<Runtime, 'sleep'>
@@ -71,7 +72,7 @@ const ID = 'standing'
 
 export function createStoreWatch({
   store,
-  onRewound,
+  events,
   onOtherContent,
   runtime,
   log,
@@ -91,7 +92,7 @@ export function createStoreWatch({
         'the store went back in time: changes that it had acknowledged are missing',
       )
       // One who only heard of it from others has nothing to add.
-      if (known.seq > since.seq) onRewound?.()
+      if (known.seq > since.seq) events.emit('store.rewound', undefined)
     } else log.info({ was: before }, 'the store is as it should be')
   }
 

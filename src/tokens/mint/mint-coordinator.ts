@@ -5,13 +5,13 @@ import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import type { IdentityGuard } from '../../identity/identity-guard.ts'
 import type { TokenSubject } from '../../identity/subject.ts'
 import { type Integration, presentsRefreshToken } from '../../integrations/integration.ts'
+import type { ChangeSubscription } from '../../store/change-subscription.ts'
 import type { Outcomes } from '../../store/store.ts'
 import { createRequestWrites } from '../../store/unconfirmed.ts'
 import type { DegradedMode } from '../serve/degraded-mode.ts'
 import type { Lease, MintResult } from '../serve/lease.ts'
 import type { Entry, LeaseCache } from '../serve/lease-cache.ts'
 import type { LeaseStore } from '../serve/lease-store.ts'
-import type { ChangeSubscription } from '../serve/subscription.ts'
 import {
   answerIn,
   holdsRejected,

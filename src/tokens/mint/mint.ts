@@ -9,6 +9,7 @@ import { BrokerError } from '../../errors/errors.ts'
 import type { IdentityGuard } from '../../identity/identity-guard.ts'
 import type { StoredPin } from '../../identity/pin-store.ts'
 import { isOfSubject, type TokenSubject } from '../../identity/subject.ts'
+import type { CredentialWriter } from '../../integrations/credential-writer.ts'
 import {
   clientIdOf,
   draftError,
@@ -19,9 +20,11 @@ import {
 } from '../../integrations/integration.ts'
 import type { SealedIntegration } from '../../integrations/integration-store.ts'
 import { servesInside } from '../../integrations/references/lending.ts'
+import type { Emitter } from '../../runtime/events.ts'
 import { NO_CREDENTIAL, type RefreshTokenPreflight } from '../refresh/preflight.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { Signer, TokenRequester } from '../serve/token-request.ts'
+import type { TokenEvents } from '../token-events.ts'
 import { candidatesOf, isSignatureRefusal, triesOf } from './candidates.ts'
 import { refusedWith } from './credential-refusal.ts'
 
@@ -63,22 +66,13 @@ export interface Minter {
   settle(name: string): Promise<'settled' | 'unknown'>
 }
 
-/** What becomes of the credentials when Salesforce takes another one than the active. None throws. */
-export interface PromotionHooks {
-  /** Salesforce refused the active one by its signature, and took the staged one in the same flight. */
-  promote(owner: Integration, stagedId: string): Promise<void>
-  /** Salesforce refused the active one by its signature. */
-  activeRefused(owner: Integration): void
-  /** It signs with another's credential, and does not know the client of that yet. */
-  outdated(follower: Integration): Promise<void>
-}
-
 export interface MinterDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly requester: TokenRequester
   /** Of grants that present a refresh token. */
   readonly connected: RefreshTokenPreflight
-  readonly promotion: PromotionHooks
+  readonly credentials: Pick<CredentialWriter, 'promote' | 'follow'>
+  readonly events: Pick<Emitter<TokenEvents>, 'emit'>
   readonly identity: IdentityGuard
   /** Whose tokens an integration has got. */
   readonly subjectOf: (
@@ -104,7 +98,8 @@ interface Opened {
 }
 
 export function createMinter(dependencies: MinterDependencies): Minter {
-  const { integrations, requester, connected, promotion, identity, monotonic, sleep } = dependencies
+  const { integrations, requester, connected, credentials, events, identity, monotonic, sleep } =
+    dependencies
   const { subjectOf } = dependencies
   /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. A change of the owner forgets it: what was made active by it comes first. */
   const workedLast = new Map<string, { readonly version: number; readonly id: string }>()
@@ -163,7 +158,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     workedLast.set(owner.uid, { version: owner.version, id: credential.id })
     const active = owner.credentials.find(({ state }) => state === 'active')
     const isProof = active !== undefined && refused.has(active.id)
-    if (credential.state === 'staged' && isProof) await promotion.promote(owner, credential.id)
+    if (credential.state === 'staged' && isProof) await credentials.promote(owner, credential.id)
   }
 
   /** Tries one after the other, in rounds. Any refusal that is not about the signature ends it. */
@@ -191,7 +186,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       } catch (error) {
         if (!isSignatureRefusal(error)) throw error
         refused.add(credential.id)
-        if (credential.state === 'active') promotion.activeRefused(opened.owner)
+        if (credential.state === 'active') events.emit('credential.refused', opened.owner)
         last = error
       }
     }
@@ -248,7 +243,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
         triesOf(candidates, await options.hasWorked()),
         options,
       )
-      if (!opened.digests.includes(lease.digest)) await promotion.outdated(integration)
+      if (!opened.digests.includes(lease.digest)) await credentials.follow(integration.name)
       return lease
     },
     async prove(name, credentialId, options) {

@@ -1,10 +1,10 @@
 /** What is known of an integration's lease: memory while it may be trusted, else the store, else memory for a while. */
 import { BrokerError, isStoreAway, isStoreTrouble } from '../../errors/errors.ts'
 import { waitFor } from '../../runtime/timeout.ts'
+import type { ChangeSubscription } from '../../store/change-subscription.ts'
 import type { Outcomes } from '../../store/store.ts'
 import type { SingleFlight } from '../mint/single-flight.ts'
 import type { Entry, LeaseCache } from './lease-cache.ts'
-import type { ChangeSubscription } from './subscription.ts'
 
 export interface LeaseReading {
   /** Undefined: there is no such integration. */

@@ -1,8 +1,10 @@
 /** What counts as an operator's word on the store. */
 
 import t from 'tap'
+import { createEvents } from '../../../src/runtime/events.ts'
 import { createStoreWatch } from '../../../src/store/integrity/store-watch.ts'
 import type { DocumentRecord } from '../../../src/store/store.ts'
+import type { StoreEvents } from '../../../src/store/store-events.ts'
 import { testRuntime } from '../../support/runtime.ts'
 
 function watching() {
@@ -22,6 +24,7 @@ function watching() {
         },
       } as never,
     },
+    events: createEvents<StoreEvents>(),
     onOtherContent: ({ isAccepted }) => void changes.push(isAccepted),
     runtime: testRuntime({ sleep: async () => undefined }),
     log: { error: () => undefined, info: () => undefined, warn: () => undefined },

@@ -11,9 +11,11 @@ import {
   type Integration,
 } from '../../../src/integrations/integration.ts'
 import type { SealedIntegration } from '../../../src/integrations/integration-store.ts'
+import { createEvents } from '../../../src/runtime/events.ts'
 import { createMinter, type MintRecords } from '../../../src/tokens/mint/mint.ts'
 import type { RefreshTokenPreflight } from '../../../src/tokens/refresh/preflight.ts'
 import type { Lease } from '../../../src/tokens/serve/lease.ts'
+import type { TokenEvents } from '../../../src/tokens/token-events.ts'
 
 const BAD_SIGNATURE = grantRefused(
   classify({ error: 'invalid_grant', errorDescription: 'invalid assertion' }),
@@ -66,6 +68,10 @@ function setUp(
   let refusals = 0
   let charges = 0
   let reads = 0
+  const events = createEvents<TokenEvents>()
+  events.on('credential.refused', () => {
+    refusals += 1
+  })
   const minter = createMinter({
     subjectOf: async () => undefined,
     integrations: {
@@ -96,17 +102,15 @@ function setUp(
     },
     // Of another kind of grant: whoever asks it is wrong.
     connected: {} as RefreshTokenPreflight,
-    promotion: {
+    credentials: {
       promote: async (_owner, id) => {
         promoted.push(id)
       },
-      activeRefused: () => {
-        refusals += 1
-      },
-      outdated: async ({ name }) => {
+      follow: async (name) => {
         outdated.push(name)
       },
     },
+    events,
     identity: {
       known: async () => ({ version: null, pin: undefined }),
       check: async () => {

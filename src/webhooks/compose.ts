@@ -1,7 +1,6 @@
-/** Wires events for people: what happens, what is queued, and who delivers it. Where no URL is set, nothing of it runs. */
-
-import type { Actor, AuditEntry } from '../audit/event.ts'
-import type { Config } from '../config/config.ts'
+/** Composes webhooks: what happens, what is queued, and what delivers it. Without a URL nothing of it runs. */
+import type { AuditEvents } from '../audit/event.ts'
+import type { Secret } from '../crypto/secret.ts'
 import { grantOf } from '../grants/index.ts'
 import { REFUSALS } from '../grants/refusals/refusal-table.ts'
 import { explanationOf } from '../grants/refusals/refusals.ts'
@@ -11,19 +10,15 @@ import type { Identity } from '../identity/identity.ts'
 import { createPinStore, type PinStore } from '../identity/pin-store.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
-import type { Logger } from '../logger/logger.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
-import type { Runtime } from '../runtime/runtime.ts'
-import type { Change, Store } from '../store/store.ts'
-import { ATTEMPT_MS, createWebhookDelivery } from '../webhooks/webhook-delivery.ts'
-import { createWebhookQueue, WEBHOOK_KIND, type WebhookMeter } from '../webhooks/webhook-queue.ts'
-import { createWebhookSender } from '../webhooks/webhook-sender.ts'
-import { createWebhookSource, type Described } from '../webhooks/webhook-source.ts'
+import type { Core } from '../store/core.ts'
+import type { StoreEvents } from '../store/store-events.ts'
+import { ATTEMPT_MS, createWebhookDelivery } from './webhook-delivery.ts'
+import { createWebhookQueue, WEBHOOK_KIND, type WebhookMeter } from './webhook-queue.ts'
+import { createWebhookSender } from './webhook-sender.ts'
+import { createWebhookSource, type Described } from './webhook-source.ts'
 
 export interface Webhooks {
-  /** Something was audited. Never throws. */
-  note(by: Actor, happening: AuditEntry): void
-  heard(change: Change): void
   /** Events that are still to be delivered. */
   waiting(): number
   start(): void
@@ -31,18 +26,19 @@ export interface Webhooks {
 }
 
 export interface WebhooksDependencies {
-  readonly config: Pick<Config, 'webhookUrl' | 'webhookSecrets' | 'publicUrl'>
-  readonly store: Pick<Store, 'documents' | 'identity'>
+  readonly core: Core<StoreEvents & AuditEvents>
+  readonly settings: {
+    /** Absent: no webhook is made. */
+    readonly webhookUrl: Secret | undefined
+    readonly webhookSecrets: readonly Secret[]
+    readonly publicUrl: string | undefined
+  }
   readonly integrations: Pick<IntegrationStore, 'read'>
   readonly proxy: NonNullable<OutboundDependencies['proxy']>
   readonly meter: WebhookMeter
-  readonly runtime: Runtime
-  readonly log: Logger
 }
 
 const OFF: Webhooks = {
-  note: () => undefined,
-  heard: () => undefined,
   waiting: () => 0,
   start: () => undefined,
   stop: async () => undefined,
@@ -55,9 +51,10 @@ const LOST = {
 } as const
 
 export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
-  const { config, store, integrations, proxy, meter, runtime, log } = dependencies
+  const { core, settings, integrations, proxy, meter } = dependencies
+  const { store, events, runtime, log } = core
   const { now } = runtime
-  const { webhookUrl: url, webhookSecrets: secrets, publicUrl } = config
+  const { webhookUrl: url, webhookSecrets: secrets, publicUrl } = settings
   if (!url) return OFF
   const storing = createOutageLogger(log, 'webhooks cannot be queued or read', runtime)
   let failed = 0
@@ -109,11 +106,11 @@ export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
     },
   })
 
+  events.on('audit.recorded', ({ by, entry }) => source.note(by, entry))
+  events.on('store.changed', (change) => {
+    if (change.type === 'document' && change.kind === WEBHOOK_KIND) delivery.wake()
+  })
   return {
-    note: source.note,
-    heard(change) {
-      if (change.type === 'document' && change.kind === WEBHOOK_KIND) delivery.wake()
-    },
     waiting: queue.count,
     start() {
       source.start()

@@ -1,8 +1,10 @@
 /** Whether this replica hears the store's change stream; what it hears, it passes on. */
-
-import type { Runtime } from '../../runtime/runtime.ts'
-import { createTask } from '../../runtime/tasks.ts'
-import type { Change, Changes } from '../../store/store.ts'
+import type { Emitter } from '../runtime/events.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createTask } from '../runtime/tasks.ts'
+import type { Change, Changes } from './store.ts'
+import type { StoreEvents } from './store-events.ts'
 
 export interface ChangeSubscription {
   /** Starts the reader. Resolves with the first contact with the store, and goes on for ever. */
@@ -22,13 +24,9 @@ export interface ChangeSubscription {
 
 export interface ChangeSubscriptionDependencies {
   readonly changes: Changes
-  readonly runtime: Runtime
-  readonly onChange: (change: Change) => void
-  /** Everything in memory is to be checked again before it is trusted. */
-  readonly onGap: () => void
-  /** The store is heard, for the first time or again. */
-  readonly onHeard: () => void
-  readonly onTrouble: (error: unknown) => void
+  readonly events: Pick<Emitter<StoreEvents>, 'emit'>
+  readonly runtime: Pick<Runtime, 'wall' | 'monotonic' | 'random' | 'sleep'>
+  readonly log: Log
 }
 
 /** How long one read waits for news. */
@@ -45,8 +43,9 @@ const NEVER = { at: Number.NEGATIVE_INFINITY, monotonic: Number.NEGATIVE_INFINIT
 export function createChangeSubscription(
   dependencies: ChangeSubscriptionDependencies,
 ): ChangeSubscription {
-  const { changes, runtime, onChange, onGap, onHeard, onTrouble } = dependencies
+  const { changes, events, runtime, log } = dependencies
   const { wall, monotonic, random, sleep } = runtime
+  const outage = createOutageLogger(log, 'the change stream cannot be read', runtime)
   const waiting = new Map<string, Set<() => void>>()
   let heard = NEVER
   let epoch = 0
@@ -56,11 +55,11 @@ export function createChangeSubscription(
   const lose = () => {
     epoch += 1
     heard = NEVER
-    onGap()
+    events.emit('store.gap', undefined)
   }
 
   const pass = (change: Change) => {
-    onChange(change)
+    events.emit('store.changed', change)
     if (change.type !== 'integration') return
     for (const wake of waiting.get(change.name) ?? []) wake()
   }
@@ -77,7 +76,8 @@ export function createChangeSubscription(
     let cursor = await changes.tail()
     lose()
     hear(first)
-    onHeard()
+    outage.over()
+    events.emit('store.heard', undefined)
     while (!task.stopped.aborted) {
       const start = begun()
       const { entries, cursor: next, gap } = await changes.read(cursor, READ_MS)
@@ -98,7 +98,7 @@ export function createChangeSubscription(
       } catch (error) {
         if (task.stopped.aborted) return 0
         lose()
-        onTrouble(error)
+        outage.report(error)
       }
       return RETRY_MS.least + random() * (RETRY_MS.most - RETRY_MS.least)
     },

@@ -1,8 +1,13 @@
 /** Where refresh tokens are not safe: a failover of Redis would bring one back that is used up, and using it again ends the whole approval. */
-import type { Config } from '../config/config.ts'
+import type { Secret } from '../crypto/secret.ts'
 import type { GrantSettings } from '../grants/grant.ts'
 import { presentsRefreshToken } from '../integrations/integration.ts'
 import { isClusterUrl, isSentinelUrl } from '../store/redis-connection/url.ts'
+
+interface RedisSettings {
+  readonly redisUrl: Secret | undefined
+  readonly redisWaitReplicas: number
+}
 
 const hasFailover = (url: string): boolean => isSentinelUrl(url) || isClusterUrl(url)
 
@@ -10,13 +15,13 @@ const hasFailover = (url: string): boolean => isSentinelUrl(url) || isClusterUrl
 export const refreshTokenTrouble = ({
   redisUrl,
   redisWaitReplicas,
-}: Pick<Config, 'redisUrl' | 'redisWaitReplicas'>): string | undefined =>
+}: RedisSettings): string | undefined =>
   redisUrl !== undefined && redisWaitReplicas < 1 && hasFailover(redisUrl.reveal())
     ? 'With Sentinel or Cluster the grant refresh_token needs VALETKEY_REDIS_WAIT of 1 or more'
     : undefined
 
 /** The same, for whoever writes an integration. */
 export const grantTrouble =
-  (config: Pick<Config, 'redisUrl' | 'redisWaitReplicas'>) =>
+  (settings: RedisSettings) =>
   (grant: GrantSettings): string | undefined =>
-    presentsRefreshToken({ grant }) ? refreshTokenTrouble(config) : undefined
+    presentsRefreshToken({ grant }) ? refreshTokenTrouble(settings) : undefined

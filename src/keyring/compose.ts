@@ -1,24 +1,21 @@
-/** Wires what counts, watches and renews the seals of the store. */
-
+/** Composes what counts, watches and renews the seals of the store. */
 import type { AuditLog } from '../audit/log.ts'
 import { CONNECTION_KIND } from '../connections/connection-store.ts'
-import type { Keyring } from '../crypto/keyring.ts'
 import type { Server } from '../http/server/server.ts'
-import { createCensusTaker } from '../keyring/census.ts'
-import { createKeyringWatch, type KeyringWatch } from '../keyring/keyring-watch.ts'
-import { createRecordProver } from '../keyring/record-prover.ts'
-import { createReplicas } from '../keyring/replicas.ts'
-import { createResealJobs } from '../keyring/reseal-job.ts'
-import { createResealer } from '../keyring/resealer.ts'
-import { registerKeyringRoutes } from '../keyring/routes.ts'
-import { createSealedRecords } from '../keyring/sealed-records.ts'
-import type { Logger } from '../logger/logger.ts'
-import type { Runtime } from '../runtime/runtime.ts'
+import type { Core } from '../store/core.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import type { MacRequirement } from '../store/integrity/mac-requirement.ts'
 import type { Store } from '../store/store.ts'
 import { createSingleFlight } from '../tokens/mint/single-flight.ts'
 import { REVOCATION_KIND } from '../tokens/revoke/revocation-queue.ts'
+import { createCensusTaker } from './census.ts'
+import { createKeyringWatch, type KeyringWatch } from './keyring-watch.ts'
+import { createRecordProver } from './record-prover.ts'
+import { createReplicas } from './replicas.ts'
+import { createResealJobs } from './reseal-job.ts'
+import { createResealer } from './resealer.ts'
+import { registerKeyringRoutes } from './routes.ts'
+import { createSealedRecords } from './sealed-records.ts'
 
 export interface KeyringCare {
   readonly trouble: KeyringWatch['trouble']
@@ -31,19 +28,16 @@ export interface KeyringCare {
 }
 
 export interface KeyringCareDependencies {
-  readonly keyring: Keyring
-  readonly store: Store
-  /** As the engine gives it. */
+  readonly core: Core<unknown>
+  /** The store as the engine gives it. */
   readonly engine: Store
   readonly requirement: MacRequirement
   readonly audit: Pick<AuditLog, 'background' | 'change'>
-  readonly runtime: Runtime
-  readonly log: Logger
 }
 
 export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCare {
-  const { keyring, store, engine, requirement } = dependencies
-  const { audit, runtime, log } = dependencies
+  const { core, engine, requirement, audit } = dependencies
+  const { store, keyring, runtime, log } = core
   const { now, uniqueId } = runtime
   const { keyIds } = keyring
   const kinds = PROVEN_KINDS

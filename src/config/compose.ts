@@ -1,39 +1,39 @@
-/** Wires what keeps the configuration file in effect, if there is one. */
-
+/** Composes what keeps the configuration file in effect, if there is one. */
 import { NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
-import { appliedEvent, lentByFile } from '../config/applied-event.ts'
+import { createDeclaredIntegrations, type DeclaredDependencies } from '../integrations/declared.ts'
+import type { FileMeter } from '../metrics/meters.ts'
+import type { Core } from '../store/core.ts'
+import type { Revoker } from '../tokens/revoke/revocation.ts'
+import { appliedEvent, lentByFile } from './applied-event.ts'
 import {
   type ConfigurationLoader,
   createConfigurationLoader,
   type LoaderDependencies,
-} from '../config/loader.ts'
-import { createDeclaredIntegrations, type DeclaredDependencies } from '../integrations/declared.ts'
-import type { FileMeter } from '../metrics/meters.ts'
-import type { Runtime } from '../runtime/runtime.ts'
-import type { Revoker } from '../tokens/revoke/revocation.ts'
+} from './loader.ts'
 
-export interface ConfigurationDependencies
-  extends Omit<DeclaredDependencies, 'revoke' | 'runtime'>,
-    Pick<LoaderDependencies, 'readFile' | 'log'> {
+export interface ConfigurationDependencies {
   /** Absent: there is no such file. */
   readonly path: string | undefined
-  readonly runtime: Runtime
+  readonly readFile: LoaderDependencies['readFile']
+  readonly rules: Omit<DeclaredDependencies, 'revoke'>
   readonly revoker: Pick<Revoker, 'revokeUnlessShared'>
   readonly audit: Pick<AuditLog, 'background'>
   readonly meter: FileMeter
+  readonly core: Core<unknown>
 }
 
 export function composeConfiguration(
   dependencies: ConfigurationDependencies,
 ): ConfigurationLoader | undefined {
-  const { path, readFile, log, revoker, audit, meter, ...declaring } = dependencies
+  const { path, readFile, rules, revoker, audit, meter, core } = dependencies
   if (path === undefined) return undefined
+  const { runtime, log } = core
   return createConfigurationLoader({
     path,
     readFile,
     declared: createDeclaredIntegrations({
-      ...declaring,
+      ...rules,
       revoke: async (integration) => {
         const revoked = await revoker.revokeUnlessShared(integration)
         for (const happening of revoked) audit.background(NOBODY, happening)
@@ -58,7 +58,7 @@ export function composeConfiguration(
         detail: { reason: 'request_invalid', count },
       })
     },
-    runtime: declaring.runtime,
+    runtime,
     log,
   })
 }

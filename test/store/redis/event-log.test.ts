@@ -1,6 +1,6 @@
 import t from 'tap'
-import { redisEventLog } from '../../src/app/redis-event-log.ts'
-import type { RedisEvent } from '../../src/store/redis-connection/connection.ts'
+import { redisEventLog } from '../../../src/store/redis/event-log.ts'
+import type { RedisEvent } from '../../../src/store/redis-connection/connection.ts'
 
 function logged() {
   const lines: { members: object; message: string }[] = []

@@ -1,48 +1,50 @@
-/** Wires what finds, mints, refreshes and ends leases. */
+/** Composes what finds, mints, refreshes and ends leases. */
 import type { Actor } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
-import type { Keyring } from '../crypto/keyring.ts'
+import { type AgeSettings, composeCustody, type RefreshTokenCustody } from '../custody/compose.ts'
 import type { Custody } from '../custody/custody.ts'
 import type { GrantContext } from '../grants/grant.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
 import { createIdentityGuard } from '../identity/identity-guard.ts'
 import { createPinStore } from '../identity/pin-store.ts'
 import { readSubject, rememberSubject, type TokenSubject } from '../identity/subject.ts'
+import type { Integrations } from '../integrations/compose.ts'
 import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
-import type { SealedIntegration } from '../integrations/integration-store.ts'
-import type { Logger } from '../logger/logger.ts'
-import type { EngineMeter } from '../metrics/engine-meter.ts'
+import type { IntegrationEvents } from '../integrations/integration-events.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { ProcessRuntime } from '../runtime/runtime.ts'
-import type { Change, Store } from '../store/store.ts'
-import { createAttempts } from '../tokens/mint/attempts.ts'
-import { createBreaker } from '../tokens/mint/breaker.ts'
-import { createDoctorMint, type DoctorMint } from '../tokens/mint/doctor-mint.ts'
-import { createLoginBudget } from '../tokens/mint/login-budget.ts'
-import { createMinter, type PromotionHooks } from '../tokens/mint/mint.ts'
-import { createMintCoordinator } from '../tokens/mint/mint-coordinator.ts'
-import { refusedEvent } from '../tokens/mint/mint-event.ts'
-import { type CredentialProver, createProver } from '../tokens/mint/prover.ts'
-import { createSingleFlight } from '../tokens/mint/single-flight.ts'
-import { createSubjectTokens } from '../tokens/mint/subject-tokens.ts'
-import { createRefreshTokenPreflight, hasRefreshToken } from '../tokens/refresh/preflight.ts'
-import { createReconciler } from '../tokens/refresh/reconciler.ts'
-import { logRefreshed } from '../tokens/refresh/refresh-log.ts'
-import { createRefresher } from '../tokens/refresh/refresher.ts'
-import { endingConnections, type Revoker } from '../tokens/revoke/revocation.ts'
-import { type Broker, createBroker } from '../tokens/serve/broker.ts'
-import { createDegradedMode } from '../tokens/serve/degraded-mode.ts'
-import { createInsideLease, type InsideLease } from '../tokens/serve/inside-lease.ts'
-import type { Lease } from '../tokens/serve/lease.ts'
-import { createLeaseCache, type LeaseCache } from '../tokens/serve/lease-cache.ts'
-import { createLeaseReader } from '../tokens/serve/lease-reader.ts'
-import { createLeaseStore } from '../tokens/serve/lease-store.ts'
-import { rememberIntegrations } from '../tokens/serve/remembered-integrations.ts'
-import { createStatusReader, type StatusReader } from '../tokens/serve/status.ts'
-import { type ChangeSubscription, createChangeSubscription } from '../tokens/serve/subscription.ts'
-import { createTokenRequester } from '../tokens/serve/token-request.ts'
-import { type AgeSettings, composeCustody, type RefreshTokenCustody } from './custody.ts'
-import { composeRevocation } from './revocation.ts'
+import type { ChangeSubscription } from '../store/change-subscription.ts'
+import type { Core } from '../store/core.ts'
+import type { StoreEvents } from '../store/store-events.ts'
+import type { EngineMeter } from './engine-meter.ts'
+import { createAttempts } from './mint/attempts.ts'
+import { createBreaker } from './mint/breaker.ts'
+import { createDoctorMint, type DoctorMint } from './mint/doctor-mint.ts'
+import { createExercise } from './mint/exercise.ts'
+import { createLoginBudget } from './mint/login-budget.ts'
+import { createMinter } from './mint/mint.ts'
+import { createMintCoordinator } from './mint/mint-coordinator.ts'
+import { refusedEvent } from './mint/mint-event.ts'
+import { type CredentialProver, createProver } from './mint/prover.ts'
+import { createSingleFlight } from './mint/single-flight.ts'
+import { createSubjectTokens } from './mint/subject-tokens.ts'
+import { createRefreshTokenPreflight, hasRefreshToken } from './refresh/preflight.ts'
+import { createReconciler } from './refresh/reconciler.ts'
+import { logRefreshed } from './refresh/refresh-log.ts'
+import { createRefresher } from './refresh/refresher.ts'
+import { composeRevocation } from './revoke/compose.ts'
+import { endingConnections, type Revoker } from './revoke/revocation.ts'
+import { type Broker, createBroker } from './serve/broker.ts'
+import { createDegradedMode } from './serve/degraded-mode.ts'
+import { createInsideLease, type InsideLease } from './serve/inside-lease.ts'
+import type { Lease } from './serve/lease.ts'
+import { createLeaseCache, type LeaseCache } from './serve/lease-cache.ts'
+import { createLeaseReader } from './serve/lease-reader.ts'
+import { createLeaseStore } from './serve/lease-store.ts'
+import { rememberIntegrations } from './serve/remembered-integrations.ts'
+import { createStatusReader, type StatusReader } from './serve/status.ts'
+import { createTokenRequester } from './serve/token-request.ts'
+import type { TokenEvents } from './token-events.ts'
 
 export interface LeaseEngine extends CredentialProver {
   readonly broker: Broker
@@ -53,14 +55,9 @@ export interface LeaseEngine extends CredentialProver {
   /** What the requests of grants may use. */
   readonly grants: GrantContext
   readonly doctorMint: DoctorMint
-  readonly hearing: ChangeSubscription
   readonly custody: Custody
-  /** Takes over the refresh token that came with the active credential, which the next mint does else; ends the connection of what has another grant now. Never throws. */
-  followDefinition(integration: Integration): Promise<void>
   /** Whether the store may be an old one. */
-  readonly age: Pick<RefreshTokenCustody['vouching'], 'accept' | 'age'>
-  /** The store went back in time: no refresh token is used before Salesforce was asked. Never throws. */
-  storeRewound(): Promise<void>
+  readonly age: RefreshTokenCustody['vouching']
   /** How many login hosts failed and are left alone. */
   restingHosts(): number
   start(): void
@@ -69,60 +66,43 @@ export interface LeaseEngine extends CredentialProver {
 }
 
 export interface LeaseEngineDependencies {
-  readonly store: Store
-  readonly keyring: Keyring
+  /** The clock of its runtime learns from what the store says here. */
+  readonly core: Core<StoreEvents & IntegrationEvents & TokenEvents> & {
+    readonly runtime: ProcessRuntime
+  }
   readonly endpoint: TokenEndpoint
   readonly audit: Pick<AuditLog, 'background'>
   readonly meter: EngineMeter
-  readonly log: Logger
-  /** Why no refresh token may be used in this store; undefined: they may. */
-  readonly refreshTokenTrouble?: string | undefined
-  /** The store answers, and too late for callers to wait. */
-  readonly isSlow: () => boolean
-  readonly storeAge: AgeSettings
-  /** How long leases in memory may serve without word from the store. */
-  readonly storelessMs: number
-  readonly readSealed: (name: string) => Promise<SealedIntegration | undefined>
-  readonly promotion: PromotionHooks
-  /** Everything that the change stream says. */
-  readonly onChange: (change: Change) => void
-  /** Changes may have been missed. */
-  readonly onGap: () => void
-  /** Its clock learns from what the store says here. */
-  readonly runtime: ProcessRuntime
-  /** The process ends: what fails is not tried again. */
-  readonly stopping?: AbortSignal
+  readonly integrations: Pick<Integrations, 'readSealed' | 'credentials'>
+  /** When leases in memory may be served. */
+  readonly memory: {
+    readonly hearing: ChangeSubscription
+    /** The store answers, and too late for callers to wait. */
+    readonly isSlow: () => boolean
+    /** How long leases in memory may serve without word from the store. */
+    readonly storelessMs: number
+  }
+  readonly refreshTokens: {
+    /** Why no refresh token may be used in this store; undefined: they may. */
+    readonly trouble: string | undefined
+    readonly age: AgeSettings
+  }
 }
 
 export function composeLeaseEngine(dependencies: LeaseEngineDependencies): LeaseEngine {
-  const { store, keyring, endpoint, audit, meter, log, isSlow, storelessMs } = dependencies
-  const { onChange, onGap, runtime } = dependencies
+  const { core, endpoint, audit, meter, memory } = dependencies
+  const { store, keyring, events, runtime, log } = core
+  const { hearing, isSlow, storelessMs } = memory
   const { now, monotonic, random, uniqueId, sleep, clock } = runtime
   const stopping = new AbortController()
-  const trouble = (what: string) => createOutageLogger(log, what, { monotonic })
-  const streamTrouble = trouble('the change stream cannot be read')
-  const dueTrouble = trouble('the due index cannot be read or written')
+  const dueTrouble = createOutageLogger(log, 'the due index cannot be read or written', runtime)
 
-  const hearing = createChangeSubscription({
-    changes: store.changes,
-    runtime,
-    onChange(change) {
-      cache.heard(change)
-      refreshTokens.heard(change)
-      onChange(change)
-    },
-    onGap() {
-      cache.distrust()
-      onGap()
-    },
-    onHeard() {
-      streamTrouble.over()
-      reconciler.begin()
-    },
-    onTrouble: streamTrouble.report,
-  })
   const leases = createLeaseStore({ outcomes: store.outcomes, keyring })
   const cache = createLeaseCache({ hearing, open: leases.open, monotonic })
+  events.on('store.changed', cache.heard)
+  events.on('store.gap', cache.distrust)
+  events.on('outcome.changed', cache.heard)
+  events.on('integration.written', ({ name, written }) => cache.written(name, written?.rev))
   const flights = createSingleFlight({ locks: store.locks, uniqueId, log })
   const reader = createLeaseReader({
     cache,
@@ -140,22 +120,21 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const breaker = createBreaker({ monotonic, log })
   const sleepHere = (ms: number) => sleep(ms, stopping.signal)
   const attempts = createAttempts({
-    ...{ breaker, monotonic, random, stopping: dependencies.stopping, sleep: sleepHere },
+    ...{ breaker, monotonic, random, stopping: core.stopping, sleep: sleepHere },
   })
   const pins = createPinStore(store.documents)
   const identity = createIdentityGuard({ pins, audit, now, log })
-  const integrations = rememberIntegrations(dependencies.readSealed)
+  const integrations = rememberIntegrations(dependencies.integrations.readSealed)
   const {
     revoker: tokenRevoker,
     queue,
     ends,
   } = composeRevocation({
-    ...{ store, keyring, endpoint, leases, audit, runtime, log },
+    ...{ core, endpoint, leases, audit },
   })
   const refreshTokens = composeCustody({
-    ...{ store, keyring, audit, endToken: tokenRevoker.endToken, runtime, log },
-    ...{ onLost: meter.connectionLost, age: dependencies.storeAge },
-    trouble: dependencies.refreshTokenTrouble,
+    ...{ core, audit, endToken: tokenRevoker.endToken, onLost: meter.connectionLost },
+    ...dependencies.refreshTokens,
   })
   const { custody, exchange } = refreshTokens
   const revoker = endingConnections(tokenRevoker, custody)
@@ -167,7 +146,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     readSubject(store.documents, integration)
   const minter = createMinter({
     ...{ integrations, identity, subjectOf, monotonic, sleep: sleepHere },
-    promotion: dependencies.promotion,
+    credentials: dependencies.integrations.credentials,
+    events,
     requester: meter.requester(requester),
     connected: createRefreshTokenPreflight({ custody, exchange }),
   })
@@ -234,9 +214,26 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     log,
   })
 
-  const keeper = refreshTokens.keeper({ look: reader.look, flight, settle: minter.settle })
+  const maintainer = refreshTokens.maintainer({
+    settle: minter.settle,
+    async idleDaysOf(name, uid) {
+      const integration = (await reader.look(name))?.integration
+      const isKept = integration?.uid === uid && integration.enabled
+      return isKept ? integration.refreshTokenIdleDays : undefined
+    },
+    exercise: createExercise({ look: reader.look, flight, now }),
+  })
   const prover = createProver({
     ...{ look: reader.look, subjectOf, minter, budget, leases, onMinted, monotonic, log },
+  })
+  events.on('store.heard', reconciler.begin)
+  events.on('integration.written', async ({ written }) => {
+    const integration = written?.integration
+    if (!integration) return
+    // The next mint takes the refresh token over else.
+    if (hasRefreshToken(integration)) await refreshTokens.tried(minter.adopt(integration.name))
+    // Another grant leaves no approval behind that nobody uses.
+    if (!presentsRefreshToken(integration)) await refreshTokens.tried(custody.end(integration))
   })
   const doctorMint = createDoctorMint({
     ...{ look: reader.look, subjectOf, minter, budget, flights, breaker, onRefused },
@@ -253,13 +250,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     restingHosts: breaker.openCount,
     revoker,
     custody,
-    async followDefinition(integration) {
-      if (hasRefreshToken(integration)) await refreshTokens.tried(minter.adopt(integration.name))
-      // Another grant leaves no approval behind that nobody uses.
-      if (!presentsRefreshToken(integration)) await refreshTokens.tried(custody.end(integration))
-    },
     age: refreshTokens.vouching,
-    storeRewound: () => refreshTokens.tried(refreshTokens.vouching.rewound()),
     status: createStatusReader({
       outcomes: store.outcomes,
       documents: store.documents,
@@ -272,16 +263,14 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     cache,
     insideLease: leaseFor('deployment'),
     grants,
-    hearing,
     start() {
-      for (const part of [hearing, refreshTokens, refresher, queue, keeper]) part.start()
+      for (const part of [refreshTokens, refresher, queue, maintainer]) part.start()
     },
     async stop() {
       stopping.abort()
       const ended = refreshTokens.stop()
-      await Promise.all([ended, refresher.stop(), queue.stop(), keeper.stop()])
+      await Promise.all([ended, refresher.stop(), queue.stop(), maintainer.stop()])
       await flights.settled()
-      await hearing.stop()
     },
   }
 }

@@ -1,34 +1,30 @@
-/** Wires how people at Salesforce connect integrations. */
+/** Composes how people at Salesforce connect integrations. */
 import { randomBytes } from 'node:crypto'
 import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
 import type { PermissionResolver } from '../callers/permission-resolver.ts'
-import { registerCallbackRoute } from '../connections/callback-route.ts'
-import { createClaim } from '../connections/claim.ts'
-import { createClientOf } from '../connections/client.ts'
-import { type ConnectionStatus, type Flow, hasConnectionEnded } from '../connections/connection.ts'
-import { createConnectionStore } from '../connections/connection-store.ts'
-import { createDeviceFlow, TURN_MS } from '../connections/device-flow.ts'
-import { createDevicePoller } from '../connections/device-poller.ts'
-import { createDeviceSchedule } from '../connections/device-schedule.ts'
-import { createDisconnect } from '../connections/disconnect.ts'
-import { createEnd } from '../connections/end.ts'
-import { createFinish } from '../connections/finish.ts'
-import { registerConnectionRoutes } from '../connections/routes.ts'
-import { createWebServerFlow } from '../connections/web-server-flow.ts'
-import type { Keyring } from '../crypto/keyring.ts'
-import type { GrantContext } from '../grants/grant.ts'
 import type { TokenAnswer } from '../grants/token-endpoint/token-answer.ts'
 import type { Server } from '../http/server/server.ts'
 import { createIdentityGuard } from '../identity/identity-guard.ts'
 import { createPinStore } from '../identity/pin-store.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
-import type { Logger } from '../logger/logger.ts'
-import type { Runtime } from '../runtime/runtime.ts'
-import type { Store } from '../store/store.ts'
+import type { Core } from '../store/core.ts'
+import type { LeaseEngine } from '../tokens/compose.ts'
 import { tokenIdOf } from '../tokens/serve/lease.ts'
-import type { LeaseEngine } from './lease-engine.ts'
+import { registerCallbackRoute } from './callback-route.ts'
+import { createClaim } from './claim.ts'
+import { createClientOf } from './client.ts'
+import { type ConnectionStatus, type Flow, hasConnectionEnded } from './connection.ts'
+import { createConnectionStore } from './connection-store.ts'
+import { createDeviceFlow, TURN_MS } from './device-flow.ts'
+import { createDevicePoller } from './device-poller.ts'
+import { createDeviceSchedule } from './device-schedule.ts'
+import { createDisconnect } from './disconnect.ts'
+import { createEnd } from './end.ts'
+import { createFinish } from './finish.ts'
+import { registerConnectionRoutes } from './routes.ts'
+import { createWebServerFlow } from './web-server-flow.ts'
 
 export interface Connections {
   /** Public. */
@@ -39,12 +35,10 @@ export interface Connections {
 }
 
 export interface ConnectionsDependencies {
-  readonly store: Pick<Store, 'documents' | 'custody'>
-  readonly keyring: Keyring
+  readonly core: Core<unknown>
   readonly integrations: IntegrationStore
-  readonly engine: Pick<LeaseEngine, 'custody' | 'revoker'>
-  readonly grants: GrantContext
-  readonly standing: PermissionResolver
+  readonly engine: Pick<LeaseEngine, 'custody' | 'revoker' | 'grants'>
+  readonly permissions: PermissionResolver
   readonly audit: AuditLog
   readonly meter: {
     ended(flow: Flow, status: ConnectionStatus): void
@@ -52,14 +46,13 @@ export interface ConnectionsDependencies {
   }
   /** How browsers reach this service. */
   readonly publicUrl: string | undefined
-  readonly runtime: Runtime
-  readonly log: Logger
 }
 
 export function composeConnections(dependencies: ConnectionsDependencies): Connections {
-  const { store, keyring, integrations, engine, grants, standing } = dependencies
-  const { audit, meter, publicUrl, runtime, log } = dependencies
+  const { core, integrations, engine, permissions, audit, meter, publicUrl } = dependencies
+  const { store, keyring, runtime, log } = core
   const { now, uniqueId } = runtime
+  const { grants } = engine
   const { documents } = store
   const { endpoint } = grants
   const connections = createConnectionStore({ documents, keyring })
@@ -73,7 +66,7 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
 
   const finish = createFinish({
     integrations,
-    standing,
+    standing: permissions,
     identity: {
       check: async (integration: Integration, answer: TokenAnswer) =>
         guard.check(integration, answer, await guard.known(integration)),

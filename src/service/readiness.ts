@@ -2,16 +2,10 @@
 import type { Readiness, ReadinessCheck } from '../http/server/health.ts'
 import type { CustodyAge, DoubtKind } from '../store/custody-age.ts'
 import type { StoreIntegrity } from '../store/integrity/store-integrity.ts'
+import type { WatchedState } from '../store/integrity/watched-store.ts'
 import { SLOW_MS, WINDOW_MS } from '../store/pace.ts'
 
-export interface StoreState {
-  readonly standing: StoreIntegrity
-  /** As Redis names it; undefined where it is not known. */
-  readonly evictionPolicy: string | undefined
-  /** In a line, with what to do; undefined where there is none. */
-  readonly trouble: string | undefined
-  /** How many records were met that may not be used. */
-  readonly corrupt: number
+export interface StoreState extends WatchedState {
   /** How old it may be, as refresh tokens see it; undefined: it was not looked at yet. */
   readonly age: CustodyAge | undefined
 }

@@ -1,8 +1,10 @@
 import t from 'tap'
-import type { Change } from '../../../src/store/store.ts'
-import { createChangeSubscription } from '../../../src/tokens/serve/subscription.ts'
-import { eventually } from '../../support/eventually.ts'
-import { testRuntime } from '../../support/runtime.ts'
+import { createEvents } from '../../src/runtime/events.ts'
+import { createChangeSubscription } from '../../src/store/change-subscription.ts'
+import type { Change } from '../../src/store/store.ts'
+import type { StoreEvents } from '../../src/store/store-events.ts'
+import { eventually } from '../support/eventually.ts'
+import { testLog, testRuntime } from '../support/runtime.ts'
 
 const change = (rev: number): Change => ({ type: 'integration', name: 'a', rev })
 
@@ -12,6 +14,10 @@ t.test('changes that come thick and fast are read together', async (t) => {
   const pauses: number[] = []
   /** How long each read waits before it brings something. */
   const waits = [100, 1, 2, 100]
+  const events = createEvents<StoreEvents>()
+  events.on('store.changed', (one) => {
+    heard.push(one.type === 'integration' ? one.rev : 0)
+  })
   const hearing = createChangeSubscription({
     changes: {
       tail: async () => 'begin',
@@ -22,6 +28,7 @@ t.test('changes that come thick and fast are read together', async (t) => {
         return { entries: [change(clock)], cursor: 'next', gap: false }
       },
     },
+    events,
     runtime: testRuntime({
       now: () => clock,
       async sleep(ms) {
@@ -29,10 +36,7 @@ t.test('changes that come thick and fast are read together', async (t) => {
         clock += ms
       },
     }),
-    onChange: (one) => heard.push(one.type === 'integration' ? one.rev : 0),
-    onGap: () => undefined,
-    onHeard: () => undefined,
-    onTrouble: (error) => t.fail(String(error)),
+    log: testLog({ warn: (_bindings, message) => t.fail(message) }),
   })
   hearing.start()
   await eventually(() => heard.length === 4)

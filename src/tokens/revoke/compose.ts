@@ -1,18 +1,14 @@
-/** Wires what ends tokens: now, or as soon as Salesforce can be reached. */
-
-import { NOBODY } from '../audit/event.ts'
-import type { AuditLog } from '../audit/log.ts'
-import type { Keyring } from '../crypto/keyring.ts'
-import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
-import type { Logger } from '../logger/logger.ts'
-import { createOutageLogger } from '../runtime/outage-logger.ts'
-import type { Runtime } from '../runtime/runtime.ts'
-import type { Store } from '../store/store.ts'
-import type { MintCoordinatorDependencies } from '../tokens/mint/mint-coordinator.ts'
-import { rejectedEvent, revokedEvent } from '../tokens/mint/mint-event.ts'
-import { createRevoker, type Revoker } from '../tokens/revoke/revocation.ts'
-import { createRevocationQueue, type RevocationQueue } from '../tokens/revoke/revocation-queue.ts'
-import type { LeaseStore } from '../tokens/serve/lease-store.ts'
+/** Composes what ends tokens: now, or as soon as Salesforce can be reached. */
+import { NOBODY } from '../../audit/event.ts'
+import type { AuditLog } from '../../audit/log.ts'
+import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
+import { createOutageLogger } from '../../runtime/outage-logger.ts'
+import type { Core } from '../../store/core.ts'
+import type { MintCoordinatorDependencies } from '../mint/mint-coordinator.ts'
+import { rejectedEvent, revokedEvent } from '../mint/mint-event.ts'
+import type { LeaseStore } from '../serve/lease-store.ts'
+import { createRevoker, type Revoker } from './revocation.ts'
+import { createRevocationQueue, type RevocationQueue } from './revocation-queue.ts'
 
 export interface Revocation {
   readonly revoker: Revoker
@@ -22,23 +18,19 @@ export interface Revocation {
 }
 
 export interface RevocationDependencies {
-  readonly store: Pick<Store, 'documents' | 'outcomes'>
-  readonly keyring: Keyring
+  readonly core: Core<unknown>
   readonly endpoint: TokenEndpoint
   readonly leases: LeaseStore
   readonly audit: Pick<AuditLog, 'background'>
-  readonly runtime: Runtime
-  readonly log: Logger
 }
 
 export function composeRevocation(dependencies: RevocationDependencies): Revocation {
-  const { store, keyring, endpoint, leases, audit, runtime, log } = dependencies
-  const trouble = createOutageLogger(log, 'queued revocations cannot be carried out', runtime)
+  const { core, endpoint, leases, audit } = dependencies
+  const { store, keyring, runtime, log } = core
+  const what = 'queued revocations cannot be carried out'
+  const trouble = createOutageLogger(log, what, runtime)
   const queue = createRevocationQueue({
-    documents: store.documents,
-    keyring,
-    endpoint,
-    runtime,
+    ...{ documents: store.documents, keyring, endpoint, runtime },
     onRevoked: (tokenId, integration) =>
       audit.background(NOBODY, { action: 'token.revoked', integration, tokenId }),
     onGivenUp(tokenId, integration, error) {

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { grantTrouble, refreshTokenTrouble } from '../../src/app/refresh-token-rule.ts'
 import { Secret } from '../../src/crypto/secret.ts'
+import { grantTrouble, refreshTokenTrouble } from '../../src/custody/refresh-token-rule.ts'
 import { checkGrant } from '../../src/integrations/composition.ts'
 
 const settings = (url: string | undefined, redisWaitReplicas: number) => ({

@@ -1,9 +1,9 @@
 /** What happens between this process and Redis, in the log: one line for each trouble, with what to do. */
 
-import type { Log } from '../runtime/runtime.ts'
-import { anchorOf } from '../store/redis-connection/cause.ts'
-import type { RedisEvent } from '../store/redis-connection/connection.ts'
-import { redisRemedyOf, troubleText } from '../store/redis-connection/errors.ts'
+import type { Log } from '../../runtime/runtime.ts'
+import { anchorOf } from '../redis-connection/cause.ts'
+import type { RedisEvent } from '../redis-connection/connection.ts'
+import { redisRemedyOf, troubleText } from '../redis-connection/errors.ts'
 
 /** A connection that comes and goes says so once in so long: what it suffers from has a line of its own. */
 const FLAPPING_MS = 30_000

@@ -1,16 +1,17 @@
-/** Wires the way to Salesforce: which hosts may be called, through what, and what its answers mean. */
-import type { Config } from '../config/config.ts'
-import { type CredentialsApi, createCredentialsApi } from '../grants/org-api/credentials-api.ts'
-import { createMetadataApi, type MetadataApi } from '../grants/org-api/metadata-api.ts'
-import { createSalesforceClock, type SalesforceClock } from '../grants/salesforce-clock.ts'
-import { createTokenEndpoint, type TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
+/** Composes the way to Salesforce: which hosts may be called, through what, and what its answers mean. */
+
+import type { Secret } from '../crypto/secret.ts'
 import { createHostRules, type HostRules } from '../http/outbound/login-host.ts'
 import {
   createOutbound,
   type Outbound,
   type OutboundDependencies,
 } from '../http/outbound/outbound.ts'
-import type { Logger } from '../logger/logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import { type CredentialsApi, createCredentialsApi } from './org-api/credentials-api.ts'
+import { createMetadataApi, type MetadataApi } from './org-api/metadata-api.ts'
+import { createSalesforceClock, type SalesforceClock } from './salesforce-clock.ts'
+import { createTokenEndpoint, type TokenEndpoint } from './token-endpoint/token-endpoint.ts'
 
 export interface Salesforce {
   readonly hosts: HostRules
@@ -23,28 +24,32 @@ export interface Salesforce {
 }
 
 export interface SalesforceDependencies {
-  readonly config: Pick<Config, 'loginHosts' | 'httpsProxy' | 'noProxy'>
+  readonly settings: {
+    readonly loginHosts: readonly string[]
+    readonly httpsProxy: Secret | undefined
+    readonly noProxy: string | undefined
+  }
   readonly lookup: OutboundDependencies['lookup'] | undefined
   /** What stands around the way out. Default: nothing. */
   readonly watched?: (outbound: Outbound) => Outbound
   /** The process ends. */
   readonly stopping?: AbortSignal
-  readonly now: () => number
-  readonly log: Pick<Logger, 'warn'>
+  readonly runtime: Pick<Runtime, 'now'>
+  readonly log: Pick<Log, 'warn'>
 }
 
 export function composeSalesforce({
-  config,
+  settings,
   lookup,
   watched = (outbound) => outbound,
   stopping,
-  now,
+  runtime: { now },
   log,
 }: SalesforceDependencies): Salesforce {
-  const hosts = createHostRules(config.loginHosts)
+  const hosts = createHostRules(settings.loginHosts)
   const proxy = {
-    ...(config.httpsProxy !== undefined && { httpsProxy: config.httpsProxy.reveal() }),
-    ...(config.noProxy !== undefined && { noProxy: config.noProxy }),
+    ...(settings.httpsProxy !== undefined && { httpsProxy: settings.httpsProxy.reveal() }),
+    ...(settings.noProxy !== undefined && { noProxy: settings.noProxy }),
   }
   const outbound = watched(
     createOutbound({ hosts, proxy, ...(lookup && { lookup }), ...(stopping && { stopping }) }),

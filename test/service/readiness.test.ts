@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readinessOf } from '../../src/app/readiness.ts'
+import { readinessOf } from '../../src/service/readiness.ts'
 
 const WELL = {
   ...{ hasHeard: true, isHearing: true, isSlow: false, isStopping: false, isAuditBlocked: false },

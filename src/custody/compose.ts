@@ -1,40 +1,33 @@
-/** Wires the custody of refresh tokens. */
+/** Composes the custody of refresh tokens. */
 import type { AuditLog } from '../audit/log.ts'
 import { refreshTokenIdOf } from '../credentials/credential.ts'
-import type { Keyring } from '../crypto/keyring.ts'
 import type { Secret } from '../crypto/secret.ts'
-import type { LostReason } from '../custody/connection.ts'
-import { type Custody, createCustody } from '../custody/custody.ts'
-import { type CustodyTarget, createCustodyStore } from '../custody/custody-store.ts'
-import { createExchange, type RefreshTokenExchange } from '../custody/exchange.ts'
-import { createIntents } from '../custody/intent.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import { createTask } from '../runtime/tasks.ts'
+import type { Core } from '../store/core.ts'
+import type { StoreEvents } from '../store/store-events.ts'
+import type { LostReason } from './connection.ts'
+import { type Custody, createCustody } from './custody.ts'
+import { type CustodyTarget, createCustodyStore } from './custody-store.ts'
+import { createExchange, type RefreshTokenExchange } from './exchange.ts'
+import { createIntents } from './intent.ts'
 import {
   createRefreshTokenMaintainer,
   type RefreshTokenMaintainer,
   type RefreshTokenMaintainerDependencies,
-} from '../custody/refresh-token-maintainer.ts'
-import { createRotatedTokens } from '../custody/rotated-tokens.ts'
-import { createUnknownOutcomeResolver } from '../custody/unknown-outcome-resolver.ts'
-import { createVouching, type RestoredMode, type Vouching } from '../custody/vouching.ts'
-import type { Witness } from '../custody/witness.ts'
-import type { Logger } from '../logger/logger.ts'
-import { createOutageLogger } from '../runtime/outage-logger.ts'
-import type { Runtime } from '../runtime/runtime.ts'
-import { createTask } from '../runtime/tasks.ts'
-import type { Change, Store } from '../store/store.ts'
-import { createExercise } from '../tokens/mint/exercise.ts'
-import type { MintCoordinator } from '../tokens/mint/mint-coordinator.ts'
-import type { Entry } from '../tokens/serve/lease-cache.ts'
+} from './refresh-token-maintainer.ts'
+import { createRotatedTokens } from './rotated-tokens.ts'
+import { createUnknownOutcomeResolver } from './unknown-outcome-resolver.ts'
+import { createVouching, type RestoredMode, type Vouching } from './vouching.ts'
+import type { Witness } from './witness.ts'
 
 export interface RefreshTokenCustody {
   readonly custody: Custody
   readonly exchange: RefreshTokenExchange
-  readonly vouching: Pick<Vouching, 'accept' | 'age' | 'rewound'>
-  /** The change stream says so. */
-  heard(change: Change): void
+  readonly vouching: Pick<Vouching, 'accept' | 'age'>
   /** What may go wrong without harm: others do it later. */
   tried(work: Promise<unknown>): Promise<void>
-  keeper(work: KeeperWork): RefreshTokenMaintainer
+  maintainer(work: MaintainerWork): RefreshTokenMaintainer
   /** Begins to look how old the store is. */
   start(): void
   /** From here on none is presented. */
@@ -50,14 +43,13 @@ export interface AgeSettings {
   readonly graceMs: number
 }
 
-export interface KeeperWork extends Pick<RefreshTokenMaintainerDependencies, 'settle'> {
-  readonly look: (name: string) => Promise<Entry | undefined>
-  readonly flight: MintCoordinator
-}
+export type MaintainerWork = Pick<
+  RefreshTokenMaintainerDependencies,
+  'settle' | 'exercise' | 'idleDaysOf'
+>
 
 export interface CustodyComposition {
-  readonly store: Pick<Store, 'custody' | 'outcomes'>
-  readonly keyring: Keyring
+  readonly core: Core<StoreEvents>
   readonly age: AgeSettings
   /** Why no refresh token may be used in this store; undefined: they may. */
   readonly trouble: string | undefined
@@ -68,17 +60,16 @@ export interface CustodyComposition {
     of: { readonly integration: string; readonly tokenId: string; readonly accessToken: Secret },
   ) => Promise<string | undefined>
   readonly onLost: (reason: LostReason) => void
-  readonly runtime: Runtime
-  readonly log: Logger
 }
 
 const ATTEMPTS = 5
 const LOOK_MS = 1_000
 
 export function composeCustody(dependencies: CustodyComposition): RefreshTokenCustody {
-  const { keyring, audit, onLost, runtime, log } = dependencies
+  const { core, audit, onLost } = dependencies
+  const { keyring, events, runtime, log } = core
   const { uniqueId, monotonic } = runtime
-  const { custody: records, outcomes } = dependencies.store
+  const { custody: records, outcomes } = core.store
   const store = createCustodyStore({ custody: records, keyring })
   // What is to be kept is kept until the process ends.
   const sleep = (ms: number) => runtime.sleep(ms)
@@ -124,47 +115,40 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
     ...{ store, custody: records, onLost, audit, log },
     leaseEndsAt: async (name) => (await outcomes.look(name))?.outcome.lease?.expiresAt,
   })
-  const trouble = createOutageLogger(log, 'refresh tokens cannot be looked after', { monotonic })
-  const ageTrouble = createOutageLogger(log, 'how old the store is cannot be looked at', {
-    monotonic,
-  })
+  const ageOutage = createOutageLogger(log, 'how old the store is cannot be looked at', runtime)
   const looks = createTask({
-    ...{ runtime, outage: ageTrouble, retryMs: LOOK_MS },
+    ...{ runtime, outage: ageOutage, retryMs: LOOK_MS },
     async work() {
       await vouching.tend()
       return LOOK_MS
     },
   })
+  const tried = async (work: Promise<unknown>) => {
+    try {
+      await work
+    } catch (error) {
+      log.warn({ err: error }, 'refresh tokens could not be looked after now')
+    }
+  }
+  events.on('store.changed', ({ type }) => {
+    // What others presented is known here before they can be lost.
+    if (type === 'custody') vouching.look().catch(ageOutage.report)
+  })
+  // No refresh token is used before Salesforce was asked.
+  events.on('store.rewound', () => tried(vouching.rewound()))
   return {
     custody,
     vouching,
-    heard({ type }) {
-      // What others presented is known here before they can be lost.
-      if (type === 'custody') vouching.look().catch(ageTrouble.report)
-    },
+    tried,
     start: looks.start,
     exchange: createExchange({
       ...{ store, intents, successors, verdicts, onRewound: vouching.rewound, endToken },
     }),
-    keeper: ({ look, flight, settle }) =>
+    maintainer: (work) =>
       createRefreshTokenMaintainer({
-        settle,
-        async idleDaysOf(name, uid) {
-          const integration = (await look(name))?.integration
-          const isKept = integration?.uid === uid && integration.enabled
-          return isKept ? integration.refreshTokenIdleDays : undefined
-        },
-        exercise: createExercise({ look, flight, now: runtime.now }),
-        custody: records,
-        ...{ runtime, outage: trouble, log },
+        ...{ ...work, custody: records, runtime, log },
+        outage: createOutageLogger(log, 'refresh tokens cannot be looked after', runtime),
       }),
-    async tried(work) {
-      try {
-        await work
-      } catch (error) {
-        log.warn({ err: error }, 'refresh tokens could not be looked after now')
-      }
-    },
     async stop() {
       intents.stop()
       await looks.stop()

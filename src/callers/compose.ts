@@ -1,0 +1,87 @@
+/** Composes what tells callers from one another: ways to prove oneself, the gate, API keys. */
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createOutbound, type OutboundDependencies } from '../http/outbound/outbound.ts'
+import type { Server } from '../http/server/server.ts'
+import type { Core } from '../store/core.ts'
+import type { StoreEvents } from '../store/store-events.ts'
+import { API_KEY_KIND, type CallerEvents, createApiKeyStore } from './api-key-store.ts'
+import {
+  type AuthenticatorsDependencies,
+  createAuthenticators,
+} from './authentication/authenticators.ts'
+import { isLoopback } from './authentication/key-source.ts'
+import { createThrottle } from './authentication/throttle.ts'
+import { createDocumentIds } from './document-ids.ts'
+import { createGate, type Gate } from './index.ts'
+import { createPermissionResolver, type PermissionResolver } from './permission-resolver.ts'
+import { type CallerRouteDependencies, registerCallerRoutes } from './routes.ts'
+
+export interface Callers {
+  readonly gate: Gate
+  readonly permissions: PermissionResolver
+  /** `/whoami` and `/api-keys`; behind the guard. */
+  registerRoutes(
+    guarded: Server,
+    onChanged: NonNullable<CallerRouteDependencies['onChanged']>,
+  ): void
+  readonly issuers: ReturnType<typeof createAuthenticators>['issuers']
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface CallersDependencies {
+  readonly core: Core<StoreEvents & CallerEvents>
+  readonly adminKeys: AuthenticatorsDependencies['adminKeys']
+  /** When documents in memory may be trusted. */
+  readonly memory: Pick<AuthenticatorsDependencies, 'hearing' | 'isSlow' | 'storelessMs'>
+  /** What the configuration file declares. */
+  readonly declared: Pick<AuthenticatorsDependencies, 'issuers' | 'callers'>
+  readonly proxy: NonNullable<OutboundDependencies['proxy']>
+}
+
+export function composeCallers(dependencies: CallersDependencies): Callers {
+  const { core, adminKeys, memory, declared, proxy } = dependencies
+  const { events, runtime, log } = core
+  const { documents, budgets } = core.store
+  const { now } = runtime
+  const throttle = createThrottle({ budgets, runtime, log })
+  const ids = createDocumentIds({ documents, kind: API_KEY_KIND, hearing: memory.hearing })
+  const authenticators = createAuthenticators({
+    ...{ adminKeys, documents, ...memory, ...declared, runtime, log },
+    // Those who try ids at random cost the store nothing; a caller behind the same address is still looked for.
+    isWorthAsking: (id, from) =>
+      from === undefined || !throttle.isBlocked(from.ip) || ids.mayBeThere(id),
+    createOutbound: (ca) =>
+      createOutbound({
+        hosts: { allowsPrivate: (url) => url.protocol === 'http:' && isLoopback(url) },
+        reach: 'anywhere',
+        proxy,
+        ...(ca !== undefined && { ca }),
+      }),
+    readFile: (path) => readFile(path, 'utf8'),
+  })
+  events.on('store.changed', (change) => {
+    authenticators.heard(change)
+    ids.heard(change)
+  })
+  events.on('store.gap', authenticators.distrust)
+  events.on('api_key.written', (id) => {
+    authenticators.forgetApiKey(id)
+    ids.add(id)
+  })
+  const keys = createApiKeyStore({ documents, now, events })
+  const permissions = createPermissionResolver({ keys, callers: declared.callers, now })
+  const gate = createGate({ authenticators: authenticators.list, throttle, standing: permissions })
+  return {
+    gate,
+    permissions,
+    registerRoutes(guarded, onChanged) {
+      const { confirm } = gate
+      registerCallerRoutes(guarded, { keys, now, randomBytes, confirm, onChanged })
+    },
+    issuers: authenticators.issuers,
+    start: authenticators.start,
+    stop: authenticators.stop,
+  }
+}

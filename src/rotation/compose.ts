@@ -1,0 +1,88 @@
+/** Composes what stages, deploys, promotes and erases credentials, and what tells of their end. */
+import type { AuditLog } from '../audit/log.ts'
+import type { PermissionResolver } from '../callers/permission-resolver.ts'
+import { createIntake } from '../credentials/intake.ts'
+import type { Salesforce } from '../grants/salesforce.ts'
+import type { Integrations } from '../integrations/compose.ts'
+import type { IntegrationEvents } from '../integrations/integration-events.ts'
+import type { Core } from '../store/core.ts'
+import type { LeaseEngine } from '../tokens/compose.ts'
+import { createSingleFlight } from '../tokens/mint/single-flight.ts'
+import type { TokenEvents } from '../tokens/token-events.ts'
+import { type Activation, createActivation } from './activation.ts'
+import { createAutoRotation } from './auto-rotation.ts'
+import { createCertificateSteps } from './certificate-steps.ts'
+import { createDeployer, type Deployer } from './deployer.ts'
+import { createDeploymentSteps } from './deployment-steps.ts'
+import { createDeploymentStore } from './deployment-store.ts'
+import { createErasure, type Erasure } from './erasure.ts'
+import { createExpiryNotifier } from './expiry-notifier.ts'
+import { createSecretSteps } from './secret-steps.ts'
+import { createStaging, type Staging } from './stage.ts'
+import { createThrough } from './through.ts'
+
+export interface Rotation {
+  readonly activation: Activation
+  readonly erasure: Erasure
+  readonly staging: Staging
+  readonly deployer: Deployer
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface RotationDependencies {
+  readonly core: Core<IntegrationEvents & TokenEvents>
+  readonly integrations: Integrations
+  readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
+  readonly salesforce: Pick<Salesforce, 'metadata' | 'credentials'>
+  readonly permissions: Pick<PermissionResolver, 'permitsOf'>
+  /** How browsers reach this service. */
+  readonly publicUrl: string | undefined
+  readonly audit: Pick<AuditLog, 'background'>
+}
+
+export function composeRotation(dependencies: RotationDependencies): Rotation {
+  const { core, integrations, engine, salesforce, permissions, publicUrl, audit } = dependencies
+  const { events, runtime, log } = core
+  const { documents, locks, outcomes } = core.store
+  const { now, uniqueId } = runtime
+  const { credentials } = integrations
+  const erasure = createErasure({
+    ...{ store: integrations, credentials, documents, prover: engine, runtime, log },
+  })
+  events.on('integration.written', ({ written }) => {
+    if (written) erasure.watch(written.integration)
+  })
+  events.on('credential.refused', erasure.unquiet)
+  const activation = createActivation({
+    ...{ store: integrations, credentials, outcomes, prover: engine, audit, now },
+  })
+  const intake = createIntake({ now, uniqueId })
+  const staging = createStaging({ store: integrations, credentials, intake, now })
+  const { underLock } = createSingleFlight({ locks, uniqueId, log })
+  const through = createThrough(engine.insideLease)
+  const deployer = createDeployer({
+    store: integrations,
+    deployments: { ...createDeploymentStore(documents, now), underLock },
+    steps: createDeploymentSteps({
+      certificates: createCertificateSteps({ through, now, api: salesforce.metadata, publicUrl }),
+      secrets: createSecretSteps({ through, now, api: salesforce.credentials, staging }),
+      ...{ activation, prover: engine, audit, now },
+    }),
+    ...{ standing: permissions, audit, runtime, log },
+  })
+  const autoRotation = createAutoRotation({
+    ...{ store: integrations, staging, deployer, underLock, audit, runtime, log },
+  })
+  const notifier = createExpiryNotifier({ store: integrations, documents, audit, runtime, log })
+  const parts = [erasure, notifier, deployer, autoRotation]
+  return {
+    ...{ activation, erasure, staging, deployer },
+    start() {
+      for (const part of parts) part.start()
+    },
+    async stop() {
+      await Promise.all(parts.map((part) => part.stop()))
+    },
+  }
+}

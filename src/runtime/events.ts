@@ -1,0 +1,31 @@
+/** Typed events between the parts of one process. Each folder declares those that it emits. */
+
+/** Must neither throw nor reject: what it is told of has happened. */
+type Listener<Payload> = (payload: Payload) => void | Promise<void>
+
+/** `Payloads`: the payload of each event by its name. */
+export interface Events<Payloads> {
+  on<Name extends keyof Payloads>(name: Name, listener: Listener<Payloads[Name]>): void
+  /** Calls every listener, in the order in which they were added, before it returns. */
+  emit<Name extends keyof Payloads>(name: Name, payload: Payloads[Name]): void
+  /** The same; resolves when the promises of all listeners are fulfilled. */
+  emitted<Name extends keyof Payloads>(name: Name, payload: Payloads[Name]): Promise<void>
+}
+
+/** What emits. */
+export type Emitter<Payloads> = Pick<Events<Payloads>, 'emit' | 'emitted'>
+
+export function createEvents<Payloads>(): Events<Payloads> {
+  const listeners: { [Name in keyof Payloads]?: Listener<Payloads[Name]>[] } = {}
+  return {
+    on(name, listener) {
+      listeners[name] = [...(listeners[name] ?? []), listener]
+    },
+    emit(name, payload) {
+      for (const listener of listeners[name] ?? []) void listener(payload)
+    },
+    async emitted(name, payload) {
+      await Promise.all((listeners[name] ?? []).map((listener) => listener(payload)))
+    },
+  }
+}

@@ -1,0 +1,118 @@
+/** The store with codes beside its records, and with a watch over the whole: a record that does not verify is not used, and a store that lost its content does not answer "absent". */
+import type { Keyring } from '../../crypto/keyring.ts'
+import type { Events } from '../../runtime/events.ts'
+import type { Log, Runtime } from '../../runtime/runtime.ts'
+import { PROVEN_KINDS } from '../document-kinds.ts'
+import { guardStore } from '../guarded.ts'
+import { heardAtOnce } from '../heard-at-once.ts'
+import { isIntegrationName } from '../keys.ts'
+import type { Store } from '../store.ts'
+import type { StoreEvents } from '../store-events.ts'
+import { authenticStore } from './authentic-store.ts'
+import { type CorruptRecord, createCorruptRecords } from './corrupt-records.ts'
+import {
+  createMacRequirement,
+  type MacRequirement,
+  type MacRequirementDependencies,
+  type UnprovenMode,
+} from './mac-requirement.ts'
+import { INTEGRATION } from './record-mac.ts'
+import { isCorrupt } from './record-schema.ts'
+import { createSeenVersions } from './seen-versions.ts'
+import type { StoreIntegrity } from './store-integrity.ts'
+import { createStoreWatch, type StoreWatch } from './store-watch.ts'
+
+/** What is known of the store as a whole. */
+export interface WatchedState {
+  readonly standing: StoreIntegrity
+  /** As Redis names it; undefined where it is not known. */
+  readonly evictionPolicy: string | undefined
+  /** In a line, with what to do; undefined where there is none. */
+  readonly trouble: string | undefined
+  /** How many records were met that may not be used. */
+  readonly corrupt: number
+}
+
+export interface WatchedStore {
+  readonly store: Store
+  /** Whether records need a code. */
+  readonly requirement: MacRequirement
+  state(): WatchedState
+  /** Records that this replica met and may not use. */
+  corrupt(): readonly CorruptRecord[]
+  readonly accept: StoreWatch['accept']
+  /** Whether a single record went back to an older version. */
+  rolledBack(): boolean
+  /** Erases a record that does not verify. `verifies`: it does, and stays. */
+  erase(kind: string, name: string): Promise<'erased' | 'verifies' | 'absent'>
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface WatchedStoreDependencies extends Pick<MacRequirementDependencies, 'sealRequires'> {
+  /** As the engine gives it. */
+  readonly store: Store
+  readonly macs: Keyring['macs']
+  readonly unproven: UnprovenMode
+  readonly events: Events<StoreEvents>
+  readonly runtime: Runtime
+  readonly log: Log
+}
+
+export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore {
+  const { store: engine, macs, unproven, sealRequires, events, runtime, log } = dependencies
+  const requirement = createMacRequirement({
+    ...{ store: engine, macs, mode: unproven, kinds: PROVEN_KINDS, sealRequires, log },
+    monotonic: runtime.monotonic,
+  })
+  const corrupt = createCorruptRecords({
+    onMet: (record) => events.emit('record.corrupt', record),
+    log,
+  })
+  const seen = createSeenVersions()
+  const proven = authenticStore({
+    ...{ store: engine, macs, requirement, corrupt, seen },
+    lookAtWhole: () => watch.look(),
+  })
+  const watch = createStoreWatch({
+    ...{ store: proven, runtime, events, log },
+    onOtherContent({ isAccepted }) {
+      seen.clear()
+      corrupt.forget('rolled_back')
+      if (isAccepted) requirement.reset()
+    },
+  })
+  const guarded = guardStore(proven, watch.check)
+  const erase: WatchedStore['erase'] = async (kind, name) => {
+    const isIntegration = kind === INTEGRATION
+    const { integrations, documents, archive } = proven
+    if (isIntegration && !isIntegrationName(name)) return 'absent'
+    try {
+      const found = await (isIntegration ? integrations.read(name) : documents.read(kind, name))
+      return found ? 'verifies' : 'absent'
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+    }
+    const erased = await (isIntegration
+      ? archive.eraseIntegration(name)
+      : archive.eraseDocument(kind, name))
+    corrupt.over(kind, name)
+    return erased ? 'erased' : 'absent'
+  }
+  return {
+    store: { ...guarded, outcomes: heardAtOnce(guarded.outcomes, events) },
+    requirement,
+    state: () => ({
+      standing: watch.standing(),
+      evictionPolicy: engine.evictionPolicy(),
+      trouble: engine.trouble(),
+      corrupt: corrupt.current().length,
+    }),
+    corrupt: corrupt.current,
+    accept: watch.accept,
+    rolledBack: () => corrupt.current().some(({ why }) => why === 'rolled_back'),
+    erase,
+    start: watch.start,
+    stop: watch.stop,
+  }
+}

@@ -1,0 +1,18 @@
+/** Measures reads, mints, waits and refreshes, around the parts that do them. */
+import type { LostReason } from '../custody/connection.ts'
+import type { ChangeSubscription } from '../store/change-subscription.ts'
+import type { MintCoordinator } from './mint/mint-coordinator.ts'
+import type { Refreshed } from './refresh/refresher.ts'
+import type { Broker } from './serve/broker.ts'
+import type { TokenRequester } from './serve/token-request.ts'
+
+export interface EngineMeter {
+  broker(broker: Broker): Broker
+  requester(requester: TokenRequester): TokenRequester
+  /** What a mint waits on while another replica holds the lock. */
+  waits(hearing: Pick<ChangeSubscription, 'onceChanged'>): Pick<ChangeSubscription, 'onceChanged'>
+  /** What replaces leases that are due. */
+  refreshes(flight: MintCoordinator): MintCoordinator
+  refreshed(refreshed: Refreshed): void
+  connectionLost(reason: LostReason): void
+}
