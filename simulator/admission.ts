@@ -6,7 +6,7 @@ import { restrictionRefusal } from './settings.ts'
 import type { World } from './world.ts'
 
 /** Whether a user may log in through an app now: what every grant asks once it knows both. */
-export interface Admission {
+interface Admission {
   readonly client: Client
   readonly user: User
   readonly grant: 'jwtBearer' | 'clientCredentials' | 'refreshToken' | 'interactive'

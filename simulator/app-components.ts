@@ -3,7 +3,7 @@ import { currentPair } from './apps.ts'
 import type { Directory } from './orgs.ts'
 
 /** The components of external client apps as the Metadata API takes them: what each changes, or what is wrong with it. */
-export interface AppComponent {
+interface AppComponent {
   readonly type: string
   /** Its full name. */
   readonly member: string

@@ -2,7 +2,7 @@ import type { RefreshToken } from './refresh-tokens.ts'
 import type { World } from './world.ts'
 
 /** Approvals of an app by a user: each has a refresh token, and a sixth ends the oldest (protocol, section 3.1). */
-export interface NewApproval {
+interface NewApproval {
   readonly clientId: string
   readonly userId: string
   readonly scopes: readonly string[]

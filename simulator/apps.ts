@@ -53,7 +53,7 @@ export interface Client {
   readonly pairs: readonly ConsumerPair[]
 }
 
-export interface StageOptions {
+interface StageOptions {
   readonly newKey?: boolean
   /** Whether it works before it is rotated in, beside the current pair. Default false. */
   readonly works?: boolean
@@ -71,7 +71,7 @@ interface PairWithEnd extends ConsumerPair {
   readonly endsAt: number | null
 }
 
-export interface AppSettings {
+interface AppSettings {
   /** PEM. Its expiry is not looked at, as Salesforce does not. */
   readonly certificatePem: string | null
   readonly clientCredentialsFlow: boolean
@@ -151,7 +151,7 @@ export const DEFAULT_APP: AppSettings = {
   restApiAllowed: true,
 }
 
-export interface AppsDependencies {
+interface AppsDependencies {
   readonly ids: RecordIds
   readonly clock: Clock
   readonly propagation: Propagation

@@ -11,7 +11,7 @@ import type { World } from './world.ts'
  * how it is read, and what is checked in which order (protocol, section 9, item 4; Salesforce's
  * own order is not published).
  */
-export interface Assertion {
+interface Assertion {
   readonly issuer: string
   /** `prn`, the old name, goes before `sub`. */
   readonly subject: string | undefined

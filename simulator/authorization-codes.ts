@@ -20,7 +20,7 @@ export interface Allowed {
   readonly codeChallenge: string | undefined
 }
 
-export interface AuthorizationCodesDependencies {
+interface AuthorizationCodesDependencies {
   readonly clock: Clock
   readonly settings: () => Settings
 }

@@ -9,7 +9,7 @@ export interface DataCloud {
   all(): readonly DataCloudToken[]
 }
 
-export interface DataCloudSubject {
+interface DataCloudSubject {
   readonly orgId: string
   readonly userId: string
   readonly dataspace: string | undefined

@@ -10,13 +10,10 @@ import { REFUSALS } from './refusals.ts'
 import { refuseRest } from './rest-refusals.ts'
 
 /** How an answer goes onto the wire: as it is, or as a fault has it. */
-export type Delivery = (
-  answer: Answer | undefined,
-  response: ServerResponse,
-) => void | Promise<void>
+type Delivery = (answer: Answer | undefined, response: ServerResponse) => void | Promise<void>
 
 /** How this fault delivers, and whether the true answer is needed for it. */
-export interface Spoiled {
+interface Spoiled {
   readonly needsAnswer: boolean
   readonly deliver: Delivery
   /** What takes the answer's place, where that is an answer. */

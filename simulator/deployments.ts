@@ -19,7 +19,7 @@ export interface Deployments {
   settle(): void
 }
 
-export interface NewDeployment {
+interface NewDeployment {
   readonly orgId: string
   readonly userId: string
   /** The zip, as it was sent. */
@@ -27,7 +27,7 @@ export interface NewDeployment {
   readonly checkOnly: boolean
 }
 
-export const OUTCOMES = ['Succeeded', 'Failed', 'Canceled'] as const
+const OUTCOMES = ['Succeeded', 'Failed', 'Canceled'] as const
 
 export interface Deployment {
   readonly id: string
@@ -42,13 +42,13 @@ export interface Deployment {
   readonly components: readonly DeployedComponent[]
 }
 
-export interface DeployedComponent {
+interface DeployedComponent {
   readonly fileName: string
   readonly fullName: string
   readonly componentType: string
 }
 
-export interface ComponentFailure extends DeployedComponent {
+interface ComponentFailure extends DeployedComponent {
   readonly problem: string
 }
 
@@ -64,7 +64,7 @@ interface Pending extends Planned {
   outcome: (typeof OUTCOMES)[number] | undefined
 }
 
-export interface DeploymentsDependencies {
+interface DeploymentsDependencies {
   readonly ids: RecordIds
   readonly clock: Clock
   readonly settings: () => Settings

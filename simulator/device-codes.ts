@@ -16,7 +16,7 @@ export interface DeviceCodes {
   poll(deviceCode: string, appId: string): DeviceRequest & { readonly userId: string }
 }
 
-export interface DeviceRequest {
+interface DeviceRequest {
   readonly appId: string
   readonly orgId: string
   readonly scopes: readonly string[]
@@ -28,7 +28,7 @@ export interface DeviceCode extends DeviceRequest {
   readonly intervalMs: number
 }
 
-export type DeviceDecision =
+type DeviceDecision =
   | { readonly allowed: true; readonly userId: string }
   | { readonly allowed: false }
 
@@ -39,7 +39,7 @@ interface Waiting extends DeviceCode {
   readonly isUsed: boolean
 }
 
-export interface DeviceCodesDependencies {
+interface DeviceCodesDependencies {
   readonly clock: Clock
   readonly settings: () => Settings
 }

@@ -85,7 +85,7 @@ export interface Simulator {
   stop(): Promise<void>
 }
 
-export interface SimulatorOrigins {
+interface SimulatorOrigins {
   /** The My Domain of `acme`. */
   readonly myDomain: string
   readonly login: string

@@ -23,7 +23,7 @@ const NOT_FOUND: Endpoint = {
   answer: () => htmlAnswer(404, 'URL No Longer Exists'),
 }
 
-export interface HandlerDependencies {
+interface HandlerDependencies {
   readonly world: World
   readonly scheme: 'http' | 'https'
   readonly control: ControlHandler

@@ -11,7 +11,7 @@ export type HostRole =
   | { readonly kind: 'site'; readonly org: Org }
 
 export const LOGIN_ADDRESS = '127.0.0.2'
-export const TEST_ADDRESS = '127.0.0.3'
+const TEST_ADDRESS = '127.0.0.3'
 export const ADDRESSES: readonly string[] = [
   '127.0.0.1',
   LOGIN_ADDRESS,
@@ -66,7 +66,7 @@ export function splitAuthority(authority: string): { host: string; port: string 
   return { host, port }
 }
 
-export function myDomainName(org: Org): string {
+function myDomainName(org: Org): string {
   return org.kind === 'sandbox'
     ? `${org.myDomain}.sandbox.my.salesforce.com`
     : `${org.myDomain}.my.salesforce.com`

@@ -21,7 +21,7 @@ export interface Login {
   readonly status: string
 }
 
-export interface LoginHistoryDependencies {
+interface LoginHistoryDependencies {
   readonly clock: Clock
   readonly settings: () => Settings
 }

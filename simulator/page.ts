@@ -1,7 +1,7 @@
 import type { Answer } from './answer.ts'
 
 /** The pages that a person sees in a browser: plain HTML with forms, and no script. */
-export interface Choice {
+interface Choice {
   readonly value: string
   readonly label: string
 }

@@ -27,7 +27,7 @@ interface Version<T> {
   readonly appliesAt: readonly number[]
 }
 
-export interface PropagationDependencies {
+interface PropagationDependencies {
   readonly clock: Clock
   readonly random: Random
   readonly settings: () => Settings

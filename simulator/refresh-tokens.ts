@@ -25,7 +25,7 @@ export interface RefreshTokens {
   revokeApp(appId: string): void
 }
 
-export interface Approval {
+interface Approval {
   readonly orgId: string
   readonly userId: string
   readonly appId: string
@@ -40,7 +40,7 @@ export interface RefreshToken extends Approval {
   readonly usedAt: number
 }
 
-export interface RefreshTokensDependencies {
+interface RefreshTokensDependencies {
   readonly clock: Clock
   readonly settings: () => Settings
 }

@@ -88,7 +88,7 @@ export const REFUSALS = {
   data_not_available: refusal('Data Not Available', 'Data Not Available'),
 } as const satisfies Record<string, Refusal>
 
-export interface Refusal {
+interface Refusal {
   readonly error: string
   readonly errorDescription: string
   /** What Login History says. */

@@ -49,7 +49,7 @@ export const REST_REFUSALS = {
   not_there: refusal(404, 'NOT_FOUND', 'The requested resource does not exist'),
 } as const satisfies Record<string, RestRefusal>
 
-export interface RestRefusal {
+interface RestRefusal {
   readonly status: number
   readonly errorCode: string
   readonly message: string

@@ -5,14 +5,14 @@ import type { Handler } from './handler.ts'
 import { ADDRESSES } from './hosts.ts'
 
 /** Listens on one port of several loopback addresses, one for each host of Salesforce. */
-export interface Listening {
+interface Listening {
   readonly port: number
   /** Those that the machine has: all on Linux; elsewhere 127.0.0.1, with the `Host` header for the rest. */
   readonly addresses: readonly string[]
   close(): Promise<void>
 }
 
-export interface ListenOptions {
+interface ListenOptions {
   /** 0 takes a free one. */
   readonly port: number
   /** PEM; the simulator then speaks HTTPS only. */

@@ -20,7 +20,7 @@ export interface Sessions {
   live(): readonly Session[]
 }
 
-export interface SessionRequest {
+interface SessionRequest {
   /** The moment of the request, from which a new session counts. */
   readonly now: number
   readonly org: Org
@@ -58,7 +58,7 @@ export interface Session {
   readonly key: string
 }
 
-export interface SessionsDependencies {
+interface SessionsDependencies {
   readonly clock: Clock
   readonly settings: () => Settings
   /** Whether a session's user and org are still active. */

@@ -40,7 +40,7 @@ export interface World {
   readonly stopped: AbortSignal
 }
 
-export interface WorldDependencies {
+interface WorldDependencies {
   readonly realNow: () => number
   readonly seed: number
   readonly settings: Partial<Settings>

@@ -3,7 +3,7 @@ import type { Permission } from '../src/callers/policy.ts'
 import { NAMED_IN_ANSWERS, REFERENCES, type ReferenceRow } from '../src/callers/reference-table.ts'
 
 /** On which integrations a permission is needed. */
-export const ON = {
+const ON = {
   path: 'the one of the path',
   scope: 'the one that `scope` names',
   change: 'the one of the path, as it is and as it will be',
@@ -15,7 +15,7 @@ export const ON = {
 } as const
 
 /** Of a route: `public` asks nobody, `any` asks who it is. Of a part: `same` is the very permission that it is about. */
-export type Needed = Permission | 'public' | 'any' | 'same'
+type Needed = Permission | 'public' | 'any' | 'same'
 
 export interface AccessRow {
   /** As `openapi.yaml` has it. */

@@ -18,7 +18,7 @@ export interface Denial {
   readonly integration?: string
 }
 
-export interface Denials {
+interface Denials {
   add(denial: Denial): void
   /** Begins to report what was counted. */
   start(): void
@@ -26,23 +26,23 @@ export interface Denials {
   stop(): Promise<void>
 }
 
-export interface DenialsDependencies {
+interface DenialsDependencies {
   readonly runtime: Runtime
   readonly isBlocked: () => boolean
-  readonly line: (by: Actor, happening: AuditEntry) => void
+  readonly line: (by: Actor, entry: AuditEntry) => void
   /** Each one, for the count in the store. */
-  readonly store: (by: Actor, happening: AuditEntry) => void
+  readonly store: (by: Actor, entry: AuditEntry) => void
 }
 
 interface Kind {
   readonly principal: string | null
-  readonly happening: AuditEntry
+  readonly entry: AuditEntry
 }
 
 const REPORT_MS = 10_000
 const OTHERS: Kind = {
   principal: null,
-  happening: { action: 'request.denied', integration: null, outcome: 'denied' },
+  entry: { action: 'request.denied', integration: null, outcome: 'denied' },
 }
 
 export function createDenials(dependencies: DenialsDependencies): Denials {
@@ -67,11 +67,11 @@ export function createDenials(dependencies: DenialsDependencies): Denials {
     add(denial) {
       const { principal, requestId, code, address } = denial
       const by = { principal, requestId }
-      const happening = happeningOf(denial)
-      store(by, happening)
+      const entry = auditEntryOf(denial)
+      store(by, entry)
       const isListed = principal !== null && !isBlocked()
       const key = JSON.stringify([principal, networkOf(address), code])
-      if (isListed || repeats.isFirst(key, { principal, happening })) line(by, happening)
+      if (isListed || repeats.isFirst(key, { principal, entry })) line(by, entry)
     },
     start: task.start,
     async stop() {
@@ -81,7 +81,7 @@ export function createDenials(dependencies: DenialsDependencies): Denials {
   }
 }
 
-function happeningOf(denial: Denial): AuditEntry {
+function auditEntryOf(denial: Denial): AuditEntry {
   const { principal, code, address, operation, integration } = denial
   return {
     action: 'request.denied',
@@ -91,11 +91,11 @@ function happeningOf(denial: Denial): AuditEntry {
   }
 }
 
-function counted({ principal, happening }: Kind, count: number): [Actor, AuditEntry] {
-  const { address } = happening.detail ?? {}
+function counted({ principal, entry }: Kind, count: number): [Actor, AuditEntry] {
+  const { address } = entry.detail ?? {}
   const network = address !== undefined && { address: networkOf(address) }
   return [
     { principal, requestId: null },
-    { ...happening, detail: { ...happening.detail, ...network, count } },
+    { ...entry, detail: { ...entry.detail, ...network, count } },
   ]
 }

@@ -1,11 +1,11 @@
 /** Ids and times of events. Ids are unique over the fleet, and in order of time within a replica. */
 import type { Stamp } from './event.ts'
 
-export interface EventIds {
+interface EventIds {
   next(): Stamp
 }
 
-export interface EventIdDependencies {
+interface EventIdDependencies {
   readonly now: () => number
   /** Tells this replica's ids from all others'. Letters, digits and dashes. */
   readonly replica: string

@@ -29,7 +29,7 @@ export function refuseWhileBlocked(server: Server, audit: Pick<AuditLog, 'requir
 }
 
 /** What the audit needs to know of a request that was answered with a problem. */
-export interface DeniedRequest {
+interface DeniedRequest {
   readonly id: string
   readonly ip: string
   readonly params: unknown

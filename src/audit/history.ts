@@ -14,16 +14,16 @@ import { type GrownLine, grown, networkIn } from './output/grown-line.ts'
 import { type AuditShare, SHARE_NAMES, SHARES } from './shares.ts'
 import type { StoredEvents } from './stored-events.ts'
 
-export interface History {
+interface History {
   /** Resolves once the store has it or was asked in vain; at once where a line grows, which is stored within 10 s. Never rejects. */
-  add(stamp: Stamp, by: Actor, happening: AuditEntry): Promise<void>
+  add(stamp: Stamp, by: Actor, entry: AuditEntry): Promise<void>
   /** Begins to store the lines that grew. */
   start(): void
   /** Stores the lines that grew, and no more. */
   stop(): Promise<void>
 }
 
-export interface HistoryDependencies {
+interface HistoryDependencies {
   readonly stored: Pick<StoredEvents, 'add'>
   readonly runtime: Runtime
 }
@@ -88,10 +88,10 @@ export function createHistory({ stored, runtime }: HistoryDependencies): History
   })
 
   return {
-    add(stamp, by, happening) {
-      const share = shareOf(happening, by.principal !== null)
+    add(stamp, by, entry) {
+      const share = shareOf(entry, by.principal !== null)
       if (share === null) return Promise.resolve()
-      const event = eventOf(stamp, by, happening)
+      const event = eventOf(stamp, by, entry)
       const kind = kindOf(share, event)
       if (!kind || kind.listed < SHARES[share].listed) {
         if (kind) kind.listed += 1

@@ -1,6 +1,6 @@
 /** Tells the first of its kind within a minute from those that repeat it, and counts these. */
 
-export interface Repeats<Kind> {
+interface Repeats<Kind> {
   /** Whether it is the first of the minute. */
   isFirst(key: string, kind: Kind): boolean
   /** Ends the minutes that are over, or all; gives those that were repeated, and how often. */

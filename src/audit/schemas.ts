@@ -7,7 +7,7 @@ const ActionSchema = Type.Unsafe<Action>({ type: 'string', enum: Object.keys(ACT
 
 const NullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] })
 
-export const AuditEventSchema = Type.Object(
+const AuditEventSchema = Type.Object(
   {
     id: Type.String({ description: 'Unique over the fleet' }),
     at: Type.String({ format: 'date-time' }),

@@ -12,7 +12,7 @@ export interface StoredEvents {
   close(): Promise<void>
 }
 
-export interface StoredEventsDependencies {
+interface StoredEventsDependencies {
   readonly events: Pick<EventLog, 'append' | 'put'>
   readonly log: Pick<Log, 'warn'>
 }

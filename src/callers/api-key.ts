@@ -15,7 +15,7 @@ const ID_LENGTH = 8
 const SECRET_LENGTH = 43
 const CHECKSUM_LENGTH = 6
 
-export interface GeneratedApiKey {
+interface GeneratedApiKey {
   readonly id: string
   readonly key: Secret
   readonly digest: string

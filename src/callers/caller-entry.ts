@@ -1,7 +1,7 @@
 /** The callers of the configuration file: which proven identity may do what. */
 import { matchesGlob, type Permission, type Permit } from './policy.ts'
 
-export interface CallerMatch {
+interface CallerMatch {
   /** The issuer of a JWT, exactly. Without it, an entry matches no JWT: subjects of two issuers have nothing in common. */
   readonly issuer?: string
   /** Glob on the subject of a JWT. Any by default. */
@@ -52,7 +52,7 @@ export type Proven =
       readonly certificate: string
     }
 
-export interface Found {
+interface Found {
   /** Of the first entry that matches; undefined where none does. */
   readonly name: string | undefined
   /** Empty where none matches: such a principal gets 403 everywhere. */

@@ -1,7 +1,7 @@
 /** Whether a maker may grant what is asked: nobody can grant more than it has. Pure; refuses where containment cannot be shown. */
 import { matchesGlob, type Permission, type Permit, type Principal } from './policy.ts'
 
-export interface PermissionGrant {
+interface PermissionGrant {
   readonly permissions: readonly Permission[]
   /** Globs. */
   readonly integrations: readonly string[]

@@ -38,7 +38,7 @@ export type Asking = FastifyRequest
 /** What reads alone; every other method changes something. */
 export const READING: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 
-export interface GateDependencies {
+interface GateDependencies {
   /** Asked in this order; the first that recognises its kind decides. */
   readonly authenticators: readonly Authenticator[]
   readonly throttle: Pick<Throttle, 'failed'>

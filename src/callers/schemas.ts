@@ -81,7 +81,7 @@ const shown = {
   }),
 }
 
-export const ApiKeyView = Type.Object(shown, { title: 'API key' })
+const ApiKeyView = Type.Object(shown, { title: 'API key' })
 
 export const NewApiKey = Type.Object(
   {

@@ -11,7 +11,7 @@ import {
 } from './page.ts'
 import type { Callback, CallbackResult, WebServerFlow } from './web-server-flow.ts'
 
-export interface CallbackRouteDependencies {
+interface CallbackRouteDependencies {
   /** Absent: nobody said how browsers reach this service, so no state is valid. */
   readonly flow: Pick<WebServerFlow, 'finish'> | undefined
   /** Throws `audit_unavailable`: then nothing is finished. */

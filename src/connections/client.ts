@@ -8,7 +8,7 @@ import { clientIdOf, type Integration } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
 import type { Client } from './finish.ts'
 
-export interface ConnectionClientDependencies {
+interface ConnectionClientDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly grants: GrantContext
 }

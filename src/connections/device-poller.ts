@@ -5,12 +5,12 @@ import { createTask } from '../runtime/tasks.ts'
 import type { DeviceFlow } from './device-flow.ts'
 import type { DeviceSchedule } from './device-schedule.ts'
 
-export interface DevicePoller {
+interface DevicePoller {
   start(): void
   stop(): Promise<void>
 }
 
-export interface DevicePollerDependencies {
+interface DevicePollerDependencies {
   readonly schedule: Pick<DeviceSchedule, 'due'>
   readonly flow: Pick<DeviceFlow, 'poll'>
   /** While it is blocked nothing is asked: what comes of it could not be audited. */

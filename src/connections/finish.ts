@@ -40,7 +40,7 @@ export interface Got {
   readonly answer: TokenAnswer
 }
 
-export interface FinishDependencies {
+interface FinishDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly standing: PermissionResolver
   /** Throws `identity_changed` where the tokens are of another org or user than before. */

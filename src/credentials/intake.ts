@@ -45,7 +45,7 @@ export interface FreshCredential {
 }
 
 /** The certificate of a pending key. */
-export interface Certified {
+interface Certified {
   readonly certificate: CertificateInfo
   readonly remarks: Remarks
 }
@@ -64,12 +64,12 @@ export interface Intake {
   awaited(): Credential
 }
 
-export interface IntakeOptions {
+interface IntakeOptions {
   /** Salesforce does not mind an expired certificate. Default false. */
   readonly expiredIsWarning?: boolean
 }
 
-export interface IntakeDependencies {
+interface IntakeDependencies {
   readonly now: () => number
   readonly uniqueId: () => string
 }

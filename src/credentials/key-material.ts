@@ -25,14 +25,14 @@ export interface Remarks {
   readonly warnings: readonly string[]
 }
 
-export interface KeyMaterial extends Remarks {
+interface KeyMaterial extends Remarks {
   readonly key: Pick<PrivateKey, 'pem' | 'keyObject'>
   readonly certificate: CertificateInfo | null
 }
 
 export const NO_REMARKS: Remarks = { normalized: [], warnings: [] }
 
-export interface CertificateOptions {
+interface CertificateOptions {
   /** Epoch milliseconds. */
   readonly now: number
   /** Default false. */

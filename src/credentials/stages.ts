@@ -3,14 +3,10 @@ import { BrokerError } from '../errors/errors.ts'
 import { activeOf, type CertificateInfo, type Credential } from './credential.ts'
 
 /** Keys that wait for a CA. */
-export const PENDING_MAX = 5
+const PENDING_MAX = 5
 
 /** Staged beside the active one, or active at once where nothing can be disturbed. */
-export function settled(
-  credentials: readonly Credential[],
-  fresh: Credential,
-  now: number,
-): Credential {
+function settled(credentials: readonly Credential[], fresh: Credential, now: number): Credential {
   if (!activeOf(credentials)) return { ...fresh, state: 'active', activatedAt: now }
   const staged = credentials.find(({ state }) => state === 'staged')
   if (staged) {

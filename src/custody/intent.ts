@@ -22,7 +22,7 @@ export interface Intents {
   checkRunning(): void
 }
 
-export interface IntentsDependencies {
+interface IntentsDependencies {
   readonly custody: Pick<Custodies, 'spend' | 'unspend'>
   /** Why no refresh token may be used in this store; undefined: they may. */
   readonly trouble: string | undefined

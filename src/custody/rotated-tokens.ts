@@ -21,7 +21,7 @@ export interface RotatedTokens {
   putBack(doubt: string): Promise<void>
 }
 
-export interface RotatedTokensDependencies {
+interface RotatedTokensDependencies {
   readonly store: Pick<CustodyStore, 'seal' | 'keep'>
   readonly sleep: (ms: number) => Promise<void>
   readonly log: Pick<Log, 'warn'>

@@ -45,7 +45,7 @@ export interface UnknownOutcomeResolverDependencies {
   readonly leaseEndsAt: (name: string) => Promise<number | undefined>
   /** It has no refresh token that works any more. Must not throw. */
   readonly onLost: (reason: LostReason) => void
-  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly log: Pick<Log, 'warn' | 'error'>
 }
 

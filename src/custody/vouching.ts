@@ -17,10 +17,10 @@ import type { Known, Witness } from './witness.ts'
 export const RESTORED_MODES = ['ask', 'trust'] as const
 export type RestoredMode = (typeof RESTORED_MODES)[number]
 
-export type VouchingStep = 'none' | 'wait' | 'vouch' | 'doubt' | 'rewound'
+type VouchingStep = 'none' | 'wait' | 'vouch' | 'doubt' | 'rewound'
 
 /** What a replica that knows so much of this store (undefined: nothing) does about it. Pure. */
-export function judgeAge(
+function judgeAge(
   known: Omit<Known, 'id'> | undefined,
   { run, runAt, knownRun, noted, point, doubt, now }: CustodyAge,
   { mode, graceMs }: { readonly mode: RestoredMode; readonly graceMs: number },
@@ -53,7 +53,7 @@ export interface Vouching {
   age(): CustodyAge | undefined
 }
 
-export interface VouchingDependencies {
+interface VouchingDependencies {
   readonly custody: CustodyAges
   /** Absent where there is no disk. */
   readonly witness?: Pick<Witness, 'read' | 'note'> | undefined

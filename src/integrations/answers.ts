@@ -26,7 +26,7 @@ export interface Answers {
   ): Promise<Static<typeof WrittenView>>
 }
 
-export interface AnswersDependencies {
+interface AnswersDependencies {
   readonly store: Pick<IntegrationStore, 'read'>
   readonly followers: Pick<FollowerIndex, 'of'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>

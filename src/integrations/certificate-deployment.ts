@@ -20,7 +20,7 @@ export function deploymentNamed<Input extends object>({
   return { ...input, ...(deployment !== undefined && { certificateDeployment: deployment }) }
 }
 
-export interface DeploymentCheck {
+interface DeploymentCheck {
   readonly name: string
   readonly definition: Definition
   readonly current: Integration | undefined

@@ -10,7 +10,7 @@ export interface Preconditions {
   readonly mayRead?: (current: Integration) => boolean
 }
 
-export interface ConditionalRequest {
+interface ConditionalRequest {
   readonly headers: {
     readonly 'if-match'?: string | undefined
     readonly 'if-none-match'?: string | undefined

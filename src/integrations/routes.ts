@@ -32,7 +32,7 @@ import type { IntegrationStatus } from './status.ts'
 import { inputOf, mergePatch, patchOf, writableOf } from './view.ts'
 import { checkMayChange } from './write-access.ts'
 
-export interface IntegrationRouteDependencies {
+interface IntegrationRouteDependencies {
   readonly registry: Registry
   readonly store: Pick<IntegrationStore, 'read' | 'list'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>

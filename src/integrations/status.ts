@@ -12,7 +12,7 @@ export const STATES = [
 
 export type IntegrationState = (typeof STATES)[number]
 
-export interface LeaseStatus {
+interface LeaseStatus {
   readonly tokenId: string
   readonly issuedAt: number
   readonly expiresAt: number

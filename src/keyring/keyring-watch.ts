@@ -14,7 +14,7 @@ export interface KeyringWatch {
   stop(): Promise<void>
 }
 
-export interface KeyringWatchDependencies {
+interface KeyringWatchDependencies {
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
   readonly census: CensusTaker
   readonly replicas: Replicas

@@ -11,7 +11,7 @@ import type { Resealer } from './resealer.ts'
 import { KeyringState, ResealProgress } from './schemas.ts'
 import { keyringViewOf, progressOf } from './view.ts'
 
-export interface KeyringRouteDependencies {
+interface KeyringRouteDependencies {
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
   readonly census: CensusTaker
   readonly replicas: Pick<Replicas, 'list'>

@@ -5,7 +5,7 @@ import type { ReplicaKeys } from './replicas.ts'
 import type { ResealJob } from './reseal-job.ts'
 import type { KeyringWire, ResealWire } from './schemas.ts'
 
-export interface KeyringView {
+interface KeyringView {
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
   readonly census: Census
   readonly replicas: readonly ReplicaKeys[]

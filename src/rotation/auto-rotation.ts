@@ -14,18 +14,18 @@ import type { Deployer } from './deployer.ts'
 import { isDeploymentOver } from './deployment.ts'
 import type { Staging, StagingRequest } from './stage.ts'
 
-export interface AutoRotation {
+interface AutoRotation {
   /** Looks at all integrations now, and then every hour, in the background. */
   start(): void
   stop(): Promise<void>
 }
 
-export interface AutoRotationDependencies {
+interface AutoRotationDependencies {
   readonly store: Pick<IntegrationStore, 'list' | 'read'>
   readonly staging: Pick<Staging, 'stage'>
   readonly deployer: Pick<Deployer, 'request' | 'read'>
   readonly underLock: SingleFlight['underLock']
-  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly runtime: Runtime
   readonly log: Log
 }

@@ -13,7 +13,7 @@ export interface CertificateSteps {
   readonly follow: Step
 }
 
-export interface CertificateStepsDependencies {
+interface CertificateStepsDependencies {
   readonly through: Through
   readonly api: MetadataApi
   /** How browsers reach this service. */

@@ -31,7 +31,7 @@ const listOf = (meanings: Readonly<Record<string, string>>) =>
 const NullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] })
 const phases = Object.keys(PHASES)
 
-export const DeploymentView = Type.Object(
+const DeploymentView = Type.Object(
   {
     credential: Type.String({ description: 'Id of the credential' }),
     phase: Type.Unsafe<Phase>({ type: 'string', enum: phases, description: listOf(PHASES) }),

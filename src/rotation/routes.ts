@@ -12,7 +12,7 @@ import { CredentialList, CredentialParams, CredentialView } from './schemas.ts'
 import { registerStagingRoutes, type StagingRouteDependencies } from './staging-routes.ts'
 import { credentialViewOf } from './view.ts'
 
-export interface CredentialRouteDependencies
+interface CredentialRouteDependencies
   extends Omit<StagingRouteDependencies, 'access'>,
     Omit<DeploymentRouteDependencies, 'access'> {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }

@@ -31,7 +31,7 @@ export interface SecretSteps {
   readonly retire: Step
 }
 
-export interface SecretStepsDependencies {
+interface SecretStepsDependencies {
   readonly through: Through
   readonly api: CredentialsApi
   readonly staging: Pick<Staging, 'complete'>

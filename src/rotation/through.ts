@@ -4,7 +4,7 @@ import type { OrgCaller } from '../grants/org-api/org-request.ts'
 import { within } from '../runtime/timeout.ts'
 import type { InsideLease } from '../tokens/serve/inside-lease.ts'
 
-export interface ThroughOptions {
+interface ThroughOptions {
   /** Of each try. */
   readonly timeoutMs: number
   readonly signal: AbortSignal

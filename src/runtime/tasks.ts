@@ -13,7 +13,7 @@ export interface Task {
   stop(): Promise<void>
 }
 
-export interface TaskOptions {
+interface TaskOptions {
   readonly runtime: Pick<Runtime, 'sleep'>
   /** One round. Gives the pause until the next, in milliseconds; infinite: until it is woken. */
   readonly work: () => Promise<number>

@@ -1,19 +1,19 @@
 /** Time limits that hold: work is told to end when its time is over, and is abandoned if it does not. */
 import { BrokerError } from '../errors/errors.ts'
 
-export interface Limit<Result> {
+interface Limit<Result> {
   /** Ends the time earlier. */
   readonly signal?: AbortSignal | undefined
   /** What stands in for the result of work that did not come to one: a value, or what it throws. Default: throws `salesforce_timeout`. */
   readonly late?: () => Result
 }
 
-export interface WaitLimit<Result> extends Limit<Result> {
+interface WaitLimit<Result> extends Limit<Result> {
   /** Longest wait, in milliseconds. Default: as long as the signal lets it. */
   readonly ms?: number | undefined
 }
 
-export interface WorkLimit<Result> extends Limit<Result> {
+interface WorkLimit<Result> extends Limit<Result> {
   /** What came of the work after all, when nobody waited for it any more. Must not throw. Default: it is dropped. */
   readonly dispose?: (result: Result) => void
 }

@@ -22,7 +22,7 @@ export interface ChangeSubscription {
   onceChanged(name: string, wake: () => void): () => void
 }
 
-export interface ChangeSubscriptionDependencies {
+interface ChangeSubscriptionDependencies {
   readonly changes: Changes
   readonly events: Pick<Emitter<StoreEvents>, 'emit'>
   readonly runtime: Pick<Runtime, 'wall' | 'monotonic' | 'random' | 'sleep'>
@@ -32,7 +32,7 @@ export interface ChangeSubscriptionDependencies {
 /** How long one read waits for news. */
 const READ_MS = 250
 /** For how long memory may be trusted without a completed read. */
-export const TRUST_MS = 1_000
+const TRUST_MS = 1_000
 /** Changes that come thick and fast are read together, once in so long; what comes after a pause is read at once. */
 const GATHER_MS = 5
 /** An attempt costs nothing while there is no connection, and its end is to be noticed soon. */

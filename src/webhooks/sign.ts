@@ -1,4 +1,4 @@
-/** What an audited happening says of an integration's health. Pure. */
+/** What an audited entry says of an integration's health. Pure. */
 import type { AuditEntry } from '../audit/event.ts'
 import type { Sign } from './health-transition.ts'
 

@@ -7,7 +7,7 @@ import { within } from '../runtime/timeout.ts'
 import { KEPT_MS, type StoredQueued, type WebhookQueue } from './webhook-queue.ts'
 import type { SendFailure, WebhookSender } from './webhook-sender.ts'
 
-export interface WebhookDelivery {
+interface WebhookDelivery {
   /** Something may be due. */
   wake(): void
   start(): void

@@ -19,7 +19,7 @@ export interface WebhookSender {
   send(event: WebhookEvent, signal: AbortSignal): Promise<SendFailure | undefined>
 }
 
-export interface WebhookSenderDependencies {
+interface WebhookSenderDependencies {
   readonly url: Secret
   /** One, or two while the receiver changes from one to the other: it is signed with each. */
   readonly secrets: readonly Secret[]

@@ -11,8 +11,8 @@ function start() {
   const denials = createDenials({
     runtime: testRuntime({ monotonic: () => now }),
     isBlocked: () => blocked,
-    line: (_by, happening) => lines.push(happening),
-    store: (_by, happening) => stored.push(happening),
+    line: (_by, entry) => lines.push(entry),
+    store: (_by, entry) => stored.push(entry),
   })
   return {
     denials,

@@ -21,10 +21,10 @@ function start() {
       },
     },
   })
-  const add = (by: Partial<Actor>, happening: AuditEntry) => {
+  const add = (by: Partial<Actor>, entry: AuditEntry) => {
     count += 1
     const stamp = { id: `e${count}`, at: `at ${count}` }
-    return history.add(stamp, { principal: null, requestId: `r${count}`, ...by }, happening)
+    return history.add(stamp, { principal: null, requestId: `r${count}`, ...by }, entry)
   }
   const grown = () => [...lines.values()]
   return {

@@ -74,7 +74,7 @@ function setUp() {
   const newGuard = () =>
     createIdentityGuard({
       pins: store.pins,
-      audit: { background: (_by, happening) => happened.push(happening) },
+      audit: { background: (_by, entry) => happened.push(entry) },
       now: () => 1_000,
       log: { warn: (_bindings, message) => warnings.push(message) },
     })

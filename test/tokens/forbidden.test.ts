@@ -5,7 +5,9 @@ import type { Permit, Principal } from '../../src/callers/policy.ts'
 import { visibleIntegration } from '../../src/integrations/references/visible.ts'
 import { type BrokerDependencies, createBroker } from '../../src/tokens/serve/broker.ts'
 import type { Entry } from '../../src/tokens/serve/lease-cache.ts'
+import type { LeaseReader } from '../../src/tokens/serve/lease-reader.ts'
 import { entryOf, integrationOf } from '../support/integrations.ts'
+import { partOf } from '../support/part.ts'
 
 const FORBIDDEN = { code: 'caller_forbidden' }
 const NAMES = ['there', 'never'] as const
@@ -50,15 +52,17 @@ t.test('a token in memory is refused no sooner than one that is nowhere', async 
   ] as const) {
     for (const name of NAMES) {
       const found: (Entry | undefined)[] = []
-      const broker = createBroker({
-        reader: {
-          trusted: (asked: string) => (asked === 'there' ? entry : undefined),
-          async read(asked: string) {
-            found.push(asked === 'there' ? entry : undefined)
-            return { entry: found.at(-1), isStoreless: false }
-          },
-        },
-      } as unknown as BrokerDependencies)
+      const broker = createBroker(
+        partOf<BrokerDependencies>({
+          reader: partOf<LeaseReader>({
+            trusted: (asked: string) => (asked === 'there' ? entry : undefined),
+            async read(asked: string) {
+              found.push(asked === 'there' ? entry : undefined)
+              return { entry: found.at(-1), isStoreless: false }
+            },
+          }),
+        }),
+      )
       const ask = async () => broker.lease(name, principal, { minTtlMs: 0, requestId: 'r' })
       await t.rejects(ask, FORBIDDEN)
       t.same(found, Array(count).fill(undefined), `${name}: it looks for what is not there`)

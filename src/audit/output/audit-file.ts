@@ -4,7 +4,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { Destination } from './line-output.ts'
 import { retryOnEagain } from './retry-on-eagain.ts'
 
-export interface AuditFileOptions {
+interface AuditFileOptions {
   readonly path: string
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number

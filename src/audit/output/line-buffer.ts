@@ -1,6 +1,6 @@
 /** Lines on their way out, as bytes: a text that is put together of many pieces stays alive as all of them. */
 
-export interface LineBuffer {
+interface LineBuffer {
   add(line: string): void
   /** All lines since the last time. Good until it is called again: two pieces of memory are used in turn. */
   take(): Uint8Array

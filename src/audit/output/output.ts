@@ -3,7 +3,7 @@ import { fstatSync, statSync } from 'node:fs'
 import { checkAuditFile, createAuditFile } from './audit-file.ts'
 import { createLineOutput, type LineOutput } from './line-output.ts'
 
-export interface AuditOutputOptions {
+interface AuditOutputOptions {
   /** Unset: stdout. */
   readonly path: string | undefined
   readonly stdout: LineOutput

@@ -19,7 +19,7 @@ export interface AuditWriter {
   close(): Promise<number>
 }
 
-export interface AuditWriterDependencies {
+interface AuditWriterDependencies {
   readonly output: LineOutput
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number

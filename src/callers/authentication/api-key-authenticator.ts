@@ -8,13 +8,13 @@ import type { RememberedDocuments } from '../remembered-documents.ts'
 import { type Authenticator, refusedBearer } from './authenticator.ts'
 
 /** What memory holds of a key: enough to recognise it, not enough to use it. */
-export interface KnownApiKey {
+interface KnownApiKey {
   readonly digest: Buffer
   readonly expiresAt: number
   readonly principal: Principal
 }
 
-export interface ApiKeyAuthenticatorDependencies {
+interface ApiKeyAuthenticatorDependencies {
   readonly keys: Pick<RememberedDocuments<KnownApiKey>, 'find'>
   readonly now: () => number
 }

@@ -21,7 +21,7 @@ export interface Authenticator {
 }
 
 /** Why a credential was refused: for the log and metrics alone. */
-export const REFUSAL_CODES = [
+const REFUSAL_CODES = [
   'KEY_MALFORMED',
   'KEY_UNKNOWN',
   'KEY_EXPIRED',
@@ -55,7 +55,7 @@ export const AUTHENTICATION_FAILURES = [
   'RATE_LIMITED',
 ] as const
 
-export type AuthenticationFailure = (typeof AUTHENTICATION_FAILURES)[number]
+type AuthenticationFailure = (typeof AUTHENTICATION_FAILURES)[number]
 
 /** One answer for whatever is wrong with a bearer credential: which part of a guess was right is nobody's business. */
 export const refusedBearer = (code: RefusalCode): BrokerError =>

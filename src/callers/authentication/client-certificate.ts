@@ -6,7 +6,7 @@ import type { Principal } from '../policy.ts'
 import { type Authenticator, type RefusalCode, refusedCertificate } from './authenticator.ts'
 import type { CertificateIdentity } from './certificate-identity.ts'
 
-export interface ClientCertificateDependencies {
+interface ClientCertificateDependencies {
   /** Another array after a change. */
   readonly callers: () => readonly CallerEntry[]
   readonly now: () => number

@@ -20,7 +20,7 @@ export interface SigningKeys {
   stop(): Promise<void>
 }
 
-export interface SigningKeysDependencies {
+interface SigningKeysDependencies {
   readonly fetch: (stop: AbortSignal) => Promise<JSONWebKeySet>
   readonly runtime: Runtime
   readonly onTrouble: (error: unknown) => void

@@ -21,7 +21,7 @@ export interface JwtAuthenticator extends Authenticator {
   issuers(): readonly { readonly issuer: string; readonly isFresh: boolean | undefined }[]
 }
 
-export interface JwtAuthenticatorDependencies {
+interface JwtAuthenticatorDependencies {
   /** Another array after a change: then everything that is remembered is forgotten. */
   readonly issuers: () => readonly IssuerSettings[]
   /** The same. */

@@ -4,13 +4,13 @@ import type { Outbound } from '../../http/outbound/outbound.ts'
 import { within } from '../../runtime/timeout.ts'
 import type { IssuerSettings } from '../caller-entry.ts'
 
-export interface KeySource {
+interface KeySource {
   /** One attempt, 5 s at most. Rejects with an error whose `code` is a {@link KeySourceCode}. */
   fetch(stop: AbortSignal): Promise<JSONWebKeySet>
   close(): Promise<void>
 }
 
-export interface KeySourceDependencies {
+interface KeySourceDependencies {
   /** With a CA to trust besides the well-known ones. */
   readonly createOutbound: (ca: string | undefined) => Outbound
   readonly readFile: (path: string) => Promise<string>
@@ -19,7 +19,7 @@ export interface KeySourceDependencies {
 }
 
 /** Why there are no keys: for the log. */
-export type KeySourceCode =
+type KeySourceCode =
   | 'ISSUER_UNREACHABLE'
   | 'ISSUER_STATUS'
   | 'ISSUER_ANSWER_INVALID'

@@ -12,7 +12,7 @@ export interface Throttle {
   isBlocked(address: string): boolean
 }
 
-export interface ThrottleDependencies {
+interface ThrottleDependencies {
   /** Shared over replicas while the store answers. */
   readonly budgets: Pick<Budgets, 'take'>
   readonly runtime: Runtime

@@ -3,7 +3,7 @@ import { everyIntegration } from '../every.ts'
 import type { Integration } from '../integration.ts'
 import type { IntegrationStore } from '../integration-store.ts'
 
-export type Follower = Pick<Integration, 'name' | 'labels'>
+type Follower = Pick<Integration, 'name' | 'labels'>
 
 export interface FollowerIndex {
   /** In order of name. Throws `store_unavailable`. */
@@ -12,7 +12,7 @@ export interface FollowerIndex {
   forget(): void
 }
 
-export interface FollowerIndexDependencies {
+interface FollowerIndexDependencies {
   readonly store: Pick<IntegrationStore, 'list'>
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number

@@ -15,7 +15,7 @@ import type { IntegrationStore } from '../integration-store.ts'
 import { referenced } from './referenced.ts'
 import { isShown } from './visible.ts'
 
-export interface LendingCheck {
+interface LendingCheck {
   readonly name: string
   readonly definition: Definition
   readonly current: Integration | undefined

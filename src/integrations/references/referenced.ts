@@ -4,7 +4,7 @@ import { type Reference, requireReference } from '../../callers/reference-table.
 import { isUnusable } from '../../store/integrity/record-schema.ts'
 import type { Integration } from '../integration.ts'
 
-export interface Referring {
+interface Referring {
   /** The one that refers; none refers to itself. */
   readonly by: string
   readonly principal: Principal

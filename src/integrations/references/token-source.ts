@@ -16,7 +16,7 @@ import type { IntegrationStore } from '../integration-store.ts'
 import { namedOf } from './lending.ts'
 import { referenced } from './referenced.ts'
 
-export interface SourceCheck {
+interface SourceCheck {
   readonly name: string
   readonly definition: Definition
   readonly current: Integration | undefined

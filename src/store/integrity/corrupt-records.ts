@@ -30,7 +30,7 @@ export interface CorruptRecords {
   current(): readonly CorruptRecord[]
 }
 
-export interface CorruptRecordsDependencies {
+interface CorruptRecordsDependencies {
   /** Called once for each. Must not throw. */
   readonly onMet: (record: CorruptRecord) => void
   readonly log: Pick<Log, 'error'>

@@ -11,7 +11,7 @@ export interface CallersSight extends RestSight {
   readonly tokenId?: string
 }
 
-export interface Facts {
+interface Facts {
   readonly tokenId: string
   readonly instanceHost: string
   readonly scope: string | undefined

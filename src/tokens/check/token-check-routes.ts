@@ -11,7 +11,7 @@ import { TokenParams } from '../serve/schemas.ts'
 import type { CheckToken } from './token-check.ts'
 import { callersSight, Seen, TokenCheckView, tokenCheckView } from './token-check-schemas.ts'
 
-export interface TokenCheckRouteDependencies {
+interface TokenCheckRouteDependencies {
   readonly broker: Pick<Broker, 'lease' | 'requireStill'>
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly check: CheckToken

@@ -21,7 +21,7 @@ export type CheckToken = (
   there: CallersSight,
 ) => Promise<TokenCheck>
 
-export interface TokenCheckDependencies {
+interface TokenCheckDependencies {
   readonly endpoint: Pick<TokenEndpoint, 'probe'>
   /** Milliseconds of a clock that never steps. */
   readonly monotonic: () => number

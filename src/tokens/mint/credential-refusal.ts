@@ -9,7 +9,7 @@ import {
 } from '../../grants/refusals/refusals.ts'
 
 /** What a mint tried, and all of it was refused. */
-export interface TriedCredentials {
+interface TriedCredentials {
   /** In the order of the states that they are in: active, staged, retired. */
   readonly credentials: readonly Pick<Credential, 'id' | 'type' | 'state' | 'certificate'>[]
   /** Whether they are the integration's own, and not another's. */

@@ -14,14 +14,14 @@ export interface LoginBudget {
   ): Promise<void>
 }
 
-export interface LoginBudgetDependencies {
+interface LoginBudgetDependencies {
   readonly budgets: Pick<Budgets, 'take'>
   readonly now: () => number
 }
 
 export const HOUR_MS = 3_600_000
 /** Salesforce's own ceiling is 3,600, and past it the user is locked out of everything. */
-export const USER_LIMIT = 3_000
+const USER_LIMIT = 3_000
 /** What callers may spend of the budget by `rejected`, and operators by the doctor and by activating: the rest is for those who need a token. */
 const SHARES = {
   rejected: { of: 1 / 4, least: 1, what: 'Rejected tokens have used up their quarter' },
@@ -30,7 +30,7 @@ const SHARES = {
   doctor: { of: 1 / 2, least: 5, what: 'The doctor has used up its half' },
 } as const
 
-export type BudgetShare = keyof typeof SHARES
+type BudgetShare = keyof typeof SHARES
 
 export const loginBudgetKey = ({ uid }: Pick<Integration, 'uid'>): string => `login:${uid}`
 

@@ -23,7 +23,7 @@ export interface SingleFlight {
   settled(): Promise<void>
 }
 
-export interface SingleFlightDependencies {
+interface SingleFlightDependencies {
   readonly locks: Locks
   readonly uniqueId: () => string
   readonly log: Pick<Log, 'warn'>

@@ -2,7 +2,7 @@
 import { BrokerError } from '../../errors/errors.ts'
 
 /** The parameters that have a value; one without is as good as absent. */
-export type TokenForm = Readonly<Record<string, string>>
+type TokenForm = Readonly<Record<string, string>>
 
 export interface ClientCredentials {
   readonly id: string

@@ -21,7 +21,7 @@ import {
 
 type Request = Parameters<Gate['identifyBearer']>[0]
 
-export interface OAuthRouteDependencies {
+interface OAuthRouteDependencies {
   readonly broker: Broker
   readonly gate: Pick<Gate, 'identifyBearer'>
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>

@@ -17,7 +17,7 @@ import {
 import { within } from '../../runtime/timeout.ts'
 
 /** An integration, whose credentials it signs with, and their secrets. */
-export interface PreflightTarget {
+interface PreflightTarget {
   readonly integration: Integration
   readonly owner: Pick<Integration, 'credentials'>
   readonly secrets: Pick<CredentialSecrets, 'byId'>
@@ -37,7 +37,7 @@ export interface RefreshTokenPreflight {
   settle(of: PreflightTarget, introspect: Introspect): Promise<'settled' | 'unknown'>
 }
 
-export interface RefreshTokenPreflightDependencies {
+interface RefreshTokenPreflightDependencies {
   readonly custody: Pick<Custody, 'adopt' | 'hasSeen'>
   readonly exchange: Pick<RefreshTokenExchange, 'check' | 'settle'>
 }

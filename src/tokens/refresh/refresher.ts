@@ -12,7 +12,7 @@ import type { Lease } from '../serve/lease.ts'
 import type { Entry } from '../serve/lease-cache.ts'
 import type { TokenRequirement } from '../serve/token-requirement.ts'
 
-export interface Refresher {
+interface Refresher {
   start(): void
   /** Begins nothing new, and waits for what is under way. */
   stop(): Promise<void>
@@ -26,7 +26,7 @@ export type Refreshed = { readonly name: string; readonly failures: number } & (
   | { readonly outcome: 'failed'; readonly error: unknown }
 )
 
-export interface RefresherDependencies {
+interface RefresherDependencies {
   readonly due: DueIndex
   readonly look: (name: string) => Promise<Entry | undefined>
   readonly flight: MintCoordinator

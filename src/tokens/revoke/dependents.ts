@@ -7,7 +7,7 @@ import type { Log } from '../../runtime/runtime.ts'
 import { unlessUnusable } from '../../store/integrity/record-schema.ts'
 import type { Outcomes } from '../../store/store.ts'
 
-export interface DependentsDependencies {
+interface DependentsDependencies {
   readonly integrations: Pick<IntegrationStore, 'list' | 'read'>
   readonly outcomes: Pick<Outcomes, 'look' | 'save'>
   readonly log: Pick<Log, 'warn'>
@@ -16,7 +16,7 @@ export interface DependentsDependencies {
 const ATTEMPTS = 3
 
 /** Forgets their leases and their refusals, everywhere, and those of what is made of them in turn. Does not throw: the change of the source was made. */
-export type DropDependents = (source: string) => Promise<void>
+type DropDependents = (source: string) => Promise<void>
 
 export const createDropDependents = ({
   integrations,

@@ -4,7 +4,7 @@ import { isStoreTrouble } from '../../errors/errors.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import type { SealedIntegration } from '../../integrations/integration-store.ts'
 
-export interface RememberedIntegrations {
+interface RememberedIntegrations {
   /** The store's answer, always; its last answer, where it gives none. */
   readSealed(name: string): Promise<SealedIntegration | undefined>
   /** Sees to it that what a mint needs is remembered as it is now: the integration, and whose credentials it uses. */

@@ -15,7 +15,7 @@ import type { Lease } from './lease.ts'
 import { Token, TokenParams, TokenQuery } from './schemas.ts'
 import { secondsLeft, tokenText } from './token-view.ts'
 
-export interface TokenRouteDependencies {
+interface TokenRouteDependencies {
   readonly broker: Broker
   readonly revoker: Revoker
   readonly integrations: { read(name: string): Promise<Integration | undefined> }

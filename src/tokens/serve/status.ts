@@ -25,7 +25,7 @@ export interface StatusReader {
   connectionOf(integration: Integration): Promise<ConnectionState | undefined>
 }
 
-export interface StatusDependencies {
+interface StatusDependencies {
   readonly outcomes: Pick<Outcomes, 'look' | 'holders'>
   readonly documents: Pick<Documents, 'read'>
   readonly budgets: Pick<Budgets, 'used'>

@@ -2,7 +2,13 @@ import t from 'tap'
 import { createMacs } from '../../../src/crypto/macs.ts'
 import { BrokerError } from '../../../src/errors/errors.ts'
 import { createMacRequirement } from '../../../src/store/integrity/mac-requirement.ts'
-import type { SealedIntegrationRecord } from '../../../src/store/store.ts'
+import type { Seals } from '../../../src/store/seals.ts'
+import type {
+  Documents,
+  IntegrationRecords,
+  SealedIntegrationRecord,
+} from '../../../src/store/store.ts'
+import { partOf } from '../../support/part.ts'
 
 const macs = createMacs([{ id: 'k', key: crypto.getRandomValues(new Uint8Array(32)) }])
 const HEADS = Array.from({ length: 120 }, (_, n) => ({
@@ -18,18 +24,18 @@ function requirementOf({ sealed = '', corrupt = '' } = {}) {
   let most = 0
   const requirement = createMacRequirement({
     store: {
-      documents: { read: async () => undefined },
-      integrations: {
-        async readSealed(name: string) {
+      documents: partOf<Documents>({ read: async () => undefined }),
+      integrations: partOf<IntegrationRecords>({
+        async readSealed(name) {
           under += 1
           most = Math.max(most, under)
           await new Promise(setImmediate)
           under -= 1
-          return { name } as SealedIntegrationRecord
+          return partOf<SealedIntegrationRecord>({ name })
         },
-      },
-      seals: { macs: async () => ({ items: HEADS, next: null }) },
-    } as never,
+      }),
+      seals: partOf<Seals>({ macs: async () => ({ items: HEADS, next: null }) }),
+    },
     ...{ macs, mode: 'migrate', kinds: [], monotonic: () => performance.now() },
     async sealRequires({ name }) {
       if (name === corrupt) throw new BrokerError('record_corrupt', 'It does not open')
