@@ -1,4 +1,4 @@
-/** The chart for the README: requests a second of one process, as bars. */
+/** The chart of docs/performance.md: requests a second of one process, as bars. */
 
 import { shown } from './figure.ts'
 import type { Results } from './results.ts'

@@ -10,7 +10,9 @@ const ROOT = new URL('../', import.meta.url).pathname
 
 /** By path from the root: each marked section of it. */
 const SECTIONS: Readonly<Record<string, Readonly<Record<string, (results: Results) => string>>>> = {
-  'README.md': { speed: headlines, reliability },
+  'README.md': { headlines: (results) => headlines(results, README_HEADLINES) },
+  'docs/performance.md': { speed: (results) => headlines(results, HEADLINES) },
+  'docs/reliability.md': { reliability },
   'docs/scaling.md': {
     scale: (results) => measured(results, 'scale'),
     fleet: (results) => measured(results, 'fleet'),
@@ -26,8 +28,10 @@ const SECTIONS: Readonly<Record<string, Readonly<Record<string, (results: Result
 
 export const CHART_PATH = 'bench/results/speed.svg'
 
-/** What the README shows, in its words. */
-const HEADLINES = [
+type Headline = readonly [suite: string, id: string, what: string]
+
+/** What the page about performance shows, in its words. */
+const HEADLINES: readonly Headline[] = [
   ['hit', 'rate', 'Hits a second of one process, with a remembered JWT, policy, metrics and audit'],
   ['hit', 'ratio', 'Requests a second, Valetkey / bare `node:http` with the same bytes'],
   ['hit', 'p99', 'p99 of a hit with 32 connections, ms'],
@@ -39,7 +43,14 @@ const HEADLINES = [
   ['scale', 'redis-ready', 'Start to ready with 100,000 integrations in Redis, ms'],
   ['scale', 'redis-used-kb', 'Memory for each integration in use, KB'],
   ['start', 'ready', 'Start to ready, ms'],
-] as const
+]
+
+/** The README shows these. */
+const README_HEADLINES = HEADLINES.filter(([suite, id]) =>
+  ['hit/rate', 'hit/ratio', 'hit/p99', 'hit/redis-commands', 'miss/p50', 'start/ready'].includes(
+    `${suite}/${id}`,
+  ),
+)
 
 /** The files that follow from the results, whole. */
 export function publishedFiles(results: Results = readResults()): Readonly<Record<string, string>> {
@@ -81,8 +92,8 @@ export function withSection(path: string, text: string, name: string, body: stri
   return `${text.slice(0, from + begin.length)}\n\n${body}\n\n${text.slice(to)}`
 }
 
-function headlines(results: Results): string {
-  const rows = HEADLINES.flatMap(([suite, id, what]) => {
+function headlines(results: Results, shownHere: readonly Headline[]): string {
+  const rows = shownHere.flatMap(([suite, id, what]) => {
     const figure = results[suite]?.figures.find((one) => one.id === id)
     return figure ? [headline(what, figure)] : []
   })

@@ -5,8 +5,8 @@ const HEAD = `# Configuration
 
 <!-- Generated from src/config/setting.ts by \`npm run generate\`; a test compares it. -->
 
-Settings are environment variables. Every mistake is reported at once, and the process exits with
-status 78 before it listens. An empty variable counts as unset; lists are comma-separated; a
+Settings are environment variables. Valetkey reports every mistake at once, and the process exits
+with status 78 before it listens. An empty variable counts as unset. Lists are comma-separated. A
 \`VALETKEY_\` variable that is not in this table is a mistake, so that a misspelt one is noticed.
 
 | variable | default | meaning |
@@ -14,10 +14,9 @@ status 78 before it listens. An empty variable counts as unset; lists are comma-
 `
 
 const TAIL = `
-A variable with ¹ holds a secret. It has a twin with \`_FILE\` (\`VALETKEY_KEYRING_FILE\`, …) that names
-a file instead; line breaks at the end of the file do not count, and giving both is a mistake.
-Secrets are never printed: neither in mistakes, nor in logs, nor by anything that prints the
-configuration.
+A variable with ¹ holds a secret. A second variable with \`_FILE\` (\`VALETKEY_KEYRING_FILE\`, …) names a
+file instead. Line breaks at the end of the file do not count. Setting both is a mistake. Secrets are
+never printed: not in mistakes, not in logs, and not with the configuration.
 `
 
 export function renderConfigurationDocs(): string {

@@ -7,18 +7,17 @@ const HEAD = `# Metrics
 <!-- Generated from src/metrics/table.ts by \`npm run generate\`; a test compares it. -->
 
 Each replica serves its own metrics at \`/metrics\` in the text format of Prometheus, on the port
-\`VALETKEY_METRICS_PORT\` (9464) of \`VALETKEY_HOST\`, in plain HTTP and to whoever can connect: let
-nobody but Prometheus reach that port. \`0\` turns it off.
+\`VALETKEY_METRICS_PORT\` (9464) of \`VALETKEY_HOST\`. The port uses plain HTTP and does not
+authenticate: let only Prometheus reach it. \`0\` turns it off.
 
-Names and labels are kept stable; what goes or changes its meaning is announced in the
-[changelog](../CHANGELOG.md). No label ever holds anything that a caller can invent: it is one of a
-closed list, or a name that an operator made. \`environment\` and \`owner\` are the labels of the
-integration, so that alerts can tell production from the rest. Closed lists have \`other\` beside
-them, for what a later release may add.
+Names and labels are stable. The [changelog](../CHANGELOG.md) announces each one that is removed or
+changes its meaning. No label holds a value that a caller can choose: it is one of a closed list, or
+a name that an operator chose. \`environment\` and \`owner\` are the labels of the integration, so that
+alerts can distinguish production. A closed list also has \`other\`, for values of a later release.
 
-Figures by integration that come from the store are as old as the scrape before, and 10 seconds at
-least; \`valetkey_integrations_sample_age_seconds\` tells. A metric shows as many series as its row
-says, the most urgent first, and counts the others in \`valetkey_metric_series_left_out\`.
+Figures by integration that come from the store are as old as the scrape before, and at least 10
+seconds; \`valetkey_integrations_sample_age_seconds\` shows their age. A metric shows at most the
+number of series in its row, the most urgent first. \`valetkey_metric_series_left_out\` counts the rest.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

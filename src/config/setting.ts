@@ -78,47 +78,47 @@ export const SETTINGS = {
       '`redis://HOST:PORT/DB`, `redis+sentinel://h1:26379,h2:26379/MASTER/DB`, `redis+cluster://h1:6379,h2:6379`, and `rediss…` of each for TLS; `valkey…` and `valkeys…` are the same. `redis+unix:///PATH?db=DB` for a socket. From a file it is read again at each connection.',
   }),
   redisPrefix: withDefault('VALETKEY_REDIS_PREFIX', 'vk:', read.redisPrefix, {
-    meaning: 'Stands before every key and channel in Redis.',
+    meaning: 'The prefix of every key and channel in Redis.',
   }),
   redisCaFile: optional('VALETKEY_REDIS_CA_FILE', read.path, {
     meaning: 'PEM file with the CA of `rediss://`; read again at each connection.',
   }),
   redisCertFile: optional('VALETKEY_REDIS_CERT_FILE', read.path, {
     meaning:
-      'PEM file with the certificate by which this service proves itself to Redis; read again at each connection.',
+      'PEM file with the client certificate of this service for Redis; read again at each connection.',
   }),
   redisKeyFile: optional('VALETKEY_REDIS_KEY_FILE', read.path, {
     meaning: 'PEM file with its key.',
   }),
   redisNatMap: optional('VALETKEY_REDIS_NAT_MAP', read.natMap, {
     meaning:
-      'Where the addresses that a Cluster or Sentinels announce are reached from here: `from=to,…`, each `HOST:PORT`, or `HOST` for all its ports.',
+      'Translates the addresses that a Cluster or Sentinels announce into addresses that this service can reach: `from=to,…`, each `HOST:PORT`, or `HOST` for all its ports.',
   }),
   redisSentinelPassword: optional('VALETKEY_REDIS_SENTINEL_PASSWORD', read.anySecret, {
     secret: true,
-    meaning: 'The password of the Sentinels; that of Redis is in its URL.',
+    meaning: 'The password of the Sentinels. The password of Redis is in its URL.',
   }),
   redisWaitReplicas: withDefault('VALETKEY_REDIS_WAIT', '0', read.wholeNumber(0, 10), {
     meaning:
       'How many Redis replicas must confirm (`WAIT`) a change to integrations, credentials and keys before it is acknowledged. `refresh_token` integrations with Sentinel or Cluster need 1 or more.',
   }),
   dataDir: withDefault('VALETKEY_DATA_DIR', './data', read.path, {
-    meaning: "The embedded store's folder; made with mode 0700.",
+    meaning: "The embedded store's folder; created with mode 0700.",
   }),
   keyring: optional('VALETKEY_KEYRING', read.keyring, {
     secret: true,
     otherwise: 'none; without Redis: `DATA_DIR/keyring`, made with mode 0600',
     meaning:
-      'Sealing keys, `id:base64` of 32 bytes each; the first seals, all open. Required with Redis. `valetkey keygen` makes one.',
+      'Sealing keys, `id:base64` of 32 bytes each; the first key seals, and all keys open. Required with Redis. `valetkey keygen` creates a key.',
   }),
   witnessFile: optional('VALETKEY_WITNESS_FILE', read.path, {
     otherwise: 'none with Redis; without: `DATA_DIR/witness`, and `DATA_DIR.witness` beside it',
     meaning:
-      'A file of this replica alone, on a disk that is not put back with the store: how many presentations of refresh tokens the store held ([docs/refresh-tokens.md](refresh-tokens.md#a-store-that-was-put-back)).',
+      'A file of this replica only, on a disk that is not restored with the store. It counts the presentations of refresh tokens that the store held ([docs/refresh-tokens.md](refresh-tokens.md#a-store-that-was-put-back)).',
   }),
   restored: withDefault('VALETKEY_RESTORED', 'ask', read.oneOf(...RESTORED_MODES), {
     meaning:
-      'What becomes of refresh tokens where nobody can tell whether the store was put back while no replica ran: `ask`: Salesforce is asked about each, or an operator; `trust`: they are used, for who never puts a store back.',
+      'What to do with refresh tokens if it is unknown whether the store was put back while no replica ran. `ask`: Valetkey asks Salesforce about each, or an operator. `trust`: Valetkey uses them; set it if you never put a store back.',
   }),
   unprovenRecords: withDefault(
     'VALETKEY_UNPROVEN_RECORDS',
@@ -126,7 +126,7 @@ export const SETTINGS = {
     read.oneOf(...UNPROVEN_MODES),
     {
       meaning:
-        'What becomes of records without the code that proves them ([docs/keyring.md](keyring.md)): `migrate`: older releases wrote them; they are used until all have a code, and never again after that; `refuse`: none is used, from the start; `accept`: they are used and given a code, also after that.',
+        'What to do with records without the code that authenticates them ([docs/keyring.md](keyring.md)). `migrate`: Valetkey uses them until all records have a code, and never after that, because older releases wrote them. `refuse`: Valetkey uses none of them, from the start. `accept`: Valetkey uses them and gives them a code, also after that.',
     },
   ),
   adminKeys: withUnset('VALETKEY_ADMIN_KEY', [], read.adminKeys, {
@@ -137,33 +137,33 @@ export const SETTINGS = {
   }),
   loginHosts: withUnset('VALETKEY_LOGIN_HOSTS', [], read.loginHosts, {
     meaning:
-      'More hosts that a `login_url` may name, beside `login.salesforce.com`, `test.salesforce.com`, `*.my.salesforce.com`, `*.my.site.com`, `*.my.salesforce.mil` and `*.my.sfcrmproducts.cn` (`*` is one or more labels): custom domains, for one. An entry `http://127.0.0.1:PORT` (loopback only) also allows plain HTTP there.',
+      'More hosts that a `login_url` may name, beside `login.salesforce.com`, `test.salesforce.com`, `*.my.salesforce.com`, `*.my.site.com`, `*.my.salesforce.mil` and `*.my.sfcrmproducts.cn` (`*` is one or more labels), such as custom domains. An entry `http://127.0.0.1:PORT` (loopback only) also allows plain HTTP there.',
   }),
   configFile: optional('VALETKEY_CONFIG', read.path, {
     meaning: 'A YAML file with `issuers`, `callers` and `integrations`.',
   }),
   httpsProxy: optional('HTTPS_PROXY', read.proxyUrl, {
     alias: 'https_proxy',
-    meaning: 'The proxy for calls to Salesforce and to issuers; `https_proxy` is looked at, too.',
+    meaning: 'The proxy for calls to Salesforce and to issuers; `https_proxy` works too.',
   }),
   noProxy: optional('NO_PROXY', read.anyText, {
     alias: 'no_proxy',
-    meaning: 'Hosts that are called without the proxy; `no_proxy` is looked at, too.',
+    meaning: 'Hosts that are called without the proxy; `no_proxy` works too.',
   }),
   publicUrl: optional('VALETKEY_PUBLIC_URL', read.publicOrigin, {
-    meaning: 'The origin by which browsers reach the service, for OAuth callbacks.',
+    meaning: 'The origin at which browsers reach the service, for OAuth callbacks.',
   }),
   egressAddresses: withUnset('VALETKEY_EGRESS_ADDRESSES', [], read.addressRanges, {
     meaning:
-      'The public addresses from which this service (or its proxy) calls Salesforce, `ADDRESS` or `FIRST-LAST`, as `192.0.2.1,192.0.2.16-192.0.2.19`: setup sheets and files name them where an app takes refresh tokens from listed addresses alone. Nothing is bound to them here.',
+      'The public addresses from which this service (or its proxy) calls Salesforce, `ADDRESS` or `FIRST-LAST`, as `192.0.2.1,192.0.2.16-192.0.2.19`: setup sheets and files name them where an app accepts refresh tokens only from listed addresses. The service does not bind to them.',
   }),
   storelessMs: withDefault('VALETKEY_STORELESS_SECONDS', '900', read.secondsAsMs(0, 86_400), {
     meaning:
-      'For how many seconds leases in memory may serve without word from the store (never past their expiry); `0`: not at all.',
+      'How long degraded mode may last: for how many seconds a replica serves leases from memory without contact to the store (never past their expiry); `0`: not at all.',
   }),
   audit: withDefault('VALETKEY_AUDIT', 'batched', read.oneOf('batched', 'strict'), {
     meaning:
-      '`batched`: audit lines of token reads follow the answer by at most 100 ms; `strict`: they come before it.',
+      '`batched`: audit lines of token reads are written at most 100 ms after the answer; `strict`: they are written before it.',
   }),
   auditFile: optional('VALETKEY_AUDIT_FILE', read.path, {
     otherwise: 'none: stdout',
@@ -176,10 +176,10 @@ export const SETTINGS = {
   webhookSecrets: withUnset('VALETKEY_WEBHOOK_SECRET', [], read.webhookSecrets, {
     secret: true,
     meaning:
-      'Signs events by the Standard Webhooks scheme: `whsec_` and 24 to 64 bytes in base64; two with a comma while the receiver changes.',
+      'The key that signs events, as in Standard Webhooks: `whsec_` and 24 to 64 bytes in base64; two with a comma while the receiver changes.',
   }),
   trustProxy: withUnset('VALETKEY_TRUST_PROXY', [], read.cidrs, {
-    meaning: 'CIDRs whose `X-Forwarded-For` is believed.',
+    meaning: 'CIDRs of proxies whose `X-Forwarded-For` is trusted.',
   }),
   connectionsPerAddress: withDefault(
     'VALETKEY_CONNECTIONS_PER_ADDRESS',
@@ -187,7 +187,7 @@ export const SETTINGS = {
     read.wholeNumber(0, 1_000_000),
     {
       meaning:
-        'How many connections one address (a /64 of IPv6) may keep open to the API; more are closed as they come. `0`: no bound. Addresses of `VALETKEY_TRUST_PROXY` are not counted. Behind a proxy or a NAT that hides its clients, all of them are one address.',
+        'How many connections one address (a /64 of IPv6) may keep open to the API. Further connections are closed at once. `0`: no limit. Addresses of `VALETKEY_TRUST_PROXY` are not counted. Behind a proxy or a NAT, all clients have one address.',
     },
   ),
   tlsCertFile: optional('VALETKEY_TLS_CERT_FILE', read.path, {
@@ -208,16 +208,16 @@ export const SETTINGS = {
   otlpEndpoint: optional('OTEL_EXPORTER_OTLP_ENDPOINT', read.httpUrl, {
     otherwise: 'none: no traces',
     meaning:
-      'Where [traces](traces.md) are sent, by OTLP over HTTP in JSON: `http://HOST:4318`, without `/v1/traces`.',
+      'Where [traces](traces.md) are sent, with OTLP over HTTP in JSON: `http://HOST:4318`, without `/v1/traces`.',
   }),
   otlpHeaders: withUnset<Headers>('OTEL_EXPORTER_OTLP_HEADERS', {}, read.secretPairs, {
-    meaning: 'Sent with them: `name=value,name=value`, percent-encoded.',
+    meaning: 'Headers of these requests: `name=value,name=value`, percent-encoded.',
   }),
   otlpTimeoutMs: withDefault('OTEL_EXPORTER_OTLP_TIMEOUT', '10000', read.wholeNumber(1, 60_000), {
-    meaning: 'For how many milliseconds one batch may be under way, with its retries.',
+    meaning: 'The longest time for one batch with its retries, in milliseconds.',
   }),
   serviceName: withDefault('OTEL_SERVICE_NAME', 'valetkey', read.anyText, {
-    meaning: 'What traces call this service.',
+    meaning: 'The name of this service in traces.',
   }),
   traceAttributes: withUnset<Pairs>('OTEL_RESOURCE_ATTRIBUTES', {}, read.pairs, {
     meaning: 'More attributes of this process in traces: `name=value,name=value`, percent-encoded.',

@@ -5,7 +5,7 @@ export type { BrokerErrorOptions, ProblemRow }
 
 /**
  * Every problem that this service can answer: its status, its title, what it means, and what to
- * do about it. The OpenAPI document, `/problems` and the README's table are generated from here.
+ * do about it. The OpenAPI document, `/problems` and `docs/errors.md` are generated from here.
  */
 export const PROBLEMS = {
   request_invalid: {

@@ -13,17 +13,17 @@ const STORE = [0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 
 export const STORE_METRICS = {
   valetkey_store_operation_duration_seconds: {
     type: 'histogram',
-    help: 'Of operations of the store, those that failed too.',
+    help: 'Time of operations of the store, including failed ones.',
     labels: { operation: { values: MEASURED_OPERATIONS } },
     buckets: STORE,
   },
   valetkey_corrupt_records: {
     type: 'gauge',
-    help: 'Records that this replica met, that do not verify, and that it does not use; the log names them.',
+    help: 'Records that do not verify, as met by this replica. It does not use them, and the log names them.',
   },
   valetkey_corrupt_records_total: {
     type: 'counter',
-    help: 'Records that were met and do not verify, each once until it is well again.',
+    help: 'Records that do not verify, each counted once until it verifies again.',
     labels: {
       kind: { values: [INTEGRATION, REFUSAL, CUSTODY, ...PROVEN_KINDS] },
       reason: { values: Object.keys(CORRUPTIONS) },
@@ -36,7 +36,7 @@ export const STORE_METRICS = {
   },
   valetkey_redis_troubles_total: {
     type: 'counter',
-    help: 'Troubles of this replica with a server of Redis, by cause (`docs/redis.md`): each attempt to connect and each command that failed.',
+    help: 'Problems of this replica with a Redis server, by cause (`docs/redis.md`): each failed attempt to connect and each failed command.',
     labels: { cause: { values: CAUSE_NAMES } },
   },
 } as const satisfies MetricTable

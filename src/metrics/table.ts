@@ -66,7 +66,7 @@ const LATENESS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60] as const
 export const METRICS = {
   valetkey_build_info: {
     type: 'gauge',
-    help: 'Always 1; its labels say what runs here.',
+    help: 'Always 1. Its labels are the version and the store.',
     labels: {
       version: { text: 'Of this service' },
       store: { values: ['redis', 'embedded'] },
@@ -88,7 +88,7 @@ export const METRICS = {
   },
   valetkey_http_request_duration_seconds: {
     type: 'histogram',
-    help: 'From the request line to the end of the answer.',
+    help: 'Time from the request line to the end of the answer.',
     labels: { route: ROUTE, method: METHOD },
     buckets: MEMORY_TO_DEADLINE,
     atMost: ROUTES,
@@ -105,23 +105,23 @@ export const METRICS = {
   },
   valetkey_token_reads_total: {
     type: 'counter',
-    help: 'Requests for a token, by how they ended.',
+    help: 'Requests for a token, by result.',
     labels: { result: RESULT },
   },
   valetkey_token_read_duration_seconds: {
     type: 'histogram',
-    help: 'What it took to find or mint the token, without authentication and HTTP.',
+    help: 'Time to find or mint the token, without authentication and HTTP.',
     labels: { result: RESULT },
     buckets: MEMORY_TO_DEADLINE,
   },
   valetkey_mints_total: {
     type: 'counter',
-    help: 'Logins at Salesforce: one request of one credential each.',
+    help: 'Logins at Salesforce. Each is one request with one credential.',
     labels: { grant: GRANT, outcome: { values: MINT_OUTCOMES } },
   },
   valetkey_mint_duration_seconds: {
     type: 'histogram',
-    help: 'Of one login, with what it takes to learn how long the token lives.',
+    help: 'Time of one login, including the requests that find out how long the token lives.',
     labels: { grant: GRANT },
     buckets: NETWORK,
   },
@@ -132,12 +132,12 @@ export const METRICS = {
   },
   valetkey_connections_lost_total: {
     type: 'counter',
-    help: 'Refresh tokens that this replica found to work no more: somebody has to connect the integration again.',
+    help: 'Refresh tokens that stopped working, as found by this replica. Somebody must connect the integration again.',
     labels: { reason: { values: Object.keys(LOST_REASONS) } },
   },
   valetkey_connections_total: {
     type: 'counter',
-    help: 'Connections that ended, by how. A link that nobody used is not counted.',
+    help: 'Connections that ended, by status. A link that nobody used is not counted.',
     labels: {
       flow: { values: CONNECTION_FLOWS },
       status: { values: Object.keys(CONNECTION_STATUSES).filter((status) => status !== 'pending') },
@@ -145,19 +145,19 @@ export const METRICS = {
   },
   valetkey_callbacks_refused_total: {
     type: 'counter',
-    help: 'Browsers that came back with a state that is not ours, was used before, or is too old.',
+    help: 'Callbacks of browsers with a state that is unknown, was used before, or is too old.',
   },
   valetkey_login_hosts_resting: {
     type: 'gauge',
-    help: 'Login hosts that failed and are left alone for a while.',
+    help: 'Login hosts that failed and are paused.',
   },
   valetkey_work_left_behind_total: {
     type: 'counter',
-    help: 'Work that went on past its deadline though it was told to end: calls to Salesforce, issuers and webhooks, mints, checks of the doctor. Nobody waits for it.',
+    help: 'Work that continued after its deadline although it was aborted: calls to Salesforce, issuers and webhooks, mints, checks of the doctor. Nothing waits for it.',
   },
   valetkey_work_left_behind: {
     type: 'gauge',
-    help: 'Of that, what has not ended yet.',
+    help: 'The part of that work that has not ended yet.',
   },
   valetkey_leases: {
     type: 'gauge',
@@ -166,11 +166,11 @@ export const METRICS = {
   },
   valetkey_refusals_resting: {
     type: 'gauge',
-    help: 'Integrations in the memory of this replica whose remembered refusal is the answer now.',
+    help: 'Integrations in the memory of this replica that currently answer with a remembered refusal.',
   },
   valetkey_lease_expires_in_seconds: {
     type: 'gauge',
-    help: 'Until the lease in the memory of this replica ends; negative once it is over.',
+    help: 'Time until the lease in the memory of this replica ends; negative after its end.',
     labels: OF_INTEGRATION,
     atMost: INTEGRATIONS,
   },
@@ -181,60 +181,60 @@ export const METRICS = {
   },
   valetkey_refresh_ahead_lateness_seconds: {
     type: 'histogram',
-    help: 'By how much a lease was replaced after its point.',
+    help: 'How late a lease was replaced, after the point of its refresh.',
     buckets: LATENESS,
   },
   valetkey_refresh_ahead_overdue_seconds: {
     type: 'gauge',
-    help: 'For how long a lease that this replica handed out is past the point of its refresh; 0 before it.',
+    help: 'Time since the point of its refresh, of a lease that this replica handed out; 0 before that point.',
     labels: OF_INTEGRATION,
     atMost: INTEGRATIONS,
   },
   valetkey_lock_wait_seconds: {
     type: 'histogram',
-    help: 'Waits of a mint for one of another replica: until there is news, or until it looks by itself.',
+    help: 'Waits for the mint of another replica: until a change arrives, or until this replica reads again.',
     buckets: NETWORK,
   },
   ...STORE_METRICS,
   valetkey_certificate_expires_in_seconds: {
     type: 'gauge',
-    help: 'Until the certificate of the active credential ends; negative once it is over. Of every integration.',
+    help: 'Time until the certificate of the active credential ends; negative after its end. For every integration.',
     labels: OF_INTEGRATION,
     atMost: INTEGRATIONS,
   },
   valetkey_integration_refused: {
     type: 'gauge',
-    help: 'Whether the last login was refused, or its token kept back: 1 or 0. Of integrations that this replica used.',
+    help: 'Whether the last login was refused, or its token withheld: 1 or 0. For integrations that this replica used.',
     labels: OF_INTEGRATION,
     atMost: INTEGRATIONS,
   },
   valetkey_logins_last_hour: {
     type: 'gauge',
-    help: 'Logins of the whole fleet within the last hour. Of integrations that this replica used.',
+    help: 'Logins of the whole fleet within the last hour. For integrations that this replica used.',
     labels: OF_INTEGRATION,
     atMost: INTEGRATIONS,
   },
   valetkey_logins_per_hour_limit: {
     type: 'gauge',
-    help: 'The setting logins_per_hour. Of integrations that this replica used.',
+    help: 'The setting logins_per_hour. For integrations that this replica used.',
     labels: OF_INTEGRATION,
     atMost: INTEGRATIONS,
   },
   valetkey_user_logins_last_hour: {
     type: 'gauge',
-    help: 'Logins of the Salesforce user that it acts as, by all integrations together, within the last hour: 3,000 at most. Of integrations that this replica used.',
+    help: 'Logins of the Salesforce user that it acts as, by all integrations together, within the last hour: 3,000 at most. For integrations that this replica used.',
     labels: OF_INTEGRATION,
     atMost: INTEGRATIONS,
   },
   valetkey_connection_lost: {
     type: 'gauge',
-    help: 'Whether its refresh token works no more, so that somebody has to connect it again: 1 or 0. Of integrations that have one and that this replica used.',
+    help: 'Whether its refresh token stopped working, so that somebody must connect it again: 1 or 0. For integrations that have one and that this replica used.',
     labels: OF_INTEGRATION,
     atMost: INTEGRATIONS,
   },
   valetkey_integrations_sample_age_seconds: {
     type: 'gauge',
-    help: 'Since the six metrics above were read from the store. Absent before the first time.',
+    help: 'Time since the six metrics above were read from the store. Absent before the first read.',
   },
   valetkey_declared_integrations_wrong: {
     type: 'gauge',
@@ -242,7 +242,7 @@ export const METRICS = {
   },
   valetkey_config_file_refused: {
     type: 'gauge',
-    help: 'Whether the configuration file has a mistake, and the one before it stays: 1 or 0.',
+    help: 'Whether the configuration file has a mistake, and the former one stays in force: 1 or 0.',
   },
   valetkey_audit_blocked: {
     type: 'gauge',
@@ -260,16 +260,16 @@ export const METRICS = {
   },
   valetkey_webhooks_lost_total: {
     type: 'counter',
-    help: 'Webhooks that nobody will get: a day was over, too many waited, one could not be made, or the process stopped before the store took it.',
+    help: 'Lost webhooks: a day was over, too many waited, one could not be created, or the process stopped before the store accepted it.',
     labels: { reason: { values: ['expired', 'full', 'failed', 'stopped'] } },
   },
   valetkey_webhooks_waiting: {
     type: 'gauge',
-    help: 'Webhooks of the whole fleet that are still to be delivered, when they were last looked at.',
+    help: 'Undelivered webhooks of the whole fleet, at the last check.',
   },
   valetkey_log_lines_dropped_total: {
     type: 'counter',
-    help: 'Log lines that nobody will read, since they could not be written in time.',
+    help: 'Log lines that were dropped, because they could not be written in time.',
   },
   valetkey_spans_lost_total: {
     type: 'counter',
@@ -277,7 +277,7 @@ export const METRICS = {
   },
   valetkey_metric_series_left_out: {
     type: 'gauge',
-    help: 'Series that this scrape does not show, since the metric has as many as it may.',
+    help: 'Series that this scrape omits, because the metric has its maximum number.',
     labels: { metric: { text: 'Its name' } },
     atMost: 20,
   },

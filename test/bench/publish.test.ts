@@ -32,12 +32,10 @@ t.test('a table has minimum, median and maximum, and says what was missed', asyn
 })
 
 t.test('a document gets the figures that were measured, with where and when', async (t) => {
-  const sections = ['speed', 'reliability'].map(
-    (name) => `<!-- ${name}: generated -->\nwhat stood there\n<!-- /${name} -->\n`,
-  )
-  const text = `a\n${sections.join('')}z`
+  const section = (name: string) =>
+    `a\n<!-- ${name}: generated -->\nwhat stood there\n<!-- /${name} -->\nz`
   const missed = figure('ratio', [0.7], { target: { atLeast: 0.8 } })
-  const changed = withResults('README.md', text, results([missed]))
+  const changed = withResults('docs/performance.md', section('speed'), results([missed]))
   t.match(changed, /^a\n<!-- speed: generated -->\n/)
   t.match(
     changed,
@@ -45,7 +43,11 @@ t.test('a document gets the figures that were measured, with where and when', as
   )
   t.match(changed, '2026-01-02 at commit abc1234: 2 × CPU; node v24. Load average before: 0.3.')
   t.notMatch(changed, 'what stood there')
-  t.match(changed, /<!-- \/reliability -->\nz$/)
+  t.match(changed, /<!-- \/speed -->\nz$/)
+  const others = { 'README.md': 'headlines', 'docs/reliability.md': 'reliability' }
+  for (const [path, name] of Object.entries(others)) {
+    t.notMatch(withResults(path, section(name), results([missed])), 'what stood there')
+  }
 })
 
 t.test('a table of faults has what was shown, and says what was missed', async (t) => {

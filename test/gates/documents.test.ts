@@ -30,7 +30,10 @@ const namedIn = (text: string) =>
 t.test('every link of the documents leads somewhere', async (t) => {
   t.ok(DOCUMENTS.length > 6)
   for (const path of DOCUMENTS) {
-    const links = [...readDocument(path).text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, to = '']) => to)
+    const { text } = readDocument(path)
+    const links = [/\]\(([^)\s]+)\)/g, / src(?:set)?="([^"]+)"/g].flatMap((form) =>
+      [...text.matchAll(form)].map(([, to = '']) => to),
+    )
     for (const link of links.filter((one) => !one.includes('://'))) {
       const [file = '', anchor] = link.split('#')
       const target = file === '' ? path : join(dirname(path), file)
@@ -42,11 +45,42 @@ t.test('every link of the documents leads somewhere', async (t) => {
   }
 })
 
+t.test('every page that the code refers to is there', async (t) => {
+  const folders = ['src', 'simulator', 'examples', 'helm/files', 'helm/templates']
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    ),
+  )
+  const references = files.flatMap(({ parentPath, name }) => {
+    const text = readFileSync(join(parentPath, name), 'utf8')
+    return [...text.matchAll(/\b(docs\/[\w-]+\.md)(?:#([\w-]+))?/g)].map(
+      ([, page = '', anchor]) => ({ page, anchor, name }),
+    )
+  })
+  t.ok(references.length > 30)
+  for (const { page, anchor, name } of references) {
+    t.ok(existsSync(join(ROOT, page)), `${name}: ${page}`)
+    if (anchor !== undefined) {
+      t.ok(anchorsIn(readDocument(page).text).includes(anchor), `${name}: ${page}#${anchor}`)
+    }
+  }
+})
+
 t.test('every file that the documents name is there', async (t) => {
-  for (const path of ['ARCHITECTURE.md', 'SECURITY.md', 'README.md']) {
+  const pages = DOCUMENTS.filter((path) => path.startsWith('docs/'))
+  for (const path of ['ARCHITECTURE.md', 'SECURITY.md', 'README.md', ...pages]) {
     const files = namedIn(readDocument(path).text).filter((name) => /^(src|test)\//.test(name))
     for (const file of files) t.ok(existsSync(join(ROOT, file)), `${path}: ${file}`)
   }
+})
+
+t.test('the README is short, and the index has every page', async (t) => {
+  t.ok(readDocument('README.md').text.split('\n').length <= 251)
+  const index = readDocument('docs/README.md').text
+  const pages = DOCUMENTS.filter((path) => path.startsWith('docs/') && path !== 'docs/README.md')
+  t.ok(pages.length > 20)
+  for (const page of pages) t.ok(index.includes(`](${page.slice('docs/'.length)}`), page)
 })
 
 t.test('ARCHITECTURE.md has the order of imports that is held', async (t) => {

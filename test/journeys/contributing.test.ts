@@ -4,9 +4,11 @@ import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
+import { startSimulator } from '../../simulator/simulator.ts'
 import type { Authenticator } from '../../src/callers/authentication/authenticator.ts'
 import { Secret } from '../../src/crypto/secret.ts'
 import type { Grant } from '../../src/grants/grant.ts'
+import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { readDocument } from '../support/document.ts'
 import { ROOT } from '../support/generated.ts'
 import { startShell } from '../support/shell.ts'
@@ -15,6 +17,7 @@ import { newSigningKey } from '../support/signing-key.ts'
 /** A copy of the sources, into which the walks of CONTRIBUTING.md are followed. */
 const copy = t.testdir()
 await cp(join(ROOT, 'src'), join(copy, 'src'), { recursive: true })
+await cp(join(ROOT, 'package.json'), join(copy, 'package.json'))
 
 const guide = readDocument('CONTRIBUTING.md')
 const [grantCode = '', grantLine = ''] = guide.blocks('ts', '## Add a grant')
@@ -46,11 +49,11 @@ await edit('src/grants/index.ts', (text) =>
       (line) => `${line}import { signedExchange } from './signed-exchange.ts'\n`,
     ),
 )
-await add('src/callers/ticket.ts', callerCode)
+await add('src/callers/authentication/ticket.ts', callerCode)
 await add(
   'src/gate.ts',
   `import type { GateDependencies } from './callers/index.ts'
-import { createTicketAuthenticator } from './callers/ticket.ts'
+import { createTicketAuthenticator } from './callers/authentication/ticket.ts'
 import type { Secret } from './crypto/secret.ts'
 declare const key: Secret
 declare const now: () => number
@@ -92,8 +95,37 @@ t.test('the grant of the walk is listed, and asks as it says', async (t) => {
   t.equal(grant.subject(settings), 'jane')
 })
 
+t.test('with the file and the line alone, a broker mints by the grant of the walk', async (t) => {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.stop())
+  const { myDomain } = simulator.origins
+  const { clientId, username } = simulator.addTokenExchangeApp({
+    secretRequiredForExchange: false,
+  })
+  const { call } = await startBrokerProcess(t, {
+    root: copy,
+    // The published API does not have this grant.
+    isWatched: false,
+    adminKey: newAdminKey(),
+    env: { VALETKEY_DATA_DIR: join(copy, 'data'), VALETKEY_LOGIN_HOSTS: myDomain },
+  })
+  const grant = { type: 'signed_exchange', client_id: clientId, subject: username }
+  const body = { login_url: myDomain, grant, credential: { generate: {} } }
+  t.match(await call('PUT', '/integrations/walk', { body }), { status: 201, body: { grant } })
+  const wrong = { ...body, grant: { ...grant, subject: undefined } }
+  t.match(await call('PUT', '/integrations/wrong', { body: wrong }), {
+    status: 400,
+    body: { code: 'request_invalid' },
+  })
+  const token = await call('GET', '/tokens/walk')
+  t.match(token, { status: 200, body: { instance_url: myDomain } })
+  t.equal((await call('GET', '/tokens/walk')).body.token_id, token.body.token_id)
+  t.equal(simulator.tokenRequests().length, 1)
+  t.equal(simulator.tokenRequests()[0]?.form?.grant_type?.includes('token-exchange'), true)
+})
+
 t.test('the authenticator of the walk knows its own', async (t) => {
-  const { createTicketAuthenticator } = await load('src/callers/ticket.ts')
+  const { createTicketAuthenticator } = await load('src/callers/authentication/ticket.ts')
   const tickets: Authenticator = createTicketAuthenticator({
     key: new Secret('key'),
     now: () => 1_000_000,

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { ROOT } from '../support/generated.ts'
 import { inEachShell, type ShellName, startShell } from '../support/shell.ts'
 
 const readme = readDocument('README.md')
+const firstToken = readDocument('docs/first-token.md')
 
 /** The tests run on what `npm ci` installed; running it again would take it from under them. */
 const installed = (script: string) => script.replace(/^npm ci && /m, '')
@@ -79,7 +80,7 @@ inEachShell(t, 'the quick start by hand serves a token that Salesforce takes', a
 
 inEachShell(t, 'the steps for an own org lead from a draft to a token', async (t, shell) => {
   const { run, simulator, folder, url } = await ownOrg(t, shell)
-  const [, draft = '', sheet = '', patch = '', token = '', apiKey = ''] = readme.blocks(
+  const [, draft = '', sheet = '', patch = '', token = '', apiKey = ''] = firstToken.blocks(
     'sh',
     '## Your own org in ten minutes',
   )
@@ -111,7 +112,7 @@ inEachShell(t, 'the steps for an own org lead from a draft to a token', async (t
 inEachShell(t, 'a client secret takes one call', async (t, shell) => {
   const { run, simulator } = await ownOrg(t, shell)
   const { clientId, clientSecret } = simulator.addClientCredentialsApp()
-  const [script = ''] = readme.blocks('sh', '### With a client secret instead')
+  const [script = ''] = firstToken.blocks('sh', '### With a client secret instead')
   const output = await run(substitute(script, { client_id: clientId, client_secret: clientSecret }))
   t.match(output, '"integration":"reports"')
   t.match(output, '"token_type":"Bearer"')
@@ -126,7 +127,7 @@ async function ownOrg(t: Test, shell: ShellName) {
   const folder = t.testdir()
   await mkdir(join(folder, 'data'))
   await writeFile(join(folder, 'data/admin.key'), `${broker.adminKey}\n`)
-  const [names = ''] = readme.blocks('sh', '## Your own org in ten minutes')
+  const [names = ''] = firstToken.blocks('sh', '## Your own org in ten minutes')
   const start = substitute(names, { broker: broker.url, login_url: simulator.origins.myDomain })
   const run = async (script: string) => {
     const running = startShell(t, `${start}\n${script}`, { cwd: folder, shell })
@@ -144,7 +145,8 @@ t.test('the table of calls has every operation of the API, and no other', async 
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   )
   const described = ['GET /openapi.json', 'GET /openapi.yaml', 'GET /docs']
-  const [, table = ''] = /\n\| call \| does \|\n(.*?)\n\n/s.exec(readme.text) ?? []
+  const { text } = readDocument('docs/api.md')
+  const [, table = ''] = /\n\| call \| does \|\n(.*?)\n\n/s.exec(text) ?? []
   const calls = [...table.matchAll(/`([A-Z]+) (\S+)`/g)].map(
     ([, method, path = '']) => `${method} ${path.replace('…', '/integrations/{name}')}`,
   )
@@ -153,7 +155,7 @@ t.test('the table of calls has every operation of the API, and no other', async 
     ([path, methods]) =>
       Object.values(methods).flatMap((one) => (one.security?.length === 0 ? [path] : [])),
   )
-  t.match(readme.text, 'Everything but the last five rows needs')
+  t.match(text, 'Everything but the last five rows needs')
   const lastRows = table.split('\n').slice(-5).join()
   t.strictSame(
     open.filter((path) => !lastRows.includes(`GET ${path}\``)),
@@ -161,17 +163,24 @@ t.test('the table of calls has every operation of the API, and no other', async 
   )
 })
 
-t.test('the configuration file that it shows is one', async (t) => {
-  const [text = ''] = readme.blocks('yaml', '## Who may call')
+t.test('the configuration file of the example is one', async (t) => {
+  const [text = ''] = readDocument('docs/configuration-file.md').blocks('yaml', '## Example')
   const { issuers, callers, integrations } = parseConfigurationFile(text)
   t.equal(issuers.length, 1)
   t.match(callers, [{ name: 'billing', match: { issuer: issuers[0]?.issuer } }])
   t.match(integrations, [{ name: 'billing', mistakes: [] }])
 })
 
-t.test('every setting that it names exists', async (t) => {
-  const known = new Set<string>(Object.values(SETTINGS).map(({ variable }) => variable))
-  const named = [...readme.text.matchAll(/\bVALETKEY_[A-Z_]+/g)].map(([name]) => name)
-  t.ok(named.length > 5)
-  for (const name of named) t.ok(known.has(name) || known.has(name.replace(/_FILE$/, '')), name)
+t.test('every setting that the documents name exists', async (t) => {
+  // `valetkey check-token` reads these two.
+  const known = new Set<string>(['VALETKEY_URL', 'VALETKEY_KEY'])
+  for (const { variable } of Object.values(SETTINGS)) known.add(variable)
+  const pages = readdirSync(join(ROOT, 'docs')).filter((file) => file.endsWith('.md'))
+  for (const page of ['README.md', ...pages.map((file) => `docs/${file}`)]) {
+    const { text } = readDocument(page)
+    const named = [...text.matchAll(/\bVALETKEY_[A-Z_]*[A-Z]/g)].map(([name]) => name)
+    for (const name of named) {
+      t.ok(known.has(name) || known.has(name.replace(/_FILE$/, '')), `${page}: ${name}`)
+    }
+  }
 })

@@ -141,11 +141,11 @@ inEachShell(t, 'with two apps, and back, and again', async (t, shell) => {
   t.equal(await token(), 200)
 })
 
-inEachShell(t, 'with no hands', async (t, shell) => {
+inEachShell(t, 'automatic rotation', async (t, shell) => {
   const { simulator, call, app, run, read, states, token } = await setUp(t, shell)
   const [register = '', name = '', rotate = '', wait = '', byItself = '', ...more] = runbook.blocks(
     'sh',
-    '## With no hands',
+    '## Automatic rotation',
   )
   t.same(more, [])
   const admin = simulator.addUser({ username: 'deployer@acme.com' })
@@ -167,9 +167,12 @@ inEachShell(t, 'with no hands', async (t, shell) => {
   t.equal((await call('GET', '/tokens/deployer')).status, 403)
 })
 
-inEachShell(t, 'secrets with no hands', async (t, shell) => {
+inEachShell(t, 'automatic rotation of secrets', async (t, shell) => {
   const { simulator, call, run, read, states, token } = await setUp(t, shell)
-  const [rotate = '', wait = '', ...more] = runbook.blocks('sh', '### Secrets with no hands')
+  const [rotate = '', wait = '', ...more] = runbook.blocks(
+    'sh',
+    '### Automatic rotation of secrets',
+  )
   t.same(more, [])
   const define = async (
     name: string,

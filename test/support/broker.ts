@@ -162,6 +162,8 @@ export interface ProcessOptions extends SpawnOptions {
 const ROOT = new URL('../../', import.meta.url).pathname
 
 export interface SpawnOptions {
+  /** The folder that has `src/`. Default: the project. */
+  readonly root?: string
   /** More arguments of node, before the entry point. */
   readonly nodeArgs?: readonly string[]
   /** False: it is measured, so its answers are not looked at. Default true, in tests, for what answers. */
@@ -172,10 +174,10 @@ export interface SpawnOptions {
 export function spawnValetkey(
   args: readonly string[],
   env: Environment,
-  { nodeArgs = [], isWatched = args[0] === 'serve' }: SpawnOptions = {},
+  { root = ROOT, nodeArgs = [], isWatched = args[0] === 'serve' }: SpawnOptions = {},
 ): ChildProcess {
   const watched = isWatched ? watchedProcess() : { nodeArgs: [], env: {} }
-  const command = [...watched.nodeArgs, ...nodeArgs, join(ROOT, 'src/valetkey.js'), ...args]
+  const command = [...watched.nodeArgs, ...nodeArgs, join(root, 'src/valetkey.js'), ...args]
   const child = spawn(process.execPath, command, {
     env: { PATH: process.env.PATH, ...watched.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

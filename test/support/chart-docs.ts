@@ -8,9 +8,9 @@ const HEAD = `# Valetkey's chart
 
 <!-- Generated from helm/values.yaml by \`npm run generate\`; a test compares it. -->
 
-[docs/deploying.md](../docs/deploying.md) is the way from an empty cluster to a served token.
-[\`ci/\`](ci) has values for the usual ways to run it: on one volume, on Redis, with Sentinel, with
-Cluster, behind an ingress, for callers of the cluster. It needs Kubernetes 1.30 or later.
+[docs/deploying.md](../docs/deploying.md) goes from an empty cluster to a served token.
+[\`ci/\`](ci) has values for the usual installations: on one volume, on Redis, with Sentinel, with
+Cluster, behind an ingress, for callers of the cluster. The chart needs Kubernetes 1.30 or later.
 
 | value | default | meaning |
 |---|---|---|

@@ -10,6 +10,7 @@ import { renderActionTable, renderShareTable } from '../../tools/audit-docs.ts'
 import { renderConfigurationDocs } from '../../tools/configuration-docs.ts'
 import { renderDashboard } from '../../tools/dashboard.ts'
 import { renderMetricDocs } from '../../tools/metric-docs.ts'
+import { overviewFiles } from '../../tools/overview.ts'
 import { renderCauses } from '../../tools/redis-docs.ts'
 import { renderRestRefusals } from '../../tools/refusal-docs.ts'
 import { startBroker } from './broker.ts'
@@ -23,7 +24,6 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
   const broker = await startBroker({ teardown: (end) => ends.push(end) }, { loginHosts: [] })
   const openapi = renderOpenapi(broker.app.server)
   for (const end of ends) await end()
-  const published = publishedFiles()
   return {
     'openapi.yaml': openapi,
     'docs/audit.md': auditDocs(),
@@ -54,13 +54,14 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
       'rest-refusals',
       renderRestRefusals(),
     ),
-    ...published,
-    'README.md': withSection(
-      'README.md',
-      published['README.md'] ?? '',
+    'docs/errors.md': withSection(
+      'docs/errors.md',
+      readFileSync(`${ROOT}docs/errors.md`, 'utf8'),
       'problems',
       renderProblemTable(),
     ),
+    ...overviewFiles(),
+    ...publishedFiles(),
   }
 }
 

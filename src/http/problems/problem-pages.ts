@@ -58,7 +58,7 @@ const markdownOf = (code: ProblemCode) => {
   return `# ${title}\n\n\`${code}\`, status ${statusText(code)}\n\n${meaning}\n\n**What to do:** ${remedy}\n`
 }
 
-/** The table in the README, one row a problem. */
+/** The table in `docs/errors.md`: one row for each problem. */
 export function renderProblemTable(): string {
   const rows = CODES.map((code) => {
     const { meaning, remedy } = PROBLEMS[code]

@@ -40,7 +40,7 @@ t.test('a browser gets what it can show, and what nobody can give is refused', a
   t.match(await call('GET', '/problems/nothing'), { status: 404, body: { code: 'not_found' } })
 })
 
-t.test("the README's table has a row for each", async (t) => {
+t.test('the table of the documents has a row for each', async (t) => {
   const rows = renderProblemTable().split('\n').slice(2)
   t.strictSame(
     rows.map((row) => /^\| `(\w+)` \|/.exec(row)?.[1]),
