@@ -1,6 +1,8 @@
 /** Pages of the stored events that a principal may see, newest first. */
+import { Type } from 'typebox'
 import { allows, allowsAll, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { bodyReader, nullable } from '../store/record-body.ts'
 import type { EventLog } from '../store/store.ts'
 import type { AuditEvent } from './event.ts'
 import { sharesOf } from './event.ts'
@@ -18,6 +20,18 @@ export interface AuditSearchDependencies {
   /** Of the integration as it is now; `undefined` where there is none. */
   readonly labelsOf: (name: string) => Promise<Readonly<Record<string, string>> | undefined>
 }
+
+const readEvent = bodyReader(
+  Type.Unsafe<AuditEvent>(
+    Type.Object({
+      at: Type.String(),
+      integration: nullable(Type.String()),
+      detail: Type.Optional(
+        Type.Object({ integrations: Type.Optional(Type.Array(Type.String())) }),
+      ),
+    }),
+  ),
+)
 
 const DEFAULT_LIMIT = 50
 const READ_LIMIT = 1_000
@@ -42,9 +56,9 @@ export function createAuditSearch({ events, labelsOf }: AuditSearchDependencies)
           ...(before !== undefined && { before }),
         })
         for (const { id, body } of page) {
-          const event = JSON.parse(body) as AuditEvent
-          if (isTooOld(event)) return { items, nextCursor: null }
-          const visible = matches(event) ? await shown(event) : undefined
+          const event = eventIn(body, id)
+          if (event && isTooOld(event)) return { items, nextCursor: null }
+          const visible = event && matches(event) ? await shown(event) : undefined
           if (visible) {
             if (items.length === limit) return { items, nextCursor: cursorOf(before) }
             items.push(visible)
@@ -55,6 +69,15 @@ export function createAuditSearch({ events, labelsOf }: AuditSearchDependencies)
       }
       return { items, nextCursor: cursorOf(before) }
     },
+  }
+}
+
+/** Undefined: another version wrote it, or it is corrupt. It keeps back no other event. */
+function eventIn(body: string, id: string): AuditEvent | undefined {
+  try {
+    return readEvent(body, `event ${id}`)
+  } catch {
+    return undefined
   }
 }
 

@@ -3,22 +3,31 @@
  * compact JWE whose seal names the backup and its place in it, so that none can be altered, moved,
  * left out or brought in from elsewhere; the last one counts them all.
  */
+import { Type } from 'typebox'
 import type { ArchivedDocument, ArchivedIntegration } from '../store/archive.ts'
+import { isCorrupt } from '../store/integrity/record-schema.ts'
+import { type BodyOf, bodyReader } from '../store/record-body.ts'
 import { BackupError } from './backup-error.ts'
 
 /** Raise it when an older release could no longer read what is written. */
 export const FORMAT = 1
 
-export interface BackupHead {
+const TEXT_MAX = 64
+
+const BackupHead = Type.Object({
   /** {@link FORMAT}. */
-  readonly valetkey_backup: number
-  readonly id: string
-  readonly created_at: string
+  valetkey_backup: Type.Integer({ maximum: FORMAT }),
+  id: Type.String({ pattern: '^[0-9a-f-]{36}$' }),
+  created_at: Type.String({ maxLength: TEXT_MAX }),
   /** Of the release that wrote it. */
-  readonly version: string
+  version: Type.String({ maxLength: TEXT_MAX }),
   /** Id of the sealing key. */
-  readonly sealed_with: string
-}
+  sealed_with: Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' }),
+})
+
+const readHead = bodyReader(BackupHead)
+
+export type BackupHead = BodyOf<typeof BackupHead>
 
 export type Section =
   | { readonly type: 'integrations'; readonly items: readonly ArchivedIntegration[] }
@@ -42,36 +51,29 @@ export interface BackupEnd {
 /** What a section's seal is bound to. `place` counts from 1. */
 export const sealName = (id: string, place: number): string => `backup:${id}:${place}`
 
-const ID = /^[0-9a-f-]{36}$/
-const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/
-const TEXT_MAX = 64
-
 /** Throws `refused`. The text is not proven yet, so nothing of it is repeated but what has a strict form. */
 export function parseHead(line: string): BackupHead {
-  let head: Partial<BackupHead> | null
   try {
-    head = JSON.parse(line) as Partial<BackupHead> | null
+    const { valetkey_backup, id, created_at, version, sealed_with } = readHead(line, 'of a backup')
+    return { valetkey_backup, id, created_at, version, sealed_with }
   } catch (cause) {
-    throw new BackupError('refused', 'the file is no backup of Valetkey', { cause })
+    throw isCorrupt(cause)
+      ? new BackupError('refused', 'the file is no backup of Valetkey, or was altered', { cause })
+      : newerRelease(cause)
   }
-  const { valetkey_backup: format, id, created_at, version, sealed_with } = head ?? {}
-  if (typeof format !== 'number' || !Number.isInteger(format)) {
-    throw new BackupError('refused', 'the file is no backup of Valetkey')
-  }
-  if (format > FORMAT) {
-    throw new BackupError('refused', 'the backup was written by a newer release: use that one')
-  }
-  const isText = (value: unknown): value is string =>
-    typeof value === 'string' && value.length <= TEXT_MAX
-  if (
-    !isText(id) ||
-    !ID.test(id) ||
-    !isText(sealed_with) ||
-    !KEY_ID.test(sealed_with) ||
-    !isText(created_at) ||
-    !isText(version)
-  ) {
-    throw new BackupError('refused', 'the first line of the backup was altered')
-  }
-  return { valetkey_backup: format, id, created_at, version, sealed_with }
 }
+
+/** Throws `record_corrupt`, or `another_version` where a newer release wrote it. */
+export const readSection = bodyReader(
+  Type.Unsafe<Section>(
+    Type.Object({
+      type: Type.Enum(['integrations', 'documents', 'end']),
+      items: Type.Optional(Type.Array(Type.Object({}))),
+      counts: Type.Optional(Type.Record(Type.String(), Type.Number())),
+      keys: Type.Optional(Type.Array(Type.String())),
+    }),
+  ),
+)
+
+export const newerRelease = (cause: unknown): BackupError =>
+  new BackupError('refused', 'the backup was written by a newer release: use that one', { cause })

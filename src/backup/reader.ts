@@ -1,7 +1,16 @@
 /** Reads a backup, and trusts none of it before its seal is open. */
 import type { Keyring } from '../crypto/keyring.ts'
+import { BrokerError } from '../errors/errors.ts'
 import { BackupError } from './backup-error.ts'
-import { type BackupEnd, type BackupHead, parseHead, type Section, sealName } from './format.ts'
+import {
+  type BackupEnd,
+  type BackupHead,
+  newerRelease,
+  parseHead,
+  readSection,
+  type Section,
+  sealName,
+} from './format.ts'
 
 export type Content = Exclude<Section, BackupEnd>
 
@@ -26,8 +35,10 @@ export async function readBackup(
 
   const open = async (line: string, place: number): Promise<Section> => {
     try {
-      return JSON.parse(await keyring.open(sealName(head.id, place), line)) as Section
+      return readSection(await keyring.open(sealName(head.id, place), line), `line ${place + 1}`)
     } catch (cause) {
+      if (cause instanceof BrokerError && cause.code === 'another_version')
+        throw newerRelease(cause)
       const message = `line ${place + 1} was altered or cut, or the key with the id ${head.sealed_with} is another one now`
       throw new BackupError('refused', message, { cause })
     }
@@ -48,9 +59,6 @@ export async function readBackup(
           }
           requireKeys(keyring, section.keys)
           return section
-        }
-        if (section.type !== 'integrations' && section.type !== 'documents') {
-          throw new BackupError('refused', 'the backup was written by a newer release')
         }
         const what = section.type === 'integrations' ? 'integrations' : section.kind
         counts[what] = (counts[what] ?? 0) + section.items.length

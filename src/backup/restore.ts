@@ -6,7 +6,8 @@ import { RESTORED_PREFIX } from '../store/custody-age.ts'
 import { KEPT_KINDS } from '../store/document-kinds.ts'
 import { isCorrupt } from '../store/integrity/record-schema.ts'
 import { noteStanding } from '../store/integrity/store-watch.ts'
-import type { Page } from '../store/records.ts'
+import { pages } from '../store/pages.ts'
+import type { Page, PageQuery } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import { createSingleFlight } from '../tokens/mint/single-flight.ts'
 import { BackupError } from './backup-error.ts'
@@ -48,7 +49,6 @@ export interface RestoreDependencies {
 const LOCK = 'restore'
 /** Nobody can have presented it later than the backup was made; whoever did so then is done by now. */
 const LOOK_IN_MS = 60_000
-const PAGE = 1_000
 
 export async function isEmpty({ archive }: Pick<Store, 'archive'>): Promise<boolean> {
   const isNone = async (page: Promise<Page<unknown>>) => {
@@ -130,16 +130,13 @@ async function removeOthers(
 
 /** The names of all, also of those that do not verify. */
 async function* all<Item>(
-  read: (page: { readonly limit: number; readonly after?: string }) => Promise<Page<Item>>,
+  read: (page: PageQuery) => Promise<Page<Item>>,
   nameOf: (item: Item) => string,
 ): AsyncGenerator<string> {
-  let after: string | undefined
-  do {
-    const page = await read({ limit: PAGE, ...(after !== undefined && { after }) })
-    yield* page.items.map(nameOf)
-    yield* page.corrupt ?? []
-    after = page.next ?? undefined
-  } while (after !== undefined)
+  for await (const { items, corrupt = [] } of pages(read)) {
+    yield* items.map(nameOf)
+    yield* corrupt
+  }
 }
 
 /** A record of a newer release is refused before an older one writes it. One that is corrupt stays what it is, as it would in the store. */

@@ -2,7 +2,9 @@
 import { type Keyring, sealedWith } from '../crypto/keyring.ts'
 import type { Archive } from '../store/archive.ts'
 import { KEPT_KINDS } from '../store/document-kinds.ts'
-import type { Page } from '../store/records.ts'
+import { pages } from '../store/pages.ts'
+import { sealedIn } from '../store/record-body.ts'
+import type { Page, PageQuery } from '../store/records.ts'
 import { type BackupEnd, type BackupHead, FORMAT, type Section, sealName } from './format.ts'
 
 export interface BackupDependencies {
@@ -68,11 +70,9 @@ export async function* writeBackup(
 
 /** What of a store goes into one section. */
 async function* sections<Item>(
-  read: (page: { readonly limit: number; readonly after?: string }) => Promise<Page<Item>>,
+  read: (page: PageQuery) => Promise<Page<Item>>,
 ): AsyncGenerator<readonly Item[]> {
-  let after: string | undefined
-  do {
-    const page = await read({ limit: PAGE, ...(after !== undefined && { after }) })
+  for await (const page of pages(read, { limit: PAGE })) {
     let items: Item[] = []
     let characters = 0
     for (const item of page.items) {
@@ -84,11 +84,5 @@ async function* sections<Item>(
       characters = 0
     }
     if (items.length > 0) yield items
-    after = page.next ?? undefined
-  } while (after !== undefined)
-}
-
-function sealedIn(body: string): string | undefined {
-  const sealed = (JSON.parse(body) as { readonly sealed?: unknown } | null)?.sealed
-  return typeof sealed === 'string' ? sealed : undefined
+  }
 }

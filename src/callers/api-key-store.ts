@@ -1,36 +1,41 @@
 /** API keys at rest: one document a key, and one a name, so that no two keys that live have the same name. */
 import { createHash } from 'node:crypto'
+import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import type { Emitter } from '../runtime/events.ts'
-import { isCorrupt, unlessCorrupt } from '../store/integrity/record-schema.ts'
-import type { Page } from '../store/records.ts'
+import { documentKind, type StoredDocument } from '../store/documents.ts'
+import { unlessCorrupt } from '../store/integrity/record-schema.ts'
+import type { BodyOf } from '../store/record-body.ts'
+import type { Page, PageQuery } from '../store/records.ts'
 import type { DocumentRecord, Documents } from '../store/store.ts'
 import type { Permission, Permit } from './policy.ts'
 
-export interface ApiKey {
+const ApiKeyBody = Type.Object({
+  name: Type.String(),
+  permissions: Type.Array(Type.Unsafe<Permission>(Type.String())),
+  /** Globs. */
+  integrations: Type.Array(Type.String()),
+  labels: Type.Record(Type.String(), Type.String()),
+  createdAt: Type.Number(),
+  expiresAt: Type.Number(),
+  /** The principal that made it. */
+  createdBy: Type.String(),
+  /** Id of the key that it was made with. Keys from before this was kept lack it. */
+  createdByKey: Type.Optional(Type.String()),
+  /** Ids of the keys that its maker was made with in turn, the first of them first: found also where one between is gone. At most 30. */
+  createdByKeysBefore: Type.Optional(Type.Array(Type.String())),
+  /** Its name is one among those of its maker alone, and the principal tells it apart by its id. */
+  isQualified: Type.Optional(Type.Boolean()),
+  /** SHA-256 of the whole key, base64url. */
+  digest: Type.String(),
+})
+
+export interface StoredApiKey extends BodyOf<typeof ApiKeyBody> {
   /** The 8 characters between `vk_` and the secret. */
   readonly id: string
-  readonly name: string
-  readonly permissions: readonly Permission[]
-  /** Globs. */
-  readonly integrations: readonly string[]
-  readonly labels: Readonly<Record<string, string>>
-  readonly createdAt: number
-  readonly expiresAt: number
-  /** The principal that made it. */
-  readonly createdBy: string
-  /** Id of the key that it was made with. Keys from before this was kept lack it. */
-  readonly createdByKey?: string
-  /** Ids of the keys that its maker was made with in turn, the first of them first: found also where one between is gone. At most 30. */
-  readonly createdByKeysBefore?: readonly string[]
-  /** Its name is one among those of its maker alone, and the principal tells it apart by its id. */
-  readonly isQualified?: boolean
 }
 
-export interface StoredApiKey extends ApiKey {
-  /** SHA-256 of the whole key, base64url. */
-  readonly digest: string
-}
+export type ApiKey = Omit<StoredApiKey, 'digest'>
 
 export interface ApiKeyStore {
   /** Throws `conflict` where the name is in use: by any key, or where it is qualified by another of the same maker. */
@@ -39,7 +44,7 @@ export interface ApiKeyStore {
   /** The key that has the name now, among those that are not qualified. */
   readByName(name: string): Promise<ApiKey | undefined>
   /** In order of id, without those that do not verify: they are named. `limit` 1 to 1000. */
-  list(page: { readonly limit: number; readonly after?: string }): Promise<Page<ApiKey>>
+  list(page: PageQuery): Promise<Page<ApiKey>>
   /** Those that were made with any of these keys, or with what these made, in order of id. */
   madeWith(keys: readonly Maker[]): Promise<readonly ApiKey[]>
   /** False: there is none of this id. */
@@ -59,10 +64,15 @@ export interface CallerEvents {
   'api_key.written': string
 }
 
-export const API_KEY_KIND = 'api-key'
-const NAME_KIND = 'api-key-name'
+const API_KEYS = documentKind({ kind: 'api-key', schema: ApiKeyBody })
+export const API_KEY_KIND = API_KEYS.kind
+const NAMES = documentKind({
+  kind: 'api-key-name',
+  schema: Type.Object({ id: Type.String(), at: Type.Number() }),
+  // Nobody took it who could: it holds nobody's name.
+  replacesCorrupt: true,
+})
 
-const READ_LIMIT = 200
 /** An expired key stays in the list so long, for those who wonder why a service stopped. */
 const EXPIRED_KEPT_MS = 30 * 86_400_000
 /** A name is written just before its key: one without a key is still being made for so long. */
@@ -99,51 +109,39 @@ function placeOf({ name, isQualified, createdBy, createdByKey = createdBy }: Api
 export const permitsOf = ({ permissions, integrations, labels }: ApiKey): readonly Permit[] =>
   permissions.map((permission) => ({ permission, integrations, labels }))
 
-export function apiKeyOf({ id, body }: DocumentRecord): StoredApiKey {
-  return { ...(JSON.parse(body) as Omit<StoredApiKey, 'id'>), id }
-}
+const keyOf = ({ id, body }: StoredDocument<BodyOf<typeof ApiKeyBody>>): StoredApiKey => ({
+  ...body,
+  id,
+})
 
-interface NameBody {
-  readonly id: string
-  readonly at: number
-}
+export const apiKeyOf = (record: DocumentRecord): StoredApiKey => keyOf(API_KEYS.opened(record))
 
 export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKeyStore {
   const { documents, now, events } = dependencies
 
-  /** What a name that belongs to no key any more is to be taken from; undefined where it is in use. */
-  const abandoned = async (name: string): Promise<number | 'absent' | 'any' | undefined> => {
-    const record = await documents.read(NAME_KIND, name).catch((error: unknown) => {
-      if (isCorrupt(error)) return 'corrupt' as const
-      throw error
-    })
-    // Nobody took it who could: it holds nobody's name.
-    if (record === 'corrupt') return 'any'
-    if (!record) return 'absent'
-    const { id, at } = JSON.parse(record.body) as NameBody
-    if (now() - at < MAKING_MS || (await unlessCorrupt(documents.read(API_KEY_KIND, id))))
-      return undefined
-    return record.version
-  }
-
+  /** Takes it, also from a key that is gone. False: it is in use. */
   const takeName = async (key: StoredApiKey): Promise<boolean> => {
     const { id, expiresAt } = key
-    const name = placeOf(key)
-    const body = JSON.stringify({ id, at: now() } satisfies NameBody)
-    const take = (expected: number | 'absent' | 'any') =>
-      documents.write(NAME_KIND, name, body, { expected, expiresAt })
-    if (await take('absent')) return true
-    const expected = await abandoned(name)
-    return expected !== undefined && (await take(expected)) !== undefined
+    const isInUse = async (holder: { readonly id: string; readonly at: number }) =>
+      now() - holder.at < MAKING_MS ||
+      (await unlessCorrupt(documents.read(API_KEY_KIND, holder.id))) !== undefined
+    const taken = await NAMES.update(
+      documents,
+      placeOf(key),
+      async (holder) => {
+        if (holder && (await isInUse(holder.body))) return undefined
+        return { id, at: now() }
+      },
+      () => expiresAt,
+    )
+    return taken !== undefined
   }
 
   const freeName = async (key: ApiKey): Promise<void> => {
     const { id } = key
     const name = placeOf(key)
-    const record = await unlessCorrupt(documents.read(NAME_KIND, name))
-    if (record && (JSON.parse(record.body) as NameBody).id === id) {
-      await documents.remove(NAME_KIND, name, record.version)
-    }
+    const holder = await unlessCorrupt(NAMES.read(documents, name))
+    if (holder?.body.id === id) await NAMES.erase(documents, name, holder.version)
   }
 
   return {
@@ -153,50 +151,38 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
       }
       const { id, ...content } = key
       const expiresAt = key.expiresAt + EXPIRED_KEPT_MS
-      const body = JSON.stringify(content)
-      const written = await documents.write(API_KEY_KIND, id, body, {
-        expected: 'absent',
-        expiresAt,
-      })
+      await API_KEYS.write(documents, id, content, { expected: 'absent', expiresAt })
       events.emit('api_key.written', id)
-      if (!written) throw new BrokerError('conflict', 'The id was taken; try again')
     },
     async read(id) {
-      const record = await documents.read(API_KEY_KIND, id)
-      return record && apiKeyOf(record)
+      const stored = await API_KEYS.read(documents, id)
+      return stored && keyOf(stored)
     },
     async readByName(name) {
-      const holder = await documents.read(NAME_KIND, name)
-      if (!holder) return undefined
-      const record = await documents.read(API_KEY_KIND, (JSON.parse(holder.body) as NameBody).id)
-      return record && apiKeyOf(record)
+      const holder = await NAMES.read(documents, name)
+      const stored = holder && (await API_KEYS.read(documents, holder.body.id))
+      return stored && keyOf(stored)
     },
     async madeWith(makers) {
       const found: ApiKey[] = []
-      let after: string | undefined
-      do {
-        const page = await documents.list(API_KEY_KIND, {
-          limit: READ_LIMIT,
-          ...(after !== undefined && { after }),
-        })
-        const keys = page.items.map(apiKeyOf)
-        found.push(...keys.filter((key) => makers.some((maker) => isMadeWith(key, maker))))
-        after = page.next ?? undefined
-      } while (after !== undefined)
+      for await (const stored of API_KEYS.all(documents)) {
+        const key = keyOf(stored)
+        if (makers.some((maker) => isMadeWith(key, maker))) found.push(key)
+      }
       return found
     },
     async list(page) {
-      const { items, ...rest } = await documents.list(API_KEY_KIND, page)
-      return { ...rest, items: items.map(apiKeyOf) }
+      const { items, ...rest } = await API_KEYS.list(documents, page)
+      return { ...rest, items: items.map(keyOf) }
     },
     async remove(key) {
-      const removed = await documents.remove(API_KEY_KIND, key.id, 'any')
+      const removed = await API_KEYS.erase(documents, key.id)
       events.emit('api_key.written', key.id)
       if (removed) await freeName(key)
       return removed
     },
     async removeCorrupt(id) {
-      const removed = await documents.remove(API_KEY_KIND, id, 'any')
+      const removed = await API_KEYS.erase(documents, id)
       events.emit('api_key.written', id)
       return removed
     },

@@ -4,8 +4,8 @@
  * the change stream.
  */
 
-import type { Page } from '../store/records.ts'
-import type { Change, DocumentRecord, Documents } from '../store/store.ts'
+import { pages } from '../store/pages.ts'
+import type { Change, Documents } from '../store/store.ts'
 
 export interface DocumentIds {
   /** Never false for one that there is. Reads them all where they are not known; where they cannot be, all may be there. */
@@ -24,8 +24,6 @@ export interface DocumentIdsDependencies {
   readonly limit?: number
 }
 
-const PAGE = 1_000
-
 interface Known {
   /** Of the hearing, when the read began: after a gap it is another one. */
   readonly epoch: number
@@ -43,18 +41,15 @@ export function createDocumentIds(dependencies: DocumentIdsDependencies): Docume
     // What is heard from now on is added, too.
     known = fresh
     try {
-      let after: string | null = null
-      do {
-        const page: Page<DocumentRecord> = await documents.list(kind, {
-          limit: PAGE,
-          ...(after !== null && { after }),
-        })
-        for (const { id } of page.items) fresh.ids.add(id)
+      for await (const { items, corrupt = [], next } of pages((page) =>
+        documents.list(kind, page),
+      )) {
+        for (const { id } of items) fresh.ids.add(id)
         // Once it is accepted or mended, it is there for all.
-        for (const id of page.corrupt ?? []) fresh.ids.add(id)
-        after = page.next
-      } while (after !== null && fresh.ids.size <= limit)
-      fresh.isWhole = after === null
+        for (const id of corrupt) fresh.ids.add(id)
+        fresh.isWhole = next === null
+        if (fresh.ids.size > limit) break
+      }
       return fresh
     } catch {
       // The store is not there: whoever asks it next is told so.

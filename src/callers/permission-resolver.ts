@@ -1,18 +1,25 @@
 /** What a principal may do that is not here now: it asked for something that ends later, and may have lost its permission since. */
+import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import { unlessCorrupt } from '../store/integrity/record-schema.ts'
+import type { BodyOf } from '../store/record-body.ts'
 import { type ApiKey, type ApiKeyStore, permitsOf } from './api-key-store.ts'
 import { ADMIN } from './authentication/admin-key.ts'
 import { type CallerEntry, permitsFor } from './caller-entry.ts'
-import type { Permit, Principal } from './policy.ts'
+import type { Permit, Principal, PrincipalKind } from './policy.ts'
 
 /** A principal as a record keeps it. */
-export interface Absent extends Pick<Principal, 'id' | 'kind' | 'name'> {
+export const Absent = Type.Object({
+  id: Type.String(),
+  kind: Type.Unsafe<PrincipalKind>(Type.String()),
+  name: Type.String(),
   /** When it proved who it is: an API key that was made later under the same name is another one. */
-  readonly provenAt: number
+  provenAt: Type.Number(),
   /** Of the API key that it came with. Records from before lack it: there the name and the time decide. */
-  readonly keyId?: string
-}
+  keyId: Type.Optional(Type.String()),
+})
+
+export type Absent = BodyOf<typeof Absent>
 
 /** Of a principal that is here now. */
 export const absentOf = ({ id, kind, name, key }: Principal, provenAt: number): Absent => ({

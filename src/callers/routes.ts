@@ -5,6 +5,7 @@ import { BrokerError } from '../errors/errors.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import { isCorrupt, unlessCorrupt } from '../store/integrity/record-schema.ts'
+import { pages } from '../store/pages.ts'
 import { generateApiKey } from './api-key.ts'
 import { type ApiKey, type ApiKeyStore, LONGEST_CHAIN, makersOf } from './api-key-store.ts'
 import { latestEnd, managesGrant, mayGrant } from './granting.ts'
@@ -247,9 +248,8 @@ async function pageOf(
   const { limit = DEFAULT_LIMIT, cursor } = query
   const items: ApiKey[] = []
   const corrupt: string[] = []
-  let after = cursor === undefined ? undefined : idIn(cursor)
-  for (;;) {
-    const page = await keys.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
+  const after = cursor === undefined ? undefined : idIn(cursor)
+  for await (const page of pages(keys.list, { limit: READ_LIMIT, after })) {
     corrupt.push(...(page.corrupt ?? []))
     for (const key of page.items.filter(isVisible)) {
       if (items.length === limit) {
@@ -259,7 +259,6 @@ async function pageOf(
       }
       items.push(key)
     }
-    if (page.next === null) return { items, nextCursor: null, corrupt }
-    after = page.next
   }
+  return { items, nextCursor: null, corrupt }
 }

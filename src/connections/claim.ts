@@ -6,19 +6,13 @@ import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 export type Claim = (found: StoredConnection) => Promise<StoredConnection | undefined>
 
 export interface ClaimDependencies {
-  readonly connections: Pick<ConnectionStore, 'read' | 'write'>
+  readonly connections: Pick<ConnectionStore, 'update'>
   readonly now: () => number
 }
 
 export const createClaim =
   ({ connections, now }: ClaimDependencies): Claim =>
-  async (found) => {
-    let stored: StoredConnection | undefined = found
-    while (stored?.connection.state === 'pending') {
-      const mine = await connections.write(claimed(stored.connection, now()), stored.version)
-      if (mine) return mine
-      // It may have been sealed anew meanwhile, and nothing else.
-      stored = await connections.read(found.connection.id)
-    }
-    return undefined
-  }
+  ({ connection: { id } }) =>
+    connections.update(id, (connection) =>
+      connection.state === 'pending' ? claimed(connection, now()) : undefined,
+    )

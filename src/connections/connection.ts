@@ -1,8 +1,11 @@
 /** A connection: an operator asked for a refresh token, and a person at Salesforce is to allow it. Pure. */
 import { createHash } from 'node:crypto'
-import type { Absent } from '../callers/permission-resolver.ts'
+import { Type } from 'typebox'
+import { Absent } from '../callers/permission-resolver.ts'
 import type { Refusal } from '../grants/refusals/refusals.ts'
+import { Identity } from '../identity/identity.ts'
 import type { Integration } from '../integrations/integration.ts'
+import { type BodyOf, nameIn, nullable } from '../store/record-body.ts'
 
 export const CONNECTION_FLOWS = ['authorization_code', 'device'] as const
 
@@ -31,42 +34,39 @@ export const REASONS = {
   signature_invalid: 'The answer is not signed with the consumer secret of the integration',
 } as const
 
-/** Whose tokens came. */
-export interface ConnectedIdentity {
-  readonly orgId: string | null
-  readonly userId: string | null
-  readonly instanceUrl: string
-}
-
-export interface Connection {
-  readonly id: string
+export const ConnectionBody = Type.Object({
   /** Of the integration. */
-  readonly name: string
-  readonly uid: string
-  readonly flow: Flow
+  name: Type.String(),
+  uid: Type.String(),
+  flow: Type.Enum(CONNECTION_FLOWS),
   /** What it was begun for: the integration may be changed meanwhile. */
-  readonly target: string
+  target: Type.String(),
   /** The family of refresh tokens that it replaces; null: there was none. */
-  readonly replaces: string | null
-  readonly by: Absent
+  replaces: nullable(Type.String()),
+  by: Absent,
   /** Of the request that began it. */
-  readonly requestId: string
+  requestId: Type.String(),
   /** Null: all that the app has. */
-  readonly scopes: readonly string[] | null
-  readonly beganAt: number
-  readonly expiresAt: number
+  scopes: nullable(Type.Array(Type.String())),
+  beganAt: Type.Number(),
+  expiresAt: Type.Number(),
   /** `claimed`: the one and only exchange is under way. */
-  readonly state: Exclude<ConnectionStatus, 'expired'> | 'claimed' | 'expired'
-  readonly claimedAt: number | null
-  readonly endedAt: number | null
+  state: nameIn({ ...CONNECTION_STATUSES, claimed: '' }),
+  claimedAt: nullable(Type.Number()),
+  endedAt: nullable(Type.Number()),
   /** SHA-256 of the secret half of `state`, base64url; of the web server flow. */
-  readonly stateDigest: string | null
+  stateDigest: nullable(Type.String()),
   /** The PKCE verifier, or the device code, sealed; null once it is over. */
-  readonly sealed: string | null
+  sealed: nullable(Type.String()),
   /** A problem's code, or one of {@link REASONS}. */
-  readonly reason: string | null
-  readonly refusal: Refusal | null
-  readonly identity: ConnectedIdentity | null
+  reason: nullable(Type.String()),
+  refusal: nullable(Type.Unsafe<Refusal>(Type.Object({ reason: Type.String() }))),
+  /** Whose tokens came. */
+  identity: nullable(Identity),
+})
+
+export interface Connection extends BodyOf<typeof ConnectionBody> {
+  readonly id: string
 }
 
 /** An exchange takes seconds: one that takes longer than this has died. */
@@ -99,7 +99,7 @@ export const claimed = (connection: Connection, now: number): Connection => ({
 })
 
 export type ConnectionEnding =
-  | { readonly state: 'connected'; readonly identity: ConnectedIdentity }
+  | { readonly state: 'connected'; readonly identity: Identity }
   | {
       readonly state: 'denied' | 'failed' | 'expired'
       readonly reason: string | null

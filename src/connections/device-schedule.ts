@@ -1,13 +1,19 @@
 /** When Salesforce is to be asked next about each device; the fleet shares it. */
+import { Type } from 'typebox'
+import { documentKind } from '../store/documents.ts'
+import type { BodyOf } from '../store/record-body.ts'
 import type { Documents } from '../store/store.ts'
 
-export interface PollTurn {
+const PollTurnBody = Type.Object({
+  nextAt: Type.Number(),
+  intervalMs: Type.Number(),
+  /** Polls in a row that did not get through. */
+  failures: Type.Number(),
+})
+
+export interface PollTurn extends BodyOf<typeof PollTurnBody> {
   /** Of the connection. */
   readonly id: string
-  readonly nextAt: number
-  readonly intervalMs: number
-  /** Polls in a row that did not get through. */
-  readonly failures: number
 }
 
 /** A turn that is ours. */
@@ -32,8 +38,7 @@ export interface DeviceScheduleDependencies {
   readonly turnMs: number
 }
 
-const KIND = 'device-poll'
-const READ_LIMIT = 1_000
+const POLLS = documentKind({ kind: 'device-poll', schema: PollTurnBody })
 /** Past the latest end of a device code, nobody needs to ask. */
 const KEPT_MS = 3_600_000
 
@@ -41,11 +46,9 @@ export function createDeviceSchedule(dependencies: DeviceScheduleDependencies): 
   const { documents, now, turnMs } = dependencies
 
   const write = async ({ id, ...turn }: PollTurn, expected: number | 'absent') => {
-    const record = await documents.write(KIND, id, JSON.stringify(turn), {
-      expected,
-      expiresAt: turn.nextAt + KEPT_MS,
-    })
-    return record && { ...turn, id, version: record.version }
+    const expiresAt = turn.nextAt + KEPT_MS
+    const stored = await POLLS.claim(documents, id, turn, { expected, expiresAt })
+    return stored && { ...turn, id, version: stored.version }
   }
 
   return {
@@ -53,25 +56,16 @@ export function createDeviceSchedule(dependencies: DeviceScheduleDependencies): 
       await write(turn, 'absent')
     },
     async *due() {
-      let after: string | undefined
-      do {
-        const page = await documents.list(KIND, {
-          limit: READ_LIMIT,
-          ...(after !== undefined && { after }),
-        })
-        for (const { id, version, body } of page.items) {
-          const turn = { ...(JSON.parse(body) as Omit<PollTurn, 'id'>), id, version }
-          if (turn.nextAt <= now()) yield turn
-        }
-        after = page.next ?? undefined
-      } while (after !== undefined)
+      for await (const { id, version, body } of POLLS.all(documents)) {
+        if (body.nextAt <= now()) yield { ...body, id, version }
+      }
     },
     take: ({ version, ...turn }) => write({ ...turn, nextAt: now() + turnMs }, version),
     async putOff({ id, version }, next) {
       await write({ id, ...next }, version)
     },
     async remove(id) {
-      await documents.remove(KIND, id, 'any')
+      await POLLS.erase(documents, id)
     },
   }
 }

@@ -20,7 +20,7 @@ export type EndConnection = (
 ) => Promise<Connection>
 
 export interface EndDependencies {
-  readonly connections: Pick<ConnectionStore, 'read' | 'write'>
+  readonly connections: Pick<ConnectionStore, 'read' | 'update'>
   readonly audit: { change(asker: Asker, happening: AuditEntry): Promise<void> }
   readonly onEnded: (flow: Flow, status: ConnectionStatus) => void
   readonly now: () => number
@@ -30,22 +30,15 @@ export interface EndDependencies {
 export function createEnd(dependencies: EndDependencies): EndConnection {
   const { connections, audit, onEnded, now, log } = dependencies
 
-  /** It may have been sealed anew meanwhile, and nothing else. */
-  const write = async (over: Connection, former: StoredConnection): Promise<boolean> => {
-    let stored: StoredConnection | undefined = former
-    while (stored?.connection.state === former.connection.state) {
-      if (await connections.write(over, stored.version)) return true
-      stored = await connections.read(over.id)
-    }
-    return false
-  }
-
-  return async ({ connection, version }, ending, requestId) => {
+  return async ({ connection }, ending, requestId) => {
     const over = ended(connection, ending, now())
     const { id, name, flow, by } = over
     try {
       // Another was faster: then it has the last word.
-      if (!(await write(over, { connection, version }))) {
+      const written = await connections.update(id, ({ state }) =>
+        state === connection.state ? over : undefined,
+      )
+      if (!written) {
         return (await connections.read(id))?.connection ?? connection
       }
     } catch (error) {

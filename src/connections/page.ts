@@ -6,7 +6,8 @@ import {
   HTML_POLICY,
   renderHtml,
 } from '../http/pages/html-page.ts'
-import type { ConnectedIdentity, Connection } from './connection.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { Connection } from './connection.ts'
 import { REASONS } from './connection.ts'
 import type { CallbackResult } from './web-server-flow.ts'
 
@@ -133,7 +134,7 @@ function explained(reason: string | null): string {
   return known ? `${known[1]}.` : 'Salesforce allowed it, but the tokens could not be fetched.'
 }
 
-function identityFacts(identity: ConnectedIdentity | null): (readonly [string, string])[] {
+function identityFacts(identity: Identity | null): (readonly [string, string])[] {
   if (!identity) return []
   const { orgId, userId, instanceUrl } = identity
   return [

@@ -4,20 +4,14 @@ import { createHash } from 'node:crypto'
 import { Secret } from '../crypto/secret.ts'
 import type { CredentialType, OpenCredential } from '../grants/grant.ts'
 
-const STATES = ['pending', 'staged', 'active', 'retired'] as const
-const TYPES = [
+export const CREDENTIAL_STATES = ['pending', 'staged', 'active', 'retired'] as const
+export const CREDENTIAL_TYPES = [
   'certificate',
   'client_secret',
   'refresh_token',
 ] as const satisfies readonly CredentialType[]
 
-export type CredentialState = (typeof STATES)[number]
-
-/** A newer release may know more. */
-export const isCredentialState = (state: string): boolean =>
-  (STATES as readonly string[]).includes(state)
-export const isCredentialType = (type: string): boolean =>
-  (TYPES as readonly string[]).includes(type)
+export type CredentialState = (typeof CREDENTIAL_STATES)[number]
 
 /** What is public of a certificate. Times are epoch milliseconds. */
 export interface CertificateInfo {

@@ -1,7 +1,9 @@
 /** Whether an integration has a refresh token that works, and why not. Pure. */
+import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import type { CustodyRecord } from '../store/custody.ts'
 import { DOUBTED_PREFIX } from '../store/custody-age.ts'
+import { type BodyOf, bodyReader } from '../store/record-body.ts'
 
 /** So long after a presentation its answer may still come. */
 export const SETTLE_MS = 60_000
@@ -21,16 +23,18 @@ export const LOST_REASONS = {
 export type LostReason = keyof typeof LOST_REASONS
 
 /** What a refresh token is good for. */
-export interface Binding {
-  readonly loginUrl: string
-  readonly clientId: string
-}
+export const Binding = Type.Object({ loginUrl: Type.String(), clientId: Type.String() })
+
+export type Binding = BodyOf<typeof Binding>
+
+const CustodyBody = Type.Object({
+  ...Binding.properties,
+  /** Fingerprints of the refresh tokens of credentials that families of this integration began with, newest first: none begins another one. */
+  seeds: Type.Array(Type.String()),
+})
 
 /** The public part of a custody. */
-export interface CustodyBody extends Binding {
-  /** Fingerprints of the refresh tokens of credentials that families of this integration began with, newest first: none begins another one. */
-  readonly seeds: readonly string[]
-}
+export type CustodyBody = BodyOf<typeof CustodyBody>
 
 export interface ConnectionState {
   /** `unsettled`: a presentation of it is under way, or what came of it is not known yet. */
@@ -40,8 +44,10 @@ export interface ConnectionState {
   readonly since: number | null
 }
 
+const readBody = bodyReader(CustodyBody)
+
 export const bodyOf = ({ body }: Pick<CustodyRecord, 'body'>): CustodyBody =>
-  JSON.parse(body) as CustodyBody
+  readBody(body, 'of a refresh token')
 
 /** `seed`: the fingerprint of the refresh token in its active credential, which begins a family when it is first needed. */
 export function connectionOf(

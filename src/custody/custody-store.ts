@@ -1,9 +1,11 @@
 /** Refresh tokens at rest: sealed, and bound to their integration, family, login host and client. */
+import { Type } from 'typebox'
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
-import { type Binding, bodyOf, type CustodyBody, type LostReason, SETTLE_MS } from './connection.ts'
+import { bodyReader } from '../store/record-body.ts'
+import { Binding, bodyOf, type CustodyBody, type LostReason, SETTLE_MS } from './connection.ts'
 
 /** What a custody needs to know of an integration. */
 export interface CustodyTarget {
@@ -58,6 +60,8 @@ export interface CustodyStore {
   keep(name: string, sealed: SealedCustody, doubt?: string): Promise<boolean>
 }
 
+const readSealed = bodyReader(Type.Object({ ...Binding.properties, refreshToken: Type.String() }))
+
 /** An idle token is looked at so often: whether it is to be exercised depends on a setting. */
 export const LOOK_MS = 6 * 3_600_000
 
@@ -88,7 +92,10 @@ export function createCustodyStore(dependencies: {
 
     async open(target, record) {
       const text = await keyring.open(sealName(target, record.family), record.token)
-      const { refreshToken, ...binding } = JSON.parse(text) as Binding & { refreshToken: string }
+      const { refreshToken, ...binding } = readSealed(
+        text,
+        `refresh token of integration ${target.name}`,
+      )
       const { loginUrl, clientId } = bodyOf(record)
       if (loginUrl !== binding.loginUrl || clientId !== binding.clientId) {
         throw new BrokerError(

@@ -5,6 +5,7 @@ import { refreshTokenIdOf } from '../credentials/credential.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { BrokerError, isStoreAway } from '../errors/errors.ts'
 import type { Log } from '../runtime/runtime.ts'
+import { untilWritten } from '../store/compare-and-set.ts'
 import { bodyOf, type ConnectionState, type CustodyBody, connectionOf } from './connection.ts'
 import type { CustodyLook, CustodyStore, CustodyTarget } from './custody-store.ts'
 
@@ -51,8 +52,6 @@ export interface CustodyDependencies {
   readonly log: Pick<Log, 'info' | 'error'>
 }
 
-/** Beginnings that lose a race look again. */
-const ATTEMPTS = 5
 const SEEDS_KEPT = 50
 /** What was begun is brought to its end although the store is away for a moment: some 5 seconds. */
 const PAUSES_MS = [100, 200, 400, 800, 1_000, 1_000, 1_000] as const
@@ -138,16 +137,11 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
     return 'begun'
   }
 
-  const withRetries = async <Result>(
+  const withRetries = <Result>(
     target: CustodyTarget,
-    attempt: (look: CustodyLook) => Promise<Result | undefined>,
-  ): Promise<Result> => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const result = await attempt(await store.read(target))
-      if (result !== undefined) return result
-    }
-    throw new BrokerError('conflict', 'The integration was connected by others meanwhile')
-  }
+    attempt: (look: CustodyLook) => Promise<Result | 'lost'>,
+  ): Promise<Result> =>
+    untilWritten(`the connection of ${target.name}`, async () => attempt(await store.read(target)))
 
   return {
     begin: (target, given) =>
@@ -155,7 +149,7 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
         const { replaces } = given
         if (replaces !== undefined && replaces !== look.family) return 'changed'
         const result = await replace(target, given, look, seedsOf(look))
-        return result === 'changed' ? undefined : result
+        return result === 'changed' ? 'lost' : result
       }),
 
     adopt: (target, given) =>
@@ -164,7 +158,7 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
         const seeds = seedsOf(look)
         if (seeds.includes(seed)) return false
         const result = await replace(target, given, look, [seed, ...seeds].slice(0, SEEDS_KEPT))
-        if (result === 'changed') return undefined
+        if (result === 'changed') return 'lost'
         if (result === 'gone') return false
         const { name: integration } = target
         audit.background(NOBODY, { action: 'integration.connected', integration })
@@ -185,7 +179,7 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
         const result = await surely(target, family, () =>
           store.end(target, record.family, family, of),
         )
-        if (result === 'changed') return undefined
+        if (result === 'changed') return 'lost'
         await patiently(() => dropLease(target))
         const { name: integration } = target
         const reason =

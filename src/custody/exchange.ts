@@ -1,10 +1,12 @@
 /** Presents a refresh token: once, after an intent that outlives us, and nothing is served before its successor is kept. */
+
 import type { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { refusalOf, refusalRow } from '../grants/refusals/refusals.ts'
 import type { TokenAnswer } from '../grants/token-endpoint/token-answer.ts'
 import { wasNeverSent } from '../http/outbound/outbound.ts'
 import { within } from '../runtime/timeout.ts'
+import { untilWritten } from '../store/compare-and-set.ts'
 import type { CustodyRecord } from '../store/custody.ts'
 import {
   type Binding,
@@ -58,8 +60,6 @@ export interface ExchangeDependencies {
 
 /** An answer may be the only copy of a refresh token, so it is waited for long. */
 const ANSWER_MS = 45_000
-/** How often what others changed under it is looked at again. */
-const ATTEMPTS = 3
 
 /** Refused before the refresh token was looked at: by the client, the address, the hour, the count of logins. */
 const BEFORE_USE: ReadonlySet<string> = new Set([
@@ -157,16 +157,11 @@ export function createExchange(dependencies: ExchangeDependencies): RefreshToken
       checkSettled(target.name, record, now)
     },
 
-    async exchange(target, clientId, wire) {
-      for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-        const answer = await attempt(target, clientId, wire)
-        if (answer) return answer
-      }
-      throw new BrokerError(
-        'conflict',
-        'The refresh token was used by others three times meanwhile',
-      )
-    },
+    exchange: (target, clientId, wire) =>
+      untilWritten(
+        `the refresh token of ${target.name}`,
+        async () => (await attempt(target, clientId, wire)) ?? 'lost',
+      ),
 
     async settle(target, clientId, introspect) {
       const { record, now } = await live(target, clientId)

@@ -2,8 +2,10 @@
 
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
+import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import type { Log } from '../runtime/runtime.ts'
+import { bodyReader, nullable } from '../store/record-body.ts'
 import { createSharedTurns } from '../store/shared-turns.ts'
 
 /** What a replica knows of a store. */
@@ -28,6 +30,14 @@ export interface WitnessDependencies {
   readonly paths: readonly string[]
   readonly log: Pick<Log, 'warn'>
 }
+
+const readWitness = bodyReader(
+  Type.Object({
+    store: Type.String(),
+    noted: Type.Integer(),
+    sure: Type.Optional(nullable(Type.String())),
+  }),
+)
 
 const FILE_MODE = 0o600
 
@@ -91,18 +101,11 @@ async function readKnown(path: string, log: WitnessDependencies['log']) {
     if (code !== 'ENOENT') log.warn({ err: error, path }, 'a witness of the store cannot be read')
     return undefined
   }
-  const known = parse(text)
-  if (!known) log.warn({ path }, 'a witness of the store says nothing that can be read')
-  return known
-}
-
-function parse(text: string): Known | undefined {
   try {
-    const { store, noted, sure } = JSON.parse(text) as Readonly<Record<string, unknown>>
-    if (typeof store !== 'string' || !Number.isSafeInteger(noted)) return undefined
-    return { id: store, noted: noted as number, sure: typeof sure === 'string' ? sure : null }
+    const { store: id, noted, sure = null } = readWitness(text, path)
+    return { id, noted, sure }
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return undefined
-    throw error
+    log.warn({ err: error, path }, 'a witness of the store says nothing that can be read')
+    return undefined
   }
 }

@@ -34,9 +34,6 @@ export const GrantSchema = Type.Unsafe<SnakeKeys<AnyGrantSettings>>({
 
 const BY_TYPE: ReadonlyMap<string, Grant> = new Map(GRANTS.map((grant) => [grant.type, grant]))
 
-/** A newer release may know more. */
-export const isGrantType = (type: string): boolean => BY_TYPE.has(type)
-
 /** The grant of a type. Throws where there is none: types come out of validated settings. */
 export function grantOf(type: string): Grant<GrantSettings> {
   const grant = BY_TYPE.get(type)

@@ -2,6 +2,7 @@
 import { BrokerError } from '../errors/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Authorise } from '../integrations/references/visible.ts'
+import { untilWritten } from '../store/compare-and-set.ts'
 import type { Outcomes } from '../store/store.ts'
 import { type Identity, isExpected, isSameId, type PinnedIdentity } from './identity.ts'
 import type { PinStore } from './pin-store.ts'
@@ -31,34 +32,30 @@ export interface IdentityAcceptanceDependencies {
   readonly outcomes: Pick<Outcomes, 'forgetRefusal'>
 }
 
-const ATTEMPTS = 3
-
 export function createIdentityAcceptance(
   dependencies: IdentityAcceptanceDependencies,
 ): IdentityAcceptance {
   const { integrations, pins, outcomes } = dependencies
 
   /** What it says of the next pin is written, and the refusal is forgotten. */
-  const change = async (
+  const change = (
     name: string,
     authorise: Authorise,
     nextOf: (pin: PinnedIdentity, integration: Integration) => Identity | undefined,
-  ): Promise<Accepted | undefined> => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+  ): Promise<Accepted | undefined> =>
+    untilWritten(`the identity of ${name}`, async () => {
       const before = await integrations.read(name)
       const stored = before && (await pins.read(before))
       // Just before the write: the pin is another record than the labels, and has no version of theirs.
       const integration = await authorise(name, await integrations.read(name))
-      if (!stored || integration.uid !== before?.uid) continue
+      if (!stored || integration.uid !== before?.uid) return 'lost'
       const identity = stored.pin && nextOf(stored.pin, integration)
       if (!stored.pin || !identity) return undefined
-      if (await pins.write(name, { ...stored.pin, identity, seen: null }, stored)) {
-        await outcomes.forgetRefusal(name)
-        return { former: stored.pin.identity, identity }
-      }
-    }
-    throw new BrokerError('conflict', 'The identity was changed by others three times meanwhile')
-  }
+      const pin = { ...stored.pin, identity, seen: null }
+      if (!(await pins.write(name, pin, stored))) return 'lost'
+      await outcomes.forgetRefusal(name)
+      return { former: stored.pin.identity, identity }
+    })
 
   return {
     accept: (name, authorise) =>

@@ -3,9 +3,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
-import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
+import { isStoreTrouble } from '../errors/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Log } from '../runtime/runtime.ts'
+import { untilWritten } from '../store/compare-and-set.ts'
 import {
   identityChanged,
   identityOf,
@@ -32,8 +33,6 @@ export interface IdentityGuardDependencies {
   readonly log: Pick<Log, 'warn'>
 }
 
-/** Replicas may pin at the same time: whoever loses looks again. */
-const ATTEMPTS = 5
 /** Past so many, what this replica saw is forgotten, and the store is asked. */
 const REMEMBERED = 100_000
 
@@ -100,19 +99,19 @@ export function createIdentityGuard(dependencies: IdentityGuardDependencies): Id
 
     async check(integration, lease, known) {
       const { name, uid, identity: rule } = integration
-      let stored = known
-      for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      let current: StoredPin | undefined = known
+      await untilWritten(`the identity of ${name}`, async () => {
+        const stored = current ?? (await pins.read(integration))
+        current = undefined
         const judgement = judgeIdentity(rule, stored.pin, lease)
         const next = pinAfter(judgement, stored.pin, lease, integration, now())
-        if (isDeepStrictEqual(stored.pin, next) || (await write(name, next, stored))) {
-          tell(integration, judgement, stored.pin, next)
-          remember(uid, { version: stored.version, pin: next })
-          if (judgement.changed.length === 0) return
-          throw identityChanged(judgement.changed, rule, stored.pin?.identity, identityOf(lease))
-        }
-        stored = await pins.read(integration)
-      }
-      throw new BrokerError('conflict', 'The identity of the integration was pinned by others')
+        const isPinned = isDeepStrictEqual(stored.pin, next) || (await write(name, next, stored))
+        if (!isPinned) return 'lost'
+        tell(integration, judgement, stored.pin, next)
+        remember(uid, { version: stored.version, pin: next })
+        if (judgement.changed.length === 0) return undefined
+        throw identityChanged(judgement.changed, rule, stored.pin?.identity, identityOf(lease))
+      })
     },
   }
 }

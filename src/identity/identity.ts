@@ -1,32 +1,42 @@
 /** Whose token it is: the org and user that an integration is pinned to, and whether a token is of another. Pure. */
+import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import type { IdentityRule, Integration } from '../integrations/integration.ts'
+import { type BodyOf, nullable } from '../store/record-body.ts'
 
-export interface Identity {
+export const identityMembers = {
   /** 15 or 18 characters. Null: the token did not say. */
-  readonly orgId: string | null
-  readonly userId: string | null
-  readonly instanceUrl: string
+  orgId: nullable(Type.String()),
+  userId: nullable(Type.String()),
+  instanceUrl: Type.String(),
 }
+export const Identity = Type.Object(identityMembers)
+
+export type Identity = BodyOf<typeof Identity>
 
 type Ids = Omit<Identity, 'instanceUrl'>
 
-/** What is remembered of an integration's tokens. */
-export interface PinnedIdentity {
-  /** Of the integration: one made again under the same name starts anew. */
-  readonly uid: string
-  readonly identity: Identity
-  /** The scopes of the last token, where Salesforce said them. */
-  readonly scope: string | null
-  /** Another identity that came, was kept back, and waits to be accepted. */
-  readonly seen: SeenIdentity | null
-}
-
-export interface SeenIdentity extends Identity {
-  readonly at: number
+const SeenIdentity = Type.Object({
+  ...identityMembers,
+  at: Type.Number(),
   /** Of the integration, then. */
-  readonly version: number
-}
+  version: Type.Number(),
+})
+
+export type SeenIdentity = BodyOf<typeof SeenIdentity>
+
+/** What is remembered of an integration's tokens. */
+export const PinnedIdentity = Type.Object({
+  /** Of the integration: one made again under the same name starts anew. */
+  uid: Type.String(),
+  identity: Identity,
+  /** The scopes of the last token, where Salesforce said them. */
+  scope: nullable(Type.String()),
+  /** Another identity that came, was kept back, and waits to be accepted. */
+  seen: nullable(SeenIdentity),
+})
+
+export type PinnedIdentity = BodyOf<typeof PinnedIdentity>
 
 export interface Judgement {
   /** Kept back, and why. */

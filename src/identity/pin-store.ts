@@ -1,7 +1,8 @@
 /** Where the pins of integrations lie: one document each, changed by compare-and-set alone. */
 import type { Integration } from '../integrations/integration.ts'
+import { documentKind } from '../store/documents.ts'
 import type { Documents } from '../store/store.ts'
-import type { PinnedIdentity } from './identity.ts'
+import { PinnedIdentity } from './identity.ts'
 
 export interface StoredPin {
   /** Of the document; null where there is none. */
@@ -16,17 +17,16 @@ export interface PinStore {
   write(name: string, pin: PinnedIdentity, expected: StoredPin): Promise<boolean>
 }
 
-const KIND = 'identity'
+const PINS = documentKind({ kind: 'identity', schema: PinnedIdentity })
 
 export const createPinStore = (documents: Pick<Documents, 'read' | 'write'>): PinStore => ({
   async read({ name, uid }) {
-    const record = await documents.read(KIND, name)
-    if (!record) return { version: null, pin: undefined }
-    const pin = JSON.parse(record.body) as PinnedIdentity
-    return { version: record.version, pin: pin.uid === uid ? pin : undefined }
+    const stored = await PINS.read(documents, name)
+    const pin = stored?.body.uid === uid ? stored.body : undefined
+    return { version: stored?.version ?? null, pin }
   },
   async write(name, pin, { version }) {
     const expected = version ?? 'absent'
-    return (await documents.write(KIND, name, JSON.stringify(pin), { expected })) !== undefined
+    return (await PINS.claim(documents, name, pin, { expected })) !== undefined
   },
 })

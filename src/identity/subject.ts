@@ -1,17 +1,20 @@
 /** The Salesforce user that an integration was seen to act as, in its org. */
 import { isDeepStrictEqual } from 'node:util'
+import { Type } from 'typebox'
 import type { Integration } from '../integrations/integration.ts'
+import { documentKind } from '../store/documents.ts'
+import type { BodyOf } from '../store/record-body.ts'
 import type { Documents } from '../store/store.ts'
-import { isSameId, type TokenIdentity } from './identity.ts'
+import { identityMembers, isSameId, type TokenIdentity } from './identity.ts'
 
-export interface TokenSubject {
-  readonly uid: string
+const TokenSubject = Type.Object({
+  uid: Type.String(),
   /** The digest of the lease that showed it: another digest is not proven by it. */
-  readonly digest: string
-  readonly orgId: string | null
-  readonly userId: string | null
-  readonly instanceUrl: string
-}
+  digest: Type.String(),
+  ...identityMembers,
+})
+
+export type TokenSubject = BodyOf<typeof TokenSubject>
 
 /** A token, and what it was minted for. */
 export interface MintedToken extends TokenIdentity {
@@ -32,17 +35,15 @@ export const isOfSubject = (
   isSameId(orgId, subject.orgId) &&
   isSameId(userId, subject.userId)
 
-const KIND = 'subject'
+const SUBJECTS = documentKind({ kind: 'subject', schema: TokenSubject })
 
 /** `undefined`: no token was ever minted for the integration as it is. */
 export async function readSubject(
   documents: Pick<Documents, 'read'>,
   { name, uid }: Pick<Integration, 'name' | 'uid'>,
 ): Promise<TokenSubject | undefined> {
-  const record = await documents.read(KIND, name)
-  if (!record) return undefined
-  const subject = JSON.parse(record.body) as TokenSubject
-  return subject.uid === uid ? subject : undefined
+  const subject = (await SUBJECTS.read(documents, name))?.body
+  return subject?.uid === uid ? subject : undefined
 }
 
 /** Written only when it differs from what was there before the mint, so that the usual one writes nothing. */
@@ -60,5 +61,5 @@ export async function rememberSubject(
   }
   const former = await asked
   if (former && isDeepStrictEqual(former, subject)) return
-  await documents.write(KIND, lease.integration, JSON.stringify(subject), { expected: 'any' })
+  await SUBJECTS.write(documents, lease.integration, subject, { expected: 'any' })
 }

@@ -6,6 +6,7 @@ import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { untilWritten } from '../store/compare-and-set.ts'
 import {
   checkGrant,
   compose,
@@ -64,9 +65,6 @@ export interface DeclaredDependencies {
   /** Ends the tokens of an integration that is about to be removed. */
   readonly revoke: (integration: Integration) => Promise<void>
 }
-
-/** Replicas apply the same file at the same time: whoever loses a race looks again. */
-const ATTEMPTS = 5
 
 export function createDeclaredIntegrations(
   dependencies: DeclaredDependencies,
@@ -163,13 +161,8 @@ export function createDeclaredIntegrations(
     )
   }
 
-  const withRetries = async (work: () => Promise<Applied | undefined>): Promise<Applied> => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const applied = await work()
-      if (applied) return applied
-    }
-    throw new BrokerError('conflict', 'The integration was changed by others meanwhile')
-  }
+  const withRetries = (work: () => Promise<Applied | undefined>): Promise<Applied> =>
+    untilWritten('the integration', async () => (await work()) ?? 'lost')
 
   const disable = (name: string, error: BrokerError, input?: IntegrationInput): Promise<Applied> =>
     withRetries(async () => {

@@ -1,5 +1,6 @@
 /** Every integration, in order of name: for work in the background, and for questions that no index answers. */
 import { setImmediate as breath } from 'node:timers/promises'
+import { pages } from '../store/pages.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 
@@ -10,11 +11,8 @@ const PAGE = 100
 export async function* everyIntegration(
   store: Pick<IntegrationStore, 'list'>,
 ): AsyncGenerator<Integration> {
-  let after: string | undefined
-  do {
-    const page = await store.list({ limit: PAGE, ...(after !== undefined && { after }) })
-    yield* page.items
+  for await (const { items } of pages(store.list, { limit: PAGE })) {
+    yield* items
     await breath()
-    after = page.next ?? undefined
-  } while (after !== undefined)
+  }
 }

@@ -1,19 +1,21 @@
 /** Integrations at rest: a public definition that a hit may read, and secrets that only a mint or a change opens. */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { Type } from 'typebox'
 import {
+  CREDENTIAL_STATES,
+  CREDENTIAL_TYPES,
   type Credential,
   type CredentialSecrets,
-  isCredentialState,
-  isCredentialType,
   keepSecrets,
 } from '../credentials/credential.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
-import { isGrantType } from '../grants/index.ts'
+import { GRANTS } from '../grants/index.ts'
 import type { Emitter } from '../runtime/events.ts'
-import { anotherVersion, readRecord, usablePageOf } from '../store/integrity/record-schema.ts'
-import type { Page } from '../store/records.ts'
+import { usableOf } from '../store/integrity/record-schema.ts'
+import { type BodyOf, bodyReader } from '../store/record-body.ts'
+import type { Page, PageQuery } from '../store/records.ts'
 import type {
   IntegrationContent,
   IntegrationRecord,
@@ -42,7 +44,7 @@ export interface IntegrationWrite {
 export interface IntegrationStore {
   read(name: string): Promise<Integration | undefined>
   readSealed(name: string): Promise<SealedIntegration | undefined>
-  list(page: { readonly limit: number; readonly after?: string }): Promise<Page<Integration>>
+  list(page: PageQuery): Promise<Page<Integration>>
   /** `undefined`: the name is taken. */
   create(write: IntegrationWrite): Promise<Integration | undefined>
   /** Compare-and-set on `expected`. `undefined`: it was changed or removed meanwhile. */
@@ -68,13 +70,41 @@ const SCHEMA = 1
 
 type Stored = Omit<Integration, 'name' | 'uid' | 'version'> & { readonly schema: number }
 
+/** All that decides what becomes of an integration. Other members are kept as they are. */
+const readDefinition = bodyReader(
+  Type.Unsafe<Stored>(
+    Type.Object({
+      schema: Type.Integer({ minimum: 1, maximum: SCHEMA }),
+      grant: Type.Object({ type: Type.Enum(GRANTS.map(({ type }) => type)) }),
+      credentials: Type.Array(
+        Type.Object({
+          id: Type.String(),
+          type: Type.Enum(CREDENTIAL_TYPES),
+          state: Type.Enum(CREDENTIAL_STATES),
+        }),
+      ),
+      loginUrl: Type.String(),
+      labels: Type.Record(Type.String(), Type.String()),
+    }),
+  ),
+)
+
 /** Whoever can write to the store must not turn a secret to another host: the seal binds the definition too. */
-interface Sealed {
-  readonly secrets: CredentialSecrets
-  readonly definition: string
+const Sealed = Type.Object({
+  secrets: Type.Unsafe<CredentialSecrets>(
+    Type.Object({
+      byId: Type.Record(Type.String(), Type.Object({ type: Type.String() })),
+      known: Type.Array(Type.String()),
+    }),
+  ),
+  definition: Type.String(),
   /** It was sealed when every record of the store needed a code. Nobody without the keyring can take that out. */
-  readonly requiresCodes?: true
-}
+  requiresCodes: Type.Optional(Type.Literal(true)),
+})
+
+type Sealed = BodyOf<typeof Sealed>
+
+const readSeal = bodyReader(Sealed)
 
 /** What opens the secrets: the text of the definition is not kept for it. */
 interface Seal extends Pick<Integration, 'name' | 'uid'> {
@@ -87,27 +117,10 @@ const digestOf = (definition: string) => createHash('sha256').update(definition)
 
 const sealName = ({ name, uid }: Pick<Integration, 'name' | 'uid'>) => `integration:${name}:${uid}`
 
-/** Whether this release knows all that decides what becomes of it. Members that it does not know are kept as they are. */
-const isKnown = ({ grant, credentials }: Omit<Stored, 'schema'>): boolean =>
-  isGrantType(grant.type) &&
-  credentials.every(({ type, state }) => isCredentialType(type) && isCredentialState(state))
-
 /** The public half of a record. Throws `record_corrupt` where it cannot be read, and `another_version` where a newer release wrote what this one does not know. */
-export function integrationOf(record: IntegrationRecord): Integration {
-  const { name, uid, version } = record
-  const stored = readRecord(`of integration ${name}`, () => {
-    const parsed = JSON.parse(record.definition) as Partial<Stored>
-    const { schema, grant, credentials } = parsed
-    if (typeof schema !== 'number' || schema < SCHEMA) throw new TypeError('It has no schema')
-    if (schema > SCHEMA) return undefined
-    if (typeof grant?.type !== 'string' || !Array.isArray(credentials)) {
-      throw new TypeError('It has no grant or no credentials')
-    }
-    return parsed as Stored
-  })
-  if (!stored || !isKnown(stored)) throw anotherVersion(`the integration ${name}`)
-  const { schema: _, ...definition } = stored
-  return { ...definition, name, uid, version }
+export function integrationOf({ name, uid, version, definition }: IntegrationRecord): Integration {
+  const { schema: _, ...stored } = readDefinition(definition, `of integration ${name}`)
+  return { ...stored, name, uid, version }
 }
 
 /** Whether the definition is the one for which the secrets were sealed; a record without secrets proves nothing. Throws `record_corrupt` where they do not open. */
@@ -144,7 +157,8 @@ async function openSeal(
   keyring: Pick<Keyring, 'open'>,
   { name, uid, secrets }: Pick<SealedIntegrationRecord, 'name' | 'uid' | 'secrets'>,
 ): Promise<Sealed> {
-  return JSON.parse(await keyring.open(sealName({ name, uid }), secrets)) as Sealed
+  const text = await keyring.open(sealName({ name, uid }), secrets)
+  return readSeal(text, `of integration ${name}`)
 }
 
 export function createIntegrationStore({
@@ -222,15 +236,8 @@ export function createIntegrationStore({
       const record = await records.readSealed(name)
       return record && sealedOf(record)
     },
-    async list(page) {
-      const { items, corrupt = [], next } = await records.list(page)
-      const read = usablePageOf(items, items.length, {
-        idOf: ({ name }) => name,
-        parse: integrationOf,
-      })
-      const unusable = [...corrupt, ...(read.corrupt ?? [])]
-      return { items: read.items, next, ...(unusable.length > 0 && { corrupt: unusable }) }
-    },
+    list: async (page) =>
+      usableOf(await records.list(page), { idOf: ({ name }) => name, parse: integrationOf }),
     async create(write) {
       const { name, uid } = write.integration
       return written(await records.create(name, uid, await contentOf(write)))

@@ -6,6 +6,7 @@ import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import { activeOf } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
+import { pages } from '../store/pages.ts'
 import type { Answers } from './answers.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
@@ -56,11 +57,12 @@ export function createListing({ store, statusOf, listed }: ListingDependencies):
     isWanted: (integration: Integration) => boolean,
     onCorrupt: (names: readonly string[]) => void,
   ) {
-    let after = first
-    do {
-      const page = await store.list({ limit: READ_LIMIT, ...(after !== undefined && { after }) })
-      onCorrupt(page.corrupt ?? [])
-      const wanted = page.items.filter(isWanted)
+    for await (const { items, corrupt = [] } of pages(store.list, {
+      limit: READ_LIMIT,
+      after: first,
+    })) {
+      onCorrupt(corrupt)
+      const wanted = items.filter(isWanted)
       for (let from = 0; from < wanted.length; from += atOnce) {
         yield* await Promise.all(
           wanted.slice(from, from + atOnce).map(async (integration) => ({
@@ -69,8 +71,7 @@ export function createListing({ store, statusOf, listed }: ListingDependencies):
           })),
         )
       }
-      after = page.next ?? undefined
-    } while (after !== undefined)
+    }
   }
 
   return {

@@ -8,6 +8,7 @@ import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { untilWritten } from '../store/compare-and-set.ts'
 import { checkCertificateDeployment } from './certificate-deployment.ts'
 import {
   checkGrant,
@@ -82,9 +83,6 @@ export interface RegistryDependencies {
   readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
 }
 
-/** A change that loses this many races in a row gives up. */
-const ATTEMPTS = 3
-
 export function createRegistry(dependencies: RegistryDependencies): Registry {
   const { store, intake, hosts, grantTrouble, runtime } = dependencies
   const { onOtherTokens = async () => undefined } = dependencies
@@ -154,19 +152,16 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
         credential && credential.from === undefined
           ? await intake.take(credential, needed, name)
           : undefined
-      for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      return untilWritten(`integration ${name}`, async () => {
         const written = await attempt(name, input, fresh, preconditions, confirm)
-        if (written) return fresh ? { ...written, remarks: fresh.remarks } : written
-      }
-      throw new BrokerError(
-        'conflict',
-        'The integration was changed by others three times meanwhile',
-      )
+        if (!written) return 'lost'
+        return fresh ? { ...written, remarks: fresh.remarks } : written
+      })
     },
 
     async remove(name, preconditions, confirm, revoke) {
       const authorise = authoriseBy(confirm, 'integrations:write')
-      for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      return untilWritten(`integration ${name}`, async () => {
         const current = await authorise(name, await store.read(name))
         if (current.managedBy === 'file') {
           throw new BrokerError(
@@ -182,12 +177,8 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
         await revoke(current)
         // Salesforce may have taken its time.
         await authorise(name, current)
-        if (await store.remove(current)) return current
-      }
-      throw new BrokerError(
-        'conflict',
-        'The integration was changed by others three times meanwhile',
-      )
+        return (await store.remove(current)) ? current : 'lost'
+      })
     },
   }
 }

@@ -1,5 +1,6 @@
 /** What each sealing key still seals, counted over the whole store. */
 import { setImmediate as breath } from 'node:timers/promises'
+import { pages } from '../store/pages.ts'
 import { SEALED, type SealedKind, type SealedListing } from './sealed-records.ts'
 
 export type SealCounts = Readonly<Record<SealedKind, number>>
@@ -26,7 +27,6 @@ export interface CensusDependencies {
 
 /** How many lost records are named. */
 const NAMED = 20
-const PAGE = 1_000
 
 export const NO_COUNTS: SealCounts = Object.freeze(
   Object.fromEntries(Object.keys(SEALED).map((kind) => [kind, 0])) as Record<SealedKind, number>,
@@ -43,10 +43,8 @@ export function createCensusTaker({ listings, keyIds }: CensusDependencies): Cen
     const missing = new Map<string, string[]>()
     let unreadable = 0
     for (const listing of listings) {
-      let after: string | undefined
-      do {
-        const page = await listing.page(after, PAGE)
-        for (const { kind, id, keyId: key } of page.items) {
+      for await (const { items } of pages(listing.page)) {
+        for (const { kind, id, keyId: key } of items) {
           if (key === undefined) {
             unreadable += 1
             continue
@@ -61,8 +59,7 @@ export function createCensusTaker({ listings, keyIds }: CensusDependencies): Cen
         }
         // The embedded store answers at once: requests are served between two pages.
         await breath()
-        after = page.next ?? undefined
-      } while (after !== undefined)
+      }
     }
     return { keys, missing, unreadable }
   }

@@ -12,7 +12,6 @@ import { createCensusTaker } from './census.ts'
 import { createKeyringWatch, type KeyringWatch } from './keyring-watch.ts'
 import { createRecordProver } from './record-prover.ts'
 import { createReplicas } from './replicas.ts'
-import { createResealJobs } from './reseal-job.ts'
 import { createResealer } from './resealer.ts'
 import { registerKeyringRoutes } from './routes.ts'
 import { createSealedRecords } from './sealed-records.ts'
@@ -54,7 +53,7 @@ export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCa
   const census = createCensusTaker({ listings, keyIds })
   const resealer = createResealer({
     listings,
-    jobs: createResealJobs(store.documents),
+    documents: store.documents,
     replicas,
     keyring,
     ...{ underLock, audit, runtime, log },

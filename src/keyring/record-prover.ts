@@ -18,6 +18,7 @@ import {
   parseMac,
 } from '../store/integrity/record-mac.ts'
 import { isCorrupt, unlessCorrupt } from '../store/integrity/record-schema.ts'
+import { pages } from '../store/pages.ts'
 import type { MacHead, MacPlace } from '../store/seals.ts'
 import type { Store } from '../store/store.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'
@@ -149,15 +150,12 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
       ...{ renewed: 0, current: 0, changed: 0, gone: 0, refused: 0, locked: 0 },
     }
     for (const place of ['integrations' as const, ...kinds.map((kind) => ({ kind }))]) {
-      let after: string | undefined
-      do {
-        const page = await seals.macs(place, { limit: PAGE, ...(after !== undefined && { after }) })
-        for (const head of page.items) {
+      for await (const { items } of pages((page) => seals.macs(place, page), { limit: PAGE })) {
+        for (const head of items) {
           if (task.stopped.aborted) return undefined
           if (isOld(head)) counts[await renew(place, head.id)] += 1
         }
-        after = page.next ?? undefined
-      } while (after !== undefined)
+      }
     }
     return counts
   }

@@ -1,16 +1,21 @@
 /** Which keys each replica holds, so that nobody seals with one that another cannot open. Replicas say it in the store. */
 
-import type { Page } from '../store/records.ts'
+import { Type } from 'typebox'
+import { documentKind } from '../store/documents.ts'
+import type { BodyOf } from '../store/record-body.ts'
 import type { Documents } from '../store/store.ts'
 
-export interface ReplicaKeys {
-  readonly id: string
+const KeysBody = Type.Object({
   /** The one that seals first. */
-  readonly keys: readonly string[]
+  keys: Type.Array(Type.String()),
   /** When it said so last. */
-  readonly seenAt: number
+  seenAt: Type.Number(),
   /** It writes a code beside each record; absent: of a release that does not. */
-  readonly makesMacs?: boolean
+  makesMacs: Type.Optional(Type.Boolean()),
+})
+
+export interface ReplicaKeys extends BodyOf<typeof KeysBody> {
+  readonly id: string
 }
 
 export interface Replicas {
@@ -30,41 +35,27 @@ export interface ReplicasDependencies {
   readonly now: () => number
 }
 
-export const REPLICA_KIND = 'replica-keyring'
+const REPLICAS = documentKind({ kind: 'replica-keyring', schema: KeysBody })
 /** A replica that was killed is forgotten after this. */
 const GONE_MS = 60_000
 export const ANNOUNCE_MS = 20_000
-const PAGE = 1_000
-
-type Body = Omit<ReplicaKeys, 'id'>
 
 export function createReplicas(dependencies: ReplicasDependencies): Replicas {
   const { documents, keyIds, id, now } = dependencies
   return {
     async list() {
       const replicas: ReplicaKeys[] = []
-      let after: string | undefined
-      do {
-        const page: Page<{ readonly id: string; readonly body: string }> = await documents.list(
-          REPLICA_KIND,
-          { limit: PAGE, ...(after !== undefined && { after }) },
-        )
-        for (const item of page.items) {
-          replicas.push({ ...(JSON.parse(item.body) as Body), id: item.id })
-        }
-        after = page.next ?? undefined
-      } while (after !== undefined)
+      for await (const { id: of, body } of REPLICAS.all(documents))
+        replicas.push({ ...body, id: of })
       return replicas
     },
     async announce() {
-      const body: Body = { keys: keyIds, seenAt: now(), makesMacs: true }
-      await documents.write(REPLICA_KIND, id, JSON.stringify(body), {
-        expected: 'any',
-        expiresAt: now() + GONE_MS,
-      })
+      const body = { keys: keyIds, seenAt: now(), makesMacs: true }
+      const options = { expected: 'any', expiresAt: now() + GONE_MS } as const
+      await REPLICAS.write(documents, id, body, options)
     },
     async leave() {
-      await documents.remove(REPLICA_KIND, id, 'any')
+      await REPLICAS.erase(documents, id)
     },
   }
 }

@@ -6,9 +6,12 @@ import { BrokerError } from '../errors/errors.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
+import { lostRace } from '../store/compare-and-set.ts'
+import type { StoredDocument } from '../store/documents.ts'
+import type { Documents } from '../store/store.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'
 import { lacking, type Replicas } from './replicas.ts'
-import { newJob, type ResealJob, type ResealJobs, type StoredJob } from './reseal-job.ts'
+import { JOB_ID, newJob, RESEAL_JOBS, type ResealJob } from './reseal-job.ts'
 import type { SealedListing, SealedRecord } from './sealed-records.ts'
 
 export interface Resealer {
@@ -22,7 +25,7 @@ export interface Resealer {
 
 export interface ResealerDependencies {
   readonly listings: readonly SealedListing[]
-  readonly jobs: ResealJobs
+  readonly documents: Pick<Documents, 'read' | 'write'>
   readonly replicas: Pick<Replicas, 'list'>
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'reseal'>
   /** So that one replica works at it, and another takes over within seconds. */
@@ -41,12 +44,17 @@ const CONCURRENCY = 8
 /** Whoever wrote it meanwhile sealed it with the first key of another replica, which may be the old one. */
 const ATTEMPTS = 5
 
+type StoredJob = StoredDocument<ResealJob>
 type Result = 'resealed' | 'current' | 'failed'
 
 export function createResealer(dependencies: ResealerDependencies): Resealer {
-  const { listings, jobs, replicas, keyring, underLock, audit, runtime, log } = dependencies
+  const { listings, documents, replicas, keyring, underLock, audit, runtime, log } = dependencies
   const { now } = runtime
   const { sealingKeyId } = keyring
+
+  const read = () => RESEAL_JOBS.read(documents, JOB_ID)
+  const write = (job: ResealJob, expected: number | 'absent') =>
+    RESEAL_JOBS.claim(documents, JOB_ID, job, { expected })
 
   const reseal = async (record: SealedRecord): Promise<Result> => {
     if (record.keyId === sealingKeyId) return 'current'
@@ -76,8 +84,11 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
   }
 
   /** One page. Undefined: another replica has gone on meanwhile, or this one stops. */
-  const step = async ({ version, job }: StoredJob): Promise<StoredJob | undefined> => {
-    const page = await listings[job.listing]?.page(job.after ?? undefined, PAGE)
+  const step = async ({ version, body: job }: StoredJob): Promise<StoredJob | undefined> => {
+    const page = await listings[job.listing]?.page({
+      limit: PAGE,
+      ...(job.after !== null && { after: job.after }),
+    })
     const results = await resealAll(page?.items ?? [])
     if (task.stopped.aborted) return undefined
     const count = (what: Result) => results.filter((result) => result === what).length
@@ -92,14 +103,14 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
       updatedAt: now(),
       finishedAt: listing < listings.length ? null : now(),
     }
-    return jobs.write(moved, version)
+    return write(moved, version)
   }
 
   const work = async (): Promise<void> => {
-    let stored = await jobs.read()
-    while (stored && isOurs(stored.job)) {
+    let stored = await read()
+    while (stored && isOurs(stored.body)) {
       stored = await step(stored)
-      if (stored?.job.finishedAt) finished(stored.job)
+      if (stored?.body.finishedAt) finished(stored.body)
     }
   }
 
@@ -122,8 +133,8 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
     ...{ runtime, retryMs: LOOK_MS },
     outage: createOutageLogger(log, 'records cannot be sealed anew now', runtime),
     async work() {
-      const stored = await jobs.read()
-      if (stored && isOurs(stored.job)) await underLock(LOCK, work)
+      const stored = await read()
+      if (stored && isOurs(stored.body)) await underLock(LOCK, work)
       return LOOK_MS
     },
   })
@@ -140,15 +151,15 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
   return {
     async request(by) {
       await checkReplicas()
-      const stored = await jobs.read()
-      if (stored && isOurs(stored.job)) return { job: stored.job, isNew: false }
-      const written = await jobs.write(newJob(sealingKeyId, by, now()), stored?.version ?? 'absent')
-      if (!written) throw new BrokerError('conflict', 'Another began it at the same time')
+      const stored = await read()
+      if (stored && isOurs(stored.body)) return { job: stored.body, isNew: false }
+      const written = await write(newJob(sealingKeyId, by, now()), stored?.version ?? 'absent')
+      if (!written) throw lostRace('the sealing of all records')
       task.wake()
-      return { job: written.job, isNew: true }
+      return { job: written.body, isNew: true }
     },
     async read() {
-      return (await jobs.read())?.job
+      return (await read())?.body
     },
     start: task.start,
     stop: task.stop,

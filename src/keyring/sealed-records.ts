@@ -4,7 +4,8 @@ import { BrokerError } from '../errors/errors.ts'
 import type { Archive } from '../store/archive.ts'
 import type { Custodies } from '../store/custody.ts'
 import { parseMac } from '../store/integrity/record-mac.ts'
-import type { Page } from '../store/records.ts'
+import { membersOf, sealedIn } from '../store/record-body.ts'
+import type { Page, PageQuery } from '../store/records.ts'
 import type { MacPlace, Seals } from '../store/seals.ts'
 import type { Documents, IntegrationRecords, Outcomes } from '../store/store.ts'
 import type { RecordProver } from './record-prover.ts'
@@ -38,7 +39,7 @@ export interface SealedRecord {
 export interface SealedListing {
   readonly name: string
   /** `limit` counts integrations or documents, 1 to 1000. */
-  page(after: string | undefined, limit: number): Promise<Page<SealedRecord>>
+  page(page: PageQuery): Promise<Page<SealedRecord>>
 }
 
 export interface SealedRecordsDependencies {
@@ -105,10 +106,7 @@ export function createSealedRecords(
         const record = await documents.read(of, id)
         const sealed = record && sealedIn(record.body)
         if (!record || sealed === undefined) return 'gone'
-        const body = JSON.stringify({
-          ...(JSON.parse(record.body) as object),
-          sealed: await reseal(sealed),
-        })
+        const body = JSON.stringify({ ...membersOf(record.body), sealed: await reseal(sealed) })
         const written = await documents.write(of, id, body, {
           expected: record.version,
           ...(expiresAt !== null && { expiresAt }),
@@ -131,8 +129,8 @@ export function createSealedRecords(
   return [
     {
       name: 'integrations',
-      async page(after, limit) {
-        const { items, next } = await seals.list({ limit, ...(after && { after }) })
+      async page(page) {
+        const { items, next } = await seals.list(page)
         const records = items.flatMap(({ name, secrets, ...heads }) => [
           ...(secrets === '' ? [] : [credentials(name, sealedWith(secrets))]),
           ...(heads.refreshToken === null
@@ -145,11 +143,8 @@ export function createSealedRecords(
     },
     ...Object.entries(dependencies.documents).map(([kind, of]) => ({
       name: of,
-      async page(after: string | undefined, limit: number) {
-        const { items, next } = await archive.documents(of, {
-          limit,
-          ...(after && { after }),
-        })
+      async page(page: PageQuery) {
+        const { items, next } = await archive.documents(of, page)
         const records = items.flatMap(({ id, body, expiresAt }) => {
           const sealed = sealedIn(body)
           if (sealed === undefined) return []
@@ -160,25 +155,11 @@ export function createSealedRecords(
     })),
     ...['integrations' as const, ...dependencies.kinds.map((kind) => ({ kind }))].map((place) => ({
       name: `macs of ${place === 'integrations' ? place : place.kind}`,
-      async page(after: string | undefined, limit: number) {
-        const { items, next } = await seals.macs(place, { limit, ...(after && { after }) })
+      async page(page: PageQuery) {
+        const { items, next } = await seals.macs(place, page)
         const records = items.flatMap(({ id, mac }) => (mac === '' ? [] : [code(place, id, mac)]))
         return { items: records, next }
       },
     })),
   ]
-}
-
-/** Undefined also where the body is none of ours: whoever reads that record says so, and no other one waits for it. */
-function sealedIn(body: string): string | undefined {
-  const { sealed } = membersOf(body)
-  return typeof sealed === 'string' ? sealed : undefined
-}
-
-function membersOf(body: string): { readonly sealed?: unknown } {
-  try {
-    return Object(JSON.parse(body))
-  } catch {
-    return {}
-  }
 }

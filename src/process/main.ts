@@ -92,7 +92,8 @@ const EX_CONFIG = 78
 
 function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+  const manifest: unknown = JSON.parse(text)
+  return String(Object(manifest).version)
 }
 
 function usage(): string {

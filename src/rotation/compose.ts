@@ -14,7 +14,6 @@ import { createAutoRotation } from './auto-rotation.ts'
 import { createCertificateSteps } from './certificate-steps.ts'
 import { createDeployer, type Deployer } from './deployer.ts'
 import { createDeploymentSteps } from './deployment-steps.ts'
-import { createDeploymentStore } from './deployment-store.ts'
 import { createErasure, type Erasure } from './erasure.ts'
 import { createExpiryNotifier } from './expiry-notifier.ts'
 import { createSecretSteps } from './secret-steps.ts'
@@ -63,7 +62,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
   const through = createThrough(engine.insideLease)
   const deployer = createDeployer({
     store: integrations,
-    deployments: { ...createDeploymentStore(documents, now), underLock },
+    deployments: { ...documents, underLock },
     steps: createDeploymentSteps({
       certificates: createCertificateSteps({ through, now, api: salesforce.metadata, publicUrl }),
       secrets: createSecretSteps({ through, now, api: salesforce.credentials, staging }),

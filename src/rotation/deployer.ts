@@ -16,10 +16,13 @@ import { checkIfMatch } from '../integrations/preconditions.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
+import { untilWritten } from '../store/compare-and-set.ts'
+import type { Documents } from '../store/store.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'
 import type { DeploymentSubject } from './deployment.ts'
 import {
   afterError,
+  DEPLOYMENTS,
   type Deployment,
   deploymentFailed,
   FAILURES,
@@ -28,7 +31,6 @@ import {
   pairAfter,
 } from './deployment.ts'
 import type { DeploymentSteps } from './deployment-steps.ts'
-import type { DeploymentStore } from './deployment-store.ts'
 import { checkOwn, type StagingRequest } from './stage.ts'
 
 export interface Deployer {
@@ -49,7 +51,7 @@ export interface Deployer {
 export interface DeployerDependencies {
   readonly store: Pick<IntegrationStore, 'read'>
   /** `underLock`: so that one replica works at a deployment, and another takes over within seconds. */
-  readonly deployments: DeploymentStore & Pick<SingleFlight, 'underLock'>
+  readonly deployments: Documents & Pick<SingleFlight, 'underLock'>
   readonly steps: DeploymentSteps
   readonly standing: Pick<PermissionResolver, 'permitsOf'>
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
@@ -61,7 +63,8 @@ const LOOK_MS = 1_000
 const TROUBLE_MS = 5_000
 /** How many one replica works at. */
 const CONCURRENCY = 4
-const ATTEMPTS = 3
+/** How long one that is over can be read. */
+const KEPT_MS = 30 * 86_400_000
 
 export function createDeployer(dependencies: DeployerDependencies): Deployer {
   const { store, deployments, steps, standing, audit, runtime, log } = dependencies
@@ -99,14 +102,23 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
     asker === undefined ||
     allows({ ...asker, permits: await standing.permitsOf(asker) }, 'credentials:write', integration)
 
+  const write = (name: string, deployment: Deployment, expected: number | 'absent') =>
+    DEPLOYMENTS.claim(deployments, name, deployment, {
+      expected,
+      ...(isDeploymentOver(deployment) && { expiresAt: now() + KEPT_MS }),
+    })
+
   /** As far as it goes without waiting. What another wrote meanwhile is left to the next look. */
   const carryOn = async (name: string): Promise<void> => {
-    let stored = await deployments.read(name)
-    while (stored && isReady(stored.deployment, now()) && !task.stopped.aborted) {
-      const former = stored.deployment
+    let stored = await DEPLOYMENTS.read(deployments, name)
+    while (stored && isReady(stored.body, now()) && !task.stopped.aborted) {
+      const former = stored.body
       const next = await advance(name, former)
-      if (!next) return deployments.remove(name)
-      stored = await deployments.write(name, next, stored.version)
+      if (!next) {
+        await DEPLOYMENTS.erase(deployments, name)
+        return
+      }
+      stored = await write(name, next, stored.version)
       if (!stored) return
       if (next.phase !== former.phase) say(name, former, next)
       else if (next.reason !== null && next.reason !== former.reason) complain(name, next)
@@ -156,7 +168,7 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
   }
 
   const look = async (): Promise<void> => {
-    for await (const { name, deployment } of deployments.all()) {
+    for await (const { id: name, body: deployment } of DEPLOYMENTS.all(deployments)) {
       if (task.stopped.aborted || active.size >= CONCURRENCY) return
       if (isReady(deployment, now()) && !active.has(name)) begin(name)
     }
@@ -173,11 +185,11 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
 
   return {
     async request(name, credentialId, { authorise, preconditions }, by, asker) {
-      for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-        const known = await deployments.read(name)
+      return untilWritten(`the deployment of ${name}`, async () => {
+        const known = await DEPLOYMENTS.read(deployments, name)
         const integration = await authorise(name, await store.read(name))
         const { uid } = integration
-        const former = known?.deployment.uid === uid ? known.deployment : undefined
+        const former = known?.body.uid === uid ? known.body : undefined
         checkDeployable(integration, credentialId, former)
         await checkOtherApp(integration)
         const underWay = former && !isDeploymentOver(former) ? former : undefined
@@ -195,18 +207,14 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
           ...(isSecret && { pair: pairAfter(former) }),
         }
         const deployment = newDeployment(of, now())
-        const stored = await deployments.write(name, deployment, known?.version ?? 'absent')
-        if (!stored) continue
+        const stored = await write(name, deployment, known?.version ?? 'absent')
+        if (!stored) return 'lost'
         task.wake()
         return { integration, deployment }
-      }
-      throw new BrokerError(
-        'conflict',
-        'The deployment was changed by others three times meanwhile',
-      )
+      })
     },
     async read(name) {
-      return (await deployments.read(name))?.deployment
+      return (await DEPLOYMENTS.read(deployments, name))?.body
     },
     start: task.start,
     async stop() {

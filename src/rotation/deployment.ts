@@ -1,10 +1,11 @@
 /** One deployment of a credential to Salesforce, and how far it came: a certificate is uploaded, a secret is staged there. Pure. */
-import type { Actor } from '../audit/event.ts'
-import type { Absent } from '../callers/permission-resolver.ts'
+import { Type } from 'typebox'
+import { Absent } from '../callers/permission-resolver.ts'
 import type { Credential } from '../credentials/credential.ts'
 import { BrokerError, type ProblemCode } from '../errors/errors.ts'
-import type { ConsumerPlace } from '../grants/org-api/credentials-api.ts'
 import type { CertificateDeployment, Integration } from '../integrations/integration.ts'
+import { documentKind } from '../store/documents.ts'
+import { type BodyOf, nameIn, nullable } from '../store/record-body.ts'
 
 export const PHASES = {
   requested: 'It will be uploaded, or its pair of key and secret staged',
@@ -40,12 +41,14 @@ export const FAILURES = {
 export type Failure = keyof typeof FAILURES | ProblemCode
 
 /** Of a client secret: where its pair of key and secret is. */
-export interface PairPlace {
+const PairPlace = Type.Object({
   /** Null: not looked up yet. */
-  readonly place: ConsumerPlace | null
+  place: nullable(Type.Object({ app: Type.String(), consumer: Type.String() })),
   /** Salesforce's id of the pair beside the main one. Null: not known yet. */
-  readonly stagedId: string | null
-}
+  stagedId: nullable(Type.String()),
+})
+
+export type PairPlace = BodyOf<typeof PairPlace>
 
 /** What is deployed, and where. */
 export interface DeploymentSubject {
@@ -54,35 +57,43 @@ export interface DeploymentSubject {
   readonly target: CertificateDeployment
 }
 
-export interface Deployment {
+export const Deployment = Type.Object({
   /** The integration's. */
-  readonly uid: string
-  readonly credential: string
-  readonly phase: Phase
+  uid: Type.String(),
+  credential: Type.String(),
+  phase: nameIn(PHASES),
   /** In which phase it failed. */
-  readonly failedIn: Phase | null
+  failedIn: nullable(nameIn(PHASES)),
   /** Of the failure, or of the last try that did not work. */
-  readonly reason: Failure | null
-  readonly detail: string | null
+  reason: nullable(Type.Unsafe<Failure>(Type.String())),
+  detail: nullable(Type.String()),
   /** Salesforce's. */
-  readonly deployId: string | null
+  deployId: nullable(Type.String()),
   /** ETag of the integration when the credential was proven: what is activated is what was proven. */
-  readonly provenAs: string | null
-  readonly requestedAt: number
+  provenAs: nullable(Type.String()),
+  requestedAt: Type.Number(),
   /** Since when it is in this phase. */
-  readonly phaseAt: number
-  readonly updatedAt: number
+  phaseAt: Type.Number(),
+  updatedAt: Type.Number(),
   /** Tries in this phase that did not work. */
-  readonly tries: number
+  tries: Type.Number(),
   /** Not to be worked at before, so that one replica alone does. */
-  readonly nextAt: number
+  nextAt: Type.Number(),
   /** Who asked for it. */
-  readonly by: Actor
+  by: Type.Object({
+    principal: nullable(Type.String()),
+    requestId: nullable(Type.String()),
+  }),
   /** The same, to be looked at again before the upload. Absent: the broker itself, or one from before this was kept. */
-  readonly asker?: Absent
+  asker: Type.Optional(Absent),
   /** Absent: a certificate. */
-  readonly pair?: PairPlace
-}
+  pair: Type.Optional(PairPlace),
+})
+
+export type Deployment = BodyOf<typeof Deployment>
+
+/** By the name of the integration: its newest. */
+export const DEPLOYMENTS = documentKind({ kind: 'deployment', schema: Deployment })
 
 export const isDeploymentOver = ({ phase, pair }: Pick<Deployment, 'phase' | 'pair'>): boolean =>
   phase === 'failed' || phase === 'retired' || (phase === 'activated' && !pair)

@@ -1,5 +1,6 @@
 /** Erases the secret of a retired credential once its successor has proven itself: 15 quiet minutes, and one more mint. */
 
+import { Type } from 'typebox'
 import { NOBODY } from '../audit/event.ts'
 import { activeOf, type Credential, FALLBACK_MS } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -11,7 +12,9 @@ import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
+import { documentKind } from '../store/documents.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
+import { type BodyOf, nullable } from '../store/record-body.ts'
 import type { Documents } from '../store/store.ts'
 import { isSignatureRefusal } from '../tokens/mint/candidates.ts'
 import type { CredentialProver } from '../tokens/mint/prover.ts'
@@ -39,17 +42,19 @@ export interface ErasureDependencies {
 }
 
 /** One for each integration with a retired credential. */
-interface Watch {
-  readonly uid: string
-  readonly retiredId: string
+const Watch = Type.Object({
+  uid: Type.String(),
+  retiredId: Type.String(),
   /** As the flip gave it: one that was rolled back to and is retired anew begins anew. */
-  readonly retiresAt: number | null
-  readonly quietFrom: number
+  retiresAt: nullable(Type.Number()),
+  quietFrom: Type.Number(),
   /** Not to be looked at before, so that one replica alone works on it. */
-  readonly nextAt: number
-}
+  nextAt: Type.Number(),
+})
 
-const KIND = 'retired'
+type Watch = BodyOf<typeof Watch>
+
+const WATCHES = documentKind({ kind: 'retired', schema: Watch })
 const LOOK_MS = 5_000
 const DISCOVER_MS = FALLBACK_MS
 /** After a proof that failed for another reason. */
@@ -58,9 +63,8 @@ const AGAIN_MS = 60_000
 const REFUSED_AGAIN_MS = 10 * 60_000
 /** A refusal moves the quiet time at most this often: in the propagation window there are many. */
 const UNQUIET_MS = 10_000
-/** Races with other replicas that move it too. */
-const ATTEMPTS = 3
-const READ_LIMIT = 1_000
+/** Of retired credentials that were refused lately. */
+const REMEMBERED = 1_000
 
 const retiredOf = ({ credentials }: Integration): Credential | undefined =>
   credentials.find(({ state }) => state === 'retired')
@@ -92,33 +96,26 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
   const begin = async (integration: Integration): Promise<void> => {
     const retired = retiredOf(integration)
     if (!retired) return
-    const record = await documents.read(KIND, integration.name)
-    if (record && isOf(JSON.parse(record.body) as Watch, integration)) return
     const { id: retiredId, retiresAt } = retired
     const quietFrom = now()
     const nextAt = quietFrom + FALLBACK_MS
     const watch: Watch = { uid: integration.uid, retiredId, retiresAt, quietFrom, nextAt }
-    const expected = record?.version ?? 'absent'
-    await documents.write(KIND, integration.name, JSON.stringify(watch), { expected })
+    await WATCHES.update(documents, integration.name, (stored) =>
+      stored && isOf(stored.body, integration) ? undefined : watch,
+    )
   }
 
   /** Further refusals that come before it is moved again are covered by the margin. */
   const move = async (integration: Integration): Promise<void> => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const record = await documents.read(KIND, integration.name)
-      const watch = record && (JSON.parse(record.body) as Watch)
-      if (!record || !watch || !isOf(watch, integration)) {
-        // It was changed since the mint began, or nobody watches yet.
-        const current = await store.read(integration.name)
-        if (current) await begin(current)
-        return
-      }
+    const moved = await WATCHES.update(documents, integration.name, (stored) => {
+      if (!stored || !isOf(stored.body, integration)) return undefined
       const quietFrom = now()
-      const moved: Watch = { ...watch, quietFrom, nextAt: quietFrom + FALLBACK_MS + UNQUIET_MS }
-      const { version: expected } = record
-      if (await documents.write(KIND, integration.name, JSON.stringify(moved), { expected })) return
-    }
-    throw new BrokerError('conflict', 'Others changed it three times meanwhile')
+      return { ...stored.body, quietFrom, nextAt: quietFrom + FALLBACK_MS + UNQUIET_MS }
+    })
+    if (moved) return
+    // It was changed since the mint began, or nobody watches yet.
+    const current = await store.read(integration.name)
+    if (current) await begin(current)
   }
 
   const background = (work: Promise<unknown>, integration: string) => {
@@ -138,14 +135,14 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
     })
     if (!written) return
     log.info({ integration: name, credentialId: retiredId }, 'a retired credential was erased')
-    await documents.remove(KIND, name, 'any')
+    await WATCHES.erase(documents, name)
   }
 
   const settle = async (name: string, watch: Watch, version: number): Promise<void> => {
     const integration = await store.read(name)
     const active = integration && activeOf(integration.credentials)
     if (!integration || !active || !isOf(watch, integration)) {
-      await documents.remove(KIND, name, 'any')
+      await WATCHES.erase(documents, name)
       if (integration) await begin(integration)
       return
     }
@@ -173,26 +170,17 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
   }
 
   const postpone = async (name: string, watch: Watch, expected: number): Promise<void> => {
-    const next: Watch = { ...watch, nextAt: now() + REFUSED_AGAIN_MS }
-    await documents.write(KIND, name, JSON.stringify(next), { expected })
+    const next = { ...watch, nextAt: now() + REFUSED_AGAIN_MS }
+    await WATCHES.claim(documents, name, next, { expected })
   }
 
   const look = async (): Promise<void> => {
-    let after: string | undefined
-    do {
-      const page = await documents.list(KIND, {
-        limit: READ_LIMIT,
-        ...(after !== undefined && { after }),
-      })
-      for (const { id: name, version, body } of page.items) {
-        const watch = JSON.parse(body) as Watch
-        if (watch.nextAt > now() || task.stopped.aborted) continue
-        const next: Watch = { ...watch, nextAt: now() + AGAIN_MS }
-        const mine = await documents.write(KIND, name, JSON.stringify(next), { expected: version })
-        if (mine) await settle(name, watch, mine.version).catch((error) => later(error, name))
-      }
-      after = page.next ?? undefined
-    } while (after !== undefined)
+    for await (const { id: name, version, body } of WATCHES.all(documents)) {
+      if (body.nextAt > now() || task.stopped.aborted) continue
+      const next = { ...body, nextAt: now() + AGAIN_MS }
+      const mine = await WATCHES.claim(documents, name, next, { expected: version })
+      if (mine) await settle(name, body, mine.version).catch((error) => later(error, name))
+    }
   }
 
   const later = (error: unknown, integration: string) =>
@@ -227,13 +215,13 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       if (retiredId === undefined) return
       const before = lastUnquiet.get(retiredId) ?? Number.NEGATIVE_INFINITY
       if (monotonic() - before < UNQUIET_MS) return
-      if (lastUnquiet.size > READ_LIMIT) lastUnquiet.clear()
+      if (lastUnquiet.size > REMEMBERED) lastUnquiet.clear()
       lastUnquiet.set(retiredId, monotonic())
       background(move(integration), integration.name)
     },
     async dated(integration) {
-      const record = retiredOf(integration) && (await documents.read(KIND, integration.name))
-      const watch = record && (JSON.parse(record.body) as Watch)
+      const watch =
+        retiredOf(integration) && (await WATCHES.read(documents, integration.name))?.body
       if (!watch || !isOf(watch, integration)) return integration
       const quietUntil = watch.quietFrom + FALLBACK_MS
       const credentials = integration.credentials.map((credential) =>

@@ -1,5 +1,6 @@
 /** Says that a certificate is about to end, at 60, 30, 14, 7 and 1 days and when it is over: once each for the whole fleet. Salesforce itself neither warns nor refuses. */
 
+import { Type } from 'typebox'
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import { activeOf } from '../credentials/credential.ts'
 import { everyIntegration } from '../integrations/every.ts'
@@ -8,7 +9,8 @@ import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
-import { isCorrupt, unlessUnusable } from '../store/integrity/record-schema.ts'
+import { documentKind } from '../store/documents.ts'
+import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import type { Documents } from '../store/store.ts'
 
 export interface CertificateEnd {
@@ -40,11 +42,12 @@ export const THRESHOLDS = [60, 30, 14, 7, 1, 0] as const
 type Threshold = (typeof THRESHOLDS)[number]
 
 /** By credential: the narrowest threshold that was said. */
-interface Mark {
-  readonly days: Threshold
-}
-
-const KIND = 'certificate-end'
+const MARKS = documentKind({
+  kind: 'certificate-end',
+  schema: Type.Object({ days: Type.Number() }),
+  // Whoever spoiled it silences nobody.
+  replacesCorrupt: true,
+})
 const INTERVAL_MS = 3_600_000
 /** When the store cannot be read. */
 const AGAIN_MS = 60_000
@@ -62,18 +65,12 @@ export function createExpiryNotifier(dependencies: ExpiryNotifierDependencies): 
 
   /** Whoever writes the mark is the one to say it. */
   const claim = async (credential: string, days: Threshold): Promise<boolean> => {
-    const record = await documents.read(KIND, credential).catch((error: unknown) => {
-      if (isCorrupt(error)) return 'corrupt' as const
-      throw error
-    })
-    if (record && record !== 'corrupt' && (JSON.parse(record.body) as Mark).days <= days)
-      return false
-    const mark: Mark = { days }
-    const written = await documents.write(KIND, credential, JSON.stringify(mark), {
-      // Whoever spoiled it silences nobody.
-      expected: record === 'corrupt' ? 'any' : (record?.version ?? 'absent'),
-      expiresAt: now() + MARK_MS,
-    })
+    const written = await MARKS.update(
+      documents,
+      credential,
+      (mark) => (mark && mark.body.days <= days ? undefined : { days }),
+      () => now() + MARK_MS,
+    )
     return written !== undefined
   }
 

@@ -1,5 +1,5 @@
 /** What a backup reads and a restore writes: records as they lie in the store, sealed, by many at a time. */
-import type { Page } from './records.ts'
+import type { Page, PageQuery } from './records.ts'
 
 /** The refresh token of an integration, and whether there is hope for it. */
 export interface ArchivedCustody {
@@ -40,15 +40,9 @@ export type Put<Record> = Record & { readonly becomes?: number }
 
 export interface Archive {
   /** In order of name. `limit` 1 to 1000. */
-  integrations(page: {
-    readonly limit: number
-    readonly after?: string
-  }): Promise<Page<ArchivedIntegration>>
+  integrations(page: PageQuery): Promise<Page<ArchivedIntegration>>
   /** In order of id, without what is over. `limit` 1 to 1000. */
-  documents(
-    kind: string,
-    page: { readonly limit: number; readonly after?: string },
-  ): Promise<Page<ArchivedDocument>>
+  documents(kind: string, page: PageQuery): Promise<Page<ArchivedDocument>>
   /**
    * Puts them in the place of whatever has their names, all or none: uid and content as given; the
    * version above the given one and the former one, so that no ETag from before fits; without an

@@ -24,7 +24,7 @@ export function tokenId(id: string): string {
   return id
 }
 
-export function documentKind(kind: string): string {
+export function kindName(kind: string): string {
   if (!DOCUMENT_KIND.test(kind)) throw new RangeError('Not a kind of document')
   return kind
 }
@@ -105,9 +105,9 @@ export function createKeys(prefix: string): Keys {
     lock: (name: string) => `${base}k:${text(name)}`,
     custody: (name: string) => `${base}c:${integrationName(name)}`,
     budget: (key: string, windowMs: number) => `${base}b:${windowMs}:${text(key)}`,
-    document: (kind: string, id: string) => `${base}d:${documentKind(kind)}:${text(id)}`,
-    documents: (kind: string) => `${base}documents:${documentKind(kind)}`,
-    documentEnds: (kind: string) => `${base}document-ends:${documentKind(kind)}`,
+    document: (kind: string, id: string) => `${base}d:${kindName(kind)}:${text(id)}`,
+    documents: (kind: string) => `${base}documents:${kindName(kind)}`,
+    documentEnds: (kind: string) => `${base}document-ends:${kindName(kind)}`,
     // That of the changes has the name that the whole log had before it had shares.
     events: (share: string) =>
       share === DEFAULT_SHARE ? `${base}events` : `${base}events:${eventShare(share)}`,

@@ -1,5 +1,5 @@
 /** Which sealing keys the records of integrations and their leases were sealed with, and other seals in the place of those. */
-import type { Page } from './records.ts'
+import type { Page, PageQuery } from './records.ts'
 
 /** What stands before the first dot of sealed text: in a compact JWE the protected header, which names the key. */
 export interface SealHeads {
@@ -27,7 +27,7 @@ export interface MacHead {
 
 export interface Seals {
   /** In order of name. `limit` 1 to 1000. */
-  list(page: { readonly limit: number; readonly after?: string }): Promise<Page<SealHeads>>
+  list(page: PageQuery): Promise<Page<SealHeads>>
   /**
    * Compare-and-set on the sealed text itself, which is another at each write. False: it is not
    * `former` any more. It says the same as before, so that no version changes and nothing is
@@ -37,10 +37,7 @@ export interface Seals {
   swapLease(name: string, former: string, sealed: string): Promise<boolean>
   swapRefreshToken(name: string, former: string, sealed: string): Promise<boolean>
   /** In order of id. `limit` 1 to 1000. */
-  macs(
-    place: MacPlace,
-    page: { readonly limit: number; readonly after?: string },
-  ): Promise<Page<MacHead>>
+  macs(place: MacPlace, page: PageQuery): Promise<Page<MacHead>>
   /** The same for the code beside a record: uid, version and code must be as they were read. */
   swapMac(place: MacPlace, former: MacHead, mac: string): Promise<boolean>
 }

@@ -1,7 +1,7 @@
 import type { Archive } from './archive.ts'
 import type { Budgets } from './budgets.ts'
 import type { Custodies } from './custody.ts'
-import type { Page } from './records.ts'
+import type { Page, PageQuery } from './records.ts'
 import type { Seals } from './seals.ts'
 
 /**
@@ -83,7 +83,7 @@ export interface IntegrationRecords {
   read(name: string): Promise<IntegrationRecord | undefined>
   readSealed(name: string): Promise<SealedIntegrationRecord | undefined>
   /** In order of name. `limit` 1 to 1000. */
-  list(page: { readonly limit: number; readonly after?: string }): Promise<Page<IntegrationRecord>>
+  list(page: PageQuery): Promise<Page<IntegrationRecord>>
   /** `undefined`: the name is taken. */
   create(
     name: string,
@@ -211,10 +211,7 @@ export interface DocumentRecord {
 export interface Documents {
   read(kind: string, id: string): Promise<DocumentRecord | undefined>
   /** In order of id. `limit` 1 to 1000. */
-  list(
-    kind: string,
-    page: { readonly limit: number; readonly after?: string },
-  ): Promise<Page<DocumentRecord>>
+  list(kind: string, page: PageQuery): Promise<Page<DocumentRecord>>
   /** Compare-and-set: `expected` is the version, or 'absent', or 'any'. `undefined`: it differs. */
   write(
     kind: string,

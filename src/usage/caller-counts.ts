@@ -1,16 +1,20 @@
 /** Which principals fetched tokens of an integration in the last 30 days. Counted in memory, written in batches: a read writes nothing. */
 
+import { Type } from 'typebox'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
+import { documentKind } from '../store/documents.ts'
 import { isUnusable } from '../store/integrity/record-schema.ts'
-import type { DocumentRecord, Documents } from '../store/store.ts'
+import type { BodyOf } from '../store/record-body.ts'
+import type { Documents } from '../store/store.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
 import {
   bucketOf,
   type CallerRow,
   type CountsByCaller,
-  type DayCount,
+  DayCount,
   merged,
+  type ReadonlyCounts,
   rowsOf,
 } from './caller-days.ts'
 
@@ -30,12 +34,19 @@ export interface CallerCountsDependencies {
   readonly log: Pick<Log, 'warn'>
 }
 
-const KIND = 'callers'
 const WRITE_MS = 10_000
-/** A write that loses this many races in a row waits for the next time. */
-const ATTEMPTS = 5
 const DAY_MS = 86_400_000
 const KEPT_MS = 31 * DAY_MS
+
+const StoredCounts = Type.Object({
+  /** An integration deleted and made again begins anew. */
+  uid: Type.String(),
+  counts: Type.Array(Type.Tuple([Type.String(), Type.Array(DayCount)])),
+})
+
+type StoredCounts = BodyOf<typeof StoredCounts>
+
+const CALLERS = documentKind({ kind: 'callers', schema: StoredCounts })
 
 /** Since the last write, of one integration. */
 interface Fresh {
@@ -51,19 +62,13 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
   /** For the store, which did not take them; said once. */
   let isWaiting = false
 
-  const store = async (name: string, { uid, counts }: Fresh): Promise<void> => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const record = await documents.read(KIND, name)
-      const sum = merged(countsIn(record, uid), counts, now())
-      const body: StoredCounts = { uid, counts: [...sum] }
-      const written = await documents.write(KIND, name, JSON.stringify(body), {
-        expected: record?.version ?? 'absent',
-        expiresAt: now() + KEPT_MS,
-      })
-      if (written) return
-    }
-    throw new Error('The counts were changed by others meanwhile, time and again')
-  }
+  const store = (name: string, { uid, counts }: Fresh) =>
+    CALLERS.update(
+      documents,
+      name,
+      (stored) => ({ uid, counts: [...merged(countsIn(stored?.body, uid), counts, now())] }),
+      () => now() + KEPT_MS,
+    )
 
   /** Back to what is to be written, beside what came meanwhile. */
   const keep = (name: string, former: Fresh) => {
@@ -124,8 +129,8 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
     },
     async read({ name, uid }) {
       await settle()
-      const record = await documents.read(KIND, name)
-      return rowsOf(countsIn(record, uid), now())
+      const stored = await CALLERS.read(documents, name)
+      return rowsOf(countsIn(stored?.body, uid), now())
     },
     start: task.start,
     async stop() {
@@ -137,13 +142,5 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
   }
 }
 
-interface StoredCounts {
-  /** An integration deleted and made again begins anew. */
-  readonly uid: string
-  readonly counts: readonly (readonly [string, DayCount[]])[]
-}
-
-function countsIn(record: DocumentRecord | undefined, uid: string): CountsByCaller {
-  const stored = record && (JSON.parse(record.body) as StoredCounts)
-  return new Map(stored?.uid === uid ? stored.counts : [])
-}
+const countsIn = (stored: StoredCounts | undefined, uid: string): ReadonlyCounts =>
+  new Map(stored?.uid === uid ? stored.counts : [])

@@ -1,15 +1,19 @@
 /** Counts of reads by principal and UTC day: how they add up, and what of them is still of interest. */
+import { type Static, Type } from 'typebox'
 
-export interface DayCount {
+export const DayCount = Type.Object({
   /** Days since 1970. */
-  readonly day: number
-  readonly firstAt: number
-  lastAt: number
-  count: number
-}
+  day: Type.Number(),
+  firstAt: Type.Number(),
+  lastAt: Type.Number(),
+  count: Type.Number(),
+})
+
+export type DayCount = Static<typeof DayCount>
 
 /** By principal; days in order of time. */
 export type CountsByCaller = Map<string, DayCount[]>
+export type ReadonlyCounts = ReadonlyMap<string, readonly Readonly<DayCount>[]>
 
 export interface CallerRow {
   readonly principal: string
@@ -36,7 +40,7 @@ export function bucketOf(counts: CountsByCaller, principal: string, at: number):
 }
 
 /** The sum of both, without what is older than 30 days. */
-export function merged(one: CountsByCaller, other: CountsByCaller, now: number): CountsByCaller {
+export function merged(one: ReadonlyCounts, other: ReadonlyCounts, now: number): CountsByCaller {
   const oldest = Math.floor(now / DAY_MS) - DAYS
   const principals = new Set([...one.keys(), ...other.keys()])
   const all = [...principals]
@@ -52,7 +56,7 @@ export function merged(one: CountsByCaller, other: CountsByCaller, now: number):
   return new Map(all)
 }
 
-export function rowsOf(counts: CountsByCaller, now: number): readonly CallerRow[] {
+export function rowsOf(counts: ReadonlyCounts, now: number): readonly CallerRow[] {
   return [...merged(counts, new Map(), now)]
     .map(([principal, days]) => ({
       principal,
@@ -63,7 +67,7 @@ export function rowsOf(counts: CountsByCaller, now: number): readonly CallerRow[
     .sort((a, b) => (a.principal < b.principal ? -1 : 1))
 }
 
-function addedUp(days: readonly DayCount[]): DayCount[] {
+function addedUp(days: readonly Readonly<DayCount>[]): DayCount[] {
   const byDay = new Map<number, DayCount>()
   for (const next of days) {
     const { day, firstAt, lastAt, count } = byDay.get(next.day) ?? { ...next, count: 0 }

@@ -1,16 +1,20 @@
 /** Whether an integration was well when it was last heard of: one event when it falls ill, one when it is well again, however many requests find out. Pure. */
+import { Type } from 'typebox'
+import { type BodyOf, nullable } from '../store/record-body.ts'
 
 export type Down = 'refused' | 'identity_changed' | 'not_connected'
 
-export interface HealthState {
+export const HealthState = Type.Object({
   /** Of the integration: one made again under the same name starts anew. */
-  readonly uid: string
+  uid: Type.String(),
   /** Null: it is well, as far as anybody was told. */
-  readonly down: Down | null
-  readonly reason: string | null
+  down: nullable(Type.Unsafe<Down>(Type.String())),
+  reason: nullable(Type.String()),
   /** Since when it is down, or in doubt. */
-  readonly since: number | null
-}
+  since: nullable(Type.Number()),
+})
+
+export type HealthState = BodyOf<typeof HealthState>
 
 export type Sign =
   | { readonly is: 'up' }

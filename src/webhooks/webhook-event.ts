@@ -1,5 +1,7 @@
 /** Events for people who do not watch metrics: which there are, and how one is written down. */
 import { createHash } from 'node:crypto'
+import { Type } from 'typebox'
+import { type BodyOf, nameIn } from '../store/record-body.ts'
 
 /** To add one, add a row, and one to `docs/webhooks.md`. */
 export const WEBHOOK_EVENTS = {
@@ -16,16 +18,18 @@ export type WebhookType = keyof typeof WEBHOOK_EVENTS
 /** Ids, codes, times and texts of our own tables: never a secret, never a text of Salesforce's or of a request. */
 export type WebhookData = Readonly<Record<string, unknown>>
 
-export interface WebhookEvent {
+export const WebhookEvent = Type.Object({
   /** The same however often it is sent. */
-  readonly id: string
-  readonly type: WebhookType
-  readonly integration: string
+  id: Type.String(),
+  type: nameIn(WEBHOOK_EVENTS),
+  integration: Type.String(),
   /** When it happened. */
-  readonly at: number
+  at: Type.Number(),
   /** Without the integration's name, which every payload has. */
-  readonly data: WebhookData
-}
+  data: Type.Unsafe<WebhookData>(Type.Object({})),
+})
+
+export type WebhookEvent = BodyOf<typeof WebhookEvent>
 
 const ID_CHARACTERS = 24
 

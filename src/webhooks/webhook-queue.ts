@@ -1,19 +1,24 @@
 /** Events that are still to be delivered: in the store, so that they outlive the replica that noticed them. */
+import { Type } from 'typebox'
+import { documentKind } from '../store/documents.ts'
+import type { BodyOf } from '../store/record-body.ts'
 import type { Documents } from '../store/store.ts'
-import type { WebhookEvent } from './webhook-event.ts'
+import { WebhookEvent } from './webhook-event.ts'
 
 export interface WebhookMeter {
   sent(outcome: 'delivered' | 'failed'): void
   lost(reason: 'expired' | 'full' | 'failed' | 'stopped'): void
 }
 
-export interface Queued {
-  readonly event: WebhookEvent
-  readonly queuedAt: number
-  readonly tries: number
+const Queued = Type.Object({
+  event: WebhookEvent,
+  queuedAt: Type.Number(),
+  tries: Type.Number(),
   /** Not to be sent before. */
-  readonly nextAt: number
-}
+  nextAt: Type.Number(),
+})
+
+export type Queued = BodyOf<typeof Queued>
 
 export interface StoredQueued extends Queued {
   readonly version: number
@@ -32,7 +37,8 @@ export interface WebhookQueue {
   count(): number
 }
 
-export const WEBHOOK_KIND = 'webhook'
+const WEBHOOKS = documentKind({ kind: 'webhook', schema: Queued })
+export const WEBHOOK_KIND = WEBHOOKS.kind
 /** Far more than people read. */
 export const QUEUE_MAX = 1_000
 /** How long an event is tried. */
@@ -50,12 +56,9 @@ export function createWebhookQueue({ documents, now }: WebhookQueueDependencies)
 
   const write = (queued: Queued, expected: number | 'absent') => {
     const { event, queuedAt, tries, nextAt } = queued
-    return documents.write(
-      WEBHOOK_KIND,
-      event.id,
-      JSON.stringify({ event, queuedAt, tries, nextAt } satisfies Queued),
-      { expected, expiresAt: queuedAt + KEPT_MS + MARGIN_MS },
-    )
+    const expiresAt = queuedAt + KEPT_MS + MARGIN_MS
+    const body = { event, queuedAt, tries, nextAt }
+    return WEBHOOKS.claim(documents, event.id, body, { expected, expiresAt })
   }
 
   return {
@@ -69,17 +72,9 @@ export function createWebhookQueue({ documents, now }: WebhookQueueDependencies)
     },
     async all() {
       const found: StoredQueued[] = []
-      let after: string | undefined
-      do {
-        const page = await documents.list(WEBHOOK_KIND, {
-          limit: QUEUE_MAX,
-          ...(after !== undefined && { after }),
-        })
-        for (const { body, version } of page.items) {
-          found.push({ ...(JSON.parse(body) as Queued), version })
-        }
-        after = page.next ?? undefined
-      } while (after !== undefined)
+      for await (const { body, version } of WEBHOOKS.all(documents)) {
+        found.push({ ...body, version })
+      }
       count = found.length
       return found.sort((a, b) => a.event.at - b.event.at)
     },
@@ -88,7 +83,7 @@ export function createWebhookQueue({ documents, now }: WebhookQueueDependencies)
       return written && { ...queued, version: written.version }
     },
     async remove({ event, version }) {
-      const isGone = await documents.remove(WEBHOOK_KIND, event.id, version)
+      const isGone = await WEBHOOKS.erase(documents, event.id, version)
       if (isGone) count -= 1
       return isGone
     },

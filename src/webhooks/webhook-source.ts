@@ -6,8 +6,9 @@ import type { OutageLogger } from '../runtime/outage-logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
 import { waitFor } from '../runtime/timeout.ts'
+import { documentKind, type StoredDocument } from '../store/documents.ts'
 import type { Documents } from '../store/store.ts'
-import { type HealthState, type HealthTransition, type Sign, turnOf } from './health-transition.ts'
+import { HealthState, type HealthTransition, type Sign, turnOf } from './health-transition.ts'
 import { signOf } from './sign.ts'
 import {
   eventIdOf,
@@ -59,12 +60,11 @@ interface Noted {
   readonly at: number
 }
 
-export const EDGE_KIND = 'webhook-edge'
+const STATES = documentKind({ kind: 'webhook-edge', schema: HealthState })
 const EDGE_KEPT_MS = 366 * 86_400_000
 const WAITING_MAX = 1_000
 const AGAIN_MS = 1_000
 const STOP_MS = 2_000
-const RACES = 5
 
 export function createWebhookSource(dependencies: WebhookSourceDependencies): WebhookSource {
   const { documents, queue, describe, storeId, runtime, outage, onQueued, onLost } = dependencies
@@ -80,24 +80,17 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
   /** The event is queued before the edge is written: killed in between, it is found once more, with the same id. */
   const turn = async ({ happening, at }: Noted, sign: Sign, described: Described) => {
     const { integration } = happening
-    for (let races = 0; races < RACES; races += 1) {
-      const record = await documents.read(EDGE_KIND, integration)
-      const before = record && (JSON.parse(record.body) as HealthState)
-      const found = turnOf(before, described.uid, sign, now())
-      if (!found) return
-      const { type, data } = await told(found, before, described)
+    const change = async (stored: StoredDocument<HealthState> | undefined) => {
+      const found = turnOf(stored?.body, described.uid, sign, now())
+      if (!found) return undefined
+      const { type, data } = await told(found, stored?.body, described)
       if (type) {
-        const parts = [await storeId(), described.uid, record?.version ?? 0] as const
-        const id = eventIdOf(type, ...parts)
+        const id = eventIdOf(type, await storeId(), described.uid, stored?.version ?? 0)
         await add({ id, type, integration, at, data: { ...described.common, ...data } })
       }
-      const written = await documents.write(EDGE_KIND, integration, JSON.stringify(found.next), {
-        expected: record?.version ?? 'absent',
-        expiresAt: now() + EDGE_KEPT_MS,
-      })
-      if (written) return
+      return found.next
     }
-    throw new BrokerError('conflict', 'Others changed the state of the integration meanwhile')
+    await STATES.update(documents, integration, change, () => now() + EDGE_KEPT_MS)
   }
 
   const told = async (

@@ -270,7 +270,7 @@ t.test('time alone ends what nobody decided, and what a crash left half done', a
   const { connection } = await web.begin(beginning(add('billing')))
   t.equal(statusOf(connection, now()), 'pending')
   const stuck = { ...connection, state: 'claimed', claimedAt: now() } as const
-  await connections.write(stuck, 1)
+  await connections.update(stuck.id, () => stuck)
   t.equal(statusOf(stuck, now()), 'pending')
   pass(MINUTE_MS)
   t.equal(statusOf(stuck, now()), 'failed')

@@ -5,7 +5,7 @@ import { KEPT_KINDS, LEFT_KINDS } from '../../src/store/document-kinds.ts'
 import { ROOT } from '../support/generated.ts'
 
 /** As every file that keeps documents names its kind. */
-const NAMED = /\b(?:[A-Z_]+_)?KIND = '([a-z0-9_-]+)'/g
+const NAMED = /\bdocumentKind\(\{\s*kind: '([a-z0-9_-]+)'/g
 
 t.test('of each kind of document it is said whether a backup holds it', async (t) => {
   const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })

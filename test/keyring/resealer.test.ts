@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createKeyring, type Keyring, type SealingKey } from '../../src/crypto/keyring.ts'
 import { createCensusTaker } from '../../src/keyring/census.ts'
-import { createResealJobs } from '../../src/keyring/reseal-job.ts'
 import { createResealer } from '../../src/keyring/resealer.ts'
 import { createSealedRecords } from '../../src/keyring/sealed-records.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
@@ -45,7 +44,7 @@ async function world(t: Test) {
     const audited: object[] = []
     const resealer = createResealer({
       listings,
-      jobs: createResealJobs(store.documents),
+      documents: store.documents,
       replicas: { list: async () => [] },
       keyring,
       underLock: async (_name, work) => ({ result: await work() }),

@@ -13,8 +13,7 @@ import type { IntegrationEvents } from '../../src/integrations/integration-event
 import { createIntegrationStore } from '../../src/integrations/integration-store.ts'
 import { createAutoRotation, isDue, validDaysOf } from '../../src/rotation/auto-rotation.ts'
 import { createDeployer } from '../../src/rotation/deployer.ts'
-import { moved } from '../../src/rotation/deployment.ts'
-import { createDeploymentStore } from '../../src/rotation/deployment-store.ts'
+import { DEPLOYMENTS, moved } from '../../src/rotation/deployment.ts'
 import { createStaging } from '../../src/rotation/stage.ts'
 import { createEvents } from '../../src/runtime/events.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
@@ -79,7 +78,7 @@ async function setUp(t: Test, first: Integration) {
   const say = (_bindings: object, message: string) => void lines.push(message)
   const log = { info: say, warn: say, error: say }
   const audit = { background: (_by: unknown, happening: AuditEntry) => happenings.push(happening) }
-  const deployments = createDeploymentStore(store.documents, now)
+  const deploymentOf = async (name: string) => (await DEPLOYMENTS.read(store.documents, name))?.body
   let asleep = 0
   const start = () => {
     const { underLock } = createSingleFlight({ locks: store.locks, uniqueId: randomUUID, log })
@@ -97,7 +96,7 @@ async function setUp(t: Test, first: Integration) {
     }
     const deployer = createDeployer({
       ...common,
-      deployments: { ...deployments, underLock },
+      deployments: { ...store.documents, underLock },
       standing: { permitsOf: async () => [] },
       steps: { next: async (deployment) => moved(deployment, 'activated', now()) },
     })
@@ -112,7 +111,7 @@ async function setUp(t: Test, first: Integration) {
     handsFree.start()
   }
   const credentials = async () => (await integrations.read('billing'))?.credentials ?? []
-  return { start, credentials, deployments, happenings, lines, asleep: () => asleep }
+  return { start, credentials, deploymentOf, happenings, lines, asleep: () => asleep }
 }
 
 t.test('it is due by the time of the active credential', async (t) => {
@@ -133,12 +132,15 @@ t.test('a certificate outlives the next rotation', async (t) => {
 })
 
 t.test('of three replicas that find it due at once, one begins', async (t) => {
-  const { start, credentials, deployments, happenings, lines, asleep } = await setUp(t, integration)
+  const { start, credentials, deploymentOf, happenings, lines, asleep } = await setUp(
+    t,
+    integration,
+  )
   for (let replica = 0; replica < 3; replica += 1) start()
   await eventually(() => asleep() === 3)
   const made = (await credentials()).filter(({ state }) => state === 'staged')
   t.equal(made.length, 1)
-  t.match((await deployments.read('billing'))?.deployment, {
+  t.match(await deploymentOf('billing'), {
     credential: made[0]?.id,
     phase: 'requested',
     by: { principal: null },
@@ -150,24 +152,24 @@ t.test('of three replicas that find it due at once, one begins', async (t) => {
 t.test('what is staged by hand is what is deployed', async (t) => {
   const certificate = { subject: 'CN=x', notAfter: START } as Credential['certificate']
   const staged = { ...active, id: 'by-hand', state: 'staged', certificate } as Credential
-  const { start, credentials, deployments, asleep } = await setUp(t, {
+  const { start, credentials, deploymentOf, asleep } = await setUp(t, {
     ...integration,
     credentials: [active, staged],
   })
   start()
   await eventually(() => asleep() === 1)
   t.equal((await credentials()).length, 2)
-  t.equal((await deployments.read('billing'))?.deployment.credential, 'by-hand')
+  t.equal((await deploymentOf('billing'))?.credential, 'by-hand')
 })
 
 t.test('what cannot be deployed is said, and left alone', async (t) => {
   const green = { ...active, id: 'green', state: 'staged', clientId: '3MVG9.green' } as Credential
-  const { start, deployments, lines, asleep } = await setUp(t, {
+  const { start, deploymentOf, lines, asleep } = await setUp(t, {
     ...integration,
     credentials: [active, green],
   })
   start()
   await eventually(() => asleep() === 1)
-  t.equal(await deployments.read('billing'), undefined)
+  t.equal(await deploymentOf('billing'), undefined)
   t.same(lines, ['a rotation could not begin by itself'])
 })

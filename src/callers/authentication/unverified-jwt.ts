@@ -52,14 +52,14 @@ function objectIn(part: string): Readonly<Record<string, unknown>> | undefined {
 
 /** Whether any object in this JSON text, which is well-formed, has two members of one name; what is nested deeper than any claim is not looked through, and counts as such. */
 export function hasTwins(json: string): boolean {
-  const open: (Set<string> | undefined)[] = []
+  const open: (Set<unknown> | undefined)[] = []
   for (const [token, text, colon] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g)) {
     if (open.length > DEPTH_MAX) return true
     if (token === '{') open.push(new Set())
     else if (token === '[') open.push(undefined)
     else if (token === '}' || token === ']') open.pop()
     else if (text !== undefined && colon !== undefined) {
-      const name = JSON.parse(text) as string
+      const name: unknown = JSON.parse(text)
       const names = open.at(-1)
       if (names?.has(name)) return true
       names?.add(name)

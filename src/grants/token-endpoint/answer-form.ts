@@ -30,7 +30,8 @@ export function formOf(answer: Answer): AnswerForm {
 /** Undefined: it is no JSON. */
 export function jsonOf(answer: Pick<Answer, 'body'>): unknown {
   try {
-    return JSON.parse(textOf(answer))
+    const value: unknown = JSON.parse(textOf(answer))
+    return value
   } catch {
     // Not JSON is an answer too: whoever reads it says that it was none.
     return undefined

@@ -1,6 +1,7 @@
 import type { Archive, ArchivedCustody, ArchivedIntegration } from '../archive.ts'
-import { readRecord, usablePageOf } from '../integrity/record-schema.ts'
-import { documentKind, integrationName, pageLimit, text } from '../keys.ts'
+import { usablePageOf } from '../integrity/record-schema.ts'
+import { integrationName, kindName, pageLimit, text } from '../keys.ts'
+import { readDigests } from '../record-body.ts'
 import {
   type EmbeddedDatabase,
   type Statements,
@@ -40,9 +41,7 @@ export function createEmbeddedArchive({
           name,
           uid: sqlText(row.uid),
           version: sqlNumber(row.version),
-          digests: readRecord(name, () =>
-            (JSON.parse(sqlText(row.digests)) as readonly unknown[]).map(String),
-          ),
+          digests: readDigests(sqlText(row.digests), name),
           definition: sqlText(row.definition),
           secrets: sqlText(row.secrets),
           custody: custodyOf(row),
@@ -57,7 +56,7 @@ export function createEmbeddedArchive({
           `SELECT id, body, ends, version, mac
            FROM documents LEFT JOIN document_macs USING (kind, id)
            WHERE kind = ? AND id > ? AND (ends IS NULL OR ends > ?) ORDER BY id LIMIT ?`,
-          documentKind(kind),
+          kindName(kind),
           after ?? '',
           now(),
           pageLimit(limit) + 1,
@@ -117,7 +116,7 @@ export function createEmbeddedArchive({
         const at = now()
         const versions = records.map(({ id, version = 0 }) => {
           const sql = 'SELECT version FROM documents WHERE kind = ? AND id = ?'
-          return nextVersion(transaction.get(sql, documentKind(kind), text(id)), version)
+          return nextVersion(transaction.get(sql, kindName(kind), text(id)), version)
         })
         if (!areWanted(records, versions)) return false
         records.forEach(({ id, body, expiresAt, mac }, index) => {
@@ -150,7 +149,7 @@ export function createEmbeddedArchive({
     async eraseDocument(kind, id) {
       return database.write((transaction) => {
         const sql = 'DELETE FROM documents WHERE kind = ? AND id = ?'
-        if (transaction.run(sql, documentKind(kind), text(id)) === 0) return false
+        if (transaction.run(sql, kindName(kind), text(id)) === 0) return false
         transaction.announce({ type: 'document', kind, id })
         return true
       })

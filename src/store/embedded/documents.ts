@@ -1,5 +1,5 @@
 import { usablePageOf } from '../integrity/record-schema.ts'
-import { documentKind, pageLimit, text } from '../keys.ts'
+import { kindName, pageLimit, text } from '../keys.ts'
 import type { DocumentRecord, Documents } from '../store.ts'
 import { type EmbeddedDatabase, type Statements, sqlNumber, sqlText } from './database.ts'
 import { sqlMacField } from './integrations.ts'
@@ -16,7 +16,7 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
   const rowOf = ({ get }: Statements, kind: string, id: string) =>
     get(
       `SELECT ${COLUMNS} FROM ${DOCUMENTS} WHERE kind = ? AND id = ? AND (ends IS NULL OR ends > ?)`,
-      documentKind(kind),
+      kindName(kind),
       text(id),
       now(),
     )
@@ -39,7 +39,7 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
           all(
             `SELECT ${COLUMNS} FROM ${DOCUMENTS}
              WHERE kind = ? AND id > ? AND (ends IS NULL OR ends > ?) ORDER BY id LIMIT ?`,
-            documentKind(kind),
+            kindName(kind),
             from.after,
             now(),
             from.count,

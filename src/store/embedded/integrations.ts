@@ -1,5 +1,6 @@
-import { readRecord, usablePageOf } from '../integrity/record-schema.ts'
+import { usablePageOf } from '../integrity/record-schema.ts'
 import { integrationName, pageLimit } from '../keys.ts'
+import { readDigests } from '../record-body.ts'
 import type { IntegrationRecord, IntegrationRecords, SealedIntegrationRecord } from '../store.ts'
 import { type EmbeddedDatabase, isDamage, type Statements, sqlNumber, sqlText } from './database.ts'
 import { pagedRows } from './pages.ts'
@@ -150,14 +151,13 @@ const INTEGRATIONS = 'integrations LEFT JOIN integration_macs USING (name)'
 
 function publicRecord(row: NonNullable<ReturnType<Statements['get']>>): IntegrationRecord {
   const name = sqlText(row.name)
-  const digests = readRecord(name, (): unknown => JSON.parse(sqlText(row.digests)))
   return {
     name,
     uid: sqlText(row.uid),
     version: sqlNumber(row.version),
     rev: sqlNumber(row.rev),
     orev: sqlNumber(row.orev),
-    digests: Array.isArray(digests) ? digests.map(String) : [],
+    digests: readDigests(sqlText(row.digests), name),
     definition: sqlText(row.definition),
     ...sqlMacField(row.mac),
   }

@@ -1,5 +1,5 @@
 import { usablePageOf } from '../integrity/record-schema.ts'
-import { documentKind, integrationName, pageLimit, text } from '../keys.ts'
+import { integrationName, kindName, pageLimit, text } from '../keys.ts'
 import type { Seals } from '../seals.ts'
 import { type EmbeddedDatabase, sqlNumber, sqlText, toTextOrNull } from './database.ts'
 import { putMac } from './integrations.ts'
@@ -51,7 +51,7 @@ export function createEmbeddedSeals({ database, now }: EmbeddedSealsDependencies
               `SELECT id, '' AS uid, version, ifnull(mac, '') AS mac
                FROM documents LEFT JOIN document_macs USING (kind, id)
                WHERE kind = ? AND id > ? ORDER BY id LIMIT ?`,
-              documentKind(place.kind),
+              kindName(place.kind),
               ...from,
             ),
       )
@@ -77,7 +77,7 @@ export function createEmbeddedSeals({ database, now }: EmbeddedSealsDependencies
         }
         const sql = `SELECT 1 FROM documents LEFT JOIN document_macs USING (kind, id)
           WHERE kind = ? AND id = ? AND version = ? AND ifnull(mac, '') = ?`
-        if (!get(sql, documentKind(place.kind), text(id), version, former)) return false
+        if (!get(sql, kindName(place.kind), text(id), version, former)) return false
         run('INSERT OR REPLACE INTO document_macs VALUES (?, ?, ?)', place.kind, id, mac)
         return true
       })

@@ -5,9 +5,13 @@
  * codes can be removed as well, so does what secrets are sealed in, without which there is nothing to gain.
  */
 
+import { Type } from 'typebox'
 import type { Macs } from '../../crypto/macs.ts'
-import { BrokerError } from '../../errors/errors.ts'
 import type { Log } from '../../runtime/runtime.ts'
+import { untilWritten } from '../compare-and-set.ts'
+import { documentKind } from '../documents.ts'
+import { pages } from '../pages.ts'
+import type { BodyOf } from '../record-body.ts'
 import type { MacHead, MacPlace } from '../seals.ts'
 import type { SealedIntegrationRecord, Store } from '../store.ts'
 import {
@@ -26,11 +30,13 @@ export const UNPROVEN_MODES = ['migrate', 'refuse', 'accept'] as const
 
 export type UnprovenMode = (typeof UNPROVEN_MODES)[number]
 
-/** What the mark says. */
-export interface MacMark {
+const MacMark = Type.Object({
   /** Every code in the store is of the stage `b`. */
-  readonly isComplete: boolean
-}
+  isComplete: Type.Boolean(),
+})
+
+/** What the mark says. */
+export type MacMark = BodyOf<typeof MacMark>
 
 export interface MacRequirement {
   readonly mode: UnprovenMode
@@ -60,14 +66,12 @@ export interface MacRequirementDependencies {
   readonly log: Pick<Log, 'error'>
 }
 
-const KIND = 'store'
+const MARKS = documentKind({ kind: 'store', schema: MacMark })
 const ID = 'macs'
 /** How long an answer that there is no mark is believed. */
 const ABSENT_MS = 1_000
-const PAGE = 1_000
 /** Whoever reads a record that nothing proves waits for the whole search: one after the other, a large store would keep every caller out for long. */
 const AT_ONCE = 50
-const ATTEMPTS = 20
 
 export function createMacRequirement(dependencies: MacRequirementDependencies): MacRequirement {
   const { store, macs, sealRequires, mode, kinds, monotonic, log } = dependencies
@@ -81,18 +85,18 @@ export function createMacRequirement(dependencies: MacRequirementDependencies): 
   const isAuthentic = (mac: string | undefined, record: AuthenticRecord) =>
     judgeMac(macs, mac, record) === 'authentic'
 
-  const readRaw = () => unlessCorrupt(documents.read(KIND, ID))
+  const readRaw = () => unlessCorrupt(documents.read(MARKS.kind, ID))
 
   const mark = async (): Promise<MacMark | undefined> => {
     const record = await readRaw()
-    if (!record || !isAuthentic(record.mac, ofDocument(KIND, record))) {
+    if (!record || !isAuthentic(record.mac, ofDocument(MARKS.kind, record))) {
       if (isDoubted) isRequired = mode === 'refuse'
       isDoubted = false
       return undefined
     }
     isRequired = true
     isDoubted = false
-    return JSON.parse(record.body) as MacMark
+    return MARKS.opened(record).body
   }
 
   const isProven = async (place: MacPlace, id: string): Promise<boolean> => {
@@ -118,16 +122,13 @@ export function createMacRequirement(dependencies: MacRequirementDependencies): 
   /** Whether any code or seal in the store was made when codes were required. */
   const wasRequired = async (): Promise<boolean> => {
     for (const place of ['integrations' as const, ...kinds.map((kind) => ({ kind }))]) {
-      let after: string | undefined
-      do {
-        const page = await seals.macs(place, { limit: PAGE, ...(after !== undefined && { after }) })
-        for (let from = 0; from < page.items.length; from += AT_ONCE) {
-          const heads = page.items.slice(from, from + AT_ONCE)
+      for await (const { items } of pages((page) => seals.macs(place, page))) {
+        for (let from = 0; from < items.length; from += AT_ONCE) {
+          const heads = items.slice(from, from + AT_ONCE)
           const said = await Promise.all(heads.map((head) => saysRequired(place, head)))
           if (said.includes(true)) return true
         }
-        after = page.next ?? undefined
-      } while (after !== undefined)
+      }
     }
     return false
   }
@@ -160,16 +161,14 @@ export function createMacRequirement(dependencies: MacRequirementDependencies): 
     mark,
     async require({ isComplete }) {
       const body = JSON.stringify({ isComplete } satisfies MacMark)
-      for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+      const { kind } = MARKS
+      await untilWritten('the mark that every record has a code', async () => {
         const former = (await readRaw())?.version
-        const next = ofDocument(KIND, { id: ID, version: (former ?? 0) + 1, body })
-        const mac = macOf(macs, 'b', next)
-        if (await documents.write(KIND, ID, body, { expected: former ?? 'absent', mac })) {
-          isRequired = true
-          return
-        }
-      }
-      throw new BrokerError('store_unavailable', 'Another writes the same record over and over')
+        const mac = macOf(macs, 'b', ofDocument(kind, { id: ID, version: (former ?? 0) + 1, body }))
+        const options = { expected: former ?? ('absent' as const), mac }
+        return (await documents.write(kind, ID, body, options)) ?? 'lost'
+      })
+      isRequired = true
     },
     reset() {
       isDoubted = true

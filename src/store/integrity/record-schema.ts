@@ -11,12 +11,12 @@ export function checkSchema(schema: number): void {
   }
 }
 
-/** What `parse` makes of one record. Throws `record_corrupt`, and nothing else: whatever lies there is no fault of the store's. */
+/** What `parse` makes of one record. Throws `record_corrupt` or `another_version`, and nothing else: whatever lies there is no fault of the store's. */
 export function readRecord<Value>(name: string, parse: () => Value): Value {
   try {
     return parse()
   } catch (cause) {
-    if (cause instanceof BrokerError && cause.code === 'record_corrupt') throw cause
+    if (isUnusable(cause)) throw cause
     throw new BrokerError('record_corrupt', `The record ${name} cannot be read`, { cause })
   }
 }
@@ -46,6 +46,16 @@ export function usablePageOf<Row, Item>(
     ...(corrupt.length > 0 && { corrupt }),
     next: rows.length > limit && last !== undefined ? idOf(last) : null,
   }
+}
+
+/** The same for the items of a page that the store gave. */
+export function usableOf<Item, Parsed>(
+  { items, corrupt = [], next }: Page<Item>,
+  of: { idOf(item: Item): string; parse(item: Item, id: string): Parsed },
+): Page<Parsed> {
+  const read = usablePageOf(items, items.length, of)
+  const unusable = [...corrupt, ...(read.corrupt ?? [])]
+  return { items: read.items, next, ...(unusable.length > 0 && { corrupt: unusable }) }
 }
 
 /** One record cannot be used; the store is well. */

@@ -1,5 +1,8 @@
 /** What became of the store since this replica last knew it: is it the same, another one, or its own past? Pure. */
 
+import { Type } from 'typebox'
+import type { BodyOf } from '../record-body.ts'
+
 /** See `Store.identity`. */
 export interface StoreIdentity {
   readonly id: string
@@ -19,9 +22,13 @@ export interface StoreMemory {
 }
 
 /** What replicas tell one another, in the store itself. */
-export interface StoreNote extends StoreIdentity {
-  readonly standing: 'wiped' | 'rewound' | 'accepted'
-}
+export const StoreNote = Type.Object({
+  id: Type.String(),
+  seq: Type.Number(),
+  standing: Type.Enum(['wiped', 'rewound', 'accepted']),
+})
+
+export type StoreNote = BodyOf<typeof StoreNote>
 
 const sound = (current: StoreIdentity): StoreMemory => ({
   standing: 'sound',

@@ -4,17 +4,18 @@ import { BrokerError } from '../../errors/errors.ts'
 import type { Emitter } from '../../runtime/events.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { createTask } from '../../runtime/tasks.ts'
+import { documentKind, type StoredDocument } from '../documents.ts'
 import { createSharedTurns } from '../shared-turns.ts'
-import type { DocumentRecord, Store } from '../store.ts'
+import type { Store } from '../store.ts'
 import type { StoreEvents } from '../store-events.ts'
-import { unlessCorrupt } from './record-schema.ts'
+import { unlessUnusable } from './record-schema.ts'
 import {
   begunAnew,
   judgeStore,
   type StoreIdentity,
   type StoreIntegrity,
   type StoreMemory,
-  type StoreNote,
+  StoreNote,
 } from './store-integrity.ts'
 
 export interface StoreWatch {
@@ -46,8 +47,7 @@ export async function readStanding({
 }: Pick<Store, 'identity' | 'documents' | 'isBegunAnew'>): Promise<
   StoreNote['standing'] | undefined
 > {
-  const record = await unlessCorrupt(documents.read(KIND, ID))
-  const note = record && noteOf(record)
+  const note = (await unlessUnusable(NOTES.read(documents, ID)))?.body
   if (note?.id === (await identity()).id) return note.standing
   return isBegunAnew() ? 'wiped' : undefined
 }
@@ -58,7 +58,7 @@ export async function noteStanding(
   standing: 'wiped' | 'accepted',
 ): Promise<void> {
   const note: StoreNote = { ...(await identity()), standing }
-  await documents.write(KIND, ID, JSON.stringify(note), { expected: 'any' })
+  await NOTES.write(documents, ID, note, { expected: 'any' })
 }
 
 /** What to do about a store that lost its content. */
@@ -67,7 +67,7 @@ const RUNBOOK = 'docs/runbooks.md#a-store-that-was-reset'
 const LOOK_MS = 1_000
 /** More often than that no store was accepted. */
 const NOTES_MAX = 1_000
-const KIND = 'store'
+const NOTES = documentKind({ kind: 'store', schema: StoreNote })
 const ID = 'standing'
 
 export function createStoreWatch({
@@ -99,14 +99,17 @@ export function createStoreWatch({
   /** Which store it was at the last look, and the version of its newest note: whoever puts an older one back accepts nothing. */
   let last: (StoreIdentity & { readonly note: number }) | undefined
 
-  const compareWithLast = (current: StoreIdentity, record: DocumentRecord | undefined) => {
+  const compareWithLast = (
+    current: StoreIdentity,
+    record: StoredDocument<StoreNote> | undefined,
+  ) => {
     const former = last
     const isOther = former && (current.id !== former.id || current.seq < former.seq)
     const known = former?.note ?? 0
     const isNews = record !== undefined && (isOther || record.version > known)
     last = { ...current, note: isNews ? record.version : isOther ? 0 : known }
     if (!former) return
-    const isAccepted = isNews && noteOf(record).standing === 'accepted'
+    const isAccepted = isNews && record.body.standing === 'accepted'
     if (isOther || isAccepted) onOtherContent?.({ isAccepted })
   }
 
@@ -114,11 +117,11 @@ export function createStoreWatch({
     const [current, record] = await Promise.all([
       store.identity(),
       // One that does not verify says nothing.
-      unlessCorrupt(store.documents.read(KIND, ID)),
+      unlessUnusable(NOTES.read(store.documents, ID)),
     ])
     const before = memory?.standing ?? 'sound'
     memory ??= store.isBegunAnew() ? begunAnew(current) : undefined
-    const judged = judgeStore(memory, current, record && noteOf(record))
+    const judged = judgeStore(memory, current, record?.body)
     memory = judged
     compareWithLast(current, record)
     tell(before, judged)
@@ -133,9 +136,9 @@ export function createStoreWatch({
   const pin = async (
     standing: 'wiped' | 'rewound',
     current: StoreIdentity,
-    record: DocumentRecord | undefined,
+    record: StoredDocument<StoreNote> | undefined,
   ): Promise<void> => {
-    const note = record && noteOf(record)
+    const note = record?.body
     if (note?.id === current.id && note.standing === standing) return
     try {
       await write({ ...current, standing }, record?.version ?? 'absent')
@@ -145,7 +148,7 @@ export function createStoreWatch({
   }
 
   const write = (note: StoreNote, expected: number | 'absent' | 'any') =>
-    store.documents.write(KIND, ID, JSON.stringify(note), { expected })
+    NOTES.claim(store.documents, ID, note, { expected })
 
   const task = createTask({
     runtime,
@@ -190,5 +193,3 @@ export function createStoreWatch({
     stop: task.stop,
   }
 }
-
-const noteOf = ({ body }: DocumentRecord): StoreNote => JSON.parse(body) as StoreNote

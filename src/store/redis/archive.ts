@@ -1,6 +1,7 @@
 import type { Archive, ArchivedCustody, ArchivedDocument, ArchivedIntegration } from '../archive.ts'
 import { checkSchema, readRecord, SCHEMA, usablePageOf } from '../integrity/record-schema.ts'
 import { integrationName, type Keys, pageLimit, text } from '../keys.ts'
+import { readDigests } from '../record-body.ts'
 import type { Argument, Script } from './calls.ts'
 import type { DurableRedis } from './durable.ts'
 import { macField } from './integrations.ts'
@@ -229,7 +230,7 @@ function archivedIntegration(name: string, fields: unknown): ArchivedIntegration
       name,
       uid: toText(uid),
       version: toNumber(version),
-      digests: toArray(JSON.parse(toText(digests))).map(toText),
+      digests: readDigests(toText(digests), name),
       definition: toText(definition),
       secrets: toText(secrets),
       custody: custody === null || custody === undefined ? null : archivedCustody(custody),

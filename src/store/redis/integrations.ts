@@ -1,6 +1,7 @@
 import { checkSchema, readRecord, SCHEMA, usablePageOf } from '../integrity/record-schema.ts'
 import type { Keys } from '../keys.ts'
 import { integrationName, pageLimit } from '../keys.ts'
+import { readDigests } from '../record-body.ts'
 import { ofRecord } from '../redis-connection/errors.ts'
 import type { IntegrationContent, IntegrationRecord, IntegrationRecords } from '../store.ts'
 import type { Script } from './calls.ts'
@@ -169,7 +170,7 @@ function presentRecord(name: string, reply: unknown): IntegrationRecord {
       version: toNumber(version),
       rev: toNumber(rev),
       orev: toNumber(orev),
-      digests: toArray(JSON.parse(toText(digests))).map(toText),
+      digests: readDigests(toText(digests), name),
       definition: toText(definition),
       ...macField(mac),
     }

@@ -1,4 +1,5 @@
 /** Refusals that the fleet remembers, so that nobody bothers Salesforce again before it helps. Pure. */
+import { Type } from 'typebox'
 import { isUnsettled } from '../../custody/connection.ts'
 import { BrokerError, type ProblemCode } from '../../errors/errors.ts'
 import {
@@ -9,21 +10,25 @@ import {
   SPREADING_MINUTES,
   spreading,
 } from '../../grants/refusals/refusals.ts'
+import { type BodyOf, bodyReader } from '../../store/record-body.ts'
 import type { RefusalRecord } from '../../store/store.ts'
 
 /** A refusal as it is kept: the problem, and until when it is the answer. */
-interface Remembered {
-  readonly code: ProblemCode
-  readonly detail: string
-  readonly status: number
-  readonly members: Readonly<Record<string, unknown>>
+const Remembered = Type.Object({
+  code: Type.Unsafe<ProblemCode>(Type.String()),
+  detail: Type.String(),
+  status: Type.Number(),
+  members: Type.Record(Type.String(), Type.Unknown()),
   /** Absent: the table's. */
-  readonly remedy?: string
-  readonly restUntil: number
+  remedy: Type.Optional(Type.String()),
+  restUntil: Type.Number(),
   /** How many in a row, from 1. */
-  readonly count: number
-  readonly at: number
-}
+  count: Type.Number(),
+  at: Type.Number(),
+})
+
+const readBody = bodyReader(Remembered)
+const remembered = ({ body }: RefusalRecord) => readBody(body, 'of a refusal')
 
 const MINUTE_MS = 60_000
 /** Of permanent ones: 30 s, then 1, 2, 5, at most 10 minutes. */
@@ -97,11 +102,11 @@ export function remember(
   if (!(error instanceof BrokerError) || !REMEMBERED.has(error.code)) return undefined
   // It ends with the presentation that it waits for, and must not outlive it.
   if (isUnsettled(error)) return undefined
-  const before = former?.version === version ? (JSON.parse(former.body) as Remembered) : undefined
+  const before = former?.version === version ? remembered(former) : undefined
   const count = (before?.count ?? 0) + 1
   const restUntil = now + restMs(error, refusalOf(error), count)
   const { code, detail, status, members, remedy } = error
-  const body: Remembered = {
+  const body: BodyOf<typeof Remembered> = {
     ...{ code, detail, status, members, restUntil, count, at: now },
     ...(remedy !== undefined && { remedy }),
   }
@@ -115,7 +120,7 @@ export function refusedStill(
   now: number,
 ): BrokerError | undefined {
   if (!record || record.version !== version) return undefined
-  const { code, detail, status, members, remedy, restUntil } = JSON.parse(record.body) as Remembered
+  const { code, detail, status, members, remedy, restUntil } = remembered(record)
   if (restUntil <= now) return undefined
   // What lasts until somebody acts gets no invitation to try again.
   const waits = status >= 500 || status === 429
@@ -132,7 +137,7 @@ export function lastRefusalOf(record: RefusalRecord): {
   readonly refusal: Readonly<Record<string, unknown>>
   readonly isResting: (now: number) => boolean
 } {
-  const { code, detail, members, at, restUntil, count } = JSON.parse(record.body) as Remembered
+  const { code, detail, members, at, restUntil, count } = remembered(record)
   return {
     refusal: {
       code,

@@ -1,5 +1,6 @@
 /** Tokens that Salesforce has still to end: kept sealed in the store, and tried again for seven days. */
 
+import { Type } from 'typebox'
 import type { Keyring } from '../../crypto/keyring.ts'
 import { Secret } from '../../crypto/secret.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
@@ -7,6 +8,8 @@ import type { OutageLogger } from '../../runtime/outage-logger.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { createTask } from '../../runtime/tasks.ts'
 import { within } from '../../runtime/timeout.ts'
+import { documentKind } from '../../store/documents.ts'
+import { type BodyOf, bodyReader } from '../../store/record-body.ts'
 import type { Documents } from '../../store/store.ts'
 import type { Lease } from '../serve/lease.ts'
 
@@ -31,19 +34,23 @@ export interface RevocationQueueDependencies {
   readonly outage: OutageLogger
 }
 
-interface Queued {
+const Queued = Type.Object({
   /** Absent of an entry of a former release. */
-  readonly integration?: string
+  integration: Type.Optional(Type.String()),
   /** The issuer, for people: what counts is in the seal. Where it is not, the entry is of a former release. */
-  readonly loginUrl: string
-  readonly sealed: string
-  readonly tries: number
+  loginUrl: Type.String(),
+  sealed: Type.String(),
+  tries: Type.Number(),
   /** Absent: a former release queued it, and it counts from the next try. */
-  readonly queuedAt?: number
-  readonly nextAt: number
-}
+  queuedAt: Type.Optional(Type.Number()),
+  nextAt: Type.Number(),
+})
 
-export const REVOCATION_KIND = 'revocation'
+type Queued = BodyOf<typeof Queued>
+
+const REVOCATIONS = documentKind({ kind: 'revocation', schema: Queued })
+export const REVOCATION_KIND = REVOCATIONS.kind
+const readSealed = bodyReader(Type.Object({ loginUrl: Type.String(), token: Type.String() }))
 const KEPT_MS = 7 * 86_400_000
 const LOOK_MS = 5_000
 const RETRY_MS = { least: 10_000, most: 3_600_000 }
@@ -57,7 +64,7 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
   const { now } = runtime
 
   const write = (tokenId: string, queued: Queued, expected: number | 'any') =>
-    documents.write(REVOCATION_KIND, tokenId, JSON.stringify(queued), {
+    REVOCATIONS.claim(documents, tokenId, queued, {
       expected,
       // Past the time at which it is given up, so that somebody says so.
       expiresAt: now() + KEPT_MS + RETRY_MS.most,
@@ -75,32 +82,23 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
       await within(ATTEMPT_MS, (signal) => endpoint.revoke({ loginUrl, token, signal }))
     } catch (error) {
       if (now() - queuedAt < KEPT_MS) throw error
-      await documents.remove(REVOCATION_KIND, tokenId, 'any')
+      await REVOCATIONS.erase(documents, tokenId)
       onGivenUp(tokenId, queued.integration ?? null, error)
       return
     }
-    await documents.remove(REVOCATION_KIND, tokenId, 'any')
+    await REVOCATIONS.erase(documents, tokenId)
     onRevoked(tokenId, queued.integration ?? null)
   }
 
   const look = async (): Promise<void> => {
-    let after: string | undefined
     let isTroubled = false
-    do {
-      const page = await documents.list(REVOCATION_KIND, {
-        limit: 100,
-        ...(after !== undefined && { after }),
+    for await (const { id, version, body: queued } of REVOCATIONS.all(documents)) {
+      if (queued.nextAt > now() || task.stopped.aborted) continue
+      await retry(id, version, queued).catch((error: unknown) => {
+        isTroubled = true
+        outage.report(error)
       })
-      for (const { id, version, body } of page.items) {
-        const queued = JSON.parse(body) as Queued
-        if (queued.nextAt > now() || task.stopped.aborted) continue
-        await retry(id, version, queued).catch((error: unknown) => {
-          isTroubled = true
-          outage.report(error)
-        })
-      }
-      after = page.next ?? undefined
-    } while (after !== undefined)
+    }
     if (!isTroubled) outage.over()
   }
 
@@ -121,7 +119,7 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
       await write(tokenId, { integration, loginUrl, sealed, tries: 0, queuedAt, nextAt }, 'any')
     },
     async done(tokenId) {
-      await documents.remove(REVOCATION_KIND, tokenId, 'any')
+      await REVOCATIONS.erase(documents, tokenId)
     },
     start: task.start,
     stop: task.stop,
@@ -134,6 +132,6 @@ function sealedIn(
   { loginUrl }: Queued,
 ): { readonly loginUrl: string; readonly token: Secret } {
   if (!text.startsWith('{')) return { loginUrl, token: new Secret(text) }
-  const sealed = JSON.parse(text) as { readonly loginUrl: string; readonly token: string }
+  const sealed = readSealed(text, 'of a token to revoke')
   return { loginUrl: sealed.loginUrl, token: new Secret(sealed.token) }
 }

@@ -2,8 +2,9 @@
 import type { Keyring } from '../../crypto/keyring.ts'
 import { Secret } from '../../crypto/secret.ts'
 import { BrokerError } from '../../errors/errors.ts'
+import { bodyReader } from '../../store/record-body.ts'
 import type { LeaseRecord, Look, Outcomes, SaveResult } from '../../store/store.ts'
-import type { Lease } from './lease.ts'
+import { type Lease, LeaseBody } from './lease.ts'
 
 export interface LeaseStore {
   /** Seals and saves (SAVE of the protocol). Clears a refusal that stood beside it. */
@@ -16,6 +17,8 @@ export interface LeaseStoreDependencies {
   readonly outcomes: Pick<Outcomes, 'save'>
   readonly keyring: Keyring
 }
+
+const readLease = bodyReader(LeaseBody)
 
 const sealName = ({ name, uid }: { name: string; uid: string }) => `lease:${name}:${uid}`
 
@@ -34,7 +37,7 @@ export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies):
     },
     async open({ integration }, record) {
       const text = await keyring.open(sealName(integration), record.body)
-      const stored = JSON.parse(text) as Omit<Lease, 'accessToken'> & { accessToken: string }
+      const stored = readLease(text, `lease of integration ${integration.name}`)
       // What stands beside it decides whether it was revoked, and for what it was minted.
       const { digest, tokenId, expiresAt } = record
       const isOwn =

@@ -1,34 +1,44 @@
 /** A lease: a Salesforce access token that we hold, with its times. Pure functions of now. */
 import { createHash } from 'node:crypto'
+import { Type } from 'typebox'
 import type { Secret } from '../../crypto/secret.ts'
 import type { TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
-import type { TokenIdentity } from '../../identity/identity.ts'
+import type { BodyOf } from '../../store/record-body.ts'
 
 export type ExpirySource = 'expires_in' | 'token_exp' | 'introspection' | 'configured'
 
 /** What one REST call with the token showed; only where the lifetime is configured. `no_api`: it lives, but not for the REST API. */
 export type LeaseProof = 'live' | 'dead' | 'no_api' | 'unproven'
 
-export interface Lease extends TokenIdentity {
-  readonly integration: string
+/** As it is sealed. */
+export const LeaseBody = Type.Object({
+  integration: Type.String(),
   /** Of the integration that it was minted for. */
-  readonly uid: string
-  readonly accessToken: Secret
-  readonly tokenId: string
+  uid: Type.String(),
+  accessToken: Type.String(),
+  tokenId: Type.String(),
+  orgId: Type.Optional(Type.String()),
+  userId: Type.Optional(Type.String()),
+  instanceUrl: Type.String(),
+  scope: Type.Optional(Type.String()),
   /** Where it was minted, and is revoked; absent of a lease of a former release. */
-  readonly issuer?: string
-  readonly apiInstanceUrl?: string
-  readonly identityUrl?: string
+  issuer: Type.Optional(Type.String()),
+  apiInstanceUrl: Type.Optional(Type.String()),
+  identityUrl: Type.Optional(Type.String()),
   /** Salesforce's time where it gave one, else of the mint. */
-  readonly issuedAt: number
-  readonly mintedAt: number
-  readonly expiresAt: number
+  issuedAt: Type.Number(),
+  mintedAt: Type.Number(),
+  expiresAt: Type.Number(),
   /** Drawn once, between 70 and 80 % of its life. */
-  readonly refreshAt: number
-  readonly expirySource: ExpirySource
-  readonly proof?: LeaseProof
+  refreshAt: Type.Number(),
+  expirySource: Type.Unsafe<ExpirySource>(Type.String()),
+  proof: Type.Optional(Type.Unsafe<LeaseProof>(Type.String())),
   /** What it was minted for. */
-  readonly digest: string
+  digest: Type.String(),
+})
+
+export interface Lease extends Omit<BodyOf<typeof LeaseBody>, 'accessToken'> {
+  readonly accessToken: Secret
 }
 
 export interface MintResult {

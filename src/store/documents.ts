@@ -1,0 +1,95 @@
+/** Typed documents: a kind has a schema, which each body fits when it is read, and one way to change a body. */
+import type { TSchema } from 'typebox'
+import { lostRace, untilWritten } from './compare-and-set.ts'
+import { isCorrupt, usableOf } from './integrity/record-schema.ts'
+import { pages } from './pages.ts'
+import { type BodyOf, bodyReader } from './record-body.ts'
+import type { PageQuery } from './records.ts'
+import type { DocumentRecord, Documents } from './store.ts'
+
+export interface StoredDocument<Body> {
+  readonly id: string
+  /** As of {@link DocumentRecord}. */
+  readonly version: number
+  readonly body: Body
+}
+
+type WriteOptions = Omit<Parameters<Documents['write']>[3], 'mac'>
+
+/** Reads throw `record_corrupt` and `another_version` for the one record; lists name such records instead. */
+export function documentKind<Schema extends TSchema>(of: {
+  readonly kind: string
+  readonly schema: Schema
+  /** Whether `update` treats a corrupt document as absent, and replaces it. Default: no. */
+  readonly replacesCorrupt?: boolean
+}) {
+  type Body = BodyOf<Schema>
+  type Stored = StoredDocument<Body>
+  const { kind, schema, replacesCorrupt = false } = of
+  const readBody = bodyReader(schema)
+  const nameOf = (id: string) => `${kind} ${id}`
+
+  /** Of a record that was read elsewhere. */
+  const opened = ({ id, version, body }: DocumentRecord): Stored => ({
+    ...{ id, version, body: readBody(body, nameOf(id)) },
+  })
+
+  const read = async (documents: Pick<Documents, 'read'>, id: string) => {
+    const record = await documents.read(kind, id)
+    return record && opened(record)
+  }
+
+  const list = async (documents: Pick<Documents, 'list'>, page: PageQuery) =>
+    usableOf(await documents.list(kind, page), { idOf: ({ id }) => id, parse: opened })
+
+  /** All that can be read, in order of id. */
+  async function* all(documents: Pick<Documents, 'list'>): AsyncGenerator<Stored> {
+    for await (const { items } of pages((page) => list(documents, page))) yield* items
+  }
+
+  type Write = [Pick<Documents, 'write'>, id: string, body: Body, options: WriteOptions]
+
+  /** Undefined: another replica was faster. For work that any replica may take. */
+  const claim = async (...[documents, id, body, options]: Write): Promise<Stored | undefined> => {
+    const record = await documents.write(kind, id, JSON.stringify(body), options)
+    return record && { id, version: record.version, body }
+  }
+
+  /** Throws `conflict` where another was faster. */
+  const write = async (...of: Write): Promise<Stored> => {
+    const written = await claim(...of)
+    if (!written) throw lostRace(nameOf(of[1]))
+    return written
+  }
+
+  /** Writes what `change` makes of the document as it is; undefined: nothing. Asks again where another was faster, and throws `conflict` in the end. */
+  const update = (
+    documents: Pick<Documents, 'read' | 'write'>,
+    id: string,
+    change: (stored: Stored | undefined) => Body | undefined | Promise<Body | undefined>,
+    expiresAt?: (body: Body) => number,
+  ): Promise<Stored | undefined> =>
+    untilWritten(nameOf(id), async () => {
+      const found = await read(documents, id).catch((error: unknown) => {
+        if (replacesCorrupt && isCorrupt(error)) return 'corrupt' as const
+        throw error
+      })
+      const stored = found === 'corrupt' ? undefined : found
+      const body = await change(stored)
+      if (body === undefined) return undefined
+      const options: WriteOptions = {
+        expected: found === 'corrupt' ? 'any' : (stored?.version ?? 'absent'),
+        ...(expiresAt && { expiresAt: expiresAt(body) }),
+      }
+      return (await claim(documents, id, body, options)) ?? 'lost'
+    })
+
+  /** False: it is not there, or not of that version. */
+  const erase = (
+    documents: Pick<Documents, 'remove'>,
+    id: string,
+    expected: number | 'any' = 'any',
+  ) => documents.remove(kind, id, expected)
+
+  return { kind, opened, read, list, all, claim, write, update, erase }
+}
