@@ -131,13 +131,11 @@ t.test('files stay under 300 lines', async (t) => {
 })
 
 const FOLDER_FILES_MAX = 20
-/** What is still to shrink. */
-const LARGER: Readonly<Record<string, number>> = { app: 23 }
 
 t.test('folders stay small enough to read', async (t) => {
   const counts = new Map<string, number>()
   for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1)
   for (const [folder, count] of counts) {
-    t.ok(count <= (LARGER[folder] ?? FOLDER_FILES_MAX), `${folder} has ${count} files`)
+    t.ok(count <= FOLDER_FILES_MAX, `${folder} has ${count} files`)
   }
 })

@@ -1,14 +1,22 @@
 /** Work in the background goes on past one record that cannot be used. */
+
 import t from 'tap'
 import type { AuditEntry } from '../../src/audit/event.ts'
+import type { CertificateInfo } from '../../src/credentials/credential.ts'
+import type { Intake } from '../../src/credentials/intake.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
+import type { HostRules } from '../../src/http/outbound/login-host.ts'
 import { createDeclaredIntegrations } from '../../src/integrations/declared.ts'
 import type { Integration } from '../../src/integrations/integration.ts'
+import type { IntegrationStore } from '../../src/integrations/integration-store.ts'
 import { createErasure } from '../../src/rotation/erasure.ts'
 import { createExpiryNotifier } from '../../src/rotation/expiry-notifier.ts'
 import { createDropDependents } from '../../src/tokens/revoke/dependents.ts'
 import { createCallerCounts } from '../../src/usage/caller-counts.ts'
+import { credential } from '../rotation/fixture.ts'
 import { eventually } from '../support/eventually.ts'
+import { integrationOf, lookOf } from '../support/integrations.ts'
+import { partOf } from '../support/part.ts'
 import { testRuntime } from '../support/runtime.ts'
 
 const corrupt = () => new BrokerError('record_corrupt', 'It does not verify')
@@ -38,16 +46,15 @@ function documentsWith() {
   }
 }
 
-const integration = (name: string, more: object) =>
-  ({ name, uid: `u-${name}`, labels: {}, ...more }) as unknown as Integration
-const storeOf = (items: readonly Integration[]) => ({ list: async () => ({ items, next: null }) })
+const storeOf = (items: readonly Integration[], more: Partial<IntegrationStore> = {}) =>
+  partOf<IntegrationStore>({ list: async () => ({ items, next: null }), ...more })
 
 t.test('secrets that are retired are watched', async (t) => {
   const documents = documentsWith()
-  const credentials = [{ id: 'r', state: 'retired', retiresAt: null }]
-  const store = storeOf(['bad', 'good'].map((name) => integration(name, { credentials })))
+  const credentials = [{ ...credential('r', 'retired'), retiresAt: null }]
+  const store = storeOf(['bad', 'good'].map((name) => integrationOf({ name, credentials })))
   const erasure = createErasure({
-    ...{ store: store as never, documents, log },
+    ...{ store, documents, log },
     credentials: { change: async () => undefined },
     prover: { prove: async () => undefined, adopt: async () => undefined },
     runtime: testRuntime({ sleep: untilAborted }),
@@ -60,17 +67,18 @@ t.test('secrets that are retired are watched', async (t) => {
 
 t.test('certificates that end are said, also where the mark was spoiled', async (t) => {
   const documents = documentsWith()
-  const certificate = { notAfter: Date.now() + DAY_MS }
+  const certificate = partOf<CertificateInfo>({ notAfter: Date.now() + DAY_MS })
   const store = storeOf(
     ['bad', 'good'].map((id) =>
-      integration(`of-${id}`, {
-        credentials: [{ id, state: 'active', type: 'certificate', certificate }],
+      integrationOf({
+        name: `of-${id}`,
+        credentials: [{ ...credential(id, 'active'), type: 'certificate', certificate }],
       }),
     ),
   )
   const said: AuditEntry[] = []
   const countdown = createExpiryNotifier({
-    ...{ store: store as never, documents: documents as never },
+    ...{ store, documents },
     runtime: testRuntime({ sleep: untilAborted }),
     audit: { background: (_by, happening) => void said.push(happening) },
     log,
@@ -98,15 +106,18 @@ t.test('callers are counted', async (t) => {
 
 t.test('leases that were made of a token are dropped', async (t) => {
   const items = ['bad', 'good'].map((name) =>
-    integration(name, { grant: { type: 'token_exchange', subjectToken: { integration: 'crm' } } }),
+    integrationOf({
+      name,
+      grant: { type: 'token_exchange', subjectToken: { integration: 'crm' } },
+    }),
   )
   const dropped: string[] = []
   const drop = createDropDependents({
-    integrations: { ...storeOf(items), read: async () => undefined } as never,
+    integrations: storeOf(items, { read: async () => undefined }),
     outcomes: {
       async look(name) {
         if (name === 'bad') throw corrupt()
-        return { integration: { uid: 'u', orev: 0 } } as never
+        return lookOf(name)
       },
       async save(name) {
         dropped.push(name)
@@ -120,14 +131,17 @@ t.test('leases that were made of a token are dropped', async (t) => {
 })
 
 t.test('what a file declares no more goes', async (t) => {
-  const items = ['bad', 'good'].map((name) => integration(name, { managedBy: 'file' }))
+  const items = ['bad', 'good'].map((name) => integrationOf({ name, managedBy: 'file' }))
   const declared = createDeclaredIntegrations({
-    store: {
-      ...storeOf(items),
-      read: async (name: string) => items.find((one) => one.name === name),
+    store: storeOf(items, {
+      read: async (name) => items.find((one) => one.name === name),
       remove: async () => true,
-    } as never,
-    ...{ intake: {} as never, hosts: {} as never, runtime: testRuntime() },
+    }),
+    ...{
+      intake: partOf<Intake>({}),
+      hosts: partOf<HostRules>({}),
+      runtime: testRuntime(),
+    },
     async revoke({ name }) {
       if (name === 'bad') throw corrupt()
     },

@@ -3,8 +3,9 @@
 import t from 'tap'
 import { createEvents } from '../../../src/runtime/events.ts'
 import { createStoreWatch } from '../../../src/store/integrity/store-watch.ts'
-import type { DocumentRecord } from '../../../src/store/store.ts'
+import type { DocumentRecord, Documents } from '../../../src/store/store.ts'
 import type { StoreEvents } from '../../../src/store/store-events.ts'
+import { partOf } from '../../support/part.ts'
 import { testRuntime } from '../../support/runtime.ts'
 
 function watching() {
@@ -15,14 +16,14 @@ function watching() {
     store: {
       identity: async () => current,
       isBegunAnew: () => false,
-      documents: {
+      documents: partOf<Documents>({
         read: async () => note,
-        async write(_kind: string, id: string, body: string) {
+        async write(_kind, id, body) {
           note = { id, version: (note?.version ?? 0) + 1, body }
           current = { ...current, seq: current.seq + 1 }
           return note
         },
-      } as never,
+      }),
     },
     events: createEvents<StoreEvents>(),
     onOtherContent: ({ isAccepted }) => void changes.push(isAccepted),
