@@ -59,7 +59,7 @@ const BOXES: readonly Box[] = [
 const ARROWS = [
   { path: 'M164 112 H298', label: 'GET /tokens/billing', at: [232, 104] },
   { path: 'M300 164 H166', label: 'access token', at: [232, 156] },
-  { path: 'M460 104 H594', label: 'signed token request', at: [528, 96] },
+  { path: 'M460 104 H594', label: 'token request', at: [528, 96] },
   { path: 'M380 196 V260', label: 'state, locks, changes', at: [462, 240] },
   { path: 'M94 60 V30 H750 V185 H738', label: 'API calls with the token', at: [422, 22] },
 ] as const
