@@ -69,7 +69,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const events = createEvents<AppEvents>()
 
   const kind = config.redisUrl ? 'redis' : 'embedded'
-  const metering = composeMetering({ version, engine: kind, tracing, now, monotonic, log })
+  const metering = composeMetering({ version, engine: kind, tracing, runtime, log })
   events.on('record.corrupt', metering.corrupt)
   const pace = createPace({ monotonic, log })
   const measured = metering.store(dependencies.store, pace)

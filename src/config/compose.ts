@@ -39,24 +39,26 @@ export function composeConfiguration(
         for (const happening of revoked) audit.background(NOBODY, happening)
       },
     }),
-    onApplied: async (applied) => {
-      meter.applied(applied)
-      for (const happening of [appliedEvent(applied), lentByFile(applied)]) {
-        if (happening) audit.background(NOBODY, happening)
-      }
-    },
-    onReloaded() {
-      meter.reloaded()
-      audit.background(NOBODY, { action: 'config.applied', integration: null })
-    },
-    onRefused({ length: count }) {
-      meter.refused()
-      audit.background(NOBODY, {
-        action: 'config.refused',
-        integration: null,
-        outcome: 'failed',
-        detail: { reason: 'request_invalid', count },
-      })
+    observer: {
+      async applied(applied) {
+        meter.applied(applied)
+        for (const happening of [appliedEvent(applied), lentByFile(applied)]) {
+          if (happening) audit.background(NOBODY, happening)
+        }
+      },
+      reloaded() {
+        meter.reloaded()
+        audit.background(NOBODY, { action: 'config.applied', integration: null })
+      },
+      refused({ length: count }) {
+        meter.refused()
+        audit.background(NOBODY, {
+          action: 'config.refused',
+          integration: null,
+          outcome: 'failed',
+          detail: { reason: 'request_invalid', count },
+        })
+      },
     },
     runtime,
     log,

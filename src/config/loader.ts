@@ -30,16 +30,20 @@ export interface ConfigurationLoader {
 /** The content of a file as text, or in base64 where it is none. */
 export type ReadFile = (path: string, encoding?: 'utf8' | 'base64') => string
 
+export interface LoaderObserver {
+  /** An integration was not left as it was. */
+  applied(applied: Applied): Promise<void>
+  /** Issuers and callers were replaced. */
+  reloaded(): void
+  /** A reading was refused, and the old one stays. */
+  refused(mistakes: readonly string[]): void
+}
+
 export interface LoaderDependencies {
   readonly path: string
   readonly readFile: ReadFile
   readonly declared: DeclaredIntegrations
-  /** Called for each integration that was not left as it was. */
-  readonly onApplied: (applied: Applied) => Promise<void>
-  /** Called after issuers and callers were replaced. */
-  readonly onReloaded: () => void
-  /** Called when a reading was refused, and the old one stays. */
-  readonly onRefused: (mistakes: readonly string[]) => void
+  readonly observer: LoaderObserver
   readonly runtime: Runtime
   readonly log: Log
 }
@@ -50,7 +54,7 @@ const LOOK_MS = 10_000
 const RETRY_MS = 1_000
 
 export function createConfigurationLoader(dependencies: LoaderDependencies): ConfigurationLoader {
-  const { path, readFile, declared, onApplied, onReloaded, onRefused, runtime, log } = dependencies
+  const { path, readFile, declared, observer, runtime, log } = dependencies
   let content: FileContent = { issuers: [], callers: [], integrations: [], prune: false }
   let fingerprint = ''
   let isApplied = false
@@ -117,7 +121,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
         'a declared integration is wrong, and is disabled',
       )
     } else log.info({ integration, result }, 'a declared integration was applied')
-    await onApplied(applied)
+    await observer.applied(applied)
   }
 
   /** One at a time; a store that does not answer is tried again with the next look. */
@@ -134,12 +138,12 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
       read()
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
-      onRefused(error.mistakes)
+      observer.refused(error.mistakes)
       for (const mistake of error.mistakes)
         log.error({ path, mistake }, 'the configuration file is wrong, and the old one stays')
       return
     }
-    onReloaded()
+    observer.reloaded()
     log.info({ path }, 'the configuration file was read')
     await apply()
   }

@@ -12,6 +12,7 @@ import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Core } from '../store/core.ts'
 import type { LeaseEngine } from '../tokens/compose.ts'
 import { tokenIdOf } from '../tokens/serve/lease.ts'
+import { createBeginConnection } from './begin.ts'
 import { registerCallbackRoute } from './callback-route.ts'
 import { createClaim } from './claim.ts'
 import { createClientOf } from './client.ts'
@@ -51,11 +52,11 @@ export interface ConnectionsDependencies {
 export function composeConnections(dependencies: ConnectionsDependencies): Connections {
   const { core, integrations, engine, permissions, audit, meter, publicUrl } = dependencies
   const { store, keyring, runtime, log } = core
-  const { now, uniqueId } = runtime
+  const { now } = runtime
   const { grants } = engine
   const { documents } = store
   const { endpoint } = grants
-  const connections = createConnectionStore({ documents, keyring })
+  const stored = createConnectionStore({ documents, keyring })
   const clientOf = createClientOf({ integrations, grants })
   const guard = createIdentityGuard({ pins: createPinStore(documents), audit, now, log })
 
@@ -72,7 +73,7 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
         guard.check(integration, answer, await guard.known(integration)),
     },
     custody: { begin: (integration, fresh) => engine.custody.begin(integration, fresh) },
-    isOver: async ({ id }) => hasConnectionEnded((await connections.read(id))?.connection),
+    isOver: async ({ id }) => hasConnectionEnded((await stored.read(id))?.connection),
     async endToken({ name, loginUrl }, token) {
       const of = { integration: name, tokenId: tokenIdOf(token), accessToken: token }
       await engine.revoker.endToken(loginUrl, of).catch((error: unknown) => {
@@ -80,19 +81,22 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
       })
     },
   })
-  const claim = createClaim({ connections, now })
-  const end = createEnd({ connections, audit, onEnded: meter.ended, now, log })
+  const connections = {
+    ...stored,
+    claim: createClaim({ connections: stored, now }),
+    end: createEnd({ connections: stored, audit, onEnded: meter.ended, now, log }),
+  }
   const schedule = createDeviceSchedule({ documents, now, turnMs: TURN_MS })
-  const shared = { connections, endpoint, finish, clientOf, claim, end, now }
+  const shared = { connections, endpoint, finish, clientOf }
   const webServerFlow =
     publicUrl === undefined
       ? undefined
       : createWebServerFlow({
           ...shared,
           redirectUri: `${publicUrl}/oauth/callback`,
-          randomBytes,
+          ...{ randomBytes, now },
         })
-  const deviceFlow = createDeviceFlow({ ...shared, schedule, uniqueId, log })
+  const deviceFlow = createDeviceFlow({ ...shared, schedule, runtime, log })
   const poller = createDevicePoller({ schedule, flow: deviceFlow, audit, runtime, log })
 
   return {
@@ -105,9 +109,9 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
     },
     registerRoutes(guarded, confirm) {
       registerConnectionRoutes(guarded, {
-        ...{ integrations, connections, webServerFlow, deviceFlow, clientOf, familyOf, audit, now },
-        confirm,
-        disconnect: createDisconnect({ connections, end, custody: engine.custody }),
+        ...{ integrations, connections, audit, confirm, now },
+        begin: createBeginConnection({ webServerFlow, deviceFlow, clientOf, familyOf }),
+        disconnect: createDisconnect({ connections, custody: engine.custody }),
       })
     },
     start: poller.start,

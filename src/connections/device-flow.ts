@@ -5,13 +5,12 @@ import { pollDevice } from '../grants/device-flow.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
 import type { Integration } from '../integrations/integration.ts'
-import type { Log } from '../runtime/runtime.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
 import { within } from '../runtime/timeout.ts'
-import type { Claim } from './claim.ts'
 import { type Connection, type ConnectionEnding, statusOf } from './connection.ts'
-import type { ConnectionStore, StoredConnection } from './connection-store.ts'
+import type { StoredConnection } from './connection-store.ts'
 import type { DeviceSchedule, TakenTurn } from './device-schedule.ts'
-import type { EndConnection } from './end.ts'
+import type { ConnectionStates } from './end.ts'
 import { type Client, connectionFailed, endingAfter, type Finish, type Got } from './finish.ts'
 import { type Beginning, newConnection } from './web-server-flow.ts'
 
@@ -27,15 +26,12 @@ export interface DeviceFlow {
 }
 
 export interface DeviceFlowDependencies {
-  readonly connections: ConnectionStore
+  readonly connections: ConnectionStates
   readonly schedule: DeviceSchedule
   readonly endpoint: Pick<TokenEndpoint, 'token' | 'deviceCode'>
   readonly finish: Finish
   readonly clientOf: (integration: Integration) => Promise<Client>
-  readonly claim: Claim
-  readonly end: EndConnection
-  readonly uniqueId: () => string
-  readonly now: () => number
+  readonly runtime: Runtime
   readonly log: Pick<Log, 'warn'>
 }
 
@@ -48,11 +44,11 @@ const SLOWER_MS = 5_000
 const LONGEST_PAUSE_MS = 60_000
 
 export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFlow {
-  const { connections, schedule, endpoint, finish, clientOf, claim, end, uniqueId, now, log } =
-    dependencies
+  const { connections, schedule, endpoint, finish, clientOf, runtime, log } = dependencies
+  const { now } = runtime
 
   const conclude = async (stored: StoredConnection, ending: ConnectionEnding): Promise<void> => {
-    await end(stored, ending, stored.connection.requestId)
+    await connections.end(stored, ending, stored.connection.requestId)
     await schedule.remove(stored.connection.id)
   }
 
@@ -65,7 +61,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
 
   /** It was allowed: the code is used up, so whatever can be done has to be done now, even where the claim cannot be written. */
   const settle = async (stored: StoredConnection, got: Got): Promise<void> => {
-    const mine = await claim(stored).catch(() => unanswered(stored))
+    const mine = await connections.claim(stored).catch(() => unanswered(stored))
     if (mine) await conclude(mine, await finish.settle(mine.connection, got))
     else await finish.discard(got)
   }
@@ -113,7 +109,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
         endpoint.deviceCode({ loginUrl, clientId, scopes, signal }),
       )
       const { deviceCode, userCode, verificationUri, intervalMs, lifetimeMs } = code
-      const id = uniqueId()
+      const id = runtime.uniqueId()
       const beganAt = now()
       await authorise()
       const connection = await connections.create(

@@ -1,7 +1,6 @@
 /** The end of a connection that stood: what is pending is void first, so that nothing connects the integration again by itself. */
 import type { Integration } from '../integrations/integration.ts'
-import type { ConnectionStore } from './connection-store.ts'
-import type { EndConnection } from './end.ts'
+import type { ConnectionStates } from './end.ts'
 import { connectionFailed } from './finish.ts'
 
 /** Gives whether there was anything to end. `authorise` is asked just before each thing that is ended; throws what that does. */
@@ -12,8 +11,7 @@ export type Disconnect = (
 ) => Promise<boolean>
 
 export interface DisconnectDependencies {
-  readonly connections: Pick<ConnectionStore, 'pendingOf'>
-  readonly end: EndConnection
+  readonly connections: Pick<ConnectionStates, 'pendingOf' | 'end'>
   readonly custody: {
     /** Forgets the refresh token first, then ends it at Salesforce, now or later. */
     end(integration: Integration): Promise<{ readonly hadToken: boolean }>
@@ -21,13 +19,13 @@ export interface DisconnectDependencies {
 }
 
 export const createDisconnect =
-  ({ connections, end, custody }: DisconnectDependencies): Disconnect =>
+  ({ connections, custody }: DisconnectDependencies): Disconnect =>
   async (integration, requestId, authorise) => {
     let wasPending = false
     for await (const stored of connections.pendingOf(integration)) {
       await authorise()
       wasPending = true
-      await end(stored, connectionFailed('superseded'), requestId)
+      await connections.end(stored, connectionFailed('superseded'), requestId)
     }
     await authorise()
     const { hadToken } = await custody.end(integration)

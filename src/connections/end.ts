@@ -3,6 +3,7 @@
 import type { AuditEntry } from '../audit/event.ts'
 import type { Asker } from '../audit/log.ts'
 import type { Log } from '../runtime/runtime.ts'
+import type { Claim } from './claim.ts'
 import {
   type Connection,
   type ConnectionEnding,
@@ -18,6 +19,12 @@ export type EndConnection = (
   ending: ConnectionEnding,
   requestId: string,
 ) => Promise<Connection>
+
+/** The store of connections, with the changes of their state that all flows share. */
+export interface ConnectionStates extends ConnectionStore {
+  readonly claim: Claim
+  readonly end: EndConnection
+}
 
 export interface EndDependencies {
   readonly connections: Pick<ConnectionStore, 'read' | 'update'>

@@ -10,10 +10,9 @@ import type { Server } from '../http/server/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { authoriseBy, visibleIntegration } from '../integrations/references/visible.ts'
 import { NameParams } from '../integrations/schemas/schemas.ts'
-import type { ClientOf } from './client.ts'
+import type { BeginConnection } from './begin.ts'
 import { withRefreshScope } from './connection.ts'
 import type { ConnectionStore } from './connection-store.ts'
-import type { DeviceFlow } from './device-flow.ts'
 import type { Disconnect } from './disconnect.ts'
 import {
   BegunConnection,
@@ -22,32 +21,22 @@ import {
   ConnectionView,
   connectionViewOf,
 } from './schemas.ts'
-import type { Beginning, WebServerFlow } from './web-server-flow.ts'
 
 export interface ConnectionRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly connections: Pick<ConnectionStore, 'read'>
-  /** Absent: nobody said how browsers reach this service. */
-  readonly webServerFlow: Pick<WebServerFlow, 'begin'> | undefined
-  readonly deviceFlow: Pick<DeviceFlow, 'begin'>
-  readonly clientOf: ClientOf
-  /** The family of refresh tokens that the integration has; null: none. */
-  readonly familyOf: (integration: Integration) => Promise<string | null>
+  readonly begin: BeginConnection
   readonly disconnect: Disconnect
   readonly audit: Pick<AuditLog, 'change'>
   readonly confirm: Confirm
   readonly now: () => number
 }
 
-const DEVICE_WARNING =
-  'Since 30 November 2026 Salesforce allows the device flow only to External Client Apps of the org itself (local ones) that have a callback URL on localhost, and it refuses apps that are not installed. Prefer the flow authorization_code.'
-
 export function registerConnectionRoutes(
   server: Server,
   dependencies: ConnectionRouteDependencies,
 ): void {
-  const { integrations, connections, webServerFlow, deviceFlow, audit, now } = dependencies
-  const { clientOf, familyOf, disconnect, confirm } = dependencies
+  const { integrations, connections, begin, disconnect, audit, confirm, now } = dependencies
 
   /** As it is just before something is written, if it is the same integration still. */
   const authoriseOf =
@@ -59,24 +48,6 @@ export function registerConnectionRoutes(
         throw new BrokerError('integration_not_found', 'There is no integration of this name')
       }
     }
-
-  const begin = async (flow: 'authorization_code' | 'device', beginning: Beginning) => {
-    if (flow === 'device') {
-      const { connection, userCode, verificationUri } = await deviceFlow.begin(beginning)
-      return {
-        connection,
-        shown: { user_code: userCode, verification_uri: verificationUri, warning: DEVICE_WARNING },
-      }
-    }
-    if (!webServerFlow) {
-      throw new BrokerError(
-        'request_invalid',
-        'body/flow authorization_code needs the setting VALETKEY_PUBLIC_URL, which this service lacks: Salesforce has to send the browser back to it',
-      )
-    }
-    const { connection, authorizationUrl } = await webServerFlow.begin(beginning)
-    return { connection, shown: { authorization_url: authorizationUrl } }
-  }
 
   server.post(
     '/integrations/:name/connections',
@@ -116,8 +87,6 @@ export function registerConnectionRoutes(
       checkConnectable(integration)
       const { connection, shown } = await begin(body.flow, {
         integration,
-        clientId: (await clientOf(integration)).clientId,
-        replaces: await familyOf(integration),
         scopes: withRefreshScope(body.scopes),
         by: absentOf(principal, now()),
         requestId: request.id,

@@ -8,10 +8,9 @@ import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
 import { authorizationUrl, exchangeCode } from '../grants/web-server-flow.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { within } from '../runtime/timeout.ts'
-import type { Claim } from './claim.ts'
 import { type Connection, type ConnectionEnding, statusOf, targetOf } from './connection.ts'
-import type { ConnectionStore, StoredConnection } from './connection-store.ts'
-import type { EndConnection } from './end.ts'
+import type { StoredConnection } from './connection-store.ts'
+import type { ConnectionStates } from './end.ts'
 import { type Client, connectionFailed, endingAfter, type Finish } from './finish.ts'
 
 export interface Beginning {
@@ -51,12 +50,10 @@ export interface WebServerFlow {
 }
 
 export interface WebServerFlowDependencies {
-  readonly connections: ConnectionStore
+  readonly connections: ConnectionStates
   readonly endpoint: Pick<TokenEndpoint, 'token'>
   readonly finish: Finish
   readonly clientOf: (integration: Integration) => Promise<Client>
-  readonly claim: Claim
-  readonly end: EndConnection
   readonly redirectUri: string
   readonly randomBytes: (size: number) => Buffer
   readonly now: () => number
@@ -75,8 +72,7 @@ const EXCHANGE_MS = 10_000
 const CODE = /^[!-~]{1,4096}$/
 
 export function createWebServerFlow(dependencies: WebServerFlowDependencies): WebServerFlow {
-  const { connections, endpoint, finish, clientOf, claim, end, redirectUri, randomBytes, now } =
-    dependencies
+  const { connections, endpoint, finish, clientOf, redirectUri, randomBytes, now } = dependencies
   const random = (size: number) => randomBytes(size).toString('base64url')
 
   const find = async (text: unknown): Promise<StoredConnection | undefined> => {
@@ -162,13 +158,13 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
       const isRefused = typeof error === 'string' && error !== ''
       if (!isRefused && !(typeof code === 'string' && CODE.test(code))) return { type: 'invalid' }
       const prepared = isRefused ? refused(callback) : await prepare(connection)
-      const mine = await claim(stored)
+      const mine = await connections.claim(stored)
       if (!mine) return { type: 'over', connection }
       const ending =
         'state' in prepared
           ? prepared
           : await exchange(connection, prepared, String(code)).catch(endingAfter)
-      return { type: 'ended', connection: await end(mine, ending, requestId) }
+      return { type: 'ended', connection: await connections.end(mine, ending, requestId) }
     },
   }
 }

@@ -43,8 +43,10 @@ export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCa
   const { underLock } = createSingleFlight({ locks: store.locks, uniqueId, log })
   const id = uniqueId().slice(0, 8)
   const replicas = createReplicas({ documents: store.documents, keyIds, id, now })
+  const fleet = { ...replicas, underLock }
   const prover = createRecordProver({
-    ...{ store: engine, keyring, requirement, kinds, replicas, underLock, runtime, log },
+    ...{ store: engine, keyring, requirement, kinds, runtime, log },
+    replicas: fleet,
   })
   const listings = createSealedRecords({
     ...{ store, kinds, prover },
@@ -54,9 +56,9 @@ export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCa
   const resealer = createResealer({
     listings,
     documents: store.documents,
-    replicas,
+    replicas: fleet,
     keyring,
-    ...{ underLock, audit, runtime, log },
+    ...{ audit, runtime, log },
   })
   const watch = createKeyringWatch({ keyring, census, replicas, runtime, log })
   return {

@@ -43,8 +43,8 @@ export interface RecordProverDependencies {
   readonly requirement: MacRequirement
   /** Every kind of document. */
   readonly kinds: readonly string[]
-  readonly replicas: Pick<Replicas, 'list'>
-  readonly underLock: SingleFlight['underLock']
+  /** `underLock`: so that one of them works at it, and another takes over within seconds. */
+  readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>
   readonly runtime: Runtime
   readonly log: Log
 }
@@ -68,7 +68,7 @@ interface Found {
 }
 
 export function createRecordProver(dependencies: RecordProverDependencies): RecordProver {
-  const { store, keyring, requirement, kinds, replicas, underLock, runtime, log } = dependencies
+  const { store, keyring, requirement, kinds, replicas, runtime, log } = dependencies
   const { integrations, documents, seals } = store
   const { macs, sealingKeyId, keyIds } = keyring
   let waiting: string | undefined
@@ -199,7 +199,7 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
       // Also on a replica that leaves the work to another.
       const isDone = (await requirement.mark())?.isComplete && requirement.mode !== 'accept'
       if (isDone) waiting = undefined
-      return isDone ? DONE_LOOK_MS : ((await underLock(LOCK, workOn))?.result ?? LOOK_MS)
+      return isDone ? DONE_LOOK_MS : ((await replicas.underLock(LOCK, workOn))?.result ?? LOOK_MS)
     },
   })
 

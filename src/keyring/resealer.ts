@@ -26,10 +26,9 @@ export interface Resealer {
 export interface ResealerDependencies {
   readonly listings: readonly SealedListing[]
   readonly documents: Pick<Documents, 'read' | 'write'>
-  readonly replicas: Pick<Replicas, 'list'>
+  /** `underLock`: so that one of them works at it, and another takes over within seconds. */
+  readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'reseal'>
-  /** So that one replica works at it, and another takes over within seconds. */
-  readonly underLock: SingleFlight['underLock']
   readonly audit: { background(by: Actor, happening: AuditEntry): void }
   readonly runtime: Runtime
   readonly log: Log
@@ -48,7 +47,7 @@ type StoredJob = StoredDocument<ResealJob>
 type Result = 'resealed' | 'current' | 'failed'
 
 export function createResealer(dependencies: ResealerDependencies): Resealer {
-  const { listings, documents, replicas, keyring, underLock, audit, runtime, log } = dependencies
+  const { listings, documents, replicas, keyring, audit, runtime, log } = dependencies
   const { now } = runtime
   const { sealingKeyId } = keyring
 
@@ -134,7 +133,7 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
     outage: createOutageLogger(log, 'records cannot be sealed anew now', runtime),
     async work() {
       const stored = await read()
-      if (stored && isOurs(stored.body)) await underLock(LOCK, work)
+      if (stored && isOurs(stored.body)) await replicas.underLock(LOCK, work)
       return LOOK_MS
     },
   })

@@ -7,10 +7,9 @@ import { readSubject } from '../identity/subject.ts'
 import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
-import type { Log } from '../runtime/runtime.ts'
-import type { Budgets } from '../store/budgets.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
-import type { Documents, Outcomes } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import { HOUR_MS, loginBudgetKey, userBudgetKey } from '../tokens/mint/login-budget.ts'
 import { lastRefusalOf } from '../tokens/mint/refusal-memory.ts'
 import type { StatusReader } from '../tokens/serve/status.ts'
@@ -60,14 +59,11 @@ export interface IntegrationSamples {
 
 export interface IntegrationSamplesDependencies {
   readonly integrations: Pick<IntegrationStore, 'list'>
-  readonly outcomes: Pick<Outcomes, 'look'>
-  readonly budgets: Pick<Budgets, 'used'>
-  readonly documents: Pick<Documents, 'read'>
+  readonly store: Pick<Store, 'outcomes' | 'budgets' | 'documents'>
   readonly connectionOf: StatusReader['connectionOf']
   /** Does this replica hold something of it in memory? */
   readonly isKnown: (name: string) => boolean
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
+  readonly runtime: Pick<Runtime, 'monotonic'>
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
@@ -87,8 +83,9 @@ const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([
 export function createIntegrationSamples(
   dependencies: IntegrationSamplesDependencies,
 ): IntegrationSamples {
-  const { integrations, outcomes, budgets, documents, connectionOf } = dependencies
-  const { isKnown, monotonic, log } = dependencies
+  const { integrations, store, connectionOf, isKnown, runtime, log } = dependencies
+  const { outcomes, budgets, documents } = store
+  const { monotonic } = runtime
   const stopped = new AbortController()
   /** By this replica, since it started: memory forgets an integration whenever it changes. */
   let used: ReadonlySet<string> = new Set()

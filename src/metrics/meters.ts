@@ -5,7 +5,7 @@ import type { BrokerError } from '../errors/errors.ts'
 import type { Outbound } from '../http/outbound/outbound.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Applied } from '../integrations/declared.ts'
-import type { Log } from '../runtime/runtime.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
 import type { CorruptRecord } from '../store/integrity/corrupt-records.ts'
 import { measuredStore } from '../store/measured.ts'
 import type { Pace } from '../store/pace.ts'
@@ -79,14 +79,13 @@ export interface MeteringDependencies {
   readonly version: string
   readonly engine: 'redis' | 'embedded'
   readonly tracing: Tracing | undefined
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
+  readonly runtime: Runtime
   readonly log: Log
 }
 
 export function composeMetering(dependencies: MeteringDependencies): Metering {
-  const { version, engine: engineName, tracing, now, monotonic, log } = dependencies
+  const { version, engine: engineName, tracing, runtime, log } = dependencies
+  const { now, monotonic } = runtime
   const metrics: Metrics<typeof METRICS> = createMetrics(METRICS)
   const processMetrics = createProcessMetrics()
   const listener = createMetricsListener({
@@ -159,11 +158,11 @@ export function composeMetering(dependencies: MeteringDependencies): Metering {
     },
     observe(sources) {
       const { engine, store, integrations } = sources
-      const { outcomes, budgets, documents } = store
       const { connectionOf } = engine.status
       const isKnown = (name: string) => engine.cache.known(name) !== undefined
-      const reading = { integrations, outcomes, budgets, documents, connectionOf }
-      samples = createIntegrationSamples({ ...reading, isKnown, monotonic, log })
+      samples = createIntegrationSamples({
+        ...{ integrations, store, connectionOf, isKnown, runtime, log },
+      })
       sampleGauges(metrics, { ...sources, samples: samples.latest, now, monotonic })
     },
     listener,

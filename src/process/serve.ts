@@ -192,15 +192,15 @@ async function openTracing(config: Config, version: string, log: Logger) {
   const { startTracing } = await import('../tracing/tracing.ts')
   const headers = Object.entries(config.otlpHeaders).map(([name, one]) => [name, one.reveal()])
   return startTracing({
-    endpoint,
-    headers: Object.fromEntries(headers),
-    timeoutMs: config.otlpTimeoutMs,
-    serviceName: config.serviceName,
-    attributes: config.traceAttributes,
+    collector: {
+      endpoint,
+      headers: Object.fromEntries(headers),
+      timeoutMs: config.otlpTimeoutMs,
+    },
+    resource: { serviceName: config.serviceName, version, attributes: config.traceAttributes },
     sampler: config.traceSampler,
     ratio: config.traceRatio,
     store: config.redisUrl ? 'redis' : 'embedded',
-    version,
     log,
   })
 }

@@ -19,17 +19,20 @@ import { waitFor } from '../runtime/timeout.ts'
 import type { SamplerName } from './sampler-name.ts'
 
 export interface ExporterOptions {
-  /** `/v1/traces` is appended. */
-  readonly endpoint: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly timeoutMs: number
-  readonly serviceName: string
-  /** Of the resource. */
-  readonly attributes: Readonly<Record<string, string>>
+  readonly collector: {
+    /** `/v1/traces` is appended. */
+    readonly endpoint: string
+    readonly headers: Readonly<Record<string, string>>
+    readonly timeoutMs: number
+  }
+  readonly resource: {
+    readonly serviceName: string
+    readonly version: string
+    readonly attributes: Readonly<Record<string, string>>
+  }
   readonly sampler: SamplerName
   /** 0 to 1. */
   readonly ratio: number
-  readonly version: string
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
@@ -49,7 +52,9 @@ const DELAY_MS = 1_000
 const STOP_MS = 2_000
 
 export function createExporter(options: ExporterOptions): Exporter {
-  const { endpoint, headers, timeoutMs, serviceName, version, attributes, log } = options
+  const { collector, resource, log } = options
+  const { endpoint, headers, timeoutMs } = collector
+  const { serviceName, version, attributes } = resource
   const trouble = createOutageLogger(log, 'traces cannot be sent', { monotonic })
   let lost = 0
   const inner = new OTLPTraceExporter({

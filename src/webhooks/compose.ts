@@ -86,13 +86,12 @@ export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
     },
   })
   const source = createWebhookSource({
-    documents: store.documents,
+    store,
     queue,
     async describe(name) {
       const integration = await integrations.read(name)
       return integration && described(integration, { publicUrl, pins })
     },
-    storeId: async () => (await store.identity()).id,
     ...{ runtime, outage: storing },
     onQueued() {
       if (lost > 0) log.info({ lost }, 'webhooks are queued again')

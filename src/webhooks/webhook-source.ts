@@ -7,7 +7,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
 import { waitFor } from '../runtime/timeout.ts'
 import { documentKind, type StoredDocument } from '../store/documents.ts'
-import type { Documents } from '../store/store.ts'
+import type { Documents, Store } from '../store/store.ts'
 import { HealthState, type HealthTransition, type Sign, turnOf } from './health-transition.ts'
 import { signOf } from './sign.ts'
 import {
@@ -40,11 +40,12 @@ export interface WebhookSource {
 }
 
 export interface WebhookSourceDependencies {
-  readonly documents: Pick<Documents, 'read' | 'write'>
+  /** Its random id: what was counted in another store is another edge. */
+  readonly store: Pick<Store, 'identity'> & {
+    readonly documents: Pick<Documents, 'read' | 'write'>
+  }
   readonly queue: Pick<WebhookQueue, 'add'>
   readonly describe: (name: string) => Promise<Described | undefined>
-  /** Random id of the store: what was counted in another one is another edge. */
-  readonly storeId: () => Promise<string>
   readonly runtime: Runtime
   /** An event was queued. Must not throw. */
   readonly onQueued: () => void
@@ -67,7 +68,8 @@ const AGAIN_MS = 1_000
 const STOP_MS = 2_000
 
 export function createWebhookSource(dependencies: WebhookSourceDependencies): WebhookSource {
-  const { documents, queue, describe, storeId, runtime, outage, onQueued, onLost } = dependencies
+  const { store, queue, describe, runtime, outage, onQueued, onLost } = dependencies
+  const { documents } = store
   const { now } = runtime
   const waiting: Noted[] = []
 
@@ -85,7 +87,7 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
       if (!found) return undefined
       const { type, data } = await told(found, stored?.body, described)
       if (type) {
-        const id = eventIdOf(type, await storeId(), described.uid, stored?.version ?? 0)
+        const id = eventIdOf(type, (await store.identity()).id, described.uid, stored?.version ?? 0)
         await add({ id, type, integration, at, data: { ...described.common, ...data } })
       }
       return found.next

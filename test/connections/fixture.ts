@@ -1,4 +1,5 @@
 /** Both flows on a real store and the real simulator; only the custody is a list. */
+
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
@@ -25,6 +26,7 @@ import { createHostRules } from '../../src/http/outbound/login-host.ts'
 import { createOutbound } from '../../src/http/outbound/outbound.ts'
 import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
+import { testRuntime } from '../support/runtime.ts'
 
 export const CALLBACK = 'https://broker.example/oauth/callback'
 
@@ -129,13 +131,14 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
     if (world.isClaimUnanswered) throw new BrokerError('store_unavailable', 'It is down')
     return mine
   }
+  const states = { ...connections, claim, end }
   const web = createWebServerFlow({
-    ...{ connections, endpoint, finish, clientOf, claim, end, randomBytes, now },
+    ...{ connections: states, endpoint, finish, clientOf, randomBytes, now },
     redirectUri: CALLBACK,
   })
   const device = createDeviceFlow({
-    ...{ connections, schedule, endpoint, finish, clientOf, claim, end, now, log },
-    uniqueId: randomUUID,
+    ...{ connections: states, schedule, endpoint, finish, clientOf, log },
+    runtime: testRuntime({ now, uniqueId: randomUUID }),
   })
 
   const add = (name: string): Integration => {
@@ -153,7 +156,7 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
     ...{ simulator, app: seed, store, connections, schedule, web, device, world },
     ...{ kept, audited, logged, now, add, beginning },
     disconnect: createDisconnect({
-      ...{ connections, end },
+      connections: states,
       custody: { end: async () => ({ hadToken: world.family !== null }) },
     }),
     pass(ms: number) {

@@ -45,9 +45,11 @@ async function world(t: Test) {
     const resealer = createResealer({
       listings,
       documents: store.documents,
-      replicas: { list: async () => [] },
+      replicas: {
+        list: async () => [],
+        underLock: async (_name, work) => ({ result: await work() }),
+      },
       keyring,
-      underLock: async (_name, work) => ({ result: await work() }),
       audit: { background: (_by, happening) => void audited.push(happening) },
       runtime: testRuntime({
         sleep: (_ms, signal) =>

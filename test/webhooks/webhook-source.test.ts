@@ -27,16 +27,19 @@ function setUp(describe: () => Promise<Described> = async () => DESCRIBED) {
   const lost: string[] = []
   const troubles: unknown[] = []
   const source = createWebhookSource({
-    documents: {
-      async read() {
-        if (isAway) throw new BrokerError('store_unavailable', 'It is away')
-        return record
-      },
-      async write(_kind, id, body) {
-        writes += 1
-        if (isContended) return undefined
-        record = { id, body, version: (record?.version ?? 0) + 1 }
-        return record
+    store: {
+      identity: async () => ({ id: 'store', seq: 0 }),
+      documents: {
+        async read() {
+          if (isAway) throw new BrokerError('store_unavailable', 'It is away')
+          return record
+        },
+        async write(_kind, id, body) {
+          writes += 1
+          if (isContended) return undefined
+          record = { id, body, version: (record?.version ?? 0) + 1 }
+          return record
+        },
       },
     },
     queue: {
@@ -46,7 +49,6 @@ function setUp(describe: () => Promise<Described> = async () => DESCRIBED) {
       },
     },
     describe,
-    storeId: async () => 'store',
     runtime: testRuntime({
       now: () => 1_000,
       sleep: () => new Promise((resolve) => setImmediate(resolve)),

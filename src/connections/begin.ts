@@ -1,0 +1,49 @@
+/** Begins the flow that an operator chose, for the client that the integration has. */
+import { BrokerError } from '../errors/errors.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { ClientOf } from './client.ts'
+import type { Connection, Flow } from './connection.ts'
+import type { DeviceFlow } from './device-flow.ts'
+import type { Beginning, WebServerFlow } from './web-server-flow.ts'
+
+/** `shown`: what the operator passes on to the person, as the API shows it. */
+export type BeginConnection = (
+  flow: Flow,
+  begun: Omit<Beginning, 'clientId' | 'replaces'>,
+) => Promise<{ readonly connection: Connection; readonly shown: object }>
+
+export interface BeginConnectionDependencies {
+  /** Absent: nobody said how browsers reach this service. */
+  readonly webServerFlow: Pick<WebServerFlow, 'begin'> | undefined
+  readonly deviceFlow: Pick<DeviceFlow, 'begin'>
+  readonly clientOf: ClientOf
+  /** The family of refresh tokens that the integration has; null: none. */
+  readonly familyOf: (integration: Integration) => Promise<string | null>
+}
+
+const DEVICE_WARNING =
+  'Since 30 November 2026 Salesforce allows the device flow only to External Client Apps of the org itself (local ones) that have a callback URL on localhost, and it refuses apps that are not installed. Prefer the flow authorization_code.'
+
+export function createBeginConnection(dependencies: BeginConnectionDependencies): BeginConnection {
+  const { webServerFlow, deviceFlow, clientOf, familyOf } = dependencies
+  return async (flow, begun) => {
+    const { integration } = begun
+    const { clientId } = await clientOf(integration)
+    const beginning = { ...begun, clientId, replaces: await familyOf(integration) }
+    if (flow === 'device') {
+      const { connection, userCode, verificationUri } = await deviceFlow.begin(beginning)
+      return {
+        connection,
+        shown: { user_code: userCode, verification_uri: verificationUri, warning: DEVICE_WARNING },
+      }
+    }
+    if (!webServerFlow) {
+      throw new BrokerError(
+        'request_invalid',
+        'body/flow authorization_code needs the setting VALETKEY_PUBLIC_URL, which this service lacks: Salesforce has to send the browser back to it',
+      )
+    }
+    const { connection, authorizationUrl } = await webServerFlow.begin(beginning)
+    return { connection, shown: { authorization_url: authorizationUrl } }
+  }
+}
