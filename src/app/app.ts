@@ -144,7 +144,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   }
   const { trustProxy, connectionsPerAddress } = config
   const { server, drain, trust } = composeServer(
-    { logger: log, trustProxy, connectionsPerAddress, tls, onProblem },
+    { logger: log, trustProxy, limits: { connectionsPerAddress }, tls, onProblem },
     log,
   )
   const readiness = () =>

@@ -1,5 +1,7 @@
 /** Opens keystores (PKCS#12, JKS) and encrypted private keys with their passphrase. */
+
 import { Worker } from 'node:worker_threads'
+import { waitFor } from '../runtime/timeout.ts'
 import { formOfBytes, wordsFor } from './foreign-form.ts'
 import { invalidPem, type PemBlock } from './pem.ts'
 import { roundsOf } from './stretching.ts'
@@ -131,21 +133,20 @@ async function inThread(workerData: OpenRequest, member: string): Promise<Opened
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
   })
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await new Promise<Opened>((resolve, reject) => {
-      worker.once('message', resolve)
-      worker.once('error', (cause: NodeJS.ErrnoException) => {
-        const isTooMuch = cause.code === 'ERR_WORKER_OUT_OF_MEMORY'
-        reject(isTooMuch ? invalidPem(member, 'it takes too much memory to open', cause) : cause)
-      })
-      timer = setTimeout(() => {
-        const seconds = OPEN_TIMEOUT_MS / 1_000
-        reject(invalidPem(member, `it could not be opened within ${seconds} seconds`))
-      }, OPEN_TIMEOUT_MS)
+  const opened = new Promise<Opened>((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', (cause: NodeJS.ErrnoException) => {
+      const isTooMuch = cause.code === 'ERR_WORKER_OUT_OF_MEMORY'
+      reject(isTooMuch ? invalidPem(member, 'it takes too much memory to open', cause) : cause)
     })
+  })
+  const late = () => {
+    const seconds = OPEN_TIMEOUT_MS / 1_000
+    throw invalidPem(member, `it could not be opened within ${seconds} seconds`)
+  }
+  try {
+    return await waitFor(opened, { ms: OPEN_TIMEOUT_MS, late })
   } finally {
-    clearTimeout(timer)
     await worker.terminate()
   }
 }

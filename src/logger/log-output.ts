@@ -1,6 +1,8 @@
 /** Where log lines go: never blocks, holds a bounded amount, counts what it must drop. */
+
 import { createDescriptor } from '../audit/output/descriptor.ts'
 import { createLineOutput } from '../audit/output/line-output.ts'
+import { waitFor } from '../runtime/timeout.ts'
 
 export interface LogOutput {
   write(line: string): void
@@ -60,12 +62,7 @@ export function createLogOutput({
       draining ??= drain()
     },
     flush(done) {
-      const deadline = Promise.withResolvers<void>()
-      const timer = setTimeout(deadline.resolve, FLUSH_MS)
-      Promise.race([draining, deadline.promise]).then(() => {
-        clearTimeout(timer)
-        done()
-      })
+      waitFor(draining ?? Promise.resolve(), { ms: FLUSH_MS, late: () => undefined }).then(done)
     },
     droppedLines: () => dropped,
   }

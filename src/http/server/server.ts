@@ -42,8 +42,6 @@ export interface ServerOptions {
   readonly logger: FastifyBaseLogger
   /** CIDRs whose `X-Forwarded-For` is believed. None by default. */
   readonly trustProxy: readonly string[]
-  /** Connections that one address may keep open, the proxies that are trusted excepted. 0: no bound. Default 0. */
-  readonly connectionsPerAddress?: number
   /** Absent: plain HTTP. */
   readonly tls?: Pick<ServerTls, 'options'> | undefined
   readonly limits?: Partial<ServerLimits>
@@ -61,9 +59,16 @@ export interface ServerLimits extends PipelineLimits {
   readonly headersMs: number
   /** Until the whole request is there. Default 10000. */
   readonly requestMs: number
+  /** Connections that one address may keep open, the proxies that are trusted excepted. 0: no bound. Default 0. */
+  readonly connectionsPerAddress: number
 }
 
-const LIMITS: ServerLimits = { ...PIPELINE_LIMITS, headersMs: 8_000, requestMs: 10_000 }
+const LIMITS: ServerLimits = {
+  ...PIPELINE_LIMITS,
+  headersMs: 8_000,
+  requestMs: 10_000,
+  connectionsPerAddress: 0,
+}
 
 /** Bodies of requests, in bytes. */
 const BODY_LIMIT = 64 * 1024
@@ -81,8 +86,8 @@ const SAFE_REQUEST_ID = /^[\w.:/+=@-]{1,128}$/
 
 export function createServer(options: ServerOptions): Server {
   const { logger, trustProxy, tls, limits = {}, drain, onProblem } = options
-  const { connectionsPerAddress: perAddress = 0 } = options
   const allLimits = { ...LIMITS, ...limits }
+  const { connectionsPerAddress: perAddress } = allLimits
   const pipelines = options.pipelines ?? createPipelines(allLimits)
   const clientErrors = createClientErrors(logger, pipelines)
   const server: Server = Fastify({

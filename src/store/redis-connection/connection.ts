@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis'
 import { BrokerError } from '../../errors/errors.ts'
+import { waitFor } from '../../runtime/timeout.ts'
 import { type Argument, defineScript, pipelined, runScript, type Script } from '../redis/calls.ts'
 import { type ClientDependencies, firstPlace, type OpenClient, openClient } from './client.ts'
 import { type ConnectionRole, codeOf, type RedisTrouble, storeUnavailable } from './errors.ts'
@@ -219,7 +220,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
   })
 
   return {
-    attempted: soon(first),
+    attempted: waitFor(first, { ms: FIRST_MS, late: () => undefined }),
     run(script, keys, args) {
       return answer(script.name, (client) => runScript(client, script, keys, args))
     },
@@ -262,7 +263,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
       if (client?.status === 'ready' && role !== 'changes') {
         // QUIT answers after everything sent before it; a server that does not answer is left behind.
         const quit = client.quit().catch(codeOf)
-        await Promise.race([quit, new Promise((resolve) => setTimeout(resolve, timeoutMs).unref())])
+        await waitFor<unknown>(quit, { ms: timeoutMs, late: () => undefined })
       }
       closing.abort()
     },
@@ -270,13 +271,3 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
 }
 
 const CLOSED = new Error('The connection was closed')
-
-/** Its timer keeps the process, which nothing else may do yet. */
-async function soon(attempt: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, FIRST_MS)
-  })
-  await Promise.race([attempt, late])
-  clearTimeout(timer)
-}

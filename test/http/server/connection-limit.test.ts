@@ -9,7 +9,8 @@ async function start(t: Test, connectionsPerAddress: number, trustProxy: readonl
   const lines: string[] = []
   const server = createServer({
     logger: createLogger({ level: 'warn', destination: { write: (line) => lines.push(line) } }),
-    ...{ trustProxy, connectionsPerAddress },
+    trustProxy,
+    limits: { connectionsPerAddress },
   })
   await server.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => server.close())

@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+
+const SRC = new URL('../../src/', import.meta.url).pathname
+const MOST = 7
+
+/** What has more than that so far, and how many: it may only become less. */
+const EXCEPTIONS: Readonly<Record<string, number>> = {
+  AppDependencies: 16,
+  AuthenticatorsDependencies: 12,
+  RememberedDocumentsDependencies: 9,
+  CustodyDependencies: 8,
+  VouchingDependencies: 8,
+  ConnectionDependencies: 9,
+  DoctorMintDependencies: 13,
+  MintCoordinatorDependencies: 21,
+  MinterDependencies: 9,
+  ProverDependencies: 8,
+  ReconcilerDependencies: 8,
+  LeaseReaderDependencies: 8,
+}
+
+const INTERFACES =
+  /^(?:export )?interface (\w+(?:Dependencies|Options|Composition))\b([^{]*)\{\n([\s\S]*?)^\}/gm
+
+const countOf = (header: string, body: string): number => {
+  const picked = header.includes('Omit<') ? [] : (header.match(/'\w+'/g) ?? [])
+  const own = body.match(/^ {2}(?:readonly )?\w+\??(?:\(|<|:)/gm) ?? []
+  return picked.length + own.length
+}
+
+t.test('a factory takes at most seven dependencies', async (t) => {
+  let count = 0
+  for (const file of readdirSync(SRC, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts')) continue
+    for (const [, name = '', header = '', body = ''] of readFileSync(
+      join(SRC, file),
+      'utf8',
+    ).matchAll(INTERFACES)) {
+      count += 1
+      t.ok(
+        countOf(header, body) <= (EXCEPTIONS[name] ?? MOST),
+        `${file} ${name}: ${countOf(header, body)}`,
+      )
+    }
+  }
+  t.ok(count > 100, 'the interfaces were found')
+})
