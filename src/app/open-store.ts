@@ -5,7 +5,7 @@ import type { FileTrouble } from '../store/embedded/file-trouble.ts'
 import type { RedisEvent } from '../store/redis-connection/connection.ts'
 import type { Store } from '../store/store.ts'
 
-export interface OpenStoreOptions {
+interface OpenStoreOptions {
   readonly onRedisEvent?: (event: RedisEvent) => void
   /** Of the embedded one; undefined: it is over. */
   readonly onFileTrouble?: (trouble: FileTrouble | undefined) => void

@@ -39,7 +39,7 @@ import { registerTokenRoutes } from '../tokens/serve/routes.ts'
 import type { CallerCounts } from '../usage/caller-counts.ts'
 import { registerCallerCountsRoutes } from '../usage/caller-counts-routes.ts'
 
-export interface RoutedParts {
+interface RoutedParts {
   readonly config: Pick<Config, 'docs' | 'publicUrl' | 'egressAddresses'>
   readonly version: string
   readonly trust: ApiServer['trust']

@@ -39,7 +39,7 @@ export interface AuditLog {
   close(): Promise<void>
 }
 
-export interface AuditLogDependencies {
+interface AuditLogDependencies {
   readonly writer: AuditWriter
   readonly store: { readonly events: Pick<EventLog, 'append' | 'put'> }
   readonly mode: 'batched' | 'strict'

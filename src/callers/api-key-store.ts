@@ -30,7 +30,7 @@ const ApiKeyBody = Type.Object({
   digest: Type.String(),
 })
 
-export interface StoredApiKey extends BodyOf<typeof ApiKeyBody> {
+interface StoredApiKey extends BodyOf<typeof ApiKeyBody> {
   /** The 8 characters between `vk_` and the secret. */
   readonly id: string
 }
@@ -53,7 +53,7 @@ export interface ApiKeyStore {
   removeCorrupt(id: string): Promise<boolean>
 }
 
-export interface ApiKeyStoreDependencies {
+interface ApiKeyStoreDependencies {
   readonly documents: Documents
   readonly now: () => number
   readonly events: Pick<Emitter<CallerEvents>, 'emit'>
@@ -79,7 +79,7 @@ const EXPIRED_KEPT_MS = 30 * 86_400_000
 const MAKING_MS = 60_000
 
 /** A key that made others. Where nothing but its id is known any more, keys from before ids were kept are not found. */
-export type Maker = Pick<ApiKey, 'id'> & Partial<Pick<ApiKey, 'name' | 'createdAt'>>
+type Maker = Pick<ApiKey, 'id'> & Partial<Pick<ApiKey, 'name' | 'createdAt'>>
 
 export const principalIdOf = ({
   id,

@@ -34,7 +34,7 @@ export interface PermissionResolver {
   permitsOf(principal: Absent): Promise<readonly Permit[]>
 }
 
-export interface PermissionResolverDependencies {
+interface PermissionResolverDependencies {
   readonly keys: Pick<ApiKeyStore, 'read' | 'readByName'>
   readonly callers: () => readonly CallerEntry[]
   readonly now: () => number

@@ -12,7 +12,7 @@ import {
   type LoaderDependencies,
 } from './loader.ts'
 
-export interface ConfigurationDependencies {
+interface ConfigurationDependencies {
   /** Absent: there is no such file. */
   readonly path: string | undefined
   readonly readFile: LoaderDependencies['readFile']

@@ -5,7 +5,7 @@ import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 /** Undefined: another was faster, or it is over. */
 export type Claim = (found: StoredConnection) => Promise<StoredConnection | undefined>
 
-export interface ClaimDependencies {
+interface ClaimDependencies {
   readonly connections: Pick<ConnectionStore, 'update'>
   readonly now: () => number
 }

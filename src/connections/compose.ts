@@ -35,7 +35,7 @@ export interface Connections {
   stop(): Promise<void>
 }
 
-export interface ConnectionsDependencies {
+interface ConnectionsDependencies {
   readonly core: Core<unknown>
   readonly integrations: IntegrationStore
   readonly engine: Pick<LeaseEngine, 'custody' | 'revoker' | 'grants'>

@@ -25,7 +25,7 @@ export interface ConnectionStore {
   ): Promise<StoredConnection | undefined>
 }
 
-export interface ConnectionStoreDependencies {
+interface ConnectionStoreDependencies {
   readonly documents: Documents
   readonly keyring: Keyring
 }

@@ -11,7 +11,7 @@ const PollTurnBody = Type.Object({
   failures: Type.Number(),
 })
 
-export interface PollTurn extends BodyOf<typeof PollTurnBody> {
+interface PollTurn extends BodyOf<typeof PollTurnBody> {
   /** Of the connection. */
   readonly id: string
 }
@@ -31,7 +31,7 @@ export interface DeviceSchedule {
   remove(id: string): Promise<void>
 }
 
-export interface DeviceScheduleDependencies {
+interface DeviceScheduleDependencies {
   readonly documents: Documents
   readonly now: () => number
   /** The longest that a poll takes, and all that follows it. */

@@ -12,7 +12,7 @@ import { REASONS } from './connection.ts'
 import type { CallbackResult } from './web-server-flow.ts'
 
 /** 503: the link stays good. */
-export type PageStatus = 200 | 400 | 503
+type PageStatus = 200 | 400 | 503
 
 export interface ConnectionPage {
   readonly status: PageStatus

@@ -25,7 +25,7 @@ export interface Witness {
   note(known: Known): Promise<void>
 }
 
-export interface WitnessDependencies {
+interface WitnessDependencies {
   /** Their folders can be written. Others than the first are made with the first presentation. */
   readonly paths: readonly string[]
   readonly log: Pick<Log, 'warn'>

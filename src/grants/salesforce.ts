@@ -23,7 +23,7 @@ export interface Salesforce {
   readonly credentials: CredentialsApi
 }
 
-export interface SalesforceDependencies {
+interface SalesforceDependencies {
   readonly settings: {
     readonly loginHosts: readonly string[]
     readonly httpsProxy: Secret | undefined

@@ -13,8 +13,7 @@ export interface Integrations extends IntegrationStore {
   readonly credentials: CredentialWriter
 }
 
-export interface IntegrationsDependencies
-  extends Pick<IntegrationStoreDependencies, 'requiresCodes'> {
+interface IntegrationsDependencies extends Pick<IntegrationStoreDependencies, 'requiresCodes'> {
   readonly core: Core<IntegrationEvents>
   readonly audit: Pick<AuditLog, 'background'>
 }

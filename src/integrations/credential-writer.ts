@@ -14,7 +14,7 @@ import { everyIntegration } from './every.ts'
 import { clientIdOf, digestsOf, type Integration, ownClientOf } from './integration.ts'
 import type { IntegrationStore, SealedIntegration } from './integration-store.ts'
 
-export interface CredentialChange {
+interface CredentialChange {
   readonly credentials: readonly Credential[]
   /** Default: those that are held, without what belongs to no credential any more. */
   readonly secrets?: CredentialSecrets
@@ -44,12 +44,12 @@ export interface CredentialWriter {
 
 type Decision<Change> = Change | undefined
 
-export interface Changed<Change> {
+interface Changed<Change> {
   readonly integration: Integration
   readonly change: Change
 }
 
-export interface CredentialWriterDependencies {
+interface CredentialWriterDependencies {
   readonly store: Pick<IntegrationStore, 'read' | 'readSealed' | 'list' | 'change'>
   readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly runtime: Pick<Runtime, 'now'>

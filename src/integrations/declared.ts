@@ -29,7 +29,7 @@ import {
   isNarrowed,
 } from './references/token-source.ts'
 
-export interface Declaration {
+interface Declaration {
   readonly name: string
   readonly input: IntegrationInput
 }

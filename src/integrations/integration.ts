@@ -6,7 +6,7 @@ import { BrokerError } from '../errors/errors.ts'
 import type { GrantSettings } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
 
-export type Pin = 'org_and_user' | 'user' | 'off'
+type Pin = 'org_and_user' | 'user' | 'off'
 
 export interface IdentityRule {
   readonly pin: Pin

@@ -3,7 +3,7 @@ import { setImmediate as breath } from 'node:timers/promises'
 import { pages } from '../store/pages.ts'
 import { SEALED, type SealedKind, type SealedListing } from './sealed-records.ts'
 
-export type SealCounts = Readonly<Record<SealedKind, number>>
+type SealCounts = Readonly<Record<SealedKind, number>>
 
 export interface Census {
   /** By key id. */
@@ -19,7 +19,7 @@ export interface CensusTaker {
   take(): Promise<Census>
 }
 
-export interface CensusDependencies {
+interface CensusDependencies {
   readonly listings: readonly SealedListing[]
   /** Every key that opens. */
   readonly keyIds: readonly string[]

@@ -26,7 +26,7 @@ export interface KeyringCare {
   stop(): Promise<void>
 }
 
-export interface KeyringCareDependencies {
+interface KeyringCareDependencies {
   readonly core: Core<unknown>
   /** The store as the engine gives it. */
   readonly engine: Store

@@ -27,7 +27,7 @@ export interface Replicas {
   leave(): Promise<void>
 }
 
-export interface ReplicasDependencies {
+interface ReplicasDependencies {
   readonly documents: Pick<Documents, 'list' | 'write' | 'remove'>
   readonly keyIds: readonly string[]
   /** Of this replica, made at its start. */

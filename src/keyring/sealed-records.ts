@@ -4,7 +4,7 @@ import { BrokerError } from '../errors/errors.ts'
 import type { Archive } from '../store/archive.ts'
 import type { Custodies } from '../store/custody.ts'
 import { parseMac } from '../store/integrity/record-mac.ts'
-import { membersOf, sealedIn } from '../store/record-body.ts'
+import { jsonMembersOf, sealedIn } from '../store/record-body.ts'
 import type { Page, PageQuery } from '../store/records.ts'
 import type { MacPlace, Seals } from '../store/seals.ts'
 import type { Documents, IntegrationRecords, Outcomes } from '../store/store.ts'
@@ -23,7 +23,7 @@ export const SEALED = {
 export type SealedKind = keyof typeof SEALED
 
 /** Seals text anew. Throws `record_corrupt`. */
-export type Reseal = (jwe: string) => Promise<string>
+type Reseal = (jwe: string) => Promise<string>
 
 export interface SealedRecord {
   readonly kind: SealedKind
@@ -42,7 +42,7 @@ export interface SealedListing {
   page(page: PageQuery): Promise<Page<SealedRecord>>
 }
 
-export interface SealedRecordsDependencies {
+interface SealedRecordsDependencies {
   readonly store: {
     readonly integrations: Pick<IntegrationRecords, 'readSealed'>
     readonly outcomes: Pick<Outcomes, 'look'>
@@ -106,7 +106,7 @@ export function createSealedRecords(
         const record = await documents.read(of, id)
         const sealed = record && sealedIn(record.body)
         if (!record || sealed === undefined) return 'gone'
-        const body = JSON.stringify({ ...membersOf(record.body), sealed: await reseal(sealed) })
+        const body = JSON.stringify({ ...jsonMembersOf(record.body), sealed: await reseal(sealed) })
         const written = await documents.write(of, id, body, {
           expected: record.version,
           ...(expiresAt !== null && { expiresAt }),

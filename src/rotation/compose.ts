@@ -29,7 +29,7 @@ export interface Rotation {
   stop(): Promise<void>
 }
 
-export interface RotationDependencies {
+interface RotationDependencies {
   readonly core: Core<IntegrationEvents & TokenEvents>
   readonly integrations: Integrations
   readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>

@@ -48,7 +48,7 @@ export interface Deployer {
   stop(): Promise<void>
 }
 
-export interface DeployerDependencies {
+interface DeployerDependencies {
   readonly store: Pick<IntegrationStore, 'read'>
   /** `underLock`: so that one replica works at a deployment, and another takes over within seconds. */
   readonly deployments: Documents & Pick<SingleFlight, 'underLock'>

@@ -31,7 +31,7 @@ export interface Erasure {
   stop(): Promise<void>
 }
 
-export interface ErasureDependencies {
+interface ErasureDependencies {
   readonly store: Pick<IntegrationStore, 'read' | 'list'>
   readonly credentials: Pick<CredentialWriter, 'change'>
   readonly documents: Documents

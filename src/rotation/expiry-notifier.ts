@@ -22,13 +22,13 @@ export interface CertificateEnd {
   readonly secondsToExpiry: number
 }
 
-export interface ExpiryNotifier {
+interface ExpiryNotifier {
   /** Looks at all certificates now, and then every hour, in the background. */
   start(): void
   stop(): Promise<void>
 }
 
-export interface ExpiryNotifierDependencies {
+interface ExpiryNotifierDependencies {
   readonly store: Pick<IntegrationStore, 'list'>
   readonly documents: Pick<Documents, 'read' | 'write'>
   readonly audit: { background(by: Actor, happening: AuditEntry): void }

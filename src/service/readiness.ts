@@ -5,12 +5,12 @@ import type { StoreIntegrity } from '../store/integrity/store-integrity.ts'
 import type { WatchedState } from '../store/integrity/watched-store.ts'
 import { SLOW_MS, WINDOW_MS } from '../store/pace.ts'
 
-export interface StoreState extends WatchedState {
+interface StoreState extends WatchedState {
   /** How old it may be, as refresh tokens see it; undefined: it was not looked at yet. */
   readonly age: CustodyAge | undefined
 }
 
-export interface ServiceState {
+interface ServiceState {
   /** The store answered once, on each of its connections. */
   readonly hasHeard: boolean
   readonly isHearing: boolean

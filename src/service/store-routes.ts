@@ -11,7 +11,7 @@ import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import { INTEGRATION } from '../store/integrity/record-mac.ts'
 import type { WatchedStore } from '../store/integrity/watched-store.ts'
 
-export interface StoreRouteDependencies {
+interface StoreRouteDependencies {
   readonly watched: Pick<WatchedStore, 'accept' | 'rolledBack' | 'erase'>
   readonly acceptAge: Vouching['accept']
   readonly audit: Pick<AuditLog, 'change'>

@@ -1,7 +1,7 @@
 import type { Page, PageQuery } from './records.ts'
 
 /** How many records one page holds, unless requests would wait too long for it. */
-export const PAGE_SIZE = 1_000
+const PAGE_SIZE = 1_000
 
 /** All pages of a list, one after the other, from behind `after` on. */
 export async function* pages<Item>(

@@ -47,12 +47,12 @@ export const readDigests = bodyReader(Type.Array(Type.String()))
 
 /** What is sealed in the body of a document; undefined where nothing is, or the body is no JSON. */
 export function sealedIn(body: string): string | undefined {
-  const { sealed } = membersOf(body)
+  const { sealed } = jsonMembersOf(body)
   return typeof sealed === 'string' ? sealed : undefined
 }
 
 /** None, where the text is no JSON. */
-export function membersOf(body: string): Readonly<Record<string, unknown>> {
+export function jsonMembersOf(body: string): Readonly<Record<string, unknown>> {
   try {
     return Object(JSON.parse(body))
   } catch {

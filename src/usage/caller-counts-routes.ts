@@ -5,7 +5,7 @@ import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { visibleIntegration } from '../integrations/references/visible.ts'
-import { NameParams, PageQuery } from '../integrations/schemas/schemas.ts'
+import { NameParams, PageParameters } from '../integrations/schemas/schemas.ts'
 import type { CallerCounts } from './caller-counts.ts'
 
 export interface CallerCountsRouteDependencies {
@@ -47,7 +47,7 @@ export function registerCallerCountsRoutes(
         description:
           'Needs `integrations:read`. In order of principal. Each replica adds what it counted every 10 seconds.',
         params: NameParams,
-        querystring: Type.Object(PageQuery, { additionalProperties: false }),
+        querystring: Type.Object(PageParameters, { additionalProperties: false }),
         response: { 200: CallerCountList, ...problems('integration_not_found') },
       },
     },

@@ -18,14 +18,14 @@ import { createWebhookQueue, WEBHOOK_KIND, type WebhookMeter } from './webhook-q
 import { createWebhookSender } from './webhook-sender.ts'
 import { createWebhookSource, type Described } from './webhook-source.ts'
 
-export interface Webhooks {
+interface Webhooks {
   /** Events that are still to be delivered. */
   waiting(): number
   start(): void
   stop(): Promise<void>
 }
 
-export interface WebhooksDependencies {
+interface WebhooksDependencies {
   readonly core: Core<StoreEvents & AuditEvents>
   readonly settings: {
     /** Absent: no webhook is made. */

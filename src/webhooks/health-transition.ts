@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { type BodyOf, nullable } from '../store/record-body.ts'
 
-export type Down = 'refused' | 'identity_changed' | 'not_connected'
+type Down = 'refused' | 'identity_changed' | 'not_connected'
 
 export const HealthState = Type.Object({
   /** Of the integration: one made again under the same name starts anew. */

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { type BodyOf, nameIn } from '../store/record-body.ts'
 
 /** To add one, add a row, and one to `docs/webhooks.md`. */
-export const WEBHOOK_EVENTS = {
+const WEBHOOK_EVENTS = {
   'certificate.expiring': 'The certificate of an active credential ends in at most `days` days',
   'integration.refused': 'Salesforce refuses it, until somebody acts',
   'integration.recovered': 'Salesforce gives it tokens again',

@@ -18,7 +18,7 @@ const Queued = Type.Object({
   nextAt: Type.Number(),
 })
 
-export type Queued = BodyOf<typeof Queued>
+type Queued = BodyOf<typeof Queued>
 
 export interface StoredQueued extends Queued {
   readonly version: number
@@ -46,7 +46,7 @@ export const KEPT_MS = 86_400_000
 /** For whoever gives it up, to say so. */
 const MARGIN_MS = 3_600_000
 
-export interface WebhookQueueDependencies {
+interface WebhookQueueDependencies {
   readonly documents: Pick<Documents, 'list' | 'write' | 'remove'>
   readonly now: () => number
 }

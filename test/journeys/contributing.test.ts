@@ -8,9 +8,12 @@ import { startSimulator } from '../../simulator/simulator.ts'
 import type { Authenticator } from '../../src/callers/authentication/authenticator.ts'
 import { Secret } from '../../src/crypto/secret.ts'
 import type { Grant } from '../../src/grants/grant.ts'
+import type { TokenAnswer } from '../../src/grants/token-endpoint/token-answer.ts'
+import type { TokenRequest } from '../../src/grants/token-endpoint/token-endpoint.ts'
 import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { readDocument } from '../support/document.ts'
 import { ROOT } from '../support/generated.ts'
+import { grantContextOf } from '../support/grant-context.ts'
 import { startShell } from '../support/shell.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 
@@ -52,12 +55,12 @@ await edit('src/grants/index.ts', (text) =>
 await add('src/callers/authentication/ticket.ts', callerCode)
 await add(
   'src/gate.ts',
-  `import type { GateDependencies } from './callers/index.ts'
+  `import type { createGate } from './callers/index.ts'
 import { createTicketAuthenticator } from './callers/authentication/ticket.ts'
 import type { Secret } from './crypto/secret.ts'
 declare const key: Secret
 declare const now: () => number
-export const authenticators: GateDependencies['authenticators'] = [${callerLine}]
+export const authenticators: Parameters<typeof createGate>[0]['authenticators'] = [${callerLine}]
 `,
 )
 
@@ -79,8 +82,12 @@ t.test('the grant of the walk is listed, and asks as it says', async (t) => {
   const grant: Grant = grantOf('signed_exchange')
   const { privateKey } = await newSigningKey()
   const settings = { type: 'signed_exchange', subject: 'jane', tokenHandler: 'Handler' }
-  const sent: Record<string, unknown>[] = []
-  const endpoint = { token: async (request: Record<string, unknown>) => sent.push(request) }
+  const sent: TokenRequest[] = []
+  const token = async (request: TokenRequest): Promise<TokenAnswer> => {
+    sent.push(request)
+    const loginUrl = 'https://acme.my.salesforce.com'
+    return { issuer: loginUrl, accessToken: new Secret('token'), instanceUrl: loginUrl }
+  }
   await grant.request(
     {
       loginUrl: 'https://acme.my.salesforce.com',
@@ -89,7 +96,7 @@ t.test('the grant of the walk is listed, and asks as it says', async (t) => {
       credential: { type: 'certificate', privateKey: new Secret(privateKey) },
       signal: AbortSignal.timeout(10_000),
     },
-    { endpoint, now: Date.now, uniqueId: () => 'id' } as never,
+    grantContextOf({ token }),
   )
   t.match(sent, [{ parameters: { client_id: 'app', token_handler: 'Handler' } }])
   t.equal(grant.subject(settings), 'jane')

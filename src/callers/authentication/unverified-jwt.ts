@@ -1,7 +1,7 @@
 /** What a JWT says of itself before anything of it is proven: enough to pick the issuer, and what makes it refused at sight. */
 import { refusedBearer } from './authenticator.ts'
 
-export interface UnverifiedJwt {
+interface UnverifiedJwt {
   /** A key into the configured issuers, and nothing else. */
   readonly issuer: string
 }

@@ -215,14 +215,14 @@ export const WrittenView = Type.Object(
   },
 )
 
-export const PageQuery = {
+export const PageParameters = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
   cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
 }
 
 export const ListQuery = Type.Object(
   {
-    ...PageQuery,
+    ...PageParameters,
     state: Type.Optional(Type.Unsafe<IntegrationState>({ type: 'string', enum: [...STATES] })),
     label: Type.Optional(
       Type.String({

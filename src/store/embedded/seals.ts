@@ -4,7 +4,7 @@ import type { Seals } from '../seals.ts'
 import { type EmbeddedDatabase, sqlNumber, sqlText, toTextOrNull } from './database.ts'
 import { putMac } from './integrations.ts'
 
-export interface EmbeddedSealsDependencies {
+interface EmbeddedSealsDependencies {
   readonly database: EmbeddedDatabase
   readonly now: () => number
 }

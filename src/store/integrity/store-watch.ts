@@ -30,7 +30,7 @@ export interface StoreWatch {
   stop(): Promise<void>
 }
 
-export interface StoreWatchDependencies {
+interface StoreWatchDependencies {
   readonly store: Pick<Store, 'identity' | 'documents' | 'isBegunAnew'>
   readonly events: Pick<Emitter<StoreEvents>, 'emit'>
   /** The store as a whole is another one or its past, or an operator accepted it (`isAccepted`): what was seen of it holds no more. Must not throw. */

@@ -49,7 +49,7 @@ export interface WatchedStore {
   stop(): Promise<void>
 }
 
-export interface WatchedStoreDependencies extends Pick<MacRequirementDependencies, 'sealRequires'> {
+interface WatchedStoreDependencies extends Pick<MacRequirementDependencies, 'sealRequires'> {
   /** As the engine gives it. */
   readonly store: Store
   readonly macs: Keyring['macs']

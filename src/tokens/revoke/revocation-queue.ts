@@ -21,7 +21,7 @@ export interface RevocationQueue {
   stop(): Promise<void>
 }
 
-export interface RevocationQueueDependencies {
+interface RevocationQueueDependencies {
   readonly documents: Documents
   readonly keyring: Keyring
   readonly endpoint: Pick<TokenEndpoint, 'revoke'>

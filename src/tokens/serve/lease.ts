@@ -5,7 +5,7 @@ import type { Secret } from '../../crypto/secret.ts'
 import type { TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
 import type { BodyOf } from '../../store/record-body.ts'
 
-export type ExpirySource = 'expires_in' | 'token_exp' | 'introspection' | 'configured'
+type ExpirySource = 'expires_in' | 'token_exp' | 'introspection' | 'configured'
 
 /** What one REST call with the token showed; only where the lifetime is configured. `no_api`: it lives, but not for the REST API. */
 export type LeaseProof = 'live' | 'dead' | 'no_api' | 'unproven'
