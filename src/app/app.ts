@@ -93,7 +93,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     ...{ core, audit, requiresCodes: () => requirement.stage() === 'b' },
   })
   const hearing = createChangeSubscription({ changes: store.changes, events, runtime, log })
-  const memory = { hearing, isSlow: pace.isSlow, storelessMs: config.storelessMs }
+  const memory = {
+    ...{ stream: hearing, monotonic: runtime.monotonic, isSlow: pace.isSlow },
+    degradedMs: config.storelessMs,
+  }
   const age = composeStoreAge(config, log)
   const engine = composeLeaseEngine({
     ...{ core, endpoint, audit, meter: metering.engine, integrations, memory },

@@ -34,7 +34,7 @@ export interface CallersDependencies {
   readonly core: Core<StoreEvents & CallerEvents>
   readonly adminKeys: AuthenticatorsDependencies['adminKeys']
   /** When documents in memory may be trusted. */
-  readonly memory: Pick<AuthenticatorsDependencies, 'hearing' | 'isSlow' | 'storelessMs'>
+  readonly memory: AuthenticatorsDependencies['memory']
   /** What the configuration file declares. */
   readonly declared: Pick<AuthenticatorsDependencies, 'issuers' | 'callers'>
   readonly proxy: NonNullable<OutboundDependencies['proxy']>
@@ -46,9 +46,9 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
   const { documents, budgets } = core.store
   const { now } = runtime
   const throttle = createThrottle({ budgets, runtime, log })
-  const ids = createDocumentIds({ documents, kind: API_KEY_KIND, hearing: memory.hearing })
+  const ids = createDocumentIds({ documents, kind: API_KEY_KIND, stream: memory.stream })
   const authenticators = createAuthenticators({
-    ...{ adminKeys, documents, ...memory, ...declared, runtime, log },
+    ...{ adminKeys, documents, memory, ...declared, runtime, log },
     // Those who try ids at random cost the store nothing; a caller behind the same address is still looked for.
     isWorthAsking: (id, from) =>
       from === undefined || !throttle.isBlocked(from.ip) || ids.mayBeThere(id),

@@ -3,8 +3,8 @@
  * none without a question to the store; it is read once, when somebody tries, and kept up to date by
  * the change stream.
  */
-
 import { pages } from '../store/pages.ts'
+import type { StreamState } from '../store/replica-cache.ts'
 import type { Change, Documents } from '../store/store.ts'
 
 export interface DocumentIds {
@@ -19,25 +19,25 @@ export interface DocumentIds {
 export interface DocumentIdsDependencies {
   readonly kind: string
   readonly documents: Pick<Documents, 'list'>
-  readonly hearing: { isHearing(): boolean; epoch(): number }
+  readonly stream: Pick<StreamState, 'isHearing' | 'epoch'>
   /** Beyond so many, all may be there. Default 100000. */
   readonly limit?: number
 }
 
 interface Known {
-  /** Of the hearing, when the read began: after a gap it is another one. */
+  /** Of the change stream, when the read began: after a gap it is another one. */
   readonly epoch: number
   readonly ids: Set<string>
   isWhole: boolean
 }
 
 export function createDocumentIds(dependencies: DocumentIdsDependencies): DocumentIds {
-  const { kind, documents, hearing, limit = 100_000 } = dependencies
+  const { kind, documents, stream, limit = 100_000 } = dependencies
   let known: Known | undefined
   let reading: Promise<Known | undefined> | undefined
 
   const read = async (): Promise<Known | undefined> => {
-    const fresh: Known = { epoch: hearing.epoch(), ids: new Set(), isWhole: false }
+    const fresh: Known = { epoch: stream.epoch(), ids: new Set(), isWhole: false }
     // What is heard from now on is added, too.
     known = fresh
     try {
@@ -61,14 +61,14 @@ export function createDocumentIds(dependencies: DocumentIdsDependencies): Docume
   }
 
   const says = (found: Known | undefined, id: string): boolean =>
-    !found?.isWhole || found.epoch !== hearing.epoch() || found.ids.has(id)
+    !found?.isWhole || found.epoch !== stream.epoch() || found.ids.has(id)
 
   return {
     mayBeThere(id) {
-      if (!hearing.isHearing()) return true
-      if (known?.isWhole && known.epoch === hearing.epoch()) return known.ids.has(id)
+      if (!stream.isHearing()) return true
+      if (known?.isWhole && known.epoch === stream.epoch()) return known.ids.has(id)
       // There are too many to know.
-      if (known && !reading && known.epoch === hearing.epoch()) return true
+      if (known && !reading && known.epoch === stream.epoch()) return true
       reading ??= read()
       return reading.then((found) => says(found, id))
     },

@@ -14,7 +14,7 @@ import { LEASE_STATES, type METRICS } from './table.ts'
 export interface GaugeSources {
   readonly engine: {
     restingHosts(): number
-    readonly cache: Pick<LeaseCache, 'entries' | 'known'>
+    readonly cache: Pick<LeaseCache, 'values' | 'known'>
     readonly broker: Pick<Broker, 'isInUse'>
   }
   readonly readiness: () => Readiness
@@ -59,18 +59,18 @@ export function sampleGauges(
 
   metrics.sample('valetkey_corrupt_records', () => [[sources.corruptRecords()]])
   metrics.sample('valetkey_webhooks_waiting', () => [[sources.waitingWebhooks()]])
-  metrics.sample('valetkey_leases', () => leaseStates(cache.entries(), now()))
-  metrics.sample('valetkey_refusals_resting', () => [[restingCount(cache.entries(), now())]])
+  metrics.sample('valetkey_leases', () => leaseStates(cache.values(), now()))
+  metrics.sample('valetkey_refusals_resting', () => [[restingCount(cache.values(), now())]])
   metrics.sample('valetkey_lease_expires_in_seconds', () => {
     const at = now()
-    return [...cache.entries()]
+    return [...cache.values()]
       .flatMap(({ integration, lease }) => (lease ? [{ integration, lease }] : []))
       .sort((a, b) => a.lease.expiresAt - b.lease.expiresAt)
       .map(({ integration, lease }) => [seconds(lease.expiresAt - at), labelsOf(integration)])
   })
   metrics.sample('valetkey_refresh_ahead_overdue_seconds', () => {
     const at = now()
-    return [...cache.entries()]
+    return [...cache.values()]
       .flatMap(({ integration, lease }) => {
         const isAwaited = lease && isRefreshed(integration, lease, broker.isInUse(lease), at)
         return isAwaited ? [[seconds(Math.max(0, at - lease.refreshAt)), integration] as const] : []

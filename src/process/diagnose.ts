@@ -17,6 +17,7 @@ import { createDoctor, type Report } from '../doctor/doctor.ts'
 import { reportView } from '../doctor/schemas.ts'
 import { reportText } from '../doctor/text.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { createRuntime } from '../runtime/runtime.ts'
 import { tokenInFile } from '../tokens/mint/subject-tokens.ts'
 import { createTokenRequester } from '../tokens/serve/token-request.ts'
 import { commandSalesforce, SILENT } from './command-salesforce.ts'
@@ -76,8 +77,8 @@ function composeDoctor(env: Environment) {
     intake: createIntake({ now, uniqueId }),
     hosts,
     requester: createTokenRequester({
-      ...{ grants, refreshTokens: { exchange: usesNone }, now },
-      ...{ random: Math.random, log: SILENT },
+      ...{ grants, refreshTokens: { exchange: usesNone }, log: SILENT },
+      runtime: createRuntime({ log: SILENT }),
     }),
     readText: readingWith((path, encoding = 'utf8') => readFileSync(path, encoding)),
     now,

@@ -1,5 +1,4 @@
 /** Composes what finds, mints, refreshes and ends leases. */
-import type { Actor } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import { type AgeSettings, composeCustody, type RefreshTokenCustody } from '../custody/compose.ts'
 import type { Custody } from '../custody/custody.ts'
@@ -7,7 +6,7 @@ import type { GrantContext } from '../grants/grant.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
 import { createIdentityGuard } from '../identity/identity-guard.ts'
 import { createPinStore } from '../identity/pin-store.ts'
-import { readSubject, rememberSubject, type TokenSubject } from '../identity/subject.ts'
+import { readSubject } from '../identity/subject.ts'
 import type { Integrations } from '../integrations/compose.ts'
 import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { IntegrationEvents } from '../integrations/integration-events.ts'
@@ -15,17 +14,20 @@ import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { ProcessRuntime } from '../runtime/runtime.ts'
 import type { ChangeSubscription } from '../store/change-subscription.ts'
 import type { Core } from '../store/core.ts'
+import type { ReplicaMemory } from '../store/replica-cache.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import type { EngineMeter } from './engine-meter.ts'
-import { createAttempts } from './mint/attempts.ts'
 import { createBreaker } from './mint/breaker.ts'
 import { createDoctorMint, type DoctorMint } from './mint/doctor-mint.ts'
 import { createExercise } from './mint/exercise.ts'
+import { createLeaseRecords } from './mint/lease-records.ts'
 import { createLoginBudget } from './mint/login-budget.ts'
+import { createLogins } from './mint/logins.ts'
 import { createMinter } from './mint/mint.ts'
 import { createMintCoordinator } from './mint/mint-coordinator.ts'
-import { refusedEvent } from './mint/mint-event.ts'
+import { createMintAudit } from './mint/mint-event.ts'
 import { type CredentialProver, createProver } from './mint/prover.ts'
+import { storeReadOver, tryAgain } from './mint/retry.ts'
 import { createSingleFlight } from './mint/single-flight.ts'
 import { createSubjectTokens } from './mint/subject-tokens.ts'
 import { createRefreshTokenPreflight, hasRefreshToken } from './refresh/preflight.ts'
@@ -37,7 +39,6 @@ import { endingConnections, type Revoker } from './revoke/revocation.ts'
 import { type Broker, createBroker } from './serve/broker.ts'
 import { createDegradedMode } from './serve/degraded-mode.ts'
 import { createInsideLease, type InsideLease } from './serve/inside-lease.ts'
-import type { Lease } from './serve/lease.ts'
 import { createLeaseCache, type LeaseCache } from './serve/lease-cache.ts'
 import { createLeaseReader } from './serve/lease-reader.ts'
 import { createLeaseStore } from './serve/lease-store.ts'
@@ -75,13 +76,7 @@ export interface LeaseEngineDependencies {
   readonly meter: EngineMeter
   readonly integrations: Pick<Integrations, 'readSealed' | 'credentials'>
   /** When leases in memory may be served. */
-  readonly memory: {
-    readonly hearing: ChangeSubscription
-    /** The store answers, and too late for callers to wait. */
-    readonly isSlow: () => boolean
-    /** How long leases in memory may serve without word from the store. */
-    readonly storelessMs: number
-  }
+  readonly memory: ReplicaMemory & { readonly stream: ChangeSubscription }
   readonly refreshTokens: {
     /** Why no refresh token may be used in this store; undefined: they may. */
     readonly trouble: string | undefined
@@ -92,18 +87,21 @@ export interface LeaseEngineDependencies {
 export function composeLeaseEngine(dependencies: LeaseEngineDependencies): LeaseEngine {
   const { core, endpoint, audit, meter, memory } = dependencies
   const { store, keyring, events, runtime, log } = core
-  const { hearing, isSlow, storelessMs } = memory
-  const { now, monotonic, random, uniqueId, sleep, clock } = runtime
+  const { stream, isSlow } = memory
+  const { now, monotonic, uniqueId, clock } = runtime
   const stopping = new AbortController()
   const dueTrouble = createOutageLogger(log, 'the due index cannot be read or written', runtime)
 
   const leases = createLeaseStore({ outcomes: store.outcomes, keyring })
-  const cache = createLeaseCache({ hearing, open: leases.open, monotonic })
+  const cache = createLeaseCache({ ...memory, open: leases.open })
   events.on('store.changed', cache.heard)
   events.on('store.gap', cache.distrust)
   events.on('outcome.changed', cache.heard)
   events.on('integration.written', ({ name, written }) => cache.written(name, written?.rev))
   const flights = createSingleFlight({ locks: store.locks, uniqueId, log })
+  const breaker = createBreaker({ monotonic, log })
+  /** Its pauses end when the engine stops. */
+  const pausing = { ...runtime, sleep: (ms: number) => runtime.sleep(ms, stopping.signal) }
   const reader = createLeaseReader({
     cache,
     outcomes: {
@@ -114,22 +112,13 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
         return look
       },
     },
-    ...{ flights, hearing, isSlow, monotonic, storelessMs },
-    sleep: (ms) => sleep(ms, stopping.signal),
-  })
-  const breaker = createBreaker({ monotonic, log })
-  const sleepHere = (ms: number) => sleep(ms, stopping.signal)
-  const attempts = createAttempts({
-    ...{ breaker, monotonic, random, stopping: core.stopping, sleep: sleepHere },
+    ...{ flights, isSlow, runtime: pausing },
+    subscription: { ...stream, ...meter.waits(stream) },
   })
   const pins = createPinStore(store.documents)
   const identity = createIdentityGuard({ pins, audit, now, log })
   const integrations = rememberIntegrations(dependencies.integrations.readSealed)
-  const {
-    revoker: tokenRevoker,
-    queue,
-    ends,
-  } = composeRevocation({
+  const { revoker: tokenRevoker, queue } = composeRevocation({
     ...{ core, endpoint, leases, audit },
   })
   const refreshTokens = composeCustody({
@@ -138,14 +127,14 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
   const { custody, exchange } = refreshTokens
   const revoker = endingConnections(tokenRevoker, custody)
-  const leaseFor = (purpose: string) => createInsideLease({ reader, flight, purpose, now })
+  const leaseFor = (purpose: string) => createInsideLease({ reader, coordinator, purpose, now })
   const subjectTokens = createSubjectTokens((...of) => leaseFor('exchange')(...of))
   const grants: GrantContext = { endpoint, subjectTokens, now, uniqueId }
-  const requester = createTokenRequester({ grants, refreshTokens: exchange, now, random, log })
+  const requester = createTokenRequester({ grants, refreshTokens: exchange, runtime, log })
   const subjectOf = (integration: Pick<Integration, 'name' | 'uid'>) =>
     readSubject(store.documents, integration)
   const minter = createMinter({
-    ...{ integrations, identity, subjectOf, monotonic, sleep: sleepHere },
+    ...{ integrations, identity, subjectOf, runtime: pausing },
     credentials: dependencies.integrations.credentials,
     events,
     requester: meter.requester(requester),
@@ -154,33 +143,23 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
 
   const budget = createLoginBudget({ budgets: store.budgets, now })
 
-  const onMinted = (lease: Lease, by: Actor, subject?: Promise<TokenSubject | undefined>) => {
-    const { integration, tokenId } = lease
-    audit.background(by, { action: 'token.minted', integration, tokenId })
-    rememberSubject(store.documents, lease, subject).catch((error: unknown) => {
-      log.warn({ err: error, integration }, 'the subject could not be remembered')
-    })
-  }
-  const onRefused = (name: string, error: unknown, by: Actor) =>
-    audit.background(by, refusedEvent(name, error))
-
-  const storeless = createDegradedMode({
-    ...{ minter, attempts, flights, now, monotonic, onMinted, onRefused },
+  const logins = createLogins({
+    ...{ minter, identity, subjectOf, budget, breaker, runtime: pausing },
+    stopping: core.stopping,
   })
-  const flight = createMintCoordinator({
-    look: reader.look,
-    outcomes: store.outcomes,
-    ...{ cache, leases, flights, minter, attempts, identity, storeless, budget, subjectOf },
-    hearing: meter.waits(hearing),
-    ...{ now, monotonic, random, ...ends },
-    adopt: (lease, by) => prover.adopt(lease, by),
-    ...{ onMinted, onRefused },
-    onUnconfirmed: (integration, err) => log.warn({ integration, err }, 'a mint is not confirmed'),
+  const mintAudit = createMintAudit({ audit, documents: store.documents, log })
+  const records = createLeaseRecords({
+    ...{ reader, cache, leases, outcomes: store.outcomes, audit: mintAudit, runtime, log },
+  })
+  const degraded = createDegradedMode({ logins, flights, audit: mintAudit, runtime })
+  const coordinator = createMintCoordinator({
+    ...{ records, logins, flights, degraded, audit: mintAudit, runtime: pausing },
+    revoker: tokenRevoker,
   })
   const unmetered = createBroker({
     reader,
-    flight,
-    storeless,
+    coordinator,
+    degraded,
     due: store.due,
     async prepare(integration) {
       await Promise.all([integrations.prepare(integration), identity.known(integration)])
@@ -191,7 +170,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const refresher = createRefresher({
     due: store.due,
     look: reader.look,
-    flight: meter.refreshes(flight),
+    flight: meter.refreshes(coordinator),
     runtime,
     onRefreshed(refreshed) {
       meter.refreshed(refreshed)
@@ -205,12 +184,11 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
       const asked = clock.moment()
       clock.learn(await store.now(), asked, clock.moment())
     },
-    storeless,
+    degraded,
     look: reader.look,
-    flight,
+    coordinator,
     flights,
-    isHearing: hearing.isHearing,
-    sleep: sleepHere,
+    untilDone: (work) => tryAgain(pausing, [storeReadOver(stream)], work),
     log,
   })
 
@@ -221,11 +199,9 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
       const isKept = integration?.uid === uid && integration.enabled
       return isKept ? integration.refreshTokenIdleDays : undefined
     },
-    exercise: createExercise({ look: reader.look, flight, now }),
+    exercise: createExercise({ look: reader.look, coordinator, now }),
   })
-  const prover = createProver({
-    ...{ look: reader.look, subjectOf, minter, budget, leases, onMinted, monotonic, log },
-  })
+  const prover = createProver({ records, logins, runtime })
   events.on('store.heard', reconciler.begin)
   events.on('integration.written', async ({ written }) => {
     const integration = written?.integration
@@ -236,11 +212,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     if (!presentsRefreshToken(integration)) await refreshTokens.tried(custody.end(integration))
   })
   const doctorMint = createDoctorMint({
-    ...{ look: reader.look, subjectOf, minter, budget, flights, breaker, onRefused },
-    ...{ now, monotonic, log },
-    outcomes: store.outcomes,
-    adopt: prover.adopt,
-    sleep: sleepHere,
+    ...{ records, logins, flights, audit: mintAudit, runtime: pausing, log },
   })
 
   return {

@@ -20,7 +20,7 @@ function setUp(ids: string[], limit?: number, corrupt: readonly string[] = []) {
         return { items, corrupt, next: from + size < ids.length ? last : null }
       },
     },
-    hearing: { isHearing: () => isHearing, epoch: () => epoch },
+    stream: { isHearing: () => isHearing, epoch: () => epoch },
     ...(limit !== undefined && { limit }),
   })
   return {

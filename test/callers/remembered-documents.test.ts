@@ -28,11 +28,13 @@ function fixture({ storelessMs = 900_000, limit = 10_000 } = {}) {
         return answer(id)
       },
     },
-    hearing: { isHearing: () => hears, epoch: () => epoch, silentForMs: () => time - heardAt },
-    isSlow: () => isSlow,
+    memory: {
+      stream: { isHearing: () => hears, epoch: () => epoch, silentForMs: () => time - heardAt },
+      isSlow: () => isSlow,
+      monotonic: () => time,
+      degradedMs: storelessMs,
+    },
     parse: ({ body }) => body,
-    monotonic: () => time,
-    storelessMs,
     limit,
   })
   return {

@@ -256,9 +256,12 @@ t.test('every authenticator of the service is under this contract', async (t) =>
   const { list } = createAuthenticators({
     adminKeys: [],
     documents: { read: async () => undefined },
-    hearing: { isHearing: () => false, epoch: () => 0, silentForMs: () => 0 },
-    isSlow: () => false,
-    storelessMs: 0,
+    memory: {
+      stream: { isHearing: () => false, epoch: () => 0, silentForMs: () => 0 },
+      isSlow: () => false,
+      monotonic: () => performance.now(),
+      degradedMs: 0,
+    },
     issuers: () => [],
     callers: () => [],
     createOutbound: () => {

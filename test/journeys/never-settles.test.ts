@@ -27,8 +27,6 @@ import {
 } from '../../src/rotation/deployment-steps.ts'
 import { createThrough } from '../../src/rotation/through.ts'
 import { workLeftBehind } from '../../src/runtime/timeout.ts'
-import { createAttempts } from '../../src/tokens/mint/attempts.ts'
-import { createBreaker } from '../../src/tokens/mint/breaker.ts'
 import { createRefreshTokenPreflight } from '../../src/tokens/refresh/preflight.ts'
 import { createRevoker, type RevokerDependencies } from '../../src/tokens/revoke/revocation.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
@@ -38,6 +36,7 @@ import {
   type WebhookDeliveryDependencies,
 } from '../../src/webhooks/webhook-delivery.ts'
 import { eventually } from '../support/eventually.ts'
+import { testLogins } from '../support/logins.ts'
 import { testRuntime } from '../support/runtime.ts'
 
 t.setTimeout(60_000)
@@ -71,15 +70,15 @@ const codeOf = (work: Promise<unknown>): Promise<unknown> =>
   )
 
 const requester = createTokenRequester({
-  ...{ grants, now: Date.now, random: Math.random, log },
+  ...{ grants, runtime: testRuntime(), log },
   refreshTokens: { exchange: never },
 })
 
 const attempts = () => {
   const monotonic = () => performance.now()
-  const breaker = createBreaker({ monotonic, log })
-  const made = createAttempts({ breaker, monotonic, random: () => 0, sleep: async () => undefined })
-  return codeOf(made.run('acme.my.salesforce.com', monotonic() + 500, never))
+  const logins = testLogins({ mint: never }, { monotonic })
+  const options = { charge: never, hasWorked: never, deadlineAt: monotonic() + 500 }
+  return codeOf(logins.mint(integration, options))
 }
 
 const endToken = () => {

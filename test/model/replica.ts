@@ -97,7 +97,7 @@ export function startReplica(world: World): Replica {
       connectionLost: () => undefined,
     },
     integrations,
-    memory: { hearing, isSlow: () => false, storelessMs },
+    memory: { stream: hearing, monotonic, isSlow: () => false, degradedMs: storelessMs },
     refreshTokens: {
       trouble: undefined,
       age: { witness: undefined, mode: 'ask', graceMs: 0 },

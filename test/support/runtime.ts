@@ -1,4 +1,5 @@
 /** A runtime and a log for tests. */
+
 import { type Log, type Runtime, sleep } from '../../src/runtime/runtime.ts'
 
 /** Members that are not given: `now` and what follows it tell this machine's time, `random` gives 0.5, ids count up. */

@@ -10,6 +10,7 @@ import type { LeaseRecord } from '../../src/store/store.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { createLeaseCache, type Entry } from '../../src/tokens/serve/lease-cache.ts'
 import { createLeaseReader } from '../../src/tokens/serve/lease-reader.ts'
+import { testRuntime } from '../support/runtime.ts'
 import { content } from '../support/store-engines.ts'
 
 const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
@@ -66,9 +67,11 @@ async function run(steps: readonly Step[]): Promise<{ servings: number; fallback
   let cursor = await store.changes.tail()
 
   const cache = createLeaseCache({
-    hearing: { isHearing: () => isThere, epoch: () => epoch, silentForMs: () => time - heardAt },
+    stream: { isHearing: () => isThere, epoch: () => epoch, silentForMs: () => time - heardAt },
     open: async (look, { tokenId, digest, expiresAt }: LeaseRecord) =>
       ({ integration: NAME, uid: look.integration.uid, tokenId, digest, expiresAt }) as Lease,
+    isSlow: () => false,
+    degradedMs: STORELESS_MS,
     monotonic: () => time,
   })
   const reader = createLeaseReader({
@@ -81,10 +84,8 @@ async function run(steps: readonly Step[]): Promise<{ servings: number; fallback
       },
     },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
-    hearing: { isHearing: () => isThere },
-    monotonic: () => time,
-    sleep: async () => undefined,
-    storelessMs: STORELESS_MS,
+    subscription: { isHearing: () => isThere, onceChanged: () => () => undefined },
+    runtime: testRuntime({ monotonic: () => time, sleep: async () => undefined }),
   })
 
   const current = async () => {

@@ -3,6 +3,7 @@
 import type { Secret } from '../../crypto/secret.ts'
 import type { Outbound } from '../../http/outbound/outbound.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
+import type { ReplicaMemory } from '../../store/replica-cache.ts'
 import type { Change, Documents } from '../../store/store.ts'
 import { API_KEY_KIND } from '../api-key-store.ts'
 import type { CallerEntry, IssuerSettings } from '../caller-entry.ts'
@@ -36,10 +37,7 @@ export interface Authenticators {
 export interface AuthenticatorsDependencies {
   readonly adminKeys: readonly Secret[]
   readonly documents: Pick<Documents, 'read'>
-  readonly hearing: RememberedDocumentsDependencies<unknown>['hearing']
-  /** The store answers, and too late for callers to wait. */
-  readonly isSlow: () => boolean
-  readonly storelessMs: number
+  readonly memory: ReplicaMemory
   /** Whether an API key that is not remembered may be looked for. Default: yes. */
   readonly isWorthAsking?: RememberedDocumentsDependencies<unknown>['isWorthAsking']
   /** Each gives another array after a change. */
@@ -53,17 +51,14 @@ export interface AuthenticatorsDependencies {
 }
 
 export function createAuthenticators(dependencies: AuthenticatorsDependencies): Authenticators {
-  const { adminKeys, documents, hearing, isSlow, storelessMs, issuers, callers } = dependencies
+  const { adminKeys, documents, memory, issuers, callers } = dependencies
   const { isWorthAsking, runtime } = dependencies
   const { wall, now, monotonic } = runtime
   const apiKeys = createRememberedDocuments({
     kind: API_KEY_KIND,
     documents,
-    hearing,
-    isSlow,
+    memory,
     parse: knownApiKeyOf,
-    monotonic,
-    storelessMs,
     ...(isWorthAsking && { isWorthAsking }),
   })
   const jwt = createJwtAuthenticator({

@@ -1,17 +1,11 @@
-/** Gives a login host that fails time to recover: nobody asks it before the rest is over. */
-
+/** Gives a login host that fails time to recover: no login is tried there before its rest is over. */
 import { BrokerError, type BrokerErrorOptions } from '../../errors/errors.ts'
+import { isAtSource } from '../../grants/refusals/refusals.ts'
 import type { Log } from '../../runtime/runtime.ts'
+import { isTransient, saysNothing } from './refusal-memory.ts'
+import { askedPauseMs } from './retry.ts'
 
-export interface Breaker {
-  /** Throws `salesforce_unavailable` while the host rests. */
-  check(host: string): void
-  succeeded(host: string): void
-  /** The retries of one request are used up. A rest that Salesforce asked for is honoured. Only the first failure in a row is logged, and the end with their count. */
-  failed(host: string, error: unknown, retryAfterMs?: number): void
-  /** How many hosts rest now. */
-  openCount(): number
-}
+export type Breaker = ReturnType<typeof createBreaker>
 
 export interface BreakerDependencies {
   /** Milliseconds of a clock that never steps. */
@@ -29,35 +23,56 @@ interface State {
   readonly known: Pick<BrokerErrorOptions, 'members' | 'remedy'>
 }
 
-export function createBreaker({ monotonic, log }: BreakerDependencies): Breaker {
+export function createBreaker({ monotonic, log }: BreakerDependencies) {
   const hosts = new Map<string, State>()
 
+  const check = (host: string): void => {
+    const state = hosts.get(host)
+    if (!state || state.openUntil <= monotonic()) return
+    throw new BrokerError(
+      'salesforce_unavailable',
+      'The login host failed, and is left alone for a while',
+      { retryAfterMs: state.openUntil - monotonic(), ...state.known },
+    )
+  }
+
+  const succeeded = (host: string): void => {
+    const state = hosts.get(host)
+    if (!state) return
+    hosts.delete(host)
+    const seconds = Math.round((monotonic() - state.since) / 1000)
+    log.info({ host, count: state.failures, seconds }, 'the login host answers again')
+  }
+
+  /** Honours a rest that Salesforce asked for. Logs the first failure in a row only, and the end with their count. */
+  const failed = (host: string, error: unknown): void => {
+    const { failures: before = 0, since = monotonic() } = hosts.get(host) ?? {}
+    const failures = before + 1
+    const restMs = Math.min(REST_MS.most, REST_MS.least * 2 ** before)
+    const openUntil = monotonic() + Math.max(restMs, askedPauseMs(error))
+    hosts.set(host, { failures, since, openUntil, known: knownOf(error) })
+    if (before === 0) log.warn({ host, err: error }, 'the login host fails')
+  }
+
   return {
-    check(host) {
-      const state = hosts.get(host)
-      if (!state || state.openUntil <= monotonic()) return
-      throw new BrokerError(
-        'salesforce_unavailable',
-        'The login host failed, and is left alone for a while',
-        { retryAfterMs: state.openUntil - monotonic(), ...state.known },
-      )
+    /** Runs a login, with its retries, and learns from its end how the host is. Throws `salesforce_unavailable` while the host rests. */
+    async guard<Result>(host: string, login: () => Promise<Result>): Promise<Result> {
+      check(host)
+      try {
+        const result = await login()
+        succeeded(host)
+        return result
+      } catch (error) {
+        if (saysNothing(error) || isAtSource(error)) throw error
+        if (isTransient(error)) failed(host, error)
+        else succeeded(host)
+        throw error
+      }
     },
-    succeeded(host) {
-      const state = hosts.get(host)
-      if (!state) return
-      hosts.delete(host)
-      const seconds = Math.round((monotonic() - state.since) / 1000)
-      log.info({ host, count: state.failures, seconds }, 'the login host answers again')
-    },
-    failed(host, error, retryAfterMs = 0) {
-      const { failures: before = 0, since = monotonic() } = hosts.get(host) ?? {}
-      const failures = before + 1
-      const restMs = Math.min(REST_MS.most, REST_MS.least * 2 ** before)
-      const openUntil = monotonic() + Math.max(restMs, retryAfterMs)
-      hosts.set(host, { failures, since, openUntil, known: knownOf(error) })
-      if (before === 0) log.warn({ host, err: error }, 'the login host fails')
-    },
-    openCount: () => [...hosts.values()].filter(({ openUntil }) => openUntil > monotonic()).length,
+    succeeded,
+    /** How many hosts rest now. */
+    openCount: (): number =>
+      [...hosts.values()].filter(({ openUntil }) => openUntil > monotonic()).length,
   }
 }
 

@@ -5,7 +5,7 @@ import type { MintCoordinator } from './mint-coordinator.ts'
 
 export interface ExerciseDependencies {
   readonly look: (name: string) => Promise<Entry | undefined>
-  readonly flight: MintCoordinator
+  readonly coordinator: MintCoordinator
   readonly now: () => number
 }
 
@@ -13,14 +13,14 @@ const BY: Actor = { principal: null, requestId: 'refresh-token-keeper' }
 
 /** A mint like any other, even while a lease lives. */
 export const createExercise =
-  ({ look, flight, now }: ExerciseDependencies) =>
+  ({ look, coordinator, now }: ExerciseDependencies) =>
   async (name: string): Promise<void> => {
     const entry = await look(name)
     if (!entry?.integration.enabled) return
     const { lease } = entry
     const isLive = lease !== undefined && lease.expiresAt > now()
-    const question = isLive
+    const requirement = isLive
       ? ({ kind: 'replace', mintedAt: lease.mintedAt } as const)
       : ({ kind: 'need', minTtlMs: 0 } as const)
-    await flight.run(entry, question, BY).result
+    await coordinator.run(entry, requirement, BY).result
   }

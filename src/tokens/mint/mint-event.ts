@@ -1,35 +1,50 @@
-/** How mints without a token, and the ends of tokens, read in the audit. */
-import type { AuditEntry } from '../../audit/event.ts'
+/** How mints, and the ends of tokens, read in the audit and the log. */
+import type { Actor } from '../../audit/event.ts'
+import type { AuditLog } from '../../audit/log.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { refusalOf } from '../../grants/refusals/refusals.ts'
+import { rememberSubject, type TokenSubject } from '../../identity/subject.ts'
+import type { Log } from '../../runtime/runtime.ts'
+import type { Documents } from '../../store/store.ts'
+import type { Lease } from '../serve/lease.ts'
 
-export function refusedEvent(integration: string, error: unknown): AuditEntry {
-  const refusal = refusalOf(error)
-  const code = error instanceof BrokerError ? error.code : 'internal'
+export type MintAudit = ReturnType<typeof createMintAudit>
+
+export interface MintAuditDependencies {
+  readonly audit: Pick<AuditLog, 'background'>
+  readonly documents: Pick<Documents, 'read' | 'write'>
+  readonly log: Pick<Log, 'warn'>
+}
+
+/** None of its methods throws. */
+export function createMintAudit({ audit, documents, log }: MintAuditDependencies) {
   return {
-    action: 'token.refused',
-    integration,
-    outcome: refusal ? 'refused' : 'failed',
-    detail: { reason: refusal?.reason ?? code, ...(refusal && { class: refusal.class }) },
+    /** `subject`: what was known of it before the mint, where that was read. */
+    minted(lease: Lease, by: Actor, subject?: Promise<TokenSubject | undefined>): void {
+      const { integration, tokenId } = lease
+      audit.background(by, { action: 'token.minted', integration, tokenId })
+      rememberSubject(documents, lease, subject).catch((error: unknown) => {
+        log.warn({ err: error, integration }, 'the subject could not be remembered')
+      })
+    },
+    refused(integration: string, error: unknown, by: Actor): void {
+      // A lost connection has an event of its own.
+      if (isNotConnected(error)) return
+      const refusal = refusalOf(error)
+      const code = error instanceof BrokerError ? error.code : 'internal'
+      audit.background(by, {
+        action: 'token.refused',
+        integration,
+        outcome: refusal ? 'refused' : 'failed',
+        detail: { reason: refusal?.reason ?? code, ...(refusal && { class: refusal.class }) },
+      })
+    },
+    /** The mint was written, and too few replicas confirmed that. Its token serves all the same. */
+    unconfirmed(integration: string, error: BrokerError): void {
+      log.warn({ integration, err: error }, 'a mint is not confirmed')
+    },
   }
 }
 
-/** `reason`: the code of what is in the way at Salesforce; then it is in the queue. */
-export const revokedEvent = (
-  integration: string,
-  tokenId: string,
-  reason: string | undefined,
-): AuditEntry => ({
-  action: 'token.revoked',
-  integration,
-  tokenId,
-  ...(reason !== undefined && { outcome: 'failed', detail: { reason } }),
-})
-
-/** It held a token that was rejected, and was replaced: by it, or by another that held it too. */
-export const rejectedEvent = (integration: string, tokenId: string): AuditEntry => ({
-  action: 'token.revoked',
-  integration,
-  tokenId,
-  detail: { reason: 'rejected' },
-})
+const isNotConnected = (error: unknown): boolean =>
+  error instanceof BrokerError && error.code === 'integration_not_connected'

@@ -21,12 +21,14 @@ import {
 import type { SealedIntegration } from '../../integrations/integration-store.ts'
 import { servesInside } from '../../integrations/references/lending.ts'
 import type { Emitter } from '../../runtime/events.ts'
+import type { Runtime } from '../../runtime/runtime.ts'
 import { NO_CREDENTIAL, type RefreshTokenPreflight } from '../refresh/preflight.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { Signer, TokenRequester } from '../serve/token-request.ts'
 import type { TokenEvents } from '../token-events.ts'
 import { candidatesOf, isSignatureRefusal, triesOf } from './candidates.ts'
 import { refusedWith } from './credential-refusal.ts'
+import { RETRIES, tryAgain } from './retry.ts'
 
 /** What a mint begins with, as the store has it. Its secrets are sealed. */
 export interface MintRecords {
@@ -78,13 +80,8 @@ export interface MinterDependencies {
   readonly subjectOf: (
     integration: Pick<Integration, 'name' | 'uid'>,
   ) => Promise<TokenSubject | undefined>
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  readonly sleep: (ms: number) => Promise<void>
+  readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
 }
-
-/** Between two tries of credentials. */
-const PAUSE_MS = 100
 
 /** An integration, and the credentials that it signs with: its own, or another's. */
 interface Opened {
@@ -98,7 +95,7 @@ interface Opened {
 }
 
 export function createMinter(dependencies: MinterDependencies): Minter {
-  const { integrations, requester, connected, credentials, events, identity, monotonic, sleep } =
+  const { integrations, requester, connected, credentials, events, identity, runtime } =
     dependencies
   const { subjectOf } = dependencies
   /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. A change of the owner forgets it: what was made active by it comes first. */
@@ -168,30 +165,36 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     tries: number,
     { charge, deadlineAt, signal }: Pick<MintOptions, 'charge' | 'deadlineAt' | 'signal'>,
   ): Promise<Lease> => {
+    const { integration, owner } = opened
     const refused = new Set<string>()
-    let last: unknown
-    for (let at = 0; at < tries; at += 1) {
-      const credential = candidates[at % candidates.length]
-      if (!credential || (at > 0 && monotonic() + PAUSE_MS >= deadlineAt)) break
-      if (at > 0) await sleep(PAUSE_MS)
-      // Of a source that fails nobody has logged in.
-      await requester.ready(opened.integration)
+    const attempt = async (credential: Credential): Promise<Lease> => {
+      // A source that fails costs no login.
+      await requester.ready(integration)
       try {
         const signer = signerOf(opened, credential)
-        const lease = await requester.request(opened.integration, signer, charge, signal)
-        await identity.check(opened.integration, lease, opened.known)
+        const lease = await requester.request(integration, signer, charge, signal)
+        await identity.check(integration, lease, opened.known)
         await checkNotInside(opened, lease)
         await accepted(opened, credential, refused)
         return lease
       } catch (error) {
         if (!isSignatureRefusal(error)) throw error
         refused.add(credential.id)
-        if (credential.state === 'active') events.emit('credential.refused', opened.owner)
-        last = error
+        if (credential.state === 'active') events.emit('credential.refused', owner)
+        throw error
       }
     }
-    const isOwn = opened.owner.uid === opened.integration.uid
-    throw refusedWith(last, { credentials: candidates, isOwn })
+    try {
+      return await tryAgain(
+        runtime,
+        [{ ...RETRIES.credential, tries }],
+        (count) => attempt(candidates[(count - 1) % candidates.length] ?? NO_CREDENTIAL),
+        { deadlineAt },
+      )
+    } catch (error) {
+      if (!isSignatureRefusal(error)) throw error
+      throw refusedWith(error, { credentials: candidates, isOwn: owner.uid === integration.uid })
+    }
   }
 
   /** An app that acts as the same user in another way gets the same token: its user shows only now. */

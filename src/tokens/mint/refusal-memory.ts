@@ -1,7 +1,7 @@
 /** Refusals that the fleet remembers, so that nobody bothers Salesforce again before it helps. Pure. */
 import { Type } from 'typebox'
 import { isUnsettled } from '../../custody/connection.ts'
-import { BrokerError, type ProblemCode } from '../../errors/errors.ts'
+import { BrokerError, isStoreTrouble, type ProblemCode } from '../../errors/errors.ts'
 import {
   grantRefused,
   type Refusal,
@@ -63,6 +63,12 @@ export function isTransient(error: unknown): boolean {
   if (error.code === 'salesforce_unavailable' || error.code === 'salesforce_timeout') return true
   return refusalOf(error)?.class === 'transient'
 }
+
+/** Whether the login host was not asked, or its answer is not known. */
+export const saysNothing = (error: unknown): boolean =>
+  isUnsettled(error) ||
+  isStoreTrouble(error) ||
+  (error instanceof BrokerError && error.code === 'login_budget_exhausted')
 
 /** Is it cured by a fresh assertion? */
 export function isCuredByRetry(error: unknown): boolean {

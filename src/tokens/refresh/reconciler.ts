@@ -1,7 +1,6 @@
 /** Brings this replica in step with the store once it is back: its time, and what was minted without it. */
 
 import { NOBODY } from '../../audit/event.ts'
-import { isStoreAway } from '../../errors/errors.ts'
 import type { Log } from '../../runtime/runtime.ts'
 import type { MintCoordinator } from '../mint/mint-coordinator.ts'
 import type { SingleFlight } from '../mint/single-flight.ts'
@@ -15,38 +14,24 @@ export interface Reconciler {
 
 export interface ReconcilerDependencies {
   readonly learnTime: () => Promise<void>
-  readonly storeless: Pick<DegradedMode, 'unsaved' | 'forget'>
+  readonly degraded: Pick<DegradedMode, 'unsaved' | 'forget'>
   readonly look: (name: string) => Promise<Entry | undefined>
-  readonly flight: MintCoordinator
+  readonly coordinator: MintCoordinator
   readonly flights: Pick<SingleFlight, 'join'>
-  readonly isHearing: () => boolean
-  readonly sleep: (ms: number) => Promise<void>
+  /** Works as long as the change stream is read. */
+  readonly untilDone: (work: () => Promise<void>) => Promise<void>
   readonly log: Pick<Log, 'warn'>
 }
 
-/** The store is heard on one connection, and written to on another that may take a little longer. */
-const RETRY_MS = 100
-
 export function createReconciler(dependencies: ReconcilerDependencies): Reconciler {
-  const { learnTime, storeless, look, flight, flights, isHearing, sleep, log } = dependencies
+  const { learnTime, degraded, look, coordinator, flights, untilDone, log } = dependencies
 
   const save = async (name: string): Promise<void> => {
     const entry = await look(name)
-    if (!entry) return storeless.forget(name)
-    const { isSaved } = await flight.run(entry, { kind: 'need', minTtlMs: 0 }, NOBODY).result
+    if (!entry) return degraded.forget(name)
+    const { isSaved } = await coordinator.run(entry, { kind: 'need', minTtlMs: 0 }, NOBODY).result
     // Somebody else's may be in the store by now: then it is the one for all.
-    if (isSaved) storeless.forget(name)
-  }
-
-  const untilDone = async (work: () => Promise<void>): Promise<void> => {
-    for (;;) {
-      try {
-        return await work()
-      } catch (error) {
-        if (!isStoreAway(error) || !isHearing()) throw error
-        await sleep(RETRY_MS)
-      }
-    }
+    if (isSaved) degraded.forget(name)
   }
 
   const attempt = (what: string, work: () => Promise<void>) => {
@@ -60,7 +45,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
   return {
     begin() {
       attempt('time', learnTime)
-      for (const name of storeless.unsaved()) attempt(`lease ${name}`, () => save(name))
+      for (const name of degraded.unsaved()) attempt(`lease ${name}`, () => save(name))
     },
   }
 }

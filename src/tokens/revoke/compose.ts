@@ -4,8 +4,6 @@ import type { AuditLog } from '../../audit/log.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
 import { createOutageLogger } from '../../runtime/outage-logger.ts'
 import type { Core } from '../../store/core.ts'
-import type { MintCoordinatorDependencies } from '../mint/mint-coordinator.ts'
-import { rejectedEvent, revokedEvent } from '../mint/mint-event.ts'
 import type { LeaseStore } from '../serve/lease-store.ts'
 import { createRevoker, type Revoker } from './revocation.ts'
 import { createRevocationQueue, type RevocationQueue } from './revocation-queue.ts'
@@ -13,8 +11,6 @@ import { createRevocationQueue, type RevocationQueue } from './revocation-queue.
 export interface Revocation {
   readonly revoker: Revoker
   readonly queue: Pick<RevocationQueue, 'start' | 'stop'>
-  /** Of tokens that mints come upon. */
-  readonly ends: Pick<MintCoordinatorDependencies, 'endDead' | 'onBuried'>
 }
 
 export interface RevocationDependencies {
@@ -45,19 +41,11 @@ export function composeRevocation(dependencies: RevocationDependencies): Revocat
     outage: trouble,
   })
   const { outcomes } = store
-  const revoker = createRevoker({ outcomes, leases, endpoint, queue, log })
+  const revoker = createRevoker({
+    ...{ outcomes, leases, endpoint, queue, audit, runtime, log },
+  })
   return {
     revoker,
     queue,
-    ends: {
-      async endDead(lease, by) {
-        const { integration, tokenId, issuer = '' } = lease
-        const reason = await revoker.endToken(issuer, lease)
-        audit.background(by, revokedEvent(integration, tokenId, reason))
-      },
-      onBuried(tokenId, names, by) {
-        for (const name of names) audit.background(by, rejectedEvent(name, tokenId))
-      },
-    },
   }
 }

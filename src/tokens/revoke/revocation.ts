@@ -1,14 +1,14 @@
 /** Ends a token: everywhere here first, then at Salesforce. */
 
-import type { AuditEntry } from '../../audit/event.ts'
+import type { Actor, AuditEntry } from '../../audit/event.ts'
+import type { AuditLog } from '../../audit/log.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import { integrationOf } from '../../integrations/integration-store.ts'
-import type { Log } from '../../runtime/runtime.ts'
+import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
 import type { Look, Outcomes } from '../../store/store.ts'
-import { revokedEvent } from '../mint/mint-event.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { LeaseStore } from '../serve/lease-store.ts'
 import type { RevocationQueue } from './revocation-queue.ts'
@@ -22,6 +22,10 @@ export interface Revoker {
   revokeUnlessShared(integration: Target): Promise<readonly AuditEntry[]>
   /** Ends a token that is dead here already, at the login URL that issued it and nowhere else, now or later. Gives the code of what is in the way. */
   endToken(issuer: string, lease: RevokedToken): Promise<string | undefined>
+  /** The same for a token that a mint brought though it is dead here. Audits it. */
+  endDead(lease: Lease, by: Actor): Promise<void>
+  /** Salesforce gave another token than the rejected one, so that one is dead for all integrations that hold it. Audits it. */
+  bury(name: string, tokenId: string, by: Actor): Promise<void>
 }
 
 /** Whatever token it is. */
@@ -33,16 +37,20 @@ export interface RevokerDependencies {
   readonly endpoint: Pick<TokenEndpoint, 'revoke'>
   /** What Salesforce does not end now is tried again for seven days. */
   readonly queue: Pick<RevocationQueue, 'add' | 'done'>
+  readonly audit: Pick<AuditLog, 'background'>
+  readonly runtime: Pick<Runtime, 'now'>
   readonly log: Pick<Log, 'warn'>
 }
 
 /** A tombstone outlives the lease: a mint that was under way may still bring the same token. */
 const TOMBSTONE_MS = 3_600_000
+/** How long a token that Salesforce answered with 401 is kept out. */
+const REJECTED_MS = 86_400_000
 /** One attempt at Salesforce. */
 const ATTEMPT_MS = 4_000
 
 export function createRevoker(dependencies: RevokerDependencies): Revoker {
-  const { outcomes, leases, endpoint, queue, log } = dependencies
+  const { outcomes, leases, endpoint, queue, audit, runtime, log } = dependencies
 
   /** The code of what went wrong; then it is in the queue. */
   const endAtSalesforce = async (
@@ -85,8 +93,32 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
     revoke: (integration) => end(integration, true),
     revokeUnlessShared: (integration) => end(integration, false),
     endToken: endAtSalesforce,
+    async endDead(lease, by) {
+      const { integration, tokenId, issuer = '' } = lease
+      const reason = await endAtSalesforce(issuer, lease)
+      audit.background(by, revokedEvent(integration, tokenId, reason))
+    },
+    async bury(name, tokenId, by) {
+      const others = await outcomes.revoke(tokenId, runtime.now() + REJECTED_MS)
+      for (const integration of new Set([name, ...others])) {
+        const detail = { reason: 'rejected' }
+        audit.background(by, { action: 'token.revoked', integration, tokenId, detail })
+      }
+    },
   }
 }
+
+/** `reason`: the code of what is in the way at Salesforce; then it is in the queue. */
+const revokedEvent = (
+  integration: string,
+  tokenId: string,
+  reason: string | undefined,
+): AuditEntry => ({
+  action: 'token.revoked',
+  integration,
+  tokenId,
+  ...(reason !== undefined && { outcome: 'failed', detail: { reason } }),
+})
 
 /** A lease of a former release does not say where it was minted: at the login URL, where that is still the one of its digest. */
 function issuerOf({ issuer, digest }: Lease, { integration }: Look): string | undefined {

@@ -41,8 +41,8 @@ export interface Broker {
 
 export interface BrokerDependencies {
   readonly reader: LeaseReader
-  readonly flight: MintCoordinator
-  readonly storeless: DegradedMode
+  readonly coordinator: MintCoordinator
+  readonly degraded: DegradedMode
   readonly due: Pick<DueIndex, 'mark'>
   /** Makes ready for a time without the store. */
   readonly prepare: (integration: Integration) => Promise<void>
@@ -58,7 +58,7 @@ const NOWHERE = 'nowhere-5f1d2c6a-valetkey-looks-for-what-is-not-there'
 const REMEMBERED = 100_000
 
 export function createBroker(dependencies: BrokerDependencies): Broker {
-  const { reader, flight, storeless, due, prepare, now, onTrouble } = dependencies
+  const { reader, coordinator, degraded, due, prepare, now, onTrouble } = dependencies
   /** Leases that this replica has marked as used. */
   const marked = new WeakSet<Lease>()
   /** By integration, when the lease was minted that was handed out last: it may be read from the store again. */
@@ -88,13 +88,13 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
 
   const miss = async (
     entry: Entry,
-    question: TokenRequirement,
+    requirement: TokenRequirement,
     isStoreless: boolean,
     by: Actor,
   ): Promise<Served> => {
     const { result, joined } = isStoreless
-      ? storeless.mint(entry, question, by)
-      : flight.run(entry, question, by)
+      ? degraded.mint(entry, requirement, by)
+      : coordinator.run(entry, requirement, by)
     try {
       const { lease, isFresh, isSaved } = await waitFor(result, PATIENCE)
       note(lease)
@@ -102,7 +102,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     } catch (error) {
       // A lease that is still good wins over every refusal, even if it is shorter than asked for.
       const { lease } = entry
-      if (question.kind === 'need' && lease && lease.expiresAt > now()) {
+      if (requirement.kind === 'need' && lease && lease.expiresAt > now()) {
         return hit(entry, lease, isStoreless)
       }
       throw error
@@ -118,43 +118,43 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
   ): Served | Promise<Served> => {
     const { requestId } = request
     const known = servable(entry, name, principal)
-    const question = questionOf(request)
-    const lease = answerWithLease(known, question, isStoreless)
+    const requirement = requirementOf(request)
+    const lease = answerWithLease(known, requirement, isStoreless)
     if (lease) return hit(known, lease, isStoreless)
     const by = { principal: principal.id, requestId }
-    const minted = miss(known, question, isStoreless, by)
+    const minted = miss(known, requirement, isStoreless, by)
     if (isStoreless || isLast) return minted
     return minted.catch(async (error: unknown) => {
       if (!isStoreTrouble(error)) throw error
       // The store went away under the mint, for long or for a moment.
-      const reading = await reader.read(name, answersFromMemory(question))
+      const reading = await reader.read(name, answersFromMemory(requirement))
       return serve(reading, name, principal, request, true)
     })
   }
 
   const answerWithLease = (
     entry: Entry,
-    question: TokenRequirement,
+    requirement: TokenRequirement,
     isStoreless: boolean,
   ): Lease | undefined => {
     if (isStoreless) {
-      const own = storeless.lease(entry)
+      const own = degraded.lease(entry)
       const isNewest = own && own.mintedAt > (entry.lease?.mintedAt ?? 0)
-      if (isNewest && satisfies(own, question, now())) return own
+      if (isNewest && satisfies(own, requirement, now())) return own
     }
     const { lease } = entry
     try {
-      return answerIn(entry, question, now())
+      return answerIn(entry, requirement, now())
     } catch (error) {
-      if (question.kind === 'need' && lease && lease.expiresAt > now()) return lease
+      if (requirement.kind === 'need' && lease && lease.expiresAt > now()) return lease
       throw error
     }
   }
 
   /** With a lease or with a problem; anything but a mint. */
-  const answersFromMemory = (question: TokenRequirement) => (entry: Entry) => {
+  const answersFromMemory = (requirement: TokenRequirement) => (entry: Entry) => {
     try {
-      return answerWithLease(entry, question, true) !== undefined
+      return answerWithLease(entry, requirement, true) !== undefined
     } catch {
       return true
     }
@@ -175,7 +175,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
         })
     }
     return reader
-      .read(name, answersFromMemory(questionOf(request)))
+      .read(name, answersFromMemory(requirementOf(request)))
       .catch((error: unknown) => {
         // Its labels are not known, so that nothing is said to those whom they may hide it from.
         throw isUnusable(error) && !maySee(undefined, name, principal) ? forbidden() : error
@@ -206,7 +206,7 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
   }
 }
 
-const questionOf = ({ minTtlMs, rejected }: LeaseRequest): TokenRequirement =>
+const requirementOf = ({ minTtlMs, rejected }: LeaseRequest): TokenRequirement =>
   rejected === undefined ? { kind: 'need', minTtlMs } : { kind: 'rejected', tokenId: rejected }
 
 const maySee = (entry: Entry | undefined, name: string, principal: Principal): boolean =>

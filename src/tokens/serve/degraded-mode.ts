@@ -2,9 +2,10 @@
 import type { Actor } from '../../audit/event.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { presentsRefreshToken } from '../../integrations/integration.ts'
+import type { Runtime } from '../../runtime/runtime.ts'
 import type { RefusalRecord } from '../../store/store.ts'
-import type { Attempts } from '../mint/attempts.ts'
-import type { Minter } from '../mint/mint.ts'
+import type { Logins } from '../mint/logins.ts'
+import type { MintAudit } from '../mint/mint-event.ts'
 import { refusedStill, remember } from '../mint/refusal-memory.ts'
 import type { SingleFlight } from '../mint/single-flight.ts'
 import type { Lease, MintResult } from './lease.ts'
@@ -22,7 +23,7 @@ export interface DegradedMode {
   /** Only for an integration that this replica has minted for before: it holds the sealed credential. Throws what Salesforce said, for as long as it is remembered, and `store_unavailable` where it takes a refresh token, and for a rejected token of its own: whether that lives is for the fleet to find out. */
   mint(
     entry: Entry,
-    question: TokenRequirement,
+    requirement: TokenRequirement,
     by: Actor,
   ): { readonly result: Promise<MintResult>; readonly joined: boolean }
   /** One that could not be saved. */
@@ -34,15 +35,10 @@ export interface DegradedMode {
 }
 
 export interface DegradedModeDependencies {
-  readonly minter: Pick<Minter, 'mint'>
-  readonly attempts: Attempts
+  readonly logins: Pick<Logins, 'mint'>
   readonly flights: Pick<SingleFlight, 'join'>
-  readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  /** Must not throw. */
-  readonly onMinted: (lease: Lease, by: Actor) => void
-  readonly onRefused: (name: string, error: unknown, by: Actor) => void
+  readonly audit: Pick<MintAudit, 'minted' | 'refused'>
+  readonly runtime: Pick<Runtime, 'now' | 'monotonic'>
 }
 
 /** The fleet's count is in the store. */
@@ -52,33 +48,30 @@ const uncounted = async (): Promise<void> => undefined
 const DEADLINE_MS = 10_000
 
 export function createDegradedMode(dependencies: DegradedModeDependencies): DegradedMode {
-  const { minter, attempts, flights, now, monotonic, onMinted, onRefused } = dependencies
+  const { logins, flights, audit, runtime } = dependencies
+  const { now, monotonic } = runtime
   const kept = new Map<string, Lease>()
   const refusals = new Map<string, RefusalRecord>()
 
   const mint = async ({ integration }: Entry, by: Actor): Promise<MintResult> => {
-    const { name, loginUrl, version } = integration
+    const { name, version } = integration
     if (presentsRefreshToken(integration)) throw needsStore()
     const refused = refusedStill(refusals.get(name), version, now())
     if (refused) throw refused
     try {
-      const deadlineAt = monotonic() + DEADLINE_MS
-      const lease = await attempts.run(new URL(loginUrl).host, deadlineAt, (signal) =>
-        minter.mint(name, {
-          charge: uncounted,
-          deadlineAt,
-          hasWorked: async () => true,
-          ...(signal && { signal }),
-        }),
-      )
+      const lease = await logins.mint(integration, {
+        charge: uncounted,
+        deadlineAt: monotonic() + DEADLINE_MS,
+        hasWorked: async () => true,
+      })
       refusals.delete(name)
       kept.set(name, lease)
-      onMinted(lease, by)
+      audit.minted(lease, by)
       return { lease, isFresh: true, isSaved: false }
     } catch (error) {
       const refusal = remember(error, version, refusals.get(name), now())
       if (refusal) refusals.set(name, refusal)
-      onRefused(name, error, by)
+      audit.refused(name, error, by)
       throw error
     }
   }
@@ -92,10 +85,10 @@ export function createDegradedMode(dependencies: DegradedModeDependencies): Degr
       kept.delete(integration.name)
       return undefined
     },
-    mint(entry, question, by) {
+    mint(entry, requirement, by) {
       const { name } = entry.integration
       const { result, joined } = flights.join(`storeless:${name}`, async () => {
-        if (question.kind === 'rejected' && kept.get(name)?.tokenId === question.tokenId) {
+        if (requirement.kind === 'rejected' && kept.get(name)?.tokenId === requirement.tokenId) {
           throw new BrokerError(
             'store_unavailable',
             'Whether the rejected token lives cannot be found out without the store',
@@ -104,9 +97,9 @@ export function createDegradedMode(dependencies: DegradedModeDependencies): Degr
         }
         return mint(entry, by)
       })
-      const isOwn = holdsRejected(entry, question)
+      const isOwn = holdsRejected(entry, requirement)
       return {
-        result: isOwn ? result.then((landed) => another(landed, question)) : result,
+        result: isOwn ? result.then((minted) => another(minted, requirement)) : result,
         joined,
       }
     },
@@ -122,9 +115,9 @@ export function createDegradedMode(dependencies: DegradedModeDependencies): Degr
 }
 
 /** Salesforce may repeat the token that was rejected: it is alive, and nobody is helped by having it again. */
-function another(landed: MintResult, question: TokenRequirement): MintResult {
-  if (question.kind !== 'rejected' || landed.lease.tokenId !== question.tokenId) return landed
-  const { restMs } = stillLiveAgain(undefined, question.tokenId, landed.lease.mintedAt)
+function another(minted: MintResult, requirement: TokenRequirement): MintResult {
+  if (requirement.kind !== 'rejected' || minted.lease.tokenId !== requirement.tokenId) return minted
+  const { restMs } = stillLiveAgain(undefined, requirement.tokenId, minted.lease.mintedAt)
   throw tokenStillLive(restMs)
 }
 

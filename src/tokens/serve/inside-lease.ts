@@ -16,7 +16,7 @@ export type InsideLease = (
 
 export interface InsideLeaseDependencies {
   readonly reader: Pick<LeaseReader, 'look'>
-  readonly flight: MintCoordinator
+  readonly coordinator: MintCoordinator
   /** What it is for, in the place of a request id in the audit. */
   readonly purpose: string
   readonly now: () => number
@@ -26,7 +26,7 @@ export interface InsideLeaseDependencies {
 const MIN_TTL_MS = 30_000
 
 export const createInsideLease =
-  ({ reader, flight, purpose, now }: InsideLeaseDependencies): InsideLease =>
+  ({ reader, coordinator, purpose, now }: InsideLeaseDependencies): InsideLease =>
   async (name, rejected, permit) => {
     const by: Actor = { ...NOBODY, requestId: purpose }
     const entry = await reader.look(name)
@@ -40,9 +40,12 @@ export const createInsideLease =
     if (isDraft(entry.integration)) {
       throw new BrokerError('integration_draft', 'The integration is a draft')
     }
-    const question: TokenRequirement =
+    const requirement: TokenRequirement =
       rejected === undefined
         ? { kind: 'need', minTtlMs: MIN_TTL_MS }
         : { kind: 'rejected', tokenId: rejected }
-    return answerIn(entry, question, now()) ?? (await flight.run(entry, question, by).result).lease
+    return (
+      answerIn(entry, requirement, now()) ??
+      (await coordinator.run(entry, requirement, by).result).lease
+    )
   }

@@ -1,7 +1,11 @@
-/** Leases in process memory, and the rule by which they are trusted. */
+/** Leases in process memory, with what the change stream said of their revisions. */
 import type { Integration } from '../../integrations/integration.ts'
 import { integrationOf } from '../../integrations/integration-store.ts'
-import { type Confirmation, createConfirmations } from '../../store/confirmation.ts'
+import {
+  createReplicaCache,
+  type ReadTicket,
+  type ReplicaMemory,
+} from '../../store/replica-cache.ts'
 import type {
   Change,
   LeaseRecord,
@@ -21,60 +25,25 @@ export interface Entry {
   readonly lease: Lease | undefined
   readonly refusal: RefusalRecord | undefined
   readonly stillLive: StillLiveRecord | undefined
-  /** Of the read that it came of. */
+  /** Of the read that found it. */
   readonly ticket: ReadTicket
 }
 
-/** Taken before a read of the store begins: what came of the read is kept only if nothing was missed meanwhile. */
-export interface ReadTicket {
-  readonly epoch: number
-  /** When the read began, by the monotonic clock. */
-  readonly at: number
-}
+export type LeaseCache = ReturnType<typeof createLeaseCache>
 
-export interface LeaseCache {
-  /** Only while this replica hears the store. */
-  trusted(name: string): Entry | undefined
-  /** Whatever is there, for when the store cannot be reached: also what has only become old, until what is newer was read. */
-  known(name: string): Entry | undefined
-  /** Milliseconds since the last word from the store on what is known: it was read, or the stream was heard without a gap since. Infinite where nothing is known. */
-  silentForMs(name: string): number
-  /** Everything that is known, but what has become old. */
-  entries(): Iterable<Entry>
-  begin(): ReadTicket
-  /** Opens what was read, and keeps it if that is safe; gives it back in either case. */
-  fill(ticket: ReadTicket, look: Look): Promise<Entry>
-  /** This replica saved a lease for what it had read, and knows what a read would find now. False: something else changed meanwhile, and it is to be read again. */
-  saved(entry: Entry, lease: Lease, as: { readonly orev: number; readonly rev: number }): boolean
-  /** The lowest revision of the integration that may still be believed; 0 where none was heard of lately. */
-  floor(name: string): number
-  /** This replica changed the integration, or (no revision) removed it. */
-  written(name: string, rev: number | undefined): void
-  /** From the change stream. */
-  heard(change: Change): void
-  /** Nothing may be trusted until it was read again; it stays known. */
-  distrust(): void
-  size(): number
-}
-
-export interface LeaseCacheDependencies {
-  readonly hearing: { isHearing(): boolean; epoch(): number; silentForMs(): number }
+export interface LeaseCacheDependencies extends ReplicaMemory {
   readonly open: (look: Look, record: LeaseRecord) => Promise<Lease>
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
 }
+
+/** How long a request waits for a store that answers: with the wait for its caller's key, less than a second. */
+const WAIT_MS = 550
 
 /** Longer than any read of the store can take. */
 const FLOOR_MS = 10_000
 
-interface Kept extends Entry, Confirmation {}
-
-export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCache {
-  const { hearing, open, monotonic } = dependencies
-  const confirmations = createConfirmations({ hearing, monotonic })
-  const entries = new Map<string, Kept>()
-  /** By name, what was there before something that is only newer, and was not read here yet: never beside an entry. */
-  const formers = new Map<string, Kept>()
+export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependencies) {
+  const { monotonic } = dependencies
+  const memory = createReplicaCache<Entry>({ ...dependencies, waitMs: WAIT_MS })
   const floors = new Map<string, { readonly rev: number; readonly at: number }>()
   const dead = new Map<string, number>()
 
@@ -90,74 +59,59 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
     }
   }
 
-  /** Nothing older than this revision may be believed any more. A change of our own may be known by the stream, and later ones too, before the store's answer to it is here. */
+  /** Nothing older than this revision may be believed any more. The stream may bring a change of this replica, and later changes, before the store's answer to it. */
   const raise = (name: string, rev: number, isNewer: boolean) => {
-    const held = entries.get(name)
-    const isNext = held !== undefined && held.rev + 1 === rev
-    if (held && held.rev < rev) entries.delete(name)
-    if (!isNewer && (formers.get(name)?.rev ?? rev) < rev) formers.delete(name)
-    // Only by the very next revision is it known that nothing else happened in between.
-    if (isNewer && isNext && held.lease) formers.set(name, held)
+    const known = memory.known(name)
+    const current = memory.current(name)
+    // Only the very next revision shows that nothing else happened in between.
+    const isNext = isNewer && current?.lease !== undefined && current.rev + 1 === rev
+    if (isNext) memory.supersede(name)
+    else if (known && known.rev < rev && (current || !isNewer)) memory.drop(name)
     if (rev < (floors.get(name)?.rev ?? 0)) return
     floors.delete(name)
     floors.set(name, { rev, at: monotonic() })
   }
 
-  /** The token is dead, and so is every former one of those who lost it. */
+  /** The token is dead, and so is every superseded lease of the integrations that lost it. */
   const bury = (tokenId: string, names: readonly string[] | undefined) => {
     dead.set(tokenId, monotonic())
-    for (const map of [entries, formers]) {
-      for (const [name, { lease }] of map) if (lease?.tokenId === tokenId) map.delete(name)
-    }
-    if (names === undefined) formers.clear()
-    else for (const name of names) formers.delete(name)
+    memory.dropWhere(
+      ({ lease, integration }, isSuperseded) =>
+        lease?.tokenId === tokenId ||
+        (isSuperseded && (names === undefined || names.includes(integration.name))),
+    )
   }
 
-  /** What was held before a gap is no measure: the store may have gone back in time. */
-  const heldRev = (name: string, epoch: number): number => {
-    const held = entries.get(name)
+  /** An entry from before a gap is no measure: the store may have gone back in time. */
+  const heldRev = (name: string, { epoch }: ReadTicket): number => {
+    const held = memory.current(name)
     return held?.ticket.epoch === epoch ? held.rev : 0
   }
 
-  const isSafe = ({ ticket: { epoch }, integration: { name }, rev, lease }: Entry) =>
-    epoch === hearing.epoch() &&
-    rev >= (floors.get(name)?.rev ?? 0) &&
-    rev >= heldRev(name, epoch) &&
-    (lease === undefined || !dead.has(lease.tokenId))
-
   const keep = (entry: Entry): boolean => {
-    if (!isSafe(entry)) return false
-    const { name } = entry.integration
-    entries.set(name, { ...entry, ...confirmations.read(entry.ticket.at) })
-    formers.delete(name)
-    return true
+    const { ticket, integration, rev, lease } = entry
+    const { name } = integration
+    const isSafe =
+      memory.isCurrent(ticket) &&
+      rev >= (floors.get(name)?.rev ?? 0) &&
+      rev >= heldRev(name, ticket) &&
+      (lease === undefined || !dead.has(lease.tokenId))
+    if (isSafe) memory.keep(name, entry, ticket)
+    return isSafe
   }
-
-  const known = (name: string): Kept | undefined => entries.get(name) ?? formers.get(name)
 
   const opened = async (look: Look): Promise<Lease | undefined> => {
     const { lease } = look.outcome
     if (!lease || !look.integration.digests.includes(lease.digest)) return undefined
-    const held = known(look.integration.name)?.lease
+    const held = memory.known(look.integration.name)?.lease
     const same = held?.tokenId === lease.tokenId && held.expiresAt === lease.expiresAt
     return same && held.uid === look.integration.uid ? held : open(look, lease)
   }
 
   return {
-    trusted(name) {
-      const entry = entries.get(name)
-      return entry && entry.ticket.epoch === hearing.epoch() && hearing.isHearing()
-        ? entry
-        : undefined
-    },
-    known,
-    silentForMs(name) {
-      const held = known(name)
-      return held ? confirmations.silentForMs(held) : Number.POSITIVE_INFINITY
-    },
-    entries: () => entries.values(),
-    begin: () => ({ epoch: hearing.epoch(), at: monotonic() }),
-    async fill(ticket, look) {
+    ...memory,
+    /** Opens what was read, and keeps it if that is safe; returns it in either case. */
+    async fill(ticket: ReadTicket, look: Look): Promise<Entry> {
       const { rev, orev, digests } = look.integration
       const entry: Entry = {
         integration: integrationOf(look.integration),
@@ -172,33 +126,37 @@ export function createLeaseCache(dependencies: LeaseCacheDependencies): LeaseCac
       keep(entry)
       return entry
     },
-    saved(entry, lease, { orev, rev }) {
+    /** This replica saved a lease for what it had read. False: something else changed meanwhile, and the store is to be read again. */
+    saved(
+      entry: Entry,
+      lease: Lease,
+      { orev, rev }: { readonly orev: number; readonly rev: number },
+    ): boolean {
       // Each change of the integration counts one: with this save alone, the rest is as it was read.
       if (rev !== entry.rev + 1) return false
       return keep({ ...entry, lease, orev, rev, refusal: undefined, stillLive: undefined })
     },
-    floor: (name) => floors.get(name)?.rev ?? 0,
-    written(name, rev) {
-      const held = known(name)
+    /** The lowest revision of the integration that may be believed; 0 where none was heard of lately. */
+    floor: (name: string): number => floors.get(name)?.rev ?? 0,
+    /** This replica changed the integration, or (no revision) removed it. */
+    written(name: string, rev: number | undefined): void {
+      const known = memory.known(name)
       if (rev !== undefined) raise(name, rev, false)
-      else if (held) raise(name, held.rev + 1, false)
+      else if (known) raise(name, known.rev + 1, false)
       prune()
     },
-    heard(change) {
+    /** From the change stream. */
+    heard(change: Change): void {
       if (change.type === 'integration') {
         raise(change.name, change.rev, change.isNewer === true)
       } else if (change.type === 'dead') bury(change.tokenId, change.names)
       prune()
     },
-    distrust() {
-      for (const map of [entries, formers]) {
-        for (const [name, held] of map) {
-          if (!held.isPast) map.set(name, { ...held, ...confirmations.past(held) })
-        }
-      }
+    /** Nothing may be trusted until it was read again; it stays known. */
+    distrust(): void {
+      memory.distrust()
       floors.clear()
       dead.clear()
     },
-    size: () => entries.size,
   }
 }

@@ -2,14 +2,14 @@
 
 import type { Secret } from '../../crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
-import { BrokerError } from '../../errors/errors.ts'
 import type { GrantContext, GrantRequest, OpenCredential } from '../../grants/grant.ts'
 import { grantOf } from '../../grants/index.ts'
 import { refusalWordsOf } from '../../grants/refusals/rest-refusal.ts'
 import type { Introspection, TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
 import { digestOf, type Integration, sourceOf } from '../../integrations/integration.ts'
-import type { Log } from '../../runtime/runtime.ts'
+import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
+import { deadToken, RETRIES, tryAgain } from '../mint/retry.ts'
 import {
   configuredExpiry,
   type Expiry,
@@ -52,8 +52,7 @@ export interface TokenRequester {
 export interface TokenRequesterDependencies {
   readonly grants: GrantContext
   readonly refreshTokens: RefreshTokenSource
-  readonly now: () => number
-  readonly random: () => number
+  readonly runtime: Runtime
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
@@ -61,7 +60,8 @@ export interface TokenRequesterDependencies {
 const ATTEMPT_MS = 4_000
 
 export function createTokenRequester(dependencies: TokenRequesterDependencies): TokenRequester {
-  const { grants, refreshTokens, now, random, log } = dependencies
+  const { grants, refreshTokens, runtime, log } = dependencies
+  const { now, random } = runtime
 
   const requestOf = (
     { loginUrl, grant }: Integration,
@@ -224,17 +224,17 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     },
     introspectRefreshToken,
     async request(integration, signer, charge, signal) {
-      const first = await attempt(integration, signer, charge, signal)
-      if (isLease(first)) return first
-      // Salesforce repeats a token until it is revoked, even one that does not work.
-      const { issuer: loginUrl, accessToken: token } = first
-      await within(ATTEMPT_MS, (signal) => grants.endpoint.revoke({ loginUrl, token, signal }))
-      const second = await attempt(integration, signer, charge, signal)
-      if (isLease(second)) return second
-      throw new BrokerError(
-        'token_response_invalid',
-        'Salesforce gave a token that is dead already',
-      )
+      let dead: TokenAnswer | undefined
+      return tryAgain(runtime, [RETRIES.deadToken], async () => {
+        if (dead) {
+          const { issuer: loginUrl, accessToken: token } = dead
+          await within(ATTEMPT_MS, (signal) => grants.endpoint.revoke({ loginUrl, token, signal }))
+        }
+        const result = await attempt(integration, signer, charge, signal)
+        if (isLease(result)) return result
+        dead = result
+        throw deadToken()
+      })
     },
   }
 }

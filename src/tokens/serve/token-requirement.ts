@@ -1,4 +1,4 @@
-/** What a flight is to find out, and whether what is known answers it already. Pure. */
+/** What a coordinator is to find out, and whether what is known answers it already. Pure. */
 import { BrokerError } from '../../errors/errors.ts'
 import type { StillLiveRecord } from '../../store/store.ts'
 import { refusedStill } from '../mint/refusal-memory.ts'
@@ -16,43 +16,48 @@ export type TokenRequirement =
 /** Whether the integration holds the rejected token, or is known to have held it: of any other, a rejection says nothing. */
 export const holdsRejected = (
   { lease, stillLive }: Pick<Entry, 'lease' | 'stillLive'>,
-  question: TokenRequirement,
+  requirement: TokenRequirement,
 ): boolean =>
-  question.kind === 'rejected' &&
-  (lease?.tokenId === question.tokenId || stillLive?.tokenId === question.tokenId)
+  requirement.kind === 'rejected' &&
+  (lease?.tokenId === requirement.tokenId || stillLive?.tokenId === requirement.tokenId)
 
 /** What is left of a rejection of a token that the integration never held. */
 export const NEED: TokenRequirement = { kind: 'need', minTtlMs: 0 }
 
 /** Flights of one process with the same key are one. A change of the integration makes another key. */
 export function keyOf(
-  question: TokenRequirement,
+  requirement: TokenRequirement,
   { name, uid, version }: Entry['integration'],
 ): string {
-  const of = question.kind === 'rejected' ? `rejected:${question.tokenId}` : question.kind
+  const of = requirement.kind === 'rejected' ? `rejected:${requirement.tokenId}` : requirement.kind
   return `${of}:${name}:${uid}:${version}`
 }
 
 /** The lease that answers; or throws the remembered refusal; `undefined`: it takes a mint. */
-export function answerIn(entry: Entry, question: TokenRequirement, now: number): Lease | undefined {
+export function answerIn(
+  entry: Entry,
+  requirement: TokenRequirement,
+  now: number,
+): Lease | undefined {
   const { lease, refusal, stillLive, integration } = entry
-  if (lease && satisfies(lease, question, now)) return lease
-  if (question.kind === 'rejected' && stillLive) checkStillLive(stillLive, question.tokenId, now)
+  if (lease && satisfies(lease, requirement, now)) return lease
+  if (requirement.kind === 'rejected' && stillLive)
+    checkStillLive(stillLive, requirement.tokenId, now)
   const refused = refusedStill(refusal, integration.version, now)
   if (refused) throw refused
   return undefined
 }
 
 /** Whether the lease answers. */
-export function satisfies(lease: Lease, question: TokenRequirement, now: number): boolean {
+export function satisfies(lease: Lease, requirement: TokenRequirement, now: number): boolean {
   if (lease.expiresAt <= now) return false
-  switch (question.kind) {
+  switch (requirement.kind) {
     case 'need':
-      return isUsable(lease, now, question.minTtlMs)
+      return isUsable(lease, now, requirement.minTtlMs)
     case 'replace':
-      return lease.mintedAt > question.mintedAt
+      return lease.mintedAt > requirement.mintedAt
     case 'rejected':
-      return lease.tokenId !== question.tokenId
+      return lease.tokenId !== requirement.tokenId
   }
 }
 

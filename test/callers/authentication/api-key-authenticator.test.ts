@@ -23,15 +23,17 @@ function setUp() {
         return id === made.id ? { id, version: 1, body: made.key.reveal() } : undefined
       },
     },
-    hearing: { isHearing: () => true, epoch: () => 1, silentForMs: () => 0 },
-    isSlow: () => false,
+    memory: {
+      stream: { isHearing: () => true, epoch: () => 1, silentForMs: () => 0 },
+      isSlow: () => false,
+      monotonic: () => time,
+      degradedMs: 900_000,
+    },
     parse: ({ body }) => ({
       digest: digestOfApiKey(body),
       expiresAt: Number.POSITIVE_INFINITY,
       principal: { id: 'api-key:it', kind: 'api_key' as const, name: 'it', permits: [] },
     }),
-    monotonic: () => time,
-    storelessMs: 900_000,
   })
   const authenticator = createApiKeyAuthenticator({ keys, now: () => time })
   return {

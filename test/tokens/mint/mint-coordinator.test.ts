@@ -1,14 +1,11 @@
 import t from 'tap'
 import { BrokerError } from '../../../src/errors/errors.ts'
-import type { Integration } from '../../../src/integrations/integration.ts'
 import type { MintRecords } from '../../../src/tokens/mint/mint.ts'
-import {
-  createMintCoordinator,
-  type MintCoordinatorDependencies,
-} from '../../../src/tokens/mint/mint-coordinator.ts'
-import type { Lease } from '../../../src/tokens/serve/lease.ts'
+import { createMintCoordinator } from '../../../src/tokens/mint/mint-coordinator.ts'
 import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
 import { entryOf, integrationOf, leaseOf } from '../../support/integrations.ts'
+import { testLogins } from '../../support/logins.ts'
+import { testRuntime } from '../../support/runtime.ts'
 
 const entryWith = (uid: string) => entryOf({ integration: integrationOf({ uid }) })
 const lease = leaseOf()
@@ -19,42 +16,47 @@ function flightOver(stored: Entry, failures: number) {
   const began: (MintRecords | undefined)[] = []
   const subjects: string[] = []
   const records = { sealed: 'read under the lock' } as unknown as MintRecords
-  const dependencies = {
-    look: async () => stored,
-    cache: { saved: () => true },
-    outcomes: {},
-    leases: { save: async () => ({ saved: true, orev: 2, rev: 2 }) },
-    flights: {
-      join: (_key: string, work: () => Promise<unknown>) => ({ result: work(), joined: false }),
-      readUnderLock: async (
-        _name: string,
-        read: () => Promise<unknown>,
-        work: (read: unknown) => Promise<unknown>,
-      ) => ({ result: await work(await read()) }),
-    },
-    minter: {
+  const logins = testLogins(
+    {
       read: async () => records,
-      async mint(_name: string, _options: unknown, given?: Promise<MintRecords>) {
+      async mint(_name, _options, given) {
         began.push(await given)
         if (began.length <= failures) throw new BrokerError('salesforce_unavailable', 'away')
         return lease
       },
     },
-    attempts: {
-      async run(_host: string, _until: number, attempt: () => Promise<Lease>) {
-        return attempt().catch(attempt)
+    { now: () => 0, sleep: async () => undefined },
+  )
+  const saved = { saved: true, orev: 2, rev: 2 } as const
+  const none = { look: async () => undefined, changed: async () => undefined }
+  const nothing = async () => undefined
+  const flight = createMintCoordinator({
+    records: {
+      ...none,
+      require: async () => stored,
+      save: async () => saved,
+      remember: nothing,
+      forgetRefusal: nothing,
+      saveRefusal: nothing,
+      saveStillLive: () => Promise.reject(new Error('It is not expected')),
+      adopt: nothing,
+    },
+    logins: {
+      ...logins,
+      async subjectOf({ uid }) {
+        subjects.push(uid)
+        return undefined
       },
     },
-    storeless: { lease: () => undefined, forget: () => undefined },
-    async subjectOf({ uid }: Integration) {
-      subjects.push(uid)
-      return undefined
+    flights: {
+      join: (_key, work) => ({ result: work(), joined: false }),
+      readUnderLock: async (_name, read, work) => ({ result: await work(await read()) }),
     },
-    now: () => 0,
-    monotonic: () => 0,
-    onMinted: () => undefined,
-  }
-  const flight = createMintCoordinator(dependencies as unknown as MintCoordinatorDependencies)
+    degraded: { lease: () => undefined, keep: () => undefined, forget: () => undefined },
+    revoker: { endDead: nothing, bury: nothing },
+    audit: { minted: () => undefined, refused: () => undefined, unconfirmed: () => undefined },
+    runtime: testRuntime({ now: () => 0 }),
+  })
   const run = (asked: Entry) => flight.run(asked, { kind: 'need', minTtlMs: 0 }, BY).result
   return { run, began, subjects, records }
 }

@@ -16,6 +16,7 @@ import { createMinter, type MintRecords } from '../../../src/tokens/mint/mint.ts
 import type { RefreshTokenPreflight } from '../../../src/tokens/refresh/preflight.ts'
 import type { Lease } from '../../../src/tokens/serve/lease.ts'
 import type { TokenEvents } from '../../../src/tokens/token-events.ts'
+import { testRuntime } from '../../support/runtime.ts'
 
 const BAD_SIGNATURE = grantRefused(
   classify({ error: 'invalid_grant', errorDescription: 'invalid assertion' }),
@@ -117,10 +118,12 @@ function setUp(
         if (otherIdentity) throw otherIdentity
       },
     },
-    monotonic: () => clock,
-    sleep: async (ms) => {
-      clock += ms
-    },
+    runtime: testRuntime({
+      monotonic: () => clock,
+      sleep: async (ms) => {
+        clock += ms
+      },
+    }),
   })
   const mint = (hasWorked = true, deadlineAt = LATER, records?: Promise<MintRecords>) =>
     minter.mint(

@@ -9,13 +9,10 @@ const by = { principal: 'api-key:reader', requestId: null }
 /** Salesforce repeats its token. */
 const storeless = () =>
   createDegradedMode({
-    minter: { mint: async () => lease },
-    attempts: { run: (_host, _deadline, attempt) => attempt() },
+    logins: { mint: async () => lease },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
-    now: () => 2,
-    monotonic: () => 2,
-    onMinted: () => undefined,
-    onRefused: () => undefined,
+    audit: { minted: () => undefined, refused: () => undefined },
+    runtime: { now: () => 2, monotonic: () => 2 },
   })
 
 t.test('without the store, a rejection of what was never held is a need', async (t) => {

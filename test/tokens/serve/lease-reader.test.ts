@@ -1,7 +1,10 @@
 import t from 'tap'
 import { BrokerError } from '../../../src/errors/errors.ts'
-import type { Entry, LeaseCache } from '../../../src/tokens/serve/lease-cache.ts'
+import { createReplicaCache, type ReadTicket } from '../../../src/store/replica-cache.ts'
+import type { Look } from '../../../src/store/store.ts'
+import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
 import { createLeaseReader } from '../../../src/tokens/serve/lease-reader.ts'
+import { testRuntime } from '../../support/runtime.ts'
 
 const away = () => new BrokerError('store_unavailable', 'away')
 const entry = (rev: number) =>
@@ -15,22 +18,26 @@ function readerOf() {
   let answer = async (): Promise<Entry> => {
     throw away()
   }
-  const cache: Partial<LeaseCache> = {
+  const memory = createReplicaCache<Entry>({
+    stream: { isHearing: () => isHearing, epoch: () => 1, silentForMs: () => 0 },
+    isSlow: () => isSlow,
+    monotonic: () => performance.now(),
+    ...{ degradedMs: 60_000, waitMs: 550 },
+  })
+  const cache = {
+    ...memory,
     known: () => held,
-    silentForMs: () => (held ? 0 : Number.POSITIVE_INFINITY),
-    begin: () => ({ epoch: 1, at: 0 }),
-    fill: async (_ticket, look) => look as unknown as Entry,
+    servable: () => held,
+    fill: async (_ticket: ReadTicket, look: Look) => look as unknown as Entry,
     floor: () => 0,
   }
   const reader = createLeaseReader({
-    cache: cache as LeaseCache,
+    cache,
     outcomes: { look: async () => (await answer()) as never },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
-    hearing: { isHearing: () => isHearing },
+    subscription: { isHearing: () => isHearing, onceChanged: () => () => undefined },
     isSlow: () => isSlow,
-    monotonic: () => performance.now(),
-    sleep: async () => undefined,
-    storelessMs: 60_000,
+    runtime: testRuntime({ monotonic: () => performance.now(), sleep: async () => undefined }),
   })
   return {
     reader,

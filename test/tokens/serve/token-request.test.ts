@@ -7,6 +7,7 @@ import { createTokenRequester, type Signer } from '../../../src/tokens/serve/tok
 import { eventually } from '../../support/eventually.ts'
 import { grantContextOf } from '../../support/grant-context.ts'
 import { type AnyGrant, integrationOf } from '../../support/integrations.ts'
+import { testLog, testRuntime } from '../../support/runtime.ts'
 import { newSigningKey } from '../../support/signing-key.ts'
 
 const GRANTS = {
@@ -48,9 +49,8 @@ function requesterOf() {
       },
     ),
     refreshTokens: { exchange },
-    now: () => 1_000,
-    random: () => 0.5,
-    log: { info: () => undefined, warn: () => undefined },
+    runtime: testRuntime({ now: () => 1_000 }),
+    log: testLog(),
   })
   return { requester, sent, made }
 }

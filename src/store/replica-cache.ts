@@ -1,0 +1,175 @@
+/**
+ * Values of the store in the memory of this replica. A value is trusted while the change stream is
+ * read without a gap since the value was. Without an answer of the store, it may serve for a while.
+ */
+import { isStoreTrouble } from '../errors/errors.ts'
+import { waitFor } from '../runtime/timeout.ts'
+
+/** Taken before a read of the store begins. */
+export interface ReadTicket {
+  readonly epoch: number
+  /** When the read began, by the monotonic clock. */
+  readonly at: number
+}
+
+/** How far this replica has read the change stream. */
+export interface StreamState {
+  /** Whether the last completed read began within a second. */
+  isHearing(): boolean
+  /** Another number after each gap. */
+  epoch(): number
+  /** Milliseconds since the last completed read began; infinite before the first one. */
+  silentForMs(): number
+}
+
+export type ReplicaCache<Value> = ReturnType<typeof createReplicaCache<Value>>
+
+/** How the memory of this replica stands in for the store. */
+export interface ReplicaMemory {
+  readonly stream: StreamState
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
+  /** Whether the store answers too late for callers to wait. */
+  readonly isSlow: () => boolean
+  /** How long a value may serve without word from the store, in milliseconds. 0: not at all. */
+  readonly degradedMs: number
+}
+
+export interface ReplicaCacheDependencies extends ReplicaMemory {
+  /** How long a request waits for a store whose stream is current. */
+  readonly waitMs: number
+  /** How many values are kept; the oldest go first. Default: all. */
+  readonly limit?: number
+}
+
+/** How long a request waits for a store whose stream is not current. */
+const SILENT_WAIT_MS = 40
+/** After a read that failed though the stream is current, for how long nobody waits. */
+const DOWN_MS = 250
+
+interface Kept<Value> {
+  readonly value: Value
+  readonly epoch: number
+  /** When the store confirmed it last: by the read, or by the stream before a gap. */
+  readonly confirmedAt: number
+  /** Whether a gap came after the read: then the stream confirms it no more. */
+  readonly isPast: boolean
+  /** Whether the store holds a newer value, which was not read yet. */
+  readonly isSuperseded: boolean
+}
+
+export function createReplicaCache<Value>(dependencies: ReplicaCacheDependencies) {
+  const { stream, monotonic, isSlow, degradedMs, waitMs } = dependencies
+  const { limit = Number.POSITIVE_INFINITY } = dependencies
+  const kept = new Map<string, Kept<Value>>()
+  /** When the last read was late or failed; infinitely long ago after an answer. */
+  let failedAt = Number.NEGATIVE_INFINITY
+
+  const known = (key: string): Value | undefined => kept.get(key)?.value
+
+  const silentForMs = (key: string): number => {
+    const found = kept.get(key)
+    if (!found) return Number.POSITIVE_INFINITY
+    const sinceMs = monotonic() - found.confirmedAt
+    return found.isPast ? sinceMs : Math.min(sinceMs, stream.silentForMs())
+  }
+
+  const answered = () => {
+    failedAt = Number.NEGATIVE_INFINITY
+  }
+
+  const patienceMs = (): number => {
+    if (isSlow()) return 0
+    const isDown =
+      failedAt !== Number.NEGATIVE_INFINITY &&
+      (!stream.isHearing() || monotonic() < failedAt + DOWN_MS)
+    if (isDown) return 0
+    return stream.isHearing() ? waitMs : SILENT_WAIT_MS
+  }
+
+  return {
+    /** Undefined unless the value is known to be what the store holds. */
+    trusted(key: string): Value | undefined {
+      const found = kept.get(key)
+      return found && found.epoch === stream.epoch() && !found.isSuperseded && stream.isHearing()
+        ? found.value
+        : undefined
+    },
+    /** Also a value that is not trusted. */
+    known,
+    /** Unless a newer value is in the store. */
+    current(key: string): Value | undefined {
+      const found = kept.get(key)
+      return found?.isSuperseded === false ? found.value : undefined
+    },
+    /** Milliseconds since the store last confirmed the value; infinite where none is known. */
+    silentForMs,
+    /** A value that may serve although the store does not answer. */
+    servable: (key: string): Value | undefined =>
+      silentForMs(key) < degradedMs ? known(key) : undefined,
+    begin: (): ReadTicket => ({ epoch: stream.epoch(), at: monotonic() }),
+    /** Whether no gap came since. */
+    isCurrent: ({ epoch }: ReadTicket): boolean => epoch === stream.epoch(),
+    keep(key: string, value: Value, { epoch, at }: ReadTicket): void {
+      kept.delete(key)
+      const isPast = epoch !== stream.epoch()
+      kept.set(key, { value, epoch, confirmedAt: at, isPast, isSuperseded: false })
+      if (kept.size <= limit) return
+      const [oldest] = kept.keys()
+      if (oldest !== undefined) kept.delete(oldest)
+    },
+    /** The value stays known until the newer one was read. */
+    supersede(key: string): void {
+      const found = kept.get(key)
+      if (found) kept.set(key, { ...found, isSuperseded: true })
+    },
+    drop(key: string): void {
+      kept.delete(key)
+    },
+    /** Drops what the predicate says. */
+    dropWhere(isDropped: (value: Value, isSuperseded: boolean) => boolean): void {
+      for (const [key, { value, isSuperseded }] of kept) {
+        if (isDropped(value, isSuperseded)) kept.delete(key)
+      }
+    },
+    /** At a gap of the stream: every value is to be read again before it is trusted. */
+    distrust(): void {
+      const heardAt = monotonic() - stream.silentForMs()
+      for (const [key, found] of kept) {
+        if (found.isPast) continue
+        const confirmedAt = Math.max(found.confirmedAt, heardAt)
+        kept.set(key, { ...found, confirmedAt, isPast: true })
+      }
+    },
+    /** All values that are not superseded. */
+    *values(): Iterable<Value> {
+      for (const { value, isSuperseded } of kept.values()) if (!isSuperseded) yield value
+    },
+    /** A read was answered: requests wait for the store again. */
+    answered,
+    /**
+     * The answer of a read, for a request that memory could serve too. Undefined: the store fails,
+     * or does not answer in time. `isNeeded`: memory is not enough, so the wait has no limit.
+     */
+    async inTime<Answer>(
+      reading: Promise<Answer>,
+      isNeeded = false,
+    ): Promise<{ readonly value: Answer } | undefined> {
+      const outcome = reading.then(
+        (value) => {
+          answered()
+          return { value }
+        },
+        (error: unknown) => {
+          if (isStoreTrouble(error)) return undefined
+          answered()
+          throw error
+        },
+      )
+      const ms = isNeeded ? undefined : patienceMs()
+      const answer = await waitFor(outcome, { ms, late: () => undefined })
+      if (!answer) failedAt = monotonic()
+      return answer
+    },
+  }
+}

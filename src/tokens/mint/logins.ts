@@ -1,0 +1,76 @@
+/** Logins at Salesforce for mints: behind the breaker of the login host, and tried again by the table of retries. */
+import type { IdentityGuard } from '../../identity/identity-guard.ts'
+import type { TokenSubject } from '../../identity/subject.ts'
+import { type Integration, presentsRefreshToken } from '../../integrations/integration.ts'
+import type { Runtime } from '../../runtime/runtime.ts'
+import { within } from '../../runtime/timeout.ts'
+import type { Lease } from '../serve/lease.ts'
+import type { Breaker } from './breaker.ts'
+import type { LoginBudget } from './login-budget.ts'
+import type { Minter, MintOptions, MintRecords } from './mint.ts'
+import { RETRIES, tryAgain } from './retry.ts'
+
+export type Logins = ReturnType<typeof createLogins>
+
+export interface LoginsDependencies {
+  readonly minter: Pick<Minter, 'mint' | 'prove' | 'read'>
+  readonly identity: IdentityGuard
+  /** Whose tokens an integration has got. */
+  readonly subjectOf: (
+    integration: Pick<Integration, 'name' | 'uid'>,
+  ) => Promise<TokenSubject | undefined>
+  readonly budget: LoginBudget
+  readonly breaker: Breaker
+  readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
+  /** The process ends: what fails is not tried again. */
+  readonly stopping?: AbortSignal | undefined
+}
+
+export interface LoginOptions extends Omit<MintOptions, 'signal'> {
+  /** What the first try begins with. A later one reads it anew. */
+  readonly records?: Promise<MintRecords> | undefined
+  /** A token that came after the deadline. Must not throw. */
+  readonly onLate?: (lease: Lease) => void
+}
+
+export function createLogins(dependencies: LoginsDependencies) {
+  const { minter, identity, subjectOf, budget, breaker, runtime, stopping } = dependencies
+
+  /** A refresh token is presented once, so nothing ends a mint with it, and what comes of it is never lost. */
+  const once = (
+    integration: Integration,
+    { records, onLate, ...options }: LoginOptions,
+  ): Promise<Lease> => {
+    const { name } = integration
+    if (presentsRefreshToken(integration)) return minter.mint(name, options, records)
+    return within(
+      options.deadlineAt - runtime.monotonic(),
+      (signal) => minter.mint(name, { ...options, signal }, records),
+      { ...(onLate && { dispose: onLate }) },
+    )
+  }
+
+  return {
+    charge: budget.charge,
+    read: minter.read,
+    subjectOf,
+    /** One mint, with all its tries. Throws what a mint throws. */
+    mint(integration: Integration, { records, ...options }: LoginOptions): Promise<Lease> {
+      const rows = presentsRefreshToken(integration) ? [] : [RETRIES.assertion, RETRIES.transient]
+      const attempt = (tries: number) =>
+        once(integration, { ...options, records: tries === 1 ? records : undefined })
+      return breaker.guard(new URL(integration.loginUrl).host, () =>
+        tryAgain(runtime, rows, attempt, { deadlineAt: options.deadlineAt, stopping }),
+      )
+    },
+    /** One round over the credentials, whatever the breaker says. */
+    once,
+    /** A token came by another way than `mint`. */
+    answered: ({ loginUrl }: Integration): void => breaker.succeeded(new URL(loginUrl).host),
+    prove: minter.prove,
+    /** Throws `identity_changed` where the lease is of another org or user than before. */
+    async verify(integration: Integration, lease: Lease): Promise<void> {
+      await identity.check(integration, lease, await identity.known(integration))
+    },
+  }
+}

@@ -1,0 +1,20 @@
+/** Logins for tests: mints that do as they are told, charged to nobody. */
+import type { Runtime } from '../../src/runtime/runtime.ts'
+import { type Breaker, createBreaker } from '../../src/tokens/mint/breaker.ts'
+import { createLogins, type Logins, type LoginsDependencies } from '../../src/tokens/mint/logins.ts'
+import { testLog, testRuntime } from './runtime.ts'
+
+export function testLogins(
+  minter: Partial<LoginsDependencies['minter']>,
+  members: Partial<Runtime> = {},
+  breaker: Breaker = createBreaker({ monotonic: () => 0, log: testLog() }),
+): Logins {
+  const never = () => Promise.reject(new Error('It is not expected to be called'))
+  return createLogins({
+    minter: { mint: never, prove: never, read: never, ...minter },
+    identity: { check: async () => undefined, known: never },
+    subjectOf: async () => undefined,
+    budget: { charge: async () => undefined },
+    ...{ breaker, runtime: testRuntime(members) },
+  })
+}

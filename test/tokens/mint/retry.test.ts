@@ -1,0 +1,80 @@
+import t from 'tap'
+import { BrokerError } from '../../../src/errors/errors.ts'
+import { refusedAtSource } from '../../../src/grants/refusals/refusals.ts'
+import { createBreaker } from '../../../src/tokens/mint/breaker.ts'
+import { integrationOf } from '../../support/integrations.ts'
+import { testLogins } from '../../support/logins.ts'
+import { testLog } from '../../support/runtime.ts'
+
+const integration = integrationOf()
+const options = {
+  charge: async () => undefined,
+  hasWorked: async () => true,
+  deadlineAt: 1_000_000,
+}
+
+function world() {
+  let time = 1_000
+  let answers = 0
+  let tries = 0
+  let error: BrokerError
+  const monotonic = () => time
+  const log = testLog({ info: () => (answers += 1) })
+  const breaker = createBreaker({ monotonic, log })
+  const mint = async () => {
+    tries += 1
+    throw error
+  }
+  const runtime = { monotonic, random: () => 0, sleep: async () => undefined }
+  const logins = testLogins({ mint }, runtime, breaker)
+  return {
+    breaker,
+    async fail(next: BrokerError) {
+      error = next
+      return logins.mint(integration, options).catch(({ code }: BrokerError) => code)
+    },
+    tries: () => tries,
+    /** How often the log said that a host answers again. */
+    answers: () => answers,
+    pass(ms: number) {
+      time += ms
+    },
+  }
+}
+
+const away = () => new BrokerError('salesforce_unavailable', 'It is away')
+
+t.test('a login host that fails is left alone', async (t) => {
+  const { breaker, fail, tries } = world()
+  t.equal(await fail(away()), 'salesforce_unavailable')
+  t.equal(tries(), 4)
+  t.equal(breaker.openCount(), 1)
+  t.equal(await fail(away()), 'salesforce_unavailable')
+  t.equal(tries(), 4, 'nobody is asked')
+})
+
+t.test('what fails at the source of a token is not put down to who exchanges it', async (t) => {
+  const { breaker, fail, tries, answers, pass } = world()
+  t.equal(await fail(refusedAtSource(away(), 'crm')), 'salesforce_unavailable')
+  t.equal(tries(), 4, 'it is tried again all the same')
+  t.equal(breaker.openCount(), 0)
+
+  await fail(away())
+  pass(10_000)
+  const refused = new BrokerError('integration_disabled', 'It is disabled')
+  t.equal(await fail(refusedAtSource(refused, 'crm')), 'integration_disabled')
+  t.equal(answers(), 0, 'nor does it speak for the host')
+})
+
+t.test('what never reached the host says nothing of it', async (t) => {
+  const { fail, tries, answers, pass } = world()
+  await fail(away())
+  pass(10_000)
+  for (const code of ['store_unavailable', 'store_reset', 'login_budget_exhausted'] as const) {
+    t.equal(await fail(new BrokerError(code, 'Nobody was asked')), code)
+    t.equal(answers(), 0, `${code} does not say that it answers again`)
+  }
+  t.equal(tries(), 4 + 3, 'none is tried again')
+  await fail(new BrokerError('grant_refused', 'It answers'))
+  t.equal(answers(), 1)
+})
