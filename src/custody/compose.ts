@@ -68,11 +68,8 @@ const LOOK_MS = 1_000
 export function composeCustody(dependencies: CustodyComposition): RefreshTokenCustody {
   const { core, audit, onLost } = dependencies
   const { keyring, events, runtime, log } = core
-  const { uniqueId, monotonic } = runtime
   const { custody: records, outcomes } = core.store
   const store = createCustodyStore({ custody: records, keyring })
-  // What is to be kept is kept until the process ends.
-  const sleep = (ms: number) => runtime.sleep(ms)
   const endToken = (
     loginUrl: string,
     { integration, token }: { readonly integration: string; readonly token: Secret },
@@ -100,18 +97,18 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
   }
 
   const custody = createCustody({
-    ...{ store, uniqueId, sleep, dropLease, forgetRefusal, endToken, audit, log },
+    ...{ store, runtime, dropLease, forgetRefusal, endToken, audit, log },
   })
-  const successors = createRotatedTokens({ store, sleep, log })
+  const rotated = createRotatedTokens({ store, runtime, log })
   const vouching = createVouching({
-    ...{ custody: records, ...dependencies.age, putBack: successors.putBack },
-    ...{ uniqueId, sleep, log },
+    ...{ custody: records, ...dependencies.age, putBack: rotated.putBack },
+    ...{ runtime, log },
   })
   const intents = createIntents({
     ...{ custody: records, trouble: dependencies.trouble, vouching },
-    ...{ uniqueId, monotonic, sleep, log },
+    ...{ runtime, log },
   })
-  const verdicts = createUnknownOutcomeResolver({
+  const resolver = createUnknownOutcomeResolver({
     ...{ store, custody: records, onLost, audit, log },
     leaseEndsAt: async (name) => (await outcomes.look(name))?.outcome.lease?.expiresAt,
   })
@@ -142,7 +139,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
     tried,
     start: looks.start,
     exchange: createExchange({
-      ...{ store, intents, successors, verdicts, onRewound: vouching.rewound, endToken },
+      ...{ store, intents, rotated, resolver, onRewound: vouching.rewound, endToken },
     }),
     maintainer: (work) =>
       createRefreshTokenMaintainer({

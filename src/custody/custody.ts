@@ -4,7 +4,7 @@ import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import { refreshTokenIdOf } from '../credentials/credential.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { BrokerError, isStoreAway } from '../errors/errors.ts'
-import type { Log } from '../runtime/runtime.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
 import { untilWritten } from '../store/compare-and-set.ts'
 import { bodyOf, type ConnectionState, type CustodyBody, connectionOf } from './connection.ts'
 import type { CustodyLook, CustodyStore, CustodyTarget } from './custody-store.ts'
@@ -37,8 +37,7 @@ export interface Custody {
 
 export interface CustodyDependencies {
   readonly store: CustodyStore
-  readonly uniqueId: () => string
-  readonly sleep: (ms: number) => Promise<void>
+  readonly runtime: Pick<Runtime, 'sleep' | 'uniqueId'>
   /** Makes the lease, and any mint under way, worthless: they belong to a family that ends. */
   readonly dropLease: (target: CustodyTarget) => Promise<void>
   /** What was refused is no answer any more. */
@@ -57,7 +56,8 @@ const SEEDS_KEPT = 50
 const PAUSES_MS = [100, 200, 400, 800, 1_000, 1_000, 1_000] as const
 
 export function createCustody(dependencies: CustodyDependencies): Custody {
-  const { store, uniqueId, sleep, dropLease, forgetRefusal, endToken } = dependencies
+  const { store, runtime, dropLease, forgetRefusal, endToken } = dependencies
+  const { sleep, uniqueId } = runtime
   const { audit, log } = dependencies
 
   const seedsOf = ({ record }: CustodyLook) => (record ? bodyOf(record).seeds : [])

@@ -47,8 +47,8 @@ export interface RefreshTokenExchange {
 export interface ExchangeDependencies {
   readonly store: Pick<CustodyStore, 'read' | 'open'>
   readonly intents: Intents
-  readonly successors: RotatedTokens
-  readonly verdicts: UnknownOutcomeResolver
+  readonly rotated: RotatedTokens
+  readonly resolver: UnknownOutcomeResolver
   /** The store went back in time. */
   readonly onRewound: () => Promise<void>
   /** Ends a token at Salesforce, now or later. */
@@ -70,10 +70,10 @@ const BEFORE_USE: ReadonlySet<string> = new Set([
 ])
 
 export function createExchange(dependencies: ExchangeDependencies): RefreshTokenExchange {
-  const { store, intents, successors, verdicts, onRewound, endToken } = dependencies
+  const { store, intents, rotated, resolver, onRewound, endToken } = dependencies
 
   const live = async (target: CustodyTarget, clientId: string) => {
-    const ours = successors.acknowledged(target.uid)
+    const ours = rotated.acknowledged(target.uid)
     const found = await store.read(target)
     const isRewound = ours && ours.family === found.record?.family && ours.g > found.record.g
     if (isRewound) await onRewound()
@@ -94,7 +94,7 @@ export function createExchange(dependencies: ExchangeDependencies): RefreshToken
   ): Promise<undefined> => {
     const reason = refusalOf(error)?.reason
     if (reason === 'refresh_token_expired') {
-      if (!(await verdicts.lose(target, { ...record, id }, 'refresh_token_refused'))) {
+      if (!(await resolver.lose(target, { ...record, id }, 'refresh_token_refused'))) {
         return undefined
       }
       throw notConnected(target.name, 'refresh_token_refused', null, error)
@@ -127,7 +127,7 @@ export function createExchange(dependencies: ExchangeDependencies): RefreshToken
   ): Promise<TokenAnswer | undefined> => {
     intents.checkRunning()
     const { record, now } = await live(target, clientId)
-    const go = await verdicts.of(target, record, now, wire.introspect)
+    const go = await resolver.of(target, record, now, wire.introspect)
     if (go === undefined) return undefined
     const { token: presented, ...binding } = await store.open(target, record)
     const id = await intents.note(target, record, go === 'final')
@@ -141,12 +141,12 @@ export function createExchange(dependencies: ExchangeDependencies): RefreshToken
       answer = await within(ANSWER_MS, (signal) => wire.present(presented, { signal, onRenewed }))
     } catch (error) {
       if (!renewed) return failed(target, record, id, error)
-      if (!(await successors.keep(target, record, renewed, binding))) {
+      if (!(await rotated.keep(target, record, renewed, binding))) {
         await disown(target, renewed, binding)
       }
       throw error
     }
-    if (await successors.keep(target, record, renewed ?? presented, binding)) return answer
+    if (await rotated.keep(target, record, renewed ?? presented, binding)) return answer
     await disown(target, renewed ?? presented, binding)
     return undefined
   }
@@ -166,7 +166,7 @@ export function createExchange(dependencies: ExchangeDependencies): RefreshToken
     async settle(target, clientId, introspect) {
       const { record, now } = await live(target, clientId)
       if (record.state === 'idle') return 'settled'
-      const go = await verdicts.of(target, record, now, introspect)
+      const go = await resolver.of(target, record, now, introspect)
       if (go === 'final') return 'unknown'
       if (go === 'go') await intents.takeBack(target, record.id)
       return 'settled'

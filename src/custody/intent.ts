@@ -1,7 +1,7 @@
 /** The intent to present a refresh token: noted before, and taken back where nothing was sent. */
 
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
-import type { Log } from '../runtime/runtime.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { SETTLE_MS } from './connection.ts'
 import { type CustodyTarget, LOOK_MS } from './custody-store.ts'
@@ -27,10 +27,7 @@ interface IntentsDependencies {
   /** Why no refresh token may be used in this store; undefined: they may. */
   readonly trouble: string | undefined
   readonly vouching: Pick<Vouching, 'known' | 'note' | 'rewound' | 'settleRun'>
-  readonly uniqueId: () => string
-  /** Milliseconds of a clock that never steps. */
-  readonly monotonic: () => number
-  readonly sleep: (ms: number) => Promise<void>
+  readonly runtime: Pick<Runtime, 'monotonic' | 'sleep' | 'uniqueId'>
   readonly log: Pick<Log, 'warn'>
 }
 
@@ -39,7 +36,8 @@ const INTENT_MS = 5_000
 const AGAIN_MS = { least: 100, most: 1_000 }
 
 export function createIntents(dependencies: IntentsDependencies): Intents {
-  const { custody, trouble, vouching, uniqueId, monotonic, sleep, log } = dependencies
+  const { custody, trouble, vouching, runtime, log } = dependencies
+  const { monotonic, sleep, uniqueId } = runtime
   let isStopped = false
 
   const takeBack: Intents['takeBack'] = async ({ name }, id) => {

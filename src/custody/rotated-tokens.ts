@@ -2,7 +2,7 @@
 
 import type { Secret } from '../crypto/secret.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
-import type { Log } from '../runtime/runtime.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
 import type { CustodyRecord } from '../store/custody.ts'
 import type { Binding } from './connection.ts'
 import type { CustodyStore, CustodyTarget, SealedCustody } from './custody-store.ts'
@@ -23,7 +23,7 @@ export interface RotatedTokens {
 
 interface RotatedTokensDependencies {
   readonly store: Pick<CustodyStore, 'seal' | 'keep'>
-  readonly sleep: (ms: number) => Promise<void>
+  readonly runtime: Pick<Runtime, 'sleep'>
   readonly log: Pick<Log, 'warn'>
 }
 
@@ -33,7 +33,7 @@ const REMEMBERED = 10_000
 
 export function createRotatedTokens({
   store,
-  sleep,
+  runtime,
   log,
 }: RotatedTokensDependencies): RotatedTokens {
   /** By uid, the newest of each; sealed. */
@@ -63,7 +63,7 @@ export function createRotatedTokens({
         } catch (error) {
           if (!isStoreTrouble(error)) throw error
           log.warn({ err: error, integration: target.name }, 'a refresh token is still to be kept')
-          await sleep(pauseMs)
+          await runtime.sleep(pauseMs)
         }
       }
     },

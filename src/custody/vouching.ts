@@ -1,7 +1,7 @@
 /** Whether the store may be its own past, and who says that it is not: no refresh token is presented before. */
 
 import { BrokerError } from '../errors/errors.ts'
-import type { Log } from '../runtime/runtime.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
 import {
   type CustodyAge,
   type CustodyAges,
@@ -62,15 +62,15 @@ interface VouchingDependencies {
   readonly graceMs: number
   /** Gives the store what it lacks, in doubt under this id. */
   readonly putBack: (doubt: string) => Promise<void>
-  readonly uniqueId: () => string
-  readonly sleep: (ms: number) => Promise<void>
+  readonly runtime: Pick<Runtime, 'sleep' | 'uniqueId'>
   readonly log: Pick<Log, 'info' | 'error'>
 }
 
 const SEE = 'docs/runbooks.md#a-store-that-may-be-an-old-one'
 
 export function createVouching(dependencies: VouchingDependencies): Vouching {
-  const { custody, witness, mode, graceMs, putBack, uniqueId, sleep, log } = dependencies
+  const { custody, witness, mode, graceMs, putBack, runtime, log } = dependencies
+  const { sleep, uniqueId } = runtime
   let known: Known | undefined
   let current: CustodyAge | undefined
   const doubtId = () => `${DOUBTED_PREFIX}${uniqueId()}`

@@ -8,7 +8,7 @@ import { createIdentityGuard } from '../identity/identity-guard.ts'
 import { createPinStore } from '../identity/pin-store.ts'
 import { readSubject } from '../identity/subject.ts'
 import type { Integrations } from '../integrations/compose.ts'
-import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
+import { presentsRefreshToken } from '../integrations/integration.ts'
 import type { IntegrationEvents } from '../integrations/integration-events.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { ProcessRuntime } from '../runtime/runtime.ts'
@@ -23,7 +23,7 @@ import { createExercise } from './mint/exercise.ts'
 import { createLeaseRecords } from './mint/lease-records.ts'
 import { createLoginBudget } from './mint/login-budget.ts'
 import { createLogins } from './mint/logins.ts'
-import { createMinter } from './mint/mint.ts'
+import { createMinter, type Identities } from './mint/mint.ts'
 import { createMintCoordinator } from './mint/mint-coordinator.ts'
 import { createMintAudit } from './mint/mint-event.ts'
 import { type CredentialProver, createProver } from './mint/prover.ts'
@@ -116,7 +116,10 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     subscription: { ...stream, ...meter.waits(stream) },
   })
   const pins = createPinStore(store.documents)
-  const identity = createIdentityGuard({ pins, audit, now, log })
+  const identity: Identities = {
+    ...createIdentityGuard({ pins, audit, now, log }),
+    subjectOf: (integration) => readSubject(store.documents, integration),
+  }
   const integrations = rememberIntegrations(dependencies.integrations.readSealed)
   const { revoker: tokenRevoker, queue } = composeRevocation({
     ...{ core, endpoint, leases, audit },
@@ -131,20 +134,18 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const subjectTokens = createSubjectTokens((...of) => leaseFor('exchange')(...of))
   const grants: GrantContext = { endpoint, subjectTokens, now, uniqueId }
   const requester = createTokenRequester({ grants, refreshTokens: exchange, runtime, log })
-  const subjectOf = (integration: Pick<Integration, 'name' | 'uid'>) =>
-    readSubject(store.documents, integration)
   const minter = createMinter({
-    ...{ integrations, identity, subjectOf, runtime: pausing },
+    ...{ integrations, identity, runtime: pausing },
     credentials: dependencies.integrations.credentials,
     events,
     requester: meter.requester(requester),
-    connected: createRefreshTokenPreflight({ custody, exchange }),
+    preflight: createRefreshTokenPreflight({ custody, exchange }),
   })
 
   const budget = createLoginBudget({ budgets: store.budgets, now })
 
   const logins = createLogins({
-    ...{ minter, identity, subjectOf, budget, breaker, runtime: pausing },
+    ...{ minter, identity, budget, breaker, runtime: pausing },
     stopping: core.stopping,
   })
   const mintAudit = createMintAudit({ audit, documents: store.documents, log })

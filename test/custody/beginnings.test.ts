@@ -52,7 +52,8 @@ function world() {
     return undefined
   }
   const custody = createCustody({
-    ...{ store, custody: custodies, uniqueId: () => `id-${++ids}`, sleep: async () => undefined },
+    ...{ store, custody: custodies },
+    runtime: { uniqueId: () => `id-${++ids}`, sleep: async () => undefined },
     async dropLease() {
       if (failing('drop')) throw away()
       did.push('dropped')
@@ -125,8 +126,10 @@ t.test(
         ...{ note: async () => 'id', takeBack: async () => undefined },
         ...{ stop: () => undefined, checkRunning: () => undefined },
       },
-      successors: createRotatedTokens({ store, sleep: async () => undefined, log: QUIET }),
-      verdicts: { of: async () => 'go', lose: async () => true },
+      rotated: createRotatedTokens({
+        ...{ store, runtime: { sleep: async () => undefined }, log: QUIET },
+      }),
+      resolver: { of: async () => 'go', lose: async () => true },
     })
     const used = exchange.exchange(TARGET, '3MVG9', {
       async present(_token, { onRenewed }) {

@@ -39,30 +39,32 @@ export function memoryWitness(): Pick<Witness, 'read' | 'note'> {
 export function createCustodyBroker(options: CustodyBrokerOptions) {
   const { custody, ages = custody, now, uniqueId, witness, mode = 'ask', graceMs = 0 } = options
   const { sleep = async () => undefined, onLost = () => undefined, trouble } = options
+  const runtime = { uniqueId, monotonic: now, sleep }
   const plainly = {
     seal: async (_record: string, text: string) => text,
     open: async (_record: string, text: string) => text,
   }
   const store = createCustodyStore({ custody, keyring: plainly })
   const connections = createCustody({
-    ...{ store, uniqueId, dropLease: async () => undefined, sleep: async () => undefined },
+    ...{ store, dropLease: async () => undefined },
+    runtime: { uniqueId, sleep: async () => undefined },
     ...{ forgetRefusal: async () => undefined, endToken: async () => undefined },
     ...{ audit: { background: () => undefined }, log: QUIET },
   })
-  const successors = createRotatedTokens({ store, sleep, log: QUIET })
+  const rotated = createRotatedTokens({ store, runtime, log: QUIET })
   const vouching = createVouching({
-    ...{ custody: ages, witness, mode, graceMs, putBack: successors.putBack },
-    ...{ uniqueId, sleep, log: QUIET },
+    ...{ custody: ages, witness, mode, graceMs, putBack: rotated.putBack },
+    ...{ runtime, log: QUIET },
   })
   const intents = createIntents({
-    ...{ custody, trouble, vouching, uniqueId, monotonic: now, sleep, log: QUIET },
+    ...{ custody, trouble, vouching, runtime, log: QUIET },
   })
-  const verdicts = createUnknownOutcomeResolver({
+  const resolver = createUnknownOutcomeResolver({
     ...{ store, custody, leaseEndsAt: async () => undefined, onLost },
     ...{ audit: { background: () => undefined }, log: QUIET },
   })
   const exchange = createExchange({
-    ...{ store, intents, successors, verdicts, onRewound: vouching.rewound },
+    ...{ store, intents, rotated, resolver, onRewound: vouching.rewound },
     endToken: async () => undefined,
   })
   return { custody: connections, vouching, intents, exchange }

@@ -12,8 +12,10 @@ export function testLogins(
   const never = () => Promise.reject(new Error('It is not expected to be called'))
   return createLogins({
     minter: { mint: never, prove: never, read: never, ...minter },
-    identity: { check: async () => undefined, known: never },
-    subjectOf: async () => undefined,
+    identity: {
+      ...{ check: async () => undefined, known: never },
+      subjectOf: async () => undefined,
+    },
     budget: { charge: async () => undefined },
     ...{ breaker, runtime: testRuntime(members) },
   })

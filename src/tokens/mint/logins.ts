@@ -1,24 +1,18 @@
 /** Logins at Salesforce for mints: behind the breaker of the login host, and tried again by the table of retries. */
-import type { IdentityGuard } from '../../identity/identity-guard.ts'
-import type { TokenSubject } from '../../identity/subject.ts'
 import { type Integration, presentsRefreshToken } from '../../integrations/integration.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { Breaker } from './breaker.ts'
 import type { LoginBudget } from './login-budget.ts'
-import type { Minter, MintOptions, MintRecords } from './mint.ts'
+import type { Identities, Minter, MintOptions, MintRecords } from './mint.ts'
 import { RETRIES, tryAgain } from './retry.ts'
 
 export type Logins = ReturnType<typeof createLogins>
 
 export interface LoginsDependencies {
   readonly minter: Pick<Minter, 'mint' | 'prove' | 'read'>
-  readonly identity: IdentityGuard
-  /** Whose tokens an integration has got. */
-  readonly subjectOf: (
-    integration: Pick<Integration, 'name' | 'uid'>,
-  ) => Promise<TokenSubject | undefined>
+  readonly identity: Identities
   readonly budget: LoginBudget
   readonly breaker: Breaker
   readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
@@ -34,7 +28,7 @@ export interface LoginOptions extends Omit<MintOptions, 'signal'> {
 }
 
 export function createLogins(dependencies: LoginsDependencies) {
-  const { minter, identity, subjectOf, budget, breaker, runtime, stopping } = dependencies
+  const { minter, identity, budget, breaker, runtime, stopping } = dependencies
 
   /** A refresh token is presented once, so nothing ends a mint with it, and what comes of it is never lost. */
   const once = (
@@ -53,7 +47,7 @@ export function createLogins(dependencies: LoginsDependencies) {
   return {
     charge: budget.charge,
     read: minter.read,
-    subjectOf,
+    subjectOf: identity.subjectOf,
     /** One mint, with all its tries. Throws what a mint throws. */
     mint(integration: Integration, { records, ...options }: LoginOptions): Promise<Lease> {
       const rows = presentsRefreshToken(integration) ? [] : [RETRIES.assertion, RETRIES.transient]

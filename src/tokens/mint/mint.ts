@@ -68,18 +68,19 @@ export interface Minter {
   settle(name: string): Promise<'settled' | 'unknown'>
 }
 
+/** Whose tokens an integration has got, and may get. */
+export interface Identities extends IdentityGuard {
+  subjectOf(integration: Pick<Integration, 'name' | 'uid'>): Promise<TokenSubject | undefined>
+}
+
 export interface MinterDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly requester: TokenRequester
   /** Of grants that present a refresh token. */
-  readonly connected: RefreshTokenPreflight
+  readonly preflight: RefreshTokenPreflight
   readonly credentials: Pick<CredentialWriter, 'promote' | 'follow'>
   readonly events: Pick<Emitter<TokenEvents>, 'emit'>
-  readonly identity: IdentityGuard
-  /** Whose tokens an integration has got. */
-  readonly subjectOf: (
-    integration: Pick<Integration, 'name' | 'uid'>,
-  ) => Promise<TokenSubject | undefined>
+  readonly identity: Identities
   readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
 }
 
@@ -95,9 +96,8 @@ interface Opened {
 }
 
 export function createMinter(dependencies: MinterDependencies): Minter {
-  const { integrations, requester, connected, credentials, events, identity, runtime } =
+  const { integrations, requester, preflight, credentials, events, identity, runtime } =
     dependencies
-  const { subjectOf } = dependencies
   /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. A change of the owner forgets it: what was made active by it comes first. */
   const workedLast = new Map<string, { readonly version: number; readonly id: string }>()
 
@@ -200,7 +200,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
   /** An app that acts as the same user in another way gets the same token: its user shows only now. */
   const checkNotInside = async ({ integration, owner }: Opened, lease: Lease): Promise<void> => {
     if (owner.serveTokens || !integration.serveTokens || owner.uid === integration.uid) return
-    const subject = await subjectOf(owner)
+    const subject = await identity.subjectOf(owner)
     if (subject && isOfSubject(lease, subject)) throw staysInside()
   }
 
@@ -209,7 +209,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     const found = candidatesOf(integration, owner.credentials, hintFor(owner))
     const usual = found.length === 0 && !needsCredential(integration) ? [NO_CREDENTIAL] : found
     const candidates = presentsRefreshToken(integration)
-      ? connected.candidates(opened, found)
+      ? preflight.candidates(opened, found)
       : usual
     if (candidates.length === 0) throw draftError(missingOf(opened))
     return candidates
@@ -239,7 +239,7 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       const opened = await open(records)
       const { integration } = opened
       const candidates = candidatesFor(opened)
-      if (presentsRefreshToken(integration)) await connected.ready(opened)
+      if (presentsRefreshToken(integration)) await preflight.ready(opened)
       const lease = await tryEach(
         opened,
         candidates,
@@ -256,22 +256,22 @@ export function createMinter(dependencies: MinterDependencies): Minter {
         throw new BrokerError('credential_not_found', 'There is no credential with this id')
       }
       if (presentsRefreshToken(opened.integration)) {
-        if (await connected.bringsToken(opened, credential)) {
+        if (await preflight.bringsToken(opened, credential)) {
           await options.charge()
-          await connected.prove(opened, credential, introspectWith(opened, [credential]))
+          await preflight.prove(opened, credential, introspectWith(opened, [credential]))
           return undefined
         }
-        await connected.ready(opened)
+        await preflight.ready(opened)
       }
       return tryEach(opened, [credential], options.tries, options)
     },
     async adopt(name) {
       const opened = await open(read(name))
-      if (presentsRefreshToken(opened.integration)) await connected.adopt(opened)
+      if (presentsRefreshToken(opened.integration)) await preflight.adopt(opened)
     },
     async settle(name) {
       const opened = await open(read(name))
-      return connected.settle(opened, introspectWith(opened, candidatesFor(opened)))
+      return preflight.settle(opened, introspectWith(opened, candidatesFor(opened)))
     },
   }
 }

@@ -74,7 +74,6 @@ function setUp(
     refusals += 1
   })
   const minter = createMinter({
-    subjectOf: async () => undefined,
     integrations: {
       readSealed: async () => {
         reads += 1
@@ -102,7 +101,7 @@ function setUp(
       introspectRefreshToken: () => Promise.reject(new Error('There are no refresh tokens')),
     },
     // Of another kind of grant: whoever asks it is wrong.
-    connected: {} as RefreshTokenPreflight,
+    preflight: {} as RefreshTokenPreflight,
     credentials: {
       promote: async (_owner, id) => {
         promoted.push(id)
@@ -113,6 +112,7 @@ function setUp(
     },
     events,
     identity: {
+      subjectOf: async () => undefined,
       known: async () => ({ version: null, pin: undefined }),
       check: async () => {
         if (otherIdentity) throw otherIdentity
