@@ -30,35 +30,7 @@ export interface SealedCustody {
   readonly token: string
 }
 
-export interface CustodyStore {
-  read(target: Pick<CustodyTarget, 'name' | 'uid'>): Promise<CustodyLook>
-  /** The token of a record. Throws `record_corrupt`. */
-  open(
-    target: Pick<CustodyTarget, 'name' | 'uid'>,
-    record: CustodyRecord,
-  ): Promise<Binding & { readonly token: Secret }>
-  begin(
-    target: Pick<CustodyTarget, 'name' | 'uid'>,
-    expected: string | null,
-    family: string,
-    given: { readonly token: Secret; readonly body: CustodyBody },
-  ): Promise<'begun' | 'changed' | 'gone'>
-  /** Begins a family without a token. */
-  end(
-    target: Pick<CustodyTarget, 'name' | 'uid'>,
-    expected: string,
-    family: string,
-    of: { readonly reason: LostReason; readonly body: CustodyBody },
-  ): Promise<'begun' | 'changed' | 'gone'>
-  seal(
-    target: Pick<CustodyTarget, 'name' | 'uid'>,
-    record: Pick<CustodyRecord, 'family' | 'g'>,
-    token: Secret,
-    binding: Binding,
-  ): Promise<SealedCustody>
-  /** KEEP. `doubt`: the id under which it is in doubt; left out: it is not. */
-  keep(name: string, sealed: SealedCustody, doubt?: string): Promise<boolean>
-}
+export type CustodyStore = ReturnType<typeof createCustodyStore>
 
 const readSealed = bodyReader(Type.Object({ ...Binding.properties, refreshToken: Type.String() }))
 
@@ -68,7 +40,7 @@ export const LOOK_MS = 6 * 3_600_000
 export function createCustodyStore(dependencies: {
   readonly custody: Custodies
   readonly keyring: Pick<Keyring, 'seal' | 'open'>
-}): CustodyStore {
+}) {
   const { custody, keyring } = dependencies
   const sealName = ({ name, uid }: Pick<CustodyTarget, 'name' | 'uid'>, family: string) =>
     `custody:${name}:${uid}:${family}`
@@ -84,13 +56,17 @@ export function createCustodyStore(dependencies: {
   }
 
   return {
-    async read({ name, uid }) {
+    async read({ name, uid }: Pick<CustodyTarget, 'name' | 'uid'>): Promise<CustodyLook> {
       const { record, now } = await custody.read(name)
       const own = record?.uid === uid ? record : undefined
       return { record: own, family: record?.family ?? null, now }
     },
 
-    async open(target, record) {
+    /** The token of a record. Throws `record_corrupt`. */
+    async open(
+      target: Pick<CustodyTarget, 'name' | 'uid'>,
+      record: CustodyRecord,
+    ): Promise<Binding & { readonly token: Secret }> {
       const text = await keyring.open(sealName(target, record.family), record.token)
       const { refreshToken, ...binding } = readSealed(
         text,
@@ -106,7 +82,12 @@ export function createCustodyStore(dependencies: {
       return { ...binding, token: new Secret(refreshToken) }
     },
 
-    async begin(target, expected, family, { token, body }) {
+    async begin(
+      target: Pick<CustodyTarget, 'name' | 'uid'>,
+      expected: string | null,
+      family: string,
+      { token, body }: { readonly token: Secret; readonly body: CustodyBody },
+    ): Promise<'begun' | 'changed' | 'gone'> {
       return custody.begin(target.name, {
         ...{ uid: target.uid, expected, family, reason: '', body: JSON.stringify(body) },
         token: await sealed(target, family, token, body),
@@ -114,17 +95,29 @@ export function createCustodyStore(dependencies: {
       })
     },
 
-    end: ({ name, uid }, expected, family, { reason, body }) =>
+    /** Begins a family without a token. */
+    end: (
+      { name, uid }: Pick<CustodyTarget, 'name' | 'uid'>,
+      expected: string,
+      family: string,
+      { reason, body }: { readonly reason: LostReason; readonly body: CustodyBody },
+    ): Promise<'begun' | 'changed' | 'gone'> =>
       custody.begin(name, {
         ...{ uid, expected, family, token: '', reason, body: JSON.stringify(body) },
         lookInMs: LOOK_MS,
       }),
 
-    async seal(target, { family, g }, token, binding) {
+    async seal(
+      target: Pick<CustodyTarget, 'name' | 'uid'>,
+      { family, g }: Pick<CustodyRecord, 'family' | 'g'>,
+      token: Secret,
+      binding: Binding,
+    ): Promise<SealedCustody> {
       return { family, g: g + 1, token: await sealed(target, family, token, binding) }
     },
 
-    keep: (name, { family, g, token }, doubt) =>
+    /** KEEP. `doubt`: the id under which it is in doubt; left out: it is not. */
+    keep: (name: string, { family, g, token }: SealedCustody, doubt?: string): Promise<boolean> =>
       custody.keep(name, {
         ...{ family, g, token },
         ...(doubt === undefined ? { lookInMs: LOOK_MS } : { lookInMs: SETTLE_MS, doubt }),

@@ -31,18 +31,7 @@ export interface Wire {
   readonly introspect: Introspect
 }
 
-export interface RefreshTokenExchange {
-  /** Throws what a mint would run into without asking Salesforce: `integration_not_connected`, and `salesforce_unavailable` while it is unsettled. */
-  check(target: CustodyTarget, clientId: string): Promise<void>
-  /** A token answer, whose refresh token is kept. Throws what a grant throws, `integration_not_connected`, `store_unavailable`. */
-  exchange(target: CustodyTarget, clientId: string, wire: Wire): Promise<TokenAnswer>
-  /** Finds out what came of a presentation that was never answered. `unknown`: Salesforce does not tell. Throws while it is too early, and while Salesforce is away. */
-  settle(
-    target: CustodyTarget,
-    clientId: string,
-    introspect: Introspect,
-  ): Promise<'settled' | 'unknown'>
-}
+export type RefreshTokenExchange = ReturnType<typeof createExchange>
 
 export interface ExchangeDependencies {
   readonly store: Pick<CustodyStore, 'read' | 'open'>
@@ -69,7 +58,7 @@ const BEFORE_USE: ReadonlySet<string> = new Set([
   'login_rate_exceeded',
 ])
 
-export function createExchange(dependencies: ExchangeDependencies): RefreshTokenExchange {
+export function createExchange(dependencies: ExchangeDependencies) {
   const { store, intents, rotated, resolver, onRewound, endToken } = dependencies
 
   const live = async (target: CustodyTarget, clientId: string) => {
@@ -152,18 +141,25 @@ export function createExchange(dependencies: ExchangeDependencies): RefreshToken
   }
 
   return {
-    async check(target, clientId) {
+    /** Throws what a mint would run into without asking Salesforce: `integration_not_connected`, and `salesforce_unavailable` while it is unsettled. */
+    async check(target: CustodyTarget, clientId: string): Promise<void> {
       const { record, now } = await live(target, clientId)
       checkSettled(target.name, record, now)
     },
 
-    exchange: (target, clientId, wire) =>
+    /** A token answer, whose refresh token is kept. Throws what a grant throws, `integration_not_connected`, `store_unavailable`. */
+    exchange: (target: CustodyTarget, clientId: string, wire: Wire): Promise<TokenAnswer> =>
       untilWritten(
         `the refresh token of ${target.name}`,
         async () => (await attempt(target, clientId, wire)) ?? 'lost',
       ),
 
-    async settle(target, clientId, introspect) {
+    /** Finds out what came of a presentation that was never answered. `unknown`: Salesforce does not tell. Throws while it is too early, and while Salesforce is away. */
+    async settle(
+      target: CustodyTarget,
+      clientId: string,
+      introspect: Introspect,
+    ): Promise<'settled' | 'unknown'> {
       const { record, now } = await live(target, clientId)
       if (record.state === 'idle') return 'settled'
       const go = await resolver.of(target, record, now, introspect)

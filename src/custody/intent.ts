@@ -7,20 +7,7 @@ import { SETTLE_MS } from './connection.ts'
 import { type CustodyTarget, LOOK_MS } from './custody-store.ts'
 import type { Vouching } from './vouching.ts'
 
-export interface Intents {
-  /** SPEND. Gives the id of the presentation that may follow at once; undefined: others were faster, or the store is not what it was. Throws where nothing may be sent. */
-  note(
-    target: Pick<CustodyTarget, 'name'>,
-    record: Pick<CustodyRecord, 'family' | 'g' | 'id'>,
-    isFinal: boolean,
-  ): Promise<string | undefined>
-  /** UNSPEND: it was not presented, or not looked at, for sure. Said again until the store hears it, or others have settled it. */
-  takeBack(target: Pick<CustodyTarget, 'name'>, id: string): Promise<void>
-  /** From here on nothing is presented any more. */
-  stop(): void
-  /** Throws once it was stopped, and where no refresh token may be used. */
-  checkRunning(): void
-}
+export type Intents = ReturnType<typeof createIntents>
 
 interface IntentsDependencies {
   readonly custody: Pick<Custodies, 'spend' | 'unspend'>
@@ -35,12 +22,12 @@ interface IntentsDependencies {
 const INTENT_MS = 5_000
 const AGAIN_MS = { least: 100, most: 1_000 }
 
-export function createIntents(dependencies: IntentsDependencies): Intents {
+export function createIntents(dependencies: IntentsDependencies) {
   const { custody, trouble, vouching, runtime, log } = dependencies
   const { monotonic, sleep, uniqueId } = runtime
   let isStopped = false
 
-  const takeBack: Intents['takeBack'] = async ({ name }, id) => {
+  const takeBack = async ({ name }: Pick<CustodyTarget, 'name'>, id: string): Promise<void> => {
     const until = monotonic() + SETTLE_MS
     for (let pauseMs = AGAIN_MS.least; ; pauseMs = Math.min(2 * pauseMs, AGAIN_MS.most)) {
       try {
@@ -65,7 +52,12 @@ export function createIntents(dependencies: IntentsDependencies): Intents {
   }
 
   return {
-    async note(target, { family, g, id }, isFinal) {
+    /** SPEND. Gives the id of the presentation that may follow at once; undefined: others were faster, or the store is not what it was. Throws where nothing may be sent. */
+    async note(
+      target: Pick<CustodyTarget, 'name'>,
+      { family, g, id }: Pick<CustodyRecord, 'family' | 'g' | 'id'>,
+      isFinal: boolean,
+    ): Promise<string | undefined> {
       checkRunning()
       const next = uniqueId()
       const noted = await vouching.known()
@@ -89,10 +81,13 @@ export function createIntents(dependencies: IntentsDependencies): Intents {
       takeBackLater(target, next)
       throw isStopped ? stopping() : tooLate()
     },
+    /** UNSPEND: it was not presented, or not looked at, for sure. Said again until the store hears it, or others have settled it. */
     takeBack,
-    stop() {
+    /** From here on nothing is presented any more. */
+    stop(): void {
       isStopped = true
     },
+    /** Throws once it was stopped, and where no refresh token may be used. */
     checkRunning,
   }
 }

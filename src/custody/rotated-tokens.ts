@@ -7,19 +7,7 @@ import type { CustodyRecord } from '../store/custody.ts'
 import type { Binding } from './connection.ts'
 import type { CustodyStore, CustodyTarget, SealedCustody } from './custody-store.ts'
 
-export interface RotatedTokens {
-  /** KEEP, until it is durable: there is no other copy. False: the family has ended. */
-  keep(
-    target: CustodyTarget,
-    record: CustodyRecord,
-    token: Secret,
-    binding: Binding,
-  ): Promise<boolean>
-  /** The newest that the store acknowledged to this process: whatever is read after this is no older. */
-  acknowledged(uid: string): Pick<CustodyRecord, 'family' | 'g'> | undefined
-  /** Gives the store what it lacks, as far as this process has it: in doubt under this id, for others may have been given more. */
-  putBack(doubt: string): Promise<void>
-}
+export type RotatedTokens = ReturnType<typeof createRotatedTokens>
 
 interface RotatedTokensDependencies {
   readonly store: Pick<CustodyStore, 'seal' | 'keep'>
@@ -31,11 +19,7 @@ const AGAIN_MS = { least: 100, most: 1_000 }
 /** Past so many the oldest are forgotten. */
 const REMEMBERED = 10_000
 
-export function createRotatedTokens({
-  store,
-  runtime,
-  log,
-}: RotatedTokensDependencies): RotatedTokens {
+export function createRotatedTokens({ store, runtime, log }: RotatedTokensDependencies) {
   /** By uid, the newest of each; sealed. */
   const newest = new Map<
     string,
@@ -52,7 +36,13 @@ export function createRotatedTokens({
   }
 
   return {
-    async keep(target, record, token, binding) {
+    /** KEEP, until it is durable: there is no other copy. False: the family has ended. */
+    async keep(
+      target: CustodyTarget,
+      record: CustodyRecord,
+      token: Secret,
+      binding: Binding,
+    ): Promise<boolean> {
       const sealed = await store.seal(target, record, token, binding)
       remember(target, sealed, false)
       for (let pauseMs = AGAIN_MS.least; ; pauseMs = Math.min(2 * pauseMs, AGAIN_MS.most)) {
@@ -67,11 +57,13 @@ export function createRotatedTokens({
         }
       }
     },
-    acknowledged(uid) {
+    /** The newest that the store acknowledged to this process: whatever is read after this is no older. */
+    acknowledged(uid: string): Pick<CustodyRecord, 'family' | 'g'> | undefined {
       const ours = newest.get(uid)
       return ours?.isKept ? ours : undefined
     },
-    async putBack(doubt) {
+    /** Gives the store what it lacks, as far as this process has it: in doubt under this id, for others may have been given more. */
+    async putBack(doubt: string): Promise<void> {
       for (const { name, isKept: _, ...sealed } of newest.values())
         await store.keep(name, sealed, doubt)
     },

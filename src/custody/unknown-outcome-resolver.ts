@@ -22,21 +22,7 @@ import type { CustodyStore, CustodyTarget } from './custody-store.ts'
 /** Asks Salesforce whether a refresh token lives. Throws where that cannot be found out. */
 export type Introspect = (refreshToken: Secret, signal: AbortSignal) => Promise<Introspection>
 
-export interface UnknownOutcomeResolver {
-  /** `go`: it may be presented; `final`: once, without knowing, since nothing else is left. Undefined: others have gone on. Throws `integration_not_connected`, and what says to wait. */
-  of(
-    target: CustodyTarget,
-    record: CustodyRecord,
-    now: number,
-    introspect: Introspect,
-  ): Promise<'go' | 'final' | undefined>
-  /** DEAD. False: others have gone on. */
-  lose(
-    target: Pick<CustodyTarget, 'name'>,
-    of: Pick<CustodyRecord, 'family' | 'g' | 'id'>,
-    reason: LostReason,
-  ): Promise<boolean>
-}
+export type UnknownOutcomeResolver = ReturnType<typeof createUnknownOutcomeResolver>
 
 export interface UnknownOutcomeResolverDependencies {
   readonly store: Pick<CustodyStore, 'open'>
@@ -53,15 +39,17 @@ const INTROSPECTION_MS = 4_000
 /** How long a token of which Salesforce does not tell whether it is used up waits before it is asked again. */
 const DOUBTED_AGAIN_MS = 60_000
 
-export function createUnknownOutcomeResolver(
-  dependencies: UnknownOutcomeResolverDependencies,
-): UnknownOutcomeResolver {
+export function createUnknownOutcomeResolver(dependencies: UnknownOutcomeResolverDependencies) {
   const { store, custody, leaseEndsAt, onLost, audit, log } = dependencies
 
   /** By integration: in doubt, and Salesforce does not tell. */
   const unanswered = new Map<string, { readonly id: string; readonly until: number }>()
 
-  const lose: UnknownOutcomeResolver['lose'] = async ({ name }, { family, g, id }, reason) => {
+  const lose = async (
+    { name }: Pick<CustodyTarget, 'name'>,
+    { family, g, id }: Pick<CustodyRecord, 'family' | 'g' | 'id'>,
+    reason: LostReason,
+  ): Promise<boolean> => {
     const isOurs = await custody.kill(name, { family, g, id, reason })
     if (isOurs) {
       log.error({ integration: name, reason }, 'the integration is not connected any more')
@@ -96,7 +84,13 @@ export function createUnknownOutcomeResolver(
   }
 
   return {
-    async of(target, record, now, introspect) {
+    /** `go`: it may be presented; `final`: once, without knowing, since nothing else is left. Undefined: others have gone on. Throws `integration_not_connected`, and what says to wait. */
+    async of(
+      target: CustodyTarget,
+      record: CustodyRecord,
+      now: number,
+      introspect: Introspect,
+    ): Promise<'go' | 'final' | undefined> {
       if (record.state === 'idle') return 'go'
       checkSettled(target.name, record, now)
       const former = unanswered.get(target.name)
@@ -120,6 +114,7 @@ export function createUnknownOutcomeResolver(
       if (!(await lose(target, record, reason))) return undefined
       throw notConnected(target.name, reason, now)
     },
+    /** DEAD. False: others have gone on. */
     lose,
   }
 }

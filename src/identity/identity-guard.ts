@@ -19,12 +19,7 @@ import {
 } from './identity.ts'
 import type { PinStore, StoredPin } from './pin-store.ts'
 
-export interface IdentityGuard {
-  /** What is pinned; while the store is down, what this replica saw last. Throws `store_unavailable` where it never looked. */
-  known(integration: Pick<Integration, 'name' | 'uid'>): Promise<StoredPin>
-  /** Throws `identity_changed`; pins what is seen for the first time. Nothing is served or saved before. */
-  check(integration: Integration, token: TokenIdentity, known: StoredPin): Promise<void>
-}
+export type IdentityGuard = ReturnType<typeof createIdentityGuard>
 
 export interface IdentityGuardDependencies {
   readonly pins: PinStore
@@ -36,7 +31,7 @@ export interface IdentityGuardDependencies {
 /** Past so many, what this replica saw is forgotten, and the store is asked. */
 const REMEMBERED = 100_000
 
-export function createIdentityGuard(dependencies: IdentityGuardDependencies): IdentityGuard {
+export function createIdentityGuard(dependencies: IdentityGuardDependencies) {
   const { pins, audit, now, log } = dependencies
   /** For when the store is down, by uid. */
   const lastSeen = new Map<string, StoredPin>()
@@ -87,7 +82,8 @@ export function createIdentityGuard(dependencies: IdentityGuardDependencies): Id
   }
 
   return {
-    async known(integration) {
+    /** What is pinned; while the store is down, what this replica saw last. Throws `store_unavailable` where it never looked. */
+    async known(integration: Pick<Integration, 'name' | 'uid'>): Promise<StoredPin> {
       try {
         return remember(integration.uid, await pins.read(integration))
       } catch (error) {
@@ -97,7 +93,8 @@ export function createIdentityGuard(dependencies: IdentityGuardDependencies): Id
       }
     },
 
-    async check(integration, lease, known) {
+    /** Throws `identity_changed`; pins what is seen for the first time. Nothing is served or saved before. */
+    async check(integration: Integration, lease: TokenIdentity, known: StoredPin): Promise<void> {
       const { name, uid, identity: rule } = integration
       let current: StoredPin | undefined = known
       await untilWritten(`the identity of ${name}`, async () => {

@@ -6,21 +6,7 @@ import { createTask } from '../runtime/tasks.ts'
 import type { Change, Changes } from './store.ts'
 import type { StoreEvents } from './store-events.ts'
 
-export interface ChangeSubscription {
-  /** Starts the reader. Resolves with the first contact with the store, and goes on for ever. */
-  start(): void
-  stop(): Promise<void>
-  /** Did a read of the stream that began within the last second complete, by both clocks? */
-  isHearing(): boolean
-  /** Has a read ever completed? */
-  hasHeard(): boolean
-  /** Milliseconds since the last completed read of the stream began, whatever gaps came since; infinite before the first one. */
-  silentForMs(): number
-  /** Another number after each gap: what was read from the store before it may be stale. */
-  epoch(): number
-  /** Calls back at the next change of this integration; the function given back ends the wait. */
-  onceChanged(name: string, wake: () => void): () => void
-}
+export type ChangeSubscription = ReturnType<typeof createChangeSubscription>
 
 interface ChangeSubscriptionDependencies {
   readonly changes: Changes
@@ -40,9 +26,7 @@ const RETRY_MS = { least: 50, most: 150 }
 
 const NEVER = { at: Number.NEGATIVE_INFINITY, monotonic: Number.NEGATIVE_INFINITY }
 
-export function createChangeSubscription(
-  dependencies: ChangeSubscriptionDependencies,
-): ChangeSubscription {
+export function createChangeSubscription(dependencies: ChangeSubscriptionDependencies) {
   const { changes, events, runtime, log } = dependencies
   const { wall, monotonic, random, sleep } = runtime
   const outage = createOutageLogger(log, 'the change stream cannot be read', runtime)
@@ -105,14 +89,20 @@ export function createChangeSubscription(
   })
 
   return {
+    /** Starts the reader. Resolves with the first contact with the store, and goes on for ever. */
     start: task.start,
     stop: task.stop,
-    isHearing: () =>
+    /** Did a read of the stream that began within the last second complete, by both clocks? */
+    isHearing: (): boolean =>
       monotonic() - heard.monotonic <= TRUST_MS && Math.abs(wall() - heard.at) <= TRUST_MS,
-    hasHeard: () => last !== NEVER,
-    silentForMs: () => monotonic() - last.monotonic,
-    epoch: () => epoch,
-    onceChanged(name, wake) {
+    /** Has a read ever completed? */
+    hasHeard: (): boolean => last !== NEVER,
+    /** Milliseconds since the last completed read of the stream began, whatever gaps came since; infinite before the first one. */
+    silentForMs: (): number => monotonic() - last.monotonic,
+    /** Another number after each gap: what was read from the store before it may be stale. */
+    epoch: (): number => epoch,
+    /** Calls back at the next change of this integration; the function given back ends the wait. */
+    onceChanged(name: string, wake: () => void): () => void {
       const wakes = waiting.get(name) ?? new Set()
       wakes.add(wake)
       waiting.set(name, wakes)

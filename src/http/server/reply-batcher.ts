@@ -1,17 +1,14 @@
 /** Answers that leave together: all those that one turn of the event loop has found. */
 import type { FastifyReply } from 'fastify'
 
-export interface ReplyBatcher {
-  /** Sends the text at the end of this turn, behind those that were found before it. Never throws. */
-  send(reply: FastifyReply, text: string): void
-}
+export type ReplyBatcher = ReturnType<typeof createReplyBatcher>
 
 /**
  * A write to a socket wakes whoever waits at its other end, and leaves the caches of the processor to
  * the kernel. Written one by one between two requests, answers cost half as much again as when a turn
  * first understands all its requests, and then writes all its answers.
  */
-export function createReplyBatcher(): ReplyBatcher {
+export function createReplyBatcher() {
   let replies: FastifyReply[] = []
   let texts: string[] = []
 
@@ -24,7 +21,8 @@ export function createReplyBatcher(): ReplyBatcher {
   }
 
   return {
-    send(reply, text) {
+    /** Sends the text at the end of this turn, behind those that were found before it. Never throws. */
+    send(reply: FastifyReply, text: string): void {
       texts.push(text)
       if (replies.push(reply) === 1) setImmediate(leave)
     },

@@ -5,14 +5,7 @@ import type { TokenSubject } from '../../identity/subject.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import type { Budgets, Charge } from '../../store/budgets.ts'
 
-export interface LoginBudget {
-  /** Charges one login, before it is made. `share`: what is at somebody's command may spend a part alone. Throws `login_budget_exhausted`. */
-  charge(
-    integration: Integration,
-    subject: TokenSubject | undefined,
-    share?: BudgetShare,
-  ): Promise<void>
-}
+export type LoginBudget = ReturnType<typeof createLoginBudget>
 
 interface LoginBudgetDependencies {
   readonly budgets: Pick<Budgets, 'take'>
@@ -44,9 +37,14 @@ export function userBudgetKey(
     : `login-user:${loginUrl}:${grant.clientId ?? ''}:${grantOf(grant.type).subject(grant)}`
 }
 
-export function createLoginBudget({ budgets, now }: LoginBudgetDependencies): LoginBudget {
+export function createLoginBudget({ budgets, now }: LoginBudgetDependencies) {
   return {
-    async charge(integration, subject, share) {
+    /** Charges one login, before it is made. `share`: what is at somebody's command may spend a part alone. Throws `login_budget_exhausted`. */
+    async charge(
+      integration: Integration,
+      subject: TokenSubject | undefined,
+      share?: BudgetShare,
+    ): Promise<void> {
       const { loginsPerHour } = integration
       const key = loginBudgetKey(integration)
       const charges: Charge[] = [

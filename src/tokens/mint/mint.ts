@@ -55,18 +55,7 @@ export interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
   readonly tries: number
 }
 
-export interface Minter {
-  /** Reads what a mint begins with. Throws `store_unavailable` for what is not remembered, `integration_not_found`. */
-  read(integration: Pick<Integration, 'name' | 'uid'>): Promise<MintRecords>
-  /** A token for the integration as it is now, or as `records` say that it was a moment ago. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`, `identity_changed`. */
-  mint(name: string, options: MintOptions, records?: Promise<MintRecords>): Promise<Lease>
-  /** A token with just this credential, whatever its state. Undefined: it has a refresh token of its own, which a mint would use up before it is the active one; Salesforce said that it lives. */
-  prove(name: string, credentialId: string, options: ProofOptions): Promise<Lease | undefined>
-  /** Takes over the refresh token that came with the active credential. */
-  adopt(name: string): Promise<void>
-  /** Finds out what came of a refresh token whose presentation was never answered. */
-  settle(name: string): Promise<'settled' | 'unknown'>
-}
+export type Minter = ReturnType<typeof createMinter>
 
 /** Whose tokens an integration has got, and may get. */
 export interface Identities extends IdentityGuard {
@@ -95,7 +84,7 @@ interface Opened {
   readonly known: StoredPin
 }
 
-export function createMinter(dependencies: MinterDependencies): Minter {
+export function createMinter(dependencies: MinterDependencies) {
   const { integrations, requester, preflight, credentials, events, identity, runtime } =
     dependencies
   /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. A change of the owner forgets it: what was made active by it comes first. */
@@ -234,8 +223,15 @@ export function createMinter(dependencies: MinterDependencies): Minter {
     }
 
   return {
-    read: ({ name, uid }) => read(name, uid),
-    async mint(name, options, records = read(name)) {
+    /** Reads what a mint begins with. Throws `store_unavailable` for what is not remembered, `integration_not_found`. */
+    read: ({ name, uid }: Pick<Integration, 'name' | 'uid'>): Promise<MintRecords> =>
+      read(name, uid),
+    /** A token for the integration as it is now, or as `records` say that it was a moment ago. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`, `identity_changed`. */
+    async mint(
+      name: string,
+      options: MintOptions,
+      records: Promise<MintRecords> = read(name),
+    ): Promise<Lease> {
       const opened = await open(records)
       const { integration } = opened
       const candidates = candidatesFor(opened)
@@ -249,7 +245,12 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       if (!opened.digests.includes(lease.digest)) await credentials.follow(integration.name)
       return lease
     },
-    async prove(name, credentialId, options) {
+    /** A token with just this credential, whatever its state. Undefined: it has a refresh token of its own, which a mint would use up before it is the active one; Salesforce said that it lives. */
+    async prove(
+      name: string,
+      credentialId: string,
+      options: ProofOptions,
+    ): Promise<Lease | undefined> {
       const opened = await open(read(name))
       const credential = opened.owner.credentials.find(({ id }) => id === credentialId)
       if (!credential) {
@@ -265,11 +266,13 @@ export function createMinter(dependencies: MinterDependencies): Minter {
       }
       return tryEach(opened, [credential], options.tries, options)
     },
-    async adopt(name) {
+    /** Takes over the refresh token that came with the active credential. */
+    async adopt(name: string): Promise<void> {
       const opened = await open(read(name))
       if (presentsRefreshToken(opened.integration)) await preflight.adopt(opened)
     },
-    async settle(name) {
+    /** Finds out what came of a refresh token whose presentation was never answered. */
+    async settle(name: string): Promise<'settled' | 'unknown'> {
       const opened = await open(read(name))
       return preflight.settle(opened, introspectWith(opened, candidatesFor(opened)))
     },

@@ -2,26 +2,7 @@
 import type { Log } from '../../runtime/runtime.ts'
 import type { Locks } from '../../store/store.ts'
 
-export interface SingleFlight {
-  /** Runs `work` unless a run for this key is under way here; then that run's result is shared. It never inherits a caller's abort. */
-  join<Result>(
-    key: string,
-    work: () => Promise<Result>,
-  ): { readonly result: Promise<Result>; readonly joined: boolean }
-  /** Runs `work` under the lock across replicas, renewed while it runs. `undefined`: another holds it. */
-  underLock<Result>(
-    name: string,
-    work: () => Promise<Result>,
-  ): Promise<{ readonly result: Result } | undefined>
-  /** The same for work that begins with a read of the store: it is asked for right behind the lock, on the same connection, so that one round trip brings both. */
-  readUnderLock<Read, Result>(
-    name: string,
-    read: () => Promise<Read>,
-    work: (read: Read) => Promise<Result>,
-  ): Promise<{ readonly result: Result } | undefined>
-  /** Resolves when nothing is in flight. */
-  settled(): Promise<void>
-}
+export type SingleFlight = ReturnType<typeof createSingleFlight>
 
 interface SingleFlightDependencies {
   readonly locks: Locks
@@ -35,11 +16,7 @@ const RENEW_MS = 1_000
 /** Remembered at most; they end by themselves. */
 const ORPHANS = 10_000
 
-export function createSingleFlight({
-  locks,
-  uniqueId,
-  log,
-}: SingleFlightDependencies): SingleFlight {
+export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDependencies) {
   const flights = new Map<string, Promise<unknown>>()
   /** By name, the owner of a lock that was asked for without an answer: it may have been taken all the same, for nobody. */
   const orphans = new Map<string, string>()
@@ -60,7 +37,11 @@ export function createSingleFlight({
     }
   }
 
-  const readUnderLock: SingleFlight['readUnderLock'] = async (name, read, work) => {
+  const readUnderLock = async <Read, Result>(
+    name: string,
+    read: () => Promise<Read>,
+    work: (read: Read) => Promise<Result>,
+  ): Promise<{ readonly result: Result } | undefined> => {
     const owner = uniqueId()
     const orphan = orphans.get(name)
     if (orphan !== undefined) await releaseOrphan(name, orphan)
@@ -88,7 +69,11 @@ export function createSingleFlight({
   }
 
   return {
-    join<Result>(key: string, work: () => Promise<Result>) {
+    /** Runs `work` unless a run for this key is under way here; then that run's result is shared. It never inherits a caller's abort. */
+    join<Result>(
+      key: string,
+      work: () => Promise<Result>,
+    ): { readonly result: Promise<Result>; readonly joined: boolean } {
       const current = flights.get(key) as Promise<Result> | undefined
       if (current) return { result: current, joined: true }
       const result = work().finally(() => flights.delete(key))
@@ -96,8 +81,13 @@ export function createSingleFlight({
       return { result, joined: false }
     },
 
+    /** The same for work that begins with a read of the store: it is asked for right behind the lock, on the same connection, so that one round trip brings both. */
     readUnderLock,
-    async underLock(name, work) {
+    /** Runs `work` under the lock across replicas, renewed while it runs. `undefined`: another holds it. */
+    async underLock<Result>(
+      name: string,
+      work: () => Promise<Result>,
+    ): Promise<{ readonly result: Result } | undefined> {
       try {
         return await readUnderLock(name, async () => undefined, work)
       } finally {
@@ -106,7 +96,8 @@ export function createSingleFlight({
       }
     },
 
-    async settled() {
+    /** Resolves when nothing is in flight. */
+    async settled(): Promise<void> {
       await Promise.allSettled(flights.values())
       await Promise.all(releases)
     },

@@ -23,19 +23,7 @@ interface PreflightTarget {
   readonly secrets: Pick<CredentialSecrets, 'byId'>
 }
 
-export interface RefreshTokenPreflight {
-  /** Those that may present the refresh token: of the client that it was given to; the app alone, where that asks for no secret. */
-  candidates(of: PreflightTarget, found: readonly Credential[]): readonly Credential[]
-  /** Takes over the refresh token of the active credential, if that is its own and new. */
-  adopt(of: PreflightTarget): Promise<void>
-  /** Throws what a mint would run into: `integration_not_connected`, `salesforce_unavailable` while it is unsettled. */
-  ready(of: PreflightTarget): Promise<void>
-  /** Whether the credential brings a refresh token that was never in custody: a proof by a mint would use it up. */
-  bringsToken(of: PreflightTarget, credential: Credential): Promise<boolean>
-  /** Proves the refresh token of such a credential without using it. Throws `grant_refused`. */
-  prove(of: PreflightTarget, credential: Credential, introspect: Introspect): Promise<void>
-  settle(of: PreflightTarget, introspect: Introspect): Promise<'settled' | 'unknown'>
-}
+export type RefreshTokenPreflight = ReturnType<typeof createRefreshTokenPreflight>
 
 interface RefreshTokenPreflightDependencies {
   readonly custody: Pick<Custody, 'adopt' | 'hasSeen'>
@@ -64,7 +52,7 @@ const PROOF_MS = 4_000
 export function createRefreshTokenPreflight({
   custody,
   exchange,
-}: RefreshTokenPreflightDependencies): RefreshTokenPreflight {
+}: RefreshTokenPreflightDependencies) {
   const clientOf = ({ integration, owner }: PreflightTarget): string | undefined =>
     clientIdOf(integration, activeOf(owner.credentials))
 
@@ -84,7 +72,8 @@ export function createRefreshTokenPreflight({
   }
 
   return {
-    candidates(of, found) {
+    /** Those that may present the refresh token: of the client that it was given to; the app alone, where that asks for no secret. */
+    candidates(of: PreflightTarget, found: readonly Credential[]): readonly Credential[] {
       const { integration, owner } = of
       const client = clientOf(of)
       if (client === undefined) return []
@@ -92,23 +81,32 @@ export function createRefreshTokenPreflight({
       const isPublic = integration.credentialFrom === null && owner.credentials.length === 0
       return isPublic ? [NO_CREDENTIAL] : own
     },
+    /** Takes over the refresh token of the active credential, if that is its own and new. */
     adopt,
-    async ready(of) {
+    /** Throws what a mint would run into: `integration_not_connected`, `salesforce_unavailable` while it is unsettled. */
+    async ready(of: PreflightTarget): Promise<void> {
       await adopt(of)
       await exchange.check(of.integration, clientOf(of) ?? '')
     },
-    async bringsToken(of, credential) {
+    /** Whether the credential brings a refresh token that was never in custody: a proof by a mint would use it up. */
+    async bringsToken(of: PreflightTarget, credential: Credential): Promise<boolean> {
       if (credential.state === 'active' || credential.refreshTokenId === undefined) return false
       if (of.integration.credentialFrom !== null) return false
       return !(await custody.hasSeen(of.integration, credential.refreshTokenId))
     },
-    async prove(of, credential, introspect) {
+    /** Proves the refresh token of such a credential without using it. Throws `grant_refused`. */
+    async prove(
+      of: PreflightTarget,
+      credential: Credential,
+      introspect: Introspect,
+    ): Promise<void> {
       const refreshToken = tokenOf(of, credential)
       if (!refreshToken) return
       const { active } = await within(PROOF_MS, (signal) => introspect(refreshToken, signal))
       if (!active) throw dead()
     },
-    settle: (of, introspect) => exchange.settle(of.integration, clientOf(of) ?? '', introspect),
+    settle: (of: PreflightTarget, introspect: Introspect): Promise<'settled' | 'unknown'> =>
+      exchange.settle(of.integration, clientOf(of) ?? '', introspect),
   }
 }
 

@@ -30,14 +30,7 @@ export interface LeaseRequest {
   readonly requestId: string
 }
 
-export interface Broker {
-  /** A hit is answered at once, without a promise. */
-  lease(name: string, principal: Principal, request: LeaseRequest): Served | Promise<Served>
-  /** For who had to wait for a lease, and may have lost it meanwhile: throws what `lease` would. */
-  requireStill(name: string, principal: Principal): void
-  /** This replica handed it out, so it is to be replaced before its end. */
-  isInUse(lease: Lease): boolean
-}
+export type Broker = ReturnType<typeof createBroker>
 
 export interface BrokerDependencies {
   readonly reader: LeaseReader
@@ -57,7 +50,7 @@ const NOWHERE = 'nowhere-5f1d2c6a-valetkey-looks-for-what-is-not-there'
 /** Integrations whose use is remembered. */
 const REMEMBERED = 100_000
 
-export function createBroker(dependencies: BrokerDependencies): Broker {
+export function createBroker(dependencies: BrokerDependencies) {
   const { reader, coordinator, degraded, due, prepare, now, onTrouble } = dependencies
   /** Leases that this replica has marked as used. */
   const marked = new WeakSet<Lease>()
@@ -160,7 +153,11 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
     }
   }
 
-  const find: Broker['lease'] = (name, principal, request) => {
+  const find = (
+    name: string,
+    principal: Principal,
+    request: LeaseRequest,
+  ): Served | Promise<Served> => {
     const entry = reader.trusted(name)
     if (entry && maySee(entry, name, principal)) {
       return serve({ entry, isStoreless: false }, name, principal, request)
@@ -184,7 +181,8 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
   }
 
   return {
-    lease(name, principal, request) {
+    /** A hit is answered at once, without a promise. */
+    lease(name: string, principal: Principal, request: LeaseRequest): Served | Promise<Served> {
       try {
         const found = find(name, principal, request)
         return found instanceof Promise
@@ -196,13 +194,15 @@ export function createBroker(dependencies: BrokerDependencies): Broker {
         throw shownTo(principal, error)
       }
     },
-    requireStill(name, principal) {
+    /** For who had to wait for a lease, and may have lost it meanwhile: throws what `lease` would. */
+    requireStill(name: string, principal: Principal): void {
       const entry = reader.trusted(name)
       if (entry) servable(entry, name, principal)
       // Without word from the store, nothing newer is known of it.
       else if (!mightAllow(principal, 'tokens:read', name)) throw forbidden()
     },
-    isInUse: ({ integration, mintedAt }) => handedOut.get(integration) === mintedAt,
+    /** This replica handed it out, so it is to be replaced before its end. */
+    isInUse: ({ integration, mintedAt }: Lease): boolean => handedOut.get(integration) === mintedAt,
   }
 }
 

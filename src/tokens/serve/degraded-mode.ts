@@ -17,22 +17,7 @@ import {
   tokenStillLive,
 } from './token-requirement.ts'
 
-export interface DegradedMode {
-  /** The lease that this replica minted for itself, while it lives and fits the integration. */
-  lease(entry: Entry): Lease | undefined
-  /** Only for an integration that this replica has minted for before: it holds the sealed credential. Throws what Salesforce said, for as long as it is remembered, and `store_unavailable` where it takes a refresh token, and for a rejected token of its own: whether that lives is for the fleet to find out. */
-  mint(
-    entry: Entry,
-    requirement: TokenRequirement,
-    by: Actor,
-  ): { readonly result: Promise<MintResult>; readonly joined: boolean }
-  /** One that could not be saved. */
-  keep(lease: Lease): void
-  /** The names of the integrations whose lease is still to be saved. */
-  unsaved(): readonly string[]
-  /** It is in the store now, or is of no use there. */
-  forget(name: string): void
-}
+export type DegradedMode = ReturnType<typeof createDegradedMode>
 
 export interface DegradedModeDependencies {
   readonly logins: Pick<Logins, 'mint'>
@@ -47,7 +32,7 @@ const uncounted = async (): Promise<void> => undefined
 /** As long as with the store. */
 const DEADLINE_MS = 10_000
 
-export function createDegradedMode(dependencies: DegradedModeDependencies): DegradedMode {
+export function createDegradedMode(dependencies: DegradedModeDependencies) {
   const { logins, flights, audit, runtime } = dependencies
   const { now, monotonic } = runtime
   const kept = new Map<string, Lease>()
@@ -77,7 +62,8 @@ export function createDegradedMode(dependencies: DegradedModeDependencies): Degr
   }
 
   return {
-    lease({ integration, digests }) {
+    /** The lease that this replica minted for itself, while it lives and fits the integration. */
+    lease({ integration, digests }: Entry): Lease | undefined {
       const lease = kept.get(integration.name)
       if (!lease) return undefined
       const fits = lease.uid === integration.uid && digests.includes(lease.digest)
@@ -85,7 +71,12 @@ export function createDegradedMode(dependencies: DegradedModeDependencies): Degr
       kept.delete(integration.name)
       return undefined
     },
-    mint(entry, requirement, by) {
+    /** Only for an integration that this replica has minted for before: it holds the sealed credential. Throws what Salesforce said, for as long as it is remembered, and `store_unavailable` where it takes a refresh token, and for a rejected token of its own: whether that lives is for the fleet to find out. */
+    mint(
+      entry: Entry,
+      requirement: TokenRequirement,
+      by: Actor,
+    ): { readonly result: Promise<MintResult>; readonly joined: boolean } {
       const { name } = entry.integration
       const { result, joined } = flights.join(`storeless:${name}`, async () => {
         if (requirement.kind === 'rejected' && kept.get(name)?.tokenId === requirement.tokenId) {
@@ -103,11 +94,14 @@ export function createDegradedMode(dependencies: DegradedModeDependencies): Degr
         joined,
       }
     },
-    keep: (lease) => {
+    /** One that could not be saved. */
+    keep: (lease: Lease): void => {
       kept.set(lease.integration, lease)
     },
-    unsaved: () => [...kept.keys()],
-    forget: (name) => {
+    /** The names of the integrations whose lease is still to be saved. */
+    unsaved: (): readonly string[] => [...kept.keys()],
+    /** It is in the store now, or is of no use there. */
+    forget: (name: string): void => {
       kept.delete(name)
       refusals.delete(name)
     },

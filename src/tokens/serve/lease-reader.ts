@@ -14,18 +14,7 @@ export interface LeaseReading {
   readonly isStoreless: boolean
 }
 
-export interface LeaseReader {
-  /** From memory, while this replica hears the store. */
-  trusted(name: string): Entry | undefined
-  /** One shared read of the store; memory, where the store does not answer in time or is slow: at once where memory is enough, else once the store is known to be gone. Throws `store_unavailable`. */
-  read(name: string, isEnough: (known: Entry) => boolean): Promise<LeaseReading>
-  /** From the store and from nowhere else. Throws `store_unavailable`. */
-  look(name: string): Promise<Entry | undefined>
-  /** Resolves at the next change of the integration, or after the poll interval. */
-  changed(name: string): Promise<void>
-  /** The store is there, though nobody waits for it where memory is enough. */
-  isSlow(): boolean
-}
+export type LeaseReader = ReturnType<typeof createLeaseReader>
 
 export interface LeaseReaderDependencies {
   readonly cache: Pick<
@@ -45,7 +34,7 @@ const READ_MS = 1_000
 /** How often those who wait for a change look by themselves, should the stream lose it. */
 const POLL_MS = 250
 
-export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseReader {
+export function createLeaseReader(dependencies: LeaseReaderDependencies) {
   const { cache, outcomes, flights, subscription, isSlow, runtime } = dependencies
 
   const look = async (name: string): Promise<Entry | undefined> => {
@@ -83,9 +72,12 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
   })
 
   return {
+    /** From memory, while this replica hears the store. */
     trusted: cache.trusted,
+    /** From the store and from nowhere else. Throws `store_unavailable`. */
     look,
-    changed: (name) =>
+    /** Resolves at the next change of the integration, or after the poll interval. */
+    changed: (name: string): Promise<void> =>
       new Promise((resolve) => {
         const done = () => {
           clearTimeout(timer)
@@ -95,8 +87,10 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies): LeaseR
         const timer = setTimeout(done, POLL_MS * (0.5 + runtime.random()))
         const stop = subscription.onceChanged(name, done)
       }),
+    /** The store is there, though nobody waits for it where memory is enough. */
     isSlow,
-    async read(name, isEnough) {
+    /** One shared read of the store; memory, where the store does not answer in time or is slow: at once where memory is enough, else once the store is known to be gone. Throws `store_unavailable`. */
+    async read(name: string, isEnough: (known: Entry) => boolean): Promise<LeaseReading> {
       const known = cache.known(name)
       if (!known) return fromStore(name)
       // A store that is merely slow is no reason to mint without it.

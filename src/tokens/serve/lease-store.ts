@@ -6,12 +6,7 @@ import { bodyReader } from '../../store/record-body.ts'
 import type { LeaseRecord, Look, Outcomes, SaveResult } from '../../store/store.ts'
 import { type Lease, LeaseBody } from './lease.ts'
 
-export interface LeaseStore {
-  /** Seals and saves (SAVE of the protocol). Clears a refusal that stood beside it. */
-  save(lease: Lease, expected: { readonly orev: number }, dueAt: number | null): Promise<SaveResult>
-  /** Opens the lease of a look. Throws `record_corrupt`. */
-  open(look: Pick<Look, 'integration'>, record: LeaseRecord): Promise<Lease>
-}
+export type LeaseStore = ReturnType<typeof createLeaseStore>
 
 export interface LeaseStoreDependencies {
   readonly outcomes: Pick<Outcomes, 'save'>
@@ -22,9 +17,14 @@ const readLease = bodyReader(LeaseBody)
 
 const sealName = ({ name, uid }: { name: string; uid: string }) => `lease:${name}:${uid}`
 
-export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies): LeaseStore {
+export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies) {
   return {
-    async save(lease, { orev }, dueAt) {
+    /** Seals and saves (SAVE of the protocol). Clears a refusal that stood beside it. */
+    async save(
+      lease: Lease,
+      { orev }: { readonly orev: number },
+      dueAt: number | null,
+    ): Promise<SaveResult> {
       const { integration: name, uid, accessToken, digest, tokenId, expiresAt } = lease
       const text = JSON.stringify({ ...lease, accessToken: accessToken.reveal() })
       const body = await keyring.seal(sealName({ name, uid }), text)
@@ -35,7 +35,8 @@ export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies):
         { lease: record, refusal: null, stillLive: null, dueAt },
       )
     },
-    async open({ integration }, record) {
+    /** Opens the lease of a look. Throws `record_corrupt`. */
+    async open({ integration }: Pick<Look, 'integration'>, record: LeaseRecord): Promise<Lease> {
       const text = await keyring.open(sealName(integration), record.body)
       const stored = readLease(text, `lease of integration ${integration.name}`)
       // What stands beside it decides whether it was revoked, and for what it was minted.

@@ -29,25 +29,7 @@ export interface Signer {
 /** What of the custody of refresh tokens a request needs. */
 export type RefreshTokenSource = Pick<RefreshTokenExchange, 'exchange'>
 
-export interface TokenRequester {
-  /** What has to be there before a request is one that counts: the token that it exchanges. Throws what is wrong at its source. */
-  ready(integration: Integration): Promise<void>
-  /** `charge` allows each login: a request is made ready meanwhile, and nothing leaves before. A second one follows where the first token proves dead. Throws what `charge` and the grant throw. */
-  request(
-    integration: Integration,
-    signer: Signer,
-    charge: () => Promise<void>,
-    /** Ends the token request early; what comes behind an answer has its own time. Nothing ends one with a refresh token. */
-    signal?: AbortSignal,
-  ): Promise<Lease>
-  /** Whether a refresh token lives, without using it. Throws where that cannot be found out. */
-  introspectRefreshToken(
-    integration: Integration,
-    signer: Signer,
-    refreshToken: Secret,
-    signal: AbortSignal,
-  ): Promise<Introspection>
-}
+export type TokenRequester = ReturnType<typeof createTokenRequester>
 
 export interface TokenRequesterDependencies {
   readonly grants: GrantContext
@@ -59,7 +41,7 @@ export interface TokenRequesterDependencies {
 /** One attempt at Salesforce. */
 const ATTEMPT_MS = 4_000
 
-export function createTokenRequester(dependencies: TokenRequesterDependencies): TokenRequester {
+export function createTokenRequester(dependencies: TokenRequesterDependencies) {
   const { grants, refreshTokens, runtime, log } = dependencies
   const { now, random } = runtime
 
@@ -69,12 +51,12 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
     signal: AbortSignal,
   ): GrantRequest => ({ loginUrl, settings: grant, ...signer, signal })
 
-  const introspectRefreshToken: TokenRequester['introspectRefreshToken'] = async (
-    integration,
-    signer,
-    refreshToken,
-    signal,
-  ) => {
+  const introspectRefreshToken = async (
+    integration: Integration,
+    signer: Signer,
+    refreshToken: Secret,
+    signal: AbortSignal,
+  ): Promise<Introspection> => {
     const { type } = integration.grant
     const credential = withRefreshToken(signer.credential, refreshToken)
     const request = { ...requestOf(integration, signer, signal), credential }
@@ -215,15 +197,23 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies): 
   }
 
   return {
-    async ready(integration) {
+    /** What has to be there before a request is one that counts: the token that it exchanges. Throws what is wrong at its source. */
+    async ready(integration: Integration): Promise<void> {
       const source = sourceOf(integration)
       if (source === undefined) return
       const { grant, loginUrl } = integration
       const at = grantOf(grant.type).exchangesAtInstance ? undefined : loginUrl
       await within(ATTEMPT_MS, (signal) => grants.subjectTokens.of(source, { at, signal }))
     },
+    /** Whether a refresh token lives, without using it. Throws where that cannot be found out. */
     introspectRefreshToken,
-    async request(integration, signer, charge, signal) {
+    /** `charge` allows each login: a request is made ready meanwhile, and nothing leaves before. A second one follows where the first token proves dead. Throws what `charge` and the grant throw. */
+    async request(
+      integration: Integration,
+      signer: Signer,
+      charge: () => Promise<void>,
+      signal?: AbortSignal,
+    ): Promise<Lease> {
       let dead: TokenAnswer | undefined
       return tryAgain(runtime, [RETRIES.deadToken], async () => {
         if (dead) {
