@@ -93,7 +93,7 @@ export const ROWS: readonly DashboardRow[] = [
       {
         ...graph('Token reads: latency by result', 's', 8),
         queries: latencies('valetkey_token_read_duration_seconds', 'result'),
-        description: 'What it took to find or mint the token, without authentication and HTTP.',
+        description: 'Time to find or mint the token, without authentication and HTTP.',
       },
       {
         ...graph('Requests by status', 'reqps', 8),

@@ -88,7 +88,7 @@ const cursorOf = (id: string | undefined) =>
 function idOf(cursor: string): string {
   const id = Buffer.from(cursor, 'base64url').toString()
   if (cursorOf(id) !== cursor) {
-    throw new BrokerError('request_invalid', 'query/cursor is not one that this service gave')
+    throw new BrokerError('request_invalid', 'query/cursor is not a cursor of this service')
   }
   return id
 }

@@ -1,17 +1,17 @@
-/** Why a backup or a restore was not done, with the status that the process exits with (sysexits.h). */
+/** Reasons for a failed backup or restore, with the exit status (sysexits.h). */
 
 export const EXIT_STATUSES = {
-  /** The command was used incorrectly. */
+  /** Wrong usage of the command. */
   usage: 64,
-  /** The file is not a whole, unaltered backup that this keyring and this release can read. */
+  /** The file is not a complete, unaltered backup that this keyring and this release can read. */
   refused: 65,
-  /** There is nothing to read. */
+  /** There is no input. */
   no_input: 66,
-  /** The store does not answer, or lost its content. */
+  /** The store is unavailable or lost its content. */
   unavailable: 69,
-  /** It would overwrite what is there, or cannot be created. */
+  /** The output exists or cannot be created. */
   cannot_create: 73,
-  /** What was to be read or written broke off. */
+  /** Reading or writing failed. */
   io: 74,
 } as const
 

@@ -1,4 +1,4 @@
-/** The commands `valetkey backup` and `valetkey restore`: their operands, files and words. */
+/** The commands `valetkey backup` and `valetkey restore`. */
 import { randomUUID } from 'node:crypto'
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
@@ -27,22 +27,22 @@ import { writeBackup } from './writer.ts'
 
 export interface CommandStreams {
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
-  /** What was done, for people. */
+  /** Receives messages for people. */
   readonly stderr: { write(text: string): unknown }
 }
 
 interface Opened {
   readonly keyring: Keyring
   readonly openTo: (purpose: 'read' | 'write') => Promise<Store>
-  /** Ids of records that were met, and that a key proves which is not in the keyring. */
+  /** Ids of records whose proving key is not in the keyring. */
   readonly locked: () => readonly string[]
 }
 
 const FILE_MODE = 0o600
-/** Nobody waits for an answer, and a page of records is larger than what the service asks for. */
+/** Store time-out, in milliseconds. A page of records is larger than the usual reads of the service. */
 const PATIENCE_MS = 10_000
 
-/** `backup [--out FILE]`. Throws `ConfigError`, `BackupError`, and what `parseArgs` throws. */
+/** `backup [--out FILE]`. Throws `ConfigError`, `BackupError`, and errors of `parseArgs`. */
 export async function backup(
   args: readonly string[],
   env: Environment,
@@ -54,13 +54,12 @@ export async function backup(
     throw new BackupError('usage', 'stdout is a terminal: name a file with --out, or redirect it')
   }
   if (out !== undefined && existsSync(out)) {
-    throw new BackupError('cannot_create', `${out} is there already, and is not overwritten`)
+    throw new BackupError('cannot_create', `${out} exists and is not overwritten`)
   }
   const { keyring, openTo, locked } = await prepare(env, stderr)
   await withStore(openTo('read'), async (store) => {
     if ((await readStanding(store)) === 'wiped') {
-      const message =
-        'the store lost its content, and there is nothing to back up: restore it first'
+      const message = 'the store lost its content, so there is nothing to back up: restore it first'
       throw new BackupError('unavailable', message)
     }
     let counts: Verified['counts'] = {}
@@ -70,7 +69,7 @@ export async function backup(
       counts = yield* writeBackup({ archive, keyring, version, uniqueId, now: Date.now })
       const [first] = locked()
       if (first === undefined) return
-      const message = `the key that proves ${first} is not in VALETKEY_KEYRING: append it, or the backup lacks what it proves`
+      const message = `the key that proves ${first} is not in VALETKEY_KEYRING: append it, otherwise the backup lacks the records that it proves`
       throw new BackupError('refused', message)
     }
     if (out === undefined) await toStream(lines(), stdout)
@@ -79,7 +78,7 @@ export async function backup(
   })
 }
 
-/** `restore FILE [--check] [--force]`. Throws `ConfigError`, `BackupError`, and what `parseArgs` throws. */
+/** `restore FILE [--check] [--force]`. Throws `ConfigError`, `BackupError`, and errors of `parseArgs`. */
 export async function restore(
   args: readonly string[],
   env: Environment,
@@ -100,17 +99,16 @@ export async function restore(
   const { head, counts } = await verifyBackup(lines, keyring)
   const what = `${inWords(counts)}, of ${head.created_at}`
   if (values.check) {
-    stderr.write(`valetkey: the backup is whole: ${what}\n`)
+    stderr.write(`valetkey: the backup is complete: ${what}\n`)
     return
   }
   await withStore(openTo('write'), async (store) => {
     if (!values.force && !(await isEmpty(store))) {
-      const message =
-        'the store is not empty: --force puts the backup in the place of what is there'
+      const message = 'the store is not empty: --force replaces its content by the backup'
       throw new BackupError('cannot_create', message)
     }
     const log = {
-      warn: () => stderr.write('valetkey: the store does not answer as fast as it should\n'),
+      warn: () => stderr.write('valetkey: the store answers slowly\n'),
     }
     await restoreBackup({ store, keyring, lines, uniqueId: () => randomUUID(), log })
     stderr.write(`valetkey: restored ${what}\n`)
@@ -124,7 +122,7 @@ async function prepare(env: Environment, stderr: CommandStreams['stderr']): Prom
   const locked: string[] = []
   const onMet = ({ kind, name, why }: CorruptRecord) => {
     if (why === 'key_unknown') locked.push(`${kind} ${name}`)
-    else stderr.write(`valetkey: ${kind} ${name} is left out: ${CORRUPTIONS[why]}\n`)
+    else stderr.write(`valetkey: ${kind} ${name} is omitted: ${CORRUPTIONS[why]}\n`)
   }
   return {
     keyring,
@@ -142,7 +140,7 @@ interface ProvenStoreOptions extends Pick<Opened, 'keyring'>, Pick<CommandStream
   readonly onMet: (record: CorruptRecord) => void
 }
 
-/** A record that does not verify is left out of a backup; what is restored is proven. */
+/** Omits records that do not verify from a backup, and adds authentication codes to restored records. */
 function provenStore(store: Store, options: ProvenStoreOptions): Store {
   const { keyring, mode, onMet, stderr } = options
   const { macs } = keyring
@@ -162,14 +160,14 @@ function provenStore(store: Store, options: ProvenStoreOptions): Store {
   })
 }
 
-/** It is read twice, so that a pipe would be empty by then. */
+/** A pipe is refused, because the file is read twice. */
 function requireFile(path: string): void {
   const found = statSync(path, { throwIfNoEntry: false })
   if (found?.isFile()) return
-  throw new BackupError('no_input', found ? `${path} is no file` : `there is no ${path}`)
+  throw new BackupError('no_input', found ? `${path} is not a file` : `${path} does not exist`)
 }
 
-/** Opening one that is not there would make it. */
+/** Requires an existing store, because opening a missing one would create it. */
 function requireEmbedded({ redisUrl, dataDir }: Config): void {
   if (redisUrl !== undefined || existsSync(join(dataDir, 'valetkey.db'))) return
   throw new BackupError('no_input', `there is no store in ${dataDir}`)
@@ -189,7 +187,7 @@ async function withStore(opening: Promise<Store>, work: (store: Store) => Promis
 }
 
 async function toStream(lines: AsyncIterable<string>, stdout: NodeJS.WritableStream) {
-  // The failure comes by the callback, too; without a listener it would end the process.
+  // The callback also reports the failure; without a listener it would end the process.
   stdout.on('error', () => undefined)
   try {
     for await (const line of lines) {
@@ -202,7 +200,7 @@ async function toStream(lines: AsyncIterable<string>, stdout: NodeJS.WritableStr
   }
 }
 
-/** It has its name only when it is whole and on disk; what another run is at under the same name is not touched. */
+/** Writes to a draft with a unique name and renames it after it is complete and on disk. */
 async function toFile(lines: AsyncIterable<string>, path: string): Promise<void> {
   const draft = `${path}.${randomUUID().slice(0, 8)}.partial`
   try {
@@ -235,7 +233,7 @@ function inWords(counts: Verified['counts']): string {
   return `${words(of('integrations'), 'integration')} and ${words(of('api-key'), 'API key')}`
 }
 
-/** Above any line that is written. */
+/** Longer than any written line. */
 const LINE_CHARACTERS = 4 * 1024 * 1024
 
 /** The lines of a file, one at a time, without their ends; a last one without an end is a line, too. Throws `no_input`, or `refused` where a line is too long. */
@@ -247,7 +245,7 @@ async function* linesOf(path: string): AsyncGenerator<string> {
       rest = lines.pop() ?? ''
       yield* lines
       if (rest.length > LINE_CHARACTERS) {
-        throw new BackupError('refused', 'the file is no backup of Valetkey')
+        throw new BackupError('refused', 'the file is not a backup of Valetkey')
       }
     }
   } catch (cause) {

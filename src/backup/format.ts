@@ -1,7 +1,7 @@
 /**
- * The form of a backup: lines. The first says in the open which backup this is; each other one is a
- * compact JWE whose seal names the backup and its place in it, so that none can be altered, moved,
- * left out or brought in from elsewhere; the last one counts them all.
+ * The format of a backup. The first line identifies the backup in plain text. Each other line is a
+ * compact JWE that is bound to the backup and to its position, so that no line can be altered,
+ * moved, removed or inserted. The last line contains the counts.
  */
 import { Type } from 'typebox'
 import type { ArchivedDocument, ArchivedIntegration } from '../store/archive.ts'
@@ -9,7 +9,7 @@ import { isCorrupt } from '../store/integrity/record-schema.ts'
 import { type BodyOf, bodyReader } from '../store/record-body.ts'
 import { BackupError } from './backup-error.ts'
 
-/** Raise it when an older release could no longer read what is written. */
+/** Increase it if an older release cannot read the new format. */
 export const FORMAT = 1
 
 const TEXT_MAX = 64
@@ -19,7 +19,7 @@ const BackupHead = Type.Object({
   valetkey_backup: Type.Integer({ maximum: FORMAT }),
   id: Type.String({ pattern: '^[0-9a-f-]{36}$' }),
   created_at: Type.String({ maxLength: TEXT_MAX }),
-  /** Of the release that wrote it. */
+  /** The release that wrote the backup. */
   version: Type.String({ maxLength: TEXT_MAX }),
   /** Id of the sealing key. */
   sealed_with: Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' }),
@@ -40,18 +40,18 @@ export type Section =
 
 export interface BackupEnd {
   readonly type: 'end'
-  /** The first line, for that is not sealed. */
+  /** The first line, which is not sealed. */
   readonly head: string
-  /** How many of each: integrations, and documents by kind. */
+  /** Numbers of integrations, and of documents by kind. */
   readonly counts: Readonly<Record<string, number>>
-  /** Ids of the keys that the records in it are sealed with. */
+  /** Ids of the keys that seal the records. */
   readonly keys: readonly string[]
 }
 
-/** What a section's seal is bound to. `place` counts from 1. */
+/** The record name of a section's seal. `place` counts from 1. */
 export const sealName = (id: string, place: number): string => `backup:${id}:${place}`
 
-/** Throws `refused`. The text is not proven yet, so nothing of it is repeated but what has a strict form. */
+/** Throws `refused`. The text is unverified, so errors contain only parts with a strict form. */
 export function parseHead(line: string): BackupHead {
   try {
     const { valetkey_backup, id, created_at, version, sealed_with } = readHead(line, 'of a backup')

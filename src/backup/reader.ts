@@ -1,4 +1,4 @@
-/** Reads a backup, and trusts none of it before its seal is open. */
+/** Reads and verifies a backup. */
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { BackupError } from './backup-error.ts'
@@ -16,7 +16,7 @@ export type Content = Exclude<Section, BackupEnd>
 
 export interface ReadBackup {
   readonly head: BackupHead
-  /** Section after section. Throws `refused` where the file is not whole; then nothing of it may be used. */
+  /** Throws `refused` if the backup is not complete. Its sections must then not be used. */
   sections(): AsyncGenerator<Content, BackupEnd>
 }
 
@@ -55,7 +55,7 @@ export async function readBackup(
         if (section.type === 'end') {
           check(section, headLine, counts)
           if (!(await lines.next()).done) {
-            throw new BackupError('refused', 'something was added behind the end of the backup')
+            throw new BackupError('refused', 'data was appended to the backup')
           }
           requireKeys(keyring, section.keys)
           return section
@@ -75,12 +75,13 @@ function check(end: BackupEnd, headLine: string, counts: Readonly<Record<string,
   const isWhole =
     Object.keys(end.counts).length === Object.keys(counts).length &&
     Object.entries(end.counts).every(([what, count]) => counts[what] === count)
-  if (!isWhole) throw new BackupError('refused', 'the backup does not hold what its end counts')
+  if (!isWhole)
+    throw new BackupError('refused', 'the content of the backup does not match its counts')
 }
 
 function requireKeys({ keyIds }: BackupKeyring, ids: readonly string[]): void {
   const missing = ids.filter((id) => !keyIds.includes(id))
   if (missing.length === 0) return
-  const message = `the keyring lacks ${missing.join(', ')}, which seals the backup or what is in it: append that key to VALETKEY_KEYRING`
+  const message = `the keyring lacks ${missing.join(', ')}, which seals the backup or its records: append that key to VALETKEY_KEYRING`
   throw new BackupError('refused', message)
 }

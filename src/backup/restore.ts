@@ -1,4 +1,4 @@
-/** Puts a backup into a store: looked through as a whole first, so that nothing is written of one that is not whole. */
+/** Writes a backup into a store, after it has verified the complete backup. */
 
 import { integrationOf } from '../integrations/integration-store.ts'
 import type { Log } from '../runtime/runtime.ts'
@@ -21,7 +21,7 @@ export interface Verified {
 
 type Lines = () => AsyncGenerator<string>
 
-/** Reads all of it. Throws `refused`. */
+/** Reads the complete backup. Throws `refused`. */
 export async function verifyBackup(lines: Lines, keyring: BackupKeyring): Promise<Verified> {
   const { head, sections } = await readBackup(lines(), keyring)
   const content = sections()
@@ -47,7 +47,7 @@ export interface RestoreDependencies {
 }
 
 const LOCK = 'restore'
-/** Nobody can have presented it later than the backup was made; whoever did so then is done by now. */
+/** A refresh token cannot have been presented later than the backup was made, and every presentation of that time has ended. */
 const LOOK_IN_MS = 60_000
 
 export async function isEmpty({ archive }: Pick<Store, 'archive'>): Promise<boolean> {
@@ -63,17 +63,17 @@ export async function isEmpty({ archive }: Pick<Store, 'archive'>): Promise<bool
 }
 
 /**
- * After it the store holds what the backup holds, and nothing else of that. Until it is through, the
- * store counts as one that lost its content: replicas that run on it answer `store_reset`, and not
- * `integration_not_found`, for what is not there yet; so it stays where a restore was broken off.
- * At its end the store is accepted, and vouched for. May be done twice, but not at once: each of the two would remove
- * what it does not know, and call the rest whole. Throws `unavailable` then.
+ * Replaces the content of the store by the backup. During the restore the store is marked as reset,
+ * so that running replicas answer `store_reset` instead of `integration_not_found`; an aborted
+ * restore leaves this mark. At the end the store is accepted and vouched for. A restore can be
+ * repeated, but two concurrent ones would remove each other's records, so the second one throws
+ * `unavailable`.
  */
 export async function restoreBackup(dependencies: RestoreDependencies): Promise<void> {
   const { store, uniqueId, log } = dependencies
   const { underLock } = createSingleFlight({ locks: store.locks, uniqueId, log })
   if (await underLock(LOCK, () => replaceAll(dependencies))) return
-  const message = 'another restore into this store is under way, or was broken off seconds ago'
+  const message = 'another restore into this store is in progress, or was aborted seconds ago'
   throw new BackupError('unavailable', message)
 }
 
@@ -98,7 +98,7 @@ async function replaceAll(dependencies: RestoreDependencies): Promise<void> {
     }
   }
   await removeOthers(store, names, ids)
-  // What was there already is of the same age as the rest, where nobody vouched for it.
+  // Existing custody data has the same age as the rest, if nobody vouched for it.
   const { run, knownRun } = await store.custody.age()
   const all = knownRun !== null && knownRun !== run
   await store.custody.takeForRestored({ ...custody, all, forAnyRun: true })
@@ -128,7 +128,7 @@ async function removeOthers(
   }
 }
 
-/** The names of all, also of those that do not verify. */
+/** All names, including records that do not verify. */
 async function* all<Item>(
   read: (page: PageQuery) => Promise<Page<Item>>,
   nameOf: (item: Item) => string,
@@ -139,7 +139,7 @@ async function* all<Item>(
   }
 }
 
-/** A record of a newer release is refused before an older one writes it. One that is corrupt stays what it is, as it would in the store. */
+/** Refuses a record of a newer release. A corrupt record is restored as it is. */
 function requireReadable(section: Content): void {
   if (section.type !== 'integrations') return
   for (const { custody: _, secrets: __, ...record } of section.items) {
@@ -147,7 +147,7 @@ function requireReadable(section: Content): void {
       integrationOf({ ...record, rev: 0, orev: 0 })
     } catch (cause) {
       if (isCorrupt(cause)) continue
-      const message = `the integration ${record.name} was written by a newer release: use that one`
+      const message = `the integration ${record.name} was written by a newer release: use that release`
       throw new BackupError('refused', message, { cause })
     }
   }

@@ -1,4 +1,4 @@
-/** Writes a backup: everything that must not be lost, line by line, while the service goes on. */
+/** Writes a backup line by line while the service runs. */
 import { type Keyring, sealedWith } from '../crypto/keyring.ts'
 import type { Archive } from '../store/archive.ts'
 import { KEPT_KINDS } from '../store/document-kinds.ts'
@@ -15,11 +15,11 @@ export interface BackupDependencies {
   readonly now: () => number
 }
 
-/** Records that are read at a time; and the text of a section, which one record may exceed. */
+/** Records per page, and characters per section. One record may exceed the second limit. */
 const PAGE = 100
 const SECTION_CHARACTERS = 512 * 1024
 
-/** Each line with its end. Gives what was written. Integrations first: a document may be of one that came meanwhile, never the other way round. */
+/** Yields lines with their ends and returns a summary. Integrations come first, so that no document belongs to a missing integration. */
 export async function* writeBackup(
   dependencies: BackupDependencies,
 ): AsyncGenerator<string, BackupEnd['counts']> {
@@ -68,7 +68,6 @@ export async function* writeBackup(
   return counts
 }
 
-/** What of a store goes into one section. */
 async function* sections<Item>(
   read: (page: PageQuery) => Promise<Page<Item>>,
 ): AsyncGenerator<readonly Item[]> {

@@ -235,7 +235,7 @@ const cursorOf = (id: string) => Buffer.from(id).toString('base64url')
 function idIn(cursor: string): string {
   const id = Buffer.from(cursor, 'base64url').toString()
   if (cursorOf(id) !== cursor || !/^[0-9A-Za-z]{8}$/.test(id)) {
-    throw new BrokerError('request_invalid', 'query/cursor is not one that this service gave')
+    throw new BrokerError('request_invalid', 'query/cursor is not a cursor of this service')
   }
   return id
 }

@@ -1,4 +1,4 @@
-/** How an entry of the configuration file that was applied reads in the audit. */
+/** The audit entry of an applied entry of the configuration file. */
 import { type AuditEntry, lentEvent } from '../audit/event.ts'
 import type { Applied } from '../integrations/declared.ts'
 
@@ -10,11 +10,11 @@ const ACTIONS = {
   removed: 'integration.deleted',
 } as const
 
-/** Of the owner of a credential that an entry lends. */
+/** For the owner of a credential that an entry uses. */
 export const lentByFile = ({ name, lentBy }: Applied): AuditEntry | undefined =>
   lentBy === undefined ? undefined : lentEvent(lentBy, name)
 
-/** `undefined`: nothing happened. */
+/** Undefined: nothing changed. */
 export function appliedEvent({ name, result, error }: Applied): AuditEntry | undefined {
   if (result === 'unchanged') return undefined
   return {

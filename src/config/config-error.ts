@@ -1,7 +1,7 @@
-/** All that is wrong with the settings, at once. Never the value of a secret. */
+/** All mistakes in the settings. Never contains the value of a secret. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
-  /** One sentence each, beginning with the variable or the file. */
+  /** One sentence each, which begins with the variable or the file. */
   readonly mistakes: readonly string[]
 
   constructor(mistakes: readonly string[], options?: ErrorOptions) {

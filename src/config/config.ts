@@ -1,4 +1,4 @@
-/** The configuration of the process: settings from the environment, checked all at once, frozen. */
+/** Reads the configuration of the process from the environment and validates all settings. */
 
 import { hasRedisTls, isClusterUrl, isSentinelUrl } from '../store/redis-connection/url.ts'
 import { ConfigError } from './config-error.ts'
@@ -7,25 +7,24 @@ import { SETTINGS, type Setting, type SettingName, type Settings } from './setti
 import { isServiceLink, unknownVariables } from './variable-name.ts'
 
 export interface Config extends Settings {
-  /** The files that secrets were read from, by the setting: such a secret may change there. */
+  /** The files of secrets by setting. The content of such a file may change. */
   readonly files: { readonly [Name in SettingName]?: string }
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface ConfigFiles {
-  /** The text of a file that a `_FILE` variable names. Throws where it cannot be read. */
+  /** Reads a file that a `_FILE` variable names. Throws if it cannot be read. */
   readFile(path: string): string
   /** Whether the configuration file gives a caller `api-keys:write`, so that no admin key is needed. Default: no. */
   makesApiKeys?(path: string): boolean
-  /** Whether somebody must be able to manage it; not so for a command that serves nobody. Default: yes. */
+  /** Whether an admin key is required. False for commands that do not serve. Default: true. */
   readonly needsAdmin?: boolean
 }
 
 /**
- * Reads every setting. An empty variable counts as unset. Throws {@link ConfigError} with every
- * mistake: of single settings, of settings that do not go together, and of `VALETKEY_` variables
- * that are no setting.
+ * An empty variable counts as unset. Throws {@link ConfigError} with every mistake in single
+ * settings, in combinations of settings, and in names of `VALETKEY_` variables.
  */
 export function readConfig(env: Environment, files: ConfigFiles): Config {
   const mistakes: string[] = []
@@ -49,7 +48,6 @@ export function readConfig(env: Environment, files: ConfigFiles): Config {
   return config
 }
 
-/** The reading of a setting that is given, each mistake with the variable before it. */
 function find<Value>(
   { variable, secret, alias, read }: Setting<Value>,
   env: Environment,
@@ -62,11 +60,11 @@ function find<Value>(
     if (direct === undefined) return undefined
     if (variable === SETTINGS.port.variable && isServiceLink(variable, direct)) {
       const cure = 'set it to a number, or enableServiceLinks to false in the pod'
-      return { mistakes: [`${variable}: comes from a Kubernetes Service of this name; ${cure}`] }
+      return { mistakes: [`${variable}: comes from a Kubernetes Service with this name; ${cure}`] }
     }
     return prefixed(variable, read(direct))
   }
-  if (direct !== undefined) return { mistakes: [`${variable}: is given, and so is ${twin}`] }
+  if (direct !== undefined) return { mistakes: [`${variable}: is set, and so is ${twin}`] }
   const text = contentOf(path, files)
   if (typeof text !== 'string') return { mistakes: [`${twin}: cannot be read (${text.code})`] }
   if (text === '') return { mistakes: [`${twin}: the file is empty`] }
@@ -78,7 +76,7 @@ function prefixed<Value>(variable: string, reading: SettingReading<Value>): Sett
   return { mistakes: reading.mistakes.map((mistake) => `${variable}: ${mistake}`) }
 }
 
-/** Without the line breaks at its end; or the code of the failure, for the path may be a secret in the wrong place. */
+/** The content without trailing line breaks, or the error code. Excludes the path, which may be a secret by mistake. */
 function contentOf(path: string, files: ConfigFiles): string | { readonly code: string } {
   try {
     return files.readFile(path).replace(/[\r\n]+$/, '')
@@ -88,7 +86,6 @@ function contentOf(path: string, files: ConfigFiles): string | { readonly code: 
   }
 }
 
-/** What is wrong with settings that are each right by themselves. */
 function conflicts(
   config: Config,
   given: ReadonlySet<SettingName>,
@@ -112,11 +109,11 @@ function conflicts(
     ...needs('redisKeyFile', 'redisCertFile'),
   ]
   if (config.metricsPort !== 0 && config.metricsPort === config.port) {
-    found.push(`${name('metricsPort')}: is the port of the API`)
+    found.push(`${name('metricsPort')}: is also the port of the API`)
   }
   if (given.has('redisUrl') && !given.has('keyring')) {
     found.push(
-      `${name('keyring')}: is required with ${name('redisUrl')}; valetkey keygen makes one`,
+      `${name('keyring')}: is required with ${name('redisUrl')}; valetkey keygen creates one`,
     )
   }
   const { configFile } = config
@@ -131,11 +128,10 @@ function conflicts(
   return found
 }
 
-/** What does not fit the URL of Redis. */
 function redisConflicts(url: string, given: ReadonlySet<SettingName>): readonly string[] {
   const unless = (isFit: boolean, setting: SettingName, needed: string) =>
     given.has(setting) && !isFit ? [`${SETTINGS[setting].variable}: needs ${needed}`] : []
-  const tls = 'a rediss URL: this one has no TLS'
+  const tls = 'a rediss URL: this URL has no TLS'
   return [
     ...unless(hasRedisTls(url), 'redisCaFile', tls),
     ...unless(hasRedisTls(url), 'redisCertFile', tls),
@@ -143,7 +139,7 @@ function redisConflicts(url: string, given: ReadonlySet<SettingName>): readonly 
     ...unless(
       isSentinelUrl(url) || isClusterUrl(url),
       'redisNatMap',
-      'a Sentinel or a Cluster URL: nobody announces an address to this one',
+      'a Sentinel or a Cluster URL: only these announce addresses',
     ),
   ]
 }

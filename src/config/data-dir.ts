@@ -1,4 +1,4 @@
-/** What the embedded store's folder holds beside the data: the keyring and the admin key, made where no setting gives them. */
+/** The keyring and the admin key in the data folder. They are created if no setting provides them. */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, link, open, readFile, rm, stat } from 'node:fs/promises'
@@ -10,12 +10,11 @@ import { ConfigError } from './config-error.ts'
 import { type Reader, adminKeys as readAdminKeys, keyring as readKeyring } from './reader.ts'
 
 export interface DataDirKeys {
-  /** The setting's, or the file's. */
   readonly keyring: Secret
   readonly adminKeys: readonly Secret[]
-  /** Where the admin key is to be read, if it is not a setting. The path may be printed, the key never. */
+  /** Where the admin key is stored, if it is not a setting. The path may be printed, the key never. */
   readonly adminKeyPath: string | undefined
-  /** What others on this machine may read. One sentence each, for the log. */
+  /** Files that other users of this machine can read. One sentence each, for the log. */
   readonly warnings: readonly string[]
 }
 
@@ -29,12 +28,13 @@ const FILE_MODE = 0o600
 const OTHERS = 0o077
 /** 43 characters in base64url. */
 const ADMIN_KEY_BYTES = 32
-/** What file systems without hard links answer. */
+/** Error codes of file systems without hard links. */
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
 
 /**
- * Makes the folder (mode 0700), and in it `keyring` and `admin.key` (mode 0600) where the settings
- * give none. Processes that start at once agree on one content. Throws `ConfigError`.
+ * Creates the folder (mode 0700) and the files `keyring` and `admin.key` (mode 0600) unless
+ * settings provide them. Processes that start concurrently use the same content. Throws
+ * `ConfigError`.
  */
 export async function prepareDataDir(
   { dataDir, keyring, adminKeys }: DataDirSettings,
@@ -45,7 +45,7 @@ export async function prepareDataDir(
     const path = join(dataDir, name)
     const text = await readOrMake(path, make)
     const { mode } = await stat(path)
-    if ((mode & OTHERS) !== 0) warnings.push(`${path} can be read by others: chmod 600`)
+    if ((mode & OTHERS) !== 0) warnings.push(`${path} can be read by other users: chmod 600`)
     const reading = read(text.replace(/[\r\n]+$/, ''))
     if ('value' in reading) return { path, value: reading.value }
     throw new ConfigError(reading.mistakes.map((mistake) => `${path}: ${mistake}`))
@@ -53,7 +53,7 @@ export async function prepareDataDir(
   try {
     makeDataFolder(dataDir)
     const { mode } = await stat(dataDir)
-    if ((mode & OTHERS) !== 0) warnings.push(`${dataDir} can be read by others: chmod 700`)
+    if ((mode & OTHERS) !== 0) warnings.push(`${dataDir} can be read by other users: chmod 700`)
     const ring = keyring ?? (await kept('keyring', readKeyring, () => generateKeyring(now()))).value
     if (adminKeys.length > 0) {
       return { keyring: ring, adminKeys, adminKeyPath: undefined, warnings }
@@ -68,7 +68,7 @@ export async function prepareDataDir(
   }
 }
 
-/** The keyring that is there, made by nobody. Throws `ConfigError` where there is none. */
+/** Reads an existing keyring. Throws `ConfigError` if there is none. */
 export async function findKeyring({
   dataDir,
   keyring,
@@ -82,7 +82,7 @@ export async function findKeyring({
     throw new ConfigError([`${path}: cannot be read (${codeOf(cause) ?? 'unknown'})`], { cause })
   }
   if (text === undefined) {
-    throw new ConfigError([`VALETKEY_KEYRING: is not set, and there is no ${path}`])
+    throw new ConfigError([`VALETKEY_KEYRING: is not set, and ${path} does not exist`])
   }
   const reading = readKeyring(text.replace(/[\r\n]+$/, ''))
   if ('value' in reading) return reading.value
@@ -91,7 +91,7 @@ export async function findKeyring({
 
 const newAdminKey = () => new Secret(randomBytes(ADMIN_KEY_BYTES).toString('base64url'))
 
-/** The content of the file; where there is none, it appears whole and on disk, or not at all. */
+/** Returns the content of the file. Creates a missing file atomically and durably. */
 async function readOrMake(path: string, make: () => Secret): Promise<string> {
   const former = await readIfThere(path)
   if (former !== undefined) return former
@@ -126,7 +126,7 @@ async function writeDurably(path: string, text: string): Promise<void> {
   }
 }
 
-/** Gives the draft its name unless the name is taken: then another process was first, and its content holds. */
+/** Renames the draft unless the name exists. In that case another process was first, and its content is used. */
 async function publish(draft: string, path: string): Promise<void> {
   try {
     await link(draft, path).catch((error: unknown) => {
@@ -138,7 +138,6 @@ async function publish(draft: string, path: string): Promise<void> {
   }
 }
 
-/** So that the names survive a power cut as well. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r')
   try {

@@ -1,4 +1,4 @@
-/** The form of the configuration file: issuers, callers, integrations. */
+/** The schema of the configuration file: issuers, callers, integrations. */
 import { Type } from 'typebox'
 import { PERMISSIONS } from '../callers/policy.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
@@ -52,7 +52,7 @@ const Caller = Type.Object(
   strict,
 )
 
-/** Secrets come from files: this one may lie in a repository. */
+/** Secrets come from files, because this file may be in a repository. */
 const FileCredential = Type.Object(
   {
     private_key_file: Type.Optional(Path),
@@ -79,13 +79,12 @@ const {
   ...body
 } = IntegrationBody.properties
 
-/** One entry of `integrations`; checked by itself, so that a bad one disables itself alone. */
+/** One entry of `integrations`, validated separately, so that an invalid one disables only itself. */
 export const DeclaredIntegration = Type.Object(
   { ...body, credential: Type.Optional(FileCredential) },
   strict,
 )
 
-/** All but the inside of `integrations`. */
 export const ConfigurationFile = Type.Object(
   {
     issuers: Type.Optional(Type.Array(Issuer, { maxItems: 32 })),

@@ -1,4 +1,4 @@
-/** Reads the configuration file: every mistake at once, each with its line. */
+/** Parses the configuration file and reports every mistake with its line. */
 import { Ajv, type ErrorObject } from 'ajv'
 import addFormats from 'ajv-formats'
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
@@ -11,7 +11,6 @@ import type { IntegrationInput } from '../integrations/composition.ts'
 import { ConfigError } from './config-error.ts'
 import { ConfigurationFile, DeclaredIntegration } from './file-schema.ts'
 
-/** The credential of a declared integration, by the files that it names. */
 export interface FileCredential {
   readonly privateKeyFile?: string
   readonly certificateFile?: string
@@ -24,7 +23,7 @@ export interface FileCredential {
 export interface DeclaredEntry {
   readonly name: string
   readonly line: number
-  /** What is wrong with it, each with its line; then `input` is undefined. */
+  /** Mistakes with their lines. If there are any, `input` is undefined. */
   readonly mistakes: readonly string[]
   readonly input: IntegrationInput | undefined
   readonly files: FileCredential
@@ -34,7 +33,7 @@ export interface FileContent {
   readonly issuers: readonly IssuerSettings[]
   readonly callers: readonly CallerEntry[]
   readonly integrations: readonly DeclaredEntry[]
-  /** Remove integrations whose entry is gone, instead of giving them to the API. */
+  /** Deletes integrations whose entry is gone, instead of leaving them to the API. */
   readonly prune: boolean
 }
 
@@ -50,7 +49,7 @@ const ajv = addFormats.default(
 const validateFile = ajv.compile(ConfigurationFile)
 const validateIntegration = ajv.compile(DeclaredIntegration)
 
-/** Throws {@link ConfigError} for bad syntax, issuers and callers; a bad integration only carries its mistakes. */
+/** Throws {@link ConfigError} for invalid syntax, issuers and callers. An invalid integration carries its mistakes. */
 export function parseConfigurationFile(text: string): FileContent {
   const read = readYaml(text)
   const { content, lineOf, mistakesIn } = read
@@ -79,13 +78,12 @@ export function parseConfigurationFile(text: string): FileContent {
   }
 }
 
-/** Of a file that holds one integration alone, as it would stand under its name in a configuration file. Throws {@link ConfigError} for bad syntax. */
+/** Parses a file with one integration, in the form of an entry of the configuration file. Throws {@link ConfigError} for invalid syntax. */
 export function parseIntegrationFile(text: string, name: string): DeclaredEntry {
   const read = readYaml(text)
   return entryOf(name, read.content, [], read)
 }
 
-/** Whether it is a configuration file, and not one integration alone. */
 export function isConfigurationFile(text: string): boolean {
   const { content } = readYaml(text)
   const members = typeof content === 'object' && content !== null ? Object.keys(content) : []
@@ -120,7 +118,7 @@ function readYaml(text: string): ReadYaml {
   }
 }
 
-/** A name that begins with `*` is an alias to YAML, and that there is no such anchor shows only here. */
+/** A value that begins with `*` is a YAML alias. A missing anchor is only detected here. */
 function contentOf(document: Document, lineAt: (offset: number) => number): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 }) ?? {}
@@ -135,7 +133,7 @@ function contentOf(document: Document, lineAt: (offset: number) => number): unkn
       },
     })
     if (offset === undefined) throw new ConfigError(['has too many aliases'])
-    throw new ConfigError([`line ${lineAt(offset)}: what begins with * must be quoted`])
+    throw new ConfigError([`line ${lineAt(offset)}: a value that begins with * must be quoted`])
   }
 }
 
@@ -189,7 +187,7 @@ function mistakeOf(
   return `line ${lineOf(place)}: ${place.join('.') || 'the file'} ${words}`
 }
 
-/** Where a member begins: at its key; the nearest member around it, where it is missing. */
+/** Offset of the key of a member, or of the nearest existing parent. */
 function offsetOf(node: unknown, path: readonly string[]): number {
   const [head, ...rest] = path
   const here = (node as Node | null)?.range?.[0] ?? 0
@@ -213,7 +211,6 @@ interface Fault {
 
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/
 
-/** https; plain http on loopback only. */
 function isSafeUrl(text: string): boolean {
   const url = URL.parse(text)
   return (
@@ -232,13 +229,13 @@ function issuerFaults(issuers: readonly IssuerSettings[]): readonly Fault[] {
         ? []
         : [{ path: [...path, 'jwks_uri'], why: insecure }]),
       ...(issuers.findIndex((other) => other.issuer === issuer) < at
-        ? [{ path, why: 'is there twice' }]
+        ? [{ path, why: 'occurs twice' }]
         : []),
     ]
   })
 }
 
-/** Permissions over single integrations are worth nothing without a list of them. */
+/** Permissions on integrations have no effect without a list of integrations. */
 const OVER_INTEGRATIONS = /^(tokens|integrations|credentials):/
 
 function callerFaults(
@@ -253,7 +250,9 @@ function callerFaults(
     const isMixed = match.certificate !== undefined && match.issuer !== undefined
     const isOpen = match.certificate === undefined && match.issuer === undefined
     return [
-      ...(isKnown ? [] : [{ path: [...path, 'match', 'issuer'], why: 'is none of the issuers' }]),
+      ...(isKnown
+        ? []
+        : [{ path: [...path, 'match', 'issuer'], why: 'is not one of the issuers' }]),
       ...(isEmpty ? [{ path, why: 'names no integrations for its permissions' }] : []),
       ...(isMixed || isOpen
         ? [{ path: [...path, 'match'], why: 'must have either issuer or certificate' }]
@@ -265,6 +264,6 @@ function callerFaults(
   })
 }
 
-/** As the problem that a broken entry disables its integration with. */
+/** The problem that disables the integration of an invalid entry. */
 export const entryError = (mistakes: readonly string[]): BrokerError =>
   new BrokerError('request_invalid', mistakes.join('; '))

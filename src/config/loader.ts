@@ -48,7 +48,7 @@ export interface LoaderDependencies {
   readonly log: Log
 }
 
-/** How often the files are looked at. */
+/** Interval of the checks for changed files. */
 const LOOK_MS = 10_000
 /** How soon integrations are applied again where the store did not answer. */
 const RETRY_MS = 1_000

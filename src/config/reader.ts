@@ -1,4 +1,4 @@
-/** How the text of a setting becomes its value. No mistake repeats the text: it may be a secret in the wrong place. */
+/** Parsers of settings. Mistakes never contain the text, which may be a secret. */
 import { isIP, isIPv6 } from 'node:net'
 import { parseKeyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
@@ -35,7 +35,7 @@ export const wholeNumber =
 
 export const port = wholeNumber(0, 65_535)
 
-/** Whole seconds in the setting, milliseconds inside. */
+/** Whole seconds in the setting, milliseconds in the code. */
 export const secondsAsMs =
   (min: number, max: number): Reader<number> =>
   (text) => {
@@ -99,7 +99,7 @@ export const adminKeys: Reader<readonly Secret[]> = (text) => {
   const mistakes = keys.flatMap((key, index) =>
     ADMIN_KEY.test(key) ? [] : [`key ${index + 1} must be 32 to 512 visible ASCII characters`],
   )
-  if (keys.length > 2) mistakes.push('may have two keys at most')
+  if (keys.length > 2) mistakes.push('may have at most two keys')
   return checked(
     mistakes,
     keys.map((key) => new Secret(key)),
@@ -119,7 +119,7 @@ export const cidrs: Reader<readonly string[]> = (text) => {
   return checked(mistakes, blocks)
 }
 
-/** As many as Salesforce takes in one list. */
+/** Salesforce's limit for one list. */
 const MOST_RANGES = 128
 
 export const addressRanges: Reader<readonly AddressRange[]> = (text) => {
@@ -127,14 +127,14 @@ export const addressRanges: Reader<readonly AddressRange[]> = (text) => {
   const mistakes = ranges.flatMap((range, index) =>
     range ? [] : [`entry ${index + 1} must be an IP address, or two like 192.0.2.1-192.0.2.9`],
   )
-  if (ranges.length > MOST_RANGES) mistakes.push(`may have ${MOST_RANGES} entries at most`)
+  if (ranges.length > MOST_RANGES) mistakes.push(`may have at most ${MOST_RANGES} entries`)
   return checked(
     mistakes,
     ranges.flatMap((range) => range ?? []),
   )
 }
 
-/** The normal form of an https origin; plain http on loopback alone. */
+/** Normalises an https origin. Allows http only on loopback. */
 export const publicOrigin: Reader<string> = (text) => {
   const url = URL.parse(text)
   return url !== null && isSafeUrl(url) && url.pathname === '/' && !/[?#]/.test(text)
@@ -142,7 +142,7 @@ export const publicOrigin: Reader<string> = (text) => {
     : wrong('must be an https origin like https://valetkey.example.com (http on loopback only)')
 }
 
-/** A secret, since the services that take webhooks often put one in the path. */
+/** A secret, because webhook URLs often contain one in the path. */
 export const webhookUrl: Reader<Secret> = (text) => {
   const url = URL.parse(text)
   return url !== null && isSafeUrl(url) && url.hash === ''
@@ -150,7 +150,7 @@ export const webhookUrl: Reader<Secret> = (text) => {
     : wrong('must be an https URL without user name and fragment (http on loopback only)')
 }
 
-/** As Standard Webhooks has it: 24 to 64 bytes in base64, `whsec_` before it or not. */
+/** Standard Webhooks: 24 to 64 bytes in base64, with an optional `whsec_` prefix. */
 const isWebhookSecret = (text: string): boolean => {
   const bytes = Buffer.from(WEBHOOK_SECRET.exec(text)?.[1] ?? '', 'base64').byteLength
   return bytes >= 24 && bytes <= 64
@@ -159,13 +159,13 @@ const isWebhookSecret = (text: string): boolean => {
 export const webhookSecrets: Reader<readonly Secret[]> = (text) => {
   const secrets = entries(text)
   if (!secrets.every(isWebhookSecret)) {
-    return wrong('must be whsec_ and 24 to 64 bytes in base64; two of them with a comma')
+    return wrong('must be whsec_ and 24 to 64 bytes in base64; at most two, separated by a comma')
   }
-  if (secrets.length > 2) return wrong('may have two secrets at most')
+  if (secrets.length > 2) return wrong('may have at most two secrets')
   return { value: secrets.map((secret) => new Secret(secret)) }
 }
 
-/** A secret, since it may carry the password of the proxy. */
+/** A secret, because it may contain the password of the proxy. */
 export const proxyUrl: Reader<Secret> = (text) => {
   const url = URL.parse(text)
   return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== ''
@@ -173,7 +173,7 @@ export const proxyUrl: Reader<Secret> = (text) => {
     : wrong('must be a URL like http://proxy.example.com:3128')
 }
 
-/** Anywhere, for what is sent is no secret. */
+/** Any host, because the data is not secret. */
 export const httpUrl: Reader<string> = (text) => {
   const url = URL.parse(text)
   return url !== null && /^https?:$/.test(url.protocol) && !url.username && !/[?#]/.test(text)
@@ -186,7 +186,7 @@ export const ratio: Reader<number> = (text) => {
   return value >= 0 && value <= 1 ? { value } : wrong('must be a number from 0 to 1')
 }
 
-/** As W3C Baggage has them: `name=value`, percent-encoded. */
+/** W3C Baggage: `name=value`, percent-encoded. */
 export const pairs: Reader<Readonly<Record<string, string>>> = (text) => {
   const found: (readonly [string, string])[] = []
   for (const [index, entry] of entries(text).entries()) {

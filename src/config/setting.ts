@@ -1,4 +1,4 @@
-/** Every setting of the service: its variable, default, meaning and form. `docs/configuration.md` is generated from here. */
+/** All settings, each with its variable, default, meaning and parser. `docs/configuration.md` is generated from this table. */
 
 import type { Secret } from '../crypto/secret.ts'
 import { RESTORED_MODES } from '../custody/vouching.ts'
@@ -9,17 +9,16 @@ import * as read from './reader.ts'
 
 export interface Setting<Value> {
   readonly variable: string
-  /** Text that stands where the variable is unset. */
+  /** Text that is parsed if the variable is unset. */
   readonly fallback?: string
-  /** The value where there is neither. */
+  /** The value without a variable and a fallback. */
   readonly unset: Value
-  /** A secret has a twin with `_FILE` that names a file. */
+  /** A secret also has a `_FILE` variable that names a file. */
   readonly secret: boolean
-  /** Another spelling that is looked at where the variable is unset. */
+  /** Another variable name, used if the first one is unset. */
   readonly alias?: string
-  /** What stands in the column of defaults where there is no fallback. */
+  /** Text for the column of defaults if there is no fallback. */
   readonly otherwise: string
-  /** Markdown. */
   readonly meaning: string
   readonly read: Reader<Value>
 }
@@ -31,7 +30,6 @@ interface Description {
   readonly meaning: string
 }
 
-/** One with a default, or one that may be left out. */
 function withDefault<Value>(
   variable: string,
   fallback: string,
@@ -66,7 +64,7 @@ export const SETTINGS = {
     meaning: 'The address on which the API listens.',
   }),
   port: withDefault('VALETKEY_PORT', '8080', read.port, {
-    meaning: 'The port on which the API listens; `0` takes a free one.',
+    meaning: 'The port on which the API listens; `0` selects a free port.',
   }),
   metricsPort: withDefault('VALETKEY_METRICS_PORT', '9464', read.port, {
     meaning: 'The port on which `/metrics` listens, on the same host; `0` turns it off.',
@@ -75,7 +73,7 @@ export const SETTINGS = {
     secret: true,
     otherwise: 'none: the embedded store',
     meaning:
-      '`redis://HOST:PORT/DB`, `redis+sentinel://h1:26379,h2:26379/MASTER/DB`, `redis+cluster://h1:6379,h2:6379`, and `rediss…` of each for TLS; `valkey…` and `valkeys…` are the same. `redis+unix:///PATH?db=DB` for a socket. From a file it is read again at each connection.',
+      '`redis://HOST:PORT/DB`, `redis+sentinel://h1:26379,h2:26379/MASTER/DB`, `redis+cluster://h1:6379,h2:6379`, and `rediss…` of each for TLS; `valkey…` and `valkeys…` are the same. `redis+unix:///PATH?db=DB` for a socket. If it comes from a file, the file is read again at each connection.',
   }),
   redisPrefix: withDefault('VALETKEY_REDIS_PREFIX', 'vk:', read.redisPrefix, {
     meaning: 'The prefix of every key and channel in Redis.',
@@ -107,7 +105,7 @@ export const SETTINGS = {
   }),
   keyring: optional('VALETKEY_KEYRING', read.keyring, {
     secret: true,
-    otherwise: 'none; without Redis: `DATA_DIR/keyring`, made with mode 0600',
+    otherwise: 'none; without Redis: `DATA_DIR/keyring`, created with mode 0600',
     meaning:
       'Sealing keys, `id:base64` of 32 bytes each; the first key seals, and all keys open. Required with Redis. `valetkey keygen` creates a key.',
   }),
@@ -131,9 +129,9 @@ export const SETTINGS = {
   ),
   adminKeys: withUnset('VALETKEY_ADMIN_KEY', [], read.adminKeys, {
     secret: true,
-    otherwise: 'none; without Redis: `DATA_DIR/admin.key`, made with mode 0600',
+    otherwise: 'none; without Redis: `DATA_DIR/admin.key`, created with mode 0600',
     meaning:
-      'One or two API keys with every permission, of 32 characters or more. Required with Redis unless a caller of the configuration file has `api-keys:write`.',
+      'One or two API keys with every permission, each of 32 characters or more. Required with Redis unless a caller of the configuration file has `api-keys:write`.',
   }),
   loginHosts: withUnset('VALETKEY_LOGIN_HOSTS', [], read.loginHosts, {
     meaning:
@@ -167,7 +165,7 @@ export const SETTINGS = {
   }),
   auditFile: optional('VALETKEY_AUDIT_FILE', read.path, {
     otherwise: 'none: stdout',
-    meaning: 'Where audit lines go.',
+    meaning: 'Where audit lines are written.',
   }),
   webhookUrl: optional('VALETKEY_WEBHOOK_URL', read.webhookUrl, {
     meaning:
@@ -239,7 +237,7 @@ type ValueOf<Kind> = Kind extends Setting<infer Value> ? Value : never
 
 export type SettingName = keyof typeof SETTINGS
 
-/** Every setting by name; lists are empty and others `undefined` where they are not given. */
+/** The values of all settings. Without a value, lists are empty and others are `undefined`. */
 export type Settings = {
   readonly [Name in SettingName]: ValueOf<(typeof SETTINGS)[Name]>
 }

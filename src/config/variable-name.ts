@@ -1,18 +1,17 @@
-/** Which `VALETKEY_…` variables are settings, and what a mistyped one was meant to be. */
+/** Detects `VALETKEY_…` variables that are not settings and suggests the intended name. */
 import { SETTINGS } from './setting.ts'
 
 const PREFIX = 'VALETKEY_'
 const DISTANCE_MAX = 3
 
-/** Read by the project's own test command. */
+/** Used only by the project's tests. */
 const ELSEWHERE = ['VALETKEY_TEST_NO_INSTALL']
 
-/** What Kubernetes puts into every pod beside a Service whose name starts with `valetkey`. */
+/** Variables that Kubernetes adds for a Service whose name starts with `valetkey`. */
 const SERVICE_LINK =
   /^VALETKEY_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/
 const SERVICE_LINK_VALUE = /^(?:tcp|udp|sctp):\/\/[0-9a-f.:[\]]+:[0-9]{1,5}$/i
 
-/** All variables that this service reads itself. */
 export const VARIABLES: readonly string[] = Object.values(SETTINGS).flatMap(
   ({ variable, secret }) => (secret ? [variable, `${variable}_FILE`] : [variable]),
 )
@@ -20,7 +19,7 @@ export const VARIABLES: readonly string[] = Object.values(SETTINGS).flatMap(
 export const isServiceLink = (name: string, value: string): boolean =>
   SERVICE_LINK.test(name) || (name.endsWith('_PORT') && SERVICE_LINK_VALUE.test(value))
 
-/** One sentence for each variable that starts like a setting and is none. */
+/** One sentence for each variable with the prefix that is not a setting. */
 export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
   return Object.entries(env).flatMap(([name, value]) => {
     const isUnknown =
@@ -44,7 +43,7 @@ function closest(name: string): string | undefined {
   return longer ?? best?.variable
 }
 
-/** Levenshtein's. */
+/** The Levenshtein distance. */
 function distance(from: string, to: string): number {
   if (Math.abs(from.length - to.length) > DISTANCE_MAX) return DISTANCE_MAX + 1
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)

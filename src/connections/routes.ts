@@ -45,7 +45,7 @@ export function registerConnectionRoutes(
       const authorise = authoriseBy(() => confirm(request), 'credentials:write')
       const current = await authorise(name, await integrations.read(name))
       if (current.uid !== uid) {
-        throw new BrokerError('integration_not_found', 'There is no integration of this name')
+        throw new BrokerError('integration_not_found', 'No integration has this name')
       }
     }
 

@@ -107,7 +107,7 @@ export const ConnectionView = Type.Object(
       `Why it failed: the code of a problem, or ${Object.keys(REASONS).join(', ')}`,
     ),
     detail: NullableText('For people'),
-    remedy: NullableText('What to do about it; for people'),
+    remedy: NullableText('The remedy, for people'),
     refusal: Type.Unsafe<ReturnType<typeof refusalMember> | null>({
       type: ['object', 'null'],
       description: 'What Salesforce said, as in a problem `grant_refused`',

@@ -1,38 +1,37 @@
-/** Certificates as Salesforce takes them: parse, match, limits; self-signed ones, and requests for a CA. */
+/** Certificates for Salesforce: parsing, matching, limits, self-signed certificates, and requests for a CA. */
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { formOfLabel, wordsFor } from './foreign-form.ts'
 import { KEY_MAX_BITS, KEY_MIN_BITS, type PrivateKey } from './key-pair.ts'
 import { invalidPem, missingWords, onlyBlock, type PemBlock } from './pem.ts'
 import type { CertificateSubject, SelfSignedOptions } from './subject.ts'
 
-/** A certificate that Salesforce would take. Times in epoch milliseconds. */
+/** A certificate that Salesforce accepts. Times are epoch milliseconds. */
 export interface Certificate {
-  /** In the order of the certificate, as in `O=Acme, CN=billing`. */
+  /** In the order of the certificate, for example `O=Acme, CN=billing`. */
   readonly subject: string
-  /** Capital hexadecimal. */
+  /** Upper-case hexadecimal. */
   readonly serial: string
-  /** Capital hexadecimal, a colon between bytes: as OpenSSL prints it. */
+  /** Upper-case hexadecimal with a colon between bytes, as OpenSSL prints it. */
   readonly fingerprintSha256: string
   readonly notBefore: number
   readonly notAfter: number
-  /** Only where `parseCertificate` was told to accept it can this be true. */
+  /** Always false unless `expiredIsWarning` is set. */
   readonly expired: boolean
   readonly keyBits: number
-  /** Normalised. */
   readonly pem: string
   readonly publicKey: KeyObject
-  /** What was done to read it, each as a sentence without a full stop. */
+  /** Corrections made while parsing, each a sentence without a full stop. */
   readonly normalized: readonly string[]
-  /** What is odd about it, although Salesforce may take it; sentences without a full stop. */
+  /** Problems that Salesforce may tolerate, each a sentence without a full stop. */
   readonly warnings: readonly string[]
 }
 
 export interface ParseCertificateOptions {
   /** Epoch milliseconds. */
   readonly now: number
-  /** Names the certificate in errors. Default `certificate`. */
+  /** Name of the certificate in errors. Default: `certificate`. */
   readonly member?: string
-  /** Gives an expired one back with `expired: true`: Salesforce itself does not mind. Default false. */
+  /** Returns an expired certificate with `expired: true`, because Salesforce accepts it. Default: false. */
   readonly expiredIsWarning?: boolean
 }
 
@@ -41,7 +40,7 @@ const CERTIFICATE_MAX_CHARACTERS = 4_000
 const CERTIFICATE_MAX_BYTES = 4_095
 const DAYS_MAX = 825
 
-/** Reads one PEM certificate for an RSA key, and checks all that Salesforce would. Throws `credential_invalid`. */
+/** Parses one PEM certificate with an RSA key and applies the checks of Salesforce. Throws `credential_invalid`. */
 export function parseCertificate(text: string, options: ParseCertificateOptions): Certificate {
   const { now, member = 'certificate', expiredIsWarning = false } = options
   const block = onlyBlock(text, {
@@ -53,7 +52,7 @@ export function parseCertificate(text: string, options: ParseCertificateOptions)
   if (form !== 'certificate') {
     throw invalidPem(
       member,
-      form ? wordsFor(form, 'certificate') : 'its PEM block is something else than a certificate',
+      form ? wordsFor(form, 'certificate') : 'its PEM block is not a certificate',
     )
   }
   const x509 = read(block, member)
@@ -90,11 +89,11 @@ export function parseCertificate(text: string, options: ParseCertificateOptions)
   }
 }
 
-/** By how much clocks may differ, in milliseconds, before a certificate is called too new. */
+/** Tolerance for `notBefore`, in milliseconds. */
 const CLOCKS_MS = 300_000
 const WEAK_SIGNATURES = /md2|md4|md5|sha-?1(?!\d)/i
 
-/** Salesforce does not check these when a certificate is uploaded; what verifies it elsewhere does. */
+/** Salesforce does not check these at the upload, but other verifiers do. */
 function warningsOf(
   x509: X509Certificate,
   { notBefore, now }: { readonly notBefore: number; readonly now: number },
@@ -108,7 +107,6 @@ function warningsOf(
   ]
 }
 
-/** Whether the certificate is for this very key. */
 export function matches(
   key: Pick<PrivateKey, 'keyObject'>,
   certificate: Pick<Certificate, 'publicKey'>,
@@ -129,7 +127,7 @@ export async function selfSignedCertificate(
   return parseCertificate(await issueSelfSigned(key, options), { now })
 }
 
-/** A PKCS#10 request in PEM, for a CA to sign. Throws `credential_invalid`. */
+/** A PKCS#10 request in PEM. Throws `credential_invalid`. */
 export async function certificateRequest(
   key: Pick<PrivateKey, 'keyObject'>,
   subject: CertificateSubject,
@@ -138,18 +136,18 @@ export async function certificateRequest(
   return issueRequest(key, subject)
 }
 
-/** What makes certificates takes longer to load than the rest of the service, and is seldom needed. */
+/** Loaded on demand: the libraries take longer to load than the rest of the service. */
 const loadIssuance = () => import('./issuance.ts')
 
 function checkSize(text: string, member: string): void {
   if (text.length > CERTIFICATE_MAX_CHARACTERS) {
     throw invalidPem(
       member,
-      `it has ${text.length} characters: Salesforce takes ${CERTIFICATE_MAX_CHARACTERS}`,
+      `it has ${text.length} characters: Salesforce accepts at most ${CERTIFICATE_MAX_CHARACTERS}`,
     )
   }
   if (Buffer.byteLength(text) > CERTIFICATE_MAX_BYTES) {
-    throw invalidPem(member, 'it has 4 KB or more: Salesforce takes less')
+    throw invalidPem(member, 'it has 4 KB or more: Salesforce accepts only smaller ones')
   }
 }
 
@@ -159,7 +157,7 @@ function read(block: PemBlock, member: string): X509Certificate {
   try {
     return new X509Certificate(block.text)
   } catch (cause) {
-    throw invalidPem(member, 'its PEM does not hold a readable certificate: it is damaged', cause)
+    throw invalidPem(member, 'its PEM contains no readable certificate: it is damaged', cause)
   }
 }
 
@@ -171,7 +169,7 @@ function publicKeyOf(x509: X509Certificate, member: string): KeyObject {
     throw invalidPem(member, 'its public key cannot be read', cause)
   }
   if (publicKey.asymmetricKeyType !== 'rsa') {
-    throw invalidPem(member, 'it is not for an RSA key: Salesforce takes RSA keys only')
+    throw invalidPem(member, 'it is not for an RSA key: Salesforce accepts only RSA keys')
   }
   return publicKey
 }

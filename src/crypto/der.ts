@@ -1,17 +1,16 @@
-/** Looks into DER (X.690): which element follows which. It reads headers alone and copies nothing. */
+/** Reads the structure of DER (X.690). Parses only headers and copies nothing. */
 
 export interface DerElement {
-  /** The identifier octet, such as `0x30` of a SEQUENCE. */
+  /** The identifier octet, for example `0x30` for a SEQUENCE. */
   readonly tag: number
-  /** Where its content begins. */
   readonly from: number
-  /** Where its content ends, by its header: it can lie behind the end of the bytes. */
+  /** End of the content according to the header. It may exceed the length of the data. */
   readonly to: number
 }
 
 export const TAG = { integer: 0x02, bitString: 0x03, octetString: 0x04, oid: 0x06, sequence: 0x30 }
 
-/** The element that begins here; undefined where no complete header does. */
+/** The element at this offset; undefined if the header is incomplete. */
 export function elementAt(der: Buffer, at: number): DerElement | undefined {
   const tag = der[at]
   const first = der[at + 1]
@@ -23,7 +22,7 @@ export function elementAt(der: Buffer, at: number): DerElement | undefined {
   return { tag, from, to: from + der.readUIntBE(at + 2, octets) }
 }
 
-/** The elements inside, 16 at most; it stops where one does not fit. */
+/** At most 16 child elements; stops at the first one that exceeds its parent. */
 export function childrenOf(der: Buffer, parent: DerElement): readonly DerElement[] {
   const children: DerElement[] = []
   let at = parent.from
@@ -36,12 +35,12 @@ export function childrenOf(der: Buffer, parent: DerElement): readonly DerElement
   return children
 }
 
-/** How many bytes the outermost SEQUENCE says that it has, header included; undefined where there is none. */
+/** Length of the outermost SEQUENCE with its header; undefined if there is none. */
 export function sequenceLength(der: Buffer): number | undefined {
   const outer = elementAt(der, 0)
   return outer?.tag === TAG.sequence ? outer.to : undefined
 }
 
-/** The content in hexadecimal: of an OBJECT IDENTIFIER, or of a short INTEGER. */
+/** The content of an OBJECT IDENTIFIER or a short INTEGER, in hexadecimal. */
 export const hexOf = (der: Buffer, { from, to }: DerElement): string =>
   der.subarray(from, Math.min(to, from + 16)).toString('hex')

@@ -1,4 +1,4 @@
-/** Recognises keys and certificates in other forms than the one that is asked for, and names the one command that converts them. */
+/** Recognises keys and certificates in an unsupported form and names the command that converts them. */
 import { childrenOf, type DerElement, elementAt, hexOf, TAG } from './der.ts'
 
 export type ForeignForm =
@@ -25,15 +25,14 @@ export type ForeignForm =
   | 'certificate_request'
   | 'private_key'
 
-/** What is asked for. */
 export type Wanted = 'private_key' | 'certificate'
 
 const NEW_RSA_KEY =
-  'Salesforce takes RSA keys only: make one with `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem`'
-const SEND_KEY = 'send the private key, which stays where the certificate request was made'
+  'Salesforce accepts only RSA keys: create one with `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem`'
+const SEND_KEY = 'send the private key, which was created with the certificate request'
 const KEYSTORE = 'send the file in base64 as `keystore` with its `passphrase`, or convert it with'
 
-/** What it is called, and what to do where a private key or a certificate is asked for. */
+/** The name of each form, and the remedy when a private key or a certificate is expected. */
 const FORMS: Readonly<
   Record<ForeignForm, { readonly is: string } & Readonly<Record<Wanted, string>>>
 > = {
@@ -55,27 +54,27 @@ const FORMS: Readonly<
       'convert it with `keytool -exportcert -rfc -alias ALIAS -keystore keys.jceks -storetype JCEKS -file certificate.pem`',
   },
   der: {
-    is: 'DER and not PEM',
+    is: 'in DER, not in PEM',
     private_key: 'convert it with `openssl pkey -inform DER -in key.der -out key.pem`',
     certificate:
       'convert it with `openssl x509 -inform DER -in certificate.der -out certificate.pem`',
   },
   der_key: {
-    is: 'a private key in DER and not PEM',
+    is: 'a private key in DER, not in PEM',
     private_key: 'convert it with `openssl pkey -inform DER -in key.der -out key.pem`',
     certificate: 'send the certificate',
   },
   der_certificate: {
-    is: 'a certificate in DER and not PEM',
+    is: 'a certificate in DER, not in PEM',
     private_key: 'send the private key',
     certificate:
       'convert it with `openssl x509 -inform DER -in certificate.der -out certificate.pem`',
   },
   pkcs7: {
     is: 'a PKCS#7 bundle',
-    private_key: 'it holds certificates alone: send the private key',
+    private_key: 'it contains only certificates: send the private key',
     certificate:
-      'convert it with `openssl pkcs7 -print_certs -in bundle.p7b -out certificate.pem` (and `-inform DER` where it is no PEM), and send the first certificate of the result',
+      'convert it with `openssl pkcs7 -print_certs -in bundle.p7b -out certificate.pem` (and `-inform DER` if it is not PEM), and send the first certificate of the result',
   },
   trusted_certificate: {
     is: 'a TRUSTED CERTIFICATE of OpenSSL',
@@ -85,12 +84,12 @@ const FORMS: Readonly<
   encrypted: {
     is: 'an encrypted private key',
     private_key:
-      'send its `passphrase` beside it, or remove the encryption with `openssl pkey -in encrypted.pem -out key.pem`',
+      'send its `passphrase` with it, or remove the encryption with `openssl pkey -in encrypted.pem -out key.pem`',
     certificate: 'send the certificate',
   },
   ec: { is: 'an EC key', private_key: NEW_RSA_KEY, certificate: 'send the certificate' },
   rsa_pss: {
-    is: 'a key for RSA-PSS alone, which cannot sign RS256',
+    is: 'a key for RSA-PSS only, which cannot sign RS256',
     private_key: NEW_RSA_KEY,
     certificate: 'send the certificate',
   },
@@ -139,7 +138,7 @@ const FORMS: Readonly<
   certificate_request: {
     is: 'a certificate request',
     private_key: SEND_KEY,
-    certificate: 'send the certificate that the CA made from it',
+    certificate: 'send the certificate that the CA issued for it',
   },
   private_key: {
     is: 'a private key',
@@ -148,11 +147,10 @@ const FORMS: Readonly<
   },
 }
 
-/** As in `it is a PKCS#12 file: convert it with …`. */
+/** For example `it is a PKCS#12 file: convert it with …`. */
 export const wordsFor = (form: ForeignForm, wanted: Wanted): string =>
   `it is ${FORMS[form].is}: ${FORMS[form][wanted]}`
 
-/** By the label of a PEM block. */
 const BY_LABEL: Readonly<Record<string, ForeignForm>> = {
   'ENCRYPTED PRIVATE KEY': 'encrypted',
   'PUBLIC KEY': 'public_key',
@@ -177,7 +175,7 @@ const BY_LABEL: Readonly<Record<string, ForeignForm>> = {
 export const formOfLabel = (label: string): ForeignForm | undefined =>
   Object.hasOwn(BY_LABEL, label) ? BY_LABEL[label] : undefined
 
-/** Algorithms of a PKCS#8 key (RFC 8018, 5915, 8410), by their OBJECT IDENTIFIER in hexadecimal. */
+/** By the OBJECT IDENTIFIER of a PKCS#8 key (RFC 8018, 5915, 8410), in hexadecimal. */
 const BY_ALGORITHM: Readonly<Record<string, ForeignForm>> = {
   '2a864886f70d01010a': 'rsa_pss',
   '2a8648ce3d0201': 'ec',
@@ -189,7 +187,7 @@ const BY_ALGORITHM: Readonly<Record<string, ForeignForm>> = {
 }
 const PKCS7_TYPE = '2a864886f70d0107'
 
-/** The form of a private key in DER (PKCS#8, PKCS#1, SEC 1) that cannot be used; undefined for an RSA key of two primes, and for what is no key. */
+/** The unsupported form of a private key in DER (PKCS#8, PKCS#1, SEC 1). Undefined for an RSA key with two primes and for other data. */
 export function formOfKey(der: Buffer): ForeignForm | undefined {
   const [version, second, third] = partsOf(der)
   if (version?.tag !== TAG.integer) return undefined
@@ -203,7 +201,7 @@ export function formOfKey(der: Buffer): ForeignForm | undefined {
   return known ?? formOfKey(der.subarray(third.from, third.to))
 }
 
-/** Of bytes without any PEM around them. */
+/** The form of bytes without PEM. */
 export function formOfBytes(bytes: Buffer): ForeignForm | undefined {
   if (bytes.length < 16) return undefined
   const magic = bytes.readUInt32BE(0)
@@ -220,13 +218,13 @@ export function formOfBytes(bytes: Buffer): ForeignForm | undefined {
   if (first?.tag === TAG.sequence && second?.tag === TAG.octetString) return 'encrypted'
   if (first?.tag === TAG.sequence && second?.tag === TAG.bitString) return 'public_key'
   if (first?.tag === TAG.sequence && second?.tag === TAG.sequence && third) {
-    // What is certified has six parts or more (RFC 5280), what is asked to be certified three or four (RFC 2986).
+    // A certificate has six or more fields (RFC 5280), a request three or four (RFC 2986).
     return childrenOf(bytes, first).length < 6 ? 'certificate_request' : 'der_certificate'
   }
   return undefined
 }
 
-/** The label of the PEM block in which such bytes are read, where they are what is asked for. */
+/** The PEM label for these bytes, if they are what is expected. */
 export function labelOfBytes(bytes: Buffer, wanted: Wanted): string | undefined {
   const form = formOfBytes(bytes)
   if (wanted === 'certificate') return form === 'der_certificate' ? 'CERTIFICATE' : undefined
@@ -235,7 +233,7 @@ export function labelOfBytes(bytes: Buffer, wanted: Wanted): string | undefined 
   return isPkcs1(bytes) ? 'RSA PRIVATE KEY' : 'PRIVATE KEY'
 }
 
-/** Whether a private RSA key in DER is PKCS#1, its bare numbers, and not PKCS#8. */
+/** Whether an RSA key in DER is PKCS#1 and not PKCS#8. */
 export const isPkcs1 = (der: Buffer): boolean => partsOf(der)[1]?.tag === TAG.integer
 
 const partsOf = (der: Buffer): readonly DerElement[] => {
@@ -243,7 +241,7 @@ const partsOf = (der: Buffer): readonly DerElement[] => {
   return outer?.tag === TAG.sequence ? childrenOf(der, outer) : []
 }
 
-/** Of bytes that a program read as UTF-8 or as Latin-1: by what the first ones became. */
+/** The form of bytes that were decoded as UTF-8 or Latin-1, by their first characters. */
 function formOfBrokenBytes(text: string): ForeignForm | undefined {
   const head = text.slice(0, 24)
   if (/^(?:\u00fe\u00ed\u00fe\u00ed|\ufffd{4})/.test(head) && head.includes('\0\0\0')) return 'jks'
@@ -255,7 +253,7 @@ function formOfBrokenBytes(text: string): ForeignForm | undefined {
 
 const BASE64 = /^[A-Za-z0-9+/_=\s-]{24,}$/
 
-/** Of a text in which there is no PEM block. */
+/** The form of a text without a PEM block. */
 export function formOfText(text: string): ForeignForm | undefined {
   const trimmed = text.trim()
   if (trimmed.startsWith('PuTTY-User-Key-File-')) return 'putty'

@@ -1,4 +1,4 @@
-/** Makes certificates and requests for them. */
+/** Creates certificates and certificate requests. */
 import 'reflect-metadata'
 import { createPublicKey, randomBytes } from 'node:crypto'
 import {
@@ -15,12 +15,12 @@ import type { SelfSignedOptions } from './subject.ts'
 import { type CertificateSubject, distinguishedName } from './subject.ts'
 
 const DAY_MS = 86_400_000
-/** So that a verifier whose clock is behind takes a certificate made just now. */
+/** Lets verifiers with a slow clock accept a new certificate. */
 const BACKDATED_MS = 5 * 60_000
 const SERIAL_BYTES = 16
 const SIGNATURE = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 
-/** PEM; the days are checked by the caller. */
+/** Returns PEM. The caller checks the number of days. */
 export async function issueSelfSigned(
   key: Pick<PrivateKey, 'keyObject'>,
   { days, now, ...subject }: SelfSignedOptions,
@@ -64,7 +64,7 @@ function cryptoKeys({ keyObject }: Pick<PrivateKey, 'keyObject'>) {
   }
 }
 
-/** Positive, and of full length: neither is the sign bit set, nor is the first byte zero. */
+/** A positive number of full length: the sign bit is clear and the first byte is not zero. */
 function serialNumber(): string {
   const bytes = randomBytes(SERIAL_BYTES)
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40

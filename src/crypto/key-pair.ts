@@ -1,11 +1,11 @@
-/** RSA key pairs: reading a private key and making one. */
+/** Parses and generates RSA key pairs. */
 import { createPrivateKey, generateKeyPair as generate, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { formOfBytes, formOfKey, formOfLabel, isPkcs1, wordsFor } from './foreign-form.ts'
 import { invalidPem, missingWords, onlyBlock, type PemBlock } from './pem.ts'
 import { Secret } from './secret.ts'
 
-/** A private RSA key, and with it its public one. */
+/** A private RSA key with its public key. */
 export interface PrivateKey {
   readonly keyObject: KeyObject
   /** 2048 to 8192. */
@@ -18,53 +18,52 @@ export type KeyBits = 2048 | 3072 | 4096
 
 export const KEY_MIN_BITS = 2048
 export const KEY_MAX_BITS = 8192
-/** What OpenSSL takes for moduli of more than 3072 bits; every real key has 65537. */
+/** OpenSSL's limit for moduli of more than 3072 bits. In practice every key has 65537. */
 const EXPONENT_MAX_BITS = 64n
 const GENERATED_BITS: readonly number[] = [2048, 3072, 4096] satisfies KeyBits[]
 const PUBLIC_EXPONENT = 65_537
 
 const generateAsync = promisify(generate)
 
-/** A private key that was read from a text, and what was done to read it. */
 export interface ReadPrivateKey extends PrivateKey {
-  /** Each a sentence without a full stop; empty for plain PEM. */
+  /** Corrections made while parsing, each a sentence without a full stop. Empty for plain PEM. */
   readonly normalized: readonly string[]
 }
 
-/** The block of an encrypted key, to be opened with a passphrase; undefined where it is not encrypted. Throws `credential_invalid`. */
+/** The PEM block of an encrypted key; undefined if the key is not encrypted. Throws `credential_invalid`. */
 export function encryptedKeyOf(pem: string, member = 'private_key'): PemBlock | undefined {
   const block = keyBlock(pem, member)
   return isEncrypted(block) ? block : undefined
 }
 
 /**
- * Reads an unencrypted RSA key of 2048 to 8192 bits, PKCS#1 or PKCS#8. `member` names the key in
+ * Parses an unencrypted RSA key of 2048 to 8192 bits, PKCS#1 or PKCS#8. `member` names the key in
  * errors. Throws `credential_invalid`.
  */
 export function parsePrivateKey(pem: string, member = 'private_key'): ReadPrivateKey {
   const block = keyBlock(pem, member)
   const keyObject = readKey(block, member)
   if (keyObject.asymmetricKeyType !== 'rsa') {
-    throw invalidPem(member, 'it is not an RSA key: Salesforce takes RSA keys only')
+    throw invalidPem(member, 'it is not an RSA key: Salesforce accepts only RSA keys')
   }
   const bits = keyObject.asymmetricKeyDetails?.modulusLength ?? 0
   if (bits < KEY_MIN_BITS) {
     throw invalidPem(member, `the key has ${bits} bits: it needs ${KEY_MIN_BITS} or more`)
   }
   if (bits > KEY_MAX_BITS) {
-    throw invalidPem(member, `the key has ${bits} bits: it may have ${KEY_MAX_BITS} at most`)
+    throw invalidPem(member, `the key has ${bits} bits: at most ${KEY_MAX_BITS} are allowed`)
   }
   if (!isConsistent(keyObject, bits)) {
-    throw invalidPem(member, 'the numbers of the RSA key do not belong together: it is damaged')
+    throw invalidPem(member, 'the numbers of the RSA key are not consistent: it is damaged')
   }
   return { ...ofKeyObject(canonical(keyObject), bits), normalized: block.normalized }
 }
 
-/** By its numbers alone, without what else the text may say (a version that nobody knows). */
+/** Rebuilds the key from its numbers, without unknown versions and attributes. */
 const canonical = (keyObject: KeyObject): KeyObject =>
   createPrivateKey({ key: keyObject.export({ format: 'jwk' }), format: 'jwk' })
 
-/** Makes a key pair in the thread pool: 4096 bits take a second, which the event loop must not wait for. */
+/** Generates a key pair in the thread pool, because 4096 bits take about a second. */
 export async function generateKeyPair({ bits }: { readonly bits: KeyBits }): Promise<PrivateKey> {
   if (!GENERATED_BITS.includes(bits)) {
     throw invalidPem('key_bits', `it must be one of ${GENERATED_BITS.join(', ')}`)
@@ -103,19 +102,19 @@ function readKey(block: PemBlock, member: string): KeyObject {
   const missing = missingWords(block)
   if (missing !== undefined) throw invalidPem(member, missing)
   try {
-    // By what it holds: a label that is of the other form says nothing.
+    // Uses the content, because labels are often wrong.
     const type = isPkcs1(der) ? 'pkcs1' : 'pkcs8'
     return createPrivateKey({ key: der, format: 'der', type })
   } catch (cause) {
     const form = formOfBytes(der)
     if (form && form !== 'der_key') throw invalidPem(member, wordsFor(form, 'private_key'), cause)
-    throw invalidPem(member, 'its PEM does not hold a readable private key: it is damaged', cause)
+    throw invalidPem(member, 'its PEM contains no readable private key: it is damaged', cause)
   }
 }
 
 /**
- * Whether the key's numbers are those of one two-prime RSA key. Importing does not check it: a
- * damaged key would fail at the first mint, and one with huge factors would block the process there.
+ * Whether the numbers belong to one RSA key with two primes. The import does not check this: a
+ * damaged key would fail at the first mint, and one with huge factors would block the process.
  */
 function isConsistent(keyObject: KeyObject, bits: number): boolean {
   const jwk = keyObject.export({ format: 'jwk' })

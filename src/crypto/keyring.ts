@@ -5,27 +5,24 @@ import { createMacs, type Macs } from './macs.ts'
 import { Secret } from './secret.ts'
 
 /**
- * Seals text for one record and opens it again. At rest it is a compact JWE: `A256KW` over a
- * fresh content key each time, so that no nonce can ever repeat under a key; `A256GCM`; `kid`
- * names the sealing key, and the protected `rec` names the record, so that one record cannot be
- * pasted over another.
+ * Encrypts text for one record. The stored form is a compact JWE with `A256KW` and `A256GCM`. Each
+ * JWE has a new content key, so that no nonce repeats under a key. `kid` names the sealing key. The
+ * protected `rec` names the record, so that a JWE is not valid for another record.
  */
 export interface Keyring {
-  /** The key that seals. */
   readonly sealingKeyId: string
-  /** Every key that opens, the sealing one first. */
   readonly keyIds: readonly string[]
-  /** For what is stored in the open. */
+  /** For data that is stored in plain text. */
   readonly macs: Macs
-  /** A compact JWE that opens only under the same record name. */
+  /** Returns a compact JWE that is bound to the record name. */
   seal(record: string, plaintext: string): Promise<string>
-  /** Throws `record_corrupt`, and nothing else, whatever is wrong with the JWE. */
+  /** Throws only `record_corrupt`. */
   open(record: string, jwe: string): Promise<string>
-  /** Opens it as what its header says, and seals it for that again, with the key that seals now. Throws `record_corrupt`. */
+  /** Opens a JWE for the record in its header and seals it with the current key. Throws `record_corrupt`. */
   reseal(jwe: string): Promise<string>
 }
 
-/** The key id that a JWE claims, or what stands before its first dot; not verified. `undefined` where it is none of ours. */
+/** The unverified key id of a JWE, or the text before its first dot. Undefined if the JWE is not from this service. */
 export function sealedWith(jwe: string): string | undefined {
   try {
     if (jwe.length > JWE_MAX_CHARACTERS) return undefined
@@ -44,7 +41,7 @@ export interface SealingKey {
 
 export type ParsedKeyring =
   | { readonly keys: readonly SealingKey[] }
-  /** One sentence each; entries are named by their place, since what stands for an id may be the key. */
+  /** One sentence each. Entries are identified by position, because the id may contain the key by mistake. */
   | { readonly mistakes: readonly string[] }
 
 const KEY_MANAGEMENT = 'A256KW'
@@ -52,17 +49,17 @@ const CONTENT_ENCRYPTION = 'A256GCM'
 const KEY_BYTES = 32
 const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/
 const HEADER_MEMBERS = 'alg,enc,kid,rec'
-/** Far above any record: a guard for the parser, not a limit for users. */
+/** Far above the size of any record. Protects the parser. */
 const JWE_MAX_CHARACTERS = 4 * 1024 * 1024
 
-/** The first key seals, all open; which one is decided by `kid` alone, never by trying. */
+/** The first key seals; all keys open. Only `kid` selects the key. */
 export function createKeyring(keys: readonly SealingKey[]): Keyring {
   const byId = new Map<string, webcrypto.CryptoKey>()
   for (const { id, key } of keys) {
     if (!KEY_ID.test(id)) throw new TypeError('A sealing key has an id that is not allowed')
     if (key.byteLength !== KEY_BYTES) throw new TypeError('A sealing key must have 32 bytes')
     if (byId.has(id)) throw new TypeError('Two sealing keys have the same id')
-    // In the form that it is used in, so that it is not imported for each record; it cannot be exported again.
+    // Imported once, so that it need not be imported for each record. It cannot be exported.
     byId.set(id, createSecretKey(key).toCryptoKey('AES-KW', false, ['wrapKey', 'unwrapKey']))
   }
   const keyIds = Object.freeze([...byId.keys()])
@@ -102,7 +99,7 @@ export function createKeyring(keys: readonly SealingKey[]): Keyring {
     try {
       return readHeader(jwe).rec
     } catch (cause) {
-      throw new BrokerError('record_corrupt', 'A record is not sealed as it must be', { cause })
+      throw new BrokerError('record_corrupt', 'A record does not have the sealed form', { cause })
     }
   }
 
@@ -119,14 +116,13 @@ export function createKeyring(keys: readonly SealingKey[]): Keyring {
   }
 }
 
-/** Of text that `parseKeyring` accepts. */
 export function keyringOf(text: Secret): Keyring {
   const parsed = parseKeyring(text.reveal())
   if ('mistakes' in parsed) throw new TypeError(`The keyring: ${parsed.mistakes.join('; ')}`)
   return createKeyring(parsed.keys)
 }
 
-/** Reads `id:base64` entries, comma-separated, as `VALETKEY_KEYRING` holds them. */
+/** Parses comma-separated `id:base64` entries, the format of `VALETKEY_KEYRING`. */
 export function parseKeyring(text: string): ParsedKeyring {
   const keys: SealingKey[] = []
   const mistakes: string[] = []
@@ -146,7 +142,7 @@ export function parseKeyring(text: string): ParsedKeyring {
   return mistakes.length === 0 ? { keys } : { mistakes }
 }
 
-/** The text of a new keyring with one random key. `now` in epoch milliseconds: its day is in the id. */
+/** The text of a new keyring with one random key. `now` is in epoch milliseconds; the id contains its date. */
 export function generateKeyring(now: number): Secret {
   const day = new Date(now).toISOString().slice(0, 10).replaceAll('-', '')
   const suffix = randomInt(36 ** 4)
@@ -155,7 +151,6 @@ export function generateKeyring(now: number): Secret {
   return new Secret(`k${day}-${suffix}:${randomBytes(KEY_BYTES).toString('base64')}`)
 }
 
-/** The key, or what is wrong with it. */
 function parseEntry(entry: string): SealingKey | string {
   if (entry === '') return 'is empty'
   const colon = entry.indexOf(':')
@@ -180,8 +175,8 @@ interface SealHeader {
 }
 
 /**
- * Exactly the header that `seal` writes, or an error. Each segment must be canonical base64url:
- * where the last character carries unused bits, two texts would stand for the same bytes.
+ * Accepts only the header that `seal` writes. Each segment must be canonical base64url, because
+ * otherwise two texts could represent the same bytes.
  */
 function readHeader(jwe: string): SealHeader {
   if (jwe.length > JWE_MAX_CHARACTERS) throw new Error('It is too long')

@@ -1,7 +1,7 @@
 /**
- * Opens what a passphrase protects, in a thread of its own: how often a passphrase is stretched is
- * written in the file, so that whoever made it says how long it takes. The thread that started this
- * one ends it at a deadline, which holds for JavaScript alone: what OpenSSL is to do is bounded before.
+ * Opens passphrase-protected data in a worker thread, because the file determines the number of
+ * iterations. The parent terminates this thread at a deadline. That interrupts only JavaScript, so
+ * the work of OpenSSL is limited before it starts.
  */
 import { createPrivateKey } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -25,7 +25,7 @@ function opened(): Opened {
   }
 }
 
-/** What jks-js, node-forge and OpenSSL say of a wrong passphrase. */
+/** Errors of jks-js, node-forge and OpenSSL for a wrong passphrase. */
 const WRONG_PASSPHRASE =
   /Password verification failed|Cannot recover key|Invalid password|BAD_DECRYPT|bad decrypt|ERR_OSSL_(?:EVP|CRYPTO|PKCS12)|INTERRUPTED_OR_CANCELLED/i
 

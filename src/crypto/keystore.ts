@@ -6,9 +6,9 @@ import { formOfBytes, wordsFor } from './foreign-form.ts'
 import { invalidPem, type PemBlock } from './pem.ts'
 import { roundsOf } from './stretching.ts'
 
-/** A private key of a keystore, and the certificates that lie beside it. */
+/** A private key in a keystore and its certificates. */
 export interface KeystoreEntry {
-  /** As the keystore has it; the number of the key, from 1, where it has none. */
+  /** The alias in the keystore, or the number of the key from 1. */
   readonly alias: string
   /** PKCS#8 in PEM. */
   readonly key: string
@@ -16,7 +16,6 @@ export interface KeystoreEntry {
   readonly certificates: readonly string[]
 }
 
-/** What the thread is asked to open. */
 export interface OpenRequest {
   readonly kind: 'keystore' | 'key'
   readonly bytes: Uint8Array
@@ -28,22 +27,22 @@ export type Opened =
   | { readonly why: 'passphrase' | 'unreadable' }
 
 export interface KeystoreInput {
-  /** The file in base64. */
+  /** Base64. */
   readonly keystore: string
   readonly passphrase: string
-  /** Which key; may be left out where there is one alone. Compared without case, as Java does. */
+  /** Selects a key; optional if there is only one. Compared without case, as in Java. */
   readonly alias?: string | undefined
 }
 
-/** Longest time that opening may take, in milliseconds. The tools' own files take less than one second. */
+/** Time limit, in milliseconds. Files of common tools take less than one second. */
 const OPEN_TIMEOUT_MS = 10_000
 const HEAP_MAX_MB = 64
-/** Of an encrypted private key: some three seconds, which no deadline can cut short. The tools' own keys have a million at most. */
+/** For an encrypted private key: about three seconds, which no deadline can interrupt. Keys of common tools have at most a million. */
 const MAX_ROUNDS = 10_000_000
 const PKCS8_LABEL = 'ENCRYPTED PRIVATE KEY'
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 
-/** The one key of the keystore, or the one of that alias. Throws `credential_invalid`. */
+/** The only key of the keystore, or the key with that alias. Throws `credential_invalid`. */
 export async function openKeystore({
   keystore,
   passphrase,
@@ -58,29 +57,30 @@ export async function openKeystore({
   const [entry, ...others] = named
   if (entry && others.length === 0) return entry
   if (opened.length === 0) {
-    throw invalidPem('keystore', 'it holds no private key, but certificates alone')
+    throw invalidPem('keystore', 'it contains no private key, only certificates')
   }
   const aliases = opened.map((one) => one.alias).join(', ')
   throw invalidPem(
     'alias',
     alias === undefined
       ? `the keystore has ${opened.length} private keys: name one of ${aliases}`
-      : `the keystore has no private key of this alias: it has ${aliases}`,
+      : `the keystore has no private key with this alias: it has ${aliases}`,
   )
 }
 
-/** An encrypted private key, as unencrypted PKCS#8 in PEM. Throws `credential_invalid`. */
+/** Decrypts a private key to PKCS#8 in PEM. Throws `credential_invalid`. */
 export async function decryptKey(
   { label, text, der }: Pick<PemBlock, 'label' | 'text' | 'der'>,
   passphrase: string,
 ): Promise<string> {
-  // The old way of PEM (RFC 1421) has one round.
+  // The old PEM encryption (RFC 1421) has one iteration.
   const rounds = label === PKCS8_LABEL ? roundsOf(der) : 1
-  if (rounds === undefined) throw invalidPem('private_key', 'how it is encrypted cannot be read')
+  if (rounds === undefined)
+    throw invalidPem('private_key', 'its encryption parameters cannot be read')
   if (rounds > MAX_ROUNDS) {
     throw invalidPem(
       'private_key',
-      `its passphrase is stretched by more than ${MAX_ROUNDS} rounds: encrypt it anew with \`openssl pkcs8 -topk8 -in encrypted.pem -out key.pem\``,
+      `its key derivation has more than ${MAX_ROUNDS} iterations: encrypt it again with \`openssl pkcs8 -topk8 -in encrypted.pem -out key.pem\``,
     )
   }
   const request: OpenRequest = { kind: 'key', bytes: Buffer.from(text), passphrase }
@@ -105,7 +105,7 @@ function bytesOf(keystore: string): Buffer {
   throw invalidPem('keystore', form ? `${why}: ${wordsFor(form, 'private_key')}` : why)
 }
 
-/** One at a time: a thread takes memory, and a processor. */
+/** One worker at a time, because each needs memory and a processor. */
 let last: Promise<unknown> = Promise.resolve()
 
 async function open(request: OpenRequest, member: string): Promise<readonly KeystoreEntry[]> {
@@ -121,13 +121,13 @@ async function open(request: OpenRequest, member: string): Promise<readonly Keys
       'passphrase',
       request.kind === 'key'
         ? 'it does not decrypt the private key'
-        : 'it does not open the keystore; a key of a JKS that has a passphrase of its own gets that of the keystore with `keytool -keypasswd`',
+        : 'it does not open the keystore; if a key in a JKS has its own passphrase, set it to the passphrase of the keystore with `keytool -keypasswd`',
     )
   }
   throw invalidPem(member, 'its content cannot be read with the passphrase: the file is damaged')
 }
 
-/** The thread is ended when it has answered, when it fails, and at the deadline. */
+/** Terminates the thread after its answer, at an error, and at the deadline. */
 async function inThread(workerData: OpenRequest, member: string): Promise<Opened> {
   const worker = new Worker(new URL('./keystore-worker.ts', import.meta.url), {
     workerData,

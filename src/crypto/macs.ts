@@ -1,21 +1,21 @@
-/** Message authentication codes of text that stands in the open: who holds no sealing key cannot make one. */
+/** Message authentication codes for plain-text data. Only a holder of a sealing key can create them. */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
 
-/** HMAC-SHA-256, under a key of its own for each sealing key. */
+/** HMAC-SHA-256 with a separate key for each sealing key. */
 export interface Macs {
-  /** The sealing key whose code `make` gives. */
+  /** The sealing key whose code `make` returns. */
   readonly keyId: string
   /** 43 characters of base64url. */
   make(text: string): string
-  /** Undefined: there is no such sealing key here, so that nothing can be said. In constant time. */
+  /** Compares in constant time. Undefined: the sealing key is not in the keyring. */
   verifies(keyId: string, text: string, mac: string): boolean | undefined
 }
 
-/** Part of the stored form: another one makes every stored code worthless. */
+/** Part of the stored form: a change invalidates all stored codes. */
 const PURPOSE = 'valetkey/record-mac/1'
 const KEY_BYTES = 32
 
-/** By HKDF (RFC 5869), so that the key that wraps is used for nothing else. The first makes codes, all verify. */
+/** Derives keys by HKDF (RFC 5869), so that the wrapping key has only one use. The first key makes codes; all keys verify them. */
 export function createMacs(
   keys: readonly { readonly id: string; readonly key: Uint8Array }[],
 ): Macs {

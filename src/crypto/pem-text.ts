@@ -1,24 +1,24 @@
-/** The text in which a PEM block stands, out of what was made of it on its way: UTF-16, base64, URL encoding. */
+/** Undoes encodings around a PEM block: UTF-16, base64, URL encoding. */
 
 export interface PlainText {
   readonly text: string
-  /** What was done, each as a sentence without a full stop. */
+  /** Corrections made, each a sentence without a full stop. */
   readonly done: readonly string[]
 }
 
 interface Step {
   readonly words: string
-  /** Undefined: this was not done to it. */
+  /** Undefined: this encoding was not present. */
   undo(text: string): string | undefined
 }
 
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/
-/** More than this was never wrapped around a key. */
+/** Most encodings around one key. */
 const LAYERS = 4
 
 const STEPS: readonly Step[] = [
   {
-    words: 'UTF-16 was read as such',
+    words: 'UTF-16 was decoded',
     undo(text) {
       if (!text.includes('\0')) return undefined
       const plain = text.replace(/^(?:\ufeff|\ufffe|\ufffd{1,2}|\u00ff\u00fe|\u00fe\u00ff)/, '')
@@ -27,20 +27,20 @@ const STEPS: readonly Step[] = [
     },
   },
   {
-    words: 'A byte order mark was left out',
+    words: 'A byte order mark was removed',
     undo: (text) =>
       /^(?:\ufeff|\u00ef\u00bb\u00bf)/.test(text)
         ? text.replace(/^(?:\ufeff|\u00ef\u00bb\u00bf)/, '')
         : undefined,
   },
   {
-    words: 'URL encoding was undone',
+    words: 'URL encoding was decoded',
     undo(text) {
       if (!/BEGIN(?:%20|\+)[A-Z]/.test(text) && !/%0[aAdD]/.test(text)) return undefined
       try {
         return decodeURIComponent(text.replace(/(BEGIN|END|PRIVATE|RSA)\+(?=[A-Z])/g, '$1 '))
       } catch {
-        // What only looks like URL encoding is left as it is, and refused by what reads it.
+        // A text that only looks URL-encoded stays unchanged; the parser refuses it.
         return undefined
       }
     },
@@ -62,7 +62,7 @@ const STEPS: readonly Step[] = [
       const bytes = Buffer.from(packed, 'base64')
       const latin = bytes.toString('latin1')
       if (latin.replaceAll('\0', '').includes('-----BEGIN ')) return bytes.toString('utf8')
-      // Base64 of base64: only a text may be inside, and it is looked at in the next round.
+      // For nested base64, the inner text is decoded in the next round.
       return latin.startsWith('LS0t') ? latin : undefined
     },
   },

@@ -1,4 +1,4 @@
-/** PEM text (RFC 7468) as people have it: finds the one block, and restores what was lost of it on its way. */
+/** Finds one PEM block (RFC 7468) in a text and repairs common damage. */
 import { BrokerError } from '../errors/errors.ts'
 import { sequenceLength } from './der.ts'
 import { formOfText, labelOfBytes, type Wanted, wordsFor } from './foreign-form.ts'
@@ -7,22 +7,20 @@ import { plainText } from './pem-text.ts'
 export interface PemBlock {
   /** As in `-----BEGIN label-----`. */
   readonly label: string
-  /** From BEGIN to END in lines of 64 characters, without what stands around it. */
+  /** From BEGIN to END in lines of 64 characters, without surrounding text. */
   readonly text: string
-  /** What the base64 holds. */
   readonly der: Buffer
-  /** What was done to read it, each as a sentence without a full stop; empty for plain PEM. */
+  /** Corrections made while parsing, each a sentence without a full stop. Empty for plain PEM. */
   readonly normalized: readonly string[]
 }
 
-/** Longest text that is looked at, in characters: the longest body of a request. */
+/** Longest accepted text, in characters: the largest request body. */
 export const TEXT_MAX_CHARACTERS = 64 * 1024
 /** Longest PEM block, in characters. An RSA key of 8192 bits has 6,400. */
 export const PEM_MAX_CHARACTERS = 16 * 1024
 
 const BEGIN = '-----BEGIN '
 const DASHES = '-----'
-/** Blocks that only describe the key that follows. */
 const PARAMETERS = /^(?:EC|DH|DSA) PARAMETERS$/
 
 interface RawBlock {
@@ -32,7 +30,7 @@ interface RawBlock {
   readonly to: number
 }
 
-/** The complete blocks before the first one that is cut short. Takes time linear in the text. */
+/** The complete blocks before the first incomplete one. Takes time linear in the text. */
 function rawBlocks(text: string): readonly RawBlock[] {
   const blocks: RawBlock[] = []
   let from = text.indexOf(BEGIN)
@@ -51,7 +49,7 @@ function rawBlocks(text: string): readonly RawBlock[] {
   return blocks
 }
 
-/** The only block of the text; `what` is asked for, and `alone` is what to do about several. Throws `credential_invalid`. */
+/** The only block of the text. `what` is the expected content; `alone` is the remedy for several blocks. Throws `credential_invalid`. */
 export function onlyBlock(
   given: string,
   { member, wanted, alone }: { member: string; wanted: Wanted; alone: string },
@@ -72,11 +70,10 @@ export function onlyBlock(
   return restored(block, member, [...done, ...restoredEnds, ...outsideWords(outside)])
 }
 
-/** What is left of a line that begins or ends a block. */
 const BROKEN_ENDS =
   /-{0,5}\b(?:BEGIN|END)[ \t]{1,4}(?:[A-Z0-9]{1,20}[ \t]{1,4}){0,3}?(?:KEY|CERTIFICATE)-{0,5}/g
 
-/** The block that a body without its first or its last line can only be; none where it is not there whole. */
+/** The block of a body without its first or last line. Empty if the body is incomplete. */
 function bareBody(text: string, wanted: Wanted): readonly RawBlock[] {
   const body = text.replace(BROKEN_ENDS, '\n').replace(ESCAPED_BREAK, '\n')
   const base64 = readingsOf(body).find(isWhole)
@@ -99,20 +96,17 @@ function whyNoBlock(text: string, wanted: Wanted): string {
 }
 
 function outsideWords(outside: string): readonly string[] {
-  // Of line breaks that were escaped there are words of their own.
+  // Escaped line breaks have their own message.
   const trimmed = outside.replace(ESCAPED_BREAK, '').trim()
   if (trimmed === '') return []
   return /^["'`,;\\nr\s]*$/.test(trimmed)
-    ? ['Quotation marks around it were left out']
-    : ['Text around the PEM block was left out']
+    ? ['Quotation marks were removed']
+    : ['Text around the PEM block was removed']
 }
 
-/** Escaped line breaks, of JSON, of shells, of XML. */
 const ESCAPED_BREAK = /\\{1,8}(?:[nrt]|u000[adAD]|0?1[25])|&#(?:10|13|[xX]0{0,4}[adAD]);|<br ?\/?>/g
-/** What people and programs put between lines. */
 const FILLING = /[\s\\"'`,;>|\u200b\u00a0]/g
 const LINES_OF_N = /^n?(?:[A-Za-z0-9+/]{64}n)+[A-Za-z0-9+/]{0,64}={0,2}n?$/
-/** The headers of a key that is encrypted the old way (RFC 1421). */
 const OLD_HEADERS =
   /^\s*Proc-Type:\s*4,\s*ENCRYPTED\s*DEK-Info:\s*([A-Z0-9-]{3,32}),\s*([0-9A-Fa-f]{16,32})/
 
@@ -140,7 +134,7 @@ function restored(
   return { label, text, der, normalized: [...done, ...words] }
 }
 
-/** Lines that every reader of PEM takes: no blank before one, and no empty one but that behind the headers. */
+/** Lines that every PEM parser accepts: no leading space, and no empty line except after the headers. */
 const isTidy = (body: string): boolean =>
   /^[ \t]*\r?\n(?:[A-Za-z0-9+/=:, -]*\r?\n)+$/.test(body) &&
   !/^[ \t]+\S/m.test(body) &&
@@ -155,7 +149,7 @@ function headersOf(body: string): { headers: readonly string[]; body: string } {
   return { headers, body: body.slice(at) }
 }
 
-/** What a body may say, the plain reading first. */
+/** Possible readings of a body; the first one changes nothing. */
 function readingsOf(body: string): readonly [string, ...string[]] {
   const plain = body.replace(FILLING, '')
   return [
@@ -166,7 +160,7 @@ function readingsOf(body: string): readonly [string, ...string[]] {
   ]
 }
 
-/** The first reading of the body that holds as many bytes as it says; else the plain one. */
+/** The first reading whose length is correct, or else the first reading. */
 function base64Of(body: string, member: string): { base64: string; isPlain: boolean } {
   const readings = readingsOf(body)
   const [plain] = readings
@@ -188,22 +182,21 @@ function isWhole(base64: string): boolean {
   return sequenceLength(der) === der.length
 }
 
-/** Line breaks of which only the letter is left: `\n` without its backslash. */
 const withoutN = (base64: string): string =>
   base64
     .replace(/^n/, '')
     .replace(/([A-Za-z0-9+/]{64})n/g, '$1')
     .replace(/n$/, '')
 
-/** Why the bytes cannot be what they should: how many of them are missing. Undefined: they are all there. */
+/** Describes how many bytes are missing. Undefined: none. */
 export function missingWords({ der }: Pick<PemBlock, 'der'>): string | undefined {
   if (der.length === 0) return 'its PEM is empty: it is damaged'
   const length = sequenceLength(der)
   if (length === undefined || length <= der.length) return undefined
-  return `its PEM is damaged: ${length - der.length} of its ${length} bytes are missing. Copy it again as a whole`
+  return `its PEM is damaged: ${length - der.length} of its ${length} bytes are missing. Copy it again completely`
 }
 
-/** A `credential_invalid` that names the member. Never part of its content. */
+/** Creates `credential_invalid` for a member, without its content. */
 export function invalidPem(member: string, why: string, cause?: unknown): BrokerError {
   return new BrokerError('credential_invalid', `${member}: ${why}`, { cause })
 }

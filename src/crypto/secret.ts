@@ -3,8 +3,8 @@ import { inspect } from 'node:util'
 const MASK = '[secret]'
 
 /**
- * A string that can be used but not printed: string conversion, JSON, template literals and
- * `util.inspect` all show `[secret]`. Only {@link Secret.reveal} gives the text.
+ * A string that is not printed: string conversion, JSON, template literals and `util.inspect` show
+ * `[secret]`. Only {@link Secret.reveal} returns the text.
  */
 export class Secret {
   readonly #text: string
@@ -13,7 +13,7 @@ export class Secret {
     this.#text = text
   }
 
-  /** The text itself. Call it where the text leaves the process, and nowhere else. */
+  /** Returns the text. Call it only where the text leaves the process. */
   reveal(): string {
     return this.#text
   }

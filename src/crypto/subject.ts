@@ -1,4 +1,4 @@
-/** The name of a certificate's holder: checked here, so that it needs no escaping anywhere. */
+/** The subject of a certificate, validated so that it needs no escaping. */
 import 'reflect-metadata'
 import { type JsonAttributeAndObjectValue, Name } from '@peculiar/x509'
 import { invalidPem } from './pem.ts'
@@ -40,13 +40,13 @@ const ATTRIBUTES = [
   max: number
 }[]
 
-/** No control, format or unassigned characters, no separators but the space, none at the ends. */
+/** No control, format or unassigned characters, no separators except single spaces, none at the ends. */
 const VISIBLE = /^(?! )[^\p{C}\p{Zl}\p{Zp}\p{Zs}]+(?: [^\p{C}\p{Zl}\p{Zp}\p{Zs}]+)*$/u
 const COUNTRY = /^[A-Z]{2}$/
 
 /**
- * A distinguished name with each value as an ASN.1 string of its own: nothing in a value can
- * start another attribute. Throws `credential_invalid`.
+ * A distinguished name. Each value is a separate ASN.1 string, so that it cannot start another
+ * attribute. Throws `credential_invalid`.
  */
 export function distinguishedName(subject: CertificateSubject): Name {
   const attributes: JsonAttributeAndObjectValue[] = []

@@ -1,4 +1,4 @@
-/** Which other host, or which other audience, an assertion may be meant for. Pure. */
+/** Other hosts and audiences that may fit an assertion. */
 
 import type { GrantSettings } from '../grants/grant.ts'
 import { defaultAudience, type JwtBearerSettings } from '../grants/jwt-bearer.ts'
@@ -9,15 +9,15 @@ import type { Way } from './check.ts'
 const LOGIN = 'https://login.salesforce.com'
 const TEST = 'https://test.salesforce.com'
 
-/** These say that the host does not know the app; the others, that it does not know the audience or the user. */
+/** These refusals mean that the host does not know the app; other refusals concern the audience or the user. */
 const OF_THE_HOST: readonly RefusalReason[] = ['client_id_invalid', 'app_not_found']
 const OF_THE_AUDIENCE: readonly RefusalReason[] = ['audience_invalid', 'user_not_approved']
 
-/** Whether a refusal may be about the audience or the host. */
+/** Whether the audience or the host may cause the refusal. */
 export const isAboutWay = (reason: RefusalReason): boolean =>
   [...OF_THE_HOST, ...OF_THE_AUDIENCE].includes(reason)
 
-/** Undefined: the grant names no audience that could be another. */
+/** Undefined: the grant has no audience. */
 export function wayOf(loginUrl: string, settings: GrantSettings): Way | undefined {
   if (settings.type !== 'jwt_bearer') return undefined
   const { audience } = settings as JwtBearerSettings
@@ -27,9 +27,9 @@ export function wayOf(loginUrl: string, settings: GrantSettings): Way | undefine
 type Hosts = Pick<HostRules, 'isSalesforceOwn' | 'allowsPrivate' | 'loopbackOrigins'>
 
 /**
- * The likeliest first. Only an assertion goes there; from a loopback host to loopback hosts alone.
- * A host that is not Salesforce's own sees no other audience than that of itself: with Salesforce's
- * it could turn to Salesforce in our name.
+ * The most likely alternative first. Only assertions are tried, and a loopback host only leads to
+ * loopback hosts. A host that is not Salesforce's own receives only assertions for itself, because
+ * it could present others to Salesforce.
  */
 export function otherWays(tried: Way, reason: RefusalReason, hosts: Hosts): readonly Way[] {
   const { loginUrl, audience } = tried
@@ -53,7 +53,8 @@ function otherHosts(loginUrl: string, audience: string, hosts: Hosts): readonly 
       .filter((origin) => origin !== url.origin)
       .map((origin) => ({ loginUrl: origin, audience }))
   }
-  // The common login hosts know production and sandboxes; neither sites nor the government cloud.
+  // The shared login hosts know production and sandboxes, but neither sites nor the government
+  // cloud.
   const hasCommonHost =
     hosts.isSalesforceOwn(url.hostname) && url.hostname.endsWith('.salesforce.com')
   if (!hasCommonHost) return []

@@ -1,4 +1,4 @@
-/** One check of the doctor: what is looked at, and how it ended. */
+/** One check of the doctor and its result. */
 import { BrokerError } from '../errors/errors.ts'
 import { type Refusal, refusalOf, remedyIn } from '../grants/refusals/refusals.ts'
 import {
@@ -8,27 +8,29 @@ import {
 } from '../grants/refusals/rest-refusal.ts'
 import { type REMEDIES, remedyAt } from './remedies.ts'
 
-/** Everything that is looked at, in this order. A check that does not concern an integration is left out of its report. */
+/** All checks in order. A report omits checks that do not apply to the integration. */
 export const CHECKS = {
   definition: 'It is enabled, and has a client id and a credential',
   key_pair: 'The private key belongs to the certificate',
-  certificate: 'The certificate is not near its end',
+  certificate: 'The certificate does not expire soon',
   login_host: 'The host of `login_url` resolves and answers',
   tls: 'Its TLS certificate is trusted',
-  clock: 'Its clock and ours agree, by the `Date` of its answer',
-  audience: 'Salesforce takes the audience at this host; else the pair that works is named',
-  mint: 'Salesforce gives a token',
-  identity: 'The token is of the org and user that it should be of',
+  clock: 'Its clock and ours agree, according to `Date` in its answer',
+  audience:
+    'Salesforce accepts the audience at this host; otherwise the detail names a pair that works',
+  mint: 'Salesforce issues a token',
+  identity: 'The token belongs to the expected org and user',
   scopes: 'The token has the scopes that are needed',
-  scope_full: 'A warning, where the token may do all that its user may',
+  scope_full: 'A warning if the token has all permissions of its user',
   instance_url: 'A REST call to `instance_url` with the token works',
-  permissions: 'Its user has what the integration needs, and nothing mighty beside',
-  introspection: 'The token can be introspected, where the grant can',
+  permissions:
+    'Its user has the permissions that the integration needs, and no powerful other ones',
+  introspection: 'The token can be introspected, if the grant supports it',
 } as const
 
 export type CheckName = keyof typeof CHECKS
 
-/** `skipped`: another check has to pass first. */
+/** `skipped`: another check must pass first. */
 export const CHECK_OUTCOMES = ['passed', 'warning', 'failed', 'skipped'] as const
 
 export type CheckOutcome = (typeof CHECK_OUTCOMES)[number]
@@ -37,23 +39,18 @@ export interface DiagnosisCheck {
   readonly check: CheckName
   readonly outcome: CheckOutcome
   readonly detail: string
-  /** Null where there is nothing to do. */
   readonly remedy: string | null
-  /** What Salesforce said, where it said no. */
   readonly refusal?: Refusal
-  /** What the REST API said, where it said no. */
   readonly salesforce?: RestWords
-  /** Of `audience`: where a token came from. */
+  /** For `audience`: the pair that works. */
   readonly works?: Way
 }
 
-/** A place to ask, and whom to name there. */
 export interface Way {
   readonly loginUrl: string
   readonly audience: string
 }
 
-/** Good enough: a warning is for a quiet hour. */
 export const isOk = ({ outcome }: DiagnosisCheck): boolean =>
   outcome === 'passed' || outcome === 'warning'
 
@@ -81,11 +78,11 @@ export const failed = (check: CheckName, detail: string, remedy: string): Diagno
 export const skipped = (check: CheckName, first: CheckName): DiagnosisCheck => ({
   check,
   outcome: 'skipped',
-  detail: `Not looked at: \`${first}\` has to pass first.`,
+  detail: `Skipped: \`${first}\` must pass first.`,
   remedy: `Mend \`${first}\`.`,
 })
 
-/** A failure that is a problem already. What is none is a bug, and thrown. */
+/** Converts a problem to a failed check. Rethrows other errors, which are bugs. */
 export function failedBy(check: keyof typeof REMEDIES, error: unknown): DiagnosisCheck {
   if (!(error instanceof BrokerError)) throw error
   const refusal = refusalOf(error)
@@ -98,7 +95,6 @@ export function failedBy(check: keyof typeof REMEDIES, error: unknown): Diagnosi
   }
 }
 
-/** A REST call that was refused. */
 export function failedAtRest(check: CheckName, host: string, refusal: RestRefusal): DiagnosisCheck {
   const { cause, said } = refusal
   return {

@@ -1,4 +1,4 @@
-/** What can be told of a credential without asking anybody: whether key and certificate go together, and when the certificate ends. Pure. */
+/** Checks of a credential without network: the key matches the certificate, and the certificate has not expired. */
 import type { Credential } from '../credentials/credential.ts'
 import { matches, parseCertificate } from '../crypto/certificate.ts'
 import { parsePrivateKey } from '../crypto/key-pair.ts'
@@ -7,7 +7,7 @@ import type { OpenCredential } from '../grants/grant.ts'
 import { type DiagnosisCheck, failed, failedBy, passed, warned } from './check.ts'
 
 const DAY_MS = 86_400_000
-/** From here on it is time to act, and from there on to plan: the countdown begins there, too. */
+/** Below the first limit the check fails; below the second it warns, and expiry notices begin. */
 const NEAR_DAYS = 14
 const SOON_DAYS = 60
 
@@ -21,8 +21,8 @@ export function checkKeyPair(
   if (!certificate) {
     return warned(
       'key_pair',
-      'The key has no certificate here, so that they cannot be compared.',
-      'Stage the key with its certificate, to be warned of its end.',
+      'The broker has no certificate for the key, so the two cannot be compared.',
+      'Stage the key with its certificate, to be warned before it expires.',
     )
   }
   try {
@@ -49,7 +49,6 @@ export function checkKeyPair(
   }
 }
 
-/** Undefined: there is none. */
 export function checkCertificate(
   { certificate }: Credential,
   now: number,
@@ -57,12 +56,13 @@ export function checkCertificate(
   if (!certificate) return undefined
   const days = Math.floor((certificate.notAfter - now) / DAY_MS)
   const end = new Date(certificate.notAfter).toISOString()
-  const remedy = 'Stage a new key with its certificate, and upload that; no caller notices.'
+  const remedy =
+    'Stage a new key with its certificate, and upload the certificate; callers are not affected.'
   if (days < 0) {
-    const isMinded = 'Salesforce does not mind for signatures, but audits do.'
-    return failed('certificate', `It ended at ${end}. ${isMinded}`, remedy)
+    const consequence = 'Salesforce still accepts its signatures, but audits may not.'
+    return failed('certificate', `It expired at ${end}. ${consequence}`, remedy)
   }
-  const detail = `It ends in ${days} days, at ${end}.`
+  const detail = `It expires in ${days} days, at ${end}.`
   if (days <= NEAR_DAYS) return failed('certificate', detail, remedy)
   return days <= SOON_DAYS ? warned('certificate', detail, remedy) : passed('certificate', detail)
 }

@@ -1,4 +1,4 @@
-/** Whom the doctor looks at: an integration of the store, or one of a file. */
+/** The integration to examine: from the store or from a file. */
 import type { Credential } from '../credentials/credential.ts'
 import type { OpenCredential } from '../grants/grant.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -7,16 +7,16 @@ import type { DiagnosisCheck } from './check.ts'
 
 export interface DiagnosisTarget {
   readonly integration: Integration
-  /** Those that it signs with: its own, or another's. */
+  /** Its own credentials, or those of another integration that it uses. */
   readonly credentials: readonly Credential[]
-  /** What is wrong with it already; then nothing is asked of Salesforce. */
-  readonly complaint?: DiagnosisCheck
-  /** A warning in place of all that needs a token, where none can be asked for here. */
-  readonly untried?: DiagnosisCheck
+  /** A failure that is already known. Salesforce is then not called. */
+  readonly knownFailure?: DiagnosisCheck
+  /** Replaces all checks that need a token, if none can be requested here. */
+  readonly tokenWarning?: DiagnosisCheck
   /** Throws `record_corrupt`. */
   open(credential: Credential): Promise<OpenCredential>
-  /** Before each login. Throws `login_budget_exhausted`, `store_unavailable`. */
+  /** Called before each login. Throws `login_budget_exhausted` or `store_unavailable`. */
   charge(): Promise<void>
-  /** As any other mint, without a retry. Throws what a mint throws. */
+  /** Mints without retries. Throws what a mint throws. */
   mint(charge: () => Promise<void>): Promise<Lease>
 }

@@ -1,4 +1,4 @@
-/** The doctor for integrations of the store: one run at a time for each, however many ask. */
+/** Examines integrations of the store. Concurrent requests for one integration share a run. */
 import type { Actor } from '../audit/event.ts'
 import { type Credential, openCredential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -10,7 +10,7 @@ import type { DiagnosisTarget } from './diagnosis-target.ts'
 import type { Doctor, Report } from './doctor.ts'
 
 export interface DoctorService {
-  /** Whoever asks while a run is under way gets its report. Throws `integration_not_found`, `store_unavailable`. */
+  /** Returns the report of a run in progress, if any. Throws `integration_not_found` or `store_unavailable`. */
   test(name: string, by: Actor): Promise<Report>
 }
 
@@ -27,7 +27,7 @@ export function createDoctorService({
 }: DoctorServiceDependencies): DoctorService {
   const underWay = new Map<string, Promise<Report>>()
 
-  const patientOf = (
+  const targetOf = (
     { integration }: SealedIntegration,
     owner: SealedIntegration | undefined,
     by: Actor,
@@ -53,26 +53,26 @@ export function createDoctorService({
     async test(name, by) {
       const sealed = await readSealed(name)
       if (!sealed) {
-        throw new BrokerError('integration_not_found', 'There is no integration of this name')
+        throw new BrokerError('integration_not_found', 'No integration has this name')
       }
       const { credentialFrom } = sealed.integration
       const owner = credentialFrom === null ? sealed : await readSealed(credentialFrom)
       const key = keyOf(sealed.integration, owner?.integration)
       const running = underWay.get(key)
       if (running) return running
-      const run = doctor.examine(patientOf(sealed, owner, by)).finally(() => underWay.delete(key))
+      const run = doctor.examine(targetOf(sealed, owner, by)).finally(() => underWay.delete(key))
       underWay.set(key, run)
       return run
     },
   }
 }
 
-/** An app that asks for no secret: its refresh token is all that it needs. */
+/** The app requires no secret, so its refresh token is sufficient. */
 const isPublic = (integration: Integration, credentials: readonly Credential[]): boolean =>
   presentsRefreshToken(integration) &&
   integration.credentialFrom === null &&
   credentials.length === 0
 
-/** After a change of either nobody gets the report of before. */
+/** Changes with either record, so that a new request does not get an old report. */
 const keyOf = (...of: readonly (Integration | undefined)[]) =>
   of.map((one) => `${one?.uid}:${one?.version}`).join(' ')

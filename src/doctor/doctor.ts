@@ -1,4 +1,4 @@
-/** The doctor: everything that can be found out in one run about why an integration gets no token, or a poor one. */
+/** Runs all checks that show why an integration gets no token, or one with defects. */
 import { activeOf, type Credential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { GrantContext, OpenCredential } from '../grants/grant.ts'
@@ -28,29 +28,26 @@ import { checkOtherWays } from './way-check.ts'
 
 export interface Report {
   readonly integration: string
-  /** Every check passed, or ended with a warning. */
   readonly ok: boolean
-  /** Token requests: each is a login of the user. */
+  /** Token requests; each is a login of the user. */
   readonly loginsUsed: number
   readonly checks: readonly DiagnosisCheck[]
 }
 
 export interface Doctor {
-  /** Within 20 seconds. Never throws for what is wrong with the patient. */
-  examine(patient: DiagnosisTarget): Promise<Report>
+  /** Takes at most 20 seconds. Never throws for failures of the target. */
+  examine(target: DiagnosisTarget): Promise<Report>
 }
 
 export interface DoctorDependencies extends Omit<HostChecksDependencies, 'hosts'> {
   readonly hosts: HostRules
   readonly grants: GrantContext
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 
-/** In one run. */
 export const LOGINS_ALLOWED = 5
 
-/** What only a token can show. */
 const OF_TOKENS: readonly CheckName[] = ['identity', 'scopes', 'instance_url']
 
 export function createDoctor(dependencies: DoctorDependencies): Doctor {
@@ -66,7 +63,7 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
     const way = wayOf(loginUrl, grant)
     const { host } = new URL(loginUrl)
     return [
-      ...(way ? [passed('audience', `${way.audience} is taken at ${host}.`)] : []),
+      ...(way ? [passed('audience', `${way.audience} is accepted at ${host}.`)] : []),
       gotToken(),
       passed('identity', whoseToken(lease)),
       ...(await checkToken({ integration, signer, lease }, grants)),
@@ -87,43 +84,43 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
   }
 
   const ask = async (
-    patient: DiagnosisTarget,
+    target: DiagnosisTarget,
     signer: Signer,
     charge: () => Promise<void>,
   ): Promise<readonly DiagnosisCheck[]> => {
     let lease: Lease
     try {
-      // Its token serves others, too.
-      lease = await waitFor(patient.mint(charge), { ms: CHECK_MS, late: tooSlow })
+      // Other callers also use its token.
+      lease = await waitFor(target.mint(charge), { ms: CHECK_MS, late: tooSlow })
     } catch (error) {
-      return judgeRefusal(patient, signer, error, charge)
+      return judgeRefusal(target, signer, error, charge)
     }
-    return judgeToken(patient, signer, lease)
+    return judgeToken(target, signer, lease)
   }
 
   return {
-    async examine(patient) {
+    async examine(target) {
       let loginsUsed = 0
       const charge = async () => {
         if (loginsUsed >= LOGINS_ALLOWED) throw tooManyLogins()
         loginsUsed += 1
-        await patient.charge().catch((error: unknown) => {
+        await target.charge().catch((error: unknown) => {
           loginsUsed -= 1
           throw error
         })
       }
-      const active = activeOf(patient.credentials)
-      const held = await openActive(patient, active)
-      const definition = patient.complaint ?? checkDefinition(patient, active, held)
+      const active = activeOf(target.credentials)
+      const held = await openActive(target, active)
+      const definition = target.knownFailure ?? checkDefinition(target, active, held)
       const ofCredential = active ? credentialChecks(active, held, now()) : []
-      const { name, loginUrl } = patient.integration
+      const { name, loginUrl } = target.integration
       const look = () => checkHost(loginUrl, dependencies)
       const { checks: ofHost, isReachable } = await recentHosts.findings(loginUrl, look)
-      const signer = isOk(definition) ? signerOf(patient, active, held) : undefined
+      const signer = isOk(definition) ? signerOf(target, active, held) : undefined
       const inTheWay = signer ? blocking(ofHost, isReachable) : definition.check
       const skip = () => [skipped('mint', inTheWay ?? definition.check), ...withoutToken('mint')]
-      const instead = patient.untried && isOk(definition) ? [patient.untried] : undefined
-      const ofToken = instead ?? (signer && !inTheWay ? await ask(patient, signer, charge) : skip())
+      const instead = target.tokenWarning && isOk(definition) ? [target.tokenWarning] : undefined
+      const ofToken = instead ?? (signer && !inTheWay ? await ask(target, signer, charge) : skip())
       const checks = [definition, ...ofCredential, ...ofHost, ...ofToken].map((check) =>
         withName(check, name),
       )
@@ -132,13 +129,11 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
   }
 }
 
-/** So that a path can be copied. */
 const withName = (check: DiagnosisCheck, name: string): DiagnosisCheck => ({
   ...check,
   remedy: check.remedy?.replaceAll('{name}', name) ?? null,
 })
 
-/** Or why it does not open. */
 async function openActive(
   { open, integration }: DiagnosisTarget,
   active: Credential | undefined,
@@ -163,36 +158,44 @@ function signerOf(
 }
 
 function checkDefinition(
-  { integration, untried }: DiagnosisTarget,
+  { integration, tokenWarning }: DiagnosisTarget,
   active: Credential | undefined,
   held: OpenCredential | BrokerError | undefined,
 ): DiagnosisCheck {
   const { credentialFrom, grant } = integration
   const isWithout = credentialFrom === null && !needsCredential(integration)
-  const next = 'GET /integrations/{name}/setup says how.'
+  const next = 'See GET /integrations/{name}/setup.'
   if (!integration.enabled) {
-    return failed('definition', 'It is disabled.', 'Set enabled to true, if it is wanted.')
+    return failed(
+      'definition',
+      'It is disabled.',
+      'Set enabled to true, if the integration is needed.',
+    )
   }
-  if (!active && !isWithout && !untried) {
+  if (!active && !isWithout && !tokenWarning) {
     return credentialFrom === null
-      ? failed('definition', 'It is a draft: it has no credential yet.', `Give it one. ${next}`)
+      ? failed(
+          'definition',
+          'It is a draft: it has no credential yet.',
+          `Add a credential. ${next}`,
+        )
       : failed(
           'definition',
           'It signs with the credentials of another integration, which has none.',
-          'Give that one a credential (credential.from names it), or this one its own.',
+          'Add a credential to that integration (credential.from names it), or to this one.',
         )
   }
   if (clientIdOf({ grant }, active) === undefined) {
     return failed(
       'definition',
       'It is a draft: it has no client_id yet.',
-      `Make the app in Salesforce, and set grant.client_id to its consumer key. ${next}`,
+      `Create the app in Salesforce, and set grant.client_id to its consumer key. ${next}`,
     )
   }
   if (held instanceof BrokerError) return failedBy('definition', held)
   const broken = brokenRule(integration)
   if (broken) return failedBy('definition', broken)
-  return passed('definition', 'It is enabled, and has all that it needs.')
+  return passed('definition', 'It is enabled and complete.')
 }
 
 function credentialChecks(
@@ -213,15 +216,15 @@ const blocking = (
 const withoutToken = (first: CheckName): readonly DiagnosisCheck[] =>
   OF_TOKENS.filter((name) => name !== first).map((name) => skipped(name, first))
 
-const gotToken = () => passed('mint', 'Salesforce gives a token.')
+const gotToken = () => passed('mint', 'Salesforce issued a token.')
 
 function whoseToken({ orgId, userId }: Lease): string {
   if (orgId === undefined || userId === undefined)
-    return 'Salesforce does not say whose token it is.'
-  return `The token is of the user ${userId} in the org ${orgId}.`
+    return 'Salesforce does not state the user of the token.'
+  return `The token belongs to the user ${userId} in the org ${orgId}.`
 }
 
-/** What is wanted stands in the error, in wire form. */
+/** The error contains the expected identity in wire form. */
 function otherIdentity({ members }: BrokerError): DiagnosisCheck {
   const { seen, expected } = members.identity as Readonly<
     Record<'seen' | 'expected', { readonly org_id: string | null; readonly user_id: string | null }>
@@ -230,8 +233,8 @@ function otherIdentity({ members }: BrokerError): DiagnosisCheck {
     `the user ${user_id ?? '(any)'} in the org ${org_id ?? '(any)'}`
   return failed(
     'identity',
-    `The token is of ${textOf(seen)}, and should be of ${textOf(expected)}: it is kept back.`,
-    'Find out who changed login_url, the username, or the run-as user of the app, and put it back. If it is meant: POST /integrations/{name}/identity {"accept": true}; where identity.expect says otherwise, change that.',
+    `The token belongs to ${textOf(seen)}, but ${textOf(expected)} is expected. It is not handed out.`,
+    'Find out who changed login_url, the username, or the run-as user of the app, and restore it. If the change is intended: POST /integrations/{name}/identity {"accept": true}; if identity.expect differs, change that.',
   )
 }
 

@@ -1,4 +1,4 @@
-/** Whether the login host can be reached at all: name, connection, TLS, clock, by one request without a credential. */
+/** Checks the login host with one request without a credential: DNS, connection, TLS, clock. */
 
 import { BrokerError } from '../errors/errors.ts'
 import { transientOf } from '../grants/refusals/transient.ts'
@@ -17,12 +17,11 @@ import { CHECK_MS } from './time-limit.ts'
 export interface HostChecksDependencies {
   readonly outbound: Pick<Outbound, 'send'>
   readonly hosts: Pick<HostRules, 'checkLoginUrl' | 'isSalesforceOwn'>
-  /** What is learned here dates the assertions that follow. */
+  /** The measured difference dates later assertions. */
   readonly clock: Pick<SalesforceClock, 'learn'>
   readonly now: () => number
 }
 
-/** Whatever is in the way says nothing at all. */
 const unanswered = (): OutboundFailure => ({
   ok: false,
   reason: 'timeout',
@@ -43,7 +42,7 @@ export async function checkHost(
     return unreachable(
       failed(
         'login_host',
-        `It may not be called: ${error.detail}.`,
+        `The host is not allowed: ${error.detail}.`,
         `${remedyAt('login_host', error)} Or list its host in VALETKEY_LOGIN_HOSTS.`,
       ),
     )
@@ -59,7 +58,7 @@ export async function checkHost(
   const outcome = await within(CHECK_MS, ask, { late: unanswered })
   const receivedAt = now()
   if (!outcome.ok) return failure(outcome, host)
-  // What else answers in its place has a clock of its own.
+  // Other servers have other clocks.
   const date = isSalesforcesOwn(outcome) ? outcome.headers.date : undefined
   clock.learn(host, { date, sentAt, receivedAt })
   const isPlain = protocol === 'http:'
@@ -85,19 +84,19 @@ function answering(
 ): DiagnosisCheck {
   const { status, redirect } = answer
   const trouble = transientOf(answer)
-  // Not every host has the document that is asked for: a page in its place says nothing.
+  // Not every host has this document, so a page in its place proves nothing.
   if (trouble !== undefined && trouble !== 'page') {
     return failed(
       'login_host',
       `${host} resolves, and answers with status ${status}.`,
-      'Look at status.salesforce.com, and test again later.',
+      'Check status.salesforce.com, and test again later.',
     )
   }
   const isElsewhere = redirect !== undefined && redirect.host !== host
   if (isElsewhere && hosts.isSalesforceOwn(redirect.hostname)) {
     return failed(
       'login_host',
-      `${host} resolves, and sends everybody to ${redirect.hostname}: the My Domain was renamed.`,
+      `${host} resolves, and redirects to ${redirect.hostname}: the My Domain was renamed.`,
       `Set login_url to https://${redirect.hostname}.`,
     )
   }
@@ -106,14 +105,14 @@ function answering(
 
 function clockCheck(date: string | undefined, sentAt: number, receivedAt: number): DiagnosisCheck {
   const theirs = Date.parse(date ?? '')
-  if (Number.isNaN(theirs)) return passed('clock', 'The host does not say what time it is.')
+  if (Number.isNaN(theirs)) return passed('clock', 'The host does not send its time.')
   const aheadMs = leastDifferenceMs(theirs, { sentAt, receivedAt })
   if (Math.abs(aheadMs) <= ALARM_MS) return passed('clock', 'Both clocks agree within 30 seconds.')
   const seconds = Math.round(Math.abs(aheadMs) / 1_000)
   return failed(
     'clock',
     `The clock here is ${seconds} seconds ${aheadMs > 0 ? 'behind' : 'ahead of'} the one of the host.`,
-    'Correct the clock (NTP) of this machine; with Redis, also the one of Redis. Assertions are dated by the clock of the host meanwhile.',
+    'Correct the clock (NTP) of this machine; with Redis, also the one of Redis. Until then, assertions use the clock of the host.',
   )
 }
 
@@ -123,7 +122,7 @@ function failure({ reason, hop }: OutboundFailure, host: string): HostFindings {
       checks: [
         passed('login_host', `${host} resolves and answers.`),
         passed('tls', `The certificate of ${host} is trusted, and is for this name.`),
-        passed('clock', 'The host does not say what time it is.'),
+        passed('clock', 'The host does not send its time.'),
       ],
       isReachable: true,
     }
@@ -132,8 +131,8 @@ function failure({ reason, hop }: OutboundFailure, host: string): HostFindings {
     return unreachable(
       failed(
         'login_host',
-        `${host} resolves to an address that is not public, or to none.`,
-        'Look at the DNS here: Salesforce has public addresses, and nothing else is called.',
+        `${host} resolves to no address, or to one that is not public.`,
+        'Check the DNS of this machine: Salesforce has public addresses, and no other ones are allowed.',
       ),
     )
   }
@@ -142,14 +141,14 @@ function failure({ reason, hop }: OutboundFailure, host: string): HostFindings {
   if (hop.at === 'host' && hop.step === 'tls') {
     return {
       checks: [
-        passed('login_host', `${host} resolves, and takes connections.`),
+        passed('login_host', `${host} resolves and accepts connections.`),
         failed('tls', detail, told),
         skipped('clock', 'tls'),
       ],
       isReachable: false,
     }
   }
-  // Another request may be answered: this one may have met a host that is slow today.
+  // A time-out after the request was sent does not prove that the host is unreachable.
   const isReachable = reason === 'timeout' && !isBeforeRequest(hop)
   return { ...unreachable(failed('login_host', detail, told)), isReachable }
 }

@@ -1,4 +1,4 @@
-/** Whether the user of the token is the smallest that the integration can do with. */
+/** Whether the user of the token has only the permissions that the integration needs. */
 import { BrokerError } from '../errors/errors.ts'
 import type { OrgCaller } from '../grants/org-api/org-request.ts'
 import type { ProbeResult } from '../grants/org-api/probe.ts'
@@ -16,10 +16,10 @@ import { CHECK_MS, tooSlow } from './time-limit.ts'
 
 const SET =
   'Assign the permission set of GET /integrations/{name}/setup/metadata (or of the sheet, GET /integrations/{name}/setup) to the user.'
-/** What these refusals say is that the user may not use the API at all. */
+/** Refusals that mean that the user may not use the API. */
 const WITHOUT_API = ['api_disabled', 'api_off_for_user']
 
-/** What is shown of them, asked while other checks run. Throws bugs alone: whether the host is well is told by another check. */
+/** Reads the permissions in parallel with other checks. Throws only bugs: another check reports failures of the host. */
 export async function lookAtPermissions(
   { instanceUrl, accessToken }: Omit<OrgCaller, 'signal'>,
   endpoint: Pick<TokenEndpoint, 'userPermissions'>,
@@ -34,7 +34,7 @@ export async function lookAtPermissions(
   }
 }
 
-/** Nothing where it cannot be told: the REST call was refused for another reason. `result`: of the REST call. */
+/** Empty if the permissions are unknown because the REST call was refused for another reason. `result` is the result of that call. */
 export function checkPermissions(
   { grant }: Integration,
   seen: SeenPermissions,
@@ -47,29 +47,33 @@ export function checkPermissions(
 }
 
 const unseen = (why: string): DiagnosisCheck =>
-  passed('permissions', `What the user may do is not shown to it (${why.replace(/\.$/, '')}).`)
+  passed('permissions', `The permissions of the user cannot be read (${why.replace(/\.$/, '')}).`)
 
 function judge(needed: readonly UserPermission[], seen: SeenPermissions): DiagnosisCheck {
   if ('unseen' in seen) return unseen(seen.unseen)
   const missing = needed.filter((name) => !seen.has.has(name))
   const more = [...seen.has].filter((name) => !needed.includes(name) && !SMALLEST.includes(name))
   if (missing.length === 0 && more.length === 0) {
-    return passed('permissions', 'The user has what the integration needs, and nothing mighty.')
+    return passed(
+      'permissions',
+      'The user has the permissions that the integration needs, and no powerful other ones.',
+    )
   }
   const details = [
     missing.length === 0 ? [] : `The user lacks: ${labels(missing)}.`,
-    more.length === 0 ? [] : `The user may more than the integration needs: ${labels(more)}.`,
+    more.length === 0
+      ? []
+      : `The user has more permissions than the integration needs: ${labels(more)}.`,
   ]
   const remedies = [
     missing.length === 0 ? [] : SET,
     more.length === 0
       ? []
-      : 'Take away what is more, in the profile and the permission sets of the user; whoever deploys certificates for others needs Modify Metadata, and some calls (as GET …/limits) View Setup.',
+      : 'Remove the other permissions from the profile and the permission sets of the user. An integration that deploys certificates needs Modify Metadata, and some calls (such as GET …/limits) need View Setup.',
   ]
   return warned('permissions', details.flat().join(' '), remedies.flat().join(' '))
 }
 
-/** Good to have with each grant, or harmless. */
 const SMALLEST: readonly UserPermission[] = ['ApiEnabled', 'ApiUserOnly']
 
 const labels = (names: readonly UserPermission[]): string =>

@@ -1,18 +1,18 @@
-/** What was found out about login hosts a moment ago: whoever tests in a loop must not bother Salesforce as often. */
+/** Caches the results of host checks for a short time, so that repeated tests do not repeat calls to Salesforce. */
 import { type DiagnosisCheck, isOk } from './check.ts'
 
 export interface HostFindings {
   readonly checks: readonly DiagnosisCheck[]
-  /** False: a token cannot even be asked for. */
+  /** False: no token request is possible. */
   readonly isReachable: boolean
 }
 
 export interface RecentHosts {
-  /** Good findings of a moment ago; else `look`, once for all who ask meanwhile. */
+  /** Returns recent successful results, or calls `look` once for all concurrent requests. */
   findings(loginUrl: string, look: () => Promise<HostFindings>): Promise<HostFindings>
 }
 
-/** So short that nobody who mends something waits for it. */
+/** Short enough that nobody waits for it after a repair. */
 const MOMENT_MS = 2_000
 const HOSTS = 1_000
 

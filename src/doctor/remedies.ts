@@ -1,8 +1,7 @@
-/** What to do about a check that failed by a problem which does not say that itself. The words of the table of problems are for callers of the API, and not for who looks at one check. Pure. */
+/** Remedies for checks that fail by a problem without its own remedy. The remedies in the table of problems are for callers of the API. */
 import type { BrokerError, ProblemCode } from '../errors/errors.ts'
 import { problemRemedyOf } from '../http/problems/remedy.ts'
 
-/** The checks that can fail by a problem. */
 type Failing = 'definition' | 'key_pair' | 'login_host' | 'mint' | 'instance_url'
 
 interface Remedies {
@@ -11,13 +10,13 @@ interface Remedies {
 }
 
 const WAIT = 'Wait as long as `Retry-After` says'
-const STORE = 'Look at the store and at the network to it (/readyz has its state), and test again.'
+const STORE = 'Check the store and the network to it (/readyz has its state), and test again.'
 
 export const REMEDIES: Readonly<Record<Failing, Remedies>> = {
   definition: {
     of: {
       record_corrupt:
-        'Look whether VALETKEY_KEYRING lost a key, and give it back; else write the credential again with PATCH /integrations/{name}.',
+        'Check whether VALETKEY_KEYRING lost a key, and restore it; otherwise write the credential again with PATCH /integrations/{name}.',
       store_unavailable: STORE,
     },
     otherwise: 'Correct it with PATCH /integrations/{name}, or in the file that declares it.',
@@ -35,37 +34,37 @@ export const REMEDIES: Readonly<Record<Failing, Remedies>> = {
     of: {
       integration_not_connected:
         'Let a Salesforce user connect it: POST /integrations/{name}/connections.',
-      login_budget_exhausted: `${WAIT}, and test again. If it stays: look who asks so often (GET /integrations/{name}/callers), and raise logins_per_hour if the load is real.`,
-      salesforce_unavailable: `${WAIT}, and test again; look at status.salesforce.com, and at the proxy and the firewall between here and the host of login_url.`,
-      salesforce_timeout: `${WAIT}, and test again; look at status.salesforce.com, and at the proxy and the firewall between here and the host of login_url.`,
+      login_budget_exhausted: `${WAIT}, and test again. If the problem persists: find the caller with most requests (GET /integrations/{name}/callers), and raise logins_per_hour if the load is expected.`,
+      salesforce_unavailable: `${WAIT}, and test again; check status.salesforce.com, and the proxy and the firewall between this service and the host of login_url.`,
+      salesforce_timeout: `${WAIT}, and test again; check status.salesforce.com, and the proxy and the firewall between this service and the host of login_url.`,
       token_response_invalid:
-        'Compare login_url with the My Domain of the org (Setup → My Domain): a My Domain that was renamed and a sandbox that is over answer like this.',
-      integration_not_found: 'It was deleted meanwhile: look it up with GET /integrations.',
-      integration_disabled: 'It was disabled meanwhile: set enabled to true, if it is wanted.',
+        'Compare login_url with the My Domain of the org (Setup → My Domain): a renamed My Domain and a deleted sandbox give such answers.',
+      integration_not_found: 'It was deleted during the test: look it up with GET /integrations.',
+      integration_disabled:
+        'It was disabled during the test: set enabled to true, if it is needed.',
       integration_draft:
-        'It was changed meanwhile: GET /integrations/{name}/setup says what lacks.',
+        'It was changed during the test: GET /integrations/{name}/setup shows what is missing.',
       record_corrupt:
-        'Look whether VALETKEY_KEYRING lost a key, and give it back; else write the credential again with PATCH /integrations/{name}.',
+        'Check whether VALETKEY_KEYRING lost a key, and restore it; otherwise write the credential again with PATCH /integrations/{name}.',
       store_unavailable: STORE,
     },
-    otherwise: 'Do what its detail says, and test again.',
+    otherwise: 'Follow its detail, and test again.',
   },
   instance_url: {
     of: {
-      salesforce_unavailable: `${WAIT}, and test again; look at status.salesforce.com, and at the proxy and the firewall between here and the host of instance_url.`,
-      salesforce_timeout: `${WAIT}, and test again; look at status.salesforce.com, and at the proxy and the firewall between here and the host of instance_url.`,
+      salesforce_unavailable: `${WAIT}, and test again; check status.salesforce.com, and the proxy and the firewall between this service and the host of instance_url.`,
+      salesforce_timeout: `${WAIT}, and test again; check status.salesforce.com, and the proxy and the firewall between this service and the host of instance_url.`,
       token_response_invalid:
-        'Look whether the host of instance_url is the My Domain of the org (Setup → My Domain), and whether a proxy on the way answers in its place.',
+        'Check whether the host of instance_url is the My Domain of the org (Setup → My Domain), and whether a proxy answers in its place.',
     },
-    otherwise: 'Look whether the host of instance_url is the My Domain of the org.',
+    otherwise: 'Check whether the host of instance_url is the My Domain of the org.',
   },
 }
 
-/** Its own, where the error says what to do just here; else that of the check. */
 export function remedyAt(check: keyof typeof REMEDIES, error: BrokerError): string {
   const { of, otherwise } = REMEDIES[check]
   const { code, status, retryAfterMs, remedy, members } = error
-  // What an answer of a token endpoint calls for is not what one of an instance does.
+  // A remedy for the token endpoint does not apply to an instance.
   const isOwn = check !== 'instance_url' || members.salesforce !== undefined
   const text = (isOwn ? remedy : undefined) ?? of[code] ?? otherwise
   return problemRemedyOf({ code, status, retryAfterMs, remedy: text })

@@ -27,13 +27,13 @@ export function registerDoctorRoutes(
       schema: {
         tags: ['integrations'],
         operationId: 'testIntegration',
-        summary: 'Find out why an integration gets no token, or a poor one',
+        summary: 'Finds out why an integration gets no token, or a token with defects',
         description:
-          'Needs `integrations:test`. A real mint with everything around it: at most 5 logins, counted like any other, and 20 seconds. Forgets a remembered refusal; a token that came may become the lease.',
+          'Needs `integrations:test`. Makes a real mint and checks its environment: at most 5 logins, which count like any other, and 20 seconds. Clears a cached refusal; a new token may become the lease.',
         params: NameParams,
         body: Type.Unsafe<object | null>({
           type: ['object', 'null'],
-          description: 'May be left out; has no members',
+          description: 'Optional; has no members',
           properties: {},
           additionalProperties: false,
         }),
@@ -58,7 +58,6 @@ export function registerDoctorRoutes(
   )
 }
 
-/** The first check that is not ok, for the audit. */
 function outcomeOf({ ok, checks }: Report) {
   const first = checks.find((check) => !isOk(check))
   if (ok || !first) return {}

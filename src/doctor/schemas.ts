@@ -20,19 +20,22 @@ const CheckView = Type.Object(
     outcome: Type.Unsafe<CheckOutcome>({
       type: 'string',
       enum: [...CHECK_OUTCOMES],
-      description: '`skipped`: another check has to pass first',
+      description: '`skipped`: another check must pass first',
     }),
     detail: Type.String(),
     remedy: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'Null where there is nothing to do',
+      description: 'Null if there is nothing to do',
     }),
     refusal: Type.Optional(RefusalSchema),
     salesforce: Type.Optional(SalesforceWordsSchema),
     works: Type.Optional(
       Type.Object(
         { login_url: Type.String(), audience: Type.String() },
-        { title: 'Way that works', description: 'Of `audience`: Salesforce gives a token there' },
+        {
+          title: 'Way that works',
+          description: 'For `audience`: Salesforce issues a token for this pair',
+        },
       ),
     ),
   },
@@ -46,10 +49,10 @@ export const ReportView = Type.Object(
     logins_used: Type.Integer({ description: 'Token requests of this run' }),
     logins_allowed: Type.Integer({ description: 'Of one run' }),
     checks: Type.Array(CheckView, {
-      description: 'In the order in which things are needed; what does not concern it is left out',
+      description: 'In the order of dependencies; checks that do not apply are omitted',
     }),
   },
-  { title: "Doctor's report", description: 'What was looked at, and what to do' },
+  { title: "Doctor's report", description: 'The checks and their remedies' },
 )
 
 export function reportView({

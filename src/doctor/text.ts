@@ -1,9 +1,8 @@
-/** A report for people, in lines of text. Pure. */
+/** Formats a report as lines of text. */
 import type { CheckOutcome } from './check.ts'
 import { LOGINS_ALLOWED, type Report } from './doctor.ts'
 
 export interface TextOptions {
-  /** With the escapes of a terminal. */
   readonly isColourful: boolean
 }
 
@@ -18,7 +17,7 @@ const CODES: Readonly<Record<Style, readonly [on: number, off: number]>> = {
   yellow: [33, 39],
 }
 
-/** Told apart without colours, too. */
+/** The marks differ also without colours. */
 const MARKS: Readonly<Record<CheckOutcome, readonly [mark: string, style: Style]>> = {
   passed: ['ok  ', 'green'],
   warning: ['warn', 'yellow'],
@@ -39,13 +38,13 @@ export function reportText({ integration, ok, loginsUsed, checks }: Report, opti
     const isToDo = remedy !== null && outcome !== 'skipped'
     return isToDo ? [row, `        ${' '.repeat(NAME_WIDTH)}→ ${printable(remedy)}`] : [row]
   })
-  const verdict = ok ? paint('green', 'well') : paint('red', 'ill')
+  const result = ok ? paint('green', 'passed') : paint('red', 'failed')
   return [
-    `${paint('bold', printable(integration))}: ${verdict} (${loginsUsed} of ${LOGINS_ALLOWED} logins)`,
+    `${paint('bold', printable(integration))}: ${result} (${loginsUsed} of ${LOGINS_ALLOWED} logins)`,
     ...lines,
     '',
   ].join('\n')
 }
 
-/** What stands in a file is an operator's, but a terminal obeys anybody. */
+/** Removes control characters, because a terminal executes them. */
 const printable = (text: string) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')

@@ -1,4 +1,4 @@
-/** What a token is good for: its scopes, a REST call, introspection. */
+/** Checks of a token: scopes, a REST call, introspection. */
 import { BrokerError } from '../errors/errors.ts'
 import type { GrantContext } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
@@ -16,7 +16,7 @@ export interface HeldToken {
   readonly lease: Lease
 }
 
-/** Each bounded by itself, all at once. */
+/** Runs all checks in parallel, each with its own limit. */
 export async function checkToken(
   held: HeldToken,
   grants: GrantContext,
@@ -31,7 +31,7 @@ export async function checkToken(
 const scopesIn = (scope: string): ReadonlySet<string> =>
   new Set(scope.split(' ').filter((one) => one !== ''))
 
-/** What Salesforce offers, as its discovery document has it: another text in an answer is not repeated. */
+/** Scopes from Salesforce's discovery document. Other texts of an answer are not repeated. */
 const SCOPES = new Set(
   `api cdp_api cdp_calculated_insight_api cdp_identityresolution_api cdp_ingest_api cdp_profile_api
   cdp_query_api cdp_segment_api chatbot_api chatter_api content custom_permissions eclair_api
@@ -47,7 +47,7 @@ function shown(given: ReadonlySet<string>, expected: readonly string[]): string 
   return [...known, ...(others === 0 ? [] : [`and ${others} more`])].join(' ')
 }
 
-/** Whoever says which scopes they expect knows whether they need the REST API. */
+/** An integration that lists its expected scopes thereby states whether it needs the REST API. */
 const needsApi = (integration: Integration): boolean => expectedScopes(integration).includes('api')
 
 const opensRestApi = ({ grant }: Integration): boolean =>
@@ -61,7 +61,7 @@ export function checkScopes({
   lease,
 }: Pick<HeldToken, 'integration' | 'lease'>): readonly DiagnosisCheck[] {
   if (lease.scope === undefined) {
-    return [passed('scopes', 'Salesforce does not say which scopes the token has.')]
+    return [passed('scopes', 'Salesforce does not state the scopes of the token.')]
   }
   const given = scopesIn(lease.scope)
   const isFull = given.has('full')
@@ -74,15 +74,15 @@ export function checkScopes({
       : failed(
           'scopes',
           `The token lacks: ${missing.join(' ')}. It has: ${has}.`,
-          'Add the scopes to the app (Settings → OAuth Settings → OAuth Scopes), wait up to 10 minutes, and revoke the token, since Salesforce hands out the same until then; or say in identity.expect.scopes what you need.',
+          'Add the scopes to the app (Settings → OAuth Settings → OAuth Scopes), wait up to 10 minutes, and revoke the token, because Salesforce issues the same one until then; or set identity.expect.scopes to the scopes that you need.',
         ),
   ]
   if (isFull) {
     checks.push(
       warned(
         'scope_full',
-        'The token has the scope full: whoever holds it may do all that its user may.',
-        'Take full out of the scopes of the app, and tick those that are needed: api is mostly enough.',
+        'The token has the scope full: every holder has all permissions of its user.',
+        'Remove full from the scopes of the app, and tick those that are needed: api is usually sufficient.',
       ),
     )
   }
@@ -97,7 +97,10 @@ async function checkInstance(
   const { host } = new URL(instanceUrl)
   if (!opensRestApi(integration)) {
     return [
-      passed('instance_url', `${host} is where it is good; not for the REST API, so untried.`),
+      passed(
+        'instance_url',
+        `The token is valid at ${host}, but not for the REST API, so it was not tried.`,
+      ),
     ]
   }
   const probe = (signal: AbortSignal) => endpoint.probe({ instanceUrl, accessToken, signal })
@@ -111,7 +114,7 @@ async function checkInstance(
     }
     const instance =
       result.verdict === 'live'
-        ? passed('instance_url', `${host} takes the token.`)
+        ? passed('instance_url', `${host} accepts the token.`)
         : failedAtRest('instance_url', host, result.refusal)
     return [instance, ...checkPermissions(integration, seen, result)]
   } catch (error) {
@@ -139,8 +142,8 @@ async function checkIntrospection(
       return [
         failed(
           'introspection',
-          'Salesforce says that the token it just gave is not active.',
-          'Test again. If it stays: look whether a policy of the org ends sessions at once.',
+          'Salesforce states that the new token is not active.',
+          'Test again. If the problem persists: check whether a policy of the org ends sessions immediately.',
         ),
       ]
     }
@@ -148,13 +151,13 @@ async function checkIntrospection(
     return [passed('introspection', `The token is active${end}.`)]
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error
-    // Without a secret or a key of its own an app cannot ask.
+    // An app without a secret or key cannot introspect.
     if (error.code === 'credential_required') return []
     return [
       warned(
         'introspection',
         `The token cannot be introspected: ${error.detail}`,
-        'Without it token_lifetime has to say how long a session lasts; see that it is not longer than the time-out of the app.',
+        'Without introspection, token_lifetime must state how long a session lasts; it must not exceed the time-out of the app.',
       ),
     ]
   }

@@ -1,4 +1,4 @@
-/** After a refusal that may be about the audience or the host: which pair works. */
+/** After a refusal that may concern the audience or the host, finds the pair that works. */
 import { BrokerError } from '../errors/errors.ts'
 import type { GrantContext } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
@@ -17,7 +17,7 @@ export interface WayCheckDependencies {
   readonly hosts: Pick<HostRules, 'isSalesforceOwn' | 'allowsPrivate' | 'loopbackOrigins'>
 }
 
-/** Nothing, where the refusal is about something else. Each pair is a login. */
+/** Empty if the refusal has another cause. Each pair uses one login. */
 export async function checkOtherWays(
   integration: Integration,
   signer: Signer,
@@ -40,13 +40,13 @@ export async function checkOtherWays(
     const way = await within(CHECK_MS, find, { late: tooSlow })
     return [way ? otherWay(tried, way) : noOtherWay(tried, reason)]
   } catch (trouble) {
-    // The logins or the time are used up: what was tried does not work.
+    // The limit of logins or of time is reached.
     if (trouble instanceof BrokerError) return [noOtherWay(tried, reason)]
     throw trouble
   }
 }
 
-/** What it brings is thrown away: that there is an answer is all that is wanted. */
+/** Discards the token: only the success matters. */
 async function works(
   { grant: settings }: Integration,
   signer: Signer,
@@ -73,20 +73,20 @@ function otherWay(tried: Way, way: Way): DiagnosisCheck {
   return {
     ...failed(
       'audience',
-      `Salesforce refuses ${tried.audience} at ${tried.loginUrl}, and gives a token for ${way.audience} at ${way.loginUrl}.`,
-      `Set ${changes.join(' and ')}, if that is the org that is meant.`,
+      `Salesforce refuses ${tried.audience} at ${tried.loginUrl}, and issues a token for ${way.audience} at ${way.loginUrl}.`,
+      `Set ${changes.join(' and ')}, if that is the intended org.`,
     ),
     works: way,
   }
 }
 
 function noOtherWay({ audience, loginUrl }: Way, reason: RefusalReason): DiagnosisCheck {
-  const detail = `No other audience or host that was tried works either.`
+  const detail = `The other audiences and hosts that were tried do not work either.`
   return reason === 'audience_invalid'
     ? failed(
         'audience',
         `Salesforce refuses ${audience} at ${loginUrl}. ${detail}`,
-        'Compare login_url with the org, and for a site set grant.audience to its URL.',
+        'Compare login_url with the org. For a site, set grant.audience to its URL.',
       )
-    : passed('audience', `${detail} So the cause is another one.`)
+    : passed('audience', `${detail} So the refusal has another cause.`)
 }

@@ -1,15 +1,14 @@
-/** What an error of this service says beside its code and its detail. */
 export interface BrokerErrorOptions {
-  /** For the log alone; never shown to the caller. */
+  /** For the log only; never shown to the caller. */
   readonly cause?: unknown
-  /** After how many milliseconds another try makes sense; becomes `Retry-After` in whole seconds, rounded up. */
+  /** When a retry makes sense, in milliseconds. `Retry-After` has it in whole seconds, rounded up. */
   readonly retryAfterMs?: number
-  /** More members of the problem, in wire form. Nothing secret, nothing unverified. */
+  /** More members of the problem, in wire form. Must contain no secret and nothing unverified. */
   readonly members?: Readonly<Record<string, unknown>>
-  /** The `waitingStatus` of the table, where waiting helps. Default: its status. */
+  /** `waitingStatus` of the table if the problem is temporary. Default: `status` of the table. */
   readonly status?: number
-  /** What to do about it just here. Default: the table's remedy. */
+  /** Replaces the remedy of the table for this case. */
   readonly remedy?: string
-  /** Whoever met the trouble says it in the log: what fails by it is worth a line for debugging alone. Default: no. */
+  /** Another log line already reports the cause, so this error is logged at debug level. Default: false. */
   readonly isTold?: boolean
 }

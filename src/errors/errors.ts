@@ -17,14 +17,14 @@ export const PROBLEMS = {
   caller_unauthenticated: {
     status: 401,
     title: 'The caller is not authenticated',
-    meaning: 'The request carries no credential, or one that does not verify.',
+    meaning: 'The request has no credential, or its credential does not verify.',
     remedy: 'Send one valid credential as `Authorization: Bearer …`.',
   },
   caller_forbidden: {
     status: 403,
     title: 'The caller may not do this',
     meaning:
-      'The caller lacks the permission, or the integration does not exist; the answer is the same, so that names cannot be probed.',
+      'The caller lacks the permission, or the integration does not exist. Both cases have the same answer, so that names cannot be probed.',
     remedy: 'Ask an operator for the permission on this integration; `GET /whoami` lists yours.',
   },
   integration_not_found: {
@@ -36,7 +36,7 @@ export const PROBLEMS = {
   credential_not_found: {
     status: 404,
     title: 'There is no such credential',
-    meaning: 'The integration has none with this id; a retired one is gone after its time.',
+    meaning: 'No credential has this id. Retired credentials are erased after a time.',
     remedy: 'Look the id up with `GET /integrations/{name}/credentials`.',
   },
   api_key_not_found: {
@@ -48,7 +48,7 @@ export const PROBLEMS = {
   not_found: {
     status: 404,
     title: 'There is nothing at this path',
-    meaning: 'The path is not one of the API.',
+    meaning: 'The API has no such path.',
     remedy: 'See `/docs` or `/openapi.json` for the paths.',
   },
   method_not_allowed: {
@@ -61,13 +61,13 @@ export const PROBLEMS = {
     status: 406,
     title: 'No acceptable representation',
     meaning: 'The `Accept` header excludes every representation of this resource.',
-    remedy: 'Accept `application/json`, or leave the header out.',
+    remedy: 'Accept `application/json`, or omit the header.',
   },
   request_timeout: {
     status: 408,
     title: 'The request took too long to arrive',
     meaning: 'The request was not received in full in time.',
-    remedy: 'Send the request again; look at the network if it happens often.',
+    remedy: 'Send the request again; check the network if this happens often.',
   },
   integration_disabled: {
     status: 409,
@@ -89,9 +89,9 @@ export const PROBLEMS = {
   },
   grant_unfit: {
     status: 409,
-    title: 'The grant of the integration does not fit',
-    meaning: 'The operation is for integrations that get their tokens by another grant.',
-    remedy: 'See `grant` in `GET /integrations/{name}`; `docs/grants.md` says what each is for.',
+    title: 'The operation does not fit the grant of the integration',
+    meaning: 'The operation applies only to integrations with another grant.',
+    remedy: 'See `grant` in `GET /integrations/{name}`; `docs/grants.md` describes each grant.',
   },
   managed_by_file: {
     status: 409,
@@ -101,30 +101,30 @@ export const PROBLEMS = {
   },
   token_still_live: {
     status: 409,
-    title: 'The rejected token is still alive',
-    meaning: 'Salesforce gave the same token again, so the 401 has another cause than expiry.',
+    title: 'The rejected token is still valid',
+    meaning: 'Salesforce issued the same token again, so expiry did not cause the 401.',
     remedy:
-      'Run `valetkey check-token` where the token is used: it names the cause. Mostly sessions are locked to the IP address that they come from (Setup → Session Settings), calls go to another host than `instance_url`, the app lacks the scope `api`, or its IP policy forbids the address.',
+      'Run `valetkey check-token` where the token is used: it names the cause. Common causes: sessions are locked to the IP address from which they originated (Setup → Session Settings), calls go to a host other than `instance_url`, the app lacks the scope `api`, or its IP policy forbids the address.',
   },
   credential_rejected: {
     status: 409,
     title: 'Salesforce rejected the credential',
-    meaning: 'The proof with a real mint was refused, so nothing was changed.',
+    meaning: 'Salesforce refused a token request with this credential, so nothing was changed.',
     remedy: 'Follow `refusal.remedy`: most often the app does not know the credential yet.',
   },
   credential_state: {
     status: 409,
-    title: 'The credential is not in a state for this',
-    meaning: 'The operation does not fit its state, or there is one staged already.',
+    title: 'The state of the credential does not allow this',
+    meaning: 'The operation does not fit the state, or another credential is staged.',
     remedy: 'See the states with `GET /integrations/{name}/credentials`.',
   },
   another_version: {
     status: 409,
-    title: 'Another version wrote this',
+    title: 'Another version wrote the record',
     meaning:
-      'A newer release wrote the record, in a form or of a kind (a grant, a credential, a state) that this replica does not know; it is left as it is.',
+      'A newer release wrote the record in a form, or with a grant, a credential or a state, that this replica does not know. The record is not changed.',
     remedy:
-      'Finish the update: bring every replica to the release that wrote it. Until then those that run it answer.',
+      'Finish the update: bring every replica to the release that wrote the record. Until then, only replicas of that release can answer.',
   },
   conflict: {
     status: 409,
@@ -134,14 +134,14 @@ export const PROBLEMS = {
   },
   integration_changed: {
     status: 412,
-    title: 'The integration was changed meanwhile',
-    meaning: '`If-Match` names another version than the current one, or it exists already.',
+    title: 'The integration has changed',
+    meaning: '`If-Match` does not name the current version, or the integration exists already.',
     remedy: 'Read the integration again, and send its current ETag.',
   },
   body_too_large: {
     status: 413,
     title: 'The body is too large',
-    meaning: 'Bodies may have 64 KiB.',
+    meaning: 'A body may have at most 64 KiB.',
     remedy: 'Send a smaller body.',
   },
   uri_too_long: {
@@ -153,8 +153,8 @@ export const PROBLEMS = {
   media_type_unsupported: {
     status: 415,
     title: 'The media type is not supported',
-    meaning: 'The `Content-Type` is not one that this route takes.',
-    remedy: 'Send `application/json`, or what the route names in `/docs`.',
+    meaning: 'The route does not accept this `Content-Type`.',
+    remedy: 'Send `application/json`, or the type that `/docs` names for the route.',
   },
   credential_invalid: {
     status: 422,
@@ -174,7 +174,7 @@ export const PROBLEMS = {
     waitingStatus: 503,
     title: 'Salesforce refused the grant',
     meaning:
-      'Salesforce said no; `refusal` has its words, the cause and the cure. 424: until somebody acts. 503 with `Retry-After`: waiting helps, as while a change spreads.',
+      'Salesforce refused the token request; `refusal` has its words, the cause and the remedy. 424: somebody must act. 503 with `Retry-After`: the refusal is temporary, for example while a change in Setup spreads.',
     remedy: 'Follow `refusal.remedy`; `POST /integrations/{name}/test` checks the rest.',
   },
   identity_changed: {
@@ -187,19 +187,19 @@ export const PROBLEMS = {
     status: 428,
     title: 'A precondition is required',
     meaning: 'A change to an existing integration needs `If-Match`.',
-    remedy: 'Send the ETag that `GET` gave as `If-Match`, or `*` for whatever is there.',
+    remedy: 'Send the ETag that `GET` gave as `If-Match`, or `*` for any version.',
   },
   rate_limited: {
     status: 429,
     title: 'Too many requests',
     meaning: 'Too many failed authentications came from this address.',
-    remedy: 'Wait as long as `Retry-After` says; a valid credential passes at once.',
+    remedy: 'Wait as long as `Retry-After` says; a valid credential is accepted at once.',
   },
   login_budget_exhausted: {
     status: 429,
-    title: 'The login budget is spent',
+    title: 'The login budget is exhausted',
     meaning: 'More logins at Salesforce would risk locking the user out.',
-    remedy: 'Wait as long as `Retry-After` says; raise `logins_per_hour` if the load is real.',
+    remedy: 'Wait as long as `Retry-After` says; raise `logins_per_hour` if the load is expected.',
   },
   headers_too_large: {
     status: 431,
@@ -215,7 +215,7 @@ export const PROBLEMS = {
   },
   token_response_invalid: {
     status: 502,
-    title: 'Salesforce answered something that is no token response',
+    title: 'Salesforce did not answer with a token response',
     meaning: 'The answer of the token endpoint cannot be used; `detail` says why.',
     remedy: 'Check `login_url`; a renamed My Domain or an expired sandbox answers like this.',
   },
@@ -229,44 +229,44 @@ export const PROBLEMS = {
     status: 503,
     title: 'The store is not available',
     meaning: 'Redis, or the embedded store, does not answer.',
-    remedy: 'Wait as long as `Retry-After` says; look at the store and at the network to it.',
+    remedy: 'Wait as long as `Retry-After` says; check the store and the network to it.',
   },
   store_reset: {
     status: 503,
     title: 'The store was reset',
-    meaning: 'The store lost its content; the integration may have been there before.',
-    remedy: 'Restore it from a backup, or accept the empty one with `POST /store/accept`.',
+    meaning: 'The store lost its content; the integration may have existed before.',
+    remedy: 'Restore the store from a backup, or accept the empty store with `POST /store/accept`.',
   },
   refresh_token_doubted: {
     status: 503,
-    title: 'The refresh token may be used up',
-    meaning: 'The store may be an old one; using a used refresh token again ends the connection.',
-    remedy: 'Put the newest store back, or say with `POST /store/accept` whether it was restored.',
+    title: 'The refresh token may have been used',
+    meaning: 'The store may be an old copy. A refresh token must not be used twice.',
+    remedy: 'Put the newest store back, or state with `POST /store/accept` if it was restored.',
   },
   audit_unavailable: {
     status: 503,
     title: 'The audit trail cannot be written',
-    meaning: 'Audit lines cannot be written, so that nothing may be handed out.',
-    remedy: 'Free the disk or the reader of the audit output; it recovers by itself.',
+    meaning: 'Audit lines cannot be written, so nothing is handed out.',
+    remedy: 'Free the disk or the reader of the audit output; recovery needs no restart.',
   },
   record_corrupt: {
     status: 503,
     title: 'A stored record cannot be opened',
-    meaning: 'The record does not open or verify, is misplaced, or its sealing key is missing.',
+    meaning: 'The record is not decryptable, fails verification, or its sealing key is missing.',
     remedy:
       'Check `VALETKEY_KEYRING`; the log names the record. Write it again, erase it with `DELETE /store/records/{kind}/{name}`, or restore a backup.',
   },
   salesforce_timeout: {
     status: 504,
     title: 'Salesforce took too long',
-    meaning: 'No token came within the deadline.',
+    meaning: 'No token arrived within the deadline.',
     remedy: 'Wait as long as `Retry-After` says; see status.salesforce.com.',
   },
 } as const satisfies Record<string, ProblemRow>
 
 export type ProblemCode = keyof typeof PROBLEMS
 
-/** The one error of this service: `code` is a row of {@link PROBLEMS}, `detail` is for the caller, `cause` for the log. */
+/** The one error of this service. `code` is a row of {@link PROBLEMS}, `detail` is for the caller, `cause` for the log. */
 export class BrokerError extends Error {
   override readonly name = 'BrokerError'
   readonly code: ProblemCode
@@ -274,7 +274,6 @@ export class BrokerError extends Error {
   readonly status: number
   readonly retryAfterMs: number | undefined
   readonly members: Readonly<Record<string, unknown>>
-  /** Undefined: the table's. */
   readonly remedy: string | undefined
   readonly isTold: boolean
 
@@ -290,11 +289,11 @@ export class BrokerError extends Error {
   }
 }
 
-/** Whether the store gave no answer that may be believed: what memory holds may serve. */
+/** Whether the store gave no trustworthy answer, so that leases in memory may serve. */
 export const isStoreTrouble = (error: unknown): boolean =>
   error instanceof BrokerError &&
   (error.code === 'store_unavailable' || error.code === 'store_reset')
 
-/** Whether the store may answer in a moment; one that was reset needs an operator. */
+/** Whether the store may answer again soon. A store that was reset needs an operator. */
 export const isStoreAway = (error: unknown): boolean =>
   error instanceof BrokerError && error.code === 'store_unavailable'

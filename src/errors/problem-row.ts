@@ -1,12 +1,10 @@
-/** The form of one row of the table of problems. */
-
-/** One problem. Texts are for people, in Markdown. */
+/** One row of the table of problems. Texts are Markdown for people. */
 export interface ProblemRow {
   readonly status: number
-  /** Its status where it passes by itself, always with `Retry-After`. Default: it has none. */
+  /** Status if the problem is temporary; always sent with `Retry-After`. Default: none. */
   readonly waitingStatus?: number
   readonly title: string
   readonly meaning: string
-  /** What to do about it. `{name}` stands for the integration, where there is one. */
+  /** `{name}` stands for the integration, if there is one. */
   readonly remedy: string
 }

@@ -3,7 +3,7 @@ import { type CryptoKey, importPKCS8, SignJWT } from 'jose'
 import { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
 
-/** A signed, short-lived JWT (RFC 7523): what a signing key proves itself with, once. */
+/** Claims of a signed, short-lived JWT (RFC 7523) that a signing key proves itself with. */
 export interface AssertionClaims {
   readonly issuer: string
   readonly subject: string
@@ -12,17 +12,18 @@ export interface AssertionClaims {
 
 export interface AssertionDependencies {
   readonly now: () => number
-  /** Fresh for every assertion: Salesforce refuses a `jti` that it has seen. */
+  /** Unique per assertion: Salesforce refuses a `jti` that it has seen. */
   readonly uniqueId: () => string
 }
 
 const ALGORITHM = 'RS256'
-/** Salesforce allows 3 minutes; half a minute of that is left for a clock that runs ahead. */
+/** Salesforce allows 3 minutes. The other 30 seconds are a margin for a clock that is ahead. */
 const LIFETIME_MS = 150_000
 
 /**
- * Signs with RS256, the one algorithm that Salesforce takes. No `iat` and no `nbf`, which a clock
- * that runs ahead would turn into refusals. Throws `credential_invalid` where the key cannot sign.
+ * Signs with RS256, the only algorithm that Salesforce accepts. Omits `iat` and `nbf`, because
+ * Salesforce would refuse them if our clock is ahead. Throws `credential_invalid` if the key cannot
+ * sign.
  */
 export async function signAssertion(
   claims: AssertionClaims,
@@ -49,7 +50,7 @@ export async function signAssertion(
 
 const PKCS8 = '-----BEGIN PRIVATE KEY-----'
 
-/** PKCS#1 and PKCS#8 alike; what is sealed is PKCS#8, which takes half the time this way. */
+/** Accepts PKCS#1 and PKCS#8. Sealed keys are PKCS#8, which takes half the time this way. */
 async function keyOf(pem: string): Promise<CryptoKey | KeyObject> {
   return pem.startsWith(PKCS8) ? importPKCS8(pem, ALGORITHM) : createPrivateKey(pem)
 }

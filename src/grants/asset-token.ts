@@ -1,4 +1,4 @@
-/** Asset tokens: a device of an org, registered by the actor token of an exchange (protocol, section 3.5). */
+/** Asset tokens: the actor token of a token exchange registers a device of an org. */
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { exportJWK, SignJWT } from 'jose'
 import { type Static, Type } from 'typebox'
@@ -17,7 +17,7 @@ export const AssetMember = Type.Object(
   {
     additionalProperties: false,
     description:
-      "Asks for an asset token: the integration's key signs who the device is, and stands in the token (`cnf`).",
+      "Requests an asset token. The integration's key signs the device's data, and the token contains the key (`cnf`).",
     examples: [{ device_id: 'pump-17', name: 'Pump 17' }],
   },
 )

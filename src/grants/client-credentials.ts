@@ -12,7 +12,7 @@ import {
 } from './token-endpoint/client-auth.ts'
 import { tokenUrl } from './token-endpoint/token-endpoint.ts'
 
-/** The client credentials grant (RFC 6749, section 4.4): the app acts as the run-as user in its policies. */
+/** The client credentials grant (RFC 6749, section 4.4). The app acts as the run-as user in its policies. */
 const schema = Type.Object(
   {
     type: Type.Literal('client_credentials'),
@@ -38,7 +38,7 @@ export const clientCredentials: Grant<ClientCredentialsSettings> = {
   credentialType: (settings) =>
     settings.clientAuth === 'private_key_jwt' ? 'certificate' : 'client_secret',
   sendsCredential: (settings) => settings.clientAuth !== 'private_key_jwt',
-  // The app decides whom it acts as, and the app is told apart by its client id already.
+  // The app determines the user, and the client id already identifies the app.
   subject: () => 'run_as_user',
   async request(request, context) {
     const { loginUrl, clientId, signal } = request

@@ -6,7 +6,7 @@ import { noClientAuth } from './token-endpoint/client-auth.ts'
 import { exchanged } from './token-endpoint/exchanged.ts'
 import type { JsonObject } from './token-endpoint/salesforce-answer.ts'
 
-/** Data Cloud: another integration's token for one of the tenant, at the instance that the token is for. */
+/** Exchanges a token of another integration for a Data Cloud token, at the instance of that token. */
 const schema = Type.Object(
   {
     type: Type.Literal('data_cloud'),
@@ -24,7 +24,7 @@ const schema = Type.Object(
     additionalProperties: false,
     title: 'Data Cloud',
     description:
-      "Exchanges another integration's token, whose app needs the scope `cdp_api` (and those of what is called), for one of Data Cloud. Takes no credential and no `client_id`; `instance_url` in the answer is the host of the tenant.",
+      'Exchanges a token of another integration, whose app needs the scope `cdp_api` (and the scopes of the called APIs), for a Data Cloud token. Takes no credential and no `client_id`; `instance_url` in the answer is the host of the tenant.',
   },
 )
 
@@ -62,7 +62,7 @@ export const dataCloud: Grant<DataCloudSettings> = {
         repeatable: true,
         signal,
       })
-      // It says nothing of the user, who is the one of the token that was exchanged.
+      // The answer does not name the user, who is the user of the exchanged token.
       return {
         ...answer,
         ...(identityUrl !== undefined && { identityUrl }),
@@ -73,7 +73,7 @@ export const dataCloud: Grant<DataCloudSettings> = {
   },
 }
 
-/** Data Cloud gives its host without a scheme. */
+/** Data Cloud sends its host without a scheme. */
 function withScheme(answer: JsonObject): JsonObject {
   const { instance_url: host } = answer
   if (typeof host !== 'string' || host.includes('://')) return answer

@@ -1,4 +1,4 @@
-/** The device flow as Salesforce has it, by names of its own: `response_type=device_code`, `grant_type=device`, `code`. */
+/** The device flow with Salesforce's own parameter names: `response_type=device_code`, `grant_type=device`, `code`. */
 import type { Secret } from '../crypto/secret.ts'
 import { refusalOf } from './refusals/refusals.ts'
 import { noClientAuth } from './token-endpoint/client-auth.ts'
@@ -11,14 +11,14 @@ export interface DevicePoll {
   readonly clientId: string
   readonly deviceCode: Secret
   readonly signal: AbortSignal
-  /** Called with a refresh token of the answer before the rest of it is checked. */
+  /** Called with the refresh token before the rest of the answer is checked. */
   readonly onRefreshToken: (refreshToken: Secret) => void
 }
 
-/** `pending`: ask again after the interval. `slow_down`: the same, and 5 s more from now on. */
+/** `pending`: poll again after the interval. `slow_down`: also add 5 seconds to the interval from now on. */
 export type PollResult = TokenAnswer | 'pending' | 'slow_down'
 
-/** One attempt: once it is allowed, the code is good for one. Throws as `TokenEndpoint.token` does. */
+/** Polls once. Salesforce accepts the code only once after the approval. Throws as `TokenEndpoint.token` does. */
 export async function pollDevice(
   { loginUrl, clientId, deviceCode, signal, onRefreshToken }: DevicePoll,
   endpoint: Pick<TokenEndpoint, 'token'>,

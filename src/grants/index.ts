@@ -7,7 +7,7 @@ import { jwtBearer } from './jwt-bearer.ts'
 import { refreshToken } from './refresh-token.ts'
 import { tokenExchange } from './token-exchange.ts'
 
-/** Every grant that this service speaks. To add one, write its file and list it here. */
+/** All supported grants. To add one, write its file and list it here. */
 export const GRANTS = [
   jwtBearer,
   clientCredentials,
@@ -18,12 +18,12 @@ export const GRANTS = [
 
 type SettingsOf<G> = G extends Grant<infer Settings> ? Settings : never
 
-/** The settings of any grant, told apart by `type`. */
+/** The settings of any grant, discriminated by `type`. */
 export type AnyGrantSettings = SettingsOf<(typeof GRANTS)[number]>
 
 export type GrantType = AnyGrantSettings['type']
 
-/** The wire form of an integration's `grant`: a union told apart by `type`. */
+/** The wire form of the `grant` member of an integration, discriminated by `type`. */
 export const GrantSchema = Type.Unsafe<SnakeKeys<AnyGrantSettings>>({
   type: 'object',
   required: ['type'],
@@ -34,7 +34,7 @@ export const GrantSchema = Type.Unsafe<SnakeKeys<AnyGrantSettings>>({
 
 const BY_TYPE: ReadonlyMap<string, Grant> = new Map(GRANTS.map((grant) => [grant.type, grant]))
 
-/** The grant of a type. Throws where there is none: types come out of validated settings. */
+/** Throws if no grant has the type: types come from validated settings. */
 export function grantOf(type: string): Grant<GrantSettings> {
   const grant = BY_TYPE.get(type)
   if (grant === undefined) throw new Error(`no grant has the type ${JSON.stringify(type)}`)

@@ -7,7 +7,7 @@ import type { Grant } from './grant.ts'
 import { ClientId } from './settings.ts'
 import { noClientAuth } from './token-endpoint/client-auth.ts'
 
-/** The JWT bearer grant (RFC 7523, section 2.1): a signed assertion says which user to act as. */
+/** The JWT bearer grant (RFC 7523, section 2.1). A signed assertion names the user to act as. */
 const schema = Type.Object(
   {
     type: Type.Literal('jwt_bearer'),
@@ -25,7 +25,7 @@ const schema = Type.Object(
         maxLength: 255,
         ...TEXT_FORMS.visible,
         description:
-          'Audience of the assertion. Default `https://test.salesforce.com` where `login_url` is a sandbox, a scratch org or `test.`, else `https://login.salesforce.com`. On a custom domain and in China (`*.my.sfcrmproducts.cn`) it has to be stated: there is no other way to know it.',
+          'Audience of the assertion. Default `https://test.salesforce.com` where `login_url` is a sandbox, a scratch org or `test.`, else `https://login.salesforce.com`. Required on a custom domain and in China (`*.my.sfcrmproducts.cn`), where the host does not determine it.',
         examples: ['https://login.salesforce.com'],
       }),
     ),
@@ -75,15 +75,15 @@ export const jwtBearer: Grant<JwtBearerSettings> = {
   },
 }
 
-/** Hosts of which the audience follows from the kind of org. */
+/** Hosts whose kind of org determines the audience. */
 const KNOWN_HOST =
   /^(?:login|test)\.salesforce\.com$|\.my\.(?:salesforce\.(?:com|mil)|site\.com)$|^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
-/** Whether the audience has to be stated: of a custom domain and of China nobody can tell it. */
+/** Whether the settings must state the audience: custom domains and hosts in China do not determine it. */
 export const mustStateAudience = (loginUrl: string): boolean =>
   !KNOWN_HOST.test(new URL(loginUrl).hostname)
 
-/** Salesforce takes the audience of the kind of org, whichever host is asked. */
+/** Salesforce accepts the audience of the kind of org at each of its hosts. */
 export function defaultAudience(loginUrl: string): string {
   return SANDBOX_HOST.test(new URL(loginUrl).hostname)
     ? 'https://test.salesforce.com'

@@ -7,7 +7,7 @@ import { ClientAuthMember, ClientId } from './settings.ts'
 import { publicClient } from './token-endpoint/client-auth.ts'
 import { clientAuthFrom } from './token-endpoint/client-auth-method.ts'
 
-/** The refresh token grant (RFC 6749, section 6): a user approved the app once, and the app acts as that user until it is disconnected. */
+/** The refresh token grant (RFC 6749, section 6). The app acts as the user who approved it, until it is disconnected. */
 const schema = Type.Object(
   {
     type: Type.Literal('refresh_token'),
@@ -18,7 +18,7 @@ const schema = Type.Object(
     additionalProperties: false,
     title: 'Refresh token',
     description:
-      'The app acts as the user who approved it. The credential is a refresh token, with the secret of the app where that asks for one; later refresh tokens are kept beside it. Each use may replace the refresh token, so none is ever sent twice.',
+      'The app acts as the user who approved it. The credential is a refresh token, with the secret of the app if the app requires one. Later refresh tokens are stored with the credential. Each use may replace the refresh token, so none is ever sent twice.',
   },
 )
 
@@ -34,7 +34,7 @@ export const refreshToken: Grant<RefreshTokenSettings> = {
   credentialType: ({ clientAuth }) =>
     clientAuth === 'private_key_jwt' ? 'certificate' : 'refresh_token',
   sendsCredential: () => true,
-  // Who approved decides, and that is seen in the tokens alone.
+  // Only the tokens show which user approved the app.
   subject: () => 'approving_user',
   async request(request, context) {
     const { loginUrl, clientId, signal, onRenewed } = request

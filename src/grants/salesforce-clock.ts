@@ -1,24 +1,24 @@
-/** How far the clocks of Salesforce's hosts are from ours, learned from the `Date` of their answers. */
+/** Differences between our clock and the clocks of Salesforce's hosts, measured with the `Date` header of answers. */
 export interface SalesforceClock {
-  /** From any answer in Salesforce's own form, also from a refusal: what else answers has a clock of its own. */
+  /** Accepts any answer in Salesforce's own form, also a refusal. Other servers have other clocks. */
   learn(host: string, exchange: TimedExchange): void
-  /** By how much the host's clock is ahead, in milliseconds; 0 where nothing proves a difference. */
+  /** By how much the clock of the host is ahead, in milliseconds; 0 if no difference is proven. */
   aheadMs(host: string): number
 }
 
 export interface TimedExchange {
-  /** The `Date` header; whole seconds. */
+  /** The `Date` header, in whole seconds. */
   readonly date: string | undefined
   readonly sentAt: number
   readonly receivedAt: number
 }
 
 export interface SalesforceClockDependencies {
-  /** The clocks differ by more than 30 seconds, or (0) they do no more. */
+  /** Called when the difference exceeds 30 seconds, and with 0 when it no longer does. */
   readonly onSkew: (host: string, aheadMs: number) => void
 }
 
-/** From here on an operator should know: assertions live for 150 seconds. */
+/** Assertions are valid for 150 seconds, so an operator should know of such a difference. */
 export const ALARM_MS = 30_000
 const HOSTS = 1_000
 
@@ -40,7 +40,7 @@ export function createSalesforceClock({ onSkew }: SalesforceClockDependencies): 
   }
 }
 
-/** By how much the sender of `date` is ahead at least: the header has whole seconds, and the way takes time. */
+/** The least difference that `date` proves: the header has whole seconds, and the network adds delay. */
 export function leastDifferenceMs(
   date: number,
   { sentAt, receivedAt }: Pick<TimedExchange, 'sentAt' | 'receivedAt'>,

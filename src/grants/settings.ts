@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import { CLIENT_AUTH_METHODS, type ClientAuthMethod } from './token-endpoint/client-auth.ts'
 
-/** Members that the settings of several grants have in common, in wire form. */
+/** Members in wire form that several grants share. */
 export const ClientId = Type.String({
   minLength: 1,
   maxLength: 256,
@@ -11,7 +11,6 @@ export const ClientId = Type.String({
   examples: ['3MVG9lKcPoNINVBIPJjdw1J9LLM82Hn'],
 })
 
-/** Another integration. */
 export const IntegrationName = Type.String({
   ...TEXT_FORMS.name,
   description: 'The integration whose token is exchanged. You need `tokens:read` on it.',

@@ -14,7 +14,7 @@ const SUBJECT_TOKEN_TYPES = ['access_token', 'refresh_token', 'id_token', 'saml2
   (name) => TYPE + name,
 )
 
-/** The token exchange grant (RFC 8693): a token of somebody else names the user, and an Apex handler in the org looks it up. */
+/** The token exchange grant (RFC 8693). A token of another issuer names the user, and an Apex handler in the org finds that user. */
 const schema = Type.Object(
   {
     type: Type.Literal('token_exchange'),
@@ -28,7 +28,7 @@ const schema = Type.Object(
             minLength: 1,
             maxLength: 4_096,
             description:
-              'Path of a file that holds the token, read at each mint: a projected token of Kubernetes, for instance. In the configuration file alone.',
+              'Path of a file that holds the token, read at each mint: a projected token of Kubernetes, for instance. Allowed only in the configuration file.',
           }),
         ),
       },
@@ -36,7 +36,7 @@ const schema = Type.Object(
         additionalProperties: false,
         minProperties: 1,
         maxProperties: 1,
-        description: 'Where the token comes from that is exchanged: exactly one of these.',
+        description: 'The source of the token to exchange: exactly one of these.',
         examples: [{ integration: 'billing' }],
       },
     ),
@@ -61,7 +61,7 @@ const schema = Type.Object(
     additionalProperties: false,
     title: 'Token exchange',
     description:
-      "Exchanges a token of an issuer that the org's token handler knows, or another integration's. The credential is the secret of the app, or a signing key for `private_key_jwt` and for asset tokens; none where the app asks for none. On My Domain and site hosts only.",
+      "Exchanges a token of an issuer that the org's token handler knows, or another integration's. The credential is the secret of the app, or a signing key for `private_key_jwt` and for asset tokens, or none if the app requires none. Works on My Domain and site hosts only.",
   },
 )
 
@@ -70,7 +70,6 @@ export type TokenExchangeSettings = CamelKeys<Static<typeof schema>>
 type Request = GrantRequest<TokenExchangeSettings>
 
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:token-exchange'
-/** Salesforce's own limit. */
 const LONGEST_SUBJECT_TOKEN = 10_000
 
 export const tokenExchange: Grant<TokenExchangeSettings> = {
@@ -112,7 +111,7 @@ async function exchange(
   if (subjectToken.length > LONGEST_SUBJECT_TOKEN) {
     throw new BrokerError(
       'credential_invalid',
-      `The token to exchange has more than ${LONGEST_SUBJECT_TOKEN} characters.`,
+      `The token to exchange exceeds ${LONGEST_SUBJECT_TOKEN} characters.`,
     )
   }
   return context.endpoint.token({
@@ -126,7 +125,7 @@ async function exchange(
       ...(tokenHandler !== undefined && { token_handler: tokenHandler }),
       ...(asset && (await actorParameters(asset, request, context))),
     },
-    // An asset token is for no instance in particular.
+    // An asset token has no instance.
     ...(asset && {
       normalise: (answer) => ({ ...answer, instance_url: answer.instance_url ?? loginUrl }),
     }),

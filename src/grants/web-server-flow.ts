@@ -1,4 +1,4 @@
-/** The web server flow with PKCE: the URL that a browser opens at Salesforce, and the exchange of the code that it brings back. */
+/** The web server flow with PKCE: builds the authorization URL and exchanges the code. */
 import { createHash } from 'node:crypto'
 import type { Secret } from '../crypto/secret.ts'
 import type { ClientAuth } from './token-endpoint/client-auth.ts'
@@ -13,11 +13,11 @@ export interface AuthorizationRequest {
   readonly state: string
   /** 43 to 128 characters of base64url. */
   readonly codeVerifier: Secret
-  /** Null: all that the app has. */
+  /** Null: all scopes of the app. */
   readonly scopes: readonly string[] | null
 }
 
-/** `prompt=consent`: a link that somebody clicks by mistake asks them, even where they approved the app before. */
+/** `prompt=consent` asks for an approval even if the app is approved, which protects people who follow a link by mistake. */
 export function authorizationUrl(request: AuthorizationRequest): string {
   const { loginUrl, clientId, redirectUri, state, codeVerifier, scopes } = request
   const url = new URL(`${loginUrl}/services/oauth2/authorize`)
@@ -42,11 +42,11 @@ export interface CodeExchange {
   readonly code: Secret
   readonly codeVerifier: Secret
   readonly signal: AbortSignal
-  /** Called with a refresh token of the answer before the rest of it is checked. */
+  /** Called with the refresh token before the rest of the answer is checked. */
   readonly onRefreshToken: (refreshToken: Secret) => void
 }
 
-/** One attempt: a code is good for one. Throws as `TokenEndpoint.token` does. */
+/** Makes one attempt: a code is valid once. Throws as `TokenEndpoint.token` does. */
 export function exchangeCode(
   exchange: CodeExchange,
   endpoint: Pick<TokenEndpoint, 'token'>,
@@ -58,7 +58,7 @@ export function exchangeCode(
     clientAuth,
     grantType: 'authorization_code',
     parameters: {
-      // A client without a secret says who it is, too.
+      // A client without a secret also sends its id.
       client_id: clientId,
       redirect_uri: redirectUri,
       code: code.reveal(),

@@ -1,4 +1,4 @@
-/** A range of IP addresses by its ends, both in it. */
+/** An inclusive range of IP addresses. */
 import { BlockList, isIP } from 'node:net'
 
 export interface AddressRange {
@@ -6,7 +6,7 @@ export interface AddressRange {
   readonly last: string
 }
 
-/** `ADDRESS` or `FIRST-LAST`, both IPv4 or both IPv6; undefined where it is neither. */
+/** Parses `ADDRESS` or `FIRST-LAST`, both IPv4 or both IPv6. Undefined if the text is neither. */
 export function addressRangeOf(text: string): AddressRange | undefined {
   const [first = '', last = first, ...more] = text.split('-').map((end) => end.trim())
   const family = isIP(first)

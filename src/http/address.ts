@@ -1,10 +1,10 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 
-/** Which IP addresses are reachable on the public internet, after IANA's special-purpose registries. */
+/** Whether IANA's special-purpose registries allow the address on the public internet. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address)
   if (family === 4) return !SPECIAL.check(address, 'ipv4')
-  // A scoped address (fe80::1%eth0) is never a public one, and BlockList would not compare it.
+  // A scoped address (fe80::1%eth0) is never public, and BlockList cannot compare it.
   if (family !== 6 || address.includes('%')) return false
   if (NAT64.check(address, 'ipv6')) return isPublicAddress(embeddedIpv4(address))
   return GLOBAL_UNICAST.check(address, 'ipv6') && !SPECIAL.check(address, 'ipv6')
@@ -39,11 +39,11 @@ for (const [network, prefix] of [
   SPECIAL.addSubnet(network, prefix, 'ipv6')
 }
 
-/** Everything outside it is loopback, mapped IPv4, link-local, ULA, multicast or unassigned. */
+/** Everything outside is loopback, mapped IPv4, link-local, ULA, multicast or unassigned. */
 const GLOBAL_UNICAST = new BlockList()
 GLOBAL_UNICAST.addSubnet('2000::', 3, 'ipv6')
 
-/** What a cluster without IPv4 of its own sees for every IPv4 host (RFC 6052). */
+/** In a cluster without its own IPv4, every IPv4 host has such an address (RFC 6052). */
 const NAT64 = new BlockList()
 NAT64.addSubnet('64:ff9b::', 96, 'ipv6')
 
@@ -53,7 +53,7 @@ function embeddedIpv4(address: string): string {
   return [high, low].flatMap((group = 0) => [group >> 8, group & 0xff]).join('.')
 }
 
-/** One host has a whole /64 of IPv6 addresses to itself. */
+/** Returns the /64 of an IPv6 address, because one host usually has all of it. */
 export function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   if (mapped !== undefined) return mapped

@@ -1,6 +1,6 @@
-/** Text that stands where a value was to be: an empty variable, a template that nobody filled, an example of a document. Pure. */
+/** Detects text that stands in place of a value: an empty variable, an unfilled template, or an example from documentation. */
 
-/** What languages and templates print for nothing, and what people type for it. In lower case, words joined by `_`. */
+/** What languages and templates print for a missing value, and what people type for it. In lower case, words joined by `_`. */
 const NOTHING = new Set([
   'undefined',
   'null',
@@ -15,7 +15,7 @@ const NOTHING = new Set([
   'no_value',
 ])
 
-/** What documents and forms show. In lower case, words joined by `_`. */
+/** Examples from documents and forms. In lower case, words joined by `_`. */
 const EXAMPLES = new Set([
   'string',
   'text',
@@ -63,7 +63,7 @@ const OWNED =
   /^(?:3mvg9_)?(?:(?:of_)?(?:your|the|my|its)_)(?:[a-z]+_)*(?:key|id|secret|token|username|user|value|deployer)(?:_here)?$/
 const INSERT =
   /^(?:insert|enter|paste|put|fill|replace|change|add)_(?:[a-z]+_)*(?:here|this|me|it)$/
-/** The beginning that all consumer keys have, and nothing behind it. */
+/** The prefix of all consumer keys, alone. */
 const STUB = /^3mvg9_?(?:x{3,})?$/
 const NO_LETTERS = /^[^\p{L}\p{N}]*$/u
 const MASKED = /^x{3,16}$/
@@ -76,7 +76,7 @@ const words = (text: string): string =>
     .replace(/[\s_.\-…*]+/g, '_')
     .replace(/^[_[\]]+|[_[\]]+$/g, '')
 
-/** Whether it holds nothing at all: no letter, or what a program prints for a variable that is not set. */
+/** Whether the text has no letter, or is what a program prints for an unset variable. */
 export const isUnfilled = (text: string): boolean => {
   const inside = unquoted(text) ?? text.trim()
   return (
@@ -86,14 +86,14 @@ export const isUnfilled = (text: string): boolean => {
   )
 }
 
-/** What a program prints for a flag or a count. A user may be named so. */
+/** What a program prints for a flag or a count. A user may have such a name. */
 const FLAG_OR_COUNT = /^(?:true|false|yes|no|on|off|\d{1,3})$/
 
-/** Whether it is no real key or secret: nothing at all, an example of a document, or the value of something else. */
+/** Whether the text is not a key or secret: it is empty, an example, or another kind of value. */
 export const isPlaceholder = (text: string): boolean =>
   isExample(text) || FLAG_OR_COUNT.test(words(text))
 
-/** Of a value that came with the quotation marks around it, as from a file that nobody unquotes: what is in them. Undefined: it has none. */
+/** The content of a value in quotation marks, for example from a file that was not parsed. Undefined: there are none. */
 export const unquoted = (text: string): string | undefined =>
   /^\s*(["'`])(.+)\1\s*$/s.exec(text)?.[2]
 
@@ -112,7 +112,7 @@ const isExample = (text: string): boolean => {
 const USERS = new Set(['you', 'user', 'username', 'name', 'me', 'someone', 'email'])
 const EXAMPLE_DOMAIN = /^(?:example\.(?:com|org|net)|domain\.com|company\.com|yourcompany\.com)$/
 
-/** A Salesforce username: of that form, but no user. */
+/** A text in the form of a username that is an example. */
 export const isPlaceholderUsername = (text: string): boolean => {
   const [name = '', domain = ''] = text.split('@')
   const isUserOfDocuments =
@@ -120,11 +120,11 @@ export const isPlaceholderUsername = (text: string): boolean => {
   return isUserOfDocuments || isExample(name) || domain.split('.').some(isUnfilled)
 }
 
-/** A My Domain name, or a sandbox's, of a document: `yourdomain`, `MyDomainName`. */
+/** Example names of a My Domain or a sandbox: `yourdomain`, `MyDomainName`. */
 const DOMAIN_NAME = /^(?:your|my)-?(?:my-?)?(?:domain|company|org|instance|sandbox)-?name$/
 const YOUR_DOMAIN = /^your-?(?:my-?)?(?:domain|company|org|instance|sandbox|salesforce)$/
 
-/** A host with a label that nobody filled; an IPv6 address has none. */
+/** A host with an unfilled label. An IPv6 address has none. */
 export const isPlaceholderHost = (host: string): boolean =>
   !host.startsWith('[') &&
   host

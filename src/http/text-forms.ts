@@ -1,15 +1,15 @@
-/** The forms of text that members of the API may have: a pattern for programs, and words for people. */
+/** Forms of text members in the API: a pattern for programs and a description for people. */
 
 export interface TextForm {
   /** ECMA-262, anchored at both ends. */
   readonly pattern: string
-  /** What the pattern allows; completes "must be …". */
+  /** Describes the pattern; completes "must be …". */
   readonly $comment: string
 }
 
-/** One row a form that several members share; a form of one member alone stands where the member does. */
+/** Forms that several members share. */
 export const TEXT_FORMS = {
-  /** Of integrations, API keys and callers. */
+  /** For integrations, API keys and callers. */
   name: {
     pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$',
     $comment: '1 to 64 lower-case letters, digits and hyphens, without a hyphen at either end',
@@ -22,7 +22,6 @@ export const TEXT_FORMS = {
     pattern: '^[^\\u0000-\\u001f\\u007f]{0,128}$',
     $comment: 'at most 128 characters, none of them a control character',
   },
-  /** Visible ASCII. */
   visible: {
     pattern: '^[!-~]+$',
     $comment: 'visible ASCII characters without spaces',
@@ -43,7 +42,7 @@ export const TEXT_FORMS = {
     pattern: '^005[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$',
     $comment: 'a user id: 15 or 18 letters and digits that begin with 005',
   },
-  /** Of metadata and Apex classes. */
+  /** For metadata and Apex classes. */
   api_name: {
     pattern: '^[A-Za-z][A-Za-z0-9_]{0,79}$',
     $comment: '1 to 80 letters, digits and underscores that begin with a letter',

@@ -1,4 +1,4 @@
-/** An operator accepts another org or user: of one integration, or of all that moved from one org to another. */
+/** Accepts another org or user, for one integration or for all integrations of an org. */
 import { BrokerError } from '../errors/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Authorise } from '../integrations/references/visible.ts'
@@ -9,7 +9,7 @@ import type { PinStore } from './pin-store.ts'
 
 export interface Accepted {
   readonly former: Identity
-  /** A user that is null is pinned by the next token. */
+  /** A null user is pinned by the next token. */
   readonly identity: Identity
 }
 
@@ -18,11 +18,11 @@ export interface OrgMove {
   readonly toOrgId: string
 }
 
-/** Each asks `authorise` about the integration as it is at the write, and throws what that does. */
+/** Each method calls `authorise` with the current integration at the write, and throws what it throws. */
 export interface IdentityAcceptance {
-  /** Undefined: none is kept back. Throws `request_invalid` where `expect` of the integration says otherwise. */
+  /** Undefined: no token is held back. Throws `request_invalid` if `expect` of the integration differs. */
   accept(name: string, authorise: Authorise): Promise<Accepted | undefined>
-  /** Undefined: the integration was not pinned to that org, or another one was seen. */
+  /** Undefined: the integration was not pinned to that org, or a token of another org was seen. */
   acceptMove(name: string, authorise: Authorise, move: OrgMove): Promise<Accepted | undefined>
 }
 
@@ -37,7 +37,7 @@ export function createIdentityAcceptance(
 ): IdentityAcceptance {
   const { integrations, pins, outcomes } = dependencies
 
-  /** What it says of the next pin is written, and the refusal is forgotten. */
+  /** Writes the next pin and clears the cached refusal. */
   const change = (
     name: string,
     authorise: Authorise,
@@ -46,7 +46,8 @@ export function createIdentityAcceptance(
     untilWritten(`the identity of ${name}`, async () => {
       const before = await integrations.read(name)
       const stored = before && (await pins.read(before))
-      // Just before the write: the pin is another record than the labels, and has no version of theirs.
+      // Checked just before the write, because the pin has another version than the labels of the
+      // integration.
       const integration = await authorise(name, await integrations.read(name))
       if (!stored || integration.uid !== before?.uid) return 'lost'
       const identity = stored.pin && nextOf(stored.pin, integration)
@@ -65,7 +66,7 @@ export function createIdentityAcceptance(
         if (!isExpected(integration.identity, seen)) {
           throw new BrokerError(
             'request_invalid',
-            'identity.expect of the integration names another org or user: change that instead',
+            'identity.expect of the integration names another org or user: change it instead',
           )
         }
         return { orgId, userId, instanceUrl }
@@ -82,7 +83,7 @@ export function createIdentityAcceptance(
   }
 }
 
-/** One that has asked for no token since: its next one shows the user. Nothing to do where the org is not pinned. */
+/** For an integration without a token since the move: its next token determines the user. Undefined if the org is not pinned. */
 const nobodyIn = (
   orgId: string,
   { identity: { pin } }: Integration,

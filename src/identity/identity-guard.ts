@@ -1,4 +1,4 @@
-/** Keeps back tokens of another org or user than before, until an operator accepts them. */
+/** Holds back tokens of another org or user until an operator accepts them. */
 
 import { isDeepStrictEqual } from 'node:util'
 import { type AuditEntry, NOBODY } from '../audit/event.ts'
@@ -28,12 +28,12 @@ export interface IdentityGuardDependencies {
   readonly log: Pick<Log, 'warn'>
 }
 
-/** Past so many, what this replica saw is forgotten, and the store is asked. */
+/** Limit of remembered pins. Beyond it they are discarded and read from the store again. */
 const REMEMBERED = 100_000
 
 export function createIdentityGuard(dependencies: IdentityGuardDependencies) {
   const { pins, audit, now, log } = dependencies
-  /** For when the store is down, by uid. */
+  /** By uid, for use while the store is unavailable. */
   const lastSeen = new Map<string, StoredPin>()
 
   const remember = (uid: string, stored: StoredPin): StoredPin => {
@@ -57,21 +57,24 @@ export function createIdentityGuard(dependencies: IdentityGuardDependencies) {
       })
     if (seen && seen !== known?.seen) {
       const expected = wantedIdentity(rule, known?.identity)
-      log.warn({ integration: name, expected, seen }, 'a token of another org or user is kept back')
+      log.warn({ integration: name, expected, seen }, 'a token of another org or user is held back')
       say('identity.changed')
     }
     if (judgement.hasMoved) {
       const hosts = { from: known?.identity.instanceUrl, to: identity.instanceUrl }
-      log.warn({ integration: name, ...hosts }, 'the org answers at another host than before')
+      log.warn({ integration: name, ...hosts }, 'the host of the org changed')
       say('instance.changed')
     }
     if (judgement.hasOtherScopes) {
-      log.warn({ integration: name }, 'the token has other scopes than before, or lacks some')
+      log.warn(
+        { integration: name },
+        'the scopes of the token changed, or expected ones are missing',
+      )
       say('scope.changed', 'scope_changed')
     }
   }
 
-  /** False: another was faster. Without the store, only this replica knows. */
+  /** False: another replica was first. While the store is unavailable, only this replica remembers the pin. */
   const write = async (name: string, pin: PinnedIdentity, stored: StoredPin): Promise<boolean> => {
     try {
       return await pins.write(name, pin, stored)
@@ -82,7 +85,10 @@ export function createIdentityGuard(dependencies: IdentityGuardDependencies) {
   }
 
   return {
-    /** What is pinned; while the store is down, what this replica saw last. Throws `store_unavailable` where it never looked. */
+    /**
+     * The pin in the store or, while the store is unavailable, the pin that this replica saw last.
+     * Throws `store_unavailable` if it saw none.
+     */
     async known(integration: Pick<Integration, 'name' | 'uid'>): Promise<StoredPin> {
       try {
         return remember(integration.uid, await pins.read(integration))
@@ -93,7 +99,7 @@ export function createIdentityGuard(dependencies: IdentityGuardDependencies) {
       }
     },
 
-    /** Throws `identity_changed`; pins what is seen for the first time. Nothing is served or saved before. */
+    /** Pins the first identity. Throws `identity_changed` for another one. Must complete before the token is served or saved. */
     async check(integration: Integration, lease: TokenIdentity, known: StoredPin): Promise<void> {
       const { name, uid, identity: rule } = integration
       let current: StoredPin | undefined = known

@@ -34,11 +34,11 @@ const IdentitySchema = Type.Object(
 const AcceptedIdentity = Type.Object(
   {
     integration: Type.String(),
-    accepted: Type.Boolean({ description: 'False: none was kept back, and nothing changed' }),
+    accepted: Type.Boolean({ description: 'False: no token was held back, and nothing changed' }),
     former: Type.Optional(IdentitySchema),
     identity: Type.Optional(IdentitySchema),
   },
-  { title: 'Accepted identity', description: 'Tokens of `identity` are served from now on' },
+  { title: 'Accepted identity', description: 'From now on, tokens of `identity` are served' },
 )
 
 const OrgId = Type.String(TEXT_FORMS.org_id)
@@ -57,9 +57,9 @@ export function registerIdentityRoutes(
       schema: {
         tags: ['integrations'],
         operationId: 'acceptIdentity',
-        summary: 'Accept that its tokens are of another org or user now',
+        summary: 'Accepts tokens of another org or user',
         description:
-          'Needs `integrations:write`. Accepts what `status.identity.seen` shows, and forgets the refusal.',
+          'Needs `integrations:write`. Accepts the identity in `status.identity.seen`, and clears the cached refusal.',
         params: NameParams,
         body: Type.Object({ accept: Type.Literal(true) }, { additionalProperties: false }),
         response: {
@@ -85,10 +85,9 @@ export function registerIdentityRoutes(
       schema: {
         tags: ['integrations'],
         operationId: 'acceptIdentities',
-        summary:
-          'Accept that an org has another id now, for every integration that was pinned to it',
+        summary: 'Accepts the new id of an org for every integration that is pinned to it',
         description:
-          'Needs `integrations:write`; integrations that you may not write stay as they are. For a sandbox that was refreshed. One whose token of the new org is kept back gets that identity; one that asked for none since gets the org, and its next token shows the user.',
+          'Needs `integrations:write`; integrations that you may not write are not changed. Use it after a sandbox refresh. An integration whose token of the new org is held back gets that identity. An integration without a token since then gets the org, and its next token determines the user.',
         body: Type.Object(
           { from_org_id: OrgId, to_org_id: OrgId },
           { additionalProperties: false },
@@ -96,7 +95,7 @@ export function registerIdentityRoutes(
         response: {
           200: Type.Object(
             { items: Type.Array(AcceptedIdentity) },
-            { title: 'Accepted identity list', description: 'Those that changed, by name' },
+            { title: 'Accepted identity list', description: 'The changed integrations, by name' },
           ),
           ...problems(...WRITE_PROBLEMS),
         },
@@ -129,7 +128,7 @@ export function registerIdentityRoutes(
   }
 }
 
-/** One that was labelled anew or removed meanwhile, or that cannot be used, stays as it is, like others that the caller may not write. */
+/** Skips integrations that changed meanwhile, cannot be used, or may not be written by the caller. */
 function unlessOutOfReach(error: unknown): undefined {
   const isOut =
     error instanceof BrokerError &&

@@ -1,11 +1,11 @@
-/** Whose token it is: the org and user that an integration is pinned to, and whether a token is of another. Pure. */
+/** The org and user that an integration is pinned to, and the comparison with a token. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import type { IdentityRule, Integration } from '../integrations/integration.ts'
 import { type BodyOf, nullable } from '../store/record-body.ts'
 
 export const identityMembers = {
-  /** 15 or 18 characters. Null: the token did not say. */
+  /** 15 or 18 characters. Null: the token does not state it. */
   orgId: nullable(Type.String()),
   userId: nullable(Type.String()),
   instanceUrl: Type.String(),
@@ -19,33 +19,33 @@ type Ids = Omit<Identity, 'instanceUrl'>
 const SeenIdentity = Type.Object({
   ...identityMembers,
   at: Type.Number(),
-  /** Of the integration, then. */
+  /** Version of the integration at that time. */
   version: Type.Number(),
 })
 
 export type SeenIdentity = BodyOf<typeof SeenIdentity>
 
-/** What is remembered of an integration's tokens. */
+/** The remembered identity of an integration's tokens. */
 export const PinnedIdentity = Type.Object({
-  /** Of the integration: one made again under the same name starts anew. */
+  /** The uid of the integration, so that a new integration with the same name starts without a pin. */
   uid: Type.String(),
   identity: Identity,
-  /** The scopes of the last token, where Salesforce said them. */
+  /** The scopes of the last token, if Salesforce stated them. */
   scope: nullable(Type.String()),
-  /** Another identity that came, was kept back, and waits to be accepted. */
+  /** Another identity whose token was held back and that can be accepted. */
   seen: nullable(SeenIdentity),
 })
 
 export type PinnedIdentity = BodyOf<typeof PinnedIdentity>
 
 export interface Judgement {
-  /** Kept back, and why. */
+  /** Differences that hold the token back. */
   readonly changed: readonly ('org_id' | 'user_id')[]
-  /** The same org and user, at another host than before. */
+  /** Same org and user, but another host. */
   readonly hasMoved: boolean
-  /** The scopes are others than before, or the first ones lack some that are expected. */
+  /** The scopes changed, or the first ones lack expected scopes. */
   readonly hasOtherScopes: boolean
-  /** What to pin from now on; nothing, where a first token is not what `expect` says. */
+  /** The identity to pin. Empty if the first token does not match `expect`. */
   readonly identity: Identity
 }
 
@@ -53,7 +53,7 @@ export interface Judgement {
 export const isSameId = (one: string | null, other: string | null): boolean =>
   one === null || other === null ? one === other : one.slice(0, 15) === other.slice(0, 15)
 
-/** What a token says of itself. */
+/** The identity in a token. */
 export interface TokenIdentity {
   readonly orgId?: string
   readonly userId?: string
@@ -67,7 +67,7 @@ export const identityOf = ({ orgId, userId, instanceUrl }: TokenIdentity): Ident
   instanceUrl,
 })
 
-/** Trust on first use, member by member; it ends where `expect` says what the member has to be. */
+/** Trust on first use, for each member that `expect` does not define. */
 export function judgeIdentity(
   { pin, expect }: IdentityRule,
   known: Pick<PinnedIdentity, 'identity' | 'scope'> | undefined,
@@ -97,7 +97,7 @@ export function judgeIdentity(
   }
 }
 
-/** Does `expect` allow it? */
+/** Whether `expect` allows the identity. */
 export const isExpected = ({ expect }: IdentityRule, { orgId, userId }: Ids): boolean =>
   (expect?.orgId === undefined || isSameId(expect.orgId, orgId)) &&
   (expect?.userId === undefined || userId === null || isSameId(expect.userId, userId))
@@ -105,7 +105,7 @@ export const isExpected = ({ expect }: IdentityRule, { orgId, userId }: Ids): bo
 export const isSameIdentity = (one: Identity, other: Identity): boolean =>
   isSameId(one.orgId, other.orgId) && isSameId(one.userId, other.userId)
 
-/** What is to be remembered after a token came. The time of an identity that comes again stays, so that it is no news. */
+/** The pin after a token. A repeated identity keeps its time, so that it causes no second event. */
 export function pinAfter(
   { changed, identity }: Judgement,
   former: PinnedIdentity | undefined,
@@ -138,7 +138,7 @@ function hasOtherScopes(
 
 const NAMES = { org_id: 'org', user_id: 'user' } as const
 
-/** The problem for those who asked for the token. */
+/** The problem for requests of the token. */
 export function identityChanged(
   changed: Judgement['changed'],
   rule: IdentityRule,
@@ -149,14 +149,14 @@ export function identityChanged(
   const expected = wantedIdentity(rule, pinned)
   return new BrokerError(
     'identity_changed',
-    `Salesforce gave a token of another ${members} than before; it is kept back until an operator accepts it.`,
+    `Salesforce issued a token of another ${members}; it is held back until an operator accepts it.`,
     { members: { identity: { expected: idsOf(expected), seen: idsOf(seen) } } },
   )
 }
 
 const idsOf = ({ orgId, userId }: Ids) => ({ org_id: orgId, user_id: userId })
 
-/** What a token should be, as far as it is known. */
+/** The expected identity, from `expect` and the pin. */
 export const wantedIdentity = ({ expect }: IdentityRule, pinned: Identity | undefined): Ids => ({
   orgId: expect?.orgId ?? pinned?.orgId ?? null,
   userId: expect?.userId ?? pinned?.userId ?? null,

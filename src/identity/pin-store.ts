@@ -1,19 +1,19 @@
-/** Where the pins of integrations lie: one document each, changed by compare-and-set alone. */
+/** Stores pins: one document per integration, written only by compare-and-set. */
 import type { Integration } from '../integrations/integration.ts'
 import { documentKind } from '../store/documents.ts'
 import type { Documents } from '../store/store.ts'
 import { PinnedIdentity } from './identity.ts'
 
 export interface StoredPin {
-  /** Of the document; null where there is none. */
+  /** Version of the document; null if there is none. */
   readonly version: number | null
-  /** Undefined: nothing is pinned for this integration yet. */
+  /** Undefined: no identity is pinned. */
   readonly pin: PinnedIdentity | undefined
 }
 
 export interface PinStore {
   read(integration: Pick<Integration, 'name' | 'uid'>): Promise<StoredPin>
-  /** False: another was faster. */
+  /** False: another writer was first. */
   write(name: string, pin: PinnedIdentity, expected: StoredPin): Promise<boolean>
 }
 

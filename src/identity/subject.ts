@@ -1,4 +1,4 @@
-/** The Salesforce user that an integration was seen to act as, in its org. */
+/** The Salesforce user of an integration, in its org, as seen in tokens. */
 import { isDeepStrictEqual } from 'node:util'
 import { Type } from 'typebox'
 import type { Integration } from '../integrations/integration.ts'
@@ -9,23 +9,21 @@ import { identityMembers, isSameId, type TokenIdentity } from './identity.ts'
 
 const TokenSubject = Type.Object({
   uid: Type.String(),
-  /** The digest of the lease that showed it: another digest is not proven by it. */
+  /** The digest of the lease with this token. It proves nothing for another digest. */
   digest: Type.String(),
   ...identityMembers,
 })
 
 export type TokenSubject = BodyOf<typeof TokenSubject>
 
-/** A token, and what it was minted for. */
+/** A token and the integration that it was minted for. */
 export interface MintedToken extends TokenIdentity {
   readonly integration: string
-  /** Of the integration. */
   readonly uid: string
-  /** Of what it was minted for. */
   readonly digest: string
 }
 
-/** Is the token of this user? */
+/** Whether the token belongs to this user. */
 export const isOfSubject = (
   { orgId, userId }: Pick<TokenIdentity, 'orgId' | 'userId'>,
   subject: Pick<TokenSubject, 'orgId' | 'userId'>,
@@ -37,7 +35,7 @@ export const isOfSubject = (
 
 const SUBJECTS = documentKind({ kind: 'subject', schema: TokenSubject })
 
-/** `undefined`: no token was ever minted for the integration as it is. */
+/** Undefined: no token was minted for the current state of the integration. */
 export async function readSubject(
   documents: Pick<Documents, 'read'>,
   { name, uid }: Pick<Integration, 'name' | 'uid'>,
@@ -46,7 +44,7 @@ export async function readSubject(
   return subject?.uid === uid ? subject : undefined
 }
 
-/** Written only when it differs from what was there before the mint, so that the usual one writes nothing. */
+/** Writes only a changed subject, so that usual mints cause no write. */
 export async function rememberSubject(
   documents: Pick<Documents, 'read' | 'write'>,
   lease: MintedToken,

@@ -44,7 +44,7 @@ const cursorOf = (name: string) => Buffer.from(name).toString('base64url')
 function nameOf(cursor: string): string {
   const name = Buffer.from(cursor, 'base64url').toString()
   if (cursorOf(name) !== cursor || !/^[a-z0-9-]+$/.test(name)) {
-    throw new BrokerError('request_invalid', 'query/cursor is not one that this service gave')
+    throw new BrokerError('request_invalid', 'query/cursor is not a cursor of this service')
   }
   return name
 }

@@ -1,7 +1,7 @@
 /**
- * What of an error may be logged. By allow-list: the text of a foreign error can hold what was
- * being parsed, sent or written (`JSON.parse` quotes its input, ioredis carries the command's
- * arguments), so only our own classes show a message.
+ * The members of an error that may be logged. Messages of foreign errors can contain secrets
+ * (`JSON.parse` quotes its input, ioredis the arguments of a command), so only our own error
+ * classes show a message.
  */
 import { ConfigError } from '../config/config-error.ts'
 import { BrokerError, PROBLEMS } from '../errors/errors.ts'
@@ -11,12 +11,12 @@ export interface ErrorRecord {
   readonly type: string
   readonly code?: string | number
   readonly message?: string
-  /** Where a call to somebody else failed. */
+  /** The hop at which an outbound call failed. */
   readonly hop?: Hop
   /** Places in the code, the innermost first. */
   readonly stack?: readonly string[]
   readonly cause?: ErrorRecord
-  /** Of an `AggregateError`, at most three. */
+  /** The errors of an `AggregateError`, at most three. */
   readonly errors?: readonly ErrorRecord[]
 }
 
@@ -25,7 +25,7 @@ const FRAMES_MAX = 20
 const ERRORS_MAX = 3
 const NAME = /^[A-Za-z_$][\w$]{0,63}$/
 const CODE = /^[A-Z][A-Z0-9_]{1,63}$/
-/** A function's name and a place in a file: nothing else that a line of a stack can hold. */
+/** A function name and a place in a file, and nothing else. */
 const FRAME =
   /^ {4}at (?:[\w$.<>[\]# ]{1,200} \()?(?:file:\/\/\/|node:|\/)[^\s()?#]{1,300}:\d+:\d+\)?$/
 
@@ -35,7 +35,7 @@ export function errorRecord(error: unknown, depth = 0): ErrorRecord {
   const cause = read(error, 'cause')
   const errors = read(error, 'errors')
   const deeper = depth + 1 < DEPTH_MAX
-  // Of what comes from outside and was told, the place in the code says nothing.
+  // Errors with another log line and their causes get no stack.
   const stack = error instanceof BrokerError && error.isTold ? [] : framesOf(error)
   return {
     type: typeOf(error),
@@ -51,14 +51,13 @@ export function errorRecord(error: unknown, depth = 0): ErrorRecord {
   }
 }
 
-/** With the trouble that was told stands no stack, either. */
 function causeRecord(error: object, cause: unknown, depth: number): ErrorRecord {
   const { stack, ...rest } = errorRecord(cause, depth)
   const isTold = error instanceof BrokerError && error.isTold
   return isTold || stack === undefined ? rest : { ...rest, stack }
 }
 
-/** Whether the text of the error was written by this service. */
+/** Whether this service wrote the message of the error. */
 export function isOurs(error: unknown): error is BrokerError | ConfigError {
   return error instanceof BrokerError || error instanceof ConfigError
 }
@@ -66,7 +65,7 @@ export function isOurs(error: unknown): error is BrokerError | ConfigError {
 const messageOf = (error: BrokerError | ConfigError): string =>
   error instanceof BrokerError ? error.detail : error.message
 
-/** A logger must not throw, whatever it is given: not for a getter that does, either. */
+/** Never throws, not even if a getter does. */
 function read(from: object, member: string): unknown {
   try {
     return Reflect.get(from, member)
@@ -86,7 +85,7 @@ function isCode(code: unknown): code is string | number {
   return typeof code === 'string' && (CODE.test(code) || Object.hasOwn(PROBLEMS, code))
 }
 
-/** The stack begins with the message, which may look like anything: what is not surely behind it is left out. */
+/** The stack begins with the message, which may look like a frame, so only lines after the message are used. */
 function framesOf(error: object): readonly string[] {
   const stack = read(error, 'stack')
   const message = read(error, 'message')

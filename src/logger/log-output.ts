@@ -1,4 +1,4 @@
-/** Where log lines go: never blocks, holds a bounded amount, counts what it must drop. */
+/** Writes log lines without blocking, with a memory limit, and counts dropped lines. */
 
 import { createDescriptor } from '../audit/output/descriptor.ts'
 import { createLineOutput } from '../audit/output/line-output.ts'
@@ -6,19 +6,18 @@ import { waitFor } from '../runtime/timeout.ts'
 
 export interface LogOutput {
   write(line: string): void
-  /** Calls back when all is written, or after a second: whoever wants to end must not wait for a stuck reader. */
+  /** Calls back after everything is written, or after one second. */
   flush(done: () => void): void
-  /** Lines that nobody will read. */
   droppedLines(): number
 }
 
-/** Writes all of a text; rejects when it cannot. */
+/** Rejects if the text cannot be written. */
 export type Send = (text: string) => Promise<void>
 
 export interface LogOutputOptions {
-  /** Default: to stdout. */
+  /** Default: stdout. */
   readonly send?: Send
-  /** In memory at most, in bytes. Default 1 MiB. */
+  /** Most bytes in memory. Default: 1 MiB. */
   readonly limitBytes?: number
 }
 
@@ -68,7 +67,7 @@ export function createLogOutput({
   }
 }
 
-/** To a file descriptor that nobody else writes to. */
+/** Requires a file descriptor with no other writer. */
 export function sendTo(fd: number): Send {
   const output = createLineOutput(createDescriptor(fd))
   return (text) => output.write(text)

@@ -1,7 +1,6 @@
 /**
- * The log of the process: one JSON line an event, on stdout. Lines are flat. Errors, requests and
- * responses pass an allow-list each; any other object is not printed, since nobody can know what
- * it holds.
+ * The log of the process: one flat line of JSON per event. Errors, requests and responses pass an
+ * allow-list; other objects are not printed, because they may contain secrets.
  */
 import { type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
 import { Secret } from '../crypto/secret.ts'
@@ -16,15 +15,15 @@ export type Logger = PinoLogger
 export interface LoggerOptions {
   /** `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`. */
   readonly level: string
-  /** Default: stdout, with at most 1 MiB waiting. */
+  /** Default: stdout, with at most 1 MiB in memory. */
   readonly destination?: Pick<LogOutput, 'write'> & Partial<LogOutput>
-  /** More members of each line, by where it is written. Default: none, at no cost. */
+  /** Adds members to each line. Default: none. */
   readonly members?: () => object
 }
 
 const TEXT_MAX = 1_000
 const DEBUG = 20
-/** Members that say no more than the error does. `what`: a task that is done again by itself. */
+/** Members that repeat the error. `what` is a task that is retried. */
 const OF_THE_ERROR: ReadonlySet<string> = new Set(['err', 'code', 'what'])
 const SERIALIZERS = { err: errorRecord, req: requestRecord, res: responseRecord }
 
@@ -49,7 +48,7 @@ export function createLogger(options: LoggerOptions): Logger {
     },
     destination,
   )
-  // Bindings of a child pass no formatter in pino; its children inherit this.
+  // pino applies no formatter to the bindings of a child; children inherit this function.
   const { child, setBindings } = logger
   return Object.assign(logger, {
     child(this: Logger, bindings: object, options?: object) {
@@ -61,7 +60,7 @@ export function createLogger(options: LoggerOptions): Logger {
   })
 }
 
-/** What fails by a trouble that has a line of its own needs none, unless it says what is at stake by it. */
+/** Whether the line only repeats an error that has its own line. */
 function isEcho(first: unknown): boolean {
   if (typeof first !== 'object' || first === null) return false
   const error: unknown = 'err' in first ? first.err : first
@@ -69,7 +68,7 @@ function isEcho(first: unknown): boolean {
   return error === first || Object.keys(first).every((name) => OF_THE_ERROR.has(name))
 }
 
-/** Members by their kind: plain values as they are, long text cut, objects named and no more. */
+/** Keeps plain values, shortens long text, and replaces objects by their kind. */
 function flat(members: object): Record<string, unknown> {
   const entries = Object.entries(members)
   return Object.fromEntries(
@@ -102,8 +101,8 @@ function plain(value: unknown): unknown {
 }
 
 /**
- * The arguments of `log.info(…)`, without the ways in which pino prints more than it was told: the
- * message of an error becomes the line's, and objects are formatted into the text.
+ * Prevents two features of pino: the message of an error as the message of the line, and objects
+ * formatted into the text.
  */
 function safeArguments(args: readonly unknown[]): readonly unknown[] {
   const [first, ...rest] = args
@@ -119,5 +118,5 @@ function ownText(text: unknown, error: unknown): string {
   const message = error instanceof Error ? error.message : undefined
   const repeats = Boolean(message) && typeof text === 'string' && text.includes(message ?? '')
   if (typeof text === 'string' && !repeats) return text
-  return isOurs(error) ? error.message : 'an error without words of its own'
+  return isOurs(error) ? error.message : 'an error without a message'
 }

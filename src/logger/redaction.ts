@@ -1,12 +1,12 @@
-/** The second line of defence: what looks like a secret is cut out, whatever let it come this far. */
+/** Removes texts that look like secrets from log lines. Applies in addition to the allow-lists. */
 
 export const MASK = '[redacted]'
 
-/** Members that are not logged, whatever they hold. Ids and times of tokens and keys are harmless. */
+/** Members that are never logged. Ids and times of tokens and keys are allowed. */
 const SENSITIVE_NAME =
   /authorization|cookie|secret|passw|passphrase|assertion|private|keyring|headers?$|query|body|args|(?:token|key|credential|code_verifier|signature)s?$/i
 
-/** Each stays inside a JSON string: no match holds a quote, or half of an escape. */
+/** Each match stays inside a JSON string: it contains no quote and no partial escape. */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z0-9 ]+-----(?:[^"\\]|\\.)*/g, MASK],
   [/\b00D[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?![\w.-]+/g, MASK],
@@ -24,12 +24,12 @@ const URL_NAME = /ur[il]$/i
 
 export const isSensitiveName = (name: string): boolean => SENSITIVE_NAME.test(name)
 
-/** Text of a member, by its name: a URL ends before its query. */
+/** Removes the query of a URL. */
 export function shownText(name: string, text: string): string {
   return URL_NAME.test(name) ? text.replace(/[?#].*$/s, '') : text
 }
 
-/** Of a line of JSON, and it stays one. */
+/** The result is still a line of JSON. */
 export function redact(line: string): string {
   return PATTERNS.reduce((text, [pattern, mask]) => text.replace(pattern, mask), line)
 }

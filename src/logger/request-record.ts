@@ -1,8 +1,8 @@
-/** What of a request and its answer may be logged: no URL, for its query may hold a token id, no header, no body. */
+/** The members of a request and its answer that may be logged: no URL, whose query may contain a token id, no headers, no body. */
 
 export interface RequestRecord {
   readonly method?: string
-  /** The pattern of the route; null where none matched. */
+  /** The pattern of the route; null if none matched. */
   readonly route: string | null
   readonly request_id?: string
 }
@@ -14,7 +14,7 @@ export interface ResponseRecord {
 
 const METHOD = /^[A-Z-]{1,20}$/
 
-/** Of a Fastify request; of anything else, what looks like one. */
+/** Accepts a Fastify request or any other value. */
 export function requestRecord(request: unknown): RequestRecord {
   const { method, id, routeOptions } = membersOf(request)
   const { url } = membersOf(routeOptions)
@@ -25,7 +25,6 @@ export function requestRecord(request: unknown): RequestRecord {
   }
 }
 
-/** Of a Fastify reply. */
 export function responseRecord(reply: unknown): ResponseRecord {
   const { statusCode, elapsedTime } = membersOf(reply)
   return {
@@ -36,7 +35,7 @@ export function responseRecord(reply: unknown): ResponseRecord {
 
 const NAMES = ['method', 'id', 'routeOptions', 'url', 'statusCode', 'elapsedTime'] as const
 
-/** Getters of Fastify throw where the request is not its own. */
+/** Getters of Fastify throw if the request is not its own. */
 function membersOf(value: unknown): Partial<Record<(typeof NAMES)[number], unknown>> {
   if (typeof value !== 'object' || value === null) return {}
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** Measures reads, mints, waits and refreshes, around the parts that do them. */
+/** Measures reads, mints, waits and refreshes. */
 import { BrokerError, type ProblemCode } from '../errors/errors.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
 import type { EngineMeter } from '../tokens/engine-meter.ts'
@@ -8,7 +8,7 @@ import { type METRICS, type MintOutcome, READ_RESULTS, type ReadResult } from '.
 
 export interface EngineMeterDependencies {
   readonly metrics: Pick<Metrics<typeof METRICS>, 'counter' | 'histogram'>
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 
@@ -71,7 +71,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
       ...requester,
       async request(integration, signer, charge, signal) {
         const { type } = integration.grant
-        /** Of the login; undefined: it was not allowed. */
+        /** Start of the login; undefined: the login was not allowed. */
         let startedAt: number | undefined
         const charged = async () => {
           await charge()
@@ -90,17 +90,17 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
         }
       },
     }),
-    waits: (hearing) => ({
+    waits: (subscription) => ({
       onceChanged(name, wake) {
         const startedAt = monotonic()
-        const stop = hearing.onceChanged(name, wake)
+        const stop = subscription.onceChanged(name, wake)
         return () => {
           lockWait.observe(secondsSince(startedAt))
           stop()
         }
       },
     }),
-    refreshes: (flight) => flight,
+    refreshes: (coordinator) => coordinator,
     connectionLost(reason) {
       metrics.counter('valetkey_connections_lost_total', { reason }).add()
     },
@@ -112,7 +112,6 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
   }
 }
 
-/** What is traced is measured, too. */
 export function tracedMeter(
   meter: EngineMeter,
   tracer: Omit<EngineMeter, 'refreshed' | 'connectionLost'>,
@@ -120,7 +119,7 @@ export function tracedMeter(
   return {
     broker: (broker) => meter.broker(tracer.broker(broker)),
     requester: (requester) => meter.requester(tracer.requester(requester)),
-    waits: (hearing) => meter.waits(tracer.waits(hearing)),
+    waits: (subscription) => meter.waits(tracer.waits(subscription)),
     refreshes: tracer.refreshes,
     refreshed: meter.refreshed,
     connectionLost: meter.connectionLost,

@@ -1,18 +1,16 @@
-/** The text format of Prometheus, version 0.0.4: how metrics are written down. */
+/** The text format of Prometheus, version 0.0.4. */
 
 export const EXPOSITION_MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 export interface Point {
-  /** As {@link labelText} gave it. */
+  /** From {@link labelText}. */
   readonly labels: string
   readonly value: number
-  /** After the name of the metric. */
   readonly suffix?: '_bucket' | '_sum' | '_count'
-  /** The upper bound of a bucket. */
   readonly le?: number
 }
 
-/** A metric with its points; nothing where there are none. */
+/** Empty if there are no points. */
 export function familyText(
   name: string,
   { help, type }: { readonly help: string; readonly type: string },

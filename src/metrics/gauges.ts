@@ -1,4 +1,4 @@
-/** What each scrape looks at: leases in memory, certificates, budgets, readiness, the audit. */
+/** Gauges that each scrape reads: leases in memory, certificates, budgets, readiness, the audit. */
 
 import type { Readiness } from '../http/server/health.ts'
 import { type Integration, isDraft } from '../integrations/integration.ts'
@@ -29,7 +29,7 @@ export interface GaugeSources {
   readonly corruptRecords: () => number
   readonly samples: () => Samples
   readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 
@@ -110,7 +110,7 @@ export function sampleGauges(
   ])
 }
 
-/** Of metrics that show each integration that was used. */
+/** Metrics with one series per used integration. */
 const BY_USE = [
   'valetkey_integration_refused',
   'valetkey_logins_last_hour',
@@ -140,7 +140,7 @@ function stateOf(
   return refreshAt <= now ? 'due' : 'usable'
 }
 
-/** Whether some replica is to replace it: what nobody reads ends, and so does what may not be minted. */
+/** Whether a replica refreshes the lease: it is in use and may be minted. */
 const isRefreshed = (integration: Integration, lease: Lease, isInUse: boolean, now: number) =>
   lease.expiresAt > now &&
   integration.enabled &&

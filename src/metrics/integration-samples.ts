@@ -1,4 +1,4 @@
-/** What metrics say of single integrations, read from the store behind a scrape: none waits for it, and where nobody scrapes nothing is read. */
+/** Samples of single integrations, read from the store in the background. Scrapes start the reads but do not wait for them. */
 
 import { activeOf } from '../credentials/credential.ts'
 import type { ConnectionState } from '../custody/connection.ts'
@@ -31,28 +31,27 @@ export interface UseSample {
   readonly isRefused: boolean
   readonly loginsLastHour: number
   readonly loginsPerHour: number
-  /** Of its Salesforce user, over all integrations that act as it. */
+  /** Logins of its Salesforce user by all integrations. */
   readonly userLoginsLastHour: number
-  /** Undefined: it has no refresh token to lose. */
+  /** Undefined: it has no refresh token. */
   readonly isConnectionLost: boolean | undefined
 }
 
 export interface Samples {
-  /** Those that end soonest come first. */
+  /** Sorted by expiry, the earliest first. */
   readonly certificates: readonly CertificateSample[]
-  /** Those that are refused or not connected come first, then those that spent most of their budget. */
+  /** Refused and unconnected ones first, then by the share of the budget that is used. */
   readonly used: readonly UseSample[]
-  /** How many more were used than are looked at. */
+  /** The number of used integrations that are not in `used`. */
   readonly unsampled: number
-  /** Epoch milliseconds. Undefined: never yet. */
-  /** By the clock that never steps. */
+  /** Epoch milliseconds. Undefined: not read yet. */
+  /** On the monotonic clock. */
   readonly at: number | undefined
 }
 
 export interface IntegrationSamples {
-  /** Reads them again in the background, unless they are fresh. */
+  /** Reads the samples in the background, unless they are fresh. */
   refresh(): void
-  /** Ends what is under way. */
   stop(): Promise<void>
   latest(): Samples
 }
@@ -61,18 +60,18 @@ export interface IntegrationSamplesDependencies {
   readonly integrations: Pick<IntegrationStore, 'list'>
   readonly store: Pick<Store, 'outcomes' | 'budgets' | 'documents'>
   readonly connectionOf: StatusReader['connectionOf']
-  /** Does this replica hold something of it in memory? */
+  /** Whether this replica has the integration in memory. */
   readonly isKnown: (name: string) => boolean
   readonly runtime: Pick<Runtime, 'monotonic'>
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
-/** What was read so lately is not read again. */
+/** Minimum time between two reads. */
 const FRESH_MS = 10_000
-/** How many used ones are looked at: the bound of the metrics that show them. */
+/** Most used integrations with samples. Limits the series of their metrics. */
 export const USED_MAX = 1_000
 
-/** What Salesforce said no to, or what may not be served, until somebody acts. */
+/** Refusals that last until somebody acts. */
 const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([
   'grant_refused',
   'identity_changed',
@@ -87,7 +86,7 @@ export function createIntegrationSamples(
   const { outcomes, budgets, documents } = store
   const { monotonic } = runtime
   const stopped = new AbortController()
-  /** By this replica, since it started: memory forgets an integration whenever it changes. */
+  /** Used by this replica since its start. Memory forgets an integration at each change. */
   let used: ReadonlySet<string> = new Set()
   let samples: Samples = { certificates: [], used: [], unsampled: 0, at: undefined }
   let running: Promise<void> | undefined
@@ -141,10 +140,10 @@ export function createIntegrationSamples(
   const run = async () => {
     try {
       await take()
-      if (isAway) log.info({}, 'metrics of integrations are read again')
+      if (isAway) log.info({}, 'metrics of integrations can be read again')
       isAway = false
     } catch (error) {
-      if (!isAway) log.warn({ err: error }, 'metrics of integrations cannot be read now')
+      if (!isAway) log.warn({ err: error }, 'metrics of integrations cannot be read')
       isAway = true
     } finally {
       running = undefined
@@ -168,7 +167,7 @@ export function createIntegrationSamples(
   }
 }
 
-/** Whom an operator disconnected, or never connected, has lost nothing. */
+/** A connection that an operator ended or never made is not lost. */
 const isLost = ({ state, reason }: ConnectionState): boolean =>
   state === 'not_connected' && reason !== 'disconnected' && reason !== 'never_connected'
 

@@ -1,4 +1,4 @@
-/** `/metrics`, on a port of its own: whoever may scrape need not reach the API, nor the other way round. */
+/** Serves `/metrics` on a separate port, so that access to it and to the API can be restricted separately. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -7,15 +7,15 @@ import type { Log } from '../runtime/runtime.ts'
 import { EXPOSITION_MEDIA_TYPE } from './exposition.ts'
 
 export interface MetricsListener {
-  /** Gives the port that it listens on. Rejects where it cannot. */
+  /** Returns the port. Rejects if it cannot listen. */
   listen(address: { readonly host: string; readonly port: number }): Promise<number>
-  /** Answers what is under way, and closes the connections. */
+  /** Completes current requests and closes the connections. */
   close(): Promise<void>
 }
 
 export interface MetricsListenerDependencies {
   readonly render: () => Promise<string>
-  /** Milliseconds of a clock that never steps. Default: that of the process. */
+  /** Monotonic clock, in milliseconds. Default: the clock of the process. */
   readonly monotonic?: () => number
   readonly log: Pick<Log, 'error'>
 }
@@ -26,10 +26,10 @@ const REQUEST_MS = 10_000
 const CHECK_MS = 1_000
 const CONNECTIONS = 64
 const IDLE_MS = 30_000
-/** Scrapes that are made anew at once, and how soon there may be one more: whoever asks more often gets the last one. */
+/** A rate limit of scrapes: this many at once, and one more at this interval. Excess requests get the last result. */
 const SCRAPES = 20
 const SCRAPE_MS = 500
-/** For the scrapes that are under way at the end. */
+/** Time limit for current scrapes at the end. */
 const GRACE_MS = 1_000
 
 export function createMetricsListener(dependencies: MetricsListenerDependencies): MetricsListener {
@@ -38,10 +38,10 @@ export function createMetricsListener(dependencies: MetricsListenerDependencies)
   const scrape = createScrape(render, monotonic)
 
   const answer = async ({ method, url = '/' }: IncomingMessage, response: ServerResponse) => {
-    if (pathOf(url) !== PATH) return refuse(response, 404, `There is nothing here but ${PATH}`)
+    if (pathOf(url) !== PATH) return refuse(response, 404, `The only path is ${PATH}`)
     if (method !== 'GET' && method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD')
-      return refuse(response, 405, `${PATH} takes GET and HEAD`)
+      return refuse(response, 405, `${PATH} accepts GET and HEAD`)
     }
     try {
       const text = await scrape()
@@ -78,7 +78,7 @@ export function createMetricsListener(dependencies: MetricsListenerDependencies)
         server.listen({ host, port }, () => {
           server.off('error', reject)
           server.on('error', (error) => {
-            log.error({ err: error }, 'the port of the metrics has trouble')
+            log.error({ err: error }, 'the metrics listener failed')
           })
           resolve((server.address() as { port: number }).port)
         })
@@ -97,7 +97,7 @@ export function createMetricsListener(dependencies: MetricsListenerDependencies)
 
 const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
 
-/** The work of a scrape grows with the integrations, and anybody who reaches the port may ask for it. */
+/** The cost of a scrape grows with the number of integrations, and the port needs no authentication. */
 function createScrape(render: () => Promise<string>, monotonic: () => number) {
   let allowed = SCRAPES
   let at = monotonic()
@@ -126,5 +126,5 @@ const headersOf = (text: string) => ({
   'x-content-type-options': 'nosniff',
 })
 
-/** Of the URL in any of its forms (RFC 9112, section 3.2). */
+/** Accepts every form of a request target (RFC 9112, section 3.2). */
 const pathOf = (url: string) => url.replace(/^https?:\/\/[^/?]*/i, '').split('?')[0]

@@ -1,4 +1,4 @@
-/** Wires what is measured and traced to the table of metrics and to the traces, and the table to its listener. */
+/** Connects measurements and traces to the table of metrics, and the table to its listener. */
 import { authenticationFailureOf } from '../callers/authentication/authenticator.ts'
 import type { ConnectionStatus, Flow } from '../connections/connection.ts'
 import type { BrokerError } from '../errors/errors.ts'
@@ -27,41 +27,37 @@ import { meterRequests } from './request-meter.ts'
 import { METRICS } from './table.ts'
 
 export interface Metering {
-  /** The same store, measured; how fast it answers is noted. */
+  /** Wraps the store and records its latency. */
   store(store: Store, pace: Pick<Pace, 'note'>): Store
-  /** A record was met that may not be used. */
+  /** Counts a record that failed verification. */
   corrupt(record: Pick<CorruptRecord, 'kind' | 'why'>): void
   readonly engine: EngineMeter
-  /** The same way out, traced. */
+  /** Wraps the HTTP client with traces. */
   outbound(outbound: Outbound): Outbound
-  /** Register it before the routes. */
+  /** Must be called before the routes are registered. */
   requests(server: Server): void
-  /** A request was answered with a problem. */
   problem(
     error: BrokerError,
     request: { readonly headers: { authorization?: string | undefined } },
   ): void
   readonly connections: ConnectionMeter
   readonly webhooks: WebhookMeter
-  /** Of the configuration file. */
   readonly file: FileMeter
-  /** What is looked at by each scrape; until then such metrics are absent. */
+  /** Sets the sources of gauges. These metrics are absent before the call. */
   observe(sources: ObservedSources): void
-  /** Listens nowhere by itself. */
+  /** Must be started separately. */
   readonly listener: MetricsListener
-  /** Reads single integrations a first time, so that the first scrape has them. */
+  /** Reads the first samples, so that the first scrape has them. */
   start(): void
   stop(): Promise<void>
 }
 
-/** How people connect integrations. */
 export interface ConnectionMeter {
   ended(flow: Flow, status: ConnectionStatus): void
-  /** A browser came back with nothing that is ours. */
+  /** Counts a browser with an unknown state. */
   callbackRefused(): void
 }
 
-/** What became of the configuration file, and of what it declares. */
 export interface FileMeter {
   applied(applied: Applied): void
   reloaded(): void

@@ -1,6 +1,6 @@
-/** What every process of Node says of itself: `process_*` and `nodejs_*`, by their usual names. */
+/** The usual metrics `process_*` and `nodejs_*`. */
 
-/** The text of one scrape. The library is loaded with the first: start-up time is time without a replica. */
+/** Renders the metrics. The first call loads the library, which keeps the start fast. */
 export function createProcessMetrics(): () => Promise<string> {
   let registry: Promise<{ metrics(): Promise<string> }> | undefined
   return async () => {
@@ -9,7 +9,7 @@ export function createProcessMetrics(): () => Promise<string> {
   }
 }
 
-/** In a registry of its own: the global one of the library belongs to nobody. */
+/** Uses a separate registry instead of the library's global one. */
 async function load() {
   const { collectDefaultMetrics, Registry } = await import('prom-client')
   const register = new Registry()

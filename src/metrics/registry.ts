@@ -1,25 +1,23 @@
-/** Counts and durations in memory, by a table of metrics. Adding to a bound one allocates nothing. */
+/** Counters and histograms in memory, defined by a table of metrics. An increment of a bound metric allocates nothing. */
 import { familyText, labelText, type Point } from './exposition.ts'
 
-/** What a label may say: one of a closed list, or (`text`) names that operators make, never callers. */
+/** The values of a label: a closed list, or (`text`) names from operators, never from callers. */
 export type LabelRow = { readonly values: readonly string[] } | { readonly text: string }
 
 export type LabelRows = Readonly<Record<string, LabelRow>>
 
 interface Row {
-  /** One sentence. */
   readonly help: string
   readonly labels?: LabelRows
-  /** The most series that a metric with a `text` label may have. */
+  /** Most series of a metric with a `text` label. */
   readonly atMost?: number
 }
 
 export type MetricRow =
   | (Row & { readonly type: 'counter' | 'gauge' })
-  /** Upper bounds, rising, without the infinite one. */
+  /** Ascending upper bounds without infinity. */
   | (Row & { readonly type: 'histogram'; readonly buckets: readonly number[] })
 
-/** By name. */
 export type MetricTable = Readonly<Record<string, MetricRow>>
 
 export interface Counter {
@@ -38,27 +36,27 @@ type Name<Table, Type> = {
   [N in keyof Table & string]: Table[N] extends { readonly type: Type } ? N : never
 }[keyof Table & string]
 
-/** A value, and the labels of a metric that has some. */
+/** A value and its labels. */
 export type Sample<R> = readonly [value: number, ...labels: Labels<R>]
 
 export interface Metrics<Table extends MetricTable> {
-  /** Bind once, add often. A value that is not in the closed list of its label counts as `other`. */
+  /** Returns a bound counter for repeated use. A value outside the closed list of its label counts as `other`. */
   counter<N extends Name<Table, 'counter'>>(name: N, ...labels: Labels<Table[N]>): Counter
   histogram<N extends Name<Table, 'histogram'>>(name: N, ...labels: Labels<Table[N]>): Histogram
-  /** Read at each scrape. Series over the bound are left out, and counted. */
+  /** Called at each scrape. Series above the limit are omitted and counted. */
   sample<N extends Name<Table, 'counter' | 'gauge'>>(
     name: N,
     read: () => Iterable<Sample<Table[N]>>,
   ): void
-  /** How many series of each metric the last scrape left out; by the metrics before in the table. */
+  /** The number of omitted series of each metric in the last scrape, for metrics earlier in the table. */
   leftOut(): ReadonlyMap<string, number>
   /** The Prometheus text format, version 0.0.4. */
   render(): string
 }
 
-/** For values that are in no closed list, and for series over the bound. */
+/** For values outside a closed list and for series above the limit. */
 export const OTHER = 'other'
-/** Closed lists up to this many combinations are there from the start, so that a rate has a zero to rise from. */
+/** Metrics with at most this many combinations of closed lists start at zero, so that a rate is correct from the first event. */
 const FROM_THE_START = 120
 
 export function createMetrics<const Table extends MetricTable>(table: Table): Metrics<Table> {
@@ -172,7 +170,7 @@ interface CounterCell extends Counter {
 }
 
 function createCounterCell(): CounterCell {
-  // A number in an array of floats is changed in place; one in a variable is a new object each time.
+  // A typed array stores the number in place; a variable would allocate a new object each time.
   const value = new Float64Array(1)
   return {
     add(amount = 1) {
@@ -208,7 +206,7 @@ function createHistogramCell(bounds: readonly number[]): HistogramCell {
   }
 }
 
-/** In the order of the table. `isOver`: what is not of a closed list is not told apart any more. */
+/** In the order of the table. `isOver` replaces open labels by `other`. */
 function labelsOf({ labels: rows = {} }: MetricRow, labels: LooseLabels, isOver = false): string {
   return labelText(
     Object.entries(rows).map(([name, row]) => {
@@ -219,7 +217,7 @@ function labelsOf({ labels: rows = {} }: MetricRow, labels: LooseLabels, isOver 
   )
 }
 
-/** Of all closed lists; none where a label is open, or where they are too many. */
+/** All combinations of closed lists; empty if a label is open or there are too many. */
 function combinationsOf({ labels = {} }: MetricRow): readonly LooseLabels[] {
   let combinations: readonly LooseLabels[] = [{}]
   for (const [name, row] of Object.entries(labels)) {

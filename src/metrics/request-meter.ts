@@ -1,15 +1,14 @@
-/** Counts and times requests, by the pattern of their route and never by their path. */
+/** Counts and times requests by the pattern of their route, never by their path. */
 
 import type { Server } from '../http/server/server.ts'
 import type { Counter, Histogram, Metrics } from './registry.ts'
 import type { METRICS } from './table.ts'
 
-/** Where no route matched. */
 const UNMATCHED = 'unmatched'
 
-/** Register it before the routes. */
+/** Must be called before the routes are registered. */
 export function meterRequests(server: Server, metrics: Metrics<typeof METRICS>): void {
-  /** What nobody asks for has no series. */
+  /** Routes without requests have no series. */
   const meterOf = (route: string, method: string) => {
     let duration: Histogram | undefined
     /** By the first digit of the status. */
@@ -29,7 +28,7 @@ export function meterRequests(server: Server, metrics: Metrics<typeof METRICS>):
     }
   }
 
-  // Each route has its own hook with its own counters, so that a request looks nothing up.
+  // Each route has its own hook and counters, so that a request needs no lookup.
   server.addHook('onRoute', (route) => {
     const methods = [route.method].flat()
     const meters = new Map(methods.map((method) => [method, meterOf(route.url, method)]))
@@ -47,7 +46,7 @@ export function meterRequests(server: Server, metrics: Metrics<typeof METRICS>):
   const unmatched = new Map<string, ReturnType<typeof meterOf>>()
   server.addHook('onResponse', (request, reply, done) => {
     if (request.is404) {
-      // Node knows a few dozen methods, and takes no other.
+      // Node accepts only a fixed set of methods.
       const meter = unmatched.get(request.method) ?? meterOf(UNMATCHED, request.method)
       unmatched.set(request.method, meter)
       meter(reply.statusCode, reply.elapsedTime)

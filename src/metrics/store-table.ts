@@ -1,4 +1,4 @@
-/** The rows of the table of metrics that are about the store. */
+/** Metrics of the store. */
 
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import { CORRUPTIONS } from '../store/integrity/corrupt-records.ts'
@@ -7,7 +7,7 @@ import { MEASURED_OPERATIONS, STORE_OPERATIONS } from '../store/measured.ts'
 import { CAUSE_NAMES } from '../store/redis-connection/cause.ts'
 import type { MetricTable } from './registry.ts'
 
-/** In seconds. */
+/** Seconds. */
 const STORE = [0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1] as const
 
 export const STORE_METRICS = {
@@ -31,7 +31,7 @@ export const STORE_METRICS = {
   },
   valetkey_store_errors_total: {
     type: 'counter',
-    help: 'Operations of the store that failed.',
+    help: 'Store operations that failed.',
     labels: { operation: { values: STORE_OPERATIONS } },
   },
   valetkey_redis_troubles_total: {

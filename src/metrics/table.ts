@@ -1,4 +1,4 @@
-/** Every metric of the service: its name, its type, what it says, and what its labels may say. `docs/metrics.md` is generated from here. */
+/** All metrics: name, type, help and labels. `docs/metrics.md` is generated from this table. */
 import { AUTHENTICATION_FAILURES } from '../callers/authentication/authenticator.ts'
 import { CONNECTION_FLOWS, CONNECTION_STATUSES } from '../connections/connection.ts'
 import { LOST_REASONS } from '../custody/connection.ts'
@@ -8,55 +8,55 @@ import { REFUSALS } from '../grants/refusals/refusal-table.ts'
 import type { LabelRows, MetricTable } from './registry.ts'
 import { STORE_METRICS } from './store-table.ts'
 
-/** How a request for a token ended. */
+/** Results of a token request. */
 export const READ_RESULTS = [
-  /** From memory, at once. */
+  /** Served from memory. */
   'hit',
   /** This request minted. */
   'miss',
-  /** It waited for a mint that another began. */
+  /** Waited for the mint of another request. */
   'collapsed',
-  /** Served without word from the store. */
+  /** Served while the store was unavailable. */
   'storeless',
-  /** Salesforce said no, or gave what cannot be served. */
+  /** Salesforce refused, or its token may not be served. */
   'refused',
-  /** The login budget is used up. */
+  /** The login budget is exhausted. */
   'limited',
-  /** Salesforce or the store is away. */
+  /** Salesforce or the store is unavailable. */
   'unavailable',
-  /** The caller may not, or there is no such integration, or it is disabled or a draft. */
+  /** The caller lacks the permission, or the integration is missing, disabled or a draft. */
   'denied',
   'failed',
 ] as const
 
 export type ReadResult = (typeof READ_RESULTS)[number]
 
-/** How one login at Salesforce ended. */
+/** Results of a login at Salesforce. */
 export const MINT_OUTCOMES = ['granted', 'refused', 'unavailable', 'invalid', 'failed'] as const
 
 export type MintOutcome = (typeof MINT_OUTCOMES)[number]
 
-/** `due`: still good, and past the point of its refresh. `ended`: kept, and of no use. */
+/** `due`: valid, but its refresh is due. `ended`: kept after its end. */
 export const LEASE_STATES = ['usable', 'due', 'ended'] as const
 
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
-/** The most series of metrics by integration: what is beyond is counted in `valetkey_metric_series_left_out`. */
+/** Most series of metrics with one series per integration. `valetkey_metric_series_left_out` counts the others. */
 const INTEGRATIONS = 1_000
 const ROUTES = 500
 
 const GRANT = { values: GRANTS.map(({ type }) => type) }
 const METHOD = { values: METHODS }
-const ROUTE = { text: 'The pattern of the route; `unmatched` where there is none' }
+const ROUTE = { text: 'The pattern of the route; `unmatched` if there is none' }
 const RESULT = { values: READ_RESULTS }
 const OF_INTEGRATION = {
   integration: { text: 'Its name' },
-  environment: { text: 'Its label `environment`, or empty' },
-  owner: { text: 'Its label `owner`, or empty' },
+  environment: { text: 'The label `environment` of the integration, or empty' },
+  owner: { text: 'The label `owner` of the integration, or empty' },
 } as const satisfies LabelRows
 
-/** In seconds. */
+/** Seconds. */
 const MEMORY_TO_DEADLINE = [
   0.000_1, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ] as const
@@ -76,13 +76,13 @@ export const METRICS = {
   valetkey_ready: { type: 'gauge', help: 'Whether /readyz answers 200: 1 or 0.' },
   valetkey_readiness_check_ok: {
     type: 'gauge',
-    help: 'Each check of /readyz: 1 or 0. Only the first three turn readiness off.',
-    labels: { check: { text: 'Its name, as /readyz has it' } },
+    help: 'Each check of /readyz: 1 or 0. Only the first three affect readiness.',
+    labels: { check: { text: 'The name of the check in /readyz' } },
     atMost: 100,
   },
   valetkey_http_requests_total: {
     type: 'counter',
-    help: 'Requests that were answered.',
+    help: 'Answered requests.',
     labels: { route: ROUTE, method: METHOD, status: { values: STATUS_CLASSES } },
     atMost: ROUTES,
   },
@@ -95,12 +95,12 @@ export const METRICS = {
   },
   valetkey_problems_total: {
     type: 'counter',
-    help: 'Requests that were answered with a problem.',
+    help: 'Requests answered with a problem.',
     labels: { code: { values: Object.keys(PROBLEMS) } },
   },
   valetkey_authentication_failures_total: {
     type: 'counter',
-    help: 'Requests without a valid credential; the reason is the one in the log.',
+    help: 'Requests without a valid credential, by the reason in the log.',
     labels: { reason: { values: AUTHENTICATION_FAILURES } },
   },
   valetkey_token_reads_total: {
@@ -176,7 +176,7 @@ export const METRICS = {
   },
   valetkey_refresh_ahead_total: {
     type: 'counter',
-    help: 'Leases that this replica tried to replace before their end.',
+    help: 'Attempts of this replica to refresh a lease before its end.',
     labels: { outcome: { values: ['replaced', 'failed'] } },
   },
   valetkey_refresh_ahead_lateness_seconds: {
@@ -248,10 +248,10 @@ export const METRICS = {
     type: 'gauge',
     help: 'Whether audit lines cannot be written, so that tokens and changes are refused: 1 or 0.',
   },
-  valetkey_audit_lines_total: { type: 'counter', help: 'Audit lines that were written.' },
+  valetkey_audit_lines_total: { type: 'counter', help: 'Written audit lines.' },
   valetkey_audit_waiting_bytes: {
     type: 'gauge',
-    help: 'Audit lines that are still to be written.',
+    help: 'Audit lines that wait to be written.',
   },
   valetkey_webhook_attempts_total: {
     type: 'counter',

@@ -1,13 +1,13 @@
-/** What a person at a terminal reads first: where the service is, and where its admin key lies. */
+/** The first output on a terminal: the URL of the service and the place of the admin key. */
 
 export interface BannerFacts {
   readonly version: string
-  /** As in `http://127.0.0.1:8080`. */
+  /** For example `http://127.0.0.1:8080`. */
   readonly url: string
   readonly docs: boolean
-  /** Which engine, and where. Never a password. */
+  /** Engine and location, without passwords. */
   readonly store: string
-  /** The file of the admin key; undefined where a setting gives the key. */
+  /** The file of the admin key; undefined if a setting provides the key. */
   readonly adminKeyPath: string | undefined
 }
 

@@ -1,4 +1,4 @@
-/** The command `valetkey check-token`: a REST call with a token of the broker from where it is run, and why it is refused here. Prints no token. */
+/** The command `valetkey check-token` makes a REST call with a token of the broker and explains a refusal. It does not print the token. */
 import { parseArgs } from 'node:util'
 import type { Environment } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
@@ -11,7 +11,7 @@ export interface CheckTokenOptions {
   readonly stdout: { write(text: string): unknown }
 }
 
-/** The broker gave no answer that helps. */
+/** The broker refused or cannot be reached. */
 export class BrokerRefusal extends Error {
   override readonly name = 'BrokerRefusal'
 }
@@ -32,7 +32,7 @@ interface Checked {
   readonly here: { readonly status: number | null; error_code: string; message: string }
 }
 
-/** True: the token works from here. Throws `ConfigError`, `BrokerRefusal`, and what `parseArgs` throws. */
+/** True: the token works from this machine. Throws `ConfigError`, `BrokerRefusal`, and errors of `parseArgs`. */
 export async function runCheckToken(
   args: readonly string[],
   env: Environment,
@@ -45,7 +45,7 @@ export async function runCheckToken(
   })
   const [name, ...more] = positionals
   if (name === undefined || more.length > 0) {
-    throw Object.assign(new Error('check-token needs the name of one integration'), {
+    throw Object.assign(new Error('check-token requires the name of one integration'), {
       code: 'ERR_PARSE_ARGS_NO_NAME',
     })
   }
@@ -98,12 +98,12 @@ function sightText({ status, errorCode, message }: RestSight): string {
   return [status === null ? 'no answer' : String(status), words].filter(Boolean).join(' ')
 }
 
-/** Foreign texts speak to no terminal. */
+/** Removes control characters from foreign texts. */
 const printable = (text: string) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
 
 type Ask = <Answer>(method: 'GET' | 'POST', path: string, body?: object) => Promise<Answer>
 
-/** With the caller's own key. */
+/** A client of the broker with the API key of the caller. */
 function brokerIn({ VALETKEY_URL: url, VALETKEY_KEY: key }: Environment): Ask {
   const mistakes = [
     ...(url !== undefined && /^https?:\/\//.test(url) && URL.canParse(url)
@@ -127,7 +127,7 @@ function brokerIn({ VALETKEY_URL: url, VALETKEY_KEY: key }: Environment): Ask {
       throw new BrokerRefusal('the broker cannot be reached at VALETKEY_URL', { cause })
     })
     const answer: unknown = await response.json().catch((cause: unknown) => {
-      throw new BrokerRefusal(`the broker answered ${response.status} and no JSON`, { cause })
+      throw new BrokerRefusal(`the broker answered ${response.status} without JSON`, { cause })
     })
     if (response.ok) return answer as never
     const { code, detail, remedy } = Object(answer) as Readonly<Record<string, unknown>>

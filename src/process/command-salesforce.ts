@@ -1,9 +1,8 @@
-/** The way to Salesforce of a command that runs without the service: of all settings those of the network alone. */
+/** The Salesforce client of commands that run without the service. Reads only network settings. */
 
 import { type Environment, readConfig } from '../config/config.ts'
 import { composeSalesforce, type Salesforce } from '../grants/salesforce.ts'
 
-/** Nothing else of its settings matters to a command. */
 const VARIABLES = ['VALETKEY_LOGIN_HOSTS', 'HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy']
 
 export const SILENT = { info: () => undefined, warn: () => undefined }

@@ -1,4 +1,4 @@
-/** The command `valetkey doctor`: examines the integrations of a file, and prints what it found. */
+/** The command `valetkey doctor` examines the integrations of a file and prints the reports. */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename, extname } from 'node:path'
@@ -21,7 +21,7 @@ import { createRuntime } from '../runtime/runtime.ts'
 import { tokenInFile } from '../tokens/mint/subject-tokens.ts'
 import { createTokenRequester } from '../tokens/serve/token-request.ts'
 import { commandSalesforce, SILENT } from './command-salesforce.ts'
-import { createFilePatients } from './file-targets.ts'
+import { createFileTargets } from './file-targets.ts'
 
 export interface DiagnoseOptions {
   readonly stdout: { write(text: string): unknown }
@@ -31,7 +31,7 @@ export interface DiagnoseOptions {
 const STDIN = 0
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/
 
-/** True: all of them are well. Throws `ConfigError`, and what `parseArgs` throws. */
+/** True: all integrations passed. Throws `ConfigError`, and errors of `parseArgs`. */
 export async function diagnose(
   args: readonly string[],
   env: Environment,
@@ -44,7 +44,7 @@ export async function diagnose(
   })
   const [path, ...names] = positionals
   if (path === undefined) {
-    throw Object.assign(new Error('doctor needs a file'), { code: 'ERR_PARSE_ARGS_NO_FILE' })
+    throw Object.assign(new Error('doctor requires a file'), { code: 'ERR_PARSE_ARGS_NO_FILE' })
   }
   const entries = readEntries(path)
   const chosen = names.length === 0 ? entries : names.map((name) => named(entries, name))
@@ -73,7 +73,7 @@ function composeDoctor(env: Environment) {
   const doctor = createDoctor({
     ...{ outbound, hosts, clock, now, monotonic: () => performance.now(), grants },
   })
-  const patients = createFilePatients({
+  const targets = createFileTargets({
     intake: createIntake({ now, uniqueId }),
     hosts,
     requester: createTokenRequester({
@@ -86,9 +86,9 @@ function composeDoctor(env: Environment) {
   })
   return {
     async examine(entry: DeclaredEntry, others: readonly DeclaredEntry[]): Promise<Report> {
-      const patient = await patients.patientOf(entry, others)
-      if (!('check' in patient)) return doctor.examine(patient)
-      return { integration: entry.name, ok: false, loginsUsed: 0, checks: [patient] }
+      const target = await targets.targetOf(entry, others)
+      if (!('check' in target)) return doctor.examine(target)
+      return { integration: entry.name, ok: false, loginsUsed: 0, checks: [target] }
     },
     close: outbound.close,
   }
@@ -97,15 +97,15 @@ function composeDoctor(env: Environment) {
 async function mintsNone(integration: string): Promise<never> {
   throw new BrokerError(
     'integration_not_found',
-    `The token of ${integration} is minted by the service alone: ask the service, with POST /integrations/{name}/test`,
+    `Only the service mints the token of ${integration}: use POST /integrations/{name}/test of the service`,
   )
 }
 
-/** Its successor would be lost with this process, and with it the whole approval. */
+/** A rotated refresh token would be lost at the end of this process, and with it the approval. */
 async function usesNone(): Promise<never> {
   throw new BrokerError(
     'integration_not_connected',
-    'A refresh token is used by the service alone, which keeps its successor: ask the service, with POST /integrations/{name}/test',
+    'Only the service uses a refresh token, because it keeps the rotated one: use POST /integrations/{name}/test of the service',
   )
 }
 
@@ -123,11 +123,11 @@ function readEntries(path: string): readonly DeclaredEntry[] {
     if (!(error instanceof ConfigError)) throw error
     throw new ConfigError(error.mistakes.map((mistake) => `${path}: ${mistake}`))
   }
-  throw new ConfigError([`${path}: has no integration: neither login_url nor integrations`])
+  throw new ConfigError([`${path}: contains no integration: neither login_url nor integrations`])
 }
 
 function named(entries: readonly DeclaredEntry[], name: string): DeclaredEntry {
   const entry = entries.find((one) => one.name === name)
   if (entry) return entry
-  throw new ConfigError([`${name}: is no integration of the file`])
+  throw new ConfigError([`${name}: is not an integration of the file`])
 }

@@ -1,4 +1,4 @@
-/** Integrations of a file as patients of the doctor: without a broker, and without a store. */
+/** Integrations of a file as targets of the doctor, without a broker and a store. */
 
 import { ConfigError } from '../config/config-error.ts'
 import type { DeclaredEntry } from '../config/file.ts'
@@ -32,25 +32,25 @@ export interface FilePatientsDependencies {
   readonly intake: Intake
   readonly hosts: Pick<HostRules, 'checkLoginUrl'>
   readonly requester: TokenRequester
-  /** Of the files that an entry names. Throws `ConfigError`. */
+  /** Reads a file that an entry names. Throws `ConfigError`. */
   readonly readText: ReadFile
   readonly now: () => number
   readonly uniqueId: () => string
 }
 
-/** What an entry amounts to: an integration, as far as it can be made, and what is wrong with it. */
+/** An entry as an integration, with known failures. */
 interface Composed {
   readonly integration: Integration
-  /** Its own, or those of another entry. */
+  /** Its own credentials, or those of another entry. */
   readonly credentials: readonly Credential[]
   readonly secrets: CredentialSecrets
-  readonly complaint?: DiagnosisCheck
-  readonly untried?: DiagnosisCheck
+  readonly knownFailure?: DiagnosisCheck
+  readonly tokenWarning?: DiagnosisCheck
 }
 
-export interface FilePatients {
-  /** A check that fails, where not even an integration can be made of the entry. */
-  patientOf(
+export interface FileTargets {
+  /** Returns a failed check if the entry does not define an integration. */
+  targetOf(
     entry: DeclaredEntry,
     others: readonly DeclaredEntry[],
   ): Promise<DiagnosisTarget | DiagnosisCheck>
@@ -58,7 +58,7 @@ export interface FilePatients {
 
 const MEND = 'Correct the file.'
 
-export function createFilePatients(dependencies: FilePatientsDependencies): FilePatients {
+export function createFileTargets(dependencies: FilePatientsDependencies): FileTargets {
   const { intake, hosts, requester, readText, now, uniqueId } = dependencies
 
   const freshOf = async (
@@ -98,11 +98,11 @@ export function createFilePatients(dependencies: FilePatientsDependencies): File
       },
       { now, uniqueId },
     )
-    const untried = untriedOf(integration, input)
-    const own = { integration, ...(untried && { untried }) }
+    const tokenWarning = tokenWarningOf(integration, input)
+    const own = { integration, ...(tokenWarning && { tokenWarning }) }
     if (owner) return { ...owner, ...own }
     const { credentials } = integration
-    return { ...own, credentials, secrets, ...(isWrong && { complaint: fresh }) }
+    return { ...own, credentials, secrets, ...(isWrong && { knownFailure: fresh }) }
   }
 
   const compositionOf = async (
@@ -115,7 +115,7 @@ export function createFilePatients(dependencies: FilePatientsDependencies): File
     const holder = from === undefined ? undefined : others.find(({ name }) => name === from)
     const isBorrower = holder?.input?.credential?.from !== undefined
     if (from !== undefined && (!holder?.input || isBorrower)) {
-      return failed('definition', `The file has no ${from} with a credential of its own.`, MEND)
+      return failed('definition', `The file has no ${from} with its own credential.`, MEND)
     }
     try {
       const owner = holder?.input && (await composedOf(holder, holder.input, undefined))
@@ -127,15 +127,15 @@ export function createFilePatients(dependencies: FilePatientsDependencies): File
   }
 
   return {
-    async patientOf(entry, others) {
+    async targetOf(entry, others) {
       const composed = await compositionOf(entry, others)
-      return 'check' in composed ? composed : patientFrom(composed, requester)
+      return 'check' in composed ? composed : targetFrom(composed, requester)
     },
   }
 }
 
-function patientFrom(
-  { integration, credentials, secrets, complaint, untried }: Composed,
+function targetFrom(
+  { integration, credentials, secrets, knownFailure, tokenWarning }: Composed,
   requester: TokenRequester,
 ): DiagnosisTarget {
   const open: DiagnosisTarget['open'] = async (credential) => {
@@ -146,8 +146,8 @@ function patientFrom(
   return {
     integration,
     credentials,
-    ...(complaint && { complaint }),
-    ...(untried && { untried }),
+    ...(knownFailure && { knownFailure }),
+    ...(tokenWarning && { tokenWarning }),
     open,
     charge: async () => undefined,
     async mint(charge): Promise<Lease> {
@@ -165,19 +165,24 @@ function patientFrom(
   }
 }
 
-/** What only the service can use, or has. */
-function untriedOf(
+/** Credentials that only the service has or may use. */
+function tokenWarningOf(
   integration: Integration,
   { credential }: IntegrationInput,
 ): DiagnosisCheck | undefined {
-  const untried = (why: string) =>
-    warned('mint', why, 'Ask the service, with POST /integrations/{name}/test.')
-  if (credential?.generate) return untried('Its key is made in the service, and is nowhere else.')
+  const tokenWarning = (why: string) =>
+    warned('mint', why, 'Use POST /integrations/{name}/test of the service.')
+  if (credential?.generate)
+    return tokenWarning('Its key was generated in the service and exists only there.')
   if (presentsRefreshToken(integration)) {
-    return untried('Its refresh token is used by the service alone, which keeps the successor.')
+    return tokenWarning(
+      'Only the service uses its refresh token, because it keeps the rotated one.',
+    )
   }
   if (sourceOf(integration) === undefined) return undefined
-  return untried('It exchanges the token of another integration, which the service mints.')
+  return tokenWarning(
+    'It exchanges the token of another integration, which only the service mints.',
+  )
 }
 
 const mistakesIn = ({ mistakes }: ConfigError) => `${mistakes.join('; ')}.`

@@ -1,11 +1,11 @@
-/** The `HEALTHCHECK` of the image: ends with 0 where `/livez` of the service beside it answers, and with 1 otherwise. */
+/** The `HEALTHCHECK` of the image. Exits with 0 if `/livez` of the service answers, otherwise with 1. */
 import { get as getPlain, type IncomingMessage } from 'node:http'
 import { get as getTls } from 'node:https'
 
 const TIMEOUT_MS = 2_500
 const EVERYWHERE = ['', '0.0.0.0', '::']
 
-/** It runs every few seconds, so it reads the three settings by itself: the table of them loads half of the service. */
+/** Reads three settings itself, because it runs every few seconds and the table of settings loads half of the service. */
 function urlOf(env: NodeJS.ProcessEnv): URL {
   const { VALETKEY_HOST: host = '', VALETKEY_PORT: port = '', VALETKEY_TLS_CERT_FILE: tls } = env
   const url = new URL(`${tls ? 'https' : 'http'}://127.0.0.1:8080/livez`)
@@ -14,10 +14,7 @@ function urlOf(env: NodeJS.ProcessEnv): URL {
   return url
 }
 
-/**
- * Liveness, and not readiness: whoever acts on this check starts the container anew, which mends a
- * dead process and neither a store that is away nor a disk that is full.
- */
+/** Uses liveness, not readiness: a restart repairs a dead process, but neither an unavailable store nor a full disk. */
 function isAlive(url: URL): Promise<boolean> {
   return new Promise((resolve) => {
     const answered = (answer: IncomingMessage) => {
@@ -25,7 +22,7 @@ function isAlive(url: URL): Promise<boolean> {
       resolve(answer.statusCode === 200)
     }
     const signal = AbortSignal.timeout(TIMEOUT_MS)
-    // The certificate names the service and not the loopback, and nothing is told to whoever answers.
+    // The certificate does not name the loopback address. The request contains no secret.
     const request =
       url.protocol === 'https:'
         ? getTls(url, { signal, rejectUnauthorized: false }, answered)

@@ -1,10 +1,10 @@
-/** The commands. */
+/** The commands of `valetkey`. */
 import { readFileSync } from 'node:fs'
 import { BackupError } from '../backup/backup-error.ts'
 import { ConfigError } from '../config/config-error.ts'
 
 interface Command {
-  /** What may stand behind its name; nothing by default. */
+  /** Operands in the usage text. Default: none. */
   readonly operands?: string
   readonly summary: string
   run(args: readonly string[]): Promise<void>
@@ -20,7 +20,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   doctor: {
     operands: 'FILE [NAME…] [--json]',
-    summary: 'examine the integrations of a YAML file; exits with 1 where one is ill',
+    summary: 'examine the integrations of a YAML file; exits with 1 if one fails',
     run: async (args) => {
       const { diagnose } = await import('./diagnose.ts')
       const stdout = checkedStdout()
@@ -31,7 +31,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   'check-token': {
     operands: 'NAME [--at URL] [--json]',
-    summary: 'why a token does not work here; asks VALETKEY_URL with VALETKEY_KEY',
+    summary: 'find out why a token does not work here; uses VALETKEY_URL and VALETKEY_KEY',
     run: async (args) => {
       const { BrokerRefusal, runCheckToken: checkToken } = await import('./check-token.ts')
       try {
@@ -46,7 +46,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   backup: {
     operands: '[--out FILE]',
-    summary: 'write everything that must not be lost to a file, or to stdout',
+    summary: 'write a backup to a file or to stdout',
     run: async (args) => {
       const { backup } = await import('../backup/backup.ts')
       const { stdout, stderr } = process
@@ -55,7 +55,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   restore: {
     operands: 'FILE [--check] [--force]',
-    summary: 'put a backup into an empty store; with --force in the place of what is there',
+    summary: 'restore a backup into an empty store; --force replaces the content of the store',
     run: async (args) => {
       const { restore } = await import('../backup/backup.ts')
       await restore(args, process.env, process)
@@ -70,7 +70,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 }
 
-/** Of a command that does nothing but print: where that fails, it ends. Whoever reads may leave once they have seen enough, as `head` does. */
+/** For commands that only print. Exits if stdout cannot be written, for example if the reader is `head`. */
 function checkedStdout(): NodeJS.WriteStream {
   const { stdout } = process
   return stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
@@ -80,11 +80,11 @@ function checkedStdout(): NodeJS.WriteStream {
   })
 }
 
-/** What stands in a file may not speak to the terminal. */
+/** Removes control characters, because texts may come from a file. */
 const printable = (text: string) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
 
 const EX_ILL = 1
-/** sysexits.h: the command was used incorrectly; a service that it needs does not help; something could not be written; the configuration is wrong. */
+/** sysexits.h: wrong usage; a required service is unavailable; output cannot be written; wrong configuration. */
 const EX_USAGE = 64
 const EX_UNAVAILABLE = 69
 const EX_IOERR = 74
@@ -103,7 +103,7 @@ function usage(): string {
   return ['usage: valetkey [command]', '', ...rows, ''].join('\n')
 }
 
-/** Of `parseArgs`: what stands behind a command is none of its operands. */
+/** Whether `parseArgs` refused the operands. */
 const isMisuse = (error: unknown): error is Error =>
   error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')
 

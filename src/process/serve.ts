@@ -1,4 +1,4 @@
-/** The life of the service's process: settings, store, server, signals, end. */
+/** Runs the service: settings, store, server, signals, shutdown. */
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { type App, createApp } from '../app/app.ts'
@@ -25,18 +25,16 @@ import type { Tracing } from '../tracing/tracing.ts'
 import { banner } from './banner.ts'
 
 /**
- * V8 puts what is made at a place in the code among the old objects for good, once it saw enough of
- * them outlive a collection of the young: as requests do that wait for Salesforce while something
- * else makes garbage. All later requests would be old when they are made, and hold whatever they
- * refer to until a collection of everything: pauses of 15 ms instead of 0.6, and hits that cost a
- * fifth more.
+ * Disables allocation-site pretenuring of V8. Requests that wait for Salesforce outlive young
+ * collections, after which V8 would allocate all later requests in the old generation. That causes
+ * full collections of 15 ms instead of 0.6, and makes hits a fifth more expensive.
  */
 const NO_PRETENURING = '--no-allocation-site-pretenuring'
 /** sysexits.h: an internal error. */
 const EX_SOFTWARE = 70
-/** Whatever is not done by then is left; a last second is for the log. */
+/** Time limit of a shutdown. The last second is for the log. */
 const STOP_MS = 8_700
-/** Whoever sends requests now and then gets an answer that ends the connection, before it is closed; requests in flight have until `cutOffMs`. */
+/** Clients with periodic requests get an answer that closes the connection. Current requests have until `cutOffMs`. */
 const DRAIN_TIMES = { quietMs: 1_000, longestMs: 5_000, cutOffMs: 8_000 }
 const STDOUT = 1
 
@@ -47,7 +45,7 @@ interface Held {
   readonly adminKeyPath?: string | undefined
 }
 
-/** Runs until a signal comes. Throws `ConfigError` before it listens. */
+/** Runs until a signal. Throws `ConfigError` before it listens. */
 export async function serve(env: Environment, version: string): Promise<void> {
   setFlagsFromString(NO_PRETENURING)
   const config = readSettings(env)
@@ -102,7 +100,7 @@ export async function serve(env: Environment, version: string): Promise<void> {
 
 const readFile: ReadFile = (path, encoding = 'utf8') => readFileSync(path, encoding)
 
-/** The settings and the configuration file, with the mistakes of both. */
+/** Reads the settings and the configuration file and reports the mistakes of both. */
 function readSettings(env: Environment): Config {
   const file = env.VALETKEY_CONFIG ? readConfigurationFile(env.VALETKEY_CONFIG) : undefined
   const mistakes = file?.mistakes ?? []
@@ -116,7 +114,7 @@ function readSettings(env: Environment): Config {
   throw new ConfigError(mistakes)
 }
 
-/** One that is wrong is not said to lack a caller, too. */
+/** An invalid file counts as one with a caller, so that only its own mistakes are reported. */
 function readConfigurationFile(path: string) {
   try {
     const { callers } = parseConfigurationFile(readFile(path))
@@ -128,19 +126,19 @@ function readConfigurationFile(path: string) {
   }
 }
 
-/** As in `/etc/valetkey.yaml cannot be read: there is no such file (ENOENT)`. */
+/** For example `/etc/valetkey.yaml cannot be read: there is no such file (ENOENT)`. */
 function unreadable(path: string, error: unknown): string {
   const { code = 'unknown' } = error as NodeJS.ErrnoException
   const why: Readonly<Record<string, string>> = {
     ENOENT: 'there is no such file',
     EACCES: 'this user may not read it',
-    EISDIR: 'it is a folder',
-    ENOTDIR: 'a part of the path is a file',
+    EISDIR: 'it is a directory',
+    ENOTDIR: 'a part of the path is not a directory',
   }
   return `${path} cannot be read${why[code] === undefined ? '' : `: ${why[code]}`} (${code})`
 }
 
-/** The folder is taken for this process alone, before anything is made in it. */
+/** Locks the data folder for this process before it creates files in it. */
 async function hold(config: Config, log: Logger): Promise<Held> {
   const store = await openStore(config, {
     onRedisEvent: redisEventLog(log, () => performance.now()),
@@ -152,13 +150,13 @@ async function hold(config: Config, log: Logger): Promise<Held> {
   const made = await prepareDataDir(config, { now: Date.now })
   for (const warning of made.warnings) log.warn(warning)
   if (made.adminKeyPath !== undefined) {
-    log.info({ path: made.adminKeyPath }, 'the admin key is in this file')
+    log.info({ path: made.adminKeyPath }, 'the admin key is stored in this file')
   }
   const { adminKeyPath } = made
   return { store, keyring: made.keyring, adminKeys: made.adminKeys, adminKeyPath }
 }
 
-/** Whatever can only be cured by other settings ends the process; a full disk is waited for. */
+/** Exits for errors that only other settings can fix. Waits for space on a full disk. */
 function openAudit({ auditFile }: Config, stdout: LineOutput): LineOutput {
   try {
     return createAuditOutput({ path: auditFile, stdout, monotonic: () => performance.now() })
@@ -185,7 +183,7 @@ function openTls({ tlsCertFile, tlsKeyFile, tlsClientCaFile }: Config, log: Logg
   }
 }
 
-/** Only where traces are wanted is anything of them loaded. */
+/** Loads tracing only if it is configured. */
 async function openTracing(config: Config, version: string, log: Logger) {
   const { otlpEndpoint: endpoint } = config
   if (endpoint === undefined) return undefined
@@ -223,13 +221,13 @@ async function listen(
   }
 }
 
-/** What to do about an address that cannot be had. */
+/** The remedy for an address that is not available. */
 function cureOf(code: string | undefined, variable: string): string {
   switch (code) {
     case 'EADDRINUSE':
-      return `: another process has this port; stop it, or set ${variable} to a free one`
+      return `: another process uses this port; stop it, or set ${variable} to a free port`
     case 'EACCES':
-      return `: this user may not take this port; set ${variable} to 1024 or more`
+      return `: this user may not use this port; set ${variable} to 1024 or more`
     case 'EADDRNOTAVAIL':
       return ': this machine does not have this address; correct VALETKEY_HOST'
     case 'ENOTFOUND':
@@ -239,19 +237,19 @@ function cureOf(code: string | undefined, variable: string): string {
   }
 }
 
-/** The state after a bug is not known: log it, and let the orchestrator start a fresh process. */
+/** The state after a bug is unknown: logs the error and exits, so that the orchestrator starts a new process. */
 function endOnBug(log: Logger): void {
   const end = (kind: string) => (error: unknown) => {
-    log.fatal({ err: error, kind }, 'a bug; the process ends')
+    log.fatal({ err: error, kind }, 'unexpected error; the process exits')
     log.flush(() => process.exit(EX_SOFTWARE))
   }
   process.on('unhandledRejection', end('unhandledRejection'))
   process.on('uncaughtException', end('uncaughtException'))
 }
 
-/** Node's own answer to this signal is to open a debugger's port, where every secret could be read. */
+/** By default, Node opens a debugger port at this signal, which would expose all secrets. */
 function ignoreDebugger(log: Logger): void {
-  process.on('SIGUSR1', () => log.warn('SIGUSR1 is ignored: there is no debugger here'))
+  process.on('SIGUSR1', () => log.warn('SIGUSR1 is ignored: the debugger is disabled'))
 }
 
 function reloadOnSignal(app: App): void {
@@ -265,7 +263,7 @@ function stopOnSignal(app: App, log: Logger): void {
     stopping = true
     log.info({ signal }, 'stopping')
     const cutOff = setTimeout(() => {
-      log.warn('not everything was done when the time to stop was over')
+      log.warn('the shutdown exceeded its time limit')
       log.flush(() => process.exit(0))
     }, STOP_MS)
     await app.stop()

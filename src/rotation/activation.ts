@@ -97,7 +97,7 @@ export function createActivation(dependencies: ActivationDependencies): Activati
       const change = credentials && { credentials, updatedAt: now(), isFollowed: true }
       const owner = sealed && change && (await writer.write(sealed, change))
       if (!owner) {
-        throw new BrokerError('integration_changed', 'The integration was changed meanwhile')
+        throw new BrokerError('integration_changed', 'The integration has changed')
       }
       await outcomes.forgetRefusal(name)
       if (lease) await prover.adopt(lease, by)

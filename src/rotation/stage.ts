@@ -104,8 +104,7 @@ export function createStaging(dependencies: StagingDependencies): Staging {
       const isFollowed = mintingOf(step.credentials) !== mintingOf(before.credentials)
       return { ...step, before, updatedAt: now(), isFollowed }
     })
-    if (!changed)
-      throw new BrokerError('integration_not_found', 'There is no integration of this name')
+    if (!changed) throw new BrokerError('integration_not_found', 'No integration has this name')
     const {
       integration,
       change: { id, before, remarks },

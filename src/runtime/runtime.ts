@@ -6,9 +6,9 @@ import { createStoreClock, type StoreClock } from './store-clock.ts'
 export interface Runtime {
   /** Whole epoch milliseconds by the store, which all replicas share. */
   readonly now: () => number
-  /** Epoch milliseconds by this machine. */
+  /** Epoch milliseconds of this machine. */
   readonly wall: () => number
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   /** Resolves early, without a failure, when the signal aborts. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>

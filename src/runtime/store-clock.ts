@@ -1,39 +1,36 @@
-/** The time of the store, which all replicas share, as this process knows it. */
+/** The time of the store, which all replicas share. */
 
 export interface StoreClock {
-  /** Whole epoch milliseconds. Before the store has told its time, this machine's. */
+  /** Whole epoch milliseconds. Before the first answer of the store, the time of this machine. */
   now(): number
-  /** The store told its time at some moment between these two. */
+  /** The store read its clock between these two moments. */
   learn(storeNow: number, asked: Moment, answered: Moment): void
   moment(): Moment
 }
 
-/** By both clocks of this machine. */
+/** A moment on both clocks of this machine. */
 export interface Moment {
   readonly wall: number
   readonly monotonic: number
 }
 
 export interface StoreClockDependencies {
-  /** Epoch milliseconds by this machine. */
   readonly wall: () => number
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
-  /** This machine's clock differs from the store's by more than 30 seconds, or (0) it does no more. */
+  /** Called when the clock of this machine differs from the store's by more than 30 seconds, and with 0 when it no longer does. */
   readonly onSkew: (aheadMs: number) => void
 }
 
-/** From here on an operator should know. */
 const ALARM_MS = 30_000
-/** No clock loses so much between two words from the store unless it is set. */
+/** A larger difference between two answers means that a clock was set. */
 const STEP_MS = 5_000
 
 /**
- * A lease is good until a time that every replica has to agree on, so a machine whose clock is
- * wrong, or is set, must not matter. Between two words from the store the longer of the two
- * elapsed times counts: a clock that was set back and a machine that slept both leave the other
- * one right, and a token is rather replaced too early than served too late. For the same reason a
- * store whose clock is set back is not followed: what it holds would live longer than it may.
+ * All replicas must agree on the end of a lease, so the clock of a machine must not matter. Between
+ * two answers of the store, the longer of the two elapsed times counts. That is right if the wall
+ * clock is set back and if the machine sleeps; in doubt, a token is replaced too early. For the
+ * same reason the result does not follow a store whose clock is set back.
  */
 export function createStoreClock(dependencies: StoreClockDependencies): StoreClock {
   const { wall, monotonic, onSkew } = dependencies

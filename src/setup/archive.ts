@@ -1,7 +1,6 @@
-/** Text files in one zip: the same bytes for the same files. */
+/** Creates a zip of text files. The same files give the same bytes. */
 import { strToU8, zipSync } from 'fflate'
 
-/** The earliest date that a zip can hold; one that changes nothing each day. */
 const MODIFIED_AT = '1980-01-01T00:00:00'
 
 export const zipOf = (files: Readonly<Record<string, string>>): Buffer =>

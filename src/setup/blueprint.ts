@@ -1,4 +1,4 @@
-/** What the app in Salesforce has to be for an integration: the one source of the sheet and of the metadata. Pure. */
+/** The app in Salesforce that an integration needs. The setup sheet and the metadata are made from it. */
 import { createHash } from 'node:crypto'
 import { activeOf, type Credential } from '../credentials/credential.ts'
 import { grantOf } from '../grants/index.ts'
@@ -10,53 +10,47 @@ import { type Recipe, recipeOf } from './recipe.ts'
 export interface Blueprint {
   readonly integration: Integration
   readonly recipe: Recipe
-  /** What the app is called. */
   readonly label: string
-  /** Its API name: at most 40 letters, digits and single underscores. */
+  /** At most 40 letters, digits and single underscores. */
   readonly apiName: string
   readonly description: string
-  /** A callback URL is required, even where no browser ever comes back. */
   readonly callbackUrl: string
-  /** Whether it leads here, or only fills the field. */
+  /** Whether the URL leads to this service or only fills the field. */
   readonly isCallbackOurs: boolean
-  /** Null where the app proves itself with a secret. */
+  /** Null if the app authenticates with a secret. */
   readonly certificate: CertificateToUpload | null
   readonly provesBy: 'certificate' | 'client_secret'
-  /** Whether the certificate proves the client at the token endpoint (`private_key_jwt`), not an assertion of the grant. */
+  /** Whether the certificate is for client authentication (`private_key_jwt`), not for an assertion of the grant. */
   readonly assertsClient: boolean
-  /** After how many days without use its refresh token ends; null: it never does, or there is none. */
+  /** Days of inactivity after which the refresh token ends. Null: never, or there is none. */
   readonly refreshTokenIdleDays: number | null
-  /** From where alone refresh tokens are taken; empty: from everywhere, or there are none. */
+  /** Addresses from which refresh tokens are accepted. Empty: any, or there are none. */
   readonly refreshTokenAddresses: readonly AddressRange[]
-  /** The user that the settings name; null where the app's policies name one. */
+  /** The user in the settings; null if the policies of the app name one. */
   readonly username: string | null
-  /** Of the assertion; null where the grant has none. */
+  /** The audience of the assertion; null if the grant has none. */
   readonly audience: string | null
-  /** The consumer key, once it is known. */
   readonly clientId: string | null
-  /** Also where none is needed. */
+  /** True also if none is needed. */
   readonly hasCredential: boolean
-  /** The integration whose token it exchanges, where it has no app of its own. */
+  /** The integration whose token is exchanged, if this one has no app. */
   readonly source: string | null
 }
 
 export interface CertificateToUpload {
-  /** Null: there is none yet, or it is not yours to see. */
+  /** Null: there is none, or the caller may not see it. */
   readonly credential: Credential | null
-  /** The integration that holds it. */
   readonly holder: string
 }
 
 export interface BlueprintOptions {
-  /** How browsers reach this service. */
   readonly publicUrl: string | undefined
-  /** With whose credentials the integration signs, if not its own; null: with one that you may not see. */
+  /** The integration whose credentials are used, if not its own. Null: the caller may not see it. */
   readonly owner: Integration | null | undefined
-  /** From which addresses this service calls; default: not known. */
+  /** Addresses from which this service calls. Default: unknown. */
   readonly egressAddresses?: readonly AddressRange[]
 }
 
-/** Where apps are made and changed. */
 export const MANAGER = 'Setup → External Client App Manager'
 
 const PLACEHOLDER_PATH = '/services/oauth2/success'
@@ -109,7 +103,7 @@ export function blueprintOf(
   }
 }
 
-/** The staged one first: whoever stages a key is about to upload its certificate. */
+/** The staged credential first, because its certificate must be uploaded next. */
 function toUpload(credentials: readonly Credential[]): Credential | undefined {
   const certified = credentials.filter(({ certificate }) => certificate !== null)
   return certified.find(({ state }) => state === 'staged') ?? activeOf(certified)
@@ -117,7 +111,7 @@ function toUpload(credentials: readonly Credential[]): Credential | undefined {
 
 const LONGEST_API_NAME = 40
 
-/** Two integrations never get the same: deploying one's app over the other's would replace its certificate. */
+/** Unique per integration: deploying over the app of another one would replace its certificate. */
 function apiNameOf(name: string): string {
   const plain = `Valetkey_${name.replaceAll('-', '_')}`
   if (plain.length <= LONGEST_API_NAME && !plain.includes('__')) return plain

@@ -1,4 +1,4 @@
-/** What replaces the certificate of an app that is there: its global OAuth settings alone, in the format of the Metadata API. Pure. */
+/** Metadata that replaces the certificate of an existing app: only its global OAuth settings. */
 import type { Credential } from '../credentials/credential.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { blueprintOf } from './blueprint.ts'
@@ -10,11 +10,10 @@ export interface CertificateFilesOptions {
   readonly app: string
   /** Full name of its global OAuth settings. */
   readonly settings: string
-  /** How browsers reach this service. */
   readonly publicUrl: string | undefined
 }
 
-/** Without key or secret of the consumer, which so stay. A deployment replaces all the rest. */
+/** Omits the consumer key and secret, which therefore remain. A deployment replaces everything else. */
 export function certificateFilesOf(
   integration: Integration,
   credential: Credential,

@@ -1,4 +1,3 @@
-/** Where the certificate that is to be uploaded comes from. */
 import type { CertificateToUpload } from './blueprint.ts'
 import type { Field, SetupStep } from './step.ts'
 
@@ -21,19 +20,19 @@ function certificateField(
     return {
       field: `GET ${certificatePath(holder, credential.id)}`,
       value: 'save it as a file',
-      why: `Of the ${credential.state} credential of ${holder}; public, unlike its key`,
+      why: `The certificate of the ${credential.state} credential of ${holder}; it is public, unlike its key`,
     }
   }
   if (!path.endsWith(`/${holder}`)) {
     return {
       field: `GET /integrations/${holder}/setup`,
-      value: 'ask whoever may read it',
+      value: 'ask somebody who may read it',
       why: `The integration signs with the key of ${holder}`,
     }
   }
   return {
     field: `PATCH ${path}`,
     value: '{"credential": {"generate": {}}}',
-    why: 'There is no certificate to upload yet: this makes a key that never leaves the broker, and its certificate',
+    why: 'There is no certificate to upload yet: this creates a key that never leaves the broker, and its certificate',
   }
 }

@@ -1,20 +1,16 @@
-/** What an External Client App and the permission set of its user are made of: the components of the Metadata API and their members. Pure. */
+/** Metadata components of an External Client App and of the permission set of its user. */
 import { globalOauthName } from '../integrations/certificate-deployment.ts'
 import type { Blueprint } from './blueprint.ts'
 import { elementsOf, type XmlElement } from './xml.ts'
 
-/** What the broker cannot know. */
 export interface MetadataChoices {
   readonly contactEmail?: string
-  /** API name of a permission set that the user has. Default: the one of these files. */
   readonly permissionSet?: string
-  /** Name of a profile that the user has. */
   readonly profile?: string
-  /** Username of the run-as user. */
   readonly runAs?: string
 }
 
-/** Where a choice is missing: a deployment refuses it by name, and does not make half an app. */
+/** Placeholder for a missing choice. A deployment refuses it, so that no incomplete app is created. */
 const RUN_AS_PLACEHOLDER = 'REPLACE-WITH-THE-RUN-AS-USER@example.com'
 const CONTACT_PLACEHOLDER = 'replace-with-your-team@example.com'
 
@@ -26,7 +22,7 @@ export interface Component {
   readonly elements: readonly XmlElement[]
 }
 
-/** In the order in which they need each other. */
+/** In the order of their dependencies. */
 export function componentsOf(blueprint: Blueprint, choices: MetadataChoices): readonly Component[] {
   const { apiName } = blueprint
   return [
@@ -49,7 +45,7 @@ export function componentsOf(blueprint: Blueprint, choices: MetadataChoices): re
       type: 'ExtlClntAppOauthConfigurablePolicies',
       folder: 'extlClntAppOauthPolicies',
       suffix: 'ecaOauthPlcy',
-      // The names under which Salesforce makes them by itself: others would be a second set.
+      // Salesforce's own default names. Other names would create a second set.
       member: `${oauthName(apiName)}_defaultPolicy`,
       elements: oauthPolicies(blueprint, choices),
     },
@@ -65,10 +61,10 @@ export function componentsOf(blueprint: Blueprint, choices: MetadataChoices): re
   ]
 }
 
-/** As Setup names the OAuth settings of an app. */
+/** The name that Setup gives to the OAuth settings of an app. */
 const oauthName = (app: string): string => `${app}_oauth`
 
-/** What holds the certificate. `member`: its full name. */
+/** Contains the certificate. `member` is its full name. */
 export const globalSettings = (blueprint: Blueprint, member: string): Component => ({
   type: 'ExtlClntAppGlobalOauthSettings',
   folder: 'extlClntAppGlobalOauthSets',
@@ -77,7 +73,7 @@ export const globalSettings = (blueprint: Blueprint, member: string): Component 
   elements: globalOauthSettings(blueprint),
 })
 
-/** The addresses from which alone refresh tokens are taken. */
+/** The addresses from which refresh tokens are accepted. */
 const securitySettings = ({ apiName, label, refreshTokenAddresses }: Blueprint): Component => ({
   type: 'ExtlClntAppOauthSecuritySettings',
   folder: 'extlClntAppOauthSecuritySettings',
@@ -94,7 +90,7 @@ const securitySettings = ({ apiName, label, refreshTokenAddresses }: Blueprint):
   ],
 })
 
-/** What the user needs and nothing more. Without a license: it deploys in orgs that have none of the kind, and the sheet says which one the user should have. */
+/** Contains only the permissions that the user needs. Has no license, so that it deploys in every org; the setup sheet names the license. */
 const ownPermissionSet = ({ apiName, label, recipe, description }: Blueprint): Component => ({
   type: 'PermissionSet',
   folder: 'permissionsets',
@@ -133,10 +129,10 @@ const oauthSettings = (blueprint: Blueprint) =>
     label: `${blueprint.label} OAuth settings`,
   })
 
-/** Days: what Salesforce's own limit allows a refresh token to be idle. */
+/** Days of inactivity in Salesforce's own limit. */
 const IDLE_LIMIT_DAYS = 30
 
-/** The certificate alone is what enables the JWT bearer flow; the consumer key is Salesforce's to make. */
+/** The certificate enables the JWT bearer flow. Salesforce creates the consumer key. */
 function globalOauthSettings(blueprint: Blueprint): readonly XmlElement[] {
   const { callbackUrl, apiName, recipe, label, refreshTokenIdleDays } = blueprint
   const isApproved = recipe.actsAs === 'approving_user'
@@ -148,7 +144,7 @@ function globalOauthSettings(blueprint: Blueprint): readonly XmlElement[] {
     isCodeCredFlowEnabled: false,
     isCodeCredPostOnly: false,
     isConsumerSecretOptional: false,
-    // Tokens are handed out as Bearer: one that is bound to a key would serve nobody.
+    // The broker hands out Bearer tokens; a token bound to a key would not work.
     isDPopEnabled: false,
     isDeviceFlowEnabled: false,
     isEnforceRefreshTokenTTL: endsWhenIdle(refreshTokenIdleDays),
@@ -165,7 +161,7 @@ function globalOauthSettings(blueprint: Blueprint): readonly XmlElement[] {
   })
 }
 
-/** Salesforce's limit is of use where the token is refreshed often enough to live with it. */
+/** Whether Salesforce's limit is usable: the token must be refreshed often enough. */
 export const endsWhenIdle = (days: number | null): boolean =>
   days !== null && days <= IDLE_LIMIT_DAYS
 

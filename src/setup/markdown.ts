@@ -1,4 +1,4 @@
-/** The setup sheet for people, in Markdown. Pure. */
+/** Formats the setup sheet as Markdown. */
 import type { Sheet } from './sheet.ts'
 import type { Field, SetupStep } from './step.ts'
 
@@ -8,9 +8,9 @@ export function markdownOf(sheet: Sheet): string {
   return [
     `# ${title} for \`${integration}\``,
     missing.length === 0
-      ? 'The integration has all that it needs here; this is how its app has to look.'
-      : `Still missing here: ${missing.map((member) => `\`${member}\``).join(', ')}.`,
-    `The same to deploy, without a secret in it: \`GET ${metadata}\`.`,
+      ? 'The integration is complete; this sheet shows the required settings of its app.'
+      : `Still missing: ${missing.map((member) => `\`${member}\``).join(', ')}.`,
+    `The same as files to deploy, without secrets: \`GET ${metadata}\`.`,
     ...steps.map((step, at) => stepText(step, at + 1)),
     '## What to send back',
     [
@@ -21,7 +21,7 @@ export function markdownOf(sheet: Sheet): string {
       JSON.stringify(body),
       '```',
     ].join('\n'),
-    `A change in Setup takes ${wait.least / 60} to ${wait.most / 60} minutes to be known everywhere.`,
+    `A change in Setup takes ${wait.least / 60} to ${wait.most / 60} minutes to reach all servers of Salesforce.`,
     '## Traps',
     traps.map(({ detail }) => `- ${detail}`).join('\n'),
     '',
@@ -40,6 +40,6 @@ function stepText({ title, where, fields }: SetupStep, number: number): string {
   ].join('\n\n')
 }
 
-/** What an operator named must not end the cell, or begin a tag. */
+/** Text from operators must not end the cell or start a tag. */
 const cell = (text: string) =>
   text.replaceAll('\\', '\\\\').replaceAll('|', '\\|').replaceAll('<', '&lt;')

@@ -1,18 +1,17 @@
-/** The app as files for the Metadata API: an External Client App and the permission set of its user, ready to deploy, without a secret. Pure. */
+/** The app as files for the Metadata API, ready to deploy and without secrets: an External Client App and the permission set of its user. */
 import type { Blueprint } from './blueprint.ts'
 import { type Component, componentsOf, type MetadataChoices } from './components.ts'
 import { elementsOf, type XmlElement, xmlDocument } from './xml.ts'
 
-/** By path in the archive. */
 export type MetadataFiles = Readonly<Record<string, string>>
 
-/** `metadata`: what the Metadata API takes, and `sf project deploy start --metadata-dir`; `source`: what a Salesforce DX project keeps. */
+/** `metadata`: for the Metadata API and `sf project deploy start --metadata-dir`. `source`: for a Salesforce DX project. */
 export const METADATA_FORMATS = ['metadata', 'source'] as const
 export type MetadataFormat = (typeof METADATA_FORMATS)[number]
 
-/** Of Summer '26, the first that knows all members. Before 64.0 the policies had one more that is required. */
+/** Summer '26, the first version with all members. Versions before 64.0 require one more member of the policies. */
 export const API_VERSION = '67.0'
-/** Where a Salesforce DX project has its files, unless it says otherwise. */
+/** Default directory of a Salesforce DX project. */
 const PACKAGE_DIRECTORY = 'force-app/main/default'
 
 export function metadataOf(
@@ -29,7 +28,6 @@ export function metadataOf(
       }
 }
 
-/** In the format of the Metadata API. */
 export const deployableOf = (components: readonly Component[]): MetadataFiles => ({
   ...filesOf(components, (path) => path),
   'package.xml': manifestOf(components),

@@ -1,9 +1,9 @@
-/** What each grant needs of the app in Salesforce: one row a grant. */
+/** What each grant requires of the app in Salesforce. */
 import type { GrantSettings } from '../grants/grant.ts'
 import type { GrantType } from '../grants/index.ts'
 import type { UserPermission } from '../grants/org-api/user-permissions.ts'
 
-/** A scope as Setup, the token answer and the Metadata API name it. */
+/** The name of a scope in Setup, in the token answer and in the Metadata API. */
 export interface Scope {
   readonly label: string
   readonly name: string
@@ -24,34 +24,31 @@ const DATA_CLOUD: Scope = {
 }
 
 export interface RecipeUser {
-  /** Null: it is not for the integration to say. */
   readonly license: string | null
   readonly profile: string | null
-  /** System permissions that its permission set gives. */
   readonly permissions: readonly UserPermission[]
 }
 
-/** Help, Give Integration Users API Only Access: the license that is made for it, and its profile. */
+/** The license for integrations and its profile (Help, Give Integration Users API Only Access). */
 const INTEGRATION_USER: RecipeUser = {
   license: 'Salesforce Integration',
   profile: 'Minimum Access - API Only Integrations',
   permissions: ['ApiEnabled', 'ApiUserOnly'],
 }
-/** A person logs in to approve the app, or the handler finds one: not API Only. */
+/** A person who logs in to approve the app, or whom the handler finds; therefore not API Only. */
 const PERSON: RecipeUser = { license: null, profile: null, permissions: ['ApiEnabled'] }
 const NOBODY: RecipeUser = { license: null, profile: null, permissions: [] }
 
 export interface Recipe {
-  /** What the grant is called in Setup. */
   readonly title: string
-  /** The box to tick under Flow Enablement; null where none is needed. */
+  /** The checkbox under Flow Enablement; null if none is needed. */
   readonly flow: string | null
   readonly scopes: readonly Scope[]
-  /** Whose name the app acts under: a user of the settings, the run-as user of its policies, whoever approved it in a browser, whom a token handler finds; or it acts for no app of its own, but exchanges another integration's token. */
+  /** The user that the app acts as: a user in the settings, the run-as user, the user who approved it, or the user that a token handler finds. `source`: there is no app, because the token of another integration is exchanged. */
   readonly actsAs: 'username' | 'run_as_user' | 'approving_user' | 'handled_user' | 'source'
-  /** The smallest user that does. */
+  /** The user with the fewest permissions that works. */
   readonly user: RecipeUser
-  /** How long an approval or a refresh token lasts: what Setup and the Metadata API call it. */
+  /** Lifetime of an approval or a refresh token, as named in Setup and in the Metadata API. */
   readonly refreshTokenPolicy: {
     readonly label: string
     readonly metadataName: 'Infinite' | 'Zero'
@@ -69,7 +66,7 @@ const RECIPES = {
     refreshTokenPolicy: {
       label: 'Refresh token is valid until revoked',
       metadataName: 'Infinite',
-      why: 'This grant gets no refresh token; but where users approve the app by themselves, the approval ends with it',
+      why: 'This grant gets no refresh token. But if users approve the app themselves, the approval ends with it',
     },
   },
   client_credentials: {
@@ -93,7 +90,7 @@ const RECIPES = {
     refreshTokenPolicy: {
       label: 'Refresh token is valid until revoked',
       metadataName: 'Infinite',
-      why: 'Where one must expire if not used, say after how many days in refresh_token_idle_days',
+      why: 'If a policy requires that unused tokens expire, set the number of days in refresh_token_idle_days',
     },
   },
   token_exchange: {
@@ -105,7 +102,7 @@ const RECIPES = {
     refreshTokenPolicy: {
       label: 'Immediately expire refresh token',
       metadataName: 'Zero',
-      why: 'The broker keeps none that this grant may get',
+      why: 'The broker keeps no refresh token of this grant',
     },
   },
   data_cloud: {
@@ -122,7 +119,7 @@ const RECIPES = {
   },
 } as const satisfies Record<GrantType, Recipe>
 
-/** Throws where there is none: types come out of validated settings. */
+/** Throws if there is none: types come from validated settings. */
 export function recipeOf({ type }: GrantSettings): Recipe {
   const recipe = Object.hasOwn(RECIPES, type) ? RECIPES[type as GrantType] : undefined
   if (recipe === undefined) throw new Error(`no recipe for the grant ${JSON.stringify(type)}`)

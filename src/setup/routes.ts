@@ -20,9 +20,8 @@ import { sheetOf } from './sheet.ts'
 
 export interface SetupRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
-  /** How browsers reach this service. */
   readonly publicUrl: string | undefined
-  /** From which addresses this service calls, as far as it was told. */
+  /** Addresses from which this service calls, if configured. */
   readonly egressAddresses: readonly AddressRange[]
 }
 
@@ -49,9 +48,9 @@ export function registerSetupRoutes(
       schema: {
         tags: ['integrations'],
         operationId: 'getSetup',
-        summary: 'What to click in Salesforce for this integration, field by field',
+        summary: 'Lists each field to set in Salesforce for this integration',
         description:
-          'Needs `integrations:read`. JSON, or Markdown where `Accept` prefers it. Works for a draft, before the app exists.',
+          'Needs `integrations:read`. JSON, or Markdown if `Accept` prefers it. Also works for a draft, before the app exists.',
         params: NameParams,
         response: {
           200: jsonOr(SetupSheet, 'text/markdown'),
@@ -77,7 +76,7 @@ export function registerSetupRoutes(
         summary:
           'The External Client App, and the permission set of its user, as files for the Metadata API, in a zip',
         description:
-          'Needs `integrations:read`. Holds the certificate, and no secret. The permission set has API Enabled and what the grant wants, and nothing more; it is left out where `permission_set` names another. In the format of the Metadata API: deploy it with `sf project deploy start --single-package --metadata-dir FILE`. With `format=source`, in that of a Salesforce DX project: unzip it in one.',
+          'Needs `integrations:read`. Contains the certificate, and no secret. The permission set has only API Enabled and the permissions that the grant needs; it is omitted if `permission_set` names another one. The default format is that of the Metadata API: deploy the zip with `sf project deploy start --single-package --metadata-dir FILE`. With `format=source`, unzip it in a Salesforce DX project.',
         params: NameParams,
         querystring: MetadataQuery,
         response: {
@@ -113,5 +112,5 @@ export function registerSetupRoutes(
 const withoutApp = (source: string) =>
   new BrokerError(
     'grant_unfit',
-    `There is no app to deploy: the token of ${source} is exchanged, whose app is at /integrations/${source}/setup/metadata`,
+    `There is no app to deploy. The integration exchanges the token of ${source}, whose app is at /integrations/${source}/setup/metadata`,
   )

@@ -19,7 +19,7 @@ const Step = Type.Object(
     title: Type.String(),
     where: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'Where in Setup; null where it is done with this service',
+      description: 'Place in Setup; null if the step uses this service',
     }),
     fields: Type.Array(Field),
   },
@@ -45,13 +45,13 @@ export const SetupSheet = Type.Object(
     missing: Type.Array(
       Type.Unsafe<string>({ type: 'string', enum: ['credential', 'client_id'] }),
       {
-        description: 'What the integration still lacks, in the order in which it can be had',
+        description: 'What the integration still lacks, in the order of the steps',
       },
     ),
     steps: Type.Array(Step),
     certificate: Type.Unsafe<Static<typeof Certificate> | null>({
       anyOf: [Certificate, { type: 'null' }],
-      description: 'The staged one first. Null: none is needed, or there is none yet',
+      description: 'The staged one first. Null: none is needed, or none exists',
     }),
     write_back: Type.Object({
       method: Type.String(),
@@ -64,14 +64,14 @@ export const SetupSheet = Type.Object(
     }),
     wait_seconds: Type.Object(
       { least: Type.Integer(), most: Type.Integer() },
-      { description: "How long a change takes to reach all of Salesforce's servers" },
+      { description: 'How long a change takes to reach all servers of Salesforce' },
     ),
     traps: Type.Array(
       Type.Object({ trap: Type.String(), detail: Type.String() }, { title: 'Setup trap' }),
     ),
     metadata: Type.String({ description: 'Path of the files to deploy instead' }),
   },
-  { title: 'Setup sheet', description: 'What to click in Salesforce, in JSON or Markdown' },
+  { title: 'Setup sheet', description: 'The settings to make in Salesforce, in JSON or Markdown' },
 )
 
 const Name = {
@@ -87,14 +87,14 @@ export const MetadataQuery = Type.Object(
       Type.String({
         maxLength: 254,
         format: 'email',
-        description: 'Contact of the app. Default: the username, else a placeholder',
+        description: 'Contact of the app. Default: the username, or a placeholder',
       }),
     ),
     permission_set: Type.Optional(
       Type.String({
         ...Name,
         description:
-          'API name of a permission set that the user has. Default: one that comes with the files',
+          'API name of a permission set of the user. Default: one that the files contain',
       }),
     ),
     profile: Type.Optional(

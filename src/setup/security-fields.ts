@@ -1,4 +1,4 @@
-/** The fields of an app's section on security. Pure. */
+/** The fields of the security section of an app. */
 import type { Blueprint } from './blueprint.ts'
 import { endsWhenIdle } from './components.ts'
 import type { Field } from './step.ts'
@@ -15,27 +15,27 @@ export function securityFields(blueprint: Blueprint): readonly Field[] {
       section,
       field: 'Require Proof Key for Code Exchange (PKCE)',
       value: isApproved ? ON : OFF,
-      ...(recipe.actsAs === 'run_as_user' && { why: 'It breaks this grant' }),
+      ...(recipe.actsAs === 'run_as_user' && { why: 'This grant does not support it' }),
     },
     {
       section,
       field: 'Issue JSON Web Token (JWT)-based access tokens for named users',
       value: OFF,
-      why: 'Such tokens are refused by SOAP and some other APIs',
+      why: 'SOAP and some other APIs refuse such tokens',
     },
     {
       section,
       field: 'Require DPoP',
       value: OFF,
-      why: 'Tokens are handed out as Bearer; one that is bound to a key would serve nobody',
+      why: 'The broker hands out Bearer tokens; a token bound to a key would not work',
     },
     ...(assertsClient
       ? [
           {
             section,
             field: 'Client Assertion Certificate',
-            value: 'the file of the step before, too',
-            why: "Where the form has it, since Summer '26: with private_key_jwt, it proves the client",
+            value: 'the file of the previous step',
+            why: "If the form has it (since Summer '26): it authenticates the client with private_key_jwt",
           },
         ]
       : []),
@@ -63,7 +63,7 @@ function refreshTokenFields(blueprint: Blueprint): readonly Field[] {
       section,
       field: ROTATION,
       value: ON,
-      why: 'A stolen refresh token is noticed; the broker uses each of them once',
+      why: 'It reveals a stolen refresh token; the broker uses each refresh token once',
     },
     {
       section,
@@ -71,14 +71,14 @@ function refreshTokenFields(blueprint: Blueprint): readonly Field[] {
       value: endsWhenIdle(days) ? ON : OFF,
       why: endsWhenIdle(days)
         ? `The broker uses the token often enough: refresh_token_idle_days is ${days}`
-        : 'Only with a refresh_token_idle_days of 30 or less does the broker use the token often enough',
+        : 'The broker uses the token often enough only if refresh_token_idle_days is 30 or less',
     },
     {
       section,
       field: 'Enforce Refresh Token IP Allowlist',
       value: isKnown ? ON : OFF,
       why: isKnown
-        ? 'A stolen refresh token is of no use elsewhere; the user who approves the app is not held to it'
+        ? 'A stolen refresh token is then useless elsewhere; the list does not restrict the user who approves the app'
         : 'Set VALETKEY_EGRESS_ADDRESSES to the addresses from which this service calls, and read this sheet again',
     },
     ...ranges.map(({ first, last }) => ({

@@ -1,4 +1,4 @@
-/** The setup sheet: what to click in Salesforce for an integration, field by field. Pure. */
+/** The setup sheet lists each field to set in Salesforce for an integration. */
 import type { Blueprint, CertificateToUpload } from './blueprint.ts'
 import { certificatePath } from './certificate-step.ts'
 import type { SetupStep } from './step.ts'
@@ -9,28 +9,26 @@ export interface Sheet {
   readonly integration: string
   readonly grant: string
   readonly title: string
-  /** What is missing until a token can be requested, in the order in which it can be done. */
+  /** What is missing until a token can be requested, in the order of the steps. */
   readonly missing: readonly ('credential' | 'client_id')[]
   readonly steps: readonly SetupStep[]
   readonly certificate: SheetCertificate | null
-  /** How the consumer key comes back. */
+  /** How to send the consumer key to the broker. */
   readonly writeBack: {
     readonly method: 'PATCH'
     readonly path: string
     readonly headers: Readonly<Record<string, string>>
     readonly body: object
   }
-  /** How long a change in Setup takes to reach all of Salesforce's servers. Seconds. */
+  /** How long a change in Setup takes to reach all servers of Salesforce, in seconds. */
   readonly wait: { readonly least: number; readonly most: number }
   readonly traps: readonly Trap[]
-  /** Path of the zip. */
   readonly metadata: string
 }
 
 export interface SheetCertificate {
   readonly credentialId: string
   readonly state: string
-  /** Where to download it. */
   readonly path: string
   readonly fingerprintSha256: string
   readonly notAfter: number

@@ -1,7 +1,6 @@
 /** One step of a setup. */
 export interface SetupStep {
   readonly title: string
-  /** Where in Setup; null: it is done here. */
   readonly where: string | null
   readonly fields: readonly Field[]
 }

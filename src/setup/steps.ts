@@ -1,4 +1,4 @@
-/** The steps of a setup: where to go, and each field with its value. Pure. */
+/** The steps of a setup, each with its place, fields and values. */
 import { type Blueprint, MANAGER } from './blueprint.ts'
 import { certificateStep } from './certificate-step.ts'
 import { securityFields } from './security-fields.ts'
@@ -8,7 +8,7 @@ import { permissionSetStep, userStep } from './user-step.ts'
 const ON = 'on'
 const OFF = 'off'
 
-/** `path` of the integration. */
+/** `path` is the path of the integration. */
 export const stepsOf = (blueprint: Blueprint, path: string): readonly SetupStep[] =>
   blueprint.source === null
     ? stepsOfApp(blueprint, path)
@@ -35,7 +35,7 @@ function appStep(blueprint: Blueprint): SetupStep {
     fields: [
       { section: basic, field: 'External Client App Name', value: label },
       { section: basic, field: 'API Name', value: apiName },
-      { section: basic, field: 'Contact Email', value: 'one that your team reads' },
+      { section: basic, field: 'Contact Email', value: 'an address that your team reads' },
       { section: basic, field: 'Distribution State', value: 'Local' },
       { section: oauth, field: 'Enable OAuth', value: ON },
       {
@@ -58,8 +58,8 @@ function appStep(blueprint: Blueprint): SetupStep {
 function callbackReason({ recipe, isCallbackOurs }: Blueprint): string {
   if (recipe.actsAs !== 'approving_user') return 'Required by the form, and not used by this grant'
   return isCallbackOurs
-    ? 'Where the browser comes back to: exactly this'
-    : 'No browser comes back to this: set VALETKEY_PUBLIC_URL, and read this sheet again'
+    ? 'The browser returns to exactly this URL'
+    : 'No browser can return to this URL: set VALETKEY_PUBLIC_URL, and read this sheet again'
 }
 
 function flowFields({ recipe, provesBy }: Blueprint): readonly Field[] {
@@ -67,8 +67,8 @@ function flowFields({ recipe, provesBy }: Blueprint): readonly Field[] {
   const upload: Field = {
     section,
     field: 'Upload Certificate (Use digital signatures)',
-    value: 'the file of the step before',
-    why: 'Last of all fields: the form drops it when another field redraws it',
+    value: 'the file of the previous step',
+    why: 'Upload it last: the form loses it when another field redraws the form',
   }
   return [
     ...(recipe.flow === null ? [] : [{ section, field: recipe.flow, value: ON }]),
@@ -79,8 +79,8 @@ function flowFields({ recipe, provesBy }: Blueprint): readonly Field[] {
       value: OFF,
       why:
         recipe.flow === null
-          ? 'The web server flow, by which a user approves, needs no box'
-          : 'What is off cannot be abused',
+          ? 'The web server flow, in which a user approves, needs no checkbox'
+          : 'A disabled flow cannot be abused',
     },
   ]
 }
@@ -89,12 +89,12 @@ function policiesStep(blueprint: Blueprint): SetupStep {
   const { recipe, integration, apiName, refreshTokenIdleDays: idleDays } = blueprint
   const section = 'OAuth Policies'
   const runAs: readonly Field[] = [
-    { section, field: 'Enable Client Credentials Flow', value: ON, why: 'A second time' },
+    { section, field: 'Enable Client Credentials Flow', value: ON, why: 'Required here, too' },
     {
       section,
       field: 'Run As (Username)',
       value: 'the integration user',
-      why: 'By the search window: what is only typed is not saved',
+      why: 'Use the search window: a typed name is not saved',
     },
   ]
   return {
@@ -108,13 +108,13 @@ function policiesStep(blueprint: Blueprint): SetupStep {
         why:
           recipe.actsAs === 'approving_user'
             ? 'Only users of the profiles and permission sets below can allow the app'
-            : 'Nobody is there to approve the app in a browser',
+            : 'Nobody can approve the app in a browser',
       },
       {
         section: 'App Policies',
         field: 'Select Profiles, Select Permission Sets',
-        value: `${apiName}, or another that the user has`,
-        why: 'Else every login is refused',
+        value: `${apiName}, or another one of the user`,
+        why: 'Otherwise every login is refused',
       },
       ...(recipe.actsAs === 'run_as_user' ? runAs : []),
       {
@@ -150,7 +150,7 @@ function keyStep({ provesBy, clientId }: Blueprint, path: string): SetupStep {
   const what = provesBy === 'client_secret' ? 'consumer key and secret' : 'consumer key'
   const known = clientId === null ? '' : ` (stored now: ${clientId})`
   return {
-    title: `Bring the ${what} back`,
+    title: `Send the ${what} to the broker`,
     where: `${MANAGER} → (your app) → Settings → OAuth Settings → Consumer Key and Secret`,
     fields: [
       {
@@ -188,7 +188,7 @@ function connectStep(path: string): SetupStep {
         section,
         field: `or PATCH ${path}`,
         value: '{"credential": {"refresh_token": "…", "client_secret": "…"}}',
-        why: 'With a refresh token that you have already; the broker alone may use it from then on',
+        why: 'Uses an existing refresh token; from then on only the broker may use it',
       },
     ],
   }
@@ -203,7 +203,7 @@ function testStep(path: string): SetupStep {
         section: 'Test',
         field: `POST ${path}/test`,
         value: '2 to 10 minutes later',
-        why: 'Until then some servers of Salesforce do not know the app, and answer both ways',
+        why: 'Until then some servers of Salesforce do not know the app, so answers vary',
       },
     ],
   }
@@ -220,19 +220,19 @@ function sourceStep({ recipe }: Blueprint, source: string): SetupStep {
         section,
         field: 'OAuth Scopes',
         value: `${label} (${name})`,
-        why: 'Beside those that it has',
+        why: 'In addition to its other scopes',
       })),
       {
         section: 'User',
         field: 'Permission set',
-        value: 'one for Data Cloud',
+        value: 'a permission set for Data Cloud',
         why: `For the user that ${source} acts as`,
       },
       {
         section: 'Source',
         field: `GET /integrations/${source}/setup`,
         value: 'its own sheet',
-        why: 'Its token is what is exchanged',
+        why: 'Its token is exchanged',
       },
     ],
   }

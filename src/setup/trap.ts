@@ -1,8 +1,7 @@
-/** What goes wrong when people set up an app: known, and not shown by Setup itself. */
+/** Known mistakes in the setup of an app that Setup does not show. */
 import type { Blueprint } from './blueprint.ts'
 
 export interface Trap {
-  /** One of a closed list. */
   readonly trap: string
   readonly detail: string
 }
@@ -22,12 +21,12 @@ const TRAPS: Readonly<Record<string, TrapRow>> = {
   connected_apps_closed: {
     applies: always,
     detail:
-      "Connected apps cannot be created any more since Spring '26; make an External Client App. One that exists goes on working, with the same fields under other headings.",
+      "Since Spring '26, connected apps can no longer be created; create an External Client App. An existing connected app continues to work, with the same fields under other headings.",
   },
   policies_come_after_saving: {
     applies: always,
     detail:
-      'Policies are another tab, and are there only once the app is saved. Without them Salesforce refuses every login.',
+      'Policies are on another tab, which exists only after the app is saved. Without them Salesforce refuses every login.',
   },
   nobody_assigned: {
     applies: always,
@@ -37,7 +36,7 @@ const TRAPS: Readonly<Record<string, TrapRow>> = {
   changes_spread_slowly: {
     applies: always,
     detail:
-      'A new app, and each change of one, takes 2 to 10 minutes to reach all servers of Salesforce, which answer both ways meanwhile. Wait; do not change more.',
+      'A new app, and each change of one, takes 2 to 10 minutes to reach all servers of Salesforce, so answers vary meanwhile. Wait, and change nothing else.',
   },
   key_behind_a_code: {
     applies: always,
@@ -47,42 +46,42 @@ const TRAPS: Readonly<Record<string, TrapRow>> = {
   api_access_control: {
     applies: always,
     detail:
-      'Where API Access Control is on, the app must be allowed there, too, or it is refused as app_blocked.',
+      'If API Access Control is on, the app must also be allowed there. Otherwise Salesforce refuses it as app_blocked.',
   },
   sessions_locked_to_ip: {
     applies: always,
     detail:
-      'Setup → Session Settings → "Lock sessions to the IP address from which they originated" must be off, although hardening guides turn it on: a token is made at this service and used elsewhere, and with it Salesforce answers 401 INVALID_SESSION_ID to everybody else. `valetkey check-token`, run where the token is used, tells it apart from other causes.',
+      'Setup → Session Settings → "Lock sessions to the IP address from which they originated" must be off, although hardening guides turn it on. This service requests the token and other addresses use it; with the lock, Salesforce answers 401 INVALID_SESSION_ID at those addresses. Run `valetkey check-token` where the token is used, to distinguish this cause from others.',
   },
   token_is_shared: {
     applies: always,
     detail:
-      'Salesforce gives every holder of the same app and user the same token: revoking it anywhere ends it for all of them. Give each system an app or a user of its own.',
+      'Salesforce gives the same token to every holder of the same app and user, so revoking it ends it for all of them. Give each system its own app or user.',
   },
   lifetime_is_the_session: {
     applies: always,
     detail:
-      'A token lives as long as the session time-out of the app, profile or org, and mostly does not say so: token_lifetime must not be longer.',
+      'A token is valid as long as the session time-out of the app, profile or org, and usually does not state it: token_lifetime must not be longer.',
   },
   file_input_clears: {
     applies: withCertificate,
     detail:
-      'The certificate drops out of the form when another field redraws it, and the app is saved without. Upload it last, and look that its name is there before you save.',
+      'The form loses the certificate when another field redraws it, and the app is then saved without it. Upload it last, and check that its name is shown before you save.',
   },
   one_certificate_an_app: {
     applies: withCertificate,
     detail:
-      'An app has one certificate. Another one replaces it, and ends the key of the former for everybody who signs with it: stage the new key here first.',
+      'An app has one certificate. A new certificate replaces it, and the old key stops working for everybody who signs with it: stage the new key here first.',
   },
   certificate_never_ends: {
     applies: withCertificate,
     detail:
-      'Salesforce neither warns of nor refuses a certificate that is over. certificate_expires_at in the status counts down.',
+      'Salesforce neither warns about nor refuses an expired certificate. The status shows certificate_expires_at.',
   },
   certificate_size: {
     applies: withCertificate,
     detail:
-      'A certificate may have at most 4,000 characters and 4 KB: upload the leaf alone, and no chain.',
+      'A certificate may have at most 4,000 characters and 4 KB: upload only the leaf, without the chain.',
   },
   refresh_scope_needed: {
     applies: asUsername,
@@ -91,12 +90,12 @@ const TRAPS: Readonly<Record<string, TrapRow>> = {
   },
   scope_full: {
     applies: asUsername,
-    detail: 'Do not tick full: it gives each reader of the token all that the user may do.',
+    detail: 'Do not tick full: it gives each reader of the token all permissions of the user.',
   },
   audience_is_not_my_domain: {
     applies: asUsername,
     detail:
-      'The audience is the login host of the kind of org (login or test), whichever host is asked. A My Domain as audience is refused by most orgs.',
+      'The audience is the login host of the kind of org (login or test), whatever the host of the request. Most orgs refuse a My Domain as audience.',
   },
   username_is_not_email: {
     applies: asUsername,
@@ -106,39 +105,38 @@ const TRAPS: Readonly<Record<string, TrapRow>> = {
   my_domain_only: {
     applies: asRunAsUser,
     detail:
-      'This grant works on the My Domain host only; login and test hosts answer domain_not_supported.',
+      'This grant works only on the My Domain host; login and test hosts answer domain_not_supported.',
   },
   enabled_twice: {
     applies: asRunAsUser,
-    detail: 'The flow is enabled in the settings and once more in the policies.',
+    detail: 'The flow must be enabled both in the settings and in the policies.',
   },
   run_as_by_lookup: {
     applies: asRunAsUser,
     detail:
-      'Choose the run-as user in the search window; a name that is only typed is not saved. The user must be active and should have API Only.',
+      'Choose the run-as user in the search window; a typed name is not saved. The user must be active and should have API Only.',
   },
   scopes_are_dropped: {
     applies: asRunAsUser,
     detail:
-      'full, web and refresh_token are dropped from the token; where nothing else is ticked, the answer is no_valid_scopes.',
+      'Salesforce removes full, web and refresh_token from the token; if nothing else is ticked, the answer is no_valid_scopes.',
   },
   pkce_breaks_it: {
     applies: asRunAsUser,
-    detail: 'Require PKCE must be off: with it this grant answers code_challenge_missing.',
+    detail: 'Require PKCE must be off: otherwise the answer is code_challenge_missing.',
   },
   handler_missing: {
     applies: ({ recipe }) => recipe.actsAs === 'handled_user',
     detail:
-      'The org needs a token exchange handler, an Apex class that extends Auth.Oauth2TokenExchangeHandler, enabled for the app: without it, and where it does not take the token, the answer is token_handler_failed. It works on My Domain and site hosts only.',
+      'The org needs a token exchange handler, an Apex class that extends Auth.Oauth2TokenExchangeHandler, enabled for the app. If it is missing or does not accept the token, the answer is token_handler_failed. The grant works only on My Domain and site hosts.',
   },
   secret_rotation: {
     applies: withSecret,
     detail:
-      'After a rotation an External Client App takes the old secret for 30 more days. A connected app ends it, and every token, at once ("Apply").',
+      'After a rotation an External Client App accepts the old secret for 30 more days. A connected app ends it, and every token, immediately ("Apply").',
   },
 }
 
-/** Those that the integration can fall into. */
 export const trapsOf = (blueprint: Blueprint): readonly Trap[] =>
   Object.entries(TRAPS)
     .filter(([, { applies }]) => applies(blueprint))

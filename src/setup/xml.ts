@@ -1,4 +1,4 @@
-/** XML of the Metadata API: elements with text or elements in them, and no attribute but the namespace. */
+/** Writes XML for the Metadata API: elements with text or elements, and no attribute except the namespace. */
 
 export type XmlElement = readonly [name: string, content: string | readonly XmlElement[]]
 
@@ -15,7 +15,6 @@ export function xmlDocument(root: string, elements: readonly XmlElement[]): stri
   ].join('\n')
 }
 
-/** In the order of the members; without those that are undefined. */
 export const elementsOf = (
   members: Readonly<Record<string, string | boolean | undefined>>,
 ): readonly XmlElement[] =>
@@ -40,7 +39,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&apos;',
 }
 
-/** XML 1.0 has no way to write most control characters, so they are left out. */
+/** XML 1.0 cannot represent most control characters, so they are omitted. */
 const escaped = (text: string) =>
   text
     .replace(/[^\t\n\r\P{Cc}]/gu, '')

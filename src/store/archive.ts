@@ -1,11 +1,11 @@
-/** What a backup reads and a restore writes: records as they lie in the store, sealed, by many at a time. */
+/** The part of the port for backup and restore: sealed records, many at a time. */
 import type { Page, PageQuery } from './records.ts'
 
-/** The refresh token of an integration, and whether there is hope for it. */
+/** The refresh token of an integration and its state. */
 export interface ArchivedCustody {
   readonly family: string
   readonly g: number
-  /** Sealed; empty where there is none. */
+  /** Sealed; empty if there is none. */
   readonly token: string
   readonly isDead: boolean
   readonly keptAt: number
@@ -20,7 +20,7 @@ export interface ArchivedIntegration {
   readonly digests: readonly string[]
   readonly definition: string
   readonly secrets: string
-  /** Null where it never had one. */
+  /** Null: the integration never had one. */
   readonly custody: ArchivedCustody | null
   readonly mac?: string
 }
@@ -35,32 +35,32 @@ export interface ArchivedDocument {
   readonly mac?: string
 }
 
-/** What is put: `mac` is right for one version alone, so that it becomes this one, or nothing is put. */
+/** `mac` is valid for one version only, so the record gets the version `becomes`, or nothing is written. */
 export type Put<Record> = Record & { readonly becomes?: number }
 
 export interface Archive {
   /** In order of name. `limit` 1 to 1000. */
   integrations(page: PageQuery): Promise<Page<ArchivedIntegration>>
-  /** In order of id, without what is over. `limit` 1 to 1000. */
+  /** Unexpired documents in order of id. `limit` 1 to 1000. */
   documents(kind: string, page: PageQuery): Promise<Page<ArchivedDocument>>
   /**
-   * Puts them in the place of whatever has their names, all or none: uid and content as given; the
-   * version above the given one and the former one, so that no ETag from before fits; without an
-   * outcome. Announced.
+   * Replaces records with these names, all or none. Keeps uid and content. Sets the version above
+   * both the given and the existing one, so that no earlier ETag matches. Removes the outcome.
+   * Announced.
    *
-   * A refresh token of the past may have been used up since, so it becomes `spend`, under
-   * `custody.id`: it is not presented before somebody asked whether it lives. One that is there
-   * already for this uid, lives, and is not older stays: it may be the only copy.
+   * The refresh token may have been used since the backup, so its state becomes `spend` with the id
+   * `custody.id`: it is not presented before its validity is confirmed. An existing valid token of
+   * the same uid that is not older is kept, because it may be the only copy.
    *
-   * False: one would not become the version that it is to become, and none was put.
+   * False: a record could not get its version `becomes`, and nothing was written.
    */
   putIntegrations(
     records: readonly Put<ArchivedIntegration>[],
     custody: { readonly id: string; readonly lookInMs: number },
   ): Promise<boolean>
-  /** The same for documents of one kind. One that is over by now is left out. */
+  /** The same for documents of one kind. Omits expired ones. */
   putDocuments(kind: string, records: readonly Put<ArchivedDocument>[]): Promise<boolean>
-  /** Whatever lies there, in whichever version, also where it is no record. False: nothing does. Announced. */
+  /** Removes the record in any version, also if it is corrupt. False: there is none. Announced. */
   eraseIntegration(name: string): Promise<boolean>
   eraseDocument(kind: string, id: string): Promise<boolean>
 }

@@ -1,78 +1,83 @@
-/** The part of the port that keeps refresh tokens: which one is current, and whether it may be presented. */
+/** The part of the port that keeps refresh tokens and whether they may be presented. */
 import type { CustodyAges, Noted } from './custody-age.ts'
 
-/** `idle`: the refresh token may be presented. `spend`: it was, or is about to be, and what came of it is not known. `dead`: there is none that works. */
+/** `idle`: the refresh token may be presented. `spend`: it was or may have been presented, with an unknown result. `dead`: no valid token exists. */
 export type CustodyState = 'idle' | 'spend' | 'dead'
 
-/** The refresh token of an integration, outside its configuration and ETag. */
+/** The refresh token of an integration, separate from its configuration and ETag. */
 export interface CustodyRecord {
-  /** Of the integration. */
   readonly uid: string
-  /** Another one with each connection: what comes of a former one changes nothing. */
+  /** Identifies the connection. Results of an earlier connection change nothing. */
   readonly family: string
-  /** Generation: one more with each answer of Salesforce. Starts at 0. */
+  /** Generation, which each answer of Salesforce increments. Starts at 0. */
   readonly g: number
-  /** Compact JWE; empty where there is none. */
+  /** Compact JWE; empty if there is none. */
   readonly token: string
   readonly state: CustodyState
-  /** Of the last presentation; empty before the first of a family. */
+  /** Id of the last presentation; empty before the first one of a family. */
   readonly id: string
-  /** Since when it is in this state. */
+  /** When the state began. */
   readonly at: number
-  /** When the token was last got or used. */
+  /** When the token was last received or used. */
   readonly keptAt: number
-  /** Whether the last presentation was the one that may be made without knowing. */
+  /** Whether the last presentation was the one that is allowed with an unknown result. */
   readonly isFinal: boolean
-  /** Why it is dead; empty otherwise. */
+  /** The reason for `dead`; empty otherwise. */
   readonly reason: string
-  /** Public JSON text, given with the family. */
+  /** Public JSON text of the family. */
   readonly body: string
 }
 
 export interface CustodyBeginning {
   readonly uid: string
-  /** Of the family that was there; null: none was. */
+  /** The previous family; null: none. */
   readonly expected: string | null
   readonly family: string
-  /** Empty: dead from the beginning, for `reason`. */
+  /** Empty: dead from the start, with `reason`. */
   readonly token: string
   readonly reason: string
   readonly body: string
-  /** When to look after it, in milliseconds from now. */
+  /** Delay until the next check, in milliseconds. */
   readonly lookInMs: number
 }
 
 export interface CustodyPresentation {
   readonly family: string
   readonly g: number
-  /** Of the last presentation, as it was read. */
+  /** The id of the last presentation, as read. */
   readonly id: string
-  /** Of this one. */
+  /** The id of this presentation. */
   readonly next: string
   readonly isFinal: boolean
-  /** The highest count of what was noted that is known: a lower one is the store's past. */
+  /** The highest known count of presentations. A lower count shows an old copy of the store. */
   readonly noted: number
   readonly lookInMs: number
 }
 
 /**
- * Refresh tokens that may be spent but once: section 2 of the protocols. Every operation is
- * compare-and-set, is announced, and outlives as many servers as a change of an integration does.
- * An index says which ones are to be looked after, and when; dead ones are not in it.
+ * Refresh tokens, which may be spent only once: section 2 of the protocols. Every operation is
+ * compare-and-set, announced, and as durable as a change of an integration. An index contains the
+ * next check of each custody that is not dead.
  */
 export interface Custodies extends CustodyAges {
-  /** With the store's clock. */
   read(name: string): Promise<{ readonly record: CustodyRecord | undefined; readonly now: number }>
-  /** A new family, at generation 0. `changed`: another family is there than expected. `gone`: no such integration. */
+  /** Starts a new family at generation 0. `changed`: the previous family differs. `gone`: the integration does not exist. */
   begin(name: string, beginning: CustodyBeginning): Promise<'begun' | 'changed' | 'gone'>
-  /** SPEND: family, generation and id are equal and it is not dead. Gives where the store is with this one. `rewound`: the store went back in time. `new_run`: it may have, and nobody vouched for it yet. */
+  /**
+   * SPEND: requires equal family, generation and id, and a state other than dead. Returns the
+   * position of the store. `rewound`: the store is an old copy. `new_run`: it may be one, and
+   * nobody vouched for it.
+   */
   spend(
     name: string,
     presentation: CustodyPresentation,
   ): Promise<Noted | 'changed' | 'rewound' | 'new_run'>
-  /** UNSPEND: idle again, if the last presentation is still this one. */
+  /** UNSPEND: back to idle, if this is still the last presentation. */
   unspend(name: string, id: string, lookInMs: number): Promise<boolean>
-  /** KEEP: stored and idle, if the family is equal and the stored generation is less, even over `dead`. False: the family is another one. */
+  /**
+   * KEEP: stores the token and sets idle, if the family is equal and the stored generation is less,
+   * even over `dead`. False: the family differs.
+   */
   keep(
     name: string,
     kept: {
@@ -80,11 +85,11 @@ export interface Custodies extends CustodyAges {
       readonly g: number
       readonly token: string
       readonly lookInMs: number
-      /** An id that no presentation has: `spend` under it, and not idle. */
+      /** An id of no presentation: the state becomes `spend` with this id instead of idle. */
       readonly doubt?: string
     },
   ): Promise<boolean>
-  /** DEAD: family, generation and id are equal. */
+  /** DEAD: requires equal family, generation and id. */
   kill(
     name: string,
     of: {
@@ -94,8 +99,8 @@ export interface Custodies extends CustodyAges {
       readonly reason: string
     },
   ): Promise<boolean>
-  /** CLAIM: takes at most `limit` names that are to be looked after, and puts them off. */
+  /** CLAIM: takes at most `limit` names that are due, and postpones them. */
   claim(limit: number, postponeMs: number): Promise<readonly string[]>
-  /** Puts the next look to this time, unless it is dead or gone. */
+  /** Sets the time of the next check, unless the custody is dead or missing. */
   lookAt(name: string, at: number): Promise<void>
 }

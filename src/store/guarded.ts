@@ -1,10 +1,10 @@
-/** A store that does not say "there is none" while it may have lost what was there. */
+/** A store that does not report an absence while its content may be lost. */
 import type { Store } from './store.ts'
 
-/** Kinds of documents whose absence turns somebody away, or lets anybody in. */
+/** Kinds of documents whose absence would refuse a caller or grant access. */
 const GUARDED_KINDS: ReadonlySet<string> = new Set(['api-key', 'identity'])
 
-/** `check` throws where an absence proves nothing; it is asked after the store was. */
+/** `check` is called after an empty read, and throws if the absence proves nothing. */
 export function guardStore(store: Store, check: () => Promise<void>): Store {
   const found = async <Found>(read: Promise<Found | undefined>): Promise<Found | undefined> => {
     const result = await read

@@ -1,8 +1,8 @@
-/** A store whose every operation is measured, and which is otherwise the one given. */
+/** Wraps a store and measures each operation. */
 import { isStoreAway } from '../errors/errors.ts'
 import type { Store } from './store.ts'
 
-/** The operations that are measured; `changes.read` waits for news, and counts only when it fails. */
+/** Measured operations. `changes.read` waits for changes, so only its failures count. */
 const OPERATIONS = {
   integrations: ['read', 'readSealed', 'list', 'create', 'change', 'remove', 'confirm'],
   outcomes: ['look', 'save', 'forgetRefusal', 'revoke', 'holders'],
@@ -23,19 +23,19 @@ type Part = keyof typeof OPERATIONS
 
 const WAITING = 'changes.read'
 
-/** What callers wait for: one record each. Lists, and what waits for disks and replicas, take as long as they take. */
+/** Reads of one record, for which callers wait. Lists and durable writes may take longer. */
 const READS: ReadonlySet<string> = new Set([
   ...['integrations.read', 'integrations.readSealed', 'outcomes.look'],
   ...['documents.read', 'custody.read', 'budgets.used'],
 ])
 
-/** `part.operation`, as metrics name them. */
+/** `part.operation`, as in metrics. */
 export const STORE_OPERATIONS: readonly string[] = Object.entries(OPERATIONS).flatMap(
   ([part, names]) => names.map((name) => `${part}.${name}`),
 )
 export const MEASURED_OPERATIONS = STORE_OPERATIONS.filter((operation) => operation !== WAITING)
 
-/** Where the figures of one operation go. Neither may throw. */
+/** Receives the measurements of one operation. Must not throw. */
 export interface OperationMeter {
   done(tookMs: number): void
   failed(error: unknown): void
@@ -44,11 +44,11 @@ export interface OperationMeter {
 export interface MeasuredStoreDependencies {
   /** Called once for each operation. */
   readonly meterOf: (operation: string) => OperationMeter
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
-  /** A read for which a caller may wait ended. Must not throw. */
+  /** Called after a read for which a caller may wait. Must not throw. */
   readonly onRead?: (tookMs: number, isAnswered: boolean) => void
-  /** Runs an operation, for whoever wants to see it run. */
+  /** Runs an operation, for traces. */
   readonly around?: (operation: string, run: () => Promise<unknown>) => Promise<unknown>
 }
 

@@ -1,6 +1,6 @@
 import type { OutcomeChange, OutcomeRecord } from './store.ts'
 
-/** An outcome as it lies in an engine: flat, every column of a member null together. */
+/** An outcome in an engine. The columns of an absent member are all null. */
 export interface StoredOutcome {
   readonly lease_body: string | null
   readonly lease_digest: string | null
@@ -14,10 +14,10 @@ export interface StoredOutcome {
   readonly live_count: number | null
 }
 
-/** Whether what was there before is as good as it was, beside what is newer: only a lease that is taken back is not. */
+/** Whether the previous outcome remains valid. It does not if the lease was revoked. */
 export const isOnlyNewer = ({ lease }: OutcomeChange): boolean => lease !== null
 
-/** What of a stored outcome is still true: nothing that is over, and no lease whose token has a tombstone. */
+/** Removes expired members, and a lease whose token has a tombstone. */
 export function liveOutcome(
   stored: StoredOutcome,
   leaseIsDead: boolean,

@@ -5,36 +5,35 @@
 import type { Log } from '../runtime/runtime.ts'
 
 export interface Pace {
-  /** A read of the store ended: what it took, and whether the store answered. */
+  /** Records the duration of a read, and whether the store answered. */
   note(tookMs: number, isAnswered: boolean): void
   isSlow(): boolean
 }
 
 export interface PaceDependencies {
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
-/** It is slow where more than half of its reads take longer … */
+/** The store is slow if more than half of its reads take longer */
 export const SLOW_MS = 250
-/** … over so long. */
+/** during this time. */
 export const WINDOW_MS = 5_000
 
-/** It is quick again where at least half of them are answered sooner … */
+/** It is fast again if at least half of its reads take less */
 const QUICK_MS = 125
-/** … over so long, which is short: a store that is well is soon used again. */
+/** during this time, which is short so that a recovered store is soon used again. */
 const RECOVERY_MS = 2_500
 
-/** Reads are counted together in slots of so long. */
+/** Reads are counted in slots of this duration. */
 const SLOT_MS = 250
-/** One hiccup, in which many may be caught, is no slowness. */
+/** Slow reads must occur in several slots, because one delay may affect many reads. */
 const SLOW_SLOTS = 2
-/** So many reads say something. */
 const LEAST = 2
 
 interface Slot {
-  /** Whole slots since the clock began. */
+  /** Number of the slot on the clock. */
   readonly number: number
   reads: number
   slow: number
@@ -42,7 +41,6 @@ interface Slot {
 }
 
 export function createPace({ monotonic, log }: PaceDependencies): Pace {
-  /** The latest one last. */
   const slots: Slot[] = []
   let isSlow = false
   let isLate = false
@@ -78,7 +76,7 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
     return isQuick
   }
 
-  /** A store that answers nothing at all is away, which is another trouble. */
+  /** A store that answers nothing is unavailable, not slow. */
   const isSilent = () => sum(within(WINDOW_MS), 'reads') === 0
 
   const judge = () => {
@@ -106,7 +104,7 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
 
   return {
     note(tookMs, isAnswered) {
-      // What failed at once says nothing; what failed late kept somebody waiting.
+      // A fast failure shows nothing; a late one delayed a caller.
       if (!isAnswered && tookMs <= SLOW_MS) return
       const number = slotNumber()
       let slot = slots.at(-1)

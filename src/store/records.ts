@@ -8,8 +8,8 @@ export interface PageQuery {
 
 export interface Page<Item> {
   readonly items: readonly Item[]
-  /** Names or ids, within the page, of records that cannot be used; absent: there is none. */
+  /** Names or ids of unusable records within the page; absent: none. */
   readonly corrupt?: readonly string[]
-  /** Pass as `after` for the next page; null on the last one. */
+  /** Pass as `after` for the next page; null on the last page. */
   readonly next: string | null
 }

@@ -5,15 +5,14 @@ import type { Page, PageQuery } from './records.ts'
 import type { Seals } from './seals.ts'
 
 /**
- * Where state lives: one port, two engines (`redis.ts`, `embedded.ts`), one contract suite.
+ * The store: one port, two engines (`redis/`, `embedded/`), one contract suite.
  *
- * Each method is one atomic operation: one Lua script in Redis, one transaction in SQLite. What
- * keeps data right is compare-and-set on revisions, never a lock. Times are epoch milliseconds of
- * the store's own clock unless a method says otherwise. Bodies are opaque text: whatever is secret
- * was sealed before it came here.
+ * Each method is one atomic operation: a Lua script in Redis, a transaction in SQLite. Correctness
+ * relies on compare-and-set on revisions, never on a lock. Times are epoch milliseconds of the
+ * store's clock unless stated otherwise. Bodies are opaque text; secrets are sealed before.
  *
- * Every method throws `BrokerError('store_unavailable')` when the store does not answer in time, and
- * `record_corrupt` for a record that is not one of ours; a list goes on without it.
+ * Every method throws `BrokerError('store_unavailable')` if the store does not answer in time, and
+ * `record_corrupt` for a record in a foreign form; lists omit such records.
  */
 export interface Store {
   readonly integrations: IntegrationRecords
@@ -27,45 +26,48 @@ export interface Store {
   readonly changes: Changes
   readonly seals: Seals
   readonly archive: Archive
-  /** Random id made when the store was first used, and the count of changes announced since. A wiped store has another id; one that went back in time a lower count. */
+  /** A random id from the first use of the store, and the count of announced changes. A wiped store has another id, a rewound one a lower count. */
   identity(): Promise<{ readonly id: string; readonly seq: number }>
-  /** What the store does when its memory is full, as Redis names it: `noeviction` keeps everything. Undefined where that is not known. */
+  /** The eviction policy in Redis's terms; `noeviction` keeps everything. Undefined: unknown. */
   evictionPolicy(): string | undefined
-  /** It was made where there had been one, whose content was lost. */
+  /** The store replaces one whose content was lost. */
   isBegunAnew(): boolean
-  /** Whether each of its connections worked once. */
+  /** Whether each connection was established once. */
   wasReached(): boolean
-  /** What kept it from answering lately, and what to do, in a line for operators. Undefined: nothing. */
+  /** A recent failure and its remedy, in one line for operators. Undefined: none. */
   trouble(): string | undefined
-  /** How often each kind of such trouble was met since the start. */
+  /** Counts of such failures since the start, by kind. */
   troubleCounts(): ReadonlyMap<string, number>
-  /** The store's clock. Also the cheapest proof that it answers. */
+  /** The clock of the store. Also the cheapest liveness check. */
   now(): Promise<number>
   close(): Promise<void>
 }
 
-/** An integration without its secrets: all that a hit needs. */
+/** An integration without its secrets, sufficient for a hit. */
 export interface IntegrationRecord {
   readonly name: string
-  /** Given at creation: an integration deleted and made again has another. */
+  /** Created with the integration: a new integration with the same name has another one. */
   readonly uid: string
-  /** One more at each change of the definition or the credentials. The ETag. Starts at 1. */
+  /** Incremented by each change of the definition or the credentials. The ETag. Starts at 1. */
   readonly version: number
-  /** One more at each change that a reader in memory must hear: the above, and outcomes. Starts above every rev that a former integration of this name had, so that the floor of a reader outlives a deletion. */
+  /**
+   * Incremented by each change that affects readers in memory: definition, credentials, outcomes.
+   * Starts above every rev of a former integration with this name, so that the floor of a reader
+   * outlives a deletion.
+   */
   readonly rev: number
-  /** One more at each change of the outcome; survives the outcome's expiry. Starts at 0. */
+  /** Incremented by each change of the outcome; survives its expiry. Starts at 0. */
   readonly orev: number
-  /** What a lease may have been minted for: the digest of the active credential first, then of the retired one. */
+  /** Digests that a lease may have: that of the active credential first, then that of the retired one. */
   readonly digests: readonly string[]
-  /** Public JSON text. */
   readonly definition: string
-  /** What its writer put beside it to prove it (`record-mac.ts`); absent where there is none. */
+  /** The authentication code (`record-mac.ts`); absent if there is none. */
   readonly mac?: string
 }
 
-/** An integration with its sealed secrets, as only a mint or a change reads it. */
+/** An integration with its sealed secrets, for mints and changes. */
 export interface SealedIntegrationRecord extends IntegrationRecord {
-  /** Compact JWE, or the empty string where there is no secret yet. */
+  /** Compact JWE, or the empty string if there is no secret. */
   readonly secrets: string
 }
 
@@ -73,66 +75,61 @@ export interface IntegrationContent {
   readonly digests: readonly string[]
   readonly definition: string
   readonly secrets: string
-  /** Put beside it; absent: there is none from now on. */
+  /** The new code; absent removes it. */
   readonly mac?: string
 }
 
-/** Integrations by name. Each change is compare-and-set on the version, raises `rev`, and is announced, before it is acknowledged. */
+/** Integrations by name. Each change is compare-and-set on the version, increments `rev`, and is announced before it is acknowledged. */
 export interface IntegrationRecords {
-  /** Without the secrets. */
   read(name: string): Promise<IntegrationRecord | undefined>
   readSealed(name: string): Promise<SealedIntegrationRecord | undefined>
   /** In order of name. `limit` 1 to 1000. */
   list(page: PageQuery): Promise<Page<IntegrationRecord>>
-  /** `undefined`: the name is taken. */
+  /** Undefined: the name exists. */
   create(
     name: string,
     uid: string,
     content: IntegrationContent,
   ): Promise<IntegrationRecord | undefined>
-  /** `undefined`: uid or version differ, or it is gone. The outcome stays; a lease whose digest no longer matches is worthless by itself. */
+  /** Undefined: uid or version differ, or the integration is gone. Keeps the outcome; a lease with another digest is not used. */
   change(
     name: string,
     expected: { readonly uid: string; readonly version: number },
     content: IntegrationContent,
   ): Promise<IntegrationRecord | undefined>
-  /** Removes record, outcome, lock, due entry and custody. False: uid or version differ, or it is gone already. */
+  /** Removes record, outcome, lock, due entry and custody. False: uid or version differ, or the integration is gone. */
   remove(
     name: string,
     expected: { readonly uid: string; readonly version: number },
   ): Promise<boolean>
-  /** Whatever was changed before is as safe as a change that was acknowledged; throws `store_unavailable` where it is not. Whoever finds a change done already must ask: it may be one that nobody confirmed. */
+  /** Waits until earlier changes are as durable as acknowledged ones; throws `store_unavailable` otherwise. Call it if a change is found to be done already, because it may be unconfirmed. */
   confirm(): Promise<void>
 }
 
-/** A lease at rest. */
 export interface LeaseRecord {
-  /** Compact JWE. */
   readonly body: string
-  /** What it was minted for; one of the integration's digests. */
+  /** One of the digests of the integration. */
   readonly digest: string
   readonly tokenId: string
   readonly expiresAt: number
 }
 
-/** A refusal that the fleet remembers; valid for one version of the integration. */
+/** A cached refusal, shared by all replicas. Valid for one version of the integration. */
 export interface RefusalRecord {
-  /** Public JSON text. */
   readonly body: string
   readonly version: number
-  /** Until when it is remembered. */
   readonly until: number
 }
 
-/** Salesforce repeated this rejected token: it is alive. */
+/** Salesforce issued this rejected token again, so it is valid. */
 export interface StillLiveRecord {
   readonly tokenId: string
   readonly until: number
-  /** How often in a row, from 1; the rest doubles with it. */
+  /** Consecutive repetitions, from 1. The pause doubles with each. */
   readonly count: number
 }
 
-/** What came of the last mint. A lease and a younger refusal can stand side by side. */
+/** The result of the last mint. May contain a lease and a later refusal. */
 export interface OutcomeRecord {
   readonly lease?: LeaseRecord
   readonly refusal?: RefusalRecord
@@ -144,18 +141,21 @@ export interface OutcomeChange {
   readonly lease?: LeaseRecord | null
   readonly refusal?: RefusalRecord | null
   readonly stillLive?: StillLiveRecord | null
-  /** Scores the integration in the due index, or (null) takes it out. */
+  /** Sets the time in the due index; null removes the entry. */
   readonly dueAt?: number | null
 }
 
 export type SaveResult =
   | { readonly saved: true; readonly orev: number; readonly rev: number }
-  /** `changed`: uid, orev, version of the refusal or digest of the lease differ. `dead`: the token has a tombstone. `gone`: no such integration. */
+  /**
+   * `changed`: uid, orev, version of the refusal or digest of the lease differ. `dead`: the token
+   * has a tombstone. `gone`: the integration does not exist.
+   */
   | { readonly saved: false; readonly reason: 'changed' | 'dead' | 'gone' }
 
 export interface Look {
   readonly integration: IntegrationRecord
-  /** Without what is over, and without a lease whose token has a tombstone. */
+  /** Without expired members, and without a lease whose token has a tombstone. */
   readonly outcome: OutcomeRecord
   readonly now: number
 }
@@ -164,55 +164,56 @@ export interface Look {
 export interface Outcomes {
   /** One atomic read of integration, outcome and tombstone. */
   look(name: string): Promise<Look | undefined>
-  /** SAVE: refused if uid or orev differ, if a lease's digest is none of the integration's, if a refusal's version is not its version, or if the lease's token has a tombstone; else orev + 1, rev + 1, announced. The record expires with its last member. */
+  /** SAVE: refused if uid or orev differ, if the integration does not have the digest of the lease or the version of the refusal, or if the token has a tombstone. Otherwise orev + 1, rev + 1, announced. The record expires with its last member. */
   save(
     name: string,
     expected: { readonly uid: string; readonly orev: number },
     change: OutcomeChange,
   ): Promise<SaveResult>
-  /** Forgets the refusal, if there is one: orev + 1, rev + 1, announced. Gives that rev; undefined: there was none. */
+  /** Clears the refusal, if any: orev + 1, rev + 1, announced. Returns the rev; undefined: there was none. */
   forgetRefusal(name: string): Promise<number | undefined>
-  /** REVOKE: tombstone until `until`; every named integration whose lease has this token id loses its lease (orev + 1, rev + 1); announced as `dead`. Gives the names that lost a lease. */
+  /** REVOKE: tombstone until `until`. Every integration whose lease has this token id loses its lease (orev + 1, rev + 1); announced as `dead`. Returns their names. */
   revoke(tokenId: string, until: number): Promise<readonly string[]>
-  /** The integrations whose current lease has this token id, in order of name. */
+  /** The integrations whose lease has this token id, in order of name. */
   holders(tokenId: string): Promise<readonly string[]>
 }
 
-/** A mutual-exclusion lock across replicas. Advisory: work done under it must be safe to do twice. */
+/** A mutual-exclusion lock across replicas. Advisory: work under it must be safe to run twice. */
 export interface Locks {
   acquire(name: string, owner: string, ttlMs: number): Promise<boolean>
-  /** False: it is no longer ours. */
+  /** False: another holder has it. */
   renew(name: string, owner: string, ttlMs: number): Promise<boolean>
-  /** Deletes the lock only if it is still ours: a holder that outlived its expiry must not free its successor's. */
+  /** Deletes the lock only if this owner holds it, so that a holder whose lock expired does not release the next one. */
   release(name: string, owner: string): Promise<boolean>
 }
 
-/** Which integrations' leases are to be replaced, and when. */
+/** When the lease of each integration is due for a refresh. */
 export interface DueIndex {
-  /** Adds the name if it is not there. */
   mark(name: string, dueAt: number): Promise<void>
-  /** CLAIM: takes at most `limit` names that are due, earliest first, and scores them `postponeMs` ahead. */
+  /** CLAIM: takes at most `limit` due names, earliest first, and postpones them by `postponeMs`. */
   claim(limit: number, postponeMs: number): Promise<readonly string[]>
   unmark(name: string): Promise<void>
-  /** How many names are in the index, and the earliest time among them. */
   size(): Promise<{ readonly count: number; readonly earliest: number | null }>
 }
 
 export interface DocumentRecord {
   readonly id: string
-  /** One more at each change. Starts at 1. */
+  /** Incremented by each change. Starts at 1. */
   readonly version: number
   readonly body: string
-  /** As that of an integration. */
   readonly mac?: string
 }
 
-/** Small versioned documents by kind (`^[a-z][a-z0-9_-]{0,31}$`) and id (1 to 512 characters): API keys, connections, marks. Each change is announced before it is acknowledged; expiry is not. */
+/**
+ * Small versioned documents by kind (`^[a-z][a-z0-9_-]{0,31}$`) and id (1 to 512 characters), for
+ * example API keys and connections. Each change is announced before it is acknowledged; an expiry
+ * is not.
+ */
 export interface Documents {
   read(kind: string, id: string): Promise<DocumentRecord | undefined>
   /** In order of id. `limit` 1 to 1000. */
   list(kind: string, page: PageQuery): Promise<Page<DocumentRecord>>
-  /** Compare-and-set: `expected` is the version, or 'absent', or 'any'. `undefined`: it differs. */
+  /** Compare-and-set: `expected` is the version, 'absent' or 'any'. Undefined: it differs. */
   write(
     kind: string,
     id: string,
@@ -220,34 +221,33 @@ export interface Documents {
     options: {
       readonly expected: number | 'absent' | 'any'
       readonly expiresAt?: number
-      /** Put beside it; absent: there is none from now on. */
+      /** The new code; absent removes it. */
       readonly mac?: string
     },
   ): Promise<DocumentRecord | undefined>
-  /** False: not there, or not that version. */
+  /** False: missing, or another version. */
   remove(kind: string, id: string, expected: number | 'any'): Promise<boolean>
 }
 
 export interface LoggedEvent {
-  /** Orders events; pass as `before` to go on. */
   readonly id: string
   readonly body: string
 }
 
-/** An entry that is written anew as it grows. */
+/** An entry that is replaced as it grows. */
 export interface EventLine {
   /** 1 to 512 characters. */
   readonly key: string
   readonly body: string
 }
 
-/** A log in shares (`^[a-z]{1,16}$`, default `changes`), each of which forgets its own oldest entries and no other's. */
+/** A log with shares (`^[a-z]{1,16}$`, default `changes`). Each share removes only its own oldest entries. */
 export interface EventLog {
-  /** The share keeps its newest `keep` entries, and not many more. */
+  /** Keeps about the newest `keep` entries of the share. */
   append(bodies: readonly string[], keep: number, share?: string): Promise<void>
-  /** Each line takes the place of the one with its key, and is the newest then. Beside its entries, the share keeps its newest `keep` lines. */
+  /** Replaces the line with the same key, as the newest one. Keeps the newest `keep` lines in addition to the entries. */
   put(lines: readonly EventLine[], keep: number, share?: string): Promise<void>
-  /** Newest first, over all these shares. `limit` 1 to 1000. `request_invalid`: `before` is no id of an event. */
+  /** Newest first, over all these shares. `limit` 1 to 1000. `request_invalid`: `before` is not an id of an event. */
   read(page: {
     readonly limit: number
     readonly before?: string
@@ -260,23 +260,23 @@ export type Change =
       readonly type: 'integration'
       readonly name: string
       readonly rev: number
-      /** Something newer came beside what was there, and took nothing of it back: no definition, credential or lease. Absent: whatever is known of it is worth nothing any more. A release that does not know this word says so of everything. */
+      /** Only additions: definition, credentials and lease remain valid. Absent: discard what is cached. Older releases never set it. */
       readonly isNewer?: true
     }
   | {
       readonly type: 'dead'
       readonly tokenId: string
-      /** The integrations that lost their lease. Absent: an older release did it, or there are too many, and it may be any. */
+      /** Integrations that lost their lease. Absent: unknown, because an older release did it or there are too many. */
       readonly names?: readonly string[]
     }
   | { readonly type: 'document'; readonly kind: string; readonly id: string }
   | { readonly type: 'custody'; readonly name: string }
 
-/** The change stream: what readers in memory must hear. On a connection of its own. */
+/** The change stream for readers in memory. Uses its own connection. */
 export interface Changes {
-  /** The position behind the newest entry: where a reader starts. */
+  /** The position after the newest entry, where a reader starts. */
   tail(): Promise<string>
-  /** Waits at most `waitMs` (and 2 s) for entries after the cursor. `gap`: entries may have been missed (trimmed away, or the store went back in time), so nothing in memory may be trusted any more. */
+  /** Waits at most `waitMs` (and 2 s) for entries after the cursor. `gap`: entries may be missing (trimmed, or the store went back in time), so memory must not be trusted. */
   read(
     cursor: string,
     waitMs: number,

@@ -1,11 +1,11 @@
-/** What a request wrote that too few replicas confirmed: it is done like any other change, and said so at its end. */
+/** Collects the writes of a request that too few replicas confirmed. They are reported at the end of the request. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { BrokerError } from '../errors/errors.ts'
 
 export interface RequestWrites {
-  /** What is written by this goes on without a confirmation. */
+  /** Runs work whose unconfirmed writes do not fail. */
   run<Result>(work: () => Result): Result
-  /** Ends the request: the first of its writes that was not confirmed. What it left behind in the background has nobody to tell, so there it is thrown. */
+  /** Ends the request and returns its first unconfirmed write. Later unconfirmed writes of background work throw. */
   end(): BrokerError | undefined
 }
 
@@ -27,7 +27,7 @@ export function createRequestWrites(): RequestWrites {
   }
 }
 
-/** True: the request that wrote it is told at its end, and goes on. False: nobody would be told, so throw it. */
+/** True: the request will report it. False: no request is active, so the caller must throw. */
 export function tellAtTheEnd(error: BrokerError): boolean {
   const notes = requests.getStore()
   if (notes === undefined || notes.hasEnded) return false

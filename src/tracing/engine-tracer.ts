@@ -1,4 +1,4 @@
-/** Spans of what finds a lease: the lookup, the wait for another replica, each login, and refreshes that nobody asked for. */
+/** Spans for lease lookups, waits for another replica, logins, and background refreshes. */
 import type { Span } from '@opentelemetry/api'
 import { BrokerError, type ProblemCode } from '../errors/errors.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
@@ -11,12 +11,14 @@ import { fail, type Spans } from './spans.ts'
 export interface EngineTracer {
   broker(broker: Broker): Broker
   requester(requester: TokenRequester): TokenRequester
-  waits(hearing: Pick<ChangeSubscription, 'onceChanged'>): Pick<ChangeSubscription, 'onceChanged'>
-  /** The flight of refreshes, which belong to no request. */
-  refreshes(flight: MintCoordinator): MintCoordinator
+  waits(
+    subscription: Pick<ChangeSubscription, 'onceChanged'>,
+  ): Pick<ChangeSubscription, 'onceChanged'>
+  /** The mint coordinator for refreshes, which belong to no request. */
+  refreshes(coordinator: MintCoordinator): MintCoordinator
 }
 
-/** These are only said of an integration that there is; with any other, its name may be the invention of a caller. */
+/** These problems prove that the integration exists. With others, the name may be any text of a caller. */
 const OF_AN_INTEGRATION: ReadonlySet<ProblemCode> = new Set([
   'integration_disabled',
   'integration_draft',
@@ -84,21 +86,21 @@ export function createEngineTracer(spans: Spans): EngineTracer {
         })
       },
     }),
-    waits: (hearing) => ({
+    waits: (subscription) => ({
       onceChanged(name, wake) {
         const span = spans.start('lock wait', { attributes: { 'valetkey.integration': name } })
-        const stop = hearing.onceChanged(name, wake)
+        const stop = subscription.onceChanged(name, wake)
         return () => {
           span.end()
           stop()
         }
       },
     }),
-    refreshes: (flight) => ({
+    refreshes: (coordinator) => ({
       run(entry, question, by) {
         const attributes = { 'valetkey.integration': entry.integration.name }
         const span = spans.start('refresh ahead', { attributes })
-        const running = spans.run(span, () => flight.run(entry, question, by))
+        const running = spans.run(span, () => coordinator.run(entry, question, by))
         running.result.then(
           () => span.end(),
           (error: unknown) => {

@@ -1,4 +1,7 @@
-/** Sends spans by OTLP over HTTP, in batches and in the background. An endpoint that hangs or is away costs spans, and nobody's time. */
+/**
+ * Exports spans by OTLP over HTTP, in batches and in the background. If the endpoint fails, spans
+ * are lost, but requests are not delayed.
+ */
 import { randomUUID } from 'node:crypto'
 import type { Tracer } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
@@ -31,21 +34,20 @@ export interface ExporterOptions {
     readonly attributes: Readonly<Record<string, string>>
   }
   readonly sampler: SamplerName
-  /** 0 to 1. */
   readonly ratio: number
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
 export interface Exporter {
   readonly tracer: Tracer
-  /** Spans that nobody will see, since they could not be sent. */
+  /** The number of spans that could not be sent. */
   lostSpans(): number
-  /** Sends what is left. It is given up after 2 seconds. */
+  /** Sends the remaining spans, within 2 seconds. */
   stop(): Promise<void>
 }
 
 const PATH = '/v1/traces'
-/** Small, so that writing a batch keeps nobody waiting. */
+/** Small, so that serialisation does not delay requests. */
 const BATCH = 128
 const QUEUE = 2_048
 const DELAY_MS = 1_000

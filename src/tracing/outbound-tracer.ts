@@ -1,14 +1,14 @@
-/** A span for each request to Salesforce, whose identity goes with it. */
+/** Creates a span for each request to Salesforce and adds its identity to the headers. */
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { Hop } from '../http/outbound/hop.ts'
 import type { Outbound } from '../http/outbound/outbound.ts'
 import type { Spans } from './spans.ts'
 import { writeTraceparent } from './traceparent.ts'
 
-/** As in `proxy.tunnel`. */
+/** For example `proxy.tunnel`. */
 const hopText = ({ at, step }: Hop) => `${at}.${step}`
 
-/** Of the address only the host: paths of webhooks are secrets. */
+/** Records only the host, because paths of webhooks are secrets. */
 export function traceOutbound(outbound: Outbound, spans: Spans): Outbound {
   return {
     ...outbound,

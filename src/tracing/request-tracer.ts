@@ -1,4 +1,4 @@
-/** A span for each request, under the caller's own where it names one. */
+/** Creates a span for each request, as a child of the caller's span if there is one. */
 import { type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { BrokerError } from '../errors/errors.ts'
 import type { Server } from '../http/server/server.ts'
@@ -6,16 +6,14 @@ import type { Spans } from './spans.ts'
 import { readTraceparent } from './traceparent.ts'
 
 export interface RequestTracer {
-  /** Register it before the routes. */
+  /** Must be called before the routes are registered. */
   register(server: Server): void
-  /** The request is answered with a problem. */
   problem(error: BrokerError, request: object): void
 }
 
-/** Asked all the time, and of no interest. */
 const PROBES = new Set(['/livez', '/readyz'])
 
-/** The path stays out of it: only its pattern is known to hold no secret. */
+/** Records only the pattern of the path, because the path may contain a secret. */
 export function createRequestTracer(spans: Spans): RequestTracer {
   const spanOf = new WeakMap<object, Span>()
 
@@ -36,7 +34,7 @@ export function createRequestTracer(spans: Spans): RequestTracer {
           ...(parent && { parent }),
         })
         spanOf.set(request, span)
-        // Comes in any case, also where the caller went away before the answer.
+        // Emitted also if the caller disconnects before the answer.
         reply.raw.once('close', () => {
           const { writableFinished, statusCode } = reply.raw
           if (writableFinished) span.setAttribute('http.response.status_code', statusCode)

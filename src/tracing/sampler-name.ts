@@ -1,4 +1,4 @@
-/** Which traces are kept, by the names of OpenTelemetry. `parentbased_…`: where a caller has decided, as it decided. */
+/** Samplers by their OpenTelemetry names. `parentbased_…` follows the decision of the caller, if any. */
 export const SAMPLERS = [
   'always_on',
   'always_off',

@@ -1,4 +1,4 @@
-/** Spans, and which of them the code that runs now belongs to. */
+/** Creates spans and tracks the current one. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import {
   type Attributes,
@@ -14,21 +14,20 @@ import { BrokerError } from '../errors/errors.ts'
 
 export interface SpanOptions {
   readonly kind?: SpanKind
-  /** Ids, codes, counts, and names that operators made: nothing that is secret, and nothing that a caller invents. */
+  /** Ids, codes, counts, and names from operators. Must contain neither secrets nor text from callers. */
   readonly attributes?: Attributes
-  /** Of another service. Default: what runs now. */
+  /** A span of another service. Default: the current span. */
   readonly parent?: SpanContext
 }
 
 export interface Spans {
-  /** The span that runs now. */
   current(): Span | undefined
-  /** The same, if it is still open and is kept: only then is it worth while to look closer. */
+  /** The current span, if it is open and sampled. */
   recording(): Span | undefined
   start(name: string, options?: SpanOptions): Span
-  /** Runs the work, and whatever it begins, as part of the span. Ends nothing. */
+  /** Runs the work with this span as the current one. Does not end the span. */
   run<Result>(span: Span, work: () => Result): Result
-  /** A span that ends with the work. */
+  /** Ends the span with the work. */
   within<Result>(
     name: string,
     options: SpanOptions,
@@ -67,7 +66,7 @@ export function createSpans(tracer: Tracer): Spans {
   }
 }
 
-/** Its code and no word of it: what Salesforce or a caller said stays out of traces. */
+/** Records the code of the error, but no text of Salesforce or of a caller. */
 export function fail(span: Span, error: unknown): void {
   span.setAttribute('error.type', error instanceof BrokerError ? error.code : 'internal')
   span.setStatus({ code: SpanStatusCode.ERROR })

@@ -1,9 +1,9 @@
-/** W3C Trace Context: the identity of a span as it travels in a header. `tracestate` may hold anything, so it is neither taken nor passed on. */
+/** W3C Trace Context: parses and formats `traceparent`. Ignores `tracestate`, which may contain any text. */
 import { isSpanContextValid, type SpanContext } from '@opentelemetry/api'
 
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 
-/** Undefined: there is none, or none that is valid. */
+/** Undefined: the header is missing or invalid. */
 export function readTraceparent(header: string | undefined): SpanContext | undefined {
   const [, version, traceId = '', spanId = '', flags = '', more] =
     TRACEPARENT.exec(header ?? '') ?? []

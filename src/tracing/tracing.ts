@@ -1,4 +1,4 @@
-/** Traces of the service. Loaded only where it is told whom to send them to; whatever is traced does not know of it. */
+/** Traces of the service. Loaded only if an endpoint is configured. */
 import { SpanKind } from '@opentelemetry/api'
 import type { BrokerError } from '../errors/errors.ts'
 import type { Outbound } from '../http/outbound/outbound.ts'
@@ -12,16 +12,15 @@ import { createSpans } from './spans.ts'
 export interface Tracing {
   readonly engine: EngineTracer
   outbound(outbound: Outbound): Outbound
-  /** Register it before the routes. */
+  /** Must be called before the routes are registered. */
   requests(server: Server): void
-  /** A request is answered with a problem. */
   problem(error: BrokerError, request: object): void
-  /** Runs a command of the store, with a span where something is traced that waits for it. */
+  /** Runs a store command, with a span if it belongs to a trace. */
   storeCommand<Result>(operation: string, run: () => Promise<Result>): Promise<Result>
-  /** Members of each log line that is written now. */
+  /** Trace ids for log lines. */
   logMembers(): Readonly<Record<string, string>>
   lostSpans(): number
-  /** Sends what is left, within 2 seconds. */
+  /** Sends the remaining spans, within 2 seconds. */
   stop(): Promise<void>
 }
 

@@ -30,7 +30,10 @@ const CallerCountList = Type.Object(
     items: Type.Array(CallerCountSchema),
     next_cursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
   },
-  { title: 'Caller count list', description: 'Who fetched tokens in the last 30 days' },
+  {
+    title: 'Caller count list',
+    description: 'The principals that fetched tokens in the last 30 days',
+  },
 )
 
 export function registerCallerCountsRoutes(
@@ -43,9 +46,9 @@ export function registerCallerCountsRoutes(
       schema: {
         tags: ['integrations'],
         operationId: 'listIntegrationCallers',
-        summary: 'Who fetched tokens of an integration in the last 30 days',
+        summary: 'Lists the principals that fetched tokens of an integration in the last 30 days',
         description:
-          'Needs `integrations:read`. In order of principal. Each replica adds what it counted every 10 seconds.',
+          'Needs `integrations:read`. Sorted by principal. Each replica adds its counts every 10 seconds.',
         params: NameParams,
         querystring: Type.Object(PageParameters, { additionalProperties: false }),
         response: { 200: CallerCountList, ...problems('integration_not_found') },
@@ -80,7 +83,7 @@ const cursorOf = (place: number) => Buffer.from(`callers:${place}`).toString('ba
 function placeOf(cursor: string): number {
   const place = Number(/^callers:(\d{1,4})$/.exec(Buffer.from(cursor, 'base64url').toString())?.[1])
   if (Number.isNaN(place) || cursorOf(place) !== cursor) {
-    throw new BrokerError('request_invalid', 'query/cursor is not one that this service gave')
+    throw new BrokerError('request_invalid', 'query/cursor is not a cursor of this service')
   }
   return place
 }

@@ -1,4 +1,4 @@
-/** Which principals fetched tokens of an integration in the last 30 days. Counted in memory, written in batches: a read writes nothing. */
+/** Counts the principals that fetched tokens of an integration in the last 30 days. Counts are kept in memory and written in batches. */
 
 import { Type } from 'typebox'
 import type { Log, Runtime } from '../runtime/runtime.ts'
@@ -19,12 +19,11 @@ import {
 } from './caller-days.ts'
 
 export interface CallerCounts {
-  /** A token was handed out. */
   note(principalId: string, lease: Pick<Lease, 'integration' | 'uid'>, at: number): void
-  /** Written counts of all replicas, in order of principal. */
+  /** The written counts of all replicas, sorted by principal. */
   read(integration: { readonly name: string; readonly uid: string }): Promise<readonly CallerRow[]>
   start(): void
-  /** Writes what was counted since. */
+  /** Writes the remaining counts. */
   stop(): Promise<void>
 }
 
@@ -39,7 +38,7 @@ const DAY_MS = 86_400_000
 const KEPT_MS = 31 * DAY_MS
 
 const StoredCounts = Type.Object({
-  /** An integration deleted and made again begins anew. */
+  /** A new integration with the same name starts at zero. */
   uid: Type.String(),
   counts: Type.Array(Type.Tuple([Type.String(), Type.Array(DayCount)])),
 })
@@ -48,7 +47,7 @@ type StoredCounts = BodyOf<typeof StoredCounts>
 
 const CALLERS = documentKind({ kind: 'callers', schema: StoredCounts })
 
-/** Since the last write, of one integration. */
+/** Counts of one integration since the last write. */
 interface Fresh {
   readonly uid: string
   readonly counts: CountsByCaller
@@ -59,7 +58,7 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
   const { now } = runtime
   let fresh = new Map<string, Fresh>()
   let writing: Promise<void> | undefined
-  /** For the store, which did not take them; said once. */
+  /** Whether the store refuses the counts. Logged once. */
   let isWaiting = false
 
   const store = (name: string, { uid, counts }: Fresh) =>
@@ -70,7 +69,7 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
       () => now() + KEPT_MS,
     )
 
-  /** Back to what is to be written, beside what came meanwhile. */
+  /** Returns counts to the next write. */
   const keep = (name: string, former: Fresh) => {
     const current = fresh.get(name)
     if (current && current.uid !== former.uid) return
@@ -90,7 +89,7 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
         keep(name, counted)
         if (isUnusable(error)) continue
         failures += 1
-        if (!isWaiting) log.warn({ err: error }, 'the counts of callers wait for the store')
+        if (!isWaiting) log.warn({ err: error }, 'the counts of callers cannot be stored yet')
       }
     }
     isWaiting = failures > 0
@@ -110,7 +109,7 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
     },
   })
 
-  /** Everything counted so far is written. */
+  /** Waits until all counts so far are written. */
   const settle = async () => {
     await writing
     await write()
@@ -137,7 +136,7 @@ export function createCallerCounts(dependencies: CallerCountsDependencies): Call
       await task.stop()
       await settle()
       if (fresh.size > 0)
-        log.warn({ integrations: fresh.size }, 'the last counts of callers are lost')
+        log.warn({ integrations: fresh.size }, 'the last counts of callers were lost')
     },
   }
 }

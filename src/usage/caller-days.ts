@@ -1,4 +1,4 @@
-/** Counts of reads by principal and UTC day: how they add up, and what of them is still of interest. */
+/** Counts of reads by principal and UTC day. */
 import { type Static, Type } from 'typebox'
 
 export const DayCount = Type.Object({
@@ -11,7 +11,7 @@ export const DayCount = Type.Object({
 
 export type DayCount = Static<typeof DayCount>
 
-/** By principal; days in order of time. */
+/** By principal; days in ascending order. */
 export type CountsByCaller = Map<string, DayCount[]>
 export type ReadonlyCounts = ReadonlyMap<string, readonly Readonly<DayCount>[]>
 
@@ -24,10 +24,10 @@ export interface CallerRow {
 
 const DAY_MS = 86_400_000
 const DAYS = 30
-/** Of one integration; those that read longest ago are dropped first. */
+/** Per integration. The principals with the oldest reads are dropped first. */
 export const PRINCIPALS_MAX = 1_000
 
-/** The bucket of this day, made where there is none. */
+/** Returns the bucket of this day and creates it if necessary. */
 export function bucketOf(counts: CountsByCaller, principal: string, at: number): DayCount {
   const day = Math.floor(at / DAY_MS)
   const days = counts.get(principal)
@@ -39,7 +39,7 @@ export function bucketOf(counts: CountsByCaller, principal: string, at: number):
   return bucket
 }
 
-/** The sum of both, without what is older than 30 days. */
+/** The sum of both, without days older than 30 days. */
 export function merged(one: ReadonlyCounts, other: ReadonlyCounts, now: number): CountsByCaller {
   const oldest = Math.floor(now / DAY_MS) - DAYS
   const principals = new Set([...one.keys(), ...other.keys()])

@@ -85,8 +85,8 @@ t.test('refuses a file that is not whole, whatever was done to it', async (t) =>
   const refused = async (altered: readonly string[], message: RegExp) =>
     t.rejects(verify(altered), { trouble: 'refused', message })
   await refused([], /empty/)
-  await refused(['PK\u0003\u0004'], /no backup of Valetkey/)
-  await refused(['null', one], /no backup of Valetkey/)
+  await refused(['PK\u0003\u0004'], /not a backup of Valetkey/)
+  await refused(['null', one], /not a backup of Valetkey/)
   for (let kept = 1; kept < lines.length; kept += 1) {
     await refused(lines.slice(0, kept), /truncated/)
   }
@@ -96,8 +96,8 @@ t.test('refuses a file that is not whole, whatever was done to it', async (t) =>
   await refused([head, one, one, ...rest], /line 3 was altered/)
   await refused([head, other[1] ?? '', two, ...rest], /line 2 was altered/)
   await refused([other[0] ?? '', one, two, ...rest], /line 2 was altered/)
-  await refused([...lines, ''], /behind the end/)
-  await refused([...lines, one], /behind the end/)
+  await refused([...lines, ''], /data was appended/)
+  await refused([...lines, one], /data was appended/)
   const middle = Math.floor(two.length / 2)
   const flipped = two[middle] === 'A' ? 'B' : 'A'
   const bent = `${two.slice(0, middle)}${flipped}${two.slice(middle + 1)}`
@@ -192,7 +192,7 @@ t.test(
     const first = restoreBackup({ ...parts, lines: slowly })
     await isGoing
     const other = await backedUp(await newStore(t))
-    await t.rejects(restore(store, other), { trouble: 'unavailable', message: /under way/ })
+    await t.rejects(restore(store, other), { trouble: 'unavailable', message: /in progress/ })
     goOn()
     await first
     const { items } = await store.archive.integrations({ limit: 1_000 })

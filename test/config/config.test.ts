@@ -333,7 +333,7 @@ t.test('takes a secret from a file, without the line break at its end', async (t
   t.strictSame(config.files, { keyring: '/keyring', adminKeys: '/admin', redisUrl: '/url' })
 
   const both = { VALETKEY_KEYRING_FILE: '/keyring', VALETKEY_KEYRING: keyring }
-  t.match(mistake(both, files), 'VALETKEY_KEYRING: is given, and so is VALETKEY_KEYRING_FILE')
+  t.match(mistake(both, files), 'VALETKEY_KEYRING: is set, and so is VALETKEY_KEYRING_FILE')
   t.match(mistake({ VALETKEY_KEYRING_FILE: '/canary' }), /^VALETKEY_KEYRING_FILE: .*\(ENOENT\)$/)
   t.match(mistake({ VALETKEY_KEYRING_FILE: '/empty' }, files), /the file is empty$/)
   t.match(mistake({ VALETKEY_KEYRING_FILE: '/admin' }, files), /^VALETKEY_KEYRING_FILE: entry 1/)
@@ -401,7 +401,7 @@ t.test('refuses settings that do not go together', async (t) => {
     [{ VALETKEY_TLS_CLIENT_CA_FILE: 'a' }, /^VALETKEY_TLS_CLIENT_CA_FILE: needs/],
     [{ VALETKEY_WEBHOOK_URL: 'https://a' }, /^VALETKEY_WEBHOOK_URL: needs/],
     [{ VALETKEY_WEBHOOK_SECRET: keyring.slice(3) }, /^VALETKEY_WEBHOOK_SECRET: needs/],
-    [{ VALETKEY_PORT: '9464' }, /^VALETKEY_METRICS_PORT: is the port of the API/],
+    [{ VALETKEY_PORT: '9464' }, /^VALETKEY_METRICS_PORT: is also the port of the API/],
     [{ VALETKEY_REDIS_CA_FILE: 'a' }, /^VALETKEY_REDIS_CA_FILE: needs VALETKEY_REDIS_URL/],
     [{ ...redis, VALETKEY_REDIS_CA_FILE: 'a' }, /^VALETKEY_REDIS_CA_FILE: needs a rediss/],
     [{ ...redis, VALETKEY_REDIS_NAT_MAP: 'a=b' }, /^VALETKEY_REDIS_NAT_MAP: needs a Sentinel/],

@@ -76,7 +76,7 @@ t.test('warns of what others may read', async (t) => {
   chmodSync(join(dataDir, 'keyring'), 0o644)
   const { warnings } = await prepare(dataDir)
   t.equal(warnings.length, 2)
-  t.match(warnings, [/data can be read by others/, /keyring can be read by others/])
+  t.match(warnings, [/data can be read by other users/, /keyring can be read by other users/])
 })
 
 t.test('reports a file that holds no key, and does not repeat it', async (t) => {
@@ -102,6 +102,6 @@ t.test('reports a folder that cannot be used', async (t) => {
   const error = await prepare(dataDir).catch((error: unknown) => error)
   if (!(error instanceof ConfigError)) throw new Error('It was accepted')
   t.match(error.mistakes, [
-    /^VALETKEY_DATA_DIR: .* cannot be used \(EEXIST\): it is a file: name a folder$/,
+    /^VALETKEY_DATA_DIR: .* cannot be used \(EEXIST\): it is a file: use a folder$/,
   ])
 })

@@ -81,8 +81,8 @@ callers:
 `)
   t.same(mistakes, [
     'line 2: issuers.0.issuer must be an https URL (http on loopback only)',
-    'line 4: issuers.2 is there twice',
-    'line 6: callers.0.match.issuer is none of the issuers',
+    'line 4: issuers.2 occurs twice',
+    'line 6: callers.0.match.issuer is not one of the issuers',
     'line 7: callers.1 names no integrations for its permissions',
     'line 7: callers.1 has the name of another caller',
     'line 8: callers.2.match must have either issuer or certificate',
@@ -93,7 +93,7 @@ t.test('bad syntax and a member that is there twice name their lines', async (t)
   t.match(mistakesOf('issuers: [\n  - x\n').join(), /line \d+: is not valid YAML/)
   t.match(mistakesOf('prune: true\nprune: false\n').join(), /line 2: is not valid YAML/)
   const glob = 'callers:\n  - name: a\n    integrations: [*-prod]\n'
-  t.same(mistakesOf(glob), ['line 3: what begins with * must be quoted'])
+  t.same(mistakesOf(glob), ['line 3: a value that begins with * must be quoted'])
   const many = `a: &a [x]\nb: &b [${'*a,'.repeat(20)}]\nc: &c [${'*b,'.repeat(20)}]\nd: [*c,*c]\n`
   t.same(mistakesOf(many), ['has too many aliases'])
 })

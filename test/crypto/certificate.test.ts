@@ -143,7 +143,7 @@ t.test('takes 4,000 characters and no more, and less than 4 KB', async (t) => {
     '-out',
     'long.pem',
   )
-  t.match(refusal(read('long.pem')), /characters: Salesforce takes 4000/)
+  t.match(refusal(read('long.pem')), /characters: Salesforce accepts at most 4000/)
 })
 
 t.test('refuses any text with credential_invalid, and with nothing else', async (t) => {

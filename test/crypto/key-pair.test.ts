@@ -76,9 +76,9 @@ t.test('says what is wrong with anything else', async (t) => {
     ['public PKCS#1', read('public1.pem'), /public key/],
     ['certificate', read('cert.pem'), /certificate/],
     ['EC', read('ec.pem'), /EC key/],
-    ['EC in PKCS#8', read('ec8.pem'), /EC key: Salesforce takes RSA keys only/],
-    ['Ed25519', read('ed.pem'), /Edwards.*: Salesforce takes RSA keys only/],
-    ['RSA-PSS', read('pss.pem'), /RSA-PSS alone.*: Salesforce takes RSA keys only/],
+    ['EC in PKCS#8', read('ec8.pem'), /EC key: Salesforce accepts only RSA keys/],
+    ['Ed25519', read('ed.pem'), /Edwards.*: Salesforce accepts only RSA keys/],
+    ['RSA-PSS', read('pss.pem'), /RSA-PSS only.*: Salesforce accepts only RSA keys/],
     ['small', read('small.pem'), /1024 bits: it needs 2048/],
     ['damaged', plain.replace(/\n[^\n]+\n/, '\n'), /damaged/],
     ['empty block', '-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----', /damaged/],
@@ -101,7 +101,7 @@ t.test('says what is wrong with anything else', async (t) => {
 
 t.test('refuses a key of more than 8192 bits before it computes with it', async (t) => {
   const huge = Buffer.alloc(1025, 0xff)
-  t.match(refusal(keyOf({ n: huge, e: Buffer.from([1, 0, 1]) })), /8200 bits: it may have 8192/)
+  t.match(refusal(keyOf({ n: huge, e: Buffer.from([1, 0, 1]) })), /8200 bits: at most 8192/)
 })
 
 t.test('refuses a key whose numbers do not belong together', async (t) => {

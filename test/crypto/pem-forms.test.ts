@@ -103,7 +103,7 @@ t.test('measures a certificate by what is uploaded', async (t) => {
   const padded = `${'    data of a CA\n'.repeat(400)}${text}`
   const certificate = parseCertificate(padded, { now })
   t.equal(certificate.pem, certificatePem)
-  t.match(certificate.normalized.join(), /Text around the PEM block was left out/)
+  t.match(certificate.normalized.join(), /Text around the PEM block was removed/)
 })
 
 /** The detail of the refusal. */

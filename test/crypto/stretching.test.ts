@@ -44,7 +44,7 @@ t.test('a key that asks for more than anybody waits for is refused at once', asy
   const before = performance.now()
   await t.rejects(decryptKey({ ...block, text, der: greedy }, PASSPHRASE), {
     code: 'credential_invalid',
-    message: /more than 10000000 rounds: encrypt it anew with `openssl pkcs8/,
+    message: /more than 10000000 iterations: encrypt it again with `openssl pkcs8/,
   })
   t.ok(performance.now() - before < 5_000)
 })

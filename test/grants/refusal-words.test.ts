@@ -48,7 +48,7 @@ const VOCABULARY: readonly (readonly [word: RegExp, has: (tried: Tried) => boole
   [/username|grant\.audience/i, ({ grant }) => grant === 'jwt_bearer'],
   [/run-as|client credentials flow/i, ({ grant }) => grant === 'client_credentials'],
   [/token exchange flow|Apex|handler/i, ({ grant }) => grant === 'token_exchange'],
-  [/token that is exchanged/i, ({ grant }) => grant === 'token_exchange' || grant === 'data_cloud'],
+  [/token to exchange/i, ({ grant }) => grant === 'token_exchange' || grant === 'data_cloud'],
   [/refresh token/i, ({ grant }) => grant === 'refresh_token'],
   [/device/i, ({ grant }) => grant === 'device'],
   [/callback|verifier|web server flow/i, ({ grant }) => /^authorization/.test(grant)],

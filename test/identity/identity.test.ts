@@ -139,7 +139,7 @@ t.test('the problem says which, and holds ids alone', async (t) => {
   t.match(identityChanged(['org_id'], { pin: 'org_and_user' }, pin().identity, seen), {
     code: 'identity_changed',
     status: 424,
-    detail: /another org than/,
+    detail: /another org;/,
     members: {
       identity: {
         expected: { org_id: ORG, user_id: USER },

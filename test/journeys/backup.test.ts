@@ -125,7 +125,7 @@ t.test('from the embedded store to Redis, and back', async (t) => {
   const stranger = { ...env, VALETKEY_KEYRING: generateKeyring(Date.now()).reveal() }
   t.match(await run(['restore', file], stranger), { status: 65, stderr: /keyring lacks/ })
   t.match(await run(['restore', join(folder, 'none')], env), { status: 66 })
-  t.match(await run(['restore', '/dev/stdin'], env), { status: 66, stderr: /is no file/ })
+  t.match(await run(['restore', '/dev/stdin'], env), { status: 66, stderr: /is not a file/ })
   t.match(await run(['restore', file, file], env), { status: 64 })
   t.match(await run(['restore', '--forse', file], env), { status: 64, stderr: /usage/ })
   t.match(await run(['restore', '--check', file], env), { status: 0, stderr: /whole: 3 integr/ })

@@ -179,7 +179,9 @@ t.test('a configuration file: each of its integrations, or those that are named'
     diagnosed([name, 'billing', 'follower']),
   ])
   t.match(two, { isWell: true, stdout: /^billing: well.*\nfollower: well/s })
-  t.match(await mistakesOf(diagnosed([name, 'nobody'])), ['nobody: is no integration of the file'])
+  t.match(await mistakesOf(diagnosed([name, 'nobody'])), [
+    'nobody: is not an integration of the file',
+  ])
   t.equal(all.isWell, false)
   const { reports } = JSON.parse(all.stdout) as { reports: readonly Report[] }
   for (const name of ['made', 'connected', 'lake']) {
@@ -196,7 +198,7 @@ t.test('a configuration file: each of its integrations, or those that are named'
   t.match(found, {
     billing: [undefined],
     follower: [undefined],
-    secretive: ['identity', /should be of the user 005000000000000AAA/],
+    secretive: ['identity', /the user 005000000000000AAA.* is expected/],
     made: [undefined],
     connected: [undefined],
     lake: [undefined],
@@ -205,9 +207,9 @@ t.test('a configuration file: each of its integrations, or those that are named'
     misspelt: ['definition', /line \d+: integrations\.misspelt\.enable/],
     elsewhere: ['definition', /login_url must name one of/],
     lost: ['definition', /nowhere\.pem: cannot be read \(ENOENT\)/],
-    orphan: ['definition', /no nobody with a credential/],
+    orphan: ['definition', /no nobody with its own credential/],
     drafted: ['definition', /no client_id/],
-    sandboxed: ['audience', /gives a token for https:\/\/login\.salesforce\.com/],
+    sandboxed: ['audience', /issues a token for https:\/\/login\.salesforce\.com/],
   })
 })
 
@@ -218,7 +220,7 @@ t.test('a pipeline gets exit 1 for an illness, and others for misuse', async (t)
   })
   const misuses: readonly (readonly [readonly string[], number, RegExp])[] = [
     [[name], 1, /^$/],
-    [[], 64, /doctor needs a file\nusage: valetkey.*doctor FILE/s],
+    [[], 64, /doctor requires a file\nusage: valetkey.*doctor FILE/s],
     [['--loud', name], 64, /'--loud'.*usage: valetkey/s],
     [[path('broken.yaml')], 78, /broken\.yaml: line 1: is not valid YAML/],
     [[path('loud.yaml')], 78, /integrations\. \[31m has a name that must be 1 to 64 lower-case/],
@@ -235,12 +237,12 @@ t.test('a pipeline gets exit 1 for an illness, and others for misuse', async (t)
     t.match(runs[at], { code, stderr }, args.join(' '))
   }
   t.match(await mistakesOf(diagnosed([path('nowhere.yaml')])), [/cannot be read \(ENOENT\)/])
-  t.match(await mistakesOf(diagnosed([path('empty.yaml')])), [/has no integration/])
+  t.match(await mistakesOf(diagnosed([path('empty.yaml')])), [/contains no integration/])
   const wrong = { VALETKEY_LOGIN_HOSTS: 'http://a.example' }
   t.match(await mistakesOf(diagnosed([name], wrong)), [/^VALETKEY_LOGIN_HOSTS: /])
   const unneeded = { VALETKEY_REDIS_URL: 'redis://127.0.0.1:1', VALETKEY_PORT: 'x' }
   t.equal((await diagnosed([file('well.yaml', billing)], unneeded)).isWell, true)
-  t.match(runs[0]?.stdout, /^ill: ill .*\n {2}FAIL {2}mint .*\n +→ Set Permitted Users/s)
+  t.match(runs[0]?.stdout, /^ill: failed .*\n {2}FAIL {2}mint .*\n +→ Set Permitted Users/s)
 })
 
 const withoutPython = hasCommand('python3') ? {} : { skip: 'python3 is not on the PATH' }

@@ -156,7 +156,7 @@ t.test('what is poor about a token is told', async (t) => {
     return { app, body: { ...body, credential: credentialOf(old) } }
   })
   const near = checksOf(t, await examine(here, ending.name))
-  t.match(near.certificate, { outcome: 'failed', detail: /^It ends in 4 days/ })
+  t.match(near.certificate, { outcome: 'failed', detail: /^It expires in 4 days/ })
   t.match(near.mint, { ok: true })
   const muted = await register(here, clientCredentials)
   simulator.addFault({

@@ -209,7 +209,7 @@ t.test('missing scopes and another host are told, and served', async (t) => {
   simulator.addFault({ kind: 'foreign_instance_url', instanceUrl: simulator.origins.sandbox })
   t.match(await get('moved'), { status: 200, body: { instance_url: simulator.origins.sandbox } })
   t.match(await audited('instance.changed', 1), [{ integration: 'moved' }])
-  t.match(broker.logs(), 'the org answers at another host than before')
+  t.match(broker.logs(), 'the host of the org changed')
   t.equal((await audited('identity.changed', 0)).length, 0)
 })
 

@@ -178,7 +178,7 @@ t.test('a refusal says what is wrong with a keystore', async (t) => {
     ['PKCS#12, wrong', { keystore: p12, passphrase: 'wrong!' }, /^passphrase: it does not open/],
     ['PKCS#12, none', { keystore: p12 }, /^passphrase: it does not open/],
     ['JCEKS', { keystore: javaStore('h.jceks', 'JCEKS'), passphrase }, /JCEKS.*`keytool -importk/],
-    ['no key', { keystore: base64Of('certs.p12'), passphrase }, /certificates alone/],
+    ['no key', { keystore: base64Of('certs.p12'), passphrase }, /only certificates/],
     ['no base64', { keystore: '\u00fe\u00ed'.repeat(20), passphrase }, /not base64.*`base64/],
     ['PEM', { keystore: read('k.pem'), passphrase }, /it is PEM: send it as/],
     ['neither', { keystore: Buffer.alloc(99, 7).toString('base64'), passphrase }, /neither a PKCS/],

@@ -411,6 +411,6 @@ t.test('a port that is taken ends the start with status 78', async (t) => {
   t.equal(code, 78)
   t.equal(
     stderr,
-    `valetkey: VALETKEY_METRICS_PORT: cannot listen on 127.0.0.1:${port} (EADDRINUSE): another process has this port; stop it, or set VALETKEY_METRICS_PORT to a free one\n`,
+    `valetkey: VALETKEY_METRICS_PORT: cannot listen on 127.0.0.1:${port} (EADDRINUSE): another process uses this port; stop it, or set VALETKEY_METRICS_PORT to a free port\n`,
   )
 })

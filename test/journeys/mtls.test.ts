@@ -228,7 +228,7 @@ t.test('certificates are read again when the files change, and connections stay'
   t.match(kept, { status: 200, serial: before.serial }, 'the open connection is still there')
 
   await write({ key: authority.issue().key })
-  await eventually(() => output().includes('cannot be used; the old one stays'))
+  await eventually(() => output().includes('is not usable; the old one remains in use'))
   t.equal((await get('/whoami', { client })).serial, after.serial, 'a key of another certificate')
   await write({ cert: 'no certificate' })
   t.equal((await get('/whoami', { client })).serial, after.serial)

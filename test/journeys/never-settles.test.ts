@@ -203,14 +203,14 @@ t.test('the doctor says so of each check, within 20 seconds', async (t) => {
     hosts: { checkLoginUrl: silent, isSalesforceOwn: () => true },
     clock: { learn: silent },
   } as unknown as DoctorDependencies)
-  const patient = {
+  const target = {
     ...{ integration, open: async () => signer.credential },
     credentials: [{ id: 'c', type: 'client_secret', state: 'active', clientId: 'app' }],
     charge: async () => undefined,
     mint: never,
   } as unknown as DiagnosisTarget
   const began = performance.now()
-  const { checks } = await doctor.examine(patient)
+  const { checks } = await doctor.examine(target)
   t.ok(performance.now() - began < 20_000)
   const outcomes = Object.fromEntries(checks.map(({ check, outcome }) => [check, outcome]))
   t.match(outcomes, { login_host: 'failed', mint: 'failed', identity: 'skipped' })

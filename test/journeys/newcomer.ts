@@ -95,8 +95,8 @@ export function createNewcomer({ world, name, app }: NewcomerDependencies): Newc
 
   /** What stands on a page of Setup, or in a sentence of an answer, and what one does there. The first that fits. */
   const DEEDS: readonly (readonly [RegExp, (...found: string[]) => Promise<unknown>])[] = [
-    [new RegExp(`GET ${path}/setup says how`), followSheet],
-    [/^Stage a new key with its certificate, and upload that/, rotate],
+    [new RegExp(`See GET ${path}/setup`), followSheet],
+    [/^Stage a new key with its certificate, and upload the certificate/, rotate],
     [/^Set enabled to true/, () => patch({ enabled: true })],
     [
       /^Set login_url to (http\S+?),?(?: and grant\.audience to (\S+?),)? if that is/,

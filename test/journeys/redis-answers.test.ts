@@ -202,7 +202,7 @@ t.test('what is no trouble is said in the log, like all else', async (t) => {
   )
   for (const [userinfo, said] of [
     ['u:p', /cannot be known: INFO cannot be run/],
-    [':canary', /it wants no password/],
+    [':canary', /it has no password/],
   ] as const) {
     const adminKey = newAdminKey()
     const url = `redis://${userinfo}@127.0.0.1:${server.port}`

@@ -41,7 +41,7 @@ t.test('what is really wrong with org and user is told', async (t) => {
   simulator.updateUser(app.username, { permissions: ['ApiEnabled'] })
   simulator.updateOrg(app.orgId, { apiCallsUsedUp: true })
   const used = await instance()
-  t.match(used, { detail: /24 hours are used up.*TotalRequests Limit exceeded/ })
+  t.match(used, { detail: /for 24 hours.*TotalRequests Limit exceeded/ })
   t.notMatch(used?.remedy, /scope|IP/, 'a well app is left alone')
   simulator.updateOrg(app.orgId, { apiCallsUsedUp: false })
   t.match(await instance(), { outcome: 'passed' })
@@ -84,8 +84,8 @@ t.test(
       },
     })
     t.match(checksOf(t, await examine(here, name)).instance_url, {
-      detail: /status 400 and nothing that is known: OF_NEXT_YEAR: What ever\./,
-      remedy: /what Salesforce says/,
+      detail: /status 400 and no known error: OF_NEXT_YEAR: What ever\./,
+      remedy: /error text/,
     })
     assertNoBug(t, broker)
   },
@@ -149,8 +149,8 @@ t.test('the doctor says what the user lacks, and what it has beside', async (t) 
   t.match(await permissions('ApiEnabled', 'ApiUserOnly', 'ViewSetup', 'ModifyAllData'), {
     outcome: 'warning',
     detail:
-      'The user may more than the integration needs: Modify All Data, View Setup and Configuration.',
-    remedy: /Take away/,
+      'The user has more permissions than the integration needs: Modify All Data, View Setup and Configuration.',
+    remedy: /Remove the other permissions/,
   })
   t.match(await permissions('ApiUserOnly'), {
     outcome: 'failed',
@@ -166,7 +166,7 @@ t.test('the doctor says what the user lacks, and what it has beside', async (t) 
   })
   t.match(checksOf(t, await examine(here, name)).permissions, {
     outcome: 'passed',
-    detail: /not shown to it/,
+    detail: /cannot be read/,
   })
   hidden.remove()
   simulator.updateUser(app.username, { permissions: [] })

@@ -48,12 +48,12 @@ t.test(
     const loop = join(home, 'loop')
     await symlink(loop, loop)
     const cases = {
-      [file]: /it is a file: name a folder/,
-      [join(file, 'data')]: /a part of the path is a file/,
-      '/dev/null/data': /a part of the path is a file/,
+      [file]: /it is a file: use a folder/,
+      [join(file, 'data')]: /a part of the path is not a directory/,
+      '/dev/null/data': /a part of the path is not a directory/,
       // Node's own recursive mkdir never returns there.
-      '/proc/valetkey/data': /cannot hold a folder: name one on a disk/,
-      '/proc/valetkey': /cannot hold a folder: name one on a disk/,
+      '/proc/valetkey/data': /cannot contain a folder: use one on a disk/,
+      '/proc/valetkey': /cannot contain a folder: use one on a disk/,
       '/sys/valetkey': /name a|name another folder/,
       [loop]: /name a/,
       [join(home, 'x'.repeat(300))]: /its name is too long/,
@@ -81,7 +81,7 @@ t.test('a folder that this user may not write to is said to be so', async (t) =>
   const refused = folderTrouble('/data', Object.assign(new Error(), { code: 'EACCES' }))
   t.equal(
     refused,
-    'The data folder /data cannot be used (EACCES): this user may not write there: give it the folder, or name another one',
+    'The data folder /data cannot be used (EACCES): this user may not write there: change its permissions, or use another folder',
   )
 })
 
@@ -96,7 +96,7 @@ t.test('a configuration file that cannot be read is named with the cause', async
     `valetkey: VALETKEY_CONFIG: ${path} cannot be read: there is no such file (ENOENT)\n`,
   )
   const folded = await run(['serve'], { ...env, VALETKEY_CONFIG: home })
-  t.match(folded.stderr, `${home} cannot be read: it is a folder (EISDIR)`)
+  t.match(folded.stderr, `${home} cannot be read: it is a directory (EISDIR)`)
 })
 
 t.test(

@@ -38,7 +38,7 @@ const WRITTEN = {
     code: 'store_unavailable',
     written: true,
     detail: /^Written, not confirmed: .* 0 of the 1 replicas/,
-    remedy: /Sending it again is safe/,
+    remedy: /safe to repeat the request/,
   },
 }
 const auditedOnce = (action: string, count: number) =>
@@ -54,7 +54,7 @@ t.test('a change that no replica confirms is made, announced, audited, and said 
 
   t.match(await call('PUT', '/integrations/orders', { body }), WRITTEN)
   await auditedOnce('integration.created', 2)
-  t.equal((await call('GET', '/tokens/orders')).status, 200, 'it is in force')
+  t.equal((await call('GET', '/tokens/orders')).status, 200, 'it is in effect')
   await eventually(async () => (await other.call('GET', '/integrations/orders')).status === 200)
 
   const staged = await call('POST', '/integrations/orders/credentials', { body: { generate: {} } })

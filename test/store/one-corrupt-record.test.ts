@@ -101,7 +101,7 @@ t.test('callers are counted', async (t) => {
   }
   await counts.stop()
   t.match(documents.written, [{ id: 'good' }])
-  t.notMatch(logged, ['the counts of callers wait for the store'], 'the store is well')
+  t.notMatch(logged, ['the counts of callers cannot be stored yet'], 'the store is well')
 })
 
 t.test('leases that were made of a token are dropped', async (t) => {

@@ -112,8 +112,8 @@ t.test(
     for (let tries = 0; tries < 3; tries += 1) await t.rejects(counts.read(integration))
     await counts.stop()
     t.strictSame(said, [
-      'the counts of callers wait for the store err',
-      'the last counts of callers are lost integrations',
+      'the counts of callers cannot be stored yet err',
+      'the last counts of callers were lost integrations',
     ])
   },
 )

@@ -1,21 +1,20 @@
-/** The REST resources for keys and secrets of External Client Apps (Connect REST API, OAuth credentials): a pair is staged beside the main one, takes its place, and the old one is deleted. Its form is of Salesforce's help (xcloud.eca_stage_oauth_credentials) and of public code that calls it. */
+/** The REST resources for keys and secrets of External Client Apps (Connect REST API, OAuth credentials). A pair is staged beside the main pair, becomes the main pair, and the old pair is deleted. Sources: Salesforce Help (xcloud.eca_stage_oauth_credentials) and public code that calls it. */
 import { Secret } from '../../crypto/secret.ts'
 import { badAnswer } from '../token-endpoint/salesforce-answer.ts'
 import { createOrgApi, membersOf, type OrgAnswer, type OrgApiDependencies } from './org-api.ts'
 import type { OrgCaller } from './org-request.ts'
 
-/** One OAuth consumer of an app, by Salesforce's ids. */
 export interface ConsumerPlace {
   readonly app: string
   readonly consumer: string
 }
 
 export interface Consumer extends ConsumerPlace {
-  /** Of its main pair. */
+  /** The client id of the main pair. */
   readonly clientId: string
 }
 
-/** What stands beside the main pair: one that is staged, or the old one after a rotation. */
+/** The pair beside the main pair: a staged pair, or the old pair after a rotation. */
 export interface BesidePair {
   readonly id: string
   readonly isRotated: boolean
@@ -26,16 +25,16 @@ export interface NewPair {
   readonly clientSecret: Secret
 }
 
-/** Each throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`. */
+/** Each method throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`. */
 export interface CredentialsApi {
-  /** Of the app with this API name; none where there is no such app. */
+  /** The consumers of the app with this API name; empty if there is no such app. */
   consumers(caller: OrgCaller, apiName: string): Promise<OrgAnswer<readonly Consumer[]>>
   beside(caller: OrgCaller, place: ConsumerPlace): Promise<OrgAnswer<BesidePair | undefined>>
-  /** The new pair works at once; so does the main one. This answer alone has the secret. */
+  /** Creates a pair that works immediately beside the main pair. Only this answer contains the secret. */
   stage(caller: OrgCaller, place: ConsumerPlace): Promise<OrgAnswer<NewPair>>
-  /** The staged pair becomes the main one, and the old one stands in its place. */
+  /** Makes the staged pair the main pair. The old pair then takes the staged position. */
   rotate(caller: OrgCaller, place: ConsumerPlace, id: string): Promise<OrgAnswer<unknown>>
-  /** Ends the pair beside the main one. */
+  /** Deletes the pair beside the main pair. */
   remove(caller: OrgCaller, place: ConsumerPlace, id: string): Promise<OrgAnswer<unknown>>
 }
 
@@ -76,7 +75,7 @@ export function createCredentialsApi(dependencies: CredentialsApiDependencies): 
         method: 'POST',
         path: stagedPath(place),
         headers: JSON_TYPE,
-        // Without a body Salesforce waits for one, and resets the connection.
+        // Without a body Salesforce waits for one and then resets the connection.
         body: '{}',
       })
       if (!answer.ok) return answer
@@ -118,7 +117,7 @@ function listIn(value: unknown, member: string): readonly Readonly<Record<string
   return list.map(membersOf)
 }
 
-/** Alone, in a list, or in a list that is a member; its id may stand in its URL alone. */
+/** Accepts a single object, a list, or a list in a member. The id may be present only in the URL. */
 function besideIn(value: unknown): BesidePair | undefined {
   const { stagedCredentials = value } = membersOf(value)
   const [first] = [stagedCredentials].flat()

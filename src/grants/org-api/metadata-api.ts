@@ -1,4 +1,4 @@
-/** The Metadata API's REST resources: deploys an archive with somebody's token, and asks how it went. */
+/** The REST resources of the Metadata API: deploys an archive and reads the state of a deployment. */
 import { randomBytes } from 'node:crypto'
 import { badAnswer } from '../token-endpoint/salesforce-answer.ts'
 import {
@@ -15,13 +15,13 @@ export interface DeployStatus {
   readonly isSuccess: boolean
   /** `Pending`, `InProgress`, `Succeeded`, `Failed`, `Canceled`, …; shortened. */
   readonly status: string
-  /** What was wrong, in Salesforce's words, shortened; empty where nothing was. */
+  /** The errors in Salesforce's words, shortened; empty if there are none. */
   readonly problem: string
 }
 
-/** Both throw `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`. */
+/** Both methods throw `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`. */
 export interface MetadataApi {
-  /** Gives the id of the deployment, which has only begun. */
+  /** Starts a deployment and returns its id. */
   deploy(caller: OrgCaller, archive: Uint8Array): Promise<OrgAnswer<string>>
   status(caller: OrgCaller, id: string): Promise<OrgAnswer<DeployStatus>>
 }
@@ -29,7 +29,7 @@ export interface MetadataApi {
 export type MetadataApiDependencies = Omit<OrgApiDependencies, 'title'>
 
 const PATH = '/services/data/v67.0/metadata/deployRequest'
-/** All or nothing; what is wrong with one component is an error, and no test runs. */
+/** Rolls back on any error and runs no tests. */
 const DEPLOY_OPTIONS = {
   allowMissingFiles: false,
   autoUpdatePackage: false,
@@ -73,7 +73,7 @@ export function createMetadataApi(dependencies: MetadataApiDependencies): Metada
   }
 }
 
-/** A part for the options and one for the archive (RFC 7578). */
+/** One part with the options and one with the archive (RFC 7578). */
 function multipart(archive: Uint8Array) {
   const boundary = `valetkey-${randomBytes(16).toString('hex')}`
   const head = [

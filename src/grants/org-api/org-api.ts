@@ -1,4 +1,4 @@
-/** The REST resources of an org: one call with somebody's token, and what its answer says. */
+/** Calls REST resources of an org with an access token and reads the answers. */
 import type { HostRules } from '../../http/outbound/login-host.ts'
 import type { Outbound, OutboundAnswer } from '../../http/outbound/outbound.ts'
 import { printable } from '../refusals/printable.ts'
@@ -12,7 +12,7 @@ import {
 } from '../token-endpoint/salesforce-answer.ts'
 import { askOrg, type OrgCall, type OrgCaller } from './org-request.ts'
 
-/** `token`: the session is not known (any more), so that another token may help; `request`: no token of this user would change it. */
+/** `token`: the session is unknown, so another token may help. `request`: another token of this user would not help. */
 export interface OrgRefusal {
   readonly ok: false
   readonly refused: 'token' | 'request'
@@ -24,7 +24,10 @@ export interface OrgRefusal {
 export type OrgAnswer<Value> = { readonly ok: true; readonly value: Value } | OrgRefusal
 
 export interface OrgApi {
-  /** The JSON of the answer; undefined where it has no body. Throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`. */
+  /**
+   * Returns the JSON of the answer, or undefined if it has no body. Throws
+   * `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`.
+   */
   call(caller: OrgCaller, call: OrgCall): Promise<OrgAnswer<unknown>>
 }
 
@@ -32,7 +35,7 @@ export interface OrgApiDependencies {
   readonly outbound: Pick<Outbound, 'send'>
   readonly hosts: Pick<HostRules, 'checkInstanceUrl' | 'isSalesforceOwn'>
   readonly now: () => number
-  /** What it is called in errors, as in `The Metadata API`. */
+  /** Name of the API in errors, for example `The Metadata API`. */
   readonly title: string
 }
 
@@ -52,7 +55,7 @@ interface Reading {
   readonly host: string
   readonly isSalesforceOwn: (host: string) => boolean
   readonly now: () => number
-  /** Must not be shown again. */
+  /** Texts that must not appear in errors. */
   readonly secrets: readonly string[]
 }
 
@@ -68,10 +71,10 @@ function read(outcome: OutboundAnswer, reading: Reading): OrgAnswer<unknown> {
   const [error] = Array.isArray(value) ? value : [value]
   const { errorCode, message } = membersOf(error)
   if (typeof errorCode !== 'string') {
-    throw badAnswer(`${reading.title} answered with status ${status}, and nothing known.`)
+    throw badAnswer(`${reading.title} answered with status ${status} and no known error.`)
   }
   const known = restRefusalOf(outcome, reading.secrets)
-  // Another token is no better where this one lives and may not call the API.
+  // Another token does not help if the session is valid but may not call the API.
   const isToken = status === 401 && known?.verdict !== 'no_api'
   return {
     ok: false,
@@ -81,11 +84,11 @@ function read(outcome: OutboundAnswer, reading: Reading): OrgAnswer<unknown> {
   }
 }
 
-/** Of a JSON object; none of anything else. */
+/** Members of a JSON object; none for any other value. */
 export const membersOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 
-/** For people: the texts among them, shortened, without secrets. */
+/** Shortens the strings among these values and removes secrets. */
 export const shown = (texts: readonly unknown[], secrets: readonly string[]): string =>
   printable(
     texts.filter((text) => typeof text === 'string' && text !== '').join(': '),

@@ -1,21 +1,21 @@
-/** One call of an org's REST resources with somebody's token: how it is sent, whoever reads its answer. */
+/** Sends one call to the REST resources of an org. */
 import type { Secret } from '../../crypto/secret.ts'
 import type { HostRules } from '../../http/outbound/login-host.ts'
 import type { Outbound, OutboundAnswer, OutboundRequest } from '../../http/outbound/outbound.ts'
 import { badAnswer, failureError } from '../token-endpoint/salesforce-answer.ts'
 
-/** Whose token, and where it is good. */
+/** A token and the instance where it is valid. */
 export interface OrgCaller {
-  /** An origin, or one with the path of a site. */
+  /** An origin, or an origin with the path of a site. */
   readonly instanceUrl: string
   readonly accessToken: Secret
   readonly signal: AbortSignal
 }
 
 export interface OrgCall {
-  /** Default `GET`, which is sent again where a kept connection died under it. */
+  /** Default: `GET`, which is repeated if a kept connection was closed. */
   readonly method?: NonNullable<OutboundRequest['method']>
-  /** With its query. */
+  /** Includes the query. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
@@ -28,13 +28,12 @@ export interface OrgRequestDependencies {
 
 export interface OrgReply {
   readonly answer: OutboundAnswer
-  /** Who was asked. */
   readonly host: string
-  /** What was sent, and must not be shown again. */
+  /** Texts that must not appear in errors. */
   readonly secrets: readonly string[]
 }
 
-/** Throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid` where there is no answer. */
+/** Throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid` if there is no answer. */
 export async function askOrg(
   { instanceUrl, accessToken, signal }: OrgCaller,
   { method = 'GET', path, headers, body }: OrgCall,

@@ -11,9 +11,9 @@ import {
 import { askOrg, type OrgCaller } from './org-request.ts'
 
 /**
- * `dead`: Salesforce does not know the session (any more). `no_api`: it does, but not for the REST
- * API, and a new token would change nothing. `untold`: it said something else, as that the calls of
- * the org are used up.
+ * `dead`: Salesforce does not know the session. `no_api`: the session is valid, but not for the
+ * REST API, and a new token would not help. `untold`: the answer says nothing about the session,
+ * for example that the API limit of the org is reached.
  */
 export type ProbeResult =
   | { readonly verdict: 'live' }
@@ -25,10 +25,14 @@ interface ProbeDependencies {
   readonly now: () => number
 }
 
-/** Resources by Version: it needs nothing but API access, where `/limits` needs View Setup and Configuration. */
+/** Lists resources by version. Needs only API access; `/limits` needs View Setup and Configuration. */
 export const PROBE_PATH = '/services/data/v60.0/'
 
-/** One cheap REST call with a token: it tells whether the token lives, and slides its session. Throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid` where it cannot tell. */
+/**
+ * Makes one inexpensive REST call, which shows whether the token is valid and extends its session.
+ * Throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid` if the answer
+ * does not show it.
+ */
 export async function probeToken(
   caller: OrgCaller,
   { outbound, hosts, now }: ProbeDependencies,
@@ -41,6 +45,6 @@ export async function probeToken(
   if (isSalesforceUnavailable(answer)) throw unavailableError(answer, now, secrets)
   if (status >= 200 && status < 300) return { verdict: 'live' }
   const refusal = restRefusalOf(answer, secrets)
-  if (!refusal) throw noAnswer(answer, secrets, 'nothing that is known')
+  if (!refusal) throw noAnswer(answer, secrets, 'no known error')
   return { verdict: refusal.verdict, refusal }
 }

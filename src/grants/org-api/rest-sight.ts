@@ -1,9 +1,9 @@
-/** What a REST call with a token looks like from one place: to be laid beside what it looks like from another. */
+/** The result of a REST call with a token as seen from one place, for comparison with another place. */
 import { BrokerError } from '../../errors/errors.ts'
 import type { ProbeResult } from './probe.ts'
 
 export interface RestSight {
-  /** Null: there was no answer of Salesforce. */
+  /** Null: Salesforce did not answer. */
   readonly status: number | null
   /** Empty: none. */
   readonly errorCode: string
@@ -11,7 +11,7 @@ export interface RestSight {
   readonly message: string
 }
 
-/** Throws what is no problem of the way or of Salesforce: a bug. */
+/** Rethrows errors that neither the network nor Salesforce caused. */
 export async function sightOf(probe: Promise<ProbeResult>): Promise<RestSight> {
   try {
     const result = await probe

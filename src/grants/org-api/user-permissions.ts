@@ -1,4 +1,4 @@
-/** What the user of a token may do beside what its integration needs, as far as the org shows it to the user itself. */
+/** Permissions of the user of a token that the integration may not need, as the org shows them to that user. */
 
 import type { HostRules } from '../../http/outbound/login-host.ts'
 import type { Outbound } from '../../http/outbound/outbound.ts'
@@ -6,7 +6,7 @@ import { jsonOf, wordsIn } from '../token-endpoint/answer-form.ts'
 import { isSalesforceUnavailable, unavailableError } from '../token-endpoint/salesforce-answer.ts'
 import { askOrg, type OrgCaller } from './org-request.ts'
 
-/** By the API name: how Setup calls it. `ApiEnabled` and `ApiUserOnly` make an integration user; the others open far more than one integration needs. */
+/** Labels in Setup by API name. An integration user has `ApiEnabled` and `ApiUserOnly`; the others give far more access than one integration needs. */
 export const USER_PERMISSIONS = {
   ApiEnabled: 'API Enabled',
   ApiUserOnly: 'API Only User',
@@ -22,11 +22,11 @@ export const USER_PERMISSIONS = {
 export type UserPermission = keyof typeof USER_PERMISSIONS
 
 const NAMES = Object.keys(USER_PERMISSIONS) as UserPermission[]
-/** The running user's own, readable by every user (Object Reference, UserPermissionAccess, API version 47.0). */
+/** Every user can read its own permissions (Object Reference, UserPermissionAccess, API version 47.0). */
 const QUERY = `SELECT ${NAMES.map((name) => `Permissions${name}`).join(', ')} FROM UserPermissionAccess`
 const PATH = `/services/data/v60.0/query?q=${encodeURIComponent(QUERY)}`
 
-/** Those that it has; or, in Salesforce's words, why that cannot be seen. */
+/** The permissions of the user, or why they cannot be read, in Salesforce's words. */
 export type SeenPermissions =
   | { readonly has: ReadonlySet<UserPermission> }
   | { readonly unseen: string }

@@ -1,11 +1,11 @@
-/** Foreign texts as answers and logs repeat them. Pure. */
+/** Makes texts of other systems safe for answers and logs. */
 
-/** What looks like a token of Salesforce, or a JWT. */
+/** Matches tokens of Salesforce and JWTs. */
 const TOKENS = /eyJ[\w-]{5,}(?:\.[\w-]*)*|00D\w{12,15}![^\s"'<>]*|5Aep861[\w.]*/g
 
 /**
- * Makes a foreign text fit to be shown: no control or invisible characters, nothing that we sent in
- * confidence, nothing that looks like a token. Secrets go first, before cutting could leave half of one.
+ * Removes control characters, invisible characters, secrets that were sent, and texts that look
+ * like tokens. Removes secrets before it shortens the text, so that no part of a secret remains.
  */
 export function printable(text: string, secrets: readonly string[], longest: number): string {
   const masked = secrets

@@ -1,4 +1,4 @@
-/** `GET /problems/salesforce`: where what Salesforce says can be looked up by its code or its words, for people and programs. */
+/** `GET /problems/salesforce`: explains the error codes and texts of Salesforce, for people and programs. */
 import { Type } from 'typebox'
 import { jsonOr } from '../../http/openapi/representations.ts'
 import { escaped, paragraph, renderHtml } from '../../http/pages/html-page.ts'
@@ -10,14 +10,12 @@ import type { Explanation, RefusalRow } from './refusal-row.ts'
 import { REFUSALS } from './refusal-table.ts'
 import { REST_REFUSALS, type RestRefusalRow } from './rest-refusal-table.ts'
 
-/** One thing that Salesforce says. */
 interface Entry {
   readonly reason: string
-  /** Where it is said. */
   readonly said_by: 'oauth' | 'rest'
-  /** As Salesforce writes them; where they are several, any of them. */
+  /** As Salesforce writes them; any of them identifies the error. */
   readonly codes: readonly string[]
-  /** Parts of its words, in lower case. */
+  /** Parts of the text, in lower case. */
   readonly texts: readonly string[]
   readonly statuses: readonly number[]
   readonly explanations: readonly {
@@ -34,11 +32,13 @@ const Page = Type.Object(
       type: 'string',
       enum: ['oauth', 'rest'],
       description:
-        '`oauth`: the token endpoint, the callback, or a page of Salesforce; `rest`: the REST API',
+        '`oauth`: the token endpoint, the callback or a page of Salesforce; `rest`: the REST API',
     }),
     codes: Type.Array(Type.String(), { description: '`error`, or `errorCode`: any of them' }),
-    texts: Type.Array(Type.String(), { description: 'Parts of its words, in lower case' }),
-    statuses: Type.Array(Type.Integer(), { description: 'Statuses that say it without a code' }),
+    texts: Type.Array(Type.String(), { description: 'Parts of the text, in lower case' }),
+    statuses: Type.Array(Type.Integer(), {
+      description: 'Statuses that identify it without a code',
+    }),
     explanations: Type.Array(
       Type.Object(
         {
@@ -48,13 +48,13 @@ const Page = Type.Object(
         },
         { title: 'Explanation' },
       ),
-      { description: 'Several where it depends on what was asked for' },
+      { description: 'Several if the cause depends on the request' },
     ),
   },
-  { title: "Salesforce's refusal", description: 'What Salesforce says, explained' },
+  { title: "Salesforce's refusal", description: 'An error of Salesforce, explained' },
 )
 
-/** Codes that people see in capitals. */
+/** Salesforce shows these codes in capitals. */
 const isShouted = (code: string) => /^(?:oauth_)/.test(code)
 
 export const ENTRIES: readonly Entry[] = [
@@ -88,7 +88,7 @@ function distinct(all: readonly Explanation[]): Entry['explanations'] {
 
 const TITLE = 'What Salesforce says'
 const INTRODUCTION =
-  'Look for the code or the words on the page of Salesforce, in `refusal` or in `salesforce`. From a page of Salesforce no browser comes back here.'
+  'Find the code or the text on the page of Salesforce, in `refusal` or in `salesforce`. An error page of Salesforce does not redirect the browser back to this service.'
 
 const namesOf = ({ codes, texts, statuses }: Entry): readonly string[] => [
   ...codes,
@@ -114,7 +114,7 @@ const markdown = (): string =>
     ),
   ].join('\n\n')
 
-/** Each code is an anchor, so that a link can lead to it. */
+/** Each code is an anchor for links. */
 const html = (): string =>
   renderHtml({
     title: TITLE,
@@ -138,9 +138,9 @@ export function registerRefusalPages(server: Server): void {
     schema: {
       tags: ['service'],
       operationId: 'listSalesforceRefusals',
-      summary: 'What Salesforce says when it says no, by its codes and words',
+      summary: 'Explains the errors of Salesforce by code and text',
       description:
-        'Every code and text that is known, with cause, remedy and the place in Setup: also those of the pages that Salesforce shows in place of sending a browser back.',
+        'All known codes and texts, with cause, remedy and the place in Setup. Also explains the pages that Salesforce shows instead of redirecting the browser back.',
       security: [],
       response: {
         200: jsonOr(

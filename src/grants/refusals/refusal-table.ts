@@ -1,10 +1,10 @@
-/** Every refusal that Salesforce is known to give. */
+/** All known refusals of Salesforce. */
 import { type Explanation, type RefusalRow, USER } from './refusal-row.ts'
 import { REFUSALS_OF_APPS } from './refusals-of-apps.ts'
 import { REFUSALS_OF_REQUESTS } from './refusals-of-requests.ts'
 import { REFUSALS_OF_USERS } from './refusals-of-users.ts'
 
-/** Keyed by reason, the public name. The first row that fits wins, so narrow texts stand first. */
+/** Keyed by reason, the public name. The first matching row wins, so specific texts stand first. */
 export const REFUSALS = {
   ...REFUSALS_OF_USERS,
   ...REFUSALS_OF_APPS,
@@ -13,20 +13,20 @@ export const REFUSALS = {
     class: 'permanent',
     texts: [],
     errors: [],
-    cause: 'Salesforce refused in words that are not known here.',
+    cause: 'Salesforce refused with an unknown text.',
     remedy:
       'Read error_description and the Login History of the user; POST /integrations/{name}/test checks the rest.',
     setupPath: `${USER} → Login History`,
   },
 } as const satisfies Record<string, RefusalRow>
 
-/** For a refusal of a kind that the request cannot get. */
+/** For a refusal that this kind of request cannot get. */
 export const MISFIT: Explanation = {
-  cause: 'Salesforce gives a reason that does not fit what was asked for.',
+  cause: 'Salesforce gives a reason that does not fit the request.',
   remedy:
-    'Read error_description and the Login History of the user; look for a proxy on the way that changes requests.',
+    'Read error_description and the Login History of the user; look for a proxy that changes requests.',
   setupPath: `${USER} → Login History`,
 }
 
-/** A closed list: a public name, and a metric label. */
+/** Public name and label of metrics. */
 export type RefusalReason = keyof typeof REFUSALS

@@ -1,4 +1,3 @@
-/** Refusals that concern the app. */
 import { APP, OF_APPS, POLICIES, type RefusalRow, SETTINGS_PATH, SIGNED } from './refusal-row.ts'
 
 export const REFUSALS_OF_APPS = {
@@ -9,7 +8,7 @@ export const REFUSALS_OF_APPS = {
     propagates: true,
     of: OF_APPS,
     cause:
-      'No app with this consumer key at this host: mistyped, deleted, of another environment, or made less than 10 minutes ago.',
+      'This host has no app with this consumer key: the key is mistyped, the app is deleted, in another environment, or created less than 10 minutes ago.',
     remedy: 'Compare client_id with the consumer key of the app, and login_url with its org.',
     setupPath: `${SETTINGS_PATH} → Consumer Key`,
   },
@@ -20,7 +19,7 @@ export const REFUSALS_OF_APPS = {
     signature: true,
     propagates: true,
     of: OF_APPS,
-    cause: 'What proves the client is not what the app has.',
+    cause: 'The app does not know the credential that proves the client.',
     remedy: 'Compare the credential with the app; a change there takes up to 10 minutes.',
     setupPath: SETTINGS_PATH,
     particulars: [
@@ -39,9 +38,9 @@ export const REFUSALS_OF_APPS = {
       },
       {
         of: [{ proofs: ['none'] }],
-        cause: 'The app asks for a proof of the client, and the integration gives none.',
+        cause: 'The app requires client authentication, and the integration has none.',
         remedy:
-          'Let the app take requests without such a proof, or give the integration the credential of the app.',
+          'Let the app accept requests without client authentication, or give the integration the credential of the app.',
         setupPath: `${SETTINGS_PATH} → Security`,
       },
     ],
@@ -52,7 +51,7 @@ export const REFUSALS_OF_APPS = {
     errors: [],
     propagates: true,
     cause: 'The connected app is not installed in the org, and uninstalled ones are blocked.',
-    remedy: 'Let an administrator install the app, or make an External Client App in the org.',
+    remedy: 'Let an administrator install the app, or create an External Client App in the org.',
     setupPath: 'Setup → Connected Apps OAuth Usage → Install',
   },
   app_not_found: {
@@ -60,8 +59,8 @@ export const REFUSALS_OF_APPS = {
     texts: ['external client app is not installed in this org'],
     errors: ['app_not_found', 'oauth_ec_app_not_found'],
     propagates: true,
-    cause: 'The External Client App is not in this org, or was made less than 10 minutes ago.',
-    remedy: 'Check that login_url is of the org that has the app; install its package there.',
+    cause: 'The External Client App is not in this org, or was created less than 10 minutes ago.',
+    remedy: 'Check that login_url belongs to the org that has the app; install its package there.',
     setupPath: 'Setup → External Client App Manager',
   },
   user_not_admin_approved: {
@@ -86,7 +85,7 @@ export const REFUSALS_OF_APPS = {
     texts: ['cross-org oauth flows are not supported'],
     errors: ['oauth_authorization_blocked'],
     cause:
-      'The External Client App is local to the org that it was made in, and somebody logged in to another org.',
+      'The External Client App is local to the org in which it was created, and somebody logged in to another org.',
     remedy:
       'Set login_url to the My Domain of the org that has the app, and log in there, in a window without another login.',
     setupPath: `${APP} → Distribution State; Setup → My Domain → Current My Domain URL`,
@@ -104,9 +103,9 @@ export const REFUSALS_OF_APPS = {
     texts: ['unexpected error has occurred during authentication'],
     errors: ['oauth_approval_error_generic'],
     cause:
-      'Salesforce did not let the user approve the app, and does not say why: mostly the app is not installed in the org, and the user may not approve such apps; or a policy of the app or of the profile forbids it.',
+      'Salesforce did not let the user approve the app, and does not say why. Usually the app is not installed in the org, and the user may not approve such apps. Or a policy of the app or of the profile forbids it.',
     remedy:
-      'Let an administrator install the app, or give the user Approve Uninstalled Connected Apps; assign the user to the app; try once more in a window without another login; then compare the app with GET /integrations/{name}/setup.',
+      'Let an administrator install the app, or give the user Approve Uninstalled Connected Apps; assign the user to the app; try again in a window without another login; then compare the app with GET /integrations/{name}/setup.',
     setupPath: `Setup → Connected Apps OAuth Usage → Install; ${POLICIES}`,
   },
   client_refused: {
@@ -114,7 +113,7 @@ export const REFUSALS_OF_APPS = {
     texts: [],
     errors: ['invalid_client', 'unauthorized_client'],
     of: OF_APPS,
-    cause: 'Salesforce refused the client in words that are not known here.',
+    cause: 'Salesforce refused the client with an unknown text.',
     remedy: 'Read error_description; compare the app with GET /integrations/{name}/setup.',
     setupPath: SETTINGS_PATH,
   },

@@ -1,4 +1,4 @@
-/** Refusals that concern how Salesforce was asked: the form of the request, its way, and the flow. */
+/** Refusals about the request: its form, its network path, and the flow. */
 import {
   ANY,
   CONNECTING,
@@ -10,7 +10,7 @@ import {
   SIGNED,
 } from './refusal-row.ts'
 
-/** Each of these flows has a box of its own in the app. */
+/** Each flow has its own checkbox in the app. */
 const FLOW_BOXES = [
   {
     grant: 'client_credentials',
@@ -23,8 +23,8 @@ const FLOW_BOXES = [
 ] as const
 
 const UNKNOWN_GRANT = {
-  cause: 'The host does not know this grant, or something on the way dropped the content type.',
-  remedy: 'Check login_url; look for a proxy on the way that changes requests.',
+  cause: 'The host does not know this grant, or a proxy removed the content type.',
+  remedy: 'Check login_url; look for a proxy that changes requests.',
   setupPath: null,
 }
 
@@ -33,14 +33,14 @@ export const REFUSALS_OF_REQUESTS = {
     class: 'permanent',
     texts: ['scope parameter not supported'],
     errors: [],
-    cause: 'A scope was sent where Salesforce takes the scopes of the app only.',
-    remedy: 'This service sends none: look for a proxy on the way that changes requests.',
+    cause: 'A scope was sent, but Salesforce accepts only the scopes of the app.',
+    remedy: 'This service sends none: look for a proxy that changes requests.',
     setupPath: null,
     particulars: [
       {
         of: [{ grants: CONNECTING }],
-        cause: 'Salesforce takes the scopes of the app only, and some were asked for.',
-        remedy: 'Connect again, and leave scopes out.',
+        cause: 'The request names scopes, but Salesforce accepts only the scopes of the app.',
+        remedy: 'Connect again, and omit scopes.',
         setupPath: null,
       },
     ],
@@ -59,14 +59,15 @@ export const REFUSALS_OF_REQUESTS = {
     class: 'permanent',
     texts: ['missing required code challenge'],
     errors: [],
-    cause: 'The app requires PKCE, which this grant does not have.',
+    cause: 'The app requires PKCE, which this grant does not support.',
     remedy: 'Turn "Require Proof Key for Code Exchange" off for this app.',
     setupPath: `${SETTINGS_PATH} → Security → Require PKCE`,
     particulars: [
       {
         of: [{ grants: CONNECTING }],
-        cause: 'The app requires PKCE, and what this service sent for it did not arrive.',
-        remedy: 'Look for a proxy on the way that changes requests; then connect again.',
+        cause:
+          'The app requires PKCE, and the PKCE parameters that this service sent did not arrive.',
+        remedy: 'Look for a proxy that changes requests; then connect again.',
         setupPath: `${SETTINGS_PATH} → Security → Require PKCE`,
       },
     ],
@@ -76,7 +77,7 @@ export const REFUSALS_OF_REQUESTS = {
     texts: ['https required'],
     errors: [],
     cause: 'The request reached Salesforce over plain HTTP.',
-    remedy: 'Use an https login_url, and check the proxy on the way.',
+    remedy: 'Use an https login_url, and check the proxy.',
     setupPath: null,
   },
   http_method_wrong: {
@@ -84,7 +85,7 @@ export const REFUSALS_OF_REQUESTS = {
     texts: ['must use http post', 'must use http get'],
     errors: [],
     cause: 'The request reached Salesforce with another HTTP method.',
-    remedy: 'Look for a proxy on the way that changes requests or follows redirects.',
+    remedy: 'Look for a proxy that changes requests or follows redirects.',
     setupPath: null,
   },
   refresh_scope_required: {
@@ -127,8 +128,8 @@ export const REFUSALS_OF_REQUESTS = {
     class: 'permanent',
     texts: ['data not available'],
     errors: ['data not available'],
-    cause: 'A scratch or trial org is over, or the org is being migrated.',
-    remedy: 'Check that the org is still there; try again later if it is being migrated.',
+    cause: 'A scratch or trial org has expired, or the org is being migrated.',
+    remedy: 'Check that the org still exists; try again later if it is being migrated.',
     setupPath: null,
   },
   unknown_error: {
@@ -136,7 +137,7 @@ export const REFUSALS_OF_REQUESTS = {
     texts: ['retry your request'],
     errors: ['unknown_error'],
     cause: 'Salesforce had an internal problem.',
-    remedy: 'Nothing, if it is rare; else look at status.salesforce.com.',
+    remedy: 'Nothing, if it is rare; otherwise check status.salesforce.com.',
     setupPath: null,
   },
   grant_type_unsupported: {
@@ -183,8 +184,8 @@ export const REFUSALS_OF_REQUESTS = {
     texts: [],
     errors: ['invalid_scope'],
     of: [{ grants: [...CONNECTING, 'refresh_token', 'token_exchange'] }],
-    cause: 'A scope was asked for that the app does not have.',
-    remedy: 'Add the scope to the app, or ask for less.',
+    cause: 'The request names a scope that the app does not have.',
+    remedy: 'Add the scope to the app, or request fewer scopes.',
     setupPath: `${SETTINGS_PATH} → OAuth Scopes`,
   },
   redirect_uri_mismatch: {
@@ -192,7 +193,7 @@ export const REFUSALS_OF_REQUESTS = {
     texts: ['redirect_uri must match configuration'],
     errors: ['redirect_uri_mismatch'],
     of: [{ grants: ['authorization', 'authorization_code'] }],
-    cause: 'The callback URL of this service is not one of the app.',
+    cause: 'The app does not have the callback URL of this service.',
     remedy: 'Add the callback URL that GET /integrations/{name}/setup shows to the app.',
     setupPath: `${SETTINGS_PATH} → Callback URL`,
   },
@@ -210,7 +211,7 @@ export const REFUSALS_OF_REQUESTS = {
     texts: [],
     errors: ['immediate_unsuccessful'],
     of: [{ grants: ['authorization'] }],
-    cause: 'Nobody was logged in, or the app was not approved before.',
+    cause: 'Nobody was logged in, or nobody had approved the app.',
     remedy: 'Connect again, and log in when asked.',
     setupPath: null,
   },

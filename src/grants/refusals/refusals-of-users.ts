@@ -1,4 +1,4 @@
-/** Refusals that concern the user, the org, and the grant itself. */
+/** Refusals about the user, the org and the grant. */
 import {
   CONNECTING,
   FLOWS_PATH,
@@ -70,7 +70,7 @@ export const REFUSALS_OF_USERS = {
     errors: [],
     retryOnce: true,
     of: [...SIGNED, { grants: ['refresh_token', 'authorization_code', 'device'] }],
-    cause: 'What was sent had expired when it arrived.',
+    cause: 'The assertion or code had expired when it arrived.',
     remedy: 'Correct the clock (NTP) of this service, and try again.',
     setupPath: null,
     particulars: [
@@ -81,20 +81,22 @@ export const REFUSALS_OF_USERS = {
             grants: ['jwt_bearer', 'client_credentials', 'token_exchange'],
           },
         ],
-        cause: 'The assertion had expired when it arrived, mostly because the clock here is wrong.',
+        cause:
+          'The assertion had expired when it arrived, usually because the clock of this service is wrong.',
         remedy: 'Correct the clock (NTP) of this service.',
         setupPath: null,
       },
       {
         of: [{ grants: ['refresh_token'] }],
-        cause: 'Another request with the same refresh token was under way, or the token is over.',
+        cause:
+          'Another request with the same refresh token was in progress, or the token has expired.',
         remedy:
-          'Make sure that no one else uses this refresh token; if it stays, connect the integration again.',
+          'Make sure that no other system uses this refresh token; if the error persists, connect the integration again.',
         setupPath: null,
       },
       {
         of: [{ grants: ['authorization_code', 'device'] }],
-        cause: 'The code was used before, or is too old.',
+        cause: 'The code was used before, or has expired.',
         remedy: 'Connect again.',
         setupPath: null,
       },
@@ -108,14 +110,14 @@ export const REFUSALS_OF_USERS = {
     particulars: [
       {
         of: [{ grants: ['token_exchange', 'data_cloud'] }],
-        cause: 'The token that is exchanged is expired or revoked.',
+        cause: 'The token to exchange has expired or was revoked.',
         remedy:
-          'Nothing, if it is rare: another one is asked for. Else test the integration whose token it is.',
+          'Nothing, if it is rare: the broker requests another one. Otherwise test the integration that the token belongs to.',
         setupPath: null,
       },
     ],
     cause:
-      'The refresh token is expired, revoked, replaced by a newer one, or pushed out by a sixth approval of the same user and app.',
+      'The refresh token has expired, was revoked, was replaced by a newer one, or ended because the same user approved the same app a sixth time.',
     remedy: 'Connect the integration again; then check the refresh token policy of the app.',
     setupPath: `${POLICIES} → Refresh Token Policy`,
   },
@@ -124,8 +126,9 @@ export const REFUSALS_OF_USERS = {
     texts: ['token request is already being processed'],
     errors: [],
     of: [{ grants: ['refresh_token'] }],
-    cause: 'Another request with the same refresh token was under way.',
-    remedy: 'Nothing, if it is rare; else make sure that no one else uses this refresh token.',
+    cause: 'Another request with the same refresh token was in progress.',
+    remedy:
+      'Nothing, if it is rare; otherwise make sure that no other system uses this refresh token.',
     setupPath: null,
   },
   ip_restricted: {
@@ -181,7 +184,7 @@ export const REFUSALS_OF_USERS = {
     ],
     errors: ['inactive_org'],
     cause: 'The org is suspended, locked, expired or deleted.',
-    remedy: 'Ask Salesforce about the org; for a deleted sandbox, delete the integration.',
+    remedy: 'Ask Salesforce about the org. If a sandbox was deleted, delete the integration.',
     setupPath: null,
   },
   user_locked: {
@@ -217,7 +220,7 @@ export const REFUSALS_OF_USERS = {
     errors: [],
     propagates: true,
     of: [{ grants: ['client_credentials'] }],
-    cause: 'The client credentials flow is off for the app.',
+    cause: 'The client credentials flow is not enabled for the app.',
     remedy: 'Enable the client credentials flow in the settings and in the policies of the app.',
     setupPath: `${FLOWS_PATH} → Enable Client Credentials Flow`,
   },
@@ -245,7 +248,7 @@ export const REFUSALS_OF_USERS = {
     texts: ['invalid authorization code'],
     errors: [],
     of: [{ grants: ['authorization_code'] }],
-    cause: 'The authorization code is not known to Salesforce.',
+    cause: 'Salesforce does not know the authorization code.',
     remedy: 'Connect again.',
     setupPath: null,
   },
@@ -263,23 +266,23 @@ export const REFUSALS_OF_USERS = {
     texts: ['authentication failure', 'invalid user credentials'],
     errors: [],
     cause:
-      'Salesforce refused the login of the user, and does not say why: the user may be frozen or locked, or may not log in from here, or at this hour.',
+      'Salesforce refused the login of the user, and does not say why. The user may be frozen or locked, or may not log in from this address or at this hour.',
     remedy:
-      'Read the Login History of the user, which has the reason; then unfreeze or unlock the user, or allow the login.',
+      'Read the reason in the Login History of the user; then unfreeze or unlock the user, or allow the login.',
     setupPath: `${USER} → Login History`,
     particulars: [
       {
         of: [{ grants: ['client_credentials'] }],
         cause:
-          'Salesforce refused the login of the run-as user, and does not say why: that user may be frozen or locked, or may not log in from here, or at this hour.',
+          'Salesforce refused the login of the run-as user, and does not say why. That user may be frozen or locked, or may not log in from this address or at this hour.',
         remedy:
-          'Read the Login History of the run-as user, which has the reason; then unfreeze or unlock that user, or choose another one in the policies of the app.',
+          'Read the reason in the Login History of the run-as user; then unfreeze or unlock that user, or choose another one in the policies of the app.',
         setupPath: `${USER} → Login History`,
       },
       {
         of: [{ grants: CONNECTING }],
         cause: 'Salesforce refused the login of the person who connects the integration.',
-        remedy: 'Read the Login History of that user, which has the reason; then connect again.',
+        remedy: 'Read the reason in the Login History of that user; then connect again.',
         setupPath: `${USER} → Login History`,
       },
     ],
@@ -288,8 +291,9 @@ export const REFUSALS_OF_USERS = {
     class: 'permanent',
     texts: ['activation secret invalid'],
     errors: [],
-    cause: 'Salesforce wants to verify the identity of the user, who is not there to answer.',
-    remedy: 'Add the egress addresses of this service as trusted ones.',
+    cause:
+      'Salesforce requires an identity verification of the user, which an integration cannot answer.',
+    remedy: 'Add the egress addresses of this service to the trusted IP ranges.',
     setupPath: 'Setup → Network Access',
   },
 } as const satisfies Record<string, RefusalRow>

@@ -4,7 +4,6 @@ import { printable } from './printable.ts'
 import type { Explanation, RefusalRow } from './refusal-row.ts'
 import { MISFIT, REFUSALS, type RefusalReason } from './refusal-table.ts'
 
-/** An error answer of Salesforce, classified. */
 export interface Refusal {
   /** As Salesforce wrote it: printable, no secrets, at most 100 characters. */
   readonly error: string
@@ -22,16 +21,14 @@ export type RefusalClass = 'transient' | 'permanent' | 'wait' | 'propagating'
 export interface ErrorAnswer {
   readonly error: string
   readonly errorDescription?: string
-  /** What was asked for, and how. Default: nothing is known of it. */
   readonly tried?: Tried
-  /** What was sent and must not come back in a text: exact strings. */
   readonly secrets?: readonly string[]
 }
 
 const LONGEST_ERROR = 100
 const LONGEST_DESCRIPTION = 300
 
-/** When another try makes sense, by class; undefined where somebody must act first. */
+/** Delay before a retry, by class. Undefined: somebody must act first. */
 const RETRY_AFTER_MS: Readonly<Record<RefusalClass, number | undefined>> = {
   transient: 5_000,
   permanent: undefined,
@@ -39,7 +36,6 @@ const RETRY_AFTER_MS: Readonly<Record<RefusalClass, number | undefined>> = {
   propagating: 30_000,
 }
 
-/** Finds the row: by the description first, else by the error alone. Never throws. */
 export function classify(answer: ErrorAnswer): Refusal {
   const reason = reasonOf(answer)
   const { class: kind } = refusalRow(reason)
@@ -55,7 +51,6 @@ export function classify(answer: ErrorAnswer): Refusal {
   }
 }
 
-/** The words of a reason for those who tried this, and for nobody else. */
 export function explanationOf(reason: RefusalReason, tried: Tried | undefined): Explanation {
   const { cause, remedy, setupPath, of, particulars = [] } = refusalRow(reason)
   if (tried === undefined) return { cause, remedy, setupPath }
@@ -64,7 +59,7 @@ export function explanationOf(reason: RefusalReason, tried: Tried | undefined): 
   return sideBySide(fitting) ?? { cause, remedy, setupPath }
 }
 
-/** One as it is, several as a numbered list. Undefined: there is none. */
+/** Returns one explanation unchanged and several as a numbered list. Undefined: none. */
 function sideBySide(all: readonly Explanation[]): Explanation | undefined {
   const [first, ...others] = all
   if (!first) return undefined
@@ -82,12 +77,11 @@ function sideBySide(all: readonly Explanation[]): Explanation | undefined {
   }
 }
 
-/** The row of a reason, with its flags. */
 export function refusalRow(reason: RefusalReason): RefusalRow {
   return REFUSALS[reason]
 }
 
-/** The problem for a refusal: 424 where somebody must act, 503 with `Retry-After` where waiting helps. */
+/** Creates the problem for a refusal: 424 if somebody must act, 503 with `Retry-After` if it is temporary. */
 export function grantRefused(refusal: Refusal): BrokerError {
   const retryAfterMs = RETRY_AFTER_MS[refusal.class]
   return new BrokerError('grant_refused', refusal.cause, {
@@ -97,31 +91,30 @@ export function grantRefused(refusal: Refusal): BrokerError {
   })
 }
 
-/** How long a change in Setup takes to reach all of Salesforce's servers, at most. */
+/** Longest time until a change in Setup reaches all servers of Salesforce. */
 export const SPREADING_MINUTES = 10
 
-/** The same refusal, where a change that spreads explains it: it is tried again by itself. */
+/** The same refusal, explained by a recent change in Setup. The broker retries it. */
 export function spreading(refusal: Refusal): Refusal {
   if (refusal.class === 'propagating') return refusal
   return {
     ...refusal,
     class: 'propagating',
-    remedy: `Wait up to ${SPREADING_MINUTES} minutes: so long a change may take to reach all of Salesforce's servers, and this is tried again by itself meanwhile. If it is refused even then: ${refusal.remedy}`,
+    remedy: `Wait up to ${SPREADING_MINUTES} minutes: a change may take that long to reach all servers of Salesforce, and the broker retries meanwhile. If Salesforce still refuses after that: ${refusal.remedy}`,
   }
 }
 
-/** What to do, and where. */
 export const remedyIn = ({ remedy, setupPath }: Pick<Refusal, 'remedy' | 'setupPath'>): string =>
   setupPath === null ? remedy : `${remedy} In Salesforce: ${setupPath}.`
 
-/** The same problem for those whose token is made of another integration's: not theirs to retry, to remember or to cure. */
+/** The same problem for an integration that exchanges the token of another one. Its callers cannot retry, remember or fix it. */
 export function refusedAtSource(error: BrokerError, source: string): BrokerError {
   const { code, detail, status, retryAfterMs, members, remedy } = error
   return new BrokerError(code, `At the integration whose token it exchanges: ${detail}`, {
     cause: error,
     status,
     members: { ...members, source },
-    // It is the other one that has to be mended.
+    // The remedy applies to the other integration.
     remedy:
       `At the integration whose token it exchanges: ${remedy ?? PROBLEMS[code].remedy}`.replaceAll(
         '{name}',
@@ -131,11 +124,11 @@ export function refusedAtSource(error: BrokerError, source: string): BrokerError
   })
 }
 
-/** Whether it went wrong at the source of a token, which is not the host that was to exchange it. */
+/** Whether the source of a token failed, not the host that exchanges it. */
 export const isAtSource = (error: unknown): boolean =>
   error instanceof BrokerError && error.members.source !== undefined
 
-/** The refusal that an error carries, or undefined. What was refused at the source of a token is no refusal of the exchange. */
+/** The refusal that an error carries. Undefined for refusals at the source of a token. */
 export function refusalOf(error: unknown): Refusal | undefined {
   const members = error instanceof BrokerError ? error.members : {}
   const member = members.source === undefined ? members.refusal : undefined

@@ -1,4 +1,4 @@
-/** An error of the REST API, told by its `errorCode` and not by its status alone. Pure. */
+/** Classifies an error of the REST API by `errorCode`, then by status. */
 import type { OutboundAnswer } from '../../http/outbound/outbound.ts'
 import { wordsIn } from '../token-endpoint/answer-form.ts'
 import {
@@ -18,18 +18,17 @@ export interface RestRefusal {
   readonly said: RestWords
 }
 
-/** What Salesforce said, printable and without secrets. */
+/** Printable and without secrets. */
 export interface RestWords {
   readonly status: number
-  /** Empty: none. */
   readonly errorCode: string
-  /** Empty: none. At most 300 characters. */
+  /** At most 300 characters. */
   readonly message: string
 }
 
 type Answer = Pick<OutboundAnswer, 'status' | 'headers' | 'body'>
 
-/** Undefined: neither its words nor its status are known. Meant for statuses from 400 on. */
+/** Undefined if neither code nor status is known. Expects a status of 400 or more. */
 export function restRefusalOf(answer: Answer, secrets: readonly string[]): RestRefusal | undefined {
   const { errorCode = '', message = '' } = wordsIn(answer, secrets) ?? {}
   return restRefusalIn({ status: answer.status, errorCode, message })
@@ -45,7 +44,7 @@ export function restRefusalIn(said: RestWords): RestRefusal | undefined {
     ([, { codes, texts }]) =>
       codes.includes(code) && (texts?.some((part) => text.includes(part)) ?? true),
   )
-  // A code that nobody knows is not explained away by its status, but by one that has one meaning.
+  // An unknown code is classified by its status only if that status has one meaning.
   const isEnough = code === '' || said.status === GONE
   const byStatus = rows.find(([, { statuses }]) => isEnough && statuses?.includes(said.status))
   const found = byCode ?? byStatus
@@ -54,13 +53,13 @@ export function restRefusalIn(said: RestWords): RestRefusal | undefined {
   return { reason, verdict, isTransient, cause, remedy, setupPath, said }
 }
 
-/** As Salesforce wrote it, as the end of a sentence: code, words and status. */
+/** Code, text and status as the end of a sentence. */
 export function refusalWordsOf({ status, errorCode, message }: RestWords): string {
   const words = [errorCode, message.replace(/[.\s]+$/, '')].filter((one) => one !== '').join(': ')
   return words === '' ? `status ${status}` : `status ${status}: ${words}`
 }
 
-/** In wire form: the member `salesforce` of a problem and of a check. */
+/** The wire form: the member `salesforce` of a problem and of a check. */
 export const salesforceMember = ({ status, errorCode, message }: RestWords) => ({
   status,
   error_code: errorCode,

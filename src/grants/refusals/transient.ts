@@ -1,4 +1,4 @@
-/** Which answers pass by themselves: all there is to do is to wait. One table, with its sources. Pure. */
+/** Answers that are temporary, so that waiting is the remedy. Each row states its source. */
 import type { OutboundAnswer } from '../../http/outbound/outbound.ts'
 import { formOf } from '../token-endpoint/answer-form.ts'
 
@@ -6,9 +6,7 @@ type Answer = Pick<OutboundAnswer, 'status' | 'headers' | 'body'>
 
 interface TransientRow {
   readonly isIt: (answer: Answer) => boolean
-  /** What it means; completes "Salesforce …". */
   readonly meaning: string
-  /** Where that is from. */
   readonly source: string
 }
 
@@ -16,16 +14,16 @@ const isPage = (answer: Answer): boolean => formOf(answer) === 'page'
 const isBetween = (status: number, least: number, most: number): boolean =>
   status >= least && status <= most
 
-/** The first row that fits wins. */
+/** The first matching row wins. */
 export const TRANSIENT = {
   edge: {
     isIt: ({ status }) => status === 420,
-    meaning: 'has no route to the org yet: it is being moved, or in maintenance',
+    meaning: 'has no route to the org: it is being moved, or is in maintenance',
     source: 'Salesforce Edge; jsforce retries it (src/request.ts)',
   },
   too_many_requests: {
     isIt: ({ status }) => status === 429,
-    meaning: 'takes no more requests for now',
+    meaning: 'accepts no more requests at present',
     source: 'RFC 6585, section 4; jsforce and datacloud-jdbc retry it',
   },
   request_timeout: {
@@ -42,14 +40,14 @@ export const TRANSIENT = {
     isIt: (answer) =>
       (isBetween(answer.status, 200, 299) || isBetween(answer.status, 400, 499)) && isPage(answer),
     meaning:
-      'or something on the way answers a page instead of OAuth: maintenance, a proxy or filter, or a host that is no login host',
+      'or another server answers with a page instead of OAuth: a maintenance page, a proxy or filter, or a host that is not a login host',
     source: 'sfdx-core takes text/html for no OAuth answer (src/org/authInfo.ts)',
   },
 } as const satisfies Record<string, TransientRow>
 
 export type TransientReason = keyof typeof TRANSIENT
 
-/** Undefined: waiting alone does not help. An OAuth error is judged by the table of refusals, and not here. */
+/** Undefined if waiting does not help. The table of refusals classifies OAuth errors, not this one. */
 export function transientOf(answer: Answer): TransientReason | undefined {
   const rows = Object.entries(TRANSIENT) as readonly [TransientReason, TransientRow][]
   return rows.find(([, { isIt }]) => isIt(answer))?.[0]

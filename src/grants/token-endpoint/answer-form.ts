@@ -1,4 +1,4 @@
-/** In which form an answer comes, whoever gave it: Salesforce's own forms, or a page of something else. Pure. */
+/** Recognises the form of an answer: one of Salesforce's own forms, or a page of another server. */
 import type { OutboundAnswer } from '../../http/outbound/outbound.ts'
 import { printable } from '../refusals/printable.ts'
 
@@ -9,13 +9,12 @@ type Answer = Pick<OutboundAnswer, 'headers' | 'body'>
 const PAGE_TYPE = /^\s*(?:text\/html|application\/xhtml\+xml)/i
 const FORM_TYPE = /^\s*application\/x-www-form-urlencoded/i
 const ERROR_FORM = /^error=[\w.+%-]+(?:&|$)/
-/** The elements that Salesforce's own XML begins with: REST, OAuth, SOAP, Bulk. */
+/** Root elements of Salesforce's own XML: REST, OAuth, SOAP, Bulk. */
 const OWN_XML = /^<(?:Errors|Error|OAuth|error|(?:\w+:)?Envelope)[\s>/]/
 const DECLARATION = /^<\?xml[^>]{0,200}\?>\s*/i
-/** Of the body: enough to tell. */
 const LOOKED_AT = 1_024
 
-/** By the type that it names and by how its body begins: maintenance pages come as plain text, too. */
+/** Uses the content type and the start of the body, because maintenance pages may come as plain text. */
 export function formOf(answer: Answer): AnswerForm {
   const type = answer.headers['content-type'] ?? ''
   const text = textOf(answer)
@@ -27,35 +26,35 @@ export function formOf(answer: Answer): AnswerForm {
   return jsonOf(answer) === undefined ? 'other' : 'json'
 }
 
-/** Undefined: it is no JSON. */
+/** Undefined if the body is not JSON. */
 export function jsonOf(answer: Pick<Answer, 'body'>): unknown {
   try {
     const value: unknown = JSON.parse(textOf(answer))
     return value
   } catch {
-    // Not JSON is an answer too: whoever reads it says that it was none.
+    // The caller reports an answer that is not JSON.
     return undefined
   }
 }
 
-/** Without a byte order mark. */
+/** Removes a byte order mark. */
 export const textOf = ({ body }: Pick<Answer, 'body'>): string =>
   body.toString('utf8').replace(/^\uFEFF/, '')
 
-/** What Salesforce says in the forms of its other APIs. */
+/** An error in the form of Salesforce's other APIs. */
 export interface SalesforceWords {
-  /** Like `API_DISABLED_FOR_ORG`. */
+  /** For example `API_DISABLED_FOR_ORG`. */
   readonly errorCode: string
   readonly message: string
 }
 
 const CODE = /^[A-Za-z][\w:.-]{0,99}$/
 const LONGEST_MESSAGE = 300
-/** Elements of REST, Bulk and SOAP. */
+/** Element names of REST, Bulk and SOAP. */
 const CODE_ELEMENTS = ['errorCode', 'exceptionCode', 'faultcode']
 const MESSAGE_ELEMENTS = ['message', 'exceptionMessage', 'faultstring']
 
-/** The code and the words of an error in the form of the REST API (JSON or XML), of Bulk or SOAP. They are printable, and repeat no secret. */
+/** Code and text of an error in the form of REST (JSON or XML), Bulk or SOAP. Printable and without secrets. */
 export function wordsIn(answer: Answer, secrets: readonly string[]): SalesforceWords | undefined {
   const found = formOf(answer) === 'xml' ? xmlWords(textOf(answer)) : jsonWords(jsonOf(answer))
   if (found === undefined || !CODE.test(found.errorCode)) return undefined
@@ -85,7 +84,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   apos: "'",
 }
 
-/** The text of the first of these elements. Salesforce's errors are flat, so that no parser is needed for them. */
+/** Text of the first of these elements. Salesforce's errors are flat, so a regular expression is sufficient. */
 export function elementIn(text: string, names: readonly string[]): string | undefined {
   const [, , inner] =
     new RegExp(`<(?:\\w+:)?(${names.join('|')})(?:\\s[^>]{0,200})?>([^<]{0,1000})<`).exec(text) ??

@@ -1,4 +1,3 @@
-/** How an app proves itself by its settings and with its credential, where it may also ask for none. */
 import { BrokerError } from '../../errors/errors.ts'
 import { signAssertion } from '../assertion.ts'
 import type { GrantContext, GrantRequest, GrantSettings } from '../grant.ts'
@@ -16,7 +15,7 @@ interface Settings extends GrantSettings {
   readonly clientAuth?: ClientAuthMethod
 }
 
-/** Throws `credential_required` where `private_key_jwt` has no key. */
+/** Throws `credential_required` if `private_key_jwt` has no key. */
 export async function clientAuthFrom(
   request: GrantRequest<Settings>,
   context: Pick<GrantContext, 'now' | 'uniqueId'>,

@@ -1,7 +1,7 @@
 import type * as oauth from 'oauth4webapi'
 import type { Secret } from '../../crypto/secret.ts'
 
-/** How a client proves itself at a token endpoint: a function that adds to the form or the headers. */
+/** Client authentication at a token endpoint: adds parameters to the form or headers. */
 export type ClientAuth = oauth.ClientAuth
 
 export const CLIENT_AUTH_METHODS = [
@@ -12,17 +12,17 @@ export const CLIENT_AUTH_METHODS = [
 
 export type ClientAuthMethod = (typeof CLIENT_AUTH_METHODS)[number]
 
-/** Adds nothing, not even `client_id`: the assertion of JWT bearer says it all, and a revocation needs none. */
+/** Adds nothing, not even `client_id`. The assertion of JWT bearer identifies the client, and a revocation needs no client. */
 export const noClientAuth: ClientAuth = () => undefined
 
-/** An app that asks for no secret: it only says which one it is. */
+/** For an app that requires no secret: sends only the client id. */
 export const publicClient: ClientAuth = (_server, client, form) => {
   form.set('client_id', client.client_id)
 }
 
 /**
- * RFC 6749, section 2.3.1. Escapes only what has to be: consumer keys hold `.` and `_`, and a server
- * that does not decode, as some clients of Salesforce presume, must see them as they are.
+ * RFC 6749, section 2.3.1. Escapes only the necessary characters: consumer keys contain `.` and
+ * `_`, and servers that do not decode them must receive them unchanged.
  */
 export function clientSecretBasic(clientSecret: Secret): ClientAuth {
   return (_server, client, _form, headers) => {
@@ -38,7 +38,7 @@ export function clientSecretPost(clientSecret: Secret): ClientAuth {
   }
 }
 
-/** RFC 7523, section 2.2. The assertion is for one request. */
+/** RFC 7523, section 2.2. Each request needs its own assertion. */
 export function privateKeyJwt(assertion: Secret): ClientAuth {
   return (_server, client, form) => {
     form.set('client_id', client.client_id)

@@ -1,12 +1,12 @@
 import { Secret } from '../../crypto/secret.ts'
 import { badAnswer, type JsonObject } from './salesforce-answer.ts'
 
-/** What Salesforce answers to a device that asks for its codes: checked member by member. */
+/** A validated device authorization response of Salesforce. */
 export interface DeviceCode {
   readonly deviceCode: Secret
-  /** What a person enters at the verification URI. */
+  /** The code that a person enters at the verification URI. */
   readonly userCode: string
-  /** On a host of Salesforce: people are sent there. */
+  /** On a host of Salesforce, because people open it. */
   readonly verificationUri: string
   readonly intervalMs: number
   readonly lifetimeMs: number
@@ -18,11 +18,11 @@ interface InstanceRules {
 
 const VISIBLE_ASCII = /^[!-~]{1,4096}$/
 const USER_CODE = /^[A-Za-z0-9-]{1,32}$/
-/** Salesforce says none of these: RFC 8628 has 5 s, and its documents 10 minutes. */
+/** For members that Salesforce omits: RFC 8628 defines 5 seconds, Salesforce's documentation 10 minutes. */
 const INTERVAL_SECONDS = { usual: 5, least: 1, most: 60 }
 const LIFETIME_SECONDS = { usual: 600, least: 30, most: 1_800 }
 
-/** Throws `token_response_invalid`; the detail names the member, never its value. */
+/** Throws `token_response_invalid`. The detail names the member, never its value. */
 export function checkDeviceAnswer(body: JsonObject, hosts: InstanceRules): DeviceCode {
   const { device_code: deviceCode, user_code: userCode, verification_uri: uri } = body
   if (typeof deviceCode !== 'string' || !VISIBLE_ASCII.test(deviceCode)) {
@@ -40,7 +40,7 @@ export function checkDeviceAnswer(body: JsonObject, hosts: InstanceRules): Devic
   }
 }
 
-/** The same in the types that the standard has. */
+/** The response with the types of the standard. */
 export const standardDeviceAnswer = (code: DeviceCode) => ({
   device_code: code.deviceCode.reveal(),
   user_code: code.userCode,

@@ -1,15 +1,15 @@
-/** Exchanges another integration's token, and asks once for another one where the exchange does not take it: it may have died. */
+/** Exchanges the token of another integration. If it is refused, retries once with a new token. */
 import { BrokerError } from '../../errors/errors.ts'
 import type { SubjectToken, SubjectTokens } from '../grant.ts'
 import { refusalOf, refusalRow } from '../refusals/refusals.ts'
 import type { TokenAnswer } from './token-answer.ts'
 
-/** What a token endpoint says of a request whose client is good, and whose token is not. */
+/** OAuth errors that refuse the token and not the client. */
 const TOKEN_REFUSED = new Set(['invalid_grant', 'invalid_request', 'invalid_token'])
 
 export interface Source {
   readonly integration: string
-  /** Where its token is sent: see {@link SubjectTokens}. */
+  /** Where the token is sent: see {@link SubjectTokens}. */
   readonly at: string | undefined
   readonly subjectTokens: Pick<SubjectTokens, 'of'>
   readonly signal: AbortSignal
@@ -35,7 +35,7 @@ function mayBeDead(error: unknown): boolean {
   return TOKEN_REFUSED.has(refusal.error.toLowerCase())
 }
 
-/** Throws the first refusal where there is no other token: then it was about something else. */
+/** Throws the first refusal if there is no other token, because the refusal then had another cause. */
 async function another(
   { integration, at, subjectTokens, signal }: Source,
   { tokenId }: SubjectToken,

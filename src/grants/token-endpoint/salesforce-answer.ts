@@ -11,18 +11,17 @@ import { TRANSIENT, transientOf } from '../refusals/transient.ts'
 import { elementIn, formOf, jsonOf, textOf, wordsIn } from './answer-form.ts'
 import type { Tried } from './tried.ts'
 
-/** What an answer of one of Salesforce's OAuth endpoints amounts to: a JSON object, or the right error. */
+/** Interprets an answer of an OAuth endpoint: a JSON object, or an error. */
 export interface AnswerReading {
   readonly outcome: OutboundOutcome
-  /** Host of the endpoint that was called. */
   readonly host: string
   readonly isSalesforceOwn: (host: string) => boolean
   readonly now: () => number
-  /** What was sent in confidence, and must not be shown again. */
+  /** Texts that must not appear in errors. */
   readonly secrets: readonly string[]
-  /** What was asked for, and how. Undefined: it is not known. */
+  /** The grant and the client proof. Undefined: unknown. */
   readonly tried: Tried | undefined
-  /** Whether a success may come without members, as a revocation's does. */
+  /** Whether a success may have no members, as for a revocation. */
   readonly isEmptyGood: boolean
 }
 
@@ -31,7 +30,7 @@ export type JsonObject = Readonly<Record<string, unknown>>
 const LONGEST_RETRY_AFTER_MS = 3_600_000
 
 /**
- * The JSON object of a success. Throws `grant_refused`, `token_response_invalid`,
+ * Returns the JSON object of a success. Throws `grant_refused`, `token_response_invalid`,
  * `salesforce_unavailable` or `salesforce_timeout` for everything else.
  */
 export function readAnswer(reading: AnswerReading): JsonObject {
@@ -49,7 +48,7 @@ export function readAnswer(reading: AnswerReading): JsonObject {
       secrets,
       ...(tried && { tried }),
     })
-    // A 429 in unknown words comes from the edge, and not from the grant.
+    // A 429 with an unknown text comes from the network edge, not from the grant.
     if (status !== 429 || refusal.reason !== 'unrecognised') throw grantRefused(refusal)
   }
   if (isSalesforceUnavailable(outcome)) throw unavailableError(outcome, now, secrets)
@@ -58,7 +57,7 @@ export function readAnswer(reading: AnswerReading): JsonObject {
   throw noAnswer(outcome, secrets)
 }
 
-/** Whether it is Salesforce that says so, in one of its own forms: a page on the way has a clock of its own. */
+/** Whether the answer has one of Salesforce's own forms. A page of another server has another clock. */
 export function isSalesforcesOwn(answer: OutboundAnswer): boolean {
   if (wordsIn(answer, []) !== undefined) return true
   const { error, error_description: text, ...members } = objectOf(answer) ?? {}
@@ -70,7 +69,7 @@ export function isSalesforcesOwn(answer: OutboundAnswer): boolean {
   return reason !== 'unrecognised' || OAUTH_ERRORS.has(error.toLowerCase())
 }
 
-/** Of a token, an introspection, a device's codes, and the discovery document. */
+/** Members of a token, an introspection, device codes and the discovery document. */
 const OWN_MEMBERS = ['access_token', 'active', 'device_code', 'token_endpoint']
 /** RFC 6749, section 5.2, and RFC 7009, section 2.2.1. */
 const OAUTH_ERRORS = new Set([
@@ -84,12 +83,12 @@ const OAUTH_ERRORS = new Set([
   'unsupported_token_type',
 ])
 
-/** `token_response_invalid` with a reason that names no value of the answer. */
+/** Creates `token_response_invalid`. The detail must contain no value of the answer. */
 export function badAnswer(detail: string, cause?: unknown): BrokerError {
   return new BrokerError('token_response_invalid', detail, cause === undefined ? {} : { cause })
 }
 
-/** What a failure on the way means to a caller: whose it is, and what to do there. */
+/** Converts a network failure to a problem that names who can fix it. */
 export function failureError(failure: OutboundFailure, host: string): BrokerError {
   const { cause, hop } = failure
   const members = hop ? { hop } : {}
@@ -103,17 +102,17 @@ export function failureError(failure: OutboundFailure, host: string): BrokerErro
     case 'address_refused':
       return new BrokerError(
         'salesforce_unavailable',
-        'The host may not be called: it has no public address.',
+        'The host must not be called: it has no public address.',
         { cause, members },
       )
     case 'too_large':
-      return badAnswer('Salesforce answered more than 64 KiB.', cause)
+      return badAnswer('The answer of Salesforce exceeds 64 KiB.', cause)
     case 'undecodable':
-      return badAnswer('Salesforce answered in an encoding that does not decode.', cause)
+      return badAnswer('The answer of Salesforce has an encoding that cannot be decoded.', cause)
   }
 }
 
-/** Whether waiting is all there is to do: see the table of {@link transientOf}. */
+/** Whether waiting is the remedy: see {@link transientOf}. */
 export const isSalesforceUnavailable = (answer: OutboundAnswer): boolean =>
   transientOf(answer) !== undefined
 
@@ -138,12 +137,12 @@ export function unavailableError(
 }
 
 const PAGE_REMEDY =
-  'Wait as long as `Retry-After` says; see status.salesforce.com. If it stays: look at the proxy or filter on the way, and compare `login_url` with the org, which may be gone.'
+  'Wait as long as `Retry-After` says; see status.salesforce.com. If the error persists: check the proxy or filter, and compare `login_url` with the org, which may have been deleted.'
 
 const WORDS_REMEDY =
-  'Act on what Salesforce says, which is an error of its other APIs; compare `login_url` with the org.'
+  'Follow the error text, which comes from another API of Salesforce; compare `login_url` with the org.'
 
-/** An answer that is not of the kind that was asked for (it has `lack`), with what it says in another form of Salesforce's. */
+/** Creates the problem for an answer of another form, with its words if it is an error of another API. */
 export function noAnswer(
   answer: OutboundAnswer,
   secrets: readonly string[],
@@ -157,7 +156,7 @@ export function noAnswer(
   })
 }
 
-/** The printable words of an error, as the end of a sentence and as a member of the problem, and what is known of them. Nothing of an answer that is a success. */
+/** Code and text of an error as the end of a sentence, as a member of the problem, and with the known row. Empty for a success. */
 function toldIn(answer: OutboundAnswer, secrets: readonly string[]) {
   const words = answer.status < 400 ? undefined : wordsIn(answer, secrets)
   if (!words) return { text: '', members: {} }
@@ -170,7 +169,7 @@ function toldIn(answer: OutboundAnswer, secrets: readonly string[]) {
   }
 }
 
-/** A redirect is never followed; one from a My Domain to another tells of a rename. */
+/** Redirects are never followed. A redirect from one My Domain to another shows that it was renamed. */
 export function redirectError(
   { host, isSalesforceOwn }: Pick<AnswerReading, 'host' | 'isSalesforceOwn'>,
   { redirect }: OutboundAnswer,
@@ -193,15 +192,14 @@ function whyNoAnswer(answer: OutboundAnswer, lack: string): string {
   const { status } = answer
   switch (formOf(answer)) {
     case 'empty':
-      return `Salesforce answered nothing, with status ${status}`
+      return `Salesforce sent an empty answer with status ${status}`
     case 'page':
-      return `Salesforce answered a page, with status ${status}`
+      return `Salesforce answered with a page and status ${status}`
     default:
       return `Salesforce answered with status ${status} and ${lack}`
   }
 }
 
-/** JSON, or the other forms that some errors come in. */
 function objectOf(answer: OutboundAnswer): JsonObject | undefined {
   switch (formOf(answer)) {
     case 'json': {
@@ -218,7 +216,7 @@ function objectOf(answer: OutboundAnswer): JsonObject | undefined {
   }
 }
 
-/** The token endpoint answers in XML where something on the way asks for that. */
+/** The token endpoint answers in XML if something between asks for it. */
 function oauthXml(text: string): JsonObject | undefined {
   const error = elementIn(text, ['error'])
   const description = elementIn(text, ['error_description'])
@@ -226,7 +224,7 @@ function oauthXml(text: string): JsonObject | undefined {
   return { error, ...(description !== undefined && { error_description: description }) }
 }
 
-/** RFC 9110, section 10.2.3: seconds, or a date. At most an hour is believed. */
+/** RFC 9110, section 10.2.3: seconds or a date. At most one hour is accepted. */
 function retryAfterOf(value: string | undefined, now: () => number): number | undefined {
   if (value === undefined) return undefined
   const ms = /^\d{1,9}$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - now()

@@ -1,6 +1,5 @@
-/** What a request tells Salesforce in confidence: exact texts, which no answer of ours may repeat. */
+/** Collects the secrets of a request, which no answer of this service may repeat. */
 
-/** Members of a form. */
 const SECRET_MEMBERS = [
   'actor_token',
   'assertion',
@@ -13,7 +12,7 @@ const SECRET_MEMBERS = [
   'token',
 ]
 
-/** Every secret of a request in each form in which it was sent. */
+/** Returns each secret in every form in which it was sent. */
 export function secretsOf(form: URLSearchParams, authorization: string | undefined): string[] {
   const pair = authorization?.replace(/^Basic /, '')
   const basic = pair === undefined ? '' : Buffer.from(pair, 'base64').toString('utf8')

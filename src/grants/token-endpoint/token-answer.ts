@@ -4,41 +4,41 @@ import { Secret } from '../../crypto/secret.ts'
 import type { SignedPart } from './answer-signature.ts'
 import { badAnswer, type JsonObject } from './salesforce-answer.ts'
 
-/** A token response of Salesforce, normalised. Times are epoch milliseconds. */
+/** A normalised token response of Salesforce. Times are epoch milliseconds. */
 export interface TokenAnswer {
-  /** Where it was asked for: a login URL, or the instance of a token that was exchanged there. It is revoked there and nowhere else. */
+  /** The login URL, or the instance at which the token was exchanged. The token is revoked there only. */
   readonly issuer: string
   /** Visible ASCII without spaces. */
   readonly accessToken: Secret
-  /** https on one of Salesforce's domains, or a host of `VALETKEY_LOGIN_HOSTS`; an origin, no trailing slash. */
+  /** An https origin on a domain of Salesforce or on a host of `VALETKEY_LOGIN_HOSTS`; no trailing slash. */
   readonly instanceUrl: string
   readonly apiInstanceUrl?: string
   readonly scope?: string
   readonly issuedAt?: number
-  /** Whole seconds, where Salesforce sends it. */
+  /** Whole seconds, if Salesforce sends them. */
   readonly expiresInSeconds?: number
-  /** The `exp` of a JWT-format token. */
+  /** The `exp` of a token in JWT format. */
   readonly tokenExpiresAt?: number
   readonly identityUrl?: string
   /** 15 or 18 characters, from the identity URL. */
   readonly orgId?: string
   readonly userId?: string
-  /** What Salesforce signed with the consumer secret, where it did. */
+  /** The part that Salesforce signed with the consumer secret, if present. */
   readonly signed?: SignedPart
-  /** The credential's successor, where the answer renews it. */
+  /** The new refresh token, if Salesforce rotated it. */
   readonly refreshToken?: Secret
 }
 
-/** What introspection says about a token. */
+/** The answer of token introspection. */
 export interface Introspection {
   readonly active: boolean
-  /** Epoch milliseconds, where Salesforce says. */
+  /** Epoch milliseconds, if Salesforce sends them. */
   readonly expiresAt?: number
 }
 
-/** A token response of Salesforce: checked member by member, tolerant of everything that is not needed. */
+/** A validated token response of Salesforce. Members that are not needed may be invalid. */
 export interface CheckedAnswer {
-  /** What oauth4webapi accepts: the standard's members alone, in the standard's types. */
+  /** The members of the standard with the types of the standard, as oauth4webapi expects. */
   readonly standard: Record<string, string | number>
   readonly answer: Omit<TokenAnswer, 'issuer'>
 }
@@ -48,21 +48,21 @@ interface InstanceRules {
 }
 
 const VISIBLE_ASCII = /^[!-~]+$/
-/** Ten years: more is no lifetime, but a mistake of units. */
+/** Ten years. A larger value is not a lifetime in seconds. */
 const LONGEST_LIFETIME_SECONDS = 315_360_000
 const EARLIEST_ISSUED_AT = Date.UTC(2001, 0)
 const LATEST_ISSUED_AT = Date.UTC(2100, 0)
 const IDENTITY_PATH =
   /\/id\/(00D[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?)\/(005[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?)$/
 
-/** Throws `token_response_invalid`; the detail names the member, never its value. */
+/** Throws `token_response_invalid`. The detail names the member, never its value. */
 export function checkTokenAnswer(body: JsonObject, hosts: InstanceRules): CheckedAnswer {
   const accessToken = body.access_token
   if (typeof accessToken !== 'string' || accessToken === '') {
     throw badAnswer('The answer has no access_token.')
   }
   if (!VISIBLE_ASCII.test(accessToken)) {
-    throw badAnswer('The access_token has characters that no token has.')
+    throw badAnswer('The access_token contains invalid characters.')
   }
   const tokenType = body.token_type ?? 'Bearer'
   if (typeof tokenType !== 'string' || tokenType.toLowerCase() !== 'bearer') {
@@ -96,19 +96,19 @@ export function checkTokenAnswer(body: JsonObject, hosts: InstanceRules): Checke
   }
 }
 
-/** The `exp` of a JWT-format token, unverified: it is Salesforce's own, read from its own answer. */
+/** The `exp` of a token in JWT format. It is not verified, because it comes directly from Salesforce. */
 function tokenExpiryOf(accessToken: string): number | undefined {
   if (!accessToken.startsWith('eyJ')) return undefined
   try {
     const { exp } = decodeJwt(accessToken)
     return typeof exp === 'number' && Number.isFinite(exp) && exp > 0 ? exp * 1_000 : undefined
   } catch {
-    // An opaque token that merely begins like a JWT; its lifetime is learned otherwise.
+    // An opaque token that only begins like a JWT. Its lifetime comes from elsewhere.
     return undefined
   }
 }
 
-/** Where callers will send the token; so a foreign host spoils the whole answer. */
+/** Callers send the token to this URL, so a foreign host makes the answer invalid. */
 function allowedUrl(body: JsonObject, member: string, hosts: InstanceRules): string | undefined {
   const value = body[member]
   if (value === undefined || value === null) return undefined
@@ -127,14 +127,14 @@ function expiresInOf(value: unknown): number | undefined {
   return seconds
 }
 
-/** Absent where a member of it is. */
+/** Undefined if one of the members is missing. */
 function signedPartOf({ id, issued_at: issuedAt, signature }: JsonObject): SignedPart | undefined {
   const isTime = typeof issuedAt === 'string' || typeof issuedAt === 'number'
   if (typeof id !== 'string' || !isTime || typeof signature !== 'string') return undefined
   return { text: `${id}${issuedAt}`, signature }
 }
 
-/** Milliseconds, as a string or a number. It is for show only, so one that makes no sense is dropped. */
+/** Milliseconds, as a string or a number. Informational only, so an invalid value is omitted. */
 function issuedAtOf(value: unknown): number | undefined {
   const isNumeric = typeof value === 'number' || (typeof value === 'string' && /^\d+$/.test(value))
   const ms = isNumeric ? Math.floor(Number(value)) : Number.NaN
@@ -144,17 +144,17 @@ function issuedAtOf(value: unknown): number | undefined {
 function refreshTokenOf(value: unknown): string | undefined {
   if (value === undefined || value === null || value === '') return undefined
   if (typeof value !== 'string' || !VISIBLE_ASCII.test(value)) {
-    throw badAnswer('The refresh_token has characters that no token has.')
+    throw badAnswer('The refresh_token contains invalid characters.')
   }
   return value
 }
 
-/** Of an answer that may be no good otherwise. */
+/** Reads the refresh token of an answer that may be invalid otherwise. */
 export function refreshTokenIn({ refresh_token: value }: JsonObject): Secret | undefined {
   return typeof value === 'string' && VISIBLE_ASCII.test(value) ? new Secret(value) : undefined
 }
 
-/** The ids say whose token it is; the URL is passed on only where it is on a host of Salesforce. */
+/** The ids say whose token it is. The URL is included only if it is on a host of Salesforce. */
 function identityOf(
   value: unknown,
   hosts: InstanceRules,
@@ -173,7 +173,7 @@ function withoutMissing<T extends object>(members: T): Present<T> {
   return Object.fromEntries(present) as Present<T>
 }
 
-/** A token's own `exp` is by Salesforce's clock. */
+/** Converts the `exp` of the token from Salesforce's clock to ours. */
 export function byOurClock(answer: TokenAnswer, aheadMs: number): TokenAnswer {
   const { tokenExpiresAt } = answer
   return tokenExpiresAt === undefined

@@ -17,22 +17,21 @@ import { byOurClock, checkTokenAnswer, refreshTokenIn } from './token-answer.ts'
 import { triedIn } from './tried.ts'
 
 /**
- * The only OAuth HTTP that goes out: sends, times out, normalises, validates. Every method throws
- * `BrokerError` and nothing else: `grant_refused` (with a refusal, see `refusalOf`),
- * `token_response_invalid`, `salesforce_unavailable`, `salesforce_timeout`.
+ * Sends all OAuth requests, with time-out, normalisation and validation. Every method throws only
+ * `BrokerError`: `grant_refused` (with a refusal, see `refusalOf`), `token_response_invalid`,
+ * `salesforce_unavailable`, `salesforce_timeout`.
  */
 export interface TokenEndpoint {
-  /** One token request. */
   token(request: TokenRequest): Promise<TokenAnswer>
-  /** Asks for the codes of a device: Salesforce does it at the token endpoint. */
+  /** Requests device codes, which Salesforce issues at the token endpoint. */
   deviceCode(request: DeviceCodeRequest): Promise<DeviceCode>
-  /** Whether a token is alive, and how long. */
+  /** Whether a token is active, and until when. */
   introspect(request: IntrospectRequest): Promise<Introspection>
-  /** Ends a token for all who hold it. `unknown_token`: it had ended before. */
+  /** Revokes a token for all holders. `unknown_token`: it was not active. */
   revoke(request: RevokeRequest): Promise<'revoked' | 'unknown_token'>
-  /** One cheap REST call, which proves the token and slides its session. */
+  /** Makes one inexpensive REST call, which proves the token and extends its session. */
   probe(caller: OrgCaller): Promise<ProbeResult>
-  /** What the user of a token may do beside the integration, as far as that is shown to it. */
+  /** Permissions of the user of a token, as far as the org shows them. */
   userPermissions(caller: OrgCaller): Promise<SeenPermissions>
   /** By how much the clock of the login host is ahead of ours, in milliseconds, as far as its answers prove. */
   aheadMs(loginUrl: string): number
@@ -48,21 +47,20 @@ export interface TokenRequest extends EndpointRequest {
   readonly clientId: string
   readonly clientAuth: ClientAuth
   readonly grantType: string
-  /** More members of the form. */
   readonly parameters?: Readonly<Record<string, string>>
-  /** Whether it may be sent again on another connection when a kept one was dead: never with a refresh token. */
+  /** Whether to repeat the request on another connection if a kept one was closed. Never with a refresh token. */
   readonly repeatable: boolean
-  /** Where it goes, if not to the token endpoint of the login URL: a path of the instance that a token is for. */
+  /** A path at the instance of the token, instead of the token endpoint of the login URL. */
   readonly path?: string
-  /** Puts an answer of another form into Salesforce's usual one. */
+  /** Converts an answer to Salesforce's usual form. */
   readonly normalise?: (answer: JsonObject) => JsonObject
-  /** Called with a refresh token of the answer before the rest of it is checked. */
+  /** Called with the refresh token before the rest of the answer is checked. */
   readonly onRefreshToken?: (refreshToken: Secret) => void
 }
 
 export interface DeviceCodeRequest extends EndpointRequest {
   readonly clientId: string
-  /** Null: all that the app has. */
+  /** Null: all scopes of the app. */
   readonly scopes: readonly string[] | null
 }
 
@@ -88,13 +86,13 @@ interface Exchange {
   readonly loginUrl: string
   readonly signal: AbortSignal
   readonly repeatable: boolean
-  /** Members to hand to oauth4webapi, in the form that it expects. */
+  /** Members in the form that oauth4webapi expects. */
   readonly normalise: (answer: JsonObject) => JsonObject
-  /** Whether a success needs no members. Default false. */
+  /** Whether a success may have no members. Default: false. */
   readonly isEmptyGood?: boolean
 }
 
-/** The token endpoint below a login URL: also the audience of a client assertion. */
+/** The token endpoint of a login URL. It is also the audience of a client assertion. */
 export function tokenUrl(loginUrl: string): string {
   return `${loginUrl}/services/oauth2/token`
 }
@@ -105,7 +103,7 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
   const { outbound, hosts, now, clock } = dependencies
   const aheadMs = (loginUrl: string) => clock.aheadMs(new URL(loginUrl).host)
 
-  /** Our fetcher in the shape that oauth4webapi calls, with the answer normalised before it looks. */
+  /** Adapts our fetcher to oauth4webapi and normalises the answer before it is read. */
   function options(exchange: Exchange) {
     return {
       headers: { 'user-agent': 'valetkey' },
@@ -143,14 +141,14 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
     }
   }
 
-  /** A setting may have changed since the login URL was stored. */
+  /** The allowed hosts may have changed since the login URL was stored. */
   function requireAllowed(loginUrl: string): void {
     try {
       hosts.checkLoginUrl(loginUrl)
     } catch (cause) {
       throw new BrokerError(
         'salesforce_unavailable',
-        'The login_url may not be called any more; see VALETKEY_LOGIN_HOSTS.',
+        'The host of login_url is no longer allowed; see VALETKEY_LOGIN_HOSTS.',
         { cause },
       )
     }
@@ -158,7 +156,10 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
 
   function requireInstance(instanceUrl: string): void {
     if (hosts.checkInstanceUrl(instanceUrl) !== undefined) return
-    throw new BrokerError('salesforce_unavailable', 'The instance may not be called any more.')
+    throw new BrokerError(
+      'salesforce_unavailable',
+      'The host of the instance is no longer allowed.',
+    )
   }
 
   return {
@@ -271,20 +272,20 @@ function serverAt(loginUrl: string, path?: string): oauth.AuthorizationServer {
   return {
     issuer: loginUrl,
     token_endpoint: path === undefined ? tokenUrl(loginUrl) : `${loginUrl}${path}`,
-    // Salesforce has no other for devices.
+    // Salesforce has no separate endpoint for devices.
     device_authorization_endpoint: tokenUrl(loginUrl),
     introspection_endpoint: `${loginUrl}/services/oauth2/introspect`,
     revocation_endpoint: `${loginUrl}/services/oauth2/revoke`,
   }
 }
 
-/** The last net: what a library throws about an answer is an answer that is no good. */
+/** Converts errors of the library about an answer to `token_response_invalid`. */
 async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (error instanceof BrokerError) throw error
-    throw badAnswer('Salesforce answered something that OAuth does not know.', error)
+    throw badAnswer('The answer of Salesforce does not conform to OAuth.', error)
   }
 }
 

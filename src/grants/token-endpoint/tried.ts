@@ -1,8 +1,9 @@
-/** What a request to Salesforce tried, as far as the request itself tells: which grant, and by which proof of the client. Pure. */
+/** Derives the grant and the client proof from a request to Salesforce. */
 
 /**
- * Beside the grants of integrations: `authorization_code` and `device` are how a person connects one,
- * `authorization` is what a browser asks for before, `other` is about a token that is there already.
+ * In addition to the grants of integrations: `authorization_code` and `device` connect an
+ * integration, `authorization` is the authorization request of a browser, and `other` is about an
+ * existing token.
  */
 export const TRIED_GRANTS = [
   'jwt_bearer',
@@ -18,22 +19,21 @@ export const TRIED_GRANTS = [
 
 export type TriedGrant = (typeof TRIED_GRANTS)[number]
 
-/** What was signed or sent to prove the client; `none`: nothing. */
+/** What was signed or sent to authenticate the client. */
 export type ClientProof = 'certificate' | 'client_secret' | 'none'
 
 export interface Tried {
   readonly grant: TriedGrant
-  /** Absent: it is not known. */
+  /** Absent: unknown. */
   readonly proof?: ClientProof
 }
 
-/** Which requests something is about. What is left out is any. */
+/** A filter of requests. Absent members match any request. */
 export interface Requests {
   readonly grants?: readonly TriedGrant[]
   readonly proofs?: readonly ClientProof[]
 }
 
-/** Whether it is about such a request. */
 export const isAbout = ({ grants, proofs }: Requests, { grant, proof }: Tried): boolean =>
   (grants?.includes(grant) ?? true) &&
   (proofs === undefined || (proof !== undefined && proofs.includes(proof)))
@@ -50,7 +50,7 @@ const BY_TYPE: Readonly<Record<string, TriedGrant>> = {
 
 const SIGNED = ['assertion', 'client_assertion', 'actor_token']
 
-/** `authorization`: the header, where there is one. Undefined: a grant that is not known here. */
+/** `authorization` is the header, if present. Undefined: the grant is unknown. */
 export function triedIn(
   form: URLSearchParams,
   authorization: string | undefined,

@@ -1,4 +1,4 @@
-/** Gives every schema with a title a name of its own in the OpenAPI document, and a reference wherever it stands. */
+/** Names every titled schema of the OpenAPI document and replaces its uses by references. */
 
 type Node = Readonly<Record<string, unknown>>
 
@@ -18,7 +18,7 @@ const nameOf = (title: string) =>
 
 const referenceTo = (name: string) => `#/components/schemas/${name}`
 
-/** Pure. Throws where two schemas that differ have the same title: readers of the document would take one for the other. */
+/** Pure. Throws if two different schemas have the same title. */
 export function nameComponents<Doc extends object>(document: Doc): Doc {
   const schemas = new Map<string, unknown>()
 
@@ -46,7 +46,7 @@ export function nameComponents<Doc extends object>(document: Doc): Doc {
   return { ...visited, components: { ...visited.components, schemas: sorted } }
 }
 
-/** Says which value of the discriminator stands for which component; without it, values would have to be names of schemas. */
+/** Adds the mapping from discriminator values to components. Without it, the values would have to be names of schemas. */
 function withMapping(schema: Node): Node {
   const { discriminator, oneOf } = schema
   if (!isNode(discriminator) || !Array.isArray(oneOf)) return schema

@@ -1,4 +1,4 @@
-/** The problems that a route can answer whatever it does: those of HTTP, of the server's limits, and of the gates before it. Derived from what the document says of the route. */
+/** Derives the problems that follow from HTTP, the limits of the server and the guard, and adds them to each operation. */
 import type { ProblemCode } from '../../errors/errors.ts'
 import { PROBLEM_MEDIA_TYPE, problemResponses } from '../problems/problem.ts'
 
@@ -10,7 +10,7 @@ interface Response {
 }
 
 export interface Operation {
-  /** Absent: that of the document, which is the guard. */
+  /** Absent: the security of the document, which is the guard. */
   readonly security?: readonly Node[]
   readonly operationId?: string
   readonly responses?: Readonly<Record<string, Response>>
@@ -23,7 +23,7 @@ export interface DescribedApi {
 }
 
 interface Rule {
-  /** What `applies` says, for people. */
+  /** Describes `applies` for people. */
   readonly when: string
   readonly applies: (method: string, operation: Operation) => boolean
   readonly codes: readonly ProblemCode[]
@@ -31,17 +31,17 @@ interface Rule {
 
 const RULES: readonly Rule[] = [
   {
-    when: 'anything that is sent here, before a route is looked up',
+    when: 'any request, before its route is found',
     applies: () => true,
     codes: ['request_invalid', 'request_timeout', 'headers_too_large'],
   },
   {
-    when: 'a route with our problems: the length of the URL and of its parts, and our own mistakes',
+    when: 'a route with problems of this service: length limits of the URL, and internal errors',
     applies: (_method, operation) => !hasErrorsOfItsOwn(operation),
     codes: ['uri_too_long', 'internal'],
   },
   {
-    when: 'a method that may have a body: Fastify reads it, whether or not the route wants it',
+    when: 'a method that may have a body: Fastify reads it for every route',
     applies: (method, operation) => method !== 'get' && !hasErrorsOfItsOwn(operation),
     codes: ['body_too_large', 'media_type_unsupported'],
   },
@@ -61,15 +61,15 @@ const RULES: readonly Rule[] = [
   },
 ]
 
-/** OAuth's, which are JSON. */
+/** OAuth errors, which are JSON. */
 const hasErrorsOfItsOwn = ({ responses = {} }: Operation) =>
   Object.entries(responses).some(
     ([status, { content = {} }]) => status.startsWith('4') && 'application/json' in content,
   )
 
 /**
- * Pure. Adds what follows from the rules to the responses that each route states. A response that is
- * one problem stands in the document once.
+ * Pure. Adds the derived problems to the responses that each route states. A response with one
+ * problem becomes a shared component.
  */
 export function withDerivedProblems<Api extends DescribedApi>(api: Api): Api {
   const shared = new Map<string, Response>()
@@ -94,7 +94,7 @@ export function withDerivedProblems<Api extends DescribedApi>(api: Api): Api {
   return { ...api, paths, components: { ...api.components, responses: sorted } }
 }
 
-/** A status may have an answer of the route and a problem: two media types, or one of several codes. */
+/** Merges a response of the route and problems with the same status: two media types, or several codes. */
 function merged(
   stated: Readonly<Record<string, Response>>,
   codes: readonly ProblemCode[],
@@ -103,7 +103,7 @@ function merged(
   const derived: Readonly<Record<string, Response>> = problemResponses([...new Set(all)])
   const responses = mapValues(derived, (response, status): Response => {
     const { content = {}, ...others } = stated[status] ?? {}
-    // What it says beside problems stays, and so does its description.
+    // Keeps the other media types and the description.
     const own = Object.entries(content).filter(([type]) => type !== PROBLEM_MEDIA_TYPE)
     return own.length === 0
       ? response
@@ -112,7 +112,7 @@ function merged(
   return { ...stated, ...responses }
 }
 
-/** Of the problems that the response stands for; the last part of its schema narrows them. */
+/** The codes of a response; the last part of its schema narrows them. */
 function codesIn({ content = {} }: Response): readonly ProblemCode[] {
   const problem = content[PROBLEM_MEDIA_TYPE] as ProblemContent | undefined
   return problem?.schema?.allOf?.at(-1)?.properties?.code?.enum ?? []
@@ -126,7 +126,6 @@ interface ProblemContent {
   }
 }
 
-/** `uri_too_long` becomes `UriTooLong`. */
 const nameOf = (code: ProblemCode) =>
   code.replace(/(?:^|_)([a-z])/g, (_match, letter: string) => letter.toUpperCase())
 

@@ -1,4 +1,4 @@
-/** What the document says of a schema beside what the validator checks. The code checks it by itself where it has better words for a mistake than a validator has. */
+/** Schema keywords that only the document has. The code checks these rules itself, with better messages than a validator gives. */
 
 type Node = Readonly<Record<string, unknown>>
 
@@ -6,22 +6,22 @@ const CONSTRAINTS = 'x-documented'
 const WITHOUT = 'x-documented-without'
 const REQUIRED = 'x-documented-required'
 
-/** More keywords of a schema, for the document alone. `without`: those of the schema that are not for it. */
+/** Adds keywords for the document only and removes those in `without` from it. */
 export const documented = (constraints: Node, without: readonly string[] = []) => ({
   [CONSTRAINTS]: constraints,
   [WITHOUT]: without,
 })
 
-/** Of an object that the document describes by forms instead. */
+/** Keywords of an object that the document describes by alternatives. */
 export const OBJECT_KEYWORDS = ['type', 'title', 'required', 'properties', 'additionalProperties']
 
-/** A parameter that the code asks for with a problem of its own. */
+/** A parameter whose absence the code answers with its own problem. */
 export const documentedAsRequired = { [REQUIRED]: true }
 
 const isNode = (value: unknown): value is Node =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Pure. The document with all that is documented in its place. */
+/** Pure. Moves the documented keywords to their place. */
 export function withDocumented<Doc extends object>(document: Doc): Doc {
   const visit = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(visit)

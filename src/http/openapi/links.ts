@@ -1,4 +1,4 @@
-/** The links of OpenAPI from what makes a resource to what works on it. Derived from the paths: whoever reads the document finds where a name or an id comes from. */
+/** Derives OpenAPI links from the paths, from the operation that creates a resource to the operations on it. */
 import { type DescribedApi, mapValues, type Operation } from './derived-problems.ts'
 
 type Links = Readonly<Record<string, object>>
@@ -8,11 +8,14 @@ interface Target {
   readonly path: string
 }
 
-/** A part of a path that is a name or an id. */
+/** A name or id in a path. */
 const PARAMETER = /\{([^}]+)\}/g
 const MADE = ['200', '201']
 
-/** Pure. Made by `PUT` at a path: all that is at it and below it, and what is the same under another path. Made by `POST` with an `id` in the answer: all that is at that id. */
+/**
+ * Pure. `PUT` at a path links to the operations at and below it and at the same resource under
+ * another path. `POST` with an `id` in the answer links to the operations at that id.
+ */
 export function withLinks<Api extends DescribedApi>(api: Api): Api {
   const paths = api.paths ?? {}
   const targets = Object.entries(paths).flatMap(([path, operations]) =>
@@ -66,7 +69,7 @@ function linksOf(
 const isWithin = (resource: string, path: string) =>
   path === resource || path.startsWith(`${resource}/`)
 
-/** `/tokens/{integration}` is of what is made at `/integrations/{name}`. */
+/** `/tokens/{integration}` belongs to the resource `/integrations/{name}`. */
 const isSame = (path: string, other: string) =>
   parametersOf(other).some((name) => path.replace(PARAMETER, '') === `/${name}s/`)
 

@@ -17,12 +17,12 @@ export const TAGS = [
     name: 'integrations',
     description: 'One OAuth client at one Salesforce org, acting as one user',
   },
-  { name: 'credentials', description: 'What an integration proves itself with, and its rotation' },
+  { name: 'credentials', description: 'Credentials of an integration, and their rotation' },
   { name: 'callers', description: 'Who may call' },
   { name: 'service', description: 'The service itself' },
 ] as const
 
-/** Must be registered before the routes that it is to describe. */
+/** Must be registered before the routes. */
 export async function describeApi(server: Server, version: string): Promise<void> {
   await server.register(swagger, {
     openapi: {
@@ -31,7 +31,7 @@ export async function describeApi(server: Server, version: string): Promise<void
         title: 'Valetkey',
         version,
         description:
-          'A headless Salesforce token broker. Services call `GET /tokens/{integration}`; operators register integrations and rotate their credentials.\n\nTo try it out, press Authorize and paste a key. The admin key of a service that made its own is in the file `admin.key` of its data folder (`VALETKEY_DATA_DIR`, `./data` by default), and `npm run demo` prints where; else it is what `VALETKEY_ADMIN_KEY` says. The examples are for what `npm run demo` sets up.',
+          'A headless Salesforce token broker. Services call `GET /tokens/{integration}`; operators register integrations and rotate their credentials.\n\nTo try it out, press Authorize and paste a key. If the service generated its admin key, the key is in the file `admin.key` of the data folder (`VALETKEY_DATA_DIR`, `./data` by default), and `npm run demo` prints the path. Otherwise the key is the value of `VALETKEY_ADMIN_KEY`. The examples use the data of `npm run demo`.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],
@@ -42,12 +42,13 @@ export async function describeApi(server: Server, version: string): Promise<void
             type: 'http',
             scheme: 'bearer',
             description:
-              'The admin key (in the file `admin.key` of the data folder, where the service made it), an API key, or a JWT of a configured issuer',
+              'The admin key (in the file `admin.key` of the data folder, if the service generated it), an API key, or a JWT of a configured issuer',
           },
           basic: {
             type: 'http',
             scheme: 'basic',
-            description: 'For `POST /oauth/token`: id and text of an API key, as an OAuth client',
+            description:
+              'For `POST /oauth/token`: id and text of an API key as OAuth client credentials',
           },
         },
       },
@@ -62,7 +63,7 @@ export async function describeApi(server: Server, version: string): Promise<void
   })
 }
 
-/** `/openapi.json`, `/openapi.yaml` and `/docs`, each made once, with the first request for it. */
+/** Serves `/openapi.json`, `/openapi.yaml` and `/docs`. Each is rendered at its first request. */
 export function serveApiDescription(server: Server): void {
   const inJson = once(() =>
     longAnswer('application/json; charset=utf-8', JSON.stringify(server.swagger())),
@@ -85,7 +86,7 @@ export function renderOpenapi(server: Server): string {
   return stringify(server.swagger(), {
     lineWidth: 100,
     aliasDuplicateObjects: false,
-    // Quotes what older readers of YAML take for a boolean, such as `off`.
+    // Quotes values such as `off`, which older YAML parsers read as a boolean.
     compat: 'yaml-1.1',
   })
 }

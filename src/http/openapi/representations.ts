@@ -1,4 +1,4 @@
-/** A response of more than one media type, of which `Accept` picks one. */
+/** A response with several media types, from which `Accept` selects. */
 import { type Static, type TSchema, Type } from 'typebox'
 
 /** JSON of this schema, or text of these types. */

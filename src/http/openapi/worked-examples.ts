@@ -1,12 +1,11 @@
 /**
- * One worked example for each operation, for "Try it out" on `/docs` and for readers of the document:
- * valid as it stands against what `npm run demo` sets up. The order of this table, which is that of
- * tasks, is the order of the document.
+ * One example for each operation, valid against the data of `npm run demo`. The order of this table
+ * is the order of the document.
  */
 import type { DescribedApi, Operation } from './derived-problems.ts'
 
 export interface WorkedExample {
-  /** Of path, query and headers, by name. A parameter that is not here is left out. */
+  /** Path, query and header parameters by name. Absent parameters are omitted. */
   readonly parameters?: Readonly<Record<string, string | number>>
   readonly body?: unknown
 }
@@ -15,7 +14,7 @@ const client = { integration: 'client-credentials' }
 const named = { name: 'client-credentials' }
 const signing = { name: 'jwt-bearer' }
 const personal = { name: 'refresh-token' }
-/** Ids are made by the service: those of the answers before take this place. */
+/** Placeholder for ids from earlier answers. */
 const id = '00000000-0000-4000-8000-000000000000'
 const anyVersion = { 'if-match': '*' }
 
@@ -99,7 +98,7 @@ interface Parameter {
   readonly [member: string]: unknown
 }
 
-/** Pure. Throws where an operation has no example: the document would have no place for it. */
+/** Pure. Throws if an operation has no example, because the table also defines the order. */
 export function withWorkedExamples<Api extends DescribedApi>(api: Api): Api {
   const paths = Object.entries(api.paths ?? {}).map(([path, operations]) => {
     const ranked = Object.entries(operations).sort(([, a], [, b]) => rankOf(a) - rankOf(b))
@@ -139,7 +138,7 @@ function withExample(operation: Operation): Operation {
           content: Object.fromEntries(
             Object.entries(requestBody.content).map(([type, media], index) => [
               type,
-              // Once: the first type is the one that every client can write.
+              // Only the first type, which every client can write.
               index === 0 ? { ...media, example: body } : media,
             ]),
           ),

@@ -1,10 +1,10 @@
-/** Makes connections, directly or through a proxy, and knows at which hop each of them is. */
+/** Opens connections, directly or through a proxy, and tracks the hop of each attempt. */
 import { isIP, Socket } from 'node:net'
 import { type buildConnector, Client } from 'undici'
 import { within } from '../../runtime/timeout.ts'
 import { atHop, type Hop, type HopError, TIMED_OUT } from './hop.ts'
 
-/** A connection that is being made, and where it is now. */
+/** A connection attempt and its current hop. */
 export interface Attempt {
   hop: Pick<Hop, 'at' | 'step'>
 }
@@ -12,7 +12,7 @@ export interface Attempt {
 /** Rejects with a {@link HopError}. */
 export type Connect = (attempt: Attempt, target: buildConnector.Options) => Promise<Socket>
 
-/** By a connector of undici's, to the host itself or to the proxy. */
+/** Uses a connector of undici, to the host or to the proxy. */
 export function directly(connect: buildConnector.connector, at: Hop['at'] = 'host'): Connect {
   return async (attempt, target) => {
     const { hostname, httpSocket, protocol } = target
@@ -36,18 +36,21 @@ export function directly(connect: buildConnector.connector, at: Hop['at'] = 'hos
 }
 
 export interface TunnelOptions {
-  /** With a user name and password, where it wants them (RFC 7617). */
+  /** May include a user name and password (RFC 7617). */
   readonly proxy: URL
   readonly toProxy: buildConnector.connector
-  /** TLS, in the tunnel. */
+  /** TLS inside the tunnel. */
   readonly toHost: buildConnector.connector
-  /** Longest wait for the proxy's answer, in milliseconds. */
+  /** Longest wait for the answer of the proxy, in milliseconds. */
   readonly timeoutMs: number
-  /** Ends what is being made. */
+  /** Aborts the attempt. */
   readonly stopped: AbortSignal
 }
 
-/** Through a proxy, by CONNECT (RFC 9110, section 9.3.6). undici's own way does not say what the proxy answered, nor ends with the request that wants it. */
+/**
+ * Connects through a proxy by CONNECT (RFC 9110, section 9.3.6). undici's own implementation
+ * neither reports the answer of the proxy nor stops with its request.
+ */
 export function throughTunnel(options: TunnelOptions): Connect {
   const { proxy, timeoutMs, stopped } = options
   const toProxy = directly(options.toProxy, 'proxy')
@@ -60,7 +63,7 @@ export function throughTunnel(options: TunnelOptions): Connect {
     }
     const client = new Client(proxy.origin, {
       connect(target, callback) {
-        // Its own name, and not the one that the request is for.
+        // The name of the proxy, not of the target.
         const servername = isIP(proxy.hostname) === 0 ? proxy.hostname : ''
         toProxy(attempt, { ...target, servername }).then(
           (socket) => {
@@ -87,7 +90,7 @@ export function throughTunnel(options: TunnelOptions): Connect {
 
   return async (attempt, target) => {
     const { hostname, host = hostname, port } = target
-    // With the port in it, where that is not the usual one.
+    // Includes the port of the proxy unless it is the default.
     const httpSocket = await open(attempt, port === '' ? `${host}:443` : host)
     try {
       return await toHost(attempt, { ...target, httpSocket })

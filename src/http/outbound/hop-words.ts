@@ -1,8 +1,7 @@
-/** What is said of a failure at a hop, and what to do about it there. One table, for problems and for the doctor. */
+/** Detail and remedy for a failure at each hop, used by problems and by the doctor. */
 import type { Hop } from './hop.ts'
 
 export interface HopWords {
-  /** A whole sentence. */
   readonly detail: string
   readonly remedy: string
 }
@@ -17,120 +16,121 @@ interface Row {
 
 const THE_PROXY = 'The proxy (HTTPS_PROXY)'
 
-/** Where nothing more is known than the place. */
+/** If only the hop is known. */
 const PLACES: Readonly<Record<Place | HostPlace, Row>> = {
   proxy_resolve: {
     detail: () => 'The name of the proxy (HTTPS_PROXY) does not resolve',
-    remedy: 'Correct the host in HTTPS_PROXY; look at the DNS here.',
+    remedy: 'Correct the host in HTTPS_PROXY; check the DNS of this machine.',
   },
   proxy_connect: {
     detail: () => `${THE_PROXY} cannot be reached`,
     remedy:
-      'Look whether the proxy runs at the host and port of HTTPS_PROXY, and at the firewall on the way to it.',
+      'Check that the proxy runs at the host and port of HTTPS_PROXY, and check the firewall.',
   },
   proxy_tls: {
-    detail: () => `There is no TLS with the proxy (HTTPS_PROXY), or its certificate is not trusted`,
+    detail: () =>
+      `The TLS handshake with the proxy (HTTPS_PROXY) failed, or its certificate is not trusted`,
     remedy:
-      'Write HTTPS_PROXY with http:// if the proxy takes plain HTTP, as most do, whatever is called through it; else have Node trust its CA (NODE_EXTRA_CA_CERTS), and name it as its certificate does.',
+      'Write HTTPS_PROXY with http:// if the proxy accepts plain HTTP, as most proxies do. Otherwise make Node trust its CA (NODE_EXTRA_CA_CERTS), and use the host name of its certificate.',
   },
   proxy_tunnel: {
     detail: (host) => `${THE_PROXY} does not open a tunnel to ${host}`,
-    remedy: 'Look at the log of the proxy.',
+    remedy: 'Check the log of the proxy.',
   },
   host_resolve: {
     detail: (host) => `${host} does not resolve`,
     remedy:
-      'Correct the host in login_url (Setup → My Domain → Current My Domain URL); look at the DNS here.',
+      'Correct the host in login_url (Setup → My Domain → Current My Domain URL); check the DNS of this machine.',
   },
   host_connect: {
     detail: (host) => `${host} cannot be reached`,
-    remedy:
-      'Look at the firewall on the way, and whether this network leaves by a proxy (HTTPS_PROXY).',
+    remedy: 'Check the firewall, and whether this network requires a proxy (HTTPS_PROXY).',
   },
   host_tls: {
     detail: (host) => `The TLS certificate of ${host} is not trusted`,
     remedy:
-      'Look for a proxy on the way that opens TLS, and have Node trust its CA (NODE_EXTRA_CA_CERTS); look at the clock here.',
+      'Look for a proxy that intercepts TLS, and make Node trust its CA (NODE_EXTRA_CA_CERTS); check the clock of this machine.',
   },
   host_http: {
-    detail: (host) => `${host} broke off the connection, or answered no HTTP`,
+    detail: (host) => `${host} closed the connection, or did not answer with HTTP`,
     remedy:
-      'Look at the firewall and the proxy on the way, and at status.salesforce.com; it may pass by itself.',
+      'Check the firewall, the proxy and status.salesforce.com; the failure may be temporary.',
   },
 }
 
-/** What a proxy says in place of a tunnel. */
+/** Statuses of the proxy's answer to CONNECT. */
 const STATUSES: Readonly<Record<number, Row>> = {
-  401: { detail: () => `${THE_PROXY} refuses us`, remedy: 'Look at the log of the proxy.' },
+  401: { detail: () => `${THE_PROXY} refuses this service`, remedy: 'Check the log of the proxy.' },
   403: {
-    detail: (host) => `${THE_PROXY} forbids the way to ${host}`,
+    detail: (host) => `${THE_PROXY} forbids connections to ${host}`,
     remedy:
-      'Have the hosts of login_url and of instance_url allowed at the proxy, port 443: *.my.salesforce.com, and login.salesforce.com where it is used.',
+      'Allow the hosts of login_url and instance_url at the proxy, port 443: *.my.salesforce.com, and login.salesforce.com if it is used.',
   },
   407: {
-    detail: () => `${THE_PROXY} wants another user name and password, or any at all`,
+    detail: () => `${THE_PROXY} requires a user name and password, or refuses the given ones`,
     remedy:
-      'Write them into HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT, percent-encoded). The scheme is Basic: a proxy that wants NTLM or Kerberos alone needs a rule for this machine.',
+      'Write them into HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT, percent-encoded). Only Basic is supported: a proxy that requires NTLM or Kerberos needs an exception for this machine.',
   },
 }
 
 const NO_WAY: Row = {
-  detail: (host) => `${THE_PROXY} does not get through to ${host} itself`,
+  detail: (host) => `${THE_PROXY} cannot reach ${host}`,
   remedy:
-    'Look at the DNS and the firewall of the proxy; compare login_url with the org, since a name that is wrong is told like this.',
+    'Check the DNS and the firewall of the proxy; compare login_url with the org, because a wrong host name gives the same error.',
 }
 
 const NO_TUNNEL: Row = {
-  detail: () => `What HTTPS_PROXY names does not open tunnels`,
+  detail: () => `The server in HTTPS_PROXY does not open tunnels`,
   remedy:
-    'Look whether HTTPS_PROXY names a forward proxy that allows CONNECT to port 443, and not a web server.',
+    'Check that HTTPS_PROXY names a forward proxy that allows CONNECT to port 443, not a web server.',
 }
 
 const NO_HTTP: Row = {
-  detail: () => `What HTTPS_PROXY names answers CONNECT with something that is no HTTP`,
+  detail: () => `The server in HTTPS_PROXY does not answer CONNECT with HTTP`,
   remedy:
-    'Look whether HTTPS_PROXY has the right host and port, and https:// where the proxy itself speaks TLS.',
+    'Check that HTTPS_PROXY has the right host and port, and https:// if the proxy itself requires TLS.',
 }
 
 const BROKEN_OFF: Row = {
-  detail: () => `${THE_PROXY} breaks off the connection and answers nothing to CONNECT`,
+  detail: () => `${THE_PROXY} closes the connection without an answer to CONNECT`,
   remedy:
-    'Look at the log of the proxy: it may not allow this machine or this host; write https:// in HTTPS_PROXY where the proxy itself speaks TLS.',
+    'Check the log of the proxy: it may not allow this machine or this host. Write https:// in HTTPS_PROXY if the proxy itself requires TLS.',
 }
 
-/** Of what did not come in time. */
+/** Time-outs. */
 const LATE: Readonly<Record<Place | HostPlace, Row>> = {
   proxy_resolve: {
     detail: () => 'The name of the proxy (HTTPS_PROXY) did not resolve in time',
-    remedy: 'Look at the DNS here.',
+    remedy: 'Check the DNS of this machine.',
   },
   proxy_connect: {
-    detail: () => `${THE_PROXY} did not take the connection in time`,
+    detail: () => `${THE_PROXY} did not accept the connection in time`,
     remedy: PLACES.proxy_connect.remedy,
   },
   proxy_tls: {
-    detail: () => `${THE_PROXY} did not answer in TLS in time`,
+    detail: () => `${THE_PROXY} did not complete the TLS handshake in time`,
     remedy: PLACES.proxy_tls.remedy,
   },
   proxy_tunnel: {
-    detail: () => `${THE_PROXY} took the connection, and did not answer CONNECT in time`,
+    detail: () => `${THE_PROXY} accepted the connection, but did not answer CONNECT in time`,
     remedy:
-      'Look at the proxy: it hangs, or it waits for its own DNS or for the host. Nothing was sent to Salesforce.',
+      'Check the proxy: it hangs, or it waits for its DNS or for the host. Nothing was sent to Salesforce.',
   },
   host_resolve: {
     detail: (host) => `${host} did not resolve in time`,
-    remedy: 'Look at the DNS here.',
+    remedy: 'Check the DNS of this machine.',
   },
   host_connect: {
-    detail: (host) => `${host} did not take the connection in time`,
+    detail: (host) => `${host} did not accept the connection in time`,
     remedy: PLACES.host_connect.remedy,
   },
   host_tls: {
-    detail: (host) => `${host} took the connection, and did not answer in TLS in time`,
-    remedy: 'Look at the firewall and the proxy on the way, which may hold TLS back.',
+    detail: (host) =>
+      `${host} accepted the connection, but did not complete the TLS handshake in time`,
+    remedy: 'Check the firewall and the proxy, which may block TLS.',
   },
   host_http: {
-    detail: (host) => `${host} took the request, and did not answer in time`,
+    detail: (host) => `${host} received the request, but did not answer in time`,
     remedy: 'Wait as long as `Retry-After` says; see status.salesforce.com.',
   },
 }
@@ -139,7 +139,7 @@ const LATE_CODES = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEA
 const UNTRUSTED =
   /^(?:CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|INVALID_|PATH_)|ALTNAME/
 
-/** `host`: whom the call is for. */
+/** `host` is the target of the call. */
 export function wordsOf(hop: Hop, host: string): HopWords {
   const { detail, remedy } = rowOf(hop)
   const { status, code } = hop
@@ -160,7 +160,7 @@ function rowOf(hop: Hop): Row {
 
 const NO_TLS: Row = {
   detail: (host) =>
-    `There is no TLS with ${host}: the connection was broken off, or something else answers`,
+    `The TLS handshake with ${host} failed: the connection was closed, or another server answers`,
   remedy: PLACES.host_tls.remedy,
 }
 

@@ -1,17 +1,17 @@
-/** The login URL that somebody probably means who gives another address of the same org: a page, Setup, Visualforce, content, an endpoint. Pure. */
+/** Suggests a login URL for another address of the same org: a page, Setup, Visualforce, content, or an endpoint. */
 
 const ADDRESS = /^(?:https?:\/\/)?([a-z0-9.-]+?)\.?(?::[0-9]{1,5})?(\/[^?#]*)?(?:[?#].*)?$/i
 
-/** Kinds of orgs that have a label of their own before the suffix, as in `acme--uat.sandbox.my.salesforce.com`. */
+/** Labels before the suffix that name the kind of org, as in `acme--uat.sandbox.my.salesforce.com`. */
 const PARTITIONS = 'sandbox|scratch|develop|demo|free|patch|stage|trailblaze'
-/** A My Domain name with its sandbox's, and the label of its kind. */
+/** A My Domain name, with the name of a sandbox, and the label of its kind. */
 const ORG = `(?<org>[a-z0-9-]+)(?:\\.(?<partition>${PARTITIONS}))?`
-/** Old hosts name the server that the org was on. */
+/** Old hosts contain the instance of the org. */
 const INSTANCE = '(?:\\.[a-z]{2,4}[0-9]+s?)?'
 
 /**
- * Suffixes of hosts that serve an org, and where that org logs in. `package`: the name of the org is
- * followed by that of a package, as in `acme--c.vf.force.com`.
+ * Suffixes of hosts that serve an org, and the login host of that org. `package`: the name of a
+ * package follows the name of the org, as in `acme--c.vf.force.com`.
  */
 const HOSTS: readonly {
   readonly of: readonly string[]
@@ -55,10 +55,10 @@ const RULES = HOSTS.map(({ of, ...rule }) => ({
 }))
 
 const SITE = /\.my\.site\.com$/
-/** Of a site: where its own path ends. */
+/** Matches where the path of a site ends. */
 const PAGES = /\/(?:s|login|services|_ui|secur|idp|vforcesite)(?:\/.*)?$/
 
-/** Undefined: nothing is likely. What is given has to be checked like any other login URL. */
+/** Undefined: no suggestion. The result must be checked like any other login URL. */
 export function likelyLoginUrl(text: string): string | undefined {
   const [, given, path = ''] = ADDRESS.exec(text.trim().replace(/^["'<]+|["'>]+$/g, '')) ?? []
   if (given === undefined) return undefined
@@ -81,7 +81,7 @@ function loginHostOf(host: string): string | undefined {
   return undefined
 }
 
-/** Undefined: the org has no name in it, as in `c.na1.visual.force.com`. */
+/** Undefined: the host does not contain the name of the org, as in `c.na1.visual.force.com`. */
 function withoutPackage(org: string): string | undefined {
   const end = org.lastIndexOf('--')
   return end > 0 ? org.slice(0, end) : undefined

@@ -2,23 +2,22 @@ import { BrokerError } from '../../errors/errors.ts'
 import { likelyLoginUrl } from './likely-login-url.ts'
 
 /**
- * The rules on hosts: where a login URL may point, and where an answer may send callers with their
- * tokens. Pure: names are judged here, the addresses behind them when a connection is made.
+ * The allowed hosts of login URLs and of `instance_url`. Pure: this module checks names; the
+ * connection checks addresses.
  */
 export interface HostRules {
   /**
-   * The login URL in normal form: its origin, or its origin and path on `*.my.site.com` and on hosts
-   * that `VALETKEY_LOGIN_HOSTS` names (sites below a path of a custom domain); no trailing slash. Throws `request_invalid` with the rule that it breaks, and the login URL that
-   * it probably means.
+   * Normalises a login URL: its origin, or origin and path on `*.my.site.com` and on hosts that
+   * `VALETKEY_LOGIN_HOSTS` names (sites below a path of a custom domain); no trailing slash. Throws
+   * `request_invalid` with the broken rule and a suggestion.
    */
   checkLoginUrl(text: string): string
-  /** An `instance_url` in normal form: its origin, with the path of a site where it has one; no trailing slash. Undefined: callers must not be sent there. */
+  /** Normalises an `instance_url`: its origin, with the path of a site if present; no trailing slash. Undefined: callers must not send tokens there. */
   checkInstanceUrl(text: string): string | undefined
-  /** Whether the host is one of Salesforce's own login hosts, and not merely listed. */
+  /** Whether the host is one of Salesforce's own login hosts, not only a listed host. */
   isSalesforceOwn(host: string): boolean
-  /** Whether exactly this scheme, host and port was listed as loopback. */
+  /** Whether exactly this scheme, host and port is listed as loopback. */
   allowsPrivate(url: URL): boolean
-  /** Those that were. */
   readonly loopbackOrigins: readonly string[]
 }
 
@@ -42,7 +41,7 @@ const SITE_HOST = '*.my.site.com'
 
 const LONGEST_URL = 512
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
-/** The last label starts with a letter, so that no spelling of an IPv4 address passes as a name. */
+/** The last label starts with a letter, so that no form of an IPv4 address matches. */
 const HOST_NAME = new RegExp(`^(?=.{1,253}$)(?:${LABEL}\\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
 const WRITTEN_URL = /^(https?):\/\/([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(\/[^?#]*)?$/i
 const SITE_PATH = /^(?:\/[A-Za-z0-9_-]+)+$/
@@ -56,8 +55,8 @@ interface WrittenUrl {
 }
 
 /**
- * Builds the rules from the entries of `VALETKEY_LOGIN_HOSTS`. Throws where
- * {@link loginHostMistakes} reports anything: check the setting with it first.
+ * Builds the rules from the entries of `VALETKEY_LOGIN_HOSTS`. Throws if {@link loginHostMistakes}
+ * reports a mistake: check the setting first.
  */
 export function createHostRules(entries: readonly string[]): HostRules {
   const mistakes = loginHostMistakes(entries)
@@ -65,13 +64,13 @@ export function createHostRules(entries: readonly string[]): HostRules {
   const listed = entries.filter((entry) => !entry.includes('://')).map((e) => e.toLowerCase())
   const loopback = new Set(entries.flatMap((entry) => loopbackOrigin(entry) ?? []))
 
-  /** The normal form; or, in words, the rule that is broken. */
+  /** The normal form, or a description of the broken rule. */
   const judged = (text: string): { readonly url: string } | { readonly broken: string } => {
     const written = readUrl(text)
     if (typeof written === 'string') return { broken: written }
     const { url, host, path } = written
     const ofSitesOnly =
-      'may have a path on *.my.site.com, and on hosts that VALETKEY_LOGIN_HOSTS names, only'
+      'may have a path only on *.my.site.com and on hosts that VALETKEY_LOGIN_HOSTS names'
     if (loopback.has(url.origin)) return path === '' ? { url: url.origin } : { broken: ofSitesOnly }
     const broken = whyNotPublicHttps(written)
     if (broken !== undefined) return { broken }
@@ -85,12 +84,14 @@ export function createHostRules(entries: readonly string[]): HostRules {
       return { broken: ofSitesOnly }
     }
     if (!isSitePath(path)) {
-      return { broken: 'has a path that is not one of a site: letters, digits, - and _ only' }
+      return {
+        broken: 'has a path that no site can have: only letters, digits, - and _ are allowed',
+      }
     }
     return { url: `${url.origin}${path}` }
   }
 
-  /** What was probably meant, where that may be a login URL. */
+  /** A suggestion, if it is a valid login URL. */
   const likely = (text: string): string | undefined => {
     const candidate = likelyLoginUrl(text)
     const found = candidate === undefined ? undefined : judged(candidate)
@@ -124,7 +125,7 @@ export function createHostRules(entries: readonly string[]): HostRules {
   }
 }
 
-/** Not of an endpoint below a site. */
+/** Excludes endpoints below a site. */
 const isSitePath = (path: string): boolean => SITE_PATH.test(path) && !path.includes('/services/')
 
 const WHERE = 'Setup → My Domain → Current My Domain URL'
@@ -139,13 +140,13 @@ function brokenLoginUrl(rule: string, meant: string | undefined): BrokerError {
   })
 }
 
-/** Hosts that log in for every org, each with the form of the host that an org has to itself. */
+/** Shared login hosts, each with the form of an org's own host. */
 const COMMON_HOSTS: Readonly<Record<string, string>> = {
   'login.salesforce.com': 'https://YOURDOMAIN.my.salesforce.com',
   'test.salesforce.com': 'https://YOURDOMAIN--SANDBOX.sandbox.my.salesforce.com',
 }
 
-/** Undefined: it is the login URL of one org. */
+/** Undefined if the URL belongs to one org. */
 export function commonLoginHostOf(
   loginUrl: string,
 ): { readonly host: string; readonly myDomain: string } | undefined {
@@ -154,7 +155,7 @@ export function commonLoginHostOf(
   return myDomain === undefined ? undefined : { host, myDomain }
 }
 
-/** What is wrong with entries of `VALETKEY_LOGIN_HOSTS`, one sentence each; empty when all are good. */
+/** One sentence for each mistake in `VALETKEY_LOGIN_HOSTS`; empty if there is none. */
 export function loginHostMistakes(entries: readonly string[]): string[] {
   return entries.flatMap((entry) => {
     if (entry.includes('://')) {
@@ -168,7 +169,7 @@ export function loginHostMistakes(entries: readonly string[]): string[] {
   })
 }
 
-/** `*.` stands for one or more labels; anything else is the host itself. */
+/** `*.` stands for one or more labels; any other pattern is an exact host. */
 function matches(pattern: string, host: string): boolean {
   if (!pattern.startsWith('*.')) return host === pattern
   return host.length > pattern.length - 1 && host.endsWith(pattern.slice(1))
@@ -184,14 +185,13 @@ function loopbackOrigin(entry: string): string | undefined {
 }
 
 /**
- * Reads a URL that is written plainly, or says which rule it breaks. The text is parsed once, by
- * the WHATWG parser; what that parser would repair (backslashes, `%2e`, `0x7f.1`, a full-width dot)
- * is refused, so that nobody reads another host than the one that is called.
+ * Parses a URL, or returns the broken rule. Refuses everything that the WHATWG parser would repair
+ * (backslashes, `%2e`, `0x7f.1`, a full-width dot), so that the text shows the host that is called.
  */
 function readUrl(text: string): WrittenUrl | string {
   if (text.length > LONGEST_URL) return `may have at most ${LONGEST_URL} characters`
   if (!/^[!-~]+$/.test(text) || /[\\%]/.test(text)) {
-    return 'may have plain ASCII characters only, without spaces, backslashes or percent signs'
+    return 'may have only ASCII characters, without spaces, backslashes and percent signs'
   }
   if (!URL.canParse(text)) return 'must be a URL like https://acme.my.salesforce.com'
   const url = new URL(text)
@@ -201,7 +201,7 @@ function readUrl(text: string): WrittenUrl | string {
   const [, , host, port, path = ''] = WRITTEN_URL.exec(text) ?? []
   if (host === undefined) return 'must be written like https://acme.my.salesforce.com'
   if (host.endsWith('.')) return 'must not end its host with a dot'
-  if (url.hostname !== host.toLowerCase()) return 'must write its host in the usual form'
+  if (url.hostname !== host.toLowerCase()) return 'must have its host in normal form'
   const trimmed = path.replace(/\/$/, '')
   if ((url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '')) !== trimmed) {
     return 'must not have dot segments in its path'
@@ -211,10 +211,10 @@ function readUrl(text: string): WrittenUrl | string {
 
 function whyNotPublicHttps({ url, host, hasPort }: WrittenUrl): string | undefined {
   if (url.protocol !== 'https:') {
-    return 'must be https; plain http is for the loopback entries of VALETKEY_LOGIN_HOSTS'
+    return 'must be https; plain http is allowed only for loopback entries of VALETKEY_LOGIN_HOSTS'
   }
   if (hasPort) return 'must not have a port'
-  if (!HOST_NAME.test(host)) return 'must name a host, and not an IP address'
+  if (!HOST_NAME.test(host)) return 'must name a host, not an IP address'
   return undefined
 }
 

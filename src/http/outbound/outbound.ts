@@ -9,30 +9,30 @@ import { ADDRESS_REFUSED, type ResolvedAddress } from './vetted-lookup.ts'
 import { createWays } from './ways.ts'
 
 /**
- * The one way out: every call to Salesforce and to issuers goes through here. https only, to
- * public addresses only (issuers may be inside), no redirects, bounded answers, one deadline over
- * all of it.
+ * The HTTP client for all calls to Salesforce and to issuers. Allows only https and public
+ * addresses (issuers may have private ones), follows no redirects, limits answers, and applies one
+ * deadline to each exchange.
  */
 export interface Outbound {
-  /** One exchange. Never rejects: what went wrong is an outcome. Comes at the deadline or the signal, whatever the other side does. */
+  /** Makes one exchange. Never rejects: failures are outcomes. Resolves at the deadline or the signal, whatever the server does. */
   send(request: OutboundRequest): Promise<OutboundOutcome>
-  /** The same for libraries that want a `fetch`: rejects with a TypeError whose `cause` is the {@link OutboundFailure}. */
+  /** The same as a `fetch`, for libraries. Rejects with a TypeError whose `cause` is the {@link OutboundFailure}. */
   fetch(url: string | URL, init?: OutboundInit): Promise<Response>
-  /** Lets exchanges in flight end, for a second at most, then ends every connection. */
+  /** Waits up to one second for exchanges in progress, then closes all connections. */
   close(): Promise<void>
 }
 
 export interface OutboundRequest {
   readonly url: string
-  /** Default GET. */
+  /** Default: GET. */
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
-  /** Ends the exchange, at any stage, as `timeout`. */
+  /** Aborts the exchange at any stage, with the reason `timeout`. */
   readonly signal?: AbortSignal
   /**
-   * Whether it may be sent a second time when a kept connection turns out to be dead. Never for a
-   * refresh token: a first one that did arrive has used it up. Default false.
+   * Whether to send the request again if a kept connection was closed. Never for a refresh token,
+   * because the first request may have used it. Default: false.
    */
   readonly repeatable?: boolean
 }
@@ -47,55 +47,54 @@ export interface OutboundInit {
 export interface OutboundAnswer {
   readonly ok: true
   readonly status: number
-  /** Names in lower case; repeated ones joined by a comma. */
+  /** Lower-case names; repeated headers are joined by a comma. */
   readonly headers: Readonly<Record<string, string>>
-  /** Unpacked, at most 64 KiB. */
+  /** Decompressed, at most 64 KiB. */
   readonly body: Buffer
-  /** Where a redirect points, which is never followed. */
+  /** The target of a redirect, which is never followed. */
   readonly redirect?: URL
 }
 
 export interface OutboundFailure {
   readonly ok: false
   /**
-   * `timeout`: the deadline or the signal; `unreachable`: name, connection, TLS or HTTP;
-   * `address_refused`: not https, or an address that is not public; `too_large`, `undecodable`:
-   * the body.
+   * `timeout`: the deadline or the signal. `unreachable`: DNS, connection, TLS or HTTP.
+   * `address_refused`: not https, or not a public address. `too_large`, `undecodable`: the body.
    */
   readonly reason: 'timeout' | 'unreachable' | 'address_refused' | 'too_large' | 'undecodable'
-  /** Where it arose. Absent: the body. */
+  /** Absent: the body failed. */
   readonly hop?: Hop
-  /** For the log alone. */
+  /** For the log only. */
   readonly cause?: unknown
 }
 
 export type OutboundOutcome = OutboundAnswer | OutboundFailure
 
 export interface OutboundDependencies {
-  /** Which URLs are exempt from the rules on https and public addresses. */
+  /** Exempts URLs from the rules on https and public addresses. */
   readonly hosts: { allowsPrivate(url: URL): boolean }
-  /** Every address of a host. Default: the system's resolver. */
+  /** Returns every address of a host. Default: the resolver of the system. */
   readonly lookup?: (hostname: string) => Promise<readonly ResolvedAddress[]>
-  /** As the settings of the same names; behind a proxy, the proxy resolves names. */
+  /** The settings of the same names. A proxy resolves names itself. */
   readonly proxy?: { readonly httpsProxy?: string; readonly noProxy?: string }
-  /** `anywhere`: private addresses too, for issuers that the operator names; https all the same. Default `public`. */
+  /** `anywhere`: also private addresses, for issuers that the operator configures. https is still required. Default: `public`. */
   readonly reach?: 'public' | 'anywhere'
-  /** PEM of a CA to trust besides the well-known ones. */
+  /** PEM of a CA to trust in addition to the built-in ones. */
   readonly ca?: string
-  /** Longest exchange, whatever its signal says, in milliseconds. At least 1. Default 60000. */
+  /** Upper bound for each exchange, in milliseconds. At least 1. Default: 60000. */
   readonly deadlineMs?: number
-  /** The process ends: from then on, what has no connection within a second is given up. */
+  /** Aborted when the process stops. Requests without a connection are then given up after one second. */
   readonly stopping?: AbortSignal
 }
 
 const BODY_LIMIT = 64 * 1024
 const NULL_BODY_STATUS = new Set([204, 205, 304])
-/** For a connection, when the process ends. */
+/** For a connection while the process stops. */
 const LAST_CONNECT_MS = 1_000
 
-/** How far one exchange came. */
+/** Progress of one exchange. */
 interface Progress {
-  /** Its first byte may be on the way. */
+  /** The first byte may have been sent. */
   isSent: boolean
   hasAnswered: boolean
 }
@@ -108,7 +107,7 @@ export function createOutbound(dependencies: OutboundDependencies): Outbound {
     ...{ proxy, ca, deadlineMs },
   })
 
-  /** Where it is now. One that waits for a free connection is where that is. */
+  /** The hop of an exchange. A request that waits for a connection is at the hop of that connection. */
   const hopNow = ({ origin }: URL, { isSent }: Progress) =>
     isSent ? HTTP : (ways.makingTo(origin) ?? CONNECT)
 
@@ -124,7 +123,7 @@ export function createOutbound(dependencies: OutboundDependencies): Outbound {
       failed('timeout', atHop({ ...(hop ?? hopNow(url, progress)), code: TIMED_OUT }))
     const begunBefore = ways.begunTo(url.origin)
     const work = async (signal: AbortSignal): Promise<OutboundOutcome> => {
-      // What is given up may get on, or end, before anybody says where it was.
+      // The attempt may advance or end later, so its hop is recorded at the abort.
       signal.addEventListener('abort', () => {
         hop = hopNow(url, progress)
       })
@@ -161,7 +160,7 @@ export function createOutbound(dependencies: OutboundDependencies): Outbound {
 const HTTP = { at: 'host', step: 'http' } as const
 const CONNECT = { at: 'host', step: 'connect' } as const
 
-/** Ends with the signal; and, where the process ends, a second later if nothing was sent by then. */
+/** Ends with the signal. While the process stops, ends after one second if nothing was sent. */
 function hurriedBy(
   stopping: AbortSignal | undefined,
   signal: AbortSignal | undefined,
@@ -229,7 +228,7 @@ async function exchange(
   }
 }
 
-/** Notes when the request has a connection, and its first byte is written. */
+/** Records when the request has a connection and its first byte is written. */
 const notingStart =
   (progress: Progress): Dispatcher.DispatcherComposeInterceptor =>
   (dispatch) =>
@@ -242,22 +241,22 @@ const notingStart =
     return dispatch(options, handler)
   }
 
-/** Whether the connection died before the first byte of an answer. */
+/** Whether the connection closed before the first byte of an answer. */
 function isStale(outcome: OutboundOutcome, { hasAnswered }: Progress): boolean {
   if (hasAnswered || outcome.ok || outcome.reason !== 'unreachable') return false
   const { step, code = '' }: Hop = outcome.hop ?? CONNECT
   return step === 'http' && ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(code)
 }
 
-/** Whether the cause of a failure says that there was no connection: then nothing was sent, for sure. */
+/** Whether the cause shows that there was no connection, so that nothing was sent. */
 export function wasNeverSent(cause: unknown): boolean {
   const hop = hopOf(cause)
   return hop !== undefined && isBeforeRequest(hop)
 }
 
-/** The lookup is skipped for IP literals, so those are judged here. */
+/** undici skips the lookup for IP literals, so this function checks them. */
 function whyRefused(url: URL, reach: 'public' | 'anywhere'): HopError | undefined {
-  if (url.protocol !== 'https:') return unsent('only https may be called')
+  if (url.protocol !== 'https:') return unsent('only https is allowed')
   if (reach === 'anywhere') return undefined
   const host = url.hostname.replace(/^\[|\]$/g, '')
   if (isIP(host) !== 0 && !isPublicAddress(host)) return unsent('the address is not public')

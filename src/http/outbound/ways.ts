@@ -1,4 +1,4 @@
-/** The ways to a host: directly, or through the proxy. What connections there are, and which are being made. */
+/** Dispatchers for direct connections and for connections through the proxy, and the connections in progress. */
 import { rootCertificates } from 'node:tls'
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
 import { within } from '../../runtime/timeout.ts'
@@ -7,27 +7,26 @@ import type { Hop } from './hop.ts'
 import { type ResolvedAddress, vettedLookup } from './vetted-lookup.ts'
 
 export interface Ways {
-  /** Through the proxy, where there is one that is used for the host; to public addresses, unless all may be called. */
+  /** Uses the proxy if one applies to the host. Allows only public addresses unless configured otherwise. */
   readonly usual: Dispatcher
-  /** To hosts that the operator listed: never through the proxy, and wherever they are. */
+  /** For hosts that the operator listed: never through the proxy, at any address. */
   readonly listed: Dispatcher
-  /** How many connections to the origin were begun so far, which tells a kept one from a fresh one. */
+  /** How many connections to the origin were started. Distinguishes a kept connection from a new one. */
   begunTo(origin: string): number
-  /** Where the connection to the origin is that is being made for the longest. Undefined: none is. */
+  /** The hop of the oldest connection attempt to the origin. Undefined: there is none. */
   makingTo(origin: string): Pick<Hop, 'at' | 'step'> | undefined
-  /** Lets exchanges in flight end, for a second at most, then ends every connection. */
+  /** Waits up to one second for exchanges in progress, then closes all connections. */
   close(): Promise<void>
 }
 
 export interface WaysOptions {
-  /** Every address of a host. */
   readonly resolve: (hostname: string) => Promise<readonly ResolvedAddress[]>
   readonly proxy: { readonly httpsProxy?: string; readonly noProxy?: string }
-  /** Whether the usual way leads to public addresses alone. */
+  /** Whether the usual dispatcher allows only public addresses. */
   readonly isPublicOnly: boolean
-  /** PEM of a CA to trust besides the well-known ones. */
+  /** PEM of a CA to trust in addition to the built-in ones. */
   readonly ca: string | undefined
-  /** Longest wait for the head of an answer, and for the next part of it, in milliseconds. */
+  /** Longest wait for the head of an answer, and for each next part, in milliseconds. */
   readonly deadlineMs: number
 }
 
@@ -99,12 +98,12 @@ export function createWays(options: WaysOptions): Ways {
     })
     return new EnvHttpProxyAgent({
       ...common,
-      // An empty string, since undici reads the environment where a value is missing.
+      // An empty string, because undici reads the environment if the value is missing.
       httpProxy: '',
       httpsProxy,
       noProxy,
       connect: direct,
-      // It knows whom the proxy is for: then its way to connect stands in the place of ours.
+      // Replaces undici's connector for the proxy by ours.
       factory: (to: string | URL, of: { readonly connect?: unknown }) =>
         poolTo(to, of, of.connect === direct ? directly(direct) : tunnel),
     })

@@ -1,7 +1,6 @@
 /**
- * `/docs`: the page that shows the API. The library that makes it is loaded and asked once, on a
- * server that listens nowhere, when somebody looks at the page for the first time; from then on the
- * page, its scripts and its styles come from memory.
+ * Serves `/docs`. The first request loads the library and renders the page, its scripts and styles
+ * on a server that does not listen; later requests use memory.
  */
 import { readdir } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -14,7 +13,7 @@ import { once, type PublicAnswer, publicAnswer, sendPublicAnswer } from './publi
 
 const PREFIX = '/docs'
 
-/** Nothing from elsewhere; and no upgrade to https, for a name within a network may not have it. */
+/** Allows no external content. Omits the upgrade to https, because an internal host may not have it. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -26,7 +25,7 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** The library shows a bearer key as it is typed; whoever looks over a shoulder should not see it. */
+/** The library shows a bearer key while it is typed; this script hides it. */
 const HIDE_KEYS = {
   filename: 'hide-keys.js',
   content: `const hide = () => {
@@ -40,16 +39,16 @@ new MutationObserver(hide).observe(document, { childList: true, subtree: true })
 `,
 }
 
-/** What the library makes itself; the rest are its files. */
+/** Files that the library generates. */
 const MADE = [
   ...['', '/', '/static/index.html', '/static/swagger-initializer.js'],
   `/static/theme/${HIDE_KEYS.filename}`,
 ]
 
-/** Headers that are kept of what the library answers. */
+/** Response headers of the library that are kept. */
 const KEPT = ['content-security-policy', 'location']
 
-/** `documents`: by the name that the page asks for them, such as `json`. */
+/** `documents` has the names that the page requests, such as `json`. */
 export function registerDocsPage(
   server: Server,
   documents: Readonly<Record<string, () => PublicAnswer>>,
@@ -59,7 +58,7 @@ export function registerDocsPage(
   for (const path of [PREFIX, `${PREFIX}/`, `${PREFIX}/static/*`]) {
     server.get(path, { schema }, async (request, reply) => {
       const answer = (await pages()).get(pathOf(request.url))
-      if (!answer) throw new BrokerError('not_found', 'The path is not one of the API')
+      if (!answer) throw new BrokerError('not_found', 'The API has no such path')
       sendPublicAnswer(reply, answer)
       return reply
     })
@@ -73,7 +72,6 @@ export function registerDocsPage(
 
 const pathOf = (url: string): string => url.split('?', 1)[0] ?? url
 
-/** By path. */
 async function readPages(): Promise<ReadonlyMap<string, PublicAnswer>> {
   const [{ default: Fastify }, { default: swagger }, { default: swaggerUi }] = await Promise.all([
     import('fastify'),
@@ -87,7 +85,7 @@ async function readPages(): Promise<ReadonlyMap<string, PublicAnswer>> {
       routePrefix: PREFIX,
       staticCSP: POLICY,
       theme: { title: 'Valetkey', js: [HIDE_KEYS] },
-      // Without the bar on top, which would load other documents.
+      // Without the top bar, which would load other documents.
       uiConfig: {
         layout: 'BaseLayout',
         deepLinking: true,
@@ -106,7 +104,7 @@ async function readPages(): Promise<ReadonlyMap<string, PublicAnswer>> {
       const type = String(headers['content-type'] ?? 'text/plain; charset=utf-8')
       const options = {
         ...{ status, headers: Object.fromEntries(kept), revalidates: status === 200 },
-        // Scripts of more than a megabyte: whoever asks for them can unpack them.
+        // The scripts exceed one megabyte, so only the compressed form is kept.
         ...(isLong(rawPayload) && { packed: { body: await pack(rawPayload), isUnasked: true } }),
       }
       pages.set(PREFIX + path, publicAnswer(type, rawPayload, options))

@@ -1,4 +1,4 @@
-/** `GET /`: for a browser the way to what people read; for everybody else there is nothing. */
+/** `GET /`: links for browsers; 404 for all other clients. */
 import { BrokerError } from '../../errors/errors.ts'
 import { registerProblemPages } from '../problems/problem-pages.ts'
 import { chooseMediaType } from '../server/accept.ts'
@@ -15,13 +15,12 @@ import { once, publicAnswer, sendPublicAnswer } from './public-answer.ts'
 
 export interface FrontPageFacts {
   readonly version: string
-  /** Whether there is `/docs`. */
   readonly docs: boolean
 }
 
 const TYPES = ['application/problem+json', 'text/html']
 
-/** The front page, and the pages of problems that it leads to. */
+/** Registers the front page and the problem pages. */
 export function registerPublicPages(server: Server, facts: FrontPageFacts): void {
   registerProblemPages(server)
   registerFrontPage(server, facts)
@@ -36,7 +35,7 @@ function registerFrontPage(server: Server, facts: FrontPageFacts): void {
   )
   server.get('/', { schema: { hide: true } }, (request, reply) => {
     if (chooseMediaType(request.headers.accept, TYPES) !== 1) {
-      throw new BrokerError('not_found', 'The path is not one of the API')
+      throw new BrokerError('not_found', 'The API has no such path')
     }
     sendPublicAnswer(reply, page())
   })
@@ -44,21 +43,21 @@ function registerFrontPage(server: Server, facts: FrontPageFacts): void {
 
 function htmlOf({ version, docs }: FrontPageFacts): string {
   const documents: readonly (readonly [string, string])[] = [
-    [link('/docs'), 'the API, to read and to try out'],
+    [link('/docs'), 'the API, to read and to try'],
     [`${link('/openapi.json')}, ${link('/openapi.yaml')}`, 'the same for programs'],
   ]
   return renderHtml({
     title: 'Valetkey',
     blocks: [
       paragraph(
-        'A Salesforce token broker. Services ask it with `GET /tokens/{integration}`; it has no pages to log in to.',
+        'A Salesforce token broker. Services call `GET /tokens/{integration}`; there are no pages to log in to.',
       ),
       definitions([
         ...(docs ? documents : []),
-        [link('/problems'), 'every error that it answers, and what to do about it'],
-        [link('/problems/salesforce'), 'what Salesforce says when it says no, and what to do'],
+        [link('/problems'), 'every problem of this service, and its remedy'],
+        [link('/problems/salesforce'), 'errors of Salesforce, and their remedies'],
         [link('/readyz'), 'whether this replica can serve, check by check'],
-        [link('/livez'), 'whether this process lives'],
+        [link('/livez'), 'whether this process is alive'],
         ['Version', version],
       ]),
     ],

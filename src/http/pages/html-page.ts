@@ -1,11 +1,11 @@
-/** Pages for people: plain text and links, no script, nothing from elsewhere. */
+/** HTML pages without scripts and without external content. */
 import { createHash } from 'node:crypto'
 
 export interface HtmlPage {
   readonly title: string
-  /** `good` and `bad` colour the title's edge. Default: neither. */
+  /** Colour of the border of the title. Default: none. */
   readonly tone?: 'good' | 'bad'
-  /** HTML, each a block: text in it must be escaped. */
+  /** Blocks of HTML; text in them must be escaped. */
   readonly blocks: readonly string[]
 }
 
@@ -16,7 +16,6 @@ h1{font-size:1.5rem;line-height:1.25;margin:0 0 1rem;padding-left:.75rem;border-
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:1.5rem 0}
 dt{opacity:.7}dd{margin:0;overflow-wrap:anywhere}footer{margin-top:2rem;opacity:.6}`
 
-/** Neither scripts nor frames nor anything from elsewhere. */
 export const HTML_POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
@@ -39,7 +38,7 @@ export function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (letter) => ESCAPES[letter] ?? '')
 }
 
-/** Escaped, with what stands between backticks as code. */
+/** Escapes the text and marks text between backticks as code. */
 export const paragraph = (text: string): string =>
   `<p>${escaped(text).replace(/`([^`]*)`/g, '<code>$1</code>')}</p>`
 

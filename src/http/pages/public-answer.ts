@@ -1,7 +1,6 @@
 /**
- * Answers that anybody may ask for, each made once and kept as bytes: what costs its sender nothing
- * must cost next to nothing here. To add one, give its forms, one for each media type, to
- * {@link registerPublicAnswer}.
+ * Answers without authentication, rendered once and kept as bytes, so that a request costs little.
+ * To add one, pass its forms, one for each media type, to {@link registerPublicAnswer}.
  */
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
@@ -16,24 +15,23 @@ export interface PublicAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer
-  /** The same by gzip. */
+  /** The gzip form. */
   readonly packed: Packed | undefined
 }
 
 interface Packed {
   readonly body: Buffer
-  /** Also for those who do not say that they can unpack it. */
+  /** Sent also to clients that do not accept gzip. */
   readonly isUnasked: boolean
 }
 
-/** What may be said of an answer beside its content. */
 export interface PublicAnswerOptions {
-  /** Default 200. */
+  /** Default: 200. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  /** Whether a client may keep it, and ask whether it is still the same (`ETag`). Default: no. */
+  /** Whether clients may cache it and revalidate it with its `ETag`. Default: false. */
   readonly revalidates?: boolean
-  /** Default: only as it is. */
+  /** Default: uncompressed only. */
   readonly packed?: Packed
 }
 
@@ -56,11 +54,11 @@ export function publicAnswer(
   }
 }
 
-/** Weak: it is the same whether it is packed or not. */
+/** Weak, because it is the same for the compressed form. */
 const tagOf = (body: Buffer) =>
   `W/"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
 
-/** Makes it with the first call; then it is the same for all. A promise that rejects, as where no file could be opened just then, is made again with the next call. */
+/** Calls `make` once and returns the same value from then on. A rejected promise is discarded, so that the next call tries again. */
 export function once<Value>(make: () => Value): () => Value {
   let made: { readonly value: Value } | undefined
   return () => {
@@ -76,10 +74,9 @@ export function once<Value>(make: () => Value): () => Value {
   }
 }
 
-/** In bytes. What is written to a connection with TLS is copied: of a long answer, so much at once. A plain connection refers to the bytes that all share. */
+/** Bytes that are copied at once for a TLS connection. Plain connections share the bytes. */
 const PIECE = 64 * 1024
 
-/** The least that this asks of a reply. */
 interface Reply {
   readonly request: {
     readonly headers: {
@@ -93,7 +90,7 @@ interface Reply {
   send(payload: never): unknown
 }
 
-/** Sends the bytes as they are, or packed; 304 to whoever has them. */
+/** Sends the bytes, compressed or not, or 304 if the client has them. */
 export function sendPublicAnswer(
   reply: Reply,
   { status, headers, body, packed }: PublicAnswer,
@@ -115,7 +112,7 @@ export function sendPublicAnswer(
   reply.send((isCopied && bytes.length > PIECE ? inPieces(bytes) : bytes) as never)
 }
 
-/** Pieces that leave in one turn of the event loop, of all long answers: whoever asks for much waits for those who ask for little. */
+/** Pieces per iteration of the event loop, for all long answers together. Short answers go first. */
 const EACH_TURN = 8
 const due: (() => void)[] = []
 let isLeaving = false
@@ -133,7 +130,7 @@ function inTurn(push: () => void): void {
   setImmediate(leave)
 }
 
-/** The next piece is read when the last one is gone: who does not read holds one piece, and not the whole. */
+/** Reads the next piece after the last one is sent, so that a slow client holds only one piece in memory. */
 function inPieces(body: Buffer): Readable {
   let at = 0
   return new Readable({
@@ -148,7 +145,7 @@ function inPieces(body: Buffer): Readable {
   })
 }
 
-/** The answer whose media type fits the `Accept` header best; the first one wins a tie, and one alone is for all. Throws `not_acceptable` where none fits. */
+/** Selects the answer by `Accept`. The first one wins a tie, and a single answer is always selected. Throws `not_acceptable` if none fits. */
 export function acceptableAnswer(
   accept: string | undefined,
   answers: readonly PublicAnswer[],
@@ -163,11 +160,11 @@ export function acceptableAnswer(
 
 export interface PublicRoute {
   readonly schema: FastifySchema
-  /** In order of preference; called with the first request. */
+  /** In order of preference; called at the first request. */
   readonly answers: () => readonly PublicAnswer[]
 }
 
-/** `GET` and `HEAD` of a path whose answer never changes, in one or more media types. */
+/** Registers `GET` and `HEAD` for a constant answer in one or more media types. */
 export function registerPublicAnswer(server: Server, path: string, route: PublicRoute): void {
   const answers = once(route.answers)
   server.get(path, { schema: route.schema }, (request, reply: FastifyReply) =>

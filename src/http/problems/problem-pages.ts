@@ -1,4 +1,4 @@
-/** `/problems`: the page behind every problem's `type`, for people (HTML, Markdown) and programs (JSON). */
+/** `/problems`: the page for the `type` of each problem, for people (HTML, Markdown) and programs (JSON). */
 import { Type } from 'typebox'
 import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../../errors/errors.ts'
 import { documented } from '../openapi/documented.ts'
@@ -29,7 +29,7 @@ const Page = Type.Object(
     code: Type.String(),
     status: Type.Integer(),
     waiting_status: Type.Optional(
-      Type.Integer({ description: 'Its status where it passes by itself, with `Retry-After`' }),
+      Type.Integer({ description: 'Its status if it is temporary, with `Retry-After`' }),
     ),
     title: Type.String(),
     meaning: Type.String(),
@@ -50,7 +50,7 @@ const statusText = (code: ProblemCode): string => {
   const { status, waitingStatus }: ProblemRow = PROBLEMS[code]
   return waitingStatus === undefined
     ? `${status}`
-    : `${status}, or ${waitingStatus} while waiting helps`
+    : `${status}, or ${waitingStatus} if it is temporary`
 }
 
 const markdownOf = (code: ProblemCode) => {
@@ -87,7 +87,7 @@ const allInHtml = (): string =>
   renderHtml({
     title: 'Every problem that this service answers',
     blocks: [
-      `<p>${link('/problems/salesforce', 'What Salesforce says when it says no')} has a page of its own.</p>`,
+      `<p>${link('/problems/salesforce', 'Errors of Salesforce')} have their own page.</p>`,
       definitions(
         CODES.map((code) => [link(`/problems/${code}`, code), escaped(PROBLEMS[code].title)]),
       ),
@@ -99,7 +99,7 @@ const HTML_HEADERS = {
   'x-content-type-options': 'nosniff',
 }
 
-/** Each form of a page; the first is for those who do not say what they like. */
+/** The forms of a page; the first one is the default. */
 export const pageAnswers = (
   content: unknown,
   markdown: string,
@@ -144,7 +144,7 @@ export function registerProblemPages(server: Server): void {
       schema: {
         tags: ['service'],
         operationId: 'getProblem',
-        summary: 'What a problem means and what to do about it',
+        summary: 'Explains a problem and its remedy',
         security: [],
         params: Type.Object({
           code: Type.String({ maxLength: 64, ...documented({ enum: CODES }, ['maxLength']) }),
@@ -157,7 +157,7 @@ export function registerProblemPages(server: Server): void {
     },
     (request, reply) => {
       const answers = pages().get(request.params.code)
-      if (!answers) throw new BrokerError('not_found', 'There is no problem with this code')
+      if (!answers) throw new BrokerError('not_found', 'No problem has this code')
       sendPublicAnswer(reply, acceptableAnswer(request.headers.accept, answers))
     },
   )

@@ -1,4 +1,4 @@
-/** Problems (RFC 9457): how an error becomes `application/problem+json`. */
+/** Converts errors to problems (RFC 9457). */
 import { type TSchema, Type } from 'typebox'
 import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../../errors/errors.ts'
 import { PLACES, STEPS } from '../outbound/hop.ts'
@@ -8,8 +8,8 @@ import { describeFaults, type SchemaFault } from './schema-fault.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
-/** Constant text for errors whose own text is not for callers. */
-const INTERNAL_DETAIL = 'The service met an unexpected condition; its log has the cause.'
+/** Detail of errors whose message is not for callers. */
+const INTERNAL_DETAIL = 'An unexpected error occurred; the log has the cause.'
 
 export interface ProblemBody {
   readonly type: string
@@ -32,7 +32,7 @@ export interface ProblemAnswer {
 export interface ProblemRequest {
   readonly id: string
   readonly path: string
-  /** Of the integration that it is about, where it names one. */
+  /** The name of the integration, if known. */
   readonly name?: string | undefined
 }
 
@@ -63,14 +63,14 @@ export function problemAnswer(error: BrokerError, request: ProblemRequest): Prob
   }
 }
 
-/** With the name of the integration, where it is known, in the paths, so that they can be copied. */
+/** Puts the name of the integration, if known, into paths, so that they can be copied. */
 export function remedyFor(error: BrokerError, name: string | undefined): string {
   const remedy = problemRemedyOf(error)
   const shown = name === undefined ? '*' : shownName(name)
   return shown === '*' ? remedy : remedy.replaceAll('{name}', shown)
 }
 
-/** What Fastify and Node throw by themselves, by their code. */
+/** Errors of Fastify and Node by code. */
 const FOREIGN: Readonly<Record<string, readonly [ProblemCode, string]>> = {
   FST_ERR_BAD_URL: ['request_invalid', 'The path is not a valid URL path'],
   FST_ERR_ASYNC_CONSTRAINT: ['request_invalid', 'The request does not fit the route'],
@@ -78,17 +78,17 @@ const FOREIGN: Readonly<Record<string, readonly [ProblemCode, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'The body has more than 64 KiB'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'media_type_unsupported',
-    'This route does not take the media type that Content-Type names',
+    'This route does not accept the media type of Content-Type',
   ],
   FST_ERR_CTP_EMPTY_TYPE: ['media_type_unsupported', 'The request has a body and no Content-Type'],
-  FST_ERR_CTP_EMPTY_JSON_BODY: ['request_invalid', 'The body is empty, and JSON was announced'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['request_invalid', 'The body is empty, but Content-Type is JSON'],
   FST_ERR_CTP_INVALID_JSON_BODY: ['request_invalid', 'The body is not valid JSON'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
     'request_invalid',
-    'The body has another length than announced',
+    'The length of the body differs from Content-Length',
   ],
   FST_ERR_HANDLER_TIMEOUT: ['salesforce_timeout', 'The request took longer than its deadline'],
-  FST_STATIC_FORBIDDEN_PATH: ['not_found', 'The path is not one of the API'],
+  FST_STATIC_FORBIDDEN_PATH: ['not_found', 'The API has no such path'],
   HPE_HEADER_OVERFLOW: [
     'headers_too_large',
     'The header section has more than 16 KiB or more than 64 fields',
@@ -104,7 +104,7 @@ interface ForeignError {
   readonly validationContext?: string
 }
 
-/** Translates whatever was thrown while a request was handled; what is not known is `internal`. `mediaTypes`: those that the route takes. */
+/** Converts anything thrown while a request is handled; unknown errors become `internal`. `mediaTypes` are those of the route. */
 export function toBrokerError(
   thrown: unknown,
   mediaTypes: readonly string[] = JSON_TYPES,
@@ -129,13 +129,12 @@ export function toBrokerError(
 
 const JSON_TYPES = ['application/json']
 
-/** Says what the route takes instead. */
 function unsupported(why: string, mediaTypes: readonly string[], cause: unknown): BrokerError {
   const types = mediaTypes.join(' or ')
-  return new BrokerError('media_type_unsupported', `${why}; it takes ${types}`, {
+  return new BrokerError('media_type_unsupported', `${why}; it accepts ${types}`, {
     cause,
     members: { media_types: mediaTypes },
-    remedy: `Send the body as ${types}, and name that in Content-Type.`,
+    remedy: `Send the body as ${types}, and set Content-Type accordingly.`,
   })
 }
 
@@ -143,7 +142,7 @@ export const RefusalSchema = Type.Object(
   {
     error: Type.String({ description: "Salesforce's own" }),
     error_description: Type.Optional(Type.String({ description: "Salesforce's own" })),
-    reason: Type.String({ description: 'One of a closed list; safe to match on' }),
+    reason: Type.String({ description: 'One of a closed list; programs may match it' }),
     class: Type.Unsafe<string>({
       type: 'string',
       enum: ['transient', 'permanent', 'wait', 'propagating'],
@@ -155,25 +154,25 @@ export const RefusalSchema = Type.Object(
       description: 'Where in Setup to act',
     }),
   },
-  { title: 'Refusal', description: 'What Salesforce said, and what to do about it' },
+  { title: 'Refusal', description: 'The refusal of Salesforce, and its remedy' },
 )
 
 export const SalesforceWordsSchema = Type.Object(
   {
     status: Type.Integer(),
-    error_code: Type.String({ description: 'Empty where it names none' }),
+    error_code: Type.String({ description: 'Empty if there is none' }),
     message: Type.String({ description: 'Printable, without secrets' }),
   },
-  { title: "Salesforce's words", description: 'What an API of Salesforce other than OAuth said' },
+  { title: "Salesforce's words", description: 'An error of a Salesforce API other than OAuth' },
 )
 
 const ProblemSchema = Type.Object(
   {
-    type: Type.String({ description: 'Resolves to a page about this problem' }),
+    type: Type.String({ description: 'URL of a page about this problem' }),
     title: Type.String(),
     status: Type.Integer(),
     detail: Type.String({ description: 'For people; match on `code` instead' }),
-    remedy: Type.String({ description: 'What to do about it; for people' }),
+    remedy: Type.String({ description: 'The remedy, for people' }),
     instance: Type.String(),
     code: Type.Unsafe<ProblemCode>({ type: 'string', enum: Object.keys(PROBLEMS) }),
     request_id: Type.String({ description: 'As in the header `X-Request-Id` and in the log' }),
@@ -185,27 +184,27 @@ const ProblemSchema = Type.Object(
           at: Type.Unsafe<string>({ type: 'string', enum: [...PLACES] }),
           step: Type.Unsafe<string>({ type: 'string', enum: [...STEPS] }),
           status: Type.Optional(
-            Type.Integer({ description: "Of the proxy's answer to CONNECT (`tunnel`)" }),
+            Type.Integer({ description: "Status of the proxy's answer to CONNECT (`tunnel`)" }),
           ),
-          code: Type.Optional(Type.String({ description: 'Of the error, as Node calls it' })),
+          code: Type.Optional(Type.String({ description: 'Error code of Node' })),
         },
-        { description: 'Where on the way to Salesforce it failed: at the proxy, or at the host' },
+        { description: 'Where the call to Salesforce failed: at the proxy or at the host' },
       ),
     ),
     etag: Type.Optional(
       Type.String({
-        description: 'The current one, where a precondition failed and you may read it',
+        description: 'The current version, if a precondition failed and the caller may read it',
       }),
     ),
     written: Type.Optional(
       Type.Boolean({
         description:
-          'True: the change is made, and audited; only its confirmation by replicas is missing',
+          'True: the change is made and audited; only the confirmation by replicas is missing',
       }),
     ),
     media_types: Type.Optional(
       Type.Array(Type.String(), {
-        description: 'What the route takes, with `media_type_unsupported`',
+        description: 'Media types of the route, with `media_type_unsupported`',
       }),
     ),
   },
@@ -213,7 +212,7 @@ const ProblemSchema = Type.Object(
     title: 'Problem',
     description: 'RFC 9457. `refusal` comes with `grant_refused`; more members may come.',
     additionalProperties: true,
-    // One for all: the page would make up one for each status else.
+    // One example for all statuses; otherwise the page generates one for each.
     examples: [
       {
         type: '/problems/integration_not_connected',
@@ -233,13 +232,11 @@ const problemSchema = (codes: readonly ProblemCode[]) => ({
   allOf: [ProblemSchema, { type: 'object', properties: { code: { enum: [...codes] } } }],
 })
 
-/** Every status that a problem is answered with. */
 export function statusesOf(code: ProblemCode): readonly number[] {
   const { status, waitingStatus }: ProblemRow = PROBLEMS[code]
   return waitingStatus === undefined ? [status] : [status, waitingStatus]
 }
 
-/** A response of OpenAPI. */
 export interface ProblemResponse {
   readonly description: string
   readonly headers?: Readonly<Record<string, unknown>>
@@ -247,7 +244,7 @@ export interface ProblemResponse {
   readonly [member: string]: unknown
 }
 
-/** What {@link problemAnswer} sends beside the body. */
+/** Headers of {@link problemAnswer}. */
 function headersAt(status: number): Pick<ProblemResponse, 'headers'> {
   const described = (name: string, header: object) => ({ headers: { [name]: header } })
   if (status === 401) {
@@ -259,11 +256,11 @@ function headersAt(status: number): Pick<ProblemResponse, 'headers'> {
     })
   }
   if (status !== 429 && status !== 503) return {}
-  const description = 'After how many seconds another try makes sense, where that is known'
+  const description = 'Seconds until a retry makes sense, if known'
   return described('Retry-After', { schema: { type: 'integer', minimum: 1 }, description })
 }
 
-/** What these problems look like, by status. */
+/** Response descriptions of these problems, by status. */
 export function problemResponses(
   codes: readonly ProblemCode[],
 ): Readonly<Record<string, ProblemResponse>> {
@@ -286,7 +283,7 @@ export function problemResponses(
   )
 }
 
-/** Response schemas of the problems that a route states; those that follow from its kind are derived (`derived-problems.ts`). */
+/** Response schemas of the problems that a route states. `derived-problems.ts` adds the others. */
 export const problems = (...codes: readonly ProblemCode[]): Record<number, TSchema> =>
   Object.fromEntries(
     Object.entries(problemResponses(codes)).map(([status, response]) => [

@@ -1,9 +1,9 @@
-/** What to do about a problem, as plain text for people. */
+/** Formats the remedy of a problem as plain text. */
 import { type BrokerError, PROBLEMS } from '../../errors/errors.ts'
 
 const AS_THE_HEADER_SAYS = 'Wait as long as Retry-After says'
 
-/** As the error has it, or the table, with the time to wait where that is known. */
+/** The remedy of the error or of the table, with the time to wait if it is known. */
 export function problemRemedyOf({
   code,
   status,
@@ -14,12 +14,12 @@ export function problemRemedyOf({
   if (retryAfterMs === undefined) return text.replace(AS_THE_HEADER_SAYS, 'Wait a moment')
   const wait = `Wait ${secondsText(retryAfterMs)}`
   if (text.includes(AS_THE_HEADER_SAYS)) return text.replace(AS_THE_HEADER_SAYS, wait)
-  // It says itself how long, or it is not a matter of time.
+  // The remedy already states the time, or waiting does not help.
   const isAllToDo = (status === 429 || status >= 500) && !text.startsWith('Wait ')
-  return isAllToDo ? `${wait}, and ask again. ${text}` : text
+  return isAllToDo ? `${wait}, then try again. ${text}` : text
 }
 
-/** Whole seconds, at least one, as `Retry-After` has them. */
+/** Whole seconds for `Retry-After`, at least 1. */
 export const wholeSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1_000))
 
 const secondsText = (ms: number): string => {

@@ -1,7 +1,7 @@
-/** What is wrong with a request (or a file) by its schema, in words: which member, and what is allowed there. */
+/** Describes a schema violation: which member is wrong, and what is allowed there. */
 import { shownName } from '../server/shown-path.ts'
 
-/** An error of Ajv, made with `verbose`, so that the schema is there to say what is allowed. */
+/** An error of Ajv with `verbose`, which includes the schema. */
 export interface SchemaFault {
   readonly instancePath: string
   readonly schemaPath?: string
@@ -9,13 +9,13 @@ export interface SchemaFault {
   readonly params: Readonly<Record<string, unknown>>
   /** The value of the keyword. */
   readonly schema?: unknown
-  /** The schema that the keyword stands in. */
+  /** The schema that contains the keyword. */
   readonly parentSchema?: unknown
-  /** The name that is wrong, where it is the name of a member. */
+  /** The invalid name, if the name of a member is invalid. */
   readonly propertyName?: string
 }
 
-/** A part of a schema. `$comment` says in words what a `pattern` allows: it completes "must be …". */
+/** A part of a schema. `$comment` describes a `pattern` and completes "must be …". */
 interface Schema {
   readonly type?: string | readonly string[]
   readonly const?: unknown
@@ -39,9 +39,9 @@ interface Schema {
 }
 
 export interface Fault {
-  /** Names of members, from the root. Not verified: see `shownName`. */
+  /** Names of members from the root. Unverified: see `shownName`. */
   readonly path: readonly string[]
-  /** Goes behind the path. Repeats no value of the request. */
+  /** Follows the path in the message. Contains no value of the request. */
   readonly words: string
 }
 
@@ -71,13 +71,13 @@ const FORMATS: Readonly<Record<string, string>> = {
 const UNIONS = new Set(['oneOf', 'anyOf'])
 const WRAPPERS = new Set(['if', 'propertyNames'])
 
-/** The faults that tell something: of a union itself or of the branch that was meant, and of a name and not once more of those around it. */
+/** Selects the useful faults: of a union itself or of its intended branch, and each invalid name once. */
 export function tellingFaults<F extends SchemaFault>(faults: readonly F[]): readonly F[] {
   const dropped = new Set<F>(faults.filter(({ keyword }) => WRAPPERS.has(keyword)))
   for (const union of faults.filter(({ keyword }) => UNIONS.has(keyword))) {
     const inside = `${union.schemaPath}/`
     const inner = faults.filter(({ schemaPath }) => schemaPath?.startsWith(inside))
-    // A branch that takes the kind of value, and fails further in, is the one that was meant.
+    // The intended branch accepts the type of the value and fails deeper.
     const meant = inner.filter(({ instancePath }) => instancePath !== union.instancePath)
     for (const one of inner) if (!meant.includes(one)) dropped.add(one)
     if (meant.length > 0) dropped.add(union)
@@ -86,7 +86,6 @@ export function tellingFaults<F extends SchemaFault>(faults: readonly F[]): read
   return telling.length > 0 ? telling : faults
 }
 
-/** Where the fault is, and what is wrong there. */
 export function faultOf(fault: SchemaFault): Fault {
   const { keyword, params, propertyName } = fault
   const schema = (fault.parentSchema ?? {}) as Schema
@@ -121,7 +120,7 @@ export function faultOf(fault: SchemaFault): Fault {
       return named(tag, `${start}must be ${allowedBy(tagOf(schema, tag) ?? {})}`)
     }
     case 'uniqueItems':
-      return { path, words: 'must not have the same item twice' }
+      return { path, words: 'must not contain an item twice' }
     case 'not':
       return { path, words: excluded(fault.schema as Schema | undefined) }
     case 'oneOf':
@@ -134,7 +133,7 @@ export function faultOf(fault: SchemaFault): Fault {
   }
 }
 
-/** What tells the branches of a union apart: the values that it may have. */
+/** The allowed values of a discriminator. */
 function tagOf({ discriminator, oneOf = [] }: Schema, member: string): Schema | undefined {
   if (discriminator?.propertyName !== member) return undefined
   return { enum: oneOf.flatMap(({ properties }) => valuesOf(properties?.[member])) }
@@ -146,7 +145,7 @@ function allowedBy(schema: Schema): string {
   if (values.length > 0) return values.length === 1 ? `${values[0]}` : `one of ${list(values)}`
   const branches = schema.oneOf ?? schema.anyOf
   if (branches && schema.type === undefined) return joined(branches.map(allowedBy), 'or')
-  // The name of a member is text without being said so.
+  // Names of members are always text.
   const types = [schema.type ?? (schema.pattern === undefined ? [] : 'string')].flat()
   return types.length === 0
     ? 'as /docs describes it'
@@ -189,7 +188,7 @@ function objectOf(schema: Schema): string {
   return `an object${range(minProperties, maxProperties, ' of', 'member')}`
 }
 
-/** " of 1 to 64 characters"; nothing, where there is no bound. */
+/** For example " of 1 to 64 characters"; empty if there is no bound. */
 function range(
   least: number | undefined,
   most: number | undefined,
@@ -241,7 +240,7 @@ const pointer = (path: string): readonly string[] =>
 
 const PLACES: Readonly<Record<string, string>> = { querystring: 'query', params: 'path' }
 
-/** One sentence about a request: the member, and what is allowed there. Repeats no value of it. */
+/** One sentence that names the member and what is allowed. Contains no value of the request. */
 export function describeFaults(faults: readonly SchemaFault[], context = 'request'): string {
   const [fault] = tellingFaults(faults)
   const place = PLACES[context] ?? context

@@ -1,13 +1,13 @@
-/** Which of several media types a client likes best (RFC 9110, section 12.5.1). */
+/** Selects a media type by `Accept` (RFC 9110, section 12.5.1). */
 import { BrokerError } from '../../errors/errors.ts'
 
-/** What else shows a type well enough: a client that names one of these may get it where the one itself is not there. */
+/** Types that are an acceptable substitute for another type. */
 const SHOWN_AS: Readonly<Record<string, readonly string[]>> = {
   'application/json': ['application/problem+json'],
   'text/markdown': ['text/plain', 'text/html'],
 }
 
-/** Ranges of a header that are looked at: nobody has more to say, and each costs. */
+/** Only so many ranges of a header are read, because each costs time. */
 const RANGES = 32
 
 interface Range {
@@ -15,7 +15,7 @@ interface Range {
   readonly quality: number
 }
 
-/** The place of the best among those that there are; the first wins a tie. -1: none will do. */
+/** Index of the preferred type; the first one wins a tie. -1: none is acceptable. */
 export function chooseMediaType(accept: string | undefined, types: readonly string[]): number {
   if (accept === undefined || accept.trim() === '') return types.length > 0 ? 0 : -1
   const ranges = accept.split(',', RANGES).map(rangeOf)
@@ -47,7 +47,7 @@ function qualityOf(type: string, ranges: readonly Range[], types: readonly strin
   )
 }
 
-/** Whether a client can unpack it (RFC 9110, section 12.5.3). Undefined: it says nothing, and any coding will do. */
+/** Whether the client accepts gzip (RFC 9110, section 12.5.3). Undefined: the header is absent, so any coding is acceptable. */
 export function acceptsGzip(acceptEncoding: string | undefined): boolean | undefined {
   if (acceptEncoding === undefined) return undefined
   const ranges = acceptEncoding.split(',', RANGES).map(rangeOf)
@@ -57,7 +57,7 @@ export function acceptsGzip(acceptEncoding: string | undefined): boolean | undef
 
 const JSON_OR_MARKDOWN = ['application/json', 'text/markdown']
 
-/** JSON wins a tie. Throws `not_acceptable` where neither will do. */
+/** JSON wins a tie. Throws `not_acceptable` if neither is acceptable. */
 export function prefersMarkdown(accept: string | undefined): boolean {
   const place = chooseMediaType(accept, JSON_OR_MARKDOWN)
   if (place === -1) {

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, type ZlibOptions } from 'node:zlib'
 
-/** The body of an answer, read and unpacked within a bound, or why it was not. */
+/** The body of an answer, read and decompressed within a limit, or the reason for failure. */
 export type BoundedBody = Buffer | 'too_large' | 'undecodable'
 
 const DECODERS: Readonly<Record<string, (input: Buffer, options: ZlibOptions) => Promise<Buffer>>> =
@@ -19,14 +19,14 @@ interface EncodedBody {
 }
 
 /**
- * Reads at most `limit` bytes, as they are on the wire and as they are unpacked: a declared length
- * is believed when it is too large, never when it is small. Rejects as the stream does.
+ * Reads at most `limit` bytes, on the wire and decompressed. A declared length above the limit is
+ * refused; a smaller one is not trusted. Rejects as the stream does.
  */
 export async function readBounded(body: EncodedBody, limit: number): Promise<BoundedBody> {
   const isDeclaredTooLarge = Number(body.contentLength) > limit
   const chunks: Buffer[] = []
   let size = 0
-  // Leaving the loop destroys the stream, and with it the connection.
+  // An early exit destroys the stream and its connection.
   for await (const chunk of body.stream) {
     size += chunk.length
     if (isDeclaredTooLarge || size > limit) return 'too_large'

@@ -1,8 +1,8 @@
 import type { Secret } from '../../crypto/secret.ts'
 
 /**
- * The crossing between the wire's `snake_case` and the code's `camelCase`: converts member names at
- * every depth. What users name themselves (labels, claims, metadata environments) stays as it is.
+ * Converts member names from `snake_case` on the wire to `camelCase`, at every depth. Names chosen
+ * by users (labels, claims, metadata environments) are not converted.
  */
 export function camelKeys<T>(value: T): CamelKeys<T> {
   return converted(value, toCamel) as CamelKeys<T>
@@ -67,7 +67,7 @@ function isFree(key: string): boolean {
   return (FREE_MEMBERS as readonly string[]).includes(key)
 }
 
-/** Values of a class (Secret, Date, KeyObject) are values, and not records. */
+/** Instances of classes (Secret, Date, KeyObject) are not converted. */
 function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)

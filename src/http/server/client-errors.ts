@@ -1,4 +1,4 @@
-/** What is answered where there is no request to answer: malformed HTTP, too large headers, a slow client, CONNECT. */
+/** Answers errors without a request: malformed HTTP, too large headers, a slow client, CONNECT. */
 import { randomUUID } from 'node:crypto'
 import { type Server as HttpServer, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
@@ -8,7 +8,7 @@ import { PROBLEM_MEDIA_TYPE, problemAnswer, toBrokerError } from '../problems/pr
 import type { Pipelines } from './pipeline.ts'
 
 export interface ClientErrors {
-  /** Answers with a problem, behind the answers that are on their way, and closes the connection. */
+  /** Sends a problem after the pending answers and closes the connection. */
   answer(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
@@ -16,20 +16,20 @@ export interface ClientErrorLog {
   debug(bindings: object, message: string): void
 }
 
-/** Of the parser: something came behind a request that said it is the last. */
+/** Parser error: data followed the last request of a connection. */
 const BEHIND_THE_LAST = 'HPE_CLOSED_CONNECTION'
 
 export function createClientErrors(
   log: ClientErrorLog,
   pipelines: Pick<Pipelines, 'fail'>,
 ): ClientErrors & {
-  /** Node answers some requests by itself, with no body: from now on they are answered here or by the routes. */
+  /** Replaces Node's own answers, which have no body. */
   attach(server: HttpServer): void
 } {
   const answer = (error: NodeJS.ErrnoException, duplex: Duplex) => {
-    // What an HTTP server is given are the sockets that it accepted.
+    // An HTTP server receives only sockets that it accepted.
     const socket = duplex as Socket
-    log.debug({ code: error.code }, 'a connection without a proper request')
+    log.debug({ code: error.code }, 'a connection sent no valid request')
     if (!socket.writable || error.code === 'ECONNRESET') socket.destroy()
     else if (error.code === BEHIND_THE_LAST) pipelines.fail(socket)
     else pipelines.fail(socket, rawAnswer(error))
@@ -39,13 +39,13 @@ export function createClientErrors(
     answer,
     attach(server) {
       server.on('connect', (_request, socket) => {
-        // Node no longer listens for errors of a connection that it gives away.
+        // Node removes its error listener from such a connection.
         socket.on('error', (error: NodeJS.ErrnoException) =>
           log.debug({ code: error.code }, 'a connection broke'),
         )
-        answer(new BrokerError('request_invalid', 'CONNECT is for proxies'), socket)
+        answer(new BrokerError('request_invalid', 'CONNECT is not supported'), socket)
       })
-      // Another expectation than 100-continue may be ignored (RFC 9110, section 10.1.1).
+      // Expectations other than 100-continue may be ignored (RFC 9110, section 10.1.1).
       server.on('checkExpectation', (request, response) => {
         server.emit('request', request, response)
       })

@@ -1,4 +1,4 @@
-/** How many connections one address may keep open: more are closed as they come. */
+/** Limits the open connections of one address and closes any above the limit. */
 
 import type { Server } from 'node:net'
 import { BlockList, isIPv6, type Socket } from 'node:net'
@@ -6,19 +6,19 @@ import type { Log } from '../../runtime/runtime.ts'
 import { networkOf } from '../address.ts'
 
 export interface ConnectionLimitOptions {
-  /** A /64 of IPv6 counts as one. */
+  /** A /64 of IPv6 counts as one address. */
   readonly perAddress: number
-  /** CIDRs of proxies, which come for many: they are not counted. */
+  /** CIDRs of proxies, which serve many clients and are not counted. */
   readonly except: readonly string[]
   readonly log: Pick<Log, 'warn'>
 }
 
-/** Before the server listens. */
+/** Must be called before the server listens. */
 export function limitConnections(server: Server, options: ConnectionLimitOptions): void {
   const { perAddress, except, log } = options
   const proxies = blockListOf(except)
   const open = new Map<string, number>()
-  /** Each is named once, until it has fewer again. */
+  /** Addresses that were logged. Each is removed when it is below its limit again. */
   const named = new Set<string>()
 
   server.on('connection', (socket: Socket) => {
@@ -39,7 +39,7 @@ export function limitConnections(server: Server, options: ConnectionLimitOptions
     named.add(network)
     log.warn(
       { address: network, connections: perAddress },
-      'an address has as many connections as it may',
+      'an address has reached its limit of connections',
     )
   })
 }

@@ -1,37 +1,37 @@
-/** One connection of an HTTP server: what was asked on it, what is owed on it, and whether more may be asked. */
+/** State of one connection of an HTTP server: requests, pending answers, and whether to read more. */
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Feed, takeOver } from './node-reader.ts'
 
-/** Answers of one connection that may wait at a time, of a caller and of anybody: each is some 4 KB while its request waits for something. */
+/** Most pending answers of one connection, with and without authentication. Each takes about 4 KB while its request waits. */
 export const WAITING_ANSWERS = 64
 export const WAITING_ANSWERS_OF_ANYBODY = 8
-/** The same in bytes; the answer that reaches it is still made. */
+/** Limit in bytes. The answer that reaches it is still made. */
 export const WAITING_BYTES = 64 * 1024
 const END_OF_HEADERS = '\r\n\r\n'
 
 export interface ClientConnection {
   readonly socket: Socket
-  /** Node's own reader of what comes. */
+  /** Node's own parser. */
   readonly feed: Feed
-  /** Answers that are not gone, in order; the last one stays when it is gone, until another comes. */
+  /** Pending answers in order. The last one remains after it is sent, until another one comes. */
   readonly waiting: ServerResponse[]
-  /** What was sent, and is not understood yet. */
+  /** Bytes received but not parsed. */
   rest: Buffer | undefined
-  /** Requests that Node has understood by itself, and that nobody has seen. */
+  /** Requests that Node parsed itself and that are not handled yet. */
   readonly strays: (() => void)[]
   isTrusted: boolean
-  /** It asked for something before it had the answer to something else. */
+  /** The client sent a request before it had the previous answer. */
   isPiled: boolean
-  /** Nothing is read, by our choice and not by Node's. */
+  /** This module paused reading, not Node. */
   isHeld: boolean
-  /** The answer whose end is waited for, to go on. */
+  /** The answer whose end resumes parsing. */
   followed: ServerResponse | undefined
   isLast: boolean
   isFailed: boolean
 }
 
-/** To be called before anything has come on it. */
+/** Must be called before any data arrives. */
 export function clientConnectionOf(socket: Socket): ClientConnection | undefined {
   const feed = takeOver(socket)
   return (
@@ -42,7 +42,7 @@ export function clientConnectionOf(socket: Socket): ClientConnection | undefined
   )
 }
 
-/** Up to the end of a header section: no more than one request is in it. */
+/** Returns bytes up to the end of a header section, so that they contain at most one request. */
 export function nextPart(connection: ClientConnection): Buffer {
   const { rest = Buffer.alloc(0) } = connection
   const end = rest.indexOf(END_OF_HEADERS, 0, 'latin1')
@@ -51,7 +51,7 @@ export function nextPart(connection: ClientConnection): Buffer {
   return connection.rest === undefined ? rest : rest.subarray(0, length)
 }
 
-/** Whether another request may be understood. */
+/** Whether another request may be parsed. */
 export function mayAsk({ waiting, isTrusted }: ClientConnection): boolean {
   while (waiting.length > 1 && waiting[0]?.writableFinished) waiting.shift()
   if (waiting.length === 0 || waiting[0]?.writableFinished) return true
@@ -62,17 +62,17 @@ export function mayAsk({ waiting, isTrusted }: ClientConnection): boolean {
   return bytes < WAITING_BYTES
 }
 
-/** Nothing waits for an answer, but for a request that is still coming. */
+/** Whether no answer is pending, except to a request that is still arriving. */
 export const isQuiet = ({ waiting }: ClientConnection): boolean =>
   waiting.length === 0 ||
   waiting[0]?.writableFinished === true ||
   waiting[0]?.req.complete === false
 
-/** The last request that counts is there whole. */
+/** Whether the last request to handle has arrived completely. */
 export const isFinished = ({ isLast, waiting }: ClientConnection): boolean =>
   isLast && (waiting.at(-1)?.req.complete ?? true)
 
-/** Answers that are on their way, to requests that were understood. */
+/** Pending answers to parsed requests. */
 export const pendingOf = ({ waiting }: ClientConnection): readonly ServerResponse[] =>
   waiting.filter(
     ({ req, headersSent, writableFinished, destroyed }) =>

@@ -1,22 +1,22 @@
 /**
- * The last moments of a server: it goes on answering, each answer is the last on its connection, and
- * so nobody sends a request on a connection that is closed at that instant.
+ * Shuts a server down gracefully. It continues to answer, and each answer is the last on its
+ * connection, so that no request is lost to a closing connection.
  */
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 export interface Drain {
-  /** From now on, each answer has to say `Connection: close`. */
+  /** From now on, each answer must have `Connection: close`. */
   readonly isOn: boolean
-  /** `endAfter` is told of a connection whose answer under way is to be its last. */
+  /** Calls `endAfter` for a connection whose current answer is its last. */
   attach(server: Server, endAfter: (socket: Socket) => void): void
-  /** What answers the newest request of a connection: it says the same where it has not begun when `run` resolves. */
+  /** Registers the answer to the newest request of a connection. It also closes the connection if it has not begun when `run` resolves. */
   answering(socket: Socket, response: ServerResponse): void
   /**
-   * Resolves when the connections that there are now have ended, each by an answer; or when none of
-   * them has for `quietMs`, for those that are left are idle then; or after `longestMs`. Whatever is
-   * open after `cutOffMs` is ended, answered or not: Node waits for a client that said nothing yet, or
-   * half of a request, for as long as it likes.
+   * Resolves when all current connections have ended after an answer, when none has ended for
+   * `quietMs` (the rest is idle), or after `longestMs`. After `cutOffMs` it closes the remaining
+   * connections, because Node would wait forever for a client that sent nothing or half of a
+   * request.
    */
   run(times: DrainTimes): Promise<void>
 }
@@ -27,10 +27,10 @@ export interface DrainTimes {
   readonly cutOffMs: number
 }
 
-/** `onCutOff` is told how many connections were ended. */
+/** `onCutOff` receives the number of closed connections. */
 export function createDrain(onCutOff?: (connections: number) => void): Drain {
   const open = new Set<Socket>()
-  /** By connection as it is read: inside of TLS, where there is some. */
+  /** Keyed by the connection inside TLS, if TLS is used. */
   const latest = new Map<Socket, ServerResponse | undefined>()
   let endAfter: ((socket: Socket) => void) | undefined
   let isOn = false
@@ -42,7 +42,7 @@ export function createDrain(onCutOff?: (connections: number) => void): Drain {
     for (const socket of open) socket.destroy()
   }
 
-  /** They began before this did, and nobody waits any more for what may come behind them. */
+  /** These answers began before the drain. Their connections end after them. */
   const endUnderWay = () => {
     for (const [socket, response] of latest) {
       if (!response || response.headersSent) continue
@@ -77,7 +77,7 @@ export function createDrain(onCutOff?: (connections: number) => void): Drain {
     async run({ quietMs, longestMs, cutOffMs }) {
       isOn = true
       setTimeout(cutOff, cutOffMs).unref()
-      // Those that come anew, such as a balancer's checks, are answered and not waited for.
+      // New connections, such as health checks of a load balancer, are answered but not waited for.
       const kept = new Set(open)
       if (kept.size === 0) return
       const { promise, resolve } = Promise.withResolvers<void>()

@@ -1,4 +1,4 @@
-/** `/livez` and `/readyz`: whether the process lives, and whether it can serve. */
+/** `/livez` and `/readyz`: liveness and readiness. */
 import { Type } from 'typebox'
 import type { Server } from './server.ts'
 
@@ -21,11 +21,11 @@ const ReadinessSchema = Type.Object(
       Type.Object({ name: Type.String(), ok: Type.Boolean(), detail: Type.String() }),
       {
         description:
-          'Trouble of the store or of an issuer shows here; it does not turn `ready` off.',
+          'Failures of the store or of an issuer appear here; they do not set `ready` to false.',
       },
     ),
   },
-  { title: 'Readiness', description: 'Whether it can serve, and each check by name' },
+  { title: 'Readiness', description: 'Whether the replica can serve, and each check by name' },
 )
 
 export function registerHealth(server: Server, readiness: () => Readiness): void {
@@ -35,7 +35,7 @@ export function registerHealth(server: Server, readiness: () => Readiness): void
       schema: {
         tags: ['service'],
         operationId: 'getLiveness',
-        summary: 'Whether the process lives',
+        summary: 'Whether the process is alive',
         security: [],
         response: {
           200: Type.Object({ live: Type.Boolean() }, { description: 'It lives' }),

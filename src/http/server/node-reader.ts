@@ -1,14 +1,13 @@
 /**
- * Who reads what comes on a connection of an HTTP server: Node by itself, or we, who give Node's reader
- * one bit after the other. Node has no way to read less than all that has come, which may be two
- * thousand requests.
+ * Selects who reads a connection: Node, or this server, which passes parts to Node's parser. Node
+ * always parses everything that has arrived, which can be two thousand requests.
  */
 import type { Socket } from 'node:net'
 
-/** What takes bytes and makes requests of them. */
+/** Parses bytes to requests. */
 export type Feed = (chunk: Buffer) => void
 
-/** To be called before anything has come. Gives Node's reader; undefined where it is not there. */
+/** Must be called before any data arrives. Returns Node's parser, or undefined if it is not available. */
 export function takeOver(socket: Socket): Feed | undefined {
   const [feed] = socket.listeners('data')
   if (feed === undefined) return undefined
@@ -16,7 +15,8 @@ export function takeOver(socket: Socket): Feed | undefined {
     (event) => [event, socket.listeners(event)] as const,
   )
   socket.removeListener('data', feed as () => void)
-  // With a listener for data, Node no longer stops reading where the socket is paused: it does with these.
+  // With a data listener, Node no longer stops reading when it pauses the socket. These calls do
+  // that.
   socket.on('data', noop)
   socket.removeListener('data', noop)
   for (const [event, listeners] of pausing) {
@@ -30,7 +30,7 @@ export function takeOver(socket: Socket): Feed | undefined {
 
 const noop = () => undefined
 
-/** Of Node's own: with a stream to consume, it hands its parser what comes without a detour through JavaScript. */
+/** Internals of Node: a parser that consumes a stream receives data without JavaScript. */
 interface Parser {
   consume?(stream: unknown): void
   unconsume?(): void
@@ -38,13 +38,13 @@ interface Parser {
 }
 
 interface Parsed {
-  /** An HTTP server stopped reading, for too much waits to be written; it goes on by itself. */
+  /** The HTTP server paused reading because of its write buffer. It resumes by itself. */
   readonly _paused?: boolean
   readonly parser?: Parser | null
   readonly _handle?: unknown
 }
 
-/** A tenth of a hit. Where Node no longer offers it, nothing changes but that. */
+/** Saves a tenth of a hit. Has no effect if Node does not offer these internals. */
 export function leaveToNode(socket: Socket): void {
   const { parser, _handle: stream } = socket as Parsed
   if (!parser?.consume || !parser.unconsume || parser._consumed !== false || !stream) return
@@ -52,7 +52,7 @@ export function leaveToNode(socket: Socket): void {
   parser.consume(stream)
 }
 
-/** What has come already is still understood to its end. */
+/** Data that has already arrived is still parsed. */
 export function takeFromNode(socket: Socket): void {
   const { parser } = socket as Parsed
   if (!parser?.unconsume || parser._consumed !== true) return

@@ -1,8 +1,7 @@
 /**
- * What each connection asked for and was not yet given. HTTP lets a client send requests without
- * waiting for answers (RFC 9112, section 9.3.2), and nobody has to read what they asked for. So
- * requests are understood one by one, no more of them than answers may wait, and the rest of what was
- * sent stays where it is until some of the answers are gone.
+ * Limits pipelined requests. HTTP lets a client send requests without waiting for answers (RFC
+ * 9112, section 9.3.2). This module parses them one by one, up to the limit of pending answers, and
+ * keeps the remaining bytes until some answers are sent.
  */
 import type { RequestListener, Server } from 'node:http'
 import type { Socket } from 'node:net'
@@ -18,27 +17,24 @@ import {
 import { isPausedByNode, leaveToNode, takeFromNode } from './node-reader.ts'
 
 export interface Pipelines {
-  /** The listener for requests that a server is made with, in front of another one. */
+  /** Wraps the request listener of a server. */
   before(next: RequestListener): RequestListener
-  /** Before the server listens. `event`: what brings it connections. */
+  /** Must be called before the server listens. `event` is the event that delivers connections. */
   attach(server: Server, event: 'connection' | 'secureConnection'): void
-  /**
-   * What comes on this connection cannot be understood, and nothing behind it is looked at. The
-   * answers to what came before leave in order, then this text, and then the connection ends.
-   */
+  /** The connection sent invalid data. Sends the pending answers, then this text, and then closes the connection. */
   fail(socket: Socket, text?: string): void
-  /** The answer to this request says that it is the last one: no request behind it is looked at. */
+  /** The answer to this request is the last one. Later requests are ignored. */
   endAfter(socket: Socket): void
-  /** A caller proved itself on this connection: while it asks for one thing after the other, Node reads it by itself, which is quicker. */
+  /** A caller authenticated on this connection. Node reads it directly, which is faster, until it pipelines. */
   trust(socket: Socket): void
 }
 
 export interface PipelineLimits {
-  /** How long a client may leave answers unread, in milliseconds. Default 15000. */
+  /** How long a client may leave answers unread, in milliseconds. Default: 15000. */
   readonly unreadMs: number
-  /** How long answers that are on their way keep a connection that is to end. Default 20000. */
+  /** How long pending answers keep a connection that must close, in milliseconds. Default: 20000. */
   readonly lastAnswersMs: number
-  /** How often connections are looked at. Default 1000. */
+  /** Interval of the checks, in milliseconds. Default: 1000. */
   readonly checkMs: number
 }
 
@@ -48,15 +44,15 @@ export const PIPELINE_LIMITS: PipelineLimits = {
   checkMs: 1_000,
 }
 
-/** Pipelined requests that are understood in one turn of the event loop, of all connections: those who wait for an answer before they ask again come first. */
+/** Pipelined requests that are parsed per iteration of the event loop, for all connections. Clients that do not pipeline go first. */
 const EACH_TURN = 16
-/** What still comes behind the last answer is dropped for so long: a connection that is closed at once is reset before the client has read that answer (RFC 9112, section 9.6). */
+/** How long data after the last answer is discarded. An immediate close would reset the connection before the client has read the answer (RFC 9112, section 9.6). */
 const LINGER_MS = 2_000
 
 export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipelines {
   const { unreadMs, lastAnswersMs, checkMs } = limits
   const connections = new WeakMap<Socket, ClientConnection>()
-  /** Those with something to understand, in turns. */
+  /** Connections with unparsed data, in round-robin order. */
   const queue = new Set<ClientConnection>()
   let isTurning = false
   let left = EACH_TURN
@@ -68,7 +64,6 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
     setImmediate(turn)
   }
 
-  /** As far as this turn allows. */
   const goOn = () => {
     for (const connection of queue) {
       if (left === 0) return
@@ -104,11 +99,11 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
     oldest.once('close', () => enqueue(connection))
   }
 
-  /** One request, or a part of one. */
+  /** Parses one request or a part of one. */
   const understand = (connection: ClientConnection) => {
     const { socket, feed, strays } = connection
     if (socket.destroyed) return
-    // Node stops reading by itself, too, and goes on by itself.
+    // Node also pauses and resumes by itself.
     if (isPausedByNode(socket) && strays.length === 0) return
     if (connection.isLast) strays.length = 0
     if (isFinished(connection)) connection.rest = undefined
@@ -125,7 +120,7 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
     }
     if (isFailed(connection)) return
     if (connection.rest !== undefined) feed(nextPart(connection))
-    // What was given may be what nobody can understand.
+    // The data may have been invalid.
     if (isFailed(connection)) return
     if (connection.rest !== undefined) {
       hold(connection)
@@ -151,7 +146,7 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
 
   const settle = (connection: ClientConnection, text: string | undefined) => {
     const { socket, strays } = connection
-    // Nobody is there any more to be answered: what was understood by Node alone is never looked at.
+    // The connection is closed: its remaining requests are dropped.
     if (socket.destroyed) return
     const last = pendingOf(connection).at(-1)
     if (last !== undefined) last.once('close', () => settle(connection, text))
@@ -197,7 +192,7 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
         if (!connection) return
         connections.set(socket, connection)
         socket.on('data', (chunk: Buffer) => receive(connection, chunk))
-        // Where Node goes on, it does not know that we hold.
+        // Node resumes a socket that this module holds.
         socket.on('resume', () => {
           if (connection.isHeld) socket.pause()
           if (connection.rest !== undefined) enqueue(connection)
@@ -216,7 +211,7 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
       connection.isFailed = true
       connection.rest = undefined
       socket.pause()
-      // The answer to a request that came in part is that it could not be understood, unless it has another one.
+      // A request that arrived partly gets the error as its answer, unless it has another one.
       const last = connection.waiting.at(-1)
       const isAnswered = last?.headersSent === true && !last.req.complete
       settle(connection, isAnswered ? undefined : text)
@@ -235,7 +230,7 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
 
 const isFailed = (connection: ClientConnection): boolean => connection.isFailed
 
-/** From now on what it sends is understood bit by bit. */
+/** From now on the connection is parsed part by part. */
 function pile(connection: ClientConnection): void {
   if (connection.isPiled) return
   connection.isPiled = true

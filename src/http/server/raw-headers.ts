@@ -1,4 +1,4 @@
-/** Headers as they arrived: Node keeps one of several, and which one a proxy before us looked at is not known. */
+/** Counts a header as received: Node keeps only one of several values, and a proxy may have used another one. */
 export function countHeader(rawHeaders: readonly string[], name: string): number {
   let count = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -1,12 +1,12 @@
-/** Answers that leave together: all those that one turn of the event loop has found. */
+/** Sends all answers of one iteration of the event loop together. */
 import type { FastifyReply } from 'fastify'
 
 export type ReplyBatcher = ReturnType<typeof createReplyBatcher>
 
 /**
- * A write to a socket wakes whoever waits at its other end, and leaves the caches of the processor to
- * the kernel. Written one by one between two requests, answers cost half as much again as when a turn
- * first understands all its requests, and then writes all its answers.
+ * A write to a socket wakes the receiver and lets the kernel evict the processor's caches. Answers
+ * written between requests cost half as much again as answers written after all requests of an
+ * iteration.
  */
 export function createReplyBatcher() {
   let replies: FastifyReply[] = []
@@ -21,7 +21,7 @@ export function createReplyBatcher() {
   }
 
   return {
-    /** Sends the text at the end of this turn, behind those that were found before it. Never throws. */
+    /** Sends the text at the end of this iteration, in order. Never throws. */
     send(reply: FastifyReply, text: string): void {
       texts.push(text)
       if (replies.push(reply) === 1) setImmediate(leave)
@@ -29,7 +29,7 @@ export function createReplyBatcher() {
   }
 }
 
-/** One that cannot be sent must not keep the others. */
+/** A failure must not prevent the other answers. */
 function sendOne(reply: FastifyReply, text: string): void {
   try {
     reply.send(text)

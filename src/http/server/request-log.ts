@@ -1,9 +1,9 @@
-/** The log of one request: a child of the service's own, made once the request has something to say. Most have nothing, and a child costs as much as all else that a hit does. */
+/** The log of one request. Its child logger is created at the first line, because it costs as much as the rest of a hit. */
 import type { FastifyBaseLogger } from 'fastify'
 
 type Bindings = Parameters<FastifyBaseLogger['child']>[0]
 
-/** A class, so that a request makes one object and no functions. */
+/** A class, so that a request allocates one object and no functions. */
 class RequestLog implements FastifyBaseLogger {
   readonly #parent: FastifyBaseLogger
   readonly #bindings: Bindings

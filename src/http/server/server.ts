@@ -1,4 +1,4 @@
-/** The HTTP server: its limits, its validation, its request ids, and problems for every error. */
+/** The HTTP server: limits, validation, request ids, and problems for every error. */
 import { randomUUID } from 'node:crypto'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
@@ -40,26 +40,26 @@ export type Server = FastifyInstance<
 
 export interface ServerOptions {
   readonly logger: FastifyBaseLogger
-  /** CIDRs whose `X-Forwarded-For` is believed. None by default. */
+  /** CIDRs whose `X-Forwarded-For` is trusted. Default: none. */
   readonly trustProxy: readonly string[]
   /** Absent: plain HTTP. */
   readonly tls?: Pick<ServerTls, 'options'> | undefined
   readonly limits?: Partial<ServerLimits>
-  /** Default: of its own, with the limits. */
+  /** Default: created with the limits. */
   readonly pipelines?: Pipelines
-  /** Absent: connections are closed as soon as the server is. */
+  /** Absent: connections are closed with the server. */
   readonly drain?: Drain
-  /** Called with every problem that a request is answered with, before the answer; must not throw. */
+  /** Called before the answer with every problem of a request; must not throw. */
   readonly onProblem?: (error: BrokerError, request: FastifyRequest) => void
 }
 
-/** How long a client may take. */
+/** Time limits for clients. */
 export interface ServerLimits extends PipelineLimits {
-  /** Until the header section is there. Default 8000. */
+  /** For the header section, in milliseconds. Default: 8000. */
   readonly headersMs: number
-  /** Until the whole request is there. Default 10000. */
+  /** For the whole request, in milliseconds. Default: 10000. */
   readonly requestMs: number
-  /** Connections that one address may keep open, the proxies that are trusted excepted. 0: no bound. Default 0. */
+  /** Most open connections of one address, except for trusted proxies. 0: no limit. Default: 0. */
   readonly connectionsPerAddress: number
 }
 
@@ -70,17 +70,17 @@ const LIMITS: ServerLimits = {
   connectionsPerAddress: 0,
 }
 
-/** Bodies of requests, in bytes. */
+/** In bytes. */
 const BODY_LIMIT = 64 * 1024
-/** URLs longer than this get 414; Node itself ends header sections at 16 KiB. */
+/** Longer URLs get 414. Node itself limits header sections to 16 KiB. */
 const URL_LIMIT = 8 * 1024
 const HEADERS_MAX = 64
-/** Of one connection. */
+/** Per connection. */
 const REQUESTS_MAX = 10_000
-/** A connection on which nothing moves for so long is closed: in the midst of a request, and between two. */
+/** Closes a connection without traffic, during a request or between requests. */
 const IDLE_MS = 30_000
 const KEEP_ALIVE_MS = 75_000
-/** Levels of the log at which each answer has a line. */
+/** Log levels at which each answer has a line. */
 const CHATTY = ['trace', 'debug']
 const SAFE_REQUEST_ID = /^[\w.:/+=@-]{1,128}$/
 
@@ -105,7 +105,7 @@ export function createServer(options: ServerOptions): Server {
       drain?.attach(made, pipelines.endAfter)
       return made
     },
-    // Requests on connections that are still there when the service stops are served.
+    // Requests on open connections are served while the service stops.
     return503OnClosing: false,
     genReqId: requestId,
     childLoggerFactory: requestLog,
@@ -116,7 +116,7 @@ export function createServer(options: ServerOptions): Server {
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   setValidation(server)
-  // Views are made member by member, so a serializer compiled from each schema would only cost start-up time.
+  // Views are built member by member, so compiled serializers would only cost start-up time.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data))
   server.removeContentTypeParser('text/plain')
   server.addContentTypeParser(
@@ -125,7 +125,7 @@ export function createServer(options: ServerOptions): Server {
     server.getDefaultJsonParser('error', 'error'),
   )
   const patterns = collectRoutes(server)
-  // Hooks that wait for nothing are called back at once: a promise each would be a third of a hit.
+  // These hooks use callbacks: a promise each would cost a third of a hit.
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     drain?.answering(request.raw.socket, reply.raw)
@@ -138,7 +138,7 @@ export function createServer(options: ServerOptions): Server {
     checkProtocol(request)
     forgetTypeOfNothing(request)
     if (request.raw.url !== undefined && request.raw.url.length > URL_LIMIT) {
-      throw new BrokerError('uri_too_long', `The URL has more than ${URL_LIMIT} characters`)
+      throw new BrokerError('uri_too_long', `The URL exceeds ${URL_LIMIT} characters`)
     }
     done()
   })
@@ -156,15 +156,14 @@ export function createServer(options: ServerOptions): Server {
   server.setNotFoundHandler((request, reply) => {
     const allowed = patterns.methodsOf(pathOf(request))
     if (allowed.length === 0 || allowed.includes(request.method)) {
-      throw new BrokerError('not_found', 'The path is not one of the API')
+      throw new BrokerError('not_found', 'The API has no such path')
     }
     reply.header('allow', allowed.join(', '))
-    throw new BrokerError('method_not_allowed', `This path takes ${allowed.join(', ')}`)
+    throw new BrokerError('method_not_allowed', `This path accepts ${allowed.join(', ')}`)
   })
   return server
 }
 
-/** With its limits. */
 function nodeServer(
   listener: RequestListener,
   tls: ServerOptions['tls'],
@@ -175,9 +174,9 @@ function nodeServer(
     headersTimeout: headersMs,
     requestTimeout: requestMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    // A missing Host is answered by `checkProtocol`, with a problem.
+    // `checkProtocol` answers a missing Host with a problem.
     requireHostHeader: false,
-    // A request without a body has no stream that must come to its end: a tenth of a hit.
+    // A request without a body needs no stream, which saves a tenth of a hit.
     optimizeEmptyRequests: true,
   }
   const server = tls
@@ -189,34 +188,34 @@ function nodeServer(
   return server
 }
 
-/** A request id is taken over where it is safe to log and to send back. */
+/** Accepts a request id that is safe in logs and headers. */
 function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
   const given = request.headers['x-request-id']
   return typeof given === 'string' && SAFE_REQUEST_ID.test(given) ? given : randomUUID()
 }
 
-/** What makes it unsure where a request ends (RFC 9112, section 6.1): nothing that comes behind it is taken for a request. */
+/** Detects requests whose end is ambiguous (RFC 9112, section 6.1). Data after them is not parsed. */
 function framingFault({ raw }: FastifyRequest): string | undefined {
   const coding = raw.headers['transfer-encoding']
   if (coding === undefined) return undefined
-  if (raw.httpVersion === '1.0') return 'headers: Transfer-Encoding is not for HTTP/1.0'
-  // Node says so itself, but not before the request was handed on.
+  if (raw.httpVersion === '1.0') return 'headers: HTTP/1.0 has no Transfer-Encoding'
+  // Node detects this itself, but only after it has emitted the request.
   if (coding.toLowerCase() === 'chunked') return undefined
-  return 'headers: Transfer-Encoding may be chunked alone'
+  return 'headers: Transfer-Encoding may only be chunked'
 }
 
 /** RFC 9112, sections 2.3 and 3.2. */
 function checkProtocol({ raw }: FastifyRequest): void {
   if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0') {
-    throw new BrokerError('request_invalid', 'The service speaks HTTP/1.1')
+    throw new BrokerError('request_invalid', 'The service requires HTTP/1.1')
   }
   const hosts = countHeader(raw.rawHeaders, 'host')
   if (hosts > 1 || (hosts === 0 && raw.httpVersion === '1.1')) {
-    throw new BrokerError('request_invalid', 'headers: Host must be there exactly once')
+    throw new BrokerError('request_invalid', 'headers: Host must be present exactly once')
   }
 }
 
-/** Without a length there is no body (RFC 9112, section 6.3). A type alone would make Fastify wait for one. */
+/** Without a length there is no body (RFC 9112, section 6.3). A content type alone would make Fastify wait for one. */
 function forgetTypeOfNothing({ raw: { headers } }: FastifyRequest): void {
   if (
     headers['content-type'] !== undefined &&
@@ -227,7 +226,7 @@ function forgetTypeOfNothing({ raw: { headers } }: FastifyRequest): void {
   }
 }
 
-/** Of the URL in any of its forms (RFC 9112, section 3.2). */
+/** Accepts every form of a request target (RFC 9112, section 3.2). */
 function pathOf(request: FastifyRequest): string {
   const url = (request.raw.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '')
   const end = url.indexOf('?')
@@ -238,7 +237,7 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): 
   const error = toBrokerError(thrown)
   if (error.status >= 500) {
     const level = error.code === 'internal' ? 'error' : 'warn'
-    // A trouble that has a line of its own is named here, and not unfolded with each request.
+    // A cause with its own log line is not repeated for each request.
     const what = error.isTold ? {} : { err: error }
     request.log[level]({ ...what, code: error.code }, 'request failed')
   }
@@ -253,13 +252,13 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): 
     .send(problem.body)
 }
 
-/** What a route takes: its `consumes`, or JSON. */
+/** The `consumes` of a route, or JSON. */
 function mediaTypesOf({ routeOptions: { schema } }: FastifyRequest): readonly string[] {
   const { consumes = ['application/json'] }: { consumes?: readonly string[] } = schema ?? {}
   return consumes
 }
 
-/** Bodies are taken as they are; path, query and headers are text, so numbers in them are read as numbers. */
+/** Bodies are not coerced. Path, query and headers are text, so numbers in them are parsed. */
 function setValidation(server: Server): void {
   const options: AjvOptions = {
     allErrors: false,
@@ -267,7 +266,7 @@ function setValidation(server: Server): void {
     useDefaults: true,
     discriminator: true,
     strict: false,
-    // With the schema of each fault, which says what is allowed.
+    // Includes the schema of each fault, which describes what is allowed.
     verbose: true,
   }
   const exact = addFormats.default(new Ajv({ ...options, coerceTypes: false }))
@@ -277,7 +276,7 @@ function setValidation(server: Server): void {
   )
 }
 
-/** Remembers every route, to tell a wrong method (405) from a wrong path (404). */
+/** Records the methods of each path, to distinguish 405 from 404. */
 function collectRoutes(server: Server) {
   const routes: { readonly pattern: RegExp; readonly methods: string[] }[] = []
   server.addHook('onRoute', ({ url, method }) => {

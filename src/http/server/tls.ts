@@ -1,4 +1,4 @@
-/** TLS of the API: its certificate, and the CA of client certificates; read again when the files change. */
+/** TLS of the API: its certificate and the CA of client certificates, reloaded when the files change. */
 
 import { constants, createHash } from 'node:crypto'
 import type { ServerOptions } from 'node:https'
@@ -9,14 +9,13 @@ import { createTask, type Task } from '../../runtime/tasks.ts'
 export interface TlsFiles {
   readonly certFile: string
   readonly keyFile: string
-  /** With it, clients are asked for a certificate; none is required. */
+  /** If present, clients are asked for a certificate. It is optional for them. */
   readonly clientCaFile?: string
 }
 
 export interface ServerTls {
-  /** For the server that is to be made. */
   readonly options: ServerOptions
-  /** Gives the server what the files hold, whenever that changes. Connections that are open stay. */
+  /** Passes the content of changed files to the server. Open connections remain. */
   follow(server: { setSecureContext(options: SecureContextOptions): void }): void
   stop(): Promise<void>
 }
@@ -27,11 +26,11 @@ export interface ServerTlsDependencies {
   readonly log: Pick<Log, 'info' | 'error'>
 }
 
-/** How often the files are looked at. */
+/** Interval of the checks for changed files. */
 const LOOK_MS = 2_000
 const HANDSHAKE_TIMEOUT_MS = 10_000
 
-/** Throws where a file cannot be read, or certificate and key do not belong together. */
+/** Throws if a file cannot be read, or if certificate and key do not match. */
 export function createServerTls(files: TlsFiles, dependencies: ServerTlsDependencies): ServerTls {
   const { readFile, runtime, log } = dependencies
   let task: Task | undefined
@@ -64,11 +63,11 @@ export function createServerTls(files: TlsFiles, dependencies: ServerTlsDependen
       check(next.material, asksClients)
       server.setSecureContext(contextOf(next.material, asksClients))
       current = print
-      log.info({}, 'the certificate of the API was read again')
+      log.info({}, 'the TLS certificate was reloaded')
     } catch (error) {
       if (print === complained) return
       complained = print
-      log.error({ err: error }, 'the new certificate of the API cannot be used; the old one stays')
+      log.error({ err: error }, 'the new TLS certificate is not usable; the old one remains in use')
     }
   }
 
@@ -76,7 +75,7 @@ export function createServerTls(files: TlsFiles, dependencies: ServerTlsDependen
     options: {
       ...contextOf(first.material, asksClients),
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-      // Who shows no certificate, or a bad one, may still come with a bearer credential.
+      // A client with no certificate or an invalid one may still use a bearer credential.
       ...(asksClients && { requestCert: true, rejectUnauthorized: false }),
     },
     follow(server) {
@@ -102,7 +101,7 @@ interface Material {
   readonly ca?: string
 }
 
-/** A client's certificate is verified at every connection: a resumed session would bring back what was verified before, by another CA. */
+/** Disables session resumption, so that every connection verifies the client certificate with the current CA. */
 const contextOf = (material: Material, asksClients: boolean): SecureContextOptions => ({
   ...material,
   minVersion: 'TLSv1.2',
@@ -111,7 +110,7 @@ const contextOf = (material: Material, asksClients: boolean): SecureContextOptio
 
 function check(material: Material, asksClients: boolean): void {
   if (asksClients && !material.ca?.includes('-----BEGIN CERTIFICATE-----')) {
-    throw new Error('the file of the CA has no certificate')
+    throw new Error('the CA file contains no certificate')
   }
   createSecureContext(contextOf(material, asksClients))
 }

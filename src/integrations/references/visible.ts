@@ -58,7 +58,7 @@ function visible(
 
 function found(integration: Integration | undefined): Integration {
   if (integration) return integration
-  throw new BrokerError('integration_not_found', 'There is no integration of this name')
+  throw new BrokerError('integration_not_found', 'No integration has this name')
 }
 
 const lacks = (permission: Permission) =>

@@ -14,7 +14,7 @@ import { putMac, sqlMacField } from './integrations.ts'
 export interface EmbeddedArchiveDependencies {
   readonly database: EmbeddedDatabase
   readonly now: () => number
-  /** Frees the lock of an integration that is erased. */
+  /** Frees the lock of an erased integration. */
   readonly forgetLock: (name: string) => void
 }
 
@@ -122,7 +122,7 @@ export function createEmbeddedArchive({
         records.forEach(({ id, body, expiresAt, mac }, index) => {
           if (expiresAt !== null && expiresAt <= at) return
           const values = [kind, id, versions[index] ?? 1, body, expiresAt]
-          // Its former code goes with it.
+          // Also removes the former code.
           transaction.run('INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)', ...values)
           if (mac !== undefined) {
             transaction.run('INSERT INTO document_macs VALUES (?, ?, ?)', kind, id, mac)
@@ -135,7 +135,7 @@ export function createEmbeddedArchive({
 
     async eraseIntegration(name) {
       const erased = database.write((transaction) => {
-        // Its outcome, custody and code go with it, by their foreign keys.
+        // Foreign keys also remove outcome, custody and code.
         const sql = 'DELETE FROM integrations WHERE name = ?'
         if (transaction.run(sql, integrationName(name)) === 0) return false
         transaction.run('DELETE FROM due WHERE name = ?', name)
@@ -179,7 +179,7 @@ export function createEmbeddedArchive({
   }
 }
 
-/** Above the given one and the one that is there. */
+/** Above both the given and the existing version. */
 const nextVersion = (former: ReturnType<Statements['get']>, given: number): number =>
   Math.max(former ? sqlNumber(former.version) : 0, given) + 1
 

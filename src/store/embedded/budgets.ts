@@ -39,7 +39,7 @@ export function createEmbeddedBudgets(dependencies: EmbeddedBudgetsDependencies)
   }
 }
 
-/** Undefined: at once. Else the time at which enough of the window will be free. */
+/** Undefined: granted. Otherwise the time at which the window has room. */
 function whenGranted(
   buckets: readonly Bucket[],
   pending: number,
@@ -56,7 +56,7 @@ function whenGranted(
   return Math.ceil(now + windowMs + width)
 }
 
-/** What counts now, oldest first. A bucket counts until its last moment has left the window, so that no window ever holds more than the limit. */
+/** Amounts that count now, oldest first. A bucket counts until it has left the window completely, so that no window exceeds the limit. */
 function spent(
   statements: Statements,
   { key, windowMs }: Pick<Charge, 'key' | 'windowMs'>,

@@ -2,18 +2,17 @@ import { BrokerError } from '../../errors/errors.ts'
 import type { Changes } from '../store.ts'
 import type { Announced } from './database.ts'
 
-/** How many changes are kept: a reader that fell behind further sees a gap. */
+/** Number of kept changes. A reader that is further behind gets a gap. */
 const CHANGES_KEPT = 10_000
 
-/** As long as the other engine waits at most. */
+/** The same limit as in Redis. */
 const WAIT_MAX_MS = 2_000
 
 const CURSOR = /^([^/]+)\/(\d{1,15})$/
 
 export interface EmbeddedChanges extends Changes {
-  /** Adds what was announced and wakes all who wait. */
+  /** Adds changes and wakes all waiting readers. */
   add(announced: readonly Announced[]): void
-  /** Sends all who wait away. */
   close(): void
 }
 
@@ -21,7 +20,7 @@ export interface EmbeddedChangesDependencies {
   readonly identity: () => { readonly id: string; readonly seq: number }
 }
 
-/** The change stream in memory: its readers are in this process, and after a restart they hold nothing that an entry could correct. */
+/** The change stream in memory. Its readers are in this process, and after a restart their memory is empty. */
 export function createEmbeddedChanges(dependencies: EmbeddedChangesDependencies): EmbeddedChanges {
   const { identity } = dependencies
   const kept: Announced[] = []
@@ -34,7 +33,6 @@ export function createEmbeddedChanges(dependencies: EmbeddedChangesDependencies)
     for (const resume of waiting) resume()
   }
 
-  /** Until the next change, at most `waitMs`. */
   function change(waitMs: number): Promise<void> {
     return new Promise((resolve) => {
       const resume = () => {
@@ -68,7 +66,8 @@ export function createEmbeddedChanges(dependencies: EmbeddedChangesDependencies)
 
     add(announced) {
       kept.push(...announced)
-      // Seldom, because moving all of them costs; never so that fewer are left than are promised.
+      // Removes rarely, because each removal moves all entries. At least the promised number
+      // remains.
       if (kept.length > 2 * CHANGES_KEPT) kept.splice(0, kept.length - CHANGES_KEPT)
       wake()
     },

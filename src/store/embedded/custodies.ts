@@ -9,12 +9,11 @@ import {
 import { type Statements, sqlNumber, sqlText, type Transaction } from './database.ts'
 import { readPublic } from './integrations.ts'
 
-/** What a transition compares, and what makes of it; undefined: nothing. */
+/** Returns the changed members, or undefined to refuse the transition. */
 type Transition = (record: CustodyRecord) => Partial<CustodyRecord> | undefined
 
 export function createEmbeddedCustodies(dependencies: EmbeddedCustodyAgeDependencies): Custodies {
   const { database, now, run } = dependencies
-  /** True: it was changed. */
   const change = (
     transaction: Transaction,
     name: string,
@@ -114,7 +113,7 @@ export function createEmbeddedCustodies(dependencies: EmbeddedCustodyAgeDependen
     async claim(limit, postponeMs) {
       const time = now()
       const select = 'SELECT name FROM custody WHERE look_at <= ? ORDER BY look_at, name LIMIT ?'
-      // Most claims find nothing, and a transaction would cost a write to disk.
+      // Most claims find nothing, and a transaction would write to disk.
       if (database.read(({ get }) => get(select, time, 1)) === undefined) return []
       return database.write(({ all, run }) => {
         const names = all(select, time, limit).map((row) => sqlText(row.name))

@@ -17,15 +17,14 @@ import {
 export interface EmbeddedCustodyAgeDependencies {
   readonly database: EmbeddedDatabase
   readonly now: () => number
-  /** Of this process: another one may open another file. */
+  /** Identifies this process: another one may open another file. */
   readonly run: string
 }
 
-/** A token that is idle is looked at so much later. */
+/** Delay until the check of an idle token. */
 const LOOK_MS = 60_000
 const IS_DOUBTED = `state = 'spend' AND substr(id, 1, ${DOUBTED_PREFIX.length}) = '${DOUBTED_PREFIX}'`
 
-/** The count of what was noted, and the run that the store is known in. */
 export function readAge({ get }: Statements) {
   const row = get('SELECT * FROM custody_age')
   const doubt = toTextOrNull(row?.doubt) as DoubtKind | null
@@ -39,7 +38,6 @@ export function readAge({ get }: Statements) {
   }
 }
 
-/** One more. */
 export function countNoted(transaction: Transaction): Noted {
   transaction.run('UPDATE custody_age SET noted = noted + 1')
   const { noted, point, doubt } = readAge(transaction)
@@ -51,7 +49,7 @@ export function createEmbeddedCustodyAge({
   now,
   run: ownRun,
 }: EmbeddedCustodyAgeDependencies): CustodyAges {
-  /** What is found is changed, and announced. Gives how many. */
+  /** Changes and announces all matching custodies. Returns their number. */
   const changeAll = (
     transaction: Transaction,
     where: string,

@@ -1,25 +1,25 @@
-/** The folder of the embedded store: made if it is missing, for this user alone, and in words where it cannot be had. */
+/** Creates the folder of the embedded store with private permissions and explains failures. */
 import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 const FOLDER_MODE = 0o700
 
-/** Why a folder cannot be had, and what to do, by what the system answers. */
+/** Explanation and remedy by error code. */
 const TROUBLES: Readonly<Record<string, string>> = {
-  EACCES: 'this user may not write there: give it the folder, or name another one',
-  EPERM: 'the system forbids it: name another folder',
-  EROFS: 'the file system is read-only: mount it for writing, or name another folder',
-  ENOSPC: 'the disk is full: make room, or name another folder',
-  EDQUOT: 'the quota of the disk is used up: make room, or name another folder',
-  ENOTDIR: 'a part of the path is a file: name a folder',
-  EEXIST: 'it is a file: name a folder',
-  EISDIR: 'a folder is where one of its files should be: name another folder',
-  ENOENT: 'the file system there cannot hold a folder: name one on a disk',
-  ELOOP: 'its symbolic links go in a circle: name another folder',
-  ENAMETOOLONG: 'its name is too long: name another folder',
+  EACCES: 'this user may not write there: change its permissions, or use another folder',
+  EPERM: 'the system forbids it: use another folder',
+  EROFS: 'the file system is read-only: mount it for writing, or use another folder',
+  ENOSPC: 'the disk is full: free space, or use another folder',
+  EDQUOT: 'the disk quota is exhausted: free space, or use another folder',
+  ENOTDIR: 'a part of the path is a file: use a folder',
+  EEXIST: 'it is a file: use a folder',
+  EISDIR: 'it contains a folder with the name of one of its files: use another folder',
+  ENOENT: 'the file system cannot contain a folder: use one on a disk',
+  ELOOP: 'its symbolic links form a loop: use another folder',
+  ENAMETOOLONG: 'its name is too long: use another folder',
 }
 
-/** Throws an `Error` whose message names the folder, the cause and the cure. */
+/** Throws an `Error` whose message names the folder, the cause and the remedy. */
 export function makeDataFolder(dataDir: string): void {
   try {
     makeFolder(resolve(dataDir))
@@ -30,7 +30,7 @@ export function makeDataFolder(dataDir: string): void {
   }
 }
 
-/** Others on the machine have no business in it, although all secrets in it are sealed. Throws an `Error` as above. */
+/** Removes permissions of other users, although all secrets in the folder are sealed. Throws an `Error` as above. */
 export function makePrivate(dataDir: string): void {
   try {
     if ((statSync(dataDir).mode & 0o777) !== FOLDER_MODE) chmodSync(dataDir, FOLDER_MODE)
@@ -39,16 +39,16 @@ export function makePrivate(dataDir: string): void {
   }
 }
 
-/** As in `The data folder /x cannot be used (EACCES): …`. */
+/** For example `The data folder /x cannot be used (EACCES): …`. */
 export function folderTrouble(dataDir: string, error: unknown): string {
   const code = codeOf(error)
-  const words = TROUBLES[code] ?? 'name another folder'
+  const words = TROUBLES[code] ?? 'use another folder'
   return `The data folder ${dataDir} cannot be used (${code}): ${words}`
 }
 
 /**
- * Makes the parents first, each once. `mkdir` of Node with `recursive` never returns where a file
- * system answers ENOENT although the parent is there, as /proc does.
+ * Creates missing parents one by one. `mkdir` of Node with `recursive` never returns if a file
+ * system reports ENOENT for an existing parent, as /proc does.
  */
 function makeFolder(path: string): void {
   try {

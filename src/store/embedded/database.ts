@@ -13,68 +13,61 @@ import { FILE_ANCHOR, type FileTrouble } from './file-trouble.ts'
 import { createEmbeddedHealth, type EmbeddedHealth } from './health.ts'
 import { prepareTables } from './tables.ts'
 
-/** SQLite's result codes that have a meaning of their own here. */
+/** Result codes of SQLite that are handled separately. */
 const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
 export type SqlRow = Readonly<Record<string, SQLOutputValue>>
 
-/** What an operation may do. */
 export interface Statements {
   get(sql: string, ...values: SQLInputValue[]): SqlRow | undefined
   all(sql: string, ...values: SQLInputValue[]): readonly SqlRow[]
-  /** Gives how many rows changed. */
+  /** Returns the number of changed rows. */
   run(sql: string, ...values: SQLInputValue[]): number
 }
 
-/** What an operation that changes something may do. */
 export interface Transaction extends Statements {
-  /** The count of changes announced. */
   readonly seq: number
-  /** Tells the readers, once the transaction is on disk. */
   announce(change: Change): void
 }
 
-/** A change with its place in the order of all. */
+/** A change with its sequence number. */
 export interface Announced {
   readonly seq: number
   readonly change: Change
 }
 
-/** One SQLite file that this process alone has open. Operations are synchronous, so each one sees a single instant. */
+/** A SQLite file that only this process has open. Operations are synchronous, so each sees one state. */
 export interface EmbeddedDatabase {
   readonly id: string
-  /** Its file was lost: this one was made in a folder that was in use. */
+  /** The file was lost: this one was created in a used folder. */
   readonly isBegunAnew: boolean
-  /** Of its file. */
   readonly health: Pick<EmbeddedHealth, 'trouble' | 'look'>
-  /** Where its file lies. */
   readonly path: string
-  /** The count of changes announced. */
+  /** The sequence number of the last announced change. */
   readonly seq: number
   read<T>(operation: (statements: Statements) => T): T
-  /** The first that can be done: a part of the file that is damaged may be missed by another way. */
+  /** Returns the first result that succeeds. Alternative queries may avoid a damaged part of the file. */
   readSome<T>(
     way: (statements: Statements) => T,
     ...others: readonly ((statements: Statements) => T)[]
   ): T
-  /** All of it is on disk when this returns, or none of it happened. Throws `store_unavailable` when the disk does not take it. */
+  /** Everything is on disk when this returns, or nothing was changed. Throws `store_unavailable` if the disk refuses the write. */
   write<T>(operation: (transaction: Transaction) => T): T
   close(): void
 }
 
 export interface EmbeddedDatabaseDependencies {
-  /** Made with mode 0700 if it is missing, and brought to it otherwise. */
+  /** Created with mode 0700, or changed to it. */
   readonly dataDir: string
   readonly newId: () => string
-  /** Called after each commit that announced something. */
   readonly onAnnounced: (announced: readonly Announced[]) => void
-  /** Something is wrong with the file; undefined: it is over. Must not throw. */
+  /** A failure of the file; undefined: the failure is over. Must not throw. */
   readonly onTrouble: (trouble: FileTrouble | undefined) => void
 }
 
-/** Throws an `Error` that names the folder when it is in use, not private, not a database, or of a newer release. */
+/** Throws an `Error` that names the folder if it is in use, not private, not a database, or of a newer release. */
 export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies): EmbeddedDatabase {
   const { dataDir, newId, onAnnounced, onTrouble } = dependencies
   makeDataFolder(dataDir)
@@ -97,7 +90,7 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
     return fresh
   }
 
-  /** Damage is told also where another way around it is found. */
+  /** Also reports damage if another query avoids it. */
   function noted<T>(operation: () => T): T {
     try {
       return operation()
@@ -117,7 +110,7 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
     file,
     isSound: () => isSound(db, { id, seq }),
     tryWrite() {
-      // A number that nobody reads: SQLite writes nothing where nothing changes.
+      // SQLite writes only real changes, so the value alternates.
       tries += 1
       translated(() => db.exec(`PRAGMA user_version = ${tries % 2}`))
       file.left()
@@ -125,7 +118,7 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
     onTrouble,
   })
 
-  /** What SQLite refuses (full disk, I/O error, closed) is `store_unavailable`; any other error is a bug and stays what it is. */
+  /** Converts refusals of SQLite (full disk, I/O error, closed) to `store_unavailable`. Other errors are bugs and remain unchanged. */
   function translated<T>(operation: () => T): T {
     try {
       return operation()
@@ -176,7 +169,7 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
           db.exec('COMMIT')
           return outcome
         } catch (error) {
-          // A full disk has rolled it back already.
+          // A full disk has already rolled back.
           if (db.isTransaction) db.exec('ROLLBACK')
           throw error
         }
@@ -192,7 +185,7 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
   }
 }
 
-/** Both in one, since a file that is damaged may show it only when its tables are read. */
+/** Opens the file and reads its tables together, because damage may appear only at the read. */
 function openExclusively<Meta>(
   dataDir: string,
   prepare: (db: DatabaseSync) => Meta,
@@ -200,11 +193,11 @@ function openExclusively<Meta>(
   const file = databasePath(dataDir)
   let db: DatabaseSync | undefined
   try {
-    // SQLite gives its other files the mode of this one.
+    // SQLite gives its other files the same mode.
     closeSync(openSync(file, 'a', 0o600))
     chmodSync(file, 0o600)
     db = new DatabaseSync(file, { timeout: 0 })
-    // Exclusive before the first read: then the file is locked from here to the end of the process.
+    // Locks the file from the first read until the process ends.
     db.exec(`
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
@@ -222,19 +215,19 @@ function openExclusively<Meta>(
       throw new Error(`The data folder ${dataDir} is in use by another process`, { cause })
     }
     if (resultCode(cause) === SQLITE_NOTADB) {
-      throw new Error(`The data folder ${dataDir} holds a valetkey.db that is no database`, {
+      throw new Error(`The data folder ${dataDir} contains a valetkey.db that is not a database`, {
         cause,
       })
     }
     if (resultCode(cause) === SQLITE_CORRUPT) {
-      const remedy = `move it away, put a backup back, and see ${FILE_ANCHOR}`
-      throw new Error(`The data folder ${dataDir} holds a valetkey.db that is damaged: ${remedy}`, {
+      const remedy = `move it away, restore a backup, and see ${FILE_ANCHOR}`
+      throw new Error(`The data folder ${dataDir} contains a damaged valetkey.db: ${remedy}`, {
         cause,
       })
     }
     if (resultCode(cause) === undefined) throw new Error(folderTrouble(dataDir, cause), { cause })
     throw new Error(
-      `The data folder ${dataDir} cannot hold a database (SQLite result ${resultCode(cause)}): name one on a local disk`,
+      `The data folder ${dataDir} cannot contain a database (SQLite result ${resultCode(cause)}): use one on a local disk`,
       { cause },
     )
   }
@@ -242,11 +235,10 @@ function openExclusively<Meta>(
 
 function resultCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error)) return undefined
-  // The low byte is the kind; the rest tells cases of it apart.
+  // The low byte is the primary code.
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
 }
 
-/** A part of the file is not as it was written. */
 export const isDamage = (error: unknown): boolean => resultCode(error) === SQLITE_CORRUPT
 
 function isRefusal(error: unknown): boolean {
@@ -262,7 +254,7 @@ function unavailable(result: number | undefined): BrokerError {
   })
 }
 
-/** Reads it anew from the disk: what SQLite keeps in memory says nothing of it. */
+/** Reads the file from disk, without SQLite's cache. */
 function isSound(db: DatabaseSync, left: { readonly id: string; readonly seq: number }): boolean {
   try {
     db.exec('PRAGMA shrink_memory')
@@ -275,15 +267,13 @@ function isSound(db: DatabaseSync, left: { readonly id: string; readonly seq: nu
   }
 }
 
-/** A column that holds text. */
 export function sqlText(value: SQLOutputValue | undefined): string {
-  if (typeof value !== 'string') throw new TypeError('SQLite gave something that is no text')
+  if (typeof value !== 'string') throw new TypeError('SQLite returned a value that is not text')
   return value
 }
 
-/** A column that holds a whole number. */
 export function sqlNumber(value: SQLOutputValue | undefined): number {
-  if (typeof value !== 'number') throw new TypeError('SQLite gave something that is no number')
+  if (typeof value !== 'number') throw new TypeError('SQLite returned a value that is not a number')
   return value
 }
 

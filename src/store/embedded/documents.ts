@@ -54,7 +54,7 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
             ...part,
           ),
         isGood: ({ ends }) => typeof ends !== 'number' || ends > now(),
-        // Each document of which something is decided has a code beside it.
+        // Every document of a proven kind has a code.
         others: ({ all }) =>
           all(
             'SELECT id FROM document_macs WHERE kind = ? AND id > ? ORDER BY id LIMIT ?',
@@ -103,7 +103,7 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
   }
 }
 
-/** A code goes with its document; replacing one takes the code away. */
+/** A code belongs to its document; replacing the document removes the code. */
 const DOCUMENTS = 'documents LEFT JOIN document_macs USING (kind, id)'
 const COLUMNS = 'id, version, body, mac'
 

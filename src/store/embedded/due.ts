@@ -18,7 +18,7 @@ export function createEmbeddedDue({ database, now }: EmbeddedDueDependencies): D
     async claim(limit, postponeMs) {
       const time = now()
       const select = 'SELECT name FROM due WHERE due_at <= ? ORDER BY due_at, name LIMIT ?'
-      // Most claims find nothing, and a transaction would cost a write to disk.
+      // Most claims find nothing, and a transaction would write to disk.
       if (database.read(({ get }) => get(select, time, 1)) === undefined) return []
       return database.write(({ all, run }) => {
         const names = all(select, time, limit).map((row) => sqlText(row.name))

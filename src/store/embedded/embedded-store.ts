@@ -15,17 +15,17 @@ import { createEmbeddedOutcomes } from './outcomes.ts'
 import { createEmbeddedSeals } from './seals.ts'
 
 export interface EmbeddedStoreOptions {
-  /** The folder of the database; made with mode 0700. */
+  /** Folder of the database; created with mode 0700. */
   readonly dataDir: string
-  /** Something is wrong with the file; undefined: it is over. Must not throw. Default: `trouble` alone says it. */
+  /** Called for a failure of the file; undefined: the failure is over. Must not throw. Default: none. */
   readonly onTrouble?: (trouble: FileTrouble | undefined) => void
-  /** Epoch milliseconds. Default: this machine's clock, which is not followed while it is set back. */
+  /** Epoch milliseconds. Default: the clock of this machine, without steps back. */
   readonly now?: () => number
 }
 
 /**
- * The store of one process, in a SQLite file. Throws an `Error` that names the folder when another
- * process has it open, when it cannot be made private, or when a newer release wrote it.
+ * The store of one process, in a SQLite file. Throws an `Error` that names the folder if another
+ * process has it open, if it cannot be made private, or if a newer release wrote it.
  */
 export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
   const { dataDir, now = steadyNow(), onTrouble = () => undefined } = options
@@ -57,7 +57,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
     seals: createEmbeddedSeals({ database, now }),
     archive: createEmbeddedArchive({ database, now, forgetLock: locks.forget }),
     async identity() {
-      // Asks the file, so that this is a proof of life.
+      // Reads the file, which proves that the store answers.
       return database.read(({ get }) => {
         get('SELECT 1 FROM meta')
         return identity()
@@ -82,14 +82,14 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
   }
 }
 
-/** What happens to the file is noticed within two of them. */
+/** A failure of the file is detected within two intervals. */
 const LOOK_MS = 1_000
 
 const monotonic = () => performance.now()
 
 /**
- * The time since the start by whichever of both clocks it is longer: nothing that was to end lives on
- * because somebody set the clock back, and a machine that slept has slept.
+ * Adds to the start time the longer of the elapsed times of both clocks. So nothing outlives its
+ * end if the wall clock is set back or the machine sleeps.
  */
 function steadyNow(): () => number {
   const started = { wall: Date.now(), monotonic: monotonic() }

@@ -5,7 +5,7 @@ import { type EmbeddedDatabase, type Statements, sqlNumber, sqlText } from './da
 
 const EVENT_ID = /^\d{1,15}$/
 
-/** Of one share, for the index to find and order them. */
+/** Uses the index of one share. */
 const PAGE = `SELECT id, body FROM events
   WHERE share = ? AND (line IS NULL) = ? AND id < ? ORDER BY id DESC LIMIT ?`
 
@@ -14,7 +14,7 @@ export function createEmbeddedEvents({
 }: {
   readonly database: EmbeddedDatabase
 }): EventLog {
-  /** Nobody else writes the file: what is there is counted once. By share, of its entries and of its lines. */
+  /** Cached, because no other process writes the file. By share, separately for entries and lines. */
   const counts = new Map<string, number>()
 
   const countOf = (share: string, isEntry: 0 | 1, { get }: Statements): number => {
@@ -22,7 +22,6 @@ export function createEmbeddedEvents({
     return counts.get(`${share} ${isEntry}`) ?? sqlNumber(get(sql, share, isEntry)?.n)
   }
 
-  /** Gives how many are left. */
   const trim = (
     share: string,
     isEntry: 0 | 1,
@@ -73,7 +72,7 @@ export function createEmbeddedEvents({
 
     async read({ limit, before, shares = [DEFAULT_SHARE] }) {
       if (before !== undefined && !EVENT_ID.test(before)) {
-        throw new BrokerError('request_invalid', 'The cursor is not one of this list')
+        throw new BrokerError('request_invalid', 'The cursor is not valid for this list')
       }
       const end = before === undefined ? Number.MAX_SAFE_INTEGER : Number(before)
       const most = pageLimit(limit)

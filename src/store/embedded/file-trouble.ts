@@ -1,8 +1,8 @@
-/** What is wrong with the file of the embedded store: each trouble with what is said of it, and what to do. */
+/** Failures of the file of the embedded store, each with an explanation and a remedy. */
 import type { Log } from '../../runtime/runtime.ts'
 
 interface Words {
-  /** What is the matter with the file that is named before it. */
+  /** Follows the name of the file. */
   readonly says: string
   readonly remedy: string
 }
@@ -10,43 +10,44 @@ interface Words {
 export const FILE_TROUBLES = {
   gone: {
     says: 'it was deleted while it was in use',
-    remedy: 'Move it back if it was moved; else stop Valetkey, put a backup back, and start it.',
+    remedy:
+      'Move it back if it was moved; otherwise stop Valetkey, restore a backup, and start it.',
   },
   replaced: {
-    says: 'another file is in its place',
-    remedy:
-      'Move the one that was there back, or start Valetkey anew if the one that is there now is right.',
+    says: 'another file replaced it',
+    remedy: 'Move the original file back, or restart Valetkey if the new file is right.',
   },
   truncated: {
-    says: 'it is shorter than it was left',
-    remedy: 'Stop Valetkey, put a backup back, and start it.',
+    says: 'it was truncated',
+    remedy: 'Stop Valetkey, restore a backup, and start it.',
   },
   damaged: {
-    says: 'something else wrote into it, or its disk lost a part of it',
-    remedy: 'Stop Valetkey, move the file away, put a backup back, and start it.',
+    says: 'another process changed it, or its disk lost a part of it',
+    remedy: 'Stop Valetkey, move the file away, restore a backup, and start it.',
   },
   disk_full: {
     says: 'its disk is full',
-    remedy: 'Make room: it goes on by itself.',
+    remedy: 'Free space; the store then recovers without a restart.',
   },
   unwritable: {
-    says: 'it may not be written: its file system or its mode is read-only',
-    remedy: 'Mount the file system for writing, or give the file back: it goes on by itself.',
+    says: 'it is read-only: its file system or its mode does not allow writes',
+    remedy:
+      'Mount the file system for writing, or restore the permissions; the store then recovers without a restart.',
   },
   disk_failed: {
-    says: 'its disk does not take what is written, or does not give it back',
-    remedy: 'Look at quotas, the log of the kernel and the disk itself.',
+    says: 'its disk has read or write errors',
+    remedy: 'Check quotas, the kernel log and the disk.',
   },
 } as const satisfies Record<string, Words>
 
 export type FileTrouble = keyof typeof FILE_TROUBLES
 
-/** Where they are explained. */
+/** The section that explains them. */
 export const FILE_ANCHOR = 'docs/troubleshooting.md#the-file-of-the-embedded-store'
 
-/** In one line for `/readyz`: what, what to do, and where more is said. */
+/** One line for `/readyz`: the failure, its remedy, and where it is explained. */
 export const fileTroubleLine = (file: string, trouble: FileTrouble): string =>
-  `${file}: ${FILE_TROUBLES[trouble].says}. ${FILE_TROUBLES[trouble].remedy} Changes are refused meanwhile. See ${FILE_ANCHOR}`
+  `${file}: ${FILE_TROUBLES[trouble].says}. ${FILE_TROUBLES[trouble].remedy} Until then, changes are refused. See ${FILE_ANCHOR}`
 
 /** Logs one line when trouble begins, and one when it is over. */
 export const fileTroubleLog =

@@ -1,36 +1,36 @@
-/** The file of the embedded store as the system has it: whether it is still the one that this process has open, and whether somebody else wrote into it. */
+/** Checks whether the file of the embedded store is still the opened one and whether another process changed it. */
 import { accessSync, type BigIntStats, constants, existsSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface EmbeddedFile {
   readonly path: string
-  /** `touched`: somebody else wrote into it, and what is there now has to be looked at. Undefined: it is as it was left. */
+  /** `touched`: another process wrote to it, so its content must be checked. Undefined: unchanged. */
   look(): 'gone' | 'replaced' | 'truncated' | 'touched' | undefined
-  /** As it is now it was left: by a change of ours, or since it was found to be sound. */
+  /** Records the current state as the expected one, after our own write or a successful check. */
   left(): void
-  /** Whether a change would be let in. `low`: hardly any room is left, or a right is missing, so that it has to be tried. */
+  /** Whether a write is possible. `low`: little space is left or a permission is missing, so a write must be tried. */
   room(): 'unwritable' | 'low' | undefined
 }
 
-/** The file that holds everything, beside the log of SQLite, from which it has not been brought there yet. */
+/** The main file. The write-ahead log of SQLite may contain newer changes. */
 const FILE = 'valetkey.db'
 const PARTS = [FILE, `${FILE}-wal`]
-/** What a folder has that was in use: they are made after the file. */
+/** Files of a used folder, which are created after the database. */
 const WITNESSES = ['keyring', 'admin.key']
 
-/** More than any change takes. */
+/** More than any change needs. */
 const LOW_BYTES = 262_144
 
 export const databasePath = (dataDir: string): string => join(dataDir, FILE)
 
-/** Before it is opened: a file that is missing then, or empty, was lost. */
+/** Called before the database is opened: a missing or empty file of a used folder was lost. */
 export function wasInUse(dataDir: string): boolean {
   const [size = 0n, logSize = 0n] = PARTS.map((part) => statOf(join(dataDir, part))?.size)
   const hasLogAlone = size === 0n && logSize > 0n
   return hasLogAlone || WITNESSES.some((name) => existsSync(join(dataDir, name)))
 }
 
-/** Once it is open. */
+/** Called after the database is opened. */
 export function createEmbeddedFile(dataDir: string): EmbeddedFile {
   const paths = PARTS.map((part) => join(dataDir, part))
   const path = databasePath(dataDir)
@@ -62,14 +62,14 @@ export function createEmbeddedFile(dataDir: string): EmbeddedFile {
         const { bavail, bsize } = statfsSync(dataDir)
         return bavail * bsize < LOW_BYTES ? 'low' : undefined
       } catch (error) {
-        // Whatever is open for writing may stay so where a right was taken away.
+        // A file that is open for writing remains writable after its permissions change.
         return (error as NodeJS.ErrnoException).code === 'EROFS' ? 'unwritable' : 'low'
       }
     },
   }
 }
 
-/** One that cannot be looked at is as good as none. */
+/** A file without access counts as missing. */
 function statOf(path: string): BigIntStats | undefined {
   try {
     return statSync(path, { bigint: true, throwIfNoEntry: false })

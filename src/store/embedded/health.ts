@@ -1,31 +1,29 @@
-/** Whether the file of the embedded store may take changes: looked at before and after each of them, and every second. */
+/** Decides whether the file of the embedded store accepts changes. Checks it before and after each change and every second. */
 import { BrokerError } from '../../errors/errors.ts'
 import type { EmbeddedFile } from './file.ts'
 import { FILE_TROUBLES, type FileTrouble } from './file-trouble.ts'
 
 export interface EmbeddedHealth {
-  /** Before a change. Throws `store_unavailable` where it would be lost. */
   requireSound(): void
-  /** After a change. Throws `store_unavailable` where it went into a file that is there no more. */
+  /** Called after a change. Throws `store_unavailable` if the file was removed meanwhile. */
   committed(): void
-  /** SQLite refused something, with this result. */
+  /** Reports an error code of SQLite. */
   refused(result: number): void
   trouble(): FileTrouble | undefined
-  /** Every second. */
   look(): void
 }
 
 export interface EmbeddedHealthDependencies {
   readonly file: EmbeddedFile
-  /** Whether what is on the disk is what this process left there, and in order. May take a second where there is much. */
+  /** Whether the disk has the content that this process wrote. May take a second for a large file. */
   readonly isSound: () => boolean
-  /** Writes something that changes nothing. Throws where that fails. */
+  /** Writes without an effect. Throws if the write fails. */
   readonly tryWrite: () => void
-  /** Undefined: it is over. Must not throw. */
+  /** Undefined: the failure is over. Must not throw. */
   readonly onTrouble: (trouble: FileTrouble | undefined) => void
 }
 
-/** SQLite's results by what they mean here, as far as the file itself does not tell. */
+/** Failures by error code of SQLite, if the file itself does not show them. */
 const BY_RESULT: Readonly<Record<number, FileTrouble>> = {
   8: 'unwritable',
   10: 'disk_failed',
@@ -35,12 +33,12 @@ const BY_RESULT: Readonly<Record<number, FileTrouble>> = {
   26: 'damaged',
 }
 
-/** What memory and file have in common is lost: only another start helps. */
+/** Memory and file no longer match, so a restart is necessary. */
 const LASTING: ReadonlySet<FileTrouble> = new Set(['truncated', 'damaged'])
-/** A change is let through to find out; whether they are over is looked at every second. */
+/** Failures that are tested by a write every second. */
 const TRIED: ReadonlySet<FileTrouble> = new Set(['disk_full', 'unwritable', 'disk_failed'])
 
-/** Whoever writes into the file all the time must not keep this process busy with looking at it: at most so large a part of the time. */
+/** Largest share of time for content checks, in case another process writes constantly. */
 const SHARE = 1 / 20
 
 export function createEmbeddedHealth(dependencies: EmbeddedHealthDependencies): EmbeddedHealth {
@@ -54,7 +52,7 @@ export function createEmbeddedHealth(dependencies: EmbeddedHealthDependencies): 
     onTrouble(next)
   }
 
-  /** What the file itself tells. */
+  /** Failures that the file itself shows. */
   const judge = (): FileTrouble | undefined => {
     if (trouble && LASTING.has(trouble)) return trouble
     const seen = file.look()
@@ -68,7 +66,7 @@ export function createEmbeddedHealth(dependencies: EmbeddedHealthDependencies): 
     return undefined
   }
 
-  /** `judge`, and what it says holds; what only a change can tell stays as it is. */
+  /** Keeps a failure that only a write can disprove. */
   const judged = (): FileTrouble | undefined => {
     const found = judge()
     if (found || !(trouble && TRIED.has(trouble))) set(found)
@@ -78,7 +76,7 @@ export function createEmbeddedHealth(dependencies: EmbeddedHealthDependencies): 
   const refuse = (found: FileTrouble): never => {
     throw new BrokerError(
       'store_unavailable',
-      `The embedded store takes no changes: ${FILE_TROUBLES[found].says}`,
+      `The embedded store accepts no changes: ${FILE_TROUBLES[found].says}`,
       { retryAfterMs: 1_000, isTold: true },
     )
   }
@@ -110,7 +108,7 @@ export function createEmbeddedHealth(dependencies: EmbeddedHealthDependencies): 
       try {
         tryWrite()
       } catch (error) {
-        // Whatever SQLite said of it was told.
+        // SQLite's error was already reported.
         if (error instanceof BrokerError) return
         throw error
       }

@@ -7,7 +7,7 @@ import { pagedRows } from './pages.ts'
 
 export interface EmbeddedIntegrationsDependencies {
   readonly database: EmbeddedDatabase
-  /** Frees the lock of an integration that is removed. */
+  /** Frees the lock of a removed integration. */
   readonly forgetLock: (name: string) => void
 }
 
@@ -38,7 +38,7 @@ export function createEmbeddedIntegrations(
         from: ({ all }, ...part) =>
           all(`SELECT ${PUBLIC} FROM ${INTEGRATIONS} ORDER BY name LIMIT ? OFFSET ?`, ...part),
         isGood: () => true,
-        // Each record has a code beside it.
+        // Every record has a code.
         others: ({ all }) =>
           all(
             'SELECT name FROM integration_macs WHERE name > ? ORDER BY name LIMIT ?',
@@ -54,7 +54,7 @@ export function createEmbeddedIntegrations(
       return database.write((transaction) => {
         const taken = 'SELECT 1 FROM integrations WHERE name = ?'
         if (transaction.get(taken, integrationName(name)) !== undefined) return undefined
-        // Above every rev that a former integration of this name had: each of them was announced.
+        // Above every rev that was announced for a former integration with this name.
         const rev = transaction.seq + 1
         transaction.run(
           'INSERT INTO integrations VALUES (?, ?, 1, ?, 0, ?, ?, ?)',
@@ -99,7 +99,7 @@ export function createEmbeddedIntegrations(
           integrationName(name),
         )
         if (record?.uid !== uid || record.version !== version) return false
-        // The outcome goes with it, by its foreign key.
+        // A foreign key also removes the outcome.
         transaction.run('DELETE FROM integrations WHERE name = ?', name)
         transaction.run('DELETE FROM due WHERE name = ?', name)
         transaction.announce({ type: 'integration', name, rev: sqlNumber(record.rev) + 1 })
@@ -109,12 +109,12 @@ export function createEmbeddedIntegrations(
       return removed
     },
 
-    // A transaction is on the disk before the next one begins.
+    // A transaction is on disk before the next one begins.
     confirm: async () => undefined,
   }
 }
 
-/** Within an operation on more than the integration. */
+/** For transactions that also read other data. */
 export function readPublic(statements: Statements, name: string): IntegrationRecord | undefined {
   const row = rowOf(statements, PUBLIC, name)
   return row && publicRecord(row)
@@ -125,7 +125,7 @@ function readSealed(statements: Statements, name: string): SealedIntegrationReco
   return row && { ...publicRecord(row), secrets: sqlText(row.secrets) }
 }
 
-/** By a search, in which SQLite looks at other rows too; where one of those is damaged, by its place. */
+/** Searches by name, which reads other rows, too. If one of them is damaged, reads by position. */
 function rowOf({ get, all }: Statements, columns: string, name: string) {
   try {
     return get(`SELECT ${columns} FROM ${INTEGRATIONS} WHERE name = ?`, integrationName(name))
@@ -137,15 +137,14 @@ function rowOf({ get, all }: Statements, columns: string, name: string) {
   }
 }
 
-/** Beside the one that is there; none where it is undefined. */
+/** Replaces the code; undefined removes it. */
 export function putMac({ run }: Statements, name: string, mac: string | undefined): void {
   if (mac === undefined) run('DELETE FROM integration_macs WHERE name = ?', name)
   else run('INSERT OR REPLACE INTO integration_macs VALUES (?, ?)', name, mac)
 }
 
-/** All but the secrets, which are the larger part. */
+/** All columns except the secrets, which are the largest part. */
 const PUBLIC = 'name, uid, version, rev, orev, digests, definition, mac'
-/** Their names in their order. */
 const EVERY = 'SELECT name FROM integrations ORDER BY name'
 const INTEGRATIONS = 'integrations LEFT JOIN integration_macs USING (name)'
 
@@ -163,6 +162,6 @@ function publicRecord(row: NonNullable<ReturnType<Statements['get']>>): Integrat
   }
 }
 
-/** The code beside a record, in its row. */
+/** The code of a record, in its row. */
 export const sqlMacField = (mac: unknown): { readonly mac?: string } =>
   typeof mac === 'string' ? { mac } : {}

@@ -7,15 +7,15 @@ interface Held {
 }
 
 export interface EmbeddedLocks extends Locks {
-  /** Frees a lock, whoever holds it. */
+  /** Frees a lock of any holder. */
   forget(name: string): void
 }
 
-/** Locks in memory: this process is the only one, and when it dies nobody holds anything. */
+/** Locks in memory, because only this process uses the store. */
 export function createEmbeddedLocks({
   monotonic,
 }: {
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }): EmbeddedLocks {
   const locks = new Map<string, Held>()

@@ -88,7 +88,7 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
   }
 }
 
-/** Why SAVE must not write, or undefined. */
+/** Why SAVE must be refused, or undefined. */
 function refusalToSave(
   statements: Statements,
   record: IntegrationRecord | undefined,
@@ -154,7 +154,7 @@ function writeMembers(transaction: Transaction, name: string, change: OutcomeCha
   }
 }
 
-/** One more for orev and rev, announced. */
+/** Increments orev and rev, and announces the change. */
 function advance(
   transaction: Transaction,
   record: IntegrationRecord,

@@ -1,28 +1,27 @@
-/** A page of a table of which a part may be damaged: what is lost is named, and hides nothing else. */
+/** Reads a page of a table that may be partly damaged. A damaged row is named and hides no other row. */
 import { type EmbeddedDatabase, type SqlRow, type Statements, sqlText } from './database.ts'
 
 export interface SqlPageQuery {
-  /** The column that rows are ordered and known by. */
+  /** The column of ids and of the order. */
   readonly column: string
-  /** The id before the first one. */
+  /** The page starts after this id. */
   readonly after: string
-  /** How many rows at most. */
   readonly count: number
-  /** The whole page at once: the sound case. */
+  /** Reads the complete page, if nothing is damaged. */
   readonly page: (statements: Statements) => readonly SqlRow[]
-  /** Every id of the table in its order; undefined for a row of another list. It must read nothing else of a row. */
+  /** Reads all ids in order; undefined for rows of other lists. Must read nothing else of a row. */
   readonly every: (statements: Statements) => readonly (string | undefined)[]
-  /** The rows from this place of that order on. It must not search: SQLite looks at other rows for it. */
+  /** Reads rows by position in that order. Must not search, because a search reads other rows. */
   readonly from: (statements: Statements, count: number, place: number) => readonly SqlRow[]
-  /** Whether it is still good. */
+  /** Whether the row is unexpired. */
   readonly isGood: (row: SqlRow) => boolean
-  /** The ids of the page by another table, which is damaged in another place, if at all. */
+  /** Reads the ids from another table, which has different damage, if any. */
   readonly others: (statements: Statements) => readonly SqlRow[]
-  /** The row of one of those. */
+  /** Reads one of these rows. */
   readonly one: (statements: Statements, id: string) => SqlRow | undefined
 }
 
-/** A row that cannot be read has its id alone. Throws `store_unavailable` where no way leads to the ids. */
+/** An unreadable row has only its id. Throws `store_unavailable` if the ids cannot be read. */
 export function pagedRows(database: EmbeddedDatabase, query: SqlPageQuery): readonly SqlRow[] {
   return database.readSome(
     query.page,
@@ -31,14 +30,14 @@ export function pagedRows(database: EmbeddedDatabase, query: SqlPageQuery): read
   )
 }
 
-/** Without a search, so that a row whose end is lost harms itself alone. */
+/** Does not search, so that a damaged row affects only itself. */
 function byPlace(
   database: EmbeddedDatabase,
   { column, after, count, every, from, isGood }: SqlPageQuery,
   statements: Statements,
 ): readonly SqlRow[] {
   const ids = every(statements)
-  /** Halves what cannot be read as a whole, until it is one row. */
+  /** Bisects an unreadable range down to single rows. */
   const between = (first: number, end: number): readonly SqlRow[] => {
     const middle = Math.floor((first + end) / 2)
     const isOne = end - first === 1

@@ -1,8 +1,8 @@
-/** The tables of the embedded store, and how those that an older release made become like them. */
+/** Tables of the embedded store and their migrations. */
 import type { DatabaseSync } from 'node:sqlite'
 import { DEFAULT_SHARE } from '../keys.ts'
 
-/** The form of the tables. A database with a higher number was written by a newer release. */
+/** Schema version. A higher number in a database shows a newer release. */
 const TABLES_VERSION = 1
 
 const TABLES = `
@@ -58,11 +58,11 @@ CREATE INDEX documents_by_end ON documents (ends) WHERE ends IS NOT NULL;
 CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL) STRICT;
 `
 
-/** Has its row where the file was begun anew in a folder that was in use. */
+/** Has a row if the file was created again in a used folder. */
 const LOST =
   'CREATE TABLE IF NOT EXISTS lost (only_row INTEGER PRIMARY KEY CHECK (only_row = 1)) STRICT;'
 
-/** Tables that a database of this version may lack, since an older release made it. */
+/** Tables that databases of older releases lack. */
 const LATER_TABLES = `
 CREATE TABLE IF NOT EXISTS custody (
   name TEXT PRIMARY KEY REFERENCES integrations (name) ON DELETE CASCADE,
@@ -104,7 +104,7 @@ CREATE TABLE IF NOT EXISTS document_macs (
 ) STRICT, WITHOUT ROWID;
 `
 
-/** Columns that the table of events may lack, since an older release made it; and what finds its rows by them. */
+/** Columns and indexes of the event table that older releases lack. */
 const LATER_COLUMNS = [
   `ALTER TABLE events ADD COLUMN share TEXT NOT NULL DEFAULT '${DEFAULT_SHARE}'`,
   'ALTER TABLE events ADD COLUMN line TEXT',
@@ -114,7 +114,7 @@ CREATE INDEX IF NOT EXISTS events_by_share ON events (share, line IS NULL, id);
 CREATE UNIQUE INDEX IF NOT EXISTS events_by_line ON events (share, line) WHERE line IS NOT NULL;
 `
 
-/** Gives what `meta` says, and whether it was made in the place of one that was lost (`isLost`): in a folder that was used before. Throws an `Error` that names the folder where a newer release wrote it. */
+/** Returns `meta` and whether the file replaces a lost one (`isLost`). Throws an `Error` that names the folder if a newer release wrote it. */
 export function prepareTables(
   db: DatabaseSync,
   {
@@ -133,7 +133,7 @@ export function prepareTables(
   const meta = db.prepare('SELECT tables_version, id, seq FROM meta').get()
   if (meta === undefined || Number(meta.tables_version) > TABLES_VERSION) {
     db.close()
-    throw new Error(`The data folder ${dataDir} was written by a newer release; run that one`)
+    throw new Error(`The data folder ${dataDir} was written by a newer release; run that release`)
   }
   const hasShares = db
     .prepare(`SELECT 1 FROM pragma_table_info('events') WHERE name = 'share'`)

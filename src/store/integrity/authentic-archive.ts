@@ -1,4 +1,4 @@
-/** What a backup reads and a restore writes, with codes: a backup takes nothing that does not verify, and what is restored is proven anew. */
+/** Archive with authentication codes: a backup omits unverified records, and a restore creates new codes. */
 import { BrokerError } from '../../errors/errors.ts'
 import type { Archive, Put } from '../archive.ts'
 import type { Store } from '../store.ts'
@@ -6,7 +6,7 @@ import type { RecordAuthenticator } from './record-authenticator.ts'
 import { INTEGRATION, ofDocument, ofIntegration } from './record-mac.ts'
 import { isCorrupt } from './record-schema.ts'
 
-/** So often another may write one of them meanwhile. */
+/** Most attempts if another writer changes a record at the same time. */
 const ATTEMPTS = 20
 
 export function authenticArchive(
@@ -15,7 +15,7 @@ export function authenticArchive(
 ): Archive {
   const putAll = async (attempt: () => Promise<boolean>): Promise<boolean> => {
     for (let tries = 0; tries < ATTEMPTS; tries += 1) if (await attempt()) return true
-    throw new BrokerError('store_unavailable', 'Others write the same records over and over', {
+    throw new BrokerError('store_unavailable', 'Other writers change the same records repeatedly', {
       retryAfterMs: 1_000,
     })
   }
@@ -59,7 +59,7 @@ const all = <Record>(
   code: (record: Put<Record>) => Promise<Put<Record>>,
 ): Promise<readonly Put<Record>[]> => Promise.all(records.map(code))
 
-/** The version that it becomes: above its own, and above the one that is there. */
+/** A version above both the given and the existing one. */
 async function next(
   { version = 0 }: { readonly version?: number },
   read: Promise<{ readonly version: number } | undefined>,

@@ -1,4 +1,4 @@
-/** The change stream of the authenticated store: what was seen, or does not verify, is looked at as soon as it is heard to have changed, and not when somebody needs it. */
+/** The change stream of the authenticated store. Checks records that were seen before or are corrupt as soon as they change. */
 
 import type { Change, Changes, Store } from '../store.ts'
 import type { CorruptRecords } from './corrupt-records.ts'
@@ -16,7 +16,7 @@ export function authenticChanges(
   changes: Changes,
   { documents, outcomes, custody, seen, corrupt }: AuthenticChangesDependencies,
 ): Changes {
-  /** What went must not come back; and what is well or gone is no trouble any more. */
+  /** Detects records that return after a removal, and clears records that are valid or gone. */
   const look = async (change: Change): Promise<void> => {
     switch (change.type) {
       case 'document': {

@@ -1,7 +1,7 @@
 /**
- * Outcomes and refresh tokens of the authenticated store. Tokens are sealed and need no code; a refusal
- * has one within its text, as a member that older releases do not look at, and one that does not verify
- * is as good as none. Of a refresh token a replica knows which family it saw last.
+ * Outcomes and refresh tokens with authentication. Sealed tokens need no code. A refusal has its
+ * code as the last member of its text, which older releases ignore; an invalid one is treated as
+ * absent. For refresh tokens, the replica remembers the last family.
  */
 
 import type { Custodies } from '../custody.ts'
@@ -11,7 +11,7 @@ import type { RecordAuthenticator } from './record-authenticator.ts'
 import { type AuthenticRecord, CUSTODY, INTEGRATION, ofIntegration, REFUSAL } from './record-mac.ts'
 import { isCorrupt } from './record-schema.ts'
 
-/** At the end of the text of an object. */
+/** The last member of an object. */
 const CODE = /,"mac":"([a-zA-Z0-9:._-]*)"\}$/
 
 const ofRefusal = (
@@ -50,7 +50,7 @@ export function authenticOutcomes(
     async look(name) {
       const began = prover.begin()
       const look = await prover.one(INTEGRATION, name, began, outcomes.look(name))
-      // One that does not verify ends like any other.
+      // A refusal that does not verify ends like any other.
       if (!look?.outcome.refusal) corrupt.over(REFUSAL, name)
       if (!look) return undefined
       const { mac, ...integration } = look.integration

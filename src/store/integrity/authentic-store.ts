@@ -13,11 +13,11 @@ import { INTEGRATION, ofDocument, ofIntegration } from './record-mac.ts'
 import type { SeenVersions } from './seen-versions.ts'
 
 export interface AuthenticStoreDependencies extends RecordAuthenticatorDependencies {
-  /** As the engine gives it. */
+  /** The store of the engine. */
   readonly store: Store
 }
 
-/** Writes that are not compare-and-set become such; so often another may be faster. */
+/** Other writes are converted to compare-and-set with this many attempts. */
 const ATTEMPTS = 100
 
 export function authenticStore(dependencies: AuthenticStoreDependencies): Store {
@@ -53,7 +53,7 @@ function authenticIntegrations(
     return rest as Found
   }
 
-  /** With a code for what the record is about to be. */
+  /** Adds the code for the version that the record will have. */
   const coded = (name: string, uid: string, version: number, content: IntegrationContent) => ({
     ...content,
     mac: prover.code(ofIntegration({ name, uid, version, ...content })),
@@ -137,7 +137,10 @@ function authenticDocuments(
         const written = await writeOver(former, kind, id, body, options)
         if (written) return written
       }
-      throw new BrokerError('store_unavailable', 'Another writes the same record over and over')
+      throw new BrokerError(
+        'store_unavailable',
+        'Another writer changes the same record repeatedly',
+      )
     },
     async remove(kind, id, expected) {
       const removed = await documents.remove(kind, id, expected)

@@ -1,8 +1,7 @@
 /**
- * Whether a record that nothing proves is still accepted. It is while older releases may have
- * written it; not any more once every record was given its code, which a mark in the store says.
- * Whoever can write the store can remove the mark, so each code made since says it, too; and since
- * codes can be removed as well, so does what secrets are sealed in, without which there is nothing to gain.
+ * Decides whether records without a code are accepted. They are, until every record has a code,
+ * which a mark in the store states. An attacker with write access could remove the mark, so newer
+ * codes state it, too; and because codes can be removed, so do the sealed secrets.
  */
 
 import { Type } from 'typebox'
@@ -25,13 +24,13 @@ import {
 } from './record-mac.ts'
 import { unlessCorrupt } from './record-schema.ts'
 
-/** `migrate`: until the mark is there. `refuse`: never. `accept`: also after. */
+/** `migrate`: until the mark exists. `refuse`: never. `accept`: always. */
 export const UNPROVEN_MODES = ['migrate', 'refuse', 'accept'] as const
 
 export type UnprovenMode = (typeof UNPROVEN_MODES)[number]
 
 const MacMark = Type.Object({
-  /** Every code in the store is of the stage `b`. */
+  /** Every code in the store has the stage `b`. */
   isComplete: Type.Boolean(),
 })
 
@@ -40,44 +39,42 @@ export type MacMark = BodyOf<typeof MacMark>
 
 export interface MacRequirement {
   readonly mode: UnprovenMode
-  /** Of the codes that this replica makes. */
+  /** Stage of new codes. */
   stage(): Stage
-  /** Throws `store_unavailable` where it cannot be told. */
+  /** Throws `store_unavailable` if it is unknown. */
   acceptsUnproven(): Promise<boolean>
-  /** Undefined: codes are not required yet. */
+  /** Undefined: codes are not required. */
   mark(): Promise<MacMark | undefined>
-  /** From here on codes are required, on every replica. */
+  /** Makes codes required on every replica. */
   require(mark: MacMark): Promise<void>
-  /** The store became another one: it is to be asked again. */
+  /** Forgets the answer after the store was replaced. */
   reset(): void
 }
 
 export interface MacRequirementDependencies {
-  /** As the engine gives it. */
   readonly store: Pick<Store, 'documents' | 'integrations' | 'seals'>
   readonly macs: Macs
-  /** Whether an integration was sealed when codes were required. Throws `record_corrupt`. */
+  /** Whether the secrets of an integration were sealed while codes were required. Throws `record_corrupt`. */
   readonly sealRequires: (record: SealedIntegrationRecord) => Promise<boolean>
   readonly mode: UnprovenMode
-  /** Every kind of document. */
   readonly kinds: readonly string[]
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   readonly log: Pick<Log, 'error'>
 }
 
 const MARKS = documentKind({ kind: 'store', schema: MacMark })
 const ID = 'macs'
-/** How long an answer that there is no mark is believed. */
+/** How long the absence of the mark is cached. */
 const ABSENT_MS = 1_000
-/** Whoever reads a record that nothing proves waits for the whole search: one after the other, a large store would keep every caller out for long. */
+/** Parallel reads of the search. A sequential search of a large store would delay callers for a long time. */
 const AT_ONCE = 50
 
 export function createMacRequirement(dependencies: MacRequirementDependencies): MacRequirement {
   const { store, macs, sealRequires, mode, kinds, monotonic, log } = dependencies
   const { documents, integrations, seals } = store
   let isRequired = mode === 'refuse'
-  /** It is, as far as is known of the store that was there before. */
+  /** Codes were required by the previous store. */
   let isDoubted = false
   let absentUntil = Number.NEGATIVE_INFINITY
   let search: Promise<boolean> | undefined
@@ -108,7 +105,7 @@ export function createMacRequirement(dependencies: MacRequirementDependencies): 
     return record !== undefined && isAuthentic(record.mac, ofDocument(place.kind, record))
   }
 
-  /** What its code says does not count: it can be taken out. */
+  /** Ignores the code, because it can be removed. */
   const isSealedSince = async (name: string): Promise<boolean> => {
     const record = await unlessCorrupt(integrations.readSealed(name))
     return record !== undefined && ((await unlessCorrupt(sealRequires(record))) ?? false)
@@ -119,7 +116,7 @@ export function createMacRequirement(dependencies: MacRequirementDependencies): 
     return place === 'integrations' && (await isSealedSince(id))
   }
 
-  /** Whether any code or seal in the store was made when codes were required. */
+  /** Whether any code or seal was created while codes were required. */
   const wasRequired = async (): Promise<boolean> => {
     for (const place of ['integrations' as const, ...kinds.map((kind) => ({ kind }))]) {
       for await (const { items } of pages((page) => seals.macs(place, page))) {
@@ -141,7 +138,10 @@ export function createMacRequirement(dependencies: MacRequirementDependencies): 
     const found = await search
     if (found && !isRequired) {
       isRequired = true
-      log.error({}, 'the mark that every record has a code is missing in the store; it holds')
+      log.error(
+        {},
+        'the mark that every record has a code is missing in the store; codes stay required',
+      )
     }
     return found
   }

@@ -7,28 +7,28 @@ import { type AuthenticRecord, judgeMac, macOf } from './record-mac.ts'
 import { isCorrupt } from './record-schema.ts'
 import type { SeenVersions } from './seen-versions.ts'
 
-/** What makes and checks codes, for every part of the store. */
+/** Creates and verifies codes for all parts of the store. */
 export interface RecordAuthenticator {
-  /** The moment before a read. */
+  /** Called before a read; returns its time. */
   begin(): number
   code(record: AuthenticRecord): string
   /** Throws `record_corrupt`. */
   prove(record: AuthenticRecord, mac: string | undefined, began: number): Promise<void>
-  /** Throws `record_corrupt` where something newer was seen, and the store as a whole did not go back. */
+  /** Throws `record_corrupt` if a newer version was seen, unless the complete store went back. */
   keepsPace(
     record: Pick<AuthenticRecord, 'kind' | 'name' | 'uid' | 'version'>,
     began: number,
   ): Promise<void>
-  /** It is not there. */
+  /** Records that the record does not exist. */
   absent(kind: string, name: string, began: number): void
-  /** Of one record: what cannot be read is noted, and what is gone is. */
+  /** Reads one record and records whether it is corrupt or absent. */
   one<Found>(
     kind: string,
     name: string,
     began: number,
     read: Promise<Found | undefined>,
   ): Promise<Found | undefined>
-  /** Those of a page that verify; the others by name. */
+  /** Returns the verified records of a page, and the names of the others. */
   page<Item extends { readonly mac?: string }>(
     kind: string,
     began: number,
@@ -42,7 +42,7 @@ export interface RecordAuthenticatorDependencies {
   readonly requirement: Pick<MacRequirement, 'stage' | 'acceptsUnproven'>
   readonly corrupt: CorruptRecords
   readonly seen: SeenVersions
-  /** Before a record is called rolled back: looks whether the whole store was, and clears what was seen where it was. */
+  /** Called before a record is reported as rolled back. If the complete store went back, clears what was seen. */
   readonly lookAtWhole: () => Promise<void>
 }
 
@@ -122,7 +122,7 @@ export function createRecordAuthenticator(
       for (const item of read.items) {
         const record = authentic(item)
         try {
-          // Not remembered as seen: whoever lists a hundred thousand uses few of them.
+          // Not recorded as seen, because a list contains many records that are never used.
           settle(record, await troubleOf(record, item.mac, began))
           const { mac: _, ...rest } = item
           items.push(rest as typeof item)

@@ -1,31 +1,29 @@
 /**
- * The code beside each record: `STAGE:VERSION:KEY:MAC`. It covers what the record is (kind, name,
- * unique id, version) and what it says, so that none can be forged, changed, pasted over another or
- * given another version. It stands beside the record and not in it, so that a release that knows
- * nothing of it reads the record as ever.
+ * The authentication code of a record: `STAGE:VERSION:KEY:MAC`. It covers kind, name, uid, version
+ * and content, so that a record cannot be forged, changed, copied to another name, or given another
+ * version. It is stored beside the record, so that older releases can still read the record.
  */
 import type { Macs } from '../../crypto/macs.ts'
 import type { DocumentRecord, IntegrationRecord } from '../store.ts'
 
-/** What a code covers. */
+/** Data that a code covers. */
 export interface AuthenticRecord {
   /** `integration`, `custody`, `refusal`, or a kind of document. */
   readonly kind: string
   readonly name: string
-  /** Empty where the name is enough. */
+  /** Empty if the name is sufficient. */
   readonly uid: string
   readonly version: number
-  /** What it says, in a fixed order. */
+  /** The content in a fixed order. */
   readonly content: readonly string[]
 }
 
 /** The kind of integrations; no kind of document has this name. */
 export const INTEGRATION = 'integration'
-/** The same of what lies beside an integration. */
 export const REFUSAL = 'refusal'
 export const CUSTODY = 'custody'
 
-/** The secrets are sealed for the definition, and are no part of it. */
+/** Excludes the secrets, which are sealed for the definition. */
 export const ofIntegration = ({
   name,
   uid,
@@ -45,7 +43,7 @@ export const ofDocument = (
   { id, version, body }: Pick<DocumentRecord, 'id' | 'version' | 'body'>,
 ): AuthenticRecord => ({ kind, name: id, uid: '', version, content: [body] })
 
-/** `a`: made while records without a code were accepted, too; `b`: since they are refused. */
+/** `a`: created while records without a code were accepted. `b`: created since. */
 export type Stage = 'a' | 'b'
 
 export interface ParsedMac {
@@ -55,12 +53,12 @@ export interface ParsedMac {
   readonly mac: string
 }
 
-/** `outdated`: of an earlier version; a release that makes no codes has written the record since. */
+/** `outdated`: for an earlier version; a release without codes has written the record since. */
 export type Verdict = 'authentic' | 'absent' | 'outdated' | 'key_unknown' | 'mac_wrong'
 
 const FORM = /^([ab]):([1-9][0-9]{0,15}):([A-Za-z0-9._-]{1,64}):([A-Za-z0-9_-]{43})$/
 
-/** Undefined where it is none of ours. */
+/** Undefined if the form is invalid. */
 export function parseMac(text: string | undefined): ParsedMac | undefined {
   const [, stage, version, keyId, mac] = FORM.exec(text ?? '') ?? []
   if (keyId === undefined || mac === undefined) return undefined
@@ -83,7 +81,7 @@ export function judgeMac(macs: Macs, text: string | undefined, record: Authentic
   return isRight ? 'authentic' : 'mac_wrong'
 }
 
-/** Unambiguous, for it is JSON. */
+/** JSON, so that the text is unambiguous. */
 const covered = (
   stage: Stage,
   keyId: string,

@@ -1,30 +1,30 @@
-/** The newest version of each record that this replica has seen, and what it saw go: an older one that comes back was put there. Of the kinds of record that do not begin again by themselves. */
+/** The newest version of each record that this replica has seen, to detect older records that are put back. Applies only to kinds whose versions never restart. */
 
 export interface SeenVersions {
-  /** The moment before a read: what is seen later does not speak against what it finds. */
+  /** The time before a read. Later observations do not contradict the read. */
   now(): number
-  /** Found by a read that began at that moment, or written just now. */
+  /** Records a version that was read since `began` or written now. */
   note(kind: string, name: string, uid: string, version: number, began: number): void
-  /** It is not there, as a read found that began at that moment. */
+  /** Records the absence that a read since `began` found. */
   absent(kind: string, name: string, began: number): void
-  /** Whether it was seen there, under any unique id. */
+  /** Whether the record was seen with any uid. */
   isWatched(kind: string, name: string): boolean
-  /** Whether something newer was seen before that moment. */
+  /** Whether a newer version was seen before that time. */
   isPast(kind: string, name: string, uid: string, version: number, before: number): boolean
-  /** The store as a whole became another one, or its past: nothing that was seen holds. */
+  /** Forgets everything, after the complete store was replaced or went back. */
   clear(): void
 }
 
-/** Kinds of which nothing that went ever comes back under the same id. */
+/** Kinds whose removed ids never return. */
 const GONE_FOR_GOOD: ReadonlySet<string> = new Set([
   'integration',
   'api-key',
   'connection',
   'custody',
 ])
-/** Kinds of which a record goes only where an operator erases it, and begins again then. */
+/** Kinds whose records are removed only by an operator, and then restart. */
 const LASTING: ReadonlySet<string> = new Set(['identity', 'subject'])
-/** Whatever else there is comes and goes under the same id, and begins again with version 1 each time: a lower version says nothing. */
+/** Records of other kinds return under the same id with version 1, so a lower version proves nothing. */
 const isCompared = (kind: string): boolean => GONE_FOR_GOOD.has(kind) || LASTING.has(kind)
 const LIMIT = 100_000
 
@@ -34,10 +34,10 @@ interface Seen {
   readonly at: number
 }
 
-/** Remembers so many records, by default 100,000; the first noted go first. */
+/** Default limit: 100,000 records. The oldest are forgotten first. */
 export function createSeenVersions(limit = LIMIT): SeenVersions {
   const seen = new Map<string, Seen>()
-  /** Which unique id a name had. */
+  /** The last uid of each name. */
   const uids = new Map<string, string>()
   let moment = 0
 
@@ -53,7 +53,7 @@ export function createSeenVersions(limit = LIMIT): SeenVersions {
     if (former && !former.isGone) put(key, former.version, true)
   }
 
-  /** Somebody found something else after the read began. */
+  /** Whether another reader found a different version after the read began. */
   const isOvertaken = (found: Seen | undefined, began: number) =>
     found !== undefined && found.at > began
 

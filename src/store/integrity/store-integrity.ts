@@ -1,4 +1,4 @@
-/** What became of the store since this replica last knew it: is it the same, another one, or its own past? Pure. */
+/** Compares the store with what this replica remembers: the same store, another one, or an old copy. */
 
 import { Type } from 'typebox'
 import type { BodyOf } from '../record-body.ts'
@@ -9,19 +9,18 @@ export interface StoreIdentity {
   readonly seq: number
 }
 
-/** `wiped`: another store than before. `rewound`: the same one, with fewer changes than it had acknowledged. */
+/** `wiped`: another store. `rewound`: the same store with fewer changes than it acknowledged. */
 export type StoreIntegrity = 'sound' | 'wiped' | 'rewound'
 
-/** What a replica remembers. */
 export interface StoreMemory {
   readonly standing: StoreIntegrity
   /** The store when it was last sound. */
   readonly known: StoreIdentity
-  /** The store when the trouble was noticed; while it is sound, the same as `known`. */
+  /** The store when the problem was detected; equal to `known` while it is sound. */
   readonly since: StoreIdentity
 }
 
-/** What replicas tell one another, in the store itself. */
+/** The message of replicas to each other, in the store itself. */
 export const StoreNote = Type.Object({
   id: Type.String(),
   seq: Type.Number(),
@@ -38,7 +37,7 @@ const sound = (current: StoreIdentity): StoreMemory => ({
 
 const NOWHERE: StoreIdentity = { id: '', seq: 0 }
 
-/** Of a store that was made in the place of one that was lost. */
+/** The state of a store that replaces a lost one. */
 export const begunAnew = (current: StoreIdentity): StoreMemory => ({
   standing: 'wiped',
   known: NOWHERE,
@@ -50,7 +49,7 @@ export function judgeStore(
   current: StoreIdentity,
   note: StoreNote | undefined,
 ): StoreMemory {
-  // A note about another store came with a backup, and says nothing.
+  // A note about another store came with a backup and is ignored.
   const noted = note?.id === current.id ? note : undefined
   const isAccepted = noted?.standing === 'accepted'
   if (memory === undefined || memory.standing === 'sound') {
@@ -59,7 +58,7 @@ export function judgeStore(
       return { standing: found, known: memory.known, since: current }
     }
     if (noted === undefined || noted.standing === 'accepted') return sound(current)
-    // Another replica knows better. What was there before, nobody tells.
+    // Another replica detected it. The earlier identity is unknown.
     const known = noted.standing === 'wiped' ? NOWHERE : current
     return { standing: noted.standing, known, since: current }
   }
@@ -75,7 +74,8 @@ export function judgeStore(
   if (current.id !== known.id) {
     return isAccepted ? sound(current) : { standing: 'wiped', known, since: current }
   }
-  // What is missing stays missing, however many changes come after it. An acceptance that is older than the trouble came back with the past.
+  // Later changes do not restore missing ones. An acceptance that is older than the problem was
+  // restored with the old data.
   return isAccepted && noted.seq >= since.seq ? sound(current) : memory
 }
 

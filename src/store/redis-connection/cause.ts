@@ -1,173 +1,173 @@
-/** Why Redis cannot be used: every cause with what it is called, what is said of it, and what to do. */
+/** Causes of failures of Redis, each with an explanation and a remedy. */
 
 export interface Cause {
-  /** What is the matter with the place that is named before it. */
+  /** Follows the name of the server. */
   readonly says: string
   readonly remedy: string
 }
 
-/** A section of `docs/redis.md` for each: {@link anchorOf}. */
+/** Each has a section in `docs/redis.md`: {@link anchorOf}. */
 export const CAUSES = {
   host_unknown: {
     says: 'its name does not resolve',
-    remedy: 'Correct the host in VALETKEY_REDIS_URL, or mend DNS.',
+    remedy: 'Correct the host in VALETKEY_REDIS_URL, or repair DNS.',
   },
   refused: {
     says: 'it refuses the connection: nothing listens there',
     remedy: 'Start Redis, or correct the host and the port.',
   },
   unreachable: {
-    says: 'there is no way to it',
-    remedy: 'Look at routes, firewalls and network policies.',
+    says: 'there is no route to it',
+    remedy: 'Check routes, firewalls and network policies.',
   },
   no_answer: {
     says: 'it does not answer in time',
-    remedy: 'Look whether Redis hangs, and at firewalls and network policies.',
+    remedy: 'Check whether Redis hangs, and check firewalls and network policies.',
   },
   closed: {
-    says: 'it closes the connection without a word',
-    remedy: 'Look at the log of Redis, and at any proxy before it.',
+    says: 'it closes the connection without an answer',
+    remedy: 'Check the log of Redis, and any proxy in front of it.',
   },
   socket_missing: {
-    says: 'there is no such socket',
+    says: 'the socket does not exist',
     remedy: 'Start Redis with this `unixsocket`, or correct the path.',
   },
   socket_forbidden: {
     says: 'this process may not open the socket',
-    remedy: 'Give its user the right: see `unixsocketperm` of Redis.',
+    remedy: 'Give its user the permission: see `unixsocketperm` of Redis.',
   },
   tls_expected: {
-    says: 'it speaks TLS, and the URL says that it does not',
+    says: 'it uses TLS, but the URL says that it does not',
     remedy: 'Use rediss in place of redis in the URL, or the port without TLS.',
   },
   tls_unexpected: {
-    says: 'it speaks no TLS, and the URL says that it does',
+    says: 'it does not use TLS, but the URL says that it does',
     remedy: 'Use redis in place of rediss in the URL, or the port with TLS.',
   },
   tls_failed: {
-    says: 'no TLS connection comes about',
-    remedy: 'Compare protocols and ciphers of both sides; see the log of Redis.',
+    says: 'the TLS handshake fails',
+    remedy: 'Compare protocols and ciphers of both sides; check the log of Redis.',
   },
   certificate_untrusted: {
-    says: 'its certificate is not of a CA that is trusted here',
-    remedy: 'Give the CA in VALETKEY_REDIS_CA_FILE.',
+    says: 'its certificate is not from a trusted CA',
+    remedy: 'Set VALETKEY_REDIS_CA_FILE to the CA.',
   },
   certificate_name: {
     says: 'its certificate is for another name',
-    remedy: 'Use a name of the certificate in the URL, or give one with ?sni=NAME.',
+    remedy: 'Use a name of the certificate in the URL, or add ?sni=NAME.',
   },
   certificate_expired: {
     says: 'its certificate is not valid now',
     remedy: 'Renew the certificate of Redis, or set the clock of this host.',
   },
   client_certificate_missing: {
-    says: 'it asks for a client certificate, and none is given',
-    remedy: 'Give VALETKEY_REDIS_CERT_FILE and VALETKEY_REDIS_KEY_FILE.',
+    says: 'it requires a client certificate, but none is set',
+    remedy: 'Set VALETKEY_REDIS_CERT_FILE and VALETKEY_REDIS_KEY_FILE.',
   },
   client_certificate_refused: {
     says: 'it refuses the client certificate',
-    remedy: 'Give one that the CA of Redis (`tls-ca-cert-file`) signed and that is valid now.',
+    remedy: 'Use a valid certificate that the CA of Redis (`tls-ca-cert-file`) signed.',
   },
   password_wrong: {
     says: 'it refuses the user name or the password',
     remedy: 'Correct them in VALETKEY_REDIS_URL; percent-encode special characters.',
   },
   password_missing: {
-    says: 'it wants a password, and none is given',
-    remedy: 'Put user name and password before the host of VALETKEY_REDIS_URL.',
+    says: 'it requires a password, but none is set',
+    remedy: 'Add user name and password before the host in VALETKEY_REDIS_URL.',
   },
   password_not_needed: {
-    says: 'it wants no password, and takes anybody without one',
-    remedy: 'Set a password in Redis, or take it out of VALETKEY_REDIS_URL.',
+    says: 'it has no password and accepts every client',
+    remedy: 'Set a password in Redis, or remove it from VALETKEY_REDIS_URL.',
   },
   protected_mode: {
-    says: 'it is in protected mode, and serves its own host alone',
+    says: 'it is in protected mode and serves only its own host',
     remedy: 'Set a password in Redis, or an address to `bind` to.',
   },
   sentinel_password: {
-    says: 'this Sentinel refuses the password, or wants one',
+    says: 'this Sentinel refuses the password, or requires one',
     remedy: 'Correct VALETKEY_REDIS_SENTINEL_PASSWORD.',
   },
   master_unknown: {
-    says: 'this Sentinel knows no master of this name',
+    says: 'this Sentinel knows no master with this name',
     remedy: 'Correct MASTER in redis+sentinel://…/MASTER: it is the name in `sentinel monitor`.',
   },
   not_a_sentinel: {
-    says: 'this is no Sentinel',
-    remedy: 'Give the Sentinels in redis+sentinel://, or use redis:// for Redis itself.',
+    says: 'this is not a Sentinel',
+    remedy: 'Name the Sentinels in redis+sentinel://, or use redis:// for Redis itself.',
   },
   is_a_sentinel: {
-    says: 'this is a Sentinel, which holds no data',
+    says: 'this is a Sentinel, which stores no data',
     remedy: 'Use redis+sentinel://HOST:PORT/MASTER.',
   },
   not_a_cluster: {
-    says: 'this is no node of a Cluster',
+    says: 'this is not a node of a Cluster',
     remedy: 'Use redis:// in place of redis+cluster://.',
   },
   is_a_cluster: {
-    says: 'this is a node of a Cluster, and another one has the keys',
+    says: 'this is a node of a Cluster, but another node has the keys',
     remedy: 'Use redis+cluster:// in place of redis://.',
   },
   cluster_down: {
     says: 'the Cluster is down, or no node has the slot of the keys',
-    remedy: 'See CLUSTER INFO and CLUSTER SHARDS: start the node that lacks, or fail over.',
+    remedy: 'See CLUSTER INFO and CLUSTER SHARDS: start the missing node, or fail over.',
   },
   read_replica: {
-    says: 'it is a read replica, or became one, and takes no changes',
+    says: 'it is a read replica, or became one, and accepts no changes',
     remedy:
-      'Give the address of the primary; after a promotion wait until the address leads there.',
+      'Use the address of the primary; after a promotion, wait until the address leads to it.',
   },
   loading: {
     says: 'it is loading its data',
-    remedy: 'Wait: nothing else helps.',
+    remedy: 'Wait until it has finished.',
   },
   primary_away: {
     says: 'it is a replica that lost its primary',
-    remedy: 'Give the address of the primary; see `master_link_status` of INFO replication.',
+    remedy: 'Use the address of the primary; see `master_link_status` of INFO replication.',
   },
   database: {
     says: 'the database of the URL cannot be selected',
     remedy: 'Correct the number, raise `databases` of Redis, or give the user +select.',
   },
   memory_full: {
-    says: 'its memory is full, and it takes no changes',
-    remedy: 'Raise `maxmemory`, or free memory; do not let it evict.',
+    says: 'its memory is full, so it accepts no changes',
+    remedy: 'Raise `maxmemory`, or free memory; do not enable eviction.',
   },
   disk_failed: {
-    says: 'it cannot save to its disk, and takes no changes',
+    says: 'it cannot save to its disk, so it accepts no changes',
     remedy: 'Free the disk of Redis; see `rdb_last_bgsave_status` and `aof_last_write_status`.',
   },
   replicas_missing: {
-    says: 'it has too few replicas in step, and takes no changes',
-    remedy: 'Mend the replicas; see `min-replicas-to-write` of Redis.',
+    says: 'it has too few current replicas, so it accepts no changes',
+    remedy: 'Repair the replicas; see `min-replicas-to-write` of Redis.',
   },
   script_busy: {
-    says: 'a script keeps it busy',
-    remedy: 'See SLOWLOG for whose; SCRIPT KILL ends it.',
+    says: 'a script blocks it',
+    remedy: 'Find its owner with SLOWLOG; end it with SCRIPT KILL.',
   },
   clients_full: {
-    says: 'it has as many clients as it may have',
-    remedy: 'Raise `maxclients` of Redis, or end the clients that are left over (CLIENT LIST).',
+    says: 'it has reached its limit of clients',
+    remedy: 'Raise `maxclients` of Redis, or close unused clients (CLIENT LIST).',
   },
   command_forbidden: {
-    says: 'this user may not run a command that is needed',
-    remedy: 'Give it the rights that docs/redis.md lists.',
+    says: 'the user may not run a required command',
+    remedy: 'Give the user the permissions in docs/redis.md.',
   },
   command_missing: {
-    says: 'it has no such command, or calls it by another name',
-    remedy: 'Take its `rename-command` away, or use a server that has the command.',
+    says: 'it lacks a required command, or the command was renamed',
+    remedy: 'Remove its `rename-command`, or use a server with the command.',
   },
   settings_unreadable: {
-    says: 'the files of its settings cannot be read or used, and the former ones are used',
-    remedy: 'Mend the files that the settings of Redis name; they are read at each connection.',
+    says: 'files in its settings cannot be read or are invalid, so the former ones remain in use',
+    remedy: 'Correct the files that the settings of Redis name; they are read at each connection.',
   },
   settings_other_kind: {
-    says: 'the file with its URL names another kind of Redis than at the start, and the former URL is used',
-    remedy: 'Start Valetkey anew, or put a URL of the same kind into the file.',
+    says: 'the file with its URL names another kind of Redis than at the start, so the former URL remains in use',
+    remedy: 'Restart Valetkey, or write a URL of the same kind into the file.',
   },
   strange_answer: {
-    says: 'it answers what is not expected',
-    remedy: 'Look whether this is a Redis, and at its log.',
+    says: 'it sends unexpected answers',
+    remedy: 'Check whether this is Redis, and check its log.',
   },
 } as const satisfies Record<string, Cause>
 
@@ -175,10 +175,10 @@ export type RedisCause = keyof typeof CAUSES
 
 export const CAUSE_NAMES = Object.keys(CAUSES) as readonly RedisCause[]
 
-/** Which of the servers it is. `node`: one that the Cluster announces, or that Sentinels name. */
+/** Kind of server. `node`: announced by the Cluster or named by Sentinels. */
 export type ServerKind = 'server' | 'seed' | 'node' | 'sentinel'
 
-/** Where it is explained: a heading of `docs/redis.md`. */
+/** The heading in `docs/redis.md`. */
 export const anchorOf = (cause: RedisCause): string => `docs/redis.md#${cause}`
 
 const BY_CODE: Readonly<Record<string, RedisCause>> = {
@@ -232,13 +232,13 @@ const BY_CODE: Readonly<Record<string, RedisCause>> = {
   MISCONF: 'disk_failed',
   NOREPLICAS: 'replicas_missing',
   BUSY: 'script_busy',
-  // Of ours, for what Redis has no code for.
+  // Our own code, because Redis has none.
   SENTINEL: 'is_a_sentinel',
   DATABASE: 'database',
   MASTER: 'master_unknown',
 }
 
-/** What Redis says under the code `ERR`, which says nothing. */
+/** Texts with the generic code `ERR`. */
 const BY_TEXT: readonly (readonly [RegExp, RedisCause])[] = [
   [/max number of clients/i, 'clients_full'],
   [/no such master/i, 'master_unknown'],
@@ -252,14 +252,14 @@ const BY_TEXT: readonly (readonly [RegExp, RedisCause])[] = [
 const CLIENT_CERTIFICATE =
   /ALERT_(?:BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_(?:UNKNOWN|EXPIRED|REVOKED)|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)$/
 
-/** Whatever keeps SELECT from being done, the keys would be in another database. */
+/** If SELECT fails, the keys would be in another database. */
 const NO_DATABASE: ReadonlySet<RedisCause> = new Set([
   'command_forbidden',
   'command_missing',
   'strange_answer',
 ])
 
-/** Pure. `code` is Redis's, Node's or ours (see `redis-errors.ts`); `text` what came with it, of which nothing is repeated. */
+/** Pure. `code` comes from Redis, Node or this service (see `errors.ts`). `text` is the message, which is not repeated. */
 export function causeOf(error: {
   readonly code: string
   readonly text: string

@@ -1,4 +1,4 @@
-/** One client of ioredis, for one life of a connection: it never connects again, so that the next one begins with fresh settings and addresses. */
+/** An ioredis client for one connection. It never reconnects, so that each new connection uses current settings and addresses. */
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { type NatMap, translated } from './endpoints.ts'
 import type { RedisPlace } from './errors.ts'
@@ -11,30 +11,28 @@ import type { RedisNode, RedisTarget } from './url.ts'
 export interface ClientDependencies {
   readonly settings: RedisSettingsSource
   readonly nat: NatMap
-  /** Longest wait for an answer, in milliseconds; then the socket is given up too. */
+  /** Longest wait for an answer, in milliseconds. Then the socket is closed, too. */
   readonly timeoutMs: number
-  /** The Sentinels to ask, in this order. */
   readonly sentinels: readonly RedisNode[]
-  /** All of them that are known by now. */
+  /** Receives all known Sentinels. */
   readonly onSentinels: (sentinels: readonly RedisNode[]) => void
-  /** May be told of the same trouble several times. */
+  /** May be called several times for one failure. */
   readonly onTrouble: (error: unknown, place: RedisPlace, command?: string) => void
-  /** None of the nodes of the Cluster answers any more, so that no other connection to them works. */
+  /** No node of the Cluster answers, so other connections to them do not work either. */
   readonly onUnanswered: () => void
 }
 
 export interface OpenClient {
   readonly client: Redis | Cluster
-  /** The server that said this, or the one that commands go to, as far as it is known. */
+  /** The server of an error, or the server of commands, as far as known. */
   place(error?: unknown): RedisPlace
-  /** Of a Cluster alone. */
   readonly nodes?: ClusterNodes
 }
 
 const CONNECT_TIMEOUT_MS = 1_000
 const UNKNOWN_MASTER = Object.assign(new Error('No such master'), { code: 'MASTER' })
 
-/** A connection that ended is followed by another client. */
+/** Another client replaces a closed one. */
 const never = () => null
 
 export function openClient(dependencies: ClientDependencies): OpenClient {
@@ -58,7 +56,7 @@ function openBehindSentinels(dependencies: ClientDependencies, name: string): Op
   const { settings, nat, sentinels, onSentinels, onTrouble } = dependencies
   const { tls, sentinelPassword } = settings.current()
   const sentinelAt = (node: RedisNode): RedisPlace => ({ kind: 'sentinel', ...node })
-  // Until one of them has named the master.
+  // Used until a Sentinel names the master.
   let place = sentinelAt(sentinels[0] ?? { host: 'localhost', port: 0 })
   const tlsAt = ({ host }: RedisNode) => tlsFor(settings.current(), host)
   const connector = sentinelConnector({
@@ -99,13 +97,13 @@ function openCluster(dependencies: ClientDependencies, seeds: readonly RedisNode
     enableOfflineQueue: false,
     clusterRetryStrategy: never,
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
-    // Never again by itself after a lost connection: it may have been done.
+    // A command is not repeated after a lost connection, because it may have been executed.
     retryDelayOnFailover: 0,
-    // Whoever asks is told, and need not wait until there is a new master.
+    // Fails immediately instead of waiting for a new master.
     retryDelayOnClusterDown: 0,
-    // A name with several addresses is tried at each of them, and TLS compares the name.
+    // All addresses of a name are tried, and TLS verifies the name.
     dnsLookup: (hostname, callback) => callback(null, hostname),
-    // A redirection without a host leads to the one that was asked, like a node without one.
+    // An address without a host means the node that was asked.
     natMap: (key) => translated(nat, nodeOfKey(key, asked)),
   })
   const nodes = equipNodes(cluster, {
@@ -133,7 +131,7 @@ function attended(
   return { client, place }
 }
 
-/** Where the settings lead first. */
+/** The first server according to the settings. */
 export function firstPlace({ topology }: RedisTarget): RedisPlace {
   if (topology.kind === 'standalone') return { kind: 'server', ...topology.node }
   if (topology.kind === 'socket') return { kind: 'server', host: topology.path }
@@ -142,7 +140,7 @@ export function firstPlace({ topology }: RedisTarget): RedisPlace {
   return { kind: isCluster ? 'seed' : 'sentinel', host: first?.host ?? '', port: first?.port ?? 0 }
 }
 
-/** `host:port`, as ioredis has it; IPv6 without brackets. */
+/** `host:port` in ioredis's form; IPv6 without brackets. */
 function nodeOfKey(key: string, otherwise = ''): RedisNode {
   const end = key.lastIndexOf(':')
   return { host: key.slice(0, end) || otherwise, port: Number(key.slice(end + 1)) }
@@ -162,8 +160,8 @@ function sharedOptions({ settings, timeoutMs }: ClientDependencies) {
   return {
     connectionName: 'valetkey',
     commandTimeout: timeoutMs,
-    // The command gives up first, so that its error says what happened; then the socket, which a
-    // hung server would keep open for ever.
+    // The command times out first, for a better error; then the socket, which a hung server would
+    // keep open.
     socketTimeout: timeoutMs + 100,
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: CONNECT_TIMEOUT_MS,
@@ -172,7 +170,7 @@ function sharedOptions({ settings, timeoutMs }: ClientDependencies) {
     autoResendUnfulfilledCommands: false,
     disableClientInfo: true,
     protocol: 2 as const,
-    // A replica that was the master: leave it, and let the caller decide what to send again.
+    // Disconnects from a former master. The caller decides whether to repeat.
     reconnectOnError: (error: Error) =>
       error.message.startsWith('READONLY') ? (1 as const) : false,
     ...(username !== undefined && { username }),

@@ -9,21 +9,21 @@ import { OtherKindError } from './settings.ts'
 import type { RedisTroubles } from './troubles.ts'
 import type { RedisNode } from './url.ts'
 
-/** What happens to a connection; for logs and metrics. Holds nothing secret. */
+/** Events for logs and metrics, without secrets. */
 export type RedisEvent =
   | { readonly type: 'ready' | 'closed'; readonly connection: ConnectionRole }
-  /** Of each server each trouble at most once in 30 seconds. */
+  /** At most once in 30 seconds for each failure of each server. */
   | { readonly type: 'error'; readonly connection: ConnectionRole; readonly error: RedisTrouble }
-  /** The server may drop keys when its memory is full: only `noeviction` keeps what was acknowledged. */
+  /** The server may evict keys when its memory is full. Only `noeviction` keeps acknowledged data. */
   | { readonly type: 'eviction_policy'; readonly policy: string }
-  /** That cannot be known: this user may not run INFO, or the server has none. */
+  /** The policy is unknown: the user may not run INFO, or the server lacks it. */
   | { readonly type: 'eviction_unknown' }
 
 export interface ConnectionDependencies
   extends Pick<ClientDependencies, 'settings' | 'nat' | 'timeoutMs' | 'onUnanswered'> {
   readonly role: ConnectionRole
   readonly troubles: RedisTroubles
-  /** Four keys that hold nothing, for trying the commands. */
+  /** Four unused keys for testing commands. */
   readonly probeKeys: readonly string[]
   readonly random: () => number
   readonly onEvent: (event: RedisEvent) => void
@@ -37,40 +37,38 @@ export interface ScriptCall {
 
 export type ScriptResult = { readonly answer: unknown } | { readonly error: BrokerError }
 
-/** One connection to Redis (or to a Cluster) that reconnects for ever, fails fast while it is down, and never sends anything twice. */
+/** A connection to Redis or a Cluster. It reconnects forever, fails fast while it is disconnected, and never repeats a command. */
 export interface RedisConnection {
-  /** One script; throws `store_unavailable`. */
   run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown>
-  /** One command; throws `store_unavailable`. */
   call(command: string, ...args: Argument[]): Promise<unknown>
-  /** A command and then a script, in one round trip. Gives the script's answer. */
+  /** Runs a command and a script in one round trip. Returns the result of the script. */
   callAndRun(
     command: readonly [string, ...Argument[]],
     script: Script,
     keys: readonly string[],
     args: readonly Argument[],
   ): Promise<unknown>
-  /** Scripts, and one WAIT for the effects of all on the same connection: what came of each, and how many replicas have them. Throws `store_unavailable` where WAIT was not answered. */
+  /** Runs scripts and one WAIT on the same connection. Returns the results and the number of replicas that confirmed. Throws `store_unavailable` if WAIT fails. */
   runAndWait(
     calls: readonly ScriptCall[],
     wait: { readonly replicas: number; readonly timeoutMs: number },
   ): Promise<{ readonly results: readonly ScriptResult[]; readonly confirmed: number }>
-  /** Settles when the first attempt to connect has come to something, good or bad, and soon in any case; never rejects. */
+  /** Resolves after the first connection attempt succeeded or failed, or after a short time-out. Never rejects. */
   readonly attempted: Promise<void>
   wasReady(): boolean
-  /** Another connection found that no node of the Cluster answers: looks at once whether that is so here. */
+  /** Another connection found no answering node of the Cluster: checks this one immediately. */
   doubt(): void
   close(): Promise<void>
 }
 
-/** Longest that an attempt to connect may take, whatever the library waits for. */
+/** Time limit of a connection attempt, in addition to the library's limits. */
 const STALLED_MS = 10_000
-/** A connection that lasted so long worked. */
+/** A connection of this duration counts as successful. */
 const STEADY_MS = 1_000
-/** Longest that a start waits for the first one. */
+/** Longest wait for the first connection at the start. */
 const FIRST_MS = 3_000
 
-/** Milliseconds before the next attempt to connect: 40 to 500, and up to 50 of jitter. */
+/** Milliseconds before the next attempt: 40 to 500, plus up to 50 of jitter. */
 export function reconnectDelayMs(attempt: number, random: () => number): number {
   return Math.min(20 * 2 ** Math.min(attempt, 5), 500) + Math.floor(random() * 50)
 }
@@ -79,7 +77,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
   const { role, settings, troubles, random, onEvent, timeoutMs, probeKeys } = dependencies
   const closing = new AbortController()
   const { promise: first, resolve: firstIsOver } = Promise.withResolvers<void>()
-  /** Of those that are ready, the ones whose user may run all that is needed. */
+  /** Clients whose user may run all necessary commands. */
   const proven = new WeakSet<object>()
   let wasReady = false
   let learned: readonly RedisNode[] = []
@@ -87,7 +85,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
 
   const isClosing = () => closing.signal.aborted
 
-  /** From one connection to its end. Gives for how many milliseconds it was ready. */
+  /** Runs one connection until it ends. Returns how many milliseconds it was ready. */
   const live = (attempt: number) =>
     new Promise<number>((resolve) => {
       let isReady = false
@@ -148,7 +146,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
       })
       client.once('end', end)
       closing.signal.addEventListener('abort', end, { once: true })
-      // What fails is an `error`, and then the end.
+      // A failed connect also emits `error` and `end`.
       client.connect().catch(() => undefined)
     })
 
@@ -156,7 +154,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     for (let attempt = 1; !isClosing(); attempt += 1) {
       await renew()
       if (isClosing()) return
-      // One that is left again at once, as a read replica is, is no success.
+      // A connection that closes immediately, as to a read replica, is not successful.
       if ((await live(attempt)) >= STEADY_MS) attempt = 0
       if (isClosing()) return
       await new Promise<void>((resolve) => {
@@ -165,7 +163,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     }
   }
 
-  /** A password that cannot be read now may be the one that is known. */
+  /** If a password cannot be read, the known one may still be valid. */
   const renew = async () => {
     try {
       await settings.renew()
@@ -177,7 +175,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     }
   }
 
-  /** Those of the URL and those that they named; after a failure another one is asked first. */
+  /** The configured Sentinels and those that they named. After a failure, starts with another one. */
   const sentinelsFor = (attempt: number): readonly RedisNode[] => {
     const { topology } = settings.current().target
     if (topology.kind !== 'sentinel') return []
@@ -188,12 +186,12 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
   }
   void run()
 
-  /** `send` runs in a `try` of its own: ioredis throws some errors at once. */
+  /** Calls `send` inside `try`, because ioredis throws some errors synchronously. */
   async function answer<T>(
     operation: string,
     send: (client: Redis | Cluster) => Promise<T>,
   ): Promise<T> {
-    // A pipeline would wait for a Cluster that it has never seen, without an end.
+    // A pipeline on a Cluster that was never connected would wait forever.
     if (open?.client.status !== 'ready' || !proven.has(open.client)) {
       open?.nodes?.troubled()
       throw storeUnavailable(operation, troubles.latest(role) ?? away())
@@ -235,7 +233,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
       })
     },
     runAndWait(calls, wait) {
-      // In full: a server that has forgotten a script would get it again, but behind WAIT.
+      // Sends scripts in full: with a digest, a missing script would be repeated after WAIT.
       const commands = calls.map(({ script: { lua }, keys, args }) => [
         ...['eval', lua, keys.length, ...keys, ...args],
       ])
@@ -247,7 +245,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
         const results = calls.map(({ script }, at): ScriptResult => {
           const [fault, reply] = replies[at] ?? []
           if (!fault) return { answer: reply }
-          // WAIT was answered, by a node that may not be the one any more: ioredis follows no MOVED then.
+          // A node that is no longer the master may have answered WAIT: ioredis then ignores MOVED.
           open?.nodes?.troubled()
           return { error: failed(fault, script.name) }
         })
@@ -261,7 +259,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     async close() {
       const client = open?.client
       if (client?.status === 'ready' && role !== 'changes') {
-        // QUIT answers after everything sent before it; a server that does not answer is left behind.
+        // QUIT completes after all earlier commands; a hung server is not waited for.
         const quit = client.quit().catch(codeOf)
         await waitFor<unknown>(quit, { ms: timeoutMs, late: () => undefined })
       }

@@ -1,14 +1,14 @@
-/** What a port speaks, asked where a connection failed without a word that says why. */
+/** Detects the protocol of a port after a connection failed without an explanation. */
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
 const PATIENCE_MS = 1_500
-/** The first byte of every answer of RESP. */
+/** The first byte of a RESP answer. */
 const RESP = /^[-+$*:_,#!=%~>|(]/
 
 /**
- * `undefined` where that cannot be said. PING is answered by every Redis, if only with NOAUTH. The
- * TLS connection carries nothing, so that whom it leads to need not be known.
+ * Undefined: unknown. Every Redis answers PING, at least with NOAUTH. The TLS probe sends no data,
+ * so it accepts any certificate.
  */
 export async function spokenAt(host: string, port: number): Promise<'plain' | 'tls' | undefined> {
   const isPlain = await outcomeOf(connectPlain({ host, port }), (socket, settle) => {
@@ -37,7 +37,7 @@ function outcomeOf(
       resolve(answer)
     }
     ask(socket, settle)
-    // Whatever it is, it has been heard before this or says nothing.
+    // Errors after the first data have no meaning.
     socket.on('error', () => settle(false))
     socket.once('close', () => settle(false))
   })

@@ -1,12 +1,12 @@
-/** How addresses that a Cluster or Sentinels announce become addresses that lead there from here. */
+/** Translates addresses that a Cluster or Sentinels announce to reachable ones. */
 import { parseNode, type RedisNode } from './url.ts'
 
-/** From an announced `host:port`, or a host for all its ports, to where it is reached; without a port the announced one stays. */
+/** Maps an announced `host:port`, or a host with any port. A target without a port keeps the announced one. */
 export type NatMap = ReadonlyMap<string, { readonly host: string; readonly port?: number }>
 
 const NO_PORT = 0
 
-/** Reads `from=to,from=to`; each side is `HOST:PORT` or `HOST`. Throws an `Error` that names the entry. */
+/** Parses `from=to,from=to`; each side is `HOST:PORT` or `HOST`. Throws an `Error` that names the entry. */
 export function parseNatMap(text: string): NatMap {
   const entries = text.split(',').map((entry, index) => {
     const sides = entry.split('=').map((side) => nodeOf(side.trim()))
@@ -21,22 +21,22 @@ export function parseNatMap(text: string): NatMap {
 
 function nodeOf(text: string): { readonly host: string; readonly port?: number } | undefined {
   const hasPort = /\]:\d+$|^[^:\]]*:\d+$/.test(text)
-  // A port is needed to be valid, and this one says that there is none.
+  // The parser requires a port; this one stands for none.
   const node = parseNode(text, hasPort ? NO_PORT : 1)
   if (node === undefined) return undefined
   return hasPort ? node : { host: node.host }
 }
 
-/** The same node where nothing is said about it. */
+/** Returns the same node without a matching entry. */
 export function translated(nat: NatMap, node: RedisNode): RedisNode {
   const to = nat.get(`${node.host}:${node.port}`) ?? nat.get(node.host)
   return to === undefined ? node : { host: to.host, port: to.port ?? node.port }
 }
 
 /**
- * A reply to `CLUSTER SLOTS` with a host for each node. A node that does not know its own address
- * says `''`, and one that does not say it NULL: both mean the one that was asked. `?` is a host name
- * that is not known, and then the address stands beside it.
+ * Completes hosts in a reply to `CLUSTER SLOTS`. `''` (address unknown to the node) and NULL
+ * (address not announced) mean the node that was asked. `?` means an unknown host name; the
+ * metadata then contains the address.
  */
 export function withEndpoints(slots: unknown, asked: string): unknown {
   if (!Array.isArray(slots)) return slots
@@ -54,7 +54,6 @@ function withEndpoint(node: readonly unknown[], asked: string): readonly unknown
   return [address ?? asked, ...rest]
 }
 
-/** Among the pairs that follow the id of a node. */
 function addressIn(pairs: unknown): string | undefined {
   if (!Array.isArray(pairs)) return undefined
   const address: unknown = pairs[pairs.indexOf('ip') + 1]

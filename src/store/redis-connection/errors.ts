@@ -1,10 +1,9 @@
 import { BrokerError } from '../../errors/errors.ts'
 import { anchorOf, CAUSES, causeOf, type RedisCause, type ServerKind } from './cause.ts'
 
-/** What each of the connections is for. */
 export type ConnectionRole = 'commands' | 'changes' | 'durable'
 
-/** A server as the one that runs it knows it: `host:port`, or the path of a socket. */
+/** A server: `host:port`, or the path of a socket. */
 export interface RedisPlace {
   readonly kind: ServerKind
   readonly host: string
@@ -12,18 +11,18 @@ export interface RedisPlace {
   readonly port?: number
 }
 
-/** What of an error of ioredis may be told: never its message or its `command`, which hold the values that were being written. */
+/** The parts of an ioredis error without secrets. Excludes its message and `command`, which contain written values. */
 export interface RedisTrouble {
   readonly name: string
-  /** Redis's error code (`OOM`, `READONLY`, …), Node's (`ECONNREFUSED`, …), or `TIMEOUT`, `OFFLINE`, `CLOSED`, `UNKNOWN`. */
+  /** Error code of Redis (`OOM`, `READONLY`, …) or Node (`ECONNREFUSED`, …), or `TIMEOUT`, `OFFLINE`, `CLOSED`, `UNKNOWN`. */
   readonly code: string
   readonly cause: RedisCause
   readonly place: RedisPlace
-  /** Redis's name of the command, or that of our script. */
+  /** Name of the Redis command or of our script. */
   readonly command?: string
 }
 
-/** ioredis has no codes for its own errors, only these texts. */
+/** Texts of ioredis's own errors, which have no codes. */
 const OWN_CODES: readonly (readonly [RegExp, string])[] = [
   [/timed? ?out/i, 'TIMEOUT'],
   [/isn't (?:writeable|ready)/, 'OFFLINE'],
@@ -33,10 +32,10 @@ const OWN_CODES: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
-/** As Redis quotes a command in its refusals; nothing else of them is repeated. */
+/** The quoted command in a refusal; no other part is repeated. */
 const REFUSED_COMMAND = /(?:unknown command|to run the) ['`]([A-Za-z|_-]{1,40})['`]/
 
-/** The name and the code of an error, and nothing else of it. */
+/** Only the name and the code of an error. */
 export function codeOf(error: unknown): { readonly name: string; readonly code: string } {
   if (!(error instanceof Error)) return { name: 'Error', code: 'UNKNOWN' }
   const name = /^[A-Za-z]{1,64}$/.test(error.name) ? error.name : 'Error'
@@ -50,7 +49,7 @@ export function codeOf(error: unknown): { readonly name: string; readonly code: 
   return { name, code: code ?? 'UNKNOWN' }
 }
 
-/** Pure: what an error of ioredis says that may be told. `command` is a name of ours, where the error has none. */
+/** Converts an ioredis error. `command` is our own name, if the error has none. */
 export function redisTrouble(error: unknown, place: RedisPlace, command?: string): RedisTrouble {
   const { name, code } = codeOf(error)
   const text = error instanceof Error ? error.message : ''
@@ -64,12 +63,12 @@ export function redisTrouble(error: unknown, place: RedisPlace, command?: string
   }
 }
 
-/** Of the command that ioredis hangs on its errors, the name alone. */
+/** The name of the command that ioredis attaches to errors. */
 function commandOf(error: unknown): string | undefined {
   const command: unknown = error instanceof Error ? Reflect.get(error, 'command') : undefined
   const name: unknown =
     typeof command === 'object' && command !== null ? Reflect.get(command, 'name') : undefined
-  // Its scripts go by their digest, which says nothing.
+  // Scripts are sent by digest, which is not a useful name.
   const isName = typeof name === 'string' && /^[A-Za-z]{1,40}$/.test(name) && name !== 'evalsha'
   return isName ? name.toLowerCase() : undefined
 }
@@ -84,37 +83,37 @@ const KINDS: Readonly<Record<ServerKind, string>> = {
 export const placeText = ({ host, port }: RedisPlace): string =>
   port === undefined ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`
 
-/** What is the matter, where, and by which command it was noticed. */
+/** Describes the failure, the server and the command. */
 export function troubleText({ cause, code, command, place }: RedisTrouble): string {
   const found = command === undefined ? code : `${code}, ${command}`
   return `${KINDS[place.kind]} ${placeText(place)}: ${CAUSES[cause].says} (${found})`
 }
 
-/** What to do about it: addresses that a Cluster or a Sentinel names are not in the settings. */
+/** The remedy. Addresses from a Cluster or Sentinel have another one, because they are not in the settings. */
 export function redisRemedyOf({ cause, place }: RedisTrouble): string {
   const { remedy } = CAUSES[cause]
   const isAddress = ['host_unknown', 'refused', 'unreachable', 'no_answer'].includes(cause)
   if (place.kind !== 'node' || !isAddress) return remedy
-  return 'The Cluster or the Sentinels announce this address: start that node, let it announce one that leads there from here, or translate it with VALETKEY_REDIS_NAT_MAP.'
+  return 'The Cluster or the Sentinels announce this address: start that node, let it announce an address that is reachable from this service, or translate it with VALETKEY_REDIS_NAT_MAP.'
 }
 
-/** In one line for `/readyz`: what, what to do, and where more is said. */
+/** One line for `/readyz`: the failure, its remedy, and where it is explained. */
 export const troubleLine = (trouble: RedisTrouble): string =>
   `${troubleText(trouble)}. ${redisRemedyOf(trouble)} See ${anchorOf(trouble.cause)}`
 
-/** `store_unavailable` for what failed by this trouble, of which the log has been told. */
+/** Creates `store_unavailable` for a failure that was already logged. */
 export function storeUnavailable(operation: string, trouble: RedisTrouble): BrokerError {
   const cause = Object.assign(new Error(`${troubleText(trouble)} in ${operation}`), {
     code: trouble.code,
   })
-  return new BrokerError('store_unavailable', 'Redis does not answer as it should', {
+  return new BrokerError('store_unavailable', 'Redis does not answer correctly', {
     cause,
     retryAfterMs: 1_000,
     isTold: true,
   })
 }
 
-/** What was read of one record; throws `record_corrupt` where something else lies in its place: the store is well. */
+/** Waits for the reply about one record. Throws `record_corrupt` if the key has another type: the store itself works. */
 export async function ofRecord<Reply>(name: string, reply: Promise<Reply>): Promise<Reply> {
   try {
     return await reply
@@ -122,6 +121,6 @@ export async function ofRecord<Reply>(name: string, reply: Promise<Reply>): Prom
     const cause = error instanceof BrokerError ? error.cause : undefined
     const isOther = cause instanceof Error && 'code' in cause && cause.code === 'WRONGTYPE'
     if (!isOther) throw error
-    throw new BrokerError('record_corrupt', `The record ${name} is none`, { cause: error })
+    throw new BrokerError('record_corrupt', `The record ${name} has another type`, { cause: error })
   }
 }

@@ -1,27 +1,27 @@
-/** Whether Redis may drop keys when its memory is full. */
+/** Checks whether Redis may evict keys when its memory is full. */
 
 import type { Script } from '../redis/calls.ts'
 import { toText } from '../redis/script.ts'
 import type { RedisConnection, RedisEvent } from './connection.ts'
 
 export interface EvictionWatch {
-  /** As Redis names it; `noeviction` keeps everything. Undefined: not known, or not any more. */
+  /** The policy in Redis's terms; `noeviction` keeps everything. Undefined: unknown. */
   policy(): string | undefined
   stop(): void
 }
 
 export interface EvictionWatchDependencies {
   readonly redis: Pick<RedisConnection, 'run'>
-  /** Leads to the node of a Cluster that has the data. */
+  /** Selects the node of the Cluster with the data. */
   readonly key: string
   readonly onEvent: (event: RedisEvent) => void
 }
 
-/** Now and then, for a failover leads to another server, and an operator may change it. */
+/** Repeated, because of failovers and changes by operators. */
 const LOOK_MS = 60_000
 const RETRY_MS = 1_000
 
-/** INFO is not among the commands that every user may run or every server has: undefined answers the script where it fails. */
+/** INFO may be forbidden or missing: the script returns undefined then. */
 const MEMORY: Script = {
   name: 'vkMemory',
   lua: `local info = redis.pcall('INFO', 'memory')
@@ -49,7 +49,7 @@ export function watchEviction({ redis, key, onEvent }: EvictionWatchDependencies
       const info = toText(await redis.run(MEMORY, [key], []))
       learn(/^maxmemory_policy:([a-z-]+)/m.exec(info)?.[1])
     } catch {
-      // Whoever ran it has said so. It may be another server that answers next.
+      // The error was already reported. Another server may answer next.
       nextMs = RETRY_MS
     }
     if (!stopped) timer = setTimeout(look, nextMs).unref()

@@ -1,36 +1,35 @@
-/** What each connection to a server goes through before it may be used. */
+/** Checks each connection before its first use. */
 import type { Redis } from 'ioredis'
 import { withFairTimeouts } from './timeouts.ts'
 
 export interface HandshakeRules {
   readonly database: number
-  /** Whether the server must be the one that takes changes. */
   readonly mustBePrimary: boolean
-  /** What the server said before the connection was ready, which ioredis may not pass on. */
+  /** Receives errors before the connection is ready, which ioredis may hide. */
   readonly onTrouble: (error: unknown, command: string) => void
-  /** What it refused later. */
+  /** Receives later refusals. */
   readonly onRefusal?: (error: Error) => void
 }
 
-/** With the code under which `redis-cause.ts` knows it. */
+/** With a code that `cause.ts` knows. */
 const refusal = (code: string, message: string) =>
   Object.assign(new Error(message), { name: 'ReplyError', code })
 
-/** A server that serves whoever comes says so in the place of a password. */
+/** Answers of a server without a password to AUTH. */
 const NEEDS_NO_PASSWORD = /no password is set|without any password configured/
-/** To a client that may not stay, whatever it asked. */
+/** Answers to a client that must disconnect. */
 const SHOWN_OUT = /^(?:ERR max number of clients|DENIED)/
-/** INFO and CLIENT are no commands that everybody may run. */
+/** Not every user may run INFO and CLIENT. */
 const NOT_FOR_US = /^(?:NOPERM|ERR unknown (?:sub)?command)/i
 
 /**
- * ioredis goes on where SELECT failed, in database 0; needs INFO, and says in a line of its own on
- * stderr where it may not run it; and drops what CLIENT is answered, which may be why the server
- * hangs up. Its check is private, and this is in its place.
+ * Replaces ioredis's private ready check. ioredis ignores a failed SELECT and uses database 0,
+ * requires INFO and writes to stderr without it, and ignores errors of CLIENT, which may explain a
+ * disconnect.
  */
 export function withHandshake(client: Redis, rules: HandshakeRules): Redis {
   if (typeof Reflect.get(client, '_readyCheck') !== 'function') {
-    throw new TypeError('ioredis is not as it was')
+    throw new TypeError('ioredis has changed its internals')
   }
   let unselected: unknown
   overhear(client, (error, { name, isHandshake }) => {
@@ -46,11 +45,11 @@ export function withHandshake(client: Redis, rules: HandshakeRules): Redis {
 
 interface Overheard {
   readonly name: string
-  /** It came before the connection was ready. */
+  /** Received before the connection was ready. */
   readonly isHandshake: boolean
 }
 
-/** Each refusal that the server answers, and nothing of it on stderr. Every client that we open goes through here. */
+/** Passes on each refusal and keeps ioredis from writing to stderr. Must be called for every client. */
 export function overhear(
   client: Redis,
   onRefusal: (error: Error, command: Overheard) => void,
@@ -95,12 +94,12 @@ async function checked(
     throw refusal('SENTINEL', 'SENTINEL')
   }
   const role = field('role')
-  // It is left with the first change that it refuses: until then it may become the primary.
+  // Not disconnected before the first refused change, because it may become the primary.
   if (mustBePrimary && role === 'slave') onTrouble(refusal('READONLY', 'READONLY'), 'info')
   return role === undefined ? {} : { role }
 }
 
-/** SELECT said yes, which a proxy may do that knows nothing of databases. */
+/** Verifies the database, because a proxy may accept SELECT without effect. */
 async function checkDatabase(client: Redis, database: number): Promise<void> {
   const found = /(?:^| )db=(\d+)/.exec(await orNothing(client.client('INFO')))?.[1]
   if (found !== undefined && Number(found) !== database) throw refusal('DATABASE', 'DB index')

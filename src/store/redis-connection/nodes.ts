@@ -1,4 +1,4 @@
-/** The nodes of a Redis Cluster: connected before they are needed, each one's trouble heard, and asked who is the master where something went wrong. */
+/** Connects to the nodes of a Redis Cluster in advance, collects their errors, and asks for the master after failures. */
 import type { Cluster, Redis } from 'ioredis'
 import { withEndpoints } from './endpoints.ts'
 import type { RedisPlace } from './errors.ts'
@@ -7,13 +7,13 @@ import { type RedisSettingsSource, tlsFor } from './settings.ts'
 import type { RedisNode } from './url.ts'
 
 export interface ClusterNodes {
-  /** Settles when each node that is known was connected to, or could not be. */
+  /** Resolves when each known node is connected or failed. */
   attempted(): Promise<void>
-  /** A command failed: there may be another master by now. */
+  /** Called after a failed command: the master may have changed. */
   troubled(): void
-  /** Looks at once whether one of them answers; where none does, the client ends. */
+  /** Checks whether a node answers. If none does, the client ends. */
   doubt(): void
-  /** The node that refused this. */
+  /** The node of an error. */
   placeOf(error: unknown): RedisPlace | undefined
   leave(): void
 }
@@ -22,22 +22,21 @@ export interface NodesDependencies {
   readonly settings: RedisSettingsSource
   readonly seeds: readonly RedisNode[]
   readonly onTrouble: (error: unknown, place: RedisPlace, command?: string) => void
-  /** A node is asked for the state of the Cluster. */
+  /** Called when a node is asked for the state of the Cluster. */
   readonly onAsked: (host: string) => void
-  /** None of them answers any more. */
+  /** No node answers. */
   readonly onUnanswered: () => void
 }
 
 const TROUBLED_MS = 500
-/** Longest wait for a node's word about the Cluster. */
+/** Longest wait for the answer of a node. */
 const ANSWER_MS = 1_000
-/** Without trouble. */
+/** Interval in rounds without failures. */
 const ROUNDS_AT_REST = 20
 
 /**
- * By itself ioredis connects to a node with the first command for it, and refuses all others until
- * that has been answered; the timer by which it would look for a new master outlives the client; and
- * it goes on for ever with nodes of which none answers.
+ * Replaces behaviour of ioredis: it connects to a node at its first command and refuses all others
+ * until then, its refresh timer outlives the client, and it retries forever if no node answers.
  */
 export function equipNodes(cluster: Cluster, dependencies: NodesDependencies): ClusterNodes {
   const { settings, seeds, onTrouble, onAsked, onUnanswered } = dependencies
@@ -45,7 +44,7 @@ export function equipNodes(cluster: Cluster, dependencies: NodesDependencies): C
   const refusals = new WeakMap<object, RedisPlace>()
   const connect = (node: Redis) => {
     if (node.status !== 'wait') return
-    // What fails is heard as an error of the node.
+    // The node emits the failure as an error.
     const attempt = node.connect().catch(() => undefined)
     attempts.add(attempt)
     void attempt.finally(() => attempts.delete(attempt))
@@ -56,7 +55,7 @@ export function equipNodes(cluster: Cluster, dependencies: NodesDependencies): C
   }
   const placeOfNode = ({ options: { host = '', port = 0 } }: Redis) => placeAt(host, port)
 
-  /** What opens it may have changed since the Cluster was first connected to. */
+  /** Credentials may have changed since the first connection. */
   const renew = (node: Redis) => {
     const { username, password } = settings.current().target
     const tls = tlsFor(settings.current(), node.options.host ?? '')
@@ -79,7 +78,7 @@ export function equipNodes(cluster: Cluster, dependencies: NodesDependencies): C
     node.duplicate = (override) => asking(duplicate(override), node)
   }
 
-  /** On a connection of its own ioredis asks a node for the state of the Cluster. */
+  /** ioredis uses a separate connection to ask for the state of the Cluster. */
   const asking = (copy: Redis, node: Redis): Redis => {
     const place = placeOfNode(node)
     copy.on('error', (error: unknown) => onTrouble(error, place, 'cluster'))
@@ -100,7 +99,7 @@ export function equipNodes(cluster: Cluster, dependencies: NodesDependencies): C
   listenToState(cluster, (error) =>
     onTrouble(error, placeAt(seeds[0]?.host ?? '', seeds[0]?.port ?? 0), 'cluster'),
   )
-  // It says that all nodes failed, of which each one's error was heard.
+  // Emitted when all nodes failed; each node has emitted its error.
   cluster.on('error', () => undefined)
   cluster.on('node error', (error: unknown, key: string) => {
     const end = key.lastIndexOf(':')
@@ -111,13 +110,13 @@ export function equipNodes(cluster: Cluster, dependencies: NodesDependencies): C
   })
   cluster.on('+node', (node: Redis) => {
     equip(node)
-    // Before, a node must be left in peace: ioredis has still to ask one for the state of the Cluster.
+    // Before, ioredis still needs the node for the state of the Cluster.
     if (cluster.status === 'ready') connect(node)
   })
 
   let isTroubled = false
   let rounds = 0
-  /** Whether one of them answers; asked together, for each that hangs would hold up the others. */
+  /** Whether any node answers. Asks all in parallel, because a hung one would delay the others. */
   const isAnswered = async () => {
     const asked = cluster.nodes().map(async (node) => {
       const copy = node.duplicate({ retryStrategy: null, commandTimeout: ANSWER_MS })
@@ -135,12 +134,12 @@ export function equipNodes(cluster: Cluster, dependencies: NodesDependencies): C
   }
 
   const look = async () => {
-    // Whatever is wrong with the settings is said when a connection begins.
+    // Each new connection reports invalid settings.
     await settings.renew().catch(() => undefined)
     for (const node of cluster.nodes()) renew(node)
     const isThere = await isAnswered()
     if (cluster.status !== 'ready') return
-    // Whoever is there now is known to the addresses of the URL.
+    // The addresses in the URL lead to the current nodes.
     if (isThere) {
       cluster.refreshSlotsCache()
       return
@@ -176,11 +175,11 @@ export function equipNodes(cluster: Cluster, dependencies: NodesDependencies): C
 
 const DOWN = Object.assign(new Error('CLUSTERDOWN'), { name: 'ReplyError', code: 'CLUSTERDOWN' })
 
-/** A Cluster that is down says so, and ioredis keeps it to itself. */
+/** ioredis hides that a Cluster is down. */
 function listenToState(cluster: Cluster, onTrouble: (error: unknown) => void): void {
   type Done = (error: unknown, state?: string) => void
   const check: unknown = Reflect.get(cluster, 'readyCheck')
-  if (typeof check !== 'function') throw new TypeError('ioredis is not as it was')
+  if (typeof check !== 'function') throw new TypeError('ioredis has changed its internals')
   Reflect.set(cluster, 'readyCheck', (done: Done) => {
     Reflect.apply(check, cluster, [
       (error: unknown, state?: string) => {

@@ -1,13 +1,13 @@
 /**
- * Which commands of the store a user of Redis may not run. A script is not undone where it fails
- * midway: a right that lacks would leave changes half done. So each command is tried once, before a
- * connection is used, on keys that hold nothing of anybody's.
+ * Finds commands that the Redis user may not run. A script that fails midway is not rolled back, so
+ * a missing permission would leave incomplete changes. Therefore each command is tested on unused
+ * keys before a connection is used.
  */
 import type { Cluster, Redis } from 'ioredis'
 import { runScript, type Script } from '../redis/calls.ts'
 import { type RedisPlace, type RedisTrouble, redisTrouble } from './errors.ts'
 
-/** A command with its arguments; `s`, `h`, `z` and `x` stand for a text, a hash, a sorted set and a stream. */
+/** Commands with arguments; `s`, `h`, `z` and `x` stand for a string, a hash, a sorted set and a stream. */
 const TRIED: readonly string[] = [
   ...['time', 'set s 1', 'get s', 'exists s', 'pexpire s 60000', 'pexpireat s 1', 'persist s'],
   ...['hset h a 1', 'hsetnx h a 1', 'hget h a', 'hgetall h', 'hmget h a', 'hincrby h n 1'],
@@ -16,16 +16,15 @@ const TRIED: readonly string[] = [
   ...['xadd x * a 1', 'xrange x - +', 'xrevrange x + -', 'xread STREAMS x 0', 'del s h z x'],
 ]
 
-/** The commands that are tried, by name. */
 export const TRIED_COMMANDS: readonly string[] = TRIED.map((line) => line.split(' ', 1)[0] ?? line)
 
-/** What Redis, Valkey and their like answer to a script whose user may not run a command, or that has no such command. */
+/** Answers of Redis, Valkey and compatible servers for a forbidden or missing command. */
 const DENIED = ['noperm', 'acl failure', "can't run this command"]
 const UNKNOWN = ['unknown redis command', 'unknown command']
 
 const list = (values: readonly string[]) => `{${values.map((value) => `"${value}"`).join(',')}}`
 
-/** Takes the four keys; gives `name` for a forbidden command and `!name` for one that is not there. Leaves nothing behind. */
+/** Uses four keys. Returns `name` for a forbidden command and `!name` for a missing one. Removes its data. */
 export const RIGHTS: Script = {
   name: 'vkRights',
   lua: `
@@ -53,7 +52,7 @@ return lacking
 `,
 }
 
-/** Undefined where all may be run, and where that cannot be found out now: what fails later says so itself. Never rejects. */
+/** Undefined if all commands are allowed or the test fails; later commands then report the failure. Never rejects. */
 export async function rightsTrouble(
   client: Redis | Cluster,
   keys: readonly string[],
@@ -61,7 +60,7 @@ export async function rightsTrouble(
 ): Promise<RedisTrouble | undefined> {
   try {
     const lacking = lackingTrouble(await runScript(client, RIGHTS, keys, []), place)
-    // The first time a script goes in full (EVAL), and from then on by its digest (EVALSHA).
+    // The first run sends the script in full (EVAL), later ones its digest (EVALSHA).
     if (lacking === undefined) await runScript(client, RIGHTS, keys, ['again'])
     return lacking
   } catch (error) {
@@ -71,9 +70,9 @@ export async function rightsTrouble(
   }
 }
 
-/** Pure: of the answer of {@link RIGHTS}. */
+/** Interprets the answer of {@link RIGHTS}. */
 function lackingTrouble(reply: unknown, place: RedisPlace): RedisTrouble | undefined {
-  // Of what the server says, only names that are known here are repeated.
+  // Repeats only known names from the answer.
   const said = Array.isArray(reply) ? reply.map(String) : []
   const names = said.filter((name) => TRIED_COMMANDS.includes(name.replace(/^!/, '')))
   if (names.length === 0) return undefined

@@ -1,17 +1,17 @@
-/** The way to Sentinel's master, with an ear for Sentinels that do not answer, refuse, or do not know it. */
+/** Finds the master through Sentinels and reports Sentinels that fail, refuse, or do not know it. */
 import { type Redis, type SentinelConnectionOptions, SentinelConnector } from 'ioredis'
 import type { RedisNode } from './url.ts'
 
 export interface SentinelWay {
-  /** Options of the connection to this Sentinel. */
+  /** Options for the connection to this Sentinel. */
   readonly optionsFor: (sentinel: RedisNode) => object
-  /** More options of the connection to the master. */
+  /** More options for the connection to the master. */
   readonly masterOptions: (master: RedisNode) => object
   readonly onClient: (client: Redis, sentinel: RedisNode) => void
   readonly onTrouble: (error: unknown, sentinel: RedisNode) => void
-  /** It answered, and knows no such master. */
+  /** The Sentinel answered, but knows no such master. */
   readonly onUnknownMaster: (sentinel: RedisNode) => void
-  /** All of which it knows now, the one to ask first at the front. */
+  /** Receives all known Sentinels, the next one to ask first. */
   readonly onSentinels: (sentinels: readonly RedisNode[]) => void
   readonly onMaster: (master: RedisNode) => void
 }
@@ -19,9 +19,9 @@ export interface SentinelWay {
 type Method = (...args: readonly unknown[]) => unknown
 
 /**
- * ioredis listens to no error of the connections on which it waits for news of a failover, and then
- * writes a stack trace to stderr for each Sentinel that is away; and it says of all that goes wrong
- * that the Sentinels are unreachable.
+ * Replaces behaviour of ioredis: it adds no error listener to connections that wait for a failover,
+ * so each unavailable Sentinel writes a stack trace to stderr; and it reports every failure as
+ * unreachable Sentinels.
  */
 export function sentinelConnector(way: SentinelWay) {
   return class extends SentinelConnector {
@@ -55,10 +55,10 @@ export function sentinelConnector(way: SentinelWay) {
   }
 }
 
-/** Private in ioredis, so it may not be there in another version. */
+/** A private method of ioredis, which another version may lack. */
 function methodOf(of: object, name: string): Method {
   const method: unknown = Reflect.get(of, name)
-  if (typeof method !== 'function') throw new TypeError('ioredis is not as it was')
+  if (typeof method !== 'function') throw new TypeError('ioredis has changed its internals')
   return method as Method
 }
 
@@ -68,6 +68,6 @@ function sentinelsOf(connector: object): readonly RedisNode[] {
     typeof iterator === 'object' && iterator !== null
       ? Reflect.get(iterator, 'sentinels')
       : undefined
-  if (!Array.isArray(known)) throw new TypeError('ioredis is not as it was')
+  if (!Array.isArray(known)) throw new TypeError('ioredis has changed its internals')
   return known.map(({ host, port }: RedisNode) => ({ host, port }))
 }

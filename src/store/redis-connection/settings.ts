@@ -1,4 +1,7 @@
-/** Where Redis is and what opens it: read anew for each connection, for passwords and certificates are changed under a running process. */
+/**
+ * Settings of the Redis connection. They are read again at each connection, because passwords and
+ * certificates change while the process runs.
+ */
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
@@ -6,16 +9,16 @@ import { Secret } from '../../crypto/secret.ts'
 import { parseRedisUrl, type RedisTarget } from './url.ts'
 
 export interface RedisSettingsOptions {
-  /** See `redis-url.ts`. May hold a password. */
+  /** See `url.ts`. May contain a password. */
   readonly url: Secret
-  /** File that holds the URL; read again at each connection. */
+  /** File with the URL; read again at each connection. */
   readonly urlFile?: string
   readonly sentinelPassword?: Secret
-  /** File that holds it; read again at each connection. */
+  /** File with the password; read again at each connection. */
   readonly sentinelPasswordFile?: string
   /** PEM file with the CA of `rediss://`. */
   readonly caFile?: string
-  /** PEM files with the certificate by which this service proves itself to Redis, and its key. */
+  /** PEM files with the client certificate and its key. */
   readonly certFile?: string
   readonly keyFile?: string
 }
@@ -23,21 +26,22 @@ export interface RedisSettingsOptions {
 export interface RedisSettings {
   readonly target: RedisTarget
   readonly sentinelPassword?: Secret
-  /** Absent: no TLS. */
   readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'>
 }
 
 export interface RedisSettingsSource {
-  /** As they were read last. */
   current(): RedisSettings
-  /** Reads them again. Where that fails, throws, and the former ones stay; an {@link OtherKindError} where the URL is for another kind of Redis. */
+  /**
+   * Reads the settings again. Throws on failure and keeps the former ones; throws an {@link
+   * OtherKindError} if the URL names another kind of Redis.
+   */
   renew(): Promise<void>
 }
 
-/** What the URL names now needs another start: a Cluster in place of one server, say. */
+/** The new URL requires a restart, for example a Cluster instead of one server. */
 export class OtherKindError extends Error {}
 
-/** Throws an `Error` that says what is wrong, without the URL. */
+/** Throws an `Error` that explains the mistake without the URL. */
 export async function createRedisSettings(
   options: RedisSettingsOptions,
 ): Promise<RedisSettingsSource> {
@@ -46,9 +50,9 @@ export async function createRedisSettings(
     current: () => current,
     async renew() {
       const next = await read(options)
-      // What may be done with a store was decided by it at the start.
+      // The features of the store were chosen for the first kind.
       if (next.target.topology.kind !== current.target.topology.kind) {
-        throw new OtherKindError('the URL of Redis is of another kind than at the start')
+        throw new OtherKindError('the URL of Redis names another kind than at the start')
       }
       current = next
     },
@@ -100,7 +104,7 @@ async function textOf(path: string | undefined, what: string): Promise<string | 
   }
 }
 
-/** What OpenSSL says of a key may hold parts of it. */
+/** Errors of OpenSSL may contain parts of a key, so only the code is used. */
 function checkMaterial(material: RedisSettings['tls'] & object): void {
   try {
     createSecureContext(material)
@@ -110,7 +114,7 @@ function checkMaterial(material: RedisSettings['tls'] & object): void {
   }
 }
 
-/** For one server. Node sends no server name (RFC 6066, section 3) unless it is told which, and whoever routes by it must have one. */
+/** Sets the server name, because Node sends none (RFC 6066, section 3) by default and a proxy may require it. */
 export function tlsFor({ tls }: RedisSettings, host: string): RedisSettings['tls'] {
   if (tls === undefined || tls.servername !== undefined || isIP(host) > 0) return tls
   return { ...tls, servername: host }

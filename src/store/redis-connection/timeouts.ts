@@ -1,9 +1,9 @@
-/** The time limits of ioredis, which give a command up, and then its socket, although the answer lies in the socket: after a blocked loop their timers come first. */
+/** Replaces ioredis's time-outs, which fail commands whose answers are already in the socket: after a blocked loop its timers run first. */
 
 import type { Socket } from 'node:net'
 import type { Command, Redis } from 'ioredis'
 
-/** Of ioredis's own, by the names under which it clears them. */
+/** Member names of ioredis under which it clears its timers. */
 const COMMAND_TIMER = '_commandTimeoutTimer'
 const SOCKET_TIMER = 'socketTimeoutTimer'
 
@@ -11,7 +11,7 @@ interface Connector {
   connect(...args: readonly unknown[]): Promise<Socket>
 }
 
-/** Once for each client, before it connects. */
+/** Call once for each client, before it connects. */
 export function withFairTimeouts(client: Redis): void {
   const send = client.sendCommand.bind(client)
   client.sendCommand = (command, stream) => {
@@ -42,7 +42,7 @@ function limitSocket(client: Redis): void {
       stream.destroy(new Error(`Socket timeout: nothing came in ${ms} ms`))
     }, ms)
     Reflect.set(client, SOCKET_TIMER, timer)
-    // Runs after the listener that takes answered commands off the queue.
+    // Runs after the listener that removes answered commands from the queue.
     stream.once('data', () => {
       if (!isMeant()) return
       clearTimeout(timer)
@@ -53,7 +53,7 @@ function limitSocket(client: Redis): void {
   Reflect.set(client, 'setSocketTimeout', wait)
 }
 
-/** Until it is connected, ioredis has a socket tell when its time is over. */
+/** Until it is connected, ioredis uses the time-out of the socket. */
 function limitConnecting(client: Redis): void {
   const connector: unknown = Reflect.get(client, 'connector')
   const connect = methodOf(connector, 'connect') as Connector['connect']
@@ -69,10 +69,10 @@ function limitConnecting(client: Redis): void {
   })
 }
 
-/** Private in ioredis, so it may not be there in another version. */
+/** A private method of ioredis, which another version may lack. */
 function methodOf(of: unknown, name: string): (...args: readonly unknown[]) => unknown {
   const method: unknown = typeof of === 'object' && of !== null ? Reflect.get(of, name) : undefined
-  if (typeof method !== 'function') throw new TypeError('ioredis is not as it was')
+  if (typeof method !== 'function') throw new TypeError('ioredis has changed its internals')
   return method as ReturnType<typeof methodOf>
 }
 
@@ -80,18 +80,17 @@ function waitingCommands(client: Redis): number {
   const queue: unknown = Reflect.get(client, 'commandQueue')
   const length: unknown =
     typeof queue === 'object' && queue !== null && Reflect.get(queue, 'length')
-  if (typeof length !== 'number') throw new TypeError('ioredis is not as it was')
+  if (typeof length !== 'number') throw new TypeError('ioredis has changed its internals')
   return length
 }
 
-/** A timer that is so late was held up by something that blocked the loop. */
+/** A timer with this delay shows that the loop was blocked. */
 const BLOCKED_MS = 50
 
 /**
- * Calls `expire` when `ms` are over, and never before what has arrived by then was read: the loop
- * runs timers first, and sockets after. Where it was blocked when they were over, the server gets as
- * much time once more. `clearTimeout` clears it; one that is cleared in its last turn still expires,
- * so `expire` has to check whether it is still wanted.
+ * Calls `expire` after `ms`, but only after data that arrived until then was read: the loop runs
+ * timers before sockets. After a blocked loop, the server gets the same time again. `clearTimeout`
+ * cancels it, except in its last iteration, so `expire` must check whether it is still wanted.
  */
 function fairTimeout(expire: () => void, ms: number): NodeJS.Timeout {
   const dueAt = performance.now() + ms

@@ -1,19 +1,17 @@
-/** What keeps Redis from being used now: told when it begins, and then now and then. */
+/** Current failures of Redis. Reports each one when it begins and then periodically. */
 import type { RedisCause } from './cause.ts'
 import { spokenAt } from './diagnosis.ts'
 import type { ConnectionRole } from './errors.ts'
 import { placeText, type RedisPlace, type RedisTrouble, redisTrouble } from './errors.ts'
 
 export interface RedisTroubles {
-  /** Gives what the error means, and tells it if it is news. */
+  /** Interprets an error, and reports it if it is new. */
   note(error: unknown, where: Where): RedisTrouble
-  /** What is known already. */
   add(trouble: RedisTrouble, role: ConnectionRole): void
-  /** This connection works: what kept it from that is over. */
+  /** The connection works, so its failures are over. */
   over(role: ConnectionRole): void
-  /** What was met last, and not long ago; of one connection, or of any. */
+  /** The latest recent failure, of one connection or of any. */
   latest(role?: ConnectionRole): RedisTrouble | undefined
-  /** Of the whole life of the process. */
   counts(): ReadonlyMap<RedisCause, number>
 }
 
@@ -21,26 +19,26 @@ export interface Where {
   readonly role: ConnectionRole
   readonly place: RedisPlace
   readonly command?: string
-  /** There was no connection yet, so that it may be about TLS. */
+  /** The connection was not established, so TLS may be the cause. */
   readonly isConnecting?: boolean
 }
 
 export interface TroublesDependencies {
   readonly isTls: () => boolean
   readonly tell: (trouble: RedisTrouble, role: ConnectionRole) => void
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
-  /** Default: by connecting there. */
+  /** Default: connects to the server. */
   readonly spokenAt?: typeof spokenAt
 }
 
-/** The same trouble of the same server is told again after so long, and no earlier. */
+/** Interval of reports of the same failure of the same server. */
 const TELL_MS = 30_000
-/** Where a port would not say what it speaks, it is asked again. */
+/** Interval of protocol probes. */
 const ASK_MS = 2_000
-/** What was not met again for so long is over. */
+/** A failure that does not recur for this time is over. */
 const PAST_MS = 30_000
-/** Two words about one event: the second one says only that the connection is gone. */
+/** Within this time, a second error only reports the closed connection. */
 const SAME_EVENT_MS = 2_000
 
 interface Met {
@@ -54,15 +52,14 @@ export function createRedisTroubles(dependencies: TroublesDependencies): RedisTr
   const ask = dependencies.spokenAt ?? spokenAt
   const told = new Map<string, number>()
   const counted = new Map<RedisCause, number>()
-  /** By role, place and cause; the latest one last. */
+  /** By role, server and cause; the latest one is last. */
   const met = new Map<string, Met>()
-  /** By place. */
   const diagnoses = new Map<string, { readonly at: number; readonly cause?: RedisCause }>()
   const diagnosing = new Set<string>()
 
   const isRecent = (at: number | undefined, ms: number) => at !== undefined && monotonic() - at < ms
 
-  /** Nodes of a Cluster come and go, each with an address of its own. */
+  /** Nodes of a Cluster change, each with its own address. */
   const forgetPast = () => {
     for (const [key, { at }] of met) if (!isRecent(at, PAST_MS)) met.delete(key)
     for (const [news, at] of told) if (!isRecent(at, TELL_MS)) told.delete(news)
@@ -94,7 +91,7 @@ export function createRedisTroubles(dependencies: TroublesDependencies): RedisTr
     add(cause ? { ...trouble, cause } : trouble, role)
   }
 
-  /** Whether another word about the same event says more. */
+  /** Whether another error for the same event is more specific. */
   const isEcho = ({ cause, place }: RedisTrouble) =>
     cause === 'closed' &&
     [...met.values()].some(

@@ -1,6 +1,5 @@
 import { Secret } from '../../crypto/secret.ts'
 
-/** Where Redis is, as the URL says. */
 export interface RedisTarget {
   readonly topology:
     | { readonly kind: 'standalone'; readonly node: RedisNode }
@@ -12,7 +11,6 @@ export interface RedisTarget {
       }
     | { readonly kind: 'cluster'; readonly nodes: readonly RedisNode[] }
   readonly tls: boolean
-  /** The name that TLS asks for and expects in the certificate, in place of the host's. */
   readonly serverName?: string
   readonly username?: string
   readonly password?: Secret
@@ -33,17 +31,16 @@ const REDIS_PORT = 6379
 const SENTINEL_PORT = 26379
 
 /**
- * Reads `redis://`, `redis+sentinel://h1:26379,h2:26379/MASTER/DB`, `redis+cluster://h1,h2/DB`,
- * the same with `rediss` and with `valkey` and `valkeys`, and `redis+unix:///PATH?db=DB`. `?sni=NAME`
- * goes with TLS. Throws an `Error` that says what is wrong without repeating the URL, which may
- * hold a password.
+ * Parses `redis://`, `redis+sentinel://h1:26379,h2:26379/MASTER/DB`, `redis+cluster://h1,h2/DB`,
+ * the same with `rediss`, `valkey` and `valkeys`, and `redis+unix:///PATH?db=DB`. `?sni=NAME`
+ * requires TLS. Throws an `Error` that does not repeat the URL, which may contain a password.
  */
 export function parseRedisUrl(url: string): RedisTarget {
   const socket = SOCKET_FORM.exec(url)
   if (socket !== null) {
     const [, userinfo, path = '', query] = socket
     const { db, sni } = parseQuery(query)
-    if (sni !== undefined) throw new Error('?sni= in the Redis URL goes with TLS alone')
+    if (sni !== undefined) throw new Error('?sni= in the Redis URL requires TLS')
     const topology = { kind: 'socket', path: decode(path, 'path') } as const
     return { tls: false, ...parseUserinfo(userinfo), topology, database: parseDatabase(db) }
   }
@@ -58,7 +55,7 @@ export function parseRedisUrl(url: string): RedisTarget {
   const [, scheme, suffix, userinfo, hosts = '', path = '', query] = parts
   const { db, sni } = parseQuery(query)
   const tls = scheme === 'rediss' || scheme === 'valkeys'
-  if (sni !== undefined && !tls) throw new Error('?sni= in the Redis URL goes with TLS alone')
+  if (sni !== undefined && !tls) throw new Error('?sni= in the Redis URL requires TLS')
   const common = { tls, ...(sni !== undefined && { serverName: sni }), ...parseUserinfo(userinfo) }
   const segments = path.split('/').slice(1)
   if (suffix === '+sentinel') {
@@ -77,7 +74,7 @@ export function parseRedisUrl(url: string): RedisTarget {
     throw new Error('the URL of a unix socket is redis+unix:///PATH?db=DB')
   }
   const database = parseDatabase(segments[0], db)
-  if (segments.length > 1) throw new Error('the path of a Redis URL is a database number alone')
+  if (segments.length > 1) throw new Error('the path of a Redis URL must be a database number')
   const nodes = parseNodes(hosts, REDIS_PORT)
   if (suffix === '+cluster') return { ...common, topology: { kind: 'cluster', nodes }, database }
   const [node, ...others] = nodes
@@ -87,7 +84,7 @@ export function parseRedisUrl(url: string): RedisTarget {
   return { ...common, topology: { kind: 'standalone', node }, database }
 }
 
-/** What is in front of `://` says how it is reached; for rules about settings that go together. */
+/** Tests the scheme, for rules about combinations of settings. */
 export const isSentinelUrl = (url: string): boolean => /^[a-z]+\+sentinel:/.test(url)
 export const isClusterUrl = (url: string): boolean => /^[a-z]+\+cluster:/.test(url)
 export const hasRedisTls = (url: string): boolean => /^(?:rediss|valkeys)[+:]/.test(url)
@@ -109,7 +106,7 @@ function parseQuery(query: string | undefined): { readonly db?: string; readonly
     const [name = '', value = ''] = part.split('=', 2)
     if (name !== 'db' && name !== 'sni') {
       throw new Error(
-        'the Redis URL must look like redis://HOST:PORT/DB?sni=NAME: its query may have db and sni alone',
+        'the Redis URL must look like redis://HOST:PORT/DB?sni=NAME: its query may only have db and sni',
       )
     }
     if (found[name] !== undefined) throw new Error(`the Redis URL gives ${name} twice`)
@@ -125,9 +122,7 @@ function parseNodes(hosts: string, defaultPort: number): readonly RedisNode[] {
   return hosts.split(',').map((text) => {
     const node = parseNode(text, defaultPort)
     if (node === undefined) {
-      throw new Error(
-        'the Redis URL needs HOST or HOST:PORT, comma-separated where it names several',
-      )
+      throw new Error('the Redis URL needs HOST or HOST:PORT, comma-separated if there are several')
     }
     return node
   })
@@ -153,7 +148,7 @@ function decode(text: string, part: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    // The text may be a password, and so may what the URIError carries.
+    // The text and the URIError may contain a password.
     throw new Error(`the ${part} in the Redis URL is not percent-encoded correctly`)
   }
 }

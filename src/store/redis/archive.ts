@@ -7,7 +7,7 @@ import type { DurableRedis } from './durable.ts'
 import { macField } from './integrations.ts'
 import { ANNOUNCE, FORGET_HOLDER, NOW, toArray, toNumber, toText } from './script.ts'
 
-/** One more name than asked for tells whether there is another page. */
+/** One more name than the limit shows that there is another page. */
 const LIST_INTEGRATIONS: Script = {
   name: 'vkArchiveIntegrations',
   lua: `
@@ -28,7 +28,7 @@ end
 return rows`,
 }
 
-/** Goes on until the page is full, for the index may name what has expired. */
+/** Continues until the page is full, because the index may contain expired ids. */
 const LIST_DOCUMENTS: Script = {
   name: 'vkArchiveDocuments',
   lua: `
@@ -49,7 +49,7 @@ end
 return items`,
 }
 
-/** Invariant: as of a creation or a change of each, for whoever reads, lists or holds one in memory; and the newest refresh token that is known is not lost. */
+/** Invariant: readers, lists and caches see each record as created or changed, and the newest known refresh token is kept. */
 const PUT_INTEGRATIONS: Script = {
   name: 'vkArchivePutIntegrations',
   lua: `${NOW}${ANNOUNCE}${FORGET_HOLDER}
@@ -100,7 +100,7 @@ end
 return 1`,
 }
 
-/** Invariant: whoever expects a former version of one of them is refused from here on. */
+/** Invariant: writers that expect a former version are refused. */
 const PUT_DOCUMENTS: Script = {
   name: 'vkArchivePutDocuments',
   lua: `${NOW}${ANNOUNCE}
@@ -134,7 +134,7 @@ end
 return 1`,
 }
 
-/** Invariant: nothing of it is left, whatever it was; the rev is above every rev that was announced. */
+/** Invariant: nothing of the record remains, whatever its type; the rev is above every announced rev. */
 const ERASE_INTEGRATION: Script = {
   name: 'vkArchiveEraseIntegration',
   lua: `${ANNOUNCE}
@@ -262,7 +262,7 @@ function archivedCustody(fields: unknown): ArchivedCustody {
   }
 }
 
-/** An empty family stands for none. */
+/** An empty family means none. */
 function custodyArguments(custody: ArchivedCustody | null): readonly Argument[] {
   if (!custody) return ['', 0, '', 0, 0, '', '']
   const { family, g, token, isDead, keptAt, reason, body } = custody

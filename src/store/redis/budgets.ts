@@ -4,7 +4,7 @@ import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Script } from './calls.ts'
 import { NOW, toArray, toNumber } from './script.ts'
 
-/** What is spent, by bucket, oldest first. A bucket counts until its last moment has left the window, so that no window ever holds more than the limit. */
+/** Amounts by bucket, oldest first. A bucket counts until it has left the window completely, so that no window exceeds the limit. */
 const SPENT = `
 local function spent(key, width, time)
   local oldest = math.floor(time / width) - 60
@@ -24,7 +24,7 @@ local function spent(key, width, time)
 end
 `
 
-/** BUDGET. Invariant: all charges are made or none, and none takes its window over its limit. */
+/** BUDGET. Invariant: all charges are made or none, and no window exceeds its limit. */
 const TAKE: Script = {
   name: 'vkBudgetTake',
   lua: `${NOW}${SPENT}

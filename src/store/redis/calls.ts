@@ -1,7 +1,7 @@
-/** How commands and scripts go through ioredis. */
+/** Runs commands and scripts through ioredis. */
 import type { Cluster, Redis } from 'ioredis'
 
-/** A Lua script with the name that it has in errors. */
+/** A Lua script and its name in errors. */
 export interface Script {
   readonly name: string
   readonly lua: string
@@ -9,7 +9,7 @@ export interface Script {
 
 export type Argument = string | number
 
-/** By client: the names of the scripts that it knows. */
+/** Names of the defined scripts, by client. */
 const defined = new WeakMap<object, Set<string>>()
 
 export function defineScript(client: Redis | Cluster, script: Script): void {
@@ -30,7 +30,7 @@ export function runScript(
   return custom(client, script)(keys.length, ...keys, ...args)
 }
 
-/** In order on one socket, so that what follows a script sees its effects. */
+/** On one socket, so that later commands see the effects of earlier ones. */
 export async function pipelined(
   client: Redis | Cluster,
   commands: Argument[][],
@@ -42,7 +42,7 @@ export async function pipelined(
   })
 }
 
-/** ioredis adds a method for each defined script, which its types cannot know. */
+/** ioredis adds a method for each defined script, which its types do not contain. */
 function custom(
   client: Redis | Cluster,
   script: Script,

@@ -5,13 +5,12 @@ import type { Change, Changes, Store } from '../store.ts'
 import type { Script } from './calls.ts'
 import { toArray, toNumber, toText } from './script.ts'
 
-/** Entries in one read. */
 const READ_MAX = 1_000
 
-/** Longest that a read blocks, so that the socket's time limit can be told from a quiet store. */
+/** Longest blocking read. Shorter than the socket time-out, so that a quiet store is not reported as failed. */
 export const CHANGES_WAIT_MAX_MS = 2_000
 
-/** Invariant: a store has an id from its first use, and a wiped one another. */
+/** Invariant: a store has an id from its first use, and a new id after its content is lost. */
 export const IDENTIFY = `
 local function identify(meta, candidate)
   redis.call('HSETNX', meta, 'id', candidate)
@@ -42,9 +41,9 @@ return {id, seq, newest(KEYS[1])}`,
 }
 
 /**
- * Invariant: either the entries are exactly those that followed the cursor, or the answer is a
- * gap. A store with another id or a lower count than the cursor's is another one, or the past; a
- * first entry that is not the cursor's successor, or none where the count went on, is a loss.
+ * Invariant: the answer contains exactly the entries after the cursor, or a gap. Another id or a
+ * lower count than in the cursor is a gap; so is a first entry that is not the successor, and an
+ * empty stream with a higher count.
  */
 const READ: Script = {
   name: 'vkChangesRead',
@@ -61,7 +60,7 @@ local last = entries[#entries]
 return {0, id, last and tonumber(last[2][2]) or cursor_seq, last and last[1] or position, entries}`,
 }
 
-/** Where a reader stands: in which store, behind which count, behind which entry of the stream. */
+/** A position: store id, count and entry of the stream. */
 interface Position {
   readonly id: string
   readonly seq: number
@@ -81,7 +80,7 @@ export function createRedisIdentity(
   }
 }
 
-/** `redis` is a connection of its own: a read blocks it. */
+/** `redis` must be a separate connection, because a read blocks it. */
 export function createRedisChanges(
   redis: Pick<RedisConnection, 'run' | 'callAndRun'>,
   keys: Keys,
@@ -97,7 +96,7 @@ export function createRedisChanges(
       const { id, seq, entry } = parseCursor(cursor)
       const args = [randomUUID(), id, seq, entry]
       const wait = Math.min(Math.floor(waitMs), CHANGES_WAIT_MAX_MS)
-      // The blocking read is only the bell; what it rang for is read with the store's identity, in one instant.
+      // The blocking read is only a wake-up; entries and identity are then read together.
       const bell = ['xread', 'COUNT', 1, 'BLOCK', wait, 'STREAMS', keys.changes, entry] as const
       const reply =
         wait > 0
@@ -121,14 +120,14 @@ function formatCursor({ id, seq, entry }: Position): string {
   return `${id}/${seq}/${entry}`
 }
 
-/** A cursor that is none stands in no store, which is a gap. */
+/** An invalid cursor belongs to no store, which is a gap. */
 function parseCursor(cursor: string): Position {
   const [, id, seq, entry] = CURSOR.exec(cursor) ?? []
   if (id === undefined || seq === undefined || entry === undefined) return NOWHERE
   return { id, seq: Number(seq), entry }
 }
 
-/** From an entry's fields. A type that a newer release added means nothing here. */
+/** Undefined for a type of a newer release. */
 function change(reply: unknown): Change | undefined {
   const fields = toArray(reply)
   const members = new Map<string, unknown>()

@@ -28,14 +28,14 @@ local record = redis.call('HMGET', KEYS[1], ${FIELDS.map((field) => `'${field}'`
 return {now(), record[1] and record or false}`,
 }
 
-/** What the scripts that change one custody have in common. */
+/** Common code of scripts that change one custody. */
 const CHANGE = `${NOW}${ANNOUNCE}
 local custody, index, meta, changes, integration = unpack(KEYS)
 local name = ARGV[1]
 local function changed() announce(meta, changes, 'type', 'custody', 'name', name) end
 `
 
-/** Invariant: of all beginnings that expect one family, one happens; and none for an integration that is gone. */
+/** Invariant: one of all calls that expect the same family succeeds, and none for a missing integration. */
 const BEGIN: Script = {
   name: 'vkCustodyBegin',
   lua: `${CHANGE}
@@ -52,7 +52,7 @@ changed()
 return 'begun'`,
 }
 
-/** SPEND. Invariant: of all presentations that saw one state, one may happen; and none by a past that came back. */
+/** SPEND. Invariant: one of all presentations of the same state succeeds, and none in an old copy of the store. */
 const SPEND: Script = {
   name: 'vkCustodySpend',
   lua: `${CHANGE}${RUN}${POINT}
@@ -72,7 +72,7 @@ local noted = redis.call('HINCRBY', meta, 'noted', 1)
 return {noted, not redis.call('HGET', meta, 'doubt') and point_of(meta) or false}`,
 }
 
-/** UNSPEND. Invariant: a presentation that did not happen takes back itself alone. */
+/** UNSPEND. Invariant: only the presentation itself is undone. */
 const UNSPEND: Script = {
   name: 'vkCustodyUnspend',
   lua: `${CHANGE}
@@ -86,7 +86,7 @@ changed()
 return 1`,
 }
 
-/** KEEP. Invariant: within its family the newest token is never replaced by an older one, and never refused: it is the only copy. */
+/** KEEP. Invariant: within a family, the newest token is never replaced by an older one and never refused, because it is the only copy. */
 const KEEP: Script = {
   name: 'vkCustodyKeep',
   lua: `${CHANGE}
@@ -103,7 +103,7 @@ changed()
 return 1`,
 }
 
-/** DEAD. Invariant: only the token that was found dead is given up. */
+/** DEAD. Invariant: only the token that was found dead is discarded. */
 const KILL: Script = {
   name: 'vkCustodyKill',
   lua: `${CHANGE}
@@ -191,11 +191,11 @@ export function createRedisCustodies(redis: DurableRedis, keys: Keys): Custodies
 
 const STATES: ReadonlySet<unknown> = new Set<CustodyState>(['idle', 'spend', 'dead'])
 
-/** From the reply to HMGET of {@link FIELDS}. */
+/** Parses the reply to HMGET of {@link FIELDS}. */
 function custodyRecord(reply: unknown): CustodyRecord {
   const [uid, family, g, token, state, id, at, kept, final, reason, body, schema] = toArray(reply)
   checkSchema(toNumber(schema))
-  if (!STATES.has(state)) throw new TypeError('Redis gave something that is no state of a custody')
+  if (!STATES.has(state)) throw new TypeError('Redis returned an unknown state of a custody')
   return {
     uid: toText(uid),
     family: toText(family),

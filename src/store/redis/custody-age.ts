@@ -11,7 +11,7 @@ import { IDENTIFY } from './changes.ts'
 import type { DurableRedis } from './durable.ts'
 import { ANNOUNCE, NOW, toArray, toNumber, toText } from './script.ts'
 
-/** The life of the server that holds the key; empty where its user may not run INFO, or where it says nothing of it. */
+/** Id of the server process; empty if INFO is forbidden or does not contain it. */
 export const RUN = `
 local function run_id()
   local info = redis.pcall('INFO', 'server')
@@ -19,7 +19,7 @@ local function run_id()
 end
 `
 
-/** Invariant: no other history of the store comes to the same point, for each doubt is a branch of its own. */
+/** Invariant: two different histories never have the same point, because each doubt starts a branch. */
 export const POINT = `
 local function point_of(meta)
   local found = redis.call('HMGET', meta, 'branch', 'noted')
@@ -41,7 +41,7 @@ end
 return {id, run, found[2], found[3], found[4] or 0, point_of(meta), found[5], found[6], time}`,
 }
 
-/** What the scripts that change all custodies have in common; \`base\` has to be there. */
+/** Common code of scripts that change all custodies; requires \`base\`. */
 const ALL = `${NOW}${ANNOUNCE}${RUN}${POINT}
 local index, meta, changes = unpack(KEYS)
 local base = ARGV[1]
@@ -64,7 +64,7 @@ local function changed(name, look)
 end
 `
 
-/** Invariant: nothing that is known to be rewound is vouched for, and nobody vouches who knows of another count. */
+/** Invariant: a rewound store is never vouched for, and the voucher knows the current count. */
 const VOUCH: Script = {
   name: 'vkCustodyVouch',
   lua: `${ALL}
@@ -84,7 +84,7 @@ end)
 return 1`,
 }
 
-/** Invariant: what was read before it can no longer be noted, for the id is another one; and in one run nothing comes into doubt twice. */
+/** Invariant: results of earlier reads can no longer be stored, because the id changed; each run distrusts only once. */
 const DISTRUST: Script = {
   name: 'vkCustodyDistrust',
   lua: `${ALL}
@@ -146,7 +146,7 @@ if count == 0 then redis.call('HDEL', meta, 'doubt', 'doubt_point') end
 return count`,
 }
 
-/** A token that is idle is looked at so much later. */
+/** Delay until the check of an idle token. */
 const LOOK_MS = 60_000
 
 export function createRedisCustodyAge(redis: Pick<DurableRedis, 'run'>, keys: Keys): CustodyAges {

@@ -7,7 +7,7 @@ import type { DurableRedis } from './durable.ts'
 import { macField } from './integrations.ts'
 import { ANNOUNCE, NOW, toArray, toNumber, toText } from './script.ts'
 
-/** Invariant: of all writes that expect one version, one happens. An id is in the index at least while its document lives; what expired is taken out by later writes and lists. */
+/** Invariant: one of all writes that expect the same version succeeds. The index contains the id of every existing document; later writes and lists remove expired ids. */
 const WRITE: Script = {
   name: 'vkDocumentWrite',
   lua: `${NOW}${ANNOUNCE}
@@ -37,7 +37,7 @@ announce(meta, changes, 'type', 'document', 'kind', kind, 'id', id)
 return version`,
 }
 
-/** Invariant: a document that somebody changed meanwhile is not removed by whoever expects the former version. */
+/** Invariant: a changed document is not removed by a caller that expects the former version. */
 const REMOVE: Script = {
   name: 'vkDocumentRemove',
   lua: `${ANNOUNCE}
@@ -52,10 +52,9 @@ announce(meta, changes, 'type', 'document', 'kind', kind, 'id', id)
 return 1`,
 }
 
-/** What of a document is read, in this order. */
 const FIELDS = ['version', 'body', 'schema', 'mac']
 
-/** Goes on until the page is full, and takes the ids of expired documents out on its way; what is no hash is empty. */
+/** Continues until the page is full and removes ids of expired documents. A key that is not a hash has an empty entry. */
 const LIST: Script = {
   name: 'vkDocumentList',
   lua: `
@@ -131,7 +130,7 @@ export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents
   }
 }
 
-/** From the reply to HMGET of {@link FIELDS}. Throws `record_corrupt`. */
+/** Parses the reply to HMGET of {@link FIELDS}. Throws `record_corrupt`. */
 function documentRecord(id: string, reply: unknown): DocumentRecord {
   const [version, body, schema, mac] = toArray(reply)
   return readRecord(id, () => {

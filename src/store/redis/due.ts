@@ -4,7 +4,7 @@ import type { DueIndex } from '../store.ts'
 import type { Script } from './calls.ts'
 import { NOW, toArray, toNumber, toText } from './script.ts'
 
-/** CLAIM. Invariant: until the time that it was put off to, a name is claimed once; and it is never lost, whoever claimed it dies. */
+/** CLAIM. Invariant: a name is claimed only once until its postponed time, and is never lost if the claimer dies. */
 const CLAIM: Script = {
   name: 'vkClaim',
   lua: `${NOW}

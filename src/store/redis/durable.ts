@@ -8,7 +8,7 @@ interface Written {
   readonly confirmed: number
 }
 
-/** A write until it was confirmed or not. */
+/** A write that waits for its confirmation. */
 interface Waiting {
   readonly call: ScriptCall
   resolve(written: Written): void
@@ -21,13 +21,13 @@ type Write = (
   args: readonly Argument[],
 ) => Promise<unknown>
 
-/** Redis for what must outlive the server that acknowledged it: changes wait for replicas where that is asked for. */
+/** Redis operations whose effects must survive a failover: changes wait for replicas if configured. */
 export interface DurableRedis extends Pick<RedisConnection, 'run' | 'call'> {
-  /** Like `run`; throws `store_unavailable` too when the change is there but too few replicas confirmed it. For what must not go on without. */
+  /** Like `run`, but throws `store_unavailable` if too few replicas confirm the change. */
   runDurably: Write
-  /** Like `runDurably`, but the request that changes something goes on, and is told at its end. */
+  /** Like `runDurably`, but reports a missing confirmation at the end of the request. */
   change: Write
-  /** Waits for the replicas as a change does, by a write to this hash that means nothing: they follow in order. */
+  /** Waits for the replicas with a neutral write to this hash; replication is in order. */
   confirm(hash: string): Promise<void>
 }
 
@@ -38,10 +38,10 @@ const CONFIRM: Script = {
 
 export interface DurableRedisDependencies {
   readonly commands: RedisConnection
-  /** A connection of its own, because WAIT blocks it. Absent where no replica is to confirm. */
+  /** A separate connection, because WAIT blocks it. Absent if no confirmation is required. */
   readonly durable?: RedisConnection
   readonly replicas: number
-  /** Longest wait for the replicas, in milliseconds. */
+  /** Longest wait for replicas, in milliseconds. */
   readonly waitMs: number
 }
 
@@ -51,7 +51,7 @@ export function createDurableRedis(dependencies: DurableRedisDependencies): Dura
   let waiting: Waiting[] = []
   let isWaiting = false
 
-  /** WAIT blocks its connection, so one WAIT stands for all that came while the one before it was under way. */
+  /** One WAIT covers all writes that arrived during the previous one. */
   const waitForAll = async (connection: RedisConnection) => {
     isWaiting = true
     while (waiting.length > 0) {
@@ -107,12 +107,12 @@ export function createDurableRedis(dependencies: DurableRedisDependencies): Dura
 const unconfirmed = ({ name }: Script, confirmed: number, replicas: number) =>
   new BrokerError(
     'store_unavailable',
-    `Written, not confirmed: the change is in Redis, and ${confirmed} of the ${replicas} replicas that VALETKEY_REDIS_WAIT asks for confirmed it in time`,
+    `Written, not confirmed: the change is in Redis, but only ${confirmed} of the ${replicas} replicas that VALETKEY_REDIS_WAIT requires confirmed it in time`,
     {
       cause: new Error(`${confirmed} of ${replicas} replicas confirmed ${name}`),
       retryAfterMs: 1_000,
       members: { written: true },
       remedy:
-        'Look at the replicas of Redis. Read what you changed: it is in force, and lasts unless Redis fails over now. Sending it again is safe; an API key that was made and not shown is to be revoked, and made anew.',
+        'Check the replicas of Redis. Read what you changed: it is in effect, and persists unless Redis fails over now. It is safe to repeat the request. If an API key was created but not shown, revoke it and create a new one.',
     },
   )

@@ -5,7 +5,7 @@ import type { EventLog, LoggedEvent } from '../store.ts'
 import type { Script } from './calls.ts'
 import { NOW, toArray, toText } from './script.ts'
 
-/** Invariant: all of a batch or nothing; the newest `keep` entries stay, and not many more. */
+/** Invariant: all entries of a batch or none are added. About the newest `keep` entries remain. */
 const APPEND: Script = {
   name: 'vkEventsAppend',
   lua: `
@@ -15,13 +15,13 @@ end
 return #ARGV - 1`,
 }
 
-/** Places of lines within one millisecond. */
+/** Positions within one millisecond. */
 const PLACES = 1_000
 
 /**
- * Invariant: a line has one place, behind all that were written before it, and a body as long as it
- * has a place; the newest `keep` stay. A place is the time in milliseconds and a count within it,
- * as in the id of a stream's entry.
+ * Invariant: a line has one position, after all earlier ones, and a body while it has a position.
+ * The newest `keep` remain. A position is a time in milliseconds and a count, as in the id of a
+ * stream entry.
  */
 const PUT: Script = {
   name: 'vkEventsPut',
@@ -54,14 +54,13 @@ end
 return lines`,
 }
 
-/** Of a stream's entry, with where it was found, but before there were shares. */
+/** The id of a stream entry and its share. Old ids have no share. */
 const EVENT_ID = /^(\d{1,15})-(\d{1,15})(?:\/([a-z]{1,16}~?))?$/
 
-/** Events of several shares are in order of time, of the count within a millisecond, and of where they were found. */
+/** Events are ordered by time, by the count within a millisecond, and by share. */
 interface Place {
   readonly ms: number
   readonly count: number
-  /** The share, with a mark for its lines. */
   readonly found: string
 }
 
@@ -122,19 +121,19 @@ export function createRedisEvents(
   }
 }
 
-/** `request_invalid`: it is none. */
+/** Throws `request_invalid` for an invalid id. */
 function placeOf(id: string, found: string): Place {
   const [, ms, count, named = found] = EVENT_ID.exec(id) ?? []
   if (ms === undefined || count === undefined) {
-    throw new BrokerError('request_invalid', 'The cursor is not one of this list')
+    throw new BrokerError('request_invalid', 'The cursor is not valid for this list')
   }
   return { ms: Number(ms), count: Number(count), found: named }
 }
 
-/** How Redis excludes a limit: not where what was found here at the very time of the place comes after it. */
+/** Excludes the limit, unless an entry of this share at the same time comes after it. */
 const bound = (found: string, before: Place): string => (found < before.found ? '' : '(')
 
-/** The last line that comes after the place, as a limit of scores. */
+/** The last line after the place, as a score limit. */
 function lastLine(share: string, before: Place | undefined): string {
   if (!before) return '+inf'
   const { ms, count } = before

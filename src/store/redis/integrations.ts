@@ -8,7 +8,7 @@ import type { Script } from './calls.ts'
 import type { DurableRedis } from './durable.ts'
 import { ANNOUNCE, FORGET_HOLDER, toArray, toNumber, toText } from './script.ts'
 
-/** What of `i:NAME` is read on a hit: not the secrets. In this order everywhere. */
+/** Fields of `i:NAME` for a hit, without the secrets. Same order everywhere. */
 export const PUBLIC_FIELDS = [
   'uid',
   'version',
@@ -22,7 +22,7 @@ export const PUBLIC_FIELDS = [
 
 const PUBLIC_FIELDS_LUA = PUBLIC_FIELDS.map((field) => `'${field}'`).join(', ')
 
-/** Invariant: a name is in the index exactly while it has a record; rev is above every rev of a former record. */
+/** Invariant: the index contains a name exactly while its record exists; rev is above every rev of a former record. */
 const CREATE: Script = {
   name: 'vkIntegrationCreate',
   lua: `${ANNOUNCE}
@@ -37,7 +37,7 @@ announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
 return redis.call('HMGET', record, ${PUBLIC_FIELDS_LUA})`,
 }
 
-/** Invariant: of all changes that expect one version, one happens; and no reader keeps the former content for current. */
+/** Invariant: one of all changes that expect the same version succeeds, and every reader is told. */
 const CHANGE: Script = {
   name: 'vkIntegrationChange',
   lua: `${ANNOUNCE}
@@ -53,7 +53,7 @@ announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
 return redis.call('HMGET', record, ${PUBLIC_FIELDS_LUA})`,
 }
 
-/** Invariant: nothing of the integration is left, and every reader hears that it is gone. */
+/** Invariant: nothing of the integration remains, and every reader is told. */
 const REMOVE: Script = {
   name: 'vkIntegrationRemove',
   lua: `${ANNOUNCE}${FORGET_HOLDER}
@@ -70,7 +70,7 @@ announce(meta, changes, 'type', 'integration', 'name', name, 'rev', tonumber(cur
 return 1`,
 }
 
-/** One more name than asked for tells whether there is another page; what is no hash is empty. */
+/** One more name than the limit shows another page. A key that is not a hash has an empty entry. */
 const LIST: Script = {
   name: 'vkIntegrationList',
   lua: `
@@ -154,7 +154,7 @@ function contentArguments({ digests, definition, secrets, mac }: IntegrationCont
   return [JSON.stringify(digests), definition, secrets, String(SCHEMA), mac ?? '']
 }
 
-/** From the reply to HMGET of {@link PUBLIC_FIELDS}, or nil. Throws `record_corrupt`. */
+/** Parses the reply to HMGET of {@link PUBLIC_FIELDS}, or nil. Throws `record_corrupt`. */
 export function integrationRecord(name: string, reply: unknown): IntegrationRecord | undefined {
   if (reply === null || toArray(reply)[0] === null) return undefined
   return presentRecord(name, reply)
@@ -177,6 +177,6 @@ function presentRecord(name: string, reply: unknown): IntegrationRecord {
   })
 }
 
-/** The code beside a record, in the reply to HMGET. */
+/** The code of a record in a reply to HMGET. */
 export const macField = (mac: unknown): { readonly mac?: string } =>
   typeof mac === 'string' && mac !== '' ? { mac } : {}

@@ -3,7 +3,7 @@ import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Locks } from '../store.ts'
 import type { Script } from './calls.ts'
 
-/** Invariant: a holder that outlived its expiry does not prolong its successor's lock. */
+/** Invariant: a holder whose lock expired does not renew the lock of the next holder. */
 const RENEW: Script = {
   name: 'vkLockRenew',
   lua: `
@@ -11,7 +11,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
 }
 
-/** Invariant: a holder that outlived its expiry does not free its successor's lock. */
+/** Invariant: a holder whose lock expired does not release the lock of the next holder. */
 const RELEASE: Script = {
   name: 'vkLockRelease',
   lua: `

@@ -23,7 +23,7 @@ const OUTCOME_FIELDS = [
 
 const quoted = (fields: readonly string[]) => fields.map((field) => `'${field}'`).join(', ')
 
-/** Invariant: integration, outcome and tombstone are of one instant. */
+/** Invariant: integration, outcome and tombstone are read atomically. */
 const LOOK: Script = {
   name: 'vkLook',
   lua: `${NOW}${IS_DEAD}
@@ -36,9 +36,8 @@ return {time, record, outcome, dead and 1 or 0}`,
 }
 
 /**
- * SAVE. Invariant: an outcome is written only over the one that its writer saw, for what the
- * integration is now, and never with a token that was revoked meanwhile; so a mint that was
- * overtaken changes nothing.
+ * SAVE. Invariant: the write succeeds only if the outcome, the integration and its digests are as
+ * the writer saw them, and the token was not revoked. So an outdated mint changes nothing.
  */
 const SAVE: Script = {
   name: 'vkSave',
@@ -104,7 +103,7 @@ end
 return {orev, rev}`,
 }
 
-/** Invariant: after it, no integration has a refusal of which somebody said that it no longer holds. */
+/** Invariant: afterwards the integration has no refusal. */
 const FORGET_REFUSAL: Script = {
   name: 'vkForgetRefusal',
   lua: `${NOW}${ANNOUNCE}
@@ -118,7 +117,7 @@ announce(meta, changes, 'type', 'integration', 'name', ARGV[1], 'rev', rev, 'new
 return rev`,
 }
 
-/** Which integrations hold a token now; the set may name some that hold another since. */
+/** Integrations that currently hold a token. The set may contain former holders. */
 const HOLDERS_OF = `
 local function holders_of(holders, token, base, time)
   local names = {}
@@ -131,7 +130,7 @@ local function holders_of(holders, token, base, time)
 end
 `
 
-/** REVOKE. Invariant: from here on no SAVE takes the token, no outcome shows it, and no tombstone ends earlier than it was to. */
+/** REVOKE. Invariant: no later SAVE accepts the token, no outcome contains it, and no tombstone is shortened. */
 const REVOKE: Script = {
   name: 'vkRevoke',
   lua: `${NOW}${ANNOUNCE}${HOLDERS_OF}
@@ -212,7 +211,7 @@ export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: K
   }
 }
 
-/** What a member's change means to SAVE. */
+/** The action of SAVE for a member. */
 const act = (member: unknown) => (member === undefined ? 'keep' : member === null ? 'clear' : 'set')
 
 function changeArguments({ lease, refusal, stillLive, dueAt }: OutcomeChange): Argument[] {
@@ -236,7 +235,7 @@ function saveResult(reply: unknown): SaveResult {
   return { saved: true, orev: toNumber(orev), rev: toNumber(rev) }
 }
 
-/** From the reply to HMGET of {@link OUTCOME_FIELDS}. */
+/** Parses the reply to HMGET of {@link OUTCOME_FIELDS}. */
 function storedOutcome(reply: unknown): StoredOutcome {
   const fields = toArray(reply)
   const text = (position: number) => {

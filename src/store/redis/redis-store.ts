@@ -26,29 +26,29 @@ import { NOW, toNumber } from './script.ts'
 import { createRedisSeals } from './seals.ts'
 
 export interface RedisStoreOptions extends RedisSettingsOptions {
-  /** Before every key. Default `vk:`. */
+  /** Prefix of every key. Default: `vk:`. */
   readonly prefix?: string
-  /** Where announced addresses lead from here. Default: as they are. */
+  /** Translates announced addresses. Default: none. */
   readonly nat?: NatMap
-  /** How many replicas must confirm a change to integrations and documents. Default 0. */
+  /** Replicas that must confirm a change to integrations and documents. Default: 0. */
   readonly waitReplicas?: number
-  /** Longest wait for an answer, in milliseconds. At least 200, for the handshake needs it too. Default 900. */
+  /** Longest wait for an answer, in milliseconds. At least 200, because the handshake needs it, too. Default: 900. */
   readonly timeoutMs?: number
-  /** From 0 to 1; spreads reconnecting. Default `Math.random`. */
+  /** From 0 to 1; spreads reconnects. Default: `Math.random`. */
   readonly random?: () => number
-  /** Trouble with a connection, its end, and what the server's settings put at risk. */
+  /** Receives failures and ends of connections, and risky server settings. */
   readonly onEvent: (event: RedisEvent) => void
 }
 
 const DEFAULT_TIMEOUT_MS = 900
 
-/** A script, for its key leads it to the node of a Cluster whose clock the other scripts use. */
+/** A script with a key, so that the Cluster node whose clock other scripts use runs it. */
 const TIME: Script = { name: 'vkTime', lua: `${NOW}return now()` }
 
 /**
- * The store in Redis, in Sentinel's master, or in a Cluster. Throws an `Error` when the options are
- * wrong, and when the server says at once that there is no such database. A Redis that cannot be
- * reached is no reason to throw: the store says `store_unavailable` until it can.
+ * The store in Redis, behind Sentinel, or in a Cluster. Throws an `Error` for invalid options, or
+ * if the server reports that the database does not exist. Does not throw if Redis is unreachable:
+ * operations throw `store_unavailable` until it can be reached.
  */
 export async function createRedisStore(options: RedisStoreOptions): Promise<Store> {
   const { waitReplicas = 0, timeoutMs = DEFAULT_TIMEOUT_MS, onEvent } = options
@@ -90,7 +90,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     commands,
     ...(durable !== undefined && { durable }),
     replicas: waitReplicas,
-    // So that the answer of WAIT comes before the connection is given up.
+    // WAIT must be answered before the connection times out.
     waitMs: Math.floor(timeoutMs / 2),
   })
   return {

@@ -1,10 +1,10 @@
-/** What the Lua scripts have in common. Each script lies beside its only caller. */
+/** Common parts of the Lua scripts. Each script is beside its only caller. */
 import { BrokerError } from '../../errors/errors.ts'
 
-/** How many changes the stream keeps at least: a reader that fell behind further sees a gap. */
+/** Number of kept changes. A reader that is further behind gets a gap. */
 export const CHANGES_KEPT = 10_000
 
-/** The store's clock in epoch milliseconds. */
+/** The clock of the store in epoch milliseconds. */
 export const NOW = `
 local function now()
   local time = redis.call('TIME')
@@ -13,9 +13,9 @@ end
 `
 
 /**
- * Adds a change to the stream. Invariant: the sequence number has no holes, so that a reader can
- * tell a missed entry; and it grows at least as fast as the rev of each record, so that a rev taken from
- * it is above every rev that a former record of the name had.
+ * Adds a change to the stream. Invariant: sequence numbers have no gaps, so that readers detect a
+ * missing entry. They grow at least as fast as the rev of each record, so that a rev taken from
+ * them is above every former rev of a name.
  */
 export const ANNOUNCE = `
 local function announce(meta, changes, ...)
@@ -24,7 +24,6 @@ local function announce(meta, changes, ...)
 end
 `
 
-/** Whether a token has a tombstone. */
 export const IS_DEAD = `
 local function is_dead(dead, token, time)
   local ends = redis.call('ZSCORE', dead, token)
@@ -32,7 +31,7 @@ local function is_dead(dead, token, time)
 end
 `
 
-/** Takes a lease's holder out of the set of its token. */
+/** Removes the lease's integration from the set of holders of its token. */
 export const FORGET_HOLDER = `
 local function forget_holder(base, name)
   local token = redis.call('HGET', base .. 'o:' .. name, 'lease_token')
@@ -40,7 +39,7 @@ local function forget_holder(base, name)
 end
 `
 
-/** A number in a reply, which ioredis gives as a number or as text. */
+/** Converts a number in a reply, which ioredis returns as a number or as text. */
 export function toNumber(reply: unknown): number {
   const number = typeof reply === 'string' && reply !== '' ? Number(reply) : reply
   if (typeof number !== 'number' || !Number.isFinite(number)) throw unexpected('number')
@@ -57,9 +56,9 @@ export function toArray(reply: unknown): readonly unknown[] {
   return reply
 }
 
-/** Whatever answers like this is no Redis, or none that we know. */
+/** The server is not Redis or not a compatible one. */
 const unexpected = (wanted: string): BrokerError =>
-  new BrokerError('store_unavailable', 'Redis does not answer as it should', {
-    cause: new TypeError(`Redis gave something that is no ${wanted}`),
+  new BrokerError('store_unavailable', 'Redis does not answer correctly', {
+    cause: new TypeError(`Redis returned a value that is not a ${wanted}`),
     retryAfterMs: 1_000,
   })

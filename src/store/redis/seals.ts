@@ -5,7 +5,7 @@ import type { Script } from './calls.ts'
 import type { DurableRedis } from './durable.ts'
 import { NOW, toArray, toNumber, toText } from './script.ts'
 
-/** The heads alone leave Redis: a hundred thousand records are read so in a second. What is no hash has none. */
+/** Returns only the heads, so that a hundred thousand records take about a second. A key that is not a hash has none. */
 const LIST: Script = {
   name: 'vkSealsList',
   lua: `${NOW}
@@ -28,7 +28,7 @@ end
 return heads`,
 }
 
-/** Invariant: what was written after it was read is not overwritten. */
+/** Invariant: a value that was written after the read is not overwritten. */
 const SWAP: Script = {
   name: 'vkSealsSwap',
   lua: `
@@ -37,7 +37,7 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1`,
 }
 
-/** What is no hash, or has no version, is left out: nobody could write a code for it. */
+/** Omits keys that are not hashes or have no version, because no code can be created for them. */
 const MACS: Script = {
   name: 'vkSealsMacs',
   lua: `
@@ -51,7 +51,7 @@ end
 return rows`,
 }
 
-/** Invariant: a code is put beside the very record for which it was made. */
+/** Invariant: a code is stored only beside the record for which it was created. */
 const SWAP_MAC: Script = {
   name: 'vkSealsSwapMac',
   lua: `

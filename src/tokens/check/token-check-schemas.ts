@@ -70,7 +70,7 @@ export const TokenCheckView = Type.Object(
     detail: Type.String(),
     remedy: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'Null where there is nothing to do',
+      description: 'Null if there is nothing to do',
     }),
     token_id: Type.String(),
     instance_url: Type.String(),

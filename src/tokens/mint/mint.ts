@@ -100,7 +100,7 @@ export function createMinter(dependencies: MinterDependencies) {
     asked?.catch(later)
     const sealed = await integrations.readSealed(name)
     if (!sealed) {
-      throw new BrokerError('integration_not_found', 'There is no integration of this name')
+      throw new BrokerError('integration_not_found', 'No integration has this name')
     }
     const { integration } = sealed
     const from = integration.enabled ? integration.credentialFrom : null

@@ -219,7 +219,7 @@ const forbidden = () =>
 function servable(entry: Entry | undefined, name: string, principal: Principal): Entry {
   if (!maySee(entry, name, principal)) throw forbidden()
   if (!entry) {
-    throw new BrokerError('integration_not_found', 'There is no integration of this name')
+    throw new BrokerError('integration_not_found', 'No integration has this name')
   }
   const { integration } = entry
   if (!integration.serveTokens) {

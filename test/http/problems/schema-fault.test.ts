@@ -79,7 +79,7 @@ const SAID: readonly (readonly [schema: object, value: unknown, words: string])[
   [
     member({ type: 'array', uniqueItems: true }),
     { a: [1, 1] },
-    'body/a must not have the same item twice',
+    'body/a must not contain an item twice',
   ],
   [
     member({ type: 'array', items: { type: 'string' } }),

@@ -30,7 +30,7 @@ async function start(t: Test, connectionsPerAddress: number, trustProxy: readonl
   return { open, count, lines }
 }
 
-t.test('an address has as many connections as it may, and others have theirs', async (t) => {
+t.test('an address has reached its limit of connections, and others have theirs', async (t) => {
   const { open, count, lines } = await start(t, 3)
   const first = await open('127.0.0.1')
   for (let more = 0; more < 2; more += 1) await open('127.0.0.1')

@@ -175,7 +175,7 @@ t.test('a disk that is full is told, and taken again when there is room', async 
   t.equal(code, 0, errors)
   const seen = JSON.parse(output)
   t.equal(seen.refused, 'store_unavailable')
-  t.match(seen.line, /its disk is full\. Make room/)
+  t.match(seen.line, /its disk is full\. Free space/)
   t.same([...new Set(seen.told)], ['disk_full', 'over'])
   t.same(seen.ids, ['after', 'first'])
 })
@@ -216,7 +216,7 @@ t.test('one record that the file has lost is named, and hides no other', async (
   t.match(await store.outcomes.look('c'), { integration: { name: 'c' } })
   t.equal(await store.integrations.read('nobody'), undefined)
   await t.rejects(store.integrations.read('b'), UNDONE)
-  t.match(store.trouble(), /wrote into it/)
+  t.match(store.trouble(), /changed it/)
 })
 
 t.test('a file that was lost before the start is not an empty store', async (t) => {
@@ -242,10 +242,10 @@ t.test('a file that was lost before the start is not an empty store', async (t) 
 
 t.test('a file that cannot be used is named at the start, with what to do', async (t) => {
   const cases: Readonly<Record<string, readonly [(file: string) => Promise<unknown>, RegExp]>> = {
-    cut: [(file) => truncate(file, 5 * PAGE), /is damaged.*put a backup back/],
+    cut: [(file) => truncate(file, 5 * PAGE), /is damaged.*restore a backup/],
     zeroed: [
       async (file) => overwrite(file, Buffer.alloc((await stat(file)).size), 0),
-      /is no database/,
+      /is not a database/,
     ],
     'without its first page': [
       (file) => overwrite(file, Buffer.alloc(PAGE - 100, 0xa5), 100),

@@ -55,5 +55,5 @@ t.test('each difference is named', async (t) => {
 
 t.test('what Salesforce says of itself is explained', async (t) => {
   const found = findingOf(used, used, { tokenId: 'this', instanceHost: HOST, scope: 'api' })
-  t.match(found, { detail: /24 hours are used up/, remedy: /A new token does not help/ })
+  t.match(found, { detail: /for 24 hours/, remedy: /A new token does not help/ })
 })
