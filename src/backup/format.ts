@@ -76,4 +76,4 @@ export const readSection = bodyReader(
 )
 
 export const newerRelease = (cause: unknown): BackupError =>
-  new BackupError('refused', 'the backup was written by a newer release: use that one', { cause })
+  new BackupError('refused', 'a newer release wrote the backup: use that release', { cause })

@@ -39,7 +39,7 @@ export async function readBackup(
     } catch (cause) {
       if (cause instanceof BrokerError && cause.code === 'another_version')
         throw newerRelease(cause)
-      const message = `line ${place + 1} was altered or cut, or the key with the id ${head.sealed_with} is another one now`
+      const message = `line ${place + 1} was altered or cut, or the key with the id ${head.sealed_with} has changed`
       throw new BackupError('refused', message, { cause })
     }
   }

@@ -135,7 +135,7 @@ export const SETTINGS = {
   }),
   loginHosts: withUnset('VALETKEY_LOGIN_HOSTS', [], read.loginHosts, {
     meaning:
-      'More hosts that a `login_url` may name, beside `login.salesforce.com`, `test.salesforce.com`, `*.my.salesforce.com`, `*.my.site.com`, `*.my.salesforce.mil` and `*.my.sfcrmproducts.cn` (`*` is one or more labels), such as custom domains. An entry `http://127.0.0.1:PORT` (loopback only) also allows plain HTTP there.',
+      'More hosts that a `login_url` may name, in addition to `login.salesforce.com`, `test.salesforce.com`, `*.my.salesforce.com`, `*.my.site.com`, `*.my.salesforce.mil` and `*.my.sfcrmproducts.cn` (`*` is one or more labels), such as custom domains. An entry `http://127.0.0.1:PORT` (loopback only) also allows plain HTTP there.',
   }),
   configFile: optional('VALETKEY_CONFIG', read.path, {
     meaning: 'A YAML file with `issuers`, `callers` and `integrations`.',
@@ -174,7 +174,7 @@ export const SETTINGS = {
   webhookSecrets: withUnset('VALETKEY_WEBHOOK_SECRET', [], read.webhookSecrets, {
     secret: true,
     meaning:
-      'The key that signs events, as in Standard Webhooks: `whsec_` and 24 to 64 bytes in base64; two with a comma while the receiver changes.',
+      'The key that signs events, as in Standard Webhooks: `whsec_` and 24 to 64 bytes in base64; two, separated by a comma, while the receiver changes.',
   }),
   trustProxy: withUnset('VALETKEY_TRUST_PROXY', [], read.cidrs, {
     meaning: 'CIDRs of proxies whose `X-Forwarded-For` is trusted.',

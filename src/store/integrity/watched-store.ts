@@ -50,7 +50,7 @@ export interface WatchedStore {
 }
 
 interface WatchedStoreDependencies extends Pick<MacRequirementDependencies, 'sealRequires'> {
-  /** As the engine gives it. */
+  /** The store of the engine. */
   readonly store: Store
   readonly macs: Keyring['macs']
   readonly unproven: UnprovenMode
