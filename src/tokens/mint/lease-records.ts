@@ -34,7 +34,7 @@ export function createLeaseRecords(dependencies: LeaseRecordsDependencies) {
     async require(name: string): Promise<Entry> {
       const entry = await look(name)
       if (entry) return entry
-      throw new BrokerError('integration_not_found', 'There is no integration of this name')
+      throw new BrokerError('integration_not_found', 'No integration has this name')
     },
     save: leases.save,
     forgetRefusal: outcomes.forgetRefusal,
