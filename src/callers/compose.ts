@@ -1,11 +1,14 @@
 /** Composes what tells callers from one another: ways to prove oneself, the gate, API keys. */
+
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createOutbound, type OutboundDependencies } from '../http/outbound/outbound.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Core } from '../store/core.ts'
+import type { ReplicaMemory } from '../store/replica-cache.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import { API_KEY_KIND, type CallerEvents, createApiKeyStore } from './api-key-store.ts'
+import { knownApiKeyOf } from './authentication/api-key-authenticator.ts'
 import {
   type AuthenticatorsDependencies,
   createAuthenticators,
@@ -15,6 +18,7 @@ import { createThrottle } from './authentication/throttle.ts'
 import { createDocumentIds } from './document-ids.ts'
 import { createGate, type Gate } from './index.ts'
 import { createPermissionResolver, type PermissionResolver } from './permission-resolver.ts'
+import { createRememberedDocuments } from './remembered-documents.ts'
 import { type CallerRouteDependencies, registerCallerRoutes } from './routes.ts'
 
 export interface Callers {
@@ -34,9 +38,8 @@ export interface CallersDependencies {
   readonly core: Core<StoreEvents & CallerEvents>
   readonly adminKeys: AuthenticatorsDependencies['adminKeys']
   /** When documents in memory may be trusted. */
-  readonly memory: AuthenticatorsDependencies['memory']
-  /** What the configuration file declares. */
-  readonly declared: Pick<AuthenticatorsDependencies, 'issuers' | 'callers'>
+  readonly memory: ReplicaMemory
+  readonly declared: AuthenticatorsDependencies['declared']
   readonly proxy: NonNullable<OutboundDependencies['proxy']>
 }
 
@@ -47,11 +50,15 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
   const { now } = runtime
   const throttle = createThrottle({ budgets, runtime, log })
   const ids = createDocumentIds({ documents, kind: API_KEY_KIND, stream: memory.stream })
-  const authenticators = createAuthenticators({
-    ...{ adminKeys, documents, memory, ...declared, runtime, log },
+  const apiKeys = createRememberedDocuments({
+    ...{ kind: API_KEY_KIND, documents, memory },
+    parse: knownApiKeyOf,
     // Those who try ids at random cost the store nothing; a caller behind the same address is still looked for.
     isWorthAsking: (id, from) =>
       from === undefined || !throttle.isBlocked(from.ip) || ids.mayBeThere(id),
+  })
+  const authenticators = createAuthenticators({
+    ...{ adminKeys, apiKeys, declared, runtime, log },
     createOutbound: (ca) =>
       createOutbound({
         hosts: { allowsPrivate: (url) => url.protocol === 'http:' && isLoopback(url) },
@@ -62,12 +69,12 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
     readFile: (path) => readFile(path, 'utf8'),
   })
   events.on('store.changed', (change) => {
-    authenticators.heard(change)
+    apiKeys.heard(change)
     ids.heard(change)
   })
-  events.on('store.gap', authenticators.distrust)
+  events.on('store.gap', apiKeys.distrust)
   events.on('api_key.written', (id) => {
-    authenticators.forgetApiKey(id)
+    apiKeys.forget(id)
     ids.add(id)
   })
   const keys = createApiKeyStore({ documents, now, events })

@@ -255,15 +255,8 @@ for (const [name, prepare] of Object.entries(CASES)) {
 t.test('every authenticator of the service is under this contract', async (t) => {
   const { list } = createAuthenticators({
     adminKeys: [],
-    documents: { read: async () => undefined },
-    memory: {
-      stream: { isHearing: () => false, epoch: () => 0, silentForMs: () => 0 },
-      isSlow: () => false,
-      monotonic: () => performance.now(),
-      degradedMs: 0,
-    },
-    issuers: () => [],
-    callers: () => [],
+    apiKeys: { find: async () => undefined },
+    declared: { issuers: () => [], callers: () => [] },
     createOutbound: () => {
       throw new Error('no request is expected')
     },

@@ -8,7 +8,7 @@ import type { RememberedDocuments } from '../remembered-documents.ts'
 import { type Authenticator, refusedBearer } from './authenticator.ts'
 
 /** What memory holds of a key: enough to recognise it, not enough to use it. */
-interface KnownApiKey {
+export interface KnownApiKey {
   readonly digest: Buffer
   readonly expiresAt: number
   readonly principal: Principal

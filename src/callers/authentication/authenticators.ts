@@ -3,16 +3,10 @@
 import type { Secret } from '../../crypto/secret.ts'
 import type { Outbound } from '../../http/outbound/outbound.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
-import type { ReplicaMemory } from '../../store/replica-cache.ts'
-import type { Change, Documents } from '../../store/store.ts'
-import { API_KEY_KIND } from '../api-key-store.ts'
 import type { CallerEntry, IssuerSettings } from '../caller-entry.ts'
-import {
-  createRememberedDocuments,
-  type RememberedDocumentsDependencies,
-} from '../remembered-documents.ts'
+import type { RememberedDocuments } from '../remembered-documents.ts'
 import { createAdminKeyAuthenticator } from './admin-key.ts'
-import { createApiKeyAuthenticator, knownApiKeyOf } from './api-key-authenticator.ts'
+import { createApiKeyAuthenticator, type KnownApiKey } from './api-key-authenticator.ts'
 import type { Authenticator } from './authenticator.ts'
 import { createClientCertificateAuthenticator } from './client-certificate.ts'
 import { createSigningKeys, type SigningKeys } from './jwks.ts'
@@ -25,24 +19,19 @@ export interface Authenticators {
   /** Fetches the keys of the issuers. */
   start(): void
   stop(): Promise<void>
-  /** From the change stream. */
-  heard(change: Change): void
-  /** Changes may have been missed. */
-  distrust(): void
-  /** This replica made or removed the API key. */
-  forgetApiKey(id: string): void
   readonly issuers: JwtAuthenticator['issuers']
+}
+
+/** What the configuration file declares. Each gives another array after a change. */
+export interface DeclaredCallers {
+  readonly issuers: () => readonly IssuerSettings[]
+  readonly callers: () => readonly CallerEntry[]
 }
 
 export interface AuthenticatorsDependencies {
   readonly adminKeys: readonly Secret[]
-  readonly documents: Pick<Documents, 'read'>
-  readonly memory: ReplicaMemory
-  /** Whether an API key that is not remembered may be looked for. Default: yes. */
-  readonly isWorthAsking?: RememberedDocumentsDependencies<unknown>['isWorthAsking']
-  /** Each gives another array after a change. */
-  readonly issuers: () => readonly IssuerSettings[]
-  readonly callers: () => readonly CallerEntry[]
+  readonly apiKeys: Pick<RememberedDocuments<KnownApiKey>, 'find'>
+  readonly declared: DeclaredCallers
   /** To issuers, with a CA to trust besides the well-known ones. */
   readonly createOutbound: (ca: string | undefined) => Outbound
   readonly readFile: (path: string) => Promise<string>
@@ -51,16 +40,9 @@ export interface AuthenticatorsDependencies {
 }
 
 export function createAuthenticators(dependencies: AuthenticatorsDependencies): Authenticators {
-  const { adminKeys, documents, memory, issuers, callers } = dependencies
-  const { isWorthAsking, runtime } = dependencies
+  const { adminKeys, apiKeys, declared, runtime } = dependencies
+  const { issuers, callers } = declared
   const { wall, now, monotonic } = runtime
-  const apiKeys = createRememberedDocuments({
-    kind: API_KEY_KIND,
-    documents,
-    memory,
-    parse: knownApiKeyOf,
-    ...(isWorthAsking && { isWorthAsking }),
-  })
   const jwt = createJwtAuthenticator({
     issuers,
     callers,
@@ -77,9 +59,6 @@ export function createAuthenticators(dependencies: AuthenticatorsDependencies): 
     ],
     start: jwt.start,
     stop: jwt.stop,
-    heard: apiKeys.heard,
-    distrust: apiKeys.distrust,
-    forgetApiKey: apiKeys.forget,
     issuers: jwt.issuers,
   }
 }

@@ -19,8 +19,8 @@ export type RedisEvent =
   /** The policy is unknown: the user may not run INFO, or the server lacks it. */
   | { readonly type: 'eviction_unknown' }
 
-export interface ConnectionDependencies
-  extends Pick<ClientDependencies, 'settings' | 'nat' | 'timeoutMs' | 'onUnanswered'> {
+export interface ConnectionDependencies {
+  readonly client: Pick<ClientDependencies, 'settings' | 'nat' | 'timeoutMs' | 'onUnanswered'>
   readonly role: ConnectionRole
   readonly troubles: RedisTroubles
   /** Four unused keys for testing commands. */
@@ -74,7 +74,8 @@ export function reconnectDelayMs(attempt: number, random: () => number): number 
 }
 
 export function createRedisConnection(dependencies: ConnectionDependencies): RedisConnection {
-  const { role, settings, troubles, random, onEvent, timeoutMs, probeKeys } = dependencies
+  const { role, troubles, random, onEvent, probeKeys } = dependencies
+  const { settings, timeoutMs } = dependencies.client
   const closing = new AbortController()
   const { promise: first, resolve: firstIsOver } = Promise.withResolvers<void>()
   /** Clients whose user may run all necessary commands. */
@@ -93,7 +94,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
       let hasEnded = false
       let hasTrouble = false
       const current = openClient({
-        ...dependencies,
+        ...dependencies.client,
         sentinels: sentinelsFor(attempt),
         onSentinels(sentinels) {
           learned = sentinels

@@ -60,12 +60,14 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     monotonic: () => performance.now(),
   })
   const shared: Omit<ConnectionDependencies, 'role'> = {
-    ...{ settings, troubles, timeoutMs, onEvent },
+    ...{ troubles, onEvent },
     probeKeys: ['s', 'h', 'z', 'x'].map((type) => `${keys.base}probe:${type}`),
-    onUnanswered() {
-      for (const connection of connections) connection.doubt()
+    client: {
+      ...{ settings, timeoutMs, nat: options.nat ?? new Map() },
+      onUnanswered() {
+        for (const connection of connections) connection.doubt()
+      },
     },
-    nat: options.nat ?? new Map(),
     random: options.random ?? Math.random,
   }
 
@@ -73,7 +75,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
   const reader = createRedisConnection({
     ...shared,
     role: 'changes',
-    timeoutMs: timeoutMs + CHANGES_WAIT_MAX_MS,
+    client: { ...shared.client, timeoutMs: timeoutMs + CHANGES_WAIT_MAX_MS },
   })
   const durable =
     waitReplicas > 0 ? createRedisConnection({ ...shared, role: 'durable' }) : undefined
