@@ -1,4 +1,5 @@
 /** The one way in which the credentials of an integration change: read, decide, write by compare-and-set, audit; then those that sign with them follow. */
+
 import { isDeepStrictEqual } from 'node:util'
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import {
@@ -8,8 +9,8 @@ import {
   keepSecrets,
   promoted,
 } from '../credentials/credential.ts'
-import { BrokerError } from '../errors/errors.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
+import { untilWritten } from '../store/compare-and-set.ts'
 import { everyIntegration } from './every.ts'
 import { clientIdOf, digestsOf, type Integration, ownClientOf } from './integration.ts'
 import type { IntegrationStore, SealedIntegration } from './integration-store.ts'
@@ -56,8 +57,6 @@ interface CredentialWriterDependencies {
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
-/** A change that loses this many races in a row gives up. */
-const ATTEMPTS = 3
 /** Who promotes without being asked. */
 const BROKER: Actor = { principal: null, requestId: 'rotation' }
 const NOT_YET = 'an integration could not follow a change of the credential that it signs with yet'
@@ -88,16 +87,14 @@ export function createCredentialWriter(
     return written
   }
 
-  const change: CredentialWriter['change'] = async (name, decide) => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+  const change: CredentialWriter['change'] = (name, decide) =>
+    untilWritten(`integration ${name}`, async () => {
       const sealed = await store.readSealed(name)
       const change = await decide(sealed)
       if (!sealed || !change) return undefined
       const integration = await write(sealed, change)
-      if (integration) return { integration, change }
-    }
-    throw new BrokerError('conflict', 'The integration was changed by others three times meanwhile')
-  }
+      return integration ? { integration, change } : 'lost'
+    })
 
   /** The owner is read anew each time, so that a later change of it is never undone. */
   const follow = async (integration: string): Promise<void> => {
