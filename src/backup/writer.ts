@@ -2,9 +2,8 @@
 import { type Keyring, sealedWith } from '../crypto/keyring.ts'
 import type { Archive } from '../store/archive.ts'
 import { KEPT_KINDS } from '../store/document-kinds.ts'
-import { pages } from '../store/pages.ts'
 import { sealedIn } from '../store/record-body.ts'
-import type { Page, PageQuery } from '../store/records.ts'
+import { type Page, type PageQuery, pages } from '../store/records.ts'
 import { type BackupEnd, type BackupHead, FORMAT, type Section, sealName } from './format.ts'
 
 export interface BackupDependencies {

@@ -3,7 +3,7 @@
  * none without a question to the store; it is read once, when somebody tries, and kept up to date by
  * the change stream.
  */
-import { pages } from '../store/pages.ts'
+import { pages } from '../store/records.ts'
 import type { StreamState } from '../store/replica-cache.ts'
 import type { Change, Documents } from '../store/store.ts'
 

@@ -2,6 +2,7 @@
 
 import { BrokerError } from '../errors/errors.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createSharedTurns } from '../runtime/shared-turns.ts'
 import {
   type CustodyAge,
   type CustodyAges,
@@ -9,7 +10,6 @@ import {
   type Noted,
   RESTORED_PREFIX,
 } from '../store/custody-age.ts'
-import { createSharedTurns } from '../store/shared-turns.ts'
 import { SETTLE_MS } from './connection.ts'
 import type { Known, Witness } from './witness.ts'
 

@@ -5,8 +5,8 @@ import { open, readFile, rename, rm } from 'node:fs/promises'
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import type { Log } from '../runtime/runtime.ts'
+import { createSharedTurns } from '../runtime/shared-turns.ts'
 import { bodyReader, nullable } from '../store/record-body.ts'
-import { createSharedTurns } from '../store/shared-turns.ts'
 
 /** What a replica knows of a store. */
 export interface Known {

@@ -1,6 +1,6 @@
 /** Every integration, in order of name: for work in the background, and for questions that no index answers. */
 import { setImmediate as breath } from 'node:timers/promises'
-import { pages } from '../store/pages.ts'
+import { pages } from '../store/records.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 

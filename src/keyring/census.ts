@@ -1,6 +1,6 @@
 /** What each sealing key still seals, counted over the whole store. */
 import { setImmediate as breath } from 'node:timers/promises'
-import { pages } from '../store/pages.ts'
+import { pages } from '../store/records.ts'
 import { SEALED, type SealedKind, type SealedListing } from './sealed-records.ts'
 
 type SealCounts = Readonly<Record<SealedKind, number>>

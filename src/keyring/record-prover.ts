@@ -18,7 +18,7 @@ import {
   parseMac,
 } from '../store/integrity/record-mac.ts'
 import { isCorrupt, unlessCorrupt } from '../store/integrity/record-schema.ts'
-import { pages } from '../store/pages.ts'
+import { pages } from '../store/records.ts'
 import type { MacHead, MacPlace } from '../store/seals.ts'
 import type { Store } from '../store/store.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'

@@ -1,7 +1,7 @@
 /** A change that too few replicas confirmed is done whole, with its audit line, before its request is refused. */
 import { READING } from '../callers/index.ts'
 import type { Server } from '../http/server/server.ts'
-import { createRequestWrites, type RequestWrites } from '../store/unconfirmed.ts'
+import { createRequestWrites, type RequestWrites } from '../store/integrity/unconfirmed.ts'
 
 /** For the routes that are registered after it. */
 export function tellUnconfirmed(server: Server): void {

@@ -2,9 +2,8 @@
 import type { TSchema } from 'typebox'
 import { lostRace, untilWritten } from './compare-and-set.ts'
 import { isCorrupt, usableOf } from './integrity/record-schema.ts'
-import { pages } from './pages.ts'
 import { type BodyOf, bodyReader } from './record-body.ts'
-import type { PageQuery } from './records.ts'
+import { type PageQuery, pages } from './records.ts'
 import type { DocumentRecord, Documents } from './store.ts'
 
 export interface StoredDocument<Body> {

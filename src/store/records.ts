@@ -13,3 +13,22 @@ export interface Page<Item> {
   /** Pass as `after` for the next page; null on the last page. */
   readonly next: string | null
 }
+
+/** How many records one page holds, unless requests would wait too long for it. */
+const PAGE_SIZE = 1_000
+
+/** All pages of a list, one after the other, from behind `after` on. */
+export async function* pages<Item>(
+  read: (page: PageQuery) => Promise<Page<Item>>,
+  {
+    limit = PAGE_SIZE,
+    after,
+  }: { readonly limit?: number; readonly after?: string | undefined } = {},
+): AsyncGenerator<Page<Item>> {
+  let next: string | null | undefined = after
+  do {
+    const page: Page<Item> = await read({ limit, ...(next && { after: next }) })
+    yield page
+    next = page.next
+  } while (next !== null)
+}

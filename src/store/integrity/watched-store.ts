@@ -3,13 +3,13 @@ import type { Keyring } from '../../crypto/keyring.ts'
 import type { Events } from '../../runtime/events.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { PROVEN_KINDS } from '../document-kinds.ts'
-import { guardStore } from '../guarded.ts'
 import { heardAtOnce } from '../heard-at-once.ts'
 import { isIntegrationName } from '../keys.ts'
 import type { Store } from '../store.ts'
 import type { StoreEvents } from '../store-events.ts'
 import { authenticStore } from './authentic-store.ts'
 import { type CorruptRecord, createCorruptRecords } from './corrupt-records.ts'
+import { guardStore } from './guarded.ts'
 import {
   createMacRequirement,
   type MacRequirement,

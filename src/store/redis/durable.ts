@@ -1,6 +1,6 @@
 import { BrokerError } from '../../errors/errors.ts'
+import { tellAtTheEnd } from '../integrity/unconfirmed.ts'
 import type { RedisConnection, ScriptCall, ScriptResult } from '../redis-connection/connection.ts'
-import { tellAtTheEnd } from '../unconfirmed.ts'
 import type { Argument, Script } from './calls.ts'
 
 interface Written {

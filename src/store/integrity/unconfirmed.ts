@@ -1,6 +1,6 @@
 /** Collects the writes of a request that too few replicas confirmed. They are reported at the end of the request. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { BrokerError } from '../errors/errors.ts'
+import type { BrokerError } from '../../errors/errors.ts'
 
 export interface RequestWrites {
   /** Runs work whose unconfirmed writes do not fail. */

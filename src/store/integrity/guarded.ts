@@ -1,5 +1,5 @@
 /** A store that does not report an absence while its content may be lost. */
-import type { Store } from './store.ts'
+import type { Store } from '../store.ts'
 
 /** Kinds of documents whose absence would refuse a caller or grant access. */
 const GUARDED_KINDS: ReadonlySet<string> = new Set(['api-key', 'identity'])
