@@ -52,7 +52,7 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
         isAway = false
         tellDropped()
       } catch (error) {
-        if (!isAway) log.warn({ err: error }, 'audit events wait for the store')
+        if (!isAway) log.warn({ err: error }, 'audit events cannot be stored yet')
         isAway = true
         for (const [share, waits] of waiting) bound(share, waits)
         if (!closed) timer = setTimeout(start, RETRY_MS)
@@ -92,7 +92,10 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
   /** Once they are stored again: how many are not. */
   const tellDropped = () => {
     if (dropped === told) return
-    log.warn({ lost: dropped - told }, 'audit events were given up: the lines alone have them')
+    log.warn(
+      { lost: dropped - told },
+      'audit events were dropped: only the audit lines contain them',
+    )
     told = dropped
   }
 

@@ -150,13 +150,13 @@ export function requireCaller(
 }
 
 const twice = () =>
-  new BrokerError('request_invalid', 'headers: Authorization is there more than once')
+  new BrokerError('request_invalid', 'headers: Authorization is present more than once')
 
 const unknown = ({ bearer }: Credentials) =>
   new BrokerError(
     'caller_unauthenticated',
     bearer === undefined
-      ? 'The request carries no bearer credential'
+      ? 'The request has no bearer credential'
       : 'The bearer credential is not valid',
   )
 

@@ -204,7 +204,7 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         revoked = isTree ? await keys.madeWith(revoked) : []
       }
       if (count === 0) {
-        throw new BrokerError('api_key_not_found', 'There is no API key of this id')
+        throw new BrokerError('api_key_not_found', 'No API key has this id')
       }
       return reply.code(204).send(null)
     },

@@ -72,7 +72,7 @@ export function registerCallbackRoute(
         return show(connectionPageOf(result))
       } catch (error) {
         if (!(error instanceof BrokerError)) throw error
-        request.log.warn({ err: error, code: error.code }, 'a connection could not be finished now')
+        request.log.warn({ err: error, code: error.code }, 'a connection could not be completed')
         return show(unavailablePage(request.id))
       }
     },

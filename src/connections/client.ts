@@ -62,5 +62,5 @@ const NEVER = new AbortController().signal
 const draft = () =>
   new BrokerError(
     'integration_draft',
-    'The integration has no client id yet, so nobody can allow it',
+    'The integration has no client id yet, so nobody can approve it',
   )

@@ -77,7 +77,7 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
     async endToken({ name, loginUrl }, token) {
       const of = { integration: name, tokenId: tokenIdOf(token), accessToken: token }
       await engine.revoker.endToken(loginUrl, of).catch((error: unknown) => {
-        log.warn({ err: error, integration: name }, 'a token that is not wanted could not be ended')
+        log.warn({ err: error, integration: name }, 'an unwanted token could not be revoked')
       })
     },
   })

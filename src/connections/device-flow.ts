@@ -95,7 +95,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
     } catch (error) {
       if (isTooLate(error, connection, now())) return EXPIRED
       if (!mayPass(error)) return endingAfter(error)
-      log.warn({ err: error, integration: connection.name }, 'a device cannot be asked about now')
+      log.warn({ err: error, integration: connection.name }, 'a device cannot be polled')
       const failures = turn.failures + 1
       await putOff(Math.min(LONGEST_PAUSE_MS, intervalMs * 2 ** failures), { failures })
     }

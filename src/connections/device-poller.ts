@@ -35,7 +35,7 @@ export function createDevicePoller(dependencies: DevicePollerDependencies): Devi
       const polled = flow
         .poll(turn)
         .catch((error: unknown) =>
-          log.warn({ err: error, connection: turn.id }, 'a device could not be asked about'),
+          log.warn({ err: error, connection: turn.id }, 'a device could not be polled'),
         )
         .finally(() => active.delete(turn.id))
       active.set(turn.id, polled)
@@ -44,7 +44,7 @@ export function createDevicePoller(dependencies: DevicePollerDependencies): Devi
 
   const task = createTask({
     ...{ runtime, retryMs: TROUBLE_MS },
-    outage: createOutageLogger(log, 'devices cannot be asked about now', runtime),
+    outage: createOutageLogger(log, 'devices cannot be polled', runtime),
     async work() {
       if (!audit.isBlocked()) await look()
       return LOOK_MS

@@ -49,7 +49,10 @@ export function createEnd(dependencies: EndDependencies): EndConnection {
         return (await connections.read(id))?.connection ?? connection
       }
     } catch (error) {
-      log.warn({ err: error, integration: name, connection: id }, 'the end of a connection is lost')
+      log.warn(
+        { err: error, integration: name, connection: id },
+        'the result of a connection could not be stored',
+      )
     }
     onEnded(flow, ending.state)
     await audit.change({ id: requestId, principal: { id: by.id } }, happeningOf(over, ending))

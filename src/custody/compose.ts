@@ -93,7 +93,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
       const none = { lease: null, refusal: null, stillLive: null }
       if ((await outcomes.save(name, { uid, orev }, none)).saved) return
     }
-    log.warn({ integration: name }, 'the lease of a former connection could not be dropped')
+    log.warn({ integration: name }, 'the lease of a former connection could not be removed')
   }
 
   const custody = createCustody({
@@ -112,7 +112,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
     ...{ store, custody: records, onLost, audit, log },
     leaseEndsAt: async (name) => (await outcomes.look(name))?.outcome.lease?.expiresAt,
   })
-  const ageOutage = createOutageLogger(log, 'how old the store is cannot be looked at', runtime)
+  const ageOutage = createOutageLogger(log, 'the age of the store cannot be checked', runtime)
   const looks = createTask({
     ...{ runtime, outage: ageOutage, retryMs: LOOK_MS },
     async work() {
@@ -124,7 +124,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
     try {
       await work
     } catch (error) {
-      log.warn({ err: error }, 'refresh tokens could not be looked after now')
+      log.warn({ err: error }, 'refresh tokens could not be maintained')
     }
   }
   events.on('store.changed', ({ type }) => {
@@ -144,7 +144,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
     maintainer: (work) =>
       createRefreshTokenMaintainer({
         ...{ ...work, custody: records, runtime, log },
-        outage: createOutageLogger(log, 'refresh tokens cannot be looked after', runtime),
+        outage: createOutageLogger(log, 'refresh tokens cannot be maintained', runtime),
       }),
     async stop() {
       intents.stop()

@@ -100,7 +100,7 @@ class Unsettled extends Error {
 export const unsettled = (retryAfterMs: number, cause?: unknown): BrokerError =>
   new BrokerError(
     'salesforce_unavailable',
-    'Whether Salesforce took the refresh token is not known yet, and it may not be presented twice.',
+    'It is not known yet whether Salesforce accepted the refresh token, and it must not be presented twice.',
     { cause: new Unsettled('the refresh token is unsettled', { cause }), retryAfterMs },
   )
 

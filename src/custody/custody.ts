@@ -100,7 +100,7 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
       if (!(error instanceof BrokerError) || error.code !== 'record_corrupt') throw error
       // Nobody could connect it again otherwise.
       const { name: integration } = target
-      log.error({ err: error, integration }, 'a former refresh token cannot be read, nor ended')
+      log.error({ err: error, integration }, 'a former refresh token cannot be read or revoked')
       return undefined
     }
   }
@@ -124,13 +124,13 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
       await patiently(() => (look.record ? dropLease : forgetRefusal)(target))
     } catch (error) {
       // It has begun: whoever is told otherwise gives back what is in use.
-      log.error({ err: error, integration }, 'what a former connection left may be there yet')
+      log.error({ err: error, integration }, 'data of a former connection may still exist')
     }
     if (replaced && replaced.token.reveal() !== token.reveal()) {
       // Nobody waits for Salesforce to forget what is of no use any more.
       patiently(() => endToken(replaced.loginUrl, { integration, token: replaced.token })).catch(
         (error: unknown) => {
-          log.error({ err: error, integration }, 'a former refresh token may still be alive')
+          log.error({ err: error, integration }, 'a former refresh token may still be valid')
         },
       )
     }

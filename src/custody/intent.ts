@@ -42,7 +42,7 @@ export function createIntents(dependencies: IntentsDependencies) {
 
   const takeBackLater = (target: Pick<CustodyTarget, 'name'>, id: string) => {
     takeBack(target, id).catch((error: unknown) => {
-      log.warn({ err: error, integration: target.name }, 'an intent could not be taken back')
+      log.warn({ err: error, integration: target.name }, 'an intent could not be withdrawn')
     })
   }
 
@@ -93,11 +93,11 @@ export function createIntents(dependencies: IntentsDependencies) {
 }
 
 const stopping = () =>
-  new BrokerError('store_unavailable', 'This replica stops, and begins nothing new', {
+  new BrokerError('store_unavailable', 'This replica is stopping and starts nothing new', {
     retryAfterMs: 1_000,
   })
 
 const tooLate = () =>
-  new BrokerError('store_unavailable', 'The store took too long to note an intent', {
+  new BrokerError('store_unavailable', 'The store took too long to record an intent', {
     retryAfterMs: 1_000,
   })

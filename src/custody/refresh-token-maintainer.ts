@@ -64,7 +64,7 @@ export function createRefreshTokenMaintainer(
       return now + LOOK_MS
     } catch (error) {
       if (error instanceof BrokerError && OVER.has(error.code)) return now + LOOK_MS
-      log.warn({ err: error, integration: name }, 'a refresh token is not settled yet')
+      log.warn({ err: error, integration: name }, 'the state of a refresh token is not known yet')
       const restMs = error instanceof BrokerError ? (error.retryAfterMs ?? 0) : 0
       return now + Math.max(AGAIN_MS, Math.min(restMs, LOOK_MS))
     }
@@ -81,7 +81,7 @@ export function createRefreshTokenMaintainer(
     if (now < exerciseAt) return Math.min(Math.ceil(exerciseAt), now + LOOK_MS)
     try {
       await exercise(name)
-      log.info({ integration: name }, 'an idle refresh token was used, so that it lives on')
+      log.info({ integration: name }, 'an idle refresh token was used, to keep it valid')
       return now + LOOK_MS
     } catch (error) {
       log.warn({ err: error, integration: name }, 'an idle refresh token could not be used yet')

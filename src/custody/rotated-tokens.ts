@@ -52,7 +52,10 @@ export function createRotatedTokens({ store, runtime, log }: RotatedTokensDepend
           return isKept
         } catch (error) {
           if (!isStoreTrouble(error)) throw error
-          log.warn({ err: error, integration: target.name }, 'a refresh token is still to be kept')
+          log.warn(
+            { err: error, integration: target.name },
+            'a rotated refresh token is not stored yet',
+          )
           await runtime.sleep(pauseMs)
         }
       }

@@ -52,7 +52,7 @@ export function createUnknownOutcomeResolver(dependencies: UnknownOutcomeResolve
   ): Promise<boolean> => {
     const isOurs = await custody.kill(name, { family, g, id, reason })
     if (isOurs) {
-      log.error({ integration: name, reason }, 'the integration is not connected any more')
+      log.error({ integration: name, reason }, 'the integration is no longer connected')
       onLost(reason)
       audit.background(NOBODY, {
         action: 'integration.not_connected',

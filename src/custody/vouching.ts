@@ -91,7 +91,8 @@ export function createVouching(dependencies: VouchingDependencies): Vouching {
   const tell = (before: CustodyAge | undefined, { doubt }: CustodyAge) => {
     const was = before?.doubt?.kind
     if (doubt?.kind === was) return
-    if (doubt === null) log.info({}, 'no refresh token waits for the age of the store any more')
+    if (doubt === null)
+      log.info({}, 'no refresh token waits for a decision on the age of the store')
     else log.error({ see: SEE }, DOUBTS[doubt.kind])
   }
 
@@ -166,7 +167,7 @@ export function createVouching(dependencies: VouchingDependencies): Vouching {
       if (current?.knownRun === current?.run) return
       throw new BrokerError(
         'store_unavailable',
-        'The store began anew just now, and whether it lacks anything is not known yet',
+        'The store has just restarted, and it is not known yet whether its content is complete',
         { retryAfterMs: graceMs },
       )
     },

@@ -105,7 +105,7 @@ async function readKnown(path: string, log: WitnessDependencies['log']) {
     const { store: id, noted, sure = null } = readWitness(text, path)
     return { id, noted, sure }
   } catch (error) {
-    log.warn({ err: error, path }, 'a witness of the store says nothing that can be read')
+    log.warn({ err: error, path }, 'a witness of the store has invalid content')
     return undefined
   }
 }

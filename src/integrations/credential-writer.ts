@@ -59,7 +59,7 @@ interface CredentialWriterDependencies {
 
 /** Who promotes without being asked. */
 const BROKER: Actor = { principal: null, requestId: 'rotation' }
-const NOT_YET = 'an integration could not follow a change of the credential that it signs with yet'
+const NOT_YET = 'an integration could not yet follow a change of the credential that it uses'
 
 export function createCredentialWriter(
   dependencies: CredentialWriterDependencies,

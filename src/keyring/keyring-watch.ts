@@ -46,7 +46,7 @@ export function createKeyringWatch(dependencies: KeyringWatchDependencies): Keyr
       lost = `${count} records are sealed with a key that is not in the keyring: ${ids}`
     }
     if (lost === before) return
-    if (lost === undefined) log.info({}, 'every record can be opened with the keyring again')
+    if (lost === undefined) log.info({}, 'the keyring can open every record again')
     for (const [key, names] of missing) {
       log.error(
         {
@@ -55,7 +55,7 @@ export function createKeyringWatch(dependencies: KeyringWatchDependencies): Keyr
           first: names.join(', '),
           unreadable,
         },
-        'records are sealed with a key that is not in the keyring: put it back, or they are lost',
+        'records are sealed with a key that is not in the keyring: restore the key, otherwise they are lost',
       )
     }
   }
@@ -70,13 +70,13 @@ export function createKeyringWatch(dependencies: KeyringWatchDependencies): Keyr
       mixed = `replica ${strange.id} seals with a key that this one lacks: ${strange.keys[0]}`
     } else mixed = undefined
     if (mixed === before) return
-    if (mixed === undefined) log.info({}, 'all replicas can open what the others seal again')
-    else log.error({ trouble: mixed }, 'the keyrings of the replicas do not fit together')
+    if (mixed === undefined) log.info({}, 'all replicas can again open what the others seal')
+    else log.error({ trouble: mixed }, 'the keyrings of the replicas are not compatible')
   }
 
   const task = createTask({
     ...{ runtime, retryMs: RETRY_MS },
-    outage: createOutageLogger(log, 'the keyring cannot be looked after now', runtime),
+    outage: createOutageLogger(log, 'the keyring cannot be checked', runtime),
     async work() {
       await replicas.announce()
       await judgeReplicas()
@@ -94,7 +94,7 @@ export function createKeyringWatch(dependencies: KeyringWatchDependencies): Keyr
     async stop() {
       await task.stop()
       await replicas.leave().catch((error: unknown) => {
-        log.warn({ err: error }, 'this replica could not say that it goes')
+        log.warn({ err: error }, 'this replica could not announce its shutdown')
       })
     },
   }

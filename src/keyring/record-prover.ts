@@ -167,9 +167,9 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
     const counts = await renewAll()
     if (!counts) return false
     const { renewed, changed, locked, refused } = counts
-    if (renewed > 0) log.info({ records: renewed }, 'records were given the code that proves them')
+    if (renewed > 0) log.info({ records: renewed }, 'records got authentication codes')
     if (refused > lastRefused) {
-      log.warn({ records: refused }, 'records that nothing proves are not used')
+      log.warn({ records: refused }, 'records without an authentication code are not used')
     }
     lastRefused = refused
     const strangers = (await replicas.list()).filter(({ makesMacs }) => makesMacs !== true)
@@ -177,7 +177,11 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
     if (waiting !== undefined || changed > 0 || requirement.mode === 'accept') return false
     // Whatever has a code of before gets one of now, so that the mark cannot be taken away.
     await requirement.require({ isComplete: mark !== undefined || requirement.mode === 'refuse' })
-    if (!mark) log.info({}, 'every record has a code: one without is not used any more')
+    if (!mark)
+      log.info(
+        {},
+        'every record has an authentication code: records without one are no longer used',
+      )
     return false
   }
 
@@ -194,7 +198,7 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
 
   const task = createTask({
     ...{ runtime, retryMs: LOOK_MS },
-    outage: createOutageLogger(log, 'records cannot be given their codes now', runtime),
+    outage: createOutageLogger(log, 'records cannot get authentication codes', runtime),
     async work() {
       // Also on a replica that leaves the work to another.
       const isDone = (await requirement.mark())?.isComplete && requirement.mode !== 'accept'

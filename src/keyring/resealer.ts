@@ -62,13 +62,10 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
         const result = await record.replace(keyring.reseal)
         if (result !== 'changed') return result === 'gone' ? 'current' : 'resealed'
       }
-      log.warn(
-        { kind: record.kind, id: record.id },
-        'a record was changed while it was sealed anew',
-      )
+      log.warn({ kind: record.kind, id: record.id }, 'a record was changed while it was resealed')
     } catch (error) {
       if (!(error instanceof BrokerError) || error.code !== 'record_corrupt') throw error
-      log.warn({ err: error, kind: record.kind, id: record.id }, 'a record cannot be sealed anew')
+      log.warn({ err: error, kind: record.kind, id: record.id }, 'a record cannot be resealed')
     }
     return 'failed'
   }
@@ -118,7 +115,7 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
   const finished = ({ key, seen, resealed, failed }: ResealJob) => {
     log.info(
       { keyId: key, seen, resealed, failed },
-      'everything was gone through for the new sealing key',
+      'all records were checked for the new sealing key',
     )
     audit.background(NOBODY, {
       action: 'keyring.resealed',
@@ -130,7 +127,7 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
 
   const task = createTask({
     ...{ runtime, retryMs: LOOK_MS },
-    outage: createOutageLogger(log, 'records cannot be sealed anew now', runtime),
+    outage: createOutageLogger(log, 'records cannot be resealed', runtime),
     async work() {
       const stored = await read()
       if (stored && isOurs(stored.body)) await replicas.underLock(LOCK, work)

@@ -90,7 +90,7 @@ export function createAutoRotation(dependencies: AutoRotationDependencies): Auto
     if (isCurrent && last.phase === 'failed' && now() - last.updatedAt < RETRY_MS) return
     const credential = await staged(integration)
     await deployer.request(name, credential, ITSELF, BY)
-    log.info({ integration: name, credentialId: credential }, 'a rotation has begun by itself')
+    log.info({ integration: name, credentialId: credential }, 'an automatic rotation has started')
   }
 
   /** The lock only spares work: both of two that began would stage one key, and deploy it once. */
@@ -98,7 +98,7 @@ export function createAutoRotation(dependencies: AutoRotationDependencies): Auto
     try {
       await underLock(`rotation:${name}`, () => rotate(name))
     } catch (error) {
-      log.warn({ err: error, integration: name }, 'a rotation could not begin by itself')
+      log.warn({ err: error, integration: name }, 'an automatic rotation could not start')
     }
   }
 
@@ -111,7 +111,7 @@ export function createAutoRotation(dependencies: AutoRotationDependencies): Auto
 
   const task = createTask({
     ...{ runtime, retryMs: AGAIN_MS },
-    outage: createOutageLogger(log, 'rotations that are due cannot be looked for now', runtime),
+    outage: createOutageLogger(log, 'due rotations cannot be found', runtime),
     async work() {
       await look()
       return INTERVAL_MS

@@ -68,5 +68,5 @@ const QUEUE_MS = 4 * 3_600_000
 
 function checkPatience({ phaseAt }: Deployment, now: number): void {
   if (now - phaseAt <= QUEUE_MS) return
-  throw new BrokerError('salesforce_timeout', 'Salesforce does not come to the deployment')
+  throw new BrokerError('salesforce_timeout', 'Salesforce has not started the deployment')
 }

@@ -91,7 +91,7 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
             credentialId: deployment.credential,
             phase: deployment.phase,
           },
-          'a deployment did not get on',
+          'a deployment made no progress',
         )
       }
       return afterError(deployment, error, now())
@@ -134,14 +134,14 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
       audit.background(by, { action: 'credential.deployed', outcome: 'failed', ...of })
       return
     }
-    log.info(bindings, 'a deployment got on')
+    log.info(bindings, 'a deployment made progress')
     if (phase === 'deployed') audit.background(by, { action: 'credential.deployed', ...of })
   }
 
   const complain = (integration: string, { credential, phase, reason, detail }: Deployment) =>
     log.warn(
       { integration, credentialId: credential, phase, reason, detail },
-      'a deployment waits for what does not work yet',
+      'a deployment waits for a retry',
     )
 
   /** The pair of the app that asks must not end under it. */
@@ -161,7 +161,7 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
     const work = deployments
       .underLock(`deployment:${name}`, () => carryOn(name))
       .catch((error: unknown) =>
-        log.warn({ err: error, integration: name }, 'a deployment cannot be carried on now'),
+        log.warn({ err: error, integration: name }, 'a deployment cannot continue'),
       )
       .finally(() => active.delete(name))
     active.set(name, work)
@@ -176,7 +176,7 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
 
   const task = createTask({
     ...{ runtime, retryMs: TROUBLE_MS },
-    outage: createOutageLogger(log, 'deployments cannot be looked at now', runtime),
+    outage: createOutageLogger(log, 'deployments cannot be read', runtime),
     async work() {
       await look()
       return LOOK_MS

@@ -183,7 +183,7 @@ export function afterError(deployment: Deployment, error: unknown, now: number):
   const known =
     error instanceof BrokerError
       ? error
-      : new BrokerError('internal', 'An unexpected condition; the log has it', { cause: error })
+      : new BrokerError('internal', 'An unexpected error; the log has the cause', { cause: error })
   const patienceMs = deployment.phase === 'deployed' ? SPREADING_MS : PATIENCE_MS
   if (deployment.phase === 'proven' && PROVEN_IN_VAIN.has(known.code)) {
     return moved(deployment, 'deployed', now)

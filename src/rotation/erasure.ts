@@ -120,7 +120,10 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
 
   const background = (work: Promise<unknown>, integration: string) => {
     work.catch((error: unknown) => {
-      log.warn({ err: error, integration }, 'the quiet time of a retired credential is not noted')
+      log.warn(
+        { err: error, integration },
+        'the last use of a retired credential could not be recorded',
+      )
     })
   }
 
@@ -159,7 +162,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       }
       log.error(
         { err: error, integration: name, credentialId: active.id },
-        'Salesforce refuses the active credential; the retired one stays',
+        'Salesforce refuses the active credential; the retired one is kept',
       )
       await move(integration)
       return
@@ -198,7 +201,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
 
   const task = createTask({
     ...{ runtime, retryMs: LOOK_MS },
-    outage: createOutageLogger(log, 'retired credentials cannot be looked after now', runtime),
+    outage: createOutageLogger(log, 'retired credentials cannot be maintained', runtime),
     async work() {
       await discover()
       await look()

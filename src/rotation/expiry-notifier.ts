@@ -77,7 +77,7 @@ export function createExpiryNotifier(dependencies: ExpiryNotifierDependencies): 
   const say = ({ integration, credential, notAfter }: CertificateEnd, days: Threshold) => {
     log.warn(
       { integration, credentialId: credential, days, notAfter: new Date(notAfter).toISOString() },
-      days === 0 ? 'a certificate is over' : 'a certificate is about to end',
+      days === 0 ? 'a certificate has expired' : 'a certificate expires soon',
     )
     audit.background(NOBODY, {
       action: 'certificate.expiring',
@@ -97,7 +97,7 @@ export function createExpiryNotifier(dependencies: ExpiryNotifierDependencies): 
 
   const task = createTask({
     ...{ runtime, retryMs: AGAIN_MS },
-    outage: createOutageLogger(log, 'the ends of certificates cannot be looked at now', runtime),
+    outage: createOutageLogger(log, 'the expiry of certificates cannot be checked', runtime),
     async work() {
       await look()
       return INTERVAL_MS

@@ -45,7 +45,7 @@ const OFF: Webhooks = {
 }
 
 const LOST = {
-  full: 'webhooks are lost, since too many wait',
+  full: 'webhooks are lost, because the queue is full',
   failed: 'webhooks are lost, since they cannot be made',
   stopped: 'webhooks are lost, since the store did not take them before the process stopped',
 } as const
@@ -82,7 +82,7 @@ export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
     onExpired({ event }) {
       meter.lost('expired')
       const { id, type, integration } = event
-      log.error({ id, type, integration }, 'a webhook was given up after a day')
+      log.error({ id, type, integration }, 'a webhook was dropped after a day')
     },
   })
   const source = createWebhookSource({

@@ -52,7 +52,7 @@ t.test('two replicas that start warn of each certificate once', async (t) => {
     ['soon', 14],
   ])
   const warnings = replicas.map((replica) => replica.logs()).join('')
-  t.equal(warnings.match(/a certificate is about to end/g)?.length, 2)
+  t.equal(warnings.match(/a certificate expires soon/g)?.length, 2)
 
   const again = await startBroker(t, options)
   const list = '/integrations?certificate_expires_before='
@@ -61,5 +61,5 @@ t.test('two replicas that start warn of each certificate once', async (t) => {
   t.match(items, [{ name: 'soon', status: { certificate_expires_at: String } }])
   t.equal(items.length, 1)
   await again.stop()
-  t.notMatch(again.logs(), 'a certificate is about to end', 'nor after another start')
+  t.notMatch(again.logs(), 'a certificate expires soon', 'nor after another start')
 })

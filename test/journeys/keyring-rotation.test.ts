@@ -150,7 +150,7 @@ inEachShell(t, 'a keyring is rotated without a gap', async (t, shell) => {
   t.ok(seen.length > 100)
   t.same(tally(seen.map(({ status }) => status)), { 200: seen.length }, 'no caller noticed')
   const logs = replicas.map(({ output }) => output()).join('')
-  t.notMatch(logs, /record_corrupt|is not in the keyring|do not fit together/)
+  t.notMatch(logs, /record_corrupt|is not in the keyring|are not compatible/)
   t.notMatch(logs, first.split(':')[1] ?? '', 'and no key is in a log')
   const { items } = (await call('GET', '/audit?action=keyring.resealed')).body
   t.match(items, [{ outcome: 'success', principal: null }])

@@ -110,7 +110,7 @@ t.test('a new key that is put first too early is refused, and said on both sides
   const early = await startBroker(t, { ...shared, keyring: `${fresh.text},${old.text}` })
   await eventually(async () => !(await checkOf(early)).ok)
   t.match((await checkOf(early)).detail, `lacks the key that this one seals with: ${fresh.id}`)
-  t.match(early.logs(), /the keyrings of the replicas do not fit together/)
+  t.match(early.logs(), /the keyrings of the replicas are not compatible/)
   await eventually(async () => !(await checkOf(former)).ok, 60_000)
   t.match(
     (await checkOf(former)).detail,

@@ -64,7 +64,7 @@ t.test(
     log.warn({ err, what: 'a task' }, 'not in step yet')
     log.error(err)
     t.equal(lines.length, 0)
-    log.warn({ err, integration: 'billing' }, 'a refresh token is still to be kept')
+    log.warn({ err, integration: 'billing' }, 'a rotated refresh token is not stored yet')
     const { time: _, ...line } = last()
     t.strictSame(line, {
       level: 'warn',
@@ -75,7 +75,7 @@ t.test(
         cause: { type: 'Error', code: 'ECONNREFUSED' },
       },
       integration: 'billing',
-      msg: 'a refresh token is still to be kept',
+      msg: 'a rotated refresh token is not stored yet',
     })
     const { log: chatty, lines: all } = capture('debug')
     chatty.warn({ err }, 'a task cannot be done now')

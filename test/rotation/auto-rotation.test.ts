@@ -146,7 +146,7 @@ t.test('of three replicas that find it due at once, one begins', async (t) => {
     by: { principal: null },
   })
   t.match(happenings, [{ action: 'credential.staged', detail: { credential: made[0]?.id } }])
-  t.equal(lines.filter((line) => line === 'a rotation has begun by itself').length, 1)
+  t.equal(lines.filter((line) => line === 'an automatic rotation has started').length, 1)
 })
 
 t.test('what is staged by hand is what is deployed', async (t) => {
@@ -171,5 +171,5 @@ t.test('what cannot be deployed is said, and left alone', async (t) => {
   start()
   await eventually(() => asleep() === 1)
   t.equal(await deploymentOf('billing'), undefined)
-  t.same(lines, ['a rotation could not begin by itself'])
+  t.same(lines, ['an automatic rotation could not start'])
 })

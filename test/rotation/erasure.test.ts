@@ -148,7 +148,7 @@ t.test('a quiet time that others move again and again is not left unsaid', async
   }
   erasure.unquiet(integration)
   await eventually(() => logged.length > 0)
-  t.same(logged, ['warn: the quiet time of a retired credential is not noted'])
+  t.same(logged, ['warn: the last use of a retired credential could not be recorded'])
 })
 
 t.test('a clock that is set forth for a moment erases nothing too early', async (t) => {
@@ -193,7 +193,7 @@ t.test('a proof that is refused keeps the retired one, and raises an alarm', asy
   pass(FALLBACK_MS)
   await look()
   t.same(await statesOf('billing'), { a: 'active', r: 'retired' })
-  t.match(logged, ['error: Salesforce refuses the active credential; the retired one stays'])
+  t.match(logged, ['error: Salesforce refuses the active credential; the retired one is kept'])
   pass(2 * MINUTE_MS)
   await look()
   t.equal(proofs.length, 1, 'the quiet time has begun anew')

@@ -159,6 +159,6 @@ export function createAuditWriter(dependencies: AuditWriterDependencies): AuditW
 }
 
 export const auditUnavailable = () =>
-  new BrokerError('audit_unavailable', 'Audit lines cannot be written at the moment', {
+  new BrokerError('audit_unavailable', 'Audit lines cannot be written at present', {
     retryAfterMs: 2_000,
   })

@@ -64,7 +64,10 @@ export function createThrottle({ budgets, runtime, log }: ThrottleDependencies):
       return result.granted ? Number.NEGATIVE_INFINITY : monotonic() + result.retryAt - now()
     } catch (error) {
       if (!isStoreDown)
-        log.warn({ err: error }, 'failed authentications are counted by each replica alone')
+        log.warn(
+          { err: error },
+          'failed authentications are counted per replica, because the store is unavailable',
+        )
       isStoreDown = true
       return Number.NEGATIVE_INFINITY
     }

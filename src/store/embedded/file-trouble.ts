@@ -54,7 +54,7 @@ export const fileTroubleLog =
   (log: Pick<Log, 'info' | 'error'>, file: string) =>
   (trouble: FileTrouble | undefined): void => {
     if (trouble === undefined) {
-      log.info({ file }, 'the file of the embedded store is in order again')
+      log.info({ file }, 'the file of the embedded store is usable again')
       return
     }
     const { says, remedy } = FILE_TROUBLES[trouble]

@@ -93,7 +93,7 @@ export function createStoreWatch({
       )
       // One who only heard of it from others has nothing to add.
       if (known.seq > since.seq) events.emit('store.rewound', undefined)
-    } else log.info({ was: before }, 'the store is as it should be')
+    } else log.info({ was: before }, 'the store is sound again')
   }
 
   /** Which store it was at the last look, and the version of its newest note: whoever puts an older one back accepts nothing. */
@@ -143,7 +143,10 @@ export function createStoreWatch({
     try {
       await write({ ...current, standing }, record?.version ?? 'absent')
     } catch (error) {
-      log.warn({ err: error }, 'the other replicas could not be told of the state of the store')
+      log.warn(
+        { err: error },
+        'the state of the store could not be announced to the other replicas',
+      )
     }
   }
 
@@ -170,7 +173,7 @@ export function createStoreWatch({
       if (standing !== 'wiped') return
       throw new BrokerError(
         'store_reset',
-        'The store lost its content, so that this may have been there before',
+        'The store lost its content, so the record may have existed before',
         { retryAfterMs: LOOK_MS },
       )
     },

@@ -52,7 +52,7 @@ export function redisEventLog(
       case 'eviction_unknown':
         log.warn(
           { see: 'docs/redis.md#eviction' },
-          'whether Redis evicts keys when its memory is full cannot be known: INFO cannot be run',
+          'it is unknown whether Redis evicts keys when its memory is full: INFO cannot be run',
         )
         break
       default:

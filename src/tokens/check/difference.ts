@@ -23,7 +23,7 @@ const LOCK = 'Setup → Session Settings → Lock sessions to the IP address fro
 export const DIFFERENCES = {
   none: { meaning: 'The token works at both places', remedy: null },
   other_token: {
-    meaning: 'The caller used another token than the one that is served now',
+    meaning: 'The caller used a different token than the current one',
     remedy: 'Ask for the token again, and do not keep one longer than its expires_in.',
   },
   wrong_instance: {
@@ -53,24 +53,24 @@ export const DIFFERENCES = {
   },
   token_dead: {
     meaning: 'Salesforce does not know the session any more, at both places',
-    remedy: 'Ask with ?rejected= and the token_id: another token comes.',
+    remedy: 'Request the token with ?rejected= and the token_id, to get another one.',
   },
   unreachable: {
     meaning: 'The caller gets no answer of Salesforce, and this service does',
     remedy:
-      'Look at the DNS, the proxy and the firewall between the caller and the host of instance_url.',
+      'Check the DNS, the proxy and the firewall between the caller and the host of instance_url.',
   },
   unlike: {
     meaning: 'The caller gets an answer that this service does not get',
-    remedy: 'Do what the answer says; compare path and API version of the call.',
+    remedy: 'Follow the answer; compare path and API version of the call.',
   },
   refused: {
     meaning: 'Salesforce refuses the call at both places',
-    remedy: 'Do what the answer says.',
+    remedy: 'Follow the answer.',
   },
   unreachable_here: {
     meaning: 'This service gets no answer of Salesforce, so that nothing can be compared',
-    remedy: 'Look at the proxy and the firewall of this service, and run the check again.',
+    remedy: 'Check the proxy and the firewall of this service, and run the check again.',
   },
 } as const satisfies Record<string, { readonly meaning: string; readonly remedy: string | null }>
 

@@ -50,7 +50,7 @@ export function createTokenCheck({ endpoint, monotonic }: TokenCheckDependencies
     if (!isForRest) {
       throw new BrokerError(
         'grant_unfit',
-        'Its tokens are not for the REST API, with which a token is checked',
+        'Its tokens are not valid for the REST API, which the check uses',
       )
     }
     const here = await sightFrom(lease)

@@ -31,7 +31,7 @@ export function createBreaker({ monotonic, log }: BreakerDependencies) {
     if (!state || state.openUntil <= monotonic()) return
     throw new BrokerError(
       'salesforce_unavailable',
-      'The login host failed, and is left alone for a while',
+      'The login host failed, and is temporarily not called',
       { retryAfterMs: state.openUntil - monotonic(), ...state.known },
     )
   }

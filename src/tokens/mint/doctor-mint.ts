@@ -42,7 +42,7 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
       const entry = await records.look(name)
       if (entry?.integration.uid === uid) await records.saveRefusal(entry, error)
     } catch (err) {
-      log.warn({ err, integration: name }, 'what the doctor found could not be kept')
+      log.warn({ err, integration: name }, 'the result of the doctor could not be stored')
     }
   }
 

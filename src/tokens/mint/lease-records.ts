@@ -75,7 +75,7 @@ export function createLeaseRecords(dependencies: LeaseRecordsDependencies) {
         // So that it serves from memory, should the store go away.
         await look(name)
       } catch (error) {
-        log.warn({ err: error, integration: name }, 'the token of a proof could not be kept')
+        log.warn({ err: error, integration: name }, 'the token of a proof could not be stored')
       }
     },
   }

@@ -210,4 +210,6 @@ function unlessUnavailable(error: unknown): undefined {
 }
 
 export const tooLate = (): BrokerError =>
-  new BrokerError('salesforce_timeout', 'No token came within 10 seconds', { retryAfterMs: 1_000 })
+  new BrokerError('salesforce_timeout', 'No token arrived within 10 seconds', {
+    retryAfterMs: 1_000,
+  })

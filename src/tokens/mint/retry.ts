@@ -32,7 +32,7 @@ export const saveRefused = (): BrokerError =>
 
 /** Salesforce repeats a token until it is revoked, even one that does not work. */
 export const deadToken = (): BrokerError =>
-  new BrokerError('token_response_invalid', 'Salesforce gave a token that is dead already', {
+  new BrokerError('token_response_invalid', 'Salesforce issued a token that is already invalid', {
     cause: new TryAgain('deadToken'),
   })
 

@@ -51,7 +51,7 @@ export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDepende
     reading.catch(() => undefined)
     if (!(await taking)) return undefined
     const failed = (error: unknown) =>
-      log.warn({ err: error, lock: name }, 'a lock could not be renewed or given back')
+      log.warn({ err: error, lock: name }, 'a lock could not be renewed or released')
     const renewal = setInterval(() => {
       locks.renew(name, owner, LOCK_MS).catch(failed)
     }, RENEW_MS)

@@ -44,7 +44,7 @@ async function contentOf(file: string): Promise<string> {
 
 /** The mint goes on, and serves the next who asks: also where two integrations wait for each other. */
 function late(): never {
-  throw new BrokerError('salesforce_timeout', 'The token did not come in time', {
+  throw new BrokerError('salesforce_timeout', 'The token did not arrive in time', {
     retryAfterMs: 1_000,
   })
 }

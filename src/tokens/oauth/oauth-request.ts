@@ -17,7 +17,7 @@ export function parseForm(text: string): TokenForm {
   const form: Record<string, string> = Object.create(null)
   for (const [name, value] of new URLSearchParams(text)) {
     if (form[name] !== undefined) {
-      throw new BrokerError('request_invalid', 'A parameter is there more than once')
+      throw new BrokerError('request_invalid', 'A parameter is present more than once')
     }
     form[name] = value
   }

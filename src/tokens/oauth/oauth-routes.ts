@@ -165,7 +165,7 @@ export async function registerOAuthRoutes(
       },
       async (request, reply) => {
         if (authorizationsOf(request.raw.rawHeaders) > 1) {
-          throw new BrokerError('request_invalid', 'Authorization is there more than once')
+          throw new BrokerError('request_invalid', 'Authorization is present more than once')
         }
         const client = clientCredentialsOf(request.headers.authorization, textsOf(request.body))
         const principal = await identify(request, client)

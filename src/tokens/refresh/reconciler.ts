@@ -38,7 +38,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     flights
       .join(`reconcile:${what}`, () => untilDone(work))
       .result.catch((error: unknown) => {
-        log.warn({ err: error, what }, 'this replica is not in step with the store yet')
+        log.warn({ err: error, what }, 'this replica is not synchronised with the store yet')
       })
   }
 

@@ -58,5 +58,4 @@ export const createDropDependents = ({
   }
 }
 
-const NOT_DROPPED =
-  'a lease that was made of a former token of another integration may be there yet'
+const NOT_DROPPED = 'a lease from a former token of another integration may still exist'

@@ -64,7 +64,7 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
         endpoint.revoke({ loginUrl, token: accessToken, signal }),
       )
     } catch (error) {
-      log.warn({ err: error, integration, tokenId }, 'Salesforce did not end the token yet')
+      log.warn({ err: error, integration, tokenId }, 'Salesforce has not revoked the token yet')
       return error instanceof BrokerError ? error.code : 'internal'
     }
     await queue.done(tokenId)

@@ -82,7 +82,7 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
         if (requirement.kind === 'rejected' && kept.get(name)?.tokenId === requirement.tokenId) {
           throw new BrokerError(
             'store_unavailable',
-            'Whether the rejected token lives cannot be found out without the store',
+            'Without the store it is unknown whether the rejected token is valid',
             { retryAfterMs: 1_000 },
           )
         }
@@ -117,6 +117,10 @@ function another(minted: MintResult, requirement: TokenRequirement): MintResult 
 
 /** A refresh token that is used without a trace in the store may be used once more by others. */
 const needsStore = () =>
-  new BrokerError('store_unavailable', 'A refresh token is not used while the store is away', {
-    retryAfterMs: 1_000,
-  })
+  new BrokerError(
+    'store_unavailable',
+    'A refresh token is not used while the store is unavailable',
+    {
+      retryAfterMs: 1_000,
+    },
+  )

@@ -130,7 +130,7 @@ t.test('a lock that cannot be kept is called what it is, whatever it is for', as
   t.match(warnings, [
     {
       bindings: { lock: 'deployment:acme' },
-      message: /^a lock could not be renewed or given back$/,
+      message: /^a lock could not be renewed or released$/,
     },
   ])
   t.notOk('integration' in (warnings[0]?.bindings ?? {}))
