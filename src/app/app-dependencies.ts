@@ -9,32 +9,34 @@ import type { OutboundDependencies } from '../http/outbound/outbound.ts'
 import type { DrainTimes } from '../http/server/drain.ts'
 import type { ServerTls } from '../http/server/tls.ts'
 import type { Logger } from '../logger/logger.ts'
+import type { ProcessRuntime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 
 export interface AppDependencies {
   readonly config: Config
   readonly log: Logger
+  readonly runtime: ProcessRuntime
   readonly store: Store
-  readonly keyring: Keyring
-  readonly adminKeys: readonly Secret[]
-  /** Absent: plain HTTP. */
-  readonly tls?: ServerTls
+  readonly keys: { readonly keyring: Keyring; readonly adminKeys: readonly Secret[] }
+  /** Absent: nothing is traced. */
+  readonly tracing?: Tracing | undefined
+  readonly environment: AppEnvironment
+}
+
+/** What the process around the service has. */
+export interface AppEnvironment {
   readonly version: string
+  /** Reads the configuration file and the files that it names. */
+  readonly readFile: ReadFile
   /** Where audit lines go. */
   readonly auditOutput: LineOutput
   /** Log lines that nobody will read. Default: none. */
   readonly droppedLogLines?: () => number
-  /** Absent: nothing is traced. */
-  readonly tracing?: Tracing | undefined
-  /** Of the configuration file and the files that it names. */
-  readonly readFile: ReadFile
+  /** Absent: plain HTTP. */
+  readonly tls?: ServerTls
   /** How long callers may take to leave the connections that they keep, when it stops. Default: no time. */
   readonly drainTimes?: DrainTimes
-  /** For tests: time, chance and the network. */
-  readonly now?: () => number
-  /** Milliseconds of a clock that never steps. Default: the machine's own. */
-  readonly monotonic?: () => number
-  readonly random?: () => number
+  /** For tests: the network. */
   readonly lookup?: OutboundDependencies['lookup']
 }

@@ -23,7 +23,6 @@ import type { MetricsListener } from '../metrics/listener.ts'
 import { composeMetering } from '../metrics/meters.ts'
 import { composeRotation } from '../rotation/compose.ts'
 import { createEvents } from '../runtime/events.ts'
-import { createRuntime } from '../runtime/runtime.ts'
 import { readinessOf } from '../service/readiness.ts'
 import { createChangeSubscription } from '../store/change-subscription.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
@@ -60,11 +59,11 @@ interface Part {
 
 /** Throws `ConfigError` where the configuration file is wrong. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
-  const { config, log, keyring, adminKeys, tls, tracing, version, readFile } = dependencies
-  const { lookup, drainTimes, droppedLogLines = () => 0 } = dependencies
+  const { config, log, runtime, tracing, environment } = dependencies
+  const { keyring, adminKeys } = dependencies.keys
+  const { version, readFile, tls, lookup, drainTimes, droppedLogLines = () => 0 } = environment
   const { publicUrl } = config
   const stopping = new AbortController()
-  const runtime = createRuntime(dependencies)
   const { now, monotonic, uniqueId } = runtime
   const events = createEvents<AppEvents>()
 
@@ -81,7 +80,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { store, requirement } = watched
   const core = { runtime, log, events, store, keyring, stopping: stopping.signal }
 
-  const writer = createAuditWriter({ output: dependencies.auditOutput, monotonic, log })
+  const writer = createAuditWriter({ output: environment.auditOutput, monotonic, log })
   const audit = createAuditLog({ writer, store, mode: config.audit, events, runtime, log })
   const salesforce = composeSalesforce({
     ...{ settings: config, lookup, watched: metering.outbound, stopping: stopping.signal },

@@ -16,7 +16,7 @@ import type { Secret } from '../crypto/secret.ts'
 import { createServerTls } from '../http/server/tls.ts'
 import { createLogOutput } from '../logger/log-output.ts'
 import { createLogger, type Logger } from '../logger/logger.ts'
-import { sleep } from '../runtime/runtime.ts'
+import { createRuntime, sleep } from '../runtime/runtime.ts'
 import { databasePath } from '../store/embedded/file.ts'
 import { fileTroubleLog } from '../store/embedded/file-trouble.ts'
 import { redisEventLog } from '../store/redis/event-log.ts'
@@ -63,18 +63,16 @@ export async function serve(env: Environment, version: string): Promise<void> {
   const { store, keyring, adminKeys, adminKeyPath } = await hold(config, log)
   tracing = await openTracing(config, version, log)
   const app = await createApp({
-    config,
-    tracing,
-    log,
-    store,
-    keyring: keyringOf(keyring),
-    adminKeys,
-    ...(tls && { tls }),
-    version,
-    auditOutput: openAudit(config, stdout),
-    droppedLogLines: logOutput.droppedLines,
-    readFile,
-    drainTimes: DRAIN_TIMES,
+    ...{ config, log, runtime: createRuntime({ log }), store, tracing },
+    keys: { keyring: keyringOf(keyring), adminKeys },
+    environment: {
+      version,
+      readFile,
+      auditOutput: openAudit(config, stdout),
+      droppedLogLines: logOutput.droppedLines,
+      ...(tls && { tls }),
+      drainTimes: DRAIN_TIMES,
+    },
   })
   reloadOnSignal(app)
   stopOnSignal(app, log)

@@ -1,4 +1,5 @@
 /** A broker for tests: in this process with its own clock, or as a real process. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -8,12 +9,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { type App, createApp } from '../../src/app/app.ts'
-import type { AppDependencies } from '../../src/app/app-dependencies.ts'
+import type { AppEnvironment } from '../../src/app/app-dependencies.ts'
 import type { AuditEvent } from '../../src/audit/event.ts'
 import type { LineOutput } from '../../src/audit/output/line-output.ts'
 import { type Environment, readConfig } from '../../src/config/config.ts'
 import { generateKeyring, keyringOf } from '../../src/crypto/keyring.ts'
 import { createLogger } from '../../src/logger/logger.ts'
+import { createRuntime } from '../../src/runtime/runtime.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { createRedisStore } from '../../src/store/redis/redis-store.ts'
 import { watchedProcess } from './answer-watch.ts'
@@ -48,7 +50,7 @@ export interface BrokerOptions {
   readonly monotonic?: () => number
   readonly random?: () => number
   /** Of the names of login hosts. Default: as the machine does. */
-  readonly lookup?: NonNullable<AppDependencies['lookup']>
+  readonly lookup?: NonNullable<AppEnvironment['lookup']>
 }
 
 /** Takes every line at once. */
@@ -115,16 +117,18 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
   const app = await createApp({
     config,
     log,
+    runtime: createRuntime({ log, now, monotonic, random }),
     store,
-    keyring: keyringOf(config.keyring ?? generateKeyring(Date.now())),
-    adminKeys: config.adminKeys,
-    version: '0.0.0-test',
-    auditOutput: audit.output,
-    readFile: (path, encoding = 'utf8') => readFileSync(path, encoding),
-    ...(now && { now }),
-    ...(monotonic && { monotonic }),
-    ...(random && { random }),
-    ...(lookup && { lookup }),
+    keys: {
+      keyring: keyringOf(config.keyring ?? generateKeyring(Date.now())),
+      adminKeys: config.adminKeys,
+    },
+    environment: {
+      version: '0.0.0-test',
+      auditOutput: audit.output,
+      readFile: (path, encoding = 'utf8') => readFileSync(path, encoding),
+      ...(lookup && { lookup }),
+    },
   })
   app.start()
   await app.server.listen({ host: '127.0.0.1', port: 0 })
