@@ -135,7 +135,7 @@ t.test(
     const answer = { status: 401, headers: { 'content-type': 'application/json' }, body }
     simulator.addFault({ kind: 'answer', endpoint: 'rest', times: null, answer })
     const report = await examine(here, name)
-    t.match(checksOf(t, report).mint, { outcome: 'failed', detail: /dead already/ })
+    t.match(checksOf(t, report).mint, { outcome: 'failed', detail: /already invalid/ })
     t.equal(report.body.logins_used, 2)
     t.equal(simulator.tokenRequests().length, 2)
     const { status } = (await broker.call('GET', `/integrations/${name}`)).body

@@ -65,7 +65,7 @@ t.test('a file that is deleted takes no change with it, and hits go on', async (
   await rename(`${file}.away`, file)
   await eventually(async () => (await checkOf(broker, 'store_trouble')).ok)
   t.equal((await broker.call('PUT', '/integrations/later', { body })).status, 201)
-  t.match(broker.output(), /in order again/)
+  t.match(broker.output(), /usable again/)
 })
 
 t.test(

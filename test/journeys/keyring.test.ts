@@ -64,7 +64,7 @@ t.test('a key that was dropped too early is named, with what would be lost', asy
   const line = broker
     .logs()
     .split('\n')
-    .find((one) => /put it back, or they are lost/.test(one))
+    .find((one) => /restore the key, otherwise they are lost/.test(one))
   t.match(JSON.parse(line ?? '{}'), {
     ...{ level: 'error', keyId: old.id },
     first: /^credentials billing, leases billing, macs billing/,

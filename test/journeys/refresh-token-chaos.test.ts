@@ -100,7 +100,7 @@ t.test('cut off from Redis with the answer in its hands: keeps it until Redis he
   const { asked, release } = await heldAt(app, 'patient')
   first.proxy.set('reset', 'commands')
   release()
-  await eventually(() => /still to be kept/.test(first.output()))
+  await eventually(() => /is not stored yet/.test(first.output()))
   first.proxy.set('pass')
   t.equal((await asked)?.status, 200)
   t.equal((await tokenOf(second, 'patient')).status, 200)
