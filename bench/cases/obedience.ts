@@ -118,10 +118,10 @@ export async function obedience(
     const change = changes.find(({ name }) => name === one.name)
     return !change?.knows(one, old.get(one.name))
   })
-  const isStoreless = ({ via }: Seen) => via.includes('store-unreachable')
+  const isDegraded = ({ via }: Seen) => via.includes('store-unreachable')
   return {
     checked: late.length,
-    violations: wrong.filter((one) => !isStoreless(one)),
-    storeless: wrong.filter(isStoreless),
+    violations: wrong.filter((one) => !isDegraded(one)),
+    storeless: wrong.filter(isDegraded),
   }
 }

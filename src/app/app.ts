@@ -91,9 +91,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const integrations = composeIntegrations({
     ...{ core, audit, requiresCodes: () => requirement.stage() === 'b' },
   })
-  const hearing = createChangeSubscription({ changes: store.changes, events, runtime, log })
+  const subscription = createChangeSubscription({ changes: store.changes, events, runtime, log })
   const memory = {
-    ...{ stream: hearing, monotonic: runtime.monotonic, isSlow: pace.isSlow },
+    ...{ stream: subscription, monotonic: runtime.monotonic, isSlow: pace.isSlow },
     degradedMs: config.storelessMs,
   }
   const age = composeStoreAge(config, log)
@@ -151,8 +151,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   )
   const readiness = () =>
     readinessOf({
-      hasHeard: hearing.hasHeard() && store.wasReached(),
-      isHearing: hearing.isHearing(),
+      hasBeenRead: subscription.hasBeenRead() && store.wasReached(),
+      isCurrent: subscription.isCurrent(),
       isSlow: pace.isSlow(),
       isStopping: stopping.signal.aborted,
       isAuditBlocked: audit.isBlocked(),
@@ -163,7 +163,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     })
   metering.requests(server)
   metering.observe({
-    ...{ engine, hearing, store, integrations, readiness, audit: writer, droppedLogLines },
+    ...{ engine, subscription, store, integrations, readiness, audit: writer, droppedLogLines },
     waitingWebhooks: webhooks.waiting,
     storeTroubles: store.troubleCounts,
     corruptRecords: () => watched.corrupt().length,
@@ -183,7 +183,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     { start: audit.start, stop: audit.close },
     counts,
     webhooks,
-    hearing,
+    subscription,
     engine,
     seals,
     rotation,

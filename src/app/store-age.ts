@@ -9,7 +9,7 @@ import type { Logger } from '../logger/logger.ts'
 
 /** In the data folder, for who moves the folder; and beside it, for who puts the whole folder back. */
 const NAME = 'witness'
-/** Other replicas that live say what they know within a second of hearing the store. */
+/** Other replicas that live say what they know within a second after they read the store. */
 const GRACE_MS = 3_000
 
 /** Throws `ConfigError` where the folder of `VALETKEY_WITNESS_FILE` cannot be written. */

@@ -19,7 +19,7 @@ export interface DocumentIds {
 export interface DocumentIdsDependencies {
   readonly kind: string
   readonly documents: Pick<Documents, 'list'>
-  readonly stream: Pick<StreamState, 'isHearing' | 'epoch'>
+  readonly stream: Pick<StreamState, 'isCurrent' | 'epoch'>
   /** Beyond so many, all may be there. Default 100000. */
   readonly limit?: number
 }
@@ -65,7 +65,7 @@ export function createDocumentIds(dependencies: DocumentIdsDependencies): Docume
 
   return {
     mayBeThere(id) {
-      if (!stream.isHearing()) return true
+      if (!stream.isCurrent()) return true
       if (known?.isWhole && known.epoch === stream.epoch()) return known.ids.has(id)
       // There are too many to know.
       if (known && !reading && known.epoch === stream.epoch()) return true

@@ -33,7 +33,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
   }
 
   const answered = (served: Served, startedAt: number): Served => {
-    read(served.isStoreless ? 'storeless' : served.via, startedAt)
+    read(served.isDegraded ? 'storeless' : served.via, startedAt)
     return served
   }
 

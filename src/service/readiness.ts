@@ -12,8 +12,8 @@ interface StoreState extends WatchedState {
 
 interface ServiceState {
   /** The store answered once, on each of its connections. */
-  readonly hasHeard: boolean
-  readonly isHearing: boolean
+  readonly hasBeenRead: boolean
+  readonly isCurrent: boolean
   /** The store answers, and too late for callers to wait. */
   readonly isSlow: boolean
   readonly isStopping: boolean
@@ -30,8 +30,8 @@ interface ServiceState {
 /** Trouble of the store is shown and no more: replicas that left together could not serve the leases that they hold. */
 export function readinessOf(state: ServiceState): Readiness {
   const {
-    hasHeard,
-    isHearing,
+    hasBeenRead,
+    isCurrent,
     isSlow,
     isStopping,
     isAuditBlocked,
@@ -41,12 +41,12 @@ export function readinessOf(state: ServiceState): Readiness {
     issuers,
   } = state
   return {
-    ready: hasHeard && !isStopping && !isAuditBlocked,
+    ready: hasBeenRead && !isStopping && !isAuditBlocked,
     checks: [
       {
         name: 'started',
-        ok: hasHeard,
-        detail: hasHeard ? 'the store answered' : withTrouble('waiting for the store', store),
+        ok: hasBeenRead,
+        detail: hasBeenRead ? 'the store answered' : withTrouble('waiting for the store', store),
       },
       { name: 'stopping', ok: !isStopping, detail: isStopping ? 'shutting down' : 'no' },
       {
@@ -56,8 +56,8 @@ export function readinessOf(state: ServiceState): Readiness {
       },
       {
         name: 'store',
-        ok: isHearing,
-        detail: isHearing ? 'heard within the last second' : withTrouble('not heard from', store),
+        ok: isCurrent,
+        detail: isCurrent ? 'heard within the last second' : withTrouble('not heard from', store),
       },
       {
         name: 'store_speed',

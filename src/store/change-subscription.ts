@@ -93,10 +93,10 @@ export function createChangeSubscription(dependencies: ChangeSubscriptionDepende
     start: task.start,
     stop: task.stop,
     /** Did a read of the stream that began within the last second complete, by both clocks? */
-    isHearing: (): boolean =>
+    isCurrent: (): boolean =>
       monotonic() - heard.monotonic <= TRUST_MS && Math.abs(wall() - heard.at) <= TRUST_MS,
     /** Has a read ever completed? */
-    hasHeard: (): boolean => last !== NEVER,
+    hasBeenRead: (): boolean => last !== NEVER,
     /** Milliseconds since the last completed read of the stream began, whatever gaps came since; infinite before the first one. */
     silentForMs: (): number => monotonic() - last.monotonic,
     /** Another number after each gap: what was read from the store before it may be stale. */

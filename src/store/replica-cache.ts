@@ -15,7 +15,7 @@ export interface ReadTicket {
 /** How far this replica has read the change stream. */
 export interface StreamState {
   /** Whether the last completed read began within a second. */
-  isHearing(): boolean
+  isCurrent(): boolean
   /** Another number after each gap. */
   epoch(): number
   /** Milliseconds since the last completed read began; infinite before the first one. */
@@ -82,16 +82,16 @@ export function createReplicaCache<Value>(dependencies: ReplicaCacheDependencies
     if (isSlow()) return 0
     const isDown =
       failedAt !== Number.NEGATIVE_INFINITY &&
-      (!stream.isHearing() || monotonic() < failedAt + DOWN_MS)
+      (!stream.isCurrent() || monotonic() < failedAt + DOWN_MS)
     if (isDown) return 0
-    return stream.isHearing() ? waitMs : SILENT_WAIT_MS
+    return stream.isCurrent() ? waitMs : SILENT_WAIT_MS
   }
 
   return {
     /** Undefined unless the value is known to be what the store holds. */
     trusted(key: string): Value | undefined {
       const found = kept.get(key)
-      return found && found.epoch === stream.epoch() && !found.isSuperseded && stream.isHearing()
+      return found && found.epoch === stream.epoch() && !found.isSuperseded && stream.isCurrent()
         ? found.value
         : undefined
     },
@@ -109,7 +109,7 @@ export function createReplicaCache<Value>(dependencies: ReplicaCacheDependencies
       silentForMs(key) < degradedMs ? known(key) : undefined,
     begin: (): ReadTicket => ({ epoch: stream.epoch(), at: monotonic() }),
     /** Whether no gap came since. */
-    isCurrent: ({ epoch }: ReadTicket): boolean => epoch === stream.epoch(),
+    isUnbroken: ({ epoch }: ReadTicket): boolean => epoch === stream.epoch(),
     keep(key: string, value: Value, { epoch, at }: ReadTicket): void {
       kept.delete(key)
       const isPast = epoch !== stream.epoch()

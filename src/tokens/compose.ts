@@ -171,7 +171,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const refresher = createRefresher({
     due: store.due,
     look: reader.look,
-    flight: meter.refreshes(coordinator),
+    coordinator: meter.refreshes(coordinator),
     runtime,
     onRefreshed(refreshed) {
       meter.refreshed(refreshed)

@@ -10,9 +10,11 @@ export interface EngineMeter {
   broker(broker: Broker): Broker
   requester(requester: TokenRequester): TokenRequester
   /** What a mint waits on while another replica holds the lock. */
-  waits(hearing: Pick<ChangeSubscription, 'onceChanged'>): Pick<ChangeSubscription, 'onceChanged'>
+  waits(
+    subscription: Pick<ChangeSubscription, 'onceChanged'>,
+  ): Pick<ChangeSubscription, 'onceChanged'>
   /** What replaces leases that are due. */
-  refreshes(flight: MintCoordinator): MintCoordinator
+  refreshes(coordinator: MintCoordinator): MintCoordinator
   refreshed(refreshed: Refreshed): void
   connectionLost(reason: LostReason): void
 }

@@ -36,9 +36,9 @@ const OF_AN_INTEGRATION: ReadonlySet<ProblemCode> = new Set([
 export function createEngineTracer(spans: Spans): EngineTracer {
   const named = (span: Span, name: string) => span.setAttribute('valetkey.integration', name)
 
-  const served = (span: Span, { lease, via, isStoreless }: Served) => {
+  const served = (span: Span, { lease, via, isDegraded }: Served) => {
     named(span, lease.integration)
-    span.setAttribute('valetkey.result', isStoreless ? 'storeless' : via)
+    span.setAttribute('valetkey.result', isDegraded ? 'storeless' : via)
     span.end()
   }
 

@@ -5,7 +5,7 @@ import type { Change } from '../../src/store/store.ts'
 
 function setUp(ids: string[], limit?: number, corrupt: readonly string[] = []) {
   let epoch = 1
-  let isHearing = true
+  let isCurrent = true
   let isAway = false
   let reads = 0
   const known = createDocumentIds({
@@ -20,7 +20,7 @@ function setUp(ids: string[], limit?: number, corrupt: readonly string[] = []) {
         return { items, corrupt, next: from + size < ids.length ? last : null }
       },
     },
-    stream: { isHearing: () => isHearing, epoch: () => epoch },
+    stream: { isCurrent: () => isCurrent, epoch: () => epoch },
     ...(limit !== undefined && { limit }),
   })
   return {
@@ -29,7 +29,7 @@ function setUp(ids: string[], limit?: number, corrupt: readonly string[] = []) {
     reads: () => reads,
     gap: () => (epoch += 1),
     hear: (is: boolean) => {
-      isHearing = is
+      isCurrent = is
     },
     loseStore: (is: boolean) => {
       isAway = is

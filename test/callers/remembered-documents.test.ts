@@ -6,7 +6,7 @@ import type { DocumentRecord } from '../../src/store/store.ts'
 const KIND = 'api-key'
 const unavailable = () => new BrokerError('store_unavailable', 'the store does not answer')
 
-/** A store and a hearing that do as they are told. */
+/** A store and a subscription that do as they are told. */
 function fixture({ storelessMs = 900_000, limit = 10_000 } = {}) {
   let time = 1_000_000
   let epoch = 1
@@ -29,7 +29,7 @@ function fixture({ storelessMs = 900_000, limit = 10_000 } = {}) {
       },
     },
     memory: {
-      stream: { isHearing: () => hears, epoch: () => epoch, silentForMs: () => time - heardAt },
+      stream: { isCurrent: () => hears, epoch: () => epoch, silentForMs: () => time - heardAt },
       isSlow: () => isSlow,
       monotonic: () => time,
       degradedMs: storelessMs,

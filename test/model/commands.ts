@@ -140,8 +140,8 @@ export const read = (
       replica.engine.broker.lease(name, ANYBODY, request),
     )
     if (!value) return log(`  ${name} of ${index}: ${problem}`)
-    const { lease, via, isStoreless } = value
-    log(`  ${name} of ${index}: ${lease.tokenId} ${via}${isStoreless ? ' storeless' : ''}`)
+    const { lease, via, isDegraded } = value
+    log(`  ${name} of ${index}: ${lease.tokenId} ${via}${isDegraded ? ' storeless' : ''}`)
     reality.servings += 1
     oracle.check({ replica, name, lease, begunAt, servedAt: time.now() })
     if (rejected !== undefined && lease.tokenId === rejected) {
@@ -230,8 +230,8 @@ export const herd = (name: string) =>
     const { time, salesforce, oracle, replicas, underWay, log } = reality
     const isCalm = underWay.size === 1 && salesforce.mode === 'well'
     const loginUrl = oracle.certain(name)?.loginUrl
-    const isHearing = replicas.every((one) => one.mode() === 'up' && one.hearing.isHearing())
-    if (!isCalm || !isHearing || loginUrl === undefined) return
+    const isCurrent = replicas.every((one) => one.mode() === 'up' && one.subscription.isCurrent())
+    if (!isCalm || !isCurrent || loginUrl === undefined) return
     const before = salesforce.requests(loginUrl)
     const sharers = NAMES.filter((one) => oracle.certain(one)?.loginUrl === loginUrl).length
     reality.occasions += 1

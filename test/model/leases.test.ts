@@ -126,7 +126,7 @@ async function end(reality: Reality): Promise<void> {
     if (!lease || lease.expiresAt <= time.now() - REST_MS) throw new Error(`${name} gets no token`)
   }
   for (const replica of replicas) {
-    if (!replica.hearing.isHearing()) throw new Error('A replica does not hear the store')
+    if (!replica.subscription.isCurrent()) throw new Error('A replica does not hear the store')
   }
   const requests = LOGIN_URLS.reduce((sum, loginUrl) => sum + salesforce.requests(loginUrl), 0)
   const seconds = time.monotonic() / 1_000

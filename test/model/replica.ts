@@ -32,7 +32,7 @@ export interface Reach {
 
 export interface Replica {
   readonly engine: LeaseEngine
-  readonly hearing: ChangeSubscription
+  readonly subscription: ChangeSubscription
   readonly registry: Registry
   readonly reaches: readonly Reach[]
   link(mode: LinkMode): void
@@ -83,7 +83,12 @@ export function startReplica(world: World): Replica {
   const audit = { background: () => undefined }
 
   const integrations = composeIntegrations({ core, audit })
-  const hearing = createChangeSubscription({ changes: store.changes, events, runtime, log: QUIET })
+  const subscription = createChangeSubscription({
+    changes: store.changes,
+    events,
+    runtime,
+    log: QUIET,
+  })
   const engine = composeLeaseEngine({
     core,
     endpoint: salesforce.endpoint,
@@ -91,19 +96,19 @@ export function startReplica(world: World): Replica {
     meter: {
       broker: (broker) => broker,
       requester: (requester) => requester,
-      waits: (hearing) => hearing,
-      refreshes: (flight) => flight,
+      waits: (subscription) => subscription,
+      refreshes: (coordinator) => coordinator,
       refreshed: () => undefined,
       connectionLost: () => undefined,
     },
     integrations,
-    memory: { stream: hearing, monotonic, isSlow: () => false, degradedMs: storelessMs },
+    memory: { stream: subscription, monotonic, isSlow: () => false, degradedMs: storelessMs },
     refreshTokens: {
       trouble: undefined,
       age: { witness: undefined, mode: 'ask', graceMs: 0 },
     },
   })
-  hearing.start()
+  subscription.start()
   engine.start()
 
   const link = (mode: LinkMode) => {
@@ -117,7 +122,7 @@ export function startReplica(world: World): Replica {
 
   return {
     engine,
-    hearing,
+    subscription,
     registry: createRegistry({
       store: integrations,
       intake: createIntake({ now, uniqueId }),
@@ -133,7 +138,7 @@ export function startReplica(world: World): Replica {
       go()
       // Its loops end; what is under way never comes to anything.
       void engine.stop()
-      void hearing.stop()
+      void subscription.stop()
     },
   }
 }

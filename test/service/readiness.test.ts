@@ -2,7 +2,13 @@ import t from 'tap'
 import { readinessOf } from '../../src/service/readiness.ts'
 
 const WELL = {
-  ...{ hasHeard: true, isHearing: true, isSlow: false, isStopping: false, isAuditBlocked: false },
+  ...{
+    hasBeenRead: true,
+    isCurrent: true,
+    isSlow: false,
+    isStopping: false,
+    isAuditBlocked: false,
+  },
   store: {
     standing: 'sound',
     evictionPolicy: undefined,

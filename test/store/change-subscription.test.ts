@@ -18,7 +18,7 @@ t.test('changes that come thick and fast are read together', async (t) => {
   events.on('store.changed', (one) => {
     heard.push(one.type === 'integration' ? one.rev : 0)
   })
-  const hearing = createChangeSubscription({
+  const subscription = createChangeSubscription({
     changes: {
       tail: async () => 'begin',
       async read() {
@@ -38,7 +38,7 @@ t.test('changes that come thick and fast are read together', async (t) => {
     }),
     log: testLog({ warn: (_bindings, message) => t.fail(message) }),
   })
-  hearing.start()
+  subscription.start()
   await eventually(() => heard.length === 4)
   t.same(pauses, [4, 3], 'none where nothing had come for long')
   t.same(heard, [100, 101, 107, 210])

@@ -28,7 +28,7 @@ async function loaded(t: Test) {
   const load = startLoad(store)
   t.teardown(() => load.stop())
   await load.worksAgain()
-  await eventually(() => load.hearing.isHearing() && load.heard.length > 0)
+  await eventually(() => load.subscription.isCurrent() && load.heard.length > 0)
   return { store, load, master: await servers.masterOf(KEY) }
 }
 
@@ -47,7 +47,7 @@ async function survives(
   const { store, load, master } = await loaded(t)
   const [replica] = await servers.replicasOf(master)
   if (!replica) throw new Error('The master has no replica')
-  const epoch = load.hearing.epoch()
+  const epoch = load.subscription.epoch()
 
   const start = performance.now()
   await fault(master)
@@ -68,8 +68,8 @@ async function survives(
   await heal(master)
   t.comment(`confirmed ones after ${Math.round(await load.worksAgain())} ms more`)
 
-  await eventually(() => load.hearing.isHearing())
-  if (mayLose) t.not(load.hearing.epoch(), epoch, 'memory was distrusted')
+  await eventually(() => load.subscription.isCurrent())
+  if (mayLose) t.not(load.subscription.epoch(), epoch, 'memory was distrusted')
   const heard = load.heard.length
   await eventually(() => load.heard.length > heard)
   await load.stop()
@@ -136,7 +136,7 @@ t.test('follows its slot to another master', async (t) => {
   const again = await load.worksAgain()
   t.comment(`writes were back ${Math.round(again)} ms after that`)
   t.ok(again < LATER_MS)
-  await eventually(() => load.hearing.isHearing())
+  await eventually(() => load.subscription.isCurrent())
   await load.stop()
   t.comment(`${load.acknowledged.length} acknowledged; ${JSON.stringify([...load.errors])}`)
   t.same(

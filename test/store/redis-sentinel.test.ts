@@ -29,7 +29,7 @@ async function loaded(t: Test, waitReplicas = 1) {
   const load = startLoad(store)
   t.teardown(() => load.stop())
   await load.worksAgain()
-  await eventually(() => load.hearing.isHearing() && load.heard.length > 0)
+  await eventually(() => load.subscription.isCurrent() && load.heard.length > 0)
   return { store, load, events }
 }
 
@@ -51,7 +51,7 @@ async function promoted(from: number): Promise<number> {
 async function survives(t: Test, fault: (master: number) => Promise<() => Promise<void>>) {
   const { store, load } = await loaded(t)
   const master = await servers.master()
-  const epoch = load.hearing.epoch()
+  const epoch = load.subscription.epoch()
 
   const failover = promoted(master.port)
   let healing: Promise<void> | undefined
@@ -69,8 +69,8 @@ async function survives(t: Test, fault: (master: number) => Promise<() => Promis
   t.ok(againMs < LATER_MS, `writes were back ${Math.round(againMs)} ms after the failover`)
   t.comment(`failover ${Math.round(failoverMs)} ms, then writes after ${Math.round(againMs)} ms`)
 
-  await eventually(() => load.hearing.isHearing())
-  t.not(load.hearing.epoch(), epoch, 'memory was distrusted')
+  await eventually(() => load.subscription.isCurrent())
+  t.not(load.subscription.epoch(), epoch, 'memory was distrusted')
   const heard = load.heard.length
   await eventually(() => load.heard.length > heard)
 
@@ -114,11 +114,11 @@ t.test('survives a master that hangs', (t) =>
 t.test('leaves a master that was deposed', async (t) => {
   const { store, load } = await loaded(t, 2)
   const master = await servers.master()
-  const epoch = load.hearing.epoch()
+  const epoch = load.subscription.epoch()
   const failover = promoted(master.port)
   await servers.failover()
   const failoverMs = await failover
-  await eventually(() => load.hearing.epoch() !== epoch, SETTLE_MS)
+  await eventually(() => load.subscription.epoch() !== epoch, SETTLE_MS)
   const againMs = await load.worksAgain()
   t.comment(`failover ${Math.round(failoverMs)} ms; both replicas after ${Math.round(againMs)} ms`)
   await load.stop()
@@ -132,11 +132,11 @@ t.test('leaves a master that was deposed', async (t) => {
 t.test('goes on while all Sentinels are down', async (t) => {
   const { load, events } = await loaded(t)
   for (const sentinel of servers.sentinels) await sentinel.kill('SIGKILL')
-  const [before, epoch] = [load.acknowledged.length, load.hearing.epoch()]
+  const [before, epoch] = [load.acknowledged.length, load.subscription.epoch()]
   await eventually(() => load.acknowledged.length > before + 1_000, SETTLE_MS)
   t.same([...load.errors], [], '0 of 1,000')
-  t.equal(load.hearing.epoch(), epoch)
-  t.ok(load.hearing.isHearing())
+  t.equal(load.subscription.epoch(), epoch)
+  t.ok(load.subscription.isCurrent())
   const troubles = events.flatMap((event) => (event.type === 'error' ? [event.error] : []))
   t.same(
     new Set(troubles.map(({ name, code }) => `${name} ${code}`)),

@@ -14,7 +14,7 @@ import { eventually } from './eventually.ts'
 import { testLog } from './runtime.ts'
 
 export interface StoreLoad {
-  readonly hearing: ChangeSubscription
+  readonly subscription: ChangeSubscription
   /** Ids of the documents whose write was acknowledged. */
   readonly acknowledged: readonly string[]
   /** Codes of the errors so far, with how often each came; a problem of ours by its code, anything else by its name. */
@@ -44,13 +44,13 @@ export function startLoad(store: Store): StoreLoad {
   events.on('store.changed', (change) => {
     heard.push(change)
   })
-  const hearing = createChangeSubscription({
+  const subscription = createChangeSubscription({
     changes: store.changes,
     events,
     runtime: { wall: Date.now, monotonic: () => performance.now(), random: Math.random, sleep },
     log: testLog(),
   })
-  hearing.start()
+  subscription.start()
 
   const write = async (writer: number) => {
     for (let count = 0; !stopping; count += 1) {
@@ -72,7 +72,7 @@ export function startLoad(store: Store): StoreLoad {
   const writers = Array.from({ length: WRITERS }, (_, writer) => write(writer))
 
   return {
-    hearing,
+    subscription,
     acknowledged,
     errors,
     heard,
@@ -85,7 +85,7 @@ export function startLoad(store: Store): StoreLoad {
     async stop() {
       stopping = true
       await Promise.all(writers)
-      await hearing.stop()
+      await subscription.stop()
     },
   }
 }

@@ -58,7 +58,7 @@ t.test('a token in memory is refused no sooner than one that is nowhere', async 
             trusted: (asked: string) => (asked === 'there' ? entry : undefined),
             async read(asked: string) {
               found.push(asked === 'there' ? entry : undefined)
-              return { entry: found.at(-1), isStoreless: false }
+              return { entry: found.at(-1), isDegraded: false }
             },
           }),
         }),

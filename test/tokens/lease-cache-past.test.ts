@@ -23,7 +23,7 @@ function heardCache() {
   let heardAt = time
   const monotonic = () => time
   const stream = {
-    isHearing: () => true,
+    isCurrent: () => true,
     epoch: () => epoch,
     silentForMs: () => time - heardAt,
   }

@@ -67,7 +67,7 @@ async function run(steps: readonly Step[]): Promise<{ servings: number; fallback
   let cursor = await store.changes.tail()
 
   const cache = createLeaseCache({
-    stream: { isHearing: () => isThere, epoch: () => epoch, silentForMs: () => time - heardAt },
+    stream: { isCurrent: () => isThere, epoch: () => epoch, silentForMs: () => time - heardAt },
     open: async (look, { tokenId, digest, expiresAt }: LeaseRecord) =>
       ({ integration: NAME, uid: look.integration.uid, tokenId, digest, expiresAt }) as Lease,
     isSlow: () => false,
@@ -84,7 +84,7 @@ async function run(steps: readonly Step[]): Promise<{ servings: number; fallback
       },
     },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
-    subscription: { isHearing: () => isThere, onceChanged: () => () => undefined },
+    subscription: { isCurrent: () => isThere, onceChanged: () => () => undefined },
     runtime: testRuntime({ monotonic: () => time, sleep: async () => undefined }),
   })
 

@@ -31,11 +31,11 @@ export function isSignatureRefusal(error: unknown): boolean {
   return refusal !== undefined && refusalRow(refusal.reason).signature === true
 }
 
-const PATIENT_TRIES = 12
+const TRIES_WHILE_SPREADING = 12
 
 /** While a change spreads over Salesforce's servers the answer is a matter of chance: keep at it where the flights before worked. */
 export const triesOf = (candidates: readonly Credential[], hasWorked: boolean): number =>
-  candidates.length === 1 ? 1 : hasWorked ? PATIENT_TRIES : candidates.length
+  candidates.length === 1 ? 1 : hasWorked ? TRIES_WHILE_SPREADING : candidates.length
 
 /** How often a credential is tried that is to become the active one. */
-export const proofTriesOf = (hasWorked: boolean): number => (hasWorked ? PATIENT_TRIES : 2)
+export const proofTriesOf = (hasWorked: boolean): number => (hasWorked ? TRIES_WHILE_SPREADING : 2)

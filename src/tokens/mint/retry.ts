@@ -112,7 +112,7 @@ export const askedPauseMs = (error: unknown): number =>
     : 0
 
 /** A read of the store, as long as the change stream is read. */
-export const storeReadOver = (stream: Pick<StreamState, 'isHearing'>): RetryRow => ({
+export const storeReadOver = (stream: Pick<StreamState, 'isCurrent'>): RetryRow => ({
   ...RETRIES.storeRead,
-  isFor: (error) => isStoreAway(error) && stream.isHearing(),
+  isFor: (error) => isStoreAway(error) && stream.isCurrent(),
 })

@@ -29,7 +29,7 @@ export type Refreshed = { readonly name: string; readonly failures: number } & (
 interface RefresherDependencies {
   readonly due: DueIndex
   readonly look: (name: string) => Promise<Entry | undefined>
-  readonly flight: MintCoordinator
+  readonly coordinator: MintCoordinator
   readonly runtime: Runtime
   readonly onRefreshed: (refreshed: Refreshed) => void
   /** The due index cannot be read. */
@@ -51,7 +51,7 @@ const TROUBLE_MS = 1_000
 const BY: Actor = { principal: null, requestId: 'refresh-ahead' }
 
 export function createRefresher(dependencies: RefresherDependencies): Refresher {
-  const { due, look, flight, runtime, onRefreshed, outage } = dependencies
+  const { due, look, coordinator, runtime, onRefreshed, outage } = dependencies
   const { now, random } = runtime
   const active = new Set<Promise<void>>()
   const failures = new Map<string, number>()
@@ -64,18 +64,18 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
 
   const replace = async (name: string): Promise<void> => {
     const entry = await look(name)
-    const question = entry && questionFor(entry)
-    if (!entry || !question) {
+    const requirement = entry && requirementFor(entry)
+    if (!entry || !requirement) {
       failures.delete(name)
       return due.unmark(name)
     }
     const point = entry.lease?.refreshAt ?? now()
-    if (question.kind === 'replace' && point > now()) return reschedule(name, point)
+    if (requirement.kind === 'replace' && point > now()) return reschedule(name, point)
     const before = failures.get(name) ?? 0
     // One that failed is late for another reason.
     isBehind = before === 0 && now() - point > BEHIND_MS
     try {
-      await flight.run(entry, question, BY).result
+      await coordinator.run(entry, requirement, BY).result
       failures.delete(name)
       onRefreshed({ outcome: 'replaced', name, lateMs: now() - point, failures: before })
     } catch (error) {
@@ -86,7 +86,7 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
   }
 
   /** Undefined: nothing is to be done. What is to be kept warm is minted even when its lease is over. */
-  const questionFor = ({ integration, lease }: Entry): TokenRequirement | undefined => {
+  const requirementFor = ({ integration, lease }: Entry): TokenRequirement | undefined => {
     if (!integration.enabled || isDraft(integration)) return undefined
     if (lease && lease.expiresAt > now()) return { kind: 'replace', mintedAt: lease.mintedAt }
     return integration.keepWarm ? { kind: 'need', minTtlMs: 0 } : undefined

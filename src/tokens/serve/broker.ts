@@ -19,7 +19,7 @@ export interface Served {
   /** `collapsed`: waited for a mint that another began. */
   readonly via: 'hit' | 'miss' | 'collapsed'
   /** Without word from the store. */
-  readonly isStoreless: boolean
+  readonly isDegraded: boolean
 }
 
 export interface LeaseRequest {
@@ -47,7 +47,7 @@ export interface BrokerDependencies {
 /** A name that nobody gives to an integration. */
 const NOWHERE = 'nowhere-5f1d2c6a-valetkey-looks-for-what-is-not-there'
 
-/** Integrations whose use is remembered. */
+/** How many integrations it remembers the use of. */
 const REMEMBERED = 100_000
 
 export function createBroker(dependencies: BrokerDependencies) {
@@ -74,36 +74,36 @@ export function createBroker(dependencies: BrokerDependencies) {
     })
   }
 
-  const hit = (entry: Entry, lease: Lease, isStoreless: boolean): Served => {
-    if (!isStoreless || reader.isSlow()) markUsed(entry, lease)
-    return { lease, via: 'hit', isStoreless }
+  const hit = (entry: Entry, lease: Lease, isDegraded: boolean): Served => {
+    if (!isDegraded || reader.isSlow()) markUsed(entry, lease)
+    return { lease, via: 'hit', isDegraded }
   }
 
   const miss = async (
     entry: Entry,
     requirement: TokenRequirement,
-    isStoreless: boolean,
+    isDegraded: boolean,
     by: Actor,
   ): Promise<Served> => {
-    const { result, joined } = isStoreless
+    const { result, joined } = isDegraded
       ? degraded.mint(entry, requirement, by)
       : coordinator.run(entry, requirement, by)
     try {
-      const { lease, isFresh, isSaved } = await waitFor(result, PATIENCE)
+      const { lease, isFresh, isSaved } = await waitFor(result, MINT_WAIT)
       note(lease)
-      return { lease, via: isFresh && !joined ? 'miss' : 'collapsed', isStoreless: !isSaved }
+      return { lease, via: isFresh && !joined ? 'miss' : 'collapsed', isDegraded: !isSaved }
     } catch (error) {
       // A lease that is still good wins over every refusal, even if it is shorter than asked for.
       const { lease } = entry
       if (requirement.kind === 'need' && lease && lease.expiresAt > now()) {
-        return hit(entry, lease, isStoreless)
+        return hit(entry, lease, isDegraded)
       }
       throw error
     }
   }
 
   const serve = (
-    { entry, isStoreless }: LeaseReading,
+    { entry, isDegraded }: LeaseReading,
     name: string,
     principal: Principal,
     request: LeaseRequest,
@@ -112,11 +112,11 @@ export function createBroker(dependencies: BrokerDependencies) {
     const { requestId } = request
     const known = servable(entry, name, principal)
     const requirement = requirementOf(request)
-    const lease = answerWithLease(known, requirement, isStoreless)
-    if (lease) return hit(known, lease, isStoreless)
+    const lease = answerWithLease(known, requirement, isDegraded)
+    if (lease) return hit(known, lease, isDegraded)
     const by = { principal: principal.id, requestId }
-    const minted = miss(known, requirement, isStoreless, by)
-    if (isStoreless || isLast) return minted
+    const minted = miss(known, requirement, isDegraded, by)
+    if (isDegraded || isLast) return minted
     return minted.catch(async (error: unknown) => {
       if (!isStoreTrouble(error)) throw error
       // The store went away under the mint, for long or for a moment.
@@ -128,9 +128,9 @@ export function createBroker(dependencies: BrokerDependencies) {
   const answerWithLease = (
     entry: Entry,
     requirement: TokenRequirement,
-    isStoreless: boolean,
+    isDegraded: boolean,
   ): Lease | undefined => {
-    if (isStoreless) {
+    if (isDegraded) {
       const own = degraded.lease(entry)
       const isNewest = own && own.mintedAt > (entry.lease?.mintedAt ?? 0)
       if (isNewest && satisfies(own, requirement, now())) return own
@@ -160,7 +160,7 @@ export function createBroker(dependencies: BrokerDependencies) {
   ): Served | Promise<Served> => {
     const entry = reader.trusted(name)
     if (entry && maySee(entry, name, principal)) {
-      return serve({ entry, isStoreless: false }, name, principal, request)
+      return serve({ entry, isDegraded: false }, name, principal, request)
     }
     if (!mightAllow(principal, 'tokens:read', name)) throw forbidden()
     // One that there is not would be looked for: what is there, and forbidden by its labels, takes as long.
@@ -251,8 +251,8 @@ function shownTo(principal: Principal, error: unknown): unknown {
   })
 }
 
-/** The waiter gives up; the mint goes on, and its result serves the next request. */
-const PATIENCE = {
+/** The request ends; the mint continues, and its result serves the next request. */
+const MINT_WAIT = {
   ms: DEADLINE_MS,
   late: () => {
     throw tooLate()

@@ -92,7 +92,7 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
     const { ticket, integration, rev, lease } = entry
     const { name } = integration
     const isSafe =
-      memory.isCurrent(ticket) &&
+      memory.isUnbroken(ticket) &&
       rev >= (floors.get(name)?.rev ?? 0) &&
       rev >= heldRev(name, ticket) &&
       (lease === undefined || !dead.has(lease.tokenId))

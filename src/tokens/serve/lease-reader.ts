@@ -11,7 +11,7 @@ export interface LeaseReading {
   /** Undefined: there is no such integration. */
   readonly entry: Entry | undefined
   /** From memory, since the store cannot be reached, or is slow. */
-  readonly isStoreless: boolean
+  readonly isDegraded: boolean
 }
 
 export type LeaseReader = ReturnType<typeof createLeaseReader>
@@ -23,7 +23,7 @@ export interface LeaseReaderDependencies {
   >
   readonly outcomes: Pick<Outcomes, 'look'>
   readonly flights: Pick<SingleFlight, 'join'>
-  readonly subscription: Pick<ChangeSubscription, 'isHearing' | 'onceChanged'>
+  readonly subscription: Pick<ChangeSubscription, 'isCurrent' | 'onceChanged'>
   /** The store answers, and too late for callers to wait. */
   readonly isSlow: () => boolean
   readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
@@ -61,14 +61,14 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies) {
     const { name } = was.integration
     const known = cache.known(name)
     if (!known || (known.ticket !== was.ticket && !isEnough(known))) return undefined
-    if (cache.servable(name)) return { entry: known, isStoreless: true }
+    if (cache.servable(name)) return { entry: known, isDegraded: true }
     if (isSlow()) return undefined
     throw unreachable()
   }
 
   const fromStore = async (name: string): Promise<LeaseReading> => ({
     entry: await sharedLook(name),
-    isStoreless: false,
+    isDegraded: false,
   })
 
   return {
@@ -95,7 +95,7 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies) {
       if (!known) return fromStore(name)
       // A store that is merely slow is no reason to mint without it.
       const answer = await cache.inTime(sharedLook(name), !isEnough(known))
-      if (answer) return { entry: answer.value, isStoreless: false }
+      if (answer) return { entry: answer.value, isDegraded: false }
       // A change of it was heard meanwhile, so the store is there, and nothing else knows more.
       return fromMemory(known, isEnough) ?? fromStore(name)
     },

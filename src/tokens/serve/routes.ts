@@ -125,8 +125,8 @@ function sendText(reply: FastifyReply, text: string): void {
 }
 
 /** RFC 9211. */
-function cacheStatus({ via, lease, isStoreless }: Served, now: number): string {
-  const detail = isStoreless ? '; detail=store-unreachable' : ''
+function cacheStatus({ via, lease, isDegraded }: Served, now: number): string {
+  const detail = isDegraded ? '; detail=store-unreachable' : ''
   if (via === 'hit') return `valetkey; hit; ttl=${secondsLeft(lease, now)}${detail}`
   return `valetkey; fwd=miss; ${via === 'miss' ? 'stored' : 'collapsed'}${detail}`
 }

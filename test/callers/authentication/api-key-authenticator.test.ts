@@ -24,7 +24,7 @@ function setUp() {
       },
     },
     memory: {
-      stream: { isHearing: () => true, epoch: () => 1, silentForMs: () => 0 },
+      stream: { isCurrent: () => true, epoch: () => 1, silentForMs: () => 0 },
       isSlow: () => false,
       monotonic: () => time,
       degradedMs: 900_000,

@@ -27,7 +27,7 @@ function start(t: Test, count: number, lateMs = 0) {
       size: async () => ({ count: waiting.length, earliest: null }),
     },
     look: async (name) => ({ integration: integration(name), lease: LEASE }) as Entry,
-    flight: {
+    coordinator: {
       run: () => {
         const { promise, resolve, reject } = Promise.withResolvers<MintResult>()
         ends.push((failure) =>

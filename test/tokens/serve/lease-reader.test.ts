@@ -13,13 +13,13 @@ const entry = (rev: number) =>
 /** A store that is away, a memory that holds revision 1, and a reader between them. */
 function readerOf() {
   let held: Entry | undefined = entry(1)
-  let isHearing = false
+  let isCurrent = false
   let isSlow = false
   let answer = async (): Promise<Entry> => {
     throw away()
   }
   const memory = createReplicaCache<Entry>({
-    stream: { isHearing: () => isHearing, epoch: () => 1, silentForMs: () => 0 },
+    stream: { isCurrent: () => isCurrent, epoch: () => 1, silentForMs: () => 0 },
     isSlow: () => isSlow,
     monotonic: () => performance.now(),
     ...{ degradedMs: 60_000, waitMs: 550 },
@@ -35,7 +35,7 @@ function readerOf() {
     cache,
     outcomes: { look: async () => (await answer()) as never },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
-    subscription: { isHearing: () => isHearing, onceChanged: () => () => undefined },
+    subscription: { isCurrent: () => isCurrent, onceChanged: () => () => undefined },
     isSlow: () => isSlow,
     runtime: testRuntime({ monotonic: () => performance.now(), sleep: async () => undefined }),
   })
@@ -46,7 +46,7 @@ function readerOf() {
     },
     /** Or not so slow that it is not heard. */
     slowDown() {
-      isHearing = true
+      isCurrent = true
       isSlow = true
     },
     quicken() {
@@ -59,7 +59,7 @@ function readerOf() {
     /** That the integration changed, and what the store says of it now. */
     hear(change: () => Promise<Entry>) {
       held = undefined
-      isHearing = true
+      isCurrent = true
       answer = change
     },
   }
@@ -67,7 +67,7 @@ function readerOf() {
 
 t.test('memory serves while the store is away', async (t) => {
   const { reader } = readerOf()
-  t.match(await reader.read('a', () => true), { entry: { rev: 1 }, isStoreless: true })
+  t.match(await reader.read('a', () => true), { entry: { rev: 1 }, isDegraded: true })
 })
 
 t.test('a change that is heard while memory is asked sends the reader to the store', async (t) => {
@@ -82,7 +82,7 @@ t.test('a change that is heard while memory is asked sends the reader to the sto
     if (tries < 3) throw away()
     return entry(2)
   })
-  t.match(await reading, { entry: { rev: 2 }, isStoreless: false })
+  t.match(await reading, { entry: { rev: 2 }, isDegraded: false })
   t.equal(tries, 3, 'with patience, for the store is heard')
 })
 
@@ -93,7 +93,7 @@ t.test('memory that is another by then serves only if it is enough itself', asyn
   const isFirst = ({ rev }: Entry) => rev !== 2
   const enough = reader.read('a', isFirst)
   hold(entry(3))
-  t.match(await enough, { entry: { rev: 3 }, isStoreless: true })
+  t.match(await enough, { entry: { rev: 3 }, isDegraded: true })
 
   const short = reader.read('a', isFirst)
   hold(entry(2))
@@ -134,5 +134,5 @@ t.test('a gap makes no other of it', async (t) => {
   })
   const { ticket } = (await reader.read('a', () => true)).entry ?? entry(0)
   hold({ ...entry(1), ticket })
-  t.match(await reading, { entry: { rev: 1 }, isStoreless: true })
+  t.match(await reading, { entry: { rev: 1 }, isDegraded: true })
 })
