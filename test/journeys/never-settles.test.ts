@@ -10,33 +10,31 @@ import {
   type UnknownOutcomeResolverDependencies,
 } from '../../src/custody/unknown-outcome-resolver.ts'
 import type { DiagnosisTarget } from '../../src/doctor/diagnosis-target.ts'
-import { createDoctor, type DoctorDependencies } from '../../src/doctor/doctor.ts'
+import { createDoctor } from '../../src/doctor/doctor.ts'
 import type { BrokerError } from '../../src/errors/errors.ts'
-import type { GrantContext } from '../../src/grants/grant.ts'
+import type { HostRules } from '../../src/http/outbound/login-host.ts'
 import type { Outbound } from '../../src/http/outbound/outbound.ts'
-import { DEFAULTS, type Integration } from '../../src/integrations/integration.ts'
 import { createCertificateSteps } from '../../src/rotation/certificate-steps.ts'
-import {
-  type Deployment,
-  type DeploymentSubject,
-  newDeployment,
-} from '../../src/rotation/deployment.ts'
+import { type Deployment, newDeployment } from '../../src/rotation/deployment.ts'
 import {
   createDeploymentSteps,
   type DeploymentStepsDependencies,
 } from '../../src/rotation/deployment-steps.ts'
 import { createThrough } from '../../src/rotation/through.ts'
 import { workLeftBehind } from '../../src/runtime/timeout.ts'
+import type { CustodyRecord } from '../../src/store/custody.ts'
 import { createRefreshTokenPreflight } from '../../src/tokens/refresh/preflight.ts'
 import { createRevoker, type RevokerDependencies } from '../../src/tokens/revoke/revocation.ts'
-import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { createTokenRequester } from '../../src/tokens/serve/token-request.ts'
-import {
-  createWebhookDelivery,
-  type WebhookDeliveryDependencies,
-} from '../../src/webhooks/webhook-delivery.ts'
+import { createWebhookDelivery } from '../../src/webhooks/webhook-delivery.ts'
+import type { WebhookEvent } from '../../src/webhooks/webhook-event.ts'
+import type { StoredQueued, WebhookQueue } from '../../src/webhooks/webhook-queue.ts'
+import { credential } from '../rotation/fixture.ts'
 import { eventually } from '../support/eventually.ts'
+import { grantContextOf } from '../support/grant-context.ts'
+import { integrationOf, leaseOf } from '../support/integrations.ts'
 import { testLogins } from '../support/logins.ts'
+import { partOf } from '../support/part.ts'
 import { testRuntime } from '../support/runtime.ts'
 
 t.setTimeout(60_000)
@@ -49,16 +47,10 @@ const endpoint = {
   aheadMs: () => 0,
 }
 const outbound: Outbound = { send: never, fetch: never, close: never }
-const grants = {
-  ...{ endpoint, now: Date.now, uniqueId: () => 'id' },
-  subjectTokens: { of: never, in: never },
-} as unknown as GrantContext
-const integration = {
-  ...DEFAULTS,
-  ...{ name: 'billing', uid: 'u', loginUrl: 'https://acme.my.salesforce.com', enabled: true },
-  credentials: [],
+const grants = grantContextOf(endpoint, { subjectTokens: { of: never, in: never } })
+const integration = integrationOf({
   grant: { type: 'client_credentials', clientId: 'app', clientAuth: 'client_secret_basic' },
-} as unknown as Integration
+})
 const signer = {
   clientId: 'app',
   credential: { type: 'client_secret' as const, clientSecret: new Secret('s') },
@@ -83,27 +75,30 @@ const attempts = () => {
 
 const endToken = () => {
   const queue = { add: async () => undefined, done: async () => undefined }
-  const revoker = createRevoker({ endpoint, queue, log } as unknown as RevokerDependencies)
-  const lease = { integration: 'billing', tokenId: 'id', accessToken: new Secret('token') }
-  return revoker.endToken('https://acme.my.salesforce.com', lease)
+  const revoker = createRevoker(partOf<RevokerDependencies>({ endpoint, queue, log }))
+  return revoker.endToken('https://acme.my.salesforce.com', leaseOf())
 }
 
-const verdict = () => {
-  const verdicts = createUnknownOutcomeResolver({
-    store: { open: async () => ({ token: new Secret('refresh') }) },
-    log,
-  } as unknown as UnknownOutcomeResolverDependencies)
-  const record = { state: 'spend', at: 0, id: 'presented' } as never
-  return codeOf(verdicts.of({} as never, record, 1_000_000, never))
+const outcome = () => {
+  const binding = { clientId: 'app', loginUrl: 'https://acme.my.salesforce.com' }
+  const resolver = createUnknownOutcomeResolver(
+    partOf<UnknownOutcomeResolverDependencies>({
+      store: { open: async () => ({ ...binding, token: new Secret('refresh') }) },
+      log,
+    }),
+  )
+  const record = partOf<CustodyRecord>({ state: 'spend', at: 0, id: 'presented' })
+  return codeOf(resolver.of(integration, record, 1_000_000, never))
 }
 
 const proof = () => {
-  const connected = createRefreshTokenPreflight({ custody: {}, exchange: {} } as never)
-  const of = {
-    integration: { ...integration, credentialFrom: null },
-    secrets: { byId: { c: { type: 'refresh_token', refreshToken: 'refresh' } } },
-  }
-  return codeOf(connected.prove(of as never, { id: 'c' } as never, never))
+  const preflight = createRefreshTokenPreflight({
+    custody: { adopt: never, hasSeen: never },
+    exchange: { check: never, settle: never },
+  })
+  const secrets = { byId: { c: { type: 'refresh_token', refreshToken: 'refresh' } } } as const
+  const target = { integration, owner: integration, secrets }
+  return codeOf(preflight.prove(target, credential('c', 'staged'), never))
 }
 
 const keys = () =>
@@ -115,29 +110,30 @@ const keys = () =>
   )
 
 const deviceFlow = () => {
-  const flow = createDeviceFlow({ endpoint } as unknown as DeviceFlowDependencies)
-  return codeOf(flow.begin({ integration, clientId: 'app', scopes: null } as unknown as Beginning))
+  const flow = createDeviceFlow(
+    partOf<DeviceFlowDependencies>({ endpoint, runtime: testRuntime() }),
+  )
+  return codeOf(flow.begin(partOf<Beginning>({ integration, clientId: 'app', scopes: null })))
 }
 
 async function upload(phase: Deployment['phase'], stopAfterMs: number): Promise<unknown> {
-  const steps = createDeploymentSteps({
-    certificates: createCertificateSteps({
-      through: createThrough(
-        async () => ({ instanceUrl: 'https://acme', accessToken: new Secret('token') }) as Lease,
-      ),
-      api: { deploy: never, status: never },
-      publicUrl: undefined,
-      now: Date.now,
+  const steps = createDeploymentSteps(
+    partOf<DeploymentStepsDependencies>({
+      certificates: createCertificateSteps({
+        through: createThrough(async () => leaseOf()),
+        api: { deploy: never, status: never },
+        publicUrl: undefined,
+        now: Date.now,
+      }),
     }),
-  } as unknown as DeploymentStepsDependencies)
+  )
   const by = { principal: null, requestId: 'test' }
   const deployment = { ...newDeployment({ uid: 'u', credential: 'c', by }, Date.now()), phase }
-  const subject = { integration, target: { through: 'other', app: 'App' } }
+  const target = { through: 'other', app: 'App' }
+  const subject = { integration, credential: credential('c', 'staged'), target }
   const stopped = new AbortController()
   const timer = setTimeout(() => stopped.abort(), stopAfterMs)
-  const code = await codeOf(
-    steps.next(deployment, subject as unknown as DeploymentSubject, stopped.signal),
-  )
+  const code = await codeOf(steps.next(deployment, subject, stopped.signal))
   clearTimeout(timer)
   return code
 }
@@ -152,7 +148,7 @@ const USERS: readonly (readonly [string, number, () => Promise<unknown>, unknown
     'salesforce_timeout',
   ],
   ['the end of a token', 4, endToken, 'salesforce_timeout'],
-  ['the verdict on a refresh token', 4, verdict, 'salesforce_timeout'],
+  ['what came of a refresh token', 4, outcome, 'salesforce_timeout'],
   ['the proof of a refresh token', 4, proof, 'salesforce_timeout'],
   ['the keys of an issuer', 5, keys, 'ISSUER_UNREACHABLE'],
   ['a device that asks for its codes', 4, deviceFlow, 'salesforce_timeout'],
@@ -174,21 +170,25 @@ t.test('each ends at its deadline, and what it waited for is counted', async (t)
 })
 
 t.test('a delivery fails, is tried again, and does not keep the process', async (t: Test) => {
-  const queued = {
-    ...{ event: { integration: 'billing' }, queuedAt: Date.now(), nextAt: 0, tries: 0 },
-    version: 1,
+  const queued: StoredQueued = {
+    event: partOf<WebhookEvent>({ integration: 'billing' }),
+    ...{ queuedAt: Date.now(), nextAt: 0, tries: 0, version: 1 },
   }
   let isFailed = false
   const delivery = createWebhookDelivery({
-    queue: { all: async () => [queued], write: async () => queued, remove: async () => true },
+    queue: partOf<WebhookQueue>({
+      all: async () => [queued],
+      write: async () => queued,
+      remove: async () => true,
+    }),
     sender: { send: never },
     runtime: testRuntime({ random: () => 0, sleep: async () => undefined }),
-    onFailed({ why }: { why: string }) {
+    onFailed({ why }) {
       t.equal(why, 'timeout')
       isFailed = true
     },
     ...{ onDelivered: silent, onExpired: silent, outage: { report: silent, over: silent } },
-  } as unknown as WebhookDeliveryDependencies)
+  })
   const began = performance.now()
   delivery.start()
   setTimeout(() => void delivery.stop(), 200)
@@ -200,15 +200,15 @@ t.test('a delivery fails, is tried again, and does not keep the process', async 
 t.test('the doctor says so of each check, within 20 seconds', async (t) => {
   const doctor = createDoctor({
     ...{ outbound, grants, now: Date.now, monotonic: () => performance.now() },
-    hosts: { checkLoginUrl: silent, isSalesforceOwn: () => true },
+    hosts: partOf<HostRules>({ checkLoginUrl: (url) => url, isSalesforceOwn: () => true }),
     clock: { learn: silent },
-  } as unknown as DoctorDependencies)
-  const target = {
-    ...{ integration, open: async () => signer.credential },
-    credentials: [{ id: 'c', type: 'client_secret', state: 'active', clientId: 'app' }],
+  })
+  const target: DiagnosisTarget = {
+    ...{ integration, credentials: [credential('c', 'active')] },
+    open: async () => signer.credential,
     charge: async () => undefined,
     mint: never,
-  } as unknown as DiagnosisTarget
+  }
   const began = performance.now()
   const { checks } = await doctor.examine(target)
   t.ok(performance.now() - began < 20_000)

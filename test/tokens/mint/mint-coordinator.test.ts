@@ -5,6 +5,7 @@ import { createMintCoordinator } from '../../../src/tokens/mint/mint-coordinator
 import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
 import { entryOf, integrationOf, leaseOf } from '../../support/integrations.ts'
 import { testLogins } from '../../support/logins.ts'
+import { partOf } from '../../support/part.ts'
 import { testRuntime } from '../../support/runtime.ts'
 
 const entryWith = (uid: string) => entryOf({ integration: integrationOf({ uid }) })
@@ -15,7 +16,7 @@ const BY = { principal: 'test', requestId: 'r' }
 function flightOver(stored: Entry, failures: number) {
   const began: (MintRecords | undefined)[] = []
   const subjects: string[] = []
-  const records = { sealed: 'read under the lock' } as unknown as MintRecords
+  const records = partOf<MintRecords>({ owner: undefined })
   const logins = testLogins(
     {
       read: async () => records,

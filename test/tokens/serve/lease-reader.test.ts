@@ -4,11 +4,12 @@ import { createReplicaCache, type ReadTicket } from '../../../src/store/replica-
 import type { Look } from '../../../src/store/store.ts'
 import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
 import { createLeaseReader } from '../../../src/tokens/serve/lease-reader.ts'
+import { entryOf, integrationOf, lookOf } from '../../support/integrations.ts'
 import { testRuntime } from '../../support/runtime.ts'
 
 const away = () => new BrokerError('store_unavailable', 'away')
 const entry = (rev: number) =>
-  ({ rev, integration: { name: 'a' }, ticket: { epoch: rev, at: 0 } }) as unknown as Entry
+  entryOf({ rev, integration: integrationOf({ name: 'a' }), ticket: { epoch: rev, at: 0 } })
 
 /** A store that is away, a memory that holds revision 1, and a reader between them. */
 function readerOf() {
@@ -28,12 +29,18 @@ function readerOf() {
     ...memory,
     known: () => held,
     servable: () => held,
-    fill: async (_ticket: ReadTicket, look: Look) => look as unknown as Entry,
+    fill: async (_ticket: ReadTicket, { integration }: Look) => entry(integration.rev),
     floor: () => 0,
   }
   const reader = createLeaseReader({
     cache,
-    outcomes: { look: async () => (await answer()) as never },
+    outcomes: {
+      async look() {
+        const { rev } = await answer()
+        const { integration, ...look } = lookOf('a')
+        return { ...look, integration: { ...integration, rev } }
+      },
+    },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
     subscription: { isCurrent: () => isCurrent, onceChanged: () => () => undefined },
     isSlow: () => isSlow,
