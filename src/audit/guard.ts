@@ -1,6 +1,6 @@
 /** How the audit meets requests: nothing is changed while it is blocked, and what is denied is recorded. */
 import { READING } from '../callers/index.ts'
-import type { ProblemCode } from '../errors/errors.ts'
+import type { ProblemCode } from '../errors/problems.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Denial } from './denials.ts'
 import type { AuditLog } from './log.ts'

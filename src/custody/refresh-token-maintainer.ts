@@ -1,6 +1,7 @@
 /** Looks after refresh tokens whoever is alive: those that are unsettled are settled, those that lie idle are used before they die of it. */
 
-import { BrokerError, type ProblemCode } from '../errors/errors.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { ProblemCode } from '../errors/problems.ts'
 import type { OutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'

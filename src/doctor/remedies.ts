@@ -1,5 +1,6 @@
 /** Remedies for checks that fail by a problem without its own remedy. The remedies in the table of problems are for callers of the API. */
-import type { BrokerError, ProblemCode } from '../errors/errors.ts'
+import type { BrokerError } from '../errors/errors.ts'
+import type { ProblemCode } from '../errors/problems.ts'
 import { problemRemedyOf } from '../http/problems/remedy.ts'
 
 type Failing = 'definition' | 'key_pair' | 'login_host' | 'mint' | 'instance_url'

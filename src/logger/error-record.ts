@@ -4,7 +4,8 @@
  * classes show a message.
  */
 import { ConfigError } from '../config/config-error.ts'
-import { BrokerError, PROBLEMS } from '../errors/errors.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { PROBLEMS } from '../errors/problems.ts'
 import { type Hop, HopError } from '../http/outbound/hop.ts'
 
 export interface ErrorRecord {

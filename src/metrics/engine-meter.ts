@@ -1,5 +1,6 @@
 /** Measures reads, mints, waits and refreshes. */
-import { BrokerError, type ProblemCode } from '../errors/errors.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { ProblemCode } from '../errors/problems.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
 import type { EngineMeter } from '../tokens/engine-meter.ts'
 import type { Served } from '../tokens/serve/broker.ts'

@@ -2,7 +2,7 @@
 
 import { activeOf } from '../credentials/credential.ts'
 import type { ConnectionState } from '../custody/connection.ts'
-import type { ProblemCode } from '../errors/errors.ts'
+import type { ProblemCode } from '../errors/problems.ts'
 import { readSubject } from '../identity/subject.ts'
 import { everyIntegration } from '../integrations/every.ts'
 import type { Integration } from '../integrations/integration.ts'

@@ -2,7 +2,7 @@
 import { AUTHENTICATION_FAILURES } from '../callers/authentication/authenticator.ts'
 import { CONNECTION_FLOWS, CONNECTION_STATUSES } from '../connections/connection.ts'
 import { LOST_REASONS } from '../custody/connection.ts'
-import { PROBLEMS } from '../errors/errors.ts'
+import { PROBLEMS } from '../errors/problems.ts'
 import { GRANTS } from '../grants/index.ts'
 import { REFUSALS } from '../grants/refusals/refusal-table.ts'
 import type { LabelRows, MetricTable } from './registry.ts'

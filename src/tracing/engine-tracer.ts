@@ -1,6 +1,7 @@
 /** Spans for lease lookups, waits for another replica, logins, and background refreshes. */
 import type { Span } from '@opentelemetry/api'
-import { BrokerError, type ProblemCode } from '../errors/errors.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { ProblemCode } from '../errors/problems.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
 import type { ChangeSubscription } from '../store/change-subscription.ts'
 import type { MintCoordinator } from '../tokens/mint/mint-coordinator.ts'

@@ -3,7 +3,8 @@ import type { ApiKey } from '../../src/callers/api-key-store.ts'
 import type { CallerEntry } from '../../src/callers/caller-entry.ts'
 import { type Absent, createPermissionResolver } from '../../src/callers/permission-resolver.ts'
 import { allows, type Principal } from '../../src/callers/policy.ts'
-import { BrokerError, type ProblemCode } from '../../src/errors/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
+import type { ProblemCode } from '../../src/errors/problems.ts'
 
 const NOW = Date.UTC(2026, 10, 24)
 const ISSUER = 'https://issuer.example'

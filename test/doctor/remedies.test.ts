@@ -2,7 +2,8 @@
 import t from 'tap'
 import { failedBy } from '../../src/doctor/check.ts'
 import { REMEDIES } from '../../src/doctor/remedies.ts'
-import { BrokerError, PROBLEMS, type ProblemCode } from '../../src/errors/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
+import { PROBLEMS, type ProblemCode } from '../../src/errors/problems.ts'
 
 const checks = Object.keys(REMEDIES) as (keyof typeof REMEDIES)[]
 const codes = Object.keys(PROBLEMS) as ProblemCode[]

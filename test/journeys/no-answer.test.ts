@@ -1,7 +1,7 @@
 /** What is no answer of a token endpoint is a problem, and the next request serves. */
 import t from 'tap'
 import type { Fault } from '../../simulator/faults.ts'
-import type { ProblemCode } from '../../src/errors/errors.ts'
+import type { ProblemCode } from '../../src/errors/problems.ts'
 import {
   assertNoBug,
   assertProblem,

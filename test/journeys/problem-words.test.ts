@@ -1,7 +1,7 @@
 /** A problem says in words what is wrong, and what to do about it, in the body itself. */
 import t from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
-import { PROBLEMS, type ProblemCode } from '../../src/errors/errors.ts'
+import { PROBLEMS, type ProblemCode } from '../../src/errors/problems.ts'
 import { startBroker } from '../support/broker.ts'
 import type { Answer } from '../support/caller.ts'
 import { newSigningKey } from '../support/signing-key.ts'

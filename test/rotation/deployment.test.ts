@@ -1,5 +1,6 @@
 import t from 'tap'
-import { BrokerError, type ProblemCode } from '../../src/errors/errors.ts'
+import { BrokerError } from '../../src/errors/errors.ts'
+import type { ProblemCode } from '../../src/errors/problems.ts'
 import { classify, grantRefused } from '../../src/grants/refusals/refusals.ts'
 import {
   afterError,

@@ -1,5 +1,5 @@
 /** Whether an answer is a problem as the contract has it. */
-import { PROBLEMS, type ProblemCode } from '../../src/errors/errors.ts'
+import { PROBLEMS, type ProblemCode } from '../../src/errors/problems.ts'
 import { statusesOf } from '../../src/http/problems/problem.ts'
 
 export interface ErrorAnswer {

@@ -1,4 +1,5 @@
-import { BrokerError, PROBLEMS } from '../../errors/errors.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import { PROBLEMS } from '../../errors/problems.ts'
 import { isAbout, type Tried } from '../token-endpoint/tried.ts'
 import { printable } from './printable.ts'
 import type { Explanation, RefusalRow } from './refusal-row.ts'

@@ -1,5 +1,5 @@
 /** Derives the problems that follow from HTTP, the limits of the server and the guard, and adds them to each operation. */
-import type { ProblemCode } from '../../errors/errors.ts'
+import type { ProblemCode } from '../../errors/problems.ts'
 import { PROBLEM_MEDIA_TYPE, problemResponses } from '../problems/problem.ts'
 
 type Node = Readonly<Record<string, unknown>>

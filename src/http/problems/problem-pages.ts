@@ -1,6 +1,7 @@
 /** `/problems`: the page for the `type` of each problem, for people (HTML, Markdown) and programs (JSON). */
 import { Type } from 'typebox'
-import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../../errors/errors.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import { PROBLEMS, type ProblemCode, type ProblemRow } from '../../errors/problems.ts'
 import { documented } from '../openapi/documented.ts'
 import { jsonOr } from '../openapi/representations.ts'
 import {

@@ -1,6 +1,7 @@
 /** Converts errors to problems (RFC 9457). */
 import { type TSchema, Type } from 'typebox'
-import { BrokerError, PROBLEMS, type ProblemCode, type ProblemRow } from '../../errors/errors.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import { PROBLEMS, type ProblemCode, type ProblemRow } from '../../errors/problems.ts'
 import { PLACES, STEPS } from '../outbound/hop.ts'
 import { shownName, shownPath } from '../server/shown-path.ts'
 import { problemRemedyOf, wholeSeconds } from './remedy.ts'

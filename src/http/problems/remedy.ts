@@ -1,5 +1,6 @@
 /** Formats the remedy of a problem as plain text. */
-import { type BrokerError, PROBLEMS } from '../../errors/errors.ts'
+import type { BrokerError } from '../../errors/errors.ts'
+import { PROBLEMS } from '../../errors/problems.ts'
 
 const AS_THE_HEADER_SAYS = 'Wait as long as Retry-After says'
 

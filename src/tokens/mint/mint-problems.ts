@@ -1,5 +1,5 @@
 /** The problems that a mint can end with: of the integration, of what it proves itself with, and of Salesforce. */
-import type { ProblemCode } from '../../errors/errors.ts'
+import type { ProblemCode } from '../../errors/problems.ts'
 
 export const MINT_PROBLEMS = [
   'integration_not_found',

@@ -1,7 +1,8 @@
 /** Refusals that the fleet remembers, so that nobody bothers Salesforce again before it helps. Pure. */
 import { Type } from 'typebox'
 import { isUnsettled } from '../../custody/connection.ts'
-import { BrokerError, isStoreTrouble, type ProblemCode } from '../../errors/errors.ts'
+import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
+import type { ProblemCode } from '../../errors/problems.ts'
 import {
   grantRefused,
   type Refusal,

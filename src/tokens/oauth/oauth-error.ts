@@ -1,5 +1,6 @@
 /** Errors in the form of RFC 6749, section 5.2, for those who speak OAuth and not our problems. Pure. */
-import type { BrokerError, ProblemCode } from '../../errors/errors.ts'
+import type { BrokerError } from '../../errors/errors.ts'
+import type { ProblemCode } from '../../errors/problems.ts'
 import { remedyFor } from '../../http/problems/problem.ts'
 import { wholeSeconds } from '../../http/problems/remedy.ts'
 

@@ -1,7 +1,7 @@
 /** Each error of the REST API has its own cause and remedy, from one table with sources. */
 import t from 'tap'
 import { REST_REFUSALS as SPOKEN } from '../../../simulator/rest-refusals.ts'
-import { PROBLEMS } from '../../../src/errors/errors.ts'
+import { PROBLEMS } from '../../../src/errors/problems.ts'
 import { restRefusalIn, restRefusalOf } from '../../../src/grants/refusals/rest-refusal.ts'
 import {
   REST_REFUSALS,

@@ -1,6 +1,6 @@
 /** Whoever follows the `type` of a problem finds what it means and what to do. */
 import t from 'tap'
-import { PROBLEMS } from '../../../src/errors/errors.ts'
+import { PROBLEMS } from '../../../src/errors/problems.ts'
 import { renderProblemTable } from '../../../src/http/problems/problem-pages.ts'
 import { startBroker } from '../../support/broker.ts'
 
