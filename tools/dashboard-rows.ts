@@ -1,6 +1,6 @@
 /** What the dashboard shows of a fleet: rows of panels, and the query of each. */
 
-export interface Query {
+interface Query {
   readonly expr: string
   /** `{{label}}` stands for the value of the label. */
   readonly legend: string
@@ -20,7 +20,7 @@ export interface Panel {
   readonly description?: string
 }
 
-export interface DashboardRow {
+interface DashboardRow {
   readonly title: string
   readonly height: number
   readonly panels: readonly Panel[]

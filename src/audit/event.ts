@@ -218,11 +218,11 @@ export interface Stamp {
 const DETAIL_TEXT_MAX = 256
 
 /** One line of JSON, without its end. */
-export const eventText = (stamp: Stamp, by: Actor, happening: AuditEntry): string =>
-  JSON.stringify(eventOf(stamp, by, happening))
+export const eventText = (stamp: Stamp, by: Actor, entry: AuditEntry): string =>
+  JSON.stringify(eventOf(stamp, by, entry))
 
-export function eventOf({ id, at }: Stamp, by: Actor, happening: AuditEntry): AuditEvent {
-  const { action, integration, outcome = 'success', tokenId, detail } = happening
+export function eventOf({ id, at }: Stamp, by: Actor, entry: AuditEntry): AuditEvent {
+  const { action, integration, outcome = 'success', tokenId, detail } = entry
   return {
     id,
     at,

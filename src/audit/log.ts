@@ -28,9 +28,9 @@ export interface AuditLog {
    */
   read(asker: Asker, integration: string, tokenId: string): Promise<void> | undefined
   /** Something was changed. Resolves when the line is written, and the store was told; `audit_unavailable` otherwise, and the line follows when it can. */
-  change(asker: Asker, ...happenings: readonly AuditEntry[]): Promise<void>
+  change(asker: Asker, ...entries: readonly AuditEntry[]): Promise<void>
   /** Something happened that nobody waits for. Never throws. */
-  background(by: Actor, happening: AuditEntry): void
+  background(by: Actor, entry: AuditEntry): void
   /** A request was answered 401, 403 or 429. Repeated ones are counted. Never throws. */
   denied(denial: Denial): void
   /** Says that the service started: until that line is out, the audit counts as blocked. */
@@ -60,23 +60,23 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
   const history = createHistory({ stored, runtime })
   const quoted = new WeakMap<Asker['principal'], string>()
 
-  const record = (by: Actor, happening: AuditEntry): Promise<void> => {
+  const record = (by: Actor, entry: AuditEntry): Promise<void> => {
     const stamp = stamps.next()
-    writer.write(`${eventText(stamp, by, happening)}\n`)
-    events.emit('audit.recorded', { by, entry: happening })
-    return history.add(stamp, by, happening)
+    writer.write(`${eventText(stamp, by, entry)}\n`)
+    events.emit('audit.recorded', { by, entry })
+    return history.add(stamp, by, entry)
   }
 
-  const background = (by: Actor, happening: AuditEntry) => {
+  const background = (by: Actor, entry: AuditEntry) => {
     // `add` never rejects.
-    void record(by, happening)
+    void record(by, entry)
   }
 
   const denials = createDenials({
     runtime,
     isBlocked: writer.isBlocked,
-    line: (by, happening) => writer.write(`${eventText(stamps.next(), by, happening)}\n`),
-    store: (by, happening) => void history.add(stamps.next(), by, happening),
+    line: (by, entry) => writer.write(`${eventText(stamps.next(), by, entry)}\n`),
+    store: (by, entry) => void history.add(stamps.next(), by, entry),
   })
 
   /** The id never changes, and quoting it each time is a tenth of a read. */
@@ -104,10 +104,10 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
       )
       return mode === 'strict' ? writer.flushed() : undefined
     },
-    async change(asker, ...happenings) {
-      if (happenings.length === 0) return
+    async change(asker, ...entries) {
+      if (entries.length === 0) return
       const by = { principal: asker.principal.id, requestId: asker.id }
-      const copies = happenings.map((happening) => record(by, happening))
+      const copies = entries.map((entry) => record(by, entry))
       await Promise.all([writer.flushed(), ...copies])
     },
     background,

@@ -15,7 +15,7 @@ export interface AuditSearch {
   ): Promise<{ readonly items: readonly AuditEvent[]; readonly nextCursor: string | null }>
 }
 
-export interface AuditSearchDependencies {
+interface AuditSearchDependencies {
   readonly events: Pick<EventLog, 'read'>
   /** Of the integration as it is now; `undefined` where there is none. */
   readonly labelsOf: (name: string) => Promise<Readonly<Record<string, string>> | undefined>

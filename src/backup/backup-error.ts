@@ -1,6 +1,6 @@
 /** Reasons for a failed backup or restore, with the exit status (sysexits.h). */
 
-export const EXIT_STATUSES = {
+const EXIT_STATUSES = {
   /** Wrong usage of the command. */
   usage: 64,
   /** The file is not a complete, unaltered backup that this keyring and this release can read. */
@@ -15,7 +15,7 @@ export const EXIT_STATUSES = {
   io: 74,
 } as const
 
-export type BackupFailure = keyof typeof EXIT_STATUSES
+type BackupFailure = keyof typeof EXIT_STATUSES
 
 export class BackupError extends Error {
   readonly trouble: BackupFailure

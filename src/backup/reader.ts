@@ -14,7 +14,7 @@ import {
 
 export type Content = Exclude<Section, BackupEnd>
 
-export interface ReadBackup {
+interface ReadBackup {
   readonly head: BackupHead
   /** Throws `refused` if the backup is not complete. Its sections must then not be used. */
   sections(): AsyncGenerator<Content, BackupEnd>

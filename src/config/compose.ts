@@ -36,14 +36,14 @@ export function composeConfiguration(
       ...rules,
       revoke: async (integration) => {
         const revoked = await revoker.revokeUnlessShared(integration)
-        for (const happening of revoked) audit.background(NOBODY, happening)
+        for (const entry of revoked) audit.background(NOBODY, entry)
       },
     }),
     observer: {
       async applied(applied) {
         meter.applied(applied)
-        for (const happening of [appliedEvent(applied), lentByFile(applied)]) {
-          if (happening) audit.background(NOBODY, happening)
+        for (const entry of [appliedEvent(applied), lentByFile(applied)]) {
+          if (entry) audit.background(NOBODY, entry)
         }
       },
       reloaded() {

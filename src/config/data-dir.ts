@@ -9,7 +9,7 @@ import { folderTrouble, makeDataFolder } from '../store/embedded/data-folder.ts'
 import { ConfigError } from './config-error.ts'
 import { type Reader, adminKeys as readAdminKeys, keyring as readKeyring } from './reader.ts'
 
-export interface DataDirKeys {
+interface DataDirKeys {
   readonly keyring: Secret
   readonly adminKeys: readonly Secret[]
   /** Where the admin key is stored, if it is not a setting. The path may be printed, the key never. */

@@ -30,7 +30,7 @@ export interface ConfigurationLoader {
 /** The content of a file as text, or in base64 where it is none. */
 export type ReadFile = (path: string, encoding?: 'utf8' | 'base64') => string
 
-export interface LoaderObserver {
+interface LoaderObserver {
   /** An integration was not left as it was. */
   applied(applied: Applied): Promise<void>
   /** Issuers and callers were replaced. */

@@ -57,7 +57,7 @@ function optional<Value>(variable: string, reader: Reader<Value>, description: D
 type Pairs = Readonly<Record<string, string>>
 type Headers = Readonly<Record<string, Secret>>
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 export const SETTINGS = {
   host: withDefault('VALETKEY_HOST', '127.0.0.1', read.listenHost, {

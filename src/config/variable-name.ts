@@ -12,8 +12,8 @@ const SERVICE_LINK =
   /^VALETKEY_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/
 const SERVICE_LINK_VALUE = /^(?:tcp|udp|sctp):\/\/[0-9a-f.:[\]]+:[0-9]{1,5}$/i
 
-export const VARIABLES: readonly string[] = Object.values(SETTINGS).flatMap(
-  ({ variable, secret }) => (secret ? [variable, `${variable}_FILE`] : [variable]),
+const VARIABLES: readonly string[] = Object.values(SETTINGS).flatMap(({ variable, secret }) =>
+  secret ? [variable, `${variable}_FILE`] : [variable],
 )
 
 export const isServiceLink = (name: string, value: string): boolean =>

@@ -12,7 +12,7 @@ export type BeginConnection = (
   begun: Omit<Beginning, 'clientId' | 'replaces'>,
 ) => Promise<{ readonly connection: Connection; readonly shown: object }>
 
-export interface BeginConnectionDependencies {
+interface BeginConnectionDependencies {
   /** Absent: nobody said how browsers reach this service. */
   readonly webServerFlow: Pick<WebServerFlow, 'begin'> | undefined
   readonly deviceFlow: Pick<DeviceFlow, 'begin'>

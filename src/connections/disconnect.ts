@@ -10,7 +10,7 @@ export type Disconnect = (
   authorise: () => Promise<void>,
 ) => Promise<boolean>
 
-export interface DisconnectDependencies {
+interface DisconnectDependencies {
   readonly connections: Pick<ConnectionStates, 'pendingOf' | 'end'>
   readonly custody: {
     /** Forgets the refresh token first, then ends it at Salesforce, now or later. */

@@ -22,7 +22,7 @@ import {
   connectionViewOf,
 } from './schemas.ts'
 
-export interface ConnectionRouteDependencies {
+interface ConnectionRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly connections: Pick<ConnectionStore, 'read'>
   readonly begin: BeginConnection

@@ -49,7 +49,7 @@ export interface WebServerFlow {
   finish(callback: Callback, requestId: string): Promise<CallbackResult>
 }
 
-export interface WebServerFlowDependencies {
+interface WebServerFlowDependencies {
   readonly connections: ConnectionStates
   readonly endpoint: Pick<TokenEndpoint, 'token'>
   readonly finish: Finish

@@ -6,7 +6,7 @@ import { invalidPem, missingWords, onlyBlock, type PemBlock } from './pem.ts'
 import type { CertificateSubject, SelfSignedOptions } from './subject.ts'
 
 /** A certificate that Salesforce accepts. Times are epoch milliseconds. */
-export interface Certificate {
+interface Certificate {
   /** In the order of the certificate, for example `O=Acme, CN=billing`. */
   readonly subject: string
   /** Upper-case hexadecimal. */

@@ -1,7 +1,7 @@
 /** Recognises keys and certificates in an unsupported form and names the command that converts them. */
 import { childrenOf, type DerElement, elementAt, hexOf, TAG } from './der.ts'
 
-export type ForeignForm =
+type ForeignForm =
   | 'pkcs12'
   | 'jks'
   | 'jceks'

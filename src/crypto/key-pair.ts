@@ -25,7 +25,7 @@ const PUBLIC_EXPONENT = 65_537
 
 const generateAsync = promisify(generate)
 
-export interface ReadPrivateKey extends PrivateKey {
+interface ReadPrivateKey extends PrivateKey {
   /** Corrections made while parsing, each a sentence without a full stop. Empty for plain PEM. */
   readonly normalized: readonly string[]
 }

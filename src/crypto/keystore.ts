@@ -26,7 +26,7 @@ export type Opened =
   | { readonly entries: readonly KeystoreEntry[] }
   | { readonly why: 'passphrase' | 'unreadable' }
 
-export interface KeystoreInput {
+interface KeystoreInput {
   /** Base64. */
   readonly keystore: string
   readonly passphrase: string

@@ -1,6 +1,6 @@
 /** Undoes encodings around a PEM block: UTF-16, base64, URL encoding. */
 
-export interface PlainText {
+interface PlainText {
   readonly text: string
   /** Corrections made, each a sentence without a full stop. */
   readonly done: readonly string[]

@@ -15,9 +15,9 @@ export interface PemBlock {
 }
 
 /** Longest accepted text, in characters: the largest request body. */
-export const TEXT_MAX_CHARACTERS = 64 * 1024
+const TEXT_MAX_CHARACTERS = 64 * 1024
 /** Longest PEM block, in characters. An RSA key of 8192 bits has 6,400. */
-export const PEM_MAX_CHARACTERS = 16 * 1024
+const PEM_MAX_CHARACTERS = 16 * 1024
 
 const BEGIN = '-----BEGIN '
 const DASHES = '-----'

@@ -33,7 +33,7 @@ export interface Wire {
 
 export type RefreshTokenExchange = ReturnType<typeof createExchange>
 
-export interface ExchangeDependencies {
+interface ExchangeDependencies {
   readonly store: Pick<CustodyStore, 'read' | 'open'>
   readonly intents: Intents
   readonly rotated: RotatedTokens

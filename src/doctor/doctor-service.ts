@@ -14,7 +14,7 @@ export interface DoctorService {
   test(name: string, by: Actor): Promise<Report>
 }
 
-export interface DoctorServiceDependencies {
+interface DoctorServiceDependencies {
   readonly doctor: Doctor
   readonly readSealed: (name: string) => Promise<SealedIntegration | undefined>
   readonly mint: DoctorMint

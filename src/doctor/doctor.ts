@@ -39,7 +39,7 @@ export interface Doctor {
   examine(target: DiagnosisTarget): Promise<Report>
 }
 
-export interface DoctorDependencies extends Omit<HostChecksDependencies, 'hosts'> {
+interface DoctorDependencies extends Omit<HostChecksDependencies, 'hosts'> {
   readonly hosts: HostRules
   readonly grants: GrantContext
   /** Monotonic clock, in milliseconds. */

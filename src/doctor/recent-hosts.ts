@@ -7,7 +7,7 @@ export interface HostFindings {
   readonly isReachable: boolean
 }
 
-export interface RecentHosts {
+interface RecentHosts {
   /** Returns recent successful results, or calls `look` once for all concurrent requests. */
   findings(loginUrl: string, look: () => Promise<HostFindings>): Promise<HostFindings>
 }

@@ -11,7 +11,7 @@ import type { Report } from './doctor.ts'
 import type { DoctorService } from './doctor-service.ts'
 import { ReportView, reportView } from './schemas.ts'
 
-export interface DoctorRouteDependencies {
+interface DoctorRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly practice: DoctorService
   readonly audit: Pick<AuditLog, 'change'>

@@ -2,7 +2,7 @@
 import type { CheckOutcome } from './check.ts'
 import { LOGINS_ALLOWED, type Report } from './doctor.ts'
 
-export interface TextOptions {
+interface TextOptions {
   readonly isColourful: boolean
 }
 

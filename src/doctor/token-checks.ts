@@ -10,7 +10,7 @@ import { type DiagnosisCheck, failed, failedAtRest, failedBy, passed, warned } f
 import { checkPermissions, lookAtPermissions } from './permission-check.ts'
 import { CHECK_MS, tooSlow } from './time-limit.ts'
 
-export interface HeldToken {
+interface HeldToken {
   readonly integration: Integration
   readonly signer: Signer
   readonly lease: Lease
@@ -56,7 +56,7 @@ const opensRestApi = ({ grant }: Integration): boolean =>
 const expectedScopes = (integration: Integration): readonly string[] =>
   integration.identity.expect?.scopes ?? (opensRestApi(integration) ? ['api'] : [])
 
-export function checkScopes({
+function checkScopes({
   integration,
   lease,
 }: Pick<HeldToken, 'integration' | 'lease'>): readonly DiagnosisCheck[] {

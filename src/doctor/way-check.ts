@@ -12,7 +12,7 @@ import { isAboutWay, otherWays, wayOf } from './audience.ts'
 import { type DiagnosisCheck, failed, passed, type Way } from './check.ts'
 import { CHECK_MS, tooSlow } from './time-limit.ts'
 
-export interface WayCheckDependencies {
+interface WayCheckDependencies {
   readonly grants: GrantContext
   readonly hosts: Pick<HostRules, 'isSalesforceOwn' | 'allowsPrivate' | 'loopbackOrigins'>
 }

@@ -4,13 +4,13 @@ import { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
 
 /** Claims of a signed, short-lived JWT (RFC 7523) that a signing key proves itself with. */
-export interface AssertionClaims {
+interface AssertionClaims {
   readonly issuer: string
   readonly subject: string
   readonly audience: string
 }
 
-export interface AssertionDependencies {
+interface AssertionDependencies {
   readonly now: () => number
   /** Unique per assertion: Salesforce refuses a `jti` that it has seen. */
   readonly uniqueId: () => string

@@ -28,7 +28,7 @@ const schema = Type.Object(
   },
 )
 
-export type DataCloudSettings = CamelKeys<Static<typeof schema>>
+type DataCloudSettings = CamelKeys<Static<typeof schema>>
 
 const PATH = '/services/a360/token'
 const GRANT_TYPE = 'urn:salesforce:grant-type:external:cdp'

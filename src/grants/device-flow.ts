@@ -5,7 +5,7 @@ import { noClientAuth } from './token-endpoint/client-auth.ts'
 import type { TokenAnswer } from './token-endpoint/token-answer.ts'
 import type { TokenEndpoint } from './token-endpoint/token-endpoint.ts'
 
-export interface DevicePoll {
+interface DevicePoll {
   /** An origin, or an origin with a path; no trailing slash. */
   readonly loginUrl: string
   readonly clientId: string
@@ -16,7 +16,7 @@ export interface DevicePoll {
 }
 
 /** `pending`: poll again after the interval. `slow_down`: also add 5 seconds to the interval from now on. */
-export type PollResult = TokenAnswer | 'pending' | 'slow_down'
+type PollResult = TokenAnswer | 'pending' | 'slow_down'
 
 /** Polls once. Salesforce accepts the code only once after the approval. Throws as `TokenEndpoint.token` does. */
 export async function pollDevice(

@@ -47,7 +47,7 @@ export interface SubjectToken {
   readonly userId?: string
 }
 
-export interface SubjectOptions {
+interface SubjectOptions {
   readonly rejected?: string
   /** The login URL of the request. Undefined: the instance of the token. */
   readonly at: string | undefined

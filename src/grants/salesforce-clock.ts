@@ -6,14 +6,14 @@ export interface SalesforceClock {
   aheadMs(host: string): number
 }
 
-export interface TimedExchange {
+interface TimedExchange {
   /** The `Date` header, in whole seconds. */
   readonly date: string | undefined
   readonly sentAt: number
   readonly receivedAt: number
 }
 
-export interface SalesforceClockDependencies {
+interface SalesforceClockDependencies {
   /** Called when the difference exceeds 30 seconds, and with 0 when it no longer does. */
   readonly onSkew: (host: string, aheadMs: number) => void
 }

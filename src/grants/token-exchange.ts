@@ -65,7 +65,7 @@ const schema = Type.Object(
   },
 )
 
-export type TokenExchangeSettings = CamelKeys<Static<typeof schema>>
+type TokenExchangeSettings = CamelKeys<Static<typeof schema>>
 
 type Request = GrantRequest<TokenExchangeSettings>
 

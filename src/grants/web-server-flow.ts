@@ -5,7 +5,7 @@ import type { ClientAuth } from './token-endpoint/client-auth.ts'
 import type { TokenAnswer } from './token-endpoint/token-answer.ts'
 import type { TokenEndpoint } from './token-endpoint/token-endpoint.ts'
 
-export interface AuthorizationRequest {
+interface AuthorizationRequest {
   /** An origin, or an origin with a path; no trailing slash. */
   readonly loginUrl: string
   readonly clientId: string
@@ -34,7 +34,7 @@ export function authorizationUrl(request: AuthorizationRequest): string {
   return url.href
 }
 
-export interface CodeExchange {
+interface CodeExchange {
   readonly loginUrl: string
   readonly clientId: string
   readonly clientAuth: ClientAuth

@@ -1,6 +1,6 @@
 /** Forms of text members in the API: a pattern for programs and a description for people. */
 
-export interface TextForm {
+interface TextForm {
   /** ECMA-262, anchored at both ends. */
   readonly pattern: string
   /** Describes the pattern; completes "must be …". */

@@ -26,7 +26,7 @@ export interface IdentityAcceptance {
   acceptMove(name: string, authorise: Authorise, move: OrgMove): Promise<Accepted | undefined>
 }
 
-export interface IdentityAcceptanceDependencies {
+interface IdentityAcceptanceDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly pins: PinStore
   readonly outcomes: Pick<Outcomes, 'forgetRefusal'>

@@ -21,7 +21,7 @@ import type { PinStore, StoredPin } from './pin-store.ts'
 
 export type IdentityGuard = ReturnType<typeof createIdentityGuard>
 
-export interface IdentityGuardDependencies {
+interface IdentityGuardDependencies {
   readonly pins: PinStore
   readonly audit: Pick<AuditLog, 'background'>
   readonly now: () => number

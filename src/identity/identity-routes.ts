@@ -17,7 +17,7 @@ import { isUnusable } from '../store/integrity/record-schema.ts'
 import type { Identity } from './identity.ts'
 import type { Accepted, IdentityAcceptance } from './identity-acceptance.ts'
 
-export interface IdentityRouteDependencies {
+interface IdentityRouteDependencies {
   readonly integrations: Pick<IntegrationStore, 'read' | 'list'>
   readonly acceptance: IdentityAcceptance
   readonly audit: Pick<AuditLog, 'change'>

@@ -102,7 +102,7 @@ export const isExpected = ({ expect }: IdentityRule, { orgId, userId }: Ids): bo
   (expect?.orgId === undefined || isSameId(expect.orgId, orgId)) &&
   (expect?.userId === undefined || userId === null || isSameId(expect.userId, userId))
 
-export const isSameIdentity = (one: Identity, other: Identity): boolean =>
+const isSameIdentity = (one: Identity, other: Identity): boolean =>
   isSameId(one.orgId, other.orgId) && isSameId(one.userId, other.userId)
 
 /** The pin after a token. A repeated identity keeps its time, so that it causes no second event. */

@@ -17,7 +17,7 @@ const TokenSubject = Type.Object({
 export type TokenSubject = BodyOf<typeof TokenSubject>
 
 /** A token and the integration that it was minted for. */
-export interface MintedToken extends TokenIdentity {
+interface MintedToken extends TokenIdentity {
   readonly integration: string
   readonly uid: string
   readonly digest: string

@@ -8,7 +8,7 @@ import { BrokerError } from '../errors/errors.ts'
 import { PROBLEMS } from '../errors/problems.ts'
 import { type Hop, HopError } from '../http/outbound/hop.ts'
 
-export interface ErrorRecord {
+interface ErrorRecord {
   readonly type: string
   readonly code?: string | number
   readonly message?: string

@@ -12,9 +12,9 @@ export interface LogOutput {
 }
 
 /** Rejects if the text cannot be written. */
-export type Send = (text: string) => Promise<void>
+type Send = (text: string) => Promise<void>
 
-export interface LogOutputOptions {
+interface LogOutputOptions {
   /** Default: stdout. */
   readonly send?: Send
   /** Most bytes in memory. Default: 1 MiB. */

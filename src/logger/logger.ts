@@ -12,7 +12,7 @@ import { requestRecord, responseRecord } from './request-record.ts'
 
 export type Logger = PinoLogger
 
-export interface LoggerOptions {
+interface LoggerOptions {
   /** `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`. */
   readonly level: string
   /** Default: stdout, with at most 1 MiB in memory. */

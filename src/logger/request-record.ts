@@ -1,13 +1,13 @@
 /** The members of a request and its answer that may be logged: no URL, whose query may contain a token id, no headers, no body. */
 
-export interface RequestRecord {
+interface RequestRecord {
   readonly method?: string
   /** The pattern of the route; null if none matched. */
   readonly route: string | null
   readonly request_id?: string
 }
 
-export interface ResponseRecord {
+interface ResponseRecord {
   readonly status?: number
   readonly duration_ms?: number
 }

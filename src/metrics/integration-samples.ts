@@ -14,19 +14,19 @@ import { HOUR_MS, loginBudgetKey, userBudgetKey } from '../tokens/mint/login-bud
 import { lastRefusalOf } from '../tokens/mint/refusal-memory.ts'
 import type { StatusReader } from '../tokens/serve/status.ts'
 
-export interface IntegrationLabels {
+interface IntegrationLabels {
   readonly integration: string
   readonly environment: string
   readonly owner: string
 }
 
-export interface CertificateSample {
+interface CertificateSample {
   readonly labels: IntegrationLabels
   /** Epoch milliseconds. */
   readonly notAfter: number
 }
 
-export interface UseSample {
+interface UseSample {
   readonly labels: IntegrationLabels
   readonly isRefused: boolean
   readonly loginsLastHour: number
@@ -49,7 +49,7 @@ export interface Samples {
   readonly at: number | undefined
 }
 
-export interface IntegrationSamples {
+interface IntegrationSamples {
   /** Reads the samples in the background, unless they are fresh. */
   refresh(): void
   stop(): Promise<void>
@@ -69,7 +69,7 @@ export interface IntegrationSamplesDependencies {
 /** Minimum time between two reads. */
 const FRESH_MS = 10_000
 /** Most used integrations with samples. Limits the series of their metrics. */
-export const USED_MAX = 1_000
+const USED_MAX = 1_000
 
 /** Refusals that last until somebody acts. */
 const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([

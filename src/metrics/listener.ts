@@ -13,7 +13,7 @@ export interface MetricsListener {
   close(): Promise<void>
 }
 
-export interface MetricsListenerDependencies {
+interface MetricsListenerDependencies {
   readonly render: () => Promise<string>
   /** Monotonic clock, in milliseconds. Default: the clock of the process. */
   readonly monotonic?: () => number

@@ -26,7 +26,7 @@ import { createMetrics, type Metrics } from './registry.ts'
 import { meterRequests } from './request-meter.ts'
 import { METRICS } from './table.ts'
 
-export interface Metering {
+interface Metering {
   /** Wraps the store and records its latency. */
   store(store: Store, pace: Pick<Pace, 'note'>): Store
   /** Counts a record that failed verification. */
@@ -52,7 +52,7 @@ export interface Metering {
   stop(): Promise<void>
 }
 
-export interface ConnectionMeter {
+interface ConnectionMeter {
   ended(flow: Flow, status: ConnectionStatus): void
   /** Counts a browser with an unknown state. */
   callbackRefused(): void
@@ -64,14 +64,14 @@ export interface FileMeter {
   refused(): void
 }
 
-export interface ObservedSources
+interface ObservedSources
   extends Omit<GaugeSources, 'samples' | 'now' | 'monotonic' | 'engine'>,
     Pick<IntegrationSamplesDependencies, 'integrations'> {
   readonly store: Pick<Store, 'outcomes' | 'budgets' | 'documents'>
   readonly engine: GaugeSources['engine'] & { readonly status: StatusReader }
 }
 
-export interface MeteringDependencies {
+interface MeteringDependencies {
   readonly version: string
   readonly engine: 'redis' | 'embedded'
   readonly tracing: Tracing | undefined

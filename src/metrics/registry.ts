@@ -55,7 +55,7 @@ export interface Metrics<Table extends MetricTable> {
 }
 
 /** For values outside a closed list and for series above the limit. */
-export const OTHER = 'other'
+const OTHER = 'other'
 /** Metrics with at most this many combinations of closed lists start at zero, so that a rate is correct from the first event. */
 const FROM_THE_START = 120
 

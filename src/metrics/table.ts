@@ -32,15 +32,15 @@ export const READ_RESULTS = [
 export type ReadResult = (typeof READ_RESULTS)[number]
 
 /** Results of a login at Salesforce. */
-export const MINT_OUTCOMES = ['granted', 'refused', 'unavailable', 'invalid', 'failed'] as const
+const MINT_OUTCOMES = ['granted', 'refused', 'unavailable', 'invalid', 'failed'] as const
 
 export type MintOutcome = (typeof MINT_OUTCOMES)[number]
 
 /** `due`: valid, but its refresh is due. `ended`: kept after its end. */
 export const LEASE_STATES = ['usable', 'due', 'ended'] as const
 
-export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
-export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
 /** Most series of metrics with one series per integration. `valetkey_metric_series_left_out` counts the others. */
 const INTEGRATIONS = 1_000

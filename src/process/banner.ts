@@ -1,6 +1,6 @@
 /** The first output on a terminal: the URL of the service and the place of the admin key. */
 
-export interface BannerFacts {
+interface BannerFacts {
   readonly version: string
   /** For example `http://127.0.0.1:8080`. */
   readonly url: string

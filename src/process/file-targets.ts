@@ -28,7 +28,7 @@ import {
 import type { Lease } from '../tokens/serve/lease.ts'
 import type { TokenRequester } from '../tokens/serve/token-request.ts'
 
-export interface FilePatientsDependencies {
+interface FilePatientsDependencies {
   readonly intake: Intake
   readonly hosts: Pick<HostRules, 'checkLoginUrl'>
   readonly requester: TokenRequester
@@ -48,7 +48,7 @@ interface Composed {
   readonly tokenWarning?: DiagnosisCheck
 }
 
-export interface FileTargets {
+interface FileTargets {
   /** Returns a failed check if the entry does not define an integration. */
   targetOf(
     entry: DeclaredEntry,

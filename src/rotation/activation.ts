@@ -15,7 +15,7 @@ import { refusedActivation } from '../tokens/mint/credential-refusal.ts'
 import type { CredentialProver } from '../tokens/mint/prover.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
 
-export interface ActivationRequest {
+interface ActivationRequest {
   /** Proves the credential by a real mint first. */
   readonly prove: boolean
   /** Asked about the very record that is replaced: before the proof, and before the write. */
@@ -34,7 +34,7 @@ export interface ActivationDependencies {
   readonly credentials: Pick<CredentialWriter, 'write'>
   readonly outcomes: Pick<Outcomes, 'forgetRefusal'>
   readonly prover: CredentialProver
-  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly now: () => number
 }
 

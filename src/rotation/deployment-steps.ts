@@ -20,7 +20,7 @@ export interface DeploymentStepsDependencies {
   readonly secrets: SecretSteps
   readonly activation: Activation
   readonly prover: CredentialProver
-  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly now: () => number
 }
 

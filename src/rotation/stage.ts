@@ -53,7 +53,7 @@ export interface Staging {
   remove(name: string, id: string, request: StagingRequest): Promise<Staged>
 }
 
-export interface StagingDependencies {
+interface StagingDependencies {
   readonly store: Pick<IntegrationStore, 'readSealed'>
   readonly credentials: Pick<CredentialWriter, 'change'>
   readonly intake: Intake
@@ -68,7 +68,7 @@ interface Step {
   readonly remarks: Remarks
 }
 
-export const STAGING_KINDS = [
+const STAGING_KINDS = [
   'generate',
   'private_key',
   'keystore',

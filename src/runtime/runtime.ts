@@ -28,7 +28,7 @@ export interface Log {
   error(bindings: object, message: string): void
 }
 
-export interface RuntimeOptions {
+interface RuntimeOptions {
   readonly log: Pick<Log, 'warn'>
   /** For tests: all of the time that leases know. Default: this machine's. */
   readonly now?: (() => number) | undefined

@@ -9,12 +9,12 @@ export interface StoreClock {
 }
 
 /** A moment on both clocks of this machine. */
-export interface Moment {
+interface Moment {
   readonly wall: number
   readonly monotonic: number
 }
 
-export interface StoreClockDependencies {
+interface StoreClockDependencies {
   readonly wall: () => number
   /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number

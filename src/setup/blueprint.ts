@@ -43,7 +43,7 @@ export interface CertificateToUpload {
   readonly holder: string
 }
 
-export interface BlueprintOptions {
+interface BlueprintOptions {
   readonly publicUrl: string | undefined
   /** The integration whose credentials are used, if not its own. Null: the caller may not see it. */
   readonly owner: Integration | null | undefined

@@ -5,7 +5,7 @@ import { blueprintOf } from './blueprint.ts'
 import { globalSettings } from './components.ts'
 import { deployableOf, type MetadataFiles } from './metadata.ts'
 
-export interface CertificateFilesOptions {
+interface CertificateFilesOptions {
   /** API name of the External Client App. */
   readonly app: string
   /** Full name of its global OAuth settings. */

@@ -10,7 +10,7 @@ export const METADATA_FORMATS = ['metadata', 'source'] as const
 export type MetadataFormat = (typeof METADATA_FORMATS)[number]
 
 /** Summer '26, the first version with all members. Versions before 64.0 require one more member of the policies. */
-export const API_VERSION = '67.0'
+const API_VERSION = '67.0'
 /** Default directory of a Salesforce DX project. */
 const PACKAGE_DIRECTORY = 'force-app/main/default'
 

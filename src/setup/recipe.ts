@@ -4,7 +4,7 @@ import type { GrantType } from '../grants/index.ts'
 import type { UserPermission } from '../grants/org-api/user-permissions.ts'
 
 /** The name of a scope in Setup, in the token answer and in the Metadata API. */
-export interface Scope {
+interface Scope {
   readonly label: string
   readonly name: string
   readonly metadataName: string
@@ -23,7 +23,7 @@ const DATA_CLOUD: Scope = {
   metadataName: 'CDPApi',
 }
 
-export interface RecipeUser {
+interface RecipeUser {
   readonly license: string | null
   readonly profile: string | null
   readonly permissions: readonly UserPermission[]

@@ -18,7 +18,7 @@ import { metadataOf } from './metadata.ts'
 import { MetadataQuery, SetupSheet, sheetView } from './schemas.ts'
 import { sheetOf } from './sheet.ts'
 
-export interface SetupRouteDependencies {
+interface SetupRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly publicUrl: string | undefined
   /** Addresses from which this service calls, if configured. */

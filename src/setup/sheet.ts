@@ -26,7 +26,7 @@ export interface Sheet {
   readonly metadata: string
 }
 
-export interface SheetCertificate {
+interface SheetCertificate {
   readonly credentialId: string
   readonly state: string
   readonly path: string

@@ -37,7 +37,7 @@ export const UNANSWERED_SUFFIX = ':unanswered'
 /** Prefix of the ids of custodies that an operator declared restored. */
 export const RESTORED_PREFIX = 'restored:'
 
-export interface Distrust {
+interface Distrust {
   readonly id: string
   readonly kind: DoubtKind
   /** The highest known count; the count of the store is raised to it. */

@@ -36,12 +36,12 @@ export const STORE_OPERATIONS: readonly string[] = Object.entries(OPERATIONS).fl
 export const MEASURED_OPERATIONS = STORE_OPERATIONS.filter((operation) => operation !== WAITING)
 
 /** Receives the measurements of one operation. Must not throw. */
-export interface OperationMeter {
+interface OperationMeter {
   done(tookMs: number): void
   failed(error: unknown): void
 }
 
-export interface MeasuredStoreDependencies {
+interface MeasuredStoreDependencies {
   /** Called once for each operation. */
   readonly meterOf: (operation: string) => OperationMeter
   /** Monotonic clock, in milliseconds. */

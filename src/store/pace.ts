@@ -10,7 +10,7 @@ export interface Pace {
   isSlow(): boolean
 }
 
-export interface PaceDependencies {
+interface PaceDependencies {
   /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   readonly log: Pick<Log, 'info' | 'warn'>

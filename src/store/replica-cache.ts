@@ -22,8 +22,6 @@ export interface StreamState {
   silentForMs(): number
 }
 
-export type ReplicaCache<Value> = ReturnType<typeof createReplicaCache<Value>>
-
 /** How the memory of this replica stands in for the store. */
 export interface ReplicaMemory {
   readonly stream: StreamState
@@ -35,7 +33,7 @@ export interface ReplicaMemory {
   readonly degradedMs: number
 }
 
-export interface ReplicaCacheDependencies extends ReplicaMemory {
+interface ReplicaCacheDependencies extends ReplicaMemory {
   /** How long a request waits for a store whose stream is current. */
   readonly waitMs: number
   /** How many values are kept; the oldest go first. Default: all. */

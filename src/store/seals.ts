@@ -2,7 +2,7 @@
 import type { Page, PageQuery } from './records.ts'
 
 /** The text before the first dot of sealed data: the protected header of a compact JWE, which names the key. */
-export interface SealHeads {
+interface SealHeads {
   readonly name: string
   /** Empty: there is no secret. */
   readonly secrets: string

@@ -235,7 +235,7 @@ export interface LoggedEvent {
 }
 
 /** An entry that is replaced as it grows. */
-export interface EventLine {
+interface EventLine {
   /** 1 to 512 characters. */
   readonly key: string
   readonly body: string

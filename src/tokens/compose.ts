@@ -66,7 +66,7 @@ export interface LeaseEngine extends CredentialProver {
   stop(): Promise<void>
 }
 
-export interface LeaseEngineDependencies {
+interface LeaseEngineDependencies {
   /** The clock of its runtime learns from what the store says here. */
   readonly core: Core<StoreEvents & IntegrationEvents & TokenEvents> & {
     readonly runtime: ProcessRuntime

@@ -38,7 +38,7 @@ export interface ExporterOptions {
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
-export interface Exporter {
+interface Exporter {
   readonly tracer: Tracer
   /** The number of spans that could not be sent. */
   lostSpans(): number

@@ -5,7 +5,7 @@ import type { Server } from '../http/server/server.ts'
 import type { Spans } from './spans.ts'
 import { readTraceparent } from './traceparent.ts'
 
-export interface RequestTracer {
+interface RequestTracer {
   /** Must be called before the routes are registered. */
   register(server: Server): void
   problem(error: BrokerError, request: object): void

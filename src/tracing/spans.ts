@@ -12,7 +12,7 @@ import {
 } from '@opentelemetry/api'
 import { BrokerError } from '../errors/errors.ts'
 
-export interface SpanOptions {
+interface SpanOptions {
   readonly kind?: SpanKind
   /** Ids, codes, counts, and names from operators. Must contain neither secrets nor text from callers. */
   readonly attributes?: Attributes

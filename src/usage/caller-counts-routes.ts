@@ -8,7 +8,7 @@ import { visibleIntegration } from '../integrations/references/visible.ts'
 import { NameParams, PageParameters } from '../integrations/schemas/schemas.ts'
 import type { CallerCounts } from './caller-counts.ts'
 
-export interface CallerCountsRouteDependencies {
+interface CallerCountsRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly counts: Pick<CallerCounts, 'read'>
 }

@@ -27,7 +27,7 @@ export interface CallerCounts {
   stop(): Promise<void>
 }
 
-export interface CallerCountsDependencies {
+interface CallerCountsDependencies {
   readonly documents: Pick<Documents, 'read' | 'write'>
   readonly runtime: Runtime
   readonly log: Pick<Log, 'warn'>

@@ -14,7 +14,7 @@ interface WebhookDelivery {
   stop(): Promise<void>
 }
 
-export interface WebhookDeliveryDependencies {
+interface WebhookDeliveryDependencies {
   readonly queue: WebhookQueue
   readonly sender: WebhookSender
   readonly runtime: Runtime

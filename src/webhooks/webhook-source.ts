@@ -31,15 +31,15 @@ export interface Described {
   readonly identity: () => Promise<WebhookData>
 }
 
-export interface WebhookSource {
+interface WebhookSource {
   /** Never throws. */
-  note(by: Actor, happening: AuditEntry): void
+  note(by: Actor, entry: AuditEntry): void
   start(): void
   /** What was noted is queued first, for 2 s at most. */
   stop(): Promise<void>
 }
 
-export interface WebhookSourceDependencies {
+interface WebhookSourceDependencies {
   /** Its random id: what was counted in another store is another edge. */
   readonly store: Pick<Store, 'identity'> & {
     readonly documents: Pick<Documents, 'read' | 'write'>
@@ -57,7 +57,7 @@ export interface WebhookSourceDependencies {
 
 interface Noted {
   readonly by: Actor
-  readonly happening: AuditEntry & { readonly integration: string }
+  readonly entry: AuditEntry & { readonly integration: string }
   readonly at: number
 }
 
@@ -80,8 +80,8 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
   }
 
   /** The event is queued before the edge is written: killed in between, it is found once more, with the same id. */
-  const turn = async ({ happening, at }: Noted, sign: Sign, described: Described) => {
-    const { integration } = happening
+  const turn = async ({ entry, at }: Noted, sign: Sign, described: Described) => {
+    const { integration } = entry
     const change = async (stored: StoredDocument<HealthState> | undefined) => {
       const found = turnOf(stored?.body, described.uid, sign, now())
       if (!found) return undefined
@@ -112,8 +112,8 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
     return { type, data: await described.identity() }
   }
 
-  const tellCredential = async ({ by, happening, at }: Noted, described: Described) => {
-    const { action, integration, detail = {} } = happening
+  const tellCredential = async ({ by, entry, at }: Noted, described: Described) => {
+    const { action, integration, detail = {} } = entry
     const { credential = '', days } = detail
     const isExpiring = action === 'certificate.expiring'
     if (!isExpiring && described.isFirst(credential)) return
@@ -131,14 +131,14 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
   }
 
   const handle = async (noted: Noted) => {
-    const { action, integration } = noted.happening
+    const { action, integration } = noted.entry
     const described = await describe(integration)
     if (!described) return
     if (action === 'certificate.expiring' || action === 'credential.activated') {
       await tellCredential(noted, described)
       return
     }
-    const sign = signOf(noted.happening)
+    const sign = signOf(noted.entry)
     if (sign) await turn(noted, sign, described)
   }
 
@@ -175,22 +175,22 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
   })
 
   return {
-    note(by, happening) {
-      const { action, integration } = happening
-      if (integration === null || !isOfInterest(happening)) return
+    note(by, entry) {
+      const { action, integration } = entry
+      if (integration === null || !isOfInterest(entry)) return
       if (waiting.length >= WAITING_MAX) {
         if (action !== 'token.minted') onLost('full')
         return
       }
-      waiting.push({ by, happening: { ...happening, integration }, at: now() })
+      waiting.push({ by, entry: { ...entry, integration }, at: now() })
       task.wake()
     },
     start: task.start,
     async stop() {
       const rest = task.stop().then(drain).catch(outage.report)
       await waitFor(rest, { ms: STOP_MS, late: () => undefined })
-      for (const { happening } of waiting) {
-        if (happening.action !== 'token.minted') onLost('stopped')
+      for (const { entry } of waiting) {
+        if (entry.action !== 'token.minted') onLost('stopped')
       }
     },
   }
@@ -200,9 +200,9 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
 const mayPass = (error: unknown): boolean =>
   isStoreTrouble(error) || (error instanceof BrokerError && error.code === 'conflict')
 
-const isOfInterest = (happening: AuditEntry): boolean => {
-  const { action, outcome = 'success' } = happening
+const isOfInterest = (entry: AuditEntry): boolean => {
+  const { action, outcome = 'success' } = entry
   if (action === 'certificate.expiring') return true
   if (action === 'credential.activated') return outcome === 'success'
-  return signOf(happening) !== undefined
+  return signOf(entry) !== undefined
 }

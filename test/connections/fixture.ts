@@ -60,7 +60,7 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
   const log = { warn: (bindings: object) => void logged.push(bindings) }
   const end = createEnd({
     ...{ connections, now, log },
-    audit: { change: async (_asker, happening) => void audited.push(happening) },
+    audit: { change: async (_asker, entry) => void audited.push(entry) },
     onEnded: () => undefined,
   })
 

@@ -50,7 +50,7 @@ async function world(t: Test) {
         underLock: async (_name, work) => ({ result: await work() }),
       },
       keyring,
-      audit: { background: (_by, happening) => void audited.push(happening) },
+      audit: { background: (_by, entry) => void audited.push(entry) },
       runtime: testRuntime({
         sleep: (_ms, signal) =>
           new Promise((resolve) => {

@@ -55,7 +55,7 @@ async function setUp(t: Test, all: readonly Integration[]) {
     const countdown = createExpiryNotifier({
       store: list,
       documents: store.documents,
-      audit: { background: (_by, happening) => said.push(happening) },
+      audit: { background: (_by, entry) => said.push(entry) },
       runtime: testRuntime({
         now: () => now,
         sleep: (ms, signal) => {

@@ -92,8 +92,8 @@ export function createWitness() {
     audited,
     logged,
     audit: {
-      background: ({ principal }: Actor, happening: AuditEntry) => {
-        audited.push({ ...happening, by: principal })
+      background: ({ principal }: Actor, entry: AuditEntry) => {
+        audited.push({ ...entry, by: principal })
       },
     },
     log: { info: level('info'), warn: level('warn'), error: level('error') },

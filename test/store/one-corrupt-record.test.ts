@@ -80,7 +80,7 @@ t.test('certificates that end are said, also where the mark was spoiled', async 
   const countdown = createExpiryNotifier({
     ...{ store, documents },
     runtime: testRuntime({ sleep: untilAborted }),
-    audit: { background: (_by, happening) => void said.push(happening) },
+    audit: { background: (_by, entry) => void said.push(entry) },
     log,
   })
   countdown.start()

@@ -9,7 +9,7 @@ export interface ConsumerPlace {
   readonly consumer: string
 }
 
-export interface Consumer extends ConsumerPlace {
+interface Consumer extends ConsumerPlace {
   /** The client id of the main pair. */
   readonly clientId: string
 }
@@ -43,7 +43,7 @@ const JSON_TYPE = { 'content-type': 'application/json' }
 const CLIENT_SECRET = /^[\x21-\x7e]{1,512}$/
 const CLIENT_ID = /^[\x21-\x7e]{1,256}$/
 
-export type CredentialsApiDependencies = Omit<OrgApiDependencies, 'title'>
+type CredentialsApiDependencies = Omit<OrgApiDependencies, 'title'>
 
 export function createCredentialsApi(dependencies: CredentialsApiDependencies): CredentialsApi {
   const { call } = createOrgApi({ ...dependencies, title: 'The API for OAuth credentials' })

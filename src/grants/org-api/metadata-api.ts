@@ -10,7 +10,7 @@ import {
 } from './org-api.ts'
 import type { OrgCaller } from './org-request.ts'
 
-export interface DeployStatus {
+interface DeployStatus {
   readonly isDone: boolean
   readonly isSuccess: boolean
   /** `Pending`, `InProgress`, `Succeeded`, `Failed`, `Canceled`, …; shortened. */
@@ -26,7 +26,7 @@ export interface MetadataApi {
   status(caller: OrgCaller, id: string): Promise<OrgAnswer<DeployStatus>>
 }
 
-export type MetadataApiDependencies = Omit<OrgApiDependencies, 'title'>
+type MetadataApiDependencies = Omit<OrgApiDependencies, 'title'>
 
 const PATH = '/services/data/v67.0/metadata/deployRequest'
 /** Rolls back on any error and runs no tests. */

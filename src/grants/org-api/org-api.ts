@@ -23,7 +23,7 @@ export interface OrgRefusal {
 
 export type OrgAnswer<Value> = { readonly ok: true; readonly value: Value } | OrgRefusal
 
-export interface OrgApi {
+interface OrgApi {
   /**
    * Returns the JSON of the answer, or undefined if it has no body. Throws
    * `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`.

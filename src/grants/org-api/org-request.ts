@@ -21,12 +21,12 @@ export interface OrgCall {
   readonly body?: string | Uint8Array
 }
 
-export interface OrgRequestDependencies {
+interface OrgRequestDependencies {
   readonly outbound: Pick<Outbound, 'send'>
   readonly hosts: Pick<HostRules, 'checkInstanceUrl'>
 }
 
-export interface OrgReply {
+interface OrgReply {
   readonly answer: OutboundAnswer
   readonly host: string
   /** Texts that must not appear in errors. */

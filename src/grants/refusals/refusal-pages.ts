@@ -57,7 +57,7 @@ const Page = Type.Object(
 /** Salesforce shows these codes in capitals. */
 const isShouted = (code: string) => /^(?:oauth_)/.test(code)
 
-export const ENTRIES: readonly Entry[] = [
+const ENTRIES: readonly Entry[] = [
   ...Object.entries<RefusalRow>(REFUSALS)
     .filter(([, { texts, errors }]) => texts.length + errors.length > 0)
     .map(

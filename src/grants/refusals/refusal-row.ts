@@ -7,7 +7,7 @@ export interface Explanation {
   readonly setupPath: string | null
 }
 
-export interface Particular extends Explanation {
+interface Particular extends Explanation {
   readonly of: readonly Requests[]
 }
 

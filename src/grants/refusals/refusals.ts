@@ -17,9 +17,9 @@ export interface Refusal {
   readonly setupPath: string | null
 }
 
-export type RefusalClass = 'transient' | 'permanent' | 'wait' | 'propagating'
+type RefusalClass = 'transient' | 'permanent' | 'wait' | 'propagating'
 
-export interface ErrorAnswer {
+interface ErrorAnswer {
   readonly error: string
   readonly errorDescription?: string
   readonly tried?: Tried

@@ -42,7 +42,7 @@ export const textOf = ({ body }: Pick<Answer, 'body'>): string =>
   body.toString('utf8').replace(/^\uFEFF/, '')
 
 /** An error in the form of Salesforce's other APIs. */
-export interface SalesforceWords {
+interface SalesforceWords {
   /** For example `API_DISABLED_FOR_ORG`. */
   readonly errorCode: string
   readonly message: string

@@ -7,7 +7,7 @@ import type { TokenAnswer } from './token-answer.ts'
 /** OAuth errors that refuse the token and not the client. */
 const TOKEN_REFUSED = new Set(['invalid_grant', 'invalid_request', 'invalid_token'])
 
-export interface Source {
+interface Source {
   readonly integration: string
   /** Where the token is sent: see {@link SubjectTokens}. */
   readonly at: string | undefined

@@ -12,7 +12,7 @@ import { elementIn, formOf, jsonOf, textOf, wordsIn } from './answer-form.ts'
 import type { Tried } from './tried.ts'
 
 /** Interprets an answer of an OAuth endpoint: a JSON object, or an error. */
-export interface AnswerReading {
+interface AnswerReading {
   readonly outcome: OutboundOutcome
   readonly host: string
   readonly isSalesforceOwn: (host: string) => boolean

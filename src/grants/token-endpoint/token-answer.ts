@@ -37,7 +37,7 @@ export interface Introspection {
 }
 
 /** A validated token response of Salesforce. Members that are not needed may be invalid. */
-export interface CheckedAnswer {
+interface CheckedAnswer {
   /** The members of the standard with the types of the standard, as oauth4webapi expects. */
   readonly standard: Record<string, string | number>
   readonly answer: Omit<TokenAnswer, 'issuer'>

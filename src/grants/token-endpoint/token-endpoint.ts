@@ -58,24 +58,24 @@ export interface TokenRequest extends EndpointRequest {
   readonly onRefreshToken?: (refreshToken: Secret) => void
 }
 
-export interface DeviceCodeRequest extends EndpointRequest {
+interface DeviceCodeRequest extends EndpointRequest {
   readonly clientId: string
   /** Null: all scopes of the app. */
   readonly scopes: readonly string[] | null
 }
 
-export interface IntrospectRequest extends EndpointRequest {
+interface IntrospectRequest extends EndpointRequest {
   readonly clientId: string
   readonly clientAuth: ClientAuth
   readonly token: Secret
   readonly tokenType: 'access_token' | 'refresh_token'
 }
 
-export interface RevokeRequest extends EndpointRequest {
+interface RevokeRequest extends EndpointRequest {
   readonly token: Secret
 }
 
-export interface TokenEndpointDependencies {
+interface TokenEndpointDependencies {
   readonly outbound: Pick<Outbound, 'send'>
   readonly hosts: HostRules
   readonly now: () => number

@@ -11,7 +11,7 @@ import { withDocumented } from './documented.ts'
 import { withLinks } from './links.ts'
 import { withWorkedExamples } from './worked-examples.ts'
 
-export const TAGS = [
+const TAGS = [
   { name: 'tokens', description: 'Salesforce access tokens for services' },
   {
     name: 'integrations',

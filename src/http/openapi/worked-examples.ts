@@ -4,7 +4,7 @@
  */
 import type { DescribedApi, Operation } from './derived-problems.ts'
 
-export interface WorkedExample {
+interface WorkedExample {
   /** Path, query and header parameters by name. Absent parameters are omitted. */
   readonly parameters?: Readonly<Record<string, string | number>>
   readonly body?: unknown

@@ -35,7 +35,7 @@ export function directly(connect: buildConnector.connector, at: Hop['at'] = 'hos
   }
 }
 
-export interface TunnelOptions {
+interface TunnelOptions {
   /** May include a user name and password (RFC 7617). */
   readonly proxy: URL
   readonly toProxy: buildConnector.connector

@@ -1,7 +1,7 @@
 /** Detail and remedy for a failure at each hop, used by problems and by the doctor. */
 import type { Hop } from './hop.ts'
 
-export interface HopWords {
+interface HopWords {
   readonly detail: string
   readonly remedy: string
 }

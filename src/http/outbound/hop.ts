@@ -57,7 +57,7 @@ export const isBeforeRequest = ({ step }: Hop): boolean => step !== 'http'
 const DEPTH = 5
 
 /** The first error code in a chain of causes. Several addresses fail with several errors. */
-export function codeIn(error: unknown, depth = 0): string | undefined {
+function codeIn(error: unknown, depth = 0): string | undefined {
   if (!(error instanceof Error) || depth > DEPTH) return undefined
   const { code } = error as NodeJS.ErrnoException
   if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code)) return code

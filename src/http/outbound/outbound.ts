@@ -37,7 +37,7 @@ export interface OutboundRequest {
   readonly repeatable?: boolean
 }
 
-export interface OutboundInit {
+interface OutboundInit {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>> | Headers
   readonly body?: string | URLSearchParams

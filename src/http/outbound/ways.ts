@@ -6,7 +6,7 @@ import { type Attempt, type Connect, directly, throughTunnel } from './connectin
 import type { Hop } from './hop.ts'
 import { type ResolvedAddress, vettedLookup } from './vetted-lookup.ts'
 
-export interface Ways {
+interface Ways {
   /** Uses the proxy if one applies to the host. Allows only public addresses unless configured otherwise. */
   readonly usual: Dispatcher
   /** For hosts that the operator listed: never through the proxy, at any address. */
@@ -19,7 +19,7 @@ export interface Ways {
   close(): Promise<void>
 }
 
-export interface WaysOptions {
+interface WaysOptions {
   readonly resolve: (hostname: string) => Promise<readonly ResolvedAddress[]>
   readonly proxy: { readonly httpsProxy?: string; readonly noProxy?: string }
   /** Whether the usual dispatcher allows only public addresses. */

@@ -13,7 +13,7 @@ import {
 } from './html-page.ts'
 import { once, publicAnswer, sendPublicAnswer } from './public-answer.ts'
 
-export interface FrontPageFacts {
+interface FrontPageFacts {
   readonly version: string
   readonly docs: boolean
 }

@@ -1,7 +1,7 @@
 /** HTML pages without scripts and without external content. */
 import { createHash } from 'node:crypto'
 
-export interface HtmlPage {
+interface HtmlPage {
   readonly title: string
   /** Colour of the border of the title. Default: none. */
   readonly tone?: 'good' | 'bad'

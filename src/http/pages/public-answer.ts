@@ -25,7 +25,7 @@ interface Packed {
   readonly isUnasked: boolean
 }
 
-export interface PublicAnswerOptions {
+interface PublicAnswerOptions {
   /** Default: 200. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
@@ -158,7 +158,7 @@ export function acceptableAnswer(
   return chosen
 }
 
-export interface PublicRoute {
+interface PublicRoute {
   readonly schema: FastifySchema
   /** In order of preference; called at the first request. */
   readonly answers: () => readonly PublicAnswer[]

@@ -12,7 +12,7 @@ export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 /** Detail of errors whose message is not for callers. */
 const INTERNAL_DETAIL = 'An unexpected error occurred; the log has the cause.'
 
-export interface ProblemBody {
+interface ProblemBody {
   readonly type: string
   readonly title: string
   readonly status: number
@@ -24,13 +24,13 @@ export interface ProblemBody {
   readonly [member: string]: unknown
 }
 
-export interface ProblemAnswer {
+interface ProblemAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: ProblemBody
 }
 
-export interface ProblemRequest {
+interface ProblemRequest {
   readonly id: string
   readonly path: string
   /** The name of the integration, if known. */
@@ -238,7 +238,7 @@ export function statusesOf(code: ProblemCode): readonly number[] {
   return waitingStatus === undefined ? [status] : [status, waitingStatus]
 }
 
-export interface ProblemResponse {
+interface ProblemResponse {
   readonly description: string
   readonly headers?: Readonly<Record<string, unknown>>
   readonly content: Readonly<Record<string, unknown>>

@@ -38,7 +38,7 @@ interface Schema {
   readonly discriminator?: { readonly propertyName: string }
 }
 
-export interface Fault {
+interface Fault {
   /** Names of members from the root. Unverified: see `shownName`. */
   readonly path: readonly string[]
   /** Follows the path in the message. Contains no value of the request. */

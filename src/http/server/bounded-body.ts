@@ -2,7 +2,7 @@ import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, type ZlibOptions } from 'node:zlib'
 
 /** The body of an answer, read and decompressed within a limit, or the reason for failure. */
-export type BoundedBody = Buffer | 'too_large' | 'undecodable'
+type BoundedBody = Buffer | 'too_large' | 'undecodable'
 
 const DECODERS: Readonly<Record<string, (input: Buffer, options: ZlibOptions) => Promise<Buffer>>> =
   {

@@ -7,12 +7,12 @@ import { BrokerError } from '../../errors/errors.ts'
 import { PROBLEM_MEDIA_TYPE, problemAnswer, toBrokerError } from '../problems/problem.ts'
 import type { Pipelines } from './pipeline.ts'
 
-export interface ClientErrors {
+interface ClientErrors {
   /** Sends a problem after the pending answers and closes the connection. */
   answer(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
-export interface ClientErrorLog {
+interface ClientErrorLog {
   debug(bindings: object, message: string): void
 }
 

@@ -5,7 +5,7 @@ import { BlockList, isIPv6, type Socket } from 'node:net'
 import type { Log } from '../../runtime/runtime.ts'
 import { networkOf } from '../address.ts'
 
-export interface ConnectionLimitOptions {
+interface ConnectionLimitOptions {
   /** A /64 of IPv6 counts as one address. */
   readonly perAddress: number
   /** CIDRs of proxies, which serve many clients and are not counted. */

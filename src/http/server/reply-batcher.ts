@@ -1,8 +1,6 @@
 /** Sends all answers of one iteration of the event loop together. */
 import type { FastifyReply } from 'fastify'
 
-export type ReplyBatcher = ReturnType<typeof createReplyBatcher>
-
 /**
  * A write to a socket wakes the receiver and lets the kernel evict the processor's caches. Answers
  * written between requests cost half as much again as answers written after all requests of an

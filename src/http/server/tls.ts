@@ -6,7 +6,7 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { createTask, type Task } from '../../runtime/tasks.ts'
 
-export interface TlsFiles {
+interface TlsFiles {
   readonly certFile: string
   readonly keyFile: string
   /** If present, clients are asked for a certificate. It is optional for them. */
@@ -20,7 +20,7 @@ export interface ServerTls {
   stop(): Promise<void>
 }
 
-export interface ServerTlsDependencies {
+interface ServerTlsDependencies {
   readonly readFile: (path: string) => string
   readonly runtime: Pick<Runtime, 'sleep'>
   readonly log: Pick<Log, 'info' | 'error'>

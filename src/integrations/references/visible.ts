@@ -5,7 +5,7 @@ import { BrokerError } from '../../errors/errors.ts'
 import { isUnusable, unlessUnusable } from '../../store/integrity/record-schema.ts'
 import type { Integration } from '../integration.ts'
 
-export interface Visibility {
+interface Visibility {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly principal: Principal
   readonly permission: Permission

@@ -11,7 +11,7 @@ import {
 } from './database.ts'
 import { putMac, sqlMacField } from './integrations.ts'
 
-export interface EmbeddedArchiveDependencies {
+interface EmbeddedArchiveDependencies {
   readonly database: EmbeddedDatabase
   readonly now: () => number
   /** Frees the lock of an erased integration. */

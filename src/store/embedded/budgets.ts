@@ -9,7 +9,7 @@ interface Bucket {
   readonly amount: number
 }
 
-export interface EmbeddedBudgetsDependencies {
+interface EmbeddedBudgetsDependencies {
   readonly database: EmbeddedDatabase
   readonly now: () => number
 }

@@ -10,13 +10,13 @@ const WAIT_MAX_MS = 2_000
 
 const CURSOR = /^([^/]+)\/(\d{1,15})$/
 
-export interface EmbeddedChanges extends Changes {
+interface EmbeddedChanges extends Changes {
   /** Adds changes and wakes all waiting readers. */
   add(announced: readonly Announced[]): void
   close(): void
 }
 
-export interface EmbeddedChangesDependencies {
+interface EmbeddedChangesDependencies {
   readonly identity: () => { readonly id: string; readonly seq: number }
 }
 

@@ -58,7 +58,7 @@ export interface EmbeddedDatabase {
   close(): void
 }
 
-export interface EmbeddedDatabaseDependencies {
+interface EmbeddedDatabaseDependencies {
   /** Created with mode 0700, or changed to it. */
   readonly dataDir: string
   readonly newId: () => string

@@ -5,7 +5,7 @@ import { type EmbeddedDatabase, type Statements, sqlNumber, sqlText } from './da
 import { sqlMacField } from './integrations.ts'
 import { pagedRows } from './pages.ts'
 
-export interface EmbeddedDocumentsDependencies {
+interface EmbeddedDocumentsDependencies {
   readonly database: EmbeddedDatabase
   readonly now: () => number
 }

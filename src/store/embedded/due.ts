@@ -2,7 +2,7 @@ import { integrationName } from '../keys.ts'
 import type { DueIndex } from '../store.ts'
 import { type EmbeddedDatabase, sqlNumber, sqlText, toNumberOrNull } from './database.ts'
 
-export interface EmbeddedDueDependencies {
+interface EmbeddedDueDependencies {
   readonly database: EmbeddedDatabase
   readonly now: () => number
 }

@@ -13,7 +13,7 @@ export interface EmbeddedHealth {
   look(): void
 }
 
-export interface EmbeddedHealthDependencies {
+interface EmbeddedHealthDependencies {
   readonly file: EmbeddedFile
   /** Whether the disk has the content that this process wrote. May take a second for a large file. */
   readonly isSound: () => boolean

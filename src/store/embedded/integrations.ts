@@ -5,7 +5,7 @@ import type { IntegrationRecord, IntegrationRecords, SealedIntegrationRecord } f
 import { type EmbeddedDatabase, isDamage, type Statements, sqlNumber, sqlText } from './database.ts'
 import { pagedRows } from './pages.ts'
 
-export interface EmbeddedIntegrationsDependencies {
+interface EmbeddedIntegrationsDependencies {
   readonly database: EmbeddedDatabase
   /** Frees the lock of a removed integration. */
   readonly forgetLock: (name: string) => void

@@ -6,7 +6,7 @@ interface Held {
   readonly endsAt: number
 }
 
-export interface EmbeddedLocks extends Locks {
+interface EmbeddedLocks extends Locks {
   /** Frees a lock of any holder. */
   forget(name: string): void
 }

@@ -11,7 +11,7 @@ import {
 } from './database.ts'
 import { readPublic } from './integrations.ts'
 
-export interface EmbeddedOutcomesDependencies {
+interface EmbeddedOutcomesDependencies {
   readonly database: EmbeddedDatabase
   readonly now: () => number
 }

@@ -1,7 +1,7 @@
 /** Reads a page of a table that may be partly damaged. A damaged row is named and hides no other row. */
 import { type EmbeddedDatabase, type SqlRow, type Statements, sqlText } from './database.ts'
 
-export interface SqlPageQuery {
+interface SqlPageQuery {
   /** The column of ids and of the order. */
   readonly column: string
   /** The page starts after this id. */

@@ -6,8 +6,7 @@ import { CUSTODY, INTEGRATION, REFUSAL } from './record-mac.ts'
 import { unlessCorrupt } from './record-schema.ts'
 import type { SeenVersions } from './seen-versions.ts'
 
-export interface AuthenticChangesDependencies
-  extends Pick<Store, 'documents' | 'outcomes' | 'custody'> {
+interface AuthenticChangesDependencies extends Pick<Store, 'documents' | 'outcomes' | 'custody'> {
   readonly seen: Pick<SeenVersions, 'isWatched'>
   readonly corrupt: Pick<CorruptRecords, 'has'>
 }

@@ -12,7 +12,7 @@ import {
 import { INTEGRATION, ofDocument, ofIntegration } from './record-mac.ts'
 import type { SeenVersions } from './seen-versions.ts'
 
-export interface AuthenticStoreDependencies extends RecordAuthenticatorDependencies {
+interface AuthenticStoreDependencies extends RecordAuthenticatorDependencies {
   /** The store of the engine. */
   readonly store: Store
 }

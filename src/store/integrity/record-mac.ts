@@ -46,7 +46,7 @@ export const ofDocument = (
 /** `a`: created while records without a code were accepted. `b`: created since. */
 export type Stage = 'a' | 'b'
 
-export interface ParsedMac {
+interface ParsedMac {
   readonly stage: Stage
   readonly version: number
   readonly keyId: string
@@ -54,7 +54,7 @@ export interface ParsedMac {
 }
 
 /** `outdated`: for an earlier version; a release without codes has written the record since. */
-export type Verdict = 'authentic' | 'absent' | 'outdated' | 'key_unknown' | 'mac_wrong'
+type Verdict = 'authentic' | 'absent' | 'outdated' | 'key_unknown' | 'mac_wrong'
 
 const FORM = /^([ab]):([1-9][0-9]{0,15}):([A-Za-z0-9._-]{1,64}):([A-Za-z0-9_-]{43})$/
 

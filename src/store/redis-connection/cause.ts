@@ -1,6 +1,6 @@
 /** Causes of failures of Redis, each with an explanation and a remedy. */
 
-export interface Cause {
+interface Cause {
   /** Follows the name of the server. */
   readonly says: string
   readonly remedy: string

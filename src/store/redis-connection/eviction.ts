@@ -4,13 +4,13 @@ import type { Script } from '../redis/calls.ts'
 import { toText } from '../redis/script.ts'
 import type { RedisConnection, RedisEvent } from './connection.ts'
 
-export interface EvictionWatch {
+interface EvictionWatch {
   /** The policy in Redis's terms; `noeviction` keeps everything. Undefined: unknown. */
   policy(): string | undefined
   stop(): void
 }
 
-export interface EvictionWatchDependencies {
+interface EvictionWatchDependencies {
   readonly redis: Pick<RedisConnection, 'run'>
   /** Selects the node of the Cluster with the data. */
   readonly key: string

@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis'
 import { withFairTimeouts } from './timeouts.ts'
 
-export interface HandshakeRules {
+interface HandshakeRules {
   readonly database: number
   readonly mustBePrimary: boolean
   /** Receives errors before the connection is ready, which ioredis may hide. */

@@ -18,7 +18,7 @@ export interface ClusterNodes {
   leave(): void
 }
 
-export interface NodesDependencies {
+interface NodesDependencies {
   readonly settings: RedisSettingsSource
   readonly seeds: readonly RedisNode[]
   readonly onTrouble: (error: unknown, place: RedisPlace, command?: string) => void

@@ -25,7 +25,7 @@ const UNKNOWN = ['unknown redis command', 'unknown command']
 const list = (values: readonly string[]) => `{${values.map((value) => `"${value}"`).join(',')}}`
 
 /** Uses four keys. Returns `name` for a forbidden command and `!name` for a missing one. Removes its data. */
-export const RIGHTS: Script = {
+const RIGHTS: Script = {
   name: 'vkRights',
   lua: `
 if ARGV[1] == 'again' then return {} end

@@ -2,7 +2,7 @@
 import { type Redis, type SentinelConnectionOptions, SentinelConnector } from 'ioredis'
 import type { RedisNode } from './url.ts'
 
-export interface SentinelWay {
+interface SentinelWay {
   /** Options for the connection to this Sentinel. */
   readonly optionsFor: (sentinel: RedisNode) => object
   /** More options for the connection to the master. */

@@ -23,7 +23,7 @@ export interface RedisSettingsOptions {
   readonly keyFile?: string
 }
 
-export interface RedisSettings {
+interface RedisSettings {
   readonly target: RedisTarget
   readonly sentinelPassword?: Secret
   readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'>

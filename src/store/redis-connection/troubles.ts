@@ -15,7 +15,7 @@ export interface RedisTroubles {
   counts(): ReadonlyMap<RedisCause, number>
 }
 
-export interface Where {
+interface Where {
   readonly role: ConnectionRole
   readonly place: RedisPlace
   readonly command?: string
@@ -23,7 +23,7 @@ export interface Where {
   readonly isConnecting?: boolean
 }
 
-export interface TroublesDependencies {
+interface TroublesDependencies {
   readonly isTls: () => boolean
   readonly tell: (trouble: RedisTrouble, role: ConnectionRole) => void
   /** Monotonic clock, in milliseconds. */

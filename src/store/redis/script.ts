@@ -2,7 +2,7 @@
 import { BrokerError } from '../../errors/errors.ts'
 
 /** Number of kept changes. A reader that is further behind gets a gap. */
-export const CHANGES_KEPT = 10_000
+const CHANGES_KEPT = 10_000
 
 /** The clock of the store in epoch milliseconds. */
 export const NOW = `

@@ -3,7 +3,7 @@ import type { Actor } from '../../audit/event.ts'
 import type { Entry } from '../serve/lease-cache.ts'
 import type { MintCoordinator } from './mint-coordinator.ts'
 
-export interface ExerciseDependencies {
+interface ExerciseDependencies {
   readonly look: (name: string) => Promise<Entry | undefined>
   readonly coordinator: MintCoordinator
   readonly now: () => number

@@ -20,7 +20,7 @@ export interface LoginsDependencies {
   readonly stopping?: AbortSignal | undefined
 }
 
-export interface LoginOptions extends Omit<MintOptions, 'signal'> {
+interface LoginOptions extends Omit<MintOptions, 'signal'> {
   /** What the first try begins with. A later one reads it anew. */
   readonly records?: Promise<MintRecords> | undefined
   /** A token that came after the deadline. Must not throw. */

@@ -10,7 +10,7 @@ import type { Lease } from '../serve/lease.ts'
 
 export type MintAudit = ReturnType<typeof createMintAudit>
 
-export interface MintAuditDependencies {
+interface MintAuditDependencies {
   readonly audit: Pick<AuditLog, 'background'>
   readonly documents: Pick<Documents, 'read' | 'write'>
   readonly log: Pick<Log, 'warn'>

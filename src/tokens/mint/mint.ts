@@ -50,7 +50,7 @@ export interface MintOptions {
   readonly signal?: AbortSignal
 }
 
-export interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
+interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
   /** At most so many requests; more than one only helps while a change spreads. */
   readonly tries: number
 }
@@ -62,7 +62,7 @@ export interface Identities extends IdentityGuard {
   subjectOf(integration: Pick<Integration, 'name' | 'uid'>): Promise<TokenSubject | undefined>
 }
 
-export interface MinterDependencies {
+interface MinterDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly requester: TokenRequester
   /** Of grants that present a refresh token. */

@@ -13,7 +13,7 @@ export interface CredentialProver {
   readonly adopt: LeaseRecords['adopt']
 }
 
-export interface ProverDependencies {
+interface ProverDependencies {
   readonly records: Pick<LeaseRecords, 'look' | 'adopt'>
   readonly logins: Pick<Logins, 'charge' | 'prove' | 'subjectOf'>
   readonly runtime: Pick<Runtime, 'monotonic'>

@@ -8,12 +8,12 @@ import type { LeaseStore } from '../serve/lease-store.ts'
 import { createRevoker, type Revoker } from './revocation.ts'
 import { createRevocationQueue, type RevocationQueue } from './revocation-queue.ts'
 
-export interface Revocation {
+interface Revocation {
   readonly revoker: Revoker
   readonly queue: Pick<RevocationQueue, 'start' | 'stop'>
 }
 
-export interface RevocationDependencies {
+interface RevocationDependencies {
   readonly core: Core<unknown>
   readonly endpoint: TokenEndpoint
   readonly leases: LeaseStore

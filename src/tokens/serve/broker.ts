@@ -22,7 +22,7 @@ export interface Served {
   readonly isDegraded: boolean
 }
 
-export interface LeaseRequest {
+interface LeaseRequest {
   /** How long the token must be good for. 0 to 3,600,000. */
   readonly minTtlMs: number
   /** Salesforce answered 401 to this token: another one is wanted. */

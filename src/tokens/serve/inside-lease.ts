@@ -14,7 +14,7 @@ export type InsideLease = (
   permit?: (integration: Integration) => void,
 ) => Promise<Lease>
 
-export interface InsideLeaseDependencies {
+interface InsideLeaseDependencies {
   readonly reader: Pick<LeaseReader, 'look'>
   readonly coordinator: MintCoordinator
   /** What it is for, in the place of a request id in the audit. */

@@ -31,7 +31,7 @@ export interface Entry {
 
 export type LeaseCache = ReturnType<typeof createLeaseCache>
 
-export interface LeaseCacheDependencies extends ReplicaMemory {
+interface LeaseCacheDependencies extends ReplicaMemory {
   readonly open: (look: Look, record: LeaseRecord) => Promise<Lease>
 }
 

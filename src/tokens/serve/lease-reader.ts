@@ -16,7 +16,7 @@ export interface LeaseReading {
 
 export type LeaseReader = ReturnType<typeof createLeaseReader>
 
-export interface LeaseReaderDependencies {
+interface LeaseReaderDependencies {
   readonly cache: Pick<
     LeaseCache,
     'trusted' | 'known' | 'servable' | 'inTime' | 'answered' | 'begin' | 'fill' | 'floor'

@@ -8,7 +8,7 @@ import { type Lease, LeaseBody } from './lease.ts'
 
 export type LeaseStore = ReturnType<typeof createLeaseStore>
 
-export interface LeaseStoreDependencies {
+interface LeaseStoreDependencies {
   readonly outcomes: Pick<Outcomes, 'save'>
   readonly keyring: Keyring
 }

@@ -27,11 +27,11 @@ export interface Signer {
 }
 
 /** What of the custody of refresh tokens a request needs. */
-export type RefreshTokenSource = Pick<RefreshTokenExchange, 'exchange'>
+type RefreshTokenSource = Pick<RefreshTokenExchange, 'exchange'>
 
 export type TokenRequester = ReturnType<typeof createTokenRequester>
 
-export interface TokenRequesterDependencies {
+interface TokenRequesterDependencies {
   readonly grants: GrantContext
   readonly refreshTokens: RefreshTokenSource
   readonly runtime: Runtime
