@@ -10,7 +10,6 @@ import { refusalCodeOf } from '../callers/authentication/authenticator.ts'
 import { composeCallers } from '../callers/compose.ts'
 import { composeConfiguration } from '../config/compose.ts'
 import { composeConnections } from '../connections/compose.ts'
-import { createIntake } from '../credentials/intake.ts'
 import { grantTrouble, refreshTokenTrouble } from '../custody/refresh-token-rule.ts'
 import { composeSalesforce } from '../grants/salesforce.ts'
 import { composeServer } from '../http/server/api-server.ts'
@@ -30,7 +29,6 @@ import { watchStore } from '../store/integrity/watched-store.ts'
 import { createPace } from '../store/pace.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import { composeLeaseEngine } from '../tokens/compose.ts'
-import { createDropDependents } from '../tokens/revoke/dependents.ts'
 import type { TokenEvents } from '../tokens/token-events.ts'
 import { createCallerCounts } from '../usage/caller-counts.ts'
 import { composeWebhooks } from '../webhooks/compose.ts'
@@ -64,7 +62,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { version, readFile, tls, lookup, drainTimes, droppedLogLines = () => 0 } = environment
   const { publicUrl } = config
   const stopping = new AbortController()
-  const { now, monotonic, uniqueId } = runtime
+  const { monotonic } = runtime
   const events = createEvents<AppEvents>()
 
   const kind = config.redisUrl ? 'redis' : 'embedded'
@@ -89,7 +87,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { hosts, proxy, outbound, endpoint } = salesforce
 
   const integrations = composeIntegrations({
-    ...{ core, audit, requiresCodes: () => requirement.stage() === 'b' },
+    ...{ core, audit, hosts, grantTrouble: grantTrouble(config) },
+    requiresCodes: () => requirement.stage() === 'b',
   })
   const subscription = createChangeSubscription({ changes: store.changes, events, runtime, log })
   const memory = {
@@ -103,13 +102,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   const { revoker } = engine
 
-  const rules = {
-    ...{ store: integrations, intake: createIntake({ now, uniqueId }), hosts, runtime },
-    grantTrouble: grantTrouble(config),
-    onOtherTokens: createDropDependents({ integrations, outcomes: store.outcomes, log }),
-  }
   const loader = composeConfiguration({
-    ...{ path: config.configFile, readFile, rules, revoker, audit, meter: metering.file, core },
+    ...{ path: config.configFile, readFile, integrations, revoker, audit, core },
+    meter: metering.file,
   })
   loader?.read()
   const callers = composeCallers({
@@ -170,7 +165,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   await registerRoutes(server, {
     ...{ config, version, trust, onProblem, readiness, core, watched, audit, search, salesforce },
-    ...{ integrations, rules, engine, callers, connections, rotation, seals, counts },
+    ...{ integrations, engine, callers, connections, rotation, seals, counts },
   })
 
   const metrics = config.metricsPort === 0 ? undefined : metering.listener

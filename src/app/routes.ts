@@ -21,7 +21,7 @@ import { createIdentityAcceptance } from '../identity/identity-acceptance.ts'
 import { registerIdentityRoutes } from '../identity/identity-routes.ts'
 import { createPinStore } from '../identity/pin-store.ts'
 import type { Integrations } from '../integrations/compose.ts'
-import { createRegistry, type RegistryDependencies } from '../integrations/registry.ts'
+import { createRegistry } from '../integrations/registry.ts'
 import { registerIntegrationRoutes } from '../integrations/routes.ts'
 import type { KeyringCare } from '../keyring/compose.ts'
 import type { Rotation } from '../rotation/compose.ts'
@@ -51,7 +51,6 @@ interface RoutedParts {
   readonly search: AuditSearch
   readonly salesforce: Salesforce
   readonly integrations: Integrations
-  readonly rules: RegistryDependencies
   readonly engine: LeaseEngine
   readonly callers: Callers
   readonly connections: Connections
@@ -80,7 +79,7 @@ export async function registerRoutes(server: Server, parts: RoutedParts): Promis
 
 /** Behind the guard: each request has a proven caller. */
 function registerGuarded(guarded: Server, parts: RoutedParts): void {
-  const { config, trust, core, watched, audit, search, salesforce, integrations, rules } = parts
+  const { config, trust, core, watched, audit, search, salesforce, integrations } = parts
   const { engine, callers, connections, rotation, seals, counts } = parts
   const { broker, revoker, grants } = engine
   const { confirm, identify } = callers.gate
@@ -117,7 +116,13 @@ function registerGuarded(guarded: Server, parts: RoutedParts): void {
   registerIdentityRoutes(guarded, { integrations, acceptance, audit, confirm })
   const { statusOf } = engine.status
   registerIntegrationRoutes(guarded, {
-    ...{ registry: createRegistry(rules), store: integrations, statusOf, audit, confirm },
+    ...{
+      registry: createRegistry(integrations.rules),
+      store: integrations,
+      statusOf,
+      audit,
+      confirm,
+    },
     ...{ monotonic, revoke: revoker.revokeUnlessShared },
   })
 }

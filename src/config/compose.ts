@@ -1,7 +1,8 @@
 /** Composes what keeps the configuration file in effect, if there is one. */
 import { NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
-import { createDeclaredIntegrations, type DeclaredDependencies } from '../integrations/declared.ts'
+import type { Integrations } from '../integrations/compose.ts'
+import { createDeclaredIntegrations } from '../integrations/declared.ts'
 import type { FileMeter } from '../metrics/meters.ts'
 import type { Core } from '../store/core.ts'
 import type { Revoker } from '../tokens/revoke/revocation.ts'
@@ -16,7 +17,7 @@ interface ConfigurationDependencies {
   /** Absent: there is no such file. */
   readonly path: string | undefined
   readonly readFile: LoaderDependencies['readFile']
-  readonly rules: Omit<DeclaredDependencies, 'revoke'>
+  readonly integrations: Pick<Integrations, 'rules'>
   readonly revoker: Pick<Revoker, 'revokeUnlessShared'>
   readonly audit: Pick<AuditLog, 'background'>
   readonly meter: FileMeter
@@ -26,14 +27,14 @@ interface ConfigurationDependencies {
 export function composeConfiguration(
   dependencies: ConfigurationDependencies,
 ): ConfigurationLoader | undefined {
-  const { path, readFile, rules, revoker, audit, meter, core } = dependencies
+  const { path, readFile, integrations, revoker, audit, meter, core } = dependencies
   if (path === undefined) return undefined
   const { runtime, log } = core
   return createConfigurationLoader({
     path,
     readFile,
     declared: createDeclaredIntegrations({
-      ...rules,
+      ...integrations.rules,
       revoke: async (integration) => {
         const revoked = await revoker.revokeUnlessShared(integration)
         for (const entry of revoked) audit.background(NOBODY, entry)

@@ -1,5 +1,6 @@
-/** Composes the definitions: their storage, and the one write of their credentials. */
+/** Composes the definitions: their storage, the one write of their credentials, and the rules of writing. */
 import type { AuditLog } from '../audit/log.ts'
+import { createIntake } from '../credentials/intake.ts'
 import type { Core } from '../store/core.ts'
 import { type CredentialWriter, createCredentialWriter } from './credential-writer.ts'
 import type { IntegrationEvents } from './integration-events.ts'
@@ -8,24 +9,32 @@ import {
   type IntegrationStore,
   type IntegrationStoreDependencies,
 } from './integration-store.ts'
+import type { RegistryDependencies } from './registry.ts'
 
 export interface Integrations extends IntegrationStore {
   readonly credentials: CredentialWriter
+  /** For whatever writes definitions. */
+  readonly rules: RegistryDependencies
 }
 
-interface IntegrationsDependencies extends Pick<IntegrationStoreDependencies, 'requiresCodes'> {
+interface IntegrationsDependencies
+  extends Pick<IntegrationStoreDependencies, 'requiresCodes'>,
+    Pick<RegistryDependencies, 'hosts' | 'grantTrouble'> {
   readonly core: Core<IntegrationEvents>
   readonly audit: Pick<AuditLog, 'background'>
 }
 
 export function composeIntegrations(dependencies: IntegrationsDependencies): Integrations {
-  const { core, audit, ...options } = dependencies
-  const { store, keyring, events, runtime, log } = core
-  const integrations = createIntegrationStore({
-    ...{ records: store.integrations, keyring, events, ...options },
-  })
+  const { core, audit, hosts, grantTrouble, ...options } = dependencies
+  const { keyring, events, runtime, log } = core
+  const records = core.store.integrations
+  const store = createIntegrationStore({ records, keyring, events, ...options })
   return {
-    ...integrations,
-    credentials: createCredentialWriter({ store: integrations, audit, runtime, log }),
+    ...store,
+    credentials: createCredentialWriter({ store, audit, runtime, log }),
+    rules: {
+      ...{ store, intake: createIntake(runtime), hosts, events, runtime },
+      ...(grantTrouble && { grantTrouble }),
+    },
   }
 }

@@ -5,6 +5,7 @@ import type { CredentialInput, FreshCredential, Intake } from '../credentials/in
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
+import type { Emitter } from '../runtime/events.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { untilWritten } from '../store/compare-and-set.ts'
 import {
@@ -20,6 +21,7 @@ import { credentialsToErase } from './credentials-to-erase.ts'
 import { checkDefinition } from './definition-rules.ts'
 import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
+import type { IntegrationEvents } from './integration-events.ts'
 import type { IntegrationStore, SealedIntegration } from './integration-store.ts'
 import { isLentAnew, servesInside, wouldServeInside } from './references/lending.ts'
 import {
@@ -59,8 +61,7 @@ export interface DeclaredDependencies {
   readonly hosts: HostRules
   /** Why this service cannot speak a grant as it is set up. Default: it can. */
   readonly grantTrouble?: GrantTrouble
-  /** What was made of its tokens is of the past. Must not throw. Default: nothing. */
-  readonly onOtherTokens?: (name: string) => Promise<void>
+  readonly events: Pick<Emitter<IntegrationEvents>, 'emitted'>
   readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
   /** Ends the tokens of an integration that is about to be removed. */
   readonly revoke: (integration: Integration) => Promise<void>
@@ -69,8 +70,7 @@ export interface DeclaredDependencies {
 export function createDeclaredIntegrations(
   dependencies: DeclaredDependencies,
 ): DeclaredIntegrations {
-  const { store, intake, hosts, grantTrouble, runtime, revoke } = dependencies
-  const { onOtherTokens = async () => undefined } = dependencies
+  const { store, intake, hosts, grantTrouble, events, runtime, revoke } = dependencies
 
   const write = async (
     name: string,
@@ -150,7 +150,7 @@ export function createDeclaredIntegrations(
     const integration = await write(name, sealed, definition, fresh, owner)
     if (current && integration) {
       const isOther = hasOtherTokens(current, integration) || isNarrowed(current, integration)
-      if (isOther) await onOtherTokens(name)
+      if (isOther) await events.emitted('integration.tokens_changed', name)
     }
     const isLent = owner && isLentAnew(definition, current)
     return (

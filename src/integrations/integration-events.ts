@@ -7,4 +7,6 @@ export interface IntegrationEvents {
     readonly name: string
     readonly written: { readonly rev: number; readonly integration: Integration } | undefined
   }
+  /** Tokens of this integration are of another kind now, or stay inside. What was made of them is dropped before the write is acknowledged. */
+  'integration.tokens_changed': string
 }

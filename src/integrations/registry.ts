@@ -7,6 +7,7 @@ import type { Remarks } from '../credentials/key-material.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
+import type { Emitter } from '../runtime/events.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { untilWritten } from '../store/compare-and-set.ts'
 import { checkCertificateDeployment } from './certificate-deployment.ts'
@@ -22,6 +23,7 @@ import {
 import { credentialsToErase } from './credentials-to-erase.ts'
 import { checkDefinition } from './definition-rules.ts'
 import type { Definition, Integration } from './integration.ts'
+import type { IntegrationEvents } from './integration-events.ts'
 import type { IntegrationStore } from './integration-store.ts'
 import {
   checkIfMatch,
@@ -78,14 +80,12 @@ export interface RegistryDependencies {
   readonly hosts: HostRules
   /** Why this service cannot speak a grant as it is set up. Default: it can. */
   readonly grantTrouble?: GrantTrouble
-  /** What was made of its tokens, or serves them too, is of the past. Must not throw. Default: nothing. */
-  readonly onOtherTokens?: (name: string) => Promise<void>
+  readonly events: Pick<Emitter<IntegrationEvents>, 'emitted'>
   readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
 }
 
 export function createRegistry(dependencies: RegistryDependencies): Registry {
-  const { store, intake, hosts, grantTrouble, runtime } = dependencies
-  const { onOtherTokens = async () => undefined } = dependencies
+  const { store, intake, hosts, grantTrouble, events, runtime } = dependencies
 
   const attempt = async (
     name: string,
@@ -133,7 +133,9 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     const integration = current ? await store.change(current, write) : await store.create(write)
     if (!integration) return undefined
     const isOther = current && hasOtherTokens(current, integration)
-    if (isOther || (current && isNarrowed(current, integration))) await onOtherTokens(name)
+    if (isOther || (current && isNarrowed(current, integration))) {
+      await events.emitted('integration.tokens_changed', name)
+    }
     const result = current ? 'changed' : 'created'
     return {
       ...{ integration, result },

@@ -1,7 +1,6 @@
 /** Composes what stages, deploys, promotes and erases credentials, and what tells of their end. */
 import type { AuditLog } from '../audit/log.ts'
 import type { PermissionResolver } from '../callers/permission-resolver.ts'
-import { createIntake } from '../credentials/intake.ts'
 import type { Salesforce } from '../grants/salesforce.ts'
 import type { Integrations } from '../integrations/compose.ts'
 import type { IntegrationEvents } from '../integrations/integration-events.ts'
@@ -56,7 +55,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
   const activation = createActivation({
     ...{ store: integrations, credentials, outcomes, prover: engine, audit, now },
   })
-  const intake = createIntake({ now, uniqueId })
+  const { intake } = integrations.rules
   const staging = createStaging({ store: integrations, credentials, intake, now })
   const { underLock } = createSingleFlight({ locks, uniqueId, log })
   const through = createThrough(engine.insideLease)

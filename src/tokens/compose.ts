@@ -35,6 +35,7 @@ import { createReconciler } from './refresh/reconciler.ts'
 import { logRefreshed } from './refresh/refresh-log.ts'
 import { createRefresher } from './refresh/refresher.ts'
 import { composeRevocation } from './revoke/compose.ts'
+import { createDropDependents } from './revoke/dependents.ts'
 import { endingConnections, type Revoker } from './revoke/revocation.ts'
 import { type Broker, createBroker } from './serve/broker.ts'
 import { createDegradedMode } from './serve/degraded-mode.ts'
@@ -74,7 +75,7 @@ interface LeaseEngineDependencies {
   readonly endpoint: TokenEndpoint
   readonly audit: Pick<AuditLog, 'background'>
   readonly meter: EngineMeter
-  readonly integrations: Pick<Integrations, 'readSealed' | 'credentials'>
+  readonly integrations: Pick<Integrations, 'read' | 'readSealed' | 'list' | 'credentials'>
   /** When leases in memory may be served. */
   readonly memory: ReplicaMemory & { readonly stream: ChangeSubscription }
   readonly refreshTokens: {
@@ -130,6 +131,14 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
   const { custody, exchange } = refreshTokens
   const revoker = endingConnections(tokenRevoker, custody)
+  events.on(
+    'integration.tokens_changed',
+    createDropDependents({
+      integrations: dependencies.integrations,
+      outcomes: store.outcomes,
+      log,
+    }),
+  )
   const leaseFor = (purpose: string) => createInsideLease({ reader, coordinator, purpose, now })
   const subjectTokens = createSubjectTokens((...of) => leaseFor('exchange')(...of))
   const grants: GrantContext = { endpoint, subjectTokens, now, uniqueId }

@@ -1,6 +1,5 @@
 /** One replica of the lease engine in the model: its way to the store, and when it could reach it. */
 
-import { createIntake } from '../../src/credentials/intake.ts'
 import type { Keyring } from '../../src/crypto/keyring.ts'
 import { createMacs } from '../../src/crypto/macs.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
@@ -82,7 +81,7 @@ export function startReplica(world: World): Replica {
   const core = { runtime, log: QUIET, events, store, keyring, stopping }
   const audit = { background: () => undefined }
 
-  const integrations = composeIntegrations({ core, audit })
+  const integrations = composeIntegrations({ core, audit, hosts: createHostRules([]) })
   const subscription = createChangeSubscription({
     changes: store.changes,
     events,

@@ -8,9 +8,11 @@ import { BrokerError } from '../../src/errors/errors.ts'
 import type { HostRules } from '../../src/http/outbound/login-host.ts'
 import { createDeclaredIntegrations } from '../../src/integrations/declared.ts'
 import type { Integration } from '../../src/integrations/integration.ts'
+import type { IntegrationEvents } from '../../src/integrations/integration-events.ts'
 import type { IntegrationStore } from '../../src/integrations/integration-store.ts'
 import { createErasure } from '../../src/rotation/erasure.ts'
 import { createExpiryNotifier } from '../../src/rotation/expiry-notifier.ts'
+import { createEvents } from '../../src/runtime/events.ts'
 import { createDropDependents } from '../../src/tokens/revoke/dependents.ts'
 import { createCallerCounts } from '../../src/usage/caller-counts.ts'
 import { credential } from '../rotation/fixture.ts'
@@ -142,6 +144,7 @@ t.test('what a file declares no more goes', async (t) => {
       hosts: partOf<HostRules>({}),
       runtime: testRuntime(),
     },
+    events: createEvents<IntegrationEvents>(),
     async revoke({ name }) {
       if (name === 'bad') throw corrupt()
     },
