@@ -28,7 +28,10 @@ const logged: string[] = []
 const note = (_bindings: object, message: string) => void logged.push(message)
 const log = { info: note, warn: note, error: note }
 const untilAborted = (_ms: number, signal?: AbortSignal) =>
-  new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }))
+  new Promise<void>((resolve) => {
+    if (signal?.aborted) resolve()
+    signal?.addEventListener('abort', () => resolve(), { once: true })
+  })
 
 /** Documents by id; `bad` does not verify. */
 function documentsWith() {
