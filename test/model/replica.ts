@@ -122,12 +122,7 @@ export function startReplica(world: World): Replica {
   return {
     engine,
     subscription,
-    registry: createRegistry({
-      store: integrations,
-      intake: createIntake({ now, uniqueId }),
-      hosts: createHostRules([]),
-      runtime: { now, uniqueId },
-    }),
+    registry: createRegistry(integrations.rules),
     reaches,
     link,
     mode: () => faulty.mode,
