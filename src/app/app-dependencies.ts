@@ -24,7 +24,6 @@ export interface AppDependencies {
   readonly environment: AppEnvironment
 }
 
-/** What the process around the service has. */
 export interface AppEnvironment {
   readonly version: string
   /** Reads the configuration file and the files that it names. */

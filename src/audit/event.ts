@@ -171,7 +171,6 @@ export interface Actor {
   readonly requestId: string | null
 }
 
-/** Of the owner of a credential. */
 export const lentEvent = (owner: string, to: string): AuditEntry => ({
   action: 'credential.lent',
   integration: owner,

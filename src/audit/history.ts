@@ -34,7 +34,7 @@ const STORE_MS = 10_000
 /** Of a share. More kinds than this within the hour are listed; of denials, they have one line. */
 const KINDS_MAX = 5_000
 
-/** What came of one kind within the hour. */
+/** Counts of one kind within the hour. */
 interface Kind {
   readonly endsAt: number
   listed: number

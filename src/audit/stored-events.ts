@@ -22,10 +22,10 @@ const BATCH = 500
 const WAITING_PART = 1 / 10
 const RETRY_MS = 1_000
 
-/** What waits of a share. */
+/** The queue of a share. */
 interface Waiting {
   events: string[]
-  /** By key; the newest body of each. */
+  /** The newest body, by key. */
   readonly lines: Map<string, string>
 }
 
@@ -76,7 +76,7 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
       keep,
       share,
     )
-    // One that grew meanwhile is still to be stored.
+    // A line that grew meanwhile must still be stored.
     for (const [key, body] of lines) if (waits.lines.get(key) === body) waits.lines.delete(key)
   }
 

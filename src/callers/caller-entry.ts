@@ -38,7 +38,7 @@ export interface IssuerSettings {
   readonly algorithms?: readonly string[]
 }
 
-/** What a caller has proven about itself. */
+/** The verified identity of a caller. */
 export type Proven =
   | {
       readonly kind: 'jwt'
@@ -53,7 +53,7 @@ export type Proven =
     }
 
 interface Found {
-  /** Of the first entry that matches; undefined where none does. */
+  /** The first matching entry; undefined if there is none. */
   readonly name: string | undefined
   /** Empty where none matches: such a principal gets 403 everywhere. */
   readonly permits: readonly Permit[]

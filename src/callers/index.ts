@@ -35,7 +35,7 @@ export type Confirm = (request: Asking) => Promise<Principal>
 /** A request, to those who need no more of it than who sends it. */
 export type Asking = FastifyRequest
 
-/** What reads alone; every other method changes something. */
+/** Methods that only read. */
 export const READING: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 
 interface GateDependencies {
@@ -160,7 +160,7 @@ const unknown = ({ bearer }: Credentials) =>
       : 'The bearer credential is not valid',
   )
 
-/** What a connection sent last. */
+/** The last credential of a connection. */
 interface Sent {
   readonly authorization: string
   readonly credentials: Credentials

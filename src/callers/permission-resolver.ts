@@ -21,7 +21,6 @@ export const Absent = Type.Object({
 
 export type Absent = BodyOf<typeof Absent>
 
-/** Of a principal that is here now. */
 export const absentOf = ({ id, kind, name, key }: Principal, provenAt: number): Absent => ({
   ...{ id, kind, name, provenAt },
   ...(key && { keyId: key.id }),

@@ -32,7 +32,7 @@ export interface Principal {
   readonly kind: PrincipalKind
   readonly name: string
   readonly permits: readonly Permit[]
-  /** Of a caller with an API key. */
+  /** Only for callers with an API key. */
   readonly key?: { readonly id: string; readonly expiresAt: number }
 }
 
@@ -78,7 +78,7 @@ export function allowsAll(principal: Principal, permission: Permission): boolean
   )
 }
 
-/** What the principal may do to it afterwards, and not before. */
+/** Permissions that the principal would gain. */
 export const gainedBy = (
   principal: Principal,
   before: AccessTarget,

@@ -72,7 +72,7 @@ export function createRememberedDocuments<Value>(
       const record = await documents.read(kind, id)
       return record && parse(record)
     } catch (error) {
-      // What does not verify is as good as nothing.
+      // A record that does not verify counts as absent.
       if (isCorrupt(error)) return undefined
       throw error
     }

@@ -35,7 +35,7 @@ export function registerCallbackRoute(
   server.get(
     '/oauth/callback',
     {
-      // What looks at links before people do must not finish them.
+      // Link scanners must not complete a connection.
       exposeHeadRoute: false,
       schema: {
         tags: ['credentials'],

@@ -45,7 +45,7 @@ interface ConnectionsDependencies {
     ended(flow: Flow, status: ConnectionStatus): void
     callbackRefused(): void
   }
-  /** How browsers reach this service. */
+  /** The origin for browsers. */
   readonly publicUrl: string | undefined
 }
 

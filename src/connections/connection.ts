@@ -35,7 +35,6 @@ export const REASONS = {
 } as const
 
 export const ConnectionBody = Type.Object({
-  /** Of the integration. */
   name: Type.String(),
   uid: Type.String(),
   flow: Type.Enum(CONNECTION_FLOWS),
@@ -44,9 +43,8 @@ export const ConnectionBody = Type.Object({
   /** The family of refresh tokens that it replaces; null: there was none. */
   replaces: nullable(Type.String()),
   by: Absent,
-  /** Of the request that began it. */
   requestId: Type.String(),
-  /** Null: all that the app has. */
+  /** Null: all scopes of the app. */
   scopes: nullable(Type.Array(Type.String())),
   beganAt: Type.Number(),
   expiresAt: Type.Number(),
@@ -61,7 +59,7 @@ export const ConnectionBody = Type.Object({
   /** A problem's code, or one of {@link REASONS}. */
   reason: nullable(Type.String()),
   refusal: nullable(Type.Unsafe<Refusal>(Type.Object({ reason: Type.String() }))),
-  /** Whose tokens came. */
+  /** The identity of the tokens. */
   identity: nullable(Identity),
 })
 
@@ -106,7 +104,7 @@ export type ConnectionEnding =
       readonly refusal: Refusal | null
     }
 
-/** What was secret of it goes. */
+/** Removes its secrets. */
 export const ended = (
   connection: Connection,
   ending: ConnectionEnding,

@@ -12,7 +12,6 @@ const PollTurnBody = Type.Object({
 })
 
 interface PollTurn extends BodyOf<typeof PollTurnBody> {
-  /** Of the connection. */
   readonly id: string
 }
 

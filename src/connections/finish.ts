@@ -33,7 +33,7 @@ export interface Finish {
   discard(got: Got): Promise<void>
 }
 
-/** What Salesforce gave, and to whom. */
+/** The tokens of Salesforce and their connection. */
 export interface Got {
   readonly integration: Integration
   readonly client: Client

@@ -18,7 +18,7 @@ export interface Beginning {
   readonly clientId: string
   /** The family of refresh tokens that is there. */
   readonly replaces: string | null
-  /** Null: all that the app has. */
+  /** Null: all scopes of the app. */
   readonly scopes: readonly string[] | null
   readonly by: Absent
   readonly requestId: string
@@ -169,7 +169,7 @@ export function createWebServerFlow(dependencies: WebServerFlowDependencies): We
   }
 }
 
-/** What both flows begin with. */
+/** The common start of both flows. */
 export function newConnection(
   integration: Integration,
   begun: Pick<Connection, 'replaces' | 'scopes' | 'by' | 'requestId'>,

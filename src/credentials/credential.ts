@@ -67,7 +67,6 @@ export type CredentialSecret =
 
 /** The sealed half of an integration. */
 export interface CredentialSecrets {
-  /** By credential id. */
   readonly byId: Readonly<Record<string, CredentialSecret>>
   /** Digests of the credentials that were ever active here, newest first: a configuration file that still names one of them does not undo a rotation. */
   readonly known: readonly string[]

@@ -74,7 +74,7 @@ interface IntakeDependencies {
   readonly uniqueId: () => string
 }
 
-/** What the `credential` member of an integration can be. */
+/** The forms of the `credential` member. */
 const KINDS = ['private_key', 'keystore', 'client_secret', 'refresh_token', 'generate', 'from']
 const CLIENT_SECRET = /^[\x21-\x7e]{1,512}$/
 const REFRESH_TOKEN = /^[\x21-\x7e]{1,4096}$/

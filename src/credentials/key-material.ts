@@ -19,9 +19,9 @@ export interface KeyMaterialInput {
 
 /** What the one who wrote the credential should know; each names the member. */
 export interface Remarks {
-  /** What was done to read it, where it was not in the plain form. */
+  /** Corrections made while parsing. */
   readonly normalized: readonly string[]
-  /** What is odd about it, although it is taken. */
+  /** Warnings about an accepted credential. */
   readonly warnings: readonly string[]
 }
 

@@ -25,7 +25,7 @@ export interface RefreshTokenCustody {
   readonly custody: Custody
   readonly exchange: RefreshTokenExchange
   readonly vouching: Pick<Vouching, 'accept' | 'age'>
-  /** What may go wrong without harm: others do it later. */
+  /** Steps that may fail, because others repeat them later. */
   tried(work: Promise<unknown>): Promise<void>
   maintainer(work: MaintainerWork): RefreshTokenMaintainer
   /** Begins to look how old the store is. */

@@ -22,7 +22,6 @@ export const LOST_REASONS = {
 
 export type LostReason = keyof typeof LOST_REASONS
 
-/** What a refresh token is good for. */
 export const Binding = Type.Object({ loginUrl: Type.String(), clientId: Type.String() })
 
 export type Binding = BodyOf<typeof Binding>
@@ -72,7 +71,7 @@ export function connectionOf(
   return { state: own.state === 'spend' ? 'unsettled' : 'connected', reason: null, since }
 }
 
-/** A newer release may know more. */
+/** A newer release may have more types. */
 const reasonOf = ({ reason }: CustodyRecord): LostReason =>
   Object.hasOwn(LOST_REASONS, reason) ? (reason as LostReason) : 'refresh_token_refused'
 
@@ -91,7 +90,7 @@ export const notConnected = (
     },
   )
 
-/** What an error is about that says to wait. */
+/** The subject of a temporary error. */
 class Unsettled extends Error {
   override readonly name = 'Unsettled'
 }

@@ -7,7 +7,6 @@ import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { bodyReader } from '../store/record-body.ts'
 import { Binding, bodyOf, type CustodyBody, type LostReason, SETTLE_MS } from './connection.ts'
 
-/** What a custody needs to know of an integration. */
 export interface CustodyTarget {
   readonly name: string
   readonly uid: string
@@ -19,7 +18,7 @@ export interface CustodyLook {
   readonly record: CustodyRecord | undefined
   /** Of whichever integration: what a beginning has to expect. */
   readonly family: string | null
-  /** By the store's clock. */
+  /** Clock of the store. */
   readonly now: number
 }
 

@@ -40,7 +40,7 @@ export interface CustodyDependencies {
   readonly runtime: Pick<Runtime, 'sleep' | 'uniqueId'>
   /** Makes the lease, and any mint under way, worthless: they belong to a family that ends. */
   readonly dropLease: (target: CustodyTarget) => Promise<void>
-  /** What was refused is no answer any more. */
+  /** Clears the cached refusal. */
   readonly forgetRefusal: (target: CustodyTarget) => Promise<void>
   /** Ends a token at Salesforce, now or later. Gives the code of what is in the way. */
   readonly endToken: (

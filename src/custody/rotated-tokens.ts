@@ -20,7 +20,7 @@ const AGAIN_MS = { least: 100, most: 1_000 }
 const REMEMBERED = 10_000
 
 export function createRotatedTokens({ store, runtime, log }: RotatedTokensDependencies) {
-  /** By uid, the newest of each; sealed. */
+  /** The newest sealed token, by uid. */
   const newest = new Map<
     string,
     SealedCustody & { readonly name: string; readonly isKept: boolean }

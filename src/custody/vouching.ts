@@ -49,7 +49,6 @@ export interface Vouching {
   settleRun(): Promise<void>
   /** An operator says whether the store was restored; undefined: goes on with what is there. Gives what it was. Throws `conflict` where it was for sure. */
   accept(restored: boolean | undefined): Promise<'sound' | 'doubted' | 'rewound'>
-  /** As of the last look. */
   age(): CustodyAge | undefined
 }
 

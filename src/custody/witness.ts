@@ -8,9 +8,8 @@ import type { Log } from '../runtime/runtime.ts'
 import { createSharedTurns } from '../runtime/shared-turns.ts'
 import { bodyReader, nullable } from '../store/record-body.ts'
 
-/** What a replica knows of a store. */
 export interface Known {
-  /** Of the store, as `Store.identity` has it. */
+  /** See `Store.identity`. */
   readonly id: string
   /** The highest count of what was noted that was heard of. */
   readonly noted: number

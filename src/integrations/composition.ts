@@ -1,4 +1,4 @@
-/** What a write makes of an integration: its definition, its credentials, its digests. Pure. */
+/** Composes the definition, credentials and digests of an integration for a write. Pure. */
 import { isDeepStrictEqual } from 'node:util'
 import {
   activeOf,

@@ -19,7 +19,7 @@ interface CredentialChange {
   readonly credentials: readonly Credential[]
   /** Default: those that are held, without what belongs to no credential any more. */
   readonly secrets?: CredentialSecrets
-  /** What the integration signs with. Default: `credentials`. */
+  /** Credentials that the integration signs with. Default: `credentials`. */
   readonly signsWith?: readonly Credential[]
   /** Absent where nobody asked for the change. */
   readonly updatedAt?: number
@@ -57,7 +57,7 @@ interface CredentialWriterDependencies {
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
-/** Who promotes without being asked. */
+/** The actor of automatic promotions. */
 const BROKER: Actor = { principal: null, requestId: 'rotation' }
 const NOT_YET = 'an integration could not yet follow a change of the credential that it uses'
 

@@ -36,7 +36,7 @@ interface Declaration {
   readonly input: IntegrationInput
 }
 
-/** What became of one integration. */
+/** The result for one integration. */
 export interface Applied {
   readonly name: string
   readonly result: 'created' | 'changed' | 'unchanged' | 'disabled' | 'released' | 'removed'

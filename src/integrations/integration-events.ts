@@ -1,4 +1,4 @@
-/** What happens to integrations in this process. */
+/** Events of integrations in this process. */
 import type { Integration } from './integration.ts'
 
 export interface IntegrationEvents {

@@ -45,7 +45,7 @@ export interface IntegrationStore {
   read(name: string): Promise<Integration | undefined>
   readSealed(name: string): Promise<SealedIntegration | undefined>
   list(page: PageQuery): Promise<Page<Integration>>
-  /** `undefined`: the name is taken. */
+  /** Undefined: the name exists. */
   create(write: IntegrationWrite): Promise<Integration | undefined>
   /** Compare-and-set on `expected`. `undefined`: it was changed or removed meanwhile. */
   change(

@@ -143,7 +143,7 @@ export function needsCredential({ grant }: Pick<Integration, 'grant'>): boolean 
   return isCredentialOptional !== true && credentialType(grant) !== 'none'
 }
 
-/** The integration whose token it exchanges. */
+/** The integration whose token is exchanged. */
 export const sourceOf = ({ grant }: Pick<Integration, 'grant'>): string | undefined =>
   grantOf(grant.type).sourceOf?.(grant)
 

@@ -39,7 +39,7 @@ interface IntegrationRouteDependencies {
   /** Ends the tokens of an integration that is about to be removed. */
   readonly revoke: (integration: Integration) => Promise<readonly AuditEntry[]>
   readonly audit: Pick<AuditLog, 'change'>
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   readonly confirm: Confirm
 }

@@ -6,7 +6,6 @@ import { SEALED, type SealedKind, type SealedListing } from './sealed-records.ts
 type SealCounts = Readonly<Record<SealedKind, number>>
 
 export interface Census {
-  /** By key id. */
   readonly keys: ReadonlyMap<string, SealCounts>
   /** Sealed by a key that the keyring lacks: for each such key, the first of what would be lost, as `KIND NAME`. */
   readonly missing: ReadonlyMap<string, readonly string[]>

@@ -37,11 +37,11 @@ export interface RecordProver {
 export type Renewal = 'renewed' | 'current' | 'changed' | 'gone' | 'refused' | 'locked'
 
 export interface RecordProverDependencies {
-  /** As the engine gives it. */
+  /** The store of the engine. */
   readonly store: Pick<Store, 'documents' | 'integrations' | 'seals'>
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds' | 'macs' | 'open' | 'seal'>
   readonly requirement: MacRequirement
-  /** Every kind of document. */
+  /** All kinds of documents. */
   readonly kinds: readonly string[]
   /** `underLock`: so that one of them works at it, and another takes over within seconds. */
   readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>

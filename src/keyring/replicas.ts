@@ -30,7 +30,7 @@ export interface Replicas {
 interface ReplicasDependencies {
   readonly documents: Pick<Documents, 'list' | 'write' | 'remove'>
   readonly keyIds: readonly string[]
-  /** Of this replica, made at its start. */
+  /** Created at the start of this replica. */
   readonly id: string
   readonly now: () => number
 }

@@ -10,7 +10,6 @@ import type { MacPlace, Seals } from '../store/seals.ts'
 import type { Documents, IntegrationRecords, Outcomes } from '../store/store.ts'
 import type { RecordProver } from './record-prover.ts'
 
-/** What the sealed records hold. */
 export const SEALED = {
   credentials: 'the keys and secrets of an integration',
   refresh_tokens: 'the refresh token of an integration',
@@ -27,7 +26,7 @@ type Reseal = (jwe: string) => Promise<string>
 
 export interface SealedRecord {
   readonly kind: SealedKind
-  /** The integration's name, or the document's id. */
+  /** The name of the integration, or the id of the document. */
   readonly id: string
   /** The key that it names; undefined: it is not sealed as it must be. */
   readonly keyId: string | undefined
@@ -53,7 +52,7 @@ interface SealedRecordsDependencies {
   }
   /** Kinds of documents whose body is JSON with a member `sealed`. */
   readonly documents: { readonly [Kind in 'revocations' | 'connections']: string }
-  /** Every kind of document. */
+  /** All kinds of documents. */
   readonly kinds: readonly string[]
   readonly prover: Pick<RecordProver, 'renew'>
 }

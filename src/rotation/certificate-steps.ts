@@ -16,7 +16,7 @@ export interface CertificateSteps {
 interface CertificateStepsDependencies {
   readonly through: Through
   readonly api: MetadataApi
-  /** How browsers reach this service. */
+  /** The origin for browsers. */
   readonly publicUrl: string | undefined
   readonly now: () => number
 }

@@ -34,7 +34,7 @@ interface RotationDependencies {
   readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
   readonly salesforce: Pick<Salesforce, 'metadata' | 'credentials'>
   readonly permissions: Pick<PermissionResolver, 'permitsOf'>
-  /** How browsers reach this service. */
+  /** The origin for browsers. */
   readonly publicUrl: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
 }

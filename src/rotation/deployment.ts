@@ -51,7 +51,6 @@ const PairPlace = Type.Object({
 
 export type PairPlace = BodyOf<typeof PairPlace>
 
-/** What is deployed, and where. */
 export interface DeploymentSubject {
   readonly integration: Integration
   readonly credential: Credential
@@ -80,7 +79,6 @@ export const Deployment = Type.Object({
   tries: Type.Number(),
   /** Not to be worked at before, so that one replica alone does. */
   nextAt: Type.Number(),
-  /** Who asked for it. */
   by: Type.Object({
     principal: nullable(Type.String()),
     requestId: nullable(Type.String()),
@@ -93,7 +91,7 @@ export const Deployment = Type.Object({
 
 export type Deployment = BodyOf<typeof Deployment>
 
-/** By the name of the integration: its newest. */
+/** The newest deployment, by name of the integration. */
 export const DEPLOYMENTS = documentKind({ kind: 'deployment', schema: Deployment })
 
 export const isDeploymentOver = ({ phase, pair }: Pick<Deployment, 'phase' | 'pair'>): boolean =>

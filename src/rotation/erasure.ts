@@ -63,7 +63,7 @@ const AGAIN_MS = 60_000
 const REFUSED_AGAIN_MS = 10 * 60_000
 /** A refusal moves the quiet time at most this often: in the propagation window there are many. */
 const UNQUIET_MS = 10_000
-/** Of retired credentials that were refused lately. */
+/** Retired credentials with a recent refusal. */
 const REMEMBERED = 1_000
 
 const retiredOf = ({ credentials }: Integration): Credential | undefined =>

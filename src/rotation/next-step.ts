@@ -1,4 +1,4 @@
-/** What an operator does next with a credential. */
+/** The next step of an operator for a credential. */
 import type { Credential } from '../credentials/credential.ts'
 import { SETTINGS_PATH } from '../grants/refusals/refusal-row.ts'
 import { clientIdOf, type Integration, isOfAnotherClient } from '../integrations/integration.ts'

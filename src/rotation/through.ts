@@ -5,7 +5,6 @@ import { within } from '../runtime/timeout.ts'
 import type { InsideLease } from '../tokens/serve/inside-lease.ts'
 
 interface ThroughOptions {
-  /** Of each try. */
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }

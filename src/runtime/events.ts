@@ -12,7 +12,6 @@ export interface Events<Payloads> {
   emitted<Name extends keyof Payloads>(name: Name, payload: Payloads[Name]): Promise<void>
 }
 
-/** What emits. */
 export type Emitter<Payloads> = Pick<Events<Payloads>, 'emit' | 'emitted'>
 
 export function createEvents<Payloads>(): Events<Payloads> {

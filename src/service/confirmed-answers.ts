@@ -5,7 +5,6 @@ import { createRequestWrites, type RequestWrites } from '../store/integrity/unco
 
 /** For the routes that are registered after it. */
 export function tellUnconfirmed(server: Server): void {
-  /** By request. */
   const writes = new WeakMap<object, RequestWrites>()
 
   server.addHook('onRoute', (route) => {

@@ -1,4 +1,4 @@
-/** What every part of the service is built on. */
+/** The parts that the whole service uses. */
 import type { Keyring } from '../crypto/keyring.ts'
 import type { Events } from '../runtime/events.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'

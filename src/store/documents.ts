@@ -8,7 +8,7 @@ import type { DocumentRecord, Documents } from './store.ts'
 
 export interface StoredDocument<Body> {
   readonly id: string
-  /** As of {@link DocumentRecord}. */
+  /** See {@link DocumentRecord}. */
   readonly version: number
   readonly body: Body
 }
@@ -28,7 +28,7 @@ export function documentKind<Schema extends TSchema>(of: {
   const readBody = bodyReader(schema)
   const nameOf = (id: string) => `${kind} ${id}`
 
-  /** Of a record that was read elsewhere. */
+  /** For a record that was read elsewhere. */
   const opened = ({ id, version, body }: DocumentRecord): Stored => ({
     ...{ id, version, body: readBody(body, nameOf(id)) },
   })

@@ -1,4 +1,4 @@
-/** What the store gives: its records, as every engine returns them. */
+/** The records of the store, as every engine returns them. */
 
 /** `limit` 1 to 1000. */
 export interface PageQuery {

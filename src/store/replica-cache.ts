@@ -25,7 +25,7 @@ export interface StreamState {
 /** How the memory of this replica stands in for the store. */
 export interface ReplicaMemory {
   readonly stream: StreamState
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   /** Whether the store answers too late for callers to wait. */
   readonly isSlow: () => boolean

@@ -1,4 +1,4 @@
-/** What the store tells the parts of this process. */
+/** Events of the store in this process. */
 import type { CorruptRecord } from './integrity/corrupt-records.ts'
 import type { Change } from './store.ts'
 

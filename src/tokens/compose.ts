@@ -54,7 +54,6 @@ export interface LeaseEngine extends CredentialProver {
   readonly status: StatusReader
   readonly cache: LeaseCache
   readonly insideLease: InsideLease
-  /** What the requests of grants may use. */
   readonly grants: GrantContext
   readonly doctorMint: DoctorMint
   readonly custody: Custody

@@ -1,4 +1,4 @@
-/** Measures reads, mints, waits and refreshes, around the parts that do them. */
+/** Measures reads, mints, waits and refreshes. */
 import type { LostReason } from '../custody/connection.ts'
 import type { ChangeSubscription } from '../store/change-subscription.ts'
 import type { MintCoordinator } from './mint/mint-coordinator.ts'

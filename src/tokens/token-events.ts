@@ -1,4 +1,4 @@
-/** What mints tell the parts of this process. */
+/** Events of mints in this process. */
 import type { Integration } from '../integrations/integration.ts'
 
 export interface TokenEvents {

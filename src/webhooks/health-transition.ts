@@ -5,7 +5,7 @@ import { type BodyOf, nullable } from '../store/record-body.ts'
 type Down = 'refused' | 'identity_changed' | 'not_connected'
 
 export const HealthState = Type.Object({
-  /** Of the integration: one made again under the same name starts anew. */
+  /** The uid of the integration, so that a new integration with the same name starts without a pin. */
   uid: Type.String(),
   /** Null: it is well, as far as anybody was told. */
   down: nullable(Type.Unsafe<Down>(Type.String())),
@@ -24,11 +24,11 @@ export type Sign =
 
 export interface HealthTransition {
   readonly next: HealthState
-  /** What people are told; undefined: nothing. */
+  /** The event to send; undefined: none. */
   readonly tell: Down | 'recovered' | undefined
 }
 
-/** By then a change has reached all of Salesforce's servers. */
+/** After this time a change has reached all servers of Salesforce. */
 export const DOUBT_MS = 600_000
 
 /** Undefined: nothing changes. */

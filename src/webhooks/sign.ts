@@ -1,4 +1,4 @@
-/** What an audited entry says of an integration's health. Pure. */
+/** Derives the health of an integration from an audit entry. Pure. */
 import type { AuditEntry } from '../audit/event.ts'
 import type { Sign } from './health-transition.ts'
 

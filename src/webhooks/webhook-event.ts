@@ -39,7 +39,7 @@ export function eventIdOf(type: WebhookType, ...parts: readonly (string | number
   return `msg_${digest.digest('base64url').slice(0, ID_CHARACTERS)}`
 }
 
-/** As it is sent: the form that Standard Webhooks proposes. */
+/** The wire form of Standard Webhooks. */
 export function payloadOf({ type, integration, at, data }: WebhookEvent): string {
   const timestamp = new Date(at).toISOString()
   return JSON.stringify({ type, timestamp, data: { integration, ...data } })

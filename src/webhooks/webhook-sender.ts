@@ -10,7 +10,7 @@ export interface SendFailure {
   readonly why: string
   /** Where there was none. */
   readonly hop?: Hop
-  /** As long as the receiver asks to be left alone. */
+  /** The pause that the receiver requested. */
   readonly retryAfterMs: number | undefined
 }
 

@@ -21,7 +21,6 @@ import type { WebhookQueue } from './webhook-queue.ts'
 /** What an event says beside its name; undefined: the integration is gone. */
 export interface Described {
   readonly uid: string
-  /** Of every event. */
   readonly common: WebhookData
   readonly certificate: (credential: string) => WebhookData
   readonly refusal: (reason: string | null) => WebhookData
@@ -35,7 +34,7 @@ interface WebhookSource {
   /** Never throws. */
   note(by: Actor, entry: AuditEntry): void
   start(): void
-  /** What was noted is queued first, for 2 s at most. */
+  /** Queues pending events first, for at most 2 s. */
   stop(): Promise<void>
 }
 
@@ -147,7 +146,7 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
       try {
         await handle(noted)
       } catch (error) {
-        // What the store will never take must not stand in the way of the others.
+        // An event that the store always refuses must not block the others.
         if (!mayPass(error)) {
           waiting.shift()
           onLost('failed')

@@ -6,7 +6,7 @@ import { retryOnEagain } from './retry-on-eagain.ts'
 
 interface AuditFileOptions {
   readonly path: string
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 

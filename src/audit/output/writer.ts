@@ -21,7 +21,7 @@ export interface AuditWriter {
 
 interface AuditWriterDependencies {
   readonly output: LineOutput
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   readonly log: Pick<Log, 'info' | 'error'>
 }
@@ -39,7 +39,7 @@ interface Waiter {
 const BATCH_MS = 20
 /** A batch as large as this does not wait. */
 const BATCH_BYTES = 256 * 1024
-/** What may wait, and for how long. */
+/** Limits of the queue. */
 export const LIMIT_BYTES = 16 * 1024 * 1024
 export const LIMIT_MS = 5_000
 const WATCH_MS = 100

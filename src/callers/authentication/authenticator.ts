@@ -4,7 +4,7 @@ import { BrokerError } from '../../errors/errors.ts'
 import type { Principal } from '../policy.ts'
 import type { Origin } from '../remembered-documents.ts'
 
-/** What a request carries. */
+/** The credentials of a request. */
 export interface Credentials {
   /** The text after `Bearer `. It wins over a client certificate. */
   readonly bearer?: string

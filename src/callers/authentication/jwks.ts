@@ -40,7 +40,7 @@ const NEVER = { at: Number.NEGATIVE_INFINITY, wall: Number.NEGATIVE_INFINITY }
 
 interface Held {
   readonly find: (header: JWSHeaderParameters) => Promise<CryptoKey>
-  /** By the clock that never steps. */
+  /** On the monotonic clock. */
   readonly at: number
 }
 

@@ -28,7 +28,7 @@ interface JwtAuthenticatorDependencies {
   readonly callers: () => readonly CallerEntry[]
   readonly createSigningKeys: (settings: IssuerSettings) => SigningKeys
   readonly now: () => number
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 

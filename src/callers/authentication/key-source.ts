@@ -14,7 +14,7 @@ interface KeySourceDependencies {
   /** With a CA to trust besides the well-known ones. */
   readonly createOutbound: (ca: string | undefined) => Outbound
   readonly readFile: (path: string) => Promise<string>
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 

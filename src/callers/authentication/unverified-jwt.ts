@@ -33,7 +33,7 @@ export function readUnverified(token: string): UnverifiedJwt {
   return { issuer: claims.iss }
 }
 
-/** Of objects and lists in one another. */
+/** Nesting depth of objects and lists. */
 const DEPTH_MAX = 32
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -14,7 +14,7 @@ export interface FollowerIndex {
 
 interface FollowerIndexDependencies {
   readonly store: Pick<IntegrationStore, 'list'>
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 

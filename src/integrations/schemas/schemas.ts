@@ -205,7 +205,6 @@ export const IntegrationView = Type.Object(
 
 const { name, managed_by, created_at, updated_at, ...seen } = IntegrationView.properties
 
-/** Of a write. */
 export const WrittenView = Type.Object(
   { name, managed_by, created_at, updated_at, ...Type.Partial(Type.Object(seen)).properties },
   {

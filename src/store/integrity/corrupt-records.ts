@@ -24,7 +24,7 @@ export interface CorruptRecords {
   over(kind: string, name: string): void
   /** Whether it was met, and not seen well since. */
   has(kind: string, name: string): boolean
-  /** What was met for this reason holds no more. */
+  /** Forgets records with this reason. */
   forget(why: Corruption): void
   /** What was met and not seen well since, in the order in which it was met. */
   current(): readonly CorruptRecord[]

@@ -34,7 +34,6 @@ const MacMark = Type.Object({
   isComplete: Type.Boolean(),
 })
 
-/** What the mark says. */
 export type MacMark = BodyOf<typeof MacMark>
 
 export interface MacRequirement {

@@ -73,12 +73,12 @@ export const anotherVersion = (record: string): BrokerError =>
 export const isUnusable = (error: unknown): error is BrokerError =>
   isCorrupt(error) || (error instanceof BrokerError && error.code === 'another_version')
 
-/** One that is corrupt is as good as none. */
+/** A corrupt record counts as absent. */
 export const unlessCorrupt = <Found>(
   read: Promise<Found | undefined>,
 ): Promise<Found | undefined> => unless(isCorrupt, read)
 
-/** What is about one that cannot be used here stops with it, and the rest goes on. */
+/** Work on an unusable record stops; other work continues. */
 export const unlessUnusable = <Found>(
   work: Promise<Found | undefined>,
 ): Promise<Found | undefined> => unless(isUnusable, work)

@@ -61,7 +61,6 @@ export async function noteStanding(
   await NOTES.write(documents, ID, note, { expected: 'any' })
 }
 
-/** What to do about a store that lost its content. */
 const RUNBOOK = 'docs/runbooks.md#a-store-that-was-reset'
 
 const LOOK_MS = 1_000
@@ -91,7 +90,7 @@ export function createStoreWatch({
         { missing: known.seq - since.seq },
         'the store went back in time: changes that it had acknowledged are missing',
       )
-      // One who only heard of it from others has nothing to add.
+      // A replica that was told by others adds nothing.
       if (known.seq > since.seq) events.emit('store.rewound', undefined)
     } else log.info({ was: before }, 'the store is sound again')
   }
@@ -116,7 +115,7 @@ export function createStoreWatch({
   const look = async (): Promise<StoreMemory> => {
     const [current, record] = await Promise.all([
       store.identity(),
-      // One that does not verify says nothing.
+      // A note that does not verify is ignored.
       unlessUnusable(NOTES.read(store.documents, ID)),
     ])
     const before = memory?.standing ?? 'sound'

@@ -22,10 +22,9 @@ import { createSeenVersions } from './seen-versions.ts'
 import type { StoreIntegrity } from './store-integrity.ts'
 import { createStoreWatch, type StoreWatch } from './store-watch.ts'
 
-/** What is known of the store as a whole. */
 export interface WatchedState {
   readonly standing: StoreIntegrity
-  /** As Redis names it; undefined where it is not known. */
+  /** In Redis's terms; undefined: unknown. */
   readonly evictionPolicy: string | undefined
   /** In a line, with what to do; undefined where there is none. */
   readonly trouble: string | undefined

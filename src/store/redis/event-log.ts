@@ -1,4 +1,4 @@
-/** What happens between this process and Redis, in the log: one line for each trouble, with what to do. */
+/** Logs failures of Redis, each with its remedy. */
 
 import type { Log } from '../../runtime/runtime.ts'
 import { anchorOf } from '../redis-connection/cause.ts'

@@ -3,11 +3,10 @@
 import { isGood, type RestSight } from '../../grants/org-api/rest-sight.ts'
 import { type RestRefusal, restRefusalIn } from '../../grants/refusals/rest-refusal.ts'
 
-/** What the caller saw, and with what. */
 export interface CallersSight extends RestSight {
   /** Which host was called. Absent: that of the token. */
   readonly host?: string
-  /** Of the token that was sent. Absent: it is the current one. */
+  /** Id of the token that was sent. Absent: the current one. */
   readonly tokenId?: string
 }
 
@@ -86,7 +85,7 @@ export interface Finding {
 export function findingOf(there: CallersSight, here: RestSight, facts: Facts): Finding {
   const difference = differenceOf(there, here, facts)
   const { meaning, remedy } = DIFFERENCES[difference]
-  // What Salesforce says by itself explains the rest.
+  // Salesforce's own answer explains the rest.
   const refusal = SPEAKING.includes(difference) ? (refusalOf(there) ?? refusalOf(here)) : undefined
   return {
     difference,
@@ -118,7 +117,6 @@ function differenceOf(there: CallersSight, here: RestSight, facts: Facts): Diffe
   return lacksApi(facts.scope) ? 'scope' : 'api_access'
 }
 
-/** Of a token that works from here. */
 const AT_ONE_PLACE: Readonly<Partial<Record<RestRefusal['verdict'], Difference>>> = {
   dead: 'address_lock',
   no_api: 'address_policy',

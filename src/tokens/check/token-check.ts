@@ -23,7 +23,7 @@ export type CheckToken = (
 
 interface TokenCheckDependencies {
   readonly endpoint: Pick<TokenEndpoint, 'probe'>
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 

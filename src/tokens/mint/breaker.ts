@@ -8,7 +8,7 @@ import { askedPauseMs } from './retry.ts'
 export type Breaker = ReturnType<typeof createBreaker>
 
 export interface BreakerDependencies {
-  /** Milliseconds of a clock that never steps. */
+  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   readonly log: Pick<Log, 'info' | 'warn'>
 }
@@ -19,7 +19,7 @@ interface State {
   readonly failures: number
   readonly since: number
   readonly openUntil: number
-  /** Of the last failure: where on the way it was, and what to do there. */
+  /** Hop and remedy of the last failure. */
   readonly known: Pick<BrokerErrorOptions, 'members' | 'remedy'>
 }
 

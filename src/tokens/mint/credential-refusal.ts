@@ -8,7 +8,7 @@ import {
   spreading,
 } from '../../grants/refusals/refusals.ts'
 
-/** What a mint tried, and all of it was refused. */
+/** The refused credentials of a mint. */
 interface TriedCredentials {
   /** In the order of the states that they are in: active, staged, retired. */
   readonly credentials: readonly Pick<Credential, 'id' | 'type' | 'state' | 'certificate'>[]

@@ -21,7 +21,7 @@ export interface LoginsDependencies {
 }
 
 interface LoginOptions extends Omit<MintOptions, 'signal'> {
-  /** What the first try begins with. A later one reads it anew. */
+  /** Input of the first attempt. Later attempts read it again. */
   readonly records?: Promise<MintRecords> | undefined
   /** A token that came after the deadline. Must not throw. */
   readonly onLate?: (lease: Lease) => void

@@ -31,7 +31,7 @@ export interface MintCoordinatorDependencies {
   readonly records: LeaseRecords
   readonly logins: Logins
   readonly flights: Pick<SingleFlight, 'join' | 'readUnderLock'>
-  /** What this replica minted for itself while the store was down. */
+  /** Leases that this replica minted while the store was unavailable. */
   readonly degraded: Pick<DegradedMode, 'lease' | 'keep' | 'forget'>
   readonly revoker: Pick<Revoker, 'endDead' | 'bury'>
   readonly audit: MintAudit
@@ -43,7 +43,7 @@ export const DEADLINE_MS = 10_000
 /** So that those who wait hear why there is nothing, and not just that. */
 const TELLING_MS = 300
 
-/** What a mint under the lock begins with. */
+/** Input of a mint under the lock. */
 interface Ready {
   readonly entry: Entry
   /** Read together with the entry; a mint that is tried again reads them anew. */
@@ -51,7 +51,6 @@ interface Ready {
   readonly subject?: Promise<TokenSubject | undefined>
 }
 
-/** What a caller asks for. */
 interface Asked {
   readonly requirement: TokenRequirement
   /** Whether the token that it rejects is known to be the integration's. */
@@ -203,7 +202,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
 
 const found = (lease: Lease): MintResult => ({ lease, isFresh: false, isSaved: true })
 
-/** What Salesforce said is kept although the store is away. */
+/** Keeps the answer of Salesforce although the store is unavailable. */
 function unlessUnavailable(error: unknown): undefined {
   if (isStoreTrouble(error)) return undefined
   throw error

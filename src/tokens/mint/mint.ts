@@ -35,7 +35,7 @@ export interface MintRecords {
   readonly sealed: SealedIntegration
   /** Whose credentials it signs with: itself, or another, if that is there. */
   readonly owner: SealedIntegration | undefined
-  /** Whose tokens it has got so far. */
+  /** The subject that it was seen to act as. */
   readonly known: Promise<StoredPin>
 }
 
@@ -65,7 +65,7 @@ export interface Identities extends IdentityGuard {
 interface MinterDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly requester: TokenRequester
-  /** Of grants that present a refresh token. */
+  /** Only for grants that present a refresh token. */
   readonly preflight: RefreshTokenPreflight
   readonly credentials: Pick<CredentialWriter, 'promote' | 'follow'>
   readonly events: Pick<Emitter<TokenEvents>, 'emit'>
@@ -80,7 +80,7 @@ interface Opened {
   readonly digests: readonly string[]
   readonly owner: Integration
   readonly secrets: CredentialSecrets
-  /** Whose tokens it has got so far. */
+  /** The subject that it was seen to act as. */
   readonly known: StoredPin
 }
 
@@ -282,7 +282,7 @@ export function createMinter(dependencies: MinterDependencies) {
 /** Integrations whose credential is remembered; past this all are tried in order once more. */
 const REMEMBERED = 100_000
 
-/** What fails is thrown where it is waited for. */
+/** The caller that waits gets the failure. */
 const later = () => undefined
 
 const staysInside = () =>

@@ -38,7 +38,7 @@ const PERMANENT_MS = [30_000, MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINU
 const PROPAGATING_MS = 30_000
 const PROPAGATING_TIMES = 20
 const TRANSIENT_MS = 1_000
-/** Of a login rate that is exceeded. */
+/** For an exceeded login rate. */
 const WAIT_MS = 3_600_000
 /** For how long a change in Setup explains refusals. */
 const PROPAGATION_MS = SPREADING_MINUTES * MINUTE_MS
@@ -129,7 +129,7 @@ export function refusedStill(
   if (!record || record.version !== version) return undefined
   const { code, detail, status, members, remedy, restUntil } = remembered(record)
   if (restUntil <= now) return undefined
-  // What lasts until somebody acts gets no invitation to try again.
+  // A permanent refusal has no `Retry-After`.
   const waits = status >= 500 || status === 429
   return new BrokerError(code, detail, {
     members,

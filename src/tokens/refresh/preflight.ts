@@ -110,7 +110,7 @@ export function createRefreshTokenPreflight({
   }
 }
 
-/** What the grant would be told, were the token used. */
+/** The error that the grant would get for this token. */
 const dead = () =>
   grantRefused(
     classify({

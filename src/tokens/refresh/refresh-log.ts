@@ -1,4 +1,4 @@
-/** What the log says of refreshes that fail. */
+/** Logs failed refreshes. */
 
 import { isStoreTrouble } from '../../errors/errors.ts'
 import type { Log } from '../../runtime/runtime.ts'

@@ -26,7 +26,7 @@ export const createDropDependents = ({
   /** A mint under way is refused its save by this, and mints anew. */
   const drop = async (name: string): Promise<void> => {
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      // One that cannot be used is served to nobody.
+      // An unusable integration serves no token.
       const look = await unlessUnusable(outcomes.look(name))
       if (!look) return
       const { uid, orev } = look.integration

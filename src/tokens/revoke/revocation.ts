@@ -35,7 +35,7 @@ export interface RevokerDependencies {
   readonly outcomes: Pick<Outcomes, 'look' | 'revoke' | 'holders'>
   readonly leases: Pick<LeaseStore, 'open'>
   readonly endpoint: Pick<TokenEndpoint, 'revoke'>
-  /** What Salesforce does not end now is tried again for seven days. */
+  /** A failed revocation is retried for seven days. */
   readonly queue: Pick<RevocationQueue, 'add' | 'done'>
   readonly audit: Pick<AuditLog, 'background'>
   readonly runtime: Pick<Runtime, 'now'>

@@ -29,7 +29,6 @@ export interface DegradedModeDependencies {
 /** The fleet's count is in the store. */
 const uncounted = async (): Promise<void> => undefined
 
-/** As long as with the store. */
 const DEADLINE_MS = 10_000
 
 export function createDegradedMode(dependencies: DegradedModeDependencies) {
@@ -94,7 +93,6 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
         joined,
       }
     },
-    /** One that could not be saved. */
     keep: (lease: Lease): void => {
       kept.set(lease.integration, lease)
     },

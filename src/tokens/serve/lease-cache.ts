@@ -15,7 +15,6 @@ import type {
 } from '../../store/store.ts'
 import type { Lease } from './lease.ts'
 
-/** What this replica knows of an integration. */
 export interface Entry {
   readonly integration: Integration
   readonly rev: number

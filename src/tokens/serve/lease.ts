@@ -10,10 +10,8 @@ type ExpirySource = 'expires_in' | 'token_exp' | 'introspection' | 'configured'
 /** What one REST call with the token showed; only where the lifetime is configured. `no_api`: it lives, but not for the REST API. */
 export type LeaseProof = 'live' | 'dead' | 'no_api' | 'unproven'
 
-/** As it is sealed. */
 export const LeaseBody = Type.Object({
   integration: Type.String(),
-  /** Of the integration that it was minted for. */
   uid: Type.String(),
   accessToken: Type.String(),
   tokenId: Type.String(),
@@ -33,7 +31,6 @@ export const LeaseBody = Type.Object({
   refreshAt: Type.Number(),
   expirySource: Type.Unsafe<ExpirySource>(Type.String()),
   proof: Type.Optional(Type.Unsafe<LeaseProof>(Type.String())),
-  /** What it was minted for. */
   digest: Type.String(),
 })
 

@@ -117,7 +117,7 @@ function stateOf(
   return subject ? 'ready' : 'unproven'
 }
 
-/** Whose tokens are served, and whose are kept back. */
+/** The served identity, and the one that is held back. */
 function identityStatus(
   subject: TokenSubject | undefined,
   seen: SeenIdentity | null,

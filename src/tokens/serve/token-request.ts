@@ -173,7 +173,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     const mintedAt = now()
     const asking = answerOf(integration, signer, admitted, signal)
     asking.catch(() => undefined)
-    // Whoever may not log in is told so, whatever else is wrong.
+    // The login budget is checked first.
     await admitted
     const answer = await asking
     const learned = await learn(integration, signer, answer, mintedAt)
@@ -265,7 +265,6 @@ const isLease = (result: Lease | TokenAnswer): result is Lease => 'tokenId' in r
 
 const OPTIONAL = ['apiInstanceUrl', 'scope', 'orgId', 'userId', 'identityUrl'] as const
 
-/** What Salesforce gave, and nothing where it gave nothing. */
 function pick(answer: TokenAnswer): Partial<Pick<Lease, (typeof OPTIONAL)[number]>> {
   return Object.fromEntries(
     OPTIONAL.flatMap((member) => (answer[member] === undefined ? [] : [[member, answer[member]]])),
