@@ -22,6 +22,12 @@ export const integrationOf = ({
   grant,
 })
 
+/** How the store holds the definition of such an integration. */
+export function definitionOf(): string {
+  const { name: _, uid: __, version: ___, ...definition } = integrationOf()
+  return JSON.stringify({ schema: 1, ...definition })
+}
+
 export const leaseOf = (changes: Partial<Lease> = {}): Lease => ({
   ...{ integration: 'billing', uid: 'u', tokenId: 't', digest: 'd', expirySource: 'expires_in' },
   ...{ accessToken: new Secret('token'), instanceUrl: 'https://acme.my.salesforce.com' },

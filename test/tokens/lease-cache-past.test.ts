@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Look } from '../../src/store/store.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { createLeaseCache, type LeaseCache } from '../../src/tokens/serve/lease-cache.ts'
+import { definitionOf } from '../support/integrations.ts'
 
 const look = (rev: number): Look => ({
   integration: {
@@ -11,7 +12,7 @@ const look = (rev: number): Look => ({
     rev,
     orev: 0,
     digests: [],
-    definition: '{"schema":1,"grant":{"type":"client_credentials"},"credentials":[]}',
+    definition: definitionOf(),
   },
   outcome: {},
   now: 0,

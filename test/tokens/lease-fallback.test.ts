@@ -10,6 +10,7 @@ import type { LeaseRecord } from '../../src/store/store.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { createLeaseCache, type Entry } from '../../src/tokens/serve/lease-cache.ts'
 import { createLeaseReader } from '../../src/tokens/serve/lease-reader.ts'
+import { definitionOf } from '../support/integrations.ts'
 import { testRuntime } from '../support/runtime.ts'
 import { content } from '../support/store-engines.ts'
 
@@ -18,10 +19,7 @@ const RUNS = Number(process.env.VALETKEY_MODEL_RUNS ?? 300)
 const NAME = 'a'
 const LIFE_MS = 60_000
 const STORELESS_MS = 900_000
-const DEFINITION = JSON.stringify({
-  ...{ schema: 1, grant: { type: 'client_credentials' } },
-  credentials: [],
-})
+const DEFINITION = definitionOf()
 
 type Step =
   | { readonly does: 'refresh'; readonly same: boolean }
