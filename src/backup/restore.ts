@@ -32,12 +32,12 @@ export async function verifyBackup(lines: Lines, keyring: BackupKeyring): Promis
   return { head, counts: next.value.counts }
 }
 
-export type RestoredStore = Pick<
+type RestoredStore = Pick<
   Store,
   'archive' | 'custody' | 'documents' | 'identity' | 'integrations' | 'locks' | 'now'
 >
 
-export interface RestoreDependencies {
+interface RestoreDependencies {
   readonly store: RestoredStore
   readonly keyring: BackupKeyring
   readonly lines: Lines

@@ -6,7 +6,7 @@ import { sealedIn } from '../store/record-body.ts'
 import { type Page, type PageQuery, pages } from '../store/records.ts'
 import { type BackupEnd, type BackupHead, FORMAT, type Section, sealName } from './format.ts'
 
-export interface BackupDependencies {
+interface BackupDependencies {
   readonly archive: Pick<Archive, 'integrations' | 'documents'>
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'seal'>
   readonly version: string

@@ -7,7 +7,7 @@ import { pages } from '../store/records.ts'
 import type { StreamState } from '../store/replica-cache.ts'
 import type { Change, Documents } from '../store/store.ts'
 
-export interface DocumentIds {
+interface DocumentIds {
   /** Never false for one that there is. Reads them all where they are not known; where they cannot be, all may be there. */
   mayBeThere(id: string): boolean | Promise<boolean>
   /** From the change stream. */
@@ -16,7 +16,7 @@ export interface DocumentIds {
   add(id: string): void
 }
 
-export interface DocumentIdsDependencies {
+interface DocumentIdsDependencies {
   readonly kind: string
   readonly documents: Pick<Documents, 'list'>
   readonly stream: Pick<StreamState, 'isCurrent' | 'epoch'>

@@ -19,7 +19,7 @@ export interface Origin {
   readonly ip: string
 }
 
-export interface RememberedDocumentsDependencies<Value> {
+interface RememberedDocumentsDependencies<Value> {
   readonly kind: string
   readonly documents: Pick<Documents, 'read'>
   readonly memory: ReplicaMemory

@@ -23,7 +23,7 @@ import {
   WhoAmI,
 } from './schemas.ts'
 
-export interface ApiKeyChange {
+interface ApiKeyChange {
   readonly action: 'api_key.created' | 'api_key.revoked'
   /** Public id of the key. */
   readonly id: string

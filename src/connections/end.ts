@@ -14,7 +14,7 @@ import {
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 
 /** Gives the connection as it ended. Throws `audit_unavailable` alone: what was done is done. */
-export type EndConnection = (
+type EndConnection = (
   stored: StoredConnection,
   ending: ConnectionEnding,
   requestId: string,
@@ -26,7 +26,7 @@ export interface ConnectionStates extends ConnectionStore {
   readonly end: EndConnection
 }
 
-export interface EndDependencies {
+interface EndDependencies {
   readonly connections: Pick<ConnectionStore, 'read' | 'update'>
   readonly audit: { change(asker: Asker, happening: AuditEntry): Promise<void> }
   readonly onEnded: (flow: Flow, status: ConnectionStatus) => void

@@ -43,12 +43,9 @@ export interface AgeSettings {
   readonly graceMs: number
 }
 
-export type MaintainerWork = Pick<
-  RefreshTokenMaintainerDependencies,
-  'settle' | 'exercise' | 'idleDaysOf'
->
+type MaintainerWork = Pick<RefreshTokenMaintainerDependencies, 'settle' | 'exercise' | 'idleDaysOf'>
 
-export interface CustodyComposition {
+interface CustodyComposition {
   readonly core: Core<StoreEvents>
   readonly age: AgeSettings
   /** Why no refresh token may be used in this store; undefined: they may. */

@@ -9,7 +9,7 @@ import { untilWritten } from '../store/compare-and-set.ts'
 import { bodyOf, type ConnectionState, type CustodyBody, connectionOf } from './connection.ts'
 import type { CustodyLook, CustodyStore, CustodyTarget } from './custody-store.ts'
 
-export interface Grantee {
+interface Grantee {
   readonly refreshToken: Secret
   /** The consumer key that it was given to. */
   readonly clientId: string
@@ -35,7 +35,7 @@ export interface Custody {
   ): Promise<ConnectionState & { readonly family: string | null }>
 }
 
-export interface CustodyDependencies {
+interface CustodyDependencies {
   readonly store: CustodyStore
   readonly runtime: Pick<Runtime, 'sleep' | 'uniqueId'>
   /** Makes the lease, and any mint under way, worthless: they belong to a family that ends. */

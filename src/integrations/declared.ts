@@ -55,7 +55,7 @@ export interface DeclaredIntegrations {
   release(names: ReadonlySet<string>, prune: boolean): Promise<readonly Applied[]>
 }
 
-export interface DeclaredDependencies {
+interface DeclaredDependencies {
   readonly store: IntegrationStore
   readonly intake: Intake
   readonly hosts: HostRules

@@ -14,7 +14,7 @@ import { isShown } from './references/visible.ts'
 import type { IntegrationView, ListQuery } from './schemas/schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 
-export interface Listing {
+interface Listing {
   page(
     query: Static<typeof ListQuery>,
     principal: Principal,
@@ -26,7 +26,7 @@ export interface Listing {
   }>
 }
 
-export interface ListingDependencies {
+interface ListingDependencies {
   readonly store: Pick<IntegrationStore, 'list'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
   readonly listed: Answers['listed']

@@ -34,9 +34,9 @@ export interface RecordProver {
 }
 
 /** `refused`: it does not verify, and gets none. `locked`: what would prove it is sealed with a key that is not in the keyring. */
-export type Renewal = 'renewed' | 'current' | 'changed' | 'gone' | 'refused' | 'locked'
+type Renewal = 'renewed' | 'current' | 'changed' | 'gone' | 'refused' | 'locked'
 
-export interface RecordProverDependencies {
+interface RecordProverDependencies {
   /** The store of the engine. */
   readonly store: Pick<Store, 'documents' | 'integrations' | 'seals'>
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds' | 'macs' | 'open' | 'seal'>

@@ -23,7 +23,7 @@ export interface Resealer {
   stop(): Promise<void>
 }
 
-export interface ResealerDependencies {
+interface ResealerDependencies {
   readonly listings: readonly SealedListing[]
   readonly documents: Pick<Documents, 'read' | 'write'>
   /** `underLock`: so that one of them works at it, and another takes over within seconds. */

@@ -15,7 +15,17 @@ const PLACES = [
 ]
 
 /** What is said instead. Identifiers count, in whatever case. */
-const INSTEAD: readonly (readonly [RegExp, string])[] = [[/flip a lie/, 'what would be wrong']]
+const INSTEAD: readonly (readonly [RegExp, string])[] = [
+  [/\bhearing\b/i, 'change subscription'],
+  [/(?<!in |single[- ]|the same )\bflight\b/i, 'mint coordinator'],
+  [/\blanded\b/i, 'mint result'],
+  [/hands-?free/i, 'auto-rotation'],
+  [/\bverdicts\b/i, 'unknown-outcome resolver'],
+  [/\bsuccessors\b/i, 'rotated tokens'],
+  [/countdown/i, 'expiry notifier'],
+  [/a no for a not yet/, 'treats refusals after a change as temporary'],
+  [/flip a lie/, 'what would be wrong'],
+]
 
 /** Public names, which do not change. */
 const PUBLIC =

@@ -13,7 +13,7 @@ import { createSigningKeys, type SigningKeys } from './jwks.ts'
 import { createJwtAuthenticator, type JwtAuthenticator } from './jwt.ts'
 import { createKeySource } from './key-source.ts'
 
-export interface Authenticators {
+interface Authenticators {
   /** The first that recognises its kind decides. */
   readonly list: readonly Authenticator[]
   /** Fetches the keys of the issuers. */
@@ -23,7 +23,7 @@ export interface Authenticators {
 }
 
 /** What the configuration file declares. Each gives another array after a change. */
-export interface DeclaredCallers {
+interface DeclaredCallers {
   readonly issuers: () => readonly IssuerSettings[]
   readonly callers: () => readonly CallerEntry[]
 }

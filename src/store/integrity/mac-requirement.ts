@@ -34,7 +34,7 @@ const MacMark = Type.Object({
   isComplete: Type.Boolean(),
 })
 
-export type MacMark = BodyOf<typeof MacMark>
+type MacMark = BodyOf<typeof MacMark>
 
 export interface MacRequirement {
   readonly mode: UnprovenMode

@@ -69,7 +69,7 @@ const STEADY_MS = 1_000
 const FIRST_MS = 3_000
 
 /** Milliseconds before the next attempt: 40 to 500, plus up to 50 of jitter. */
-export function reconnectDelayMs(attempt: number, random: () => number): number {
+function reconnectDelayMs(attempt: number, random: () => number): number {
   return Math.min(20 * 2 ** Math.min(attempt, 5), 500) + Math.floor(random() * 50)
 }
 

@@ -36,7 +36,7 @@ const CONFIRM: Script = {
   lua: `return redis.call('HINCRBY', KEYS[1], 'confirmed', 1)`,
 }
 
-export interface DurableRedisDependencies {
+interface DurableRedisDependencies {
   readonly commands: RedisConnection
   /** A separate connection, because WAIT blocks it. Absent if no confirmation is required. */
   readonly durable?: RedisConnection

@@ -7,7 +7,7 @@ import { askedPauseMs } from './retry.ts'
 
 export type Breaker = ReturnType<typeof createBreaker>
 
-export interface BreakerDependencies {
+interface BreakerDependencies {
   /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   readonly log: Pick<Log, 'info' | 'warn'>

@@ -17,7 +17,7 @@ export interface DoctorMint {
   mint(integration: Integration, charge: () => Promise<void>, by: Actor): Promise<Lease>
 }
 
-export interface DoctorMintDependencies {
+interface DoctorMintDependencies {
   readonly records: LeaseRecords
   readonly logins: Logins
   readonly flights: Pick<SingleFlight, 'join' | 'underLock'>

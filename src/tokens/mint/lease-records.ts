@@ -13,7 +13,7 @@ import { remember } from './refusal-memory.ts'
 
 export type LeaseRecords = ReturnType<typeof createLeaseRecords>
 
-export interface LeaseRecordsDependencies {
+interface LeaseRecordsDependencies {
   readonly reader: Pick<LeaseReader, 'look' | 'changed'>
   readonly cache: Pick<LeaseCache, 'saved'>
   readonly leases: Pick<LeaseStore, 'save'>

@@ -27,7 +27,7 @@ import type { SingleFlight } from './single-flight.ts'
 
 export type MintCoordinator = ReturnType<typeof createMintCoordinator>
 
-export interface MintCoordinatorDependencies {
+interface MintCoordinatorDependencies {
   readonly records: LeaseRecords
   readonly logins: Logins
   readonly flights: Pick<SingleFlight, 'join' | 'readUnderLock'>

@@ -36,7 +36,7 @@ export const deadToken = (): BrokerError =>
     cause: new TryAgain('deadToken'),
   })
 
-export interface RetryRow {
+interface RetryRow {
   readonly isFor: (error: unknown) => boolean
   /** At most, with the first one. */
   readonly tries: number
@@ -66,7 +66,7 @@ export const RETRIES = {
   deadToken: { isFor: isOf('deadToken'), tries: 2, pauseMs: 0 },
 } as const satisfies Readonly<Record<string, RetryRow>>
 
-export interface RetryLimits {
+interface RetryLimits {
   /** By the monotonic clock. Default: none. */
   readonly deadlineAt?: number
   /** The process ends. */

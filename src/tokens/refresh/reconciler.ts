@@ -7,12 +7,12 @@ import type { SingleFlight } from '../mint/single-flight.ts'
 import type { DegradedMode } from '../serve/degraded-mode.ts'
 import type { Entry } from '../serve/lease-cache.ts'
 
-export interface Reconciler {
+interface Reconciler {
   /** The store is heard again. */
   begin(): void
 }
 
-export interface ReconcilerDependencies {
+interface ReconcilerDependencies {
   readonly learnTime: () => Promise<void>
   readonly degraded: Pick<DegradedMode, 'unsaved' | 'forget'>
   readonly look: (name: string) => Promise<Entry | undefined>

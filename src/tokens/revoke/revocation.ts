@@ -29,7 +29,7 @@ export interface Revoker {
 }
 
 /** Whatever token it is. */
-export type RevokedToken = Pick<Lease, 'integration' | 'tokenId' | 'accessToken'>
+type RevokedToken = Pick<Lease, 'integration' | 'tokenId' | 'accessToken'>
 
 export interface RevokerDependencies {
   readonly outcomes: Pick<Outcomes, 'look' | 'revoke' | 'holders'>

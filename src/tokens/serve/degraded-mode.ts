@@ -19,7 +19,7 @@ import {
 
 export type DegradedMode = ReturnType<typeof createDegradedMode>
 
-export interface DegradedModeDependencies {
+interface DegradedModeDependencies {
   readonly logins: Pick<Logins, 'mint'>
   readonly flights: Pick<SingleFlight, 'join'>
   readonly audit: Pick<MintAudit, 'minted' | 'refused'>
