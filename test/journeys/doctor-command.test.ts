@@ -106,13 +106,13 @@ t.test('one integration that is well', async (t) => {
   t.match(text, {
     code: 0,
     stderr: '',
-    stdout: /^billing: well \(1 of 5 logins\)\n {2}ok {4}definition/,
+    stdout: /^billing: passed \(1 of 5 logins\)\n {2}ok {4}definition/,
   })
   t.notMatch(text.stdout, '\u001b')
   t.equal(json.isWell, true)
   const { ok, reports } = JSON.parse(json.stdout)
   t.match({ ok, reports }, { ok: true, reports: [{ integration: 'billing', ok: true }] })
-  t.match(piped, { code: 0, stdout: /^integration: well/ })
+  t.match(piped, { code: 0, stdout: /^integration: passed/ })
   t.strictSame(readdirSync(folder), before, 'and leaves nothing behind')
   for (const secret of [
     key.privateKey.split('\n')[1] ?? '',
@@ -178,7 +178,7 @@ t.test('a configuration file: each of its integrations, or those that are named'
     diagnosed([name, '--json']),
     diagnosed([name, 'billing', 'follower']),
   ])
-  t.match(two, { isWell: true, stdout: /^billing: well.*\nfollower: well/s })
+  t.match(two, { isWell: true, stdout: /^billing: passed.*\nfollower: passed/s })
   t.match(await mistakesOf(diagnosed([name, 'nobody'])), [
     'nobody: is not an integration of the file',
   ])
@@ -262,7 +262,7 @@ t.test('colours are for a terminal that wants them', withoutPython, async (t) =>
   t.match(colourful, { code: 0, stdout: '\u001b[32mok  \u001b[39m' })
   for (const { code, stdout } of [plain, dumb]) {
     t.equal(code, 0)
-    t.match(stdout, 'colours: well')
+    t.match(stdout, 'colours: passed')
     t.notMatch(stdout, '\u001b')
   }
 })

@@ -33,10 +33,10 @@ t.test('what is tried is what the documents give, and what the store calls', asy
     [...new Set(TRIED_COMMANDS)].sort(),
     user.commands.filter((command) => !BEFORE_ALL.includes(command)).sort(),
   )
-  const folder = join(ROOT, 'src/store')
-  const text = readdirSync(folder)
-    .filter((name) => name.startsWith('redis-') && name !== 'redis-rights.ts')
-    .map((name) => readFileSync(join(folder, name), 'utf8'))
+  const text = ['src/store/redis', 'src/store/redis-connection']
+    .flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => join(ROOT, folder, name)))
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('/rights.ts'))
+    .map((path) => readFileSync(path, 'utf8'))
     .join('\n')
   for (const command of TRIED_COMMANDS) {
     t.match(text, new RegExp(`['"\`.]${command}['"\`(]`, 'i'), `the store calls ${command}`)
