@@ -358,7 +358,7 @@ t.test('mistakes in its settings end the start', async (t) => {
 
 t.test('nothing of it is loaded where it is off', async (t) => {
   const serve = readFileSync(join(ROOT, 'src/process/serve.ts'), 'utf8')
-  t.match(serve, "await import('./tracing/tracing.ts')")
+  t.match(serve, "await import('../tracing/tracing.ts')")
   for (const path of [
     'src/process/serve.ts',
     'src/app/app-dependencies.ts',
