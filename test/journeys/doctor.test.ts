@@ -106,7 +106,7 @@ t.test('a wrong audience, and a wrong host: the pair that works is named', async
   simulator.updateApp(unassigned.app.clientId, { approvedUsernames: [] })
   simulator.clear()
   const refused = await examine(here, unassigned.name)
-  t.match(checksOf(t, refused).audience, { ok: true, detail: /another one/ })
+  t.match(checksOf(t, refused).audience, { ok: true, detail: /another cause/ })
   t.equal(refused.body.logins_used, 5, 'no more than that')
   t.equal(simulator.tokenRequests().length, 5)
   t.ok(
