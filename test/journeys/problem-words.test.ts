@@ -109,7 +109,7 @@ t.test('a media type that is not taken is answered with those that are', async (
     status: 415,
     body: {
       code: 'media_type_unsupported',
-      detail: /it takes application\/json$/,
+      detail: /it accepts application\/json$/,
       remedy: /application\/json/,
       media_types: ['application/json'],
     },
@@ -123,9 +123,9 @@ t.test('a media type that is not taken is answered with those that are', async (
     body: { detail: /text\/plain or application\/x-pem-file$/ },
   })
   const token = await call('POST', '/oauth/token', { body: {} })
-  t.match(token, { body: { error_description: /it takes application\/x-www-form-urlencoded/ } })
+  t.match(token, { body: { error_description: /it accepts application\/x-www-form-urlencoded/ } })
   const untyped = await call('POST', '/api-keys', { body: 'x', headers: { 'content-type': '' } })
-  t.match(untyped, { status: 415, body: { detail: /it takes application\/json$/ } })
+  t.match(untyped, { status: 415, body: { detail: /it accepts application\/json$/ } })
 })
 
 t.test('what waiting helps with says how long', async (t) => {

@@ -130,7 +130,7 @@ t.test('a port that is taken ends the start, and frees the folder', async (t) =>
   const { code, stderr } = await run(['serve'], env)
   t.equal(code, 78)
   const where = `127.0.0.1:${port} (EADDRINUSE)`
-  const cure = 'another process has this port; stop it, or set VALETKEY_PORT to a free one'
+  const cure = 'another process uses this port; stop it, or set VALETKEY_PORT to a free port'
   t.equal(stderr, `valetkey: VALETKEY_PORT: cannot listen on ${where}: ${cure}\n`)
   const adminKey = newAdminKey()
   await startBrokerProcess(t, { adminKey, env: { VALETKEY_DATA_DIR: dataDir } })
