@@ -108,7 +108,7 @@ t.test('refuses what a newer release wrote, and what is no database', async (t) 
   t.throws(() => createEmbeddedStore({ dataDir }), new RegExp(`${dataDir}.*newer release`))
   t.same(await readFile(file), before, 'and leaves it as it was')
   await writeFile(file, 'this is no database, but long enough to be taken for one'.repeat(100))
-  t.throws(() => createEmbeddedStore({ dataDir }), new RegExp(`${dataDir}.*no database`))
+  t.throws(() => createEmbeddedStore({ dataDir }), new RegExp(`${dataDir}.*not a database`))
 })
 
 t.test('says which folder it cannot use', async (t) => {

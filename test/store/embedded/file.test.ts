@@ -242,14 +242,14 @@ t.test('a file that was lost before the start is not an empty store', async (t) 
 
 t.test('a file that cannot be used is named at the start, with what to do', async (t) => {
   const cases: Readonly<Record<string, readonly [(file: string) => Promise<unknown>, RegExp]>> = {
-    cut: [(file) => truncate(file, 5 * PAGE), /is damaged.*restore a backup/],
+    cut: [(file) => truncate(file, 5 * PAGE), /contains a damaged valetkey\.db.*restore a backup/],
     zeroed: [
       async (file) => overwrite(file, Buffer.alloc((await stat(file)).size), 0),
       /is not a database/,
     ],
     'without its first page': [
       (file) => overwrite(file, Buffer.alloc(PAGE - 100, 0xa5), 100),
-      /is damaged/,
+      /contains a damaged valetkey\.db/,
     ],
   }
   for (const [what, [deed, says]] of Object.entries(cases)) {
