@@ -117,7 +117,7 @@ t.test('says which folder it cannot use', async (t) => {
   await mkdir(join(dir, 'data', 'valetkey.db'), { recursive: true })
   t.throws(
     () => createEmbeddedStore({ dataDir: join(dir, 'data') }),
-    new RegExp(`${dir}.*a folder is where one of its files should be`),
+    new RegExp(`${dir}.*it contains a folder with the name of one of its files`),
   )
 })
 
