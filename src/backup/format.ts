@@ -58,7 +58,9 @@ export function parseHead(line: string): BackupHead {
     return { valetkey_backup, id, created_at, version, sealed_with }
   } catch (cause) {
     throw isCorrupt(cause)
-      ? new BackupError('refused', 'the file is not a backup of Valetkey, or was altered', { cause })
+      ? new BackupError('refused', 'the file is not a backup of Valetkey, or was altered', {
+          cause,
+        })
       : newerRelease(cause)
   }
 }

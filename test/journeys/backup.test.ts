@@ -128,7 +128,10 @@ t.test('from the embedded store to Redis, and back', async (t) => {
   t.match(await run(['restore', '/dev/stdin'], env), { status: 66, stderr: /is not a file/ })
   t.match(await run(['restore', file, file], env), { status: 64 })
   t.match(await run(['restore', '--forse', file], env), { status: 64, stderr: /usage/ })
-  t.match(await run(['restore', '--check', file], env), { status: 0, stderr: /is complete: 3 integr/ })
+  t.match(await run(['restore', '--check', file], env), {
+    status: 0,
+    stderr: /is complete: 3 integr/,
+  })
   t.equal(await client.dbsize(), 0, 'and nothing was written')
 
   t.match(await run(['restore', file], env), { status: 0, stderr: /restored 3 integrations/ })
