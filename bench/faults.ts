@@ -212,15 +212,15 @@ const ROWS: readonly Row[] = [
     run: onFleet({ replicas: 3, proxied: true }, async (fleet) => {
       let checked = 0
       let violations = 0
-      let storeless = 0
+      let degraded = 0
       for (const trouble of ['none', 'paused', 'deaf'] satisfies Trouble[]) {
         const result = await obedience(fleet, trouble, 300)
         checked += result.checked
         violations += result.violations.length
-        storeless += result.storeless.length
+        degraded += result.degraded.length
       }
       return {
-        shown: `${violations} old answers of ${checked}; ${storeless} by a replica that said \`store-unreachable\``,
+        shown: `${violations} old answers of ${checked}; ${degraded} by a replica that said \`store-unreachable\``,
         holds: violations === 0,
       }
     }),

@@ -13,7 +13,7 @@ export interface Obedience {
   /** Those among them that do not know of the change. */
   readonly violations: readonly Seen[]
   /** The same, by a replica that could not reach the store, and said so. */
-  readonly storeless: readonly Seen[]
+  readonly degraded: readonly Seen[]
 }
 
 const GRACE_MS = 1_000
@@ -122,6 +122,6 @@ export async function obedience(
   return {
     checked: late.length,
     violations: wrong.filter((one) => !isDegraded(one)),
-    storeless: wrong.filter(isDegraded),
+    degraded: wrong.filter(isDegraded),
   }
 }

@@ -105,12 +105,12 @@ function registerGuarded(guarded: Server, parts: RoutedParts): void {
   registerCredentialRoutes(guarded, { integrations, ...rotation, audit, confirm, now })
   registerSetupRoutes(guarded, { integrations, publicUrl, egressAddresses })
   const { outbound, hosts, clock } = salesforce
-  const practice = createDoctorService({
+  const doctor = createDoctorService({
     doctor: createDoctor({ outbound, hosts, grants, clock, now, monotonic }),
     readSealed: integrations.readSealed,
     mint: engine.doctorMint,
   })
-  registerDoctorRoutes(guarded, { integrations, practice, audit })
+  registerDoctorRoutes(guarded, { integrations, doctor, audit })
   const pins = createPinStore(documents)
   const acceptance = createIdentityAcceptance({ integrations, pins, outcomes })
   registerIdentityRoutes(guarded, { integrations, acceptance, audit, confirm })

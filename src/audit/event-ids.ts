@@ -1,8 +1,8 @@
 /** Ids and times of events. Ids are unique over the fleet, and in order of time within a replica. */
-import type { Stamp } from './event.ts'
+import type { EventId } from './event.ts'
 
 interface EventIds {
-  next(): Stamp
+  next(): EventId
 }
 
 interface EventIdDependencies {

@@ -208,7 +208,7 @@ export interface AuditEvent {
   readonly detail?: EventDetail
 }
 
-export interface Stamp {
+export interface EventId {
   readonly id: string
   /** RFC 3339, milliseconds, UTC. */
   readonly at: string
@@ -217,10 +217,10 @@ export interface Stamp {
 const DETAIL_TEXT_MAX = 256
 
 /** One line of JSON, without its end. */
-export const eventText = (stamp: Stamp, by: Actor, entry: AuditEntry): string =>
-  JSON.stringify(eventOf(stamp, by, entry))
+export const eventText = (eventId: EventId, by: Actor, entry: AuditEntry): string =>
+  JSON.stringify(eventOf(eventId, by, entry))
 
-export function eventOf({ id, at }: Stamp, by: Actor, entry: AuditEntry): AuditEvent {
+export function eventOf({ id, at }: EventId, by: Actor, entry: AuditEntry): AuditEvent {
   const { action, integration, outcome = 'success', tokenId, detail } = entry
   return {
     id,

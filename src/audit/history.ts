@@ -6,8 +6,8 @@ import {
   type Actor,
   type AuditEntry,
   type AuditEvent,
+  type EventId,
   eventOf,
-  type Stamp,
   shareOf,
 } from './event.ts'
 import { type GrownLine, grown, networkIn } from './output/grown-line.ts'
@@ -16,7 +16,7 @@ import type { StoredEvents } from './stored-events.ts'
 
 interface History {
   /** Resolves once the store has it or was asked in vain; at once where a line grows, which is stored within 10 s. Never rejects. */
-  add(stamp: Stamp, by: Actor, entry: AuditEntry): Promise<void>
+  add(eventId: EventId, by: Actor, entry: AuditEntry): Promise<void>
   /** Begins to store the lines that grew. */
   start(): void
   /** Stores the lines that grew, and no more. */
@@ -88,10 +88,10 @@ export function createHistory({ stored, runtime }: HistoryDependencies): History
   })
 
   return {
-    add(stamp, by, entry) {
+    add(eventId, by, entry) {
       const share = shareOf(entry, by.principal !== null)
       if (share === null) return Promise.resolve()
-      const event = eventOf(stamp, by, entry)
+      const event = eventOf(eventId, by, entry)
       const kind = kindOf(share, event)
       if (!kind || kind.listed < SHARES[share].listed) {
         if (kind) kind.listed += 1

@@ -52,7 +52,7 @@ const REPLICA_CHARACTERS = 8
 
 export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
   const { writer, store, mode, events, runtime, log } = dependencies
-  const stamps = createEventIds({
+  const eventIds = createEventIds({
     now: runtime.wall,
     replica: runtime.uniqueId().slice(0, REPLICA_CHARACTERS),
   })
@@ -61,10 +61,10 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
   const quoted = new WeakMap<Asker['principal'], string>()
 
   const record = (by: Actor, entry: AuditEntry): Promise<void> => {
-    const stamp = stamps.next()
-    writer.write(`${eventText(stamp, by, entry)}\n`)
+    const eventId = eventIds.next()
+    writer.write(`${eventText(eventId, by, entry)}\n`)
     events.emit('audit.recorded', { by, entry })
-    return history.add(stamp, by, entry)
+    return history.add(eventId, by, entry)
   }
 
   const background = (by: Actor, entry: AuditEntry) => {
@@ -75,8 +75,8 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
   const denials = createDenials({
     runtime,
     isBlocked: writer.isBlocked,
-    line: (by, entry) => writer.write(`${eventText(stamps.next(), by, entry)}\n`),
-    store: (by, entry) => void history.add(stamps.next(), by, entry),
+    line: (by, entry) => writer.write(`${eventText(eventIds.next(), by, entry)}\n`),
+    store: (by, entry) => void history.add(eventIds.next(), by, entry),
   })
 
   /** The id never changes, and quoting it each time is a tenth of a read. */
@@ -97,7 +97,7 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
     requireWritable,
     read(asker, integration, tokenId) {
       requireWritable()
-      const { id, at } = stamps.next()
+      const { id, at } = eventIds.next()
       // By hand: every member but the principal is of an alphabet that needs no escape.
       writer.write(
         `{"id":"${id}","at":"${at}","principal":${quotedId(asker.principal)},"action":"token.read","integration":"${integration}","outcome":"success","request_id":"${asker.id}","token_id":"${tokenId}"}\n`,

@@ -19,7 +19,7 @@ import {
 } from '../store/integrity/corrupt-records.ts'
 import { createMacRequirement, type UnprovenMode } from '../store/integrity/mac-requirement.ts'
 import { createSeenVersions } from '../store/integrity/seen-versions.ts'
-import { readStanding } from '../store/integrity/store-watch.ts'
+import { readIntegrityNote } from '../store/integrity/store-watch.ts'
 import type { Store } from '../store/store.ts'
 import { BackupError } from './backup-error.ts'
 import { isEmpty, restoreBackup, type Verified, verifyBackup } from './restore.ts'
@@ -40,7 +40,7 @@ interface Opened {
 
 const FILE_MODE = 0o600
 /** Store time-out, in milliseconds. A page of records is larger than the usual reads of the service. */
-const PATIENCE_MS = 10_000
+const TIMEOUT_MS = 10_000
 
 /** `backup [--out FILE]`. Throws `ConfigError`, `BackupError`, and errors of `parseArgs`. */
 export async function backup(
@@ -58,7 +58,7 @@ export async function backup(
   }
   const { keyring, openTo, locked } = await prepare(env, stderr)
   await withStore(openTo('read'), async (store) => {
-    if ((await readStanding(store)) === 'wiped') {
+    if ((await readIntegrityNote(store)) === 'wiped') {
       const message = 'the store lost its content, so there is nothing to back up: restore it first'
       throw new BackupError('unavailable', message)
     }
@@ -129,7 +129,7 @@ async function prepare(env: Environment, stderr: CommandStreams['stderr']): Prom
     locked: () => locked,
     async openTo(purpose) {
       if (purpose === 'read') requireEmbedded(config)
-      const engine = await openStore(config, { timeoutMs: PATIENCE_MS })
+      const engine = await openStore(config, { timeoutMs: TIMEOUT_MS })
       return provenStore(engine, { keyring, mode: config.unprovenRecords, onMet, stderr })
     },
   }

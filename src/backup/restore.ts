@@ -5,7 +5,7 @@ import type { Log } from '../runtime/runtime.ts'
 import { RESTORED_PREFIX } from '../store/custody-age.ts'
 import { KEPT_KINDS } from '../store/document-kinds.ts'
 import { isCorrupt } from '../store/integrity/record-schema.ts'
-import { noteStanding } from '../store/integrity/store-watch.ts'
+import { writeIntegrityNote } from '../store/integrity/store-watch.ts'
 import { type Page, type PageQuery, pages } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import { createSingleFlight } from '../tokens/mint/single-flight.ts'
@@ -80,7 +80,7 @@ async function replaceAll(dependencies: RestoreDependencies): Promise<void> {
   const { store, keyring, lines, uniqueId } = dependencies
   const { archive } = store
   const { sections } = await readBackup(lines(), keyring)
-  await noteStanding(store, 'wiped')
+  await writeIntegrityNote(store, 'wiped')
   const names = new Set<string>()
   const ids = new Map<string, Set<string>>()
   const custody = { id: `${RESTORED_PREFIX}${uniqueId()}`, lookInMs: LOOK_IN_MS }
@@ -101,7 +101,7 @@ async function replaceAll(dependencies: RestoreDependencies): Promise<void> {
   const { run, knownRun } = await store.custody.age()
   const all = knownRun !== null && knownRun !== run
   await store.custody.takeForRestored({ ...custody, all, forAnyRun: true })
-  await noteStanding(store, 'accepted')
+  await writeIntegrityNote(store, 'accepted')
 }
 
 async function removeOthers(

@@ -79,7 +79,7 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
   })
   const keys = createApiKeyStore({ documents, now, events })
   const permissions = createPermissionResolver({ keys, callers: declared.callers, now })
-  const gate = createGate({ authenticators: authenticators.list, throttle, standing: permissions })
+  const gate = createGate({ authenticators: authenticators.list, throttle, permissions })
   return {
     gate,
     permissions,

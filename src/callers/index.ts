@@ -42,12 +42,12 @@ interface GateDependencies {
   /** Asked in this order; the first that recognises its kind decides. */
   readonly authenticators: readonly Authenticator[]
   readonly throttle: Pick<Throttle, 'failed'>
-  readonly standing: Pick<PermissionResolver, 'stands'>
+  readonly permissions: Pick<PermissionResolver, 'stands'>
 }
 
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i
 
-export function createGate({ authenticators, throttle, standing }: GateDependencies): Gate {
+export function createGate({ authenticators, throttle, permissions }: GateDependencies): Gate {
   const readCredentials = createCredentialsReader()
   const ask = async (
     credentials: Credentials,
@@ -109,7 +109,7 @@ export function createGate({ authenticators, throttle, standing }: GateDependenc
     identifyBearer: (request, bearer) => identifyBy(request, { bearer }),
     async confirm(request) {
       const principal = await identify(request)
-      if (!(await standing.stands(principal))) throw refusedBearer('KEY_UNKNOWN')
+      if (!(await permissions.stands(principal))) throw refusedBearer('KEY_UNKNOWN')
       return principal
     },
   }

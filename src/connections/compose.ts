@@ -67,7 +67,7 @@ export function composeConnections(dependencies: ConnectionsDependencies): Conne
 
   const finish = createFinish({
     integrations,
-    standing: permissions,
+    permissions,
     identity: {
       check: async (integration: Integration, answer: TokenAnswer) =>
         guard.check(integration, answer, await guard.known(integration)),

@@ -28,7 +28,7 @@ export interface ConnectionStates extends ConnectionStore {
 
 interface EndDependencies {
   readonly connections: Pick<ConnectionStore, 'read' | 'update'>
-  readonly audit: { change(asker: Asker, happening: AuditEntry): Promise<void> }
+  readonly audit: { change(asker: Asker, entry: AuditEntry): Promise<void> }
   readonly onEnded: (flow: Flow, status: ConnectionStatus) => void
   readonly now: () => number
   readonly log: Pick<Log, 'warn'>
@@ -55,12 +55,12 @@ export function createEnd(dependencies: EndDependencies): EndConnection {
       )
     }
     onEnded(flow, ending.state)
-    await audit.change({ id: requestId, principal: { id: by.id } }, happeningOf(over, ending))
+    await audit.change({ id: requestId, principal: { id: by.id } }, auditEntryOf(over, ending))
     return over
   }
 }
 
-function happeningOf({ id, name }: Connection, ending: ConnectionEnding): AuditEntry {
+function auditEntryOf({ id, name }: Connection, ending: ConnectionEnding): AuditEntry {
   const detail = { connection: id }
   if (ending.state === 'connected') {
     return { action: 'integration.connected', integration: name, detail }

@@ -42,7 +42,7 @@ export interface Got {
 
 interface FinishDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
-  readonly standing: PermissionResolver
+  readonly permissions: PermissionResolver
   /** Throws `identity_changed` where the tokens are of another org or user than before. */
   readonly identity: { check(integration: Integration, answer: TokenAnswer): Promise<void> }
   readonly custody: {
@@ -63,13 +63,13 @@ interface FinishDependencies {
 }
 
 export function createFinish(dependencies: FinishDependencies): Finish {
-  const { integrations, standing, identity, custody, isOver, endToken } = dependencies
+  const { integrations, permissions, identity, custody, isOver, endToken } = dependencies
 
   const check: Finish['check'] = async ({ name, uid, target, by }) => {
     const integration = await integrations.read(name)
     const isSame = integration?.uid === uid && targetOf(integration) === target
     if (!isSame || !integration.enabled) return 'integration_changed'
-    const permits = await standing.permitsOf(by)
+    const permits = await permissions.permitsOf(by)
     return allows({ ...by, permits }, 'credentials:write', integration)
       ? integration
       : 'permission_lost'

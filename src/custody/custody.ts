@@ -47,7 +47,7 @@ interface CustodyDependencies {
     loginUrl: string,
     of: { readonly integration: string; readonly token: Secret },
   ) => Promise<string | undefined>
-  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly log: Pick<Log, 'info' | 'error'>
 }
 
@@ -62,7 +62,7 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
 
   const seedsOf = ({ record }: CustodyLook) => (record ? bodyOf(record).seeds : [])
 
-  const patiently = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+  const retryWhileAway = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     for (const pauseMs of PAUSES_MS) {
       try {
         return await work()
@@ -85,7 +85,7 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
     } catch (error) {
       if (!isStoreAway(error)) throw error
       // Keeps nothing; says, as durably as it keeps, whether the family is there.
-      const isThere = await patiently(() => store.keep(name, { family, g: 0, token: '' }))
+      const isThere = await retryWhileAway(() => store.keep(name, { family, g: 0, token: '' }))
       if (isThere) return 'begun'
       throw error
     }
@@ -121,18 +121,18 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
     const { name: integration } = target
     log.info({ integration }, 'a refresh token is in custody')
     try {
-      await patiently(() => (look.record ? dropLease : forgetRefusal)(target))
+      await retryWhileAway(() => (look.record ? dropLease : forgetRefusal)(target))
     } catch (error) {
       // It has begun: whoever is told otherwise gives back what is in use.
       log.error({ err: error, integration }, 'data of a former connection may still exist')
     }
     if (replaced && replaced.token.reveal() !== token.reveal()) {
       // Nobody waits for Salesforce to forget what is of no use any more.
-      patiently(() => endToken(replaced.loginUrl, { integration, token: replaced.token })).catch(
-        (error: unknown) => {
-          log.error({ err: error, integration }, 'a former refresh token may still be valid')
-        },
-      )
+      retryWhileAway(() =>
+        endToken(replaced.loginUrl, { integration, token: replaced.token }),
+      ).catch((error: unknown) => {
+        log.error({ err: error, integration }, 'a former refresh token may still be valid')
+      })
     }
     return 'begun'
   }
@@ -180,11 +180,13 @@ export function createCustody(dependencies: CustodyDependencies): Custody {
           store.end(target, record.family, family, of),
         )
         if (result === 'changed') return 'lost'
-        await patiently(() => dropLease(target))
+        await retryWhileAway(() => dropLease(target))
         const { name: integration } = target
         const reason =
           ended &&
-          (await patiently(() => endToken(ended.loginUrl, { integration, token: ended.token })))
+          (await retryWhileAway(() =>
+            endToken(ended.loginUrl, { integration, token: ended.token }),
+          ))
         return { hadToken: true, ...(reason !== undefined && { reason }) }
       }),
 

@@ -13,13 +13,13 @@ import { ReportView, reportView } from './schemas.ts'
 
 interface DoctorRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
-  readonly practice: DoctorService
+  readonly doctor: DoctorService
   readonly audit: Pick<AuditLog, 'change'>
 }
 
 export function registerDoctorRoutes(
   server: Server,
-  { integrations, practice, audit }: DoctorRouteDependencies,
+  { integrations, doctor, audit }: DoctorRouteDependencies,
 ): void {
   server.post(
     '/integrations/:name/test',
@@ -47,7 +47,7 @@ export function registerDoctorRoutes(
       const { principal } = request
       const { name } = request.params
       await visibleIntegration(name, { integrations, principal, permission: 'integrations:test' })
-      const report = await practice.test(name, { principal: principal.id, requestId: request.id })
+      const report = await doctor.test(name, { principal: principal.id, requestId: request.id })
       await audit.change(request, {
         action: 'integration.tested',
         integration: name,

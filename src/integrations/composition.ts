@@ -43,7 +43,7 @@ export interface Composition {
   /** With whose credentials it signs, if not its own. */
   readonly owner: Integration | undefined
   /** Which of the stored credentials are erased. Default: none. */
-  readonly isLeftBehind?: (credential: Credential) => boolean
+  readonly isToErase?: (credential: Credential) => boolean
 }
 
 export type GrantTrouble = (grant: Definition['grant']) => string | undefined
@@ -82,13 +82,13 @@ export function definitionOf(
 }
 
 export function compose(
-  { name, definition, managedBy, current, secrets, fresh, owner, isLeftBehind }: Composition,
+  { name, definition, managedBy, current, secrets, fresh, owner, isToErase }: Composition,
   { now, uniqueId }: { readonly now: () => number; readonly uniqueId: () => string },
 ): IntegrationWrite {
   // One moment for all: by it an integration and its first credential are of one age.
   const at = now()
   const stored = (current?.credentials ?? []).filter(
-    (one) => !isLeftBehind?.(one) && !(fresh && isOf(fresh, one, secrets)),
+    (one) => !isToErase?.(one) && !(fresh && isOf(fresh, one, secrets)),
   )
   const formerId = current?.grant.clientId ?? null
   const former = { clientId: formerId === (definition.grant.clientId ?? null) ? null : formerId }

@@ -87,7 +87,7 @@ export function createDeclaredIntegrations(
       {
         ...{ name, definition, managedBy, current, secrets, fresh, owner },
         // The active one is what the file means, where it gives no other.
-        isLeftBehind: (one) =>
+        isToErase: (one) =>
           staysBehind?.(one) === true && (fresh !== undefined || one.state !== 'active'),
       },
       runtime,

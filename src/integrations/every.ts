@@ -1,5 +1,5 @@
 /** Every integration, in order of name: for work in the background, and for questions that no index answers. */
-import { setImmediate as breath } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { pages } from '../store/records.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
@@ -13,6 +13,6 @@ export async function* everyIntegration(
 ): AsyncGenerator<Integration> {
   for await (const { items } of pages(store.list, { limit: PAGE })) {
     yield* items
-    await breath()
+    await yieldToEventLoop()
   }
 }

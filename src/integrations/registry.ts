@@ -125,7 +125,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     const write = compose(
       {
         ...{ name, definition, managedBy: 'api', current, secrets, fresh, owner },
-        ...(current && { isLeftBehind: credentialsToErase(definition, current, hosts) }),
+        ...(current && { isToErase: credentialsToErase(definition, current, hosts) }),
       },
       runtime,
     )

@@ -118,7 +118,7 @@ export function registerIntegrationRoutes(
       const input = inputOf(request.body)
       const preconditions = preconditionsOf(request)
       const written = await put(name, input, preconditions, () => confirm(request))
-      await audit.change(request, ...happeningsOf(written))
+      await audit.change(request, ...auditEntriesOf(written))
       const { status, etag, body } = await answer(request, written, 'put')
       return reply
         .code(status as 200)
@@ -156,7 +156,7 @@ export function registerIntegrationRoutes(
       const input = inputOf(merged as IntegrationBody)
       const preconditions = pinnedTo(current, preconditionsOf(request))
       const written = await put(name, input, preconditions, () => confirm(request))
-      await audit.change(request, ...happeningsOf(written))
+      await audit.change(request, ...auditEntriesOf(written))
       const { etag, body } = await answer(request, written, 'patched')
       return reply.header('etag', etag).send(body)
     },
@@ -255,7 +255,7 @@ export function registerIntegrationRoutes(
 }
 
 /** What a write did, for the audit; one that changed nothing did nothing. */
-function happeningsOf({
+function auditEntriesOf({
   integration: { name },
   result,
   activated,

@@ -1,5 +1,5 @@
 /** What each sealing key still seals, counted over the whole store. */
-import { setImmediate as breath } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { pages } from '../store/records.ts'
 import { SEALED, type SealedKind, type SealedListing } from './sealed-records.ts'
 
@@ -57,7 +57,7 @@ export function createCensusTaker({ listings, keyIds }: CensusDependencies): Cen
           missing.set(key, lost)
         }
         // The embedded store answers at once: requests are served between two pages.
-        await breath()
+        await yieldToEventLoop()
       }
     }
     return { keys, missing, unreadable }

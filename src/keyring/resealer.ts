@@ -29,7 +29,7 @@ interface ResealerDependencies {
   /** `underLock`: so that one of them works at it, and another takes over within seconds. */
   readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'reseal'>
-  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly runtime: Runtime
   readonly log: Log
 }

@@ -28,7 +28,7 @@ import {
 import type { Lease } from '../tokens/serve/lease.ts'
 import type { TokenRequester } from '../tokens/serve/token-request.ts'
 
-interface FilePatientsDependencies {
+interface FileTargetsDependencies {
   readonly intake: Intake
   readonly hosts: Pick<HostRules, 'checkLoginUrl'>
   readonly requester: TokenRequester
@@ -58,7 +58,7 @@ interface FileTargets {
 
 const MEND = 'Correct the file.'
 
-export function createFileTargets(dependencies: FilePatientsDependencies): FileTargets {
+export function createFileTargets(dependencies: FileTargetsDependencies): FileTargets {
   const { intake, hosts, requester, readText, now, uniqueId } = dependencies
 
   const freshOf = async (

@@ -48,7 +48,7 @@ export function createActivation(dependencies: ActivationDependencies): Activati
   ): Promise<Lease | undefined> => {
     const { id } = credential
     try {
-      return await prover.prove(name, id, 'patiently')
+      return await prover.prove(name, id, 'repeatedly')
     } catch (error) {
       const refusal = refusalOf(error)
       if (!(error instanceof BrokerError) || !refusal) throw error

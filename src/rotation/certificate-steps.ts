@@ -52,7 +52,7 @@ export function createCertificateSteps(
     if (isDone) {
       return deploymentFailed(deployment, 'deployment_failed', [status, problem].join(': '), now())
     }
-    checkPatience(deployment, now())
+    checkQueueTime(deployment, now())
     const begun =
       deployment.phase === 'uploaded' && status !== 'Pending'
         ? moved(deployment, 'deploying', now())
@@ -66,7 +66,7 @@ export function createCertificateSteps(
 /** Salesforce queues deployments, for hours where it must; by then somebody looks. */
 const QUEUE_MS = 4 * 3_600_000
 
-function checkPatience({ phaseAt }: Deployment, now: number): void {
+function checkQueueTime({ phaseAt }: Deployment, now: number): void {
   if (now - phaseAt <= QUEUE_MS) return
   throw new BrokerError('salesforce_timeout', 'Salesforce has not started the deployment')
 }

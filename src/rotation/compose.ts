@@ -67,7 +67,7 @@ export function composeRotation(dependencies: RotationDependencies): Rotation {
       secrets: createSecretSteps({ through, now, api: salesforce.credentials, staging }),
       ...{ activation, prover: engine, audit, now },
     }),
-    ...{ standing: permissions, audit, runtime, log },
+    ...{ permissions, audit, runtime, log },
   })
   const autoRotation = createAutoRotation({
     ...{ store: integrations, staging, deployer, underLock, audit, runtime, log },

@@ -53,8 +53,8 @@ interface DeployerDependencies {
   /** `underLock`: so that one replica works at a deployment, and another takes over within seconds. */
   readonly deployments: Documents & Pick<SingleFlight, 'underLock'>
   readonly steps: DeploymentSteps
-  readonly standing: Pick<PermissionResolver, 'permitsOf'>
-  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly permissions: Pick<PermissionResolver, 'permitsOf'>
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly runtime: Runtime
   readonly log: Log
 }
@@ -67,7 +67,7 @@ const CONCURRENCY = 4
 const KEPT_MS = 30 * 86_400_000
 
 export function createDeployer(dependencies: DeployerDependencies): Deployer {
-  const { store, deployments, steps, standing, audit, runtime, log } = dependencies
+  const { store, deployments, steps, permissions, audit, runtime, log } = dependencies
   const { now } = runtime
   const active = new Map<string, Promise<unknown>>()
 
@@ -100,7 +100,11 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
 
   const mayStill = async ({ asker }: Deployment, integration: Integration): Promise<boolean> =>
     asker === undefined ||
-    allows({ ...asker, permits: await standing.permitsOf(asker) }, 'credentials:write', integration)
+    allows(
+      { ...asker, permits: await permissions.permitsOf(asker) },
+      'credentials:write',
+      integration,
+    )
 
   const write = (name: string, deployment: Deployment, expected: number | 'absent') =>
     DEPLOYMENTS.claim(deployments, name, deployment, {

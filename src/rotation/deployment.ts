@@ -171,7 +171,7 @@ const PROVEN_IN_VAIN: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'credential_state',
 ])
 /** How long a phase may take in vain: a queue at Salesforce, a maintenance, the spreading of a change. */
-const PATIENCE_MS = 3_600_000
+const RETRY_FOR_MS = 3_600_000
 const SPREADING_MS = 1_800_000
 const RETRY_MS = { least: 1_000, most: 60_000 }
 /** Each proof costs logins of the integration; mints of callers prove it, too. */
@@ -183,11 +183,11 @@ export function afterError(deployment: Deployment, error: unknown, now: number):
     error instanceof BrokerError
       ? error
       : new BrokerError('internal', 'An unexpected error; the log has the cause', { cause: error })
-  const patienceMs = deployment.phase === 'deployed' ? SPREADING_MS : PATIENCE_MS
+  const retryForMs = deployment.phase === 'deployed' ? SPREADING_MS : RETRY_FOR_MS
   if (deployment.phase === 'proven' && PROVEN_IN_VAIN.has(known.code)) {
     return moved(deployment, 'deployed', now)
   }
-  const isLate = now - deployment.phaseAt > patienceMs
+  const isLate = now - deployment.phaseAt > retryForMs
   if (isGivenUp(deployment, known, isLate)) {
     return deploymentFailed(deployment, known.code, known.detail, now)
   }
@@ -199,7 +199,7 @@ export function afterError(deployment: Deployment, error: unknown, now: number):
     detail: known.detail,
     tries,
     updatedAt: now,
-    nextAt: now + Math.min(restMs, patienceMs),
+    nextAt: now + Math.min(restMs, retryForMs),
   }
 }
 

@@ -31,7 +31,7 @@ interface ExpiryNotifier {
 interface ExpiryNotifierDependencies {
   readonly store: Pick<IntegrationStore, 'list'>
   readonly documents: Pick<Documents, 'read' | 'write'>
-  readonly audit: { background(by: Actor, happening: AuditEntry): void }
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly runtime: Runtime
   readonly log: Log
 }

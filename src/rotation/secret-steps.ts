@@ -100,7 +100,7 @@ export function createSecretSteps(dependencies: SecretStepsDependencies): Secret
       if (!found) return ends(deployment, 'app_differs')
       const place: ConsumerPlace = { app: found.app, consumer: found.consumer }
       const beside = await ask((caller) => api.beside(caller, place))
-      const isLeft = beside !== undefined && isLeftBehind(deployment, place, beside)
+      const isLeft = beside !== undefined && isForgottenPair(deployment, place, beside)
       if (beside && !isLeft) return ends(deployment, 'slot_taken')
       if (credential.state === 'pending') {
         return { ...moved(deployment, 'staging', now()), pair: { place, stagedId: null } }
@@ -153,7 +153,7 @@ const hasFallback = ({ credentials }: Integration): boolean =>
   credentials.some(({ state }) => state === 'retired')
 
 /** Is it what a former deployment, which failed before it was in use, staged there? */
-const isLeftBehind = ({ pair }: Deployment, place: ConsumerPlace, beside: BesidePair): boolean =>
+const isForgottenPair = ({ pair }: Deployment, place: ConsumerPlace, beside: BesidePair): boolean =>
   pair?.place?.app === place.app &&
   pair.place.consumer === place.consumer &&
   !beside.isRotated &&

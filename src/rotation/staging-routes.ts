@@ -75,7 +75,7 @@ export function registerStagingRoutes(
       checkOwn(await access(request, 'credentials:write', name), request.principal)
       const input = stagingInputOf(request.body)
       const staged = await staging.stage(name, input, asked(request))
-      await audit.change(request, ...happeningsOf(staged, 'credential.staged'))
+      await audit.change(request, ...auditEntriesOf(staged, 'credential.staged'))
       return reply
         .code(201)
         .headers(headersOf(staged.integration))
@@ -199,7 +199,7 @@ export function registerStagingRoutes(
         const { name, id } = request.params
         checkOwn(await access(request, 'credentials:write', name), request.principal)
         const staged = await staging.certify(name, id, request.body, asked(request))
-        await audit.change(request, ...happeningsOf(staged, 'credential.certified'))
+        await audit.change(request, ...auditEntriesOf(staged, 'credential.certified'))
         return reply.headers(headersOf(staged.integration)).send(stagedViewOf(staged))
       },
     )
@@ -217,7 +217,7 @@ const stagedViewOf = ({ integration, credential, remarks }: Staged) => ({
   next: nextStep(integration, credential),
 })
 
-function happeningsOf(
+function auditEntriesOf(
   { integration: { name: integration }, credential: { id, state } }: Staged,
   action: 'credential.staged' | 'credential.certified',
 ) {

@@ -93,7 +93,7 @@ const KEYS = {
 
 const SLOW = `slow: half of its answers took longer than ${SLOW_MS} ms over ${WINDOW_MS / 1000} s, so that leases in memory serve without it. See docs/troubleshooting.md#a-slow-store`
 
-const STANDINGS: Readonly<Record<StoreIntegrity, string>> = {
+const STORE_CONTENT: Readonly<Record<StoreIntegrity, string>> = {
   sound: 'as it was left',
   wiped: 'lost: restore it, or POST /store/accept; see docs/runbooks.md#a-store-that-was-reset',
   rewound: 'changes that were acknowledged are missing; see the log, then POST /store/accept',
@@ -103,7 +103,7 @@ const withTrouble = (what: string, { trouble }: StoreState): string =>
   trouble === undefined ? what : `${what}: ${trouble}`
 
 function checksOf(store: StoreState): readonly ReadinessCheck[] {
-  const { standing, evictionPolicy, trouble, corrupt, age } = store
+  const { integrity, evictionPolicy, trouble, corrupt, age } = store
   return [
     { name: 'store_trouble', ok: trouble === undefined, detail: trouble ?? 'none' },
     {
@@ -114,7 +114,7 @@ function checksOf(store: StoreState): readonly ReadinessCheck[] {
           ? 'every record that was read verifies'
           : `${corrupt} records do not verify, and are not used; the log names them`,
     },
-    { name: 'store_content', ok: standing === 'sound', detail: STANDINGS[standing] },
+    { name: 'store_content', ok: integrity === 'sound', detail: STORE_CONTENT[integrity] },
     ageCheck(age),
     {
       name: 'store_eviction',

@@ -76,7 +76,7 @@ export function createReplicaCache<Value>(dependencies: ReplicaCacheDependencies
     failedAt = Number.NEGATIVE_INFINITY
   }
 
-  const patienceMs = (): number => {
+  const longestWaitMs = (): number => {
     if (isSlow()) return 0
     const isDown =
       failedAt !== Number.NEGATIVE_INFINITY &&
@@ -164,7 +164,7 @@ export function createReplicaCache<Value>(dependencies: ReplicaCacheDependencies
           throw error
         },
       )
-      const ms = isNeeded ? undefined : patienceMs()
+      const ms = isNeeded ? undefined : longestWaitMs()
       const answer = await waitFor(outcome, { ms, late: () => undefined })
       if (!answer) failedAt = monotonic()
       return answer

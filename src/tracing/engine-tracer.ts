@@ -98,10 +98,10 @@ export function createEngineTracer(spans: Spans): EngineTracer {
       },
     }),
     refreshes: (coordinator) => ({
-      run(entry, question, by) {
+      run(entry, requirement, by) {
         const attributes = { 'valetkey.integration': entry.integration.name }
         const span = spans.start('refresh ahead', { attributes })
-        const running = spans.run(span, () => coordinator.run(entry, question, by))
+        const running = spans.run(span, () => coordinator.run(entry, requirement, by))
         running.result.then(
           () => span.end(),
           (error: unknown) => {

@@ -23,8 +23,8 @@ function start() {
   })
   const add = (by: Partial<Actor>, entry: AuditEntry) => {
     count += 1
-    const stamp = { id: `e${count}`, at: `at ${count}` }
-    return history.add(stamp, { principal: null, requestId: `r${count}`, ...by }, entry)
+    const eventId = { id: `e${count}`, at: `at ${count}` }
+    return history.add(eventId, { principal: null, requestId: `r${count}`, ...by }, entry)
   }
   const grown = () => [...lines.values()]
   return {

@@ -8,7 +8,7 @@ import { writeBackup } from '../../src/backup/writer.ts'
 import { createKeyring, type Keyring, type SealingKey } from '../../src/crypto/keyring.ts'
 import { KEPT_KINDS } from '../../src/store/document-kinds.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
-import { readStanding } from '../../src/store/integrity/store-watch.ts'
+import { readIntegrityNote } from '../../src/store/integrity/store-watch.ts'
 import type { Store } from '../../src/store/store.ts'
 
 const newKey = (id: string): SealingKey => ({
@@ -141,7 +141,7 @@ t.test('puts all of it back, and takes away what is not in it', async (t) => {
   await to.documents.write('other', 'kept', '{}', { expected: 'any' })
   t.notOk(await isEmpty(to))
   await restore(to, lines)
-  t.equal(await readStanding(to), 'accepted')
+  t.equal(await readIntegrityNote(to), 'accepted')
   const page = { limit: 1_000 }
   const bare = async ({ archive }: Store) =>
     (await archive.integrations(page)).items.map(({ version: _, ...record }) => record)
@@ -169,10 +169,10 @@ t.test('a restore that broke off leaves a store that says so', async (t) => {
     },
   }
   await t.rejects(restore(broken, lines), /killed/)
-  t.equal(await readStanding(to), 'wiped')
+  t.equal(await readIntegrityNote(to), 'wiped')
   t.notOk(await isEmpty(to))
   await restore(to, lines)
-  t.equal(await readStanding(to), 'accepted')
+  t.equal(await readIntegrityNote(to), 'accepted')
 })
 
 t.test(

@@ -20,7 +20,7 @@ async function start(t: Test) {
       },
     ],
     throttle: { failed: async (_address, error) => error },
-    standing: { stands: async () => true },
+    permissions: { stands: async () => true },
   })
   const logger = createLogger({ level: 'info', destination: { write: () => undefined } })
   const server = createServer({ logger, trustProxy: [] })

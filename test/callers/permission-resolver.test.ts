@@ -38,7 +38,7 @@ async function mayStill(
   principal: Absent,
   now: { readonly key?: ApiKey; readonly callers?: readonly CallerEntry[] },
 ): Promise<boolean> {
-  const standing = createPermissionResolver({
+  const permissions = createPermissionResolver({
     keys: {
       read: async (id) => (id === now.key?.id ? now.key : undefined),
       readByName: async (name) => (name === now.key?.name ? now.key : undefined),
@@ -46,7 +46,7 @@ async function mayStill(
     callers: () => now.callers ?? [],
     now: () => NOW,
   })
-  const permits = await standing.permitsOf(principal)
+  const permits = await permissions.permitsOf(principal)
   return allows({ ...principal, permits }, 'credentials:write', { name: 'billing' })
 }
 

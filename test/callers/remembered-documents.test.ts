@@ -7,7 +7,7 @@ const KIND = 'api-key'
 const unavailable = () => new BrokerError('store_unavailable', 'the store does not answer')
 
 /** A store and a subscription that do as they are told. */
-function fixture({ storelessMs = 900_000, limit = 10_000 } = {}) {
+function fixture({ degradedMs = 900_000, limit = 10_000 } = {}) {
   let time = 1_000_000
   let epoch = 1
   let hears = true
@@ -32,7 +32,7 @@ function fixture({ storelessMs = 900_000, limit = 10_000 } = {}) {
       stream: { isCurrent: () => hears, epoch: () => epoch, silentForMs: () => time - heardAt },
       isSlow: () => isSlow,
       monotonic: () => time,
-      degradedMs: storelessMs,
+      degradedMs,
     },
     parse: ({ body }) => body,
     limit,
@@ -177,7 +177,7 @@ t.test('while the stream is silent each request asks the store, and believes it'
 })
 
 t.test('where the store does not answer, memory serves for as long as it may', async (t) => {
-  const { documents, bodies, loseStore, pass, answerWith } = fixture({ storelessMs: 60_000 })
+  const { documents, bodies, loseStore, pass, answerWith } = fixture({ degradedMs: 60_000 })
   bodies.set('a', 'one')
   await documents.find('a')
   pass(1_000_000)
@@ -194,7 +194,7 @@ t.test('where the store does not answer, memory serves for as long as it may', a
 
 t.test('a document that was not read again after a gap is as old as that gap', async (t) => {
   const { documents, bodies, loseStore, findStore, pass, answerWith } = fixture({
-    storelessMs: 60_000,
+    degradedMs: 60_000,
   })
   bodies.set('a', 'one')
   await documents.find('a')
@@ -210,7 +210,7 @@ t.test('a document that was not read again after a gap is as old as that gap', a
 })
 
 t.test('with 0 seconds nothing serves without the store', async (t) => {
-  const { documents, bodies, deafen, answerWith } = fixture({ storelessMs: 0 })
+  const { documents, bodies, deafen, answerWith } = fixture({ degradedMs: 0 })
   bodies.set('a', 'one')
   await documents.find('a')
   deafen()

@@ -89,7 +89,7 @@ export async function flows(t: Test, app: NewAppSeed = {}) {
         return world.integrations.get(name)
       },
     },
-    standing: { stands: async () => true, permitsOf: async () => world.permits },
+    permissions: { stands: async () => true, permitsOf: async () => world.permits },
     identity: {
       async check() {
         if (world.isOther) throw new BrokerError('identity_changed', 'Another user')

@@ -28,8 +28,8 @@ const { panels } = JSON.parse(readFileSync(join(ROOT, 'helm/files/dashboard.json
   panels: readonly DashboardPanel[]
 }
 
-/** Only the patience is taken out of them: the test has none. */
-const impatient = readFileSync(join(ROOT, 'helm/files/alerts.yaml'), 'utf8')
+/** Without their waiting times, so that the test need not wait. */
+const immediate = readFileSync(join(ROOT, 'helm/files/alerts.yaml'), 'utf8')
   .replace(/^( +for:) \d+m$/gm, '$1 1s')
   .replaceAll('[2m]', '[5s]')
 
@@ -57,7 +57,7 @@ t.test(
     const prometheus = await startPrometheus(t, {
       job: 'valetkey',
       targets: { a: fleet.replica(0).metricsPort, b: fleet.replica(1).metricsPort },
-      rules: impatient,
+      rules: immediate,
       intervalMs: 500,
     })
     const read = async (name: string) =>

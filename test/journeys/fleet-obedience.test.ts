@@ -13,9 +13,9 @@ const TROUBLES: Readonly<Record<Trouble, string>> = {
 
 for (const [trouble, how] of Object.entries(TROUBLES)) {
   t.test(`revoked, disabled, deleted and moved means so for all when ${how}`, async (t) => {
-    const { checked, violations, storeless } = await obedience(fleet, trouble as Trouble, 120)
+    const { checked, violations, degraded } = await obedience(fleet, trouble as Trouble, 120)
     t.ok(checked > 100, `${checked} answers`)
     t.same(violations, [])
-    t.comment(`${storeless.length} while the store was out of sight`)
+    t.comment(`${degraded.length} while the store was out of sight`)
   })
 }

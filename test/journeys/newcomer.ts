@@ -27,7 +27,7 @@ export interface NewcomerDependencies {
 }
 
 /** How often one tries before one asks somebody. */
-const PATIENCE = 4
+const TRIES = 4
 
 export function createNewcomer({ world, name, app }: NewcomerDependencies): Newcomer {
   const { simulator, broker, pass } = world
@@ -136,7 +136,7 @@ export function createNewcomer({ world, name, app }: NewcomerDependencies): Newc
   return {
     async mend() {
       const advised: string[] = []
-      for (let tries = 0; tries < PATIENCE; tries += 1) {
+      for (let tries = 0; tries < TRIES; tries += 1) {
         const { body: report }: Answer = await call('POST', `${path}/test`)
         const advice = report.checks.find(({ ok }: Advice) => !ok) as Advice | undefined
         if (advice === undefined) return advised

@@ -96,15 +96,15 @@ t.test('killed with the answer in its hands: lost, said so, connected anew', asy
 })
 
 t.test('cut off from Redis with the answer in its hands: keeps it until Redis hears', async (t) => {
-  const app = await integrateConnected(fleet, 'patient')
-  const { asked, release } = await heldAt(app, 'patient')
+  const app = await integrateConnected(fleet, 'waiting')
+  const { asked, release } = await heldAt(app, 'waiting')
   first.proxy.set('reset', 'commands')
   release()
   await eventually(() => /is not stored yet/.test(first.output()))
   first.proxy.set('pass')
   t.equal((await asked)?.status, 200)
-  t.equal((await tokenOf(second, 'patient')).status, 200)
-  t.match(await statusOf('patient'), { connection: { state: 'connected' } })
+  t.equal((await tokenOf(second, 'waiting')).status, 200)
+  t.match(await statusOf('waiting'), { connection: { state: 'connected' } })
 })
 
 t.test('Redis is killed and comes back while Salesforce is at it: nothing is lost', async (t) => {

@@ -137,7 +137,7 @@ t.test('what could not be delivered waits in the store for whoever comes', async
   const put = await quiet.call('PUT', '/integrations/soon', {
     body: {
       login_url: 'https://acme.my.salesforce.com',
-      grant: { type: 'jwt_bearer', client_id: '3MVG9.countdown', username: 'billing@acme.com' },
+      grant: { type: 'jwt_bearer', client_id: '3MVG9.expiring', username: 'billing@acme.com' },
       credential: { private_key: privateKey, certificate },
     },
   })

@@ -41,7 +41,7 @@ export const LOGIN_URLS = [
 ] as const
 export const CLIENTS = ['client-1', 'client-2'] as const
 /** How long memory may serve without word from the store. */
-export const STORELESS_MS = 10_000
+export const DEGRADED_MS = 10_000
 const LONGEST_REQUEST_MS = 15_000
 
 const ANYBODY: Principal = {
@@ -141,7 +141,7 @@ export const read = (
     )
     if (!value) return log(`  ${name} of ${index}: ${problem}`)
     const { lease, via, isDegraded } = value
-    log(`  ${name} of ${index}: ${lease.tokenId} ${via}${isDegraded ? ' storeless' : ''}`)
+    log(`  ${name} of ${index}: ${lease.tokenId} ${via}${isDegraded ? ' degraded' : ''}`)
     reality.servings += 1
     oracle.check({ replica, name, lease, begunAt, servedAt: time.now() })
     if (rejected !== undefined && lease.tokenId === rejected) {

@@ -7,7 +7,7 @@ import t from 'tap'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { COMMANDS, everyRead } from './arbitraries.ts'
-import { LOGIN_URLS, mend, type Reality, requireNoViolation, STORELESS_MS } from './commands.ts'
+import { DEGRADED_MS, LOGIN_URLS, mend, type Reality, requireNoViolation } from './commands.ts'
 import { createFakeSalesforce } from './fake-salesforce.ts'
 import { startFakeTime } from './fake-time.ts'
 import { createOracle } from './oracle.ts'
@@ -52,7 +52,7 @@ async function withReality(
     store,
     salesforce,
     random,
-    storelessMs: STORELESS_MS,
+    degradedMs: DEGRADED_MS,
     uniqueId() {
       ids += 1
       return `id-${ids}`
@@ -62,7 +62,7 @@ async function withReality(
   const reality: Reality = {
     time,
     salesforce,
-    oracle: createOracle({ salesforce, storelessMs: STORELESS_MS, now: time.now }),
+    oracle: createOracle({ salesforce, degradedMs: DEGRADED_MS, now: time.now }),
     replicas,
     restart(index) {
       replicas[index]?.crash()

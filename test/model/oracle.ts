@@ -35,14 +35,14 @@ export interface Oracle {
 
 export interface OracleDependencies {
   readonly salesforce: Pick<FakeSalesforce, 'issued'>
-  readonly storelessMs: number
+  readonly degradedMs: number
   readonly now: () => number
 }
 
 /** Obeyed within a second by whoever hears; and then the moment that a request takes. */
 const OBEY_MS = 1_100
 
-export function createOracle({ salesforce, storelessMs, now }: OracleDependencies): Oracle {
+export function createOracle({ salesforce, degradedMs, now }: OracleDependencies): Oracle {
   const changes = new Map<string, Change[]>()
   const revocations = new Map<string, number>()
 
@@ -65,14 +65,14 @@ export function createOracle({ salesforce, storelessMs, now }: OracleDependencie
     }
     // It heard nothing since, and may serve from memory only for so long.
     const last = reaches.at(-1)?.until ?? 0
-    return Math.max(acknowledgedAt, last) + storelessMs + OBEY_MS
+    return Math.max(acknowledgedAt, last) + degradedMs + OBEY_MS
   }
 
   /** What is overtaken by a change that was sent after it had settled. */
-  const successorsOf = (change: Change, all: readonly Change[]) =>
+  const laterChangesOf = (change: Change, all: readonly Change[]) =>
     all
       .filter(({ fate, begunAt }) => fate === 'acknowledged' && begunAt >= change.settledAt)
-      .filter((successor) => successor !== change)
+      .filter((later) => later !== change)
 
   return {
     begins(name, loginUrl) {
@@ -95,7 +95,7 @@ export function createOracle({ salesforce, storelessMs, now }: OracleDependencie
     certain(name) {
       const all = of(name)
       const possible = all.filter(
-        (change) => change.fate !== 'refused' && successorsOf(change, all).length === 0,
+        (change) => change.fate !== 'refused' && laterChangesOf(change, all).length === 0,
       )
       return possible.length === 1 && possible[0]?.fate === 'acknowledged' ? possible[0] : undefined
     },
@@ -118,7 +118,9 @@ export function createOracle({ salesforce, storelessMs, now }: OracleDependencie
         change.loginUrl === token.loginUrl &&
         change.fate !== 'refused' &&
         change.begunAt <= servedAt &&
-        successorsOf(change, all).every(({ settledAt }) => begunAt < obeysFrom(reaches, settledAt))
+        laterChangesOf(change, all).every(
+          ({ settledAt }) => begunAt < obeysFrom(reaches, settledAt),
+        )
       if (!all.some(mayHold)) return fail(`it is of ${token.loginUrl}, and ${name} is not any more`)
     },
   }

@@ -47,7 +47,7 @@ export interface World {
   readonly store: Store
   readonly salesforce: FakeSalesforce
   readonly random: () => number
-  readonly storelessMs: number
+  readonly degradedMs: number
   readonly uniqueId: () => string
 }
 
@@ -68,7 +68,7 @@ const keyring: Keyring = {
 }
 
 export function startReplica(world: World): Replica {
-  const { time, salesforce, random, storelessMs, uniqueId } = world
+  const { time, salesforce, random, degradedMs, uniqueId } = world
   const { now, monotonic, sleep } = time
   const faulty = createFaultyStore({ store: world.store, random, sleep })
   const events = createEvents<StoreEvents & IntegrationEvents & TokenEvents>()
@@ -101,7 +101,7 @@ export function startReplica(world: World): Replica {
       connectionLost: () => undefined,
     },
     integrations,
-    memory: { stream: subscription, monotonic, isSlow: () => false, degradedMs: storelessMs },
+    memory: { stream: subscription, monotonic, isSlow: () => false, degradedMs },
     refreshTokens: {
       trouble: undefined,
       age: { witness: undefined, mode: 'ask', graceMs: 0 },

@@ -1,19 +1,19 @@
 /** What chance alone seldom brings about: each step is a command, and the last one is a read that must not give what it could. */
 import {
   type Command,
+  DEGRADED_MS,
   link,
   mend,
   pass,
   type Reality,
   read,
   revoke,
-  STORELESS_MS,
   salesforceIs,
 } from './commands.ts'
 import type { LinkMode } from './faulty-store.ts'
 
 /** Longer than memory may serve without word from the store, and a moment. */
-const STORELESS_TRIED_MS = STORELESS_MS + 1_500
+const DEGRADED_TRIED_MS = DEGRADED_MS + 1_500
 
 const story = (name: string, steps: (reality: Reality) => readonly Command[]): Command => ({
   check: () => true,
@@ -33,7 +33,7 @@ export const cutOff = (index: number, name: string, mode: LinkMode) =>
     plainRead(index, name),
     link(index, mode),
     revoke(other(index), name, true),
-    pass(STORELESS_TRIED_MS),
+    pass(DEGRADED_TRIED_MS),
     plainRead(index, name),
   ])
 

@@ -58,7 +58,7 @@ const integration: Integration = {
 
 /** Replicas over one store, whose deployments go nowhere. */
 async function setUp(t: Test, first: Integration) {
-  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-hands-free-'))
+  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-auto-rotation-'))
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   const now = () => START + 31 * DAY_MS
   const store = createEmbeddedStore({ dataDir, now })
@@ -73,11 +73,11 @@ async function setUp(t: Test, first: Integration) {
     digests: [],
     secrets: { byId: {}, known: [] },
   })
-  const happenings: AuditEntry[] = []
+  const entries: AuditEntry[] = []
   const lines: string[] = []
   const say = (_bindings: object, message: string) => void lines.push(message)
   const log = { info: say, warn: say, error: say }
-  const audit = { background: (_by: unknown, happening: AuditEntry) => happenings.push(happening) }
+  const audit = { background: (_by: unknown, entry: AuditEntry) => entries.push(entry) }
   const deploymentOf = async (name: string) => (await DEPLOYMENTS.read(store.documents, name))?.body
   let asleep = 0
   const start = () => {
@@ -97,7 +97,7 @@ async function setUp(t: Test, first: Integration) {
     const deployer = createDeployer({
       ...common,
       deployments: { ...store.documents, underLock },
-      standing: { permitsOf: async () => [] },
+      permissions: { permitsOf: async () => [] },
       steps: { next: async (deployment) => moved(deployment, 'activated', now()) },
     })
     const staging = createStaging({
@@ -106,12 +106,12 @@ async function setUp(t: Test, first: Integration) {
       credentials: createCredentialWriter({ store: integrations, audit, runtime: { now }, log }),
       now,
     })
-    const handsFree = createAutoRotation({ ...common, underLock, staging, deployer })
-    t.teardown(() => handsFree.stop())
-    handsFree.start()
+    const autoRotation = createAutoRotation({ ...common, underLock, staging, deployer })
+    t.teardown(() => autoRotation.stop())
+    autoRotation.start()
   }
   const credentials = async () => (await integrations.read('billing'))?.credentials ?? []
-  return { start, credentials, deploymentOf, happenings, lines, asleep: () => asleep }
+  return { start, credentials, deploymentOf, entries, lines, asleep: () => asleep }
 }
 
 t.test('it is due by the time of the active credential', async (t) => {
@@ -132,10 +132,7 @@ t.test('a certificate outlives the next rotation', async (t) => {
 })
 
 t.test('of three replicas that find it due at once, one begins', async (t) => {
-  const { start, credentials, deploymentOf, happenings, lines, asleep } = await setUp(
-    t,
-    integration,
-  )
+  const { start, credentials, deploymentOf, entries, lines, asleep } = await setUp(t, integration)
   for (let replica = 0; replica < 3; replica += 1) start()
   await eventually(() => asleep() === 3)
   const made = (await credentials()).filter(({ state }) => state === 'staged')
@@ -145,7 +142,7 @@ t.test('of three replicas that find it due at once, one begins', async (t) => {
     phase: 'requested',
     by: { principal: null },
   })
-  t.match(happenings, [{ action: 'credential.staged', detail: { credential: made[0]?.id } }])
+  t.match(entries, [{ action: 'credential.staged', detail: { credential: made[0]?.id } }])
   t.equal(lines.filter((line) => line === 'an automatic rotation has started').length, 1)
 })
 

@@ -57,7 +57,7 @@ t.test('a rest that was asked for is kept', async (t) => {
   t.equal(rested.nextAt, START + 600_000)
 })
 
-t.test('patience ends, and the last trouble is the reason', async (t) => {
+t.test('retries end, and the last error is the reason', async (t) => {
   const late = START + 3_600_001
   t.match(afterError(inPhase('requested'), problem('salesforce_timeout'), late), {
     phase: 'failed',

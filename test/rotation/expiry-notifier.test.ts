@@ -42,7 +42,7 @@ const listing = (all: readonly Integration[]) => ({
 
 /** A clock that is moved by hand, and as many replicas over one store as are started. */
 async function setUp(t: Test, all: readonly Integration[]) {
-  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-countdown-'))
+  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-expiry-notifier-'))
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   let now = START
   const store = createEmbeddedStore({ dataDir, now: () => now })
@@ -52,7 +52,7 @@ async function setUp(t: Test, all: readonly Integration[]) {
   const sleepers: (() => void)[] = []
   const naps: number[] = []
   const start = (list = listing(all)) => {
-    const countdown = createExpiryNotifier({
+    const expiryNotifier = createExpiryNotifier({
       store: list,
       documents: store.documents,
       audit: { background: (_by, entry) => said.push(entry) },
@@ -68,8 +68,8 @@ async function setUp(t: Test, all: readonly Integration[]) {
       }),
       log: testLog({ warn: (bindings) => warnings.push(bindings) }),
     })
-    t.teardown(() => countdown.stop())
-    countdown.start()
+    t.teardown(() => expiryNotifier.stop())
+    expiryNotifier.start()
   }
   /** Every replica looks once more, at this time. */
   const at = async (daysAfterStart: number) => {

@@ -10,7 +10,7 @@ const WELL = {
     isAuditBlocked: false,
   },
   store: {
-    standing: 'sound',
+    integrity: 'sound',
     evictionPolicy: undefined,
     trouble: undefined,
     corrupt: 0,

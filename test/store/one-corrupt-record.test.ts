@@ -82,14 +82,14 @@ t.test('certificates that end are said, also where the mark was spoiled', async 
     ),
   )
   const said: AuditEntry[] = []
-  const countdown = createExpiryNotifier({
+  const expiryNotifier = createExpiryNotifier({
     ...{ store, documents },
     runtime: testRuntime({ sleep: untilAborted }),
     audit: { background: (_by, entry) => void said.push(entry) },
     log,
   })
-  countdown.start()
-  t.teardown(() => countdown.stop())
+  expiryNotifier.start()
+  t.teardown(() => expiryNotifier.stop())
   await eventually(() => said.length === 2)
   t.same(documents.written, [
     { id: 'bad', expected: 'any' },

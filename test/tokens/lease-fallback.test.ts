@@ -18,7 +18,7 @@ const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 const RUNS = Number(process.env.VALETKEY_MODEL_RUNS ?? 300)
 const NAME = 'a'
 const LIFE_MS = 60_000
-const STORELESS_MS = 900_000
+const DEGRADED_MS = 900_000
 const DEFINITION = definitionOf()
 
 type Step =
@@ -69,7 +69,7 @@ async function run(steps: readonly Step[]): Promise<{ servings: number; fallback
     open: async (look, { tokenId, digest, expiresAt }: LeaseRecord) =>
       ({ integration: NAME, uid: look.integration.uid, tokenId, digest, expiresAt }) as Lease,
     isSlow: () => false,
-    degradedMs: STORELESS_MS,
+    degradedMs: DEGRADED_MS,
     monotonic: () => time,
   })
   const reader = createLeaseReader({

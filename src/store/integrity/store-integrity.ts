@@ -13,7 +13,7 @@ export interface StoreIdentity {
 export type StoreIntegrity = 'sound' | 'wiped' | 'rewound'
 
 export interface StoreMemory {
-  readonly standing: StoreIntegrity
+  readonly integrity: StoreIntegrity
   /** The store when it was last sound. */
   readonly known: StoreIdentity
   /** The store when the problem was detected; equal to `known` while it is sound. */
@@ -30,7 +30,7 @@ export const StoreNote = Type.Object({
 export type StoreNote = BodyOf<typeof StoreNote>
 
 const sound = (current: StoreIdentity): StoreMemory => ({
-  standing: 'sound',
+  integrity: 'sound',
   known: current,
   since: current,
 })
@@ -39,7 +39,7 @@ const NOWHERE: StoreIdentity = { id: '', seq: 0 }
 
 /** The state of a store that replaces a lost one. */
 export const begunAnew = (current: StoreIdentity): StoreMemory => ({
-  standing: 'wiped',
+  integrity: 'wiped',
   known: NOWHERE,
   since: current,
 })
@@ -52,27 +52,27 @@ export function judgeStore(
   // A note about another store came with a backup and is ignored.
   const noted = note?.id === current.id ? note : undefined
   const isAccepted = noted?.standing === 'accepted'
-  if (memory === undefined || memory.standing === 'sound') {
+  if (memory === undefined || memory.integrity === 'sound') {
     const found = memory ? compare(memory.known, current) : 'sound'
     if (memory && found !== 'sound' && !(found === 'wiped' && isAccepted)) {
-      return { standing: found, known: memory.known, since: current }
+      return { integrity: found, known: memory.known, since: current }
     }
     if (noted === undefined || noted.standing === 'accepted') return sound(current)
     // Another replica detected it. The earlier identity is unknown.
     const known = noted.standing === 'wiped' ? NOWHERE : current
-    return { standing: noted.standing, known, since: current }
+    return { integrity: noted.standing, known, since: current }
   }
-  const { standing, known, since } = memory
-  if (standing === 'wiped') {
+  const { integrity, known, since } = memory
+  if (integrity === 'wiped') {
     if (isAccepted) return sound(current)
     const found = compare(known, current)
     if (found === 'sound') return sound(current)
     return found === 'rewound' || current.id !== since.id
-      ? { standing: found, known, since: current }
+      ? { integrity: found, known, since: current }
       : memory
   }
   if (current.id !== known.id) {
-    return isAccepted ? sound(current) : { standing: 'wiped', known, since: current }
+    return isAccepted ? sound(current) : { integrity: 'wiped', known, since: current }
   }
   // Later changes do not restore missing ones. An acceptance that is older than the problem was
   // restored with the old data.

@@ -19,7 +19,7 @@ import {
 } from './store-integrity.ts'
 
 export interface StoreWatch {
-  standing(): StoreIntegrity
+  integrity(): StoreIntegrity
   /** For whoever found nothing in the store: throws `store_reset` where it may have been there before, `store_unavailable` where that cannot be told. */
   check(): Promise<void>
   /** What is there now is right, for every replica. Gives what the store was until then. */
@@ -40,7 +40,7 @@ interface StoreWatchDependencies {
 }
 
 /** What the store says of itself; undefined: nothing, or it was said of another one. */
-export async function readStanding({
+export async function readIntegrityNote({
   identity,
   documents,
   isBegunAnew,
@@ -53,7 +53,7 @@ export async function readStanding({
 }
 
 /** Tells every replica, those that run and those that will. */
-export async function noteStanding(
+export async function writeIntegrityNote(
   { identity, documents }: Pick<Store, 'identity' | 'documents'>,
   standing: 'wiped' | 'accepted',
 ): Promise<void> {
@@ -78,14 +78,14 @@ export function createStoreWatch({
 }: StoreWatchDependencies): StoreWatch {
   let memory: StoreMemory | undefined
 
-  const tell = (before: StoreIntegrity, { standing, known, since }: StoreMemory) => {
-    if (before === standing) return
-    if (standing === 'wiped') {
+  const tell = (before: StoreIntegrity, { integrity, known, since }: StoreMemory) => {
+    if (before === integrity) return
+    if (integrity === 'wiped') {
       log.error(
         { was: known.id, is: since.id, see: RUNBOOK },
         'the store lost its content: restore it, or accept it with POST /store/accept',
       )
-    } else if (standing === 'rewound') {
+    } else if (integrity === 'rewound') {
       log.error(
         { missing: known.seq - since.seq },
         'the store went back in time: changes that it had acknowledged are missing',
@@ -118,13 +118,13 @@ export function createStoreWatch({
       // A note that does not verify is ignored.
       unlessUnusable(NOTES.read(store.documents, ID)),
     ])
-    const before = memory?.standing ?? 'sound'
+    const before = memory?.integrity ?? 'sound'
     memory ??= store.isBegunAnew() ? begunAnew(current) : undefined
     const judged = judgeStore(memory, current, record?.body)
     memory = judged
     compareWithLast(current, record)
     tell(before, judged)
-    if (judged.standing !== 'sound') await pin(judged.standing, current, record)
+    if (judged.integrity !== 'sound') await pin(judged.integrity, current, record)
     return judged
   }
 
@@ -166,10 +166,10 @@ export function createStoreWatch({
   })
 
   return {
-    standing: () => memory?.standing ?? 'sound',
+    integrity: () => memory?.integrity ?? 'sound',
     async check() {
-      const { standing } = await nextLook()
-      if (standing !== 'wiped') return
+      const { integrity } = await nextLook()
+      if (integrity !== 'wiped') return
       throw new BrokerError(
         'store_reset',
         'The store lost its content, so the record may have existed before',
@@ -177,7 +177,7 @@ export function createStoreWatch({
       )
     },
     async accept() {
-      const { standing } = await nextLook()
+      const { integrity } = await nextLook()
       // Also where it is sound: another replica may have met a single record that went back.
       const note: StoreNote = { ...(await store.identity()), standing: 'accepted' }
       for (let tries = 0; tries < NOTES_MAX; tries += 1) {
@@ -186,7 +186,7 @@ export function createStoreWatch({
         if (!written || written.version > (last?.note ?? 0)) break
       }
       await nextLook()
-      return standing
+      return integrity
     },
     async look() {
       await nextLook()

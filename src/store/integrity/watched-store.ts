@@ -23,7 +23,7 @@ import type { StoreIntegrity } from './store-integrity.ts'
 import { createStoreWatch, type StoreWatch } from './store-watch.ts'
 
 export interface WatchedState {
-  readonly standing: StoreIntegrity
+  readonly integrity: StoreIntegrity
   /** In Redis's terms; undefined: unknown. */
   readonly evictionPolicy: string | undefined
   /** In a line, with what to do; undefined where there is none. */
@@ -102,7 +102,7 @@ export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore
     store: { ...guarded, outcomes: heardAtOnce(guarded.outcomes, events) },
     requirement,
     state: () => ({
-      standing: watch.standing(),
+      integrity: watch.integrity(),
       evictionPolicy: engine.evictionPolicy(),
       trouble: engine.trouble(),
       corrupt: corrupt.current().length,

@@ -2,7 +2,7 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
-const PATIENCE_MS = 1_500
+const TIMEOUT_MS = 1_500
 /** The first byte of a RESP answer. */
 const RESP = /^[-+$*:_,#!=%~>|(]/
 
@@ -30,7 +30,7 @@ function outcomeOf(
   ask: (socket: Socket, settle: (answer: boolean) => void) => void,
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => settle(false), PATIENCE_MS)
+    const timer = setTimeout(() => settle(false), TIMEOUT_MS)
     const settle = (answer: boolean) => {
       clearTimeout(timer)
       socket.destroy()

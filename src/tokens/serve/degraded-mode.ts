@@ -77,7 +77,7 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
       by: Actor,
     ): { readonly result: Promise<MintResult>; readonly joined: boolean } {
       const { name } = entry.integration
-      const { result, joined } = flights.join(`storeless:${name}`, async () => {
+      const { result, joined } = flights.join(`degraded:${name}`, async () => {
         if (requirement.kind === 'rejected' && kept.get(name)?.tokenId === requirement.tokenId) {
           throw new BrokerError(
             'store_unavailable',

@@ -30,7 +30,7 @@ const JSON_TYPE = 'application/json; charset=utf-8'
 
 export function registerTokenRoutes(server: Server, dependencies: TokenRouteDependencies): void {
   const { broker, revoker, integrations, audit, onRead, identify, now } = dependencies
-  const departure = createReplyBatcher()
+  const replyBatcher = createReplyBatcher()
 
   const answer = (
     served: Served,
@@ -85,7 +85,7 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
           : answer(found, request, reply)
       return text instanceof Promise
         ? text.then((ready) => sendText(reply, ready))
-        : departure.send(reply, text)
+        : replyBatcher.send(reply, text)
     },
   )
 

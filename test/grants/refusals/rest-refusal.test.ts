@@ -32,7 +32,7 @@ t.test('each row has words of its own, and says where it is from', async (t) => 
 })
 
 t.test('what Salesforce says is told for what it is', async (t) => {
-  const verdicts: Readonly<Record<keyof typeof SPOKEN, RestVerdict>> = {
+  const expected: Readonly<Record<keyof typeof SPOKEN, RestVerdict>> = {
     session_invalid: 'dead',
     api_not_allowed: 'no_api',
     app_not_for_agent: 'no_api',
@@ -53,7 +53,7 @@ t.test('what Salesforce says is told for what it is', async (t) => {
   }
   for (const [name, said] of Object.entries(SPOKEN)) {
     const refusal = restRefusalIn(said)
-    const verdict = verdicts[name as keyof typeof SPOKEN]
+    const verdict = expected[name as keyof typeof SPOKEN]
     t.match(refusal, { verdict }, name)
     if (name in REST_REFUSALS) t.equal(refusal?.reason, name)
   }

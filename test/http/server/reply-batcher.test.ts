@@ -15,14 +15,14 @@ async function start(t: Test, watch: Watch = () => undefined) {
     destination: { write: (line) => lines.push(line) },
   })
   const server = createServer({ logger, trustProxy: [] })
-  const departure = createReplyBatcher()
+  const replyBatcher = createReplyBatcher()
   const happened: string[] = []
   server.get<{ Params: { name: string } }>('/:name', (request, reply) => {
     const { name } = request.params
     happened.push(`understood ${name}`)
     // Node refuses to write such a header.
     if (name === 'spoilt') reply.header('x-spoilt', 'a\nb')
-    departure.send(reply, `"${name}"`)
+    replyBatcher.send(reply, `"${name}"`)
   })
   watch(server, happened)
   const url = await server.listen({ port: 0, host: '127.0.0.1' })

@@ -17,21 +17,21 @@ const note = (standing: StoreNote['standing'], id: string, seq = 0): StoreNote =
 type Look = readonly [StoreIdentity, StoreNote?]
 
 /** What a replica thinks after each of these looks. */
-function standings(...looks: readonly Look[]): readonly StoreIntegrity[] {
+function integrityAfter(...looks: readonly Look[]): readonly StoreIntegrity[] {
   let memory: StoreMemory | undefined
   return looks.map(([current, noted]) => {
     memory = judgeStore(memory, current, noted)
-    return memory.standing
+    return memory.integrity
   })
 }
 
 t.test('takes the first store that it sees for the right one', async (t) => {
-  t.same(standings([at('a', 0)], [at('a', 5)], [at('a', 5)]), ['sound', 'sound', 'sound'])
+  t.same(integrityAfter([at('a', 0)], [at('a', 5)], [at('a', 5)]), ['sound', 'sound', 'sound'])
 })
 
 t.test('takes another store for a wiped one, until it is accepted', async (t) => {
   t.same(
-    standings(
+    integrityAfter(
       [at('a', 5)],
       [at('b', 0)],
       [at('b', 9)],
@@ -45,7 +45,7 @@ t.test('takes another store for a wiped one, until it is accepted', async (t) =>
 
 t.test('needs another acceptance for the next store', async (t) => {
   t.same(
-    standings(
+    integrityAfter(
       [at('a', 5)],
       [at('b', 0)],
       [at('b', 1), note('accepted', 'b', 0)],
@@ -60,7 +60,7 @@ t.test('needs another acceptance for the next store', async (t) => {
 
 t.test('takes fewer changes than before for the past, and does not forget them', async (t) => {
   t.same(
-    standings(
+    integrityAfter(
       [at('a', 50)],
       [at('a', 40)],
       [at('a', 60)],
@@ -76,16 +76,16 @@ t.test('takes fewer changes than before for the past, and does not forget them',
 
 t.test('knows the store again when it comes back', async (t) => {
   t.same(
-    standings([at('a', 50)], [at('b', 0)], [at('a', 50)]),
+    integrityAfter([at('a', 50)], [at('b', 0)], [at('a', 50)]),
     ['sound', 'wiped', 'sound'],
     'as it was',
   )
   t.same(
-    standings([at('a', 50)], [at('b', 0)], [at('a', 40)], [at('a', 60)]),
+    integrityAfter([at('a', 50)], [at('b', 0)], [at('a', 40)], [at('a', 60)]),
     ['sound', 'wiped', 'rewound', 'rewound'],
     'from an older backup',
   )
-  t.same(standings([at('a', 50)], [at('a', 40)], [at('b', 0)], [at('a', 50)]), [
+  t.same(integrityAfter([at('a', 50)], [at('a', 40)], [at('b', 0)], [at('a', 50)]), [
     'sound',
     'rewound',
     'wiped',
@@ -95,7 +95,7 @@ t.test('knows the store again when it comes back', async (t) => {
 
 t.test('learns from the others what was before it started', async (t) => {
   t.same(
-    standings(
+    integrityAfter(
       [at('b', 3), note('wiped', 'b')],
       [at('b', 4), note('wiped', 'b')],
       [at('b', 5), note('accepted', 'b', 4)],
@@ -103,14 +103,14 @@ t.test('learns from the others what was before it started', async (t) => {
     ['wiped', 'wiped', 'sound'],
   )
   t.same(
-    standings(
+    integrityAfter(
       [at('a', 3), note('rewound', 'a', 2)],
       [at('a', 9), note('rewound', 'a', 2)],
       [at('a', 9), note('accepted', 'a', 9)],
     ),
     ['rewound', 'rewound', 'sound'],
   )
-  t.same(standings([at('a', 3)], [at('a', 4), note('rewound', 'a', 3)]), ['sound', 'rewound'])
-  t.same(standings([at('a', 3), note('wiped', 'b')]), ['sound'], 'a note about another store')
-  t.same(standings([at('a', 3), note('accepted', 'a', 1)]), ['sound'])
+  t.same(integrityAfter([at('a', 3)], [at('a', 4), note('rewound', 'a', 3)]), ['sound', 'rewound'])
+  t.same(integrityAfter([at('a', 3), note('wiped', 'b')]), ['sound'], 'a note about another store')
+  t.same(integrityAfter([at('a', 3), note('accepted', 'a', 1)]), ['sound'])
 })

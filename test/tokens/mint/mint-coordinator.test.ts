@@ -13,7 +13,7 @@ const lease = leaseOf()
 const BY = { principal: 'test', requestId: 'r' }
 
 /** One whose mints fail as often as told, and what each was given to begin with. */
-function flightOver(stored: Entry, failures: number) {
+function coordinatorOver(stored: Entry, failures: number) {
   const began: (MintRecords | undefined)[] = []
   const subjects: string[] = []
   const records = partOf<MintRecords>({ owner: undefined })
@@ -31,7 +31,7 @@ function flightOver(stored: Entry, failures: number) {
   const saved = { saved: true, orev: 2, rev: 2 } as const
   const none = { look: async () => undefined, changed: async () => undefined }
   const nothing = async () => undefined
-  const flight = createMintCoordinator({
+  const coordinator = createMintCoordinator({
     records: {
       ...none,
       require: async () => stored,
@@ -58,14 +58,14 @@ function flightOver(stored: Entry, failures: number) {
     audit: { minted: () => undefined, refused: () => undefined, unconfirmed: () => undefined },
     runtime: testRuntime({ now: () => 0 }),
   })
-  const run = (asked: Entry) => flight.run(asked, { kind: 'need', minTtlMs: 0 }, BY).result
+  const run = (asked: Entry) => coordinator.run(asked, { kind: 'need', minTtlMs: 0 }, BY).result
   return { run, began, subjects, records }
 }
 
 t.test(
   'a mint begins with what was read under the lock, and reads anew when it is tried again',
   async (t) => {
-    const { run, began, subjects, records } = flightOver(entryWith('u'), 1)
+    const { run, began, subjects, records } = coordinatorOver(entryWith('u'), 1)
     t.match(await run(entryWith('u')), { lease: { tokenId: 't' }, isFresh: true, isSaved: true })
     t.same(began, [records, undefined])
     t.same(subjects, ['u'], 'whom it acts as is read once')
@@ -73,7 +73,7 @@ t.test(
 )
 
 t.test('nothing that was read for the integration of that name before is used', async (t) => {
-  const { run, began, subjects } = flightOver(entryWith('made anew'), 0)
+  const { run, began, subjects } = coordinatorOver(entryWith('made anew'), 0)
   await run(entryWith('removed'))
   t.same(began, [undefined])
   t.same(subjects, ['removed', 'made anew'])

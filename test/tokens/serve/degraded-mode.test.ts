@@ -7,7 +7,7 @@ const lease = leaseOf({ integration: 'own', tokenId: 'same', mintedAt: 1, expire
 const by = { principal: 'api-key:reader', requestId: null }
 
 /** Salesforce repeats its token. */
-const storeless = () =>
+const degradedMode = () =>
   createDegradedMode({
     logins: { mint: async () => lease },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
@@ -16,10 +16,10 @@ const storeless = () =>
   })
 
 t.test('without the store, a rejection of what was never held is a need', async (t) => {
-  const question = { kind: 'rejected', tokenId: 'same' } as const
+  const requirement = { kind: 'rejected', tokenId: 'same' } as const
   const never = entryOf({ integration })
-  const { result } = storeless().mint(never, question, by)
+  const { result } = degradedMode().mint(never, requirement, by)
   t.equal((await result).lease, lease)
   const held = { ...never, lease }
-  await t.rejects(storeless().mint(held, question, by).result, { code: 'token_still_live' })
+  await t.rejects(degradedMode().mint(held, requirement, by).result, { code: 'token_still_live' })
 })

@@ -90,7 +90,7 @@ t.test('a change that is heard while memory is asked sends the reader to the sto
     return entry(2)
   })
   t.match(await reading, { entry: { rev: 2 }, isDegraded: false })
-  t.equal(tries, 3, 'with patience, for the store is heard')
+  t.equal(tries, 3, 'it tries again, because changes of the store arrive')
 })
 
 t.test('memory that is another by then serves only if it is enough itself', async (t) => {

@@ -17,7 +17,7 @@ t.test('with rotate_every_days nobody has to do anything', async (t) => {
   const now = () => Date.now() + daysLater * DAY_MS
   const simulator = await startSimulator({ now })
   t.teardown(() => simulator.stop())
-  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-hands-free-'))
+  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-auto-rotation-'))
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   const options = {
     loginHosts: [simulator.origins.myDomain],
@@ -67,7 +67,7 @@ t.test(
     const now = () => Date.now() + daysLater * DAY_MS
     const simulator = await startSimulator({ now })
     t.teardown(() => simulator.stop())
-    const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-hands-free-'))
+    const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-auto-rotation-'))
     t.teardown(() => rm(dataDir, { recursive: true, force: true }))
     const options = {
       loginHosts: [simulator.origins.myDomain],

@@ -27,7 +27,7 @@ t.test('two replicas that start warn of each certificate once', async (t) => {
     const put = await first.call('PUT', `/integrations/${name}`, {
       body: {
         login_url: simulator.origins.myDomain,
-        grant: { type: 'jwt_bearer', client_id: '3MVG9.countdown', username: 'billing@acme.com' },
+        grant: { type: 'jwt_bearer', client_id: '3MVG9.expiring', username: 'billing@acme.com' },
         credential: { private_key: privateKey, certificate },
       },
     })
