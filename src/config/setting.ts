@@ -124,7 +124,7 @@ export const SETTINGS = {
     read.oneOf(...UNPROVEN_MODES),
     {
       meaning:
-        'What to do with records without the code that authenticates them ([docs/keyring.md](keyring.md)). `migrate`: Valetkey uses them until all records have a code, and never after that, because older releases wrote them. `refuse`: Valetkey uses none of them, from the start. `accept`: Valetkey uses them and gives them a code, also after that.',
+        'What to do with records without the code that authenticates them ([docs/keyring.md](keyring.md)). Older releases wrote records without a code. `migrate`: Valetkey uses them until all records have a code, and never after that. `refuse`: Valetkey uses none of them, from the start. `accept`: Valetkey uses them and gives them a code, also after that.',
     },
   ),
   adminKeys: withUnset('VALETKEY_ADMIN_KEY', [], read.adminKeys, {

@@ -107,7 +107,7 @@ export const PROBLEMS = {
   },
   token_still_live: {
     status: 409,
-    title: 'The rejected token is still valid',
+    title: 'The rejected token is still alive',
     meaning: 'Salesforce issued the same token again, so expiry did not cause the 401.',
     remedy:
       'Run `valetkey check-token` where the token is used: it names the cause. Common causes: sessions are locked to the IP address from which they originated (Setup → Session Settings), calls go to a host other than `instance_url`, the app lacks the scope `api`, or its IP policy forbids the address.',
@@ -120,13 +120,13 @@ export const PROBLEMS = {
   },
   credential_state: {
     status: 409,
-    title: 'The state of the credential does not allow this',
+    title: 'The credential is not in a state for this',
     meaning: 'The operation does not fit the state, or another credential is staged.',
     remedy: 'See the states with `GET /integrations/{name}/credentials`.',
   },
   another_version: {
     status: 409,
-    title: 'Another version wrote the record',
+    title: 'Another version wrote this',
     meaning:
       'A newer release wrote the record in a form, or with a grant, a credential or a state, that this replica does not know. The record is not changed.',
     remedy:
@@ -140,7 +140,7 @@ export const PROBLEMS = {
   },
   integration_changed: {
     status: 412,
-    title: 'The integration has changed',
+    title: 'The integration was changed meanwhile',
     meaning: '`If-Match` does not name the current version, or the integration exists already.',
     remedy: 'Read the integration again, and send its current ETag.',
   },
@@ -203,7 +203,7 @@ export const PROBLEMS = {
   },
   login_budget_exhausted: {
     status: 429,
-    title: 'The login budget is exhausted',
+    title: 'The login budget is spent',
     meaning: 'More logins at Salesforce would risk locking the user out.',
     remedy: 'Wait as long as `Retry-After` says; raise `logins_per_hour` if the load is expected.',
   },
@@ -246,8 +246,10 @@ export const PROBLEMS = {
   refresh_token_doubted: {
     status: 503,
     title: 'The refresh token may have been used',
-    meaning: 'The store may be an old copy. A refresh token must not be used twice.',
-    remedy: 'Put the newest store back, or state with `POST /store/accept` if it was restored.',
+    meaning:
+      'The store may be an old copy. A refresh token must not be used twice, because a second use ends the connection.',
+    remedy:
+      'Put the newest store back, or state whether it was restored: `POST /store/accept` with `{"restored": true}` or `{"restored": false}`.',
   },
   audit_unavailable: {
     status: 503,

@@ -44,8 +44,7 @@ export interface Samples {
   readonly used: readonly UseSample[]
   /** The number of used integrations that are not in `used`. */
   readonly unsampled: number
-  /** Epoch milliseconds. Undefined: not read yet. */
-  /** On the monotonic clock. */
+  /** When they were read, in milliseconds of the monotonic clock. Undefined: not read yet. */
   readonly at: number | undefined
 }
 

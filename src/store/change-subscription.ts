@@ -1,4 +1,4 @@
-/** Whether this replica hears the store's change stream; what it hears, it passes on. */
+/** Reads the store's change stream, emits its changes as events, and says whether this replica is up to date. */
 import type { Emitter } from '../runtime/events.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
@@ -15,13 +15,13 @@ interface ChangeSubscriptionDependencies {
   readonly log: Log
 }
 
-/** How long one read waits for news. */
+/** How long one read waits for changes. */
 const READ_MS = 250
 /** For how long memory may be trusted without a completed read. */
 const TRUST_MS = 1_000
-/** Changes that come thick and fast are read together, once in so long; what comes after a pause is read at once. */
+/** Frequent changes are read together, at this interval. A change after a pause is read at once. */
 const GATHER_MS = 5
-/** An attempt costs nothing while there is no connection, and its end is to be noticed soon. */
+/** Short, because an attempt costs nothing without a connection, and the end of an outage must be noticed soon. */
 const RETRY_MS = { least: 50, most: 150 }
 
 const NEVER = { at: Number.NEGATIVE_INFINITY, monotonic: Number.NEGATIVE_INFINITY }
@@ -89,7 +89,7 @@ export function createChangeSubscription(dependencies: ChangeSubscriptionDepende
   })
 
   return {
-    /** Starts the reader. Resolves with the first contact with the store, and goes on for ever. */
+    /** Starts the reader, which runs until `stop`. */
     start: task.start,
     stop: task.stop,
     /** Did a read of the stream that began within the last second complete, by both clocks? */

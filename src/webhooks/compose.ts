@@ -46,8 +46,8 @@ const OFF: Webhooks = {
 
 const LOST = {
   full: 'webhooks are lost, because the queue is full',
-  failed: 'webhooks are lost, since they cannot be made',
-  stopped: 'webhooks are lost, since the store did not take them before the process stopped',
+  failed: 'webhooks are lost, because they cannot be created',
+  stopped: 'webhooks are lost, because the store did not accept them before the process stopped',
 } as const
 
 export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {

@@ -1,16 +1,16 @@
-/** Whether an integration was well when it was last heard of: one event when it falls ill, one when it is well again, however many requests find out. Pure. */
+/** Decides whether a result starts or ends an outage of an integration. Each outage gives one event at its start and one at its end, however many requests report it. Pure. */
 import { Type } from 'typebox'
 import { type BodyOf, nullable } from '../store/record-body.ts'
 
 type Down = 'refused' | 'identity_changed' | 'not_connected'
 
 export const HealthState = Type.Object({
-  /** The uid of the integration, so that a new integration with the same name starts without a pin. */
+  /** The uid of the integration, so that a new integration with the same name starts without a state. */
   uid: Type.String(),
-  /** Null: it is well, as far as anybody was told. */
+  /** Null: no outage has been reported. */
   down: nullable(Type.Unsafe<Down>(Type.String())),
   reason: nullable(Type.String()),
-  /** Since when it is down, or in doubt. */
+  /** The start of the outage or of the doubt. */
   since: nullable(Type.Number()),
 })
 
@@ -19,7 +19,7 @@ export type HealthState = BodyOf<typeof HealthState>
 export type Sign =
   | { readonly is: 'up' }
   | { readonly is: 'down'; readonly down: Down; readonly reason: string | null }
-  /** It may be no more than a change that spreads in Salesforce. */
+  /** A change that is still spreading in Salesforce may explain the refusal. */
   | { readonly is: 'doubt'; readonly reason: string }
 
 export interface HealthTransition {
@@ -31,29 +31,29 @@ export interface HealthTransition {
 /** After this time a change has reached all servers of Salesforce. */
 export const DOUBT_MS = 600_000
 
-/** Undefined: nothing changes. */
-export function turnOf(
+/** Returns undefined if nothing changes. */
+export function transitionOf(
   before: HealthState | undefined,
   uid: string,
   sign: Sign,
   now: number,
 ): HealthTransition | undefined {
-  const edge = before?.uid === uid ? before : undefined
+  const known = before?.uid === uid ? before : undefined
   const fall = (down: Down, reason: string | null): HealthTransition => ({
     next: { uid, down, reason, since: now },
     tell: down,
   })
   if (sign.is === 'up') {
-    if (!edge || edge.since === null) return undefined
+    if (!known || known.since === null) return undefined
     const next = { uid, down: null, reason: null, since: null }
-    return { next, tell: edge.down === null ? undefined : 'recovered' }
+    return { next, tell: known.down === null ? undefined : 'recovered' }
   }
   if (sign.is === 'down') {
-    return edge?.down === sign.down ? undefined : fall(sign.down, sign.reason)
+    return known?.down === sign.down ? undefined : fall(sign.down, sign.reason)
   }
-  if (edge && edge.down !== null) return undefined
-  if (!edge || edge.since === null) {
+  if (known && known.down !== null) return undefined
+  if (!known || known.since === null) {
     return { next: { uid, down: null, reason: sign.reason, since: now }, tell: undefined }
   }
-  return now - edge.since < DOUBT_MS ? undefined : fall('refused', sign.reason)
+  return now - known.since < DOUBT_MS ? undefined : fall('refused', sign.reason)
 }

@@ -8,7 +8,7 @@ import { createTask } from '../runtime/tasks.ts'
 import { waitFor } from '../runtime/timeout.ts'
 import { documentKind, type StoredDocument } from '../store/documents.ts'
 import type { Documents, Store } from '../store/store.ts'
-import { HealthState, type HealthTransition, type Sign, turnOf } from './health-transition.ts'
+import { HealthState, type HealthTransition, type Sign, transitionOf } from './health-transition.ts'
 import { signOf } from './sign.ts'
 import {
   eventIdOf,
@@ -82,7 +82,7 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
   const turn = async ({ entry, at }: Noted, sign: Sign, described: Described) => {
     const { integration } = entry
     const change = async (stored: StoredDocument<HealthState> | undefined) => {
-      const found = turnOf(stored?.body, described.uid, sign, now())
+      const found = transitionOf(stored?.body, described.uid, sign, now())
       if (!found) return undefined
       const { type, data } = await told(found, stored?.body, described)
       if (type) {

@@ -4,7 +4,7 @@ import {
   DOUBT_MS,
   type HealthState,
   type Sign,
-  turnOf,
+  transitionOf,
 } from '../../src/webhooks/health-transition.ts'
 import { signOf } from '../../src/webhooks/sign.ts'
 
@@ -24,7 +24,7 @@ function told(...signs: readonly (Sign | { readonly pauseMs: number })[]) {
       now += sign.pauseMs
       continue
     }
-    const turn = turnOf(edge, 'u', sign, now)
+    const turn = transitionOf(edge, 'u', sign, now)
     if (!turn) continue
     edge = turn.next
     if (turn.tell) said.push(turn.tell)
@@ -50,9 +50,9 @@ t.test('what propagation explains is no event before its time is over', async (t
 })
 
 t.test('an integration that was made again is another one', async (t) => {
-  const down = turnOf(undefined, 'former', REFUSED, 1)?.next
-  t.equal(turnOf(down, 'fresh', UP, 2), undefined)
-  t.match(turnOf(down, 'fresh', REFUSED, 2), { tell: 'refused', next: { uid: 'fresh' } })
+  const down = transitionOf(undefined, 'former', REFUSED, 1)?.next
+  t.equal(transitionOf(down, 'fresh', UP, 2), undefined)
+  t.match(transitionOf(down, 'fresh', REFUSED, 2), { tell: 'refused', next: { uid: 'fresh' } })
 })
 
 t.test('what somebody must act on is a sign, and nothing else', async (t) => {

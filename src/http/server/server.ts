@@ -53,7 +53,7 @@ export interface ServerOptions {
   readonly onProblem?: (error: BrokerError, request: FastifyRequest) => void
 }
 
-/** Time limits for clients. */
+/** Time limits for clients, and how many connections an address may have. */
 export interface ServerLimits extends PipelineLimits {
   /** For the header section, in milliseconds. Default: 8000. */
   readonly headersMs: number
