@@ -44,7 +44,7 @@ export interface Samples {
   readonly used: readonly UseSample[]
   /** The number of used integrations that are not in `used`. */
   readonly unsampled: number
-  /** When they were read, in milliseconds of the monotonic clock. Undefined: not read yet. */
+  /** The end of the last complete reading, in milliseconds of the monotonic clock. Undefined: there was none. */
   readonly at: number | undefined
 }
 
@@ -85,7 +85,7 @@ export function createIntegrationSamples(
   const { outcomes, budgets, documents } = store
   const { monotonic } = runtime
   const stopped = new AbortController()
-  /** Used by this replica since its start. Memory forgets an integration at each change. */
+  /** Names of the integrations that this replica used since its start, as of the last reading. The memory of the replica forgets an integration that changes. */
   let used: ReadonlySet<string> = new Set()
   let samples: Samples = { certificates: [], used: [], unsampled: 0, at: undefined }
   let running: Promise<void> | undefined

@@ -46,7 +46,7 @@ const OFF: Webhooks = {
 
 const LOST = {
   full: 'webhooks are lost, because the queue is full',
-  failed: 'webhooks are lost, because they cannot be created',
+  failed: 'webhooks are lost, because they cannot be created or queued',
   stopped: 'webhooks are lost, because the store did not accept them before the process stopped',
 } as const
 
