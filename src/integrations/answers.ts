@@ -1,4 +1,4 @@
-/** What an answer shows of an integration: to whom, and the names of which others. */
+/** Builds the answers that show an integration, with only what the principal may see. */
 import type { Static } from 'typebox'
 import type { Principal } from '../callers/policy.ts'
 import type { Integration } from './integration.ts'
@@ -10,15 +10,15 @@ import type { IntegrationStatus } from './status.ts'
 import { integrationViewOf, putOf, writtenOf } from './view.ts'
 
 export interface Answers {
-  /** For a page: all but who signs with its credential. */
+  /** The form in a page. It does not name the integrations that sign with this one's credential. */
   listed(
     integration: Integration,
     status: IntegrationStatus,
     principal: Principal,
   ): Promise<Static<typeof IntegrationView>>
-  /** For whoever may see it. */
+  /** The form for a principal that may see the integration. */
   shown(integration: Integration, principal: Principal): Promise<Static<typeof IntegrationView>>
-  /** To whoever wrote it, where it may not see it: after a `PUT` what it put, after a `PATCH` that it is written, and no more. */
+  /** The form for a writer that may not see the integration. A `PUT` gets back what it sent. A `PATCH` only gets that it is written. */
   written(
     integration: Integration,
     principal: Principal,

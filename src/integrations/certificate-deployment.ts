@@ -1,4 +1,4 @@
-/** An integration whose certificate, or client secret, is replaced at Salesforce with another one's token. Records keep the name of former releases, which knew certificates alone. */
+/** Certificate deployment: Valetkey replaces the certificate or the client secret of an integration at Salesforce with another integration's token. Stored records keep the member name of former releases, which deployed certificates only. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -9,10 +9,10 @@ import { referenced } from './references/referenced.ts'
 export const settingsNameOf = ({ app, settings }: CertificateDeployment): string =>
   settings ?? globalOauthName(app)
 
-/** As Setup names the global OAuth settings of an app. */
+/** The name that Setup gives to the global OAuth settings of an app. */
 export const globalOauthName = (app: string): string => `${app}_glbloauth`
 
-/** What came by either of its names on the wire. */
+/** Accepts the deployment under the current or the former name of the member. */
 export function deploymentNamed<Input extends object>({
   deployment,
   ...input
@@ -28,7 +28,7 @@ interface DeploymentCheck {
   readonly read: (name: string) => Promise<Integration | undefined>
 }
 
-/** Whoever sets or changes it may replace the certificate or the secret of any app of that org, and so must be allowed to write the credentials of the integration that it goes through. Throws `caller_forbidden`, `request_invalid`. */
+/** A writer that sets or changes a deployment can replace the certificate or secret of any app of that org. So it must be allowed to write the credentials of the integration in `through`. Throws `caller_forbidden`, `request_invalid`. */
 export async function checkCertificateDeployment(check: DeploymentCheck): Promise<void> {
   const { name, definition, current, principal, read } = check
   const { certificateDeployment: wanted, grant, credentialFrom } = definition

@@ -13,7 +13,7 @@ import type { RegistryDependencies } from './registry.ts'
 
 export interface Integrations extends IntegrationStore {
   readonly credentials: CredentialWriter
-  /** For whatever writes definitions. */
+  /** Dependencies of every writer of definitions. */
   readonly rules: RegistryDependencies
 }
 

@@ -24,7 +24,7 @@ import {
 } from './integration.ts'
 import type { IntegrationWrite } from './integration-store.ts'
 
-/** An integration as a request or a file gives it. What is left out takes its default. */
+/** An integration as a request or a file gives it. An absent member gets its default. */
 export interface IntegrationInput
   extends Partial<Omit<Definition, 'loginUrl' | 'grant' | 'identity' | 'credentialFrom'>> {
   readonly loginUrl: string
@@ -40,21 +40,21 @@ export interface Composition {
   readonly current: Integration | undefined
   readonly secrets: CredentialSecrets
   readonly fresh: FreshCredential | undefined
-  /** With whose credentials it signs, if not its own. */
+  /** The integration that owns the credentials, if this one signs with another's. */
   readonly owner: Integration | undefined
-  /** Which of the stored credentials are erased. Default: none. */
+  /** Selects the stored credentials to erase. Default: none. */
   readonly isToErase?: (credential: Credential) => boolean
 }
 
 export type GrantTrouble = (grant: Definition['grant']) => string | undefined
 
-/** Throws `request_invalid` where this service cannot speak the grant as it is set up. */
+/** Throws `request_invalid` if the configuration of this service does not support the grant. */
 export function checkGrant(grant: Definition['grant'], trouble: GrantTrouble | undefined): void {
   const why = trouble?.(grant)
   if (why !== undefined) throw new BrokerError('request_invalid', `body/grant: ${why}`)
 }
 
-/** Throws `request_invalid` where a login URL is not one that may be called. */
+/** Throws `request_invalid` if a login URL is not allowed. */
 export function definitionOf(
   input: IntegrationInput,
   hosts: Pick<HostRules, 'checkLoginUrl'>,
@@ -70,7 +70,8 @@ export function definitionOf(
     labels: {},
     ...rest,
     loginUrl,
-    // What was exchanged before anybody was asked goes on, until the owner says where it may.
+    // A record of a former release does not limit exchanges. It stays so until the owner sets a
+    // limit.
     ...(!(isFormer && urls === undefined) && { exchangeLoginUrls }),
     ...(presentsRefreshToken(rest) && {
       refreshTokenIdleDays: refreshTokenIdleDays ?? REFRESH_TOKEN_IDLE_DAYS,
@@ -85,7 +86,7 @@ export function compose(
   { name, definition, managedBy, current, secrets, fresh, owner, isToErase }: Composition,
   { now, uniqueId }: { readonly now: () => number; readonly uniqueId: () => string },
 ): IntegrationWrite {
-  // One moment for all: by it an integration and its first credential are of one age.
+  // An integration and its first credential have the same time of creation.
   const at = now()
   const stored = (current?.credentials ?? []).filter(
     (one) => !isToErase?.(one) && !(fresh && isOf(fresh, one, secrets)),
@@ -143,7 +144,7 @@ const MEMBERS: ReadonlySet<string> = new Set([
   ] as const satisfies readonly (keyof Integration)[]),
 ])
 
-/** What a newer release wrote beside all that is known here: this one changes the rest, and keeps it. */
+/** Members that a newer release wrote. A write by this release keeps them. */
 const unknownOf = (current: Integration | undefined): object =>
   Object.fromEntries(Object.entries(current ?? {}).filter(([member]) => !MEMBERS.has(member)))
 
@@ -162,7 +163,7 @@ const isOf = (
   return held !== undefined && digestOfCredential(held, certificate) === digestOfFresh(fresh)
 }
 
-/** Is just this credential the active one? */
+/** Whether this very credential is the active one. */
 export function isActive(
   fresh: FreshCredential,
   current: Integration,
@@ -172,6 +173,6 @@ export function isActive(
   return active !== undefined && isOf(fresh, active, secrets)
 }
 
-/** Was it active here at any time? */
+/** Whether the credential was ever active in this integration. */
 export const wasActive = (fresh: FreshCredential, { known }: CredentialSecrets): boolean =>
   known.includes(digestOfFresh(fresh))

@@ -1,4 +1,4 @@
-/** The one way in which the credentials of an integration change: read, decide, write by compare-and-set, audit; then those that sign with them follow. */
+/** The one write of an integration's credentials: read, decide, compare-and-set, audit. Then the integrations that sign with them follow. */
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Actor, AuditEntry } from '../audit/event.ts'
@@ -17,29 +17,29 @@ import type { IntegrationStore, SealedIntegration } from './integration-store.ts
 
 interface CredentialChange {
   readonly credentials: readonly Credential[]
-  /** Default: those that are held, without what belongs to no credential any more. */
+  /** Default: the current secrets, without those of removed credentials. */
   readonly secrets?: CredentialSecrets
   /** Credentials that the integration signs with. Default: `credentials`. */
   readonly signsWith?: readonly Credential[]
-  /** Absent where nobody asked for the change. */
+  /** Absent: an automatic change, which keeps the time. */
   readonly updatedAt?: number
-  /** Whether those that sign with these credentials are written anew, too. */
+  /** Whether the integrations that sign with these credentials are also written. */
   readonly isFollowed?: boolean
-  /** Absent: the caller audits it. */
+  /** Absent: the caller audits the change. */
   readonly audited?: { readonly by: Actor; readonly entry: AuditEntry }
 }
 
 export interface CredentialWriter {
-  /** One write over what was read. Undefined: the integration was changed meanwhile. */
+  /** Writes the change if the integration did not change since it was read. Undefined: it did. */
   write(sealed: SealedIntegration, change: CredentialChange): Promise<Integration | undefined>
-  /** Reads the integration, and writes what `decide` makes of it; again after a lost race. Undefined: there was nothing to change. Throws `conflict`, and what `decide` throws. */
+  /** Reads the integration and writes the result of `decide`. Does so again after a lost race. Undefined: `decide` returned no change. Throws `conflict`, and what `decide` throws. */
   change<Change extends CredentialChange>(
     name: string,
     decide: (sealed: SealedIntegration | undefined) => Decision<Change> | Promise<Decision<Change>>,
   ): Promise<Changed<Change> | undefined>
-  /** Salesforce refused the active credential of `tried` by its signature, and took the staged one: that becomes the active one. Never throws: the next mint does it else. */
+  /** Makes the staged credential active after Salesforce refused the signature of the active credential of `tried` and accepted the staged one. Never throws: if it fails, the next mint does it. */
   promote(tried: Integration, stagedId: string): Promise<void>
-  /** An integration that signs with another's credentials takes over the client and the certificate of these. Never throws: what could not follow does so when it is next minted for. */
+  /** Updates the client and the certificate of an integration that signs with another's credentials. Never throws: if it fails, the next mint does it. */
   follow(name: string): Promise<void>
 }
 
@@ -96,7 +96,7 @@ export function createCredentialWriter(
       return integration ? { integration, change } : 'lost'
     })
 
-  /** The owner is read anew each time, so that a later change of it is never undone. */
+  /** Reads the owner again for each try, so that a later change of the owner is never undone. */
   const follow = async (integration: string): Promise<void> => {
     try {
       await change(integration, async (sealed) => {
@@ -111,7 +111,7 @@ export function createCredentialWriter(
     }
   }
 
-  /** They follow at once: other clients make other digests, and refusals of the old key are forgotten. */
+  /** The followers change at once: another client changes their digests, and the remembered refusals of the old key are deleted. */
   const followAll = async (owner: string): Promise<void> => {
     try {
       const names: string[] = []
@@ -150,7 +150,7 @@ export function createCredentialWriter(
   return { write, change, promote, follow }
 }
 
-/** Is the staged one still what was tried, beside the very active one that was refused, of the same client, and at the same place? */
+/** Whether nothing relevant changed since the mint: the refused credential is still active, the staged one is the one that worked, and client and login URL are the same. */
 function mayPromote(integration: Integration, tried: Integration, stagedId: string): boolean {
   const { credentials } = integration
   const staged = credentials.find(({ id, state }) => id === stagedId && state === 'staged')

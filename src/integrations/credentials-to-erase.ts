@@ -1,10 +1,10 @@
-/** Which credentials do not go along when an integration moves to another login URL. Pure. */
+/** Selects the credentials to erase when an integration moves to another login URL. Pure. */
 import type { Credential } from '../credentials/credential.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
 import type { Definition } from './integration.ts'
 
-/** Neither as a fallback nor staged does a secret come to another host, nor a signature to one that is not Salesforce's own; and a grant that takes none keeps none. */
+/** No stored secret is sent to another host. No signature is sent to a host that is not Salesforce's. A grant without a credential keeps none. */
 export function credentialsToErase(
   { loginUrl, grant }: Pick<Definition, 'loginUrl' | 'grant'>,
   current: Pick<Definition, 'loginUrl'>,

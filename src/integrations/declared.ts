@@ -1,4 +1,4 @@
-/** Integrations that the configuration file declares: applied at each reading of it, and owned by it. */
+/** Integrations that the configuration file declares and owns. They are applied each time the file is read. */
 
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
 import type { CredentialInput, FreshCredential, Intake } from '../credentials/intake.ts'
@@ -40,18 +40,18 @@ interface Declaration {
 export interface Applied {
   readonly name: string
   readonly result: 'created' | 'changed' | 'unchanged' | 'disabled' | 'released' | 'removed'
-  /** The integration whose credential was lent to it by this. */
+  /** The integration whose credential this write lent. */
   readonly lentBy?: string
-  /** Why it was disabled. */
+  /** Why the integration was disabled. */
   readonly error?: BrokerError
 }
 
 export interface DeclaredIntegrations {
-  /** Idempotent. An entry that is wrong disables its integration alone. Throws `store_unavailable`. */
+  /** Idempotent. A wrong entry only disables its own integration. Throws `store_unavailable`. */
   apply(declaration: Declaration): Promise<Applied>
-  /** For an entry that cannot be applied. Where there is no integration yet, a disabled one without credential stands in for it, if `input` allows. */
+  /** Disables the integration of an entry that cannot be applied. If it does not exist, creates it disabled and without credential, if `input` allows. */
   disable(name: string, error: BrokerError, input?: IntegrationInput): Promise<Applied>
-  /** Those of the file that are not in `names` any more are given to the API, or removed. */
+  /** Gives the declared integrations that are not in `names` to the API, or removes them. */
   release(names: ReadonlySet<string>, prune: boolean): Promise<readonly Applied[]>
 }
 
@@ -59,11 +59,11 @@ interface DeclaredDependencies {
   readonly store: IntegrationStore
   readonly intake: Intake
   readonly hosts: HostRules
-  /** Why this service cannot speak a grant as it is set up. Default: it can. */
+  /** Why the configuration of this service does not support a grant. Default: it supports all. */
   readonly grantTrouble?: GrantTrouble
   readonly events: Pick<Emitter<IntegrationEvents>, 'emitted'>
   readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
-  /** Ends the tokens of an integration that is about to be removed. */
+  /** Ends the tokens of an integration before its removal. */
   readonly revoke: (integration: Integration) => Promise<void>
 }
 
@@ -86,7 +86,7 @@ export function createDeclaredIntegrations(
     const written = compose(
       {
         ...{ name, definition, managedBy, current, secrets, fresh, owner },
-        // The active one is what the file means, where it gives no other.
+        // Without a credential in the entry, the active one stays.
         isToErase: (one) =>
           staysBehind?.(one) === true && (fresh !== undefined || one.state !== 'active'),
       },
@@ -95,7 +95,7 @@ export function createDeclaredIntegrations(
     return current ? store.change(current, written) : store.create(written)
   }
 
-  /** A credential that was ever active here changes nothing: a rotation through the API is not undone. One that is to be generated is made once. */
+  /** Nothing changes if the credential was ever active here, so the file does not undo a rotation by the API. A generated credential is generated once. */
   const freshFor = async (
     { name, input }: Declaration,
     sealed: SealedIntegration | undefined,
@@ -225,13 +225,13 @@ export function createDeclaredIntegrations(
   }
 }
 
-/** What is wrong with one integration; anything else concerns all of them, and is thrown. */
+/** The error of this integration alone. Throws errors that concern all integrations. */
 function wrongOf(error: unknown): BrokerError {
   if (error instanceof BrokerError && !isStoreTrouble(error)) return error
   throw error
 }
 
-/** A record that cannot even be disabled, since it does not open, must not keep the others waiting. */
+/** A record that does not open cannot be disabled either. It must not stop the others. */
 async function unlessWrong(name: string, work: () => Promise<Applied>): Promise<Applied> {
   try {
     return await work()
@@ -240,5 +240,5 @@ async function unlessWrong(name: string, work: () => Promise<Applied>): Promise<
   }
 }
 
-/** In a file, a credential that is left out is none of another integration; its own stays. */
+/** If an entry has no credential, the integration keeps its own and does not sign with another's. */
 const NO_CREDENTIAL: CredentialInput = {}

@@ -1,4 +1,4 @@
-/** What a definition may not say, although its members are well-formed each: what is no value, and what Salesforce never takes. Pure. */
+/** Rules for definitions whose members are all well-formed: refuses placeholders, and values that Salesforce never accepts. Pure. */
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import { mustStateAudience } from '../grants/jwt-bearer.ts'
@@ -14,25 +14,25 @@ import type { Definition } from './integration.ts'
 
 type Judged = Pick<Definition, 'loginUrl' | 'grant' | 'certificateDeployment'>
 
-/** Throws `request_invalid` for the first rule that is broken by what is new: what stands in `current` stays. */
+/** Throws `request_invalid` for the first rule that a changed member breaks. Members that equal those of `current` are not checked. */
 export function checkDefinition(definition: Judged, current?: Judged): void {
   const broken = brokenRule(definition, current) ?? audienceMissingIn(definition, current)
   if (broken) throw broken
 }
 
-/** The same, for those who only want to know. */
+/** The same check, as a question: returns the error. */
 export function brokenRule(definition: Judged, current?: Judged): BrokerError | undefined {
   return placeholderIn(definition, current) ?? wrongHostIn(definition, current)
 }
 
 interface Member {
-  /** In wire form. */
+  /** Name of the member in wire form. */
   readonly member: string
   readonly isEmpty: (text: string) => boolean
   readonly remedy: string
 }
 
-/** Members of grants, by their name in the code. All others: {@link OTHER}. */
+/** Rules for members of grants, by their name in the code. Members that are not here have the rule {@link OTHER}. */
 const GRANT_MEMBERS: Readonly<Record<string, Member>> & { readonly clientId: Member } = {
   clientId: {
     member: 'client_id',
@@ -52,7 +52,7 @@ const GRANT_MEMBERS: Readonly<Record<string, Member>> & { readonly clientId: Mem
   },
 }
 
-/** These name an integration or a kind, which may have any name. */
+/** Members that name an integration or a kind. These may have any name. */
 const NAMES = new Set(['type', 'integration', 'clientAuth', 'subjectToken', 'subjectTokenType'])
 
 function placeholderIn(
@@ -87,7 +87,7 @@ const other = (name: string): Member => {
   return { member, isEmpty: isUnfilled, remedy: `Send a value, or leave ${member} out.` }
 }
 
-/** Throws `request_invalid` for what is no consumer key. */
+/** Throws `request_invalid` if the text cannot be a consumer key. */
 export function checkClientId(text: string, place: string): void {
   const broken = judged(text, place, GRANT_MEMBERS.clientId)
   if (broken) throw broken
@@ -108,7 +108,7 @@ const noValue = (place: string, remedy: string): BrokerError =>
     { remedy },
   )
 
-/** What was written before it had to be stated stays. */
+/** Records from before this rule stay valid. */
 function audienceMissingIn(
   { loginUrl, grant }: Judged,
   current: Judged | undefined,
@@ -130,7 +130,7 @@ function audienceMissingIn(
   )
 }
 
-/** Salesforce gives the tokens of some grants at the org's own host alone. */
+/** For some grants, Salesforce only issues tokens at the org's own host. */
 function wrongHostIn(
   { loginUrl, grant }: Judged,
   current: Judged | undefined,

@@ -1,13 +1,13 @@
-/** Every integration, in order of name: for work in the background, and for questions that no index answers. */
+/** Iterates over all integrations in order of name, for background work and for questions without an index. */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { pages } from '../store/records.ts'
 import type { Integration } from './integration.ts'
 import type { IntegrationStore } from './integration-store.ts'
 
-/** So small that a request waits for little. */
+/** Small, so that requests wait only briefly. */
 const PAGE = 100
 
-/** Requests are served between two pages: the embedded store answers at once, and a loop over it would let nobody in. */
+/** Serves requests between two pages. The embedded store answers synchronously, so a loop without this yield blocks the event loop. */
 export async function* everyIntegration(
   store: Pick<IntegrationStore, 'list'>,
 ): AsyncGenerator<Integration> {

@@ -2,11 +2,11 @@
 import type { Integration } from './integration.ts'
 
 export interface IntegrationEvents {
-  /** This replica wrote or removed (`undefined`) an integration. The write is acknowledged when the listeners are done, so that this replica obeys it at once. */
+  /** This replica wrote or removed (`undefined`) an integration. The write is acknowledged after the listeners are done, so that this replica applies it at once. */
   'integration.written': {
     readonly name: string
     readonly written: { readonly rev: number; readonly integration: Integration } | undefined
   }
-  /** Tokens of this integration are of another kind now, or stay inside. What was made of them is dropped before the write is acknowledged. */
+  /** The tokens of this integration changed their kind, or became internal. Tokens derived from them are dropped before the write is acknowledged. */
   'integration.tokens_changed': string
 }

@@ -1,4 +1,4 @@
-/** Integrations at rest: a public definition that a hit may read, and secrets that only a mint or a change opens. */
+/** Stores integrations: a public definition that a hit may read, and secrets that only a mint or a change opens. */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { Type } from 'typebox'
@@ -27,11 +27,11 @@ import type { IntegrationEvents } from './integration-events.ts'
 
 export interface SealedIntegration {
   readonly integration: Integration
-  /** What its leases may have been minted for, as it is stored. */
+  /** Stored digests for which the current leases may have been minted. */
   readonly digests: readonly string[]
   /** Opens the secrets. Throws `record_corrupt`. */
   open(): Promise<CredentialSecrets>
-  /** The same around an object that others hold, too, so that what is remembered for long is there once. Where that says anything else than what was sealed: itself. */
+  /** Returns a copy that shares `integration`, so that long-lived memory holds the object once. If it differs from what was sealed, returns itself. */
   sharing(integration: Integration): SealedIntegration
 }
 
@@ -47,13 +47,13 @@ export interface IntegrationStore {
   list(page: PageQuery): Promise<Page<Integration>>
   /** Undefined: the name exists. */
   create(write: IntegrationWrite): Promise<Integration | undefined>
-  /** Compare-and-set on `expected`. `undefined`: it was changed or removed meanwhile. */
+  /** Compare-and-set on `expected`. Undefined: the integration was changed or removed meanwhile. */
   change(
     expected: Pick<Integration, 'uid' | 'version'>,
     write: IntegrationWrite,
   ): Promise<Integration | undefined>
   remove(integration: Pick<Integration, 'name' | 'uid' | 'version'>): Promise<boolean>
-  /** What was read is as safe as a change that was acknowledged. Throws `store_unavailable`. */
+  /** Makes sure that the last read is as durable as an acknowledged change. Throws `store_unavailable`. */
   confirm(): Promise<void>
 }
 
@@ -61,16 +61,16 @@ export interface IntegrationStoreDependencies {
   readonly records: IntegrationRecords
   readonly keyring: Keyring
   readonly events: Pick<Emitter<IntegrationEvents>, 'emitted'>
-  /** Whether every record of the store needs a code, as far as this replica knows: what is sealed then says it. Default: no. */
+  /** Whether this replica knows that every record of the store needs an authentication code. A seal states it. Default: no. */
   readonly requiresCodes?: () => boolean
 }
 
-/** Of the stored text; a reader refuses what it does not know. */
+/** Version of the stored text. A reader refuses an unknown version. */
 const SCHEMA = 1
 
 type Stored = Omit<Integration, 'name' | 'uid' | 'version'> & { readonly schema: number }
 
-/** All that decides what becomes of an integration. Other members are kept as they are. */
+/** Members that affect behaviour. Other members are kept unchanged. */
 const readDefinition = bodyReader(
   Type.Unsafe<Stored>(
     Type.Object({
@@ -89,7 +89,7 @@ const readDefinition = bodyReader(
   ),
 )
 
-/** Whoever can write to the store must not turn a secret to another host: the seal binds the definition too. */
+/** The seal also binds the definition, so that an attacker with write access to the store cannot send a secret to another host. */
 const Sealed = Type.Object({
   secrets: Type.Unsafe<CredentialSecrets>(
     Type.Object({
@@ -98,7 +98,7 @@ const Sealed = Type.Object({
     }),
   ),
   definition: Type.String(),
-  /** It was sealed when every record of the store needed a code. Nobody without the keyring can take that out. */
+  /** The record was sealed when every record needed a code. Only a holder of the keyring can remove this. */
   requiresCodes: Type.Optional(Type.Literal(true)),
 })
 
@@ -106,10 +106,10 @@ type Sealed = BodyOf<typeof Sealed>
 
 const readSeal = bodyReader(Sealed)
 
-/** What opens the secrets: the text of the definition is not kept for it. */
+/** What opening the secrets needs. It does not keep the text of the definition. */
 interface Seal extends Pick<Integration, 'name' | 'uid'> {
   readonly secrets: string
-  /** Digest of the definition as it was read. */
+  /** Digest of the definition that was read. */
   readonly definition: string
 }
 
@@ -117,13 +117,13 @@ const digestOf = (definition: string) => createHash('sha256').update(definition)
 
 const sealName = ({ name, uid }: Pick<Integration, 'name' | 'uid'>) => `integration:${name}:${uid}`
 
-/** The public half of a record. Throws `record_corrupt` where it cannot be read, and `another_version` where a newer release wrote what this one does not know. */
+/** The public half of a record. Throws `record_corrupt` if it cannot be read, and `another_version` if a newer release wrote something unknown. */
 export function integrationOf({ name, uid, version, definition }: IntegrationRecord): Integration {
   const { schema: _, ...stored } = readDefinition(definition, `of integration ${name}`)
   return { ...stored, name, uid, version }
 }
 
-/** Whether the definition is the one for which the secrets were sealed; a record without secrets proves nothing. Throws `record_corrupt` where they do not open. */
+/** Whether the secrets were sealed for this definition. A record without secrets proves nothing. Throws `record_corrupt` if they do not open. */
 export async function isSealedDefinition(
   keyring: Pick<Keyring, 'open'>,
   { name, uid, secrets, definition }: SealedIntegrationRecord,
@@ -133,7 +133,7 @@ export async function isSealedDefinition(
   return sealed.definition === digestOf(definition)
 }
 
-/** Whether it was sealed when every record needed a code. Throws `record_corrupt` where the secrets do not open. */
+/** Whether the record was sealed when every record needed a code. Throws `record_corrupt` if the secrets do not open. */
 export async function sealRequiresCodes(
   keyring: Pick<Keyring, 'open'>,
   record: Pick<SealedIntegrationRecord, 'name' | 'uid' | 'secrets'>,
@@ -141,7 +141,7 @@ export async function sealRequiresCodes(
   return record.secrets !== '' && (await openSeal(keyring, record)).requiresCodes === true
 }
 
-/** The same secrets, in a seal that says that every record needs a code; undefined where there are none, or it says so. Throws `record_corrupt`. */
+/** Seals the same secrets with the mark that every record needs a code. Undefined: there are no secrets, or the mark is there. Throws `record_corrupt`. */
 export async function sealedToRequireCodes(
   keyring: Pick<Keyring, 'open' | 'seal'>,
   record: Pick<SealedIntegrationRecord, 'name' | 'uid' | 'secrets'>,

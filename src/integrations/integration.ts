@@ -17,15 +17,15 @@ export interface IdentityRule {
   }
 }
 
-/** Through whom, and to which app, its credentials are deployed at Salesforce. */
+/** Which integration and which app deploy the credentials at Salesforce. */
 export interface CertificateDeployment {
-  /** The integration with whose token it is done. */
+  /** The integration whose token calls Salesforce. */
   readonly through: string
   /** API name of the External Client App. */
   readonly app: string
   /** For a certificate: full name of the app's global OAuth settings. Default: `APP_glbloauth`, as Setup names them. */
   readonly settings?: string
-  /** 1 to 730. Absent: by hand. */
+  /** 1 to 730. Absent: rotation is manual. */
   readonly rotateEveryDays?: number
 }
 
@@ -42,13 +42,13 @@ export interface Definition {
   readonly keepWarm: boolean
   /** 1 to 3,600. */
   readonly loginsPerHour: number
-  /** Of a grant that presents a refresh token. 1 to 365. */
+  /** For a grant that presents a refresh token. 1 to 365. */
   readonly refreshTokenIdleDays?: number
   readonly serveTokens: boolean
-  /** Where others may exchange its token, beside its own login URL; normalised. Absent of a record of a former release: where they did. */
+  /** Normalised login URLs, besides its own, where other integrations may exchange its token. Absent: a former release wrote the record, and any URL is allowed. */
   readonly exchangeLoginUrls?: readonly string[]
   readonly identity: IdentityRule
-  /** Signs with another integration's credentials. */
+  /** Name of the integration whose credentials sign. Null: its own. */
   readonly credentialFrom: string | null
   readonly certificateDeployment?: CertificateDeployment
 }
@@ -63,7 +63,7 @@ export interface Integration extends Definition {
   readonly updatedAt: number
 }
 
-/** The limit that Salesforce sets for apps of partners, and a short one for others. */
+/** Salesforce's limit for partner apps. It is short for other apps. */
 export const REFRESH_TOKEN_IDLE_DAYS = 30
 
 export const DEFAULTS = {
@@ -75,7 +75,7 @@ export const DEFAULTS = {
   serveTokens: true,
 } as const
 
-/** A sandbox refresh gives the org a new id, so only the user is pinned there. */
+/** A sandbox refresh changes the id of the org, so sandboxes are pinned to the user only. */
 export function defaultPin(loginUrl: string): Pin {
   const { hostname } = new URL(loginUrl)
   return /\.(sandbox|scratch)\.my\./.test(hostname) || hostname === 'test.salesforce.com'
@@ -83,11 +83,11 @@ export function defaultPin(loginUrl: string): Pin {
     : 'org_and_user'
 }
 
-/** The version is not enough: an integration deleted and made again starts at 1 once more. */
+/** The version alone is not unique: it starts at 1 again if an integration is deleted and created again. */
 export const etagOf = ({ uid, version }: Pick<Integration, 'uid' | 'version'>): string =>
   `"${uid}.${version}"`
 
-/** The consumer key that a credential mints with; empty where no app stands behind the grant. */
+/** The consumer key that a credential mints with. Empty if the grant has no app. */
 export const clientIdOf = (
   { grant }: Pick<Integration, 'grant'>,
   credential: Pick<Credential, 'clientId'> | undefined,
@@ -98,14 +98,14 @@ export const ownClientOf = ({ grant }: Pick<Integration, 'grant'>) => ({
   clientId: grant.clientId ?? null,
 })
 
-/** Does it belong to another app than the one in use? */
+/** Whether the credential belongs to another app than the active one. */
 export const isOfAnotherClient = (
   integration: Pick<Integration, 'grant' | 'credentials'>,
   credential: Credential,
 ): boolean =>
   clientIdOf(integration, credential) !== clientIdOf(integration, activeOf(integration.credentials))
 
-/** What a token is minted for: login URL, subject, and the client of the credential that minted. */
+/** Digest of what a token is minted for: login URL, subject, and the client of the credential. */
 export function digestOf(
   integration: Pick<Integration, 'loginUrl' | 'grant'>,
   clientId: string,
@@ -118,7 +118,7 @@ export function digestOf(
     .slice(0, 22)
 }
 
-/** The digest of the active credential first, then of the retired one. */
+/** The digest of the active credential, then that of the retired one. */
 export function digestsOf(
   integration: Pick<Integration, 'loginUrl' | 'grant' | 'credentials'>,
   credentials: readonly Credential[],
@@ -137,7 +137,7 @@ export function digestsOf(
 export const presentsRefreshToken = ({ grant }: Pick<Integration, 'grant'>): boolean =>
   grantOf(grant.type).presentsRefreshToken === true
 
-/** Whether no token can be requested without a credential: some apps ask for none, and some grants take none. */
+/** Whether a token request needs a credential. Some apps and some grants need none. */
 export function needsCredential({ grant }: Pick<Integration, 'grant'>): boolean {
   const { isCredentialOptional, credentialType } = grantOf(grant.type)
   return isCredentialOptional !== true && credentialType(grant) !== 'none'
@@ -147,12 +147,12 @@ export function needsCredential({ grant }: Pick<Integration, 'grant'>): boolean 
 export const sourceOf = ({ grant }: Pick<Integration, 'grant'>): string | undefined =>
   grantOf(grant.type).sourceOf?.(grant)
 
-/** Lacks a client id or a credential: no token can be requested. */
+/** A draft has no client id or no credential, so no token can be requested. */
 export const isDraft = (integration: Integration): boolean => missingIn(integration).length > 0
 
 export type MissingPart = 'client id' | 'credential'
 
-/** What a draft lacks; nothing, of one that is none. */
+/** The parts that a draft lacks. Empty if it is complete. */
 export function missingIn(integration: Integration): readonly MissingPart[] {
   const active = activeOf(integration.credentials)
   const isUnproven =
@@ -163,7 +163,6 @@ export function missingIn(integration: Integration): readonly MissingPart[] {
   ]
 }
 
-/** The problem of a draft. */
 export const draftError = (missing: readonly MissingPart[]): BrokerError =>
   new BrokerError(
     'integration_draft',

@@ -21,7 +21,7 @@ interface Listing {
   ): Promise<{
     readonly items: readonly Static<typeof IntegrationView>[]
     readonly nextCursor: string | null
-    /** Names, within the page and in order, of those that cannot be used: of a record whose labels are not known, for those alone who may see it whatever they are. */
+    /** Names in this page, in order, of integrations whose record is unusable. Labels of such a record are unknown, so only principals without a label limit see its name. */
     readonly corrupt: readonly string[]
   }>
 }
@@ -33,12 +33,12 @@ interface ListingDependencies {
 }
 
 const DEFAULT_LIMIT = 50
-/** How many are read from the store at once while looking for those that match. */
+/** Number of records for one read of the store during a search. */
 const READ_LIMIT = 200
-/** How many statuses are looked up at once, at most. */
+/** Most statuses that are looked up at once. */
 const STATUSES = 100
 
-/** A cursor is the last name of the page, in a form that nobody is tempted to write by hand. */
+/** The cursor is the last name of the page, encoded so that nobody writes it by hand. */
 const cursorOf = (name: string) => Buffer.from(name).toString('base64url')
 
 function nameOf(cursor: string): string {
@@ -50,7 +50,7 @@ function nameOf(cursor: string): string {
 }
 
 export function createListing({ store, statusOf, listed }: ListingDependencies): Listing {
-  /** In order of name. Some statuses at once: one after the other, a page takes as many round trips as it has items. */
+  /** Yields in order of name. Looks some statuses up at once: one by one, a page needs as many round trips as items. */
   const found = async function* (
     first: string | undefined,
     atOnce: number,
@@ -85,7 +85,7 @@ export function createListing({ store, statusOf, listed }: ListingDependencies):
       }
       const within = (last: string) => corrupt.filter((name) => name <= last).sort()
       const after = query.cursor === undefined ? undefined : nameOf(query.cursor)
-      // One more than the page tells whether there is another.
+      // One more than the page shows whether there is another page.
       const atOnce = Math.min(limit + 1, STATUSES)
       const isWanted = (one: Integration) => isShown(principal, one) && matches(one)
       const all = found(after, atOnce, isWanted, onCorrupt)

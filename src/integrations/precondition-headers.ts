@@ -4,7 +4,7 @@ import { documented, documentedAsRequired } from '../http/openapi/documented.ts'
 
 const MAX = 1024
 const TAGS = '"[!#-~]{1,100}"( *, *"[!#-~]{1,100}")*'
-/** A header that is another text is well formed, and names no version: it fails like any other that does not. */
+/** Any other text is well-formed but names no version, so the precondition fails. */
 const IF_MATCH = {
   maxLength: MAX,
   description: "The integration's ETag, or `*` for whatever is there",
@@ -25,17 +25,17 @@ const IF_NONE_MATCH = {
 }
 const EXAMPLES = { examples: ['*'] }
 
-/** Of a change that may go without. */
+/** For a change that does not need the header. */
 export const IfMatchHeader = Type.Object({
   'if-match': Type.Optional(Type.String({ ...IF_MATCH, ...EXAMPLES })),
 })
 
-/** Of a change that is refused without, as `precondition_required`. */
+/** For a change that needs the header: without it, the answer is `precondition_required`. */
 export const NeededIfMatchHeader = Type.Object({
   'if-match': Type.Optional(Type.String({ ...IF_MATCH, ...EXAMPLES, ...documentedAsRequired })),
 })
 
-/** Of a write that makes or replaces; replacing needs `If-Match`. */
+/** For a write that creates or replaces. Replacing needs `If-Match`. */
 export const WriteHeaders = Type.Object({
   'if-match': Type.Optional(Type.String(IF_MATCH)),
   'if-none-match': Type.Optional(Type.String(IF_NONE_MATCH)),

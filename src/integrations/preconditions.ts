@@ -1,4 +1,4 @@
-/** `If-Match` and `If-None-Match` (RFC 9110, section 13.1), by strong comparison. Checked after the state of what they are about: what is refused without them is refused so with them (section 13.2.1). */
+/** `If-Match` and `If-None-Match` (RFC 9110, section 13.1), with strong comparison. Preconditions are checked last: a request that fails without them fails in the same way with them (section 13.2.1). */
 import { allows, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { etagOf, type Integration } from './integration.ts'
@@ -6,7 +6,7 @@ import { etagOf, type Integration } from './integration.ts'
 export interface Preconditions {
   readonly ifMatch?: string
   readonly ifNoneMatch?: string
-  /** Whether the one who asks may be told the current ETag. Default: nobody may. */
+  /** Whether the principal may learn the current ETag. Default: no. */
   readonly mayRead?: (current: Integration) => boolean
 }
 
@@ -18,7 +18,7 @@ interface ConditionalRequest {
   readonly principal: Principal
 }
 
-/** As a request states them. Who has `integrations:read` may be told the ETag. */
+/** Preconditions of a request. A principal with `integrations:read` may learn the ETag. */
 export function preconditionsOf({ headers, principal }: ConditionalRequest): Preconditions {
   const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = headers
   return {
@@ -33,7 +33,7 @@ const tags = (header: string) => header.split(',').map((tag) => tag.trim())
 const names = (header: string, integration: Integration | undefined) =>
   integration !== undefined && (header.trim() === '*' || tags(header).includes(etagOf(integration)))
 
-/** Only creates: `If-None-Match: *` (or the current ETag) and it exists is `integration_changed`. */
+/** Only creates. With `If-None-Match: *` (or the current ETag), an existing integration is `integration_changed`. */
 export function checkIfNoneMatch(
   preconditions: Preconditions,
   current: Integration | undefined,
@@ -49,7 +49,7 @@ export function checkIfNoneMatch(
   }
 }
 
-/** A given `If-Match` must name what is there. */
+/** If there is an `If-Match`, it must name the current version. */
 export function checkIfMatch(preconditions: Preconditions, current: Integration | undefined): void {
   const { ifMatch } = preconditions
   if (ifMatch !== undefined && !names(ifMatch, current)) {
@@ -72,17 +72,17 @@ export function requireIfMatch(preconditions: Preconditions, current: Integratio
   checkIfMatch(preconditions, current)
 }
 
-/** The same for what a patch was laid over, and for nothing else: a change in between must not be undone by it, whatever `If-Match` names. */
+/** Preconditions that only the version under a patch meets. The patch must not undo a change in between, whatever `If-Match` names. */
 export function pinnedTo(current: Integration, preconditions: Preconditions): Preconditions {
   const { ifMatch } = preconditions
   if (ifMatch === undefined) return preconditions
   return { ...preconditions, ifMatch: names(ifMatch, current) ? etagOf(current) : NOTHING }
 }
 
-/** Names no version. */
+/** Matches no version. */
 const NOTHING = ''
 
-/** With the ETag that a next try may name, where the one who asks may read it. */
+/** Includes the current ETag, if the principal may read it. */
 function failed(
   code: 'integration_changed' | 'precondition_required',
   why: string,

@@ -1,4 +1,4 @@
-/** The rules by which integrations are written: preconditions, equality, fresh credentials, sharing. */
+/** Rules for writing integrations: preconditions, equality, new credentials, lending. */
 
 import type { Principal } from '../callers/policy.ts'
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
@@ -49,23 +49,23 @@ import { checkMayChange, checkMayLabel, checkMayWrite } from './write-access.ts'
 export interface Written {
   readonly integration: Integration
   readonly result: 'created' | 'changed' | 'unchanged'
-  /** Id of the credential that it made active. */
+  /** Id of the credential that the write made active. */
   readonly activated?: string
-  /** What was noticed in the credential that came. */
+  /** Remarks about the new credential. */
   readonly remarks?: Remarks
-  /** The integration whose credential was lent to it by this, for what it signs now. */
+  /** The integration whose credential this write lent. */
   readonly lentBy?: string
 }
 
 export interface Registry {
-  /** Creates or replaces. `confirm` says who asks, as of now: what they may do is decided about the very record that is replaced. A write equal to what is there changes nothing, whatever `If-Match` says. */
+  /** Creates or replaces. `confirm` authenticates the principal again; permissions are checked against the record that is replaced. A write that changes nothing succeeds, whatever `If-Match` says. */
   put(
     name: string,
     input: IntegrationInput,
     preconditions: Preconditions,
     confirm: () => Promise<Principal>,
   ): Promise<Written>
-  /** Calls `revoke` once it is sure that the integration may go, and before its secrets are erased. */
+  /** Calls `revoke` after all checks of the removal, and before the secrets are erased. */
   remove(
     name: string,
     preconditions: Preconditions,
@@ -78,7 +78,7 @@ export interface RegistryDependencies {
   readonly store: IntegrationStore
   readonly intake: Intake
   readonly hosts: HostRules
-  /** Why this service cannot speak a grant as it is set up. Default: it can. */
+  /** Why the configuration of this service does not support a grant. Default: it supports all. */
   readonly grantTrouble?: GrantTrouble
   readonly events: Pick<Emitter<IntegrationEvents>, 'emitted'>
   readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
@@ -103,10 +103,10 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
     checkMayLabel(principal, name, current, definition.labels)
     const secrets = sealed ? await sealed.open() : NO_SECRETS
     const isHeld = !given || (current !== undefined && isActive(given, current, secrets))
-    // What is active already is not put in its own place.
+    // The active credential must not replace itself.
     const fresh = isHeld && definition.loginUrl === current?.loginUrl ? undefined : given
     if (current && isHeld && isSameDefinition(definition, current)) {
-      // It may be what a former request wrote, and was told that too few replicas have.
+      // A former request may have written this and failed because too few replicas had it.
       await store.confirm()
       return { integration: current, result: 'unchanged' }
     }
@@ -177,7 +177,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
         await checkNobodyExchanges(store, name, principal)
         await authorise(name, current)
         await revoke(current)
-        // Salesforce may have taken its time.
+        // The revocation at Salesforce may have taken long, so permissions are checked again.
         await authorise(name, current)
         return (await store.remove(current)) ? current : 'lost'
       })
@@ -185,7 +185,7 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
   }
 }
 
-/** A stored secret is never sent to another host than the one it was given for, and a credential is of the kind that the grant needs. */
+/** A stored secret is only sent to the host for which it was given. The credential must be of the kind that the grant needs. */
 function checkCredentialFits(
   definition: Definition,
   current: Integration | undefined,
@@ -207,7 +207,7 @@ function checkCredentialFits(
     )
   }
   if (definition.loginUrl === stored.loginUrl) return
-  // What was lent before stays.
+  // An existing loan stays.
   if (owner && !isLentAnew(definition, current)) return
   const sends = grant.sendsCredential(definition.grant)
   const leaves = !hosts.isSalesforceOwn(new URL(definition.loginUrl).hostname)

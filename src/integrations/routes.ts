@@ -36,7 +36,7 @@ interface IntegrationRouteDependencies {
   readonly registry: Registry
   readonly store: Pick<IntegrationStore, 'read' | 'list'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
-  /** Ends the tokens of an integration that is about to be removed. */
+  /** Ends the tokens of an integration before its removal. */
   readonly revoke: (integration: Integration) => Promise<readonly AuditEntry[]>
   readonly audit: Pick<AuditLog, 'change'>
   /** Monotonic clock, in milliseconds. */
@@ -63,7 +63,7 @@ export function registerIntegrationRoutes(
   const answers = createAnswers({ store, followers, statusOf })
   const listing = createListing({ store, statusOf, listed: answers.listed })
 
-  /** Also for one that is yet to be made. Before anything else of the request is looked at; what decides is asked again at the write. */
+  /** Runs before other checks of the request, also for an integration that does not exist yet. The write checks again, and decides. */
   const authoriseWrite = async ({ principal }: FastifyRequest, name: string) => {
     const permission = 'integrations:write'
     if (!mightAllow(principal, permission, name)) {
@@ -246,7 +246,7 @@ export function registerIntegrationRoutes(
         happened.push({ action: 'integration.deleted', integration: name })
       } finally {
         followers.forget()
-        // A token that was revoked is gone, even where the removal then lost its race.
+        // A revoked token stays revoked, even if the removal then lost its race.
         await audit.change(request, ...happened)
       }
       return reply.code(204).send(null)
@@ -254,7 +254,7 @@ export function registerIntegrationRoutes(
   )
 }
 
-/** What a write did, for the audit; one that changed nothing did nothing. */
+/** Audit entries of a write. A write that changed nothing has none. */
 function auditEntriesOf({
   integration: { name },
   result,

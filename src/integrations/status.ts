@@ -1,4 +1,4 @@
-/** What reading an integration shows beside its definition. Times are epoch milliseconds. */
+/** Status of an integration, which a GET shows with its definition. Times are epoch milliseconds. */
 export const STATES = [
   'draft',
   'unproven',
@@ -18,7 +18,7 @@ interface LeaseStatus {
   readonly expiresAt: number
   readonly refreshAt: number
   readonly expirySource: string
-  /** What one REST call with the token showed, where the lifetime is configured. */
+  /** Result of one REST call with the token. Present if the lifetime is configured. */
   readonly proof?: string
 }
 
@@ -26,7 +26,7 @@ export interface IntegrationStatus {
   readonly state: IntegrationState
   /** Integrations that hold the same access token. */
   readonly sharesTokenWith: readonly string[]
-  /** Integrations that sign with its credential; where that was looked for. */
+  /** Integrations that sign with its credential. Absent if not looked up. */
   readonly lentTo?: readonly string[]
   readonly lease: LeaseStatus | null
   readonly lastRefusal: object | null
@@ -34,7 +34,7 @@ export interface IntegrationStatus {
     readonly orgId: string | null
     readonly userId: string | null
     readonly instanceUrl: string | null
-    /** Another one that came, and is kept back; `at` in RFC 3339. */
+    /** Another identity that Salesforce gave, and that is not served. `at` is in RFC 3339. */
     readonly seen?: {
       readonly orgId: string | null
       readonly userId: string | null
@@ -42,7 +42,7 @@ export interface IntegrationStatus {
       readonly at: string
     }
   } | null
-  /** Of a grant that presents a refresh token, else null; `since` in epoch milliseconds. */
+  /** For a grant that presents a refresh token, else null. `since` is in epoch milliseconds. */
   readonly connection: {
     readonly state: 'connected' | 'unsettled' | 'not_connected'
     readonly reason: string | null

@@ -1,4 +1,4 @@
-/** The crossing between integrations and their wire form. */
+/** Converts integrations to and from their wire form. */
 import type { Static } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import { camelKeys, snakeKeys } from '../http/server/casing.ts'
@@ -10,13 +10,13 @@ import type { IntegrationStatus } from './status.ts'
 
 const time = (at: number) => new Date(at).toISOString()
 
-/** Read-only members are left out: what GET gave can be sent back. */
+/** Drops read-only members, so that a client can send back the body of a GET. */
 export function inputOf(body: IntegrationBody): IntegrationInput {
   const { name: _n, managed_by: _m, created_at: _c, updated_at: _u, status: _s, ...written } = body
   return deploymentNamed(camelKeys(written)) as IntegrationInput
 }
 
-/** What can be written of an integration, as GET shows it: what a merge patch is laid over. */
+/** The writable members of an integration in the form of a GET. A merge patch is applied to them. */
 export function writableOf(integration: Integration): Record<string, unknown> {
   return {
     description: integration.description,
@@ -81,7 +81,7 @@ export function integrationViewOf(
   } as Static<typeof IntegrationView>
 }
 
-/** To those who may write it and not see it: no member of what was there before. */
+/** For a writer without read permission: shows no member of the former state. */
 export const writtenOf = (integration: Integration): Static<typeof WrittenView> => ({
   name: integration.name,
   managed_by: integration.managedBy,
@@ -89,22 +89,22 @@ export const writtenOf = (integration: Integration): Static<typeof WrittenView> 
   updated_at: time(integration.updatedAt),
 })
 
-/** To those who put it and may not see it: what they put, but for a credential that stayed. */
+/** For a PUT without read permission: shows what was sent, without the credential that was kept. */
 export const putOf = (integration: Integration): Static<typeof WrittenView> => {
   const { credential: _, ...put } = writableOf(integration)
   return { ...writtenOf(integration), ...put }
 }
 
-/** A merge patch that calls a member by its former name. */
+/** A merge patch with the former name of a member replaced. */
 export function patchOf(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { certificate_deployment: former, ...patch } = body
   return former === undefined ? patch : { deployment: former, ...patch }
 }
 
-/** An integration is not that deep. */
+/** Deeper than any integration. */
 const PATCH_DEPTH = 16
 
-/** RFC 7396. Members set to null in the patch are removed, and so take their default. Throws `request_invalid`. */
+/** RFC 7396. A null in the patch removes the member, which then gets its default. Throws `request_invalid`. */
 export function mergePatch(target: unknown, patch: unknown, depth = 0): unknown {
   if (!isRecord(patch)) return patch
   if (depth === PATCH_DEPTH) {

@@ -1,4 +1,4 @@
-/** Who may make one definition of another. Pure; each question throws `caller_forbidden`. */
+/** Checks whether a principal may replace one definition with another. Pure. Each check throws `caller_forbidden`. */
 import { isDeepStrictEqual } from 'node:util'
 import { allows, gainedBy, type Permission, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -8,7 +8,7 @@ type Labels = Integration['labels']
 type Labelled = Pick<Integration, 'labels'>
 type Written = Pick<Integration, 'labels' | 'credentials' | 'credentialFrom'>
 
-/** `current`: the very record that is replaced. Undefined: there is none, and a permission that labels limit does not reach it. */
+/** `current`: the record that is replaced. Undefined: there is none, so a permission that labels limit does not apply. */
 export function checkMayChange(
   principal: Principal,
   name: string,
@@ -18,7 +18,7 @@ export function checkMayChange(
   require(principal, 'integrations:write', target)
 }
 
-/** Nobody labels an integration out of a limit of their own, or into one. */
+/** A principal must not use labels to move an integration out of or into its own limit. */
 export function checkMayLabel(
   principal: Principal,
   name: string,
@@ -37,7 +37,7 @@ export function checkMayLabel(
   }
 }
 
-/** All of it; and whoever may not write its credentials does not change them by the way. One that is yet to be made has none to change. */
+/** Runs all checks. A principal without write permission for credentials must not change them indirectly. A new integration has none to change. */
 export function checkMayWrite(
   principal: Principal,
   name: string,

@@ -1,4 +1,4 @@
-/** Who signs with whose credential, for answers: one pass over all integrations, shared by all who ask, and believed for a second. */
+/** Finds which integrations sign with whose credential, for answers. One pass over all integrations is shared by all requests and used for one second. */
 import { everyIntegration } from '../every.ts'
 import type { Integration } from '../integration.ts'
 import type { IntegrationStore } from '../integration-store.ts'
@@ -8,7 +8,7 @@ type Follower = Pick<Integration, 'name' | 'labels'>
 export interface FollowerIndex {
   /** In order of name. Throws `store_unavailable`. */
   of(owner: string): Promise<readonly Follower[]>
-  /** An integration was written here: what was found before is of the past. */
+  /** Drops the result after this replica wrote an integration. */
   forget(): void
 }
 

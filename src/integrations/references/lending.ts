@@ -1,4 +1,4 @@
-/** Credentials that one integration lends to others: who may, for what, and whose token such a follower does not serve. */
+/** Rules for credentials that one integration lends to others: who may lend, for what, and which tokens a follower does not serve. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../../callers/policy.ts'
 import { activeOf, type Credential } from '../../credentials/credential.ts'
@@ -23,7 +23,7 @@ interface LendingCheck {
   readonly store: Pick<IntegrationStore, 'read' | 'list'>
 }
 
-/** The integration whose credential it signs with. Throws `caller_forbidden`, `credential_invalid`, `request_invalid`. */
+/** The integration whose credential signs. Throws `caller_forbidden`, `credential_invalid`, `request_invalid`. */
 export async function lenderOf(check: LendingCheck): Promise<Integration | undefined> {
   const { name, definition, current, principal, store } = check
   const { credentialFrom: from } = definition
@@ -47,14 +47,14 @@ export async function lenderOf(check: LendingCheck): Promise<Integration | undef
   return owner
 }
 
-/** Whether a write lends a credential, or lends it for something else than before: for another user, app or host. */
+/** Whether a write lends a credential, or lends it for another user, app or host than before. */
 export const isLentAnew = (definition: Definition, current: Integration | undefined): boolean =>
   definition.credentialFrom !== null &&
   (current?.credentialFrom !== definition.credentialFrom ||
     current.loginUrl !== definition.loginUrl ||
     !isDeepStrictEqual(current.grant, definition.grant))
 
-/** Would it serve the token that its owner keeps inside? Salesforce gives one and the same to whoever proves the same app for the same user. */
+/** Whether it would serve the internal token of its owner. Salesforce gives the same token for the same app and user. */
 export const servesInside = (
   follower: Definition,
   owner: Pick<Integration, keyof Definition | 'credentials'>,
@@ -63,7 +63,7 @@ export const servesInside = (
   !owner.serveTokens &&
   hasSameSubject(follower, owner, activeOf(owner.credentials))
 
-/** Of several that sign with one credential as one user, all serve its token or none does. Throws `request_invalid`. */
+/** Integrations that sign with one credential as one user must all serve their token, or none. Throws `request_invalid`. */
 async function checkSiblings(
   name: string,
   definition: Definition,
@@ -93,7 +93,7 @@ function hasSameSubject(
 ): boolean {
   const { type } = owner.grant
   const grant = grantOf(type)
-  // Whom its user approved shows in the token alone.
+  // Only the token shows which user approved the connection.
   if (follower.grant.type !== type || presentsRefreshToken(owner)) return false
   const [one, other] = [follower, owner].map((of) => grant.subject(of.grant).toLowerCase())
   if (one !== other) return false
@@ -110,7 +110,7 @@ export const wouldServeInside = (): BrokerError =>
     'body/serve_tokens must be false: it acts as the same user as the integration whose credential it signs with, or another that does, and that one keeps its token inside the broker',
   )
 
-/** By name. */
+/** In order of name. */
 export async function followersOf(
   store: Pick<IntegrationStore, 'list'>,
   name: string,
@@ -134,7 +134,7 @@ export async function checkNobodyFollows(
   )
 }
 
-/** Throws `credential_state` where an integration that follows it would send its secret to another host than it does itself. */
+/** Throws `credential_state` if a follower would send the secret to another host than its owner does. */
 export async function checkFollowersGoAlong(
   store: Pick<IntegrationStore, 'list'>,
   definition: Definition,
@@ -154,7 +154,7 @@ export async function checkFollowersGoAlong(
   )
 }
 
-/** One of them, by name where the principal may see one. */
+/** One of them, with its name if the principal may see one. */
 export function namedOf(integrations: readonly Integration[], principal: Principal): string {
   const shown = integrations.find((one) => isShown(principal, one))
   return shown ? `Integration ${shown.name}` : 'Another integration'

@@ -1,17 +1,17 @@
-/** The integration that a member of another one names, for those who may refer to it. */
+/** Reads the integration that another one names, for a principal that may refer to it. */
 import type { Principal } from '../../callers/policy.ts'
 import { type Reference, requireReference } from '../../callers/reference-table.ts'
 import { isUnusable } from '../../store/integrity/record-schema.ts'
 import type { Integration } from '../integration.ts'
 
 interface Referring {
-  /** The one that refers; none refers to itself. */
+  /** The integration with the reference. It must not refer to itself. */
   readonly by: string
   readonly principal: Principal
   readonly read: (name: string) => Promise<Integration | undefined>
 }
 
-/** Undefined: there is no other of this name. Throws `caller_forbidden`, the same whether there is one or not, or one that cannot be used; and what `read` throws. */
+/** Undefined: no other integration has this name. Throws `caller_forbidden` in the same way for a missing, forbidden or unusable integration, and what `read` throws. */
 export async function referenced(
   reference: Reference,
   name: string,
@@ -21,7 +21,7 @@ export async function referenced(
     try {
       return name === by ? undefined : await read(name)
     } catch (error) {
-      // Its labels are not known.
+      // The labels of an unusable record are unknown.
       if (isUnusable(error)) requireReference(principal, reference, { name })
       throw error
     }

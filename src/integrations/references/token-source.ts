@@ -1,4 +1,4 @@
-/** Integrations whose token is made of another's: what they may name, and who depends on whom. */
+/** Rules for integrations whose token is derived from another's: which sources they may name, and who depends on whom. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../../callers/policy.ts'
 import { activeOf } from '../../credentials/credential.ts'
@@ -24,7 +24,7 @@ interface SourceCheck {
   readonly read: (name: string) => Promise<Integration | undefined>
 }
 
-/** Whoever sets it, or sends it to another host, must be allowed to read that token, and the owner of the source must let it be exchanged there. Throws `caller_forbidden`, `request_invalid`. */
+/** A principal that sets the source, or sends its token to another host, must be allowed to read that token. The owner of the source must allow the exchange there. Throws `caller_forbidden`, `request_invalid`. */
 export async function checkTokenSource(check: SourceCheck): Promise<void> {
   const { name, definition, current, principal, read } = check
   const former = current?.loginUrl === definition.loginUrl ? current : undefined
@@ -43,7 +43,7 @@ export async function checkTokenSource(check: SourceCheck): Promise<void> {
   await checkNoCircle(name, definition, read)
 }
 
-/** Of the configuration file, whose owner may name any source. Throws `request_invalid` where the source keeps its token inside; one that is not there yet is asked at the mint. */
+/** For the configuration file, whose owner may name any source. Throws `request_invalid` if the source does not serve its token. A missing source is checked at the mint. */
 export async function checkDeclaredSource(
   definition: Definition,
   read: SourceCheck['read'],
@@ -54,21 +54,21 @@ export async function checkDeclaredSource(
   if (why !== undefined) throw wrong(`: ${why}`)
 }
 
-/** Of two with the same login URL: whether the token of the same source is sent to the same place. */
+/** Whether both definitions send the token of the same source to the same place. Their login URLs are equal. */
 const isSameExchange = (former: Definition, definition: Definition) =>
   sourceOf(former) === sourceOf(definition) && exchangesAt(former) === exchangesAt(definition)
 
-/** Where the token of the source is sent: a login URL; undefined: to the instance that it is of. */
+/** The login URL that gets the token of the source. Undefined: the token's own instance. */
 const exchangesAt = ({ grant, loginUrl }: Pick<Definition, 'grant' | 'loginUrl'>) =>
   grantOf(grant.type).exchangesAtInstance ? undefined : loginUrl
 
-/** Throws `caller_forbidden` where the owner of the source does not let its token be exchanged there. Asked at each exchange: either record may have changed since. */
+/** Throws `caller_forbidden` if the owner of the source does not allow the exchange there. Checked at each exchange, because either record may have changed. */
 export function requireExchange(source: Definition, at: string | undefined): void {
   const why = exchangeTrouble(source, at, undefined)
   if (why !== undefined) throw new BrokerError('caller_forbidden', why)
 }
 
-/** Why not. `unsaid`: what is allowed where the record is of a former release, and the owner was never asked; undefined: anything. */
+/** Why the exchange is refused. Undefined: it is allowed. `unsaid`: the allowed URLs for a record of a former release, whose owner never set a limit; undefined: any URL. */
 function exchangeTrouble(
   { serveTokens, loginUrl, exchangeLoginUrls = undefined }: Definition,
   at: string | undefined,
@@ -85,7 +85,7 @@ function exchangeTrouble(
 
 const originOf = (url: string) => new URL(url).origin
 
-/** Throws `request_invalid` where its own token would be needed to make it. One that is not there yet is no circle. */
+/** Throws `request_invalid` if its own token would be needed to derive it. A missing integration ends the chain. */
 export async function checkNoCircle(
   name: string,
   definition: Pick<Definition, 'grant'>,
@@ -101,7 +101,7 @@ export async function checkNoCircle(
   }
 }
 
-/** Throws `credential_state` while another integration's token is made of this one's. */
+/** Throws `credential_state` if another integration derives its token from this one's. */
 export async function checkNobodyExchanges(
   store: Pick<IntegrationStore, 'list'>,
   name: string,
@@ -112,7 +112,7 @@ export async function checkNobodyExchanges(
   throw new BrokerError('credential_state', `${namedOf(dependents, principal)} exchanges its token`)
 }
 
-/** By name. */
+/** In order of name. */
 export async function dependentsOf(
   store: Pick<IntegrationStore, 'list'>,
   name: string,
@@ -122,12 +122,12 @@ export async function dependentsOf(
   return found
 }
 
-/** Whether less may be done with its tokens than before, by those who sign with its credential or exchange them. */
+/** Whether integrations that sign with its credential, or exchange its tokens, may do less than before. */
 export const isNarrowed = (before: Integration, after: Integration): boolean =>
   (before.serveTokens && !after.serveTokens) ||
   !isDeepStrictEqual(before.exchangeLoginUrls, after.exchangeLoginUrls)
 
-/** Whether its tokens are for another login URL, subject or app than before, as far as it says. */
+/** Whether its tokens are for another login URL, subject or app than before, as far as the definition shows. */
 export const hasOtherTokens = (before: Integration, after: Integration): boolean =>
   mintsFor(before) !== mintsFor(after)
 

@@ -1,4 +1,4 @@
-/** What a principal may see: the integration that a path names, and the names of others in the answer about one. */
+/** What a principal may see: the integration in the path, and the names of others in its answer. */
 import { allows, mightAllow, type Permission, type Principal } from '../../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../../callers/reference-table.ts'
 import { BrokerError } from '../../errors/errors.ts'
@@ -11,7 +11,7 @@ interface Visibility {
   readonly permission: Permission
 }
 
-/** Throws `caller_forbidden`, whether it exists or not; `integration_not_found` to those who may know. */
+/** Throws `caller_forbidden` in the same way for an existing and a missing integration. Throws `integration_not_found` if the principal may know. */
 export async function visibleIntegration(
   name: string,
   { integrations, principal, permission }: Visibility,
@@ -21,7 +21,7 @@ export async function visibleIntegration(
   return visible(name, integration, principal, permission)
 }
 
-/** Of one that cannot be used the labels are not known, so that nothing is said to those whom they may hide it from: `caller_forbidden`; `record_corrupt` to the others. */
+/** The labels of an unusable record are unknown. So a principal with a label limit gets `caller_forbidden`, and others get `record_corrupt`. */
 export async function readFor(
   name: string,
   { integrations, principal, permission }: Visibility,
@@ -34,7 +34,7 @@ export async function readFor(
   }
 }
 
-/** Asked at the moment of a change, about the very record that it replaces: labels may have changed since, and so may who asks. Throws as `visibleIntegration` does, and `caller_unauthenticated`. */
+/** Checks the principal at the moment of a change, with the record that is replaced. Labels and permissions may have changed since the request began. Throws as `visibleIntegration` does, and `caller_unauthenticated`. */
 export type Authorise = (name: string, integration: Integration | undefined) => Promise<Integration>
 
 export const authoriseBy =
@@ -42,7 +42,7 @@ export const authoriseBy =
   async (name, integration) =>
     visible(name, integration, await confirm(), permission)
 
-/** The broker itself changes what is there. */
+/** For changes by the broker itself. */
 export const byItself: Authorise = async (_name, integration) => found(integration)
 
 function visible(
@@ -64,13 +64,13 @@ function found(integration: Integration | undefined): Integration {
 const lacks = (permission: Permission) =>
   new BrokerError('caller_forbidden', `You lack ${permission} for this integration`)
 
-/** May its name stand in an answer about another one? */
+/** Whether an answer about another integration may show its name. */
 export const isShown = (
   principal: Principal,
   { name, labels }: Pick<Integration, 'name' | 'labels'>,
 ): boolean => allows(principal, NAMED_IN_ANSWERS, { name, labels })
 
-/** Those of them that the principal may see, in their order. Labels are read only where a permission is limited by them; of one that cannot be used they are not known. */
+/** The names that the principal may see, in their order. Labels are only read if labels limit a permission. Unusable records have no known labels. */
 export async function shownNames(
   names: readonly string[],
   { integrations, principal }: Omit<Visibility, 'permission'>,

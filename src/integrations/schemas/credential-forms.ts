@@ -1,9 +1,9 @@
-/** Which members of a new credential stand together, for the document: what it allows is what the code takes. */
+/** Valid combinations of the members of a new credential, for OpenAPI. They match what the code accepts. */
 
 type Schema = Readonly<Record<string, unknown>>
 type Members = Readonly<Record<string, object>>
 
-/** The members that a form must have, and those that it may have. */
+/** Required and optional members of a form. */
 interface Form {
   readonly title: string
   readonly needs: readonly string[]
@@ -35,7 +35,7 @@ const withApproval = ({ title, needs, takes = [] }: Form): Form => ({
 
 const KEYS = [GENERATED, IMPORTED, KEYSTORE]
 
-/** By what a grant needs; in the words of `credentialType`, and of a refresh token whose app signs. */
+/** Forms by what a grant needs: the values of `credentialType`, and `signed` for a refresh token whose app signs. */
 export const FORMS = {
   certificate: KEYS,
   client_secret: [SECRET],
@@ -43,7 +43,7 @@ export const FORMS = {
   signed_refresh_token: [...KEYS, withApproval(IMPORTED), withApproval(KEYSTORE)],
 } as const satisfies Record<string, readonly Form[]>
 
-/** Of an integration; its credential may be another one's. */
+/** Forms for an integration. The credential may be another integration's. */
 export const credentialOneOf = (members: Members, forms: readonly Form[]): Schema => ({
   anyOf: [...forms, BORROWED].map((form) => ({
     title: form.title,
@@ -57,7 +57,7 @@ const mayHaveApproval = (form: Form): Form => ({
   takes: [...(form.takes ?? []), 'refresh_token'],
 })
 
-/** Of what is staged, for whichever grant. `beside`: what each form may have beside it. */
+/** Forms for a staged credential of any grant. `beside`: more optional members of each form. */
 export const stagedOneOf = (members: Members, beside: readonly string[]): Schema => {
   const imported = mayHaveApproval(IMPORTED)
   const forms = [GENERATED, REQUESTED, imported, KEYSTORE, SECRET, APPROVAL]

@@ -1,4 +1,4 @@
-/** Which grant goes with which credential and which login host, for the document: what it allows is what the code takes. */
+/** Valid combinations of grant, credential and login host, for OpenAPI. They match what the code accepts. */
 import { grantOf } from '../../grants/index.ts'
 import { TEXT_FORMS } from '../../http/text-forms.ts'
 import { credentialOneOf, FORMS } from './credential-forms.ts'
@@ -39,11 +39,11 @@ interface DefinitionForm {
   readonly grant: string
   readonly hosts: readonly Schema[]
   readonly credential: keyof typeof FORMS | 'none'
-  /** Members of the grant, instead of what its own schema says; null: it has none of this name here. */
+  /** Replaces members of the grant's own schema. Null removes the member. */
   readonly settings?: Readonly<Record<string, Schema | null>>
-  /** Whether the service may replace the certificate, or the secret, at Salesforce. Default: it has no such member. */
+  /** Whether this form has `certificate_deployment`. Default: no. */
   readonly deployment?: 'allowed' | 'required'
-  /** Members of the grant that must be there. */
+  /** Required members of the grant. */
   readonly needs?: readonly string[]
 }
 
@@ -55,7 +55,7 @@ const SHOWS_SECRET = {
   },
 }
 const SIGNS = { client_auth: { const: 'private_key_jwt' } }
-/** A file is for the configuration file alone. */
+/** Only the configuration file may name a file. */
 const FROM_INTEGRATION = {
   subject_token: {
     type: 'object',
@@ -115,7 +115,7 @@ const DEFINITIONS: readonly DefinitionForm[] = [
   },
 ]
 
-/** What the body of a definition may be: one form for each grant and way to prove oneself. */
+/** Body of a definition: one form for each grant and way to authenticate. */
 export const definitionAnyOf = (members: Members, credentialMembers: Members): Schema => ({
   anyOf: DEFINITIONS.map((form) => {
     const { credential: _, login_url, grant: __, ...rest } = members

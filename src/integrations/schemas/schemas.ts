@@ -80,7 +80,7 @@ const DeploymentSchema = Type.Object(
   },
 )
 
-/** What requests may still call it. */
+/** The former name of the member, which requests may still use. */
 const FormerDeploymentSchema = Type.Object(DeploymentSchema.properties, {
   title: 'Deployment rule by its former name',
   additionalProperties: false,
@@ -143,7 +143,7 @@ const definition = {
 
 const Ignored = Type.Optional(Type.Unsafe<unknown>({ readOnly: true, description: 'Ignored' }))
 
-/** Read-only members are taken and ignored, so that what GET gave can be sent back. */
+/** Read-only members are accepted and ignored, so that a client can send back the body of a GET. */
 const ignored = {
   name: Ignored,
   managed_by: Ignored,

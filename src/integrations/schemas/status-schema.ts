@@ -1,4 +1,4 @@
-/** The wire form of where an integration stands. */
+/** The wire form of the status of an integration. */
 import { Type } from 'typebox'
 import { type IntegrationState, STATES } from '../status.ts'
 
