@@ -1,4 +1,4 @@
-/** Composes what finds, mints, refreshes and ends leases. */
+/** Composes the parts that find, mint, refresh and end leases. */
 import type { AuditLog } from '../audit/log.ts'
 import { type AgeSettings, composeCustody, type RefreshTokenCustody } from '../custody/compose.ts'
 import type { Custody } from '../custody/custody.ts'
@@ -57,17 +57,17 @@ export interface LeaseEngine extends CredentialProver {
   readonly grants: GrantContext
   readonly doctorMint: DoctorMint
   readonly custody: Custody
-  /** Whether the store may be an old one. */
+  /** Whether the store may be an old copy. */
   readonly age: RefreshTokenCustody['vouching']
-  /** How many login hosts failed and are left alone. */
+  /** Number of failing login hosts that get no logins now. */
   restingHosts(): number
   start(): void
-  /** Mints under way are ended, locks are released. */
+  /** Aborts mints and releases locks. */
   stop(): Promise<void>
 }
 
 interface LeaseEngineDependencies {
-  /** The clock of its runtime learns from what the store says here. */
+  /** The engine sets the clock of this runtime by the time of the store. */
   readonly core: Core<StoreEvents & IntegrationEvents & TokenEvents> & {
     readonly runtime: ProcessRuntime
   }
@@ -75,10 +75,10 @@ interface LeaseEngineDependencies {
   readonly audit: Pick<AuditLog, 'background'>
   readonly meter: EngineMeter
   readonly integrations: Pick<Integrations, 'read' | 'readSealed' | 'list' | 'credentials'>
-  /** When leases in memory may be served. */
+  /** Says when leases in memory may be served. */
   readonly memory: ReplicaMemory & { readonly stream: ChangeSubscription }
   readonly refreshTokens: {
-    /** Why no refresh token may be used in this store; undefined: they may. */
+    /** Why refresh tokens must not be used with this store. Undefined: they may. */
     readonly trouble: string | undefined
     readonly age: AgeSettings
   }
@@ -100,7 +100,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   events.on('integration.written', ({ name, written }) => cache.written(name, written?.rev))
   const flights = createSingleFlight({ locks: store.locks, uniqueId, log })
   const breaker = createBreaker({ monotonic, log })
-  /** Its pauses end when the engine stops. */
+  /** Pauses end when the engine stops. */
   const pausing = { ...runtime, sleep: (ms: number) => runtime.sleep(ms, stopping.signal) }
   const reader = createLeaseReader({
     cache,
@@ -215,9 +215,9 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   events.on('integration.written', async ({ written }) => {
     const integration = written?.integration
     if (!integration) return
-    // The next mint takes the refresh token over else.
+    // If this fails, the next mint adopts the refresh token.
     if (hasRefreshToken(integration)) await refreshTokens.tried(minter.adopt(integration.name))
-    // Another grant leaves no approval behind that nobody uses.
+    // After a change to another grant, the unused connection ends.
     if (!presentsRefreshToken(integration)) await refreshTokens.tried(custody.end(integration))
   })
   const doctorMint = createDoctorMint({

@@ -9,11 +9,11 @@ import type { TokenRequester } from './serve/token-request.ts'
 export interface EngineMeter {
   broker(broker: Broker): Broker
   requester(requester: TokenRequester): TokenRequester
-  /** What a mint waits on while another replica holds the lock. */
+  /** Wraps the change subscription on which a mint waits while another replica holds the lock. */
   waits(
     subscription: Pick<ChangeSubscription, 'onceChanged'>,
   ): Pick<ChangeSubscription, 'onceChanged'>
-  /** What replaces leases that are due. */
+  /** Wraps the coordinator that replaces due leases. */
   refreshes(coordinator: MintCoordinator): MintCoordinator
   refreshed(refreshed: Refreshed): void
   connectionLost(reason: LostReason): void

@@ -1,12 +1,12 @@
-/** Why a token works at one place and not at another: the two sights of it, compared. Pure. */
+/** Compares a token check of this service with that of a caller, and names the difference. Pure. */
 
 import { isGood, type RestSight } from '../../grants/org-api/rest-sight.ts'
 import { type RestRefusal, restRefusalIn } from '../../grants/refusals/rest-refusal.ts'
 
 export interface CallersSight extends RestSight {
-  /** Which host was called. Absent: that of the token. */
+  /** Host that was called. Absent: the token's own host. */
   readonly host?: string
-  /** Id of the token that was sent. Absent: the current one. */
+  /** Id of the token that was sent. Absent: the current token. */
   readonly tokenId?: string
 }
 
@@ -18,7 +18,7 @@ interface Facts {
 
 const LOCK = 'Setup → Session Settings → Lock sessions to the IP address from which they originated'
 
-/** A closed list; each with what it means and what to do. */
+/** A closed list of differences, each with its meaning and its remedy. */
 export const DIFFERENCES = {
   none: { meaning: 'The token works at both places', remedy: null },
   other_token: {
@@ -78,14 +78,14 @@ export type Difference = keyof typeof DIFFERENCES
 export interface Finding {
   readonly difference: Difference
   readonly detail: string
-  /** Null: there is nothing to do. */
+  /** Null: no action is needed. */
   readonly remedy: string | null
 }
 
 export function findingOf(there: CallersSight, here: RestSight, facts: Facts): Finding {
   const difference = differenceOf(there, here, facts)
   const { meaning, remedy } = DIFFERENCES[difference]
-  // Salesforce's own answer explains the rest.
+  // Salesforce's own answer has a more precise explanation.
   const refusal = SPEAKING.includes(difference) ? (refusalOf(there) ?? refusalOf(here)) : undefined
   return {
     difference,

@@ -1,4 +1,4 @@
-/** Why the token of an integration does not work for a caller: what this service sees with it is laid beside what they saw. */
+/** Explains why a token does not work for a caller: uses the token itself, and compares the result with what the caller saw. */
 import { BrokerError } from '../../errors/errors.ts'
 import { grantOf } from '../../grants/index.ts'
 import { type RestSight, sightOf } from '../../grants/org-api/rest-sight.ts'
@@ -10,11 +10,11 @@ import { type CallersSight, type Finding, findingOf } from './difference.ts'
 
 export interface TokenCheck extends Finding {
   readonly lease: Lease
-  /** From here. */
+  /** Result from this service. */
   readonly here: RestSight
 }
 
-/** Throws `grant_unfit` where tokens of the integration are not for the REST API. */
+/** Throws `grant_unfit` if tokens of the integration do not work with the REST API. */
 export type CheckToken = (
   integration: Integration,
   lease: Lease,
@@ -28,7 +28,7 @@ interface TokenCheckDependencies {
 }
 
 const PROBE_MS = 5_000
-/** Whoever asks again gets what was seen, for so long: each look is one of the API calls of the org. */
+/** A result is reused for this time, because each check costs an API call of the org. */
 const KEPT_MS = 10_000
 const REMEMBERED = 1_000
 

@@ -1,4 +1,4 @@
-/** Gives a login host that fails time to recover: no login is tried there before its rest is over. */
+/** Circuit breaker for login hosts: a failing host gets no logins until its pause is over. */
 import { BrokerError, type BrokerErrorOptions } from '../../errors/errors.ts'
 import { isAtSource } from '../../grants/refusals/refusals.ts'
 import type { Log } from '../../runtime/runtime.ts'
@@ -44,7 +44,7 @@ export function createBreaker({ monotonic, log }: BreakerDependencies) {
     log.info({ host, count: state.failures, seconds }, 'the login host answers again')
   }
 
-  /** Honours a rest that Salesforce asked for. Logs the first failure in a row only, and the end with their count. */
+  /** Respects a `Retry-After` of Salesforce. Logs the first failure in a row, and at the end their count. */
   const failed = (host: string, error: unknown): void => {
     const { failures: before = 0, since = monotonic() } = hosts.get(host) ?? {}
     const failures = before + 1
@@ -55,7 +55,7 @@ export function createBreaker({ monotonic, log }: BreakerDependencies) {
   }
 
   return {
-    /** Runs a login, with its retries, and learns from its end how the host is. Throws `salesforce_unavailable` while the host rests. */
+    /** Runs a login with its retries, and records whether the host failed. Throws `salesforce_unavailable` while the breaker is open. */
     async guard<Result>(host: string, login: () => Promise<Result>): Promise<Result> {
       check(host)
       try {
@@ -70,7 +70,7 @@ export function createBreaker({ monotonic, log }: BreakerDependencies) {
       }
     },
     succeeded,
-    /** How many hosts rest now. */
+    /** Number of hosts whose breaker is open. */
     openCount: (): number =>
       [...hosts.values()].filter(({ openUntil }) => openUntil > monotonic()).length,
   }

@@ -1,9 +1,9 @@
-/** Which credentials a mint may sign with, and in which order. Pure. */
+/** Selects and orders the credentials that a mint may sign with. Pure. */
 import type { Credential } from '../../credentials/credential.ts'
 import { refusalOf, refusalRow } from '../../grants/refusals/refusals.ts'
 import { clientIdOf, type Integration } from '../../integrations/integration.ts'
 
-/** The one that worked last comes first, then the active, the staged, the retired one. A staged credential never comes before the active one, which must be refused before a flip; one with a client of its own is activated by the operator alone, so it is no candidate. */
+/** Order: the last one that worked, then active, staged, retired. The staged one never comes before the active one, because Salesforce must refuse the active one before a promotion. A staged credential with its own client is no candidate: only an operator activates it. */
 export function candidatesOf(
   integration: Pick<Integration, 'grant'>,
   credentials: readonly Credential[],
@@ -12,7 +12,7 @@ export function candidatesOf(
   const active = credentials.find(({ state }) => state === 'active')
   if (!active) return []
   const client = clientIdOf(integration, active)
-  // A grant that was changed since may need another kind.
+  // A later change of the grant may need another type.
   const ofKind = credentials.filter(({ type }) => type === active.type)
   const staged = ofKind.filter(
     (one) => one.state === 'staged' && clientIdOf(integration, one) === client,
@@ -25,7 +25,7 @@ export function candidatesOf(
   return [...ordered.filter(isFirst), ...ordered.filter((one) => !isFirst(one))]
 }
 
-/** Was it the signature, or the client's secret, that Salesforce did not take? Then another credential may work. */
+/** Whether Salesforce refused the signature or the client secret. Then another credential may work. */
 export function isSignatureRefusal(error: unknown): boolean {
   const refusal = refusalOf(error)
   return refusal !== undefined && refusalRow(refusal.reason).signature === true
@@ -33,9 +33,9 @@ export function isSignatureRefusal(error: unknown): boolean {
 
 const TRIES_WHILE_SPREADING = 12
 
-/** While a change spreads over Salesforce's servers the answer is a matter of chance: keep at it where the flights before worked. */
+/** During propagation, each server of Salesforce may answer differently. So a mint tries more often if former mints worked. */
 export const triesOf = (candidates: readonly Credential[], hasWorked: boolean): number =>
   candidates.length === 1 ? 1 : hasWorked ? TRIES_WHILE_SPREADING : candidates.length
 
-/** How often a credential is tried that is to become the active one. */
+/** Number of tries for a credential that is about to become active. */
 export const proofTriesOf = (hasWorked: boolean): number => (hasWorked ? TRIES_WHILE_SPREADING : 2)

@@ -1,4 +1,4 @@
-/** A refusal of what an integration proves itself with, in words that name the credentials that were tried. Pure. */
+/** Adds the names of the tried credentials to a refusal of them. Pure. */
 import type { Credential } from '../../credentials/credential.ts'
 import {
   grantRefused,
@@ -10,13 +10,13 @@ import {
 
 /** The refused credentials of a mint. */
 interface TriedCredentials {
-  /** In the order of the states that they are in: active, staged, retired. */
+  /** In the order active, staged, retired. */
   readonly credentials: readonly Pick<Credential, 'id' | 'type' | 'state' | 'certificate'>[]
-  /** Whether they are the integration's own, and not another's. */
+  /** Whether the integration owns them. False: another one does. */
   readonly isOwn: boolean
 }
 
-/** The same error, in words for the credentials that were tried. Two or more: a change that spreads explains it. */
+/** The same error with a text for the tried credentials. With two or more, the text names propagation as a reason. */
 export function refusedWith(error: unknown, tried: TriedCredentials): unknown {
   const refusal = refusalOf(error)
   return refusal ? grantRefused(wordsFor(refusal, tried)) : error
@@ -35,7 +35,7 @@ function wordsFor(refusal: Refusal, tried: TriedCredentials): Refusal {
   return others.length === 0 ? words : spreading(words)
 }
 
-/** The words for one credential that was to become the active one: what the app does not have yet explains it. */
+/** The text for one credential that was about to become active. The usual reason is that the app does not have it yet. */
 export function refusedActivation(
   refusal: Refusal,
   { id, type, state, certificate }: Credential,
@@ -64,7 +64,7 @@ const wordFor = (type: Credential['type']): string => WORDS[type]
 const named = (credentials: TriedCredentials['credentials']): string =>
   credentials.map(({ id, type, state }) => `the ${state} ${wordFor(type)} ${id}`).join(', ')
 
-/** Undefined: it is no certificate that is missing. */
+/** Undefined: no certificate is missing. */
 function certificateRemedy(
   { id, type, state, certificate }: TriedCredentials['credentials'][number],
   isOwn: boolean,

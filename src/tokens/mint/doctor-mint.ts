@@ -1,4 +1,4 @@
-/** A mint that an operator watches: no remembered refusal keeps it back, and its outcome is remembered. */
+/** A mint for the doctor. It ignores remembered refusals, and its result is remembered. */
 import type { Actor } from '../../audit/event.ts'
 import { isAtSource } from '../../grants/refusals/refusals.ts'
 import type { Integration } from '../../integrations/integration.ts'
@@ -11,9 +11,9 @@ import { inItsTime, isTransient } from './refusal-memory.ts'
 import type { SingleFlight } from './single-flight.ts'
 
 export interface DoctorMint {
-  /** One login of those that the doctor may make. Throws `login_budget_exhausted`. */
+  /** Charges one login to the budget of the doctor. Throws `login_budget_exhausted`. */
   charge(integration: Integration): Promise<void>
-  /** One round over the credentials, without a retry. Its token may become the lease. `charge` comes before each request. Throws what a mint throws. */
+  /** Tries each credential once, without retries. The token may become the lease. Calls `charge` before each request. Throws what a mint throws. */
   mint(integration: Integration, charge: () => Promise<void>, by: Actor): Promise<Lease>
 }
 
@@ -26,9 +26,9 @@ interface DoctorMintDependencies {
   readonly log: Pick<Log, 'warn'>
 }
 
-/** No further credential is tried after it. */
+/** After this time, no further credential is tried. */
 const DEADLINE_MS = 5_000
-/** How long it waits for the lock of another mint. One that hangs is what an operator wants to find. */
+/** Longest wait for the lock of another mint. The doctor must also work while that mint hangs. */
 const LOCK_WAIT_MS = 1_000
 const POLL_MS = 100
 
@@ -36,7 +36,7 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
   const { records, logins, flights, audit, runtime, log } = dependencies
   const { now, monotonic, sleep } = runtime
 
-  /** So that callers are told what the doctor found, and do not ask Salesforce the same again. */
+  /** Remembers the refusal, so that callers get this result without another request to Salesforce. */
   const keep = async ({ name, uid }: Integration, error: unknown): Promise<void> => {
     try {
       const entry = await records.look(name)
@@ -46,7 +46,7 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
     }
   }
 
-  /** With the lock, if it can be had: then those who need a token wait for this one. */
+  /** Runs under the lock if possible. Then other requests for a token wait for this mint. */
   const inTurn = async (name: string, work: () => Promise<Lease>): Promise<Lease> => {
     const until = monotonic() + LOCK_WAIT_MS
     do {
@@ -66,7 +66,7 @@ export function createDoctorMint(dependencies: DoctorMintDependencies): DoctorMi
     let hasAsked = false
     const chargeAndForget = async () => {
       await charge()
-      // Not before: without a login nothing new would take its place.
+      // Only after a login: otherwise the refusal is deleted and nothing replaces it.
       if (!hasAsked) await records.forgetRefusal(name)
       hasAsked = true
     }

@@ -1,4 +1,4 @@
-/** Uses the refresh token of an integration that nobody asks for tokens of. */
+/** Uses the refresh token of an integration whose tokens nobody requests. */
 import type { Actor } from '../../audit/event.ts'
 import type { Entry } from '../serve/lease-cache.ts'
 import type { MintCoordinator } from './mint-coordinator.ts'
@@ -11,7 +11,7 @@ interface ExerciseDependencies {
 
 const BY: Actor = { principal: null, requestId: 'refresh-token-keeper' }
 
-/** A mint like any other, even while a lease lives. */
+/** Mints as usual, even if there is a usable lease. */
 export const createExercise =
   ({ look, coordinator, now }: ExerciseDependencies) =>
   async (name: string): Promise<void> => {

@@ -1,4 +1,4 @@
-/** What a mint reads and writes in the store: the lease of an integration, and what stands beside it. */
+/** Reads and writes the records of a mint: the lease of an integration, its refusal and its due time. */
 import type { Actor } from '../../audit/event.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
@@ -38,7 +38,7 @@ export function createLeaseRecords(dependencies: LeaseRecordsDependencies) {
     },
     save: leases.save,
     forgetRefusal: outcomes.forgetRefusal,
-    /** Puts a lease that was saved into memory. */
+    /** Puts a saved lease into memory. */
     async remember(
       entry: Entry,
       lease: Lease,
@@ -46,14 +46,14 @@ export function createLeaseRecords(dependencies: LeaseRecordsDependencies) {
     ): Promise<void> {
       if (!cache.saved(entry, lease, saved)) await look(entry.integration.name)
     },
-    /** So that nobody asks Salesforce the same before its rest is over. Has no effect where the integration changed meanwhile. */
+    /** Remembers a refusal, so that no replica asks Salesforce again too early. Has no effect if the integration changed meanwhile. */
     async saveRefusal(entry: Entry, error: unknown): Promise<void> {
       const { integration, orev, refusal: former } = entry
       const { name, uid, version } = integration
       const refusal = remember(error, version, former, runtime.now())
       if (refusal) await outcomes.save(name, { uid, orev }, { refusal })
     },
-    /** Salesforce repeated the token that was rejected. Throws `token_still_live`. */
+    /** Remembers that Salesforce returned the rejected token again. Throws `token_still_live`. */
     async saveStillLive(entry: Entry, tokenId: string): Promise<never> {
       const { integration, orev, stillLive: former } = entry
       const { name, uid } = integration
@@ -61,18 +61,18 @@ export function createLeaseRecords(dependencies: LeaseRecordsDependencies) {
       await outcomes.save(name, { uid, orev }, { stillLive: record })
       throw tokenStillLive(restMs)
     },
-    /** Makes a token that came by another way the lease, where it is another one. Never throws. */
+    /** Makes a token of another source the lease, if it is a new token. Never throws. */
     async adopt(lease: Lease, by: Actor): Promise<void> {
       const { integration: name } = lease
       try {
         const entry = await look(name)
         if (!entry || entry.lease?.tokenId === lease.tokenId) return
-        // Nobody reads it yet: its first reader marks it as in use.
+        // The first reader sets the due time.
         const dueAt = entry.integration.keepWarm ? lease.refreshAt : null
         const { saved } = await leases.save(lease, entry, dueAt)
         if (!saved) return
         audit.minted(lease, by)
-        // So that it serves from memory, should the store go away.
+        // Reads the lease into memory for degraded mode.
         await look(name)
       } catch (error) {
         log.warn({ err: error, integration: name }, 'the token of a proof could not be stored')

@@ -1,4 +1,4 @@
-/** How many logins an integration, and a user, may cost: Salesforce locks a user out who logs in too often. */
+/** Limits the logins of each integration and each user. Salesforce locks out a user after too many logins. */
 import { BrokerError } from '../../errors/errors.ts'
 import { grantOf } from '../../grants/index.ts'
 import type { TokenSubject } from '../../identity/subject.ts'
@@ -13,12 +13,12 @@ interface LoginBudgetDependencies {
 }
 
 export const HOUR_MS = 3_600_000
-/** Salesforce's own ceiling is 3,600, and past it the user is locked out of everything. */
+/** Salesforce's limit is 3,600. Above it, the user cannot log in at all. */
 const USER_LIMIT = 3_000
-/** What callers may spend of the budget by `rejected`, and operators by the doctor and by activating: the rest is for those who need a token. */
+/** Shares of the budget for `rejected` of callers, and for the doctor and activations of operators. The rest is kept for requests for a token. */
 const SHARES = {
   rejected: { of: 1 / 4, least: 1, what: 'Rejected tokens have used up their quarter' },
-  // One that fails while a change spreads costs twelve.
+  // During propagation, one failed proof costs twelve logins.
   proof: { of: 1 / 2, least: 12, what: 'Proofs of credentials have used up their half' },
   doctor: { of: 1 / 2, least: 5, what: 'The doctor has used up its half' },
 } as const
@@ -27,7 +27,7 @@ type BudgetShare = keyof typeof SHARES
 
 export const loginBudgetKey = ({ uid }: Pick<Integration, 'uid'>): string => `login:${uid}`
 
-/** The org and user once a token has shown them; until then, what the settings say. */
+/** The org and user if a token has shown them, otherwise the subject in the settings. */
 export function userBudgetKey(
   { loginUrl, grant }: Integration,
   subject: TokenSubject | undefined,
@@ -39,7 +39,7 @@ export function userBudgetKey(
 
 export function createLoginBudget({ budgets, now }: LoginBudgetDependencies) {
   return {
-    /** Charges one login, before it is made. `share`: what is at somebody's command may spend a part alone. Throws `login_budget_exhausted`. */
+    /** Charges one login before it is sent. `share` limits an optional login to a part of the budget. Throws `login_budget_exhausted`. */
     async charge(
       integration: Integration,
       subject: TokenSubject | undefined,

@@ -1,4 +1,4 @@
-/** Logins at Salesforce for mints: behind the breaker of the login host, and tried again by the table of retries. */
+/** Logins at Salesforce for mints. The breaker of the login host guards them, and the table of retries repeats them. */
 import { type Integration, presentsRefreshToken } from '../../integrations/integration.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
@@ -16,21 +16,21 @@ export interface LoginsDependencies {
   readonly budget: LoginBudget
   readonly breaker: Breaker
   readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
-  /** The process ends: what fails is not tried again. */
+  /** Aborted when the process ends. Then there are no retries. */
   readonly stopping?: AbortSignal | undefined
 }
 
 interface LoginOptions extends Omit<MintOptions, 'signal'> {
-  /** Input of the first attempt. Later attempts read it again. */
+  /** Input of the first attempt. Each retry reads it again. */
   readonly records?: Promise<MintRecords> | undefined
-  /** A token that came after the deadline. Must not throw. */
+  /** Gets a token that arrives after the deadline. Must not throw. */
   readonly onLate?: (lease: Lease) => void
 }
 
 export function createLogins(dependencies: LoginsDependencies) {
   const { minter, identity, budget, breaker, runtime, stopping } = dependencies
 
-  /** A refresh token is presented once, so nothing ends a mint with it, and what comes of it is never lost. */
+  /** A mint with a refresh token has no deadline and is never aborted, because the refresh token is presented once and its answer must not be lost. */
   const once = (
     integration: Integration,
     { records, onLate, ...options }: LoginOptions,
@@ -48,7 +48,7 @@ export function createLogins(dependencies: LoginsDependencies) {
     charge: budget.charge,
     read: minter.read,
     subjectOf: identity.subjectOf,
-    /** One mint, with all its tries. Throws what a mint throws. */
+    /** One mint with all its tries. Throws what a mint throws. */
     mint(integration: Integration, { records, ...options }: LoginOptions): Promise<Lease> {
       const rows = presentsRefreshToken(integration) ? [] : [RETRIES.assertion, RETRIES.transient]
       const attempt = (tries: number) =>
@@ -57,12 +57,12 @@ export function createLogins(dependencies: LoginsDependencies) {
         tryAgain(runtime, rows, attempt, { deadlineAt: options.deadlineAt, stopping }),
       )
     },
-    /** One round over the credentials, whatever the breaker says. */
+    /** Tries each credential once, without the breaker. */
     once,
-    /** A token came by another way than `mint`. */
+    /** Closes the breaker after a success outside `mint`. */
     answered: ({ loginUrl }: Integration): void => breaker.succeeded(new URL(loginUrl).host),
     prove: minter.prove,
-    /** Throws `identity_changed` where the lease is of another org or user than before. */
+    /** Throws `identity_changed` if the lease is of another org or user than before. */
     async verify(integration: Integration, lease: Lease): Promise<void> {
       await identity.check(integration, lease, await identity.known(integration))
     },

@@ -1,4 +1,4 @@
-/** A miss: one mint for the whole fleet, whoever asks and however many. */
+/** A miss: runs one mint for all callers and all replicas. */
 import type { Actor } from '../../audit/event.ts'
 import { isUnsettled } from '../../custody/connection.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
@@ -38,22 +38,22 @@ interface MintCoordinatorDependencies {
   readonly runtime: Runtime
 }
 
-/** The longest that a mint, with its retries and its waiting for others, may take. */
+/** Longest time of a mint, with its retries and its waits for other replicas. */
 export const DEADLINE_MS = 10_000
-/** So that those who wait hear why there is nothing, and not just that. */
+/** Reserved so that callers get the reason of a failure before their own timeout. */
 const TELLING_MS = 300
 
 /** Input of a mint under the lock. */
 interface Ready {
   readonly entry: Entry
-  /** Read together with the entry; a mint that is tried again reads them anew. */
+  /** Read together with the entry. A retry reads it again. */
   readonly records?: Promise<MintRecords>
   readonly subject?: Promise<TokenSubject | undefined>
 }
 
 interface Asked {
   readonly requirement: TokenRequirement
-  /** Whether the token that it rejects is known to be the integration's. */
+  /** Whether the integration is known to hold the rejected token. */
   readonly isHeld: boolean
   readonly by: Actor
 }
@@ -62,7 +62,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
   const { records, logins, flights, degraded, revoker, audit, runtime } = dependencies
   const { now, monotonic } = runtime
 
-  /** One round trip for all of it. A failure of the records or the subject is thrown where they are needed. */
+  /** Needs one round trip. A failure to read the records or the subject is thrown where they are used. */
   const makeReady = async (integration: Integration): Promise<Ready> => {
     const looking = records.require(integration.name)
     const read = logins.read(integration)
@@ -86,13 +86,13 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
       return await logins.mint(integration, {
         charge: async () => logins.charge(integration, await subject, share),
         hasWorked: async () => (await subject) !== undefined && entry.refusal === undefined,
-        // A login was spent on what comes late: it serves the next who asks.
+        // A late token already cost a login, so it is stored for the next caller.
         onLate: (lease) => void records.adopt(lease, by),
         ...{ deadlineAt, records: read },
       })
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
-      // Nobody refused anything.
+      // These errors are not refusals by Salesforce.
       if (isUnsettled(error) || isStoreTrouble(error)) throw error
       audit.refused(integration.name, error, by)
       await records.saveRefusal(entry, error).catch(unlessUnavailable)
@@ -100,7 +100,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     }
   }
 
-  /** What this replica minted without the store was judged by what it remembered: it is judged again. */
+  /** A lease of degraded mode was checked against remembered data only, so it is checked again. */
   const ownLease = async (entry: Entry): Promise<Lease | undefined> => {
     const { integration } = entry
     const lease = degraded.lease(entry)
@@ -128,7 +128,8 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     if (requirement.kind === 'rejected' && lease.tokenId === requirement.tokenId) {
       return records.saveStillLive(entry, lease.tokenId)
     }
-    // A caller is waiting for it, so it is in use; one that was refreshed ahead is marked by its first reader.
+    // A waiting caller uses the lease at once. A lease that was refreshed ahead is only marked as
+    // used by its first reader.
     const isRead = requirement.kind !== 'replace' || entry.integration.keepWarm
     const saved = await records
       .save(lease, entry, isRead ? lease.refreshAt : null)
@@ -147,12 +148,13 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     return { lease, isFresh: own === undefined, isSaved: saved !== undefined }
   }
 
-  /** `first`: as it was read under the lock. */
+  /** `first`: what was read under the lock. */
   const mintUntilSaved = (first: Ready, asked: Asked, deadlineAt: number): Promise<MintResult> => {
     const { requirement, isHeld } = asked
     const isOther =
       requirement.kind === 'rejected' && !isHeld && !holdsRejected(first.entry, requirement)
-    // A rejection of a token that the integration never had must not touch those who have it.
+    // A rejected token that the integration never held must not affect the integrations that hold
+    // it.
     const judged = isOther ? { ...asked, requirement: NEED } : asked
     return tryAgain(runtime, [RETRIES.save], async (tries) => {
       const ready =
@@ -179,7 +181,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
   }
 
   return {
-    /** A lease that meets the requirement. Throws what Salesforce said, `login_budget_exhausted`, `token_still_live`, `store_unavailable`, `conflict`, `salesforce_timeout`. */
+    /** Returns a lease that meets the requirement. Throws Salesforce's refusal, `login_budget_exhausted`, `token_still_live`, `store_unavailable`, `conflict`, `salesforce_timeout`. */
     run(
       entry: Entry,
       requirement: TokenRequirement,
@@ -202,7 +204,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
 
 const found = (lease: Lease): MintResult => ({ lease, isFresh: false, isSaved: true })
 
-/** Keeps the answer of Salesforce although the store is unavailable. */
+/** If the store is unavailable, keeps Salesforce's answer in memory. */
 function unlessUnavailable(error: unknown): undefined {
   if (isStoreTrouble(error)) return undefined
   throw error

@@ -1,4 +1,4 @@
-/** How mints, and the ends of tokens, read in the audit and the log. */
+/** Audit entries and log lines for mints and ended tokens. */
 import type { Actor } from '../../audit/event.ts'
 import type { AuditLog } from '../../audit/log.ts'
 import { BrokerError } from '../../errors/errors.ts'
@@ -19,7 +19,7 @@ interface MintAuditDependencies {
 /** None of its methods throws. */
 export function createMintAudit({ audit, documents, log }: MintAuditDependencies) {
   return {
-    /** `subject`: what was known of it before the mint, where that was read. */
+    /** `subject`: the known subject before the mint, if it was read. */
     minted(lease: Lease, by: Actor, subject?: Promise<TokenSubject | undefined>): void {
       const { integration, tokenId } = lease
       audit.background(by, { action: 'token.minted', integration, tokenId })
@@ -28,7 +28,7 @@ export function createMintAudit({ audit, documents, log }: MintAuditDependencies
       })
     },
     refused(integration: string, error: unknown, by: Actor): void {
-      // A lost connection has an event of its own.
+      // A lost connection has its own event.
       if (isNotConnected(error)) return
       const refusal = refusalOf(error)
       const code = error instanceof BrokerError ? error.code : 'internal'
@@ -39,7 +39,7 @@ export function createMintAudit({ audit, documents, log }: MintAuditDependencies
         detail: { reason: refusal?.reason ?? code, ...(refusal && { class: refusal.class }) },
       })
     },
-    /** The mint was written, and too few replicas confirmed that. Its token serves all the same. */
+    /** The mint was written, but too few replicas confirmed it. Its token is served anyway. */
     unconfirmed(integration: string, error: BrokerError): void {
       log.warn({ integration, err: error }, 'a mint is not confirmed')
     },

@@ -1,4 +1,4 @@
-/** The problems that a mint can end with: of the integration, of what it proves itself with, and of Salesforce. */
+/** Problems of a mint: of the integration, of its credentials, and of Salesforce. */
 import type { ProblemCode } from '../../errors/problems.ts'
 
 export const MINT_PROBLEMS = [

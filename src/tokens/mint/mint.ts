@@ -1,4 +1,4 @@
-/** One mint: open the credentials, and ask Salesforce with one after the other until it takes one. */
+/** One mint: opens the credentials and sends a token request with each until Salesforce accepts one. */
 import {
   type Credential,
   type CredentialSecrets,
@@ -30,34 +30,34 @@ import { candidatesOf, isSignatureRefusal, triesOf } from './candidates.ts'
 import { refusedWith } from './credential-refusal.ts'
 import { RETRIES, tryAgain } from './retry.ts'
 
-/** What a mint begins with, as the store has it. Its secrets are sealed. */
+/** Input of a mint, as read from the store. Secrets are sealed. */
 export interface MintRecords {
   readonly sealed: SealedIntegration
-  /** Whose credentials it signs with: itself, or another, if that is there. */
+  /** The integration whose credentials sign: itself or another. Undefined: it does not exist. */
   readonly owner: SealedIntegration | undefined
-  /** The subject that it was seen to act as. */
+  /** The subject that former tokens showed. */
   readonly known: Promise<StoredPin>
 }
 
 export interface MintOptions {
-  /** Called before each request: every one is a login. Throws `login_budget_exhausted`. */
+  /** Called before each request, because each is a login. Throws `login_budget_exhausted`. */
   readonly charge: () => Promise<void>
-  /** No try begins after it, by the clock that never steps. */
+  /** No try begins after this time of the monotonic clock. */
   readonly deadlineAt: number
-  /** Whether the mints before this one worked: then it is worth to keep at it while a change spreads. */
+  /** Whether former mints worked. Then more tries are useful during propagation. */
   readonly hasWorked: () => Promise<boolean>
-  /** Nobody waits any more: ends a token request, but for one with a refresh token. */
+  /** Aborts a token request when nobody waits. Does not abort one with a refresh token. */
   readonly signal?: AbortSignal
 }
 
 interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
-  /** At most so many requests; more than one only helps while a change spreads. */
+  /** Most requests. More than one only helps during propagation. */
   readonly tries: number
 }
 
 export type Minter = ReturnType<typeof createMinter>
 
-/** Whose tokens an integration has got, and may get. */
+/** Whose tokens an integration got, and may get. */
 export interface Identities extends IdentityGuard {
   subjectOf(integration: Pick<Integration, 'name' | 'uid'>): Promise<TokenSubject | undefined>
 }
@@ -65,7 +65,7 @@ export interface Identities extends IdentityGuard {
 interface MinterDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
   readonly requester: TokenRequester
-  /** Only for grants that present a refresh token. */
+  /** Used by grants that present a refresh token. */
   readonly preflight: RefreshTokenPreflight
   readonly credentials: Pick<CredentialWriter, 'promote' | 'follow'>
   readonly events: Pick<Emitter<TokenEvents>, 'emit'>
@@ -73,21 +73,21 @@ interface MinterDependencies {
   readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
 }
 
-/** An integration, and the credentials that it signs with: its own, or another's. */
+/** An integration with the opened credentials that it signs with. */
 interface Opened {
   readonly integration: Integration
-  /** What a lease of it may have been minted for, as far as the store knows. */
+  /** Digests for which its leases may have been minted, as the store has them. */
   readonly digests: readonly string[]
   readonly owner: Integration
   readonly secrets: CredentialSecrets
-  /** The subject that it was seen to act as. */
+  /** The subject that former tokens showed. */
   readonly known: StoredPin
 }
 
 export function createMinter(dependencies: MinterDependencies) {
   const { integrations, requester, preflight, credentials, events, identity, runtime } =
     dependencies
-  /** By the uid of the owner: the credential that Salesforce took last, so that the usual mint is one request. A change of the owner forgets it: what was made active by it comes first. */
+  /** Last credential that Salesforce accepted, by uid of the owner. With it, a usual mint needs one request. A change of the owner removes it, so that a new active credential comes first. */
   const workedLast = new Map<string, { readonly version: number; readonly id: string }>()
 
   const hintFor = ({ uid, version }: Integration): string | undefined => {
@@ -116,7 +116,7 @@ export function createMinter(dependencies: MinterDependencies) {
     if (!integration.enabled) {
       throw new BrokerError('integration_disabled', 'The integration is disabled')
     }
-    // Its own seal holds no secret then, but it holds the definition together.
+    // Here its own seal holds no secret, but it authenticates the definition.
     if (owner !== sealed) await sealed.open()
     if (!owner) throw draftError(['credential'])
     if (owner !== sealed && servesInside(integration, owner.integration)) throw staysInside()
@@ -147,7 +147,7 @@ export function createMinter(dependencies: MinterDependencies) {
     if (credential.state === 'staged' && isProof) await credentials.promote(owner, credential.id)
   }
 
-  /** Tries one after the other, in rounds. Any refusal that is not about the signature ends it. */
+  /** Tries the credentials in turn, in rounds. Any refusal that is not about the signature ends it. */
   const tryEach = async (
     opened: Opened,
     candidates: readonly Credential[],
@@ -157,7 +157,7 @@ export function createMinter(dependencies: MinterDependencies) {
     const { integration, owner } = opened
     const refused = new Set<string>()
     const attempt = async (credential: Credential): Promise<Lease> => {
-      // A source that fails costs no login.
+      // A failure of the source must not cost a login.
       await requester.ready(integration)
       try {
         const signer = signerOf(opened, credential)
@@ -186,7 +186,7 @@ export function createMinter(dependencies: MinterDependencies) {
     }
   }
 
-  /** An app that acts as the same user in another way gets the same token: its user shows only now. */
+  /** Another app may act as the same user and get the same token. Only the new token shows the user. */
   const checkNotInside = async ({ integration, owner }: Opened, lease: Lease): Promise<void> => {
     if (owner.serveTokens || !integration.serveTokens || owner.uid === integration.uid) return
     const subject = await identity.subjectOf(owner)
@@ -204,7 +204,7 @@ export function createMinter(dependencies: MinterDependencies) {
     return candidates
   }
 
-  /** Asks with one credential after the other until Salesforce takes one. */
+  /** Introspects with one credential after another until Salesforce accepts one. */
   const introspectWith =
     (opened: Opened, candidates: readonly Credential[]): Introspect =>
     async (refreshToken, signal) => {
@@ -223,10 +223,10 @@ export function createMinter(dependencies: MinterDependencies) {
     }
 
   return {
-    /** Reads what a mint begins with. Throws `store_unavailable` for what is not remembered, `integration_not_found`. */
+    /** Reads the input of a mint. Throws `store_unavailable` if it is not in memory either, and `integration_not_found`. */
     read: ({ name, uid }: Pick<Integration, 'name' | 'uid'>): Promise<MintRecords> =>
       read(name, uid),
-    /** A token for the integration as it is now, or as `records` say that it was a moment ago. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`, `identity_changed`. */
+    /** Mints a token for the current integration, or for the recent state in `records`. Throws what the grant throws, and `integration_draft`, `integration_disabled`, `record_corrupt`, `identity_changed`. */
     async mint(
       name: string,
       options: MintOptions,
@@ -245,7 +245,7 @@ export function createMinter(dependencies: MinterDependencies) {
       if (!opened.digests.includes(lease.digest)) await credentials.follow(integration.name)
       return lease
     },
-    /** A token with just this credential, whatever its state. Undefined: it has a refresh token of its own, which a mint would use up before it is the active one; Salesforce said that it lives. */
+    /** Mints with this credential only, in any state. Undefined: the credential has its own refresh token, which a mint would use up too early; introspection showed that it is live. */
     async prove(
       name: string,
       credentialId: string,
@@ -266,12 +266,12 @@ export function createMinter(dependencies: MinterDependencies) {
       }
       return tryEach(opened, [credential], options.tries, options)
     },
-    /** Takes over the refresh token that came with the active credential. */
+    /** Adopts the refresh token of the active credential. */
     async adopt(name: string): Promise<void> {
       const opened = await open(read(name))
       if (presentsRefreshToken(opened.integration)) await preflight.adopt(opened)
     },
-    /** Finds out what came of a refresh token whose presentation was never answered. */
+    /** Finds out the result of a presentation whose answer was lost. */
     async settle(name: string): Promise<'settled' | 'unknown'> {
       const opened = await open(read(name))
       return preflight.settle(opened, introspectWith(opened, candidatesFor(opened)))
@@ -279,10 +279,10 @@ export function createMinter(dependencies: MinterDependencies) {
   }
 }
 
-/** Integrations whose credential is remembered; past this all are tried in order once more. */
+/** Number of integrations whose last credential is remembered. The others try all credentials in order. */
 const REMEMBERED = 100_000
 
-/** The caller that waits gets the failure. */
+/** The error reaches the waiting caller by another promise. */
 const later = () => undefined
 
 const staysInside = () =>
@@ -291,7 +291,7 @@ const staysInside = () =>
     'The token of this integration stays inside the broker: it is of the same user as that of the integration whose credential it signs with',
   )
 
-/** Of those that nothing can be tried with. */
+/** The missing parts, if nothing can be tried. */
 const missingOf = ({ integration, owner }: Opened): readonly MissingPart[] => {
   const active = owner.credentials.find(({ state }) => state === 'active')
   return [active && clientIdOf(integration, active) === undefined ? 'client id' : 'credential']

@@ -1,4 +1,4 @@
-/** Real mints that prove a credential. */
+/** Proves a credential by a real mint. */
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { Lease } from '../serve/lease.ts'
 import { proofTriesOf } from './candidates.ts'
@@ -7,9 +7,9 @@ import type { Logins } from './logins.ts'
 import { DEADLINE_MS } from './mint-coordinator.ts'
 
 export interface CredentialProver {
-  /** A mint with just this credential, charged like any other. `once`: one request decides; `repeatedly`: a change in Salesforce may still be spreading. Undefined: the credential is good, and there is no token to show. */
+  /** A mint with this credential only, charged as usual. `once`: one request decides. `repeatedly`: propagation at Salesforce may not be complete. Undefined: the credential works, but there is no token. */
   prove(name: string, credentialId: string, how: 'once' | 'repeatedly'): Promise<Lease | undefined>
-  /** Makes the token of a proof the lease, where it is another one. Never throws. */
+  /** Makes the token of a proof the lease, if it is a new token. Never throws. */
   readonly adopt: LeaseRecords['adopt']
 }
 
@@ -27,7 +27,7 @@ export function createProver({ records, logins, runtime }: ProverDependencies): 
       const isRepeated = how === 'repeatedly'
       const hasWorked = subject !== undefined && entry?.refusal === undefined
       return logins.prove(name, credentialId, {
-        // Automatic proofs are rare; proofs that an operator asks for must leave logins to mints.
+        // Automatic proofs are rare, but proofs by operators must leave logins for mints.
         charge: async () =>
           entry && logins.charge(entry.integration, subject, isRepeated ? 'proof' : undefined),
         deadlineAt: runtime.monotonic() + DEADLINE_MS,

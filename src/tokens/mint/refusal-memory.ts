@@ -1,4 +1,4 @@
-/** Refusals that the fleet remembers, so that nobody bothers Salesforce again before it helps. Pure. */
+/** Remembers refusals for all replicas, so that no request is sent before it can succeed. Pure. */
 import { Type } from 'typebox'
 import { isUnsettled } from '../../custody/connection.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
@@ -14,16 +14,16 @@ import {
 import { type BodyOf, bodyReader } from '../../store/record-body.ts'
 import type { RefusalRecord } from '../../store/store.ts'
 
-/** A refusal as it is kept: the problem, and until when it is the answer. */
+/** A remembered refusal: the problem, and until when it is the answer. */
 const Remembered = Type.Object({
   code: Type.Unsafe<ProblemCode>(Type.String()),
   detail: Type.String(),
   status: Type.Number(),
   members: Type.Record(Type.String(), Type.Unknown()),
-  /** Absent: the table's. */
+  /** Absent: the remedy of the table. */
   remedy: Type.Optional(Type.String()),
   restUntil: Type.Number(),
-  /** How many in a row, from 1. */
+  /** Number of refusals in a row, from 1. */
   count: Type.Number(),
   at: Type.Number(),
 })
@@ -32,20 +32,20 @@ const readBody = bodyReader(Remembered)
 const remembered = ({ body }: RefusalRecord) => readBody(body, 'of a refusal')
 
 const MINUTE_MS = 60_000
-/** Of permanent ones: 30 s, then 1, 2, 5, at most 10 minutes. */
+/** Pauses after permanent refusals: 30 s, then 1, 2, 5, at most 10 minutes. */
 const PERMANENT_MS = [30_000, MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS] as const
-/** Every 30 s for 10 minutes, then every 2. */
+/** Every 30 s for 10 minutes, then every 2 minutes. */
 const PROPAGATING_MS = 30_000
 const PROPAGATING_TIMES = 20
 const TRANSIENT_MS = 1_000
-/** For an exceeded login rate. */
+/** Pause after an exceeded login rate. */
 const WAIT_MS = 3_600_000
-/** For how long a change in Setup explains refusals. */
+/** For this time after a change in Setup, propagation explains refusals. */
 const PROPAGATION_MS = SPREADING_MINUTES * MINUTE_MS
-/** A record outlives its rest, so that the next refusal knows that it is not the first, and status can show it. */
+/** A record stays after its pause, so that the next refusal is counted and the status shows it. */
 const KEPT_MS = 20 * MINUTE_MS
 
-/** Only what came of Salesforce's answer is remembered: a budget, a draft or a store that is down is another matter. */
+/** Only answers of Salesforce are remembered. A budget, a draft or an unavailable store are not. */
 const REMEMBERED: ReadonlySet<ProblemCode> = new Set([
   'grant_refused',
   'token_response_invalid',
@@ -55,29 +55,29 @@ const REMEMBERED: ReadonlySet<ProblemCode> = new Set([
   'integration_not_connected',
 ])
 
-/** Until somebody acts, though Salesforce refused nothing. */
+/** Remembered although Salesforce refused nothing. They last until an operator acts. */
 const LASTING: ReadonlySet<ProblemCode> = new Set(['identity_changed', 'integration_not_connected'])
 
-/** Is it worth another try within the same request? */
+/** Whether a retry within the same request may help. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof BrokerError)) return false
   if (error.code === 'salesforce_unavailable' || error.code === 'salesforce_timeout') return true
   return refusalOf(error)?.class === 'transient'
 }
 
-/** Whether the login host was not asked, or its answer is not known. */
+/** Whether the login host was not asked, or its answer is unknown. */
 export const saysNothing = (error: unknown): boolean =>
   isUnsettled(error) ||
   isStoreTrouble(error) ||
   (error instanceof BrokerError && error.code === 'login_budget_exhausted')
 
-/** Is it cured by a fresh assertion? */
+/** Whether a fresh assertion cures it. */
 export function isCuredByRetry(error: unknown): boolean {
   const refusal = refusalOf(error)
   return refusal !== undefined && refusalRow(refusal.reason).retryOnce === true
 }
 
-/** Shortly after a change, what propagation explains is no verdict yet. */
+/** Shortly after a change, a refusal that propagation explains is temporary. */
 export function inItsTime(error: unknown, changedAt: number, now: number): unknown {
   const refusal = refusalOf(error)
   if (refusal?.class !== 'permanent' || now - changedAt > PROPAGATION_MS) return error
@@ -85,7 +85,7 @@ export function inItsTime(error: unknown, changedAt: number, now: number): unkno
 }
 
 const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number): number => {
-  // It rests at the source, which knows when it was mended.
+  // The source remembers its own refusal, and knows when it is cured.
   if (error.members.source !== undefined) return TRANSIENT_MS
   switch (LASTING.has(error.code) ? 'permanent' : refusal?.class) {
     case 'permanent':
@@ -99,7 +99,7 @@ const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number)
   }
 }
 
-/** `undefined`: not a thing to remember. */
+/** Undefined: the error is not remembered. */
 export function remember(
   error: unknown,
   version: number,
@@ -107,7 +107,7 @@ export function remember(
   now: number,
 ): RefusalRecord | undefined {
   if (!(error instanceof BrokerError) || !REMEMBERED.has(error.code)) return undefined
-  // It ends with the presentation that it waits for, and must not outlive it.
+  // It ends with the presentation for which it waits, so it must not be remembered longer.
   if (isUnsettled(error)) return undefined
   const before = former?.version === version ? remembered(former) : undefined
   const count = (before?.count ?? 0) + 1
@@ -120,7 +120,7 @@ export function remember(
   return { body: JSON.stringify(body), version, until: restUntil + KEPT_MS }
 }
 
-/** The remembered problem, while its rest lasts. */
+/** The remembered problem, until its pause is over. */
 export function refusedStill(
   record: RefusalRecord | undefined,
   version: number,
@@ -139,7 +139,7 @@ export function refusedStill(
   })
 }
 
-/** For status: the last refusal in wire form, with its times. */
+/** The last refusal for the status, in wire form. */
 export function lastRefusalOf(record: RefusalRecord): {
   readonly refusal: Readonly<Record<string, unknown>>
   readonly isResting: (now: number) => boolean

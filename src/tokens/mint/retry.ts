@@ -8,7 +8,7 @@ import type { StreamState } from '../../store/replica-cache.ts'
 import { isSignatureRefusal } from './candidates.ts'
 import { isCuredByRetry, isTransient, saysNothing } from './refusal-memory.ts'
 
-/** An error that says itself by which row its work is tried again. */
+/** An error that names the row of its retry. */
 class TryAgain extends Error {
   override readonly name = 'TryAgain'
   readonly row: 'save' | 'deadToken'
@@ -24,13 +24,13 @@ const isOf =
   (error: unknown): boolean =>
     error instanceof BrokerError && error.cause instanceof TryAgain && error.cause.row === row
 
-/** The store did not take a lease: the integration was changed, or the token revoked. */
+/** The store refused a lease, because the integration was changed or the token revoked. */
 export const saveRefused = (): BrokerError =>
   new BrokerError('conflict', 'The integration was changed three times while a token was minted', {
     cause: new TryAgain('save'),
   })
 
-/** Salesforce repeats a token until it is revoked, even one that does not work. */
+/** Salesforce returns the same token until it is revoked, even a dead one. */
 export const deadToken = (): BrokerError =>
   new BrokerError('token_response_invalid', 'Salesforce issued a token that is already invalid', {
     cause: new TryAgain('deadToken'),
@@ -38,18 +38,18 @@ export const deadToken = (): BrokerError =>
 
 interface RetryRow {
   readonly isFor: (error: unknown) => boolean
-  /** At most, with the first one. */
+  /** Most tries, the first one included. */
   readonly tries: number
   /** A number, or full jitter: a random part of `least`, doubled with each try up to `most`. */
   readonly pauseMs: number | { readonly least: number; readonly most: number }
-  /** No try begins so shortly before the deadline. */
+  /** Time before the deadline in which no try begins. */
   readonly leastMs?: number
-  /** Whether it is tried again while the process stops. Default true. */
+  /** Whether there are retries while the process stops. Default true. */
   readonly whileStopping?: boolean
 }
 
 export const RETRIES = {
-  /** A store that is heard on one connection is soon reached on the other. */
+  /** If the change stream is read on one connection, the other connection soon works again. */
   storeRead: { isFor: isStoreAway, tries: Number.POSITIVE_INFINITY, pauseMs: 50 },
   save: { isFor: isOf('save'), tries: 3, pauseMs: 0 },
   transient: {
@@ -59,21 +59,21 @@ export const RETRIES = {
     leastMs: 1_000,
     whileStopping: false,
   },
-  /** A fresh assertion is made for the second try. */
+  /** The second try has a fresh assertion. */
   assertion: { isFor: isCuredByRetry, tries: 2, pauseMs: 0 },
-  /** Other credentials, or the same ones while a change spreads at Salesforce. */
+  /** Tries other credentials, and the same ones again during propagation. */
   credential: { isFor: isSignatureRefusal, tries: 12, pauseMs: 100 },
   deadToken: { isFor: isOf('deadToken'), tries: 2, pauseMs: 0 },
 } as const satisfies Readonly<Record<string, RetryRow>>
 
 interface RetryLimits {
-  /** By the monotonic clock. Default: none. */
+  /** Time of the monotonic clock. Default: none. */
   readonly deadlineAt?: number
-  /** The process ends. */
+  /** Aborted when the process ends. */
   readonly stopping?: AbortSignal | undefined
 }
 
-/** Tries until it succeeds, or no row says to try again before the deadline. Throws the last error. `attempt` gets the number of the try, from 1. */
+/** Repeats the attempt until it succeeds, or until no row allows another try before the deadline. Throws the last error. `attempt` gets the number of the try, from 1. */
 export async function tryAgain<Result>(
   runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>,
   rows: readonly RetryRow[],
@@ -105,13 +105,13 @@ function pauseMsOf(
   return Math.max(drawn, askedPauseMs(error))
 }
 
-/** What `Retry-After` asked for. In refusals, `retryAfterMs` is the advice of the broker to callers. */
+/** The pause that `Retry-After` asked for. In refusals, `retryAfterMs` is this service's advice to callers. */
 export const askedPauseMs = (error: unknown): number =>
   error instanceof BrokerError && error.code === 'salesforce_unavailable'
     ? (error.retryAfterMs ?? 0)
     : 0
 
-/** A read of the store, as long as the change stream is read. */
+/** Retries a read of the store while the change stream is read. */
 export const storeReadOver = (stream: Pick<StreamState, 'isCurrent'>): RetryRow => ({
   ...RETRIES.storeRead,
   isFor: (error) => isStoreAway(error) && stream.isCurrent(),

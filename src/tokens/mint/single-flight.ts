@@ -1,4 +1,4 @@
-/** One producer for each key: a shared promise in this process, a lock across replicas. */
+/** Runs work once for each key: callers of this process share a promise, replicas share a lock. */
 import type { Log } from '../../runtime/runtime.ts'
 import type { Locks } from '../../store/store.ts'
 
@@ -10,15 +10,15 @@ interface SingleFlightDependencies {
   readonly log: Pick<Log, 'warn'>
 }
 
-/** A live holder renews each second, so a dead one is replaced within three. */
+/** The holder renews its lock each second, so the lock of a dead holder ends within three seconds. */
 const LOCK_MS = 3_000
 const RENEW_MS = 1_000
-/** Remembered at most; they end by themselves. */
+/** Most remembered orphans. Their locks expire anyway. */
 const ORPHANS = 10_000
 
 export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDependencies) {
   const flights = new Map<string, Promise<unknown>>()
-  /** By name, the owner of a lock that was asked for without an answer: it may have been taken all the same, for nobody. */
+  /** Owners of locks whose request was not answered, by name. The store may hold such a lock for nobody. */
   const orphans = new Map<string, string>()
   const releases = new Set<Promise<unknown>>()
 
@@ -47,7 +47,7 @@ export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDepende
     if (orphan !== undefined) await releaseOrphan(name, orphan)
     const taking = acquire(name, owner)
     const reading = read()
-    // It is waited for once the lock is ours; otherwise nobody wants to know.
+    // It is awaited after the lock is acquired. Without the lock, its result is not needed.
     reading.catch(() => undefined)
     if (!(await taking)) return undefined
     const failed = (error: unknown) =>
@@ -59,7 +59,7 @@ export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDepende
       return { result: await work(await reading) }
     } finally {
       clearInterval(renewal)
-      // Nobody waits for it: what this replica asks the store for next comes behind it.
+      // Not awaited: the connection sends later commands of this replica after it.
       const release = locks
         .release(name, owner)
         .catch(failed)
@@ -69,7 +69,7 @@ export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDepende
   }
 
   return {
-    /** Runs `work` unless a run for this key is under way here; then that run's result is shared. It never inherits a caller's abort. */
+    /** Runs `work`, or shares the result of a running `work` with the same key. Aborting a caller does not abort the work. */
     join<Result>(
       key: string,
       work: () => Promise<Result>,
@@ -81,9 +81,9 @@ export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDepende
       return { result, joined: false }
     },
 
-    /** The same for work that begins with a read of the store: it is asked for right behind the lock, on the same connection, so that one round trip brings both. */
+    /** The same for work that begins with a read of the store. The read is sent directly after the lock on the same connection, so that both take one round trip. */
     readUnderLock,
-    /** Runs `work` under the lock across replicas, renewed while it runs. `undefined`: another holds it. */
+    /** Runs `work` under the lock of all replicas, and renews it. Undefined: another replica holds it. */
     async underLock<Result>(
       name: string,
       work: () => Promise<Result>,
@@ -91,12 +91,12 @@ export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDepende
       try {
         return await readUnderLock(name, async () => undefined, work)
       } finally {
-        // Such work is rare, and its process may end with it.
+        // Such work is rare, and the process may end after it.
         await Promise.all(releases)
       }
     },
 
-    /** Resolves when nothing is in flight. */
+    /** Resolves when no work is running. */
     async settled(): Promise<void> {
       await Promise.allSettled(flights.values())
       await Promise.all(releases)

@@ -1,4 +1,4 @@
-/** Tokens to be exchanged for others: of another integration, or in a file. */
+/** Gets tokens to exchange: the token of another integration, or one in a file. */
 import { readFile } from 'node:fs/promises'
 import { Secret } from '../../crypto/secret.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
@@ -8,11 +8,11 @@ import { requireExchange } from '../../integrations/references/token-source.ts'
 import { waitFor } from '../../runtime/timeout.ts'
 import type { InsideLease } from '../serve/inside-lease.ts'
 
-/** Longer than Salesforce takes; a file without an end must not fill the memory. */
+/** Longer than Salesforce accepts. Limits memory for endless files. */
 const LONGEST_FILE = 65_536
 const VISIBLE_ASCII = /^[!-~]+$/
 
-/** `leaseOf` mints where it has to, by the rules of any other mint. */
+/** `leaseOf` mints if necessary, as any mint. */
 export const createSubjectTokens = (leaseOf: InsideLease): SubjectTokens => ({
   async of(integration, { rejected, at, signal }) {
     try {
@@ -26,7 +26,7 @@ export const createSubjectTokens = (leaseOf: InsideLease): SubjectTokens => ({
   in: tokenInFile,
 })
 
-/** Throws `credential_invalid`; the problem names the file, never its content. */
+/** Throws `credential_invalid`. The problem names the file but not its content. */
 export async function tokenInFile(file: string): Promise<Secret> {
   const text = await contentOf(file)
   if (text.length <= LONGEST_FILE && VISIBLE_ASCII.test(text)) return new Secret(text)
@@ -42,7 +42,7 @@ async function contentOf(file: string): Promise<string> {
   }
 }
 
-/** The mint goes on, and serves the next who asks: also where two integrations wait for each other. */
+/** The mint continues for the next request. The limit also ends a wait of two integrations for each other. */
 function late(): never {
   throw new BrokerError('salesforce_timeout', 'The token did not arrive in time', {
     retryAfterMs: 1_000,

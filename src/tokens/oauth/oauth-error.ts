@@ -1,4 +1,4 @@
-/** Errors in the form of RFC 6749, section 5.2, for those who speak OAuth and not our problems. Pure. */
+/** Converts problems to errors of RFC 6749, section 5.2, for OAuth clients. Pure. */
 import type { BrokerError } from '../../errors/errors.ts'
 import type { ProblemCode } from '../../errors/problems.ts'
 import { remedyFor } from '../../http/problems/problem.ts'
@@ -20,19 +20,19 @@ export type OAuthErrorCode = (typeof OAUTH_ERRORS)[number]
 export interface OAuthError {
   readonly status: 400 | 401 | 429 | 500 | 503
   readonly error: OAuthErrorCode
-  /** What is wrong and what to do: at most 2,000 characters of visible ASCII and blanks, without quotes and backslashes. */
+  /** Explanation and remedy: at most 2,000 characters of visible ASCII and spaces, without quotes and backslashes. */
   readonly description: string
-  /** A reference to the page about the problem. */
+  /** URI of the page about the problem. */
   readonly uri: string
   readonly retryAfterSeconds?: number
 }
 
 type Form = Pick<OAuthError, 'status' | 'error'>
 
-/** Waiting helps: section 5.2 has no word for it, section 4.1.2.1 has. */
+/** A later retry helps. Section 5.2 has no code for it, but section 4.1.2.1 has. */
 const LATER: Form = { status: 503, error: 'temporarily_unavailable' }
 const OVER_BUDGET: Form = { status: 429, error: 'temporarily_unavailable' }
-/** Somebody has to act on the integration, or at Salesforce. */
+/** An operator has to change the integration, or something at Salesforce. */
 const NOT_NOW: Form = { status: 400, error: 'invalid_grant' }
 const NO_SUCH_SCOPE: Form = { status: 400, error: 'invalid_scope' }
 const BROKEN: Form = { status: 503, error: 'server_error' }
@@ -57,11 +57,11 @@ const FORMS: Partial<Record<ProblemCode, Form>> = {
 const RETRY_AFTER_MS = 5_000
 const LONGEST = 2_000
 
-/** These clients send no `Authorization: Bearer …`. */
+/** These clients do not send `Authorization: Bearer …`. */
 const AUTHENTICATE =
   'Send the id of an API key as the client id, and the key itself as the client secret.'
 
-/** The problem's code stands first in the description, for those who look it up in `/problems`, and the remedy last. `name`: of the integration that was asked for. */
+/** The description begins with the code of the problem, which `/problems` explains, and ends with the remedy. `name`: the requested integration. */
 export function oauthErrorOf(problem: BrokerError, name?: string): OAuthError {
   const { code, retryAfterMs } = problem
   const form = FORMS[code] ?? formByStatus(problem.status)
@@ -77,7 +77,7 @@ export function oauthErrorOf(problem: BrokerError, name?: string): OAuthError {
   }
 }
 
-/** `grant_refused` is 503 while waiting helps, else 424. */
+/** `grant_refused` is 503 if a retry helps, otherwise 424. */
 function formByStatus(status: number): Form {
   if (status >= 500) return LATER
   return status === 424 ? NOT_NOW : { status: 400, error: 'invalid_request' }

@@ -1,7 +1,7 @@
-/** What a client of `POST /oauth/token` asks for (RFC 6749, sections 2.3.1 and 4.4.2). Pure. */
+/** Parses requests to `POST /oauth/token` (RFC 6749, sections 2.3.1 and 4.4.2). Pure. */
 import { BrokerError } from '../../errors/errors.ts'
 
-/** The parameters that have a value; one without is as good as absent. */
+/** Parameters with a value. An empty parameter counts as absent. */
 type TokenForm = Readonly<Record<string, string>>
 
 export interface ClientCredentials {
@@ -9,10 +9,10 @@ export interface ClientCredentials {
   readonly secret: string
 }
 
-/** Of one integration; its name is the first group. */
+/** The scope of one integration. Its name is the first group. */
 export const SCOPE = /^integration:([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)$/
 
-/** Reads an `application/x-www-form-urlencoded` body. Throws `request_invalid` for a parameter that is there twice. */
+/** Reads an `application/x-www-form-urlencoded` body. Throws `request_invalid` for a repeated parameter. */
 export function parseForm(text: string): TokenForm {
   const form: Record<string, string> = Object.create(null)
   for (const [name, value] of new URLSearchParams(text)) {
@@ -25,7 +25,7 @@ export function parseForm(text: string): TokenForm {
   return form
 }
 
-/** From the header or from the body, and never from both. `undefined`: there are none that can be read. */
+/** Credentials in the header or in the body, but not in both. Undefined: there are no readable credentials. */
 export function clientCredentialsOf(
   authorization: string | undefined,
   { client_id: id, client_secret: secret }: TokenForm,
@@ -33,7 +33,8 @@ export function clientCredentialsOf(
   if (authorization === undefined) {
     return id === undefined || secret === undefined ? undefined : { id, secret }
   }
-  // Another scheme is no way to authenticate here, whatever stands in the body (RFC 6749, section 5.2).
+  // With another scheme, the request is not authenticated, whatever the body contains (RFC 6749,
+  // section 5.2).
   if (!/^Basic /i.test(authorization)) return undefined
   const client = basicCredentials(authorization)
   if (secret !== undefined || (client && id !== undefined && id !== client.id)) {
@@ -53,7 +54,7 @@ function basicCredentials(authorization: string): ClientCredentials | undefined 
   return id === undefined || secret === undefined ? undefined : { id, secret }
 }
 
-/** RFC 6749 encodes both parts as in a form, before they become Basic credentials. */
+/** RFC 6749 form-encodes both parts before Basic encoding. */
 function formDecoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
@@ -62,6 +63,6 @@ function formDecoded(text: string): string | undefined {
   }
 }
 
-/** The integration that a scope names: exactly one. */
+/** The one integration that a scope names. */
 export const integrationIn = (scope: string | undefined): string | undefined =>
   SCOPE.exec(scope ?? '')?.[1]

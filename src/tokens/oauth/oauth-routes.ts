@@ -25,7 +25,7 @@ interface OAuthRouteDependencies {
   readonly broker: Broker
   readonly gate: Pick<Gate, 'identifyBearer'>
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
-  /** Counts a token that is handed out. */
+  /** Counts each token that is handed out. */
   readonly onRead: (principalId: string, lease: Lease, at: number) => void
   /** Called with every problem before the answer; must not throw. */
   readonly onProblem: (error: BrokerError, request: Request) => void
@@ -61,7 +61,7 @@ const TokenRequest = Type.Object(
     additionalProperties: true,
     ...documented({
       required: ['grant_type', 'scope'],
-      // Each parameter at most once (RFC 6749, section 3.2); others are ignored.
+      // Each parameter may occur once (RFC 6749, section 3.2). Unknown parameters are ignored.
       additionalProperties: { type: 'string' },
       dependentRequired: { client_secret: ['client_id'] },
     }),
@@ -97,7 +97,7 @@ const OAuthErrorBody = Type.Object(
   { title: 'OAuth error', description: 'RFC 6749, section 5.2' },
 )
 
-/** Stands outside the guard: what it takes and what it answers is OAuth's. */
+/** Registered outside the guard, because its requests and answers follow OAuth. */
 export async function registerOAuthRoutes(
   server: Server,
   dependencies: OAuthRouteDependencies,
@@ -110,7 +110,7 @@ export async function registerOAuthRoutes(
   ): Promise<Principal> => {
     const isWellFormed =
       client !== undefined && (client.id === ADMIN || client.id === idOfApiKey(client.secret))
-    // Nobody's credential, so that this failure counts as one, too.
+    // An empty bearer always fails, so that a malformed credential also counts as a failure.
     const principal = await gate.identifyBearer(request, isWellFormed ? client.secret : '')
     if (principal.kind !== (client?.id === ADMIN ? 'admin' : 'api_key')) {
       throw new BrokerError('caller_unauthenticated', 'The client id is not that of the secret')

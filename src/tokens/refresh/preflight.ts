@@ -1,4 +1,4 @@
-/** What a mint does about the refresh token of its integration before it asks Salesforce: taken over from a credential, known to be good for use. */
+/** Prepares the refresh token of an integration before a mint: adopts it from a credential, and checks that it may be used. */
 import {
   activeOf,
   type Credential,
@@ -16,7 +16,7 @@ import {
 } from '../../integrations/integration.ts'
 import { within } from '../../runtime/timeout.ts'
 
-/** An integration, whose credentials it signs with, and their secrets. */
+/** An integration, the owner of its credentials, and their secrets. */
 interface PreflightTarget {
   readonly integration: Integration
   readonly owner: Pick<Integration, 'credentials'>
@@ -35,7 +35,7 @@ export const hasRefreshToken = (integration: Integration): boolean =>
   presentsRefreshToken(integration) &&
   activeOf(integration.credentials)?.refreshTokenId !== undefined
 
-/** Stands for the credential of an app that asks for none, or of no app at all. */
+/** Used for an app without client authentication, or for a grant without app. */
 export const NO_CREDENTIAL: Credential = {
   id: 'none',
   type: 'refresh_token',
@@ -72,7 +72,7 @@ export function createRefreshTokenPreflight({
   }
 
   return {
-    /** Those that may present the refresh token: of the client that it was given to; the app alone, where that asks for no secret. */
+    /** Candidates that belong to the client of the refresh token. If the app needs no secret, the app alone. */
     candidates(of: PreflightTarget, found: readonly Credential[]): readonly Credential[] {
       const { integration, owner } = of
       const client = clientOf(of)
@@ -81,20 +81,20 @@ export function createRefreshTokenPreflight({
       const isPublic = integration.credentialFrom === null && owner.credentials.length === 0
       return isPublic ? [NO_CREDENTIAL] : own
     },
-    /** Takes over the refresh token of the active credential, if that is its own and new. */
+    /** Adopts the refresh token of the active credential, if the integration owns the credential and the token is new. */
     adopt,
-    /** Throws what a mint would run into: `integration_not_connected`, `salesforce_unavailable` while it is unsettled. */
+    /** Throws what a mint would throw: `integration_not_connected`, or `salesforce_unavailable` while it is unsettled. */
     async ready(of: PreflightTarget): Promise<void> {
       await adopt(of)
       await exchange.check(of.integration, clientOf(of) ?? '')
     },
-    /** Whether the credential brings a refresh token that was never in custody: a proof by a mint would use it up. */
+    /** Whether the credential has a refresh token that was never in custody. A proof by a mint would use it up. */
     async bringsToken(of: PreflightTarget, credential: Credential): Promise<boolean> {
       if (credential.state === 'active' || credential.refreshTokenId === undefined) return false
       if (of.integration.credentialFrom !== null) return false
       return !(await custody.hasSeen(of.integration, credential.refreshTokenId))
     },
-    /** Proves the refresh token of such a credential without using it. Throws `grant_refused`. */
+    /** Introspects the refresh token of such a credential, which does not use it. Throws `grant_refused`. */
     async prove(
       of: PreflightTarget,
       credential: Credential,
@@ -110,7 +110,7 @@ export function createRefreshTokenPreflight({
   }
 }
 
-/** The error that the grant would get for this token. */
+/** The error that a token request would get. */
 const dead = () =>
   grantRefused(
     classify({

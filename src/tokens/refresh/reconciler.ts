@@ -1,4 +1,4 @@
-/** Brings this replica in step with the store once it is back: its time, and what was minted without it. */
+/** Reconciles this replica with the store after an outage: sets the clock, and saves leases of degraded mode. */
 
 import { NOBODY } from '../../audit/event.ts'
 import type { Log } from '../../runtime/runtime.ts'
@@ -8,7 +8,7 @@ import type { DegradedMode } from '../serve/degraded-mode.ts'
 import type { Entry } from '../serve/lease-cache.ts'
 
 interface Reconciler {
-  /** The store is heard again. */
+  /** Called when the change stream is read again. */
   begin(): void
 }
 
@@ -18,7 +18,7 @@ interface ReconcilerDependencies {
   readonly look: (name: string) => Promise<Entry | undefined>
   readonly coordinator: MintCoordinator
   readonly flights: Pick<SingleFlight, 'join'>
-  /** Works as long as the change stream is read. */
+  /** Retries while the change stream is read. */
   readonly untilDone: (work: () => Promise<void>) => Promise<void>
   readonly log: Pick<Log, 'warn'>
 }
@@ -30,7 +30,7 @@ export function createReconciler(dependencies: ReconcilerDependencies): Reconcil
     const entry = await look(name)
     if (!entry) return degraded.forget(name)
     const { isSaved } = await coordinator.run(entry, { kind: 'need', minTtlMs: 0 }, NOBODY).result
-    // Somebody else's may be in the store by now: then it is the one for all.
+    // The store may already have a lease of another replica. Then all replicas use that one.
     if (isSaved) degraded.forget(name)
   }
 

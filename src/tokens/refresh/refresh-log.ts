@@ -5,7 +5,7 @@ import type { Log } from '../../runtime/runtime.ts'
 import { isTransient } from '../mint/refusal-memory.ts'
 import type { Refreshed } from './refresher.ts'
 
-/** One warning when it begins, and their count when it is over. A store or a login host that is down has a warning of its own. */
+/** Logs one warning at the first failure and the count at the end. An unavailable store or login host has its own warning. */
 export function logRefreshed(refreshed: Refreshed, log: Pick<Log, 'info' | 'warn'>): void {
   const { name: integration, failures: count } = refreshed
   if (refreshed.outcome === 'replaced') {

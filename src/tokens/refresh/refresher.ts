@@ -1,4 +1,4 @@
-/** Replaces leases that are due before anyone has to wait. */
+/** Replaces due leases, so that no caller waits. */
 
 import type { Actor } from '../../audit/event.ts'
 import { BrokerError } from '../../errors/errors.ts'
@@ -14,13 +14,13 @@ import type { TokenRequirement } from '../serve/token-requirement.ts'
 
 interface Refresher {
   start(): void
-  /** Begins nothing new, and waits for what is under way. */
+  /** Starts no new work, and waits for running work. */
   stop(): Promise<void>
-  /** How many are being replaced now. */
+  /** Number of leases that are being replaced. */
   activeCount(): number
 }
 
-/** `lateMs`: after its point a lease was replaced. `failures`: in a row, before this one or with it. */
+/** `lateMs`: the delay after the due time. `failures`: failures in a row before this success, or including this failure. */
 export type Refreshed = { readonly name: string; readonly failures: number } & (
   | { readonly outcome: 'replaced'; readonly lateMs: number }
   | { readonly outcome: 'failed'; readonly error: unknown }
@@ -32,18 +32,18 @@ interface RefresherDependencies {
   readonly coordinator: MintCoordinator
   readonly runtime: Runtime
   readonly onRefreshed: (refreshed: Refreshed) => void
-  /** The due index cannot be read. */
+  /** Reports failures to read the due index. */
   readonly outage: OutageLogger
 }
 
-/** How often the due index is looked at. */
+/** Interval between reads of the due index. */
 const LOOK_MS = 150
-/** How many leases one replica replaces at once. */
+/** Most concurrent replacements of one replica. */
 const CONCURRENCY = 16
-/** From one begin to the next: in step, all would have their work at the same moment, and callers wait for it. `behind`: once leases have waited for `BEHIND_MS`. */
+/** Interval between starts. Without it, all work starts at the same moment and callers wait. `behind`: the interval while leases are late by more than `BEHIND_MS`. */
 const PACE_MS = { usual: 20, behind: 5 }
 const BEHIND_MS = 30_000
-/** Should this replica die, another one takes a claimed lease so much later. */
+/** If this replica dies, another one takes a claimed lease after this time. */
 const POSTPONE_MS = 15_000
 const RETRY_MS = { least: 500, most: 30_000 }
 const TROUBLE_MS = 1_000
@@ -72,7 +72,7 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
     const point = entry.lease?.refreshAt ?? now()
     if (requirement.kind === 'replace' && point > now()) return reschedule(name, point)
     const before = failures.get(name) ?? 0
-    // One that failed is late for another reason.
+    // After a failure, the lease is late for another reason.
     isBehind = before === 0 && now() - point > BEHIND_MS
     try {
       await coordinator.run(entry, requirement, BY).result
@@ -85,14 +85,14 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
     }
   }
 
-  /** Undefined: nothing is to be done. What is to be kept warm is minted even when its lease is over. */
+  /** Undefined: no action is needed. A lease with `keep_warm` is also minted after its end. */
   const requirementFor = ({ integration, lease }: Entry): TokenRequirement | undefined => {
     if (!integration.enabled || isDraft(integration)) return undefined
     if (lease && lease.expiresAt > now()) return { kind: 'replace', mintedAt: lease.mintedAt }
     return integration.keepWarm ? { kind: 'need', minTtlMs: 0 } : undefined
   }
 
-  /** With backoff, and in time for another try before the lease is over. */
+  /** Adds backoff, but keeps time for another try before the lease ends. */
   const retryAt = (failed: number, lease: Lease | undefined, error: unknown): number => {
     const asked = error instanceof BrokerError ? (error.retryAfterMs ?? 0) : 0
     const backoff = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** failed) * (0.5 + random() / 2)

@@ -1,4 +1,4 @@
-/** Composes what ends tokens: now, or as soon as Salesforce can be reached. */
+/** Composes the parts that end tokens, at once or when Salesforce is available. */
 import { NOBODY } from '../../audit/event.ts'
 import type { AuditLog } from '../../audit/log.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'

@@ -1,4 +1,4 @@
-/** Leases that were made of another integration's token, or are the very token: dropped when that one's tokens are of another kind now, or stay inside. */
+/** Drops leases that depend on another integration's token, if that token changed its kind or became internal. A dependent lease is derived from the token, or has the same token. */
 
 import type { IntegrationStore } from '../../integrations/integration-store.ts'
 import { followersOf } from '../../integrations/references/lending.ts'
@@ -15,7 +15,7 @@ interface DependentsDependencies {
 
 const ATTEMPTS = 3
 
-/** Forgets their leases and their refusals, everywhere, and those of what is made of them in turn. Does not throw: the change of the source was made. */
+/** Deletes the leases and refusals of all dependents, recursively, on all replicas. Does not throw, because the source is already changed. */
 type DropDependents = (source: string) => Promise<void>
 
 export const createDropDependents = ({
@@ -23,7 +23,7 @@ export const createDropDependents = ({
   outcomes,
   log,
 }: DependentsDependencies): DropDependents => {
-  /** A mint under way is refused its save by this, and mints anew. */
+  /** The store then refuses the save of a running mint, and that mint starts again. */
   const drop = async (name: string): Promise<void> => {
     for (let tries = 0; tries < ATTEMPTS; tries += 1) {
       // An unusable integration serves no token.
@@ -36,7 +36,7 @@ export const createDropDependents = ({
     log.warn({ integration: name }, NOT_DROPPED)
   }
 
-  /** What may serve a token that stays inside now: whether an app that acts in another way is the same user shows when it is minted for. */
+  /** Integrations that may serve the internal token. If an app acts in another way, only the mint shows whether it is the same user. */
   const servingInside = async (source: string): Promise<readonly string[]> => {
     const owner = await integrations.read(source)
     if (!owner || owner.serveTokens) return []
@@ -46,7 +46,8 @@ export const createDropDependents = ({
 
   return async (source) => {
     try {
-      // Nearest first: what is minted anew must not be made of what is still to be dropped.
+      // Nearest dependents first, so that no new lease is derived from one that is still to be
+      // dropped.
       const found = new Set([source, ...(await servingInside(source))])
       for (const one of found) {
         if (one !== source) await drop(one)

@@ -1,4 +1,4 @@
-/** Tokens that Salesforce has still to end: kept sealed in the store, and tried again for seven days. */
+/** Queue of tokens to revoke at Salesforce. Tokens are sealed in the store, and tried again for seven days. */
 
 import { Type } from 'typebox'
 import type { Keyring } from '../../crypto/keyring.ts'
@@ -14,7 +14,7 @@ import type { Documents } from '../../store/store.ts'
 import type { Lease } from '../serve/lease.ts'
 
 export interface RevocationQueue {
-  /** Before the first try, so that a crash in between does not lose it. */
+  /** Called before the first try, so that a crash does not lose the token. */
   add(issuer: string, lease: Pick<Lease, 'integration' | 'tokenId' | 'accessToken'>): Promise<void>
   done(tokenId: string): Promise<void>
   start(): void
@@ -26,22 +26,22 @@ interface RevocationQueueDependencies {
   readonly keyring: Keyring
   readonly endpoint: Pick<TokenEndpoint, 'revoke'>
   readonly runtime: Runtime
-  /** Salesforce ended one that it could not end before. Must not throw. */
+  /** Called after Salesforce revoked a queued token. Must not throw. */
   readonly onRevoked: (tokenId: string, integration: string | null) => void
-  /** Salesforce did not end one within seven days, or could not be asked, since it does not open; it is not tried again. Must not throw. */
+  /** Called if a token was not revoked within seven days, or does not open. It is not tried again. Must not throw. */
   readonly onGivenUp: (tokenId: string, integration: string | null, error: unknown) => void
-  /** It is over when the queue was gone through without a failure. */
+  /** The outage ends after a pass over the queue without a failure. */
   readonly outage: OutageLogger
 }
 
 const Queued = Type.Object({
-  /** Absent of an entry of a former release. */
+  /** Absent: a former release wrote the entry. */
   integration: Type.Optional(Type.String()),
-  /** The issuer, for people: what counts is in the seal. Where it is not, the entry is of a former release. */
+  /** The issuer, for display: the seal has the issuer that is used. Only entries of a former release lack it there. */
   loginUrl: Type.String(),
   sealed: Type.String(),
   tries: Type.Number(),
-  /** Absent: a former release queued it, and it counts from the next try. */
+  /** Absent: a former release wrote the entry. Then its time starts with the next try. */
   queuedAt: Type.Optional(Type.Number()),
   nextAt: Type.Number(),
 })
@@ -66,11 +66,11 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
   const write = (tokenId: string, queued: Queued, expected: number | 'any') =>
     REVOCATIONS.claim(documents, tokenId, queued, {
       expected,
-      // Past the time at which it is given up, so that somebody says so.
+      // Later than the end of the tries, so that the final failure is reported.
       expiresAt: now() + KEPT_MS + RETRY_MS.most,
     })
 
-  /** Whoever postpones an entry first tries it; the others see it as postponed. */
+  /** The replica that first postpones an entry tries it. Others see it as postponed. */
   const retry = async (tokenId: string, version: number, queued: Queued): Promise<void> => {
     const pauseMs = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** queued.tries)
     const { queuedAt = now() } = queued
@@ -126,7 +126,7 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
   }
 }
 
-/** Whoever can write to the store must not send a token to another host. A token is no JSON. */
+/** The issuer is sealed too, so that an attacker with write access to the store cannot send a token to another host. A token is never JSON. */
 function sealedIn(
   text: string,
   { loginUrl }: Queued,

@@ -1,4 +1,4 @@
-/** Ends a token: everywhere here first, then at Salesforce. */
+/** Ends a token: first on all replicas, then at Salesforce. */
 
 import type { Actor, AuditEntry } from '../../audit/event.ts'
 import type { AuditLog } from '../../audit/log.ts'
@@ -16,19 +16,19 @@ import type { RevocationQueue } from './revocation-queue.ts'
 type Target = Pick<Integration, 'name' | 'uid' | 'loginUrl'>
 
 export interface Revoker {
-  /** Drops the integration's current token from every integration that holds it, and revokes it at Salesforce. Gives what is to be audited; nothing where there was no token. */
+  /** Drops the current token from every integration that holds it, and revokes it at Salesforce. Returns the audit entries. Empty if there was no token. */
   revoke(integration: Target): Promise<readonly AuditEntry[]>
-  /** The same, but leaves a token alone that another integration holds too. For a removal. */
+  /** The same for a removal. Keeps a token that another integration also holds. */
   revokeUnlessShared(integration: Target): Promise<readonly AuditEntry[]>
-  /** Ends a token that is dead here already, at the login URL that issued it and nowhere else, now or later. Gives the code of what is in the way. */
+  /** Revokes a token that is already dead here, only at the login URL that issued it. Queues it if that fails, and returns the code of the reason. */
   endToken(issuer: string, lease: RevokedToken): Promise<string | undefined>
-  /** The same for a token that a mint brought though it is dead here. Audits it. */
+  /** The same for a dead token that a mint returned. Audits it. */
   endDead(lease: Lease, by: Actor): Promise<void>
-  /** Salesforce gave another token than the rejected one, so that one is dead for all integrations that hold it. Audits it. */
+  /** Salesforce returned another token than the rejected one, so the rejected one is dead for all its integrations. Audits it. */
   bury(name: string, tokenId: string, by: Actor): Promise<void>
 }
 
-/** Whatever token it is. */
+/** Any token, also one without a lease. */
 type RevokedToken = Pick<Lease, 'integration' | 'tokenId' | 'accessToken'>
 
 export interface RevokerDependencies {
@@ -42,9 +42,9 @@ export interface RevokerDependencies {
   readonly log: Pick<Log, 'warn'>
 }
 
-/** A tombstone outlives the lease: a mint that was under way may still bring the same token. */
+/** A tombstone lasts longer than the lease, because a running mint may return the same token. */
 const TOMBSTONE_MS = 3_600_000
-/** How long a token that Salesforce answered with 401 is kept out. */
+/** How long a token stays refused after Salesforce answered 401 to it. */
 const REJECTED_MS = 86_400_000
 /** One attempt at Salesforce. */
 const ATTEMPT_MS = 4_000
@@ -52,7 +52,7 @@ const ATTEMPT_MS = 4_000
 export function createRevoker(dependencies: RevokerDependencies): Revoker {
   const { outcomes, leases, endpoint, queue, audit, runtime, log } = dependencies
 
-  /** The code of what went wrong; then it is in the queue. */
+  /** Returns the code of a failure. Then the token is in the queue. */
   const endAtSalesforce = async (
     loginUrl: string,
     lease: RevokedToken,
@@ -108,7 +108,7 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
   }
 }
 
-/** `reason`: the code of what is in the way at Salesforce; then it is in the queue. */
+/** `reason`: the code of the failure at Salesforce. Then the token is in the queue. */
 const revokedEvent = (
   integration: string,
   tokenId: string,
@@ -120,13 +120,13 @@ const revokedEvent = (
   ...(reason !== undefined && { outcome: 'failed', detail: { reason } }),
 })
 
-/** A lease of a former release does not say where it was minted: at the login URL, where that is still the one of its digest. */
+/** A lease of a former release has no issuer. It is the login URL, if that is still the one in its digest. */
 function issuerOf({ issuer, digest }: Lease, { integration }: Look): string | undefined {
   if (issuer !== undefined) return issuer
   return integration.digests.includes(digest) ? integrationOf(integration).loginUrl : undefined
 }
 
-/** A removal ends the connection first: with its refresh token go the access tokens that came of it. */
+/** A removal first ends the connection. Salesforce then also ends the access tokens of its refresh token. */
 export function endingConnections(
   revoker: Revoker,
   custody: {

@@ -1,4 +1,4 @@
-/** Hands out leases: a hit from memory without waiting for anything, a miss by one mint for the whole fleet. */
+/** Hands out leases. A hit comes from memory without a wait. A miss is one mint for all replicas. */
 import type { Actor } from '../../audit/event.ts'
 import { allows, mightAllow, type Principal } from '../../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../../callers/reference-table.ts'
@@ -16,16 +16,16 @@ import { answerIn, satisfies, type TokenRequirement } from './token-requirement.
 
 export interface Served {
   readonly lease: Lease
-  /** `collapsed`: waited for a mint that another began. */
+  /** `collapsed`: waited for the mint of another request. */
   readonly via: 'hit' | 'miss' | 'collapsed'
-  /** Without word from the store. */
+  /** Whether it was served without contact to the store. */
   readonly isDegraded: boolean
 }
 
 interface LeaseRequest {
-  /** How long the token must be good for. 0 to 3,600,000. */
+  /** Minimum remaining lifetime. 0 to 3,600,000. */
   readonly minTtlMs: number
-  /** Salesforce answered 401 to this token: another one is wanted. */
+  /** Id of a token to which Salesforce answered 401. The answer must be another token. */
   readonly rejected?: string
   readonly requestId: string
 }
@@ -37,24 +37,24 @@ export interface BrokerDependencies {
   readonly coordinator: MintCoordinator
   readonly degraded: DegradedMode
   readonly due: Pick<DueIndex, 'mark'>
-  /** Makes ready for a time without the store. */
+  /** Remembers what degraded mode needs. */
   readonly prepare: (integration: Integration) => Promise<void>
   readonly now: () => number
-  /** A lease in use could not be marked for its refresh, or its integration not be made ready. */
+  /** Called if a used lease could not be marked, or its integration not be prepared. */
   readonly onTrouble: (error: unknown) => void
 }
 
-/** A name that nobody gives to an integration. */
+/** A name that no integration has. */
 const NOWHERE = 'nowhere-5f1d2c6a-valetkey-looks-for-what-is-not-there'
 
-/** How many integrations it remembers the use of. */
+/** Number of integrations whose use is remembered. */
 const REMEMBERED = 100_000
 
 export function createBroker(dependencies: BrokerDependencies) {
   const { reader, coordinator, degraded, due, prepare, now, onTrouble } = dependencies
-  /** Leases that this replica has marked as used. */
+  /** Leases that this replica marked as used. */
   const marked = new WeakSet<Lease>()
-  /** By integration, when the lease was minted that was handed out last: it may be read from the store again. */
+  /** By integration: the mint time of the last lease that was handed out. The lease object may be another one after a read. */
   const handedOut = new Map<string, number>()
 
   const note = ({ integration, mintedAt }: Lease) => {
@@ -62,7 +62,7 @@ export function createBroker(dependencies: BrokerDependencies) {
     handedOut.set(integration, mintedAt)
   }
 
-  /** In the background, once for each lease: what nobody reads is not refreshed. */
+  /** Runs in the background, once for each lease. Unused leases are not refreshed. */
   const markUsed = ({ integration }: Entry, lease: Lease) => {
     if (marked.has(lease)) return
     marked.add(lease)
@@ -93,7 +93,7 @@ export function createBroker(dependencies: BrokerDependencies) {
       note(lease)
       return { lease, via: isFresh && !joined ? 'miss' : 'collapsed', isDegraded: !isSaved }
     } catch (error) {
-      // A lease that is still good wins over every refusal, even if it is shorter than asked for.
+      // A usable lease takes precedence over every refusal, even if it is shorter than requested.
       const { lease } = entry
       if (requirement.kind === 'need' && lease && lease.expiresAt > now()) {
         return hit(entry, lease, isDegraded)
@@ -119,7 +119,7 @@ export function createBroker(dependencies: BrokerDependencies) {
     if (isDegraded || isLast) return minted
     return minted.catch(async (error: unknown) => {
       if (!isStoreTrouble(error)) throw error
-      // The store went away under the mint, for long or for a moment.
+      // The store became unavailable during the mint.
       const reading = await reader.read(name, answersFromMemory(requirement))
       return serve(reading, name, principal, request, true)
     })
@@ -144,7 +144,7 @@ export function createBroker(dependencies: BrokerDependencies) {
     }
   }
 
-  /** With a lease or with a problem; anything but a mint. */
+  /** Whether a lease or a problem answers, without a mint. */
   const answersFromMemory = (requirement: TokenRequirement) => (entry: Entry) => {
     try {
       return answerWithLease(entry, requirement, true) !== undefined
@@ -163,7 +163,7 @@ export function createBroker(dependencies: BrokerDependencies) {
       return serve({ entry, isDegraded: false }, name, principal, request)
     }
     if (!mightAllow(principal, 'tokens:read', name)) throw forbidden()
-    // One that there is not would be looked for: what is there, and forbidden by its labels, takes as long.
+    // Labels forbid this integration. A missing one takes a read, so this one must take as long.
     if (entry) {
       return reader
         .read(NOWHERE, () => false)
@@ -174,14 +174,14 @@ export function createBroker(dependencies: BrokerDependencies) {
     return reader
       .read(name, answersFromMemory(requirementOf(request)))
       .catch((error: unknown) => {
-        // Its labels are not known, so that nothing is said to those whom they may hide it from.
+        // The labels are unknown, so a principal with a label limit learns nothing.
         throw isUnusable(error) && !maySee(undefined, name, principal) ? forbidden() : error
       })
       .then((reading) => serve(reading, name, principal, request))
   }
 
   return {
-    /** A hit is answered at once, without a promise. */
+    /** A hit returns at once, without a promise. */
     lease(name: string, principal: Principal, request: LeaseRequest): Served | Promise<Served> {
       try {
         const found = find(name, principal, request)
@@ -194,14 +194,14 @@ export function createBroker(dependencies: BrokerDependencies) {
         throw shownTo(principal, error)
       }
     },
-    /** For who had to wait for a lease, and may have lost it meanwhile: throws what `lease` would. */
+    /** Throws what `lease` would throw now. For a principal whose permission may have changed while it waited. */
     requireStill(name: string, principal: Principal): void {
       const entry = reader.trusted(name)
       if (entry) servable(entry, name, principal)
-      // Without word from the store, nothing newer is known of it.
+      // Without the store, only remembered data decides.
       else if (!mightAllow(principal, 'tokens:read', name)) throw forbidden()
     },
-    /** This replica handed it out, so it is to be replaced before its end. */
+    /** This replica handed it out, so it is refreshed before its end. */
     isInUse: ({ integration, mintedAt }: Lease): boolean => handedOut.get(integration) === mintedAt,
   }
 }
@@ -215,7 +215,7 @@ const maySee = (entry: Entry | undefined, name: string, principal: Principal): b
 const forbidden = () =>
   new BrokerError('caller_forbidden', 'You may not read tokens of this integration')
 
-/** The integration, if its tokens may be handed to this principal. */
+/** The integration, if this principal may get its tokens. */
 function servable(entry: Entry | undefined, name: string, principal: Principal): Entry {
   if (!maySee(entry, name, principal)) throw forbidden()
   if (!entry) {
@@ -236,7 +236,7 @@ function servable(entry: Entry | undefined, name: string, principal: Principal):
   return entry
 }
 
-/** The name of the source of a token stands in a problem for those who may see that integration, whatever its labels. */
+/** A problem only names the source of a token if the principal may read that integration. */
 function shownTo(principal: Principal, error: unknown): unknown {
   if (!(error instanceof BrokerError)) return error
   const { code, detail, status, retryAfterMs, remedy, members } = error
@@ -251,7 +251,7 @@ function shownTo(principal: Principal, error: unknown): unknown {
   })
 }
 
-/** The request ends; the mint continues, and its result serves the next request. */
+/** The request ends, but the mint continues and serves the next request. */
 const MINT_WAIT = {
   ms: DEADLINE_MS,
   late: () => {

@@ -1,4 +1,4 @@
-/** Mints while the store is down: one at a time in this replica, kept in memory, and saved when the store is back. */
+/** Mints while the store is unavailable: one at a time, kept in memory, and saved after the outage. */
 import type { Actor } from '../../audit/event.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { presentsRefreshToken } from '../../integrations/integration.ts'
@@ -26,7 +26,7 @@ interface DegradedModeDependencies {
   readonly runtime: Pick<Runtime, 'now' | 'monotonic'>
 }
 
-/** The fleet's count is in the store. */
+/** The shared count of logins is in the store. */
 const uncounted = async (): Promise<void> => undefined
 
 const DEADLINE_MS = 10_000
@@ -61,7 +61,7 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
   }
 
   return {
-    /** The lease that this replica minted for itself, while it lives and fits the integration. */
+    /** The lease that this replica minted in degraded mode, while it is valid and fits the integration. */
     lease({ integration, digests }: Entry): Lease | undefined {
       const lease = kept.get(integration.name)
       if (!lease) return undefined
@@ -70,7 +70,7 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
       kept.delete(integration.name)
       return undefined
     },
-    /** Only for an integration that this replica has minted for before: it holds the sealed credential. Throws what Salesforce said, for as long as it is remembered, and `store_unavailable` where it takes a refresh token, and for a rejected token of its own: whether that lives is for the fleet to find out. */
+    /** Works for integrations that this replica minted for before, because it has the sealed credential. Throws Salesforce's refusal while it is remembered. Throws `store_unavailable` for a grant with a refresh token, and for a rejected token of degraded mode, because only all replicas together can decide whether that token lives. */
     mint(
       entry: Entry,
       requirement: TokenRequirement,
@@ -96,9 +96,9 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
     keep: (lease: Lease): void => {
       kept.set(lease.integration, lease)
     },
-    /** The names of the integrations whose lease is still to be saved. */
+    /** Names of the integrations whose lease is not saved yet. */
     unsaved: (): readonly string[] => [...kept.keys()],
-    /** It is in the store now, or is of no use there. */
+    /** Called when the lease is in the store, or is useless there. */
     forget: (name: string): void => {
       kept.delete(name)
       refusals.delete(name)
@@ -106,14 +106,14 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
   }
 }
 
-/** Salesforce may repeat the token that was rejected: it is alive, and nobody is helped by having it again. */
+/** Salesforce may return the rejected token again. It is live, but serving it again does not help. */
 function another(minted: MintResult, requirement: TokenRequirement): MintResult {
   if (requirement.kind !== 'rejected' || minted.lease.tokenId !== requirement.tokenId) return minted
   const { restMs } = stillLiveAgain(undefined, requirement.tokenId, minted.lease.mintedAt)
   throw tokenStillLive(restMs)
 }
 
-/** A refresh token that is used without a trace in the store may be used once more by others. */
+/** If a refresh token is used without a record in the store, another replica may use it again. */
 const needsStore = () =>
   new BrokerError(
     'store_unavailable',

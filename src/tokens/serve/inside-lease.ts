@@ -1,4 +1,4 @@
-/** Leases for the broker itself: of any integration, also of one whose tokens are not served. */
+/** Leases for internal use, also of integrations whose tokens are not served. */
 import { type Actor, NOBODY } from '../../audit/event.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { type Integration, isDraft } from '../../integrations/integration.ts'
@@ -7,7 +7,7 @@ import type { Lease } from './lease.ts'
 import type { LeaseReader } from './lease-reader.ts'
 import { answerIn, type TokenRequirement } from './token-requirement.ts'
 
-/** `rejected`: the id of a token that Salesforce did not take. `permit` throws where this integration's token is not for the purpose. Throws `integration_not_found`, `integration_disabled`, `integration_draft`, `token_still_live`, and what a mint throws. */
+/** `rejected`: the id of a token that Salesforce refused. `permit` throws if the integration's token is not for this purpose. Throws `integration_not_found`, `integration_disabled`, `integration_draft`, `token_still_live`, and what a mint throws. */
 export type InsideLease = (
   name: string,
   rejected?: string,
@@ -17,12 +17,12 @@ export type InsideLease = (
 interface InsideLeaseDependencies {
   readonly reader: Pick<LeaseReader, 'look'>
   readonly coordinator: MintCoordinator
-  /** What it is for, in the place of a request id in the audit. */
+  /** The purpose. The audit shows it as the request id. */
   readonly purpose: string
   readonly now: () => number
 }
 
-/** So that a token does not end under the work that it is for. */
+/** So that the token does not end during the work. */
 const MIN_TTL_MS = 30_000
 
 export const createInsideLease =

@@ -1,4 +1,4 @@
-/** Leases in process memory, with what the change stream said of their revisions. */
+/** Leases in memory, with the revisions from the change stream. */
 import type { Integration } from '../../integrations/integration.ts'
 import { integrationOf } from '../../integrations/integration-store.ts'
 import {
@@ -20,11 +20,11 @@ export interface Entry {
   readonly rev: number
   readonly orev: number
   readonly digests: readonly string[]
-  /** Opened; only where its digest is one of the integration's. */
+  /** The opened lease, if its digest is one of the integration's. */
   readonly lease: Lease | undefined
   readonly refusal: RefusalRecord | undefined
   readonly stillLive: StillLiveRecord | undefined
-  /** Of the read that found it. */
+  /** Ticket of the read that returned the entry. */
   readonly ticket: ReadTicket
 }
 
@@ -34,10 +34,10 @@ interface LeaseCacheDependencies extends ReplicaMemory {
   readonly open: (look: Look, record: LeaseRecord) => Promise<Lease>
 }
 
-/** How long a request waits for a store that answers: with the wait for its caller's key, less than a second. */
+/** Longest wait for the store. Together with the wait for an API key it is less than a second. */
 const WAIT_MS = 550
 
-/** Longer than any read of the store can take. */
+/** Longer than any read of the store. */
 const FLOOR_MS = 10_000
 
 export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependencies) {
@@ -58,11 +58,11 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
     }
   }
 
-  /** Nothing older than this revision may be believed any more. The stream may bring a change of this replica, and later changes, before the store's answer to it. */
+  /** Entries with an older revision are no longer trusted. The stream may report a change by this replica, and later ones, before the store answers the change itself. */
   const raise = (name: string, rev: number, isNewer: boolean) => {
     const known = memory.known(name)
     const current = memory.current(name)
-    // Only the very next revision shows that nothing else happened in between.
+    // Only the next revision proves that nothing else changed.
     const isNext = isNewer && current?.lease !== undefined && current.rev + 1 === rev
     if (isNext) memory.supersede(name)
     else if (known && known.rev < rev && (current || !isNewer)) memory.drop(name)
@@ -71,7 +71,7 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
     floors.set(name, { rev, at: monotonic() })
   }
 
-  /** The token is dead, and so is every superseded lease of the integrations that lost it. */
+  /** Marks the token as dead, and every older lease of the integrations that lost it. */
   const bury = (tokenId: string, names: readonly string[] | undefined) => {
     dead.set(tokenId, monotonic())
     memory.dropWhere(
@@ -81,7 +81,7 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
     )
   }
 
-  /** An entry from before a gap is no measure: the store may have gone back in time. */
+  /** An entry from before a gap does not count, because the store may be an older copy now. */
   const heldRev = (name: string, { epoch }: ReadTicket): number => {
     const held = memory.current(name)
     return held?.ticket.epoch === epoch ? held.rev : 0
@@ -109,7 +109,7 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
 
   return {
     ...memory,
-    /** Opens what was read, and keeps it if that is safe; returns it in either case. */
+    /** Opens the result of a read and returns it. Keeps it if it is not outdated. */
     async fill(ticket: ReadTicket, look: Look): Promise<Entry> {
       const { rev, orev, digests } = look.integration
       const entry: Entry = {
@@ -125,33 +125,34 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
       keep(entry)
       return entry
     },
-    /** This replica saved a lease for what it had read. False: something else changed meanwhile, and the store is to be read again. */
+    /** Keeps a lease that this replica saved after a read. False: something else changed, and the store must be read again. */
     saved(
       entry: Entry,
       lease: Lease,
       { orev, rev }: { readonly orev: number; readonly rev: number },
     ): boolean {
-      // Each change of the integration counts one: with this save alone, the rest is as it was read.
+      // Each change adds one to the revision. If only this save did, the rest of the entry is
+      // unchanged.
       if (rev !== entry.rev + 1) return false
       return keep({ ...entry, lease, orev, rev, refusal: undefined, stillLive: undefined })
     },
-    /** The lowest revision of the integration that may be believed; 0 where none was heard of lately. */
+    /** Lowest revision that is trusted. 0: no recent change is known. */
     floor: (name: string): number => floors.get(name)?.rev ?? 0,
-    /** This replica changed the integration, or (no revision) removed it. */
+    /** This replica changed the integration. Undefined revision: it removed it. */
     written(name: string, rev: number | undefined): void {
       const known = memory.known(name)
       if (rev !== undefined) raise(name, rev, false)
       else if (known) raise(name, known.rev + 1, false)
       prune()
     },
-    /** From the change stream. */
+    /** Applies a change of the stream. */
     heard(change: Change): void {
       if (change.type === 'integration') {
         raise(change.name, change.rev, change.isNewer === true)
       } else if (change.type === 'dead') bury(change.tokenId, change.names)
       prune()
     },
-    /** Nothing may be trusted until it was read again; it stays known. */
+    /** Stops trusting all entries until they are read again. They are kept. */
     distrust(): void {
       memory.distrust()
       floors.clear()

@@ -1,4 +1,4 @@
-/** What is known of an integration's lease: memory while it may be trusted, else the store, else memory for a while. */
+/** Reads the lease of an integration: from trusted memory, otherwise from the store, otherwise from memory in degraded mode. */
 import { BrokerError } from '../../errors/errors.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { ChangeSubscription } from '../../store/change-subscription.ts'
@@ -8,9 +8,9 @@ import type { SingleFlight } from '../mint/single-flight.ts'
 import type { Entry, LeaseCache } from './lease-cache.ts'
 
 export interface LeaseReading {
-  /** Undefined: there is no such integration. */
+  /** Undefined: the integration does not exist. */
   readonly entry: Entry | undefined
-  /** From memory, since the store cannot be reached, or is slow. */
+  /** Whether it is from memory because the store is unreachable or slow. */
   readonly isDegraded: boolean
 }
 
@@ -24,14 +24,14 @@ interface LeaseReaderDependencies {
   readonly outcomes: Pick<Outcomes, 'look'>
   readonly flights: Pick<SingleFlight, 'join'>
   readonly subscription: Pick<ChangeSubscription, 'isCurrent' | 'onceChanged'>
-  /** The store answers, and too late for callers to wait. */
+  /** Whether the store answers too slowly for callers to wait. */
   readonly isSlow: () => boolean
   readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
 }
 
-/** How long a read is tried again while the change stream is read. */
+/** Longest time of retries for a read while the change stream is read. */
 const READ_MS = 1_000
-/** How often those who wait for a change look by themselves, should the stream lose it. */
+/** Interval of reads while waiting for a change, in case the stream loses it. */
 const POLL_MS = 250
 
 export function createLeaseReader(dependencies: LeaseReaderDependencies) {
@@ -49,11 +49,11 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies) {
       deadlineAt: runtime.monotonic() + READ_MS,
     })
 
-  /** A request that comes after an acknowledged change never joins a read that began before it. */
+  /** A request after an acknowledged change never joins a read that began before the change. */
   const sharedLook = (name: string): Promise<Entry | undefined> =>
     flights.join(`look:${name}:${cache.floor(name)}`, () => lookAgain(name)).result
 
-  /** As it is now, not as it was when the wait began. Undefined where something else is there that is not enough. */
+  /** The current entry in memory. Undefined: there is none, or a newer one that is not enough. */
   const fromMemory = (
     was: Entry,
     isEnough: (known: Entry) => boolean,
@@ -72,9 +72,9 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies) {
   })
 
   return {
-    /** From memory, while this replica hears the store. */
+    /** Reads memory while the change stream is read. */
     trusted: cache.trusted,
-    /** From the store and from nowhere else. Throws `store_unavailable`. */
+    /** Reads the store only. Throws `store_unavailable`. */
     look,
     /** Resolves at the next change of the integration, or after the poll interval. */
     changed: (name: string): Promise<void> =>
@@ -87,16 +87,16 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies) {
         const timer = setTimeout(done, POLL_MS * (0.5 + runtime.random()))
         const stop = subscription.onceChanged(name, done)
       }),
-    /** The store is there, though nobody waits for it where memory is enough. */
+    /** Whether the store answers slowly. Requests do not wait for it if memory is enough. */
     isSlow,
-    /** One shared read of the store; memory, where the store does not answer in time or is slow: at once where memory is enough, else once the store is known to be gone. Throws `store_unavailable`. */
+    /** Reads the store once for all callers. If it is late or slow, reads memory: at once if memory is enough, otherwise after the store is known to be unavailable. Throws `store_unavailable`. */
     async read(name: string, isEnough: (known: Entry) => boolean): Promise<LeaseReading> {
       const known = cache.known(name)
       if (!known) return fromStore(name)
-      // A store that is merely slow is no reason to mint without it.
+      // A slow store does not justify a mint without it.
       const answer = await cache.inTime(sharedLook(name), !isEnough(known))
       if (answer) return { entry: answer.value, isDegraded: false }
-      // A change of it was heard meanwhile, so the store is there, and nothing else knows more.
+      // A change arrived meanwhile, so the store is available and must be read.
       return fromMemory(known, isEnough) ?? fromStore(name)
     },
   }

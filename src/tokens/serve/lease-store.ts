@@ -1,4 +1,4 @@
-/** Leases at rest: sealed, and bound to the integration that they were minted for. */
+/** Stores leases, sealed and bound to their integration. */
 import type { Keyring } from '../../crypto/keyring.ts'
 import { Secret } from '../../crypto/secret.ts'
 import { BrokerError } from '../../errors/errors.ts'
@@ -19,7 +19,7 @@ const sealName = ({ name, uid }: { name: string; uid: string }) => `lease:${name
 
 export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies) {
   return {
-    /** Seals and saves (SAVE of the protocol). Clears a refusal that stood beside it. */
+    /** Seals and saves a lease (SAVE of the protocol). Deletes the remembered refusal. */
     async save(
       lease: Lease,
       { orev }: { readonly orev: number },
@@ -39,7 +39,8 @@ export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies) 
     async open({ integration }: Pick<Look, 'integration'>, record: LeaseRecord): Promise<Lease> {
       const text = await keyring.open(sealName(integration), record.body)
       const stored = readLease(text, `lease of integration ${integration.name}`)
-      // What stands beside it decides whether it was revoked, and for what it was minted.
+      // These unsealed members decide whether it was revoked and what it was minted for, so the
+      // seal binds them.
       const { digest, tokenId, expiresAt } = record
       const isOwn =
         stored.digest === digest && stored.tokenId === tokenId && stored.expiresAt === expiresAt

@@ -1,4 +1,4 @@
-/** A lease: a Salesforce access token that we hold, with its times. Pure functions of now. */
+/** A lease: a Salesforce access token with its times. Pure functions of the current time. */
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
 import type { Secret } from '../../crypto/secret.ts'
@@ -7,7 +7,7 @@ import type { BodyOf } from '../../store/record-body.ts'
 
 type ExpirySource = 'expires_in' | 'token_exp' | 'introspection' | 'configured'
 
-/** What one REST call with the token showed; only where the lifetime is configured. `no_api`: it lives, but not for the REST API. */
+/** Result of one REST call with the token. Only made if the lifetime is configured. `no_api`: the token is live, but not for the REST API. */
 export type LeaseProof = 'live' | 'dead' | 'no_api' | 'unproven'
 
 export const LeaseBody = Type.Object({
@@ -19,15 +19,15 @@ export const LeaseBody = Type.Object({
   userId: Type.Optional(Type.String()),
   instanceUrl: Type.String(),
   scope: Type.Optional(Type.String()),
-  /** Where it was minted, and is revoked; absent of a lease of a former release. */
+  /** Login URL that issued and revokes the token. Absent: a former release wrote the lease. */
   issuer: Type.Optional(Type.String()),
   apiInstanceUrl: Type.Optional(Type.String()),
   identityUrl: Type.Optional(Type.String()),
-  /** Salesforce's time where it gave one, else of the mint. */
+  /** Salesforce's time of issue, otherwise the time of the mint. */
   issuedAt: Type.Number(),
   mintedAt: Type.Number(),
   expiresAt: Type.Number(),
-  /** Drawn once, between 70 and 80 % of its life. */
+  /** Random point between 70 and 80 % of the lifetime, set once. */
   refreshAt: Type.Number(),
   expirySource: Type.Unsafe<ExpirySource>(Type.String()),
   proof: Type.Optional(Type.Unsafe<LeaseProof>(Type.String())),
@@ -40,9 +40,9 @@ export interface Lease extends Omit<BodyOf<typeof LeaseBody>, 'accessToken'> {
 
 export interface MintResult {
   readonly lease: Lease
-  /** False: another replica minted it, or this one while the store was down. */
+  /** False: another replica minted it, or this one in degraded mode. */
   readonly isFresh: boolean
-  /** False: the store could not be told; this replica keeps it. */
+  /** False: it could not be saved to the store, and this replica keeps it. */
   readonly isSaved: boolean
 }
 
@@ -55,7 +55,7 @@ export interface Expiry {
   readonly source: ExpirySource
 }
 
-/** What the answer itself says of its end: `expires_in`, else the token's own `exp`. */
+/** End of the token as its answer says: `expires_in`, else the token's own `exp`. */
 export function expiryOf(answer: TokenAnswer, mintedAt: number): Expiry | undefined {
   if (answer.expiresInSeconds !== undefined) {
     return { expiresAt: mintedAt + answer.expiresInSeconds * 1000, source: 'expires_in' }
@@ -66,7 +66,7 @@ export function expiryOf(answer: TokenAnswer, mintedAt: number): Expiry | undefi
   return undefined
 }
 
-/** Half of the configured lifetime: Salesforce notes activity about every half time-out. */
+/** Half of the configured lifetime, because Salesforce updates a session about every half timeout. */
 export const configuredExpiry = (mintedAt: number, tokenLifetime: number): Expiry => ({
   expiresAt: mintedAt + (tokenLifetime * 1000) / 2,
   source: 'configured',
@@ -75,11 +75,11 @@ export const configuredExpiry = (mintedAt: number, tokenLifetime: number): Expir
 const REFRESH_FROM = 0.7
 const REFRESH_SPREAD = 0.1
 
-/** Drawn at the mint and stored: drawn at each look it would collapse to the earliest. */
+/** Stored at the mint. A new random value at each look would always give the earliest point. */
 export const refreshAtOf = (mintedAt: number, expiresAt: number, random: () => number): number =>
   Math.round(mintedAt + (expiresAt - mintedAt) * (REFRESH_FROM + REFRESH_SPREAD * random()))
 
-/** Good for as long as asked, or for a tenth of its life where that is less, so that no caller can force a mint at each call. */
+/** Whether the lease is valid for the requested time, or for a tenth of its lifetime if that is less. So no caller can force a mint with each call. */
 export const isUsable = (
   lease: Pick<Lease, 'expiresAt' | 'mintedAt'>,
   now: number,

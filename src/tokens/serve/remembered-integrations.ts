@@ -1,13 +1,13 @@
-/** The sealed records of integrations that this replica hands out tokens of, for when the store is down. Nothing in here is open. */
+/** Remembers sealed records of integrations in use, for degraded mode. The secrets are never open here. */
 
 import { isStoreTrouble } from '../../errors/errors.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import type { SealedIntegration } from '../../integrations/integration-store.ts'
 
 interface RememberedIntegrations {
-  /** The store's answer, always; its last answer, where it gives none. */
+  /** Reads the store. If it is unavailable, returns its last answer. */
   readSealed(name: string): Promise<SealedIntegration | undefined>
-  /** Sees to it that what a mint needs is remembered as it is now: the integration, and whose credentials it uses. */
+  /** Remembers the current input of a mint: the integration, and the owner of its credentials. */
   prepare(integration: Integration): Promise<void>
 }
 

@@ -1,4 +1,4 @@
-/** Where an integration stands: what reading it shows beside its definition. */
+/** Status of an integration, which a read shows with its definition. */
 import { activeOf } from '../../credentials/credential.ts'
 import type { ConnectionState } from '../../custody/connection.ts'
 import type { Custody } from '../../custody/custody.ts'
@@ -21,7 +21,7 @@ import type { LeaseStore } from './lease-store.ts'
 
 export interface StatusReader {
   statusOf(integration: Integration): Promise<IntegrationStatus>
-  /** Undefined: it gets its tokens without a refresh token. */
+  /** Undefined: its grant uses no refresh token. */
   connectionOf(integration: Integration): Promise<ConnectionState | undefined>
 }
 
@@ -109,7 +109,7 @@ function stateOf(
 ): IntegrationState {
   if (!integration.enabled) return 'disabled'
   if (isDraft(integration)) return 'draft'
-  // Even while a lease lives: somebody has to act before it ends.
+  // Also while a lease is valid: an operator has to act before it ends.
   if (connection?.state === 'not_connected') return 'not_connected'
   if (lease) return 'ready'
   if (hasOtherIdentity) return 'identity_changed'
@@ -117,7 +117,7 @@ function stateOf(
   return subject ? 'ready' : 'unproven'
 }
 
-/** The served identity, and the one that is held back. */
+/** The identity that is served, and the one that is not. */
 function identityStatus(
   subject: TokenSubject | undefined,
   seen: SeenIdentity | null,

@@ -1,4 +1,4 @@
-/** One token request with one credential, and what it takes to learn how long the token lives. Writes nothing. */
+/** Sends one token request with one credential, and finds out the lifetime of the token. Writes nothing. */
 
 import type { Secret } from '../../crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
@@ -20,13 +20,13 @@ import {
   tokenIdOf,
 } from './lease.ts'
 
-/** A credential, opened, with the client that it belongs to. */
+/** An opened credential and its client. */
 export interface Signer {
   readonly clientId: string
   readonly credential: OpenCredential
 }
 
-/** What of the custody of refresh tokens a request needs. */
+/** The part of the custody of refresh tokens that a request needs. */
 type RefreshTokenSource = Pick<RefreshTokenExchange, 'exchange'>
 
 export type TokenRequester = ReturnType<typeof createTokenRequester>
@@ -38,7 +38,7 @@ interface TokenRequesterDependencies {
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
-/** One attempt at Salesforce. */
+/** Longest time of one attempt at Salesforce. */
 const ATTEMPT_MS = 4_000
 
 export function createTokenRequester(dependencies: TokenRequesterDependencies) {
@@ -67,7 +67,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     return asked ?? Promise.reject(new Error(`${type} knows no refresh tokens`))
   }
 
-  /** One token request; where it presents a refresh token, by the rules of its custody. */
+  /** Sends one token request. A refresh token is presented by the custody. */
   const answerOf = async (
     integration: Integration,
     signer: Signer,
@@ -82,7 +82,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
       const request = requestOf(integration, signer, own.signal)
       const sent = grant.request(request, onceAdmitted(context, admitted))
       sent.catch(() => undefined)
-      // Salesforce has its time to answer from here: a slow store is no trouble of Salesforce's.
+      // Salesforce's time limit begins here, so that a slow store does not shorten it.
       await admitted
       const answer = (signal: AbortSignal) => {
         signal.addEventListener('abort', () => own.abort(), { once: true })
@@ -102,7 +102,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     })
   }
 
-  /** Undefined: it cannot be told, or not now. */
+  /** Undefined: Salesforce does not say, or is unavailable. */
   const introspect = async (
     integration: Integration,
     signer: Signer,
@@ -124,7 +124,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     }
   }
 
-  /** One REST call that proves the token and slides its session. */
+  /** Sends one REST call, which proves the token and extends its session. */
   const probe = async ({ name }: Integration, answer: TokenAnswer): Promise<LeaseProof> => {
     const { instanceUrl, accessToken } = answer
     try {
@@ -143,7 +143,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     }
   }
 
-  /** What the answer says of its end; else introspection, once; else half of the configured lifetime, after a proof. Undefined: the token is dead. */
+  /** Lifetime from the answer, otherwise from one introspection, otherwise half of the configured lifetime after a proof. Undefined: the token is dead. */
   const learn = async (
     integration: Integration,
     signer: Signer,
@@ -173,7 +173,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     const mintedAt = now()
     const asking = answerOf(integration, signer, admitted, signal)
     asking.catch(() => undefined)
-    // The login budget is checked first.
+    // The login budget must allow the login before anything is sent.
     await admitted
     const answer = await asking
     const learned = await learn(integration, signer, answer, mintedAt)
@@ -197,7 +197,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
   }
 
   return {
-    /** What has to be there before a request is one that counts: the token that it exchanges. Throws what is wrong at its source. */
+    /** Gets what a request needs before it is charged: the token to exchange. Throws the problem of the source. */
     async ready(integration: Integration): Promise<void> {
       const source = sourceOf(integration)
       if (source === undefined) return
@@ -205,9 +205,9 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
       const at = grantOf(grant.type).exchangesAtInstance ? undefined : loginUrl
       await within(ATTEMPT_MS, (signal) => grants.subjectTokens.of(source, { at, signal }))
     },
-    /** Whether a refresh token lives, without using it. Throws where that cannot be found out. */
+    /** Whether a refresh token is live, without using it. Throws if that is unknown. */
     introspectRefreshToken,
-    /** `charge` allows each login: a request is made ready meanwhile, and nothing leaves before. A second one follows where the first token proves dead. Throws what `charge` and the grant throw. */
+    /** `charge` allows each login. The request is prepared meanwhile, but nothing is sent before. A second request follows if the first token is dead. Throws what `charge` and the grant throw. */
     async request(
       integration: Integration,
       signer: Signer,
@@ -229,13 +229,13 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
   }
 }
 
-/** The assertion is dated by the clock of the host that judges it. */
+/** An assertion has the time of the host that checks it. */
 export const contextAt = (grants: GrantContext, loginUrl: string): GrantContext => ({
   ...grants,
   now: () => grants.now() + grants.endpoint.aheadMs(loginUrl),
 })
 
-/** Nothing leaves before the login is allowed; then the time of the request begins. */
+/** Sends nothing before the login is allowed. The time limit of the request begins then. */
 const onceAdmitted = (context: GrantContext, admitted: Promise<void>): GrantContext => ({
   ...context,
   endpoint: {
@@ -247,7 +247,7 @@ const onceAdmitted = (context: GrantContext, admitted: Promise<void>): GrantCont
   },
 })
 
-/** The client's proof and the refresh token, as the grant sends them. */
+/** The client authentication and the refresh token, in the form of the grant. */
 function withRefreshToken(proof: OpenCredential, refreshToken: Secret): OpenCredential {
   switch (proof.type) {
     case 'certificate':

@@ -1,4 +1,4 @@
-/** What a coordinator is to find out, and whether what is known answers it already. Pure. */
+/** What a mint coordinator must find, and whether known data already answers it. Pure. */
 import { BrokerError } from '../../errors/errors.ts'
 import type { StillLiveRecord } from '../../store/store.ts'
 import { refusedStill } from '../mint/refusal-memory.ts'
@@ -6,14 +6,14 @@ import { isUsable, type Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 
 export type TokenRequirement =
-  /** Is there a lease that is good for so long? */
+  /** A lease that is valid for this time. */
   | { readonly kind: 'need'; readonly minTtlMs: number }
-  /** Has anybody replaced the lease that I saw? */
+  /** A newer lease than the one that was seen. */
   | { readonly kind: 'replace'; readonly mintedAt: number }
-  /** Is there another token than the one that Salesforce answered with 401? */
+  /** Another token than the one to which Salesforce answered 401. */
   | { readonly kind: 'rejected'; readonly tokenId: string }
 
-/** Whether the integration holds the rejected token, or is known to have held it: of any other, a rejection says nothing. */
+/** Whether the integration holds, or held, the rejected token. A rejection of any other token says nothing. */
 export const holdsRejected = (
   { lease, stillLive }: Pick<Entry, 'lease' | 'stillLive'>,
   requirement: TokenRequirement,
@@ -21,10 +21,10 @@ export const holdsRejected = (
   requirement.kind === 'rejected' &&
   (lease?.tokenId === requirement.tokenId || stillLive?.tokenId === requirement.tokenId)
 
-/** What is left of a rejection of a token that the integration never held. */
+/** Replaces the rejection of a token that the integration never held. */
 export const NEED: TokenRequirement = { kind: 'need', minTtlMs: 0 }
 
-/** Flights of one process with the same key are one. A change of the integration makes another key. */
+/** Mints of one process with the same key are shared. A change of the integration changes the key. */
 export function keyOf(
   requirement: TokenRequirement,
   { name, uid, version }: Entry['integration'],
@@ -33,7 +33,7 @@ export function keyOf(
   return `${of}:${name}:${uid}:${version}`
 }
 
-/** The lease that answers; or throws the remembered refusal; `undefined`: it takes a mint. */
+/** Returns a lease that answers, or throws the remembered refusal. Undefined: a mint is needed. */
 export function answerIn(
   entry: Entry,
   requirement: TokenRequirement,
@@ -48,7 +48,7 @@ export function answerIn(
   return undefined
 }
 
-/** Whether the lease answers. */
+/** Whether the lease meets the requirement. */
 export function satisfies(lease: Lease, requirement: TokenRequirement, now: number): boolean {
   if (lease.expiresAt <= now) return false
   switch (requirement.kind) {
@@ -74,7 +74,7 @@ export const tokenStillLive = (retryAfterMs: number): BrokerError =>
 
 const STILL_LIVE_MS = { least: 30_000, most: 600_000 }
 
-/** The next rest of a token that proved alive: 30 s, doubled with each time, at most 10 minutes. */
+/** The next pause after a rejected token proved live: 30 s, doubled each time, at most 10 minutes. */
 export function stillLiveAgain(
   former: StillLiveRecord | undefined,
   tokenId: string,

@@ -1,8 +1,8 @@
-/** The answer that a lease makes: a text that stays the same but for the seconds that are left. */
+/** The answer for a lease. Only the remaining seconds change in its text. */
 import type { Lease } from './lease.ts'
 import type { Token } from './schemas.ts'
 
-/** All but the seconds and the last brace, made once for each lease: made for each hit it would be a tenth of its time. */
+/** Text up to the remaining seconds, built once for each lease. Building it for each hit would cost a tenth of the hit's time. */
 const beginnings = new WeakMap<Lease, string>()
 
 /** JSON of a `Token`. */
