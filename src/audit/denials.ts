@@ -18,22 +18,6 @@ export interface Denial {
   readonly integration?: string
 }
 
-interface Denials {
-  add(denial: Denial): void
-  /** Begins to report what was counted. */
-  start(): void
-  /** Reports what was counted, and no more. */
-  stop(): Promise<void>
-}
-
-interface DenialsDependencies {
-  readonly runtime: Runtime
-  readonly isBlocked: () => boolean
-  readonly line: (by: Actor, entry: AuditEntry) => void
-  /** Each one, for the count in the store. */
-  readonly store: (by: Actor, entry: AuditEntry) => void
-}
-
 interface Kind {
   readonly principal: string | null
   readonly entry: AuditEntry
@@ -45,7 +29,13 @@ const OTHERS: Kind = {
   entry: { action: 'request.denied', integration: null, outcome: 'denied' },
 }
 
-export function createDenials(dependencies: DenialsDependencies): Denials {
+export function createDenials(dependencies: {
+  readonly runtime: Runtime
+  readonly isBlocked: () => boolean
+  readonly line: (by: Actor, entry: AuditEntry) => void
+  /** Each one, for the count in the store. */
+  readonly store: (by: Actor, entry: AuditEntry) => void
+}) {
   const { runtime, isBlocked, line, store } = dependencies
   const repeats = createRepeats<Kind>(runtime.monotonic, OTHERS)
 
@@ -64,7 +54,7 @@ export function createDenials(dependencies: DenialsDependencies): Denials {
   })
 
   return {
-    add(denial) {
+    add(denial: Denial): void {
       const { principal, requestId, code, address } = denial
       const by = { principal, requestId }
       const entry = auditEntryOf(denial)
@@ -73,8 +63,10 @@ export function createDenials(dependencies: DenialsDependencies): Denials {
       const key = JSON.stringify([principal, networkOf(address), code])
       if (isListed || repeats.isFirst(key, { principal, entry })) line(by, entry)
     },
+    /** Begins to report what was counted. */
     start: task.start,
-    async stop() {
+    /** Reports what was counted, and no more. */
+    async stop(): Promise<void> {
       await task.stop()
       report(true)
     },

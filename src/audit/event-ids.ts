@@ -1,10 +1,6 @@
 /** Ids and times of events. Ids are unique over the fleet, and in order of time within a replica. */
 import type { EventId } from './event.ts'
 
-interface EventIds {
-  next(): EventId
-}
-
 interface EventIdDependencies {
   readonly now: () => number
   /** Tells this replica's ids from all others'. Letters, digits and dashes. */
@@ -17,7 +13,7 @@ const TIME_DIGITS = 9
 /** Within a millisecond: of five digits without padding, which costs more than all else here. */
 const COUNT = { first: 10_000, last: 99_999 }
 
-export function createEventIds({ now, replica }: EventIdDependencies): EventIds {
+export function createEventIds({ now, replica }: EventIdDependencies) {
   let lastAt = Number.NaN
   let at = ''
   let newest = 0
@@ -31,7 +27,7 @@ export function createEventIds({ now, replica }: EventIdDependencies): EventIds 
   }
 
   return {
-    next() {
+    next(): EventId {
       const current = now()
       if (current !== lastAt) {
         lastAt = current

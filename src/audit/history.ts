@@ -14,15 +14,6 @@ import { type GrownLine, grown, networkIn } from './output/grown-line.ts'
 import { type AuditShare, SHARE_NAMES, SHARES } from './shares.ts'
 import type { StoredEvents } from './stored-events.ts'
 
-interface History {
-  /** Resolves once the store has it or was asked in vain; at once where a line grows, which is stored within 10 s. Never rejects. */
-  add(eventId: EventId, by: Actor, entry: AuditEntry): Promise<void>
-  /** Begins to store the lines that grew. */
-  start(): void
-  /** Stores the lines that grew, and no more. */
-  stop(): Promise<void>
-}
-
 interface HistoryDependencies {
   readonly stored: Pick<StoredEvents, 'add'>
   readonly runtime: Runtime
@@ -42,7 +33,7 @@ interface Kind {
   isChanged: boolean
 }
 
-export function createHistory({ stored, runtime }: HistoryDependencies): History {
+export function createHistory({ stored, runtime }: HistoryDependencies) {
   const { monotonic } = runtime
   const kindsOf = new Map<AuditShare, Map<string, Kind>>(
     SHARE_NAMES.map((share) => [share, new Map()]),
@@ -88,7 +79,8 @@ export function createHistory({ stored, runtime }: HistoryDependencies): History
   })
 
   return {
-    add(eventId, by, entry) {
+    /** Resolves once the store has it or was asked in vain; at once where a line grows, which is stored within 10 s. Never rejects. */
+    add(eventId: EventId, by: Actor, entry: AuditEntry): Promise<void> {
       const share = shareOf(entry, by.principal !== null)
       if (share === null) return Promise.resolve()
       const event = eventOf(eventId, by, entry)
@@ -102,8 +94,10 @@ export function createHistory({ stored, runtime }: HistoryDependencies): History
       kind.isChanged = true
       return isFirst ? store(share, kind) : Promise.resolve()
     },
+    /** Begins to store the lines that grew. */
     start: task.start,
-    async stop() {
+    /** Stores the lines that grew, and no more. */
+    async stop(): Promise<void> {
       await task.stop()
       storeAll()
     },

@@ -4,7 +4,7 @@ import type { Principal } from '../callers/policy.ts'
 import type { Emitter } from '../runtime/events.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import type { EventLog } from '../store/store.ts'
-import { createDenials, type Denial } from './denials.ts'
+import { createDenials } from './denials.ts'
 import { type Actor, type AuditEntry, type AuditEvents, eventText, NOBODY } from './event.ts'
 import { createEventIds } from './event-ids.ts'
 import { createHistory } from './history.ts'
@@ -18,39 +18,18 @@ export interface Asker {
   readonly principal: Pick<Principal, 'id'>
 }
 
-export interface AuditLog {
-  isBlocked(): boolean
-  /** Throws `audit_unavailable` while lines cannot be written. Called before anything is handed out or changed. */
-  requireWritable(): void
-  /**
-   * A token is about to be handed out. Throws `audit_unavailable`. Batched: gives nothing to wait
-   * for, and the line follows within 100 ms. Strict: resolves when the line is written.
-   */
-  read(asker: Asker, integration: string, tokenId: string): Promise<void> | undefined
-  /** Something was changed. Resolves when the line is written, and the store was told; `audit_unavailable` otherwise, and the line follows when it can. */
-  change(asker: Asker, ...entries: readonly AuditEntry[]): Promise<void>
-  /** Something happened that nobody waits for. Never throws. */
-  background(by: Actor, entry: AuditEntry): void
-  /** A request was answered 401, 403 or 429. Repeated ones are counted. Never throws. */
-  denied(denial: Denial): void
-  /** Says that the service started: until that line is out, the audit counts as blocked. */
-  start(): void
-  /** Says that the service stopped, and writes what waits, for 2 s at most. */
-  close(): Promise<void>
-}
+export type AuditLog = ReturnType<typeof createAuditLog>
 
-interface AuditLogDependencies {
+const REPLICA_CHARACTERS = 8
+
+export function createAuditLog(dependencies: {
   readonly writer: AuditWriter
   readonly store: { readonly events: Pick<EventLog, 'append' | 'put'> }
   readonly mode: 'batched' | 'strict'
   readonly runtime: Runtime
   readonly log: Pick<Log, 'warn'>
   readonly events: Pick<Emitter<AuditEvents>, 'emit'>
-}
-
-const REPLICA_CHARACTERS = 8
-
-export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
+}) {
   const { writer, store, mode, events, runtime, log } = dependencies
   const eventIds = createEventIds({
     now: runtime.wall,
@@ -67,7 +46,8 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
     return history.add(eventId, by, entry)
   }
 
-  const background = (by: Actor, entry: AuditEntry) => {
+  /** Something happened that nobody waits for. Never throws. */
+  const background = (by: Actor, entry: AuditEntry): void => {
     // `add` never rejects.
     void record(by, entry)
   }
@@ -88,14 +68,19 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
     return text
   }
 
-  const requireWritable = () => {
+  /** Throws `audit_unavailable` while lines cannot be written. Called before anything is handed out or changed. */
+  const requireWritable = (): void => {
     if (writer.isBlocked()) throw auditUnavailable()
   }
 
   return {
     isBlocked: writer.isBlocked,
     requireWritable,
-    read(asker, integration, tokenId) {
+    /**
+     * A token is about to be handed out. Throws `audit_unavailable`. Batched: gives nothing to wait
+     * for, and the line follows within 100 ms. Strict: resolves when the line is written.
+     */
+    read(asker: Asker, integration: string, tokenId: string): Promise<void> | undefined {
       requireWritable()
       const { id, at } = eventIds.next()
       // By hand: every member but the principal is of an alphabet that needs no escape.
@@ -104,20 +89,24 @@ export function createAuditLog(dependencies: AuditLogDependencies): AuditLog {
       )
       return mode === 'strict' ? writer.flushed() : undefined
     },
-    async change(asker, ...entries) {
+    /** Something was changed. Resolves when the line is written, and the store was told; `audit_unavailable` otherwise, and the line follows when it can. */
+    async change(asker: Asker, ...entries: readonly AuditEntry[]): Promise<void> {
       if (entries.length === 0) return
       const by = { principal: asker.principal.id, requestId: asker.id }
       const copies = entries.map((entry) => record(by, entry))
       await Promise.all([writer.flushed(), ...copies])
     },
     background,
+    /** A request was answered 401, 403 or 429. Repeated ones are counted. Never throws. */
     denied: denials.add,
-    start() {
+    /** Says that the service started: until that line is out, the audit counts as blocked. */
+    start(): void {
       denials.start()
       history.start()
       background(NOBODY, { action: 'service.started', integration: null })
     },
-    async close() {
+    /** Says that the service stopped, and writes what waits, for 2 s at most. */
+    async close(): Promise<void> {
       await denials.stop()
       background(NOBODY, { action: 'service.stopped', integration: null })
       await history.stop()

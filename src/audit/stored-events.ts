@@ -3,14 +3,7 @@ import type { Log } from '../runtime/runtime.ts'
 import type { EventLog } from '../store/store.ts'
 import { type AuditShare, SHARE_NAMES, SHARES } from './shares.ts'
 
-export interface StoredEvents {
-  /** Resolves once it is in the store, or once that was tried and failed: then it is tried again. Never rejects. `line`: it takes the place of what is stored under this key. */
-  add(share: AuditShare, body: string, line?: string): Promise<void>
-  /** Copies given up, since the store was away for too long; the lines have them. */
-  dropped(): number
-  /** One last try. */
-  close(): Promise<void>
-}
+export type StoredEvents = ReturnType<typeof createStoredEvents>
 
 interface StoredEventsDependencies {
   readonly events: Pick<EventLog, 'append' | 'put'>
@@ -29,7 +22,7 @@ interface Waiting {
   readonly lines: Map<string, string>
 }
 
-export function createStoredEvents({ events, log }: StoredEventsDependencies): StoredEvents {
+export function createStoredEvents({ events, log }: StoredEventsDependencies) {
   const waiting = new Map<AuditShare, Waiting>(
     SHARE_NAMES.map((share) => [share, { events: [], lines: new Map() }]),
   )
@@ -105,14 +98,17 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies): S
   }
 
   return {
-    add(share, body, line) {
+    /** Resolves once it is in the store, or once that was tried and failed: then it is tried again. Never rejects. `line`: it takes the place of what is stored under this key. */
+    add(share: AuditShare, body: string, line?: string): Promise<void> {
       const waits = waiting.get(share)
       if (line === undefined) waits?.events.push(body)
       else waits?.lines.set(line, body)
       return start()
     },
-    dropped: () => dropped,
-    async close() {
+    /** Copies given up, since the store was away for too long; the lines have them. */
+    dropped: (): number => dropped,
+    /** One last try. */
+    async close(): Promise<void> {
       closed = true
       await start()
       clearTimeout(timer)

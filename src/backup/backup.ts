@@ -104,7 +104,7 @@ export async function restore(
   }
   await withStore(openTo('write'), async (store) => {
     if (!values.force && !(await isEmpty(store))) {
-      const message = 'the store is not empty: with --force, the backup replaces its content'
+      const message = 'the store is not empty: --force replaces its content with the backup'
       throw new BackupError('cannot_create', message)
     }
     const log = {

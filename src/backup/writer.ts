@@ -6,22 +6,18 @@ import { sealedIn } from '../store/record-body.ts'
 import { type Page, type PageQuery, pages } from '../store/records.ts'
 import { type BackupEnd, type BackupHead, FORMAT, type Section, sealName } from './format.ts'
 
-interface BackupDependencies {
-  readonly archive: Pick<Archive, 'integrations' | 'documents'>
-  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'seal'>
-  readonly version: string
-  readonly uniqueId: () => string
-  readonly now: () => number
-}
-
 /** Records per page, and characters per section. One record may exceed the second limit. */
 const PAGE = 100
 const SECTION_CHARACTERS = 512 * 1024
 
 /** Yields lines with their ends and returns a summary. Integrations come first, so that no document belongs to a missing integration. */
-export async function* writeBackup(
-  dependencies: BackupDependencies,
-): AsyncGenerator<string, BackupEnd['counts']> {
+export async function* writeBackup(dependencies: {
+  readonly archive: Pick<Archive, 'integrations' | 'documents'>
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'seal'>
+  readonly version: string
+  readonly uniqueId: () => string
+  readonly now: () => number
+}): AsyncGenerator<string, BackupEnd['counts']> {
   const { archive, keyring, version, uniqueId, now } = dependencies
   const head: BackupHead = {
     valetkey_backup: FORMAT,

@@ -37,27 +37,7 @@ interface StoredApiKey extends BodyOf<typeof ApiKeyBody> {
 
 export type ApiKey = Omit<StoredApiKey, 'digest'>
 
-export interface ApiKeyStore {
-  /** Throws `conflict` where the name is in use: by any key, or where it is qualified by another of the same maker. */
-  create(key: StoredApiKey): Promise<void>
-  read(id: string): Promise<ApiKey | undefined>
-  /** The key that has the name now, among those that are not qualified. */
-  readByName(name: string): Promise<ApiKey | undefined>
-  /** In order of id, without those that do not verify: they are named. `limit` 1 to 1000. */
-  list(page: PageQuery): Promise<Page<ApiKey>>
-  /** Those that were made with any of these keys, or with what these made, in order of id. */
-  madeWith(keys: readonly Maker[]): Promise<readonly ApiKey[]>
-  /** False: there is none of this id. */
-  remove(key: ApiKey): Promise<boolean>
-  /** One that does not verify, and of which nothing else is known. */
-  removeCorrupt(id: string): Promise<boolean>
-}
-
-interface ApiKeyStoreDependencies {
-  readonly documents: Documents
-  readonly now: () => number
-  readonly events: Pick<Emitter<CallerEvents>, 'emit'>
-}
+export type ApiKeyStore = ReturnType<typeof createApiKeyStore>
 
 export interface CallerEvents {
   /** This replica made or removed the API key of this id. */
@@ -116,7 +96,11 @@ const keyOf = ({ id, body }: StoredDocument<BodyOf<typeof ApiKeyBody>>): StoredA
 
 export const apiKeyOf = (record: DocumentRecord): StoredApiKey => keyOf(API_KEYS.opened(record))
 
-export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKeyStore {
+export function createApiKeyStore(dependencies: {
+  readonly documents: Documents
+  readonly now: () => number
+  readonly events: Pick<Emitter<CallerEvents>, 'emit'>
+}) {
   const { documents, now, events } = dependencies
 
   /** Takes it, also from a key that is gone. False: it is in use. */
@@ -145,7 +129,8 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
   }
 
   return {
-    async create(key) {
+    /** Throws `conflict` where the name is in use: by any key, or where it is qualified by another of the same maker. */
+    async create(key: StoredApiKey): Promise<void> {
       if (!(await takeName(key))) {
         throw new BrokerError('conflict', 'body/name is in use by another API key')
       }
@@ -154,16 +139,18 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
       await API_KEYS.write(documents, id, content, { expected: 'absent', expiresAt })
       events.emit('api_key.written', id)
     },
-    async read(id) {
+    async read(id: string): Promise<ApiKey | undefined> {
       const stored = await API_KEYS.read(documents, id)
       return stored && keyOf(stored)
     },
-    async readByName(name) {
+    /** The key that has the name now, among those that are not qualified. */
+    async readByName(name: string): Promise<ApiKey | undefined> {
       const holder = await NAMES.read(documents, name)
       const stored = holder && (await API_KEYS.read(documents, holder.body.id))
       return stored && keyOf(stored)
     },
-    async madeWith(makers) {
+    /** Those that were made with any of these keys, or with what these made, in order of id. */
+    async madeWith(makers: readonly Maker[]): Promise<readonly ApiKey[]> {
       const found: ApiKey[] = []
       for await (const stored of API_KEYS.all(documents)) {
         const key = keyOf(stored)
@@ -171,17 +158,20 @@ export function createApiKeyStore(dependencies: ApiKeyStoreDependencies): ApiKey
       }
       return found
     },
-    async list(page) {
+    /** In order of id, without those that do not verify: they are named. `limit` 1 to 1000. */
+    async list(page: PageQuery): Promise<Page<ApiKey>> {
       const { items, ...rest } = await API_KEYS.list(documents, page)
       return { ...rest, items: items.map(keyOf) }
     },
-    async remove(key) {
+    /** False: there is none of this id. */
+    async remove(key: ApiKey): Promise<boolean> {
       const removed = await API_KEYS.erase(documents, key.id)
       events.emit('api_key.written', key.id)
       if (removed) await freeName(key)
       return removed
     },
-    async removeCorrupt(id) {
+    /** One that does not verify, and of which nothing else is known. */
+    async removeCorrupt(id: string): Promise<boolean> {
       const removed = await API_KEYS.erase(documents, id)
       events.emit('api_key.written', id)
       return removed

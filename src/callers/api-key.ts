@@ -15,17 +15,11 @@ const ID_LENGTH = 8
 const SECRET_LENGTH = 43
 const CHECKSUM_LENGTH = 6
 
-interface GeneratedApiKey {
-  readonly id: string
-  readonly key: Secret
-  readonly digest: string
-}
-
 /** 256 random bits, and 46 where no id is given. */
 export function generateApiKey(
   randomBytes: (size: number) => Uint8Array,
   id = inBase62(numberOf(randomBytes(16)) % 62n ** BigInt(ID_LENGTH), ID_LENGTH),
-): GeneratedApiKey {
+): { readonly id: string; readonly key: Secret; readonly digest: string } {
   const secret = inBase62(numberOf(randomBytes(32)), SECRET_LENGTH)
   const body = `vk_${id}_${secret}`
   const text = body + checksumOf(body)

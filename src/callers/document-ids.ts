@@ -7,23 +7,6 @@ import { pages } from '../store/records.ts'
 import type { StreamState } from '../store/replica-cache.ts'
 import type { Change, Documents } from '../store/store.ts'
 
-interface DocumentIds {
-  /** Never false for one that there is. Reads them all where they are not known; where they cannot be, all may be there. */
-  mayBeThere(id: string): boolean | Promise<boolean>
-  /** From the change stream. */
-  heard(change: Change): void
-  /** This replica made it. */
-  add(id: string): void
-}
-
-interface DocumentIdsDependencies {
-  readonly kind: string
-  readonly documents: Pick<Documents, 'list'>
-  readonly stream: Pick<StreamState, 'isCurrent' | 'epoch'>
-  /** Beyond so many, all may be there. Default 100000. */
-  readonly limit?: number
-}
-
 interface Known {
   /** Of the change stream, when the read began: after a gap it is another one. */
   readonly epoch: number
@@ -31,7 +14,13 @@ interface Known {
   isWhole: boolean
 }
 
-export function createDocumentIds(dependencies: DocumentIdsDependencies): DocumentIds {
+export function createDocumentIds(dependencies: {
+  readonly kind: string
+  readonly documents: Pick<Documents, 'list'>
+  readonly stream: Pick<StreamState, 'isCurrent' | 'epoch'>
+  /** Beyond so many, all may be there. Default 100000. */
+  readonly limit?: number
+}) {
   const { kind, documents, stream, limit = 100_000 } = dependencies
   let known: Known | undefined
   let reading: Promise<Known | undefined> | undefined
@@ -64,7 +53,8 @@ export function createDocumentIds(dependencies: DocumentIdsDependencies): Docume
     !found?.isWhole || found.epoch !== stream.epoch() || found.ids.has(id)
 
   return {
-    mayBeThere(id) {
+    /** Never false for one that there is. Reads them all where they are not known; where they cannot be, all may be there. */
+    mayBeThere(id: string): boolean | Promise<boolean> {
       if (!stream.isCurrent()) return true
       if (known?.isWhole && known.epoch === stream.epoch()) return known.ids.has(id)
       // There are too many to know.
@@ -72,10 +62,12 @@ export function createDocumentIds(dependencies: DocumentIdsDependencies): Docume
       reading ??= read()
       return reading.then((found) => says(found, id))
     },
-    heard(change) {
+    /** From the change stream. */
+    heard(change: Change): void {
       if (change.type === 'document' && change.kind === kind) known?.ids.add(change.id)
     },
-    add(id) {
+    /** This replica made it. */
+    add(id: string): void {
       known?.ids.add(id)
     },
   }

@@ -26,12 +26,7 @@ export const absentOf = ({ id, kind, name, key }: Principal, provenAt: number): 
   ...(key && { keyId: key.id }),
 })
 
-export interface PermissionResolver {
-  /** Whether the API key of a principal is there still and has not ended, by the word of the store. True of callers without one: nothing here can revoke them. */
-  stands(principal: Principal): Promise<boolean>
-  /** As of now; empty where it is no caller any more. What hangs on claims of a token cannot be told without it: then the issuer and the subject decide. */
-  permitsOf(principal: Absent): Promise<readonly Permit[]>
-}
+export type PermissionResolver = ReturnType<typeof createPermissionResolver>
 
 interface PermissionResolverDependencies {
   readonly keys: Pick<ApiKeyStore, 'read' | 'readByName'>
@@ -42,11 +37,7 @@ interface PermissionResolverDependencies {
 /** Clocks of replicas differ. */
 const LEEWAY_MS = 30_000
 
-export function createPermissionResolver({
-  keys,
-  callers,
-  now,
-}: PermissionResolverDependencies): PermissionResolver {
+export function createPermissionResolver({ keys, callers, now }: PermissionResolverDependencies) {
   const keyOf = async ({ name, provenAt, keyId }: Absent): Promise<ApiKey | undefined> => {
     if (keyId !== undefined) return unlessCorrupt(keys.read(keyId))
     const key = await unlessCorrupt(keys.readByName(name))
@@ -56,7 +47,8 @@ export function createPermissionResolver({
     key !== undefined && key.expiresAt > now()
 
   return {
-    async stands({ key }) {
+    /** Whether the API key of a principal is there still and has not ended, by the word of the store. True of callers without one: nothing here can revoke them. */
+    async stands({ key }: Principal): Promise<boolean> {
       if (key === undefined) return true
       try {
         return isLive(await unlessCorrupt(keys.read(key.id)))
@@ -66,7 +58,8 @@ export function createPermissionResolver({
         throw error
       }
     },
-    async permitsOf(principal) {
+    /** As of now; empty where it is no caller any more. What hangs on claims of a token cannot be told without it: then the issuer and the subject decide. */
+    async permitsOf(principal: Absent): Promise<readonly Permit[]> {
       const { id, kind } = principal
       if (kind === 'admin') return ADMIN.permits
       if (kind === 'api_key') {

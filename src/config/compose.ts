@@ -13,7 +13,7 @@ import {
   type LoaderDependencies,
 } from './loader.ts'
 
-interface ConfigurationDependencies {
+export function composeConfiguration(dependencies: {
   /** Absent: there is no such file. */
   readonly path: string | undefined
   readonly readFile: LoaderDependencies['readFile']
@@ -22,11 +22,7 @@ interface ConfigurationDependencies {
   readonly audit: Pick<AuditLog, 'background'>
   readonly meter: FileMeter
   readonly core: Core<unknown>
-}
-
-export function composeConfiguration(
-  dependencies: ConfigurationDependencies,
-): ConfigurationLoader | undefined {
+}): ConfigurationLoader | undefined {
   const { path, readFile, integrations, revoker, audit, meter, core } = dependencies
   if (path === undefined) return undefined
   const { runtime, log } = core

@@ -15,17 +15,7 @@ import {
   parseConfigurationFile,
 } from './file.ts'
 
-export interface ConfigurationLoader {
-  /** Reads the file. Throws {@link ConfigError}. */
-  read(): void
-  issuers(): readonly IssuerSettings[]
-  callers(): readonly CallerEntry[]
-  /** Applies the integrations as soon as the store answers, then looks for changes until stopped. */
-  start(): void
-  /** Reads it again, whether it changed or not. Bad issuers and callers are logged, and the old ones stay. */
-  reload(): Promise<void>
-  stop(): Promise<void>
-}
+export type ConfigurationLoader = ReturnType<typeof createConfigurationLoader>
 
 /** The content of a file as text, or in base64 where it is none. */
 export type ReadFile = (path: string, encoding?: 'utf8' | 'base64') => string
@@ -53,7 +43,7 @@ const LOOK_MS = 10_000
 /** How soon integrations are applied again where the store did not answer. */
 const RETRY_MS = 1_000
 
-export function createConfigurationLoader(dependencies: LoaderDependencies): ConfigurationLoader {
+export function createConfigurationLoader(dependencies: LoaderDependencies) {
   const { path, readFile, declared, observer, runtime, log } = dependencies
   let content: FileContent = { issuers: [], callers: [], integrations: [], prune: false }
   let fingerprint = ''
@@ -79,7 +69,8 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
     return hash.digest('base64')
   }
 
-  const read = () => {
+  /** Reads the file. Throws {@link ConfigError}. */
+  const read = (): void => {
     const text = textOf(path)
     const parsed = parseConfigurationFile(text)
     content = parsed
@@ -133,7 +124,8 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
     return applying
   }
 
-  const reload = async () => {
+  /** Reads it again, whether it changed or not. Bad issuers and callers are logged, and the old ones stay. */
+  const reload = async (): Promise<void> => {
     try {
       read()
     } catch (error) {
@@ -174,11 +166,12 @@ export function createConfigurationLoader(dependencies: LoaderDependencies): Con
 
   return {
     read,
-    issuers: () => content.issuers,
-    callers: () => content.callers,
+    issuers: (): readonly IssuerSettings[] => content.issuers,
+    callers: (): readonly CallerEntry[] => content.callers,
+    /** Applies the integrations as soon as the store answers, then looks for changes until stopped. */
     start: task.start,
     reload,
-    async stop() {
+    async stop(): Promise<void> {
       await task.stop()
       await applying
     },

@@ -12,19 +12,17 @@ export type BeginConnection = (
   begun: Omit<Beginning, 'clientId' | 'replaces'>,
 ) => Promise<{ readonly connection: Connection; readonly shown: object }>
 
-interface BeginConnectionDependencies {
+const DEVICE_WARNING =
+  'Since 30 November 2026 Salesforce allows the device flow only to External Client Apps of the org itself (local ones) that have a callback URL on localhost, and it refuses apps that are not installed. Prefer the flow authorization_code.'
+
+export function createBeginConnection(dependencies: {
   /** Absent: nobody said how browsers reach this service. */
   readonly webServerFlow: Pick<WebServerFlow, 'begin'> | undefined
   readonly deviceFlow: Pick<DeviceFlow, 'begin'>
   readonly clientOf: ClientOf
   /** The family of refresh tokens that the integration has; null: none. */
   readonly familyOf: (integration: Integration) => Promise<string | null>
-}
-
-const DEVICE_WARNING =
-  'Since 30 November 2026 Salesforce allows the device flow only to External Client Apps of the org itself (local ones) that have a callback URL on localhost, and it refuses apps that are not installed. Prefer the flow authorization_code.'
-
-export function createBeginConnection(dependencies: BeginConnectionDependencies): BeginConnection {
+}): BeginConnection {
   const { webServerFlow, deviceFlow, clientOf, familyOf } = dependencies
   return async (flow, begun) => {
     const { integration } = begun

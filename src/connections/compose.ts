@@ -35,7 +35,7 @@ export interface Connections {
   stop(): Promise<void>
 }
 
-interface ConnectionsDependencies {
+export function composeConnections(dependencies: {
   readonly core: Core<unknown>
   readonly integrations: IntegrationStore
   readonly engine: Pick<LeaseEngine, 'custody' | 'revoker' | 'grants'>
@@ -47,9 +47,7 @@ interface ConnectionsDependencies {
   }
   /** The origin for browsers. */
   readonly publicUrl: string | undefined
-}
-
-export function composeConnections(dependencies: ConnectionsDependencies): Connections {
+}): Connections {
   const { core, integrations, engine, permissions, audit, meter, publicUrl } = dependencies
   const { store, keyring, runtime, log } = core
   const { now } = runtime

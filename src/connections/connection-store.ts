@@ -11,24 +11,7 @@ export interface StoredConnection {
   readonly version: number
 }
 
-export interface ConnectionStore {
-  create(connection: Omit<Connection, 'sealed'>, secret: Secret): Promise<Connection>
-  read(id: string): Promise<StoredConnection | undefined>
-  /** The verifier or the device code. Throws `record_corrupt`. */
-  open(connection: Connection): Promise<Secret>
-  /** Of one integration, those that are pending, also while the tokens are being fetched. */
-  pendingOf(integration: { readonly uid: string }): AsyncGenerator<StoredConnection>
-  /** Undefined: it is not there, or `change` wants nothing of it. Throws `conflict`. */
-  update(
-    id: string,
-    change: (connection: Connection) => Connection | undefined,
-  ): Promise<StoredConnection | undefined>
-}
-
-interface ConnectionStoreDependencies {
-  readonly documents: Documents
-  readonly keyring: Keyring
-}
+export type ConnectionStore = ReturnType<typeof createConnectionStore>
 
 const CONNECTIONS = documentKind({ kind: 'connection', schema: ConnectionBody })
 export const CONNECTION_KIND = CONNECTIONS.kind
@@ -46,31 +29,40 @@ const storedOf = ({ id, version, body }: Stored): StoredConnection => ({
   ...{ connection: { ...body, id }, version },
 })
 
-export function createConnectionStore(dependencies: ConnectionStoreDependencies): ConnectionStore {
+export function createConnectionStore(dependencies: {
+  readonly documents: Documents
+  readonly keyring: Keyring
+}) {
   const { documents, keyring } = dependencies
 
   return {
-    async create(fresh, secret) {
+    async create(fresh: Omit<Connection, 'sealed'>, secret: Secret): Promise<Connection> {
       const connection = { ...fresh, sealed: await keyring.seal(sealName(fresh), secret.reveal()) }
       const { id, ...body } = connection
       const expiresAt = endOf(body)
       await CONNECTIONS.write(documents, id, body, { expected: 'absent', expiresAt })
       return connection
     },
-    async read(id) {
+    async read(id: string): Promise<StoredConnection | undefined> {
       const stored = await CONNECTIONS.read(documents, id)
       return stored && storedOf(stored)
     },
-    async *pendingOf({ uid }) {
+    /** Of one integration, those that are pending, also while the tokens are being fetched. */
+    async *pendingOf({ uid }: { readonly uid: string }): AsyncGenerator<StoredConnection> {
       for await (const found of CONNECTIONS.all(documents)) {
         const stored = storedOf(found)
         const { connection } = stored
         if (connection.uid === uid && !hasConnectionEnded(connection)) yield stored
       }
     },
-    open: async (connection) =>
+    /** The verifier or the device code. Throws `record_corrupt`. */
+    open: async (connection: Connection): Promise<Secret> =>
       new Secret(await keyring.open(sealName(connection), connection.sealed ?? '')),
-    async update(id, change) {
+    /** Undefined: it is not there, or `change` wants nothing of it. Throws `conflict`. */
+    async update(
+      id: string,
+      change: (connection: Connection) => Connection | undefined,
+    ): Promise<StoredConnection | undefined> {
       const changed = (stored: Stored | undefined) => {
         const next = stored && change(storedOf(stored).connection)
         if (!next) return undefined

@@ -14,16 +14,7 @@ import type { ConnectionStates } from './end.ts'
 import { type Client, connectionFailed, endingAfter, type Finish, type Got } from './finish.ts'
 import { type Beginning, newConnection } from './web-server-flow.ts'
 
-export interface DeviceFlow {
-  /** Throws what Salesforce answers. */
-  begin(beginning: Beginning): Promise<{
-    readonly connection: Connection
-    readonly userCode: string
-    readonly verificationUri: string
-  }>
-  /** Takes one turn, if no other replica has it: asks Salesforce once. */
-  poll(turn: TakenTurn): Promise<void>
-}
+export type DeviceFlow = ReturnType<typeof createDeviceFlow>
 
 export interface DeviceFlowDependencies {
   readonly connections: ConnectionStates
@@ -43,7 +34,7 @@ export const TURN_MS = 8_000
 const SLOWER_MS = 5_000
 const LONGEST_PAUSE_MS = 60_000
 
-export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFlow {
+export function createDeviceFlow(dependencies: DeviceFlowDependencies) {
   const { connections, schedule, endpoint, finish, clientOf, runtime, log } = dependencies
   const { now } = runtime
 
@@ -103,7 +94,12 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
   }
 
   return {
-    async begin({ integration, clientId, scopes, authorise, ...begun }) {
+    /** Throws what Salesforce answers. */
+    async begin({ integration, clientId, scopes, authorise, ...begun }: Beginning): Promise<{
+      readonly connection: Connection
+      readonly userCode: string
+      readonly verificationUri: string
+    }> {
       const { loginUrl } = integration
       const code = await within(ATTEMPT_MS, (signal) =>
         endpoint.deviceCode({ loginUrl, clientId, scopes, signal }),
@@ -123,7 +119,8 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies): DeviceFl
       return { connection, userCode, verificationUri }
     },
 
-    async poll(due) {
+    /** Takes one turn, if no other replica has it: asks Salesforce once. */
+    async poll(due: TakenTurn): Promise<void> {
       const turn = await schedule.take(due)
       if (!turn) return
       const stored = await connections.read(turn.id)

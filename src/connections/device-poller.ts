@@ -5,26 +5,19 @@ import { createTask } from '../runtime/tasks.ts'
 import type { DeviceFlow } from './device-flow.ts'
 import type { DeviceSchedule } from './device-schedule.ts'
 
-interface DevicePoller {
-  start(): void
-  stop(): Promise<void>
-}
+const LOOK_MS = 1_000
+const TROUBLE_MS = 5_000
+/** How many one replica asks about at once. */
+const CONCURRENCY = 8
 
-interface DevicePollerDependencies {
+export function createDevicePoller(dependencies: {
   readonly schedule: Pick<DeviceSchedule, 'due'>
   readonly flow: Pick<DeviceFlow, 'poll'>
   /** While it is blocked nothing is asked: what comes of it could not be audited. */
   readonly audit: { isBlocked(): boolean }
   readonly runtime: Runtime
   readonly log: Log
-}
-
-const LOOK_MS = 1_000
-const TROUBLE_MS = 5_000
-/** How many one replica asks about at once. */
-const CONCURRENCY = 8
-
-export function createDevicePoller(dependencies: DevicePollerDependencies): DevicePoller {
+}) {
   const { schedule, flow, audit, runtime, log } = dependencies
   const active = new Map<string, Promise<void>>()
 
@@ -53,7 +46,7 @@ export function createDevicePoller(dependencies: DevicePollerDependencies): Devi
 
   return {
     start: task.start,
-    async stop() {
+    async stop(): Promise<void> {
       await task.stop()
       await Promise.all(active.values())
     },

@@ -20,28 +20,18 @@ export interface TakenTurn extends PollTurn {
   readonly version: number
 }
 
-export interface DeviceSchedule {
-  add(turn: PollTurn): Promise<void>
-  /** Those that are due. */
-  due(): AsyncGenerator<TakenTurn>
-  /** Puts it off until a poll must be over, so that no other replica takes it, and that one does if this one dies. Undefined: another was faster. */
-  take(turn: TakenTurn): Promise<TakenTurn | undefined>
-  putOff(turn: TakenTurn, next: Omit<PollTurn, 'id'>): Promise<void>
-  remove(id: string): Promise<void>
-}
-
-interface DeviceScheduleDependencies {
-  readonly documents: Documents
-  readonly now: () => number
-  /** The longest that a poll takes, and all that follows it. */
-  readonly turnMs: number
-}
+export type DeviceSchedule = ReturnType<typeof createDeviceSchedule>
 
 const POLLS = documentKind({ kind: 'device-poll', schema: PollTurnBody })
 /** Past the latest end of a device code, nobody needs to ask. */
 const KEPT_MS = 3_600_000
 
-export function createDeviceSchedule(dependencies: DeviceScheduleDependencies): DeviceSchedule {
+export function createDeviceSchedule(dependencies: {
+  readonly documents: Documents
+  readonly now: () => number
+  /** The longest that a poll takes, and all that follows it. */
+  readonly turnMs: number
+}) {
   const { documents, now, turnMs } = dependencies
 
   const write = async ({ id, ...turn }: PollTurn, expected: number | 'absent') => {
@@ -51,19 +41,22 @@ export function createDeviceSchedule(dependencies: DeviceScheduleDependencies): 
   }
 
   return {
-    async add(turn) {
+    async add(turn: PollTurn): Promise<void> {
       await write(turn, 'absent')
     },
-    async *due() {
+    /** Those that are due. */
+    async *due(): AsyncGenerator<TakenTurn> {
       for await (const { id, version, body } of POLLS.all(documents)) {
         if (body.nextAt <= now()) yield { ...body, id, version }
       }
     },
-    take: ({ version, ...turn }) => write({ ...turn, nextAt: now() + turnMs }, version),
-    async putOff({ id, version }, next) {
+    /** Puts it off until a poll must be over, so that no other replica takes it, and that one does if this one dies. Undefined: another was faster. */
+    take: ({ version, ...turn }: TakenTurn): Promise<TakenTurn | undefined> =>
+      write({ ...turn, nextAt: now() + turnMs }, version),
+    async putOff({ id, version }: TakenTurn, next: Omit<PollTurn, 'id'>): Promise<void> {
       await write({ id, ...next }, version)
     },
-    async remove(id) {
+    async remove(id: string): Promise<void> {
       await POLLS.erase(documents, id)
     },
   }

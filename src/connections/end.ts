@@ -26,15 +26,13 @@ export interface ConnectionStates extends ConnectionStore {
   readonly end: EndConnection
 }
 
-interface EndDependencies {
+export function createEnd(dependencies: {
   readonly connections: Pick<ConnectionStore, 'read' | 'update'>
   readonly audit: { change(asker: Asker, entry: AuditEntry): Promise<void> }
   readonly onEnded: (flow: Flow, status: ConnectionStatus) => void
   readonly now: () => number
   readonly log: Pick<Log, 'warn'>
-}
-
-export function createEnd(dependencies: EndDependencies): EndConnection {
+}): EndConnection {
   const { connections, audit, onEnded, now, log } = dependencies
 
   return async ({ connection }, ending, requestId) => {

@@ -40,7 +40,7 @@ export interface Got {
   readonly answer: TokenAnswer
 }
 
-interface FinishDependencies {
+export function createFinish(dependencies: {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly permissions: PermissionResolver
   /** Throws `identity_changed` where the tokens are of another org or user than before. */
@@ -60,9 +60,7 @@ interface FinishDependencies {
   readonly isOver: (connection: Connection) => Promise<boolean>
   /** Ends a token at Salesforce, now or later; never throws. */
   readonly endToken: (integration: Integration, token: Secret) => Promise<void>
-}
-
-export function createFinish(dependencies: FinishDependencies): Finish {
+}): Finish {
   const { integrations, permissions, identity, custody, isOver, endToken } = dependencies
 
   const check: Finish['check'] = async ({ name, uid, target, by }) => {

@@ -49,16 +49,6 @@ export interface WebServerFlow {
   finish(callback: Callback, requestId: string): Promise<CallbackResult>
 }
 
-interface WebServerFlowDependencies {
-  readonly connections: ConnectionStates
-  readonly endpoint: Pick<TokenEndpoint, 'token'>
-  readonly finish: Finish
-  readonly clientOf: (integration: Integration) => Promise<Client>
-  readonly redirectUri: string
-  readonly randomBytes: (size: number) => Buffer
-  readonly now: () => number
-}
-
 interface Prepared {
   readonly integration: Integration
   readonly client: Client
@@ -71,7 +61,15 @@ const LIFETIME_MS = 10 * 60_000
 const EXCHANGE_MS = 10_000
 const CODE = /^[!-~]{1,4096}$/
 
-export function createWebServerFlow(dependencies: WebServerFlowDependencies): WebServerFlow {
+export function createWebServerFlow(dependencies: {
+  readonly connections: ConnectionStates
+  readonly endpoint: Pick<TokenEndpoint, 'token'>
+  readonly finish: Finish
+  readonly clientOf: (integration: Integration) => Promise<Client>
+  readonly redirectUri: string
+  readonly randomBytes: (size: number) => Buffer
+  readonly now: () => number
+}): WebServerFlow {
   const { connections, endpoint, finish, clientOf, redirectUri, randomBytes, now } = dependencies
   const random = (size: number) => randomBytes(size).toString('base64url')
 

@@ -50,19 +50,7 @@ interface Certified {
   readonly remarks: Remarks
 }
 
-export interface Intake {
-  /** Throws `credential_invalid`, or `request_invalid` where the members do not go together. */
-  take(
-    input: CredentialInput,
-    needed: CredentialType | 'none',
-    name: string,
-    options?: IntakeOptions,
-  ): Promise<FreshCredential>
-  /** The certificate that completes a pending key. Throws `credential_invalid`. */
-  certify(pem: string, privateKey: string): Certified
-  /** A client secret that Salesforce is to make: pending, and without its secret until then. */
-  awaited(): Credential
-}
+export type Intake = ReturnType<typeof createIntake>
 
 interface IntakeOptions {
   /** Salesforce does not mind an expired certificate. Default false. */
@@ -119,7 +107,7 @@ export function checkShape(
 const hasKey = ({ privateKey, keystore }: KeyMaterialInput): boolean =>
   privateKey !== undefined || keystore !== undefined
 
-export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
+export function createIntake({ now, uniqueId }: IntakeDependencies) {
   const blank = (type: CredentialType, certificate: CertificateInfo | null): Credential => ({
     id: uniqueId(),
     type,
@@ -176,7 +164,13 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
   }
 
   return {
-    async take(input, needed, name, options = {}) {
+    /** Throws `credential_invalid`, or `request_invalid` where the members do not go together. */
+    async take(
+      input: CredentialInput,
+      needed: CredentialType | 'none',
+      name: string,
+      options: IntakeOptions = {},
+    ): Promise<FreshCredential> {
       checkShape(input)
       const { clientSecret, refreshToken } = input
       if (needed === 'none') {
@@ -202,8 +196,10 @@ export function createIntake({ now, uniqueId }: IntakeDependencies): Intake {
       if (input.csr) return requested(input.csr)
       return generated(input.generate ?? {}, name)
     },
-    awaited: () => ({ ...blank('client_secret', null), state: 'pending' }),
-    certify(pem, privateKey) {
+    /** A client secret that Salesforce is to make: pending, and without its secret until then. */
+    awaited: (): Credential => ({ ...blank('client_secret', null), state: 'pending' }),
+    /** The certificate that completes a pending key. Throws `credential_invalid`. */
+    certify(pem: string, privateKey: string): Certified {
       const { parsed, info, remarks } = readCertificate(pem, { now: now() })
       if (!matches(parsePrivateKey(privateKey), parsed)) {
         throw new BrokerError(

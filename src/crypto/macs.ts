@@ -2,32 +2,26 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
 
 /** HMAC-SHA-256 with a separate key for each sealing key. */
-export interface Macs {
-  /** The sealing key whose code `make` returns. */
-  readonly keyId: string
-  /** 43 characters of base64url. */
-  make(text: string): string
-  /** Compares in constant time. Undefined: the sealing key is not in the keyring. */
-  verifies(keyId: string, text: string, mac: string): boolean | undefined
-}
+export type Macs = ReturnType<typeof createMacs>
 
 /** Part of the stored form: a change invalidates all stored codes. */
 const PURPOSE = 'valetkey/record-mac/1'
 const KEY_BYTES = 32
 
 /** Derives keys by HKDF (RFC 5869), so that the wrapping key has only one use. The first key makes codes; all keys verify them. */
-export function createMacs(
-  keys: readonly { readonly id: string; readonly key: Uint8Array }[],
-): Macs {
+export function createMacs(keys: readonly { readonly id: string; readonly key: Uint8Array }[]) {
   const byId = new Map(keys.map(({ id, key }) => [id, derived(key)] as const))
   const first = keys[0]
   if (!first) throw new TypeError('A keyring needs a sealing key')
   const signing = derived(first.key)
 
   return {
+    /** The sealing key whose code `make` returns. */
     keyId: first.id,
-    make: (text) => macOf(signing, text).toString('base64url'),
-    verifies(keyId, text, mac) {
+    /** 43 characters of base64url. */
+    make: (text: string): string => macOf(signing, text).toString('base64url'),
+    /** Compares in constant time. Undefined: the sealing key is not in the keyring. */
+    verifies(keyId: string, text: string, mac: string): boolean | undefined {
       const key = byId.get(keyId)
       if (!key) return undefined
       const given = Buffer.from(mac, 'base64url')

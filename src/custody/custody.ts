@@ -35,7 +35,11 @@ export interface Custody {
   ): Promise<ConnectionState & { readonly family: string | null }>
 }
 
-interface CustodyDependencies {
+const SEEDS_KEPT = 50
+/** What was begun is brought to its end although the store is away for a moment: some 5 seconds. */
+const PAUSES_MS = [100, 200, 400, 800, 1_000, 1_000, 1_000] as const
+
+export function createCustody(dependencies: {
   readonly store: CustodyStore
   readonly runtime: Pick<Runtime, 'sleep' | 'uniqueId'>
   /** Makes the lease, and any mint under way, worthless: they belong to a family that ends. */
@@ -49,13 +53,7 @@ interface CustodyDependencies {
   ) => Promise<string | undefined>
   readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly log: Pick<Log, 'info' | 'error'>
-}
-
-const SEEDS_KEPT = 50
-/** What was begun is brought to its end although the store is away for a moment: some 5 seconds. */
-const PAUSES_MS = [100, 200, 400, 800, 1_000, 1_000, 1_000] as const
-
-export function createCustody(dependencies: CustodyDependencies): Custody {
+}): Custody {
   const { store, runtime, dropLease, forgetRefusal, endToken } = dependencies
   const { sleep, uniqueId } = runtime
   const { audit, log } = dependencies

@@ -33,20 +33,6 @@ export interface Wire {
 
 export type RefreshTokenExchange = ReturnType<typeof createExchange>
 
-interface ExchangeDependencies {
-  readonly store: Pick<CustodyStore, 'read' | 'open'>
-  readonly intents: Intents
-  readonly rotated: RotatedTokens
-  readonly resolver: UnknownOutcomeResolver
-  /** The store went back in time. */
-  readonly onRewound: () => Promise<void>
-  /** Ends a token at Salesforce, now or later. */
-  readonly endToken: (
-    loginUrl: string,
-    of: { readonly integration: string; readonly token: Secret },
-  ) => Promise<unknown>
-}
-
 /** An answer may be the only copy of a refresh token, so it is waited for long. */
 const ANSWER_MS = 45_000
 
@@ -58,7 +44,19 @@ const BEFORE_USE: ReadonlySet<string> = new Set([
   'login_rate_exceeded',
 ])
 
-export function createExchange(dependencies: ExchangeDependencies) {
+export function createExchange(dependencies: {
+  readonly store: Pick<CustodyStore, 'read' | 'open'>
+  readonly intents: Intents
+  readonly rotated: RotatedTokens
+  readonly resolver: UnknownOutcomeResolver
+  /** The store went back in time. */
+  readonly onRewound: () => Promise<void>
+  /** Ends a token at Salesforce, now or later. */
+  readonly endToken: (
+    loginUrl: string,
+    of: { readonly integration: string; readonly token: Secret },
+  ) => Promise<unknown>
+}) {
   const { store, intents, rotated, resolver, onRewound, endToken } = dependencies
 
   const live = async (target: CustodyTarget, clientId: string) => {

@@ -9,20 +9,18 @@ import type { Vouching } from './vouching.ts'
 
 export type Intents = ReturnType<typeof createIntents>
 
-interface IntentsDependencies {
+/** Good for so long: then the settling by others could begin before an answer has to end. */
+const INTENT_MS = 5_000
+const AGAIN_MS = { least: 100, most: 1_000 }
+
+export function createIntents(dependencies: {
   readonly custody: Pick<Custodies, 'spend' | 'unspend'>
   /** Why no refresh token may be used in this store; undefined: they may. */
   readonly trouble: string | undefined
   readonly vouching: Pick<Vouching, 'known' | 'note' | 'rewound' | 'settleRun'>
   readonly runtime: Pick<Runtime, 'monotonic' | 'sleep' | 'uniqueId'>
   readonly log: Pick<Log, 'warn'>
-}
-
-/** Good for so long: then the settling by others could begin before an answer has to end. */
-const INTENT_MS = 5_000
-const AGAIN_MS = { least: 100, most: 1_000 }
-
-export function createIntents(dependencies: IntentsDependencies) {
+}) {
   const { custody, trouble, vouching, runtime, log } = dependencies
   const { monotonic, sleep, uniqueId } = runtime
   let isStopped = false

@@ -9,11 +9,7 @@ import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { SETTLE_MS } from './connection.ts'
 import { LOOK_MS } from './custody-store.ts'
 
-export interface RefreshTokenMaintainer {
-  start(): void
-  /** Begins nothing new, and waits for what is under way. */
-  stop(): Promise<void>
-}
+export type RefreshTokenMaintainer = ReturnType<typeof createRefreshTokenMaintainer>
 
 export interface RefreshTokenMaintainerDependencies {
   readonly custody: Pick<Custodies, 'read' | 'claim' | 'lookAt'>
@@ -49,9 +45,7 @@ const DAY_MS = 86_400_000
 /** Used when so much of its idle limit is over: time enough for days without Salesforce. */
 const EXERCISE_AT = 0.7
 
-export function createRefreshTokenMaintainer(
-  dependencies: RefreshTokenMaintainerDependencies,
-): RefreshTokenMaintainer {
+export function createRefreshTokenMaintainer(dependencies: RefreshTokenMaintainerDependencies) {
   const { custody, idleDaysOf, settle, exercise, runtime, outage, log } = dependencies
   const active = new Map<string, Promise<void>>()
 
@@ -121,7 +115,8 @@ export function createRefreshTokenMaintainer(
 
   return {
     start: task.start,
-    async stop() {
+    /** Begins nothing new, and waits for what is under way. */
+    async stop(): Promise<void> {
       await task.stop()
       await Promise.all(active.values())
     },

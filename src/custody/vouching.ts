@@ -52,7 +52,9 @@ export interface Vouching {
   age(): CustodyAge | undefined
 }
 
-interface VouchingDependencies {
+const SEE = 'docs/runbooks.md#a-store-that-may-be-an-old-one'
+
+export function createVouching(dependencies: {
   readonly custody: CustodyAges
   /** Absent where there is no disk. */
   readonly witness?: Pick<Witness, 'read' | 'note'> | undefined
@@ -63,11 +65,7 @@ interface VouchingDependencies {
   readonly putBack: (doubt: string) => Promise<void>
   readonly runtime: Pick<Runtime, 'sleep' | 'uniqueId'>
   readonly log: Pick<Log, 'info' | 'error'>
-}
-
-const SEE = 'docs/runbooks.md#a-store-that-may-be-an-old-one'
-
-export function createVouching(dependencies: VouchingDependencies): Vouching {
+}): Vouching {
   const { custody, witness, mode, graceMs, putBack, runtime, log } = dependencies
   const { sleep, uniqueId } = runtime
   let known: Known | undefined

@@ -17,12 +17,7 @@ export interface Known {
   readonly sure: string | null
 }
 
-export interface Witness {
-  /** What the newest of the files says of this store. Undefined: none of them says anything of it. */
-  read(id: string): Promise<Known | undefined>
-  /** On disk, this or something newer, when it resolves. Throws `store_unavailable`. */
-  note(known: Known): Promise<void>
-}
+export type Witness = ReturnType<typeof createWitness>
 
 interface WitnessDependencies {
   /** Their folders can be written. Others than the first are made with the first presentation. */
@@ -40,7 +35,7 @@ const readWitness = bodyReader(
 
 const FILE_MODE = 0o600
 
-export function createWitness({ paths, log }: WitnessDependencies): Witness {
+export function createWitness({ paths, log }: WitnessDependencies) {
   let newest: Known | undefined
 
   const write = createSharedTurns(async () => {
@@ -51,14 +46,16 @@ export function createWitness({ paths, log }: WitnessDependencies): Witness {
   })
 
   return {
-    async read(id) {
+    /** What the newest of the files says of this store. Undefined: none of them says anything of it. */
+    async read(id: string): Promise<Known | undefined> {
       const found = await Promise.all(paths.map((path) => readKnown(path, log)))
       return found
         .filter((known) => known !== undefined)
         .filter((known) => known.id === id)
         .sort((one, other) => other.noted - one.noted)[0]
     },
-    async note(known) {
+    /** On disk, this or something newer, when it resolves. Throws `store_unavailable`. */
+    async note(known: Known): Promise<void> {
       const isOlder = newest?.id === known.id && newest.noted > known.noted
       if (!isOlder) newest = known
       try {

@@ -9,10 +9,7 @@ import { NO_CREDENTIAL } from '../tokens/refresh/preflight.ts'
 import type { DiagnosisTarget } from './diagnosis-target.ts'
 import type { Doctor, Report } from './doctor.ts'
 
-export interface DoctorService {
-  /** Returns the report of a run in progress, if any. Throws `integration_not_found` or `store_unavailable`. */
-  test(name: string, by: Actor): Promise<Report>
-}
+export type DoctorService = ReturnType<typeof createDoctorService>
 
 interface DoctorServiceDependencies {
   readonly doctor: Doctor
@@ -20,11 +17,7 @@ interface DoctorServiceDependencies {
   readonly mint: DoctorMint
 }
 
-export function createDoctorService({
-  doctor,
-  readSealed,
-  mint,
-}: DoctorServiceDependencies): DoctorService {
+export function createDoctorService({ doctor, readSealed, mint }: DoctorServiceDependencies) {
   const underWay = new Map<string, Promise<Report>>()
 
   const targetOf = (
@@ -50,7 +43,8 @@ export function createDoctorService({
   }
 
   return {
-    async test(name, by) {
+    /** Returns the report of a run in progress, if any. Throws `integration_not_found` or `store_unavailable`. */
+    async test(name: string, by: Actor): Promise<Report> {
       const sealed = await readSealed(name)
       if (!sealed) {
         throw new BrokerError('integration_not_found', 'No integration has this name')

@@ -7,20 +7,16 @@ export interface HostFindings {
   readonly isReachable: boolean
 }
 
-interface RecentHosts {
-  /** Returns recent successful results, or calls `look` once for all concurrent requests. */
-  findings(loginUrl: string, look: () => Promise<HostFindings>): Promise<HostFindings>
-}
-
 /** Short enough that nobody waits for it after a repair. */
 const MOMENT_MS = 2_000
 const HOSTS = 1_000
 
-export function createRecentHosts(now: () => number): RecentHosts {
+export function createRecentHosts(now: () => number) {
   const looks = new Map<string, { readonly at: number; readonly found: Promise<HostFindings> }>()
 
   return {
-    findings(loginUrl, look) {
+    /** Returns recent successful results, or calls `look` once for all concurrent requests. */
+    findings(loginUrl: string, look: () => Promise<HostFindings>): Promise<HostFindings> {
       const recent = looks.get(loginUrl)
       const ageMs = recent ? now() - recent.at : Number.NaN
       if (recent && ageMs >= 0 && ageMs < MOMENT_MS) return recent.found

@@ -1,10 +1,5 @@
 /** Differences between our clock and the clocks of Salesforce's hosts, measured with the `Date` header of answers. */
-export interface SalesforceClock {
-  /** Accepts any answer in Salesforce's own form, also a refusal. Other servers have other clocks. */
-  learn(host: string, exchange: TimedExchange): void
-  /** By how much the clock of the host is ahead, in milliseconds; 0 if no difference is proven. */
-  aheadMs(host: string): number
-}
+export type SalesforceClock = ReturnType<typeof createSalesforceClock>
 
 interface TimedExchange {
   /** The `Date` header, in whole seconds. */
@@ -22,11 +17,12 @@ interface SalesforceClockDependencies {
 export const ALARM_MS = 30_000
 const HOSTS = 1_000
 
-export function createSalesforceClock({ onSkew }: SalesforceClockDependencies): SalesforceClock {
+export function createSalesforceClock({ onSkew }: SalesforceClockDependencies) {
   const ahead = new Map<string, number>()
 
   return {
-    learn(host, exchange) {
+    /** Accepts any answer in Salesforce's own form, also a refusal. Other servers have other clocks. */
+    learn(host: string, exchange: TimedExchange): void {
       const date = Date.parse(exchange.date ?? '')
       if (Number.isNaN(date)) return
       const before = ahead.get(host) ?? 0
@@ -36,7 +32,8 @@ export function createSalesforceClock({ onSkew }: SalesforceClockDependencies): 
       const isFar = Math.abs(found) > ALARM_MS
       if (isFar !== Math.abs(before) > ALARM_MS) onSkew(host, isFar ? found : 0)
     },
-    aheadMs: (host) => ahead.get(host) ?? 0,
+    /** By how much the clock of the host is ahead, in milliseconds; 0 if no difference is proven. */
+    aheadMs: (host: string): number => ahead.get(host) ?? 0,
   }
 }
 

@@ -26,15 +26,11 @@ export interface IdentityAcceptance {
   acceptMove(name: string, authorise: Authorise, move: OrgMove): Promise<Accepted | undefined>
 }
 
-interface IdentityAcceptanceDependencies {
+export function createIdentityAcceptance(dependencies: {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly pins: PinStore
   readonly outcomes: Pick<Outcomes, 'forgetRefusal'>
-}
-
-export function createIdentityAcceptance(
-  dependencies: IdentityAcceptanceDependencies,
-): IdentityAcceptance {
+}): IdentityAcceptance {
   const { integrations, pins, outcomes } = dependencies
 
   /** Writes the next pin and clears the cached refusal. */

@@ -21,17 +21,15 @@ import type { PinStore, StoredPin } from './pin-store.ts'
 
 export type IdentityGuard = ReturnType<typeof createIdentityGuard>
 
-interface IdentityGuardDependencies {
+/** Limit of remembered pins. Beyond it they are discarded and read from the store again. */
+const REMEMBERED = 100_000
+
+export function createIdentityGuard(dependencies: {
   readonly pins: PinStore
   readonly audit: Pick<AuditLog, 'background'>
   readonly now: () => number
   readonly log: Pick<Log, 'warn'>
-}
-
-/** Limit of remembered pins. Beyond it they are discarded and read from the store again. */
-const REMEMBERED = 100_000
-
-export function createIdentityGuard(dependencies: IdentityGuardDependencies) {
+}) {
   const { pins, audit, now, log } = dependencies
   /** By uid, for use while the store is unavailable. */
   const lastSeen = new Map<string, StoredPin>()

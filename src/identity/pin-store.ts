@@ -11,21 +11,18 @@ export interface StoredPin {
   readonly pin: PinnedIdentity | undefined
 }
 
-export interface PinStore {
-  read(integration: Pick<Integration, 'name' | 'uid'>): Promise<StoredPin>
-  /** False: another writer was first. */
-  write(name: string, pin: PinnedIdentity, expected: StoredPin): Promise<boolean>
-}
+export type PinStore = ReturnType<typeof createPinStore>
 
 const PINS = documentKind({ kind: 'identity', schema: PinnedIdentity })
 
-export const createPinStore = (documents: Pick<Documents, 'read' | 'write'>): PinStore => ({
-  async read({ name, uid }) {
+export const createPinStore = (documents: Pick<Documents, 'read' | 'write'>) => ({
+  async read({ name, uid }: Pick<Integration, 'name' | 'uid'>): Promise<StoredPin> {
     const stored = await PINS.read(documents, name)
     const pin = stored?.body.uid === uid ? stored.body : undefined
     return { version: stored?.version ?? null, pin }
   },
-  async write(name, pin, { version }) {
+  /** False: another writer was first. */
+  async write(name: string, pin: PinnedIdentity, { version }: StoredPin): Promise<boolean> {
     const expected = version ?? 'absent'
     return (await PINS.claim(documents, name, pin, { expected })) !== undefined
   },

@@ -20,16 +20,14 @@ export function deploymentNamed<Input extends object>({
   return { ...input, ...(deployment !== undefined && { certificateDeployment: deployment }) }
 }
 
-interface DeploymentCheck {
+/** A writer that sets or changes a deployment can replace the certificate or secret of any app of that org. So it must be allowed to write the credentials of the integration in `through`. Throws `caller_forbidden`, `request_invalid`. */
+export async function checkCertificateDeployment(check: {
   readonly name: string
   readonly definition: Definition
   readonly current: Integration | undefined
   readonly principal: Principal
   readonly read: (name: string) => Promise<Integration | undefined>
-}
-
-/** A writer that sets or changes a deployment can replace the certificate or secret of any app of that org. So it must be allowed to write the credentials of the integration in `through`. Throws `caller_forbidden`, `request_invalid`. */
-export async function checkCertificateDeployment(check: DeploymentCheck): Promise<void> {
+}): Promise<void> {
   const { name, definition, current, principal, read } = check
   const { certificateDeployment: wanted, grant, credentialFrom } = definition
   if (!wanted || isDeepStrictEqual(wanted, current?.certificateDeployment)) return

@@ -29,19 +29,7 @@ interface CredentialChange {
   readonly audited?: { readonly by: Actor; readonly entry: AuditEntry }
 }
 
-export interface CredentialWriter {
-  /** Writes the change if the integration did not change since it was read. Undefined: it did. */
-  write(sealed: SealedIntegration, change: CredentialChange): Promise<Integration | undefined>
-  /** Reads the integration and writes the result of `decide`. Does so again after a lost race. Undefined: `decide` returned no change. Throws `conflict`, and what `decide` throws. */
-  change<Change extends CredentialChange>(
-    name: string,
-    decide: (sealed: SealedIntegration | undefined) => Decision<Change> | Promise<Decision<Change>>,
-  ): Promise<Changed<Change> | undefined>
-  /** Makes the staged credential active after Salesforce refused the signature of the active credential of `tried` and accepted the staged one. Never throws: if it fails, the next mint does it. */
-  promote(tried: Integration, stagedId: string): Promise<void>
-  /** Updates the client and the certificate of an integration that signs with another's credentials. Never throws: if it fails, the next mint does it. */
-  follow(name: string): Promise<void>
-}
+export type CredentialWriter = ReturnType<typeof createCredentialWriter>
 
 type Decision<Change> = Change | undefined
 
@@ -50,23 +38,23 @@ interface Changed<Change> {
   readonly change: Change
 }
 
-interface CredentialWriterDependencies {
-  readonly store: Pick<IntegrationStore, 'read' | 'readSealed' | 'list' | 'change'>
-  readonly audit: { background(by: Actor, entry: AuditEntry): void }
-  readonly runtime: Pick<Runtime, 'now'>
-  readonly log: Pick<Log, 'info' | 'warn'>
-}
-
 /** The actor of automatic promotions. */
 const BROKER: Actor = { principal: null, requestId: 'rotation' }
 const NOT_YET = 'an integration could not yet follow a change of the credential that it uses'
 
-export function createCredentialWriter(
-  dependencies: CredentialWriterDependencies,
-): CredentialWriter {
+export function createCredentialWriter(dependencies: {
+  readonly store: Pick<IntegrationStore, 'read' | 'readSealed' | 'list' | 'change'>
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
+  readonly runtime: Pick<Runtime, 'now'>
+  readonly log: Pick<Log, 'info' | 'warn'>
+}) {
   const { store, audit, runtime, log } = dependencies
 
-  const write: CredentialWriter['write'] = async (sealed, change) => {
+  /** Writes the change if the integration did not change since it was read. Undefined: it did. */
+  const write = async (
+    sealed: SealedIntegration,
+    change: CredentialChange,
+  ): Promise<Integration | undefined> => {
     const { credentials, signsWith = credentials, updatedAt, isFollowed, audited } = change
     const { integration: current } = sealed
     const integration = { ...current, credentials, updatedAt: updatedAt ?? current.updatedAt }
@@ -87,7 +75,11 @@ export function createCredentialWriter(
     return written
   }
 
-  const change: CredentialWriter['change'] = (name, decide) =>
+  /** Reads the integration and writes the result of `decide`. Does so again after a lost race. Undefined: `decide` returned no change. Throws `conflict`, and what `decide` throws. */
+  const change = <Change extends CredentialChange>(
+    name: string,
+    decide: (sealed: SealedIntegration | undefined) => Decision<Change> | Promise<Decision<Change>>,
+  ): Promise<Changed<Change> | undefined> =>
     untilWritten(`integration ${name}`, async () => {
       const sealed = await store.readSealed(name)
       const change = await decide(sealed)
@@ -96,7 +88,7 @@ export function createCredentialWriter(
       return integration ? { integration, change } : 'lost'
     })
 
-  /** Reads the owner again for each try, so that a later change of the owner is never undone. */
+  /** Updates the client and the certificate of an integration that signs with another's credentials. Never throws: if it fails, the next mint does it. Reads the owner again for each try, so that a later change of the owner is never undone. */
   const follow = async (integration: string): Promise<void> => {
     try {
       await change(integration, async (sealed) => {
@@ -124,7 +116,8 @@ export function createCredentialWriter(
     }
   }
 
-  const promote: CredentialWriter['promote'] = async (tried, stagedId) => {
+  /** Makes the staged credential active after Salesforce refused the signature of the active credential of `tried` and accepted the staged one. Never throws: if it fails, the next mint does it. */
+  const promote = async (tried: Integration, stagedId: string): Promise<void> => {
     const { name } = tried
     try {
       await change(name, (sealed) => {

@@ -46,16 +46,9 @@ export interface Applied {
   readonly error?: BrokerError
 }
 
-export interface DeclaredIntegrations {
-  /** Idempotent. A wrong entry only disables its own integration. Throws `store_unavailable`. */
-  apply(declaration: Declaration): Promise<Applied>
-  /** Disables the integration of an entry that cannot be applied. If it does not exist, creates it disabled and without credential, if `input` allows. */
-  disable(name: string, error: BrokerError, input?: IntegrationInput): Promise<Applied>
-  /** Gives the declared integrations that are not in `names` to the API, or removes them. */
-  release(names: ReadonlySet<string>, prune: boolean): Promise<readonly Applied[]>
-}
+export type DeclaredIntegrations = ReturnType<typeof createDeclaredIntegrations>
 
-interface DeclaredDependencies {
+export function createDeclaredIntegrations(dependencies: {
   readonly store: IntegrationStore
   readonly intake: Intake
   readonly hosts: HostRules
@@ -65,11 +58,7 @@ interface DeclaredDependencies {
   readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
   /** Ends the tokens of an integration before its removal. */
   readonly revoke: (integration: Integration) => Promise<void>
-}
-
-export function createDeclaredIntegrations(
-  dependencies: DeclaredDependencies,
-): DeclaredIntegrations {
+}) {
   const { store, intake, hosts, grantTrouble, events, runtime, revoke } = dependencies
 
   const write = async (
@@ -187,7 +176,8 @@ export function createDeclaredIntegrations(
   }
 
   return {
-    apply: (declaration) =>
+    /** Idempotent. A wrong entry only disables its own integration. Throws `store_unavailable`. */
+    apply: (declaration: Declaration): Promise<Applied> =>
       unlessWrong(declaration.name, async () => {
         try {
           checkGrant(declaration.input.grant, grantTrouble)
@@ -197,8 +187,11 @@ export function createDeclaredIntegrations(
           return disable(declaration.name, wrongOf(error), declaration.input)
         }
       }),
-    disable: (name, error, input) => unlessWrong(name, () => disable(name, error, input)),
-    async release(names, prune) {
+    /** Disables the integration of an entry that cannot be applied. If it does not exist, creates it disabled and without credential, if `input` allows. */
+    disable: (name: string, error: BrokerError, input?: IntegrationInput): Promise<Applied> =>
+      unlessWrong(name, () => disable(name, error, input)),
+    /** Gives the declared integrations that are not in `names` to the API, or removes them. */
+    async release(names: ReadonlySet<string>, prune: boolean): Promise<readonly Applied[]> {
       const applied: Applied[] = []
       for await (const { name, managedBy } of everyIntegration(store)) {
         if (managedBy !== 'file' || names.has(name)) continue

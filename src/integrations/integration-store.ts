@@ -41,21 +41,7 @@ export interface IntegrationWrite {
   readonly secrets: CredentialSecrets
 }
 
-export interface IntegrationStore {
-  read(name: string): Promise<Integration | undefined>
-  readSealed(name: string): Promise<SealedIntegration | undefined>
-  list(page: PageQuery): Promise<Page<Integration>>
-  /** Undefined: the name exists. */
-  create(write: IntegrationWrite): Promise<Integration | undefined>
-  /** Compare-and-set on `expected`. Undefined: the integration was changed or removed meanwhile. */
-  change(
-    expected: Pick<Integration, 'uid' | 'version'>,
-    write: IntegrationWrite,
-  ): Promise<Integration | undefined>
-  remove(integration: Pick<Integration, 'name' | 'uid' | 'version'>): Promise<boolean>
-  /** Makes sure that the last read is as durable as an acknowledged change. Throws `store_unavailable`. */
-  confirm(): Promise<void>
-}
+export type IntegrationStore = ReturnType<typeof createIntegrationStore>
 
 export interface IntegrationStoreDependencies {
   readonly records: IntegrationRecords
@@ -166,7 +152,7 @@ export function createIntegrationStore({
   keyring,
   events,
   requiresCodes = () => false,
-}: IntegrationStoreDependencies): IntegrationStore {
+}: IntegrationStoreDependencies) {
   const written = async (
     record: IntegrationRecord | undefined,
   ): Promise<Integration | undefined> => {
@@ -228,30 +214,40 @@ export function createIntegrationStore({
   }
 
   return {
-    async read(name) {
+    async read(name: string): Promise<Integration | undefined> {
       const record = await records.read(name)
       return record && integrationOf(record)
     },
-    async readSealed(name) {
+    async readSealed(name: string): Promise<SealedIntegration | undefined> {
       const record = await records.readSealed(name)
       return record && sealedOf(record)
     },
-    list: async (page) =>
+    list: async (page: PageQuery): Promise<Page<Integration>> =>
       usableOf(await records.list(page), { idOf: ({ name }) => name, parse: integrationOf }),
-    async create(write) {
+    /** Undefined: the name exists. */
+    async create(write: IntegrationWrite): Promise<Integration | undefined> {
       const { name, uid } = write.integration
       return written(await records.create(name, uid, await contentOf(write)))
     },
-    async change(expected, write) {
+    /** Compare-and-set on `expected`. Undefined: the integration was changed or removed meanwhile. */
+    async change(
+      expected: Pick<Integration, 'uid' | 'version'>,
+      write: IntegrationWrite,
+    ): Promise<Integration | undefined> {
       const { uid, version } = expected
       const content = await contentOf(write)
       return written(await records.change(write.integration.name, { uid, version }, content))
     },
-    async remove({ name, uid, version }) {
+    async remove({
+      name,
+      uid,
+      version,
+    }: Pick<Integration, 'name' | 'uid' | 'version'>): Promise<boolean> {
       const removed = await records.remove(name, { uid, version })
       if (removed) await events.emitted('integration.written', { name, written: undefined })
       return removed
     },
-    confirm: () => records.confirm(),
+    /** Makes sure that the last read is as durable as an acknowledged change. Throws `store_unavailable`. */
+    confirm: (): Promise<void> => records.confirm(),
   }
 }

@@ -14,18 +14,6 @@ import { isShown } from './references/visible.ts'
 import type { IntegrationView, ListQuery } from './schemas/schemas.ts'
 import type { IntegrationStatus } from './status.ts'
 
-interface Listing {
-  page(
-    query: Static<typeof ListQuery>,
-    principal: Principal,
-  ): Promise<{
-    readonly items: readonly Static<typeof IntegrationView>[]
-    readonly nextCursor: string | null
-    /** Names in this page, in order, of integrations whose record is unusable. Labels of such a record are unknown, so only principals without a label limit see its name. */
-    readonly corrupt: readonly string[]
-  }>
-}
-
 interface ListingDependencies {
   readonly store: Pick<IntegrationStore, 'list'>
   readonly statusOf: (integration: Integration) => Promise<IntegrationStatus>
@@ -49,7 +37,7 @@ function nameOf(cursor: string): string {
   return name
 }
 
-export function createListing({ store, statusOf, listed }: ListingDependencies): Listing {
+export function createListing({ store, statusOf, listed }: ListingDependencies) {
   /** Yields in order of name. Looks some statuses up at once: one by one, a page needs as many round trips as items. */
   const found = async function* (
     first: string | undefined,
@@ -75,7 +63,15 @@ export function createListing({ store, statusOf, listed }: ListingDependencies):
   }
 
   return {
-    async page(query, principal) {
+    async page(
+      query: Static<typeof ListQuery>,
+      principal: Principal,
+    ): Promise<{
+      readonly items: readonly Static<typeof IntegrationView>[]
+      readonly nextCursor: string | null
+      /** Names in this page, in order, of integrations whose record is unusable. Labels of such a record are unknown, so only principals without a label limit see its name. */
+      readonly corrupt: readonly string[]
+    }> {
       const limit = query.limit ?? DEFAULT_LIMIT
       const matches = filterOf(query)
       const items: Static<typeof IntegrationView>[] = []

@@ -57,22 +57,7 @@ export interface Written {
   readonly lentBy?: string
 }
 
-export interface Registry {
-  /** Creates or replaces. `confirm` authenticates the principal again; permissions are checked against the record that is replaced. A write that changes nothing succeeds, whatever `If-Match` says. */
-  put(
-    name: string,
-    input: IntegrationInput,
-    preconditions: Preconditions,
-    confirm: () => Promise<Principal>,
-  ): Promise<Written>
-  /** Calls `revoke` after all checks of the removal, and before the secrets are erased. */
-  remove(
-    name: string,
-    preconditions: Preconditions,
-    confirm: () => Promise<Principal>,
-    revoke: (integration: Integration) => Promise<void>,
-  ): Promise<Integration>
-}
+export type Registry = ReturnType<typeof createRegistry>
 
 export interface RegistryDependencies {
   readonly store: IntegrationStore
@@ -84,7 +69,7 @@ export interface RegistryDependencies {
   readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
 }
 
-export function createRegistry(dependencies: RegistryDependencies): Registry {
+export function createRegistry(dependencies: RegistryDependencies) {
   const { store, intake, hosts, grantTrouble, events, runtime } = dependencies
 
   const attempt = async (
@@ -145,7 +130,13 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
   }
 
   return {
-    async put(name, input, preconditions, confirm) {
+    /** Creates or replaces. `confirm` authenticates the principal again; permissions are checked against the record that is replaced. A write that changes nothing succeeds, whatever `If-Match` says. */
+    async put(
+      name: string,
+      input: IntegrationInput,
+      preconditions: Preconditions,
+      confirm: () => Promise<Principal>,
+    ): Promise<Written> {
       const { credential, grant } = input
       checkGrant(grant, grantTrouble)
       if (credential) checkShape(credential)
@@ -161,7 +152,13 @@ export function createRegistry(dependencies: RegistryDependencies): Registry {
       })
     },
 
-    async remove(name, preconditions, confirm, revoke) {
+    /** Calls `revoke` after all checks of the removal, and before the secrets are erased. */
+    async remove(
+      name: string,
+      preconditions: Preconditions,
+      confirm: () => Promise<Principal>,
+      revoke: (integration: Integration) => Promise<void>,
+    ): Promise<Integration> {
       const authorise = authoriseBy(confirm, 'integrations:write')
       return untilWritten(`integration ${name}`, async () => {
         const current = await authorise(name, await store.read(name))

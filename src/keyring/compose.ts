@@ -26,15 +26,13 @@ export interface KeyringCare {
   stop(): Promise<void>
 }
 
-interface KeyringCareDependencies {
+export function composeKeyring(dependencies: {
   readonly core: Core<unknown>
   /** The store as the engine gives it. */
   readonly engine: Store
   readonly requirement: MacRequirement
   readonly audit: Pick<AuditLog, 'background' | 'change'>
-}
-
-export function composeKeyring(dependencies: KeyringCareDependencies): KeyringCare {
+}): KeyringCare {
   const { core, engine, requirement, audit } = dependencies
   const { store, keyring, runtime, log } = core
   const { now, uniqueId } = runtime

@@ -7,26 +7,19 @@ import { createTask } from '../runtime/tasks.ts'
 import { type Census, type CensusTaker, NO_COUNTS, totalOf } from './census.ts'
 import { ANNOUNCE_MS, lacking, type Replicas } from './replicas.ts'
 
-export interface KeyringWatch {
-  /** What is wrong, in a sentence; undefined where nothing is, or it is not known yet. */
-  trouble(): string | undefined
-  start(): void
-  stop(): Promise<void>
-}
-
-interface KeyringWatchDependencies {
-  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
-  readonly census: CensusTaker
-  readonly replicas: Replicas
-  readonly runtime: Runtime
-  readonly log: Log
-}
+export type KeyringWatch = ReturnType<typeof createKeyringWatch>
 
 const RETRY_MS = 1_000
 /** How often the whole store is counted; more often while something is lost. */
 const CENSUS_MS = { usual: 3_600_000, troubled: 60_000 }
 
-export function createKeyringWatch(dependencies: KeyringWatchDependencies): KeyringWatch {
+export function createKeyringWatch(dependencies: {
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
+  readonly census: CensusTaker
+  readonly replicas: Replicas
+  readonly runtime: Runtime
+  readonly log: Log
+}) {
   const { keyring, census, replicas, runtime, log } = dependencies
   const { monotonic } = runtime
   const { sealingKeyId, keyIds } = keyring
@@ -89,9 +82,10 @@ export function createKeyringWatch(dependencies: KeyringWatchDependencies): Keyr
   })
 
   return {
-    trouble: () => lost ?? mixed,
+    /** What is wrong, in a sentence; undefined where nothing is, or it is not known yet. */
+    trouble: (): string | undefined => lost ?? mixed,
     start: task.start,
-    async stop() {
+    async stop(): Promise<void> {
       await task.stop()
       await replicas.leave().catch((error: unknown) => {
         log.warn({ err: error }, 'this replica could not announce its shutdown')

@@ -24,30 +24,10 @@ import type { Store } from '../store/store.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'
 import type { Replicas } from './replicas.ts'
 
-export interface RecordProver {
-  /** Why records that nothing proves are still accepted, in a sentence; undefined where they are not. */
-  waiting(): string | undefined
-  /** The code of one record anew, with the key that seals now. */
-  renew(place: MacPlace, id: string): Promise<Renewal>
-  start(): void
-  stop(): Promise<void>
-}
+export type RecordProver = ReturnType<typeof createRecordProver>
 
 /** `refused`: it does not verify, and gets none. `locked`: what would prove it is sealed with a key that is not in the keyring. */
 type Renewal = 'renewed' | 'current' | 'changed' | 'gone' | 'refused' | 'locked'
-
-interface RecordProverDependencies {
-  /** The store of the engine. */
-  readonly store: Pick<Store, 'documents' | 'integrations' | 'seals'>
-  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds' | 'macs' | 'open' | 'seal'>
-  readonly requirement: MacRequirement
-  /** All kinds of documents. */
-  readonly kinds: readonly string[]
-  /** `underLock`: so that one of them works at it, and another takes over within seconds. */
-  readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>
-  readonly runtime: Runtime
-  readonly log: Log
-}
 
 const LOOK_MS = 5_000
 /** Once all is done, another replica may have found that the mark is missing. */
@@ -67,7 +47,18 @@ interface Found {
   readonly needs: string | undefined
 }
 
-export function createRecordProver(dependencies: RecordProverDependencies): RecordProver {
+export function createRecordProver(dependencies: {
+  /** The store of the engine. */
+  readonly store: Pick<Store, 'documents' | 'integrations' | 'seals'>
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds' | 'macs' | 'open' | 'seal'>
+  readonly requirement: MacRequirement
+  /** All kinds of documents. */
+  readonly kinds: readonly string[]
+  /** `underLock`: so that one of them works at it, and another takes over within seconds. */
+  readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>
+  readonly runtime: Runtime
+  readonly log: Log
+}) {
   const { store, keyring, requirement, kinds, replicas, runtime, log } = dependencies
   const { integrations, documents, seals } = store
   const { macs, sealingKeyId, keyIds } = keyring
@@ -125,6 +116,7 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
     return (await seals.swapMac(place, head, mac)) ? 'renewed' : 'changed'
   }
 
+  /** The code of one record anew, with the key that seals now. */
   const renew = async (place: MacPlace, id: string): Promise<Renewal> => {
     try {
       for (let tries = 1; tries < ATTEMPTS; tries += 1) {
@@ -208,7 +200,8 @@ export function createRecordProver(dependencies: RecordProverDependencies): Reco
   })
 
   return {
-    waiting: () => waiting,
+    /** Why records that nothing proves are still accepted, in a sentence; undefined where they are not. */
+    waiting: (): string | undefined => waiting,
     renew,
     start: task.start,
     stop: task.stop,

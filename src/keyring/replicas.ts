@@ -18,43 +18,37 @@ export interface ReplicaKeys extends BodyOf<typeof KeysBody> {
   readonly id: string
 }
 
-export interface Replicas {
-  /** Those that said something within the last minute, this one among them. */
-  list(): Promise<readonly ReplicaKeys[]>
-  /** Says what this one holds. */
-  announce(): Promise<void>
-  /** This one goes. */
-  leave(): Promise<void>
-}
-
-interface ReplicasDependencies {
-  readonly documents: Pick<Documents, 'list' | 'write' | 'remove'>
-  readonly keyIds: readonly string[]
-  /** Created at the start of this replica. */
-  readonly id: string
-  readonly now: () => number
-}
+export type Replicas = ReturnType<typeof createReplicas>
 
 const REPLICAS = documentKind({ kind: 'replica-keyring', schema: KeysBody })
 /** A replica that was killed is forgotten after this. */
 const GONE_MS = 60_000
 export const ANNOUNCE_MS = 20_000
 
-export function createReplicas(dependencies: ReplicasDependencies): Replicas {
+export function createReplicas(dependencies: {
+  readonly documents: Pick<Documents, 'list' | 'write' | 'remove'>
+  readonly keyIds: readonly string[]
+  /** Created at the start of this replica. */
+  readonly id: string
+  readonly now: () => number
+}) {
   const { documents, keyIds, id, now } = dependencies
   return {
-    async list() {
+    /** Those that said something within the last minute, this one among them. */
+    async list(): Promise<readonly ReplicaKeys[]> {
       const replicas: ReplicaKeys[] = []
       for await (const { id: of, body } of REPLICAS.all(documents))
         replicas.push({ ...body, id: of })
       return replicas
     },
-    async announce() {
+    /** Says what this one holds. */
+    async announce(): Promise<void> {
       const body = { keys: keyIds, seenAt: now(), makesMacs: true }
       const options = { expected: 'any', expiresAt: now() + GONE_MS } as const
       await REPLICAS.write(documents, id, body, options)
     },
-    async leave() {
+    /** This one goes. */
+    async leave(): Promise<void> {
       await REPLICAS.erase(documents, id)
     },
   }

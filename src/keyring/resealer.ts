@@ -14,25 +14,7 @@ import { lacking, type Replicas } from './replicas.ts'
 import { JOB_ID, newJob, RESEAL_JOBS, type ResealJob } from './reseal-job.ts'
 import type { SealedListing, SealedRecord } from './sealed-records.ts'
 
-export interface Resealer {
-  /** Begins, or gives the one that is under way for this key. Throws `conflict` where a replica lacks the key, or another was faster. */
-  request(by: string): Promise<{ readonly job: ResealJob; readonly isNew: boolean }>
-  /** The newest. */
-  read(): Promise<ResealJob | undefined>
-  start(): void
-  stop(): Promise<void>
-}
-
-interface ResealerDependencies {
-  readonly listings: readonly SealedListing[]
-  readonly documents: Pick<Documents, 'read' | 'write'>
-  /** `underLock`: so that one of them works at it, and another takes over within seconds. */
-  readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>
-  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'reseal'>
-  readonly audit: { background(by: Actor, entry: AuditEntry): void }
-  readonly runtime: Runtime
-  readonly log: Log
-}
+export type Resealer = ReturnType<typeof createResealer>
 
 const LOOK_MS = 2_000
 /** Progress is written after each. */
@@ -46,7 +28,16 @@ const ATTEMPTS = 5
 type StoredJob = StoredDocument<ResealJob>
 type Result = 'resealed' | 'current' | 'failed'
 
-export function createResealer(dependencies: ResealerDependencies): Resealer {
+export function createResealer(dependencies: {
+  readonly listings: readonly SealedListing[]
+  readonly documents: Pick<Documents, 'read' | 'write'>
+  /** `underLock`: so that one of them works at it, and another takes over within seconds. */
+  readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'reseal'>
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
+  readonly runtime: Runtime
+  readonly log: Log
+}) {
   const { listings, documents, replicas, keyring, audit, runtime, log } = dependencies
   const { now } = runtime
   const { sealingKeyId } = keyring
@@ -145,7 +136,8 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
   }
 
   return {
-    async request(by) {
+    /** Begins, or gives the one that is under way for this key. Throws `conflict` where a replica lacks the key, or another was faster. */
+    async request(by: string): Promise<{ readonly job: ResealJob; readonly isNew: boolean }> {
       await checkReplicas()
       const stored = await read()
       if (stored && isOurs(stored.body)) return { job: stored.body, isNew: false }
@@ -154,7 +146,8 @@ export function createResealer(dependencies: ResealerDependencies): Resealer {
       task.wake()
       return { job: written.body, isNew: true }
     },
-    async read() {
+    /** The newest. */
+    async read(): Promise<ResealJob | undefined> {
       return (await read())?.body
     },
     start: task.start,

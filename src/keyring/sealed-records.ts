@@ -41,7 +41,9 @@ export interface SealedListing {
   page(page: PageQuery): Promise<Page<SealedRecord>>
 }
 
-interface SealedRecordsDependencies {
+const swapped = (isSwapped: boolean) => (isSwapped ? 'replaced' : 'changed')
+
+export function createSealedRecords(dependencies: {
   readonly store: {
     readonly integrations: Pick<IntegrationRecords, 'readSealed'>
     readonly outcomes: Pick<Outcomes, 'look'>
@@ -55,13 +57,7 @@ interface SealedRecordsDependencies {
   /** All kinds of documents. */
   readonly kinds: readonly string[]
   readonly prover: Pick<RecordProver, 'renew'>
-}
-
-const swapped = (isSwapped: boolean) => (isSwapped ? 'replaced' : 'changed')
-
-export function createSealedRecords(
-  dependencies: SealedRecordsDependencies,
-): readonly SealedListing[] {
+}): readonly SealedListing[] {
   const { integrations, outcomes, custody, documents, archive, seals } = dependencies.store
 
   const credentials = (name: string, keyId: string | undefined): SealedRecord => ({

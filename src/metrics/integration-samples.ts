@@ -44,15 +44,8 @@ export interface Samples {
   readonly used: readonly UseSample[]
   /** The number of used integrations that are not in `used`. */
   readonly unsampled: number
-  /** The end of the last complete reading, in milliseconds of the monotonic clock. Undefined: there was none. */
+  /** When they were read, in milliseconds of the monotonic clock. Undefined: not read yet. */
   readonly at: number | undefined
-}
-
-interface IntegrationSamples {
-  /** Reads the samples in the background, unless they are fresh. */
-  refresh(): void
-  stop(): Promise<void>
-  latest(): Samples
 }
 
 export interface IntegrationSamplesDependencies {
@@ -78,14 +71,12 @@ const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([
   'integration_not_connected',
 ])
 
-export function createIntegrationSamples(
-  dependencies: IntegrationSamplesDependencies,
-): IntegrationSamples {
+export function createIntegrationSamples(dependencies: IntegrationSamplesDependencies) {
   const { integrations, store, connectionOf, isKnown, runtime, log } = dependencies
   const { outcomes, budgets, documents } = store
   const { monotonic } = runtime
   const stopped = new AbortController()
-  /** Names of the integrations that this replica used since its start, as of the last reading. The memory of the replica forgets an integration that changes. */
+  /** Used by this replica since its start. Memory forgets an integration at each change. */
   let used: ReadonlySet<string> = new Set()
   let samples: Samples = { certificates: [], used: [], unsampled: 0, at: undefined }
   let running: Promise<void> | undefined
@@ -150,7 +141,8 @@ export function createIntegrationSamples(
   }
 
   return {
-    refresh() {
+    /** Reads the samples in the background, unless they are fresh. */
+    refresh(): void {
       if (
         stopped.signal.aborted ||
         monotonic() - (samples.at ?? Number.NEGATIVE_INFINITY) < FRESH_MS
@@ -158,11 +150,11 @@ export function createIntegrationSamples(
         return
       running ??= run()
     },
-    async stop() {
+    async stop(): Promise<void> {
       stopped.abort()
       await running
     },
-    latest: () => samples,
+    latest: (): Samples => samples,
   }
 }
 

@@ -6,19 +6,7 @@ import { createPipelines } from '../http/server/pipeline.ts'
 import type { Log } from '../runtime/runtime.ts'
 import { EXPOSITION_MEDIA_TYPE } from './exposition.ts'
 
-export interface MetricsListener {
-  /** Returns the port. Rejects if it cannot listen. */
-  listen(address: { readonly host: string; readonly port: number }): Promise<number>
-  /** Completes current requests and closes the connections. */
-  close(): Promise<void>
-}
-
-interface MetricsListenerDependencies {
-  readonly render: () => Promise<string>
-  /** Monotonic clock, in milliseconds. Default: the clock of the process. */
-  readonly monotonic?: () => number
-  readonly log: Pick<Log, 'error'>
-}
+export type MetricsListener = ReturnType<typeof createMetricsListener>
 
 const PATH = '/metrics'
 const HEADERS_MS = 8_000
@@ -32,7 +20,12 @@ const SCRAPE_MS = 500
 /** Time limit for current scrapes at the end. */
 const GRACE_MS = 1_000
 
-export function createMetricsListener(dependencies: MetricsListenerDependencies): MetricsListener {
+export function createMetricsListener(dependencies: {
+  readonly render: () => Promise<string>
+  /** Monotonic clock, in milliseconds. Default: the clock of the process. */
+  readonly monotonic?: () => number
+  readonly log: Pick<Log, 'error'>
+}) {
   const { render, log, monotonic = () => performance.now() } = dependencies
   const pipelines = createPipelines()
   const scrape = createScrape(render, monotonic)
@@ -72,7 +65,8 @@ export function createMetricsListener(dependencies: MetricsListenerDependencies)
   server.maxConnections = CONNECTIONS
 
   return {
-    listen: ({ host, port }) =>
+    /** Returns the port. Rejects if it cannot listen. */
+    listen: ({ host, port }: { readonly host: string; readonly port: number }): Promise<number> =>
       new Promise((resolve, reject) => {
         server.once('error', reject)
         server.listen({ host, port }, () => {
@@ -83,7 +77,8 @@ export function createMetricsListener(dependencies: MetricsListenerDependencies)
           resolve((server.address() as { port: number }).port)
         })
       }),
-    close: () =>
+    /** Completes current requests and closes the connections. */
+    close: (): Promise<void> =>
       new Promise((resolve) => {
         const cutOff = setTimeout(() => server.closeAllConnections(), GRACE_MS)
         server.close(() => {

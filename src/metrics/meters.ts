@@ -71,15 +71,13 @@ interface ObservedSources
   readonly engine: GaugeSources['engine'] & { readonly status: StatusReader }
 }
 
-interface MeteringDependencies {
+export function composeMetering(dependencies: {
   readonly version: string
   readonly engine: 'redis' | 'embedded'
   readonly tracing: Tracing | undefined
   readonly runtime: Runtime
   readonly log: Log
-}
-
-export function composeMetering(dependencies: MeteringDependencies): Metering {
+}): Metering {
   const { version, engine: engineName, tracing, runtime, log } = dependencies
   const { now, monotonic } = runtime
   const metrics: Metrics<typeof METRICS> = createMetrics(METRICS)

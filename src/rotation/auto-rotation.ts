@@ -20,16 +20,6 @@ interface AutoRotation {
   stop(): Promise<void>
 }
 
-interface AutoRotationDependencies {
-  readonly store: Pick<IntegrationStore, 'list' | 'read'>
-  readonly staging: Pick<Staging, 'stage'>
-  readonly deployer: Pick<Deployer, 'request' | 'read'>
-  readonly underLock: SingleFlight['underLock']
-  readonly audit: { background(by: Actor, entry: AuditEntry): void }
-  readonly runtime: Runtime
-  readonly log: Log
-}
-
 const INTERVAL_MS = 3_600_000
 /** When the store cannot be read. */
 const AGAIN_MS = 60_000
@@ -60,7 +50,15 @@ export const validDaysOf = ({ rotateEveryDays = 0 }: CertificateDeployment): num
 const bitsOf = (active: Credential | undefined) =>
   ([2048, 3072, 4096] as const).find((bits) => bits === active?.certificate?.keyBits) ?? 2048
 
-export function createAutoRotation(dependencies: AutoRotationDependencies): AutoRotation {
+export function createAutoRotation(dependencies: {
+  readonly store: Pick<IntegrationStore, 'list' | 'read'>
+  readonly staging: Pick<Staging, 'stage'>
+  readonly deployer: Pick<Deployer, 'request' | 'read'>
+  readonly underLock: SingleFlight['underLock']
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
+  readonly runtime: Runtime
+  readonly log: Log
+}): AutoRotation {
   const { store, staging, deployer, underLock, audit, runtime, log } = dependencies
   const { now } = runtime
 

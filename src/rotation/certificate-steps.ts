@@ -8,26 +8,19 @@ import { type Deployment, deploymentFailed, moved } from './deployment.ts'
 import type { Step } from './secret-steps.ts'
 import type { Through } from './through.ts'
 
-export interface CertificateSteps {
-  readonly upload: Step
-  readonly follow: Step
-}
-
-interface CertificateStepsDependencies {
-  readonly through: Through
-  readonly api: MetadataApi
-  /** The origin for browsers. */
-  readonly publicUrl: string | undefined
-  readonly now: () => number
-}
+export type CertificateSteps = ReturnType<typeof createCertificateSteps>
 
 const UPLOAD_MS = 30_000
 const STATUS_MS = 10_000
 const POLL_MS = 2_000
 
-export function createCertificateSteps(
-  dependencies: CertificateStepsDependencies,
-): CertificateSteps {
+export function createCertificateSteps(dependencies: {
+  readonly through: Through
+  readonly api: MetadataApi
+  /** The origin for browsers. */
+  readonly publicUrl: string | undefined
+  readonly now: () => number
+}) {
   const { through, api, publicUrl, now } = dependencies
 
   const upload: Step = async (deployment, { integration, credential, target }, signal) => {

@@ -28,7 +28,7 @@ export interface Rotation {
   stop(): Promise<void>
 }
 
-interface RotationDependencies {
+export function composeRotation(dependencies: {
   readonly core: Core<IntegrationEvents & TokenEvents>
   readonly integrations: Integrations
   readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
@@ -37,9 +37,7 @@ interface RotationDependencies {
   /** The origin for browsers. */
   readonly publicUrl: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
-}
-
-export function composeRotation(dependencies: RotationDependencies): Rotation {
+}): Rotation {
   const { core, integrations, engine, salesforce, permissions, publicUrl, audit } = dependencies
   const { events, runtime, log } = core
   const { documents, locks, outcomes } = core.store

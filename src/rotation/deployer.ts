@@ -33,31 +33,7 @@ import {
 import type { DeploymentSteps } from './deployment-steps.ts'
 import { checkOwn, type StagingRequest } from './stage.ts'
 
-export interface Deployer {
-  /** Begins, or gives the one that is under way. `asker` must still be allowed to when the upload begins. Throws `credential_not_found`, `credential_state`, `integration_draft`, `integration_changed`, `conflict`. */
-  request(
-    name: string,
-    credentialId: string,
-    request: StagingRequest,
-    by: Actor,
-    asker?: Absent,
-  ): Promise<{ readonly integration: Integration; readonly deployment: Deployment }>
-  /** The newest of the integration. */
-  read(name: string): Promise<Deployment | undefined>
-  start(): void
-  stop(): Promise<void>
-}
-
-interface DeployerDependencies {
-  readonly store: Pick<IntegrationStore, 'read'>
-  /** `underLock`: so that one replica works at a deployment, and another takes over within seconds. */
-  readonly deployments: Documents & Pick<SingleFlight, 'underLock'>
-  readonly steps: DeploymentSteps
-  readonly permissions: Pick<PermissionResolver, 'permitsOf'>
-  readonly audit: { background(by: Actor, entry: AuditEntry): void }
-  readonly runtime: Runtime
-  readonly log: Log
-}
+export type Deployer = ReturnType<typeof createDeployer>
 
 const LOOK_MS = 1_000
 const TROUBLE_MS = 5_000
@@ -66,7 +42,16 @@ const CONCURRENCY = 4
 /** How long one that is over can be read. */
 const KEPT_MS = 30 * 86_400_000
 
-export function createDeployer(dependencies: DeployerDependencies): Deployer {
+export function createDeployer(dependencies: {
+  readonly store: Pick<IntegrationStore, 'read'>
+  /** `underLock`: so that one replica works at a deployment, and another takes over within seconds. */
+  readonly deployments: Documents & Pick<SingleFlight, 'underLock'>
+  readonly steps: DeploymentSteps
+  readonly permissions: Pick<PermissionResolver, 'permitsOf'>
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
+  readonly runtime: Runtime
+  readonly log: Log
+}) {
   const { store, deployments, steps, permissions, audit, runtime, log } = dependencies
   const { now } = runtime
   const active = new Map<string, Promise<unknown>>()
@@ -188,7 +173,14 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
   })
 
   return {
-    async request(name, credentialId, { authorise, preconditions }, by, asker) {
+    /** Begins, or gives the one that is under way. `asker` must still be allowed to when the upload begins. Throws `credential_not_found`, `credential_state`, `integration_draft`, `integration_changed`, `conflict`. */
+    async request(
+      name: string,
+      credentialId: string,
+      { authorise, preconditions }: StagingRequest,
+      by: Actor,
+      asker?: Absent,
+    ): Promise<{ readonly integration: Integration; readonly deployment: Deployment }> {
       return untilWritten(`the deployment of ${name}`, async () => {
         const known = await DEPLOYMENTS.read(deployments, name)
         const integration = await authorise(name, await store.read(name))
@@ -217,11 +209,12 @@ export function createDeployer(dependencies: DeployerDependencies): Deployer {
         return { integration, deployment }
       })
     },
-    async read(name) {
+    /** The newest of the integration. */
+    async read(name: string): Promise<Deployment | undefined> {
       return (await DEPLOYMENTS.read(deployments, name))?.body
     },
     start: task.start,
-    async stop() {
+    async stop(): Promise<void> {
       await task.stop()
       await Promise.all(active.values())
     },

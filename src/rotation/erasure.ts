@@ -19,27 +19,7 @@ import type { Documents } from '../store/store.ts'
 import { isSignatureRefusal } from '../tokens/mint/candidates.ts'
 import type { CredentialProver } from '../tokens/mint/prover.ts'
 
-export interface Erasure {
-  /** The integration has a retired credential, perhaps a new one. Must not throw. */
-  watch(integration: Integration): void
-  /** Salesforce refused the active credential by its signature: the quiet time begins anew. Must not throw. */
-  unquiet(integration: Integration): void
-  /** The integration with the time at which its retired credential goes at the earliest: each refusal of the active one puts it off. */
-  dated(integration: Integration): Promise<Integration>
-  /** Looks at all integrations now and then, for what a crash may have left unwatched, and after those that are watched. */
-  start(): void
-  stop(): Promise<void>
-}
-
-interface ErasureDependencies {
-  readonly store: Pick<IntegrationStore, 'read' | 'list'>
-  readonly credentials: Pick<CredentialWriter, 'change'>
-  readonly documents: Documents
-  /** The token of a proof becomes the lease: one of the retired credential's client is good no more afterwards. */
-  readonly prover: CredentialProver
-  readonly runtime: Runtime
-  readonly log: Log
-}
+export type Erasure = ReturnType<typeof createErasure>
 
 /** One for each integration with a retired credential. */
 const Watch = Type.Object({
@@ -86,7 +66,15 @@ function needsSomebody(error: unknown): boolean {
     : error instanceof BrokerError && error.code === 'identity_changed'
 }
 
-export function createErasure(dependencies: ErasureDependencies): Erasure {
+export function createErasure(dependencies: {
+  readonly store: Pick<IntegrationStore, 'read' | 'list'>
+  readonly credentials: Pick<CredentialWriter, 'change'>
+  readonly documents: Documents
+  /** The token of a proof becomes the lease: one of the retired credential's client is good no more afterwards. */
+  readonly prover: CredentialProver
+  readonly runtime: Runtime
+  readonly log: Log
+}) {
   const { store, credentials, documents, prover, runtime, log } = dependencies
   const { now, monotonic } = runtime
   let discoveredAt = Number.NEGATIVE_INFINITY
@@ -210,10 +198,12 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
   })
 
   return {
-    watch(integration) {
+    /** The integration has a retired credential, perhaps a new one. Must not throw. */
+    watch(integration: Integration): void {
       if (retiredOf(integration)) background(begin(integration), integration.name)
     },
-    unquiet(integration) {
+    /** Salesforce refused the active credential by its signature: the quiet time begins anew. Must not throw. */
+    unquiet(integration: Integration): void {
       const retiredId = retiredOf(integration)?.id
       if (retiredId === undefined) return
       const before = lastUnquiet.get(retiredId) ?? Number.NEGATIVE_INFINITY
@@ -222,7 +212,8 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       lastUnquiet.set(retiredId, monotonic())
       background(move(integration), integration.name)
     },
-    async dated(integration) {
+    /** The integration with the time at which its retired credential goes at the earliest: each refusal of the active one puts it off. */
+    async dated(integration: Integration): Promise<Integration> {
       const watch =
         retiredOf(integration) && (await WATCHES.read(documents, integration.name))?.body
       if (!watch || !isOf(watch, integration)) return integration
@@ -234,6 +225,7 @@ export function createErasure(dependencies: ErasureDependencies): Erasure {
       )
       return { ...integration, credentials }
     },
+    /** Looks at all integrations now and then, for what a crash may have left unwatched, and after those that are watched. */
     start: task.start,
     stop: task.stop,
   }

@@ -28,14 +28,6 @@ interface ExpiryNotifier {
   stop(): Promise<void>
 }
 
-interface ExpiryNotifierDependencies {
-  readonly store: Pick<IntegrationStore, 'list'>
-  readonly documents: Pick<Documents, 'read' | 'write'>
-  readonly audit: { background(by: Actor, entry: AuditEntry): void }
-  readonly runtime: Runtime
-  readonly log: Log
-}
-
 /** Days left, widest first; 0 is over. */
 export const THRESHOLDS = [60, 30, 14, 7, 1, 0] as const
 
@@ -59,7 +51,13 @@ const MARK_MS = 366 * DAY_SECONDS * 1000
 export const thresholdOf = (secondsToExpiry: number): Threshold | undefined =>
   THRESHOLDS.findLast((days) => secondsToExpiry <= days * DAY_SECONDS)
 
-export function createExpiryNotifier(dependencies: ExpiryNotifierDependencies): ExpiryNotifier {
+export function createExpiryNotifier(dependencies: {
+  readonly store: Pick<IntegrationStore, 'list'>
+  readonly documents: Pick<Documents, 'read' | 'write'>
+  readonly audit: { background(by: Actor, entry: AuditEntry): void }
+  readonly runtime: Runtime
+  readonly log: Log
+}): ExpiryNotifier {
   const { store, documents, audit, runtime, log } = dependencies
   const { now } = runtime
 

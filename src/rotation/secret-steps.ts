@@ -31,13 +31,6 @@ export interface SecretSteps {
   readonly retire: Step
 }
 
-interface SecretStepsDependencies {
-  readonly through: Through
-  readonly api: CredentialsApi
-  readonly staging: Pick<Staging, 'complete'>
-  readonly now: () => number
-}
-
 const CALL_MS = 15_000
 /** How often it is looked whether the former is erased. */
 const QUIET_POLL_MS = 5_000
@@ -54,7 +47,12 @@ class Refused extends Error {
   }
 }
 
-export function createSecretSteps(dependencies: SecretStepsDependencies): SecretSteps {
+export function createSecretSteps(dependencies: {
+  readonly through: Through
+  readonly api: CredentialsApi
+  readonly staging: Pick<Staging, 'complete'>
+  readonly now: () => number
+}): SecretSteps {
   const { through, api, staging, now } = dependencies
 
   /** Throws `Refused`. */

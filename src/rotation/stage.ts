@@ -53,13 +53,6 @@ export interface Staging {
   remove(name: string, id: string, request: StagingRequest): Promise<Staged>
 }
 
-interface StagingDependencies {
-  readonly store: Pick<IntegrationStore, 'readSealed'>
-  readonly credentials: Pick<CredentialWriter, 'change'>
-  readonly intake: Intake
-  readonly now: () => number
-}
-
 /** What a step makes of the credentials, and of which one. */
 interface Step {
   readonly id: string
@@ -77,7 +70,12 @@ const STAGING_KINDS = [
   'refresh_token',
 ] as const
 
-export function createStaging(dependencies: StagingDependencies): Staging {
+export function createStaging(dependencies: {
+  readonly store: Pick<IntegrationStore, 'readSealed'>
+  readonly credentials: Pick<CredentialWriter, 'change'>
+  readonly intake: Intake
+  readonly now: () => number
+}): Staging {
   const { store, credentials: writer, intake, now } = dependencies
 
   const authorised = async (

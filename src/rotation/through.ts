@@ -4,14 +4,9 @@ import type { OrgCaller } from '../grants/org-api/org-request.ts'
 import { within } from '../runtime/timeout.ts'
 import type { InsideLease } from '../tokens/serve/inside-lease.ts'
 
-interface ThroughOptions {
-  readonly timeoutMs: number
-  readonly signal: AbortSignal
-}
-
 export type Through = <Value>(
   name: string,
-  options: ThroughOptions,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
   call: (caller: OrgCaller) => Promise<OrgAnswer<Value>>,
 ) => Promise<OrgAnswer<Value>>
 

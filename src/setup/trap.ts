@@ -6,18 +6,15 @@ export interface Trap {
   readonly detail: string
 }
 
-interface TrapRow {
-  readonly applies: (blueprint: Blueprint) => boolean
-  readonly detail: string
-}
-
 const always = () => true
 const withCertificate = ({ provesBy }: Blueprint) => provesBy === 'certificate'
 const withSecret = ({ provesBy }: Blueprint) => provesBy === 'client_secret'
 const asUsername = ({ recipe }: Blueprint) => recipe.actsAs === 'username'
 const asRunAsUser = ({ recipe }: Blueprint) => recipe.actsAs === 'run_as_user'
 
-const TRAPS: Readonly<Record<string, TrapRow>> = {
+const TRAPS: Readonly<
+  Record<string, { readonly applies: (blueprint: Blueprint) => boolean; readonly detail: string }>
+> = {
   connected_apps_closed: {
     applies: always,
     detail:

@@ -26,11 +26,6 @@ const QUICK_MS = 125
 /** during this time, which is short so that a recovered store is soon used again. */
 const RECOVERY_MS = 2_500
 
-/** It is no longer late after this time in which at least */
-const PUNCTUAL_MS = 10_000
-/** of the reads of each window took less than {@link QUICK_MS}: a share between both would begin and end it again and again. */
-const PUNCTUAL_SHARE = 3 / 4
-
 /** Reads are counted in slots of this duration. */
 const SLOT_MS = 250
 /** Slow reads must occur in several slots, because one delay may affect many reads. */
@@ -49,8 +44,6 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
   const slots: Slot[] = []
   let isSlow = false
   let isLate = false
-  /** When the store was often late for the last time, on the monotonic clock. */
-  let oftenLateAt = 0
 
   const slotNumber = () => Math.floor(monotonic() / SLOT_MS)
 
@@ -74,17 +67,13 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
     return isSpread && reads >= LEAST && sum(recent, 'quick') * 2 < reads
   }
 
-  /** At least half of the recent reads were quick. */
+  /** Forgets what was before the recovery, which would otherwise end it at once. */
   const becomesQuick = () => {
     const recent = within(RECOVERY_MS)
     const reads = sum(recent, 'reads')
-    return reads >= LEAST && sum(recent, 'quick') * 2 >= reads
-  }
-
-  /** More than a quarter of the reads took longer than {@link QUICK_MS}. */
-  const isOftenLate = () => {
-    const recent = within(WINDOW_MS)
-    return sum(recent, 'quick') < sum(recent, 'reads') * PUNCTUAL_SHARE
+    const isQuick = reads >= LEAST && sum(recent, 'quick') * 2 >= reads
+    if (isQuick) slots.splice(0, slots.length, ...recent)
+    return isQuick
   }
 
   /** A store that answers nothing is unavailable, not slow. */
@@ -100,24 +89,16 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
     } else if (isSlow && (isSilent() || becomesQuick())) {
       isSlow = false
       isLate = false
-      // What was before the recovery would otherwise end it at once.
-      slots.splice(0, slots.length, ...within(RECOVERY_MS))
       log.info({ slowMs: SLOW_MS }, 'the store is no longer slow')
-    } else if (!isSlow) judgeLateness()
-  }
-
-  const judgeLateness = () => {
-    if (isLate && isOftenLate()) oftenLateAt = monotonic()
-    else if (isLate && monotonic() - oftenLateAt >= PUNCTUAL_MS) {
-      isLate = false
-      log.info({ lateMs: QUICK_MS }, 'the store is no longer late')
-    } else if (!isLate && becomesLate()) {
+    } else if (!isSlow && !isLate && becomesLate()) {
       isLate = true
-      oftenLateAt = monotonic()
       log.warn(
         { cause: 'late', lateMs: QUICK_MS, windowMs: WINDOW_MS },
         'the store answers late: changes and first reads of a token take longer; see docs/troubleshooting.md#a-slow-store',
       )
+    } else if (!isSlow && isLate && becomesQuick()) {
+      isLate = false
+      log.info({ lateMs: QUICK_MS }, 'the store is no longer late')
     }
   }
 

@@ -9,15 +9,7 @@ import type { Broker, Served } from '../tokens/serve/broker.ts'
 import type { TokenRequester } from '../tokens/serve/token-request.ts'
 import { fail, type Spans } from './spans.ts'
 
-export interface EngineTracer {
-  broker(broker: Broker): Broker
-  requester(requester: TokenRequester): TokenRequester
-  waits(
-    subscription: Pick<ChangeSubscription, 'onceChanged'>,
-  ): Pick<ChangeSubscription, 'onceChanged'>
-  /** The mint coordinator for refreshes, which belong to no request. */
-  refreshes(coordinator: MintCoordinator): MintCoordinator
-}
+export type EngineTracer = ReturnType<typeof createEngineTracer>
 
 /** These problems prove that the integration exists. With others, the name may be any text of a caller. */
 const OF_AN_INTEGRATION: ReadonlySet<ProblemCode> = new Set([
@@ -34,7 +26,7 @@ const OF_AN_INTEGRATION: ReadonlySet<ProblemCode> = new Set([
   'salesforce_timeout',
 ])
 
-export function createEngineTracer(spans: Spans): EngineTracer {
+export function createEngineTracer(spans: Spans) {
   const named = (span: Span, name: string) => span.setAttribute('valetkey.integration', name)
 
   const served = (span: Span, { lease, via, isDegraded }: Served) => {
@@ -50,7 +42,7 @@ export function createEngineTracer(spans: Spans): EngineTracer {
   }
 
   return {
-    broker: (broker) => ({
+    broker: (broker: Broker): Broker => ({
       ...broker,
       lease(name, principal, request) {
         const span = spans.start('lease lookup')
@@ -69,7 +61,7 @@ export function createEngineTracer(spans: Spans): EngineTracer {
         }
       },
     }),
-    requester: (requester) => ({
+    requester: (requester: TokenRequester): TokenRequester => ({
       ...requester,
       request(integration, ...rest) {
         const attributes = {
@@ -87,7 +79,9 @@ export function createEngineTracer(spans: Spans): EngineTracer {
         })
       },
     }),
-    waits: (subscription) => ({
+    waits: (
+      subscription: Pick<ChangeSubscription, 'onceChanged'>,
+    ): Pick<ChangeSubscription, 'onceChanged'> => ({
       onceChanged(name, wake) {
         const span = spans.start('lock wait', { attributes: { 'valetkey.integration': name } })
         const stop = subscription.onceChanged(name, wake)
@@ -97,7 +91,8 @@ export function createEngineTracer(spans: Spans): EngineTracer {
         }
       },
     }),
-    refreshes: (coordinator) => ({
+    /** The mint coordinator for refreshes, which belong to no request. */
+    refreshes: (coordinator: MintCoordinator): MintCoordinator => ({
       run(entry, requirement, by) {
         const attributes = { 'valetkey.integration': entry.integration.name }
         const span = spans.start('refresh ahead', { attributes })

@@ -5,20 +5,15 @@ import type { Server } from '../http/server/server.ts'
 import type { Spans } from './spans.ts'
 import { readTraceparent } from './traceparent.ts'
 
-interface RequestTracer {
-  /** Must be called before the routes are registered. */
-  register(server: Server): void
-  problem(error: BrokerError, request: object): void
-}
-
 const PROBES = new Set(['/livez', '/readyz'])
 
 /** Records only the pattern of the path, because the path may contain a secret. */
-export function createRequestTracer(spans: Spans): RequestTracer {
+export function createRequestTracer(spans: Spans) {
   const spanOf = new WeakMap<object, Span>()
 
   return {
-    register(server) {
+    /** Must be called before the routes are registered. */
+    register(server: Server): void {
       server.addHook('onRequest', (request, reply, done) => {
         const { method, routeOptions, headers } = request
         const route = request.is404 ? undefined : routeOptions.url
@@ -45,6 +40,7 @@ export function createRequestTracer(spans: Spans): RequestTracer {
         spans.run(span, done)
       })
     },
-    problem: ({ code }, request) => void spanOf.get(request)?.setAttribute('error.type', code),
+    problem: ({ code }: BrokerError, request: object): void =>
+      void spanOf.get(request)?.setAttribute('error.type', code),
   }
 }

@@ -20,39 +20,33 @@ interface SpanOptions {
   readonly parent?: SpanContext
 }
 
-export interface Spans {
-  current(): Span | undefined
-  /** The current span, if it is open and sampled. */
-  recording(): Span | undefined
-  start(name: string, options?: SpanOptions): Span
-  /** Runs the work with this span as the current one. Does not end the span. */
-  run<Result>(span: Span, work: () => Result): Result
-  /** Ends the span with the work. */
-  within<Result>(
-    name: string,
-    options: SpanOptions,
-    work: (span: Span) => Promise<Result>,
-  ): Promise<Result>
-}
+export type Spans = ReturnType<typeof createSpans>
 
-export function createSpans(tracer: Tracer): Spans {
+export function createSpans(tracer: Tracer) {
   const running = new AsyncLocalStorage<Span>()
 
-  const start: Spans['start'] = (name, { parent, ...options } = {}) => {
+  const start = (name: string, { parent, ...options }: SpanOptions = {}): Span => {
     const above = parent ?? running.getStore()?.spanContext()
     const context = above ? trace.setSpanContext(ROOT_CONTEXT, above) : ROOT_CONTEXT
     return tracer.startSpan(name, options, context)
   }
 
   return {
-    current: () => running.getStore(),
-    recording() {
+    current: (): Span | undefined => running.getStore(),
+    /** The current span, if it is open and sampled. */
+    recording(): Span | undefined {
       const span = running.getStore()
       return span?.isRecording() ? span : undefined
     },
     start,
-    run: (span, work) => running.run(span, work),
-    async within(name, options, work) {
+    /** Runs the work with this span as the current one. Does not end the span. */
+    run: <Result>(span: Span, work: () => Result): Result => running.run(span, work),
+    /** Ends the span with the work. */
+    async within<Result>(
+      name: string,
+      options: SpanOptions,
+      work: (span: Span) => Promise<Result>,
+    ): Promise<Result> {
       const span = start(name, options)
       try {
         return await running.run(span, () => work(span))

@@ -27,12 +27,6 @@ export interface CallerCounts {
   stop(): Promise<void>
 }
 
-interface CallerCountsDependencies {
-  readonly documents: Pick<Documents, 'read' | 'write'>
-  readonly runtime: Runtime
-  readonly log: Pick<Log, 'warn'>
-}
-
 const WRITE_MS = 10_000
 const DAY_MS = 86_400_000
 const KEPT_MS = 31 * DAY_MS
@@ -53,7 +47,11 @@ interface Fresh {
   readonly counts: CountsByCaller
 }
 
-export function createCallerCounts(dependencies: CallerCountsDependencies): CallerCounts {
+export function createCallerCounts(dependencies: {
+  readonly documents: Pick<Documents, 'read' | 'write'>
+  readonly runtime: Runtime
+  readonly log: Pick<Log, 'warn'>
+}): CallerCounts {
   const { documents, runtime, log } = dependencies
   const { now } = runtime
   let fresh = new Map<string, Fresh>()

@@ -25,7 +25,19 @@ interface Webhooks {
   stop(): Promise<void>
 }
 
-interface WebhooksDependencies {
+const OFF: Webhooks = {
+  waiting: () => 0,
+  start: () => undefined,
+  stop: async () => undefined,
+}
+
+const LOST = {
+  full: 'webhooks are lost, because the queue is full',
+  failed: 'webhooks are lost, because they cannot be created',
+  stopped: 'webhooks are lost, because the store did not accept them before the process stopped',
+} as const
+
+export function composeWebhooks(dependencies: {
   readonly core: Core<StoreEvents & AuditEvents>
   readonly settings: {
     /** Absent: no webhook is made. */
@@ -36,21 +48,7 @@ interface WebhooksDependencies {
   readonly integrations: Pick<IntegrationStore, 'read'>
   readonly proxy: NonNullable<OutboundDependencies['proxy']>
   readonly meter: WebhookMeter
-}
-
-const OFF: Webhooks = {
-  waiting: () => 0,
-  start: () => undefined,
-  stop: async () => undefined,
-}
-
-const LOST = {
-  full: 'webhooks are lost, because the queue is full',
-  failed: 'webhooks are lost, because they cannot be created or queued',
-  stopped: 'webhooks are lost, because the store did not accept them before the process stopped',
-} as const
-
-export function composeWebhooks(dependencies: WebhooksDependencies): Webhooks {
+}): Webhooks {
   const { core, settings, integrations, proxy, meter } = dependencies
   const { store, events, runtime, log } = core
   const { now } = runtime

@@ -7,26 +7,6 @@ import { within } from '../runtime/timeout.ts'
 import { KEPT_MS, type StoredQueued, type WebhookQueue } from './webhook-queue.ts'
 import type { SendFailure, WebhookSender } from './webhook-sender.ts'
 
-interface WebhookDelivery {
-  /** Something may be due. */
-  wake(): void
-  start(): void
-  stop(): Promise<void>
-}
-
-interface WebhookDeliveryDependencies {
-  readonly queue: WebhookQueue
-  readonly sender: WebhookSender
-  readonly runtime: Runtime
-  /** None of them may throw. */
-  readonly onDelivered: () => void
-  readonly onFailed: (failure: SendFailure) => void
-  /** A day is over. */
-  readonly onExpired: (queued: StoredQueued) => void
-  /** The store cannot be written or read. */
-  readonly outage: OutageLogger
-}
-
 const LOOK_MS = 15_000
 /** An attempt, with what is around it: nobody else sends it meanwhile. */
 export const ATTEMPT_MS = 10_000
@@ -39,7 +19,18 @@ const REST_MS = 1_000
 export const backoffMs = (tries: number, random: () => number): number =>
   Math.min(BACKOFF_MS.most, BACKOFF_MS.least * 2 ** Math.min(tries, 20)) * (1 - random() / 10)
 
-export function createWebhookDelivery(dependencies: WebhookDeliveryDependencies): WebhookDelivery {
+export function createWebhookDelivery(dependencies: {
+  readonly queue: WebhookQueue
+  readonly sender: WebhookSender
+  readonly runtime: Runtime
+  /** None of them may throw. */
+  readonly onDelivered: () => void
+  readonly onFailed: (failure: SendFailure) => void
+  /** A day is over. */
+  readonly onExpired: (queued: StoredQueued) => void
+  /** The store cannot be written or read. */
+  readonly outage: OutageLogger
+}) {
   const { queue, sender, runtime, outage, onDelivered, onFailed, onExpired } = dependencies
   const { now, random, sleep } = runtime
 
@@ -88,6 +79,7 @@ export function createWebhookDelivery(dependencies: WebhookDeliveryDependencies)
   })
 
   return {
+    /** Something may be due. */
     wake: task.wake,
     start: task.start,
     stop: task.stop,

@@ -24,18 +24,7 @@ export interface StoredQueued extends Queued {
   readonly version: number
 }
 
-export interface WebhookQueue {
-  /** `known`: it waits already; `full`: it is lost. */
-  add(event: WebhookEvent): Promise<'added' | 'known' | 'full'>
-  /** Oldest first. */
-  all(): Promise<readonly StoredQueued[]>
-  /** Compare-and-set. Undefined: another replica was faster. */
-  write(queued: Queued, expected: number): Promise<StoredQueued | undefined>
-  /** False: another replica was faster. */
-  remove(queued: StoredQueued): Promise<boolean>
-  /** When it was last looked at, and since. */
-  count(): number
-}
+export type WebhookQueue = ReturnType<typeof createWebhookQueue>
 
 const WEBHOOKS = documentKind({ kind: 'webhook', schema: Queued })
 export const WEBHOOK_KIND = WEBHOOKS.kind
@@ -51,7 +40,7 @@ interface WebhookQueueDependencies {
   readonly now: () => number
 }
 
-export function createWebhookQueue({ documents, now }: WebhookQueueDependencies): WebhookQueue {
+export function createWebhookQueue({ documents, now }: WebhookQueueDependencies) {
   let count = 0
 
   const write = (queued: Queued, expected: number | 'absent') => {
@@ -62,7 +51,8 @@ export function createWebhookQueue({ documents, now }: WebhookQueueDependencies)
   }
 
   return {
-    async add(event) {
+    /** `known`: it waits already; `full`: it is lost. */
+    async add(event: WebhookEvent): Promise<'added' | 'known' | 'full'> {
       if (count >= QUEUE_MAX) return 'full'
       const at = now()
       const written = await write({ event, queuedAt: at, tries: 0, nextAt: at }, 'absent')
@@ -70,7 +60,8 @@ export function createWebhookQueue({ documents, now }: WebhookQueueDependencies)
       count += 1
       return 'added'
     },
-    async all() {
+    /** Oldest first. */
+    async all(): Promise<readonly StoredQueued[]> {
       const found: StoredQueued[] = []
       for await (const { body, version } of WEBHOOKS.all(documents)) {
         found.push({ ...body, version })
@@ -78,15 +69,18 @@ export function createWebhookQueue({ documents, now }: WebhookQueueDependencies)
       count = found.length
       return found.sort((a, b) => a.event.at - b.event.at)
     },
-    async write(queued, expected) {
+    /** Compare-and-set. Undefined: another replica was faster. */
+    async write(queued: Queued, expected: number): Promise<StoredQueued | undefined> {
       const written = await write(queued, expected)
       return written && { ...queued, version: written.version }
     },
-    async remove({ event, version }) {
+    /** False: another replica was faster. */
+    async remove({ event, version }: StoredQueued): Promise<boolean> {
       const isGone = await WEBHOOKS.erase(documents, event.id, version)
       if (isGone) count -= 1
       return isGone
     },
-    count: () => count,
+    /** When it was last looked at, and since. */
+    count: (): number => count,
   }
 }

@@ -19,18 +19,16 @@ export interface WebhookSender {
   send(event: WebhookEvent, signal: AbortSignal): Promise<SendFailure | undefined>
 }
 
-interface WebhookSenderDependencies {
+/** The longest that is waited on the receiver's word. */
+const RETRY_AFTER_MAX_SECONDS = 3_600
+
+export function createWebhookSender(dependencies: {
   readonly url: Secret
   /** One, or two while the receiver changes from one to the other: it is signed with each. */
   readonly secrets: readonly Secret[]
   readonly outbound: Pick<Outbound, 'send'>
   readonly now: () => number
-}
-
-/** The longest that is waited on the receiver's word. */
-const RETRY_AFTER_MAX_SECONDS = 3_600
-
-export function createWebhookSender(dependencies: WebhookSenderDependencies): WebhookSender {
+}): WebhookSender {
   const { url, secrets, outbound, now } = dependencies
   const signers = secrets.map((secret) => new Webhook(secret.reveal()))
 

@@ -30,15 +30,19 @@ export interface Described {
   readonly identity: () => Promise<WebhookData>
 }
 
-interface WebhookSource {
-  /** Never throws. */
-  note(by: Actor, entry: AuditEntry): void
-  start(): void
-  /** Queues pending events first, for at most 2 s. */
-  stop(): Promise<void>
+interface Noted {
+  readonly by: Actor
+  readonly entry: AuditEntry & { readonly integration: string }
+  readonly at: number
 }
 
-interface WebhookSourceDependencies {
+const STATES = documentKind({ kind: 'webhook-edge', schema: HealthState })
+const EDGE_KEPT_MS = 366 * 86_400_000
+const WAITING_MAX = 1_000
+const AGAIN_MS = 1_000
+const STOP_MS = 2_000
+
+export function createWebhookSource(dependencies: {
   /** Its random id: what was counted in another store is another edge. */
   readonly store: Pick<Store, 'identity'> & {
     readonly documents: Pick<Documents, 'read' | 'write'>
@@ -52,21 +56,7 @@ interface WebhookSourceDependencies {
   readonly onLost: (why: 'full' | 'failed' | 'stopped') => void
   /** The store cannot be written or read. */
   readonly outage: OutageLogger
-}
-
-interface Noted {
-  readonly by: Actor
-  readonly entry: AuditEntry & { readonly integration: string }
-  readonly at: number
-}
-
-const STATES = documentKind({ kind: 'webhook-edge', schema: HealthState })
-const EDGE_KEPT_MS = 366 * 86_400_000
-const WAITING_MAX = 1_000
-const AGAIN_MS = 1_000
-const STOP_MS = 2_000
-
-export function createWebhookSource(dependencies: WebhookSourceDependencies): WebhookSource {
+}) {
   const { store, queue, describe, runtime, outage, onQueued, onLost } = dependencies
   const { documents } = store
   const { now } = runtime
@@ -174,7 +164,8 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
   })
 
   return {
-    note(by, entry) {
+    /** Never throws. */
+    note(by: Actor, entry: AuditEntry): void {
       const { action, integration } = entry
       if (integration === null || !isOfInterest(entry)) return
       if (waiting.length >= WAITING_MAX) {
@@ -185,7 +176,8 @@ export function createWebhookSource(dependencies: WebhookSourceDependencies): We
       task.wake()
     },
     start: task.start,
-    async stop() {
+    /** Queues pending events first, for at most 2 s. */
+    async stop(): Promise<void> {
       const rest = task.stop().then(drain).catch(outage.report)
       await waitFor(rest, { ms: STOP_MS, late: () => undefined })
       for (const { entry } of waiting) {

@@ -71,12 +71,12 @@ t.test('an example of a document is no value, either', async (t) => {
     '3MVG9...',
     '3MVG9xxxx',
     'xxx',
-    // People leave such texts in a form. 'XXXXXXXX' and 'TODO' are inputs of this test, not notes.
+    // What people leave in a form, here and below: values of the test, no notes to its reader.
     'XXXXXXXX',
-    'TODO',
     'changeme',
     'CHANGE-ME',
     'REPLACE_ME',
+    'TODO',
     'string',
     'insert_your_key_here',
     'paste key here',

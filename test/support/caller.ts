@@ -5,7 +5,7 @@ export interface Answer {
   readonly status: number
   readonly headers: Headers
   /** Parsed JSON, else the text. */
-  // biome-ignore lint/suspicious/noExplicitAny: each route has its own body, and the tests assert each member that they read
+  // biome-ignore lint/suspicious/noExplicitAny: each route answers otherwise, and a test asserts what it reads of it
   readonly body: any
 }
 

@@ -19,7 +19,7 @@ export interface KubernetesObject {
     readonly labels?: Readonly<Record<string, string>>
     readonly annotations?: Readonly<Record<string, string>>
   }
-  // biome-ignore lint/suspicious/noExplicitAny: each kind has its own members; test/chart/render.test.ts checks them by the schemas of Kubernetes
+  // biome-ignore lint/suspicious/noExplicitAny: whatever its kind has, by the schemas of Kubernetes, which test/chart/render.test.ts checks it by
   readonly [member: string]: any
 }
 

@@ -6,34 +6,10 @@ import type { Log } from '../../runtime/runtime.ts'
 import { createLineBuffer } from './line-buffer.ts'
 import type { LineOutput } from './line-output.ts'
 
-export interface AuditWriter {
-  /** Takes a line (with its end): it will be written, within 20 ms where nothing is in the way. */
-  write(line: string): void
-  /** Resolves once every line taken so far is written. `audit_unavailable`: that cannot be said now; they stay taken. */
-  flushed(): Promise<void>
-  /** Lines cannot be written, so that nothing more may be handed out. True until the first line is out. */
-  isBlocked(): boolean
-  waitingBytes(): number
-  writtenLines(): number
-  /** Waits for the last lines, 2 s at most. Gives the number of those that could not be written. */
-  close(): Promise<number>
-}
-
-interface AuditWriterDependencies {
-  readonly output: LineOutput
-  /** Monotonic clock, in milliseconds. */
-  readonly monotonic: () => number
-  readonly log: Pick<Log, 'info' | 'error'>
-}
+export type AuditWriter = ReturnType<typeof createAuditWriter>
 
 /** `starting`: nothing was written yet. `failing`: the system says no. `slow`: the oldest line waits too long. `full`: too many wait. */
 type Trouble = 'starting' | 'failing' | 'slow' | 'full'
-
-interface Waiter {
-  readonly upTo: number
-  resolve(): void
-  reject(error: Error): void
-}
 
 /** Lines of reads follow their answer by this, and the time of a write. */
 const BATCH_MS = 20
@@ -46,11 +22,16 @@ const WATCH_MS = 100
 const RETRY_MS = 250
 const CLOSE_MS = 2_000
 
-export function createAuditWriter(dependencies: AuditWriterDependencies): AuditWriter {
+export function createAuditWriter(dependencies: {
+  readonly output: LineOutput
+  /** Monotonic clock, in milliseconds. */
+  readonly monotonic: () => number
+  readonly log: Pick<Log, 'info' | 'error'>
+}) {
   const { output, monotonic, log } = dependencies
   const closing = new AbortController()
   const lines = createLineBuffer()
-  let waiters: Waiter[] = []
+  let waiters: { readonly upTo: number; resolve(): void; reject(error: Error): void }[] = []
   let taken = 0
   let written = 0
   let inFlight = 0
@@ -124,6 +105,7 @@ export function createAuditWriter(dependencies: AuditWriterDependencies): AuditW
     if (!closing.signal.aborted) block('failing', error)
   }
 
+  /** Resolves once every line taken so far is written. `audit_unavailable`: that cannot be said now; they stay taken. */
   const flushed = (): Promise<void> => {
     if (written === taken) return Promise.resolve()
     if (trouble !== undefined && trouble !== 'starting') return Promise.reject(auditUnavailable())
@@ -134,17 +116,20 @@ export function createAuditWriter(dependencies: AuditWriterDependencies): AuditW
   }
 
   return {
-    write(line) {
+    /** Takes a line (with its end): it will be written, within 20 ms where nothing is in the way. */
+    write(line: string): void {
       lines.add(line)
       taken += 1
       if (inFlight + lines.size() > LIMIT_BYTES) block('full')
       schedule(false)
     },
     flushed,
-    isBlocked: () => trouble !== undefined,
-    waitingBytes: () => inFlight + lines.size(),
-    writtenLines: () => written,
-    async close() {
+    /** Lines cannot be written, so that nothing more may be handed out. True until the first line is out. */
+    isBlocked: (): boolean => trouble !== undefined,
+    waitingBytes: (): number => inFlight + lines.size(),
+    writtenLines: (): number => written,
+    /** Waits for the last lines, 2 s at most. Gives the number of those that could not be written. */
+    async close(): Promise<number> {
       const deadline = monotonic() + CLOSE_MS
       while (written < taken && monotonic() < deadline) {
         schedule(true)

@@ -14,11 +14,6 @@ export interface KnownApiKey {
   readonly principal: Principal
 }
 
-interface ApiKeyAuthenticatorDependencies {
-  readonly keys: Pick<RememberedDocuments<KnownApiKey>, 'find'>
-  readonly now: () => number
-}
-
 export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
   const key = apiKeyOf(record)
   return {
@@ -40,10 +35,11 @@ const otherThan = (id: string): string => [...id].reverse().join('')
 /** Compared where there is no such key, so that it takes as long. */
 const NOBODY = Buffer.alloc(32)
 
-export function createApiKeyAuthenticator({
-  keys,
-  now,
-}: ApiKeyAuthenticatorDependencies): Authenticator {
+export function createApiKeyAuthenticator(dependencies: {
+  readonly keys: Pick<RememberedDocuments<KnownApiKey>, 'find'>
+  readonly now: () => number
+}): Authenticator {
+  const { keys, now } = dependencies
   const check = (known: KnownApiKey | undefined, isSame: boolean): Principal => {
     if (!known || !isSame) throw refusedBearer('KEY_UNKNOWN')
     if (known.expiresAt <= now()) throw refusedBearer('KEY_EXPIRED')

@@ -6,12 +6,6 @@ import type { Principal } from '../policy.ts'
 import { type Authenticator, type RefusalCode, refusedCertificate } from './authenticator.ts'
 import type { CertificateIdentity } from './certificate-identity.ts'
 
-interface ClientCertificateDependencies {
-  /** Another array after a change. */
-  readonly callers: () => readonly CallerEntry[]
-  readonly now: () => number
-}
-
 /** What a connection showed; it cannot show another certificate later. */
 interface Shown {
   readonly identity: CertificateIdentity | RefusalCode | undefined
@@ -20,9 +14,11 @@ interface Shown {
 }
 
 /** Headers in which a proxy forwards a certificate are not looked at: anybody can write them. */
-export function createClientCertificateAuthenticator(
-  dependencies: ClientCertificateDependencies,
-): Authenticator {
+export function createClientCertificateAuthenticator(dependencies: {
+  /** Another array after a change. */
+  readonly callers: () => readonly CallerEntry[]
+  readonly now: () => number
+}): Authenticator {
   const { callers, now } = dependencies
   const connections = new WeakMap<Socket, Shown>()
 

@@ -20,12 +20,6 @@ export interface SigningKeys {
   stop(): Promise<void>
 }
 
-interface SigningKeysDependencies {
-  readonly fetch: (stop: AbortSignal) => Promise<JSONWebKeySet>
-  readonly runtime: Runtime
-  readonly onTrouble: (error: unknown) => void
-}
-
 /** Between two attempts, whatever arrives. */
 const COOL_DOWN_MS = 30_000
 const REFRESH_MS = 300_000
@@ -44,7 +38,11 @@ interface Held {
   readonly at: number
 }
 
-export function createSigningKeys(dependencies: SigningKeysDependencies): SigningKeys {
+export function createSigningKeys(dependencies: {
+  readonly fetch: (stop: AbortSignal) => Promise<JSONWebKeySet>
+  readonly runtime: Runtime
+  readonly onTrouble: (error: unknown) => void
+}): SigningKeys {
   const { fetch, runtime, onTrouble } = dependencies
   // A clock that never steps may stand while the machine sleeps.
   const { wall, monotonic, random } = runtime

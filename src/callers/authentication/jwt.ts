@@ -21,17 +21,6 @@ export interface JwtAuthenticator extends Authenticator {
   issuers(): readonly { readonly issuer: string; readonly isFresh: boolean | undefined }[]
 }
 
-interface JwtAuthenticatorDependencies {
-  /** Another array after a change: then everything that is remembered is forgotten. */
-  readonly issuers: () => readonly IssuerSettings[]
-  /** The same. */
-  readonly callers: () => readonly CallerEntry[]
-  readonly createSigningKeys: (settings: IssuerSettings) => SigningKeys
-  readonly now: () => number
-  /** Monotonic clock, in milliseconds. */
-  readonly monotonic: () => number
-}
-
 const ALGORITHMS = [
   'RS256',
   'RS384',
@@ -64,9 +53,16 @@ interface Issuer {
   readonly keys: SigningKeys
 }
 
-export function createJwtAuthenticator(
-  dependencies: JwtAuthenticatorDependencies,
-): JwtAuthenticator {
+export function createJwtAuthenticator(dependencies: {
+  /** Another array after a change: then everything that is remembered is forgotten. */
+  readonly issuers: () => readonly IssuerSettings[]
+  /** The same. */
+  readonly callers: () => readonly CallerEntry[]
+  readonly createSigningKeys: (settings: IssuerSettings) => SigningKeys
+  readonly now: () => number
+  /** Monotonic clock, in milliseconds. */
+  readonly monotonic: () => number
+}): JwtAuthenticator {
   const { issuers, callers, createSigningKeys, now, monotonic } = dependencies
   const remembered = new Map<string, Remembered>()
   /** The same again, by what a connection sends each time: the digest is not made anew. */

@@ -4,12 +4,6 @@ import type { Outbound } from '../../http/outbound/outbound.ts'
 import { within } from '../../runtime/timeout.ts'
 import type { IssuerSettings } from '../caller-entry.ts'
 
-interface KeySource {
-  /** One attempt, 5 s at most. Rejects with an error whose `code` is a {@link KeySourceCode}. */
-  fetch(stop: AbortSignal): Promise<JSONWebKeySet>
-  close(): Promise<void>
-}
-
 interface KeySourceDependencies {
   /** With a CA to trust besides the well-known ones. */
   readonly createOutbound: (ca: string | undefined) => Outbound
@@ -48,17 +42,12 @@ export function issuerUrlMistake(text: string): string | undefined {
 export const isLoopback = ({ hostname }: URL): boolean =>
   hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.[0-9]{1,3}){3}$/.test(hostname)
 
-interface Discovered {
-  readonly url: string
-  readonly at: number
-}
-
 export function createKeySource(
   settings: IssuerSettings,
   { createOutbound, readFile, monotonic }: KeySourceDependencies,
-): KeySource {
+) {
   let way: { readonly ca: string | undefined; readonly outbound: Outbound } | undefined
-  let discovered: Discovered | undefined
+  let discovered: { readonly url: string; readonly at: number } | undefined
 
   const read = async (path: string): Promise<string> => {
     try {
@@ -118,7 +107,8 @@ export function createKeySource(
   }
 
   return {
-    async fetch(stop) {
+    /** One attempt, 5 s at most. Rejects with an error whose `code` is a {@link KeySourceCode}. */
+    async fetch(stop: AbortSignal): Promise<JSONWebKeySet> {
       const late = () => {
         throw unusable('ISSUER_UNREACHABLE')
       }
@@ -132,7 +122,7 @@ export function createKeySource(
         throw error
       }
     },
-    async close() {
+    async close(): Promise<void> {
       await way?.outbound.close()
     },
   }

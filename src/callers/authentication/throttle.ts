@@ -5,12 +5,7 @@ import { networkOf } from '../../http/address.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import type { Budgets } from '../../store/budgets.ts'
 
-export interface Throttle {
-  /** Counts one failure; gives the error to answer with: the one given, or `rate_limited`. Never rejects. */
-  failed(address: string, error: BrokerError): Promise<BrokerError>
-  /** Whether failures of this address are answered with `rate_limited` now. */
-  isBlocked(address: string): boolean
-}
+export type Throttle = ReturnType<typeof createThrottle>
 
 interface ThrottleDependencies {
   /** Shared over replicas while the store answers. */
@@ -31,7 +26,7 @@ interface Local {
   readonly blockedUntil: number
 }
 
-export function createThrottle({ budgets, runtime, log }: ThrottleDependencies): Throttle {
+export function createThrottle({ budgets, runtime, log }: ThrottleDependencies) {
   const { now, monotonic } = runtime
   const locals = new Map<string, Local>()
   let isStoreDown = false
@@ -74,7 +69,8 @@ export function createThrottle({ budgets, runtime, log }: ThrottleDependencies):
   }
 
   return {
-    async failed(address, error) {
+    /** Counts one failure; gives the error to answer with: the one given, or `rate_limited`. Never rejects. */
+    async failed(address: string, error: BrokerError): Promise<BrokerError> {
       const key = networkOf(address)
       const known = locals.get(key)
       if (known && known.blockedUntil > monotonic()) {
@@ -86,7 +82,8 @@ export function createThrottle({ budgets, runtime, log }: ThrottleDependencies):
       keep(key, { ...local, blockedUntil })
       return tooMany(blockedUntil - monotonic())
     },
-    isBlocked: (address) =>
+    /** Whether failures of this address are answered with `rate_limited` now. */
+    isBlocked: (address: string): boolean =>
       (locals.get(networkOf(address))?.blockedUntil ?? Number.NEGATIVE_INFINITY) > monotonic(),
   }
 }

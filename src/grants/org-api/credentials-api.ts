@@ -26,17 +26,7 @@ export interface NewPair {
 }
 
 /** Each method throws `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`. */
-export interface CredentialsApi {
-  /** The consumers of the app with this API name; empty if there is no such app. */
-  consumers(caller: OrgCaller, apiName: string): Promise<OrgAnswer<readonly Consumer[]>>
-  beside(caller: OrgCaller, place: ConsumerPlace): Promise<OrgAnswer<BesidePair | undefined>>
-  /** Creates a pair that works immediately beside the main pair. Only this answer contains the secret. */
-  stage(caller: OrgCaller, place: ConsumerPlace): Promise<OrgAnswer<NewPair>>
-  /** Makes the staged pair the main pair. The old pair then takes the staged position. */
-  rotate(caller: OrgCaller, place: ConsumerPlace, id: string): Promise<OrgAnswer<unknown>>
-  /** Deletes the pair beside the main pair. */
-  remove(caller: OrgCaller, place: ConsumerPlace, id: string): Promise<OrgAnswer<unknown>>
-}
+export type CredentialsApi = ReturnType<typeof createCredentialsApi>
 
 const ROOT = '/services/data/v65.0/apps/oauth'
 const JSON_TYPE = { 'content-type': 'application/json' }
@@ -45,11 +35,12 @@ const CLIENT_ID = /^[\x21-\x7e]{1,256}$/
 
 type CredentialsApiDependencies = Omit<OrgApiDependencies, 'title'>
 
-export function createCredentialsApi(dependencies: CredentialsApiDependencies): CredentialsApi {
+export function createCredentialsApi(dependencies: CredentialsApiDependencies) {
   const { call } = createOrgApi({ ...dependencies, title: 'The API for OAuth credentials' })
 
   return {
-    async consumers(caller, apiName) {
+    /** The consumers of the app with this API name; empty if there is no such app. */
+    async consumers(caller: OrgCaller, apiName: string): Promise<OrgAnswer<readonly Consumer[]>> {
       const usage = await call(caller, { method: 'GET', path: `${ROOT}/usage` })
       if (!usage.ok) return usage
       const found = listIn(usage.value, 'apps').find((one) => one.developerName === apiName)
@@ -65,12 +56,16 @@ export function createCredentialsApi(dependencies: CredentialsApiDependencies): 
       )
       return { ok: true, value }
     },
-    async beside(caller, place) {
+    async beside(
+      caller: OrgCaller,
+      place: ConsumerPlace,
+    ): Promise<OrgAnswer<BesidePair | undefined>> {
       const answer = await call(caller, { method: 'GET', path: stagedPath(place) })
       if (!answer.ok) return answer.status === 404 ? { ok: true, value: undefined } : answer
       return { ok: true, value: besideIn(answer.value) }
     },
-    async stage(caller, place) {
+    /** Creates a pair that works immediately beside the main pair. Only this answer contains the secret. */
+    async stage(caller: OrgCaller, place: ConsumerPlace): Promise<OrgAnswer<NewPair>> {
       const answer = await call(caller, {
         method: 'POST',
         path: stagedPath(place),
@@ -87,14 +82,16 @@ export function createCredentialsApi(dependencies: CredentialsApiDependencies): 
       }
       return { ok: true, value: { clientId, clientSecret: new Secret(clientSecret) } }
     },
-    rotate: (caller, place, id) =>
+    /** Makes the staged pair the main pair. The old pair then takes the staged position. */
+    rotate: (caller: OrgCaller, place: ConsumerPlace, id: string): Promise<OrgAnswer<unknown>> =>
       call(caller, {
         method: 'PATCH',
         path: stagedPath(place, id),
         headers: JSON_TYPE,
         body: JSON.stringify({ command: 'rotate' }),
       }),
-    async remove(caller, place, id) {
+    /** Deletes the pair beside the main pair. */
+    async remove(caller: OrgCaller, place: ConsumerPlace, id: string): Promise<OrgAnswer<unknown>> {
       const answer = await call(caller, { method: 'DELETE', path: stagedPath(place, id) })
       return !answer.ok && answer.status === 404 ? { ok: true, value: undefined } : answer
     },

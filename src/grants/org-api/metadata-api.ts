@@ -20,11 +20,7 @@ interface DeployStatus {
 }
 
 /** Both methods throw `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`. */
-export interface MetadataApi {
-  /** Starts a deployment and returns its id. */
-  deploy(caller: OrgCaller, archive: Uint8Array): Promise<OrgAnswer<string>>
-  status(caller: OrgCaller, id: string): Promise<OrgAnswer<DeployStatus>>
-}
+export type MetadataApi = ReturnType<typeof createMetadataApi>
 
 type MetadataApiDependencies = Omit<OrgApiDependencies, 'title'>
 
@@ -41,11 +37,12 @@ const DEPLOY_OPTIONS = {
   singlePackage: true,
 }
 const DEPLOY_ID = /^0Af[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$/
-export function createMetadataApi(dependencies: MetadataApiDependencies): MetadataApi {
+export function createMetadataApi(dependencies: MetadataApiDependencies) {
   const { call } = createOrgApi({ ...dependencies, title: 'The Metadata API' })
 
   return {
-    async deploy(caller, archive) {
+    /** Starts a deployment and returns its id. */
+    async deploy(caller: OrgCaller, archive: Uint8Array): Promise<OrgAnswer<string>> {
       const { type, body } = multipart(archive)
       const answer = await call(caller, {
         method: 'POST',
@@ -60,7 +57,7 @@ export function createMetadataApi(dependencies: MetadataApiDependencies): Metada
       }
       return { ok: true, value: id }
     },
-    async status(caller, id) {
+    async status(caller: OrgCaller, id: string): Promise<OrgAnswer<DeployStatus>> {
       const path = `${PATH}/${encodeURIComponent(id)}?includeDetails=true`
       const answer = await call(caller, { method: 'GET', path })
       if (!answer.ok) return answer

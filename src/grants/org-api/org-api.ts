@@ -23,14 +23,6 @@ export interface OrgRefusal {
 
 export type OrgAnswer<Value> = { readonly ok: true; readonly value: Value } | OrgRefusal
 
-interface OrgApi {
-  /**
-   * Returns the JSON of the answer, or undefined if it has no body. Throws
-   * `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`.
-   */
-  call(caller: OrgCaller, call: OrgCall): Promise<OrgAnswer<unknown>>
-}
-
 export interface OrgApiDependencies {
   readonly outbound: Pick<Outbound, 'send'>
   readonly hosts: Pick<HostRules, 'checkInstanceUrl' | 'isSalesforceOwn'>
@@ -41,9 +33,13 @@ export interface OrgApiDependencies {
 
 const TEXT_MAX = 300
 
-export function createOrgApi({ outbound, hosts, now, title }: OrgApiDependencies): OrgApi {
+export function createOrgApi({ outbound, hosts, now, title }: OrgApiDependencies) {
   return {
-    async call(caller, call) {
+    /**
+     * Returns the JSON of the answer, or undefined if it has no body. Throws
+     * `salesforce_unavailable`, `salesforce_timeout` or `token_response_invalid`.
+     */
+    async call(caller: OrgCaller, call: OrgCall): Promise<OrgAnswer<unknown>> {
       const { answer, host, secrets } = await askOrg(caller, call, { outbound, hosts })
       return read(answer, { title, host, isSalesforceOwn: hosts.isSalesforceOwn, now, secrets })
     },

@@ -21,21 +21,7 @@ import { triedIn } from './tried.ts'
  * `BrokerError`: `grant_refused` (with a refusal, see `refusalOf`), `token_response_invalid`,
  * `salesforce_unavailable`, `salesforce_timeout`.
  */
-export interface TokenEndpoint {
-  token(request: TokenRequest): Promise<TokenAnswer>
-  /** Requests device codes, which Salesforce issues at the token endpoint. */
-  deviceCode(request: DeviceCodeRequest): Promise<DeviceCode>
-  /** Whether a token is active, and until when. */
-  introspect(request: IntrospectRequest): Promise<Introspection>
-  /** Revokes a token for all holders. `unknown_token`: it was not active. */
-  revoke(request: RevokeRequest): Promise<'revoked' | 'unknown_token'>
-  /** Makes one inexpensive REST call, which proves the token and extends its session. */
-  probe(caller: OrgCaller): Promise<ProbeResult>
-  /** Permissions of the user of a token, as far as the org shows them. */
-  userPermissions(caller: OrgCaller): Promise<SeenPermissions>
-  /** By how much the clock of the login host is ahead of ours, in milliseconds, as far as its answers prove. */
-  aheadMs(loginUrl: string): number
-}
+export type TokenEndpoint = ReturnType<typeof createTokenEndpoint>
 
 interface EndpointRequest {
   /** An origin, or an origin with a path; no trailing slash. */
@@ -99,9 +85,10 @@ export function tokenUrl(loginUrl: string): string {
 
 const GONE = new Set(['invalid_token', 'unsupported_token_type'])
 
-export function createTokenEndpoint(dependencies: TokenEndpointDependencies): TokenEndpoint {
+export function createTokenEndpoint(dependencies: TokenEndpointDependencies) {
   const { outbound, hosts, now, clock } = dependencies
-  const aheadMs = (loginUrl: string) => clock.aheadMs(new URL(loginUrl).host)
+  /** By how much the clock of the login host is ahead of ours, in milliseconds, as far as its answers prove. */
+  const aheadMs = (loginUrl: string): number => clock.aheadMs(new URL(loginUrl).host)
 
   /** Adapts our fetcher to oauth4webapi and normalises the answer before it is read. */
   function options(exchange: Exchange) {
@@ -163,7 +150,7 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
   }
 
   return {
-    token: (request) =>
+    token: (request: TokenRequest): Promise<TokenAnswer> =>
       translated(async () => {
         const { loginUrl, signal, repeatable, path, parameters = {} } = request
         if (path === undefined) requireAllowed(loginUrl)
@@ -196,7 +183,8 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
         return byOurClock({ ...answer, issuer: loginUrl }, aheadMs(loginUrl))
       }),
 
-    deviceCode: (request) =>
+    /** Requests device codes, which Salesforce issues at the token endpoint. */
+    deviceCode: (request: DeviceCodeRequest): Promise<DeviceCode> =>
       translated(async () => {
         const { loginUrl, signal, scopes } = request
         requireAllowed(loginUrl)
@@ -219,7 +207,8 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
         return answer
       }),
 
-    introspect: (request) =>
+    /** Whether a token is active, and until when. */
+    introspect: (request: IntrospectRequest): Promise<Introspection> =>
       translated(async () => {
         const { loginUrl, signal } = request
         requireAllowed(loginUrl)
@@ -242,7 +231,8 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
         }
       }),
 
-    revoke: (request) =>
+    /** Revokes a token for all holders. `unknown_token`: it was not active. */
+    revoke: (request: RevokeRequest): Promise<'revoked' | 'unknown_token'> =>
       translated(async () => {
         const { loginUrl, signal } = request
         if (hosts.checkInstanceUrl(loginUrl) === undefined) requireAllowed(loginUrl)
@@ -261,8 +251,11 @@ export function createTokenEndpoint(dependencies: TokenEndpointDependencies): To
         }
       }),
 
-    probe: (request) => translated(() => probeToken(request, { outbound, hosts, now })),
-    userPermissions: (request) =>
+    /** Makes one inexpensive REST call, which proves the token and extends its session. */
+    probe: (request: OrgCaller): Promise<ProbeResult> =>
+      translated(() => probeToken(request, { outbound, hosts, now })),
+    /** Permissions of the user of a token, as far as the org shows them. */
+    userPermissions: (request: OrgCaller): Promise<SeenPermissions> =>
       translated(() => readUserPermissions(request, { outbound, hosts, now })),
     aheadMs,
   }

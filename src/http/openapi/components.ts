@@ -2,10 +2,6 @@
 
 type Node = Readonly<Record<string, unknown>>
 
-interface Document {
-  readonly components?: Node
-}
-
 const isNode = (value: unknown): value is Node =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -41,7 +37,7 @@ export function nameComponents<Doc extends object>(document: Doc): Doc {
     return { $ref: referenceTo(name) }
   }
 
-  const visited = visit(document) as Doc & Document
+  const visited = visit(document) as Doc & { readonly components?: Node }
   const sorted = Object.fromEntries([...schemas].sort(([a], [b]) => (a < b ? -1 : 1)))
   return { ...visited, components: { ...visited.components, schemas: sorted } }
 }

@@ -12,15 +12,11 @@ interface ClientErrors {
   answer(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
-interface ClientErrorLog {
-  debug(bindings: object, message: string): void
-}
-
 /** Parser error: data followed the last request of a connection. */
 const BEHIND_THE_LAST = 'HPE_CLOSED_CONNECTION'
 
 export function createClientErrors(
-  log: ClientErrorLog,
+  log: { debug(bindings: object, message: string): void },
   pipelines: Pick<Pipelines, 'fail'>,
 ): ClientErrors & {
   /** Replaces Node's own answers, which have no body. */

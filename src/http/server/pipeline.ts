@@ -16,18 +16,7 @@ import {
 } from './connection.ts'
 import { isPausedByNode, leaveToNode, takeFromNode } from './node-reader.ts'
 
-export interface Pipelines {
-  /** Wraps the request listener of a server. */
-  before(next: RequestListener): RequestListener
-  /** Must be called before the server listens. `event` is the event that delivers connections. */
-  attach(server: Server, event: 'connection' | 'secureConnection'): void
-  /** The connection sent invalid data. Sends the pending answers, then this text, and then closes the connection. */
-  fail(socket: Socket, text?: string): void
-  /** The answer to this request is the last one. Later requests are ignored. */
-  endAfter(socket: Socket): void
-  /** A caller authenticated on this connection. Node reads it directly, which is faster, until it pipelines. */
-  trust(socket: Socket): void
-}
+export type Pipelines = ReturnType<typeof createPipelines>
 
 export interface PipelineLimits {
   /** How long a client may leave answers unread, in milliseconds. Default: 15000. */
@@ -49,7 +38,7 @@ const EACH_TURN = 16
 /** How long data after the last answer is discarded. An immediate close would reset the connection before the client has read the answer (RFC 9112, section 9.6). */
 const LINGER_MS = 2_000
 
-export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipelines {
+export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS) {
   const { unreadMs, lastAnswersMs, checkMs } = limits
   const connections = new WeakMap<Socket, ClientConnection>()
   /** Connections with unparsed data, in round-robin order. */
@@ -163,27 +152,31 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
   }
 
   return {
-    before: (listener) => (request, response) => {
-      const connection = connections.get(request.socket)
-      if (!connection) return listener(request, response)
-      if (connection.isLast || connection.isFailed) return
-      const { waiting, strays } = connection
-      if (waiting.at(-1)?.writableFinished) waiting.length = 0
-      if (waiting.length > 0) {
-        pile(connection)
-        if (strays.length > 0 || !mayAsk(connection)) {
-          strays.push(() => {
-            waiting.push(response)
-            listener(request, response)
-          })
-          enqueue(connection)
-          return
+    /** Wraps the request listener of a server. */
+    before:
+      (listener: RequestListener): RequestListener =>
+      (request, response) => {
+        const connection = connections.get(request.socket)
+        if (!connection) return listener(request, response)
+        if (connection.isLast || connection.isFailed) return
+        const { waiting, strays } = connection
+        if (waiting.at(-1)?.writableFinished) waiting.length = 0
+        if (waiting.length > 0) {
+          pile(connection)
+          if (strays.length > 0 || !mayAsk(connection)) {
+            strays.push(() => {
+              waiting.push(response)
+              listener(request, response)
+            })
+            enqueue(connection)
+            return
+          }
         }
-      }
-      waiting.push(response)
-      listener(request, response)
-    },
-    attach(server, event) {
+        waiting.push(response)
+        listener(request, response)
+      },
+    /** Must be called before the server listens. `event` is the event that delivers connections. */
+    attach(server: Server, event: 'connection' | 'secureConnection'): void {
       const open = new Set<Socket>()
       server.on(event, (socket: Socket) => {
         open.add(socket)
@@ -204,7 +197,8 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
       })
       server.on('close', () => clearInterval(timer))
     },
-    fail(socket, text) {
+    /** The connection sent invalid data. Sends the pending answers, then this text, and then closes the connection. */
+    fail(socket: Socket, text?: string) {
       const connection = connections.get(socket)
       if (!connection) return end(socket, text)
       if (connection.isFailed) return
@@ -217,11 +211,13 @@ export function createPipelines(limits: PipelineLimits = PIPELINE_LIMITS): Pipel
       settle(connection, isAnswered ? undefined : text)
       setTimeout(() => socket.destroy(), lastAnswersMs).unref()
     },
-    endAfter(socket) {
+    /** The answer to this request is the last one. Later requests are ignored. */
+    endAfter(socket: Socket): void {
       const connection = connections.get(socket)
       if (connection) connection.isLast = true
     },
-    trust(socket) {
+    /** A caller authenticated on this connection. Node reads it directly, which is faster, until it pipelines. */
+    trust(socket: Socket): void {
       const connection = connections.get(socket)
       if (connection) connection.isTrusted = true
     },

@@ -53,11 +53,11 @@ export interface ServerOptions {
   readonly onProblem?: (error: BrokerError, request: FastifyRequest) => void
 }
 
-/** Limits of time for clients, and of connections for each address. Tests set shorter ones. */
+/** Time limits for clients, and how many connections an address may have. */
 export interface ServerLimits extends PipelineLimits {
-  /** Longest time for the header section, in milliseconds. Default: 8000. */
+  /** For the header section, in milliseconds. Default: 8000. */
   readonly headersMs: number
-  /** Longest time for the whole request, in milliseconds. Default: 10000. */
+  /** For the whole request, in milliseconds. Default: 10000. */
   readonly requestMs: number
   /** Most open connections of one address, except for trusted proxies. 0: no limit. Default: 0. */
   readonly connectionsPerAddress: number

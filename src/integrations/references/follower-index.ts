@@ -5,22 +5,15 @@ import type { IntegrationStore } from '../integration-store.ts'
 
 type Follower = Pick<Integration, 'name' | 'labels'>
 
-export interface FollowerIndex {
-  /** In order of name. Throws `store_unavailable`. */
-  of(owner: string): Promise<readonly Follower[]>
-  /** Drops the result after this replica wrote an integration. */
-  forget(): void
-}
-
-interface FollowerIndexDependencies {
-  readonly store: Pick<IntegrationStore, 'list'>
-  /** Monotonic clock, in milliseconds. */
-  readonly monotonic: () => number
-}
+export type FollowerIndex = ReturnType<typeof createFollowerIndex>
 
 const BELIEVED_MS = 1_000
 
-export function createFollowerIndex(dependencies: FollowerIndexDependencies): FollowerIndex {
+export function createFollowerIndex(dependencies: {
+  readonly store: Pick<IntegrationStore, 'list'>
+  /** Monotonic clock, in milliseconds. */
+  readonly monotonic: () => number
+}) {
   const { store, monotonic } = dependencies
   let pass: Promise<ReadonlyMap<string, readonly Follower[]>> | undefined
   let beganAt = Number.NEGATIVE_INFINITY
@@ -35,12 +28,14 @@ export function createFollowerIndex(dependencies: FollowerIndexDependencies): Fo
     return found
   }
 
-  const forget = () => {
+  /** Drops the result after this replica wrote an integration. */
+  const forget = (): void => {
     pass = undefined
   }
 
   return {
-    async of(owner) {
+    /** In order of name. Throws `store_unavailable`. */
+    async of(owner: string): Promise<readonly Follower[]> {
       if (!pass || monotonic() - beganAt > BELIEVED_MS) {
         const begun = look()
         begun.catch(() => {

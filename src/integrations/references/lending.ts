@@ -15,16 +15,14 @@ import type { IntegrationStore } from '../integration-store.ts'
 import { referenced } from './referenced.ts'
 import { isShown } from './visible.ts'
 
-interface LendingCheck {
+/** The integration whose credential signs. Throws `caller_forbidden`, `credential_invalid`, `request_invalid`. */
+export async function lenderOf(check: {
   readonly name: string
   readonly definition: Definition
   readonly current: Integration | undefined
   readonly principal: Principal
   readonly store: Pick<IntegrationStore, 'read' | 'list'>
-}
-
-/** The integration whose credential signs. Throws `caller_forbidden`, `credential_invalid`, `request_invalid`. */
-export async function lenderOf(check: LendingCheck): Promise<Integration | undefined> {
+}): Promise<Integration | undefined> {
   const { name, definition, current, principal, store } = check
   const { credentialFrom: from } = definition
   if (from === null) return undefined
