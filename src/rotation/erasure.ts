@@ -25,8 +25,8 @@ export type Erasure = ReturnType<typeof createErasure>
 const Watch = Type.Object({
   uid: Type.String(),
   retiredId: Type.String(),
-  /** As the flip gave it: one that was rolled back to and is retired anew begins anew. */
-  retiresAt: nullable(Type.Number()),
+  /** As the flip gave it: one that was rolled back to and is retired anew begins anew. Absent: a former release wrote it. */
+  retiresAt: Type.Optional(nullable(Type.Number())),
   quietFrom: Type.Number(),
   /** Not to be looked at before, so that one replica alone works on it. */
   nextAt: Type.Number(),
@@ -54,7 +54,7 @@ function isOf(watch: Watch, integration: Integration): boolean {
   return (
     watch.uid === integration.uid &&
     watch.retiredId === retired?.id &&
-    watch.retiresAt === retired.retiresAt
+    (watch.retiresAt === undefined || watch.retiresAt === retired.retiresAt)
   )
 }
 
@@ -84,13 +84,15 @@ export function createErasure(dependencies: {
   const begin = async (integration: Integration): Promise<void> => {
     const retired = retiredOf(integration)
     if (!retired) return
+    const { name, uid } = integration
+    const stored = await WATCHES.read(documents, name)
+    if (stored && isOf(stored.body, integration)) return
     const { id: retiredId, retiresAt } = retired
     const quietFrom = now()
     const nextAt = quietFrom + FALLBACK_MS
-    const watch: Watch = { uid: integration.uid, retiredId, retiresAt, quietFrom, nextAt }
-    await WATCHES.update(documents, integration.name, (stored) =>
-      stored && isOf(stored.body, integration) ? undefined : watch,
-    )
+    const watch: Watch = { uid, retiredId, retiresAt, quietFrom, nextAt }
+    // Where another was faster, it has begun the same.
+    await WATCHES.claim(documents, name, watch, { expected: stored?.version ?? 'absent' })
   }
 
   /** Further refusals that come before it is moved again are covered by the margin. */
@@ -110,7 +112,7 @@ export function createErasure(dependencies: {
     work.catch((error: unknown) => {
       log.warn(
         { err: error, integration },
-        'the last use of a retired credential could not be recorded',
+        'the quiet time of a retired credential could not be recorded',
       )
     })
   }

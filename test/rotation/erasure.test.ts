@@ -140,15 +140,39 @@ t.test('a quiet time that others move again and again is not left unsaid', async
   const { look, erasure, logged } = replica()
   await look()
   const { write } = records.documents
-  let refused = 0
-  records.documents.write = async (kind, id, body, options) => {
-    if (kind !== 'retired' || refused >= 3) return write(kind, id, body, options)
-    refused += 1
-    return undefined
-  }
+  records.documents.write = async (kind, id, body, options) =>
+    kind === 'retired' ? undefined : write(kind, id, body, options)
   erasure.unquiet(integration)
   await eventually(() => logged.length > 0)
-  t.same(logged, ['warn: the last use of a retired credential could not be recorded'])
+  t.same(logged, ['warn: the quiet time of a retired credential could not be recorded'])
+})
+
+t.test('where others begin a watch at the same time, it is not begun again', async (t) => {
+  const { replica, integration, records } = await setUp(t)
+  const { erasure, logged } = replica()
+  let writes = 0
+  records.documents.write = async () => {
+    writes += 1
+    return undefined
+  }
+  erasure.watch(integration)
+  await eventually(() => writes > 0)
+  await erasure.dated(integration)
+  await new Promise(setImmediate)
+  t.equal(writes, 1)
+  t.same(logged, [])
+})
+
+t.test('a watch that a former release wrote counts', async (t) => {
+  const { replica, pass, records, statesOf, noted } = await setUp(t)
+  const one = replica()
+  await one.look()
+  const { retiresAt: _, ...former } = await noted()
+  await records.documents.write('retired', 'billing', JSON.stringify(former), { expected: 'any' })
+  pass(FALLBACK_MS)
+  await one.look()
+  t.same(one.proofs, ['a'])
+  t.same(await statesOf('billing'), { a: 'active' })
 })
 
 t.test('a clock that is set forth for a moment erases nothing too early', async (t) => {
