@@ -39,7 +39,8 @@ export function createDevicePoller(dependencies: {
     ...{ runtime, retryMs: TROUBLE_MS },
     outage: createOutageLogger(log, 'devices cannot be polled', runtime),
     async work() {
-      if (!audit.isBlocked()) await look()
+      if (audit.isBlocked()) return { idleMs: LOOK_MS }
+      await look()
       return LOOK_MS
     },
   })

@@ -98,7 +98,7 @@ export function createRefreshTokenMaintainer(dependencies: RefreshTokenMaintaine
 
   const begin = (name: string) => {
     const work = lookAfter(name)
-      .catch(outage.report)
+      .then(outage.over, outage.report)
       .finally(() => active.delete(name))
     active.set(name, work)
   }
@@ -109,7 +109,8 @@ export function createRefreshTokenMaintainer(dependencies: RefreshTokenMaintaine
       const free = CONCURRENCY - active.size
       const names = free > 0 ? await custody.claim(free, POSTPONE_MS) : []
       for (const name of names) if (!active.has(name)) begin(name)
-      return PERIOD_MS
+      // Only one that was looked after to the end shows that this works again.
+      return { idleMs: PERIOD_MS }
     },
   })
 

@@ -195,7 +195,8 @@ export function createRecordProver(dependencies: {
       // Also on a replica that leaves the work to another.
       const isDone = (await requirement.mark())?.isComplete && requirement.mode !== 'accept'
       if (isDone) waiting = undefined
-      return isDone ? DONE_LOOK_MS : ((await replicas.underLock(LOCK, workOn))?.result ?? LOOK_MS)
+      if (isDone) return DONE_LOOK_MS
+      return (await replicas.underLock(LOCK, workOn))?.result ?? { idleMs: LOOK_MS }
     },
   })
 

@@ -121,8 +121,10 @@ export function createResealer(dependencies: {
     outage: createOutageLogger(log, 'records cannot be resealed', runtime),
     async work() {
       const stored = await read()
-      if (stored && isOurs(stored.body)) await replicas.underLock(LOCK, work)
-      return LOOK_MS
+      if (!stored || !isOurs(stored.body)) return LOOK_MS
+      // Undefined: another replica works at it.
+      const isDone = (await replicas.underLock(LOCK, work)) !== undefined
+      return isDone ? LOOK_MS : { idleMs: LOOK_MS }
     },
   })
 

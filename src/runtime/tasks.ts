@@ -13,15 +13,20 @@ export interface Task {
   stop(): Promise<void>
 }
 
+/** A round that found nothing to do proves nothing, and ends no outage. The pause is as that of other rounds. */
+interface Idle {
+  readonly idleMs: number
+}
+
 interface TaskOptions {
   readonly runtime: Pick<Runtime, 'sleep'>
   /** One round. Gives the pause until the next, in milliseconds; infinite: until it is woken. */
-  readonly work: () => Promise<number>
+  readonly work: () => Promise<number | Idle>
   /** Pause after a round that failed, in milliseconds. */
   readonly retryMs?: number
   /** Pause before the first round, in milliseconds. Default: none. */
   readonly firstMs?: number
-  /** Takes the failures of rounds, which then end nothing. Default: a failure is a bug and rejects. */
+  /** Takes the failures of rounds, which then end nothing. A round that did its work to the end says that the outage is over. Default: a failure is a bug and rejects. */
   readonly outage?: OutageLogger
 }
 
@@ -33,9 +38,11 @@ export function createTask(options: TaskOptions): Task {
 
   const round = async (): Promise<number> => {
     try {
-      const pauseMs = await work()
-      outage?.over()
-      return pauseMs
+      const result = await work()
+      if (typeof result !== 'number') return result.idleMs
+      // A round that was cut short by the end proves nothing either.
+      if (!stopped.signal.aborted) outage?.over()
+      return result
     } catch (error) {
       if (!outage) throw error
       outage.report(error)

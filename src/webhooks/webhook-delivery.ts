@@ -57,25 +57,31 @@ export function createWebhookDelivery(dependencies: {
     return false
   }
 
-  /** Gives when the next one is due. */
-  const look = async (): Promise<number> => {
+  /** Gives when the next one is due, and whether one was attempted. */
+  const look = async () => {
+    let isAttempted = false
     const blocked = new Set<string>()
     let nextAt = Number.POSITIVE_INFINITY
     for (const queued of await queue.all()) {
       if (task.stopped.aborted) break
       const { integration } = queued.event
       if (blocked.has(integration)) continue
-      const isDone = queued.nextAt <= now() && (await attempt(queued))
-      if (isDone) continue
+      const isDue = queued.nextAt <= now()
+      isAttempted ||= isDue
+      if (isDue && (await attempt(queued))) continue
       blocked.add(integration)
       if (queued.nextAt > now()) nextAt = Math.min(nextAt, queued.nextAt)
     }
-    return nextAt
+    return { nextAt, isAttempted }
   }
 
   const task = createTask({
     ...{ runtime, outage, retryMs: LOOK_MS },
-    work: async () => Math.min(LOOK_MS, Math.max(0, (await look()) - now())),
+    async work() {
+      const { nextAt, isAttempted } = await look()
+      const pauseMs = Math.min(LOOK_MS, Math.max(0, nextAt - now()))
+      return isAttempted ? pauseMs : { idleMs: pauseMs }
+    },
   })
 
   return {

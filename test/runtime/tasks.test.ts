@@ -45,6 +45,34 @@ t.test('goes round after round, also after one that failed, until it is stopped'
   t.equal(rounds, 3)
 })
 
+t.test('a round that did nothing, or was cut short by the end, ends no outage', async (t) => {
+  const pauses: number[] = []
+  const said: string[] = []
+  let rounds = 0
+  const task = createTask({
+    async work() {
+      rounds += 1
+      if (rounds === 1) throw new Error('the store is away')
+      if (rounds < 4) return { idleMs: 7 }
+      if (rounds === 4) return 8
+      void task.stop()
+      return 9
+    },
+    outage: { report: () => said.push('report'), over: () => said.push(`over in ${rounds}`) },
+    retryMs: 3,
+    runtime: {
+      async sleep(ms) {
+        pauses.push(ms)
+      },
+    },
+  })
+  task.start()
+  await eventually(() => pauses.length === 5)
+  t.same(pauses, [3, 7, 7, 8, 9], 'its pause is as long as it says')
+  t.same(said, ['report', 'over in 4'])
+  await task.stop()
+})
+
 t.test('begins after its first pause, and is woken from an endless one', async (t) => {
   const pauses: number[] = []
   let rounds = 0

@@ -32,6 +32,7 @@ async function world(t: Test) {
   const seen: { readonly integration: string; readonly eventAt: number; readonly at: number }[] = []
   const expired: string[] = []
   const stops: (() => Promise<void>)[] = []
+  let overs = 0
   t.teardown(async () => {
     await Promise.all(stops.map((stop) => stop()))
     await store.close()
@@ -67,7 +68,9 @@ async function world(t: Test) {
         report(error) {
           throw error
         },
-        over: () => undefined,
+        over() {
+          overs += 1
+        },
       },
     })
     stops.push(delivery.stop)
@@ -75,6 +78,7 @@ async function world(t: Test) {
   }
   return {
     ...{ store, newQueue, replica, seen, expired },
+    overs: () => overs,
     answers(next: typeof answer) {
       answer = next
     },
@@ -162,3 +166,26 @@ t.test('the queue knows what it has, and has an end', async (t) => {
   t.equal(await queue.add(event('b', 1)), 'full')
   t.equal(queue.count(), QUEUE_MAX)
 })
+
+t.test('an event of another release is delivered like any other', async (t) => {
+  const { newQueue, replica, seen } = await world(t)
+  await newQueue().add({ ...event('a', 1), type: 'integration.of_another_release' })
+  const one = replica()
+  one.start()
+  await one.idle()
+  t.match(seen, [{ integration: 'a', eventAt: 1 }])
+})
+
+t.test(
+  'an outage of the queue is over when an event was tried, not when nothing was due',
+  async (t) => {
+    const { newQueue, replica, overs } = await world(t)
+    const one = replica()
+    one.start()
+    await one.idle()
+    t.equal(overs(), 0)
+    await newQueue().add(event('a', 1))
+    one.wake()
+    await eventually(() => overs() === 1)
+  },
+)

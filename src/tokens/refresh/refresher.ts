@@ -103,7 +103,7 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
 
   const begin = (name: string) => {
     const work = replace(name)
-      .catch(outage.report)
+      .then(outage.over, outage.report)
       .finally(() => active.delete(work))
     active.add(work)
   }
@@ -112,11 +112,12 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
     ...{ runtime, outage, retryMs: TROUBLE_MS },
     async work() {
       if (active.size === CONCURRENCY) await Promise.race(active)
-      if (task.stopped.aborted) return 0
+      // Only a refresh that came to its end shows that the index can be written, too.
+      if (task.stopped.aborted) return { idleMs: 0 }
       const [name] = await due.claim(1, POSTPONE_MS)
-      if (name === undefined) return LOOK_MS
+      if (name === undefined) return { idleMs: LOOK_MS }
       begin(name)
-      return isBehind ? PACE_MS.behind : PACE_MS.usual
+      return { idleMs: isBehind ? PACE_MS.behind : PACE_MS.usual }
     },
   })
 

@@ -30,7 +30,7 @@ interface RevocationQueueDependencies {
   readonly onRevoked: (tokenId: string, integration: string | null) => void
   /** Called if a token was not revoked within seven days, or does not open. It is not tried again. Must not throw. */
   readonly onGivenUp: (tokenId: string, integration: string | null, error: unknown) => void
-  /** The outage ends after a pass over the queue without a failure. */
+  /** The outage ends when each attempt of a pass succeeded, or the queue is empty. */
   readonly outage: OutageLogger
 }
 
@@ -92,14 +92,19 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
 
   const look = async (): Promise<void> => {
     let isTroubled = false
+    let waiting = 0
+    let tried = 0
     for await (const { id, version, body: queued } of REVOCATIONS.all(documents)) {
-      if (queued.nextAt > now() || task.stopped.aborted) continue
+      if (task.stopped.aborted) return
+      waiting += 1
+      if (queued.nextAt > now()) continue
+      tried += 1
       await retry(id, version, queued).catch((error: unknown) => {
         isTroubled = true
         outage.report(error)
       })
     }
-    if (!isTroubled) outage.over()
+    if (!isTroubled && (tried > 0 || waiting === 0)) outage.over()
   }
 
   const task = createTask({

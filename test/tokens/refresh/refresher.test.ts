@@ -19,6 +19,7 @@ function start(t: Test, count: number, lateMs = 0) {
   const slept: number[] = []
   const ends: ((failure?: Error) => void)[] = []
   let most = 0
+  let overs = 0
   const refresher = createRefresher({
     due: {
       mark: async () => undefined,
@@ -45,7 +46,12 @@ function start(t: Test, count: number, lateMs = 0) {
       },
     }),
     onRefreshed: () => undefined,
-    outage: { report: (error) => t.fail(String(error)), over: () => undefined },
+    outage: {
+      report: (error) => t.fail(String(error)),
+      over() {
+        overs += 1
+      },
+    },
   })
   t.teardown(async () => {
     const stopped = refresher.stop()
@@ -53,7 +59,7 @@ function start(t: Test, count: number, lateMs = 0) {
     await stopped
   })
   refresher.start()
-  return { refresher, slept, ends, waiting, most: () => most }
+  return { refresher, slept, ends, waiting, most: () => most, overs: () => overs }
 }
 
 t.test('leases that are due together are begun one after the other', async (t) => {
@@ -92,4 +98,12 @@ t.test('sixteen at once, and the next as soon as one has ended', async (t) => {
   await eventually(() => ends.length === 17)
   t.equal(refresher.activeCount(), 16)
   t.equal(most(), 16)
+})
+
+t.test('an outage is over when a refresh came to its end, not when one began', async (t) => {
+  const { slept, ends, overs } = start(t, 1)
+  await eventually(() => ends.length === 1 && slept.length > 3)
+  t.equal(overs(), 0, 'nor when nothing is due')
+  ends[0]?.()
+  await eventually(() => overs() === 1)
 })

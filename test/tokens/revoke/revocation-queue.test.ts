@@ -29,6 +29,7 @@ function shelf() {
 function queueOn(documents: Documents, { refuses = false, stepMs = 60_000 } = {}) {
   const sent: { loginUrl: string; token: string }[] = []
   const revoked: unknown[] = []
+  const told: string[] = []
   const givenUp: { readonly of: readonly unknown[]; readonly days: number }[] = []
   const done = Promise.withResolvers<void>()
   const keyring = keyringOf(generateKeyring(0))
@@ -57,9 +58,11 @@ function queueOn(documents: Documents, { refuses = false, stepMs = 60_000 } = {}
     },
     outage: {
       over() {
+        told.push('over')
         if (!refuses) done.resolve()
       },
       report(error) {
+        told.push('report')
         if (!refuses) done.reject(error)
       },
     },
@@ -69,7 +72,7 @@ function queueOn(documents: Documents, { refuses = false, stepMs = 60_000 } = {}
     await done.promise
     await queue.stop().catch(() => undefined)
   }
-  return { queue, keyring, run, sent, revoked, givenUp }
+  return { queue, keyring, run, sent, revoked, givenUp, told }
 }
 
 t.test('a token that waits goes to its issuer, whatever the store says by then', async (t) => {
@@ -124,5 +127,42 @@ t.test('one that no key opens any more is given up in its time, too', async (t) 
   await run()
   t.match(givenUp, [{ of: ['id', null, { code: 'record_corrupt' }] }])
   t.same(sent, [])
+  t.equal(records.size, 0)
+})
+
+t.test('while one waits for its next try, the trouble of its last one is not over', async (t) => {
+  const { documents } = shelf()
+  // Shorter than the pauses between tries, so that most rounds find nothing due.
+  const { queue, run, sent, told } = queueOn(documents, { refuses: true, stepMs: 1_200_000 })
+  await queue.add(ISSUER, lease)
+  await run()
+  t.ok(sent.length > 100)
+  t.equal(told.filter((one) => one === 'report').length, sent.length - 1, 'the last is given up')
+  t.notOk(told.slice(0, -1).includes('over'))
+})
+
+/** A shelf that gives at most so many records at once. */
+function paged(limit: number) {
+  const { records, documents } = shelf()
+  const list: Documents['list'] = async (_kind, { after = '' }) => {
+    const rest = [...records.values()].filter(({ id }) => id > after)
+    const items = rest.slice(0, limit)
+    return { items, next: rest.length > limit ? (items.at(-1)?.id ?? null) : null }
+  }
+  return { records, documents: { ...documents, list } }
+}
+
+t.test('all that wait are tried, on whichever page they are', async (t) => {
+  const { records, documents } = paged(100)
+  const { queue, run, sent } = queueOn(documents)
+  const ids = Array.from({ length: 250 }, (_, index) => `id-${String(index).padStart(3, '0')}`)
+  for (const tokenId of ids) {
+    await queue.add(ISSUER, { ...lease, tokenId, accessToken: new Secret(`00D!${tokenId}`) })
+  }
+  await run()
+  t.same(
+    sent.map(({ token }) => token),
+    ids.map((id) => `00D!${id}`),
+  )
   t.equal(records.size, 0)
 })
