@@ -6,7 +6,7 @@ import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import type { Log } from '../runtime/runtime.ts'
 import { createSharedTurns } from '../runtime/shared-turns.ts'
-import { bodyReader, nullable } from '../store/record-body.ts'
+import { bodyReader } from '../store/record-body.ts'
 
 export interface Known {
   /** See `Store.identity`. */
@@ -29,7 +29,8 @@ const readWitness = bodyReader(
   Type.Object({
     store: Type.String(),
     noted: Type.Integer(),
-    sure: Type.Optional(nullable(Type.String())),
+    /** Text or null. Another value makes this member alone unusable. */
+    sure: Type.Optional(Type.Unknown()),
   }),
 )
 
@@ -99,7 +100,9 @@ async function readKnown(path: string, log: WitnessDependencies['log']) {
   }
   try {
     const { store: id, noted, sure = null } = readWitness(text, path)
-    return { id, noted, sure }
+    if (sure === null || typeof sure === 'string') return { id, noted, sure }
+    log.warn({ path }, 'a witness of the store has an invalid member sure, which counts as null')
+    return { id, noted, sure: null }
   } catch (error) {
     log.warn({ err: error, path }, 'a witness of the store has invalid content')
     return undefined

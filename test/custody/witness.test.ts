@@ -51,6 +51,16 @@ t.test('what cannot be read says nothing, and is said', async (t) => {
   t.equal(warnings.length, 5)
 })
 
+t.test('a point that cannot be read does not hide how much was noted', async (t) => {
+  const { paths, warnings, open } = await world(t)
+  await open().note({ id: 's1', noted: 4, sure: '/4' })
+  for (const sure of ['7', '{"at":7}', 'false']) {
+    await writeFile(paths[0] ?? '', `{"store":"s1","noted":9,"sure":${sure}}`)
+    t.same(await open().read('s1'), { id: 's1', noted: 9, sure: null })
+  }
+  t.equal(warnings.length, 3)
+})
+
 t.test(
   'nothing may be sent where it cannot be written, and nothing is left half done',
   async (t) => {
