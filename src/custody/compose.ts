@@ -5,6 +5,7 @@ import type { Secret } from '../crypto/secret.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import { createTask } from '../runtime/tasks.ts'
 import type { Core } from '../store/core.ts'
+import { dropLease } from '../store/outcome.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import type { LostReason } from './connection.ts'
 import { type Custody, createCustody } from './custody.ts'
@@ -59,7 +60,6 @@ interface CustodyComposition {
   readonly onLost: (reason: LostReason) => void
 }
 
-const ATTEMPTS = 5
 const LOOK_MS = 1_000
 
 export function composeCustody(dependencies: CustodyComposition): RefreshTokenCustody {
@@ -81,20 +81,13 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
     await outcomes.forgetRefusal(name)
   }
 
-  /** Saved anew, so that a mint of the former family that is under way is refused its save. */
-  const dropLease = async ({ name, uid }: CustodyTarget): Promise<void> => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      const look = await outcomes.look(name)
-      if (look?.integration.uid !== uid) return
-      const { orev } = look.integration
-      const none = { lease: null, refusal: null, stillLive: null }
-      if ((await outcomes.save(name, { uid, orev }, none)).saved) return
-    }
+  const dropLeaseOf = async ({ name, uid }: CustodyTarget): Promise<void> => {
+    if (await dropLease(outcomes, { name, uid })) return
     log.warn({ integration: name }, 'the lease of a former connection could not be removed')
   }
 
   const custody = createCustody({
-    ...{ store, runtime, dropLease, forgetRefusal, endToken, audit, log },
+    ...{ store, runtime, dropLease: dropLeaseOf, forgetRefusal, endToken, audit, log },
   })
   const rotated = createRotatedTokens({ store, runtime, log })
   const vouching = createVouching({

@@ -1,4 +1,6 @@
-import type { OutcomeChange, OutcomeRecord } from './store.ts'
+import { BrokerError } from '../errors/errors.ts'
+import { untilWritten } from './compare-and-set.ts'
+import type { OutcomeChange, OutcomeRecord, Outcomes } from './store.ts'
 
 /** An outcome in an engine. The columns of an absent member are all null. */
 export interface StoredOutcome {
@@ -51,5 +53,30 @@ export function liveOutcome(
       live_ends > now && {
         stillLive: { tokenId: live_token, until: live_ends, count: live_count },
       }),
+  }
+}
+
+/**
+ * Removes the lease of an integration and what stands beside it. The save refuses the save of a mint
+ * under way. `uid`: does nothing for another integration of this name; default: whichever has the name.
+ * False: others changed it three times meanwhile, and a lease may still be there. Throws what the store
+ * throws.
+ */
+export async function dropLease(
+  outcomes: Pick<Outcomes, 'look' | 'save'>,
+  { name, uid }: { readonly name: string; readonly uid?: string },
+): Promise<boolean> {
+  try {
+    return await untilWritten(`the lease of ${name}`, async () => {
+      const look = await outcomes.look(name)
+      if (!look || look.integration.uid !== (uid ?? look.integration.uid)) return true
+      const { integration } = look
+      const none = { lease: null, refusal: null, stillLive: null }
+      const of = { uid: integration.uid, orev: integration.orev }
+      return (await outcomes.save(name, of, none)).saved || 'lost'
+    })
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'conflict') return false
+    throw error
   }
 }

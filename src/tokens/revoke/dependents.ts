@@ -5,6 +5,7 @@ import { followersOf } from '../../integrations/references/lending.ts'
 import { dependentsOf } from '../../integrations/references/token-source.ts'
 import type { Log } from '../../runtime/runtime.ts'
 import { unlessUnusable } from '../../store/integrity/record-schema.ts'
+import { dropLease } from '../../store/outcome.ts'
 import type { Outcomes } from '../../store/store.ts'
 
 interface DependentsDependencies {
@@ -12,8 +13,6 @@ interface DependentsDependencies {
   readonly outcomes: Pick<Outcomes, 'look' | 'save'>
   readonly log: Pick<Log, 'warn'>
 }
-
-const ATTEMPTS = 3
 
 /** Deletes the leases and refusals of all dependents, recursively, on all replicas. Does not throw, because the source is already changed. */
 type DropDependents = (source: string) => Promise<void>
@@ -25,15 +24,9 @@ export const createDropDependents = ({
 }: DependentsDependencies): DropDependents => {
   /** The store then refuses the save of a running mint, and that mint starts again. */
   const drop = async (name: string): Promise<void> => {
-    for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-      // An unusable integration serves no token.
-      const look = await unlessUnusable(outcomes.look(name))
-      if (!look) return
-      const { uid, orev } = look.integration
-      const { saved } = await outcomes.save(name, { uid, orev }, { lease: null, refusal: null })
-      if (saved) return
-    }
-    log.warn({ integration: name }, NOT_DROPPED)
+    // An unusable integration serves no token.
+    const isDropped = (await unlessUnusable(dropLease(outcomes, { name }))) ?? true
+    if (!isDropped) log.warn({ integration: name }, NOT_DROPPED)
   }
 
   /** Integrations that may serve the internal token. If an app acts in another way, only the mint shows whether it is the same user. */
