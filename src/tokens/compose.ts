@@ -27,7 +27,7 @@ import { createMinter, type Identities } from './mint/mint.ts'
 import { createMintCoordinator } from './mint/mint-coordinator.ts'
 import { createMintAudit } from './mint/mint-event.ts'
 import { type CredentialProver, createProver } from './mint/prover.ts'
-import { storeReadOver, tryAgain } from './mint/retry.ts'
+import { createStoreReads } from './mint/retry.ts'
 import { createSingleFlight } from './mint/single-flight.ts'
 import { createSubjectTokens } from './mint/subject-tokens.ts'
 import { createRefreshTokenPreflight, hasRefreshToken } from './refresh/preflight.ts'
@@ -102,6 +102,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const breaker = createBreaker({ monotonic, log })
   /** Pauses end when the engine stops. */
   const pausing = { ...runtime, sleep: (ms: number) => runtime.sleep(ms, stopping.signal) }
+  const untilRead = createStoreReads({ stream, runtime: pausing, stopping: stopping.signal })
   const reader = createLeaseReader({
     cache,
     outcomes: {
@@ -112,8 +113,8 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
         return look
       },
     },
-    ...{ flights, isSlow, runtime: pausing },
-    subscription: { ...stream, ...meter.waits(stream) },
+    ...{ flights, isSlow, runtime, untilRead },
+    subscription: meter.waits(stream),
   })
   const pins = createPinStore(store.documents)
   const identity: Identities = {
@@ -197,7 +198,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     look: reader.look,
     coordinator,
     flights,
-    untilDone: (work) => tryAgain(pausing, [storeReadOver(stream)], work),
+    untilDone: untilRead,
     log,
   })
 

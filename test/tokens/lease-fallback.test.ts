@@ -7,6 +7,7 @@ import t from 'tap'
 import { BrokerError } from '../../src/errors/errors.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import type { LeaseRecord } from '../../src/store/store.ts'
+import { createStoreReads } from '../../src/tokens/mint/retry.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { createLeaseCache, type Entry } from '../../src/tokens/serve/lease-cache.ts'
 import { createLeaseReader } from '../../src/tokens/serve/lease-reader.ts'
@@ -82,8 +83,13 @@ async function run(steps: readonly Step[]): Promise<{ servings: number; fallback
       },
     },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
-    subscription: { isCurrent: () => isThere, onceChanged: () => () => undefined },
-    runtime: testRuntime({ monotonic: () => time, sleep: async () => undefined }),
+    subscription: { onceChanged: () => () => undefined },
+    runtime: testRuntime(),
+    untilRead: createStoreReads({
+      stream: { isCurrent: () => isThere },
+      runtime: testRuntime({ monotonic: () => time, sleep: async () => undefined }),
+      stopping: new AbortController().signal,
+    }),
   })
 
   const current = async () => {

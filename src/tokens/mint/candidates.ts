@@ -30,12 +30,3 @@ export function isSignatureRefusal(error: unknown): boolean {
   const refusal = refusalOf(error)
   return refusal !== undefined && refusalRow(refusal.reason).signature === true
 }
-
-const TRIES_WHILE_SPREADING = 12
-
-/** During propagation, each server of Salesforce may answer differently. So a mint tries more often if former mints worked. */
-export const triesOf = (candidates: readonly Credential[], hasWorked: boolean): number =>
-  candidates.length === 1 ? 1 : hasWorked ? TRIES_WHILE_SPREADING : candidates.length
-
-/** Number of tries for a credential that is about to become active. */
-export const proofTriesOf = (hasWorked: boolean): number => (hasWorked ? TRIES_WHILE_SPREADING : 2)

@@ -26,9 +26,9 @@ import { NO_CREDENTIAL, type RefreshTokenPreflight } from '../refresh/preflight.
 import type { Lease } from '../serve/lease.ts'
 import type { Signer, TokenRequester } from '../serve/token-request.ts'
 import type { TokenEvents } from '../token-events.ts'
-import { candidatesOf, isSignatureRefusal, triesOf } from './candidates.ts'
+import { candidatesOf, isSignatureRefusal } from './candidates.ts'
 import { refusedWith } from './credential-refusal.ts'
-import { RETRIES, tryAgain } from './retry.ts'
+import { RETRIES, triesOf, tryAgain } from './retry.ts'
 
 /** Input of a mint, as read from the store. Secrets are sealed. */
 export interface MintRecords {

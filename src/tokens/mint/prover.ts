@@ -1,10 +1,10 @@
 /** Proves a credential by a real mint. */
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { Lease } from '../serve/lease.ts'
-import { proofTriesOf } from './candidates.ts'
 import type { LeaseRecords } from './lease-records.ts'
 import type { Logins } from './logins.ts'
 import { DEADLINE_MS } from './mint-coordinator.ts'
+import { proofTriesOf } from './retry.ts'
 
 export interface CredentialProver {
   /** A mint with this credential only, charged as usual. `once`: one request decides. `repeatedly`: propagation at Salesforce may not be complete. Undefined: the credential works, but there is no token. */

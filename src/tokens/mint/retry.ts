@@ -50,8 +50,15 @@ interface RetryRow {
 
 export const RETRIES = {
   /** If the change stream is read on one connection, the other connection soon works again. */
-  storeRead: { isFor: isStoreAway, tries: Number.POSITIVE_INFINITY, pauseMs: 50 },
+  storeRead: {
+    isFor: isStoreAway,
+    tries: Number.POSITIVE_INFINITY,
+    pauseMs: 50,
+    whileStopping: false,
+  },
   save: { isFor: isOf('save'), tries: 3, pauseMs: 0 },
+  /** The second try has a fresh assertion. */
+  assertion: { isFor: isCuredByRetry, tries: 2, pauseMs: 0 },
   transient: {
     isFor: (error: unknown) => isTransient(error) && !saysNothing(error),
     tries: 4,
@@ -59,9 +66,7 @@ export const RETRIES = {
     leastMs: 1_000,
     whileStopping: false,
   },
-  /** The second try has a fresh assertion. */
-  assertion: { isFor: isCuredByRetry, tries: 2, pauseMs: 0 },
-  /** Tries other credentials, and the same ones again during propagation. */
+  /** Tries other credentials, and the same ones again during propagation. See {@link triesOf}. */
   credential: { isFor: isSignatureRefusal, tries: 12, pauseMs: 100 },
   deadToken: { isFor: isOf('deadToken'), tries: 2, pauseMs: 0 },
 } as const satisfies Readonly<Record<string, RetryRow>>
@@ -111,8 +116,32 @@ export const askedPauseMs = (error: unknown): number =>
     ? (error.retryAfterMs ?? 0)
     : 0
 
-/** Retries a read of the store while the change stream is read. */
-export const storeReadOver = (stream: Pick<StreamState, 'isCurrent'>): RetryRow => ({
-  ...RETRIES.storeRead,
-  isFor: (error) => isStoreAway(error) && stream.isCurrent(),
-})
+/** Number of tries of a mint. A single credential is tried once. During propagation, each server of Salesforce may answer differently, so several credentials are tried up to the limit of the row if the last mint worked, and otherwise once each. */
+export const triesOf = (credentials: readonly unknown[], hasWorked: boolean): number =>
+  credentials.length > 1 && hasWorked ? RETRIES.credential.tries : credentials.length
+
+/** Number of tries for a credential that is about to become active. */
+export const proofTriesOf = (hasWorked: boolean): number =>
+  hasWorked ? RETRIES.credential.tries : PROOF_TRIES
+
+const PROOF_TRIES = 2
+
+export type StoreReads = ReturnType<typeof createStoreReads>
+
+interface StoreReadsDependencies {
+  readonly stream: Pick<StreamState, 'isCurrent'>
+  /** Its pauses end when the process stops. */
+  readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
+  /** The process stops. */
+  readonly stopping: AbortSignal
+}
+
+/** Retries reads of the store while the change stream is read, until the process stops. `forMs`: the longest time of retries; default: no limit. */
+export function createStoreReads({ stream, runtime, stopping }: StoreReadsDependencies) {
+  const row: RetryRow = {
+    ...RETRIES.storeRead,
+    isFor: (error) => RETRIES.storeRead.isFor(error) && stream.isCurrent(),
+  }
+  return <Result>(read: () => Promise<Result>, forMs = Number.POSITIVE_INFINITY): Promise<Result> =>
+    tryAgain(runtime, [row], read, { deadlineAt: runtime.monotonic() + forMs, stopping })
+}

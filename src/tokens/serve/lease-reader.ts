@@ -3,7 +3,7 @@ import { BrokerError } from '../../errors/errors.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { ChangeSubscription } from '../../store/change-subscription.ts'
 import type { Outcomes } from '../../store/store.ts'
-import { storeReadOver, tryAgain } from '../mint/retry.ts'
+import type { StoreReads } from '../mint/retry.ts'
 import type { SingleFlight } from '../mint/single-flight.ts'
 import type { Entry, LeaseCache } from './lease-cache.ts'
 
@@ -23,10 +23,12 @@ interface LeaseReaderDependencies {
   >
   readonly outcomes: Pick<Outcomes, 'look'>
   readonly flights: Pick<SingleFlight, 'join'>
-  readonly subscription: Pick<ChangeSubscription, 'isCurrent' | 'onceChanged'>
+  readonly subscription: Pick<ChangeSubscription, 'onceChanged'>
   /** Whether the store answers too slowly for callers to wait. */
   readonly isSlow: () => boolean
-  readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
+  readonly runtime: Pick<Runtime, 'random'>
+  /** Tries a read of the store again. */
+  readonly untilRead: StoreReads
 }
 
 /** Longest time of retries for a read while the change stream is read. */
@@ -35,7 +37,7 @@ const READ_MS = 1_000
 const POLL_MS = 250
 
 export function createLeaseReader(dependencies: LeaseReaderDependencies) {
-  const { cache, outcomes, flights, subscription, isSlow, runtime } = dependencies
+  const { cache, outcomes, flights, subscription, isSlow, runtime, untilRead } = dependencies
 
   const look = async (name: string): Promise<Entry | undefined> => {
     const ticket = cache.begin()
@@ -45,9 +47,7 @@ export function createLeaseReader(dependencies: LeaseReaderDependencies) {
   }
 
   const lookAgain = (name: string): Promise<Entry | undefined> =>
-    tryAgain(runtime, [storeReadOver(subscription)], () => look(name), {
-      deadlineAt: runtime.monotonic() + READ_MS,
-    })
+    untilRead(() => look(name), READ_MS)
 
   /** A request after an acknowledged change never joins a read that began before the change. */
   const sharedLook = (name: string): Promise<Entry | undefined> =>

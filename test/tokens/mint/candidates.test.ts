@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Credential, CredentialState } from '../../../src/credentials/credential.ts'
 import type { Integration } from '../../../src/integrations/integration.ts'
-import { candidatesOf, triesOf } from '../../../src/tokens/mint/candidates.ts'
+import { candidatesOf } from '../../../src/tokens/mint/candidates.ts'
 
 const integration: Pick<Integration, 'grant'> = {
   grant: { type: 'client_credentials', clientId: 'blue' },
@@ -39,9 +39,4 @@ t.test('a staged one of another client is no candidate, a retired one is', async
 t.test('one of another kind, from before a change of the grant, is no candidate', async (t) => {
   const key = { type: 'certificate' } as const
   t.same(idsOf([make('a', 'active'), make('s', 'staged', key), make('r', 'retired', key)]), ['a'])
-})
-
-t.test('several are tried in rounds where the mints before worked, else each once', async (t) => {
-  t.same([triesOf(ALL.slice(0, 1), true), triesOf(ALL.slice(0, 1), false)], [1, 1])
-  t.same([triesOf(ALL.slice(0, 3), true), triesOf(ALL.slice(0, 3), false)], [12, 3])
 })

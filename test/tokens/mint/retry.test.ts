@@ -2,9 +2,10 @@ import t from 'tap'
 import { BrokerError } from '../../../src/errors/errors.ts'
 import { refusedAtSource } from '../../../src/grants/refusals/refusals.ts'
 import { createBreaker } from '../../../src/tokens/mint/breaker.ts'
+import { createStoreReads, proofTriesOf, triesOf } from '../../../src/tokens/mint/retry.ts'
 import { integrationOf } from '../../support/integrations.ts'
 import { testLogins } from '../../support/logins.ts'
-import { testLog } from '../../support/runtime.ts'
+import { testLog, testRuntime } from '../../support/runtime.ts'
 
 const integration = integrationOf()
 const options = {
@@ -78,3 +79,45 @@ t.test('what never reached the host says nothing of it', async (t) => {
   await fail(new BrokerError('grant_refused', 'It answers'))
   t.equal(answers(), 1)
 })
+
+t.test('several are tried in rounds where the mints before worked, else each once', async (t) => {
+  const [one, three] = [['a'], ['a', 's', 'r']]
+  t.same([triesOf(one, true), triesOf(one, false)], [1, 1])
+  t.same([triesOf(three, true), triesOf(three, false)], [12, 3])
+  t.same([proofTriesOf(true), proofTriesOf(false)], [12, 2])
+})
+
+t.test(
+  'a read of the store is tried again while the stream is read, and ends at the stop',
+  async (t) => {
+    const stopping = new AbortController()
+    let isCurrent = true
+    let reads = 0
+    let onRead = (): void => undefined
+    const untilRead = createStoreReads({
+      stream: { isCurrent: () => isCurrent },
+      runtime: testRuntime({ sleep: async () => undefined }),
+      stopping: stopping.signal,
+    })
+    const read = async () => {
+      reads += 1
+      // A read that nothing ends fails this test, and does not hang it.
+      if (reads > 100) return 'endless'
+      onRead()
+      throw new BrokerError('store_unavailable', 'It is away')
+    }
+    onRead = () => {
+      if (reads === 3) isCurrent = false
+    }
+    await t.rejects(untilRead(read), { code: 'store_unavailable' })
+    t.equal(reads, 3, 'the stream is not read any more')
+
+    isCurrent = true
+    reads = 0
+    onRead = () => {
+      if (reads === 5) stopping.abort()
+    }
+    await t.rejects(untilRead(read), { code: 'store_unavailable' })
+    t.equal(reads, 5, 'the process stops')
+  },
+)

@@ -2,6 +2,7 @@ import t from 'tap'
 import { BrokerError } from '../../../src/errors/errors.ts'
 import { createReplicaCache, type ReadTicket } from '../../../src/store/replica-cache.ts'
 import type { Look } from '../../../src/store/store.ts'
+import { createStoreReads } from '../../../src/tokens/mint/retry.ts'
 import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
 import { createLeaseReader } from '../../../src/tokens/serve/lease-reader.ts'
 import { entryOf, integrationOf, lookOf } from '../../support/integrations.ts'
@@ -42,9 +43,14 @@ function readerOf() {
       },
     },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
-    subscription: { isCurrent: () => isCurrent, onceChanged: () => () => undefined },
+    subscription: { onceChanged: () => () => undefined },
     isSlow: () => isSlow,
-    runtime: testRuntime({ monotonic: () => performance.now(), sleep: async () => undefined }),
+    runtime: testRuntime(),
+    untilRead: createStoreReads({
+      stream: { isCurrent: () => isCurrent },
+      runtime: testRuntime({ monotonic: () => performance.now(), sleep: async () => undefined }),
+      stopping: new AbortController().signal,
+    }),
   })
   return {
     reader,
