@@ -45,18 +45,19 @@ export interface ConnectionState {
 
 const readBody = bodyReader(CustodyBody)
 
-export const bodyOf = ({ body }: Pick<CustodyRecord, 'body'>): CustodyBody =>
-  readBody(body, 'of a refresh token')
+/** `name`: of the integration. Throws `record_corrupt`, `another_version`. */
+export const bodyOf = (name: string, { body }: Pick<CustodyRecord, 'body'>): CustodyBody =>
+  readBody(body, `of the connection of integration ${name}`)
 
 /** `seed`: the fingerprint of the refresh token in its active credential, which begins a family when it is first needed. */
 export function connectionOf(
-  integration: { readonly uid: string; readonly loginUrl: string },
+  integration: { readonly name: string; readonly uid: string; readonly loginUrl: string },
   clientId: string | undefined,
   seed: string | undefined,
   record: CustodyRecord | undefined,
 ): ConnectionState {
   const own = record?.uid === integration.uid ? record : undefined
-  const body = own && bodyOf(own)
+  const body = own && bodyOf(integration.name, own)
   if (seed !== undefined && !body?.seeds.includes(seed)) {
     return { state: 'connected', reason: null, since: null }
   }

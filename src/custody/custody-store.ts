@@ -69,9 +69,9 @@ export function createCustodyStore(dependencies: {
       const text = await keyring.open(sealName(target, record.family), record.token)
       const { refreshToken, ...binding } = readSealed(
         text,
-        `refresh token of integration ${target.name}`,
+        `of the refresh token of integration ${target.name}`,
       )
-      const { loginUrl, clientId } = bodyOf(record)
+      const { loginUrl, clientId } = bodyOf(target.name, record)
       if (loginUrl !== binding.loginUrl || clientId !== binding.clientId) {
         throw new BrokerError(
           'record_corrupt',

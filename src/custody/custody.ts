@@ -58,7 +58,8 @@ export function createCustody(dependencies: {
   const { sleep, uniqueId } = runtime
   const { audit, log } = dependencies
 
-  const seedsOf = ({ record }: CustodyLook) => (record ? bodyOf(record).seeds : [])
+  const seedsOf = ({ name }: Pick<CustodyTarget, 'name'>, { record }: CustodyLook) =>
+    record ? bodyOf(name, record).seeds : []
 
   const retryWhileAway = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     for (const pauseMs of PAUSES_MS) {
@@ -146,14 +147,14 @@ export function createCustody(dependencies: {
       withRetries(target, async (look) => {
         const { replaces } = given
         if (replaces !== undefined && replaces !== look.family) return 'changed'
-        const result = await replace(target, given, look, seedsOf(look))
+        const result = await replace(target, given, look, seedsOf(target, look))
         return result === 'changed' ? 'lost' : result
       }),
 
     adopt: (target, given) =>
       withRetries(target, async (look) => {
         const seed = refreshTokenIdOf(given.refreshToken)
-        const seeds = seedsOf(look)
+        const seeds = seedsOf(target, look)
         if (seeds.includes(seed)) return false
         const result = await replace(target, given, look, [seed, ...seeds].slice(0, SEEDS_KEPT))
         if (result === 'changed') return 'lost'
@@ -164,7 +165,7 @@ export function createCustody(dependencies: {
       }),
 
     async hasSeen(target, refreshTokenId) {
-      return seedsOf(await store.read(target)).includes(refreshTokenId)
+      return seedsOf(target, await store.read(target)).includes(refreshTokenId)
     },
 
     end: (target) =>
@@ -172,7 +173,7 @@ export function createCustody(dependencies: {
         const { record } = look
         if (!record || record.token === '') return { hadToken: false }
         const ended = await former(target, look)
-        const of = { reason: 'disconnected', body: bodyOf(record) } as const
+        const of = { reason: 'disconnected', body: bodyOf(target.name, record) } as const
         const family = uniqueId()
         const result = await surely(target, family, () =>
           store.end(target, record.family, family, of),

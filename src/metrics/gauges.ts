@@ -151,7 +151,7 @@ function restingCount(entries: Iterable<Entry>, now: number): number {
   let count = 0
   for (const { integration, refusal } of entries) {
     if (refusal?.version !== integration.version) continue
-    if (lastRefusalOf(refusal).isResting(now)) count += 1
+    if (lastRefusalOf(integration.name, refusal).isResting(now)) count += 1
   }
   return count
 }

@@ -93,7 +93,7 @@ export function createIntegrationSamples(dependencies: IntegrationSamplesDepende
     ])
     const refusal = look?.outcome.refusal
     const isRefused =
-      refusal?.version === version && REFUSED.has(lastRefusalOf(refusal).refusal.code)
+      refusal?.version === version && REFUSED.has(lastRefusalOf(name, refusal).refusal.code)
     return {
       ...{ labels: labelsOf(integration), isRefused, loginsPerHour },
       ...{ loginsLastHour, userLoginsLastHour },

@@ -41,7 +41,7 @@ export function createEmbeddedArchive({
           name,
           uid: sqlText(row.uid),
           version: sqlNumber(row.version),
-          digests: readDigests(sqlText(row.digests), name),
+          digests: readDigests(sqlText(row.digests), `of integration ${name}`),
           definition: sqlText(row.definition),
           secrets: sqlText(row.secrets),
           custody: custodyOf(row),

@@ -156,7 +156,7 @@ function publicRecord(row: NonNullable<ReturnType<Statements['get']>>): Integrat
     version: sqlNumber(row.version),
     rev: sqlNumber(row.rev),
     orev: sqlNumber(row.orev),
-    digests: readDigests(sqlText(row.digests), name),
+    digests: readDigests(sqlText(row.digests), `of integration ${name}`),
     definition: sqlText(row.definition),
     ...sqlMacField(row.mac),
   }

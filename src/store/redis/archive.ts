@@ -230,7 +230,7 @@ function archivedIntegration(name: string, fields: unknown): ArchivedIntegration
       name,
       uid: toText(uid),
       version: toNumber(version),
-      digests: readDigests(toText(digests), name),
+      digests: readDigests(toText(digests), `of integration ${name}`),
       definition: toText(definition),
       secrets: toText(secrets),
       custody: custody === null || custody === undefined ? null : archivedCustody(custody),

@@ -170,7 +170,7 @@ function presentRecord(name: string, reply: unknown): IntegrationRecord {
       version: toNumber(version),
       rev: toNumber(rev),
       orev: toNumber(orev),
-      digests: readDigests(toText(digests), name),
+      digests: readDigests(toText(digests), `of integration ${name}`),
       definition: toText(definition),
       ...macField(mac),
     }

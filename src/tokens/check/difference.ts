@@ -61,11 +61,13 @@ export const DIFFERENCES = {
   },
   unlike: {
     meaning: 'The caller gets an answer that this service does not get',
-    remedy: 'Follow the answer; compare path and API version of the call.',
+    remedy:
+      'Compare the path and the API version of the call with those of a call that works, and look up the status and the error code of the answer in the REST API guide of Salesforce.',
   },
   refused: {
     meaning: 'Salesforce refuses the call at both places',
-    remedy: 'Follow the answer.',
+    remedy:
+      'Look up the status and the error code of the answer in the REST API guide of Salesforce.',
   },
   unreachable_here: {
     meaning: 'This service gets no answer of Salesforce, so that nothing can be compared',

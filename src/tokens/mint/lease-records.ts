@@ -49,8 +49,8 @@ export function createLeaseRecords(dependencies: LeaseRecordsDependencies) {
     /** Remembers a refusal, so that no replica asks Salesforce again too early. Has no effect if the integration changed meanwhile. */
     async saveRefusal(entry: Entry, error: unknown): Promise<void> {
       const { integration, orev, refusal: former } = entry
-      const { name, uid, version } = integration
-      const refusal = remember(error, version, former, runtime.now())
+      const { name, uid } = integration
+      const refusal = remember(error, integration, former, runtime.now())
       if (refusal) await outcomes.save(name, { uid, orev }, { refusal })
     },
     /** Remembers that Salesforce returned the rejected token again. Throws `token_still_live`. */
@@ -75,7 +75,10 @@ export function createLeaseRecords(dependencies: LeaseRecordsDependencies) {
         // Reads the lease into memory for degraded mode.
         await look(name)
       } catch (error) {
-        log.warn({ err: error, integration: name }, 'the token of a proof could not be stored')
+        log.warn(
+          { err: error, integration: name },
+          'a token that proved a credential, or that the doctor got, could not be stored as the lease',
+        )
       }
     },
   }

@@ -11,6 +11,7 @@ import {
   SPREADING_MINUTES,
   spreading,
 } from '../../grants/refusals/refusals.ts'
+import type { Integration } from '../../integrations/integration.ts'
 import { type BodyOf, bodyReader } from '../../store/record-body.ts'
 import type { RefusalRecord } from '../../store/store.ts'
 
@@ -29,7 +30,10 @@ const Remembered = Type.Object({
 })
 
 const readBody = bodyReader(Remembered)
-const remembered = ({ body }: RefusalRecord) => readBody(body, 'of a refusal')
+const remembered = (name: string, { body }: RefusalRecord) =>
+  readBody(body, `of the refusal of integration ${name}`)
+
+type Refused = Pick<Integration, 'name' | 'version'>
 
 const MINUTE_MS = 60_000
 /** Pauses after permanent refusals: 30 s, then 1, 2, 5, at most 10 minutes. */
@@ -102,14 +106,14 @@ const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number)
 /** Undefined: the error is not remembered. */
 export function remember(
   error: unknown,
-  version: number,
+  { name, version }: Refused,
   former: RefusalRecord | undefined,
   now: number,
 ): RefusalRecord | undefined {
   if (!(error instanceof BrokerError) || !REMEMBERED.has(error.code)) return undefined
   // It ends with the presentation for which it waits, so it must not be remembered longer.
   if (isUnsettled(error)) return undefined
-  const before = former?.version === version ? remembered(former) : undefined
+  const before = former?.version === version ? remembered(name, former) : undefined
   const count = (before?.count ?? 0) + 1
   const restUntil = now + restMs(error, refusalOf(error), count)
   const { code, detail, status, members, remedy } = error
@@ -123,11 +127,11 @@ export function remember(
 /** The remembered problem, until its pause is over. */
 export function refusedStill(
   record: RefusalRecord | undefined,
-  version: number,
+  { name, version: current }: Refused,
   now: number,
 ): BrokerError | undefined {
-  if (!record || record.version !== version) return undefined
-  const { code, detail, status, members, remedy, restUntil } = remembered(record)
+  if (!record || record.version !== current) return undefined
+  const { code, detail, status, members, remedy, restUntil } = remembered(name, record)
   if (restUntil <= now) return undefined
   // A permanent refusal has no `Retry-After`.
   const waits = status >= 500 || status === 429
@@ -139,12 +143,15 @@ export function refusedStill(
   })
 }
 
-/** The last refusal for the status, in wire form. */
-export function lastRefusalOf(record: RefusalRecord): {
+/** The last refusal for the status, in wire form. `name`: of the integration. */
+export function lastRefusalOf(
+  name: string,
+  record: RefusalRecord,
+): {
   readonly refusal: Readonly<Record<string, unknown>>
   readonly isResting: (now: number) => boolean
 } {
-  const { code, detail, members, at, restUntil, count } = remembered(record)
+  const { code, detail, members, at, restUntil, count } = remembered(name, record)
   return {
     refusal: {
       code,

@@ -38,9 +38,9 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
   const refusals = new Map<string, RefusalRecord>()
 
   const mint = async ({ integration }: Entry, by: Actor): Promise<MintResult> => {
-    const { name, version } = integration
+    const { name } = integration
     if (presentsRefreshToken(integration)) throw needsStore()
-    const refused = refusedStill(refusals.get(name), version, now())
+    const refused = refusedStill(refusals.get(name), integration, now())
     if (refused) throw refused
     try {
       const lease = await logins.mint(integration, {
@@ -53,7 +53,7 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
       audit.minted(lease, by)
       return { lease, isFresh: true, isSaved: false }
     } catch (error) {
-      const refusal = remember(error, version, refusals.get(name), now())
+      const refusal = remember(error, integration, refusals.get(name), now())
       if (refusal) refusals.set(name, refusal)
       audit.refused(name, error, by)
       throw error

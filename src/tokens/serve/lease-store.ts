@@ -38,7 +38,7 @@ export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies) 
     /** Opens the lease of a look. Throws `record_corrupt`. */
     async open({ integration }: Pick<Look, 'integration'>, record: LeaseRecord): Promise<Lease> {
       const text = await keyring.open(sealName(integration), record.body)
-      const stored = readLease(text, `lease of integration ${integration.name}`)
+      const stored = readLease(text, `of the lease of integration ${integration.name}`)
       // These unsealed members decide whether it was revoked and what it was minted for, so the
       // seal binds them.
       const { digest, tokenId, expiresAt } = record

@@ -67,7 +67,9 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
       const holders = lease ? await outcomes.holders(lease.tokenId) : []
       const refusal = look?.outcome.refusal
       const last =
-        refusal && refusal.version === integration.version ? lastRefusalOf(refusal) : undefined
+        refusal && refusal.version === integration.version
+          ? lastRefusalOf(name, refusal)
+          : undefined
       const seen = pin?.seen?.version === integration.version ? pin.seen : null
       return {
         state: stateOf(

@@ -43,7 +43,7 @@ export function answerIn(
   if (lease && satisfies(lease, requirement, now)) return lease
   if (requirement.kind === 'rejected' && stillLive)
     checkStillLive(stillLive, requirement.tokenId, now)
-  const refused = refusedStill(refusal, integration.version, now)
+  const refused = refusedStill(refusal, integration, now)
   if (refused) throw refused
   return undefined
 }

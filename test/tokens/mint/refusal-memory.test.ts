@@ -13,12 +13,13 @@ const refusal = (error: string, errorDescription: string) =>
 
 const PERMANENT = refusal('invalid_grant', 'inactive user')
 const NOW = 1_000_000
+const of = (version: number) => ({ name: 'crm', version })
 
 const restsOf = (error: BrokerError, times: number): readonly number[] => {
   const rests: number[] = []
   let record: ReturnType<typeof remember>
   for (let index = 0; index < times; index += 1) {
-    record = remember(error, 1, record, NOW)
+    record = remember(error, of(1), record, NOW)
     rests.push((JSON.parse(record?.body ?? '{}').restUntil - NOW) / 1000)
   }
   return rests
@@ -48,12 +49,12 @@ t.test('an outage rests for a second, or as long as Salesforce asked', async (t)
 t.test(
   'a remembered refusal is the answer while its rest lasts, for that version alone',
   async (t) => {
-    const record = remember(PERMANENT, 3, undefined, NOW)
-    const again = refusedStill(record, 3, NOW + 29_999)
+    const record = remember(PERMANENT, of(3), undefined, NOW)
+    const again = refusedStill(record, of(3), NOW + 29_999)
     t.match(again, { code: 'grant_refused', status: 424, retryAfterMs: undefined })
     t.equal(refusalOf(again)?.reason, 'user_inactive')
-    t.equal(refusedStill(record, 3, NOW + 30_000), undefined)
-    t.equal(refusedStill(record, 4, NOW), undefined)
+    t.equal(refusedStill(record, of(3), NOW + 30_000), undefined)
+    t.equal(refusedStill(record, of(4), NOW), undefined)
   },
 )
 
@@ -63,9 +64,9 @@ t.test('what is not Salesforce’s word is not remembered', async (t) => {
     'login_budget_exhausted',
     'store_unavailable',
   ] as const) {
-    t.equal(remember(new BrokerError(code, 'x'), 1, undefined, NOW), undefined, code)
+    t.equal(remember(new BrokerError(code, 'x'), of(1), undefined, NOW), undefined, code)
   }
-  t.equal(remember(new Error('x'), 1, undefined, NOW), undefined)
+  t.equal(remember(new Error('x'), of(1), undefined, NOW), undefined)
 })
 
 t.test('within ten minutes of a change, what propagation explains is no verdict yet', async (t) => {
@@ -90,4 +91,11 @@ t.test('network, server errors and busy words are worth another try', async (t) 
   t.ok(isTransient(refusal('unknown_error', 'retry your request')))
   t.notOk(isTransient(PERMANENT))
   t.notOk(isTransient(new BrokerError('token_response_invalid', 'x')))
+})
+
+t.test('a record that cannot be read names its integration', async (t) => {
+  const record = { body: '{', version: 1, until: NOW }
+  const detail = 'The record of the refusal of integration crm cannot be read'
+  t.throws(() => refusedStill(record, of(1), NOW), { code: 'record_corrupt', detail })
+  t.throws(() => remember(PERMANENT, of(1), record, NOW), { code: 'record_corrupt', detail })
 })
