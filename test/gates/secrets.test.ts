@@ -1,7 +1,5 @@
 /** No secret is in anything that a broker writes or says, but where it is asked for the secret. */
-import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
@@ -12,7 +10,8 @@ import { newAdminKey, startBrokerProcess } from '../support/broker.ts'
 import { canary, type Evidence, findLeaks, formsOf, keyCanaries } from '../support/canaries.ts'
 import { eventually } from '../support/eventually.ts'
 import { startOtlpReceiver } from '../support/otlp-receiver.ts'
-import { freePort, type RedisServer, startRedis } from '../support/redis.ts'
+import { freePort, startRedis } from '../support/redis.ts'
+import { monitorText } from '../support/redis-monitor.ts'
 import { PUBLIC_URL, runConnections } from './connection-journey.ts'
 import { startEchoHost } from './echo-host.ts'
 import {
@@ -44,22 +43,6 @@ async function filesIn(path: string): Promise<readonly Evidence[]> {
   )
 }
 
-/** Everything that Redis is told, as it sees it. */
-async function monitor(t: Test, redis: RedisServer, password: string) {
-  const socket = connect(redis.port, '127.0.0.1')
-  t.teardown(() => socket.destroy())
-  let text = ''
-  socket.on('data', (chunk) => {
-    text += chunk.toString('latin1')
-  })
-  // It is cut off when Redis is killed on purpose.
-  socket.on('error', () => undefined)
-  await once(socket, 'connect')
-  socket.write(`AUTH ${password}\r\nMONITOR\r\n`)
-  await eventually(() => text.split('+OK').length > 2)
-  return () => text
-}
-
 interface Stage {
   readonly env: Readonly<Record<string, string>>
   readonly canaries: Scene['canaries']
@@ -88,7 +71,7 @@ const STAGES: Readonly<Record<string, (t: Test) => Promise<Stage>>> = {
       args: ['--requirepass', password, '--appendonly', 'yes', '--save', '3600 1'],
     })
     t.teardown(() => redis.stop())
-    const heard = [await monitor(t, redis, password)]
+    const heard = [await monitorText(t, redis.port, password)]
     const url = `redis://:${password}@127.0.0.1:${redis.port}`
     return {
       env: { VALETKEY_REDIS_URL: url },
@@ -101,7 +84,7 @@ const STAGES: Readonly<Record<string, (t: Test) => Promise<Stage>>> = {
           await call('DELETE', path, { headers: { 'if-match': '*' } })
         }
         await redis.restart()
-        heard.push(await monitor(t, redis, password))
+        heard.push(await monitorText(t, redis.port, password))
         await eventually(async () => (await call('GET', '/integrations')).status === 200)
       },
       async stored() {
