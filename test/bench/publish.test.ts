@@ -44,10 +44,23 @@ t.test('a document gets the figures that were measured, with where and when', as
   t.match(changed, '2026-01-02 at commit abc1234: 2 × CPU; node v24. Load average before: 0.3.')
   t.notMatch(changed, 'what stood there')
   t.match(changed, /<!-- \/speed -->\nz$/)
-  const others = { 'README.md': 'headlines', 'docs/reliability.md': 'reliability' }
-  for (const [path, name] of Object.entries(others)) {
-    t.notMatch(withResults(path, section(name), results([missed])), 'what stood there')
+  const others: readonly (readonly [string, string, RegExp | string])[] = [
+    ['README.md', 'headlines', '| Requests a second, Valetkey / bare `node:http` with the same'],
+    ['docs/reliability.md', 'reliability', /\n\| .+ \| .+ \| .+ \|\n/],
+  ]
+  for (const [path, name, row] of others) {
+    const text = withResults(path, section(name), results([missed]))
+    t.match(text, new RegExp(`^a\n<!-- ${name}: generated -->\n`))
+    t.match(text, row, path)
+    t.notMatch(text, 'what stood there')
+    t.match(text, new RegExp(`<!-- /${name} -->\nz$`))
   }
+  const both = ['speed', 'speed-elsewhere'].map(section).join('\n')
+  t.match(
+    withResults('docs/performance.md', both, results([missed])),
+    /what stood there\n<!-- \/speed-elsewhere -->\nz$/,
+    'only its own section is made anew',
+  )
 })
 
 t.test('a table of faults has what was shown, and says what was missed', async (t) => {

@@ -6,13 +6,28 @@ import { ROOT } from '../support/generated.ts'
 
 /** As every file that keeps documents names its kind. */
 const NAMED = /\bdocumentKind\(\{\s*kind: '([a-z0-9_-]+)'/g
+const MADE = /\bdocumentKind\(/g
+const DECLARATION = 'store/documents.ts'
+/** A kind that a call of the store's documents, or a part that calls them, has as a literal. */
+const LITERAL =
+  /\bdocuments\.\w+\(\s*'|\b(?:const \w*KIND|createRememberedDocuments\(\{[^}]*kind:|createDocumentIds\(\{[^}]*kind:) ?=? ?'/g
+
+const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => ({ file, text: readFileSync(join(ROOT, 'src', file), 'utf8') }))
+
+t.test('each kind of document has its name as a literal, in the place of its schema', async (t) => {
+  for (const { file, text } of sources.filter(({ file }) => file !== DECLARATION)) {
+    const made = text.match(MADE) ?? []
+    t.equal((text.match(NAMED) ?? []).length, made.length, file)
+    t.same(text.match(LITERAL) ?? [], [], file)
+  }
+})
 
 t.test('of each kind of document it is said whether a backup holds it', async (t) => {
-  const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
-  const kinds = files
-    .filter((file) => file.endsWith('.ts'))
-    .flatMap((file) => [...readFileSync(join(ROOT, 'src', file), 'utf8').matchAll(NAMED)])
-    .map(([, kind = '']) => kind)
+  const kinds = sources.flatMap(({ text }) =>
+    [...text.matchAll(NAMED)].map(([, kind = '']) => kind),
+  )
   t.ok(kinds.length > 8)
   const said = [...Object.keys(KEPT_KINDS), ...Object.keys(LEFT_KINDS)]
   t.same(new Set(said), new Set(kinds))

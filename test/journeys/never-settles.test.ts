@@ -40,6 +40,7 @@ import { testRuntime } from '../support/runtime.ts'
 t.setTimeout(60_000)
 
 const never = () => new Promise<never>(() => undefined)
+const unexpected = () => Promise.reject(new Error('It is not expected to be called'))
 const silent = () => undefined
 const log = { info: silent, warn: silent, error: silent }
 const endpoint = {
@@ -47,7 +48,7 @@ const endpoint = {
   aheadMs: () => 0,
 }
 const outbound: Outbound = { send: never, fetch: never, close: never }
-const grants = grantContextOf(endpoint, { subjectTokens: { of: never, in: never } })
+const grants = grantContextOf(endpoint, { subjectTokens: { of: unexpected, in: unexpected } })
 const integration = integrationOf({
   grant: { type: 'client_credentials', clientId: 'app', clientAuth: 'client_secret_basic' },
 })
@@ -63,13 +64,13 @@ const codeOf = (work: Promise<unknown>): Promise<unknown> =>
 
 const requester = createTokenRequester({
   ...{ grants, runtime: testRuntime(), log },
-  refreshTokens: { exchange: never },
+  refreshTokens: { exchange: unexpected },
 })
 
 const attempts = () => {
   const monotonic = () => performance.now()
   const logins = testLogins({ mint: never }, { monotonic })
-  const options = { charge: never, hasWorked: never, deadlineAt: monotonic() + 500 }
+  const options = { charge: unexpected, hasWorked: unexpected, deadlineAt: monotonic() + 500 }
   return codeOf(logins.mint(integration, options))
 }
 
@@ -93,8 +94,8 @@ const outcome = () => {
 
 const proof = () => {
   const preflight = createRefreshTokenPreflight({
-    custody: { adopt: never, hasSeen: never },
-    exchange: { check: never, settle: never },
+    custody: { adopt: unexpected, hasSeen: unexpected },
+    exchange: { check: unexpected, settle: unexpected },
   })
   const secrets = { byId: { c: { type: 'refresh_token', refreshToken: 'refresh' } } } as const
   const target = { integration, owner: integration, secrets }
@@ -105,7 +106,7 @@ const keys = () =>
   codeOf(
     createKeySource(
       { issuer: 'https://idp.example.com', audience: 'valetkey' },
-      { createOutbound: () => outbound, readFile: never, monotonic: () => 0 },
+      { createOutbound: () => outbound, readFile: unexpected, monotonic: () => 0 },
     ).fetch(new AbortController().signal),
   )
 
@@ -121,7 +122,7 @@ async function upload(phase: Deployment['phase'], stopAfterMs: number): Promise<
     partOf<DeploymentStepsDependencies>({
       certificates: createCertificateSteps({
         through: createThrough(async () => leaseOf()),
-        api: { deploy: never, status: never },
+        api: { deploy: unexpected, status: never },
         publicUrl: undefined,
         now: Date.now,
       }),

@@ -164,7 +164,7 @@ interface Told {
 
 const MOODS: readonly (readonly [Mood, Told])[] = [
   [407, { hop: { status: 407 }, detail: /user name and password/, remedy: /USER:PASSWORD@/ }],
-  [403, { hop: { status: 403 }, detail: /forbids/, remedy: /at the proxy/ }],
+  [403, { hop: { status: 403 }, detail: /forbids/, remedy: /^Allow the hosts .* at the proxy/ }],
   [502, { hop: { status: 502 }, detail: /cannot reach/, remedy: /DNS .* of the proxy/ }],
   [405, { hop: { status: 405 }, detail: /not open tunnels/, remedy: /forward proxy/ }],
   ['closes', { hop: {}, detail: /closes the connection/, remedy: /log of the proxy/ }],
