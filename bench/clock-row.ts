@@ -4,13 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { provideCommand } from '../test/support/apt.ts'
 import { startFleet } from '../test/support/fleet.ts'
+import { ask } from '../test/support/redis.ts'
 import { programOf, provideRedisProgram, VALKEY_9 } from '../test/support/redis-programs.ts'
-import { partialTrouble } from './cases/partial-trouble.ts'
+import { type PartialTrouble, partialTrouble } from './cases/partial-trouble.ts'
 import { SHORT_LIVES } from './cases/steady-load.ts'
 import { type Row, shareOk, type Teardown } from './fault-row.ts'
 
 const PER_SECOND = 300
 const DURATION_MS = 20_000
+const HOUR_MS = 3_600_000
+/** The store tells whole seconds, and the machine may be busy. */
+const TOLERANCE_MS = 60_000
 const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
 
 /** Reads its clock's offset from a file at each look. Of Valkey, for jemalloc, which Redis is built with, asks for the time itself. */
@@ -43,14 +47,36 @@ export const CLOCK: Row = {
     const fleet = await startFleet(t, {
       ...{ replicas: 2, settings: SHORT_LIVES, redisProgram: clock.program },
     })
-    const trouble = { begin: () => clock.set('-1h'), end: () => clock.set('+0') }
+    const behindMs: number[] = []
+    const look = async () => {
+      const time = await ask(fleet.redis.port, (client) => client.time())
+      if (!time) throw new Error('the store does not tell its time')
+      behindMs.push(Date.now() - Number(time[0]) * 1_000)
+    }
+    const trouble: PartialTrouble = {
+      async begin() {
+        await look()
+        await clock.set('-1h')
+        await look()
+      },
+      async end() {
+        await look()
+        await clock.set('+0')
+        await look()
+      },
+    }
     const { hits, dead, half, done, refused, p99Ms } = await partialTrouble(fleet, {
       ...{ name: 'clock', trouble, durationMs: DURATION_MS, perSecond: PER_SECOND },
     })
+    const isSetBack = behindMs.map((ms) => Math.abs(ms - HOUR_MS) < TOLERANCE_MS)
+    const isRight = behindMs.map((ms) => Math.abs(ms) < TOLERANCE_MS)
+    if (!(isRight[0] && isSetBack[1] && isSetBack[2] && isRight[3])) {
+      throw new Error(`the clock of the store was behind by ${behindMs.join(', ')} ms`)
+    }
     const errors = hits.length - shareOk(hits)
     return {
       shown: `${errors} errors of ${hits.length}, ${dead} dead tokens, p99 ${p99Ms} ms; ${done} changes done, ${refused} refused, ${half.length} half`,
-      holds: errors + dead + half.length === 0,
+      holds: errors + dead + half.length === 0 && hits.length > 0 && done > 0,
     }
   },
 }
