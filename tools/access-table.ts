@@ -1,8 +1,8 @@
-/** What each route needs, and each part of it that reaches another integration: the one table, written to `docs/callers.md` and walked by a test. */
+/** The permissions of each route and of each part of it that reaches another integration. The table is written to `docs/callers.md`, and a test checks it. */
 import type { Permission } from '../src/callers/policy.ts'
 import { NAMED_IN_ANSWERS, REFERENCES, type ReferenceRow } from '../src/callers/reference-table.ts'
 
-/** On which integrations a permission is needed. */
+/** The integrations on which a permission is needed. */
 const ON = {
   path: 'the one of the path',
   scope: 'the one that `scope` names',
@@ -14,16 +14,16 @@ const ON = {
   reach: 'all that the key reaches',
 } as const
 
-/** Of a route: `public` asks nobody, `any` asks who it is. Of a part: `same` is the very permission that it is about. */
+/** For a route: `public` needs no authentication, `any` needs authentication only. For a part: `same` is the permission of the route. */
 type Needed = Permission | 'public' | 'any' | 'same'
 
 export interface AccessRow {
-  /** As `openapi.yaml` has it. */
+  /** As in `openapi.yaml`. */
   readonly route: string
-  /** Of the request or the answer. Empty: the route itself. */
+  /** Part of the request or the answer. Empty: the route itself. */
   readonly part: string
   readonly needed: Needed
-  /** Absent: none. */
+  /** Absent: no integration. */
   readonly on?: keyof typeof ON
 }
 
@@ -36,10 +36,10 @@ const rows = (needed: Needed, on: keyof typeof ON | undefined, routes: readonly 
 
 const NAME = '/integrations/{name}'
 const REFERRING: readonly ReferenceRow[] = Object.values(REFERENCES)
-/** What stands in the way, and is called by its name. */
+/** An integration that blocks the request, and that the answer names. */
 const DEPENDENT = 'the name of another that depends on it, in a `409`'
 
-/** The member itself, and what else is no member that refers to another. */
+/** The member itself, and other changes that need the permission. */
 function changesOf({ members, changes }: ReferenceRow): string {
   const others = changes.filter((one) => !members.includes(one))
   return ['it', ...others.map((one) => `\`${one}\``)].join(' or ')
@@ -127,7 +127,7 @@ export const ACCESS: readonly AccessRow[] = [
   ]),
 ]
 
-/** What is no permission, in words. */
+/** Texts for values that are not permissions. */
 const WORDS: Readonly<Record<string, string>> = {
   public: 'nothing',
   any: 'any credential',

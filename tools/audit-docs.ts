@@ -1,4 +1,4 @@
-/** The tables of `docs/audit.md`. */
+/** Generates the tables of `docs/audit.md`. */
 import { ACTIONS } from '../src/audit/event.ts'
 import { SHARES } from '../src/audit/shares.ts'
 

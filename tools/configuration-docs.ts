@@ -1,4 +1,4 @@
-/** `docs/configuration.md`, generated from the table of settings. */
+/** Generates `docs/configuration.md` from the table of settings. */
 import { SETTINGS, type Setting } from '../src/config/setting.ts'
 
 const HEAD = `# Configuration

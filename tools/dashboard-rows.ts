@@ -1,4 +1,4 @@
-/** What the dashboard shows of a fleet: rows of panels, and the query of each. */
+/** The content of the dashboard: rows of panels with their queries. */
 
 interface Query {
   readonly expr: string
@@ -9,12 +9,12 @@ interface Query {
 export interface Panel {
   readonly title: string
   readonly type: 'stat' | 'timeseries' | 'table'
-  /** As Grafana names them. */
+  /** Name of the unit in Grafana. */
   readonly unit: string
   readonly queries: readonly Query[]
-  /** Of 24 columns. */
+  /** Width in columns, of 24. */
   readonly width: number
-  /** Green below the first (above it, where they fall), then yellow, then red. */
+  /** Limits of green, yellow and red. If they fall, higher values are better. */
   readonly steps?: readonly [yellow: number, red: number]
   readonly stacked?: boolean
   readonly description?: string
@@ -35,7 +35,7 @@ const rateOf = (metric: string, by: string, matchers = FLEET) =>
 const quantile = (share: number, metric: string, by?: string) =>
   `histogram_quantile(${share}, sum by (${by ? `le, ${by}` : 'le'}) (rate(${metric}_bucket{${FLEET}}[$__rate_interval])))`
 
-/** The median and the slowest hundredth, for each value of a label where one is given. */
+/** The median and the 99th percentile, for each value of a label if there is one. */
 const latencies = (metric: string, by?: string): readonly Query[] =>
   [50, 99].map((share) => ({
     expr: quantile(share / 100, metric, by),

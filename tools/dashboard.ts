@@ -1,4 +1,4 @@
-/** `helm/files/dashboard.json`: the rows of panels as Grafana writes them down. */
+/** Generates `helm/files/dashboard.json` from the rows of panels. */
 import { type Panel, ROWS } from './dashboard-rows.ts'
 
 const COLUMNS = 24
@@ -95,7 +95,7 @@ function panelOf({ title, type, unit, queries, steps, stacked, description }: Pa
 
 const GREEN = { color: 'green', value: null }
 
-/** Two that fall are bounds from below: what is under the second is red. */
+/** Falling limits are lower bounds: a value below the second is red. */
 function stepsOf([yellow, red]: readonly [number, number]) {
   if (yellow > red) {
     return [

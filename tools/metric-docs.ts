@@ -1,4 +1,4 @@
-/** `docs/metrics.md`, from the table of metrics. */
+/** Generates `docs/metrics.md` from the table of metrics. */
 import type { LabelRow, MetricRow } from '../src/metrics/registry.ts'
 import { METRICS } from '../src/metrics/table.ts'
 
@@ -31,7 +31,7 @@ files, garbage collection, and \`nodejs_eventloop_lag_seconds\` and its percenti
 
 `
 
-/** Longer lists stand below the table. */
+/** Longer lists are below the table. */
 const IN_THE_TABLE = 3
 
 export function renderMetricDocs(): string {
@@ -51,7 +51,7 @@ function inTable(label: string, row: LabelRow): string {
   return `\`${label}\` (${values.map((value) => `\`${value}\``).join(', ')})`
 }
 
-/** The same list of several metrics stands there once. */
+/** A list that several metrics share is there once. */
 function valueLists(rows: readonly (readonly [string, MetricRow])[]): readonly string[] {
   const metricsOf = new Map<string, string[]>()
   for (const [metric, { labels = {} }] of rows) {

@@ -1,4 +1,4 @@
-/** The picture of the README: who talks to whom. `npm run generate` writes it in light and dark. */
+/** Generates the overview picture of the README in light and dark. */
 
 interface Palette {
   readonly background: string
@@ -55,7 +55,7 @@ const BOXES: readonly Box[] = [
   { x: 300, y: 262, width: 160, height: 52, name: 'Redis', notes: ['sealed state'] },
 ]
 
-/** Each begins and ends at an edge of a box; its label stands at `at`. */
+/** Each arrow begins and ends at the edge of a box. `at` is the position of its label. */
 const ARROWS = [
   { path: 'M164 112 H298', label: 'GET /tokens/billing', at: [232, 104] },
   { path: 'M300 164 H166', label: 'access token', at: [232, 156] },
@@ -64,7 +64,7 @@ const ARROWS = [
   { path: 'M94 60 V30 H750 V185 H738', label: 'API calls with the token', at: [422, 22] },
 ] as const
 
-/** By path from the root. */
+/** Files by their path from the root. */
 export function overviewFiles(): Readonly<Record<string, string>> {
   return {
     'docs/overview-light.svg': overviewOf(PALETTES.light),

@@ -1,4 +1,4 @@
-/** The table of what the REST API says, for the documentation. Pure. */
+/** Generates the table of REST API errors for the documentation. Pure. */
 import { REST_REFUSALS, type RestRefusalRow } from '../src/grants/refusals/rest-refusal-table.ts'
 
 export function renderRestRefusals(): string {
@@ -10,7 +10,7 @@ export function renderRestRefusals(): string {
   return ['| says | cause | what to do | source |', '|---|---|---|---|', ...rows].join('\n')
 }
 
-/** How Salesforce says it: codes, or statuses without a known one, and what has to be among the words. */
+/** How to recognise the error: its codes, or its statuses without a known code, and parts of its text. */
 function saidIn({ codes, statuses = [], texts = [] }: RestRefusalRow): string {
   const named = [...codes.map((code) => code.toUpperCase()), ...statuses.map(String)]
   const words = texts.map((text) => `"…${text}…"`).join(' or ')

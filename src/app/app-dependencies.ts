@@ -1,4 +1,4 @@
-/** What the whole service is built of: settings, the store, the keyring, and what tests put in their place. */
+/** Dependencies of the whole service: settings, store, keyring, and replacements for tests. */
 
 import type { LineOutput } from '../audit/output/line-output.ts'
 import type { Config } from '../config/config.ts'
@@ -19,7 +19,7 @@ export interface AppDependencies {
   readonly runtime: ProcessRuntime
   readonly store: Store
   readonly keys: { readonly keyring: Keyring; readonly adminKeys: readonly Secret[] }
-  /** Absent: nothing is traced. */
+  /** Absent: there are no traces. */
   readonly tracing?: Tracing | undefined
   readonly environment: AppEnvironment
 }
@@ -28,14 +28,14 @@ export interface AppEnvironment {
   readonly version: string
   /** Reads the configuration file and the files that it names. */
   readonly readFile: ReadFile
-  /** Where audit lines go. */
+  /** Destination of audit lines. */
   readonly auditOutput: LineOutput
-  /** Log lines that nobody will read. Default: none. */
+  /** Number of dropped log lines. Default: none. */
   readonly droppedLogLines?: () => number
   /** Absent: plain HTTP. */
   readonly tls?: ServerTls
-  /** How long callers may take to leave the connections that they keep, when it stops. Default: no time. */
+  /** How long a stop waits for callers to close their connections. Default: not at all. */
   readonly drainTimes?: DrainTimes
-  /** For tests: the network. */
+  /** For tests: resolves names. */
   readonly lookup?: OutboundDependencies['lookup']
 }

@@ -40,13 +40,13 @@ type AppEvents = StoreEvents & AuditEvents & CallerEvents & IntegrationEvents & 
 
 export interface App {
   readonly server: Server
-  /** Absent where it is turned off. Listening is the caller's. */
+  /** Absent: metrics are off. The caller starts listening. */
   readonly metrics: MetricsListener | undefined
-  /** Begins to hear the store, and applies what the configuration file declares. Listening is the caller's. */
+  /** Starts to read the change stream, and applies the configuration file. The caller starts listening. */
   start(): void
   /** Reads the configuration file again. */
   reload(): Promise<void>
-  /** Readiness off, requests in flight answered, mints in flight ended, connections closed. */
+  /** Ends readiness, completes requests and mints, and closes connections. */
   stop(): Promise<void>
 }
 
@@ -55,7 +55,7 @@ interface Part {
   stop?(): unknown
 }
 
-/** Throws `ConfigError` where the configuration file is wrong. */
+/** Throws `ConfigError` if the configuration file is invalid. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { config, log, runtime, tracing, environment } = dependencies
   const { keyring, adminKeys } = dependencies.keys
@@ -169,7 +169,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
 
   const metrics = config.metricsPort === 0 ? undefined : metering.listener
-  /** In the order of start; stopped in reverse. */
+  /** In the order of start. They are stopped in reverse order. */
   const parts: readonly (Part | undefined)[] = [
     { stop: store.close },
     watched,

@@ -1,4 +1,4 @@
-/** Opens the store that the settings name. Only the engine that is used is loaded: start-up time is time without a replica. */
+/** Opens the store of the settings. Only loads the engine in use, so that the start is fast. */
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import type { FileTrouble } from '../store/embedded/file-trouble.ts'
@@ -7,13 +7,13 @@ import type { Store } from '../store/store.ts'
 
 interface OpenStoreOptions {
   readonly onRedisEvent?: (event: RedisEvent) => void
-  /** Of the embedded one; undefined: it is over. */
+  /** Reports failures of the embedded store. Undefined: the failure is over. */
   readonly onFileTrouble?: (trouble: FileTrouble | undefined) => void
-  /** Longest wait for an answer of Redis, in milliseconds. Default: as the store has it. */
+  /** Longest wait for an answer of Redis, in milliseconds. Default: that of the store. */
   readonly timeoutMs?: number
 }
 
-/** Throws `ConfigError` where the folder of the embedded one cannot be had for this process alone, and where the settings of Redis are wrong, as far as that shows at once. */
+/** Throws `ConfigError` if this process cannot lock the folder of the embedded store, and for mistakes in the settings of Redis that show at once. */
 export async function openStore(
   config: Config,
   { onRedisEvent = () => undefined, onFileTrouble, timeoutMs }: OpenStoreOptions = {},

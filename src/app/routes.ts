@@ -77,7 +77,7 @@ export async function registerRoutes(server: Server, parts: RoutedParts): Promis
   await server.ready()
 }
 
-/** Behind the guard: each request has a proven caller. */
+/** Registers the routes behind the guard. Each of their requests has an authenticated caller. */
 function registerGuarded(guarded: Server, parts: RoutedParts): void {
   const { config, trust, core, watched, audit, search, salesforce, integrations } = parts
   const { engine, callers, connections, rotation, seals, counts } = parts

@@ -1,4 +1,4 @@
-/** Wires what tells the store from its own past: the witness outside of it, and what is done where nobody can tell. */
+/** Composes the detection of an old store: the witness outside of it, and what happens if nobody knows. */
 import { accessSync, constants } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
@@ -7,12 +7,12 @@ import type { AgeSettings } from '../custody/compose.ts'
 import { createWitness, type Witness } from '../custody/witness.ts'
 import type { Logger } from '../logger/logger.ts'
 
-/** In the data folder, for who moves the folder; and beside it, for who puts the whole folder back. */
+/** One file is in the data folder, for a folder that moves. One is beside it, for a folder that is restored. */
 const NAME = 'witness'
-/** Other replicas that live say what they know within a second after they read the store. */
+/** Running replicas report what they know within a second after they read the store. */
 const GRACE_MS = 3_000
 
-/** Throws `ConfigError` where the folder of `VALETKEY_WITNESS_FILE` cannot be written. */
+/** Throws `ConfigError` if the folder of `VALETKEY_WITNESS_FILE` is not writable. */
 export const composeStoreAge = (
   config: Pick<Config, 'witnessFile' | 'redisUrl' | 'dataDir' | 'restored'>,
   log: Logger,
@@ -38,7 +38,7 @@ function witnessOf(
   return createWitness({ paths, log })
 }
 
-/** The code of what is in the way; undefined: nothing is. */
+/** The error code. Undefined: the folder is writable. */
 function writeTrouble(folder: string): string | undefined {
   try {
     accessSync(folder, constants.W_OK | constants.X_OK)

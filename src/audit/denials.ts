@@ -1,4 +1,4 @@
-/** The lines of denied requests: anonymous ones that repeat are counted by network, so that nobody can fill the audit from outside. */
+/** Audit lines of denied requests. Repeated anonymous ones are counted by network, so that nobody can fill the audit from outside. */
 import { networkOf } from '../http/address.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
@@ -7,14 +7,14 @@ import { createRepeats } from './repeats.ts'
 
 export interface Denial {
   readonly requestId: string
-  /** Null where the caller is not proven. */
+  /** Null: the caller is not authenticated. */
   readonly principal: string | null
   /** The problem's code. */
   readonly code: string
   readonly address: string
   /** The `operationId` of the route. */
   readonly operation?: string
-  /** The integration asked for; only said of a proven caller. */
+  /** The requested integration. Only present for an authenticated caller. */
   readonly integration?: string
 }
 
@@ -33,13 +33,13 @@ export function createDenials(dependencies: {
   readonly runtime: Runtime
   readonly isBlocked: () => boolean
   readonly line: (by: Actor, entry: AuditEntry) => void
-  /** Each one, for the count in the store. */
+  /** Called for each denial, for the count in the store. */
   readonly store: (by: Actor, entry: AuditEntry) => void
 }) {
   const { runtime, isBlocked, line, store } = dependencies
   const repeats = createRepeats<Kind>(runtime.monotonic, OTHERS)
 
-  /** Nothing is reported while lines cannot be written: what waits must stay bounded. */
+  /** Reports nothing while lines cannot be written, because the number of waiting lines must be limited. */
   const report = (all = false) => {
     if (isBlocked()) return
     for (const { kind, count } of repeats.take(all)) line(...counted(kind, count))
@@ -63,9 +63,9 @@ export function createDenials(dependencies: {
       const key = JSON.stringify([principal, networkOf(address), code])
       if (isListed || repeats.isFirst(key, { principal, entry })) line(by, entry)
     },
-    /** Begins to report what was counted. */
+    /** Starts to report the counts. */
     start: task.start,
-    /** Reports what was counted, and no more. */
+    /** Reports the remaining counts. */
     async stop(): Promise<void> {
       await task.stop()
       report(true)

@@ -1,16 +1,16 @@
-/** Ids and times of events. Ids are unique over the fleet, and in order of time within a replica. */
+/** Ids and times of events. Ids are unique among all replicas, and ordered by time within a replica. */
 import type { EventId } from './event.ts'
 
 interface EventIdDependencies {
   readonly now: () => number
-  /** Tells this replica's ids from all others'. Letters, digits and dashes. */
+  /** Distinguishes the ids of this replica from all others. Letters, digits and hyphens. */
   readonly replica: string
 }
 
 const RADIX = 36
-/** Of milliseconds since 1970: enough until the year 5188. */
+/** Digits of the milliseconds since 1970 in base 36. Enough until the year 5188. */
 const TIME_DIGITS = 9
-/** Within a millisecond: of five digits without padding, which costs more than all else here. */
+/** Counts within a millisecond. Five digits need no padding, which would cost more than the rest of this code. */
 const COUNT = { first: 10_000, last: 99_999 }
 
 export function createEventIds({ now, replica }: EventIdDependencies) {
@@ -32,7 +32,7 @@ export function createEventIds({ now, replica }: EventIdDependencies) {
       if (current !== lastAt) {
         lastAt = current
         at = new Date(current).toISOString()
-        // A clock that is set back must not give ids in the wrong order.
+        // If the clock is set back, ids must keep their order.
         if (current > newest) begin(current)
       }
       if (count === COUNT.last) begin(newest + 1)

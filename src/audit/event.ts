@@ -1,13 +1,13 @@
-/** Audit events: what can happen, how it can end, and how one is written down. */
+/** Audit events: actions, outcomes, and their text. */
 import { type AuditShare, SHARE_NAMES } from './shares.ts'
 
 interface ActionRow {
-  /** Which share of the store's log, which `GET /audit` serves, keeps it. Null: it is in the line alone. */
+  /** The share of the stored log that keeps it and that `GET /audit` serves. Null: it is only in the line. */
   readonly share: AuditShare | null
   readonly meaning: string
 }
 
-/** Everything that is audited. To add an action, add a row, and one to `docs/audit.md`. */
+/** All audited actions. A new action needs a row here, and one in `docs/audit.md`. */
 export const ACTIONS = {
   'token.read': { share: null, meaning: 'A token was handed to a caller' },
   'token.minted': { share: 'tokens', meaning: 'Salesforce gave a token' },
@@ -124,7 +124,6 @@ export const ACTIONS = {
 
 export type Action = keyof typeof ACTIONS
 
-/** How it ended. */
 export const OUTCOMES = {
   success: 'It was done',
   refused: 'Salesforce said no',
@@ -135,27 +134,27 @@ export const OUTCOMES = {
 
 export type AuditOutcome = keyof typeof OUTCOMES
 
-/** What may be said beside the members that every event has: ids, codes of closed lists, and numbers. Never a secret, never text of a request. */
+/** Optional members of an event: ids, codes of closed lists, and numbers. Never contains a secret or text of a request. */
 export interface EventDetail {
   /** A problem's code or a refusal's reason. */
   readonly reason?: string
-  /** Of the refusal, and whether a change in Salesforce may still explain it. */
+  /** Class of the refusal, and whether propagation at Salesforce may explain it. */
   readonly class?: 'transient' | 'permanent' | 'wait' | 'propagating'
   /** The `operationId` of the route. */
   readonly operation?: string
-  /** The caller's address; of denials alone. Of several from one network, the network. */
+  /** The caller's address, for denials only. For several addresses of one network, the network. */
   readonly address?: string
-  /** How many more like this came within the minute and have no line; in the store, for how many its entry stands; how many records were sealed anew; how many mistakes a file has. */
+  /** A number that depends on the action: further events within the minute that have no line; events that a stored entry stands for; resealed records; mistakes of a file. */
   readonly count?: number
-  /** When the first of them came: RFC 3339, milliseconds, UTC. */
+  /** Time of the first of them: RFC 3339, milliseconds, UTC. */
   readonly since?: string
-  /** Whom denials of one caller were about, where it asked for several. At most 20 names. */
+  /** The integrations of one caller's denials, if there are several. At most 20 names. */
   readonly integrations?: readonly string[]
   /** Id of a connection. */
   readonly connection?: string
   /** Id of a credential. */
   readonly credential?: string
-  /** Days to the end of a certificate: 60, 30, 14, 7, 1, or 0. */
+  /** Days until a certificate expires: 60, 30, 14, 7, 1, or 0. */
   readonly days?: number
   /** Name of the integration that a credential was lent to. */
   readonly to?: string
@@ -165,7 +164,7 @@ export interface EventDetail {
   readonly record?: string
 }
 
-/** Who did it: null is nobody, or the service by itself. */
+/** The principal. Null: nobody, or the service itself. */
 export interface Actor {
   readonly principal: string | null
   readonly requestId: string | null
@@ -179,10 +178,10 @@ export const lentEvent = (owner: string, to: string): AuditEntry => ({
 
 export const NOBODY: Actor = { principal: null, requestId: null }
 
-/** What happened, without who and when. */
+/** What happened, without principal and time. */
 export interface AuditEntry {
   readonly action: Action
-  /** Null where it concerns none. */
+  /** Null: it concerns no integration. */
   readonly integration: string | null
   /** Default: `success`. */
   readonly outcome?: AuditOutcome
@@ -191,11 +190,11 @@ export interface AuditEntry {
 }
 
 export interface AuditEvents {
-  /** Everything but reads and denials, as it happens. */
+  /** All entries except reads and denials, as they happen. */
   'audit.recorded': { readonly by: Actor; readonly entry: AuditEntry }
 }
 
-/** As it stands in the line and in the store. */
+/** The event in the line and in the store. */
 export interface AuditEvent {
   readonly id: string
   readonly at: string
@@ -216,7 +215,7 @@ export interface EventId {
 
 const DETAIL_TEXT_MAX = 256
 
-/** One line of JSON, without its end. */
+/** One line of JSON without a line break. */
 export const eventText = (eventId: EventId, by: Actor, entry: AuditEntry): string =>
   JSON.stringify(eventOf(eventId, by, entry))
 
@@ -244,7 +243,7 @@ function shortened(detail: EventDetail): EventDetail {
   )
 }
 
-/** Null: it is not stored. */
+/** Null: the event is not stored. */
 export function shareOf(
   { action }: Pick<AuditEntry, 'action'>,
   isProven: boolean,
@@ -252,7 +251,7 @@ export function shareOf(
   return action === 'request.denied' && !isProven ? 'strangers' : ACTIONS[action].share
 }
 
-/** All shares that may hold such events. What older releases wrote, of every kind, is in that of the changes. */
+/** All shares that may hold such events. Older releases wrote all kinds to the share of changes. */
 export function sharesOf(action: AuditEntry['action'] | undefined): readonly AuditShare[] {
   if (action === undefined) return SHARE_NAMES
   const shares = ['changes', shareOf({ action }, true), shareOf({ action }, false)] as const

@@ -1,4 +1,4 @@
-/** How the audit meets requests: nothing is changed while it is blocked, and what is denied is recorded. */
+/** Connects the audit with requests: refuses changes while the audit is blocked, and records denials. */
 import { READING } from '../callers/index.ts'
 import type { ProblemCode } from '../errors/problems.ts'
 import type { Server } from '../http/server/server.ts'
@@ -12,7 +12,7 @@ const DENIALS: readonly ProblemCode[] = [
 ]
 const NAME = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/
 
-/** Refuses, in this scope, every request that changes something while lines cannot be written. Register it behind the guard. */
+/** Refuses all changes in this scope while lines cannot be written. Register it behind the guard. */
 export function refuseWhileBlocked(server: Server, audit: Pick<AuditLog, 'requireWritable'>): void {
   server.addHook('onRequest', (request, _reply, done) => {
     if (READING.includes(request.method)) {
@@ -28,7 +28,7 @@ export function refuseWhileBlocked(server: Server, audit: Pick<AuditLog, 'requir
   })
 }
 
-/** What the audit needs to know of a request that was answered with a problem. */
+/** What the audit needs of a request that was answered with a problem. */
 interface DeniedRequest {
   readonly id: string
   readonly ip: string
@@ -37,7 +37,7 @@ interface DeniedRequest {
   readonly routeOptions: { readonly schema?: unknown }
 }
 
-/** `undefined`: it was not denied, but failed in another way. */
+/** Undefined: the request failed for another reason. */
 export function denialOf(request: DeniedRequest, code: ProblemCode): Denial | undefined {
   if (!DENIALS.includes(code)) return undefined
   const operation = member(request.routeOptions.schema, 'operationId')

@@ -1,4 +1,4 @@
-/** What of the events is stored, and how: one by one, or, what one caller repeats, as one line that grows. */
+/** Decides how events are stored: one by one, or repeated ones of a caller as one growing line. */
 
 import type { Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
@@ -19,10 +19,10 @@ interface HistoryDependencies {
   readonly runtime: Runtime
 }
 
-/** A line that grew for so long is left as it is, and another one begins. */
+/** After this time, a growing line is closed and a new one begins. */
 const LINE_MS = 3_600_000
 const STORE_MS = 10_000
-/** Of a share. More kinds than this within the hour are listed; of denials, they have one line. */
+/** Most kinds in a share. Further kinds of this hour are stored one by one. Denials share one line. */
 const KINDS_MAX = 5_000
 
 /** Counts of one kind within the hour. */
@@ -45,7 +45,7 @@ export function createHistory({ stored, runtime }: HistoryDependencies) {
     return stored.add(share, JSON.stringify(kind.line.event), kind.line.event.id)
   }
 
-  /** Undefined: there are too many kinds, and it is listed. */
+  /** Undefined: there are too many kinds, so the event is stored by itself. */
   const kindOf = (share: AuditShare, event: AuditEvent): Kind | undefined => {
     const kinds = kindsOf.get(share) ?? new Map<string, Kind>()
     const isFull = kinds.size >= KINDS_MAX
@@ -79,7 +79,7 @@ export function createHistory({ stored, runtime }: HistoryDependencies) {
   })
 
   return {
-    /** Resolves once the store has it or was asked in vain; at once where a line grows, which is stored within 10 s. Never rejects. */
+    /** Resolves after the store has the event or a first try failed. A growing line resolves at once, and is stored within 10 s. Never rejects. */
     add(eventId: EventId, by: Actor, entry: AuditEntry): Promise<void> {
       const share = shareOf(entry, by.principal !== null)
       if (share === null) return Promise.resolve()
@@ -94,9 +94,9 @@ export function createHistory({ stored, runtime }: HistoryDependencies) {
       kind.isChanged = true
       return isFirst ? store(share, kind) : Promise.resolve()
     },
-    /** Begins to store the lines that grew. */
+    /** Starts to store growing lines. */
     start: task.start,
-    /** Stores the lines that grew, and no more. */
+    /** Stores the remaining growing lines. */
     async stop(): Promise<void> {
       await task.stop()
       storeAll()
@@ -104,7 +104,7 @@ export function createHistory({ stored, runtime }: HistoryDependencies) {
   }
 }
 
-/** Denials are counted by caller and network, whatever they were about. */
+/** Denials are counted by caller and network, not by their target. */
 function keyOf(share: AuditShare, { principal, action, integration, detail }: AuditEvent): string {
   return share === 'denials' || share === 'strangers'
     ? JSON.stringify([principal, networkIn(detail?.address)])

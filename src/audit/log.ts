@@ -1,4 +1,4 @@
-/** The audit trail: what happened goes to the line, and all but token reads to the store too. */
+/** The audit trail. Each event is written as a line. All except token reads are also stored. */
 
 import type { Principal } from '../callers/policy.ts'
 import type { Emitter } from '../runtime/events.ts'
@@ -11,7 +11,7 @@ import { createHistory } from './history.ts'
 import { type AuditWriter, auditUnavailable } from './output/writer.ts'
 import { createStoredEvents } from './stored-events.ts'
 
-/** A request whose caller is proven. */
+/** A request with an authenticated caller. */
 export interface Asker {
   /** The request id. */
   readonly id: string
@@ -46,7 +46,7 @@ export function createAuditLog(dependencies: {
     return history.add(eventId, by, entry)
   }
 
-  /** Something happened that nobody waits for. Never throws. */
+  /** Records an event for which no request waits. Never throws. */
   const background = (by: Actor, entry: AuditEntry): void => {
     // `add` never rejects.
     void record(by, entry)
@@ -59,7 +59,7 @@ export function createAuditLog(dependencies: {
     store: (by, entry) => void history.add(eventIds.next(), by, entry),
   })
 
-  /** The id never changes, and quoting it each time is a tenth of a read. */
+  /** The id never changes. Quoting it each time would cost a tenth of a read. */
   const quotedId = (principal: Asker['principal']) => {
     const known = quoted.get(principal)
     if (known !== undefined) return known
@@ -76,20 +76,17 @@ export function createAuditLog(dependencies: {
   return {
     isBlocked: writer.isBlocked,
     requireWritable,
-    /**
-     * A token is about to be handed out. Throws `audit_unavailable`. Batched: gives nothing to wait
-     * for, and the line follows within 100 ms. Strict: resolves when the line is written.
-     */
+    /** Called before a token is handed out. Throws `audit_unavailable`. Batched: returns nothing, and the line follows within 100 ms. Strict: resolves when the line is written. */
     read(asker: Asker, integration: string, tokenId: string): Promise<void> | undefined {
       requireWritable()
       const { id, at } = eventIds.next()
-      // By hand: every member but the principal is of an alphabet that needs no escape.
+      // Concatenated, because only the principal may contain characters that JSON escapes.
       writer.write(
         `{"id":"${id}","at":"${at}","principal":${quotedId(asker.principal)},"action":"token.read","integration":"${integration}","outcome":"success","request_id":"${asker.id}","token_id":"${tokenId}"}\n`,
       )
       return mode === 'strict' ? writer.flushed() : undefined
     },
-    /** Something was changed. Resolves when the line is written, and the store was told; `audit_unavailable` otherwise, and the line follows when it can. */
+    /** Records a change. Resolves when the line is written and the store has it. Otherwise throws `audit_unavailable`, and the line follows later. */
     async change(asker: Asker, ...entries: readonly AuditEntry[]): Promise<void> {
       if (entries.length === 0) return
       const by = { principal: asker.principal.id, requestId: asker.id }
@@ -97,15 +94,15 @@ export function createAuditLog(dependencies: {
       await Promise.all([writer.flushed(), ...copies])
     },
     background,
-    /** A request was answered 401, 403 or 429. Repeated ones are counted. Never throws. */
+    /** Records an answer with 401, 403 or 429. Repeated ones are counted. Never throws. */
     denied: denials.add,
-    /** Says that the service started: until that line is out, the audit counts as blocked. */
+    /** Records the start of the service. The audit is blocked until this line is written. */
     start(): void {
       denials.start()
       history.start()
       background(NOBODY, { action: 'service.started', integration: null })
     },
-    /** Says that the service stopped, and writes what waits, for 2 s at most. */
+    /** Records the stop of the service, and writes waiting lines for at most 2 s. */
     async close(): Promise<void> {
       await denials.stop()
       background(NOBODY, { action: 'service.stopped', integration: null })

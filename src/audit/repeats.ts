@@ -1,14 +1,14 @@
-/** Tells the first of its kind within a minute from those that repeat it, and counts these. */
+/** Distinguishes the first event of its kind within a minute from repeated ones, and counts these. */
 
 interface Repeats<Kind> {
   /** Whether it is the first of the minute. */
   isFirst(key: string, kind: Kind): boolean
-  /** Ends the minutes that are over, or all; gives those that were repeated, and how often. */
+  /** Ends minutes that are over, or all. Returns the repeated kinds with their counts. */
   take(all?: boolean): readonly { readonly kind: Kind; readonly count: number }[]
 }
 
 const MINUTE_MS = 60_000
-/** More kinds than this in one minute share one count. */
+/** Most separate kinds in one minute. Further ones share one count. */
 const KINDS_MAX = 10_000
 
 interface Counted<Kind> {
@@ -17,7 +17,7 @@ interface Counted<Kind> {
   count: number
 }
 
-/** `monotonic`: milliseconds of a clock that never steps. `others`: what stands for the kinds beyond number. */
+/** `monotonic`: monotonic clock, in milliseconds. `others`: stands for the kinds above the limit. */
 export function createRepeats<Kind>(monotonic: () => number, others: Kind): Repeats<Kind> {
   const counts = new Map<string, Counted<Kind>>()
 

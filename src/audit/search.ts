@@ -17,7 +17,7 @@ export interface AuditSearch {
 
 interface AuditSearchDependencies {
   readonly events: Pick<EventLog, 'read'>
-  /** Of the integration as it is now; `undefined` where there is none. */
+  /** Current labels of the integration. Undefined: it does not exist. */
   readonly labelsOf: (name: string) => Promise<Readonly<Record<string, string>> | undefined>
 }
 
@@ -35,9 +35,9 @@ const readEvent = bodyReader(
 
 const DEFAULT_LIMIT = 50
 const READ_LIMIT = 1_000
-/** One request looks at no more events than this, however few of them match. */
+/** Most events that one request reads, however few of them match. */
 const LOOK_LIMIT = 10_000
-/** The log is in the store's order: by the clocks of the replicas it is nearly one of time. */
+/** The log has the store's order. By the clocks of the replicas, it is nearly ordered by time. */
 const DISORDER_MS = 3_600_000
 
 export function createAuditSearch({ events, labelsOf }: AuditSearchDependencies): AuditSearch {
@@ -72,7 +72,7 @@ export function createAuditSearch({ events, labelsOf }: AuditSearchDependencies)
   }
 }
 
-/** Undefined: another version wrote it, or it is corrupt. It keeps back no other event. */
+/** Undefined: the event is of another version or corrupt. Other events are still found. */
 function eventIn(body: string, id: string): AuditEvent | undefined {
   try {
     return readEvent(body, `event ${id}`)
@@ -81,7 +81,7 @@ function eventIn(body: string, id: string): AuditEvent | undefined {
   }
 }
 
-/** The last event that was looked at, in a form that nobody is tempted to write by hand. */
+/** The last event that was read, encoded so that nobody writes it by hand. */
 const cursorOf = (id: string | undefined) =>
   id === undefined ? null : Buffer.from(id).toString('base64url')
 
@@ -112,11 +112,11 @@ function ageOf({ since }: AuditQuery): (event: AuditEvent) => boolean {
   return (event) => Date.parse(event.at) < end
 }
 
-/** Whom it is about; a line of denials may be about several. */
+/** Integrations of the event. A line of denials may have several. */
 const namesIn = ({ integration, detail }: AuditEvent): readonly (string | null)[] =>
   detail?.integrations ?? [integration]
 
-/** Events of integrations that the principal's `audit:read` covers, without the names of others; those of none only where it covers all. */
+/** Shows events of integrations that the principal's `audit:read` covers, without the names of others. Events without an integration need a permission for all. */
 function visibilityFor(principal: Principal, labelsOf: AuditSearchDependencies['labelsOf']) {
   const permits = principal.permits.filter(({ permission }) => permission === 'audit:read')
   const hasLabels = permits.some(({ labels }) => Object.keys(labels).length > 0)

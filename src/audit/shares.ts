@@ -1,14 +1,14 @@
-/** The shares of the stored events: each keeps its own newest alone, so that whoever repeats one kind of event pushes out no other. */
+/** Shares of the stored events. Each keeps its own newest events, so that many events of one kind do not remove others. */
 
 interface ShareRow {
-  /** How many events the store keeps, and how many lines that stand for several. */
+  /** Most events in the store, and most growing lines. */
   readonly keep: number
-  /** How many of one kind within an hour are stored one by one; the further ones are one line, which grows. */
+  /** Most separate events of one kind within an hour. Further ones share one growing line. */
   readonly listed: number
   readonly meaning: string
 }
 
-/** In the order in which they are stored, should many wait. */
+/** In the order of storing, if many wait. */
 export const SHARES = {
   changes: {
     keep: 100_000,

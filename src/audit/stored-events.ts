@@ -1,4 +1,4 @@
-/** The copies of events in the store's log: in order, tried again while the store is away, never in the way of a request. */
+/** Copies events to the store's log in order. Retries while the store is unavailable, and delays no request. */
 import type { Log } from '../runtime/runtime.ts'
 import type { EventLog } from '../store/store.ts'
 import { type AuditShare, SHARE_NAMES, SHARES } from './shares.ts'
@@ -11,7 +11,7 @@ interface StoredEventsDependencies {
 }
 
 const BATCH = 500
-/** What part of what the store keeps of a share may wait for it. */
+/** Share of `keep` that may wait for the store. */
 const WAITING_PART = 1 / 10
 const RETRY_MS = 1_000
 
@@ -36,7 +36,7 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies) {
   const next = () =>
     [...waiting].find(([, { events, lines }]) => events.length > 0 || lines.size > 0)
 
-  /** Ends in one step with the last look at what waits: what comes later starts another run. */
+  /** Ends in the same step as the last check of the queues, so that later events start another run. */
   const run = async () => {
     clearTimeout(timer)
     for (let found = next(); found; found = next()) {
@@ -69,7 +69,7 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies) {
       keep,
       share,
     )
-    // A line that grew meanwhile must still be stored.
+    // A line that grew meanwhile must be stored again.
     for (const [key, body] of lines) if (waits.lines.get(key) === body) waits.lines.delete(key)
   }
 
@@ -82,7 +82,7 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies) {
     dropped += over + lost.length
   }
 
-  /** Once they are stored again: how many are not. */
+  /** Logs the number of dropped events after events can be stored again. */
   const tellDropped = () => {
     if (dropped === told) return
     log.warn(
@@ -98,16 +98,16 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies) {
   }
 
   return {
-    /** Resolves once it is in the store, or once that was tried and failed: then it is tried again. Never rejects. `line`: it takes the place of what is stored under this key. */
+    /** Resolves when the event is in the store, or after a failed try, which is repeated. Never rejects. `line`: replaces the stored event with this key. */
     add(share: AuditShare, body: string, line?: string): Promise<void> {
       const waits = waiting.get(share)
       if (line === undefined) waits?.events.push(body)
       else waits?.lines.set(line, body)
       return start()
     },
-    /** Copies given up, since the store was away for too long; the lines have them. */
+    /** Number of copies that were given up in a long outage. The lines contain them. */
     dropped: (): number => dropped,
-    /** One last try. */
+    /** Tries once more. */
     async close(): Promise<void> {
       closed = true
       await start()

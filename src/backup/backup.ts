@@ -236,7 +236,7 @@ function inWords(counts: Verified['counts']): string {
 /** Longer than any written line. */
 const LINE_CHARACTERS = 4 * 1024 * 1024
 
-/** The lines of a file, one at a time, without their ends; a last one without an end is a line, too. Throws `no_input`, or `refused` where a line is too long. */
+/** Yields the lines of a file without line breaks, also a last line without one. Throws `no_input`, or `refused` if a line is too long. */
 async function* linesOf(path: string): AsyncGenerator<string> {
   let rest = ''
   try {

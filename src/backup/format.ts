@@ -65,7 +65,7 @@ export function parseHead(line: string): BackupHead {
   }
 }
 
-/** Throws `record_corrupt`, or `another_version` where a newer release wrote it. */
+/** Throws `record_corrupt`, or `another_version` if a newer release wrote it. */
 export const readSection = bodyReader(
   Type.Unsafe<Section>(
     Type.Object({

@@ -1,4 +1,4 @@
-/** API keys at rest: one document a key, and one a name, so that no two keys that live have the same name. */
+/** Stores API keys: one document for each key, and one for each name, so that no two live keys have the same name. */
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
@@ -13,18 +13,18 @@ import type { Permission, Permit } from './policy.ts'
 const ApiKeyBody = Type.Object({
   name: Type.String(),
   permissions: Type.Array(Type.Unsafe<Permission>(Type.String())),
-  /** Globs. */
+  /** Globs of integration names. */
   integrations: Type.Array(Type.String()),
   labels: Type.Record(Type.String(), Type.String()),
   createdAt: Type.Number(),
   expiresAt: Type.Number(),
-  /** The principal that made it. */
+  /** Id of the principal that created the key. */
   createdBy: Type.String(),
-  /** Id of the key that it was made with. Keys from before this was kept lack it. */
+  /** Id of the API key that created this one. Older records lack it. */
   createdByKey: Type.Optional(Type.String()),
-  /** Ids of the keys that its maker was made with in turn, the first of them first: found also where one between is gone. At most 30. */
+  /** Ids of the keys that created the creating key, the first ancestor first. With them, descendants are found although a key between them is gone. At most 30. */
   createdByKeysBefore: Type.Optional(Type.Array(Type.String())),
-  /** Its name is one among those of its maker alone, and the principal tells it apart by its id. */
+  /** Whether the name is only unique among the keys of its creator. Then the id is part of the principal. */
   isQualified: Type.Optional(Type.Boolean()),
   /** SHA-256 of the whole key, base64url. */
   digest: Type.String(),
@@ -40,7 +40,7 @@ export type ApiKey = Omit<StoredApiKey, 'digest'>
 export type ApiKeyStore = ReturnType<typeof createApiKeyStore>
 
 export interface CallerEvents {
-  /** This replica made or removed the API key of this id. */
+  /** This replica created or removed the API key with this id. */
   'api_key.written': string
 }
 
@@ -49,16 +49,16 @@ export const API_KEY_KIND = API_KEYS.kind
 const NAMES = documentKind({
   kind: 'api-key-name',
   schema: Type.Object({ id: Type.String(), at: Type.Number() }),
-  // Nobody took it who could: it holds nobody's name.
+  // A corrupt record does not reserve the name.
   replacesCorrupt: true,
 })
 
-/** An expired key stays in the list so long, for those who wonder why a service stopped. */
+/** An expired key stays in the list for this time, so that an operator sees why a service stopped. */
 const EXPIRED_KEPT_MS = 30 * 86_400_000
-/** A name is written just before its key: one without a key is still being made for so long. */
+/** A name is written just before its key. For this time, a name without a key counts as in use. */
 const MAKING_MS = 60_000
 
-/** A key that made others. Where nothing but its id is known any more, keys from before ids were kept are not found. */
+/** A key that created others. If only its id is known, keys from before ids were stored are not found. */
 type Maker = Pick<ApiKey, 'id'> & Partial<Pick<ApiKey, 'name' | 'createdAt'>>
 
 export const principalIdOf = ({
@@ -68,10 +68,10 @@ export const principalIdOf = ({
 }: Pick<ApiKey, 'id' | 'name' | 'isQualified'>): string =>
   isQualified ? `api-key:${name}#${id}` : `api-key:${name}`
 
-/** Keys that are made of each other, one after the other. */
+/** Most keys in a chain of keys that created each other. */
 export const LONGEST_CHAIN = 32
 
-/** Ids of the keys that it was made with, and those with, the first of them first. */
+/** Ids of all its ancestors, the first one first. */
 export const makersOf = ({ createdByKey, createdByKeysBefore = [] }: ApiKey): readonly string[] =>
   createdByKey === undefined ? [] : [...createdByKeysBefore, createdByKey]
 
@@ -80,7 +80,7 @@ function isMadeWith(key: ApiKey, { id, name, createdAt = 0 }: Maker): boolean {
   return name !== undefined && key.createdBy === `api-key:${name}` && key.createdAt >= createdAt
 }
 
-/** Where the name of a key is taken. */
+/** The namespace in which the name of a key is unique. */
 function placeOf({ name, isQualified, createdBy, createdByKey = createdBy }: ApiKey): string {
   if (!isQualified) return name
   return `${name}#${createHash('sha256').update(createdByKey).digest('base64url').slice(0, 22)}`
@@ -103,7 +103,7 @@ export function createApiKeyStore(dependencies: {
 }) {
   const { documents, now, events } = dependencies
 
-  /** Takes it, also from a key that is gone. False: it is in use. */
+  /** Takes the name, also from a key that is gone. False: it is in use. */
   const takeName = async (key: StoredApiKey): Promise<boolean> => {
     const { id, expiresAt } = key
     const isInUse = async (holder: { readonly id: string; readonly at: number }) =>
@@ -129,7 +129,7 @@ export function createApiKeyStore(dependencies: {
   }
 
   return {
-    /** Throws `conflict` where the name is in use: by any key, or where it is qualified by another of the same maker. */
+    /** Throws `conflict` if the name is in use by any key. A qualified name conflicts only with keys of the same creator. */
     async create(key: StoredApiKey): Promise<void> {
       if (!(await takeName(key))) {
         throw new BrokerError('conflict', 'body/name is in use by another API key')
@@ -143,13 +143,13 @@ export function createApiKeyStore(dependencies: {
       const stored = await API_KEYS.read(documents, id)
       return stored && keyOf(stored)
     },
-    /** The key that has the name now, among those that are not qualified. */
+    /** The key that has this unqualified name now. */
     async readByName(name: string): Promise<ApiKey | undefined> {
       const holder = await NAMES.read(documents, name)
       const stored = holder && (await API_KEYS.read(documents, holder.body.id))
       return stored && keyOf(stored)
     },
-    /** Those that were made with any of these keys, or with what these made, in order of id. */
+    /** Keys that were created with any of these keys, or with their descendants, in order of id. */
     async madeWith(makers: readonly Maker[]): Promise<readonly ApiKey[]> {
       const found: ApiKey[] = []
       for await (const stored of API_KEYS.all(documents)) {
@@ -158,19 +158,19 @@ export function createApiKeyStore(dependencies: {
       }
       return found
     },
-    /** In order of id, without those that do not verify: they are named. `limit` 1 to 1000. */
+    /** In order of id. Keys whose records do not verify are only named. `limit` 1 to 1000. */
     async list(page: PageQuery): Promise<Page<ApiKey>> {
       const { items, ...rest } = await API_KEYS.list(documents, page)
       return { ...rest, items: items.map(keyOf) }
     },
-    /** False: there is none of this id. */
+    /** False: no key has this id. */
     async remove(key: ApiKey): Promise<boolean> {
       const removed = await API_KEYS.erase(documents, key.id)
       events.emit('api_key.written', key.id)
       if (removed) await freeName(key)
       return removed
     },
-    /** One that does not verify, and of which nothing else is known. */
+    /** Removes a record that does not verify and whose content is unknown. */
     async removeCorrupt(id: string): Promise<boolean> {
       const removed = await API_KEYS.erase(documents, id)
       events.emit('api_key.written', id)

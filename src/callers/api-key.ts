@@ -1,13 +1,9 @@
-/**
- * The text of an API key: `vk_`, 8 characters of id, `_`, 43 of secret (256 random bits), 6 of
- * checksum (CRC-32 of all before it); digits and letters. The checksum lets scanners for secrets
- * tell a key from chance, and refuses typing errors without a look into the store.
- */
+/** An API key: `vk_`, an id of 8 characters, `_`, a secret of 43 (256 random bits), a checksum of 6 (CRC-32 of all before it). The characters are digits and letters. With the checksum, secret scanners recognise keys, and typing errors are refused without a read of the store. */
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { Secret } from '../crypto/secret.ts'
 
-/** For scanners of secrets. */
+/** Pattern for secret scanners. */
 export const API_KEY_PATTERN = /^vk_([0-9A-Za-z]{8})_[0-9A-Za-z]{49}$/
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -15,7 +11,7 @@ const ID_LENGTH = 8
 const SECRET_LENGTH = 43
 const CHECKSUM_LENGTH = 6
 
-/** 256 random bits, and 46 where no id is given. */
+/** The secret has 256 random bits. A generated id has 46. */
 export function generateApiKey(
   randomBytes: (size: number) => Uint8Array,
   id = inBase62(numberOf(randomBytes(16)) % 62n ** BigInt(ID_LENGTH), ID_LENGTH),
@@ -26,7 +22,7 @@ export function generateApiKey(
   return { id, key: new Secret(text), digest: digestOfApiKey(text).toString('base64url') }
 }
 
-/** The id in a key that is well-formed, checksum and all; else undefined. */
+/** The id in a well-formed key with a correct checksum, else undefined. */
 export function idOfApiKey(text: string): string | undefined {
   const id = API_KEY_PATTERN.exec(text)?.[1]
   if (id === undefined) return undefined
@@ -34,7 +30,7 @@ export function idOfApiKey(text: string): string | undefined {
   return text.endsWith(checksumOf(body)) ? id : undefined
 }
 
-/** SHA-256: enough for 256 random bits, and quick. */
+/** SHA-256 suffices for 256 random bits, and is fast. */
 export const digestOfApiKey = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 const checksumOf = (text: string) => inBase62(BigInt(crc32(text)), CHECKSUM_LENGTH)

@@ -1,14 +1,14 @@
-/** The callers of the configuration file: which proven identity may do what. */
+/** The callers in the configuration file: which proven identity may do what. */
 import { matchesGlob, type Permission, type Permit } from './policy.ts'
 
 interface CallerMatch {
-  /** The issuer of a JWT, exactly. Without it, an entry matches no JWT: subjects of two issuers have nothing in common. */
+  /** The exact issuer of a JWT. An entry without it matches no JWT, because a subject is only unique for its issuer. */
   readonly issuer?: string
-  /** Glob on the subject of a JWT. Any by default. */
+  /** Glob on the subject of a JWT. Default: any. */
   readonly subject?: string
-  /** Claims of a JWT, by name; a claim that is an array matches when it contains the value. */
+  /** Claims of a JWT, by name. An array matches if it contains the value. */
   readonly claims?: Readonly<Record<string, string | number | boolean>>
-  /** Glob on the SPIFFE id, or the subject, of a client certificate. Without it, an entry matches no certificate. */
+  /** Glob on the SPIFFE id, or the subject, of a client certificate. An entry without it matches no certificate. */
   readonly certificate?: string
 }
 
@@ -16,25 +16,25 @@ export interface CallerEntry {
   readonly name: string
   readonly match: CallerMatch
   readonly permissions: readonly Permission[]
-  /** Globs. Left out: none, and every one for permissions that concern no single integration. */
+  /** Globs. Absent: none. Permissions without an integration always apply. */
   readonly integrations?: readonly string[]
   readonly labels: Readonly<Record<string, string>>
 }
 
 export interface IssuerSettings {
-  /** Exactly as in the `iss` of its tokens. */
+  /** Exactly the `iss` of its tokens. */
   readonly issuer: string
   /** One of these must be in `aud`. */
   readonly audience: string | readonly string[]
   /** Default: discovered. */
   readonly jwksUri?: string
-  /** PEM file with a CA to trust besides the well-known ones; read at each fetch. */
+  /** PEM file with a CA that is trusted in addition to the well-known CAs. Read at each fetch. */
   readonly caFile?: string
-  /** File with a bearer token to fetch the keys with; read at each fetch. */
+  /** File with a bearer token that fetches the keys. Read at each fetch. */
   readonly tokenFile?: string
-  /** What the header's `typ` must be. Default: not looked at. */
+  /** Required `typ` of the header. Default: not checked. */
   readonly typ?: string
-  /** Default: every asymmetric one that is known. */
+  /** Default: every asymmetric algorithm that is supported. */
   readonly algorithms?: readonly string[]
 }
 
@@ -53,16 +53,16 @@ export type Proven =
     }
 
 interface Found {
-  /** The first matching entry; undefined if there is none. */
+  /** Name of the first matching entry. Undefined: none matches. */
   readonly name: string | undefined
-  /** Empty where none matches: such a principal gets 403 everywhere. */
+  /** Empty if no entry matches. Such a principal gets 403 everywhere. */
   readonly permits: readonly Permit[]
 }
 
-/** Permissions over the service as a whole: they need no list of integrations. */
+/** Permissions for the service as a whole. They need no integrations. */
 const WITHOUT_INTEGRATIONS: readonly Permission[] = ['audit:read', 'service:manage']
 
-/** Adds up all entries that match. */
+/** Combines all matching entries. */
 export function permitsFor(entries: readonly CallerEntry[], proven: Proven): Found {
   const matching = entries.filter(({ match }) => matches(match, proven))
   return { name: matching[0]?.name, permits: matching.flatMap(permitsOf) }
@@ -76,7 +76,7 @@ function permitsOf({ permissions, integrations, labels }: CallerEntry): readonly
   }))
 }
 
-/** An entry that names a certificate and an issuer asks for both, which nobody has. */
+/** An entry with both a certificate and an issuer matches nobody. */
 function matches(match: CallerMatch, proven: Proven): boolean {
   const { issuer, subject, claims, certificate } = match
   if (proven.kind === 'mtls') {

@@ -1,4 +1,4 @@
-/** Composes what tells callers from one another: ways to prove oneself, the gate, API keys. */
+/** Composes authentication: authenticators, the guard, API keys. */
 
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -24,7 +24,7 @@ import { type CallerRouteDependencies, registerCallerRoutes } from './routes.ts'
 export interface Callers {
   readonly gate: Gate
   readonly permissions: PermissionResolver
-  /** `/whoami` and `/api-keys`; behind the guard. */
+  /** Registers `/whoami` and `/api-keys`, behind the guard. */
   registerRoutes(
     guarded: Server,
     onChanged: NonNullable<CallerRouteDependencies['onChanged']>,
@@ -37,7 +37,7 @@ export interface Callers {
 export interface CallersDependencies {
   readonly core: Core<StoreEvents & CallerEvents>
   readonly adminKeys: AuthenticatorsDependencies['adminKeys']
-  /** When documents in memory may be trusted. */
+  /** Says when remembered documents may be trusted. */
   readonly memory: ReplicaMemory
   readonly declared: AuthenticatorsDependencies['declared']
   readonly proxy: NonNullable<OutboundDependencies['proxy']>
@@ -53,7 +53,7 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
   const apiKeys = createRememberedDocuments({
     ...{ kind: API_KEY_KIND, documents, memory },
     parse: knownApiKeyOf,
-    // Those who try ids at random cost the store nothing; a caller behind the same address is still looked for.
+    // Random ids cost the store nothing. A valid key from the same address is still found.
     isWorthAsking: (id, from) =>
       from === undefined || !throttle.isBlocked(from.ip) || ids.mayBeThere(id),
   })

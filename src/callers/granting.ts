@@ -1,30 +1,30 @@
-/** Whether a maker may grant what is asked: nobody can grant more than it has. Pure; refuses where containment cannot be shown. */
+/** Whether a creator may grant permissions to a key: never more than its own. Pure. Refuses if containment cannot be proven. */
 import { matchesGlob, type Permission, type Permit, type Principal } from './policy.ts'
 
 interface PermissionGrant {
   readonly permissions: readonly Permission[]
-  /** Globs. */
+  /** Globs of integration names. */
   readonly integrations: readonly string[]
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** May the principal read and revoke keys that grant this? Its `api-keys:write` is limited like every permission. */
+/** Whether the principal may read and revoke keys with this grant. Limits of its `api-keys:write` apply. */
 export const managesGrant = (
   principal: Principal,
   { integrations, labels }: Omit<PermissionGrant, 'permissions'>,
 ) => coversAll(principal.permits, 'api-keys:write', integrations, labels)
 
-/** May the principal make a key that grants this? Each permission must be its own, over at least the same integrations. */
+/** Whether the principal may create a key with this grant. It must have each permission itself, for at least the same integrations. */
 export const mayGrant = (principal: Principal, grant: PermissionGrant): boolean =>
   managesGrant(principal, grant) &&
   grant.permissions.every((permission) =>
     coversAll(principal.permits, permission, grant.integrations, grant.labels),
   )
 
-/** When the newest key that the principal may make must end, at the latest: none outlives the key that it was made with. */
+/** Latest expiry of a key that the principal creates. A key must not outlive its creating key. */
 export const latestEnd = ({ key }: Principal): number => key?.expiresAt ?? Number.POSITIVE_INFINITY
 
-/** Each glob may be covered by another permit. */
+/** Different permits may cover different globs. */
 const coversAll = (
   permits: readonly Permit[],
   permission: Permission,
@@ -36,15 +36,12 @@ const coversAll = (
       (permit) =>
         permit.permission === permission &&
         permit.integrations.some((own) => containsGlob(own, glob)) &&
-        // The more labels a grant asks for, the fewer integrations it reaches.
+        // More labels in a grant mean fewer integrations.
         Object.entries(permit.labels).every(
           ([key, value]) => Object.hasOwn(labels, key) && labels[key] === value,
         ),
     ),
   )
 
-/**
- * Does every name that `inner` matches match `outer`, too? The stars of `inner` are taken for
- * letters that no name has: only a star of `outer` can stand for them.
- */
+/** Whether `outer` matches every name that `inner` matches. Treats the stars of `inner` as letters that no name contains, so that only a star of `outer` can match them. */
 export const containsGlob = (outer: string, inner: string): boolean => matchesGlob(outer, inner)

@@ -1,4 +1,4 @@
-/** The guard: no route inside it answers without a principal. */
+/** The guard: authenticates each request to its routes. */
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { BrokerError } from '../errors/errors.ts'
@@ -15,31 +15,31 @@ import type { Principal } from './policy.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set by the guard, before anything else of the request is read. */
+    /** Set by the guard before it reads the rest of the request. */
     principal: Principal
   }
 }
 
 export interface Gate {
-  /** Who sends the request. Rejects with `request_invalid`, `caller_unauthenticated` or `rate_limited`; a remembered caller is answered without a promise. */
+  /** Authenticates a request. Rejects with `request_invalid`, `caller_unauthenticated` or `rate_limited`. A remembered caller comes without a promise. */
   identify(request: FastifyRequest): Principal | Promise<Principal>
-  /** The same for a credential that stands elsewhere in the request. */
+  /** The same for a credential in another part of the request. */
   identifyBearer(request: FastifyRequest, bearer: string): Principal | Promise<Principal>
-  /** Who sends the request as of now, by the word of the store and not of memory: for whatever is changed. Rejects as `identify` does. */
+  /** Authenticates the request again, by the store instead of memory. For changes. Rejects as `identify` does. */
   readonly confirm: Confirm
 }
 
-/** Asked once more at the moment of a change: a request can be pending for long, and its sender be nobody by then. */
+/** Called again at the moment of a change, because a request may be pending for long and its credential may be revoked meanwhile. */
 export type Confirm = (request: Asking) => Promise<Principal>
 
-/** A request, to those who need no more of it than who sends it. */
+/** A request, for code that only needs its principal. */
 export type Asking = FastifyRequest
 
 /** Methods that only read. */
 export const READING: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 
 interface GateDependencies {
-  /** Asked in this order; the first that recognises its kind decides. */
+  /** Asked in this order. The first one that recognises the credential decides. */
   readonly authenticators: readonly Authenticator[]
   readonly throttle: Pick<Throttle, 'failed'>
   readonly permissions: Pick<PermissionResolver, 'stands'>
@@ -115,7 +115,7 @@ export function createGate({ authenticators, throttle, permissions }: GateDepend
   }
 }
 
-/** Guards every route of this server (or scope of it). Register it before the routes. `onCaller` is told on which connection a caller has proven itself. */
+/** Guards all routes of this server or scope. Call it before routes are registered. `onCaller` gets the connection of each authenticated caller. */
 export function requireCaller(
   server: Server,
   gate: Gate,
@@ -136,7 +136,7 @@ export function requireCaller(
       done()
     }, done)
   })
-  // The body may have taken its time.
+  // The body may have taken long to arrive, so the credential is checked again.
   server.addHook('preHandler', (request, _reply, done) => {
     if (READING.includes(request.method)) {
       done()
@@ -166,10 +166,7 @@ interface Sent {
   readonly credentials: Credentials
 }
 
-/**
- * Most connections send the same header each time: what was read from it is the same object then.
- * What memory holds of a credential so long is its text, as the connection itself does while it sends.
- */
+/** Most connections send the same header each time. Then this returns the same object as before. Memory holds the text of the credential as long as the connection. */
 function createCredentialsReader(): (request: FastifyRequest) => Credentials {
   const lastOf = new WeakMap<Socket, Sent>()
   return (request) => {

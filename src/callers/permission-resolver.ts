@@ -1,4 +1,4 @@
-/** What a principal may do that is not here now: it asked for something that ends later, and may have lost its permission since. */
+/** Finds the current permissions of a principal for work that ends after its request. It may have lost permissions since. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import { unlessCorrupt } from '../store/integrity/record-schema.ts'
@@ -8,14 +8,14 @@ import { ADMIN } from './authentication/admin-key.ts'
 import { type CallerEntry, permitsFor } from './caller-entry.ts'
 import type { Permit, Principal, PrincipalKind } from './policy.ts'
 
-/** A principal as a record keeps it. */
+/** A principal in a stored record. */
 export const Absent = Type.Object({
   id: Type.String(),
   kind: Type.Unsafe<PrincipalKind>(Type.String()),
   name: Type.String(),
-  /** When it proved who it is: an API key that was made later under the same name is another one. */
+  /** Time of its authentication. A later API key with the same name is another principal. */
   provenAt: Type.Number(),
-  /** Of the API key that it came with. Records from before lack it: there the name and the time decide. */
+  /** Id of its API key. Older records lack it, and then name and time decide. */
   keyId: Type.Optional(Type.String()),
 })
 
@@ -34,7 +34,7 @@ interface PermissionResolverDependencies {
   readonly now: () => number
 }
 
-/** Clocks of replicas differ. */
+/** Tolerance for differences between the clocks of replicas. */
 const LEEWAY_MS = 30_000
 
 export function createPermissionResolver({ keys, callers, now }: PermissionResolverDependencies) {
@@ -47,18 +47,19 @@ export function createPermissionResolver({ keys, callers, now }: PermissionResol
     key !== undefined && key.expiresAt > now()
 
   return {
-    /** Whether the API key of a principal is there still and has not ended, by the word of the store. True of callers without one: nothing here can revoke them. */
+    /** Whether the API key of a principal still exists and has not expired, according to the store. True for other principals, because nothing here can revoke them. */
     async stands({ key }: Principal): Promise<boolean> {
       if (key === undefined) return true
       try {
         return isLive(await unlessCorrupt(keys.read(key.id)))
       } catch (error) {
-        // A store that lost its content revoked nobody by that: memory decides, so that somebody can accept it.
+        // A store that lost its content has not revoked the key, so memory decides. An operator
+        // must be able to accept the store.
         if (error instanceof BrokerError && error.code === 'store_reset') return true
         throw error
       }
     },
-    /** As of now; empty where it is no caller any more. What hangs on claims of a token cannot be told without it: then the issuer and the subject decide. */
+    /** Current permissions. Empty if it is no longer a caller. Claims are unknown without the token, so the issuer and the subject decide. */
     async permitsOf(principal: Absent): Promise<readonly Permit[]> {
       const { id, kind } = principal
       if (kind === 'admin') return ADMIN.permits

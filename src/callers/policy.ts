@@ -1,4 +1,4 @@
-/** Who may do what: one pure function over principal, permission and integration. Deny by default. */
+/** The policy: one pure function of principal, permission and integration. Denies by default. */
 
 export const PERMISSIONS = [
   'tokens:read',
@@ -14,35 +14,35 @@ export const PERMISSIONS = [
 
 export type Permission = (typeof PERMISSIONS)[number]
 
-/** One permission, and the integrations that it is limited to. */
+/** One permission with its limit to integrations. */
 export interface Permit {
   readonly permission: Permission
-  /** Globs: `*` is any run of characters, nothing else is special. */
+  /** Globs: `*` matches any characters. No other character is special. */
   readonly integrations: readonly string[]
-  /** The integration must carry all of them. */
+  /** Labels that the integration must have. */
   readonly labels: Readonly<Record<string, string>>
 }
 
 export type PrincipalKind = 'admin' | 'api_key' | 'jwt' | 'mtls'
 
-/** Who calls us, proven. */
+/** An authenticated caller. */
 export interface Principal {
   /** `admin`, `api-key:NAME`, `jwt:ISSUER#SUBJECT` or `mtls:ID`. */
   readonly id: string
   readonly kind: PrincipalKind
   readonly name: string
   readonly permits: readonly Permit[]
-  /** Only for callers with an API key. */
+  /** Present for callers with an API key. */
   readonly key?: { readonly id: string; readonly expiresAt: number }
 }
 
-/** What the policy needs to know of an integration. Labels are undefined where there is no such integration: a permit limited by labels then does not match. */
+/** What the policy uses of an integration. Undefined labels: the integration does not exist, and a permit with labels does not match. */
 export interface AccessTarget {
   readonly name: string
   readonly labels?: Readonly<Record<string, string>>
 }
 
-/** May the principal do this to the integration? */
+/** Whether the principal has the permission for this integration. */
 export function allows(
   principal: Principal,
   permission: Permission,
@@ -53,12 +53,12 @@ export function allows(
   )
 }
 
-/** May the principal do this at all, to whichever integration? For lists and for what concerns none. */
+/** Whether the principal has the permission for any integration. For lists, and for resources without an integration. */
 export function allowsSome(principal: Principal, permission: Permission): boolean {
   return principal.permits.some((permit) => permit.permission === permission)
 }
 
-/** Might it, whatever labels the integration has? What it may do to none of that name is refused before anything is looked up, and so in the same time whether there is one or not. */
+/** Whether the principal may have the permission for this name, depending on labels. If not, the request is refused before any lookup, so that its time does not tell whether the integration exists. */
 export function mightAllow(principal: Principal, permission: Permission, name: string): boolean {
   return principal.permits.some(
     (permit) =>
@@ -67,12 +67,12 @@ export function mightAllow(principal: Principal, permission: Permission, name: s
   )
 }
 
-/** May the principal do this to every integration, whatever its name and labels? For what concerns the service as a whole. */
+/** Whether the principal has the permission for every integration, whatever its name and labels. For the service as a whole. */
 export function allowsAll(principal: Principal, permission: Permission): boolean {
   return principal.permits.some(
     (permit) =>
       permit.permission === permission &&
-      // The star of the name stands for what no name has: a star of the glob alone matches it.
+      // No name contains a star, so only a star of the glob matches it.
       permit.integrations.some((glob) => matchesGlob(glob, '*')) &&
       Object.keys(permit.labels).length === 0,
   )
@@ -95,9 +95,9 @@ function covers({ integrations, labels }: Permit, target: AccessTarget): boolean
   )
 }
 
-/** Linear in both lengths: the pieces between the stars are searched from left to right. */
+/** Linear in both lengths: searches the parts between the stars from left to right. */
 export function matchesGlob(glob: string, name: string): boolean {
-  // Asked at each hit: the two usual forms need no pieces.
+  // Fast path for the two usual forms, because each hit calls this.
   if (glob === '*' || glob === name) return true
   if (!glob.includes('*')) return false
   const [head = '', ...rest] = glob.split('*')

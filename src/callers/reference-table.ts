@@ -1,19 +1,19 @@
-/** Members by which one integration refers to another: what whoever writes one must be allowed to do to the integration that it names. */
+/** Members by which one integration refers to another, and the permission that a writer needs on the named integration. */
 import { BrokerError } from '../errors/errors.ts'
 import { type AccessTarget, allows, type Permission, type Principal } from './policy.ts'
 
 export interface ReferenceRow {
-  /** Where it stands in the body of `PUT` and `PATCH /integrations/{name}`: of one grant, or of another. */
+  /** Where the member is in the body of `PUT` and `PATCH /integrations/{name}`. Each grant has its own place. */
   readonly members: readonly string[]
-  /** Needed on the integration that the member names, when it is written. */
+  /** The permission on the named integration that the write needs. */
   readonly permission: Permission
-  /** What makes a write one that needs it: a new integration, or a change of one of these members. */
+  /** A write needs the permission if the integration is new or one of these members changes. */
   readonly changes: readonly string[]
-  /** Detail of the 403, the same whether there is such an integration or not. */
+  /** Detail of the 403. It is the same whether the integration exists or not. */
   readonly refusal: string
 }
 
-/** The closed set. To add a reference, add a row: the table of access has it then. */
+/** The closed set. A new row also appears in the access table. */
 export const REFERENCES = {
   credential: {
     members: ['credential.from'],
@@ -38,10 +38,10 @@ export const REFERENCES = {
 
 export type Reference = keyof typeof REFERENCES
 
-/** Needed on an integration to be shown its name in the answer about another one. */
+/** Permission on an integration that is needed to see its name in answers about others. */
 export const NAMED_IN_ANSWERS: Permission = 'integrations:read'
 
-/** Throws `caller_forbidden`. `target` without labels: there is no such integration. */
+/** Throws `caller_forbidden`. `target` without labels: the integration does not exist. */
 export function requireReference(
   principal: Principal,
   reference: Reference,

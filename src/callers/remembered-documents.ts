@@ -4,13 +4,13 @@ import { createReplicaCache, type ReplicaMemory } from '../store/replica-cache.t
 import type { Change, DocumentRecord, Documents } from '../store/store.ts'
 
 export interface RememberedDocuments<Value> {
-  /** What is trusted is answered without a promise. Rejects with `store_unavailable` for what is not remembered. `from` tells who asks. */
+  /** Returns a trusted document without a promise. Rejects with `store_unavailable` for one that is not remembered. `from`: origin of the request. */
   find(id: string, from?: Origin): Value | undefined | Promise<Value | undefined>
-  /** This replica changed it: no answer from now on is older than that. */
+  /** This replica changed it. Later answers are not older than this call. */
   forget(id: string): void
-  /** From the change stream. */
+  /** Applies a change of the stream. */
   heard(change: Change): void
-  /** Changes may have been missed: everything is to be read again before it is trusted. */
+  /** Changes may be missing: everything must be read again before it is trusted. */
   distrust(): void
 }
 
@@ -24,15 +24,15 @@ interface RememberedDocumentsDependencies<Value> {
   readonly documents: Pick<Documents, 'read'>
   readonly memory: ReplicaMemory
   readonly parse: (record: DocumentRecord) => Value
-  /** Whether the store may be asked for what is not remembered; what it may not be asked for is not there. Default: yes. */
+  /** Whether to ask the store for an id that is not remembered. False: it does not exist. Default: yes. */
   readonly isWorthAsking?: (id: string, from: Origin | undefined) => boolean | Promise<boolean>
-  /** How many are remembered, and as many that are known to be absent. Default 10000. */
+  /** Most remembered documents, and most ids that are known to be absent. Default 10000. */
   readonly limit?: number
 }
 
-/** How long a request waits for a store that answers, where memory could serve. */
+/** Longest wait for a store that answers, if memory has the document. */
 const WAIT_MS = 400
-/** For how long an id without document is answered without another read. */
+/** How long an id without a document is answered without another read. */
 const ABSENT_MS = 1_000
 
 export function createRememberedDocuments<Value>(
@@ -54,7 +54,8 @@ export function createRememberedDocuments<Value>(
   const forget = (id: string) => {
     cache.drop(id)
     absent.delete(id)
-    // A read in flight may have begun before the change: nobody joins it, and it is not kept.
+    // A running read may have begun before the change. No request joins it, and its result is not
+    // kept.
     reads.delete(id)
   }
 
@@ -100,7 +101,7 @@ export function createRememberedDocuments<Value>(
     const reading = read(id)
     const answer = await cache.inTime(reading)
     if (answer) return answer.value
-    // Forgotten meanwhile: a change was heard, so the store is there.
+    // The document was dropped meanwhile, so a change arrived and the store is available.
     if (cache.known(id) === undefined) return read(id)
     return cache.servable(id) ?? reading
   }

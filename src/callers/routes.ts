@@ -40,7 +40,7 @@ export interface CallerRouteDependencies {
 
 const YEAR_MS = 365 * 86_400_000
 const DEFAULT_LIMIT = 50
-/** How many are read from the store at once while looking for those that the caller may see. */
+/** Number of keys for one read of the store during a search. */
 const READ_LIMIT = 200
 
 export function registerCallerRoutes(server: Server, dependencies: CallerRouteDependencies): void {
@@ -110,12 +110,13 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         createdBy: principal.id,
         ...(principal.key && { createdByKey: principal.key.id }),
         ...(before.length > 0 && { createdByKeysBefore: before }),
-        // Who does not see every key must not learn from a conflict which names there are.
+        // If the principal does not see all keys, a conflict must not tell it which names exist.
         ...(!allowsAll(principal, 'api-keys:write') && { isQualified: true }),
       }
       await keys.create({ ...made, digest })
       try {
-        // Revoked with all that it had made, just before this was there.
+        // The creating key, with all its descendants, may have been revoked just before the new key
+        // was written.
         await confirm(request)
       } catch (error) {
         await keys.remove(made)
@@ -180,11 +181,11 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         throw error
       })
       const key = read === 'corrupt' ? undefined : read
-      // Where it was revoked already, what it made may be left.
+      // If the key was already revoked, its descendants may remain.
       const orphans = !key && isTree ? await keys.madeWith([params]) : []
       const found = key ? [key] : orphans
       const isManaged = found.every((one) => managesGrant(principal, one))
-      // Whoever may not see every key does not learn which ids there are.
+      // A principal that does not see all keys must not learn which ids exist.
       const isUnknown = found.length === 0 || read === 'corrupt'
       if (!isManaged || (isUnknown && !allowsAll(principal, 'api-keys:write'))) {
         throw new BrokerError('caller_forbidden', 'You may not revoke this API key')
@@ -194,7 +195,8 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
         count += 1
         await onChanged?.(request, { action: 'api_key.revoked', id: params.id })
       }
-      // Before what it made: then it makes no more. That grants nothing that it has not itself, so whoever may revoke it may revoke them.
+      // Revokes a key before its descendants, so that it creates no more. Descendants have no more
+      // permissions than the key, so the principal may revoke them too.
       for (let revoked = found; revoked.length > 0; ) {
         for (const one of revoked) {
           if (!(await keys.remove(one))) continue
@@ -217,7 +219,7 @@ function authorise(principal: Principal): void {
   }
 }
 
-/** Of the key that the principal came with. Throws `caller_forbidden` where no more keys may follow. One that is gone by now makes none. */
+/** The creating key and its ancestors. Throws `caller_forbidden` if the chain is too long. A key that is gone creates none. */
 async function makersBefore(
   keys: Pick<ApiKeyStore, 'read'>,
   principal: Principal,
@@ -229,7 +231,7 @@ async function makersBefore(
   throw new BrokerError('caller_forbidden', why)
 }
 
-/** A cursor is the last id of the page, in a form that nobody is tempted to write by hand. */
+/** The cursor is the last id of the page, encoded so that nobody writes it by hand. */
 const cursorOf = (id: string) => Buffer.from(id).toString('base64url')
 
 function idIn(cursor: string): string {

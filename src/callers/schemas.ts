@@ -1,4 +1,4 @@
-/** The wire form of callers: who one is, and API keys. */
+/** The wire form of principals and API keys. */
 import { type Static, Type } from 'typebox'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import type { ApiKey } from './api-key-store.ts'

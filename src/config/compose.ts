@@ -1,4 +1,4 @@
-/** Composes what keeps the configuration file in effect, if there is one. */
+/** Composes the loader of the configuration file, if there is one. */
 import { NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Integrations } from '../integrations/compose.ts'
@@ -14,7 +14,7 @@ import {
 } from './loader.ts'
 
 export function composeConfiguration(dependencies: {
-  /** Absent: there is no such file. */
+  /** Absent: there is no configuration file. */
   readonly path: string | undefined
   readonly readFile: LoaderDependencies['readFile']
   readonly integrations: Pick<Integrations, 'rules'>

@@ -1,4 +1,4 @@
-/** Keeps the configuration file in effect: at start, on demand, and when it or a file that it names changes. */
+/** Loads the configuration file: at start, on demand, and after a change of it or of a file that it names. */
 
 import { createHash } from 'node:crypto'
 import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
@@ -17,15 +17,15 @@ import {
 
 export type ConfigurationLoader = ReturnType<typeof createConfigurationLoader>
 
-/** The content of a file as text, or in base64 where it is none. */
+/** Content of a file as text, or in base64 if it is not text. */
 export type ReadFile = (path: string, encoding?: 'utf8' | 'base64') => string
 
 interface LoaderObserver {
-  /** An integration was not left as it was. */
+  /** An integration was changed. */
   applied(applied: Applied): Promise<void>
   /** Issuers and callers were replaced. */
   reloaded(): void
-  /** A reading was refused, and the old one stays. */
+  /** The file was refused, and the former content stays. */
   refused(mistakes: readonly string[]): void
 }
 
@@ -40,7 +40,7 @@ export interface LoaderDependencies {
 
 /** Interval of the checks for changed files. */
 const LOOK_MS = 10_000
-/** How soon integrations are applied again where the store did not answer. */
+/** Interval of retries while the store is unavailable. */
 const RETRY_MS = 1_000
 
 export function createConfigurationLoader(dependencies: LoaderDependencies) {
@@ -52,7 +52,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
 
   const textOf = readingWith(readFile)
 
-  /** Of the file and of every file that it names, as they are now. */
+  /** Fingerprint of the current content of the file and of all files that it names. */
   const fingerprintOf = ({ integrations, issuers }: FileContent, text: string): string => {
     const named = [
       ...integrations.flatMap(({ files }) => Object.values(files) as string[]),
@@ -91,7 +91,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
 
   const applyAll = async () => {
     const { integrations, prune } = content
-    // Those that others sign with come first.
+    // Integrations whose credentials others use come first.
     const ordered = [...integrations].sort((a, b) => Number(isFollower(a)) - Number(isFollower(b)))
     for (const entry of ordered) await report(await applyEntry(entry), entry.line)
     for (const applied of await declared.release(
@@ -115,7 +115,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
     await observer.applied(applied)
   }
 
-  /** One at a time; a store that does not answer is tried again with the next look. */
+  /** Runs one at a time. If the store is unavailable, the next check retries. */
   const apply = (): Promise<void> => {
     applying = applying.then(applyAll).catch((error: unknown) => {
       if (!(error instanceof BrokerError)) throw error
@@ -124,7 +124,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
     return applying
   }
 
-  /** Reads it again, whether it changed or not. Bad issuers and callers are logged, and the old ones stay. */
+  /** Reads the file again, even without a change. Invalid issuers and callers are logged, and the former ones stay. */
   const reload = async (): Promise<void> => {
     try {
       read()
@@ -168,7 +168,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
     read,
     issuers: (): readonly IssuerSettings[] => content.issuers,
     callers: (): readonly CallerEntry[] => content.callers,
-    /** Applies the integrations as soon as the store answers, then looks for changes until stopped. */
+    /** Applies the integrations when the store is available, then checks for changes until `stop`. */
     start: task.start,
     reload,
     async stop(): Promise<void> {
@@ -178,7 +178,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
   }
 }
 
-/** Throws {@link ConfigError} where the file cannot be read. */
+/** Throws {@link ConfigError} if the file cannot be read. */
 export const readingWith =
   (readFile: ReadFile): ReadFile =>
   (file, encoding) => {
@@ -193,7 +193,7 @@ const isFollower = ({ input }: DeclaredEntry) => input?.credential?.from !== und
 
 type Input = NonNullable<DeclaredEntry['input']>
 
-/** Puts the content of the files where a request would have it. */
+/** Puts the content of files in the place where a request has it. */
 export function withFiles(input: Input, files: FileCredential, textOf: ReadFile): Input {
   const { privateKeyFile, certificateFile, clientSecretFile, refreshTokenFile } = files
   const { keystoreFile, passphraseFile } = files

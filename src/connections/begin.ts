@@ -1,4 +1,4 @@
-/** Begins the flow that an operator chose, for the client that the integration has. */
+/** Begins the flow that an operator chose, with the client of the integration. */
 import { BrokerError } from '../errors/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { ClientOf } from './client.ts'
@@ -6,7 +6,7 @@ import type { Connection, Flow } from './connection.ts'
 import type { DeviceFlow } from './device-flow.ts'
 import type { Beginning, WebServerFlow } from './web-server-flow.ts'
 
-/** `shown`: what the operator passes on to the person, as the API shows it. */
+/** `shown`: the answer to the operator, with the data for the person at Salesforce. */
 export type BeginConnection = (
   flow: Flow,
   begun: Omit<Beginning, 'clientId' | 'replaces'>,
@@ -16,11 +16,11 @@ const DEVICE_WARNING =
   'Since 30 November 2026 Salesforce allows the device flow only to External Client Apps of the org itself (local ones) that have a callback URL on localhost, and it refuses apps that are not installed. Prefer the flow authorization_code.'
 
 export function createBeginConnection(dependencies: {
-  /** Absent: nobody said how browsers reach this service. */
+  /** Absent: `VALETKEY_PUBLIC_URL` is not set. */
   readonly webServerFlow: Pick<WebServerFlow, 'begin'> | undefined
   readonly deviceFlow: Pick<DeviceFlow, 'begin'>
   readonly clientOf: ClientOf
-  /** The family of refresh tokens that the integration has; null: none. */
+  /** The family of refresh tokens of the integration. Null: none. */
   readonly familyOf: (integration: Integration) => Promise<string | null>
 }): BeginConnection {
   const { webServerFlow, deviceFlow, clientOf, familyOf } = dependencies

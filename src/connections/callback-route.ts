@@ -1,4 +1,4 @@
-/** `GET /oauth/callback`: where Salesforce sends the browser of the person who decided. Public; the `state` proves who may finish. */
+/** `GET /oauth/callback`: Salesforce sends the browser of the person here. The route is public. Only a valid `state` completes a connection. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import type { Server } from '../http/server/server.ts'
@@ -12,11 +12,11 @@ import {
 import type { Callback, CallbackResult, WebServerFlow } from './web-server-flow.ts'
 
 interface CallbackRouteDependencies {
-  /** Absent: nobody said how browsers reach this service, so no state is valid. */
+  /** Absent: `VALETKEY_PUBLIC_URL` is not set, so no state is valid. */
   readonly flow: Pick<WebServerFlow, 'finish'> | undefined
-  /** Throws `audit_unavailable`: then nothing is finished. */
+  /** Throws `audit_unavailable`. Then nothing is completed. */
   readonly audit: { requireWritable(): void }
-  /** A callback that finished nothing. */
+  /** Called after a callback that completed nothing. */
   readonly onRefused: () => void
 }
 
@@ -44,7 +44,7 @@ export function registerCallbackRoute(
         description:
           'Public. `state` is good once, for 10 minutes. Answers a page for people; programs read `GET /integrations/{name}/connections/{id}`.',
         security: [],
-        // Anything goes in: whatever is wrong is told on a page.
+        // Accepts any value, because a page reports all errors.
         querystring: Type.Object({
           state: brought('As the link had it'),
           code: brought('Where the person allowed it'),
@@ -79,11 +79,11 @@ export function registerCallbackRoute(
   )
 }
 
-/** Nobody was sent here: whoever tries the address out, before it is entered in Salesforce, sees that it is the right one. */
+/** Salesforce did not send this request. It helps an operator to check the URL before it is entered in Salesforce. */
 const isBare = ({ state, code, error }: Callback): boolean =>
   state === undefined && code === undefined && error === undefined
 
-/** A parameter that is there twice is an array. */
+/** A repeated parameter is an array. */
 const brought = (description: string) =>
   Type.Optional(Type.Unsafe<unknown>({ type: ['string', 'array'], description }))
 

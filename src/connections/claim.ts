@@ -1,8 +1,8 @@
-/** Who may spend what a person allowed: one of all who see the connection pending, over all replicas. */
+/** Claims a pending connection, so that one replica alone uses the person's approval. */
 import { claimed } from './connection.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 
-/** Undefined: another was faster, or it is over. */
+/** Undefined: another replica was faster, or the connection has ended. */
 export type Claim = (found: StoredConnection) => Promise<StoredConnection | undefined>
 
 interface ClaimDependencies {

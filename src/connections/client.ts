@@ -1,4 +1,4 @@
-/** The app that an integration is connected through, and how it proves itself: its credentials, opened. */
+/** The app through which an integration is connected, with its opened credentials. */
 import { activeOf, openCredential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { GrantContext, OpenCredential } from '../grants/grant.ts'
@@ -46,7 +46,7 @@ export function createClientOf({ integrations, grants }: ConnectionClientDepende
   }
 }
 
-/** What a credential proves the client with, in the form that the grant takes. */
+/** The client authentication of a credential, in the form of the grant. */
 function proofOf(credential: OpenCredential): Proof {
   const { type } = credential
   if (type === 'certificate') return { type: 'refresh_token', privateKey: credential.privateKey }
@@ -56,7 +56,7 @@ function proofOf(credential: OpenCredential): Proof {
 
 type Proof = Extract<OpenCredential, { readonly type: 'refresh_token' }>
 
-/** Making a client authentication asks nobody. */
+/** Client authentication sends no request, so nothing aborts it. */
 const NEVER = new AbortController().signal
 
 const draft = () =>

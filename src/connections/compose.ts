@@ -1,4 +1,4 @@
-/** Composes how people at Salesforce connect integrations. */
+/** Composes the flows by which people at Salesforce connect integrations. */
 import { randomBytes } from 'node:crypto'
 import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
@@ -28,7 +28,7 @@ import { registerConnectionRoutes } from './routes.ts'
 import { createWebServerFlow } from './web-server-flow.ts'
 
 export interface Connections {
-  /** Public. */
+  /** Registers the public route. */
   registerCallback(server: Server): void
   registerRoutes(guarded: Server, confirm: Confirm): void
   start(): void
@@ -45,7 +45,7 @@ export function composeConnections(dependencies: {
     ended(flow: Flow, status: ConnectionStatus): void
     callbackRefused(): void
   }
-  /** The origin for browsers. */
+  /** Origin of this service for browsers. */
   readonly publicUrl: string | undefined
 }): Connections {
   const { core, integrations, engine, permissions, audit, meter, publicUrl } = dependencies

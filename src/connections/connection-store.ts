@@ -1,4 +1,4 @@
-/** Connections at rest: one document each, its secret sealed; and who polls for a device when. */
+/** Stores connections with sealed secrets, and the schedule of polls for devices. */
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
 import { documentKind, type StoredDocument } from '../store/documents.ts'
@@ -15,7 +15,7 @@ export type ConnectionStore = ReturnType<typeof createConnectionStore>
 
 const CONNECTIONS = documentKind({ kind: 'connection', schema: ConnectionBody })
 export const CONNECTION_KIND = CONNECTIONS.kind
-/** How long one can be read after it should be over. */
+/** How long a connection can be read after its latest end. */
 const KEPT_MS = 7 * 86_400_000
 
 const sealName = ({ id, uid, flow }: Pick<Connection, 'id' | 'uid' | 'flow'>) =>
@@ -47,7 +47,7 @@ export function createConnectionStore(dependencies: {
       const stored = await CONNECTIONS.read(documents, id)
       return stored && storedOf(stored)
     },
-    /** Of one integration, those that are pending, also while the tokens are being fetched. */
+    /** The pending connections of one integration, including those whose tokens are being fetched. */
     async *pendingOf({ uid }: { readonly uid: string }): AsyncGenerator<StoredConnection> {
       for await (const found of CONNECTIONS.all(documents)) {
         const stored = storedOf(found)
@@ -55,10 +55,10 @@ export function createConnectionStore(dependencies: {
         if (connection.uid === uid && !hasConnectionEnded(connection)) yield stored
       }
     },
-    /** The verifier or the device code. Throws `record_corrupt`. */
+    /** Returns the verifier or the device code. Throws `record_corrupt`. */
     open: async (connection: Connection): Promise<Secret> =>
       new Secret(await keyring.open(sealName(connection), connection.sealed ?? '')),
-    /** Undefined: it is not there, or `change` wants nothing of it. Throws `conflict`. */
+    /** Undefined: the connection does not exist, or `change` returned nothing. Throws `conflict`. */
     async update(
       id: string,
       change: (connection: Connection) => Connection | undefined,

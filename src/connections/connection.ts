@@ -1,4 +1,4 @@
-/** A connection: an operator asked for a refresh token, and a person at Salesforce is to allow it. Pure. */
+/** A connection: an operator requested a refresh token, and a person at Salesforce has to allow it. Pure. */
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
 import { Absent } from '../callers/permission-resolver.ts'
@@ -11,7 +11,7 @@ export const CONNECTION_FLOWS = ['authorization_code', 'device'] as const
 
 export type Flow = (typeof CONNECTION_FLOWS)[number]
 
-/** Where it stands, for people and programs. */
+/** The states, with texts for people. */
 export const CONNECTION_STATUSES = {
   pending: 'nobody has decided at Salesforce yet',
   connected: 'the integration has the refresh token',
@@ -23,7 +23,7 @@ export const CONNECTION_STATUSES = {
 
 export type ConnectionStatus = keyof typeof CONNECTION_STATUSES
 
-/** Why one failed, beside the codes of problems: a closed list. */
+/** Reasons of a failure, besides the codes of problems: a closed list. */
 export const REASONS = {
   interrupted: 'A replica died while it fetched the tokens; begin again',
   integration_changed: 'The integration was changed since it began; begin again',
@@ -38,9 +38,9 @@ export const ConnectionBody = Type.Object({
   name: Type.String(),
   uid: Type.String(),
   flow: Type.Enum(CONNECTION_FLOWS),
-  /** What it was begun for: the integration may be changed meanwhile. */
+  /** The target at the beginning. The integration may change meanwhile. */
   target: Type.String(),
-  /** The family of refresh tokens that it replaces; null: there was none. */
+  /** The family of refresh tokens that it replaces. Null: there was none. */
   replaces: nullable(Type.String()),
   by: Absent,
   requestId: Type.String(),
@@ -48,15 +48,15 @@ export const ConnectionBody = Type.Object({
   scopes: nullable(Type.Array(Type.String())),
   beganAt: Type.Number(),
   expiresAt: Type.Number(),
-  /** `claimed`: the one and only exchange is under way. */
+  /** `claimed`: the only exchange is running. */
   state: nameIn({ ...CONNECTION_STATUSES, claimed: '' }),
   claimedAt: nullable(Type.Number()),
   endedAt: nullable(Type.Number()),
-  /** SHA-256 of the secret half of `state`, base64url; of the web server flow. */
+  /** SHA-256 of the secret half of `state`, base64url. Used by the web server flow. */
   stateDigest: nullable(Type.String()),
-  /** The PKCE verifier, or the device code, sealed; null once it is over. */
+  /** The sealed PKCE verifier or device code. Null after the end. */
   sealed: nullable(Type.String()),
-  /** A problem's code, or one of {@link REASONS}. */
+  /** The code of a problem, or one of {@link REASONS}. */
   reason: nullable(Type.String()),
   refusal: nullable(Type.Unsafe<Refusal>(Type.Object({ reason: Type.String() }))),
   /** The identity of the tokens. */
@@ -67,10 +67,10 @@ export interface Connection extends BodyOf<typeof ConnectionBody> {
   readonly id: string
 }
 
-/** An exchange takes seconds: one that takes longer than this has died. */
+/** An exchange takes seconds. If it takes longer than this, its replica has died. */
 const CLAIM_MS = 60_000
 
-/** Where it stands at this time: nobody writes down that time passed. */
+/** The status at this time. The end of the lifetime is computed, not stored. */
 export function statusOf(
   { state, expiresAt, claimedAt }: Connection,
   now: number,
@@ -80,13 +80,12 @@ export function statusOf(
   return now < (claimedAt ?? 0) + CLAIM_MS ? 'pending' : 'failed'
 }
 
-/** Why it failed. */
 export function reasonOf(connection: Connection, now: number): string | null {
   const isStuck = connection.state === 'claimed' && statusOf(connection, now) === 'failed'
   return isStuck ? 'interrupted' : connection.reason
 }
 
-/** Whether the last word on it was said. */
+/** Whether its status is final. */
 export const hasConnectionEnded = (connection: Connection | undefined): boolean =>
   connection !== undefined && connection.state !== 'pending' && connection.state !== 'claimed'
 
@@ -104,7 +103,7 @@ export type ConnectionEnding =
       readonly refusal: Refusal | null
     }
 
-/** Removes its secrets. */
+/** Ends it and removes its secrets. */
 export const ended = (
   connection: Connection,
   ending: ConnectionEnding,
@@ -116,14 +115,14 @@ export const ended = (
   endedAt: now,
 })
 
-/** Everything that decides where the person is sent, and as whom: a change of it voids the connection. */
+/** The settings that decide where the person is sent, and as whom. If they change, the connection becomes void. */
 export function targetOf({ loginUrl, grant }: Pick<Integration, 'loginUrl' | 'grant'>): string {
   return createHash('sha256')
     .update(JSON.stringify([loginUrl, grant]))
     .digest('base64url')
 }
 
-/** RFC 6749 does not say it, and Salesforce gives no refresh token without. */
+/** Salesforce requires this scope for a refresh token, although RFC 6749 does not. */
 export function withRefreshScope(scopes: readonly string[] | undefined): readonly string[] | null {
   if (scopes === undefined) return null
   const has = scopes.some((scope) => scope === 'refresh_token' || scope === 'offline_access')

@@ -1,4 +1,4 @@
-/** The device flow: begun by an operator, decided by a person at Salesforce who enters a code, and asked about in between. */
+/** The device flow: an operator begins it, a person at Salesforce enters a code and decides, and this service polls for the result. */
 
 import { BrokerError } from '../errors/errors.ts'
 import { pollDevice } from '../grants/device-flow.ts'
@@ -26,9 +26,9 @@ export interface DeviceFlowDependencies {
   readonly log: Pick<Log, 'warn'>
 }
 
-/** One request to Salesforce. */
+/** Longest time of one request to Salesforce. */
 const ATTEMPT_MS = 4_000
-/** A poll, with what leads to it and from it. What comes of a longer one is guarded by its claim. */
+/** Longest time of a poll with the work before and after it. The claim guards a longer one. */
 export const TURN_MS = 8_000
 /** RFC 8628, section 3.5. */
 const SLOWER_MS = 5_000
@@ -43,21 +43,21 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies) {
     await schedule.remove(stored.connection.id)
   }
 
-  /** A claim may be there all the same; a code is good once, so it is of whoever has what came of it. */
+  /** The claim may be written although no answer came. A code is valid once, so the process with the result owns the claim. */
   const unanswered = async (stored: StoredConnection): Promise<StoredConnection | undefined> => {
     const found = await connections.read(stored.connection.id).catch(() => stored)
     const isOpen = found?.connection.state === 'pending' || found?.connection.state === 'claimed'
     return isOpen ? found : undefined
   }
 
-  /** It was allowed: the code is used up, so whatever can be done has to be done now, even where the claim cannot be written. */
+  /** The person allowed it and the code is used up. So the result must be kept now, even if the claim cannot be written. */
   const settle = async (stored: StoredConnection, got: Got): Promise<void> => {
     const mine = await connections.claim(stored).catch(() => unanswered(stored))
     if (mine) await conclude(mine, await finish.settle(mine.connection, got))
     else await finish.discard(got)
   }
 
-  /** What Salesforce gave, or how it ended. Undefined: nobody decided yet, or Salesforce cannot be asked now, and the turn was put off. */
+  /** The answer of Salesforce, or how the connection ended. Undefined: the person has not decided, or Salesforce is unavailable and the turn is postponed. */
   const ask = async (
     connection: Connection,
     integration: Integration,
@@ -94,7 +94,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies) {
   }
 
   return {
-    /** Throws what Salesforce answers. */
+    /** Throws Salesforce's answer. */
     async begin({ integration, clientId, scopes, authorise, ...begun }: Beginning): Promise<{
       readonly connection: Connection
       readonly userCode: string
@@ -119,7 +119,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies) {
       return { connection, userCode, verificationUri }
     },
 
-    /** Takes one turn, if no other replica has it: asks Salesforce once. */
+    /** Polls Salesforce once, if no other replica took this turn. */
     async poll(due: TakenTurn): Promise<void> {
       const turn = await schedule.take(due)
       if (!turn) return
@@ -140,7 +140,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies) {
 
 const EXPIRED: ConnectionEnding = { state: 'expired', reason: null, refusal: null }
 
-/** Salesforce counts from before its answer, and says of a code that is over only that it is none. */
+/** Salesforce's lifetime begins before its answer, and it reports an expired code as an unknown one. */
 function isTooLate(error: unknown, { expiresAt }: Connection, now: number): boolean {
   const reason = refusalOf(error)?.reason
   const isOfCode = reason === 'assertion_expired' || reason === 'authorization_code_invalid'
@@ -149,7 +149,7 @@ function isTooLate(error: unknown, { expiresAt }: Connection, now: number): bool
 
 const PASSING = ['salesforce_unavailable', 'salesforce_timeout', 'store_unavailable']
 
-/** Whether another poll may get through. */
+/** Whether a later poll may succeed. */
 function mayPass(error: unknown): boolean {
   const refusal = refusalOf(error)
   if (refusal) return refusal.class !== 'permanent'

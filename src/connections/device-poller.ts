@@ -1,4 +1,4 @@
-/** Asks Salesforce about devices when their turn comes, on every replica; one takes each turn. */
+/** Polls Salesforce for devices when their turn is due. All replicas do so, and each turn is taken by one. */
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
@@ -7,13 +7,13 @@ import type { DeviceSchedule } from './device-schedule.ts'
 
 const LOOK_MS = 1_000
 const TROUBLE_MS = 5_000
-/** How many one replica asks about at once. */
+/** Most concurrent polls of one replica. */
 const CONCURRENCY = 8
 
 export function createDevicePoller(dependencies: {
   readonly schedule: Pick<DeviceSchedule, 'due'>
   readonly flow: Pick<DeviceFlow, 'poll'>
-  /** While it is blocked nothing is asked: what comes of it could not be audited. */
+  /** While the audit is blocked, no poll is sent, because its result could not be audited. */
   readonly audit: { isBlocked(): boolean }
   readonly runtime: Runtime
   readonly log: Log

@@ -1,4 +1,4 @@
-/** When Salesforce is to be asked next about each device; the fleet shares it. */
+/** The schedule of polls for each device, shared by all replicas. */
 import { Type } from 'typebox'
 import { documentKind } from '../store/documents.ts'
 import type { BodyOf } from '../store/record-body.ts'
@@ -7,7 +7,7 @@ import type { Documents } from '../store/store.ts'
 const PollTurnBody = Type.Object({
   nextAt: Type.Number(),
   intervalMs: Type.Number(),
-  /** Polls in a row that did not get through. */
+  /** Failed polls in a row. */
   failures: Type.Number(),
 })
 
@@ -15,7 +15,7 @@ interface PollTurn extends BodyOf<typeof PollTurnBody> {
   readonly id: string
 }
 
-/** A turn that is ours. */
+/** A turn that this replica took. */
 export interface TakenTurn extends PollTurn {
   readonly version: number
 }
@@ -23,13 +23,13 @@ export interface TakenTurn extends PollTurn {
 export type DeviceSchedule = ReturnType<typeof createDeviceSchedule>
 
 const POLLS = documentKind({ kind: 'device-poll', schema: PollTurnBody })
-/** Past the latest end of a device code, nobody needs to ask. */
+/** Later than the end of any device code. */
 const KEPT_MS = 3_600_000
 
 export function createDeviceSchedule(dependencies: {
   readonly documents: Documents
   readonly now: () => number
-  /** The longest that a poll takes, and all that follows it. */
+  /** Longest time of a poll with all work that follows it. */
   readonly turnMs: number
 }) {
   const { documents, now, turnMs } = dependencies
@@ -44,13 +44,13 @@ export function createDeviceSchedule(dependencies: {
     async add(turn: PollTurn): Promise<void> {
       await write(turn, 'absent')
     },
-    /** Those that are due. */
+    /** The turns that are due. */
     async *due(): AsyncGenerator<TakenTurn> {
       for await (const { id, version, body } of POLLS.all(documents)) {
         if (body.nextAt <= now()) yield { ...body, id, version }
       }
     },
-    /** Puts it off until a poll must be over, so that no other replica takes it, and that one does if this one dies. Undefined: another was faster. */
+    /** Postpones the turn until the poll must have ended. So no other replica takes it, unless this one dies. Undefined: another replica was faster. */
     take: ({ version, ...turn }: TakenTurn): Promise<TakenTurn | undefined> =>
       write({ ...turn, nextAt: now() + turnMs }, version),
     async putOff({ id, version }: TakenTurn, next: Omit<PollTurn, 'id'>): Promise<void> {

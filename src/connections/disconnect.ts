@@ -1,9 +1,9 @@
-/** The end of a connection that stood: what is pending is void first, so that nothing connects the integration again by itself. */
+/** Disconnects an integration. Pending connections become void first, so that none connects it again. */
 import type { Integration } from '../integrations/integration.ts'
 import type { ConnectionStates } from './end.ts'
 import { connectionFailed } from './finish.ts'
 
-/** Gives whether there was anything to end. `authorise` is asked just before each thing that is ended; throws what that does. */
+/** Returns whether there was anything to end. Calls `authorise` just before each end, and throws what it throws. */
 export type Disconnect = (
   integration: Integration,
   requestId: string,
@@ -13,7 +13,7 @@ export type Disconnect = (
 interface DisconnectDependencies {
   readonly connections: Pick<ConnectionStates, 'pendingOf' | 'end'>
   readonly custody: {
-    /** Forgets the refresh token first, then ends it at Salesforce, now or later. */
+    /** Deletes the refresh token first, then revokes it at Salesforce, at once or later. */
     end(integration: Integration): Promise<{ readonly hadToken: boolean }>
   }
 }

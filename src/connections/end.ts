@@ -1,4 +1,4 @@
-/** The last word on a connection: it is written down, audited and counted. */
+/** Ends a connection: writes, audits and counts its result. */
 
 import type { AuditEntry } from '../audit/event.ts'
 import type { Asker } from '../audit/log.ts'
@@ -13,14 +13,14 @@ import {
 } from './connection.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 
-/** Gives the connection as it ended. Throws `audit_unavailable` alone: what was done is done. */
+/** Returns the ended connection. Only throws `audit_unavailable`, because the work is done. */
 type EndConnection = (
   stored: StoredConnection,
   ending: ConnectionEnding,
   requestId: string,
 ) => Promise<Connection>
 
-/** The store of connections, with the changes of their state that all flows share. */
+/** The store of connections, with the state changes that all flows share. */
 export interface ConnectionStates extends ConnectionStore {
   readonly claim: Claim
   readonly end: EndConnection
@@ -39,7 +39,7 @@ export function createEnd(dependencies: {
     const over = ended(connection, ending, now())
     const { id, name, flow, by } = over
     try {
-      // Another was faster: then it has the last word.
+      // If another replica was faster, its result counts.
       const written = await connections.update(id, ({ state }) =>
         state === connection.state ? over : undefined,
       )

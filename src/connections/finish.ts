@@ -1,4 +1,4 @@
-/** The end of both flows: what Salesforce gave becomes the integration's, where it still may; else it is given back. */
+/** The last step of both flows: stores the tokens for the integration if it is still allowed, otherwise revokes them. */
 
 import type { PermissionResolver } from '../callers/permission-resolver.ts'
 import { allows } from '../callers/policy.ts'
@@ -11,25 +11,25 @@ import type { TokenAnswer } from '../grants/token-endpoint/token-answer.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { type Connection, type ConnectionEnding, type REASONS, targetOf } from './connection.ts'
 
-/** The app, as the integration is known to Salesforce. */
+/** The app of the integration at Salesforce. */
 export interface Client {
   readonly clientId: string
   readonly clientAuth: ClientAuth
-  /** Those that it has or had: answers are signed with one of them. None: it has none, or proves itself by a key. */
+  /** Current and former client secrets, because one of them signs answers. Empty: there is none, or the client authenticates with a key. */
   readonly clientSecrets: readonly Secret[]
 }
 
 export interface Finish {
-  /** The integration, if it may still be connected by who began; else why not. */
+  /** Returns the integration if the principal may still connect it, otherwise the reason. */
   check(connection: Connection): Promise<Integration | keyof typeof REASONS>
-  /** Asks for tokens. A refresh token of an answer that is no good otherwise is revoked. */
+  /** Requests tokens. If the answer is not usable, revokes its refresh token. */
   ask<Answer>(
     integration: Integration,
     request: (onRefreshToken: (token: Secret) => void) => Promise<Answer>,
   ): Promise<Answer>
-  /** Gives how it ended. What is not kept is revoked. */
+  /** Returns how the connection ended. Revokes tokens that are not kept. */
   settle(connection: Connection, got: Got): Promise<ConnectionEnding>
-  /** Gives back what nobody waits for any more; never throws. */
+  /** Revokes tokens that are no longer needed. Never throws. */
   discard(got: Got): Promise<void>
 }
 
@@ -43,10 +43,10 @@ export interface Got {
 export function createFinish(dependencies: {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly permissions: PermissionResolver
-  /** Throws `identity_changed` where the tokens are of another org or user than before. */
+  /** Throws `identity_changed` if the tokens are of another org or user than before. */
   readonly identity: { check(integration: Integration, answer: TokenAnswer): Promise<void> }
   readonly custody: {
-    /** Durable, before it resolves. `changed`: another family is there than the one to replace. */
+    /** Durable when it resolves. `changed`: the current family is not the one to replace. */
     begin(
       integration: Integration,
       fresh: {
@@ -56,9 +56,9 @@ export function createFinish(dependencies: {
       },
     ): Promise<'begun' | 'changed' | 'gone'>
   }
-  /** Whether it was ended meanwhile: by a disconnect, which finds no family to replace. */
+  /** Whether the connection ended meanwhile. A disconnect without a refresh token leaves no other trace. */
   readonly isOver: (connection: Connection) => Promise<boolean>
-  /** Ends a token at Salesforce, now or later; never throws. */
+  /** Revokes a token at Salesforce, at once or later. Never throws. */
   readonly endToken: (integration: Integration, token: Secret) => Promise<void>
 }): Finish {
   const { integrations, permissions, identity, custody, isOver, endToken } = dependencies
@@ -73,7 +73,7 @@ export function createFinish(dependencies: {
       : 'permission_lost'
   }
 
-  /** Revoking a refresh token ends the access tokens that came with it. */
+  /** Revoking a refresh token also ends the access tokens that came with it. */
   const discard = ({ integration, answer }: Got) =>
     endToken(integration, answer.refreshToken ?? answer.accessToken)
 
@@ -88,7 +88,7 @@ export function createFinish(dependencies: {
     if (clientSecrets.length > 0 && !isSigned) return connectionFailed('signature_invalid')
     await identity.check(integration, answer)
     if (await isOver(connection)) return connectionFailed('superseded')
-    // Salesforce may have taken its time.
+    // Salesforce may have taken long, so the check is repeated.
     const current = await check(connection)
     if (typeof current === 'string') return connectionFailed(current)
     const { replaces } = connection
@@ -135,7 +135,7 @@ export const connectionFailed = (reason: keyof typeof REASONS): ConnectionEnding
   refusal: null,
 })
 
-/** How a connection ends by an error of Salesforce or of ours. Throws what is no such error. */
+/** How a connection ends after an error of Salesforce or of this service. Throws other errors. */
 export function endingAfter(error: unknown): ConnectionEnding {
   if (!(error instanceof BrokerError)) throw error
   const refusal = refusalOf(error) ?? null

@@ -1,4 +1,4 @@
-/** The page that a person sees when the browser comes back from Salesforce: plain text, no script, nothing from elsewhere. */
+/** The page that the browser shows after it returns from Salesforce: plain text, without scripts and external content. */
 import {
   definitions,
   escaped,
@@ -11,7 +11,7 @@ import type { Connection } from './connection.ts'
 import { REASONS } from './connection.ts'
 import type { CallbackResult } from './web-server-flow.ts'
 
-/** 503: the link stays good. */
+/** 503: the link can be used again. */
 type PageStatus = 200 | 400 | 503
 
 export interface ConnectionPage {
@@ -24,11 +24,11 @@ interface Content {
   readonly isGood: boolean
   readonly title: string
   readonly paragraphs: readonly string[]
-  /** Names and values, for whoever helps. */
+  /** Names and values for support. */
   readonly facts?: readonly (readonly [string, string])[]
 }
 
-/** For the page's answer: neither scripts nor frames nor anything from elsewhere; and the URL, which holds the code, stays here. */
+/** Headers of the page: no scripts, frames or external content, and no `Referer`, because the URL contains the code. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'content-type': HTML_MEDIA_TYPE,
   'content-security-policy': HTML_POLICY,
@@ -49,7 +49,7 @@ export function connectionPageOf(result: CallbackResult): ConnectionPage {
   return rendered(failureContent(connection))
 }
 
-/** The service cannot finish it now; the link works again once it can. */
+/** The connection cannot be completed now. The link can be used again later. */
 export const unavailablePage = (requestId: string): ConnectionPage =>
   rendered({
     status: 503,
@@ -68,7 +68,7 @@ const INVALID = rendered({
   paragraphs: ['It is not complete, it was changed, or it is too old.', BEGIN_AGAIN],
 })
 
-/** For whoever comes without a link. */
+/** For a request without parameters. */
 export const BARE_PAGE = rendered({
   status: 200,
   isGood: true,

@@ -1,4 +1,4 @@
-/** `/integrations/{name}/connections` and `/integrations/{name}/connection`: how an integration gets its refresh token, and loses it. */
+/** `/integrations/{name}/connections` and `/integrations/{name}/connection`: how an integration gets a refresh token, and how it loses it. */
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
@@ -38,7 +38,7 @@ export function registerConnectionRoutes(
 ): void {
   const { integrations, connections, begin, disconnect, audit, confirm, now } = dependencies
 
-  /** As it is just before something is written, if it is the same integration still. */
+  /** Checks permission just before a write, and that it is still the same integration. */
   const authoriseOf =
     (request: FastifyRequest, { name, uid }: Integration) =>
     async () => {

@@ -124,7 +124,7 @@ export const ConnectionView = Type.Object(
   { title: 'Connection', description: 'How far a connection came; for 7 days' },
 )
 
-/** What else an end without a decision may be. */
+/** Other possible causes of an expired connection. */
 const LOST: Readonly<Record<Flow, { readonly detail: string; readonly remedy: string }>> = {
   authorization_code: {
     detail:

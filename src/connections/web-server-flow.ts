@@ -1,4 +1,4 @@
-/** The web server flow: begun by an operator, decided by a person in a browser, finished by whichever replica the browser comes back to. */
+/** The web server flow: an operator begins it, a person decides in a browser, and the replica that gets the callback completes it. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Absent } from '../callers/permission-resolver.ts'
 import { Secret } from '../crypto/secret.ts'
@@ -16,17 +16,17 @@ import { type Client, connectionFailed, endingAfter, type Finish } from './finis
 export interface Beginning {
   readonly integration: Integration
   readonly clientId: string
-  /** The family of refresh tokens that is there. */
+  /** The current family of refresh tokens. */
   readonly replaces: string | null
   /** Null: all scopes of the app. */
   readonly scopes: readonly string[] | null
   readonly by: Absent
   readonly requestId: string
-  /** Asked just before the connection is written. */
+  /** Called just before the connection is written. */
   readonly authorise: () => Promise<void>
 }
 
-/** What the browser brings back, as it came: a repeated parameter is an array. */
+/** Unchecked parameters of the callback. A repeated parameter is an array. */
 export interface Callback {
   readonly state?: unknown
   readonly code?: unknown
@@ -35,9 +35,9 @@ export interface Callback {
 }
 
 export type CallbackResult =
-  /** Nothing of it is ours, or it is not whole; no connection was touched. */
+  /** The callback is incomplete or its state is unknown. No connection was changed. */
   | { readonly type: 'invalid' }
-  /** It was used before, or its time is over. */
+  /** The state was used before, or has expired. */
   | { readonly type: 'over'; readonly connection: Connection }
   | { readonly type: 'ended'; readonly connection: Connection }
 
@@ -45,7 +45,7 @@ export interface WebServerFlow {
   begin(
     beginning: Beginning,
   ): Promise<{ readonly connection: Connection; readonly authorizationUrl: string }>
-  /** Throws `store_unavailable` and the like; then it may be tried again. */
+  /** Throws `store_unavailable` and similar problems. Then it may be tried again. */
   finish(callback: Callback, requestId: string): Promise<CallbackResult>
 }
 
@@ -55,9 +55,9 @@ interface Prepared {
   readonly codeVerifier: Secret
 }
 
-/** How long a state is good. */
+/** Lifetime of a state. */
 const LIFETIME_MS = 10 * 60_000
-/** One exchange of a code; the person waits. */
+/** Longest time of the exchange of a code, for which the person waits. */
 const EXCHANGE_MS = 10_000
 const CODE = /^[!-~]{1,4096}$/
 
@@ -80,7 +80,7 @@ export function createWebServerFlow(dependencies: {
     return isProven ? stored : undefined
   }
 
-  /** What the exchange needs, or how it ends without one. Throws where the store is away: then the link stays good. */
+  /** The input of the exchange, or how the connection ends without one. Throws if the store is unavailable. Then the link stays valid. */
   const prepare = async (connection: Connection): Promise<Prepared | ConnectionEnding> => {
     const integration = await finish.check(connection)
     if (typeof integration === 'string') return connectionFailed(integration)
@@ -167,7 +167,7 @@ export function createWebServerFlow(dependencies: {
   }
 }
 
-/** The common start of both flows. */
+/** The first step of both flows. */
 export function newConnection(
   integration: Integration,
   begun: Pick<Connection, 'replaces' | 'scopes' | 'by' | 'requestId'>,
@@ -187,10 +187,10 @@ export function newConnection(
   } as const
 }
 
-/** 16 bytes that find the connection, and 32 that prove it; both in base64url. */
+/** 16 bytes that find the connection, and 32 that prove it, both in base64url. */
 const STATE = /^([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/
 
-/** The `state` parameter: it names a connection, and proves that who brings it was sent by us. */
+/** The `state` parameter. It names a connection, and proves that this service sent the browser. */
 interface StateParameter {
   readonly id: string
   readonly secret: string
@@ -198,7 +198,7 @@ interface StateParameter {
 
 const stateText = ({ id, secret }: StateParameter): string => `${id}.${secret}`
 
-/** Undefined: it is none of ours. */
+/** Undefined: this service did not create it. */
 function parseState(text: unknown): StateParameter | undefined {
   const [, id, secret] = (typeof text === 'string' && STATE.exec(text)) || []
   return id !== undefined && secret !== undefined ? { id, secret } : undefined
@@ -206,7 +206,7 @@ function parseState(text: unknown): StateParameter | undefined {
 
 const stateDigest = (secret: string): string => digest(secret).toString('base64url')
 
-/** In constant time: the digest alone is kept, so that who reads the store cannot finish a connection. */
+/** Compares in constant time. Only the digest is stored, so that an attacker who reads the store cannot complete a connection. */
 function provesState(secret: string, kept: string | null): boolean {
   const expected = Buffer.from(kept ?? '', 'base64url')
   const given = digest(secret)

@@ -1,4 +1,4 @@
-/** A credential: what an integration proves itself with, and where it stands in its life. */
+/** A credential: how an integration authenticates to Salesforce, and its state. */
 
 import { createHash } from 'node:crypto'
 import { Secret } from '../crypto/secret.ts'
@@ -13,7 +13,7 @@ export const CREDENTIAL_TYPES = [
 
 export type CredentialState = (typeof CREDENTIAL_STATES)[number]
 
-/** What is public of a certificate. Times are epoch milliseconds. */
+/** The public part of a certificate. Times are epoch milliseconds. */
 export interface CertificateInfo {
   readonly subject: string
   readonly serial: string
@@ -24,7 +24,7 @@ export interface CertificateInfo {
   readonly pem: string
 }
 
-/** Only what is public and JSON: the parsed form has more. */
+/** Selects public members that JSON can hold. The parsed form has more. */
 export const infoOf = (parsed: CertificateInfo): CertificateInfo => ({
   subject: parsed.subject,
   serial: parsed.serial,
@@ -40,25 +40,25 @@ export interface Credential {
   readonly id: string
   readonly type: CredentialType
   readonly state: CredentialState
-  /** The client it belongs to, where that is not the integration's own. */
+  /** Its client. Null: the integration's own. */
   readonly clientId: string | null
   readonly createdAt: number
   readonly activatedAt: number | null
-  /** The earliest time at which a retired one's secret is erased. */
+  /** Earliest time at which the secret of a retired credential is erased. */
   readonly retiresAt: number | null
-  /** Null for secrets, for a key that came without one, and while one is pending. */
+  /** Null for secrets, for a key without certificate, and while it is pending. */
   readonly certificate: CertificateInfo | null
-  /** PKCS#10 in PEM, for a CA to sign; of pending ones. */
+  /** PKCS#10 in PEM, for a CA to sign. Present while it is pending. */
   readonly csr?: string
-  /** Fingerprint of the refresh token that came with it, which begins a custody; the token in use may be a successor. */
+  /** Fingerprint of the refresh token that came with it and starts a custody. The current token may be a successor. */
   readonly refreshTokenId?: string
 }
 
-/** The secret half, as it is sealed at rest. */
+/** The secret half, which is sealed in the store. */
 export type CredentialSecret =
   | { readonly type: 'certificate'; readonly privateKey: string; readonly refreshToken?: string }
   | { readonly type: 'client_secret'; readonly clientSecret: string }
-  /** Without a client secret the app asks for none; without a refresh token it is in custody from elsewhere. */
+  /** Without a client secret, the app needs none. Without a refresh token, the custody got it in another way. */
   | {
       readonly type: 'refresh_token'
       readonly refreshToken?: string
@@ -68,16 +68,16 @@ export type CredentialSecret =
 /** The sealed half of an integration. */
 export interface CredentialSecrets {
   readonly byId: Readonly<Record<string, CredentialSecret>>
-  /** Digests of the credentials that were ever active here, newest first: a configuration file that still names one of them does not undo a rotation. */
+  /** Digests of the credentials that were ever active here, newest first. If a configuration file still contains one of them, it does not undo a rotation. */
   readonly known: readonly string[]
 }
 
 export const NO_SECRETS: CredentialSecrets = { byId: {}, known: [] }
 
-/** For how long at least a retired credential stays as the fallback. */
+/** Shortest time for which a retired credential stays as the fallback. */
 export const FALLBACK_MS = 15 * 60_000
 
-/** What it proves the client with. A refresh token that came with it is not in it: that is the custody's. */
+/** The client authentication. It does not contain a refresh token, because the custody holds that. */
 export function openCredential(secret: CredentialSecret): OpenCredential {
   switch (secret.type) {
     case 'certificate':
@@ -107,7 +107,7 @@ export const refreshTokenOf = (secret: CredentialSecret): Secret | undefined =>
 export const activeOf = (credentials: readonly Credential[]): Credential | undefined =>
   credentials.find(({ state }) => state === 'active')
 
-/** Makes `fresh` the active one at once; the former active one becomes the retired fallback, and the former fallback goes. */
+/** Makes `fresh` active at once. The former active one becomes the retired fallback, and the former fallback is removed. */
 export function replaceActive(
   credentials: readonly Credential[],
   fresh: Credential,
@@ -126,10 +126,10 @@ export function replaceActive(
   ]
 }
 
-/** How many former credentials are remembered. */
+/** Most remembered former credentials. */
 const KNOWN_LIMIT = 50
 
-/** Of a key with its certificate, or of a secret. Kept sealed: a weak secret could be guessed from it. */
+/** Digest of a key with its certificate, or of a secret. It is stored sealed, because a weak secret could be guessed from it. */
 export function digestOfCredential(
   secret: CredentialSecret,
   certificate: Pick<CertificateInfo, 'fingerprintSha256'> | null,
@@ -152,14 +152,13 @@ function textsOf(secret: CredentialSecret): readonly (string | null)[] {
   }
 }
 
-/** Adds the secret of a new credential. */
 export const addSecret = (
   { byId, known }: CredentialSecrets,
   { id }: Pick<Credential, 'id'>,
   secret: CredentialSecret,
 ): CredentialSecrets => ({ byId: { ...byId, [id]: secret }, known })
 
-/** Erases the secrets of credentials that are gone, and remembers which ones were active. */
+/** Erases the secrets of removed credentials, and remembers which were active. */
 export function keepSecrets(
   { byId, known }: CredentialSecrets,
   credentials: readonly Credential[],
@@ -177,7 +176,7 @@ export function keepSecrets(
   }
 }
 
-/** Makes a staged or retired credential the active one: the displaced one becomes the retired fallback, whatever was retired before goes. Only a credential of another client than the integration's own says which: each that signs with it has its own else. Undefined: it is in no state for this. */
+/** Makes a staged or retired credential active. The former active one becomes the retired fallback, and the former fallback is removed. A credential only names its client if that is not the integration's own, because followers have other clients. Undefined: its state does not allow this. */
 export function promoted(
   credentials: readonly Credential[],
   id: string,

@@ -1,4 +1,4 @@
-/** Checks a credential when it is written, not at the first mint, and makes one where asked to. */
+/** Checks a credential when it is written, and generates one on request. */
 import { certificateRequest, matches, selfSignedCertificate } from '../crypto/certificate.ts'
 import { generateKeyPair, type KeyBits, parsePrivateKey } from '../crypto/key-pair.ts'
 import type { CertificateSubject } from '../crypto/subject.ts'
@@ -21,10 +21,10 @@ import {
   readKeyMaterial,
 } from './key-material.ts'
 
-/** The `credential` member of a request, as it came. */
+/** The `credential` member of a request, unchecked. */
 export interface CredentialInput extends KeyMaterialInput {
   readonly clientSecret?: string
-  /** Alone, or beside what the client proves itself with. */
+  /** Alone, or with the client authentication. */
   readonly refreshToken?: string
   readonly generate?: {
     readonly keyBits?: KeyBits
@@ -32,12 +32,12 @@ export interface CredentialInput extends KeyMaterialInput {
     readonly days?: number
     readonly commonName?: string
   }
-  /** A key for which a CA will make the certificate. */
+  /** Subject of the certificate request for a generated key that a CA will certify. */
   readonly csr?: CertificateSubject & { readonly keyBits?: KeyBits }
   readonly from?: string
 }
 
-/** A checked credential with its secret; not yet in any state. */
+/** A checked credential with its secret. It has no state yet. */
 export interface FreshCredential {
   readonly credential: Credential
   readonly secret: CredentialSecret
@@ -53,7 +53,7 @@ interface Certified {
 export type Intake = ReturnType<typeof createIntake>
 
 interface IntakeOptions {
-  /** Salesforce does not mind an expired certificate. Default false. */
+  /** Salesforce accepts an expired certificate. Default false. */
   readonly expiredIsWarning?: boolean
 }
 
@@ -69,7 +69,7 @@ const REFRESH_TOKEN = /^[\x21-\x7e]{1,4096}$/
 const DEFAULT_KEY_BITS = 2048
 const DEFAULT_DAYS = 365
 
-/** Exactly one kind of credential, and no certificate without its key. */
+/** Requires exactly one kind of credential, and a key for each certificate. */
 export function checkShape(
   input: CredentialInput,
   place = 'body/credential',
@@ -103,7 +103,7 @@ export function checkShape(
   }
 }
 
-/** Whether it brings a private key, in any form. */
+/** Whether the input has a private key in any form. */
 const hasKey = ({ privateKey, keystore }: KeyMaterialInput): boolean =>
   privateKey !== undefined || keystore !== undefined
 
@@ -164,7 +164,7 @@ export function createIntake({ now, uniqueId }: IntakeDependencies) {
   }
 
   return {
-    /** Throws `credential_invalid`, or `request_invalid` where the members do not go together. */
+    /** Throws `credential_invalid`, or `request_invalid` if the members do not fit together. */
     async take(
       input: CredentialInput,
       needed: CredentialType | 'none',
@@ -196,9 +196,9 @@ export function createIntake({ now, uniqueId }: IntakeDependencies) {
       if (input.csr) return requested(input.csr)
       return generated(input.generate ?? {}, name)
     },
-    /** A client secret that Salesforce is to make: pending, and without its secret until then. */
+    /** A pending client secret without a value, until Salesforce generates it. */
     awaited: (): Credential => ({ ...blank('client_secret', null), state: 'pending' }),
-    /** The certificate that completes a pending key. Throws `credential_invalid`. */
+    /** Checks the certificate of a pending key. Throws `credential_invalid`. */
     certify(pem: string, privateKey: string): Certified {
       const { parsed, info, remarks } = readCertificate(pem, { now: now() })
       if (!matches(parsePrivateKey(privateKey), parsed)) {
@@ -212,7 +212,7 @@ export function createIntake({ now, uniqueId }: IntakeDependencies) {
   }
 }
 
-/** A refresh token has its place only where the grant presents one: alone it is no key, and beside a secret it is no client secret. */
+/** A refresh token is only accepted if the grant presents one. It is neither a key nor a client secret. */
 function isKindOf(input: CredentialInput, needed: CredentialType): boolean {
   const hasSecret = input.clientSecret !== undefined
   const hasToken = input.refreshToken !== undefined

@@ -1,4 +1,4 @@
-/** Reads a signing key and its certificate out of whatever a person has: PEM, encrypted PEM, PKCS#12, JKS. */
+/** Reads a signing key and its certificate from PEM, encrypted PEM, PKCS#12 or JKS. */
 import { matches, parseCertificate } from '../crypto/certificate.ts'
 import { encryptedKeyOf, type PrivateKey, parsePrivateKey } from '../crypto/key-pair.ts'
 import { decryptKey, type KeystoreEntry, openKeystore } from '../crypto/keystore.ts'
@@ -11,13 +11,13 @@ export interface KeyMaterialInput {
   readonly certificate?: string
   /** PKCS#12 or JKS in base64. */
   readonly keystore?: string
-  /** Of the keystore, or of the encrypted private key. */
+  /** Passphrase of the keystore, or of the encrypted private key. */
   readonly passphrase?: string
-  /** Which key of the keystore. */
+  /** Alias of the key in the keystore. */
   readonly alias?: string
 }
 
-/** What the one who wrote the credential should know; each names the member. */
+/** Remarks for the writer of the credential. Each names the member. */
 export interface Remarks {
   /** Corrections made while parsing. */
   readonly normalized: readonly string[]
@@ -103,7 +103,7 @@ export function readCertificate(pem: string, options: CertificateOptions) {
   return { parsed, info: infoOf(parsed), remarks }
 }
 
-/** The one of its certificates that is for the key; the others are its chain. */
+/** The certificate that belongs to the key. The others are its chain. */
 function certificateFor({ key, certificates }: KeystoreEntry): string | undefined {
   if (certificates.length === 1) return certificates[0]
   const parsedKey = parsePrivateKey(key)
@@ -114,7 +114,7 @@ function isFor(pem: string, key: Pick<PrivateKey, 'keyObject'>): boolean {
   try {
     return matches(key, parseCertificate(pem, { now: 0, expiredIsWarning: true }))
   } catch (error) {
-    // A certificate of the chain need not be one that Salesforce would take.
+    // Salesforce need not accept certificates of the chain.
     if (error instanceof BrokerError) return false
     throw error
   }

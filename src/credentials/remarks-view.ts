@@ -1,4 +1,4 @@
-/** The wire form of what was noticed in a credential that came. */
+/** The wire form of remarks about a new credential. */
 import { Type } from 'typebox'
 import type { Remarks } from './key-material.ts'
 
@@ -18,7 +18,7 @@ export const RemarkMembers = {
   ),
 }
 
-/** Without the members that would be empty. */
+/** Omits empty members. */
 export const remarksView = (remarks: Remarks | undefined) => ({
   ...(remarks && remarks.normalized.length > 0 && { normalized: [...remarks.normalized] }),
   ...(remarks && remarks.warnings.length > 0 && { warnings: [...remarks.warnings] }),

@@ -1,11 +1,11 @@
-/** The steps of a credential before and beside the active one: added, certified, taken out. Pure. */
+/** State changes of credentials that are not active: added, certified, removed. Pure. */
 import { BrokerError } from '../errors/errors.ts'
 import { activeOf, type CertificateInfo, type Credential } from './credential.ts'
 
 /** Keys that wait for a CA. */
 const PENDING_MAX = 5
 
-/** Staged beside the active one, or active at once where nothing can be disturbed. */
+/** Staged beside the active one. Active at once if there is no active one. */
 function settled(credentials: readonly Credential[], fresh: Credential, now: number): Credential {
   if (!activeOf(credentials)) return { ...fresh, state: 'active', activatedAt: now }
   const staged = credentials.find(({ state }) => state === 'staged')
@@ -18,7 +18,7 @@ function settled(credentials: readonly Credential[], fresh: Credential, now: num
   return { ...fresh, state: 'staged' }
 }
 
-/** Adds a fresh credential. Throws `credential_state` where there is no room for it. */
+/** Adds a fresh credential. Throws `credential_state` if the limit is reached. */
 export function added(
   credentials: readonly Credential[],
   fresh: Credential,
@@ -48,7 +48,7 @@ export function certified(
   })
 }
 
-/** A pending secret has its pair, of that client (null: the integration's own). Throws `credential_state`. */
+/** Adds the pair of a pending secret and its client (null: the integration's own). Throws `credential_state`. */
 export const completed = (
   credentials: readonly Credential[],
   id: string,
@@ -59,7 +59,7 @@ export const completed = (
     credential.id === id ? settled(credentials, { ...credential, clientId }, now) : credential,
   )
 
-/** Takes one out that is not the active one. Throws `credential_state`. */
+/** Removes a credential that is not active. Throws `credential_state`. */
 export function without(credentials: readonly Credential[], id: string): readonly Credential[] {
   if (activeOf(credentials)?.id === id) {
     throw new BrokerError('credential_state', 'The active credential cannot be deleted')

@@ -26,21 +26,21 @@ export interface RefreshTokenCustody {
   readonly custody: Custody
   readonly exchange: RefreshTokenExchange
   readonly vouching: Pick<Vouching, 'accept' | 'age'>
-  /** Steps that may fail, because others repeat them later. */
+  /** Runs work that may fail, because it is repeated later. */
   tried(work: Promise<unknown>): Promise<void>
   maintainer(work: MaintainerWork): RefreshTokenMaintainer
-  /** Begins to look how old the store is. */
+  /** Starts to check whether the store is an old copy. */
   start(): void
-  /** From here on none is presented. */
+  /** After this call, no refresh token is presented. */
   stop(): Promise<void>
 }
 
-/** How the store is told from its own past. */
+/** Settings for the detection of an old store. */
 export interface AgeSettings {
-  /** Absent where there is no disk. */
+  /** Absent: there is no disk. */
   readonly witness: Witness | undefined
   readonly mode: RestoredMode
-  /** How long other replicas may say what they know, once a run is new. */
+  /** How long other replicas may report what they know, after the store starts a new run. */
   readonly graceMs: number
 }
 
@@ -49,10 +49,10 @@ type MaintainerWork = Pick<RefreshTokenMaintainerDependencies, 'settle' | 'exerc
 interface CustodyComposition {
   readonly core: Core<StoreEvents>
   readonly age: AgeSettings
-  /** Why no refresh token may be used in this store; undefined: they may. */
+  /** Why refresh tokens must not be used with this store. Undefined: they may. */
   readonly trouble: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
-  /** Ends a token at Salesforce, now or later. Gives the code of what is in the way. */
+  /** Revokes a token at Salesforce, at once or later. Returns the code of a failure. */
   readonly endToken: (
     loginUrl: string,
     of: { readonly integration: string; readonly tokenId: string; readonly accessToken: Secret },
@@ -118,10 +118,10 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
     }
   }
   events.on('store.changed', ({ type }) => {
-    // What others presented is known here before they can be lost.
+    // Learns the presentations of other replicas before the store can lose them.
     if (type === 'custody') vouching.look().catch(ageOutage.report)
   })
-  // No refresh token is used before Salesforce was asked.
+  // No refresh token is used before Salesforce was asked about it.
   events.on('store.rewound', () => tried(vouching.rewound()))
   return {
     custody,

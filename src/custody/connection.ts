@@ -1,14 +1,14 @@
-/** Whether an integration has a refresh token that works, and why not. Pure. */
+/** Whether an integration has a working refresh token, and if not, why. Pure. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import type { CustodyRecord } from '../store/custody.ts'
 import { DOUBTED_PREFIX } from '../store/custody-age.ts'
 import { type BodyOf, bodyReader } from '../store/record-body.ts'
 
-/** So long after a presentation its answer may still come. */
+/** How long after a presentation its answer may arrive. */
 export const SETTLE_MS = 60_000
 
-/** Why an integration is not connected: a closed list, in events, metrics and problems. */
+/** Reasons for a lost connection: a closed list, used in events, metrics and problems. */
 export const LOST_REASONS = {
   never_connected: 'It was never connected.',
   disconnected: 'An operator disconnected it.',
@@ -28,7 +28,7 @@ export type Binding = BodyOf<typeof Binding>
 
 const CustodyBody = Type.Object({
   ...Binding.properties,
-  /** Fingerprints of the refresh tokens of credentials that families of this integration began with, newest first: none begins another one. */
+  /** Fingerprints of refresh tokens with which families of this integration began, newest first. None of them begins another family. */
   seeds: Type.Array(Type.String()),
 })
 
@@ -36,10 +36,10 @@ const CustodyBody = Type.Object({
 export type CustodyBody = BodyOf<typeof CustodyBody>
 
 export interface ConnectionState {
-  /** `unsettled`: a presentation of it is under way, or what came of it is not known yet. */
+  /** `unsettled`: a presentation is running, or its result is unknown. */
   readonly state: 'connected' | 'unsettled' | 'not_connected'
   readonly reason: LostReason | null
-  /** Epoch milliseconds; null where it never was connected. */
+  /** Epoch milliseconds. Null: it was never connected. */
   readonly since: number | null
 }
 
@@ -49,7 +49,7 @@ const readBody = bodyReader(CustodyBody)
 export const bodyOf = (name: string, { body }: Pick<CustodyRecord, 'body'>): CustodyBody =>
   readBody(body, `of the connection of integration ${name}`)
 
-/** `seed`: the fingerprint of the refresh token in its active credential, which begins a family when it is first needed. */
+/** `seed`: the fingerprint of the refresh token in its active credential, which begins a family at its first use. */
 export function connectionOf(
   integration: { readonly name: string; readonly uid: string; readonly loginUrl: string },
   clientId: string | undefined,
@@ -72,7 +72,7 @@ export function connectionOf(
   return { state: own.state === 'spend' ? 'unsettled' : 'connected', reason: null, since }
 }
 
-/** A newer release may have more types. */
+/** A newer release may have more reasons. */
 const reasonOf = ({ reason }: CustodyRecord): LostReason =>
   Object.hasOwn(LOST_REASONS, reason) ? (reason as LostReason) : 'refresh_token_refused'
 
@@ -91,12 +91,12 @@ export const notConnected = (
     },
   )
 
-/** The subject of a temporary error. */
+/** Marks a temporary error. */
 class Unsettled extends Error {
   override readonly name = 'Unsettled'
 }
 
-/** Nothing is presented until it is known what came of the last presentation. */
+/** No refresh token is presented until the result of the last presentation is known. */
 export const unsettled = (retryAfterMs: number, cause?: unknown): BrokerError =>
   new BrokerError(
     'salesforce_unavailable',
@@ -104,7 +104,7 @@ export const unsettled = (retryAfterMs: number, cause?: unknown): BrokerError =>
     { cause: new Unsettled('the refresh token is unsettled', { cause }), retryAfterMs },
   )
 
-/** The store may be an old one, and this token used up. */
+/** The store may be an old copy, and then this token is used up. */
 export const doubted = (name: string, retryAfterMs: number): BrokerError =>
   new BrokerError(
     'refresh_token_doubted',
@@ -112,17 +112,17 @@ export const doubted = (name: string, retryAfterMs: number): BrokerError =>
     { cause: new Unsettled('the refresh token is in doubt'), retryAfterMs },
   )
 
-/** Whether a token waits until it is known that the store is not an old one. */
+/** Whether a token waits until the store is known to be current. */
 export const isDoubted = ({ state, id }: Pick<CustodyRecord, 'state' | 'id'>): boolean =>
   state === 'spend' && id.startsWith(DOUBTED_PREFIX)
 
-/** Throws while what came of the last presentation of it may still come. */
+/** Throws while the answer of its last presentation may still arrive. */
 export function checkSettled(name: string, record: CustodyRecord, now: number): void {
   const restMs = SETTLE_MS - (now - record.at)
   if (record.state !== 'spend' || restMs <= 0) return
   throw isDoubted(record) ? doubted(name, restMs) : unsettled(restMs)
 }
 
-/** It says nothing about the login host. */
+/** Whether the error is about the refresh token only, and not about the login host. */
 export const isUnsettled = (error: unknown): boolean =>
   error instanceof BrokerError && error.cause instanceof Unsettled

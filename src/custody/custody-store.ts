@@ -1,4 +1,4 @@
-/** Refresh tokens at rest: sealed, and bound to their integration, family, login host and client. */
+/** Stores refresh tokens, sealed and bound to their integration, family, login host and client. */
 import { Type } from 'typebox'
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
@@ -14,15 +14,15 @@ export interface CustodyTarget {
 }
 
 export interface CustodyLook {
-  /** Undefined also where a former integration of this name has one. */
+  /** Undefined: there is none, or it belongs to a former integration with this name. */
   readonly record: CustodyRecord | undefined
-  /** Of whichever integration: what a beginning has to expect. */
+  /** The family of any integration with this name. `begin` expects it. */
   readonly family: string | null
-  /** Clock of the store. */
+  /** Time of the store. */
   readonly now: number
 }
 
-/** A successor that this process was given: what a store that went back in time lacks. */
+/** A successor that this process got. A store that went back in time lacks it. */
 export interface SealedCustody {
   readonly family: string
   readonly g: number
@@ -33,7 +33,7 @@ export type CustodyStore = ReturnType<typeof createCustodyStore>
 
 const readSealed = bodyReader(Type.Object({ ...Binding.properties, refreshToken: Type.String() }))
 
-/** An idle token is looked at so often: whether it is to be exercised depends on a setting. */
+/** Interval of looks at an idle token. Whether it is exercised depends on a setting. */
 export const LOOK_MS = 6 * 3_600_000
 
 export function createCustodyStore(dependencies: {
@@ -61,7 +61,7 @@ export function createCustodyStore(dependencies: {
       return { record: own, family: record?.family ?? null, now }
     },
 
-    /** The token of a record. Throws `record_corrupt`. */
+    /** Opens the token of a record. Throws `record_corrupt`. */
     async open(
       target: Pick<CustodyTarget, 'name' | 'uid'>,
       record: CustodyRecord,
@@ -115,7 +115,7 @@ export function createCustodyStore(dependencies: {
       return { family, g: g + 1, token: await sealed(target, family, token, binding) }
     },
 
-    /** KEEP. `doubt`: the id under which it is in doubt; left out: it is not. */
+    /** KEEP of the protocol. `doubt`: the id of the doubt about the token. Absent: there is none. */
     keep: (name: string, { family, g, token }: SealedCustody, doubt?: string): Promise<boolean> =>
       custody.keep(name, {
         ...{ family, g, token },

@@ -1,4 +1,4 @@
-/** The refresh tokens of integrations, from the connection to its end: begun, ended, and never lost by us. */
+/** The custody of refresh tokens of integrations: begins and ends families, and loses no token. */
 
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import { refreshTokenIdOf } from '../credentials/credential.ts'
@@ -11,23 +11,23 @@ import type { CustodyLook, CustodyStore, CustodyTarget } from './custody-store.t
 
 interface Grantee {
   readonly refreshToken: Secret
-  /** The consumer key that it was given to. */
+  /** The consumer key of the client that got the token. */
   readonly clientId: string
 }
 
 export interface Custody {
-  /** Connects: a new family with this token; the lease of the former goes, and the former token is revoked. Durable before it resolves; the caller audits. `replaces`: the family that has to be there (null: none); left out, whichever is. `changed`: it is another one. */
+  /** Connects: begins a new family with this token, drops the lease of the former family and revokes its token. Durable when it resolves. The caller audits. `replaces`: the family that must be current (null: none; absent: any). `changed`: it is another one. */
   begin(
     target: CustodyTarget,
     given: Grantee & { readonly replaces?: string | null },
   ): Promise<'begun' | 'changed' | 'gone'>
-  /** Takes over the refresh token of a credential, unless that was done before. Gives whether it did. */
+  /** Adopts the refresh token of a credential once. Returns whether it did so now. */
   adopt(target: CustodyTarget, given: Grantee): Promise<boolean>
   /** Whether a family of this integration began with this refresh token. */
   hasSeen(target: Pick<CustodyTarget, 'name' | 'uid'>, refreshTokenId: string): Promise<boolean>
-  /** Disconnects: a new family without a token first, then the token is revoked; later, where Salesforce cannot be reached. `hadToken`: there was something to end; `reason`: the code of what is in the way at Salesforce. */
+  /** Disconnects: begins a family without a token, then revokes the former token, later if Salesforce is unavailable. `hadToken`: there was a token. `reason`: the code of a failure at Salesforce. */
   end(target: CustodyTarget): Promise<{ readonly hadToken: boolean; readonly reason?: string }>
-  /** With the family that is there, for `begin`. `clientId`: with which it would be asked for now. `seed`: the fingerprint of the refresh token in its active credential. */
+  /** The state with the current family, for `begin`. `clientId`: the client that would request a token now. `seed`: the fingerprint of the refresh token in its active credential. */
   state(
     target: CustodyTarget,
     clientId: string | undefined,
@@ -36,17 +36,17 @@ export interface Custody {
 }
 
 const SEEDS_KEPT = 50
-/** What was begun is brought to its end although the store is away for a moment: some 5 seconds. */
+/** Retries of begun work if the store is unavailable for a moment: about 5 seconds. */
 const PAUSES_MS = [100, 200, 400, 800, 1_000, 1_000, 1_000] as const
 
 export function createCustody(dependencies: {
   readonly store: CustodyStore
   readonly runtime: Pick<Runtime, 'sleep' | 'uniqueId'>
-  /** Makes the lease, and any mint under way, worthless: they belong to a family that ends. */
+  /** Invalidates the lease and any running mint, because their family ends. */
   readonly dropLease: (target: CustodyTarget) => Promise<void>
-  /** Clears the cached refusal. */
+  /** Deletes the remembered refusal. */
   readonly forgetRefusal: (target: CustodyTarget) => Promise<void>
-  /** Ends a token at Salesforce, now or later. Gives the code of what is in the way. */
+  /** Revokes a token at Salesforce, at once or later. Returns the code of a failure. */
   readonly endToken: (
     loginUrl: string,
     of: { readonly integration: string; readonly token: Secret },
@@ -73,7 +73,7 @@ export function createCustody(dependencies: {
     return work()
   }
 
-  /** A beginning that was not acknowledged may have happened: then the former family has ended, and what is given back is in use. */
+  /** A `begin` without acknowledgement may have succeeded. Then the former family has ended, and the new token is in use and must not be revoked. */
   const surely = async (
     { name }: CustodyTarget,
     family: string,
@@ -83,21 +83,21 @@ export function createCustody(dependencies: {
       return await begin()
     } catch (error) {
       if (!isStoreAway(error)) throw error
-      // Keeps nothing; says, as durably as it keeps, whether the family is there.
+      // Changes nothing, but proves whether the family is there as durably as a write.
       const isThere = await retryWhileAway(() => store.keep(name, { family, g: 0, token: '' }))
       if (isThere) return 'begun'
       throw error
     }
   }
 
-  /** What of the former family is to be revoked, once it is the former. */
+  /** The token of the former family, which is revoked after the new family begins. */
   const former = async (target: CustodyTarget, { record }: CustodyLook) => {
     if (!record || record.token === '' || record.state === 'dead') return undefined
     try {
       return await store.open(target, record)
     } catch (error) {
       if (!(error instanceof BrokerError) || error.code !== 'record_corrupt') throw error
-      // Nobody could connect it again otherwise.
+      // Otherwise, nobody could connect the integration again.
       const { name: integration } = target
       log.error({ err: error, integration }, 'a former refresh token cannot be read or revoked')
       return undefined
@@ -122,11 +122,11 @@ export function createCustody(dependencies: {
     try {
       await retryWhileAway(() => (look.record ? dropLease : forgetRefusal)(target))
     } catch (error) {
-      // It has begun: whoever is told otherwise gives back what is in use.
+      // The family has begun. An error here would make the caller revoke a token that is in use.
       log.error({ err: error, integration }, 'data of a former connection may still exist')
     }
     if (replaced && replaced.token.reveal() !== token.reveal()) {
-      // Nobody waits for Salesforce to forget what is of no use any more.
+      // The caller need not wait until Salesforce revokes the former token.
       retryWhileAway(() =>
         endToken(replaced.loginUrl, { integration, token: replaced.token }),
       ).catch((error: unknown) => {

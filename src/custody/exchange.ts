@@ -1,4 +1,4 @@
-/** Presents a refresh token: once, after an intent that outlives us, and nothing is served before its successor is kept. */
+/** Presents a refresh token once, after a durable intent. Serves nothing before the successor is stored. */
 
 import type { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -21,9 +21,9 @@ import type { Intents } from './intent.ts'
 import type { RotatedTokens } from './rotated-tokens.ts'
 import type { Introspect, UnknownOutcomeResolver } from './unknown-outcome-resolver.ts'
 
-/** What is asked at Salesforce, by a client that proves itself. */
+/** Requests to Salesforce with client authentication. */
 export interface Wire {
-  /** One request, never sent again. `onRenewed`: the successor, as soon as it is read. */
+  /** One request without retries. `onRenewed` gets the successor as soon as it is read. */
   present(
     refreshToken: Secret,
     options: { readonly signal: AbortSignal; readonly onRenewed: (token: Secret) => void },
@@ -33,10 +33,10 @@ export interface Wire {
 
 export type RefreshTokenExchange = ReturnType<typeof createExchange>
 
-/** An answer may be the only copy of a refresh token, so it is waited for long. */
+/** Long, because an answer may hold the only copy of a refresh token. */
 const ANSWER_MS = 45_000
 
-/** Refused before the refresh token was looked at: by the client, the address, the hour, the count of logins. */
+/** Refusals before Salesforce looks at the refresh token: because of the client, the address, the hours, or the number of logins. */
 const BEFORE_USE: ReadonlySet<string> = new Set([
   'client_id_invalid',
   'ip_restricted',
@@ -49,9 +49,9 @@ export function createExchange(dependencies: {
   readonly intents: Intents
   readonly rotated: RotatedTokens
   readonly resolver: UnknownOutcomeResolver
-  /** The store went back in time. */
+  /** Called when the store went back in time. */
   readonly onRewound: () => Promise<void>
-  /** Ends a token at Salesforce, now or later. */
+  /** Revokes a token at Salesforce, at once or later. */
   readonly endToken: (
     loginUrl: string,
     of: { readonly integration: string; readonly token: Secret },
@@ -72,7 +72,7 @@ export function createExchange(dependencies: {
     return { record, now }
   }
 
-  /** What is left of a refusal or a failure. Undefined: others have gone on meanwhile. */
+  /** Handles a refusal or a failure. Undefined: other replicas changed the state meanwhile. */
   const failed = async (
     target: CustodyTarget,
     record: CustodyRecord,
@@ -95,7 +95,7 @@ export function createExchange(dependencies: {
     throw error
   }
 
-  /** The family ended while Salesforce answered: what came belongs to nobody. */
+  /** The family ended while Salesforce answered, so the new tokens are revoked. */
   const disown = async (
     target: CustodyTarget,
     token: Secret,
@@ -139,20 +139,20 @@ export function createExchange(dependencies: {
   }
 
   return {
-    /** Throws what a mint would run into without asking Salesforce: `integration_not_connected`, and `salesforce_unavailable` while it is unsettled. */
+    /** Throws what a mint would throw without a request to Salesforce: `integration_not_connected`, or `salesforce_unavailable` while it is unsettled. */
     async check(target: CustodyTarget, clientId: string): Promise<void> {
       const { record, now } = await live(target, clientId)
       checkSettled(target.name, record, now)
     },
 
-    /** A token answer, whose refresh token is kept. Throws what a grant throws, `integration_not_connected`, `store_unavailable`. */
+    /** Returns a token answer whose refresh token is stored. Throws what a grant throws, `integration_not_connected`, `store_unavailable`. */
     exchange: (target: CustodyTarget, clientId: string, wire: Wire): Promise<TokenAnswer> =>
       untilWritten(
         `the refresh token of ${target.name}`,
         async () => (await attempt(target, clientId, wire)) ?? 'lost',
       ),
 
-    /** Finds out what came of a presentation that was never answered. `unknown`: Salesforce does not tell. Throws while it is too early, and while Salesforce is away. */
+    /** Finds out the result of a presentation whose answer was lost. `unknown`: Salesforce does not say. Throws while it is too early, and while Salesforce is unavailable. */
     async settle(
       target: CustodyTarget,
       clientId: string,

@@ -1,4 +1,4 @@
-/** The intent to present a refresh token: noted before, and taken back where nothing was sent. */
+/** The intent to present a refresh token. It is noted before, and taken back if nothing was sent. */
 
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
@@ -9,13 +9,13 @@ import type { Vouching } from './vouching.ts'
 
 export type Intents = ReturnType<typeof createIntents>
 
-/** Good for so long: then the settling by others could begin before an answer has to end. */
+/** Lifetime of an intent. After it, others could settle the presentation before its answer ends. */
 const INTENT_MS = 5_000
 const AGAIN_MS = { least: 100, most: 1_000 }
 
 export function createIntents(dependencies: {
   readonly custody: Pick<Custodies, 'spend' | 'unspend'>
-  /** Why no refresh token may be used in this store; undefined: they may. */
+  /** Why refresh tokens must not be used with this store. Undefined: they may. */
   readonly trouble: string | undefined
   readonly vouching: Pick<Vouching, 'known' | 'note' | 'rewound' | 'settleRun'>
   readonly runtime: Pick<Runtime, 'monotonic' | 'sleep' | 'uniqueId'>
@@ -50,7 +50,7 @@ export function createIntents(dependencies: {
   }
 
   return {
-    /** SPEND. Gives the id of the presentation that may follow at once; undefined: others were faster, or the store is not what it was. Throws where nothing may be sent. */
+    /** SPEND of the protocol. Returns the id of the presentation, which must follow at once. Undefined: other replicas were faster, or the store changed its run. Throws if nothing may be sent. */
     async note(
       target: Pick<CustodyTarget, 'name'>,
       { family, g, id }: Pick<CustodyRecord, 'family' | 'g' | 'id'>,
@@ -68,7 +68,7 @@ export function createIntents(dependencies: {
         })
         if (typeof result === 'object') await vouching.note(result)
       } catch (error) {
-        // It may be there all the same.
+        // The store may have the intent although it did not answer.
         takeBackLater(target, next)
         throw error
       }
@@ -79,13 +79,13 @@ export function createIntents(dependencies: {
       takeBackLater(target, next)
       throw isStopped ? stopping() : tooLate()
     },
-    /** UNSPEND: it was not presented, or not looked at, for sure. Said again until the store hears it, or others have settled it. */
+    /** UNSPEND of the protocol: the token was certainly not used. Repeated until the store accepts it, or others settled it. */
     takeBack,
-    /** From here on nothing is presented any more. */
+    /** After this call, no refresh token is presented. */
     stop(): void {
       isStopped = true
     },
-    /** Throws once it was stopped, and where no refresh token may be used. */
+    /** Throws after `stop`, and if refresh tokens must not be used. */
     checkRunning,
   }
 }

@@ -1,4 +1,4 @@
-/** Looks after refresh tokens whoever is alive: those that are unsettled are settled, those that lie idle are used before they die of it. */
+/** Maintains refresh tokens on any replica: settles unsettled ones, and uses idle ones before they expire. */
 
 import { BrokerError } from '../errors/errors.ts'
 import type { ProblemCode } from '../errors/problems.ts'
@@ -13,28 +13,28 @@ export type RefreshTokenMaintainer = ReturnType<typeof createRefreshTokenMaintai
 
 export interface RefreshTokenMaintainerDependencies {
   readonly custody: Pick<Custodies, 'read' | 'claim' | 'lookAt'>
-  /** How many days a refresh token of this integration may lie idle; undefined: it is gone, disabled, or gets its tokens otherwise. */
+  /** Days for which a refresh token of this integration may be idle. Undefined: it is gone, disabled, or its grant uses none. */
   readonly idleDaysOf: (name: string, uid: string) => Promise<number | undefined>
-  /** Finds out what came of the last presentation. */
+  /** Finds out the result of the last presentation. */
   readonly settle: (name: string) => Promise<'settled' | 'unknown'>
-  /** Gets a token, where none is there. */
+  /** Mints if there is no token. */
   readonly exercise: (name: string) => Promise<unknown>
   readonly runtime: Runtime
   readonly outage: OutageLogger
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
-/** How often the index is looked at. */
+/** Interval between reads of the index. */
 const PERIOD_MS = 1_000
-/** How many one replica looks after at once. */
+/** Most concurrent maintenance work of one replica. */
 const CONCURRENCY = 16
-/** Should this replica die, another one takes over so much later. */
+/** If this replica dies, another one takes over after this time. */
 const POSTPONE_MS = 15_000
-/** After a failure. */
+/** Pause after a failure. */
 const AGAIN_MS = 5_000
-/** Of an exercise that failed: the idle limit is far. */
+/** Pause after a failed exercise, because the idle limit is far away. */
 const AGAIN_LATER_MS = 15 * 60_000
-/** Nothing is to be found out any more, or not before somebody changes the integration. */
+/** The outcome cannot be settled, or only after somebody changes the integration. */
 const OVER: ReadonlySet<ProblemCode> = new Set([
   'integration_not_connected',
   'integration_not_found',
@@ -42,19 +42,19 @@ const OVER: ReadonlySet<ProblemCode> = new Set([
   'integration_draft',
 ])
 const DAY_MS = 86_400_000
-/** Used when so much of its idle limit is over: time enough for days without Salesforce. */
+/** Share of the idle limit after which a token is used. It leaves time for days without Salesforce. */
 const EXERCISE_AT = 0.7
 
 export function createRefreshTokenMaintainer(dependencies: RefreshTokenMaintainerDependencies) {
   const { custody, idleDaysOf, settle, exercise, runtime, outage, log } = dependencies
   const active = new Map<string, Promise<void>>()
 
-  /** When to look again. */
+  /** The time of the next look. */
   const settled = async (name: string, { at }: CustodyRecord, now: number): Promise<number> => {
     if (now < at + SETTLE_MS) return at + SETTLE_MS
     try {
       if ((await settle(name)) === 'settled') return now + LOOK_MS
-      // Nothing else is left than to use it once more.
+      // Only one more use can show the state of the token.
       await exercise(name)
       return now + LOOK_MS
     } catch (error) {
@@ -91,7 +91,7 @@ export function createRefreshTokenMaintainer(dependencies: RefreshTokenMaintaine
       record.state === 'spend'
         ? await settled(name, record, now)
         : await exercised(name, record, now)
-    // What was used meanwhile has put the next look to its own time.
+    // A use meanwhile has set its own time for the next look.
     const { record: after } = await custody.read(name)
     if (after?.at === record.at) await custody.lookAt(name, next)
   }
@@ -116,7 +116,7 @@ export function createRefreshTokenMaintainer(dependencies: RefreshTokenMaintaine
 
   return {
     start: task.start,
-    /** Begins nothing new, and waits for what is under way. */
+    /** Starts no new work, and waits for running work. */
     async stop(): Promise<void> {
       await task.stop()
       await Promise.all(active.values())

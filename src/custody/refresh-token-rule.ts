@@ -1,4 +1,4 @@
-/** Where refresh tokens are not safe: a failover of Redis would bring one back that is used up, and using it again ends the whole approval. */
+/** Refuses refresh tokens where a failover of Redis could restore a used one. Using it again ends the whole approval. */
 import type { Secret } from '../crypto/secret.ts'
 import type { GrantSettings } from '../grants/grant.ts'
 import { presentsRefreshToken } from '../integrations/integration.ts'
@@ -11,7 +11,7 @@ interface RedisSettings {
 
 const hasFailover = (url: string): boolean => isSentinelUrl(url) || isClusterUrl(url)
 
-/** Why no refresh token may be used with these settings; undefined: they may. */
+/** Why refresh tokens must not be used with these settings. Undefined: they may. */
 export const refreshTokenTrouble = ({
   redisUrl,
   redisWaitReplicas,
@@ -20,7 +20,7 @@ export const refreshTokenTrouble = ({
     ? 'With Sentinel or Cluster the grant refresh_token needs VALETKEY_REDIS_WAIT of 1 or more'
     : undefined
 
-/** The same, for whoever writes an integration. */
+/** The same check for a written integration. */
 export const grantTrouble =
   (settings: RedisSettings) =>
   (grant: GrantSettings): string | undefined =>

@@ -1,4 +1,4 @@
-/** The refresh tokens that Salesforce gave to this process: kept until they are durable, and put back where the store lost them. */
+/** The refresh tokens that Salesforce gave to this process. Keeps them until they are durable, and restores them if the store loses them. */
 
 import type { Secret } from '../crypto/secret.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
@@ -16,7 +16,7 @@ interface RotatedTokensDependencies {
 }
 
 const AGAIN_MS = { least: 100, most: 1_000 }
-/** Past so many the oldest are forgotten. */
+/** Above this number, the oldest are dropped. */
 const REMEMBERED = 10_000
 
 export function createRotatedTokens({ store, runtime, log }: RotatedTokensDependencies) {
@@ -36,7 +36,7 @@ export function createRotatedTokens({ store, runtime, log }: RotatedTokensDepend
   }
 
   return {
-    /** KEEP, until it is durable: there is no other copy. False: the family has ended. */
+    /** KEEP of the protocol, retried until it is durable, because there is no other copy. False: the family has ended. */
     async keep(
       target: CustodyTarget,
       record: CustodyRecord,
@@ -60,12 +60,12 @@ export function createRotatedTokens({ store, runtime, log }: RotatedTokensDepend
         }
       }
     },
-    /** The newest that the store acknowledged to this process: whatever is read after this is no older. */
+    /** The newest token that the store acknowledged to this process. Later reads are not older. */
     acknowledged(uid: string): Pick<CustodyRecord, 'family' | 'g'> | undefined {
       const ours = newest.get(uid)
       return ours?.isKept ? ours : undefined
     },
-    /** Gives the store what it lacks, as far as this process has it: in doubt under this id, for others may have been given more. */
+    /** Restores tokens that the store lacks. They are in doubt under this id, because other processes may have newer ones. */
     async putBack(doubt: string): Promise<void> {
       for (const { name, isKept: _, ...sealed } of newest.values())
         await store.keep(name, sealed, doubt)

@@ -1,4 +1,4 @@
-/** What may be done with a refresh token whose last presentation was never answered, and how one is given up. */
+/** Decides what may be done with a refresh token whose last presentation was not answered, and gives up lost ones. */
 
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { Secret } from '../crypto/secret.ts'
@@ -19,7 +19,7 @@ import {
 } from './connection.ts'
 import type { CustodyStore, CustodyTarget } from './custody-store.ts'
 
-/** Asks Salesforce whether a refresh token lives. Throws where that cannot be found out. */
+/** Asks Salesforce whether a refresh token is live. Throws if that is unknown. */
 export type Introspect = (refreshToken: Secret, signal: AbortSignal) => Promise<Introspection>
 
 export type UnknownOutcomeResolver = ReturnType<typeof createUnknownOutcomeResolver>
@@ -27,22 +27,22 @@ export type UnknownOutcomeResolver = ReturnType<typeof createUnknownOutcomeResol
 export interface UnknownOutcomeResolverDependencies {
   readonly store: Pick<CustodyStore, 'open'>
   readonly custody: Pick<Custodies, 'kill'>
-  /** Until when the current lease of an integration serves; undefined: there is none. */
+  /** The end of the integration's current lease. Undefined: there is none. */
   readonly leaseEndsAt: (name: string) => Promise<number | undefined>
-  /** It has no refresh token that works any more. Must not throw. */
+  /** Called after its last refresh token was lost. Must not throw. */
   readonly onLost: (reason: LostReason) => void
   readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly log: Pick<Log, 'warn' | 'error'>
 }
 
 const INTROSPECTION_MS = 4_000
-/** How long a token of which Salesforce does not tell whether it is used up waits before it is asked again. */
+/** Pause before Salesforce is asked again, after it did not say whether a token is used up. */
 const DOUBTED_AGAIN_MS = 60_000
 
 export function createUnknownOutcomeResolver(dependencies: UnknownOutcomeResolverDependencies) {
   const { store, custody, leaseEndsAt, onLost, audit, log } = dependencies
 
-  /** By integration: in doubt, and Salesforce does not tell. */
+  /** Tokens in doubt about which Salesforce does not say anything, by integration. */
   const unanswered = new Map<string, { readonly id: string; readonly until: number }>()
 
   const lose = async (
@@ -64,7 +64,7 @@ export function createUnknownOutcomeResolver(dependencies: UnknownOutcomeResolve
     return isOurs
   }
 
-  /** Undefined: Salesforce does not tell. */
+  /** Undefined: Salesforce does not say. */
   const ask = async (
     target: CustodyTarget,
     record: CustodyRecord,
@@ -84,7 +84,7 @@ export function createUnknownOutcomeResolver(dependencies: UnknownOutcomeResolve
   }
 
   return {
-    /** `go`: it may be presented; `final`: once, without knowing, since nothing else is left. Undefined: others have gone on. Throws `integration_not_connected`, and what says to wait. */
+    /** `go`: the token may be presented. `final`: it may be presented once without certainty, because nothing else is left. Undefined: other replicas changed the state. Throws `integration_not_connected`, and errors that say to wait. */
     async of(
       target: CustodyTarget,
       record: CustodyRecord,
@@ -114,7 +114,7 @@ export function createUnknownOutcomeResolver(dependencies: UnknownOutcomeResolve
       if (!(await lose(target, record, reason))) return undefined
       throw notConnected(target.name, reason, now)
     },
-    /** DEAD. False: others have gone on. */
+    /** DEAD of the protocol. False: other replicas changed the state. */
     lose,
   }
 }

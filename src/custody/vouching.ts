@@ -1,4 +1,4 @@
-/** Whether the store may be its own past, and who says that it is not: no refresh token is presented before. */
+/** Detects that the store may be an old copy of itself. No refresh token is presented before a replica or an operator vouches for it. */
 
 import { BrokerError } from '../errors/errors.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
@@ -13,13 +13,13 @@ import {
 import { SETTLE_MS } from './connection.ts'
 import type { Known, Witness } from './witness.ts'
 
-/** What is done where nobody can tell: an operator is asked, or it is trusted. */
+/** What to do if nobody knows: ask an operator, or trust the store. */
 export const RESTORED_MODES = ['ask', 'trust'] as const
 export type RestoredMode = (typeof RESTORED_MODES)[number]
 
 type VouchingStep = 'none' | 'wait' | 'vouch' | 'doubt' | 'rewound'
 
-/** What a replica that knows so much of this store (undefined: nothing) does about it. Pure. */
+/** Decides what a replica with this knowledge of the store does. Undefined: it knows nothing. Pure. */
 function judgeAge(
   known: Omit<Known, 'id'> | undefined,
   { run, runAt, knownRun, noted, point, doubt, now }: CustodyAge,
@@ -27,7 +27,7 @@ function judgeAge(
 ): VouchingStep {
   if (known && known.noted > noted) return 'rewound'
   if (knownRun === null) return 'vouch'
-  // Who was sure of less may have missed what this store lacks, too.
+  // A replica that was sure of less may also have missed what this store lacks.
   const knowsAll = doubt?.kind !== 'rewound' && known?.sure === (doubt ?? { point }).point
   if (knownRun === run) return doubt !== null && knowsAll ? 'vouch' : 'none'
   if (now - runAt < graceMs) return 'wait'
@@ -35,19 +35,19 @@ function judgeAge(
 }
 
 export interface Vouching {
-  /** Looks at the store, and does what is to be done; those who ask at once share one look. */
+  /** Looks at the store and acts on the result. Concurrent calls share one look. */
   look(): Promise<void>
-  /** Looks, and ends a doubt that nothing is in any more. */
+  /** Looks, and ends a doubt without tokens in it. */
   tend(): Promise<void>
-  /** The highest count of what was noted that is known here. */
+  /** The highest known number of notes. */
   known(): Promise<number>
-  /** One more was noted. Resolves when the witness has it. Throws `store_unavailable`. */
+  /** Records one more note. Resolves when the witness has it. Throws `store_unavailable`. */
   note(noted: Noted): Promise<void>
-  /** The store went back in time: nothing idle is trusted until Salesforce was asked, and it gets what this process has of what it lacks. */
+  /** The store went back in time: doubts every idle token until Salesforce was asked, and restores the tokens of this process. */
   rewound(): Promise<void>
-  /** The store is in a new run: resolves when somebody vouched, or nothing is trusted. Throws `store_unavailable` where neither is so when the grace is over. */
+  /** The store is in a new run. Resolves when somebody vouched, or everything is doubted. Throws `store_unavailable` if neither happened within the grace period. */
   settleRun(): Promise<void>
-  /** An operator says whether the store was restored; undefined: goes on with what is there. Gives what it was. Throws `conflict` where it was for sure. */
+  /** An operator says whether the store was restored. Undefined: continues with what is there. Returns the former state. Throws `conflict` if the store was certainly restored. */
   accept(restored: boolean | undefined): Promise<'sound' | 'doubted' | 'rewound'>
   age(): CustodyAge | undefined
 }
@@ -56,12 +56,12 @@ const SEE = 'docs/runbooks.md#a-store-that-may-be-an-old-one'
 
 export function createVouching(dependencies: {
   readonly custody: CustodyAges
-  /** Absent where there is no disk. */
+  /** Absent: there is no disk. */
   readonly witness?: Pick<Witness, 'read' | 'note'> | undefined
   readonly mode: RestoredMode
-  /** So long others may say what they know, once a run is new. */
+  /** How long other replicas may report what they know, after a new run began. */
   readonly graceMs: number
-  /** Gives the store what it lacks, in doubt under this id. */
+  /** Restores tokens that the store lacks, in doubt under this id. */
   readonly putBack: (doubt: string) => Promise<void>
   readonly runtime: Pick<Runtime, 'sleep' | 'uniqueId'>
   readonly log: Pick<Log, 'info' | 'error'>
@@ -74,7 +74,7 @@ export function createVouching(dependencies: {
 
   const knownOf = ({ id }: Pick<CustodyAge, 'id'>) => (known?.id === id ? known : undefined)
 
-  /** What is in doubt is known to be there, and not to be all. */
+  /** The tokens in doubt are known to exist, but there may be more. */
   const remember = async (id: string, { noted: count, point }: Noted): Promise<void> => {
     const former = knownOf({ id })
     const noted = Math.max(former?.noted ?? 0, count)

@@ -1,4 +1,4 @@
-/** A file outside the store that says how many presentations of refresh tokens it held: a store that was put back does not take it along. */
+/** The witness: a file outside the store with the number of noted presentations. Restoring the store does not restore this file. */
 
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
@@ -9,18 +9,18 @@ import { createSharedTurns } from '../runtime/shared-turns.ts'
 import { bodyReader } from '../store/record-body.ts'
 
 export interface Known {
-  /** See `Store.identity`. */
+  /** Id of the store, see `Store.identity`. */
   readonly id: string
-  /** The highest count of what was noted that was heard of. */
+  /** The highest number of notes that is known. */
   readonly noted: number
-  /** The point at which the store was last known to be the newest; null: at none. */
+  /** The point at which the store was last known to be current. Null: never. */
   readonly sure: string | null
 }
 
 export type Witness = ReturnType<typeof createWitness>
 
 interface WitnessDependencies {
-  /** Their folders can be written. Others than the first are made with the first presentation. */
+  /** Paths in writable folders. The first file is always written, the others from the first presentation on. */
   readonly paths: readonly string[]
   readonly log: Pick<Log, 'warn'>
 }
@@ -47,7 +47,7 @@ export function createWitness({ paths, log }: WitnessDependencies) {
   })
 
   return {
-    /** What the newest of the files says of this store. Undefined: none of them says anything of it. */
+    /** What the newest of the files says about this store. Undefined: none mentions it. */
     async read(id: string): Promise<Known | undefined> {
       const found = await Promise.all(paths.map((path) => readKnown(path, log)))
       return found
@@ -55,7 +55,7 @@ export function createWitness({ paths, log }: WitnessDependencies) {
         .filter((known) => known.id === id)
         .sort((one, other) => other.noted - one.noted)[0]
     },
-    /** On disk, this or something newer, when it resolves. Throws `store_unavailable`. */
+    /** Resolves when this, or something newer, is on disk. Throws `store_unavailable`. */
     async note(known: Known): Promise<void> {
       const isOlder = newest?.id === known.id && newest.noted > known.noted
       if (!isOlder) newest = known
@@ -71,7 +71,7 @@ export function createWitness({ paths, log }: WitnessDependencies) {
   }
 }
 
-/** Whole and on disk, or as it was before. */
+/** Replaces the file completely, or leaves it as it was. */
 async function replaceFile(path: string, text: string): Promise<void> {
   const draft = `${path}.${randomUUID().slice(0, 8)}`
   try {

@@ -1,4 +1,4 @@
-/** Composes the way to Salesforce: which hosts may be called, through what, and what its answers mean. */
+/** Composes the connection to Salesforce: allowed hosts, the HTTP client, and the reading of answers. */
 
 import type { Secret } from '../crypto/secret.ts'
 import { createHostRules, type HostRules } from '../http/outbound/login-host.ts'
@@ -30,9 +30,9 @@ interface SalesforceDependencies {
     readonly noProxy: string | undefined
   }
   readonly lookup: OutboundDependencies['lookup'] | undefined
-  /** What stands around the way out. Default: nothing. */
+  /** Wraps the HTTP client. Default: does not. */
   readonly watched?: (outbound: Outbound) => Outbound
-  /** The process ends. */
+  /** Aborted when the process ends. */
   readonly stopping?: AbortSignal
   readonly runtime: Pick<Runtime, 'now'>
   readonly log: Pick<Log, 'warn'>

@@ -1,4 +1,4 @@
-/** What each sealing key still seals, counted over the whole store. */
+/** Counts the records that each sealing key still seals, over the whole store. */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { pages } from '../store/records.ts'
 import { SEALED, type SealedKind, type SealedListing } from './sealed-records.ts'
@@ -7,24 +7,24 @@ type SealCounts = Readonly<Record<SealedKind, number>>
 
 export interface Census {
   readonly keys: ReadonlyMap<string, SealCounts>
-  /** Sealed by a key that the keyring lacks: for each such key, the first of what would be lost, as `KIND NAME`. */
+  /** Sealed by a key that is not in the keyring: for each such key, the first records, as `KIND NAME`. */
   readonly missing: ReadonlyMap<string, readonly string[]>
-  /** Records that are not sealed as they must be. */
+  /** Number of records without a valid seal. */
   readonly unreadable: number
 }
 
 export interface CensusTaker {
-  /** Those who ask at once share one. */
+  /** Concurrent calls share one census. */
   take(): Promise<Census>
 }
 
 interface CensusDependencies {
   readonly listings: readonly SealedListing[]
-  /** Every key that opens. */
+  /** Ids of all keys in the keyring. */
   readonly keyIds: readonly string[]
 }
 
-/** How many lost records are named. */
+/** Most records that are named. */
 const NAMED = 20
 
 export const NO_COUNTS: SealCounts = Object.freeze(
@@ -56,7 +56,7 @@ export function createCensusTaker({ listings, keyIds }: CensusDependencies): Cen
           if (lost.length < NAMED) lost.push(`${kind} ${id}`)
           missing.set(key, lost)
         }
-        // The embedded store answers at once: requests are served between two pages.
+        // Serves requests between two pages, because the embedded store answers synchronously.
         await yieldToEventLoop()
       }
     }

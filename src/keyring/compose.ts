@@ -1,4 +1,4 @@
-/** Composes what counts, watches and renews the seals of the store. */
+/** Composes the parts that count, watch and renew the seals of the store. */
 import type { AuditLog } from '../audit/log.ts'
 import { CONNECTION_KIND } from '../connections/connection-store.ts'
 import type { Server } from '../http/server/server.ts'
@@ -18,9 +18,9 @@ import { createSealedRecords } from './sealed-records.ts'
 
 export interface KeyringCare {
   readonly trouble: KeyringWatch['trouble']
-  /** Why records that nothing proves are still accepted; undefined where they are not. */
+  /** Why records without a code are still accepted. Undefined: they are not. */
   readonly unproven: () => string | undefined
-  /** Behind the guard. */
+  /** Registers the routes behind the guard. */
   registerRoutes(guarded: Server): void
   start(): void
   stop(): Promise<void>
@@ -28,7 +28,7 @@ export interface KeyringCare {
 
 export function composeKeyring(dependencies: {
   readonly core: Core<unknown>
-  /** The store as the engine gives it. */
+  /** The store of the engine. */
   readonly engine: Store
   readonly requirement: MacRequirement
   readonly audit: Pick<AuditLog, 'background' | 'change'>

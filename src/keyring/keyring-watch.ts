@@ -1,4 +1,4 @@
-/** Looks after the keyring of this replica: says which keys it holds, and is loud where something in the store, or another replica, needs one that it lacks. */
+/** Watches the keyring of this replica: announces its keys, and reports a key that a record or another replica needs and this keyring lacks. */
 
 import type { Keyring } from '../crypto/keyring.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
@@ -10,7 +10,7 @@ import { ANNOUNCE_MS, lacking, type Replicas } from './replicas.ts'
 export type KeyringWatch = ReturnType<typeof createKeyringWatch>
 
 const RETRY_MS = 1_000
-/** How often the whole store is counted; more often while something is lost. */
+/** Interval of counts of the whole store. It is shorter while records cannot be opened. */
 const CENSUS_MS = { usual: 3_600_000, troubled: 60_000 }
 
 export function createKeyringWatch(dependencies: {
@@ -82,7 +82,7 @@ export function createKeyringWatch(dependencies: {
   })
 
   return {
-    /** What is wrong, in a sentence; undefined where nothing is, or it is not known yet. */
+    /** Describes the problem in one sentence. Undefined: there is none, or it is not known yet. */
     trouble: (): string | undefined => lost ?? mixed,
     start: task.start,
     async stop(): Promise<void> {

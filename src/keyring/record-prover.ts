@@ -1,7 +1,4 @@
-/**
- * Gives a code to every record that has none, since an older release wrote it; and when there is
- * none left, and no replica of such a release, says in the store that codes are required from then on.
- */
+/** Adds a code to every record of an older release. If all records have one and no replica runs such a release, marks the store as requiring codes. */
 
 import { type Keyring, sealedWith } from '../crypto/keyring.ts'
 import { isSealedDefinition, sealedToRequireCodes } from '../integrations/integration-store.ts'
@@ -26,11 +23,11 @@ import type { Replicas } from './replicas.ts'
 
 export type RecordProver = ReturnType<typeof createRecordProver>
 
-/** `refused`: it does not verify, and gets none. `locked`: what would prove it is sealed with a key that is not in the keyring. */
+/** `refused`: the record does not verify, so it gets no code. `locked`: its proof is sealed with a key that is not in the keyring. */
 type Renewal = 'renewed' | 'current' | 'changed' | 'gone' | 'refused' | 'locked'
 
 const LOOK_MS = 5_000
-/** Once all is done, another replica may have found that the mark is missing. */
+/** After the work, another replica may have found that the mark is missing. */
 const DONE_LOOK_MS = 60_000
 const PAGE = 200
 const LOCK = 'keyring:macs'
@@ -39,11 +36,11 @@ const ATTEMPTS = 5
 interface Found {
   readonly head: MacHead
   readonly record: AuthenticRecord
-  /** Whether what is sealed in it proves it. Throws `record_corrupt`. */
+  /** Whether its sealed part proves the record. Throws `record_corrupt`. */
   isSealed(): Promise<boolean>
-  /** Lets what is sealed in it say that every record needs a code; what does not open stays. False: it was changed meanwhile. */
+  /** Seals the mark that every record needs a code. A part that does not open stays. False: the record changed meanwhile. */
   sayRequired(): Promise<boolean>
-  /** The key that this takes; undefined: none. */
+  /** The id of the key that it needs. Undefined: none. */
   readonly needs: string | undefined
 }
 
@@ -54,7 +51,7 @@ export function createRecordProver(dependencies: {
   readonly requirement: MacRequirement
   /** All kinds of documents. */
   readonly kinds: readonly string[]
-  /** `underLock`: so that one of them works at it, and another takes over within seconds. */
+  /** `underLock`: only one replica works, and another one takes over within seconds. */
   readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>
   readonly runtime: Runtime
   readonly log: Log
@@ -116,7 +113,7 @@ export function createRecordProver(dependencies: {
     return (await seals.swapMac(place, head, mac)) ? 'renewed' : 'changed'
   }
 
-  /** The code of one record anew, with the key that seals now. */
+  /** Renews the code of one record with the current sealing key. */
   const renew = async (place: MacPlace, id: string): Promise<Renewal> => {
     try {
       for (let tries = 1; tries < ATTEMPTS; tries += 1) {
@@ -130,7 +127,7 @@ export function createRecordProver(dependencies: {
     }
   }
 
-  /** Whether its code is not what one of now would be. What verifies is not looked at: a wrong code is met by whoever reads it. */
+  /** Whether its code is outdated. Valid codes only: each reader reports a wrong one. */
   const isOld = ({ mac, version }: MacHead) => {
     const parsed = parseMac(mac)
     if (!parsed || parsed.version < version) return true
@@ -152,7 +149,7 @@ export function createRecordProver(dependencies: {
     return counts
   }
 
-  /** One going-through. Whether everything is done. */
+  /** One pass over all records. Returns whether everything is done. */
   const work = async (): Promise<boolean> => {
     const mark = await requirement.mark()
     if (mark?.isComplete && requirement.mode !== 'accept') return true
@@ -167,7 +164,7 @@ export function createRecordProver(dependencies: {
     const strangers = (await replicas.list()).filter(({ makesMacs }) => makesMacs !== true)
     waiting = waitingFor({ locked, strangers })
     if (waiting !== undefined || changed > 0 || requirement.mode === 'accept') return false
-    // Whatever has a code of before gets one of now, so that the mark cannot be taken away.
+    // Also renews older codes, so that the mark cannot be removed.
     await requirement.require({ isComplete: mark !== undefined || requirement.mode === 'refuse' })
     if (!mark)
       log.info(
@@ -177,7 +174,7 @@ export function createRecordProver(dependencies: {
     return false
   }
 
-  /** Step after step, as long as each leads on. Gives when to look again. */
+  /** Works step by step as long as each makes progress. Returns the pause until the next look. */
   const workOn = async (): Promise<number> => {
     while (!task.stopped.aborted) {
       const before = await requirement.mark()
@@ -201,7 +198,7 @@ export function createRecordProver(dependencies: {
   })
 
   return {
-    /** Why records that nothing proves are still accepted, in a sentence; undefined where they are not. */
+    /** Why records without a code are still accepted, in one sentence. Undefined: they are not. */
     waiting: (): string | undefined => waiting,
     renew,
     start: task.start,

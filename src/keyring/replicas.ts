@@ -1,4 +1,4 @@
-/** Which keys each replica holds, so that nobody seals with one that another cannot open. Replicas say it in the store. */
+/** The keys of each replica, which the replicas announce in the store. So no replica seals with a key that another one lacks. */
 
 import { Type } from 'typebox'
 import { documentKind } from '../store/documents.ts'
@@ -6,11 +6,11 @@ import type { BodyOf } from '../store/record-body.ts'
 import type { Documents } from '../store/store.ts'
 
 const KeysBody = Type.Object({
-  /** The one that seals first. */
+  /** The sealing key is first. */
   keys: Type.Array(Type.String()),
-  /** When it said so last. */
+  /** Time of the last announcement. */
   seenAt: Type.Number(),
-  /** It writes a code beside each record; absent: of a release that does not. */
+  /** Whether it writes a code beside each record. Absent: a release that does not. */
   makesMacs: Type.Optional(Type.Boolean()),
 })
 
@@ -21,7 +21,7 @@ export interface ReplicaKeys extends BodyOf<typeof KeysBody> {
 export type Replicas = ReturnType<typeof createReplicas>
 
 const REPLICAS = documentKind({ kind: 'replica-keyring', schema: KeysBody })
-/** A replica that was killed is forgotten after this. */
+/** A killed replica is removed after this time. */
 const GONE_MS = 60_000
 export const ANNOUNCE_MS = 20_000
 
@@ -34,26 +34,26 @@ export function createReplicas(dependencies: {
 }) {
   const { documents, keyIds, id, now } = dependencies
   return {
-    /** Those that said something within the last minute, this one among them. */
+    /** The replicas that announced their keys within the last minute, this one included. */
     async list(): Promise<readonly ReplicaKeys[]> {
       const replicas: ReplicaKeys[] = []
       for await (const { id: of, body } of REPLICAS.all(documents))
         replicas.push({ ...body, id: of })
       return replicas
     },
-    /** Says what this one holds. */
+    /** Announces the keys of this replica. */
     async announce(): Promise<void> {
       const body = { keys: keyIds, seenAt: now(), makesMacs: true }
       const options = { expected: 'any', expiresAt: now() + GONE_MS } as const
       await REPLICAS.write(documents, id, body, options)
     },
-    /** This one goes. */
+    /** Removes this replica. */
     async leave(): Promise<void> {
       await REPLICAS.erase(documents, id)
     },
   }
 }
 
-/** Those that could not open what is sealed with this key. Pure. */
+/** The replicas that cannot open a seal of this key. Pure. */
 export const lacking = (replicas: readonly ReplicaKeys[], key: string): readonly ReplicaKeys[] =>
   replicas.filter(({ keys }) => !keys.includes(key))

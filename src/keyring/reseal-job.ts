@@ -1,22 +1,22 @@
-/** One going-through of everything sealed, and how far it came. In the store, so that any replica goes on where another died. */
+/** One pass over all seals, with its progress. It is in the store, so that any replica continues after a crash. */
 import { Type } from 'typebox'
 import { documentKind } from '../store/documents.ts'
 import { type BodyOf, nullable } from '../store/record-body.ts'
 
 export const ResealJob = Type.Object({
-  /** The key that everything is to be sealed with. */
+  /** The id of the key that will seal everything. */
   key: Type.String(),
-  /** The listing that is gone through, and the place in it. */
+  /** The current listing and the position in it. */
   listing: Type.Number(),
   after: nullable(Type.String()),
-  /** Records looked at; those that were sealed anew; those that could not be. */
+  /** Numbers of read, resealed and failed records. */
   seen: Type.Number(),
   resealed: Type.Number(),
   failed: Type.Number(),
   startedAt: Type.Number(),
   updatedAt: Type.Number(),
   finishedAt: nullable(Type.Number()),
-  /** The principal that asked. */
+  /** Id of the principal that asked. */
   by: Type.String(),
 })
 

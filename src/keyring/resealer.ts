@@ -1,4 +1,4 @@
-/** Seals everything with the first key, in the background: begun by a request, carried on by any replica that has this key first, whatever crashes. */
+/** Reseals everything with the first key, in the background. A request starts it, and any replica with the same first key continues it after a crash. */
 
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { Keyring } from '../crypto/keyring.ts'
@@ -17,12 +17,12 @@ import type { SealedListing, SealedRecord } from './sealed-records.ts'
 export type Resealer = ReturnType<typeof createResealer>
 
 const LOOK_MS = 2_000
-/** Progress is written after each. */
+/** Progress is written after each page. */
 const PAGE = 200
 const LOCK = 'keyring:reseal'
-/** Records that are sealed at the same time: the work is the processor's, and callers come first. */
+/** Most records that are sealed at the same time. The work needs the processor, and callers take precedence. */
 const CONCURRENCY = 8
-/** Whoever wrote it meanwhile sealed it with the first key of another replica, which may be the old one. */
+/** Tries for one record. A writer may meanwhile have sealed it with the first key of another replica, which may be the old key. */
 const ATTEMPTS = 5
 
 type StoredJob = StoredDocument<ResealJob>
@@ -31,7 +31,7 @@ type Result = 'resealed' | 'current' | 'failed'
 export function createResealer(dependencies: {
   readonly listings: readonly SealedListing[]
   readonly documents: Pick<Documents, 'read' | 'write'>
-  /** `underLock`: so that one of them works at it, and another takes over within seconds. */
+  /** `underLock`: only one replica works, and another one takes over within seconds. */
   readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'reseal'>
   readonly audit: { background(by: Actor, entry: AuditEntry): void }
@@ -70,7 +70,7 @@ export function createResealer(dependencies: {
     return results
   }
 
-  /** One page. Undefined: another replica has gone on meanwhile, or this one stops. */
+  /** Works on one page. Undefined: another replica continued meanwhile, or this one stops. */
   const step = async ({ version, body: job }: StoredJob): Promise<StoredJob | undefined> => {
     const page = await listings[job.listing]?.page({
       limit: PAGE,
@@ -138,7 +138,7 @@ export function createResealer(dependencies: {
   }
 
   return {
-    /** Begins, or gives the one that is under way for this key. Throws `conflict` where a replica lacks the key, or another was faster. */
+    /** Starts a job, or returns the running one for this key. Throws `conflict` if a replica lacks the key or another request was faster. */
     async request(by: string): Promise<{ readonly job: ResealJob; readonly isNew: boolean }> {
       await checkReplicas()
       const stored = await read()
@@ -148,7 +148,7 @@ export function createResealer(dependencies: {
       task.wake()
       return { job: written.body, isNew: true }
     },
-    /** The newest. */
+    /** The newest job. */
     async read(): Promise<ResealJob | undefined> {
       return (await read())?.body
     },

@@ -1,4 +1,4 @@
-/** Everything that is sealed or proven in the store, by the page: what each thing is, which key it names, and how to put another seal or code in its place. */
+/** Lists every sealed or authenticated record of the store by pages, with its key, and replaces its seal or code. */
 import { sealedWith } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { Archive } from '../store/archive.ts'
@@ -21,20 +21,20 @@ export const SEALED = {
 
 export type SealedKind = keyof typeof SEALED
 
-/** Seals text anew. Throws `record_corrupt`. */
+/** Seals text again. Throws `record_corrupt`. */
 type Reseal = (jwe: string) => Promise<string>
 
 export interface SealedRecord {
   readonly kind: SealedKind
   /** The name of the integration, or the id of the document. */
   readonly id: string
-  /** The key that it names; undefined: it is not sealed as it must be. */
+  /** The id of its key. Undefined: it has no valid seal. */
   readonly keyId: string | undefined
-  /** Reads it again and seals it anew. `changed`: somebody wrote it meanwhile. */
+  /** Reads it and seals it again. `changed`: it was written meanwhile. */
   replace(reseal: Reseal): Promise<'replaced' | 'changed' | 'gone'>
 }
 
-/** One listing of the store. What is written while it is read may be in it or not. */
+/** One listing of the store. Records that are written during the listing may be missing. */
 export interface SealedListing {
   readonly name: string
   /** `limit` counts integrations or documents, 1 to 1000. */

@@ -1,4 +1,4 @@
-/** The keyring as it is shown. Pure. */
+/** The wire form of the keyring. Pure. */
 import type { Keyring } from '../crypto/keyring.ts'
 import { type Census, NO_COUNTS, totalOf } from './census.ts'
 import type { ReplicaKeys } from './replicas.ts'

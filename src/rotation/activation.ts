@@ -1,4 +1,4 @@
-/** An operator makes a staged or retired credential the active one, after a proof by a real mint. */
+/** Activation: an operator makes a staged or retired credential active, after a proof by a real mint. */
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import { type Credential, promoted } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -16,9 +16,9 @@ import type { CredentialProver } from '../tokens/mint/prover.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
 
 interface ActivationRequest {
-  /** Proves the credential by a real mint first. */
+  /** Whether a real mint proves the credential first. */
   readonly prove: boolean
-  /** Asked about the very record that is replaced: before the proof, and before the write. */
+  /** Checks the permission on the record that is replaced, before the proof and before the write. */
   readonly authorise: Authorise
   readonly preconditions: Preconditions
   readonly by: Actor
@@ -91,7 +91,7 @@ export function createActivation(dependencies: ActivationDependencies): Activati
       }
       checkIfMatch(preconditions, integration)
       const lease = isProven ? await proven(name, chosen, by) : undefined
-      // Anew: the proof takes its time, and the fallback's begins with the flip.
+      // Computed again: the proof took time, and the fallback period begins with the promotion.
       const credentials = promoted(integration.credentials, credentialId, own, now())
       await authorise(name, integration)
       const change = credentials && { credentials, updatedAt: now(), isFollowed: true }

@@ -1,4 +1,4 @@
-/** Rotation with no hands: makes a key when it is time, or has Salesforce make a secret, and has it deployed, proven and activated. One replica at a time. */
+/** Automatic rotation: when a credential is due, generates a key or lets Salesforce generate a secret, and has it deployed, proven and activated. One replica at a time. */
 
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import { activeOf, type Credential } from '../credentials/credential.ts'
@@ -15,24 +15,24 @@ import { isDeploymentOver } from './deployment.ts'
 import type { Staging, StagingRequest } from './stage.ts'
 
 interface AutoRotation {
-  /** Looks at all integrations now, and then every hour, in the background. */
+  /** Checks all integrations now and then every hour, in the background. */
   start(): void
   stop(): Promise<void>
 }
 
 const INTERVAL_MS = 3_600_000
-/** When the store cannot be read. */
+/** Pause after the store could not be read. */
 const AGAIN_MS = 60_000
-/** After a deployment that failed: by then somebody may have looked. */
+/** Pause after a failed deployment, so that an operator can act first. */
 const RETRY_MS = 86_400_000
 const DAY_MS = 86_400_000
 const BY: Actor = { principal: null, requestId: 'rotation' }
 const ITSELF: StagingRequest = { authorise: byItself, preconditions: {} }
-/** A certificate outlives the rotation that replaces it by this. */
+/** How long a certificate stays valid after the rotation that replaces it. */
 const MARGIN_DAYS = 90
 const VALID_DAYS = { least: 365, most: 825 }
 
-/** Is it time? A credential that is staged by now is the one to deploy. */
+/** Whether the rotation is due. A credential that is already staged is deployed. */
 export function isDue(
   { enabled, certificateDeployment, credentials }: Integration,
   now: number,
@@ -46,7 +46,7 @@ export function isDue(
 export const validDaysOf = ({ rotateEveryDays = 0 }: CertificateDeployment): number =>
   Math.min(VALID_DAYS.most, Math.max(VALID_DAYS.least, rotateEveryDays + MARGIN_DAYS))
 
-/** Of the same size as before, where it is one that is made here. */
+/** A generated key keeps the size of the former generated key. */
 const bitsOf = (active: Credential | undefined) =>
   ([2048, 3072, 4096] as const).find((bits) => bits === active?.certificate?.keyBits) ?? 2048
 
@@ -91,7 +91,7 @@ export function createAutoRotation(dependencies: {
     log.info({ integration: name, credentialId: credential }, 'an automatic rotation has started')
   }
 
-  /** The lock only spares work: both of two that began would stage one key, and deploy it once. */
+  /** The lock only avoids work: two replicas would stage one key, and deploy it once. */
   const consider = async (name: string): Promise<void> => {
     try {
       await underLock(`rotation:${name}`, () => rotate(name))

@@ -1,4 +1,4 @@
-/** The phases that a certificate alone has: its upload to the app at Salesforce, and the wait for the deployment. Each step may be done twice. */
+/** The phases of a certificate only: its upload to the app at Salesforce, and the wait for the deployment. Each step may run twice. */
 import { BrokerError } from '../errors/errors.ts'
 import type { MetadataApi } from '../grants/org-api/metadata-api.ts'
 import { settingsNameOf } from '../integrations/certificate-deployment.ts'
@@ -17,7 +17,7 @@ const POLL_MS = 2_000
 export function createCertificateSteps(dependencies: {
   readonly through: Through
   readonly api: MetadataApi
-  /** The origin for browsers. */
+  /** Origin of this service for browsers. */
   readonly publicUrl: string | undefined
   readonly now: () => number
 }) {
@@ -56,7 +56,7 @@ export function createCertificateSteps(dependencies: {
   return { upload, follow }
 }
 
-/** Salesforce queues deployments, for hours where it must; by then somebody looks. */
+/** Salesforce may queue a deployment for hours. After this time, an operator must act. */
 const QUEUE_MS = 4 * 3_600_000
 
 function checkQueueTime({ phaseAt }: Deployment, now: number): void {

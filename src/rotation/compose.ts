@@ -1,4 +1,4 @@
-/** Composes what stages, deploys, promotes and erases credentials, and what tells of their end. */
+/** Composes the parts that stage, deploy, promote and erase credentials, and that report their expiry. */
 import type { AuditLog } from '../audit/log.ts'
 import type { PermissionResolver } from '../callers/permission-resolver.ts'
 import type { Salesforce } from '../grants/salesforce.ts'
@@ -34,7 +34,7 @@ export function composeRotation(dependencies: {
   readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
   readonly salesforce: Pick<Salesforce, 'metadata' | 'credentials'>
   readonly permissions: Pick<PermissionResolver, 'permitsOf'>
-  /** The origin for browsers. */
+  /** Origin of this service for browsers. */
   readonly publicUrl: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
 }): Rotation {

@@ -1,4 +1,4 @@
-/** Brings credentials to Salesforce, proves and activates them: begun by a request, carried on by any replica, whatever crashes. */
+/** Deploys credentials to Salesforce, proves and activates them. A request starts a deployment, and any replica continues it after a crash. */
 
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import type { Absent, PermissionResolver } from '../callers/permission-resolver.ts'
@@ -37,14 +37,14 @@ export type Deployer = ReturnType<typeof createDeployer>
 
 const LOOK_MS = 1_000
 const TROUBLE_MS = 5_000
-/** How many one replica works at. */
+/** Most deployments that one replica works on. */
 const CONCURRENCY = 4
-/** How long one that is over can be read. */
+/** How long a finished deployment can be read. */
 const KEPT_MS = 30 * 86_400_000
 
 export function createDeployer(dependencies: {
   readonly store: Pick<IntegrationStore, 'read'>
-  /** `underLock`: so that one replica works at a deployment, and another takes over within seconds. */
+  /** `underLock`: only one replica works on a deployment, and another one takes over within seconds. */
   readonly deployments: Documents & Pick<SingleFlight, 'underLock'>
   readonly steps: DeploymentSteps
   readonly permissions: Pick<PermissionResolver, 'permitsOf'>
@@ -61,7 +61,7 @@ export function createDeployer(dependencies: {
     try {
       const integration = await store.read(name)
       if (integration?.uid !== deployment.uid) return undefined
-      // What Salesforce has already is carried to its end, whoever asked for it.
+      // After the upload, the deployment is completed, whoever asked for it.
       if (deployment.phase === 'requested' && !(await mayStill(deployment, integration))) {
         return deploymentFailed(deployment, 'permission_lost', FAILURES.permission_lost, now())
       }
@@ -97,7 +97,7 @@ export function createDeployer(dependencies: {
       ...(isDeploymentOver(deployment) && { expiresAt: now() + KEPT_MS }),
     })
 
-  /** As far as it goes without waiting. What another wrote meanwhile is left to the next look. */
+  /** Works until it must wait. If another replica wrote meanwhile, the next look continues. */
   const carryOn = async (name: string): Promise<void> => {
     let stored = await DEPLOYMENTS.read(deployments, name)
     while (stored && isReady(stored.body, now()) && !task.stopped.aborted) {
@@ -133,7 +133,7 @@ export function createDeployer(dependencies: {
       'a deployment waits for a retry',
     )
 
-  /** The pair of the app that asks must not end under it. */
+  /** The pair of the client that calls Salesforce must not end while it is used. */
   const checkOtherApp = async (integration: Integration): Promise<void> => {
     const other = await store.read(integration.certificateDeployment?.through ?? '')
     if (!other || other.loginUrl !== integration.loginUrl) return
@@ -173,7 +173,7 @@ export function createDeployer(dependencies: {
   })
 
   return {
-    /** Begins, or gives the one that is under way. `asker` must still be allowed to when the upload begins. Throws `credential_not_found`, `credential_state`, `integration_draft`, `integration_changed`, `conflict`. */
+    /** Starts a deployment, or returns the running one. `asker` must still have permission when the upload begins. Throws `credential_not_found`, `credential_state`, `integration_draft`, `integration_changed`, `conflict`. */
     async request(
       name: string,
       credentialId: string,
@@ -209,7 +209,7 @@ export function createDeployer(dependencies: {
         return { integration, deployment }
       })
     },
-    /** The newest of the integration. */
+    /** The newest deployment of the integration. */
     async read(name: string): Promise<Deployment | undefined> {
       return (await DEPLOYMENTS.read(deployments, name))?.body
     },
@@ -266,7 +266,7 @@ function whyNoCertificate(integration: Integration, credential: Credential): str
   return undefined
 }
 
-/** Salesforce makes the secret: one that has its secret is deployed already, or came from elsewhere. */
+/** Salesforce generates the secret. A credential that already has its secret needs no deployment. */
 function whyNoSecret(
   { credentials }: Integration,
   { id, state }: Credential,

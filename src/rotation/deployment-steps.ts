@@ -1,4 +1,4 @@
-/** What is done in each phase of a deployment. Each step may be done twice: a crash repeats it. */
+/** The work of each phase of a deployment. Each step may run twice, because a crash repeats it. */
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
@@ -11,7 +11,7 @@ import { type Deployment, type DeploymentSubject, moved } from './deployment.ts'
 import type { SecretSteps } from './secret-steps.ts'
 
 export interface DeploymentSteps {
-  /** Throws what may pass, and what does not. */
+  /** Throws temporary and permanent errors. */
   next(deployment: Deployment, subject: DeploymentSubject, signal: AbortSignal): Promise<Deployment>
 }
 
@@ -27,7 +27,7 @@ export interface DeploymentStepsDependencies {
 export function createDeploymentSteps(dependencies: DeploymentStepsDependencies): DeploymentSteps {
   const { certificates, secrets, activation, prover, audit, now } = dependencies
 
-  /** It may be the active one by now: a mint flips by itself. */
+  /** The credential may already be active, because a mint also promotes it. */
   const proven = async (
     deployment: Deployment,
     { integration, credential }: DeploymentSubject,

@@ -1,4 +1,4 @@
-/** One deployment of a credential to Salesforce, and how far it came: a certificate is uploaded, a secret is staged there. Pure. */
+/** The deployment of a credential to Salesforce, and its progress. A certificate is uploaded, and a secret is staged there. Pure. */
 import { Type } from 'typebox'
 import { Absent } from '../callers/permission-resolver.ts'
 import type { Credential } from '../credentials/credential.ts'
@@ -23,7 +23,7 @@ export const PHASES = {
 
 export type Phase = keyof typeof PHASES
 
-/** Why it failed: a problem's code, or one of these. */
+/** Why it failed: the code of a problem, or one of these. */
 export const FAILURES = {
   token_refused: 'Salesforce does not take the token of the integration that it goes through',
   request_refused:
@@ -41,7 +41,7 @@ export const FAILURES = {
 
 export type Failure = keyof typeof FAILURES | ProblemCode
 
-/** Of a client secret: where its pair of key and secret is. */
+/** Location of the pair of key and secret, for a client secret. */
 const PairPlace = Type.Object({
   /** Null: not looked up yet. */
   place: nullable(Type.Object({ app: Type.String(), consumer: Type.String() })),
@@ -58,34 +58,34 @@ export interface DeploymentSubject {
 }
 
 export const Deployment = Type.Object({
-  /** The integration's. */
+  /** Uid of the integration. */
   uid: Type.String(),
   credential: Type.String(),
   phase: nameIn(PHASES),
-  /** In which phase it failed. */
+  /** The phase in which it failed. */
   failedIn: nullable(nameIn(PHASES)),
-  /** Of the failure, or of the last try that did not work. */
+  /** Reason of the failure, or of the last failed try. */
   reason: nullable(Type.Unsafe<Failure>(Type.String())),
   detail: nullable(Type.String()),
-  /** Salesforce's. */
+  /** Salesforce's id of the deployment. */
   deployId: nullable(Type.String()),
-  /** ETag of the integration when the credential was proven: what is activated is what was proven. */
+  /** ETag of the integration at the proof. Only this version is activated. */
   provenAs: nullable(Type.String()),
   requestedAt: Type.Number(),
-  /** Since when it is in this phase. */
+  /** Start of the current phase. */
   phaseAt: Type.Number(),
   updatedAt: Type.Number(),
-  /** Tries in this phase that did not work. */
+  /** Failed tries in this phase. */
   tries: Type.Number(),
-  /** Not to be worked at before, so that one replica alone does. */
+  /** Earliest time of the next work. Only one replica works until then. */
   nextAt: Type.Number(),
   by: Type.Object({
     principal: nullable(Type.String()),
     requestId: nullable(Type.String()),
   }),
-  /** The same, to be looked at again before the upload. Absent: the broker itself, or one from before this was kept. */
+  /** The principal that asked, whose permission is checked before the upload. Absent: the service itself, or an older record. */
   asker: Type.Optional(Absent),
-  /** Absent: a certificate. */
+  /** Absent: the credential is a certificate. */
   pair: Type.Optional(PairPlace),
 })
 
@@ -97,7 +97,7 @@ export const DEPLOYMENTS = documentKind({ kind: 'deployment', schema: Deployment
 export const isDeploymentOver = ({ phase, pair }: Pick<Deployment, 'phase' | 'pair'>): boolean =>
   phase === 'failed' || phase === 'retired' || (phase === 'activated' && !pair)
 
-/** What the next one begins with: where one that failed before it was in use left its pair. */
+/** The pair with which the next deployment begins. A deployment that failed before the secret was in use left its pair. */
 export const pairAfter = (former: Deployment | undefined): PairPlace =>
   former?.pair && former.phase === 'failed' && former.failedIn !== 'activated'
     ? former.pair
@@ -146,7 +146,7 @@ export const deploymentFailed = (
   detail,
 })
 
-/** It stays where it is until then, for that reason. */
+/** Stays in the phase until this time, for this reason. */
 export const waiting = (
   deployment: Deployment,
   why: Pick<Deployment, 'reason' | 'detail'>,
@@ -165,19 +165,19 @@ const PROBLEMS_THAT_PASS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'conflict',
   'internal',
 ])
-/** The integration was changed, or a mint flipped by itself. */
+/** The integration was changed, or a mint promoted the credential. */
 const PROVEN_IN_VAIN: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'integration_changed',
   'credential_state',
 ])
-/** How long a phase may take in vain: a queue at Salesforce, a maintenance, the spreading of a change. */
+/** How long a phase may fail: for a queue or a maintenance at Salesforce, or for propagation. */
 const RETRY_FOR_MS = 3_600_000
 const SPREADING_MS = 1_800_000
 const RETRY_MS = { least: 1_000, most: 60_000 }
-/** Each proof costs logins of the integration; mints of callers prove it, too. */
+/** Each proof costs logins of the integration. Mints of callers also prove the credential. */
 const PROOF_MS = { first: 30_000, later: 60_000, count: 20 }
 
-/** What becomes of it after an error: another try later, or its end. What was proven of a former version is proven again. */
+/** The state after an error: another try later, or the end. A proof of a former version is repeated. */
 export function afterError(deployment: Deployment, error: unknown, now: number): Deployment {
   const known =
     error instanceof BrokerError
@@ -203,13 +203,13 @@ export function afterError(deployment: Deployment, error: unknown, now: number):
   }
 }
 
-/** The former pair of a secret must end some day: only what has nothing to end any more is given up. */
+/** The former pair of a secret must end at some time. So the deployment only gives up if there is nothing left to end. */
 const isGivenUp = (deployment: Deployment, error: BrokerError, isLate: boolean): boolean =>
   deployment.phase === 'activated'
     ? error.code === 'credential_not_found'
     : isLate || !mayPass(deployment, error)
 
-/** A refusal while a change spreads passes; one that is for good does not. */
+/** A refusal during propagation is temporary. A permanent refusal is not. */
 function mayPass({ phase }: Deployment, error: BrokerError): boolean {
   if (phase === 'deployed' && error.code === 'credential_rejected') return true
   return (

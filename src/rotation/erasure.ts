@@ -1,4 +1,4 @@
-/** Erases the secret of a retired credential once its successor has proven itself: 15 quiet minutes, and one more mint. */
+/** Erases the secret of a retired credential after its successor is proven: 15 minutes without a refusal, and one more mint. */
 
 import { Type } from 'typebox'
 import { NOBODY } from '../audit/event.ts'
@@ -21,14 +21,14 @@ import type { CredentialProver } from '../tokens/mint/prover.ts'
 
 export type Erasure = ReturnType<typeof createErasure>
 
-/** One for each integration with a retired credential. */
+/** A watch for each integration with a retired credential. */
 const Watch = Type.Object({
   uid: Type.String(),
   retiredId: Type.String(),
   /** As the flip gave it: one that was rolled back to and is retired anew begins anew. Absent: a former release wrote it. */
   retiresAt: Type.Optional(nullable(Type.Number())),
   quietFrom: Type.Number(),
-  /** Not to be looked at before, so that one replica alone works on it. */
+  /** Earliest time of the next look. Only one replica works until then. */
   nextAt: Type.Number(),
 })
 
@@ -37,13 +37,13 @@ type Watch = BodyOf<typeof Watch>
 const WATCHES = documentKind({ kind: 'retired', schema: Watch })
 const LOOK_MS = 5_000
 const DISCOVER_MS = FALLBACK_MS
-/** After a proof that failed for another reason. */
+/** Pause after a proof that failed for another reason. */
 const AGAIN_MS = 60_000
-/** Where Salesforce refuses the user or the app: each proof is a login, and somebody has to act first. */
+/** Pause if Salesforce refuses the user or the app. Each proof is a login, and an operator must act first. */
 const REFUSED_AGAIN_MS = 10 * 60_000
-/** A refusal moves the quiet time at most this often: in the propagation window there are many. */
+/** Shortest time between two postponements, because there are many refusals during propagation. */
 const UNQUIET_MS = 10_000
-/** Retired credentials with a recent refusal. */
+/** Most remembered credentials with a recent refusal. */
 const REMEMBERED = 1_000
 
 const retiredOf = ({ credentials }: Integration): Credential | undefined =>
@@ -58,7 +58,7 @@ function isOf(watch: Watch, integration: Integration): boolean {
   )
 }
 
-/** Trying again soon would only cost logins. */
+/** An early retry would only cost logins. */
 function needsSomebody(error: unknown): boolean {
   const refusal = refusalOf(error)
   return refusal
@@ -70,7 +70,7 @@ export function createErasure(dependencies: {
   readonly store: Pick<IntegrationStore, 'read' | 'list'>
   readonly credentials: Pick<CredentialWriter, 'change'>
   readonly documents: Documents
-  /** The token of a proof becomes the lease: one of the retired credential's client is good no more afterwards. */
+  /** The token of a proof becomes the lease, because a lease of the retired credential's client becomes invalid. */
   readonly prover: CredentialProver
   readonly runtime: Runtime
   readonly log: Log
@@ -78,7 +78,7 @@ export function createErasure(dependencies: {
   const { store, credentials, documents, prover, runtime, log } = dependencies
   const { now, monotonic } = runtime
   let discoveredAt = Number.NEGATIVE_INFINITY
-  /** By the id of the retired credential, and by the clock that never steps. */
+  /** By id of the retired credential, in time of the monotonic clock. */
   const lastUnquiet = new Map<string, number>()
 
   const begin = async (integration: Integration): Promise<void> => {
@@ -95,7 +95,7 @@ export function createErasure(dependencies: {
     await WATCHES.claim(documents, name, watch, { expected: stored?.version ?? 'absent' })
   }
 
-  /** Further refusals that come before it is moved again are covered by the margin. */
+  /** The margin covers refusals until the next postponement. */
   const move = async (integration: Integration): Promise<void> => {
     const moved = await WATCHES.update(documents, integration.name, (stored) => {
       if (!stored || !isOf(stored.body, integration)) return undefined
@@ -103,7 +103,7 @@ export function createErasure(dependencies: {
       return { ...stored.body, quietFrom, nextAt: quietFrom + FALLBACK_MS + UNQUIET_MS }
     })
     if (moved) return
-    // It was changed since the mint began, or nobody watches yet.
+    // The integration changed since the mint began, or has no watch yet.
     const current = await store.read(integration.name)
     if (current) await begin(current)
   }
@@ -139,7 +139,7 @@ export function createErasure(dependencies: {
       if (integration) await begin(integration)
       return
     }
-    // Nothing can be proven, and nothing is served either.
+    // A proof is not possible, and no tokens are served.
     if (!integration.enabled || isDraft(integration)) return
     try {
       const lease = await prover.prove(name, active.id, 'once')
@@ -157,7 +157,7 @@ export function createErasure(dependencies: {
       await move(integration)
       return
     }
-    // Where the clock of this machine was set, the proof has learned the time from the store.
+    // If the clock of this machine was wrong, the proof has corrected the time by the store.
     if (now() < watch.quietFrom + FALLBACK_MS) return
     await erase(name, watch)
   }
@@ -179,7 +179,7 @@ export function createErasure(dependencies: {
   const later = (error: unknown, integration: string) =>
     log.warn({ err: error, integration }, 'a retired credential could not be erased yet')
 
-  /** A replica that flipped may have died before it began to watch, and may never come back. */
+  /** A replica that promoted a credential may have died before it wrote the watch. */
   const discover = async (): Promise<void> => {
     if (monotonic() < discoveredAt + DISCOVER_MS) return
     for await (const integration of everyIntegration(store)) {
@@ -200,11 +200,11 @@ export function createErasure(dependencies: {
   })
 
   return {
-    /** The integration has a retired credential, perhaps a new one. Must not throw. */
+    /** Called if the integration has a retired credential. Must not throw. */
     watch(integration: Integration): void {
       if (retiredOf(integration)) background(begin(integration), integration.name)
     },
-    /** Salesforce refused the active credential by its signature: the quiet time begins anew. Must not throw. */
+    /** Called if Salesforce refused the signature of the active credential. The quiet time begins again. Must not throw. */
     unquiet(integration: Integration): void {
       const retiredId = retiredOf(integration)?.id
       if (retiredId === undefined) return
@@ -214,7 +214,7 @@ export function createErasure(dependencies: {
       lastUnquiet.set(retiredId, monotonic())
       background(move(integration), integration.name)
     },
-    /** The integration with the time at which its retired credential goes at the earliest: each refusal of the active one puts it off. */
+    /** The integration with the earliest time of erasure of its retired credential. Each refusal of the active one postpones it. */
     async dated(integration: Integration): Promise<Integration> {
       const watch =
         retiredOf(integration) && (await WATCHES.read(documents, integration.name))?.body
@@ -227,7 +227,7 @@ export function createErasure(dependencies: {
       )
       return { ...integration, credentials }
     },
-    /** Looks at all integrations now and then, for what a crash may have left unwatched, and after those that are watched. */
+    /** Checks all integrations at intervals, for credentials that a crash left without a watch, and then the watched ones. */
     start: task.start,
     stop: task.stop,
   }

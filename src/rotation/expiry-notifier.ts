@@ -1,4 +1,4 @@
-/** Says that a certificate is about to end, at 60, 30, 14, 7 and 1 days and when it is over: once each for the whole fleet. Salesforce itself neither warns nor refuses. */
+/** Reports expiring certificates at 60, 30, 14, 7 and 1 days and after expiry, once each for all replicas. Salesforce neither warns nor refuses. */
 
 import { Type } from 'typebox'
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
@@ -18,36 +18,36 @@ export interface CertificateEnd {
   readonly credential: string
   /** Epoch milliseconds. */
   readonly notAfter: number
-  /** Negative once it is over. */
+  /** Negative after expiry. */
   readonly secondsToExpiry: number
 }
 
 interface ExpiryNotifier {
-  /** Looks at all certificates now, and then every hour, in the background. */
+  /** Checks all certificates now and then every hour, in the background. */
   start(): void
   stop(): Promise<void>
 }
 
-/** Days left, widest first; 0 is over. */
+/** Days left, largest first. 0 is expired. */
 export const THRESHOLDS = [60, 30, 14, 7, 1, 0] as const
 
 type Threshold = (typeof THRESHOLDS)[number]
 
-/** By credential: the narrowest threshold that was said. */
+/** The smallest reported threshold, by credential. */
 const MARKS = documentKind({
   kind: 'certificate-end',
   schema: Type.Object({ days: Type.Number() }),
-  // Whoever spoiled it silences nobody.
+  // A spoiled record must not stop the reports.
   replacesCorrupt: true,
 })
 const INTERVAL_MS = 3_600_000
-/** When the store cannot be read. */
+/** Pause after the store could not be read. */
 const AGAIN_MS = 60_000
 const DAY_SECONDS = 86_400
-/** A certificate that is over for so long, and still active, is said once more. */
+/** An expired certificate that is still active after this time is reported again. */
 const MARK_MS = 366 * DAY_SECONDS * 1000
 
-/** The narrowest that is reached; undefined: there is time. */
+/** The smallest threshold that is reached. Undefined: none is. */
 export const thresholdOf = (secondsToExpiry: number): Threshold | undefined =>
   THRESHOLDS.findLast((days) => secondsToExpiry <= days * DAY_SECONDS)
 
@@ -61,7 +61,7 @@ export function createExpiryNotifier(dependencies: {
   const { store, documents, audit, runtime, log } = dependencies
   const { now } = runtime
 
-  /** Whoever writes the mark is the one to say it. */
+  /** The replica that writes the mark reports it. */
   const claim = async (credential: string, days: Threshold): Promise<boolean> => {
     const written = await MARKS.update(
       documents,
@@ -104,7 +104,7 @@ export function createExpiryNotifier(dependencies: {
   return task
 }
 
-/** In order of name, each integration once. Who signs with another's credential is not counted again. */
+/** In order of name, each integration once. A certificate of another integration is not counted again. */
 export async function* certificateEnds(
   store: Pick<IntegrationStore, 'list'>,
   now: () => number,

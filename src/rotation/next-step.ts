@@ -3,7 +3,7 @@ import type { Credential } from '../credentials/credential.ts'
 import { SETTINGS_PATH } from '../grants/refusals/refusal-row.ts'
 import { clientIdOf, type Integration, isOfAnotherClient } from '../integrations/integration.ts'
 
-/** For people: one or two sentences. */
+/** Text for people, one or two sentences. */
 export function nextStep(integration: Integration, credential: Credential): string {
   const path = `/integrations/${integration.name}/credentials/${credential.id}`
   if (credential.state === 'pending' && credential.type === 'client_secret') {

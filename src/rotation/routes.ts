@@ -1,4 +1,4 @@
-/** `/integrations/{name}/credentials`: what an integration proves itself with; never a secret. */
+/** `/integrations/{name}/credentials`: the credentials of an integration, without secrets. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import { problems } from '../http/problems/problem.ts'

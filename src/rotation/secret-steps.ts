@@ -1,4 +1,4 @@
-/** What is done in the phases that a client secret alone has: its pair is staged beside the main one at Salesforce, and takes its place when the former is erased here. Each step may be done twice: a crash repeats it. */
+/** The phases of a client secret only: its pair is staged beside the main pair at Salesforce, and becomes the main pair after the former secret is erased here. Each step may run twice, because a crash repeats it. */
 
 import { activeOf } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -23,22 +23,22 @@ export type Step = (
 ) => Promise<Deployment>
 
 export interface SecretSteps {
-  /** Finds the app's consumer, and that nothing stands in the way beside its main pair. */
+  /** Finds the consumer of the app, and checks that no other pair is staged. */
   readonly look: Step
-  /** Takes the new pair, and keeps it sealed. */
+  /** Gets the new pair and stores it sealed. */
   readonly stage: Step
-  /** Once the former is erased here: the new pair becomes the main one, and the old one ends. */
+  /** After the former secret is erased here, makes the new pair the main one and ends the old pair. */
   readonly retire: Step
 }
 
 const CALL_MS = 15_000
-/** How often it is looked whether the former is erased. */
+/** Interval of checks for the erasure of the former secret. */
 const QUIET_POLL_MS = 5_000
-/** When Salesforce refuses to end the old pair: somebody has to act first. */
+/** Pause after Salesforce refused to end the old pair. An operator must act first. */
 const REFUSED_AGAIN_MS = 3_600_000
 const ITSELF: StagingRequest = { authorise: byItself, preconditions: {} }
 
-/** Ends a step early: what Salesforce refused. */
+/** Ends a step with a refusal by Salesforce. */
 class Refused extends Error {
   readonly refusal: OrgRefusal
   constructor(refusal: OrgRefusal) {
@@ -113,7 +113,8 @@ export function createSecretSteps(dependencies: {
       if (credential.state === 'pending') {
         const beside = await ask((caller) => api.beside(caller, place))
         if (beside?.isRotated) return ends(deployment, 'slot_taken')
-        // A former try made it, and died before its secret was kept: nobody has that.
+        // A former try created this pair and died before it stored the secret, so the secret is
+        // lost.
         if (beside) await ask((caller) => api.remove(caller, place, beside.id))
         const pair = await ask((caller) => api.stage(caller, place))
         await staging.complete(integration.name, credential.id, pair, ITSELF)
@@ -146,11 +147,11 @@ export function createSecretSteps(dependencies: {
   }
 }
 
-/** The fallback, which the old pair at Salesforce is for. */
+/** Whether there is a fallback, which needs the old pair at Salesforce. */
 const hasFallback = ({ credentials }: Integration): boolean =>
   credentials.some(({ state }) => state === 'retired')
 
-/** Is it what a former deployment, which failed before it was in use, staged there? */
+/** Whether a former deployment staged this pair and failed before it was in use. */
 const isForgottenPair = ({ pair }: Deployment, place: ConsumerPlace, beside: BesidePair): boolean =>
   pair?.place?.app === place.app &&
   pair.place.consumer === place.consumer &&

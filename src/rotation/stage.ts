@@ -1,4 +1,4 @@
-/** Staging: credentials come, get their certificate and go beside the active one, each step in one compare-and-set write. */
+/** Staging: credentials are added, certified and staged beside the active one. Each step is one compare-and-set write. */
 import { allows, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import type { Credential, CredentialSecrets } from '../credentials/credential.ts'
@@ -21,39 +21,39 @@ import type { IntegrationStore, SealedIntegration } from '../integrations/integr
 import { checkIfMatch, type Preconditions } from '../integrations/preconditions.ts'
 import type { Authorise } from '../integrations/references/visible.ts'
 
-/** A new credential, and the client it belongs to where that is a new one too. */
+/** A new credential. Has its client if that is new too. */
 export interface StagingInput extends Omit<CredentialInput, 'from'> {
   readonly clientId?: string
 }
 
 export interface Staged {
   readonly integration: Integration
-  /** As it stands now; as it stood, where it was deleted. */
+  /** The current credential. After a removal, its last state. */
   readonly credential: Credential
-  /** What was noticed in what came. */
+  /** Remarks about the new credential. */
   readonly remarks: Remarks
 }
 
-/** By whom, and on which condition. */
+/** The principal and the precondition. */
 export interface StagingRequest {
-  /** Asked about the very record that is replaced. */
+  /** Checks the permission on the record that is replaced. */
   readonly authorise: Authorise
   readonly preconditions: Preconditions
 }
 
-/** Every step throws `integration_not_found`, `credential_state`, `integration_changed`, `conflict`, and what `authorise` does. */
+/** Every step throws `integration_not_found`, `credential_state`, `integration_changed`, `conflict`, and what `authorise` throws. */
 export interface Staging {
-  /** The first credential of an integration becomes active at once; a client secret that is to be generated is pending until a deployment gets it. Throws `credential_invalid`, `request_invalid`. */
+  /** Stages a credential. The first one of an integration becomes active at once. A client secret that Salesforce will generate is pending until its deployment. Throws `credential_invalid`, `request_invalid`. */
   stage(name: string, input: StagingInput, request: StagingRequest): Promise<Staged>
-  /** Gives a pending key its certificate. Throws `credential_not_found`, `credential_invalid`. */
+  /** Adds the certificate of a pending key. Throws `credential_not_found`, `credential_invalid`. */
   certify(name: string, id: string, pem: string, request: StagingRequest): Promise<Staged>
-  /** Gives a pending client secret the pair that Salesforce made for it. Throws `credential_not_found`. */
+  /** Adds the pair that Salesforce generated for a pending client secret. Throws `credential_not_found`. */
   complete(name: string, id: string, pair: NewPair, request: StagingRequest): Promise<Staged>
-  /** Erases one that is not active. Throws `credential_not_found`. */
+  /** Erases a credential that is not active. Throws `credential_not_found`. */
   remove(name: string, id: string, request: StagingRequest): Promise<Staged>
 }
 
-/** What a step makes of the credentials, and of which one. */
+/** Result of a step: the new credentials, and the id of the affected one. */
 interface Step {
   readonly id: string
   readonly credentials: readonly Credential[]
@@ -89,7 +89,7 @@ export function createStaging(dependencies: {
     return { integration, secrets }
   }
 
-  /** An `If-Match` that names a version is good for one try. */
+  /** A write with an `If-Match` for one version is not retried. */
   const change = async (
     name: string,
     request: StagingRequest,
@@ -116,7 +116,7 @@ export function createStaging(dependencies: {
       if (clientId !== undefined) checkClientId(clientId, 'body/client_id')
       const { integration } = await authorised(name, await store.readSealed(name), request)
       const needed = grantOf(integration.grant.type).credentialType(integration.grant)
-      // Making a key takes long: what is sure to be refused is refused before.
+      // Generating a key is slow, so a request that must fail is refused before.
       const sample = { ...SAMPLE, state: input.csr ? ('pending' as const) : ('staged' as const) }
       added(integration.credentials, sample, now())
       checkIfMatch(request.preconditions, integration)
@@ -177,13 +177,13 @@ export function createStaging(dependencies: {
   }
 }
 
-/** Where none is named, it is for the client that is in use: after a switch to another app, that one. Null: the integration's own. */
+/** Without a named client, it is the client of the active credential, which may belong to another app. Null: the integration's own. */
 function clientFor({ grant, credentials }: Integration, named: string | undefined): string | null {
   const wanted = named ?? activeOf(credentials)?.clientId ?? null
   return wanted === grant.clientId ? null : wanted
 }
 
-/** Rotating where nothing is held would change nothing. Its owner is named to those who may see that one, whatever its labels. */
+/** An integration without own credentials cannot rotate. The problem names the owner if the principal may read it, with any labels. */
 export function checkOwn({ credentialFrom }: Integration, principal?: Principal): void {
   if (credentialFrom === null) return
   const isNamed =
@@ -194,7 +194,7 @@ export function checkOwn({ credentialFrom }: Integration, principal?: Principal)
   )
 }
 
-/** Salesforce makes it beside the one in use, and decides on all of it. */
+/** Salesforce generates the secret beside the current one, so the request must not contain one. */
 function checkAwaitable(
   { credentials, certificateDeployment }: Integration,
   { refreshToken }: Omit<StagingInput, 'clientId'>,
@@ -225,7 +225,7 @@ const SAMPLE: Credential = {
   certificate: null,
 }
 
-/** Whose tokens are good, for all that sign with them. */
+/** The credentials whose tokens are valid, for all integrations that sign with them. */
 const mintingOf = (credentials: readonly Credential[]): string =>
   credentials
     .filter(({ state }) => state === 'active' || state === 'retired')
@@ -243,13 +243,13 @@ function credentialIn(integration: Integration, id: string): Credential {
   return credential
 }
 
-/** The grant may have been changed while the key was made. */
+/** The grant may have changed while the key was generated. */
 function checkKind({ credential }: FreshCredential, { grant }: Integration): void {
   if (grantOf(grant.type).credentialType(grant) === credential.type) return
   throw new BrokerError('integration_changed', 'The grant of the integration was changed meanwhile')
 }
 
-/** One and the same secret in two states would make the flip between them a lie. */
+/** A promotion between two states of the same secret would have no effect. */
 function checkNew(
   { credential, secret }: FreshCredential,
   { byId }: CredentialSecrets,

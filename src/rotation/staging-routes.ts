@@ -1,4 +1,4 @@
-/** The changes of `/integrations/{name}/credentials`: stage, certify, activate, delete. */
+/** Changes of `/integrations/{name}/credentials`: stage, certify, activate, delete. */
 import { Type } from 'typebox'
 import type { AuditLog } from '../audit/log.ts'
 import type { Asking, Confirm } from '../callers/index.ts'
@@ -32,7 +32,7 @@ export interface StagingRouteDependencies {
 }
 
 const CERTIFICATE_TYPES = ['text/plain', 'application/x-pem-file']
-/** Of the body of a certificate, in bytes: what `openssl` prints around one may be long. */
+/** Limit of a body with a certificate, in bytes. `openssl` may print much text around it. */
 const CERTIFICATE_BODY_MAX = 64 * 1024
 
 const CHANGE_PROBLEMS = [

@@ -1,4 +1,4 @@
-/** Calls Salesforce with the token of the integration that a deployment goes through. A token that is dead is replaced once. */
+/** Calls Salesforce with the token of the integration that deploys. Replaces a dead token once. */
 import type { OrgAnswer } from '../grants/org-api/org-api.ts'
 import type { OrgCaller } from '../grants/org-api/org-request.ts'
 import { within } from '../runtime/timeout.ts'

@@ -1,4 +1,4 @@
-/** The crossing between credentials and their wire form; never a secret. */
+/** Converts credentials to their wire form, without secrets. */
 import type { Credential } from '../credentials/credential.ts'
 import { camelKeys } from '../http/server/casing.ts'
 import { clientIdOf, type Integration } from '../integrations/integration.ts'

@@ -1,14 +1,14 @@
-/** Typed events between the parts of one process. Each folder declares those that it emits. */
+/** Typed events between the parts of one process. Each folder declares the events that it emits. */
 
-/** Must neither throw nor reject: what it is told of has happened. */
+/** Must neither throw nor reject, because the event has already happened. */
 type Listener<Payload> = (payload: Payload) => void | Promise<void>
 
 /** `Payloads`: the payload of each event by its name. */
 export interface Events<Payloads> {
   on<Name extends keyof Payloads>(name: Name, listener: Listener<Payloads[Name]>): void
-  /** Calls every listener, in the order in which they were added, before it returns. */
+  /** Calls all listeners in the order of registration, then returns. */
   emit<Name extends keyof Payloads>(name: Name, payload: Payloads[Name]): void
-  /** The same; resolves when the promises of all listeners are fulfilled. */
+  /** The same, and resolves when the promises of all listeners are fulfilled. */
   emitted<Name extends keyof Payloads>(name: Name, payload: Payloads[Name]): Promise<void>
 }
 

@@ -5,7 +5,7 @@ import type { Log, Runtime } from './runtime.ts'
 export interface OutageLogger {
   /** An error that another line tells already (`isTold`) is neither logged nor counted. */
   report(error: unknown): void
-  /** It works again. */
+  /** Ends the outage. */
   over(): void
 }
 

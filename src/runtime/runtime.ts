@@ -1,23 +1,23 @@
-/** Clocks, pauses, randomness and the log: what a part needs from the process, whatever it does. */
+/** Clocks, pauses, randomness and the log, which every part gets from the process. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { createStoreClock, type StoreClock } from './store-clock.ts'
 
 export interface Runtime {
-  /** Whole epoch milliseconds by the store, which all replicas share. */
+  /** Time of the store, which all replicas share, in whole epoch milliseconds. */
   readonly now: () => number
   /** Epoch milliseconds of this machine. */
   readonly wall: () => number
   /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
-  /** Resolves early, without a failure, when the signal aborts. */
+  /** Resolves early, without an error, when the signal aborts. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>
   /** At least 0, less than 1. */
   readonly random: () => number
   readonly uniqueId: () => string
 }
 
-/** `clock` learns the time of the store, which `now` tells. */
+/** `clock` learns the time of the store, which `now` returns. */
 export interface ProcessRuntime extends Runtime {
   readonly clock: StoreClock
 }
@@ -30,9 +30,9 @@ export interface Log {
 
 interface RuntimeOptions {
   readonly log: Pick<Log, 'warn'>
-  /** For tests: all of the time that leases know. Default: this machine's. */
+  /** For tests: replaces all wall clocks. Default: this machine's. */
   readonly now?: (() => number) | undefined
-  /** For tests: all of the time that ages know. */
+  /** For tests: replaces the monotonic clock. */
   readonly monotonic?: (() => number) | undefined
   readonly random?: (() => number) | undefined
 }

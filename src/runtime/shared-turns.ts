@@ -1,4 +1,4 @@
-/** Work that is done one after the other; those who ask while it is at it share the next turn, which begins after they asked. */
+/** Runs work one turn after another. Calls during a turn share the next turn, so that it begins after they asked. */
 export function createSharedTurns<Result>(work: () => Promise<Result>): () => Promise<Result> {
   let active: Promise<unknown> = Promise.resolve()
   let next: Promise<Result> | undefined

@@ -1,4 +1,4 @@
-/** Work in the background that is done again and again until it is stopped. */
+/** Repeats background work until it is stopped. */
 import type { OutageLogger } from './outage-logger.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -7,9 +7,9 @@ export interface Task {
   readonly stopped: AbortSignal
   /** Begins the first round. Later calls have no effect. */
   start(): void
-  /** Ends the current pause; during a round, skips the next one. */
+  /** Ends the current pause. During a round, skips the next pause. */
   wake(): void
-  /** Resolves when the round under way is over. */
+  /** Resolves when the running round is over. */
   stop(): Promise<void>
 }
 
@@ -20,9 +20,9 @@ interface Idle {
 
 interface TaskOptions {
   readonly runtime: Pick<Runtime, 'sleep'>
-  /** One round. Gives the pause until the next, in milliseconds; infinite: until it is woken. */
+  /** Runs one round. Returns the pause until the next, in milliseconds. Infinite: waits for `wake`. */
   readonly work: () => Promise<number | Idle>
-  /** Pause after a round that failed, in milliseconds. */
+  /** Pause after a failed round, in milliseconds. */
   readonly retryMs?: number
   /** Pause before the first round, in milliseconds. Default: none. */
   readonly firstMs?: number

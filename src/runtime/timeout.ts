@@ -1,41 +1,35 @@
-/** Time limits that hold: work is told to end when its time is over, and is abandoned if it does not. */
+/** Time limits that always hold: work is aborted at its limit, and abandoned if it does not end. */
 import { BrokerError } from '../errors/errors.ts'
 
 interface Limit<Result> {
   /** Ends the time earlier. */
   readonly signal?: AbortSignal | undefined
-  /** What stands in for the result of work that did not come to one: a value, or what it throws. Default: throws `salesforce_timeout`. */
+  /** Result for late work: a value, or an error that it throws. Default: throws `salesforce_timeout`. */
   readonly late?: () => Result
 }
 
 interface WaitLimit<Result> extends Limit<Result> {
-  /** Longest wait, in milliseconds. Default: as long as the signal lets it. */
+  /** Longest wait, in milliseconds. Default: until the signal. */
   readonly ms?: number | undefined
 }
 
 interface WorkLimit<Result> extends Limit<Result> {
-  /** What came of the work after all, when nobody waited for it any more. Must not throw. Default: it is dropped. */
+  /** Gets the result of abandoned work. Must not throw. Default: it is dropped. */
   readonly dispose?: (result: Result) => void
 }
 
-/** How long work that was told to end has to say itself what comes of that, in milliseconds. */
+/** How long aborted work may take to end by itself, in milliseconds. */
 const GRACE_MS = 100
 
 const LEFT = Symbol('left behind')
 const left = { total: 0, running: 0 }
 
-/**
- * Of the whole process, as memory and open files are: work that went on past its deadline though it
- * was told to end. `total`: since the start; `running`: now.
- */
+/** Counts work of this process that continued after it was aborted. `total`: since the start. `running`: now. */
 export const workLeftBehind = (): { readonly total: number; readonly running: number } => ({
   ...left,
 })
 
-/**
- * Runs work that is told to end after `ms` milliseconds, and takes a tenth of a second more at most.
- * Unlike `AbortSignal.timeout` this keeps nothing of it in memory once it is done.
- */
+/** Runs work that is aborted after `ms` milliseconds, and waits at most a tenth of a second longer. Unlike `AbortSignal.timeout`, keeps nothing in memory after the work. */
 export async function within<Result>(
   ms: number,
   work: (deadline: AbortSignal) => Promise<Result>,
@@ -45,7 +39,7 @@ export async function within<Result>(
   const { promise: given, resolve: giveUp } = Promise.withResolvers<typeof LEFT>()
   let grace: NodeJS.Timeout | undefined
   const end = () => {
-    // What is inside is told first, so that its grace is over before that of what is around it.
+    // Aborts inner work first, so that its grace period ends before that of outer work.
     deadline.abort()
     grace ??= setTimeout(giveUp, GRACE_MS, LEFT)
   }
@@ -62,7 +56,7 @@ export async function within<Result>(
   }
 }
 
-/** Waits for work that others wait for, too: it goes on, and is told nothing. Its failure is thrown only while it is waited for. */
+/** Waits for shared work, which is not aborted. Only throws its failure during the wait. */
 export async function waitFor<Result>(
   work: Promise<Result>,
   { ms, signal, late = tooLate }: WaitLimit<Result>,
@@ -77,7 +71,7 @@ export async function waitFor<Result>(
   }
 }
 
-/** Calls `end` once or twice, when the time is over and when the signal ends it. Gives what forgets it. */
+/** Calls `end` once or twice: when the time is over, and when the signal aborts. Returns a function that cancels it. */
 function onEnd(ms: number | undefined, signal: AbortSignal | undefined, end: () => void) {
   const timer = ms === undefined ? undefined : setTimeout(end, ms)
   signal?.addEventListener('abort', end, { once: true })
@@ -88,7 +82,7 @@ function onEnd(ms: number | undefined, signal: AbortSignal | undefined, end: () 
   }
 }
 
-/** Its failure is no news: it was told to end. */
+/** A failure of aborted work is expected. */
 function leaveBehind<Result>(work: Promise<Result>, dispose?: (result: Result) => void): void {
   left.total += 1
   left.running += 1

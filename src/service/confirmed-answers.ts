@@ -1,9 +1,9 @@
-/** A change that too few replicas confirmed is done whole, with its audit line, before its request is refused. */
+/** Completes a change that too few replicas confirmed, with its audit line, before the request is refused. */
 import { READING } from '../callers/index.ts'
 import type { Server } from '../http/server/server.ts'
 import { createRequestWrites, type RequestWrites } from '../store/integrity/unconfirmed.ts'
 
-/** For the routes that are registered after it. */
+/** Applies to routes that are registered after it. */
 export function tellUnconfirmed(server: Server): void {
   const writes = new WeakMap<object, RequestWrites>()
 
@@ -19,7 +19,7 @@ export function tellUnconfirmed(server: Server): void {
       ...[route.onSend ?? []].flat(),
       (request, reply, payload, done) => {
         const error = writes.get(request)?.end()
-        // The problem itself comes here, too.
+        // The answer with the problem also passes here.
         writes.delete(request)
         if (error === undefined || reply.statusCode >= 400) done(null, payload)
         else done(error)

@@ -1,4 +1,4 @@
-/** Whether this replica can serve, and why not. */
+/** Whether this replica can serve, and if not, why. */
 import type { Readiness, ReadinessCheck } from '../http/server/health.ts'
 import type { CustodyAge, DoubtKind } from '../store/custody-age.ts'
 import type { StoreIntegrity } from '../store/integrity/store-integrity.ts'
@@ -6,28 +6,28 @@ import type { WatchedState } from '../store/integrity/watched-store.ts'
 import { SLOW_MS, WINDOW_MS } from '../store/pace.ts'
 
 interface StoreState extends WatchedState {
-  /** How old it may be, as refresh tokens see it; undefined: it was not looked at yet. */
+  /** What refresh tokens know of the age of the store. Undefined: it was not read yet. */
   readonly age: CustodyAge | undefined
 }
 
 interface ServiceState {
-  /** The store answered once, on each of its connections. */
+  /** Whether the store answered once on each of its connections. */
   readonly hasBeenRead: boolean
   readonly isCurrent: boolean
-  /** The store answers, and too late for callers to wait. */
+  /** Whether the store answers too slowly for callers to wait. */
   readonly isSlow: boolean
   readonly isStopping: boolean
   readonly isAuditBlocked: boolean
   readonly store: StoreState
-  /** In a sentence; undefined where there is none. */
+  /** One sentence. Undefined: there is no problem. */
   readonly keyringTrouble: string | undefined
-  /** Why records that nothing proves are still accepted; undefined where they are not. */
+  /** Why records without a code are still accepted. Undefined: they are not. */
   readonly unproven: string | undefined
-  /** Whether the keys of each issuer could be fetched the last time; undefined before the first. */
+  /** Whether the last fetch of the keys of each issuer succeeded. Undefined: there was none. */
   readonly issuers: readonly { readonly issuer: string; readonly isFresh: boolean | undefined }[]
 }
 
-/** Trouble of the store is shown and no more: replicas that left together could not serve the leases that they hold. */
+/** Problems of the store are shown but do not end readiness: if all replicas left at once, none could serve its leases. */
 export function readinessOf(state: ServiceState): Readiness {
   const {
     hasBeenRead,
@@ -84,7 +84,6 @@ export function readinessOf(state: ServiceState): Readiness {
   }
 }
 
-/** Whether the last fetch brought keys. */
 const KEYS = {
   true: 'its keys are fresh',
   false: 'its keys could not be fetched; those held are used',
@@ -124,7 +123,7 @@ function checksOf(store: StoreState): readonly ReadinessCheck[] {
   ]
 }
 
-/** `docs/runbooks.md#a-store-that-may-be-an-old-one` says what to do. */
+/** `docs/runbooks.md#a-store-that-may-be-an-old-one` has the remedy. */
 function ageCheck(age: CustodyAge | undefined): ReadinessCheck {
   const name = 'store_age'
   if (age?.doubt) return { name, ok: false, detail: DOUBTS[age.doubt.kind] }

@@ -42,7 +42,7 @@ const RecordParams = Type.Object({
     minLength: 1,
     maxLength: 512,
     description: 'As the log has it',
-    // As much as the router takes of a part of a path.
+    // The router's limit for a part of a path.
     ...documented({ maxLength: 100 }),
   }),
 })

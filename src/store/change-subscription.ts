@@ -1,4 +1,4 @@
-/** Reads the store's change stream, emits its changes as events, and says whether this replica is up to date. */
+/** Reads the store's change stream, emits its changes as events, and knows whether this replica is up to date. */
 import type { Emitter } from '../runtime/events.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
@@ -15,9 +15,9 @@ interface ChangeSubscriptionDependencies {
   readonly log: Log
 }
 
-/** How long one read waits for changes. */
+/** Longest wait of one read for changes. */
 const READ_MS = 250
-/** For how long memory may be trusted without a completed read. */
+/** How long memory may be trusted without a completed read. */
 const TRUST_MS = 1_000
 /** Frequent changes are read together, at this interval. A change after a pause is read at once. */
 const GATHER_MS = 5
@@ -33,7 +33,7 @@ export function createChangeSubscription(dependencies: ChangeSubscriptionDepende
   const waiting = new Map<string, Set<() => void>>()
   let heard = NEVER
   let epoch = 0
-  /** Unlike `heard` it outlives a gap. */
+  /** Unlike `heard`, a gap does not reset it. */
   let last = NEVER
 
   const lose = () => {
@@ -92,16 +92,16 @@ export function createChangeSubscription(dependencies: ChangeSubscriptionDepende
     /** Starts the reader, which runs until `stop`. */
     start: task.start,
     stop: task.stop,
-    /** Did a read of the stream that began within the last second complete, by both clocks? */
+    /** Whether a read of the stream completed that began within the last second, by both clocks. */
     isCurrent: (): boolean =>
       monotonic() - heard.monotonic <= TRUST_MS && Math.abs(wall() - heard.at) <= TRUST_MS,
-    /** Has a read ever completed? */
+    /** Whether a read ever completed. */
     hasBeenRead: (): boolean => last !== NEVER,
-    /** Milliseconds since the last completed read of the stream began, whatever gaps came since; infinite before the first one. */
+    /** Milliseconds since the last completed read of the stream began, including gaps. Infinite before the first one. */
     silentForMs: (): number => monotonic() - last.monotonic,
-    /** Another number after each gap: what was read from the store before it may be stale. */
+    /** Changes with each gap. A value that was read before the gap may be outdated. */
     epoch: (): number => epoch,
-    /** Calls back at the next change of this integration; the function given back ends the wait. */
+    /** Calls back at the next change of this integration. The returned function cancels it. */
     onceChanged(name: string, wake: () => void): () => void {
       const wakes = waiting.get(name) ?? new Set()
       wakes.add(wake)

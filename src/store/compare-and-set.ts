@@ -2,7 +2,7 @@ import { BrokerError } from '../errors/errors.ts'
 
 const ATTEMPTS = 3
 
-/** Repeats a compare-and-set from its read on while others are faster. Throws `conflict` after three attempts; `what` names what is changed. */
+/** Repeats a read and a compare-and-set while other writers are faster. Throws `conflict` after three attempts. `what` names the record. */
 export async function untilWritten<Result>(
   what: string,
   attempt: () => Promise<Result | 'lost'>,

@@ -11,6 +11,6 @@ export interface Core<Payloads> {
   readonly events: Events<Payloads>
   readonly store: Store
   readonly keyring: Keyring
-  /** Aborted when the process begins to stop: what fails is not tried again. */
+  /** Aborted when the process begins to stop. Then there are no retries. */
   readonly stopping: AbortSignal
 }

@@ -1,6 +1,6 @@
-/** Every kind of document: which ones a backup holds, and why the others are left out. */
+/** All kinds of documents: which ones a backup contains, and why the others are omitted. */
 
-/** What cannot be had again, or would be missed. In the order in which they are written. */
+/** Kinds that cannot be created again. In the order of a backup. */
 export const KEPT_KINDS = {
   'api-key': 'the keys of callers, as digests',
   'api-key-name': 'which key has which name',
@@ -12,7 +12,7 @@ export const KEPT_KINDS = {
   revocation: 'tokens that Salesforce has still to end, sealed',
 } as const
 
-/** What would be wrong after a restore, or comes back by itself. */
+/** Kinds that would be wrong after a restore, or that return by themselves. */
 export const LEFT_KINDS = {
   store: 'of this very store',
   retired: 'begun anew for each retired credential that there is',
@@ -24,10 +24,10 @@ export const LEFT_KINDS = {
   'webhook-edge': 'found anew',
 } as const
 
-/** What replicas say of their keyrings must be heard above all by one that lacks the key of another. Nothing is allowed to anybody by it. */
+/** A replica must read the announced keys of others even if it lacks the key of their codes. These records grant no access. */
 const OPEN_KINDS: ReadonlySet<string> = new Set(['replica-keyring'])
 
-/** Each document of another kind has a code beside it that proves it (`record-mac.ts`). */
+/** Whether each document of this kind has an authentication code (`record-mac.ts`). */
 export const isProvenKind = (kind: string): boolean => !OPEN_KINDS.has(kind)
 
 export const PROVEN_KINDS: readonly string[] = [

@@ -1,4 +1,4 @@
-/** Typed documents: a kind has a schema, which each body fits when it is read, and one way to change a body. */
+/** Typed documents: each kind has a schema, which is checked at each read, and one way to change a body. */
 import type { TSchema } from 'typebox'
 import { lostRace, untilWritten } from './compare-and-set.ts'
 import { isCorrupt, usableOf } from './integrity/record-schema.ts'
@@ -15,7 +15,7 @@ export interface StoredDocument<Body> {
 
 type WriteOptions = Omit<Parameters<Documents['write']>[3], 'mac'>
 
-/** Reads throw `record_corrupt` and `another_version` for the one record; lists name such records instead. */
+/** Reads of one record throw `record_corrupt` and `another_version`. Lists name such records instead. */
 export function documentKind<Schema extends TSchema>(of: {
   readonly kind: string
   readonly schema: Schema
@@ -28,7 +28,7 @@ export function documentKind<Schema extends TSchema>(of: {
   const readBody = bodyReader(schema)
   const nameOf = (id: string) => `${kind} ${id}`
 
-  /** For a record that was read elsewhere. */
+  /** For a record that was read in another way. */
   const opened = ({ id, version, body }: DocumentRecord): Stored => ({
     ...{ id, version, body: readBody(body, nameOf(id)) },
   })
@@ -41,27 +41,27 @@ export function documentKind<Schema extends TSchema>(of: {
   const list = async (documents: Pick<Documents, 'list'>, page: PageQuery) =>
     usableOf(await documents.list(kind, page), { idOf: ({ id }) => id, parse: opened })
 
-  /** All that can be read, in order of id. */
+  /** All readable documents, in order of id. */
   async function* all(documents: Pick<Documents, 'list'>): AsyncGenerator<Stored> {
     for await (const { items } of pages((page) => list(documents, page))) yield* items
   }
 
   type Write = [Pick<Documents, 'write'>, id: string, body: Body, options: WriteOptions]
 
-  /** Undefined: another replica was faster. For work that any replica may take. */
+  /** For work that any replica may do. Undefined: another replica was faster. */
   const claim = async (...[documents, id, body, options]: Write): Promise<Stored | undefined> => {
     const record = await documents.write(kind, id, JSON.stringify(body), options)
     return record && { id, version: record.version, body }
   }
 
-  /** Throws `conflict` where another was faster. */
+  /** Throws `conflict` if another writer was faster. */
   const write = async (...of: Write): Promise<Stored> => {
     const written = await claim(...of)
     if (!written) throw lostRace(nameOf(of[1]))
     return written
   }
 
-  /** Writes what `change` makes of the document as it is; undefined: nothing. Asks again where another was faster, and throws `conflict` in the end. */
+  /** Writes the result of `change` for the current document. Undefined: writes nothing. Repeats it if another writer was faster, and finally throws `conflict`. */
   const update = (
     documents: Pick<Documents, 'read' | 'write'>,
     id: string,
@@ -83,7 +83,7 @@ export function documentKind<Schema extends TSchema>(of: {
       return (await claim(documents, id, body, options)) ?? 'lost'
     })
 
-  /** False: it is not there, or not of that version. */
+  /** False: the document does not exist or has another version. */
   const erase = (
     documents: Pick<Documents, 'remove'>,
     id: string,

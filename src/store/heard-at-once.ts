@@ -1,4 +1,4 @@
-/** Outcomes that this replica changes itself: it obeys what was acknowledged at once, and not only when the change stream brings it back. */
+/** Emits the outcomes that this replica changes, so that it applies them at once and does not wait for the change stream. */
 import type { Emitter } from '../runtime/events.ts'
 import { isOnlyNewer } from './outcome.ts'
 import type { Outcomes } from './store.ts'

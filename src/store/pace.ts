@@ -1,7 +1,4 @@
-/**
- * Tells whether the store is slow: it answers, but too late for callers to wait. The log says once when this begins
- * and once when it ends. A store that is late, but not slow, is logged the same way and changes nothing else.
- */
+/** Detects a slow store: it answers, but too late for callers to wait. The log has one line when this begins and one when it ends. A store that is only late is logged in the same way, with no other effect. */
 import type { Log } from '../runtime/runtime.ts'
 
 export interface Pace {
@@ -67,7 +64,7 @@ export function createPace({ monotonic, log }: PaceDependencies): Pace {
     return isSpread && reads >= LEAST && sum(recent, 'quick') * 2 < reads
   }
 
-  /** Forgets what was before the recovery, which would otherwise end it at once. */
+  /** Drops older reads, which would otherwise end the recovery at once. */
   const becomesQuick = () => {
     const recent = within(RECOVERY_MS)
     const reads = sum(recent, 'reads')

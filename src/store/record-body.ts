@@ -1,4 +1,4 @@
-/** Bodies of records: JSON that is checked against a schema when it is read. */
+/** Bodies of records: JSON that is checked against a schema at each read. */
 import { Ajv, type ValidateFunction } from 'ajv'
 import { type Static, type TSchema, Type } from 'typebox'
 import { anotherVersion, readRecord } from './integrity/record-schema.ts'
@@ -12,19 +12,16 @@ export type BodyOf<Schema extends TSchema> = Immutable<Static<Schema>>
 export const nullable = <Schema extends TSchema>(schema: Schema) =>
   Type.Union([schema, Type.Null()])
 
-/** The names of a table of values that a newer release may extend. */
+/** The names in a table. A newer release may add more. */
 export const nameIn = <Table extends object>(table: Table) =>
   Type.Enum(Object.keys(table) as (keyof Table & string)[])
 
 const ajv = new Ajv({ strict: false, allErrors: true })
 
-/** A newer release knows more values of an enum, or a higher version. */
+/** Keywords that a newer release may extend: more values of an enum, or a higher version. */
 const NEWER: ReadonlySet<string> = new Set(['enum', 'maximum'])
 
-/**
- * Reads bodies; `record` names the record in errors. Members that the schema does not name are
- * kept. Throws `record_corrupt`, or `another_version` where a value is beyond an `enum` or a `maximum`.
- */
+/** Creates a reader of bodies. `record` names the record in errors. Unknown members are kept. Throws `record_corrupt`, or `another_version` if a value exceeds an `enum` or a `maximum`. */
 export function bodyReader<Schema extends TSchema>(
   schema: Schema,
 ): (text: string, record: string) => BodyOf<Schema> {
@@ -32,7 +29,7 @@ export function bodyReader<Schema extends TSchema>(
   return (text, record) =>
     readRecord(record, () => {
       const body: unknown = JSON.parse(text)
-      // Compiled with the first record, so that the process starts fast.
+      // Compiled at the first record, so that the process starts fast.
       fits ??= ajv.compile<BodyOf<Schema>>(schema)
       if (fits(body)) return body
       if (fits.errors?.some(({ keyword }) => NEWER.has(keyword))) {
@@ -42,16 +39,16 @@ export function bodyReader<Schema extends TSchema>(
     })
 }
 
-/** Digests of what leases may be minted for, as an engine keeps them. */
+/** Digests for which leases may be minted, as the engines store them. */
 export const readDigests = bodyReader(Type.Array(Type.String()))
 
-/** What is sealed in the body of a document; undefined where nothing is, or the body is no JSON. */
+/** The sealed part of a document's body. Undefined: there is none, or the body is not JSON. */
 export function sealedIn(body: string): string | undefined {
   const { sealed } = jsonMembersOf(body)
   return typeof sealed === 'string' ? sealed : undefined
 }
 
-/** None, where the text is no JSON. */
+/** Empty if the text is not JSON. */
 export function jsonMembersOf(body: string): Readonly<Record<string, unknown>> {
   try {
     return Object(JSON.parse(body))

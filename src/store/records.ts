@@ -14,10 +14,10 @@ export interface Page<Item> {
   readonly next: string | null
 }
 
-/** How many records one page holds, unless requests would wait too long for it. */
+/** Most records in a page, unless requests would wait too long for it. */
 const PAGE_SIZE = 1_000
 
-/** All pages of a list, one after the other, from behind `after` on. */
+/** All pages of a list in order, starting after `after`. */
 export async function* pages<Item>(
   read: (page: PageQuery) => Promise<Page<Item>>,
   {

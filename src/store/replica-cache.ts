@@ -1,14 +1,11 @@
-/**
- * Values of the store in the memory of this replica. A value is trusted while the change stream is
- * read without a gap since the value was. Without an answer of the store, it may serve for a while.
- */
+/** Values of the store in the memory of this replica. A value is trusted while the change stream has been read without a gap since the value was read. Without an answer of the store, it may serve for a limited time. */
 import { isStoreTrouble } from '../errors/errors.ts'
 import { waitFor } from '../runtime/timeout.ts'
 
 /** Taken before a read of the store begins. */
 export interface ReadTicket {
   readonly epoch: number
-  /** When the read began, by the monotonic clock. */
+  /** Begin of the read, in time of the monotonic clock. */
   readonly at: number
 }
 
@@ -16,43 +13,43 @@ export interface ReadTicket {
 export interface StreamState {
   /** Whether the last completed read began within a second. */
   isCurrent(): boolean
-  /** Another number after each gap. */
+  /** Changes with each gap. */
   epoch(): number
   /** Milliseconds since the last completed read began; infinite before the first one. */
   silentForMs(): number
 }
 
-/** How the memory of this replica stands in for the store. */
+/** Settings for serving from memory instead of the store. */
 export interface ReplicaMemory {
   readonly stream: StreamState
   /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   /** Whether the store answers too late for callers to wait. */
   readonly isSlow: () => boolean
-  /** How long a value may serve without word from the store, in milliseconds. 0: not at all. */
+  /** Longest time for which a value may serve without contact to the store, in milliseconds. 0: not at all. */
   readonly degradedMs: number
 }
 
 interface ReplicaCacheDependencies extends ReplicaMemory {
-  /** How long a request waits for a store whose stream is current. */
+  /** Longest wait for a store whose stream is current, in milliseconds. */
   readonly waitMs: number
-  /** How many values are kept; the oldest go first. Default: all. */
+  /** Most values. The oldest are dropped first. Default: no limit. */
   readonly limit?: number
 }
 
-/** How long a request waits for a store whose stream is not current. */
+/** Longest wait for a store whose stream is not current. */
 const SILENT_WAIT_MS = 40
-/** After a read that failed though the stream is current, for how long nobody waits. */
+/** How long no request waits after a read failed although the stream is current. */
 const DOWN_MS = 250
 
 interface Kept<Value> {
   readonly value: Value
   readonly epoch: number
-  /** When the store confirmed it last: by the read, or by the stream before a gap. */
+  /** Last time the store confirmed the value: by the read, or by the stream before a gap. */
   readonly confirmedAt: number
-  /** Whether a gap came after the read: then the stream confirms it no more. */
+  /** Whether a gap came after the read, so that the stream no longer confirms the value. */
   readonly isPast: boolean
-  /** Whether the store holds a newer value, which was not read yet. */
+  /** Whether the store has a newer value that is not read yet. */
   readonly isSuperseded: boolean
 }
 
@@ -60,7 +57,7 @@ export function createReplicaCache<Value>(dependencies: ReplicaCacheDependencies
   const { stream, monotonic, isSlow, degradedMs, waitMs } = dependencies
   const { limit = Number.POSITIVE_INFINITY } = dependencies
   const kept = new Map<string, Kept<Value>>()
-  /** When the last read was late or failed; infinitely long ago after an answer. */
+  /** Time of the last late or failed read. Minus infinity after an answer. */
   let failedAt = Number.NEGATIVE_INFINITY
 
   const known = (key: string): Value | undefined => kept.get(key)?.value
@@ -86,27 +83,27 @@ export function createReplicaCache<Value>(dependencies: ReplicaCacheDependencies
   }
 
   return {
-    /** Undefined unless the value is known to be what the store holds. */
+    /** Undefined: the value may not be the current one. */
     trusted(key: string): Value | undefined {
       const found = kept.get(key)
       return found && found.epoch === stream.epoch() && !found.isSuperseded && stream.isCurrent()
         ? found.value
         : undefined
     },
-    /** Also a value that is not trusted. */
+    /** Returns the value even if it is not trusted. */
     known,
-    /** Unless a newer value is in the store. */
+    /** Undefined if the store has a newer value. */
     current(key: string): Value | undefined {
       const found = kept.get(key)
       return found?.isSuperseded === false ? found.value : undefined
     },
-    /** Milliseconds since the store last confirmed the value; infinite where none is known. */
+    /** Milliseconds since the store last confirmed the value. Infinite if there is none. */
     silentForMs,
-    /** A value that may serve although the store does not answer. */
+    /** A value that may serve while the store does not answer. */
     servable: (key: string): Value | undefined =>
       silentForMs(key) < degradedMs ? known(key) : undefined,
     begin: (): ReadTicket => ({ epoch: stream.epoch(), at: monotonic() }),
-    /** Whether no gap came since. */
+    /** Whether there was no gap since the ticket. */
     isUnbroken: ({ epoch }: ReadTicket): boolean => epoch === stream.epoch(),
     keep(key: string, value: Value, { epoch, at }: ReadTicket): void {
       kept.delete(key)
@@ -116,7 +113,7 @@ export function createReplicaCache<Value>(dependencies: ReplicaCacheDependencies
       const [oldest] = kept.keys()
       if (oldest !== undefined) kept.delete(oldest)
     },
-    /** The value stays known until the newer one was read. */
+    /** The value stays known until the newer one is read. */
     supersede(key: string): void {
       const found = kept.get(key)
       if (found) kept.set(key, { ...found, isSuperseded: true })
@@ -124,13 +121,13 @@ export function createReplicaCache<Value>(dependencies: ReplicaCacheDependencies
     drop(key: string): void {
       kept.delete(key)
     },
-    /** Drops what the predicate says. */
+    /** Drops the values that match. */
     dropWhere(isDropped: (value: Value, isSuperseded: boolean) => boolean): void {
       for (const [key, { value, isSuperseded }] of kept) {
         if (isDropped(value, isSuperseded)) kept.delete(key)
       }
     },
-    /** At a gap of the stream: every value is to be read again before it is trusted. */
+    /** At a gap of the stream: no value is trusted until it is read again. */
     distrust(): void {
       const heardAt = monotonic() - stream.silentForMs()
       for (const [key, found] of kept) {
@@ -143,12 +140,9 @@ export function createReplicaCache<Value>(dependencies: ReplicaCacheDependencies
     *values(): Iterable<Value> {
       for (const { value, isSuperseded } of kept.values()) if (!isSuperseded) yield value
     },
-    /** A read was answered: requests wait for the store again. */
+    /** A read was answered, so requests wait for the store again. */
     answered,
-    /**
-     * The answer of a read, for a request that memory could serve too. Undefined: the store fails,
-     * or does not answer in time. `isNeeded`: memory is not enough, so the wait has no limit.
-     */
+    /** Waits for a read if memory could also serve the request. Undefined: the store fails, or does not answer in time. `isNeeded`: memory is not enough, so the wait has no limit. */
     async inTime<Answer>(
       reading: Promise<Answer>,
       isNeeded = false,

@@ -1,4 +1,4 @@
-/** Composes webhooks: what happens, what is queued, and what delivers it. Without a URL nothing of it runs. */
+/** Composes webhooks: their source, their queue and their delivery. Without a URL, nothing runs. */
 import type { AuditEvents } from '../audit/event.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { grantOf } from '../grants/index.ts'
@@ -19,7 +19,7 @@ import { createWebhookSender } from './webhook-sender.ts'
 import { createWebhookSource, type Described } from './webhook-source.ts'
 
 interface Webhooks {
-  /** Events that are still to be delivered. */
+  /** Number of events that wait for delivery. */
   waiting(): number
   start(): void
   stop(): Promise<void>
@@ -40,7 +40,7 @@ const LOST = {
 export function composeWebhooks(dependencies: {
   readonly core: Core<StoreEvents & AuditEvents>
   readonly settings: {
-    /** Absent: no webhook is made. */
+    /** Absent: there are no webhooks. */
     readonly webhookUrl: Secret | undefined
     readonly webhookSecrets: readonly Secret[]
     readonly publicUrl: string | undefined
@@ -58,7 +58,7 @@ export function composeWebhooks(dependencies: {
   let failed = 0
   let lost = 0
   const { origin, protocol } = new URL(url.reveal())
-  // The operator named it, so it may be inside; in the clear on loopback alone.
+  // The operator chose this URL, so its address may be private. Plain http is only for loopback.
   const hosts = { allowsPrivate: (to: URL) => protocol === 'http:' && to.origin === origin }
   const outbound = createOutbound({ hosts, proxy, reach: 'anywhere', deadlineMs: ATTEMPT_MS })
   const queue = createWebhookQueue({ documents: store.documents, now })
@@ -166,7 +166,7 @@ function described(integration: Integration, { publicUrl, pins }: DescribedFrom)
 const isReason = (reason: string | null): reason is keyof typeof REFUSALS =>
   reason !== null && Object.hasOwn(REFUSALS, reason)
 
-/** As far as its definition tells: the proof of an app with a refresh token is sealed. */
+/** As far as the definition shows: whether an app with a refresh token has a key or a secret is sealed. */
 function triedBy({ grant: settings }: Pick<Integration, 'grant'>): Tried | undefined {
   const grant = TRIED_GRANTS.find((one) => one === settings.type)
   const proof = grantOf(settings.type).credentialType(settings)

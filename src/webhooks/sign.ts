@@ -2,7 +2,7 @@
 import type { AuditEntry } from '../audit/event.ts'
 import type { Sign } from './health-transition.ts'
 
-/** Undefined: nothing, or nothing that somebody has to act on. */
+/** Undefined: the entry says nothing about health, or nothing that somebody must act on. */
 export function signOf({ action, detail = {} }: AuditEntry): Sign | undefined {
   switch (action) {
     case 'token.minted':
@@ -26,7 +26,7 @@ function refusalSign(reason: string, refusalClass: string | undefined): Sign | u
     case 'propagating':
       return { is: 'doubt', reason }
     default:
-      // A page for people in place of a token may be maintenance, or a sandbox that is gone for good.
+      // A page instead of a token may be a maintenance, or a sandbox that no longer exists.
       return reason === 'token_response_invalid' ? { is: 'doubt', reason } : undefined
   }
 }

@@ -1,4 +1,4 @@
-/** Delivers what is queued, at least once each, in order for each integration, for a day: whichever replica claims an event sends it. */
+/** Delivers queued events at least once, in order for each integration, for one day. The replica that claims an event sends it. */
 
 import type { OutageLogger } from '../runtime/outage-logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -8,14 +8,14 @@ import { KEPT_MS, type StoredQueued, type WebhookQueue } from './webhook-queue.t
 import type { SendFailure, WebhookSender } from './webhook-sender.ts'
 
 const LOOK_MS = 15_000
-/** An attempt, with what is around it: nobody else sends it meanwhile. */
+/** Longest time of an attempt with its writes. Meanwhile no other replica sends the event. */
 export const ATTEMPT_MS = 10_000
 const CLAIM_MS = ATTEMPT_MS + 5_000
 const BACKOFF_MS = { least: 5_000, most: 600_000 }
-/** After a failure this replica leaves the receiver alone for so long, whatever else is due. */
+/** After a failure, this replica sends nothing for this time. */
 const REST_MS = 1_000
 
-/** 5 s, doubled with each try, at most 10 minutes; up to a tenth less, so that replicas spread. */
+/** 5 s, doubled with each try, at most 10 minutes. Up to a tenth less, so that replicas do not act at the same time. */
 export const backoffMs = (tries: number, random: () => number): number =>
   Math.min(BACKOFF_MS.most, BACKOFF_MS.least * 2 ** Math.min(tries, 20)) * (1 - random() / 10)
 
@@ -23,18 +23,18 @@ export function createWebhookDelivery(dependencies: {
   readonly queue: WebhookQueue
   readonly sender: WebhookSender
   readonly runtime: Runtime
-  /** None of them may throw. */
+  /** These callbacks must not throw. */
   readonly onDelivered: () => void
   readonly onFailed: (failure: SendFailure) => void
-  /** A day is over. */
+  /** The event was not delivered within a day. */
   readonly onExpired: (queued: StoredQueued) => void
-  /** The store cannot be written or read. */
+  /** Reports failures of the store. */
   readonly outage: OutageLogger
 }) {
   const { queue, sender, runtime, outage, onDelivered, onFailed, onExpired } = dependencies
   const { now, random, sleep } = runtime
 
-  /** False: it is still in the way of those of its integration that came after it. */
+  /** False: it still blocks later events of its integration. */
   const attempt = async (queued: StoredQueued): Promise<boolean> => {
     if (now() - queued.queuedAt >= KEPT_MS) {
       if (await queue.remove(queued)) onExpired(queued)
@@ -85,7 +85,7 @@ export function createWebhookDelivery(dependencies: {
   })
 
   return {
-    /** Something may be due. */
+    /** Called when an event may be due. */
     wake: task.wake,
     start: task.start,
     stop: task.stop,

@@ -1,9 +1,9 @@
-/** Events for people who do not watch metrics: which there are, and how one is written down. */
+/** Webhook events: their types and their wire form. They are for people who do not watch metrics. */
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
 import type { BodyOf } from '../store/record-body.ts'
 
-/** To add one, add a row, and one to `docs/webhooks.md`. */
+/** A new type needs a row here, and one in `docs/webhooks.md`. */
 const WEBHOOK_EVENTS = {
   'certificate.expiring': 'The certificate of an active credential ends in at most `days` days',
   'integration.refused': 'Salesforce refuses it, until somebody acts',
@@ -15,18 +15,18 @@ const WEBHOOK_EVENTS = {
 
 export type WebhookType = keyof typeof WEBHOOK_EVENTS
 
-/** Ids, codes, times and texts of our own tables: never a secret, never a text of Salesforce's or of a request. */
+/** Ids, codes, times and texts of this project's tables. Never contains a secret, or text of Salesforce or of a request. */
 export type WebhookData = Readonly<Record<string, unknown>>
 
 export const WebhookEvent = Type.Object({
-  /** The same however often it is sent. */
+  /** The id is the same for each attempt. */
   id: Type.String(),
   /** Of the table, or of that of another release: it is delivered all the same. */
   type: Type.String(),
   integration: Type.String(),
-  /** When it happened. */
+  /** Time of the event. */
   at: Type.Number(),
-  /** Without the integration's name, which every payload has. */
+  /** Without the integration's name, which is in each payload. */
   data: Type.Unsafe<WebhookData>(Type.Object({})),
 })
 
@@ -34,7 +34,7 @@ export type WebhookEvent = BodyOf<typeof WebhookEvent>
 
 const ID_CHARACTERS = 24
 
-/** Of the same parts the same id: whoever notices an event a second time cannot make another of it. */
+/** The same parts give the same id, so that an event that is noticed twice is not sent as two events. */
 export function eventIdOf(type: WebhookType, ...parts: readonly (string | number)[]): string {
   const digest = createHash('sha256').update(JSON.stringify([type, ...parts]))
   return `msg_${digest.digest('base64url').slice(0, ID_CHARACTERS)}`

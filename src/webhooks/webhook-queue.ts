@@ -1,4 +1,4 @@
-/** Events that are still to be delivered: in the store, so that they outlive the replica that noticed them. */
+/** Events that wait for delivery. They are in the store, so that they survive the replica that noticed them. */
 import { Type } from 'typebox'
 import { documentKind } from '../store/documents.ts'
 import type { BodyOf } from '../store/record-body.ts'
@@ -14,7 +14,7 @@ const Queued = Type.Object({
   event: WebhookEvent,
   queuedAt: Type.Number(),
   tries: Type.Number(),
-  /** Not to be sent before. */
+  /** Earliest time of the next attempt. */
   nextAt: Type.Number(),
 })
 
@@ -28,11 +28,11 @@ export type WebhookQueue = ReturnType<typeof createWebhookQueue>
 
 const WEBHOOKS = documentKind({ kind: 'webhook', schema: Queued })
 export const WEBHOOK_KIND = WEBHOOKS.kind
-/** Far more than people read. */
+/** More than people read. */
 export const QUEUE_MAX = 1_000
-/** How long an event is tried. */
+/** How long delivery of an event is tried. */
 export const KEPT_MS = 86_400_000
-/** For whoever gives it up, to say so. */
+/** Time in which a replica can report that it gave the event up. */
 const MARGIN_MS = 3_600_000
 
 interface WebhookQueueDependencies {
@@ -51,7 +51,7 @@ export function createWebhookQueue({ documents, now }: WebhookQueueDependencies)
   }
 
   return {
-    /** `known`: it waits already; `full`: it is lost. */
+    /** `known`: the event is already in the queue. `full`: the event is lost. */
     async add(event: WebhookEvent): Promise<'added' | 'known' | 'full'> {
       if (count >= QUEUE_MAX) return 'full'
       const at = now()
@@ -80,7 +80,7 @@ export function createWebhookQueue({ documents, now }: WebhookQueueDependencies)
       if (isGone) count -= 1
       return isGone
     },
-    /** When it was last looked at, and since. */
+    /** The number at the last read, with the changes since. */
     count: (): number => count,
   }
 }

@@ -1,4 +1,4 @@
-/** One attempt to deliver an event: signed by the Standard Webhooks scheme, sent once, and taken for delivered by a 2xx alone. */
+/** One attempt to deliver an event: signed by Standard Webhooks, sent once, and delivered if the answer is 2xx. */
 import { Webhook } from 'standardwebhooks'
 import type { Secret } from '../crypto/secret.ts'
 import type { Hop } from '../http/outbound/hop.ts'
@@ -6,25 +6,25 @@ import type { Outbound } from '../http/outbound/outbound.ts'
 import { payloadOf, type WebhookEvent } from './webhook-event.ts'
 
 export interface SendFailure {
-  /** `status 500`, or why there was no answer. Never the URL, which may hold a secret. */
+  /** `status 500`, or why there was no answer. Never the URL, which may contain a secret. */
   readonly why: string
-  /** Where there was none. */
+  /** Present if there was no answer. */
   readonly hop?: Hop
   /** The pause that the receiver requested. */
   readonly retryAfterMs: number | undefined
 }
 
 export interface WebhookSender {
-  /** Undefined: it was delivered. Never rejects; ends early, as a failure, when the signal does. */
+  /** Undefined: it was delivered. Never rejects. The signal ends it early, as a failure. */
   send(event: WebhookEvent, signal: AbortSignal): Promise<SendFailure | undefined>
 }
 
-/** The longest that is waited on the receiver's word. */
+/** Longest pause that a receiver may request. */
 const RETRY_AFTER_MAX_SECONDS = 3_600
 
 export function createWebhookSender(dependencies: {
   readonly url: Secret
-  /** One, or two while the receiver changes from one to the other: it is signed with each. */
+  /** One secret, or two while the receiver changes its secret. The event is signed with each. */
   readonly secrets: readonly Secret[]
   readonly outbound: Pick<Outbound, 'send'>
   readonly now: () => number

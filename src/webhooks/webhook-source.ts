@@ -1,4 +1,4 @@
-/** Makes events of what is audited: one an edge for the whole fleet, whoever notices it and however often. */
+/** Creates events from audit entries: one for each health transition, on all replicas together. */
 
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
@@ -18,14 +18,14 @@ import {
 } from './webhook-event.ts'
 import type { WebhookQueue } from './webhook-queue.ts'
 
-/** What an event says beside its name; undefined: the integration is gone. */
+/** Data of an event besides its name. Undefined: the integration is gone. */
 export interface Described {
   readonly uid: string
   readonly common: WebhookData
   readonly certificate: (credential: string) => WebhookData
   readonly refusal: (reason: string | null) => WebhookData
   readonly activatedAt: (credential: string) => number | null
-  /** The one that the integration was made with: nothing was replaced. */
+  /** Whether it is the first credential of the integration, so that none was replaced. */
   readonly isFirst: (credential: string) => boolean
   readonly identity: () => Promise<WebhookData>
 }
@@ -43,7 +43,7 @@ const AGAIN_MS = 1_000
 const STOP_MS = 2_000
 
 export function createWebhookSource(dependencies: {
-  /** Its random id: what was counted in another store is another edge. */
+  /** Id of the store. A transition that was counted in another store is another one. */
   readonly store: Pick<Store, 'identity'> & {
     readonly documents: Pick<Documents, 'read' | 'write'>
   }
@@ -52,9 +52,9 @@ export function createWebhookSource(dependencies: {
   readonly runtime: Runtime
   /** An event was queued. Must not throw. */
   readonly onQueued: () => void
-  /** It is lost: the queue is full, or too much waits for the store; it cannot be made; or the process ended before the store took it. Must not throw. */
+  /** An event was lost: the queue is full, too many wait for the store, it cannot be created, or the process stopped before the store accepted it. Must not throw. */
   readonly onLost: (why: 'full' | 'failed' | 'stopped') => void
-  /** The store cannot be written or read. */
+  /** Reports failures of the store. */
   readonly outage: OutageLogger
 }) {
   const { store, queue, describe, runtime, outage, onQueued, onLost } = dependencies
@@ -68,7 +68,7 @@ export function createWebhookSource(dependencies: {
     if (result === 'full') onLost('full')
   }
 
-  /** The event is queued before the edge is written: killed in between, it is found once more, with the same id. */
+  /** The event is queued before the transition is written. After a crash in between, it is found again with the same id. */
   const turn = async ({ entry, at }: Noted, sign: Sign, described: Described) => {
     const { integration } = entry
     const change = async (stored: StoredDocument<HealthState> | undefined) => {
@@ -156,7 +156,7 @@ export function createWebhookSource(dependencies: {
         return Number.POSITIVE_INFINITY
       } catch (error) {
         outage.report(error)
-        // In full: what is noted meanwhile does not wake it.
+        // Sleeps for the whole time, so that new entries do not wake it.
         await runtime.sleep(AGAIN_MS, task.stopped)
         return 0
       }
@@ -187,7 +187,7 @@ export function createWebhookSource(dependencies: {
   }
 }
 
-/** Nobody is told less for it: it is tried again. */
+/** Whether the error may be temporary. Then the work is retried and nothing is lost. */
 const mayPass = (error: unknown): boolean =>
   isStoreTrouble(error) || (error instanceof BrokerError && error.code === 'conflict')
 

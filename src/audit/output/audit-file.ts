@@ -1,4 +1,4 @@
-/** The audit file as a destination: appended to, and opened anew when it was moved away or removed. */
+/** The audit file as a destination. Lines are appended. The file is opened again after it was moved or removed. */
 import { closeSync, constants, openSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { Destination } from './line-output.ts'
@@ -10,18 +10,18 @@ interface AuditFileOptions {
   readonly monotonic: () => number
 }
 
-/** Only the owner may read it: it says who does what. */
+/** Only the owner may read the file, because it shows who did what. */
 const MODE = 0o600
-/** `O_NONBLOCK` is for a named pipe: without it, opening one and writing to it would block a thread. */
+/** `O_NONBLOCK` is for a named pipe: without it, opening and writing would block a thread. */
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
-/** How often the path is looked at while all goes well. */
+/** Interval of checks of the path while there is no failure. */
 const CHECK_MS = 250
 const NEWLINE = 10
 
-/** What only other settings cure; a full disk, or a named pipe without a reader, is waited for. */
+/** Errors that only other settings can fix. A full disk, or a named pipe without a reader, is retried. */
 const MISTAKES = ['ENOENT', 'EACCES', 'EPERM', 'EISDIR', 'ENOTDIR', 'EROFS', 'ENAMETOOLONG']
 
-/** Throws the system's error where the path is a mistake. */
+/** Throws the system's error if the path is invalid. */
 export function checkAuditFile(path: string): void {
   try {
     closeSync(openSync(path, FLAGS, MODE))
@@ -62,7 +62,7 @@ export function createAuditFile({ path, monotonic }: AuditFileOptions): Destinat
       try {
         return await retryOnEagain(async () => (await handle.write(bytes)).bytesWritten, signal)
       } catch (error) {
-        // A disk that is full may have been relieved of this very file.
+        // The full disk may have been fixed by removing this file.
         checkedAt = Number.NEGATIVE_INFINITY
         throw error
       }
@@ -84,7 +84,7 @@ export function createAuditFile({ path, monotonic }: AuditFileOptions): Destinat
   }
 }
 
-/** A process that was killed in the middle of a line leaves one unfinished. */
+/** A process that is killed while it writes leaves an incomplete line. */
 async function lastByte(path: string, size: number): Promise<number | undefined> {
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {

@@ -18,11 +18,7 @@ export function createDescriptor(fd: number): Destination {
   }
 }
 
-/**
- * libuv does so for a stream that it opens; Node itself has no call for it. The stream is not used:
- * it would not say how many bytes of a failed write went out. A write that blocked in the thread
- * pool would take a thread, and keep even `process.exit` waiting for the reader.
- */
+/** Opens a stream, because libuv then makes the descriptor non-blocking and Node has no call for that. The stream is not used, because it does not report the bytes of a failed write. A blocking write in the thread pool would occupy a thread, and `process.exit` would wait for it. */
 function makeNonBlocking(fd: number): void {
   new Socket({ fd, readable: false, writable: true }).unref()
 }

@@ -1,4 +1,4 @@
-/** One stored event that stands for several: what they have in common, their number, and when the first and the last came. Pure. */
+/** One stored event for several: their common members, their number, and the times of the first and the last. Pure. */
 import { networkOf } from '../../http/address.ts'
 import type { AuditEvent, EventDetail } from '../event.ts'
 
@@ -8,14 +8,14 @@ export interface GrownLine {
   readonly since: string
 }
 
-/** How many names of integrations a line may hold. */
+/** Most names of integrations in a line. */
 const NAMES_MAX = 20
 
-/** Of an address, what many addresses of one host share; `undefined` of none. */
+/** The part of an address that one host shares. Undefined without an address. */
 export const networkIn = (address: string | undefined): string | undefined =>
   address === undefined ? undefined : networkOf(address)
 
-/** The id is that of the first, the time that of the last. */
+/** Has the id of the first event and the time of the last. */
 export function grown(former: GrownLine | undefined, event: AuditEvent): GrownLine {
   const { since, count } = former
     ? { since: former.since, count: former.count + 1 }
@@ -56,7 +56,7 @@ function detailInCommon(former: AuditEvent, event: AuditEvent): EventDetail {
 const addressInCommon = (before: EventDetail, after: EventDetail): string | undefined =>
   same(before.address, after.address) ?? same(networkIn(before.address), networkIn(after.address))
 
-/** Whom they were about, where that is more than one. */
+/** The integrations of the events, if there are several. */
 function namesOf(former: AuditEvent, event: AuditEvent): readonly string[] | undefined {
   const known = former.detail?.integrations ?? [former.integration]
   const names = [...new Set([...known, event.integration])].filter((name) => name !== null)

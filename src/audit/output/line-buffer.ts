@@ -1,9 +1,9 @@
-/** Enough for a batch that is written before its time is up; a larger one makes room for itself, and gives it back. */
+/** Enough for a usual batch. A larger batch allocates more and frees it afterwards. */
 const USUAL_BYTES = 512 * 1024
-/** What a character may take in UTF-8. */
+/** Most bytes of a character in UTF-8. */
 const CHARACTER_BYTES = 3
 
-/** Lines on their way out, as bytes: a text that is put together of many pieces stays alive as all of them. */
+/** Buffers lines as bytes, because a concatenated text keeps all its parts in memory. */
 export function createLineBuffer() {
   let buffer = Buffer.allocUnsafe(USUAL_BYTES)
   let other = Buffer.allocUnsafe(USUAL_BYTES)
@@ -21,7 +21,7 @@ export function createLineBuffer() {
       if (size + bytes > buffer.length) makeRoom(bytes)
       size += buffer.write(line, size)
     },
-    /** All lines since the last time. Good until it is called again: two pieces of memory are used in turn. */
+    /** Returns all lines since the last call. The result is valid until the next call, because two buffers alternate. */
     take(): Uint8Array {
       const taken = buffer.subarray(0, size)
       const usual = buffer.length > USUAL_BYTES ? Buffer.allocUnsafe(USUAL_BYTES) : buffer

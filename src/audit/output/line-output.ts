@@ -1,23 +1,23 @@
-/** Lines of several writers to one place: one writer at a time, so that two lines never mix. */
+/** Writes lines of several writers to one destination. One writer at a time, so that lines never mix. */
 
-/** Somewhere that takes bytes. */
+/** A destination of bytes. */
 export interface Destination {
-  /** Writes some of the bytes, and says how many. Waits while the reader stands still, until the signal. Rejects with the system's error. */
+  /** Writes some of the bytes and returns their number. Waits while the reader does not read, until the signal. Rejects with the system's error. */
   put(bytes: Uint8Array, signal?: AbortSignal): Promise<number>
-  /** Before a text is begun, and after each failure: whether it is still the same place. Another one says how it ends. */
+  /** Called before a text and after each failure. Undefined: the destination is unchanged. A new destination says how its content ends. */
   renew(): Promise<{ readonly endsMidLine: boolean } | undefined>
   close(): Promise<void>
 }
 
 export interface Persistence {
-  /** Called after a failure. Resolves when another try makes sense, which goes on at the very byte; rejects to give up. */
+  /** Called after a failure. Resolves when another try may succeed, which resumes at the failed byte. Rejects to give up. */
   retry(error: unknown): Promise<void>
-  /** Ends a wait for the reader; that is a failure, too. */
+  /** Ends a wait for the reader with a failure. */
   readonly signal: AbortSignal
 }
 
 export interface LineOutput {
-  /** Writes a text of whole lines in its turn. Gives up at the first failure, unless told to persist; whoever comes next then ends the unfinished line first. */
+  /** Writes a text of complete lines in turn. Without `persistence`, gives up at the first failure. The next writer then ends the incomplete line. */
   write(text: string | Uint8Array, persistence?: Persistence): Promise<void>
   close(): Promise<void>
 }
@@ -69,11 +69,11 @@ export function createLineOutput(destination: Destination): LineOutput {
   }
 }
 
-/** Where the line begins that the byte is in. */
+/** Start of the line that contains the byte. */
 const lineStart = (bytes: Uint8Array, offset: number) =>
   offset === 0 ? 0 : bytes.lastIndexOf(NEWLINE, offset - 1) + 1
 
-/** The writer whose turn it was got the failure; the next one starts afresh. */
+/** The writer got the failure, so the next one starts without it. */
 function toldToTheWriter(): void {
   return
 }

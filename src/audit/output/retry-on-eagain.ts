@@ -1,9 +1,9 @@
-/** Waiting for the reader of a full pipe. */
+/** Retries writes to a full pipe. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const PAUSE_MS = { least: 1, most: 20 }
 
-/** Calls `attempt` until it does anything but find the pipe full. */
+/** Calls `attempt` until the pipe is not full. */
 export async function retryOnEagain(
   attempt: () => Promise<number>,
   signal: AbortSignal | undefined,

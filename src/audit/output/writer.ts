@@ -1,4 +1,4 @@
-/** Audit lines on their way out: in batches, in order, none lost; says when they cannot be written. */
+/** Writes audit lines in batches, in order, without losing any. Reports when they cannot be written. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError } from '../../errors/errors.ts'
@@ -8,12 +8,12 @@ import type { LineOutput } from './line-output.ts'
 
 export type AuditWriter = ReturnType<typeof createAuditWriter>
 
-/** `starting`: nothing was written yet. `failing`: the system says no. `slow`: the oldest line waits too long. `full`: too many wait. */
+/** `starting`: nothing was written yet. `failing`: the system reports an error. `slow`: the oldest line waits too long. `full`: too many lines wait. */
 type Trouble = 'starting' | 'failing' | 'slow' | 'full'
 
-/** Lines of reads follow their answer by this, and the time of a write. */
+/** Lines of reads are written after this time. */
 const BATCH_MS = 20
-/** A batch as large as this does not wait. */
+/** A batch of this size is written at once. */
 const BATCH_BYTES = 256 * 1024
 /** Limits of the queue. */
 export const LIMIT_BYTES = 16 * 1024 * 1024
@@ -71,7 +71,7 @@ export function createAuditWriter(dependencies: {
     await sleep(RETRY_MS, undefined, { signal: closing.signal })
   }
 
-  /** Writes what waits, in one go; what comes meanwhile is the next batch. */
+  /** Writes all waiting lines at once. Lines that arrive meanwhile are the next batch. */
   const pump = async () => {
     clearTimeout(timer)
     timer = undefined
@@ -100,12 +100,12 @@ export function createAuditWriter(dependencies: {
     else timer ??= setTimeout(() => schedule(true), BATCH_MS)
   }
 
-  /** Only `close` ends a batch that is not written, and it counts what is lost. */
+  /** Only `close` gives up a batch, and it counts the lost lines. */
   const givenUp = (error: unknown) => {
     if (!closing.signal.aborted) block('failing', error)
   }
 
-  /** Resolves once every line taken so far is written. `audit_unavailable`: that cannot be said now; they stay taken. */
+  /** Resolves when all accepted lines are written. Throws `audit_unavailable` if they are not written now. They stay accepted. */
   const flushed = (): Promise<void> => {
     if (written === taken) return Promise.resolve()
     if (trouble !== undefined && trouble !== 'starting') return Promise.reject(auditUnavailable())
@@ -116,7 +116,7 @@ export function createAuditWriter(dependencies: {
   }
 
   return {
-    /** Takes a line (with its end): it will be written, within 20 ms where nothing is in the way. */
+    /** Accepts a complete line. It is written within 20 ms if there is no failure. */
     write(line: string): void {
       lines.add(line)
       taken += 1
@@ -124,11 +124,11 @@ export function createAuditWriter(dependencies: {
       schedule(false)
     },
     flushed,
-    /** Lines cannot be written, so that nothing more may be handed out. True until the first line is out. */
+    /** Whether lines cannot be written, so that nothing more may be handed out. True until the first line is written. */
     isBlocked: (): boolean => trouble !== undefined,
     waitingBytes: (): number => inFlight + lines.size(),
     writtenLines: (): number => written,
-    /** Waits for the last lines, 2 s at most. Gives the number of those that could not be written. */
+    /** Waits for the last lines, at most 2 s. Returns the number of lines that could not be written. */
     async close(): Promise<number> {
       const deadline = monotonic() + CLOSE_MS
       while (written < taken && monotonic() < deadline) {

@@ -1,4 +1,4 @@
-/** The admin key: one or two keys of the settings, with every permission. */
+/** Authenticates the admin key. The settings have one or two, with all permissions. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Secret } from '../../crypto/secret.ts'
 import { PERMISSIONS, type Principal } from '../policy.ts'
@@ -13,7 +13,7 @@ export const ADMIN: Principal = {
 
 const digest = (text: string) => createHash('sha256').update(text).digest()
 
-/** Compares digests, in constant time and without stopping at the first match. Only what is as long as a key is hashed: most callers are others. */
+/** Compares digests in constant time, and does not stop at the first match. Only hashes texts with the length of a key, because most callers have other credentials. */
 export function createAdminKeyAuthenticator(keys: readonly Secret[]): Authenticator {
   const known = keys.map((key) => digest(key.reveal()))
   const lengths = new Set(keys.map((key) => key.reveal().length))

@@ -1,4 +1,4 @@
-/** Callers with an API key. */
+/** Authenticates API keys. */
 import { timingSafeEqual } from 'node:crypto'
 import type { DocumentRecord } from '../../store/store.ts'
 import { digestOfApiKey, idOfApiKey } from '../api-key.ts'
@@ -7,7 +7,7 @@ import type { Principal } from '../policy.ts'
 import type { RememberedDocuments } from '../remembered-documents.ts'
 import { type Authenticator, refusedBearer } from './authenticator.ts'
 
-/** What memory holds of a key: enough to recognise it, not enough to use it. */
+/** The remembered part of a key. It recognises the key, but does not reveal it. */
 export interface KnownApiKey {
   readonly digest: Buffer
   readonly expiresAt: number
@@ -29,10 +29,10 @@ export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
   }
 }
 
-/** An id that no key has but by a chance of one in 2^46; what it leads to is not looked at. */
+/** An id that belongs to no key, except with a chance of one in 2^46. Its result is ignored. */
 const otherThan = (id: string): string => [...id].reverse().join('')
 
-/** Compared where there is no such key, so that it takes as long. */
+/** Compared if the key does not exist, so that both cases take the same time. */
 const NOBODY = Buffer.alloc(32)
 
 export function createApiKeyAuthenticator(dependencies: {
@@ -56,7 +56,7 @@ export function createApiKeyAuthenticator(dependencies: {
       if (found instanceof Promise) return found.then((known) => check(known, isOf(known, bearer)))
       const isSame = isOf(found, bearer)
       if (!found || isSame) return check(found, isSame)
-      // What memory knows is refused no sooner than what has to be looked for.
+      // A refusal from memory must take as long as one that needs a read.
       const lookedFor = keys.find(otherThan(id), from)
       return lookedFor instanceof Promise
         ? lookedFor.then(() => check(found, false))

@@ -1,4 +1,4 @@
-/** How a caller proves who it is. To add a way, write its file and list it in `authenticators.ts`. */
+/** Authenticates a caller. To add a way, write its file and list it in `authenticators.ts`. */
 import type { Socket } from 'node:net'
 import { BrokerError } from '../../errors/errors.ts'
 import type { Principal } from '../policy.ts'
@@ -6,21 +6,21 @@ import type { Origin } from '../remembered-documents.ts'
 
 /** The credentials of a request. */
 export interface Credentials {
-  /** The text after `Bearer `. It wins over a client certificate. */
+  /** The text after `Bearer `. It takes precedence over a client certificate. */
   readonly bearer?: string
-  /** The connection that it came on: a client certificate belongs to it. */
+  /** The connection of the request, which has the client certificate. */
   readonly socket?: Socket
 }
 
 export interface Authenticator {
-  /** `undefined`: not this kind. A throw of `caller_unauthenticated`: this kind, and wrong; no other authenticator is asked. What is remembered is answered without a promise. `from`: where the request comes from. */
+  /** Undefined: the credential is not of this kind. Throws `caller_unauthenticated`: it is of this kind and invalid, so no other authenticator is asked. A remembered result comes without a promise. `from`: origin of the request. */
   authenticate(
     credentials: Credentials,
     from?: Origin,
   ): Principal | undefined | Promise<Principal | undefined>
 }
 
-/** Why a credential was refused: for the log and metrics alone. */
+/** Reasons of a refused credential, for the log and metrics only. */
 const REFUSAL_CODES = [
   'KEY_MALFORMED',
   'KEY_UNKNOWN',
@@ -47,7 +47,7 @@ const REFUSAL_CODES = [
 
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
-/** Why a caller is not authenticated, those that carry no credential of a known kind included. */
+/** Reasons of failed authentication, including missing and unknown credentials. */
 export const AUTHENTICATION_FAILURES = [
   ...REFUSAL_CODES,
   'CREDENTIAL_MISSING',
@@ -57,7 +57,7 @@ export const AUTHENTICATION_FAILURES = [
 
 type AuthenticationFailure = (typeof AUTHENTICATION_FAILURES)[number]
 
-/** One answer for whatever is wrong with a bearer credential: which part of a guess was right is nobody's business. */
+/** The same answer for every invalid bearer credential, so that it does not tell which part was right. */
 export const refusedBearer = (code: RefusalCode): BrokerError =>
   new BrokerError('caller_unauthenticated', 'The bearer credential is not valid', {
     cause: { code },
@@ -68,7 +68,7 @@ export const refusedCertificate = (code: RefusalCode): BrokerError =>
     cause: { code },
   })
 
-/** Why, of an error of the two above. */
+/** The reason in an error of the functions above. */
 export function refusalCodeOf({ cause }: BrokerError): RefusalCode | undefined {
   if (typeof cause !== 'object' || cause === null || !('code' in cause)) return undefined
   return typeof cause.code === 'string' && /^(KEY|TOKEN|CERTIFICATE)_/.test(cause.code)
@@ -76,7 +76,7 @@ export function refusalCodeOf({ cause }: BrokerError): RefusalCode | undefined {
     : undefined
 }
 
-/** Of a problem that a request was answered with; undefined where it is none of authentication. */
+/** The reason in the problem of an answer. Undefined: the problem is not about authentication. */
 export function authenticationFailureOf(
   error: BrokerError,
   carriesCredential: boolean,

@@ -1,4 +1,4 @@
-/** Every way to prove who one is, in the order in which they are asked. To add one, write its file and list it here. */
+/** All authenticators, in the order in which they are asked. To add one, write its file and list it here. */
 
 import type { Secret } from '../../crypto/secret.ts'
 import type { Outbound } from '../../http/outbound/outbound.ts'
@@ -14,7 +14,7 @@ import { createJwtAuthenticator, type JwtAuthenticator } from './jwt.ts'
 import { createKeySource } from './key-source.ts'
 
 interface Authenticators {
-  /** The first that recognises its kind decides. */
+  /** The first one that recognises the credential decides. */
   readonly list: readonly Authenticator[]
   /** Fetches the keys of the issuers. */
   start(): void
@@ -22,7 +22,7 @@ interface Authenticators {
   readonly issuers: JwtAuthenticator['issuers']
 }
 
-/** What the configuration file declares. Each gives another array after a change. */
+/** Callers and issuers of the configuration file. Each function returns a new array after a change. */
 interface DeclaredCallers {
   readonly issuers: () => readonly IssuerSettings[]
   readonly callers: () => readonly CallerEntry[]
@@ -32,7 +32,7 @@ export interface AuthenticatorsDependencies {
   readonly adminKeys: readonly Secret[]
   readonly apiKeys: Pick<RememberedDocuments<KnownApiKey>, 'find'>
   readonly declared: DeclaredCallers
-  /** To issuers, with a CA to trust besides the well-known ones. */
+  /** For calls to issuers. `ca` is trusted in addition to the well-known CAs. */
   readonly createOutbound: (ca: string | undefined) => Outbound
   readonly readFile: (path: string) => Promise<string>
   readonly runtime: Runtime

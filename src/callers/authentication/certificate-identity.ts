@@ -1,24 +1,24 @@
-/** Whom a client certificate names, once its chain is verified: a SPIFFE id, else its subject. Pure. */
+/** The identity in a client certificate whose chain is verified: a SPIFFE id, or else its subject. Pure. */
 import 'reflect-metadata'
 import type { X509Certificate } from 'node:crypto'
 import { X509Certificate as Parsed, SubjectAlternativeNameExtension } from '@peculiar/x509'
 import type { RefusalCode } from './authenticator.ts'
 
 export interface CertificateIdentity {
-  /** `spiffe://…`, or the subject with its attributes as the certificate orders them: `O=Acme, CN=billing`. */
+  /** `spiffe://…`, or the subject with its attributes in the order of the certificate: `O=Acme, CN=billing`. */
   readonly id: string
   readonly notBefore: number
   readonly notAfter: number
 }
 
-/** RFC 5280: the purpose to prove a client. */
+/** RFC 5280: the purpose of client authentication. */
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
-/** As the SPIFFE standard writes ids: a trust domain, and a path without empty or dot segments. */
+/** The form of ids in the SPIFFE standard: a trust domain, and a path without empty or dot segments. */
 const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/
 const SPIFFE_MAX = 2_048
 const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,1024}$/u
 
-/** A certificate with a name that could be read in two ways is not read. */
+/** Undefined if the certificate has no unambiguous name. */
 export function certificateIdentityOf(
   certificate: X509Certificate,
 ): CertificateIdentity | RefusalCode {
@@ -41,7 +41,7 @@ function nameOf({ raw }: X509Certificate): string | undefined {
   const uris = names.filter(({ type }) => type === 'url').map(({ value }) => value)
   if (uris.some((uri) => /^spiffe:/i.test(uri))) {
     const [uri = ''] = uris
-    // The standard allows one URI: with two, another verifier may take the other one.
+    // The standard allows one URI. With two, another verifier may use the other one.
     return uris.length === 1 && uri.length <= SPIFFE_MAX && SPIFFE_ID.test(uri) ? uri : undefined
   }
   return SUBJECT.test(parsed.subject) ? parsed.subject : undefined

@@ -1,4 +1,4 @@
-/** Callers with a client certificate (mTLS), where this service itself ends the TLS connection. */
+/** Authenticates client certificates (mTLS), if this service ends the TLS connection. */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { type CallerEntry, permitsFor } from '../caller-entry.ts'
@@ -6,16 +6,16 @@ import type { Principal } from '../policy.ts'
 import { type Authenticator, type RefusalCode, refusedCertificate } from './authenticator.ts'
 import type { CertificateIdentity } from './certificate-identity.ts'
 
-/** What a connection showed; it cannot show another certificate later. */
+/** The certificate of a connection. It cannot change later. */
 interface Shown {
   readonly identity: CertificateIdentity | RefusalCode | undefined
   readonly callers: readonly CallerEntry[]
   readonly principal: Principal | undefined
 }
 
-/** Headers in which a proxy forwards a certificate are not looked at: anybody can write them. */
+/** Ignores headers in which proxies forward certificates, because any client can write them. */
 export function createClientCertificateAuthenticator(dependencies: {
-  /** Another array after a change. */
+  /** Returns a new array after a change. */
   readonly callers: () => readonly CallerEntry[]
   readonly now: () => number
 }): Authenticator {
@@ -38,7 +38,7 @@ export function createClientCertificateAuthenticator(dependencies: {
   const judge = ({ identity, principal }: Shown): Principal | undefined => {
     if (identity === undefined) return undefined
     if (typeof identity === 'string') throw refusedCertificate(identity)
-    // A connection can outlive the certificate that opened it.
+    // A connection may last longer than its certificate is valid.
     if (now() < identity.notBefore || now() > identity.notAfter) {
       throw refusedCertificate('CERTIFICATE_OUT_OF_TIME')
     }
@@ -60,7 +60,7 @@ async function identityOn(
 ): Promise<CertificateIdentity | RefusalCode | undefined> {
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) return undefined
-  // What reads certificates takes long to load, and most services see none.
+  // The parser takes long to load, and most services do not need it.
   const { certificateIdentityOf: identityOf } = await import('./certificate-identity.ts')
   return socket.authorized ? identityOf(certificate) : 'CERTIFICATE_UNTRUSTED'
 }

@@ -1,4 +1,4 @@
-/** The signing keys of one issuer: fetched ahead, kept while the issuer is down, and asked for again with moderation. */
+/** The signing keys of one issuer. They are fetched ahead, kept while the issuer is unavailable, and fetched again at a limited rate. */
 
 import {
   type CryptoKey,
@@ -12,29 +12,29 @@ import { createTask } from '../../runtime/tasks.ts'
 import { refusedBearer } from './authenticator.ts'
 
 export interface SigningKeys {
-  /** The one key that fits the header. Throws `caller_unauthenticated`. */
+  /** Returns the one key that fits the header. Throws `caller_unauthenticated`. */
   find(header: JWSHeaderParameters): Promise<CryptoKey>
-  /** Whether the last attempt brought keys; undefined before the first. */
+  /** Whether the last attempt succeeded. Undefined: there was none. */
   isFresh(): boolean | undefined
   start(): void
   stop(): Promise<void>
 }
 
-/** Between two attempts, whatever arrives. */
+/** Shortest time between two attempts. */
 const COOL_DOWN_MS = 30_000
 const REFRESH_MS = 300_000
-/** Of the refresh and the retry, up and down, so that replicas do not ask in step. */
+/** Random change of the intervals of refresh and retry, up and down, so that replicas do not fetch at the same time. */
 const JITTER = 0.2
-/** Without an attempt for so long the process was suspended: keys are refreshed before they are used. */
+/** If no attempt was made for this time, the process was suspended. Then keys are refreshed before use. */
 const OVERDUE_MS = 2 * REFRESH_MS
-/** How long keys of an issuer that is down are good, beside the time until its next refresh. */
+/** How long keys stay valid while the issuer is unavailable, including the time to the next refresh. */
 const STALE_MS = 24 * 3_600_000 + REFRESH_MS * (1 + JITTER)
 
 const NEVER = { at: Number.NEGATIVE_INFINITY, wall: Number.NEGATIVE_INFINITY }
 
 interface Held {
   readonly find: (header: JWSHeaderParameters) => Promise<CryptoKey>
-  /** On the monotonic clock. */
+  /** Time of the monotonic clock. */
   readonly at: number
 }
 
@@ -44,7 +44,7 @@ export function createSigningKeys(dependencies: {
   readonly onTrouble: (error: unknown) => void
 }): SigningKeys {
   const { fetch, runtime, onTrouble } = dependencies
-  // A clock that never steps may stand while the machine sleeps.
+  // The monotonic clock may stand still while the machine sleeps.
   const { wall, monotonic, random } = runtime
   let held: Held | undefined
   let isFresh: boolean | undefined
@@ -65,7 +65,7 @@ export function createSigningKeys(dependencies: {
 
   const isOverdue = () => Math.max(monotonic() - attempted.at, wall() - attempted.wall) > OVERDUE_MS
 
-  /** Joins the attempt in flight; else begins one, unless the last one was a moment ago. Never rejects. */
+  /** Joins a running attempt, or begins one after the cool-down. Never rejects. */
   const refresh = (): Promise<void> => {
     if (attempt) return attempt
     if (!isOverdue() && monotonic() - attempted.at < COOL_DOWN_MS) return Promise.resolve()

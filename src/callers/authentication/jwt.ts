@@ -1,4 +1,4 @@
-/** Callers with a JWT of a configured issuer. */
+/** Authenticates JWTs of configured issuers. */
 import { hash } from 'node:crypto'
 import { errors, type JWTPayload, jwtVerify } from 'jose'
 import { BrokerError } from '../../errors/errors.ts'
@@ -14,10 +14,10 @@ import type { SigningKeys } from './jwks.ts'
 import { isTooLarge, readUnverified } from './unverified-jwt.ts'
 
 export interface JwtAuthenticator extends Authenticator {
-  /** Fetches the keys of every issuer, and keeps them fresh. */
+  /** Fetches the keys of every issuer, and refreshes them. */
   start(): void
   stop(): Promise<void>
-  /** For each issuer, whether its keys could be fetched the last time; undefined before the first. */
+  /** For each issuer, whether the last fetch of its keys succeeded. Undefined: there was none. */
   issuers(): readonly { readonly issuer: string; readonly isFresh: boolean | undefined }[]
 }
 
@@ -37,14 +37,14 @@ const ALGORITHMS = [
 const LEEWAY_SECONDS = 30
 const REMEMBERED_MS = 300_000
 const REMEMBERED_MAX = 10_000
-/** No control characters: a subject stands in logs and in the audit trail. */
+/** No control characters, because logs and the audit trail contain the subject. */
 const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,512}$/u
 
 interface Remembered {
   readonly principal: Principal
-  /** The end of the token. */
+  /** The expiry of the token. */
   readonly expiresAt: number
-  /** When it is to be verified again, by the clock that never steps. */
+  /** Next verification, in time of the monotonic clock. */
   readonly staleAt: number
 }
 
@@ -54,9 +54,9 @@ interface Issuer {
 }
 
 export function createJwtAuthenticator(dependencies: {
-  /** Another array after a change: then everything that is remembered is forgotten. */
+  /** Returns a new array after a change. Then all remembered results are dropped. */
   readonly issuers: () => readonly IssuerSettings[]
-  /** The same. */
+  /** Returns a new array after a change. */
   readonly callers: () => readonly CallerEntry[]
   readonly createSigningKeys: (settings: IssuerSettings) => SigningKeys
   readonly now: () => number
@@ -65,7 +65,7 @@ export function createJwtAuthenticator(dependencies: {
 }): JwtAuthenticator {
   const { issuers, callers, createSigningKeys, now, monotonic } = dependencies
   const remembered = new Map<string, Remembered>()
-  /** The same again, by what a connection sends each time: the digest is not made anew. */
+  /** A second map by the credentials object of a connection. A lookup here needs no digest. */
   let recent = new WeakMap<Credentials, Remembered>()
   const known = new Map<string, Issuer>()
   const ending = new Set<Promise<void>>()
@@ -78,7 +78,7 @@ export function createJwtAuthenticator(dependencies: {
     ending.add(stopping)
   }
 
-  /** Issuers whose settings are the same keep their keys. */
+  /** An issuer with unchanged settings keeps its keys. */
   const followSettings = () => {
     if (issuers() === seenIssuers && callers() === seenCallers) return
     remembered.clear()
@@ -107,7 +107,7 @@ export function createJwtAuthenticator(dependencies: {
     const claims = await verifiedClaims(token, issuer, now())
     const principal = principalOf(issuer.settings, claims, entries)
     const expiresAt = claims.exp * 1000
-    // Only if the settings are still those that it was verified by.
+    // Remembers the result only if the settings did not change during the verification.
     if (known.get(name) === issuer && seenCallers === entries) {
       remember(digest, { principal, expiresAt, staleAt: monotonic() + REMEMBERED_MS })
     }
@@ -184,7 +184,7 @@ async function verifiedClaims(
     return { ...payload, exp, sub }
   } catch (error) {
     if (error instanceof BrokerError) throw error
-    // The error of the library holds the claims: only our code for it goes on.
+    // The error of the library contains claims, so only our code is passed on.
     throw refusedBearer(codeOf(error))
   }
 }
@@ -218,6 +218,6 @@ function codeOf(error: unknown): RefusalCode {
   return 'TOKEN_UNVERIFIABLE'
 }
 
-/** Settings are plain data, read from one file. */
+/** Compares settings, which are plain data of one file. */
 const isSame = (one: IssuerSettings | undefined, other: IssuerSettings): boolean =>
   JSON.stringify(one) === JSON.stringify(other)

@@ -1,18 +1,18 @@
-/** Where an issuer's signing keys come from: its JWKS, named in the settings or discovered. */
+/** Fetches the JWKS of an issuer, whose URL is in the settings or discovered. */
 import type { JSONWebKeySet } from 'jose'
 import type { Outbound } from '../../http/outbound/outbound.ts'
 import { within } from '../../runtime/timeout.ts'
 import type { IssuerSettings } from '../caller-entry.ts'
 
 interface KeySourceDependencies {
-  /** With a CA to trust besides the well-known ones. */
+  /** `ca` is trusted in addition to the well-known CAs. */
   readonly createOutbound: (ca: string | undefined) => Outbound
   readonly readFile: (path: string) => Promise<string>
   /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 
-/** Why there are no keys: for the log. */
+/** Why there are no keys, for the log. */
 type KeySourceCode =
   | 'ISSUER_UNREACHABLE'
   | 'ISSUER_STATUS'
@@ -23,12 +23,12 @@ type KeySourceCode =
   | 'ISSUER_KEYS_EMPTY'
 
 const DEADLINE_MS = 5_000
-/** A discovered address of the keys is asked for again after so long, or when it fails. */
+/** A discovered URL of the keys is discovered again after this time, or when it fails. */
 const DISCOVERY_MS = 3_600_000
 const KEYS_MAX = 100
 const KEY_TYPES = ['RSA', 'EC', 'OKP']
 
-/** What is wrong with the URL of an issuer or its keys, or undefined. Plain http is for loopback. */
+/** What is wrong with the URL of an issuer or of its keys. Undefined: nothing. Plain http is only for loopback. */
 export function issuerUrlMistake(text: string): string | undefined {
   const url = URL.parse(text)
   if (!url) return 'must be a URL'
@@ -57,7 +57,7 @@ export function createKeySource(
     }
   }
 
-  /** A CA that was renewed gets connections of its own. */
+  /** A renewed CA needs new connections. */
   const outboundNow = async (): Promise<Outbound> => {
     const ca = settings.caFile === undefined ? undefined : await read(settings.caFile)
     if (way && way.ca === ca) return way.outbound
@@ -84,7 +84,7 @@ export function createKeySource(
     return objectIn(outcome.body)
   }
 
-  /** The token goes where the settings point, and never to a host that an answer names. */
+  /** The token is sent to the host in the settings, and never to a host that an answer names. */
   const tokenFor = async (text: string): Promise<string | undefined> => {
     if (settings.tokenFile === undefined) return undefined
     const { origin } = new URL(text)
@@ -107,7 +107,7 @@ export function createKeySource(
   }
 
   return {
-    /** One attempt, 5 s at most. Rejects with an error whose `code` is a {@link KeySourceCode}. */
+    /** Makes one attempt, at most 5 s. Rejects with an error whose `code` is a {@link KeySourceCode}. */
     async fetch(stop: AbortSignal): Promise<JSONWebKeySet> {
       const late = () => {
         throw unusable('ISSUER_UNREACHABLE')
@@ -128,7 +128,7 @@ export function createKeySource(
   }
 }
 
-/** Nothing of what the issuer answered is in it. */
+/** The error contains nothing of the issuer's answer. */
 const unusable = (code: KeySourceCode, cause?: unknown): Error =>
   Object.assign(new Error(code, { cause }), { code })
 
@@ -142,7 +142,7 @@ function objectIn(body: Buffer): Record<string, unknown> {
   throw unusable('ISSUER_ANSWER_INVALID')
 }
 
-/** Public keys that may verify signatures; a set without any is no set. */
+/** Public keys that can verify signatures. A set without such keys is refused. */
 function usableKeys(set: Record<string, unknown>): JSONWebKeySet['keys'] {
   if (!Array.isArray(set.keys) || set.keys.length > KEYS_MAX) {
     throw unusable('ISSUER_ANSWER_INVALID')

@@ -1,4 +1,4 @@
-/** Slows down whoever fails to authenticate too often from one address. Valid callers are never held up. */
+/** Limits failed authentications of an address. Valid callers are never delayed. */
 
 import { BrokerError } from '../../errors/errors.ts'
 import { networkOf } from '../../http/address.ts'
@@ -8,16 +8,16 @@ import type { Budgets } from '../../store/budgets.ts'
 export type Throttle = ReturnType<typeof createThrottle>
 
 interface ThrottleDependencies {
-  /** Shared over replicas while the store answers. */
+  /** The count is shared by all replicas while the store answers. */
   readonly budgets: Pick<Budgets, 'take'>
   readonly runtime: Runtime
   readonly log: Pick<Log, 'warn'>
 }
 
-/** Failures in a minute that are still answered with 401. */
+/** Failures in a minute that get 401. */
 const LIMIT = 20
 const WINDOW_MS = 60_000
-/** Addresses remembered in this process; the oldest are forgotten first. */
+/** Most addresses that this process remembers. The oldest is dropped first. */
 const ADDRESSES = 10_000
 
 interface Local {
@@ -38,7 +38,7 @@ export function createThrottle({ budgets, runtime, log }: ThrottleDependencies) 
     if (locals.size > ADDRESSES && oldest !== undefined) locals.delete(oldest)
   }
 
-  /** Counts here, beside the store, so that nothing is lost when it goes away. */
+  /** Counts in this process too, so that the count survives an outage of the store. */
   const countHere = (key: string): Local => {
     const before = locals.get(key)
     const isOver = before === undefined || monotonic() - before.since >= WINDOW_MS
@@ -51,7 +51,7 @@ export function createThrottle({ budgets, runtime, log }: ThrottleDependencies) 
     return local
   }
 
-  /** Until when the address is blocked. */
+  /** Returns the time until which the address is blocked. */
   const countInStore = async (key: string): Promise<number> => {
     try {
       const result = await budgets.take([{ key: `auth:${key}`, limit: LIMIT, windowMs: WINDOW_MS }])
@@ -69,7 +69,7 @@ export function createThrottle({ budgets, runtime, log }: ThrottleDependencies) 
   }
 
   return {
-    /** Counts one failure; gives the error to answer with: the one given, or `rate_limited`. Never rejects. */
+    /** Counts one failure. Returns the error of the answer: the given one, or `rate_limited`. Never rejects. */
     async failed(address: string, error: BrokerError): Promise<BrokerError> {
       const key = networkOf(address)
       const known = locals.get(key)
@@ -82,7 +82,7 @@ export function createThrottle({ budgets, runtime, log }: ThrottleDependencies) 
       keep(key, { ...local, blockedUntil })
       return tooMany(blockedUntil - monotonic())
     },
-    /** Whether failures of this address are answered with `rate_limited` now. */
+    /** Whether failures of this address get `rate_limited` now. */
     isBlocked: (address: string): boolean =>
       (locals.get(networkOf(address))?.blockedUntil ?? Number.NEGATIVE_INFINITY) > monotonic(),
   }

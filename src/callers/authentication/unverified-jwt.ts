@@ -1,8 +1,8 @@
-/** What a JWT says of itself before anything of it is proven: enough to pick the issuer, and what makes it refused at sight. */
+/** Reads the unverified header and claims of a JWT: finds the issuer, and refuses what is never accepted. */
 import { refusedBearer } from './authenticator.ts'
 
 interface UnverifiedJwt {
-  /** A key into the configured issuers, and nothing else. */
+  /** Only used to find the configured issuer. */
   readonly issuer: string
 }
 
@@ -10,7 +10,7 @@ interface UnverifiedJwt {
 const TOKEN_MAX = 8 * 1024
 const KID_MAX = 128
 const PARTS = /^([\w-]+)\.([\w-]+)\.[\w-]+$/
-/** Keys come from the issuer that the settings name; extensions that change the meaning of a signature are not spoken. */
+/** Keys come from the configured issuer only, and extensions that change the meaning of a signature are not supported. */
 const REFUSED_PARAMETERS = ['jku', 'x5u', 'jwk', 'x5c', 'crit', 'b64', 'zip', 'enc']
 
 export const isTooLarge = (token: string): boolean => token.length > TOKEN_MAX
@@ -38,7 +38,7 @@ const DEPTH_MAX = 32
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** A JSON object without a member twice: parsers differ in which of the two counts. */
+/** Refuses a JSON object with a repeated member, because parsers differ in which one they use. */
 function objectIn(part: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const text = utf8.decode(Buffer.from(part, 'base64url'))
@@ -50,7 +50,7 @@ function objectIn(part: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-/** Whether any object in this JSON text, which is well-formed, has two members of one name; what is nested deeper than any claim is not looked through, and counts as such. */
+/** Whether an object in this well-formed JSON text has two members with the same name. A text that is too deep counts as such. */
 export function hasTwins(json: string): boolean {
   const open: (Set<unknown> | undefined)[] = []
   for (const [token, text, colon] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g)) {

@@ -1,4 +1,4 @@
-/** The server of the API, with what bounds its connections and what ends them. */
+/** The server of the API with its limits of connections and its shutdown. */
 import type { Log } from '../../runtime/runtime.ts'
 import { createDrain, type Drain } from './drain.ts'
 import { createPipelines, type Pipelines } from './pipeline.ts'
@@ -7,7 +7,7 @@ import { createServer, type Server, type ServerOptions } from './server.ts'
 export interface ApiServer {
   readonly server: Server
   readonly drain: Drain
-  /** A caller proved itself on this connection. */
+  /** Called when a caller authenticated on this connection. */
   readonly trust: Pipelines['trust']
 }
 

@@ -1,4 +1,4 @@
-/** Records that this replica met and may not use: each is logged and counted once, until it is well again. */
+/** Unusable records that this replica found. Each is logged and counted once, until it is usable again. */
 import type { Log } from '../../runtime/runtime.ts'
 
 /** Why a record is not used. */
@@ -20,23 +20,23 @@ export interface CorruptRecord {
 
 export interface CorruptRecords {
   met(record: CorruptRecord): void
-  /** It was read and is well, or is gone. */
+  /** The record was read and is usable, or is gone. */
   over(kind: string, name: string): void
-  /** Whether it was met, and not seen well since. */
+  /** Whether the record was found unusable and not usable since. */
   has(kind: string, name: string): boolean
   /** Forgets records with this reason. */
   forget(why: Corruption): void
-  /** What was met and not seen well since, in the order in which it was met. */
+  /** All such records, in the order in which they were found. */
   current(): readonly CorruptRecord[]
 }
 
 interface CorruptRecordsDependencies {
-  /** Called once for each. Must not throw. */
+  /** Called once for each record. Must not throw. */
   readonly onMet: (record: CorruptRecord) => void
   readonly log: Pick<Log, 'error'>
 }
 
-/** How many are remembered; what comes beyond is logged each time. */
+/** Most remembered records. Others are logged each time. */
 const LIMIT = 10_000
 
 export function createCorruptRecords({ onMet, log }: CorruptRecordsDependencies): CorruptRecords {

@@ -1,17 +1,17 @@
 import { BrokerError } from '../../errors/errors.ts'
 import type { Page } from '../records.ts'
 
-/** The form in which this release writes records. Raise it when an older release could no longer read them. */
+/** Version of the form in which this release writes records. Increase it if an older release cannot read them. */
 export const SCHEMA = 1
 
-/** Refuses a record that a newer release wrote, before an older one misreads it. */
+/** Refuses a record of a newer release, so that it is not misread. */
 export function checkSchema(schema: number): void {
   if (schema > SCHEMA) {
     throw new BrokerError('record_corrupt', 'The record was written by a newer release')
   }
 }
 
-/** What `parse` makes of one record. Throws `record_corrupt` or `another_version`, and nothing else: whatever lies there is no fault of the store's. */
+/** Parses one record. Only throws `record_corrupt` or `another_version`, because an unusable record is not a failure of the store. */
 export function readRecord<Value>(name: string, parse: () => Value): Value {
   try {
     return parse()
@@ -21,7 +21,7 @@ export function readRecord<Value>(name: string, parse: () => Value): Value {
   }
 }
 
-/** A page without those of which `parse` throws `record_corrupt` or `another_version`: those are named. One more row than `limit` tells that there is another page. */
+/** A page without records for which `parse` throws `record_corrupt` or `another_version`. Those are named. One more row than `limit` shows that there is another page. */
 export function usablePageOf<Row, Item>(
   rows: readonly Row[],
   limit: number,
@@ -35,7 +35,7 @@ export function usablePageOf<Row, Item>(
     try {
       items.push(parse(row, id))
     } catch (error) {
-      // Whatever else is wrong lies in the record.
+      // Any other error is caused by the record.
       if (error instanceof BrokerError && !isUnusable(error)) throw error
       corrupt.push(id)
     }
@@ -48,7 +48,7 @@ export function usablePageOf<Row, Item>(
   }
 }
 
-/** The same for the items of a page that the store gave. */
+/** The same for items of a page from the store. */
 export function usableOf<Item, Parsed>(
   { items, corrupt = [], next }: Page<Item>,
   of: { idOf(item: Item): string; parse(item: Item, id: string): Parsed },
@@ -58,18 +58,18 @@ export function usableOf<Item, Parsed>(
   return { items: read.items, next, ...(unusable.length > 0 && { corrupt: unusable }) }
 }
 
-/** One record cannot be used; the store is well. */
+/** Whether one record is corrupt. The store itself works. */
 export const isCorrupt = (error: unknown): error is BrokerError =>
   error instanceof BrokerError && error.code === 'record_corrupt'
 
-/** It is in a form, or of a kind, that this release does not know. */
+/** The record has a form or a kind that this release does not know. */
 export const anotherVersion = (record: string): BrokerError =>
   new BrokerError(
     'another_version',
     `Another version wrote ${record}: this replica does not know it`,
   )
 
-/** One record cannot be used here, whoever wrote it; the store is well. */
+/** Whether one record is unusable here, for any reason. The store itself works. */
 export const isUnusable = (error: unknown): error is BrokerError =>
   isCorrupt(error) || (error instanceof BrokerError && error.code === 'another_version')
 

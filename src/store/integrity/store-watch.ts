@@ -1,4 +1,4 @@
-/** Notices a store that lost its content or went back in time, tells the other replicas, and waits for an operator to accept it. */
+/** Detects a store that lost its content or went back in time, tells other replicas, and waits for an operator to accept it. */
 
 import { BrokerError } from '../../errors/errors.ts'
 import type { Emitter } from '../../runtime/events.ts'
@@ -20,11 +20,11 @@ import {
 
 export interface StoreWatch {
   integrity(): StoreIntegrity
-  /** For whoever found nothing in the store: throws `store_reset` where it may have been there before, `store_unavailable` where that cannot be told. */
+  /** Called after an empty read. Throws `store_reset` if the record may have existed before, and `store_unavailable` if that is unknown. */
   check(): Promise<void>
-  /** What is there now is right, for every replica. Gives what the store was until then. */
+  /** Accepts the current content for all replicas. Returns the former state of the store. */
   accept(): Promise<StoreIntegrity>
-  /** Looks now; those who ask at once share one look. */
+  /** Checks the store now. Concurrent calls share one check. */
   look(): Promise<void>
   start(): void
   stop(): Promise<void>
@@ -33,13 +33,13 @@ export interface StoreWatch {
 interface StoreWatchDependencies {
   readonly store: Pick<Store, 'identity' | 'documents' | 'isBegunAnew'>
   readonly events: Pick<Emitter<StoreEvents>, 'emit'>
-  /** The store as a whole is another one or its past, or an operator accepted it (`isAccepted`): what was seen of it holds no more. Must not throw. */
+  /** The whole store is another one or an old copy, or an operator accepted it (`isAccepted`): the remembered versions are no longer valid. Must not throw. */
   readonly onOtherContent?: (change: { readonly isAccepted: boolean }) => void
   readonly runtime: Pick<Runtime, 'sleep'>
   readonly log: Log
 }
 
-/** What the store says of itself; undefined: nothing, or it was said of another one. */
+/** The note in the store. Undefined: there is none, or it is about another store. */
 export async function readIntegrityNote({
   identity,
   documents,
@@ -52,7 +52,7 @@ export async function readIntegrityNote({
   return isBegunAnew() ? 'wiped' : undefined
 }
 
-/** Tells every replica, those that run and those that will. */
+/** Tells all replicas, present and future. */
 export async function writeIntegrityNote(
   { identity, documents }: Pick<Store, 'identity' | 'documents'>,
   standing: 'wiped' | 'accepted',
@@ -64,7 +64,7 @@ export async function writeIntegrityNote(
 const RUNBOOK = 'docs/runbooks.md#a-store-that-was-reset'
 
 const LOOK_MS = 1_000
-/** More often than that no store was accepted. */
+/** Most notes. No store is accepted more often. */
 const NOTES_MAX = 1_000
 const NOTES = documentKind({ kind: 'store', schema: StoreNote })
 const ID = 'standing'
@@ -90,12 +90,12 @@ export function createStoreWatch({
         { missing: known.seq - since.seq },
         'the store went back in time: changes that it had acknowledged are missing',
       )
-      // A replica that was told by others adds nothing.
+      // A replica that learned it from others emits nothing.
       if (known.seq > since.seq) events.emit('store.rewound', undefined)
     } else log.info({ was: before }, 'the store is sound again')
   }
 
-  /** Which store it was at the last look, and the version of its newest note: whoever puts an older one back accepts nothing. */
+  /** Identity of the store at the last check, with the version of its newest note. So restoring an older note accepts nothing. */
   let last: (StoreIdentity & { readonly note: number }) | undefined
 
   const compareWithLast = (
@@ -128,10 +128,10 @@ export function createStoreWatch({
     return judged
   }
 
-  // An older answer would look like the past.
+  // An older answer would look like an old copy.
   const nextLook = createSharedTurns(look)
 
-  /** For replicas that start after this, and know nothing of what was before. */
+  /** For replicas that start later and do not know the former content. */
   const pin = async (
     standing: 'wiped' | 'rewound',
     current: StoreIdentity,
@@ -158,7 +158,7 @@ export function createStoreWatch({
       try {
         await nextLook()
       } catch (error) {
-        // The reader of the change stream says that the store is gone; here it is asked again.
+        // The reader of the change stream reports an unavailable store. Here it is checked again.
         if (!(error instanceof BrokerError)) throw error
       }
       return LOOK_MS
@@ -178,11 +178,11 @@ export function createStoreWatch({
     },
     async accept() {
       const { integrity } = await nextLook()
-      // Also where it is sound: another replica may have met a single record that went back.
+      // Also if the store is sound: another replica may have found one old record.
       const note: StoreNote = { ...(await store.identity()), standing: 'accepted' }
       for (let tries = 0; tries < NOTES_MAX; tries += 1) {
         const written = await write(note, 'any')
-        // Beside an older one that was put back, it would be no news.
+        // Beside a restored older note, a new note with its version would not be noticed.
         if (!written || written.version > (last?.note ?? 0)) break
       }
       await nextLook()

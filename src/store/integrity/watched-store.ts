@@ -1,4 +1,4 @@
-/** The store with codes beside its records, and with a watch over the whole: a record that does not verify is not used, and a store that lost its content does not answer "absent". */
+/** The store with authentication codes and a check of the whole. An unverified record is not used, and a store that lost its content does not answer "absent". */
 import type { Keyring } from '../../crypto/keyring.ts'
 import type { Events } from '../../runtime/events.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
@@ -26,9 +26,9 @@ export interface WatchedState {
   readonly integrity: StoreIntegrity
   /** In Redis's terms; undefined: unknown. */
   readonly evictionPolicy: string | undefined
-  /** In a line, with what to do; undefined where there is none. */
+  /** One line with the remedy. Undefined: there is no failure. */
   readonly trouble: string | undefined
-  /** How many records were met that may not be used. */
+  /** Number of unusable records that were found. */
   readonly corrupt: number
 }
 
@@ -37,12 +37,12 @@ export interface WatchedStore {
   /** Whether records need a code. */
   readonly requirement: MacRequirement
   state(): WatchedState
-  /** Records that this replica met and may not use. */
+  /** Unusable records that this replica found. */
   corrupt(): readonly CorruptRecord[]
   readonly accept: StoreWatch['accept']
   /** Whether a single record went back to an older version. */
   rolledBack(): boolean
-  /** Erases a record that does not verify. `verifies`: it does, and stays. */
+  /** Erases a record that does not verify. `verifies`: the record is valid and stays. */
   erase(kind: string, name: string): Promise<'erased' | 'verifies' | 'absent'>
   start(): void
   stop(): Promise<void>

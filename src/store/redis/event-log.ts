@@ -5,16 +5,16 @@ import { anchorOf } from '../redis-connection/cause.ts'
 import type { RedisEvent } from '../redis-connection/connection.ts'
 import { redisRemedyOf, troubleText } from '../redis-connection/errors.ts'
 
-/** A connection that comes and goes says so once in so long: what it suffers from has a line of its own. */
+/** Shortest time between two lines about a closed connection. Each failure has its own line. */
 const FLAPPING_MS = 30_000
 
 interface Shown {
   readonly state: 'ready' | 'closed'
-  /** When it was last said to be closed. */
+  /** Time of the last line about a closed connection. */
   readonly closedAt: number
 }
 
-/** `monotonic`: milliseconds of a clock that never steps. */
+/** `monotonic`: monotonic clock, in milliseconds. */
 export function redisEventLog(
   log: Pick<Log, 'info' | 'warn'>,
   monotonic: () => number,
