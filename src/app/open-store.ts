@@ -53,10 +53,7 @@ function defined<Members extends object>(members: Members): Defined<Members> {
   return Object.fromEntries(given) as Defined<Members>
 }
 
-async function openEmbedded(
-  { dataDir }: Config,
-  onTrouble: OpenStoreOptions['onFileTrouble'],
-): Promise<Store> {
+async function openEmbedded({ dataDir }: Config, onTrouble: OpenStoreOptions['onFileTrouble']) {
   const { createEmbeddedStore } = await import('../store/embedded/embedded-store.ts')
   try {
     return createEmbeddedStore({ dataDir, ...(onTrouble && { onTrouble }) })

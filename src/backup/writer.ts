@@ -63,9 +63,7 @@ export async function* writeBackup(dependencies: {
   return counts
 }
 
-async function* sections<Item>(
-  read: (page: PageQuery) => Promise<Page<Item>>,
-): AsyncGenerator<readonly Item[]> {
+async function* sections<Item>(read: (page: PageQuery) => Promise<Page<Item>>) {
   for await (const page of pages(read, { limit: PAGE })) {
     let items: Item[] = []
     let characters = 0

@@ -49,11 +49,7 @@ const BEARER = /^Bearer +([\x21-\x7e]+)$/i
 
 export function createGate({ authenticators, throttle, permissions }: GateDependencies): Gate {
   const readCredentials = createCredentialsReader()
-  const ask = async (
-    credentials: Credentials,
-    request: FastifyRequest,
-    first: number,
-  ): Promise<Principal | undefined> => {
+  const ask = async (credentials: Credentials, request: FastifyRequest, first: number) => {
     for (const authenticator of authenticators.slice(first)) {
       const principal = await authenticator.authenticate(credentials, request)
       if (principal) return principal
@@ -61,10 +57,7 @@ export function createGate({ authenticators, throttle, permissions }: GateDepend
     return undefined
   }
 
-  const find = (
-    credentials: Credentials,
-    request: FastifyRequest,
-  ): Principal | undefined | Promise<Principal | undefined> => {
+  const find = (credentials: Credentials, request: FastifyRequest) => {
     let asked = 0
     for (const authenticator of authenticators) {
       asked += 1
@@ -78,10 +71,7 @@ export function createGate({ authenticators, throttle, permissions }: GateDepend
     return undefined
   }
 
-  const identifyBy = (
-    request: FastifyRequest,
-    credentials: Credentials,
-  ): Principal | Promise<Principal> => {
+  const identifyBy = (request: FastifyRequest, credentials: Credentials) => {
     const refuse = async (error: unknown): Promise<never> => {
       if (!(error instanceof BrokerError) || error.code !== 'caller_unauthenticated') throw error
       throw await throttle.failed(request.ip, error)

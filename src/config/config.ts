@@ -86,11 +86,7 @@ function contentOf(path: string, files: ConfigFiles): string | { readonly code: 
   }
 }
 
-function conflicts(
-  config: Config,
-  given: ReadonlySet<SettingName>,
-  files: ConfigFiles,
-): readonly string[] {
+function conflicts(config: Config, given: ReadonlySet<SettingName>, files: ConfigFiles) {
   const name = (setting: SettingName) => SETTINGS[setting].variable
   const needs = (setting: SettingName, other: SettingName) =>
     given.has(setting) && !given.has(other) ? [`${name(setting)}: needs ${name(other)}`] : []

@@ -238,10 +238,7 @@ function issuerFaults(issuers: readonly IssuerSettings[]): readonly Fault[] {
 /** Permissions on integrations have no effect without a list of integrations. */
 const OVER_INTEGRATIONS = /^(tokens|integrations|credentials):/
 
-function callerFaults(
-  callers: readonly CallerEntry[],
-  issuers: readonly IssuerSettings[],
-): readonly Fault[] {
+function callerFaults(callers: readonly CallerEntry[], issuers: readonly IssuerSettings[]) {
   return callers.flatMap(({ name, match, permissions, integrations }, at): Fault[] => {
     const path = ['callers', String(at)]
     const isKnown = match.issuer === undefined || issuers.some((one) => one.issuer === match.issuer)

@@ -129,10 +129,7 @@ export function createIntake({ now, uniqueId }: IntakeDependencies) {
     credential: { ...blank(secret.type, certificate), ...refreshTokenIdIn(secret) },
   })
 
-  const imported = async (
-    input: CredentialInput,
-    { expiredIsWarning = false }: IntakeOptions,
-  ): Promise<FreshCredential> => {
+  const imported = async (input: CredentialInput, { expiredIsWarning = false }: IntakeOptions) => {
     const material = await readKeyMaterial(input, { now: now(), expiredIsWarning })
     const { refreshToken } = input
     const secret: CredentialSecret = {

@@ -55,10 +55,7 @@ export async function readKeyMaterial(
   return readPair(entry.key, input.certificate ?? certificateFor(entry), words, options)
 }
 
-async function unlocked(
-  privateKey: string,
-  passphrase: string | undefined,
-): Promise<{ readonly pem: string; readonly words: readonly string[] }> {
+async function unlocked(privateKey: string, passphrase: string | undefined) {
   const encrypted = passphrase === undefined ? undefined : encryptedKeyOf(privateKey)
   if (passphrase === undefined) return { pem: privateKey, words: [] }
   if (!encrypted) {

@@ -65,11 +65,7 @@ export function createRefreshTokenMaintainer(dependencies: RefreshTokenMaintaine
     }
   }
 
-  const exercised = async (
-    name: string,
-    { uid, keptAt }: CustodyRecord,
-    now: number,
-  ): Promise<number> => {
+  const exercised = async (name: string, { uid, keptAt }: CustodyRecord, now: number) => {
     const idleDays = await idleDaysOf(name, uid)
     if (idleDays === undefined) return now + LOOK_MS
     const exerciseAt = keptAt + idleDays * DAY_MS * EXERCISE_AT

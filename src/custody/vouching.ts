@@ -97,10 +97,7 @@ export function createVouching(dependencies: {
     await custody.distrust({ id: doubtId(), kind, noted, lookInMs: SETTLE_MS })
   }
 
-  const take = async (
-    step: Exclude<VouchingStep, 'none' | 'wait'>,
-    age: CustodyAge,
-  ): Promise<void> => {
+  const take = async (step: Exclude<VouchingStep, 'none' | 'wait'>, age: CustodyAge) => {
     const { noted = 0, sure = null } = knownOf(age) ?? {}
     switch (step) {
       case 'vouch': {

@@ -56,10 +56,7 @@ const opensRestApi = ({ grant }: Integration): boolean =>
 const expectedScopes = (integration: Integration): readonly string[] =>
   integration.identity.expect?.scopes ?? (opensRestApi(integration) ? ['api'] : [])
 
-function checkScopes({
-  integration,
-  lease,
-}: Pick<HeldToken, 'integration' | 'lease'>): readonly DiagnosisCheck[] {
+function checkScopes({ integration, lease }: Pick<HeldToken, 'integration' | 'lease'>) {
   if (lease.scope === undefined) {
     return [passed('scopes', 'Salesforce does not state the scopes of the token.')]
   }
@@ -89,10 +86,7 @@ function checkScopes({
   return checks
 }
 
-async function checkInstance(
-  { integration, lease }: HeldToken,
-  { endpoint }: GrantContext,
-): Promise<readonly DiagnosisCheck[]> {
+async function checkInstance({ integration, lease }: HeldToken, { endpoint }: GrantContext) {
   const { instanceUrl, accessToken } = lease
   const { host } = new URL(instanceUrl)
   if (!opensRestApi(integration)) {
@@ -122,10 +116,7 @@ async function checkInstance(
   }
 }
 
-async function checkIntrospection(
-  { integration, signer, lease }: HeldToken,
-  grants: GrantContext,
-): Promise<readonly DiagnosisCheck[]> {
+async function checkIntrospection({ integration, signer, lease }: HeldToken, grants: GrantContext) {
   const { loginUrl, grant: settings } = integration
   const grant = grantOf(settings.type)
   const { introspect } = grant

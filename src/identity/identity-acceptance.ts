@@ -80,9 +80,5 @@ export function createIdentityAcceptance(dependencies: {
 }
 
 /** For an integration without a token since the move: its next token determines the user. Undefined if the org is not pinned. */
-const nobodyIn = (
-  orgId: string,
-  { identity: { pin } }: Integration,
-  { instanceUrl }: Identity,
-): Identity | undefined =>
+const nobodyIn = (orgId: string, { identity: { pin } }: Integration, { instanceUrl }: Identity) =>
   pin === 'org_and_user' ? { orgId, userId: null, instanceUrl } : undefined

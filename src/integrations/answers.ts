@@ -33,20 +33,14 @@ interface AnswersDependencies {
 }
 
 export function createAnswers({ store, followers, statusOf }: AnswersDependencies): Answers {
-  const ofWhatIsShown = async (
-    status: IntegrationStatus,
-    principal: Principal,
-  ): Promise<IntegrationStatus> => {
+  const ofWhatIsShown = async (status: IntegrationStatus, principal: Principal) => {
     const { sharesTokenWith } = status
     if (sharesTokenWith.length === 0) return status
     const of = { integrations: store, principal }
     return { ...status, sharesTokenWith: await shownNames(sharesTokenWith, of) }
   }
 
-  const lentTo = async (
-    { name, credentials }: Integration,
-    principal: Principal,
-  ): Promise<readonly string[]> => {
+  const lentTo = async ({ name, credentials }: Integration, principal: Principal) => {
     if (credentials.length === 0) return []
     const found = await followers.of(name)
     return found.filter((one) => isShown(principal, one)).map((one) => one.name)

@@ -51,10 +51,7 @@ export function createCredentialWriter(dependencies: {
   const { store, audit, runtime, log } = dependencies
 
   /** Writes the change if the integration did not change since it was read. Undefined: it did. */
-  const write = async (
-    sealed: SealedIntegration,
-    change: CredentialChange,
-  ): Promise<Integration | undefined> => {
+  const write = async (sealed: SealedIntegration, change: CredentialChange) => {
     const { credentials, signsWith = credentials, updatedAt, isFollowed, audited } = change
     const { integration: current } = sealed
     const integration = { ...current, credentials, updatedAt: updatedAt ?? current.updatedAt }

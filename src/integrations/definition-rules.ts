@@ -109,10 +109,7 @@ const noValue = (place: string, remedy: string): BrokerError =>
   )
 
 /** Records from before this rule stay valid. */
-function audienceMissingIn(
-  { loginUrl, grant }: Judged,
-  current: Judged | undefined,
-): BrokerError | undefined {
+function audienceMissingIn({ loginUrl, grant }: Judged, current: Judged | undefined) {
   const audienceIn = (settings: object) => (settings as { readonly audience?: string }).audience
   if (grant.type !== 'jwt_bearer' || audienceIn(grant) !== undefined) return undefined
   const isAsBefore =
@@ -131,10 +128,7 @@ function audienceMissingIn(
 }
 
 /** For some grants, Salesforce only issues tokens at the org's own host. */
-function wrongHostIn(
-  { loginUrl, grant }: Judged,
-  current: Judged | undefined,
-): BrokerError | undefined {
+function wrongHostIn({ loginUrl, grant }: Judged, current: Judged | undefined) {
   if (loginUrl === current?.loginUrl && grant.type === current.grant.type) return undefined
   const common = commonLoginHostOf(loginUrl)
   if (common === undefined || !grantOf(grant.type).needsMyDomain) return undefined

@@ -153,9 +153,7 @@ export function createIntegrationStore({
   events,
   requiresCodes = () => false,
 }: IntegrationStoreDependencies) {
-  const written = async (
-    record: IntegrationRecord | undefined,
-  ): Promise<Integration | undefined> => {
+  const written = async (record: IntegrationRecord | undefined) => {
     if (!record) return undefined
     const { name, rev } = record
     const integration = integrationOf(record)
@@ -178,10 +176,7 @@ export function createIntegrationStore({
     }
   }
 
-  const open = async (
-    seal: Seal,
-    credentials: readonly Credential[],
-  ): Promise<CredentialSecrets> => {
+  const open = async (seal: Seal, credentials: readonly Credential[]) => {
     const { secrets, definition } = await openSeal(keyring, seal)
     if (definition !== seal.definition) {
       throw new BrokerError(
@@ -192,11 +187,7 @@ export function createIntegrationStore({
     return keepSecrets(secrets, credentials)
   }
 
-  const sealedAs = (
-    seal: Seal,
-    integration: Integration,
-    digests: readonly string[],
-  ): SealedIntegration => {
+  const sealedAs = (seal: Seal, integration: Integration, digests: readonly string[]) => {
     const sealed: SealedIntegration = {
       integration,
       digests,

@@ -111,11 +111,7 @@ function createFamily(row: MetricRow): Family {
   const histograms = new Map<string, Series<HistogramCell>>()
   let sampled: (() => Iterable<LooseSample>) | undefined
 
-  const bind = <Cell>(
-    series: Map<string, Series<Cell>>,
-    labels: LooseLabels,
-    make: () => Cell,
-  ): Cell => {
+  const bind = <Cell>(series: Map<string, Series<Cell>>, labels: LooseLabels, make: () => Cell) => {
     const isFull = series.size >= (row.atMost ?? Number.POSITIVE_INFINITY)
     const own = labelsOf(row, labels)
     const text = isFull && !series.has(own) ? labelsOf(row, labels, true) : own

@@ -13,7 +13,6 @@ import type { Outcomes } from '../store/store.ts'
 import { isSignatureRefusal } from '../tokens/mint/candidates.ts'
 import { refusedActivation } from '../tokens/mint/credential-refusal.ts'
 import type { CredentialProver } from '../tokens/mint/prover.ts'
-import type { Lease } from '../tokens/serve/lease.ts'
 
 interface ActivationRequest {
   /** Whether a real mint proves the credential first. */
@@ -41,11 +40,7 @@ export interface ActivationDependencies {
 export function createActivation(dependencies: ActivationDependencies): Activation {
   const { store, credentials: writer, outcomes, prover, audit, now } = dependencies
 
-  const proven = async (
-    name: string,
-    credential: Credential,
-    by: Actor,
-  ): Promise<Lease | undefined> => {
+  const proven = async (name: string, credential: Credential, by: Actor) => {
     const { id } = credential
     try {
       return await prover.prove(name, id, 'repeatedly')

@@ -1,5 +1,5 @@
 import type { CertificateToUpload } from './blueprint.ts'
-import type { Field, SetupStep } from './step.ts'
+import type { SetupStep } from './step.ts'
 
 export const certificatePath = (holder: string, id: string): string =>
   `/integrations/${holder}/credentials/${id}/certificate`
@@ -12,10 +12,7 @@ export function certificateStep(certificate: CertificateToUpload, path: string):
   }
 }
 
-function certificateField(
-  { credential, holder }: CertificateToUpload,
-  path: string,
-): Omit<Field, 'section'> {
+function certificateField({ credential, holder }: CertificateToUpload, path: string) {
   if (credential) {
     return {
       field: `GET ${certificatePath(holder, credential.id)}`,

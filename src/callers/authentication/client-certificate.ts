@@ -55,9 +55,7 @@ export function createClientCertificateAuthenticator(dependencies: {
   }
 }
 
-async function identityOn(
-  socket: TLSSocket,
-): Promise<CertificateIdentity | RefusalCode | undefined> {
+async function identityOn(socket: TLSSocket) {
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) return undefined
   // The parser takes long to load, and most services do not need it.

@@ -89,10 +89,7 @@ function multipart(archive: Uint8Array) {
   return { type: `multipart/form-data; boundary=${boundary}`, body }
 }
 
-function statusOf(
-  result: Readonly<Record<string, unknown>>,
-  secrets: readonly string[],
-): DeployStatus {
+function statusOf(result: Readonly<Record<string, unknown>>, secrets: readonly string[]) {
   const { componentFailures } = membersOf(result.details)
   const failures = [componentFailures ?? []].flat().map((failure) => membersOf(failure).problem)
   const problems = [result.errorStatusCode, result.errorMessage, ...failures]

@@ -155,10 +155,7 @@ export function refreshTokenIn({ refresh_token: value }: JsonObject): Secret | u
 }
 
 /** The ids say whose token it is. The URL is included only if it is on a host of Salesforce. */
-function identityOf(
-  value: unknown,
-  hosts: InstanceRules,
-): Pick<TokenAnswer, 'identityUrl' | 'orgId' | 'userId'> {
+function identityOf(value: unknown, hosts: InstanceRules) {
   if (typeof value !== 'string' || !URL.canParse(value)) return {}
   const url = new URL(value)
   const [, orgId, userId] = IDENTITY_PATH.exec(url.pathname) ?? []

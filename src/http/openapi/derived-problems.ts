@@ -95,10 +95,7 @@ export function withDerivedProblems<Api extends DescribedApi>(api: Api): Api {
 }
 
 /** Merges a response of the route and problems with the same status: two media types, or several codes. */
-function merged(
-  stated: Readonly<Record<string, Response>>,
-  codes: readonly ProblemCode[],
-): Readonly<Record<string, Response>> {
+function merged(stated: Readonly<Record<string, Response>>, codes: readonly ProblemCode[]) {
   const all = [...Object.values(stated).flatMap(codesIn), ...codes]
   const derived: Readonly<Record<string, Response>> = problemResponses([...new Set(all)])
   const responses = mapValues(derived, (response, status): Response => {

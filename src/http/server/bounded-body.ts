@@ -35,11 +35,7 @@ export async function readBounded(body: EncodedBody, limit: number): Promise<Bou
   return decode(Buffer.concat(chunks), body.contentEncoding, limit)
 }
 
-async function decode(
-  bytes: Buffer,
-  encoding: string | undefined,
-  limit: number,
-): Promise<BoundedBody> {
+async function decode(bytes: Buffer, encoding: string | undefined, limit: number) {
   const name = encoding?.trim().toLowerCase() ?? 'identity'
   if (name === '' || name === 'identity' || bytes.length === 0) return bytes
   const decoder = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined

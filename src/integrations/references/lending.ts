@@ -84,11 +84,7 @@ async function checkSiblings(
       )
 }
 
-function hasSameSubject(
-  follower: Definition,
-  owner: Definition,
-  active: Credential | undefined,
-): boolean {
+function hasSameSubject(follower: Definition, owner: Definition, active: Credential | undefined) {
   const { type } = owner.grant
   const grant = grantOf(type)
   // Only the token shows which user approved the connection.
