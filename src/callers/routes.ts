@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import { isCorrupt, unlessCorrupt } from '../store/integrity/record-schema.ts'
@@ -48,15 +49,11 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
 
   server.get(
     '/whoami',
-    {
-      schema: {
-        tags: ['callers'],
-        operationId: 'whoAmI',
-        summary: 'Who you are, and what you may do',
-        description: 'Needs a valid credential, and no permission.',
-        response: { 200: WhoAmI },
-      },
-    },
+    operation('whoAmI', 'callers', {
+      summary: 'Who you are, and what you may do',
+      description: 'Needs a valid credential, and no permission.',
+      response: { 200: WhoAmI },
+    }),
     async ({ principal }) => {
       const { id, kind, name, permits } = principal
       if (permits.length === 0) {
@@ -69,20 +66,16 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
 
   server.post(
     '/api-keys',
-    {
-      schema: {
-        tags: ['callers'],
-        operationId: 'createApiKey',
-        summary: 'Make an API key',
-        description:
-          'Needs `api-keys:write`, and every permission that it grants, over at least the same integrations and labels; and it ends no later than the key that it is made with. The key is shown this once.',
-        body: ApiKeyBody,
-        response: {
-          201: NewApiKey,
-          ...problems('conflict'),
-        },
+    operation('createApiKey', 'callers', {
+      summary: 'Make an API key',
+      description:
+        'Needs `api-keys:write`, and every permission that it grants, over at least the same integrations and labels; and it ends no later than the key that it is made with. The key is shown this once.',
+      body: ApiKeyBody,
+      response: {
+        201: NewApiKey,
+        ...problems('conflict'),
       },
-    },
+    }),
     async (request, reply) => {
       const { principal } = request
       authorise(principal)
@@ -132,16 +125,12 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
 
   server.get(
     '/api-keys',
-    {
-      schema: {
-        tags: ['callers'],
-        operationId: 'listApiKeys',
-        summary: 'The API keys that you may revoke',
-        description: 'Needs `api-keys:write`. In order of id; never the key itself.',
-        querystring: ApiKeyQuery,
-        response: { 200: ApiKeyList },
-      },
-    },
+    operation('listApiKeys', 'callers', {
+      summary: 'The API keys that you may revoke',
+      description: 'Needs `api-keys:write`. In order of id; never the key itself.',
+      querystring: ApiKeyQuery,
+      response: { 200: ApiKeyList },
+    }),
     async ({ principal, query }) => {
       authorise(principal)
       const page = await pageOf(keys, query, (key) => managesGrant(principal, key))
@@ -157,21 +146,17 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
 
   server.delete(
     '/api-keys/:id',
-    {
-      schema: {
-        tags: ['callers'],
-        operationId: 'deleteApiKey',
-        summary: 'Revoke an API key',
-        description:
-          'Needs `api-keys:write` over all of its integrations. Takes effect on every replica within a second. Keys that were made with it stay, until they end; `?with=children` revokes them, too, and may be asked again where it was not answered.',
-        params: ApiKeyParams,
-        querystring: RevokeQuery,
-        response: {
-          204: Type.Null({ description: 'Revoked' }),
-          ...problems('api_key_not_found'),
-        },
+    operation('deleteApiKey', 'callers', {
+      summary: 'Revoke an API key',
+      description:
+        'Needs `api-keys:write` over all of its integrations. Takes effect on every replica within a second. Keys that were made with it stay, until they end; `?with=children` revokes them, too, and may be asked again where it was not answered.',
+      params: ApiKeyParams,
+      querystring: RevokeQuery,
+      response: {
+        204: Type.Null({ description: 'Revoked' }),
+        ...problems('api_key_not_found'),
       },
-    },
+    }),
     async (request, reply) => {
       const { principal, params, query } = request
       authorise(principal)

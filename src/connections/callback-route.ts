@@ -1,6 +1,7 @@
 /** `GET /oauth/callback`: Salesforce sends the browser of the person here. The route is public. Only a valid `state` completes a connection. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
+import { operation } from '../http/openapi/operation.ts'
 import type { Server } from '../http/server/server.ts'
 import {
   BARE_PAGE,
@@ -37,9 +38,7 @@ export function registerCallbackRoute(
     {
       // Link scanners must not complete a connection.
       exposeHeadRoute: false,
-      schema: {
-        tags: ['credentials'],
-        operationId: 'finishConnection',
+      ...operation('finishConnection', 'credentials', {
         summary: 'Where Salesforce sends the browser back to',
         description:
           'Public. `state` is good once, for 10 minutes. Answers a page for people; programs read `GET /integrations/{name}/connections/{id}`.',
@@ -56,7 +55,7 @@ export function registerCallbackRoute(
           400: pageSchema('It is not connected, or the link is not valid'),
           503: pageSchema('Not now; the link stays good'),
         },
-      },
+      }),
     },
     async (request, reply) => {
       const show = ({ status, html }: ConnectionPage) =>

@@ -5,6 +5,7 @@ import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
 import { absentOf } from '../callers/permission-resolver.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -51,33 +52,29 @@ export function registerConnectionRoutes(
 
   server.post(
     '/integrations/:name/connections',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'connectIntegration',
-        summary:
-          'Begin to connect an integration: a person at Salesforce allows it, and it gets a refresh token',
-        description:
-          'Needs `credentials:write`, and an integration with the grant `refresh_token`. The token that it has stays until the new one is there. What is begun is void once the integration is changed, connected or disconnected by others, or you lose the permission.',
-        params: NameParams,
-        body: ConnectBody,
-        response: {
-          201: BegunConnection,
-          ...problems(
-            'integration_not_found',
-            'integration_draft',
-            'integration_disabled',
-            'grant_unfit',
-            'credential_invalid',
-            'credential_required',
-            'grant_refused',
-            'token_response_invalid',
-            'salesforce_unavailable',
-            'salesforce_timeout',
-          ),
-        },
+    operation('connectIntegration', 'credentials', {
+      summary:
+        'Begin to connect an integration: a person at Salesforce allows it, and it gets a refresh token',
+      description:
+        'Needs `credentials:write`, and an integration with the grant `refresh_token`. The token that it has stays until the new one is there. What is begun is void once the integration is changed, connected or disconnected by others, or you lose the permission.',
+      params: NameParams,
+      body: ConnectBody,
+      response: {
+        201: BegunConnection,
+        ...problems(
+          'integration_not_found',
+          'integration_draft',
+          'integration_disabled',
+          'grant_unfit',
+          'credential_invalid',
+          'credential_required',
+          'grant_refused',
+          'token_response_invalid',
+          'salesforce_unavailable',
+          'salesforce_timeout',
+        ),
       },
-    },
+    }),
     async (request, reply) => {
       const { principal, body, params } = request
       const permission = 'credentials:write'
@@ -113,19 +110,15 @@ export function registerConnectionRoutes(
 
   server.get(
     '/integrations/:name/connections/:id',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'getConnection',
-        summary: 'How far a connection came',
-        description: 'Needs `integrations:read`. Neither links nor codes nor tokens.',
-        params: ConnectionParams,
-        response: {
-          200: ConnectionView,
-          ...problems('integration_not_found', 'not_found'),
-        },
+    operation('getConnection', 'credentials', {
+      summary: 'How far a connection came',
+      description: 'Needs `integrations:read`. Neither links nor codes nor tokens.',
+      params: ConnectionParams,
+      response: {
+        200: ConnectionView,
+        ...problems('integration_not_found', 'not_found'),
       },
-    },
+    }),
     async (request, reply) => {
       const { name, id } = request.params
       const { principal } = request
@@ -142,21 +135,17 @@ export function registerConnectionRoutes(
 
   server.delete(
     '/integrations/:name/connection',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'disconnectIntegration',
-        summary:
-          'Disconnect an integration: its refresh token is forgotten, and revoked at Salesforce',
-        description:
-          'Needs `credentials:write`. The access tokens that came from it end, too. Where Salesforce does not answer, the revocation is tried again for seven days. Connections that are pending are void.',
-        params: NameParams,
-        response: {
-          204: Type.Null({ description: 'It has no refresh token any more' }),
-          ...problems('integration_not_found', 'conflict'),
-        },
+    operation('disconnectIntegration', 'credentials', {
+      summary:
+        'Disconnect an integration: its refresh token is forgotten, and revoked at Salesforce',
+      description:
+        'Needs `credentials:write`. The access tokens that came from it end, too. Where Salesforce does not answer, the revocation is tried again for seven days. Connections that are pending are void.',
+      params: NameParams,
+      response: {
+        204: Type.Null({ description: 'It has no refresh token any more' }),
+        ...problems('integration_not_found', 'conflict'),
       },
-    },
+    }),
     async (request, reply) => {
       const { name } = request.params
       const { principal } = request

@@ -5,6 +5,7 @@ import type { AuditLog } from '../audit/log.ts'
 import type { Asking, Confirm } from '../callers/index.ts'
 import { allows, allowsSome, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
@@ -53,21 +54,17 @@ export function registerIdentityRoutes(
 
   server.post(
     '/integrations/:name/identity',
-    {
-      schema: {
-        tags: ['integrations'],
-        operationId: 'acceptIdentity',
-        summary: 'Accepts tokens of another org or user',
-        description:
-          'Needs `integrations:write`. Accepts the identity in `status.identity.seen`, and clears the cached refusal.',
-        params: NameParams,
-        body: Type.Object({ accept: Type.Literal(true) }, { additionalProperties: false }),
-        response: {
-          200: AcceptedIdentity,
-          ...problems(...WRITE_PROBLEMS, 'integration_not_found'),
-        },
+    operation('acceptIdentity', 'integrations', {
+      summary: 'Accepts tokens of another org or user',
+      description:
+        'Needs `integrations:write`. Accepts the identity in `status.identity.seen`, and clears the cached refusal.',
+      params: NameParams,
+      body: Type.Object({ accept: Type.Literal(true) }, { additionalProperties: false }),
+      response: {
+        200: AcceptedIdentity,
+        ...problems(...WRITE_PROBLEMS, 'integration_not_found'),
       },
-    },
+    }),
     async (request) => {
       const { principal } = request
       const { name } = request.params
@@ -81,26 +78,19 @@ export function registerIdentityRoutes(
 
   server.post(
     '/identities/accept',
-    {
-      schema: {
-        tags: ['integrations'],
-        operationId: 'acceptIdentities',
-        summary: 'Accepts the new id of an org for every integration that is pinned to it',
-        description:
-          'Needs `integrations:write`; integrations that you may not write are not changed. Use it after a sandbox refresh. An integration whose token of the new org is held back gets that identity. An integration without a token since then gets the org, and its next token determines the user.',
-        body: Type.Object(
-          { from_org_id: OrgId, to_org_id: OrgId },
-          { additionalProperties: false },
+    operation('acceptIdentities', 'integrations', {
+      summary: 'Accepts the new id of an org for every integration that is pinned to it',
+      description:
+        'Needs `integrations:write`; integrations that you may not write are not changed. Use it after a sandbox refresh. An integration whose token of the new org is held back gets that identity. An integration without a token since then gets the org, and its next token determines the user.',
+      body: Type.Object({ from_org_id: OrgId, to_org_id: OrgId }, { additionalProperties: false }),
+      response: {
+        200: Type.Object(
+          { items: Type.Array(AcceptedIdentity) },
+          { title: 'Accepted identity list', description: 'The changed integrations, by name' },
         ),
-        response: {
-          200: Type.Object(
-            { items: Type.Array(AcceptedIdentity) },
-            { title: 'Accepted identity list', description: 'The changed integrations, by name' },
-          ),
-          ...problems(...WRITE_PROBLEMS),
-        },
+        ...problems(...WRITE_PROBLEMS),
       },
-    },
+    }),
     async (request) => {
       const { principal, body } = request
       if (!allowsSome(principal, 'integrations:write')) {

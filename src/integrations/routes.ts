@@ -7,6 +7,7 @@ import type { Confirm } from '../callers/index.ts'
 import { allowsSome, mightAllow, type Permission } from '../callers/policy.ts'
 import { remarksView } from '../credentials/remarks-view.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import { describeFaults } from '../http/problems/schema-fault.ts'
 import type { Server } from '../http/server/server.ts'
@@ -99,19 +100,15 @@ export function registerIntegrationRoutes(
 
   server.put(
     '/integrations/:name',
-    {
-      schema: {
-        tags: ['integrations'],
-        operationId: 'putIntegration',
-        summary: 'Create or replace an integration',
-        description:
-          'Needs `integrations:write`. Replacing needs `If-Match`; a PUT equal to what is there changes nothing. A credential that is given becomes active at once; left out, the stored one stays.',
-        params: NameParams,
-        headers: WriteHeaders,
-        body: IntegrationBody,
-        response: { 200: WrittenView, 201: WrittenView, ...problems(...WRITE_PROBLEMS) },
-      },
-    },
+    operation('putIntegration', 'integrations', {
+      summary: 'Create or replace an integration',
+      description:
+        'Needs `integrations:write`. Replacing needs `If-Match`; a PUT equal to what is there changes nothing. A credential that is given becomes active at once; left out, the stored one stays.',
+      params: NameParams,
+      headers: WriteHeaders,
+      body: IntegrationBody,
+      response: { 200: WrittenView, 201: WrittenView, ...problems(...WRITE_PROBLEMS) },
+    }),
     async (request, reply) => {
       const { name } = request.params
       await authoriseWrite(request, name)
@@ -130,18 +127,14 @@ export function registerIntegrationRoutes(
 
   server.patch(
     '/integrations/:name',
-    {
-      schema: {
-        tags: ['integrations'],
-        operationId: 'patchIntegration',
-        summary: 'Change members of an integration',
-        description: 'Needs `integrations:write` and `If-Match`. A JSON merge patch (RFC 7396).',
-        params: NameParams,
-        headers: NeededIfMatchHeader,
-        body: PatchBody,
-        response: { 200: WrittenView, ...problems(...WRITE_PROBLEMS, 'integration_not_found') },
-      },
-    },
+    operation('patchIntegration', 'integrations', {
+      summary: 'Change members of an integration',
+      description: 'Needs `integrations:write` and `If-Match`. A JSON merge patch (RFC 7396).',
+      params: NameParams,
+      headers: NeededIfMatchHeader,
+      body: PatchBody,
+      response: { 200: WrittenView, ...problems(...WRITE_PROBLEMS, 'integration_not_found') },
+    }),
     async (request, reply) => {
       const { name } = request.params
       const current = await visible(request, 'integrations:write', name)
@@ -164,19 +157,15 @@ export function registerIntegrationRoutes(
 
   server.get(
     '/integrations/:name',
-    {
-      schema: {
-        tags: ['integrations'],
-        operationId: 'getIntegration',
-        summary: 'An integration and where it stands',
-        description: 'Needs `integrations:read`. Never a secret.',
-        params: NameParams,
-        response: {
-          200: IntegrationView,
-          ...problems('integration_not_found', 'record_corrupt'),
-        },
+    operation('getIntegration', 'integrations', {
+      summary: 'An integration and where it stands',
+      description: 'Needs `integrations:read`. Never a secret.',
+      params: NameParams,
+      response: {
+        200: IntegrationView,
+        ...problems('integration_not_found', 'record_corrupt'),
       },
-    },
+    }),
     async (request, reply) => {
       const integration = await visible(request, 'integrations:read', request.params.name)
       reply.header('etag', etagOf(integration))
@@ -186,16 +175,12 @@ export function registerIntegrationRoutes(
 
   server.get(
     '/integrations',
-    {
-      schema: {
-        tags: ['integrations'],
-        operationId: 'listIntegrations',
-        summary: 'The integrations that you may see, in order of name',
-        description: 'Needs `integrations:read`.',
-        querystring: ListQuery,
-        response: { 200: IntegrationList, ...problems('record_corrupt') },
-      },
-    },
+    operation('listIntegrations', 'integrations', {
+      summary: 'The integrations that you may see, in order of name',
+      description: 'Needs `integrations:read`.',
+      querystring: ListQuery,
+      response: { 200: IntegrationList, ...problems('record_corrupt') },
+    }),
     async (request) => {
       const { principal } = request
       if (!allowsSome(principal, 'integrations:read')) {
@@ -212,27 +197,23 @@ export function registerIntegrationRoutes(
 
   server.delete(
     '/integrations/:name',
-    {
-      schema: {
-        tags: ['integrations'],
-        operationId: 'deleteIntegration',
-        summary: 'Revoke its token and erase an integration with its secrets',
-        description: 'Needs `integrations:write` and `If-Match`.',
-        params: NameParams,
-        headers: NeededIfMatchHeader,
-        response: {
-          204: Type.Null({ description: 'Erased' }),
-          ...problems(
-            'integration_not_found',
-            'managed_by_file',
-            'credential_state',
-            'conflict',
-            'integration_changed',
-            'precondition_required',
-          ),
-        },
+    operation('deleteIntegration', 'integrations', {
+      summary: 'Revoke its token and erase an integration with its secrets',
+      description: 'Needs `integrations:write` and `If-Match`.',
+      params: NameParams,
+      headers: NeededIfMatchHeader,
+      response: {
+        204: Type.Null({ description: 'Erased' }),
+        ...problems(
+          'integration_not_found',
+          'managed_by_file',
+          'credential_state',
+          'conflict',
+          'integration_changed',
+          'precondition_required',
+        ),
       },
-    },
+    }),
     async (request, reply) => {
       const { name } = request.params
       await visible(request, 'integrations:write', name)

@@ -3,6 +3,7 @@ import type { AuditLog } from '../audit/log.ts'
 import { allowsAll } from '../callers/policy.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import type { CensusTaker } from './census.ts'
@@ -27,16 +28,12 @@ export function registerKeyringRoutes(
 ): void {
   server.get(
     '/keyring',
-    {
-      schema: {
-        tags: ['service'],
-        operationId: 'getKeyring',
-        summary: 'What each sealing key still seals',
-        description:
-          'Needs `service:manage` over all integrations. Counts everything that is sealed in the store, by the key that it names; shows which replica holds which keys, and how far a reseal came. Ids alone, never a key.',
-        response: { 200: KeyringState },
-      },
-    },
+    operation('getKeyring', 'service', {
+      summary: 'What each sealing key still seals',
+      description:
+        'Needs `service:manage` over all integrations. Counts everything that is sealed in the store, by the key that it names; shows which replica holds which keys, and how far a reseal came. Ids alone, never a key.',
+      response: { 200: KeyringState },
+    }),
     async (request) => {
       if (!allowsAll(request.principal, NEEDS)) throw lacks()
       const [counted, held, job] = await Promise.all([
@@ -50,16 +47,12 @@ export function registerKeyringRoutes(
 
   server.post(
     '/keyring/reseal',
-    {
-      schema: {
-        tags: ['service'],
-        operationId: 'resealKeyring',
-        summary: 'Seal everything with the first key',
-        description:
-          'Needs `service:manage` over all integrations. Goes on in the background, and on another replica where this one dies; `GET /keyring` shows how far it came. Asked again while it runs, it changes nothing. `conflict` where a replica lacks the key: it could open nothing any more.',
-        response: { 202: ResealProgress, ...problems('conflict') },
-      },
-    },
+    operation('resealKeyring', 'service', {
+      summary: 'Seal everything with the first key',
+      description:
+        'Needs `service:manage` over all integrations. Goes on in the background, and on another replica where this one dies; `GET /keyring` shows how far it came. Asked again while it runs, it changes nothing. `conflict` where a replica lacks the key: it could open nothing any more.',
+      response: { 202: ResealProgress, ...problems('conflict') },
+    }),
     async (request, reply) => {
       if (!allowsAll(request.principal, NEEDS)) throw lacks()
       const { job, isNew } = await resealer.request(request.principal.id)

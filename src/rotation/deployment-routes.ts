@@ -4,6 +4,7 @@ import type { AuditLog } from '../audit/log.ts'
 import type { Confirm } from '../callers/index.ts'
 import { absentOf } from '../callers/permission-resolver.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import { etagOf } from '../integrations/integration.ts'
@@ -63,29 +64,25 @@ export function registerDeploymentRoutes(
 ): void {
   server.post(
     '/integrations/:name/credentials/:id/deploy',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'deployCredential',
-        summary:
-          'Upload its certificate to Salesforce, or have the secret made there, prove it, and make it the active one',
-        description:
-          'Needs `credentials:write`, and a `deployment` of the integration. Nobody is shown the secret. Goes on in the background, whatever crashes; asked again, it answers how far it is.',
-        params: CredentialParams,
-        headers: IfMatchHeader,
-        response: {
-          202: DeploymentView,
-          ...problems(
-            'integration_not_found',
-            'credential_not_found',
-            'credential_state',
-            'integration_draft',
-            'integration_changed',
-            'conflict',
-          ),
-        },
+    operation('deployCredential', 'credentials', {
+      summary:
+        'Upload its certificate to Salesforce, or have the secret made there, prove it, and make it the active one',
+      description:
+        'Needs `credentials:write`, and a `deployment` of the integration. Nobody is shown the secret. Goes on in the background, whatever crashes; asked again, it answers how far it is.',
+      params: CredentialParams,
+      headers: IfMatchHeader,
+      response: {
+        202: DeploymentView,
+        ...problems(
+          'integration_not_found',
+          'credential_not_found',
+          'credential_state',
+          'integration_draft',
+          'integration_changed',
+          'conflict',
+        ),
       },
-    },
+    }),
     async (request, reply) => {
       const { name, id } = request.params
       const { principal } = request
@@ -115,19 +112,15 @@ export function registerDeploymentRoutes(
 
   server.get(
     '/integrations/:name/credentials/:id/deployment',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'getDeployment',
-        summary: 'How far its deployment to Salesforce came',
-        description: 'Needs `integrations:read`. Of the newest deployment, for 30 days.',
-        params: CredentialParams,
-        response: {
-          200: DeploymentView,
-          ...problems('integration_not_found', 'credential_not_found'),
-        },
+    operation('getDeployment', 'credentials', {
+      summary: 'How far its deployment to Salesforce came',
+      description: 'Needs `integrations:read`. Of the newest deployment, for 30 days.',
+      params: CredentialParams,
+      response: {
+        200: DeploymentView,
+        ...problems('integration_not_found', 'credential_not_found'),
       },
-    },
+    }),
     async (request) => {
       const { name, id } = request.params
       const { uid } = await access(request, 'integrations:read', name)

@@ -1,6 +1,7 @@
 /** `/integrations/{name}/credentials`: the credentials of an integration, without secrets. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
@@ -30,16 +31,12 @@ export function registerCredentialRoutes(
 
   server.get(
     '/integrations/:name/credentials',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'listCredentials',
-        summary: 'The credentials of an integration and their states',
-        description: 'Needs `integrations:read`. Never a secret.',
-        params: NameParams,
-        response: { 200: CredentialList, ...problems('integration_not_found') },
-      },
-    },
+    operation('listCredentials', 'credentials', {
+      summary: 'The credentials of an integration and their states',
+      description: 'Needs `integrations:read`. Never a secret.',
+      params: NameParams,
+      response: { 200: CredentialList, ...problems('integration_not_found') },
+    }),
     async (request, reply) => {
       const read = await access(request, 'integrations:read', request.params.name)
       const integration = await erasure.dated(read)
@@ -54,19 +51,15 @@ export function registerCredentialRoutes(
 
   server.get(
     '/integrations/:name/credentials/:id',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'getCredential',
-        summary: 'One credential and its state',
-        description: 'Needs `integrations:read`. Never a secret.',
-        params: CredentialParams,
-        response: {
-          200: CredentialView,
-          ...problems('integration_not_found', 'credential_not_found'),
-        },
+    operation('getCredential', 'credentials', {
+      summary: 'One credential and its state',
+      description: 'Needs `integrations:read`. Never a secret.',
+      params: CredentialParams,
+      response: {
+        200: CredentialView,
+        ...problems('integration_not_found', 'credential_not_found'),
       },
-    },
+    }),
     async (request, reply) => {
       const { name, id } = request.params
       const integration = await erasure.dated(await access(request, 'integrations:read', name))
@@ -81,22 +74,18 @@ export function registerCredentialRoutes(
 
   server.get(
     '/integrations/:name/credentials/:id/certificate',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'getCertificate',
-        summary: 'The certificate to upload to Salesforce, as PEM',
-        description: 'Needs `integrations:read`.',
-        params: CredentialParams,
-        response: {
-          200: Type.Unsafe<string>({
-            description: 'PEM',
-            content: { [PEM_MEDIA_TYPE]: { schema: { type: 'string' } } },
-          }),
-          ...problems('integration_not_found', 'credential_not_found'),
-        },
+    operation('getCertificate', 'credentials', {
+      summary: 'The certificate to upload to Salesforce, as PEM',
+      description: 'Needs `integrations:read`.',
+      params: CredentialParams,
+      response: {
+        200: Type.Unsafe<string>({
+          description: 'PEM',
+          content: { [PEM_MEDIA_TYPE]: { schema: { type: 'string' } } },
+        }),
+        ...problems('integration_not_found', 'credential_not_found'),
       },
-    },
+    }),
     async (request, reply) => {
       const { name, id } = request.params
       const integration = await access(request, 'integrations:read', name)

@@ -5,6 +5,7 @@ import type { Asking, Confirm } from '../callers/index.ts'
 import type { Credential } from '../credentials/credential.ts'
 import { remarksView } from '../credentials/remarks-view.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import { etagOf, type Integration } from '../integrations/integration.ts'
@@ -54,22 +55,18 @@ export function registerStagingRoutes(
 
   server.post(
     '/integrations/:name/credentials',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'stageCredential',
-        summary: 'Stage a credential beside the active one',
-        description:
-          'Needs `credentials:write`. At most one staged and five pending. Where there is no active credential yet, it becomes active at once.',
-        params: NameParams,
-        headers: IfMatchHeader,
-        body: StageBody,
-        response: {
-          201: StagedView,
-          ...problems(...CHANGE_PROBLEMS, 'credential_invalid'),
-        },
+    operation('stageCredential', 'credentials', {
+      summary: 'Stage a credential beside the active one',
+      description:
+        'Needs `credentials:write`. At most one staged and five pending. Where there is no active credential yet, it becomes active at once.',
+      params: NameParams,
+      headers: IfMatchHeader,
+      body: StageBody,
+      response: {
+        201: StagedView,
+        ...problems(...CHANGE_PROBLEMS, 'credential_invalid'),
       },
-    },
+    }),
     async (request, reply) => {
       const { name } = request.params
       checkOwn(await access(request, 'credentials:write', name), request.principal)
@@ -86,20 +83,16 @@ export function registerStagingRoutes(
 
   server.delete(
     '/integrations/:name/credentials/:id',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'deleteCredential',
-        summary: 'Erase a pending, staged or retired credential',
-        description: 'Needs `credentials:write`.',
-        params: CredentialParams,
-        headers: IfMatchHeader,
-        response: {
-          204: Type.Null({ description: 'Erased' }),
-          ...problems(...CHANGE_PROBLEMS, 'credential_not_found'),
-        },
+    operation('deleteCredential', 'credentials', {
+      summary: 'Erase a pending, staged or retired credential',
+      description: 'Needs `credentials:write`.',
+      params: CredentialParams,
+      headers: IfMatchHeader,
+      response: {
+        204: Type.Null({ description: 'Erased' }),
+        ...problems(...CHANGE_PROBLEMS, 'credential_not_found'),
       },
-    },
+    }),
     async (request, reply) => {
       const { name, id } = request.params
       checkOwn(await access(request, 'credentials:write', name), request.principal)
@@ -119,28 +112,23 @@ export function registerStagingRoutes(
 
   server.post(
     '/integrations/:name/credentials/:id/activate',
-    {
-      schema: {
-        tags: ['credentials'],
-        operationId: 'activateCredential',
-        summary:
-          'Prove a staged or retired credential with a real mint, and make it the active one',
-        description:
-          'Needs `credentials:write`. The displaced one becomes the retired fallback: activating that one is the way back. Tokens that are out stay valid.',
-        params: CredentialParams,
-        headers: IfMatchHeader,
-        body: ActivateBody,
-        response: {
-          200: CredentialView,
-          ...problems(
-            ...CHANGE_PROBLEMS,
-            'credential_not_found',
-            'credential_rejected',
-            ...MINT_PROBLEMS,
-          ),
-        },
+    operation('activateCredential', 'credentials', {
+      summary: 'Prove a staged or retired credential with a real mint, and make it the active one',
+      description:
+        'Needs `credentials:write`. The displaced one becomes the retired fallback: activating that one is the way back. Tokens that are out stay valid.',
+      params: CredentialParams,
+      headers: IfMatchHeader,
+      body: ActivateBody,
+      response: {
+        200: CredentialView,
+        ...problems(
+          ...CHANGE_PROBLEMS,
+          'credential_not_found',
+          'credential_rejected',
+          ...MINT_PROBLEMS,
+        ),
       },
-    },
+    }),
     async (request, reply) => {
       const { name, id } = request.params
       checkOwn(await access(request, 'credentials:write', name), request.principal)
@@ -178,23 +166,19 @@ export function registerStagingRoutes(
     )
     plain.put(
       '/integrations/:name/credentials/:id/certificate',
-      {
-        schema: {
-          tags: ['credentials'],
-          operationId: 'certifyCredential',
-          summary: 'Complete a pending credential with the certificate that a CA signed',
-          description:
-            'Needs `credentials:write`. The certificate alone, in PEM, without its chain. The credential is then staged.',
-          consumes: CERTIFICATE_TYPES,
-          params: CredentialParams,
-          headers: IfMatchHeader,
-          body: Type.String({ minLength: 1, description: 'PEM' }),
-          response: {
-            200: StagedView,
-            ...problems(...CHANGE_PROBLEMS, 'credential_not_found', 'credential_invalid'),
-          },
+      operation('certifyCredential', 'credentials', {
+        summary: 'Complete a pending credential with the certificate that a CA signed',
+        description:
+          'Needs `credentials:write`. The certificate alone, in PEM, without its chain. The credential is then staged.',
+        consumes: CERTIFICATE_TYPES,
+        params: CredentialParams,
+        headers: IfMatchHeader,
+        body: Type.String({ minLength: 1, description: 'PEM' }),
+        response: {
+          200: StagedView,
+          ...problems(...CHANGE_PROBLEMS, 'credential_not_found', 'credential_invalid'),
         },
-      },
+      }),
       async (request, reply) => {
         const { name, id } = request.params
         checkOwn(await access(request, 'credentials:write', name), request.principal)

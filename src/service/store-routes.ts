@@ -5,6 +5,7 @@ import { allowsAll } from '../callers/policy.ts'
 import type { Vouching } from '../custody/vouching.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { documented } from '../http/openapi/documented.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
@@ -53,17 +54,13 @@ export function registerStoreRoutes(
 ): void {
   server.post(
     '/store/accept',
-    {
-      schema: {
-        tags: ['service'],
-        operationId: 'acceptStore',
-        summary: 'Accept a store that lost its content, or went back in time',
-        description:
-          'Needs `service:manage` over all integrations. What is in the store now is right, for every replica within two seconds: what is not there answers 404 again instead of 503 `store_reset`, and the alarm ends. Records that went back to an older version are used again. `restored` is about refresh tokens that wait because the store may be an old one: `false`: it is the newest, they are used; `true`, or left out: it is to be gone on with, each is introspected, and where that cannot be done presented once. `conflict` for `false` where presentations are known that it lacks. Changes nothing where the store is as it should be.',
-        body: Acceptance,
-        response: { 204: Type.Null({ description: 'Accepted' }), ...problems('conflict') },
-      },
-    },
+    operation('acceptStore', 'service', {
+      summary: 'Accept a store that lost its content, or went back in time',
+      description:
+        'Needs `service:manage` over all integrations. What is in the store now is right, for every replica within two seconds: what is not there answers 404 again instead of 503 `store_reset`, and the alarm ends. Records that went back to an older version are used again. `restored` is about refresh tokens that wait because the store may be an old one: `false`: it is the newest, they are used; `true`, or left out: it is to be gone on with, each is introspected, and where that cannot be done presented once. `conflict` for `false` where presentations are known that it lacks. Changes nothing where the store is as it should be.',
+      body: Acceptance,
+      response: { 204: Type.Null({ description: 'Accepted' }), ...problems('conflict') },
+    }),
     async (request, reply) => {
       if (!allowsAll(request.principal, NEEDS)) throw lacks()
       const isRolledBack = watched.rolledBack()
@@ -83,20 +80,16 @@ export function registerStoreRoutes(
 
   server.delete(
     '/store/records/:kind/:name',
-    {
-      schema: {
-        tags: ['service'],
-        operationId: 'eraseRecord',
-        summary: 'Erase a record that does not verify',
-        description:
-          'Needs `service:manage` over all integrations. For a record that the log names as one that is not used. Nothing of it is kept, nothing is revoked at Salesforce; `conflict` where it verifies: then it goes by its own route.',
-        params: RecordParams,
-        response: {
-          204: Type.Null({ description: 'Erased' }),
-          ...problems('not_found', 'conflict'),
-        },
+    operation('eraseRecord', 'service', {
+      summary: 'Erase a record that does not verify',
+      description:
+        'Needs `service:manage` over all integrations. For a record that the log names as one that is not used. Nothing of it is kept, nothing is revoked at Salesforce; `conflict` where it verifies: then it goes by its own route.',
+      params: RecordParams,
+      response: {
+        204: Type.Null({ description: 'Erased' }),
+        ...problems('not_found', 'conflict'),
       },
-    },
+    }),
     async (request, reply) => {
       if (!allowsAll(request.principal, NEEDS)) throw lacks()
       const { kind, name } = request.params

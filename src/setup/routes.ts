@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { allows } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { AddressRange } from '../http/address-range.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { jsonOr } from '../http/openapi/representations.ts'
 import { problems } from '../http/problems/problem.ts'
 import { prefersMarkdown } from '../http/server/accept.ts'
@@ -44,20 +45,16 @@ export function registerSetupRoutes(
 
   server.get(
     '/integrations/:name/setup',
-    {
-      schema: {
-        tags: ['integrations'],
-        operationId: 'getSetup',
-        summary: 'Lists each field to set in Salesforce for this integration',
-        description:
-          'Needs `integrations:read`. JSON, or Markdown if `Accept` prefers it. Also works for a draft, before the app exists.',
-        params: NameParams,
-        response: {
-          200: jsonOr(SetupSheet, 'text/markdown'),
-          ...problems('integration_not_found', 'not_acceptable'),
-        },
+    operation('getSetup', 'integrations', {
+      summary: 'Lists each field to set in Salesforce for this integration',
+      description:
+        'Needs `integrations:read`. JSON, or Markdown if `Accept` prefers it. Also works for a draft, before the app exists.',
+      params: NameParams,
+      response: {
+        200: jsonOr(SetupSheet, 'text/markdown'),
+        ...problems('integration_not_found', 'not_acceptable'),
       },
-    },
+    }),
     async (request, reply) => {
       const sheet = sheetOf(await blueprintFor(request, request.params.name))
       reply.header('vary', 'accept')
@@ -69,26 +66,22 @@ export function registerSetupRoutes(
 
   server.get(
     '/integrations/:name/setup/metadata',
-    {
-      schema: {
-        tags: ['integrations'],
-        operationId: 'getSetupMetadata',
-        summary:
-          'The External Client App, and the permission set of its user, as files for the Metadata API, in a zip',
-        description:
-          'Needs `integrations:read`. Contains the certificate, and no secret. The permission set has only API Enabled and the permissions that the grant needs; it is omitted if `permission_set` names another one. The default format is that of the Metadata API: deploy the zip with `sf project deploy start --single-package --metadata-dir FILE`. With `format=source`, unzip it in a Salesforce DX project.',
-        params: NameParams,
-        querystring: MetadataQuery,
-        response: {
-          200: Type.Unsafe<Buffer>({
-            description:
-              'A zip with `package.xml` at its root; with `format=source`, in `manifest` instead',
-            content: { [ZIP_MEDIA_TYPE]: { schema: { type: 'string', format: 'binary' } } },
-          }),
-          ...problems('integration_not_found', 'grant_unfit'),
-        },
+    operation('getSetupMetadata', 'integrations', {
+      summary:
+        'The External Client App, and the permission set of its user, as files for the Metadata API, in a zip',
+      description:
+        'Needs `integrations:read`. Contains the certificate, and no secret. The permission set has only API Enabled and the permissions that the grant needs; it is omitted if `permission_set` names another one. The default format is that of the Metadata API: deploy the zip with `sf project deploy start --single-package --metadata-dir FILE`. With `format=source`, unzip it in a Salesforce DX project.',
+      params: NameParams,
+      querystring: MetadataQuery,
+      response: {
+        200: Type.Unsafe<Buffer>({
+          description:
+            'A zip with `package.xml` at its root; with `format=source`, in `manifest` instead',
+          content: { [ZIP_MEDIA_TYPE]: { schema: { type: 'string', format: 'binary' } } },
+        }),
+        ...problems('integration_not_found', 'grant_unfit'),
       },
-    },
+    }),
     async (request, reply) => {
       const { name } = request.params
       const { contact_email, permission_set, profile, run_as, format } = request.query

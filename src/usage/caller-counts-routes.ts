@@ -1,6 +1,7 @@
 /** `GET /integrations/{name}/callers`. */
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
+import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Integration } from '../integrations/integration.ts'
@@ -42,18 +43,14 @@ export function registerCallerCountsRoutes(
 ): void {
   server.get(
     '/integrations/:name/callers',
-    {
-      schema: {
-        tags: ['integrations'],
-        operationId: 'listIntegrationCallers',
-        summary: 'Lists the principals that fetched tokens of an integration in the last 30 days',
-        description:
-          'Needs `integrations:read`. Sorted by principal. Each replica adds its counts every 10 seconds.',
-        params: NameParams,
-        querystring: Type.Object(PageParameters, { additionalProperties: false }),
-        response: { 200: CallerCountList, ...problems('integration_not_found') },
-      },
-    },
+    operation('listIntegrationCallers', 'integrations', {
+      summary: 'Lists the principals that fetched tokens of an integration in the last 30 days',
+      description:
+        'Needs `integrations:read`. Sorted by principal. Each replica adds its counts every 10 seconds.',
+      params: NameParams,
+      querystring: Type.Object(PageParameters, { additionalProperties: false }),
+      response: { 200: CallerCountList, ...problems('integration_not_found') },
+    }),
     async (request) => {
       const { name } = request.params
       const integration = await visibleIntegration(name, {

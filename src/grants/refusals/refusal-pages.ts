@@ -1,5 +1,6 @@
 /** `GET /problems/salesforce`: explains the error codes and texts of Salesforce, for people and programs. */
 import { Type } from 'typebox'
+import { operation } from '../../http/openapi/operation.ts'
 import { jsonOr } from '../../http/openapi/representations.ts'
 import { escaped, paragraph, renderHtml } from '../../http/pages/html-page.ts'
 import { registerPublicAnswer } from '../../http/pages/public-answer.ts'
@@ -135,9 +136,7 @@ const html = (): string =>
 
 export function registerRefusalPages(server: Server): void {
   registerPublicAnswer(server, '/problems/salesforce', {
-    schema: {
-      tags: ['service'],
-      operationId: 'listSalesforceRefusals',
+    ...operation('listSalesforceRefusals', 'service', {
       summary: 'Explains the errors of Salesforce by code and text',
       description:
         'All known codes and texts, with cause, remedy and the place in Setup. Also explains the pages that Salesforce shows instead of redirecting the browser back.',
@@ -150,7 +149,7 @@ export function registerRefusalPages(server: Server): void {
         ),
         ...problems('not_acceptable'),
       },
-    },
+    }),
     answers: () => pageAnswers({ items: ENTRIES }, `${markdown()}\n`, html()),
   })
 }

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { BrokerError } from '../../errors/errors.ts'
 import { PROBLEMS, type ProblemCode, type ProblemRow } from '../../errors/problems.ts'
 import { documented } from '../openapi/documented.ts'
+import { operation } from '../openapi/operation.ts'
 import { jsonOr } from '../openapi/representations.ts'
 import {
   definitions,
@@ -113,9 +114,7 @@ export const pageAnswers = (
 
 export function registerProblemPages(server: Server): void {
   registerPublicAnswer(server, '/problems', {
-    schema: {
-      tags: ['service'],
-      operationId: 'listProblems',
+    ...operation('listProblems', 'service', {
       summary: 'Every problem that this service can answer',
       security: [],
       response: {
@@ -126,7 +125,7 @@ export function registerProblemPages(server: Server): void {
         ),
         ...problems('not_acceptable'),
       },
-    },
+    }),
     answers: () =>
       pageAnswers({ items: CODES.map(pageOf) }, CODES.map(markdownOf).join('\n'), allInHtml()),
   })
@@ -141,21 +140,17 @@ export function registerProblemPages(server: Server): void {
   )
   server.get(
     '/problems/:code',
-    {
-      schema: {
-        tags: ['service'],
-        operationId: 'getProblem',
-        summary: 'Explains a problem and its remedy',
-        security: [],
-        params: Type.Object({
-          code: Type.String({ maxLength: 64, ...documented({ enum: CODES }, ['maxLength']) }),
-        }),
-        response: {
-          200: jsonOr(Page, 'text/markdown', 'text/html'),
-          ...problems('not_found', 'not_acceptable'),
-        },
+    operation('getProblem', 'service', {
+      summary: 'Explains a problem and its remedy',
+      security: [],
+      params: Type.Object({
+        code: Type.String({ maxLength: 64, ...documented({ enum: CODES }, ['maxLength']) }),
+      }),
+      response: {
+        200: jsonOr(Page, 'text/markdown', 'text/html'),
+        ...problems('not_found', 'not_acceptable'),
       },
-    },
+    }),
     (request, reply) => {
       const answers = pages().get(request.params.code)
       if (!answers) throw new BrokerError('not_found', 'No problem has this code')

@@ -1,5 +1,6 @@
 /** `/livez` and `/readyz`: liveness and readiness. */
 import { Type } from 'typebox'
+import { operation } from '../openapi/operation.ts'
 import type { Server } from './server.ts'
 
 export interface ReadinessCheck {
@@ -31,30 +32,22 @@ const ReadinessSchema = Type.Object(
 export function registerHealth(server: Server, readiness: () => Readiness): void {
   server.get(
     '/livez',
-    {
-      schema: {
-        tags: ['service'],
-        operationId: 'getLiveness',
-        summary: 'Whether the process is alive',
-        security: [],
-        response: {
-          200: Type.Object({ live: Type.Boolean() }, { description: 'It lives' }),
-        },
+    operation('getLiveness', 'service', {
+      summary: 'Whether the process is alive',
+      security: [],
+      response: {
+        200: Type.Object({ live: Type.Boolean() }, { description: 'It lives' }),
       },
-    },
+    }),
     async () => ({ live: true }),
   )
   server.get(
     '/readyz',
-    {
-      schema: {
-        tags: ['service'],
-        operationId: 'getReadiness',
-        summary: 'Whether this replica can serve',
-        security: [],
-        response: { 200: ReadinessSchema, 503: ReadinessSchema },
-      },
-    },
+    operation('getReadiness', 'service', {
+      summary: 'Whether this replica can serve',
+      security: [],
+      response: { 200: ReadinessSchema, 503: ReadinessSchema },
+    }),
     async (_request, reply) => {
       const state = readiness()
       return reply

@@ -1,6 +1,7 @@
 /** `POST /tokens/{integration}/check`. */
 import type { AuditLog } from '../../audit/log.ts'
 import type { Gate } from '../../callers/index.ts'
+import { operation } from '../../http/openapi/operation.ts'
 import { problems } from '../../http/problems/problem.ts'
 import type { Server } from '../../http/server/server.ts'
 import type { Integration } from '../../integrations/integration.ts'
@@ -25,18 +26,14 @@ export function registerTokenCheckRoutes(
 ): void {
   server.post(
     '/tokens/:integration/check',
-    {
-      schema: {
-        tags: ['tokens'],
-        operationId: 'checkToken',
-        summary: 'Find out why the token of an integration does not work where it is used',
-        description:
-          'Needs `tokens:read`. One REST call with the token from here, laid beside what the caller saw: it tells sessions that are locked to an address from a wrong host, a missing scope, an IP policy and a dead token. `valetkey check-token` makes the call at the place of the caller, and asks this. Answers no token.',
-        params: TokenParams,
-        body: Seen,
-        response: { 200: TokenCheckView, ...problems(...MINT_PROBLEMS, 'grant_unfit') },
-      },
-    },
+    operation('checkToken', 'tokens', {
+      summary: 'Find out why the token of an integration does not work where it is used',
+      description:
+        'Needs `tokens:read`. One REST call with the token from here, laid beside what the caller saw: it tells sessions that are locked to an address from a wrong host, a missing scope, an IP policy and a dead token. `valetkey check-token` makes the call at the place of the caller, and asks this. Answers no token.',
+      params: TokenParams,
+      body: Seen,
+      response: { 200: TokenCheckView, ...problems(...MINT_PROBLEMS, 'grant_unfit') },
+    }),
     async (request) => {
       const { integration: name } = request.params
       const { principal, id: requestId } = request

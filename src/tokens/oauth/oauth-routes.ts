@@ -6,6 +6,7 @@ import type { Gate } from '../../callers/index.ts'
 import { allowsSome, type Principal } from '../../callers/policy.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { documented } from '../../http/openapi/documented.ts'
+import { operation } from '../../http/openapi/operation.ts'
 import { toBrokerError } from '../../http/problems/problem.ts'
 import type { Server } from '../../http/server/server.ts'
 import type { Broker } from '../serve/broker.ts'
@@ -143,26 +144,22 @@ export async function registerOAuthRoutes(
     })
     scope.post(
       '/oauth/token',
-      {
-        schema: {
-          tags: ['tokens'],
-          operationId: 'postOAuthToken',
-          summary: 'A Salesforce access token, for OAuth client libraries',
-          description:
-            'RFC 6749, section 4.4: the client id is the id of an API key, the client secret the key. Needs `tokens:read`.',
-          security: [{ basic: [] }, {}],
-          consumes: [FORM],
-          body: TokenRequest,
-          response: {
-            200: OAuthToken,
-            400: OAuthErrorBody,
-            401: OAuthErrorBody,
-            429: OAuthErrorBody,
-            500: OAuthErrorBody,
-            503: OAuthErrorBody,
-          },
+      operation('postOAuthToken', 'tokens', {
+        summary: 'A Salesforce access token, for OAuth client libraries',
+        description:
+          'RFC 6749, section 4.4: the client id is the id of an API key, the client secret the key. Needs `tokens:read`.',
+        security: [{ basic: [] }, {}],
+        consumes: [FORM],
+        body: TokenRequest,
+        response: {
+          200: OAuthToken,
+          400: OAuthErrorBody,
+          401: OAuthErrorBody,
+          429: OAuthErrorBody,
+          500: OAuthErrorBody,
+          503: OAuthErrorBody,
         },
-      },
+      }),
       async (request, reply) => {
         if (authorizationsOf(request.raw.rawHeaders) > 1) {
           throw new BrokerError('request_invalid', 'Authorization is present more than once')

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AuditLog } from '../../audit/log.ts'
 import type { Gate } from '../../callers/index.ts'
+import { operation } from '../../http/openapi/operation.ts'
 import { problems } from '../../http/problems/problem.ts'
 import { createReplyBatcher } from '../../http/server/reply-batcher.ts'
 import type { Server } from '../../http/server/server.ts'
@@ -53,20 +54,16 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
 
   server.get(
     '/tokens/:integration',
-    {
-      schema: {
-        tags: ['tokens'],
-        operationId: 'getToken',
-        summary: 'A Salesforce access token of an integration',
-        description: 'Needs `tokens:read`. Served from memory; minted at most once for the fleet.',
-        params: TokenParams,
-        querystring: TokenQuery,
-        response: {
-          200: Token,
-          ...problems(...MINT_PROBLEMS, 'token_still_live'),
-        },
+    operation('getToken', 'tokens', {
+      summary: 'A Salesforce access token of an integration',
+      description: 'Needs `tokens:read`. Served from memory; minted at most once for the fleet.',
+      params: TokenParams,
+      querystring: TokenQuery,
+      response: {
+        200: Token,
+        ...problems(...MINT_PROBLEMS, 'token_still_live'),
       },
-    },
+    }),
     (request, reply) => {
       const minTtlMs = (request.query.min_ttl ?? 30) * 1000
       audit.requireWritable()
@@ -91,20 +88,16 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
 
   server.delete(
     '/tokens/:integration',
-    {
-      schema: {
-        tags: ['tokens'],
-        operationId: 'revokeToken',
-        summary: 'Revoke the current access token, at Salesforce and everywhere',
-        description:
-          'Needs `tokens:revoke`. Salesforce gives every holder of the same app and user the same token, so every integration that holds it loses it.',
-        params: TokenParams,
-        response: {
-          204: Type.Null({ description: 'Revoked' }),
-          ...problems('integration_not_found'),
-        },
+    operation('revokeToken', 'tokens', {
+      summary: 'Revoke the current access token, at Salesforce and everywhere',
+      description:
+        'Needs `tokens:revoke`. Salesforce gives every holder of the same app and user the same token, so every integration that holds it loses it.',
+      params: TokenParams,
+      response: {
+        204: Type.Null({ description: 'Revoked' }),
+        ...problems('integration_not_found'),
       },
-    },
+    }),
     async (request, reply) => {
       const name = request.params.integration
       const integration = await visibleIntegration(name, {
