@@ -8,12 +8,7 @@ import type { AuditEvent } from './event.ts'
 import { sharesOf } from './event.ts'
 import type { AuditQuery } from './schemas.ts'
 
-export interface AuditSearch {
-  page(
-    query: AuditQuery,
-    principal: Principal,
-  ): Promise<{ readonly items: readonly AuditEvent[]; readonly nextCursor: string | null }>
-}
+export type AuditSearch = ReturnType<typeof createAuditSearch>
 
 interface AuditSearchDependencies {
   readonly events: Pick<EventLog, 'read'>
@@ -40,9 +35,12 @@ const LOOK_LIMIT = 10_000
 /** The log has the store's order. By the clocks of the replicas, it is nearly ordered by time. */
 const DISORDER_MS = 3_600_000
 
-export function createAuditSearch({ events, labelsOf }: AuditSearchDependencies): AuditSearch {
+export function createAuditSearch({ events, labelsOf }: AuditSearchDependencies) {
   return {
-    async page(query, principal) {
+    async page(
+      query: AuditQuery,
+      principal: Principal,
+    ): Promise<{ readonly items: readonly AuditEvent[]; readonly nextCursor: string | null }> {
       const limit = query.limit ?? DEFAULT_LIMIT
       const matches = filterOf(query)
       const shown = visibilityFor(principal, labelsOf)

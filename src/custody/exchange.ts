@@ -96,22 +96,14 @@ export function createExchange(dependencies: {
   }
 
   /** The family ended while Salesforce answered, so the new tokens are revoked. */
-  const disown = async (
-    target: CustodyTarget,
-    token: Secret,
-    { loginUrl }: Binding,
-  ): Promise<void> => {
+  const disown = async (target: CustodyTarget, token: Secret, { loginUrl }: Binding) => {
     const { record } = await store.read(target)
     const current = record && record.token !== '' && (await store.open(target, record)).token
     if (current && current.reveal() === token.reveal()) return
     await endToken(loginUrl, { integration: target.name, token })
   }
 
-  const attempt = async (
-    target: CustodyTarget,
-    clientId: string,
-    wire: Wire,
-  ): Promise<TokenAnswer | undefined> => {
+  const attempt = async (target: CustodyTarget, clientId: string, wire: Wire) => {
     intents.checkRunning()
     const { record, now } = await live(target, clientId)
     const go = await resolver.of(target, record, now, wire.introspect)

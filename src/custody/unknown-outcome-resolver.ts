@@ -65,11 +65,7 @@ export function createUnknownOutcomeResolver(dependencies: UnknownOutcomeResolve
   }
 
   /** Undefined: Salesforce does not say. */
-  const ask = async (
-    target: CustodyTarget,
-    record: CustodyRecord,
-    introspect: Introspect,
-  ): Promise<boolean | undefined> => {
+  const ask = async (target: CustodyTarget, record: CustodyRecord, introspect: Introspect) => {
     const { token } = await store.open(target, record)
     try {
       const asked = await within(INTROSPECTION_MS, (signal) => introspect(token, signal))

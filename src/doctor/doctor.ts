@@ -34,10 +34,7 @@ export interface Report {
   readonly checks: readonly DiagnosisCheck[]
 }
 
-export interface Doctor {
-  /** Takes at most 20 seconds. Never throws for failures of the target. */
-  examine(target: DiagnosisTarget): Promise<Report>
-}
+export type Doctor = ReturnType<typeof createDoctor>
 
 interface DoctorDependencies extends Omit<HostChecksDependencies, 'hosts'> {
   readonly hosts: HostRules
@@ -50,7 +47,7 @@ export const LOGINS_ALLOWED = 5
 
 const OF_TOKENS: readonly CheckName[] = ['identity', 'scopes', 'instance_url']
 
-export function createDoctor(dependencies: DoctorDependencies): Doctor {
+export function createDoctor(dependencies: DoctorDependencies) {
   const { grants, now, monotonic } = dependencies
   const recentHosts = createRecentHosts(monotonic)
 
@@ -99,7 +96,8 @@ export function createDoctor(dependencies: DoctorDependencies): Doctor {
   }
 
   return {
-    async examine(target) {
+    /** Takes at most 20 seconds. Never throws for failures of the target. */
+    async examine(target: DiagnosisTarget): Promise<Report> {
       let loginsUsed = 0
       const charge = async () => {
         if (loginsUsed >= LOGINS_ALLOWED) throw tooManyLogins()

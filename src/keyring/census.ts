@@ -13,10 +13,7 @@ export interface Census {
   readonly unreadable: number
 }
 
-export interface CensusTaker {
-  /** Concurrent calls share one census. */
-  take(): Promise<Census>
-}
+export type CensusTaker = ReturnType<typeof createCensusTaker>
 
 interface CensusDependencies {
   readonly listings: readonly SealedListing[]
@@ -34,7 +31,7 @@ export const NO_COUNTS: SealCounts = Object.freeze(
 export const totalOf = (counts: SealCounts): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0)
 
-export function createCensusTaker({ listings, keyIds }: CensusDependencies): CensusTaker {
+export function createCensusTaker({ listings, keyIds }: CensusDependencies) {
   let underWay: Promise<Census> | undefined
 
   const count = async (): Promise<Census> => {
@@ -64,7 +61,8 @@ export function createCensusTaker({ listings, keyIds }: CensusDependencies): Cen
   }
 
   return {
-    take() {
+    /** Concurrent calls share one census. */
+    take(): Promise<Census> {
       underWay ??= count().finally(() => {
         underWay = undefined
       })

@@ -28,10 +28,7 @@ export function createDeploymentSteps(dependencies: DeploymentStepsDependencies)
   const { certificates, secrets, activation, prover, audit, now } = dependencies
 
   /** The credential may already be active, because a mint also promotes it. */
-  const proven = async (
-    deployment: Deployment,
-    { integration, credential }: DeploymentSubject,
-  ): Promise<Deployment> => {
+  const proven = async (deployment: Deployment, { integration, credential }: DeploymentSubject) => {
     if (credential.state === 'active') return moved(deployment, 'activated', now())
     const lease = await prover
       .prove(integration.name, credential.id, 'once')

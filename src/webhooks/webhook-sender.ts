@@ -14,10 +14,7 @@ export interface SendFailure {
   readonly retryAfterMs: number | undefined
 }
 
-export interface WebhookSender {
-  /** Undefined: it was delivered. Never rejects. The signal ends it early, as a failure. */
-  send(event: WebhookEvent, signal: AbortSignal): Promise<SendFailure | undefined>
-}
+export type WebhookSender = ReturnType<typeof createWebhookSender>
 
 /** Longest pause that a receiver may request. */
 const RETRY_AFTER_MAX_SECONDS = 3_600
@@ -28,12 +25,13 @@ export function createWebhookSender(dependencies: {
   readonly secrets: readonly Secret[]
   readonly outbound: Pick<Outbound, 'send'>
   readonly now: () => number
-}): WebhookSender {
+}) {
   const { url, secrets, outbound, now } = dependencies
   const signers = secrets.map((secret) => new Webhook(secret.reveal()))
 
   return {
-    async send(event, signal) {
+    /** Undefined: it was delivered. Never rejects. The signal ends it early, as a failure. */
+    async send(event: WebhookEvent, signal: AbortSignal): Promise<SendFailure | undefined> {
       const body = payloadOf(event)
       const at = new Date(now())
       const outcome = await outbound.send({

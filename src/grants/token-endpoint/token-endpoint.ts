@@ -61,13 +61,6 @@ interface RevokeRequest extends EndpointRequest {
   readonly token: Secret
 }
 
-interface TokenEndpointDependencies {
-  readonly outbound: Pick<Outbound, 'send'>
-  readonly hosts: HostRules
-  readonly now: () => number
-  readonly clock: SalesforceClock
-}
-
 interface Exchange {
   readonly loginUrl: string
   readonly signal: AbortSignal
@@ -85,7 +78,12 @@ export function tokenUrl(loginUrl: string): string {
 
 const GONE = new Set(['invalid_token', 'unsupported_token_type'])
 
-export function createTokenEndpoint(dependencies: TokenEndpointDependencies) {
+export function createTokenEndpoint(dependencies: {
+  readonly outbound: Pick<Outbound, 'send'>
+  readonly hosts: HostRules
+  readonly now: () => number
+  readonly clock: SalesforceClock
+}) {
   const { outbound, hosts, now, clock } = dependencies
   /** By how much the clock of the login host is ahead of ours, in milliseconds, as far as its answers prove. */
   const aheadMs = (loginUrl: string): number => clock.aheadMs(new URL(loginUrl).host)
