@@ -35,6 +35,8 @@ export type RefreshTokenExchange = ReturnType<typeof createExchange>
 
 /** Long, because an answer may hold the only copy of a refresh token. */
 const ANSWER_MS = 45_000
+/** Each may cost a login. */
+const EXCHANGES = 3
 
 /** Refusals before Salesforce looks at the refresh token: because of the client, the address, the hours, or the number of logins. */
 const BEFORE_USE: ReadonlySet<string> = new Set([
@@ -142,6 +144,7 @@ export function createExchange(dependencies: {
       untilWritten(
         `the refresh token of ${target.name}`,
         async () => (await attempt(target, clientId, wire)) ?? 'lost',
+        { most: EXCHANGES },
       ),
 
     /** Finds out the result of a presentation whose answer was lost. `unknown`: Salesforce does not say. Throws while it is too early, and while Salesforce is unavailable. */

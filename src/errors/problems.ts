@@ -135,7 +135,7 @@ export const PROBLEMS = {
   conflict: {
     status: 409,
     title: 'Too many concurrent changes',
-    meaning: 'The change lost a race against other changes three times.',
+    meaning: 'The change lost a race against other changes ten times.',
     remedy: 'Read the current state and try again.',
   },
   integration_changed: {

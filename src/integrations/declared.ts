@@ -7,7 +7,7 @@ import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
 import type { Emitter } from '../runtime/events.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { untilWritten } from '../store/compare-and-set.ts'
+import { isLostRace, untilWritten } from '../store/compare-and-set.ts'
 import {
   checkGrant,
   compose,
@@ -176,7 +176,7 @@ export function createDeclaredIntegrations(dependencies: {
   }
 
   return {
-    /** Idempotent. A wrong entry only disables its own integration. Throws `store_unavailable`. */
+    /** Idempotent. A wrong entry only disables its own integration. Throws `store_unavailable`, and `conflict` if other writers were faster each time. */
     apply: (declaration: Declaration): Promise<Applied> =>
       unlessWrong(declaration.name, async () => {
         try {
@@ -220,7 +220,7 @@ export function createDeclaredIntegrations(dependencies: {
 
 /** The error of this integration alone. Throws errors that concern all integrations. */
 function wrongOf(error: unknown): BrokerError {
-  if (error instanceof BrokerError && !isStoreTrouble(error)) return error
+  if (error instanceof BrokerError && !isStoreTrouble(error) && !isLostRace(error)) return error
   throw error
 }
 

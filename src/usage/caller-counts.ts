@@ -3,6 +3,7 @@
 import { Type } from 'typebox'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
+import { isLostRace } from '../store/compare-and-set.ts'
 import { documentKind } from '../store/documents.ts'
 import { isUnusable } from '../store/integrity/record-schema.ts'
 import type { BodyOf } from '../store/record-body.ts'
@@ -28,6 +29,8 @@ export interface CallerCounts {
 }
 
 const WRITE_MS = 10_000
+/** At the end, where others are faster again and again. */
+const LAST_TRIES = 5
 const DAY_MS = 86_400_000
 const KEPT_MS = 31 * DAY_MS
 
@@ -58,6 +61,8 @@ export function createCallerCounts(dependencies: {
   let writing: Promise<void> | undefined
   /** Whether the store refuses the counts. Logged once. */
   let isWaiting = false
+  /** Whether other replicas were faster at the last write. */
+  let isContended = false
 
   const store = (name: string, { uid, counts }: Fresh) =>
     CALLERS.update(
@@ -78,19 +83,23 @@ export function createCallerCounts(dependencies: {
   const writeAll = async () => {
     const batch = fresh
     fresh = new Map()
-    let failures = 0
+    let isAway = false
+    isContended = false
     for (const [name, counted] of batch) {
       try {
-        if (failures > 0) keep(name, counted)
+        if (isAway) keep(name, counted)
         else await store(name, counted)
       } catch (error) {
         keep(name, counted)
         if (isUnusable(error)) continue
-        failures += 1
+        // A race concerns one integration alone.
+        if (isLostRace(error)) isContended = true
+        else isAway = true
         if (!isWaiting) log.warn({ err: error }, 'the counts of callers cannot be stored yet')
+        isWaiting = true
       }
     }
-    isWaiting = failures > 0
+    isWaiting = isAway || isContended
     writing = undefined
   }
 
@@ -133,6 +142,7 @@ export function createCallerCounts(dependencies: {
     async stop() {
       await task.stop()
       await settle()
+      for (let tries = 1; isContended && tries < LAST_TRIES; tries += 1) await settle()
       if (fresh.size > 0)
         log.warn({ integrations: fresh.size }, 'the last counts of callers were lost')
     },

@@ -1,11 +1,12 @@
 /** Creates events from audit entries: one for each health transition, on all replicas together. */
 
 import type { Actor, AuditEntry } from '../audit/event.ts'
-import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
+import { isStoreTrouble } from '../errors/errors.ts'
 import type { OutageLogger } from '../runtime/outage-logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
 import { waitFor } from '../runtime/timeout.ts'
+import { isLostRace } from '../store/compare-and-set.ts'
 import { documentKind, type StoredDocument } from '../store/documents.ts'
 import type { Documents, Store } from '../store/store.ts'
 import { HealthState, type HealthTransition, type Sign, transitionOf } from './health-transition.ts'
@@ -188,8 +189,7 @@ export function createWebhookSource(dependencies: {
 }
 
 /** Whether the error may be temporary. Then the work is retried and nothing is lost. */
-const mayPass = (error: unknown): boolean =>
-  isStoreTrouble(error) || (error instanceof BrokerError && error.code === 'conflict')
+const mayPass = (error: unknown): boolean => isStoreTrouble(error) || isLostRace(error)
 
 const isOfInterest = (entry: AuditEntry): boolean => {
   const { action, outcome = 'success' } = entry

@@ -70,6 +70,42 @@ eachEngine(async (t, open) => {
   })
 })
 
+t.test(
+  'a lost race keeps its counts, holds up no others, and is tried again at the end',
+  async (t) => {
+    const records = new Map<string, { id: string; version: number; body: string }>()
+    /** How many more writes of this one others are faster at. */
+    let lost = 10
+    const said: string[] = []
+    const counts = createCallerCounts({
+      documents: {
+        read: async (_kind, id) => records.get(id),
+        async write(_kind, id, body) {
+          if (id === 'billing' && lost > 0) {
+            lost -= 1
+            return undefined
+          }
+          records.set(id, { id, version: 1, body })
+          return records.get(id)
+        },
+      },
+      runtime: testRuntime(),
+      log: { warn: (_bindings, message) => said.push(message) },
+    })
+    counts.note('api-key:a', lease, Date.now())
+    counts.note('api-key:a', { ...lease, integration: 'other' }, Date.now())
+    t.match(await counts.read({ ...integration, name: 'other' }), [{ count: 1 }])
+    t.equal(lost, 0)
+    t.notOk(records.has('billing'))
+    t.same(said, ['the counts of callers cannot be stored yet'])
+    counts.note('api-key:a', lease, Date.now())
+    lost = 20
+    await counts.stop()
+    t.match(await counts.read(integration), [{ principal: 'api-key:a', count: 2 }])
+    t.equal(said.length, 1, 'nothing was lost')
+  },
+)
+
 t.test('counts wait for a store that is away, and are not lost', async (t) => {
   let isAway = true
   let body: string | undefined

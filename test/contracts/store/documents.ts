@@ -1,6 +1,13 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
+import { Type } from 'typebox'
+import { documentKind } from '../../../src/store/documents.ts'
 import type { StoreSuite } from '../../support/store-engines.ts'
+
+const COUNTERS = documentKind({
+  kind: 'key',
+  schema: Type.Object({ writers: Type.Array(Type.Number()) }),
+})
 
 export const documentsSuite: StoreSuite = async (t, open) => {
   await t.test('writes a document by compare-and-set on its version', async (t) => {
@@ -42,6 +49,22 @@ export const documentsSuite: StoreSuite = async (t, open) => {
       t.equal(won.length, 1)
       t.same(await store.documents.read('key', 'a'), won[0])
     }
+  })
+
+  await t.test('ten who change one document at the same time all succeed', async (t) => {
+    const { store, peer } = await open(t)
+    const changes = Array.from({ length: 10 }, (_, i) =>
+      COUNTERS.update((i % 2 ? store : peer).documents, 'a', (stored) => ({
+        writers: [...(stored?.body.writers ?? []), i],
+      })),
+    )
+    const written = await Promise.all(changes)
+    t.same(
+      written.map((one) => one?.version).toSorted((a = 0, b = 0) => a - b),
+      [...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]],
+    )
+    const { body } = (await COUNTERS.read(store.documents, 'a')) ?? {}
+    t.same(body?.writers.toSorted(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
   await t.test('removes a document, if it is the expected version', async (t) => {
