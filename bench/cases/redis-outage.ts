@@ -42,7 +42,7 @@ const TOLD_MS = 1_500
 const WARM_MS = 1_000
 const AFTER_MS = 5_000
 
-const STORELESS = 'detail=store-unreachable'
+const DEGRADED = 'detail=store-unreachable'
 
 export async function redisOutage(fleet: Fleet, options: RedisOutageOptions): Promise<RedisOutage> {
   const { kind, downMs, perSecond } = options
@@ -84,14 +84,14 @@ export async function redisOutage(fleet: Fleet, options: RedisOutageOptions): Pr
   const read = await fleet.call('GET', `/integrations/${names.kept}`)
   const last = await Promise.all(fleet.urls().map((url) => asker.ask([url], names.kept)))
   await asker.close()
-  const told = seen.filter(({ via }) => via.includes(STORELESS))
+  const told = seen.filter(({ via }) => via.includes(DEGRADED))
   const during = seen.filter(({ start }) => start >= downAt && start < backAt)
   return {
     kept: seen.filter(({ name }) => name === names.kept),
     crossing: seen.filter(({ name }) => name === names.crossing),
     during,
     untold: during.filter(
-      ({ start, end, via }) => start > downAt + TOLD_MS && end < backAt && !via.includes(STORELESS),
+      ({ start, end, via }) => start > downAt + TOLD_MS && end < backAt && !via.includes(DEGRADED),
     ),
     noticedAfterMs: Math.min(...told.map(({ start }) => start)) - downAt,
     normalAfterMs: Math.max(...told.map(({ end }) => end)) - backAt,
@@ -127,7 +127,7 @@ async function restoreRedis({ redis, replicas }: Fleet, kind: OutageKind): Promi
 export async function allInSight(fleet: Fleet, name: string): Promise<void> {
   const asker = createAsker({ key: fleet.key })
   for (const url of fleet.urls()) {
-    await eventually(async () => !(await asker.ask([url], name)).via.includes(STORELESS))
+    await eventually(async () => !(await asker.ask([url], name)).via.includes(DEGRADED))
   }
   await asker.close()
 }

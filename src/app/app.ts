@@ -93,7 +93,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const subscription = createChangeSubscription({ changes: store.changes, events, runtime, log })
   const memory = {
     ...{ stream: subscription, monotonic: runtime.monotonic, isSlow: pace.isSlow },
-    degradedMs: config.storelessMs,
+    degradedMs: config.degradedMs,
   }
   const age = composeStoreAge(config, log)
   const engine = composeLeaseEngine({

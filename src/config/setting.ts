@@ -155,7 +155,7 @@ export const SETTINGS = {
     meaning:
       'The public addresses from which this service (or its proxy) calls Salesforce, `ADDRESS` or `FIRST-LAST`, as `192.0.2.1,192.0.2.16-192.0.2.19`: setup sheets and files name them where an app accepts refresh tokens only from listed addresses. The service does not bind to them.',
   }),
-  storelessMs: withDefault('VALETKEY_STORELESS_SECONDS', '900', read.secondsAsMs(0, 86_400), {
+  degradedMs: withDefault('VALETKEY_STORELESS_SECONDS', '900', read.secondsAsMs(0, 86_400), {
     meaning:
       'How long degraded mode may last: for how many seconds a replica serves leases from memory without contact to the store (never past their expiry); `0`: not at all.',
   }),

@@ -18,7 +18,7 @@ export type KeyBits = 2048 | 3072 | 4096
 
 export const KEY_MIN_BITS = 2048
 export const KEY_MAX_BITS = 8192
-/** OpenSSL's limit for moduli of more than 3072 bits. In practice every key has 65537. */
+/** OpenSSL's limit for moduli of more than 3072 bits. Usual keys have 65537. */
 const EXPONENT_MAX_BITS = 64n
 const GENERATED_BITS: readonly number[] = [2048, 3072, 4096] satisfies KeyBits[]
 const PUBLIC_EXPONENT = 65_537

@@ -2,7 +2,7 @@
 
 import type { Readiness } from '../http/server/health.ts'
 import { type Integration, isDraft } from '../integrations/integration.ts'
-import { workLeftBehind } from '../runtime/timeout.ts'
+import { abandonedWork } from '../runtime/timeout.ts'
 import { lastRefusalOf } from '../tokens/mint/refusal-memory.ts'
 import type { Broker } from '../tokens/serve/broker.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
@@ -46,8 +46,8 @@ export function sampleGauges(
     readiness().checks.map(({ name, ok }) => [Number(ok), { check: name }]),
   )
   metrics.sample('valetkey_login_hosts_resting', () => [[engine.restingHosts()]])
-  metrics.sample('valetkey_work_left_behind_total', () => [[workLeftBehind().total]])
-  metrics.sample('valetkey_work_left_behind', () => [[workLeftBehind().running]])
+  metrics.sample('valetkey_work_left_behind_total', () => [[abandonedWork().total]])
+  metrics.sample('valetkey_work_left_behind', () => [[abandonedWork().running]])
   metrics.sample('valetkey_audit_blocked', () => [[Number(audit.isBlocked())]])
   metrics.sample('valetkey_audit_lines_total', () => [[audit.writtenLines()]])
   metrics.sample('valetkey_audit_waiting_bytes', () => [[audit.waitingBytes()]])

@@ -21,12 +21,12 @@ interface WorkLimit<Result> extends Limit<Result> {
 /** How long aborted work may take to end by itself, in milliseconds. */
 const GRACE_MS = 100
 
-const LEFT = Symbol('left behind')
-const left = { total: 0, running: 0 }
+const ABANDONED = Symbol('abandoned')
+const abandoned = { total: 0, running: 0 }
 
 /** Counts work of this process that continued after it was aborted. `total`: since the start. `running`: now. */
-export const workLeftBehind = (): { readonly total: number; readonly running: number } => ({
-  ...left,
+export const abandonedWork = (): { readonly total: number; readonly running: number } => ({
+  ...abandoned,
 })
 
 /** Runs work that is aborted after `ms` milliseconds, and waits at most a tenth of a second longer. Unlike `AbortSignal.timeout`, keeps nothing in memory after the work. */
@@ -36,19 +36,19 @@ export async function within<Result>(
   { signal, late = tooLate, dispose }: WorkLimit<Result> = {},
 ): Promise<Result> {
   const deadline = new AbortController()
-  const { promise: given, resolve: giveUp } = Promise.withResolvers<typeof LEFT>()
+  const { promise: given, resolve: giveUp } = Promise.withResolvers<typeof ABANDONED>()
   let grace: NodeJS.Timeout | undefined
   const end = () => {
     // Aborts inner work first, so that its grace period ends before that of outer work.
     deadline.abort()
-    grace ??= setTimeout(giveUp, GRACE_MS, LEFT)
+    grace ??= setTimeout(giveUp, GRACE_MS, ABANDONED)
   }
   const forget = onEnd(ms, signal, end)
   try {
     const running = work(deadline.signal)
     const first = await Promise.race([running, given])
-    if (first !== LEFT) return first
-    leaveBehind(running, dispose)
+    if (first !== ABANDONED) return first
+    abandon(running, dispose)
     return late()
   } finally {
     forget()
@@ -61,11 +61,11 @@ export async function waitFor<Result>(
   work: Promise<Result>,
   { ms, signal, late = tooLate }: WaitLimit<Result>,
 ): Promise<Result> {
-  const { promise: over, resolve: giveUp } = Promise.withResolvers<typeof LEFT>()
-  const forget = onEnd(ms, signal, () => giveUp(LEFT))
+  const { promise: over, resolve: giveUp } = Promise.withResolvers<typeof ABANDONED>()
+  const forget = onEnd(ms, signal, () => giveUp(ABANDONED))
   try {
     const first = await Promise.race([work, over])
-    return first === LEFT ? late() : first
+    return first === ABANDONED ? late() : first
   } finally {
     forget()
   }
@@ -83,11 +83,11 @@ function onEnd(ms: number | undefined, signal: AbortSignal | undefined, end: () 
 }
 
 /** A failure of aborted work is expected. */
-function leaveBehind<Result>(work: Promise<Result>, dispose?: (result: Result) => void): void {
-  left.total += 1
-  left.running += 1
+function abandon<Result>(work: Promise<Result>, dispose?: (result: Result) => void): void {
+  abandoned.total += 1
+  abandoned.running += 1
   const over = () => {
-    left.running -= 1
+    abandoned.running -= 1
   }
   work
     .then(

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
 import type { Hop } from '../../src/http/outbound/hop.ts'
 import { createOutbound, wasNeverSent } from '../../src/http/outbound/outbound.ts'
-import { workLeftBehind } from '../../src/runtime/timeout.ts'
+import { abandonedWork } from '../../src/runtime/timeout.ts'
 import { createAuthority } from '../support/authority.ts'
 import { eventually } from '../support/eventually.ts'
 import { forwardProxy, type Mood } from '../support/forward-proxy.ts'
@@ -124,13 +124,13 @@ t.test(
   async (t) => {
     const proxy = await forwardProxy(t, { mood: 'late', target })
     const outbound = through(t, proxy.url, { deadlineMs: 200 })
-    const before = workLeftBehind().running
+    const before = abandonedWork().running
     const url = `https://${HOST}/given-up`
     const outcome = await outbound.send({ url, method: 'POST', body: 'a', repeatable: true })
     t.ok(!outcome.ok && wasNeverSent(outcome.cause))
-    t.ok(workLeftBehind().running > before)
+    t.ok(abandonedWork().running > before)
     await proxy.become('well')
-    await eventually(() => workLeftBehind().running === before)
+    await eventually(() => abandonedWork().running === before)
     t.notOk(server.requests.some((request) => request.url === '/given-up'))
   },
 )

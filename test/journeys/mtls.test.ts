@@ -111,7 +111,7 @@ t.test('of all certificates that are wrong none is accepted', async (t) => {
     'for servers': authority.issue({ san, purpose: 'serverAuth' }),
     'for code': authority.issue({ san, purpose: 'codeSigning' }),
     'for mail': authority.issue({ san, purpose: 'emailProtection' }),
-    'for time stamps': authority.issue({ san, purpose: 'critical,timeStamping' }),
+    'for timestamps': authority.issue({ san, purpose: 'critical,timeStamping' }),
     'for servers, by subject': authority.issue({
       subject: '/O=Acme/CN=crm',
       purpose: 'serverAuth',

@@ -21,7 +21,7 @@ import {
   type DeploymentStepsDependencies,
 } from '../../src/rotation/deployment-steps.ts'
 import { createThrough } from '../../src/rotation/through.ts'
-import { workLeftBehind } from '../../src/runtime/timeout.ts'
+import { abandonedWork } from '../../src/runtime/timeout.ts'
 import type { CustodyRecord } from '../../src/store/custody.ts'
 import { createRefreshTokenPreflight } from '../../src/tokens/refresh/preflight.ts'
 import { createRevoker, type RevokerDependencies } from '../../src/tokens/revoke/revocation.ts'
@@ -158,7 +158,7 @@ const USERS: readonly (readonly [string, number, () => Promise<unknown>, unknown
 ]
 
 t.test('each ends at its deadline, and what it waited for is counted', async (t) => {
-  const before = workLeftBehind().total
+  const before = abandonedWork().total
   await Promise.all(
     USERS.map(async ([who, seconds, work, expected]) => {
       const began = performance.now()
@@ -167,7 +167,7 @@ t.test('each ends at its deadline, and what it waited for is counted', async (t)
       t.ok(took < seconds + 1, `${who}: ${took}`)
     }),
   )
-  t.ok(workLeftBehind().total - before >= USERS.length)
+  t.ok(abandonedWork().total - before >= USERS.length)
 })
 
 t.test('a delivery fails, is tried again, and does not keep the process', async (t: Test) => {

@@ -1,18 +1,18 @@
 import { once } from 'node:events'
 import t from 'tap'
-import { waitFor, within, workLeftBehind } from '../../src/runtime/timeout.ts'
+import { abandonedWork, waitFor, within } from '../../src/runtime/timeout.ts'
 import { eventually } from '../support/eventually.ts'
 
 t.test(
   'work is told to end when its time is over, and says itself what comes of that',
   async (t) => {
-    const before = workLeftBehind()
+    const before = abandonedWork()
     const told = await within(10, async (deadline) => {
       await once(deadline, 'abort')
       return 'told'
     })
     t.equal(told, 'told')
-    t.same(workLeftBehind(), before)
+    t.same(abandonedWork(), before)
   },
 )
 
@@ -39,7 +39,7 @@ t.test('and is not told any more once it is done, well or badly', async (t) => {
 t.test(
   'work that does not listen is left behind, counted, and disposed of at its end',
   async (t) => {
-    const before = workLeftBehind()
+    const before = abandonedWork()
     const works = [Promise.withResolvers<string>(), Promise.withResolvers<string>()] as const
     const disposed: string[] = []
     const dispose = (result: string) => void disposed.push(result)
@@ -49,13 +49,13 @@ t.test(
     ])
     t.same([late, thrown], ['late', 'salesforce_timeout'])
     const now = () => {
-      const { total, running } = workLeftBehind()
+      const { total, running } = abandonedWork()
       return [total - before.total, running - before.running]
     }
     t.same(now(), [2, 2])
     works[0].resolve('what came')
     works[1].reject(new Error('it failed'))
-    await eventually(() => workLeftBehind().running === before.running)
+    await eventually(() => abandonedWork().running === before.running)
     t.same(now(), [2, 0])
     t.same(disposed, ['what came'])
   },
@@ -80,11 +80,11 @@ t.test('who waits inside says what comes of it, and not who waits around it', as
 })
 
 t.test('what others wait for, too, goes on untold and uncounted', async (t) => {
-  const before = workLeftBehind()
+  const before = abandonedWork()
   const { promise, resolve } = Promise.withResolvers<string>()
   t.equal(await waitFor(promise, { ms: 10, late: () => 'late' }), 'late')
   await t.rejects(waitFor(promise, { ms: 10 }), { code: 'salesforce_timeout' })
   resolve('done')
   t.equal(await waitFor(promise, { ms: 10 }), 'done')
-  t.same(workLeftBehind(), before)
+  t.same(abandonedWork(), before)
 })

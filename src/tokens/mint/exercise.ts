@@ -9,7 +9,7 @@ interface ExerciseDependencies {
   readonly now: () => number
 }
 
-const BY: Actor = { principal: null, requestId: 'refresh-token-keeper' }
+const BY: Actor = { principal: null, requestId: 'refresh-token-maintainer' }
 
 /** Mints as usual, even if there is a usable lease. */
 export const createExercise =
