@@ -5,7 +5,7 @@ import { type RefusalName, Refused } from './refusals.ts'
 import { restrictionRefusal } from './settings.ts'
 import type { World } from './world.ts'
 
-/** Whether a user may log in through an app now: what every grant asks once it knows both. */
+/** Whether a user may log in through an app now. Every grant checks this. */
 interface Admission {
   readonly client: Client
   readonly user: User
@@ -17,10 +17,10 @@ interface Asked extends Admission {
   readonly world: World
 }
 
-/** A question that answers with a refusal, or with undefined: nothing wrong. */
+/** Returns a refusal, or undefined if nothing is wrong. */
 type Check = (asked: Asked) => RefusalName | undefined
 
-/** In this order. The rate counts every login that got as far as to be counted. */
+/** In this order. The rate counts every login that reaches its check. */
 const CHECKS: readonly Check[] = [orgIsActive, userIsActive, place, hours, rate, approval]
 
 /** Throws the refusal of the first check that fails. */
@@ -58,7 +58,7 @@ function rate({ user, world }: Asked): RefusalName | undefined {
   return world.logins.admit(user.id) ? undefined : 'login_rate_exceeded'
 }
 
-/** A refresh token is its own approval, and so is what a user allowed just now; a client credentials user need not approve by hand. */
+/** A refresh token and a recent approval by a user are approvals. A client credentials user needs none. */
 function approval({ client, user, grant, world }: Asked): RefusalName | undefined {
   const { permittedUsers, approvedUsernames } = client.configuration
   if (grant === 'refreshToken' || grant === 'interactive') return undefined

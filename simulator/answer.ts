@@ -1,4 +1,4 @@
-/** What an endpoint answers, before it is put on the wire (or spoiled by a fault on the way there). */
+/** The answer of an endpoint, before it is sent or a fault changes it. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>

@@ -2,15 +2,15 @@ import type { App, AppChanges, Apps } from './apps.ts'
 import { currentPair } from './apps.ts'
 import type { Directory } from './orgs.ts'
 
-/** The components of external client apps as the Metadata API takes them: what each changes, or what is wrong with it. */
+/** The components of external client apps in the Metadata API: the changes of each, or its errors. */
 interface AppComponent {
   readonly type: string
-  /** Its full name. */
+  /** Full name of the component. */
   readonly member: string
   readonly elements: ReadonlyMap<string, string>
 }
 
-/** The org that a package is deployed to, and what the package makes in it. */
+/** The org of a deployment, and the apps that the package creates in it. */
 export interface DeploymentTarget {
   readonly orgId: string
   readonly apps: Apps
@@ -19,7 +19,7 @@ export interface DeploymentTarget {
   readonly made: ReadonlySet<string>
 }
 
-/** What a component does to the app of that API name; a string is what is wrong with it. */
+/** The changes to the app with that API name. A string is an error. */
 export type Effect = { readonly app: string | null; readonly changes: AppChanges } | string
 
 interface ComponentType {
@@ -75,7 +75,7 @@ export const appNamed = ({ orgId, apps }: DeploymentTarget, name: string): App |
 
 type Reader = (component: AppComponent, target: DeploymentTarget) => AppChanges | string
 
-/** Of a component that belongs to an app, which is there or made along with it. */
+/** For a component of an app that exists or is created by the same package. */
 function ofApp(read: Reader) {
   return (component: AppComponent, target: DeploymentTarget): Effect => {
     const name = component.elements.get('externalClientApplication') ?? ''
@@ -93,7 +93,7 @@ const missing = (elements: ReadonlyMap<string, string>, ...names: readonly strin
   return name === undefined ? undefined : `Required field is missing: ${name}`
 }
 
-/** Replaces the settings as a whole: a certificate that the file leaves out is no more. One that the upload form would refuse is refused here, too. */
+/** Replaces all settings: an omitted certificate is removed. Refuses a certificate that the upload form would refuse. */
 function globalSettings({ member, elements }: AppComponent, target: DeploymentTarget) {
   const name = elements.get('externalClientApplication') ?? ''
   if (member !== `${name}_glbloauth`) return `${name} has global OAuth settings of another name`
@@ -128,7 +128,7 @@ function globalSettings({ member, elements }: AppComponent, target: DeploymentTa
 const flag = (elements: ReadonlyMap<string, string>, element: string, setting: keyof AppChanges) =>
   elements.has(element) ? { [setting]: elements.get(element) === 'true' } : {}
 
-/** Those of the list that an org names when it refuses one. */
+/** Scopes that an org names when it refuses one. */
 const SCOPES: Readonly<Record<string, readonly string[]>> = {
   Api: ['api'],
   RefreshToken: ['refresh_token', 'offline_access'],

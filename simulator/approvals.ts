@@ -1,14 +1,14 @@
 import type { RefreshToken } from './refresh-tokens.ts'
 import type { World } from './world.ts'
 
-/** Approvals of an app by a user: each has a refresh token, and a sixth ends the oldest (protocol, section 3.1). */
+/** Approvals of an app by a user. Each has a refresh token. A sixth approval ends the oldest (protocol, section 3.1). */
 interface NewApproval {
   readonly clientId: string
   readonly userId: string
   readonly scopes: readonly string[]
 }
 
-/** Where users approve apps by themselves, the user counts as approved from now on. */
+/** If users approve apps by themselves, the user counts as approved from now on. */
 export function approve(world: World, { clientId, userId, scopes }: NewApproval): RefreshToken {
   const { id: appId, orgId, configuration } = world.apps.get(clientId)
   const { granted, evicted } = world.refreshTokens.approve({ orgId, userId, appId, scopes })

@@ -4,24 +4,24 @@ import { newConsumerKey, newConsumerSecret, type RecordIds } from './identifiers
 import type { Org } from './orgs.ts'
 import type { Propagated, Propagation } from './propagation.ts'
 
-/** Connected apps and external client apps: their settings, and how their credentials are replaced. */
+/** Connected apps and external client apps: their settings, and the replacement of their credentials. */
 export interface Apps {
   add(app: NewApp): App
-  /** By any consumer key that it has or had, wherever that has spread. */
+  /** Finds an app by a current or former consumer key, on any node. */
   find(clientId: string): App | undefined
-  /** As `find`; throws if there is none. */
+  /** As `find`. Throws if there is none. */
   get(clientId: string): App
   all(): readonly App[]
   update(clientId: string, changes: AppChanges): App
-  /** Throws what `update` would, and changes nothing. */
+  /** Throws what `update` would throw, without changes. */
   check(changes: AppChanges): void
-  /** Prepares a new secret (and, if asked, a new consumer key). */
+  /** Stages a new secret, with a new consumer key if requested. */
   stage(clientId: string, options?: StageOptions): ConsumerPair
-  /** Makes the staged pair the current one. An external client app's old pair works for 30 more days. */
+  /** Makes the staged pair the current one. The old pair of an external client app works for 30 more days. */
   rotate(clientId: string): ConsumerPair
-  /** What stands beside the current pair: one that is staged, or the old one after a rotation, while it works. */
+  /** The pair beside the current one: a staged pair, or the old pair after a rotation while it works. */
   beside(clientId: string): StagedPair | undefined
-  /** Ends what stands beside the current pair, at once. */
+  /** Ends the pair beside the current one at once. */
   unstage(clientId: string): void
 }
 
@@ -29,11 +29,11 @@ export interface App {
   readonly id: string
   readonly orgId: string
   readonly name: string
-  /** What the Metadata API calls it; unique in its org. */
+  /** Its name in the Metadata API, unique in its org. */
   readonly apiName: string
   readonly kind: 'external_client_app' | 'connected_app'
   readonly createdAt: number
-  /** What the REST API calls its one OAuth consumer. */
+  /** Id of its one OAuth consumer in the REST API. */
   readonly consumerId: string
   readonly configuration: Propagated<AppConfiguration>
 }
@@ -43,72 +43,72 @@ export interface ConsumerPair {
   readonly clientSecret: string
 }
 
-/** The app that a request comes from: found by its consumer key, proven by its secret or its assertion. */
+/** The authenticated app of a request, found by its consumer key. */
 export interface Client {
   readonly app: App
   readonly org: Org
   readonly clientId: string
-  /** As the node that answers sees it. */
+  /** The configuration on the node that answers. */
   readonly configuration: AppConfiguration
   readonly pairs: readonly ConsumerPair[]
 }
 
 interface StageOptions {
   readonly newKey?: boolean
-  /** Whether it works before it is rotated in, beside the current pair. Default false. */
+  /** Whether the staged pair works before it is rotated in. Default false. */
   readonly works?: boolean
 }
 
 export interface StagedPair extends ConsumerPair {
   readonly id: string
   readonly state: 'active' | 'rotated'
-  /** Null: until it is ended. */
+  /** Null: it has no end. */
   readonly endsAt: number | null
 }
 
 interface PairWithEnd extends ConsumerPair {
-  /** Null: until it is replaced. */
+  /** Null: it works until it is replaced. */
   readonly endsAt: number | null
 }
 
 interface AppSettings {
-  /** PEM. Its expiry is not looked at, as Salesforce does not. */
+  /** PEM. Its expiry is not checked, as at Salesforce. */
   readonly certificatePem: string | null
   readonly clientCredentialsFlow: boolean
-  /** Whom the client credentials flow acts as. */
+  /** The run-as user of the client credentials flow. */
   readonly runAsUsername: string | null
   readonly scopes: readonly string[]
   readonly permittedUsers: 'admin_approved' | 'self_authorize'
-  /** Who is assigned by profile or permission set (admin approved), or has approved by hand. */
+  /** Users that are assigned by profile or permission set (admin approved), or that approved the app. */
   readonly approvedUsernames: readonly string[]
-  /** `enforce` holds users to their login IP ranges. */
+  /** `enforce`: users must log in from their login IP ranges. */
   readonly ipPolicy: 'enforce' | 'relax'
   readonly installed: boolean
   readonly blocked: boolean
   readonly pkceRequired: boolean
   readonly secretRequiredForRefresh: boolean
-  /** Whether a code is exchanged only for the secret. */
+  /** Whether the exchange of a code needs the secret. */
   readonly secretRequiredForCode: boolean
-  /** Where a browser may be sent back to. */
+  /** Allowed callback URLs. */
   readonly callbackUrls: readonly string[]
   readonly deviceFlow: boolean
   readonly tokenExchangeFlow: boolean
   readonly secretRequiredForExchange: boolean
-  /** Developer names of its token exchange handlers, the default first. */
+  /** Developer names of its token exchange handlers, the default one first. */
   readonly tokenHandlers: readonly string[]
   readonly refreshTokenRotation: boolean
-  /** Null: a refresh token that is never idle too long. */
+  /** Null: refresh tokens never expire by idleness. */
   readonly refreshTokenIdleMs: number | null
   readonly introspectAllTokens: boolean
   readonly jwtAccessTokens: boolean
-  /** Overrides the org's time-out. */
+  /** Replaces the time-out of the org. */
   readonly sessionTimeoutMs: number | null
-  /** False: its tokens are alive, but "not valid for use with the REST API". */
+  /** False: its tokens are live, but "not valid for use with the REST API". */
   readonly restApiAllowed: boolean
 }
 
 export interface AppConfiguration extends AppSettings {
-  /** The current pair first, then those that still work. */
+  /** The current pair first, then others that still work. */
   readonly pairs: readonly PairWithEnd[]
 }
 
@@ -117,7 +117,7 @@ export type AppChanges = Partial<AppSettings>
 export interface NewApp extends AppChanges {
   readonly orgId: string
   readonly name?: string
-  /** Default: made from the name. */
+  /** Default: derived from the name. */
   readonly apiName?: string
   readonly kind?: App['kind']
 }
@@ -159,7 +159,7 @@ interface AppsDependencies {
 
 export function createApps({ ids, clock, propagation }: AppsDependencies): Apps {
   const byClientId = new Map<string, App>()
-  /** By app. */
+  /** Staged pairs, by app. */
   const slots = new Map<string, StagedPair>()
 
   function get(clientId: string): App {
@@ -170,7 +170,7 @@ export function createApps({ ids, clock, propagation }: AppsDependencies): Apps 
 
   const all = () => [...new Set(byClientId.values())]
 
-  /** As Setup proposes it; with a number, where it is taken. */
+  /** The name that Setup suggests, with a number if it is in use. */
   function apiNameOf(orgId: string, name: string): string {
     const taken = new Set(all().flatMap((app) => (app.orgId === orgId ? app.apiName : [])))
     const plain = name.replace(/[^A-Za-z0-9]+/g, '_')
@@ -267,7 +267,7 @@ const pairOf = ({ clientId, clientSecret }: ConsumerPair): ConsumerPair => ({
 const isSamePair = (one: ConsumerPair, other: ConsumerPair): boolean =>
   one.clientId === other.clientId && one.clientSecret === other.clientSecret
 
-/** The pair that an operator would copy from the app's page today. */
+/** The current pair on the app's page. */
 export function currentPair(configuration: AppConfiguration): ConsumerPair {
   const [pair] = configuration.pairs
   if (pair === undefined) throw new Error('An app has at least one consumer key')
@@ -285,7 +285,7 @@ export function livePairs(
   )
 }
 
-/** What the upload form refuses: text that is no certificate, or too long. */
+/** Refuses what the upload form refuses: text without a certificate, or too long. */
 function assertCertificate(pem: string | null | undefined): void {
   if (pem === null || pem === undefined) return
   if (pem.length > LONGEST_CERTIFICATE) {

@@ -6,14 +6,10 @@ import type { Org } from './orgs.ts'
 import { type RefusalName, Refused } from './refusals.ts'
 import type { World } from './world.ts'
 
-/**
- * The signed JWT of the JWT bearer grant, or of a client that proves itself by `private_key_jwt`:
- * how it is read, and what is checked in which order (protocol, section 9, item 4; Salesforce's
- * own order is not published).
- */
+/** The signed JWT of the JWT bearer grant, or of a client that authenticates by `private_key_jwt`. The order of checks follows the protocol (section 9, item 4), because Salesforce does not publish its order. */
 interface Assertion {
   readonly issuer: string
-  /** `prn`, the old name, goes before `sub`. */
+  /** `prn`, the old name, takes precedence over `sub`. */
   readonly subject: string | undefined
   readonly algorithm: unknown
   readonly claims: Readonly<Record<string, unknown>>
@@ -21,7 +17,7 @@ interface Assertion {
   readonly signature: Buffer
 }
 
-/** Whom an assertion speaks for decides which audiences it may name. */
+/** The purpose of an assertion decides its allowed audiences. */
 type Purpose = 'user' | 'client'
 
 interface Checked {
@@ -32,13 +28,13 @@ interface Checked {
   readonly purpose: Purpose
 }
 
-/** A question that answers with a refusal, or with undefined: nothing wrong. */
+/** Returns a refusal, or undefined if nothing is wrong. */
 type Check = (checked: Checked) => RefusalName | undefined
 
-/** What is asked of an assertion whose issuer is known, in this order. */
+/** Checks of an assertion with a known issuer, in this order. */
 const CHECKS: readonly Check[] = [signature, audience, expiry, replay]
 
-/** Reads an assertion without believing it. */
+/** Parses an assertion without verifying it. */
 export function parseAssertion(text: string | undefined): Assertion {
   const [header, payload, signatureText, ...rest] = (text ?? '').split('.')
   if (!header || !payload || !signatureText || rest.length > 0) {
@@ -72,7 +68,7 @@ export function assertSignedBy(
   }
 }
 
-/** RS256 alone, by the app's one certificate, whose expiry nobody looks at. */
+/** Only RS256, with the app's one certificate, whose expiry is not checked. */
 function signature({ assertion, client, world, purpose }: Checked): RefusalName | undefined {
   const pem = client.configuration.certificatePem
   const isGood =
@@ -107,10 +103,10 @@ function audience({ assertion, client, exchange, world, purpose }: Checked) {
 
 const REAL = originsAs('https', 'login.salesforce.com')
 
-/** Of a site below a path, which names itself with it. */
+/** The path of a site. The audience of such a site contains it. */
 const SITE_PATH = /(?<=^https?:\/\/[^/]+)\/.*$/
 
-/** Real names always; the simulator's own origins beside them. */
+/** Real names are always allowed, and also the simulator's own origins. */
 function audiencesOf(org: Org, origins: Origins, mayBeMyDomain: boolean): string[] {
   return [REAL, origins].flatMap((names) => [
     names.loginOf(org),
@@ -120,7 +116,7 @@ function audiencesOf(org: Org, origins: Origins, mayBeMyDomain: boolean): string
   ])
 }
 
-/** Numbers and numeric strings; a date in milliseconds is merely very far ahead. */
+/** Accepts numbers and numeric strings. A time in milliseconds is only very far in the future. */
 function expiry({ assertion, world }: Checked): RefusalName | undefined {
   const { exp } = assertion.claims
   const seconds = typeof exp === 'string' && /^\d+(\.\d+)?$/.test(exp) ? Number(exp) : exp

@@ -3,10 +3,10 @@ import { newAuthorizationCode } from './identifiers.ts'
 import { Refused } from './refusals.ts'
 import type { Settings } from './settings.ts'
 
-/** Authorization codes: what a user allowed in a browser, to be fetched once, and soon (protocol, section 3.2). */
+/** Authorization codes: a user's approval in a browser, which may be exchanged once, for a short time (protocol, section 3.2). */
 export interface AuthorizationCodes {
   issue(allowed: Allowed): string
-  /** Throws `Refused`: unknown, used before, or too old. From here on the code is used. */
+  /** Uses the code. Throws `Refused` if it is unknown, used or expired. */
   redeem(code: string): Allowed
 }
 
@@ -16,7 +16,7 @@ export interface Allowed {
   readonly userId: string
   readonly scopes: readonly string[]
   readonly redirectUri: string
-  /** S256. Undefined: the client asked without one. */
+  /** S256. Undefined: the client sent none. */
   readonly codeChallenge: string | undefined
 }
 

@@ -8,7 +8,7 @@ import type { World } from './world.ts'
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** Finds the app of a consumer key on this host, and checks that it may be used at all. */
+/** Finds the app of a consumer key on this host, and checks that it may be used. */
 export function findClient(exchange: Exchange, world: World, clientId: string | undefined): Client {
   const app = clientId === undefined ? undefined : world.apps.find(clientId)
   const configuration = app?.configuration.at(exchange.node)
@@ -37,7 +37,7 @@ function assertServedHere({ role }: Exchange, app: App, org: Org): void {
   if (!isOwnEnvironment) throw new Refused('client_identifier_invalid')
 }
 
-/** As {@link findClient}, and the client must prove itself unless `secretOptional` says that it need not. */
+/** As {@link findClient}. The client must also authenticate, unless `secretOptional` allows it not to. */
 export function authenticateClient(
   exchange: Exchange,
   world: World,
@@ -72,10 +72,7 @@ function authenticateByAssertion(
   return client
 }
 
-/**
- * Key and secret as they stand between the colons: nothing is percent-decoded. Whether Salesforce
- * decodes is not known, and keys and secrets have no character that needs it.
- */
+/** Does not percent-decode key and secret. It is unknown whether Salesforce does, and they have no characters that need it. */
 function basicCredentials(header: string | undefined): ConsumerPair | undefined {
   const encoded = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(header ?? '')?.[1]
   if (encoded === undefined) return undefined

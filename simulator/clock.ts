@@ -1,4 +1,4 @@
-/** The simulator's time: real time, plus what a test has added. Epoch milliseconds. */
+/** The simulator's time: real time, and what a test added. Epoch milliseconds. */
 export interface Clock {
   now(): number
   /** Moves time forward (or back, if negative). */

@@ -4,20 +4,20 @@ import type { Field } from './page.ts'
 import { type RefusalName, Refused } from './refusals.ts'
 import type { World } from './world.ts'
 
-/** What a person decides on a page of Salesforce: as which user, and whether the app may act for them. */
+/** Decisions of a person on a page of Salesforce: the user, and whether the app may act for that user. */
 export const DECISIONS = [
   { value: 'allow', label: 'Allow' },
   { value: 'deny', label: 'Deny' },
 ] as const
 
-/** Stands for logging in: whoever sees the page may be any user of the org. */
+/** Replaces the login: the person may choose any user of the org. */
 export function userField(org: Org, world: World): Field {
   const users = world.directory.users().filter(({ orgId }) => orgId === org.id)
   const choices = users.map(({ username }) => ({ value: username, label: username }))
   return { kind: 'choice', name: 'username', label: 'Log in as', choices }
 }
 
-/** The user who allowed it. Throws `Refused` where they denied it, or may not allow it. */
+/** The user who allowed it. Throws `Refused` if the user denied it or may not allow it. */
 export function decided(
   form: ReadonlyMap<string, string> | undefined,
   { org, configuration }: { readonly org: Org; readonly configuration: AppConfiguration },

@@ -9,15 +9,12 @@ import { REST_REFUSALS } from './rest-refusals.ts'
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
 import { fromWire, toWire } from './wire-names.ts'
 
-/**
- * The simulator's own API, under `/__simulator` on every host, for those in other processes: the
- * same calls as the typed one, with the same members in `snake_case`. It is not logged.
- */
+/** The simulator's own API under `/__simulator` on every host, for other processes. It has the calls of the typed API, with members in `snake_case`. Its requests are not logged. */
 interface Route {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** A part in braces is a parameter. */
   readonly path: string
-  /** The body crosses unchecked: who calls this is a test. */
+  /** The body is not validated, because only tests call this. */
   readonly run: (simulator: Simulator, called: Called) => unknown
 }
 
@@ -116,7 +113,7 @@ const ROUTES: readonly Route[] = [
 
 const ROOT = '/__simulator'
 
-/** Answers errors as `400 {"message"}`: an unknown app, a body that is no JSON. */
+/** Answers errors as `400 {"message"}`, for example for an unknown app or invalid JSON. */
 export function createControl(simulator: () => Simulator): ControlHandler {
   return (method, path, body) => {
     if (path !== ROOT && !path.startsWith(`${ROOT}/`)) return undefined
@@ -169,7 +166,7 @@ function advance({ clock }: Simulator, { ms }: { readonly ms: number }) {
   return { now: clock.now() }
 }
 
-/** A misspelt knob would silently do nothing. */
+/** Refuses unknown members, because a misspelt setting would have no effect. */
 function onlyKnown<T extends object>(changes: T, known: object): T {
   for (const name of Object.keys(changes)) {
     if (!(name in known)) throw new Error(`There is no setting ${name}`)

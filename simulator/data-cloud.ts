@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from './clock.ts'
 
-/** The tokens of Data Cloud's tenants: fixed in their lifetime, and none of the org's sessions. */
+/** Data Cloud tokens. They have a fixed lifetime and are not sessions of the org. */
 export interface DataCloud {
-  /** A new one at each exchange. */
+  /** Issues a new token at each exchange. */
   issue(of: DataCloudSubject): DataCloudToken
   find(token: string): DataCloudToken | undefined
   all(): readonly DataCloudToken[]
@@ -20,7 +20,7 @@ export interface DataCloudToken extends DataCloudSubject {
   readonly expiresAt: number
 }
 
-/** As it is seen: a little under two hours. */
+/** The lifetime that was observed: a little less than two hours. */
 export const DATA_CLOUD_SECONDS = 7_193
 
 export function createDataCloud(clock: Clock): DataCloud {

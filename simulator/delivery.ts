@@ -9,14 +9,14 @@ import type { Fault } from './faults.ts'
 import { REFUSALS } from './refusals.ts'
 import { refuseRest } from './rest-refusals.ts'
 
-/** How an answer goes onto the wire: as it is, or as a fault has it. */
+/** Sends an answer, unchanged or as a fault requires. */
 type Delivery = (answer: Answer | undefined, response: ServerResponse) => void | Promise<void>
 
-/** How this fault delivers, and whether the true answer is needed for it. */
+/** How a fault changes the delivery, and whether it needs the real answer. */
 interface Spoiled {
   readonly needsAnswer: boolean
   readonly deliver: Delivery
-  /** What takes the answer's place, where that is an answer. */
+  /** The answer that replaces the real one, if any. */
   readonly instead?: Answer
 }
 
@@ -33,7 +33,7 @@ export function deliver(answer: Answer, response: ServerResponse): void {
   response.end(answer.body)
 }
 
-/** How a fault other than a wait spoils the answer. */
+/** How a fault other than a delay changes the answer. */
 export function spoil(fault: Fault): Spoiled {
   switch (fault.kind) {
     case 'refusal': {
@@ -152,7 +152,7 @@ async function flood(
   try {
     await (gzip ? pipeline(blanks, createGzip(), response) : pipeline(blanks, response))
   } catch (error) {
-    // The other side has had enough, which is what a flood is for.
+    // A flood ends when the client closes the connection.
     if (!response.closed && !response.destroyed) throw error
   }
 }

@@ -1,4 +1,4 @@
-/** `npm run demo`: from nothing to a served token, on loopback, with an offline Salesforce. */
+/** `npm run demo`: starts an offline Salesforce and the broker on loopback, and serves a token. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -14,7 +14,7 @@ const dataDir = join(folder, 'data')
 const keyFile = join(dataDir, 'admin.key')
 
 const simulator = await startSimulator()
-/** Known before the broker is there: browsers are sent to it. */
+/** Chosen before the broker starts, because browsers are sent to it. */
 const port = await freePort()
 const broker = spawn(
   process.execPath,
@@ -90,7 +90,7 @@ async function walkWithSecret({ origins, addClientCredentialsApp }: Simulator): 
   await fetchAndUse(name)
 }
 
-/** The broker makes the key first; then the app is created with its certificate. */
+/** The broker generates the key first. Then the app is created with its certificate. */
 async function walkWithKey({ origins, addJwtApp }: Simulator): Promise<void> {
   const name = 'jwt-bearer'
   console.log(`# ${name}: the broker makes a key pair; the private key never leaves it`)
@@ -113,7 +113,7 @@ async function walkWithKey({ origins, addJwtApp }: Simulator): Promise<void> {
   await fetchAndUse(name)
 }
 
-/** A person allows the app in a browser, once; the broker keeps the refresh token that comes of it. */
+/** A person allows the app once in a browser. The broker keeps the refresh token. */
 async function walkWithPerson({ origins, addRefreshTokenApp }: Simulator): Promise<void> {
   const name = 'refresh-token'
   console.log(`# ${name}: a person at Salesforce allows the app`)

@@ -1,6 +1,6 @@
 import { unzipSync } from 'fflate'
 
-/** Text files by path. Undefined: it is no zip. */
+/** Text files by path. Undefined: it is not a zip. */
 export function archiveFiles(archive: Uint8Array): ReadonlyMap<string, string> | undefined {
   try {
     const files = Object.entries(unzipSync(archive))
@@ -11,7 +11,7 @@ export function archiveFiles(archive: Uint8Array): ReadonlyMap<string, string> |
   }
 }
 
-/** What a manifest names, with its type. */
+/** Members and types that a manifest names. */
 export function membersIn(
   manifest: string,
 ): readonly { readonly type: string; readonly member: string }[] {
@@ -32,7 +32,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '&amp;': '&',
 }
 
-/** The elements of a component that hold text, by name. */
+/** The elements of a component that contain text, by name. */
 export function elementsIn(text: string): ReadonlyMap<string, string> {
   return new Map(
     [...text.matchAll(/<(\w+)>([^<]*)<\/\1>/g)].map(([, name = '', value = '']) => [

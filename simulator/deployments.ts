@@ -7,22 +7,19 @@ import type { RecordIds } from './identifiers.ts'
 import type { Directory } from './orgs.ts'
 import type { Settings } from './settings.ts'
 
-/**
- * Deployments of the Metadata API: asynchronous, and all or nothing. Of all types it knows those of
- * external client apps, and permission sets, which nobody has by that.
- */
+/** Deployments of the Metadata API: asynchronous and atomic. It supports the types of external client apps and permission sets, and assigns no permission set. */
 export interface Deployments {
   start(deployment: NewDeployment): Deployment
   find(id: string): Deployment | undefined
   all(): readonly Deployment[]
-  /** Applies what is done by now. Called before each request is answered. */
+  /** Applies deployments that are complete now. Called before each answer. */
   settle(): void
 }
 
 interface NewDeployment {
   readonly orgId: string
   readonly userId: string
-  /** The zip, as it was sent. */
+  /** The zip of the request. */
   readonly archive: Uint8Array
   readonly checkOnly: boolean
 }
@@ -38,7 +35,7 @@ export interface Deployment {
   readonly doneAt: number
   readonly status: 'Pending' | 'InProgress' | (typeof OUTCOMES)[number]
   readonly failures: readonly ComponentFailure[]
-  /** What the manifest names. */
+  /** The components in the manifest. */
   readonly components: readonly DeployedComponent[]
 }
 
@@ -123,7 +120,7 @@ export function createDeployments(dependencies: DeploymentsDependencies): Deploy
   }
 }
 
-/** What the archive would do, and what is wrong with it. */
+/** The changes and the errors of an archive. */
 function plan(
   archive: Uint8Array,
   { orgId, apps, users }: Omit<DeploymentTarget, 'made'>,
@@ -163,7 +160,7 @@ function plan(
   }
 }
 
-/** All changes of an app at once; one that is not there yet is made. */
+/** Applies all changes of an app together. Creates a missing app. */
 function applied(effects: readonly Exclude<Effect, string>[], target: DeploymentTarget): void {
   for (const name of new Set(effects.flatMap(({ app }) => app ?? []))) {
     const changes: AppChanges = Object.assign(

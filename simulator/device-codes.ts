@@ -3,16 +3,13 @@ import { newDeviceCode, newUserCode } from './identifiers.ts'
 import { Refused } from './refusals.ts'
 import type { Settings } from './settings.ts'
 
-/**
- * Devices that wait for a person to enter their code on another screen (protocol, section 3.3).
- * Who polls faster than the interval is told so, and has to wait 5 seconds longer from then on.
- */
+/** Devices that wait for a person to enter their code on another screen (protocol, section 3.3). A device that polls too fast gets `slow_down`, and must wait 5 seconds longer from then on. */
 export interface DeviceCodes {
   issue(request: DeviceRequest): DeviceCode
-  /** One that still waits, by what a person entered; case and dashes do not matter. */
+  /** Finds a waiting device by the entered code. Ignores case and hyphens. */
   findWaiting(userCode: string): DeviceCode | undefined
   decide(userCode: string, decision: DeviceDecision): void
-  /** Gives what was allowed, once. Throws `Refused` until then, and ever after. */
+  /** Returns the approval once. Throws `Refused` before and after that. */
   poll(deviceCode: string, appId: string): DeviceRequest & { readonly userId: string }
 }
 

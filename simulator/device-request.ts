@@ -4,12 +4,12 @@ import { Refused } from './refusals.ts'
 import { requestedScopes } from './scopes.ts'
 import type { World } from './world.ts'
 
-/** A device asks for its codes: at the token endpoint, with `response_type=device_code` (protocol, section 3.3). */
+/** A request of a device for its codes, at the token endpoint with `response_type=device_code` (protocol, section 3.3). */
 export function isDeviceRequest({ method, form }: Exchange): boolean {
   return method === 'POST' && form?.get('response_type') === 'device_code'
 }
 
-/** What the device shows to its user. There is no `expires_in`. Throws `Refused`. */
+/** The data that the device shows to its user. There is no `expires_in`. Throws `Refused`. */
 export function deviceRequest(exchange: Exchange, world: World): Record<string, string | number> {
   const { form, origins, role } = exchange
   exchange.identify({ grant: 'device_code' })

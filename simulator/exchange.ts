@@ -1,6 +1,6 @@
 import type { HostRole, Origins } from './hosts.ts'
 
-/** One request to the simulated Salesforce, read and placed, and what becomes known of it on the way. */
+/** A parsed request to the simulated Salesforce, and what its handling finds out. */
 export interface Exchange {
   readonly method: string
   /** The `Host` header. */
@@ -9,18 +9,18 @@ export interface Exchange {
   readonly query: URLSearchParams
   readonly headers: Readonly<Record<string, string>>
   readonly remoteAddress: string
-  /** Undefined where the body is no form. */
+  /** Undefined: the body is not a form. */
   readonly form: ReadonlyMap<string, string> | undefined
-  /** As it came. */
+  /** The body as received. */
   readonly body: Buffer
   readonly role: HostRole
   readonly origins: Origins
-  /** Which of Salesforce's nodes answers. */
+  /** The node of Salesforce that answers. */
   readonly node: number
-  /** Adds to what the log and Login History will say. */
+  /** Adds data for the log and Login History. */
   identify(who: Identified): void
   identified(): Identified
-  /** Runs once the answer is on the wire, or its connection is gone. */
+  /** Runs after the answer is sent or the connection is closed. */
   onDelivered(action: () => void): void
 }
 
@@ -33,7 +33,7 @@ export interface Identified {
   readonly username?: string
 }
 
-/** The parameters of a form body, or undefined if it is none (a missing content type, JSON, …). */
+/** The parameters of a form body. Undefined: it is not a form (a missing content type, JSON, …). */
 export async function readForm(
   contentType: string | undefined,
   body: Buffer,
@@ -55,7 +55,7 @@ export async function readForm(
   }
 }
 
-/** The token of an `Authorization: Bearer` (or, as Salesforce allows, `OAuth`) header. */
+/** The token of an `Authorization: Bearer` header, or `OAuth`, which Salesforce also accepts. */
 export function bearerToken({ headers }: Pick<Exchange, 'headers'>): string | undefined {
   return /^(?:Bearer|OAuth) +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
 }

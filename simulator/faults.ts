@@ -2,55 +2,55 @@ import type { Answer } from './answer.ts'
 import type { RefusalName } from './refusals.ts'
 import type { RestRefusalName } from './rest-refusals.ts'
 
-/** What goes wrong on purpose: which requests it befalls, how often, and what it does to them. */
+/** A fault: which requests it affects, how often, and its effect. */
 export type Fault =
-  /** Answers late, by real time. */
+  /** Answers after a delay in real time. */
   | { readonly kind: 'delay'; readonly ms: number }
-  /** Answers once the fault is released or removed. */
+  /** Answers after the fault is released or removed. */
   | { readonly kind: 'hold' }
   /** Answers with one of Salesforce's refusals. */
   | { readonly kind: 'refusal'; readonly refusal: RefusalName }
   /** Answers with one of the refusals of the REST API. */
   | { readonly kind: 'rest_refusal'; readonly refusal: RestRefusalName }
-  /** Answers with anything. */
+  /** Answers with this answer. */
   | { readonly kind: 'answer'; readonly answer: Partial<Answer> }
   /** A maintenance page. Status 503 by default. */
   | { readonly kind: 'html'; readonly status?: number }
   /** No body. Status 200 by default. */
   | { readonly kind: 'empty'; readonly status?: number }
-  /** Text that is not quite JSON, said to be JSON. */
+  /** Invalid JSON with the content type of JSON. */
   | { readonly kind: 'invalid_json' }
   /** Status 302 by default. */
   | { readonly kind: 'redirect'; readonly location: string; readonly status?: number }
-  /** Status 429, with `Retry-After` where given. */
+  /** Status 429, with `Retry-After` if given. */
   | { readonly kind: 'too_many_requests'; readonly retryAfter?: string }
-  /** The connection is reset in place of an answer. */
+  /** Resets the connection instead of an answer. */
   | { readonly kind: 'reset' }
-  /** The true answer, cut in half, under the length of the whole. */
+  /** Half of the real answer, with the length of the whole. */
   | { readonly kind: 'truncated' }
-  /** The true answer in more than 64 KiB (or as many bytes as named). */
+  /** The real answer with more than 64 KiB, or the given number of bytes. */
   | { readonly kind: 'oversize'; readonly bytes?: number }
-  /** 300 MB of body (or as many bytes as named), as fast as they go; with `gzip`, a few hundred KB on the wire. */
+  /** A body of 300 MB, or the given number of bytes, as fast as possible. With `gzip`, a few hundred KB on the wire. */
   | { readonly kind: 'flood'; readonly bytes?: number; readonly gzip?: boolean }
-  /** One byte of body each 100 ms (or as named), until the other side gives up. */
+  /** One byte of body each 100 ms, or the given interval, until the client gives up. */
   | { readonly kind: 'drip'; readonly intervalMs?: number }
-  /** The true answer with members set (to any JSON) or removed. */
+  /** The real answer with members set (to any JSON) or removed. */
   | {
       readonly kind: 'members'
       readonly set?: Readonly<Record<string, unknown>>
       readonly remove?: readonly string[]
     }
-  /** The true answer with an `instance_url` that is none of Salesforce's. */
+  /** The real answer with an `instance_url` that does not belong to Salesforce. */
   | { readonly kind: 'foreign_instance_url'; readonly instanceUrl?: string }
 
 export interface FaultScope {
   /** Default `token`. */
   readonly endpoint?: EndpointName | 'any'
-  /** The next so many requests; null: until it is removed. Default 1. */
+  /** Number of requests that it affects. Null: until it is removed. Default 1. */
   readonly times?: number | null
   /** Only requests of this consumer key. */
   readonly clientId?: string
-  /** The request is handled first, so that what it changes is changed; then its answer is lost or replaced. */
+  /** The request is handled first, with its changes. Then its answer is lost or replaced. */
   readonly afterCommit?: boolean
 }
 
@@ -92,14 +92,14 @@ export const FAULT_KINDS: readonly Fault['kind'][] = [
   'foreign_instance_url',
 ]
 
-/** A fault that was ordered. */
+/** An active or used fault. */
 export interface FaultHandle {
   readonly id: number
-  /** How many requests it has befallen. */
+  /** Number of requests that it affected. */
   hits(): number
-  /** How many requests a `hold` is holding now. */
+  /** Number of requests that a `hold` delays now. */
   holding(): number
-  /** Takes it away; what it holds goes on. */
+  /** Removes it. Requests that it holds continue. */
   remove(): void
 }
 
@@ -108,7 +108,7 @@ export interface Faults {
   find(id: number): FaultHandle | undefined
   list(): readonly (FaultRule & { readonly id: number; readonly hits: number })[]
   clear(): void
-  /** The faults that befall this request: every `delay` and `hold`, and the first of another kind. Counts them. */
+  /** The faults for this request: every `delay` and `hold`, and the first of another kind. Counts them. */
   take(endpoint: EndpointName, clientId: string | undefined): readonly TakenFault[]
 }
 

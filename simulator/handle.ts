@@ -11,16 +11,16 @@ import type { Counters, LogEntry } from './request-log.ts'
 import type { Session } from './sessions.ts'
 import type { Settings } from './settings.ts'
 
-/** An offline Salesforce on loopback: what tests and the demo hold in their hands. */
+/** The API of an offline Salesforce on loopback, for tests and the demo. */
 export interface Simulator {
   readonly port: number
-  /** The loopback addresses that it listens on. */
+  /** The loopback addresses of the listener. */
   readonly addresses: readonly string[]
   readonly origins: SimulatorOrigins
-  /** The org `acme` (production) and its sandbox, made at the start. */
+  /** The org `acme` (production) and its sandbox, created at the start. */
   readonly acme: Org
   readonly sandbox: Org
-  /** Moves on its own; tests push it further. */
+  /** Runs by itself. Tests move it forward. */
   readonly clock: Clock
 
   addOrg(org: NewOrg): Org
@@ -30,56 +30,56 @@ export interface Simulator {
   orgs(): readonly Org[]
   users(): readonly User[]
 
-  /** An app for the JWT bearer grant, with its user approved. */
+  /** An app for the JWT bearer grant with an approved user. */
   addJwtApp(app: NewJwtApp): AppSeed
-  /** An app for the client credentials grant, with its run-as user. Its secret, or its certificate, proves it. */
+  /** An app for the client credentials grant with a run-as user. It authenticates with its secret or its certificate. */
   addClientCredentialsApp(app?: NewAppSeed): AppSeed
-  /** An app for the refresh token grant; `approve` gives its tokens. */
+  /** An app for the refresh token grant. `approve` returns its tokens. */
   addRefreshTokenApp(app?: NewAppSeed): AppSeed
   /** An app for token exchange, with a handler. */
   addTokenExchangeApp(app?: NewAppSeed): AppSeed
   updateApp(clientId: string, changes: AppChanges): void
   apps(): readonly AppSeed[]
-  /** Prepares a new secret, or a new key and secret, that `rotateCredentials` will put to work. */
+  /** Stages a new secret, or a new key and secret, for `rotateCredentials`. */
   stageCredentials(clientId: string, options?: { readonly newKey?: boolean }): ConsumerPair
-  /** The old pair of an external client app works for 30 more days; a connected app loses its pair and all its tokens. */
+  /** The old pair of an external client app works for 30 more days. A connected app loses its pair and all its tokens. */
   rotateCredentials(clientId: string): ConsumerPair
-  /** What stands beside the current pair: one that is staged, or the old one, while it works. */
+  /** The pair beside the current one: a staged pair, or the old one while it works. */
   besideCredentials(clientId: string): StagedPair | undefined
-  /** As if the user had approved the app in a browser. */
+  /** Has the effect of an approval by the user in a browser. */
   approve(approval: { readonly clientId: string; readonly username?: string }): {
     readonly refreshToken: string
   }
 
-  /** Every one that was ever given, oldest first. */
+  /** All refresh tokens ever issued, oldest first. */
   refreshTokens(): readonly RefreshToken[]
 
   settings(): Settings
   configure(changes: Partial<Settings>): Settings
-  /** Of the Metadata API, oldest first. */
+  /** Deployments of the Metadata API, oldest first. */
   deployments(): readonly Deployment[]
   sessions(): readonly Session[]
-  /** Every token of Data Cloud, oldest first. */
+  /** All Data Cloud tokens, oldest first. */
   dataCloudTokens(): readonly DataCloudToken[]
-  /** As an administrator does in Session Management. Without a filter: every session. Says how many ended. */
+  /** Ends sessions as an administrator does in Session Management. Without a filter: all sessions. Returns their number. */
   endSessions(filter?: SessionFilter): number
 
-  /** Orders a fault; the first of several takes effect first. */
+  /** Adds a fault. Of several, the first one takes effect first. */
   addFault(rule: FaultRule): FaultHandle
-  /** The next token request (or the next so many) is refused like this. */
+  /** Refuses the next token request, or several, with this refusal. */
   refuseNext(refusal: RefusalName, scope?: FaultScope): FaultHandle
   faults(): readonly FaultRule[]
-  /** One that was ordered, also when it is spent. */
+  /** An active or used fault. */
   fault(id: number): FaultHandle | undefined
   clearFaults(): void
 
-  /** What was received, oldest first; the newest 10,000. */
+  /** Received requests, oldest first. Keeps the newest 10,000. */
   readonly log: readonly LogEntry[]
   /** The log of the token endpoint. */
   tokenRequests(): readonly LogEntry[]
   counters(): Counters
   loginHistory(): readonly Login[]
-  /** Empties the log, the counters, Login History and the hourly counts. */
+  /** Clears the log, the counters, Login History and the hourly counts. */
   clear(): void
 
   stop(): Promise<void>
@@ -94,21 +94,21 @@ interface SimulatorOrigins {
   readonly sandbox: string
 }
 
-/** The org is `acme` and the user its `billing@acme.com`, unless they say otherwise. */
+/** Default: the org `acme` and its user `billing@acme.com`. */
 export type NewAppSeed = Partial<NewApp> & { readonly username?: string }
 export type NewJwtApp = NewAppSeed & { readonly certificatePem: string }
 
-/** What an operator would copy from the app's page. */
+/** The data that an operator copies from the app's page. */
 export interface AppSeed extends ConsumerPair {
   readonly name: string
-  /** What the Metadata API calls it. */
+  /** Its name in the Metadata API. */
   readonly apiName: string
   readonly orgId: string
-  /** Whom the app was made for. */
+  /** The user for whom the app was created. */
   readonly username: string
-  /** The My Domain of its org, as the simulator is reached. */
+  /** The My Domain of its org, as an address of the simulator. */
   readonly loginUrl: string
-  /** What an assertion's `aud` has to be. */
+  /** The required `aud` of an assertion. */
   readonly audience: string
 }
 

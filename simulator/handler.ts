@@ -9,10 +9,10 @@ import { originsAs, roleOf, splitAuthority } from './hosts.ts'
 import type { Outcome } from './request-log.ts'
 import type { World } from './world.ts'
 
-/** One request from its first byte to its last: read, logged, befallen by faults, answered. */
+/** Handles one request: reads, logs and answers it, with faults. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
-/** Answers paths of its own, and leaves the rest. */
+/** Answers its own paths. Undefined for others. */
 export type ControlHandler = (method: string, path: string, body: string) => Answer | undefined
 
 const LONGEST_BODY = 1_048_576
@@ -36,13 +36,13 @@ export function createHandler({ world, scheme, control }: HandlerDependencies): 
     try {
       const body = await readBody(request)
       const url = new URL(`${scheme}://simulator${request.url ?? '/'}`)
-      // Salesforce's CLI has one slash too many there, and is answered.
+      // Salesforce's CLI sends an extra slash here, and Salesforce accepts it.
       url.pathname = url.pathname.replace(/^\/\/(?=services\/data\b)/, '/')
       const controlled = control(request.method ?? 'GET', url.pathname, body.toString('utf8'))
       if (controlled !== undefined) return deliver(controlled, response)
       await exchangeWith(request, response, url, body)
     } catch (error) {
-      // A requester that left, or a simulator that stops, is owed no answer; a defect is shown.
+      // A client that left, or a stopping simulator, needs no answer. Other errors are shown.
       if (world.stopped.aborted || request.socket.destroyed) return
       if (response.headersSent) response.destroy()
       else deliver(textAnswer(500, `The simulator failed: ${stackOf(error)}`), response)
@@ -115,7 +115,7 @@ export function createHandler({ world, scheme, control }: HandlerDependencies): 
     await waitOut(faults.filter(({ rule }) => !rule.afterCommit))
     const real = isHandled ? await endpoint.answer(exchange, world) : undefined
     const sent = real ?? spoiled?.instead
-    // Noted before it is sent: who has the answer finds it in the log.
+    // Logged before the answer is sent, so that the client finds it in the log.
     close({
       handled: isHandled,
       status: sent?.status ?? null,
@@ -152,7 +152,7 @@ function headersOf({ headers }: IncomingMessage): Record<string, string> {
   )
 }
 
-/** Whom the request says that it comes from, unproven: for faults that befall one app alone. */
+/** The unverified client id of the request, for faults of one app. */
 function claimedClientId({ form, headers }: Exchange): string | undefined {
   const basic = /^Basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
   if (basic !== undefined) return Buffer.from(basic, 'base64').toString('utf8').split(':', 1)[0]
@@ -177,7 +177,7 @@ function errorOf(answer: Answer | undefined): Pick<Outcome, 'error' | 'errorDesc
   }
 }
 
-/** Members of an answer that may be spoiled. */
+/** The members of an answer that a fault may change. */
 function parse(body: string | undefined): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(body ?? '')

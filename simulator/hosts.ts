@@ -1,9 +1,6 @@
 import { ORG_ADDRESSES, type Org } from './orgs.ts'
 
-/**
- * Which part of Salesforce a `Host` header names, and how answers name the other parts: by loopback
- * address or by real name, in the manner in which the request came.
- */
+/** The part of Salesforce that a `Host` header names. Answers name other parts in the same way as the request: by loopback address or by real name. */
 export type HostRole =
   | { readonly kind: 'login' }
   | { readonly kind: 'test' }
@@ -22,7 +19,7 @@ export const ADDRESSES: readonly string[] = [
 const LOGIN_NAME = 'login.salesforce.com'
 const TEST_NAME = 'test.salesforce.com'
 
-/** The role of a host name (no port), or undefined for one that is nobody's. */
+/** The role of a host name without port. Undefined: the host is unknown. */
 export function roleOf(host: string, orgs: readonly Org[]): HostRole | undefined {
   const name = host.toLowerCase()
   if (name === LOGIN_ADDRESS || name === LOGIN_NAME) return { kind: 'login' }
@@ -34,17 +31,17 @@ export function roleOf(host: string, orgs: readonly Org[]): HostRole | undefined
   return undefined
 }
 
-/** How the parts of Salesforce are named to one requester. Origins have no trailing slash. */
+/** Origins of the parts of Salesforce for one client. No trailing slash. */
 export interface Origins {
   login(): string
   test(): string
-  /** The login host of an org's kind: where its identity URLs live. */
+  /** The login host for the kind of org, which has its identity URLs. */
   loginOf(org: Org): string
   myDomain(org: Org): string
   site(org: Org): string
 }
 
-/** `authority` is the request's own `Host` header. */
+/** `authority` is the `Host` header of the request. */
 export function originsAs(scheme: 'http' | 'https', authority: string): Origins {
   const { host, port } = splitAuthority(authority)
   const byAddress = /^[\d.]+$/.test(host)

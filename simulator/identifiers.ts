@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 
-/** The identifiers and opaque secrets of Salesforce, in the shapes that section 4.5 of the protocol shows. */
+/** Identifiers and opaque secrets in the forms of section 4.5 of the protocol. */
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const USER_CODE_LETTERS = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 const CHECK_DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345'
 
-/** Makes 18-character record ids, counting up within each key prefix (`00D` org, `005` user). */
+/** Creates 18-character record ids, counted within each key prefix (`00D` org, `005` user). */
 export interface RecordIds {
   next(prefix: string): string
 }
@@ -27,7 +27,7 @@ export function shortId(id: string): string {
   return id.slice(0, 15)
 }
 
-/** Salesforce's three check characters: one bit for each capital letter of each group of five. */
+/** Salesforce's three check characters: one bit for each capital letter in groups of five. */
 function withChecksum(shortForm: string): string {
   let checksum = ''
   for (let group = 0; group < 15; group += 5) {
@@ -50,7 +50,7 @@ function base62(serial: number): string {
   return text
 }
 
-/** Letters, digits, `.` and `_`: what Salesforce's opaque values are made of. */
+/** Letters, digits, `.` and `_`, as in Salesforce's opaque values. */
 function opaque(bytes: number): string {
   return randomBytes(bytes).toString('base64url').replaceAll('-', '.')
 }
@@ -71,7 +71,7 @@ export function newDeviceCode(): string {
   return opaque(32)
 }
 
-/** Eight letters and digits that nobody mistakes for one another. */
+/** Eight letters and digits that are easy to distinguish. */
 export function newUserCode(): string {
   return Array.from(randomBytes(8), (byte) => USER_CODE_LETTERS.charAt(byte % 32)).join('')
 }

@@ -1,11 +1,11 @@
 import type { Clock } from './clock.ts'
 import type { Settings } from './settings.ts'
 
-/** Login History: each token request of a known user is a login, and there is an hourly limit to them. */
+/** Login History: each token request of a known user is a login, with an hourly limit. */
 export interface LoginHistory {
   record(login: Omit<Login, 'at'>): void
   rows(): readonly Login[]
-  /** Counts an attempt; false if the user has used up the hour. */
+  /** Counts an attempt. False: the user reached the hourly limit. */
   admit(userId: string): boolean
   clear(): void
 }
@@ -17,7 +17,7 @@ export interface Login {
   readonly username: string
   readonly application: string
   readonly sourceIp: string
-  /** `Success`, or how it failed. */
+  /** `Success`, or the kind of failure. */
   readonly status: string
 }
 

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import type { Simulator } from './handle.ts'
 import { type SimulatorOptions, startSimulator } from './simulator.ts'
 
-/** The command `npm run simulator`: an offline Salesforce in a process of its own, until SIGTERM or SIGINT. */
+/** The command `npm run simulator`: runs an offline Salesforce until SIGTERM or SIGINT. */
 
 /** sysexits.h: the command was used incorrectly. */
 const EX_USAGE = 64

@@ -2,23 +2,23 @@ import { BlockList } from 'node:net'
 
 import type { RecordIds } from './identifiers.ts'
 
-/** The My Domains of orgs, in the order in which the orgs were made. */
+/** The My Domains of orgs, in the order of their creation. */
 export const ORG_ADDRESSES: readonly string[] = [
   '127.0.0.1',
   ...Array.from({ length: 9 }, (_, index) => `127.0.0.${index + 4}`),
 ]
 
-/** The orgs and their users, and what an administrator may change about them. */
+/** The orgs and their users, and their settings by an administrator. */
 export interface Directory {
   addOrg(org: NewOrg): Org
-  /** Throws if there is no such org. */
+  /** Throws if the org does not exist. */
   org(id: string): Org
   orgs(): readonly Org[]
   updateOrg(id: string, changes: OrgChanges): Org
   addUser(user: NewUser): User
-  /** By username, in one org. */
+  /** Finds a user by username in one org. */
   findUser(orgId: string, username: string): User | undefined
-  /** By id. Throws if there is no such user. */
+  /** Finds a user by id. Throws if it does not exist. */
   user(id: string): User
   users(): readonly User[]
   updateUser(username: string, changes: UserChanges): User
@@ -27,29 +27,29 @@ export interface Directory {
 export interface Org {
   /** 18 characters. */
   readonly id: string
-  /** The label before `.my.salesforce.com`; a sandbox's has `--` in it. */
+  /** The label before `.my.salesforce.com`. That of a sandbox contains `--`. */
   readonly myDomain: string
   readonly kind: 'production' | 'sandbox'
   /** The loopback address of its My Domain. */
   readonly address: string
   readonly active: boolean
-  /** A trial or scratch org whose time is over. */
+  /** A trial or scratch org that has expired. */
   readonly expired: boolean
   /** Whether its edition has the API. */
   readonly apiEnabled: boolean
-  /** The API calls of its last 24 hours are used up. */
+  /** Whether the API calls of the last 24 hours are used up. */
   readonly apiCallsUsedUp: boolean
-  /** A host of its site, beside that on `*.my.site.com`. Null: none. */
+  /** A host of its site, besides the one on `*.my.site.com`. Null: none. */
   readonly customDomain: string | null
-  /** Setup → Session Settings: a session is good only from the address that it was made from. */
+  /** Setup → Session Settings: a session is only valid from the address that opened it. */
   readonly locksSessionsToIp: boolean
-  /** Setup → External Client App Settings: consumer secrets can be had through the REST API. */
+  /** Setup → External Client App Settings: the REST API may return consumer secrets. */
   readonly consumerSecretsByRest: boolean
 }
 
 export interface NewOrg {
   readonly myDomain: string
-  /** Default: `sandbox` if the label has `--` in it. */
+  /** Default: `sandbox` if the label contains `--`. */
   readonly kind?: Org['kind']
 }
 
@@ -72,15 +72,15 @@ export interface User {
   readonly orgId: string
   readonly username: string
   readonly state: 'active' | 'inactive' | 'frozen' | 'locked'
-  /** CIDRs a login may come from. Null: anywhere. */
+  /** Allowed CIDRs for logins. Null: any address. */
   readonly loginIpRanges: readonly string[] | null
-  /** Hours of the day in UTC, `from` included and `to` not. Null: any time. */
+  /** Hours of the day in UTC, with `from` and without `to`. Null: any time. */
   readonly loginHours: { readonly from: number; readonly to: number } | null
-  /** Has the permission to modify metadata through the Metadata API. */
+  /** Whether the user may modify metadata by the Metadata API. */
   readonly mayModifyMetadata: boolean
-  /** Has the permissions External Client App Developer and View Client Secret. */
+  /** Whether the user has the permissions External Client App Developer and View Client Secret. */
   readonly mayStageCredentials: boolean
-  /** System permissions by their API names. Default: those of the smallest integration user. */
+  /** System permissions by their API names. Default: those of a minimal integration user. */
   readonly permissions: readonly string[]
 }
 
@@ -185,7 +185,7 @@ function firstOf(ids: Iterable<string>): string {
   throw new Error('There is no org yet')
 }
 
-/** May this user log in from this IPv4 address? */
+/** Whether the user may log in from this IPv4 address. */
 export function isAllowedFrom(user: User, address: string): boolean {
   if (user.loginIpRanges === null) return true
   const allowed = new BlockList()
@@ -196,7 +196,7 @@ export function isAllowedFrom(user: User, address: string): boolean {
   return allowed.check(address, 'ipv4')
 }
 
-/** May this user log in at this time? */
+/** Whether the user may log in at this time. */
 export function isAllowedAt(user: User, at: number): boolean {
   if (user.loginHours === null) return true
   const hour = new Date(at).getUTCHours()

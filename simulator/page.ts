@@ -1,6 +1,6 @@
 import type { Answer } from './answer.ts'
 
-/** The pages that a person sees in a browser: plain HTML with forms, and no script. */
+/** Pages for people in a browser: plain HTML with forms, without scripts. */
 interface Choice {
   readonly value: string
   readonly label: string
@@ -23,7 +23,7 @@ export interface Page {
   readonly form?: {
     readonly action: string
     readonly fields: readonly Field[]
-    /** Buttons, each with what it says in the member `decision`. */
+    /** Buttons with their value of `decision`. */
     readonly decisions: readonly Choice[]
   }
 }

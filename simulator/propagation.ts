@@ -2,28 +2,25 @@ import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
 import type { Settings } from './settings.ts'
 
-/**
- * A value whose changes reach each node of Salesforce at a time of its own: until all have it, the
- * same question is answered by the old value or the new, as the node has it.
- */
+/** A value whose changes reach each node of Salesforce at a different time. Until all nodes have it, an answer depends on the node. */
 export interface Propagated<T> {
-  /** What a node sees. Undefined where not even the first value has arrived. */
+  /** The value on a node. Undefined: the first value has not arrived. */
   at(node: number): T | undefined
-  /** What was set last, wherever it has arrived. */
+  /** The newest value, whether or not it has arrived. */
   latest(): T
   set(value: T): void
 }
 
-/** Makes propagated values, and picks the node that answers a request. */
+/** Creates propagated values, and selects the node that answers a request. */
 export interface Propagation {
-  /** The first value, too, takes its time to spread. */
+  /** The first value also needs time to propagate. */
   begin<T>(first: T): Propagated<T>
   pickNode(): number
 }
 
 interface Version<T> {
   readonly value: T
-  /** By node. */
+  /** Times of arrival, by node. */
   readonly appliesAt: readonly number[]
 }
 
@@ -53,7 +50,7 @@ export function createPropagation({
       let newestFirst: readonly Version<T>[] = [spread(first)]
       let latest = first
       return {
-        // A node that a version never planned for (nodes were added since) has had it all along.
+        // A node that was added later has had the version from the start.
         at: (node) =>
           newestFirst.find(({ appliesAt }) => (appliesAt[node] ?? 0) <= clock.now())?.value,
         latest: () => latest,

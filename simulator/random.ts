@@ -1,4 +1,4 @@
-/** Repeatable chance: numbers in [0, 1) that follow from the seed (mulberry32). */
+/** Repeatable random numbers in [0, 1), derived from the seed (mulberry32). */
 export type Random = () => number
 
 export function createRandom(seed: number): Random {

@@ -3,12 +3,9 @@ import type { Clock } from './clock.ts'
 import { newRefreshToken } from './identifiers.ts'
 import type { Settings } from './settings.ts'
 
-/**
- * Refresh tokens, in families: one for each approval by a user. With rotation each use replaces
- * the token, and a replay of an old one ends its family. A token is used by one request at a time.
- */
+/** Refresh tokens in families, one for each approval by a user. With rotation, each use replaces the token, and a replay of an old token ends its family. One request at a time may use a token. */
 export interface RefreshTokens {
-  /** A user approves an app. Beyond the limit their oldest approval of it is revoked. */
+  /** A user approves an app. Above the limit, the user's oldest approval of it is revoked. */
   approve(approval: Approval): {
     readonly granted: RefreshToken
     readonly evicted: readonly string[]
@@ -16,10 +13,10 @@ export interface RefreshTokens {
   find(token: string): RefreshToken | undefined
   /** Oldest first. */
   all(): readonly RefreshToken[]
-  /** Marks a token as being processed; false if it is already. */
+  /** Marks a token as in use. False: it already is. */
   begin(token: string): boolean
   finish(token: string): void
-  /** Notes a use; with rotation, replaces the token and gives its successor. */
+  /** Records a use. With rotation, replaces the token and returns its successor. */
   use(token: string, rotates: boolean): RefreshToken
   revokeFamily(familyId: string): void
   revokeApp(appId: string): void

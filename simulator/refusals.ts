@@ -1,4 +1,4 @@
-/** Every way in which Salesforce says no at its OAuth endpoints, word for word (protocol, section 5). */
+/** All refusals of Salesforce's OAuth endpoints, with their exact texts (protocol, section 5). */
 export const REFUSALS = {
   user_not_approved: refusal(
     'invalid_grant',
@@ -91,13 +91,13 @@ export const REFUSALS = {
 interface Refusal {
   readonly error: string
   readonly errorDescription: string
-  /** What Login History says. */
+  /** Status in Login History. */
   readonly loginStatus: string
 }
 
 export type RefusalName = keyof typeof REFUSALS
 
-/** Thrown where a request is refused; the endpoint turns it into its own form of error. */
+/** Thrown to refuse a request. Each endpoint converts it to its own form of error. */
 export class Refused extends Error {
   readonly refusal: RefusalName
 

@@ -1,8 +1,8 @@
 import type { Identified } from './exchange.ts'
 
-/** What the simulator received and how it answered. Holds secrets in clear: they are the tests' own. */
+/** Received requests and their answers. Contains the secrets of the tests in plain text. */
 export interface RequestLog {
-  /** Writes a request down as it arrives; the function given back completes it. */
+  /** Logs a request when it arrives. The returned function completes the entry. */
   open(arrived: Arrived): (end: Ended) => void
   /** The newest 10,000, oldest first. */
   entries(): readonly LogEntry[]
@@ -20,7 +20,7 @@ interface Arrived {
   readonly path: string
   readonly query: Readonly<Record<string, string>>
   readonly headers: Readonly<Record<string, string>>
-  /** Undefined where the body was no form. */
+  /** Undefined: the body was not a form. */
   readonly form: Readonly<Record<string, string>> | undefined
   readonly node: number
 }
@@ -31,27 +31,27 @@ interface Ended {
 }
 
 export interface Outcome {
-  /** False where a fault took the place of the handling: nothing was issued, revoked or counted. */
+  /** False: a fault replaced the handling, so nothing was issued, revoked or counted. */
   readonly handled: boolean
-  /** What the endpoint answered, whether or not it arrived; or what a fault answered in its place, null for a reset. */
+  /** Status of the endpoint's answer, even if it was lost, or of the fault's answer. Null: the connection was reset. */
   readonly status: number | null
-  /** The OAuth error, if there was one. */
+  /** The OAuth error, if any. */
   readonly error: string | null
   readonly errorDescription: string | null
-  /** The kinds of the faults that were applied. */
+  /** The kinds of the applied faults. */
   readonly faults: readonly string[]
 }
 
 export interface LogEntry extends Arrived, Identified {
   readonly serial: number
-  /** Undefined while the request is being answered. */
+  /** Undefined: the request is not answered yet. */
   readonly outcome: Outcome | undefined
 }
 
 export interface Counters {
-  /** By endpoint: every request that arrived. */
+  /** All received requests, by endpoint. */
   readonly requests: Readonly<Record<string, number>>
-  /** By grant (`none` if it names none), then by outcome: `issued`, an OAuth error, or `fault`. */
+  /** By grant (`none` if absent), then by outcome: `issued`, an OAuth error, or `fault`. */
   readonly tokenRequests: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 

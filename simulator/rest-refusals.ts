@@ -1,6 +1,6 @@
 import { type Answer, jsonAnswer } from './answer.ts'
 
-/** Ways in which the REST API says no, as they were seen (restforce, jsforce, Salesforce's own guides). Texts of `forbidden`, `version_retired` and `server_unavailable` are the least certain. */
+/** Refusals of the REST API as observed (restforce, jsforce, Salesforce's own guides). The texts of `forbidden`, `version_retired` and `server_unavailable` are the least certain. */
 export const REST_REFUSALS = {
   session_invalid: refusal(401, 'INVALID_SESSION_ID', 'Session expired or invalid'),
   api_not_allowed: refusal(

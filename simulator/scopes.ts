@@ -1,11 +1,11 @@
 import { Refused } from './refusals.ts'
 
-/** Scopes as a client asks for them, and what it gets of them. */
+/** Requested and granted scopes. */
 
-/** The two names of the scope that brings a refresh token. */
+/** The two names of the scope for a refresh token. */
 const REFRESH_SCOPES = ['refresh_token', 'offline_access']
 
-/** All that the app has, unless the client asks for less. Throws `Refused` where it asks for more. */
+/** All scopes of the app, unless the client requests fewer. Throws `Refused` if it requests more. */
 export function requestedScopes(
   asked: string | null | undefined,
   ofApp: readonly string[],

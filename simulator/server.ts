@@ -7,15 +7,15 @@ import { ADDRESSES } from './hosts.ts'
 /** Listens on one port of several loopback addresses, one for each host of Salesforce. */
 interface Listening {
   readonly port: number
-  /** Those that the machine has: all on Linux; elsewhere 127.0.0.1, with the `Host` header for the rest. */
+  /** Addresses of the machine: all on Linux, otherwise 127.0.0.1 with the `Host` header for the others. */
   readonly addresses: readonly string[]
   close(): Promise<void>
 }
 
 interface ListenOptions {
-  /** 0 takes a free one. */
+  /** 0: any free port. */
   readonly port: number
-  /** PEM; the simulator then speaks HTTPS only. */
+  /** PEM. With it, the simulator only speaks HTTPS. */
   readonly tls: { readonly key: string; readonly cert: string } | undefined
 }
 
@@ -26,7 +26,7 @@ export async function listen(options: ListenOptions, handler: Handler): Promise<
     try {
       return await listenEverywhere(options, handler)
     } catch (error) {
-      // A port that is free on one address may be taken on the next: then try another port.
+      // A port that is free on one address may be in use on the next. Then another port is tried.
       const isWorthRepeating = options.port === 0 && isCode(error, 'EADDRINUSE')
       if (!isWorthRepeating || attempt === ATTEMPTS) throw error
     }

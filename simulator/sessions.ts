@@ -3,25 +3,22 @@ import type { Clock } from './clock.ts'
 import type { Org, User } from './orgs.ts'
 import type { Settings } from './settings.ts'
 
-/**
- * The sessions behind access tokens. The same user, app and scopes get the same token while their
- * session lives; use slides it; idleness, revocation or a deactivated user ends it.
- */
+/** The sessions of access tokens. While a session is live, the same user, app and scopes get the same token. A use extends it. Idleness, revocation or a deactivated user ends it. */
 export interface Sessions {
-  /** The live session of this user, app and scopes, or a new one. */
+  /** Returns the live session of this user, app and scopes, or opens one. */
   open(request: SessionRequest): Session
-  /** The live session of a token. */
+  /** Finds the live session of a token. */
   find(token: string): Session | undefined
-  /** Notes a use of the session. */
+  /** Records a use of the session. */
   touch(token: string): void
   end(token: string): void
-  /** Ends every session that the question picks; says how many lived. */
+  /** Ends all sessions that match. Returns the number of live ones. */
   endWhere(picks: (session: Session) => boolean): number
   live(): readonly Session[]
 }
 
 interface SessionRequest {
-  /** The moment of the request, from which a new session counts. */
+  /** The time of the request, when a new session begins. */
   readonly now: number
   readonly org: Org
   readonly user: User
@@ -31,11 +28,11 @@ interface SessionRequest {
   readonly timeoutMs: number
   /** Sessions of a refresh token belong to its family, and are never shared. */
   readonly familyId?: string
-  /** Makes the token's text; opaque or a JWT. */
+  /** Creates the text of the token, which is opaque or a JWT. */
   readonly newToken: () => string
-  /** A JWT's `exp` is fixed: such a session does not slide. */
+  /** Whether a use extends the session. False for a JWT, because its `exp` is fixed. */
   readonly slides: boolean
-  /** The address that asks for it. */
+  /** The address of the client. */
   readonly sourceIp: string
 }
 
@@ -48,20 +45,20 @@ export interface Session {
   readonly scopes: readonly string[]
   readonly familyId: string | undefined
   readonly createdAt: number
-  /** When its last use was written down. */
+  /** The time of the last recorded use. */
   readonly touchedAt: number
   readonly timeoutMs: number
   readonly slides: boolean
-  /** The address that it was made from. */
+  /** The address that opened it. */
   readonly sourceIp: string
-  /** What a repeat of the same request is recognised by. */
+  /** Identifies repetitions of the same request. */
   readonly key: string
 }
 
 interface SessionsDependencies {
   readonly clock: Clock
   readonly settings: () => Settings
-  /** Whether a session's user and org are still active. */
+  /** Whether the user and the org of a session are active. */
   readonly isEntitled: (session: Session) => boolean
 }
 

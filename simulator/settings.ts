@@ -1,62 +1,59 @@
 import type { RefusalName } from './refusals.ts'
 
-/**
- * The knobs: everything that the protocol leaves uncertain, or that differs between orgs. Each
- * default is what the best evidence says.
- */
+/** Settings for everything that the protocol leaves uncertain or that differs between orgs. Each default follows the best evidence. */
 export interface Settings {
-  /** How long a session lives without use, unless its app says otherwise. Default 2 hours. */
+  /** Time until an idle session ends, unless its app has another. Default 2 hours. */
   readonly sessionTimeoutMs: number
-  /** Activity is written down only once half of the time-out has passed. Default false: at each use. */
+  /** Whether a use is only recorded after half of the time-out. Default false: each use is. */
   readonly halfLifeTouch: boolean
-  /** Whether a repeated mint, which returns the same token, slides its session. Default false. */
+  /** Whether a repeated mint, which returns the same token, extends its session. Default false. */
   readonly mintSlides: boolean
-  /** Whether introspection slides the session. Default false. */
+  /** Whether introspection extends the session. Default false. */
   readonly introspectSlides: boolean
-  /** `absent` (the default), `session` (what is left of it), or a fixed number of seconds. */
+  /** `absent` (the default), `session` (its remaining time), or a fixed number of seconds. */
   readonly expiresIn: 'absent' | 'session' | number
   /** Adds `issued_at` and `signature` to answers of the JWT bearer grant. Default false. */
   readonly jwtBearerSignature: boolean
-  /** Adds `sfdc_community_*` and `sfdc_site_*` on every host, not only on the site's own. Default false. */
+  /** Adds `sfdc_community_*` and `sfdc_site_*` on every host, not only on the host of the site. Default false. */
   readonly communityFields: boolean
   /** Adds `api_instance_url` with this value. Default null: absent. */
   readonly apiInstanceUrl: string | null
-  /** What an assertion with a bad signature is answered. Default `client_credentials_invalid`. */
+  /** The refusal for an assertion with a bad signature. Default `client_credentials_invalid`. */
   readonly badSignature: 'client_credentials_invalid' | 'assertion_invalid'
   /** Whether an assertion's `aud` may be the org's My Domain. Default false. */
   readonly myDomainAudience: boolean
-  /** How far in the past `exp` may lie. Default 30 seconds. */
+  /** How far `exp` may be in the past. Default 30 seconds. */
   readonly assertionSkewMs: number
-  /** How far in the future `exp` may lie. Default null: no bound. */
+  /** How far `exp` may be in the future. Default null: no limit. */
   readonly assertionMaxAheadMs: number | null
-  /** Judges `exp` by real time even after the clock was moved. Default false. */
+  /** Whether `exp` is compared with real time even if the clock was moved. Default false. */
   readonly assertionsByWallClock: boolean
-  /** What a user without assignment to an admin-approved app is answered, by grant. */
+  /** The refusal for a user who is not assigned to an admin-approved app, by grant. */
   readonly notAssigned: {
     readonly jwtBearer: 'user_not_approved' | 'user_not_admin_approved'
     readonly clientCredentials: 'user_not_approved' | 'user_not_admin_approved'
   }
-  /** `separate` (the default) names IP or hours; `combined` has one text for both. */
+  /** `separate` (the default) names IP or hours. `combined` has one text for both. */
   readonly restrictionWording: 'separate' | 'combined'
-  /** What the REST API answers a user without API Enabled; both were seen. Default `api_disabled`. */
+  /** The refusal of the REST API for a user without API Enabled. Both were observed. Default `api_disabled`. */
   readonly apiOffForUser: 'api_disabled' | 'api_off_for_user'
-  /** Refuses what comes over plain HTTP, loopback or not. Default false. */
+  /** Whether plain HTTP is refused, also on loopback. Default false. */
   readonly httpsOnly: boolean
   /** Logins a user may make in an hour. Default 3,600. */
   readonly loginsPerHour: number
   /** Approvals (refresh tokens) that one user may give one app. Default 5. */
   readonly approvalsPerUser: number
-  /** How long an authorization code is good. Default 15 minutes. */
+  /** Lifetime of an authorization code. Default 15 minutes. */
   readonly codeLifetimeMs: number
   /** How long a device may wait for its user. Default 10 minutes. */
   readonly deviceCodeLifetimeMs: number
-  /** How often a device may ask. Default 5 seconds. */
+  /** Shortest interval of polls. Default 5 seconds. */
   readonly deviceIntervalMs: number
-  /** How long a refresh takes, in real time; a second one with the same token in that time is refused. Default 20. */
+  /** Duration of a refresh in real time, in milliseconds. A second one with the same token in that time is refused. Default 20. */
   readonly refreshProcessingMs: number
-  /** How changes of apps spread: over how many nodes, and within which time. Default: one node, at once. */
+  /** How changes of apps propagate: the number of nodes, and the time. Default: one node, at once. */
   readonly propagation: { readonly nodes: number; readonly minMs: number; readonly maxMs: number }
-  /** How long a deployment of the Metadata API takes, and how it ends (where nothing is wrong with it). Default: at once, and well. */
+  /** Duration of a deployment of the Metadata API, and its result if it has no errors. Default: succeeds at once. */
   readonly metadataDeploy: {
     readonly durationMs: number
     readonly outcome: 'Succeeded' | 'Failed' | 'Canceled'
@@ -94,7 +91,7 @@ export const DEFAULT_SETTINGS: Settings = {
   metadataDeploy: { durationMs: 0, outcome: 'Succeeded' },
 }
 
-/** The text for a login from a forbidden place or at a forbidden hour, as the knob has it. */
+/** The refusal for a login from a forbidden address or at a forbidden hour, according to the settings. */
 export function restrictionRefusal(
   settings: Settings,
   reason: 'ip_restricted' | 'login_hours',

@@ -11,14 +11,14 @@ import type { Settings } from './settings.ts'
 import { createWorld, type World } from './world.ts'
 
 export interface SimulatorOptions {
-  /** Default 0: a free one. */
+  /** Default 0: any free port. */
   readonly port?: number
-  /** PEM. With it the simulator speaks HTTPS. */
+  /** PEM. With it, the simulator speaks HTTPS. */
   readonly tls?: { readonly key: string; readonly cert: string }
-  /** Of all chance: which node answers, and when a change reaches it. Default 1. */
+  /** Seed of random choices: the node that answers, and when a change reaches it. Default 1. */
   readonly seed?: number
   readonly settings?: Partial<Settings>
-  /** The time that the clock starts from and follows. Default `Date.now`. */
+  /** The time from which the clock starts and that it follows. Default `Date.now`. */
   readonly now?: () => number
 }
 

@@ -3,7 +3,7 @@ import type { App } from './apps.ts'
 import { shortId } from './identifiers.ts'
 import type { Org, User } from './orgs.ts'
 
-/** The key that signs JWT-format access tokens, and the key set that `/id/keys` publishes. */
+/** The key that signs JWT-format access tokens, and the key set at `/id/keys`. */
 export interface TokenKeys {
   /** A JWT-format access token (protocol, section 4.5). Times are epoch milliseconds. */
   newJwt(claims: JwtTokenClaims): string
@@ -25,7 +25,7 @@ export function createTokenKeys(): TokenKeys {
   let pair: { readonly publicKey: KeyObject; readonly privateKey: KeyObject } | undefined
   const kid = `CORE_ATJWT.${randomBytes(6).toString('hex')}`
 
-  /** Made when first needed: most tests never ask for it. */
+  /** Created at the first use, because most tests do not need it. */
   function keys() {
     pair ??= generateKeyPairSync('rsa', { modulusLength: 2048 })
     return pair

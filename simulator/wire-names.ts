@@ -1,6 +1,6 @@
-/** The crossing between `camelCase` inside and `snake_case` in the control API. */
+/** Converts between `camelCase` inside and `snake_case` in the control API. */
 
-/** Their members are names of somebody else's: OAuth's, HTTP's. They cross as they are. */
+/** Members with names of OAuth or HTTP, which are not converted. */
 const FOREIGN = new Set(['set', 'form', 'query', 'headers', 'requests', 'tokenRequests'])
 
 export function toWire(value: unknown): unknown {

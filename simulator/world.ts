@@ -16,7 +16,7 @@ import { createSessions, type Sessions } from './sessions.ts'
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
 import { createTokenKeys, type TokenKeys } from './token-keys.ts'
 
-/** All that the simulated Salesforce knows: every endpoint and grant is a function of it. */
+/** The state of the simulated Salesforce. All endpoints and grants use it. */
 export interface World {
   readonly clock: Clock
   readonly settings: () => Settings
@@ -34,9 +34,9 @@ export interface World {
   readonly logins: LoginHistory
   readonly faults: Faults
   readonly log: RequestLog
-  /** `jti`s in use, by app id and `jti`, with the time at which each is forgotten. */
+  /** Used `jti`s by app id and `jti`, with the time at which each is removed. */
   readonly usedAssertionIds: Map<string, number>
-  /** Aborted when the simulator stops: nothing may wait beyond. */
+  /** Aborted when the simulator stops. Nothing may wait longer. */
   readonly stopped: AbortSignal
 }
 

@@ -8,10 +8,7 @@ import { REFUSALS, type RefusalName, Refused } from '../refusals.ts'
 import { requestedScopes } from '../scopes.ts'
 import type { World } from '../world.ts'
 
-/**
- * `/services/oauth2/authorize`: the consent page, and where it sends the browser (protocol, section
- * 3.2). Before the callback URL is known to be the app's, errors stay on a page of Salesforce.
- */
+/** `/services/oauth2/authorize`: the consent page and its redirects (protocol, section 3.2). Until the callback URL is verified, errors are shown on a page of Salesforce. */
 export function answerAuthorize(exchange: Exchange, world: World): Answer {
   let redirectUri: string
   let client: Client
@@ -46,7 +43,7 @@ function callbackOf({ query }: Exchange, { configuration }: Client): string {
   return redirectUri
 }
 
-/** S256 is the method where none is named. */
+/** The default method is S256. */
 function readRequest({ query }: Exchange, { configuration }: Client) {
   if (query.get('response_type') !== 'code') throw new Refused('response_type_not_supported')
   const codeChallenge = query.get('code_challenge') ?? undefined

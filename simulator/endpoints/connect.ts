@@ -6,7 +6,7 @@ import { type Page, pageAnswer } from '../page.ts'
 import { REFUSALS, Refused } from '../refusals.ts'
 import type { World } from '../world.ts'
 
-/** `/setup/connect`: where a person enters the code that their device shows, and allows or denies it (protocol, section 3.3). */
+/** `/setup/connect`: a person enters the code of a device, and allows or denies it (protocol, section 3.3). */
 export function answerConnect(exchange: Exchange, world: World): Answer {
   const entered = exchange.form?.get('user_code') ?? exchange.query.get('user_code') ?? ''
   if (entered === '') return pageAnswer(200, entryPage(''))

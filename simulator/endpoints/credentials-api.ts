@@ -5,7 +5,7 @@ import { refuseRest, restError } from '../rest-refusals.ts'
 import type { World } from '../world.ts'
 import { refuseToken } from './rest-api.ts'
 
-/** Keys and secrets of external client apps over REST (Connect REST API, OAuth credentials): read, staged beside the current pair, rotated in, deleted. */
+/** Keys and secrets of external client apps by REST (Connect REST API, OAuth credentials): reads, stages, rotates and deletes them. */
 export function answerCredentials(exchange: Exchange, world: World): Answer {
   const refusal = refuseToken(exchange, world)
   if (refusal !== undefined) return refusal

@@ -8,7 +8,7 @@ import { errorMembers } from './token.ts'
 const GRANT_TYPE = 'urn:salesforce:grant-type:external:cdp'
 const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 
-/** `POST /services/a360/token`: the token of an org for one of its Data Cloud. No source shows its refusals word for word. */
+/** `POST /services/a360/token`: exchanges the token of an org for a Data Cloud token. The texts of its refusals are not documented. */
 export function answerDataCloudToken(exchange: Exchange, world: World): Answer {
   try {
     const { form, role, method, origins } = exchange
@@ -39,11 +39,11 @@ export function answerDataCloudToken(exchange: Exchange, world: World): Answer {
 
 const refused = () => new Refused('subject_token_invalid' satisfies RefusalName)
 
-/** By its real name, and without a scheme, as it is seen; by the org's own address on loopback. */
+/** The real name without a scheme, as observed. On loopback, the address of the org. */
 const tenantOf = (origin: string, name: string): string =>
   origin.includes('.salesforce.com') ? `${name}.c360a.salesforce.com` : origin
 
-/** `GET /api/v1/metadata` of a tenant: enough to use a token. */
+/** `GET /api/v1/metadata` of a tenant: a minimal API that uses a token. */
 export function answerDataCloudApi(exchange: Exchange, world: World): Answer {
   const found = world.dataCloud.find(bearerToken(exchange) ?? '')
   if (found === undefined) return jsonAnswer(401, { error: 'invalid_token' })

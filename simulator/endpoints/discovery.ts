@@ -2,7 +2,7 @@ import { type Answer, jsonAnswer } from '../answer.ts'
 import type { Exchange } from '../exchange.ts'
 import type { World } from '../world.ts'
 
-/** What Salesforce publishes about itself: the OpenID configuration, and the keys of its JWTs. */
+/** Public documents of Salesforce: the OpenID configuration, and the keys of its JWTs. */
 export function answerDiscovery({ role, origins }: Exchange): Answer {
   const issuer = issuerOf(role, origins)
   return jsonAnswer(200, {

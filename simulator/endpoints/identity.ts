@@ -3,7 +3,7 @@ import { bearerToken, type Exchange } from '../exchange.ts'
 import type { Session } from '../sessions.ts'
 import type { World } from '../world.ts'
 
-/** Who a token is: `/services/oauth2/userinfo` and the identity URL `/id/ORG/USER`. */
+/** The identity of a token: `/services/oauth2/userinfo` and the identity URL `/id/ORG/USER`. */
 export function answerUserinfo(exchange: Exchange, world: World): Answer {
   const session = liveSession(exchange, world)
   if (session === undefined) return textAnswer(403, 'Bad_OAuth_Token')
@@ -45,7 +45,7 @@ export function answerIdentity(exchange: Exchange, world: World): Answer {
   })
 }
 
-/** The session of the token that was sent; to ask who it is does use it. */
+/** The session of the token. This request also uses it. */
 function liveSession(exchange: Exchange, world: World): Session | undefined {
   const token = bearerToken(exchange) ?? ''
   world.sessions.touch(token)

@@ -14,7 +14,7 @@ import { answerRest } from './rest-api.ts'
 import { answerRevoke } from './revoke.ts'
 import { answerToken } from './token.ts'
 
-/** One place of Salesforce that answers. To add one, write its file and list it here. */
+/** An endpoint of Salesforce. To add one, write its file and list it here. */
 export interface Endpoint {
   readonly name: EndpointName
   readonly path: RegExp

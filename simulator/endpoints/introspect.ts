@@ -7,7 +7,7 @@ import { expiresAt } from '../sessions.ts'
 import type { World } from '../world.ts'
 import { errorMembers } from './token.ts'
 
-/** `POST /services/oauth2/introspect`: an app asks about its own tokens (or, if it may, about any of its org). */
+/** `POST /services/oauth2/introspect`: an app introspects its own tokens, or with permission any token of its org. */
 export function answerIntrospect(exchange: Exchange, world: World): Answer {
   try {
     const client = authenticateClient(exchange, world)

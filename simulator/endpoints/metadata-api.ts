@@ -5,7 +5,7 @@ import { refuseRest, restError } from '../rest-refusals.ts'
 import type { World } from '../world.ts'
 import { refuseToken } from './rest-api.ts'
 
-/** Of the Metadata API's REST resources: a deployment is started, and asked about. */
+/** REST resources of the Metadata API: starts a deployment, and returns its state. */
 export async function answerMetadata(exchange: Exchange, world: World): Promise<Answer> {
   const refusal = refuseToken(exchange, world)
   if (refusal !== undefined) return refusal
@@ -49,7 +49,7 @@ async function start(
   return jsonAnswer(201, { id, validatedDeployRequestId: null, deployOptions })
 }
 
-/** A part with a content type but without a file name is text to us, as it is to Salesforce. */
+/** A part with a content type but no file name is read as text, as at Salesforce. */
 async function partsOf(contentType: string, body: Buffer): Promise<FormData | undefined> {
   try {
     const response = new Response(new Uint8Array(body), {

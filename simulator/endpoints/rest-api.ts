@@ -3,9 +3,9 @@ import { bearerToken, type Exchange } from '../exchange.ts'
 import { refuseRest } from '../rest-refusals.ts'
 import type { World } from '../world.ts'
 
-/** A little of the REST API, enough to use a token: versions, resources, limits, a query. */
+/** A minimal REST API that uses a token: versions, resources, limits, a query. */
 export function answerRest(exchange: Exchange, world: World): Answer {
-  // Below the path of a site.
+  // The path below the path of a site.
   const path = exchange.path.replace(/^\/[\w-]+(?=\/services\/)/, '')
   const [, , , version, resource, ...rest] = path.split('/')
   if (!version) return jsonAnswer(200, VERSIONS)
@@ -30,7 +30,7 @@ export function answerRest(exchange: Exchange, world: World): Answer {
   }
 }
 
-/** The former were retired in Summer '25. */
+/** Salesforce retired older versions in Summer '25. */
 const OLDEST = 31
 const VERSIONS = [63, 64, 65, 66, 67].map((number) => ({
   label: `Version ${number}`,
@@ -49,7 +49,7 @@ function resourcesOf(version: string) {
   return { limits: `${root}/limits`, query: `${root}/query`, sobjects: `${root}/sobjects` }
 }
 
-/** Of all objects it knows the permissions of the user who asks, which each user may read (of those, any name), and a little of the org. */
+/** Supports queries for the permissions of the user, which each user may read, and for some members of the org. */
 function answerQuery(exchange: Exchange, world: World): Answer {
   const [, list = '', object = ''] =
     /^SELECT (\w+(?:, *\w+)*) FROM (\w+)$/.exec(exchange.query.get('q') ?? '') ?? []
@@ -74,7 +74,7 @@ const OBJECTS: Readonly<Record<string, Reader>> = {
   },
 }
 
-/** Of all records it knows the user who asks. */
+/** Supports only the record of the user. */
 function answerObject(exchange: Exchange, world: World, path: string): Answer {
   const { userId = '' } = exchange.identified()
   if (exchange.method !== 'GET' || path !== `User/${userId}`) return refuseRest('not_there')
@@ -87,7 +87,7 @@ function permissionsOf(exchange: Exchange, world: World): readonly string[] {
   return world.directory.user(userId).permissions
 }
 
-/** A dead token, the wrong instance and another address than the one it is locked to get the very same answer. */
+/** A dead token, a wrong instance and a wrong address all get the same answer. */
 export function refuseToken(exchange: Exchange, world: World): Answer | undefined {
   if (exchange.headers.authorization === undefined) return refuseRest('authorization_header')
   const token = bearerToken(exchange) ?? ''

@@ -2,7 +2,7 @@ import { type Answer, formAnswer, jsonAnswer, textAnswer } from '../answer.ts'
 import type { Exchange } from '../exchange.ts'
 import type { World } from '../world.ts'
 
-/** `/services/oauth2/revoke`: an access token ends alone, a refresh token with all that came from it. */
+/** `/services/oauth2/revoke`: ends an access token, or a refresh token with all its access tokens. */
 export function answerRevoke(exchange: Exchange, world: World): Answer {
   const form = exchange.method === 'GET' ? exchange.query : exchange.form
   const callback = exchange.method === 'GET' ? exchange.query.get('callback') : null

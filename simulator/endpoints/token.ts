@@ -17,7 +17,7 @@ export async function answerToken(exchange: Exchange, world: World): Promise<Ans
       return inFormat(exchange, 200, deviceRequest(exchange, world))
     }
     const granted = await grantToken(exchange, world)
-    // One moment for the session and for what is said of it: a second look at the clock may find a second less.
+    // The session and its answer use the same time, because a second reading may be a second later.
     const now = world.clock.now()
     const session = openSession(granted, exchange, world, now)
     recordLogin(exchange, world, 'Success')
@@ -103,7 +103,7 @@ function success(
   }
 }
 
-/** Covers the identity URL and the time, neither the token nor the instance. */
+/** Covers the identity URL and the time, but not the token or the instance. */
 function signatureOf(id: string, issuedAt: string, clientSecret: string) {
   const signature = createHmac('sha256', clientSecret)
     .update(id + issuedAt)
@@ -118,7 +118,7 @@ function recordLogin(exchange: Exchange, world: World, status: string): void {
   world.logins.record({ orgId, userId, username, application: app ?? '', sourceIp, status })
 }
 
-/** JSON unless `format`, or else `Accept`, asks for something else. */
+/** JSON, unless `format` or otherwise `Accept` requests another form. */
 function inFormat(
   { form, headers }: Exchange,
   status: number,

@@ -5,7 +5,7 @@ import { authenticateClient } from '../client.ts'
 import { Refused } from '../refusals.ts'
 import { approvedBy, type Grant } from './grant.ts'
 
-/** The web server flow's second half: a code for tokens, proven by the verifier of its challenge (protocol, section 3.2). */
+/** The second half of the web server flow: exchanges a code, verified by PKCE (protocol, section 3.2). */
 export const authorizationCode: Grant = {
   type: 'authorization_code',
   takesScope: false,

@@ -3,7 +3,7 @@ import { authenticateClient } from '../client.ts'
 import { Refused } from '../refusals.ts'
 import { type Grant, scopesWithout } from './grant.ts'
 
-/** Client credentials: on a My Domain only, acting as the app's run-as user. */
+/** Client credentials: only on a My Domain. The app acts as its run-as user. */
 export const clientCredentials: Grant = {
   type: 'client_credentials',
   takesScope: false,

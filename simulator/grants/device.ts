@@ -2,7 +2,7 @@ import { admit } from '../admission.ts'
 import { authenticateClient } from '../client.ts'
 import { approvedBy, type Grant } from './grant.ts'
 
-/** The device flow's polling, by Salesforce's own names: `grant_type=device`, `code` (protocol, section 3.3). */
+/** Polling of the device flow with Salesforce's names: `grant_type=device`, `code` (protocol, section 3.3). */
 export const device: Grant = {
   type: 'device',
   takesScope: false,

@@ -9,9 +9,9 @@ import type { World } from '../world.ts'
 export interface Grant {
   /** The `grant_type` parameter. */
   readonly type: string
-  /** Whether the request may name scopes. */
+  /** Whether the request may contain scopes. */
   readonly takesScope: boolean
-  /** Checks everything, and says what to issue. Throws `Refused`. */
+  /** Checks everything and returns what to issue. Throws `Refused`. */
   grant(exchange: Exchange, world: World): Granted | Promise<Granted>
 }
 
@@ -21,11 +21,11 @@ export interface Granted {
   readonly scopes: readonly string[]
   /** Whether the answer has `issued_at` and `signature`. */
   readonly signed: boolean
-  /** Whether the token is an asset token: a JWT that is for no instance. */
+  /** Whether the token is an asset token: a JWT without an instance. */
   readonly isAsset?: boolean
-  /** The refresh token's family, whose sessions are its own. */
+  /** The family of the refresh token, which has its own sessions. */
   readonly familyId?: string
-  /** A new refresh token, to be put in the answer. */
+  /** A new refresh token for the answer. */
   readonly refreshToken?: string
 }
 
@@ -37,7 +37,7 @@ export function scopesWithout(
   return scopes.filter((scope) => !unwanted.includes(scope))
 }
 
-/** What a user allowed in a browser: with the scope for it, an approval of its own and its refresh token. */
+/** A user's approval in a browser. With the scope for it, it has a refresh token. */
 export function approvedBy(
   client: Client,
   user: User,

@@ -6,7 +6,7 @@ import { jwtBearer } from './jwt-bearer.ts'
 import { refreshToken } from './refresh-token.ts'
 import { tokenExchange } from './token-exchange.ts'
 
-/** Every grant that the simulator speaks. To add one, write its file and list it here. */
+/** All grants of the simulator. To add one, write its file and list it here. */
 export const GRANTS: readonly Grant[] = [
   jwtBearer,
   clientCredentials,

@@ -4,7 +4,7 @@ import { findClient } from '../client.ts'
 import { Refused } from '../refusals.ts'
 import { type Grant, scopesWithout } from './grant.ts'
 
-/** RFC 7523, as Salesforce has it: an assertion signed with the key of the app's certificate. */
+/** RFC 7523 as Salesforce implements it: an assertion that the key of the app's certificate signed. */
 export const jwtBearer: Grant = {
   type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
   takesScope: false,

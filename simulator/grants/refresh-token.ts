@@ -6,10 +6,7 @@ import { Refused } from '../refusals.ts'
 import type { World } from '../world.ts'
 import { type Grant, scopesWithout } from './grant.ts'
 
-/**
- * Refresh tokens, with and without rotation. One request at a time may use a token; a replay of a
- * rotated one ends its whole family (protocol, section 3.1).
- */
+/** Refresh tokens, with and without rotation. One request at a time may use a token. A replay of a rotated token ends its family (protocol, section 3.1). */
 export const refreshToken: Grant = {
   type: 'refresh_token',
   takesScope: false,

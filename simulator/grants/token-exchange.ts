@@ -8,11 +8,7 @@ import { Refused } from '../refusals.ts'
 import type { World } from '../world.ts'
 import { type Grant, scopesWithout } from './grant.ts'
 
-/**
- * Token exchange (protocol, section 3.4), and asset tokens by it (3.5). A handler of the simulator
- * knows the user of a live token of the org, and the username that a JWT has as its `sub`; it looks
- * at no signature, since whose it is depends on the handler.
- */
+/** Token exchange (protocol, section 3.4), and asset tokens (3.5). The simulator's handler finds the user of a live token of the org, or the username in `sub` of a JWT. It verifies no signature, because a handler decides that. */
 export const tokenExchange: Grant = {
   type: 'urn:ietf:params:oauth:grant-type:token-exchange',
   takesScope: true,
@@ -48,7 +44,7 @@ function userOf(token: string, { org }: Client, world: World): User | undefined 
   return typeof sub === 'string' ? world.directory.findUser(org.id, sub) : undefined
 }
 
-/** The device signs with the key of the app's certificate, and names itself. */
+/** The device signs with the key of the app's certificate, and states its own name. */
 function assertActor({ form }: Exchange, { configuration }: Client): void {
   const [header = '', payload = '', signature = ''] = (form?.get('actor_token') ?? '').split('.')
   const { certificatePem } = configuration

@@ -9,11 +9,11 @@ const NullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] })
 
 const AuditEventSchema = Type.Object(
   {
-    id: Type.String({ description: 'Unique over the fleet' }),
+    id: Type.String({ description: 'Unique among all replicas' }),
     at: Type.String({ format: 'date-time' }),
     principal: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'Who did it; null is nobody, or the service by itself',
+      description: 'Id of the principal. Null: nobody, or the service itself',
     }),
     action: ActionSchema,
     integration: NullableText,
@@ -25,7 +25,7 @@ const AuditEventSchema = Type.Object(
         reason: Type.Optional(
           Type.String({ description: "A problem's code or a refusal's reason" }),
         ),
-        class: Type.Optional(Type.String({ description: 'Of the refusal' })),
+        class: Type.Optional(Type.String({ description: 'Class of the refusal' })),
         operation: Type.Optional(Type.String({ description: 'The `operationId` of the route' })),
         address: Type.Optional(
           Type.String({
@@ -39,13 +39,13 @@ const AuditEventSchema = Type.Object(
           }),
         ),
         since: Type.Optional(
-          Type.String({ format: 'date-time', description: 'When the first of them came' }),
+          Type.String({ format: 'date-time', description: 'Time of the first of them' }),
         ),
         integrations: Type.Optional(
           Type.Unsafe<readonly string[]>({
             type: 'array',
             items: { type: 'string' },
-            description: 'Whom they were about, where that is more than one; at most 20',
+            description: 'Their integrations, if there are several. At most 20',
           }),
         ),
         connection: Type.Optional(Type.String({ description: 'Id of a connection' })),
@@ -54,7 +54,7 @@ const AuditEventSchema = Type.Object(
           Type.String({ description: 'The integration that a credential was lent to' }),
         ),
         days: Type.Optional(
-          Type.Integer({ description: 'To the end of a certificate: 60, 30, 14, 7, 1, or 0' }),
+          Type.Integer({ description: 'Days until a certificate expires: 60, 30, 14, 7, 1, or 0' }),
         ),
         api_key: Type.Optional(Type.String({ description: 'Public id of an API key' })),
         record: Type.Optional(Type.String({ description: 'Kind of a record of the store' })),
@@ -63,13 +63,15 @@ const AuditEventSchema = Type.Object(
   },
   {
     title: 'Audit event',
-    description: 'Who did what, and how it ended; never a token or a secret',
+    description: 'Who did what, with the result. Never contains a token or a secret',
   },
 )
 
 export const AuditQuery = Type.Object(
   {
-    integration: Type.Optional(Type.String({ ...TEXT_FORMS.name, description: 'Its name' })),
+    integration: Type.Optional(
+      Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
+    ),
     principal: Type.Optional(Type.String({ minLength: 1, maxLength: 1_024 })),
     action: Type.Optional(ActionSchema),
     since: Type.Optional(Type.String({ format: 'date-time', description: 'From this time on' })),

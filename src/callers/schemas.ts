@@ -8,7 +8,7 @@ const PermissionName = Type.Unsafe<Permission>({ type: 'string', enum: [...PERMI
 
 const Labels = Type.Unsafe<Record<string, string>>({
   type: 'object',
-  description: 'The integration must carry all of them',
+  description: 'The integration must have all of these labels',
   maxProperties: 16,
   propertyNames: { type: 'string', ...TEXT_FORMS.label_key },
   additionalProperties: { type: 'string', ...TEXT_FORMS.label_value },
@@ -37,7 +37,9 @@ export const WhoAmI = Type.Object(
       type: 'string',
       enum: ['admin', 'api_key', 'jwt', 'mtls'],
     }),
-    name: Type.String({ description: 'Of the API key, or of the entry of the configuration file' }),
+    name: Type.String({
+      description: 'Name of the API key, or of the entry in the configuration file',
+    }),
     permissions: Type.Array(
       Type.Object({
         permission: PermissionName,
@@ -51,7 +53,10 @@ export const WhoAmI = Type.Object(
 
 export const ApiKeyBody = Type.Object(
   {
-    name: Type.String({ ...TEXT_FORMS.name, description: 'The principal reads `api-key:NAME`' }),
+    name: Type.String({
+      ...TEXT_FORMS.name,
+      description: 'The id of the principal is `api-key:NAME`',
+    }),
     permissions: Type.Array(PermissionName, { minItems: 1, uniqueItems: true }),
     integrations: Globs,
     labels: Type.Optional(Labels),
@@ -67,17 +72,17 @@ export const ApiKeyBody = Type.Object(
 )
 
 const shown = {
-  id: Type.String({ description: 'Public; the 8 characters after `vk_`' }),
+  id: Type.String({ description: 'The public id: the 8 characters after `vk_`' }),
   name: Type.String(),
   permissions: Type.Array(PermissionName),
   integrations: Type.Array(Type.String()),
   labels: Labels,
   created_at: Type.String({ format: 'date-time' }),
   expires_at: Type.String({ format: 'date-time' }),
-  created_by: Type.String({ description: 'The principal that made it' }),
+  created_by: Type.String({ description: 'Id of the principal that created it' }),
   created_by_key: Type.Unsafe<string | null>({
     type: ['string', 'null'],
-    description: 'Id of the API key that it was made with; null where it was made with none',
+    description: 'Id of the API key that created it. Null: another kind of principal created it',
   }),
 }
 
@@ -86,9 +91,9 @@ const ApiKeyView = Type.Object(shown, { title: 'API key' })
 export const NewApiKey = Type.Object(
   {
     ...shown,
-    key: Type.String({ description: 'Shown this once' }),
+    key: Type.String({ description: 'The key. Only shown in this answer' }),
   },
-  { title: 'New API key', description: 'The key, shown this once' },
+  { title: 'New API key', description: 'The new key. Only this answer shows it' },
 )
 
 export const ApiKeyList = Type.Object(
@@ -117,7 +122,7 @@ export const RevokeQuery = Type.Object(
   {
     with: Type.Optional(
       Type.Literal('children', {
-        description: 'Also every key that was made with it, and with those, and so on',
+        description: 'Whether to also revoke all keys that it created, and all that those created',
       }),
     ),
   },

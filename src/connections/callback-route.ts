@@ -39,19 +39,21 @@ export function registerCallbackRoute(
       // Link scanners must not complete a connection.
       exposeHeadRoute: false,
       ...operation('finishConnection', 'credentials', {
-        summary: 'Where Salesforce sends the browser back to',
+        summary: 'The callback URL, to which Salesforce sends the browser',
         description:
-          'Public. `state` is good once, for 10 minutes. Answers a page for people; programs read `GET /integrations/{name}/connections/{id}`.',
+          'Public. `state` is valid once, for 10 minutes. The answer is a page for people. Programs read `GET /integrations/{name}/connections/{id}`.',
         security: [],
         // Accepts any value, because a page reports all errors.
         querystring: Type.Object({
           state: brought('As the link had it'),
           code: brought('Where the person allowed it'),
           error: brought('Where they did not, or the app may not ask them'),
-          error_description: brought('For people'),
+          error_description: brought('Explanation for people'),
         }),
         response: {
-          200: pageSchema('It is connected; or, without any parameter, what this address is for'),
+          200: pageSchema(
+            'The integration is connected. Without parameters: the purpose of this URL',
+          ),
           400: pageSchema('It is not connected, or the link is not valid'),
           503: pageSchema('Not now; the link stays good'),
         },

@@ -56,7 +56,7 @@ export function registerConnectionRoutes(
       summary:
         'Begin to connect an integration: a person at Salesforce allows it, and it gets a refresh token',
       description:
-        'Needs `credentials:write`, and an integration with the grant `refresh_token`. The token that it has stays until the new one is there. What is begun is void once the integration is changed, connected or disconnected by others, or you lose the permission.',
+        'Needs `credentials:write`, and an integration with the grant `refresh_token`. The current token stays until the new one is stored. The connection becomes void if somebody else changes, connects or disconnects the integration, or if you lose the permission.',
       params: NameParams,
       body: ConnectBody,
       response: {
@@ -111,8 +111,8 @@ export function registerConnectionRoutes(
   server.get(
     '/integrations/:name/connections/:id',
     operation('getConnection', 'credentials', {
-      summary: 'How far a connection came',
-      description: 'Needs `integrations:read`. Neither links nor codes nor tokens.',
+      summary: 'The progress of a connection',
+      description: 'Needs `integrations:read`. The answer contains no links, codes or tokens.',
       params: ConnectionParams,
       response: {
         200: ConnectionView,
@@ -136,13 +136,12 @@ export function registerConnectionRoutes(
   server.delete(
     '/integrations/:name/connection',
     operation('disconnectIntegration', 'credentials', {
-      summary:
-        'Disconnect an integration: its refresh token is forgotten, and revoked at Salesforce',
+      summary: 'Disconnect an integration: delete its refresh token, and revoke it at Salesforce',
       description:
-        'Needs `credentials:write`. The access tokens that came from it end, too. Where Salesforce does not answer, the revocation is tried again for seven days. Connections that are pending are void.',
+        'Needs `credentials:write`. The access tokens that came from it also end. If Salesforce does not answer, the revocation is retried for seven days. Pending connections become void.',
       params: NameParams,
       response: {
-        204: Type.Null({ description: 'It has no refresh token any more' }),
+        204: Type.Null({ description: 'The integration has no refresh token' }),
         ...problems('integration_not_found', 'conflict'),
       },
     }),

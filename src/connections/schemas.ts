@@ -26,7 +26,7 @@ const FlowMember = Type.Unsafe<Flow>({
   type: 'string',
   enum: [...CONNECTION_FLOWS],
   description:
-    '`authorization_code`: a person opens a link and decides in a browser; needs `VALETKEY_PUBLIC_URL`. `device`: a person enters a code at Salesforce; since 30 November 2026 for few apps only',
+    '`authorization_code`: a person opens a link and decides in a browser. Needs `VALETKEY_PUBLIC_URL`. `device`: a person enters a code at Salesforce. Since 30 November 2026, it works for few apps only',
 })
 
 export const ConnectBody = Type.Object(
@@ -43,7 +43,7 @@ export const ConnectBody = Type.Object(
           maxItems: 32,
           uniqueItems: true,
           description:
-            'Fewer than the app has; `refresh_token` is added. Default: all that the app has',
+            'A subset of the scopes of the app. `refresh_token` is added. Default: all scopes of the app',
         },
       ),
     ),
@@ -72,16 +72,18 @@ export const BegunConnection = Type.Object(
     authorization_url: Type.Optional(
       Type.String({
         description:
-          'For the person who decides. Who has it can finish the connection: send it like a secret',
+          'For the person who decides. Anybody with this link can complete the connection, so send it like a secret',
       }),
     ),
-    user_code: Type.Optional(Type.String({ description: 'To be entered at `verification_uri`' })),
+    user_code: Type.Optional(
+      Type.String({ description: 'The person enters it at `verification_uri`' }),
+    ),
     verification_uri: Type.Optional(Type.String()),
     warning: Type.Optional(Type.String({ description: 'Restrictions of Salesforce' })),
   },
   {
     title: 'Begun connection',
-    description: 'Shown this once: what the person at Salesforce needs',
+    description: 'What the person at Salesforce needs. Only shown in this answer',
   },
 )
 
@@ -94,23 +96,23 @@ export const ConnectionView = Type.Object(
     integration: Type.String(),
     flow: FlowMember,
     status: StatusMember,
-    begun_by: Type.String({ description: 'The principal' }),
+    begun_by: Type.String({ description: 'Id of the principal' }),
     began_at: Type.String({ format: 'date-time' }),
     expires_at: Type.String({ format: 'date-time' }),
     ended_at: Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' }),
     scopes: Type.Unsafe<readonly string[] | null>({
       type: ['array', 'null'],
       items: { type: 'string' },
-      description: 'Null: all that the app has',
+      description: 'Null: all scopes of the app',
     }),
     reason: NullableText(
       `Why it failed: the code of a problem, or ${Object.keys(REASONS).join(', ')}`,
     ),
-    detail: NullableText('For people'),
+    detail: NullableText('The explanation, for people'),
     remedy: NullableText('The remedy, for people'),
     refusal: Type.Unsafe<ReturnType<typeof refusalMember> | null>({
       type: ['object', 'null'],
-      description: 'What Salesforce said, as in a problem `grant_refused`',
+      description: 'The answer of Salesforce, as in a problem `grant_refused`',
     }),
     identity: Type.Unsafe<{
       org_id: string | null
@@ -118,10 +120,13 @@ export const ConnectionView = Type.Object(
       instance_url: string
     } | null>({
       type: ['object', 'null'],
-      description: 'Whose tokens it brought: `org_id`, `user_id`, `instance_url`',
+      description: 'Identity of its tokens: `org_id`, `user_id`, `instance_url`',
     }),
   },
-  { title: 'Connection', description: 'How far a connection came; for 7 days' },
+  {
+    title: 'Connection',
+    description: 'The progress of a connection, which can be read for 7 days',
+  },
 )
 
 /** Other possible causes of an expired connection. */

@@ -6,13 +6,13 @@ export const RemarkMembers = {
   normalized: Type.Optional(
     Type.Array(Type.String(), {
       description:
-        'Answers of writes alone: what was done to read a key or a certificate that was not plain PEM; absent where nothing was',
+        'Only in answers of writes: corrections of a key or a certificate that was not plain PEM. Absent if there were none',
       examples: [['private_key: Its line breaks were restored']],
     }),
   ),
   warnings: Type.Optional(
     Type.Array(Type.String(), {
-      description: 'Answers of writes alone: what is odd about a certificate that was taken',
+      description: 'Only in answers of writes: warnings about an accepted certificate',
       examples: [['certificate: It is not valid before 2030-01-01T00:00:00.000Z']],
     }),
   ),

@@ -47,7 +47,7 @@ export const ReportView = Type.Object(
     integration: Type.String(),
     ok: Type.Boolean({ description: 'Every check is ok' }),
     logins_used: Type.Integer({ description: 'Token requests of this run' }),
-    logins_allowed: Type.Integer({ description: 'Of one run' }),
+    logins_allowed: Type.Integer({ description: 'Most token requests of one run' }),
     checks: Type.Array(CheckView, {
       description: 'In the order of dependencies; checks that do not apply are omitted',
     }),

@@ -7,7 +7,7 @@ const TAGS = '"[!#-~]{1,100}"( *, *"[!#-~]{1,100}")*'
 /** Any other text is well-formed but names no version, so the precondition fails. */
 const IF_MATCH = {
   maxLength: MAX,
-  description: "The integration's ETag, or `*` for whatever is there",
+  description: "The integration's ETag, or `*` for any version",
   ...documented(
     {
       anyOf: [
@@ -20,7 +20,7 @@ const IF_MATCH = {
 }
 const IF_NONE_MATCH = {
   maxLength: MAX,
-  description: '`*`: only create',
+  description: '`*`: only creates',
   ...documented({ pattern: `^(${TAGS}|\\*)$`, $comment: 'one or more ETags, or *' }),
 }
 const EXAMPLES = { examples: ['*'] }

@@ -103,7 +103,7 @@ export function registerIntegrationRoutes(
     operation('putIntegration', 'integrations', {
       summary: 'Create or replace an integration',
       description:
-        'Needs `integrations:write`. Replacing needs `If-Match`; a PUT equal to what is there changes nothing. A credential that is given becomes active at once; left out, the stored one stays.',
+        'Needs `integrations:write`. Replacing needs `If-Match`. A PUT that equals the current definition changes nothing. A credential in the body becomes active at once. Without one, the stored one stays.',
       params: NameParams,
       headers: WriteHeaders,
       body: IntegrationBody,
@@ -158,8 +158,8 @@ export function registerIntegrationRoutes(
   server.get(
     '/integrations/:name',
     operation('getIntegration', 'integrations', {
-      summary: 'An integration and where it stands',
-      description: 'Needs `integrations:read`. Never a secret.',
+      summary: 'An integration and its status',
+      description: 'Needs `integrations:read`. The answer never contains a secret.',
       params: NameParams,
       response: {
         200: IntegrationView,
@@ -198,7 +198,7 @@ export function registerIntegrationRoutes(
   server.delete(
     '/integrations/:name',
     operation('deleteIntegration', 'integrations', {
-      summary: 'Revoke its token and erase an integration with its secrets',
+      summary: 'Revoke the token of an integration and erase it with its secrets',
       description: 'Needs `integrations:write` and `If-Match`.',
       params: NameParams,
       headers: NeededIfMatchHeader,

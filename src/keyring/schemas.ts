@@ -6,18 +6,20 @@ const Time = Type.String({ format: 'date-time' })
 
 export const ResealProgress = Type.Object(
   {
-    key: Type.String({ description: 'The key that everything is to be sealed with' }),
+    key: Type.String({ description: 'Id of the key that will seal everything' }),
     state: Type.Unsafe<'running' | 'done'>({ type: 'string', enum: ['running', 'done'] }),
-    seen: Type.Integer({ description: 'Records looked at so far' }),
-    resealed: Type.Integer({ description: 'Those that were sealed anew' }),
-    failed: Type.Integer({ description: 'Those that could not be; the log names them' }),
+    seen: Type.Integer({ description: 'Number of records read so far' }),
+    resealed: Type.Integer({ description: 'Number of records that were resealed' }),
+    failed: Type.Integer({
+      description: 'Number of records that could not be resealed. The log names them',
+    }),
     started_at: Time,
     updated_at: Time,
     finished_at: Type.Union([Time, Type.Null()]),
   },
   {
     title: 'Reseal progress',
-    description: 'How far the going-through of all records came; any replica goes on with it',
+    description: 'The progress over all records. Any replica continues the work',
   },
 )
 
@@ -41,11 +43,11 @@ const SealingKey = Type.Object(
       description:
         '`sealing`: the first of the keyring of this replica; `opening`: another of it; `missing`: records name it, and it is not there, so they are lost without it',
     }),
-    records: Type.Integer({ description: 'How many records are sealed with it' }),
+    records: Type.Integer({ description: 'Number of records that are sealed with it' }),
     by_kind: Type.Object(KIND_COUNTS),
-    replicas: Type.Integer({ description: 'How many replicas hold it' }),
+    replicas: Type.Integer({ description: 'Number of replicas that have it' }),
     can_be_dropped: Type.Boolean({
-      description: 'Nothing is sealed with it, and no replica seals with it',
+      description: 'Whether nothing is sealed with it and no replica seals with it',
     }),
   },
   { title: 'Sealing key' },
@@ -55,14 +57,16 @@ export const KeyringState = Type.Object(
   {
     sealing_key: Type.String({ description: 'Id of the key that this replica seals with' }),
     keys: Type.Array(SealingKey),
-    unreadable: Type.Integer({ description: 'Records that are not sealed as they must be' }),
+    unreadable: Type.Integer({ description: 'Number of records without a valid seal' }),
     replicas: Type.Array(
       Type.Object({
         id: Type.String(),
-        keys: Type.Array(Type.String(), { description: 'Ids; it seals with the first' }),
+        keys: Type.Array(Type.String(), {
+          description: 'Ids of its keys. It seals with the first one',
+        }),
         seen_at: Time,
       }),
-      { description: 'Those that were there within the last minute' },
+      { description: 'The replicas of the last minute' },
     ),
     reseal: Type.Union([ResealProgress, Type.Null()]),
   },

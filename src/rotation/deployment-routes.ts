@@ -43,19 +43,25 @@ const DeploymentView = Type.Object(
     }),
     reason: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: `Why it failed, or why the last try did not work: the code of a problem, or ${Object.keys(FAILURES).join(', ')}`,
+      description: `Why it failed, or why the last try failed: the code of a problem, or ${Object.keys(FAILURES).join(', ')}`,
     }),
-    detail: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'For people' }),
+    detail: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: 'Explanation for people',
+    }),
     deploy_id: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'Of a certificate: as Setup → Deployment Status shows it',
+      description: 'For a certificate: the id that Setup → Deployment Status shows',
     }),
     requested_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),
-    tries: Type.Integer({ description: 'Tries in this phase that did not work' }),
+    tries: Type.Integer({ description: 'Failed tries in this phase' }),
     next_try_at: NullableText,
   },
-  { title: 'Deployment', description: 'How far the deployment of a credential to Salesforce came' },
+  {
+    title: 'Deployment',
+    description: 'The progress of a deployment of a credential to Salesforce',
+  },
 )
 
 export function registerDeploymentRoutes(
@@ -66,9 +72,9 @@ export function registerDeploymentRoutes(
     '/integrations/:name/credentials/:id/deploy',
     operation('deployCredential', 'credentials', {
       summary:
-        'Upload its certificate to Salesforce, or have the secret made there, prove it, and make it the active one',
+        'Upload its certificate to Salesforce, or let Salesforce generate the secret, prove it, and make it active',
       description:
-        'Needs `credentials:write`, and a `deployment` of the integration. Nobody is shown the secret. Goes on in the background, whatever crashes; asked again, it answers how far it is.',
+        'Needs `credentials:write`, and a `deployment` of the integration. The secret is never shown. The work continues in the background, also after a crash. Another request returns the progress.',
       params: CredentialParams,
       headers: IfMatchHeader,
       response: {
@@ -113,8 +119,8 @@ export function registerDeploymentRoutes(
   server.get(
     '/integrations/:name/credentials/:id/deployment',
     operation('getDeployment', 'credentials', {
-      summary: 'How far its deployment to Salesforce came',
-      description: 'Needs `integrations:read`. Of the newest deployment, for 30 days.',
+      summary: 'The progress of its deployment to Salesforce',
+      description: 'Needs `integrations:read`. Shows the newest deployment, for 30 days.',
       params: CredentialParams,
       response: {
         200: DeploymentView,

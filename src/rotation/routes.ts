@@ -33,7 +33,7 @@ export function registerCredentialRoutes(
     '/integrations/:name/credentials',
     operation('listCredentials', 'credentials', {
       summary: 'The credentials of an integration and their states',
-      description: 'Needs `integrations:read`. Never a secret.',
+      description: 'Needs `integrations:read`. The answer never contains a secret.',
       params: NameParams,
       response: { 200: CredentialList, ...problems('integration_not_found') },
     }),
@@ -53,7 +53,7 @@ export function registerCredentialRoutes(
     '/integrations/:name/credentials/:id',
     operation('getCredential', 'credentials', {
       summary: 'One credential and its state',
-      description: 'Needs `integrations:read`. Never a secret.',
+      description: 'Needs `integrations:read`. The answer never contains a secret.',
       params: CredentialParams,
       response: {
         200: CredentialView,

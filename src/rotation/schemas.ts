@@ -35,7 +35,7 @@ const CsrSchema = Type.Object(
   {
     title: 'Certificate request',
     additionalProperties: false,
-    description: 'Makes the key in the broker, and a request for a CA to sign',
+    description: 'Generates the key in the broker, and a request that a CA signs',
   },
 )
 
@@ -51,7 +51,7 @@ const staged = {
       maxLength: 256,
       ...TEXT_FORMS.visible,
       description:
-        'Consumer key of another app (blue/green): the credential is then activated by you alone',
+        'Consumer key of another app (blue/green). Then only you can activate the credential',
     }),
   ),
 }
@@ -60,7 +60,7 @@ export const StageBody = Type.Object(staged, {
   title: 'Credential to stage',
   additionalProperties: false,
   description:
-    'Exactly one of `generate`, `private_key` (with `certificate`), `keystore`, `csr`, `client_secret`; of the grant `refresh_token` a `refresh_token`, alone or beside a key or a secret',
+    'Exactly one of `generate`, `private_key` (with `certificate`), `keystore`, `csr`, `client_secret`. For the grant `refresh_token`: a `refresh_token`, alone or with a key or a secret',
   examples: [{ generate: {} }],
   ...documented(stagedOneOf(staged, ['client_id']), OBJECT_KEYWORDS),
 })
@@ -69,12 +69,12 @@ export type StageBody = Static<typeof StageBody>
 
 export const ActivateBody = Type.Unsafe<{ readonly prove?: boolean } | null>({
   type: ['object', 'null'],
-  description: 'May be left out',
+  description: 'Optional',
   properties: {
     prove: {
       type: 'boolean',
       default: true,
-      description: 'False skips the real mint before the flip',
+      description: 'False skips the real mint before the activation',
     },
   },
   additionalProperties: false,
@@ -108,7 +108,7 @@ const members = {
   }),
   client_id: Type.Unsafe<string | null>({
     type: ['string', 'null'],
-    description: 'The client it belongs to',
+    description: 'Consumer key of its client',
   }),
   created_at: Type.String({ format: 'date-time' }),
   activated_at: NullableTime,
@@ -116,11 +116,13 @@ const members = {
     type: ['string', 'null'],
     format: 'date-time',
     description:
-      'When a retired one is erased at the earliest; each refusal of the active one puts it off',
+      'Earliest time of erasure of a retired credential. Each refusal of the active one postpones it',
   }),
   certificate: Type.Union([Certificate, Type.Null()]),
   csr: Type.Optional(
-    Type.String({ description: 'PKCS#10 in PEM, for a CA to sign; of pending ones' }),
+    Type.String({
+      description: 'PKCS#10 in PEM, which a CA signs. Present while the credential is pending',
+    }),
   ),
 }
 

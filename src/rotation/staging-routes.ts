@@ -58,7 +58,7 @@ export function registerStagingRoutes(
     operation('stageCredential', 'credentials', {
       summary: 'Stage a credential beside the active one',
       description:
-        'Needs `credentials:write`. At most one staged and five pending. Where there is no active credential yet, it becomes active at once.',
+        'Needs `credentials:write`. At most one credential is staged, and at most five are pending. If there is no active credential, the new one becomes active at once.',
       params: NameParams,
       headers: IfMatchHeader,
       body: StageBody,
@@ -113,9 +113,9 @@ export function registerStagingRoutes(
   server.post(
     '/integrations/:name/credentials/:id/activate',
     operation('activateCredential', 'credentials', {
-      summary: 'Prove a staged or retired credential with a real mint, and make it the active one',
+      summary: 'Prove a staged or retired credential with a real mint, and make it active',
       description:
-        'Needs `credentials:write`. The displaced one becomes the retired fallback: activating that one is the way back. Tokens that are out stay valid.',
+        'Needs `credentials:write`. The former active credential becomes the retired fallback. Activate that one to go back. Issued tokens stay valid.',
       params: CredentialParams,
       headers: IfMatchHeader,
       body: ActivateBody,
@@ -169,7 +169,7 @@ export function registerStagingRoutes(
       operation('certifyCredential', 'credentials', {
         summary: 'Complete a pending credential with the certificate that a CA signed',
         description:
-          'Needs `credentials:write`. The certificate alone, in PEM, without its chain. The credential is then staged.',
+          'Needs `credentials:write`. The body is the certificate in PEM, without its chain. The credential is then staged.',
         consumes: CERTIFICATE_TYPES,
         params: CredentialParams,
         headers: IfMatchHeader,

@@ -14,7 +14,7 @@ export const GenerateSchema = Type.Object(
   {
     title: 'Key to make',
     additionalProperties: false,
-    description: 'Makes the key pair in the broker; the private key never leaves it',
+    description: 'Generates the key pair in the broker. The private key never leaves it',
   },
 )
 
@@ -24,14 +24,15 @@ export const CredentialSchema = Type.Object(
       Type.String({
         maxLength: 65_536,
         description:
-          'PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more; encrypted with `passphrase` beside it',
+          'PEM, PKCS#1 or PKCS#8, RSA of 2048 bits or more. An encrypted key needs `passphrase`',
         ...documented({ pattern: 'PRIVATE.KEY', $comment: 'a private key in PEM' }),
       }),
     ),
     certificate: Type.Optional(
       Type.String({
         maxLength: 65_536,
-        description: 'PEM, at most 4,000 characters from BEGIN to END, for this private key',
+        description:
+          'The certificate of this private key, in PEM, at most 4,000 characters from BEGIN to END',
         ...documented({ pattern: 'CERTIFICATE', $comment: 'a certificate in PEM' }),
       }),
     ),
@@ -46,14 +47,14 @@ export const CredentialSchema = Type.Object(
     passphrase: Type.Optional(
       Type.String({
         maxLength: 512,
-        description: 'Of the keystore, or of the encrypted private key',
+        description: 'Passphrase of the keystore, or of the encrypted private key',
       }),
     ),
     alias: Type.Optional(
       Type.String({
         minLength: 1,
         maxLength: 256,
-        description: 'Which key of the keystore; needed where it has more than one',
+        description: 'Alias of the key in the keystore. Required if there are several keys',
       }),
     ),
     client_secret: Type.Optional(
@@ -63,7 +64,8 @@ export const CredentialSchema = Type.Object(
       Type.String({
         maxLength: 4_096,
         ...documented({ minLength: 1, ...TEXT_FORMS.visible }),
-        description: 'Of the grant `refresh_token`; from here on nobody else may use it',
+        description:
+          'For the grant `refresh_token`. From now on, no other program may use this token',
       }),
     ),
     generate: Type.Optional(GenerateSchema),
@@ -78,7 +80,7 @@ export const CredentialSchema = Type.Object(
     title: 'New credential',
     additionalProperties: false,
     description:
-      'Exactly one of `private_key` (with `certificate`), `keystore`, `client_secret`, `generate`, `from`; of the grant `refresh_token` a `refresh_token`, alone or beside the first two',
+      'Exactly one of `private_key` (with `certificate`), `keystore`, `client_secret`, `generate`, `from`. For the grant `refresh_token`: a `refresh_token`, alone or with a key or a secret',
     writeOnly: true,
   },
 )

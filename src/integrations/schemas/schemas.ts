@@ -16,7 +16,7 @@ export const NameParams = Type.Object({
 const Labels = Type.Unsafe<Record<string, string>>({
   type: 'object',
   title: 'Labels',
-  description: 'Up to 16; policies, lists and alerts can go by them',
+  description: 'Up to 16 labels, which policies, lists and alerts can use',
   maxProperties: 16,
   propertyNames: { type: 'string', ...TEXT_FORMS.label_key },
   additionalProperties: { type: 'string', ...TEXT_FORMS.label_value },
@@ -28,7 +28,7 @@ const Identity = Type.Object(
       Type.Unsafe<'org_and_user' | 'user' | 'off'>({
         type: 'string',
         enum: ['org_and_user', 'user', 'off'],
-        description: '`user` by default on sandbox and scratch hosts, else `org_and_user`',
+        description: 'Default: `user` on sandbox and scratch hosts, otherwise `org_and_user`',
       }),
     ),
     expect: Type.Optional(
@@ -50,7 +50,7 @@ const DeploymentSchema = Type.Object(
     through: Type.String({
       ...TEXT_FORMS.name,
       description:
-        'The integration with whose token it is done: of a user who may modify metadata, or for a secret view client secrets; best with `serve_tokens: false`',
+        'The integration whose token calls Salesforce. Its user must be allowed to modify metadata, or for a secret to view client secrets. Recommended: `serve_tokens: false`',
     }),
     app: Type.String({
       ...TEXT_FORMS.api_name,
@@ -60,7 +60,7 @@ const DeploymentSchema = Type.Object(
       Type.String({
         ...TEXT_FORMS.api_name,
         description:
-          'For a certificate, its global OAuth settings; default `APP_glbloauth`, as Setup names them',
+          'For a certificate: name of the global OAuth settings of the app. Default: `APP_glbloauth`, as Setup names them',
       }),
     ),
     rotate_every_days: Type.Optional(
@@ -68,7 +68,7 @@ const DeploymentSchema = Type.Object(
         minimum: 1,
         maximum: 730,
         description:
-          'Makes a new key, or has Salesforce make a new secret, so often, proves and activates it, with no hands at all',
+          'Interval of automatic rotation: generates a key, or lets Salesforce generate a secret, proves it and activates it',
       }),
     ),
   },
@@ -76,7 +76,7 @@ const DeploymentSchema = Type.Object(
     title: 'Deployment rule',
     additionalProperties: false,
     description:
-      'Lets `POST …/deploy` upload the certificate through the Metadata API, or replace the client secret through the API for OAuth credentials',
+      'Allows `POST …/deploy` to upload the certificate by the Metadata API, or to replace the client secret by the API for OAuth credentials',
   },
 )
 
@@ -86,13 +86,13 @@ const FormerDeploymentSchema = Type.Object(DeploymentSchema.properties, {
   additionalProperties: false,
   deprecated: true,
   description:
-    'Former name of `deployment`, which counts where both are given; answers have that one',
+    'Former name of `deployment`. If both are present, `deployment` counts. Answers only have `deployment`',
 })
 
 const ExchangeLoginUrls = Type.Array(Type.String({ maxLength: 512 }), {
   maxItems: 32,
   description:
-    'Login URLs at which other integrations may exchange its token, beside its own `login_url`',
+    'Login URLs, besides its own `login_url`, where other integrations may exchange its token',
   examples: [['https://partner.my.salesforce.com']],
 })
 
@@ -102,7 +102,7 @@ const definition = {
   labels: Type.Optional(Labels),
   login_url: Type.String({
     maxLength: 512,
-    description: 'https on a Salesforce host; a path only on `*.my.site.com`',
+    description: 'An https URL on a Salesforce host. Only `*.my.site.com` may have a path',
     examples: ['https://acme.my.salesforce.com'],
   }),
   grant: GrantSchema,
@@ -112,11 +112,14 @@ const definition = {
       maximum: 86_400,
       default: 900,
       description:
-        "Seconds; the org's session timeout, used where Salesforce does not say how long a token lives",
+        "Seconds. The org's session timeout, which is used if Salesforce does not state the lifetime of a token",
     }),
   ),
   keep_warm: Type.Optional(
-    Type.Boolean({ default: false, description: 'Refresh ahead even if nobody reads' }),
+    Type.Boolean({
+      default: false,
+      description: 'Whether the token is refreshed ahead even if nobody reads it',
+    }),
   ),
   logins_per_hour: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_600, default: 120 })),
   refresh_token_idle_days: Type.Optional(
@@ -125,14 +128,14 @@ const definition = {
       maximum: 365,
       default: 30,
       description:
-        "How long Salesforce lets the refresh token lie idle, by the app's policy: it is used before that",
+        "Days after which Salesforce ends an idle refresh token, by the app's policy. The token is used before that",
     }),
   ),
   serve_tokens: Type.Optional(
     Type.Boolean({
       default: true,
       description:
-        'False keeps the token inside the broker: it is not served, also not by an integration that signs with its credential as the same user, and not exchanged',
+        'False keeps the token inside the broker: it is neither served nor exchanged. An integration that signs with the same credential as the same user does not serve it either',
     }),
   ),
   exchange_login_urls: Type.Optional(ExchangeLoginUrls),
@@ -174,7 +177,7 @@ export type IntegrationBody = Static<typeof IntegrationBody>
 export const PatchBody = Type.Unsafe<Record<string, unknown>>({
   type: 'object',
   description:
-    'A JSON merge patch (RFC 7396) over what GET gives: null removes, what is left out stays',
+    'A JSON merge patch (RFC 7396) of the body of a GET. Null removes a member, and an absent member stays',
 })
 
 export const IntegrationView = Type.Object(
@@ -200,7 +203,7 @@ export const IntegrationView = Type.Object(
     status: Status,
     ...RemarkMembers,
   },
-  { title: 'Integration', description: 'An integration and where it stands' },
+  { title: 'Integration', description: 'An integration and its status' },
 )
 
 const { name, managed_by, created_at, updated_at, ...seen } = IntegrationView.properties
@@ -210,7 +213,7 @@ export const WrittenView = Type.Object(
   {
     title: 'Written integration',
     description:
-      'The integration; without `integrations:read` on it, what was put, and after a PATCH its name and times and nothing else',
+      'The integration. Without `integrations:read` for it: what was sent by a PUT, or only its name and times after a PATCH',
   },
 )
 
@@ -240,12 +243,12 @@ export const IntegrationList = Type.Object(
     items: Type.Array(IntegrationView),
     next_cursor: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'Pass as `cursor`; null on the last page',
+      description: 'Pass it as `cursor`. Null on the last page',
     }),
     corrupt: Type.Optional(
       Type.Array(Type.String(), {
         description:
-          'Names, within this page, of integrations whose record cannot be used (`record_corrupt`). For those who may see them whatever their labels are; absent where there is none',
+          'Names, in this page, of integrations whose record is unusable (`record_corrupt`). Only for callers that may see them with any labels. Absent if there are none',
       }),
     ),
   },

@@ -15,7 +15,7 @@ const LeaseStatus = Type.Unsafe<unknown>({
     proof: {
       type: 'string',
       description:
-        '`no_api`: the token lives, but the REST API does not take it: api scope, IP policy',
+        '`no_api`: the token is live, but the REST API does not accept it, for example because of the api scope or the IP policy',
     },
   },
 })
@@ -23,7 +23,7 @@ const LeaseStatus = Type.Unsafe<unknown>({
 const ConnectionStatus = Type.Unsafe<unknown>({
   type: 'object',
   description:
-    'Of the grant `refresh_token`. `unsettled`: what came of the last use is not known yet',
+    'For the grant `refresh_token`. `unsettled`: the result of the last use is not known yet',
   properties: {
     state: { type: 'string', enum: ['connected', 'unsettled', 'not_connected'] },
     reason: { type: ['string', 'null'], description: 'Why it is not connected' },
@@ -36,12 +36,12 @@ export const Status = Type.Object(
     state: Type.Unsafe<IntegrationState>({ type: 'string', enum: [...STATES] }),
     shares_token_with: Type.Array(Type.String(), {
       description:
-        'Integrations that hold the same access token, as far as you may see them: revoking it ends it for all of them',
+        'Integrations that hold the same access token and that you may see. Revoking the token ends it for all of them',
     }),
     lent_to: Type.Optional(
       Type.Array(Type.String(), {
         description:
-          'Integrations that sign with its credential, as far as you may see them; where one is read alone',
+          'Integrations that sign with its credential and that you may see. Absent in lists',
       }),
     ),
     lease: LeaseStatus,
@@ -54,7 +54,8 @@ export const Status = Type.Object(
         instance_url: { type: ['string', 'null'] },
         seen: {
           type: 'object',
-          description: 'Another one that came, is kept back, and waits to be accepted',
+          description:
+            'Another identity that Salesforce gave. Its token is not served until it is accepted',
           properties: {
             org_id: { type: ['string', 'null'] },
             user_id: { type: ['string', 'null'] },

@@ -8,7 +8,7 @@ const Status = Type.Unsafe<number | null>({
   type: ['integer', 'null'],
   minimum: 100,
   maximum: 599,
-  description: 'Null: there was no answer of Salesforce',
+  description: 'Null: Salesforce did not answer',
 })
 
 export const Seen = Type.Object(
@@ -26,7 +26,7 @@ export const Seen = Type.Object(
             maxLength: 255,
             pattern: '^[A-Za-z0-9.:\\[\\]-]+$',
             $comment: 'a host name, with a port where there is one',
-            description: 'Which host was called. Default: that of `instance_url`',
+            description: 'Host that was called. Default: the host of `instance_url`',
           }),
         ),
         token_id: Type.Optional(
@@ -34,11 +34,11 @@ export const Seen = Type.Object(
             pattern: '^[A-Za-z0-9_-]{22}$',
             $comment:
               'a token id: the 22 letters, digits, hyphens and underscores that came with the token',
-            description: 'Of the token that was sent. Default: the current one',
+            description: 'Id of the token that was sent. Default: the current token',
           }),
         ),
       },
-      { additionalProperties: false, description: 'What a REST call with the token got' },
+      { additionalProperties: false, description: 'The answer to a REST call with the token' },
     ),
   },
   {
@@ -78,13 +78,13 @@ export const TokenCheckView = Type.Object(
     here: Type.Object(
       {
         status: Status,
-        error_code: Type.String({ description: 'Empty where there is none' }),
-        message: Type.String({ description: 'Empty where there is none' }),
+        error_code: Type.String({ description: 'Empty if there is none' }),
+        message: Type.String({ description: 'Empty if there is none' }),
       },
-      { description: 'What this service sees with the same token, at most 10 seconds old' },
+      { description: 'The result of this service with the same token, at most 10 seconds old' },
     ),
   },
-  { title: 'Check of a token', description: 'Why it does not work for a caller' },
+  { title: 'Check of a token', description: 'Why a token does not work for a caller' },
 )
 
 export function tokenCheckView(check: TokenCheck): Static<typeof TokenCheckView> {

@@ -33,24 +33,26 @@ export const TokenQuery = Type.Object(
 export const Token = Type.Object(
   {
     integration: Type.String(),
-    access_token: Type.String({ description: 'Goes into `Authorization: Bearer …`' }),
+    access_token: Type.String({
+      description: 'The token for the header `Authorization: Bearer …`',
+    }),
     token_type: Type.Literal('Bearer'),
-    instance_url: Type.String({ description: 'Where this token is good: send API calls here' }),
+    instance_url: Type.String({ description: 'Host for API calls with this token' }),
     api_instance_url: Type.Optional(Type.String()),
     scope: Type.Optional(Type.String()),
     issued_at: Type.String({ format: 'date-time' }),
     expires_at: Type.String({ format: 'date-time' }),
-    expires_in: Type.Integer({ description: 'Seconds left' }),
+    expires_in: Type.Integer({ description: 'Remaining lifetime in seconds' }),
     expiry_source: Type.Unsafe<'expires_in' | 'token_exp' | 'introspection' | 'configured'>({
       type: 'string',
       enum: ['expires_in', 'token_exp', 'introspection', 'configured'],
     }),
-    token_id: Type.String({ description: 'Public fingerprint of the token; safe to log' }),
+    token_id: Type.String({ description: 'Public fingerprint of the token, which may be logged' }),
     org_id: Type.Optional(Type.String()),
     user_id: Type.Optional(Type.String()),
     identity_url: Type.Optional(Type.String()),
   },
-  { title: 'Token', description: 'An access token, and where it is good' },
+  { title: 'Token', description: 'An access token and its host' },
 )
 
 export type Token = Static<typeof Token>
