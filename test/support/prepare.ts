@@ -5,8 +5,9 @@ import { isOnPath, type Provided, provideCommand, run } from './apt.ts'
 import { provideHelm } from './helm.ts'
 import { canRunImages } from './image.ts'
 import { provideKubernetesSchemas } from './kubernetes-schemas.ts'
-import { provideRedisProgram, VALKEY_9 } from './redis-programs.ts'
+import { VALKEY_9 } from './redis-programs.ts'
 import { provideSchemathesis } from './schemathesis.ts'
+import { provideWheelProgram } from './wheel-programs.ts'
 
 const announce = (line: string) => console.log(line)
 
@@ -19,7 +20,7 @@ function prepareRedis(): boolean {
 /** Where one of these is missing, the tests that need it are skipped, and say so; in CI they fail. */
 async function prepareOthers(): Promise<void> {
   const others = [
-    await provideRedisProgram(VALKEY_9, announce),
+    await provideWheelProgram(VALKEY_9, announce),
     provideServer('haproxy'),
     provideCommand('zsh', announce),
     provideServer('prometheus'),

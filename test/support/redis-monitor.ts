@@ -1,12 +1,19 @@
 /** What a Redis is told, by `MONITOR`. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import type { Test } from 'tap'
 import { eventually } from './eventually.ts'
 import { ask } from './redis.ts'
 
+interface Teardown {
+  teardown(end: () => unknown): void
+}
+
 /** Gives all text of `MONITOR` that has arrived, until the server ends. */
-export async function monitorText(t: Test, port: number, password?: string): Promise<() => string> {
+export async function monitorText(
+  t: Teardown,
+  port: number,
+  password?: string,
+): Promise<() => string> {
   const socket = connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
   let text = ''
@@ -24,7 +31,7 @@ export async function monitorText(t: Test, port: number, password?: string): Pro
 
 /** Gives the lines of `MONITOR` for all commands that the server carried out before the call. */
 export async function monitorLines(
-  t: Test,
+  t: Teardown,
   port: number,
 ): Promise<() => Promise<readonly string[]>> {
   const text = await monitorText(t, port)
