@@ -8,7 +8,6 @@ import { ask } from '../test/support/redis.ts'
 import { VALKEY_9 } from '../test/support/redis-programs.ts'
 import { programOf, provideWheelProgram } from '../test/support/wheel-programs.ts'
 import { type PartialTrouble, partialTrouble } from './cases/partial-trouble.ts'
-
 import { SHORT_LIVES } from './cases/steady-load.ts'
 import { type Row, shareOk, type Teardown } from './fault-row.ts'
 

@@ -21,7 +21,8 @@ export interface ManyOptions {
 
 /** Salesforce bounds the logins of a user, and so does the broker. */
 const USERS = 20
-const AT_ONCE = 16
+/** How many are under way at once. */
+export const LANES = 16
 
 export async function prepareMany(
   { simulator }: Setting,
@@ -64,7 +65,7 @@ export async function prepareMany(
 /** As many apps for whoever mints by itself. Gives the file that holds them. */
 export async function prepareBareApps(
   { simulator, folder }: Setting,
-  { prefix, count }: Pick<ManyOptions, 'prefix' | 'count'>,
+  { prefix, count, grant }: ManyOptions,
 ): Promise<{ readonly file: string; readonly names: readonly string[] }> {
   const { privateKey, certificate } = await newSigningKey()
   const username = `${prefix}@acme.com`
@@ -72,8 +73,13 @@ export async function prepareBareApps(
   const names = Array.from({ length: count }, (_, index) => nameOf(prefix, index))
   const byName = Object.fromEntries(
     names.map((name) => {
-      const app = simulator.addJwtApp({ name, username, certificatePem: certificate })
-      return [name, { clientId: app.clientId, username, audience: app.audience }]
+      if (grant === 'jwt_bearer') {
+        const app = simulator.addJwtApp({ name, username, certificatePem: certificate })
+        return [name, { clientId: app.clientId, username, audience: app.audience }]
+      }
+      const app = simulator.addClientCredentialsApp({ name, username })
+      const { clientId, clientSecret, audience } = app
+      return [name, { clientId, clientSecret, username, audience }]
     }),
   )
   const file = join(folder, `${prefix}.json`)
@@ -85,13 +91,18 @@ export async function prepareBareApps(
 export const nameOf = (prefix: string, index: number): string =>
   `${prefix}${String(index).padStart(6, '0')}`
 
-/** Some at once. */
+/** In lanes: each takes the next name when it is done with one. */
 export async function eachOf(
   names: readonly string[],
   work: (name: string, index: number) => Promise<void>,
 ): Promise<void> {
-  for (let from = 0; from < names.length; from += AT_ONCE) {
-    const batch = names.slice(from, from + AT_ONCE)
-    await Promise.all(batch.map((name, at) => work(name, from + at)))
+  let next = 0
+  const lane = async () => {
+    while (next < names.length) {
+      const index = next
+      next += 1
+      await work(names[index] ?? '', index)
+    }
   }
+  await Promise.all(Array.from({ length: LANES }, lane))
 }

@@ -41,10 +41,11 @@ export async function measureMiss(t: Teardown, options: MissOptions): Promise<re
   t.teardown(() => redis.stop())
   const broker = await setting.broker({ redisUrl: redis.url })
   const many = perSecond * seconds
+  const grant = 'jwt_bearer'
   const integrations = await prepareMany(setting, broker, {
-    ...{ prefix: 'jwt-', count: WARM + singles + many, grant: 'jwt_bearer' as const },
+    ...{ prefix: 'jwt-', count: WARM + singles + many, grant },
   })
-  const apps = await prepareBareApps(setting, { prefix: 'bare-', count: WARM + singles })
+  const apps = await prepareBareApps(setting, { prefix: 'bare-', count: WARM + singles, grant })
   const loginUrl = setting.simulator.origins.myDomain
   const bare = await setting.server('./peers/bare-mint.ts', [redis.url, loginUrl, apps.file])
   const { authorization } = setting

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { chartOf } from './chart.ts'
 import { faultTable, readFaultResults } from './fault-results.ts'
 import { type Figure, holds, shown, shownTarget, tableOf } from './figure.ts'
+import { OPENBAO_NAME } from './peers/openbao-programs.ts'
 import { type Measurement, type Results, readResults } from './results.ts'
 import { SUITES } from './suites.ts'
 
@@ -38,6 +39,19 @@ const HEADLINES: readonly Headline[] = [
   ['hit', 'redis-commands', 'Redis commands a hit'],
   ['peers', 'redis-ratio', 'Requests a second, Valetkey / a service that asks Redis each time'],
   ['peers', 'verify-ratio', 'Requests a second, Valetkey / a service that verifies each JWT'],
+  ['peers', 'openbao-ratio', `Hits a second, Valetkey / ${OPENBAO_NAME}`],
+  [
+    'peers',
+    'wait-ratio-openbao-redis-jwt_bearer',
+    `Wait of the first caller, Salesforce 100 ms away, JWT bearer, Valetkey on Redis / ${OPENBAO_NAME}`,
+  ],
+  [
+    'peers',
+    'own-ratio-openbao-redis-jwt_bearer',
+    `Own share of a first read, JWT bearer, Valetkey on Redis / ${OPENBAO_NAME}`,
+  ],
+  ['peers', 'idle-rss', 'RSS at rest, MB'],
+  ['peers', 'idle-rss-openbao', `The same, ${OPENBAO_NAME}, MB`],
   ['miss', 'p50', 'Own share of a mint, RSA signature included, p50, ms'],
   ['miss', 'bare-p50', 'The same steps of a mint with nothing around them, p50, ms'],
   ['scale', 'redis-ready', 'Start to ready with 100,000 integrations in Redis, ms'],
@@ -46,10 +60,11 @@ const HEADLINES: readonly Headline[] = [
 ]
 
 /** The README shows these. */
-const README_HEADLINES = HEADLINES.filter(([suite, id]) =>
-  ['hit/rate', 'hit/ratio', 'hit/p99', 'hit/redis-commands', 'miss/p50', 'start/ready'].includes(
-    `${suite}/${id}`,
-  ),
+const README_HEADLINES = HEADLINES.filter(
+  ([suite, id]) =>
+    ['hit/rate', 'hit/ratio', 'hit/p99', 'hit/redis-commands', 'miss/p50', 'start/ready'].includes(
+      `${suite}/${id}`,
+    ) || /^(?:openbao|wait|own|idle)-/.test(id),
 )
 
 /** The files that follow from the results, whole. */

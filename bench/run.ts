@@ -8,6 +8,9 @@ import { SUITES, type Suite } from './suites.ts'
 
 const EX_USAGE = 64
 
+/** A quick look: what it finds is shown, and not kept. */
+const isShort = process.env.BENCH_SHORT === '1'
+
 /** What shows something else than figures, in lines. Only where it is named. */
 const OTHERS: Readonly<Record<string, () => Promise<readonly string[]>>> = {
   publish: async () => publish(),
@@ -52,10 +55,10 @@ async function measure(name: string, suite: Suite): Promise<void> {
   const startedAt = performance.now()
   const [loadBefore = 0] = loadavg()
   try {
-    const figures = await suite.measure({ teardown: (end) => void ends.unshift(end) })
+    const figures = await suite.measure({ teardown: (end) => void ends.unshift(end) }, isShort)
     const seconds = Math.round((performance.now() - startedAt) / 1000)
     const at = new Date().toISOString()
-    keepResult(name, { at, ...surroundings(), seconds, loadBefore, figures })
+    if (!isShort) keepResult(name, { at, ...surroundings(), seconds, loadBefore, figures })
     console.log(`${tableOf(figures).join('\n')}\n\n${seconds} s\n`)
   } finally {
     for (const end of ends) await end()

@@ -28,6 +28,8 @@ export interface BrokerOptions {
   /** Absent: the embedded store, in a folder of its own. */
   readonly redisUrl?: string
   readonly env?: Readonly<Record<string, string>>
+  /** False: its probe is not in it and cannot be asked, and it is as users have it. Default true. */
+  readonly isProbed?: boolean
 }
 
 export interface Setting {
@@ -74,14 +76,14 @@ export async function prepareSetting(t: Teardown): Promise<Setting> {
   return {
     ...{ simulator, folder, adminKey, authorization: `Bearer ${jwt}`, issuerKey: issuer.jwk },
     keyring: keyringOf(new Secret(keyring)),
-    async broker({ nodeArgs = [], redisUrl, env = {} } = {}) {
+    async broker({ nodeArgs = [], redisUrl, env = {}, isProbed = true } = {}) {
       count += 1
       const probe = createProbe(folder)
       const startedAt = performance.now()
       const broker = await startBrokerProcess(t, {
         adminKey,
         isWatched: false,
-        nodeArgs: [...probe.nodeArgs, ...nodeArgs],
+        nodeArgs: [...(isProbed ? probe.nodeArgs : []), ...nodeArgs],
         env: {
           VALETKEY_CONFIG: config,
           VALETKEY_LOGIN_HOSTS: simulator.origins.myDomain,

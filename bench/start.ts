@@ -15,7 +15,8 @@ export async function benchStart(rounds: number): Promise<Spread> {
   return spreadOf(times)
 }
 
-async function startOnce(): Promise<number> {
+/** In milliseconds. */
+export async function startOnce(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-bench-'))
   const port = await freePort()
   const startedAt = performance.now()

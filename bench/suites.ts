@@ -6,7 +6,8 @@ export interface Suite {
   readonly what: string
   /** Only where it is named, since it takes long. */
   readonly isLong?: true
-  measure(t: Teardown): Promise<readonly Figure[]>
+  /** `isShort`: fewer and shorter rounds, where it has a short form. */
+  measure(t: Teardown, isShort: boolean): Promise<readonly Figure[]>
 }
 
 export const SUITES: Readonly<Record<string, Suite>> = {
@@ -58,10 +59,35 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     },
   },
   peers: {
-    what: 'beside Redis at each request, a signature at each request, and a login at each job',
-    async measure(t) {
+    what: 'beside OpenBao, Redis at each request, a signature at each request, and a login at each job',
+    async measure(t, isShort) {
       const { measurePeers } = await import('./peers.ts')
-      return measurePeers(t, { rounds: 5, seconds: 2, warmSeconds: 3, jobs: 100 })
+      const { measureBesideOpenbao } = await import('./openbao-rows.ts')
+      const [rounds, seconds] = isShort ? [3, 1] : [5, 2]
+      const own = await measurePeers(t, { rounds, seconds, warmSeconds: 3, jobs: 100 })
+      const beside = await measureBesideOpenbao(t, {
+        hits: { rounds, seconds },
+        firstReads: isShort
+          ? { rounds: 3, near: 40, far: 5, warm: 150 }
+          : { rounds: 5, near: 80, far: 8, warm: 400 },
+        footprint: isShort ? { count: 2_000, rounds: 2 } : { count: 10_000, rounds: 5 },
+      })
+      return [...own, ...beside]
+    },
+  },
+  idle: {
+    what: 'what a replica that nobody asks asks of Redis',
+    async measure(t, isShort) {
+      const { measureIdle } = await import('./idle.ts')
+      return measureIdle(t, { integrations: 20, rounds: isShort ? 2 : 5, seconds: 10 })
+    },
+  },
+  recovery: {
+    what: 'Salesforce is away and comes back, and one org is ill',
+    isLong: true,
+    async measure(t, isShort) {
+      const { measureRecovery } = await import('./recovery.ts')
+      return measureRecovery(t, { awaySeconds: isShort ? 10 : 70 })
     },
   },
   soak: {

@@ -8,6 +8,10 @@ interface Teardown {
   teardown(end: () => unknown): void
 }
 
+interface Teardown {
+  teardown(end: () => unknown): void
+}
+
 /** Gives all text of `MONITOR` that has arrived, until the server ends. */
 export async function monitorText(
   t: Teardown,
