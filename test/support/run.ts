@@ -1,44 +1,43 @@
-/** `npm test`: runs tap, shows one line a file and every failure, and ends with `N passed, N failed`. */
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
+/** `npm test`: runs the test files, shows one line a file and every failure, and ends with `N passed, N failed`. */
+import { testFiles } from './test-files.ts'
+import { type FileResult, runTestFile } from './test-process.ts'
 
-/** More files at once than tap takes by itself on two cores: most of them wait for processes, clocks and servers. */
-const JOBS = '--jobs=3'
+/** More files at once than there are cores: most of them wait for processes, clocks and servers. */
+const JOBS = 4
 
-const args = [
-  '--disable-coverage',
-  '--reporter=tap',
-  '--timeout=240',
-  JOBS,
-  ...process.argv.slice(2),
-]
-const tap = spawn('tap', args, { stdio: ['ignore', 'pipe', 'inherit'] })
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tap.kill(signal))
+const root = new URL('../../', import.meta.url).pathname
+const { files, nodeArgs } = testFiles(root, process.argv.slice(2))
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort())
 
-const count = { passed: 0, failed: 0, brokenFiles: 0 }
-let inDiagnostics = false
+const waiting = [...files]
+const results: FileResult[] = []
 
-for await (const line of createInterface({ input: tap.stdout })) {
-  const [, indent = '', verdict] = /^( *)(ok|not ok) \d+/.exec(line) ?? []
-  if (verdict !== undefined) {
-    inDiagnostics = verdict === 'not ok'
-    // Each named test of a file is one level deep; a file that broke is a failed point at the top.
-    if (indent.length === 4 && verdict === 'ok') count.passed += 1
-    if (indent.length === 4 && verdict === 'not ok') count.failed += 1
-    if (indent.length === 0 && verdict === 'not ok') count.brokenFiles += 1
-    if (indent.length === 0 || verdict === 'not ok') console.log(line.replace(/ \{$/, ''))
-  } else if (inDiagnostics) {
-    console.log(line)
-    inDiagnostics = line.trim() !== '...'
+function show({ file, durationMs, failed, broken, failures }: FileResult): void {
+  const isRight = failed === 0 && broken === undefined
+  const time = `time=${Math.round(durationMs)}ms`
+  console.log(`${isRight ? 'ok' : 'not ok'} ${results.length} - ${file} # ${time}`)
+  if (broken !== undefined) console.log(`    ${file} ${broken}`)
+  for (const line of failures) console.log(`    ${line}`)
+}
+
+async function takeFiles(): Promise<void> {
+  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+    if (stop.signal.aborted) return
+    const result = await runTestFile({ file, nodeArgs, signal: stop.signal })
+    results.push(result)
+    show(result)
   }
 }
 
-const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
-  if (tap.exitCode !== null || tap.signalCode !== null) resolve([tap.exitCode, tap.signalCode])
-  else tap.on('exit', (status, by) => resolve([status, by]))
-})
-const ended = code === 0 ? 0 : 1
-const failed = Math.max(count.failed, count.brokenFiles, ended)
-if (failed > count.failed) console.log(`tap ended with ${signal ?? `status ${code}`}`)
-console.log(`${count.passed} passed, ${failed} failed`)
-process.exitCode = failed > 0 || count.passed === 0 ? 1 : 0
+await Promise.all(Array.from({ length: JOBS }, takeFiles))
+
+const sum = (of: (result: FileResult) => number) =>
+  results.reduce((all, result) => all + of(result), 0)
+const passed = sum((result) => result.passed)
+// A file that broke without a failed test counts as one.
+const failed = sum((result) => Math.max(result.failed, result.broken === undefined ? 0 : 1))
+const left = files.length - results.length
+if (left > 0) console.log(`${left} files were not run`)
+console.log(`${passed} passed, ${failed + left} failed`)
+process.exitCode = failed + left > 0 || passed === 0 ? 1 : 0
