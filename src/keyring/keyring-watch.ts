@@ -72,11 +72,12 @@ export function createKeyringWatch(dependencies: {
     outage: createOutageLogger(log, 'the keyring cannot be checked', runtime),
     async work() {
       await replicas.announce()
-      await judgeReplicas()
       if (monotonic() >= countAt) {
         judgeStore(await census.take())
         countAt = monotonic() + (lost === undefined ? CENSUS_MS.usual : CENSUS_MS.troubled)
       }
+      // Last, because it fails while the record of another replica is not usable.
+      await judgeReplicas()
       return ANNOUNCE_MS
     },
   })

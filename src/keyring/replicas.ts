@@ -1,8 +1,10 @@
 /** The keys of each replica, which the replicas announce in the store. So no replica seals with a key that another one lacks. */
 
 import { Type } from 'typebox'
+import { BrokerError } from '../errors/errors.ts'
 import { documentKind } from '../store/documents.ts'
 import type { BodyOf } from '../store/record-body.ts'
+import { type PageQuery, pages } from '../store/records.ts'
 import type { Documents } from '../store/store.ts'
 
 const KeysBody = Type.Object({
@@ -34,11 +36,15 @@ export function createReplicas(dependencies: {
 }) {
   const { documents, keyIds, id, now } = dependencies
   return {
-    /** The replicas that announced their keys within the last minute, this one included. */
+    /** The replicas that announced their keys within the last minute, this one included. Throws `record_corrupt` if one of the records is not usable. */
     async list(): Promise<readonly ReplicaKeys[]> {
       const replicas: ReplicaKeys[] = []
-      for await (const { id: of, body } of REPLICAS.all(documents))
-        replicas.push({ ...body, id: of })
+      const read = (page: PageQuery) => REPLICAS.list(documents, page)
+      for await (const { items, corrupt } of pages(read)) {
+        // A replica whose keys are unknown may lack any key.
+        if (corrupt) throw unreadable(corrupt)
+        replicas.push(...items.map(({ id: of, body }) => ({ ...body, id: of })))
+      }
       return replicas
     },
     /** Announces the keys of this replica. */
@@ -53,6 +59,9 @@ export function createReplicas(dependencies: {
     },
   }
 }
+
+const unreadable = (ids: readonly string[]): BrokerError =>
+  new BrokerError('record_corrupt', `The keys of replica ${ids[0]} cannot be read`)
 
 /** The replicas that cannot open a seal of this key. Pure. */
 export const lacking = (replicas: readonly ReplicaKeys[], key: string): readonly ReplicaKeys[] =>

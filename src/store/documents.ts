@@ -33,15 +33,28 @@ export function documentKind<Schema extends TSchema>(of: {
     ...{ id, version, body: readBody(body, nameOf(id)) },
   })
 
-  const read = async (documents: Pick<Documents, 'read'>, id: string) => {
-    const record = await documents.read(kind, id)
-    return record && opened(record)
+  /** Notes a corrupt body with the other corrupt records. */
+  const openedIn = (documents: Pick<Documents, 'unfit'>, record: DocumentRecord): Stored => {
+    try {
+      return opened(record)
+    } catch (error) {
+      if (isCorrupt(error)) documents.unfit?.(kind, record)
+      throw error
+    }
   }
 
-  const list = async (documents: Pick<Documents, 'list'>, page: PageQuery) =>
-    usableOf(await documents.list(kind, page), { idOf: ({ id }) => id, parse: opened })
+  const read = async (documents: Pick<Documents, 'read' | 'unfit'>, id: string) => {
+    const record = await documents.read(kind, id)
+    return record && openedIn(documents, record)
+  }
 
-  /** All readable documents, in order of id. */
+  const list = async (documents: Pick<Documents, 'list' | 'unfit'>, page: PageQuery) =>
+    usableOf(await documents.list(kind, page), {
+      idOf: ({ id }) => id,
+      parse: (record) => openedIn(documents, record),
+    })
+
+  /** All readable documents, in order of id. The others are noted as corrupt. */
   async function* all(documents: Pick<Documents, 'list'>): AsyncGenerator<Stored> {
     for await (const { items } of pages((page) => list(documents, page))) yield* items
   }

@@ -227,6 +227,8 @@ export interface Documents {
   ): Promise<DocumentRecord | undefined>
   /** False: missing, or another version. */
   remove(kind: string, id: string, expected: number | 'any'): Promise<boolean>
+  /** Notes that the body of this version does not have the form of its kind. Engines have none. Must not throw. */
+  unfit?(kind: string, record: Pick<DocumentRecord, 'id' | 'version'>): void
 }
 
 export interface LoggedEvent {

@@ -23,7 +23,7 @@ const ATTEMPTS = 100
 export function authenticStore(dependencies: AuthenticStoreDependencies): Store {
   const { store, seen, corrupt } = dependencies
   const prover = createRecordAuthenticator(dependencies)
-  const documents = authenticDocuments(store.documents, prover, seen)
+  const documents = authenticDocuments(store.documents, prover, { seen, corrupt })
   const integrations = authenticIntegrations(store.integrations, prover, seen)
   const outcomes = authenticOutcomes(store.outcomes, prover, corrupt)
   const custody = authenticCustodies(store.custody, prover, corrupt)
@@ -96,7 +96,7 @@ function authenticIntegrations(
 function authenticDocuments(
   documents: Documents,
   prover: RecordAuthenticator,
-  seen: SeenVersions,
+  { seen, corrupt }: Pick<AuthenticStoreDependencies, 'seen' | 'corrupt'>,
 ): Documents {
   type Write = Documents['write']
 
@@ -146,6 +146,9 @@ function authenticDocuments(
       const removed = await documents.remove(kind, id, expected)
       if (removed) seen.absent(kind, id, seen.now())
       return removed
+    },
+    unfit(kind, { id, version }) {
+      if (isProvenKind(kind)) corrupt.met({ kind, name: id, why: 'unreadable', version })
     },
   }
 }

@@ -16,12 +16,14 @@ export interface CorruptRecord {
   readonly kind: string
   readonly name: string
   readonly why: Corruption
+  /** Given if only the body of this version is unusable. Other versions may be usable. */
+  readonly version?: number
 }
 
 export interface CorruptRecords {
   met(record: CorruptRecord): void
-  /** The record was read and is usable, or is gone. */
-  over(kind: string, name: string): void
+  /** The record was read and verifies in this version, or is gone (no version). A version with an unusable body stays noted. */
+  over(kind: string, name: string, version?: number): void
   /** Whether the record was found unusable and not usable since. */
   has(kind: string, name: string): boolean
   /** Forgets records with this reason. */
@@ -47,13 +49,17 @@ export function createCorruptRecords({ onMet, log }: CorruptRecordsDependencies)
     met(record) {
       const { kind, name, why } = record
       const key = keyOf(kind, name)
-      if (records.get(key)?.why === why) return
+      const before = records.get(key)
+      if (before?.why === why && before.version === record.version) return
       if (records.size < LIMIT) records.set(key, record)
       log.error({ kind, name, reason: why }, `a record is not used: ${CORRUPTIONS[why]}`)
       onMet(record)
     },
-    over(kind, name) {
-      if (records.size > 0) records.delete(keyOf(kind, name))
+    over(kind, name, version) {
+      if (records.size === 0) return
+      const key = keyOf(kind, name)
+      const noted = records.get(key)?.version
+      if (noted === undefined || noted !== version) records.delete(key)
     },
     has: (kind, name) => records.size > 0 && records.has(keyOf(kind, name)),
     forget(why) {

@@ -79,11 +79,11 @@ export function createRecordAuthenticator(
   ) => seen.note(kind, name, uid, version, began)
 
   const settle = (
-    { kind, name }: Pick<AuthenticRecord, 'kind' | 'name'>,
+    { kind, name, version }: Pick<AuthenticRecord, 'kind' | 'name' | 'version'>,
     why: Corruption | undefined,
   ): void => {
     if (why === undefined) {
-      corrupt.over(kind, name)
+      corrupt.over(kind, name, version)
       return
     }
     corrupt.met({ kind, name, why })

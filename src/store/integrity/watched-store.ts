@@ -88,7 +88,9 @@ export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore
     if (isIntegration && !isIntegrationName(name)) return 'absent'
     try {
       const found = await (isIntegration ? integrations.read(name) : documents.read(kind, name))
-      return found ? 'verifies' : 'absent'
+      if (!found) return 'absent'
+      // It may verify, and have a body that is not usable.
+      if (!corrupt.has(kind, name)) return 'verifies'
     } catch (error) {
       if (!isCorrupt(error)) throw error
     }

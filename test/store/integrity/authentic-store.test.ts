@@ -1,4 +1,6 @@
 import type { Test } from 'tap'
+import { Type } from 'typebox'
+import { documentKind } from '../../../src/store/documents.ts'
 import { first, replicaOf, second, strict } from '../../support/authentic-replica.ts'
 import { content, eachEngine, type OpenStore } from '../../support/store-engines.ts'
 
@@ -49,6 +51,27 @@ eachEngine(async (t, open) => {
     )
     await store.documents.write('api-key', 'forged', '{}', { expected: 'any' })
     t.match(await store.documents.read('api-key', 'forged'), { version: 2 }, 'written over')
+  })
+
+  await t.test('a document that verifies, but does not have its form, is met once', async (t) => {
+    const { store, met } = await strict(await open(t))
+    const KEYS = documentKind({ kind: 'api-key', schema: Type.Object({ is: Type.Enum([1]) }) })
+    for (const [id, body] of Object.entries({ good: '{"is":1}', newer: '{"is":2}', bad: '{}' })) {
+      await store.documents.write('api-key', id, body, { expected: 'absent' })
+    }
+    for (let round = 0; round < 3; round += 1) {
+      const found: string[] = []
+      for await (const { id } of KEYS.all(store.documents)) found.push(id)
+      t.same(found, ['good'])
+      await t.rejects(KEYS.read(store.documents, 'bad'), CORRUPT)
+    }
+    const ofBad = { kind: 'api-key', name: 'bad', why: 'unreadable', version: 1 }
+    t.same(met, [ofBad], 'what a newer release may have written is not corrupt')
+    await store.documents.write('api-key', 'bad', '[]', { expected: 1 })
+    await t.rejects(KEYS.read(store.documents, 'bad'), CORRUPT)
+    t.same(met, [ofBad, { ...ofBad, version: 2 }])
+    await store.documents.write('api-key', 'bad', '{"is":1}', { expected: 2 })
+    t.match(await KEYS.read(store.documents, 'bad'), { version: 3 })
   })
 
   await t.test('an integration that was changed behind its seal is not used', async (t) => {

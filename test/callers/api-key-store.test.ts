@@ -1,0 +1,45 @@
+import t from 'tap'
+import { createApiKeyStore } from '../../src/callers/api-key-store.ts'
+import type { DocumentRecord, Documents } from '../../src/store/store.ts'
+
+/** Documents of one kind, of which a page has at most 200. */
+function shelf() {
+  const records = new Map<string, DocumentRecord>()
+  const documents: Documents = {
+    read: async () => undefined,
+    async list(kind, { after = '' }) {
+      const all = kind === 'api-key' ? [...records.values()] : []
+      const rest = all.filter(({ id }) => id > after)
+      const items = rest.slice(0, 200)
+      return { items, next: rest.length > 200 ? (items.at(-1)?.id ?? null) : null }
+    },
+    async write(kind, id, body) {
+      const record = { id, version: 1, body }
+      if (kind === 'api-key') records.set(id, record)
+      return record
+    },
+    remove: async () => true,
+  }
+  return documents
+}
+
+t.test('all keys that were made with a key are found, on whichever page they are', async (t) => {
+  const keys = createApiKeyStore({
+    documents: shelf(),
+    now: () => 0,
+    events: { emit: () => undefined },
+  })
+  const ids = Array.from({ length: 450 }, (_, index) => `key-${String(index).padStart(3, '0')}`)
+  for (const [index, id] of ids.entries()) {
+    await keys.create({
+      ...{ id, name: id, permissions: [], integrations: [], labels: {}, digest: id },
+      ...{ createdAt: 0, expiresAt: 1, createdBy: 'api-key:maker' },
+      createdByKey: index % 2 === 0 ? 'maker' : 'another',
+    })
+  }
+  const made = await keys.madeWith([{ id: 'maker' }])
+  t.same(
+    made.map(({ id }) => id),
+    ids.filter((_, index) => index % 2 === 0),
+  )
+})
