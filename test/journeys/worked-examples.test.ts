@@ -131,7 +131,13 @@ t.test('a browser at / finds its way, and nobody else finds anything', async (t)
     ...['/docs', '/openapi.json', '/openapi.yaml', '/problems', '/problems/salesforce'],
     ...['/readyz', '/livez'],
   ])
-  for (const to of links) t.equal((await fetch(broker.url + to)).status, 200, to)
+  for (const to of links) {
+    for (const accept of [BROWSER, '*/*']) {
+      const answer = await fetch(new URL(to, page.url), { headers: { accept } })
+      t.equal(answer.status, 200, `${to} ${accept}`)
+      t.not(await answer.text(), '', to)
+    }
+  }
   t.match(html, /Version<\/dt><dd>\d+\.\d+\.\d+/)
   for (const accept of ['*/*', 'application/json', 'text/plain', undefined]) {
     const answer = await fetch(`${broker.url}/`, accept ? { headers: { accept } } : {})
