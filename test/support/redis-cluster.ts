@@ -21,6 +21,8 @@ export interface ClusterServers {
 export interface ClusterOptions {
   /** More arguments of each node. */
   readonly args?: readonly string[]
+  /** The server's program. Default: that of all tests. */
+  readonly program?: string
 }
 
 const NODES = 6
@@ -31,6 +33,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const nodes = await Promise.all(
     Array.from({ length: NODES }, () =>
       startRedis({
+        ...(options.program !== undefined && { program: options.program }),
         args: async () => [
           ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'],
           // By default it is the port and 10,000, which may be none.

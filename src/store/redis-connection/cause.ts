@@ -127,7 +127,8 @@ export const CAUSES = {
   },
   database: {
     says: 'the database of the URL cannot be selected',
-    remedy: 'Correct the number, raise `databases` of Redis, or give the user +select.',
+    remedy:
+      'Correct the number, raise `databases` of Redis (`cluster-databases` of a Valkey 9 Cluster), or give the user +select.',
   },
   memory_full: {
     says: 'its memory is full, so it accepts no changes',
