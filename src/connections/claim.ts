@@ -1,4 +1,4 @@
-/** Claims a pending connection, so that one replica alone uses the person's approval. */
+/** Claims a pending connection, so that only one replica uses the person's approval. */
 import { claimed } from './connection.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 

@@ -29,7 +29,7 @@ const readWitness = bodyReader(
   Type.Object({
     store: Type.String(),
     noted: Type.Integer(),
-    /** Text or null. Another value makes this member alone unusable. */
+    /** Text or null. Another value only makes this member unusable. */
     sure: Type.Optional(Type.Unknown()),
   }),
 )

@@ -47,7 +47,7 @@ function shown(given: ReadonlySet<string>, expected: readonly string[]): string 
   return [...known, ...(others === 0 ? [] : [`and ${others} more`])].join(' ')
 }
 
-/** An integration that lists its expected scopes thereby states whether it needs the REST API. */
+/** The expected scopes of an integration, if it lists them, state whether it needs the REST API. */
 const needsApi = (integration: Integration): boolean => expectedScopes(integration).includes('api')
 
 const opensRestApi = ({ grant }: Integration): boolean =>

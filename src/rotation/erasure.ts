@@ -25,7 +25,7 @@ export type Erasure = ReturnType<typeof createErasure>
 const Watch = Type.Object({
   uid: Type.String(),
   retiredId: Type.String(),
-  /** As the flip gave it: one that was rolled back to and is retired anew begins anew. Absent: a former release wrote it. */
+  /** The time that the promotion set. A credential that was activated and retired again has a new time. Absent: a former release wrote it. */
   retiresAt: Type.Optional(nullable(Type.Number())),
   quietFrom: Type.Number(),
   /** Earliest time of the next look. Only one replica works until then. */
@@ -91,7 +91,7 @@ export function createErasure(dependencies: {
     const quietFrom = now()
     const nextAt = quietFrom + FALLBACK_MS
     const watch: Watch = { uid, retiredId, retiresAt, quietFrom, nextAt }
-    // Where another was faster, it has begun the same.
+    // If another replica was faster, it wrote the same watch.
     await WATCHES.claim(documents, name, watch, { expected: stored?.version ?? 'absent' })
   }
 

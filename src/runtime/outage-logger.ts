@@ -1,4 +1,4 @@
-/** Logs the begin and the end of an outage, and in between each new kind of failure once. */
+/** Logs the begin and the end of an outage, and each new kind of failure once. */
 import { BrokerError } from '../errors/errors.ts'
 import type { Log, Runtime } from './runtime.ts'
 

@@ -26,7 +26,7 @@ interface TaskOptions {
   readonly retryMs?: number
   /** Pause before the first round, in milliseconds. Default: none. */
   readonly firstMs?: number
-  /** Takes the failures of rounds, which then end nothing. A round that did its work to the end says that the outage is over. Default: a failure is a bug and rejects. */
+  /** Gets the failures of rounds, and the task continues. A round that completed its work ends the outage. Default: a failure is a bug and rejects. */
   readonly outage?: OutageLogger
 }
 

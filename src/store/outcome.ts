@@ -57,10 +57,9 @@ export function liveOutcome(
 }
 
 /**
- * Removes the lease of an integration and what stands beside it. The save refuses the save of a mint
- * under way. `uid`: does nothing for another integration of this name; default: whichever has the name.
- * False: others changed it three times meanwhile, and a lease may still be there. Throws what the store
- * throws.
+ * Removes the lease of an integration and its remembered refusals. The store then refuses the save of a running
+ * mint. `uid`: does nothing for another integration with this name. Default: any integration. False:
+ * other writers were faster in each try, and there may still be a lease. Throws what the store throws.
  */
 export async function dropLease(
   outcomes: Pick<Outcomes, 'look' | 'save'>,

@@ -92,7 +92,7 @@ export function createCallerCounts(dependencies: {
       } catch (error) {
         keep(name, counted)
         if (isUnusable(error)) continue
-        // A race concerns one integration alone.
+        // A race only concerns one integration.
         if (isLostRace(error)) isContended = true
         else isAway = true
         if (!isWaiting) log.warn({ err: error }, 'the counts of callers cannot be stored yet')

@@ -57,7 +57,7 @@ export function createWebhookDelivery(dependencies: {
     return false
   }
 
-  /** Gives when the next one is due, and whether one was attempted. */
+  /** Returns when the next event is due, and whether one was attempted. */
   const look = async () => {
     let isAttempted = false
     const blocked = new Set<string>()

@@ -21,7 +21,7 @@ export type WebhookData = Readonly<Record<string, unknown>>
 export const WebhookEvent = Type.Object({
   /** The id is the same for each attempt. */
   id: Type.String(),
-  /** Of the table, or of that of another release: it is delivered all the same. */
+  /** A type of the table, or of another release's table. It is delivered in both cases. */
   type: Type.String(),
   integration: Type.String(),
   /** Time of the event. */

@@ -1,6 +1,6 @@
 /**
  * What a miss tries again, how often, and after which pause. ARCHITECTURE.md shows these rows, from
- * the outermost to the innermost: a new try of one row begins the rows within it anew.
+ * the outermost to the innermost: a new try of a row restarts the rows within it.
  */
 import { BrokerError, isStoreAway } from '../../errors/errors.ts'
 import type { Runtime } from '../../runtime/runtime.ts'

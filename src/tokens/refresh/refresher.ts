@@ -112,7 +112,7 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
     ...{ runtime, outage, retryMs: TROUBLE_MS },
     async work() {
       if (active.size === CONCURRENCY) await Promise.race(active)
-      // Only a refresh that came to its end shows that the index can be written, too.
+      // Only a completed refresh proves that the index can also be written.
       if (task.stopped.aborted) return { idleMs: 0 }
       const [name] = await due.claim(1, POSTPONE_MS)
       if (name === undefined) return { idleMs: LOOK_MS }
