@@ -8,6 +8,7 @@ import { faultOf, tellingFaults } from '../http/problems/schema-fault.ts'
 import { camelKeys } from '../http/server/casing.ts'
 import { deploymentNamed } from '../integrations/certificate-deployment.ts'
 import type { IntegrationInput } from '../integrations/composition.ts'
+import { once } from '../runtime/once.ts'
 import { ConfigError } from './config-error.ts'
 import { ConfigurationFile, DeclaredIntegration } from './file-schema.ts'
 
@@ -37,22 +38,28 @@ export interface FileContent {
   readonly prune: boolean
 }
 
-const ajv = addFormats.default(
-  new Ajv({
-    allErrors: true,
-    discriminator: true,
-    strict: false,
-    useDefaults: true,
-    verbose: true,
-  }),
-)
-const validateFile = ajv.compile(ConfigurationFile)
-const validateIntegration = ajv.compile(DeclaredIntegration)
+/** Compiled with the first file, so that a process without one starts fast. */
+const validators = once(() => {
+  const ajv = addFormats.default(
+    new Ajv({
+      allErrors: true,
+      discriminator: true,
+      strict: false,
+      useDefaults: true,
+      verbose: true,
+    }),
+  )
+  return {
+    validateFile: ajv.compile(ConfigurationFile),
+    validateIntegration: ajv.compile(DeclaredIntegration),
+  }
+})
 
 /** Throws {@link ConfigError} for invalid syntax, issuers and callers. An invalid integration carries its mistakes. */
 export function parseConfigurationFile(text: string): FileContent {
   const read = readYaml(text)
   const { content, lineOf, mistakesIn } = read
+  const { validateFile } = validators()
   if (!validateFile(content)) throw new ConfigError(mistakesIn(validateFile.errors, []))
   const given = content as {
     issuers?: object[]
@@ -144,6 +151,7 @@ function entryOf(
   { lineOf, mistakesIn }: ReadYaml,
 ): DeclaredEntry {
   const line = lineOf(path)
+  const { validateIntegration } = validators()
   if (!validateIntegration(entry)) {
     const mistakes = mistakesIn(validateIntegration.errors, path)
     return { name, line, mistakes, input: undefined, files: {} }

@@ -16,7 +16,8 @@ export const nullable = <Schema extends TSchema>(schema: Schema) =>
 export const nameIn = <Table extends object>(table: Table) =>
   Type.Enum(Object.keys(table) as (keyof Table & string)[])
 
-const ajv = new Ajv({ strict: false, allErrors: true })
+/** The schemas are constants. */
+const ajv = new Ajv({ strict: false, allErrors: true, validateSchema: false })
 
 /** Keywords that a newer release may extend: more values of an enum, or a higher version. */
 const NEWER: ReadonlySet<string> = new Set(['enum', 'maximum'])

@@ -8,8 +8,9 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { BrokerError } from '../../errors/errors.ts'
+import { once } from '../../runtime/once.ts'
 import type { Server } from '../server/server.ts'
-import { once, type PublicAnswer, publicAnswer, sendPublicAnswer } from './public-answer.ts'
+import { type PublicAnswer, publicAnswer, sendPublicAnswer } from './public-answer.ts'
 
 const PREFIX = '/docs'
 

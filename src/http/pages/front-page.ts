@@ -1,5 +1,6 @@
 /** `GET /`: links for browsers; 404 for all other clients. */
 import { BrokerError } from '../../errors/errors.ts'
+import { once } from '../../runtime/once.ts'
 import { registerProblemPages } from '../problems/problem-pages.ts'
 import { chooseMediaType } from '../server/accept.ts'
 import type { Server } from '../server/server.ts'
@@ -11,7 +12,7 @@ import {
   paragraph,
   renderHtml,
 } from './html-page.ts'
-import { once, publicAnswer, sendPublicAnswer } from './public-answer.ts'
+import { publicAnswer, sendPublicAnswer } from './public-answer.ts'
 
 interface FrontPageFacts {
   readonly version: string

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { FastifyReply, FastifySchema } from 'fastify'
 import { BrokerError } from '../../errors/errors.ts'
+import { once } from '../../runtime/once.ts'
 import { acceptsGzip, chooseMediaType } from '../server/accept.ts'
 import type { Server } from '../server/server.ts'
 
@@ -57,22 +58,6 @@ export function publicAnswer(
 /** Weak, because it is the same for the compressed form. */
 const tagOf = (body: Buffer) =>
   `W/"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
-
-/** Calls `make` once and returns the same value from then on. A rejected promise is discarded, so that the next call tries again. */
-export function once<Value>(make: () => Value): () => Value {
-  let made: { readonly value: Value } | undefined
-  return () => {
-    if (made) return made.value
-    const value = make()
-    made = { value }
-    if (value instanceof Promise) {
-      value.catch(() => {
-        made = undefined
-      })
-    }
-    return value
-  }
-}
 
 /** Bytes that are copied at once for a TLS connection. Plain connections share the bytes. */
 const PIECE = 64 * 1024

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { BrokerError } from '../../errors/errors.ts'
 import { PROBLEMS, type ProblemCode, type ProblemRow } from '../../errors/problems.ts'
+import { once } from '../../runtime/once.ts'
 import { documented } from '../openapi/documented.ts'
 import { operation } from '../openapi/operation.ts'
 import { jsonOr } from '../openapi/representations.ts'
@@ -16,7 +17,6 @@ import {
 } from '../pages/html-page.ts'
 import {
   acceptableAnswer,
-  once,
   type PublicAnswer,
   publicAnswer,
   registerPublicAnswer,

@@ -3,13 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { Ajv, type Options as AjvOptions } from 'ajv'
-import addFormats from 'ajv-formats'
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifyServerOptions,
   LogController,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
@@ -29,6 +28,12 @@ import {
 import { countHeader } from './raw-headers.ts'
 import { requestLog } from './request-log.ts'
 import type { ServerTls } from './tls.ts'
+import { createValidators } from './validation.ts'
+
+type ValidatorFactory = NonNullable<
+  NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']
+>['buildValidator'] &
+  object
 
 export type Server = FastifyInstance<
   RawServerDefault,
@@ -113,11 +118,17 @@ export function createServer(options: ServerOptions): Server {
       answer(error, request as FastifyRequest, reply as unknown as FastifyReply)
     },
     clientErrorHandler: clientErrors.answer,
+    // Given here, so that Fastify does not load its own.
+    schemaController: {
+      compilersFactory: {
+        // Its type names only Fastify's own compiler.
+        buildValidator: createValidators as unknown as ValidatorFactory,
+        // Views are built member by member, so compiled serializers would only cost start-up time.
+        buildSerializer: () => () => (data: unknown) => JSON.stringify(data),
+      },
+    },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  setValidation(server)
-  // Views are built member by member, so compiled serializers would only cost start-up time.
-  server.setSerializerCompiler(() => (data) => JSON.stringify(data))
   server.removeContentTypeParser('text/plain')
   server.addContentTypeParser(
     'application/merge-patch+json',
@@ -256,24 +267,6 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): 
 function mediaTypesOf({ routeOptions: { schema } }: FastifyRequest): readonly string[] {
   const { consumes = ['application/json'] }: { consumes?: readonly string[] } = schema ?? {}
   return consumes
-}
-
-/** Bodies are not coerced. Path, query and headers are text, so numbers in them are parsed. */
-function setValidation(server: Server): void {
-  const options: AjvOptions = {
-    allErrors: false,
-    removeAdditional: false,
-    useDefaults: true,
-    discriminator: true,
-    strict: false,
-    // Includes the schema of each fault, which describes what is allowed.
-    verbose: true,
-  }
-  const exact = addFormats.default(new Ajv({ ...options, coerceTypes: false }))
-  const coercing = addFormats.default(new Ajv({ ...options, coerceTypes: true }))
-  server.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'body' ? exact : coercing).compile(schema as object),
-  )
 }
 
 /** Records the methods of each path, to distinguish 405 from 404. */

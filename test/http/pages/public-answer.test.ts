@@ -1,9 +1,10 @@
 /** What anybody may ask for is made once, whoever asks how often. */
 import fs from 'node:fs'
 import t, { type Test } from 'tap'
-import { once, publicAnswer, registerPublicAnswer } from '../../../src/http/pages/public-answer.ts'
+import { publicAnswer, registerPublicAnswer } from '../../../src/http/pages/public-answer.ts'
 import { createServer } from '../../../src/http/server/server.ts'
 import { createLogger } from '../../../src/logger/logger.ts'
+import { once } from '../../../src/runtime/once.ts'
 import { startBroker } from '../../support/broker.ts'
 import { sendRaw } from '../../support/raw-http.ts'
 
