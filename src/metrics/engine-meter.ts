@@ -70,7 +70,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
     }),
     requester: (requester) => ({
       ...requester,
-      async request(integration, signer, charge, signal) {
+      async request(integration, signer, charge, options) {
         const { type } = integration.grant
         /** Start of the login; undefined: the login was not allowed. */
         let startedAt: number | undefined
@@ -79,7 +79,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
           startedAt ??= monotonic()
         }
         try {
-          const lease = await requester.request(integration, signer, charged, signal)
+          const lease = await requester.request(integration, signer, charged, options)
           minted(type, 'granted', startedAt ?? monotonic())
           return lease
         } catch (error) {

@@ -141,8 +141,8 @@ export interface OutcomeChange {
   readonly lease?: LeaseRecord | null
   readonly refusal?: RefusalRecord | null
   readonly stillLive?: StillLiveRecord | null
-  /** Sets the time in the due index; null removes the entry. */
-  readonly dueAt?: number | null
+  /** Sets the time in the due index; null removes the entry. `moveTo`: sets it only where there is an entry. */
+  readonly dueAt?: number | null | { readonly moveTo: number }
 }
 
 export type SaveResult =

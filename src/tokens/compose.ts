@@ -21,11 +21,13 @@ import { createBreaker } from './mint/breaker.ts'
 import { createDoctorMint, type DoctorMint } from './mint/doctor-mint.ts'
 import { createExercise } from './mint/exercise.ts'
 import { createLeaseRecords } from './mint/lease-records.ts'
+import { createLifeLearner } from './mint/life-learner.ts'
 import { createLoginBudget } from './mint/login-budget.ts'
 import { createLogins } from './mint/logins.ts'
-import { createMinter, type Identities } from './mint/mint.ts'
+import { createMinter } from './mint/mint.ts'
 import { createMintCoordinator } from './mint/mint-coordinator.ts'
 import { createMintAudit } from './mint/mint-event.ts'
+import type { Identities } from './mint/opened-integration.ts'
 import { type CredentialProver, createProver } from './mint/prover.ts'
 import { createStoreReads } from './mint/retry.ts'
 import { createSingleFlight } from './mint/single-flight.ts'
@@ -162,14 +164,17 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     ...{ reader, cache, leases, outcomes: store.outcomes, audit: mintAudit, runtime, log },
   })
   const degraded = createDegradedMode({ logins, flights, audit: mintAudit, runtime })
-  const coordinator = createMintCoordinator({
-    ...{ records, logins, flights, degraded, audit: mintAudit, runtime: pausing },
-    revoker: tokenRevoker,
+  const life = createLifeLearner({
+    ...{ minter, records, flights, degraded, revoker: tokenRevoker },
+    coordinator: createMintCoordinator({
+      ...{ records, logins, flights, degraded, audit: mintAudit, runtime: pausing },
+      revoker: tokenRevoker,
+    }),
+    host: { runtime, log, stopping: stopping.signal },
   })
+  const { coordinator } = life
   const unmetered = createBroker({
-    reader,
-    coordinator,
-    degraded,
+    ...{ reader, life, degraded },
     due: store.due,
     async prepare(integration) {
       await Promise.all([integrations.prepare(integration), identity.known(integration)])

@@ -93,7 +93,7 @@ for (const [engine, options] of Object.entries(ENGINES)) {
       const read = await call('GET', '/integrations/billing')
       t.match(read.body.status, {
         state: 'ready',
-        lease: { token_id: first.body.token_id, expiry_source: first.body.expiry_source },
+        lease: { token_id: first.body.token_id },
         identity: { org_id: simulator.acme.id },
       })
     })

@@ -38,14 +38,7 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
           return { saved: false, reason: reason ?? 'gone' }
         }
         writeMembers(transaction, name, change)
-        if (change.dueAt === null) transaction.run('DELETE FROM due WHERE name = ?', name)
-        if (typeof change.dueAt === 'number') {
-          transaction.run(
-            'INSERT INTO due VALUES (?, ?) ON CONFLICT DO UPDATE SET due_at = excluded.due_at',
-            name,
-            change.dueAt,
-          )
-        }
+        writeDue(transaction, name, change.dueAt)
         return { saved: true, ...advance(transaction, record, isOnlyNewer(change)) }
       })
     },
@@ -191,4 +184,16 @@ function readStored(statements: Statements, name: string): StoredOutcome | undef
       live_count: toNumberOrNull(row.live_count),
     }
   )
+}
+
+function writeDue(transaction: Statements, name: string, dueAt: OutcomeChange['dueAt']): void {
+  if (dueAt === undefined) return
+  if (dueAt === null) transaction.run('DELETE FROM due WHERE name = ?', name)
+  else if (typeof dueAt === 'number') {
+    transaction.run(
+      'INSERT INTO due VALUES (?, ?) ON CONFLICT DO UPDATE SET due_at = excluded.due_at',
+      name,
+      dueAt,
+    )
+  } else transaction.run('UPDATE due SET due_at = ? WHERE name = ?', dueAt.moveTo, name)
 }

@@ -91,6 +91,7 @@ for _, ends in ipairs({'lease_ends', 'refusal_ends', 'live_ends'}) do
 end
 redis.call('PEXPIREAT', outcome, last)
 if due_act == 'set' then redis.call('ZADD', due, due_at, name) end
+if due_act == 'move' then redis.call('ZADD', due, 'XX', due_at, name) end
 if due_act == 'clear' then redis.call('ZREM', due, name) end
 
 orev = redis.call('HINCRBY', record, 'orev', 1)
@@ -222,9 +223,14 @@ function changeArguments({ lease, refusal, stillLive, dueAt }: OutcomeChange): A
     ...(refusal ? [refusal.body, refusal.version, refusal.until] : ['', '', '']),
     act(stillLive),
     ...(stillLive ? [stillLive.tokenId, stillLive.until, stillLive.count] : ['', '', '']),
-    act(dueAt),
-    dueAt ?? '',
+    ...dueArguments(dueAt),
   ]
+}
+
+function dueArguments(dueAt: OutcomeChange['dueAt']): Argument[] {
+  return typeof dueAt === 'object' && dueAt !== null
+    ? ['move', dueAt.moveTo]
+    : [act(dueAt), dueAt ?? '']
 }
 
 function saveResult(reply: unknown): SaveResult {

@@ -2,6 +2,7 @@
 import type { Actor } from '../../audit/event.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
+import { untilWritten } from '../../store/compare-and-set.ts'
 import type { Outcomes, SaveResult } from '../../store/store.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { Entry, LeaseCache } from '../serve/lease-cache.ts'
@@ -16,7 +17,7 @@ export type LeaseRecords = ReturnType<typeof createLeaseRecords>
 interface LeaseRecordsDependencies {
   readonly reader: Pick<LeaseReader, 'look' | 'changed'>
   readonly cache: Pick<LeaseCache, 'saved'>
-  readonly leases: Pick<LeaseStore, 'save'>
+  readonly leases: Pick<LeaseStore, 'save' | 'saveLife'>
   readonly outcomes: Pick<Outcomes, 'save' | 'forgetRefusal'>
   readonly audit: Pick<MintAudit, 'minted'>
   readonly runtime: Pick<Runtime, 'now'>
@@ -37,6 +38,19 @@ export function createLeaseRecords(dependencies: LeaseRecordsDependencies) {
       throw new BrokerError('integration_not_found', 'No integration has this name')
     },
     save: leases.save,
+    /** Saves what was learned of the life of a token. Gives the lease that the integration has then: this one, or one that took its place meanwhile. */
+    async saveLife(lease: Lease): Promise<Lease | undefined> {
+      const { integration: name, tokenId, mintedAt } = lease
+      return untilWritten(`the lease of ${name}`, async () => {
+        const entry = await look(name)
+        const held = entry?.lease
+        const isSame = held?.tokenId === tokenId && held.mintedAt === mintedAt
+        const isOurs = isSame && held.learnBy !== undefined
+        if (!entry || !isOurs) return held
+        const { saved } = await leases.saveLife(lease, entry)
+        return saved ? (await look(name))?.lease : 'lost'
+      })
+    },
     forgetRefusal: outcomes.forgetRefusal,
     /** Puts a saved lease into memory. */
     async remember(

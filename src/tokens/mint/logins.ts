@@ -5,7 +5,8 @@ import { within } from '../../runtime/timeout.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { Breaker } from './breaker.ts'
 import type { LoginBudget } from './login-budget.ts'
-import type { Identities, Minter, MintOptions, MintRecords } from './mint.ts'
+import type { Minter, MintOptions } from './mint.ts'
+import type { Identities, MintRecords } from './opened-integration.ts'
 import { RETRIES, tryAgain } from './retry.ts'
 
 export type Logins = ReturnType<typeof createLogins>

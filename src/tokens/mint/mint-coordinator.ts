@@ -19,8 +19,8 @@ import {
 } from '../serve/token-requirement.ts'
 import type { LeaseRecords } from './lease-records.ts'
 import type { Logins } from './logins.ts'
-import type { MintRecords } from './mint.ts'
 import type { MintAudit } from './mint-event.ts'
+import type { MintRecords } from './opened-integration.ts'
 import { inItsTime } from './refusal-memory.ts'
 import { RETRIES, saveRefused, tryAgain } from './retry.ts'
 import type { SingleFlight } from './single-flight.ts'
@@ -74,20 +74,22 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
 
   const mint = async (
     { entry, records: read, ...ready }: Ready,
-    { kind }: TokenRequirement,
+    requirement: TokenRequirement,
     deadlineAt: number,
     by: Actor,
   ): Promise<Lease> => {
     const { integration } = entry
     const subject = ready.subject ?? logins.subjectOf(integration)
     subject.catch(() => undefined)
-    const share = kind === 'rejected' ? kind : undefined
+    const share = requirement.kind === 'rejected' ? requirement.kind : undefined
     try {
       return await logins.mint(integration, {
         charge: async () => logins.charge(integration, await subject, share),
         hasWorked: async () => (await subject) !== undefined && entry.refusal === undefined,
         // A late token already cost a login, so it is stored for the next caller.
         onLate: (lease) => void records.adopt(lease, by),
+        // Whether a token lives that Salesforce answered with 401 is what the caller wants to know.
+        learnFirst: (tokenId) => requirement.kind === 'rejected' && requirement.tokenId === tokenId,
         ...{ deadlineAt, records: read },
       })
     } catch (thrown) {

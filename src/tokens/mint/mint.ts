@@ -1,17 +1,12 @@
 /** One mint: opens the credentials and sends a token request with each until Salesforce accepts one. */
-import {
-  type Credential,
-  type CredentialSecrets,
-  openCredential,
-} from '../../credentials/credential.ts'
+import type { Credential } from '../../credentials/credential.ts'
 import type { Introspect } from '../../custody/unknown-outcome-resolver.ts'
 import { BrokerError } from '../../errors/errors.ts'
-import type { IdentityGuard } from '../../identity/identity-guard.ts'
-import type { StoredPin } from '../../identity/pin-store.ts'
-import { isOfSubject, type TokenSubject } from '../../identity/subject.ts'
+import { isOfSubject } from '../../identity/subject.ts'
 import type { CredentialWriter } from '../../integrations/credential-writer.ts'
 import {
   clientIdOf,
+  digestOf,
   draftError,
   type Integration,
   type MissingPart,
@@ -19,25 +14,23 @@ import {
   presentsRefreshToken,
 } from '../../integrations/integration.ts'
 import type { SealedIntegration } from '../../integrations/integration-store.ts'
-import { servesInside } from '../../integrations/references/lending.ts'
 import type { Emitter } from '../../runtime/events.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { NO_CREDENTIAL, type RefreshTokenPreflight } from '../refresh/preflight.ts'
 import type { Lease } from '../serve/lease.ts'
-import type { Signer, TokenRequester } from '../serve/token-request.ts'
+import type { RequestOptions, Signer, TokenRequester } from '../serve/token-request.ts'
 import type { TokenEvents } from '../token-events.ts'
 import { candidatesOf, isSignatureRefusal } from './candidates.ts'
 import { refusedWith } from './credential-refusal.ts'
+import {
+  createCredentialReader,
+  type Identities,
+  type MintRecords,
+  type OpenedIntegration,
+  signerOf,
+  staysInside,
+} from './opened-integration.ts'
 import { RETRIES, triesOf, tryAgain } from './retry.ts'
-
-/** Input of a mint, as read from the store. Secrets are sealed. */
-export interface MintRecords {
-  readonly sealed: SealedIntegration
-  /** The integration whose credentials sign: itself or another. Undefined: it does not exist. */
-  readonly owner: SealedIntegration | undefined
-  /** The subject that former tokens showed. */
-  readonly known: Promise<StoredPin>
-}
 
 export interface MintOptions {
   /** Called before each request, because each is a login. Throws `login_budget_exhausted`. */
@@ -48,6 +41,8 @@ export interface MintOptions {
   readonly hasWorked: () => Promise<boolean>
   /** Aborts a token request when nobody waits. Does not abort one with a refresh token. */
   readonly signal?: AbortSignal
+  /** Of {@link RequestOptions}. */
+  readonly learnFirst?: RequestOptions['learnFirst']
 }
 
 interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
@@ -56,11 +51,6 @@ interface ProofOptions extends Omit<MintOptions, 'hasWorked'> {
 }
 
 export type Minter = ReturnType<typeof createMinter>
-
-/** Whose tokens an integration got, and may get. */
-export interface Identities extends IdentityGuard {
-  subjectOf(integration: Pick<Integration, 'name' | 'uid'>): Promise<TokenSubject | undefined>
-}
 
 interface MinterDependencies {
   readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
@@ -73,70 +63,26 @@ interface MinterDependencies {
   readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
 }
 
-/** An integration with the opened credentials that it signs with. */
-interface Opened {
-  readonly integration: Integration
-  /** Digests for which its leases may have been minted, as the store has them. */
-  readonly digests: readonly string[]
-  readonly owner: Integration
-  readonly secrets: CredentialSecrets
-  /** The subject that former tokens showed. */
-  readonly known: StoredPin
-}
-
 export function createMinter(dependencies: MinterDependencies) {
   const { integrations, requester, preflight, credentials, events, identity, runtime } =
     dependencies
+  const { read, open } = createCredentialReader({ integrations, identity })
   /** Last credential that Salesforce accepted, by uid of the owner. With it, a usual mint needs one request. A change of the owner removes it, so that a new active credential comes first. */
   const workedLast = new Map<string, { readonly version: number; readonly id: string }>()
+
+  /** The client that asks for the lifetime of a token, until that is known. */
+  const signers = new WeakMap<
+    Lease,
+    { readonly integration: Integration; readonly signer: Signer }
+  >()
 
   const hintFor = ({ uid, version }: Integration): string | undefined => {
     const hint = workedLast.get(uid)
     return hint?.version === version ? hint.id : undefined
   }
 
-  const read = async (name: string, uid?: string): Promise<MintRecords> => {
-    const asked = uid === undefined ? undefined : identity.known({ name, uid })
-    asked?.catch(later)
-    const sealed = await integrations.readSealed(name)
-    if (!sealed) {
-      throw new BrokerError('integration_not_found', 'No integration has this name')
-    }
-    const { integration } = sealed
-    const from = integration.enabled ? integration.credentialFrom : null
-    const owner = from === null ? sealed : await integrations.readSealed(from)
-    const known = integration.uid === uid && asked ? asked : identity.known(integration)
-    known.catch(later)
-    return { sealed, owner, known }
-  }
-
-  const open = async (records: Promise<MintRecords>): Promise<Opened> => {
-    const { sealed, owner, ...asked } = await records
-    const { integration, digests } = sealed
-    if (!integration.enabled) {
-      throw new BrokerError('integration_disabled', 'The integration is disabled')
-    }
-    // Here its own seal holds no secret, but it authenticates the definition.
-    if (owner !== sealed) await sealed.open()
-    if (!owner) throw draftError(['credential'])
-    if (owner !== sealed && servesInside(integration, owner.integration)) throw staysInside()
-    const [known, secrets] = await Promise.all([asked.known, owner.open()])
-    return { integration, digests, owner: owner.integration, secrets, known }
-  }
-
-  const signerOf = ({ integration, secrets }: Opened, credential: Credential): Signer => {
-    const clientId = clientIdOf(integration, credential)
-    const secret = secrets.byId[credential.id]
-    if (clientId === undefined) throw draftError(['client id'])
-    if (credential === NO_CREDENTIAL) return { clientId, credential: { type: 'none' } }
-    if (!secret) {
-      throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
-    }
-    return { clientId, credential: openCredential(secret) }
-  }
-
   const accepted = async (
-    { owner }: Opened,
+    { owner }: OpenedIntegration,
     credential: Credential,
     refused: ReadonlySet<string>,
   ): Promise<void> => {
@@ -149,10 +95,10 @@ export function createMinter(dependencies: MinterDependencies) {
 
   /** Tries the credentials in turn, in rounds. Any refusal that is not about the signature ends it. */
   const tryEach = async (
-    opened: Opened,
+    opened: OpenedIntegration,
     candidates: readonly Credential[],
     tries: number,
-    { charge, deadlineAt, signal }: Pick<MintOptions, 'charge' | 'deadlineAt' | 'signal'>,
+    { charge, deadlineAt, signal, learnFirst }: Omit<MintOptions, 'hasWorked'>,
   ): Promise<Lease> => {
     const { integration, owner } = opened
     const refused = new Set<string>()
@@ -161,7 +107,8 @@ export function createMinter(dependencies: MinterDependencies) {
       await requester.ready(integration)
       try {
         const signer = signerOf(opened, credential)
-        const lease = await requester.request(integration, signer, charge, signal)
+        const lease = await requester.request(integration, signer, charge, { signal, learnFirst })
+        if (lease.learnBy !== undefined) signers.set(lease, { integration, signer })
         await identity.check(integration, lease, opened.known)
         await checkNotInside(opened, lease)
         await accepted(opened, credential, refused)
@@ -187,13 +134,16 @@ export function createMinter(dependencies: MinterDependencies) {
   }
 
   /** Another app may act as the same user and get the same token. Only the new token shows the user. */
-  const checkNotInside = async ({ integration, owner }: Opened, lease: Lease): Promise<void> => {
+  const checkNotInside = async (
+    { integration, owner }: OpenedIntegration,
+    lease: Lease,
+  ): Promise<void> => {
     if (owner.serveTokens || !integration.serveTokens || owner.uid === integration.uid) return
     const subject = await identity.subjectOf(owner)
     if (subject && isOfSubject(lease, subject)) throw staysInside()
   }
 
-  const candidatesFor = (opened: Opened): readonly Credential[] => {
+  const candidatesFor = (opened: OpenedIntegration): readonly Credential[] => {
     const { integration, owner } = opened
     const found = candidatesOf(integration, owner.credentials, hintFor(owner))
     const usual = found.length === 0 && !needsCredential(integration) ? [NO_CREDENTIAL] : found
@@ -206,7 +156,7 @@ export function createMinter(dependencies: MinterDependencies) {
 
   /** Introspects with one credential after another until Salesforce accepts one. */
   const introspectWith =
-    (opened: Opened, candidates: readonly Credential[]): Introspect =>
+    (opened: OpenedIntegration, candidates: readonly Credential[]): Introspect =>
     async (refreshToken, signal) => {
       let last: unknown
       for (const credential of candidates) {
@@ -221,6 +171,19 @@ export function createMinter(dependencies: MinterDependencies) {
       }
       throw last
     }
+
+  /** The client that another replica minted the lease with. */
+  const signerFor = async ({ integration: name, uid, digest }: Lease) => {
+    const opened = await open(read(name))
+    const { integration } = opened
+    const candidate = candidatesFor(opened).find(
+      (one) => digestOf(integration, signerOf(opened, one).clientId) === digest,
+    )
+    if (integration.uid !== uid || !candidate) {
+      throw new BrokerError('conflict', 'The integration was changed since the token was minted')
+    }
+    return { integration, signer: signerOf(opened, candidate) }
+  }
 
   return {
     /** Reads the input of a mint. Throws `store_unavailable` if it is not in memory either, and `integration_not_found`. */
@@ -266,6 +229,12 @@ export function createMinter(dependencies: MinterDependencies) {
       }
       return tryEach(opened, [credential], options.tries, options)
     },
+    /** Learns the life of the token of a lease that says `learnBy`. Undefined: the token is dead. Throws `conflict` where no credential is left that it may be asked with, and what reading the integration throws. */
+    async learn(lease: Lease, signal: AbortSignal): Promise<Lease | undefined> {
+      const { integration, signer } = signers.get(lease) ?? (await signerFor(lease))
+      signers.delete(lease)
+      return requester.learn(integration, signer, lease, signal)
+    },
     /** Adopts the refresh token of the active credential. */
     async adopt(name: string): Promise<void> {
       const opened = await open(read(name))
@@ -282,17 +251,8 @@ export function createMinter(dependencies: MinterDependencies) {
 /** Number of integrations whose last credential is remembered. The others try all credentials in order. */
 const REMEMBERED = 100_000
 
-/** The error reaches the waiting caller by another promise. */
-const later = () => undefined
-
-const staysInside = () =>
-  new BrokerError(
-    'caller_forbidden',
-    'The token of this integration stays inside the broker: it is of the same user as that of the integration whose credential it signs with',
-  )
-
 /** The missing parts, if nothing can be tried. */
-const missingOf = ({ integration, owner }: Opened): readonly MissingPart[] => {
+const missingOf = ({ integration, owner }: OpenedIntegration): readonly MissingPart[] => {
   const active = owner.credentials.find(({ state }) => state === 'active')
   return [active && clientIdOf(integration, active) === undefined ? 'client id' : 'credential']
 }

@@ -35,7 +35,6 @@ interface OAuthRouteDependencies {
 
 const FORM = 'application/x-www-form-urlencoded'
 const BODY_LIMIT = 16 * 1024
-const MIN_TTL_MS = 30_000
 /** The client id of the admin key. */
 const ADMIN = 'admin'
 
@@ -188,10 +187,7 @@ export async function registerOAuthRoutes(
           return refuse('unauthorized_client', new BrokerError('caller_forbidden', what))
         }
         audit.requireWritable()
-        const { lease } = await broker.lease(name, principal, {
-          minTtlMs: MIN_TTL_MS,
-          requestId: request.id,
-        })
+        const { lease } = await broker.lease(name, principal, { requestId: request.id })
         broker.requireStill(name, await identify(request, client))
         await audit.read(request, lease.integration, lease.tokenId)
         const at = now()

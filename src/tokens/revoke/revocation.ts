@@ -24,6 +24,8 @@ export interface Revoker {
   endToken(issuer: string, lease: RevokedToken): Promise<string | undefined>
   /** The same for a dead token that a mint returned. Audits it. */
   endDead(lease: Lease, by: Actor): Promise<void>
+  /** The token proved dead when its life was asked for. Drops it from every integration that holds it, and revokes it, since Salesforce repeats it until then. Audits it. */
+  endProvenDead(lease: Lease, by: Actor): Promise<void>
   /** Salesforce returned another token than the rejected one, so the rejected one is dead for all its integrations. Audits it. */
   bury(name: string, tokenId: string, by: Actor): Promise<void>
 }
@@ -89,6 +91,13 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
     return names.map((integration) => revokedEvent(integration, tokenId, reason))
   }
 
+  const bury = async (name: string, tokenId: string, by: Actor, reason: string): Promise<void> => {
+    const others = await outcomes.revoke(tokenId, runtime.now() + REJECTED_MS)
+    for (const integration of new Set([name, ...others])) {
+      audit.background(by, { action: 'token.revoked', integration, tokenId, detail: { reason } })
+    }
+  }
+
   return {
     revoke: (integration) => end(integration, true),
     revokeUnlessShared: (integration) => end(integration, false),
@@ -98,13 +107,12 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
       const reason = await endAtSalesforce(issuer, lease)
       audit.background(by, revokedEvent(integration, tokenId, reason))
     },
-    async bury(name, tokenId, by) {
-      const others = await outcomes.revoke(tokenId, runtime.now() + REJECTED_MS)
-      for (const integration of new Set([name, ...others])) {
-        const detail = { reason: 'rejected' }
-        audit.background(by, { action: 'token.revoked', integration, tokenId, detail })
-      }
+    async endProvenDead(lease, by) {
+      const { integration, tokenId, issuer = '' } = lease
+      await bury(integration, tokenId, by, 'proven_dead')
+      await endAtSalesforce(issuer, lease)
     },
+    bury: (name, tokenId, by) => bury(name, tokenId, by, 'rejected'),
   }
 }
 

@@ -7,12 +7,13 @@ import { draftError, type Integration, missingIn } from '../../integrations/inte
 import { waitFor } from '../../runtime/timeout.ts'
 import { isUnusable } from '../../store/integrity/record-schema.ts'
 import type { DueIndex } from '../../store/store.ts'
-import { DEADLINE_MS, type MintCoordinator, tooLate } from '../mint/mint-coordinator.ts'
+import type { LifeLearner } from '../mint/life-learner.ts'
+import { DEADLINE_MS, tooLate } from '../mint/mint-coordinator.ts'
 import type { DegradedMode } from './degraded-mode.ts'
 import type { Lease } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import type { LeaseReader, LeaseReading } from './lease-reader.ts'
-import { answerIn, satisfies, type TokenRequirement } from './token-requirement.ts'
+import { answerIn, livingIn, satisfies, type TokenRequirement } from './token-requirement.ts'
 
 export interface Served {
   readonly lease: Lease
@@ -23,18 +24,27 @@ export interface Served {
 }
 
 interface LeaseRequest {
-  /** Minimum remaining lifetime. 0 to 3,600,000. */
-  readonly minTtlMs: number
+  /** Minimum remaining lifetime. 0 to 3,600,000. Default: 30,000, or less while a replacement is slow. */
+  readonly minTtlMs?: number
   /** Id of a token to which Salesforce answered 401. The answer must be another token. */
   readonly rejected?: string
   readonly requestId: string
+}
+
+interface Missed {
+  /** Without word from the store. */
+  readonly isDegraded: boolean
+  /** Whether a lease that ends soon is better than a long wait. */
+  readonly takesLess: boolean
+  readonly by: Actor
 }
 
 export type Broker = ReturnType<typeof createBroker>
 
 export interface BrokerDependencies {
   readonly reader: LeaseReader
-  readonly coordinator: MintCoordinator
+  /** Mints, and learns how long the tokens live. */
+  readonly life: LifeLearner
   readonly degraded: DegradedMode
   readonly due: Pick<DueIndex, 'mark'>
   /** Remembers what degraded mode needs. */
@@ -47,13 +57,19 @@ export interface BrokerDependencies {
 /** A name that no integration has. */
 const NOWHERE = 'nowhere-5f1d2c6a-valetkey-looks-for-what-is-not-there'
 
+const USUAL_MIN_TTL_MS = 30_000
+/** How long a caller without `min_ttl` waits for the replacement of a valid lease. */
+const REPLACEMENT_WAIT_MS = 250
+
 /** Number of integrations whose use is remembered. */
 const REMEMBERED = 100_000
 
 export function createBroker(dependencies: BrokerDependencies) {
-  const { reader, coordinator, degraded, due, prepare, now, onTrouble } = dependencies
+  const { reader, life, degraded, due, prepare, now, onTrouble } = dependencies
   /** Leases that this replica marked as used. */
   const marked = new WeakSet<Lease>()
+  /** Valid leases whose replacement is slow. */
+  const overdue = new WeakSet<Lease>()
   /** By integration: the mint time of the last lease that was handed out. The lease object may be another one after a read. */
   const handedOut = new Map<string, number>()
 
@@ -76,28 +92,41 @@ export function createBroker(dependencies: BrokerDependencies) {
 
   const hit = (entry: Entry, lease: Lease, isDegraded: boolean): Served => {
     if (!isDegraded || reader.isSlow()) markUsed(entry, lease)
+    if (lease.learnBy !== undefined) life.read(lease)
     return { lease, via: 'hit', isDegraded }
+  }
+
+  /** Whether the replacement of a valid lease ends within the wait. After one caller waited in vain, no other waits. */
+  const isSoon = async (replacement: Promise<unknown>, lease: Lease): Promise<boolean> => {
+    const settled = replacement.then(
+      () => true,
+      () => true,
+    )
+    if (overdue.has(lease)) return false
+    if (await waitFor(settled, { ms: REPLACEMENT_WAIT_MS, late: () => false })) return true
+    overdue.add(lease)
+    return false
   }
 
   const miss = async (
     entry: Entry,
     requirement: TokenRequirement,
-    isDegraded: boolean,
-    by: Actor,
+    { isDegraded, takesLess, by }: Missed,
   ): Promise<Served> => {
     const { result, joined } = isDegraded
       ? degraded.mint(entry, requirement, by)
-      : coordinator.run(entry, requirement, by)
+      : life.coordinator.run(entry, requirement, by)
+    const living = () => livingIn(entry, requirement, now())
+    const spare = takesLess ? living() : undefined
     try {
-      const { lease, isFresh, isSaved } = await waitFor(result, MINT_WAIT)
+      if (spare && !(await isSoon(result, spare))) return hit(entry, spare, isDegraded)
+      const minted = await waitFor(result, MINT_WAIT)
+      const { lease, isFresh, isSaved } = minted
       note(lease)
       return { lease, via: isFresh && !joined ? 'miss' : 'collapsed', isDegraded: !isSaved }
     } catch (error) {
-      // A usable lease takes precedence over every refusal, even if it is shorter than requested.
-      const { lease } = entry
-      if (requirement.kind === 'need' && lease && lease.expiresAt > now()) {
-        return hit(entry, lease, isDegraded)
-      }
+      const lease = living()
+      if (lease) return hit(entry, lease, isDegraded)
       throw error
     }
   }
@@ -115,7 +144,8 @@ export function createBroker(dependencies: BrokerDependencies) {
     const lease = answerWithLease(known, requirement, isDegraded)
     if (lease) return hit(known, lease, isDegraded)
     const by = { principal: principal.id, requestId }
-    const minted = miss(known, requirement, isDegraded, by)
+    const takesLess = request.minTtlMs === undefined
+    const minted = miss(known, requirement, { isDegraded, takesLess, by })
     if (isDegraded || isLast) return minted
     return minted.catch(async (error: unknown) => {
       if (!isStoreTrouble(error)) throw error
@@ -135,11 +165,11 @@ export function createBroker(dependencies: BrokerDependencies) {
       const isNewest = own && own.mintedAt > (entry.lease?.mintedAt ?? 0)
       if (isNewest && satisfies(own, requirement, now())) return own
     }
-    const { lease } = entry
     try {
       return answerIn(entry, requirement, now())
     } catch (error) {
-      if (requirement.kind === 'need' && lease && lease.expiresAt > now()) return lease
+      const lease = livingIn(entry, requirement, now())
+      if (lease) return lease
       throw error
     }
   }
@@ -206,7 +236,10 @@ export function createBroker(dependencies: BrokerDependencies) {
   }
 }
 
-const requirementOf = ({ minTtlMs, rejected }: LeaseRequest): TokenRequirement =>
+const requirementOf = ({
+  minTtlMs = USUAL_MIN_TTL_MS,
+  rejected,
+}: LeaseRequest): TokenRequirement =>
   rejected === undefined ? { kind: 'need', minTtlMs } : { kind: 'rejected', tokenId: rejected }
 
 const maySee = (entry: Entry | undefined, name: string, principal: Principal): boolean =>

@@ -96,6 +96,11 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
     keep: (lease: Lease): void => {
       kept.set(lease.integration, lease)
     },
+    /** Keeps the lease with its known lifetime. */
+    learned(lease: Lease): void {
+      const { integration, tokenId } = lease
+      if (kept.get(integration)?.tokenId === tokenId) kept.set(integration, lease)
+    },
     /** Names of the integrations whose lease is not saved yet. */
     unsaved: (): readonly string[] => [...kept.keys()],
     /** Called when the lease is in the store, or is useless there. */

@@ -18,6 +18,13 @@ const readLease = bodyReader(LeaseBody)
 const sealName = ({ name, uid }: { name: string; uid: string }) => `lease:${name}:${uid}`
 
 export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies) {
+  const sealed = async (lease: Lease): Promise<LeaseRecord> => {
+    const { integration: name, uid, accessToken, digest, tokenId, expiresAt } = lease
+    const text = JSON.stringify({ ...lease, accessToken: accessToken.reveal() })
+    const body = await keyring.seal(sealName({ name, uid }), text)
+    return { body, digest, tokenId, expiresAt }
+  }
+
   return {
     /** Seals and saves a lease (SAVE of the protocol). Deletes the remembered refusal. */
     async save(
@@ -25,15 +32,14 @@ export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies) 
       { orev }: { readonly orev: number },
       dueAt: number | null,
     ): Promise<SaveResult> {
-      const { integration: name, uid, accessToken, digest, tokenId, expiresAt } = lease
-      const text = JSON.stringify({ ...lease, accessToken: accessToken.reveal() })
-      const body = await keyring.seal(sealName({ name, uid }), text)
-      const record = { body, digest, tokenId, expiresAt }
-      return outcomes.save(
-        name,
-        { uid, orev },
-        { lease: record, refusal: null, stillLive: null, dueAt },
-      )
+      const record = await sealed(lease)
+      const change = { lease: record, refusal: null, stillLive: null, dueAt }
+      return outcomes.save(lease.integration, { uid: lease.uid, orev }, change)
+    },
+    /** The same for a lease of a token that was saved before, whose life is known only now. What stands beside it stays. */
+    async saveLife(lease: Lease, { orev }: { readonly orev: number }): Promise<SaveResult> {
+      const change = { lease: await sealed(lease), dueAt: { moveTo: lease.refreshAt } }
+      return outcomes.save(lease.integration, { uid: lease.uid, orev }, change)
     },
     /** Opens the lease of a look. Throws `record_corrupt`. */
     async open({ integration }: Pick<Look, 'integration'>, record: LeaseRecord): Promise<Lease> {

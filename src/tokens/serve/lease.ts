@@ -31,6 +31,8 @@ export const LeaseBody = Type.Object({
   refreshAt: Type.Number(),
   expirySource: Type.Unsafe<ExpirySource>(Type.String()),
   proof: Type.Optional(Type.Unsafe<LeaseProof>(Type.String())),
+  /** The life of the token is an assumption so far. The replica that minted it learns it; from then on (epoch ms), any replica that reads the lease does. Absent: it is known. */
+  learnBy: Type.Optional(Type.Number()),
   digest: Type.String(),
 })
 
@@ -72,12 +74,46 @@ export const configuredExpiry = (mintedAt: number, tokenLifetime: number): Expir
   source: 'configured',
 })
 
+/** How long the replica that minted a lease has to learn the life of its token, in milliseconds: two calls of 4 s, and a margin. */
+const LEARNING_MS = 15_000
+
+/** The safe assumption, until the life of the token is known. */
+export const assumedLife = (mintedAt: number, tokenLifetime: number): TokenLife => ({
+  ...configuredExpiry(mintedAt, tokenLifetime),
+  learnBy: mintedAt + LEARNING_MS,
+})
+
 const REFRESH_FROM = 0.7
 const REFRESH_SPREAD = 0.1
 
 /** Stored at the mint. A new random value at each look would always give the earliest point. */
 export const refreshAtOf = (mintedAt: number, expiresAt: number, random: () => number): number =>
   Math.round(mintedAt + (expiresAt - mintedAt) * (REFRESH_FROM + REFRESH_SPREAD * random()))
+
+interface TokenLife extends Expiry {
+  readonly proof?: LeaseProof
+  readonly learnBy?: number
+}
+
+/** The lease of a token with this life. */
+export function leaseWith(
+  {
+    learnBy: _,
+    proof: __,
+    ...minted
+  }: Omit<Lease, 'expiresAt' | 'refreshAt' | 'expirySource'> & Partial<Lease>,
+  { expiresAt, source, proof, learnBy }: TokenLife,
+  random: () => number,
+): Lease {
+  return {
+    ...minted,
+    expiresAt,
+    refreshAt: refreshAtOf(minted.mintedAt, expiresAt, random),
+    expirySource: source,
+    ...(proof !== undefined && { proof }),
+    ...(learnBy !== undefined && { learnBy }),
+  }
+}
 
 /** Whether the lease is valid for the requested time, or for a tenth of its lifetime if that is less. So no caller can force a mint with each call. */
 export const isUsable = (

@@ -12,9 +12,8 @@ export const TokenQuery = Type.Object(
       Type.Integer({
         minimum: 0,
         maximum: 3_600,
-        default: 30,
         description:
-          'Seconds that the token must be good for, or a tenth of its lifetime where that is less',
+          'Seconds that the token must be good for, or a tenth of its lifetime where that is less. Default 30; where a caller names none, a token that lives is served as it is if its replacement takes more than a quarter of a second',
       }),
     ),
     rejected: Type.Optional(

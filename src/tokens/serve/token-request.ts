@@ -1,24 +1,16 @@
-/** Sends one token request with one credential, and finds out the lifetime of the token. Writes nothing. */
+/** Sends one token request with one credential. Writes nothing. */
 
 import type { Secret } from '../../crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
 import type { GrantContext, GrantRequest, OpenCredential } from '../../grants/grant.ts'
 import { grantOf } from '../../grants/index.ts'
-import { refusalWordsOf } from '../../grants/refusals/rest-refusal.ts'
 import type { Introspection, TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
 import { digestOf, type Integration, sourceOf } from '../../integrations/integration.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
 import { deadToken, RETRIES, tryAgain } from '../mint/retry.ts'
-import {
-  configuredExpiry,
-  type Expiry,
-  expiryOf,
-  type Lease,
-  type LeaseProof,
-  refreshAtOf,
-  tokenIdOf,
-} from './lease.ts'
+import { assumedLife, expiryOf, type Lease, leaseWith, tokenIdOf } from './lease.ts'
+import { createLifetimes } from './lifetime.ts'
 
 /** An opened credential and its client. */
 export interface Signer {
@@ -38,12 +30,29 @@ interface TokenRequesterDependencies {
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
+export interface RequestOptions {
+  /** Ends the request early, but for one with a refresh token. */
+  readonly signal?: AbortSignal | undefined
+  /** Whether to learn how long the token lives, and whether it is alive, before it is handed out. Default: always. Otherwise the lease has the safe assumption, and `learnBy`. */
+  readonly learnFirst?: ((tokenId: string) => boolean) | undefined
+}
+
 /** Longest time of one attempt at Salesforce. */
 const ATTEMPT_MS = 4_000
+/** After a token that was dead when it was issued, the next ones are proven before they are handed out for so long. */
+const SUSPECT_MS = 60_000
+/** How many integrations with a dead token are remembered. */
+const SUSPECTS = 10_000
 
 export function createTokenRequester(dependencies: TokenRequesterDependencies) {
   const { grants, refreshTokens, runtime, log } = dependencies
   const { now, random } = runtime
+  const lifetimes = createLifetimes({
+    contextOf: ({ loginUrl }) => contextAt(grants, loginUrl),
+    log,
+  })
+  /** By the uid of the integration, until when by the monotonic clock. */
+  const suspects = new Map<string, number>()
 
   const requestOf = (
     { loginUrl, grant }: Integration,
@@ -102,71 +111,18 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     })
   }
 
-  /** Undefined: Salesforce does not say, or is unavailable. */
-  const introspect = async (
-    integration: Integration,
-    signer: Signer,
-    answer: TokenAnswer,
-  ): Promise<Introspection | undefined> => {
-    const { type } = integration.grant
-    const context = contextAt(grants, integration.loginUrl)
-    try {
-      return await within(ATTEMPT_MS, async (signal) =>
-        grantOf(type).introspect?.(
-          requestOf(integration, signer, signal),
-          answer.accessToken,
-          context,
-        ),
-      )
-    } catch (error) {
-      log.info({ err: error, integration: integration.name }, 'the token cannot be introspected')
-      return undefined
-    }
-  }
+  const isSuspect = (uid: string): boolean => (suspects.get(uid) ?? 0) > runtime.monotonic()
 
-  /** Sends one REST call, which proves the token and extends its session. */
-  const probe = async ({ name }: Integration, answer: TokenAnswer): Promise<LeaseProof> => {
-    const { instanceUrl, accessToken } = answer
-    try {
-      const result = await within(ATTEMPT_MS, (signal) =>
-        grants.endpoint.probe({ instanceUrl, accessToken, signal }),
-      )
-      if (result.verdict === 'live') return 'live'
-      const { verdict, refusal } = result
-      const { reason, said } = refusal
-      const bindings = { integration: name, reason, salesforce: refusalWordsOf(said) }
-      log.warn(bindings, 'a REST call with the token was refused')
-      return verdict === 'untold' ? 'unproven' : verdict
-    } catch (error) {
-      log.warn({ err: error, integration: name }, 'the token could not be proven with a REST call')
-      return 'unproven'
-    }
-  }
-
-  /** Lifetime from the answer, otherwise from one introspection, otherwise half of the configured lifetime after a proof. Undefined: the token is dead. */
-  const learn = async (
-    integration: Integration,
-    signer: Signer,
-    answer: TokenAnswer,
-    mintedAt: number,
-  ): Promise<(Expiry & { readonly proof?: LeaseProof }) | undefined> => {
-    const said = expiryOf(answer, mintedAt)
-    if (said) return said
-    const introspected = await introspect(integration, signer, answer)
-    if (introspected?.active === false) return undefined
-    if (introspected?.expiresAt !== undefined) {
-      return { expiresAt: introspected.expiresAt, source: 'introspection' }
-    }
-    const proof = await probe(integration, answer)
-    if (proof === 'dead') return undefined
-    return { ...configuredExpiry(mintedAt, integration.tokenLifetime), proof }
+  const suspect = ({ uid }: Integration): void => {
+    if (suspects.size >= SUSPECTS) suspects.clear()
+    suspects.set(uid, runtime.monotonic() + SUSPECT_MS)
   }
 
   const attempt = async (
     integration: Integration,
     signer: Signer,
     charge: () => Promise<void>,
-    signal: AbortSignal | undefined,
+    { signal, learnFirst = () => true }: RequestOptions,
   ): Promise<Lease | TokenAnswer> => {
     const { name, uid } = integration
     const admitted = charge()
@@ -176,24 +132,27 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     // The login budget must allow the login before anything is sent.
     await admitted
     const answer = await asking
-    const learned = await learn(integration, signer, answer, mintedAt)
-    if (!learned || learned.expiresAt <= now()) return answer
-    return {
+    const tokenId = tokenIdOf(answer.accessToken)
+    const requestWith = (ended: AbortSignal) => requestOf(integration, signer, ended)
+    const life =
+      expiryOf(answer, mintedAt) ??
+      (isSuspect(uid) || learnFirst(tokenId)
+        ? await lifetimes.learn(integration, requestWith, { ...answer, mintedAt })
+        : assumedLife(mintedAt, integration.tokenLifetime))
+    if (!life || life.expiresAt <= now()) return answer
+    const minted = {
       integration: name,
       uid,
       accessToken: answer.accessToken,
-      tokenId: tokenIdOf(answer.accessToken),
+      tokenId,
       issuer: answer.issuer,
       instanceUrl: answer.instanceUrl,
       ...pick(answer),
       issuedAt: answer.issuedAt ?? mintedAt,
       mintedAt,
-      expiresAt: learned.expiresAt,
-      refreshAt: refreshAtOf(mintedAt, learned.expiresAt, random),
-      expirySource: learned.source,
-      ...(learned.proof !== undefined && { proof: learned.proof }),
       digest: digestOf(integration, signer.clientId),
     }
+    return leaseWith(minted, life, random)
   }
 
   return {
@@ -207,12 +166,27 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     },
     /** Whether a refresh token is live, without using it. Throws if that is unknown. */
     introspectRefreshToken,
+    /** Learns the lifetime of a lease with `learnBy`. Undefined: the token is dead. */
+    async learn(
+      integration: Integration,
+      signer: Signer,
+      lease: Lease,
+      signal: AbortSignal,
+    ): Promise<Lease | undefined> {
+      const requestWith = (ended: AbortSignal) => requestOf(integration, signer, ended)
+      const life = await lifetimes.learn(integration, requestWith, lease, signal)
+      // A call that the stop of the process ends says nothing of the token.
+      signal.throwIfAborted()
+      if (life && life.expiresAt > now()) return leaseWith(lease, life, random)
+      suspect(integration)
+      return undefined
+    },
     /** `charge` allows each login. The request is prepared meanwhile, but nothing is sent before. A second request follows if the first token is dead. Throws what `charge` and the grant throw. */
     async request(
       integration: Integration,
       signer: Signer,
       charge: () => Promise<void>,
-      signal?: AbortSignal,
+      options: RequestOptions = {},
     ): Promise<Lease> {
       let dead: TokenAnswer | undefined
       return tryAgain(runtime, [RETRIES.deadToken], async () => {
@@ -220,9 +194,10 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
           const { issuer: loginUrl, accessToken: token } = dead
           await within(ATTEMPT_MS, (signal) => grants.endpoint.revoke({ loginUrl, token, signal }))
         }
-        const result = await attempt(integration, signer, charge, signal)
+        const result = await attempt(integration, signer, charge, options)
         if (isLease(result)) return result
         dead = result
+        suspect(integration)
         throw deadToken()
       })
     },

@@ -48,6 +48,14 @@ export function answerIn(
   return undefined
 }
 
+/** A valid lease takes precedence over every refusal, even if it is shorter than requested. */
+export const livingIn = (
+  { lease }: Entry,
+  requirement: TokenRequirement,
+  now: number,
+): Lease | undefined =>
+  requirement.kind === 'need' && lease && lease.expiresAt > now ? lease : undefined
+
 /** Whether the lease meets the requirement. */
 export function satisfies(lease: Lease, requirement: TokenRequirement, now: number): boolean {
   if (lease.expiresAt <= now) return false

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { BrokerError } from '../../../src/errors/errors.ts'
-import type { MintRecords } from '../../../src/tokens/mint/mint.ts'
 import { createMintCoordinator } from '../../../src/tokens/mint/mint-coordinator.ts'
+import type { MintRecords } from '../../../src/tokens/mint/opened-integration.ts'
 import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
 import { entryOf, integrationOf, leaseOf } from '../../support/integrations.ts'
 import { testLogins } from '../../support/logins.ts'
@@ -39,6 +39,7 @@ function coordinatorOver(stored: Entry, failures: number) {
       remember: nothing,
       forgetRefusal: nothing,
       saveRefusal: nothing,
+      saveLife: () => Promise.reject(new Error('It is not expected')),
       saveStillLive: () => Promise.reject(new Error('It is not expected')),
       adopt: nothing,
     },

@@ -12,7 +12,8 @@ import {
 } from '../../../src/integrations/integration.ts'
 import type { SealedIntegration } from '../../../src/integrations/integration-store.ts'
 import { createEvents } from '../../../src/runtime/events.ts'
-import { createMinter, type MintRecords } from '../../../src/tokens/mint/mint.ts'
+import { createMinter } from '../../../src/tokens/mint/mint.ts'
+import type { MintRecords } from '../../../src/tokens/mint/opened-integration.ts'
 import type { RefreshTokenPreflight } from '../../../src/tokens/refresh/preflight.ts'
 import type { Lease } from '../../../src/tokens/serve/lease.ts'
 import type { TokenEvents } from '../../../src/tokens/token-events.ts'
@@ -98,6 +99,7 @@ function setUp(
         return { tokenId: key, digest: digestOf(integration, clientId) } as Lease
       },
       ready: async () => undefined,
+      learn: () => Promise.reject(new Error('No lease lacks the life of its token')),
       introspectRefreshToken: () => Promise.reject(new Error('There are no refresh tokens')),
     },
     // Of another kind of grant: whoever asks it is wrong.

@@ -1,0 +1,113 @@
+/** Learns the life of a token after it was handed out, so that its first caller waits for one call to Salesforce alone. */
+import { type Actor, NOBODY } from '../../audit/event.ts'
+import { isStoreTrouble } from '../../errors/errors.ts'
+import type { Log, Runtime } from '../../runtime/runtime.ts'
+import type { Revoker } from '../revoke/revocation.ts'
+import type { DegradedMode } from '../serve/degraded-mode.ts'
+import type { Lease, MintResult } from '../serve/lease.ts'
+import type { TokenRequirement } from '../serve/token-requirement.ts'
+import type { LeaseRecords } from './lease-records.ts'
+import type { Minter } from './mint.ts'
+import type { MintCoordinator } from './mint-coordinator.ts'
+import type { SingleFlight } from './single-flight.ts'
+
+export type LifeLearner = ReturnType<typeof createLifeLearner>
+
+interface LifeLearnerDependencies {
+  readonly minter: Pick<Minter, 'learn'>
+  readonly records: Pick<LeaseRecords, 'look' | 'saveLife'>
+  readonly coordinator: MintCoordinator
+  readonly revoker: Pick<Revoker, 'endProvenDead'>
+  /** What it holds was not saved yet. */
+  readonly degraded: Pick<DegradedMode, 'learned'>
+  readonly flights: Pick<SingleFlight, 'join'>
+  readonly host: {
+    readonly runtime: Pick<Runtime, 'now'>
+    readonly log: Pick<Log, 'warn'>
+    /** The process stops: the calls to Salesforce end, and another replica learns it. */
+    readonly stopping: AbortSignal
+  }
+}
+
+/** In the place of a request id in the audit. */
+const BY: Actor = { ...NOBODY, requestId: 'token-life' }
+
+export function createLifeLearner(dependencies: LifeLearnerDependencies) {
+  const { minter, records, coordinator, revoker, degraded, flights, host } = dependencies
+  const { runtime, log, stopping } = host
+  /** Each replica tries once for each lease that it has in memory. */
+  const begun = new WeakSet<Lease>()
+
+  /** The token proved dead when its life was asked for. It ends everywhere, and another one takes its place. */
+  const replace = async (lease: Lease): Promise<Lease | undefined> => {
+    const { integration: name, mintedAt } = lease
+    log.warn(
+      { integration: name, tokenId: lease.tokenId },
+      'a token proved dead soon after it was issued',
+    )
+    await revoker.endProvenDead(lease, BY)
+    const entry = await records.look(name)
+    if (entry?.integration.uid !== lease.uid) return undefined
+    return (await coordinator.run(entry, { kind: 'replace', mintedAt }, BY).result).lease
+  }
+
+  const learn = async (lease: Lease): Promise<Lease | undefined> => {
+    const learned = await minter.learn(lease, stopping)
+    if (!learned) return replace(lease)
+    try {
+      return await records.saveLife(learned)
+    } catch (error) {
+      if (!isStoreTrouble(error)) throw error
+      degraded.learned(learned)
+      return learned
+    }
+  }
+
+  /** Never throws. Undefined: it could not be learned, or nothing took the place of the lease. */
+  const begin = (lease: Lease): Promise<Lease | undefined> => {
+    begun.add(lease)
+    const { integration, tokenId, mintedAt } = lease
+    return flights.join(`life:${integration}:${tokenId}:${mintedAt}`, async () => {
+      try {
+        return await learn(lease)
+      } catch (error) {
+        if (!stopping.aborted) {
+          log.warn({ err: error, integration }, 'the life of a token could not be learned')
+        }
+        return undefined
+      }
+    }).result
+  }
+
+  /** The assumption is shorter than what is asked for: its life may be longer. */
+  const isTooShort = ({ expiresAt }: Lease, requirement: TokenRequirement): boolean =>
+    requirement.kind === 'need' && expiresAt - runtime.now() < requirement.minTtlMs
+
+  const withLife = async (
+    minted: MintResult,
+    requirement: TokenRequirement,
+  ): Promise<MintResult> => {
+    const { lease, isFresh } = minted
+    const isAwaited = isTooShort(lease, requirement)
+    if (lease.learnBy === undefined || (!isFresh && !isAwaited)) return minted
+    const learning = begin(lease)
+    if (!isAwaited) return minted
+    const learned = await learning
+    return learned ? { ...minted, lease: learned } : minted
+  }
+
+  return {
+    /** The same coordinator; what it mints learns its life in the background. */
+    coordinator: {
+      run(entry, requirement, by) {
+        const { result, joined } = coordinator.run(entry, requirement, by)
+        return { result: result.then((minted) => withLife(minted, requirement)), joined }
+      },
+    } satisfies MintCoordinator as MintCoordinator,
+    /** A lease is read. Takes over where the replica that minted it had its time. */
+    read(lease: Lease): void {
+      if (lease.learnBy === undefined || lease.learnBy > runtime.now() || begun.has(lease)) return
+      void begin(lease)
+    },
+  }
+}

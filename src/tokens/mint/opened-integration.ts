@@ -1,0 +1,102 @@
+/** Reads and opens the credentials that a mint signs with. */
+import {
+  type Credential,
+  type CredentialSecrets,
+  openCredential,
+} from '../../credentials/credential.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import type { IdentityGuard } from '../../identity/identity-guard.ts'
+import type { StoredPin } from '../../identity/pin-store.ts'
+import type { TokenSubject } from '../../identity/subject.ts'
+import { clientIdOf, draftError, type Integration } from '../../integrations/integration.ts'
+import type { SealedIntegration } from '../../integrations/integration-store.ts'
+import { servesInside } from '../../integrations/references/lending.ts'
+import { NO_CREDENTIAL } from '../refresh/preflight.ts'
+import type { Signer } from '../serve/token-request.ts'
+
+/** Whose tokens an integration got, and may get. */
+export interface Identities extends IdentityGuard {
+  subjectOf(integration: Pick<Integration, 'name' | 'uid'>): Promise<TokenSubject | undefined>
+}
+
+/** Input of a mint, as read from the store. Secrets are sealed. */
+export interface MintRecords {
+  readonly sealed: SealedIntegration
+  /** The integration whose credentials sign: itself or another. Undefined: it does not exist. */
+  readonly owner: SealedIntegration | undefined
+  /** The subject that former tokens showed. */
+  readonly known: Promise<StoredPin>
+}
+
+/** An integration with the opened credentials that it signs with. */
+export interface OpenedIntegration {
+  readonly integration: Integration
+  /** Digests for which its leases may have been minted, as the store has them. */
+  readonly digests: readonly string[]
+  readonly owner: Integration
+  readonly secrets: CredentialSecrets
+  /** The subject that former tokens showed. */
+  readonly known: StoredPin
+}
+
+interface CredentialReaderDependencies {
+  readonly integrations: { readSealed(name: string): Promise<SealedIntegration | undefined> }
+  readonly identity: Pick<Identities, 'known'>
+}
+
+export function createCredentialReader({ integrations, identity }: CredentialReaderDependencies) {
+  const read = async (name: string, uid?: string): Promise<MintRecords> => {
+    const asked = uid === undefined ? undefined : identity.known({ name, uid })
+    asked?.catch(later)
+    const sealed = await integrations.readSealed(name)
+    if (!sealed) {
+      throw new BrokerError('integration_not_found', 'No integration has this name')
+    }
+    const { integration } = sealed
+    const from = integration.enabled ? integration.credentialFrom : null
+    const owner = from === null ? sealed : await integrations.readSealed(from)
+    const known = integration.uid === uid && asked ? asked : identity.known(integration)
+    known.catch(later)
+    return { sealed, owner, known }
+  }
+
+  const open = async (records: Promise<MintRecords>): Promise<OpenedIntegration> => {
+    const { sealed, owner, ...asked } = await records
+    const { integration, digests } = sealed
+    if (!integration.enabled) {
+      throw new BrokerError('integration_disabled', 'The integration is disabled')
+    }
+    // Here its own seal holds no secret, but it authenticates the definition.
+    if (owner !== sealed) await sealed.open()
+    if (!owner) throw draftError(['credential'])
+    if (owner !== sealed && servesInside(integration, owner.integration)) throw staysInside()
+    const [known, secrets] = await Promise.all([asked.known, owner.open()])
+    return { integration, digests, owner: owner.integration, secrets, known }
+  }
+
+  return { read, open }
+}
+
+/** The client that signs with this credential. Throws `integration_draft`, `record_corrupt`. */
+export const signerOf = (
+  { integration, secrets }: OpenedIntegration,
+  credential: Credential,
+): Signer => {
+  const clientId = clientIdOf(integration, credential)
+  const secret = secrets.byId[credential.id]
+  if (clientId === undefined) throw draftError(['client id'])
+  if (credential === NO_CREDENTIAL) return { clientId, credential: { type: 'none' } }
+  if (!secret) {
+    throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
+  }
+  return { clientId, credential: openCredential(secret) }
+}
+
+/** The error reaches the waiting caller by another promise. */
+const later = () => undefined
+
+export const staysInside = () =>
+  new BrokerError(
+    'caller_forbidden',
+    'The token of this integration stays inside the broker: it is of the same user as that of the integration whose credential it signs with',
+  )
