@@ -27,13 +27,7 @@ import { createFinish } from './finish.ts'
 import { registerConnectionRoutes } from './routes.ts'
 import { createWebServerFlow } from './web-server-flow.ts'
 
-export interface Connections {
-  /** Registers the public route. */
-  registerCallback(server: Server): void
-  registerRoutes(guarded: Server, confirm: Confirm): void
-  start(): void
-  stop(): Promise<void>
-}
+export type Connections = ReturnType<typeof composeConnections>
 
 export function composeConnections(dependencies: {
   readonly core: Core<unknown>
@@ -47,7 +41,7 @@ export function composeConnections(dependencies: {
   }
   /** Origin of this service for browsers. */
   readonly publicUrl: string | undefined
-}): Connections {
+}) {
   const { core, integrations, engine, permissions, audit, meter, publicUrl } = dependencies
   const { store, keyring, runtime, log } = core
   const { now } = runtime
@@ -98,14 +92,15 @@ export function composeConnections(dependencies: {
   const poller = createDevicePoller({ schedule, flow: deviceFlow, audit, runtime, log })
 
   return {
-    registerCallback(server) {
+    /** Registers the public route. */
+    registerCallback(server: Server): void {
       registerCallbackRoute(server, {
         flow: webServerFlow,
         audit,
         onRefused: meter.callbackRefused,
       })
     },
-    registerRoutes(guarded, confirm) {
+    registerRoutes(guarded: Server, confirm: Confirm): void {
       registerConnectionRoutes(guarded, {
         ...{ integrations, connections, audit, confirm, now },
         begin: createBeginConnection({ webServerFlow, deviceFlow, clientOf, familyOf }),

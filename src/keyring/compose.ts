@@ -9,22 +9,14 @@ import type { Store } from '../store/store.ts'
 import { createSingleFlight } from '../tokens/mint/single-flight.ts'
 import { REVOCATION_KIND } from '../tokens/revoke/revocation-queue.ts'
 import { createCensusTaker } from './census.ts'
-import { createKeyringWatch, type KeyringWatch } from './keyring-watch.ts'
+import { createKeyringWatch } from './keyring-watch.ts'
 import { createRecordProver } from './record-prover.ts'
 import { createReplicas } from './replicas.ts'
 import { createResealer } from './resealer.ts'
 import { registerKeyringRoutes } from './routes.ts'
 import { createSealedRecords } from './sealed-records.ts'
 
-export interface KeyringCare {
-  readonly trouble: KeyringWatch['trouble']
-  /** Why records without a code are still accepted. Undefined: they are not. */
-  readonly unproven: () => string | undefined
-  /** Registers the routes behind the guard. */
-  registerRoutes(guarded: Server): void
-  start(): void
-  stop(): Promise<void>
-}
+export type KeyringCare = ReturnType<typeof composeKeyring>
 
 export function composeKeyring(dependencies: {
   readonly core: Core<unknown>
@@ -32,7 +24,7 @@ export function composeKeyring(dependencies: {
   readonly engine: Store
   readonly requirement: MacRequirement
   readonly audit: Pick<AuditLog, 'background' | 'change'>
-}): KeyringCare {
+}) {
   const { core, engine, requirement, audit } = dependencies
   const { store, keyring, runtime, log } = core
   const { now, uniqueId } = runtime
@@ -61,15 +53,18 @@ export function composeKeyring(dependencies: {
   const watch = createKeyringWatch({ keyring, census, replicas, runtime, log })
   return {
     trouble: watch.trouble,
-    unproven: () => prover.waiting() ?? (requirement.stage() === 'a' ? UNPROVEN : undefined),
-    registerRoutes: (guarded) =>
+    /** Why records without a code are still accepted. Undefined: they are not. */
+    unproven: (): string | undefined =>
+      prover.waiting() ?? (requirement.stage() === 'a' ? UNPROVEN : undefined),
+    /** Registers the routes behind the guard. */
+    registerRoutes: (guarded: Server): void =>
       registerKeyringRoutes(guarded, { keyring, census, replicas, resealer, audit }),
-    start() {
+    start(): void {
       watch.start()
       resealer.start()
       prover.start()
     },
-    async stop() {
+    async stop(): Promise<void> {
       await Promise.all([watch.stop(), resealer.stop(), prover.stop()])
     },
   }

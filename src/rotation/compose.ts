@@ -8,25 +8,18 @@ import type { Core } from '../store/core.ts'
 import type { LeaseEngine } from '../tokens/compose.ts'
 import { createSingleFlight } from '../tokens/mint/single-flight.ts'
 import type { TokenEvents } from '../tokens/token-events.ts'
-import { type Activation, createActivation } from './activation.ts'
+import { createActivation } from './activation.ts'
 import { createAutoRotation } from './auto-rotation.ts'
 import { createCertificateSteps } from './certificate-steps.ts'
-import { createDeployer, type Deployer } from './deployer.ts'
+import { createDeployer } from './deployer.ts'
 import { createDeploymentSteps } from './deployment-steps.ts'
-import { createErasure, type Erasure } from './erasure.ts'
+import { createErasure } from './erasure.ts'
 import { createExpiryNotifier } from './expiry-notifier.ts'
 import { createSecretSteps } from './secret-steps.ts'
-import { createStaging, type Staging } from './stage.ts'
+import { createStaging } from './stage.ts'
 import { createThrough } from './through.ts'
 
-export interface Rotation {
-  readonly activation: Activation
-  readonly erasure: Erasure
-  readonly staging: Staging
-  readonly deployer: Deployer
-  start(): void
-  stop(): Promise<void>
-}
+export type Rotation = ReturnType<typeof composeRotation>
 
 export function composeRotation(dependencies: {
   readonly core: Core<IntegrationEvents & TokenEvents>
@@ -37,7 +30,7 @@ export function composeRotation(dependencies: {
   /** Origin of this service for browsers. */
   readonly publicUrl: string | undefined
   readonly audit: Pick<AuditLog, 'background'>
-}): Rotation {
+}) {
   const { core, integrations, engine, salesforce, permissions, publicUrl, audit } = dependencies
   const { events, runtime, log } = core
   const { documents, locks, outcomes } = core.store
@@ -74,10 +67,10 @@ export function composeRotation(dependencies: {
   const parts = [erasure, notifier, deployer, autoRotation]
   return {
     ...{ activation, erasure, staging, deployer },
-    start() {
+    start(): void {
       for (const part of parts) part.start()
     },
-    async stop() {
+    async stop(): Promise<void> {
       await Promise.all(parts.map((part) => part.stop()))
     },
   }

@@ -22,14 +22,7 @@ export type Step = (
   signal: AbortSignal,
 ) => Promise<Deployment>
 
-export interface SecretSteps {
-  /** Finds the consumer of the app, and checks that no other pair is staged. */
-  readonly look: Step
-  /** Gets the new pair and stores it sealed. */
-  readonly stage: Step
-  /** After the former secret is erased here, makes the new pair the main one and ends the old pair. */
-  readonly retire: Step
-}
+export type SecretSteps = ReturnType<typeof createSecretSteps>
 
 const CALL_MS = 15_000
 /** Interval of checks for the erasure of the former secret. */
@@ -52,7 +45,7 @@ export function createSecretSteps(dependencies: {
   readonly api: CredentialsApi
   readonly staging: Pick<Staging, 'complete'>
   readonly now: () => number
-}): SecretSteps {
+}) {
   const { through, api, staging, now } = dependencies
 
   /** Throws `Refused`. */
@@ -90,6 +83,7 @@ export function createSecretSteps(dependencies: {
     waiting(deployment, { reason: `${refused}_refused`, detail: reason }, now() + REFUSED_AGAIN_MS)
 
   return {
+    /** Finds the consumer of the app, and checks that no other pair is staged. */
     look: step(async ({ deployment, subject, ask }) => {
       const { integration, credential, target } = subject
       const inUse = clientIdOf(integration, activeOf(integration.credentials))
@@ -107,6 +101,7 @@ export function createSecretSteps(dependencies: {
       return { ...moved(deployment, 'deployed', now()), pair: { place, stagedId: beside.id } }
     }, fails),
 
+    /** Gets the new pair and stores it sealed. */
     stage: step(async ({ deployment, subject, ask }) => {
       const { integration, credential } = subject
       const place = placeOf(deployment)
@@ -124,6 +119,7 @@ export function createSecretSteps(dependencies: {
       return { ...moved(deployment, 'deployed', now()), pair: { place, stagedId: beside.id } }
     }, fails),
 
+    /** After the former secret is erased here, makes the new pair the main one and ends the old pair. */
     retire: step(async ({ deployment, subject, ask }) => {
       const { integration, credential } = subject
       const { pair } = deployment

@@ -3,7 +3,6 @@
  * are lost, but requests are not delayed.
  */
 import { randomUUID } from 'node:crypto'
-import type { Tracer } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import {
@@ -38,14 +37,6 @@ export interface ExporterOptions {
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
-interface Exporter {
-  readonly tracer: Tracer
-  /** The number of spans that could not be sent. */
-  lostSpans(): number
-  /** Sends the remaining spans, within 2 seconds. */
-  stop(): Promise<void>
-}
-
 const PATH = '/v1/traces'
 /** Small, so that serialisation does not delay requests. */
 const BATCH = 128
@@ -53,7 +44,7 @@ const QUEUE = 2_048
 const DELAY_MS = 1_000
 const STOP_MS = 2_000
 
-export function createExporter(options: ExporterOptions): Exporter {
+export function createExporter(options: ExporterOptions) {
   const { collector, resource, log } = options
   const { endpoint, headers, timeoutMs } = collector
   const { serviceName, version, attributes } = resource
@@ -96,8 +87,10 @@ export function createExporter(options: ExporterOptions): Exporter {
   })
   return {
     tracer: provider.getTracer('valetkey', version),
-    lostSpans: () => lost,
-    async stop() {
+    /** The number of spans that could not be sent. */
+    lostSpans: (): number => lost,
+    /** Sends the remaining spans, within 2 seconds. */
+    async stop(): Promise<void> {
       const sent = provider.shutdown().catch(trouble.report)
       await waitFor(sent, { ms: STOP_MS, late: () => undefined })
     },

@@ -7,20 +7,10 @@ import type { CallerEntry, IssuerSettings } from '../caller-entry.ts'
 import type { RememberedDocuments } from '../remembered-documents.ts'
 import { createAdminKeyAuthenticator } from './admin-key.ts'
 import { createApiKeyAuthenticator, type KnownApiKey } from './api-key-authenticator.ts'
-import type { Authenticator } from './authenticator.ts'
 import { createClientCertificateAuthenticator } from './client-certificate.ts'
 import { createSigningKeys, type SigningKeys } from './jwks.ts'
-import { createJwtAuthenticator, type JwtAuthenticator } from './jwt.ts'
+import { createJwtAuthenticator } from './jwt.ts'
 import { createKeySource } from './key-source.ts'
-
-interface Authenticators {
-  /** The first one that recognises the credential decides. */
-  readonly list: readonly Authenticator[]
-  /** Fetches the keys of the issuers. */
-  start(): void
-  stop(): Promise<void>
-  readonly issuers: JwtAuthenticator['issuers']
-}
 
 /** Callers and issuers of the configuration file. Each function returns a new array after a change. */
 interface DeclaredCallers {
@@ -39,7 +29,7 @@ export interface AuthenticatorsDependencies {
   readonly log: Pick<Log, 'warn'>
 }
 
-export function createAuthenticators(dependencies: AuthenticatorsDependencies): Authenticators {
+export function createAuthenticators(dependencies: AuthenticatorsDependencies) {
   const { adminKeys, apiKeys, declared, runtime } = dependencies
   const { issuers, callers } = declared
   const { wall, now, monotonic } = runtime
@@ -51,12 +41,14 @@ export function createAuthenticators(dependencies: AuthenticatorsDependencies): 
     monotonic,
   })
   return {
+    /** The first one that recognises the credential decides. */
     list: [
       createAdminKeyAuthenticator(adminKeys),
       createApiKeyAuthenticator({ keys: apiKeys, now }),
       jwt,
       createClientCertificateAuthenticator({ callers, now: wall }),
     ],
+    /** Fetches the keys of the issuers. */
     start: jwt.start,
     stop: jwt.stop,
     issuers: jwt.issuers,

@@ -5,21 +5,7 @@ import { likelyLoginUrl } from './likely-login-url.ts'
  * The allowed hosts of login URLs and of `instance_url`. Pure: this module checks names; the
  * connection checks addresses.
  */
-export interface HostRules {
-  /**
-   * Normalises a login URL: its origin, or origin and path on `*.my.site.com` and on hosts that
-   * `VALETKEY_LOGIN_HOSTS` names (sites below a path of a custom domain); no trailing slash. Throws
-   * `request_invalid` with the broken rule and a suggestion.
-   */
-  checkLoginUrl(text: string): string
-  /** Normalises an `instance_url`: its origin, with the path of a site if present; no trailing slash. Undefined: callers must not send tokens there. */
-  checkInstanceUrl(text: string): string | undefined
-  /** Whether the host is one of Salesforce's own login hosts, not only a listed host. */
-  isSalesforceOwn(host: string): boolean
-  /** Whether exactly this scheme, host and port is listed as loopback. */
-  allowsPrivate(url: URL): boolean
-  readonly loopbackOrigins: readonly string[]
-}
+export type HostRules = ReturnType<typeof createHostRules>
 
 const LOGIN_HOSTS = [
   'login.salesforce.com',
@@ -58,7 +44,7 @@ interface WrittenUrl {
  * Builds the rules from the entries of `VALETKEY_LOGIN_HOSTS`. Throws if {@link loginHostMistakes}
  * reports a mistake: check the setting first.
  */
-export function createHostRules(entries: readonly string[]): HostRules {
+export function createHostRules(entries: readonly string[]) {
   const mistakes = loginHostMistakes(entries)
   if (mistakes.length > 0) throw new Error(mistakes.join('; '))
   const listed = entries.filter((entry) => !entry.includes('://')).map((e) => e.toLowerCase())
@@ -99,12 +85,18 @@ export function createHostRules(entries: readonly string[]): HostRules {
   }
 
   return {
-    checkLoginUrl(text) {
+    /**
+     * Normalises a login URL: its origin, or origin and path on `*.my.site.com` and on hosts that
+     * `VALETKEY_LOGIN_HOSTS` names (sites below a path of a custom domain); no trailing slash. Throws
+     * `request_invalid` with the broken rule and a suggestion.
+     */
+    checkLoginUrl(text: string): string {
       const found = judged(text)
       if ('url' in found) return found.url
       throw brokenLoginUrl(found.broken, likely(text))
     },
-    checkInstanceUrl(text) {
+    /** Normalises an `instance_url`: its origin, with the path of a site if present; no trailing slash. Undefined: callers must not send tokens there. */
+    checkInstanceUrl(text: string): string | undefined {
       const written = readUrl(text)
       if (typeof written === 'string') return undefined
       const { url, host, path } = written
@@ -115,10 +107,12 @@ export function createHostRules(entries: readonly string[]): HostRules {
       const isAllowed = [...INSTANCE_HOSTS, ...listed].some((pattern) => matches(pattern, host))
       return isAllowed ? normal : undefined
     },
-    isSalesforceOwn(host) {
+    /** Whether the host is one of Salesforce's own login hosts, not only a listed host. */
+    isSalesforceOwn(host: string): boolean {
       return LOGIN_HOSTS.some((pattern) => matches(pattern, host.toLowerCase()))
     },
-    allowsPrivate(url) {
+    /** Whether exactly this scheme, host and port is listed as loopback. */
+    allowsPrivate(url: URL): boolean {
       return loopback.has(url.origin)
     },
     loopbackOrigins: [...loopback],
