@@ -150,15 +150,12 @@ export interface EventDetail {
   readonly since?: string
   /** The integrations of one caller's denials, if there are several. At most 20 names. */
   readonly integrations?: readonly string[]
-  /** Id of a connection. */
   readonly connection?: string
-  /** Id of a credential. */
   readonly credential?: string
   /** Days until a certificate expires: 60, 30, 14, 7, 1, or 0. */
   readonly days?: number
   /** Name of the integration that a credential was lent to. */
   readonly to?: string
-  /** Public id of an API key. */
   readonly api_key?: string
   /** Kind of a record of the store. */
   readonly record?: string

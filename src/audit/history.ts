@@ -94,7 +94,6 @@ export function createHistory({ stored, runtime }: HistoryDependencies) {
       kind.isChanged = true
       return isFirst ? store(share, kind) : Promise.resolve()
     },
-    /** Starts to store growing lines. */
     start: task.start,
     /** Stores the remaining growing lines. */
     async stop(): Promise<void> {

@@ -13,7 +13,6 @@ import { createStoredEvents } from './stored-events.ts'
 
 /** A request with an authenticated caller. */
 export interface Asker {
-  /** The request id. */
   readonly id: string
   readonly principal: Pick<Principal, 'id'>
 }

@@ -5,7 +5,6 @@ const EXIT_STATUSES = {
   usage: 64,
   /** The file is not a complete, unaltered backup that this keyring and this release can read. */
   refused: 65,
-  /** There is no input. */
   no_input: 66,
   /** The store is unavailable or lost its content. */
   unavailable: 69,

@@ -15,7 +15,6 @@ export const FORMAT = 1
 const TEXT_MAX = 64
 
 const BackupHead = Type.Object({
-  /** {@link FORMAT}. */
   valetkey_backup: Type.Integer({ maximum: FORMAT }),
   id: Type.String({ pattern: '^[0-9a-f-]{36}$' }),
   created_at: Type.String({ maxLength: TEXT_MAX }),

@@ -1,12 +1,11 @@
 /** Composes the loader of the configuration file, if there is one. */
-import { NOBODY } from '../audit/event.ts'
+import { type AuditEntry, lentEvent, NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import type { Integrations } from '../integrations/compose.ts'
-import { createDeclaredIntegrations } from '../integrations/declared.ts'
+import { type Applied, createDeclaredIntegrations } from '../integrations/declared.ts'
 import type { FileMeter } from '../metrics/meters.ts'
 import type { Core } from '../store/core.ts'
 import type { Revoker } from '../tokens/revoke/revocation.ts'
-import { appliedEvent, lentByFile } from './applied-event.ts'
 import {
   type ConfigurationLoader,
   createConfigurationLoader,
@@ -60,4 +59,27 @@ export function composeConfiguration(dependencies: {
     runtime,
     log,
   })
+}
+
+const ACTIONS = {
+  created: 'integration.created',
+  changed: 'integration.changed',
+  disabled: 'config.refused',
+  released: 'integration.released',
+  removed: 'integration.deleted',
+} as const
+
+/** For the owner of a credential that an entry uses. */
+const lentByFile = ({ name, lentBy }: Applied): AuditEntry | undefined =>
+  lentBy === undefined ? undefined : lentEvent(lentBy, name)
+
+/** Undefined: nothing changed. */
+function appliedEvent({ name, result, error }: Applied): AuditEntry | undefined {
+  if (result === 'unchanged') return undefined
+  return {
+    action: ACTIONS[result],
+    integration: name,
+    ...(result === 'disabled' && { outcome: 'failed' as const }),
+    ...(error && { detail: { reason: error.code } }),
+  }
 }

@@ -59,7 +59,6 @@ export const ConnectionBody = Type.Object({
   /** The code of a problem, or one of {@link REASONS}. */
   reason: nullable(Type.String()),
   refusal: nullable(Type.Unsafe<Refusal>(Type.Object({ reason: Type.String() }))),
-  /** The identity of the tokens. */
   identity: nullable(Identity),
 })
 

@@ -44,7 +44,6 @@ export function createDeviceSchedule(dependencies: {
     async add(turn: PollTurn): Promise<void> {
       await write(turn, 'absent')
     },
-    /** The turns that are due. */
     async *due(): AsyncGenerator<TakenTurn> {
       for await (const { id, version, body } of POLLS.all(documents)) {
         if (body.nextAt <= now()) yield { ...body, id, version }

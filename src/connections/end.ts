@@ -1,17 +1,19 @@
-/** Ends a connection: writes, audits and counts its result. */
+/** The state changes of connections that all flows share: claim, end, disconnect. */
 
 import type { AuditEntry } from '../audit/event.ts'
 import type { Asker } from '../audit/log.ts'
+import type { Integration } from '../integrations/integration.ts'
 import type { Log } from '../runtime/runtime.ts'
-import type { Claim } from './claim.ts'
 import {
   type Connection,
   type ConnectionEnding,
   type ConnectionStatus,
+  claimed,
   ended,
   type Flow,
 } from './connection.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
+import { connectionFailed } from './finish.ts'
 
 /** Returns the ended connection. Only throws `audit_unavailable`, because the work is done. */
 type EndConnection = (
@@ -71,3 +73,47 @@ function auditEntryOf({ id, name }: Connection, ending: ConnectionEnding): Audit
     detail: { ...detail, reason },
   }
 }
+
+/** Undefined: another replica was faster, or the connection has ended. */
+type Claim = (found: StoredConnection) => Promise<StoredConnection | undefined>
+
+interface ClaimDependencies {
+  readonly connections: Pick<ConnectionStore, 'update'>
+  readonly now: () => number
+}
+
+export const createClaim =
+  ({ connections, now }: ClaimDependencies): Claim =>
+  ({ connection: { id } }) =>
+    connections.update(id, (connection) =>
+      connection.state === 'pending' ? claimed(connection, now()) : undefined,
+    )
+
+/** Returns whether there was anything to end. Calls `authorise` just before each end, and throws what it throws. */
+export type Disconnect = (
+  integration: Integration,
+  requestId: string,
+  authorise: () => Promise<void>,
+) => Promise<boolean>
+
+interface DisconnectDependencies {
+  readonly connections: Pick<ConnectionStates, 'pendingOf' | 'end'>
+  readonly custody: {
+    /** Deletes the refresh token first, then revokes it at Salesforce, at once or later. */
+    end(integration: Integration): Promise<{ readonly hadToken: boolean }>
+  }
+}
+
+export const createDisconnect =
+  ({ connections, custody }: DisconnectDependencies): Disconnect =>
+  async (integration, requestId, authorise) => {
+    let wasPending = false
+    for await (const stored of connections.pendingOf(integration)) {
+      await authorise()
+      wasPending = true
+      await connections.end(stored, connectionFailed('superseded'), requestId)
+    }
+    await authorise()
+    const { hadToken } = await custody.end(integration)
+    return hadToken || wasPending
+  }

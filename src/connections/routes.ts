@@ -14,7 +14,7 @@ import { NameParams } from '../integrations/schemas/schemas.ts'
 import type { BeginConnection } from './begin.ts'
 import { withRefreshScope } from './connection.ts'
 import type { ConnectionStore } from './connection-store.ts'
-import type { Disconnect } from './disconnect.ts'
+import type { Disconnect } from './end.ts'
 import {
   BegunConnection,
   ConnectBody,

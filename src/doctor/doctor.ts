@@ -39,7 +39,6 @@ export type Doctor = ReturnType<typeof createDoctor>
 interface DoctorDependencies extends Omit<HostChecksDependencies, 'hosts'> {
   readonly hosts: HostRules
   readonly grants: GrantContext
-  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 

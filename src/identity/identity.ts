@@ -53,7 +53,6 @@ export interface Judgement {
 export const isSameId = (one: string | null, other: string | null): boolean =>
   one === null || other === null ? one === other : one.slice(0, 15) === other.slice(0, 15)
 
-/** The identity in a token. */
 export interface TokenIdentity {
   readonly orgId?: string
   readonly userId?: string

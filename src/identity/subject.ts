@@ -23,7 +23,6 @@ interface MintedToken extends TokenIdentity {
   readonly digest: string
 }
 
-/** Whether the token belongs to this user. */
 export const isOfSubject = (
   { orgId, userId }: Pick<TokenIdentity, 'orgId' | 'userId'>,
   subject: Pick<TokenSubject, 'orgId' | 'userId'>,

@@ -11,6 +11,7 @@ import {
 } from '../credentials/credential.ts'
 import type { CredentialInput, FreshCredential } from '../credentials/intake.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
 import {
   DEFAULTS,
@@ -176,3 +177,15 @@ export function isActive(
 /** Whether the credential was ever active in this integration. */
 export const wasActive = (fresh: FreshCredential, { known }: CredentialSecrets): boolean =>
   known.includes(digestOfFresh(fresh))
+
+/** No stored secret is sent to another host. No signature is sent to a host that is not Salesforce's. A grant without a credential keeps none. */
+export function credentialsToErase(
+  { loginUrl, grant }: Pick<Definition, 'loginUrl' | 'grant'>,
+  current: Pick<Definition, 'loginUrl'>,
+  hosts: Pick<HostRules, 'isSalesforceOwn'>,
+): (credential: Credential) => boolean {
+  if (grantOf(grant.type).credentialType(grant) === 'none') return () => true
+  const isSame = loginUrl === current.loginUrl
+  const isOwn = hosts.isSalesforceOwn(new URL(loginUrl).hostname)
+  return ({ state, type }) => !isSame && state !== 'pending' && !(type === 'certificate' && isOwn)
+}

@@ -11,13 +11,13 @@ import { isLostRace, untilWritten } from '../store/compare-and-set.ts'
 import {
   checkGrant,
   compose,
+  credentialsToErase,
   definitionOf,
   type GrantTrouble,
   type IntegrationInput,
   isSameDefinition,
   wasActive,
 } from './composition.ts'
-import { credentialsToErase } from './credentials-to-erase.ts'
 import { checkDefinition } from './definition-rules.ts'
 import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
@@ -36,7 +36,6 @@ interface Declaration {
   readonly input: IntegrationInput
 }
 
-/** The result for one integration. */
 export interface Applied {
   readonly name: string
   readonly result: 'created' | 'changed' | 'unchanged' | 'disabled' | 'released' | 'removed'

@@ -14,13 +14,13 @@ import { checkCertificateDeployment } from './certificate-deployment.ts'
 import {
   checkGrant,
   compose,
+  credentialsToErase,
   definitionOf,
   type GrantTrouble,
   type IntegrationInput,
   isActive,
   isSameDefinition,
 } from './composition.ts'
-import { credentialsToErase } from './credentials-to-erase.ts'
 import { checkDefinition } from './definition-rules.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationEvents } from './integration-events.ts'
@@ -51,7 +51,6 @@ export interface Written {
   readonly result: 'created' | 'changed' | 'unchanged'
   /** Id of the credential that the write made active. */
   readonly activated?: string
-  /** Remarks about the new credential. */
   readonly remarks?: Remarks
   /** The integration whose credential this write lent. */
   readonly lentBy?: string

@@ -40,7 +40,6 @@ interface IntegrationRouteDependencies {
   /** Ends the tokens of an integration before its removal. */
   readonly revoke: (integration: Integration) => Promise<readonly AuditEntry[]>
   readonly audit: Pick<AuditLog, 'change'>
-  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   readonly confirm: Confirm
 }

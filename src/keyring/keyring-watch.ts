@@ -7,8 +7,6 @@ import { createTask } from '../runtime/tasks.ts'
 import { type Census, type CensusTaker, NO_COUNTS, totalOf } from './census.ts'
 import { ANNOUNCE_MS, lacking, type Replicas } from './replicas.ts'
 
-export type KeyringWatch = ReturnType<typeof createKeyringWatch>
-
 const RETRY_MS = 1_000
 /** Interval of counts of the whole store. It is shorter while records cannot be opened. */
 const CENSUS_MS = { usual: 3_600_000, troubled: 60_000 }

@@ -47,13 +47,11 @@ export function createReplicas(dependencies: {
       }
       return replicas
     },
-    /** Announces the keys of this replica. */
     async announce(): Promise<void> {
       const body = { keys: keyIds, seenAt: now(), makesMacs: true }
       const options = { expected: 'any', expiresAt: now() + GONE_MS } as const
       await REPLICAS.write(documents, id, body, options)
     },
-    /** Removes this replica. */
     async leave(): Promise<void> {
       await REPLICAS.erase(documents, id)
     },

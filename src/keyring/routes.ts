@@ -1,4 +1,4 @@
-/** `GET /keyring`, `POST /keyring/reseal`. */
+/** `GET /keyring`, `POST /keyring/reseal`, and their wire form. */
 import type { AuditLog } from '../audit/log.ts'
 import { allowsAll } from '../callers/policy.ts'
 import type { Keyring } from '../crypto/keyring.ts'
@@ -6,11 +6,11 @@ import { BrokerError } from '../errors/errors.ts'
 import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
-import type { CensusTaker } from './census.ts'
-import type { Replicas } from './replicas.ts'
+import { type Census, type CensusTaker, NO_COUNTS, totalOf } from './census.ts'
+import type { ReplicaKeys, Replicas } from './replicas.ts'
+import type { ResealJob } from './reseal-job.ts'
 import type { Resealer } from './resealer.ts'
-import { KeyringState, ResealProgress } from './schemas.ts'
-import { keyringViewOf, progressOf } from './view.ts'
+import { KeyringState, type KeyringWire, ResealProgress, type ResealWire } from './schemas.ts'
 
 interface KeyringRouteDependencies {
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
@@ -65,3 +65,53 @@ export function registerKeyringRoutes(
 }
 
 const lacks = () => new BrokerError('caller_forbidden', `You lack ${NEEDS} over all integrations`)
+
+interface KeyringView {
+  readonly keyring: Pick<Keyring, 'sealingKeyId' | 'keyIds'>
+  readonly census: Census
+  readonly replicas: readonly ReplicaKeys[]
+  readonly job: ResealJob | undefined
+}
+
+function keyringViewOf({ keyring, census, replicas, job }: KeyringView): KeyringWire {
+  const ids = [...new Set([...keyring.keyIds, ...census.keys.keys()])]
+  return {
+    sealing_key: keyring.sealingKeyId,
+    keys: ids.map((id) => {
+      const counts = census.keys.get(id) ?? NO_COUNTS
+      const records = totalOf(counts)
+      const isSealing = replicas.some(({ keys }) => keys[0] === id)
+      return {
+        id,
+        state: stateOf(keyring, id),
+        records,
+        by_kind: { ...counts },
+        replicas: replicas.filter(({ keys }) => keys.includes(id)).length,
+        can_be_dropped: id !== keyring.sealingKeyId && records === 0 && !isSealing,
+      }
+    }),
+    unreadable: census.unreadable,
+    replicas: replicas.map(({ id, keys, seenAt }) => ({
+      id,
+      keys: [...keys],
+      seen_at: new Date(seenAt).toISOString(),
+    })),
+    reseal: job ? progressOf(job) : null,
+  }
+}
+
+function stateOf({ sealingKeyId, keyIds }: KeyringView['keyring'], id: string) {
+  if (id === sealingKeyId) return 'sealing'
+  return keyIds.includes(id) ? 'opening' : 'missing'
+}
+
+function progressOf(job: ResealJob): ResealWire {
+  const { key, seen, resealed, failed, startedAt, updatedAt, finishedAt } = job
+  return {
+    ...{ key, seen, resealed, failed },
+    state: finishedAt === null ? 'running' : 'done',
+    started_at: new Date(startedAt).toISOString(),
+    updated_at: new Date(updatedAt).toISOString(),
+    finished_at: finishedAt === null ? null : new Date(finishedAt).toISOString(),
+  }
+}

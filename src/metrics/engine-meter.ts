@@ -9,7 +9,6 @@ import { type METRICS, type MintOutcome, READ_RESULTS, type ReadResult } from '.
 
 export interface EngineMeterDependencies {
   readonly metrics: Pick<Metrics<typeof METRICS>, 'counter' | 'histogram'>
-  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 

@@ -29,7 +29,6 @@ export interface GaugeSources {
   readonly corruptRecords: () => number
   readonly samples: () => Samples
   readonly now: () => number
-  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 

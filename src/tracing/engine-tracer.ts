@@ -9,8 +9,6 @@ import type { Broker, Served } from '../tokens/serve/broker.ts'
 import type { TokenRequester } from '../tokens/serve/token-request.ts'
 import { fail, type Spans } from './spans.ts'
 
-export type EngineTracer = ReturnType<typeof createEngineTracer>
-
 /** These problems prove that the integration exists. With others, the name may be any text of a caller. */
 const OF_AN_INTEGRATION: ReadonlySet<ProblemCode> = new Set([
   'integration_disabled',

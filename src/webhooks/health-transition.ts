@@ -1,5 +1,6 @@
-/** Decides whether a result starts or ends an outage of an integration. Each outage gives one event at its start and one at its end, however many requests report it. Pure. */
+/** Derives the health of an integration from audit entries, and decides whether a result starts or ends an outage of an integration. Each outage gives one event at its start and one at its end, however many requests report it. Pure. */
 import { Type } from 'typebox'
+import type { AuditEntry } from '../audit/event.ts'
 import { type BodyOf, nullable } from '../store/record-body.ts'
 
 type Down = 'refused' | 'identity_changed' | 'not_connected'
@@ -56,4 +57,33 @@ export function transitionOf(
     return { next: { uid, down: null, reason: sign.reason, since: now }, tell: undefined }
   }
   return now - known.since < DOUBT_MS ? undefined : fall('refused', sign.reason)
+}
+
+/** Undefined: the entry says nothing about health, or nothing that somebody must act on. */
+export function signOf({ action, detail = {} }: AuditEntry): Sign | undefined {
+  switch (action) {
+    case 'token.minted':
+      return { is: 'up' }
+    case 'identity.changed':
+      return { is: 'down', down: 'identity_changed', reason: null }
+    case 'integration.not_connected':
+      return { is: 'down', down: 'not_connected', reason: detail.reason ?? null }
+    case 'token.refused':
+      return refusalSign(detail.reason ?? '', detail.class)
+    default:
+      return undefined
+  }
+}
+
+function refusalSign(reason: string, refusalClass: string | undefined): Sign | undefined {
+  switch (refusalClass) {
+    case 'permanent':
+    case 'wait':
+      return { is: 'down', down: 'refused', reason }
+    case 'propagating':
+      return { is: 'doubt', reason }
+    default:
+      // A page instead of a token may be a maintenance, or a sandbox that no longer exists.
+      return reason === 'token_response_invalid' ? { is: 'doubt', reason } : undefined
+  }
 }

@@ -9,8 +9,13 @@ import { waitFor } from '../runtime/timeout.ts'
 import { isLostRace } from '../store/compare-and-set.ts'
 import { documentKind, type StoredDocument } from '../store/documents.ts'
 import type { Documents, Store } from '../store/store.ts'
-import { HealthState, type HealthTransition, type Sign, transitionOf } from './health-transition.ts'
-import { signOf } from './sign.ts'
+import {
+  HealthState,
+  type HealthTransition,
+  type Sign,
+  signOf,
+  transitionOf,
+} from './health-transition.ts'
 import {
   eventIdOf,
   type WebhookData,

@@ -4,9 +4,9 @@ import {
   DOUBT_MS,
   type HealthState,
   type Sign,
+  signOf,
   transitionOf,
 } from '../../src/webhooks/health-transition.ts'
-import { signOf } from '../../src/webhooks/sign.ts'
 
 const UP: Sign = { is: 'up' }
 const REFUSED: Sign = { is: 'down', down: 'refused', reason: 'user_not_approved' }

@@ -6,7 +6,6 @@ import { retryOnEagain } from './retry-on-eagain.ts'
 
 interface AuditFileOptions {
   readonly path: string
-  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 

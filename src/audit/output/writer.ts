@@ -24,7 +24,6 @@ const CLOSE_MS = 2_000
 
 export function createAuditWriter(dependencies: {
   readonly output: LineOutput
-  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
   readonly log: Pick<Log, 'info' | 'error'>
 }) {

@@ -4,7 +4,6 @@ import { BrokerError } from '../../errors/errors.ts'
 import type { Principal } from '../policy.ts'
 import type { Origin } from '../remembered-documents.ts'
 
-/** The credentials of a request. */
 export interface Credentials {
   /** The text after `Bearer `. It takes precedence over a client certificate. */
   readonly bearer?: string

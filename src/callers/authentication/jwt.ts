@@ -13,7 +13,7 @@ import {
 import type { SigningKeys } from './jwks.ts'
 import { isTooLarge, readUnverified } from './unverified-jwt.ts'
 
-export interface JwtAuthenticator extends Authenticator {
+interface JwtAuthenticator extends Authenticator {
   /** Fetches the keys of every issuer, and refreshes them. */
   start(): void
   stop(): Promise<void>
@@ -60,7 +60,6 @@ export function createJwtAuthenticator(dependencies: {
   readonly callers: () => readonly CallerEntry[]
   readonly createSigningKeys: (settings: IssuerSettings) => SigningKeys
   readonly now: () => number
-  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }): JwtAuthenticator {
   const { issuers, callers, createSigningKeys, now, monotonic } = dependencies

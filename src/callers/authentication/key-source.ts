@@ -8,7 +8,6 @@ interface KeySourceDependencies {
   /** `ca` is trusted in addition to the well-known CAs. */
   readonly createOutbound: (ca: string | undefined) => Outbound
   readonly readFile: (path: string) => Promise<string>
-  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }
 

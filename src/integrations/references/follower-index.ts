@@ -11,7 +11,6 @@ const BELIEVED_MS = 1_000
 
 export function createFollowerIndex(dependencies: {
   readonly store: Pick<IntegrationStore, 'list'>
-  /** Monotonic clock, in milliseconds. */
   readonly monotonic: () => number
 }) {
   const { store, monotonic } = dependencies
