@@ -36,6 +36,8 @@ const rows = (needed: Needed, on: keyof typeof ON | undefined, routes: readonly 
 
 const NAME = '/integrations/{name}'
 const REFERRING: readonly ReferenceRow[] = Object.values(REFERENCES)
+/** The integration whose token it exchanges. */
+const SOURCE_NAME = 'the name of the source of its token, in a problem'
 /** An integration that blocks the request, and that the answer names. */
 const DEPENDENT = 'the name of another that depends on it, in a `409`'
 
@@ -75,10 +77,11 @@ export const ACCESS: readonly AccessRow[] = [
   ]),
   row('GET /whoami', 'any'),
   row('POST /oauth/token', 'tokens:read', 'scope'),
+  row('POST /oauth/token', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('GET /tokens/{integration}', 'tokens:read', 'path'),
-  row('GET /tokens/{integration}', NAMED_IN_ANSWERS, 'named', '`source` of a problem'),
+  row('GET /tokens/{integration}', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('POST /tokens/{integration}/check', 'tokens:read', 'path'),
-  row('POST /tokens/{integration}/check', NAMED_IN_ANSWERS, 'named', '`source` of a problem'),
+  row('POST /tokens/{integration}/check', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('DELETE /tokens/{integration}', 'tokens:revoke', 'path'),
   row('GET /integrations', 'integrations:read', 'each'),
   row('GET /integrations', NAMED_IN_ANSWERS, 'named', '`status.shares_token_with`'),
@@ -96,6 +99,7 @@ export const ACCESS: readonly AccessRow[] = [
   ]),
   row(`GET ${NAME}/setup`, 'integrations:read', 'named', 'the certificate of `credential.from`'),
   row(`POST ${NAME}/test`, 'integrations:test', 'path'),
+  row(`POST ${NAME}/test`, NAMED_IN_ANSWERS, 'named', 'the name of the source of its token'),
   row(`POST ${NAME}/identity`, 'integrations:write', 'path'),
   row('POST /identities/accept', 'integrations:write', 'each'),
   ...rows('integrations:read', 'path', [
@@ -114,6 +118,7 @@ export const ACCESS: readonly AccessRow[] = [
     `POST ${NAME}/connections`,
     `DELETE ${NAME}/connection`,
   ]),
+  row(`POST ${NAME}/credentials/{id}/activate`, NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('POST /api-keys', 'api-keys:write', 'reach'),
   row('POST /api-keys', 'same', 'reach', 'each of `permissions`'),
   ...rows('api-keys:write', 'reach', ['GET /api-keys', 'DELETE /api-keys/{id}']),

@@ -17,6 +17,7 @@ import type { Server, ServerOptions } from '../http/server/server.ts'
 import { composeIntegrations } from '../integrations/compose.ts'
 import type { IntegrationEvents } from '../integrations/integration-events.ts'
 import { sealRequiresCodes } from '../integrations/integration-store.ts'
+import { problemShownTo } from '../integrations/references/visible.ts'
 import { composeKeyring } from '../keyring/compose.ts'
 import type { MetricsListener } from '../metrics/listener.ts'
 import { composeMetering } from '../metrics/meters.ts'
@@ -132,12 +133,13 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     labelsOf: async (name) => (await unlessUnusable(integrations.read(name)))?.labels,
   })
 
-  const onProblem: ServerOptions['onProblem'] = (error, request) => {
+  const onProblem: NonNullable<ServerOptions['onProblem']> = (error, request) => {
     const denial = denialOf(request, error.code)
     if (denial) audit.denied(denial)
     metering.problem(error, request)
     const reason = refusalCodeOf(error)
     if (reason) request.log.info({ req: request, reason }, 'a credential was refused')
+    return problemShownTo(request.principal, error)
   }
   const { trustProxy, connectionsPerAddress } = config
   const { server, drain, trust } = composeServer(

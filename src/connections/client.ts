@@ -6,6 +6,7 @@ import type { RefreshTokenSettings } from '../grants/refresh-token.ts'
 import { clientAuthFrom } from '../grants/token-endpoint/client-auth-method.ts'
 import { clientIdOf, type Integration } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
+import { readLender } from '../integrations/references/lending.ts'
 import type { Client } from './finish.ts'
 
 interface ConnectionClientDependencies {
@@ -19,7 +20,7 @@ export type ClientOf = (integration: Integration) => Promise<Client>
 export function createClientOf({ integrations, grants }: ConnectionClientDependencies): ClientOf {
   return async ({ name, credentialFrom, loginUrl }) => {
     const sealed = await integrations.readSealed(name)
-    const owner = credentialFrom === null ? sealed : await integrations.readSealed(credentialFrom)
+    const owner = credentialFrom === null ? sealed : await readLender(integrations, credentialFrom)
     if (!sealed || !owner) throw draft()
     const { integration } = sealed
     const active = activeOf(owner.integration.credentials)

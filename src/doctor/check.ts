@@ -1,6 +1,6 @@
 /** One check of the doctor and its result. */
 import { BrokerError } from '../errors/errors.ts'
-import { type Refusal, refusalOf, remedyIn } from '../grants/refusals/refusals.ts'
+import { type Refusal, refusalOf, remedyIn, withoutSource } from '../grants/refusals/refusals.ts'
 import {
   type RestRefusal,
   type RestWords,
@@ -42,6 +42,8 @@ export interface DiagnosisCheck {
   readonly remedy: string | null
   readonly refusal?: Refusal
   readonly salesforce?: RestWords
+  /** If the source of a token failed: its name, and the words for a reader who may not know it. */
+  readonly atSource?: { readonly name: string; readonly detail: string; readonly remedy: string }
   /** For `audience`: the pair that works. */
   readonly works?: Way
 }
@@ -86,13 +88,27 @@ export const skipped = (check: CheckName, first: CheckName): DiagnosisCheck => (
 export function failedBy(check: keyof typeof REMEDIES, error: unknown): DiagnosisCheck {
   if (!(error instanceof BrokerError)) throw error
   const refusal = refusalOf(error)
-  if (!refusal) return failed(check, sentence(error.detail), remedyAt(check, error))
+  if (!refusal) {
+    const found = failed(check, sentence(error.detail), remedyAt(check, error))
+    return { ...found, ...atSourceOf(check, error) }
+  }
   const { error: code, errorDescription, cause } = refusal
   const words = [code, errorDescription ?? []].flat().join(': ')
   return {
     ...failed(check, `${cause} Salesforce says "${words}".`, remedyIn(refusal)),
     refusal,
   }
+}
+
+function atSourceOf(
+  check: keyof typeof REMEDIES,
+  error: BrokerError,
+): Pick<DiagnosisCheck, 'atSource'> {
+  const { source } = error.members
+  if (typeof source !== 'string') return {}
+  const told = withoutSource(error)
+  const words = { detail: sentence(told.detail), remedy: remedyAt(check, told) }
+  return { atSource: { name: source, ...words } }
 }
 
 export function failedAtRest(check: CheckName, host: string, refusal: RestRefusal): DiagnosisCheck {

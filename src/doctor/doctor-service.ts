@@ -4,6 +4,7 @@ import { type Credential, openCredential } from '../credentials/credential.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { type Integration, presentsRefreshToken } from '../integrations/integration.ts'
 import type { SealedIntegration } from '../integrations/integration-store.ts'
+import { readLender } from '../integrations/references/lending.ts'
 import type { DoctorMint } from '../tokens/mint/doctor-mint.ts'
 import { NO_CREDENTIAL } from '../tokens/refresh/preflight.ts'
 import type { DiagnosisTarget } from './diagnosis-target.ts'
@@ -50,7 +51,8 @@ export function createDoctorService({ doctor, readSealed, mint }: DoctorServiceD
         throw new BrokerError('integration_not_found', 'No integration has this name')
       }
       const { credentialFrom } = sealed.integration
-      const owner = credentialFrom === null ? sealed : await readSealed(credentialFrom)
+      const owner =
+        credentialFrom === null ? sealed : await readLender({ readSealed }, credentialFrom)
       const key = keyOf(sealed.integration, owner?.integration)
       const running = underWay.get(key)
       if (running) return running

@@ -5,7 +5,7 @@ import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Integration } from '../integrations/integration.ts'
-import { visibleIntegration } from '../integrations/references/visible.ts'
+import { isSourceShown, visibleIntegration } from '../integrations/references/visible.ts'
 import { NameParams } from '../integrations/schemas/schemas.ts'
 import { isOk } from './check.ts'
 import type { Report } from './doctor.ts'
@@ -50,7 +50,7 @@ export function registerDoctorRoutes(
         integration: name,
         ...outcomeOf(report),
       })
-      return reportView(report)
+      return reportView(report, (source) => isSourceShown(principal, source))
     },
   )
 }

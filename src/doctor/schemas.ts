@@ -55,23 +55,26 @@ export const ReportView = Type.Object(
   { title: "Doctor's report", description: 'The checks and their remedies' },
 )
 
-export function reportView({
-  integration,
-  ok,
-  loginsUsed,
-  checks,
-}: Report): Static<typeof ReportView> {
+/** `isNamed`: whether the reader may know the source of a token. */
+export function reportView(
+  { integration, ok, loginsUsed, checks }: Report,
+  isNamed: (source: string) => boolean,
+): Static<typeof ReportView> {
   return {
     integration,
     ok,
     logins_used: loginsUsed,
     logins_allowed: LOGINS_ALLOWED,
-    checks: checks.map(checkView),
+    checks: checks.map((check) => checkView(check, isNamed)),
   }
 }
 
-function checkView(check: DiagnosisCheck): Static<typeof CheckView> {
-  const { works, refusal, salesforce, outcome, detail, remedy } = check
+function checkView(
+  check: DiagnosisCheck,
+  isNamed: (source: string) => boolean,
+): Static<typeof CheckView> {
+  const { works, refusal, salesforce, outcome, atSource } = check
+  const { detail, remedy } = atSource && !isNamed(atSource.name) ? atSource : check
   return {
     check: check.check,
     ok: isOk(check),

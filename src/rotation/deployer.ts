@@ -13,6 +13,7 @@ import {
 } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { checkIfMatch } from '../integrations/preconditions.ts'
+import { unnamed } from '../integrations/references/visible.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
@@ -135,7 +136,7 @@ export function createDeployer(dependencies: {
 
   /** The pair of the client that calls Salesforce must not end while it is used. */
   const checkOtherApp = async (integration: Integration): Promise<void> => {
-    const other = await store.read(integration.certificateDeployment?.through ?? '')
+    const other = await unnamed(store.read(integration.certificateDeployment?.through ?? ''))
     if (!other || other.loginUrl !== integration.loginUrl) return
     const clientId = clientIdOf(other, activeOf(other.credentials))
     const own = activeOf(integration.credentials)

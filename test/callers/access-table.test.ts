@@ -19,6 +19,7 @@ interface Fixture {
   readonly permission?: Permission
 }
 
+const SOURCE_NAME = 'the name of the source of its token, in a problem'
 const DEPENDENT = 'the name of another that depends on it, in a `409`'
 
 const world = await accessWorld(t)
@@ -64,12 +65,6 @@ const lending = async (whose: Whose, of: Whose) => {
   const { credential, ...body } = signingBody()
   const owner = await make(of, { ...body, credential })
   return { owner, follower: await make(whose, { ...body, credential: { from: owner } }) }
-}
-
-/** `follower` exchanges the token of `owner`. */
-const exchanging = async (whose: Whose, of: Whose) => {
-  const owner = await make(of, secretBody())
-  return { owner, follower: await make(whose, exchangeBody(owner)) }
 }
 
 /** Both hold one token. */
@@ -151,16 +146,16 @@ function writingFixtures(method: Method): Readonly<Record<string, () => Promise<
   }
 }
 
-const ofDisabledSource =
-  (ask: (follower: string) => Fixture['ask']) => async (): Promise<Fixture> => {
-    const { follower, owner } = await exchanging('mine', 'theirs')
-    const disabled = { headers: ANY, body: { enabled: false } }
-    await expect(200, call('PATCH', `/integrations/${owner}`, disabled))
-    return {
-      ask: ask(follower),
-      isDenied: ({ body }) => body.source !== owner,
-      status: PROBLEMS.integration_disabled.status,
-    }
+const ofUnconnectedSource =
+  (
+    ask: (follower: string) => Fixture['ask'] | Promise<Fixture['ask']>,
+    status: number = PROBLEMS.integration_not_connected.status,
+  ) =>
+  async (): Promise<Fixture> => {
+    const owner = await make('theirs', connectedBody())
+    const follower = await make('mine', exchangeBody(owner))
+    const asked = await ask(follower)
+    return { ask: asked, isDenied: ({ body }) => !JSON.stringify(body).includes(owner), status }
   }
 
 const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
@@ -232,11 +227,21 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   })),
   ...writingFixtures('PUT'),
   ...writingFixtures('PATCH'),
-  'GET /tokens/{integration} `source` of a problem': ofDisabledSource((name) =>
+  [`GET /tokens/{integration} ${SOURCE_NAME}`]: ofUnconnectedSource((name) =>
     asking('GET', `/tokens/${name}`),
   ),
-  'POST /tokens/{integration}/check `source` of a problem': ofDisabledSource((name) =>
+  [`POST /tokens/{integration}/check ${SOURCE_NAME}`]: ofUnconnectedSource((name) =>
     asking('POST', `/tokens/${name}/check`, { body: { seen: { status: 401 } } }),
+  ),
+  'POST /integrations/{name}/test the name of the source of its token': ofUnconnectedSource(
+    (name) => asking('POST', `/integrations/${name}/test`),
+    200,
+  ),
+  [`POST /integrations/{name}/credentials/{id}/activate ${SOURCE_NAME}`]: ofUnconnectedSource(
+    async (name) => {
+      const id = await stage(name, { client_secret: 'another' })
+      return asking('POST', `/integrations/${name}/credentials/${id}/activate`)
+    },
   ),
   'GET /integrations/{name} `status.lent_to`': async () => {
     const { follower, owner } = await lending('theirs', 'mine')

@@ -231,14 +231,3 @@ t.test('a certificate is deployed through those whose credentials one may write'
   const { body } = await broker.call('GET', '/integrations/mine')
   t.equal(body.deployment.through, 'crm')
 })
-
-t.test('a source is named to those alone who may see it', async (t) => {
-  const { broker, exchange, home, write, keyFor } = await exchanging(t)
-  await write(broker.adminKey, 'mine', exchange(home), { 'if-none-match': '*' })
-  await broker.call('PATCH', '/integrations/crm', { body: { enabled: false }, headers: ANY })
-  const only = await keyFor('only', ['tokens:read'], ['mine'])
-  const refused = await broker.call('GET', '/tokens/mine', { key: only })
-  t.equal(refused.body.code, 'integration_disabled')
-  t.notMatch(JSON.stringify(refused.body), /crm/)
-  t.equal((await broker.call('GET', '/tokens/mine')).body.source, 'crm')
-})

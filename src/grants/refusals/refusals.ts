@@ -108,19 +108,31 @@ export function spreading(refusal: Refusal): Refusal {
 export const remedyIn = ({ remedy, setupPath }: Pick<Refusal, 'remedy' | 'setupPath'>): string =>
   setupPath === null ? remedy : `${remedy} In Salesforce: ${setupPath}.`
 
-/** The same problem for an integration that exchanges the token of another one. Its callers cannot retry, remember or fix it. */
+const AT_SOURCE = 'At the integration whose token it exchanges'
+
+/** A remedy of the source, whose name the reader may not know. */
+const remedyAtSource = (remedy: string) => `${AT_SOURCE}: ${remedy}`.replaceAll('{name}', 'NAME')
+
+/** The same problem for an integration that exchanges the token of another one. Its callers cannot retry, remember or fix it. If the source itself exchanges a token, the problem does not name that second source. */
 export function refusedAtSource(error: BrokerError, source: string): BrokerError {
-  const { code, detail, status, retryAfterMs, members, remedy } = error
-  return new BrokerError(code, `At the integration whose token it exchanges: ${detail}`, {
+  const told = isAtSource(error) ? withoutSource(error) : error
+  const { code, detail, status, retryAfterMs, members, remedy } = told
+  return new BrokerError(code, `${AT_SOURCE}: ${detail}`, {
     cause: error,
     status,
     members: { ...members, source },
-    // The remedy applies to the other integration.
-    remedy:
-      `At the integration whose token it exchanges: ${remedy ?? PROBLEMS[code].remedy}`.replaceAll(
-        '{name}',
-        'NAME',
-      ),
+    remedy: remedyAtSource(remedy ?? PROBLEMS[code].remedy),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
+/** The same problem of a source, in the words of the table of problems, which name no integration. */
+export function withoutSource(error: BrokerError): BrokerError {
+  const { code, status, retryAfterMs, isTold } = error
+  const { source: _, ...members } = error.members
+  return new BrokerError(code, `${AT_SOURCE}: ${PROBLEMS[code].title}`, {
+    ...{ cause: error, status, members, isTold },
+    remedy: remedyAtSource(PROBLEMS[code].remedy),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
 }

@@ -54,8 +54,8 @@ export interface ServerOptions {
   readonly pipelines?: Pipelines
   /** Absent: connections are closed with the server. */
   readonly drain?: Drain
-  /** Called before the answer with every problem of a request; must not throw. */
-  readonly onProblem?: (error: BrokerError, request: FastifyRequest) => void
+  /** Called before the answer with every problem of a request. Returns the problem that the caller gets. Must not throw. */
+  readonly onProblem?: (error: BrokerError, request: FastifyRequest) => BrokerError
 }
 
 /** Time limits for clients, and how many connections an address may have. */
@@ -161,8 +161,7 @@ export function createServer(options: ServerOptions): Server {
   }
   server.setErrorHandler((thrown, request, reply) => {
     const error = toBrokerError(thrown, mediaTypesOf(request))
-    onProblem?.(error, request)
-    return answer(error, request, reply)
+    return answer(onProblem?.(error, request) ?? error, request, reply)
   })
   server.setNotFoundHandler((request, reply) => {
     const allowed = patterns.methodsOf(pathOf(request))

@@ -11,9 +11,18 @@ import {
   type Integration,
   presentsRefreshToken,
 } from '../integration.ts'
-import type { IntegrationStore } from '../integration-store.ts'
+import type { IntegrationStore, SealedIntegration } from '../integration-store.ts'
 import { referenced } from './referenced.ts'
-import { isShown } from './visible.ts'
+import { isShown, unnamed } from './visible.ts'
+
+/** The lender of a credential, with its sealed secrets. Throws what `readSealed` throws; neither this nor `open` names the lender of an unusable record. */
+export async function readLender(
+  { readSealed }: Pick<IntegrationStore, 'readSealed'>,
+  name: string,
+): Promise<SealedIntegration | undefined> {
+  const sealed = await unnamed(readSealed(name))
+  return sealed && { ...sealed, open: () => unnamed(sealed.open()) }
+}
 
 /** The integration whose credential signs. Throws `caller_forbidden`, `credential_invalid`, `request_invalid`. */
 export async function lenderOf(check: {
@@ -29,7 +38,7 @@ export async function lenderOf(check: {
   const isAnew = isLentAnew(definition, current)
   const owner = isAnew
     ? await referenced('credential', from, { by: name, principal, read: store.read })
-    : await store.read(from)
+    : await unnamed(store.read(from))
   if (!owner)
     throw new BrokerError('credential_invalid', 'from: there is no such other integration')
   if (owner.credentialFrom !== null) {

@@ -15,6 +15,7 @@ import {
 import type { IntegrationStore } from '../integration-store.ts'
 import { namedOf } from './lending.ts'
 import { referenced } from './referenced.ts'
+import { unnamed } from './visible.ts'
 
 interface SourceCheck {
   readonly name: string
@@ -96,7 +97,7 @@ export async function checkNoCircle(
   while (source !== undefined) {
     if (passed.has(source)) throw wrong(': its own token would be needed to make it')
     passed.add(source)
-    const next: Integration | undefined = await read(source)
+    const next: Integration | undefined = await unnamed(read(source))
     source = next && sourceOf(next)
   }
 }

@@ -2,6 +2,7 @@
 import { allows, mightAllow, type Permission, type Principal } from '../../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../../callers/reference-table.ts'
 import { BrokerError } from '../../errors/errors.ts'
+import { withoutSource } from '../../grants/refusals/refusals.ts'
 import { isUnusable, unlessUnusable } from '../../store/integrity/record-schema.ts'
 import type { Integration } from '../integration.ts'
 
@@ -84,4 +85,28 @@ export async function shownNames(
     }),
   )
   return names.filter((_name, at) => shown[at])
+}
+
+/** Whether the source of a token may be named in an answer about an integration that exchanges it. The labels of the source are not read. */
+export const isSourceShown = (principal: Principal | undefined, source: string): boolean =>
+  principal !== undefined && allows(principal, NAMED_IN_ANSWERS, { name: source })
+
+/** The problem in words for this principal. A problem at the source of a token names the source only if the principal may see it. `principal`: undefined if the caller is not authenticated. */
+export function problemShownTo(principal: Principal | undefined, error: BrokerError): BrokerError {
+  const { source } = error.members
+  return typeof source !== 'string' || isSourceShown(principal, source)
+    ? error
+    : withoutSource(error)
+}
+
+/** A read of another integration, whose name the caller may not know. Throws `record_corrupt` and `another_version` without that name; the cause has it for the log. */
+export async function unnamed<Found>(work: Promise<Found>): Promise<Found> {
+  try {
+    return await work
+  } catch (error) {
+    if (!isUnusable(error)) throw error
+    const { code, status, isTold } = error
+    const detail = 'A record of another integration, to which this one refers, cannot be used'
+    throw new BrokerError(code, detail, { cause: error, status, isTold })
+  }
 }

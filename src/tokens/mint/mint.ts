@@ -14,6 +14,7 @@ import {
   presentsRefreshToken,
 } from '../../integrations/integration.ts'
 import type { SealedIntegration } from '../../integrations/integration-store.ts'
+import { unnamed } from '../../integrations/references/visible.ts'
 import type { Emitter } from '../../runtime/events.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { NO_CREDENTIAL, type RefreshTokenPreflight } from '../refresh/preflight.ts'
@@ -139,7 +140,7 @@ export function createMinter(dependencies: MinterDependencies) {
     lease: Lease,
   ): Promise<void> => {
     if (owner.serveTokens || !integration.serveTokens || owner.uid === integration.uid) return
-    const subject = await identity.subjectOf(owner)
+    const subject = await unnamed(identity.subjectOf(owner))
     if (subject && isOfSubject(lease, subject)) throw staysInside()
   }
 

@@ -10,7 +10,7 @@ import type { StoredPin } from '../../identity/pin-store.ts'
 import type { TokenSubject } from '../../identity/subject.ts'
 import { clientIdOf, draftError, type Integration } from '../../integrations/integration.ts'
 import type { SealedIntegration } from '../../integrations/integration-store.ts'
-import { servesInside } from '../../integrations/references/lending.ts'
+import { readLender, servesInside } from '../../integrations/references/lending.ts'
 import { NO_CREDENTIAL } from '../refresh/preflight.ts'
 import type { Signer } from '../serve/token-request.ts'
 
@@ -54,7 +54,7 @@ export function createCredentialReader({ integrations, identity }: CredentialRea
     }
     const { integration } = sealed
     const from = integration.enabled ? integration.credentialFrom : null
-    const owner = from === null ? sealed : await integrations.readSealed(from)
+    const owner = from === null ? sealed : await readLender(integrations, from)
     const known = integration.uid === uid && asked ? asked : identity.known(integration)
     known.catch(later)
     return { sealed, owner, known }

@@ -28,8 +28,8 @@ interface OAuthRouteDependencies {
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
   /** Counts each token that is handed out. */
   readonly onRead: (principalId: string, lease: Lease, at: number) => void
-  /** Called with every problem before the answer; must not throw. */
-  readonly onProblem: (error: BrokerError, request: Request) => void
+  /** Called before the answer with every problem. Returns the problem that the caller gets. Must not throw. */
+  readonly onProblem: (error: BrokerError, request: Request) => BrokerError
   readonly now: () => number
 }
 
@@ -133,9 +133,9 @@ export async function registerOAuthRoutes(
     })
     scope.setErrorHandler((thrown, request, reply) => {
       const problem = toBrokerError(thrown, [FORM])
-      onProblem(problem, request)
+      const told = onProblem(problem, request)
       const { scope: asked } = (request.body ?? {}) as { readonly scope?: string }
-      const error = oauthErrorOf(problem, integrationIn(asked))
+      const error = oauthErrorOf(told, integrationIn(asked))
       if (error.status >= 500) {
         request.log.warn({ err: problem, code: problem.code }, 'request failed')
       }

@@ -1,7 +1,6 @@
 /** Hands out leases. A hit comes from memory without a wait. A miss is one mint for all replicas. */
 import type { Actor } from '../../audit/event.ts'
 import { allows, mightAllow, type Principal } from '../../callers/policy.ts'
-import { NAMED_IN_ANSWERS } from '../../callers/reference-table.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import { draftError, type Integration, missingIn } from '../../integrations/integration.ts'
 import { waitFor } from '../../runtime/timeout.ts'
@@ -212,18 +211,7 @@ export function createBroker(dependencies: BrokerDependencies) {
 
   return {
     /** A hit returns at once, without a promise. */
-    lease(name: string, principal: Principal, request: LeaseRequest): Served | Promise<Served> {
-      try {
-        const found = find(name, principal, request)
-        return found instanceof Promise
-          ? found.catch((error: unknown) => {
-              throw shownTo(principal, error)
-            })
-          : found
-      } catch (error) {
-        throw shownTo(principal, error)
-      }
-    },
+    lease: find,
     /** Throws what `lease` would throw now. For a principal whose permission may have changed while it waited. */
     requireStill(name: string, principal: Principal): void {
       const entry = reader.trusted(name)
@@ -267,21 +255,6 @@ function servable(entry: Entry | undefined, name: string, principal: Principal):
   const missing = missingIn(integration)
   if (missing.length > 0) throw draftError(missing)
   return entry
-}
-
-/** A problem only names the source of a token if the principal may read that integration. */
-function shownTo(principal: Principal, error: unknown): unknown {
-  if (!(error instanceof BrokerError)) return error
-  const { code, detail, status, retryAfterMs, remedy, members } = error
-  const { source, ...others } = members
-  if (typeof source !== 'string' || allows(principal, NAMED_IN_ANSWERS, { name: source })) {
-    return error
-  }
-  return new BrokerError(code, detail, {
-    ...{ cause: error, status, members: others },
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-    ...(remedy !== undefined && { remedy }),
-  })
 }
 
 /** The request ends, but the mint continues and serves the next request. */
