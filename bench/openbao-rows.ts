@@ -15,29 +15,45 @@ export interface OpenbaoOptions {
   readonly footprint: FootprintOptions
 }
 
-/** Where it cannot be had, what is measured of Valetkey alone stays. */
+/** Where it cannot be had, or fails, what is measured of Valetkey alone stays. */
 export async function measureBesideOpenbao(
   t: Teardown,
   { hits, firstReads, footprint }: OpenbaoOptions,
 ): Promise<readonly Figure[]> {
-  const setting = await prepareSetting(t)
   const programs = await programsOf()
-  const bao = programs && (await startOpenbao(t, setting, programs))
-  const figures = [
-    ...(bao ? await measureHits(setting, bao, hits) : []),
-    ...(await measureFirstReads(t, setting, bao, firstReads)),
+  const part = (run: (setting: Setting, bao: Openbao | undefined) => Promise<readonly Figure[]>) =>
+    withOrWithout(programs, async (used) => {
+      const setting = await prepareSetting(t)
+      const bao = used && (await startOpenbao(t, setting, used))
+      const figures = await run(setting, bao)
+      await bao?.stop()
+      return figures
+    })
+  return [
+    ...(await part(async (setting, bao) => (bao ? measureHits(setting, bao, hits) : []))),
+    ...(await part((setting, bao) => measureFirstReads(t, setting, bao, firstReads))),
+    ...(await withOrWithout(programs, async (used) =>
+      measureFootprint(t, await prepareSetting(t), used, footprint),
+    )),
   ]
-  await bao?.stop()
-  return [...figures, ...(await measureFootprint(t, setting, programs, footprint))]
 }
 
-/** Undefined where it cannot be had; then stderr says why. */
-export async function openbaoFor(t: Teardown, setting: Setting): Promise<Openbao | undefined> {
-  const programs = await programsOf()
-  return programs && startOpenbao(t, setting, programs)
+/** What fails with the peer is measured once more without it: an error of ours comes again. */
+export async function withOrWithout<Result>(
+  programs: OpenbaoPrograms | undefined,
+  run: (programs: OpenbaoPrograms | undefined) => Promise<Result>,
+): Promise<Result> {
+  if (!programs) return run(undefined)
+  try {
+    return await run(programs)
+  } catch (error) {
+    console.error(`NOT MEASURED: ${OPENBAO_NAME}.`, error)
+    return run(undefined)
+  }
 }
 
-async function programsOf(): Promise<OpenbaoPrograms | undefined> {
+/** Undefined where they cannot be had; then stderr says why. */
+export async function programsOf(): Promise<OpenbaoPrograms | undefined> {
   const provided = await provideOpenbao((line) => console.error(line))
   if (!('why' in provided)) return provided
   console.error(`NOT MEASURED: ${OPENBAO_NAME}. ${provided.why}`)

@@ -7,9 +7,9 @@ import { startRedis } from '../test/support/redis.ts'
 import { newSigningKey } from '../test/support/signing-key.ts'
 import { ask } from './ask.ts'
 import { exactly, type Figure } from './figure.ts'
-import { openbaoFor } from './openbao-rows.ts'
-import { addToOpenbao, openbaoPath } from './peers/openbao.ts'
-import { OPENBAO_NAME } from './peers/openbao-programs.ts'
+import { programsOf, withOrWithout } from './openbao-rows.ts'
+import { addToOpenbao, openbaoPath, startOpenbao } from './peers/openbao.ts'
+import { OPENBAO_NAME, type OpenbaoPrograms } from './peers/openbao-programs.ts'
 import { type MeasuredBroker, prepareSetting, type Setting, type Teardown } from './setting.ts'
 
 export interface RecoveryOptions {
@@ -53,10 +53,18 @@ interface OrgSeed {
 
 export async function measureRecovery(
   t: Teardown,
+  options: RecoveryOptions,
+): Promise<readonly Figure[]> {
+  return withOrWithout(await programsOf(), (programs) => measureWith(t, programs, options))
+}
+
+async function measureWith(
+  t: Teardown,
+  programs: OpenbaoPrograms | undefined,
   { awaySeconds }: RecoveryOptions,
 ): Promise<readonly Figure[]> {
   const setting = await prepareSetting(t)
-  const services = await startServices(t, setting)
+  const services = await startServices(t, setting, programs)
   const agent = new Agent({ keepAlive: true })
   t.teardown(() => agent.destroy())
   const figures: Figure[] = []
@@ -68,7 +76,11 @@ export async function measureRecovery(
   return figures
 }
 
-async function startServices(t: Teardown, setting: Setting): Promise<readonly Service[]> {
+async function startServices(
+  t: Teardown,
+  setting: Setting,
+  programs: OpenbaoPrograms | undefined,
+): Promise<readonly Service[]> {
   const { simulator, authorization } = setting
   const hosts = simulator.addresses.map((address) => `http://${address}:${simulator.port}`)
   const env = { VALETKEY_LOGIN_HOSTS: hosts.join(',') }
@@ -100,8 +112,8 @@ async function startServices(t: Teardown, setting: Setting): Promise<readonly Se
     ours('embedded', 'embedded store', [await start()]),
     ours('redis', 'two replicas on Redis', [await start(redis.url), await start(redis.url)]),
   ]
-  const bao = await openbaoFor(t, setting)
-  if (!bao) return services
+  if (!programs) return services
+  const bao = await startOpenbao(t, setting, programs)
   const add = async (name: string) => {
     const app = simulator.addClientCredentialsApp({ name })
     await addToOpenbao(simulator, bao, [app])

@@ -93,8 +93,12 @@ export async function addToOpenbao(
   const { expiresIn } = simulator.settings()
   simulator.configure({ expiresIn: SHORT_LIFE_SECONDS })
   await eachOf([...byName.keys()], async (name) => {
-    await addServer(bao, byName.get(name) as AppSeed)
-    await bao.call('POST', `${PLUGIN_NAME}/self/${name}`, { server: name })
+    const add = async () => {
+      await addServer(bao, byName.get(name) as AppSeed)
+      await bao.call('POST', `${PLUGIN_NAME}/self/${name}`, { server: name })
+    }
+    // Rarely the plugin ends under many writes at once. OpenBao starts it again at the next call.
+    await add().catch(add)
   })
   simulator.configure({ expiresIn })
 }

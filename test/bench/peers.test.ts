@@ -6,6 +6,7 @@ import { Agent, createServer } from 'node:http'
 import t from 'tap'
 import { ask } from '../../bench/ask.ts'
 import { measureFirstReads } from '../../bench/first-read.ts'
+import { withOrWithout } from '../../bench/openbao-rows.ts'
 import { memoryOf } from '../../bench/processes.ts'
 import { commandsIn } from '../../bench/redis-commands.ts'
 import { watchSalesforce } from '../../bench/salesforce-time.ts'
@@ -31,6 +32,21 @@ t.test('first reads are measured without a peer, both stores and grants', async 
   )
   t.ok(figures.every(({ spread }) => Number.isFinite(spread.median)))
 })
+
+t.test(
+  'what fails with the peer is measured without it, and an error of ours stays one',
+  async (t) => {
+    const programs = { server: '/nowhere', pluginFolder: '/nowhere' }
+    const result = await withOrWithout(programs, async (used) => {
+      if (used) throw new Error('the peer has ended')
+      return 'alone'
+    })
+    t.equal(result, 'alone')
+    const ours = () => Promise.reject(new Error('ours'))
+    await t.rejects(withOrWithout(programs, ours), { message: 'ours' })
+    await t.rejects(withOrWithout(undefined, ours), { message: 'ours' })
+  },
+)
 
 t.test('the time at Salesforce counts requests at once only once', async (t) => {
   const { promise: held, resolve: release } = Promise.withResolvers<void>()
