@@ -17,7 +17,7 @@ export interface IdleOptions {
 }
 
 /** Until what follows the last request is over. */
-const SETTLE_MS = 5_000
+const SETTLE_MS = 20_000
 
 export async function measureIdle(
   t: Teardown,
@@ -70,4 +70,5 @@ export async function measureIdle(
 }
 
 /** Commands in the text of `MONITOR` that were sent: what a script calls has no round trip of its own. */
-const sentIn = (text: string): number => (text.match(/^[\d.]+ \[\d+ (?!lua\])/gm) ?? []).length
+export const sentIn = (text: string): number =>
+  (text.match(/^\+[\d.]+ \[\d+ (?!lua\])/gm) ?? []).length

@@ -6,6 +6,7 @@ import { Agent, createServer } from 'node:http'
 import t from 'tap'
 import { ask } from '../../bench/ask.ts'
 import { measureFirstReads } from '../../bench/first-read.ts'
+import { sentIn } from '../../bench/idle.ts'
 import { withOrWithout } from '../../bench/openbao-rows.ts'
 import { memoryOf } from '../../bench/processes.ts'
 import { commandsIn } from '../../bench/redis-commands.ts'
@@ -93,4 +94,14 @@ t.test('commands of Redis are added up', async (t) => {
     commandsIn(text, (name) => name === 'get'),
     3,
   )
+})
+
+t.test('commands that a script calls have no round trip of their own', async (t) => {
+  const lines = [
+    '+OK',
+    '+1700000000.000001 [0 127.0.0.1:4000] "evalsha" "abc" "0"',
+    '+1700000000.000002 [0 lua] "time"',
+    '+1700000000.000003 [5 127.0.0.1:4000] "get" "[0 lua]"',
+  ]
+  t.equal(sentIn(lines.map((line) => `${line}\r\n`).join('')), 2)
 })
