@@ -100,6 +100,18 @@ t.test('no file imports anything to its right', async (t) => {
   }
 })
 
+t.test('no file imports anything outside of src', async (t) => {
+  for (const file of files) {
+    const text = readFileSync(join(SRC, file), 'utf8')
+    const outside = [
+      ...text.matchAll(/(?:from|import|require)\s*\(?\s*["'`](\.\.?\/[^"'`]*)["'`]/g),
+    ]
+      .map(([, source = '']) => normalize(join(dirname(file), source)))
+      .filter((target) => target.startsWith('..') || !files.includes(target))
+    t.same(outside, [], file)
+  }
+})
+
 for (const folder of ['src', 'tools', 'simulator']) {
   t.test(`no files of ${folder} import each other in a circle`, async (t) => {
     t.same(circlesIn(join(ROOT, folder)), [])
