@@ -4,6 +4,7 @@ import type { AuditEvents } from '../audit/event.ts'
 import { denialOf } from '../audit/guard.ts'
 import { createAuditLog } from '../audit/log.ts'
 import { createAuditWriter } from '../audit/output/writer.ts'
+import { registerAuditRoutes } from '../audit/routes.ts'
 import { createAuditSearch } from '../audit/search.ts'
 import type { CallerEvents } from '../callers/api-key-store.ts'
 import { refusalCodeOf } from '../callers/authentication/authenticator.ts'
@@ -30,11 +31,19 @@ import { watchStore } from '../store/integrity/watched-store.ts'
 import { createPace } from '../store/pace.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import { composeLeaseEngine } from '../tokens/compose.ts'
+import { registerOAuthRoutes } from '../tokens/oauth/oauth-routes.ts'
 import type { TokenEvents } from '../tokens/token-events.ts'
 import { createCallerCounts } from '../usage/caller-counts.ts'
 import { composeWebhooks } from '../webhooks/compose.ts'
 import type { AppDependencies } from './app-dependencies.ts'
-import { registerRoutes } from './routes.ts'
+import {
+  registerCredentialParts,
+  registerGuarded,
+  registerIntegrationParts,
+  registerPublicRoutes,
+  registerServiceParts,
+  registerTokenParts,
+} from './routes.ts'
 import { composeStoreAge } from './store-age.ts'
 
 type AppEvents = StoreEvents & AuditEvents & CallerEvents & IntegrationEvents & TokenEvents
@@ -165,10 +174,21 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     storeTroubles: store.troubleCounts,
     corruptRecords: () => watched.corrupt().length,
   })
-  await registerRoutes(server, {
-    ...{ config, version, trust, onProblem, readiness, core, watched, audit, search, salesforce },
-    ...{ integrations, engine, callers, connections, rotation, seals, counts },
+  await registerPublicRoutes(server, { version, docs: config.docs, readiness, connections })
+  const { gate } = callers
+  await registerOAuthRoutes(server, {
+    ...{ broker: engine.broker, gate, audit, onRead: counts.note, onProblem, now: runtime.now },
   })
+  await registerGuarded(server, { gate, trust, audit }, (guarded) => {
+    registerTokenParts(guarded, { core, engine, integrations, salesforce, counts, audit, gate })
+    registerServiceParts(guarded, { callers, watched, engine, seals, integrations, counts, audit })
+    registerAuditRoutes(guarded, { search })
+    registerCredentialParts(guarded, {
+      ...{ config, core, connections, rotation, integrations, audit, gate },
+    })
+    registerIntegrationParts(guarded, { core, integrations, engine, salesforce, audit, gate })
+  })
+  await server.ready()
 
   const metrics = config.metricsPort === 0 ? undefined : metering.listener
   /** In the order of start. They are stopped in reverse order. */

@@ -24,20 +24,15 @@ export async function openStore(
   const { redisCaFile: caFile, redisCertFile: certFile, redisKeyFile: keyFile } = config
   const { redisSentinelPassword: sentinelPassword } = config
   const given = {
-    nat: config.redisNatMap,
-    urlFile,
-    sentinelPassword,
-    sentinelPasswordFile,
-    caFile,
-    certFile,
-    keyFile,
+    ...{ urlFile, sentinelPassword, sentinelPasswordFile },
+    ...{ caFile, certFile, keyFile },
   }
   try {
     return await createRedisStore({
-      url: config.redisUrl,
+      connection: { url: config.redisUrl, ...defined(given) },
       prefix: config.redisPrefix,
       waitReplicas: config.redisWaitReplicas,
-      ...defined(given),
+      ...defined({ nat: config.redisNatMap }),
       onEvent: onRedisEvent,
       ...(timeoutMs !== undefined && { timeoutMs }),
     })

@@ -1,8 +1,6 @@
-/** Registers every route, in the order of the API's description. */
+/** Registers the routes in groups; `app.ts` calls them in the order of the API's description. */
 import { refuseWhileBlocked } from '../audit/guard.ts'
 import type { AuditLog } from '../audit/log.ts'
-import { registerAuditRoutes } from '../audit/routes.ts'
-import type { AuditSearch } from '../audit/search.ts'
 import type { Callers } from '../callers/compose.ts'
 import { requireCaller } from '../callers/index.ts'
 import type { Config } from '../config/config.ts'
@@ -16,7 +14,7 @@ import { describeApi, serveApiDescription } from '../http/openapi/openapi.ts'
 import { registerPublicPages } from '../http/pages/front-page.ts'
 import type { ApiServer } from '../http/server/api-server.ts'
 import { type Readiness, registerHealth } from '../http/server/health.ts'
-import type { Server, ServerOptions } from '../http/server/server.ts'
+import type { Server } from '../http/server/server.ts'
 import { createIdentityAcceptance } from '../identity/identity-acceptance.ts'
 import { registerIdentityRoutes } from '../identity/identity-routes.ts'
 import { createPinStore } from '../identity/pin-store.ts'
@@ -34,76 +32,135 @@ import type { WatchedStore } from '../store/integrity/watched-store.ts'
 import { createTokenCheck } from '../tokens/check/token-check.ts'
 import { registerTokenCheckRoutes } from '../tokens/check/token-check-routes.ts'
 import type { LeaseEngine } from '../tokens/compose.ts'
-import { registerOAuthRoutes } from '../tokens/oauth/oauth-routes.ts'
 import { registerTokenRoutes } from '../tokens/serve/routes.ts'
 import type { CallerCounts } from '../usage/caller-counts.ts'
 import { registerCallerCountsRoutes } from '../usage/caller-counts-routes.ts'
 
-interface RoutedParts {
-  readonly config: Pick<Config, 'docs' | 'publicUrl' | 'egressAddresses'>
+interface PublicRouteDependencies {
   readonly version: string
-  readonly trust: ApiServer['trust']
-  readonly onProblem: NonNullable<ServerOptions['onProblem']>
+  /** Whether the description of the API is served. */
+  readonly docs: boolean
   readonly readiness: () => Readiness
-  readonly core: Core<unknown>
-  readonly watched: WatchedStore
-  readonly audit: AuditLog
-  readonly search: AuditSearch
-  readonly salesforce: Salesforce
-  readonly integrations: Integrations
-  readonly engine: LeaseEngine
-  readonly callers: Callers
-  readonly connections: Connections
-  readonly rotation: Rotation
-  readonly seals: KeyringCare
-  readonly counts: CallerCounts
+  readonly connections: Pick<Connections, 'registerCallback'>
 }
 
-/** Resolves when the server is ready to listen. */
-export async function registerRoutes(server: Server, parts: RoutedParts): Promise<void> {
-  const { config, version, onProblem, readiness, core, audit } = parts
-  const { engine, callers, connections, counts } = parts
-  const { now } = core.runtime
+/** Routes that need no caller. */
+export async function registerPublicRoutes(
+  server: Server,
+  { version, docs, readiness, connections }: PublicRouteDependencies,
+): Promise<void> {
   await describeApi(server, version)
-  if (config.docs) serveApiDescription(server)
+  if (docs) serveApiDescription(server)
   registerHealth(server, readiness)
   registerRefusalPages(server)
-  registerPublicPages(server, { version, docs: config.docs })
+  registerPublicPages(server, { version, docs })
   connections.registerCallback(server)
-  await registerOAuthRoutes(server, {
-    ...{ broker: engine.broker, gate: callers.gate, audit, onRead: counts.note, onProblem, now },
-  })
-  await server.register(async (scope) => registerGuarded(scope as Server, parts))
-  await server.ready()
 }
 
-/** Registers the routes behind the guard. Each of their requests has an authenticated caller. */
-function registerGuarded(guarded: Server, parts: RoutedParts): void {
-  const { config, trust, core, watched, audit, search, salesforce, integrations } = parts
-  const { engine, callers, connections, rotation, seals, counts } = parts
-  const { broker, revoker, grants } = engine
-  const { confirm, identify } = callers.gate
-  const { documents, outcomes } = core.store
+interface GuardDependencies {
+  readonly gate: Callers['gate']
+  readonly trust: ApiServer['trust']
+  readonly audit: AuditLog
+}
+
+/** Registers routes behind the guard: each of their requests has a proven caller. */
+export async function registerGuarded(
+  server: Server,
+  { gate, trust, audit }: GuardDependencies,
+  register: (guarded: Server) => void,
+): Promise<void> {
+  await server.register(async (scope) => {
+    const guarded = scope as Server
+    requireCaller(guarded, gate, trust)
+    refuseWhileBlocked(guarded, audit)
+    tellUnconfirmed(guarded)
+    register(guarded)
+  })
+}
+
+interface TokenPartDependencies {
+  readonly core: Core<unknown>
+  readonly engine: LeaseEngine
+  readonly integrations: Integrations
+  readonly salesforce: Salesforce
+  readonly counts: CallerCounts
+  readonly audit: AuditLog
+  readonly gate: Callers['gate']
+}
+
+/** Tokens, and the check of one. */
+export function registerTokenParts(guarded: Server, parts: TokenPartDependencies): void {
+  const { core, engine, integrations, salesforce, counts, audit, gate } = parts
+  const { broker, revoker } = engine
+  const { identify } = gate
   const { now, monotonic } = core.runtime
-  const { publicUrl, egressAddresses } = config
-  requireCaller(guarded, callers.gate, trust)
-  refuseWhileBlocked(guarded, audit)
-  tellUnconfirmed(guarded)
   registerTokenRoutes(guarded, {
     ...{ broker, revoker, integrations, audit, onRead: counts.note, identify, now },
   })
   const check = createTokenCheck({ endpoint: salesforce.endpoint, monotonic })
   registerTokenCheckRoutes(guarded, { broker, integrations, audit, identify, check })
+}
+
+interface ServicePartDependencies {
+  readonly callers: Callers
+  readonly watched: WatchedStore
+  readonly engine: Pick<LeaseEngine, 'age'>
+  readonly seals: KeyringCare
+  readonly integrations: Integrations
+  readonly counts: CallerCounts
+  readonly audit: AuditLog
+}
+
+/** Callers and their keys, the store, and the keyring. */
+export function registerServiceParts(guarded: Server, parts: ServicePartDependencies): void {
+  const { callers, watched, engine, seals, integrations, counts, audit } = parts
   callers.registerRoutes(guarded, (request, { action, id }) =>
     audit.change(request, { action, integration: null, detail: { api_key: id } }),
   )
   registerStoreRoutes(guarded, { watched, audit, acceptAge: engine.age.accept })
   seals.registerRoutes(guarded)
   registerCallerCountsRoutes(guarded, { integrations, counts })
-  registerAuditRoutes(guarded, { search })
+}
+
+interface CredentialPartDependencies {
+  readonly config: Pick<Config, 'publicUrl' | 'egressAddresses'>
+  readonly core: Core<unknown>
+  readonly connections: Connections
+  readonly rotation: Rotation
+  readonly integrations: Integrations
+  readonly audit: AuditLog
+  readonly gate: Callers['gate']
+}
+
+/** Connections, credentials, and the setup of the app in Salesforce. */
+export function registerCredentialParts(guarded: Server, parts: CredentialPartDependencies): void {
+  const { config, core, connections, rotation, integrations, audit, gate } = parts
+  const { publicUrl, egressAddresses } = config
+  const { confirm } = gate
+  const { now } = core.runtime
   connections.registerRoutes(guarded, confirm)
-  registerCredentialRoutes(guarded, { integrations, ...rotation, audit, confirm, now })
+  registerCredentialRoutes(guarded, { integrations, rotation, audit, confirm, now })
   registerSetupRoutes(guarded, { integrations, publicUrl, egressAddresses })
+}
+
+interface IntegrationPartDependencies {
+  readonly core: Core<unknown>
+  readonly integrations: Integrations
+  readonly engine: LeaseEngine
+  readonly salesforce: Salesforce
+  readonly audit: AuditLog
+  readonly gate: Callers['gate']
+}
+
+/** Integrations, with their doctor and their identity. */
+export function registerIntegrationParts(
+  guarded: Server,
+  { core, integrations, engine, salesforce, audit, gate }: IntegrationPartDependencies,
+): void {
+  const { revoker, grants, status } = engine
+  const { confirm } = gate
+  const { documents, outcomes } = core.store
+  const { now, monotonic } = core.runtime
   const { outbound, hosts, clock } = salesforce
   const doctor = createDoctorService({
     doctor: createDoctor({ outbound, hosts, grants, clock, now, monotonic }),
@@ -114,15 +171,10 @@ function registerGuarded(guarded: Server, parts: RoutedParts): void {
   const pins = createPinStore(documents)
   const acceptance = createIdentityAcceptance({ integrations, pins, outcomes })
   registerIdentityRoutes(guarded, { integrations, acceptance, audit, confirm })
-  const { statusOf } = engine.status
   registerIntegrationRoutes(guarded, {
-    ...{
-      registry: createRegistry(integrations.rules),
-      store: integrations,
-      statusOf,
-      audit,
-      confirm,
-    },
-    ...{ monotonic, revoke: revoker.revokeUnlessShared },
+    registry: createRegistry(integrations.rules),
+    store: integrations,
+    ...{ statusOf: status.statusOf, audit, confirm, monotonic },
+    revoke: revoker.revokeUnlessShared,
   })
 }

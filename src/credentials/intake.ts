@@ -143,7 +143,7 @@ export function createIntake({ now, uniqueId }: IntakeDependencies) {
   const generated = async (wish: NonNullable<CredentialInput['generate']>, name: string) => {
     const pair = await generateKeyPair({ bits: wish.keyBits ?? DEFAULT_KEY_BITS })
     const certificate = await selfSignedCertificate(pair, {
-      commonName: wish.commonName ?? `valetkey ${name}`.slice(0, 64),
+      subject: { commonName: wish.commonName ?? `valetkey ${name}`.slice(0, 64) },
       days: wish.days ?? DEFAULT_DAYS,
       now: now(),
     })

@@ -23,7 +23,7 @@ const SIGNATURE = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 /** Returns PEM. The caller checks the number of days. */
 export async function issueSelfSigned(
   key: Pick<PrivateKey, 'keyObject'>,
-  { days, now, ...subject }: SelfSignedOptions,
+  { subject, days, now }: SelfSignedOptions,
 ): Promise<string> {
   const name = distinguishedName(subject)
   const keys = cryptoKeys(key)

@@ -18,7 +18,8 @@ export interface CertificateSubject {
   readonly country?: string
 }
 
-export interface SelfSignedOptions extends CertificateSubject {
+export interface SelfSignedOptions {
+  readonly subject: CertificateSubject
   /** Whole days, 1 to 825. */
   readonly days: number
   /** Epoch milliseconds. */

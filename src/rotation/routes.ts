@@ -14,20 +14,24 @@ import { registerStagingRoutes, type StagingRouteDependencies } from './staging-
 import { credentialViewOf } from './view.ts'
 
 interface CredentialRouteDependencies
-  extends Omit<StagingRouteDependencies, 'access'>,
-    Omit<DeploymentRouteDependencies, 'access'> {
+  extends Pick<
+    StagingRouteDependencies & DeploymentRouteDependencies,
+    'audit' | 'confirm' | 'now'
+  > {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
-  readonly erasure: Pick<Erasure, 'dated'>
+  readonly rotation: Pick<StagingRouteDependencies, 'staging' | 'activation' | 'deployer'> & {
+    readonly erasure: Pick<Erasure, 'dated'>
+  }
 }
 
 const PEM_MEDIA_TYPE = 'application/x-pem-file'
 
 export function registerCredentialRoutes(
   server: Server,
-  dependencies: CredentialRouteDependencies,
+  { integrations, rotation, ...shared }: CredentialRouteDependencies,
 ): void {
-  const access = createAccess(dependencies.integrations)
-  const { erasure } = dependencies
+  const access = createAccess(integrations)
+  const { erasure } = rotation
 
   server.get(
     '/integrations/:name/credentials',
@@ -101,6 +105,6 @@ export function registerCredentialRoutes(
     },
   )
 
-  registerStagingRoutes(server, { ...dependencies, access })
-  registerDeploymentRoutes(server, { ...dependencies, access })
+  registerStagingRoutes(server, { ...rotation, ...shared, access })
+  registerDeploymentRoutes(server, { ...rotation, ...shared, access })
 }

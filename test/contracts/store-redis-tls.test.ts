@@ -16,8 +16,7 @@ t.test('trusts no server whose certificate the CA did not sign', async (t) => {
   for (const caFile of [`${dir}/ca.crt`, undefined]) {
     const events: RedisEvent[] = []
     const store = await createRedisStore({
-      url: new Secret(server.url),
-      ...(caFile !== undefined && { caFile }),
+      connection: { url: new Secret(server.url), ...(caFile !== undefined && { caFile }) },
       onEvent: (event) => events.push(event),
     })
     t.teardown(() => store.close())

@@ -167,7 +167,11 @@ t.test('refuses any text with credential_invalid, and with nothing else', async 
 })
 
 t.test('makes a certificate that openssl verifies and shows', async (t) => {
-  const made = await selfSignedCertificate(key, { commonName: 'valetkey billing', days: 365, now })
+  const made = await selfSignedCertificate(key, {
+    subject: { commonName: 'valetkey billing' },
+    days: 365,
+    now,
+  })
   write('made.pem', made.pem)
   t.match(run('verify', '-x509_strict', '-CAfile', 'made.pem', 'made.pem'), 'made.pem: OK')
   const text = run('x509', '-in', 'made.pem', '-noout', '-text')
@@ -187,14 +191,22 @@ t.test('makes a certificate that openssl verifies and shows', async (t) => {
   t.equal(made.notAfter, Math.floor(now / 1_000) * 1_000 + 365 * DAY_MS)
   t.ok(made.notBefore < now && made.notBefore > now - DAY_MS, 'valid already')
   t.match(made.serial, /^[4-7][0-9A-F]{31}$/)
-  const other = await selfSignedCertificate(key, { commonName: 'valetkey billing', days: 1, now })
+  const other = await selfSignedCertificate(key, {
+    subject: { commonName: 'valetkey billing' },
+    days: 1,
+    now,
+  })
   t.not(other.serial, made.serial)
 })
 
 t.test('makes certificates for every key size within the limits of Salesforce', async (t) => {
   for (const bits of [2048, 3072, 4096] as const) {
     const pair = await generateKeyPair({ bits })
-    const made = await selfSignedCertificate(pair, { commonName: 'x'.repeat(64), days: 825, now })
+    const made = await selfSignedCertificate(pair, {
+      subject: { commonName: 'x'.repeat(64) },
+      days: 825,
+      now,
+    })
     t.equal(made.keyBits, bits)
     t.ok(made.pem.length <= 4_000)
     t.equal(matches(pair, made), true)
@@ -258,7 +270,10 @@ t.test('puts any visible name into one attribute, whatever it contains', async (
   )
   await fc.assert(
     fc.asyncProperty(fc.oneof(visible, hostile), async (commonName) => {
-      write('name.pem', (await selfSignedCertificate(key, { commonName, days: 1, now })).pem)
+      write(
+        'name.pem',
+        (await selfSignedCertificate(key, { subject: { commonName }, days: 1, now })).pem,
+      )
       const shown = run(
         'x509',
         '-in',
@@ -291,7 +306,7 @@ t.test('refuses names that are empty, long, or not visible, and days out of boun
   ]
   for (const commonName of names) {
     const refused = { code: 'credential_invalid', detail: /^common_name: / }
-    await t.rejects(selfSignedCertificate(key, { commonName, days: 1, now }), refused)
+    await t.rejects(selfSignedCertificate(key, { subject: { commonName }, days: 1, now }), refused)
     await t.rejects(certificateRequest(key, { commonName }), refused)
   }
   const subjects: [CertificateSubject, RegExp][] = [
@@ -306,7 +321,7 @@ t.test('refuses names that are empty, long, or not visible, and days out of boun
     await t.rejects(certificateRequest(key, subject), { code: 'credential_invalid', detail })
   }
   for (const days of [0, -1, 826, 1.5, Number.NaN]) {
-    const options: SelfSignedOptions = { commonName: 'x', days, now }
+    const options: SelfSignedOptions = { subject: { commonName: 'x' }, days, now }
     await t.rejects(selfSignedCertificate(key, options), {
       code: 'credential_invalid',
       detail: /^days: /,

@@ -624,7 +624,11 @@ t.test('private keys that are made here never leave', async (t) => {
 
     const store: Store =
       engine === 'redis'
-        ? await createRedisStore({ url: new Secret(url), prefix: 'vk:', onEvent: () => undefined })
+        ? await createRedisStore({
+            connection: { url: new Secret(url) },
+            prefix: 'vk:',
+            onEvent: () => undefined,
+          })
         : createEmbeddedStore({ dataDir })
     const integrations = createIntegrationStore({
       records: store.integrations,

@@ -99,7 +99,7 @@ t.test('Redis that syncs always keeps what it acknowledged when it is killed', a
     `const { createRedisStore } = await import(${JSON.stringify(import.meta.resolve('../../src/store/redis/redis-store.ts'))})
      const { Secret } = await import(${JSON.stringify(import.meta.resolve('../../src/crypto/secret.ts'))})
      const url = new Secret(process.argv[1])
-     const store = await createRedisStore({ url, timeoutMs: 10_000, onEvent: () => undefined })
+     const store = await createRedisStore({ connection: { url }, timeoutMs: 10_000, onEvent: () => undefined })
      await writeForEver(store).catch(() => process.exit(3))`,
     redis.url,
   )
@@ -109,7 +109,7 @@ t.test('Redis that syncs always keeps what it acknowledged when it is killed', a
   t.ok(last >= ACKNOWLEDGED)
   await redis.restart()
   const store = await createRedisStore({
-    url: new Secret(redis.url),
+    connection: { url: new Secret(redis.url) },
     timeoutMs: 10_000,
     onEvent: () => undefined,
   })

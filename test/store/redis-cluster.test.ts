@@ -20,7 +20,7 @@ const KEY = createKeys('vk:').meta
 async function loaded(t: Test) {
   await servers.settled(SETTLE_MS)
   const store = await createRedisStore({
-    url: new Secret(servers.url()),
+    connection: { url: new Secret(servers.url()) },
     waitReplicas: 1,
     onEvent: () => undefined,
   })

@@ -14,7 +14,7 @@ const SOON_MS = 5_000
 async function redisStore(t: Test, server: RedisServer, options: Partial<RedisStoreOptions> = {}) {
   const events: RedisEvent[] = []
   const store = await createRedisStore({
-    url: new Secret(server.url),
+    connection: { url: new Secret(server.url) },
     onEvent: (event) => events.push(event),
     ...options,
   })
@@ -201,7 +201,7 @@ t.test('needs no more of Redis than the rights that it names', async (t) => {
     '+info',
   )
   const url = new Secret(`redis://broker:pass%20word@127.0.0.1:${redis.port}/0`)
-  const { store } = await redisStore(t, redis, { url, waitReplicas: 0 })
+  const { store } = await redisStore(t, redis, { connection: { url }, waitReplicas: 0 })
   const expiresAt = (await store.now()) + 60_000
   await store.integrations.create('a', 'u', content())
   await store.integrations.change('a', { uid: 'u', version: 1 }, content())
@@ -235,7 +235,7 @@ t.test('needs no more of Redis than the rights that it names', async (t) => {
   t.ok(keys.length > 0 && keys.every((key) => key.startsWith('vk:{vk}:')))
 
   const wrong = new Secret(`redis://broker:canary@127.0.0.1:${redis.port}/0`)
-  const { store: stranger, events } = await redisStore(t, redis, { url: wrong })
+  const { store: stranger, events } = await redisStore(t, redis, { connection: { url: wrong } })
   await rejectsSoon(t, stranger.now(), 'with a wrong password')
   await eventually(() =>
     events.some((event) => event.type === 'error' && event.error.code === 'WRONGPASS'),
@@ -278,10 +278,13 @@ t.test('acknowledges a change only when enough replicas have it', async (t) => {
 t.test('refuses options that are wrong', async (t) => {
   const onEvent = () => undefined
   const url = new Secret('redis://h')
-  await t.rejects(createRedisStore({ url: new Secret('http://x'), onEvent }), /must look like/)
-  await t.rejects(createRedisStore({ url, onEvent, prefix: '{x}' }), RangeError)
   await t.rejects(
-    createRedisStore({ url, onEvent, caFile: '/nowhere/ca.pem' }),
+    createRedisStore({ connection: { url: new Secret('http://x') }, onEvent }),
+    /must look like/,
+  )
+  await t.rejects(createRedisStore({ connection: { url }, onEvent, prefix: '{x}' }), RangeError)
+  await t.rejects(
+    createRedisStore({ connection: { url, caFile: '/nowhere/ca.pem' }, onEvent }),
     /\/nowhere\/ca\.pem/,
   )
 })

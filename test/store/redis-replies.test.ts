@@ -97,7 +97,7 @@ async function storeThatIsTold(t: Test, reply: () => Reply, waitReplicas = 0) {
   t.teardown(() => fake.stop())
   const events: RedisEvent[] = []
   const store = await createRedisStore({
-    url: new Secret(fake.url),
+    connection: { url: new Secret(fake.url) },
     waitReplicas,
     onEvent: (event) => events.push(event),
   })
@@ -154,7 +154,11 @@ t.test('a change that WAIT cannot confirm is not acknowledged', async (t) => {
     })
     t.teardown(() => fake.stop())
     const url = new Secret(fake.url)
-    const store = await createRedisStore({ url, waitReplicas: 1, onEvent: () => undefined })
+    const store = await createRedisStore({
+      connection: { url },
+      waitReplicas: 1,
+      onEvent: () => undefined,
+    })
     t.teardown(() => store.close())
     const written = store.documents.write('k', 'd', '', { expected: 'any' })
     const confirmed = store.integrations.confirm()
@@ -185,7 +189,7 @@ t.test(
     })
     t.teardown(() => sentinel.stop())
     const store = await createRedisStore({
-      url: new Secret(`redis+sentinel://127.0.0.1:${sentinel.port}/main/0`),
+      connection: { url: new Secret(`redis+sentinel://127.0.0.1:${sentinel.port}/main/0`) },
       onEvent: () => undefined,
     })
     t.teardown(() => store.close())

@@ -20,7 +20,7 @@ async function loaded(t: Test, waitReplicas = 1) {
   await servers.settled(SETTLE_MS)
   const events: RedisEvent[] = []
   const store = await createRedisStore({
-    url: new Secret(servers.url()),
+    connection: { url: new Secret(servers.url()) },
     prefix: `${t.name.replaceAll(/\W/g, '-').slice(0, 40)}:`,
     waitReplicas,
     onEvent: (event) => events.push(event),

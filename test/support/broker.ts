@@ -108,7 +108,7 @@ export async function startBroker(t: Teardown, options: BrokerOptions): Promise<
   const monotonic = options.monotonic ?? passed
   const store = config.redisUrl
     ? await createRedisStore({
-        url: config.redisUrl,
+        connection: { url: config.redisUrl },
         prefix: config.redisPrefix,
         waitReplicas: config.redisWaitReplicas,
         onEvent: (event) => log.debug({ event: event.type }, 'redis'),

@@ -9,6 +9,9 @@ export interface SigningKey {
 
 export async function newSigningKey(commonName = 'test', days = 365): Promise<SigningKey> {
   const pair = await generateKeyPair({ bits: 2048 })
-  const certificate = await selfSignedCertificate(pair, { commonName, days, now: Date.now() })
+  const certificate = await selfSignedCertificate(pair, {
+    subject: { commonName },
+    ...{ days, now: Date.now() },
+  })
   return { privateKey: pair.pem.reveal(), certificate: certificate.pem }
 }

@@ -45,12 +45,15 @@ export interface RedisPlace {
   readonly waitReplicas?: number
 }
 
-export async function openRedis(t: Test, { url, ...place }: RedisPlace): Promise<OpenStore> {
+export async function openRedis(
+  t: Test,
+  { url, caFile, waitReplicas }: RedisPlace,
+): Promise<OpenStore> {
   // A prefix of its own is an empty store.
   const prefix = `vk:${randomUUID()}:`
   const options = {
-    url: new Secret(url),
-    ...place,
+    connection: { url: new Secret(url), ...(caFile !== undefined && { caFile }) },
+    ...(waitReplicas !== undefined && { waitReplicas }),
     prefix,
     timeoutMs: 10_000,
     onEvent(event: RedisEvent) {

@@ -25,7 +25,8 @@ import { createRedisOutcomes } from './outcomes.ts'
 import { NOW, toNumber } from './script.ts'
 import { createRedisSeals } from './seals.ts'
 
-export interface RedisStoreOptions extends RedisSettingsOptions {
+export interface RedisStoreOptions {
+  readonly connection: RedisSettingsOptions
   /** Prefix of every key. Default: `vk:`. */
   readonly prefix?: string
   /** Translates announced addresses. Default: none. */
@@ -53,7 +54,7 @@ const TIME: Script = { name: 'vkTime', lua: `${NOW}return now()` }
 export async function createRedisStore(options: RedisStoreOptions): Promise<Store> {
   const { waitReplicas = 0, timeoutMs = DEFAULT_TIMEOUT_MS, onEvent } = options
   const keys = createKeys(options.prefix ?? 'vk:')
-  const settings = await createRedisSettings(options)
+  const settings = await createRedisSettings(options.connection)
   const troubles = createRedisTroubles({
     isTls: () => settings.current().tls !== undefined,
     tell: (error, connection) => onEvent({ type: 'error', connection, error }),

@@ -20,7 +20,10 @@ const urlOf = ({ port }: RedisServer) => `redis://${user.userinfo}127.0.0.1:${po
 const BEFORE_ALL = ['info', 'client|setname', 'client|info', 'wait', 'eval', 'evalsha']
 
 async function open(t: Test, url: string) {
-  const store = await createRedisStore({ url: new Secret(url), onEvent: () => undefined })
+  const store = await createRedisStore({
+    connection: { url: new Secret(url) },
+    onEvent: () => undefined,
+  })
   t.teardown(() => store.close())
   return store
 }
