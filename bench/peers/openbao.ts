@@ -48,13 +48,26 @@ export async function startOpenbao(
   const child = endWithThisProcess(
     spawn(server, ['server', ...options], {
       env: { PATH: process.env.PATH, HOME: folder },
+      // A group of its own: plugins that it forgot would outlive it.
+      detached: true,
       stdio: 'ignore',
     }),
   )
+  const endGroup = () => {
+    try {
+      process.kill(-(child.pid ?? Number.NaN), 'SIGKILL')
+    } catch (error) {
+      // Nobody is left.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+  process.once('exit', endGroup)
+  t.teardown(() => process.off('exit', endGroup))
   const exited = once(child, 'exit')
   const stop = async () => {
     child.kill('SIGTERM')
     await exited
+    endGroup()
   }
   t.teardown(stop)
   const agent = new Agent({ keepAlive: true })
