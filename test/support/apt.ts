@@ -8,6 +8,11 @@ export type Provided =
   /** One line that says what to do. */
   | { readonly ok: false; readonly why: string }
 
+/** Two test files may install at once: the second waits for the first. */
+const WAIT_FOR_LOCK = ['-o', 'DPkg::Lock::Timeout=300']
+/** Whether this process has the list of today. */
+let isUpdated = false
+
 /** Sees to it that the command is on the PATH. Its Debian package has its name. */
 export function provideCommand(command: string, announce: (line: string) => void): Provided {
   if (isOnPath(command)) return { ok: true, isNew: false }
@@ -22,7 +27,8 @@ export function provideCommand(command: string, announce: (line: string) => void
   announce(`The tests need ${command}, which is not on the PATH. Installing it now with`)
   announce(`  ${byHand}`)
   announce('(VALETKEY_TEST_NO_INSTALL=1 forbids it)')
-  if (run('apt-get', ['update']) && run('apt-get', install) && isOnPath(command)) {
+  isUpdated ||= run('apt-get', ['update'])
+  if (isUpdated && run('apt-get', [...WAIT_FOR_LOCK, ...install]) && isOnPath(command)) {
     return { ok: true, isNew: true }
   }
   return { ok: false, why: `${command} could not be installed; try it by hand: ${byHand}` }

