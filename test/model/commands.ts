@@ -172,6 +172,8 @@ export const put = (
         credential: { clientSecret: `secret-of-${client}` },
         identity: { pin: 'off' as const },
         loginsPerHour: 3_600,
+        // Half of it is what a lease starts with where Salesforce says nothing.
+        tokenLifetime: 60,
         enabled,
       }
       const { value, problem } = await attempt(replica, async () => {
@@ -253,8 +255,9 @@ export const herd = (name: string) =>
     )
     const requests = salesforce.requests(loginUrl) - before
     log(`  herd on ${name}: ${requests} requests, ${new Set(answers).size} answers`)
-    // The other integrations of the app may be refreshed at the same time.
-    if (requests > sharers) throw new Error(`${requests} requests for one herd on ${name}`)
+    // The other integrations of the app may be refreshed at the same time. A token that proves dead is replaced.
+    if (salesforce.says && requests > sharers)
+      throw new Error(`${requests} requests for one herd on ${name}`)
   })
 
 export const pass = (ms: number): Command => ({
@@ -306,6 +309,7 @@ export const mend: Command = {
     const { time, replicas, salesforce, log } = reality
     log(`${time.monotonic()} all is mended`)
     salesforce.mode = 'well'
+    salesforce.deadShare = 0
     for (const replica of replicas) replica.link('up')
     await time.advance(4_000)
     requireNoViolation(reality)

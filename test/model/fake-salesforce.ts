@@ -11,13 +11,18 @@ export type SalesforceMode = 'well' | 'down' | 'refusing'
 export interface IssuedToken {
   readonly tokenId: string
   readonly loginUrl: string
-  readonly expiresAt: number
+  /** A repeated request extends it where Salesforce does not say how long tokens live. */
+  expiresAt: number
   revokedAt: number | undefined
 }
 
 export interface FakeSalesforce {
   readonly endpoint: TokenEndpoint
   mode: SalesforceMode
+  /** Which part of the tokens is dead when it is issued. 0 where Salesforce says how long tokens live. */
+  deadShare: number
+  /** Whether the answer to a token request says how long the token lives. Otherwise introspection does. */
+  readonly says: boolean
   /** Tokens that came to a login URL other than the one that issued them. */
   readonly strays: string[]
   issued(tokenId: string): IssuedToken | undefined
@@ -31,17 +36,25 @@ export interface FakeSalesforceDependencies {
   readonly sleep: (ms: number) => Promise<void>
   /** Whether a repeated request gets the token that lives already. */
   readonly repeats: boolean
+  /** Whether the answer to a token request says how long the token lives. */
+  readonly says: boolean
 }
 
 /** Of each half of an exchange, of which the whole may take 4 seconds: whoever gets no answer in time twice gets no token, and rightly so. */
 const LATENCIES_MS = [0, 20, 150, 700, 1_900]
 const LIFETIME_MS = { least: 8_000, most: 60_000 }
+/** A session outlives half of its time-out after each login: that is what the assumption rests on. */
+const UNSAID_LIFETIME_MS = { least: 31_000, most: 90_000 }
+const DEAD_SHARE = 0.05
 
 export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): FakeSalesforce {
-  const { now, random, sleep, repeats } = dependencies
+  const { now, random, sleep, repeats, says } = dependencies
+  const lifetime = says ? LIFETIME_MS : UNSAID_LIFETIME_MS
   const tokens = new Map<string, IssuedToken>()
   const texts = new Map<string, IssuedToken>()
   const current = new Map<string, { text: string; token: IssuedToken }>()
+  /** Revoked by us. */
+  const ended = new Set<string>()
   const counts = new Map<string, number>()
   let serial = 0
 
@@ -50,10 +63,11 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
   const issue = (loginUrl: string) => {
     serial += 1
     const text = `00D!${serial}`
-    const lifetimeMs = LIFETIME_MS.least + random() * (LIFETIME_MS.most - LIFETIME_MS.least)
+    const lifetimeMs = lifetime.least + random() * (lifetime.most - lifetime.least)
     const expiresAt = now() + Math.floor(lifetimeMs / 1_000) * 1_000
     const tokenId = tokenIdOf(new Secret(text))
-    const token: IssuedToken = { tokenId, loginUrl, expiresAt, revokedAt: undefined }
+    const revokedAt = !says && random() < fake.deadShare ? now() : undefined
+    const token: IssuedToken = { tokenId, loginUrl, expiresAt, revokedAt }
     tokens.set(tokenId, token)
     texts.set(text, token)
     current.set(loginUrl, { text, token })
@@ -62,6 +76,9 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
 
   const isLive = ({ expiresAt, revokedAt }: IssuedToken) =>
     revokedAt === undefined && expiresAt > now() + 1_000
+
+  /** Salesforce repeats a dead token until it is revoked. */
+  const isKept = (token: IssuedToken) => isLive(token) || (!says && !ended.has(token.tokenId))
 
   const fail = () => {
     if (fake.mode === 'down') {
@@ -80,7 +97,8 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
       await latency()
       fail()
       const held = repeats ? current.get(loginUrl) : undefined
-      const { text, token } = held && isLive(held.token) ? held : issue(loginUrl)
+      const { text, token } = held && isKept(held.token) ? held : issue(loginUrl)
+      if (!says) token.expiresAt = Math.max(token.expiresAt, now() + lifetime.least)
       const expiresInSeconds = Math.floor((token.expiresAt - now()) / 1_000)
       await latency()
       return {
@@ -89,22 +107,27 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
         instanceUrl: 'https://acme.my.salesforce.com',
         orgId: '00D000000000001',
         userId: '005000000000001',
-        expiresInSeconds,
+        ...(says && { expiresInSeconds }),
       }
     },
     async deviceCode() {
       throw new BrokerError('salesforce_unavailable', 'Nothing here connects a device')
     },
-    async introspect() {
-      return { active: true }
+    async introspect({ token }) {
+      await latency()
+      fail()
+      const known = texts.get(token.reveal())
+      if (!known || !isLive(known)) return { active: false }
+      return { active: true, expiresAt: known.expiresAt }
     },
     async revoke({ loginUrl, token }) {
       const known = texts.get(token.reveal())
       if (known?.loginUrl !== loginUrl) fake.strays.push(`${known?.tokenId} at ${loginUrl}`)
       await latency()
       if (fake.mode === 'down') fail()
-      if (!known || known.revokedAt !== undefined) return 'unknown_token'
+      if (!known || ended.has(known.tokenId)) return 'unknown_token'
       known.revokedAt = now()
+      ended.add(known.tokenId)
       return 'revoked'
     },
     async probe() {
@@ -119,6 +142,8 @@ export function createFakeSalesforce(dependencies: FakeSalesforceDependencies): 
   const fake: FakeSalesforce = {
     endpoint,
     mode: 'well',
+    deadShare: DEAD_SHARE,
+    says,
     strays: [],
     issued: (tokenId) => tokens.get(tokenId),
     requests: (loginUrl) => counts.get(loginUrl) ?? 0,

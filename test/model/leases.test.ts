@@ -37,7 +37,7 @@ const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 async function withReality(
   seed: number,
-  repeats: boolean,
+  { repeats, says }: { readonly repeats: boolean; readonly says: boolean },
   work: (reality: Reality) => Promise<void>,
 ) {
   const dataDir = mkdtempSync(join(FOLDER, 'valetkey-model-'))
@@ -45,7 +45,9 @@ async function withReality(
   const random = seeded(seed)
   const lines: string[] = []
   const store = createEmbeddedStore({ dataDir, now: time.now })
-  const salesforce = createFakeSalesforce({ now: time.now, random, sleep: time.sleep, repeats })
+  const salesforce = createFakeSalesforce({
+    ...{ now: time.now, random, sleep: time.sleep, repeats, says },
+  })
   let ids = 0
   const world: World = {
     time,
@@ -96,9 +98,9 @@ t.test('never serves what must not be served, whatever happens', async (t) => {
   const property = fc.asyncProperty(
     fc.commands(COMMANDS, { maxCommands: COMMANDS_MAX, size: 'max' }),
     fc.nat(),
-    fc.boolean(),
-    (commands, seed, repeats) =>
-      withReality(seed, repeats, async (reality) => {
+    fc.record({ repeats: fc.boolean(), says: fc.boolean() }),
+    (commands, seed, answers) =>
+      withReality(seed, answers, async (reality) => {
         await fc.asyncModelRun(() => ({ model: {}, real: reality }), commands)
         await end(reality)
         total.runs += 1
@@ -124,6 +126,9 @@ async function end(reality: Reality): Promise<void> {
     const lease = reality.served.get(name)
     if (loginUrl === undefined || reality.wasRefused) continue
     if (!lease || lease.expiresAt <= time.now() - REST_MS) throw new Error(`${name} gets no token`)
+    if (salesforce.issued(lease.tokenId)?.revokedAt !== undefined) {
+      throw new Error(`${name} gets a dead token, although all is well`)
+    }
   }
   for (const replica of replicas) {
     if (!replica.subscription.isCurrent()) throw new Error('A replica does not hear the store')
