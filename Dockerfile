@@ -1,4 +1,4 @@
-# Valetkey: dependencies first, then a runtime with neither a shell nor npm.
+# Valetkey: dependencies and the bundle first, then a runtime with neither a shell nor npm.
 #
 #   docker build -t valetkey .
 #
@@ -18,6 +18,25 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
 # The runtime has no shell to make a folder with.
 RUN ["node", "-e", "fs.mkdirSync('/writable/data', { recursive: true, mode: 0o700 })"]
 
+FROM ${BUILD_BASE} AS bundle
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
+    ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+COPY src ./src
+COPY tools ./tools
+RUN ["node", "tools/bundle.ts"]
+
+# What V8 compiles is of use to the same version of Node alone.
+FROM ${BASE} AS compiled
+USER 0:0
+WORKDIR /app
+COPY package.json ./
+COPY tools/compile-bundle.ts ./tools/
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY --from=bundle /app/dist ./dist
+RUN ["/nodejs/bin/node", "tools/compile-bundle.ts"]
+
 FROM ${BASE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -31,7 +50,8 @@ LABEL org.opencontainers.image.title="valetkey" \
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
-COPY src ./src
+COPY src/valetkey.js ./src/
+COPY --from=compiled /app/dist ./dist
 COPY --from=dependencies --chown=65532:65532 /writable/ /
 # A container has a network of its own: what may reach it is decided where its ports are published.
 ENV NODE_ENV=production \
@@ -39,12 +59,12 @@ ENV NODE_ENV=production \
     VALETKEY_DATA_DIR=/data
 # By number, so that Kubernetes can see that it is not root.
 USER 65532:65532
-# All that is written; `/tmp` holds nothing but Node's cache of compiled code. The root may be read-only.
+# All that is written; `/tmp` holds nothing but compiled code of what is not in the bundle. The root may be read-only.
 VOLUME ["/data"]
 EXPOSE 8080 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
-    CMD ["/nodejs/bin/node", "/app/src/process/healthcheck.ts"]
+    CMD ["/nodejs/bin/node", "/app/dist/healthcheck.js"]
 # No debugger by SIGUSR1, and no environment in a diagnostic report.
 ENTRYPOINT ["/nodejs/bin/node", "--disable-sigusr1", "--report-exclude-env", "/app/src/valetkey.js"]
 CMD ["serve"]

@@ -14,10 +14,8 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   start: {
     what: 'from the start of the process to readiness',
     async measure() {
-      const { benchStart } = await import('./start.ts')
-      const spread = await benchStart(10)
-      const what = 'from process start to ready, ms'
-      return [{ id: 'ready', what, spread, digits: 0, target: { atMost: 1_000 } }]
+      const { measureStart } = await import('./start.ts')
+      return measureStart({ rounds: 10, idleMs: 5_000 })
     },
   },
   hit: {

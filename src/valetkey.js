@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { existsSync } from 'node:fs'
 import module from 'node:module'
 
 // The entry point is JavaScript so that a Node that cannot run TypeScript can still say so.
@@ -11,4 +12,12 @@ if (major < 24) {
 }
 // The second start of the same release does not compile again.
 module.enableCompileCache?.()
-await import('./process/main.ts')
+const args = process.argv.slice(2)
+// A checkout runs its sources, so that no change waits for a build. The image and the package have only the bundle.
+if (existsSync(new URL('./process/main.ts', import.meta.url))) {
+  const { main } = await import('./process/main.ts')
+  await main(args)
+} else {
+  const { loadBundle } = await import('../dist/start.js')
+  await loadBundle(new URL('../dist/', import.meta.url)).main(args)
+}

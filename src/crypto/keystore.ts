@@ -1,5 +1,6 @@
 /** Opens keystores (PKCS#12, JKS) and encrypted private keys with their passphrase. */
 
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { waitFor } from '../runtime/timeout.ts'
 import { formOfBytes, wordsFor } from './foreign-form.ts'
@@ -36,6 +37,8 @@ interface KeystoreInput {
 
 /** Time limit, in milliseconds. Files of common tools take less than one second. */
 const OPEN_TIMEOUT_MS = 10_000
+/** Beside this file, and of its kind: the bundle has a worker of its own. */
+const WORKER = new URL(`./keystore-worker${extname(import.meta.url)}`, import.meta.url)
 const HEAP_MAX_MB = 64
 /** For an encrypted private key: about three seconds, which no deadline can interrupt. Keys of common tools have at most a million. */
 const MAX_ROUNDS = 10_000_000
@@ -129,7 +132,7 @@ async function open(request: OpenRequest, member: string): Promise<readonly Keys
 
 /** Terminates the thread after its answer, at an error, and at the deadline. */
 async function inThread(workerData: OpenRequest, member: string): Promise<Opened> {
-  const worker = new Worker(new URL('./keystore-worker.ts', import.meta.url), {
+  const worker = new Worker(WORKER, {
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
   })

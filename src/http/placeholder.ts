@@ -73,7 +73,7 @@ const words = (text: string): string =>
     .trim()
     .replace(/^["'`(]+|["'`)]+$/g, '')
     .toLowerCase()
-    .replace(/[\s_.\-…*]+/g, '_')
+    .replace(/[\s_.\-\u2026*]+/g, '_')
     .replace(/^[_[\]]+|[_[\]]+$/g, '')
 
 /** Whether the text has no letter, or is what a program prints for an unset variable. */

@@ -1,5 +1,5 @@
 /** The commands of `valetkey`. */
-import { readFileSync } from 'node:fs'
+import manifest from '../../package.json' with { type: 'json' }
 import { BackupError } from '../backup/backup-error.ts'
 import { ConfigError } from '../config/config-error.ts'
 
@@ -15,7 +15,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'run the service (the default)',
     run: async () => {
       const { serve } = await import('./serve.ts')
-      await serve(process.env, packageVersion())
+      await serve(process.env, manifest.version)
     },
   },
   doctor: {
@@ -50,7 +50,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (args) => {
       const { backup } = await import('../backup/backup.ts')
       const { stdout, stderr } = process
-      await backup(args, process.env, { stdout, stderr, version: packageVersion() })
+      await backup(args, process.env, { stdout, stderr, version: manifest.version })
     },
   },
   restore: {
@@ -90,12 +90,6 @@ const EX_UNAVAILABLE = 69
 const EX_IOERR = 74
 const EX_CONFIG = 78
 
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  const manifest: unknown = JSON.parse(text)
-  return String(Object(manifest).version)
-}
-
 function usage(): string {
   const rows = Object.entries(COMMANDS).map(
     ([name, { operands = '', summary }]) => `  ${`${name} ${operands}`.padEnd(36)} ${summary}`,
@@ -107,25 +101,28 @@ function usage(): string {
 const isMisuse = (error: unknown): error is Error =>
   error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')
 
-const [name = 'serve', ...args] = process.argv.slice(2)
-const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-if (command && (args.length === 0 || command.operands !== undefined)) {
-  try {
-    await command.run(args)
-  } catch (error) {
-    if (error instanceof ConfigError) {
-      for (const mistake of error.mistakes)
-        process.stderr.write(`valetkey: ${printable(mistake)}\n`)
-      process.exitCode = EX_CONFIG
-    } else if (error instanceof BackupError) {
-      process.stderr.write(`valetkey: ${error.message}\n`)
-      process.exitCode = error.status
-    } else if (isMisuse(error)) {
-      process.stderr.write(`valetkey: ${error.message}\n${usage()}`)
-      process.exitCode = EX_USAGE
-    } else throw error
+/** Runs the command that the arguments begin with; `serve` without arguments. */
+export async function main(given: readonly string[]): Promise<void> {
+  const [name = 'serve', ...args] = given
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command && (args.length === 0 || command.operands !== undefined)) {
+    try {
+      await command.run(args)
+    } catch (error) {
+      if (error instanceof ConfigError) {
+        for (const mistake of error.mistakes)
+          process.stderr.write(`valetkey: ${printable(mistake)}\n`)
+        process.exitCode = EX_CONFIG
+      } else if (error instanceof BackupError) {
+        process.stderr.write(`valetkey: ${error.message}\n`)
+        process.exitCode = error.status
+      } else if (isMisuse(error)) {
+        process.stderr.write(`valetkey: ${error.message}\n${usage()}`)
+        process.exitCode = EX_USAGE
+      } else throw error
+    }
+  } else {
+    process.stderr.write(usage())
+    process.exitCode = ['help', '--help', '-h'].includes(name) ? 0 : EX_USAGE
   }
-} else {
-  process.stderr.write(usage())
-  process.exitCode = ['help', '--help', '-h'].includes(name) ? 0 : EX_USAGE
 }

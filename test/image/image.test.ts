@@ -66,10 +66,14 @@ t.test('it holds the service and what it needs, and nothing else', { skip }, asy
   t.same(added.sort(), ['app', 'data'])
   t.same(filesUnder(join(root, 'usr')), filesUnder(join(base, 'usr')), 'the rest is the base')
   t.same(readdirSync(join(root, 'app')).sort(), [
-    ...['LICENSE', 'node_modules', 'package.json', 'src'],
+    ...['LICENSE', 'dist', 'node_modules', 'package.json', 'src'],
   ])
   t.same(readdirSync(join(root, 'data')), [])
-  t.same(filesUnder(join(root, 'app/src')), filesUnder(join(ROOT, 'src')))
+  t.same(filesUnder(join(root, 'app/src')), ['valetkey.js'])
+  t.same(filesUnder(join(root, 'app/dist')), [
+    ...['healthcheck.js', 'keystore-worker.cjs', 'main.cjs', 'main.code', 'main.positions'],
+    ...['main.sources', 'start.js'],
+  ])
   const isThere = (name: string) => existsSync(join(root, 'app/node_modules', name))
   for (const name of Object.keys(packageJson.dependencies)) t.ok(isThere(name), name)
   const { devDependencies, optionalDependencies } = packageJson
@@ -174,6 +178,11 @@ t.test('it serves a token as nobody, on a root that nobody can write', { skip },
   )
   second.container.kill('SIGTERM')
   t.equal(await second.container.status(), 0)
+
+  const load = `import('/app/dist/start.js').then(({ loadBundle }) =>
+    console.log(loadBundle(new URL('file:///app/dist/')).isCompiled))`
+  const loaded = await run('/nodejs/bin/node', '-e', load)
+  t.equal(loaded.output, 'true\n', 'what is compiled is of use to the Node of the image')
 
   const keygen = await run(...config.Entrypoint, 'keygen')
   t.match(keygen.output, /^\S+:[A-Za-z0-9+/]{43}=\n$/)

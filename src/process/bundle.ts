@@ -1,0 +1,52 @@
+/**
+ * Loads the bundle that `npm run build` makes of this folder's `main.ts`: one script, and the code
+ * that V8 compiled of it in an earlier process. Node's own compile cache has only the code of a
+ * module's top level, so a start would compile each function again that it calls.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { constants, Script } from 'node:vm'
+import { setEngineFlags } from './engine-flags.ts'
+import { showSourcePositions } from './source-positions.ts'
+
+/** In the folder of the bundle. */
+const SCRIPT = 'main.cjs'
+const COMPILED = 'main.code'
+const HEAD = '(function (module, require, importMetaUrl) {'
+
+interface Bundle {
+  /** Runs a command. Its arguments begin with the name of the command. */
+  main(args: readonly string[]): Promise<void>
+  /** The functions that have run so far, for `main.code`. Another version or other flags of V8 cannot use it, and then compile as usual. */
+  compiled(): Buffer
+  /** Whether `main.code` is there and fits this process. */
+  readonly isCompiled: boolean
+}
+
+/** `folder` ends with a slash. */
+export function loadBundle(folder: URL): Bundle {
+  setEngineFlags()
+  const url = new URL(SCRIPT, folder)
+  const path = fileURLToPath(url)
+  showSourcePositions(folder, path)
+  const code = new URL(COMPILED, folder)
+  const cachedData = existsSync(code) ? readFileSync(code) : undefined
+  // The build refuses other characters than ASCII, which take half of the memory.
+  const source = readFileSync(url, 'latin1')
+  const script = new Script(`${HEAD}${source}\n})`, {
+    filename: path,
+    columnOffset: -HEAD.length,
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    ...(cachedData && { cachedData }),
+  })
+  const module: { exports: Partial<Pick<Bundle, 'main'>> } = { exports: {} }
+  script.runInThisContext()(module, createRequire(url), url.href)
+  const { main } = module.exports
+  if (!main) throw new Error(`${path} exports no command`)
+  return {
+    main,
+    compiled: () => script.createCachedData(),
+    isCompiled: cachedData !== undefined && script.cachedDataRejected === false,
+  }
+}

@@ -1,0 +1,71 @@
+/** `npm run build`, first part: makes `dist/`, which the image and the package run instead of the sources. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { POSITIONS, SOURCES } from '../src/process/source-positions.ts'
+import { segmentsOf } from './source-map.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const DIST = join(ROOT, 'dist')
+
+/** Not in the bundle, because few processes need them, or because they read files of their own. */
+const APART = ['@opentelemetry/*', '@fastify/swagger-ui']
+
+const COMMON = {
+  absWorkingDir: ROOT,
+  outdir: DIST,
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  legalComments: 'none',
+  logLevel: 'warning',
+} as const
+
+rmSync(DIST, { recursive: true, force: true })
+await build({
+  ...COMMON,
+  entryPoints: {
+    main: join(ROOT, 'src/process/main.ts'),
+    'keystore-worker': join(ROOT, 'src/crypto/keystore-worker.ts'),
+  },
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  external: APART,
+  define: { 'import.meta.url': 'importMetaUrl' },
+  // V8 keeps the text of a script in memory. Names stay, because stack traces show them.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  // Node prints the line of an error that nobody catches.
+  lineLimit: 120,
+  sourcemap: 'external',
+  sourcesContent: false,
+})
+await build({
+  ...COMMON,
+  entryPoints: {
+    start: join(ROOT, 'src/process/bundle.ts'),
+    healthcheck: join(ROOT, 'src/process/healthcheck.ts'),
+  },
+  format: 'esm',
+})
+
+const script = readFileSync(join(DIST, 'main.cjs'))
+if (script.some((byte) => byte > 0x7f)) {
+  throw new Error('dist/main.cjs has characters that are not ASCII: write them as escapes')
+}
+writePositions(JSON.parse(readFileSync(join(DIST, 'main.cjs.map'), 'utf8')))
+for (const name of ['main', 'keystore-worker']) rmSync(join(DIST, `${name}.cjs.map`))
+
+/** A row for each mapping of our own sources, and for each line of the others. */
+function writePositions({ sources, mappings }: { sources: string[]; mappings: string }): void {
+  const rows: number[] = []
+  let before = ''
+  for (const { line, column, source, sourceLine, sourceColumn } of segmentsOf(mappings)) {
+    const place = `${source}:${sourceLine}`
+    if (place === before && !sources[source]?.startsWith('../src/')) continue
+    before = place
+    rows.push(line + 1, column + 1, source, sourceLine + 1, sourceColumn + 1)
+  }
+  writeFileSync(join(DIST, POSITIONS), new Uint32Array(rows))
+  writeFileSync(join(DIST, SOURCES), sources.join('\n'))
+}
