@@ -21,24 +21,33 @@ const COMMON = {
   logLevel: 'warning',
 } as const
 
-rmSync(DIST, { recursive: true, force: true })
-await build({
-  ...COMMON,
-  entryPoints: {
-    main: join(ROOT, 'src/process/main.ts'),
-    'keystore-worker': join(ROOT, 'src/crypto/keystore-worker.ts'),
-  },
+const SCRIPT = {
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
-  external: APART,
-  define: { 'import.meta.url': 'importMetaUrl' },
   // V8 keeps the text of a script in memory. Names stay, because stack traces show them.
   minifyWhitespace: true,
   minifySyntax: true,
   // Node prints the line of an error that nobody catches.
   lineLimit: 120,
+} as const
+
+rmSync(DIST, { recursive: true, force: true })
+await build({
+  ...COMMON,
+  ...SCRIPT,
+  entryPoints: { main: join(ROOT, 'src/process/main.ts') },
+  external: APART,
+  define: { 'import.meta.url': 'importMetaUrl' },
+  // One function, which `src/process/bundle.ts` calls.
+  banner: { js: '(function (module, require, importMetaUrl) {' },
+  footer: { js: '})' },
   sourcemap: 'external',
   sourcesContent: false,
+})
+await build({
+  ...COMMON,
+  ...SCRIPT,
+  entryPoints: { 'keystore-worker': join(ROOT, 'src/crypto/keystore-worker.ts') },
 })
 await build({
   ...COMMON,
@@ -51,10 +60,11 @@ await build({
 
 const script = readFileSync(join(DIST, 'main.cjs'))
 if (script.some((byte) => byte > 0x7f)) {
+  // V8 would keep two bytes for each character.
   throw new Error('dist/main.cjs has characters that are not ASCII: write them as escapes')
 }
 writePositions(JSON.parse(readFileSync(join(DIST, 'main.cjs.map'), 'utf8')))
-for (const name of ['main', 'keystore-worker']) rmSync(join(DIST, `${name}.cjs.map`))
+rmSync(join(DIST, 'main.cjs.map'))
 
 /** A row for each mapping of our own sources, and for each line of the others. */
 function writePositions({ sources, mappings }: { sources: string[]; mappings: string }): void {

@@ -13,7 +13,6 @@ import { showSourcePositions } from './source-positions.ts'
 /** In the folder of the bundle. */
 const SCRIPT = 'main.cjs'
 const COMPILED = 'main.code'
-const HEAD = '(function (module, require, importMetaUrl) {'
 
 interface Bundle {
   /** Runs a command. Its arguments begin with the name of the command. */
@@ -32,11 +31,10 @@ export function loadBundle(folder: URL): Bundle {
   showSourcePositions(folder, path)
   const code = new URL(COMPILED, folder)
   const cachedData = existsSync(code) ? readFileSync(code) : undefined
-  // The build refuses other characters than ASCII, which take half of the memory.
-  const source = readFileSync(url, 'latin1')
-  const script = new Script(`${HEAD}${source}\n})`, {
+  // The file is the text of one function, so that no second copy of it is made.
+  const source = readFileSync(url, 'utf8')
+  const script = new Script(source, {
     filename: path,
-    columnOffset: -HEAD.length,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(cachedData && { cachedData }),
   })
