@@ -18,6 +18,7 @@ if (existsSync(new URL('./process/main.ts', import.meta.url))) {
   const { main } = await import('./process/main.ts')
   await main(args)
 } else {
-  const { loadBundle } = await import('../dist/start.js')
-  await loadBundle(new URL('../dist/', import.meta.url)).main(args)
+  const dist = new URL('../dist/', import.meta.url)
+  const { loadBundle } = await import(new URL('start.js', dist).href)
+  await loadBundle(dist).main(args)
 }

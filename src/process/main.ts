@@ -1,5 +1,6 @@
 /** The commands of `valetkey`. */
-import manifest from '../../package.json' with { type: 'json' }
+import { readFileSync } from 'node:fs'
+import { findPackageJSON } from 'node:module'
 import { BackupError } from '../backup/backup-error.ts'
 import { ConfigError } from '../config/config-error.ts'
 
@@ -15,7 +16,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'run the service (the default)',
     run: async () => {
       const { serve } = await import('./serve.ts')
-      await serve(process.env, manifest.version)
+      await serve(process.env, packageVersion())
     },
   },
   doctor: {
@@ -50,7 +51,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (args) => {
       const { backup } = await import('../backup/backup.ts')
       const { stdout, stderr } = process
-      await backup(args, process.env, { stdout, stderr, version: manifest.version })
+      await backup(args, process.env, { stdout, stderr, version: packageVersion() })
     },
   },
   restore: {
@@ -89,6 +90,14 @@ const EX_USAGE = 64
 const EX_UNAVAILABLE = 69
 const EX_IOERR = 74
 const EX_CONFIG = 78
+
+/** Of the package that this file is in, be it the sources or the bundle. */
+function packageVersion(): string {
+  const path = findPackageJSON(import.meta.url)
+  if (path === undefined) throw new Error('there is no package.json')
+  const manifest: unknown = JSON.parse(readFileSync(path, 'utf8'))
+  return String(Object(manifest).version)
+}
 
 function usage(): string {
   const rows = Object.entries(COMMANDS).map(
