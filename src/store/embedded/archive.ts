@@ -134,7 +134,7 @@ export function createEmbeddedArchive({
     },
 
     async eraseIntegration(name) {
-      const erased = database.write((transaction) => {
+      const erased = await database.write((transaction) => {
         // Foreign keys also remove outcome, custody and code.
         const sql = 'DELETE FROM integrations WHERE name = ?'
         if (transaction.run(sql, integrationName(name)) === 0) return false

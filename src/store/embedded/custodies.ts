@@ -125,7 +125,7 @@ export function createEmbeddedCustodies(dependencies: EmbeddedCustodyAgeDependen
     },
 
     async lookAt(name, at) {
-      database.write(({ run }) =>
+      await database.write(({ run }) =>
         run(
           'UPDATE custody SET look_at = ? WHERE name = ? AND look_at IS NOT NULL',
           at,

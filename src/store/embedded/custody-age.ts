@@ -143,7 +143,7 @@ export function createEmbeddedCustodyAge({
 
     async doubted() {
       const count = database.read(doubtedCount)
-      if (count === 0) database.write(endDoubt)
+      if (count === 0) await database.write(endDoubt)
       return count
     },
   }

@@ -1,6 +1,15 @@
-/** Creates the folder of the embedded store with private permissions and explains failures. */
-import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs'
+/** Creates the folder of the embedded store with private permissions, opens its database, and explains failures. */
+import { accessSync, chmodSync, closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { databasePath } from './file.ts'
+import {
+  FILE_ANCHOR,
+  resultCode,
+  SQLITE_BUSY,
+  SQLITE_CORRUPT,
+  SQLITE_NOTADB,
+} from './file-trouble.ts'
 
 const FOLDER_MODE = 0o700
 
@@ -67,3 +76,51 @@ const isThere = (path: string): boolean => statSync(path, { throwIfNoEntry: fals
 
 const codeOf = (error: unknown): string =>
   String((error as NodeJS.ErrnoException).code ?? 'unknown')
+
+/** Opens the file and reads its tables together, because damage may appear only at the read. */
+export function openExclusively<Meta>(
+  dataDir: string,
+  prepare: (db: DatabaseSync) => Meta,
+): { readonly db: DatabaseSync; readonly meta: Meta } {
+  const file = databasePath(dataDir)
+  let db: DatabaseSync | undefined
+  try {
+    // SQLite gives its other files the same mode.
+    closeSync(openSync(file, 'a', 0o600))
+    chmodSync(file, 0o600)
+    db = new DatabaseSync(file, { timeout: 0 })
+    // Locks the file from the first read until the process ends.
+    db.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA secure_delete = ON;
+      BEGIN IMMEDIATE;
+      COMMIT;
+    `)
+    return { db, meta: prepare(db) }
+  } catch (cause) {
+    if (db?.isOpen) db.close()
+    const isOfOurs = cause instanceof Error && !('code' in cause)
+    if (isOfOurs) throw cause
+    if (resultCode(cause) === SQLITE_BUSY) {
+      throw new Error(`The data folder ${dataDir} is in use by another process`, { cause })
+    }
+    if (resultCode(cause) === SQLITE_NOTADB) {
+      throw new Error(`The data folder ${dataDir} contains a valetkey.db that is not a database`, {
+        cause,
+      })
+    }
+    if (resultCode(cause) === SQLITE_CORRUPT) {
+      const remedy = `move it away, restore a backup, and see ${FILE_ANCHOR}`
+      throw new Error(`The data folder ${dataDir} contains a damaged valetkey.db: ${remedy}`, {
+        cause,
+      })
+    }
+    if (resultCode(cause) === undefined) throw new Error(folderTrouble(dataDir, cause), { cause })
+    throw new Error(
+      `The data folder ${dataDir} cannot contain a database (SQLite result ${resultCode(cause)}): use one on a local disk`,
+      { cause },
+    )
+  }
+}

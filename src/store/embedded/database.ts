@@ -1,22 +1,17 @@
-import { chmodSync, closeSync, openSync } from 'node:fs'
-import {
-  DatabaseSync,
-  type SQLInputValue,
-  type SQLOutputValue,
-  type StatementSync,
-} from 'node:sqlite'
-import { BrokerError } from '../../errors/errors.ts'
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { Change } from '../store.ts'
-import { folderTrouble, makeDataFolder, makePrivate } from './data-folder.ts'
-import { createEmbeddedFile, databasePath, wasInUse } from './file.ts'
-import { FILE_ANCHOR, type FileTrouble } from './file-trouble.ts'
+import { makeDataFolder, makePrivate, openExclusively } from './data-folder.ts'
+import { createEmbeddedFile, wasInUse } from './file.ts'
+import {
+  type FileTrouble,
+  isDamage,
+  isRefusal,
+  resultCode,
+  SQLITE_CORRUPT,
+  unavailable,
+} from './file-trouble.ts'
 import { createEmbeddedHealth, type EmbeddedHealth } from './health.ts'
 import { prepareTables } from './tables.ts'
-
-/** Result codes of SQLite that are handled separately. */
-const SQLITE_BUSY = 5
-const SQLITE_CORRUPT = 11
-const SQLITE_NOTADB = 26
 
 export type SqlRow = Readonly<Record<string, SQLOutputValue>>
 
@@ -30,6 +25,14 @@ export interface Statements {
 export interface Transaction extends Statements {
   readonly seq: number
   announce(change: Change): void
+}
+
+/** A write that waits for the next transaction. */
+interface Write {
+  readonly isDurable: boolean
+  /** Returns what tells the writer that the changes are committed. */
+  run(transaction: Transaction): () => void
+  reject(error: unknown): void
 }
 
 /** A change with its sequence number. */
@@ -53,8 +56,11 @@ export interface EmbeddedDatabase {
     way: (statements: Statements) => T,
     ...others: readonly ((statements: Statements) => T)[]
   ): T
-  /** Everything is on disk when this returns, or nothing was changed. Throws `store_unavailable` if the disk refuses the write. */
-  write<T>(operation: (transaction: Transaction) => T): T
+  /** Resolves when everything is on disk. Rejects if nothing was changed: with the error of the operation, or with `store_unavailable` if the disk refuses the write. `operation` must not wait: it runs once, at the end of this turn of the event loop, in one transaction with all others of that turn. */
+  write<T>(operation: (transaction: Transaction) => T): Promise<T>
+  /** The same for what may be lost if the machine loses its power: resolves before the disk has it, unless others of that turn wait for the disk. The end of the process loses nothing. */
+  writeSoon<T>(operation: (transaction: Transaction) => T): Promise<T>
+  /** Completes earlier writes. */
   close(): void
 }
 
@@ -123,11 +129,98 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
     try {
       return operation()
     } catch (error) {
-      if (!isRefusal(error)) throw error
-      const result = resultCode(error)
-      if (result !== undefined) health.refused(result)
-      throw unavailable(result)
+      throw translatedError(error)
     }
+  }
+
+  function translatedError(error: unknown): unknown {
+    if (!isRefusal(error)) return error
+    const result = resultCode(error)
+    if (result !== undefined) health.refused(result)
+    return unavailable(result)
+  }
+
+  let waiting: Write[] = []
+  let isFull = true
+
+  /** One wait for the disk serves all writes of a turn of the event loop. */
+  function queued<T>(operation: (transaction: Transaction) => T, isDurable: boolean): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    if (waiting.length === 0) setImmediate(commitAll)
+    waiting.push({
+      isDurable,
+      reject,
+      run(transaction) {
+        const result = operation(transaction)
+        return () => resolve(result)
+      },
+    })
+    return promise
+  }
+
+  function commitAll(): void {
+    const writes = waiting
+    waiting = []
+    if (writes.length === 0) return
+    try {
+      for (const settle of commit(writes)) settle()
+    } catch (error) {
+      for (const { reject } of writes) reject(error)
+    }
+  }
+
+  /** Returns how each write ended. Throws if none of them changed anything. */
+  function commit(writes: readonly Write[]): readonly (() => void)[] {
+    health.requireSound()
+    const announced: Announced[] = []
+    const ends = translated(() => {
+      syncAtCommit(writes.some(({ isDurable }) => isDurable))
+      db.exec('BEGIN IMMEDIATE')
+      try {
+        const settled = writes.map((write) => runOne(write, announced))
+        if (announced.length > 0) {
+          statements.run('UPDATE meta SET seq = ?', seq + announced.length)
+        }
+        db.exec('COMMIT')
+        return settled
+      } catch (error) {
+        // A full disk has already rolled back.
+        if (db.isTransaction) db.exec('ROLLBACK')
+        throw error
+      }
+    })
+    seq += announced.length
+    if (announced.length > 0) onAnnounced(announced)
+    health.committed()
+    return ends
+  }
+
+  /** A write that fails takes back its own changes only. */
+  function runOne({ run, reject }: Write, announced: Announced[]): () => void {
+    const before = announced.length
+    statement('SAVEPOINT one').run()
+    try {
+      const settle = run({
+        ...statements,
+        seq: seq + before,
+        announce: (change) => announced.push({ seq: seq + announced.length + 1, change }),
+      })
+      statement('RELEASE one').run()
+      return settle
+    } catch (error) {
+      if (!db.isTransaction) throw error
+      statement('ROLLBACK TO one').run()
+      statement('RELEASE one').run()
+      announced.length = before
+      return () => reject(translatedError(error))
+    }
+  }
+
+  /** Without it, the file is consistent after a loss of power, but may lack the last changes. */
+  function syncAtCommit(isNeeded: boolean): void {
+    if (isNeeded === isFull) return
+    db.exec(`PRAGMA synchronous = ${isNeeded ? 'FULL' : 'NORMAL'}`)
+    isFull = isNeeded
   }
 
   return {
@@ -152,106 +245,13 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
         return this.readSome(next, ...rest)
       }
     },
-    write(operation) {
-      const announced: Announced[] = []
-      health.requireSound()
-      const result = translated(() => {
-        db.exec('BEGIN IMMEDIATE')
-        try {
-          const outcome = operation({
-            ...statements,
-            seq,
-            announce: (change) => announced.push({ seq: seq + announced.length + 1, change }),
-          })
-          if (announced.length > 0) {
-            statements.run('UPDATE meta SET seq = ?', seq + announced.length)
-          }
-          db.exec('COMMIT')
-          return outcome
-        } catch (error) {
-          // A full disk has already rolled back.
-          if (db.isTransaction) db.exec('ROLLBACK')
-          throw error
-        }
-      })
-      seq += announced.length
-      if (announced.length > 0) onAnnounced(announced)
-      health.committed()
-      return result
-    },
+    write: (operation) => queued(operation, true),
+    writeSoon: (operation) => queued(operation, false),
     close() {
+      commitAll()
       if (db.isOpen) db.close()
     },
   }
-}
-
-/** Opens the file and reads its tables together, because damage may appear only at the read. */
-function openExclusively<Meta>(
-  dataDir: string,
-  prepare: (db: DatabaseSync) => Meta,
-): { readonly db: DatabaseSync; readonly meta: Meta } {
-  const file = databasePath(dataDir)
-  let db: DatabaseSync | undefined
-  try {
-    // SQLite gives its other files the same mode.
-    closeSync(openSync(file, 'a', 0o600))
-    chmodSync(file, 0o600)
-    db = new DatabaseSync(file, { timeout: 0 })
-    // Locks the file from the first read until the process ends.
-    db.exec(`
-      PRAGMA locking_mode = EXCLUSIVE;
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      PRAGMA secure_delete = ON;
-      BEGIN IMMEDIATE;
-      COMMIT;
-    `)
-    return { db, meta: prepare(db) }
-  } catch (cause) {
-    if (db?.isOpen) db.close()
-    const isOfOurs = cause instanceof Error && !('code' in cause)
-    if (isOfOurs) throw cause
-    if (resultCode(cause) === SQLITE_BUSY) {
-      throw new Error(`The data folder ${dataDir} is in use by another process`, { cause })
-    }
-    if (resultCode(cause) === SQLITE_NOTADB) {
-      throw new Error(`The data folder ${dataDir} contains a valetkey.db that is not a database`, {
-        cause,
-      })
-    }
-    if (resultCode(cause) === SQLITE_CORRUPT) {
-      const remedy = `move it away, restore a backup, and see ${FILE_ANCHOR}`
-      throw new Error(`The data folder ${dataDir} contains a damaged valetkey.db: ${remedy}`, {
-        cause,
-      })
-    }
-    if (resultCode(cause) === undefined) throw new Error(folderTrouble(dataDir, cause), { cause })
-    throw new Error(
-      `The data folder ${dataDir} cannot contain a database (SQLite result ${resultCode(cause)}): use one on a local disk`,
-      { cause },
-    )
-  }
-}
-
-function resultCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error)) return undefined
-  // The low byte is the primary code.
-  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
-}
-
-export const isDamage = (error: unknown): boolean => resultCode(error) === SQLITE_CORRUPT
-
-function isRefusal(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'ERR_SQLITE_ERROR' || code === 'ERR_INVALID_STATE'
-}
-
-function unavailable(result: number | undefined): BrokerError {
-  const cause = new Error(`SQLite ${result === undefined ? 'is closed' : `result ${result}`}`)
-  return new BrokerError('store_unavailable', 'The embedded store does not answer', {
-    cause,
-    retryAfterMs: 1_000,
-  })
 }
 
 /** Reads the file from disk, without SQLite's cache. */

@@ -7,10 +7,11 @@ interface EmbeddedDueDependencies {
   readonly now: () => number
 }
 
+/** The first reader of a lease after a restart marks it again, so a mark need not wait for the disk. */
 export function createEmbeddedDue({ database, now }: EmbeddedDueDependencies): DueIndex {
   return {
     async mark(name, dueAt) {
-      database.write(({ run }) =>
+      await database.writeSoon(({ run }) =>
         run('INSERT INTO due VALUES (?, ?) ON CONFLICT DO NOTHING', integrationName(name), dueAt),
       )
     },
@@ -20,7 +21,7 @@ export function createEmbeddedDue({ database, now }: EmbeddedDueDependencies): D
       const select = 'SELECT name FROM due WHERE due_at <= ? ORDER BY due_at, name LIMIT ?'
       // Most claims find nothing, and a transaction would write to disk.
       if (database.read(({ get }) => get(select, time, 1)) === undefined) return []
-      return database.write(({ all, run }) => {
+      return database.writeSoon(({ all, run }) => {
         const names = all(select, time, limit).map((row) => sqlText(row.name))
         for (const name of names) {
           run('UPDATE due SET due_at = ? WHERE name = ?', time + postponeMs, name)
@@ -30,7 +31,9 @@ export function createEmbeddedDue({ database, now }: EmbeddedDueDependencies): D
     },
 
     async unmark(name) {
-      database.write(({ run }) => run('DELETE FROM due WHERE name = ?', integrationName(name)))
+      await database.writeSoon(({ run }) =>
+        run('DELETE FROM due WHERE name = ?', integrationName(name)),
+      )
     },
 
     async size() {

@@ -22,6 +22,16 @@ export function createEmbeddedEvents({
     return counts.get(`${share} ${isEntry}`) ?? sqlNumber(get(sql, share, isEntry)?.n)
   }
 
+  /** A write that fails may have counted already. */
+  const counting = async (share: string, isEntry: 0 | 1, written: Promise<unknown>) => {
+    try {
+      await written
+    } catch (error) {
+      counts.delete(`${share} ${isEntry}`)
+      throw error
+    }
+  }
+
   const trim = (
     share: string,
     isEntry: 0 | 1,
@@ -29,7 +39,8 @@ export function createEmbeddedEvents({
     keep: number,
     { run }: Statements,
   ) => {
-    if (count <= keep) return count
+    counts.set(`${share} ${isEntry}`, Math.min(count, keep))
+    if (count <= keep) return
     run(
       `DELETE FROM events WHERE id IN
          (SELECT id FROM events WHERE share = ? AND (line IS NULL) = ? ORDER BY id LIMIT ?)`,
@@ -37,25 +48,24 @@ export function createEmbeddedEvents({
       isEntry,
       count - keep,
     )
-    return keep
   }
 
   return {
     async append(bodies, keep, share = DEFAULT_SHARE) {
       if (bodies.length === 0) return
-      const left = database.write((statements) => {
+      const written = database.write((statements) => {
         const count = countOf(eventShare(share), 1, statements)
         for (const body of bodies) {
           statements.run('INSERT INTO events (share, body) VALUES (?, ?)', share, body)
         }
-        return trim(share, 1, count + bodies.length, keep, statements)
+        trim(share, 1, count + bodies.length, keep, statements)
       })
-      counts.set(`${share} 1`, left)
+      await counting(share, 1, written)
     },
 
     async put(lines, keep, share = DEFAULT_SHARE) {
       if (lines.length === 0) return
-      const left = database.write((statements) => {
+      const written = database.write((statements) => {
         let count = countOf(eventShare(share), 0, statements)
         for (const { key, body } of lines) {
           const sql = 'DELETE FROM events WHERE share = ? AND line = ?'
@@ -65,9 +75,9 @@ export function createEmbeddedEvents({
             ...[share, key, body],
           )
         }
-        return trim(share, 0, count, keep, statements)
+        trim(share, 0, count, keep, statements)
       })
-      counts.set(`${share} 0`, left)
+      await counting(share, 0, written)
     },
 
     async read({ limit, before, shares = [DEFAULT_SHARE] }) {

@@ -1,4 +1,5 @@
 /** Failures of the file of the embedded store, each with an explanation and a remedy. */
+import { BrokerError } from '../../errors/errors.ts'
 import type { Log } from '../../runtime/runtime.ts'
 
 interface Words {
@@ -63,3 +64,29 @@ export const fileTroubleLog =
       `${file}: ${says}; changes are refused`,
     )
   }
+
+/** Result codes of SQLite that are handled separately. */
+export const SQLITE_BUSY = 5
+export const SQLITE_CORRUPT = 11
+export const SQLITE_NOTADB = 26
+
+export function resultCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined
+  // The low byte is the primary code.
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
+}
+
+export const isDamage = (error: unknown): boolean => resultCode(error) === SQLITE_CORRUPT
+
+export function isRefusal(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'ERR_SQLITE_ERROR' || code === 'ERR_INVALID_STATE'
+}
+
+export function unavailable(result: number | undefined): BrokerError {
+  const cause = new Error(`SQLite ${result === undefined ? 'is closed' : `result ${result}`}`)
+  return new BrokerError('store_unavailable', 'The embedded store does not answer', {
+    cause,
+    retryAfterMs: 1_000,
+  })
+}

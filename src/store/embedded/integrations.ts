@@ -2,7 +2,8 @@ import { usablePageOf } from '../integrity/record-schema.ts'
 import { integrationName, pageLimit } from '../keys.ts'
 import { readDigests } from '../record-body.ts'
 import type { IntegrationRecord, IntegrationRecords, SealedIntegrationRecord } from '../store.ts'
-import { type EmbeddedDatabase, isDamage, type Statements, sqlNumber, sqlText } from './database.ts'
+import { type EmbeddedDatabase, type Statements, sqlNumber, sqlText } from './database.ts'
+import { isDamage } from './file-trouble.ts'
 import { pagedRows } from './pages.ts'
 
 interface EmbeddedIntegrationsDependencies {
@@ -93,7 +94,7 @@ export function createEmbeddedIntegrations(
     },
 
     async remove(name, { uid, version }) {
-      const removed = database.write((transaction) => {
+      const removed = await database.write((transaction) => {
         const record = transaction.get(
           'SELECT uid, version, rev FROM integrations WHERE name = ?',
           integrationName(name),

@@ -12,8 +12,8 @@ interface EmbeddedSealsDependencies {
 const head = (column: string) => `substr(${column}, 1, instr(${column} || '.', '.') - 1)`
 
 export function createEmbeddedSeals({ database, now }: EmbeddedSealsDependencies): Seals {
-  const swap = (sql: string, [name, former, sealed]: Parameters<Seals['swapSecrets']>): boolean =>
-    database.write(({ run }) => run(sql, sealed, former, integrationName(name))) === 1
+  const swap = (sql: string, [name, former, sealed]: Parameters<Seals['swapSecrets']>) =>
+    database.write(({ run }) => run(sql, sealed, former, integrationName(name)) === 1)
 
   return {
     async list({ limit, after }) {
