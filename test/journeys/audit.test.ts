@@ -5,6 +5,7 @@ import type { AuditEvent } from '../../src/audit/event.ts'
 import { generateKeyring } from '../../src/crypto/keyring.ts'
 import { newAdminKey, startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
+import { lifeKnown } from '../support/lease-life.ts'
 import { startRedis } from '../support/redis.ts'
 
 const simulator = await startSimulator()
@@ -184,6 +185,7 @@ t.test('a hit writes nothing to the store, and two replicas count together', asy
   const body = integrationFor(simulator.addClientCredentialsApp())
   await one.call('PUT', '/integrations/billing', { body })
   for (const { call } of [one, two]) t.equal((await call('GET', '/tokens/billing')).status, 200)
+  await lifeKnown(one.call, 'billing')
 
   const client = new Redis(redis.url)
   t.teardown(() => client.disconnect())

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
+import { lifeKnown } from '../support/lease-life.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 import { world } from './salesforce-world.ts'
 
@@ -59,10 +60,11 @@ t.test("data_cloud exchanges another integration's token, which its tenant takes
 })
 
 t.test('a token of the source that died is replaced, once', async (t) => {
-  const { simulator, lake, put, token } = await source(t)
+  const { simulator, broker, lake, put, token } = await source(t)
   await put('lake', lake)
   const first = (await token('lake')).body
   const before = (await token('crm')).body.token_id
+  for (const name of ['crm', 'lake']) await lifeKnown(broker.call, name)
   simulator.endSessions()
   const { status, body } = await token('lake', `?rejected=${first.token_id}`)
   t.equal(status, 200, body.code)
@@ -267,6 +269,7 @@ t.test('a token in a file is read anew at each mint', async (t) => {
 
   const again = jwtOf({ sub: app.username, at: 2 })
   await writeFile(path('token'), again)
+  await lifeKnown(broker.call, 'kiosk')
   simulator.endSessions()
   t.equal((await broker.call('GET', `/tokens/kiosk?rejected=${first?.token_id}`)).status, 200)
   t.equal(subjectOf(), again)

@@ -4,6 +4,7 @@ import { callAll } from '../../bench/cases/cold-herd.ts'
 import { rejections } from '../../bench/cases/rejections.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFleet } from '../support/fleet.ts'
+import { lifeKnown } from '../support/lease-life.ts'
 import { createAsker, tally } from '../support/load.ts'
 
 const fleet = await startFleet(t, { replicas: 3 })
@@ -45,6 +46,7 @@ t.test('rejecting may spend a quarter of the logins', async (t) => {
   let { tokenId } = await asker.ask(fleet.urls(), 'quarter')
   const statuses: number[] = []
   for (let i = 0; i < 3; i += 1) {
+    await lifeKnown(fleet.call, 'quarter')
     fleet.simulator.endSessions({ clientId: app.clientId })
     const [answer] = await callAll(fleet, 'quarter', 1, `?rejected=${tokenId}`)
     statuses.push(answer?.status ?? 0)
@@ -71,6 +73,7 @@ t.test('integrations that share a token lose it together', async (t) => {
   await fleet.integrate('twin-b', { app })
   t.equal((await askAll('twin-b'))[0]?.token, a?.token)
 
+  for (const name of ['twin-a', 'twin-b']) await lifeKnown(fleet.call, name)
   fleet.simulator.endSessions({ clientId: app.clientId })
   const before = fleet.mints(app)
   await callAll(fleet, 'twin-a', 3, `?rejected=${a?.tokenId}`)

@@ -1,6 +1,7 @@
 /** What a caller may do to a token that is not its own: nothing; and where a token goes when it ends. */
 import t, { type Test } from 'tap'
 import { eventually } from '../support/eventually.ts'
+import { lifeKnown } from '../support/lease-life.ts'
 import { guarded } from './guarded-world.ts'
 import { clientCredentials, jwtBearer } from './salesforce-world.ts'
 
@@ -31,13 +32,7 @@ t.test('what shares a token loses it with a rejection of its own, which is audit
   await broker.call('PUT', '/integrations/twin-b', { body })
   const { token_id: id } = (await broker.call('GET', '/tokens/twin-a')).body
   t.equal((await broker.call('GET', '/tokens/twin-b')).body.token_id, id)
-  for (const name of ['twin-a', 'twin-b']) {
-    // Otherwise the broker may find out by itself that the token is dead.
-    await eventually(async () => {
-      const { lease } = (await broker.call('GET', `/integrations/${name}`)).body.status
-      return lease.expiry_source === 'introspection'
-    })
-  }
+  for (const name of ['twin-a', 'twin-b']) await lifeKnown(broker.call, name)
   simulator.endSessions({ clientId: app.clientId })
   const next = await broker.call('GET', `/tokens/twin-a?rejected=${id}`)
   t.equal(next.status, 200)

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { NewAppSeed } from '../../simulator/handle.ts'
 import { eventually } from '../support/eventually.ts'
+import { lifeKnown } from '../support/lease-life.ts'
 import { credentialOf, key, type World, world } from './salesforce-world.ts'
 
 const DAY_MS = 86_400_000
@@ -52,12 +53,14 @@ t.test('serves tokens, and uses each refresh token once', async (t) => {
   const { status, body } = await at.token()
   t.equal(status, 200)
   t.match(body, { integration: 'crm', token_type: 'Bearer' })
-  await eventually(async () => (await at.status()).lease.expiry_source === 'introspection')
+  await lifeKnown(at.broker.call, 'crm')
+  t.equal((await at.status()).lease.expiry_source, 'introspection')
   t.match(await at.status(), { state: 'ready', connection: { state: 'connected', reason: null } })
   for (let times = 0; times < 4; times += 1) {
     at.simulator.endSessions()
     const { token_id } = (await at.token()).body
     t.equal((await at.token(`?rejected=${token_id}`)).status, 200)
+    await lifeKnown(at.broker.call, 'crm')
   }
   const presented = presentedTo(at)
   t.equal(presented.length, 5)
@@ -72,6 +75,7 @@ t.test('serves tokens, and uses each refresh token once', async (t) => {
 t.test('goes on with the same refresh token where it is not rotated', async (t) => {
   const at = await connected(t, { app: { refreshTokenRotation: false } })
   const { token_id } = (await at.token()).body
+  await lifeKnown(at.broker.call, 'crm')
   at.simulator.endSessions()
   t.not((await at.token(`?rejected=${token_id}`)).body.token_id, token_id)
   t.same(presentedTo(at), [at.refreshToken, at.refreshToken])
@@ -118,6 +122,7 @@ t.test('takes the same definition again without a word', async (t) => {
   const again = await at.broker.call('PUT', '/integrations/crm', { body: at.body })
   t.equal(again.status, 200)
   t.equal(again.headers.get('etag'), at.made.headers.get('etag'))
+  await lifeKnown(at.broker.call, 'crm')
   at.simulator.endSessions()
   const { token_id } = (await at.token()).body
   t.equal((await at.token(`?rejected=${token_id}`)).status, 200, 'with the successor')
@@ -127,6 +132,7 @@ t.test('takes the same definition again without a word', async (t) => {
   const { clientSecret } = rotated
   const credential = { refresh_token: at.refreshToken, client_secret: clientSecret }
   t.equal((await at.patch({ credential })).status, 200)
+  await lifeKnown(at.broker.call, 'crm')
   at.simulator.endSessions()
   const former = (await at.token()).body.token_id
   t.equal((await at.token(`?rejected=${former}`)).status, 200)
