@@ -157,7 +157,7 @@ export const SETTINGS = {
   }),
   degradedMs: withDefault('VALETKEY_STORELESS_SECONDS', '900', read.secondsAsMs(0, 86_400), {
     meaning:
-      'How long degraded mode may last: for how many seconds a replica serves leases from memory without contact to the store (never past their expiry); `0`: not at all.',
+      'How long degraded mode may last: for how many seconds a replica serves leases from memory without contact to the store (never past their expiry); `0`: not at all, and no sealed secret stays in memory.',
   }),
   audit: withDefault('VALETKEY_AUDIT', 'batched', read.oneOf('batched', 'strict'), {
     meaning:

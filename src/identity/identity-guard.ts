@@ -5,6 +5,7 @@ import { type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
+import { oneCopyOf, withSharedTexts } from '../runtime/one-copy.ts'
 import type { Log } from '../runtime/runtime.ts'
 import { untilWritten } from '../store/compare-and-set.ts'
 import {
@@ -36,7 +37,8 @@ export function createIdentityGuard(dependencies: {
 
   const remember = (uid: string, stored: StoredPin): StoredPin => {
     if (lastSeen.size > REMEMBERED) lastSeen.clear()
-    lastSeen.set(uid, stored)
+    if (stored.pin) withSharedTexts(stored.pin)
+    lastSeen.set(oneCopyOf(uid), stored)
     return stored
   }
 

@@ -1,11 +1,9 @@
 /** Stores integrations: a public definition that a hit may read, and secrets that only a mint or a change opens. */
 import { createHash } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
 import { Type } from 'typebox'
 import {
   CREDENTIAL_STATES,
   CREDENTIAL_TYPES,
-  type Credential,
   type CredentialSecrets,
   keepSecrets,
 } from '../credentials/credential.ts'
@@ -31,8 +29,8 @@ export interface SealedIntegration {
   readonly digests: readonly string[]
   /** Opens the secrets. Throws `record_corrupt`. */
   open(): Promise<CredentialSecrets>
-  /** Returns a copy that shares `integration`, so that long-lived memory holds the object once. If it differs from what was sealed, returns itself. */
-  sharing(integration: Integration): SealedIntegration
+  /** What it is opened from: with it, the store gives it again (`sealedAs`). */
+  readonly seal: Seal
 }
 
 export interface IntegrationWrite {
@@ -92,8 +90,9 @@ type Sealed = BodyOf<typeof Sealed>
 
 const readSeal = bodyReader(Sealed)
 
-/** What opening the secrets needs. It does not keep the text of the definition. */
-interface Seal extends Pick<Integration, 'name' | 'uid'> {
+/** What opening the secrets of an integration needs. It does not keep the text of the definition. */
+interface Seal {
+  /** Compact JWE. */
   readonly secrets: string
   /** Digest of the definition that was read. */
   readonly definition: string
@@ -176,32 +175,27 @@ export function createIntegrationStore({
     }
   }
 
-  const open = async (seal: Seal, credentials: readonly Credential[]) => {
-    const { secrets, definition } = await openSeal(keyring, seal)
+  const open = async ({ integration, seal }: Omit<SealedIntegration, 'open'>) => {
+    const { name, uid, credentials } = integration
+    const { secrets, definition } = await openSeal(keyring, { name, uid, secrets: seal.secrets })
     if (definition !== seal.definition) {
       throw new BrokerError(
         'record_corrupt',
-        `The definition of integration ${seal.name} is not the one that was sealed`,
+        `The definition of integration ${name} is not the one that was sealed`,
       )
     }
     return keepSecrets(secrets, credentials)
   }
 
-  const sealedAs = (seal: Seal, integration: Integration, digests: readonly string[]) => {
-    const sealed: SealedIntegration = {
-      integration,
-      digests,
-      open: () => open(seal, integration.credentials),
-      sharing: (other) =>
-        isDeepStrictEqual(other, integration) ? sealedAs(seal, other, digests) : sealed,
-    }
-    return sealed
-  }
+  const sealedAs = (parts: Omit<SealedIntegration, 'open'>): SealedIntegration => ({
+    ...parts,
+    open: () => open(parts),
+  })
 
   const sealedOf = (record: SealedIntegrationRecord): SealedIntegration => {
-    const { name, uid, secrets, definition, digests } = record
-    const seal: Seal = { name, uid, secrets, definition: digestOf(definition) }
-    return sealedAs(seal, integrationOf(record), digests)
+    const { secrets, definition, digests } = record
+    const seal: Seal = { secrets, definition: digestOf(definition) }
+    return sealedAs({ integration: integrationOf(record), digests, seal })
   }
 
   return {
@@ -213,6 +207,8 @@ export function createIntegrationStore({
       const record = await records.readSealed(name)
       return record && sealedOf(record)
     },
+    /** What was read before, of parts that were kept. */
+    sealedAs,
     list: async (page: PageQuery): Promise<Page<Integration>> =>
       usableOf(await records.list(page), { idOf: ({ name }) => name, parse: integrationOf }),
     /** Undefined: the name exists. */

@@ -76,7 +76,10 @@ interface LeaseEngineDependencies {
   readonly endpoint: TokenEndpoint
   readonly audit: Pick<AuditLog, 'background'>
   readonly meter: EngineMeter
-  readonly integrations: Pick<Integrations, 'read' | 'readSealed' | 'list' | 'credentials'>
+  readonly integrations: Pick<
+    Integrations,
+    'read' | 'readSealed' | 'sealedAs' | 'list' | 'credentials'
+  >
   /** Says when leases in memory may be served. */
   readonly memory: ReplicaMemory & { readonly stream: ChangeSubscription }
   readonly refreshTokens: {
@@ -89,7 +92,7 @@ interface LeaseEngineDependencies {
 export function composeLeaseEngine(dependencies: LeaseEngineDependencies): LeaseEngine {
   const { core, endpoint, audit, meter, memory } = dependencies
   const { store, keyring, events, runtime, log } = core
-  const { stream, isSlow } = memory
+  const { stream, isSlow, degradedMs } = memory
   const { now, monotonic, uniqueId, clock } = runtime
   const stopping = new AbortController()
   const dueTrouble = createOutageLogger(log, 'the due index cannot be read or written', runtime)
@@ -123,7 +126,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     ...createIdentityGuard({ pins, audit, now, log }),
     subjectOf: (integration) => readSubject(store.documents, integration),
   }
-  const integrations = rememberIntegrations(dependencies.integrations.readSealed)
+  const integrations = rememberIntegrations({ store: dependencies.integrations, degradedMs })
   const { revoker: tokenRevoker, queue } = composeRevocation({
     ...{ core, endpoint, leases, audit },
   })
@@ -218,9 +221,9 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   })
   const prover = createProver({ records, logins, runtime })
   events.on('store.heard', reconciler.begin)
-  events.on('integration.written', async ({ written }) => {
+  events.on('integration.written', async ({ name, written }) => {
     const integration = written?.integration
-    if (!integration) return
+    if (!integration) return integrations.forget(name)
     // If this fails, the next mint adopts the refresh token.
     if (hasRefreshToken(integration)) await refreshTokens.tried(minter.adopt(integration.name))
     // After a change to another grant, the unused connection ends.

@@ -1,4 +1,5 @@
 /** The newest version of each record that this replica has seen, to detect older records that are put back. Applies only to kinds whose versions never restart. */
+import { oneCopyOf } from '../../runtime/one-copy.ts'
 
 export interface SeenVersions {
   /** The time before a read. Later observations do not contradict the read. */
@@ -34,65 +35,86 @@ interface Seen {
   readonly at: number
 }
 
-/** Default limit: 100,000 records. The oldest are forgotten first. */
+/** What a name stands for now. */
+interface Holder {
+  readonly uid: string
+  version: number
+  at: number
+}
+
+/** Default limit: 100,000 records of each kind, and as many that are gone. The oldest are forgotten first. */
 export function createSeenVersions(limit = LIMIT): SeenVersions {
-  const seen = new Map<string, Seen>()
-  /** The last uid of each name. */
-  const uids = new Map<string, string>()
+  /** By kind and by name: one small object for each record in use, because there are three of each integration. */
+  const holders = new Map<string, Map<string, Holder>>()
+  const gone = new Map<string, Omit<Seen, 'isGone'>>()
   let moment = 0
 
-  const put = (key: string, version: number, isGone: boolean) => {
-    moment += 1
-    seen.set(key, { version, isGone, at: moment })
-    drop(seen, limit)
+  const holderOf = (kind: string, name: string) => holders.get(kind)?.get(name)
+
+  const found = (kind: string, name: string, uid: string): Seen | undefined => {
+    const holder = holderOf(kind, name)
+    if (holder?.uid === uid) return { version: holder.version, at: holder.at, isGone: false }
+    const left = gone.get(keyOf(kind, name, uid))
+    return left && { ...left, isGone: true }
   }
 
-  const left = (place: string, uid: string) => {
-    const key = `${place}\n${uid}`
-    const former = seen.get(key)
-    if (former && !former.isGone) put(key, former.version, true)
+  const hold = (kind: string, name: string, uid: string, version: number) => {
+    moment += 1
+    const holder = holderOf(kind, name)
+    if (holder?.uid === uid) {
+      holder.version = version
+      holder.at = moment
+      return
+    }
+    const ofKind = holders.get(kind) ?? new Map<string, Holder>()
+    holders.set(kind, ofKind)
+    ofKind.set(oneCopyOf(name), { uid: oneCopyOf(uid), version, at: moment })
+    drop(ofKind, limit)
+  }
+
+  const leave = (kind: string, name: string, { uid, version }: Holder) => {
+    moment += 1
+    gone.set(keyOf(kind, name, uid), { version, at: moment })
+    drop(gone, limit)
   }
 
   /** Whether another reader found a different version after the read began. */
-  const isOvertaken = (found: Seen | undefined, began: number) =>
-    found !== undefined && found.at > began
+  const isOvertaken = (last: { readonly at: number } | undefined, began: number) =>
+    last !== undefined && last.at > began
 
   return {
     now: () => moment,
     note(kind, name, uid, version, began) {
       if (!isCompared(kind)) return
-      const place = `${kind}\n${name}`
-      const key = `${place}\n${uid}`
-      const former = seen.get(key)
+      const former = found(kind, name, uid)
       if (former && former.version >= version) {
         if (!former.isGone || isOvertaken(former, began)) return
       }
-      const holder = uids.get(place)
-      if (holder !== undefined && holder !== uid) left(place, holder)
-      uids.set(place, uid)
-      drop(uids, limit)
-      put(key, version, false)
+      const holder = holderOf(kind, name)
+      if (holder && holder.uid !== uid) leave(kind, name, holder)
+      gone.delete(keyOf(kind, name, uid))
+      hold(kind, name, uid, version)
     },
     absent(kind, name, began) {
-      const place = `${kind}\n${name}`
-      const uid = uids.get(place)
-      if (uid === undefined || isOvertaken(seen.get(`${place}\n${uid}`), began)) return
-      if (GONE_FOR_GOOD.has(kind)) left(place, uid)
-      else seen.delete(`${place}\n${uid}`)
-      uids.delete(place)
+      const holder = holderOf(kind, name)
+      if (!holder || isOvertaken(holder, began)) return
+      if (GONE_FOR_GOOD.has(kind)) leave(kind, name, holder)
+      holders.get(kind)?.delete(name)
     },
-    isWatched: (kind, name) => uids.has(`${kind}\n${name}`),
+    isWatched: (kind, name) => holderOf(kind, name) !== undefined,
     isPast(kind, name, uid, version, before) {
-      const found = seen.get(`${kind}\n${name}\n${uid}`)
-      if (!found || isOvertaken(found, before)) return false
-      return version < found.version || (found.isGone && version === found.version)
+      const last = found(kind, name, uid)
+      if (!last || isOvertaken(last, before)) return false
+      return version < last.version || (last.isGone && version === last.version)
     },
     clear() {
-      seen.clear()
-      uids.clear()
+      holders.clear()
+      gone.clear()
     },
   }
 }
+
+const keyOf = (kind: string, name: string, uid: string): string => `${kind}\n${name}\n${uid}`
 
 function drop(map: Map<string, unknown>, limit: number): void {
   if (map.size <= limit) return

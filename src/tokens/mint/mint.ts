@@ -68,7 +68,7 @@ export function createMinter(dependencies: MinterDependencies) {
   const { integrations, requester, preflight, credentials, events, identity, runtime } =
     dependencies
   const { read, open } = createCredentialReader({ integrations, identity })
-  /** Last credential that Salesforce accepted, by uid of the owner. With it, a usual mint needs one request. A change of the owner removes it, so that a new active credential comes first. */
+  /** Last credential that Salesforce accepted, by uid of an owner that has several. With it, a usual mint needs one request. A change of the owner removes it, so that a new active credential comes first. */
   const workedLast = new Map<string, { readonly version: number; readonly id: string }>()
 
   /** The client that asks for the lifetime of a token, until that is known. */
@@ -87,8 +87,10 @@ export function createMinter(dependencies: MinterDependencies) {
     credential: Credential,
     refused: ReadonlySet<string>,
   ): Promise<void> => {
-    if (workedLast.size > REMEMBERED) workedLast.clear()
-    workedLast.set(owner.uid, { version: owner.version, id: credential.id })
+    if (owner.credentials.length > 1) {
+      if (workedLast.size > REMEMBERED) workedLast.clear()
+      workedLast.set(owner.uid, { version: owner.version, id: credential.id })
+    }
     const active = owner.credentials.find(({ state }) => state === 'active')
     const isProof = active !== undefined && refused.has(active.id)
     if (credential.state === 'staged' && isProof) await credentials.promote(owner, credential.id)

@@ -1,6 +1,7 @@
 /** Leases in memory, with the revisions from the change stream. */
 import type { Integration } from '../../integrations/integration.ts'
 import { integrationOf } from '../../integrations/integration-store.ts'
+import { oneCopyOf, withSharedTexts } from '../../runtime/one-copy.ts'
 import {
   createReplicaCache,
   type ReadTicket,
@@ -95,8 +96,12 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
       rev >= (floors.get(name)?.rev ?? 0) &&
       rev >= heldRev(name, ticket) &&
       (lease === undefined || !dead.has(lease.tokenId))
-    if (isSafe) memory.keep(name, entry, ticket)
-    return isSafe
+    if (!isSafe) return false
+    withSharedTexts(integration)
+    withSharedTexts(entry.digests)
+    if (lease) withSharedTexts(lease)
+    memory.keep(oneCopyOf(name), entry, ticket)
+    return true
   }
 
   const opened = async (look: Look): Promise<Lease | undefined> => {

@@ -2,8 +2,13 @@
 import type { Lease } from './lease.ts'
 import type { Token } from './schemas.ts'
 
-/** Text up to the remaining seconds, built once for each lease. Building it for each hit would cost a tenth of the hit's time. */
-const beginnings = new WeakMap<Lease, string>()
+/** Text up to the remaining seconds. Building it for each hit would cost a part of the hit's time; keeping it of each lease would double what a lease takes in memory. So it is kept for those that were read last. */
+let beginnings = new WeakMap<Lease, string>()
+/** Those before. What is read again is taken over. */
+let former = beginnings
+let count = 0
+/** Most texts of each of both. */
+const KEPT = 1_000
 
 /** JSON of a `Token`. */
 export const tokenText = (lease: Lease, now: number): string =>
@@ -13,8 +18,15 @@ export const secondsLeft = ({ expiresAt }: Pick<Lease, 'expiresAt'>, now: number
   Math.max(0, Math.floor((expiresAt - now) / 1000))
 
 function beginningOf(lease: Lease): string {
-  const beginning = `${JSON.stringify(constantOf(lease)).slice(0, -1)},"expires_in":`
+  const beginning =
+    former.get(lease) ?? `${JSON.stringify(constantOf(lease)).slice(0, -1)},"expires_in":`
+  if (count >= KEPT) {
+    former = beginnings
+    beginnings = new WeakMap()
+    count = 0
+  }
   beginnings.set(lease, beginning)
+  count += 1
   return beginning
 }
 

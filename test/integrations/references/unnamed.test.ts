@@ -49,7 +49,7 @@ t.test('a lender whose record cannot be used is not named', async (t) => {
   const unread = await readLender({ readSealed: fails }, NAME).catch((error) => error)
   const sealed: SealedIntegration = {
     ...{ integration: integrationOf({ name: NAME }), digests: [], open: fails },
-    sharing: () => sealed,
+    seal: { secrets: '', definition: '' },
   }
   const lender = await readLender({ readSealed: async () => sealed }, NAME)
   const unopened = await lender?.open().catch((error) => error)

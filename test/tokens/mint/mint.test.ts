@@ -82,7 +82,7 @@ function setUp(
           integration,
           digests: known.digests ?? digestsOf(integration, credentials),
           open: async () => ({ byId, known: [] }),
-          sharing: () => sealed,
+          seal: { secrets: '', definition: '' },
         }
         return sealed
       },

@@ -46,3 +46,17 @@ t.test('another lease of the same integration has another answer', async (t) => 
   const next = { ...lease, tokenId: 'another', expiresAt: 121_500 }
   t.match(JSON.parse(tokenText(next, 1_000)), { token_id: 'another', expires_in: 120 })
 })
+
+t.test('the answers of many leases are as right at the second read as at the first', async (t) => {
+  const leases = Array.from({ length: 2_500 }, (_, index) => ({ ...lease, tokenId: `t${index}` }))
+  const first = leases.map((one) => tokenText(one, 1_000))
+  t.equal(new Set(first).size, leases.length)
+  t.strictSame(
+    leases.map((one) => tokenText(one, 1_000)),
+    first,
+  )
+  t.strictSame(
+    leases.toReversed().map((one) => tokenText(one, 1_000)),
+    first.toReversed(),
+  )
+})
