@@ -80,6 +80,8 @@ export const ACCESS: readonly AccessRow[] = [
   row('POST /oauth/token', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('GET /tokens/{integration}', 'tokens:read', 'path'),
   row('GET /tokens/{integration}', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
+  row('GET /gateway/{integration}', 'tokens:read', 'path'),
+  row('GET /gateway/{integration}', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('POST /tokens/{integration}/check', 'tokens:read', 'path'),
   row('POST /tokens/{integration}/check', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('DELETE /tokens/{integration}', 'tokens:revoke', 'path'),

@@ -38,6 +38,7 @@ import { composeWebhooks } from '../webhooks/compose.ts'
 import type { AppDependencies } from './app-dependencies.ts'
 import {
   registerCredentialParts,
+  registerGateway,
   registerGuarded,
   registerIntegrationParts,
   registerPublicRoutes,
@@ -178,6 +179,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { gate } = callers
   await registerOAuthRoutes(server, {
     ...{ broker: engine.broker, gate, audit, onRead: counts.note, onProblem, now: runtime.now },
+  })
+  await registerGateway(server, {
+    ...{ engine, counts, audit, gate, trust, onProblem, now: runtime.now },
   })
   await registerGuarded(server, { gate, trust, audit }, (guarded) => {
     registerTokenParts(guarded, { core, engine, integrations, salesforce, counts, audit, gate })

@@ -8,13 +8,14 @@ import type { Connections } from '../connections/compose.ts'
 import { createDoctor } from '../doctor/doctor.ts'
 import { createDoctorService } from '../doctor/doctor-service.ts'
 import { registerDoctorRoutes } from '../doctor/routes.ts'
+import { CREDENTIAL, registerGatewayRoutes } from '../gateway/routes.ts'
 import { registerRefusalPages } from '../grants/refusals/refusal-pages.ts'
 import type { Salesforce } from '../grants/salesforce.ts'
 import { describeApi, serveApiDescription } from '../http/openapi/openapi.ts'
 import { registerPublicPages } from '../http/pages/front-page.ts'
 import type { ApiServer } from '../http/server/api-server.ts'
 import { type Readiness, registerHealth } from '../http/server/health.ts'
-import type { Server } from '../http/server/server.ts'
+import type { Server, ServerOptions } from '../http/server/server.ts'
 import { createIdentityAcceptance } from '../identity/identity-acceptance.ts'
 import { registerIdentityRoutes } from '../identity/identity-routes.ts'
 import { createPinStore } from '../identity/pin-store.ts'
@@ -32,7 +33,7 @@ import type { WatchedStore } from '../store/integrity/watched-store.ts'
 import { createTokenCheck } from '../tokens/check/token-check.ts'
 import { registerTokenCheckRoutes } from '../tokens/check/token-check-routes.ts'
 import type { LeaseEngine } from '../tokens/compose.ts'
-import { registerTokenRoutes } from '../tokens/serve/routes.ts'
+import { createHandOut, registerTokenRoutes } from '../tokens/serve/routes.ts'
 import type { CallerCounts } from '../usage/caller-counts.ts'
 import { registerCallerCountsRoutes } from '../usage/caller-counts-routes.ts'
 
@@ -94,11 +95,31 @@ export function registerTokenParts(guarded: Server, parts: TokenPartDependencies
   const { broker, revoker } = engine
   const { identify } = gate
   const { now, monotonic } = core.runtime
-  registerTokenRoutes(guarded, {
-    ...{ broker, revoker, integrations, audit, onRead: counts.note, identify, now },
-  })
+  const handOut = createHandOut({ broker, audit, onRead: counts.note, identify, now })
+  registerTokenRoutes(guarded, { handOut, revoker, integrations, audit })
   const check = createTokenCheck({ endpoint: salesforce.endpoint, monotonic })
   registerTokenCheckRoutes(guarded, { broker, integrations, audit, identify, check })
+}
+
+interface GatewayPartDependencies {
+  readonly engine: Pick<LeaseEngine, 'broker'>
+  readonly counts: Pick<CallerCounts, 'note'>
+  readonly audit: AuditLog
+  readonly gate: Callers['gate']
+  readonly trust: ApiServer['trust']
+  readonly onProblem: NonNullable<ServerOptions['onProblem']>
+  readonly now: () => number
+}
+
+/** The door for gateways. It has its own guard. */
+export async function registerGateway(
+  server: Server,
+  { engine, counts, audit, gate, trust, onProblem, now }: GatewayPartDependencies,
+): Promise<void> {
+  const identify: Callers['gate']['identify'] = (request) => gate.identify(request, CREDENTIAL)
+  const { broker } = engine
+  const handOut = createHandOut({ broker, audit, onRead: counts.note, identify, now })
+  await registerGatewayRoutes(server, { handOut, gate, trust, onProblem })
 }
 
 interface ServicePartDependencies {

@@ -21,8 +21,8 @@ declare module 'fastify' {
 }
 
 export interface Gate {
-  /** Authenticates a request. Rejects with `request_invalid`, `caller_unauthenticated` or `rate_limited`. A remembered caller comes without a promise. */
-  identify(request: FastifyRequest): Principal | Promise<Principal>
+  /** Authenticates a request. Rejects with `request_invalid`, `caller_unauthenticated` or `rate_limited`. A remembered caller comes without a promise. `standIn`: a header, in lower case, that has the credential if `Authorization` has no bearer credential. Default: none. */
+  identify(request: FastifyRequest, standIn?: string): Principal | Promise<Principal>
   /** The same for a credential in another part of the request. */
   identifyBearer(request: FastifyRequest, bearer: string): Principal | Promise<Principal>
   /** Authenticates the request again, by the store instead of memory. For changes. Rejects as `identify` does. */
@@ -89,9 +89,13 @@ export function createGate({ authenticators, throttle, permissions }: GateDepend
     }
   }
 
-  const identify: Gate['identify'] = (request) => {
-    if (countHeader(request.raw.rawHeaders, 'authorization') > 1) return Promise.reject(twice())
-    return identifyBy(request, readCredentials(request))
+  const identify: Gate['identify'] = (request, standIn) => {
+    const { rawHeaders } = request.raw
+    const isTwice =
+      countHeader(rawHeaders, 'authorization') > 1 ||
+      (standIn !== undefined && countHeader(rawHeaders, standIn) > 1)
+    if (isTwice) return Promise.reject(twice(standIn))
+    return identifyBy(request, readCredentials(request, standIn))
   }
 
   return {
@@ -109,23 +113,9 @@ export function createGate({ authenticators, throttle, permissions }: GateDepend
 export function requireCaller(
   server: Server,
   gate: Gate,
-  onCaller: (connection: Socket) => void = () => undefined,
+  onCaller?: (connection: Socket) => void,
 ): void {
-  server.decorateRequest('principal')
-  server.addHook('onRequest', (request, _reply, done) => {
-    const found = gate.identify(request)
-    if (!(found instanceof Promise)) {
-      request.principal = found
-      onCaller(request.raw.socket)
-      done()
-      return
-    }
-    found.then((principal) => {
-      request.principal = principal
-      onCaller(request.raw.socket)
-      done()
-    }, done)
-  })
+  requireReader(server, gate, onCaller)
   // The body may have taken long to arrive, so the credential is checked again.
   server.addHook('preHandler', (request, _reply, done) => {
     if (READING.includes(request.method)) {
@@ -139,8 +129,35 @@ export function requireCaller(
   })
 }
 
-const twice = () =>
-  new BrokerError('request_invalid', 'headers: Authorization is present more than once')
+/** The same for a scope whose routes change nothing, whatever their method is. `standIn` is that of {@link Gate.identify}. */
+export function requireReader(
+  server: Server,
+  gate: Pick<Gate, 'identify'>,
+  onCaller: (connection: Socket) => void = () => undefined,
+  standIn?: string,
+): void {
+  server.decorateRequest('principal')
+  server.addHook('onRequest', (request, _reply, done) => {
+    const found = gate.identify(request, standIn)
+    if (!(found instanceof Promise)) {
+      request.principal = found
+      onCaller(request.raw.socket)
+      done()
+      return
+    }
+    found.then((principal) => {
+      request.principal = principal
+      onCaller(request.raw.socket)
+      done()
+    }, done)
+  })
+}
+
+const twice = (standIn: string | undefined) =>
+  new BrokerError(
+    'request_invalid',
+    `headers: Authorization${standIn === undefined ? '' : ` or ${standIn}`} is present more than once`,
+  )
 
 const unknown = ({ bearer }: Credentials) =>
   new BrokerError(
@@ -157,10 +174,10 @@ interface Sent {
 }
 
 /** Most connections send the same header each time. Then this returns the same object as before. Memory holds the text of the credential as long as the connection. */
-function createCredentialsReader(): (request: FastifyRequest) => Credentials {
+function createCredentialsReader(): (request: FastifyRequest, standIn?: string) => Credentials {
   const lastOf = new WeakMap<Socket, Sent>()
-  return (request) => {
-    const { authorization } = request.headers
+  return (request, standIn) => {
+    const authorization = authorizationOf(request.headers, standIn)
     const { socket } = request.raw
     if (authorization === undefined) return { socket }
     const last = lastOf.get(socket)
@@ -170,4 +187,15 @@ function createCredentialsReader(): (request: FastifyRequest) => Credentials {
     lastOf.set(socket, { authorization, credentials })
     return credentials
   }
+}
+
+/** A stand-in counts only where the header of the standard has no bearer credential. */
+function authorizationOf(
+  headers: FastifyRequest['headers'],
+  standIn: string | undefined,
+): string | undefined {
+  const { authorization } = headers
+  const other = standIn === undefined ? undefined : headers[standIn]
+  if (typeof other !== 'string') return authorization
+  return authorization !== undefined && BEARER.test(authorization) ? authorization : other
 }

@@ -160,6 +160,9 @@ const ofUnconnectedSource =
 
 const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   'GET /tokens/{integration}': withSigning((name) => ({ ask: asking('GET', `/tokens/${name}`) })),
+  'GET /gateway/{integration}': withSigning((name) => ({
+    ask: asking('GET', `/gateway/${name}`),
+  })),
   'POST /tokens/{integration}/check': withSigning((name) => ({
     ask: asking('POST', `/tokens/${name}/check`, { body: { seen: { status: 401 } } }),
   })),
@@ -229,6 +232,9 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   ...writingFixtures('PATCH'),
   [`GET /tokens/{integration} ${SOURCE_NAME}`]: ofUnconnectedSource((name) =>
     asking('GET', `/tokens/${name}`),
+  ),
+  [`GET /gateway/{integration} ${SOURCE_NAME}`]: ofUnconnectedSource((name) =>
+    asking('GET', `/gateway/${name}`),
   ),
   [`POST /tokens/{integration}/check ${SOURCE_NAME}`]: ofUnconnectedSource((name) =>
     asking('POST', `/tokens/${name}/check`, { body: { seen: { status: 401 } } }),

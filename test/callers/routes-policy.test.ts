@@ -37,6 +37,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /oauth/callback': { permission: 'public' },
   'GET /whoami': { permission: 'any principal' },
   'GET /tokens/{integration}': { permission: 'tokens:read', scope: 'integration' },
+  'GET /gateway/{integration}': { permission: 'tokens:read', scope: 'integration' },
   'POST /tokens/{integration}/check': {
     permission: 'tokens:read',
     scope: 'integration',

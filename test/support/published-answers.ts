@@ -32,6 +32,10 @@ interface Response {
 }
 
 interface Operation {
+  /** Every method is answered as this one. */
+  readonly 'x-any-method'?: boolean
+  /** So is every path below. */
+  readonly 'x-any-path-below'?: boolean
   readonly responses: Readonly<Record<string, Response>>
 }
 
@@ -114,7 +118,7 @@ export function createPublishedAnswers(document: OpenapiDocument): PublishedAnsw
       const path = pathOf(url)
       const route = findRoute(path)
       const name = (method === 'HEAD' ? 'GET' : method).toLowerCase()
-      const operation = route?.operations[name]
+      const operation = route?.operations[name] ?? anyOf(route)
       if (!route || !operation) return outside(exchange, path)
       const shared = operation.responses[status]?.$ref?.split('/').at(-1)
       const response =
@@ -133,7 +137,7 @@ export function createPublishedAnswers(document: OpenapiDocument): PublishedAnsw
       if (!response.content[type]?.schema) return faults
       const place =
         shared === undefined
-          ? ['paths', route.path, name, 'responses', String(status)]
+          ? ['paths', route.path, nameOf(route, operation), 'responses', String(status)]
           : ['components', 'responses', shared]
       const pointer = [...place, 'content', type]
       return [...faults, ...faultsOfBody(body, type, [...pointer, 'schema'])]
@@ -168,12 +172,24 @@ function faultsOfHeaders(
 function routesOf({ paths }: OpenapiDocument): readonly Route[] {
   const count = (path: string) => path.split('{').length
   return Object.entries(paths)
-    .map(([path, operations]) => ({ path, pattern: patternOf(path), operations }))
+    .map(([path, operations]) => {
+      const hasBelow = Object.values(operations).some((operation) => operation['x-any-path-below'])
+      return { path, pattern: patternOf(path, hasBelow), operations }
+    })
     .sort((a, b) => count(a.path) - count(b.path))
 }
 
-const patternOf = (path: string) =>
-  new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/\{[^}]+\}/g, '[^/]+')}$`)
+const patternOf = (path: string, hasBelow: boolean) => {
+  const source = path.replace(/[.]/g, '\\.').replace(/\{[^}]+\}/g, '[^/]+')
+  return new RegExp(`^${source}${hasBelow ? '(/.*)?' : ''}$`, 's')
+}
+
+/** The operation of the route that answers every method. */
+const anyOf = (route: Route | undefined): Operation | undefined =>
+  Object.values(route?.operations ?? {}).find((operation) => operation['x-any-method'])
+
+const nameOf = ({ operations }: Route, operation: Operation): string =>
+  Object.entries(operations).find(([, one]) => one === operation)?.[0] ?? ''
 
 /** Of the URL in any of its forms (RFC 9112, section 3.2). */
 const pathOf = (url: string) => url.replace(/^https?:\/\/[^/?]*/i, '').replace(/[?#].*$/s, '')

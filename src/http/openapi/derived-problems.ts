@@ -1,6 +1,6 @@
 /** Derives the problems that follow from HTTP, the limits of the server and the guard, and adds them to each operation. */
-import type { ProblemCode } from '../../errors/problems.ts'
-import { PROBLEM_MEDIA_TYPE, problemResponses } from '../problems/problem.ts'
+import { PROBLEMS, type ProblemCode } from '../../errors/problems.ts'
+import { PROBLEM_MEDIA_TYPE, problemResponse, problemResponses } from '../problems/problem.ts'
 
 type Node = Readonly<Record<string, unknown>>
 
@@ -86,7 +86,7 @@ export function withDerivedProblems<Api extends DescribedApi>(api: Api): Api {
       const codes = RULES.filter(({ applies }) => applies(method, operation)).flatMap(
         (rule) => rule.codes,
       )
-      const responses = merged(operation.responses ?? {}, codes)
+      const responses = refused(operation, merged(operation.responses ?? {}, codes))
       return { ...operation, responses: mapValues(responses, share) }
     }),
   )
@@ -108,6 +108,19 @@ function merged(stated: Readonly<Record<string, Response>>, codes: readonly Prob
   })
   return { ...stated, ...responses }
 }
+
+/** Member of an operation whose problems may all have one status, at the wish of the caller: that status. */
+const REFUSES_AS = 'x-refuses-as'
+
+function refused(operation: Operation, responses: Readonly<Record<string, Response>>) {
+  const status = operation[REFUSES_AS]
+  if (typeof status !== 'number') return responses
+  const codes = [...new Set(Object.values(responses).flatMap(codesIn))]
+  const others = codes.filter((code) => PROBLEMS[code].status !== 401)
+  return { ...responses, [status]: { ...problemResponse(others), description: ANY_REFUSAL } }
+}
+
+const ANY_REFUSAL = 'Any refusal but 401, for a caller that asks for this status'
 
 /** The codes of a response; the last part of its schema narrows them. */
 function codesIn({ content = {} }: Response): readonly ProblemCode[] {

@@ -23,6 +23,7 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   postOAuthToken: {
     body: { grant_type: 'client_credentials', scope: 'integration:client-credentials' },
   },
+  passGateway: { parameters: client },
   checkToken: {
     parameters: client,
     body: { seen: { status: 401, error_code: 'INVALID_SESSION_ID' } },

@@ -273,16 +273,19 @@ export function problemResponses(
     for (const status of statusesOf(code)) add(status, code)
   }
   return Object.fromEntries(
-    [...byStatus].map(([status, of]) => [
-      status,
-      {
-        description: of.map((code) => PROBLEMS[code].title).join('; '),
-        ...headersAt(Number(status)),
-        content: { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema(of) } },
-      },
-    ]),
+    [...byStatus].map(([status, of]) => [status, problemResponse(of, headersAt(Number(status)))]),
   )
 }
+
+/** The response that has any of these problems. */
+export const problemResponse = (
+  codes: readonly ProblemCode[],
+  headers: Pick<ProblemResponse, 'headers'> = {},
+): ProblemResponse => ({
+  description: codes.map((code) => PROBLEMS[code].title).join('; '),
+  ...headers,
+  content: { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema(codes) } },
+})
 
 /** Response schemas of the problems that a route states. `derived-problems.ts` adds the others. */
 export const problems = (...codes: readonly ProblemCode[]): Record<number, TSchema> =>

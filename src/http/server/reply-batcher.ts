@@ -8,19 +8,19 @@ import type { FastifyReply } from 'fastify'
  */
 export function createReplyBatcher() {
   let replies: FastifyReply[] = []
-  let texts: string[] = []
+  let texts: (string | undefined)[] = []
 
   const leave = () => {
     const leaving = replies
     const saying = texts
     replies = []
     texts = []
-    for (const [index, reply] of leaving.entries()) sendOne(reply, saying[index] ?? '')
+    for (const [index, reply] of leaving.entries()) sendOne(reply, saying[index])
   }
 
   return {
-    /** Sends the text at the end of this iteration, in order. Never throws. */
-    send(reply: FastifyReply, text: string): void {
+    /** Sends the text at the end of this iteration, in order. Undefined: an answer without a body. Never throws. */
+    send(reply: FastifyReply, text: string | undefined): void {
       texts.push(text)
       if (replies.push(reply) === 1) setImmediate(leave)
     },
@@ -28,7 +28,7 @@ export function createReplyBatcher() {
 }
 
 /** A failure must not prevent the other answers. */
-function sendOne(reply: FastifyReply, text: string): void {
+function sendOne(reply: FastifyReply, text: string | undefined): void {
   try {
     reply.send(text)
   } catch (error) {

@@ -1,6 +1,10 @@
 /** The HTTP server: limits, validation, request ids, and problems for every error. */
 import { randomUUID } from 'node:crypto'
-import { createServer as createHttpServer, type RequestListener } from 'node:http'
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+} from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, {
@@ -27,6 +31,7 @@ import {
 } from './pipeline.ts'
 import { countHeader } from './raw-headers.ts'
 import { requestLog } from './request-log.ts'
+import { routedTarget } from './routed-target.ts'
 import type { ServerTls } from './tls.ts'
 import { createValidators } from './validation.ts'
 
@@ -113,6 +118,7 @@ export function createServer(options: ServerOptions): Server {
     // Requests on open connections are served while the service stops.
     return503OnClosing: false,
     genReqId: requestId,
+    rewriteUrl: ({ url = '/' }: IncomingMessage) => routedTarget(url),
     childLoggerFactory: requestLog,
     frameworkErrors: (error, request, reply) => {
       answer(error, request as FastifyRequest, reply as unknown as FastifyReply)
@@ -243,7 +249,13 @@ function pathOf(request: FastifyRequest): string {
   return end === -1 ? url : url.slice(0, end)
 }
 
-function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/** Answers with the problem. Default status: that of the problem. */
+export function answer(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status?: number,
+): FastifyReply {
   const error = toBrokerError(thrown)
   if (error.status >= 500) {
     const level = error.code === 'internal' ? 'error' : 'warn'
@@ -256,7 +268,7 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): 
   const problem = problemAnswer(error, { id, path: pathOf(request), name: name ?? integration })
   reply.header('x-request-id', request.id)
   return reply
-    .code(problem.status)
+    .code(status ?? problem.status)
     .headers(problem.headers)
     .serializer(JSON.stringify)
     .send(problem.body)

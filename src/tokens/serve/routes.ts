@@ -16,41 +16,85 @@ import type { Lease } from './lease.ts'
 import { Token, TokenParams, TokenQuery } from './schemas.ts'
 import { secondsLeft, tokenText } from './token-view.ts'
 
-interface TokenRouteDependencies {
+interface HandOutDependencies {
   readonly broker: Broker
-  readonly revoker: Revoker
-  readonly integrations: { read(name: string): Promise<Integration | undefined> }
-  readonly audit: Pick<AuditLog, 'requireWritable' | 'read' | 'change'>
+  readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
   /** Counts each token that is handed out. */
   readonly onRead: (principalId: string, lease: Lease, at: number) => void
+  /** Authenticates again a caller that waited for a mint. */
   readonly identify: Gate['identify']
   readonly now: () => number
 }
 
-const JSON_TYPE = 'application/json; charset=utf-8'
+type Asked = Pick<FastifyRequest, 'id' | 'principal'>
 
-export function registerTokenRoutes(server: Server, dependencies: TokenRouteDependencies): void {
-  const { broker, revoker, integrations, audit, onRead, identify, now } = dependencies
+/** Writes a token into the headers of an answer. Returns the body. Undefined: no body. */
+type Writer = (reply: FastifyReply, served: Served, at: number) => string | undefined
+
+interface Wanted {
+  readonly integration: string
+  readonly minTtlMs?: number
+  readonly rejected?: string
+}
+
+export type HandOut = ReturnType<typeof createHandOut>
+
+/** Hands out a token over HTTP: audited, counted, and for a caller that may have it when it is there. */
+export function createHandOut(dependencies: HandOutDependencies) {
+  const { broker, audit, onRead, identify, now } = dependencies
   const replyBatcher = createReplyBatcher()
 
-  const answer = (
-    served: Served,
-    request: Pick<FastifyRequest, 'id' | 'principal'>,
-    reply: FastifyReply,
-  ): string | Promise<string> => {
+  const answer = (served: Served, request: Asked, reply: FastifyReply, write: Writer) => {
     const { lease } = served
-    const text = () => {
+    const body = () => {
       const at = now()
       onRead(request.principal.id, lease, at)
-      reply
-        .header('content-type', JSON_TYPE)
-        .header('cache-control', 'no-store')
-        .header('cache-status', cacheStatus(served, at))
-      return tokenText(lease, at)
+      reply.header('cache-control', 'no-store')
+      return write(reply, served, at)
     }
     const audited = audit.read(request, lease.integration, lease.tokenId)
-    return audited ? audited.then(text) : text()
+    return audited ? audited.then(body) : body()
   }
+
+  /** Throws and rejects as `broker.lease` does. */
+  return (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { integration, ...wanted }: Wanted,
+    write: Writer,
+  ): void | Promise<void> => {
+    audit.requireWritable()
+    const found = broker.lease(integration, request.principal, { ...wanted, requestId: request.id })
+    // Not async: promises would cost a tenth of the time of a hit.
+    const body =
+      found instanceof Promise
+        ? found.then(async (served) => {
+            broker.requireStill(integration, await identify(request))
+            return answer(served, request, reply, write)
+          })
+        : answer(found, request, reply, write)
+    return body instanceof Promise
+      ? body.then((ready) => void reply.send(ready))
+      : replyBatcher.send(reply, body)
+  }
+}
+
+interface TokenRouteDependencies {
+  readonly handOut: HandOut
+  readonly revoker: Revoker
+  readonly integrations: { read(name: string): Promise<Integration | undefined> }
+  readonly audit: Pick<AuditLog, 'change'>
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+const writeToken: Writer = (reply, served, at) => {
+  reply.header('content-type', JSON_TYPE).header('cache-status', cacheStatus(served, at))
+  return tokenText(served.lease, at)
+}
+
+export function registerTokenRoutes(server: Server, dependencies: TokenRouteDependencies): void {
+  const { handOut, revoker, integrations, audit } = dependencies
 
   server.get(
     '/tokens/:integration',
@@ -66,23 +110,12 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
     }),
     (request, reply) => {
       const { min_ttl, rejected } = request.query
-      audit.requireWritable()
-      const found = broker.lease(request.params.integration, request.principal, {
+      const wanted = {
+        integration: request.params.integration,
         ...(min_ttl !== undefined && { minTtlMs: min_ttl * 1000 }),
         ...(rejected !== undefined && { rejected }),
-        requestId: request.id,
-      })
-      // Not async: promises would cost a tenth of the time of a hit.
-      const text =
-        found instanceof Promise
-          ? found.then(async (served) => {
-              broker.requireStill(request.params.integration, await identify(request))
-              return answer(served, request, reply)
-            })
-          : answer(found, request, reply)
-      return text instanceof Promise
-        ? text.then((ready) => sendText(reply, ready))
-        : replyBatcher.send(reply, text)
+      }
+      return handOut(request, reply, wanted, writeToken)
     },
   )
 
@@ -111,10 +144,6 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
       return reply.code(204).send(null)
     },
   )
-}
-
-function sendText(reply: FastifyReply, text: string): void {
-  reply.send(text)
 }
 
 /** Value of the `Cache-Status` header (RFC 9211). */

@@ -6,6 +6,12 @@ export const TokenParams = Type.Object({
   integration: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
 })
 
+/** The form of a token id. */
+export const TOKEN_ID = {
+  pattern: '^[A-Za-z0-9_-]{22}$',
+  $comment: 'a token id: the 22 letters, digits, hyphens and underscores that came with the token',
+} as const
+
 export const TokenQuery = Type.Object(
   {
     min_ttl: Type.Optional(
@@ -18,9 +24,7 @@ export const TokenQuery = Type.Object(
     ),
     rejected: Type.Optional(
       Type.String({
-        pattern: '^[A-Za-z0-9_-]{22}$',
-        $comment:
-          'a token id: the 22 letters, digits, hyphens and underscores that came with the token',
+        ...TOKEN_ID,
         description:
           'The `token_id` that Salesforce answered with 401: another token is wanted. One mint runs, however many ask.',
       }),

@@ -76,7 +76,8 @@ t.test('every operation says what the server in front of it answers', async (t) 
       const what = `${method} ${template}`
       const isOAuth = template === '/oauth/token'
       const tooLong = await send(method, `${path}?q=${'x'.repeat(8_200)}`)
-      t.equal(tooLong, isOAuth ? 400 : 414, what)
+      const ignoresQuery = template === '/gateway/{integration}'
+      t.equal(tooLong, isOAuth ? 400 : ignoresQuery ? 404 : 414, what)
       t.ok(responses[tooLong], `${what}: ${tooLong}`)
       if (path !== template) {
         const longPart = template.replace(/\{[^}]+\}/g, 'x'.repeat(101))

@@ -1,0 +1,139 @@
+/** `ANY /gateway/{integration}` and what is below it: the token as a header, for a gateway that asks before it lets a request pass. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { type Gate, requireReader } from '../callers/index.ts'
+import { operation } from '../http/openapi/operation.ts'
+import { problems, toBrokerError } from '../http/problems/problem.ts'
+import { answer, type Server, type ServerOptions } from '../http/server/server.ts'
+import { MINT_PROBLEMS } from '../tokens/mint/mint-problems.ts'
+import type { Served } from '../tokens/serve/broker.ts'
+import type { HandOut } from '../tokens/serve/routes.ts'
+import { TOKEN_ID, TokenParams } from '../tokens/serve/schemas.ts'
+import { hostOf } from './instance-host.ts'
+
+interface GatewayRouteDependencies {
+  readonly handOut: HandOut
+  readonly gate: Pick<Gate, 'identify'>
+  /** Called when a caller authenticated on this connection. */
+  readonly trust: Parameters<typeof requireReader>[2] & {}
+  /** Called before the answer with every problem. Returns the problem that the caller gets. Must not throw. */
+  readonly onProblem: NonNullable<ServerOptions['onProblem']>
+}
+
+/** The credential of a gateway that cannot replace `Authorization`. */
+export const CREDENTIAL = 'x-valetkey-authorization'
+const REFUSE = 'x-valetkey-refuse'
+const REJECTED = 'x-valetkey-rejected'
+
+/** The only status but 401 and 200 that every gateway hands on. */
+const FORBIDDEN = 403
+
+const GatewayHeaders = Type.Object({
+  [CREDENTIAL]: Type.Optional(
+    Type.String({
+      description:
+        '`Bearer` and the credential, for a gateway that cannot replace `Authorization`. Ignored if `Authorization` has a bearer credential',
+    }),
+  ),
+  [REFUSE]: Type.Optional(
+    Type.String({
+      description: '`403`: every refusal but 401 has the status 403, the same body and headers',
+    }),
+  ),
+  [REJECTED]: Type.Optional(
+    Type.String({
+      pattern: `^(${TOKEN_ID.pattern.slice(1, -1)})?$`,
+      $comment: `${TOKEN_ID.$comment}, or empty`,
+      description:
+        'The `X-Valetkey-Token-Id` of the token that Salesforce answered with 401: another token is wanted',
+    }),
+  ),
+})
+
+const text = { type: 'string' } as const
+
+const Passed = Type.Unsafe<null>({
+  type: 'null',
+  description: 'The token, for the request that passes. There is no body',
+  headers: {
+    Authorization: {
+      ...text,
+      description: '`Bearer` and the token: replace the one of the client',
+    },
+    'X-Salesforce-Instance-Url': { ...text, description: 'Where the token is good' },
+    'X-Salesforce-Instance-Host': { ...text, description: 'The host, and the port, of that URL' },
+    'X-Valetkey-Token-Id': { ...text, description: 'Public fingerprint of the token' },
+  },
+})
+
+/** Registered outside the guard, because the caller may be named by another header, and no method changes anything. */
+export async function registerGatewayRoutes(
+  server: Server,
+  { handOut, gate, trust, onProblem }: GatewayRouteDependencies,
+): Promise<void> {
+  await server.register(async (plain) => {
+    const scope = plain as Server
+    requireReader(scope, gate, trust, CREDENTIAL)
+    ignoreBodies(scope)
+    scope.setErrorHandler((thrown, request, reply) => {
+      const problem = onProblem(toBrokerError(thrown), request)
+      const { code, status } = problem
+      reply.header('x-valetkey-code', code).header('x-valetkey-status', String(status))
+      const isForbidden = request.headers[REFUSE] === String(FORBIDDEN) && status !== 401
+      return answer(problem, request, reply, isForbidden ? FORBIDDEN : status)
+    })
+
+    const described = operation('passGateway', 'tokens', {
+      summary: 'The token as a header, for a gateway that puts it on requests',
+      description:
+        'Needs `tokens:read`. For the sub-request of nginx `auth_request`, Caddy `forward_auth`, Traefik ForwardAuth, Envoy `ext_authz` and others: every method is answered, and what follows the name in the path, the query and the body are ignored. Each refusal has the headers `X-Valetkey-Code` and `X-Valetkey-Status`.',
+      'x-any-method': true,
+      'x-any-path-below': true,
+      'x-refuses-as': FORBIDDEN,
+      params: TokenParams,
+      headers: GatewayHeaders,
+      response: {
+        200: Passed,
+        ...problems(...MINT_PROBLEMS, 'token_still_live'),
+      },
+    })
+    const hidden = { schema: { ...described.schema, hide: true } }
+    const pass = (request: GatewayRequest, reply: FastifyReply) => {
+      const rejected = request.headers[REJECTED]
+      const wanted = {
+        integration: request.params.integration,
+        ...(rejected !== undefined && rejected !== '' && { rejected }),
+      }
+      return handOut(request, reply, wanted, writeHeaders)
+    }
+    scope.get('/gateway/:integration', described, pass)
+    const others = scope.supportedMethods.filter((method) => !['GET', 'HEAD'].includes(method))
+    scope.route({ method: others, url: '/gateway/:integration', ...hidden, handler: pass })
+  })
+}
+
+type GatewayRequest = FastifyRequest<{
+  Params: { integration: string }
+  Headers: { [REJECTED]?: string }
+}>
+
+function writeHeaders(reply: FastifyReply, { lease }: Served): undefined {
+  reply
+    .header('authorization', `Bearer ${lease.accessToken.reveal()}`)
+    .header('x-salesforce-instance-url', lease.instanceUrl)
+    .header('x-salesforce-instance-host', hostOf(lease))
+    .header('x-valetkey-token-id', lease.tokenId)
+}
+
+/** A gateway may copy the headers of its client with or without the body, so neither is looked at. */
+function ignoreBodies(scope: Server): void {
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('*', (_request, body, done) => {
+    body.resume()
+    done(null)
+  })
+  scope.addHook('onRequest', ({ raw: { headers } }, _reply, done) => {
+    delete headers['content-type']
+    done()
+  })
+}
