@@ -1,5 +1,6 @@
 /** Checks each connection before its first use. */
 import type { Redis } from 'ioredis'
+import { withGatheredWrites } from './gathered-writes.ts'
 import { withFairTimeouts } from './timeouts.ts'
 
 interface HandshakeRules {
@@ -55,6 +56,7 @@ export function overhear(
   onRefusal: (error: Error, command: Overheard) => void,
 ): void {
   withFairTimeouts(client)
+  withGatheredWrites(client)
   const send = client.sendCommand.bind(client)
   client.sendCommand = (command, stream) => {
     const { name } = command
