@@ -8,6 +8,7 @@ import type { Integration } from '../integrations/integration.ts'
 import { oneCopyOf, withSharedTexts } from '../runtime/one-copy.ts'
 import type { Log } from '../runtime/runtime.ts'
 import { untilWritten } from '../store/compare-and-set.ts'
+import type { DocumentWrite } from '../store/records.ts'
 import {
   identityChanged,
   identityOf,
@@ -19,6 +20,13 @@ import {
   wantedIdentity,
 } from './identity.ts'
 import type { PinStore, StoredPin } from './pin-store.ts'
+
+/** A pin that the save of the lease writes. */
+export interface UnsavedPin {
+  readonly document: DocumentWrite
+  /** Remembers and reports it. Called when it is written, or while the store is unavailable. */
+  written(): void
+}
 
 export type IdentityGuard = ReturnType<typeof createIdentityGuard>
 
@@ -99,8 +107,13 @@ export function createIdentityGuard(dependencies: {
       }
     },
 
-    /** Pins the first identity. Throws `identity_changed` for another one. Must complete before the token is served or saved. */
-    async check(integration: Integration, lease: TokenIdentity, known: StoredPin): Promise<void> {
+    /** Pins the first identity. Throws `identity_changed` for another one. Must complete before the token is served or saved. `saveLater` gets the pin of an accepted token, which is then not written here: the save of the lease must write it. */
+    async check(
+      integration: Integration,
+      lease: TokenIdentity,
+      known: StoredPin,
+      saveLater?: (pin: UnsavedPin) => void,
+    ): Promise<void> {
       const { name, uid, identity: rule } = integration
       let current: StoredPin | undefined = known
       await untilWritten(`the identity of ${name}`, async () => {
@@ -108,10 +121,18 @@ export function createIdentityGuard(dependencies: {
         current = undefined
         const judgement = judgeIdentity(rule, stored.pin, lease)
         const next = pinAfter(judgement, stored.pin, lease, integration, now())
-        const isPinned = isDeepStrictEqual(stored.pin, next) || (await write(name, next, stored))
+        const isUnchanged = isDeepStrictEqual(stored.pin, next)
+        const written = () => {
+          tell(integration, judgement, stored.pin, next)
+          remember(uid, { version: stored.version, pin: next })
+        }
+        if (!isUnchanged && saveLater && judgement.changed.length === 0) {
+          saveLater({ document: pins.within(name, next, stored), written })
+          return undefined
+        }
+        const isPinned = isUnchanged || (await write(name, next, stored))
         if (!isPinned) return 'lost'
-        tell(integration, judgement, stored.pin, next)
-        remember(uid, { version: stored.version, pin: next })
+        written()
         if (judgement.changed.length === 0) return undefined
         throw identityChanged(judgement.changed, rule, stored.pin?.identity, identityOf(lease))
       })

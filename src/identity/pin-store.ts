@@ -1,6 +1,7 @@
 /** Stores pins: one document per integration, written only by compare-and-set. */
 import type { Integration } from '../integrations/integration.ts'
 import { documentKind } from '../store/documents.ts'
+import type { DocumentWrite } from '../store/records.ts'
 import type { Documents } from '../store/store.ts'
 import { PinnedIdentity } from './identity.ts'
 
@@ -26,4 +27,7 @@ export const createPinStore = (documents: Pick<Documents, 'read' | 'write'>) => 
     const expected = version ?? 'absent'
     return (await PINS.claim(documents, name, pin, { expected })) !== undefined
   },
+  /** The same write, for a save of the lease. */
+  within: (name: string, pin: PinnedIdentity, { version }: StoredPin): DocumentWrite =>
+    PINS.within(name, pin, version ?? 'absent'),
 })

@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import type { Integration } from '../integrations/integration.ts'
 import { documentKind } from '../store/documents.ts'
 import type { BodyOf } from '../store/record-body.ts'
+import type { DocumentWrite } from '../store/records.ts'
 import type { Documents } from '../store/store.ts'
 import { identityMembers, isSameId, type TokenIdentity } from './identity.ts'
 
@@ -15,6 +16,11 @@ const TokenSubject = Type.Object({
 })
 
 export type TokenSubject = BodyOf<typeof TokenSubject>
+
+export interface StoredSubject extends TokenSubject {
+  /** Version of the document. */
+  readonly version: number
+}
 
 /** A token and the integration that it was minted for. */
 interface MintedToken extends TokenIdentity {
@@ -38,25 +44,40 @@ const SUBJECTS = documentKind({ kind: 'subject', schema: TokenSubject })
 export async function readSubject(
   documents: Pick<Documents, 'read'>,
   { name, uid }: Pick<Integration, 'name' | 'uid'>,
-): Promise<TokenSubject | undefined> {
-  const subject = (await SUBJECTS.read(documents, name))?.body
-  return subject?.uid === uid ? subject : undefined
+): Promise<StoredSubject | undefined> {
+  const stored = await SUBJECTS.read(documents, name)
+  return stored?.body.uid === uid ? { ...stored.body, version: stored.version } : undefined
+}
+
+const subjectOf = (lease: MintedToken): TokenSubject => ({
+  uid: lease.uid,
+  digest: lease.digest,
+  orgId: lease.orgId ?? null,
+  userId: lease.userId ?? null,
+  instanceUrl: lease.instanceUrl,
+})
+
+const isSameSubject = ({ version: _, ...former }: StoredSubject, subject: TokenSubject): boolean =>
+  isDeepStrictEqual(former, subject)
+
+/** For the save of the lease. Undefined: the subject is unchanged. The save is refused if a former integration with this name left a subject. */
+export function unsavedSubject(
+  lease: MintedToken,
+  former: StoredSubject | undefined,
+): DocumentWrite | undefined {
+  const subject = subjectOf(lease)
+  if (former && isSameSubject(former, subject)) return undefined
+  return SUBJECTS.within(lease.integration, subject, former?.version ?? 'absent')
 }
 
 /** Writes only a changed subject, so that usual mints cause no write. */
 export async function rememberSubject(
   documents: Pick<Documents, 'read' | 'write'>,
   lease: MintedToken,
-  asked = readSubject(documents, { name: lease.integration, uid: lease.uid }),
 ): Promise<void> {
-  const subject: TokenSubject = {
-    uid: lease.uid,
-    digest: lease.digest,
-    orgId: lease.orgId ?? null,
-    userId: lease.userId ?? null,
-    instanceUrl: lease.instanceUrl,
-  }
-  const former = await asked
-  if (former && isDeepStrictEqual(former, subject)) return
-  await SUBJECTS.write(documents, lease.integration, subject, { expected: 'any' })
+  const { integration: name, uid } = lease
+  const former = await readSubject(documents, { name, uid })
+  const subject = subjectOf(lease)
+  if (former && isSameSubject(former, subject)) return
+  await SUBJECTS.write(documents, name, subject, { expected: 'any' })
 }

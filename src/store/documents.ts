@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox'
 import { lostRace, untilWritten } from './compare-and-set.ts'
 import { isCorrupt, usableOf } from './integrity/record-schema.ts'
 import { type BodyOf, bodyReader } from './record-body.ts'
-import { type PageQuery, pages } from './records.ts'
+import { type DocumentWrite, type PageQuery, pages } from './records.ts'
 import type { DocumentRecord, Documents } from './store.ts'
 
 export interface StoredDocument<Body> {
@@ -96,6 +96,11 @@ export function documentKind<Schema extends TSchema>(of: {
       return (await claim(documents, id, body, options)) ?? 'lost'
     })
 
+  /** For a document that is written with an outcome. */
+  const within = (id: string, body: Body, expected: DocumentWrite['expected']): DocumentWrite => ({
+    ...{ kind, id, expected, body: JSON.stringify(body) },
+  })
+
   /** False: the document does not exist or has another version. */
   const erase = (
     documents: Pick<Documents, 'remove'>,
@@ -103,5 +108,5 @@ export function documentKind<Schema extends TSchema>(of: {
     expected: number | 'any' = 'any',
   ) => documents.remove(kind, id, expected)
 
-  return { kind, opened, read, list, all, claim, write, update, erase }
+  return { kind, opened, read, list, all, claim, write, within, update, erase }
 }

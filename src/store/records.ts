@@ -6,6 +6,17 @@ export interface PageQuery {
   readonly after?: string
 }
 
+/** A document that an outcome is written with. It does not expire. */
+export interface DocumentWrite {
+  readonly kind: string
+  readonly id: string
+  readonly body: string
+  /** Version of the document that it replaces. */
+  readonly expected: number | 'absent'
+  /** The new code; absent removes it. */
+  readonly mac?: string
+}
+
 export interface Page<Item> {
   readonly items: readonly Item[]
   /** Names or ids of unusable records within the page; absent: none. */

@@ -1,7 +1,7 @@
 import type { Archive } from './archive.ts'
 import type { Budgets } from './budgets.ts'
 import type { Custodies } from './custody.ts'
-import type { Page, PageQuery } from './records.ts'
+import type { DocumentWrite, Page, PageQuery } from './records.ts'
 import type { Seals } from './seals.ts'
 
 /**
@@ -143,15 +143,17 @@ export interface OutcomeChange {
   readonly stillLive?: StillLiveRecord | null
   /** Sets the time in the due index; null removes the entry. `moveTo`: sets it only where there is an entry. */
   readonly dueAt?: number | null | { readonly moveTo: number }
+  /** Written if each has the expected version. */
+  readonly documents?: readonly DocumentWrite[]
 }
 
 export type SaveResult =
   | { readonly saved: true; readonly orev: number; readonly rev: number }
   /**
    * `changed`: uid, orev, version of the refusal or digest of the lease differ. `dead`: the token
-   * has a tombstone. `gone`: the integration does not exist.
+   * has a tombstone. `gone`: the integration does not exist. `document`: a document has another version.
    */
-  | { readonly saved: false; readonly reason: 'changed' | 'dead' | 'gone' }
+  | { readonly saved: false; readonly reason: 'changed' | 'dead' | 'gone' | 'document' }
 
 export interface Look {
   readonly integration: IntegrationRecord
@@ -271,7 +273,13 @@ export type Change =
       /** Integrations that lost their lease. Absent: unknown, because an older release did it or there are too many. */
       readonly names?: readonly string[]
     }
-  | { readonly type: 'document'; readonly kind: string; readonly id: string }
+  | {
+      readonly type: 'document'
+      readonly kind: string
+      readonly id: string
+      /** Absent: it was removed, restored, or written by an older release. */
+      readonly version?: number
+    }
   | { readonly type: 'custody'; readonly name: string }
 
 /** The change stream for readers in memory. Uses its own connection. */

@@ -3,7 +3,7 @@ import type { AuditEntry } from '../../src/audit/event.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
 import type { PinnedIdentity } from '../../src/identity/identity.ts'
 import { createIdentityAcceptance, type OrgMove } from '../../src/identity/identity-acceptance.ts'
-import { createIdentityGuard } from '../../src/identity/identity-guard.ts'
+import { createIdentityGuard, type UnsavedPin } from '../../src/identity/identity-guard.ts'
 import type { PinStore } from '../../src/identity/pin-store.ts'
 import type { Integration } from '../../src/integrations/integration.ts'
 import { byItself } from '../../src/integrations/references/visible.ts'
@@ -50,6 +50,9 @@ function fakePins() {
       stored = { version: (version ?? 0) + 1, pin }
       return true
     },
+    within: (id, pin, { version }) => ({
+      ...{ kind: 'identity', id, body: JSON.stringify(pin), expected: version ?? 'absent' },
+    }),
   }
   return {
     pins,
@@ -102,6 +105,31 @@ t.test('the usual mint writes nothing and says nothing', async (t) => {
   for (let at = 0; at < 3; at += 1) await check(lease())
   t.equal(store.writes(), 1)
   t.same([...actions(), ...warnings], [])
+})
+
+t.test('the save of the lease writes the pin of an accepted token, but of no other', async (t) => {
+  const { store, guard, actions } = setUp()
+  const unsaved: UnsavedPin[] = []
+  const check = async (token: Lease) => {
+    const known = await guard.known(integration())
+    return guard.check(integration(), token, known, (pin) => unsaved.push(pin))
+  }
+  await check(lease())
+  t.equal(store.writes(), 0)
+  const [pin] = unsaved
+  t.match(pin?.document, { kind: 'identity', id: 'billing', expected: 'absent' })
+  store.goDown()
+  t.match(await guard.known(integration()), { pin: undefined })
+  pin?.written()
+  t.match(await guard.known(integration()), { pin: { identity: { userId: USER } } })
+  store.goDown(false)
+  await guard.check(integration(), lease(), await guard.known(integration()))
+  await check(lease())
+  t.equal(unsaved.length, 1, 'an unchanged pin is not saved')
+  await t.rejects(check(lease({ userId: OTHER_USER })), { code: 'identity_changed' })
+  t.equal(unsaved.length, 1)
+  t.match(store.pin()?.seen, { userId: OTHER_USER })
+  t.same(actions(), ['identity.changed'])
 })
 
 t.test('another user is refused each time, and told once', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readSubject, rememberSubject } from '../../src/identity/subject.ts'
+import { readSubject, rememberSubject, unsavedSubject } from '../../src/identity/subject.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
 
 const lease = (userId: string) =>
@@ -28,21 +28,27 @@ function memory() {
   }
 }
 
-t.test('the usual mint writes nothing, and reads nothing again', async (t) => {
-  const { documents, calls } = memory()
-  const asked = () => readSubject(documents, { name: 'billing', uid: 'u' })
-  await rememberSubject(documents, lease('005A'), asked())
+const asked = ({ documents }: ReturnType<typeof memory>) =>
+  readSubject(documents, { name: 'billing', uid: 'u' })
+
+t.test('only another subject is written', async (t) => {
+  const store = memory()
+  const { documents, calls } = store
+  await rememberSubject(documents, lease('005A'))
   t.same(calls.splice(0), ['read', 'write'])
-  await rememberSubject(documents, lease('005A'), asked())
+  await rememberSubject(documents, lease('005A'))
   t.same(calls.splice(0), ['read'])
-  await rememberSubject(documents, lease('005B'), asked())
+  await rememberSubject(documents, lease('005B'))
   t.same(calls.splice(0), ['read', 'write'])
-  t.match(await asked(), { userId: '005B' })
+  t.match(await asked(store), { userId: '005B' })
 })
 
-t.test('whoever did not read what was there before has it read', async (t) => {
-  const { documents, calls } = memory()
-  await rememberSubject(documents, lease('005A'))
-  await rememberSubject(documents, lease('005A'))
-  t.same(calls, ['read', 'write', 'read'])
+t.test('only another subject is saved with the lease', async (t) => {
+  const store = memory()
+  const first = unsavedSubject(lease('005A'), await asked(store))
+  t.match(first, { kind: 'subject', id: 'billing', expected: 'absent' })
+  await rememberSubject(store.documents, lease('005A'))
+  t.equal(unsavedSubject(lease('005A'), await asked(store)), undefined)
+  const other = unsavedSubject(lease('005B'), await asked(store))
+  t.match(other, { expected: 1, body: /005B/ })
 })

@@ -4,6 +4,7 @@ import type { Simulator } from '../../simulator/handle.ts'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
+import { lifeKnown } from '../support/lease-life.ts'
 import { problemFaults } from '../support/problem.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 
@@ -316,6 +317,7 @@ t.test('a refresh ahead by another user leaves the lease, and is told', async (t
   otherUser(simulator)
   const app = await runAs(here, 'ahead', { keep_warm: true })
   const { body: first } = await get('ahead')
+  await lifeKnown(here.call, 'ahead')
   simulator.updateApp(app.clientId, { runAsUsername: 'other@acme.com' })
   pass(90 * MINUTE_MS)
   t.equal((await audited('identity.changed', 1)).length, 1)

@@ -1,7 +1,13 @@
 import { usablePageOf } from '../integrity/record-schema.ts'
 import { kindName, pageLimit, text } from '../keys.ts'
 import type { DocumentRecord, Documents } from '../store.ts'
-import { type EmbeddedDatabase, type Statements, sqlNumber, sqlText } from './database.ts'
+import {
+  type EmbeddedDatabase,
+  type Statements,
+  sqlNumber,
+  sqlText,
+  type Transaction,
+} from './database.ts'
 import { sqlMacField } from './integrations.ts'
 import { pagedRows } from './pages.ts'
 
@@ -73,19 +79,8 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
         if (expected === 'absent' && former !== undefined) return undefined
         if (typeof expected === 'number' && former?.version !== expected) return undefined
         const version = (former?.version ?? 0) + 1
-        transaction.run(
-          'INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)',
-          kind,
-          id,
-          version,
-          body,
-          expiresAt ?? null,
-        )
-        if (mac !== undefined) {
-          transaction.run('INSERT OR REPLACE INTO document_macs VALUES (?, ?, ?)', kind, id, mac)
-        }
+        putDocument(transaction, { kind, id, version, body, mac, expiresAt })
         transaction.run('DELETE FROM documents WHERE ends <= ?', now())
-        transaction.announce({ type: 'document', kind, id })
         return { id, version, body, ...(mac !== undefined && { mac }) }
       })
     },
@@ -101,6 +96,25 @@ export function createEmbeddedDocuments(dependencies: EmbeddedDocumentsDependenc
       })
     },
   }
+}
+
+interface DocumentPut extends Omit<DocumentRecord, 'mac'> {
+  readonly kind: string
+  readonly mac: string | undefined
+  readonly expiresAt?: number | undefined
+}
+
+/** Writes a document of this version, and announces it. */
+export function putDocument(transaction: Transaction, document: DocumentPut): void {
+  const { kind, id, version, body, mac, expiresAt = null } = document
+  transaction.run(
+    'INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)',
+    ...[kindName(kind), text(id), version, body, expiresAt],
+  )
+  if (mac !== undefined) {
+    transaction.run('INSERT OR REPLACE INTO document_macs VALUES (?, ?, ?)', kind, id, mac)
+  }
+  transaction.announce({ type: 'document', kind, id, version })
 }
 
 /** A code belongs to its document; replacing the document removes the code. */

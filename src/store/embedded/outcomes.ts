@@ -1,14 +1,17 @@
 import { tokenId as checkTokenId, integrationName } from '../keys.ts'
 import { isOnlyNewer, liveOutcome, type StoredOutcome } from '../outcome.ts'
+import type { DocumentWrite } from '../records.ts'
 import type { IntegrationRecord, OutcomeChange, Outcomes, SaveResult } from '../store.ts'
 import {
   type EmbeddedDatabase,
   type Statements,
+  sqlNumber,
   sqlText,
   type Transaction,
   toNumberOrNull,
   toTextOrNull,
 } from './database.ts'
+import { putDocument } from './documents.ts'
 import { readPublic } from './integrations.ts'
 
 interface EmbeddedOutcomesDependencies {
@@ -37,8 +40,16 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
         if (record === undefined || reason !== undefined) {
           return { saved: false, reason: reason ?? 'gone' }
         }
+        const { documents = [] } = change
+        const versions = documents.map((document) => versionOf(transaction, document))
+        if (documents.some(({ expected }, at) => (versions[at] ?? 'absent') !== expected)) {
+          return { saved: false, reason: 'document' }
+        }
         writeMembers(transaction, name, change)
         writeDue(transaction, name, change.dueAt)
+        for (const [at, { kind, id, body, mac }] of documents.entries()) {
+          putDocument(transaction, { kind, id, body, mac, version: (versions[at] ?? 0) + 1 })
+        }
         return { saved: true, ...advance(transaction, record, isOnlyNewer(change)) }
       })
     },
@@ -95,6 +106,11 @@ function refusalToSave(
   if (refusal && refusal.version !== record.version) return 'changed'
   if (lease && isDead(statements, checkTokenId(lease.tokenId), now)) return 'dead'
   return undefined
+}
+
+function versionOf({ get }: Statements, { kind, id }: DocumentWrite): number | undefined {
+  const row = get('SELECT version FROM documents WHERE kind = ? AND id = ?', kind, id)
+  return row && sqlNumber(row.version)
 }
 
 function isDead(statements: Statements, tokenId: string, now: number): boolean {

@@ -7,7 +7,7 @@ import { unlessCorrupt } from './record-schema.ts'
 import type { SeenVersions } from './seen-versions.ts'
 
 interface AuthenticChangesDependencies extends Pick<Store, 'documents' | 'outcomes' | 'custody'> {
-  readonly seen: Pick<SeenVersions, 'isWatched'>
+  readonly seen: Pick<SeenVersions, 'isWatched' | 'isNewest'>
   readonly corrupt: Pick<CorruptRecords, 'has'>
 }
 
@@ -19,8 +19,9 @@ export function authenticChanges(
   const look = async (change: Change): Promise<void> => {
     switch (change.type) {
       case 'document': {
-        const { kind, id } = change
-        if (!seen.isWatched(kind, id) && !corrupt.has(kind, id)) return
+        const { kind, id, version } = change
+        const isKnown = !seen.isWatched(kind, id) || seen.isNewest(kind, id, version)
+        if (isKnown && !corrupt.has(kind, id)) return
         await unlessCorrupt(documents.read(kind, id))
         return
       }

@@ -5,11 +5,21 @@
  */
 
 import type { Custodies } from '../custody.ts'
+import { isProvenKind } from '../document-kinds.ts'
+import type { DocumentWrite } from '../records.ts'
 import type { Outcomes, RefusalRecord } from '../store.ts'
 import type { CorruptRecords } from './corrupt-records.ts'
 import type { RecordAuthenticator } from './record-authenticator.ts'
-import { type AuthenticRecord, CUSTODY, INTEGRATION, ofIntegration, REFUSAL } from './record-mac.ts'
+import {
+  type AuthenticRecord,
+  CUSTODY,
+  INTEGRATION,
+  ofDocument,
+  ofIntegration,
+  REFUSAL,
+} from './record-mac.ts'
 import { isCorrupt } from './record-schema.ts'
+import type { SeenVersions } from './seen-versions.ts'
 
 /** The last member of an object. */
 const CODE = /,"mac":"([a-zA-Z0-9:._-]*)"\}$/
@@ -26,8 +36,24 @@ const ofRefusal = (
 export function authenticOutcomes(
   outcomes: Outcomes,
   prover: RecordAuthenticator,
-  corrupt: CorruptRecords,
+  { seen, corrupt }: { readonly seen: SeenVersions; readonly corrupt: CorruptRecords },
 ): Outcomes {
+  /** Adds the code for the version that the document will have. */
+  const coded = (document: DocumentWrite): DocumentWrite => {
+    const { kind, id, body } = document
+    if (!isProvenKind(kind)) return document
+    return {
+      ...document,
+      mac: prover.code(ofDocument(kind, { id, version: nextOf(document), body })),
+    }
+  }
+
+  const sealed = (name: string, uid: string, refusal: RefusalRecord): RefusalRecord => {
+    if (!refusal.body.endsWith('}')) return refusal
+    const mac = prover.code(ofRefusal(name, uid, refusal))
+    return { ...refusal, body: `${refusal.body.slice(0, -1)},"mac":"${mac}"}` }
+  }
+
   const proven = async (
     name: string,
     uid: string,
@@ -60,15 +86,22 @@ export function authenticOutcomes(
       const refusal = await proven(name, integration.uid, stored)
       return { ...look, integration, outcome: { ...outcome, ...(refusal && { refusal }) } }
     },
-    save(name, expected, change) {
-      const { refusal } = change
-      if (!refusal?.body.endsWith('}')) return outcomes.save(name, expected, change)
-      const mac = prover.code(ofRefusal(name, expected.uid, refusal))
-      const body = `${refusal.body.slice(0, -1)},"mac":"${mac}"}`
-      return outcomes.save(name, expected, { ...change, refusal: { ...refusal, body } })
+    async save(name, expected, { refusal, documents = [], ...rest }) {
+      const saved = await outcomes.save(name, expected, {
+        ...rest,
+        ...(refusal !== undefined && { refusal: refusal && sealed(name, expected.uid, refusal) }),
+        ...(documents.length > 0 && { documents: documents.map(coded) }),
+      })
+      if (!saved.saved) return saved
+      for (const document of documents) {
+        seen.note(document.kind, document.id, '', nextOf(document), seen.now())
+      }
+      return saved
     },
   }
 }
+
+const nextOf = ({ expected }: DocumentWrite): number => (expected === 'absent' ? 1 : expected + 1)
 
 export function authenticCustodies(
   custody: Custodies,

@@ -25,7 +25,7 @@ export function authenticStore(dependencies: AuthenticStoreDependencies): Store 
   const prover = createRecordAuthenticator(dependencies)
   const documents = authenticDocuments(store.documents, prover, { seen, corrupt })
   const integrations = authenticIntegrations(store.integrations, prover, seen)
-  const outcomes = authenticOutcomes(store.outcomes, prover, corrupt)
+  const outcomes = authenticOutcomes(store.outcomes, prover, { seen, corrupt })
   const custody = authenticCustodies(store.custody, prover, corrupt)
 
   return {

@@ -10,6 +10,8 @@ export interface SeenVersions {
   absent(kind: string, name: string, began: number): void
   /** Whether the record was seen with any uid. */
   isWatched(kind: string, name: string): boolean
+  /** Whether exactly this version was seen last. */
+  isNewest(kind: string, name: string, version: number | undefined): boolean
   /** Whether a newer version was seen before that time. */
   isPast(kind: string, name: string, uid: string, version: number, before: number): boolean
   /** Forgets everything, after the complete store was replaced or went back. */
@@ -102,6 +104,8 @@ export function createSeenVersions(limit = LIMIT): SeenVersions {
       holders.get(kind)?.delete(name)
     },
     isWatched: (kind, name) => holderOf(kind, name) !== undefined,
+    isNewest: (kind, name, version) =>
+      version !== undefined && holderOf(kind, name)?.version === version,
     isPast(kind, name, uid, version, before) {
       const last = found(kind, name, uid)
       if (!last || isOvertaken(last, before)) return false

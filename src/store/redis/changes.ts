@@ -145,7 +145,10 @@ function change(reply: unknown): Change | undefined {
         ...(members.has('names') && { names: member('names').split(' ').filter(Boolean) }),
       }
     case 'document':
-      return { type: 'document', kind: member('kind'), id: member('id') }
+      return {
+        ...{ type: 'document', kind: member('kind'), id: member('id') },
+        ...(members.has('version') && { version: toNumber(members.get('version')) }),
+      }
     case 'custody':
       return { type: 'custody', name: member('name') }
     default:

@@ -7,6 +7,18 @@ import type { DurableRedis } from './durable.ts'
 import { macField } from './integrations.ts'
 import { ANNOUNCE, NOW, toArray, toNumber, toText } from './script.ts'
 
+/** Writes a document that does not expire, and announces it. Needs {@link ANNOUNCE}. */
+export const PUT_DOCUMENT = `
+local function put_document(document, index, ends_index, meta, changes, put)
+  redis.call('HSET', document, 'version', put.version, 'body', put.body, 'schema', '${SCHEMA}',
+    'mac', put.mac)
+  redis.call('ZADD', index, 0, put.id)
+  redis.call('PERSIST', document)
+  redis.call('ZREM', ends_index, put.id)
+  announce(meta, changes, 'type', 'document', 'kind', put.kind, 'id', put.id, 'version', put.version)
+end
+`
+
 /** Invariant: one of all writes that expect the same version succeeds. The index contains the id of every existing document; later writes and lists remove expired ids. */
 const WRITE: Script = {
   name: 'vkDocumentWrite',
@@ -33,7 +45,7 @@ for _, over in ipairs(redis.call('ZRANGEBYSCORE', ends_index, '-inf', now(), 'LI
   redis.call('ZREM', index, over)
   redis.call('ZREM', ends_index, over)
 end
-announce(meta, changes, 'type', 'document', 'kind', kind, 'id', id)
+announce(meta, changes, 'type', 'document', 'kind', kind, 'id', id, 'version', version)
 return version`,
 }
 
@@ -81,15 +93,11 @@ return items`,
 }
 
 export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents {
-  function places(kind: string, id: string): string[] {
-    return [
-      keys.document(kind, id),
-      keys.documents(kind),
-      keys.documentEnds(kind),
-      keys.meta,
-      keys.changes,
-    ]
-  }
+  const places = (kind: string, id: string): string[] => [
+    ...documentPlaces(keys, kind, id),
+    keys.meta,
+    keys.changes,
+  ]
 
   return {
     async read(kind, id) {
@@ -129,6 +137,13 @@ export function createRedisDocuments(redis: DurableRedis, keys: Keys): Documents
     },
   }
 }
+
+/** A document and the indexes of its kind. */
+export const documentPlaces = (keys: Keys, kind: string, id: string): string[] => [
+  keys.document(kind, id),
+  keys.documents(kind),
+  keys.documentEnds(kind),
+]
 
 /** Parses the reply to HMGET of {@link FIELDS}. Throws `record_corrupt`. */
 function documentRecord(id: string, reply: unknown): DocumentRecord {

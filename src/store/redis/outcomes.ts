@@ -1,10 +1,12 @@
 import type { Keys } from '../keys.ts'
 import { integrationName } from '../keys.ts'
 import { liveOutcome, type StoredOutcome } from '../outcome.ts'
+import type { DocumentWrite } from '../records.ts'
 import type { RedisConnection } from '../redis-connection/connection.ts'
 import { ofRecord } from '../redis-connection/errors.ts'
 import type { OutcomeChange, Outcomes, SaveResult } from '../store.ts'
 import type { Argument, Script } from './calls.ts'
+import { documentPlaces, PUT_DOCUMENT } from './documents.ts'
 import { integrationRecord, PUBLIC_FIELDS } from './integrations.ts'
 import { ANNOUNCE, FORGET_HOLDER, IS_DEAD, NOW, toArray, toNumber, toText } from './script.ts'
 
@@ -41,13 +43,18 @@ return {time, record, outcome, dead and 1 or 0}`,
  */
 const SAVE: Script = {
   name: 'vkSave',
-  lua: `${NOW}${ANNOUNCE}${IS_DEAD}${FORGET_HOLDER}
+  lua: `${NOW}${ANNOUNCE}${IS_DEAD}${FORGET_HOLDER}${PUT_DOCUMENT}
 local record, outcome, dead, due, meta, changes = unpack(KEYS)
 local name, uid, orev, base = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease = {act = ARGV[5], body = ARGV[6], digest = ARGV[7], token = ARGV[8], ends = ARGV[9]}
 local refusal = {act = ARGV[10], body = ARGV[11], version = ARGV[12], ends = ARGV[13]}
 local live = {act = ARGV[14], token = ARGV[15], ends = ARGV[16], count = ARGV[17]}
 local due_act, due_at = ARGV[18], ARGV[19]
+local puts = {}
+for at = 20, #ARGV, 5 do
+  local kind, id, expected, body, mac = unpack(ARGV, at, at + 4)
+  puts[#puts + 1] = {kind = kind, id = id, expected = expected, body = body, mac = mac}
+end
 local time = now()
 
 local current = redis.call('HMGET', record, 'uid', 'orev', 'version', 'digests')
@@ -59,6 +66,11 @@ if lease.act == 'set' then
   for _, digest in ipairs(cjson.decode(current[4])) do valid = valid or digest == lease.digest end
   if not valid then return 'changed' end
   if is_dead(dead, lease.token, time) then return 'dead' end
+end
+for position, put in ipairs(puts) do
+  local version = redis.call('HGET', KEYS[3*position + 4], 'version')
+  if (version or 'absent') ~= put.expected then return 'document' end
+  put.version = tonumber(version or '0') + 1
 end
 
 if lease.act ~= 'keep' then
@@ -93,6 +105,11 @@ redis.call('PEXPIREAT', outcome, last)
 if due_act == 'set' then redis.call('ZADD', due, due_at, name) end
 if due_act == 'move' then redis.call('ZADD', due, 'XX', due_at, name) end
 if due_act == 'clear' then redis.call('ZREM', due, name) end
+
+for position, put in ipairs(puts) do
+  local document, index, ends_index = unpack(KEYS, 3*position + 4, 3*position + 6)
+  put_document(document, index, ends_index, meta, changes, put)
+end
 
 orev = redis.call('HINCRBY', record, 'orev', 1)
 local rev = redis.call('HINCRBY', record, 'rev', 1)
@@ -177,9 +194,14 @@ export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: K
     },
 
     async save(name, expected, change) {
+      const { documents = [] } = change
+      const places = [keys.integration(name), keys.outcome(name), keys.dead, keys.due]
       const reply = await redis.run(
         SAVE,
-        [keys.integration(name), keys.outcome(name), keys.dead, keys.due, keys.meta, keys.changes],
+        [
+          ...[...places, keys.meta, keys.changes],
+          ...documents.flatMap(({ kind, id }) => documentPlaces(keys, kind, id)),
+        ],
         [name, expected.uid, expected.orev, keys.base, ...changeArguments(change)],
       )
       return saveResult(reply)
@@ -215,7 +237,8 @@ export function createRedisOutcomes(redis: Pick<RedisConnection, 'run'>, keys: K
 /** The action of SAVE for a member. */
 const act = (member: unknown) => (member === undefined ? 'keep' : member === null ? 'clear' : 'set')
 
-function changeArguments({ lease, refusal, stillLive, dueAt }: OutcomeChange): Argument[] {
+function changeArguments(change: OutcomeChange): Argument[] {
+  const { lease, refusal, stillLive, dueAt, documents = [] } = change
   return [
     act(lease),
     ...(lease ? [lease.body, lease.digest, lease.tokenId, lease.expiresAt] : ['', '', '', '']),
@@ -224,8 +247,13 @@ function changeArguments({ lease, refusal, stillLive, dueAt }: OutcomeChange): A
     act(stillLive),
     ...(stillLive ? [stillLive.tokenId, stillLive.until, stillLive.count] : ['', '', '']),
     ...dueArguments(dueAt),
+    ...documents.flatMap(documentArguments),
   ]
 }
+
+const documentArguments = ({ kind, id, expected, body, mac }: DocumentWrite): Argument[] => [
+  ...[kind, id, expected, body, mac ?? ''],
+]
 
 function dueArguments(dueAt: OutcomeChange['dueAt']): Argument[] {
   return typeof dueAt === 'object' && dueAt !== null
@@ -234,7 +262,7 @@ function dueArguments(dueAt: OutcomeChange['dueAt']): Argument[] {
 }
 
 function saveResult(reply: unknown): SaveResult {
-  if (reply === 'gone' || reply === 'changed' || reply === 'dead') {
+  if (reply === 'gone' || reply === 'changed' || reply === 'dead' || reply === 'document') {
     return { saved: false, reason: reply }
   }
   const [orev, rev] = toArray(reply)

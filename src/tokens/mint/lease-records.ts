@@ -1,6 +1,7 @@
 /** Reads and writes the records of a mint: the lease of an integration, its refusal and its due time. */
 import type { Actor } from '../../audit/event.ts'
 import { BrokerError } from '../../errors/errors.ts'
+import type { UnsavedPin } from '../../identity/identity-guard.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { untilWritten } from '../../store/compare-and-set.ts'
 import type { Outcomes, SaveResult } from '../../store/store.ts'
@@ -15,7 +16,7 @@ import { remember } from './refusal-memory.ts'
 export type LeaseRecords = ReturnType<typeof createLeaseRecords>
 
 interface LeaseRecordsDependencies {
-  readonly reader: Pick<LeaseReader, 'look' | 'changed'>
+  readonly reader: Pick<LeaseReader, 'look' | 'changed' | 'trusted'>
   readonly cache: Pick<LeaseCache, 'saved'>
   readonly leases: Pick<LeaseStore, 'save' | 'saveLife'>
   readonly outcomes: Pick<Outcomes, 'save' | 'forgetRefusal'>
@@ -41,14 +42,20 @@ export function createLeaseRecords(dependencies: LeaseRecordsDependencies) {
     /** Saves what was learned of the life of a token. Gives the lease that the integration has then: this one, or one that took its place meanwhile. */
     async saveLife(lease: Lease): Promise<Lease | undefined> {
       const { integration: name, tokenId, mintedAt } = lease
+      /** If memory is outdated, the store refuses the save. */
+      let remembered = reader.trusted(name)
       return untilWritten(`the lease of ${name}`, async () => {
-        const entry = await look(name)
+        const entry = remembered ?? (await look(name))
+        remembered = undefined
         const held = entry?.lease
         const isSame = held?.tokenId === tokenId && held.mintedAt === mintedAt
         const isOurs = isSame && held.learnBy !== undefined
         if (!entry || !isOurs) return held
-        const { saved } = await leases.saveLife(lease, entry)
-        return saved ? (await look(name))?.lease : 'lost'
+        const saved = await leases.saveLife(lease, entry)
+        if (!saved.saved) return 'lost'
+        const isAlone = !entry.refusal && !entry.stillLive
+        if (isAlone && cache.saved(entry, lease, saved)) return lease
+        return (await look(name))?.lease
       })
     },
     forgetRefusal: outcomes.forgetRefusal,
@@ -75,16 +82,18 @@ export function createLeaseRecords(dependencies: LeaseRecordsDependencies) {
       await outcomes.save(name, { uid, orev }, { stillLive: record })
       throw tokenStillLive(restMs)
     },
-    /** Makes a token of another source the lease, if it is a new token. Never throws. */
-    async adopt(lease: Lease, by: Actor): Promise<void> {
+    /** Makes a token of another source the lease, if it is a new token. `pin`: what the save is to write with it. Never throws. */
+    async adopt(lease: Lease, by: Actor, pin?: UnsavedPin): Promise<void> {
       const { integration: name } = lease
       try {
         const entry = await look(name)
         if (!entry || entry.lease?.tokenId === lease.tokenId) return
         // The first reader sets the due time.
         const dueAt = entry.integration.keepWarm ? lease.refreshAt : null
-        const { saved } = await leases.save(lease, entry, dueAt)
+        const documents = pin ? [pin.document] : []
+        const { saved } = await leases.save(lease, entry, dueAt, documents)
         if (!saved) return
+        pin?.written()
         audit.minted(lease, by)
         // Reads the lease into memory for degraded mode.
         await look(name)

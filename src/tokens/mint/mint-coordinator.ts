@@ -2,10 +2,12 @@
 import type { Actor } from '../../audit/event.ts'
 import { isUnsettled } from '../../custody/connection.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
-import type { TokenSubject } from '../../identity/subject.ts'
+import type { UnsavedPin } from '../../identity/identity-guard.ts'
+import { type StoredSubject, unsavedSubject } from '../../identity/subject.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { createRequestWrites } from '../../store/integrity/unconfirmed.ts'
+import type { SaveResult } from '../../store/store.ts'
 import type { Revoker } from '../revoke/revocation.ts'
 import type { DegradedMode } from '../serve/degraded-mode.ts'
 import type { Lease, MintResult } from '../serve/lease.ts'
@@ -48,7 +50,15 @@ interface Ready {
   readonly entry: Entry
   /** Read together with the entry. A retry reads it again. */
   readonly records?: Promise<MintRecords>
-  readonly subject?: Promise<TokenSubject | undefined>
+  readonly subject?: Promise<StoredSubject | undefined>
+}
+
+interface Minted {
+  readonly lease: Lease
+  /** Undefined: the pin is unchanged, or written. */
+  readonly pin?: UnsavedPin | undefined
+  /** Before this mint. Absent: it was not read. */
+  readonly subject?: Promise<StoredSubject | undefined>
 }
 
 interface Asked {
@@ -77,21 +87,26 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     requirement: TokenRequirement,
     deadlineAt: number,
     by: Actor,
-  ): Promise<Lease> => {
+  ): Promise<Minted> => {
     const { integration } = entry
+    let pin: UnsavedPin | undefined
     const subject = ready.subject ?? logins.subjectOf(integration)
     subject.catch(() => undefined)
     const share = requirement.kind === 'rejected' ? requirement.kind : undefined
     try {
-      return await logins.mint(integration, {
+      const lease = await logins.mint(integration, {
         charge: async () => logins.charge(integration, await subject, share),
         hasWorked: async () => (await subject) !== undefined && entry.refusal === undefined,
         // A late token already cost a login, so it is stored for the next caller.
-        onLate: (lease) => void records.adopt(lease, by),
+        onLate: (lease) => void records.adopt(lease, by, pin),
+        saveLater(unsaved) {
+          pin = unsaved
+        },
         // Whether a token lives that Salesforce answered with 401 is what the caller wants to know.
         learnFirst: (tokenId) => requirement.kind === 'rejected' && requirement.tokenId === tokenId,
         ...{ deadlineAt, records: read },
       })
+      return { lease, pin, subject }
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
       // These errors are not refusals by Salesforce.
@@ -116,6 +131,26 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     }
   }
 
+  /** Saves the lease together with its pin and its subject. `saved`: undefined if the store is unavailable. */
+  const save = async (
+    entry: Entry,
+    { lease, pin, subject: read }: Minted,
+    dueAt: number | null,
+  ): Promise<{ readonly saved: SaveResult | undefined; readonly hasSubject: boolean }> => {
+    const known = await read?.then((former) => ({ former })).catch(unlessUnavailable)
+    const subject = known && unsavedSubject(lease, known.former)
+    const documents = [pin?.document, subject].filter((document) => document !== undefined)
+    const saved = await records.save(lease, entry, dueAt, documents).catch(unlessUnavailable)
+    if (saved?.saved !== false) pin?.written()
+    else if (saved.reason === 'document') {
+      // Another writer was first, so the token is compared with what it wrote.
+      await logins.verify(entry.integration, lease)
+      const again = await records.save(lease, entry, dueAt).catch(unlessUnavailable)
+      return { saved: again, hasSubject: false }
+    }
+    return { saved, hasSubject: known !== undefined && saved?.saved === true }
+  }
+
   const mintAndSave = async (
     ready: Ready,
     { requirement, by }: Asked,
@@ -126,23 +161,23 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     const answer = answerIn(entry, requirement, now())
     if (answer) return found(answer)
     const own = requirement.kind === 'need' ? await ownLease(entry) : undefined
-    const lease = own ?? (await mint(ready, requirement, deadlineAt, by))
+    const minted: Minted = own ? { lease: own } : await mint(ready, requirement, deadlineAt, by)
+    const { lease, pin } = minted
     if (requirement.kind === 'rejected' && lease.tokenId === requirement.tokenId) {
+      if (pin) await logins.verify(entry.integration, lease)
       return records.saveStillLive(entry, lease.tokenId)
     }
     // A waiting caller uses the lease at once. A lease that was refreshed ahead is only marked as
     // used by its first reader.
     const isRead = requirement.kind !== 'replace' || entry.integration.keepWarm
-    const saved = await records
-      .save(lease, entry, isRead ? lease.refreshAt : null)
-      .catch(unlessUnavailable)
+    const { saved, hasSubject } = await save(entry, minted, isRead ? lease.refreshAt : null)
     if (saved) degraded.forget(name)
     else degraded.keep(lease)
     if (saved?.saved === false) {
       if (saved.reason === 'dead') await revoker.endDead(lease, by)
       throw saveRefused()
     }
-    if (!own) audit.minted(lease, by, ready.subject)
+    if (!own) audit.minted(lease, by, hasSubject)
     if (saved) {
       if (requirement.kind === 'rejected') await revoker.bury(name, requirement.tokenId, by)
       await records.remember(entry, lease, saved)

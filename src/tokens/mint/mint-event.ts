@@ -3,7 +3,7 @@ import type { Actor } from '../../audit/event.ts'
 import type { AuditLog } from '../../audit/log.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { refusalOf } from '../../grants/refusals/refusals.ts'
-import { rememberSubject, type TokenSubject } from '../../identity/subject.ts'
+import { rememberSubject } from '../../identity/subject.ts'
 import type { Log } from '../../runtime/runtime.ts'
 import type { Documents } from '../../store/store.ts'
 import type { Lease } from '../serve/lease.ts'
@@ -19,11 +19,12 @@ interface MintAuditDependencies {
 /** None of its methods throws. */
 export function createMintAudit({ audit, documents, log }: MintAuditDependencies) {
   return {
-    /** `subject`: the known subject before the mint, if it was read. */
-    minted(lease: Lease, by: Actor, subject?: Promise<TokenSubject | undefined>): void {
+    /** `hasSubject`: the subject of the token is stored already. */
+    minted(lease: Lease, by: Actor, hasSubject = false): void {
       const { integration, tokenId } = lease
       audit.background(by, { action: 'token.minted', integration, tokenId })
-      rememberSubject(documents, lease, subject).catch((error: unknown) => {
+      if (hasSubject) return
+      rememberSubject(documents, lease).catch((error: unknown) => {
         log.warn({ err: error, integration }, 'the subject could not be remembered')
       })
     },

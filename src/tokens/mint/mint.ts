@@ -2,6 +2,7 @@
 import type { Credential } from '../../credentials/credential.ts'
 import type { Introspect } from '../../custody/unknown-outcome-resolver.ts'
 import { BrokerError } from '../../errors/errors.ts'
+import type { UnsavedPin } from '../../identity/identity-guard.ts'
 import { isOfSubject } from '../../identity/subject.ts'
 import type { CredentialWriter } from '../../integrations/credential-writer.ts'
 import {
@@ -42,6 +43,8 @@ export interface MintOptions {
   readonly hasWorked: () => Promise<boolean>
   /** Aborts a token request when nobody waits. Does not abort one with a refresh token. */
   readonly signal?: AbortSignal
+  /** Gets the pin of the token if the save of its lease is to write it. Absent: the pin is written before the lease is returned. */
+  readonly saveLater?: (pin: UnsavedPin) => void
   /** Of {@link RequestOptions}. */
   readonly learnFirst?: RequestOptions['learnFirst']
 }
@@ -101,7 +104,7 @@ export function createMinter(dependencies: MinterDependencies) {
     opened: OpenedIntegration,
     candidates: readonly Credential[],
     tries: number,
-    { charge, deadlineAt, signal, learnFirst }: Omit<MintOptions, 'hasWorked'>,
+    { charge, deadlineAt, signal, learnFirst, saveLater }: Omit<MintOptions, 'hasWorked'>,
   ): Promise<Lease> => {
     const { integration, owner } = opened
     const refused = new Set<string>()
@@ -112,7 +115,9 @@ export function createMinter(dependencies: MinterDependencies) {
         const signer = signerOf(opened, credential)
         const lease = await requester.request(integration, signer, charge, { signal, learnFirst })
         if (lease.learnBy !== undefined) signers.set(lease, { integration, signer })
-        await identity.check(integration, lease, opened.known)
+        // The pin of a token that promotes its credential is written before the promotion.
+        const later = credential.state === 'staged' ? undefined : saveLater
+        await identity.check(integration, lease, opened.known, later)
         await checkNotInside(opened, lease)
         await accepted(opened, credential, refused)
         return lease

@@ -7,7 +7,7 @@ import {
 import { BrokerError } from '../../errors/errors.ts'
 import type { IdentityGuard } from '../../identity/identity-guard.ts'
 import type { StoredPin } from '../../identity/pin-store.ts'
-import type { TokenSubject } from '../../identity/subject.ts'
+import type { StoredSubject } from '../../identity/subject.ts'
 import { clientIdOf, draftError, type Integration } from '../../integrations/integration.ts'
 import type { SealedIntegration } from '../../integrations/integration-store.ts'
 import { readLender, servesInside } from '../../integrations/references/lending.ts'
@@ -16,7 +16,7 @@ import type { Signer } from '../serve/token-request.ts'
 
 /** Whose tokens an integration got, and may get. */
 export interface Identities extends IdentityGuard {
-  subjectOf(integration: Pick<Integration, 'name' | 'uid'>): Promise<TokenSubject | undefined>
+  subjectOf(integration: Pick<Integration, 'name' | 'uid'>): Promise<StoredSubject | undefined>
 }
 
 /** Input of a mint, as read from the store. Secrets are sealed. */

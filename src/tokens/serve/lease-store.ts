@@ -3,6 +3,7 @@ import type { Keyring } from '../../crypto/keyring.ts'
 import { Secret } from '../../crypto/secret.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { bodyReader } from '../../store/record-body.ts'
+import type { DocumentWrite } from '../../store/records.ts'
 import type { LeaseRecord, Look, Outcomes, SaveResult } from '../../store/store.ts'
 import { type Lease, LeaseBody } from './lease.ts'
 
@@ -26,14 +27,15 @@ export function createLeaseStore({ outcomes, keyring }: LeaseStoreDependencies) 
   }
 
   return {
-    /** Seals and saves a lease (SAVE of the protocol). Deletes the remembered refusal. */
+    /** Seals and saves a lease, and documents with it (SAVE of the protocol). Deletes the remembered refusal. */
     async save(
       lease: Lease,
       { orev }: { readonly orev: number },
       dueAt: number | null,
+      documents: readonly DocumentWrite[] = [],
     ): Promise<SaveResult> {
       const record = await sealed(lease)
-      const change = { lease: record, refusal: null, stillLive: null, dueAt }
+      const change = { lease: record, refusal: null, stillLive: null, dueAt, documents }
       return outcomes.save(lease.integration, { uid: lease.uid, orev }, change)
     },
     /** The same for a lease of a token that was saved before, whose life is known only now. What stands beside it stays. */

@@ -29,7 +29,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
       { type: 'integration', name: 'a', rev: a2?.rev },
       { type: 'integration', name: 'a', rev, isNewer: true },
       { type: 'dead', tokenId: 'T', names: [] },
-      { type: 'document', kind: 'key', id: 'x {y}' },
+      { type: 'document', kind: 'key', id: 'x {y}', version: 1 },
       { type: 'document', kind: 'key', id: 'x {y}' },
       { type: 'integration', name: 'a', rev: rev + 1 },
     ])
@@ -49,7 +49,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
       const written = store.documents.write('key', `${i}`, '', { expected: 'any' })
       const read = await reading
       await written
-      t.same(read.entries, [{ type: 'document', kind: 'key', id: `${i}` }])
+      t.same(read.entries, [{ type: 'document', kind: 'key', id: `${i}`, version: 1 }])
       fastest = Math.min(fastest, performance.now() - start)
       cursor = read.cursor
     }
@@ -103,7 +103,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
     }
     await store.documents.write('key', 'next', '', { expected: 'any' })
     t.same(await store.changes.read(tail, 0), {
-      entries: [{ type: 'document', kind: 'key', id: 'next' }],
+      entries: [{ type: 'document', kind: 'key', id: 'next', version: 1 }],
       cursor: await store.changes.tail(),
       gap: false,
     })

@@ -1,3 +1,4 @@
+import type { DocumentWrite } from '../../../src/store/records.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { content, lease, type StoreSuite } from '../../support/store-engines.ts'
 
@@ -25,6 +26,51 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     const look = await peer.outcomes.look('a')
     t.same(look?.outcome, outcome)
     t.same(look?.integration, { ...integration, orev: 1, rev })
+  })
+
+  await t.test('writes documents with an outcome, or neither of them', async (t) => {
+    const { store, peer } = await open(t)
+    await store.integrations.create('a', 'u', content())
+    const until = (await store.now()) + HOUR_MS
+    const cursor = await store.changes.tail()
+    const save = (orev: number, documents: readonly DocumentWrite[]) =>
+      store.outcomes.save(
+        'a',
+        { uid: 'u', orev },
+        { lease: lease({ tokenId: `T${orev}`, expiresAt: until }), documents },
+      )
+    const one = { kind: 'one', id: 'a' }
+    const other = { kind: 'other', id: 'a' }
+    t.match(
+      await save(0, [
+        { ...one, expected: 'absent', body: 'one' },
+        { ...other, expected: 'absent', body: 'other' },
+      ]),
+      { saved: true, orev: 1 },
+    )
+    t.same(await peer.documents.read('one', 'a'), { id: 'a', version: 1, body: 'one' })
+    t.same(await peer.documents.read('other', 'a'), { id: 'a', version: 1, body: 'other' })
+    t.match(await store.documents.list('one', { limit: 9 }), { items: [{ id: 'a' }] })
+    for (const expected of ['absent', 2] as const) {
+      const documents = [
+        { ...one, expected: 1, body: 'new' },
+        { ...other, expected, body: 'new' },
+      ]
+      t.same(await save(1, documents), { saved: false, reason: 'document' })
+    }
+    t.match(await peer.outcomes.look('a'), { outcome: { lease: { tokenId: 'T0' } } })
+    t.match(await peer.documents.read('one', 'a'), { version: 1, body: 'one' })
+    t.match(await save(1, [{ ...one, expected: 1, body: 'new' }]), { saved: true, orev: 2 })
+    t.same(await peer.documents.read('one', 'a'), { id: 'a', version: 2, body: 'new' })
+    const { entries, gap } = await store.changes.read(cursor, 0)
+    t.notOk(gap)
+    t.match(entries, [
+      { type: 'document', kind: 'one', id: 'a', version: 1 },
+      { type: 'document', kind: 'other', id: 'a', version: 1 },
+      { type: 'integration', name: 'a', isNewer: true },
+      { type: 'document', kind: 'one', id: 'a', version: 2 },
+      { type: 'integration', name: 'a', isNewer: true },
+    ])
   })
 
   await t.test('keeps, replaces and clears each member by itself', async (t) => {

@@ -40,7 +40,7 @@ t.test('one commit serves all writes of a turn', async (t) => {
   t.same(entries, [
     { type: 'integration', name: 'one', rev: 1 },
     { type: 'integration', name: 'other', rev: 2 },
-    { type: 'document', kind: 'k', id: 'd' },
+    { type: 'document', kind: 'k', id: 'd', version: 1 },
   ])
   t.equal((await store.identity()).seq, 3)
 })

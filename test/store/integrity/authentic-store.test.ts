@@ -53,6 +53,45 @@ eachEngine(async (t, open) => {
     t.match(await store.documents.read('api-key', 'forged'), { version: 2 }, 'written over')
   })
 
+  await t.test('a document that is saved with an outcome has a code, too', async (t) => {
+    const opened = await open(t)
+    const { store } = await strict(opened)
+    await store.integrations.create('a', 'u', content())
+    for (const [orev, expected] of (['absent', 1] as const).entries()) {
+      const documents = [{ kind: 'subject', id: 'a', expected, body: `{"at":${orev}}` }]
+      const change = { stillLive: { tokenId: 'T', until: HOUR_MS, count: 1 }, documents }
+      t.match(await store.outcomes.save('a', { uid: 'u', orev }, change), { saved: true })
+      t.match(await store.documents.read('subject', 'a'), { version: orev + 1 })
+    }
+    const { mac } = (await opened.store.documents.read('subject', 'a')) ?? {}
+    await opened.store.documents.write('subject', 'a', '{}', { expected: 2, mac: mac ?? '' })
+    await t.rejects(store.documents.read('subject', 'a'), CORRUPT)
+  })
+
+  await t.test('what a replica wrote itself it does not read when it hears of it', async (t) => {
+    const opened = await open(t)
+    const reads: string[] = []
+    const { documents } = opened.peer
+    const counted = {
+      ...documents,
+      read(kind: string, id: string) {
+        reads.push(`${kind} ${id}`)
+        return documents.read(kind, id)
+      },
+    }
+    const peer = { ...opened.peer, documents: counted }
+    const { store, met } = await strict({ ...opened, peer })
+    const tail = await store.changes.tail()
+    await store.documents.write('subject', 'a', '{}', { expected: 'absent' })
+    reads.length = 0
+    const { cursor } = await store.changes.read(tail, 0)
+    t.same(reads, [])
+    await documents.write('subject', 'a', '{"forged":1}', { expected: 1 })
+    await store.changes.read(cursor, 0)
+    t.same(reads, ['subject a'])
+    t.match(met, [{ kind: 'subject', name: 'a' }])
+  })
+
   await t.test('a document that verifies, but does not have its form, is met once', async (t) => {
     const { store, met } = await strict(await open(t))
     const KEYS = documentKind({ kind: 'api-key', schema: Type.Object({ is: Type.Enum([1]) }) })

@@ -1,0 +1,80 @@
+import t, { type Test } from 'tap'
+import type { Settings } from '../../simulator/settings.ts'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { startBroker } from '../support/broker.ts'
+import { eventually } from '../support/eventually.ts'
+import { startRedis } from '../support/redis.ts'
+import { monitorLines } from '../support/redis-monitor.ts'
+
+/** Names the command of a line of MONITOR by its first key. Undefined: a script runs it, or it is about something else. */
+function toldOf(line: string, name: string): string | undefined {
+  const [, source, command = ''] = /^\S+ \[\d+ (\S+)\] "(\w+)"/.exec(line) ?? []
+  const [, key] = new RegExp(`"vk:{vk}:([a-z]+(?::[a-z]+)?):${name}"`).exec(line) ?? []
+  const isCharge = line.includes('"vk:{vk}:b:')
+  if (source === 'lua' || (key === undefined && !isCharge)) return undefined
+  return `${command.toLowerCase()} ${key ?? 'b'}`
+}
+
+/** Of a broker that has minted before, so that Redis knows its scripts. */
+async function world(t: Test, options: Partial<Settings>) {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.stop())
+  simulator.configure(options)
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const loginUrl = simulator.origins.myDomain
+  const broker = await startBroker(t, { loginHosts: [loginUrl], redisUrl: redis.url })
+  const read = (name: string) => broker.call('GET', `/tokens/${name}`)
+  /** Gives what Redis was told of the integration since its first read. */
+  const firstRead = async (name: string) => {
+    const app = simulator.addClientCredentialsApp({ name })
+    const body = {
+      login_url: loginUrl,
+      grant: { type: 'client_credentials', client_id: app.clientId },
+      credential: { client_secret: app.clientSecret },
+    }
+    t.equal((await broker.call('PUT', `/integrations/${name}`, { body })).status, 201)
+    const lines = await monitorLines(t, redis.port)
+    t.equal((await read(name)).status, 200)
+    return async () => (await lines()).flatMap((line) => toldOf(line, name) ?? [])
+  }
+  const learned = (name: string) =>
+    eventually(async () => (await read(name)).body.expiry_source === 'introspection')
+  return { firstRead, learned }
+}
+
+const RELEASE = 'evalsha k'
+
+t.test('a first read asks Redis four times before it answers', async (t) => {
+  const { firstRead } = await world(t, { expiresIn: 3_600 })
+  await firstRead('warm')
+  const told = await firstRead('billing')
+  const all = await eventually(async () => {
+    const so = await told()
+    return so.includes(RELEASE) ? so : undefined
+  })
+  const [, ...later] = all.splice(all.indexOf(RELEASE))
+  t.same(all, [
+    ...['evalsha i'],
+    ...['set k', 'evalsha i', 'hmget d:identity', 'hmget i', 'hmget d:subject'],
+    ...['evalsha b'],
+    ...['evalsha i'],
+  ])
+  t.notOk(
+    later.some((command) => /identity|subject/.test(command)),
+    'pin and subject are in the save, and not read again',
+  )
+})
+
+t.test('the life of a token takes one script to save', async (t) => {
+  const { firstRead, learned } = await world(t, {})
+  await firstRead('warm')
+  await learned('warm')
+  const told = await firstRead('billing')
+  await learned('billing')
+  const all = await told()
+  t.same(
+    all.slice(all.indexOf(RELEASE)).filter((command) => command === 'evalsha i'),
+    ['evalsha i'],
+  )
+})
