@@ -8,7 +8,7 @@ import type { Connections } from '../connections/compose.ts'
 import { createDoctor } from '../doctor/doctor.ts'
 import { createDoctorService } from '../doctor/doctor-service.ts'
 import { registerDoctorRoutes } from '../doctor/routes.ts'
-import { CREDENTIAL, registerGatewayRoutes } from '../gateway/routes.ts'
+import { identifyBy, registerGatewayRoutes } from '../gateway/routes.ts'
 import { registerRefusalPages } from '../grants/refusals/refusal-pages.ts'
 import type { Salesforce } from '../grants/salesforce.ts'
 import { describeApi, serveApiDescription } from '../http/openapi/openapi.ts'
@@ -116,9 +116,14 @@ export async function registerGateway(
   server: Server,
   { engine, counts, audit, gate, trust, onProblem, now }: GatewayPartDependencies,
 ): Promise<void> {
-  const identify: Callers['gate']['identify'] = (request) => gate.identify(request, CREDENTIAL)
   const { broker } = engine
-  const handOut = createHandOut({ broker, audit, onRead: counts.note, identify, now })
+  const handOut = createHandOut({
+    broker,
+    audit,
+    onRead: counts.note,
+    identify: identifyBy(gate),
+    now,
+  })
   await registerGatewayRoutes(server, { handOut, gate, trust, onProblem })
 }
 

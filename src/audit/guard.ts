@@ -8,6 +8,7 @@ import type { AuditLog } from './log.ts'
 const DENIALS: readonly ProblemCode[] = [
   'caller_unauthenticated',
   'caller_forbidden',
+  'request_not_allowed',
   'rate_limited',
 ]
 const NAME = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/

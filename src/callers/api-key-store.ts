@@ -16,6 +16,10 @@ const ApiKeyBody = Type.Object({
   /** Globs of integration names. */
   integrations: Type.Array(Type.String()),
   labels: Type.Record(Type.String(), Type.String()),
+  /** Requests for which `tokens:read` counts. With them, `permissions` lacks `tokens:read`, so that a release that does not know them hands out no token. */
+  requests: Type.Optional(Type.Array(Type.String())),
+  /** Most seconds that `POST /oauth/token` says as `expires_in`. */
+  maxExpiresInSeconds: Type.Optional(Type.Number()),
   createdAt: Type.Number(),
   expiresAt: Type.Number(),
   /** Id of the principal that created the key. */
@@ -86,12 +90,30 @@ function placeOf({ name, isQualified, createdBy, createdByKey = createdBy }: Api
   return `${name}#${createHash('sha256').update(createdByKey).digest('base64url').slice(0, 22)}`
 }
 
-export const permitsOf = ({ permissions, integrations, labels }: ApiKey): readonly Permit[] =>
-  permissions.map((permission) => ({ permission, integrations, labels }))
+export const permitsOf = ({
+  permissions,
+  integrations,
+  labels,
+  requests,
+}: ApiKey): readonly Permit[] =>
+  permissions.map((permission) => ({
+    ...{ permission, integrations, labels },
+    ...(permission === READ && requests && { requests }),
+  }))
+
+const READ = 'tokens:read'
 
 const keyOf = ({ id, body }: StoredDocument<BodyOf<typeof ApiKeyBody>>): StoredApiKey => ({
   ...body,
+  ...(body.requests && { permissions: [READ, ...body.permissions] }),
   id,
+})
+
+const bodyOf = ({ id: _, ...content }: StoredApiKey): BodyOf<typeof ApiKeyBody> => ({
+  ...content,
+  ...(content.requests && {
+    permissions: content.permissions.filter((permission) => permission !== READ),
+  }),
 })
 
 export const apiKeyOf = (record: DocumentRecord): StoredApiKey => keyOf(API_KEYS.opened(record))
@@ -134,9 +156,9 @@ export function createApiKeyStore(dependencies: {
       if (!(await takeName(key))) {
         throw new BrokerError('conflict', 'body/name is in use by another API key')
       }
-      const { id, ...content } = key
+      const { id } = key
       const expiresAt = key.expiresAt + EXPIRED_KEPT_MS
-      await API_KEYS.write(documents, id, content, { expected: 'absent', expiresAt })
+      await API_KEYS.write(documents, id, bodyOf(key), { expected: 'absent', expiresAt })
       events.emit('api_key.written', id)
     },
     async read(id: string): Promise<ApiKey | undefined> {

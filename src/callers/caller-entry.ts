@@ -1,5 +1,6 @@
 /** The callers in the configuration file: which proven identity may do what. */
-import { matchesGlob, type Permission, type Permit } from './policy.ts'
+import { matchesGlob } from './glob.ts'
+import type { Permission, Permit } from './policy.ts'
 
 interface CallerMatch {
   /** The exact issuer of a JWT. An entry without it matches no JWT, because a subject is only unique for its issuer. */
@@ -19,6 +20,8 @@ export interface CallerEntry {
   /** Globs. Absent: none. Permissions without an integration always apply. */
   readonly integrations?: readonly string[]
   readonly labels: Readonly<Record<string, string>>
+  /** Requests to Salesforce for which `tokens:read` counts. Absent: it is not limited. */
+  readonly requests?: readonly string[]
 }
 
 export interface IssuerSettings {
@@ -68,11 +71,17 @@ export function permitsFor(entries: readonly CallerEntry[], proven: Proven): Fou
   return { name: matching[0]?.name, permits: matching.flatMap(permitsOf) }
 }
 
-function permitsOf({ permissions, integrations, labels }: CallerEntry): readonly Permit[] {
+function permitsOf({
+  permissions,
+  integrations,
+  labels,
+  requests,
+}: CallerEntry): readonly Permit[] {
   return permissions.map((permission) => ({
     permission,
     integrations: integrations ?? (WITHOUT_INTEGRATIONS.includes(permission) ? ['*'] : []),
     labels,
+    ...(permission === 'tokens:read' && requests && { requests }),
   }))
 }
 

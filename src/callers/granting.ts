@@ -1,25 +1,24 @@
 /** Whether a creator may grant permissions to a key: never more than its own. Pure. Refuses if containment cannot be proven. */
-import { matchesGlob, type Permission, type Permit, type Principal } from './policy.ts'
+import { matchesGlob } from './glob.ts'
+import type { Permission, Permit, Principal } from './policy.ts'
 
 interface PermissionGrant {
   readonly permissions: readonly Permission[]
   /** Globs of integration names. */
   readonly integrations: readonly string[]
   readonly labels: Readonly<Record<string, string>>
+  /** Requests for which `tokens:read` counts. Absent: it is not limited. */
+  readonly requests?: readonly string[]
 }
 
 /** Whether the principal may read and revoke keys with this grant. Limits of its `api-keys:write` apply. */
-export const managesGrant = (
-  principal: Principal,
-  { integrations, labels }: Omit<PermissionGrant, 'permissions'>,
-) => coversAll(principal.permits, 'api-keys:write', integrations, labels)
+export const managesGrant = (principal: Principal, grant: Omit<PermissionGrant, 'permissions'>) =>
+  coversAll(principal.permits, 'api-keys:write', grant)
 
 /** Whether the principal may create a key with this grant. It must have each permission itself, for at least the same integrations. */
 export const mayGrant = (principal: Principal, grant: PermissionGrant): boolean =>
   managesGrant(principal, grant) &&
-  grant.permissions.every((permission) =>
-    coversAll(principal.permits, permission, grant.integrations, grant.labels),
-  )
+  grant.permissions.every((permission) => coversAll(principal.permits, permission, grant))
 
 /** Latest expiry of a key that the principal creates. A key must not outlive its creating key. */
 export const latestEnd = ({ key }: Principal): number => key?.expiresAt ?? Number.POSITIVE_INFINITY
@@ -28,13 +27,14 @@ export const latestEnd = ({ key }: Principal): number => key?.expiresAt ?? Numbe
 const coversAll = (
   permits: readonly Permit[],
   permission: Permission,
-  integrations: readonly string[],
-  labels: Readonly<Record<string, string>>,
+  { integrations, labels, requests }: Omit<PermissionGrant, 'permissions'>,
 ): boolean =>
   integrations.every((glob) =>
     permits.some(
       (permit) =>
         permit.permission === permission &&
+        (permit.requests === undefined ||
+          requests?.every((request) => permit.requests?.includes(request)) === true) &&
         permit.integrations.some((own) => containsGlob(own, glob)) &&
         // More labels in a grant mean fewer integrations.
         Object.entries(permit.labels).every(

@@ -1,4 +1,6 @@
 /** The policy: one pure function of principal, permission and integration. Denies by default. */
+import { matchesGlob } from './glob.ts'
+import { permitsRequest, type SeenRequest } from './request-pattern.ts'
 
 export const PERMISSIONS = [
   'tokens:read',
@@ -21,9 +23,18 @@ export interface Permit {
   readonly integrations: readonly string[]
   /** Labels that the integration must have. */
   readonly labels: Readonly<Record<string, string>>
+  /** Patterns of requests to Salesforce. With them, the permit counts for nothing but these requests (`passing`). */
+  readonly requests?: readonly string[]
 }
 
 export type PrincipalKind = 'admin' | 'api_key' | 'jwt' | 'mtls'
+
+interface PrincipalKey {
+  readonly id: string
+  readonly expiresAt: number
+  /** Most seconds that `POST /oauth/token` says as `expires_in`. Absent: no limit. */
+  readonly maxExpiresInSeconds?: number
+}
 
 /** An authenticated caller. */
 export interface Principal {
@@ -33,7 +44,7 @@ export interface Principal {
   readonly name: string
   readonly permits: readonly Permit[]
   /** Present for callers with an API key. */
-  readonly key?: { readonly id: string; readonly expiresAt: number }
+  readonly key?: PrincipalKey
 }
 
 /** What the policy uses of an integration. Undefined labels: the integration does not exist, and a permit with labels does not match. */
@@ -63,6 +74,7 @@ export function mightAllow(principal: Principal, permission: Permission, name: s
   return principal.permits.some(
     (permit) =>
       permit.permission === permission &&
+      permit.requests === undefined &&
       permit.integrations.some((glob) => matchesGlob(glob, name)),
   )
 }
@@ -72,6 +84,7 @@ export function allowsAll(principal: Principal, permission: Permission): boolean
   return principal.permits.some(
     (permit) =>
       permit.permission === permission &&
+      permit.requests === undefined &&
       // No name contains a star, so only a star of the glob matches it.
       permit.integrations.some((glob) => matchesGlob(glob, '*')) &&
       Object.keys(permit.labels).length === 0,
@@ -88,26 +101,32 @@ export const gainedBy = (
     (permission) => !allows(principal, permission, before) && allows(principal, permission, after),
   )
 
-function covers({ integrations, labels }: Permit, target: AccessTarget): boolean {
+/** Whether the principal has the permission for this name, but for other requests than the one that it makes. */
+export const isLimited = (principal: Principal, permission: Permission, name: string): boolean =>
+  principal.permits.some(
+    (permit) =>
+      permit.permission === permission &&
+      permit.requests !== undefined &&
+      permit.integrations.some((glob) => matchesGlob(glob, name)),
+  )
+
+/** The principal for the time of these requests: permits that are limited to requests count if they permit all of them, and at least one. */
+export function passing(principal: Principal, look: () => readonly SeenRequest[]): Principal {
+  if (principal.permits.every(({ requests }) => requests === undefined)) return principal
+  const seen = look()
+  return { ...principal, permits: principal.permits.map((permit) => passed(permit, seen)) }
+}
+
+function passed(permit: Permit, seen: readonly SeenRequest[]): Permit {
+  const { requests, ...free } = permit
+  if (requests === undefined || seen.length === 0) return permit
+  return seen.every((request) => permitsRequest(requests, request)) ? free : permit
+}
+
+function covers({ integrations, labels, requests }: Permit, target: AccessTarget): boolean {
   return (
+    requests === undefined &&
     integrations.some((glob) => matchesGlob(glob, target.name)) &&
     Object.entries(labels).every(([key, value]) => target.labels?.[key] === value)
   )
-}
-
-/** Linear in both lengths: searches the parts between the stars from left to right. */
-export function matchesGlob(glob: string, name: string): boolean {
-  // Fast path for the two usual forms, because each hit calls this.
-  if (glob === '*' || glob === name) return true
-  if (!glob.includes('*')) return false
-  const [head = '', ...rest] = glob.split('*')
-  if (!name.startsWith(head)) return false
-  const tail = rest.pop() ?? ''
-  let at = head.length
-  for (const piece of rest) {
-    const found = name.indexOf(piece, at)
-    if (found === -1) return false
-    at = found + piece.length
-  }
-  return name.length - tail.length >= at && name.endsWith(tail)
 }

@@ -80,7 +80,12 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
       const { principal } = request
       authorise(principal)
       const { name, permissions, integrations, labels = {}, expires_at } = request.body
-      if (!mayGrant(principal, { permissions, integrations, labels })) {
+      const { requests, max_expires_in } = request.body
+      if (requests && !permissions.includes('tokens:read')) {
+        throw new BrokerError('request_invalid', 'body/requests needs the permission tokens:read')
+      }
+      const limit = { ...(requests && { requests }) }
+      if (!mayGrant(principal, { permissions, integrations, labels, ...limit })) {
         throw new BrokerError('caller_forbidden', 'You may not grant more than you have yourself')
       }
       const createdAt = now()
@@ -100,6 +105,8 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
       const { id, key, digest } = generateApiKey(randomBytes)
       const made: ApiKey = {
         ...{ id, name, permissions, integrations, labels, createdAt, expiresAt },
+        ...limit,
+        ...(max_expires_in !== undefined && { maxExpiresInSeconds: max_expires_in }),
         createdBy: principal.id,
         ...(principal.key && { createdByKey: principal.key.id }),
         ...(before.length > 0 && { createdByKeysBefore: before }),

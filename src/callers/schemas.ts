@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import type { ApiKey } from './api-key-store.ts'
 import { PERMISSIONS, type Permission, type Permit } from './policy.ts'
+import { REQUEST_PATTERN } from './request-pattern.ts'
 
 const PermissionName = Type.Unsafe<Permission>({ type: 'string', enum: [...PERMISSIONS] })
 
@@ -27,6 +28,15 @@ const Globs = Type.Array(
   },
 )
 
+/** RequestPatterns to Salesforce for which `tokens:read` counts. */
+export const RequestPatterns = Type.Array(Type.String({ ...REQUEST_PATTERN, maxLength: 256 }), {
+  minItems: 1,
+  maxItems: 64,
+  uniqueItems: true,
+  description:
+    'RequestPatterns to Salesforce for which `tokens:read` counts, at `/gateway` alone: `METHOD /path`. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token',
+})
+
 export const WhoAmI = Type.Object(
   {
     principal: Type.String({
@@ -45,6 +55,7 @@ export const WhoAmI = Type.Object(
         permission: PermissionName,
         integrations: Type.Array(Type.String()),
         labels: Labels,
+        requests: Type.Optional(Type.Array(Type.String())),
       }),
     ),
   },
@@ -60,6 +71,15 @@ export const ApiKeyBody = Type.Object(
     permissions: Type.Array(PermissionName, { minItems: 1, uniqueItems: true }),
     integrations: Globs,
     labels: Type.Optional(Labels),
+    requests: Type.Optional(RequestPatterns),
+    max_expires_in: Type.Optional(
+      Type.Integer({
+        minimum: 10,
+        maximum: 86_400,
+        description:
+          'Most seconds that `POST /oauth/token` says as `expires_in`, for clients that keep a token for a part of its life. Left out: what is left of its life',
+      }),
+    ),
     expires_at: Type.Optional(
       Type.String({
         format: 'date-time',
@@ -77,6 +97,8 @@ const shown = {
   permissions: Type.Array(PermissionName),
   integrations: Type.Array(Type.String()),
   labels: Labels,
+  requests: Type.Optional(Type.Array(Type.String())),
+  max_expires_in: Type.Optional(Type.Integer()),
   created_at: Type.String({ format: 'date-time' }),
   expires_at: Type.String({ format: 'date-time' }),
   created_by: Type.String({ description: 'Id of the principal that created it' }),
@@ -146,6 +168,8 @@ export function apiKeyView(key: ApiKey): Static<typeof ApiKeyView> {
     permissions: [...key.permissions],
     integrations: [...key.integrations],
     labels: { ...key.labels },
+    ...(key.requests && { requests: [...key.requests] }),
+    ...(key.maxExpiresInSeconds !== undefined && { max_expires_in: key.maxExpiresInSeconds }),
     created_at: time(key.createdAt),
     expires_at: time(key.expiresAt),
     created_by: key.createdBy,
@@ -153,8 +177,9 @@ export function apiKeyView(key: ApiKey): Static<typeof ApiKeyView> {
   }
 }
 
-export const permitView = ({ permission, integrations, labels }: Permit) => ({
+export const permitView = ({ permission, integrations, labels, requests }: Permit) => ({
   permission,
   integrations: [...integrations],
   labels: { ...labels },
+  ...(requests && { requests: [...requests] }),
 })

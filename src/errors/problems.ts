@@ -33,6 +33,14 @@ export const PROBLEMS = {
       'The caller lacks the permission, or the integration does not exist. Both cases have the same answer, so that names cannot be probed.',
     remedy: 'Ask an operator for the permission on this integration; `GET /whoami` lists yours.',
   },
+  request_not_allowed: {
+    status: 403,
+    title: 'The request to Salesforce is not allowed',
+    meaning:
+      'The caller may read the token for some requests to Salesforce (`requests`), and this is none of them; or the gateway did not say which request it is, or one that can be read in two ways; or the caller asked for a token without a request.',
+    remedy:
+      'Ask at `/gateway/{name}` for a request that `requests` in `GET /whoami` permits, or ask an operator to permit this one.',
+  },
   integration_not_found: {
     status: 404,
     title: 'There is no such integration',

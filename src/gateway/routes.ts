@@ -2,6 +2,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type Gate, requireReader } from '../callers/index.ts'
+import { passing } from '../callers/policy.ts'
+import type { SeenRequest } from '../callers/request-pattern.ts'
 import { operation } from '../http/openapi/operation.ts'
 import { problems, toBrokerError } from '../http/problems/problem.ts'
 import { answer, type Server, type ServerOptions } from '../http/server/server.ts'
@@ -10,6 +12,7 @@ import type { Served } from '../tokens/serve/broker.ts'
 import type { HandOut } from '../tokens/serve/routes.ts'
 import { TOKEN_ID, TokenParams } from '../tokens/serve/schemas.ts'
 import { hostOf } from './instance-host.ts'
+import { seenRequests } from './seen-requests.ts'
 
 interface GatewayRouteDependencies {
   readonly handOut: HandOut
@@ -21,7 +24,7 @@ interface GatewayRouteDependencies {
 }
 
 /** The credential of a gateway that cannot replace `Authorization`. */
-export const CREDENTIAL = 'x-valetkey-authorization'
+const CREDENTIAL = 'x-valetkey-authorization'
 const REFUSE = 'x-valetkey-refuse'
 const REJECTED = 'x-valetkey-rejected'
 
@@ -94,11 +97,12 @@ export async function registerGatewayRoutes(
       headers: GatewayHeaders,
       response: {
         200: Passed,
-        ...problems(...MINT_PROBLEMS, 'token_still_live'),
+        ...problems(...MINT_PROBLEMS, 'token_still_live', 'request_not_allowed'),
       },
     })
     const hidden = { schema: { ...described.schema, hide: true } }
     const pass = (request: GatewayRequest, reply: FastifyReply) => {
+      request.principal = passing(request.principal, () => seenIn(request))
       const rejected = request.headers[REJECTED]
       const wanted = {
         integration: request.params.integration,
@@ -116,6 +120,15 @@ type GatewayRequest = FastifyRequest<{
   Params: { integration: string }
   Headers: { [REJECTED]?: string }
 }>
+
+/** A caller that waited is authenticated again, for the same request. */
+export const identifyBy =
+  (gate: Pick<Gate, 'identify'>): Gate['identify'] =>
+  async (request) =>
+    passing(await gate.identify(request, CREDENTIAL), () => seenIn(request))
+
+const seenIn = ({ method, originalUrl, raw }: FastifyRequest): readonly SeenRequest[] =>
+  seenRequests({ method, target: originalUrl, headers: raw.headers, rawHeaders: raw.rawHeaders })
 
 function writeHeaders(reply: FastifyReply, { lease }: Served): undefined {
   reply

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { matchesGlob } from '../../src/callers/glob.ts'
 import { containsGlob, managesGrant, mayGrant } from '../../src/callers/granting.ts'
-import { matchesGlob, type Permit, type Principal } from '../../src/callers/policy.ts'
+import type { Permit, Principal } from '../../src/callers/policy.ts'
 
 const maker = (...permits: readonly Permit[]): Principal => ({
   id: 'api-key:maker',

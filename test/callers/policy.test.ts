@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { allows, allowsSome, matchesGlob, type Principal } from '../../src/callers/policy.ts'
+import { matchesGlob } from '../../src/callers/glob.ts'
+import { allows, allowsSome, type Principal } from '../../src/callers/policy.ts'
 
 const principal = (permits: Principal['permits']): Principal => ({
   id: 'api-key:billing',

@@ -24,7 +24,12 @@ export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
       kind: 'api_key',
       name: key.name,
       permits: permitsOf(key),
-      key: { id: key.id, expiresAt: key.expiresAt },
+      key: {
+        ...{ id: key.id, expiresAt: key.expiresAt },
+        ...(key.maxExpiresInSeconds !== undefined && {
+          maxExpiresInSeconds: key.maxExpiresInSeconds,
+        }),
+      },
     },
   }
 }

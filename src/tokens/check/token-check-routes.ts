@@ -32,7 +32,10 @@ export function registerTokenCheckRoutes(
         'Needs `tokens:read`. One REST call with the token from here, laid beside what the caller saw: it tells sessions that are locked to an address from a wrong host, a missing scope, an IP policy and a dead token. `valetkey check-token` makes the call at the place of the caller, and asks this. Answers no token.',
       params: TokenParams,
       body: Seen,
-      response: { 200: TokenCheckView, ...problems(...MINT_PROBLEMS, 'grant_unfit') },
+      response: {
+        200: TokenCheckView,
+        ...problems(...MINT_PROBLEMS, 'grant_unfit', 'request_not_allowed'),
+      },
     }),
     async (request) => {
       const { integration: name } = request.params

@@ -40,6 +40,7 @@ const BROKEN: Form = { status: 503, error: 'server_error' }
 const FORMS: Partial<Record<ProblemCode, Form>> = {
   caller_unauthenticated: { status: 401, error: 'invalid_client' },
   caller_forbidden: NO_SUCH_SCOPE,
+  request_not_allowed: { status: 400, error: 'unauthorized_client' },
   integration_not_found: NO_SUCH_SCOPE,
   integration_disabled: NOT_NOW,
   integration_draft: NOT_NOW,

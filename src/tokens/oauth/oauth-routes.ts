@@ -11,6 +11,7 @@ import { toBrokerError } from '../../http/problems/problem.ts'
 import type { Server } from '../../http/server/server.ts'
 import type { Broker } from '../serve/broker.ts'
 import type { Lease } from '../serve/lease.ts'
+import { secondsLeft } from '../serve/token-view.ts'
 import { OAUTH_ERRORS, type OAuthError, type OAuthErrorCode, oauthErrorOf } from './oauth-error.ts'
 import {
   type ClientCredentials,
@@ -195,7 +196,7 @@ export async function registerOAuthRoutes(
         return {
           access_token: lease.accessToken.reveal(),
           token_type: 'Bearer' as const,
-          expires_in: Math.max(0, Math.floor((lease.expiresAt - at) / 1000)),
+          expires_in: Math.min(secondsLeft(lease, at), longestOf(principal)),
           scope: asked,
           instance_url: lease.instanceUrl,
         }
@@ -203,6 +204,10 @@ export async function registerOAuthRoutes(
     )
   })
 }
+
+/** Most seconds of `expires_in`. A key may say so for clients that keep a token for a part of its life. */
+const longestOf = ({ key }: Principal): number =>
+  key?.maxExpiresInSeconds ?? Number.POSITIVE_INFINITY
 
 const textsOf = ({
   client_id,

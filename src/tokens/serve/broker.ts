@@ -1,6 +1,6 @@
 /** Hands out leases. A hit comes from memory without a wait. A miss is one mint for all replicas. */
 import type { Actor } from '../../audit/event.ts'
-import { allows, mightAllow, type Principal } from '../../callers/policy.ts'
+import { allows, isLimited, mightAllow, type Principal } from '../../callers/policy.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import { draftError, type Integration, missingIn } from '../../integrations/integration.ts'
 import { waitFor } from '../../runtime/timeout.ts'
@@ -191,7 +191,7 @@ export function createBroker(dependencies: BrokerDependencies) {
     if (entry && maySee(entry, name, principal)) {
       return serve({ entry, isDegraded: false }, name, principal, request)
     }
-    if (!mightAllow(principal, 'tokens:read', name)) throw forbidden()
+    if (!mightAllow(principal, 'tokens:read', name)) throw refusalOf(principal, name)
     // Labels forbid this integration. A missing one takes a read, so this one must take as long.
     if (entry) {
       return reader
@@ -217,7 +217,7 @@ export function createBroker(dependencies: BrokerDependencies) {
       const entry = reader.trusted(name)
       if (entry) servable(entry, name, principal)
       // Without the store, only remembered data decides.
-      else if (!mightAllow(principal, 'tokens:read', name)) throw forbidden()
+      else if (!mightAllow(principal, 'tokens:read', name)) throw refusalOf(principal, name)
     },
     /** This replica handed it out, so it is refreshed before its end. */
     isInUse: ({ integration, mintedAt }: Lease): boolean => handedOut.get(integration) === mintedAt,
@@ -232,6 +232,15 @@ const requirementOf = ({
 
 const maySee = (entry: Entry | undefined, name: string, principal: Principal): boolean =>
   allows(principal, 'tokens:read', entry ? { name, labels: entry.integration.labels } : { name })
+
+/** Decided without a lookup, so that it does not tell whether the integration exists. */
+const refusalOf = (principal: Principal, name: string): BrokerError =>
+  isLimited(principal, 'tokens:read', name)
+    ? new BrokerError(
+        'request_not_allowed',
+        'You may read tokens of this integration for other requests than this one',
+      )
+    : forbidden()
 
 const forbidden = () =>
   new BrokerError('caller_forbidden', 'You may not read tokens of this integration')

@@ -105,7 +105,7 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
       querystring: TokenQuery,
       response: {
         200: Token,
-        ...problems(...MINT_PROBLEMS, 'token_still_live'),
+        ...problems(...MINT_PROBLEMS, 'token_still_live', 'request_not_allowed'),
       },
     }),
     (request, reply) => {

@@ -1,0 +1,88 @@
+/** Which requests to Salesforce a caller may make: patterns of a method and a path. Pure. Judges only what Salesforce reads as it stands, and refuses the rest. */
+import { matchesGlob } from './glob.ts'
+
+/** A request as it goes to Salesforce. */
+export interface SeenRequest {
+  readonly method: string
+  /** The path, with or without a query. */
+  readonly target: string
+}
+
+/** `METHOD /path`, where `*` is any method, a part of a segment, or, at the end, the rest of the path. */
+export const REQUEST_PATTERN = {
+  pattern: "^(\\*|[A-Z]{1,20}) (/[A-Za-z0-9._~!$&'()*+,=:@-]+)*/?$",
+  $comment:
+    'a method in capitals or *, one space, and a path without query, %, ; or doubled slashes',
+} as const
+
+const METHOD = /^[A-Z]{1,20}$/
+/** Characters of a path (RFC 3986, section 3.3), without `;`, which some servers cut off with what follows it. */
+const PATH = /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-Fa-f]{2})+)*\/?$/
+/** Encoded characters that a server may take for others: unreserved ones (RFC 3986, section 2.3), and those that separate or are decoded twice. */
+const AMBIGUOUS = /^[A-Za-z0-9._~\-/\\%;?#]$/
+/** Control characters end here. */
+const FIRST_PRINTABLE = 0x20
+const DELETE = 0x7f
+const DOTS = /^\.+$/
+/** A parameter by which Salesforce takes a POST for another method. */
+const METHOD_PARAMETER = '_httpmethod'
+
+/** Whether one of the patterns permits the request. A request that can be read in two ways is not permitted. */
+export function permitsRequest(
+  patterns: readonly string[],
+  { method, target }: SeenRequest,
+): boolean {
+  const path = readPath(target)
+  if (path === undefined || !METHOD.test(method)) return false
+  return patterns.some((pattern) => {
+    const [verb = '', glob = ''] = pattern.split(' ')
+    return (verb === '*' || verb === method) && matchesPath(glob, path)
+  })
+}
+
+/** The segments of an unambiguous path. */
+function readPath(target: string): readonly string[] | undefined {
+  const [path = '', query] = splitAt(target, '?')
+  if (path === '' || !PATH.test(path) || hasMethodParameter(query)) return undefined
+  const encoded = [...path.matchAll(/%([0-9A-Fa-f]{2})/g)]
+  if (encoded.some(([, hex = '']) => isAmbiguous(Number.parseInt(hex, 16)))) return undefined
+  const segments = segmentsOf(path)
+  return segments.some((segment) => DOTS.test(segment)) ? undefined : segments
+}
+
+const isAmbiguous = (byte: number): boolean =>
+  byte < FIRST_PRINTABLE || byte === DELETE || AMBIGUOUS.test(String.fromCharCode(byte))
+
+/** A slash at the end changes nothing at Salesforce. */
+const segmentsOf = (path: string): readonly string[] => path.replace(/\/$/, '').split('/').slice(1)
+
+function splitAt(text: string, mark: string): readonly [string, string?] {
+  const at = text.indexOf(mark)
+  return at === -1 ? [text] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** The query is not judged, but it must not change the method. A fragment never reaches a server. */
+function hasMethodParameter(query: string | undefined): boolean {
+  if (query === undefined) return false
+  if (query.includes('#')) return true
+  return query.split(/[&;?]/).some((parameter) => {
+    const [name] = splitAt(parameter, '=')
+    return decoded(name).trim().toLowerCase() === METHOD_PARAMETER
+  })
+}
+
+/** A name that cannot be decoded is compared as it is. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name.replaceAll('+', ' '))
+  } catch {
+    return name
+  }
+}
+
+function matchesPath(glob: string, path: readonly string[]): boolean {
+  const parts = segmentsOf(glob)
+  const isOpen = parts.at(-1) === '*'
+  if (isOpen ? path.length < parts.length : path.length !== parts.length) return false
+  return parts.every((part, at) => matchesGlob(part, path[at] ?? ''))
+}

@@ -1,0 +1,145 @@
+import t from 'tap'
+import { startSimulator } from '../../simulator/simulator.ts'
+import { startBroker } from '../support/broker.ts'
+import { eventually } from '../support/eventually.ts'
+
+const simulator = await startSimulator()
+t.teardown(() => simulator.stop())
+const { myDomain } = simulator.origins
+const broker = await startBroker(t, { loginHosts: [myDomain] })
+const { call, url } = broker
+const app = simulator.addClientCredentialsApp()
+const integration = {
+  login_url: myDomain,
+  grant: { type: 'client_credentials', client_id: app.clientId },
+  credential: { client_secret: app.clientSecret },
+}
+for (const name of ['billing', 'other', 'cold']) {
+  await call('PUT', `/integrations/${name}`, { body: integration })
+}
+const requests = ['GET /services/data/*/query', 'POST /services/data/*/sobjects/Account/']
+const made = await call('POST', '/api-keys', {
+  body: {
+    ...{ name: 'limited', permissions: ['tokens:read', 'api-keys:write'], requests },
+    integrations: ['billing', 'cold'],
+    max_expires_in: 60,
+  },
+})
+t.match(made, { status: 201, body: { requests, max_expires_in: 60 } })
+const { key, id } = made.body
+const whole = await call('POST', '/api-keys', {
+  body: {
+    name: 'whole',
+    permissions: ['tokens:read'],
+    integrations: ['billing'],
+    max_expires_in: 60,
+  },
+})
+
+const target = '/services/data/v66.0/query?q=SELECT+Id'
+const pass = (
+  headers: Readonly<Record<string, string>>,
+  { method = 'GET', path = '/gateway/billing' } = {},
+) => call(method, path, { key, headers })
+
+const original = (method: string, uri: string) => ({
+  'x-original-method': method,
+  'x-original-uri': uri,
+})
+const forwarded = (method: string, uri: string) => ({
+  'x-forwarded-method': method,
+  'x-forwarded-uri': uri,
+})
+const refused = { status: 403, body: { code: 'request_not_allowed' } }
+
+t.test('a request passes that the key permits, however the gateway names it', async (t) => {
+  t.match(await pass(original('GET', target)), { status: 200 })
+  t.match(await pass(forwarded('GET', target)), { status: 200 })
+  t.match(await pass({}, { path: `/gateway/billing${target}` }), { status: 200 })
+  const create = '/services/data/v66.0/sobjects/Account'
+  t.match(await pass({}, { method: 'POST', path: `/gateway/billing${create}` }), { status: 200 })
+  t.match(await pass(original('GET', target), { path: '/gateway/cold' }), { status: 200 })
+})
+
+t.test('anything else is refused, and so is what the gateway does not name', async (t) => {
+  const others = [
+    {},
+    original('DELETE', target),
+    original('GET', '/services/data/v66.0/limits'),
+    original('GET', '/services/data/v66.0/x/../query'),
+    { 'x-original-uri': target },
+    { 'x-original-method': 'GET' },
+    { ...original('GET', target), 'x-forwarded-uri': target },
+  ]
+  for (const headers of others) t.match(await pass(headers), refused, JSON.stringify(headers))
+  t.match(await pass({}, { method: 'DELETE', path: `/gateway/billing${target}` }), refused)
+  t.match(
+    await pass(original('GET', '/services/data/v66.0/limits'), { path: '/gateway/none' }),
+    { status: 403, body: { code: 'caller_forbidden' } },
+    'an integration that the key does not reach is refused as before',
+  )
+})
+
+t.test('every request that is named must be permitted', async (t) => {
+  const other = '/services/data/v66.0/limits'
+  t.match(await pass({ ...original('GET', target), ...forwarded('GET', other) }), refused)
+  t.match(await pass({ ...original('GET', other), ...forwarded('GET', target) }), refused)
+  const path = `/gateway/billing${other}`
+  t.match(await pass(original('GET', target), { path }), refused)
+  t.match(await pass({ ...original('GET', target), ...forwarded('GET', target) }), { status: 200 })
+})
+
+t.test('no other door hands out the token to this key', async (t) => {
+  t.match(await call('GET', '/tokens/billing', { key }), refused)
+  t.match(
+    await call('POST', '/tokens/billing/check', { key, body: { seen: { status: 401 } } }),
+    refused,
+  )
+  const form = { grant_type: 'client_credentials', scope: 'integration:billing' }
+  const asOauth = async (client_id: string, client_secret: string) => {
+    const body = new URLSearchParams({ ...form, client_id, client_secret })
+    const answer = await fetch(`${url}/oauth/token`, { method: 'POST', body })
+    return { status: answer.status, body: await answer.json() }
+  }
+  t.match(await asOauth(id, key), {
+    status: 400,
+    body: { error: 'unauthorized_client', error_description: /^request_not_allowed: / },
+  })
+  t.match(await asOauth(whole.body.id, whole.body.key), { status: 200, body: { expires_in: 60 } })
+})
+
+t.test('a key grants no more requests than it has', async (t) => {
+  const grant = (change: object) =>
+    call('POST', '/api-keys', {
+      key,
+      body: {
+        ...{ name: `child-${Math.random().toString(36).slice(2)}`, permissions: ['tokens:read'] },
+        ...{ integrations: ['billing'], ...change },
+      },
+    })
+  t.match(await grant({}), { status: 403, body: { code: 'caller_forbidden' } })
+  t.match(await grant({ requests: ['GET /services/data/*'] }), { status: 403 })
+  t.match(await grant({ requests: requests.slice(0, 1) }), { status: 201 })
+  t.match(await call('GET', '/whoami', { key }), {
+    body: { permissions: [{ permission: 'tokens:read', requests }] },
+  })
+})
+
+t.test('requests need tokens:read, and a form', async (t) => {
+  const make = (change: object) =>
+    call('POST', '/api-keys', {
+      body: { name: 'odd', permissions: ['tokens:read'], integrations: ['*'], ...change },
+    })
+  t.match(await make({ permissions: ['integrations:read'], requests }), { status: 400 })
+  t.match(await make({ requests: [] }), { status: 400 })
+  t.match(await make({ requests: ['GET'] }), { status: 400 })
+  t.match(await make({ requests: ['GET /a?b'] }), { status: 400 })
+})
+
+t.test('a refused request is audited', async (t) => {
+  await pass({})
+  await eventually(() =>
+    broker.audit().some(({ detail }) => detail?.reason === 'request_not_allowed'),
+  )
+  t.pass()
+})
