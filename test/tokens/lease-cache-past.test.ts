@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Look } from '../../src/store/store.ts'
 import type { Lease } from '../../src/tokens/serve/lease.ts'
 import { createLeaseCache, type LeaseCache } from '../../src/tokens/serve/lease-cache.ts'
-import { definitionOf } from '../support/integrations.ts'
+import { definitionOf, leaseOf } from '../support/integrations.ts'
 
 const look = (rev: number): Look => ({
   integration: {
@@ -18,7 +18,9 @@ const look = (rev: number): Look => ({
   now: 0,
 })
 
-function heardCache() {
+function heardCache(
+  open: (look: Look) => Promise<Lease> = () => Promise.reject(new Error('There is no lease')),
+) {
   let epoch = 1
   let time = 1_000
   let heardAt = time
@@ -28,7 +30,6 @@ function heardCache() {
     epoch: () => epoch,
     silentForMs: () => time - heardAt,
   }
-  const open = () => Promise.reject(new Error('There is no lease'))
   const cache = createLeaseCache({
     ...{ stream, open, monotonic },
     ...{ isSlow: () => false, degradedMs: 900_000 },
@@ -162,4 +163,20 @@ t.test('what an older release says keeps nothing that it does not know to be goo
   behind.heard({ type: 'integration', name: 'a', rev: 7, isNewer: true })
   behind.heard({ type: 'integration', name: 'a', rev: 6 })
   t.equal(behind.known('a'), undefined, 'what took it back was heard late')
+})
+
+t.test('hears that the life of a token is known where its end stays the same', async (t) => {
+  const opened = [leaseOf({ learnBy: 15_000 }), leaseOf({ proof: 'live' })]
+  const { cache } = heardCache(async () => opened.shift() ?? Promise.reject(new Error('again')))
+  const withLease = (rev: number): Look => {
+    const { integration, ...rest } = look(rev)
+    const lease = { body: `sealed ${rev}`, digest: 'd', tokenId: 't', expiresAt: 2 }
+    return { ...rest, integration: { ...integration, digests: ['d'] }, outcome: { lease } }
+  }
+  await cache.fill(cache.begin(), withLease(1))
+  t.match(cache.trusted('a')?.lease, { learnBy: 15_000 })
+  await cache.fill(cache.begin(), withLease(2))
+  t.match(cache.trusted('a')?.lease, { proof: 'live', learnBy: undefined })
+  await cache.fill(cache.begin(), withLease(3))
+  t.match(cache.trusted('a')?.lease, { proof: 'live' }, 'and is not opened again')
 })

@@ -2,13 +2,14 @@
 import { type Actor, NOBODY } from '../../audit/event.ts'
 import { isStoreTrouble } from '../../errors/errors.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
+import { waitFor } from '../../runtime/timeout.ts'
 import type { Revoker } from '../revoke/revocation.ts'
 import type { DegradedMode } from '../serve/degraded-mode.ts'
 import type { Lease, MintResult } from '../serve/lease.ts'
 import type { TokenRequirement } from '../serve/token-requirement.ts'
 import type { LeaseRecords } from './lease-records.ts'
 import type { Minter } from './mint.ts'
-import type { MintCoordinator } from './mint-coordinator.ts'
+import { DEADLINE_MS, type MintCoordinator } from './mint-coordinator.ts'
 import type { SingleFlight } from './single-flight.ts'
 
 export type LifeLearner = ReturnType<typeof createLifeLearner>
@@ -19,15 +20,18 @@ interface LifeLearnerDependencies {
   readonly coordinator: MintCoordinator
   readonly revoker: Pick<Revoker, 'endProvenDead'>
   /** What it holds was not saved yet. */
-  readonly degraded: Pick<DegradedMode, 'learned'>
+  readonly degraded: Pick<DegradedMode, 'learned' | 'lease'>
   readonly flights: Pick<SingleFlight, 'join'>
   readonly host: {
-    readonly runtime: Pick<Runtime, 'now'>
+    readonly runtime: Pick<Runtime, 'now' | 'monotonic'>
     readonly log: Pick<Log, 'warn'>
     /** The process stops: the calls to Salesforce end, and another replica learns it. */
     readonly stopping: AbortSignal
   }
 }
+
+/** Most of a caller's time, from the begin of the mint. Then the assumption answers before the caller gives up. */
+const LEARNED_WITHIN_MS = DEADLINE_MS - 1_000
 
 /** In the place of a request id in the audit. */
 const BY: Actor = { ...NOBODY, requestId: 'token-life' }
@@ -38,16 +42,17 @@ export function createLifeLearner(dependencies: LifeLearnerDependencies) {
   /** Each replica tries once for each lease that it has in memory. */
   const begun = new WeakSet<Lease>()
 
-  /** The token proved dead when its life was asked for. It ends everywhere, and another one takes its place. */
+  /** The token proved dead when its life was asked for. It ends everywhere, and another one takes its place. Where it was revoked meanwhile, it is dead for that reason, and nobody asked for another one. */
   const replace = async (lease: Lease): Promise<Lease | undefined> => {
-    const { integration: name, mintedAt } = lease
-    log.warn(
-      { integration: name, tokenId: lease.tokenId },
-      'a token proved dead soon after it was issued',
-    )
+    const { integration: name, tokenId, mintedAt } = lease
+    const held = await records.look(name)
+    const isHeld =
+      held && [held.lease, degraded.lease(held)].some((one) => one?.tokenId === tokenId)
+    if (!isHeld) return held?.lease
+    log.warn({ integration: name, tokenId }, 'a token proved dead soon after it was issued')
     await revoker.endProvenDead(lease, BY)
     const entry = await records.look(name)
-    if (entry?.integration.uid !== lease.uid) return undefined
+    if (entry?.integration.uid !== lease.uid || !entry.integration.enabled) return undefined
     return (await coordinator.run(entry, { kind: 'replace', mintedAt }, BY).result).lease
   }
 
@@ -83,27 +88,28 @@ export function createLifeLearner(dependencies: LifeLearnerDependencies) {
   const isTooShort = ({ expiresAt }: Lease, requirement: TokenRequirement): boolean =>
     requirement.kind === 'need' && expiresAt - runtime.now() < requirement.minTtlMs
 
-  const withLife = async (
-    minted: MintResult,
-    requirement: TokenRequirement,
-  ): Promise<MintResult> => {
-    const { lease, isFresh } = minted
-    const isAwaited = isTooShort(lease, requirement)
-    if (lease.learnBy === undefined || (!isFresh && !isAwaited)) return minted
-    const learning = begin(lease)
-    if (!isAwaited) return minted
-    const learned = await learning
-    return learned ? { ...minted, lease: learned } : minted
+  const run: MintCoordinator['run'] = (entry, requirement, by) => {
+    const deadlineAt = runtime.monotonic() + LEARNED_WITHIN_MS
+    const { result, joined } = coordinator.run(entry, requirement, by)
+    const withLife = async (minted: MintResult): Promise<MintResult> => {
+      const { lease, isFresh } = minted
+      const isAwaited = isTooShort(lease, requirement)
+      if (lease.learnBy === undefined || (!isFresh && !isAwaited)) return minted
+      const learning = begin(lease)
+      if (!isAwaited) return minted
+      const ms = Math.max(0, deadlineAt - runtime.monotonic())
+      const learned = await waitFor(learning, { ms, late: () => undefined })
+      if (learned) return { ...minted, lease: learned }
+      // The token may have been revoked during the wait, so what the integration has now answers.
+      const current = await coordinator.run(entry, requirement, by).result
+      return { ...current, isFresh: isFresh || current.isFresh }
+    }
+    return { result: result.then(withLife), joined }
   }
 
   return {
     /** The same coordinator; what it mints learns its life in the background. */
-    coordinator: {
-      run(entry, requirement, by) {
-        const { result, joined } = coordinator.run(entry, requirement, by)
-        return { result: result.then((minted) => withLife(minted, requirement)), joined }
-      },
-    } satisfies MintCoordinator as MintCoordinator,
+    coordinator: { run } satisfies MintCoordinator as MintCoordinator,
     /** A lease is read. Takes over where the replica that minted it had its time. */
     read(lease: Lease): void {
       if (lease.learnBy === undefined || lease.learnBy > runtime.now() || begun.has(lease)) return

@@ -118,7 +118,7 @@ export function createBroker(dependencies: BrokerDependencies) {
     const living = () => livingIn(entry, requirement, now())
     const spare = takesLess ? living() : undefined
     try {
-      if (spare && !(await isSoon(result, spare))) return hit(entry, spare, isDegraded)
+      if (spare && !(await isSoon(result, spare)) && living()) return hit(entry, spare, isDegraded)
       const minted = await waitFor(result, MINT_WAIT)
       const { lease, isFresh, isSaved } = minted
       note(lease)

@@ -108,7 +108,9 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
     const { lease } = look.outcome
     if (!lease || !look.integration.digests.includes(lease.digest)) return undefined
     const held = memory.known(look.integration.name)?.lease
-    const same = held?.tokenId === lease.tokenId && held.expiresAt === lease.expiresAt
+    const isSealedSame = held?.tokenId === lease.tokenId && held.expiresAt === lease.expiresAt
+    // What is learned of its life may leave the end where it is.
+    const same = isSealedSame && held.learnBy === undefined
     return same && held.uid === look.integration.uid ? held : open(look, lease)
   }
 

@@ -2,6 +2,7 @@
 
 import type { Secret } from '../../crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
+import { BrokerError } from '../../errors/errors.ts'
 import type { GrantContext, GrantRequest, OpenCredential } from '../../grants/grant.ts'
 import { grantOf } from '../../grants/index.ts'
 import type { Introspection, TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
@@ -166,7 +167,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     },
     /** Whether a refresh token is live, without using it. Throws if that is unknown. */
     introspectRefreshToken,
-    /** Learns the lifetime of a lease with `learnBy`. Undefined: the token is dead. */
+    /** Learns the lifetime of a lease with `learnBy`. Undefined: the token is dead. Throws `conflict` where the assumption ended meanwhile, and nothing says that the token is dead. */
     async learn(
       integration: Integration,
       signer: Signer,
@@ -178,6 +179,9 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
       // A call that the stop of the process ends says nothing of the token.
       signal.throwIfAborted()
       if (life && life.expiresAt > now()) return leaseWith(lease, life, random)
+      if (life?.source === 'configured') {
+        throw new BrokerError('conflict', 'The lease ended before the life of its token was known')
+      }
       suspect(integration)
       return undefined
     },

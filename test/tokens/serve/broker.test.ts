@@ -15,7 +15,7 @@ const integration = integrationOf({
 })
 
 /** A broker with a lease that has a second left, and what ends the mint of the next one. */
-function nearTheEnd() {
+function nearTheEnd(now = () => 999_000) {
   const minting = Promise.withResolvers<MintResult>()
   const ran: string[] = []
   const broker = createBroker(
@@ -33,7 +33,7 @@ function nearTheEnd() {
       }),
       due: { mark: async () => undefined },
       prepare: async () => undefined,
-      now: () => 999_000,
+      now,
     }),
   )
   const ask = (minTtlMs?: number) =>
@@ -60,6 +60,17 @@ t.test('while its replacement hangs, a token that lives is served as it is', asy
   t.match(await ask(), { lease, via: 'hit' })
   t.same(waits, [], 'the next caller does not wait at all')
   t.same(ran, ['need', 'need'], 'each looks whether a mint is under way')
+})
+
+t.test('a token that ends while its replacement is waited for is not served', async (t) => {
+  const times = [999_900, 999_900]
+  const { ask, minting } = nearTheEnd(() => {
+    const time = times.shift()
+    if (time !== undefined) return time
+    minting.resolve({ lease: leaseOf({ tokenId: 'next' }), isFresh: true, isSaved: true })
+    return 1_000_000
+  })
+  t.match(await ask(), { lease: { tokenId: 'next' } })
 })
 
 t.test('who asks for a time waits for the replacement', async (t) => {

@@ -6,7 +6,7 @@ import type { TokenAnswer } from '../../../src/grants/token-endpoint/token-answe
 import { createTokenRequester, type Signer } from '../../../src/tokens/serve/token-request.ts'
 import { eventually } from '../../support/eventually.ts'
 import { grantContextOf } from '../../support/grant-context.ts'
-import { type AnyGrant, integrationOf } from '../../support/integrations.ts'
+import { type AnyGrant, integrationOf, leaseOf } from '../../support/integrations.ts'
 import { testLog, testRuntime } from '../../support/runtime.ts'
 import { newSigningKey } from '../../support/signing-key.ts'
 
@@ -120,4 +120,18 @@ t.test('Salesforce has its time from when the login is allowed', async (t) => {
     for (const end of late.splice(0)) end()
   })
   t.same(sent, ['request'])
+})
+
+t.test('a token that lives is not dead because its lease ended while it was asked', async (t) => {
+  const { grant, signer } = { ...GRANTS.client_credentials }
+  const requester = createTokenRequester({
+    grants: grantContextOf({ probe: async () => ({ verdict: 'live' }) }),
+    refreshTokens: { exchange: () => Promise.reject(new Error('The test expects no exchange')) },
+    runtime: testRuntime({ now: () => 460_000 }),
+    log: testLog(),
+  })
+  const lease = leaseOf({ mintedAt: 0, expiresAt: 450_000, learnBy: 15_000 })
+  const { signal } = new AbortController()
+  const learning = requester.learn(integrationOf({ grant }), signer, lease, signal)
+  await t.rejects(learning, { code: 'conflict' })
 })

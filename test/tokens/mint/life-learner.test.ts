@@ -1,0 +1,100 @@
+import t from 'tap'
+import type { LeaseRecords } from '../../../src/tokens/mint/lease-records.ts'
+import { createLifeLearner } from '../../../src/tokens/mint/life-learner.ts'
+import type { MintCoordinator } from '../../../src/tokens/mint/mint-coordinator.ts'
+import type { Lease, MintResult } from '../../../src/tokens/serve/lease.ts'
+import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
+import type { TokenRequirement } from '../../../src/tokens/serve/token-requirement.ts'
+import { entryOf, leaseOf } from '../../support/integrations.ts'
+import { testLog } from '../../support/runtime.ts'
+
+const minted = leaseOf({ expiresAt: 450_000, learnBy: 15_000 })
+const another = leaseOf({ tokenId: 'another', mintedAt: 5_000, expiresAt: 450_000 })
+const NEED: TokenRequirement = { kind: 'need', minTtlMs: 3_600_000 }
+const BY = { principal: null, requestId: 'r' }
+
+/** `then`: what the integration has when the life was asked for. `learned`: what Salesforce says; undefined: the token is dead. */
+function learner(then: Entry | undefined, learned: Promise<Lease | undefined>) {
+  const asked: TokenRequirement['kind'][] = []
+  const ended: string[] = []
+  let time = 0
+  const results: MintResult[] = [
+    { lease: minted, isFresh: true, isSaved: true },
+    { lease: another, isFresh: false, isSaved: true },
+  ]
+  const run: MintCoordinator['run'] = (_entry, { kind }) => {
+    const result = results[asked.length]
+    asked.push(kind)
+    if (!result) throw new Error('The test expects no more mints')
+    return { result: Promise.resolve(result), joined: false }
+  }
+  const records: Pick<LeaseRecords, 'look' | 'saveLife'> = {
+    look: async () => then,
+    saveLife: async () => then?.lease,
+  }
+  const life = createLifeLearner({
+    minter: { learn: () => learned },
+    records,
+    coordinator: { run },
+    revoker: {
+      async endProvenDead({ tokenId }) {
+        ended.push(tokenId)
+      },
+    },
+    degraded: { learned: () => undefined, lease: () => undefined },
+    flights: { join: (_key, work) => ({ result: work(), joined: false }) },
+    host: {
+      runtime: { now: () => 0, monotonic: () => time },
+      log: testLog(),
+      stopping: new AbortController().signal,
+    },
+  })
+  const mint = async () => (await life.coordinator.run(entryOf(), NEED, BY).result).lease
+  return {
+    ...{ mint, asked, ended },
+    pass(ms: number) {
+      time += ms
+    },
+  }
+}
+
+t.test(
+  'who waits for the life of a token does not get it when it was revoked meanwhile',
+  async (t) => {
+    const { mint, asked } = learner(entryOf(), Promise.resolve(leaseOf({ expiresAt: 9_000_000 })))
+    t.equal((await mint()).tokenId, 'another')
+    t.same(asked, ['need', 'need'], 'what the integration has now answers')
+  },
+)
+
+t.test('a token that was revoked meanwhile did not prove dead, and none replaces it', async (t) => {
+  const { mint, asked, ended } = learner(entryOf(), Promise.resolve(undefined))
+  t.equal((await mint()).tokenId, 'another')
+  t.same(ended, [])
+  t.same(asked, ['need', 'need'], 'only who asks gets another one')
+})
+
+t.test('a dead token of a disabled integration ends, and none replaces it', async (t) => {
+  const { integration } = entryOf()
+  const disabled = entryOf({ lease: minted, integration: { ...integration, enabled: false } })
+  const { mint, asked, ended } = learner(disabled, Promise.resolve(undefined))
+  await mint()
+  t.same(ended, ['t'])
+  t.same(asked, ['need', 'need'])
+})
+
+t.test('who waits for the life of a token is answered before giving up', async (t) => {
+  const waits: (number | undefined)[] = []
+  const never = Promise.withResolvers<Lease | undefined>()
+  const { mint, pass } = learner(entryOf({ lease: minted }), never.promise)
+  t.intercept(globalThis, 'setTimeout', {
+    value: (end: () => void, ms?: number) => {
+      waits.push(ms)
+      end()
+    },
+  })
+  const answer = mint()
+  pass(8_500)
+  t.equal((await answer).tokenId, 'another')
+  t.same(waits, [500], 'of the ten seconds of a caller, the mint took most')
+})
