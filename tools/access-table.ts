@@ -35,6 +35,7 @@ const rows = (needed: Needed, on: keyof typeof ON | undefined, routes: readonly 
   routes.map((route) => row(route, needed, on))
 
 const NAME = '/integrations/{name}'
+const LOGIN = 'POST /login/{integration}/services/oauth2/token'
 const REFERRING: readonly ReferenceRow[] = Object.values(REFERENCES)
 /** The integration whose token it exchanges. */
 const SOURCE_NAME = 'the name of the source of its token, in a problem'
@@ -78,6 +79,8 @@ export const ACCESS: readonly AccessRow[] = [
   row('GET /whoami', 'any'),
   row('POST /oauth/token', 'tokens:read', 'scope'),
   row('POST /oauth/token', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
+  row(LOGIN, 'tokens:read', 'path'),
+  row(LOGIN, NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('GET /tokens/{integration}', 'tokens:read', 'path'),
   row('GET /tokens/{integration}', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('GET /gateway/{integration}', 'tokens:read', 'path'),

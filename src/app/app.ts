@@ -12,6 +12,7 @@ import { composeCallers } from '../callers/compose.ts'
 import { composeConfiguration } from '../config/compose.ts'
 import { composeConnections } from '../connections/compose.ts'
 import { grantTrouble, refreshTokenTrouble } from '../custody/refresh-token-rule.ts'
+import { composeDoors } from '../doors/compose.ts'
 import { composeSalesforce } from '../grants/salesforce.ts'
 import { composeServer } from '../http/server/api-server.ts'
 import type { Server, ServerOptions } from '../http/server/server.ts'
@@ -153,7 +154,13 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   }
   const { trustProxy, connectionsPerAddress } = config
   const { server, drain, trust } = composeServer(
-    { logger: log, trustProxy, limits: { connectionsPerAddress }, tls, onProblem },
+    {
+      logger: log,
+      trustProxy,
+      limits: { connectionsPerAddress },
+      tls,
+      onProblem,
+    },
     log,
   )
   const readiness = () =>
@@ -177,9 +184,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   await registerPublicRoutes(server, { version, docs: config.docs, readiness, connections })
   const { gate } = callers
-  await registerOAuthRoutes(server, {
-    ...{ broker: engine.broker, gate, audit, onRead: counts.note, onProblem, now: runtime.now },
-  })
+  const { broker } = engine
+  const served = { broker, gate, audit, onRead: counts.note, onProblem, now: runtime.now }
+  await registerOAuthRoutes(server, served)
+  await composeDoors(server, served)
   await registerGateway(server, {
     ...{ engine, counts, audit, gate, trust, onProblem, now: runtime.now },
   })

@@ -13,6 +13,8 @@ export interface Denial {
   readonly address: string
   /** The `operationId` of the route. */
   readonly operation?: string
+  /** The id of the key that the URL exposed. */
+  readonly apiKey?: string
   /** The requested integration. Only present for an authenticated caller. */
   readonly integration?: string
 }
@@ -72,12 +74,17 @@ export function createDenials(dependencies: {
 }
 
 function auditEntryOf(denial: Denial): AuditEntry {
-  const { principal, code, address, operation, integration } = denial
+  const { principal, code, address, operation, integration, apiKey } = denial
   return {
     action: 'request.denied',
     integration: principal === null ? null : (integration ?? null),
     outcome: 'denied',
-    detail: { reason: code, ...(operation !== undefined && { operation }), address },
+    detail: {
+      reason: code,
+      ...(operation !== undefined && { operation }),
+      ...(apiKey !== undefined && { api_key: apiKey }),
+      address,
+    },
   }
 }
 

@@ -95,7 +95,11 @@ export const ACTIONS = {
   },
   'api_key.created': { share: 'access', meaning: 'An API key was made' },
   'api_key.revoked': { share: 'access', meaning: 'An API key was revoked' },
-  'request.denied': { share: 'denials', meaning: 'A request was answered 401, 403 or 429' },
+  'request.denied': {
+    share: 'denials',
+    meaning:
+      'A request was answered 401, 403 or 429, or had a secret in its URL (`detail.reason` `secret_in_url`; `detail.api_key` is the id of the key, if it is valid)',
+  },
   'config.applied': { share: 'service', meaning: 'The configuration file was read and applied' },
   'config.refused': {
     share: 'service',

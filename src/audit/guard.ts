@@ -1,5 +1,6 @@
 /** Connects the audit with requests: refuses changes while the audit is blocked, and records denials. */
 import { READING } from '../callers/index.ts'
+import type { Principal } from '../callers/policy.ts'
 import type { ProblemCode } from '../errors/problems.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Denial } from './denials.ts'
@@ -10,6 +11,7 @@ const DENIALS: readonly ProblemCode[] = [
   'caller_forbidden',
   'request_not_allowed',
   'rate_limited',
+  'secret_in_url',
 ]
 const NAME = /^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/
 
@@ -34,7 +36,7 @@ interface DeniedRequest {
   readonly id: string
   readonly ip: string
   readonly params: unknown
-  readonly principal?: { readonly id: string }
+  readonly principal?: Pick<Principal, 'id' | 'key'>
   readonly routeOptions: { readonly schema?: unknown }
 }
 
@@ -42,6 +44,7 @@ interface DeniedRequest {
 export function denialOf(request: DeniedRequest, code: ProblemCode): Denial | undefined {
   if (!DENIALS.includes(code)) return undefined
   const operation = member(request.routeOptions.schema, 'operationId')
+  const exposed = code === 'secret_in_url' ? request.principal?.key?.id : undefined
   const name = member(request.params, 'integration') ?? member(request.params, 'name')
   return {
     requestId: request.id,
@@ -49,6 +52,7 @@ export function denialOf(request: DeniedRequest, code: ProblemCode): Denial | un
     code,
     address: request.ip,
     ...(operation !== undefined && { operation }),
+    ...(exposed !== undefined && { apiKey: exposed }),
     ...(name !== undefined && NAME.test(name) && { integration: name }),
   }
 }

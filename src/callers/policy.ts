@@ -91,6 +91,17 @@ export function allowsAll(principal: Principal, permission: Permission): boolean
   )
 }
 
+/** The one integration whose tokens the principal may read by its permits. Undefined: it may read none, several, or an unknown number. */
+export function onlyReadable({ permits }: Principal): string | undefined {
+  const globs = new Set(
+    permits
+      .filter(({ permission }) => permission === 'tokens:read')
+      .flatMap(({ integrations }) => integrations),
+  )
+  const [only] = globs
+  return globs.size === 1 && !only?.includes('*') ? only : undefined
+}
+
 /** Permissions that the principal would gain. */
 export const gainedBy = (
   principal: Principal,

@@ -20,6 +20,14 @@ export const PROBLEMS = {
     meaning: 'A member of the body, query, path or headers does not validate; `detail` names it.',
     remedy: 'Correct the member that `detail` names and send the request again.',
   },
+  secret_in_url: {
+    status: 400,
+    title: 'A secret is in the URL',
+    meaning:
+      'The query has a key, a token or an assertion. Logs of proxies and servers contain URLs, so the request is refused whether the secret is valid or not.',
+    remedy:
+      'Send the secret in the body or in `Authorization`, and replace the key, because others may have read it.',
+  },
   caller_unauthenticated: {
     status: 401,
     title: 'The caller is not authenticated',

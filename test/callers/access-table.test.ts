@@ -19,6 +19,7 @@ interface Fixture {
   readonly permission?: Permission
 }
 
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const SOURCE_NAME = 'the name of the source of its token, in a problem'
 const DEPENDENT = 'the name of another that depends on it, in a `409`'
 
@@ -158,6 +159,17 @@ const ofUnconnectedSource =
     return { ask: asked, isDenied: ({ body }) => !JSON.stringify(body).includes(owner), status }
   }
 
+/** Logs in as a client of Salesforce whose assertion is the credential. */
+const loggingIn = (name: string) => (assertion: string) =>
+  call('POST', `/login/${name}/services/oauth2/token`, {
+    key: null,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({ grant_type: JWT_BEARER, assertion }).toString(),
+  })
+
+const isForbiddenLogin = ({ status, body }: Answer) =>
+  status === 400 && /^caller_forbidden: /.test(body.error_description)
+
 const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   'GET /tokens/{integration}': withSigning((name) => ({ ask: asking('GET', `/tokens/${name}`) })),
   'GET /gateway/{integration}': withSigning((name) => ({
@@ -248,6 +260,14 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
       const id = await stage(name, { client_secret: 'another' })
       return asking('POST', `/integrations/${name}/credentials/${id}/activate`)
     },
+  ),
+  'POST /login/{integration}/services/oauth2/token': async () => {
+    const name = await make('mine', secretBody())
+    return { ask: loggingIn(name), isDenied: isForbiddenLogin }
+  },
+  [`POST /login/{integration}/services/oauth2/token ${SOURCE_NAME}`]: ofUnconnectedSource(
+    loggingIn,
+    400,
   ),
   'GET /integrations/{name} `status.lent_to`': async () => {
     const { follower, owner } = await lending('theirs', 'mine')

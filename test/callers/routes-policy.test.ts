@@ -34,6 +34,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /problems/{code}': { permission: 'public' },
   'GET /problems/salesforce': { permission: 'public' },
   'POST /oauth/token': { permission: 'public' },
+  'POST /login/{integration}/services/oauth2/token': { permission: 'public' },
   'GET /oauth/callback': { permission: 'public' },
   'GET /whoami': { permission: 'any principal' },
   'GET /tokens/{integration}': { permission: 'tokens:read', scope: 'integration' },

@@ -22,6 +22,7 @@ const ORDER = [
   'identity',
   'tokens',
   'usage',
+  'doors',
   'gateway',
   'connections',
   'doctor',

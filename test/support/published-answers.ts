@@ -54,6 +54,8 @@ interface Route {
 }
 
 /** The pages that show the document are not described by it. */
+/** Paths of Salesforce's login host and of an instance. */
+const DOOR = /^\/(?:login\/[^/]+|services)\//
 const UNPUBLISHED = /^\/(docs(\/.*)?|openapi\.(json|yaml))?$/
 const PROBLEM = 'application/problem+json'
 /** What a path that is not published may be answered with, and a method that a path does not take. */
@@ -102,8 +104,15 @@ export function createPublishedAnswers(document: OpenapiDocument): PublishedAnsw
       ? faultsOfBody(body, PROBLEM, ['components', 'schemas', 'Problem'])
       : [`its media type is ${mediaTypeOf(headers)}`]
 
+  /** What belongs to an instance is refused in the form of its REST API. */
+  const faultsOfDoor = ({ status, body }: Exchange): readonly string[] => {
+    if (status === 421) return Array.isArray(parsed(body)) ? [] : ['the refusal is no list']
+    return OUTSIDE.has(status) ? [] : ['no operation is published here']
+  }
+
   const outside = (exchange: Exchange, path: string): readonly string[] => {
     if (UNPUBLISHED.test(path) && exchange.status < 400) return []
+    if (DOOR.test(path)) return faultsOfDoor(exchange)
     if (!OUTSIDE.has(exchange.status)) return ['no operation is published here']
     return exchange.method === 'HEAD' ? [] : faultsOfProblem(exchange)
   }
@@ -191,8 +200,13 @@ const anyOf = (route: Route | undefined): Operation | undefined =>
 const nameOf = ({ operations }: Route, operation: Operation): string =>
   Object.entries(operations).find(([, one]) => one === operation)?.[0] ?? ''
 
-/** Of the URL in any of its forms (RFC 9112, section 3.2). */
-const pathOf = (url: string) => url.replace(/^https?:\/\/[^/?]*/i, '').replace(/[?#].*$/s, '')
+/** Of the URL in any of its forms (RFC 9112, section 3.2). The doors at the root are those of an integration. */
+const pathOf = (url: string) => {
+  const path = url.replace(/^https?:\/\/[^/?]*/i, '').replace(/[?#].*$/s, '')
+  if (!/^\/+(?:login|services|id)\//.test(path)) return path
+  const plain = path.replace(/\/{2,}/g, '/').replace(/\/$/, '')
+  return plain.replace(/^\/(?=services\/|id\/)/, '/login/any/')
+}
 
 const mediaTypeOf = (headers: Readonly<Record<string, string>>) =>
   (headers['content-type'] ?? '').replace(/;.*$/s, '').trim().toLowerCase()

@@ -41,6 +41,11 @@ const RULES: readonly Rule[] = [
     codes: ['uri_too_long', 'internal'],
   },
   {
+    when: 'a path with a parameter, which may be too long',
+    applies: (_method, operation) => hasErrorsOfItsOwn(operation) && hasPathParameter(operation),
+    codes: ['uri_too_long'],
+  },
+  {
     when: 'a method that may have a body: Fastify reads it for every route',
     applies: (method, operation) => method !== 'get' && !hasErrorsOfItsOwn(operation),
     codes: ['body_too_large', 'media_type_unsupported'],
@@ -60,6 +65,9 @@ const RULES: readonly Rule[] = [
     ],
   },
 ]
+
+const hasPathParameter = ({ parameters }: Operation) =>
+  Array.isArray(parameters) && parameters.some((one: Node) => one.in === 'path')
 
 /** OAuth errors, which are JSON. */
 const hasErrorsOfItsOwn = ({ responses = {} }: Operation) =>

@@ -15,6 +15,10 @@ import { withWorkedExamples } from './worked-examples.ts'
 const TAGS = [
   { name: 'tokens', description: 'Salesforce access tokens for services' },
   {
+    name: 'front-doors',
+    description: 'The login host of Salesforce, for clients that know no other',
+  },
+  {
     name: 'integrations',
     description: 'One OAuth client at one Salesforce org, acting as one user',
   },

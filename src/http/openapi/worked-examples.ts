@@ -24,6 +24,7 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
     body: { grant_type: 'client_credentials', scope: 'integration:client-credentials' },
   },
   passGateway: { parameters: client },
+  logIn: { parameters: client, body: { grant_type: 'client_credentials' } },
   checkToken: {
     parameters: client,
     body: { seen: { status: 401, error_code: 'INVALID_SESSION_ID' } },

@@ -64,18 +64,44 @@ const AUTHENTICATE =
 
 /** The description begins with the code of the problem, which `/problems` explains, and ends with the remedy. `name`: the requested integration. */
 export function oauthErrorOf(problem: BrokerError, name?: string): OAuthError {
-  const { code, retryAfterMs } = problem
+  const { code } = problem
   const form = FORMS[code] ?? formByStatus(problem.status)
   const isWorthWaiting = form.status === 503 || form.status === 429
-  const waitMs = retryAfterMs ?? (isWorthWaiting ? RETRY_AFTER_MS : undefined)
-  const detail = code === 'internal' ? 'a bug in this service' : problem.detail
-  const remedy = code === 'caller_unauthenticated' ? AUTHENTICATE : remedyFor(problem, name)
+  const seconds = waitOf(problem, isWorthWaiting)
   return {
     ...form,
-    description: describable(`${code}: ${detail.replace(/\.?$/, '.')} ${remedy}`),
+    description: descriptionOf(problem, { name, authenticate: AUTHENTICATE }),
     uri: `/problems/${code}`,
-    ...(waitMs !== undefined && { retryAfterSeconds: wholeSeconds(waitMs) }),
+    ...(seconds !== undefined && { retryAfterSeconds: seconds }),
   }
+}
+
+/** Seconds for `Retry-After`. Undefined: nothing says that waiting helps. */
+export function waitOf({ retryAfterMs }: BrokerError, isWorthWaiting: boolean): number | undefined {
+  const waitMs = retryAfterMs ?? (isWorthWaiting ? RETRY_AFTER_MS : undefined)
+  return waitMs === undefined ? undefined : wholeSeconds(waitMs)
+}
+
+interface Words {
+  /** The requested integration. */
+  readonly name: string | undefined
+  /** The remedy of `caller_unauthenticated`. */
+  readonly authenticate: string
+}
+
+/** The code of the problem, what is wrong, and the remedy, in the characters that RFC 6749 allows. */
+export function descriptionOf(problem: BrokerError, { name, authenticate }: Words): string {
+  const { code } = problem
+  const isUnknown = code === 'caller_unauthenticated'
+  const detail = DETAILS[code] ?? problem.detail
+  const remedy = isUnknown ? authenticate : remedyFor(problem, name)
+  return describable(`${code}: ${detail.replace(/\.?$/, '.')} ${remedy}`)
+}
+
+/** Details for OAuth clients, which send no bearer. */
+const DETAILS: Partial<Record<ProblemCode, string>> = {
+  internal: 'a bug in this service',
+  caller_unauthenticated: 'The client credentials are not valid',
 }
 
 /** `grant_refused` is 503 if a retry helps, otherwise 424. */

@@ -2,9 +2,9 @@
 import { BrokerError } from '../../errors/errors.ts'
 
 /** Parameters with a value. An empty parameter counts as absent. */
-type TokenForm = Readonly<Record<string, string>>
+export type TokenForm = Readonly<Record<string, string>>
 
-export interface ClientCredentials {
+interface ClientCredentials {
   readonly id: string
   readonly secret: string
 }

@@ -1,25 +1,20 @@
 /** `POST /oauth/token`: the same tokens, for any OAuth client library (RFC 6749, section 4.4). */
 import { Type } from 'typebox'
 import type { AuditLog } from '../../audit/log.ts'
-import { idOfApiKey } from '../../callers/api-key.ts'
 import type { Gate } from '../../callers/index.ts'
 import { allowsSome, type Principal } from '../../callers/policy.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { documented } from '../../http/openapi/documented.ts'
 import { operation } from '../../http/openapi/operation.ts'
 import { toBrokerError } from '../../http/problems/problem.ts'
+import { FORM, takeForms } from '../../http/server/form-body.ts'
 import type { Server } from '../../http/server/server.ts'
 import type { Broker } from '../serve/broker.ts'
 import type { Lease } from '../serve/lease.ts'
 import { secondsLeft } from '../serve/token-view.ts'
+import { createClientIdentity } from './client-identity.ts'
 import { OAUTH_ERRORS, type OAuthError, type OAuthErrorCode, oauthErrorOf } from './oauth-error.ts'
-import {
-  type ClientCredentials,
-  clientCredentialsOf,
-  integrationIn,
-  parseForm,
-  SCOPE,
-} from './oauth-request.ts'
+import { clientCredentialsOf, integrationIn, parseForm, SCOPE } from './oauth-request.ts'
 
 type Request = Parameters<Gate['identifyBearer']>[0]
 
@@ -33,11 +28,6 @@ interface OAuthRouteDependencies {
   readonly onProblem: (error: BrokerError, request: Request) => BrokerError
   readonly now: () => number
 }
-
-const FORM = 'application/x-www-form-urlencoded'
-const BODY_LIMIT = 16 * 1024
-/** The client id of the admin key. */
-const ADMIN = 'admin'
 
 const TokenRequest = Type.Object(
   {
@@ -105,29 +95,12 @@ export async function registerOAuthRoutes(
 ): Promise<void> {
   const { broker, gate, audit, onRead, onProblem, now } = dependencies
 
-  const identify = async (
-    request: Request,
-    client: ClientCredentials | undefined,
-  ): Promise<Principal> => {
-    const isWellFormed =
-      client !== undefined && (client.id === ADMIN || client.id === idOfApiKey(client.secret))
-    // An empty bearer always fails, so that a malformed credential also counts as a failure.
-    const principal = await gate.identifyBearer(request, isWellFormed ? client.secret : '')
-    if (principal.kind !== (client?.id === ADMIN ? 'admin' : 'api_key')) {
-      throw new BrokerError('caller_unauthenticated', 'The client id is not that of the secret')
-    }
-    return principal
-  }
+  const identify = createClientIdentity(gate)
 
   await server.register(async (plain) => {
     const scope = plain as Server
     scope.decorateRequest('principal')
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser(
-      FORM,
-      { parseAs: 'string', bodyLimit: BODY_LIMIT },
-      async (_request: unknown, text: string) => parseForm(text),
-    )
+    takeForms(scope, parseForm)
     scope.addHook('onSend', async (_request, reply, payload) => {
       reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
       return payload
@@ -165,7 +138,8 @@ export async function registerOAuthRoutes(
           throw new BrokerError('request_invalid', 'Authorization is present more than once')
         }
         const client = clientCredentialsOf(request.headers.authorization, textsOf(request.body))
-        const principal = await identify(request, client)
+        const proof = client && ({ kind: 'secret', ...client } as const)
+        const principal = await identify(request, proof)
         request.principal = principal
         const refuse = (error: OAuthErrorCode, problem: BrokerError) =>
           reply.code(400).send(bodyOf({ ...oauthErrorOf(problem), error }))
@@ -189,7 +163,7 @@ export async function registerOAuthRoutes(
         }
         audit.requireWritable()
         const { lease } = await broker.lease(name, principal, { requestId: request.id })
-        broker.requireStill(name, await identify(request, client))
+        broker.requireStill(name, await identify(request, proof))
         await audit.read(request, lease.integration, lease.tokenId)
         const at = now()
         onRead(principal.id, lease, at)

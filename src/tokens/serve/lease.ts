@@ -23,6 +23,8 @@ export const LeaseBody = Type.Object({
   issuer: Type.Optional(Type.String()),
   apiInstanceUrl: Type.Optional(Type.String()),
   identityUrl: Type.Optional(Type.String()),
+  /** Salesforce's signature of the identity URL and the time of issue. */
+  signature: Type.Optional(Type.String()),
   /** Salesforce's time of issue, otherwise the time of the mint. */
   issuedAt: Type.Number(),
   mintedAt: Type.Number(),

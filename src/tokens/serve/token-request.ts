@@ -244,8 +244,12 @@ const isLease = (result: Lease | TokenAnswer): result is Lease => 'tokenId' in r
 
 const OPTIONAL = ['apiInstanceUrl', 'scope', 'orgId', 'userId', 'identityUrl'] as const
 
-function pick(answer: TokenAnswer): Partial<Pick<Lease, (typeof OPTIONAL)[number]>> {
-  return Object.fromEntries(
-    OPTIONAL.flatMap((member) => (answer[member] === undefined ? [] : [[member, answer[member]]])),
+function pick(answer: TokenAnswer): Partial<Pick<Lease, (typeof OPTIONAL)[number] | 'signature'>> {
+  const members = OPTIONAL.flatMap((member) =>
+    answer[member] === undefined ? [] : [[member, answer[member]]],
   )
+  return {
+    ...Object.fromEntries(members),
+    ...(answer.signed && { signature: answer.signed.signature }),
+  }
 }
