@@ -28,13 +28,13 @@ const Globs = Type.Array(
   },
 )
 
-/** RequestPatterns to Salesforce for which `tokens:read` counts. */
+/** Requests to Salesforce for which `tokens:read` counts. */
 export const RequestPatterns = Type.Array(Type.String({ ...REQUEST_PATTERN, maxLength: 256 }), {
   minItems: 1,
   maxItems: 64,
   uniqueItems: true,
   description:
-    'RequestPatterns to Salesforce for which `tokens:read` counts, at `/gateway` alone: `METHOD /path`. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token',
+    'Requests to Salesforce for which `tokens:read` counts, at `/gateway` alone: `METHOD /path`. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token',
 })
 
 export const WhoAmI = Type.Object(

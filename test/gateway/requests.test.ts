@@ -25,7 +25,6 @@ const made = await call('POST', '/api-keys', {
     max_expires_in: 60,
   },
 })
-t.match(made, { status: 201, body: { requests, max_expires_in: 60 } })
 const { key, id } = made.body
 const whole = await call('POST', '/api-keys', {
   body: {
@@ -51,6 +50,15 @@ const forwarded = (method: string, uri: string) => ({
   'x-forwarded-uri': uri,
 })
 const refused = { status: 403, body: { code: 'request_not_allowed' } }
+
+t.test('a key shows its limits', async (t) => {
+  t.match(made, { status: 201, body: { requests, max_expires_in: 60 } })
+  const { body } = await call('GET', '/api-keys')
+  t.match(
+    body.items.find((item: { readonly id: string }) => item.id === id),
+    { permissions: ['tokens:read', 'api-keys:write'], requests, max_expires_in: 60 },
+  )
+})
 
 t.test('a request passes that the key permits, however the gateway names it', async (t) => {
   t.match(await pass(original('GET', target)), { status: 200 })
