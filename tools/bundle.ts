@@ -3,6 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { POSITIONS, SOURCES } from '../src/process/source-positions.ts'
+import { noticesOf } from './notices.ts'
 import { segmentsOf } from './source-map.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -32,11 +33,14 @@ const SCRIPT = {
 } as const
 
 rmSync(DIST, { recursive: true, force: true })
-await build({
+const { metafile } = await build({
   ...COMMON,
   ...SCRIPT,
   entryPoints: { main: join(ROOT, 'src/process/main.ts') },
   external: APART,
+  metafile: true,
+  // What is apart is required: V8 would need an experimental loader of Node for `import()`.
+  supported: { 'dynamic-import': false },
   define: { 'import.meta.url': 'importMetaUrl' },
   // One function, which `src/process/bundle.ts` calls.
   banner: { js: '(function (module, require, importMetaUrl) {' },
@@ -44,10 +48,11 @@ await build({
   sourcemap: 'external',
   sourcesContent: false,
 })
-await build({
+const worker = await build({
   ...COMMON,
   ...SCRIPT,
   entryPoints: { 'keystore-worker': join(ROOT, 'src/crypto/keystore-worker.ts') },
+  metafile: true,
 })
 await build({
   ...COMMON,
@@ -57,6 +62,9 @@ await build({
   },
   format: 'esm',
 })
+
+const inputs = [metafile, worker.metafile].flatMap((one) => Object.keys(one.inputs))
+writeFileSync(join(DIST, 'LICENSES.txt'), noticesOf(ROOT, inputs))
 
 const script = readFileSync(join(DIST, 'main.cjs'))
 if (script.some((byte) => byte > 0x7f)) {

@@ -16,12 +16,18 @@ const { loadBundle }: { loadBundle: typeof load } = await import(new URL('start.
 const dataDir = mkdtempSync(join(tmpdir(), 'valetkey-build-'))
 try {
   const port = await freePort()
+  // What the shell sets is of another service, whose store this one must not touch.
+  for (const name of Object.keys(process.env)) {
+    if (/^(?:VALETKEY|OTEL)_/.test(name)) delete process.env[name]
+  }
   Object.assign(process.env, {
     VALETKEY_HOST: '127.0.0.1',
     VALETKEY_PORT: String(port),
     VALETKEY_METRICS_PORT: String(await freePort()),
     VALETKEY_DATA_DIR: dataDir,
     VALETKEY_LOG_LEVEL: 'warn',
+    // `npm pack --json` prints nothing else.
+    VALETKEY_AUDIT_FILE: join(dataDir, 'audit'),
   })
   const bundle = loadBundle(DIST)
   await bundle.main(['serve'])

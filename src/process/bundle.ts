@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { constants, Script } from 'node:vm'
+import { Script } from 'node:vm'
 import { setEngineFlags } from './engine-flags.ts'
 import { showSourcePositions } from './source-positions.ts'
 
@@ -35,7 +35,6 @@ export function loadBundle(folder: URL): Bundle {
   const source = readFileSync(url, 'utf8')
   const script = new Script(source, {
     filename: path,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(cachedData && { cachedData }),
   })
   const module: { exports: Partial<Pick<Bundle, 'main'>> } = { exports: {} }

@@ -1,7 +1,7 @@
 /** The packed package is really installed in an empty folder, and serves from its bundle what the sources serve. */
 import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,8 +16,13 @@ const OPTIONS = ['--ignore-scripts', '--omit=dev', '--omit=optional', '--no-audi
 
 const folder = await mkdtemp(join(tmpdir(), 'valetkey-package-'))
 t.teardown(() => rm(folder, { recursive: true, force: true }))
-const packing = ['pack', '--json', '--pack-destination', folder]
-await execute('npm', packing, { cwd: ROOT, maxBuffer: 16 * 1024 * 1024 })
+const packing = ['pack', '--silent', '--pack-destination', folder]
+const packed = await execute('npm', packing, {
+  cwd: ROOT,
+  maxBuffer: 16 * 1024 * 1024,
+  // Another service's, which the build leaves alone.
+  env: { ...process.env, VALETKEY_REDIS_URL: 'redis://127.0.0.1:1' },
+})
 const [archive = ''] = readdirSync(folder)
 await execute('npm', ['install', '--prefer-offline', ...OPTIONS, join(folder, archive)], {
   cwd: folder,
@@ -27,10 +32,20 @@ const simulator = await startSimulator()
 t.teardown(() => simulator.stop())
 
 t.test('it has the bundle and no source', async (t) => {
+  t.equal(packed.stdout.trim(), archive, 'the build prints nothing')
+  const notices = readFileSync(join(root, 'dist/LICENSES.txt'), 'utf8')
+  for (const name of ['fastify', 'ioredis', 'node-forge']) t.match(notices, `\n${name} `)
   t.notOk(existsSync(join(root, 'src/process')))
   t.same(readdirSync(join(root, 'src')), ['valetkey.js'])
   t.same(readdirSync(join(root, 'dist')).sort(), [
-    ...['healthcheck.js', 'keystore-worker.cjs', 'main.cjs', 'main.code', 'main.positions'],
+    ...[
+      'LICENSES.txt',
+      'healthcheck.js',
+      'keystore-worker.cjs',
+      'main.cjs',
+      'main.code',
+      'main.positions',
+    ],
     ...['main.sources', 'start.js'],
   ])
   const { stdout } = await execute(join(folder, 'node_modules/.bin/valetkey'), ['keygen'])
@@ -80,6 +95,7 @@ t.test('it serves a token, its pages, and what a worker opens', async (t) => {
   })
   t.match(locked.body, { code: 'credential_invalid', detail: /does not decrypt/ })
   t.equal(await broker.kill('SIGTERM'), 0)
+  t.notMatch(broker.output(), 'ExperimentalWarning')
 })
 
 t.test('a stack names places of the sources', async (t) => {
