@@ -71,7 +71,14 @@ t.test('it holds the service and what it needs, and nothing else', { skip }, asy
   t.same(readdirSync(join(root, 'data')), [])
   t.same(filesUnder(join(root, 'app/src')), ['valetkey.js'])
   t.same(filesUnder(join(root, 'app/dist')), [
-    ...['healthcheck.js', 'keystore-worker.cjs', 'main.cjs', 'main.code', 'main.positions'],
+    ...[
+      'LICENSES.txt',
+      'healthcheck.js',
+      'keystore-worker.cjs',
+      'main.cjs',
+      'main.code',
+      'main.positions',
+    ],
     ...['main.sources', 'start.js'],
   ])
   const isThere = (name: string) => existsSync(join(root, 'app/node_modules', name))
