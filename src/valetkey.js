@@ -10,9 +10,25 @@ if (major < 24) {
   )
   process.exit(78)
 }
+const args = process.argv.slice(2)
+/**
+ * By default, new objects take up to 128 MB, and the buffers of each thread stay with it. Only the
+ * command line and the environment at the start say less. The image gives both limits there. Any other
+ * start of the service replaces itself by one that has them, in the same process.
+ */
+const ARENAS = { MALLOC_ARENA_MAX: '2' }
+const YOUNG_LIMIT = '--max-semi-space-size=8'
+const isLimited = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((text) =>
+  /max[-_]semi[-_]space[-_]size/.test(text),
+)
+const isService = args.length === 0 || args[0] === 'serve'
+// A channel to a parent process would not outlive the replacement.
+if (isService && !isLimited && process.execve && !process.channel) {
+  const command = [process.argv0, YOUNG_LIMIT, ...process.execArgv, ...process.argv.slice(1)]
+  process.execve(process.execPath, command, { ...ARENAS, ...process.env })
+}
 // The second start of the same release does not compile again.
 module.enableCompileCache?.()
-const args = process.argv.slice(2)
 // A checkout runs its sources, so that no change waits for a build. The image and the package have only the bundle.
 if (existsSync(new URL('./process/main.ts', import.meta.url))) {
   const { main } = await import('./process/main.ts')

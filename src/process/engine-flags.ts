@@ -8,6 +8,13 @@ import { setFlagsFromString } from 'node:v8'
  */
 const NO_PRETENURING = '--no-allocation-site-pretenuring'
 
+/**
+ * Collects the old generation when it is 40 % larger than what was in use. By default V8 waits until
+ * it has four times as much on a large machine: each first read of an integration left 30 KB of memory
+ * behind, most of it garbage.
+ */
+const EARLY_COLLECTION = '--heap-growing-percent=40'
+
 export function setEngineFlags(): void {
-  setFlagsFromString(NO_PRETENURING)
+  for (const flag of [NO_PRETENURING, EARLY_COLLECTION]) setFlagsFromString(flag)
 }

@@ -130,7 +130,7 @@ t.test('libraries stay behind the files that own them', async (t) => {
 })
 
 /** The processes that are started by name. */
-const ENTRIES = ['process/main.ts', 'process/healthcheck.ts']
+const ENTRIES = ['valetkey.js', 'process/main.ts', 'process/healthcheck.ts']
 
 t.test('only entries read the environment of the process', async (t) => {
   for (const file of files.filter((one) => !ENTRIES.includes(one))) {

@@ -45,7 +45,8 @@ t.test('it says who it is, whom it runs as, and how it is looked at', { skip }, 
   const { config } = await theImage()
   t.equal(config.User, '65532:65532', 'a number, and not that of root')
   t.same(config.Entrypoint, [
-    ...['/nodejs/bin/node', '--disable-sigusr1', '--report-exclude-env', '/app/src/valetkey.js'],
+    ...['/nodejs/bin/node', '--disable-sigusr1', '--report-exclude-env'],
+    ...['--max-semi-space-size=8', '/app/src/valetkey.js'],
   ])
   t.same(config.Cmd, ['serve'])
   t.equal(config.Healthcheck.Test[0], 'CMD', 'no shell')
@@ -53,6 +54,7 @@ t.test('it says who it is, whom it runs as, and how it is looked at', { skip }, 
   t.same(Object.keys(config.ExposedPorts).sort(), ['8080/tcp', '9464/tcp'])
   t.equal(config.StopSignal, 'SIGTERM')
   t.ok(config.Env.includes('VALETKEY_HOST=0.0.0.0'))
+  t.ok(config.Env.includes('MALLOC_ARENA_MAX=2'))
   t.notMatch(config.Env.join('\n'), /KEY=|KEYRING|SECRET|PASSWORD/)
   const label = (name: string) => config.Labels[`org.opencontainers.image.${name}`]
   t.equal(label('version'), packageJson.version)

@@ -1,6 +1,7 @@
 /** What an operator reads when the start goes wrong, or well: one line with the cause and what to do; a banner at a terminal. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -167,3 +168,48 @@ t.test('the simulator says its flags, and a mistake in one line', async (t) => {
     t.match(stderr, words)
   }
 })
+
+const withProc = existsSync('/proc/self/environ') ? {} : { skip: 'there is no /proc' }
+
+t.test(
+  'a start without limits of memory gets those of the image, in the same process',
+  withProc,
+  async (t) => {
+    const dockerfile = await readFile(`${ROOT}Dockerfile`, 'utf8')
+    const [, entry = '[]'] = /^ENTRYPOINT (.+)$/m.exec(dockerfile) ?? []
+    const limit = (JSON.parse(entry) as string[]).find((text) => text.includes('semi-space'))
+    const [arenas] = /MALLOC_ARENA_MAX=\d+/.exec(dockerfile) ?? []
+    if (limit === undefined || arenas === undefined) throw new Error('The image has no limits')
+    const start = async (nodeArgs: readonly string[], env: Environment) => {
+      const dataDir = join(await folder(t), 'data')
+      const child = spawn(process.execPath, [...nodeArgs, `${ROOT}src/valetkey.js`, 'serve'], {
+        env: { VALETKEY_PORT: '0', VALETKEY_METRICS_PORT: '0', VALETKEY_DATA_DIR: dataDir, ...env },
+      })
+      t.teardown(() => child.kill('SIGKILL'))
+      let output = ''
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.on('data', (text) => {
+          output += text
+        })
+      }
+      await eventually(() => {
+        if (child.exitCode !== null) throw new Error(output)
+        return output.includes('"listening"')
+      })
+      const of = async (file: string) =>
+        (await readFile(`/proc/${child.pid}/${file}`, 'utf8')).split('\0')
+      const ended = once(child, 'exit')
+      const found = { command: await of('cmdline'), env: await of('environ'), output }
+      child.kill('SIGTERM')
+      t.same(await ended, [0, null], 'it hears signals as before')
+      return found
+    }
+    const plain = await start([], {})
+    t.ok(plain.command.includes(limit))
+    t.ok(plain.env.includes(arenas))
+    t.notMatch(plain.output, /Warning/)
+    const own = await start(['--max-semi-space-size=32'], { MALLOC_ARENA_MAX: '1' })
+    t.notOk(own.command.includes(limit), 'another limit stays')
+    t.ok(own.env.includes('MALLOC_ARENA_MAX=1'))
+  },
+)

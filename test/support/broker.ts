@@ -174,16 +174,21 @@ export interface SpawnOptions {
   readonly isWatched?: boolean
 }
 
-/** The command as it is started in production: `node src/valetkey.js serve`. */
+/** The limits of memory that the image gives. */
+const YOUNG_LIMIT = '--max-semi-space-size=8'
+const ARENAS = { MALLOC_ARENA_MAX: '2' }
+
+/** The command as it is started in production: `node --max-semi-space-size=8 src/valetkey.js serve`. */
 export function spawnValetkey(
   args: readonly string[],
   env: Environment,
   { root = ROOT, nodeArgs = [], isWatched = args[0] === 'serve' }: SpawnOptions = {},
 ): ChildProcess {
   const watched = isWatched ? watchedProcess() : { nodeArgs: [], env: {} }
-  const command = [...watched.nodeArgs, ...nodeArgs, join(root, 'src/valetkey.js'), ...args]
+  const given = [YOUNG_LIMIT, ...watched.nodeArgs, ...nodeArgs]
+  const command = [...given, join(root, 'src/valetkey.js'), ...args]
   const child = spawn(process.execPath, command, {
-    env: { PATH: process.env.PATH, ...watched.env, ...env },
+    env: { PATH: process.env.PATH, ...ARENAS, ...watched.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   return endWithThisProcess(child)

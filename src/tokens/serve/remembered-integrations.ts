@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { isStoreTrouble } from '../../errors/errors.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import type { IntegrationStore, SealedIntegration } from '../../integrations/integration-store.ts'
-import { oneCopyOf } from '../../runtime/one-copy.ts'
+import { oneCopyOf, withSharedTexts } from '../../runtime/one-copy.ts'
 
 interface RememberedIntegrations {
   /** Reads the store. If it is unavailable, returns its last answer. */
@@ -20,7 +20,7 @@ interface RememberedIntegrationsDependencies {
   readonly degradedMs: number
 }
 
-/** Number of integrations that are remembered. The oldest are forgotten first. */
+/** Number of integrations that are remembered. Those that came first are forgotten first. */
 const LIMIT = 100_000
 
 export function rememberIntegrations({
@@ -31,9 +31,8 @@ export function rememberIntegrations({
   const remembered = new Map<string, Omit<SealedIntegration, 'open'>>()
 
   const keep = ({ integration, digests, seal }: Omit<SealedIntegration, 'open'>) => {
-    const { name } = integration
-    remembered.delete(name)
-    remembered.set(oneCopyOf(name), { integration, digests, seal })
+    const name = oneCopyOf(integration.name)
+    remembered.set(name, { integration, digests: withSharedTexts([...digests]), seal })
     if (remembered.size <= LIMIT) return
     const [oldest] = remembered.keys()
     if (oldest !== undefined) remembered.delete(oldest)
