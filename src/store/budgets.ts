@@ -15,9 +15,24 @@ export type ChargeResult =
   /** The first key that would exceed its limit, and when it will be free. */
   | { readonly granted: false; readonly key: string; readonly retryAt: number }
 
+/** The lock of an integration, and the state of that integration which is worth a charge. */
+export interface ChargeUnderLock {
+  readonly name: string
+  readonly owner: string
+  readonly ttlMs: number
+  readonly uid: string
+  readonly version: number
+  readonly orev: number
+}
+
+/** `locked`: another owner holds the lock. `changed`: the lock is taken, but the integration has another state, so nothing is charged. */
+export type LockedChargeResult = 'locked' | 'changed' | ChargeResult
+
 /** Sums in sliding windows, shared by all replicas. */
 export interface Budgets {
   /** BUDGET: charges all or none. */
   take(charges: readonly Charge[]): Promise<ChargeResult>
+  /** Takes the lock of an integration and, if it has this state, charges as `take`. */
+  takeUnderLock(charges: readonly Charge[], lock: ChargeUnderLock): Promise<LockedChargeResult>
   used(key: string, windowMs: number): Promise<number>
 }

@@ -12,7 +12,7 @@ const OPERATIONS = {
     ...['read', 'begin', 'spend', 'unspend', 'keep', 'kill', 'claim', 'lookAt'],
     ...['age', 'vouch', 'distrust', 'takeForRestored', 'doubted'],
   ],
-  budgets: ['take', 'used'],
+  budgets: ['take', 'takeUnderLock', 'used'],
   documents: ['read', 'list', 'write', 'remove'],
   events: ['append', 'put', 'read'],
   changes: ['tail', 'read'],

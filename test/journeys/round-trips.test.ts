@@ -40,24 +40,24 @@ async function world(t: Test, options: Partial<Settings>) {
   }
   const learned = (name: string) =>
     eventually(async () => (await read(name)).body.expiry_source === 'introspection')
-  return { firstRead, learned }
+  return { firstRead, learned, simulator, broker }
 }
 
+/** Of the lock; taking it, and a login with it, is another. */
 const RELEASE = 'evalsha k'
 
-t.test('a first read asks Redis four times before it answers', async (t) => {
+t.test('a first read asks Redis three times before it answers', async (t) => {
   const { firstRead } = await world(t, { expiresIn: 3_600 })
   await firstRead('warm')
   const told = await firstRead('billing')
   const all = await eventually(async () => {
     const so = await told()
-    return so.includes(RELEASE) ? so : undefined
+    return so.filter((command) => command === RELEASE).length > 1 ? so : undefined
   })
-  const [, ...later] = all.splice(all.indexOf(RELEASE))
+  const [, ...later] = all.splice(all.lastIndexOf(RELEASE))
   t.same(all, [
     ...['evalsha i'],
-    ...['set k', 'evalsha i', 'hmget d:identity', 'hmget i', 'hmget d:subject'],
-    ...['evalsha b'],
+    ...['evalsha k', 'evalsha i', 'hmget d:identity', 'hmget i', 'hmget d:subject'],
     ...['evalsha i'],
   ])
   t.notOk(
@@ -74,7 +74,18 @@ t.test('the life of a token takes one script to save', async (t) => {
   await learned('billing')
   const all = await told()
   t.same(
-    all.slice(all.indexOf(RELEASE)).filter((command) => command === 'evalsha i'),
+    all.slice(all.lastIndexOf(RELEASE)).filter((command) => command === 'evalsha i'),
     ['evalsha i'],
   )
+})
+
+t.test('a login that is charged with the lock is charged once', async (t) => {
+  const { firstRead, simulator, broker } = await world(t, { expiresIn: 3_600 })
+  await firstRead('billing')
+  const logins = async () =>
+    (await broker.call('GET', '/integrations/billing')).body.status.logins_last_hour
+  t.equal(await logins(), simulator.tokenRequests().length)
+  await broker.call('DELETE', '/tokens/billing')
+  t.equal((await broker.call('GET', '/tokens/billing')).status, 200)
+  t.equal(await logins(), simulator.tokenRequests().length)
 })

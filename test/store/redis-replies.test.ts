@@ -71,6 +71,11 @@ const operations = (store: Store): Readonly<Record<string, () => Promise<unknown
   unmark: () => store.due.unmark('a'),
   size: () => store.due.size(),
   take: () => store.budgets.take([{ key: 'k', limit: 1, windowMs: 1_000 }]),
+  takeUnderLock: () =>
+    store.budgets.takeUnderLock([{ key: 'k', limit: 1, windowMs: 1_000 }], {
+      ...{ name: 'a', owner: 'me', ttlMs: 1 },
+      ...{ uid: 'u', version: 1, orev: 0 },
+    }),
   used: () => store.budgets.used('k', 1_000),
   'documents.read': () => store.documents.read('k', 'd'),
   'documents.list': () => store.documents.list('k', { limit: 1 }),

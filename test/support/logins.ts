@@ -16,7 +16,7 @@ export function testLogins(
       ...{ check: async () => undefined, known: never },
       subjectOf: async () => undefined,
     },
-    budget: { charge: async () => undefined },
+    budget: { charge: async () => undefined, chargeUnderLock: never },
     ...{ breaker, runtime: testRuntime(members) },
   })
 }

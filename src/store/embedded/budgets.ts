@@ -1,6 +1,8 @@
 import type { Budgets, Charge, ChargeResult } from '../budgets.ts'
 import { text } from '../keys.ts'
+import type { Locks } from '../store.ts'
 import { type EmbeddedDatabase, type Statements, sqlNumber } from './database.ts'
+import { readPublic } from './integrations.ts'
 
 const BUCKETS = 60
 
@@ -12,25 +14,38 @@ interface Bucket {
 interface EmbeddedBudgetsDependencies {
   readonly database: EmbeddedDatabase
   readonly now: () => number
+  readonly locks: Pick<Locks, 'acquire'>
 }
 
 export function createEmbeddedBudgets(dependencies: EmbeddedBudgetsDependencies): Budgets {
-  const { database, now } = dependencies
+  const { database, now, locks } = dependencies
+
+  const take = (transaction: Statements, charges: readonly Charge[]): ChargeResult => {
+    const time = now()
+    const pending = new Map<string, number>()
+    for (const charge of charges) {
+      const budget = `${charge.windowMs}:${charge.key}`
+      const before = pending.get(budget) ?? 0
+      const retryAt = whenGranted(spent(transaction, charge, time), before, charge, time)
+      if (retryAt !== undefined) return { granted: false, key: charge.key, retryAt }
+      pending.set(budget, before + (charge.amount ?? 1))
+    }
+    for (const charge of charges) spend(transaction, charge, time)
+    return { granted: true }
+  }
+
   return {
     async take(charges) {
       // Without the last charges, a user is still far from the limit of Salesforce.
-      return database.writeSoon((transaction): ChargeResult => {
-        const time = now()
-        const pending = new Map<string, number>()
-        for (const charge of charges) {
-          const budget = `${charge.windowMs}:${charge.key}`
-          const before = pending.get(budget) ?? 0
-          const retryAt = whenGranted(spent(transaction, charge, time), before, charge, time)
-          if (retryAt !== undefined) return { granted: false, key: charge.key, retryAt }
-          pending.set(budget, before + (charge.amount ?? 1))
-        }
-        for (const charge of charges) spend(transaction, charge, time)
-        return { granted: true }
+      return database.writeSoon((transaction) => take(transaction, charges))
+    },
+
+    async takeUnderLock(charges, { name, owner, ttlMs, uid, version, orev }) {
+      if (!(await locks.acquire(name, owner, ttlMs))) return 'locked'
+      return database.writeSoon((transaction) => {
+        const record = readPublic(transaction, name)
+        const isSame = record?.uid === uid && record.version === version && record.orev === orev
+        return isSame ? take(transaction, charges) : 'changed'
       })
     },
 

@@ -50,7 +50,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
     locks,
     due: createEmbeddedDue({ database, now }),
     custody: createEmbeddedCustodies({ database, now, run: randomUUID() }),
-    budgets: createEmbeddedBudgets({ database, now }),
+    budgets: createEmbeddedBudgets({ database, now, locks }),
     documents: createEmbeddedDocuments({ database, now }),
     events: createEmbeddedEvents({ database }),
     changes,

@@ -3,14 +3,19 @@ import { BrokerError } from '../../errors/errors.ts'
 import { grantOf } from '../../grants/index.ts'
 import type { TokenSubject } from '../../identity/subject.ts'
 import type { Integration } from '../../integrations/integration.ts'
-import type { Budgets, Charge } from '../../store/budgets.ts'
+import type { Budgets, Charge, ChargeResult, ChargeUnderLock } from '../../store/budgets.ts'
 
 export type LoginBudget = ReturnType<typeof createLoginBudget>
 
 interface LoginBudgetDependencies {
-  readonly budgets: Pick<Budgets, 'take'>
+  readonly budgets: Pick<Budgets, 'take' | 'takeUnderLock'>
   readonly now: () => number
 }
+
+/** Whether a login for this subject was charged together with the lock. Throws `login_budget_exhausted`. */
+export type Prepaid = (subject: BudgetSubject | undefined) => boolean
+
+type BudgetSubject = Pick<TokenSubject, 'orgId' | 'userId'>
 
 export const HOUR_MS = 3_600_000
 /** Salesforce's limit is 3,600. Above it, the user cannot log in at all. */
@@ -30,7 +35,7 @@ export const loginBudgetKey = ({ uid }: Pick<Integration, 'uid'>): string => `lo
 /** The org and user if a token has shown them, otherwise the subject in the settings. */
 export function userBudgetKey(
   { loginUrl, grant }: Integration,
-  subject: TokenSubject | undefined,
+  subject: BudgetSubject | undefined,
 ): string {
   return subject?.orgId && subject.userId
     ? `login-user:${subject.orgId.slice(0, 15)}:${subject.userId.slice(0, 15)}`
@@ -38,6 +43,22 @@ export function userBudgetKey(
 }
 
 export function createLoginBudget({ budgets, now }: LoginBudgetDependencies) {
+  const chargesOf = (integration: Integration, subject: BudgetSubject | undefined): Charge[] => [
+    {
+      key: loginBudgetKey(integration),
+      limit: integration.loginsPerHour,
+      windowMs: HOUR_MS,
+    },
+    { key: userBudgetKey(integration, subject), limit: USER_LIMIT, windowMs: HOUR_MS },
+  ]
+
+  const requireGranted = (result: ChargeResult): void => {
+    if (result.granted) return
+    throw new BrokerError('login_budget_exhausted', detailOf(result.key), {
+      retryAfterMs: Math.max(1_000, result.retryAt - now()),
+    })
+  }
+
   return {
     /** Charges one login before it is sent. `share` limits an optional login to a part of the budget. Throws `login_budget_exhausted`. */
     async charge(
@@ -46,21 +67,31 @@ export function createLoginBudget({ budgets, now }: LoginBudgetDependencies) {
       share?: BudgetShare,
     ): Promise<void> {
       const { loginsPerHour } = integration
-      const key = loginBudgetKey(integration)
-      const charges: Charge[] = [
-        { key, limit: loginsPerHour, windowMs: HOUR_MS },
-        { key: userBudgetKey(integration, subject), limit: USER_LIMIT, windowMs: HOUR_MS },
-      ]
+      const charges = chargesOf(integration, subject)
       if (share) {
         const { of, least } = SHARES[share]
         const limit = Math.max(least, Math.floor(loginsPerHour * of))
-        charges.push({ key: `${key}:${share}`, limit, windowMs: HOUR_MS })
+        const key = `${loginBudgetKey(integration)}:${share}`
+        charges.push({ key, limit, windowMs: HOUR_MS })
       }
-      const result = await budgets.take(charges)
-      if (result.granted) return
-      throw new BrokerError('login_budget_exhausted', detailOf(result.key), {
-        retryAfterMs: Math.max(1_000, result.retryAt - now()),
-      })
+      requireGranted(await budgets.take(charges))
+    },
+    /** Takes the lock of an integration together with the charge for one login, if it has this outcome still. Undefined: another owner has the lock. */
+    async chargeUnderLock(
+      integration: Integration,
+      subject: BudgetSubject | undefined,
+      lock: Pick<ChargeUnderLock, 'owner' | 'ttlMs' | 'orev'>,
+    ): Promise<Prepaid | undefined> {
+      const { name, uid, version } = integration
+      const state = { ...lock, name, uid, version }
+      const result = await budgets.takeUnderLock(chargesOf(integration, subject), state)
+      if (result === 'locked') return undefined
+      const key = userBudgetKey(integration, subject)
+      return (actual) => {
+        if (result === 'changed' || userBudgetKey(integration, actual) !== key) return false
+        requireGranted(result)
+        return true
+      }
     },
   }
 }

@@ -1,5 +1,10 @@
 /** Logins at Salesforce for mints. The breaker of the login host guards them, and the table of retries repeats them. */
-import { type Integration, presentsRefreshToken } from '../../integrations/integration.ts'
+import {
+  type Integration,
+  isDraft,
+  presentsRefreshToken,
+  sourceOf,
+} from '../../integrations/integration.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
 import type { Lease } from '../serve/lease.ts'
@@ -47,6 +52,15 @@ export function createLogins(dependencies: LoginsDependencies) {
 
   return {
     charge: budget.charge,
+    chargeUnderLock: budget.chargeUnderLock,
+    /** Whether nothing that is known keeps the next mint from a login. */
+    isLikely: (integration: Integration): boolean =>
+      integration.enabled &&
+      integration.credentialFrom === null &&
+      sourceOf(integration) === undefined &&
+      !presentsRefreshToken(integration) &&
+      !isDraft(integration) &&
+      breaker.openCount() === 0,
     read: minter.read,
     subjectOf: identity.subjectOf,
     /** One mint with all its tries. Throws what a mint throws. */

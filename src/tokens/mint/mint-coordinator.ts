@@ -20,12 +20,13 @@ import {
   type TokenRequirement,
 } from '../serve/token-requirement.ts'
 import type { LeaseRecords } from './lease-records.ts'
+import type { Prepaid } from './login-budget.ts'
 import type { Logins } from './logins.ts'
 import type { MintAudit } from './mint-event.ts'
 import type { MintRecords } from './opened-integration.ts'
 import { inItsTime } from './refusal-memory.ts'
 import { RETRIES, saveRefused, tryAgain } from './retry.ts'
-import type { SingleFlight } from './single-flight.ts'
+import type { SingleFlight, TakeLock } from './single-flight.ts'
 
 export type MintCoordinator = ReturnType<typeof createMintCoordinator>
 
@@ -51,6 +52,8 @@ interface Ready {
   /** Read together with the entry. A retry reads it again. */
   readonly records?: Promise<MintRecords>
   readonly subject?: Promise<StoredSubject | undefined>
+  /** The login that was charged with the lock. */
+  readonly prepaid?: Prepaid | undefined
 }
 
 interface Minted {
@@ -89,13 +92,19 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     by: Actor,
   ): Promise<Minted> => {
     const { integration } = entry
+    let { prepaid } = ready
     let pin: UnsavedPin | undefined
     const subject = ready.subject ?? logins.subjectOf(integration)
     subject.catch(() => undefined)
     const share = requirement.kind === 'rejected' ? requirement.kind : undefined
     try {
       const lease = await logins.mint(integration, {
-        charge: async () => logins.charge(integration, await subject, share),
+        async charge() {
+          const known = await subject
+          const first = prepaid
+          prepaid = undefined
+          if (!first?.(known)) await logins.charge(integration, known, share)
+        },
         hasWorked: async () => (await subject) !== undefined && entry.refusal === undefined,
         // A late token already cost a login, so it is stored for the next caller.
         onLate: (lease) => void records.adopt(lease, by, pin),
@@ -200,16 +209,32 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     })
   }
 
-  const mintUnderLock = async (integration: Integration, asked: Asked): Promise<MintResult> => {
+  /** Charges the login with the lock if the caller needs one as far as this replica knows, and if it knows the user. The lock and the login then take one round trip. */
+  const mayPrepay = ({ integration, lease, orev }: Entry, { requirement }: Asked): boolean =>
+    requirement.kind !== 'rejected' &&
+    (orev === 0 || (lease?.orgId !== undefined && lease.userId !== undefined)) &&
+    logins.isLikely(integration)
+
+  const mintUnderLock = async (first: Entry, asked: Asked): Promise<MintResult> => {
+    const { integration, orev, lease } = first
     const { name } = integration
+    const subject = lease && { orgId: lease.orgId ?? null, userId: lease.userId ?? null }
+    let isPrepaid = mayPrepay(first, asked) && degraded.lease(first) === undefined
     const deadlineAt = monotonic() + DEADLINE_MS - TELLING_MS
     while (monotonic() < deadlineAt) {
+      let prepaid: Prepaid | undefined
+      const take: TakeLock = async (owner, ttlMs) => {
+        prepaid = await logins.chargeUnderLock(integration, subject, { owner, ttlMs, orev })
+        return prepaid !== undefined
+      }
       const held = await flights.readUnderLock(
         name,
         () => makeReady(integration),
-        (ready) => mintUntilSaved(ready, asked, deadlineAt),
+        (ready) => mintUntilSaved({ ...ready, prepaid }, asked, deadlineAt),
+        isPrepaid ? take : undefined,
       )
       if (held) return held.result
+      isPrepaid = false
       await records.changed(name)
       const answer = answerIn(await records.require(name), asked.requirement, now())
       if (answer) return found(answer)
@@ -229,7 +254,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
         const writes = createRequestWrites()
         try {
           const isHeld = holdsRejected(entry, requirement)
-          return await writes.run(() => mintUnderLock(integration, { requirement, isHeld, by }))
+          return await writes.run(() => mintUnderLock(entry, { requirement, isHeld, by }))
         } finally {
           const unconfirmed = writes.end()
           if (unconfirmed) audit.unconfirmed(integration.name, unconfirmed)

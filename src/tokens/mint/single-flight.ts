@@ -10,6 +10,9 @@ interface SingleFlightDependencies {
   readonly log: Pick<Log, 'warn'>
 }
 
+/** False: another owner has the lock. */
+export type TakeLock = (owner: string, ttlMs: number) => Promise<boolean>
+
 /** The holder renews its lock each second, so the lock of a dead holder ends within three seconds. */
 const LOCK_MS = 3_000
 const RENEW_MS = 1_000
@@ -27,9 +30,9 @@ export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDepende
     orphans.delete(name)
   }
 
-  const acquire = async (name: string, owner: string): Promise<boolean> => {
+  const acquire = async (name: string, owner: string, take: TakeLock): Promise<boolean> => {
     try {
-      return await locks.acquire(name, owner, LOCK_MS)
+      return await take(owner, LOCK_MS)
     } catch (error) {
       if (orphans.size >= ORPHANS) orphans.clear()
       orphans.set(name, owner)
@@ -41,11 +44,12 @@ export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDepende
     name: string,
     read: () => Promise<Read>,
     work: (read: Read) => Promise<Result>,
+    take: TakeLock = (owner, ttlMs) => locks.acquire(name, owner, ttlMs),
   ): Promise<{ readonly result: Result } | undefined> => {
     const owner = uniqueId()
     const orphan = orphans.get(name)
     if (orphan !== undefined) await releaseOrphan(name, orphan)
-    const taking = acquire(name, owner)
+    const taking = acquire(name, owner, take)
     const reading = read()
     // It is awaited after the lock is acquired. Without the lock, its result is not needed.
     reading.catch(() => undefined)
@@ -81,7 +85,7 @@ export function createSingleFlight({ locks, uniqueId, log }: SingleFlightDepende
       return { result, joined: false }
     },
 
-    /** The same for work that begins with a read of the store. The read is sent directly after the lock on the same connection, so that both take one round trip. */
+    /** The same for work that begins with a read of the store. The read is sent directly after the lock on the same connection, so that both take one round trip. `take` takes the lock together with something else. Default: the lock only. */
     readUnderLock,
     /** Runs `work` under the lock of all replicas, and renews it. Undefined: another replica holds it. */
     async underLock<Result>(

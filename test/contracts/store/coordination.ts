@@ -105,6 +105,38 @@ export const coordinationSuite: StoreSuite = async (t, open) => {
     t.equal(await store.budgets.used('a', windowMs), 0)
   })
 
+  await t.test('charges under a lock only its owner, and only for the state he saw', async (t) => {
+    const { store, peer } = await open(t)
+    await store.integrations.create('a', 'u', content())
+    const windowMs = 60_000
+    const charges = [{ key: 'b', limit: 2, windowMs }]
+    const state = { name: 'a', uid: 'u', version: 1, orev: 0, ttlMs: 60_000 }
+    const take = (owner: string, changes: Partial<typeof state> = {}) =>
+      store.budgets.takeUnderLock(charges, { ...state, ...changes, owner })
+    const used = () => peer.budgets.used('b', windowMs)
+    t.same(await take('one'), { granted: true })
+    t.equal(await used(), 1)
+    t.equal(await take('two'), 'locked')
+    t.equal(await used(), 1)
+    t.ok(await peer.locks.release('a', 'one'))
+    const others: Partial<typeof state>[] = [
+      ...[{ uid: 'v' }, { version: 2 }, { orev: 1 }],
+      { name: 'absent' },
+    ]
+    for (const changes of others) {
+      const of = JSON.stringify(changes)
+      t.equal(await take('other', changes), 'changed', of)
+      t.notOk(await peer.locks.acquire(changes.name ?? 'a', 'two', 60_000), 'it has the lock')
+      t.ok(await peer.locks.release(changes.name ?? 'a', 'other'))
+    }
+    t.equal(await used(), 1, 'nothing was charged for another state')
+    t.same(await take('three'), { granted: true })
+    await store.locks.release('a', 'three')
+    t.match(await take('four'), { granted: false, key: 'b' })
+    t.equal(await used(), 2)
+    t.notOk(await peer.locks.acquire('a', 'five', 60_000), 'a refused charge leaves the lock')
+  })
+
   await t.test('never lets a window hold more than the limit', async (t) => {
     const { store, pass } = await open(t)
     const windowMs = 600

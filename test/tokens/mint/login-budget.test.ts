@@ -1,0 +1,45 @@
+import t from 'tap'
+import type { ChargeUnderLock, LockedChargeResult } from '../../../src/store/budgets.ts'
+import { createLoginBudget } from '../../../src/tokens/mint/login-budget.ts'
+import { integrationOf } from '../../support/integrations.ts'
+
+const USER = { orgId: '00D000000000001AAA', userId: '005000000000001AAA' }
+const SAME_USER = { orgId: '00D000000000001', userId: '005000000000001' }
+const LOCK = { owner: 'me', ttlMs: 3_000, orev: 4 }
+
+function budgetThat(answers: LockedChargeResult) {
+  const asked: ChargeUnderLock[] = []
+  const budget = createLoginBudget({
+    budgets: {
+      take: () => Promise.reject(new Error('It is not expected')),
+      async takeUnderLock(_charges, lock) {
+        asked.push(lock)
+        return answers
+      },
+    },
+    now: () => 0,
+  })
+  const integration = integrationOf({ name: 'billing', uid: 'u', version: 3 })
+  return { asked, take: () => budget.chargeUnderLock(integration, USER, LOCK) }
+}
+
+t.test('a login that was charged with the lock is one of its user alone', async (t) => {
+  const { asked, take } = budgetThat({ granted: true })
+  const prepaid = await take()
+  t.same(asked, [{ ...LOCK, name: 'billing', uid: 'u', version: 3 }])
+  t.equal(prepaid?.(SAME_USER), true)
+  t.equal(prepaid?.({ ...USER, userId: '005000000000002AAA' }), false)
+  t.equal(prepaid?.(undefined), false)
+})
+
+t.test('without the lock, or for another state, nothing was charged', async (t) => {
+  t.equal(await budgetThat('locked').take(), undefined)
+  const prepaid = await budgetThat('changed').take()
+  t.equal(prepaid?.(USER), false)
+})
+
+t.test('a budget that is used up refuses when the login is due', async (t) => {
+  const key = 'login:u'
+  const prepaid = await budgetThat({ granted: false, key, retryAt: 5_000 }).take()
+  t.throws(() => prepaid?.(USER), { code: 'login_budget_exhausted', retryAfterMs: 5_000 })
+})
