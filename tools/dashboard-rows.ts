@@ -152,6 +152,7 @@ export const ROWS: readonly DashboardRow[] = [
         ...graph('Left alone for a while', 'none', 6),
         queries: [
           { expr: `max(valetkey_login_hosts_resting{${FLEET}})`, legend: 'login hosts' },
+          { expr: `max(valetkey_login_clients_resting{${FLEET}})`, legend: 'failing clients' },
           { expr: `max(valetkey_refusals_resting{${FLEET}})`, legend: 'refused integrations' },
         ],
       },

@@ -13,7 +13,7 @@ import { LEASE_STATES, type METRICS } from './table.ts'
 
 export interface GaugeSources {
   readonly engine: {
-    restingHosts(): number
+    resting(): { readonly hosts: number; readonly clients: number }
     readonly cache: Pick<LeaseCache, 'values' | 'known'>
     readonly broker: Pick<Broker, 'isInUse'>
   }
@@ -44,7 +44,8 @@ export function sampleGauges(
   metrics.sample('valetkey_readiness_check_ok', () =>
     readiness().checks.map(({ name, ok }) => [Number(ok), { check: name }]),
   )
-  metrics.sample('valetkey_login_hosts_resting', () => [[engine.restingHosts()]])
+  metrics.sample('valetkey_login_hosts_resting', () => [[engine.resting().hosts]])
+  metrics.sample('valetkey_login_clients_resting', () => [[engine.resting().clients]])
   metrics.sample('valetkey_work_left_behind_total', () => [[abandonedWork().total]])
   metrics.sample('valetkey_work_left_behind', () => [[abandonedWork().running]])
   metrics.sample('valetkey_audit_blocked', () => [[Number(audit.isBlocked())]])

@@ -149,7 +149,11 @@ export const METRICS = {
   },
   valetkey_login_hosts_resting: {
     type: 'gauge',
-    help: 'Login hosts that failed and are paused.',
+    help: 'Login hosts to which no connection succeeds. They get single logins only, until one succeeds.',
+  },
+  valetkey_login_clients_resting: {
+    type: 'gauge',
+    help: 'Integrations for which their login host fails although it can be reached. They get single logins only, until one succeeds.',
   },
   valetkey_work_left_behind_total: {
     type: 'counter',

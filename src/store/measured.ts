@@ -15,7 +15,7 @@ const OPERATIONS = {
   budgets: ['take', 'takeUnderLock', 'used'],
   documents: ['read', 'list', 'write', 'remove'],
   events: ['append', 'put', 'read'],
-  changes: ['tail', 'read'],
+  changes: ['tail', 'read', 'announce'],
   seals: ['list', 'swapSecrets', 'swapLease', 'swapRefreshToken', 'macs', 'swapMac'],
 } as const satisfies { readonly [Part in keyof Store]?: readonly (keyof Store[Part])[] }
 

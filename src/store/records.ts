@@ -17,6 +17,18 @@ export interface DocumentWrite {
   readonly mac?: string
 }
 
+export interface LoggedEvent {
+  readonly id: string
+  readonly body: string
+}
+
+/** An entry that is replaced as it grows. */
+export interface EventLine {
+  /** 1 to 512 characters. */
+  readonly key: string
+  readonly body: string
+}
+
 export interface Page<Item> {
   readonly items: readonly Item[]
   /** Names or ids of unusable records within the page; absent: none. */

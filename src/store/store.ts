@@ -1,7 +1,7 @@
 import type { Archive } from './archive.ts'
 import type { Budgets } from './budgets.ts'
 import type { Custodies } from './custody.ts'
-import type { DocumentWrite, Page, PageQuery } from './records.ts'
+import type { DocumentWrite, EventLine, LoggedEvent, Page, PageQuery } from './records.ts'
 import type { Seals } from './seals.ts'
 
 /**
@@ -233,18 +233,6 @@ export interface Documents {
   unfit?(kind: string, record: Pick<DocumentRecord, 'id' | 'version'>): void
 }
 
-export interface LoggedEvent {
-  readonly id: string
-  readonly body: string
-}
-
-/** An entry that is replaced as it grows. */
-interface EventLine {
-  /** 1 to 512 characters. */
-  readonly key: string
-  readonly body: string
-}
-
 /** A log with shares (`^[a-z]{1,16}$`, default `changes`). Each share removes only its own oldest entries. */
 export interface EventLog {
   /** Keeps about the newest `keep` entries of the share. */
@@ -281,6 +269,14 @@ export type Change =
       readonly version?: number
     }
   | { readonly type: 'custody'; readonly name: string }
+  | LoginChange
+
+/** A target of logins (`breaker.ts`, 1 to 512 characters) rests, or answers again. Older releases ignore it. */
+type LoginChange = {
+  readonly type: 'login'
+  readonly target: string
+  readonly isResting: boolean
+}
 
 /** The change stream for readers in memory. Uses its own connection. */
 export interface Changes {
@@ -295,4 +291,6 @@ export interface Changes {
     readonly cursor: string
     readonly gap: boolean
   }>
+  /** Tells all replicas what is not stored. */
+  announce(change: LoginChange): Promise<void>
 }

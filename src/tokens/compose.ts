@@ -17,7 +17,7 @@ import type { Core } from '../store/core.ts'
 import type { ReplicaMemory } from '../store/replica-cache.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import type { EngineMeter } from './engine-meter.ts'
-import { createBreaker } from './mint/breaker.ts'
+import { type Breaker, createBreaker } from './mint/breaker.ts'
 import { createDoctorMint, type DoctorMint } from './mint/doctor-mint.ts'
 import { createExercise } from './mint/exercise.ts'
 import { createLeaseRecords } from './mint/lease-records.ts'
@@ -61,8 +61,8 @@ export interface LeaseEngine extends CredentialProver {
   readonly custody: Custody
   /** Whether the store may be an old copy. */
   readonly age: RefreshTokenCustody['vouching']
-  /** Number of failing login hosts that get no logins now. */
-  restingHosts(): number
+  /** What gets no logins now but probes. */
+  readonly resting: Breaker['counts']
   start(): void
   /** Aborts mints and releases locks. */
   stop(): Promise<void>
@@ -104,7 +104,9 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   events.on('outcome.changed', cache.heard)
   events.on('integration.written', ({ name, written }) => cache.written(name, written?.rev))
   const flights = createSingleFlight({ locks: store.locks, uniqueId, log })
-  const breaker = createBreaker({ monotonic, log })
+  const { locks, changes } = store
+  const breaker = createBreaker({ locks, changes, uniqueId, monotonic, log })
+  events.on('store.changed', breaker.heard)
   /** Pauses end when the engine stops. */
   const pausing = { ...runtime, sleep: (ms: number) => runtime.sleep(ms, stopping.signal) }
   const untilRead = createStoreReads({ stream, runtime: pausing, stopping: stopping.signal })
@@ -237,7 +239,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     ...prover,
     doctorMint,
     broker: meter.broker(unmetered),
-    restingHosts: breaker.openCount,
+    resting: breaker.counts,
     revoker,
     custody,
     age: refreshTokens.vouching,

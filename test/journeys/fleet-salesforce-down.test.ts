@@ -10,9 +10,10 @@ t.test(
     )
     t.ok(requests > 150, `${requests} requests`)
     t.equal(errors, 0)
-    t.ok(attempts > 0, `${attempts} attempts`)
-    t.same(warnings, ['the login host fails'])
-    t.match(over, [{ msg: 'the login host answers again', count: Number }])
+    // Four tries, then single ones: the refresh ahead asks after its own pauses, too.
+    t.ok(attempts > 0 && attempts <= 4 + 30, `${attempts} attempts`)
+    t.same(warnings, ['the logins of an integration fail'])
+    t.match(over, [{ msg: 'the logins of an integration work again', count: Number }])
     t.ok(isRefreshed)
   },
 )

@@ -21,6 +21,7 @@ t.test('changes that come thick and fast are read together', async (t) => {
   const subscription = createChangeSubscription({
     changes: {
       tail: async () => 'begin',
+      announce: async () => undefined,
       async read() {
         const waitMs = waits.shift()
         if (waitMs === undefined) return new Promise(() => undefined)

@@ -74,7 +74,9 @@ export async function startFleet(t: Teardown, options: FleetOptions): Promise<Fl
   const key = newAdminKey()
   const env = {
     VALETKEY_KEYRING: generateKeyring(Date.now()).reveal(),
-    VALETKEY_LOGIN_HOSTS: simulator.origins.myDomain,
+    VALETKEY_LOGIN_HOSTS: simulator.addresses
+      .map((address) => `http://${address}:${simulator.port}`)
+      .join(','),
     VALETKEY_REDIS_URL: redis.url,
     ...options.env,
   }

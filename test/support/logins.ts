@@ -4,10 +4,19 @@ import { type Breaker, createBreaker } from '../../src/tokens/mint/breaker.ts'
 import { createLogins, type Logins, type LoginsDependencies } from '../../src/tokens/mint/logins.ts'
 import { testLog, testRuntime } from './runtime.ts'
 
+/** Alone: no other replica takes its probes, or hears of its rests. */
+export const testBreaker = (members: Partial<Parameters<typeof createBreaker>[0]> = {}): Breaker =>
+  createBreaker({
+    locks: { acquire: async () => true },
+    changes: { announce: async () => undefined },
+    ...{ uniqueId: () => 'one', monotonic: () => 0, log: testLog() },
+    ...members,
+  })
+
 export function testLogins(
   minter: Partial<LoginsDependencies['minter']>,
   members: Partial<Runtime> = {},
-  breaker: Breaker = createBreaker({ monotonic: () => 0, log: testLog() }),
+  breaker: Breaker = testBreaker(),
 ): Logins {
   const never = () => Promise.reject(new Error('It is not expected to be called'))
   return createLogins({

@@ -1,6 +1,7 @@
 import { BrokerError } from '../../errors/errors.ts'
+import { text } from '../keys.ts'
 import type { Changes } from '../store.ts'
-import type { Announced } from './database.ts'
+import type { Announced, Transaction } from './database.ts'
 
 /** Number of kept changes. A reader that is further behind gets a gap. */
 const CHANGES_KEPT = 10_000
@@ -17,12 +18,14 @@ interface EmbeddedChanges extends Changes {
 }
 
 interface EmbeddedChangesDependencies {
+  /** Announces in the order of all changes. */
+  readonly write: (announce: (transaction: Pick<Transaction, 'announce'>) => void) => Promise<void>
   readonly identity: () => { readonly id: string; readonly seq: number }
 }
 
 /** The change stream in memory. Its readers are in this process, and after a restart their memory is empty. */
 export function createEmbeddedChanges(dependencies: EmbeddedChangesDependencies): EmbeddedChanges {
-  const { identity } = dependencies
+  const { identity, write } = dependencies
   const kept: Announced[] = []
   const waiting = new Set<() => void>()
   let closed = false
@@ -62,6 +65,11 @@ export function createEmbeddedChanges(dependencies: EmbeddedChangesDependencies)
       }
       const entries = kept.slice(seq + 1 - first).map((announced) => announced.change)
       return { entries, cursor: cursorAt(newest), gap: false }
+    },
+
+    async announce(change) {
+      text(change.target)
+      await write((transaction) => transaction.announce(change))
     },
 
     add(announced) {

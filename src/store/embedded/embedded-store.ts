@@ -29,7 +29,10 @@ export interface EmbeddedStoreOptions {
  */
 export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
   const { dataDir, now = steadyNow(), onTrouble = () => undefined } = options
-  const changes = createEmbeddedChanges({ identity })
+  const changes = createEmbeddedChanges({
+    identity,
+    write: (announce) => database.write(announce),
+  })
   const database: EmbeddedDatabase = openEmbeddedDatabase({
     dataDir,
     newId: randomUUID,

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { Keys } from '../keys.ts'
+import { type Keys, text } from '../keys.ts'
 import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Change, Changes, Store } from '../store.ts'
 import type { Script } from './calls.ts'
-import { toArray, toNumber, toText } from './script.ts'
+import { ANNOUNCE, toArray, toNumber, toText } from './script.ts'
 
 const READ_MAX = 1_000
 
@@ -60,6 +60,13 @@ local last = entries[#entries]
 return {0, id, last and tonumber(last[2][2]) or cursor_seq, last and last[1] or position, entries}`,
 }
 
+const TELL: Script = {
+  name: 'vkChangesTell',
+  lua: `${ANNOUNCE}
+announce(KEYS[2], KEYS[1], 'type', 'login', 'target', ARGV[1], 'resting', ARGV[2])
+return 1`,
+}
+
 /** A position: store id, count and entry of the stream. */
 interface Position {
   readonly id: string
@@ -83,6 +90,7 @@ export function createRedisIdentity(
 /** `redis` must be a separate connection, because a read blocks it. */
 export function createRedisChanges(
   redis: Pick<RedisConnection, 'run' | 'callAndRun'>,
+  commands: Pick<RedisConnection, 'run'>,
   keys: Keys,
 ): Changes {
   const places = [keys.changes, keys.meta]
@@ -112,6 +120,10 @@ export function createRedisChanges(
         }),
         gap: gap === 1,
       }
+    },
+
+    async announce({ target, isResting }) {
+      await commands.run(TELL, places, [text(target), Number(isResting)])
     },
   }
 }
@@ -151,6 +163,8 @@ function change(reply: unknown): Change | undefined {
       }
     case 'custody':
       return { type: 'custody', name: member('name') }
+    case 'login':
+      return { type: 'login', target: member('target'), isResting: member('resting') === '1' }
     default:
       return undefined
   }

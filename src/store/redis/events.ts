@@ -1,7 +1,8 @@
 import { BrokerError } from '../../errors/errors.ts'
 import { DEFAULT_SHARE, type Keys, pageLimit, text } from '../keys.ts'
+import type { LoggedEvent } from '../records.ts'
 import type { RedisConnection } from '../redis-connection/connection.ts'
-import type { EventLog, LoggedEvent } from '../store.ts'
+import type { EventLog } from '../store.ts'
 import type { Script } from './calls.ts'
 import { NOW, toArray, toText } from './script.ts'
 

@@ -105,7 +105,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     budgets: createRedisBudgets(redis, keys),
     documents: createRedisDocuments(redis, keys),
     events: createRedisEvents(redis, keys),
-    changes: createRedisChanges(reader, keys),
+    changes: createRedisChanges(reader, commands, keys),
     seals: createRedisSeals(redis, keys),
     archive: createRedisArchive(redis, keys),
     identity: createRedisIdentity(commands, keys),

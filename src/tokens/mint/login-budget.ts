@@ -1,9 +1,11 @@
 /** Limits the logins of each integration and each user. Salesforce locks out a user after too many logins. */
 import { BrokerError } from '../../errors/errors.ts'
 import { grantOf } from '../../grants/index.ts'
+import { isAtSource } from '../../grants/refusals/refusals.ts'
 import type { TokenSubject } from '../../identity/subject.ts'
 import type { Integration } from '../../integrations/integration.ts'
 import type { Budgets, Charge, ChargeResult, ChargeUnderLock } from '../../store/budgets.ts'
+import { isTransient, saysNothing } from './refusal-memory.ts'
 
 export type LoginBudget = ReturnType<typeof createLoginBudget>
 
@@ -30,6 +32,29 @@ const SHARES = {
 
 type BudgetShare = keyof typeof SHARES
 
+/** Logins to charge to the integration and to its user: 0 or 1. With 0, the budget only has to have room. */
+export interface Charged {
+  readonly own: number
+  readonly user: number
+}
+
+const LOGIN: Charged = { own: 1, user: 1 }
+/** Before a probe, whose result decides what it costs. */
+export const ROOM: Charged = { own: 0, user: 0 }
+
+/**
+ * What a probe cost, by its result. There are some two thousand probes in an hour without
+ * Salesforce, so those that are no login must not use up the budgets. An answer that there is no
+ * service is no login. Salesforce may have counted one without a clear answer, so the user pays
+ * for it. Undefined: nothing.
+ */
+export function chargedForProbe(error?: unknown): Charged | undefined {
+  if (saysNothing(error) || isAtSource(error)) return undefined
+  if (!isTransient(error)) return LOGIN
+  const isAnswered = error instanceof BrokerError && error.code === 'salesforce_unavailable'
+  return isAnswered ? undefined : { own: 0, user: 1 }
+}
+
 export const loginBudgetKey = ({ uid }: Pick<Integration, 'uid'>): string => `login:${uid}`
 
 /** The org and user if a token has shown them, otherwise the subject in the settings. */
@@ -43,13 +68,19 @@ export function userBudgetKey(
 }
 
 export function createLoginBudget({ budgets, now }: LoginBudgetDependencies) {
-  const chargesOf = (integration: Integration, subject: BudgetSubject | undefined): Charge[] => [
+  const chargesOf = (
+    integration: Integration,
+    subject: BudgetSubject | undefined,
+    { own, user } = LOGIN,
+  ): Charge[] => [
     {
-      key: loginBudgetKey(integration),
-      limit: integration.loginsPerHour,
-      windowMs: HOUR_MS,
+      ...{ key: loginBudgetKey(integration), limit: integration.loginsPerHour },
+      ...{ windowMs: HOUR_MS, amount: own },
     },
-    { key: userBudgetKey(integration, subject), limit: USER_LIMIT, windowMs: HOUR_MS },
+    {
+      ...{ key: userBudgetKey(integration, subject), limit: USER_LIMIT },
+      ...{ windowMs: HOUR_MS, amount: user },
+    },
   ]
 
   const requireGranted = (result: ChargeResult): void => {
@@ -65,14 +96,15 @@ export function createLoginBudget({ budgets, now }: LoginBudgetDependencies) {
       integration: Integration,
       subject: TokenSubject | undefined,
       share?: BudgetShare,
+      charged: Charged = LOGIN,
     ): Promise<void> {
       const { loginsPerHour } = integration
-      const charges = chargesOf(integration, subject)
+      const charges = chargesOf(integration, subject, charged)
       if (share) {
         const { of, least } = SHARES[share]
         const limit = Math.max(least, Math.floor(loginsPerHour * of))
         const key = `${loginBudgetKey(integration)}:${share}`
-        charges.push({ key, limit, windowMs: HOUR_MS })
+        charges.push({ key, limit, windowMs: HOUR_MS, amount: charged.own })
       }
       requireGranted(await budgets.take(charges))
     },

@@ -1,4 +1,5 @@
-/** Logins at Salesforce for mints. The breaker of the login host guards them, and the table of retries repeats them. */
+/** Logins at Salesforce for mints. The breaker guards them, and the table of retries repeats them. */
+import { BrokerError } from '../../errors/errors.ts'
 import {
   type Integration,
   isDraft,
@@ -9,10 +10,11 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { Breaker } from './breaker.ts'
-import type { LoginBudget } from './login-budget.ts'
+import { type Charged, chargedForProbe, type LoginBudget, ROOM } from './login-budget.ts'
 import type { Minter, MintOptions } from './mint.ts'
 import type { Identities, MintRecords } from './opened-integration.ts'
-import { RETRIES, tryAgain } from './retry.ts'
+import { saysNothing } from './refusal-memory.ts'
+import { RETRIES, type RetryRow, tryAgain } from './retry.ts'
 
 export type Logins = ReturnType<typeof createLogins>
 
@@ -26,7 +28,9 @@ export interface LoginsDependencies {
   readonly stopping?: AbortSignal | undefined
 }
 
-interface LoginOptions extends Omit<MintOptions, 'signal'> {
+interface LoginOptions extends Omit<MintOptions, 'signal' | 'charge'> {
+  /** Charges one login, or what a probe costs. Throws `login_budget_exhausted`. */
+  readonly charge: (charged?: Charged) => Promise<void>
   /** Input of the first attempt. Each retry reads it again. */
   readonly records?: Promise<MintRecords> | undefined
   /** Gets a token that arrives after the deadline. Must not throw. */
@@ -50,6 +54,27 @@ export function createLogins(dependencies: LoginsDependencies) {
     )
   }
 
+  /** A probe is a single try. Others end their tries when the breaker opens, for example by another replica. */
+  const rowsFor = (integration: Integration, isProbe: boolean): readonly RetryRow[] => {
+    if (presentsRefreshToken(integration)) return []
+    if (isProbe) return [RETRIES.assertion]
+    const isFor = (error: unknown) =>
+      RETRIES.transient.isFor(error) && (isLate(error) || !breaker.isResting(integration))
+    return [RETRIES.assertion, { ...RETRIES.transient, isFor }]
+  }
+
+  /** Charges a probe by its result. */
+  const chargeProbe = async (charge: LoginOptions['charge'], error?: unknown): Promise<void> => {
+    const charged = chargedForProbe(error)
+    if (!charged) return
+    try {
+      await charge(charged)
+    } catch (failure) {
+      // The login is over. Without the store, or without room, it is not counted.
+      if (!saysNothing(failure)) throw failure
+    }
+  }
+
   return {
     charge: budget.charge,
     chargeUnderLock: budget.chargeUnderLock,
@@ -60,22 +85,50 @@ export function createLogins(dependencies: LoginsDependencies) {
       sourceOf(integration) === undefined &&
       !presentsRefreshToken(integration) &&
       !isDraft(integration) &&
-      breaker.openCount() === 0,
+      !breaker.isResting(integration),
     read: minter.read,
     subjectOf: identity.subjectOf,
-    /** One mint with all its tries. Throws what a mint throws. */
-    mint(integration: Integration, { records, ...options }: LoginOptions): Promise<Lease> {
-      const rows = presentsRefreshToken(integration) ? [] : [RETRIES.assertion, RETRIES.transient]
-      const attempt = (tries: number) =>
-        once(integration, { ...options, records: tries === 1 ? records : undefined })
-      return breaker.guard(new URL(integration.loginUrl).host, () =>
-        tryAgain(runtime, rows, attempt, { deadlineAt: options.deadlineAt, stopping }),
-      )
+    /** Of the breaker: asks for the one probe that may be sent now. Undefined: nothing rests. */
+    probe: breaker.probe,
+    /** One mint with all its tries. `isProbe`: the breaker allowed this one login while something rests. Throws what a mint throws, and `salesforce_unavailable` while something rests, unless it is a probe. */
+    async mint(
+      integration: Integration,
+      { records, ...options }: LoginOptions,
+      isProbe = false,
+    ): Promise<Lease> {
+      const { charge } = options
+      if (!isProbe) breaker.check(integration)
+      let begunAt = 0
+      const attempt = async (tries: number) => {
+        begunAt = runtime.monotonic()
+        try {
+          return await once(integration, {
+            ...{ ...options, records: tries === 1 ? records : undefined },
+            ...(isProbe && { charge: () => charge(ROOM) }),
+          })
+        } catch (error) {
+          // The tries of a login that hangs take long. Others must not wait for the last one.
+          if (isLate(error)) breaker.ended(integration, begunAt, error)
+          throw error
+        }
+      }
+      try {
+        const lease = await tryAgain(runtime, rowsFor(integration, isProbe), attempt, {
+          ...{ deadlineAt: options.deadlineAt, stopping },
+        })
+        breaker.ended(integration, begunAt)
+        if (isProbe) await chargeProbe(charge)
+        return lease
+      } catch (error) {
+        if (!isLate(error)) breaker.ended(integration, begunAt, error)
+        if (isProbe) await chargeProbe(charge, error)
+        throw error
+      }
     },
     /** Tries each credential once, without the breaker. */
     once,
-    /** Closes the breaker after a success outside `mint`. */
-    answered: ({ loginUrl }: Integration): void => breaker.succeeded(new URL(loginUrl).host),
+    /** Ends a rest after a success outside `mint`. */
+    answered: (integration: Integration): void => breaker.ended(integration, runtime.monotonic()),
     prove: minter.prove,
     /** Throws `identity_changed` if the lease is of another org or user than before. */
     async verify(integration: Integration, lease: Lease): Promise<void> {
@@ -83,3 +136,7 @@ export function createLogins(dependencies: LoginsDependencies) {
     },
   }
 }
+
+/** Whether Salesforce did not answer in time. */
+const isLate = (error: unknown): boolean =>
+  error instanceof BrokerError && error.code === 'salesforce_timeout'

@@ -4,7 +4,7 @@ import { isUnsettled } from '../../custody/connection.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import type { UnsavedPin } from '../../identity/identity-guard.ts'
 import { type StoredSubject, unsavedSubject } from '../../identity/subject.ts'
-import type { Integration } from '../../integrations/integration.ts'
+import { type Integration, presentsRefreshToken } from '../../integrations/integration.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { createRequestWrites } from '../../store/integrity/unconfirmed.ts'
 import type { SaveResult } from '../../store/store.ts'
@@ -24,7 +24,7 @@ import type { Prepaid } from './login-budget.ts'
 import type { Logins } from './logins.ts'
 import type { MintAudit } from './mint-event.ts'
 import type { MintRecords } from './opened-integration.ts'
-import { inItsTime } from './refusal-memory.ts'
+import { inItsTime, isWhileResting } from './refusal-memory.ts'
 import { RETRIES, saveRefused, tryAgain } from './retry.ts'
 import type { SingleFlight, TakeLock } from './single-flight.ts'
 
@@ -69,6 +69,8 @@ interface Asked {
   /** Whether the integration is known to hold the rejected token. */
   readonly isHeld: boolean
   readonly by: Actor
+  /** Whether this login finds out if Salesforce is well again. */
+  readonly isProbe: boolean
 }
 
 export function createMintCoordinator(dependencies: MintCoordinatorDependencies) {
@@ -87,9 +89,8 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
 
   const mint = async (
     { entry, records: read, ...ready }: Ready,
-    requirement: TokenRequirement,
+    { requirement, by, isProbe }: Asked,
     deadlineAt: number,
-    by: Actor,
   ): Promise<Minted> => {
     const { integration } = entry
     let { prepaid } = ready
@@ -98,28 +99,34 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     subject.catch(() => undefined)
     const share = requirement.kind === 'rejected' ? requirement.kind : undefined
     try {
-      const lease = await logins.mint(integration, {
-        async charge() {
-          const known = await subject
-          const first = prepaid
-          prepaid = undefined
-          if (!first?.(known)) await logins.charge(integration, known, share)
+      const lease = await logins.mint(
+        integration,
+        {
+          async charge(charged) {
+            const known = await subject
+            const first = prepaid
+            prepaid = undefined
+            if (first?.(known)) return
+            await logins.charge(integration, known, share, charged)
+          },
+          hasWorked: async () => (await subject) !== undefined && entry.refusal === undefined,
+          // A late token already cost a login, so it is stored for the next caller.
+          onLate: (lease) => void records.adopt(lease, by, pin),
+          saveLater(unsaved) {
+            pin = unsaved
+          },
+          // Whether a token lives that Salesforce answered with 401 is what the caller wants to know.
+          learnFirst: (tokenId) =>
+            requirement.kind === 'rejected' && requirement.tokenId === tokenId,
+          ...{ deadlineAt, records: read },
         },
-        hasWorked: async () => (await subject) !== undefined && entry.refusal === undefined,
-        // A late token already cost a login, so it is stored for the next caller.
-        onLate: (lease) => void records.adopt(lease, by, pin),
-        saveLater(unsaved) {
-          pin = unsaved
-        },
-        // Whether a token lives that Salesforce answered with 401 is what the caller wants to know.
-        learnFirst: (tokenId) => requirement.kind === 'rejected' && requirement.tokenId === tokenId,
-        ...{ deadlineAt, records: read },
-      })
+        isProbe,
+      )
       return { lease, pin, subject }
     } catch (thrown) {
       const error = inItsTime(thrown, integration.updatedAt, now())
       // These errors are not refusals by Salesforce.
-      if (isUnsettled(error) || isStoreTrouble(error)) throw error
+      if (isUnsettled(error) || isStoreTrouble(error) || isWhileResting(error)) throw error
       audit.refused(integration.name, error, by)
       await records.saveRefusal(entry, error).catch(unlessUnavailable)
       throw error
@@ -162,15 +169,16 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
 
   const mintAndSave = async (
     ready: Ready,
-    { requirement, by }: Asked,
+    asked: Asked,
     deadlineAt: number,
   ): Promise<MintResult> => {
+    const { requirement, by } = asked
     const { entry } = ready
     const { name } = entry.integration
     const answer = answerIn(entry, requirement, now())
     if (answer) return found(answer)
     const own = requirement.kind === 'need' ? await ownLease(entry) : undefined
-    const minted: Minted = own ? { lease: own } : await mint(ready, requirement, deadlineAt, by)
+    const minted: Minted = own ? { lease: own } : await mint(ready, asked, deadlineAt)
     const { lease, pin } = minted
     if (requirement.kind === 'rejected' && lease.tokenId === requirement.tokenId) {
       if (pin) await logins.verify(entry.integration, lease)
@@ -210,7 +218,11 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
   }
 
   /** Charges the login with the lock if the caller needs one as far as this replica knows, and if it knows the user. The lock and the login then take one round trip. */
-  const mayPrepay = ({ integration, lease, orev }: Entry, { requirement }: Asked): boolean =>
+  const mayPrepay = (
+    { integration, lease, orev }: Entry,
+    { requirement, isProbe }: Asked,
+  ): boolean =>
+    !isProbe &&
     requirement.kind !== 'rejected' &&
     (orev === 0 || (lease?.orgId !== undefined && lease.userId !== undefined)) &&
     logins.isLikely(integration)
@@ -235,6 +247,10 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
       )
       if (held) return held.result
       isPrepaid = false
+      // A probe does not wait for a login that hangs. A refresh token needs the lock.
+      if (asked.isProbe && !presentsRefreshToken(integration)) {
+        return mintUntilSaved(await makeReady(integration), asked, deadlineAt)
+      }
       await records.changed(name)
       const answer = answerIn(await records.require(name), asked.requirement, now())
       if (answer) return found(answer)
@@ -250,11 +266,17 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
       by: Actor,
     ): { readonly result: Promise<MintResult>; readonly joined: boolean } {
       const { integration } = entry
-      return flights.join(keyOf(requirement, integration), async () => {
+      const probe = logins.probe(integration)
+      const isProbe = probe !== undefined
+      // Nobody joins a probe, because it may hang. All other callers are refused meanwhile.
+      const key = isProbe ? `probe:${runtime.uniqueId()}` : keyOf(requirement, integration)
+      return flights.join(key, async () => {
+        await probe
         const writes = createRequestWrites()
         try {
           const isHeld = holdsRejected(entry, requirement)
-          return await writes.run(() => mintUnderLock(entry, { requirement, isHeld, by }))
+          const asked: Asked = { requirement, isHeld, by, isProbe }
+          return await writes.run(() => mintUnderLock(entry, asked))
         } finally {
           const unconfirmed = writes.end()
           if (unconfirmed) audit.unconfirmed(integration.name, unconfirmed)

@@ -1,7 +1,7 @@
 /** Remembers refusals for all replicas, so that no request is sent before it can succeed. Pure. */
 import { Type } from 'typebox'
 import { isUnsettled } from '../../custody/connection.ts'
-import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
+import { BrokerError, type BrokerErrorOptions, isStoreTrouble } from '../../errors/errors.ts'
 import type { ProblemCode } from '../../errors/problems.ts'
 import {
   grantRefused,
@@ -41,7 +41,8 @@ const PERMANENT_MS = [30_000, MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINU
 /** Every 30 s for 10 minutes, then every 2 minutes. */
 const PROPAGATING_MS = 30_000
 const PROPAGATING_TIMES = 20
-const TRANSIENT_MS = 1_000
+/** Pause after an answer that cannot be read, and longest pause after a failure at the source of a token. */
+const UNREADABLE_MS = 1_000
 /** Pause after an exceeded login rate. */
 const WAIT_MS = 3_600_000
 /** For this time after a change in Setup, propagation explains refusals. */
@@ -69,10 +70,31 @@ export function isTransient(error: unknown): boolean {
   return refusalOf(error)?.class === 'transient'
 }
 
+/** Marks an error as one of the breaker. */
+class Resting extends Error {
+  override readonly name = 'Resting'
+}
+
+/** The problem for callers while the breaker does not let their login pass. */
+export const whileResting = (
+  code: 'salesforce_unavailable' | 'grant_refused',
+  detail: string,
+  options: BrokerErrorOptions,
+): BrokerError =>
+  new BrokerError(code, detail, {
+    ...{ ...options, isTold: true },
+    cause: new Resting(),
+  })
+
+/** Whether the breaker did not let the login pass, so that Salesforce was not asked. */
+export const isWhileResting = (error: unknown): boolean =>
+  error instanceof BrokerError && error.cause instanceof Resting
+
 /** Whether the login host was not asked, or its answer is unknown. */
 export const saysNothing = (error: unknown): boolean =>
   isUnsettled(error) ||
   isStoreTrouble(error) ||
+  isWhileResting(error) ||
   (error instanceof BrokerError && error.code === 'login_budget_exhausted')
 
 /** Whether a fresh assertion cures it. */
@@ -90,7 +112,11 @@ export function inItsTime(error: unknown, changedAt: number, now: number): unkno
 
 const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number): number => {
   // The source remembers its own refusal, and knows when it is cured.
-  if (error.members.source !== undefined) return TRANSIENT_MS
+  if (error.members.source !== undefined) {
+    return Math.min(UNREADABLE_MS, error.retryAfterMs ?? UNREADABLE_MS)
+  }
+  // The breaker decides when Salesforce is asked again. A remembered pause must not delay its probes.
+  if (isTransient(error)) return refusal ? 0 : (error.retryAfterMs ?? 0)
   switch (LASTING.has(error.code) ? 'permanent' : refusal?.class) {
     case 'permanent':
       return PERMANENT_MS[Math.min(count, PERMANENT_MS.length) - 1] ?? PERMANENT_MS[0]
@@ -99,7 +125,7 @@ const restMs = (error: BrokerError, refusal: Refusal | undefined, count: number)
     case 'propagating':
       return count > PROPAGATING_TIMES ? 4 * PROPAGATING_MS : PROPAGATING_MS
     default:
-      return Math.max(TRANSIENT_MS, refusal ? 0 : (error.retryAfterMs ?? 0))
+      return UNREADABLE_MS
   }
 }
 
@@ -112,7 +138,7 @@ export function remember(
 ): RefusalRecord | undefined {
   if (!(error instanceof BrokerError) || !REMEMBERED.has(error.code)) return undefined
   // It ends with the presentation for which it waits, so it must not be remembered longer.
-  if (isUnsettled(error)) return undefined
+  if (isUnsettled(error) || isWhileResting(error)) return undefined
   const before = former?.version === version ? remembered(name, former) : undefined
   const count = (before?.count ?? 0) + 1
   const restUntil = now + restMs(error, refusalOf(error), count)

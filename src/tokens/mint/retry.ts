@@ -36,7 +36,7 @@ export const deadToken = (): BrokerError =>
     cause: new TryAgain('deadToken'),
   })
 
-interface RetryRow {
+export interface RetryRow {
   readonly isFor: (error: unknown) => boolean
   /** Most tries, the first one included. */
   readonly tries: number

@@ -6,7 +6,7 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import type { RefusalRecord } from '../../store/store.ts'
 import type { Logins } from '../mint/logins.ts'
 import type { MintAudit } from '../mint/mint-event.ts'
-import { refusedStill, remember } from '../mint/refusal-memory.ts'
+import { isWhileResting, refusedStill, remember } from '../mint/refusal-memory.ts'
 import type { SingleFlight } from '../mint/single-flight.ts'
 import type { Lease, MintResult } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
@@ -20,10 +20,10 @@ import {
 export type DegradedMode = ReturnType<typeof createDegradedMode>
 
 interface DegradedModeDependencies {
-  readonly logins: Pick<Logins, 'mint'>
+  readonly logins: Pick<Logins, 'mint' | 'probe'>
   readonly flights: Pick<SingleFlight, 'join'>
   readonly audit: Pick<MintAudit, 'minted' | 'refused'>
-  readonly runtime: Pick<Runtime, 'now' | 'monotonic'>
+  readonly runtime: Pick<Runtime, 'now' | 'monotonic' | 'uniqueId'>
 }
 
 /** The shared count of logins is in the store. */
@@ -37,22 +37,27 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
   const kept = new Map<string, Lease>()
   const refusals = new Map<string, RefusalRecord>()
 
-  const mint = async ({ integration }: Entry, by: Actor): Promise<MintResult> => {
+  const mint = async ({ integration }: Entry, by: Actor, isProbe: boolean): Promise<MintResult> => {
     const { name } = integration
     if (presentsRefreshToken(integration)) throw needsStore()
     const refused = refusedStill(refusals.get(name), integration, now())
     if (refused) throw refused
     try {
-      const lease = await logins.mint(integration, {
-        charge: uncounted,
-        deadlineAt: monotonic() + DEADLINE_MS,
-        hasWorked: async () => true,
-      })
+      const lease = await logins.mint(
+        integration,
+        {
+          charge: uncounted,
+          deadlineAt: monotonic() + DEADLINE_MS,
+          hasWorked: async () => true,
+        },
+        isProbe,
+      )
       refusals.delete(name)
       kept.set(name, lease)
       audit.minted(lease, by)
       return { lease, isFresh: true, isSaved: false }
     } catch (error) {
+      if (isWhileResting(error)) throw error
       const refusal = remember(error, integration, refusals.get(name), now())
       if (refusal) refusals.set(name, refusal)
       audit.refused(name, error, by)
@@ -77,7 +82,11 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
       by: Actor,
     ): { readonly result: Promise<MintResult>; readonly joined: boolean } {
       const { name } = entry.integration
-      const { result, joined } = flights.join(`degraded:${name}`, async () => {
+      const probe = logins.probe(entry.integration)
+      const isProbe = probe !== undefined
+      const key = isProbe ? `probe:${runtime.uniqueId()}` : `degraded:${name}`
+      const { result, joined } = flights.join(key, async () => {
+        await probe
         if (requirement.kind === 'rejected' && kept.get(name)?.tokenId === requirement.tokenId) {
           throw new BrokerError(
             'store_unavailable',
@@ -85,7 +94,7 @@ export function createDegradedMode(dependencies: DegradedModeDependencies) {
             { retryAfterMs: 1_000 },
           )
         }
-        return mint(entry, by)
+        return mint(entry, by, isProbe)
       })
       const isOwn = holdsRejected(entry, requirement)
       return {

@@ -14,6 +14,9 @@ export const changesSuite: StoreSuite = async (t, open) => {
     await store.documents.write('key', 'x {y}', '', { expected: 'any' })
     await store.documents.remove('key', 'x {y}', 'any')
     await store.integrations.remove('a', { uid: 'u', version: 2 })
+    const host = { type: 'login', target: 'a.example uid' } as const
+    await store.changes.announce({ ...host, isResting: true })
+    await store.changes.announce({ ...host, isResting: false })
     // None of these is a change.
     await store.integrations.create('before', 'u', content())
     await store.documents.remove('key', 'x {y}', 'any')
@@ -32,6 +35,8 @@ export const changesSuite: StoreSuite = async (t, open) => {
       { type: 'document', kind: 'key', id: 'x {y}', version: 1 },
       { type: 'document', kind: 'key', id: 'x {y}' },
       { type: 'integration', name: 'a', rev: rev + 1 },
+      { ...host, isResting: true },
+      { ...host, isResting: false },
     ])
     t.notOk(gap)
     t.equal(cursor, await store.changes.tail())

@@ -4,7 +4,7 @@ import { createMintCoordinator } from '../../../src/tokens/mint/mint-coordinator
 import type { MintRecords } from '../../../src/tokens/mint/opened-integration.ts'
 import type { Entry } from '../../../src/tokens/serve/lease-cache.ts'
 import { entryOf, integrationOf, leaseOf } from '../../support/integrations.ts'
-import { testLogins } from '../../support/logins.ts'
+import { testBreaker, testLogins } from '../../support/logins.ts'
 import { partOf } from '../../support/part.ts'
 import { testRuntime } from '../../support/runtime.ts'
 
@@ -13,7 +13,11 @@ const lease = leaseOf()
 const BY = { principal: 'test', requestId: 'r' }
 
 /** One whose mints fail as often as told, and what each was given to begin with. */
-function coordinatorOver(stored: Entry, failures: number) {
+function coordinatorOver(
+  stored: Entry,
+  failures: number,
+  { breaker = testBreaker(), isLocked = (): boolean => false, charged = [] as unknown[] } = {},
+) {
   const began: (MintRecords | undefined)[] = []
   const subjects: string[] = []
   const records = partOf<MintRecords>({ owner: undefined })
@@ -27,6 +31,7 @@ function coordinatorOver(stored: Entry, failures: number) {
       },
     },
     { now: () => 0, sleep: async () => undefined },
+    breaker,
   )
   const saved = { saved: true, orev: 2, rev: 2 } as const
   const none = { look: async () => undefined, changed: async () => undefined }
@@ -45,6 +50,9 @@ function coordinatorOver(stored: Entry, failures: number) {
     },
     logins: {
       ...logins,
+      async charge(_integration, _subject, share, amounts) {
+        charged.push([share, amounts])
+      },
       async subjectOf({ uid }) {
         subjects.push(uid)
         return undefined
@@ -52,7 +60,8 @@ function coordinatorOver(stored: Entry, failures: number) {
     },
     flights: {
       join: (_key, work) => ({ result: work(), joined: false }),
-      readUnderLock: async (_name, read, work) => ({ result: await work(await read()) }),
+      readUnderLock: async (_name, read, work) =>
+        isLocked() ? undefined : { result: await work(await read()) },
     },
     degraded: { lease: () => undefined, keep: () => undefined, forget: () => undefined },
     revoker: { endDead: nothing, bury: nothing },
@@ -78,4 +87,37 @@ t.test('nothing that was read for the integration of that name before is used', 
   await run(entryWith('removed'))
   t.same(began, [undefined])
   t.same(subjects, ['removed', 'made anew'])
+})
+
+t.test(
+  'a probe does not wait for the lock of a login that hangs, and is the only one',
+  async (t) => {
+    let time = 0
+    const breaker = testBreaker({ monotonic: () => time })
+    const entry = entryWith('u')
+    const { run, began } = coordinatorOver(entry, 0, { breaker, isLocked: () => true })
+    breaker.ended(entry.integration, 0, new BrokerError('salesforce_timeout', 'It hangs'))
+    await t.rejects(run(entry), { code: 'salesforce_unavailable', retryAfterMs: 1_000 })
+    t.equal(began.length, 0, 'nobody was asked')
+    time = 1_000
+    const [probe, other] = [run(entry), run(entry)]
+    await t.rejects(other, { code: 'salesforce_unavailable' })
+    t.match(await probe, { lease: { tokenId: 't' }, isFresh: true })
+    t.equal(began.length, 1)
+    t.notOk(breaker.isResting(entry.integration))
+  },
+)
+
+t.test('a probe is charged by its result', async (t) => {
+  let time = 0
+  const charged: unknown[] = []
+  const breaker = testBreaker({ monotonic: () => time })
+  const entry = entryWith('u')
+  const { run } = coordinatorOver(entry, 1, { breaker, charged })
+  breaker.ended(entry.integration, 0, new BrokerError('salesforce_unavailable', 'away'))
+  time = 1_000
+  await t.rejects(run(entry), { code: 'salesforce_unavailable' })
+  time = 3_000
+  await run(entry)
+  t.same(charged, [[undefined, { own: 1, user: 1 }]], 'the one that got a token')
 })

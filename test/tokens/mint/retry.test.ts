@@ -1,10 +1,9 @@
 import t from 'tap'
 import { BrokerError } from '../../../src/errors/errors.ts'
 import { refusedAtSource } from '../../../src/grants/refusals/refusals.ts'
-import { createBreaker } from '../../../src/tokens/mint/breaker.ts'
 import { createStoreReads, proofTriesOf, triesOf } from '../../../src/tokens/mint/retry.ts'
 import { integrationOf } from '../../support/integrations.ts'
-import { testLogins } from '../../support/logins.ts'
+import { testBreaker, testLogins } from '../../support/logins.ts'
 import { testLog, testRuntime } from '../../support/runtime.ts'
 
 const integration = integrationOf()
@@ -21,7 +20,7 @@ function world() {
   let error: BrokerError
   const monotonic = () => time
   const log = testLog({ info: () => (answers += 1) })
-  const breaker = createBreaker({ monotonic, log })
+  const breaker = testBreaker({ monotonic, log })
   const mint = async () => {
     tries += 1
     throw error
@@ -45,11 +44,11 @@ function world() {
 
 const away = () => new BrokerError('salesforce_unavailable', 'It is away')
 
-t.test('a login host that fails is left alone', async (t) => {
+t.test('Salesforce is left alone where it fails', async (t) => {
   const { breaker, fail, tries } = world()
   t.equal(await fail(away()), 'salesforce_unavailable')
   t.equal(tries(), 4)
-  t.equal(breaker.openCount(), 1)
+  t.same(breaker.counts(), { hosts: 0, clients: 1 })
   t.equal(await fail(away()), 'salesforce_unavailable')
   t.equal(tries(), 4, 'nobody is asked')
 })
@@ -58,10 +57,10 @@ t.test('what fails at the source of a token is not put down to who exchanges it'
   const { breaker, fail, tries, answers, pass } = world()
   t.equal(await fail(refusedAtSource(away(), 'crm')), 'salesforce_unavailable')
   t.equal(tries(), 4, 'it is tried again all the same')
-  t.equal(breaker.openCount(), 0)
+  t.same(breaker.counts(), { hosts: 0, clients: 0 })
 
   await fail(away())
-  pass(10_000)
+  pass(100_000)
   const refused = new BrokerError('integration_disabled', 'It is disabled')
   t.equal(await fail(refusedAtSource(refused, 'crm')), 'integration_disabled')
   t.equal(answers(), 0, 'nor does it speak for the host')
@@ -70,7 +69,7 @@ t.test('what fails at the source of a token is not put down to who exchanges it'
 t.test('what never reached the host says nothing of it', async (t) => {
   const { fail, tries, answers, pass } = world()
   await fail(away())
-  pass(10_000)
+  pass(100_000)
   for (const code of ['store_unavailable', 'store_reset', 'login_budget_exhausted'] as const) {
     t.equal(await fail(new BrokerError(code, 'Nobody was asked')), code)
     t.equal(answers(), 0, `${code} does not say that it answers again`)

@@ -9,10 +9,10 @@ const by = { principal: 'api-key:reader', requestId: null }
 /** Salesforce repeats its token. */
 const degradedMode = () =>
   createDegradedMode({
-    logins: { mint: async () => lease },
+    logins: { mint: async () => lease, probe: () => undefined },
     flights: { join: (_key, work) => ({ result: work(), joined: false }) },
     audit: { minted: () => undefined, refused: () => undefined },
-    runtime: { now: () => 2, monotonic: () => 2 },
+    runtime: { now: () => 2, monotonic: () => 2, uniqueId: () => 'one' },
   })
 
 t.test('without the store, a rejection of what was never held is a need', async (t) => {
