@@ -14,5 +14,5 @@ interface LeaseStatus {
 export const lifeKnown = (call: Call, name: string): Promise<unknown> =>
   eventually(async () => {
     const lease = (await call('GET', `/integrations/${name}`)).body.status?.lease
-    return !lease || lease.expiry_source !== 'configured' || lease.proof !== undefined
+    return lease?.expiry_source !== 'configured' || lease.proof !== undefined
   })
