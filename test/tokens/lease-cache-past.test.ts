@@ -180,3 +180,30 @@ t.test('hears that the life of a token is known where its end stays the same', a
   await cache.fill(cache.begin(), withLease(3))
   t.match(cache.trusted('a')?.lease, { proof: 'live' }, 'and is not opened again')
 })
+
+t.test('an answer that lacks the newer lease alone serves a time without the store', async (t) => {
+  const withLease = (rev: number): Look => ({
+    ...look(rev),
+    integration: { ...look(rev).integration, digests: ['d'] },
+    outcome: { lease: { body: '', digest: 'd', tokenId: 't', expiresAt: 2 } },
+  })
+  for (const [news, known] of [
+    [{ isNewer: true }, 3],
+    [{}, undefined],
+  ] as const) {
+    const { cache } = heardCache(async () => leaseOf())
+    const ticket = cache.begin()
+    cache.heard({ type: 'integration', name: 'a', rev: 4, ...news })
+    await cache.fill(ticket, withLease(3))
+    t.equal(cache.trusted('a'), undefined)
+    t.equal(cache.servable('a')?.rev, known)
+    await cache.fill(ticket, withLease(4))
+    t.equal(cache.trusted('a')?.rev, 4)
+  }
+  const { cache } = heardCache(async () => leaseOf())
+  const ticket = cache.begin()
+  cache.heard({ type: 'integration', name: 'a', rev: 4, isNewer: true })
+  cache.heard({ type: 'integration', name: 'a', rev: 5, isNewer: true })
+  await cache.fill(ticket, withLease(3))
+  t.equal(cache.servable('a'), undefined, 'of two changes, one may be more than a newer lease')
+})

@@ -41,10 +41,17 @@ const WAIT_MS = 550
 /** Longer than any read of the store. */
 const FLOOR_MS = 10_000
 
+/** Lowest revision that may be trusted. `isNewer`: the change to it brought a newer lease, and nothing else. */
+interface Floor {
+  readonly rev: number
+  readonly at: number
+  readonly isNewer: boolean
+}
+
 export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependencies) {
   const { monotonic } = dependencies
   const memory = createReplicaCache<Entry>({ ...dependencies, waitMs: WAIT_MS })
-  const floors = new Map<string, { readonly rev: number; readonly at: number }>()
+  const floors = new Map<string, Floor>()
   const dead = new Map<string, number>()
 
   const prune = () => {
@@ -69,7 +76,7 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
     else if (known && known.rev < rev && (current || !isNewer)) memory.drop(name)
     if (rev < (floors.get(name)?.rev ?? 0)) return
     floors.delete(name)
-    floors.set(name, { rev, at: monotonic() })
+    floors.set(name, { rev, at: monotonic(), isNewer })
   }
 
   /** Marks the token as dead, and every older lease of the integrations that lost it. */
@@ -88,12 +95,15 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
     return held?.ticket.epoch === epoch ? held.rev : 0
   }
 
+  /** An entry that only lacks the newer lease of the last change stays known, for a time without the store. Returns whether the entry is trusted. */
   const keep = (entry: Entry): boolean => {
     const { ticket, integration, rev, lease } = entry
     const { name } = integration
+    const floor = floors.get(name)
+    const isCurrent = rev >= (floor?.rev ?? 0)
     const isSafe =
       memory.isUnbroken(ticket) &&
-      rev >= (floors.get(name)?.rev ?? 0) &&
+      (isCurrent || (lease !== undefined && floor?.isNewer === true && rev + 1 === floor.rev)) &&
       rev >= heldRev(name, ticket) &&
       (lease === undefined || !dead.has(lease.tokenId))
     if (!isSafe) return false
@@ -101,7 +111,8 @@ export function createLeaseCache({ open, ...dependencies }: LeaseCacheDependenci
     withSharedTexts(entry.digests)
     if (lease) withSharedTexts(lease)
     memory.keep(oneCopyOf(name), entry, ticket)
-    return true
+    if (!isCurrent) memory.supersede(name)
+    return isCurrent
   }
 
   const opened = async (look: Look): Promise<Lease | undefined> => {
