@@ -1,9 +1,9 @@
-/** A change that makes a hit several times as slow does not land. Ratios of CPU time, and the best of some rounds: what else the machine does costs both sides. */
+/** A change that halves the speed of a hit does not land. Ratios of CPU time, and the best of some rounds: what else the machine does costs both sides. */
 import t from 'tap'
 import { measureHit } from '../../bench/hit.ts'
 
-/** `npm run bench -- hit` has the target. The same code gives 0.5 on one kind of machine and 0.85 on another, and other tests run beside this one. */
-const FLOOR = 0.3
+/** `npm run bench -- hit` has the target. The same code gives 0.57 to 0.68 at best on one kind of machine and 0.85 on another: half of either is below the floor. */
+const FLOOR = 0.45
 
 t.test('a hit keeps up with bare node:http, without Redis and without cryptography', async (t) => {
   const { pairs, redisCommandsPerHit } = await measureHit(t, {

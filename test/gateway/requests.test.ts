@@ -149,3 +149,23 @@ t.test('a refused request is audited', async (t) => {
   )
   t.pass()
 })
+
+t.test('no login URL hands a token to a key that is limited to requests', async (t) => {
+  const token = (await call('GET', '/tokens/billing')).body.access_token
+  const given = {
+    client_credentials: { client_id: id, client_secret: key },
+    password: { client_id: id, username: 'billing', password: key },
+    refresh_token: { client_id: id, refresh_token: key },
+  }
+  for (const path of ['/login/billing/services/oauth2/token', '/services/oauth2/token']) {
+    for (const [grant_type, form] of Object.entries(given)) {
+      const scope = path.startsWith('/login') ? {} : { scope: 'integration:billing' }
+      const body = new URLSearchParams({ grant_type, ...form, ...scope })
+      const answer = await fetch(`${url}${path}`, { method: 'POST', body })
+      const text = await answer.text()
+      t.equal(answer.status, 400, `${grant_type} at ${path}: ${text}`)
+      t.match(text, 'request_not_allowed', `${grant_type} at ${path}`)
+      t.notMatch(text, token)
+    }
+  }
+})

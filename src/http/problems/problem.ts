@@ -277,7 +277,7 @@ export function problemResponses(
   )
 }
 
-/** The response that has any of these problems. */
+/** The response for each of these problems. */
 export const problemResponse = (
   codes: readonly ProblemCode[],
   headers: Pick<ProblemResponse, 'headers'> = {},

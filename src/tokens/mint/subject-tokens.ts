@@ -12,7 +12,7 @@ import type { InsideLease } from '../serve/inside-lease.ts'
 const LONGEST_FILE = 65_536
 const VISIBLE_ASCII = /^[!-~]+$/
 
-/** `leaseOf` mints if necessary, as any mint. */
+/** `leaseOf` mints where there is no valid lease. */
 export const createSubjectTokens = (leaseOf: InsideLease): SubjectTokens => ({
   async of(integration, { rejected, at, signal }) {
     try {
