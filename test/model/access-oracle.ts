@@ -60,8 +60,10 @@ function isOpen({ serves, way, exchangesAway }: Defined, at: 'home' | 'away'): b
   return serves && (at === own || (at === 'away' && exchangesAway))
 }
 
+/** The client secret of an exchange does not go along to another host, so there it is another one. */
 const sameProof = (one: Way, other: Way): boolean => {
-  const proofOf = (way: Way) => (way.kind === 'lent' ? `lent ${way.from}` : way.kind)
+  const proofOf = (way: Way) =>
+    way.kind === 'lent' ? `lent ${way.from}` : way.kind === 'exchange' ? `at ${way.at}` : way.kind
   return proofOf(one) === proofOf(other)
 }
 

@@ -340,6 +340,19 @@ const EXAMPLES: readonly (readonly Command[])[] = [
     change('a', true),
     change('b', false),
   ],
+  // The same client secret for another host, by a caller who may write no credentials.
+  [
+    { ...{ type: 'change', slot: 'a' }, serves: true, away: true },
+    write('c', { kind: 'exchange', source: 'b', at: 'home' }),
+    {
+      ...{ type: 'permit', caller: 'one' },
+      entries: [
+        { permissions: ['integrations:write', 'tokens:read'], slot: undefined, team: undefined },
+      ],
+    },
+    write('c', { kind: 'exchange', source: 'a', at: 'home' }),
+    write('c', { kind: 'exchange', source: 'a', at: 'away' }),
+  ],
 ]
 
 t.test('nobody ever reads a token that the table does not give them', async (t) => {
