@@ -24,6 +24,9 @@ const AMBIGUOUS = /^[A-Za-z0-9._~\-/\\%;?#]$/
 const FIRST_PRINTABLE = 0x20
 const DELETE = 0x7f
 const DOTS = /^\.+$/
+/** Characters that a server may fold (NFKC) to one that separates, such as fullwidth ones. */
+const FOLDABLE = /\P{ASCII}/gu
+const SEPARATING = /[./\\%;?#]/
 /** A parameter by which Salesforce takes a POST for another method. */
 const METHOD_PARAMETER = '_httpmethod'
 
@@ -43,15 +46,21 @@ export function permitsRequest(
 /** The segments of an unambiguous path. */
 function readPath(target: string): readonly string[] | undefined {
   const [path = '', query] = splitAt(target, '?')
-  if (path === '' || !PATH.test(path) || hasMethodParameter(query)) return undefined
+  if (path === '' || !PATH.test(path) || isAmbiguousQuery(query)) return undefined
   const encoded = [...path.matchAll(/%([0-9A-Fa-f]{2})/g)]
   if (encoded.some(([, hex = '']) => isAmbiguous(Number.parseInt(hex, 16)))) return undefined
+  const text = decoded(path)
+  // Some servers decode what is not UTF-8, or is longer than its character needs.
+  if (text === undefined || foldsToSeparator(text)) return undefined
   const segments = segmentsOf(path)
   return segments.some((segment) => DOTS.test(segment)) ? undefined : segments
 }
 
 const isAmbiguous = (byte: number): boolean =>
   byte < FIRST_PRINTABLE || byte === DELETE || AMBIGUOUS.test(String.fromCharCode(byte))
+
+const foldsToSeparator = (text: string): boolean =>
+  (text.match(FOLDABLE) ?? []).some((character) => SEPARATING.test(character.normalize('NFKC')))
 
 /** A slash at the end changes nothing at Salesforce. */
 const segmentsOf = (path: string): readonly string[] => path.replace(/\/$/, '').split('/').slice(1)
@@ -61,22 +70,26 @@ function splitAt(text: string, mark: string): readonly [string, string?] {
   return at === -1 ? [text] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** The query is not judged, but it must not change the method. A fragment never reaches a server. */
-function hasMethodParameter(query: string | undefined): boolean {
+/** The query is not judged, but it must not change the method. A fragment never reaches a server, and a space separates two targets. */
+function isAmbiguousQuery(query: string | undefined): boolean {
   if (query === undefined) return false
-  if (query.includes('#')) return true
+  if (/[#\s]/.test(query)) return true
   return query.split(/[&;?]/).some((parameter) => {
-    const [name] = splitAt(parameter, '=')
-    return decoded(name).trim().toLowerCase() === METHOD_PARAMETER
+    const [written] = splitAt(parameter, '=')
+    const name = decoded(written.replaceAll('+', ' '))
+    return name === undefined || bare(name) === METHOD_PARAMETER
   })
 }
 
-/** A name that cannot be decoded is compared as it is. */
-function decoded(name: string): string {
+/** Without what a server may cut off. */
+const bare = (name: string): string => name.replaceAll(/[\s\p{Cc}]/gu, '').toLowerCase()
+
+/** Undefined: it cannot be decoded. */
+function decoded(text: string): string | undefined {
   try {
-    return decodeURIComponent(name.replaceAll('+', ' '))
+    return decodeURIComponent(text)
   } catch {
-    return name
+    return undefined
   }
 }
 

@@ -17,6 +17,9 @@ const PAIRS = [
   ['x-forwarded-method', 'x-forwarded-uri'],
 ] as const
 
+/** Headers by which a server may take a POST for another method. Gateways copy them from their client. */
+const OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const
+
 const BELOW = /^\/gateway\/[^/?#]+(\/.*)$/s
 
 /** Fits no pattern. */
@@ -30,7 +33,23 @@ const AMBIGUOUS: SeenRequest = { method: '', target: '' }
 export function seenRequests(request: SubRequest): readonly SeenRequest[] {
   const below = BELOW.exec(request.target)?.[1]
   const own = below === undefined ? [] : [{ method: request.method, target: below }]
-  return [...own, ...PAIRS.flatMap((pair) => namedBy(pair, request))]
+  const named = [...own, ...PAIRS.flatMap((pair) => namedBy(pair, request))]
+  return [...named, ...OVERRIDES.flatMap((header) => overriddenBy(header, named, request))]
+}
+
+/** The same requests with the method of the header. */
+function overriddenBy(
+  header: string,
+  named: readonly SeenRequest[],
+  { headers, rawHeaders }: SubRequest,
+): readonly SeenRequest[] {
+  const count = countHeader(rawHeaders, header)
+  if (count === 0) return []
+  const method = headers[header]
+  const isClear = count === 1 && typeof method === 'string'
+  return isClear
+    ? named.map(({ target }) => ({ method: method.toUpperCase(), target }))
+    : [AMBIGUOUS]
 }
 
 function namedBy(

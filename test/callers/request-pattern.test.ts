@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { permitsRequest, REQUEST_PATTERN } from '../../src/callers/request-pattern.ts'
 
@@ -52,12 +53,27 @@ t.test('a request that can be read in two ways is not permitted', async (t) => {
     ...['http://host/a', '/a, /b', '/a%7e', '/a%5f'],
     ...['/a?_HttpMethod=PATCH', '/a?x=1&_httpmethod=DELETE', '/a?%5FHttpMethod=PATCH'],
     ...['/a?x;_HttpMethod=PATCH', '/a??_HttpMethod=PATCH', '/a?+_HttpMethod=PATCH'],
+    ...['/a?_HttpMethod%00=PATCH', '/a?%u005fHttpMethod=PATCH', '/a?_HttpMethod%ff=x', '/a?%=x'],
+    ...['/a?x, /b', '/a?x\ty'],
+    // Overlong, half and surrogate characters, and those that fold to dots and slashes.
+    ...['/%c0%ae%c0%ae/a', '/a%c0%afb', '/a%e0%80%af', '/a%c3', '/a%ed%a0%80', '/a%ff'],
+    ...['/%ef%bc%8e%ef%bc%8e/a', '/a%ef%bc%8fb', '/%e2%80%a5/a', '/%e2%80%a6', '/a%ef%bc%85'],
   ]
   for (const target of ambiguous) t.notOk(permits(all, 'POST', target), target)
   for (const method of ['', 'post', 'POST ', 'GET, POST', 'GET\n', '*']) {
     t.notOk(permits(all, method, '/a'), method)
   }
-  const clear = ['/', '/a', '/a/', '/a%20b', '/a%C3%A9', '/a?b=%2f..//', "/a/b(c)'d':e@f,g=h&i!j$k"]
+  const clear = [
+    '/a%E2%84%A2',
+    '/a?caf%C3%A9=%ff',
+    '/',
+    '/a',
+    '/a/',
+    '/a%20b',
+    '/a%C3%A9',
+    '/a?b=%2f..//',
+    "/a/b(c)'d':e@f,g=h&i!j$k",
+  ]
   for (const target of clear) t.ok(permits(all, 'POST', target), target)
 })
 
@@ -71,4 +87,49 @@ t.test('a pattern has a form', async (t) => {
     ...['GET /a;b', 'GET /a b', 'G*T /a', 'GET /a\n'],
   ]
   for (const pattern of wrong) t.notMatch(pattern, form, pattern)
+})
+
+/** What other servers make of a target: each reads a part of it in a way of its own. */
+const STEPS: readonly ((target: string) => string)[] = [
+  (target) => target.replace(/[?#].*/s, ''),
+  (target) =>
+    target.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) =>
+      Buffer.from(run.replaceAll('%', ''), 'hex').toString(),
+    ),
+  (target) => target.replaceAll(/%c0%ae/gi, '.'),
+  (target) => target.replaceAll('\\', '/'),
+  (target) => target.replaceAll(/;[^/]*/g, ''),
+  (target) => target.replaceAll(/\p{Cc}.*/gsu, ''),
+  (target) => target.normalize('NFKC'),
+  (target) => new URL(`http://host${target.startsWith('/') ? '' : '/'}${target}`).pathname,
+  (target) => target.replaceAll(/\/+/g, '/'),
+]
+
+t.test('what is permitted has the same path for every reader', (t) => {
+  const piece = fc.constantFrom(
+    ...[
+      '/services/data/v66.0/query',
+      '/services/data/v66.0/limits',
+      '/query',
+      '/limits',
+      '/',
+      '//',
+    ],
+    ...['/.', '/..', '/%2e%2e', '%2f', '%5c', '\\', ';', ';x=1', '%3b', '?', '#', '%3f', '%23'],
+    ...['%00', '%0a', '%25', '%252e', '%c0%ae%c0%ae', '%ef%bc%8f', '%e2%80%a5', '%C3%A9', '%20'],
+  )
+  const target = fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join(''))
+  const steps = fc.array(fc.constantFrom(...STEPS), { maxLength: 6 })
+  let permitted = 0
+  fc.assert(
+    fc.property(target, steps, (written, readers) => {
+      if (!permits(['* /services/data/v*/query'], 'GET', written)) return
+      permitted += 1
+      const read = [...readers, STEPS[0]].reduce((now, step) => step?.(now) ?? now, written)
+      if (!/^\/services\/data\/v[^/]*\/query\/?$/.test(read)) throw new Error(`${written}: ${read}`)
+    }),
+    { numRuns: 20_000 },
+  )
+  t.ok(permitted > 100, `${permitted} were permitted`)
+  t.end()
 })
