@@ -7,12 +7,14 @@ import { renderOpenapi } from '../../src/http/openapi/openapi.ts'
 import { renderProblemTable } from '../../src/http/problems/problem-pages.ts'
 import { renderAccessTable } from '../../tools/access-table.ts'
 import { renderActionTable, renderShareTable } from '../../tools/audit-docs.ts'
+import { renderClientErrors, renderClients } from '../../tools/client-docs.ts'
 import { renderConfigurationDocs } from '../../tools/configuration-docs.ts'
 import { renderDashboard } from '../../tools/dashboard.ts'
 import { renderMetricDocs } from '../../tools/metric-docs.ts'
 import { overviewFiles } from '../../tools/overview.ts'
 import { renderCauses } from '../../tools/redis-docs.ts'
 import { renderRestRefusals } from '../../tools/refusal-docs.ts'
+import { CLIENT_ROWS } from '../clients/table.ts'
 import { startBroker } from './broker.ts'
 import { renderChartDocs } from './chart-docs.ts'
 
@@ -33,6 +35,7 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
       'access',
       renderAccessTable(),
     ),
+    ...clientDocs(),
     'docs/configuration.md': renderConfigurationDocs(),
     'docs/metrics.md': renderMetricDocs(),
     'helm/files/dashboard.json': renderDashboard(),
@@ -70,4 +73,14 @@ function auditDocs(): string {
   const text = readFileSync(`${ROOT}${path}`, 'utf8')
   const withActions = withSection(path, text, 'actions', renderActionTable())
   return withSection(path, withActions, 'shares', renderShareTable())
+}
+
+function clientDocs(): Readonly<Record<string, string>> {
+  const section = (path: string, name: string, body: string) => ({
+    [path]: withSection(path, readFileSync(`${ROOT}${path}`, 'utf8'), name, body),
+  })
+  return {
+    ...section('docs/clients.md', 'clients', renderClients(CLIENT_ROWS, { on: () => undefined })),
+    ...section('docs/client-errors.md', 'client-errors', renderClientErrors(CLIENT_ROWS)),
+  }
 }

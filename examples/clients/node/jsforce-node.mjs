@@ -1,0 +1,28 @@
+// @jsforce/jsforce-node with the password grant. docs/clients.md explains the settings.
+import { createInterface } from 'node:readline'
+import jsforce from '@jsforce/jsforce-node'
+
+const {
+  VALETKEY_URL,
+  VALETKEY_KEY_ID,
+  VALETKEY_KEY,
+  VALETKEY_INTEGRATION = 'billing',
+} = process.env
+
+const connection = new jsforce.Connection({
+  oauth2: {
+    loginUrl: `${VALETKEY_URL}/login/${VALETKEY_INTEGRATION}`,
+    clientId: VALETKEY_KEY_ID,
+    clientSecret: VALETKEY_KEY,
+  },
+})
+await connection.login(VALETKEY_INTEGRATION, VALETKEY_KEY)
+
+async function call() {
+  const { records } = await connection.query('SELECT Id FROM Organization')
+  console.log(records[0].Id)
+}
+
+// Calls Salesforce once, and once more for each line of the input.
+await call()
+for await (const _line of createInterface({ input: process.stdin })) await call()

@@ -1,0 +1,31 @@
+// jsforce with the refresh token grant. docs/clients.md explains the settings.
+import { createInterface } from 'node:readline'
+import jsforce from 'jsforce'
+
+const {
+  VALETKEY_URL,
+  VALETKEY_KEY_ID,
+  VALETKEY_KEY,
+  VALETKEY_INTEGRATION = 'billing',
+} = process.env
+
+const oauth2 = new jsforce.OAuth2({
+  loginUrl: `${VALETKEY_URL}/login/${VALETKEY_INTEGRATION}`,
+  clientId: VALETKEY_KEY_ID,
+})
+const token = await oauth2.refreshToken(VALETKEY_KEY)
+const connection = new jsforce.Connection({
+  oauth2,
+  instanceUrl: token.instance_url,
+  accessToken: token.access_token,
+  refreshToken: VALETKEY_KEY,
+})
+
+async function call() {
+  const { records } = await connection.query('SELECT Id FROM Organization')
+  console.log(records[0].Id)
+}
+
+// Calls Salesforce once, and once more for each line of the input.
+await call()
+for await (const _line of createInterface({ input: process.stdin })) await call()
