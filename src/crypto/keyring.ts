@@ -1,6 +1,12 @@
-import { createSecretKey, randomBytes, randomInt, type webcrypto } from 'node:crypto'
-import { CompactEncrypt, compactDecrypt } from 'jose'
+import { createSecretKey, type KeyObject, randomBytes, randomInt } from 'node:crypto'
 import { BrokerError } from '../errors/errors.ts'
+import {
+  CONTENT_ENCRYPTION,
+  decryptCompact,
+  encryptCompact,
+  type JweSegments,
+  KEY_MANAGEMENT,
+} from './compact-jwe.ts'
 import { createMacs, type Macs } from './macs.ts'
 import { Secret } from './secret.ts'
 
@@ -44,8 +50,6 @@ export type ParsedKeyring =
   /** One sentence each. Entries are identified by position, because the id may contain the key by mistake. */
   | { readonly mistakes: readonly string[] }
 
-const KEY_MANAGEMENT = 'A256KW'
-const CONTENT_ENCRYPTION = 'A256GCM'
 const KEY_BYTES = 32
 const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/
 const HEADER_MEMBERS = 'alg,enc,kid,rec'
@@ -54,13 +58,12 @@ const JWE_MAX_CHARACTERS = 4 * 1024 * 1024
 
 /** The first key seals; all keys open. Only `kid` selects the key. */
 export function createKeyring(keys: readonly SealingKey[]): Keyring {
-  const byId = new Map<string, webcrypto.CryptoKey>()
+  const byId = new Map<string, KeyObject>()
   for (const { id, key } of keys) {
     if (!KEY_ID.test(id)) throw new TypeError('A sealing key has an id that is not allowed')
     if (key.byteLength !== KEY_BYTES) throw new TypeError('A sealing key must have 32 bytes')
     if (byId.has(id)) throw new TypeError('Two sealing keys have the same id')
-    // Imported once, so that it need not be imported for each record. It cannot be exported.
-    byId.set(id, createSecretKey(key).toCryptoKey('AES-KW', false, ['wrapKey', 'unwrapKey']))
+    byId.set(id, createSecretKey(key))
   }
   const keyIds = Object.freeze([...byId.keys()])
   const sealingKeyId = keyIds[0]
@@ -69,27 +72,20 @@ export function createKeyring(keys: readonly SealingKey[]): Keyring {
     throw new TypeError('A keyring needs a sealing key')
   }
 
-  const seal: Keyring['seal'] = (record, plaintext) =>
-    new CompactEncrypt(Buffer.from(plaintext, 'utf8'))
-      .setProtectedHeader({
-        alg: KEY_MANAGEMENT,
-        enc: CONTENT_ENCRYPTION,
-        kid: sealingKeyId,
-        rec: record,
-      })
-      .encrypt(sealingKey)
+  const seal: Keyring['seal'] = async (record, plaintext) => {
+    const names = { kid: sealingKeyId, rec: record }
+    const header = { alg: KEY_MANAGEMENT, enc: CONTENT_ENCRYPTION, ...names }
+    return encryptCompact(plaintext, header, sealingKey)
+  }
 
   const open: Keyring['open'] = async (record, jwe) => {
     try {
-      const header = readHeader(jwe)
+      const segments = readSegments(jwe)
+      const header = headerOf(segments.protectedHeader)
       if (header.rec !== record) throw new Error('It was sealed for another record')
       const key = byId.get(header.kid)
       if (key === undefined) throw new Error('Its sealing key is not in the keyring')
-      const { plaintext } = await compactDecrypt(jwe, key, {
-        keyManagementAlgorithms: [KEY_MANAGEMENT],
-        contentEncryptionAlgorithms: [CONTENT_ENCRYPTION],
-      })
-      return Buffer.from(plaintext).toString('utf8')
+      return decryptCompact(segments, key)
     } catch (cause) {
       throw new BrokerError('record_corrupt', `The record ${record} cannot be opened`, { cause })
     }
@@ -97,7 +93,7 @@ export function createKeyring(keys: readonly SealingKey[]): Keyring {
 
   const recordOf = (jwe: string): string => {
     try {
-      return readHeader(jwe).rec
+      return headerOf(readSegments(jwe).protectedHeader).rec
     } catch (cause) {
       throw new BrokerError('record_corrupt', 'A record does not have the sealed form', { cause })
     }
@@ -174,22 +170,23 @@ interface SealHeader {
   readonly rec: string
 }
 
-/**
- * Accepts only the header that `seal` writes. Each segment must be canonical base64url, because
- * otherwise two texts could represent the same bytes.
- */
-function readHeader(jwe: string): SealHeader {
+/** Each segment must be canonical base64url, because otherwise two texts could represent the same bytes. */
+function readSegments(jwe: string): JweSegments {
   if (jwe.length > JWE_MAX_CHARACTERS) throw new Error('It is too long')
   const segments = jwe.split('.')
-  if (segments.length !== 5) throw new Error('It is not a compact JWE')
-  for (const segment of segments) {
-    if (Buffer.from(segment, 'base64url').toString('base64url') !== segment) {
-      throw new Error('A segment is not canonical base64url')
-    }
+  const bytes = segments.map((segment) => Buffer.from(segment, 'base64url'))
+  if (bytes.some((decoded, index) => decoded.toString('base64url') !== segments[index])) {
+    throw new Error('A segment is not canonical base64url')
   }
-  return headerOf(segments[0] ?? '')
+  const [protectedHeader = ''] = segments
+  const [, encryptedKey, iv, ciphertext, tag, ...more] = bytes
+  if (!(encryptedKey && iv && ciphertext && tag) || more.length > 0) {
+    throw new Error('It is not a compact JWE')
+  }
+  return { protectedHeader, encryptedKey, iv, ciphertext, tag }
 }
 
+/** Accepts only the header that `seal` writes. */
 function headerOf(segment: string): SealHeader {
   const header: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString('utf8'))
   if (typeof header !== 'object' || header === null) throw new Error('Its header is no object')

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
-import { CompactEncrypt, importJWK } from 'jose'
+import { CompactEncrypt, compactDecrypt, importJWK } from 'jose'
 import t from 'tap'
 import {
   createKeyring,
@@ -56,6 +56,33 @@ t.test('seals as A256KW and A256GCM, and names the key and the record', async (t
   t.equal(keyring.sealingKeyId, 'new')
   t.strictSame(keyring.keyIds, ['new', 'old'])
   t.not(await keyring.seal('integrations/billing', 'text'), jwe, 'never the same twice')
+})
+
+t.test('seals and opens what jose opens and seals, as former releases do', async (t) => {
+  const own = key('a')
+  const keyring = createKeyring([own])
+  const header = { alg: 'A256KW', enc: 'A256GCM', kid: 'a', rec: 'r' }
+  const text = 'Grüße '.repeat(500)
+  for (const plaintext of ['', 'text', text]) {
+    const sealed = await keyring.seal('r', plaintext)
+    const opened = await compactDecrypt(sealed, own.key)
+    t.equal(Buffer.from(opened.plaintext).toString(), plaintext)
+    t.strictSame(opened.protectedHeader, header)
+    const former = await new CompactEncrypt(Buffer.from(plaintext))
+      .setProtectedHeader(header)
+      .encrypt(own.key)
+    t.equal(await keyring.open('r', former), plaintext)
+  }
+})
+
+t.test('seals and opens on its own thread, and does not wait for the thread pool', async (t) => {
+  const keyring = createKeyring([key('a')])
+  let hasWaited = false
+  setImmediate(() => {
+    hasWaited = true
+  })
+  t.equal(await keyring.open('r', await keyring.seal('r', 'text')), 'text')
+  t.notOk(hasWaited)
 })
 
 t.test('opens with every key of the ring, and only with the one that kid names', async (t) => {
