@@ -10,6 +10,7 @@ import type { Log } from '../runtime/runtime.ts'
 import { untilWritten } from '../store/compare-and-set.ts'
 import type { DocumentWrite } from '../store/records.ts'
 import {
+  type Identity,
   identityChanged,
   identityOf,
   type Judgement,
@@ -106,6 +107,10 @@ export function createIdentityGuard(dependencies: {
         throw error
       }
     },
+
+    /** Whose tokens this replica saw last, as far as they state it. */
+    lastSeen: ({ uid }: Pick<Integration, 'uid'>): Identity | undefined =>
+      lastSeen.get(uid)?.pin?.identity,
 
     /** Pins the first identity. Throws `identity_changed` for another one. Must complete before the token is served or saved. `saveLater` gets the pin of an accepted token, which is then not written here: the save of the lease must write it. */
     async check(

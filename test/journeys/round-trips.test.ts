@@ -40,7 +40,7 @@ async function world(t: Test, options: Partial<Settings>) {
   }
   const learned = (name: string) =>
     eventually(async () => (await read(name)).body.expiry_source === 'introspection')
-  return { firstRead, learned, simulator, broker }
+  return { firstRead, learned, simulator, broker, redis }
 }
 
 /** Of the lock; taking it, and a login with it, is another. */
@@ -57,13 +57,30 @@ t.test('a first read asks Redis three times before it answers', async (t) => {
   const [, ...later] = all.splice(all.lastIndexOf(RELEASE))
   t.same(all, [
     ...['evalsha i'],
-    ...['evalsha k', 'evalsha i', 'hmget d:identity', 'hmget i', 'hmget d:subject'],
+    ...['evalsha k', 'hmget d:identity', 'hmget i', 'hmget d:subject'],
     ...['evalsha i'],
   ])
   t.notOk(
     later.some((command) => /identity|subject/.test(command)),
     'pin and subject are in the save, and not read again',
   )
+})
+
+t.test('a mint after a revocation reads the outcome once, too', async (t) => {
+  const { firstRead, broker, redis } = await world(t, { expiresIn: 3_600 })
+  await firstRead('billing')
+  t.equal((await broker.call('DELETE', '/tokens/billing')).status, 204)
+  const lines = await monitorLines(t, redis.port)
+  t.equal((await broker.call('GET', '/tokens/billing')).status, 200)
+  const all = await eventually(async () => {
+    const told = (await lines()).flatMap((line) => toldOf(line, 'billing') ?? [])
+    return told.filter((command) => command === RELEASE).length > 1 ? told : undefined
+  })
+  t.same(all.slice(0, all.lastIndexOf(RELEASE)), [
+    ...['evalsha i'],
+    ...['evalsha k', 'hmget d:identity', 'hmget i', 'hmget d:subject'],
+    ...['evalsha i'],
+  ])
 })
 
 t.test('the life of a token takes one script to save', async (t) => {

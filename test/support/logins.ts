@@ -23,7 +23,7 @@ export function testLogins(
     minter: { mint: never, prove: never, read: never, ...minter },
     identity: {
       ...{ check: async () => undefined, known: never },
-      subjectOf: async () => undefined,
+      ...{ subjectOf: async () => undefined, lastSeen: () => undefined },
     },
     budget: { charge: async () => undefined, chargeUnderLock: never },
     ...{ breaker, runtime: testRuntime(members) },

@@ -4,12 +4,30 @@ import type { Store } from '../store.ts'
 /** Kinds of documents whose absence would refuse a caller or grant access. */
 const GUARDED_KINDS: ReadonlySet<string> = new Set(['api-key', 'identity'])
 
-/** `check` is called after an empty read, and throws if the absence proves nothing. */
-export function guardStore(store: Store, check: () => Promise<void>): Store {
-  const found = async <Found>(read: Promise<Found | undefined>): Promise<Found | undefined> => {
+interface Guard {
+  /** Called for an empty read, after the read was sent. Throws if the absence proves nothing. */
+  readonly check: () => Promise<void>
+  /** Whether this replica has seen the document. */
+  readonly isSeen: (kind: string, id: string) => boolean
+}
+
+export function guardStore(store: Store, { check, isSeen }: Guard): Store {
+  const found = async <Found>(
+    read: Promise<Found | undefined>,
+    begun?: Promise<void>,
+  ): Promise<Found | undefined> => {
     const result = await read
-    if (result === undefined) await check()
+    if (result === undefined) await (begun ?? check())
     return result
+  }
+
+  /** A document that this replica has not seen is probably absent, so the check does not wait for the read. The store answers it after the read. */
+  const readDocument: Store['documents']['read'] = (kind, id) => {
+    const read = documents.read(kind, id)
+    if (!GUARDED_KINDS.has(kind)) return read
+    const begun = isSeen(kind, id) ? undefined : check()
+    begun?.catch(() => undefined)
+    return found(read, begun)
   }
   const { integrations, outcomes, documents } = store
   return {
@@ -25,10 +43,6 @@ export function guardStore(store: Store, check: () => Promise<void>): Store {
       },
     },
     outcomes: { ...outcomes, look: (name) => found(outcomes.look(name)) },
-    documents: {
-      ...documents,
-      read: (kind, id) =>
-        GUARDED_KINDS.has(kind) ? found(documents.read(kind, id)) : documents.read(kind, id),
-    },
+    documents: { ...documents, read: readDocument },
   }
 }

@@ -81,7 +81,7 @@ export function watchStore(dependencies: WatchedStoreDependencies): WatchedStore
       if (isAccepted) requirement.reset()
     },
   })
-  const guarded = guardStore(proven, watch.check)
+  const guarded = guardStore(proven, { check: watch.check, isSeen: seen.isWatched })
   const erase: WatchedStore['erase'] = async (kind, name) => {
     const isIntegration = kind === INTEGRATION
     const { integrations, documents, archive } = proven

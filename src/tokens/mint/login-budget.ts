@@ -14,10 +14,15 @@ interface LoginBudgetDependencies {
   readonly now: () => number
 }
 
-/** Whether a login for this subject was charged together with the lock. Throws `login_budget_exhausted`. */
-export type Prepaid = (subject: BudgetSubject | undefined) => boolean
+/** What the store found when it gave the lock. */
+export interface TakenLock {
+  /** Whether the integration and its outcome are as this replica knows them. */
+  readonly isUnchanged: boolean
+  /** Whether a login for this subject was charged together with the lock. Throws `login_budget_exhausted`. */
+  isPaid(subject: BudgetSubject | undefined): boolean
+}
 
-type BudgetSubject = Pick<TokenSubject, 'orgId' | 'userId'>
+export type BudgetSubject = Pick<TokenSubject, 'orgId' | 'userId'>
 
 export const HOUR_MS = 3_600_000
 /** Salesforce's limit is 3,600. Above it, the user cannot log in at all. */
@@ -113,16 +118,19 @@ export function createLoginBudget({ budgets, now }: LoginBudgetDependencies) {
       integration: Integration,
       subject: BudgetSubject | undefined,
       lock: Pick<ChargeUnderLock, 'owner' | 'ttlMs' | 'orev'>,
-    ): Promise<Prepaid | undefined> {
+    ): Promise<TakenLock | undefined> {
       const { name, uid, version } = integration
       const state = { ...lock, name, uid, version }
       const result = await budgets.takeUnderLock(chargesOf(integration, subject), state)
       if (result === 'locked') return undefined
       const key = userBudgetKey(integration, subject)
-      return (actual) => {
-        if (result === 'changed' || userBudgetKey(integration, actual) !== key) return false
-        requireGranted(result)
-        return true
+      return {
+        isUnchanged: result !== 'changed',
+        isPaid(actual) {
+          if (result === 'changed' || userBudgetKey(integration, actual) !== key) return false
+          requireGranted(result)
+          return true
+        },
       }
     },
   }

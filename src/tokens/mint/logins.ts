@@ -9,8 +9,15 @@ import {
 import type { Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
 import type { Lease } from '../serve/lease.ts'
+import type { Entry } from '../serve/lease-cache.ts'
 import type { Breaker } from './breaker.ts'
-import { type Charged, chargedForProbe, type LoginBudget, ROOM } from './login-budget.ts'
+import {
+  type BudgetSubject,
+  type Charged,
+  chargedForProbe,
+  type LoginBudget,
+  ROOM,
+} from './login-budget.ts'
 import type { Minter, MintOptions } from './mint.ts'
 import type { Identities, MintRecords } from './opened-integration.ts'
 import { saysNothing } from './refusal-memory.ts'
@@ -86,6 +93,14 @@ export function createLogins(dependencies: LoginsDependencies) {
       !presentsRefreshToken(integration) &&
       !isDraft(integration) &&
       !breaker.isResting(integration),
+    /** The user of the next token, if this replica knows it. */
+    userOf({
+      integration,
+      lease,
+    }: Pick<Entry, 'integration' | 'lease'>): BudgetSubject | undefined {
+      const { orgId, userId } = lease ?? identity.lastSeen(integration) ?? {}
+      return orgId && userId ? { orgId, userId } : undefined
+    },
     read: minter.read,
     subjectOf: identity.subjectOf,
     /** Of the breaker: asks for the one probe that may be sent now. Undefined: nothing rests. */

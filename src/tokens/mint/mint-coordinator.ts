@@ -4,7 +4,7 @@ import { isUnsettled } from '../../custody/connection.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import type { UnsavedPin } from '../../identity/identity-guard.ts'
 import { type StoredSubject, unsavedSubject } from '../../identity/subject.ts'
-import { type Integration, presentsRefreshToken } from '../../integrations/integration.ts'
+import { presentsRefreshToken } from '../../integrations/integration.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { createRequestWrites } from '../../store/integrity/unconfirmed.ts'
 import type { SaveResult } from '../../store/store.ts'
@@ -20,13 +20,12 @@ import {
   type TokenRequirement,
 } from '../serve/token-requirement.ts'
 import type { LeaseRecords } from './lease-records.ts'
-import type { Prepaid } from './login-budget.ts'
+import { createLockedRead, type Ready } from './locked-read.ts'
 import type { Logins } from './logins.ts'
 import type { MintAudit } from './mint-event.ts'
-import type { MintRecords } from './opened-integration.ts'
 import { inItsTime, isWhileResting } from './refusal-memory.ts'
 import { RETRIES, saveRefused, tryAgain } from './retry.ts'
-import type { SingleFlight, TakeLock } from './single-flight.ts'
+import type { SingleFlight } from './single-flight.ts'
 
 export type MintCoordinator = ReturnType<typeof createMintCoordinator>
 
@@ -45,16 +44,6 @@ interface MintCoordinatorDependencies {
 export const DEADLINE_MS = 10_000
 /** Reserved so that callers get the reason of a failure before their own timeout. */
 const TELLING_MS = 300
-
-/** Input of a mint under the lock. */
-interface Ready {
-  readonly entry: Entry
-  /** Read together with the entry. A retry reads it again. */
-  readonly records?: Promise<MintRecords>
-  readonly subject?: Promise<StoredSubject | undefined>
-  /** The login that was charged with the lock. */
-  readonly prepaid?: Prepaid | undefined
-}
 
 interface Minted {
   readonly lease: Lease
@@ -76,16 +65,7 @@ interface Asked {
 export function createMintCoordinator(dependencies: MintCoordinatorDependencies) {
   const { records, logins, flights, degraded, revoker, audit, runtime } = dependencies
   const { now, monotonic } = runtime
-
-  /** Needs one round trip. A failure to read the records or the subject is thrown where they are used. */
-  const makeReady = async (integration: Integration): Promise<Ready> => {
-    const looking = records.require(integration.name)
-    const read = logins.read(integration)
-    const subject = logins.subjectOf(integration)
-    for (const asked of [read, subject]) asked.catch(() => undefined)
-    const entry = await looking
-    return entry.integration.uid === integration.uid ? { entry, records: read, subject } : { entry }
-  }
+  const { read, underLock, underPaidLock } = createLockedRead({ records, logins, flights })
 
   const mint = async (
     { entry, records: read, ...ready }: Ready,
@@ -93,7 +73,7 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     deadlineAt: number,
   ): Promise<Minted> => {
     const { integration } = entry
-    let { prepaid } = ready
+    let { taken } = ready
     let pin: UnsavedPin | undefined
     const subject = ready.subject ?? logins.subjectOf(integration)
     subject.catch(() => undefined)
@@ -104,9 +84,9 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
         {
           async charge(charged) {
             const known = await subject
-            const first = prepaid
-            prepaid = undefined
-            if (first?.(known)) return
+            const first = taken
+            taken = undefined
+            if (first?.isPaid(known)) return
             await logins.charge(integration, known, share, charged)
           },
           hasWorked: async () => (await subject) !== undefined && entry.refusal === undefined,
@@ -217,39 +197,28 @@ export function createMintCoordinator(dependencies: MintCoordinatorDependencies)
     })
   }
 
-  /** Charges the login with the lock if the caller needs one as far as this replica knows, and if it knows the user. The lock and the login then take one round trip. */
-  const mayPrepay = (
-    { integration, lease, orev }: Entry,
-    { requirement, isProbe }: Asked,
-  ): boolean =>
+  /** Charges the login with the lock if the caller needs one as far as this replica knows, and if it knows the user. The lock, the login and what the mint needs then take one round trip. */
+  const mayPrepay = (entry: Entry, { requirement, isProbe }: Asked): boolean =>
     !isProbe &&
+    // One that is over may still be in memory.
+    entry.refusal === undefined &&
     requirement.kind !== 'rejected' &&
-    (orev === 0 || (lease?.orgId !== undefined && lease.userId !== undefined)) &&
-    logins.isLikely(integration)
+    (entry.orev === 0 || logins.userOf(entry) !== undefined) &&
+    logins.isLikely(entry.integration)
 
   const mintUnderLock = async (first: Entry, asked: Asked): Promise<MintResult> => {
-    const { integration, orev, lease } = first
+    const { integration } = first
     const { name } = integration
-    const subject = lease && { orgId: lease.orgId ?? null, userId: lease.userId ?? null }
     let isPrepaid = mayPrepay(first, asked) && degraded.lease(first) === undefined
     const deadlineAt = monotonic() + DEADLINE_MS - TELLING_MS
     while (monotonic() < deadlineAt) {
-      let prepaid: Prepaid | undefined
-      const take: TakeLock = async (owner, ttlMs) => {
-        prepaid = await logins.chargeUnderLock(integration, subject, { owner, ttlMs, orev })
-        return prepaid !== undefined
-      }
-      const held = await flights.readUnderLock(
-        name,
-        () => makeReady(integration),
-        (ready) => mintUntilSaved({ ...ready, prepaid }, asked, deadlineAt),
-        isPrepaid ? take : undefined,
-      )
+      const work = (ready: Ready) => mintUntilSaved(ready, asked, deadlineAt)
+      const held = isPrepaid ? await underPaidLock(first, work) : await underLock(integration, work)
       if (held) return held.result
       isPrepaid = false
       // A probe does not wait for a login that hangs. A refresh token needs the lock.
       if (asked.isProbe && !presentsRefreshToken(integration)) {
-        return mintUntilSaved(await makeReady(integration), asked, deadlineAt)
+        return mintUntilSaved(await read(integration), asked, deadlineAt)
       }
       await records.changed(name)
       const answer = answerIn(await records.require(name), asked.requirement, now())

@@ -27,23 +27,26 @@ function budgetThat(answers: LockedChargeResult) {
 
 t.test('a login that was charged with the lock is one of its user alone', async (t) => {
   const { asked, take } = budgetThat({ granted: true })
-  const prepaid = await take()
+  const taken = await take()
   t.same(asked, [{ ...LOCK, name: 'billing', uid: 'u', version: 3 }])
-  t.equal(prepaid?.(SAME_USER), true)
-  t.equal(prepaid?.({ ...USER, userId: '005000000000002AAA' }), false)
-  t.equal(prepaid?.(undefined), false)
+  t.equal(taken?.isUnchanged, true)
+  t.equal(taken?.isPaid(SAME_USER), true)
+  t.equal(taken?.isPaid({ ...USER, userId: '005000000000002AAA' }), false)
+  t.equal(taken?.isPaid(undefined), false)
 })
 
 t.test('without the lock, or for another state, nothing was charged', async (t) => {
   t.equal(await budgetThat('locked').take(), undefined)
-  const prepaid = await budgetThat('changed').take()
-  t.equal(prepaid?.(USER), false)
+  const taken = await budgetThat('changed').take()
+  t.equal(taken?.isUnchanged, false)
+  t.equal(taken?.isPaid(USER), false)
 })
 
 t.test('a budget that is used up refuses when the login is due', async (t) => {
   const key = 'login:u'
-  const prepaid = await budgetThat({ granted: false, key, retryAt: 5_000 }).take()
-  t.throws(() => prepaid?.(USER), { code: 'login_budget_exhausted', retryAfterMs: 5_000 })
+  const taken = await budgetThat({ granted: false, key, retryAt: 5_000 }).take()
+  t.equal(taken?.isUnchanged, true)
+  t.throws(() => taken?.isPaid(USER), { code: 'login_budget_exhausted', retryAfterMs: 5_000 })
 })
 
 const of = (code: 'salesforce_unavailable' | 'salesforce_timeout' | 'login_budget_exhausted') =>

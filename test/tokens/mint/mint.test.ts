@@ -114,7 +114,7 @@ function setUp(
     },
     events,
     identity: {
-      subjectOf: async () => undefined,
+      ...{ subjectOf: async () => undefined, lastSeen: () => undefined },
       known: async () => ({ version: null, pin: undefined }),
       check: async () => {
         if (otherIdentity) throw otherIdentity
