@@ -1,6 +1,7 @@
 /** The gateways of `examples/gateways`: their programs, their files, and what each of them can do. */
 import { join } from 'node:path'
 import { type Provided, provideCommand } from '../support/apt.ts'
+import { HAPROXY_3, provideDebianProgram } from '../support/debian-programs.ts'
 import { CADDY, ENVOY, TRAEFIK } from '../support/gateway-programs.ts'
 import { programOf, provideWheelProgram } from '../support/wheel-programs.ts'
 
@@ -17,13 +18,39 @@ export interface Gateway {
   readonly prefix: string
   /** Methods whose request succeeds although Salesforce refuses the token. */
   readonly heals: readonly string[]
+  /** Whether it tells Valetkey of a refused token, so that the next request succeeds. */
+  readonly reports: boolean
   /** The status for the client where Valetkey refuses with 409. */
   readonly refusal: 403 | 409
   readonly provide: (announce: Announce) => Provided | Promise<Provided>
   /** Program and arguments, in a folder with the files. */
   readonly command: (folder: string) => readonly [string, ...string[]]
+  /** A program that it needs beside it. */
+  readonly beside?: (folder: string) => readonly [string, ...string[]]
   readonly changes: (instance: URL) => readonly Change[]
 }
+
+type Running = Pick<Gateway, 'name' | 'provide' | 'command'>
+
+const caddy = ({ name, provide, command }: Running): Gateway => ({
+  ...{ name, provide, command, files: ['Caddyfile'], prefix: '/sf' },
+  // What has a body cannot be sent once more.
+  ...{ heals: ['GET'], reports: true, refusal: 409 },
+  changes: () => [
+    [/:443 \{/g, ' {'],
+    [/transport http \{\s*tls\s*\}/, ''],
+  ],
+})
+
+const haproxy = ({ name, provide, command }: Running): Gateway => ({
+  ...{ name, provide, command, files: ['haproxy.cfg', 'haproxy.lua'], prefix: '/sf' },
+  ...{ heals: [], reports: true, refusal: 409 },
+  changes: ({ host }) => [[/acme\.my\.salesforce\.com:443 ssl.*/, host]],
+})
+
+const runCaddy = (program: string) => (folder: string) =>
+  [program, ...['run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')]] as const
+const HAPROXY_ARGS = ['-db', '-f', 'haproxy.cfg'] as const
 
 export const GATEWAYS: readonly Gateway[] = [
   {
@@ -31,6 +58,7 @@ export const GATEWAYS: readonly Gateway[] = [
     files: ['nginx.conf'],
     prefix: '/sf',
     heals: ['GET', 'POST'],
+    reports: true,
     refusal: 403,
     provide: (announce) => provideCommand('nginx', announce),
     command: (folder) => [
@@ -40,37 +68,32 @@ export const GATEWAYS: readonly Gateway[] = [
     ],
     changes: () => [],
   },
-  {
-    name: 'Caddy',
-    files: ['Caddyfile'],
-    prefix: '/sf',
-    heals: [],
-    refusal: 409,
+  caddy({
+    name: `Caddy ${CADDY.version}`,
     provide: (announce) => provideWheelProgram(CADDY, announce),
-    command: (folder) => [
-      programOf(CADDY),
-      ...['run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')],
-    ],
-    changes: () => [
-      [':443 {', ' {'],
-      [/transport http \{\s*tls\s*\}/, ''],
-    ],
-  },
-  {
-    name: 'HAProxy',
-    files: ['haproxy.cfg', 'haproxy.lua'],
-    prefix: '/sf',
-    heals: [],
-    refusal: 409,
+    command: runCaddy(programOf(CADDY)),
+  }),
+  caddy({
+    name: 'Caddy of Debian',
+    provide: (announce) => provideCommand('caddy', announce),
+    command: runCaddy('caddy'),
+  }),
+  haproxy({
+    name: 'HAProxy of Debian',
     provide: (announce) => provideCommand('haproxy', announce),
-    command: () => ['haproxy', '-db', '-f', 'haproxy.cfg'],
-    changes: ({ host }) => [[/acme\.my\.salesforce\.com:443 ssl.*/, host]],
-  },
+    command: () => ['haproxy', ...HAPROXY_ARGS],
+  }),
+  haproxy({
+    name: 'HAProxy 3.0',
+    provide: (announce) => provideDebianProgram(HAPROXY_3, announce),
+    command: () => [...HAPROXY_3.command, ...HAPROXY_ARGS],
+  }),
   {
     name: 'Traefik',
     files: ['traefik-routes.yaml'],
     prefix: '/sf',
     heals: [],
+    reports: false,
     refusal: 409,
     provide: (announce) => provideWheelProgram(TRAEFIK, announce),
     command: () => [
@@ -85,9 +108,52 @@ export const GATEWAYS: readonly Gateway[] = [
     files: ['envoy.yaml'],
     prefix: '',
     heals: [],
+    reports: true,
     refusal: 403,
     provide: (announce) => provideWheelProgram(ENVOY, announce),
     command: () => [programOf(ENVOY), '-c', 'envoy.yaml', '--use-dynamic-base-id'],
     changes: () => [[/ {6}transport_socket:\n[\s\S]*/, '']],
   },
+  {
+    name: 'Apache httpd',
+    files: ['apache.conf', 'valetkey-fcgi.py'],
+    prefix: '/sf',
+    heals: [],
+    reports: false,
+    refusal: 409,
+    provide: (announce) => provideCommand('apache2', announce, 'apache2-bin'),
+    command: (folder) => [
+      'apache2',
+      '-DFOREGROUND',
+      '-d',
+      folder,
+      '-f',
+      join(folder, 'apache.conf'),
+    ],
+    beside: () => ['python3', 'valetkey-fcgi.py'],
+    changes: ({ origin }) => [['https://acme.my.salesforce.com', origin]],
+  },
 ]
+
+/** Envoy as an OAuth client, which asks when the half of a life is over, and not for each request. */
+export const INJECTOR: Gateway = {
+  name: "Envoy's credential_injector",
+  files: ['envoy-credential-injector.yaml'],
+  prefix: '',
+  heals: [],
+  reports: false,
+  refusal: 403,
+  provide: (announce) => provideWheelProgram(ENVOY, announce),
+  command: () => [
+    programOf(ENVOY),
+    ...['-c', 'envoy-credential-injector.yaml', '--use-dynamic-base-id'],
+  ],
+  changes: ({ host, hostname, port }) => [
+    [/ {6}transport_socket:\n[\s\S]*/, ''],
+    [/host_rewrite_literal: .*/, `host_rewrite_literal: ${host}`],
+    [
+      /address: acme\.my\.salesforce\.com, port_value: 443/,
+      `address: ${hostname}, port_value: ${port}`,
+    ],
+  ],
+}

@@ -37,47 +37,56 @@ export async function startGateway(
   const port = await freePort()
   const changes: readonly Change[] = [
     ...gateway.changes(instance),
+    [/\b9009\b/g, String(await freePort())],
     [/\b8080\b/g, new URL(brokerUrl).port],
     [/\b8081\b/g, String(port)],
     [/vk_KEY/g, key],
+    [/KEY_ID/g, key.split('_')[1] ?? ''],
   ]
   for (const file of gateway.files) {
     const text = await readFile(join(ROOT, 'examples/gateways', file), 'utf8')
     await writeFile(join(folder, file), changed(text, changes))
   }
   await writeFile(join(folder, 'key.conf'), `proxy_set_header Authorization "Bearer ${key}";\n`)
-  const [program, ...args] = gateway.command(folder)
-  const child = endWithThisProcess(
-    spawn(
-      program,
-      args.map((arg) => changed(arg, changes)),
-      {
-        cwd: folder,
-        env: { ...process.env, HOME: folder, VALETKEY_KEY: key },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    ),
-  )
   let said = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => {
-      said += chunk
-    })
+  const run = ([program, ...args]: readonly [string, ...string[]]) => {
+    const child = endWithThisProcess(
+      spawn(
+        program,
+        args.map((arg) => changed(arg, changes)),
+        {
+          cwd: folder,
+          env: { ...process.env, HOME: folder, VALETKEY_KEY: key },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      ),
+    )
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => {
+        said += chunk
+      })
+    }
+    return { child, exited: once(child, 'exit') }
   }
-  const exited = once(child, 'exit')
+  const commands = [gateway.beside?.(folder), gateway.command(folder)]
+  const running = commands.filter((command) => command !== undefined).map(run)
   t.teardown(async () => {
-    // nginx and HAProxy end what they started.
-    child.kill('SIGTERM')
-    await exited
+    for (const { child, exited } of running) {
+      // nginx, HAProxy and Apache end what they started.
+      child.kill('SIGTERM')
+      await exited
+    }
     await rm(folder, { recursive: true, force: true })
   })
   await eventually(async () => {
-    if (child.exitCode !== null) throw new Error(`${gateway.name} ended: ${said}`)
-    // Traefik listens before it has its routes.
+    if (running.some(({ child }) => child.exitCode !== null)) {
+      throw new Error(`${gateway.name} ended: ${said}`)
+    }
+    // Traefik listens before it has its routes, and Apache before there is whom it asks.
     return fetch(`http://127.0.0.1:${port}${gateway.prefix}/services/data`).then(
       async (answer) => {
         await answer.text()
-        return answer.status !== 404
+        return answer.status !== 404 && answer.status < 500
       },
       () => false,
     )

