@@ -32,6 +32,7 @@ import { watchStore } from '../store/integrity/watched-store.ts'
 import { createPace } from '../store/pace.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import { composeLeaseEngine } from '../tokens/compose.ts'
+import { composeDoorHandOut } from '../tokens/look/compose.ts'
 import { registerOAuthRoutes } from '../tokens/oauth/oauth-routes.ts'
 import type { TokenEvents } from '../tokens/token-events.ts'
 import { createCallerCounts } from '../usage/caller-counts.ts'
@@ -184,8 +185,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   await registerPublicRoutes(server, { version, docs: config.docs, readiness, connections })
   const { gate } = callers
-  const { broker } = engine
-  const served = { broker, gate, audit, onRead: counts.note, onProblem, now: runtime.now }
+  const handOut = composeDoorHandOut({
+    ...{ engine, audit, onRead: counts.note, meter: metering.engine, runtime, log },
+  })
+  const served = { handOut, gate, onProblem }
   await registerOAuthRoutes(server, served)
   await composeDoors(server, served)
   await registerGateway(server, {

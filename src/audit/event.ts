@@ -20,6 +20,11 @@ export const ACTIONS = {
     meaning:
       'A caller asked why a token does not work where it is used; `detail.reason` is what was found',
   },
+  'login.looped': {
+    share: 'attempts',
+    meaning:
+      'A client logged in more than 20 times in two seconds with a token that is alive, and is refused for 30 seconds; told once in an hour',
+  },
   'token.revoked': {
     share: 'tokens',
     meaning:
@@ -146,7 +151,7 @@ export interface EventDetail {
   readonly class?: 'transient' | 'permanent' | 'wait' | 'propagating'
   /** The `operationId` of the route. */
   readonly operation?: string
-  /** The caller's address, for denials only. For several addresses of one network, the network. */
+  /** The caller's address, for denials and loops of logins only. For several addresses of one network, the network. */
   readonly address?: string
   /** A number that depends on the action: further events within the minute that have no line; events that a stored entry stands for; resealed records; mistakes of a file. */
   readonly count?: number

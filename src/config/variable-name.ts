@@ -1,4 +1,5 @@
 /** Detects `VALETKEY_…` variables that are not settings and suggests the intended name. */
+import { spellingDistance } from '../runtime/spelling.ts'
 import { SETTINGS } from './setting.ts'
 
 const PREFIX = 'VALETKEY_'
@@ -37,23 +38,11 @@ export function unknownVariables(env: Readonly<Record<string, string | undefined
 
 function closest(name: string): string | undefined {
   const longer = VARIABLES.find((variable) => variable.startsWith(`${name}_`))
-  const [best] = VARIABLES.map((variable) => ({ variable, steps: distance(name, variable) }))
+  const [best] = VARIABLES.map((variable) => ({
+    variable,
+    steps: spellingDistance(name, variable, DISTANCE_MAX),
+  }))
     .filter(({ steps }) => steps <= DISTANCE_MAX)
     .toSorted((one, other) => one.steps - other.steps)
   return longer ?? best?.variable
-}
-
-/** The Levenshtein distance. */
-function distance(from: string, to: string): number {
-  if (Math.abs(from.length - to.length) > DISTANCE_MAX) return DISTANCE_MAX + 1
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= to.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1)
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[to.length] ?? 0
 }

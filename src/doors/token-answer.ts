@@ -1,17 +1,24 @@
 /** The answer of the token endpoint, as Salesforce writes it. Only the remaining seconds change in its text. */
 import { createHash } from 'node:crypto'
 import type { Lease } from '../tokens/serve/lease.ts'
+import { longIdentityOf } from '../tokens/serve/lease-identity.ts'
 import { secondsLeft } from '../tokens/serve/token-view.ts'
-import { longIdentityOf } from './lease-identity.ts'
 
 /** Text up to the remaining seconds, built once for each lease and scope. */
 const beginnings = new WeakMap<Lease, string>()
 
-/** JSON. `asked`: the scope of the request. Undefined: Salesforce's own is answered. */
-export function loginAnswer(lease: Lease, asked: string | undefined, now: number): string {
+interface AskedToken {
+  /** The scope of the request. Undefined: Salesforce's own is answered. */
+  readonly asked: string | undefined
+  /** Most seconds of `expires_in`. */
+  readonly longest: number
+}
+
+/** JSON. */
+export function loginAnswer(lease: Lease, { asked, longest }: AskedToken, now: number): string {
   const beginning =
     asked === undefined ? (beginnings.get(lease) ?? remembered(lease)) : beginningOf(lease, asked)
-  return `${beginning}${secondsLeft(lease, now)}}`
+  return `${beginning}${Math.min(secondsLeft(lease, now), longest)}}`
 }
 
 function remembered(lease: Lease): string {

@@ -1,13 +1,12 @@
 /** `POST …/services/oauth2/token`: the token endpoint of Salesforce's login host. */
-import type { AuditLog } from '../audit/log.ts'
 import { allowsSome, onlyReadable, type Principal } from '../callers/policy.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { FORM } from '../http/server/form-body.ts'
 import { createReplyBatcher } from '../http/server/reply-batcher.ts'
 import type { Server } from '../http/server/server.ts'
+import type { DoorHandOut } from '../tokens/look/hand-out.ts'
+import { longestOf } from '../tokens/look/longest.ts'
 import type { IdentifyClient } from '../tokens/oauth/client-identity.ts'
-import type { Broker } from '../tokens/serve/broker.ts'
-import type { Lease } from '../tokens/serve/lease.ts'
 import { addDoor, type DoorRequest, integrationInUrl, readParameters } from './door-scope.ts'
 import { integrationToLogInTo, isLoginGrant, LOGIN_GRANTS, readLogin } from './login-request.ts'
 import { unsupportedGrant } from './salesforce-error.ts'
@@ -15,34 +14,15 @@ import { LoginForm, LoginToken, SalesforceErrorBody } from './schemas.ts'
 import { loginAnswer } from './token-answer.ts'
 
 export interface TokenDoorDependencies {
-  readonly broker: Pick<Broker, 'lease' | 'requireStill'>
+  readonly handOut: DoorHandOut
   readonly identify: IdentifyClient
-  readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
-  /** Counts each token that is handed out. */
-  readonly onRead: (principalId: string, lease: Lease, at: number) => void
-  readonly now: () => number
 }
 
 const JSON_TYPE = 'application/json;charset=UTF-8'
 
 export function registerTokenDoor(scope: Server, dependencies: TokenDoorDependencies): void {
-  const { broker, identify, audit, onRead, now } = dependencies
+  const { handOut, identify } = dependencies
   const replyBatcher = createReplyBatcher()
-
-  /** The lease that the request is for, and the scope that it asks for. Not async: promises would slow a hit. */
-  const answer = (
-    request: DoorRequest,
-    lease: Lease,
-    asked: string | undefined,
-  ): string | Promise<string> => {
-    const text = () => {
-      const at = now()
-      onRead(request.principal.id, lease, at)
-      return loginAnswer(lease, asked, at)
-    }
-    const audited = audit.read(request, lease.integration, lease.tokenId)
-    return audited ? audited.then(text) : text()
-  }
 
   const logIn = (request: DoorRequest): string | Promise<string> => {
     const form = readParameters(request)
@@ -55,13 +35,13 @@ export function registerTokenDoor(scope: Server, dependencies: TokenDoorDependen
         throw new BrokerError('caller_forbidden', 'The caller has no tokens:read')
       }
       const name = integrationToLogInTo(login, integrationInUrl(request), onlyReadable(principal))
-      audit.requireWritable()
-      const served = broker.lease(name, principal, { requestId: request.id })
-      if (!(served instanceof Promise)) return answer(request, served.lease, asked)
-      return served.then(async ({ lease }) => {
-        broker.requireStill(name, await identify(request, login.proof))
-        return answer(request, lease, asked)
-      })
+      const longest = longestOf(principal)
+      return handOut(
+        request,
+        name,
+        () => identify(request, login.proof),
+        (lease, at) => loginAnswer(lease, { asked, longest }, at),
+      )
     }
     const found = identify(request, login.proof)
     return found instanceof Promise ? found.then(serve) : serve(found)

@@ -104,6 +104,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
     connectionLost(reason) {
       metrics.counter('valetkey_connections_lost_total', { reason }).add()
     },
+    loginLoop: () => metrics.counter('valetkey_login_loops_total').add(),
     refreshed(refreshed) {
       const { outcome } = refreshed
       metrics.counter('valetkey_refresh_ahead_total', { outcome }).add()
@@ -114,7 +115,7 @@ export function createEngineMeter({ metrics, monotonic }: EngineMeterDependencie
 
 export function tracedMeter(
   meter: EngineMeter,
-  tracer: Omit<EngineMeter, 'refreshed' | 'connectionLost'>,
+  tracer: Omit<EngineMeter, 'refreshed' | 'connectionLost' | 'loginLoop'>,
 ): EngineMeter {
   return {
     broker: (broker) => meter.broker(tracer.broker(broker)),
@@ -123,6 +124,7 @@ export function tracedMeter(
     refreshes: tracer.refreshes,
     refreshed: meter.refreshed,
     connectionLost: meter.connectionLost,
+    loginLoop: meter.loginLoop,
   }
 }
 

@@ -143,6 +143,10 @@ export const METRICS = {
       status: { values: Object.keys(CONNECTION_STATUSES).filter((status) => status !== 'pending') },
     },
   },
+  valetkey_login_loops_total: {
+    type: 'counter',
+    help: 'Clients refused at a door because they logged in again and again with a token that is alive.',
+  },
   valetkey_callbacks_refused_total: {
     type: 'counter',
     help: 'Callbacks of browsers with a state that is unknown, was used before, or is too old.',

@@ -55,3 +55,22 @@ export async function* pages<Item>(
     next = page.next
   } while (next !== null)
 }
+
+/** A change of which nothing is stored: a replica tells the others what it found. Older releases ignore it. */
+export type AnnouncedChange = LoginChange | LookChange
+
+/** A target of logins (`breaker.ts`, 1 to 512 characters) rests, or answers again. */
+type LoginChange = {
+  readonly type: 'login'
+  readonly target: string
+  readonly isResting: boolean
+}
+
+/** A replica used a token to find out whether it lives (`token-look.ts`). */
+type LookChange = {
+  readonly type: 'look'
+  readonly tokenId: string
+  readonly verdict: LookVerdict
+}
+
+export type LookVerdict = 'live' | 'dead' | 'unknown'

@@ -1,7 +1,14 @@
 import type { Archive } from './archive.ts'
 import type { Budgets } from './budgets.ts'
 import type { Custodies } from './custody.ts'
-import type { DocumentWrite, EventLine, LoggedEvent, Page, PageQuery } from './records.ts'
+import type {
+  AnnouncedChange,
+  DocumentWrite,
+  EventLine,
+  LoggedEvent,
+  Page,
+  PageQuery,
+} from './records.ts'
 import type { Seals } from './seals.ts'
 
 /**
@@ -269,14 +276,7 @@ export type Change =
       readonly version?: number
     }
   | { readonly type: 'custody'; readonly name: string }
-  | LoginChange
-
-/** A target of logins (`breaker.ts`, 1 to 512 characters) rests, or answers again. Older releases ignore it. */
-type LoginChange = {
-  readonly type: 'login'
-  readonly target: string
-  readonly isResting: boolean
-}
+  | AnnouncedChange
 
 /** The change stream for readers in memory. Uses its own connection. */
 export interface Changes {
@@ -292,5 +292,5 @@ export interface Changes {
     readonly gap: boolean
   }>
   /** Tells all replicas what is not stored. */
-  announce(change: LoginChange): Promise<void>
+  announce(change: AnnouncedChange): Promise<void>
 }

@@ -17,6 +17,7 @@ import type { Core } from '../store/core.ts'
 import type { ReplicaMemory } from '../store/replica-cache.ts'
 import type { StoreEvents } from '../store/store-events.ts'
 import type { EngineMeter } from './engine-meter.ts'
+import { createTokenLook, type TokenLook } from './look/token-look.ts'
 import { type Breaker, createBreaker } from './mint/breaker.ts'
 import { createDoctorMint, type DoctorMint } from './mint/doctor-mint.ts'
 import { createExercise } from './mint/exercise.ts'
@@ -56,6 +57,8 @@ export interface LeaseEngine extends CredentialProver {
   readonly status: StatusReader
   readonly cache: LeaseCache
   readonly insideLease: InsideLease
+  /** Whether tokens live. */
+  readonly tokens: TokenLook
   readonly grants: GrantContext
   readonly doctorMint: DoctorMint
   readonly custody: Custody
@@ -107,6 +110,11 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const { locks, changes } = store
   const breaker = createBreaker({ locks, changes, uniqueId, monotonic, log })
   events.on('store.changed', breaker.heard)
+  const tokens = createTokenLook({
+    ...{ endpoint, locks, changes, runtime, log },
+    integrationOf: (name) => cache.known(name)?.integration,
+  })
+  events.on('store.changed', tokens.heard)
   /** Pauses end when the engine stops. */
   const pausing = { ...runtime, sleep: (ms: number) => runtime.sleep(ms, stopping.signal) }
   const untilRead = createStoreReads({ stream, runtime: pausing, stopping: stopping.signal })
@@ -254,6 +262,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     }),
     cache,
     insideLease: leaseFor('deployment'),
+    tokens,
     grants,
     start() {
       for (const part of [refreshTokens, refresher, queue, maintainer]) part.start()

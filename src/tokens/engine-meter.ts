@@ -17,4 +17,6 @@ export interface EngineMeter {
   refreshes(coordinator: MintCoordinator): MintCoordinator
   refreshed(refreshed: Refreshed): void
   connectionLost(reason: LostReason): void
+  /** A client in a loop of logins was refused. */
+  loginLoop(): void
 }

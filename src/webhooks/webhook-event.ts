@@ -11,6 +11,7 @@ const WEBHOOK_EVENTS = {
   'integration.identity_changed': 'A token of another org or user came, and is kept back',
   'integration.not_connected': 'Its refresh token works no more; somebody has to approve it again',
   'credential.activated': 'A credential became the active one',
+  'integration.login_loop': 'A client logs in again and again with a token that is alive',
 } as const
 
 export type WebhookType = keyof typeof WEBHOOK_EVENTS

@@ -2,6 +2,7 @@
 
 import type { Actor, AuditEntry } from '../audit/event.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
+import { PROBLEMS } from '../errors/problems.ts'
 import type { OutageLogger } from '../runtime/outage-logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
@@ -44,6 +45,7 @@ interface Noted {
 
 const STATES = documentKind({ kind: 'webhook-edge', schema: HealthState })
 const EDGE_KEPT_MS = 366 * 86_400_000
+const HOUR_MS = 3_600_000
 const WAITING_MAX = 1_000
 const AGAIN_MS = 1_000
 const STOP_MS = 2_000
@@ -125,12 +127,27 @@ export function createWebhookSource(dependencies: {
     })
   }
 
+  /** Replicas that notice the same loop make one event. */
+  const tellLoop = async ({ by, entry, at }: Noted, { uid, common }: Described) => {
+    const { integration, tokenId = '' } = entry
+    const type: WebhookType = 'integration.login_loop'
+    const hour = Math.floor(at / HOUR_MS)
+    await add({
+      ...{ id: eventIdOf(type, uid, tokenId, by.principal ?? '', hour), type, integration, at },
+      data: { ...common, by: by.principal, remedy: PROBLEMS.token_still_live.remedy },
+    })
+  }
+
   const handle = async (noted: Noted) => {
     const { action, integration } = noted.entry
     const described = await describe(integration)
     if (!described) return
     if (action === 'certificate.expiring' || action === 'credential.activated') {
       await tellCredential(noted, described)
+      return
+    }
+    if (action === 'login.looped') {
+      await tellLoop(noted, described)
       return
     }
     const sign = signOf(noted.entry)
@@ -198,7 +215,7 @@ const mayPass = (error: unknown): boolean => isStoreTrouble(error) || isLostRace
 
 const isOfInterest = (entry: AuditEntry): boolean => {
   const { action, outcome = 'success' } = entry
-  if (action === 'certificate.expiring') return true
+  if (action === 'certificate.expiring' || action === 'login.looped') return true
   if (action === 'credential.activated') return outcome === 'success'
   return signOf(entry) !== undefined
 }

@@ -160,6 +160,12 @@ t.test('the answer has what every Salesforce client needs', async (t) => {
   t.equal(asked.body.scope, 'api', 'what was asked for: some libraries refuse another one')
 })
 
+t.test('a key may shorten what expires_in says', async (t) => {
+  const { id, key } = await makeKey('short', { max_expires_in: 60 })
+  const { body } = await ask({ form: { ...credentials, client_id: id, client_secret: key } })
+  t.equal(body.expires_in, 60)
+})
+
 const REFUSED: Readonly<Record<string, readonly [DoorRequest, string, RegExp]>> = {
   'no grant type': [
     { form: { client_id: wide.id, client_secret: wide.key } },

@@ -5,6 +5,7 @@ import t from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
+import { lifeKnown } from '../support/lease-life.ts'
 import { INSTALL, pythonWithOauth } from '../support/python-oauth.ts'
 
 const simulator = await startSimulator()
@@ -337,7 +338,47 @@ t.test('the description has the code of the problem, and what to do', async (t) 
   t.match(untold.body, { error: 'invalid_scope', error_description: /Send scope=integration:NAME/ })
 })
 
-t.test('unknown parameters are ignored, and empty ones are absent', async (t) => {
+t.test('the answer says which token it is', async (t) => {
+  const { body } = await ask({ form: wanted, basic })
+  const same = await call('GET', '/tokens/billing')
+  t.equal(body.token_id, same.body.token_id)
+  t.match(body.id, /\/id\/00D\w{15}\/005\w{15}$/)
+  t.equal(body.issued_at, String(Date.parse(same.body.issued_at)))
+})
+
+t.test('a rejected token is replaced', async (t) => {
+  await lifeKnown(call, 'billing')
+  const { body: dead } = await ask({ form: wanted, basic })
+  simulator.endSessions({ clientId: app.clientId })
+  const rejecting = { form: { ...wanted, rejected: dead.token_id }, basic }
+  const { status, body } = await ask(rejecting)
+  t.equal(status, 200, JSON.stringify(body))
+  t.not(body.access_token, dead.access_token)
+  t.equal((await ask(rejecting)).body.access_token, body.access_token, 'once for all')
+  await lifeKnown(call, 'billing')
+  const alive = await ask({ form: { ...wanted, rejected: body.token_id }, basic })
+  t.match(alive, { status: 400, body: { error: 'invalid_grant' } })
+  t.match(alive.body.error_description, /^token_still_live: /)
+  const odd = await ask({ form: { ...wanted, rejected: 'odd' }, basic })
+  t.match(odd, { status: 400, body: { error: 'invalid_request' } })
+  t.match(odd.body.error_description, /token_id of the answer/)
+})
+
+t.test('parameters that look like a mistake or are in the URL are refused', async (t) => {
+  for (const name of ['scopes', 'rejected_token', 'min_ttl']) {
+    const { status, body } = await ask({ form: { ...wanted, [name]: 'x' }, basic })
+    t.match({ status, body }, { status: 400, body: { error: 'invalid_request' } }, name)
+    t.match(body.error_description, new RegExp(`no parameter ${name}`))
+  }
+  const response = await fetch(`${endpoint}?rejected=x`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(basic.join(':'))}` },
+    body: new URLSearchParams(wanted),
+  })
+  t.match(await response.json(), { error: 'invalid_request', error_description: /in the query/ })
+})
+
+t.test('other unknown parameters are ignored, and empty ones are absent', async (t) => {
   const form = { ...wanted, resource: 'x', audience: '', client_secret: '' }
   t.equal((await ask({ form, basic })).status, 200)
 })

@@ -99,6 +99,7 @@ export function startReplica(world: World): Replica {
       refreshes: (coordinator) => coordinator,
       refreshed: () => undefined,
       connectionLost: () => undefined,
+      loginLoop: () => undefined,
     },
     integrations,
     memory: { stream: subscription, monotonic, isSlow: () => false, degradedMs },

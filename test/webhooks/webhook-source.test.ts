@@ -115,3 +115,31 @@ t.test('what the store did not take before the end is counted as lost', async (t
   await source.stop()
   t.same(lost, ['stopped', 'stopped'])
 })
+
+t.test('a loop of logins is one event, whichever replica notices it', async (t) => {
+  const events: WebhookEvent[][] = []
+  for (const _ of [1, 2]) {
+    const { source, queued } = setUp()
+    source.start()
+    for (const principal of ['api-key:one', 'api-key:one', 'api-key:two']) {
+      source.note(
+        { principal, requestId: 'r' },
+        {
+          ...{ action: 'login.looped', integration: 'billing', outcome: 'denied', tokenId: 't' },
+          detail: { reason: 'token_still_live', address: '203.0.113.7' },
+        },
+      )
+    }
+    await source.stop()
+    events.push([...queued.values()])
+  }
+  t.same(events[0], events[1])
+  t.match(events[0], [
+    {
+      ...{ type: 'integration.login_loop', integration: 'billing' },
+      data: { by: 'api-key:one', remedy: /check-token/ },
+    },
+    { data: { by: 'api-key:two' } },
+  ])
+  t.notMatch(JSON.stringify(events), '203.0.113.7')
+})

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../errors/errors.ts'
-import { text } from '../keys.ts'
+import { tokenId as checkTokenId, text } from '../keys.ts'
 import type { Changes } from '../store.ts'
 import type { Announced, Transaction } from './database.ts'
 
@@ -68,7 +68,8 @@ export function createEmbeddedChanges(dependencies: EmbeddedChangesDependencies)
     },
 
     async announce(change) {
-      text(change.target)
+      if (change.type === 'login') text(change.target)
+      else checkTokenId(change.tokenId)
       await write((transaction) => transaction.announce(change))
     },
 

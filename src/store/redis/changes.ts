@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { type Keys, text } from '../keys.ts'
+import { tokenId as checkTokenId, type Keys, text } from '../keys.ts'
+import type { AnnouncedChange, LookVerdict } from '../records.ts'
 import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Change, Changes, Store } from '../store.ts'
 import type { Script } from './calls.ts'
@@ -63,7 +64,7 @@ return {0, id, last and tonumber(last[2][2]) or cursor_seq, last and last[1] or 
 const TELL: Script = {
   name: 'vkChangesTell',
   lua: `${ANNOUNCE}
-announce(KEYS[2], KEYS[1], 'type', 'login', 'target', ARGV[1], 'resting', ARGV[2])
+announce(KEYS[2], KEYS[1], unpack(ARGV))
 return 1`,
 }
 
@@ -122,11 +123,16 @@ export function createRedisChanges(
       }
     },
 
-    async announce({ target, isResting }) {
-      await commands.run(TELL, places, [text(target), Number(isResting)])
+    async announce(change) {
+      await commands.run(TELL, places, fieldsOf(change))
     },
   }
 }
+
+const fieldsOf = (change: AnnouncedChange): readonly (string | number)[] =>
+  change.type === 'login'
+    ? ['type', change.type, 'target', text(change.target), 'resting', Number(change.isResting)]
+    : ['type', change.type, 'token', checkTokenId(change.tokenId), 'verdict', change.verdict]
 
 function formatCursor({ id, seq, entry }: Position): string {
   return `${id}/${seq}/${entry}`
@@ -138,6 +144,9 @@ function parseCursor(cursor: string): Position {
   if (id === undefined || seq === undefined || entry === undefined) return NOWHERE
   return { id, seq: Number(seq), entry }
 }
+
+const verdictOf = (text: string): LookVerdict =>
+  text === 'live' || text === 'dead' ? text : 'unknown'
 
 /** Undefined for a type of a newer release. */
 function change(reply: unknown): Change | undefined {
@@ -165,6 +174,8 @@ function change(reply: unknown): Change | undefined {
       return { type: 'custody', name: member('name') }
     case 'login':
       return { type: 'login', target: member('target'), isResting: member('resting') === '1' }
+    case 'look':
+      return { type: 'look', tokenId: member('token'), verdict: verdictOf(member('verdict')) }
     default:
       return undefined
   }

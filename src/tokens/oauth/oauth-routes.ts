@@ -1,32 +1,31 @@
 /** `POST /oauth/token`: the same tokens, for any OAuth client library (RFC 6749, section 4.4). */
 import { Type } from 'typebox'
-import type { AuditLog } from '../../audit/log.ts'
 import type { Gate } from '../../callers/index.ts'
-import { allowsSome, type Principal } from '../../callers/policy.ts'
+import { allowsSome } from '../../callers/policy.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { documented } from '../../http/openapi/documented.ts'
 import { operation } from '../../http/openapi/operation.ts'
 import { toBrokerError } from '../../http/problems/problem.ts'
 import { FORM, takeForms } from '../../http/server/form-body.ts'
 import type { Server } from '../../http/server/server.ts'
-import type { Broker } from '../serve/broker.ts'
+import type { DoorHandOut } from '../look/hand-out.ts'
+import { longestOf } from '../look/longest.ts'
 import type { Lease } from '../serve/lease.ts'
+import { longIdentityOf } from '../serve/lease-identity.ts'
+import { TOKEN_ID } from '../serve/schemas.ts'
 import { secondsLeft } from '../serve/token-view.ts'
 import { createClientIdentity } from './client-identity.ts'
+import { refuseMistakes, refuseQuery } from './meant-parameter.ts'
 import { OAUTH_ERRORS, type OAuthError, type OAuthErrorCode, oauthErrorOf } from './oauth-error.ts'
 import { clientCredentialsOf, integrationIn, parseForm, SCOPE } from './oauth-request.ts'
 
 type Request = Parameters<Gate['identifyBearer']>[0]
 
 interface OAuthRouteDependencies {
-  readonly broker: Broker
+  readonly handOut: DoorHandOut
   readonly gate: Pick<Gate, 'identifyBearer'>
-  readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
-  /** Counts each token that is handed out. */
-  readonly onRead: (principalId: string, lease: Lease, at: number) => void
   /** Called before the answer with every problem. Returns the problem that the caller gets. Must not throw. */
   readonly onProblem: (error: BrokerError, request: Request) => BrokerError
-  readonly now: () => number
 }
 
 const TokenRequest = Type.Object(
@@ -47,12 +46,19 @@ const TokenRequest = Type.Object(
       Type.String({ description: 'Id of the API key, where it is not in `Authorization`' }),
     ),
     client_secret: Type.Optional(Type.String({ description: 'The API key itself' })),
+    rejected: Type.Optional(
+      Type.String({
+        description:
+          'The `token_id` that Salesforce answered with 401: another token is wanted. One mint runs, however many ask.',
+        ...documented(TOKEN_ID),
+      }),
+    ),
   },
   {
     additionalProperties: true,
     ...documented({
       required: ['grant_type', 'scope'],
-      // Each parameter may occur once (RFC 6749, section 3.2). Unknown parameters are ignored.
+      // Each parameter may occur once (RFC 6749, section 3.2). Unknown parameters are ignored, unless they look like a mistake.
       additionalProperties: { type: 'string' },
       dependentRequired: { client_secret: ['client_id'] },
     }),
@@ -66,6 +72,9 @@ const OAuthToken = Type.Object(
     expires_in: Type.Integer({ description: 'Seconds left' }),
     scope: Type.String({ description: 'As it was asked for' }),
     instance_url: Type.String({ description: 'Where this token is good: send API calls here' }),
+    token_id: Type.String({ description: 'Public fingerprint of the token, which may be logged' }),
+    id: Type.String({ description: 'The identity URL, with ids of 18 characters' }),
+    issued_at: Type.String({ description: 'Milliseconds since 1970' }),
   },
   { title: 'OAuth token', description: 'The token, and where it is good' },
 )
@@ -93,7 +102,7 @@ export async function registerOAuthRoutes(
   server: Server,
   dependencies: OAuthRouteDependencies,
 ): Promise<void> {
-  const { broker, gate, audit, onRead, onProblem, now } = dependencies
+  const { handOut, gate, onProblem } = dependencies
 
   const identify = createClientIdentity(gate)
 
@@ -137,6 +146,8 @@ export async function registerOAuthRoutes(
         if (authorizationsOf(request.raw.rawHeaders) > 1) {
           throw new BrokerError('request_invalid', 'Authorization is present more than once')
         }
+        refuseQuery(request.raw.url)
+        refuseMistakes(Object.keys(request.body))
         const client = clientCredentialsOf(request.headers.authorization, textsOf(request.body))
         const proof = client && ({ kind: 'secret', ...client } as const)
         const principal = await identify(request, proof)
@@ -144,7 +155,7 @@ export async function registerOAuthRoutes(
         const refuse = (error: OAuthErrorCode, problem: BrokerError) =>
           reply.code(400).send(bodyOf({ ...oauthErrorOf(problem), error }))
 
-        const { grant_type, scope: asked } = request.body
+        const { grant_type, scope: asked, rejected } = request.body
         if (grant_type === undefined) {
           return refuse('invalid_request', wrongParameter('grant_type is missing', GRANT_REMEDY))
         }
@@ -157,31 +168,30 @@ export async function registerOAuthRoutes(
           const what = 'The scope must be integration:NAME, exactly one'
           return refuse('invalid_scope', wrongParameter(what, SCOPE_REMEDY))
         }
+        if (rejected !== undefined && !REJECTED.test(rejected)) {
+          const what = `The parameter rejected must be ${TOKEN_ID.$comment}`
+          return refuse('invalid_request', wrongParameter(what, REJECTED_REMEDY))
+        }
         if (!allowsSome(principal, 'tokens:read')) {
           const what = 'The API key has no tokens:read'
           return refuse('unauthorized_client', new BrokerError('caller_forbidden', what))
         }
-        audit.requireWritable()
-        const { lease } = await broker.lease(name, principal, { requestId: request.id })
-        broker.requireStill(name, await identify(request, proof))
-        await audit.read(request, lease.integration, lease.tokenId)
-        const at = now()
-        onRead(principal.id, lease, at)
-        return {
+        const again = () => identify(request, proof)
+        const answer = (lease: Lease, at: number) => ({
           access_token: lease.accessToken.reveal(),
           token_type: 'Bearer' as const,
           expires_in: Math.min(secondsLeft(lease, at), longestOf(principal)),
           scope: asked,
           instance_url: lease.instanceUrl,
-        }
+          token_id: lease.tokenId,
+          id: longIdentityOf(lease).url,
+          issued_at: String(Math.floor(lease.issuedAt)),
+        })
+        return handOut(request, name, again, answer, rejected)
       },
     )
   })
 }
-
-/** Most seconds of `expires_in`. A key may say so for clients that keep a token for a part of its life. */
-const longestOf = ({ key }: Principal): number =>
-  key?.maxExpiresInSeconds ?? Number.POSITIVE_INFINITY
 
 const textsOf = ({
   client_id,
@@ -196,6 +206,10 @@ const textsOf = ({
 
 const GRANT_REMEDY = 'Send grant_type=client_credentials.'
 const SCOPE_REMEDY = 'Send scope=integration:NAME with the name of the integration.'
+const REJECTED_REMEDY =
+  'Send the token_id of the answer that brought the token, or omit the parameter.'
+
+const REJECTED = new RegExp(TOKEN_ID.pattern)
 
 const wrongParameter = (what: string, remedy: string) =>
   new BrokerError('request_invalid', what, { remedy })

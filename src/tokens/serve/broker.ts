@@ -1,17 +1,18 @@
 /** Hands out leases. A hit comes from memory without a wait. A miss is one mint for all replicas. */
-import type { Actor } from '../../audit/event.ts'
-import { allows, isLimited, mightAllow, type Principal } from '../../callers/policy.ts'
-import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
-import { draftError, type Integration, missingIn } from '../../integrations/integration.ts'
+import { type Actor, NOBODY } from '../../audit/event.ts'
+import { mightAllow, type Principal } from '../../callers/policy.ts'
+import { isStoreTrouble } from '../../errors/errors.ts'
+import type { Integration } from '../../integrations/integration.ts'
 import { waitFor } from '../../runtime/timeout.ts'
 import { isUnusable } from '../../store/integrity/record-schema.ts'
 import type { DueIndex } from '../../store/store.ts'
 import type { LifeLearner } from '../mint/life-learner.ts'
 import { DEADLINE_MS, tooLate } from '../mint/mint-coordinator.ts'
 import type { DegradedMode } from './degraded-mode.ts'
-import type { Lease } from './lease.ts'
+import { type Lease, lastsLong } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 import type { LeaseReader, LeaseReading } from './lease-reader.ts'
+import { forbidden, maySee, refusalFor, servable } from './servable.ts'
 import { answerIn, livingIn, satisfies, type TokenRequirement } from './token-requirement.ts'
 
 export interface Served {
@@ -27,14 +28,16 @@ interface LeaseRequest {
   readonly minTtlMs?: number
   /** Id of a token to which Salesforce answered 401. The answer must be another token. */
   readonly rejected?: string
+  /** The client keeps the token, and takes none that ends soon. Instead of `minTtlMs`. */
+  readonly isLasting?: boolean
   readonly requestId: string
 }
 
 interface Missed {
   /** Without word from the store. */
   readonly isDegraded: boolean
-  /** Whether a lease that ends soon is better than a long wait. */
-  readonly takesLess: boolean
+  /** How long the caller waits for the replacement of a lease that ends soon. Undefined: as long as for its first lease. */
+  readonly waitMs: number | undefined
   readonly by: Actor
 }
 
@@ -59,6 +62,11 @@ const NOWHERE = 'nowhere-5f1d2c6a-valetkey-looks-for-what-is-not-there'
 const USUAL_MIN_TTL_MS = 30_000
 /** How long a caller without `min_ttl` waits for the replacement of a valid lease. */
 const REPLACEMENT_WAIT_MS = 250
+/** The same for a caller with `isLasting`. Some clients ask a second time after 3 s. */
+const LASTING_WAIT_MS = 2_000
+/** The replacement of a lease for callers with `isLasting` begins so long before they would wait for it. */
+const EARLY_MS = 30_000
+const EARLY: Actor = { ...NOBODY, requestId: 'refresh-ahead' }
 
 /** Number of integrations whose use is remembered. */
 const REMEMBERED = 100_000
@@ -69,6 +77,8 @@ export function createBroker(dependencies: BrokerDependencies) {
   const marked = new WeakSet<Lease>()
   /** Valid leases whose replacement is slow. */
   const overdue = new WeakSet<Lease>()
+  /** Leases whose replacement began early. */
+  const early = new WeakSet<Lease>()
   /** By integration: the mint time of the last lease that was handed out. The lease object may be another one after a read. */
   const handedOut = new Map<string, number>()
 
@@ -95,14 +105,28 @@ export function createBroker(dependencies: BrokerDependencies) {
     return { lease, via: 'hit', isDegraded }
   }
 
+  /** Runs in the background, once for each lease. */
+  const replaceEarly = (entry: Entry, lease: Lease) => {
+    if (early.has(lease) || lastsLong(lease, now(), EARLY_MS)) return
+    early.add(lease)
+    const { mintedAt } = lease
+    const { result } = life.coordinator.run(entry, { kind: 'replace', mintedAt }, EARLY)
+    // The audit has the refusal, and a caller that gets too little tries again.
+    result.catch(() => undefined)
+  }
+
   /** Whether the replacement of a valid lease ends within the wait. After one caller waited in vain, no other waits. */
-  const isSoon = async (replacement: Promise<unknown>, lease: Lease): Promise<boolean> => {
+  const isSoon = async (
+    replacement: Promise<unknown>,
+    lease: Lease,
+    ms: number,
+  ): Promise<boolean> => {
     const settled = replacement.then(
       () => true,
       () => true,
     )
     if (overdue.has(lease)) return false
-    if (await waitFor(settled, { ms: REPLACEMENT_WAIT_MS, late: () => false })) return true
+    if (await waitFor(settled, { ms, late: () => false })) return true
     overdue.add(lease)
     return false
   }
@@ -110,15 +134,17 @@ export function createBroker(dependencies: BrokerDependencies) {
   const miss = async (
     entry: Entry,
     requirement: TokenRequirement,
-    { isDegraded, takesLess, by }: Missed,
+    { isDegraded, waitMs, by }: Missed,
   ): Promise<Served> => {
     const { result, joined } = isDegraded
       ? degraded.mint(entry, requirement, by)
       : life.coordinator.run(entry, requirement, by)
     const living = () => livingIn(entry, requirement, now())
-    const spare = takesLess ? living() : undefined
+    const spare = waitMs === undefined ? undefined : living()
     try {
-      if (spare && !(await isSoon(result, spare)) && living()) return hit(entry, spare, isDegraded)
+      if (spare && waitMs !== undefined && !(await isSoon(result, spare, waitMs)) && living()) {
+        return hit(entry, spare, isDegraded)
+      }
       const minted = await waitFor(result, MINT_WAIT)
       const { lease, isFresh, isSaved } = minted
       note(lease)
@@ -141,10 +167,12 @@ export function createBroker(dependencies: BrokerDependencies) {
     const known = servable(entry, name, principal)
     const requirement = requirementOf(request)
     const lease = answerWithLease(known, requirement, isDegraded)
-    if (lease) return hit(known, lease, isDegraded)
+    if (lease) {
+      if (request.isLasting && !isDegraded) replaceEarly(known, lease)
+      return hit(known, lease, isDegraded)
+    }
     const by = { principal: principal.id, requestId }
-    const takesLess = request.minTtlMs === undefined
-    const minted = miss(known, requirement, { isDegraded, takesLess, by })
+    const minted = miss(known, requirement, { isDegraded, waitMs: waitMsOf(request), by })
     if (isDegraded || isLast) return minted
     return minted.catch(async (error: unknown) => {
       if (!isStoreTrouble(error)) throw error
@@ -191,7 +219,7 @@ export function createBroker(dependencies: BrokerDependencies) {
     if (entry && maySee(entry, name, principal)) {
       return serve({ entry, isDegraded: false }, name, principal, request)
     }
-    if (!mightAllow(principal, 'tokens:read', name)) throw refusalOf(principal, name)
+    if (!mightAllow(principal, 'tokens:read', name)) throw refusalFor(principal, name)
     // Labels forbid this integration. A missing one takes a read, so this one must take as long.
     if (entry) {
       return reader
@@ -217,7 +245,7 @@ export function createBroker(dependencies: BrokerDependencies) {
       const entry = reader.trusted(name)
       if (entry) servable(entry, name, principal)
       // Without the store, only remembered data decides.
-      else if (!mightAllow(principal, 'tokens:read', name)) throw refusalOf(principal, name)
+      else if (!mightAllow(principal, 'tokens:read', name)) throw refusalFor(principal, name)
     },
     /** This replica handed it out, so it is refreshed before its end. */
     isInUse: ({ integration, mintedAt }: Lease): boolean => handedOut.get(integration) === mintedAt,
@@ -227,43 +255,15 @@ export function createBroker(dependencies: BrokerDependencies) {
 const requirementOf = ({
   minTtlMs = USUAL_MIN_TTL_MS,
   rejected,
+  isLasting = false,
 }: LeaseRequest): TokenRequirement =>
-  rejected === undefined ? { kind: 'need', minTtlMs } : { kind: 'rejected', tokenId: rejected }
+  rejected === undefined
+    ? { kind: 'need', minTtlMs, isLasting }
+    : { kind: 'rejected', tokenId: rejected }
 
-const maySee = (entry: Entry | undefined, name: string, principal: Principal): boolean =>
-  allows(principal, 'tokens:read', entry ? { name, labels: entry.integration.labels } : { name })
-
-/** Decided without a lookup, so that it does not tell whether the integration exists. */
-const refusalOf = (principal: Principal, name: string): BrokerError =>
-  isLimited(principal, 'tokens:read', name)
-    ? new BrokerError(
-        'request_not_allowed',
-        'You may read tokens of this integration for other requests than this one',
-      )
-    : forbidden()
-
-const forbidden = () =>
-  new BrokerError('caller_forbidden', 'You may not read tokens of this integration')
-
-/** The integration, if this principal may get its tokens. */
-function servable(entry: Entry | undefined, name: string, principal: Principal): Entry {
-  if (!maySee(entry, name, principal)) throw forbidden()
-  if (!entry) {
-    throw new BrokerError('integration_not_found', 'No integration has this name')
-  }
-  const { integration } = entry
-  if (!integration.serveTokens) {
-    throw new BrokerError(
-      'caller_forbidden',
-      'The token of this integration stays inside the broker',
-    )
-  }
-  if (!integration.enabled) {
-    throw new BrokerError('integration_disabled', 'The integration is disabled')
-  }
-  const missing = missingIn(integration)
-  if (missing.length > 0) throw draftError(missing)
-  return entry
+function waitMsOf({ minTtlMs, isLasting }: LeaseRequest): number | undefined {
+  if (isLasting) return LASTING_WAIT_MS
+  return minTtlMs === undefined ? REPLACEMENT_WAIT_MS : undefined
 }
 
 /** The request ends, but the mint continues and serves the next request. */

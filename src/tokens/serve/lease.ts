@@ -128,3 +128,14 @@ export const isUsable = (
     remainingMs > 0 && remainingMs >= Math.min(minTtlMs, (lease.expiresAt - lease.mintedAt) / 10)
   )
 }
+
+/** Libraries fetch a token again 60 s before its end, or refuse a fresh one with less. `leastLifeMs`: a shorter lease cannot last. */
+const LASTING = { leastLifeMs: 300_000, restMs: 120_000 }
+
+/** Whether a client may keep the lease for a while: 120 s and `marginMs`. A lease whose whole life is below 300 s always passes, so that a replacement brings one that passes. */
+export const lastsLong = (
+  { expiresAt, mintedAt }: Pick<Lease, 'expiresAt' | 'mintedAt'>,
+  now: number,
+  marginMs = 0,
+): boolean =>
+  expiresAt - mintedAt < LASTING.leastLifeMs || expiresAt - now >= LASTING.restMs + marginMs

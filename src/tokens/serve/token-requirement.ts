@@ -2,12 +2,12 @@
 import { BrokerError } from '../../errors/errors.ts'
 import type { StillLiveRecord } from '../../store/store.ts'
 import { refusedStill } from '../mint/refusal-memory.ts'
-import { isUsable, type Lease } from './lease.ts'
+import { isUsable, type Lease, lastsLong } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
 
 export type TokenRequirement =
-  /** A lease that is valid for this time. */
-  | { readonly kind: 'need'; readonly minTtlMs: number }
+  /** A lease that is valid for this time, and that a client may keep for a while if it wants that. */
+  | { readonly kind: 'need'; readonly minTtlMs: number; readonly isLasting?: boolean }
   /** A newer lease than the one that was seen. */
   | { readonly kind: 'replace'; readonly mintedAt: number }
   /** Another token than the one to which Salesforce answered 401. */
@@ -61,7 +61,10 @@ export function satisfies(lease: Lease, requirement: TokenRequirement, now: numb
   if (lease.expiresAt <= now) return false
   switch (requirement.kind) {
     case 'need':
-      return isUsable(lease, now, requirement.minTtlMs)
+      return (
+        isUsable(lease, now, requirement.minTtlMs) &&
+        (!requirement.isLasting || lastsLong(lease, now))
+      )
     case 'replace':
       return lease.mintedAt > requirement.mintedAt
     case 'rejected':

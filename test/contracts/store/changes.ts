@@ -17,6 +17,10 @@ export const changesSuite: StoreSuite = async (t, open) => {
     const host = { type: 'login', target: 'a.example uid' } as const
     await store.changes.announce({ ...host, isResting: true })
     await store.changes.announce({ ...host, isResting: false })
+    const looks = (['live', 'dead', 'unknown'] as const).map(
+      (verdict) => ({ type: 'look', tokenId: 'T', verdict }) as const,
+    )
+    for (const look of looks) await store.changes.announce(look)
     // None of these is a change.
     await store.integrations.create('before', 'u', content())
     await store.documents.remove('key', 'x {y}', 'any')
@@ -37,6 +41,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
       { type: 'integration', name: 'a', rev: rev + 1 },
       { ...host, isResting: true },
       { ...host, isResting: false },
+      ...looks,
     ])
     t.notOk(gap)
     t.equal(cursor, await store.changes.tail())

@@ -92,3 +92,59 @@ t.test('a replacement that fails later is nothing that nobody handles', async (t
   minting.reject(new Error('Salesforce was away'))
   t.match(await ask(), { lease, via: 'hit' })
 })
+
+/** A lease of eight minutes. */
+function lastingWorld(leftMs: number) {
+  const ran: string[] = []
+  const minting = Promise.withResolvers<MintResult>()
+  const old = leaseOf({ mintedAt: 0, refreshAt: 350_000, expiresAt: 480_000 })
+  const broker = createBroker(
+    partOf<BrokerDependencies>({
+      reader: partOf<BrokerDependencies['reader']>({
+        trusted: () => entryOf({ integration, lease: old }),
+      }),
+      life: partOf<BrokerDependencies['life']>({
+        coordinator: {
+          run(_entry, { kind }) {
+            ran.push(kind)
+            return { result: minting.promise, joined: false }
+          },
+        },
+      }),
+      due: { mark: async () => undefined },
+      prepare: async () => undefined,
+      now: () => 480_000 - leftMs,
+    }),
+  )
+  const ask = (isLasting: boolean) =>
+    broker.lease('billing', everything, { isLasting, requestId: 'r' })
+  return { ask, ran, minting, old }
+}
+
+t.test('who keeps a token gets one that lasts 120 s', async (t) => {
+  const { ask, ran, minting } = lastingWorld(119_999)
+  t.match(ask(false), { via: 'hit' }, 'others get what there is')
+  const asked = ask(true)
+  const next = leaseOf({ tokenId: 'next' })
+  minting.resolve({ lease: next, isFresh: true, isSaved: true })
+  t.match(await asked, { lease: next, via: 'miss' })
+  t.same(ran, ['need'])
+})
+
+t.test('its replacement begins before anybody waits for it, once', async (t) => {
+  for (const [leftMs, expected] of [
+    [150_000, []],
+    [149_999, ['replace']],
+    [120_000, ['replace']],
+  ] as const) {
+    const { ask, ran, old } = lastingWorld(leftMs)
+    for (let i = 0; i < 3; i += 1) t.match(ask(true), { lease: old, via: 'hit' })
+    t.same(ran, expected, `${leftMs} ms left`)
+  }
+})
+
+t.test('who keeps a token gets a shorter one if its replacement fails', async (t) => {
+  const { ask, minting, old } = lastingWorld(60_000)
+  minting.reject(new Error('Salesforce was away'))
+  t.match(await ask(true), { lease: old, via: 'hit' })
+})

@@ -4,6 +4,7 @@ import {
   configuredExpiry,
   expiryOf,
   isUsable,
+  lastsLong,
   refreshAtOf,
   tokenIdOf,
 } from '../../../src/tokens/serve/lease.ts'
@@ -58,4 +59,13 @@ t.test('a refresh is due between 70 and 80 % of the life', async (t) => {
     refreshAtOf(1_000, 101_000, () => 1),
     81_000,
   )
+})
+
+t.test('a lease lasts long enough for a client that keeps it', async (t) => {
+  const at = (lifeMs: number, leftMs: number, marginMs?: number) =>
+    lastsLong({ mintedAt: 0, expiresAt: lifeMs }, lifeMs - leftMs, marginMs)
+  t.equal(at(300_000, 120_000), true)
+  t.equal(at(300_000, 119_999), false)
+  t.equal(at(300_000, 149_999, 30_000), false)
+  t.equal(at(299_999, 1), true, 'another one would last no longer')
 })

@@ -1,5 +1,5 @@
 /** The identity of a lease in the forms of Salesforce: ids of 18 characters, and the identity URL. Pure. */
-import type { Lease } from '../tokens/serve/lease.ts'
+import type { Lease } from './lease.ts'
 
 type Ids = Pick<Lease, 'orgId' | 'userId' | 'identityUrl'>
 

@@ -1,0 +1,237 @@
+/** Clients that cannot say that a token was rejected: they log in again. */
+import t from 'tap'
+import { eventually } from '../support/eventually.ts'
+import { startFleet } from '../support/fleet.ts'
+import { lifeKnown } from '../support/lease-life.ts'
+import { startRedis } from '../support/redis.ts'
+import { monitorLines } from '../support/redis-monitor.ts'
+import { doorWorld } from './world.ts'
+
+let ahead = 0
+const world = await doorWorld(t, { now: () => Date.now() + ahead })
+const { simulator, ask, call, makeKey, broker } = world
+const { myDomain } = simulator.origins
+
+const SAME = { 'x-forwarded-for': '203.0.113.7' }
+
+interface Place {
+  readonly name: string
+  readonly app: ReturnType<typeof simulator.addClientCredentialsApp>
+  readonly key: { readonly id: string; readonly key: string }
+  /** Logins at Salesforce, and looks at the instance. */
+  readonly counts: () => { readonly logins: number; readonly looks: number }
+  readonly logIn: (headers?: Readonly<Record<string, string>>) => ReturnType<typeof ask>
+}
+
+/** An integration of its own app with a key of its own, whose life is known, so that only looks use its token. */
+async function placeOf(name: string): Promise<Place> {
+  const app = simulator.addClientCredentialsApp()
+  await call('PUT', `/integrations/${name}`, {
+    body: {
+      login_url: myDomain,
+      grant: { type: 'client_credentials', client_id: app.clientId },
+      credential: { client_secret: app.clientSecret },
+    },
+  })
+  const key = await makeKey(name)
+  await call('GET', `/tokens/${name}`)
+  await lifeKnown(call, name)
+  const requests = (endpoint: string) =>
+    simulator.log.filter((one) => one.endpoint === endpoint && one.clientId === app.clientId)
+  const from = { token: requests('token').length, rest: requests('rest').length }
+  return {
+    ...{ name, app, key },
+    counts: () => ({
+      logins: requests('token').length - from.token,
+      looks: requests('rest').length - from.rest,
+    }),
+    logIn: (headers = {}) =>
+      ask({
+        path: `/login/${name}/services/oauth2/token`,
+        form: {
+          grant_type: 'client_credentials',
+          client_id: key.id,
+          client_secret: key.key,
+        },
+        headers,
+      }),
+  }
+}
+
+const endSessions = ({ app }: Place) => simulator.endSessions({ clientId: app.clientId })
+
+t.test('a token that died is replaced when its client logs in again', async (t) => {
+  const place = await placeOf('dies')
+  const first = await place.logIn(SAME)
+  t.same(place.counts(), { logins: 0, looks: 0 }, 'nobody suspects a first login')
+  endSessions(place)
+  const second = await place.logIn(SAME)
+  t.equal(second.status, 200, JSON.stringify(second.body))
+  t.not(second.body.access_token, first.body.access_token)
+  t.equal(place.counts().logins, 1)
+  const { body } = await call('GET', '/tokens/dies')
+  t.equal(body.access_token, second.body.access_token, 'for all callers')
+  await eventually(() =>
+    broker
+      .audit()
+      .some(
+        ({ action, integration, detail }) =>
+          action === 'token.revoked' && integration === 'dies' && detail?.reason === 'rejected',
+      ),
+  )
+})
+
+t.test('a token that lives is handed out again, after one look in ten seconds', async (t) => {
+  const place = await placeOf('lives')
+  const first = await place.logIn()
+  for (let i = 0; i < 10; i += 1) {
+    t.equal((await place.logIn()).body.access_token, first.body.access_token)
+  }
+  t.same(place.counts(), { logins: 0, looks: 1 })
+  ahead += 10_500
+  await place.logIn()
+  t.same(place.counts(), { logins: 0, looks: 2 })
+})
+
+t.test('where the look brings no answer, the token is handed out again', async (t) => {
+  const place = await placeOf('unknown')
+  const first = await place.logIn()
+  const fault = simulator.addFault({ kind: 'hold', endpoint: 'rest', times: null })
+  t.teardown(() => fault.remove())
+  const begin = performance.now()
+  const second = await place.logIn()
+  const took = performance.now() - begin
+  t.equal(second.body.access_token, first.body.access_token)
+  t.equal(fault.hits(), 1)
+  t.ok(took >= 1_800, `the look took ${took} ms`)
+})
+
+t.test('where Salesforce says nothing of the token, it is handed out again', async (t) => {
+  const place = await placeOf('untold')
+  const first = await place.logIn()
+  const fault = simulator.addFault({
+    ...{ kind: 'rest_refusal', refusal: 'request_limit', endpoint: 'rest', times: null },
+  })
+  t.teardown(() => fault.remove())
+  t.equal((await place.logIn()).body.access_token, first.body.access_token)
+  t.equal(fault.hits(), 1)
+})
+
+t.test('100 processes that start at once are looked at once', async (t) => {
+  const place = await placeOf('herd')
+  const answers = await Promise.all(Array.from({ length: 100 }, () => place.logIn(SAME)))
+  t.same(new Set(answers.map(({ status }) => status)), new Set([200]))
+  t.equal(new Set(answers.map(({ body }) => body.access_token)).size, 1)
+  t.same(place.counts(), { logins: 0, looks: 1 })
+})
+
+t.test('100 processes whose token died get one new token by one login', async (t) => {
+  const place = await placeOf('herd-dies')
+  const first = await place.logIn()
+  endSessions(place)
+  const answers = await Promise.all(Array.from({ length: 100 }, () => place.logIn(SAME)))
+  t.same(new Set(answers.map(({ status }) => status)), new Set([200]))
+  const tokens = new Set(answers.map(({ body }) => body.access_token))
+  t.equal(tokens.size, 1)
+  t.notOk(tokens.has(first.body.access_token))
+  t.equal(place.counts().logins, 1)
+})
+
+t.test('a loop ends with a refusal, and its next login after 30 s is answered', async (t) => {
+  const place = await placeOf('loop')
+  const elsewhere = { 'x-forwarded-for': '203.0.113.8' }
+  const answers: Awaited<ReturnType<typeof ask>>[] = []
+  for (let i = 0; i < 20; i += 1) answers.push(await place.logIn(SAME))
+  t.same(new Set(answers.map(({ status }) => status)), new Set([200]))
+  const refused = await place.logIn(SAME)
+  t.equal(refused.status, 400)
+  t.equal(refused.body.error, 'invalid_grant')
+  t.match(refused.body.error_description, /^token_still_live: .*Session Settings.*instance_url/)
+  t.match(await place.logIn(SAME), { status: 400, body: { error: 'invalid_grant' } })
+  t.equal((await place.logIn(elsewhere)).status, 200, 'another address is not refused')
+  t.same(place.counts(), { logins: 0, looks: 1 })
+  t.equal((await call('GET', '/tokens/loop')).status, 200)
+  ahead += 30_001
+  t.equal((await place.logIn(SAME)).status, 200)
+
+  const told = () => broker.audit().filter(({ action }) => action === 'login.looped')
+  await eventually(() => told().length > 0)
+  t.match(told(), [
+    {
+      ...{ integration: 'loop', principal: 'api-key:loop', outcome: 'denied' },
+      detail: { reason: 'token_still_live', address: '203.0.113.7' },
+    },
+  ])
+  const lines = broker.logs().split('\n')
+  t.equal(lines.filter((line) => line.includes('logs in again and again')).length, 1)
+})
+
+t.test('a loop after a look that is older than it gets the new token', async (t) => {
+  const place = await placeOf('late')
+  const first = await place.logIn(SAME)
+  await place.logIn(SAME)
+  t.same(place.counts(), { logins: 0, looks: 1 })
+  // The two logins before are no part of the loop.
+  ahead += 2_500
+  endSessions(place)
+  const tokens = new Set<string>()
+  for (let i = 0; i < 21; i += 1) {
+    const { status, body } = await place.logIn(SAME)
+    t.equal(status, 200, JSON.stringify(body))
+    tokens.add(body.access_token)
+  }
+  t.equal(tokens.size, 2)
+  t.ok(tokens.has(first.body.access_token))
+  t.equal(place.counts().logins, 1)
+})
+
+t.test('a fleet looks once, and hears what was found', async (t) => {
+  const fleet = await startFleet(t, { replicas: 3 })
+  const app = await fleet.integrate('shared')
+  for (const { call } of fleet.replicas) await call('GET', '/tokens/shared')
+  await lifeKnown(fleet.call, 'shared')
+  const logIn = async (index: number) => {
+    const response = await fetch(`${fleet.replica(index).url}/oauth/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`admin:${fleet.key}`)}` },
+      body: new URLSearchParams({
+        ...{ grant_type: 'client_credentials', scope: 'integration:shared' },
+      }),
+    })
+    return { status: response.status, body: (await response.json()) as { access_token: string } }
+  }
+  const all = () => Promise.all([0, 1, 2].map(logIn))
+  const first = await all()
+  const restCalls = () =>
+    fleet.simulator.log.filter(
+      ({ endpoint, clientId }) => endpoint === 'rest' && clientId === app.clientId,
+    ).length
+  const before = restCalls()
+  const again = await all()
+  t.same(new Set(again.map(({ body }) => body.access_token)).size, 1)
+  t.equal(again[0]?.body.access_token, first[0]?.body.access_token)
+  t.equal(restCalls() - before, 1)
+  t.same(new Set((await all()).map(({ status }) => status)), new Set([200]))
+  t.equal(restCalls() - before, 1)
+})
+
+t.test('a returning caller costs Redis one lock and one message in ten seconds', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const { ask, call, makeKey } = await doorWorld(t, { redisUrl: redis.url })
+  await call('GET', '/tokens/billing')
+  await lifeKnown(call, 'billing')
+  const { id, key } = await makeKey('quiet')
+  const form = { grant_type: 'client_credentials', client_id: id, client_secret: key }
+  await ask({ form })
+  const lines = await monitorLines(t, redis.port)
+  for (let i = 0; i < 30; i += 1) t.equal((await ask({ form })).status, 200)
+  const told = (await lines()).flatMap((line) =>
+    [...line.matchAll(/"vk:\{vk\}:([^"]+)"/g)].map(([, key = '']) => key),
+  )
+  const looks = told.filter((key) => key.startsWith('k:look:'))
+  t.equal(looks.length, 1)
+  // Other work of the process goes on.
+  const ofLogins = told.filter((key) => /billing|api-key/.test(key))
+  t.same(ofLogins, [], 'no login reads the store')
+})
