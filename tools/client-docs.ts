@@ -19,12 +19,13 @@ export function renderClients(rows: readonly ClientRow[], tried: Tried): string 
 
 function overview(rows: readonly ClientRow[], tried: Tried): string {
   return [
-    '| client | version | grant | the call after the end of a session | Salesforce sees the key | tried |',
-    '|---|---|---|---|---|---|',
+    '| client | version | grant | the call after the end of a session | Salesforce sees the key | revokes the token | tried |',
+    '|---|---|---|---|---|---|---|',
     ...rows.map((row) => {
-      const sees = row.sendsKeyToInstance ? '**yes**' : 'no'
+      const says = (does: boolean) => (does ? '**yes**' : 'no')
+      const harm = `${says(row.sendsKeyToInstance)} | ${says(row.revokesToken)}`
       const link = `[${row.name}](#${anchorOf(row.name)})`
-      return `| ${link} | ${row.version} | ${row.grant} | ${afterOf(row)} | ${sees} | ${triedOf(row, tried)} |`
+      return `| ${link} | ${row.version} | ${row.grant} | ${afterOf(row)} | ${harm} | ${triedOf(row, tried)} |`
     }),
   ].join('\n')
 }
@@ -41,6 +42,7 @@ function triedOf(row: ClientRow, { on }: Tried): string {
 }
 
 function settingsOf({ grant, example, settings }: ClientRow): string {
+  if (settings.length === 0) return `[The program](${EXAMPLES}/${example}) that is refused.`
   return [
     `| ${grant} ([example](${EXAMPLES}/${example})) | value |`,
     '|---|---|',

@@ -7,11 +7,12 @@ export const CAUSES = {
   forbidden: 'the key may not read the integration',
   other_grant: 'the grant is another one',
   rate: 'the integration has no logins left',
+  secret_in_url: 'the client writes the key into the URL',
 } as const
 
 export type Cause = keyof typeof CAUSES
 
-export type ToolchainName = 'node' | 'python' | 'go' | 'java' | 'rust' | 'sf'
+export type ToolchainName = 'node' | 'python' | 'go' | 'nimbus' | 'spring' | 'camel'
 
 export interface ClientRow {
   /** As its makers write it. Rows of one client stand together. */
@@ -31,6 +32,8 @@ export interface ClientRow {
   readonly session: SessionEnd
   /** Whether Salesforce gets to see the key. */
   readonly sendsKeyToInstance: boolean
+  /** Whether it revokes the access token, which others hold too. */
+  readonly revokesToken: boolean
   /** A part of what it prints at each cause, in one line. Absent: it cannot be had. */
   readonly prints: Partial<Readonly<Record<Cause, string>>>
   /** The program for `other_grant`, in `test/clients/other-grants`. */

@@ -90,6 +90,7 @@ export async function startClientWorld(t: Teardown) {
     forbidden: (integration: string) => ({ key: elsewhere, integration }),
     other_grant: (integration: string) => ({ key: wide, integration }),
     rate: () => ({ key: wide, integration: BUSY }),
+    secret_in_url: (integration: string) => ({ key: wide, integration }),
   } satisfies Record<string, (integration: string) => ClientSettings>
 
   return {

@@ -1,7 +1,10 @@
 /** What Valetkey answers at each cause, in the form in which a client prints it. */
 import type { Cause } from './client-row.ts'
 
-type Said = Readonly<Record<Cause, readonly [error: string, code: string]>>
+/** Causes that can be had with most clients. */
+type Common = Exclude<Cause, 'secret_in_url'>
+
+type Said = Readonly<Record<Common, readonly [error: string, code: string]>>
 
 /** `wrongKey`: the error of Salesforce for the grant of the client. */
 const atLoginUrl = (wrongKey: string): Said => ({
@@ -31,7 +34,7 @@ const DOORS = {
 /** `error`: of the answer. `code`: of the problem, with which its description begins. */
 type Print = (error: string, code: string) => string
 
-export function printsOf(door: keyof typeof DOORS, print: Print): Readonly<Record<Cause, string>> {
+export function printsOf(door: keyof typeof DOORS, print: Print): Readonly<Record<Common, string>> {
   const entries = Object.entries(DOORS[door]).map(([cause, said]) => [cause, print(...said)])
-  return Object.fromEntries(entries) as Record<Cause, string>
+  return Object.fromEntries(entries) as Record<Common, string>
 }

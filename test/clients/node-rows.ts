@@ -3,7 +3,12 @@ import type { ClientRow } from './client-row.ts'
 import { printsOf } from './expected-prints.ts'
 import { KEY, KEY_ID, LOGIN_URL, NAME, OAUTH_URL, SCOPE } from './setting-values.ts'
 
-const inCi = { toolchain: 'node', tried: 'ci', sendsKeyToInstance: false } as const
+const inCi = {
+  toolchain: 'node',
+  tried: 'ci',
+  sendsKeyToInstance: false,
+  revokesToken: false,
+} as const
 const LOGS_IN_AGAIN = { next: 'succeeds', by: 'client' } as const
 const PROGRAM_LOGS_IN_AGAIN = { next: 'succeeds', by: 'program' } as const
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { NODE_ROWS } from './node-rows.ts'
+import { rowsInCi } from './table.ts'
 import { tryClients } from './try-clients.ts'
 
-await tryClients(t, NODE_ROWS)
+await tryClients(t, rowsInCi('node'))

@@ -6,7 +6,7 @@ import { lifeKnown } from '../support/lease-life.ts'
 import { startClient } from './client-process.ts'
 import { CAUSES, type Cause, type ClientRow } from './client-row.ts'
 import { type ClientSettings, startClientWorld } from './client-world.ts'
-import { TOOLCHAINS } from './toolchains.ts'
+import { TOOLCHAINS } from './toolchains/index.ts'
 
 const REFUSALS = Object.keys(CAUSES) as readonly Cause[]
 /** Of one call after the end of a session. A client that goes on is in a loop. */
@@ -20,7 +20,7 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
     const toolchain = TOOLCHAINS[row.toolchain]
     if (toolchain === undefined) throw new Error(`There is no toolchain ${row.toolchain}`)
     const skip = unlessProvided(await toolchain.provide((line) => t.comment(line)))
-    const integration = `${row.example.replace(/\W+/g, '-')}-${rows.indexOf(row)}`
+    const integration = `client-${rows.indexOf(row)}`
 
     const start = async (t: Test, program: string, { key, integration: name }: ClientSettings) => {
       const front = await world.front(t)
@@ -43,6 +43,12 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
         return JSON.stringify([headers, query, form, basic]).includes(key)
       })
 
+    /** Requests of clients. Valetkey says its own name. */
+    const revocations = () =>
+      simulator.log.filter(
+        ({ endpoint, headers }) => endpoint === 'revoke' && headers['user-agent'] !== 'valetkey',
+      ).length
+
     const shows = (output: string, { id, key }: ClientSettings['key']) =>
       [key, Buffer.from(`${id}:${key}`).toString('base64')].some((text) => output.includes(text))
 
@@ -52,6 +58,7 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
       const key = await world.makeKey(integration, [integration])
 
       t.test('calls Salesforce, and calls it after the end of its session', async (t) => {
+        const revokedBefore = revocations()
         const { front, running } = await start(t, join('examples/clients', row.example), {
           key,
           integration,
@@ -60,6 +67,7 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
         const { session } = row
         if (session.next === 'none') {
           t.not(await running.finish(), 0)
+          t.equal(logins(clientId), 0)
           return
         }
         t.match(running.lines()[0], simulator.acme.id, running.output())
@@ -78,10 +86,12 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
         if (session.next === 'succeeds') t.equal(status, 0, running.output())
         else {
           t.not(status, 0)
+          if (process.env.SHOW) t.comment('SHOW', running.output())
           t.match(textOf(running.output()), session.prints)
         }
         t.ok(front.received.length - before.door <= MOST_LOGINS, running.output())
         t.equal(sawKey(key.key), row.sendsKeyToInstance, 'whether Salesforce saw the key')
+        t.equal(revocations() > revokedBefore, row.revokesToken, 'whether it revoked the token')
       })
 
       t.test('says why it gets no token', async (t) => {
@@ -97,6 +107,7 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
             const { running } = await start(t, program, settings)
             const status = await running.finish()
             t.not(status, 0, cause)
+            if (process.env.SHOW) t.comment('SHOW', row.name, row.grant, cause, running.output())
             t.match(textOf(running.output()), row.prints[cause] ?? '', cause)
             t.notOk(shows(running.output(), settings.key), 'the key is in no output')
           }),

