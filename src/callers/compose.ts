@@ -64,7 +64,7 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
         hosts: { allowsPrivate: (url) => url.protocol === 'http:' && isLoopback(url) },
         reach: 'anywhere',
         proxy,
-        ...(ca !== undefined && { ca }),
+        ...(ca !== undefined && { tls: { ca } }),
       }),
     readFile: (path) => readFile(path, 'utf8'),
   })

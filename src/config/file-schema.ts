@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { PERMISSIONS } from '../callers/policy.ts'
 import { RequestPatterns } from '../callers/schemas.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
-import { GenerateSchema } from '../integrations/schemas/credential-schema.ts'
+import { GenerateSchema, SignerSchema } from '../integrations/schemas/credential-schema.ts'
 import { IntegrationBody } from '../integrations/schemas/schemas.ts'
 
 const strict = { additionalProperties: false }
@@ -64,6 +64,7 @@ const FileCredential = Type.Object(
     alias: Type.Optional(Text),
     client_secret_file: Type.Optional(Path),
     refresh_token_file: Type.Optional(Path),
+    signer: Type.Optional(SignerSchema),
     generate: Type.Optional(GenerateSchema),
     from: Type.Optional(Type.String(TEXT_FORMS.name)),
   },

@@ -1,16 +1,15 @@
 /** Parses the configuration file and reports every mistake with its line. */
-import { Ajv, type ErrorObject } from 'ajv'
+import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
-import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import type { CallerEntry, IssuerSettings } from '../callers/caller-entry.ts'
 import { BrokerError } from '../errors/errors.ts'
-import { faultOf, tellingFaults } from '../http/problems/schema-fault.ts'
 import { camelKeys } from '../http/server/casing.ts'
 import { deploymentNamed } from '../integrations/certificate-deployment.ts'
 import type { IntegrationInput } from '../integrations/composition.ts'
 import { once } from '../runtime/once.ts'
 import { ConfigError } from './config-error.ts'
 import { ConfigurationFile, DeclaredIntegration } from './file-schema.ts'
+import { type ReadYaml, readYaml } from './yaml-file.ts'
 
 export interface FileCredential {
   readonly privateKeyFile?: string
@@ -97,53 +96,6 @@ export function isConfigurationFile(text: string): boolean {
   return members.length === 0 || members.some((member) => member in ConfigurationFile.properties)
 }
 
-interface ReadYaml {
-  readonly content: unknown
-  readonly lineOf: (path: readonly string[]) => number
-  readonly mistakesIn: (
-    errors: readonly ErrorObject[] | null | undefined,
-    base: readonly string[],
-  ) => readonly string[]
-}
-
-function readYaml(text: string): ReadYaml {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
-  const lineAt = (offset: number) => lines.linePos(offset).line
-  const syntax = document.errors.map(
-    ({ pos, code }) => `line ${lineAt(pos[0])}: is not valid YAML (${code})`,
-  )
-  if (syntax.length > 0) throw new ConfigError(syntax)
-  const lineOf = (path: readonly string[]) => lineAt(offsetOf(document.contents, path))
-  return {
-    content: contentOf(document, lineAt),
-    lineOf,
-    mistakesIn: (errors, base) =>
-      tellingFaults(errors ?? [])
-        .map((error) => mistakeOf(error, base, lineOf))
-        .sort((a, b) => a.localeCompare(b, 'en', { numeric: true })),
-  }
-}
-
-/** A value that begins with `*` is a YAML alias. A missing anchor is only detected here. */
-function contentOf(document: Document, lineAt: (offset: number) => number): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 100 }) ?? {}
-  } catch (error) {
-    if (!(error instanceof ReferenceError)) throw error
-    let offset: number | undefined
-    visit(document, {
-      Alias(_, alias) {
-        if (alias.resolve(document)) return undefined
-        offset = alias.range?.[0]
-        return visit.BREAK
-      },
-    })
-    if (offset === undefined) throw new ConfigError(['has too many aliases'])
-    throw new ConfigError([`line ${lineAt(offset)}: a value that begins with * must be quoted`])
-  }
-}
-
 function entryOf(
   name: string,
   entry: unknown,
@@ -166,16 +118,17 @@ function entryOf(
 
 type Entry = Omit<IntegrationInput, 'credential'> & {
   readonly credential?: FileCredential &
-    Pick<NonNullable<IntegrationInput['credential']>, 'generate' | 'from' | 'alias'>
+    Pick<NonNullable<IntegrationInput['credential']>, 'signer' | 'generate' | 'from' | 'alias'>
 }
 
 function splitCredential({ credential, ...definition }: Entry) {
   if (!credential) return { input: definition, files: {} }
-  const { generate, from, alias, ...files } = credential
+  const { signer, generate, from, alias, ...files } = credential
   return {
     input: {
       ...definition,
       credential: {
+        ...(signer && { signer }),
         ...(generate && { generate }),
         ...(from !== undefined && { from }),
         ...(alias !== undefined && { alias }),
@@ -183,33 +136,6 @@ function splitCredential({ credential, ...definition }: Entry) {
     },
     files,
   }
-}
-
-function mistakeOf(
-  error: ErrorObject,
-  base: readonly string[],
-  lineOf: (path: readonly string[]) => number,
-): string {
-  const { path, words } = faultOf(error)
-  const place = [...base, ...path]
-  return `line ${lineOf(place)}: ${place.join('.') || 'the file'} ${words}`
-}
-
-/** Offset of the key of a member, or of the nearest existing parent. */
-function offsetOf(node: unknown, path: readonly string[]): number {
-  const [head, ...rest] = path
-  const here = (node as Node | null)?.range?.[0] ?? 0
-  if (head === undefined) return here
-  if (isMap(node)) {
-    const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === head)
-    if (!pair) return here
-    return rest.length === 0 || !pair.value
-      ? ((pair.key as Node).range?.[0] ?? here)
-      : offsetOf(pair.value, rest)
-  }
-  const items = (node as { items?: readonly unknown[] } | null)?.items
-  const item = items?.[Number(head)]
-  return item === undefined ? here : offsetOf(item, rest)
 }
 
 interface Fault {

@@ -137,6 +137,10 @@ export const SETTINGS = {
     meaning:
       'More hosts that a `login_url` may name, in addition to `login.salesforce.com`, `test.salesforce.com`, `*.my.salesforce.com`, `*.my.site.com`, `*.my.salesforce.mil` and `*.my.sfcrmproducts.cn` (`*` is one or more labels), such as custom domains. An entry `http://127.0.0.1:PORT` (loopback only) also allows plain HTTP there.',
   }),
+  signersFile: optional('VALETKEY_SIGNERS', read.path, {
+    meaning:
+      'The file of [signers](key-custody.md): services such as Vault that sign with keys that the broker does not have. Read at the start.',
+  }),
   configFile: optional('VALETKEY_CONFIG', read.path, {
     meaning: 'A YAML file with `issuers`, `callers` and `integrations`.',
   }),

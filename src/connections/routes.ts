@@ -72,6 +72,8 @@ export function registerConnectionRoutes(
           'token_response_invalid',
           'salesforce_unavailable',
           'salesforce_timeout',
+          'signing_refused',
+          'signer_unavailable',
         ),
       },
     }),

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { Secret } from '../crypto/secret.ts'
 import type { CredentialType, OpenCredential } from '../grants/grant.ts'
+import type { KeyReference, RemoteKey } from '../signers/remote-key.ts'
 
 export const CREDENTIAL_STATES = ['pending', 'staged', 'active', 'retired'] as const
 export const CREDENTIAL_TYPES = [
@@ -48,6 +49,8 @@ export interface Credential {
   readonly retiresAt: number | null
   /** Null for secrets, for a key without certificate, and while it is pending. */
   readonly certificate: CertificateInfo | null
+  /** Where its key is. Absent: the broker has it. */
+  readonly signer?: KeyReference
   /** PKCS#10 in PEM, for a CA to sign. Present while it is pending. */
   readonly csr?: string
   /** Fingerprint of the refresh token that came with it and starts a custody. The current token may be a successor. */
@@ -57,6 +60,8 @@ export interface Credential {
 /** The secret half, which is sealed in the store. */
 export type CredentialSecret =
   | { readonly type: 'certificate'; readonly privateKey: string; readonly refreshToken?: string }
+  /** The key is at a signer. Sealed, so that nobody can exchange it in the store. */
+  | { readonly type: 'certificate'; readonly remote: RemoteKey; readonly refreshToken?: string }
   | { readonly type: 'client_secret'; readonly clientSecret: string }
   /** Without a client secret, the app needs none. Without a refresh token, the custody got it in another way. */
   | {
@@ -81,7 +86,10 @@ export const FALLBACK_MS = 15 * 60_000
 export function openCredential(secret: CredentialSecret): OpenCredential {
   switch (secret.type) {
     case 'certificate':
-      return { type: 'certificate', privateKey: new Secret(secret.privateKey) }
+      return {
+        type: 'certificate',
+        privateKey: 'remote' in secret ? secret.remote : new Secret(secret.privateKey),
+      }
     case 'client_secret':
       return { type: 'client_secret', clientSecret: new Secret(secret.clientSecret) }
     case 'refresh_token': {
@@ -143,7 +151,8 @@ function textsOf(secret: CredentialSecret): readonly (string | null)[] {
   switch (secret.type) {
     case 'certificate': {
       const { refreshToken } = secret
-      return [secret.type, secret.privateKey, ...(refreshToken === undefined ? [] : [refreshToken])]
+      const key = 'remote' in secret ? textsOfRemote(secret.remote) : [secret.privateKey]
+      return [secret.type, ...key, ...(refreshToken === undefined ? [] : [refreshToken])]
     }
     case 'client_secret':
       return [secret.type, secret.clientSecret]
@@ -151,6 +160,13 @@ function textsOf(secret: CredentialSecret): readonly (string | null)[] {
       return [secret.type, secret.refreshToken ?? null, secret.clientSecret ?? null]
   }
 }
+
+const textsOfRemote = ({ name, key, keyVersion }: RemoteKey): readonly (string | null)[] => [
+  'remote',
+  name,
+  key,
+  keyVersion === undefined ? null : String(keyVersion),
+]
 
 export const addSecret = (
   { byId, known }: CredentialSecrets,

@@ -1,10 +1,14 @@
 /** Checks a credential when it is written, and generates one on request. */
+import { createPublicKey } from 'node:crypto'
 import { certificateRequest, matches, selfSignedCertificate } from '../crypto/certificate.ts'
+import type { IssuingKey } from '../crypto/issuance.ts'
 import { generateKeyPair, type KeyBits, parsePrivateKey } from '../crypto/key-pair.ts'
-import type { CertificateSubject } from '../crypto/subject.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { CredentialType } from '../grants/grant.ts'
 import { isPlaceholder, unquoted } from '../http/placeholder.ts'
+import type { KeyReference, RemoteKey } from '../signers/remote-key.ts'
+import type { Signers } from '../signers/signers.ts'
+import { asCredential } from '../signers/signing-problem.ts'
 import {
   type CertificateInfo,
   type Credential,
@@ -13,29 +17,9 @@ import {
   refreshTokenIdOf,
   refreshTokenOf,
 } from './credential.ts'
-import {
-  type KeyMaterialInput,
-  NO_REMARKS,
-  type Remarks,
-  readCertificate,
-  readKeyMaterial,
-} from './key-material.ts'
-
-/** The `credential` member of a request, unchecked. */
-export interface CredentialInput extends KeyMaterialInput {
-  readonly clientSecret?: string
-  /** Alone, or with the client authentication. */
-  readonly refreshToken?: string
-  readonly generate?: {
-    readonly keyBits?: KeyBits
-    /** 1 to 825. */
-    readonly days?: number
-    readonly commonName?: string
-  }
-  /** Subject of the certificate request for a generated key that a CA will certify. */
-  readonly csr?: CertificateSubject & { readonly keyBits?: KeyBits }
-  readonly from?: string
-}
+import { type CredentialInput, checkShape, hasKey } from './credential-input.ts'
+import { NO_REMARKS, type Remarks, readCertificate, readKeyMaterial } from './key-material.ts'
+import { isKnownKey, signerIn } from './remote-credential.ts'
 
 /** A checked credential with its secret. It has no state yet. */
 export interface FreshCredential {
@@ -55,59 +39,22 @@ export type Intake = ReturnType<typeof createIntake>
 interface IntakeOptions {
   /** Salesforce accepts an expired certificate. Default false. */
   readonly expiredIsWarning?: boolean
+  /** Keys at signers that the integration has already. A signer is not asked for one of them again. */
+  readonly known?: readonly RemoteKey[]
 }
 
 interface IntakeDependencies {
+  readonly signers: Pick<Signers, 'find' | 'sign'>
   readonly now: () => number
   readonly uniqueId: () => string
 }
 
-/** The forms of the `credential` member. */
-const KINDS = ['private_key', 'keystore', 'client_secret', 'refresh_token', 'generate', 'from']
 const CLIENT_SECRET = /^[\x21-\x7e]{1,512}$/
 const REFRESH_TOKEN = /^[\x21-\x7e]{1,4096}$/
 const DEFAULT_KEY_BITS = 2048
 const DEFAULT_DAYS = 365
 
-/** Requires exactly one kind of credential, and a key for each certificate. */
-export function checkShape(
-  input: CredentialInput,
-  place = 'body/credential',
-  kinds: readonly string[] = KINDS,
-): void {
-  const { privateKey, keystore, clientSecret, generate, csr, from } = input
-  const given = [privateKey, keystore, clientSecret, generate, csr, from]
-  const count = given.filter((member) => member !== undefined).length
-  const isAccompanied = hasKey(input) || clientSecret !== undefined
-  if (input.refreshToken !== undefined && count === 1 && !isAccompanied) {
-    throw new BrokerError(
-      'request_invalid',
-      `${place}/refresh_token goes beside client_secret, private_key or keystore, or alone`,
-    )
-  }
-  if (count > 1 || (count === 0 && input.refreshToken === undefined)) {
-    throw new BrokerError(
-      'request_invalid',
-      `${place} must have exactly one of ${kinds.join(', ')}`,
-    )
-  }
-  for (const member of ['certificate', 'passphrase'] as const) {
-    if (input[member] === undefined || hasKey(input)) continue
-    throw new BrokerError(
-      'request_invalid',
-      `${place}/${member} needs private_key or keystore beside it`,
-    )
-  }
-  if (input.alias !== undefined && keystore === undefined) {
-    throw new BrokerError('request_invalid', `${place}/alias needs keystore beside it`)
-  }
-}
-
-/** Whether the input has a private key in any form. */
-const hasKey = ({ privateKey, keystore }: KeyMaterialInput): boolean =>
-  privateKey !== undefined || keystore !== undefined
-
-export function createIntake({ now, uniqueId }: IntakeDependencies) {
+export function createIntake({ signers, now, uniqueId }: IntakeDependencies) {
   const blank = (type: CredentialType, certificate: CertificateInfo | null): Credential => ({
     id: uniqueId(),
     type,
@@ -126,7 +73,11 @@ export function createIntake({ now, uniqueId }: IntakeDependencies) {
   ): FreshCredential => ({
     secret,
     remarks: { normalized, warnings },
-    credential: { ...blank(secret.type, certificate), ...refreshTokenIdIn(secret) },
+    credential: {
+      ...blank(secret.type, certificate),
+      ...signerIn(secret),
+      ...refreshTokenIdIn(secret),
+    },
   })
 
   const imported = async (input: CredentialInput, { expiredIsWarning = false }: IntakeOptions) => {
@@ -140,23 +91,63 @@ export function createIntake({ now, uniqueId }: IntakeDependencies) {
     return fresh(secret, material.certificate, material)
   }
 
-  const generated = async (wish: NonNullable<CredentialInput['generate']>, name: string) => {
-    const pair = await generateKeyPair({ bits: wish.keyBits ?? DEFAULT_KEY_BITS })
-    const certificate = await selfSignedCertificate(pair, {
+  /** The key must be there, and be that of the certificate. */
+  const remote = async (
+    { signer, certificate: pem, refreshToken }: CredentialInput & { signer: KeyReference },
+    integration: string,
+    { expiredIsWarning = false, known = [] }: IntakeOptions,
+  ): Promise<FreshCredential> => {
+    const read =
+      pem === undefined ? undefined : readCertificate(pem, { now: now(), expiredIsWarning })
+    const certified = read?.parsed.publicKey
+    const key =
+      known.find((one) => isKnownKey(one, signer, certified)) ??
+      (await signers.find(signer, { integration, certified }))
+    const secret: CredentialSecret = {
+      ...{ type: 'certificate', remote: key },
+      ...(refreshToken !== undefined && { refreshToken }),
+    }
+    return fresh(secret, read?.info ?? null, read?.remarks)
+  }
+
+  /** A new key here, or one of a signer. */
+  const keyFor = async (
+    { signer, generate }: CredentialInput,
+    bits: KeyBits,
+    integration: string,
+  ): Promise<{ readonly key: IssuingKey; readonly secret: CredentialSecret }> => {
+    if (!signer) {
+      const pair = await generateKeyPair({ bits })
+      return { key: pair, secret: { type: 'certificate', privateKey: pair.pem.reveal() } }
+    }
+    const isNew = generate?.newVersion === true
+    const found = await signers.find(signer, { integration, isNew })
+    const key = {
+      publicKey: createPublicKey(found.publicKey),
+      sign: (data: Uint8Array) => asCredential(() => signers.sign(found, data)),
+    }
+    return { key, secret: { type: 'certificate', remote: found } }
+  }
+
+  const generated = async (input: CredentialInput, name: string) => {
+    const wish = input.generate ?? {}
+    const { key, secret } = await keyFor(input, wish.keyBits ?? DEFAULT_KEY_BITS, name)
+    const certificate = await selfSignedCertificate(key, {
       subject: { commonName: wish.commonName ?? `valetkey ${name}`.slice(0, 64) },
       days: wish.days ?? DEFAULT_DAYS,
       now: now(),
     })
-    return fresh({ type: 'certificate', privateKey: pair.pem.reveal() }, infoOf(certificate))
+    return fresh(secret, infoOf(certificate))
   }
 
-  const requested = async ({
-    keyBits = DEFAULT_KEY_BITS,
-    ...subject
-  }: NonNullable<CredentialInput['csr']>): Promise<FreshCredential> => {
-    const pair = await generateKeyPair({ bits: keyBits })
-    const csr = await certificateRequest(pair, subject)
-    const made = fresh({ type: 'certificate', privateKey: pair.pem.reveal() }, null)
+  const requested = async (
+    input: CredentialInput & { csr: NonNullable<CredentialInput['csr']> },
+    name: string,
+  ): Promise<FreshCredential> => {
+    const { keyBits = DEFAULT_KEY_BITS, ...subject } = input.csr
+    const { key, secret } = await keyFor(input, keyBits, name)
+    const csr = await certificateRequest(key, subject)
+    const made = fresh(secret, null)
     return { ...made, credential: { ...made.credential, state: 'pending', csr } }
   }
 
@@ -189,16 +180,18 @@ export function createIntake({ now, uniqueId }: IntakeDependencies) {
         )
       }
       if (clientSecret !== undefined) return fresh({ type: 'client_secret', clientSecret }, null)
-      if (hasKey(input)) return imported(input, options)
-      if (input.csr) return requested(input.csr)
-      return generated(input.generate ?? {}, name)
+      const { signer, generate, csr } = input
+      if (csr) return requested({ ...input, csr }, name)
+      if (signer && !generate) return remote({ ...input, signer }, name, options)
+      if (!signer && hasKey(input)) return imported(input, options)
+      return generated(input, name)
     },
     /** A pending client secret without a value, until Salesforce generates it. */
     awaited: (): Credential => ({ ...blank('client_secret', null), state: 'pending' }),
     /** Checks the certificate of a pending key. Throws `credential_invalid`. */
-    certify(pem: string, privateKey: string): Certified {
+    certify(pem: string, secret: KeySecret): Certified {
       const { parsed, info, remarks } = readCertificate(pem, { now: now() })
-      if (!matches(parsePrivateKey(privateKey), parsed)) {
+      if (!matches(keyIn(secret), parsed)) {
         throw new BrokerError(
           'credential_invalid',
           'certificate: it is not for the key that was made for the request',
@@ -249,13 +242,20 @@ function checkText(
   )
 }
 
+type KeySecret = Extract<CredentialSecret, { readonly type: 'certificate' }>
+
+const keyIn = (secret: KeySecret) =>
+  'remote' in secret
+    ? { keyObject: createPublicKey(secret.remote.publicKey) }
+    : parsePrivateKey(secret.privateKey)
+
 function refreshTokenIdIn(secret: CredentialSecret): Pick<Credential, 'refreshTokenId'> {
   const token = refreshTokenOf(secret)
   return token ? { refreshTokenId: refreshTokenIdOf(token) } : {}
 }
 
 const NEEDED: Readonly<Record<CredentialType, string>> = {
-  certificate: 'signing key: private_key with its certificate, or generate',
+  certificate: 'signing key: private_key with its certificate, signer, or generate',
   client_secret: 'client_secret',
   refresh_token: 'refresh_token, with the client_secret of its app where that asks for one',
 }

@@ -1,6 +1,7 @@
 /** Certificates for Salesforce: parsing, matching, limits, self-signed certificates, and requests for a CA. */
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { formOfLabel, wordsFor } from './foreign-form.ts'
+import type { IssuingKey } from './issuance.ts'
 import { KEY_MAX_BITS, KEY_MIN_BITS, type PrivateKey } from './key-pair.ts'
 import { invalidPem, missingWords, onlyBlock, type PemBlock } from './pem.ts'
 import type { CertificateSubject, SelfSignedOptions } from './subject.ts'
@@ -107,16 +108,18 @@ function warningsOf(
   ]
 }
 
+/** The key may be the private or the public one. */
 export function matches(
-  key: Pick<PrivateKey, 'keyObject'>,
+  { keyObject }: Pick<PrivateKey, 'keyObject'>,
   certificate: Pick<Certificate, 'publicKey'>,
 ): boolean {
-  return createPublicKey(key.keyObject).equals(certificate.publicKey)
+  const publicKey = keyObject.type === 'public' ? keyObject : createPublicKey(keyObject)
+  return publicKey.equals(certificate.publicKey)
 }
 
 /** X.509 v3, SHA-256 with RSA, for signatures only. Throws `credential_invalid`. */
 export async function selfSignedCertificate(
-  key: Pick<PrivateKey, 'keyObject'>,
+  key: IssuingKey,
   options: SelfSignedOptions,
 ): Promise<Certificate> {
   const { days, now } = options
@@ -129,7 +132,7 @@ export async function selfSignedCertificate(
 
 /** A PKCS#10 request in PEM. Throws `credential_invalid`. */
 export async function certificateRequest(
-  key: Pick<PrivateKey, 'keyObject'>,
+  key: IssuingKey,
   subject: CertificateSubject,
 ): Promise<string> {
   const { issueRequest } = await loadIssuance()

@@ -1,6 +1,6 @@
 /** Creates certificates and certificate requests. */
 import 'reflect-metadata'
-import { createPublicKey, randomBytes } from 'node:crypto'
+import { createPublicKey, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -8,6 +8,7 @@ import {
   KeyUsagesExtension,
   Pkcs10CertificateRequestGenerator,
   SubjectKeyIdentifierExtension,
+  type X509CertificateCreateSelfSignedParams,
   X509CertificateGenerator,
 } from '@peculiar/x509'
 import type { PrivateKey } from './key-pair.ts'
@@ -20,14 +21,23 @@ const BACKDATED_MS = 5 * 60_000
 const SERIAL_BYTES = 16
 const SIGNATURE = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 
+/** A private key, or a public key whose private key signs elsewhere. */
+export type IssuingKey =
+  | Pick<PrivateKey, 'keyObject'>
+  | {
+      readonly publicKey: KeyObject
+      /** RSASSA-PKCS1-v1_5 with SHA-256 over the bytes. */
+      readonly sign: (data: Uint8Array) => Promise<Uint8Array>
+    }
+
 /** Returns PEM. The caller checks the number of days. */
 export async function issueSelfSigned(
-  key: Pick<PrivateKey, 'keyObject'>,
+  key: IssuingKey,
   { subject, days, now }: SelfSignedOptions,
 ): Promise<string> {
   const name = distinguishedName(subject)
   const keys = cryptoKeys(key)
-  const certificate = await X509CertificateGenerator.createSelfSigned({
+  const options: X509CertificateCreateSelfSignedParams = {
     name,
     keys,
     signingAlgorithm: SIGNATURE,
@@ -40,28 +50,47 @@ export async function issueSelfSigned(
       await SubjectKeyIdentifierExtension.create(keys.publicKey),
       await AuthorityKeyIdentifierExtension.create(keys.publicKey),
     ],
-  })
+  }
+  const certificate = await X509CertificateGenerator.createSelfSigned(options, cryptoFor(key))
   return certificate.toString('pem')
 }
 
-export async function issueRequest(
-  key: Pick<PrivateKey, 'keyObject'>,
-  subject: CertificateSubject,
-): Promise<string> {
-  const request = await Pkcs10CertificateRequestGenerator.create({
+export async function issueRequest(key: IssuingKey, subject: CertificateSubject): Promise<string> {
+  const options = {
     name: distinguishedName(subject),
     keys: cryptoKeys(key),
     signingAlgorithm: SIGNATURE,
     extensions: [new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true)],
-  })
+  }
+  const request = await Pkcs10CertificateRequestGenerator.create(options, cryptoFor(key))
   return `${request.toString('pem').trim()}\n`
 }
 
-function cryptoKeys({ keyObject }: Pick<PrivateKey, 'keyObject'>) {
+function cryptoKeys(key: IssuingKey) {
+  if ('sign' in key) {
+    const publicKey = key.publicKey.toCryptoKey(SIGNATURE, true, ['verify'])
+    // Only its algorithm is read, because another one signs.
+    return { privateKey: publicKey, publicKey }
+  }
+  const { keyObject } = key
   return {
     privateKey: keyObject.toCryptoKey(SIGNATURE, true, ['sign']),
     publicKey: createPublicKey(keyObject).toCryptoKey(SIGNATURE, true, ['verify']),
   }
+}
+
+/** The library signs by the crypto that it is given. */
+function cryptoFor(key: IssuingKey): webcrypto.Crypto {
+  if (!('sign' in key)) return webcrypto
+  const { subtle } = webcrypto
+  const signing = {
+    exportKey: subtle.exportKey.bind(subtle),
+    digest: subtle.digest.bind(subtle),
+    async sign(_algorithm: unknown, _key: unknown, data: ArrayBuffer) {
+      return new Uint8Array(await key.sign(new Uint8Array(data))).buffer
+    },
+  }
+  return { subtle: signing, getRandomValues: webcrypto.getRandomValues.bind(webcrypto) } as never
 }
 
 /** A positive number of full length: the sign bit is clear and the first byte is not zero. */

@@ -2,7 +2,9 @@
 import type { Credential } from '../credentials/credential.ts'
 import { matches, parseCertificate } from '../crypto/certificate.ts'
 import { parsePrivateKey } from '../crypto/key-pair.ts'
+import { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { publicKeyOf } from '../grants/assertion.ts'
 import type { OpenCredential } from '../grants/grant.ts'
 import { type DiagnosisCheck, failed, failedBy, passed, warned } from './check.ts'
 
@@ -26,7 +28,7 @@ export function checkKeyPair(
     )
   }
   try {
-    const key = parsePrivateKey(open.privateKey.reveal())
+    const key = keyOf(open)
     const parsed = parseCertificate(certificate.pem, { now, expiredIsWarning: true })
     const [warning] = parsed.warnings
     if (matches(key, parsed) && warning !== undefined) {
@@ -48,6 +50,12 @@ export function checkKeyPair(
     return failedBy('key_pair', error)
   }
 }
+
+/** A key at a signer was asked for its public half when it was written. */
+const keyOf = ({ privateKey }: OpenKey) =>
+  privateKey instanceof Secret
+    ? parsePrivateKey(privateKey.reveal())
+    : { keyObject: publicKeyOf(privateKey) }
 
 export function checkCertificate(
   { certificate }: Credential,

@@ -30,6 +30,7 @@ const WAITING: ReadonlySet<ProblemCode> = new Set([
   'login_budget_exhausted',
   'salesforce_unavailable',
   'salesforce_timeout',
+  'signer_unavailable',
   'store_unavailable',
   'audit_unavailable',
   'another_version',
@@ -44,6 +45,7 @@ const WORDS: Partial<Record<ProblemCode, SalesforceErrorCode>> = {
   uri_too_long: 'invalid_request',
   // Salesforce reads no grant type in JSON.
   media_type_unsupported: 'unsupported_grant_type',
+  signing_refused: 'server_error',
   internal: 'server_error',
 }
 

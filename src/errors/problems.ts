@@ -1,3 +1,5 @@
+import { SIGNER_PROBLEMS } from './signer-problems.ts'
+
 /** One row of the table of problems. Texts are Markdown for people. */
 export interface ProblemRow {
   readonly status: number
@@ -247,6 +249,7 @@ export const PROBLEMS = {
     meaning: 'The login host cannot be reached, or answers with a server error.',
     remedy: 'Wait as long as `Retry-After` says; see status.salesforce.com.',
   },
+  ...SIGNER_PROBLEMS,
   store_unavailable: {
     status: 503,
     title: 'The store is not available',

@@ -1,7 +1,12 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { type CryptoKey, importPKCS8, SignJWT } from 'jose'
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import { type CryptoKey, importPKCS8, type JWTPayload, SignJWT } from 'jose'
 import { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
+import type { RemoteKey } from '../signers/remote-key.ts'
+import type { Signing } from '../signers/signers.ts'
+
+/** A private key in PEM, or where it is. */
+export type SigningKey = Secret | RemoteKey
 
 /** Claims of a signed, short-lived JWT (RFC 7523) that a signing key proves itself with. */
 interface AssertionClaims {
@@ -11,6 +16,7 @@ interface AssertionClaims {
 }
 
 interface AssertionDependencies {
+  readonly signers: Signing
   readonly now: () => number
   /** Unique per assertion: Salesforce refuses a `jti` that it has seen. */
   readonly uniqueId: () => string
@@ -23,30 +29,48 @@ const LIFETIME_MS = 150_000
 /**
  * Signs with RS256, the only algorithm that Salesforce accepts. Omits `iat` and `nbf`, because
  * Salesforce would refuse them if our clock is ahead. Throws `credential_invalid` if the key cannot
- * sign.
+ * sign, and `signer_unavailable` and `signing_refused` if its signer does not.
  */
 export async function signAssertion(
-  claims: AssertionClaims,
-  privateKey: Secret,
-  { now, uniqueId }: AssertionDependencies,
+  { issuer: iss, subject: sub, audience: aud }: AssertionClaims,
+  privateKey: SigningKey,
+  { signers, now, uniqueId }: AssertionDependencies,
 ): Promise<Secret> {
-  const expiresAtSeconds = Math.floor((now() + LIFETIME_MS) / 1_000)
+  const exp = Math.floor((now() + LIFETIME_MS) / 1_000)
+  return new Secret(await signJwt({ iss, sub, aud, exp, jti: uniqueId() }, privateKey, signers))
+}
+
+/** A JWT with RS256. Throws as {@link signAssertion} does. */
+export async function signJwt(
+  claims: JWTPayload,
+  key: SigningKey,
+  signers: Signing,
+): Promise<string> {
+  if (!(key instanceof Secret)) return signedAway(claims, key, signers)
   try {
-    const assertion = await new SignJWT({})
-      .setProtectedHeader({ alg: ALGORITHM })
-      .setIssuer(claims.issuer)
-      .setSubject(claims.subject)
-      .setAudience(claims.audience)
-      .setExpirationTime(expiresAtSeconds)
-      .setJti(uniqueId())
-      .sign(await keyOf(privateKey.reveal()))
-    return new Secret(assertion)
+    const jwt = new SignJWT(claims).setProtectedHeader({ alg: ALGORITHM })
+    return await jwt.sign(await keyOf(key.reveal()))
   } catch (cause) {
     throw new BrokerError('credential_invalid', 'The private key cannot sign with RS256.', {
       cause,
     })
   }
 }
+
+/** The library signs only with keys that it holds. */
+async function signedAway(claims: JWTPayload, key: RemoteKey, signers: Signing): Promise<string> {
+  const signed = [{ alg: ALGORITHM }, claims].map(encoded).join('.')
+  const signature = await signers.sign(key, Buffer.from(signed))
+  return `${signed}.${signature.toString('base64url')}`
+}
+
+const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
+
+/** Throws if it is not a key in PEM. */
+export const publicKeyOf = (key: SigningKey): KeyObject =>
+  key instanceof Secret
+    ? createPublicKey(createPrivateKey(key.reveal()))
+    : createPublicKey(key.publicKey)
 
 const PKCS8 = '-----BEGIN PRIVATE KEY-----'
 

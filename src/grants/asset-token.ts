@@ -1,9 +1,9 @@
 /** Asset tokens: the actor token of a token exchange registers a device of an org. */
-import { createPrivateKey, createPublicKey } from 'node:crypto'
-import { exportJWK, SignJWT } from 'jose'
+import { exportJWK } from 'jose'
 import { type Static, Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
 import type { CamelKeys } from '../http/server/casing.ts'
+import { publicKeyOf, signJwt } from './assertion.ts'
 import type { GrantContext, GrantRequest } from './grant.ts'
 
 const Text = Type.String({ minLength: 1, maxLength: 255 })
@@ -29,25 +29,23 @@ const LIFETIME_SECONDS = 150
 export async function actorParameters(
   { deviceId, name, serialNumber }: Asset,
   { clientId, loginUrl, credential }: Pick<GrantRequest, 'clientId' | 'loginUrl' | 'credential'>,
-  { now, uniqueId }: Pick<GrantContext, 'now' | 'uniqueId'>,
+  { signers, now, uniqueId }: Pick<GrantContext, 'signers' | 'now' | 'uniqueId'>,
 ): Promise<Readonly<Record<string, string>>> {
   if (credential.type !== 'certificate') {
     throw new BrokerError('credential_required', 'An asset token needs a signing key.')
   }
-  const key = createPrivateKey(credential.privateKey.reveal())
+  const { privateKey } = credential
   const claims = {
     did: deviceId,
     Name: name,
     ...(serialNumber !== undefined && { Asset: { SerialNumber: serialNumber } }),
-    cnf: { jwk: await exportJWK(createPublicKey(key)) },
+    cnf: { jwk: await exportJWK(publicKeyOf(privateKey)) },
+    iss: clientId,
+    aud: `${loginUrl}/services/oauth2/token`,
+    exp: Math.floor(now() / 1_000) + LIFETIME_SECONDS,
+    jti: uniqueId(),
   }
-  const actorToken = await new SignJWT(claims)
-    .setProtectedHeader({ alg: 'RS256' })
-    .setIssuer(clientId)
-    .setAudience(`${loginUrl}/services/oauth2/token`)
-    .setExpirationTime(Math.floor(now() / 1_000) + LIFETIME_SECONDS)
-    .setJti(uniqueId())
-    .sign(key)
+  const actorToken = await signJwt(claims, privateKey, signers)
   return {
     actor_token: actorToken,
     actor_token_type: 'urn:ietf:params:oauth:token-type:jwt',

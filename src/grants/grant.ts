@@ -1,11 +1,13 @@
 import type { TSchema } from 'typebox'
 import type { Secret } from '../crypto/secret.ts'
+import type { Signing } from '../signers/signers.ts'
+import type { SigningKey } from './assertion.ts'
 import type { Introspection, TokenAnswer } from './token-endpoint/token-answer.ts'
 import type { TokenEndpoint } from './token-endpoint/token-endpoint.ts'
 
 /** A decrypted credential. Only `tokens/mint/mint.ts` and the doctor hold one. */
 export type OpenCredential =
-  | { readonly type: 'certificate'; readonly privateKey: Secret }
+  | { readonly type: 'certificate'; readonly privateKey: SigningKey }
   | { readonly type: 'client_secret'; readonly clientSecret: Secret }
   | {
       readonly type: 'refresh_token'
@@ -13,7 +15,7 @@ export type OpenCredential =
       readonly refreshToken?: Secret
       /** Proves the client if the app requires it. */
       readonly clientSecret?: Secret
-      readonly privateKey?: Secret
+      readonly privateKey?: SigningKey
     }
   | { readonly type: 'none' }
 
@@ -68,6 +70,7 @@ export interface SubjectTokens {
 export interface GrantContext {
   readonly endpoint: TokenEndpoint
   readonly subjectTokens: SubjectTokens
+  readonly signers: Signing
   readonly now: () => number
   /** Generates a `jti`. */
   readonly uniqueId: () => string

@@ -14,6 +14,11 @@ export const TEXT_FORMS = {
     pattern: '^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$',
     $comment: '1 to 64 lower-case letters, digits and hyphens, without a hyphen at either end',
   },
+  /** Of the file of `VALETKEY_SIGNERS`. */
+  signer_name: {
+    pattern: '^[a-z][a-z0-9-]{0,31}$',
+    $comment: '1 to 32 lower-case letters, digits and hyphens that begin with a letter',
+  },
   label_key: {
     pattern: '^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$',
     $comment: '1 to 63 letters, digits and . _ / - with a letter or digit at either end',

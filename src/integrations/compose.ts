@@ -1,6 +1,7 @@
 /** Composes the definitions: their storage, the one write of their credentials, and the rules of writing. */
 import type { AuditLog } from '../audit/log.ts'
 import { createIntake } from '../credentials/intake.ts'
+import type { Signers } from '../signers/signers.ts'
 import type { Core } from '../store/core.ts'
 import { type CredentialWriter, createCredentialWriter } from './credential-writer.ts'
 import type { IntegrationEvents } from './integration-events.ts'
@@ -21,11 +22,12 @@ interface IntegrationsDependencies
   extends Pick<IntegrationStoreDependencies, 'requiresCodes'>,
     Pick<RegistryDependencies, 'hosts' | 'grantTrouble'> {
   readonly core: Core<IntegrationEvents>
+  readonly signers: Pick<Signers, 'find' | 'sign'>
   readonly audit: Pick<AuditLog, 'background'>
 }
 
 export function composeIntegrations(dependencies: IntegrationsDependencies): Integrations {
-  const { core, audit, hosts, grantTrouble, ...options } = dependencies
+  const { core, audit, signers, hosts, grantTrouble, ...options } = dependencies
   const { keyring, events, runtime, log } = core
   const records = core.store.integrations
   const store = createIntegrationStore({ records, keyring, events, ...options })
@@ -33,7 +35,7 @@ export function composeIntegrations(dependencies: IntegrationsDependencies): Int
     ...store,
     credentials: createCredentialWriter({ store, audit, runtime, log }),
     rules: {
-      ...{ store, intake: createIntake(runtime), hosts, events, runtime },
+      ...{ store, intake: createIntake({ ...runtime, signers }), hosts, events, runtime },
       ...(grantTrouble && { grantTrouble }),
     },
   }

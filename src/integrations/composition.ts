@@ -9,7 +9,8 @@ import {
   keepSecrets,
   replaceActive,
 } from '../credentials/credential.ts'
-import type { CredentialInput, FreshCredential } from '../credentials/intake.ts'
+import type { CredentialInput } from '../credentials/credential-input.ts'
+import type { FreshCredential } from '../credentials/intake.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'

@@ -1,12 +1,14 @@
 /** Integrations that the configuration file declares and owns. They are applied each time the file is read. */
 
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
-import type { CredentialInput, FreshCredential, Intake } from '../credentials/intake.ts'
+import type { CredentialInput } from '../credentials/credential-input.ts'
+import type { FreshCredential, Intake } from '../credentials/intake.ts'
 import { BrokerError, isStoreTrouble } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
 import type { Emitter } from '../runtime/events.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import type { RemoteKey } from '../signers/remote-key.ts'
 import { isLostRace, untilWritten } from '../store/compare-and-set.ts'
 import {
   checkGrant,
@@ -103,7 +105,16 @@ export function createDeclaredIntegrations(dependencies: {
     if (!credential || credential.from !== undefined || credential.generate) return undefined
     return intake.take(credential, grantOf(grant.type).credentialType(grant), name, {
       expiredIsWarning: true,
+      // A replica must be able to start while a signer is away.
+      ...(credential.signer && { known: await remoteKeysOf(name) }),
     })
+  }
+
+  const remoteKeysOf = async (name: string): Promise<readonly RemoteKey[]> => {
+    const secrets = await (await store.readSealed(name))?.open()
+    return Object.values(secrets?.byId ?? {}).flatMap((one) =>
+      'remote' in one ? [one.remote] : [],
+    )
   }
 
   const ownerOf = async (from: string | null): Promise<Integration | undefined> => {

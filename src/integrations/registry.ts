@@ -2,7 +2,8 @@
 
 import type { Principal } from '../callers/policy.ts'
 import { activeOf, NO_SECRETS } from '../credentials/credential.ts'
-import { checkShape, type FreshCredential, type Intake } from '../credentials/intake.ts'
+import { checkShape } from '../credentials/credential-input.ts'
+import type { FreshCredential, Intake } from '../credentials/intake.ts'
 import type { Remarks } from '../credentials/key-material.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'

@@ -51,6 +51,7 @@ const WRITE_PROBLEMS = [
   'credential_state',
 
   'credential_invalid',
+  'signer_unavailable',
   'credential_required',
   'precondition_required',
 ] as const

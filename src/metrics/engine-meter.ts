@@ -136,6 +136,7 @@ const RESULTS: { readonly [Code in ProblemCode]?: ReadResult } = {
   login_budget_exhausted: 'limited',
   salesforce_unavailable: 'unavailable',
   salesforce_timeout: 'unavailable',
+  signer_unavailable: 'unavailable',
   store_unavailable: 'unavailable',
   store_reset: 'unavailable',
   refresh_token_doubted: 'unavailable',

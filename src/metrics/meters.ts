@@ -6,6 +6,7 @@ import type { Outbound } from '../http/outbound/outbound.ts'
 import type { Server } from '../http/server/server.ts'
 import type { Applied } from '../integrations/declared.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
+import type { SignerMeter } from '../signers/signers.ts'
 import type { CorruptRecord } from '../store/integrity/corrupt-records.ts'
 import { measuredStore } from '../store/measured.ts'
 import type { Pace } from '../store/pace.ts'
@@ -41,6 +42,7 @@ interface Metering {
     request: { readonly headers: { authorization?: string | undefined } },
   ): void
   readonly connections: ConnectionMeter
+  readonly signers: SignerMeter
   readonly webhooks: WebhookMeter
   readonly file: FileMeter
   /** Sets the sources of gauges. These metrics are absent before the call. */
@@ -133,6 +135,12 @@ export function composeMetering(dependencies: {
       ended: (flow, status) =>
         metrics.counter('valetkey_connections_total', { flow, status }).add(),
       callbackRefused: () => metrics.counter('valetkey_callbacks_refused_total').add(),
+    },
+    signers: {
+      signed(signer, outcome, ms) {
+        metrics.counter('valetkey_signatures_total', { signer, outcome }).add()
+        metrics.histogram('valetkey_signature_duration_seconds', { signer }).observe(ms / 1000)
+      },
     },
     webhooks: {
       sent: (outcome) => metrics.counter('valetkey_webhook_attempts_total', { outcome }).add(),

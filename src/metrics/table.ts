@@ -6,6 +6,7 @@ import { PROBLEMS } from '../errors/problems.ts'
 import { GRANTS } from '../grants/index.ts'
 import { REFUSALS } from '../grants/refusals/refusal-table.ts'
 import type { LabelRows, MetricTable } from './registry.ts'
+import { SIGNER_METRICS } from './signer-table.ts'
 import { STORE_METRICS } from './store-table.ts'
 
 /** Results of a token request. */
@@ -261,6 +262,7 @@ export const METRICS = {
     type: 'gauge',
     help: 'Audit lines that wait to be written.',
   },
+  ...SIGNER_METRICS,
   valetkey_webhook_attempts_total: {
     type: 'counter',
     help: 'Attempts of this replica to deliver a webhook.',

@@ -11,13 +11,15 @@ import {
   parseConfigurationFile,
   parseIntegrationFile,
 } from '../config/file.ts'
-import { readingWith } from '../config/loader.ts'
+import { type ReadFile, readingWith } from '../config/loader.ts'
+import { readSigners } from '../config/signers-file.ts'
 import { createIntake } from '../credentials/intake.ts'
 import { createDoctor, type Report } from '../doctor/doctor.ts'
 import { reportView } from '../doctor/schemas.ts'
 import { reportText } from '../doctor/text.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { createRuntime } from '../runtime/runtime.ts'
+import { composeSigners } from '../signers/compose.ts'
 import { tokenInFile } from '../tokens/mint/subject-tokens.ts'
 import { createTokenRequester } from '../tokens/serve/token-request.ts'
 import { commandSalesforce, SILENT } from './command-salesforce.ts'
@@ -72,18 +74,24 @@ function composeDoctor(env: Environment) {
   const uniqueId = () => randomUUID()
   const salesforce = commandSalesforce(env, now)
   const { outbound, hosts, clock, endpoint } = salesforce
-  const grants = { endpoint, subjectTokens: { of: mintsNone, in: tokenInFile }, now, uniqueId }
+  const runtime = createRuntime({ log: SILENT })
+  const signers = composeSigners({
+    settings: readSigners(env.VALETKEY_SIGNERS || undefined, readFileText),
+    ...{ runtime, log: SILENT },
+  })
+  const subjectTokens = { of: mintsNone, in: tokenInFile }
+  const grants = { endpoint, subjectTokens, signers, now, uniqueId }
   const doctor = createDoctor({
     ...{ outbound, hosts, clock, now, monotonic: () => performance.now(), grants },
   })
   const targets = createFileTargets({
-    intake: createIntake({ now, uniqueId }),
+    intake: createIntake({ signers, now, uniqueId }),
     hosts,
     requester: createTokenRequester({
       ...{ grants, refreshTokens: { exchange: usesNone }, log: SILENT },
-      runtime: createRuntime({ log: SILENT }),
+      runtime,
     }),
-    readText: readingWith((path, encoding = 'utf8') => readFileSync(path, encoding)),
+    readText: readingWith(readFileText),
     now,
     uniqueId,
   })
@@ -93,9 +101,14 @@ function composeDoctor(env: Environment) {
       if (!('check' in target)) return doctor.examine(target)
       return { integration: entry.name, ok: false, loginsUsed: 0, checks: [target] }
     },
-    close: outbound.close,
+    async close() {
+      await signers.stop()
+      await outbound.close()
+    },
   }
 }
+
+const readFileText: ReadFile = (path, encoding = 'utf8') => readFileSync(path, encoding)
 
 async function mintsNone(integration: string): Promise<never> {
   throw new BrokerError(

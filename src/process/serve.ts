@@ -10,6 +10,7 @@ import { ConfigError } from '../config/config-error.ts'
 import { prepareDataDir } from '../config/data-dir.ts'
 import { parseConfigurationFile } from '../config/file.ts'
 import type { ReadFile } from '../config/loader.ts'
+import { readSigners } from '../config/signers-file.ts'
 import { keyringOf } from '../crypto/keyring.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { createServerTls } from '../http/server/tls.ts'
@@ -95,7 +96,7 @@ const readFile: ReadFile = (path, encoding = 'utf8') => readFileSync(path, encod
 /** Reads the settings and the configuration file and reports the mistakes of both. */
 function readSettings(env: Environment): Config {
   const file = env.VALETKEY_CONFIG ? readConfigurationFile(env.VALETKEY_CONFIG) : undefined
-  const mistakes = file?.mistakes ?? []
+  const mistakes = [...(file?.mistakes ?? []), ...signerMistakes(env)]
   try {
     const config = readConfig(env, { readFile, makesApiKeys: () => file?.makesApiKeys ?? false })
     if (mistakes.length === 0) return config
@@ -104,6 +105,16 @@ function readSettings(env: Environment): Config {
     throw new ConfigError([...error.mistakes, ...mistakes])
   }
   throw new ConfigError(mistakes)
+}
+
+function signerMistakes(env: Environment): readonly string[] {
+  try {
+    readSigners(env.VALETKEY_SIGNERS || undefined, readFile)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes
+    throw error
+  }
 }
 
 /** An invalid file counts as one with a caller, so that only its own mistakes are reported. */

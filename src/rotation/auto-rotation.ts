@@ -12,7 +12,7 @@ import { createTask } from '../runtime/tasks.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'
 import type { Deployer } from './deployer.ts'
 import { isDeploymentOver } from './deployment.ts'
-import type { Staging, StagingRequest } from './stage.ts'
+import type { Staging, StagingInput, StagingRequest } from './stage.ts'
 
 interface AutoRotation {
   /** Checks all integrations now and then every hour, in the background. */
@@ -50,6 +50,17 @@ export const validDaysOf = ({ rotateEveryDays = 0 }: CertificateDeployment): num
 const bitsOf = (active: Credential | undefined) =>
   ([2048, 3072, 4096] as const).find((bits) => bits === active?.certificate?.keyBits) ?? 2048
 
+/** A key at a signer gets a new version there. */
+const nextKeyOf = (
+  active: Credential | undefined,
+  deployment: CertificateDeployment,
+): StagingInput => {
+  const days = validDaysOf(deployment)
+  if (!active?.signer) return { generate: { keyBits: bitsOf(active), days } }
+  const { name, key } = active.signer
+  return { signer: { name, key }, generate: { days, newVersion: true } }
+}
+
 export function createAutoRotation(dependencies: {
   readonly store: Pick<IntegrationStore, 'list' | 'read'>
   readonly staging: Pick<Staging, 'stage'>
@@ -70,10 +81,8 @@ export function createAutoRotation(dependencies: {
       credentials.find(({ state }) => state === 'staged') ??
       credentials.find(({ state, type }) => isSecret && state === 'pending' && type === active.type)
     if (ready || !certificateDeployment) return ready?.id ?? ''
-    const generate = isSecret
-      ? {}
-      : { keyBits: bitsOf(active), days: validDaysOf(certificateDeployment) }
-    const { credential } = await staging.stage(name, { generate }, ITSELF)
+    const input = isSecret ? { generate: {} } : nextKeyOf(active, certificateDeployment)
+    const { credential } = await staging.stage(name, input, ITSELF)
     const detail = { credential: credential.id }
     audit.background(BY, { action: 'credential.staged', integration: name, detail })
     return credential.id

@@ -6,7 +6,11 @@ import type { CredentialType } from '../grants/grant.ts'
 import { documented, OBJECT_KEYWORDS } from '../http/openapi/documented.ts'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import { stagedOneOf } from '../integrations/schemas/credential-forms.ts'
-import { CredentialSchema, GenerateSchema } from '../integrations/schemas/credential-schema.ts'
+import {
+  CredentialSchema,
+  GenerateSchema,
+  SignerSchema,
+} from '../integrations/schemas/credential-schema.ts'
 
 export const CredentialParams = Type.Object({
   name: Type.String({ ...TEXT_FORMS.name, description: 'Name of the integration' }),
@@ -60,7 +64,7 @@ export const StageBody = Type.Object(staged, {
   title: 'Credential to stage',
   additionalProperties: false,
   description:
-    'Exactly one of `generate`, `private_key` (with `certificate`), `keystore`, `csr`, `client_secret`. For the grant `refresh_token`: a `refresh_token`, alone or with a key or a secret',
+    'Exactly one of `generate`, `private_key` (with `certificate`), `keystore`, `signer` (with `certificate`), `csr`, `client_secret`. For the grant `refresh_token`: a `refresh_token`, alone or with a key or a secret',
   examples: [{ generate: {} }],
   ...documented(stagedOneOf(staged, ['client_id']), OBJECT_KEYWORDS),
 })
@@ -119,6 +123,7 @@ const members = {
       'Earliest time of erasure of a retired credential. Each refusal of the active one postpones it',
   }),
   certificate: Type.Union([Certificate, Type.Null()]),
+  signer: Type.Optional(SignerSchema),
   csr: Type.Optional(
     Type.String({
       description: 'PKCS#10 in PEM, which a CA signs. Present while the credential is pending',

@@ -3,12 +3,8 @@ import { allows, type Principal } from '../callers/policy.ts'
 import { NAMED_IN_ANSWERS } from '../callers/reference-table.ts'
 import type { Credential, CredentialSecrets } from '../credentials/credential.ts'
 import { activeOf, addSecret, digestOfCredential, NO_SECRETS } from '../credentials/credential.ts'
-import {
-  type CredentialInput,
-  checkShape,
-  type FreshCredential,
-  type Intake,
-} from '../credentials/intake.ts'
+import { type CredentialInput, checkShape } from '../credentials/credential-input.ts'
+import type { FreshCredential, Intake } from '../credentials/intake.ts'
 import { NO_REMARKS, type Remarks } from '../credentials/key-material.ts'
 import { added, certified, completed, without } from '../credentials/stages.ts'
 import { BrokerError } from '../errors/errors.ts'
@@ -65,6 +61,7 @@ const STAGING_KINDS = [
   'generate',
   'private_key',
   'keystore',
+  'signer',
   'csr',
   'client_secret',
   'refresh_token',
@@ -120,7 +117,7 @@ export function createStaging(dependencies: {
       const sample = { ...SAMPLE, state: input.csr ? ('pending' as const) : ('staged' as const) }
       added(integration.credentials, sample, now())
       checkIfMatch(request.preconditions, integration)
-      if (needed === 'client_secret' && input.generate) {
+      if (needed === 'client_secret' && input.generate && !input.signer) {
         return change(name, request, (current, secrets) => {
           checkAwaitable(current, input, clientId)
           const credential = intake.awaited()
@@ -151,7 +148,7 @@ export function createStaging(dependencies: {
             'Only a pending credential is completed by a certificate',
           )
         }
-        const { certificate, remarks } = intake.certify(pem, secret.privateKey)
+        const { certificate, remarks } = intake.certify(pem, secret)
         const credentials = certified(current.credentials, id, certificate, now())
         return { id, secrets, credentials, remarks }
       }),

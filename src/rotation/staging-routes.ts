@@ -64,7 +64,7 @@ export function registerStagingRoutes(
       body: StageBody,
       response: {
         201: StagedView,
-        ...problems(...CHANGE_PROBLEMS, 'credential_invalid'),
+        ...problems(...CHANGE_PROBLEMS, 'credential_invalid', 'signer_unavailable'),
       },
     }),
     async (request, reply) => {

@@ -2,6 +2,7 @@
 import type { Credential } from '../credentials/credential.ts'
 import { camelKeys } from '../http/server/casing.ts'
 import { clientIdOf, type Integration } from '../integrations/integration.ts'
+import type { KeyReference } from '../signers/remote-key.ts'
 import type { CredentialView, StageBody } from './schemas.ts'
 import type { StagingInput } from './stage.ts'
 
@@ -9,6 +10,11 @@ const time = (at: number) => new Date(at).toISOString()
 const timeOrNull = (at: number | null) => (at === null ? null : time(at))
 
 export const stagingInputOf = (body: StageBody): StagingInput => camelKeys(body)
+
+const signerViewOf = ({ name, key, keyVersion }: KeyReference) => ({
+  ...{ name, key },
+  ...(keyVersion !== undefined && { key_version: keyVersion }),
+})
 
 export function credentialViewOf(integration: Integration, credential: Credential): CredentialView {
   const { certificate, csr } = credential
@@ -29,6 +35,7 @@ export function credentialViewOf(integration: Integration, credential: Credentia
       key_bits: certificate.keyBits,
       pem: certificate.pem,
     },
+    ...(credential.signer && { signer: signerViewOf(credential.signer) }),
     ...(csr !== undefined && { csr }),
   }
 }

@@ -12,6 +12,7 @@ import { presentsRefreshToken } from '../integrations/integration.ts'
 import type { IntegrationEvents } from '../integrations/integration-events.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { ProcessRuntime } from '../runtime/runtime.ts'
+import type { Signers } from '../signers/signers.ts'
 import type { ChangeSubscription } from '../store/change-subscription.ts'
 import type { Core } from '../store/core.ts'
 import type { ReplicaMemory } from '../store/replica-cache.ts'
@@ -76,7 +77,7 @@ interface LeaseEngineDependencies {
   readonly core: Core<StoreEvents & IntegrationEvents & TokenEvents> & {
     readonly runtime: ProcessRuntime
   }
-  readonly endpoint: TokenEndpoint
+  readonly salesforce: { readonly endpoint: TokenEndpoint; readonly signers: Signers }
   readonly audit: Pick<AuditLog, 'background'>
   readonly meter: EngineMeter
   readonly integrations: Pick<
@@ -93,7 +94,8 @@ interface LeaseEngineDependencies {
 }
 
 export function composeLeaseEngine(dependencies: LeaseEngineDependencies): LeaseEngine {
-  const { core, endpoint, audit, meter, memory } = dependencies
+  const { core, audit, meter, memory } = dependencies
+  const { endpoint, signers } = dependencies.salesforce
   const { store, keyring, events, runtime, log } = core
   const { stream, isSlow, degradedMs } = memory
   const { now, monotonic, uniqueId, clock } = runtime
@@ -156,7 +158,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   )
   const leaseFor = (purpose: string) => createInsideLease({ reader, coordinator, purpose, now })
   const subjectTokens = createSubjectTokens((...of) => leaseFor('exchange')(...of))
-  const grants: GrantContext = { endpoint, subjectTokens, now, uniqueId }
+  const grants: GrantContext = { endpoint, subjectTokens, signers, now, uniqueId }
   const requester = createTokenRequester({ grants, refreshTokens: exchange, runtime, log })
   const minter = createMinter({
     ...{ integrations, identity, runtime: pausing },
@@ -169,7 +171,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const budget = createLoginBudget({ budgets: store.budgets, now })
 
   const logins = createLogins({
-    ...{ minter, identity, budget, breaker, runtime: pausing },
+    ...{ minter, identity, budget, breaker, signers, runtime: pausing },
     stopping: core.stopping,
   })
   const mintAudit = createMintAudit({ audit, documents: store.documents, log })

@@ -22,6 +22,8 @@ const OF_AN_INTEGRATION: ReadonlySet<ProblemCode> = new Set([
   'token_response_invalid',
   'salesforce_unavailable',
   'salesforce_timeout',
+  'signing_refused',
+  'signer_unavailable',
 ])
 
 export function createEngineTracer(spans: Spans) {

@@ -117,14 +117,17 @@ t.test('every file that a variable names is mounted, read-only', { skip }, async
         if (secret || projected || configMap) t.equal(readOnly, true, `${name}: ${mountPath}`)
         if (secret ?? projected) t.equal((secret ?? projected).defaultMode, 0o440)
         for (const source of projected?.sources ?? []) {
-          for (const { path } of source.secret.items) files.add(`${mountPath}/${path}`)
+          const { items = [source.serviceAccountToken] } = source.secret ?? {}
+          for (const { path } of items) files.add(`${mountPath}/${path}`)
         }
-        if (configMap) files.add(`${mountPath}/config.yaml`)
+        if (configMap) {
+          for (const file of ['config.yaml', 'signers.yaml']) files.add(`${mountPath}/${file}`)
+        }
         if (secret)
           for (const key of ['tls.crt', 'tls.key', 'ca.crt']) files.add(`${mountPath}/${key}`)
       }
       for (const { name: variable, value } of container.env ?? []) {
-        if (/_FILE$|^VALETKEY_CONFIG$/.test(variable))
+        if (/_FILE$|^VALETKEY_(?:CONFIG|SIGNERS)$/.test(variable))
           t.ok(files.has(value), `${name}: ${variable}`)
       }
     }

@@ -14,6 +14,7 @@ const ORDER = [
   'http',
   'callers',
   'audit',
+  'signers',
   'grants',
   'credentials',
   'integrations',

@@ -7,6 +7,7 @@ import { createTokenEndpoint } from '../../src/grants/token-endpoint/token-endpo
 import { createHostRules } from '../../src/http/outbound/login-host.ts'
 import { createOutbound } from '../../src/http/outbound/outbound.ts'
 import { type Answer, type Listener, listen } from '../http/listener.ts'
+import { NO_SIGNERS } from '../support/no-signers.ts'
 
 /** A token endpoint that talks to a loopback server that answers as the test says. */
 export interface Fixture {
@@ -40,6 +41,7 @@ export async function fixture(t: Test, answer: Answer, deadlineMs = 5_000): Prom
       },
       in: async () => new Secret('eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln'),
     },
+    signers: NO_SIGNERS,
     now: () => NOW,
     uniqueId: () => {
       ids += 1

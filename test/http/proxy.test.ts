@@ -37,7 +37,7 @@ function through(t: Test, httpsProxy: string, by: By = {}) {
   const outbound = createOutbound({
     hosts: { allowsPrivate: () => false },
     proxy: { httpsProxy },
-    ca: authority.certificate,
+    tls: { ca: authority.certificate },
     ...by,
   })
   t.teardown(() => outbound.close())

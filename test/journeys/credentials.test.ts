@@ -639,7 +639,7 @@ t.test('private keys that are made here never leave', async (t) => {
     for (const one of [name, `${name}-made`]) {
       const secrets = await (await integrations.readSealed(one))?.open()
       for (const secret of Object.values(secrets?.byId ?? {})) {
-        if (secret.type === 'certificate') keys.push(secret.privateKey)
+        if ('privateKey' in secret) keys.push(secret.privateKey)
       }
       const record = await store.integrations.readSealed(one)
       evidence.push({ source: `${engine}: record`, content: JSON.stringify(record) })

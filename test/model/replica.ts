@@ -19,6 +19,7 @@ import type { Store } from '../../src/store/store.ts'
 import type { StoreEvents } from '../../src/store/store-events.ts'
 import { composeLeaseEngine, type LeaseEngine } from '../../src/tokens/compose.ts'
 import type { TokenEvents } from '../../src/tokens/token-events.ts'
+import { NO_SIGNERS } from '../support/no-signers.ts'
 import type { FakeSalesforce } from './fake-salesforce.ts'
 import type { FakeTime } from './fake-time.ts'
 import { createFaultyStore, type LinkMode } from './faulty-store.ts'
@@ -81,7 +82,9 @@ export function startReplica(world: World): Replica {
   const core = { runtime, log: QUIET, events, store, keyring, stopping }
   const audit = { background: () => undefined }
 
-  const integrations = composeIntegrations({ core, audit, hosts: createHostRules([]) })
+  const integrations = composeIntegrations({
+    ...{ core, audit, signers: NO_SIGNERS, hosts: createHostRules([]) },
+  })
   const subscription = createChangeSubscription({
     changes: store.changes,
     events,
@@ -90,7 +93,7 @@ export function startReplica(world: World): Replica {
   })
   const engine = composeLeaseEngine({
     core,
-    endpoint: salesforce.endpoint,
+    salesforce: { endpoint: salesforce.endpoint, signers: NO_SIGNERS },
     audit,
     meter: {
       broker: (broker) => broker,

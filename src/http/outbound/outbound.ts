@@ -6,7 +6,7 @@ import { isPublicAddress } from '../address.ts'
 import { readBounded } from '../server/bounded-body.ts'
 import { atHop, type Hop, type HopError, hopOf, isBeforeRequest, TIMED_OUT } from './hop.ts'
 import { ADDRESS_REFUSED, type ResolvedAddress } from './vetted-lookup.ts'
-import { createWays } from './ways.ts'
+import { createWays, type OutboundTls } from './ways.ts'
 
 /**
  * The HTTP client for all calls to Salesforce and to issuers. Allows only https and public
@@ -79,8 +79,7 @@ export interface OutboundDependencies {
   readonly proxy?: { readonly httpsProxy?: string; readonly noProxy?: string }
   /** `anywhere`: also private addresses, for issuers that the operator configures. https is still required. Default: `public`. */
   readonly reach?: 'public' | 'anywhere'
-  /** PEM of a CA to trust in addition to the built-in ones. */
-  readonly ca?: string
+  readonly tls?: OutboundTls
   /** Upper bound for each exchange, in milliseconds. At least 1. Default: 60000. */
   readonly deadlineMs?: number
   /** Aborted when the process stops. Requests without a connection are then given up after one second. */
@@ -100,11 +99,11 @@ interface Progress {
 }
 
 export function createOutbound(dependencies: OutboundDependencies): Outbound {
-  const { hosts, reach = 'public', deadlineMs = 60_000, ca, proxy = {}, stopping } = dependencies
+  const { hosts, reach = 'public', deadlineMs = 60_000, tls, proxy = {}, stopping } = dependencies
   const ways = createWays({
     resolve: dependencies.lookup ?? ((host) => dnsLookup(host, { all: true })),
     isPublicOnly: reach === 'public',
-    ...{ proxy, ca, deadlineMs },
+    ...{ proxy, tls, deadlineMs },
   })
 
   /** The hop of an exchange. A request that waits for a connection is at the hop of that connection. */

@@ -19,13 +19,21 @@ interface Ways {
   close(): Promise<void>
 }
 
+/** In PEM. */
+export interface OutboundTls {
+  /** Trusted in addition to the built-in ones. */
+  readonly ca?: string
+  /** The certificate of this client. */
+  readonly cert?: string
+  readonly key?: string
+}
+
 interface WaysOptions {
   readonly resolve: (hostname: string) => Promise<readonly ResolvedAddress[]>
   readonly proxy: { readonly httpsProxy?: string; readonly noProxy?: string }
   /** Whether the usual dispatcher allows only public addresses. */
   readonly isPublicOnly: boolean
-  /** PEM of a CA to trust in addition to the built-in ones. */
-  readonly ca: string | undefined
+  readonly tls: OutboundTls | undefined
   /** Longest wait for the head of an answer, and for each next part, in milliseconds. */
   readonly deadlineMs: number
 }
@@ -36,12 +44,14 @@ const CONNECTIONS_PER_ORIGIN = 8
 const CLOSE_MS = 1_000
 
 export function createWays(options: WaysOptions): Ways {
-  const { resolve, proxy, isPublicOnly, ca, deadlineMs } = options
+  const { resolve, proxy, isPublicOnly, tls = {}, deadlineMs } = options
+  const { ca, ...pair } = tls
   const begun = new Map<string, number>()
   const making = new Map<string, Set<Attempt>>()
   const stopped = new AbortController()
   const settings = {
     ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
+    ...pair,
     allowH2: false,
     timeout: CONNECT_TIMEOUT_MS,
   }

@@ -12,6 +12,7 @@ interface Form {
 
 const GENERATED: Form = { title: 'Key made here', needs: ['generate'] }
 const REQUESTED: Form = { title: 'Key made here for a CA', needs: ['csr'] }
+const REQUESTED_THERE: Form = { title: 'Key at a signer for a CA', needs: ['signer', 'csr'] }
 const IMPORTED: Form = {
   ...{ title: 'Imported key', needs: ['private_key'] },
   takes: ['certificate', 'passphrase'],
@@ -19,6 +20,14 @@ const IMPORTED: Form = {
 const KEYSTORE: Form = {
   ...{ title: 'Imported keystore', needs: ['keystore', 'passphrase'] },
   takes: ['alias'],
+}
+const REMOTE: Form = {
+  ...{ title: 'Key at a signer', needs: ['signer'] },
+  takes: ['certificate'],
+}
+const CERTIFIED: Form = {
+  title: 'Key at a signer, certified here',
+  needs: ['signer', 'generate'],
 }
 const SECRET: Form = { title: 'Client secret', needs: ['client_secret'] }
 const BORROWED: Form = { title: 'Credential of another integration', needs: ['from'] }
@@ -33,14 +42,19 @@ const withApproval = ({ title, needs, takes = [] }: Form): Form => ({
   takes,
 })
 
-const KEYS = [GENERATED, IMPORTED, KEYSTORE]
+const KEYS = [GENERATED, IMPORTED, KEYSTORE, REMOTE, CERTIFIED]
 
 /** Forms by what a grant needs: the values of `credentialType`, and `signed` for a refresh token whose app signs. */
 export const FORMS = {
   certificate: KEYS,
   client_secret: [SECRET],
   refresh_token: [SECRET, APPROVAL],
-  signed_refresh_token: [...KEYS, withApproval(IMPORTED), withApproval(KEYSTORE)],
+  signed_refresh_token: [
+    ...KEYS,
+    withApproval(IMPORTED),
+    withApproval(KEYSTORE),
+    withApproval(REMOTE),
+  ],
 } as const satisfies Record<string, readonly Form[]>
 
 /** Forms for an integration. The credential may be another integration's. */
@@ -60,7 +74,9 @@ const mayHaveApproval = (form: Form): Form => ({
 /** Forms for a staged credential of any grant. `beside`: more optional members of each form. */
 export const stagedOneOf = (members: Members, beside: readonly string[]): Schema => {
   const imported = mayHaveApproval(IMPORTED)
-  const forms = [GENERATED, REQUESTED, imported, KEYSTORE, SECRET, APPROVAL]
+  const remote = mayHaveApproval(REMOTE)
+  const atSigner = [remote, CERTIFIED, REQUESTED_THERE]
+  const forms = [GENERATED, REQUESTED, imported, KEYSTORE, ...atSigner, SECRET, APPROVAL]
   return {
     anyOf: forms.map(({ needs, takes = [], title }) =>
       schemaOf(members, { title, needs, takes: [...takes, ...beside] }),

@@ -10,11 +10,48 @@ export const GenerateSchema = Type.Object(
     ),
     days: Type.Optional(Type.Integer({ minimum: 1, maximum: 825, default: 365 })),
     common_name: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    new_version: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          'Beside `signer`: rotates the key at the signer, and certifies the new version',
+      }),
+    ),
   },
   {
     title: 'Key to make',
     additionalProperties: false,
-    description: 'Generates the key pair in the broker. The private key never leaves it',
+    description:
+      'Generates the key pair in the broker. The private key never leaves it. Beside `signer`: only makes a certificate for the key that is there, and `key_bits` has no effect',
+  },
+)
+
+/** Where a key is. The addresses of signers are settings of the process. */
+export const SignerSchema = Type.Object(
+  {
+    name: Type.String({
+      ...TEXT_FORMS.signer_name,
+      description: 'Name of a signer in the file of `VALETKEY_SIGNERS`',
+    }),
+    key: Type.String({
+      pattern: '^[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,255}$',
+      $comment: '1 to 256 letters, digits, spaces, and _ . : / -, with a letter or a digit first',
+      description: 'Its name or id at the signer',
+    }),
+    key_version: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        description:
+          'Default: the version of `certificate`, or else the newest one. It stays the same when the key is rotated at the signer',
+      }),
+    ),
+  },
+  {
+    title: 'Key reference',
+    additionalProperties: false,
+    description: 'A key that stays in Vault or OpenBao, which signs with it',
+    examples: [{ name: 'vault', key: 'valetkey-billing' }],
   },
 )
 
@@ -68,6 +105,7 @@ export const CredentialSchema = Type.Object(
           'For the grant `refresh_token`. From now on, no other program may use this token',
       }),
     ),
+    signer: Type.Optional(SignerSchema),
     generate: Type.Optional(GenerateSchema),
     from: Type.Optional(
       Type.String({
@@ -80,7 +118,7 @@ export const CredentialSchema = Type.Object(
     title: 'New credential',
     additionalProperties: false,
     description:
-      'Exactly one of `private_key` (with `certificate`), `keystore`, `client_secret`, `generate`, `from`. For the grant `refresh_token`: a `refresh_token`, alone or with a key or a secret',
+      'Exactly one of `private_key` (with `certificate`), `keystore`, `signer` (with `certificate`), `client_secret`, `generate`, `from`. For the grant `refresh_token`: a `refresh_token`, alone or with a key or a secret',
     writeOnly: true,
   },
 )

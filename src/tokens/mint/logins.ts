@@ -8,6 +8,7 @@ import {
 } from '../../integrations/integration.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
+import type { Signers } from '../../signers/signers.ts'
 import type { Lease } from '../serve/lease.ts'
 import type { Entry } from '../serve/lease-cache.ts'
 import type { Breaker } from './breaker.ts'
@@ -30,6 +31,7 @@ export interface LoginsDependencies {
   readonly identity: Identities
   readonly budget: LoginBudget
   readonly breaker: Breaker
+  readonly signers: Pick<Signers, 'isResting'>
   readonly runtime: Pick<Runtime, 'monotonic' | 'random' | 'sleep'>
   /** Aborted when the process ends. Then there are no retries. */
   readonly stopping?: AbortSignal | undefined
@@ -45,7 +47,7 @@ interface LoginOptions extends Omit<MintOptions, 'signal' | 'charge'> {
 }
 
 export function createLogins(dependencies: LoginsDependencies) {
-  const { minter, identity, budget, breaker, runtime, stopping } = dependencies
+  const { minter, identity, budget, breaker, signers, runtime, stopping } = dependencies
 
   /** A mint with a refresh token has no deadline and is never aborted, because the refresh token is presented once and its answer must not be lost. */
   const once = (
@@ -92,6 +94,7 @@ export function createLogins(dependencies: LoginsDependencies) {
       sourceOf(integration) === undefined &&
       !presentsRefreshToken(integration) &&
       !isDraft(integration) &&
+      !integration.credentials.some(({ signer }) => signer && signers.isResting(signer)) &&
       !breaker.isResting(integration),
     /** The user of the next token, if this replica knows it. */
     userOf({

@@ -15,6 +15,8 @@ export const MINT_PROBLEMS = [
   'identity_changed',
   'token_response_invalid',
   'salesforce_unavailable',
+  'signing_refused',
+  'signer_unavailable',
   'record_corrupt',
   'salesforce_timeout',
 ] as const satisfies readonly ProblemCode[]

@@ -12,6 +12,7 @@ import {
   spreading,
 } from '../../grants/refusals/refusals.ts'
 import type { Integration } from '../../integrations/integration.ts'
+import { isOfSigner } from '../../signers/signing-problem.ts'
 import { type BodyOf, bodyReader } from '../../store/record-body.ts'
 import type { RefusalRecord } from '../../store/store.ts'
 
@@ -93,6 +94,7 @@ export const isWhileResting = (error: unknown): boolean =>
 /** Whether the login host was not asked, or its answer is unknown. */
 export const saysNothing = (error: unknown): boolean =>
   isUnsettled(error) ||
+  isOfSigner(error) ||
   isStoreTrouble(error) ||
   isWhileResting(error) ||
   (error instanceof BrokerError && error.code === 'login_budget_exhausted')

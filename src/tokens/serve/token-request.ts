@@ -1,6 +1,6 @@
 /** Sends one token request with one credential. Writes nothing. */
 
-import type { Secret } from '../../crypto/secret.ts'
+import { Secret } from '../../crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import type { GrantContext, GrantRequest, OpenCredential } from '../../grants/grant.ts'
@@ -126,6 +126,10 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     { signal, learnFirst = () => true }: RequestOptions,
   ): Promise<Lease | TokenAnswer> => {
     const { name, uid } = integration
+    const { credential } = signer
+    const key = 'privateKey' in credential ? credential.privateKey : undefined
+    // A login that nobody can sign must not be charged.
+    if (key && !(key instanceof Secret)) await grants.signers.ready(key)
     const admitted = charge()
     const mintedAt = now()
     const asking = answerOf(integration, signer, admitted, signal)

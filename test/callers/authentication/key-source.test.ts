@@ -21,7 +21,7 @@ function source(t: Test, settings: Partial<IssuerSettings> & { issuer: string },
         const outbound = createOutbound({
           hosts: { allowsPrivate: (url) => url.protocol === 'http:' && isLoopback(url) },
           reach: 'anywhere',
-          ...(ca !== undefined && { ca }),
+          ...(ca !== undefined && { tls: { ca } }),
         })
         outbounds.push(outbound)
         return outbound

@@ -315,7 +315,9 @@ t.test('verifies certificates, and trusts a CA that it is given', async (t) => {
   const server = await listen(t, json({ secure: true }), { key: tool.read('key.pem'), cert })
   const strict = await outboundFor(t).send({ url: server.origin })
   t.match(strict, { ok: false, reason: 'unreachable' })
-  const trusting = await outboundFor(t, { ...ANY_LOOPBACK, ca: cert }).send({ url: server.origin })
+  const trusting = await outboundFor(t, { ...ANY_LOOPBACK, tls: { ca: cert } }).send({
+    url: server.origin,
+  })
   t.match(trusting, { ok: true, status: 200 })
   t.equal(server.requests.length, 1)
   t.equal(server.requests[0]?.headers.host, new URL(server.origin).host)
@@ -335,7 +337,7 @@ t.test('goes through the proxy, but for what it is told to reach itself', async 
     hosts: { allowsPrivate: (url) => url.origin === listed.origin },
     proxy: { httpsProxy: proxy.url, noProxy: 'test.salesforce.com,.my.salesforce.com' },
     lookup: async () => [{ address: '127.0.0.1', family: 4 }],
-    ca: cert,
+    tls: { ca: cert },
   })
   t.match(await outbound.send({ url: 'https://login.salesforce.com/x' }), { ok: true, status: 200 })
   t.same(proxy.targets, ['login.salesforce.com:443'])

@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Credential, CredentialState } from '../../../src/credentials/credential.ts'
+import { Secret } from '../../../src/crypto/secret.ts'
 import { BrokerError } from '../../../src/errors/errors.ts'
 import type { RefusalRow } from '../../../src/grants/refusals/refusal-row.ts'
 import { REFUSALS } from '../../../src/grants/refusals/refusal-table.ts'
@@ -91,7 +92,8 @@ function setUp(
       async request(_integration, signer, charge) {
         await charge()
         const { credential, clientId } = signer
-        const key = credential.type === 'certificate' ? credential.privateKey.reveal() : ''
+        const signed = credential.type === 'certificate' ? credential.privateKey : undefined
+        const key = signed instanceof Secret ? signed.reveal() : ''
         requests.push(key)
         clients.push(clientId)
         const error = judge(key, requests.length)

@@ -1,0 +1,65 @@
+/** Composes the signers of the file of `VALETKEY_SIGNERS`. */
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createOutbound, type Outbound } from '../http/outbound/outbound.ts'
+import { createOutageLogger } from '../runtime/outage-logger.ts'
+import type { Log, Runtime } from '../runtime/runtime.ts'
+import type { SigningBackend } from './remote-key.ts'
+import type { SignerSettings, VaultSettings } from './signer-settings.ts'
+import { createSigners, type SignerMeter, type Signers } from './signers.ts'
+import { createVaultClient } from './vault/vault-client.ts'
+import { type ClientPair, createVaultLogin } from './vault/vault-login.ts'
+import { createVaultSession } from './vault/vault-session.ts'
+import { createVaultTransit } from './vault/vault-transit.ts'
+
+interface SignersComposition {
+  readonly settings: readonly SignerSettings[]
+  /** Default: counts nothing. */
+  readonly meter?: SignerMeter
+  readonly runtime: Pick<Runtime, 'monotonic' | 'sleep'>
+  readonly log: Pick<Log, 'info' | 'warn'>
+}
+
+export function composeSigners({
+  settings,
+  meter = { signed: () => undefined },
+  runtime,
+  log,
+}: SignersComposition): Signers {
+  const { monotonic } = runtime
+  return createSigners({
+    backendOf: (one) => vaultTransit(one, runtime, log),
+    ...{ settings, monotonic, meter, log },
+  })
+}
+
+function vaultTransit(
+  settings: VaultSettings,
+  runtime: SignersComposition['runtime'],
+  log: SignersComposition['log'],
+): SigningBackend {
+  const { name, address, namespace, auth, caFile, timeoutMs } = settings
+  const { origin } = new URL(address)
+  const outboundWith = (pair?: ClientPair): Outbound =>
+    createOutbound({
+      // The operator names this address. It may be a private one, and no proxy leads there.
+      hosts: { allowsPrivate: (url) => url.origin === origin },
+      deadlineMs: timeoutMs,
+      tls: {
+        ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }),
+        ...pair,
+      },
+    })
+  const outbound = outboundWith()
+  const client = createVaultClient({ name, address: origin, namespace })
+  const login = createVaultLogin({
+    ...{ name, auth, client, outbound, outboundWith },
+    readFile: (path) => readFile(path, 'utf8'),
+  })
+  const session = createVaultSession({
+    ...{ login, client, outbound, runtime },
+    isFromFile: auth.type === 'token_file',
+    outage: createOutageLogger(log, `the login at the signer ${name} fails`, runtime),
+  })
+  return createVaultTransit({ settings, client, outbound, session })
+}

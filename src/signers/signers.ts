@@ -1,0 +1,208 @@
+/** The signers of this process: which key may be named, who may use it, and how it signs in time. */
+import { createPublicKey, constants as crypto, type KeyObject, verify } from 'node:crypto'
+import { promisify } from 'node:util'
+import { matchesGlob } from '../callers/glob.ts'
+import { BrokerError } from '../errors/errors.ts'
+import type { Log } from '../runtime/runtime.ts'
+import { within } from '../runtime/timeout.ts'
+import type { KeyReference, PublicKey, RemoteKey, SigningBackend } from './remote-key.ts'
+import { createSignerBreaker } from './signer-breaker.ts'
+import type { SignerSettings } from './signer-settings.ts'
+import { asCredential, isOfSigner, signerAway, signingRefused } from './signing-problem.ts'
+import { createSlots } from './slots.ts'
+
+export type Signers = ReturnType<typeof createSigners>
+
+/** What signing an assertion needs. */
+export type Signing = Pick<Signers, 'sign' | 'ready'>
+
+interface FindOptions {
+  /** The integration that will sign with the key. */
+  readonly integration: string
+  /** Makes a new version of the key first. Default: does not. */
+  readonly isNew?: boolean
+  /** The key must be that of this certificate. Without a version, the version is chosen by it. */
+  readonly certified?: KeyObject | undefined
+}
+
+export interface SignerMeter {
+  signed(signer: string, outcome: 'signed' | 'refused' | 'unavailable', ms: number): void
+}
+
+interface SignersDependencies {
+  readonly settings: readonly SignerSettings[]
+  readonly backendOf: (settings: SignerSettings) => SigningBackend
+  readonly monotonic: () => number
+  readonly meter: SignerMeter
+  readonly log: Pick<Log, 'info' | 'warn'>
+}
+
+/** Signed by a probe. Nothing reads it. */
+const PROBE = Buffer.from('valetkey asks whether this key signs')
+
+const verifies = promisify(verify)
+
+export function createSigners(dependencies: SignersDependencies) {
+  const { settings, backendOf, monotonic, meter, log } = dependencies
+  const breaker = createSignerBreaker({ monotonic, log })
+  const all = new Map(
+    settings.map((one) => [
+      one.name,
+      { settings: one, backend: backendOf(one), slots: createSlots(one.signaturesAtOnce) },
+    ]),
+  )
+
+  const named = (name: string) => {
+    const found = all.get(name)
+    if (found) return found
+    throw signingRefused(name, 'is not in the file of VALETKEY_SIGNERS', {
+      remedy: 'Put the signer into the file of VALETKEY_SIGNERS and restart, or use another key.',
+    })
+  }
+
+  /** Asks a backend in its turn and in time. */
+  const ask = async <Result>(
+    name: string,
+    work: (backend: SigningBackend, signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> => {
+    const { backend, slots, settings: of } = named(name)
+    const late = () => {
+      throw signerAway(name, `did not answer within ${of.timeoutMs / 1000} seconds`)
+    }
+    const inTurn = async (signal: AbortSignal) => {
+      try {
+        return await slots.run(() => work(backend, signal), signal)
+      } catch (error) {
+        if (signal.aborted) late()
+        throw error
+      }
+    }
+    return within(of.timeoutMs, inTurn, { late })
+  }
+
+  const sign = async (key: RemoteKey, data: Uint8Array): Promise<Buffer> => {
+    const { name } = key
+    const ofKey = { name, key: idOfKey(key) }
+    breaker.check([{ name }, ofKey])
+    const startedAt = monotonic()
+    try {
+      const signature = await ask(name, (backend, signal) => backend.sign(key, data, signal))
+      if (!(await isGood(key, data, signature))) throw wrongSignature(key)
+      breaker.ended({ name })
+      breaker.ended(ofKey)
+      meter.signed(name, 'signed', monotonic() - startedAt)
+      return Buffer.from(signature)
+    } catch (error) {
+      if (!(error instanceof BrokerError) || !isOfSigner(error)) throw error
+      const isAway = error.code === 'signer_unavailable'
+      if (!isAway) breaker.ended({ name })
+      breaker.failed(isAway ? { name } : ofKey, error)
+      meter.signed(name, isAway ? 'unavailable' : 'refused', monotonic() - startedAt)
+      throw error
+    }
+  }
+
+  const mayUse = (reference: KeyReference, integration: string): void => {
+    const found = all.get(reference.name)
+    const isAllowed = found?.settings.integrations.some((glob) => matchesGlob(glob, integration))
+    if (!found || !isAllowed) {
+      throw new BrokerError(
+        'credential_invalid',
+        `signer/name: this service has no signer ${reference.name} for ${integration}`,
+        { remedy: 'Name a signer of the file of VALETKEY_SIGNERS that this integration may use.' },
+      )
+    }
+    if (!found.settings.keys.some((glob) => matchesGlob(glob, reference.key))) {
+      throw new BrokerError(
+        'credential_invalid',
+        `signer/key: the keys of the signer ${reference.name} do not include ${reference.key}`,
+        { remedy: 'Name a key that the file of VALETKEY_SIGNERS lists for this signer.' },
+      )
+    }
+  }
+
+  const rotate = ({ name, key }: KeyReference): Promise<void> =>
+    ask(name, async (backend, signal) => {
+      if (backend.rotate) return backend.rotate(key, signal)
+      throw signingRefused(name, 'has no versions of a key', {
+        remedy: 'Make a new key at the signer, and name it without new_version.',
+      })
+    })
+
+  return {
+    /** RSASSA-PKCS1-v1_5 with SHA-256 over the bytes. The result is verified. Throws `signer_unavailable`, `signing_refused`. */
+    sign,
+    /** Makes a signature if the last one failed, so that nothing is charged for a key that does not sign. Throws as `sign` does. */
+    async ready(key: RemoteKey): Promise<void> {
+      const isResting = breaker.isResting([
+        { name: key.name },
+        { name: key.name, key: idOfKey(key) },
+      ])
+      if (isResting) await sign(key, PROBE)
+    },
+    /** Whether the last signature of this signer or of this key failed. */
+    isResting: (key: KeyReference): boolean =>
+      breaker.isResting([{ name: key.name }, { name: key.name, key: idOfKey(key) }]),
+    /** The key of a new credential, with its version and its public half. Throws `credential_invalid`, `signer_unavailable`. */
+    async find(reference: KeyReference, options: FindOptions): Promise<RemoteKey> {
+      const { integration, isNew, certified } = options
+      mayUse(reference, integration)
+      const found = await asCredential(async () => {
+        if (isNew) await rotate(reference)
+        return ask(reference.name, (backend, signal) => backend.publicKeys(reference.key, signal))
+      })
+      const { pem: publicKey, version } = chosen(reference, found, certified)
+      const { name, key } = reference
+      return { name, key, ...(version !== undefined && { keyVersion: version }), publicKey }
+    },
+    start(): void {
+      for (const { backend } of all.values()) backend.start?.()
+    },
+    async stop(): Promise<void> {
+      await Promise.all([...all.values()].map(({ backend }) => backend.stop?.()))
+    },
+  }
+}
+
+const idOfKey = ({ key, keyVersion }: KeyReference): string =>
+  keyVersion === undefined ? key : `${key} v${keyVersion}`
+
+async function isGood(
+  { publicKey }: RemoteKey,
+  data: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
+  const key = { key: publicKey, padding: crypto.RSA_PKCS1_PADDING }
+  return verifies('sha256', data, key, signature)
+}
+
+const wrongSignature = (key: RemoteKey): BrokerError =>
+  signingRefused(key.name, `made a signature with ${idOfKey(key)} that its public key refuses`, {
+    remedy:
+      'Compare the key at the signer with that of the credential: another key has its name now, or it does not sign with RSA PKCS#1 v1.5. Stage a credential with the right key.',
+  })
+
+/** Throws `credential_invalid` if no version fits. */
+function chosen(
+  { key, keyVersion }: KeyReference,
+  found: readonly PublicKey[],
+  certified: KeyObject | undefined,
+): PublicKey {
+  const asked = keyVersion === undefined ? found : found.filter((one) => one.version === keyVersion)
+  const newest = asked.at(-1)
+  if (!newest) {
+    throw new BrokerError(
+      'credential_invalid',
+      `signer/key_version: the signer has no version ${keyVersion} of ${key}`,
+      { remedy: 'Name a version that the signer has, or none for the newest one.' },
+    )
+  }
+  if (!certified) return newest
+  const fitting = asked.findLast(({ pem }) => createPublicKey(pem).equals(certified))
+  if (fitting) return fitting
+  throw new BrokerError(
+    'credential_invalid',
+    `certificate: it is not for ${keyVersion === undefined ? 'any version' : `version ${keyVersion}`} of the key ${key}`,
+    { remedy: 'Send the certificate that was made with this key, and the version of then.' },
+  )
+}

@@ -1,0 +1,127 @@
+/** Signs by the Transit engine of Vault or OpenBao. */
+import type { Secret } from '../../crypto/secret.ts'
+import type { Outbound } from '../../http/outbound/outbound.ts'
+import type { KeyReference, PublicKey, SigningBackend } from '../remote-key.ts'
+import type { VaultSettings } from '../signer-settings.ts'
+import { signerAway, signingRefused } from '../signing-problem.ts'
+import { isObject, type VaultClient } from './vault-client.ts'
+import type { VaultSession } from './vault-session.ts'
+
+interface VaultTransitDependencies {
+  readonly settings: Pick<VaultSettings, 'name' | 'mount' | 'auth'>
+  readonly client: VaultClient
+  readonly outbound: Outbound
+  readonly session: VaultSession
+}
+
+type Method = 'GET' | 'POST'
+
+/** Its own words for a version that it does not sign with. The status is 500. */
+const OF_VERSION = /version for signing|version is (?:too old|disallowed)|no such version/i
+const NOT_FOUND = /key not found|no handler for route/i
+const RSA = /^rsa-(?:2048|3072|4096)$/
+
+export function createVaultTransit(dependencies: VaultTransitDependencies): SigningBackend {
+  const { settings, client, outbound, session } = dependencies
+  const { name, mount, auth } = settings
+
+  const denied = (key: string, isTokenOver: boolean) =>
+    isTokenOver
+      ? signingRefused(name, 'does not know the token of this service: it expired or was revoked', {
+          remedy:
+            auth.type === 'token_file'
+              ? `Put a valid token into ${auth.tokenFile}; it is read for each signature.`
+              : 'Check the role of this service at Vault: its tokens end before they can be used.',
+        })
+      : signingRefused(name, `denies this service the key ${key} (403)`, {
+          remedy: `Allow update on ${mount}/sign/${key}/sha2-256 and read on ${mount}/keys/${key} in the policy of this service.`,
+        })
+
+  /** Another token may help once, if Vault does not know this one. */
+  const ask = async (
+    key: string,
+    request: { readonly method: Method; readonly path: string; readonly body?: object },
+    signal: AbortSignal,
+  ) => {
+    const attempt = async (token: Secret) => client.ask(outbound, { ...request, token, signal })
+    const token = await session.token(signal)
+    const first = await attempt(token)
+    if (first.status !== 403) return first
+    const isOver = await session.isOver(token)
+    const other = isOver ? await session.token(signal) : token
+    if (other.reveal() === token.reveal()) throw denied(key, isOver)
+    const second = await attempt(other)
+    if (second.status === 403) throw denied(key, await session.isOver(other))
+    return second
+  }
+
+  const missing = (key: string) =>
+    signingRefused(name, `has no key ${key} at ${mount}`, {
+      remedy: `Create the key ${key} with the type rsa-2048 or larger, or name another one. A deleted key does not come back: generate a new one and upload its certificate.`,
+    })
+
+  const unfit = (key: string) =>
+    signingRefused(name, `cannot sign with ${key}: it is no RSA key for signatures`, {
+      remedy: 'Use a key of the type rsa-2048, rsa-3072 or rsa-4096. Salesforce accepts only RSA.',
+    })
+
+  const refusedBy = ({ key, keyVersion }: KeyReference, status: number, words: string) => {
+    if (OF_VERSION.test(words)) {
+      return signingRefused(name, `does not sign with version ${keyVersion} of ${key}`, {
+        remedy:
+          'Lower min_encryption_version of the key, if the version is still there. If it was trimmed, stage a credential with a newer version and upload its certificate.',
+      })
+    }
+    if (status === 404 || NOT_FOUND.test(words)) return missing(key)
+    if (/support|algorithm|marshal|hash/i.test(words)) return unfit(key)
+    return status === 500
+      ? signerAway(name, 'answers with the status 500')
+      : signingRefused(name, `refuses to sign with ${key} (${status})`)
+  }
+
+  return {
+    async sign(reference, data, signal) {
+      const { key, keyVersion } = reference
+      const path = `${mount}/sign/${encodeURIComponent(key)}/sha2-256`
+      const body = {
+        input: Buffer.from(data).toString('base64'),
+        // PSS is the default for RSA keys.
+        signature_algorithm: 'pkcs1v15',
+        prehashed: false,
+        ...(keyVersion !== undefined && { key_version: keyVersion }),
+      }
+      const answer = await ask(key, { method: 'POST', path, body }, signal)
+      if (answer.status !== 200) throw refusedBy(reference, answer.status, answer.words)
+      const { signature } = isObject(answer.body.data) ? answer.body.data : {}
+      const [, , encoded] = typeof signature === 'string' ? signature.split(':') : []
+      if (encoded === undefined) throw signerAway(name, 'answers without a signature')
+      return Buffer.from(encoded, 'base64')
+    },
+
+    async publicKeys(key, signal) {
+      const path = `${mount}/keys/${encodeURIComponent(key)}`
+      const answer = await ask(key, { method: 'GET', path }, signal)
+      if (answer.status !== 200) throw refusedBy({ name, key }, answer.status, answer.words)
+      const { type, keys } = isObject(answer.body.data) ? answer.body.data : {}
+      if (typeof type !== 'string' || !RSA.test(type)) throw unfit(key)
+      return Object.entries(isObject(keys) ? keys : {})
+        .flatMap(([version, one]): PublicKey[] => {
+          const pem = isObject(one) ? one.public_key : undefined
+          return typeof pem === 'string' ? [{ version: Number(version), pem }] : []
+        })
+        .sort((a, b) => (a.version ?? 0) - (b.version ?? 0))
+    },
+
+    async rotate(key, signal) {
+      const path = `${mount}/keys/${encodeURIComponent(key)}/rotate`
+      const answer = await ask(key, { method: 'POST', path, body: {} }, signal)
+      if (answer.status >= 300) throw refusedBy({ name, key }, answer.status, answer.words)
+    },
+
+    start: session.start,
+    async stop() {
+      await session.stop()
+      await outbound.close()
+    },
+  }
+}

@@ -1,0 +1,77 @@
+/** The file of `VALETKEY_SIGNERS`: what it gives, and the line of each mistake. */
+import t from 'tap'
+import { readSigners } from '../../src/config/signers-file.ts'
+
+const parse = (text: string) => readSigners('/signers.yaml', () => text)
+
+t.test('gives the settings of each signer with their defaults', async (t) => {
+  t.same(
+    readSigners(undefined, () => t.fail('nothing is read') as never),
+    [],
+  )
+  const text = `
+signers:
+  vault:
+    type: vault_transit
+    address: https://vault.internal:8200/
+    keys: [valetkey-*]
+    auth: { type: kubernetes, role: valetkey }
+  agent:
+    type: vault_transit
+    address: http://127.0.0.1:8100
+    mount: team/transit
+    namespace: team-a
+    ca_file: /ca.pem
+    keys: [billing]
+    integrations: [billing]
+    timeout_seconds: 0.5
+    signatures_at_once: 2
+    auth: { type: certificate, certificate_file: /c, key_file: /k }
+`
+  t.same(parse(text), [
+    {
+      ...{ name: 'vault', type: 'vault_transit', address: 'https://vault.internal:8200/' },
+      ...{ keys: ['valetkey-*'], integrations: ['*'], mount: 'transit' },
+      ...{ timeoutMs: 2_000, signaturesAtOnce: 8 },
+      auth: {
+        ...{ type: 'kubernetes', mount: 'kubernetes', role: 'valetkey' },
+        tokenFile: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+      },
+    },
+    {
+      ...{ name: 'agent', type: 'vault_transit', address: 'http://127.0.0.1:8100' },
+      ...{ keys: ['billing'], integrations: ['billing'], mount: 'team/transit' },
+      ...{ namespace: 'team-a', caFile: '/ca.pem', timeoutMs: 500, signaturesAtOnce: 2 },
+      auth: { type: 'certificate', mount: 'cert', certificateFile: '/c', keyFile: '/k' },
+    },
+  ])
+})
+
+t.test('says what is wrong, and in which line', async (t) => {
+  const withOne = (members: string) => `signers:\n  a: { type: vault_transit, ${members} }`
+  const usual = 'keys: [k], auth: { type: token_file, token_file: /t }'
+  for (const [text, why] of [
+    ['', /VALETKEY_SIGNERS: line 1: signers must be there|signers/],
+    [
+      withOne(`address: http://vault:8200, ${usual}`),
+      /line 2: signers\.a\.address must be an https/,
+    ],
+    [withOne(`address: https://vault/ui, ${usual}`), /line 2: signers\.a\.address/],
+    [withOne(`address: https://user:word@vault, ${usual}`), /signers\.a\.address/],
+    [withOne(`address: https://vault, keys: [], ${usual.slice(11)}`), /signers\.a\.keys/],
+    [withOne(`address: https://vault, mount: a/../b, ${usual}`), /signers\.a\.mount/],
+    [withOne('address: https://vault, keys: [k], auth: { type: token }'), /signers\.a\.auth/],
+    [withOne(`address: https://vault, token: t, ${usual}`), /signers\.a/],
+    ['signers: { a: { type: hsm } }', /signers\.a/],
+    ['signers: [', /is not valid YAML/],
+  ] as const) {
+    t.throws(() => parse(text), { mistakes: [why] } as never, text)
+  }
+  t.throws(
+    () =>
+      readSigners('/none', () => {
+        throw Object.assign(new Error('no'), { code: 'ENOENT' })
+      }),
+    { mistakes: ['VALETKEY_SIGNERS: /none cannot be read (ENOENT)'] } as never,
+  )
+})

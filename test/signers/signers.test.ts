@@ -1,0 +1,169 @@
+/** Signatures in turn and in time, by a signer of a test: what rests, who may try, and what is never handed out. */
+import { generateKeyPairSync, sign } from 'node:crypto'
+import t from 'tap'
+import type { RemoteKey, SigningBackend } from '../../src/signers/remote-key.ts'
+import { createSigners } from '../../src/signers/signers.ts'
+import { signerAway, signingRefused } from '../../src/signers/signing-problem.ts'
+import { createSlots } from '../../src/signers/slots.ts'
+import { testLog } from '../support/runtime.ts'
+
+const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const other = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const pemOf = ({ publicKey }: typeof pair) =>
+  publicKey.export({ type: 'spki', format: 'pem' }).toString()
+const KEY: RemoteKey = { name: 's', key: 'k', keyVersion: 1, publicKey: pemOf(pair) }
+const DATA = Buffer.from('signed')
+
+function signersBy(sign: SigningBackend['sign'], members: Partial<SigningBackend> = {}) {
+  let clock = 0
+  const outcomes: string[] = []
+  const lines: string[] = []
+  const publicKeys = async () => [
+    { version: 1, pem: pemOf(pair) },
+    { version: 2, pem: pemOf(other) },
+  ]
+  const signers = createSigners({
+    settings: [
+      {
+        ...{ name: 's', type: 'vault_transit', address: 'https://vault', mount: 'transit' },
+        ...{ keys: ['k*'], integrations: ['team-*'], timeoutMs: 200, signaturesAtOnce: 2 },
+        auth: { type: 'token_file', tokenFile: '/token' },
+      },
+    ],
+    backendOf: () => ({ sign, publicKeys, ...members }),
+    monotonic: () => clock,
+    meter: { signed: (_signer, outcome) => outcomes.push(outcome) },
+    log: testLog({
+      info: (_bindings, message) => lines.push(message),
+      warn: (_bindings, message) => lines.push(message),
+    }),
+  })
+  const pass = (ms: number) => {
+    clock += ms
+  }
+  return { signers, outcomes, lines, pass }
+}
+
+const good: SigningBackend['sign'] = async (_key, data) => sign('sha256', data, pair.privateKey)
+
+t.test('a signature of another key, or of another kind, is not handed out', async (t) => {
+  const wrong: readonly SigningBackend['sign'][] = [
+    async (_key, data) => sign('sha256', data, other.privateKey),
+    async (_key, data) => sign('sha256', data, { key: pair.privateKey, padding: 6 }),
+    async () => Buffer.from('no signature'),
+    async (_key, data) => sign('sha512', data, pair.privateKey),
+  ]
+  for (const way of wrong) {
+    const { signers, outcomes } = signersBy(way)
+    await t.rejects(signers.sign(KEY, DATA), { code: 'signing_refused' })
+    t.same(outcomes, ['refused'])
+  }
+  t.equal((await signersBy(good).signers.sign(KEY, DATA)).length, 256)
+})
+
+t.test(
+  'a signer that is away rests: one tries again, the others are refused at once',
+  async (t) => {
+    let isAway = true
+    let asked = 0
+    const { signers, outcomes, lines, pass } = signersBy(async (key, data, signal) => {
+      asked += 1
+      if (isAway) throw signerAway('s', 'is away')
+      return good(key, data, signal)
+    })
+    const elsewhere = { ...KEY, key: 'k2' }
+    await t.rejects(signers.sign(KEY, DATA), { code: 'signer_unavailable', retryAfterMs: 1_000 })
+    t.ok(signers.isResting(elsewhere), 'with all of its keys')
+    await t.rejects(signers.sign(elsewhere, DATA), { code: 'signer_unavailable', isTold: true })
+    await t.rejects(signers.ready(KEY), { code: 'signer_unavailable' })
+    t.equal(asked, 1)
+    for (const pauseMs of [1_000, 2_000, 4_000, 4_000]) {
+      pass(pauseMs - 1)
+      await t.rejects(signers.ready(KEY), { code: 'signer_unavailable' })
+      pass(1)
+      await t.rejects(Promise.all([signers.ready(KEY), signers.ready(KEY)]), {
+        code: 'signer_unavailable',
+      })
+    }
+    t.equal(asked, 5, 'one for each pause')
+    isAway = false
+    pass(4_000)
+    await signers.ready(KEY)
+    t.notOk(signers.isResting(KEY))
+    await signers.ready(KEY)
+    t.equal(asked, 6, 'a signer that signs is not asked for a proof')
+    t.same(lines, ['a signer fails', 'a signer signs again'])
+    t.same(outcomes, [...Array(5).fill('unavailable'), 'signed'])
+  },
+)
+
+/** It is told already, so the log need not say it again. */
+const REFUSED = { code: 'signing_refused', isTold: true, remedy: 'Make it.' }
+
+t.test('a key that is refused rests alone', async (t) => {
+  const { signers } = signersBy(async (key, data, signal) => {
+    if (key.key === 'k') throw signingRefused('s', 'has no such key', { remedy: 'Make it.' })
+    return good(key, data, signal)
+  })
+  await t.rejects(signers.sign(KEY, DATA), { code: 'signing_refused', remedy: 'Make it.' })
+  await t.rejects(signers.sign(KEY, DATA), REFUSED)
+  t.equal((await signers.sign({ ...KEY, key: 'k2' }, DATA)).length, 256)
+  t.equal(signers.isResting({ name: 's', key: 'k2' }), false)
+})
+
+t.test('no more than so many signatures run at once, and all end in time', async (t) => {
+  let running = 0
+  let most = 0
+  const { signers } = signersBy(async (key, data, signal) => {
+    running += 1
+    most = Math.max(most, running)
+    await new Promise((done) => setImmediate(done))
+    running -= 1
+    return good(key, data, signal)
+  })
+  await Promise.all(Array.from({ length: 20 }, () => signers.sign(KEY, DATA)))
+  t.equal(most, 2)
+  const never = signersBy(() => new Promise(() => undefined))
+  const ends = await Promise.allSettled([1, 2, 3].map(() => never.signers.sign(KEY, DATA)))
+  for (const end of ends)
+    t.match(end, { status: 'rejected', reason: { code: 'signer_unavailable' } })
+})
+
+t.test('a wait for a turn that is given up takes no turn', async (t) => {
+  const slots = createSlots(1)
+  const held = Promise.withResolvers<void>()
+  const never = new AbortController().signal
+  const first = slots.run(() => held.promise, never)
+  const gone = new AbortController()
+  const second = slots.run(async () => t.fail('nobody waits for it'), gone.signal)
+  gone.abort(new Error('gone'))
+  await t.rejects(second, { message: 'gone' })
+  const third = slots.run(async () => 'third', never)
+  held.resolve()
+  await first
+  t.equal(await third, 'third')
+  t.equal(await slots.run(async () => 'fourth', never), 'fourth')
+})
+
+t.test('the file says which integration may use which key', async (t) => {
+  const { signers } = signersBy(good)
+  const find = (key: object, integration: string) =>
+    signers.find({ name: 's', key: 'k', ...key }, { integration })
+  t.match(await find({}, 'team-a'), { keyVersion: 2 }, 'the newest version')
+  t.match(await find({ keyVersion: 1 }, 'team-a'), { publicKey: pemOf(pair) })
+  const certified = { integration: 'team-a', certified: pair.publicKey }
+  t.match(await signers.find({ name: 's', key: 'k' }, certified), { keyVersion: 1 })
+  for (const [key, integration] of [
+    [{}, 'other'],
+    [{ key: 'x' }, 'team-a'],
+    [{ name: 'none' }, 'team-a'],
+    [{ keyVersion: 7 }, 'team-a'],
+  ] as const) {
+    await t.rejects(find(key, integration), { code: 'credential_invalid' })
+  }
+  const isNew = { integration: 'team-a', isNew: true }
+  await t.rejects(signers.find({ name: 's', key: 'k' }, isNew), {
+    code: 'credential_invalid',
+    detail: 'signer: The signer s has no versions of a key',
+  })
+})
