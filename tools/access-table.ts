@@ -35,7 +35,10 @@ const rows = (needed: Needed, on: keyof typeof ON | undefined, routes: readonly 
   routes.map((route) => row(route, needed, on))
 
 const NAME = '/integrations/{name}'
-const LOGIN = 'POST /login/{integration}/services/oauth2/token'
+const DOOR = '/login/{integration}'
+const LOGIN = `POST ${DOOR}/services/oauth2/token`
+const USERINFO = `GET ${DOOR}/services/oauth2/userinfo`
+const IDENTITY = `GET ${DOOR}/id/{org}/{user}`
 const REFERRING: readonly ReferenceRow[] = Object.values(REFERENCES)
 /** The integration whose token it exchanges. */
 const SOURCE_NAME = 'the name of the source of its token, in a problem'
@@ -75,12 +78,20 @@ export const ACCESS: readonly AccessRow[] = [
     'GET /problems/{code}',
     'GET /problems/salesforce',
     'GET /oauth/callback',
+    'GET /.well-known/oauth-authorization-server/login/{integration}',
+    `GET ${DOOR}/services/oauth2/revoke`,
+    `POST ${DOOR}/services/oauth2/revoke`,
   ]),
   row('GET /whoami', 'any'),
   row('POST /oauth/token', 'tokens:read', 'scope'),
   row('POST /oauth/token', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row(LOGIN, 'tokens:read', 'path'),
   row(LOGIN, NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
+  row(`POST ${DOOR}/services/oauth2/introspect`, 'tokens:read', 'path'),
+  ...[USERINFO, IDENTITY].flatMap((route) => [
+    row(route, 'tokens:read', 'path'),
+    row(route, NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
+  ]),
   row('GET /tokens/{integration}', 'tokens:read', 'path'),
   row('GET /tokens/{integration}', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('GET /gateway/{integration}', 'tokens:read', 'path'),

@@ -192,12 +192,14 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   })
   await registerPublicRoutes(server, { version, docs: config.docs, readiness, connections })
   const { gate } = callers
-  const handOut = composeDoorHandOut({
+  const doorkeeping = composeDoorHandOut({
     ...{ engine, audit, onRead: counts.note, meter: metering.engine, runtime, log },
   })
-  const served = { handOut, gate, onProblem }
-  await registerOAuthRoutes(server, served)
-  await composeDoors(server, served)
+  const { handOut } = doorkeeping
+  await registerOAuthRoutes(server, { handOut, gate, onProblem })
+  await composeDoors(server, {
+    ...{ doorkeeping, engine, gate, audit, onProblem, publicUrl, now: runtime.now },
+  })
   await registerGateway(server, {
     ...{ engine, counts, audit, gate, trust, onProblem, now: runtime.now },
   })

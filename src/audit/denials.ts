@@ -8,15 +8,19 @@ export interface Denial {
   readonly requestId: string
   /** Null: the caller is not authenticated. */
   readonly principal: string | null
-  /** The problem's code. */
+  /** The problem's code, or `revoke_ignored`. */
   readonly code: string
   readonly address: string
   /** The `operationId` of the route. */
   readonly operation?: string
   /** The id of the key that the URL exposed. */
   readonly apiKey?: string
-  /** The requested integration. Only present for an authenticated caller. */
+  /** The requested integration, or the one whose token the caller has. It counts only for an authenticated caller, or with a token. */
   readonly integration?: string
+  /** The id of the token that the caller has. */
+  readonly tokenId?: string
+  /** The principal that the caller is, or that got the token at its address. */
+  readonly client?: string
 }
 
 interface Kind {
@@ -74,15 +78,18 @@ export function createDenials(dependencies: {
 }
 
 function auditEntryOf(denial: Denial): AuditEntry {
-  const { principal, code, address, operation, integration, apiKey } = denial
+  const { principal, code, address, operation, integration, tokenId, apiKey, client } = denial
+  const isProven = principal !== null || tokenId !== undefined
   return {
     action: 'request.denied',
-    integration: principal === null ? null : (integration ?? null),
+    integration: isProven ? (integration ?? null) : null,
     outcome: 'denied',
+    ...(tokenId !== undefined && { tokenId }),
     detail: {
       reason: code,
       ...(operation !== undefined && { operation }),
       ...(apiKey !== undefined && { api_key: apiKey }),
+      ...(client !== undefined && { client }),
       address,
     },
   }

@@ -103,7 +103,7 @@ export const ACTIONS = {
   'request.denied': {
     share: 'denials',
     meaning:
-      'A request was answered 401, 403 or 429, or had a secret in its URL (`detail.reason` `secret_in_url`; `detail.api_key` is the id of the key, if it is valid)',
+      'A request was answered 401, 403 or 429, or had a secret in its URL (`detail.reason` `secret_in_url`; `detail.api_key` is the id of the key, if it is valid), or asked a login URL to revoke a token, which nobody does there (`revoke_ignored`; `detail.client` is the principal, or the one that got the token at this address)',
   },
   'config.applied': { share: 'service', meaning: 'The configuration file was read and applied' },
   'config.refused': {
@@ -166,6 +166,8 @@ export interface EventDetail {
   /** Name of the integration that a credential was lent to. */
   readonly to?: string
   readonly api_key?: string
+  /** The principal that a client without a credential is by its token and its address. */
+  readonly client?: string
   /** Kind of a record of the store. */
   readonly record?: string
 }

@@ -57,6 +57,11 @@ const AuditEventSchema = Type.Object(
           Type.Integer({ description: 'Days until a certificate expires: 60, 30, 14, 7, 1, or 0' }),
         ),
         api_key: Type.Optional(Type.String({ description: 'Public id of an API key' })),
+        client: Type.Optional(
+          Type.String({
+            description: 'The principal that a client is by its token and its address',
+          }),
+        ),
         record: Type.Optional(Type.String({ description: 'Kind of a record of the store' })),
       }),
     ),

@@ -1,22 +1,44 @@
 /** Composes the front doors: what a Salesforce client asks of its login host. */
+import type { AuditLog } from '../audit/log.ts'
 import type { Gate } from '../callers/index.ts'
 import type { Server } from '../http/server/server.ts'
+import type { Doorkeeping } from '../tokens/look/compose.ts'
 import { createClientIdentity } from '../tokens/oauth/client-identity.ts'
+import type { Broker } from '../tokens/serve/broker.ts'
+import type { HeldLeases } from '../tokens/serve/held-leases.ts'
 import { type DoorScopeDependencies, registerDoors } from './door-scope.ts'
+import { registerIdentityDoors } from './identity-routes.ts'
+import { createIgnoredRevocations } from './ignored-revocations.ts'
 import { registerInstanceRoutes } from './instance-routes.ts'
-import { registerTokenDoor, type TokenDoorDependencies } from './token-route.ts'
+import { registerIntrospectDoor } from './introspect-route.ts'
+import { registerMetadataDoors } from './metadata-routes.ts'
+import { registerRevokeDoor } from './revoke-route.ts'
+import { registerTokenDoor } from './token-route.ts'
 
-interface DoorsDependencies extends Omit<TokenDoorDependencies, 'identify'> {
+interface DoorsDependencies {
+  readonly doorkeeping: Doorkeeping
+  readonly engine: { readonly broker: Broker; readonly held: HeldLeases }
   readonly gate: Gate
+  readonly audit: Pick<AuditLog, 'denied'>
   readonly onProblem: DoorScopeDependencies['onProblem']
+  /** The origin of this service. Undefined: as each request names it. */
+  readonly publicUrl: string | undefined
+  readonly now: () => number
 }
 
 /** Registered outside the guard, because its requests and answers follow Salesforce. */
 export async function composeDoors(server: Server, dependencies: DoorsDependencies): Promise<void> {
-  const { gate, onProblem, ...others } = dependencies
+  const { doorkeeping, engine, gate, audit, onProblem, publicUrl, now } = dependencies
+  const { handOut, givenTo } = doorkeeping
+  const { broker, held } = engine
   const identify = createClientIdentity(gate)
+  const ignoreRevocation = createIgnoredRevocations({ audit, held, givenTo })
   await registerDoors(server, { gate, onProblem }, (scope) => {
-    registerTokenDoor(scope, { ...others, identify })
+    registerTokenDoor(scope, { handOut, identify })
+    registerRevokeDoor(scope, { identify, ignoreRevocation })
+    registerIntrospectDoor(scope, { identify, held, now })
+    registerIdentityDoors(scope, { identify, held, broker })
+    registerMetadataDoors(scope, publicUrl)
     registerInstanceRoutes(scope)
   })
 }

@@ -10,7 +10,7 @@ import type { Server } from '../http/server/server.ts'
 import { parseForm, type TokenForm } from '../tokens/oauth/oauth-request.ts'
 import { hasClientId, isLoginGrant } from './login-request.ts'
 import { type SalesforceError, salesforceErrorOf } from './salesforce-error.ts'
-import { DoorParams } from './schemas.ts'
+import { DoorParams, type IdentityParams } from './schemas.ts'
 import { secretInQuery } from './secret-in-url.ts'
 
 export type DoorRequest = Parameters<Gate['identifyBearer']>[0]
@@ -22,7 +22,7 @@ export interface DoorScopeDependencies {
   readonly onProblem: (error: BrokerError, request: DoorRequest) => BrokerError
 }
 
-const REVOKE = /\/revoke(?:\?|$)/
+const REVOKE = /\/revoke\/?(?:\?|$)/
 
 /** One path of Salesforce's login host. */
 interface Door {
@@ -32,20 +32,26 @@ interface Door {
   readonly operationId: string
   /** Its description names `tokens:read` if it needs that. */
   readonly schema: Parameters<typeof operation>[2]
+  /** Default: `/login/{integration}` alone. */
+  readonly params?: typeof IdentityParams
+  /** It needs a token, and is refused as Salesforce refuses one. Default: it needs a client. */
+  readonly isResource?: true
   /** Sends the answer, or returns it. */
   readonly handle: (request: DoorRequest, reply: DoorReply) => unknown
 }
 
 /** Registers a door at both places. The description of the API has the first one. */
-export function addDoor(scope: Server, { method, path, operationId, schema, handle }: Door): void {
-  const described = operation(operationId, 'front-doors', { ...schema, params: DoorParams })
+export function addDoor(scope: Server, door: Door): void {
+  const { method, path, operationId, schema, handle, params = DoorParams, isResource } = door
+  const described = operation(operationId, 'front-doors', { ...schema, params })
   const places = [
     [`/login/:integration${path}`, described.schema],
     [path, { ...described.schema, params: undefined, hide: true }],
   ] as const
-  for (const [url, { params, ...rest }] of places) {
+  for (const [url, { params: placed, ...rest }] of places) {
     scope.route({
-      ...{ method, url, schema: params === undefined ? rest : { ...rest, params } },
+      ...{ method, url, schema: placed === undefined ? rest : { ...rest, params: placed } },
+      config: { isResource },
       preValidation: withForm,
       handler: (request, reply) => handle(request as DoorRequest, reply as DoorReply),
     })
@@ -129,12 +135,14 @@ const NONE: TokenForm = {}
 /** What an error says of the request. Its parameters may be unreadable. */
 function askedIn(request: DoorRequest): Parameters<typeof salesforceErrorOf>[1] {
   const name = integrationInUrl(request)
+  const { isResource = false } = request.routeOptions.config as { readonly isResource?: boolean }
   try {
     const form = readParameters(request)
     const grant = isLoginGrant(form.grant_type) ? form.grant_type : undefined
-    return { grant, name, hasClientId: hasClientId(form, request.headers.authorization) }
+    const isClient = hasClientId(form, request.headers.authorization)
+    return { grant, name, hasClientId: isClient, isResource }
   } catch {
-    return { grant: undefined, name, hasClientId: true }
+    return { grant: undefined, name, hasClientId: true, isResource }
   }
 }
 

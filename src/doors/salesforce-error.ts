@@ -12,13 +12,16 @@ export const SALESFORCE_ERRORS = [
   'unsupported_grant_type',
   'temporarily_unavailable',
   'server_error',
+  // Of the identity URL and userinfo.
+  'Bad_OAuth_Token',
+  'Bad_Id',
 ] as const
 
 type SalesforceErrorCode = (typeof SALESFORCE_ERRORS)[number]
 
 export interface SalesforceError {
   /** Clients such as Camel read the words of a 400 only. */
-  readonly status: 400 | 500 | 503
+  readonly status: 400 | 403 | 404 | 500 | 503
   readonly error: SalesforceErrorCode
   readonly description: string
   readonly retryAfterSeconds?: number
@@ -56,14 +59,17 @@ interface AskedLogin {
   readonly name: string | undefined
   /** Whether the client id has the form of a key's id. */
   readonly hasClientId: boolean
+  /** Whether it needs a token, and not a client. */
+  readonly isResource: boolean
 }
 
 export function salesforceErrorOf(
   problem: BrokerError,
-  { grant, name, hasClientId }: AskedLogin,
+  { grant, name, hasClientId, isResource }: AskedLogin,
 ): SalesforceError {
   const { code } = problem
-  const description = descriptionOf(problem, { name, authenticate: AUTHENTICATE[grant ?? 'none'] })
+  const authenticate = isResource ? AUTHENTICATE_TOKEN : AUTHENTICATE[grant ?? 'none']
+  const description = descriptionOf(problem, { name, authenticate })
   if (code === 'internal') return { status: 500, error: 'server_error', description }
   const isWaiting = WAITING.has(code) || (code === 'grant_refused' && problem.status === 503)
   if (isWaiting) {
@@ -74,6 +80,10 @@ export function salesforceErrorOf(
     }
   }
   const isUnknown = code === 'caller_unauthenticated'
+  if (isResource && code === 'not_found') return { status: 404, error: 'Bad_Id', description }
+  if (isResource && problem.status !== 400) {
+    return { status: 403, error: 'Bad_OAuth_Token', description }
+  }
   const ofClient = grant === 'client_credentials' || grant === undefined
   const ofSecret = hasClientId ? 'invalid_client' : 'invalid_client_id'
   const unknown = ofClient ? ofSecret : 'invalid_grant'
@@ -96,6 +106,9 @@ const AUTHENTICATE: Readonly<Record<LoginGrant | 'none', string>> = {
   'urn:ietf:params:oauth:grant-type:jwt-bearer':
     'Send a JWT of an issuer in the configuration file as the assertion, such as the token of a Kubernetes service account. A client that signs its own assertion needs an API key instead: as the client_secret with grant_type=client_credentials, or as the refresh_token.',
 }
+
+const AUTHENTICATE_TOKEN =
+  'Send a current access token of the integration, or an API key, as Authorization: Bearer.'
 
 /** Marks a problem about the grant type. */
 const UNSUPPORTED_GRANT = Symbol('unsupported grant')

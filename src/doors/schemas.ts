@@ -9,6 +9,12 @@ export const DoorParams = Type.Object({
   integration: Type.String({ ...documented(TEXT_FORMS.name) }),
 })
 
+export const IdentityParams = Type.Object({
+  ...DoorParams.properties,
+  org: Type.String({ description: 'The id of the org' }),
+  user: Type.String({ description: 'The id of the user' }),
+})
+
 const text = (description: string) => Type.Optional(Type.String({ description }))
 
 export const LoginForm = Type.Object(
@@ -63,4 +69,102 @@ export const SalesforceErrorBody = Type.Object(
     }),
   },
   { title: 'Salesforce error', description: 'As the login host of Salesforce answers' },
+)
+
+const CLIENT = {
+  client_id: LoginForm.properties.client_id,
+  client_secret: LoginForm.properties.client_secret,
+  client_assertion: LoginForm.properties.client_assertion,
+  client_assertion_type: LoginForm.properties.client_assertion_type,
+}
+
+const formOf = <Own extends object>(own: Own, required: readonly string[]) =>
+  Type.Object(
+    { ...own, ...CLIENT },
+    {
+      additionalProperties: true,
+      ...documented({ required: [...required], additionalProperties: { type: 'string' } }),
+    },
+  )
+
+export const IntrospectForm = formOf(
+  {
+    token: text('The access token'),
+    token_type_hint: text('Any; it is ignored'),
+  },
+  ['token'],
+)
+
+export const RevokeForm = formOf({ token: text('The access token') }, [])
+
+export const RevocationQuery = Type.Object(
+  { token: text('The access token. It is not logged') },
+  { additionalProperties: true },
+)
+
+export const NotRevoked = Type.Unsafe<null>({
+  type: 'null',
+  description: 'Nothing was revoked. There is no body',
+})
+
+export const IntrospectedToken = Type.Object(
+  {
+    active: Type.Boolean({
+      description: 'Whether it is the current token of an integration that the caller may read',
+    }),
+    token_type: Type.Optional(Type.Literal('Bearer')),
+    scope: text("Salesforce's"),
+    sub: text('The identity URL'),
+    exp: Type.Optional(Type.Integer({ description: 'When it ends, in seconds since 1970' })),
+    iat: Type.Optional(Type.Integer({ description: 'When it began' })),
+  },
+  { title: 'Introspection', description: 'RFC 7662' },
+)
+
+const urls = Type.Object(
+  Object.fromEntries(
+    ['enterprise', 'metadata', 'partner', 'rest', 'sobjects', 'search', 'query'].map((name) => [
+      name,
+      Type.String(),
+    ]),
+  ),
+  { description: 'URLs of the instance; `{version}` stands for the version of the API' },
+)
+
+const ids = {
+  user_id: Type.String({ description: '18 characters' }),
+  organization_id: Type.String({ description: '18 characters' }),
+  urls,
+}
+
+export const Userinfo = Type.Object(
+  { sub: Type.String({ description: 'The identity URL' }), ...ids },
+  { title: 'Userinfo', description: 'What is known of the user' },
+)
+
+export const SalesforceIdentity = Type.Object(
+  {
+    id: Type.String({ description: 'The identity URL' }),
+    asserted_user: Type.Literal(true),
+    ...ids,
+  },
+  { title: 'Salesforce identity', description: 'What is known of the user' },
+)
+
+const url = Type.String({ format: 'uri' })
+const listed = Type.Array(Type.String())
+
+export const AuthorizationServer = Type.Object(
+  {
+    issuer: url,
+    token_endpoint: url,
+    token_endpoint_auth_methods_supported: listed,
+    grant_types_supported: listed,
+    response_types_supported: listed,
+    introspection_endpoint: url,
+    introspection_endpoint_auth_methods_supported: listed,
+    revocation_endpoint: url,
+    userinfo_endpoint: url,
+  },
+  { title: 'Authorization server', description: 'RFC 8414' },
 )

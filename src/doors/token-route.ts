@@ -13,7 +13,7 @@ import { unsupportedGrant } from './salesforce-error.ts'
 import { LoginForm, LoginToken, SalesforceErrorBody } from './schemas.ts'
 import { loginAnswer } from './token-answer.ts'
 
-export interface TokenDoorDependencies {
+interface TokenDoorDependencies {
   readonly handOut: DoorHandOut
   readonly identify: IdentifyClient
 }

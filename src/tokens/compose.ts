@@ -43,6 +43,7 @@ import { createDropDependents } from './revoke/dependents.ts'
 import { endingConnections, type Revoker } from './revoke/revocation.ts'
 import { type Broker, createBroker } from './serve/broker.ts'
 import { createDegradedMode } from './serve/degraded-mode.ts'
+import { createHeldLeases, type HeldLeases } from './serve/held-leases.ts'
 import { createInsideLease, type InsideLease } from './serve/inside-lease.ts'
 import { createLeaseCache, type LeaseCache } from './serve/lease-cache.ts'
 import { createLeaseReader } from './serve/lease-reader.ts'
@@ -60,6 +61,7 @@ export interface LeaseEngine extends CredentialProver {
   readonly insideLease: InsideLease
   /** Whether tokens live. */
   readonly tokens: TokenLook
+  readonly held: HeldLeases
   readonly grants: GrantContext
   readonly doctorMint: DoctorMint
   readonly custody: Custody
@@ -265,6 +267,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     cache,
     insideLease: leaseFor('deployment'),
     tokens,
+    held: createHeldLeases({ reader, outcomes: store.outcomes, now }),
     grants,
     start() {
       for (const part of [refreshTokens, refresher, queue, maintainer]) part.start()

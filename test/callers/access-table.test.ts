@@ -170,6 +170,9 @@ const loggingIn = (name: string) => (assertion: string) =>
 const isForbiddenLogin = ({ status, body }: Answer) =>
   status === 400 && /^caller_forbidden: /.test(body.error_description)
 
+const isForbiddenResource = ({ status, body }: Answer) =>
+  status === 403 && /^caller_forbidden: /.test(body.error_description)
+
 const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   'GET /tokens/{integration}': withSigning((name) => ({ ask: asking('GET', `/tokens/${name}`) })),
   'GET /gateway/{integration}': withSigning((name) => ({
@@ -268,6 +271,42 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
   [`POST /login/{integration}/services/oauth2/token ${SOURCE_NAME}`]: ofUnconnectedSource(
     loggingIn,
     400,
+  ),
+  'POST /login/{integration}/services/oauth2/introspect': async () => {
+    const name = await make('mine', secretBody())
+    const { body: token } = await expect(200, call('GET', `/tokens/${name}`))
+    return {
+      ask: (key) =>
+        call('POST', `/login/${name}/services/oauth2/introspect`, {
+          key,
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: new URLSearchParams({ token: token.access_token }).toString(),
+        }),
+      isDenied: ({ status, body }) => status === 200 && body.active === false,
+    }
+  },
+  'GET /login/{integration}/services/oauth2/userinfo': async () => {
+    const name = await make('mine', secretBody())
+    return {
+      ask: asking('GET', `/login/${name}/services/oauth2/userinfo`),
+      isDenied: isForbiddenResource,
+    }
+  },
+  [`GET /login/{integration}/services/oauth2/userinfo ${SOURCE_NAME}`]: ofUnconnectedSource(
+    (name) => asking('GET', `/login/${name}/services/oauth2/userinfo`),
+    403,
+  ),
+  'GET /login/{integration}/id/{org}/{user}': async () => {
+    const name = await make('mine', secretBody())
+    const { body } = await expect(200, call('GET', `/tokens/${name}`))
+    return {
+      ask: asking('GET', `/login/${name}/id/${body.org_id}/${body.user_id}`),
+      isDenied: isForbiddenResource,
+    }
+  },
+  [`GET /login/{integration}/id/{org}/{user} ${SOURCE_NAME}`]: ofUnconnectedSource(
+    (name) => asking('GET', `/login/${name}/id/00D000000000001/005000000000001`),
+    403,
   ),
   'GET /integrations/{name} `status.lent_to`': async () => {
     const { follower, owner } = await lending('theirs', 'mine')

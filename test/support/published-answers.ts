@@ -200,10 +200,13 @@ const anyOf = (route: Route | undefined): Operation | undefined =>
 const nameOf = ({ operations }: Route, operation: Operation): string =>
   Object.entries(operations).find(([, one]) => one === operation)?.[0] ?? ''
 
+const WELL_KNOWN = '/.well-known/oauth-authorization-server/login/any'
+
 /** Of the URL in any of its forms (RFC 9112, section 3.2). The doors at the root are those of an integration. */
 const pathOf = (url: string) => {
   const path = url.replace(/^https?:\/\/[^/?]*/i, '').replace(/[?#].*$/s, '')
-  if (!/^\/+(?:login|services|id)\//.test(path)) return path
+  if (!/^\/+(?:login|services|id|\.well-known)\//.test(path)) return path
+  if (/^\/+(?:login\/[^/]+\/)?\.well-known\//.test(path)) return WELL_KNOWN
   const plain = path.replace(/\/{2,}/g, '/').replace(/\/$/, '')
   return plain.replace(/^\/(?=services\/|id\/)/, '/login/any/')
 }

@@ -25,6 +25,14 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   },
   passGateway: { parameters: client },
   logIn: { parameters: client, body: { grant_type: 'client_credentials' } },
+  ignoreRevocation: { parameters: client, body: { token: '00D…!AQ…' } },
+  ignoreRevocationByUrl: { parameters: client },
+  introspectToken: { parameters: client, body: { token: '00D…!AQ…' } },
+  getUserinfo: { parameters: client },
+  getSalesforceIdentity: {
+    parameters: { ...client, org: '00D000000000001EAA', user: '005000000000001AAA' },
+  },
+  getAuthorizationServer: { parameters: client },
   checkToken: {
     parameters: client,
     body: { seen: { status: 401, error_code: 'INVALID_SESSION_ID' } },

@@ -4,6 +4,7 @@ import type { Log, Runtime } from '../../runtime/runtime.ts'
 import type { EngineMeter } from '../engine-meter.ts'
 import type { Broker } from '../serve/broker.ts'
 import type { Lease } from '../serve/lease.ts'
+import { createGivenTokens, type GivenTokens } from './given-tokens.ts'
 import { createDoorHandOut, type DoorHandOut, type FoundLoop } from './hand-out.ts'
 import type { TokenLook } from './token-look.ts'
 
@@ -17,9 +18,13 @@ interface DoorHandOutParts {
   readonly log: Pick<Log, 'warn'>
 }
 
-export function composeDoorHandOut(parts: DoorHandOutParts): DoorHandOut {
+export interface Doorkeeping extends Pick<GivenTokens, 'givenTo'> {
+  readonly handOut: DoorHandOut
+}
+
+export function composeDoorHandOut(parts: DoorHandOutParts): Doorkeeping {
   const { engine, audit, onRead, meter, runtime, log } = parts
-  const { now, monotonic } = runtime
+  const given = createGivenTokens()
 
   const onLoop = ({ asker, lease, isNew }: FoundLoop) => {
     meter.loginLoop()
@@ -38,5 +43,6 @@ export function composeDoorHandOut(parts: DoorHandOutParts): DoorHandOut {
       },
     )
   }
-  return createDoorHandOut({ ...engine, audit, onRead, onLoop, now, monotonic })
+  const handOut = createDoorHandOut({ ...engine, given, audit, onRead, onLoop, runtime })
+  return { handOut, givenTo: given.givenTo }
 }

@@ -3,10 +3,11 @@ import type { Socket } from 'node:net'
 import type { AuditLog } from '../../audit/log.ts'
 import type { Principal } from '../../callers/policy.ts'
 import { BrokerError } from '../../errors/errors.ts'
+import type { Runtime } from '../../runtime/runtime.ts'
 import type { LookVerdict } from '../../store/records.ts'
 import type { Broker, Served } from '../serve/broker.ts'
 import type { Lease } from '../serve/lease.ts'
-import { createGivenTokens } from './given-tokens.ts'
+import type { GivenTokens } from './given-tokens.ts'
 import { createLoginLoops, type LoginLoop } from './login-loops.ts'
 import { longestOf } from './longest.ts'
 import type { TokenLook } from './token-look.ts'
@@ -30,25 +31,25 @@ export interface FoundLoop {
 interface DoorHandOutDependencies {
   readonly broker: Pick<Broker, 'lease' | 'requireStill'>
   readonly tokens: Pick<TokenLook, 'look'>
+  readonly given: Pick<GivenTokens, 'note'>
   readonly audit: Pick<AuditLog, 'requireWritable' | 'read'>
   /** Counts each token that is handed out. */
   readonly onRead: (principalId: string, lease: Lease, at: number) => void
   readonly onLoop: (found: FoundLoop) => void
-  readonly now: () => number
-  readonly monotonic: () => number
+  readonly runtime: Pick<Runtime, 'now' | 'monotonic'>
 }
 
 export type DoorHandOut = ReturnType<typeof createDoorHandOut>
 
 export function createDoorHandOut(dependencies: DoorHandOutDependencies) {
-  const { broker, tokens, audit, onRead, onLoop, now, monotonic } = dependencies
-  const given = createGivenTokens()
+  const { broker, tokens, given, audit, onRead, onLoop, runtime } = dependencies
+  const { now, monotonic } = runtime
   const loops = createLoginLoops(monotonic)
 
-  const noted = ({ principal }: DoorAsker, lease: Lease): boolean => {
+  const noted = ({ principal, ip: address }: DoorAsker, lease: Lease): boolean => {
     const at = now()
     const until = Math.min(lease.expiresAt, at + longestOf(principal) * 1000)
-    return given.note(principal.id, lease, { now: at, until })
+    return given.note(principal.id, lease, { now: at, until, address })
   }
 
   const refuse = (asker: DoorAsker, lease: Lease, loop: LoginLoop): never => {

@@ -12,6 +12,8 @@ export type CallerProof =
   | { readonly kind: 'secret'; readonly id?: string | undefined; readonly secret: string }
   /** A JWT of a configured issuer. */
   | { readonly kind: 'jwt'; readonly assertion: string }
+  /** What stood after `Bearer`: any credential. */
+  | { readonly kind: 'bearer'; readonly bearer: string }
 
 /** Undefined: the request has no readable proof. Rejects with `caller_unauthenticated`, or as the gate does. A remembered client comes without a promise. */
 export type IdentifyClient = (
@@ -35,6 +37,7 @@ export function createClientIdentity(gate: Pick<Gate, 'identifyBearer'>): Identi
 
 function bearerOf(proof: CallerProof | undefined): string {
   if (proof === undefined) return ''
+  if (proof.kind === 'bearer') return proof.bearer
   if (proof.kind === 'jwt') return JWT.test(proof.assertion) ? proof.assertion : ''
   const { id, secret } = proof
   const keyId = idOfApiKey(secret)
@@ -43,11 +46,11 @@ function bearerOf(proof: CallerProof | undefined): string {
 }
 
 function checked(principal: Principal, proof: CallerProof | undefined): Principal {
-  if (principal.kind === kindOf(proof)) return principal
+  if (proof?.kind === 'bearer' || principal.kind === kindOf(proof)) return principal
   throw new BrokerError('caller_unauthenticated', 'The client id is not that of the secret')
 }
 
 function kindOf(proof: CallerProof | undefined): Principal['kind'] | undefined {
   if (proof?.kind === 'secret') return proof.id === ADMIN ? 'admin' : 'api_key'
-  return proof?.kind
+  return proof?.kind === 'jwt' ? proof.kind : undefined
 }

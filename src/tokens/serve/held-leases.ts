@@ -1,0 +1,55 @@
+/** Finds the lease of a token that somebody shows. */
+import { mightAllow, type Principal } from '../../callers/policy.ts'
+import type { Secret } from '../../crypto/secret.ts'
+import type { Outcomes } from '../../store/store.ts'
+import { type Lease, tokenIdOf } from './lease.ts'
+import type { Entry } from './lease-cache.ts'
+import type { LeaseReader } from './lease-reader.ts'
+import { maySee } from './servable.ts'
+
+export type HeldLeases = ReturnType<typeof createHeldLeases>
+
+interface HeldLeasesDependencies {
+  readonly reader: Pick<LeaseReader, 'trusted' | 'read'>
+  readonly outcomes: Pick<Outcomes, 'holders'>
+  readonly now: () => number
+}
+
+interface Shown {
+  readonly token: Secret
+  /** The integration, if the caller names it. Undefined: any that holds the token. */
+  readonly name: string | undefined
+}
+
+export function createHeldLeases({ reader, outcomes, now }: HeldLeasesDependencies) {
+  const entryOf = async (name: string): Promise<Entry | undefined> =>
+    reader.trusted(name) ?? (await reader.read(name, () => true)).entry
+
+  const find = async (
+    { token, name }: Shown,
+    isFor: (entry: Entry) => boolean,
+    isAsked: (name: string) => boolean = () => true,
+  ): Promise<Lease | undefined> => {
+    const tokenId = tokenIdOf(token)
+    const names = name === undefined ? await outcomes.holders(tokenId) : [name]
+    for (const one of names.filter(isAsked)) {
+      const entry = await entryOf(one)
+      const lease = entry?.lease
+      const isHeld = lease?.tokenId === tokenId && lease.expiresAt > now()
+      if (entry && isHeld && entry.integration.serveTokens && isFor(entry)) return lease
+    }
+    return undefined
+  }
+
+  return {
+    /** Who shows the token has it. Undefined: no integration holds it, or the named one does not. Rejects with `store_unavailable`. */
+    of: (shown: Shown): Promise<Lease | undefined> => find(shown, () => true),
+    /** The same for a token that the principal may read. */
+    readableBy: (principal: Principal, shown: Shown): Promise<Lease | undefined> =>
+      find(
+        shown,
+        (entry) => maySee(entry, entry.integration.name, principal),
+        (name) => mightAllow(principal, 'tokens:read', name),
+      ),
+  }
+}
