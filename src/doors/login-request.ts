@@ -144,7 +144,12 @@ export function integrationToLogInTo(
     })
   }
   const found = name ?? maybeNamed ?? only
-  if (found !== undefined) return found
+  if (found !== undefined && NAME.test(found)) return found
+  if (found !== undefined) {
+    throw new BrokerError('request_invalid', 'The URL names no integration', {
+      remedy: 'Log in at /login/NAME with the name of an integration.',
+    })
+  }
   throw new BrokerError('request_invalid', 'The request names no integration', {
     remedy:
       'Log in at /login/NAME, or send the name as the username or after the client id: ID/NAME.',

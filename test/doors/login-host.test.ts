@@ -130,6 +130,10 @@ t.test('introspection knows the tokens that the caller may read', async (t) => {
     'a token that the caller may not read': introspect({ token: accessToken, ...asOther }),
     'the same at the root': introspect({ token: foreign.access_token, ...asReader }, ''),
     'a missing integration': introspect({ token: accessToken, ...asWide }, '/login/nowhere'),
+    'a name that no integration can have': introspect(
+      { token: accessToken, ...asWide },
+      '/login/Not%20a%20name',
+    ),
     'two integrations': introspect({
       ...{ token: accessToken, client_secret: wide.key, client_id: `${wide.id}/shipping` },
     }),
@@ -199,6 +203,24 @@ t.test('userinfo and the identity URL say whose token it is', async (t) => {
       t.match(answer, { status: 403, body: { error: 'Bad_OAuth_Token' } }, name)
     }
   }
+})
+
+t.test('a name that no integration can have is refused', async (t) => {
+  const place = '/login/Not%20a%20name'
+  for (const credential of [accessToken, wide.key]) {
+    const headers = bearer(credential)
+    const userinfo = await ask({
+      ...{ path: `${place}/services/oauth2/userinfo`, method: 'GET', headers },
+    })
+    t.ok([400, 403].includes(userinfo.status), `${userinfo.status}`)
+  }
+  const form = { token: accessToken }
+  t.equal((await ask({ path: `${place}/services/oauth2/revoke`, form })).status, 200)
+  const found = await ask({
+    path: `${place}/.well-known/oauth-authorization-server`,
+    method: 'GET',
+  })
+  t.equal(found.status, 200)
 })
 
 t.test('a client with discovery finds the endpoints', async (t) => {

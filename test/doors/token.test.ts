@@ -242,6 +242,11 @@ const REFUSED: Readonly<Record<string, readonly [DoorRequest, string, RegExp]>> 
     'invalid_request',
     /^request_invalid: .*\/login\/NAME/,
   ],
+  'a name that no integration can have': [
+    { path: `/login/Not%20a%20name${ROOT}`, form: asClient },
+    'invalid_request',
+    /^request_invalid: .*\/login\/NAME/,
+  ],
   'two integrations': [
     { form: { ...asClient, client_id: `${wide.id}/shipping` } },
     'invalid_request',

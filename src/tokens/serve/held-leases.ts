@@ -1,6 +1,7 @@
 /** Finds the lease of a token that somebody shows. */
 import { mightAllow, type Principal } from '../../callers/policy.ts'
 import type { Secret } from '../../crypto/secret.ts'
+import { TEXT_FORMS } from '../../http/text-forms.ts'
 import type { Outcomes } from '../../store/store.ts'
 import { type Lease, tokenIdOf } from './lease.ts'
 import type { Entry } from './lease-cache.ts'
@@ -21,6 +22,8 @@ interface Shown {
   readonly name: string | undefined
 }
 
+const NAME = new RegExp(TEXT_FORMS.name.pattern)
+
 export function createHeldLeases({ reader, outcomes, now }: HeldLeasesDependencies) {
   const entryOf = async (name: string): Promise<Entry | undefined> =>
     reader.trusted(name) ?? (await reader.read(name, () => true)).entry
@@ -30,6 +33,7 @@ export function createHeldLeases({ reader, outcomes, now }: HeldLeasesDependenci
     isFor: (entry: Entry) => boolean,
     isAsked: (name: string) => boolean = () => true,
   ): Promise<Lease | undefined> => {
+    if (name !== undefined && !NAME.test(name)) return undefined
     const tokenId = tokenIdOf(token)
     const names = name === undefined ? await outcomes.holders(tokenId) : [name]
     for (const one of names.filter(isAsked)) {
