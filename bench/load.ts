@@ -23,6 +23,15 @@ export interface LoadOptions {
   readonly connections?: number
   /** Asked in turn, in place of the path of the URL. For `wrk` alone, which reads a script from this file. */
   readonly paths?: { readonly names: readonly string[]; readonly script: string }
+  /** The same with methods, headers and bodies. Autocannon sends the first one alone. */
+  readonly requests?: { readonly list: readonly LoadRequest[]; readonly script: string }
+}
+
+export interface LoadRequest {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
 }
 
 const CONNECTIONS = 32
@@ -32,14 +41,15 @@ export function load(options: LoadOptions): Promise<Load> {
 }
 
 async function loadByWrk(options: LoadOptions): Promise<Load> {
-  const { url, headers = {}, seconds, connections = CONNECTIONS, paths } = options
-  if (paths) await writeFile(paths.script, scriptOf(paths.names, headers))
+  const { url, headers = {}, seconds, connections = CONNECTIONS } = options
+  const asked = requestsOf(options)
+  if (asked) await writeFile(asked.script, scriptOf(asked.list))
   const { stdout } = await run('wrk', [
     '-t1',
     `-c${connections}`,
     `-d${seconds}s`,
     '--latency',
-    ...(paths ? ['-s', paths.script] : []),
+    ...(asked ? ['-s', asked.script] : []),
     ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
     url,
   ])
@@ -56,17 +66,27 @@ async function loadByWrk(options: LoadOptions): Promise<Load> {
   }
 }
 
-/** Requests are put together once, so that many paths cost what one does. */
-function scriptOf(names: readonly string[], headers: Readonly<Record<string, string>>): string {
+function requestsOf({ paths, requests, headers = {} }: LoadOptions): LoadOptions['requests'] {
+  if (paths === undefined) return requests
+  const list = paths.names.map((path) => ({ method: 'GET', path, headers }) as const)
+  return { list, script: paths.script }
+}
+
+/** Requests are put together once, so that many of them cost what one does. */
+function scriptOf(list: readonly LoadRequest[]): string {
   const quoted = (text: string) => JSON.stringify(text)
-  const entries = Object.entries(headers).map(
-    ([name, value]) => `[${quoted(name)}]=${quoted(value)}`,
-  )
-  return `local paths = {${names.map(quoted).join(',')}}
+  const rows = list.map(({ method, path, headers, body }) => {
+    const entries = Object.entries(headers).map(
+      ([name, value]) => `[${quoted(name)}]=${quoted(value)}`,
+    )
+    const given = body === undefined ? 'nil' : quoted(body)
+    return `{${quoted(method)},${quoted(path)},{${entries.join(',')}},${given}}`
+  })
+  return `local rows = {${rows.join(',\n')}}
 local requests, at = {}, 0
 init = function()
-  for index, path in ipairs(paths) do
-    requests[index] = wrk.format('GET', path, {${entries.join(',')}})
+  for index, row in ipairs(rows) do
+    requests[index] = wrk.format(row[1], row[2], row[3], row[4])
   end
 end
 request = function()
@@ -94,13 +114,18 @@ interface Cannon {
 
 /** Slower than `wrk`, so ratios come out closer to 1 than they are. */
 async function loadByAutocannon(options: LoadOptions): Promise<Load> {
-  const { url, headers = {}, seconds, connections = CONNECTIONS, paths } = options
+  const { url, headers = {}, seconds, connections = CONNECTIONS } = options
+  const [first] = requestsOf(options)?.list ?? []
   const command = new URL('../node_modules/autocannon/autocannon.js', import.meta.url).pathname
   const { stdout } = await run(process.execPath, [
     command,
     ...['--json', '--no-progress', '-c', String(connections), '-d', String(seconds)],
-    ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}=${value}`]),
-    paths ? new URL(paths.names[0] ?? '', url).href : url,
+    ...['-m', first?.method ?? 'GET', ...(first?.body === undefined ? [] : ['-b', first.body])],
+    ...Object.entries(first?.headers ?? headers).flatMap(([name, value]) => [
+      '-H',
+      `${name}=${value}`,
+    ]),
+    first ? new URL(first.path, url).href : url,
   ])
   const { duration, requests, latency, non2xx, errors } = JSON.parse(stdout) as Cannon
   return {

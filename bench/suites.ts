@@ -25,6 +25,16 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       return figuresOfHit(await measureHit(t, { rounds: 15, seconds: 2, warmSeconds: 5 }))
     },
   },
+  doors: {
+    what: 'a hit at each door, beside one at GET /tokens',
+    async measure(t, isShort) {
+      const { measureDoors } = await import('./doors.ts')
+      const rounds = isShort
+        ? { rounds: 3, seconds: 1, warmSeconds: 1 }
+        : { rounds: 9, seconds: 2, warmSeconds: 3 }
+      return measureDoors(t, { ...rounds, clients: 2_000 })
+    },
+  },
   miss: {
     what: 'the miss path, with the JWT bearer grant',
     async measure(t) {
