@@ -9,6 +9,7 @@ import { createAuditSearch } from '../audit/search.ts'
 import type { CallerEvents } from '../callers/api-key-store.ts'
 import { refusalCodeOf } from '../callers/authentication/authenticator.ts'
 import { composeCallers } from '../callers/compose.ts'
+import { tellingGate } from '../callers/index.ts'
 import { composeConfiguration } from '../config/compose.ts'
 import { readSigners } from '../config/signers-file.ts'
 import { composeConnections } from '../connections/compose.ts'
@@ -196,9 +197,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     ...{ engine, audit, onRead: counts.note, meter: metering.engine, runtime, log },
   })
   const { handOut } = doorkeeping
-  await registerOAuthRoutes(server, { handOut, gate, onProblem })
+  const telling = tellingGate(gate, trust)
+  await registerOAuthRoutes(server, { handOut, gate: telling, onProblem })
   await composeDoors(server, {
-    ...{ doorkeeping, engine, gate, audit, onProblem, publicUrl, now: runtime.now },
+    ...{ doorkeeping, engine, gate: telling, audit, onProblem, publicUrl, now: runtime.now },
   })
   await registerGateway(server, {
     ...{ engine, counts, audit, gate, trust, onProblem, now: runtime.now },

@@ -153,6 +153,24 @@ export function requireReader(
   })
 }
 
+/** A gate that also tells the connection of each caller whose credential is in another part of the request. */
+export function tellingGate(gate: Gate, onCaller: (connection: Socket) => void): Gate {
+  return {
+    ...gate,
+    identifyBearer(request, bearer) {
+      const found = gate.identifyBearer(request, bearer)
+      if (!(found instanceof Promise)) {
+        onCaller(request.raw.socket)
+        return found
+      }
+      return found.then((principal) => {
+        onCaller(request.raw.socket)
+        return principal
+      })
+    },
+  }
+}
+
 const twice = (standIn: string | undefined) =>
   new BrokerError(
     'request_invalid',

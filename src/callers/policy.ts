@@ -91,15 +91,22 @@ export function allowsAll(principal: Principal, permission: Permission): boolean
   )
 }
 
+/** Of permits that were asked about. */
+const onlyOnes = new WeakMap<readonly Permit[], string | null>()
+
 /** The one integration whose tokens the principal may read by its permits. Undefined: it may read none, several, or an unknown number. */
 export function onlyReadable({ permits }: Principal): string | undefined {
+  const known = onlyOnes.get(permits)
+  if (known !== undefined) return known ?? undefined
   const globs = new Set(
     permits
       .filter(({ permission }) => permission === 'tokens:read')
       .flatMap(({ integrations }) => integrations),
   )
   const [only] = globs
-  return globs.size === 1 && !only?.includes('*') ? only : undefined
+  const found = globs.size === 1 && !only?.includes('*') ? only : undefined
+  onlyOnes.set(permits, found ?? null)
+  return found
 }
 
 /** Permissions that the principal would gain. */

@@ -1,25 +1,27 @@
 /** `POST /oauth/token`: the same tokens, for any OAuth client library (RFC 6749, section 4.4). */
 import { Type } from 'typebox'
 import type { Gate } from '../../callers/index.ts'
-import { allowsSome } from '../../callers/policy.ts'
+import { allowsSome, type Principal } from '../../callers/policy.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { documented } from '../../http/openapi/documented.ts'
 import { operation } from '../../http/openapi/operation.ts'
 import { toBrokerError } from '../../http/problems/problem.ts'
 import { FORM, takeForms } from '../../http/server/form-body.ts'
+import { countHeader } from '../../http/server/raw-headers.ts'
+import { createReplyBatcher } from '../../http/server/reply-batcher.ts'
 import type { Server } from '../../http/server/server.ts'
 import type { DoorHandOut } from '../look/hand-out.ts'
 import { longestOf } from '../look/longest.ts'
 import type { Lease } from '../serve/lease.ts'
-import { longIdentityOf } from '../serve/lease-identity.ts'
 import { TOKEN_ID } from '../serve/schemas.ts'
-import { secondsLeft } from '../serve/token-view.ts'
 import { createClientIdentity } from './client-identity.ts'
 import { refuseMistakes, refuseQuery } from './meant-parameter.ts'
+import { oauthAnswer } from './oauth-answer.ts'
 import { OAUTH_ERRORS, type OAuthError, type OAuthErrorCode, oauthErrorOf } from './oauth-error.ts'
 import { clientCredentialsOf, integrationIn, parseForm, SCOPE } from './oauth-request.ts'
 
 type Request = Parameters<Gate['identifyBearer']>[0]
+type Reply = Parameters<ReturnType<typeof createReplyBatcher>['send']>[0]
 
 interface OAuthRouteDependencies {
   readonly handOut: DoorHandOut
@@ -105,14 +107,15 @@ export async function registerOAuthRoutes(
   const { handOut, gate, onProblem } = dependencies
 
   const identify = createClientIdentity(gate)
+  const replyBatcher = createReplyBatcher()
 
   await server.register(async (plain) => {
     const scope = plain as Server
     scope.decorateRequest('principal')
     takeForms(scope, parseForm)
-    scope.addHook('onSend', async (_request, reply, payload) => {
+    scope.addHook('onSend', (_request, reply, payload, done) => {
       reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
-      return payload
+      done(null, payload)
     })
     scope.setErrorHandler((thrown, request, reply) => {
       const problem = toBrokerError(thrown, [FORM])
@@ -142,56 +145,63 @@ export async function registerOAuthRoutes(
           503: OAuthErrorBody,
         },
       }),
-      async (request, reply) => {
-        if (authorizationsOf(request.raw.rawHeaders) > 1) {
+      (request, reply) => {
+        if (countHeader(request.raw.rawHeaders, 'authorization') > 1) {
           throw new BrokerError('request_invalid', 'Authorization is present more than once')
         }
         refuseQuery(request.raw.url)
         refuseMistakes(Object.keys(request.body))
         const client = clientCredentialsOf(request.headers.authorization, textsOf(request.body))
         const proof = client && ({ kind: 'secret', ...client } as const)
-        const principal = await identify(request, proof)
-        request.principal = principal
-        const refuse = (error: OAuthErrorCode, problem: BrokerError) =>
+        const refuse = (error: OAuthErrorCode, problem: BrokerError): undefined => {
           reply.code(400).send(bodyOf({ ...oauthErrorOf(problem), error }))
+        }
 
-        const { grant_type, scope: asked, rejected } = request.body
-        if (grant_type === undefined) {
-          return refuse('invalid_request', wrongParameter('grant_type is missing', GRANT_REMEDY))
+        /** Undefined: it is refused. */
+        const serve = (principal: Principal): string | undefined | Promise<string> => {
+          request.principal = principal
+          const { grant_type, scope: asked, rejected } = request.body
+          if (grant_type === undefined) {
+            return refuse('invalid_request', wrongParameter('grant_type is missing', GRANT_REMEDY))
+          }
+          if (grant_type !== 'client_credentials') {
+            const what = 'Only client_credentials is supported'
+            return refuse('unsupported_grant_type', wrongParameter(what, GRANT_REMEDY))
+          }
+          const name = integrationIn(asked)
+          if (name === undefined) {
+            const what = 'The scope must be integration:NAME, exactly one'
+            return refuse('invalid_scope', wrongParameter(what, SCOPE_REMEDY))
+          }
+          if (rejected !== undefined && !REJECTED.test(rejected)) {
+            const what = `The parameter rejected must be ${TOKEN_ID.$comment}`
+            return refuse('invalid_request', wrongParameter(what, REJECTED_REMEDY))
+          }
+          if (!allowsSome(principal, 'tokens:read')) {
+            const what = 'The API key has no tokens:read'
+            return refuse('unauthorized_client', new BrokerError('caller_forbidden', what))
+          }
+          const again = () => identify(request, proof)
+          const longest = longestOf(principal)
+          const answer = (lease: Lease, at: number) => oauthAnswer(lease, longest, at)
+          reply.header('content-type', JSON_TYPE)
+          return handOut(request, name, again, answer, rejected)
         }
-        if (grant_type !== 'client_credentials') {
-          const what = 'Only client_credentials is supported'
-          return refuse('unsupported_grant_type', wrongParameter(what, GRANT_REMEDY))
+        const finish = (text: string | undefined) => {
+          if (text !== undefined) sendText(reply, text)
         }
-        const name = integrationIn(asked)
-        if (name === undefined || asked === undefined) {
-          const what = 'The scope must be integration:NAME, exactly one'
-          return refuse('invalid_scope', wrongParameter(what, SCOPE_REMEDY))
-        }
-        if (rejected !== undefined && !REJECTED.test(rejected)) {
-          const what = `The parameter rejected must be ${TOKEN_ID.$comment}`
-          return refuse('invalid_request', wrongParameter(what, REJECTED_REMEDY))
-        }
-        if (!allowsSome(principal, 'tokens:read')) {
-          const what = 'The API key has no tokens:read'
-          return refuse('unauthorized_client', new BrokerError('caller_forbidden', what))
-        }
-        const again = () => identify(request, proof)
-        const answer = (lease: Lease, at: number) => ({
-          access_token: lease.accessToken.reveal(),
-          token_type: 'Bearer' as const,
-          expires_in: Math.min(secondsLeft(lease, at), longestOf(principal)),
-          scope: asked,
-          instance_url: lease.instanceUrl,
-          token_id: lease.tokenId,
-          id: longIdentityOf(lease).url,
-          issued_at: String(Math.floor(lease.issuedAt)),
-        })
-        return handOut(request, name, again, answer, rejected)
+        // Not async: promises would slow a hit.
+        const found = identify(request, proof)
+        if (found instanceof Promise) return found.then(serve).then(finish)
+        const text = serve(found)
+        if (text instanceof Promise) return text.then(finish)
+        return text === undefined ? undefined : replyBatcher.send(reply, text)
       },
     )
   })
 }
+
+const sendText = (reply: Reply, text: string): void => void reply.send(text)
 
 const textsOf = ({
   client_id,
@@ -203,6 +213,8 @@ const textsOf = ({
   ...(client_id !== undefined && { client_id }),
   ...(client_secret !== undefined && { client_secret }),
 })
+
+const JSON_TYPE = 'application/json; charset=utf-8'
 
 const GRANT_REMEDY = 'Send grant_type=client_credentials.'
 const SCOPE_REMEDY = 'Send scope=integration:NAME with the name of the integration.'
@@ -224,6 +236,3 @@ const headersOf = ({ status, retryAfterSeconds }: OAuthError): Record<string, st
   ...(status === 401 && { 'www-authenticate': 'Basic realm="valetkey", charset="UTF-8"' }),
   ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
 })
-
-const authorizationsOf = (rawHeaders: readonly string[]): number =>
-  rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'authorization').length
