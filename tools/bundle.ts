@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, '..')
 const DIST = join(ROOT, 'dist')
 
 /** Not in the bundle, because few processes need them, or because they read files of their own. */
-const APART = ['@opentelemetry/*', '@fastify/swagger-ui']
+const APART = ['@opentelemetry/*', '@aws-sdk/*', '@fastify/swagger-ui']
 
 const COMMON = {
   absWorkingDir: ROOT,

@@ -82,16 +82,31 @@ const Vault = Type.Object(
   strict,
 )
 
+const Kms = Type.Object(
+  {
+    type: Type.Literal('aws_kms'),
+    region: Type.String({
+      pattern: '^[a-z]{2}[a-z0-9-]{1,40}$',
+      $comment: 'a region, as in eu-central-1',
+    }),
+    endpoint: Type.Optional(Text),
+    ...common,
+  },
+  strict,
+)
+
+type Entry = Static<typeof Vault> | Static<typeof Kms>
+
 const File = Type.Object(
   {
-    signers: Type.Unsafe<Readonly<Record<string, Static<typeof Vault>>>>({
+    signers: Type.Unsafe<Readonly<Record<string, Entry>>>({
       type: 'object',
       propertyNames: TEXT_FORMS.signer_name,
       additionalProperties: {
         type: 'object',
         required: ['type'],
         discriminator: { propertyName: 'type' },
-        oneOf: [Vault],
+        oneOf: [Vault, Kms],
       },
     }),
   },
@@ -136,23 +151,35 @@ function parseSigners(text: string): readonly SignerSettings[] {
   const validate = validator()
   if (!validate(content)) throw new ConfigError(mistakesIn(validate.errors, []))
   const { signers } = content as Static<typeof File>
-  const wrong = Object.entries(signers).flatMap(([name, { address }]) =>
-    isUsable(address)
-      ? []
-      : [
-          `line ${lineOf(['signers', name, 'address'])}: signers.${name}.address must be an https origin without a path (http on loopback only)`,
-        ],
-  )
+  const wrong = Object.entries(signers).flatMap(([name, one]) => {
+    const member = one.type === 'aws_kms' ? 'endpoint' : 'address'
+    const origin = one.type === 'aws_kms' ? one.endpoint : one.address
+    if (origin === undefined || isUsable(origin)) return []
+    const path = ['signers', name, member]
+    const what = 'must be an https origin without a path (http on loopback only)'
+    return [`line ${lineOf(path)}: ${path.join('.')} ${what}`]
+  })
   if (wrong.length > 0) throw new ConfigError(wrong)
   return Object.entries(signers).map(([name, one]) => settingsOf(name, one))
 }
 
-const settingsOf = (name: string, one: Static<typeof Vault>): SignerSettings => ({
-  name,
-  ...{ type: one.type, address: one.address, keys: one.keys },
+const commonOf = (name: string, one: Entry) => ({
+  ...{ name, keys: one.keys },
   integrations: one.integrations ?? ['*'],
   timeoutMs: (one.timeout_seconds ?? DEFAULT_SECONDS) * 1000,
   signaturesAtOnce: one.signatures_at_once ?? DEFAULT_AT_ONCE,
+})
+
+const settingsOf = (name: string, one: Entry): SignerSettings =>
+  one.type === 'aws_kms'
+    ? {
+        ...{ ...commonOf(name, one), type: one.type, region: one.region },
+        ...(one.endpoint !== undefined && { endpoint: one.endpoint }),
+      }
+    : vaultOf(name, one)
+
+const vaultOf = (name: string, one: Static<typeof Vault>): SignerSettings => ({
+  ...{ ...commonOf(name, one), type: one.type, address: one.address },
   mount: one.mount ?? 'transit',
   ...(one.namespace !== undefined && { namespace: one.namespace }),
   ...(one.ca_file !== undefined && { caFile: one.ca_file }),

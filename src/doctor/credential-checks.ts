@@ -2,9 +2,8 @@
 import type { Credential } from '../credentials/credential.ts'
 import { matches, parseCertificate } from '../crypto/certificate.ts'
 import { parsePrivateKey } from '../crypto/key-pair.ts'
-import { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
-import { publicKeyOf } from '../grants/assertion.ts'
+import { isRemote, publicKeyOf } from '../grants/assertion.ts'
 import type { OpenCredential } from '../grants/grant.ts'
 import { type DiagnosisCheck, failed, failedBy, passed, warned } from './check.ts'
 
@@ -53,9 +52,9 @@ export function checkKeyPair(
 
 /** A key at a signer was asked for its public half when it was written. */
 const keyOf = ({ privateKey }: OpenKey) =>
-  privateKey instanceof Secret
-    ? parsePrivateKey(privateKey.reveal())
-    : { keyObject: publicKeyOf(privateKey) }
+  isRemote(privateKey)
+    ? { keyObject: publicKeyOf(privateKey) }
+    : parsePrivateKey(privateKey.reveal())
 
 export function checkCertificate(
   { certificate }: Credential,

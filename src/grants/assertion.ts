@@ -8,6 +8,8 @@ import type { Signing } from '../signers/signers.ts'
 /** A private key in PEM, or where it is. */
 export type SigningKey = Secret | RemoteKey
 
+export const isRemote = (key: SigningKey): key is RemoteKey => 'publicKey' in key
+
 /** Claims of a signed, short-lived JWT (RFC 7523) that a signing key proves itself with. */
 interface AssertionClaims {
   readonly issuer: string
@@ -46,7 +48,7 @@ export async function signJwt(
   key: SigningKey,
   signers: Signing,
 ): Promise<string> {
-  if (!(key instanceof Secret)) return signedAway(claims, key, signers)
+  if (isRemote(key)) return signedAway(claims, key, signers)
   try {
     const jwt = new SignJWT(claims).setProtectedHeader({ alg: ALGORITHM })
     return await jwt.sign(await keyOf(key.reveal()))
@@ -68,9 +70,7 @@ const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString('ba
 
 /** Throws if it is not a key in PEM. */
 export const publicKeyOf = (key: SigningKey): KeyObject =>
-  key instanceof Secret
-    ? createPublicKey(createPrivateKey(key.reveal()))
-    : createPublicKey(key.publicKey)
+  isRemote(key) ? createPublicKey(key.publicKey) : createPublicKey(createPrivateKey(key.reveal()))
 
 const PKCS8 = '-----BEGIN PRIVATE KEY-----'
 

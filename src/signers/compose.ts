@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { createOutbound, type Outbound } from '../http/outbound/outbound.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
+import { createAwsKms } from './aws-kms.ts'
 import type { SigningBackend } from './remote-key.ts'
 import type { SignerSettings, VaultSettings } from './signer-settings.ts'
 import { createSigners, type SignerMeter, type Signers } from './signers.ts'
@@ -28,7 +29,8 @@ export function composeSigners({
 }: SignersComposition): Signers {
   const { monotonic } = runtime
   return createSigners({
-    backendOf: (one) => vaultTransit(one, runtime, log),
+    backendOf: (one) =>
+      one.type === 'aws_kms' ? createAwsKms(one) : vaultTransit(one, runtime, log),
     ...{ settings, monotonic, meter, log },
   })
 }

@@ -48,4 +48,11 @@ export interface VaultSettings extends CommonSettings {
   readonly auth: VaultAuth
 }
 
-export type SignerSettings = VaultSettings
+export interface KmsSettings extends CommonSettings {
+  readonly type: 'aws_kms'
+  readonly region: string
+  /** An origin: https, or http on loopback. Default: that of the region. */
+  readonly endpoint?: string
+}
+
+export type SignerSettings = VaultSettings | KmsSettings

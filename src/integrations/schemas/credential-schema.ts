@@ -50,7 +50,7 @@ export const SignerSchema = Type.Object(
   {
     title: 'Key reference',
     additionalProperties: false,
-    description: 'A key that stays in Vault or OpenBao, which signs with it',
+    description: 'A key that stays in Vault, OpenBao or AWS KMS, which signs with it',
     examples: [{ name: 'vault', key: 'valetkey-billing' }],
   },
 )

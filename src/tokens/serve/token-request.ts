@@ -1,8 +1,9 @@
 /** Sends one token request with one credential. Writes nothing. */
 
-import { Secret } from '../../crypto/secret.ts'
+import type { Secret } from '../../crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
 import { BrokerError } from '../../errors/errors.ts'
+import { isRemote } from '../../grants/assertion.ts'
 import type { GrantContext, GrantRequest, OpenCredential } from '../../grants/grant.ts'
 import { grantOf } from '../../grants/index.ts'
 import type { Introspection, TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
@@ -129,7 +130,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     const { credential } = signer
     const key = 'privateKey' in credential ? credential.privateKey : undefined
     // A login that nobody can sign must not be charged.
-    if (key && !(key instanceof Secret)) await grants.signers.ready(key)
+    if (key && isRemote(key)) await grants.signers.ready(key)
     const admitted = charge()
     const mintedAt = now()
     const asking = answerOf(integration, signer, admitted, signal)
