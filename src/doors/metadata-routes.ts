@@ -4,7 +4,7 @@ import type { Server } from '../http/server/server.ts'
 import type { DoorRequest } from './door-scope.ts'
 import { integrationInUrl } from './door-scope.ts'
 import { LOGIN_GRANTS } from './login-request.ts'
-import { AuthorizationServer, DoorParams } from './schemas.ts'
+import { AuthorizationServer, DoorParams, SalesforceErrorBody } from './schemas.ts'
 
 const WELL_KNOWN = '/.well-known/oauth-authorization-server'
 
@@ -16,7 +16,11 @@ export function registerMetadataDoors(scope: Server, publicUrl: string | undefin
       'RFC 8414, with `https://VALETKEY/login/NAME` as the issuer. It is the same for every name, whether the integration exists or not. `/login/NAME/.well-known/oauth-authorization-server` answers the same, and `/.well-known/oauth-authorization-server` describes the root.',
     security: [],
     params: DoorParams,
-    response: { 200: AuthorizationServer },
+    response: {
+      200: AuthorizationServer,
+      400: SalesforceErrorBody,
+      500: SalesforceErrorBody,
+    },
   })
   const { params: _, ...others } = described.schema
   const handler = (request: object) => metadataOf(request as DoorRequest, publicUrl)

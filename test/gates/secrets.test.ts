@@ -16,6 +16,7 @@ import { freePort, startRedis } from '../support/redis.ts'
 import { monitorText } from '../support/redis-monitor.ts'
 import { provideWheelProgram } from '../support/wheel-programs.ts'
 import { PUBLIC_URL, runConnections } from './connection-journey.ts'
+import { runDoors } from './door-journey.ts'
 import { startEchoHost } from './echo-host.ts'
 import {
   createWitness,
@@ -162,6 +163,7 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
     await runGood(call, planted)
     await readEverything(call)
     await runConnections(call, scene)
+    await runDoors(call, scene)
     await runFaults(call, scene, planted)
     await signers?.run(call, scene)
     await runEchoes(call, scene, planted)
@@ -191,6 +193,8 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
     const spans = new Set(receiver.spans().map(({ name }) => name))
     for (const name of ['mint', 'lease lookup', 'POST']) t.ok(spans.has(name), `traced: ${name}`)
     t.match(written, /"level":"warn"/)
+    t.match(written, /revoke_ignored/)
+    t.match(written, /login\.looped/)
     t.match(written, /"level":"debug"/)
     t.notMatch(written, /"level":"(?:error|fatal)"/, 'none of this was a bug')
     const evidence = [
