@@ -68,6 +68,7 @@ export type EndpointName =
   | 'connect'
   | 'data_cloud'
   | 'rest'
+  | 'soap'
   | 'unknown'
 
 export type FaultRule = Fault & FaultScope

@@ -39,6 +39,7 @@ const DOOR = '/login/{integration}'
 const LOGIN = `POST ${DOOR}/services/oauth2/token`
 const USERINFO = `GET ${DOOR}/services/oauth2/userinfo`
 const IDENTITY = `GET ${DOOR}/id/{org}/{user}`
+const SOAP_LOGIN = `POST ${DOOR}/services/Soap/{kind}/{version}`
 const REFERRING: readonly ReferenceRow[] = Object.values(REFERENCES)
 /** The integration whose token it exchanges. */
 const SOURCE_NAME = 'the name of the source of its token, in a problem'
@@ -92,6 +93,8 @@ export const ACCESS: readonly AccessRow[] = [
     row(route, 'tokens:read', 'path'),
     row(route, NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   ]),
+  row(SOAP_LOGIN, 'tokens:read', 'path'),
+  row(SOAP_LOGIN, NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('GET /tokens/{integration}', 'tokens:read', 'path'),
   row('GET /tokens/{integration}', NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row('GET /gateway/{integration}', 'tokens:read', 'path'),

@@ -12,6 +12,7 @@ import { answerIntrospect } from './introspect.ts'
 import { answerMetadata } from './metadata-api.ts'
 import { answerRest } from './rest-api.ts'
 import { answerRevoke } from './revoke.ts'
+import { answerSoap } from './soap-api.ts'
 import { answerToken } from './token.ts'
 
 /** An endpoint of Salesforce. To add one, write its file and list it here. */
@@ -50,6 +51,11 @@ export const ENDPOINTS: readonly Endpoint[] = [
     name: 'credentials',
     path: /^\/services\/data\/v\d{2}\.0\/apps\/oauth\//,
     answer: answerCredentials,
+  },
+  {
+    name: 'soap',
+    path: /^\/services\/Soap\/[uc]\/\d{2}\.0(?:\/\w{15}(?:\/\w+)?)?$/,
+    answer: answerSoap,
   },
   { name: 'rest', path: /^(?:\/[\w-]+)?\/services\/data(?:\/|$)/, answer: answerRest },
 ]

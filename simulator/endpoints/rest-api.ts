@@ -1,6 +1,6 @@
 import { type Answer, jsonAnswer } from '../answer.ts'
 import { bearerToken, type Exchange } from '../exchange.ts'
-import { refuseRest } from '../rest-refusals.ts'
+import { type RestRefusalName, refuseRest } from '../rest-refusals.ts'
 import type { World } from '../world.ts'
 
 /** A minimal REST API that uses a token: versions, resources, limits, a query. */
@@ -51,13 +51,28 @@ function resourcesOf(version: string) {
 
 /** Supports queries for the permissions of the user, which each user may read, and for some members of the org. */
 function answerQuery(exchange: Exchange, world: World): Answer {
-  const [, list = '', object = ''] =
-    /^SELECT (\w+(?:, *\w+)*) FROM (\w+)$/.exec(exchange.query.get('q') ?? '') ?? []
+  const found = queryRecord(exchange.query.get('q') ?? '', exchange, world)
+  const records = found === undefined ? [] : [found.record]
+  return jsonAnswer(200, { totalSize: records.length, done: true, records })
+}
+
+interface FoundRecord {
+  readonly object: string
+  readonly record: Readonly<Record<string, unknown>>
+}
+
+/** Undefined: nothing is found. */
+export function queryRecord(
+  query: string,
+  exchange: Exchange,
+  world: World,
+): FoundRecord | undefined {
+  const [, list = '', object = ''] = /^SELECT (\w+(?:, *\w+)*) FROM (\w+)$/i.exec(query) ?? []
   const read = Object.hasOwn(OBJECTS, object) ? OBJECTS[object] : undefined
-  if (read === undefined) return jsonAnswer(200, { totalSize: 0, done: true, records: [] })
+  if (read === undefined) return undefined
   const fieldOf = read(exchange, world)
-  const record = Object.fromEntries(list.split(/, */).map((field) => [field, fieldOf(field)]))
-  return jsonAnswer(200, { totalSize: 1, done: true, records: [record] })
+  const fields = list.split(/, */).map((field) => [field, fieldOf(field)])
+  return { object, record: Object.fromEntries(fields) }
 }
 
 type Reader = (exchange: Exchange, world: World) => (field: string) => unknown
@@ -90,24 +105,33 @@ function permissionsOf(exchange: Exchange, world: World): readonly string[] {
 /** A dead token, a wrong instance and a wrong address all get the same answer. */
 export function refuseToken(exchange: Exchange, world: World): Answer | undefined {
   if (exchange.headers.authorization === undefined) return refuseRest('authorization_header')
-  const token = bearerToken(exchange) ?? ''
+  const refusal = refusalOfSession(bearerToken(exchange) ?? '', exchange, world)
+  return refusal && refuseRest(refusal)
+}
+
+/** Undefined: the session may call the API. This request also uses it. */
+export function refusalOfSession(
+  token: string,
+  exchange: Exchange,
+  world: World,
+): RestRefusalName | undefined {
   const session = world.sessions.find(token)
-  if (session === undefined) return refuseRest('session_invalid')
+  if (session === undefined) return 'session_invalid'
   const { role } = exchange
   const { orgId, userId, clientId } = session
   const org = world.directory.org(orgId)
   const isFromElsewhere = org.locksSessionsToIp && session.sourceIp !== exchange.remoteAddress
-  if (isFromElsewhere) return refuseRest('session_invalid')
-  if (role.kind === 'login' || role.kind === 'test') return refuseRest('url_not_reset')
-  if (role.org.id !== orgId) return refuseRest('session_invalid')
+  if (isFromElsewhere) return 'session_invalid'
+  if (role.kind === 'login' || role.kind === 'test') return 'url_not_reset'
+  if (role.org.id !== orgId) return 'session_invalid'
   const { username, permissions } = world.directory.user(userId)
   exchange.identify({ orgId, userId, username, clientId })
   const hasScope = session.scopes.includes('api') || session.scopes.includes('full')
   const configuration = world.apps.find(clientId)?.configuration.at(exchange.node)
-  if (!hasScope || configuration?.restApiAllowed === false) return refuseRest('api_not_allowed')
-  if (!org.apiEnabled) return refuseRest('api_disabled')
-  if (!permissions.includes('ApiEnabled')) return refuseRest(world.settings().apiOffForUser)
-  if (org.apiCallsUsedUp) return refuseRest('request_limit')
+  if (!hasScope || configuration?.restApiAllowed === false) return 'api_not_allowed'
+  if (!org.apiEnabled) return 'api_disabled'
+  if (!permissions.includes('ApiEnabled')) return world.settings().apiOffForUser
+  if (org.apiCallsUsedUp) return 'request_limit'
   world.sessions.touch(token)
   return undefined
 }

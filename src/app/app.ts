@@ -15,6 +15,8 @@ import { readSigners } from '../config/signers-file.ts'
 import { composeConnections } from '../connections/compose.ts'
 import { grantTrouble, refreshTokenTrouble } from '../custody/refresh-token-rule.ts'
 import { composeDoors } from '../doors/compose.ts'
+import { composeSoap } from '../doors/soap/compose.ts'
+import { createUserInfoSource } from '../doors/soap/user-info-source.ts'
 import { composeSalesforce } from '../grants/salesforce.ts'
 import { composeServer } from '../http/server/api-server.ts'
 import type { Server, ServerOptions } from '../http/server/server.ts'
@@ -199,9 +201,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { handOut } = doorkeeping
   const telling = tellingGate(gate, trust)
   await registerOAuthRoutes(server, { handOut, gate: telling, onProblem })
-  await composeDoors(server, {
-    ...{ doorkeeping, engine, gate: telling, audit, onProblem, publicUrl, now: runtime.now },
-  })
+  const doors = { doorkeeping, engine, gate: telling, audit, onProblem, now: runtime.now }
+  await composeDoors(server, { ...doors, publicUrl })
+  const userInfo = createUserInfoSource({ outbound, hosts, monotonic, log })
+  await composeSoap(server, { ...doors, soap: { isOn: config.soapLogin, userInfo } })
   await registerGateway(server, {
     ...{ engine, counts, audit, gate, trust, onProblem, now: runtime.now },
   })

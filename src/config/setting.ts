@@ -204,6 +204,10 @@ export const SETTINGS = {
   docs: withDefault('VALETKEY_DOCS', 'on', read.onOff, {
     meaning: '`on` or `off`: `/docs` and the OpenAPI document.',
   }),
+  soapLogin: withDefault('VALETKEY_SOAP_LOGIN', 'on', read.onOff, {
+    meaning:
+      '`on` or `off`: [SOAP login](soap-login.md) at `…/services/Soap/u/{version}` and `…/c/{version}`.',
+  }),
   logLevel: withDefault('VALETKEY_LOG_LEVEL', 'info', read.oneOf(...LOG_LEVELS), {
     meaning: `One of ${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}.`,
   }),

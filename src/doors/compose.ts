@@ -11,6 +11,7 @@ import { registerIdentityDoors } from './identity-routes.ts'
 import { createIgnoredRevocations } from './ignored-revocations.ts'
 import { registerInstanceRoutes } from './instance-routes.ts'
 import { registerIntrospectDoor } from './introspect-route.ts'
+import { createLogIn } from './log-in.ts'
 import { registerMetadataDoors } from './metadata-routes.ts'
 import { registerRevokeDoor } from './revoke-route.ts'
 import { registerTokenDoor } from './token-route.ts'
@@ -34,7 +35,7 @@ export async function composeDoors(server: Server, dependencies: DoorsDependenci
   const identify = createClientIdentity(gate)
   const ignoreRevocation = createIgnoredRevocations({ audit, held, givenTo })
   await registerDoors(server, { gate, onProblem }, (scope) => {
-    registerTokenDoor(scope, { handOut, identify })
+    registerTokenDoor(scope, createLogIn({ handOut, identify }))
     registerRevokeDoor(scope, { identify, ignoreRevocation })
     registerIntrospectDoor(scope, { identify, held, now })
     registerIdentityDoors(scope, { identify, held, broker })

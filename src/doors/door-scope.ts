@@ -1,17 +1,16 @@
 /** What all doors share: forms, refusals in Salesforce's form, and no secret in a URL. */
-import { idOfApiKey } from '../callers/api-key.ts'
+import type { TObject } from 'typebox'
 import type { Gate } from '../callers/index.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { operation } from '../http/openapi/operation.ts'
 import { toBrokerError } from '../http/problems/problem.ts'
 import { FORM, takeForms } from '../http/server/form-body.ts'
-import { countHeader } from '../http/server/raw-headers.ts'
 import type { Server } from '../http/server/server.ts'
 import { parseForm, type TokenForm } from '../tokens/oauth/oauth-request.ts'
+import { guardDoors } from './door-guard.ts'
 import { hasClientId, isLoginGrant } from './login-request.ts'
 import { type SalesforceError, salesforceErrorOf } from './salesforce-error.ts'
-import { DoorParams, type IdentityParams } from './schemas.ts'
-import { secretInQuery } from './secret-in-url.ts'
+import { DoorParams } from './schemas.ts'
 
 export type DoorRequest = Parameters<Gate['identifyBearer']>[0]
 type DoorReply = Parameters<Parameters<Server['setErrorHandler']>[0]>[2]
@@ -22,18 +21,18 @@ export interface DoorScopeDependencies {
   readonly onProblem: (error: BrokerError, request: DoorRequest) => BrokerError
 }
 
-const REVOKE = /\/revoke\/?(?:\?|$)/
-
 /** One path of Salesforce's login host. */
 interface Door {
   readonly method: 'GET' | 'POST'
   /** After `/login/{integration}`, or at the root. */
   readonly path: string
+  /** Another path that is answered as this one. */
+  readonly also?: string
   readonly operationId: string
   /** Its description names `tokens:read` if it needs that. */
   readonly schema: Parameters<typeof operation>[2]
   /** Default: `/login/{integration}` alone. */
-  readonly params?: typeof IdentityParams
+  readonly params?: TObject
   /** It needs a token, and is refused as Salesforce refuses one. Default: it needs a client. */
   readonly isResource?: true
   /** Sends the answer, or returns it. */
@@ -42,12 +41,20 @@ interface Door {
 
 /** Registers a door at both places. The description of the API has the first one. */
 export function addDoor(scope: Server, door: Door): void {
-  const { method, path, operationId, schema, handle, params = DoorParams, isResource } = door
-  const described = operation(operationId, 'front-doors', { ...schema, params })
-  const places = [
-    [`/login/:integration${path}`, described.schema],
-    [path, { ...described.schema, params: undefined, hide: true }],
-  ] as const
+  const { method, path, also, operationId, schema, handle, params = DoorParams, isResource } = door
+  const described = operation(operationId, 'front-doors', { ...schema, params }).schema
+  const hidden = { ...described, params: undefined, hide: true }
+  const prefix = '/login/:integration'
+  const places: readonly (readonly [string, typeof described | typeof hidden])[] = [
+    [`${prefix}${path}`, described],
+    [path, hidden],
+    ...(also === undefined
+      ? []
+      : ([
+          [`${prefix}${also}`, hidden],
+          [also, hidden],
+        ] as const)),
+  ]
   for (const [url, { params: placed, ...rest }] of places) {
     scope.route({
       ...{ method, url, schema: placed === undefined ? rest : { ...rest, params: placed } },
@@ -72,24 +79,8 @@ export async function registerDoors(
 ): Promise<void> {
   await server.register(async (plain) => {
     const scope = plain as Server
-    scope.decorateRequest('principal')
     takeForms(scope, parseForm)
-    scope.addHook('onRequest', (request, reply, done) => {
-      reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
-      if (countHeader(request.raw.rawHeaders, 'authorization') > 1) {
-        throw new BrokerError('request_invalid', 'Authorization is present more than once')
-      }
-      const { url = '' } = request.raw
-      const secret = secretInQuery(url, REVOKE.test(url))
-      if (secret === undefined) {
-        done()
-        return
-      }
-      ownerOf(secret, gate, request).then((principal) => {
-        if (principal) request.principal = principal
-        done(new BrokerError('secret_in_url', 'The query of the URL has a secret'))
-      }, done)
-    })
+    guardDoors(scope, gate)
     scope.setErrorHandler((thrown, request, reply) => {
       const problem = toBrokerError(thrown, [FORM])
       const told = onProblem(problem, request)
@@ -102,20 +93,6 @@ export async function registerDoors(
     register(scope)
   })
 }
-
-/** The owner of an exposed key, for the audit. Undefined: it is no valid key. */
-async function ownerOf(secret: string, gate: DoorScopeDependencies['gate'], request: DoorRequest) {
-  const key = secret.slice(0, KEY_LENGTH)
-  if (idOfApiKey(key) === undefined) return undefined
-  try {
-    return await gate.identifyBearer(request, key)
-  } catch {
-    // The request is refused in any case.
-    return undefined
-  }
-}
-
-const KEY_LENGTH = 61
 
 /** The parameters in the query and in the body. Throws `request_invalid` if one is present twice. */
 export function readParameters(request: Pick<DoorRequest, 'body' | 'raw'>): TokenForm {

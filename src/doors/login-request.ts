@@ -18,7 +18,7 @@ export const isLoginGrant = (text: string | undefined): text is LoginGrant =>
   (LOGIN_GRANTS as readonly (string | undefined)[]).includes(text)
 
 /** A client, and the integrations that it names beside the URL. */
-interface Login {
+export interface Login {
   /** Undefined: there is no readable credential. */
   readonly proof: CallerProof | undefined
   /** Names of integrations that are certainly meant as such. */

@@ -23,7 +23,7 @@ export const elementsOf = (
   )
 
 function linesOf([name, content]: XmlElement, indent: string): readonly string[] {
-  if (typeof content === 'string') return [`${indent}<${name}>${escaped(content)}</${name}>`]
+  if (typeof content === 'string') return [`${indent}<${name}>${escapedXml(content)}</${name}>`]
   return [
     `${indent}<${name}>`,
     ...content.flatMap((element) => linesOf(element, `${indent}    `)),
@@ -39,8 +39,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&apos;',
 }
 
-/** XML 1.0 cannot represent most control characters, so they are omitted. */
-const escaped = (text: string) =>
+/** Content of an element. XML 1.0 cannot represent most control characters, so they are omitted. */
+export const escapedXml = (text: string) =>
   text
     .replace(/[^\t\n\r\P{Cc}]/gu, '')
     .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '')

@@ -35,6 +35,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /problems/salesforce': { permission: 'public' },
   'POST /oauth/token': { permission: 'public' },
   'POST /login/{integration}/services/oauth2/token': { permission: 'public' },
+  'POST /login/{integration}/services/Soap/{kind}/{version}': { permission: 'public' },
   'GET /oauth/callback': { permission: 'public' },
   'GET /whoami': { permission: 'any principal' },
   'GET /tokens/{integration}': { permission: 'tokens:read', scope: 'integration' },

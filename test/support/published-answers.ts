@@ -208,7 +208,9 @@ const pathOf = (url: string) => {
   if (!/^\/+(?:login|services|id|\.well-known)\//.test(path)) return path
   if (/^\/+(?:login\/[^/]+\/)?\.well-known\//.test(path)) return WELL_KNOWN
   const plain = path.replace(/\/{2,}/g, '/').replace(/\/$/, '')
-  return plain.replace(/^\/(?=services\/|id\/)/, '/login/any/')
+  return plain
+    .replace(/^\/(?=services\/|id\/)/, '/login/any/')
+    .replace(/(\/services\/Soap\/[^/]+\/[^/]+)\/[^/]+$/, '$1')
 }
 
 const mediaTypeOf = (headers: Readonly<Record<string, string>>) =>

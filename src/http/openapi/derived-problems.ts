@@ -69,10 +69,12 @@ const RULES: readonly Rule[] = [
 const hasPathParameter = ({ parameters }: Operation) =>
   Array.isArray(parameters) && parameters.some((one: Node) => one.in === 'path')
 
-/** OAuth errors, which are JSON. */
+/** OAuth errors, which are JSON, and faults of SOAP. */
 const hasErrorsOfItsOwn = ({ responses = {} }: Operation) =>
   Object.entries(responses).some(
-    ([status, { content = {} }]) => status.startsWith('4') && 'application/json' in content,
+    ([status, { content = {} }]) =>
+      (status.startsWith('4') && 'application/json' in content) ||
+      (status === '500' && 'text/xml' in content),
   )
 
 /**

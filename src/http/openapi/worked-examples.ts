@@ -33,6 +33,10 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
     parameters: { ...client, org: '00D000000000001EAA', user: '005000000000001AAA' },
   },
   getAuthorizationServer: { parameters: client },
+  logInBySoap: {
+    parameters: { ...client, kind: 'u', version: '60.0' },
+    body: '<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body><login xmlns="urn:partner.soap.sforce.com"><username>client-credentials</username><password>API_KEY</password></login></Body></Envelope>',
+  },
   checkToken: {
     parameters: client,
     body: { seen: { status: 401, error_code: 'INVALID_SESSION_ID' } },

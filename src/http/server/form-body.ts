@@ -1,4 +1,4 @@
-/** Reads bodies in form encoding, plain or compressed with gzip. */
+/** Reads bodies of text and of forms, plain or compressed with gzip. */
 import { gunzip } from 'node:zlib'
 import { BrokerError } from '../../errors/errors.ts'
 import type { Server } from './server.ts'
@@ -7,14 +7,20 @@ export const FORM = 'application/x-www-form-urlencoded'
 
 /** In bytes, on the wire and decompressed. */
 const BODY_LIMIT = 64 * 1024
-/** A form compresses less than this. */
+/** Texts of these routes compress less than this. */
 const RATIO_MAX = 100
 
-/** A route of this scope takes forms and nothing else. `parse` gets the text, and may throw. */
-export function takeForms(scope: Server, parse: (text: string) => unknown): void {
+interface TextBodies {
+  readonly mediaType: string
+  /** Gets the text, and may throw. */
+  readonly parse: (text: string) => unknown
+}
+
+/** The routes of this scope take such bodies and nothing else. */
+export function takeTexts(scope: Server, { mediaType, parse }: TextBodies): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(
-    FORM,
+    mediaType,
     { parseAs: 'buffer', bodyLimit: BODY_LIMIT },
     (request, body, done) => {
       const bytes = body as Buffer
@@ -28,7 +34,7 @@ export function takeForms(scope: Server, parse: (text: string) => unknown): void
       const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
       if (encoding === 'identity' || encoding === '') return finish(bytes)
       if (encoding !== 'gzip' && encoding !== 'x-gzip') {
-        done(unsupportedEncoding())
+        done(unsupportedEncoding(mediaType))
         return
       }
       gunzip(bytes, { maxOutputLength: BODY_LIMIT }, (error, plain) => {
@@ -40,9 +46,13 @@ export function takeForms(scope: Server, parse: (text: string) => unknown): void
   )
 }
 
-const unsupportedEncoding = () =>
+/** A route of this scope takes forms and nothing else. `parse` gets the text, and may throw. */
+export const takeForms = (scope: Server, parse: (text: string) => unknown): void =>
+  takeTexts(scope, { mediaType: FORM, parse })
+
+const unsupportedEncoding = (mediaType: string) =>
   new BrokerError('media_type_unsupported', 'The body has a Content-Encoding other than gzip', {
-    members: { media_types: [FORM] },
+    members: { media_types: [mediaType] },
     remedy: 'Send the body as it is, or compress it with gzip.',
   })
 

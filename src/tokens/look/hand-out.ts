@@ -39,6 +39,13 @@ interface DoorHandOutDependencies {
   readonly runtime: Pick<Runtime, 'now' | 'monotonic'>
 }
 
+interface Demand {
+  /** The id of a token that Salesforce answered with 401. */
+  readonly rejected?: string | undefined
+  /** Throws if the client cannot use this lease, before it counts as handed out. */
+  readonly check?: ((lease: Lease) => void) | undefined
+}
+
 export type DoorHandOut = ReturnType<typeof createDoorHandOut>
 
 export function createDoorHandOut(dependencies: DoorHandOutDependencies) {
@@ -116,17 +123,18 @@ export function createDoorHandOut(dependencies: DoorHandOutDependencies) {
   /**
    * Gives the answer that `write` makes of a lease that lasts, after the audit has it. A hit comes
    * without a promise. `again` authenticates the caller anew; called if the caller waited.
-   * `rejected`: the id of a token that Salesforce answered with 401. Throws and rejects as
-   * `broker.lease` and `again` do, and with `token_still_live` for a client in a loop.
+   * Throws and rejects as `broker.lease`, `again` and `check` do, and with `token_still_live` for a
+   * client in a loop.
    */
   return <Written>(
     asker: DoorAsker,
     name: string,
     again: () => Principal | Promise<Principal>,
     write: (lease: Lease, at: number) => Written,
-    rejected?: string,
+    { rejected, check }: Demand = {},
   ): Written | Promise<Written> => {
     const answer = (lease: Lease): Written | Promise<Written> => {
+      check?.(lease)
       const text = () => {
         const at = now()
         onRead(asker.principal.id, lease, at)

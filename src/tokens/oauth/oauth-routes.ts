@@ -185,7 +185,7 @@ export async function registerOAuthRoutes(
           const longest = longestOf(principal)
           const answer = (lease: Lease, at: number) => oauthAnswer(lease, longest, at)
           reply.header('content-type', JSON_TYPE)
-          return handOut(request, name, again, answer, rejected)
+          return handOut(request, name, again, answer, { rejected })
         }
         const finish = (text: string | undefined) => {
           if (text !== undefined) sendText(reply, text)

@@ -25,6 +25,8 @@ interface DoorIdentity {
   readonly url: string
 }
 
+export const NO_LONG_ID = longId(NO_ID)
+
 export function longIdentityOf({ orgId, userId, identityUrl }: Ids): DoorIdentity {
   const ids = { orgId: longId(orgId ?? NO_ID), userId: longId(userId ?? NO_ID) }
   const origin = identityUrl === undefined ? undefined : new URL(identityUrl).origin
