@@ -6,6 +6,7 @@ import { BrokerError } from '../errors/errors.ts'
 import type { Applied, DeclaredIntegrations } from '../integrations/declared.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
+import { isSignerAway } from '../signers/signing-problem.ts'
 import { ConfigError } from './config-error.ts'
 import {
   type DeclaredEntry,
@@ -48,6 +49,8 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
   let content: FileContent = { issuers: [], callers: [], integrations: [], prune: false }
   let fingerprint = ''
   let isApplied = false
+  /** Integrations whose signer was away. They are applied again until it answers. */
+  const waiting = new Set<string>()
   let applying: Promise<void> = Promise.resolve()
 
   const textOf = readingWith(readFile)
@@ -89,18 +92,35 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
     }
   }
 
+  /** Undefined: its signer is away. The others do not wait for it. */
+  const applyIfSigned = async (entry: DeclaredEntry): Promise<Applied | undefined> => {
+    const { name: integration, line } = entry
+    try {
+      const applied = await applyEntry(entry)
+      waiting.delete(integration)
+      return applied
+    } catch (err) {
+      if (!isSignerAway(err)) throw err
+      if (!waiting.has(integration)) {
+        log.warn({ integration, line, err }, 'a declared integration waits for its signer')
+      }
+      waiting.add(integration)
+      return undefined
+    }
+  }
+
   const applyAll = async () => {
     const { integrations, prune } = content
+    const names = new Set(integrations.map(({ name }) => name))
+    for (const name of waiting) if (!names.has(name)) waiting.delete(name)
     // Integrations whose credentials others use come first.
     const ordered = [...integrations].sort((a, b) => Number(isFollower(a)) - Number(isFollower(b)))
-    for (const entry of ordered) await report(await applyEntry(entry), entry.line)
-    for (const applied of await declared.release(
-      new Set(integrations.map(({ name }) => name)),
-      prune,
-    )) {
-      await report(applied)
+    for (const entry of ordered) {
+      const applied = await applyIfSigned(entry)
+      if (applied) await report(applied, entry.line)
     }
-    isApplied = true
+    for (const applied of await declared.release(names, prune)) await report(applied)
+    isApplied = waiting.size === 0
   }
 
   const report = async (applied: Applied, line?: number) => {
@@ -155,11 +175,10 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
     runtime,
     async work() {
       sinceLookMs += RETRY_MS
-      if (!isApplied) await apply()
-      else if (sinceLookMs >= LOOK_MS) {
-        sinceLookMs = 0
-        if (hasChanged()) await reload()
-      }
+      const isLookDue = sinceLookMs >= LOOK_MS
+      if (isLookDue) sinceLookMs = 0
+      if (isLookDue && (isApplied || waiting.size > 0) && hasChanged()) await reload()
+      else if (!isApplied) await apply()
       return RETRY_MS
     },
   })

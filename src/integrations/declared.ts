@@ -9,6 +9,7 @@ import type { HostRules } from '../http/outbound/login-host.ts'
 import type { Emitter } from '../runtime/events.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { RemoteKey } from '../signers/remote-key.ts'
+import { isSignerAway } from '../signers/signing-problem.ts'
 import { isLostRace, untilWritten } from '../store/compare-and-set.ts'
 import {
   checkGrant,
@@ -186,7 +187,7 @@ export function createDeclaredIntegrations(dependencies: {
   }
 
   return {
-    /** Idempotent. A wrong entry only disables its own integration. Throws `store_unavailable`, and `conflict` if other writers were faster each time. */
+    /** Idempotent. A wrong entry only disables its own integration. Throws `store_unavailable`, `signer_unavailable` if the entry needs a signer that is away, and `conflict` if other writers were faster each time. */
     apply: (declaration: Declaration): Promise<Applied> =>
       unlessWrong(declaration.name, async () => {
         try {
@@ -230,7 +231,8 @@ export function createDeclaredIntegrations(dependencies: {
 
 /** The error of this integration alone. Throws errors that concern all integrations. */
 function wrongOf(error: unknown): BrokerError {
-  if (error instanceof BrokerError && !isStoreTrouble(error) && !isLostRace(error)) return error
+  const isPassing = isStoreTrouble(error) || isLostRace(error) || isSignerAway(error)
+  if (error instanceof BrokerError && !isPassing) return error
   throw error
 }
 

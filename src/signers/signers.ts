@@ -80,8 +80,17 @@ export function createSigners(dependencies: SignersDependencies) {
     return within(of.timeoutMs, inTurn, { late })
   }
 
+  /** The file may list fewer keys than when the credential was written. */
+  const checkListed = ({ name, key }: KeyReference): void => {
+    if (named(name).settings.keys.some((glob) => matchesGlob(glob, key))) return
+    throw signingRefused(name, `may not be asked for the key ${key}`, {
+      remedy: `Add ${key} to the keys of ${name} in the file of VALETKEY_SIGNERS and restart, or stage a credential with another key.`,
+    })
+  }
+
   const sign = async (key: RemoteKey, data: Uint8Array): Promise<Buffer> => {
     const { name } = key
+    checkListed(key)
     const ofKey = { name, key: idOfKey(key) }
     breaker.check([{ name }, ofKey])
     const startedAt = monotonic()

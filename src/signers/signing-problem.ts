@@ -24,10 +24,13 @@ export const signingRefused = (
   options: ProblemOptions = {},
 ): BrokerError => new BrokerError('signing_refused', `The signer ${name} ${why}`, options)
 
+/** Whether a signer did not answer, so that the same may work later. */
+export const isSignerAway = (error: unknown): boolean =>
+  error instanceof BrokerError && error.code === 'signer_unavailable'
+
 /** Whether an error is about a signer, so that Salesforce was not asked. */
 export const isOfSigner = (error: unknown): boolean =>
-  error instanceof BrokerError &&
-  (error.code === 'signer_unavailable' || error.code === 'signing_refused')
+  isSignerAway(error) || (error instanceof BrokerError && error.code === 'signing_refused')
 
 /** Turns a refusal of work for a write into `credential_invalid`, because it is about what was sent. */
 export async function asCredential<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,13 +16,16 @@ import { createDeployer } from '../../src/rotation/deployer.ts'
 import { DEPLOYMENTS, moved } from '../../src/rotation/deployment.ts'
 import { createStaging } from '../../src/rotation/stage.ts'
 import { createEvents } from '../../src/runtime/events.ts'
+import type { SigningBackend } from '../../src/signers/remote-key.ts'
+import { createSigners, type Signers } from '../../src/signers/signers.ts'
 import { createEmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { createSingleFlight } from '../../src/tokens/mint/single-flight.ts'
 import { eventually } from '../support/eventually.ts'
 import { NO_SIGNERS } from '../support/no-signers.ts'
-import { testRuntime } from '../support/runtime.ts'
+import { testLog, testRuntime } from '../support/runtime.ts'
 
 const DAY_MS = 86_400_000
+const newPair = () => generateKeyPairSync('rsa', { modulusLength: 2048 })
 const START = Date.parse('2026-11-22T10:00:00Z')
 
 const active: Credential = {
@@ -58,7 +61,7 @@ const integration: Integration = {
 }
 
 /** Replicas over one store, whose deployments go nowhere. */
-async function setUp(t: Test, first: Integration) {
+async function setUp(t: Test, first: Integration, signers: Signers = NO_SIGNERS) {
   const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-auto-rotation-'))
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   const now = () => START + 31 * DAY_MS
@@ -103,7 +106,7 @@ async function setUp(t: Test, first: Integration) {
     })
     const staging = createStaging({
       store: integrations,
-      intake: createIntake({ signers: NO_SIGNERS, now, uniqueId: randomUUID }),
+      intake: createIntake({ signers, now, uniqueId: randomUUID }),
       credentials: createCredentialWriter({ store: integrations, audit, runtime: { now }, log }),
       now,
     })
@@ -145,6 +148,47 @@ t.test('of three replicas that find it due at once, one begins', async (t) => {
   })
   t.match(entries, [{ action: 'credential.staged', detail: { credential: made[0]?.id } }])
   t.equal(lines.filter((line) => line === 'an automatic rotation has started').length, 1)
+})
+
+t.test('a key at a signer gets a new version there, and its certificate is deployed', async (t) => {
+  const versions = [newPair()]
+  const backend: SigningBackend = {
+    sign: async ({ keyVersion = 0 }, data) => {
+      const pair = versions[keyVersion - 1]
+      if (!pair) throw new Error(`there is no version ${keyVersion}`)
+      return sign('sha256', data, pair.privateKey)
+    },
+    publicKeys: async () =>
+      versions.map(({ publicKey }, at) => ({
+        version: at + 1,
+        pem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+      })),
+    rotate: async () => void versions.push(newPair()),
+  }
+  const signers = createSigners({
+    settings: [
+      {
+        ...{ name: 'kms', type: 'aws_kms', region: 'eu-central-1', keys: ['*'] },
+        ...{ integrations: ['*'], timeoutMs: 5_000, signaturesAtOnce: 1 },
+      },
+    ],
+    ...{ backendOf: () => backend, monotonic: () => 0, log: testLog() },
+    meter: { signed: () => undefined },
+  })
+  const kept = { ...active, signer: { name: 'kms', key: 'k', keyVersion: 1 } }
+  const { start, credentials, deploymentOf, asleep } = await setUp(
+    t,
+    { ...integration, credentials: [kept] },
+    signers,
+  )
+  start()
+  await eventually(() => asleep() === 1)
+  const made = (await credentials()).find(({ state }) => state === 'staged')
+  t.match(made, {
+    signer: { name: 'kms', key: 'k', keyVersion: 2 },
+    certificate: { keyBits: 2048 },
+  })
+  t.match(await deploymentOf('billing'), { credential: made?.id, phase: 'requested' })
 })
 
 t.test('what is staged by hand is what is deployed', async (t) => {

@@ -111,6 +111,19 @@ t.test('a key that is refused rests alone', async (t) => {
   t.equal(signers.isResting({ name: 's', key: 'k2' }), false)
 })
 
+t.test('a key that the file does not list any more is not used', async (t) => {
+  const { signers, outcomes } = signersBy(good)
+  await t.rejects(signers.sign({ ...KEY, key: 'x' }, DATA), {
+    code: 'signing_refused',
+    detail: 'The signer s may not be asked for the key x',
+  })
+  await t.rejects(signers.sign({ ...KEY, name: 'none' }, DATA), {
+    code: 'signing_refused',
+    detail: 'The signer none is not in the file of VALETKEY_SIGNERS',
+  })
+  t.same(outcomes, [], 'nobody is asked')
+})
+
 t.test('no more than so many signatures run at once, and all end in time', async (t) => {
   let running = 0
   let most = 0

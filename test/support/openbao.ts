@@ -44,12 +44,17 @@ interface Teardown {
 }
 
 interface BaoOptions {
+  /** Default: a free one. */
+  readonly port?: number
   /** With TLS: it writes its CA there, as `vault-ca.pem`. */
   readonly tlsFolder?: string
 }
 
-export async function startBao(t: Teardown, { tlsFolder }: BaoOptions = {}): Promise<Bao> {
-  const port = await freePort()
+export async function startBao(
+  t: Teardown,
+  { tlsFolder, port: given }: BaoOptions = {},
+): Promise<Bao> {
+  const port = given ?? (await freePort())
   const url = `${tlsFolder === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
   const folder = await mkdtemp(join(tmpdir(), 'valetkey-bao-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
