@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent } from 'node:http'
+import { createInterface } from 'node:readline'
 import 'reflect-metadata'
 import { X509CertificateGenerator } from '@peculiar/x509'
 import type { AppSeed, Simulator } from '../../simulator/handle.ts'
@@ -24,6 +25,8 @@ export interface Openbao {
   readonly readyMs: number
   /** Of a caller. */
   readonly headers: Readonly<Record<string, string>>
+  /** How often the plugin ended by a fault of its own, and what it said last. OpenBao starts it again. */
+  pluginEnds(): { readonly count: number; readonly words: string | undefined }
   /** Gives what came. Throws on any other status than 2xx. */
   call(method: string, path: string, body?: object): Promise<Asked>
   stop(): Promise<void>
@@ -50,9 +53,16 @@ export async function startOpenbao(
       env: { PATH: process.env.PATH, HOME: folder },
       // A group of its own: plugins that it forgot would outlive it.
       detached: true,
-      stdio: 'ignore',
+      stdio: ['ignore', 'pipe', 'pipe'],
     }),
   )
+  const faults: string[] = []
+  for (const output of [child.stdout, child.stderr]) {
+    createInterface({ input: output }).on('line', (line) => {
+      const [fault] = FAULT.exec(line) ?? []
+      if (fault !== undefined) faults.push(fault)
+    })
+  }
   const endGroup = () => {
     try {
       process.kill(-(child.pid ?? Number.NaN), 'SIGKILL')
@@ -90,8 +100,16 @@ export async function startOpenbao(
   })
   await call('POST', `sys/mounts/${PLUGIN_NAME}`, { type: PLUGIN_NAME })
   const readyMs = performance.now() - startedAt
-  return { url, pid: child.pid ?? 0, readyMs, headers: HEADERS, call, stop }
+  const pluginEnds = () => ({ count: faults.length, words: faults.at(-1) })
+  return { url, pid: child.pid ?? 0, readyMs, headers: HEADERS, pluginEnds, call, stop }
 }
+
+/** How Go says in the log why a process ends. */
+const FAULT = /(?:fatal error|panic): .*/
+
+/** Whether an answer says that the plugin is gone. OpenBao starts it again at a later call. */
+export const isPluginGone = (status: number, text: string): boolean =>
+  status === 500 && text.includes('code = Unavailable')
 
 /** Where the token of one is read, as the plugin keeps it. */
 export const openbaoPath = (name: string): string => `/v1/${PLUGIN_NAME}/self/${name}`
@@ -105,14 +123,12 @@ export async function addToOpenbao(
   const byName = new Map(apps.map((app) => [app.name, app]))
   const { expiresIn } = simulator.settings()
   simulator.configure({ expiresIn: SHORT_LIFE_SECONDS })
-  await eachOf([...byName.keys()], async (name) => {
-    const add = async () => {
-      await addServer(bao, byName.get(name) as AppSeed)
-      await bao.call('POST', `${PLUGIN_NAME}/self/${name}`, { server: name })
-    }
-    // Rarely the plugin ends under many writes at once. OpenBao starts it again at the next call.
-    await add().catch(add)
-  })
+  await eachOf([...byName.keys()], (name) => addServer(bao, byName.get(name) as AppSeed))
+  // One after the other: the plugin reads its cache of servers without the lock that its writers hold
+  // (pkg/cache/authserver.go), and Go ends a process that reads a map while it is written.
+  for (const name of byName.keys()) {
+    await bao.call('POST', `${PLUGIN_NAME}/self/${name}`, { server: name })
+  }
   simulator.configure({ expiresIn })
 }
 
