@@ -26,20 +26,33 @@ export function formOf(answer: Answer): AnswerForm {
   return jsonOf(answer) === undefined ? 'other' : 'json'
 }
 
-/** Undefined if the body is not JSON. */
-export function jsonOf(answer: Pick<Answer, 'body'>): unknown {
+/** What was read of a body. Several readers ask for it, in turn. */
+const read = new WeakMap<Buffer, { readonly text: string; readonly json: unknown }>()
+
+/** Undefined if the body is not JSON. Nobody changes it. */
+export const jsonOf = ({ body }: Pick<Answer, 'body'>): unknown => readOnce(body).json
+
+/** Without a byte order mark. */
+export const textOf = ({ body }: Pick<Answer, 'body'>): string => readOnce(body).text
+
+function readOnce(body: Buffer): { readonly text: string; readonly json: unknown } {
+  const known = read.get(body)
+  if (known) return known
+  const text = body.toString('utf8').replace(/^\uFEFF/, '')
+  const found = { text, json: parsed(text) }
+  read.set(body, found)
+  return found
+}
+
+function parsed(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(textOf(answer))
+    const value: unknown = JSON.parse(text)
     return value
   } catch {
     // The caller reports an answer that is not JSON.
     return undefined
   }
 }
-
-/** Removes a byte order mark. */
-export const textOf = ({ body }: Pick<Answer, 'body'>): string =>
-  body.toString('utf8').replace(/^\uFEFF/, '')
 
 /** An error in the form of Salesforce's other APIs. */
 interface SalesforceWords {

@@ -10,6 +10,7 @@ import { refusalOf } from '../refusals/refusals.ts'
 import type { SalesforceClock } from '../salesforce-clock.ts'
 import { type ClientAuth, noClientAuth } from './client-auth.ts'
 import { checkDeviceAnswer, type DeviceCode, standardDeviceAnswer } from './device-answer.ts'
+import { responseOf } from './read-response.ts'
 import { badAnswer, isSalesforcesOwn, type JsonObject, readAnswer } from './salesforce-answer.ts'
 import { secretsOf } from './sent-secrets.ts'
 import type { Introspection, TokenAnswer } from './token-answer.ts'
@@ -121,7 +122,7 @@ export function createTokenEndpoint(dependencies: {
           tried: triedIn(form, sent.headers.authorization),
           isEmptyGood: exchange.isEmptyGood ?? false,
         })
-        return Response.json(exchange.normalise(members))
+        return responseOf(exchange.normalise(members))
       },
     }
   }
