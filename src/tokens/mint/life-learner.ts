@@ -3,6 +3,7 @@ import { type Actor, NOBODY } from '../../audit/event.ts'
 import { isStoreTrouble } from '../../errors/errors.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { waitFor } from '../../runtime/timeout.ts'
+import { createYieldingQueue } from '../../runtime/yielding-queue.ts'
 import type { Revoker } from '../revoke/revocation.ts'
 import type { DegradedMode } from '../serve/degraded-mode.ts'
 import type { Lease, MintResult } from '../serve/lease.ts'
@@ -33,14 +34,22 @@ interface LifeLearnerDependencies {
 /** Most of a caller's time, from the begin of the mint. Then the assumption answers before the caller gives up. */
 const LEARNED_WITHIN_MS = DEADLINE_MS - 1_000
 
+/** How long it waits for mints. Far less than the assumption lasts, and less than until another replica takes over. */
+const YIELD_MS = 5_000
+/** At most so many lives are learned at once. */
+const AT_ONCE = 16
+
 /** In the place of a request id in the audit. */
 const BY: Actor = { ...NOBODY, requestId: 'token-life' }
 
 export function createLifeLearner(dependencies: LifeLearnerDependencies) {
   const { minter, records, coordinator, revoker, degraded, flights, host } = dependencies
   const { runtime, log, stopping } = host
+  const { monotonic } = runtime
+  const queue = createYieldingQueue({ monotonic, yieldMs: YIELD_MS, atOnce: AT_ONCE })
   /** Each replica tries once for each lease that it has in memory. */
   const begun = new WeakSet<Lease>()
+  const queued = new WeakSet<Lease>()
 
   /** The token proved dead when its life was asked for. It ends everywhere, and another one takes its place. Where it was revoked meanwhile, it is dead for that reason, and nobody asked for another one. */
   const replace = async (lease: Lease): Promise<Lease | undefined> => {
@@ -84,6 +93,15 @@ export function createLifeLearner(dependencies: LifeLearnerDependencies) {
     }).result
   }
 
+  /** After the answers to all who wait for it. */
+  const beginLater = (lease: Lease) => {
+    if (queued.has(lease)) return
+    queued.add(lease)
+    queue.later(async () => {
+      if (!begun.has(lease)) await begin(lease)
+    })
+  }
+
   /** The assumption is shorter than what is asked for: its life may be longer. */
   const isTooShort = ({ expiresAt }: Lease, requirement: TokenRequirement): boolean =>
     requirement.kind === 'need' && expiresAt - runtime.now() < requirement.minTtlMs
@@ -95,8 +113,11 @@ export function createLifeLearner(dependencies: LifeLearnerDependencies) {
       const { lease, isFresh } = minted
       const isAwaited = isTooShort(lease, requirement)
       if (lease.learnBy === undefined || (!isFresh && !isAwaited)) return minted
+      if (!isAwaited) {
+        beginLater(lease)
+        return minted
+      }
       const learning = begin(lease)
-      if (!isAwaited) return minted
       const ms = Math.max(0, deadlineAt - runtime.monotonic())
       const learned = await waitFor(learning, { ms, late: () => undefined })
       if (learned) return { ...minted, lease: learned }
@@ -104,11 +125,11 @@ export function createLifeLearner(dependencies: LifeLearnerDependencies) {
       const current = await coordinator.run(entry, requirement, by).result
       return { ...current, isFresh: isFresh || current.isFresh }
     }
-    return { result: result.then(withLife), joined }
+    return { result: queue.urgent(result).then(withLife), joined }
   }
 
   return {
-    /** The same coordinator; what it mints learns its life in the background. */
+    /** The same coordinator; what it mints learns its life in the background, after the answers and the mints that wait. */
     coordinator: { run } satisfies MintCoordinator as MintCoordinator,
     /** A lease is read. Takes over where the replica that minted it had its time. */
     read(lease: Lease): void {

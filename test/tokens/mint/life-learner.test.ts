@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import type { LeaseRecords } from '../../../src/tokens/mint/lease-records.ts'
 import { createLifeLearner } from '../../../src/tokens/mint/life-learner.ts'
@@ -10,19 +11,20 @@ import { testLog } from '../../support/runtime.ts'
 
 const minted = leaseOf({ expiresAt: 450_000, learnBy: 15_000 })
 const another = leaseOf({ tokenId: 'another', mintedAt: 5_000, expiresAt: 450_000 })
-const NEED: TokenRequirement = { kind: 'need', minTtlMs: 3_600_000 }
 const BY = { principal: null, requestId: 'r' }
 
 /** `then`: what the integration has when the life was asked for. `learned`: what Salesforce says; undefined: the token is dead. */
 function learner(then: Entry | undefined, learned: Promise<Lease | undefined>) {
   const asked: TokenRequirement['kind'][] = []
   const ended: string[] = []
+  const learning: string[] = []
   let time = 0
   const results: MintResult[] = [
     { lease: minted, isFresh: true, isSaved: true },
     { lease: another, isFresh: false, isSaved: true },
   ]
   const run: MintCoordinator['run'] = (_entry, { kind }) => {
+    if (kind === 'replace') return { result: new Promise(() => undefined), joined: false }
     const result = results[asked.length]
     asked.push(kind)
     if (!result) throw new Error('The test expects no more mints')
@@ -33,7 +35,12 @@ function learner(then: Entry | undefined, learned: Promise<Lease | undefined>) {
     saveLife: async () => then?.lease,
   }
   const life = createLifeLearner({
-    minter: { learn: () => learned },
+    minter: {
+      learn({ tokenId }) {
+        learning.push(tokenId)
+        return learned
+      },
+    },
     records,
     coordinator: { run },
     revoker: {
@@ -49,9 +56,13 @@ function learner(then: Entry | undefined, learned: Promise<Lease | undefined>) {
       stopping: new AbortController().signal,
     },
   })
-  const mint = async () => (await life.coordinator.run(entryOf(), NEED, BY).result).lease
+  const mint = async (minTtlMs = 3_600_000) =>
+    (await life.coordinator.run(entryOf(), { kind: 'need', minTtlMs }, BY).result).lease
   return {
-    ...{ mint, asked, ended },
+    ...{ mint, asked, ended, learning },
+    /** A mint that goes on. */
+    mintForever: () => void life.coordinator.run(entryOf(), { kind: 'replace', mintedAt: 0 }, BY),
+    read: () => life.read(minted),
     pass(ms: number) {
       time += ms
     },
@@ -97,4 +108,38 @@ t.test('who waits for the life of a token is answered before giving up', async (
   pass(8_500)
   t.equal((await answer).tokenId, 'another')
   t.same(waits, [500], 'of the ten seconds of a caller, the mint took most')
+})
+
+t.test('the life of a token is learned once, after the answer', async (t) => {
+  const { mint, learning } = learner(entryOf({ lease: minted }), Promise.resolve(minted))
+  t.equal((await mint(0)).tokenId, 't')
+  t.same(learning, [], 'its first caller is answered first')
+  await nextTurn()
+  t.same(learning, ['t'])
+})
+
+t.test('who needs the life of a token does not wait for the others', async (t) => {
+  const learned = Promise.withResolvers<Lease | undefined>()
+  const life = learner(entryOf({ lease: minted }), learned.promise)
+  life.mintForever()
+  const answer = life.mint()
+  await Promise.resolve()
+  await nextTurn()
+  t.same(life.learning, ['t'])
+  learned.resolve(minted)
+  t.equal((await answer).tokenId, 't')
+})
+
+t.test('the life of a token is learned after the mints that wait', async (t) => {
+  const { mint, mintForever, learning, read } = learner(
+    entryOf({ lease: minted }),
+    Promise.resolve(minted),
+  )
+  mintForever()
+  await mint(0)
+  await nextTurn()
+  t.same(learning, [])
+  read()
+  await nextTurn()
+  t.same(learning, [], 'it is not yet for another replica either')
 })
