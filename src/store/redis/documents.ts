@@ -13,7 +13,7 @@ local function put_document(document, index, ends_index, meta, changes, put)
   redis.call('HSET', document, 'version', put.version, 'body', put.body, 'schema', '${SCHEMA}',
     'mac', put.mac)
   redis.call('ZADD', index, 0, put.id)
-  redis.call('PERSIST', document)
+  if put.version > 1 then redis.call('PERSIST', document) end
   redis.call('ZREM', ends_index, put.id)
   announce(meta, changes, 'type', 'document', 'kind', put.kind, 'id', put.id, 'version', put.version)
 end

@@ -99,10 +99,10 @@ export function createRedisEvents(
   }
 
   return {
-    async append(bodies, keep, share = DEFAULT_SHARE) {
+    async append(bodies, keep, { share = DEFAULT_SHARE } = {}) {
       if (bodies.length > 0) await redis.run(APPEND, [keys.events(share)], [keep, ...bodies])
     },
-    async put(lines, keep, share = DEFAULT_SHARE) {
+    async put(lines, keep, { share = DEFAULT_SHARE } = {}) {
       if (lines.length === 0) return
       const places = [keys.eventLines(share), keys.eventLineBodies(share)]
       await redis.run(PUT, places, [keep, ...lines.flatMap(({ key, body }) => [text(key), body])])

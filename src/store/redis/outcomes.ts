@@ -8,7 +8,7 @@ import type { OutcomeChange, Outcomes, SaveResult } from '../store.ts'
 import type { Argument, Script } from './calls.ts'
 import { documentPlaces, PUT_DOCUMENT } from './documents.ts'
 import { integrationRecord, PUBLIC_FIELDS } from './integrations.ts'
-import { ANNOUNCE, FORGET_HOLDER, IS_DEAD, NOW, toArray, toNumber, toText } from './script.ts'
+import { ANNOUNCE, IS_DEAD, NOW, toArray, toNumber, toText } from './script.ts'
 
 const OUTCOME_FIELDS = [
   'lease_body',
@@ -43,7 +43,7 @@ return {time, record, outcome, dead and 1 or 0}`,
  */
 const SAVE: Script = {
   name: 'vkSave',
-  lua: `${NOW}${ANNOUNCE}${IS_DEAD}${FORGET_HOLDER}${PUT_DOCUMENT}
+  lua: `${NOW}${ANNOUNCE}${IS_DEAD}${PUT_DOCUMENT}
 local record, outcome, dead, due, meta, changes = unpack(KEYS)
 local name, uid, orev, base = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease = {act = ARGV[5], body = ARGV[6], digest = ARGV[7], token = ARGV[8], ends = ARGV[9]}
@@ -57,7 +57,7 @@ for at = 20, #ARGV, 5 do
 end
 local time = now()
 
-local current = redis.call('HMGET', record, 'uid', 'orev', 'version', 'digests')
+local current = redis.call('HMGET', record, 'uid', 'orev', 'version', 'digests', 'rev')
 if not current[1] then return 'gone' end
 if current[1] ~= uid or current[2] ~= orev then return 'changed' end
 if refusal.act == 'set' and refusal.version ~= current[3] then return 'changed' end
@@ -73,9 +73,10 @@ for position, put in ipairs(puts) do
   put.version = tonumber(version or '0') + 1
 end
 
-if lease.act ~= 'keep' then
-  forget_holder(base, name)
-  redis.call('HDEL', outcome, 'lease_body', 'lease_digest', 'lease_token', 'lease_ends')
+local token, lease_ends, refusal_ends, live_ends = unpack(
+  redis.call('HMGET', outcome, 'lease_token', 'lease_ends', 'refusal_ends', 'live_ends'))
+if token and lease.act ~= 'keep' and lease.token ~= token then
+  redis.call('ZREM', base .. 't:' .. token, name)
 end
 if lease.act == 'set' then
   redis.call('HSET', outcome, 'lease_body', lease.body, 'lease_digest', lease.digest,
@@ -83,25 +84,28 @@ if lease.act == 'set' then
   local holders = base .. 't:' .. lease.token
   redis.call('ZADD', holders, lease.ends, name)
   redis.call('PEXPIREAT', holders, redis.call('ZREVRANGE', holders, 0, 0, 'WITHSCORES')[2])
+elseif lease.act == 'clear' and token then
+  redis.call('HDEL', outcome, 'lease_body', 'lease_digest', 'lease_token', 'lease_ends')
 end
 if refusal.act == 'set' then
   redis.call('HSET', outcome, 'refusal_body', refusal.body, 'refusal_version', refusal.version,
     'refusal_ends', refusal.ends)
-elseif refusal.act == 'clear' then
+elseif refusal.act == 'clear' and refusal_ends then
   redis.call('HDEL', outcome, 'refusal_body', 'refusal_version', 'refusal_ends')
 end
 if live.act == 'set' then
   redis.call('HSET', outcome, 'live_token', live.token, 'live_ends', live.ends,
     'live_count', live.count)
-elseif live.act == 'clear' then
+elseif live.act == 'clear' and live_ends then
   redis.call('HDEL', outcome, 'live_token', 'live_ends', 'live_count')
 end
 
-local last = 0
-for _, ends in ipairs({'lease_ends', 'refusal_ends', 'live_ends'}) do
-  last = math.max(last, tonumber(redis.call('HGET', outcome, ends) or '0'))
+local function ends_of(member, former)
+  if member.act == 'keep' then return tonumber(former or '0') end
+  return tonumber(member.ends) or 0
 end
-redis.call('PEXPIREAT', outcome, last)
+redis.call('PEXPIREAT', outcome, math.max(ends_of(lease, lease_ends),
+  ends_of(refusal, refusal_ends), ends_of(live, live_ends)))
 if due_act == 'set' then redis.call('ZADD', due, due_at, name) end
 if due_act == 'move' then redis.call('ZADD', due, 'XX', due_at, name) end
 if due_act == 'clear' then redis.call('ZREM', due, name) end
@@ -111,8 +115,9 @@ for position, put in ipairs(puts) do
   put_document(document, index, ends_index, meta, changes, put)
 end
 
-orev = redis.call('HINCRBY', record, 'orev', 1)
-local rev = redis.call('HINCRBY', record, 'rev', 1)
+orev = tonumber(orev) + 1
+local rev = tonumber(current[5]) + 1
+redis.call('HSET', record, 'orev', orev, 'rev', rev)
 if lease.act == 'clear' then
   announce(meta, changes, 'type', 'integration', 'name', name, 'rev', rev)
 else
