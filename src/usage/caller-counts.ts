@@ -29,6 +29,8 @@ export interface CallerCounts {
 }
 
 const WRITE_MS = 10_000
+/** Integrations whose counts are written together. The embedded store then waits for the disk once. */
+const AT_ONCE = 50
 /** At the end, where others are faster again and again. */
 const LAST_TRIES = 5
 const DAY_MS = 86_400_000
@@ -85,19 +87,23 @@ export function createCallerCounts(dependencies: {
     fresh = new Map()
     let isAway = false
     isContended = false
-    for (const [name, counted] of batch) {
+    const storeOne = async ([name, counted]: readonly [string, Fresh]) => {
       try {
         if (isAway) keep(name, counted)
         else await store(name, counted)
       } catch (error) {
         keep(name, counted)
-        if (isUnusable(error)) continue
+        if (isUnusable(error)) return
         // A race only concerns one integration.
         if (isLostRace(error)) isContended = true
         else isAway = true
         if (!isWaiting) log.warn({ err: error }, 'the counts of callers cannot be stored yet')
         isWaiting = true
       }
+    }
+    const all = [...batch]
+    for (let from = 0; from < all.length; from += AT_ONCE) {
+      await Promise.all(all.slice(from, from + AT_ONCE).map(storeOne))
     }
     isWaiting = isAway || isContended
     writing = undefined

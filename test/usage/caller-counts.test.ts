@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import { createCallerCounts } from '../../src/usage/caller-counts.ts'
 import { PRINCIPALS_MAX } from '../../src/usage/caller-days.ts'
@@ -153,3 +154,28 @@ t.test(
     ])
   },
 )
+
+t.test('the counts of many integrations are written together, so many at once', async (t) => {
+  let underway = 0
+  let most = 0
+  const stored = new Set<string>()
+  const documents = {
+    read: async () => undefined,
+    async write(_kind: string, id: string, body: string) {
+      underway += 1
+      most = Math.max(most, underway)
+      await nextTurn()
+      underway -= 1
+      stored.add(id)
+      return { id, version: 1, body }
+    },
+  }
+  const runtime = testRuntime()
+  const counts = createCallerCounts({ documents, runtime, log: { warn: () => undefined } })
+  for (let at = 0; at < 120; at += 1) {
+    counts.note('api-key:a', { ...lease, integration: `i${at}` }, Date.now())
+  }
+  await counts.stop()
+  t.equal(stored.size, 120)
+  t.equal(most, 50)
+})
