@@ -5,6 +5,8 @@ interface ShareRow {
   readonly keep: number
   /** Most separate events of one kind within an hour. Further ones share one growing line. */
   readonly listed: number
+  /** Whether those who wait for them wait for the disk of the embedded store. The audit lines contain all of them. */
+  readonly isDurable: boolean
   readonly meaning: string
 }
 
@@ -13,15 +15,41 @@ export const SHARES = {
   changes: {
     keep: 100_000,
     listed: 100,
+    isDurable: true,
     meaning: 'integrations and credentials: what was changed, and what became of them',
   },
-  access: { keep: 10_000, listed: 100, meaning: 'API keys' },
-  service: { keep: 10_000, listed: 100, meaning: 'the service, its settings, keyring and store' },
-  tokens: { keep: 50_000, listed: 100, meaning: 'tokens that came and were revoked' },
-  refusals: { keep: 20_000, listed: 5, meaning: 'mints that brought no token' },
-  attempts: { keep: 10_000, listed: 20, meaning: 'tests, proofs that failed, and connecting' },
-  denials: { keep: 10_000, listed: 0, meaning: 'denied requests of proven callers' },
-  strangers: { keep: 5_000, listed: 0, meaning: 'denied requests of nobody known' },
+  access: { keep: 10_000, listed: 100, isDurable: true, meaning: 'API keys' },
+  service: {
+    keep: 10_000,
+    listed: 100,
+    isDurable: true,
+    meaning: 'the service, its settings, keyring and store',
+  },
+  tokens: {
+    keep: 50_000,
+    listed: 100,
+    isDurable: false,
+    meaning: 'tokens that came and were revoked',
+  },
+  refusals: { keep: 20_000, listed: 5, isDurable: false, meaning: 'mints that brought no token' },
+  attempts: {
+    keep: 10_000,
+    listed: 20,
+    isDurable: false,
+    meaning: 'tests, proofs that failed, and connecting',
+  },
+  denials: {
+    keep: 10_000,
+    listed: 0,
+    isDurable: false,
+    meaning: 'denied requests of proven callers',
+  },
+  strangers: {
+    keep: 5_000,
+    listed: 0,
+    isDurable: false,
+    meaning: 'denied requests of nobody known',
+  },
 } as const satisfies Record<string, ShareRow>
 
 export type AuditShare = keyof typeof SHARES

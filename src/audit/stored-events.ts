@@ -56,10 +56,10 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies) {
   }
 
   const store = async (share: AuditShare, waits: Waiting) => {
-    const { keep } = SHARES[share]
+    const { keep, isDurable } = SHARES[share]
     const batch = waits.events.slice(0, BATCH)
     if (batch.length > 0) {
-      await events.append(batch, keep, share)
+      await events.append(batch, keep, { share, isDurable })
       waits.events = waits.events.slice(batch.length)
     }
     const lines = [...waits.lines].slice(0, BATCH)
@@ -67,7 +67,7 @@ export function createStoredEvents({ events, log }: StoredEventsDependencies) {
     await events.put(
       lines.map(([key, body]) => ({ key, body })),
       keep,
-      share,
+      { share, isDurable },
     )
     // A line that grew meanwhile must be stored again.
     for (const [key, body] of lines) if (waits.lines.get(key) === body) waits.lines.delete(key)

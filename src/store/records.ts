@@ -74,3 +74,11 @@ type LookChange = {
 }
 
 export type LookVerdict = 'live' | 'dead' | 'unknown'
+
+/** Where events belong. */
+export interface EventPlace {
+  /** Default: `changes`. */
+  readonly share?: string
+  /** False: they may be lost if the machine of the embedded store loses its power. Default: true. */
+  readonly isDurable?: boolean
+}

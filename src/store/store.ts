@@ -5,6 +5,7 @@ import type {
   AnnouncedChange,
   DocumentWrite,
   EventLine,
+  EventPlace,
   LoggedEvent,
   Page,
   PageQuery,
@@ -173,7 +174,7 @@ export interface Look {
 export interface Outcomes {
   /** One atomic read of integration, outcome and tombstone. */
   look(name: string): Promise<Look | undefined>
-  /** SAVE: refused if uid or orev differ, if the integration does not have the digest of the lease or the version of the refusal, or if the token has a tombstone. Otherwise orev + 1, rev + 1, announced. The record expires with its last member. */
+  /** SAVE: refused if uid or orev differ, if the integration does not have the digest of the lease or the version of the refusal, or if the token has a tombstone. Otherwise orev + 1, rev + 1, announced. The record expires with its last member. If the machine of the embedded store loses its power, the last saves may be lost, but for those that clear a lease. */
   save(
     name: string,
     expected: { readonly uid: string; readonly orev: number },
@@ -243,9 +244,9 @@ export interface Documents {
 /** A log with shares (`^[a-z]{1,16}$`, default `changes`). Each share removes only its own oldest entries. */
 export interface EventLog {
   /** Keeps about the newest `keep` entries of the share. */
-  append(bodies: readonly string[], keep: number, share?: string): Promise<void>
+  append(bodies: readonly string[], keep: number, place?: EventPlace): Promise<void>
   /** Replaces the line with the same key, as the newest one. Keeps the newest `keep` lines in addition to the entries. */
-  put(lines: readonly EventLine[], keep: number, share?: string): Promise<void>
+  put(lines: readonly EventLine[], keep: number, place?: EventPlace): Promise<void>
   /** Newest first, over all these shares. `limit` 1 to 1000. `request_invalid`: `before` is not an id of an event. */
   read(page: {
     readonly limit: number

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { type AuditShare, SHARES } from '../../src/audit/shares.ts'
 import { createStoredEvents } from '../../src/audit/stored-events.ts'
+import type { EventPlace } from '../../src/store/records.ts'
 import { eventually } from '../support/eventually.ts'
 
 function start() {
@@ -9,18 +10,19 @@ function start() {
   const lines = new Map<string, string>()
   const warnings: string[] = []
   const lost: unknown[] = []
-  const asked = (keep: number, share = '') => {
+  const asked = (keep: number, { share = '', isDurable }: EventPlace = {}) => {
     if (isAway) throw new Error('away')
-    t.equal(keep, SHARES[share as AuditShare].keep)
+    const row = SHARES[share as AuditShare]
+    t.same([keep, isDurable], [row.keep, row.isDurable])
   }
   const stored = createStoredEvents({
     events: {
-      async append(batch, keep, share) {
-        asked(keep, share)
+      async append(batch, keep, place) {
+        asked(keep, place)
         bodies.push(...batch)
       },
-      async put(batch, keep, share) {
-        asked(keep, share)
+      async put(batch, keep, place) {
+        asked(keep, place)
         for (const { key, body } of batch) lines.set(key, body)
       },
     },

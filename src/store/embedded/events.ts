@@ -32,6 +32,8 @@ export function createEmbeddedEvents({
     }
   }
 
+  const writing = (isDurable: boolean) => (isDurable ? database.write : database.writeSoon)
+
   const trim = (
     share: string,
     isEntry: 0 | 1,
@@ -51,9 +53,9 @@ export function createEmbeddedEvents({
   }
 
   return {
-    async append(bodies, keep, share = DEFAULT_SHARE) {
+    async append(bodies, keep, { share = DEFAULT_SHARE, isDurable = true } = {}) {
       if (bodies.length === 0) return
-      const written = database.write((statements) => {
+      const written = writing(isDurable)((statements) => {
         const count = countOf(eventShare(share), 1, statements)
         for (const body of bodies) {
           statements.run('INSERT INTO events (share, body) VALUES (?, ?)', share, body)
@@ -63,9 +65,9 @@ export function createEmbeddedEvents({
       await counting(share, 1, written)
     },
 
-    async put(lines, keep, share = DEFAULT_SHARE) {
+    async put(lines, keep, { share = DEFAULT_SHARE, isDurable = true } = {}) {
       if (lines.length === 0) return
-      const written = database.write((statements) => {
+      const written = writing(isDurable)((statements) => {
         let count = countOf(eventShare(share), 0, statements)
         for (const { key, body } of lines) {
           const sql = 'DELETE FROM events WHERE share = ? AND line = ?'

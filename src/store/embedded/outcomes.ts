@@ -34,7 +34,9 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
     },
 
     async save(name, expected, change) {
-      return database.write((transaction): SaveResult => {
+      // Whoever lacks a lease gets another one, but one that ended must not return.
+      const write = change.lease === null ? database.write : database.writeSoon
+      return write((transaction): SaveResult => {
         const record = readPublic(transaction, name)
         const reason = refusalToSave(transaction, record, expected, change, now())
         if (record === undefined || reason !== undefined) {

@@ -204,10 +204,10 @@ export const documentsSuite: StoreSuite = async (t, open) => {
       await peer.events.append(
         Array.from({ length: 50 }, () => 'flood'),
         10,
-        'strangers',
+        { share: 'strangers' },
       )
     }
-    await events.append(['3'], 1_000, 'tokens')
+    await events.append(['3'], 1_000, { share: 'tokens', isDurable: false })
     const shares = ['changes', 'tokens', 'strangers']
     const all = await events.read({ limit: 1_000, shares })
     t.same(
@@ -231,7 +231,7 @@ export const documentsSuite: StoreSuite = async (t, open) => {
       all.map(({ id }) => id),
       'pages repeat and miss nothing, wherever they end',
     )
-    await t.rejects(events.append(['x'], 1, 'a:b'), RangeError)
+    await t.rejects(events.append(['x'], 1, { share: 'a:b' }), RangeError)
   })
 
   await t.test('a line takes the place of the one with its key, as the newest', async (t) => {

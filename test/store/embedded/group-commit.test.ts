@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { createEmbeddedStore } from '../../../src/store/embedded/embedded-store.ts'
-import { content } from '../../support/store-engines.ts'
+import { content, lease } from '../../support/store-engines.ts'
 
 /** What the database is told besides its statements, from now on. */
 function listen(t: Test): readonly string[] {
@@ -54,6 +54,23 @@ t.test('a count of logins and a due time do not wait for the disk', async (t) =>
   await store.documents.write('k', 'd', 'body', { expected: 'absent' })
   const all = [BEGIN, 'COMMIT']
   t.same(told, [NORMAL, ...all, ...all, FULL, ...all])
+})
+
+t.test('a lease and a copy of an event of its mint do not wait for the disk', async (t) => {
+  const store = createEmbeddedStore({ dataDir: t.testdir() })
+  t.teardown(() => store.close())
+  await store.integrations.create('a', 'u', content())
+  const told = listen(t)
+  const saved = { lease: lease({ tokenId: 'T', expiresAt: Date.now() + 60_000 }) }
+  t.match(await store.outcomes.save('a', { uid: 'u', orev: 0 }, saved), { saved: true })
+  await store.events.append(['minted'], 10, { share: 'tokens', isDurable: false })
+  const lasting = told.length
+  t.same(told, [NORMAL, BEGIN, 'COMMIT', BEGIN, 'COMMIT'])
+  t.match(await store.outcomes.save('a', { uid: 'u', orev: 1 }, { lease: null }), { saved: true })
+  await store.outcomes.revoke('T', Date.now() + 60_000)
+  await store.events.append(['changed'], 10)
+  const all = [BEGIN, 'COMMIT']
+  t.same(told.slice(lasting), [FULL, ...all, ...all, ...all], 'what ended does not return')
 })
 
 t.test('a write that fails takes back its own changes only', async (t) => {
