@@ -29,6 +29,14 @@ t.test('many logins at once are one login and one call of getUserInfo', async (t
   t.equal(headers?.['user-agent'], 'valetkey')
 })
 
+t.test('a version that Salesforce does not have takes nothing from other clients', async (t) => {
+  await call('DELETE', '/tokens/shipping')
+  for (const version of ['999.0', '1.0', '60.0']) {
+    const { body } = await logIn('shipping', version)
+    t.equal(textIn(body, 'userFullName'), 'Integration User', version)
+  }
+})
+
 t.test('another token is asked about again', async (t) => {
   const before = textIn((await logIn('billing')).body, 'sessionId')
   simulator.clear()

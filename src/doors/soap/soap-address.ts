@@ -16,6 +16,8 @@ export const SOAP_API_KINDS = ['u', 'c'] as const
 type SoapApiKind = (typeof SOAP_API_KINDS)[number]
 
 export const VERSION = /^v?([1-9]\d{0,2}\.0)$/
+/** The first API version whose SOAP takes a token in the form of a JWT. */
+export const JWT_SINCE = 68
 const PACKAGES = /^0DF[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?$/
 /** Salesforce writes ids of 15 characters into these URLs. */
 const ID_LENGTH = 15

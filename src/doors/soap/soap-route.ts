@@ -13,7 +13,14 @@ import { readLogin } from '../login-request.ts'
 import { DoorParams } from '../schemas.ts'
 import { unsupportedOperation, unsupportedVersion } from './fault.ts'
 import { loginResponse, logoutResponse } from './login-response.ts'
-import { majorOf, SOAP_API_KINDS, type SoapApi, soapApiIn, VERSION } from './soap-address.ts'
+import {
+  JWT_SINCE,
+  majorOf,
+  SOAP_API_KINDS,
+  type SoapApi,
+  soapApiIn,
+  VERSION,
+} from './soap-address.ts'
 import { readSoapRequest, type SoapRequest } from './soap-request.ts'
 import type { UserInfo } from './user-info.ts'
 import type { UserInfoSource } from './user-info-source.ts'
@@ -28,8 +35,6 @@ interface SoapDoorDependencies {
 export const SOAP_MEDIA_TYPE = 'text/xml'
 export const SOAP_CONTENT_TYPE = `${SOAP_MEDIA_TYPE};charset=UTF-8`
 const OPERATION_ID = 'logInBySoap'
-/** The first API version whose SOAP takes a token in the form of a JWT. */
-const JWT_SINCE = 68
 const JWT = /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/
 
 const soapText = (description: string) =>

@@ -8,7 +8,7 @@ import type { Log } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
 import { escapedXml } from '../../setup/xml.ts'
 import type { Lease } from '../../tokens/serve/lease.ts'
-import { NAMESPACES, type SoapApi } from './soap-address.ts'
+import { JWT_SINCE, majorOf, NAMESPACES, type SoapApi } from './soap-address.ts'
 import { defaultUserInfo, type UserInfo, userInfoIn } from './user-info.ts'
 import { childOf, readXml } from './xml.ts'
 
@@ -51,7 +51,7 @@ export function createUserInfoSource({
       { instanceUrl, accessToken, signal },
       {
         method: 'POST',
-        path: `/services/Soap/u/${api.version}`,
+        path: `/services/Soap/u/${versionFor(api)}`,
         headers: HEADERS,
         body: envelopeFor(accessToken.reveal()),
       },
@@ -98,6 +98,11 @@ export function createUserInfoSource({
     return asking
   }
 }
+
+/** What the client asks for may be no version of Salesforce, and the answer is for all clients of the token. */
+const versionFor = (api: SoapApi): string =>
+  // Older ones refuse a token in the form of a JWT.
+  majorOf(api) >= JWT_SINCE ? `${JWT_SINCE}.0` : '60.0'
 
 const HEADERS = {
   accept: 'text/xml',
