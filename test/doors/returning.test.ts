@@ -81,6 +81,34 @@ t.test('a token that died is replaced when its client logs in again', async (t) 
   )
 })
 
+t.test('the replacement of a rejected token lasts, even if it is an older one', async (t) => {
+  const place = await placeOf('rejects')
+  const { key } = place
+  const before = (await call('GET', '/tokens/rejects')).body
+  const reject = () =>
+    ask({
+      path: '/oauth/token',
+      form: {
+        ...{ grant_type: 'client_credentials', scope: 'integration:rejects' },
+        ...{ client_id: key.id, client_secret: key.key, rejected: before.token_id },
+      },
+    })
+  endSessions(place)
+  const first = await reject()
+  t.equal(first.status, 200, JSON.stringify(first.body))
+  await lifeKnown(call, 'rejects')
+  t.not(first.body.token_id, before.token_id)
+  const current = (await call('GET', '/tokens/rejects')).body
+  t.equal(current.token_id, first.body.token_id)
+  const former = ahead
+  ahead = Date.parse(current.expires_at) - Date.now() - 60_000
+  const { status, body } = await reject()
+  ahead = former
+  t.equal(status, 200, JSON.stringify(body))
+  t.ok(body.expires_in >= 120, `${body.expires_in} s`)
+  t.not(body.token_id, before.token_id)
+})
+
 t.test('a token that lives is handed out again, after one look in ten seconds', async (t) => {
   const place = await placeOf('lives')
   const first = await place.logIn()

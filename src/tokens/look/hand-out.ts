@@ -98,22 +98,25 @@ export function createDoorHandOut(dependencies: DoorHandOutDependencies) {
       : judge(asker, lease, verdict, loop)
   }
 
+  const replacing = async (asker: DoorAsker, name: string, rejected: string): Promise<Lease> => {
+    const { id: requestId, principal } = asker
+    const other = await broker.lease(name, principal, { requestId, rejected })
+    // It may be an older replacement, which ends soon.
+    const isOlder = other.via === 'hit'
+    const { lease } = isOlder
+      ? await broker.lease(name, principal, { requestId, isLasting: true })
+      : other
+    noted(asker, lease)
+    return lease
+  }
+
   const find = (
     asker: DoorAsker,
     name: string,
     rejected: string | undefined,
   ): Lease | Promise<Lease> => {
     const { id: requestId, principal } = asker
-    if (rejected !== undefined) {
-      const told = (lease: Lease) => {
-        noted(asker, lease)
-        return lease
-      }
-      const served = broker.lease(name, principal, { requestId, rejected })
-      return served instanceof Promise
-        ? served.then(({ lease }) => told(lease))
-        : told(served.lease)
-    }
+    if (rejected !== undefined) return replacing(asker, name, rejected)
     const served = broker.lease(name, principal, { requestId, isLasting: true })
     return served instanceof Promise
       ? served.then((it) => fitting(asker, it))
