@@ -2,7 +2,7 @@
 import { FORM } from '../http/server/form-body.ts'
 import type { Server } from '../http/server/server.ts'
 import type { IdentifyClient } from '../tokens/oauth/client-identity.ts'
-import { hasCredential, readDoorClient } from './door-client.ts'
+import { bearerIn, hasCredential, readDoorClient } from './door-client.ts'
 import { addDoor, type DoorRequest, readParameters } from './door-scope.ts'
 import type { IgnoreRevocation } from './ignored-revocations.ts'
 import { NotRevoked, RevocationQuery, RevokeForm, SalesforceErrorBody } from './schemas.ts'
@@ -19,8 +19,9 @@ export function registerRevokeDoor(
   const ignore = async (request: DoorRequest, operation: string): Promise<void> => {
     const form = readParameters(request)
     const { authorization } = request.headers
-    // Many clients send the token alone.
-    if (hasCredential(form, authorization)) {
+    // Many clients send the token alone, and some also as the bearer of all their requests.
+    const isOwn = form.token !== undefined && bearerIn(authorization) === form.token
+    if (!isOwn && hasCredential(form, authorization)) {
       request.principal = await identify(request, readDoorClient(form, authorization).proof)
     }
     await ignoreRevocation(request, operation, form.token)
