@@ -21,7 +21,7 @@ export const isLoginGrant = (text: string | undefined): text is LoginGrant =>
 export interface Login {
   /** Undefined: there is no readable credential. */
   readonly proof: CallerProof | undefined
-  /** Names of integrations that are certainly meant as such. */
+  /** What is certainly meant as the name of an integration. */
   readonly named: readonly string[]
   /** The integration of a username that looks like one of Salesforce's. It counts if nothing else names one. */
   readonly maybeNamed?: string | undefined
@@ -92,7 +92,7 @@ function readClient(form: TokenForm, authorization: string | undefined): Client 
   if (assertion && secret !== undefined) throw twoWays()
   return {
     id: id === '' ? undefined : id,
-    name: name !== undefined && NAME.test(name) ? name : undefined,
+    name: name === '' ? undefined : name,
     secret: secret === '' ? undefined : secret,
     assertion,
   }
@@ -146,7 +146,8 @@ export function integrationToLogInTo(
   const found = name ?? maybeNamed ?? only
   if (found !== undefined && NAME.test(found)) return found
   if (found !== undefined) {
-    throw new BrokerError('request_invalid', 'The URL names no integration', {
+    const where = found === inUrl ? 'URL' : 'client id'
+    throw new BrokerError('request_invalid', `The ${where} names no integration`, {
       remedy: 'Log in at /login/NAME with the name of an integration.',
     })
   }

@@ -247,6 +247,14 @@ const REFUSED: Readonly<Record<string, readonly [DoorRequest, string, RegExp]>> 
     'invalid_request',
     /^request_invalid: .*\/login\/NAME/,
   ],
+  'a client id with a name that no integration can have': [
+    {
+      path: ROOT,
+      form: { ...credentials, client_id: `${one.id}/Billing`, client_secret: one.key },
+    },
+    'invalid_request',
+    /^request_invalid: The client id names no integration/,
+  ],
   'two integrations': [
     { form: { ...asClient, client_id: `${wide.id}/shipping` } },
     'invalid_request',
