@@ -55,6 +55,11 @@ t.test('a revocation is answered and revokes nothing', async (t) => {
       path: `${BILLING}/revoke`,
       form: { token: accessToken, ...asReader },
     },
+    'POST with the token as the bearer too': {
+      path: `${BILLING}/revoke`,
+      form: { token: accessToken },
+      headers: bearer(accessToken),
+    },
     'POST of an unknown token': { path: `${BILLING}/revoke`, form: { token: 'unknown' } },
     'POST of nothing': { path: `${BILLING}/revoke`, form: '' },
   }
@@ -244,6 +249,8 @@ t.test('a client with discovery finds the endpoints', async (t) => {
   }
   const behind = await fetch(`${url}/login/billing/.well-known/oauth-authorization-server`)
   t.match(await behind.json(), { issuer: `${url}/login/billing` })
+  const slashed = await fetch(`${url}/.well-known//oauth-authorization-server/login/billing/`)
+  t.match(await slashed.json(), { issuer: `${url}/login/billing` })
   const missing = await fetch(`${url}/.well-known/oauth-authorization-server/login/nowhere`)
   t.equal(missing.status, 200, 'it does not tell which integrations exist')
 })

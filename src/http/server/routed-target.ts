@@ -2,7 +2,7 @@
 
 const GATEWAY = '/gateway/'
 const NAMED = /^\/gateway\/[^/?#]+/
-const DOOR = /^\/+(?:login|services|id)\//
+const DOOR = /^\/+(?:login|services|id|\.well-known)\//
 
 /** A gateway appends the path and the query of its client to the target of its sub-request, of any length and form, so they are cut off before. Salesforce clients double slashes, and some add one at the end. */
 export function routedTarget(target: string): string {
