@@ -1,4 +1,5 @@
 /** `npm run compat [-- PART [ONLY [ONE]]]`: the product with other people's software, as it can be had as packages. Too long for the tests. */
+import { testClients } from './clients.ts'
 import { testServers } from './servers.ts'
 
 const EX_USAGE = 64
@@ -7,6 +8,9 @@ const PARTS: Readonly<Record<string, (only: string, one: string) => Promise<bool
   async servers(only, one) {
     const { tested } = await testServers(only, one)
     return tested.every(({ results }) => Object.values(results).every(({ failed }) => failed === 0))
+  },
+  async clients(only) {
+    return (await testClients(only)).every(({ failed }) => failed === 0)
   },
 }
 

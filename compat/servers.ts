@@ -1,10 +1,10 @@
 /** The tests of the store, on every server that speaks Redis's protocol and can be had as a package. */
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { REDIS_PACKAGES } from '../test/support/redis-programs.ts'
 import { CACHE, programOf, provideWheelProgram } from '../test/support/wheel-programs.ts'
+import { type Counted, runTests } from './run-tests.ts'
 
 const ROOT = new URL('../', import.meta.url).pathname
 export const SERVERS_PATH = 'compat/results/servers.json'
@@ -29,7 +29,7 @@ export interface Tested {
   /** Of the program. */
   readonly from: string
   /** Assertions; absent where it was not run. */
-  readonly results: Partial<Record<Column, { readonly passed: number; readonly failed: number }>>
+  readonly results: Partial<Record<Column, Counted>>
 }
 
 export interface ServerResults {
@@ -96,7 +96,7 @@ export async function testServers(only: string, one: string): Promise<ServerResu
       ...(one !== '' && before?.results),
     }
     for (const column of columns.filter((name) => one === '' || name === one)) {
-      results[column] = await runTests(RUNS[column], path)
+      results[column] = await runTests(RUNS[column], { VALETKEY_TEST_REDIS: path })
       const { passed, failed } = results[column]
       console.log(`${server} ${version}, ${column}: ${passed} passed, ${failed} failed`)
     }
@@ -105,33 +105,6 @@ export async function testServers(only: string, one: string): Promise<ServerResu
   const results = { at: new Date().toISOString(), tested }
   writeFileSync(ROOT + SERVERS_PATH, `${JSON.stringify(results, undefined, 2)}\n`)
   return results
-}
-
-/** A file that ends otherwise than well counts as failed, whatever it says. */
-async function runTests(files: readonly string[], program: string) {
-  const tap = join(ROOT, 'node_modules/.bin/tap')
-  const args = ['--disable-coverage', '--reporter=tap', '--timeout=600', '--jobs=1', ...files]
-  const child = spawn(tap, args, {
-    cwd: ROOT,
-    env: { ...process.env, VALETKEY_TEST_REDIS: program },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const closed = once(child, 'close')
-  let output = ''
-  for await (const chunk of child.stdout) output += chunk
-  const [status] = (await closed) as [number | null]
-  const count = (word: string) =>
-    Number(new RegExp(`^# \\{.*\\b${word}: (\\d+)`, 'm').exec(output)?.[1] ?? 0)
-  const failed = count('fail')
-  if (failed > 0 || status !== 0) {
-    console.log(
-      output
-        .split('\n')
-        .filter((line) => /^ *not ok/.test(line))
-        .join('\n'),
-    )
-  }
-  return { passed: count('pass'), failed: status === 0 ? failed : Math.max(1, failed) }
 }
 
 export function readServerResults(): ServerResults {

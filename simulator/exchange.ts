@@ -55,6 +55,16 @@ export async function readForm(
   }
 }
 
+/** Salesforce also takes the parameters of a form from the query. Its own connector of Data Cloud writes them there. */
+export function withQuery(
+  form: Exchange['form'],
+  method: string | undefined,
+  query: URLSearchParams,
+): Exchange['form'] {
+  if (method !== 'POST' || query.size === 0) return form
+  return new Map([...query, ...(form ?? [])])
+}
+
 /** The token of an `Authorization: Bearer` header, or `OAuth`, which Salesforce also accepts. */
 export function bearerToken({ headers }: Pick<Exchange, 'headers'>): string | undefined {
   return /^(?:Bearer|OAuth) +(\S+)$/i.exec(headers.authorization ?? '')?.[1]

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, htmlAnswer, textAnswer } from './answer.ts'
 import { deliver, spoil } from './delivery.ts'
 import { ENDPOINTS, type Endpoint } from './endpoints/index.ts'
-import { type Exchange, type Identified, readForm } from './exchange.ts'
+import { type Exchange, type Identified, readForm, withQuery } from './exchange.ts'
 import { isWait, type TakenFault } from './faults.ts'
 import { originsAs, roleOf, splitAuthority } from './hosts.ts'
 import type { Outcome } from './request-log.ts'
@@ -16,6 +16,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => Pr
 export type ControlHandler = (method: string, path: string, body: string) => Answer | undefined
 
 const LONGEST_BODY = 1_048_576
+const TAKE_QUERY: readonly Endpoint['name'][] = ['token', 'revoke', 'introspect', 'data_cloud']
 
 const NOT_FOUND: Endpoint = {
   name: 'unknown',
@@ -60,7 +61,9 @@ export function createHandler({ world, scheme, control }: HandlerDependencies): 
     const found = ENDPOINTS.find(({ path }) => path.test(url.pathname))
     const endpoint = role === undefined ? NOT_FOUND : (found ?? NOT_FOUND)
     const headers = headersOf(request)
-    const form = await readForm(headers['content-type'], body)
+    const sent = await readForm(headers['content-type'], body)
+    const takesQuery = TAKE_QUERY.includes(endpoint.name)
+    const form = takesQuery ? withQuery(sent, request.method, url.searchParams) : sent
     let identified: Identified = {}
     const exchange: Exchange = {
       method: request.method ?? 'GET',

@@ -2,6 +2,7 @@ import { type Answer, jsonAnswer } from '../answer.ts'
 import { bearerToken, type Exchange } from '../exchange.ts'
 import { type RestRefusalName, refuseRest } from '../rest-refusals.ts'
 import type { World } from '../world.ts'
+import { answerQueryForm } from './query-forms.ts'
 
 /** A minimal REST API that uses a token: versions, resources, limits, a query. */
 export function answerRest(exchange: Exchange, world: World): Answer {
@@ -24,7 +25,7 @@ export function answerRest(exchange: Exchange, world: World): Answer {
         ? jsonAnswer(200, LIMITS)
         : refuseRest('forbidden')
     case 'query':
-      return answerQuery(exchange, world)
+      return answerQueryForm(exchange) ?? answerQuery(exchange, world)
     default:
       return refuseRest('not_there')
   }
@@ -52,8 +53,17 @@ function resourcesOf(version: string) {
 /** Supports queries for the permissions of the user, which each user may read, and for some members of the org. */
 function answerQuery(exchange: Exchange, world: World): Answer {
   const found = queryRecord(exchange.query.get('q') ?? '', exchange, world)
-  const records = found === undefined ? [] : [found.record]
+  const records = found === undefined ? [] : [withAttributes(found, exchange.path)]
   return jsonAnswer(200, { totalSize: records.length, done: true, records })
+}
+
+/** Clients in typed languages want the attributes in each record. */
+function withAttributes({ object, record }: FoundRecord, path: string) {
+  const [root] = /\/services\/data\/v\d{2}\.0/.exec(path) ?? ['']
+  return {
+    attributes: { type: object, url: `${root}/sobjects/${object}/${record.Id ?? ''}` },
+    ...record,
+  }
 }
 
 interface FoundRecord {

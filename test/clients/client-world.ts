@@ -89,7 +89,7 @@ export async function startClientWorld(t: Teardown) {
     wrong_name: () => ({ key: wide, integration: 'nothing' }),
     forbidden: (integration: string) => ({ key: elsewhere, integration }),
     other_grant: (integration: string) => ({ key: wide, integration }),
-    rate: () => ({ key: wide, integration: BUSY }),
+    rate: () => ({ key: elsewhere, integration: BUSY }),
     secret_in_url: (integration: string) => ({ key: wide, integration }),
   } satisfies Record<string, (integration: string) => ClientSettings>
 

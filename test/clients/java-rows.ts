@@ -60,7 +60,7 @@ export const JAVA_ROWS: readonly ClientRow[] = [
     beware: [
       'It drops `instance_url`. The example keeps it when the answer arrives. A program for one org may write its URL down instead.',
       'At a 401 of Salesforce, remove the authorized client. The next `authorize` then asks Valetkey.',
-      'It asks again 60 seconds before the token expires. With a `token_lifetime` below 300 it asks for each call.',
+      'It asks again 60 seconds before the token expires. With a `token_lifetime` of 120 or less it asks for each call.',
     ],
   },
   {

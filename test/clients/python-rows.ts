@@ -56,7 +56,7 @@ export const PYTHON_ROWS: readonly ClientRow[] = [
     prints: printsOf('oauth', (error, code) => `${error}: ${code}: `),
     otherGrant: 'authlib_client.py',
     beware: [
-      'It raises `InvalidTokenError` for a token that lasts less than 60 seconds, even if it is new. Keep `token_lifetime` of the integration at 300 or more.',
+      'It raises `InvalidTokenError` for a token that lasts less than 60 seconds, even if it is new. Tokens of Valetkey last longer, unless `token_lifetime` of the integration is below 600.',
       'Without `grant_type` in the constructor, it does not fetch the next token by itself.',
     ],
   },

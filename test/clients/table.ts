@@ -3,6 +3,7 @@ import type { ClientRow, ToolchainName } from './client-row.ts'
 import { GO_ROWS } from './go-rows.ts'
 import { JAVA_ROWS } from './java-rows.ts'
 import { NODE_ROWS } from './node-rows.ts'
+import { OTHER_ROWS } from './other-rows.ts'
 import { PYTHON_ROWS } from './python-rows.ts'
 
 export const CLIENT_ROWS: readonly ClientRow[] = [
@@ -10,6 +11,7 @@ export const CLIENT_ROWS: readonly ClientRow[] = [
   ...PYTHON_ROWS,
   ...GO_ROWS,
   ...JAVA_ROWS,
+  ...OTHER_ROWS,
 ]
 
 /** Those that each run of the tests tries. */

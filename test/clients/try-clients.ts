@@ -1,7 +1,7 @@
 /** Runs each client of the table from its login to the call after the end of its session, and with each cause of a refusal. */
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { unlessProvided } from '../support/apt.ts'
+import { type Provided, unlessProvided } from '../support/apt.ts'
 import { lifeKnown } from '../support/lease-life.ts'
 import { startClient } from './client-process.ts'
 import { CAUSES, type Cause, type ClientRow } from './client-row.ts'
@@ -13,13 +13,17 @@ const REFUSALS = Object.keys(CAUSES) as readonly Cause[]
 const MOST_LOGINS = 4
 
 export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<void> {
+  // A build blocks this process, and connections would end meanwhile.
+  const provided = new Map<ClientRow, Provided>()
+  for (const row of rows) {
+    provided.set(row, await TOOLCHAINS[row.toolchain].provide((line) => t.comment(line)))
+  }
   const world = await startClientWorld(t)
   const { simulator, call, logins } = world
 
   for (const row of rows) {
     const toolchain = TOOLCHAINS[row.toolchain]
-    if (toolchain === undefined) throw new Error(`There is no toolchain ${row.toolchain}`)
-    const skip = unlessProvided(await toolchain.provide((line) => t.comment(line)))
+    const skip = unlessProvided(provided.get(row) ?? { ok: true, isNew: false })
     const integration = `client-${rows.indexOf(row)}`
 
     const start = async (t: Test, program: string, { key, integration: name }: ClientSettings) => {
@@ -75,7 +79,6 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
         const before = { logins: logins(clientId), door: front.received.length }
         t.equal(before.logins, 1)
         t.ok(simulator.endSessions({ clientId }) > 0)
-        await call('DELETE', `/tokens/${integration}`)
         await running.next()
         if (session.next === 'succeeds') {
           t.equal(running.lines().length, 2, running.output())
@@ -86,7 +89,6 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
         if (session.next === 'succeeds') t.equal(status, 0, running.output())
         else {
           t.not(status, 0)
-          if (process.env.SHOW) t.comment('SHOW', running.output())
           t.match(textOf(running.output()), session.prints)
         }
         t.ok(front.received.length - before.door <= MOST_LOGINS, running.output())
@@ -96,7 +98,6 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
 
       t.test('says why it gets no token', async (t) => {
         const causes = REFUSALS.filter((cause) => row.prints[cause] !== undefined)
-        t.ok(causes.length > 0)
         await Promise.all(
           causes.map(async (cause) => {
             const program =
@@ -107,7 +108,6 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
             const { running } = await start(t, program, settings)
             const status = await running.finish()
             t.not(status, 0, cause)
-            if (process.env.SHOW) t.comment('SHOW', row.name, row.grant, cause, running.output())
             t.match(textOf(running.output()), row.prints[cause] ?? '', cause)
             t.notOk(shows(running.output(), settings.key), 'the key is in no output')
           }),

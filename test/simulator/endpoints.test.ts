@@ -44,6 +44,33 @@ t.test('gives the limits to those who may view Setup, and to nobody else', async
   simulator.updateUser(app.username, { permissions })
 })
 
+t.test('takes the parameters of a login from the query, as Salesforce does', async (t) => {
+  const parameters = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_id: app.clientId,
+    client_secret: app.clientSecret,
+  })
+  const login = `${origins.myDomain}/services/oauth2/token?${parameters}`
+  const answer = await fetch(login, { method: 'POST' })
+  t.equal(answer.status, 200)
+  const { access_token: token } = (await answer.json()) as { access_token: string }
+  const revoke = `${origins.myDomain}/services/oauth2/revoke?token=${encodeURIComponent(token)}`
+  t.equal((await fetch(revoke, { method: 'POST' })).status, 200)
+  t.equal((await get(origins.myDomain, '/services/data/v66.0/', token)).status, 401)
+})
+
+t.test('answers a query as a client of a person needs it', async (t) => {
+  const token = await mint()
+  const ask = (query: string) => get(origins.myDomain, `/services/data/v66.0/query?${query}`, token)
+  const columns = await ask('q=SELECT+Id,+Name+FROM+Organization&columns=true')
+  t.match(columns.members, { columnMetadata: [{ columnName: 'Id' }, { columnName: 'Name' }] })
+  const records = await ask('q=SELECT+Id+FROM+Organization')
+  const url = `/services/data/v66.0/sobjects/Organization/${acme.id}`
+  t.match(records.members, { records: [{ attributes: { type: 'Organization', url } }] })
+  const devHub = await ask('q=SELECT+Id+FROM+ScratchOrgInfo+limit+1')
+  t.match([devHub.status, JSON.parse(devHub.text)], [400, [{ errorCode: 'INVALID_TYPE' }]])
+})
+
 t.test('refuses the REST API as the org and the user have it', async (t) => {
   const token = await mint()
   const refused = async () => {

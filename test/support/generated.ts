@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { publishedFiles, withSection } from '../../bench/publish.ts'
+import { readTriedClients } from '../../compat/clients.ts'
 import { readServerResults, serverTable } from '../../compat/servers.ts'
 import { renderOpenapi } from '../../src/http/openapi/openapi.ts'
 import { renderProblemTable } from '../../src/http/problems/problem-pages.ts'
@@ -14,6 +15,7 @@ import { renderMetricDocs } from '../../tools/metric-docs.ts'
 import { overviewFiles } from '../../tools/overview.ts'
 import { renderCauses } from '../../tools/redis-docs.ts'
 import { renderRestRefusals } from '../../tools/refusal-docs.ts'
+import type { ClientRow } from '../clients/client-row.ts'
 import { CLIENT_ROWS } from '../clients/table.ts'
 import { startBroker } from './broker.ts'
 import { renderChartDocs } from './chart-docs.ts'
@@ -79,8 +81,11 @@ function clientDocs(): Readonly<Record<string, string>> {
   const section = (path: string, name: string, body: string) => ({
     [path]: withSection(path, readFileSync(`${ROOT}${path}`, 'utf8'), name, body),
   })
+  const tried = readTriedClients().filter(({ failed }) => failed === 0)
+  const on = ({ name, version }: ClientRow) =>
+    tried.find((one) => one.client === name && one.version === version)?.on
   return {
-    ...section('docs/clients.md', 'clients', renderClients(CLIENT_ROWS, { on: () => undefined })),
+    ...section('docs/clients.md', 'clients', renderClients(CLIENT_ROWS, { on })),
     ...section('docs/client-errors.md', 'client-errors', renderClientErrors(CLIENT_ROWS)),
   }
 }

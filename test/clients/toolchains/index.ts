@@ -4,6 +4,8 @@ import { GO } from './go.ts'
 import { javaToolchain } from './java.ts'
 import { NODE } from './node.ts'
 import { PYTHON } from './python.ts'
+import { RUST } from './rust.ts'
+import { SF } from './sf.ts'
 import type { Toolchain } from './toolchain.ts'
 
 export const TOOLCHAINS: Readonly<Record<ToolchainName, Toolchain>> = {
@@ -12,5 +14,7 @@ export const TOOLCHAINS: Readonly<Record<ToolchainName, Toolchain>> = {
   go: GO,
   nimbus: javaToolchain('nimbus', 'Nimbus'),
   spring: javaToolchain('spring', 'Spring'),
+  rust: RUST,
+  sf: SF,
   camel: javaToolchain('camel', 'Camel'),
 }
