@@ -127,10 +127,7 @@ export const NODE_ROWS: readonly ClientRow[] = [
       ['scope', SCOPE],
     ],
     session: PROGRAM_LOGS_IN_AGAIN,
-    prints: {
-      ...printsOf('oauth', (error, code) => `error: '${error}', error_description: '${code}: `),
-      wrong_key: 'server responded with a challenge in the WWW-Authenticate HTTP Header',
-    },
+    prints: printsOf('oauth', (error, code) => `error: '${error}', error_description: '${code}: `),
     otherGrant: 'openid-client.mjs',
     beware: ['It refuses a plain `http` URL without `allowInsecureRequests`.'],
   },

@@ -182,6 +182,12 @@ t.test('what a client does wrong is said in the words of RFC 6749', async (t) =>
       401,
       'invalid_client',
     ],
+    [
+      'a wrong secret in the body',
+      { form: { ...wanted, client_id: key.id, client_secret: 'wrong' } },
+      400,
+      'invalid_client',
+    ],
     ['the id of another key', { form: wanted, basic: [narrow.id, key.key] }, 401, 'invalid_client'],
     ['an API key as the admin', { form: wanted, basic: ['admin', key.key] }, 401, 'invalid_client'],
     [

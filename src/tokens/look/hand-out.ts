@@ -61,8 +61,8 @@ export function createDoorHandOut(dependencies: DoorHandOutDependencies) {
 
   const refuse = (asker: DoorAsker, lease: Lease, loop: LoginLoop): never => {
     const { principal, ip: address } = asker
-    const login = { principalId: principal.id, address, tokenId: lease.tokenId }
-    const isNew = loops.refused(login, loop)
+    const client = { principalId: principal.id, address, tokenId: lease.tokenId }
+    const isNew = loops.refused(client, loop)
     onLoop({ asker, lease, isNew })
     throw loginLoop(loop.restMs)
   }
@@ -89,8 +89,8 @@ export function createDoorHandOut(dependencies: DoorHandOutDependencies) {
   const fitting = (asker: DoorAsker, { lease, via }: Served): Lease | Promise<Lease> => {
     const { principal, ip: address, raw } = asker
     const isBack = noted(asker, lease)
-    const login = { principalId: principal.id, address, tokenId: lease.tokenId }
-    const loop = loops.note({ ...login, socket: raw.socket })
+    const client = { principalId: principal.id, address, tokenId: lease.tokenId }
+    const loop = loops.note(client, raw.socket)
     if (!isBack || via !== 'hit') return lease
     const verdict = tokens.look(lease, loop?.since)
     return verdict instanceof Promise

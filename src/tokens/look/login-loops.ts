@@ -1,11 +1,10 @@
 /** Notices a client that logs in again and again: the same principal, address and token more than 20 times in two seconds. */
 import type { Socket } from 'node:net'
 
-interface Login {
+interface Client {
   readonly principalId: string
   readonly address: string
   readonly tokenId: string
-  readonly socket: Socket
 }
 
 export interface LoginLoop {
@@ -37,12 +36,14 @@ const CONNECTIONS = 4
 const PROCESSES = 100
 /** A loop that goes on is told at this interval. */
 const TOLD_MS = 3_600_000
-/** Most remembered trails. The oldest is forgotten first. */
+/** Most remembered trails. */
 const TRAILS = 10_000
 
 /** `monotonic`: monotonic clock, in milliseconds. */
 export function createLoginLoops(monotonic: () => number) {
-  const trails = new Map<string, Trail>()
+  /** By token, principal and address. One key of all three would cost more than the rest of a login's part here. */
+  const trails = new Map<string, Map<string, Map<string, Trail>>>()
+  let count = 0
   /** One reference for each socket, so that equal ones can be counted. */
   const references = new WeakMap<Socket, WeakRef<Socket>>()
 
@@ -54,12 +55,12 @@ export function createLoginLoops(monotonic: () => number) {
     return reference
   }
 
-  const trailOf = (key: string): Trail => {
-    const known = trails.get(key)
+  const trailOf = ({ tokenId, principalId, address }: Client): Trail => {
+    const known = trails.get(tokenId)?.get(principalId)?.get(address)
     if (known) return known
-    if (trails.size >= TRAILS) {
-      const [oldest] = trails.keys()
-      if (oldest !== undefined) trails.delete(oldest)
+    if (count >= TRAILS) {
+      trails.clear()
+      count = 0
     }
     const trail: Trail = {
       at: Array.from({ length: LOGINS }, () => Number.NEGATIVE_INFINITY),
@@ -67,14 +68,17 @@ export function createLoginLoops(monotonic: () => number) {
       ...{ next: 0, run: 0, since: 0 },
       ...{ refusedUntil: Number.NEGATIVE_INFINITY, toldAt: Number.NEGATIVE_INFINITY },
     }
-    trails.set(key, trail)
+    const ofToken = trails.get(tokenId) ?? new Map<string, Map<string, Trail>>()
+    const ofPrincipal = ofToken.get(principalId) ?? new Map<string, Trail>()
+    trails.set(tokenId, ofToken.set(principalId, ofPrincipal.set(address, trail)))
+    count += 1
     return trail
   }
 
   return {
     /** Undefined: no loop. */
-    note({ principalId, address, tokenId, socket }: Login): LoginLoop | undefined {
-      const trail = trailOf(`${address} ${tokenId} ${principalId}`)
+    note(client: Client, socket: Socket): LoginLoop | undefined {
+      const trail = trailOf(client)
       const now = monotonic()
       // Refused logins do not count, so that the first one afterwards is answered.
       if (trail.refusedUntil > now) {
@@ -90,8 +94,8 @@ export function createLoginLoops(monotonic: () => number) {
       return { since: oldest, restMs: REFUSED_MS }
     },
     /** The client is refused. Returns whether this is to be told: the loop is not known yet. */
-    refused(login: Omit<Login, 'socket'>, { since, restMs }: LoginLoop): boolean {
-      const trail = trailOf(`${login.address} ${login.tokenId} ${login.principalId}`)
+    refused(client: Client, { since, restMs }: LoginLoop): boolean {
+      const trail = trailOf(client)
       const now = monotonic()
       trail.since = since
       trail.refusedUntil = now + restMs

@@ -121,7 +121,7 @@ export async function registerOAuthRoutes(
       const problem = toBrokerError(thrown, [FORM])
       const told = onProblem(problem, request)
       const { scope: asked } = (request.body ?? {}) as { readonly scope?: string }
-      const error = oauthErrorOf(told, integrationIn(asked))
+      const error = answerable(oauthErrorOf(told, integrationIn(asked)), request)
       if (error.status >= 500) {
         request.log.warn({ err: problem, code: problem.code }, 'request failed')
       }
@@ -222,6 +222,15 @@ const REJECTED_REMEDY =
   'Send the token_id of the answer that brought the token, or omit the parameter.'
 
 const REJECTED = new RegExp(TOKEN_ID.pattern)
+
+/** The challenge is for a client that used `Authorization` (RFC 6749, section 5.2). Some libraries show it in place of the description. */
+const answerable = (error: OAuthError, { headers, body }: Pick<Request, 'headers' | 'body'>) => {
+  const isInBody = headers.authorization === undefined && hasSecret(body)
+  return error.status === 401 && isInBody ? { ...error, status: 400 as const } : error
+}
+
+const hasSecret = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && 'client_secret' in body
 
 const wrongParameter = (what: string, remedy: string) =>
   new BrokerError('request_invalid', what, { remedy })

@@ -15,8 +15,8 @@ function world() {
       now += ms
     },
     at: () => now,
-    logIn: (change: Partial<Parameters<typeof loops.note>[0]> = {}) =>
-      loops.note({ ...login, socket, ...change }),
+    logIn: (change: Partial<typeof login> = {}, at = socket) =>
+      loops.note({ ...login, ...change }, at),
   }
 }
 
@@ -66,14 +66,14 @@ t.test('a refused client is refused for 30 s, told once, and then answered', asy
 
 t.test('many connections at the same time are processes that start at once', async (t) => {
   const { logIn } = world()
-  for (let i = 0; i < 2_000; i += 1) t.equal(logIn({ socket: new Socket() }), undefined)
+  for (let i = 0; i < 2_000; i += 1) t.equal(logIn({}, new Socket()), undefined)
 })
 
 t.test('one connection after another is a loop, once it is more than 100', async (t) => {
   const { logIn } = world()
   const closed = () => new Socket().destroy()
-  for (let i = 0; i < 100; i += 1) t.equal(logIn({ socket: closed() }), undefined, `${i}`)
-  t.ok(logIn({ socket: closed() }))
+  for (let i = 0; i < 100; i += 1) t.equal(logIn({}, closed()), undefined, `${i}`)
+  t.ok(logIn({}, closed()))
 })
 
 t.test('a client is a loop if and only if it logs in 21 times in two seconds', async (t) => {
