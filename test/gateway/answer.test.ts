@@ -157,3 +157,15 @@ t.test('a header that stands twice says nothing', async (t) => {
   ])
   t.equal(refused.status, Number(refused.header('x-valetkey-status')))
 })
+
+t.test(
+  'a sub-request may have 16 KiB, wherever the gateway puts the query of its client',
+  async (t) => {
+    const query = `?q=${'SELECT+'.repeat(2_200)}`
+    t.ok(query.length > 15_000)
+    t.match((await ask(`billing/services/data/v66.0/query${query}`)).answer, { status: 200 })
+    const named = ['x-original-method: GET', `x-original-uri: /services/data/v66.0/query${query}`]
+    t.match((await ask('billing', named)).answer, { status: 200 })
+    t.match((await ask(`billing${query}${query}`)).answer, { status: 431 })
+  },
+)
