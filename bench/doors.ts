@@ -25,6 +25,7 @@ const MEASURED = {
   login: { what: 'the login URL, client credentials', atLeast: 0.6 },
   password: { what: 'the login URL, password', atLeast: 0.6 },
   refresh: { what: 'the login URL, refresh token', atLeast: 0.6 },
+  soap: { what: 'SOAP `login()`', atLeast: 0.35 },
 } as const satisfies Partial<Record<Door, unknown>>
 
 type MeasuredDoor = keyof typeof MEASURED

@@ -35,12 +35,24 @@ const SECURITY_TOKEN_MAX = 40
 const KEY_ID = /^(?:[0-9A-Za-z]{8}|admin)$/
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/
 
+/** Of forms that are the whole login: a client that repeats one has the same form. */
+const logins = new WeakMap<TokenForm, { readonly grant: LoginGrant; readonly login: Login }>()
+
 /** Throws `request_invalid` if the client proves itself in more than one way. */
 export function readLogin(
   grant: LoginGrant,
   form: TokenForm,
   authorization: string | undefined,
 ): Login {
+  if (authorization !== undefined) return loginIn(grant, form, authorization)
+  const known = logins.get(form)
+  if (known?.grant === grant) return known.login
+  const login = loginIn(grant, form, authorization)
+  logins.set(form, { grant, login })
+  return login
+}
+
+function loginIn(grant: LoginGrant, form: TokenForm, authorization: string | undefined): Login {
   const client = readClient(form, authorization)
   const scoped = integrationIn(form.scope)
   const named = [client.name, scoped].filter((name) => name !== undefined)

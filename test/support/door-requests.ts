@@ -9,7 +9,16 @@ export interface DoorRequest {
 
 const FORM = 'application/x-www-form-urlencoded'
 
-export const DOORS = ['tokens', 'gateway', 'oauth', 'login', 'password', 'refresh', 'root'] as const
+export const DOORS = [
+  'tokens',
+  'gateway',
+  'oauth',
+  'login',
+  'password',
+  'refresh',
+  'root',
+  'soap',
+] as const
 
 export type Door = (typeof DOORS)[number]
 
@@ -41,6 +50,11 @@ export function doorRequests(name: string, key: string): Readonly<Record<Door, D
       ...{ username: `${name}@acme.example`, password: key },
     }),
     refresh: post(login, { grant_type: 'refresh_token', client_id: id, refresh_token: key }),
+    soap: {
+      ...{ method: 'POST', path: `/login/${name}/services/Soap/u/60.0` },
+      headers: { 'content-type': 'text/xml; charset=utf-8', soapaction: '""' },
+      body: `<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body><login xmlns="urn:partner.soap.sforce.com"><username>${name}@acme.example</username><password>${key}</password></login></soapenv:Body></soapenv:Envelope>`,
+    },
     root: post('/services/oauth2/token', { ...client, client_id: `${id}/${name}` }),
   }
 }

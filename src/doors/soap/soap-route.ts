@@ -1,6 +1,7 @@
 /** `POST …/services/Soap/u/{version}` and `…/c/{version}`: `login()` of the Partner and the Enterprise API. */
 import { Type } from 'typebox'
 import { documented } from '../../http/openapi/documented.ts'
+import { createRepeatedText } from '../../http/repeated-text.ts'
 import { createReplyBatcher } from '../../http/server/reply-batcher.ts'
 import type { Server } from '../../http/server/server.ts'
 import { longestOf } from '../../tokens/look/longest.ts'
@@ -46,6 +47,7 @@ const soapText = (description: string) =>
 export function registerSoapDoor(scope: Server, dependencies: SoapDoorDependencies): void {
   const { logIn, ignoreRevocation, userInfo, now } = dependencies
   const replyBatcher = createReplyBatcher()
+  const readRepeated = createRepeatedText(readSoapRequest)
 
   /** Not async: promises would slow a hit. */
   const answer = (request: DoorRequest, api: SoapApi, lease: Lease): string | Promise<string> => {
@@ -72,7 +74,8 @@ export function registerSoapDoor(scope: Server, dependencies: SoapDoorDependenci
 
   const call = (request: DoorRequest): string | Promise<string> => {
     const api = requireApi(request)
-    const asked = readSoapRequest(typeof request.body === 'string' ? request.body : '')
+    const body = typeof request.body === 'string' ? request.body : ''
+    const asked = readRepeated(request.raw.socket, body)
     if (asked.operation === 'login') return serve(request, api, asked)
     if (asked.operation === 'logout') {
       return ignoreRevocation(request, OPERATION_ID, asked.sessionId).then(() =>

@@ -1,6 +1,7 @@
 /** Reads bodies of text and of forms, plain or compressed with gzip. */
 import { gunzip } from 'node:zlib'
 import { BrokerError } from '../../errors/errors.ts'
+import { createRepeatedText } from '../repeated-text.ts'
 import type { Server } from './server.ts'
 
 export const FORM = 'application/x-www-form-urlencoded'
@@ -12,12 +13,13 @@ const RATIO_MAX = 100
 
 interface TextBodies {
   readonly mediaType: string
-  /** Gets the text, and may throw. */
+  /** Gets the text, and may throw. What it gives must not be changed: it counts for the same text of the connection, too. */
   readonly parse: (text: string) => unknown
 }
 
 /** The routes of this scope take such bodies and nothing else. */
 export function takeTexts(scope: Server, { mediaType, parse }: TextBodies): void {
+  const read = createRepeatedText(parse)
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(
     mediaType,
@@ -26,7 +28,7 @@ export function takeTexts(scope: Server, { mediaType, parse }: TextBodies): void
       const bytes = body as Buffer
       const finish = (plain: Buffer) => {
         try {
-          done(null, parse(plain.toString()))
+          done(null, read(request.raw.socket, plain.toString()))
         } catch (error) {
           done(error as Error)
         }

@@ -28,15 +28,26 @@ const JWT = /^[^.]+\.[^.]+\.[^.]+$/
 export function createClientIdentity(gate: Pick<Gate, 'identifyBearer'>): IdentifyClient {
   return (request, proof) => {
     // An empty bearer always fails, so that a malformed credential also counts as a failure.
-    const found = gate.identifyBearer(request, bearerOf(proof))
+    const found = gate.identifyBearer(request, proof === undefined ? '' : bearerIn(proof))
     return found instanceof Promise
       ? found.then((principal) => checked(principal, proof))
       : checked(found, proof)
   }
 }
 
-function bearerOf(proof: CallerProof | undefined): string {
-  if (proof === undefined) return ''
+/** Of proofs that a client repeats. */
+const bearers = new WeakMap<CallerProof, string>()
+
+/** Empty: it is malformed. */
+function bearerIn(proof: CallerProof): string {
+  const known = bearers.get(proof)
+  if (known !== undefined) return known
+  const bearer = readBearer(proof)
+  bearers.set(proof, bearer)
+  return bearer
+}
+
+function readBearer(proof: CallerProof): string {
   if (proof.kind === 'bearer') return proof.bearer
   if (proof.kind === 'jwt') return JWT.test(proof.assertion) ? proof.assertion : ''
   const { id, secret } = proof
