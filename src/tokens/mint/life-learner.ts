@@ -34,8 +34,8 @@ interface LifeLearnerDependencies {
 /** Most of a caller's time, from the begin of the mint. Then the assumption answers before the caller gives up. */
 const LEARNED_WITHIN_MS = DEADLINE_MS - 1_000
 
-/** How long it waits for mints. Far less than the assumption lasts, and less than until another replica takes over. */
-const YIELD_MS = 5_000
+/** How long it waits for mints. Far less than the assumption lasts, and less than until another replica takes over. What waits holds its opened credential in memory. */
+const YIELD_MS = 2_000
 /** At most so many lives are learned at once. */
 const AT_ONCE = 16
 
