@@ -23,7 +23,7 @@ export function answerSoap(exchange: Exchange, world: World): Answer {
   const refusal = isUnfit ? 'session_invalid' : refusalOfSession(token, exchange, world)
   if (refusal !== undefined) {
     const { errorCode, message } = REST_REFUSALS[refusal]
-    return fault(api, errorCode, message)
+    return fault(api, errorCode, refusal === 'session_invalid' ? NO_SESSION : message)
   }
   switch (operation) {
     case 'getUserInfo':
@@ -45,6 +45,8 @@ interface Api {
 
 /** The first version that accepts a token in the form of a JWT. */
 const JWT_SINCE = 68
+/** The Java client logs in again only if it reads `Illegal Session`. */
+const NO_SESSION = 'Invalid Session ID found in SessionHeader: Illegal Session'
 const LOGIN_OFF =
   'SOAP API login() is disabled by default in this org. Contact the org administrator to enable SOAP API login().'
 

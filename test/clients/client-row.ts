@@ -12,7 +12,16 @@ export const CAUSES = {
 
 export type Cause = keyof typeof CAUSES
 
-export type ToolchainName = 'node' | 'python' | 'go' | 'nimbus' | 'spring' | 'camel' | 'rust' | 'sf'
+export type ToolchainName =
+  | 'node'
+  | 'python'
+  | 'go'
+  | 'nimbus'
+  | 'spring'
+  | 'camel'
+  | 'wsc'
+  | 'rust'
+  | 'sf'
 
 export interface ClientRow {
   /** As its makers write it. Rows of one client stand together. */

@@ -11,7 +11,7 @@ type Announce = (line: string) => void
 const GROUPS: Readonly<Record<string, readonly ToolchainName[]>> = {
   'clients-python': ['python'],
   'clients-go': ['go'],
-  'clients-java': ['nimbus', 'spring', 'camel'],
+  'clients-java': ['nimbus', 'spring', 'camel', 'wsc'],
 }
 
 const neededIn = (group: readonly ToolchainName[]) =>

@@ -6,10 +6,7 @@ import { ROOT } from '../support/generated.ts'
 import { CLIENT_ROWS } from './table.ts'
 
 const programs = (folder: string) =>
-  globSync('**/*.{mjs,py,go,java,rs,sh}', { cwd: join(ROOT, folder) })
-    // SOAP logins have a table of their own.
-    .filter((file) => !/(?:^|\/)soap[-_]/i.test(file))
-    .sort()
+  globSync('**/*.{mjs,py,go,java,rs,sh}', { cwd: join(ROOT, folder) }).sort()
 
 t.test('each example of a client is tried, and listed', async (t) => {
   const examples = programs('examples/clients')

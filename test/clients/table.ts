@@ -5,6 +5,7 @@ import { JAVA_ROWS } from './java-rows.ts'
 import { NODE_ROWS } from './node-rows.ts'
 import { OTHER_ROWS } from './other-rows.ts'
 import { PYTHON_ROWS } from './python-rows.ts'
+import { SOAP_ROWS } from './soap-rows.ts'
 
 export const CLIENT_ROWS: readonly ClientRow[] = [
   ...NODE_ROWS,
@@ -12,6 +13,7 @@ export const CLIENT_ROWS: readonly ClientRow[] = [
   ...GO_ROWS,
   ...JAVA_ROWS,
   ...OTHER_ROWS,
+  ...SOAP_ROWS,
 ]
 
 /** Those that each run of the tests tries. */

@@ -17,4 +17,5 @@ export const TOOLCHAINS: Readonly<Record<ToolchainName, Toolchain>> = {
   rust: RUST,
   sf: SF,
   camel: javaToolchain('camel', 'Camel'),
+  wsc: javaToolchain('soap-wsc', 'SoapWsc'),
 }
