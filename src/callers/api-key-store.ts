@@ -20,6 +20,10 @@ const ApiKeyBody = Type.Object({
   requests: Type.Optional(Type.Array(Type.String())),
   /** Most seconds that `POST /oauth/token` says as `expires_in`. */
   maxExpiresInSeconds: Type.Optional(Type.Number()),
+  /** Networks from which the key counts. With them, `permissions` is empty, so that a release that does not know them permits nothing. */
+  networks: Type.Optional(Type.Array(Type.String())),
+  /** The permissions of a key with networks. */
+  permissionsWithin: Type.Optional(Type.Array(Type.Unsafe<Permission>(Type.String()))),
   createdAt: Type.Number(),
   expiresAt: Type.Number(),
   /** Id of the principal that created the key. */
@@ -105,16 +109,26 @@ const READ = 'tokens:read'
 
 const keyOf = ({ id, body }: StoredDocument<BodyOf<typeof ApiKeyBody>>): StoredApiKey => ({
   ...body,
-  ...(body.requests && { permissions: [READ, ...body.permissions] }),
+  permissions: [
+    ...(body.requests ? ([READ] as const) : []),
+    ...(body.permissionsWithin ?? body.permissions),
+  ],
   id,
 })
 
 const bodyOf = ({ id: _, ...content }: StoredApiKey): BodyOf<typeof ApiKeyBody> => ({
   ...content,
-  ...(content.requests && {
-    permissions: content.permissions.filter((permission) => permission !== READ),
-  }),
+  ...splitPermissions(content),
 })
+
+/** Permissions that another release would not limit are where it does not look. */
+function splitPermissions(
+  content: Omit<StoredApiKey, 'id'>,
+): Pick<StoredApiKey, 'permissions' | 'permissionsWithin'> {
+  const { permissions, requests, networks } = content
+  const kept = requests ? permissions.filter((permission) => permission !== READ) : permissions
+  return networks ? { permissions: [], permissionsWithin: kept } : { permissions: kept }
+}
 
 export const apiKeyOf = (record: DocumentRecord): StoredApiKey => keyOf(API_KEYS.opened(record))
 

@@ -9,16 +9,26 @@ interface PermissionGrant {
   readonly labels: Readonly<Record<string, string>>
   /** Requests for which `tokens:read` counts. Absent: it is not limited. */
   readonly requests?: readonly string[]
+  /** Networks from which the key counts. Absent: everywhere. */
+  readonly networks?: readonly string[]
 }
 
+/** What limits permissions to integrations and requests. */
+type Covered = Omit<PermissionGrant, 'permissions' | 'networks'>
+
 /** Whether the principal may read and revoke keys with this grant. Limits of its `api-keys:write` apply. */
-export const managesGrant = (principal: Principal, grant: Omit<PermissionGrant, 'permissions'>) =>
+export const managesGrant = (principal: Principal, grant: Covered) =>
   coversAll(principal.permits, 'api-keys:write', grant)
 
 /** Whether the principal may create a key with this grant. It must have each permission itself, for at least the same integrations. */
 export const mayGrant = (principal: Principal, grant: PermissionGrant): boolean =>
   managesGrant(principal, grant) &&
+  staysWithin(principal, grant.networks) &&
   grant.permissions.every((permission) => coversAll(principal.permits, permission, grant))
+
+/** A key with networks creates keys with the same networks, or with fewer of them. */
+const staysWithin = ({ key }: Principal, networks: readonly string[] | undefined): boolean =>
+  key?.networks === undefined || networks?.every((one) => key.networks?.includes(one)) === true
 
 /** Latest expiry of a key that the principal creates. A key must not outlive its creating key. */
 export const latestEnd = ({ key }: Principal): number => key?.expiresAt ?? Number.POSITIVE_INFINITY
@@ -27,7 +37,7 @@ export const latestEnd = ({ key }: Principal): number => key?.expiresAt ?? Numbe
 const coversAll = (
   permits: readonly Permit[],
   permission: Permission,
-  { integrations, labels, requests }: Omit<PermissionGrant, 'permissions'>,
+  { integrations, labels, requests }: Covered,
 ): boolean =>
   integrations.every((glob) =>
     permits.some(

@@ -34,6 +34,8 @@ interface PrincipalKey {
   readonly expiresAt: number
   /** Most seconds that `POST /oauth/token` says as `expires_in`. Absent: no limit. */
   readonly maxExpiresInSeconds?: number
+  /** Networks from which the key counts. Absent: everywhere. */
+  readonly networks?: readonly string[]
 }
 
 /** An authenticated caller. */

@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { BrokerError } from '../errors/errors.ts'
+import { isNetwork } from '../http/networks.ts'
 import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
@@ -80,11 +81,12 @@ export function registerCallerRoutes(server: Server, dependencies: CallerRouteDe
       const { principal } = request
       authorise(principal)
       const { name, permissions, integrations, labels = {}, expires_at } = request.body
-      const { requests, max_expires_in } = request.body
+      const { requests, networks, max_expires_in } = request.body
       if (requests && !permissions.includes('tokens:read')) {
         throw new BrokerError('request_invalid', 'body/requests needs the permission tokens:read')
       }
-      const limit = { ...(requests && { requests }) }
+      requireNetworks(networks)
+      const limit = { ...(requests && { requests }), ...(networks && { networks }) }
       if (!mayGrant(principal, { permissions, integrations, labels, ...limit })) {
         throw new BrokerError('caller_forbidden', 'You may not grant more than you have yourself')
       }
@@ -225,6 +227,13 @@ async function makersBefore(
 
 /** The cursor is the last id of the page, encoded so that nobody writes it by hand. */
 const cursorOf = (id: string) => Buffer.from(id).toString('base64url')
+
+function requireNetworks(networks: readonly string[] = []): void {
+  const place = networks.findIndex((network) => !isNetwork(network))
+  if (place === -1) return
+  const why = `body/networks/${place} is no IP address and no CIDR such as 10.0.0.0/8`
+  throw new BrokerError('request_invalid', why)
+}
 
 function idIn(cursor: string): string {
   const id = Buffer.from(cursor, 'base64url').toString()

@@ -37,6 +37,14 @@ export const RequestPatterns = Type.Array(Type.String({ ...REQUEST_PATTERN, maxL
     'Requests to Salesforce for which `tokens:read` counts, at `/gateway` alone: `METHOD /path`. `*` is any method; in the path, any run of characters without a slash, and as the last segment any rest. The query is not looked at. With it, no other door hands out a token',
 })
 
+const Networks = Type.Array(Type.String({ maxLength: 49 }), {
+  minItems: 1,
+  maxItems: 64,
+  uniqueItems: true,
+  description:
+    'Networks from which the key counts: each an IP address, or a CIDR such as `10.0.0.0/8`. From elsewhere it is an unknown key. Behind a proxy, `VALETKEY_TRUST_PROXY` must name the proxy. Left out: everywhere',
+})
+
 export const WhoAmI = Type.Object(
   {
     principal: Type.String({
@@ -72,6 +80,7 @@ export const ApiKeyBody = Type.Object(
     integrations: Globs,
     labels: Type.Optional(Labels),
     requests: Type.Optional(RequestPatterns),
+    networks: Type.Optional(Networks),
     max_expires_in: Type.Optional(
       Type.Integer({
         minimum: 10,
@@ -98,6 +107,7 @@ const shown = {
   integrations: Type.Array(Type.String()),
   labels: Labels,
   requests: Type.Optional(Type.Array(Type.String())),
+  networks: Type.Optional(Type.Array(Type.String())),
   max_expires_in: Type.Optional(Type.Integer()),
   created_at: Type.String({ format: 'date-time' }),
   expires_at: Type.String({ format: 'date-time' }),
@@ -169,6 +179,7 @@ export function apiKeyView(key: ApiKey): Static<typeof ApiKeyView> {
     integrations: [...key.integrations],
     labels: { ...key.labels },
     ...(key.requests && { requests: [...key.requests] }),
+    ...(key.networks && { networks: [...key.networks] }),
     ...(key.maxExpiresInSeconds !== undefined && { max_expires_in: key.maxExpiresInSeconds }),
     created_at: time(key.createdAt),
     expires_at: time(key.expiresAt),

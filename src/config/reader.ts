@@ -1,8 +1,9 @@
 /** Parsers of settings. Mistakes never contain the text, which may be a secret. */
-import { isIP, isIPv6 } from 'node:net'
+import { isIP } from 'node:net'
 import { parseKeyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
 import { type AddressRange, addressRangeOf } from '../http/address-range.ts'
+import { isNetwork } from '../http/networks.ts'
 import { loginHostMistakes } from '../http/outbound/login-host.ts'
 import { type NatMap, parseNatMap } from '../store/redis-connection/endpoints.ts'
 import { parseRedisUrl } from '../store/redis-connection/url.ts'
@@ -114,7 +115,7 @@ export const loginHosts: Reader<readonly string[]> = (text) => {
 export const cidrs: Reader<readonly string[]> = (text) => {
   const blocks = entries(text)
   const mistakes = blocks.flatMap((block, index) =>
-    isCidr(block) ? [] : [`entry ${index + 1} must be an IP address or a CIDR like 10.0.0.0/8`],
+    isNetwork(block) ? [] : [`entry ${index + 1} must be an IP address or a CIDR like 10.0.0.0/8`],
   )
   return checked(mistakes, blocks)
 }
@@ -218,10 +219,4 @@ function percentDecoded(text: string): string | undefined {
 function isSafeUrl(url: URL): boolean {
   const isLoopback = url.protocol === 'http:' && LOOPBACK.test(url.hostname)
   return (url.protocol === 'https:' || isLoopback) && url.username === '' && url.password === ''
-}
-
-function isCidr(block: string): boolean {
-  const [address = '', bits, ...rest] = block.split('/')
-  if (rest.length > 0 || isIP(address) === 0) return false
-  return bits === undefined || 'value' in wholeNumber(0, isIPv6(address) ? 128 : 32)(bits)
 }

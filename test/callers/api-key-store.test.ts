@@ -43,3 +43,20 @@ t.test('all keys that were made with a key are found, on whichever page they are
     ids.filter((_, index) => index % 2 === 0),
   )
 })
+
+t.test('another release permits nothing that it would not limit to networks', async (t) => {
+  const documents = shelf()
+  const keys = createApiKeyStore({ documents, now: () => 0, events: { emit: () => undefined } })
+  await keys.create({
+    ...{ id: 'k', name: 'k', permissions: ['tokens:read', 'audit:read'], integrations: ['*'] },
+    ...{ labels: {}, digest: 'k', createdAt: 0, expiresAt: 1, createdBy: 'admin' },
+    networks: ['10.0.0.0/8'],
+    requests: ['GET /services/data'],
+  })
+  const { items } = await documents.list('api-key', { limit: 10 })
+  const stored = JSON.parse(String(items[0]?.body))
+  t.same(stored.permissions, [])
+  const [shown] = (await keys.list({ limit: 10 })).items
+  t.same(shown?.permissions, ['tokens:read', 'audit:read'])
+  t.same(shown?.networks, ['10.0.0.0/8'])
+})

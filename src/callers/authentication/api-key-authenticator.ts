@@ -1,10 +1,11 @@
 /** Authenticates API keys. */
 import { timingSafeEqual } from 'node:crypto'
+import { createNetworks } from '../../http/networks.ts'
 import type { DocumentRecord } from '../../store/store.ts'
 import { digestOfApiKey, idOfApiKey } from '../api-key.ts'
 import { apiKeyOf, permitsOf, principalIdOf } from '../api-key-store.ts'
 import type { Principal } from '../policy.ts'
-import type { RememberedDocuments } from '../remembered-documents.ts'
+import type { Origin, RememberedDocuments } from '../remembered-documents.ts'
 import { type Authenticator, refusedBearer } from './authenticator.ts'
 
 /** The remembered part of a key. It recognises the key, but does not reveal it. */
@@ -12,6 +13,8 @@ export interface KnownApiKey {
   readonly digest: Buffer
   readonly expiresAt: number
   readonly principal: Principal
+  /** Whether the key counts from this address. Absent: from everywhere. */
+  readonly isWithin?: (address: string) => boolean
 }
 
 export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
@@ -29,8 +32,10 @@ export function knownApiKeyOf(record: DocumentRecord): KnownApiKey {
         ...(key.maxExpiresInSeconds !== undefined && {
           maxExpiresInSeconds: key.maxExpiresInSeconds,
         }),
+        ...(key.networks && { networks: key.networks }),
       },
     },
+    ...(key.networks && { isWithin: createNetworks(key.networks) }),
   }
 }
 
@@ -45,9 +50,16 @@ export function createApiKeyAuthenticator(dependencies: {
   readonly now: () => number
 }): Authenticator {
   const { keys, now } = dependencies
-  const check = (known: KnownApiKey | undefined, isSame: boolean): Principal => {
+  const check = (
+    known: KnownApiKey | undefined,
+    isSame: boolean,
+    from: Origin | undefined,
+  ): Principal => {
     if (!known || !isSame) throw refusedBearer('KEY_UNKNOWN')
     if (known.expiresAt <= now()) throw refusedBearer('KEY_EXPIRED')
+    if (known.isWithin && (from === undefined || !known.isWithin(from.ip))) {
+      throw refusedBearer('KEY_OUTSIDE_NETWORKS')
+    }
     return known.principal
   }
   const isOf = (known: KnownApiKey | undefined, bearer: string) =>
@@ -58,14 +70,15 @@ export function createApiKeyAuthenticator(dependencies: {
       const id = idOfApiKey(bearer)
       if (id === undefined) throw refusedBearer('KEY_MALFORMED')
       const found = keys.find(id, from)
-      if (found instanceof Promise) return found.then((known) => check(known, isOf(known, bearer)))
+      if (found instanceof Promise)
+        return found.then((known) => check(known, isOf(known, bearer), from))
       const isSame = isOf(found, bearer)
-      if (!found || isSame) return check(found, isSame)
+      if (!found || isSame) return check(found, isSame, from)
       // A refusal from memory must take as long as one that needs a read.
       const lookedFor = keys.find(otherThan(id), from)
       return lookedFor instanceof Promise
-        ? lookedFor.then(() => check(found, false))
-        : check(found, false)
+        ? lookedFor.then(() => check(found, false, from))
+        : check(found, false, from)
     },
   }
 }

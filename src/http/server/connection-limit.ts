@@ -1,9 +1,9 @@
 /** Limits the open connections of one address and closes any above the limit. */
 
-import type { Server } from 'node:net'
-import { BlockList, isIPv6, type Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import type { Log } from '../../runtime/runtime.ts'
 import { networkOf } from '../address.ts'
+import { createNetworks } from '../networks.ts'
 
 interface ConnectionLimitOptions {
   /** A /64 of IPv6 counts as one address. */
@@ -16,14 +16,14 @@ interface ConnectionLimitOptions {
 /** Must be called before the server listens. */
 export function limitConnections(server: Server, options: ConnectionLimitOptions): void {
   const { perAddress, except, log } = options
-  const proxies = blockListOf(except)
+  const isProxy = createNetworks(except)
   const open = new Map<string, number>()
   /** Addresses that were logged. Each is removed when it is below its limit again. */
   const named = new Set<string>()
 
   server.on('connection', (socket: Socket) => {
     const { remoteAddress: address } = socket
-    if (address === undefined || isIn(proxies, address)) return
+    if (address === undefined || isProxy(address)) return
     const network = networkOf(address)
     const count = (open.get(network) ?? 0) + 1
     open.set(network, count)
@@ -43,17 +43,3 @@ export function limitConnections(server: Server, options: ConnectionLimitOptions
     )
   })
 }
-
-function blockListOf(cidrs: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const cidr of cidrs) {
-    const [address = '', bits] = cidr.split('/')
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    if (bits === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(bits), family)
-  }
-  return list
-}
-
-const isIn = (list: BlockList, address: string): boolean =>
-  list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')

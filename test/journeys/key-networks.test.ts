@@ -1,0 +1,74 @@
+import t from 'tap'
+import { startBroker } from '../support/broker.ts'
+
+const HOME = '203.0.113.7'
+const AWAY = '198.51.100.7'
+const networks = ['203.0.113.0/24', '2001:db8::/32']
+
+t.test('a key with networks is unknown from elsewhere, at every door', async (t) => {
+  const { call, logs, audit } = await startBroker(t, {
+    loginHosts: [],
+    env: { VALETKEY_TRUST_PROXY: '127.0.0.1/32' },
+  })
+  const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
+  const made = await call('POST', '/api-keys', {
+    body: {
+      ...{ name: 'camel', permissions: ['tokens:read', 'api-keys:write'], networks },
+      integrations: ['billing'],
+    },
+  })
+  t.match(made, { status: 201, body: { networks } })
+  const { key, id } = made.body
+  t.same((await call('GET', '/api-keys')).body.items[0].networks, networks)
+
+  for (const address of [HOME, '2001:db8::1', `::ffff:${HOME}`]) {
+    const { status, body } = await call('GET', '/whoami', { key, ...from(address) })
+    t.equal(status, 200, address)
+    t.equal(body.permissions[0].permission, 'tokens:read')
+  }
+  const absent = await call('GET', '/whoami', { key: `${key.slice(0, -1)}_`, ...from(AWAY) })
+  const away = await call('GET', '/whoami', { key, ...from(AWAY) })
+  t.equal(away.status, 401)
+  t.same(
+    { ...away.body, instance: '', request_id: '' },
+    { ...absent.body, instance: '', request_id: '' },
+    'as an unknown key',
+  )
+  t.equal((await call('GET', '/gateway/billing', { key, ...from(AWAY) })).status, 401)
+  const body = new URLSearchParams({
+    ...{ grant_type: 'client_credentials', client_id: id, client_secret: key },
+    scope: 'integration:billing',
+  }).toString()
+  const login = (path: string, address: string) =>
+    call('POST', path, {
+      ...{ key: null, body },
+      headers: { ...from(address).headers, 'content-type': 'application/x-www-form-urlencoded' },
+    })
+  for (const path of ['/oauth/token', '/login/billing/services/oauth2/token']) {
+    const answer = await login(path, AWAY)
+    t.match(JSON.stringify(answer.body), 'caller_unauthenticated', path)
+    const known = await login(path, HOME)
+    t.match(JSON.stringify(known.body), 'integration_not_found', path)
+  }
+  t.match(JSON.stringify(logs()), 'KEY_OUTSIDE_NETWORKS')
+  t.notMatch(JSON.stringify([logs(), audit()]), key)
+})
+
+t.test('a key with networks makes none that counts elsewhere', async (t) => {
+  const { call } = await startBroker(t, { loginHosts: [] })
+  const body = {
+    ...{ permissions: ['tokens:read', 'api-keys:write'], integrations: ['billing'] },
+    networks: ['127.0.0.0/8', '::1'],
+  }
+  const { key } = (await call('POST', '/api-keys', { body: { name: 'a', ...body } })).body
+  const make = (change: object) =>
+    call('POST', '/api-keys', { key, body: { ...body, name: 'b', ...change } })
+  for (const others of [undefined, ['0.0.0.0/0'], ['127.0.0.0/8', '10.0.0.1']]) {
+    t.match(await make({ networks: others }), { status: 403, body: { code: 'caller_forbidden' } })
+  }
+  t.equal((await make({ networks: ['127.0.0.0/8'] })).status, 201)
+  const wrong = await make({ networks: ['127.0.0.0/8', 'localhost'] })
+  t.match(wrong, { status: 400, body: { code: 'request_invalid' } })
+  t.match(wrong.body.detail, 'body/networks/1')
+  for (const networks of [[], 'all', [7]]) t.equal((await make({ networks })).status, 400)
+})
