@@ -196,7 +196,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   await registerPublicRoutes(server, { version, docs: config.docs, readiness, connections })
   const { gate } = callers
   const doorkeeping = composeDoorHandOut({
-    ...{ engine, audit, onRead: counts.note, meter: metering.engine, runtime, log },
+    ...{ core, engine, audit, onRead: counts.note, meter: metering.engine },
+    isFleet: kind === 'redis',
   })
   const { handOut } = doorkeeping
   const telling = tellingGate(gate, trust)

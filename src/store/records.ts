@@ -57,7 +57,7 @@ export async function* pages<Item>(
 }
 
 /** A change of which nothing is stored: a replica tells the others what it found. Older releases ignore it. */
-export type AnnouncedChange = LoginChange | LookChange
+export type AnnouncedChange = LoginChange | LookChange | GivenChange
 
 /** A target of logins (`breaker.ts`, 1 to 512 characters) rests, or answers again. */
 type LoginChange = {
@@ -81,4 +81,15 @@ export interface EventPlace {
   readonly share?: string
   /** False: they may be lost if the machine of the embedded store loses its power. Default: true. */
   readonly isDurable?: boolean
+}
+
+/** A replica handed a token to these principals for the first time (`given-tokens.ts`). */
+export interface GivenChange {
+  readonly type: 'given'
+  readonly integration: string
+  readonly tokenId: string
+  readonly mintedAt: number
+  /** When the lease ends. */
+  readonly until: number
+  readonly principals: readonly string[]
 }

@@ -218,17 +218,17 @@ t.test('a fleet looks once, and hears what was found', async (t) => {
   const app = await fleet.integrate('shared')
   for (const { call } of fleet.replicas) await call('GET', '/tokens/shared')
   await lifeKnown(fleet.call, 'shared')
-  const logIn = async (index: number) => {
+  const logIn = async (index: number, name = 'shared') => {
     const response = await fetch(`${fleet.replica(index).url}/oauth/token`, {
       method: 'POST',
       headers: { authorization: `Basic ${btoa(`admin:${fleet.key}`)}` },
       body: new URLSearchParams({
-        ...{ grant_type: 'client_credentials', scope: 'integration:shared' },
+        ...{ grant_type: 'client_credentials', scope: `integration:${name}` },
       }),
     })
     return { status: response.status, body: (await response.json()) as { access_token: string } }
   }
-  const all = () => Promise.all([0, 1, 2].map(logIn))
+  const all = () => Promise.all([0, 1, 2].map((index) => logIn(index)))
   const first = await all()
   const restCalls = () =>
     fleet.simulator.log.filter(
@@ -241,6 +241,19 @@ t.test('a fleet looks once, and hears what was found', async (t) => {
   t.equal(restCalls() - before, 1)
   t.same(new Set((await all()).map(({ status }) => status)), new Set([200]))
   t.equal(restCalls() - before, 1)
+
+  const other = await fleet.integrate('moving')
+  for (const { call } of fleet.replicas) await call('GET', '/tokens/moving')
+  await lifeKnown(fleet.call, 'moving')
+  const dead = await logIn(0, 'moving')
+  fleet.simulator.endSessions({ clientId: other.clientId })
+  // The others hear within a few milliseconds who has the token.
+  const moved = await eventually(async () => {
+    const { body } = await logIn(1, 'moving')
+    return body.access_token === dead.body.access_token ? undefined : body
+  })
+  t.ok(moved.access_token, 'a client that comes back to another replica gets a new token')
+  t.equal(fleet.mints(other), 2)
 })
 
 t.test('a returning caller costs Redis one lock and one message in ten seconds', async (t) => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { tokenId as checkTokenId, type Keys, text } from '../keys.ts'
+import { tokenId as checkTokenId, integrationName, type Keys, text } from '../keys.ts'
 import type { AnnouncedChange, LookVerdict } from '../records.ts'
 import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Change, Changes, Store } from '../store.ts'
@@ -129,10 +129,19 @@ export function createRedisChanges(
   }
 }
 
-const fieldsOf = (change: AnnouncedChange): readonly (string | number)[] =>
-  change.type === 'login'
-    ? ['type', change.type, 'target', text(change.target), 'resting', Number(change.isResting)]
-    : ['type', change.type, 'token', checkTokenId(change.tokenId), 'verdict', change.verdict]
+function fieldsOf(change: AnnouncedChange): readonly (string | number)[] {
+  const { type } = change
+  if (type === 'login') {
+    return ['type', type, 'target', text(change.target), 'resting', Number(change.isResting)]
+  }
+  const ofToken = ['type', type, 'token', checkTokenId(change.tokenId)] as const
+  if (type === 'look') return [...ofToken, 'verdict', change.verdict]
+  const { integration, mintedAt, until, principals } = change
+  return [
+    ...[...ofToken, 'name', integrationName(integration), 'minted', mintedAt, 'until', until],
+    ...['principals', JSON.stringify(principals)],
+  ]
+}
 
 function formatCursor({ id, seq, entry }: Position): string {
   return `${id}/${seq}/${entry}`
@@ -176,7 +185,18 @@ function change(reply: unknown): Change | undefined {
       return { type: 'login', target: member('target'), isResting: member('resting') === '1' }
     case 'look':
       return { type: 'look', tokenId: member('token'), verdict: verdictOf(member('verdict')) }
+    case 'given':
+      return {
+        ...{ type: 'given', integration: member('name'), tokenId: member('token') },
+        ...{ mintedAt: toNumber(member('minted')), until: toNumber(member('until')) },
+        principals: textsIn(member('principals')),
+      }
     default:
       return undefined
   }
+}
+
+function textsIn(json: string): readonly string[] {
+  const list: unknown = JSON.parse(json)
+  return Array.isArray(list) ? list.filter((one) => typeof one === 'string') : []
 }

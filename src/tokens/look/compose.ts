@@ -1,9 +1,11 @@
 /** Composes the hand-out of tokens to clients that only log in again, and tells of their loops. */
 import type { AuditLog } from '../../audit/log.ts'
-import type { Log, Runtime } from '../../runtime/runtime.ts'
+import type { Core } from '../../store/core.ts'
+import type { StoreEvents } from '../../store/store-events.ts'
 import type { EngineMeter } from '../engine-meter.ts'
 import type { Broker } from '../serve/broker.ts'
 import type { Lease } from '../serve/lease.ts'
+import { createGivenAnnouncer } from './given-announcer.ts'
 import { createGivenTokens, type GivenTokens } from './given-tokens.ts'
 import { createDoorHandOut, type DoorHandOut, type FoundLoop } from './hand-out.ts'
 import type { TokenLook } from './token-look.ts'
@@ -14,8 +16,9 @@ interface DoorHandOutParts {
   /** Counts each token that is handed out. */
   readonly onRead: (principalId: string, lease: Lease, at: number) => void
   readonly meter: Pick<EngineMeter, 'loginLoop'>
-  readonly runtime: Pick<Runtime, 'now' | 'monotonic'>
-  readonly log: Pick<Log, 'warn'>
+  readonly core: Core<StoreEvents>
+  /** Whether other replicas may serve the same callers. */
+  readonly isFleet: boolean
 }
 
 export interface Doorkeeping extends Pick<GivenTokens, 'givenTo'> {
@@ -23,8 +26,11 @@ export interface Doorkeeping extends Pick<GivenTokens, 'givenTo'> {
 }
 
 export function composeDoorHandOut(parts: DoorHandOutParts): Doorkeeping {
-  const { engine, audit, onRead, meter, runtime, log } = parts
-  const given = createGivenTokens()
+  const { engine, audit, onRead, meter, core, isFleet } = parts
+  const { events, runtime, log, store } = core
+  const announce = createGivenAnnouncer({ changes: store.changes, runtime, log })
+  const given = createGivenTokens(isFleet ? announce : () => undefined)
+  events.on('store.changed', given.heard)
 
   const onLoop = ({ asker, lease, isNew }: FoundLoop) => {
     meter.loginLoop()

@@ -21,6 +21,12 @@ export const changesSuite: StoreSuite = async (t, open) => {
       (verdict) => ({ type: 'look', tokenId: 'T', verdict }) as const,
     )
     for (const look of looks) await store.changes.announce(look)
+    const given = {
+      type: 'given',
+      ...{ integration: 'a', tokenId: 'T', mintedAt: 1, until: 2 },
+      principals: ['api-key:"a"', 'jwt:https://idp.example#pod é'],
+    } as const
+    await store.changes.announce(given)
     // None of these is a change.
     await store.integrations.create('before', 'u', content())
     await store.documents.remove('key', 'x {y}', 'any')
@@ -42,6 +48,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
       { ...host, isResting: true },
       { ...host, isResting: false },
       ...looks,
+      given,
     ])
     t.notOk(gap)
     t.equal(cursor, await store.changes.tail())
