@@ -10,6 +10,8 @@ import { createPinStore } from '../identity/pin-store.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import type { Core } from '../store/core.ts'
+import type { StoreEvents } from '../store/store-events.ts'
+import { wakeByDocuments } from '../store/stream/wakes.ts'
 import type { LeaseEngine } from '../tokens/compose.ts'
 import { tokenIdOf } from '../tokens/serve/lease.ts'
 import { createBeginConnection } from './begin.ts'
@@ -19,7 +21,7 @@ import { type ConnectionStatus, type Flow, hasConnectionEnded } from './connecti
 import { createConnectionStore } from './connection-store.ts'
 import { createDeviceFlow, TURN_MS } from './device-flow.ts'
 import { createDevicePoller } from './device-poller.ts'
-import { createDeviceSchedule } from './device-schedule.ts'
+import { createDeviceSchedule, DEVICE_POLL_KIND } from './device-schedule.ts'
 import { createClaim, createDisconnect, createEnd } from './end.ts'
 import { createFinish } from './finish.ts'
 import { registerConnectionRoutes } from './routes.ts'
@@ -28,7 +30,7 @@ import { createWebServerFlow } from './web-server-flow.ts'
 export type Connections = ReturnType<typeof composeConnections>
 
 export function composeConnections(dependencies: {
-  readonly core: Core<unknown>
+  readonly core: Core<StoreEvents>
   readonly integrations: IntegrationStore
   readonly engine: Pick<LeaseEngine, 'custody' | 'revoker' | 'grants'>
   readonly permissions: PermissionResolver
@@ -88,6 +90,7 @@ export function composeConnections(dependencies: {
         })
   const deviceFlow = createDeviceFlow({ ...shared, schedule, runtime, log })
   const poller = createDevicePoller({ schedule, flow: deviceFlow, audit, runtime, log })
+  wakeByDocuments(core, poller, DEVICE_POLL_KIND)
 
   return {
     /** Registers the public route. */

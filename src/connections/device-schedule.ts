@@ -15,7 +15,7 @@ interface PollTurn extends BodyOf<typeof PollTurnBody> {
   readonly id: string
 }
 
-/** A turn that this replica took. */
+/** A turn as it was read or taken. */
 export interface TakenTurn extends PollTurn {
   readonly version: number
 }
@@ -23,6 +23,7 @@ export interface TakenTurn extends PollTurn {
 export type DeviceSchedule = ReturnType<typeof createDeviceSchedule>
 
 const POLLS = documentKind({ kind: 'device-poll', schema: PollTurnBody })
+export const DEVICE_POLL_KIND = POLLS.kind
 /** Later than the end of any device code. */
 const KEPT_MS = 3_600_000
 
@@ -44,10 +45,8 @@ export function createDeviceSchedule(dependencies: {
     async add(turn: PollTurn): Promise<void> {
       await write(turn, 'absent')
     },
-    async *due(): AsyncGenerator<TakenTurn> {
-      for await (const { id, version, body } of POLLS.all(documents)) {
-        if (body.nextAt <= now()) yield { ...body, id, version }
-      }
+    async *turns(): AsyncGenerator<TakenTurn> {
+      for await (const { id, version, body } of POLLS.all(documents)) yield { ...body, id, version }
     },
     /** Postpones the turn until the poll must have ended. So no other replica takes it, unless this one dies. Undefined: another replica was faster. */
     take: ({ version, ...turn }: TakenTurn): Promise<TakenTurn | undefined> =>

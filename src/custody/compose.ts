@@ -3,7 +3,7 @@ import type { AuditLog } from '../audit/log.ts'
 import { refreshTokenIdOf } from '../credentials/credential.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
-import { createTask } from '../runtime/tasks.ts'
+import { createTask, pauseUntil } from '../runtime/tasks.ts'
 import type { Core } from '../store/core.ts'
 import { dropLease } from '../store/outcome.ts'
 import type { StoreEvents } from '../store/store-events.ts'
@@ -60,6 +60,7 @@ interface CustodyComposition {
   readonly onLost: (reason: LostReason) => void
 }
 
+/** Interval of looks while refresh tokens wait for a decision. */
 const LOOK_MS = 1_000
 
 export function composeCustody(dependencies: CustodyComposition): RefreshTokenCustody {
@@ -107,7 +108,7 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
     ...{ runtime, outage: ageOutage, retryMs: LOOK_MS },
     async work() {
       await vouching.tend()
-      return LOOK_MS
+      return vouching.isSettled() ? pauseUntil(Number.POSITIVE_INFINITY, 0, LOOK_MS) : LOOK_MS
     },
   })
   const tried = async (work: Promise<unknown>) => {
@@ -121,6 +122,13 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
     // Learns the presentations of other replicas before the store can lose them.
     if (type === 'custody') vouching.look().catch(ageOutage.report)
   })
+  let age: string | undefined
+  events.on('store.pulse', (pulse) => {
+    if (pulse.age !== age) looks.wake()
+    age = pulse.age
+  })
+  // The server may have restarted, with an older content.
+  events.on('store.heard', looks.wake)
   // No refresh token is used before Salesforce was asked about it.
   events.on('store.rewound', () => tried(vouching.rewound()))
   return {

@@ -4,7 +4,7 @@ import { BrokerError } from '../errors/errors.ts'
 import type { ProblemCode } from '../errors/problems.ts'
 import type { OutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
-import { createTask } from '../runtime/tasks.ts'
+import { createTask, pauseUntil } from '../runtime/tasks.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { SETTLE_MS } from './connection.ts'
 import { LOOK_MS } from './custody-store.ts'
@@ -24,7 +24,7 @@ export interface RefreshTokenMaintainerDependencies {
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
-/** Interval between reads of the index. */
+/** Shortest time between reads of the index. */
 const PERIOD_MS = 1_000
 /** Most concurrent maintenance work of one replica. */
 const CONCURRENCY = 16
@@ -95,7 +95,11 @@ export function createRefreshTokenMaintainer(dependencies: RefreshTokenMaintaine
   const begin = (name: string) => {
     const work = lookAfter(name)
       .then(outage.over, outage.report)
-      .finally(() => active.delete(name))
+      .finally(() => {
+        active.delete(name)
+        // It may have set the time of its next look.
+        task.wake()
+      })
     active.set(name, work)
   }
 
@@ -103,15 +107,18 @@ export function createRefreshTokenMaintainer(dependencies: RefreshTokenMaintaine
     ...{ runtime, outage, retryMs: PERIOD_MS },
     async work() {
       const free = CONCURRENCY - active.size
-      const names = free > 0 ? await custody.claim(free, POSTPONE_MS) : []
-      for (const name of names) if (!active.has(name)) begin(name)
       // Only one that was looked after to the end shows that this works again.
-      return { idleMs: PERIOD_MS }
+      if (free === 0) return { idleMs: PERIOD_MS }
+      const { names, nextInMs } = await custody.claim(free, POSTPONE_MS)
+      for (const name of names) if (!active.has(name)) begin(name)
+      return { idleMs: pauseUntil(nextInMs, 0, PERIOD_MS) }
     },
   })
 
   return {
     start: task.start,
+    wake: task.wake,
+    tick: task.tick,
     /** Starts no new work, and waits for running work. */
     async stop(): Promise<void> {
       await task.stop()

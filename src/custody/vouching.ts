@@ -39,6 +39,8 @@ export interface Vouching {
   look(): Promise<void>
   /** Looks, and ends a doubt without tokens in it. */
   tend(): Promise<void>
+  /** Whether the last look found nothing to decide, now or later. */
+  isSettled(): boolean
   /** The highest known number of notes. */
   known(): Promise<number>
   /** Records one more note. Resolves when the witness has it. Throws `store_unavailable`. */
@@ -140,6 +142,7 @@ export function createVouching(dependencies: {
       if (current && current.doubt !== null) await custody.doubted()
       await look()
     },
+    isSettled: () => current?.doubt === null && current.knownRun === current.run,
     async known() {
       if (!current) await look()
       return (current && knownOf(current)?.noted) ?? 0

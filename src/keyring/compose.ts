@@ -6,12 +6,15 @@ import type { Core } from '../store/core.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import type { MacRequirement } from '../store/integrity/mac-requirement.ts'
 import type { Store } from '../store/store.ts'
+import type { StoreEvents } from '../store/store-events.ts'
+import { wakeByDocuments } from '../store/stream/wakes.ts'
 import { createSingleFlight } from '../tokens/mint/single-flight.ts'
 import { REVOCATION_KIND } from '../tokens/revoke/revocation-queue.ts'
 import { createCensusTaker } from './census.ts'
 import { createKeyringWatch } from './keyring-watch.ts'
 import { createRecordProver } from './record-prover.ts'
 import { createReplicas } from './replicas.ts'
+import { RESEAL_JOBS } from './reseal-job.ts'
 import { createResealer } from './resealer.ts'
 import { registerKeyringRoutes } from './routes.ts'
 import { createSealedRecords } from './sealed-records.ts'
@@ -19,7 +22,7 @@ import { createSealedRecords } from './sealed-records.ts'
 export type KeyringCare = ReturnType<typeof composeKeyring>
 
 export function composeKeyring(dependencies: {
-  readonly core: Core<unknown>
+  readonly core: Core<StoreEvents>
   /** The store of the engine. */
   readonly engine: Store
   readonly requirement: MacRequirement
@@ -50,6 +53,7 @@ export function composeKeyring(dependencies: {
     keyring,
     ...{ audit, runtime, log },
   })
+  wakeByDocuments(core, resealer, RESEAL_JOBS.kind)
   const watch = createKeyringWatch({ keyring, census, replicas, runtime, log })
   return {
     trouble: watch.trouble,

@@ -5,7 +5,7 @@ import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
-import { createTask } from '../runtime/tasks.ts'
+import { createTask, pauseUntil } from '../runtime/tasks.ts'
 import { lostRace } from '../store/compare-and-set.ts'
 import type { StoredDocument } from '../store/documents.ts'
 import type { Documents } from '../store/store.ts'
@@ -16,6 +16,7 @@ import type { SealedListing, SealedRecord } from './sealed-records.ts'
 
 export type Resealer = ReturnType<typeof createResealer>
 
+/** Pause while another replica works. */
 const LOOK_MS = 2_000
 /** Progress is written after each page. */
 const PAGE = 200
@@ -121,10 +122,12 @@ export function createResealer(dependencies: {
     outage: createOutageLogger(log, 'records cannot be resealed', runtime),
     async work() {
       const stored = await read()
-      if (!stored || !isOurs(stored.body)) return LOOK_MS
-      // Undefined: another replica works at it.
-      const isDone = (await replicas.underLock(LOCK, work)) !== undefined
-      return isDone ? LOOK_MS : { idleMs: LOOK_MS }
+      const isDone =
+        !stored ||
+        !isOurs(stored.body) ||
+        // Undefined: another replica works at it.
+        (await replicas.underLock(LOCK, work)) !== undefined
+      return isDone ? pauseUntil(Number.POSITIVE_INFINITY, now(), LOOK_MS) : { idleMs: LOOK_MS }
     },
   })
 
@@ -153,6 +156,8 @@ export function createResealer(dependencies: {
       return (await read())?.body
     },
     start: task.start,
+    wake: task.wake,
+    tick: task.tick,
     stop: task.stop,
   }
 }

@@ -5,6 +5,8 @@ import type { Salesforce } from '../grants/salesforce.ts'
 import type { Integrations } from '../integrations/compose.ts'
 import type { IntegrationEvents } from '../integrations/integration-events.ts'
 import type { Core } from '../store/core.ts'
+import type { StoreEvents } from '../store/store-events.ts'
+import { wakeByDocuments } from '../store/stream/wakes.ts'
 import type { LeaseEngine } from '../tokens/compose.ts'
 import { createSingleFlight } from '../tokens/mint/single-flight.ts'
 import type { TokenEvents } from '../tokens/token-events.ts'
@@ -12,8 +14,9 @@ import { createActivation } from './activation.ts'
 import { createAutoRotation } from './auto-rotation.ts'
 import { createCertificateSteps } from './certificate-steps.ts'
 import { createDeployer } from './deployer.ts'
+import { DEPLOYMENTS } from './deployment.ts'
 import { createDeploymentSteps } from './deployment-steps.ts'
-import { createErasure } from './erasure.ts'
+import { createErasure, RETIRED_KIND } from './erasure.ts'
 import { createExpiryNotifier } from './expiry-notifier.ts'
 import { createSecretSteps } from './secret-steps.ts'
 import { createStaging } from './stage.ts'
@@ -22,7 +25,7 @@ import { createThrough } from './through.ts'
 export type Rotation = ReturnType<typeof composeRotation>
 
 export function composeRotation(dependencies: {
-  readonly core: Core<IntegrationEvents & TokenEvents>
+  readonly core: Core<StoreEvents & IntegrationEvents & TokenEvents>
   readonly integrations: Integrations
   readonly engine: Pick<LeaseEngine, 'prove' | 'adopt' | 'insideLease'>
   readonly salesforce: Pick<Salesforce, 'metadata' | 'credentials'>
@@ -64,6 +67,8 @@ export function composeRotation(dependencies: {
     ...{ store: integrations, staging, deployer, underLock, audit, runtime, log },
   })
   const notifier = createExpiryNotifier({ store: integrations, documents, audit, runtime, log })
+  wakeByDocuments(core, erasure, RETIRED_KIND)
+  wakeByDocuments(core, deployer, DEPLOYMENTS.kind)
   const parts = [erasure, notifier, deployer, autoRotation]
   return {
     ...{ activation, erasure, staging, deployer },

@@ -16,7 +16,7 @@ import { checkIfMatch } from '../integrations/preconditions.ts'
 import { unnamed } from '../integrations/references/visible.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
-import { createTask } from '../runtime/tasks.ts'
+import { createTask, pauseUntil } from '../runtime/tasks.ts'
 import { untilWritten } from '../store/compare-and-set.ts'
 import type { Documents } from '../store/store.ts'
 import type { SingleFlight } from '../tokens/mint/single-flight.ts'
@@ -36,6 +36,7 @@ import { checkOwn, type StagingRequest } from './stage.ts'
 
 export type Deployer = ReturnType<typeof createDeployer>
 
+/** Shortest time between reads of all deployments. */
 const LOOK_MS = 1_000
 const TROUBLE_MS = 5_000
 /** Most deployments that one replica works on. */
@@ -157,19 +158,23 @@ export function createDeployer(dependencies: {
     active.set(name, work)
   }
 
-  const look = async (): Promise<void> => {
+  /** Returns when the next deployment continues. */
+  const look = async (): Promise<number> => {
+    let nextAt = Number.POSITIVE_INFINITY
     for await (const { id: name, body: deployment } of DEPLOYMENTS.all(deployments)) {
-      if (task.stopped.aborted || active.size >= CONCURRENCY) return
-      if (isReady(deployment, now()) && !active.has(name)) begin(name)
+      if (task.stopped.aborted || active.size >= CONCURRENCY) return now()
+      if (active.has(name) || isDeploymentOver(deployment)) continue
+      if (isReady(deployment, now())) begin(name)
+      else nextAt = Math.min(nextAt, deployment.nextAt)
     }
+    return nextAt
   }
 
   const task = createTask({
     ...{ runtime, retryMs: TROUBLE_MS },
     outage: createOutageLogger(log, 'deployments cannot be read', runtime),
     async work() {
-      await look()
-      return LOOK_MS
+      return pauseUntil(await look(), now(), LOOK_MS)
     },
   })
 
@@ -215,6 +220,8 @@ export function createDeployer(dependencies: {
       return (await DEPLOYMENTS.read(deployments, name))?.body
     },
     start: task.start,
+    wake: task.wake,
+    tick: task.tick,
     async stop(): Promise<void> {
       await task.stop()
       await Promise.all(active.values())

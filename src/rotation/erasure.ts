@@ -11,7 +11,7 @@ import { type Integration, isDraft } from '../integrations/integration.ts'
 import type { IntegrationStore } from '../integrations/integration-store.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
-import { createTask } from '../runtime/tasks.ts'
+import { createTask, pauseUntil } from '../runtime/tasks.ts'
 import { documentKind } from '../store/documents.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import { type BodyOf, nullable } from '../store/record-body.ts'
@@ -35,6 +35,8 @@ const Watch = Type.Object({
 type Watch = BodyOf<typeof Watch>
 
 const WATCHES = documentKind({ kind: 'retired', schema: Watch })
+export const RETIRED_KIND = WATCHES.kind
+/** Shortest time between reads of all watches. */
 const LOOK_MS = 5_000
 const DISCOVER_MS = FALLBACK_MS
 /** Pause after a proof that failed for another reason. */
@@ -167,13 +169,17 @@ export function createErasure(dependencies: {
     await WATCHES.claim(documents, name, next, { expected })
   }
 
-  const look = async (): Promise<void> => {
+  /** Returns when the next watch is due. */
+  const look = async (): Promise<number> => {
+    let nextAt = Number.POSITIVE_INFINITY
     for await (const { id: name, version, body } of WATCHES.all(documents)) {
+      if (body.nextAt > now()) nextAt = Math.min(nextAt, body.nextAt)
       if (body.nextAt > now() || task.stopped.aborted) continue
       const next = { ...body, nextAt: now() + AGAIN_MS }
       const mine = await WATCHES.claim(documents, name, next, { expected: version })
       if (mine) await settle(name, body, mine.version).catch((error) => later(error, name))
     }
+    return nextAt
   }
 
   const later = (error: unknown, integration: string) =>
@@ -194,8 +200,7 @@ export function createErasure(dependencies: {
     outage: createOutageLogger(log, 'retired credentials cannot be maintained', runtime),
     async work() {
       await discover()
-      await look()
-      return LOOK_MS
+      return pauseUntil(await look(), now(), LOOK_MS)
     },
   })
 
@@ -229,6 +234,8 @@ export function createErasure(dependencies: {
     },
     /** Checks all integrations at intervals, for credentials that a crash left without a watch, and then the watched ones. */
     start: task.start,
+    wake: task.wake,
+    tick: task.tick,
     stop: task.stop,
   }
 }

@@ -9,6 +9,8 @@ export interface Task {
   start(): void
   /** Ends the current pause. During a round, skips the next pause. */
   wake(): void
+  /** Ends the current pause if it is over by the clock of the store, which may have been set. */
+  tick(): void
   /** Resolves when the running round is over. */
   stop(): Promise<void>
 }
@@ -18,8 +20,15 @@ interface Idle {
   readonly idleMs: number
 }
 
+/** Longest pause of work that is told of changes, because one may be missed. */
+const UNTOLD_MS = 30_000
+
+/** Milliseconds until this time, within bounds. */
+export const pauseUntil = (at: number, now: number, leastMs: number): number =>
+  Math.min(UNTOLD_MS, Math.max(leastMs, at - now))
+
 interface TaskOptions {
-  readonly runtime: Pick<Runtime, 'sleep'>
+  readonly runtime: Pick<Runtime, 'sleep'> & Partial<Pick<Runtime, 'now'>>
   /** Runs one round. Returns the pause until the next, in milliseconds. Infinite: waits for `wake`. */
   readonly work: () => Promise<number | Idle>
   /** Pause after a failed round, in milliseconds. */
@@ -35,6 +44,7 @@ export function createTask(options: TaskOptions): Task {
   const stopped = new AbortController()
   let woken = new AbortController()
   let running: Promise<void> | undefined
+  let resumeAt = Number.POSITIVE_INFINITY
 
   const round = async (): Promise<number> => {
     try {
@@ -61,7 +71,10 @@ export function createTask(options: TaskOptions): Task {
     if (firstMs > 0) await pause(firstMs, woken)
     while (!stopped.signal.aborted) {
       woken = new AbortController()
-      await pause(await round(), woken)
+      resumeAt = Number.POSITIVE_INFINITY
+      const ms = await round()
+      resumeAt = (runtime.now?.() ?? Number.NaN) + ms
+      await pause(ms, woken)
     }
   }
 
@@ -71,6 +84,9 @@ export function createTask(options: TaskOptions): Task {
       running ??= run()
     },
     wake: () => woken.abort(),
+    tick() {
+      if ((runtime.now?.() ?? 0) >= resumeAt) woken.abort()
+    },
     async stop() {
       stopped.abort()
       woken.abort()

@@ -5,6 +5,7 @@ import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
 import type { Change, Changes } from './store.ts'
 import type { StoreEvents } from './store-events.ts'
+import { isAt } from './stream/cursor.ts'
 
 export type ChangeSubscription = ReturnType<typeof createChangeSubscription>
 
@@ -15,8 +16,12 @@ interface ChangeSubscriptionDependencies {
   readonly log: Log
 }
 
-/** Longest wait of one read for changes. */
-const READ_MS = 250
+/** Interval between the pulses. The rest of {@link TRUST_MS} is for the answer. */
+const PULSE_MS = 600
+/** Longest wait for the next change. */
+const WAIT_MS = 4_000
+/** Longest time without a read, which also shows whether the server accepts changes. */
+const READ_MS = 10_000
 /** How long memory may be trusted without a completed read. */
 const TRUST_MS = 1_000
 /** Frequent changes are read together, at this interval. A change after a pause is read at once. */
@@ -30,6 +35,11 @@ export function createChangeSubscription(dependencies: ChangeSubscriptionDepende
   const { changes, events, runtime, log } = dependencies
   const { wall, monotonic, random, sleep } = runtime
   const outage = createOutageLogger(log, 'the change stream cannot be read', runtime)
+  const waits = createOutageLogger(
+    log,
+    `the next change cannot be waited for: changes are heard up to ${PULSE_MS} ms late`,
+    runtime,
+  )
   const waiting = new Map<string, Set<() => void>>()
   let heard = NEVER
   let epoch = 0
@@ -54,37 +64,103 @@ export function createChangeSubscription(dependencies: ChangeSubscriptionDepende
   }
 
   const begun = () => ({ at: wall(), monotonic: monotonic() })
+  const retryMs = () => RETRY_MS.least + random() * (RETRY_MS.most - RETRY_MS.least)
 
-  const listen = async () => {
+  /** Reads until the end or a failure. */
+  const listen = async (ended: AbortSignal) => {
     const first = begun()
     let cursor = await changes.tail()
+    if (ended.aborted) return
     lose()
     hear(first)
     outage.over()
     events.emit('store.heard', undefined)
-    while (!task.stopped.aborted) {
-      const start = begun()
-      const { entries, cursor: next, gap } = await changes.read(cursor, READ_MS)
-      if (gap) lose()
-      for (const entry of entries) pass(entry)
-      cursor = next
-      hear(start)
-      const spareMs = start.monotonic + GATHER_MS - monotonic()
-      if (entries.length > 0 && spareMs > 0) await sleep(spareMs, task.stopped)
+
+    let news = Promise.withResolvers<void>()
+    /** Resolved by the end of the round that reads the news. */
+    let told: PromiseWithResolvers<void> | undefined
+    const tell = () => {
+      told = Promise.withResolvers()
+      news.resolve()
+      return told.promise
     }
+
+    const wait = async () => {
+      while (!ended.aborted) {
+        const from = cursor
+        try {
+          const isNews = await changes.wait(from, WAIT_MS)
+          waits.over()
+          if (!isNews || ended.aborted) continue
+        } catch (error) {
+          if (ended.aborted) return
+          waits.report(error)
+        }
+        // If the waits failed, the server may be another one now, which a read shows.
+        await tell()
+        if (cursor === from) await sleep(PULSE_MS, ended)
+      }
+    }
+    void wait()
+
+    let pulseAt = Number.NEGATIVE_INFINITY
+    let readAt = first.monotonic
+    while (!ended.aborted) {
+      const start = begun()
+      const telling = told
+      told = undefined
+      news = Promise.withResolvers()
+      const mustRead = telling !== undefined || start.monotonic - readAt >= READ_MS
+      const isPulse = !mustRead || start.monotonic - pulseAt >= PULSE_MS
+      const pulse = isPulse ? await changes.pulse() : undefined
+      let count = 0
+      if (mustRead || (pulse && !isAt(cursor, pulse))) {
+        const { entries, cursor: next, gap } = await changes.read(cursor)
+        if (ended.aborted) return
+        if (gap) lose()
+        for (const entry of entries) pass(entry)
+        cursor = next
+        readAt = start.monotonic
+        count = entries.length
+      }
+      if (ended.aborted) return
+      hear(start)
+      if (pulse) {
+        pulseAt = start.monotonic
+        events.emit('store.pulse', pulse)
+      }
+      telling?.resolve()
+      const spareMs = start.monotonic + GATHER_MS - monotonic()
+      if (count > 0 && spareMs > 0) await sleep(spareMs, ended)
+      await pause(pulseAt + PULSE_MS - monotonic(), news.promise, ended)
+    }
+  }
+
+  /** Until this time is over, or until there is news. */
+  const pause = async (ms: number, news: Promise<void>, ended: AbortSignal) => {
+    if (ms <= 0) return
+    const over = new AbortController()
+    await Promise.race([news, sleep(ms, AbortSignal.any([over.signal, ended]))])
+    over.abort()
   }
 
   const task = createTask({
     runtime,
     async work() {
+      const ended = new AbortController()
+      const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
+      task.stopped.addEventListener('abort', () => stop(), { signal: ended.signal })
       try {
-        await listen()
+        // What still waits for the store ends with its connection.
+        await Promise.race([listen(ended.signal), stopped])
       } catch (error) {
         if (task.stopped.aborted) return 0
         lose()
         outage.report(error)
+      } finally {
+        ended.abort()
       }
-      return RETRY_MS.least + random() * (RETRY_MS.most - RETRY_MS.least)
+      return retryMs()
     },
   })
 

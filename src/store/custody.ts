@@ -1,5 +1,6 @@
 /** The part of the port that keeps refresh tokens and whether they may be presented. */
 import type { CustodyAges, Noted } from './custody-age.ts'
+import type { Claim } from './records.ts'
 
 /** `idle`: the refresh token may be presented. `spend`: it was or may have been presented, with an unknown result. `dead`: no valid token exists. */
 export type CustodyState = 'idle' | 'spend' | 'dead'
@@ -100,7 +101,7 @@ export interface Custodies extends CustodyAges {
     },
   ): Promise<boolean>
   /** CLAIM: takes at most `limit` names that are due, and postpones them. */
-  claim(limit: number, postponeMs: number): Promise<readonly string[]>
+  claim(limit: number, postponeMs: number): Promise<Claim>
   /** Sets the time of the next check, unless the custody is dead or missing. */
   lookAt(name: string, at: number): Promise<void>
 }

@@ -2,7 +2,7 @@
 import { isStoreAway } from '../errors/errors.ts'
 import type { Store } from './store.ts'
 
-/** Measured operations. `changes.read` waits for changes, so only its failures count. */
+/** Measured operations. `changes.wait` waits for changes, so only its failures count. */
 const OPERATIONS = {
   integrations: ['read', 'readSealed', 'list', 'create', 'change', 'remove', 'confirm'],
   outcomes: ['look', 'save', 'forgetRefusal', 'revoke', 'holders'],
@@ -15,13 +15,13 @@ const OPERATIONS = {
   budgets: ['take', 'takeUnderLock', 'used'],
   documents: ['read', 'list', 'write', 'remove'],
   events: ['append', 'put', 'read'],
-  changes: ['tail', 'read', 'announce'],
+  changes: ['tail', 'pulse', 'wait', 'read', 'announce'],
   seals: ['list', 'swapSecrets', 'swapLease', 'swapRefreshToken', 'macs', 'swapMac'],
 } as const satisfies { readonly [Part in keyof Store]?: readonly (keyof Store[Part])[] }
 
 type Part = keyof typeof OPERATIONS
 
-const WAITING = 'changes.read'
+const WAITING = 'changes.wait'
 
 /** Reads of one record, for which callers wait. Lists and durable writes may take longer. */
 const READS: ReadonlySet<string> = new Set([

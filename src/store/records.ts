@@ -93,3 +93,29 @@ export interface GivenChange {
   readonly until: number
   readonly principals: readonly string[]
 }
+
+/** What was taken of an index of due times. */
+export interface Claim {
+  readonly names: readonly string[]
+  /** Milliseconds until the next entry is due; 0: one is. Infinite: the index is empty. */
+  readonly nextInMs: number
+}
+
+/** The state of the store in one cheap answer. */
+export interface Pulse {
+  /** See `Store.identity`. Empty: the store has none yet. */
+  readonly id: string
+  readonly seq: number
+  /** Changes with each entry of the due index that is added or set earlier. */
+  readonly due: string
+  /** Changes with the result of `custody.age`, except its time. It changes for a new run after the first reader of the age. */
+  readonly age: string
+}
+
+/** Salesforce issued this rejected token again, so it is valid. */
+export interface StillLiveRecord {
+  readonly tokenId: string
+  readonly until: number
+  /** Consecutive repetitions, from 1. The pause doubles with each. */
+  readonly count: number
+}

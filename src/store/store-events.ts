@@ -1,5 +1,6 @@
 /** Events of the store in this process. */
 import type { CorruptRecord } from './integrity/corrupt-records.ts'
+import type { Pulse } from './records.ts'
 import type { Change } from './store.ts'
 
 export interface StoreEvents {
@@ -9,6 +10,8 @@ export interface StoreEvents {
   'store.gap': undefined
   /** The change stream is read, for the first time or again. */
   'store.heard': undefined
+  /** This replica has heard all changes before this pulse. */
+  'store.pulse': Pulse
   /** This replica found that the store went back in time. */
   'store.rewound': undefined
   /** This replica changed an outcome. Emitted before the caller gets the result. */

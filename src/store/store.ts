@@ -3,12 +3,15 @@ import type { Budgets } from './budgets.ts'
 import type { Custodies } from './custody.ts'
 import type {
   AnnouncedChange,
+  Claim,
   DocumentWrite,
   EventLine,
   EventPlace,
   LoggedEvent,
   Page,
   PageQuery,
+  Pulse,
+  StillLiveRecord,
 } from './records.ts'
 import type { Seals } from './seals.ts'
 
@@ -129,14 +132,6 @@ export interface RefusalRecord {
   readonly until: number
 }
 
-/** Salesforce issued this rejected token again, so it is valid. */
-export interface StillLiveRecord {
-  readonly tokenId: string
-  readonly until: number
-  /** Consecutive repetitions, from 1. The pause doubles with each. */
-  readonly count: number
-}
-
 /** The result of the last mint. May contain a lease and a later refusal. */
 export interface OutcomeRecord {
   readonly lease?: LeaseRecord
@@ -201,7 +196,7 @@ export interface Locks {
 export interface DueIndex {
   mark(name: string, dueAt: number): Promise<void>
   /** CLAIM: takes at most `limit` due names, earliest first, and postpones them by `postponeMs`. */
-  claim(limit: number, postponeMs: number): Promise<readonly string[]>
+  claim(limit: number, postponeMs: number): Promise<Claim>
   unmark(name: string): Promise<void>
   size(): Promise<{ readonly count: number; readonly earliest: number | null }>
 }
@@ -279,15 +274,16 @@ export type Change =
   | { readonly type: 'custody'; readonly name: string }
   | AnnouncedChange
 
-/** The change stream for readers in memory. Uses its own connection. */
+/** The change stream for readers in memory. */
 export interface Changes {
-  /** The position after the newest entry, where a reader starts. */
+  /** The position after the newest entry, where a reader starts (`stream/cursor.ts`). */
   tail(): Promise<string>
-  /** Waits at most `waitMs` (and 2 s) for entries after the cursor. `gap`: entries may be missing (trimmed, or the store went back in time), so memory must not be trusted. */
-  read(
-    cursor: string,
-    waitMs: number,
-  ): Promise<{
+  /** The state of the store now. */
+  pulse(): Promise<Pulse>
+  /** Waits at most `waitMs` (and 4 s) for entries after the cursor, on a connection of its own. True: there may be some. */
+  wait(cursor: string, waitMs: number): Promise<boolean>
+  /** The entries after the cursor. `gap`: some may be missing (trimmed, or the store went back in time), so memory must not be trusted. */
+  read(cursor: string): Promise<{
     readonly entries: readonly Change[]
     readonly cursor: string
     readonly gap: boolean

@@ -17,6 +17,7 @@ import type { ChangeSubscription } from '../store/change-subscription.ts'
 import type { Core } from '../store/core.ts'
 import type { ReplicaMemory } from '../store/replica-cache.ts'
 import type { StoreEvents } from '../store/store-events.ts'
+import { wakeByStore } from '../store/stream/wakes.ts'
 import type { EngineMeter } from './engine-meter.ts'
 import { createTokenLook, type TokenLook } from './look/token-look.ts'
 import { type Breaker, createBreaker } from './mint/breaker.ts'
@@ -192,7 +193,12 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
   const { coordinator } = life
   const unmetered = createBroker({
     ...{ reader, life, degraded },
-    due: store.due,
+    due: {
+      async mark(name, dueAt) {
+        await store.due.mark(name, dueAt)
+        refresher.expect(dueAt)
+      },
+    },
     async prepare(integration) {
       await Promise.all([integrations.prepare(integration), identity.known(integration)])
     },
@@ -210,6 +216,14 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     },
     outage: dueTrouble,
   })
+
+  let due: string | undefined
+  events.on('store.pulse', (pulse) => {
+    if (pulse.due !== due) refresher.heard()
+    due = pulse.due
+    refresher.tick()
+  })
+  events.on('store.heard', refresher.heard)
 
   const reconciler = createReconciler({
     async learnTime() {
@@ -233,6 +247,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     },
     exercise: createExercise({ look: reader.look, coordinator, now }),
   })
+  wakeByStore(core, maintainer, ({ type }) => type === 'custody')
   const prover = createProver({ records, logins, runtime })
   events.on('store.heard', reconciler.begin)
   events.on('integration.written', async ({ name, written }) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createTask } from '../../src/runtime/tasks.ts'
+import { createTask, pauseUntil } from '../../src/runtime/tasks.ts'
 import { eventually } from '../support/eventually.ts'
 
 t.test('goes round after round, also after one that failed, until it is stopped', async (t) => {
@@ -118,4 +118,40 @@ t.test('stopped before its first round, it does nothing', async (t) => {
   task.start()
   await task.stop()
   t.equal(rounds, 0)
+})
+
+t.test('a pause ends by the clock of the store, too', async (t) => {
+  let clock = 1_000
+  let rounds = 0
+  const task = createTask({
+    async work() {
+      rounds += 1
+      return 5_000
+    },
+    runtime: {
+      now: () => clock,
+      sleep: (_ms, signal) =>
+        new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
+    },
+  })
+  task.tick()
+  task.start()
+  await eventually(() => rounds === 1)
+  await new Promise(setImmediate)
+  clock += 4_999
+  task.tick()
+  await new Promise(setImmediate)
+  t.equal(rounds, 1)
+  clock += 1
+  task.tick()
+  await eventually(() => rounds === 2)
+  await task.stop()
+})
+
+t.test('the pause until a time has bounds', (t) => {
+  t.equal(pauseUntil(5_000, 1_000, 1_000), 4_000)
+  t.equal(pauseUntil(1_200, 1_000, 1_000), 1_000)
+  t.equal(pauseUntil(0, 1_000, 1_000), 1_000)
+  t.equal(pauseUntil(Number.POSITIVE_INFINITY, 1_000, 1_000), 30_000)
+  t.end()
 })

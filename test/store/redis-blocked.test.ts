@@ -42,7 +42,7 @@ const troubles = (events: readonly RedisEvent[]) =>
 t.test('an answer that came while the loop was blocked is read, not given up', async (t) => {
   const { store, events } = await storeAt(t, (await redis(t)).url)
   const cursor = await store.changes.tail()
-  const asked = [store.now(), store.identity(), store.changes.read(cursor, 250)]
+  const asked = [store.now(), store.identity(), store.changes.wait(cursor, 250)]
   block(BLOCKED_MS)
   await t.resolves(Promise.all(asked))
   // The socket has a time of its own, which is over a little later.

@@ -54,7 +54,7 @@ t.test('a Cluster with several databases', { skip: unlessProvided(provided) }, a
       store.documents.write('store', id, '{}', { expected: 'absent', mac: '' })
     const cursor = await eventually(() => store.changes.tail().catch(() => undefined))
     t.ok(await write('first'))
-    const [before] = await Promise.all([keysOf(servers), store.changes.read(cursor, 250)])
+    const [before] = await Promise.all([keysOf(servers), store.changes.wait(cursor, 250)])
     t.same(
       before.map((count) => count > 0),
       [false, false, true, false],

@@ -49,7 +49,7 @@ t.test('is unavailable while Redis hangs, and recovers when it goes on', async (
   await Promise.all([
     rejectsSoon(t, store.integrations.read('a'), 'a read'),
     rejectsSoon(t, store.documents.write('k', 'd', '', { expected: 'any' }), 'a write'),
-    rejectsSoon(t, store.changes.read(cursor, 250), 'a reader of changes'),
+    rejectsSoon(t, store.changes.wait(cursor, 250), 'a reader of changes'),
     rejectsSoon(t, store.locks.acquire('a', 'me', 1_000), 'a lock'),
   ])
   // Once the socket has been given up, the next ones need not wait at all.
@@ -58,7 +58,7 @@ t.test('is unavailable while Redis hangs, and recovers when it goes on', async (
   await redis.kill('SIGCONT')
   await eventually(works(store))
   t.match(await store.integrations.read('a'), { uid: 'u' })
-  await eventually(async () => (await store.changes.read(cursor, 0).catch(() => null)) !== null)
+  await eventually(async () => (await store.changes.read(cursor).catch(() => null)) !== null)
 })
 
 t.test('is unavailable while Redis is dead, and finds it again when it is back', async (t) => {
@@ -66,7 +66,7 @@ t.test('is unavailable while Redis is dead, and finds it again when it is back',
   const { store } = await redisStore(t, redis)
   await store.integrations.create('a', 'u', content())
   const cursor = await store.changes.tail()
-  const waiting = store.changes.read(cursor, 2_000)
+  const waiting = store.changes.wait(cursor, 2_000)
   const rejected = t.rejects(waiting, { code: 'store_unavailable' }, 'a waiting reader')
   await redis.kill('SIGKILL')
   await rejected
@@ -77,9 +77,10 @@ t.test('is unavailable while Redis is dead, and finds it again when it is back',
   await eventually(works(store))
   t.match(await store.integrations.read('a'), { uid: 'u' })
   t.equal(await store.locks.acquire('a', 'me', 60_000), true, 'nothing was sent again by itself')
-  await eventually(async () => (await store.changes.read(cursor, 0).catch(() => null)) !== null)
+  await eventually(async () => (await store.changes.read(cursor).catch(() => null)) !== null)
   await store.documents.write('k', 'd', '', { expected: 'any' })
-  t.match(await store.changes.read(cursor, 2_000), { gap: false, entries: [{ type: 'document' }] })
+  await eventually(() => store.changes.wait(cursor, 2_000).catch(() => false))
+  t.match(await store.changes.read(cursor), { gap: false, entries: [{ type: 'document' }] })
 })
 
 t.test('opens without a Redis, and works as soon as there is one', async (t) => {
@@ -153,7 +154,7 @@ t.test('hears a store that was wiped, or went back in time, as a gap', async (t)
   await store.integrations.create('a', 'u', content())
   const cursor = await store.changes.tail()
   await raw.flushall()
-  t.match(await store.changes.read(cursor, 20), { gap: true, entries: [] })
+  t.match(await store.changes.read(cursor), { gap: true, entries: [] })
   const wiped = await store.identity()
   t.not(wiped.id, id)
   t.equal(wiped.seq, 0)
@@ -162,11 +163,30 @@ t.test('hears a store that was wiped, or went back in time, as a gap', async (t)
   await store.integrations.create('b', 'u', content())
   const later = await store.changes.tail()
   await raw.hset('vk:{vk}:meta', 'seq', 1)
-  t.match(await store.changes.read(later, 0), { gap: true }, 'a lower count')
+  t.match(await store.changes.read(later), { gap: true }, 'a lower count')
   await raw.hset('vk:{vk}:meta', 'seq', 3)
-  t.match(await store.changes.read(later, 0), { gap: true }, 'a count without its entry')
+  t.match(await store.changes.read(later), { gap: true }, 'a count without its entry')
   await raw.hset('vk:{vk}:meta', 'seq', 2)
-  t.match(await store.changes.read(later, 0), { gap: false }, 'as it was')
+  t.match(await store.changes.read(later), { gap: false }, 'as it was')
+  const [entry = ''] = /[^/]+$/.exec(later) ?? []
+  t.equal(await raw.xdel('vk:{vk}:chg', entry), 1)
+  t.match(await store.changes.read(later), { gap: true }, 'another entry with its count')
+  const anew = await store.changes.tail()
+  t.match(await store.changes.read(anew), { gap: false })
+})
+
+t.test('a wait may take longer than a command, unless the server hangs', async (t) => {
+  const { redis } = await server(t)
+  const { store, events } = await redisStore(t, redis, { timeoutMs: 300 })
+  const cursor = await store.changes.tail()
+  const start = performance.now()
+  t.equal(await store.changes.wait(cursor, 1_200), false)
+  t.ok(performance.now() - start >= 1_195)
+  t.notOk(events.some(({ type }) => type === 'error' || type === 'closed'))
+  const waiting = t.rejects(store.changes.wait(cursor, 600), { code: 'store_unavailable' })
+  await redis.kill('SIGSTOP')
+  await waiting
+  await redis.kill('SIGCONT')
 })
 
 t.test('stays with its scripts when the server forgets them', async (t) => {
@@ -176,9 +196,9 @@ t.test('stays with its scripts when the server forgets them', async (t) => {
   await raw.script('FLUSH')
   t.ok(await store.integrations.create('b', 'u', content()))
   const cursor = await store.changes.tail()
-  await store.changes.read(cursor, 10)
+  await store.changes.read(cursor)
   await raw.script('FLUSH')
-  t.match(await store.changes.read(cursor, 10), { gap: false })
+  t.match(await store.changes.read(cursor), { gap: false })
 })
 
 t.test('needs no more of Redis than the rights that it names', async (t) => {
@@ -228,7 +248,9 @@ t.test('needs no more of Redis than the rights that it names', async (t) => {
   await store.events.append(['x'], 10)
   await store.events.read({ limit: 1 })
   const cursor = await store.changes.tail()
-  await store.changes.read(cursor, 10)
+  await store.changes.read(cursor)
+  await store.changes.wait(cursor, 10)
+  await store.changes.pulse()
   await store.identity()
   await store.integrations.remove('a', { uid: 'u', version: 2 })
   const keys = await raw.keys('*')

@@ -85,7 +85,9 @@ const operations = (store: Store): Readonly<Record<string, () => Promise<unknown
   put: () => store.events.put([{ key: 'k', body: 'canary' }], 10),
   'events.read': () => store.events.read({ limit: 1 }),
   tail: () => store.changes.tail(),
-  'changes.read': () => store.changes.read('x/1/1-1', 10),
+  pulse: () => store.changes.pulse(),
+  wait: () => store.changes.wait('x/1/1-1', 10),
+  'changes.read': () => store.changes.read('x/1/1-1'),
 })
 
 async function outcomeOf(operation: () => Promise<unknown>): Promise<unknown> {

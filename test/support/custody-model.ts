@@ -178,7 +178,7 @@ export function createModelCustodies(now: () => number): ModelCustodies {
       change(name, { state: 'dead', at: now(), reason })
       return true
     },
-    claim: async () => [],
+    claim: async () => ({ names: [], nextInMs: Number.POSITIVE_INFINITY }),
     lookAt: async () => undefined,
   }
   return model

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
  */
 export type ProxyMode = 'pass' | 'stall' | 'cut' | 'reset'
 
-/** `readers`: only connections that listen for changes (they send XREAD); `commands`: only the others. */
+/** `readers`: only connections that listen for changes (they send XREAD, or ask for the pulse); `commands`: only the others. */
 export type ProxyScope = 'all' | 'readers' | 'commands'
 
 /** What the server sends arrives so late, in order; in pieces of so many bytes, each so late after the other. */
@@ -46,8 +46,8 @@ interface Pair {
   late: Promise<void> | undefined
 }
 
-/** Of the connection that listens; the others try at their start whether they may `XREAD`, and do not wait. */
-const WAITING_READ = /xread[^*]*block/i
+/** Of the connections that listen: one waits for changes, one asks for the pulse. The others try at their start whether they may `XREAD`, and do not wait. */
+const LISTENS = /xread[^*]*block|hmget[^*]*due_marks/i
 
 export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   const pairs = new Set<Pair>()
@@ -75,7 +75,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   }
 
   const move = (pair: Pair, to: Socket, chunk: Buffer) => {
-    if (to === pair.server && WAITING_READ.test(chunk.toString('latin1'))) pair.isReader = true
+    if (to === pair.server && LISTENS.test(chunk.toString('latin1'))) pair.isReader = true
     if (to === pair.server && trap !== undefined && chunk.includes(trap)) set('stall', 'commands')
     strike(pair)
     if (pair.isLost || to.destroyed) return

@@ -44,12 +44,18 @@ export async function reconnect(
   return patched.status === 200
 }
 
+/** Announces as the scripts of the store do, so that nobody waits any longer for a time that has gone by. */
+const ANNOUNCE = `
+local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
+redis.call('XADD', KEYS[2], '*', 'seq', seq, 'type', 'custody', 'name', ARGV[1])`
+
 /** Moves what is stored of a refresh token into the past, as if time had gone by. */
 export async function ageBy(url: string, name: string, ms: number): Promise<void> {
   const redis = new Redis(url)
   try {
     await redis.hincrby(`vk:{vk}:c:${name}`, 'at', -ms)
     await redis.zincrby('vk:{vk}:custodies', -ms, name)
+    await redis.eval(ANNOUNCE, 2, 'vk:{vk}:meta', 'vk:{vk}:chg', name)
   } finally {
     redis.disconnect()
   }

@@ -104,7 +104,7 @@ async function run(steps: readonly Step[]): Promise<{ servings: number; fallback
 
   const hear = async () => {
     if (!isThere) return
-    const { entries, cursor: next, gap } = await store.changes.read(cursor, 0)
+    const { entries, cursor: next, gap } = await store.changes.read(cursor)
     if (gap) throw new Error('nothing is trimmed')
     for (const change of entries) {
       cache.heard(change)

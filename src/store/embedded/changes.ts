@@ -1,5 +1,6 @@
 import { BrokerError } from '../../errors/errors.ts'
 import { tokenId as checkTokenId, text } from '../keys.ts'
+import type { Pulse } from '../records.ts'
 import type { Changes } from '../store.ts'
 import type { Announced, Transaction } from './database.ts'
 
@@ -7,7 +8,7 @@ import type { Announced, Transaction } from './database.ts'
 const CHANGES_KEPT = 10_000
 
 /** The same limit as in Redis. */
-const WAIT_MAX_MS = 2_000
+const WAIT_MAX_MS = 4_000
 
 const CURSOR = /^([^/]+)\/(\d{1,15})$/
 
@@ -20,17 +21,17 @@ interface EmbeddedChanges extends Changes {
 interface EmbeddedChangesDependencies {
   /** Announces in the order of all changes. */
   readonly write: (announce: (transaction: Pick<Transaction, 'announce'>) => void) => Promise<void>
-  readonly identity: () => { readonly id: string; readonly seq: number }
+  readonly pulse: () => Pulse
 }
 
 /** The change stream in memory. Its readers are in this process, and after a restart their memory is empty. */
 export function createEmbeddedChanges(dependencies: EmbeddedChangesDependencies): EmbeddedChanges {
-  const { identity, write } = dependencies
+  const { pulse, write } = dependencies
   const kept: Announced[] = []
   const waiting = new Set<() => void>()
   let closed = false
 
-  const cursorAt = (seq: number) => `${identity().id}/${seq}`
+  const cursorAt = (seq: number) => `${pulse().id}/${seq}`
 
   function wake(): void {
     for (const resume of waiting) resume()
@@ -50,15 +51,25 @@ export function createEmbeddedChanges(dependencies: EmbeddedChangesDependencies)
 
   return {
     async tail() {
-      return cursorAt(identity().seq)
+      return cursorAt(pulse().seq)
     },
 
-    async read(cursor, waitMs) {
-      const seq = seqOf(cursor, identity().id)
-      if (!closed && seq === identity().seq && waitMs > 0)
-        await change(Math.min(waitMs, WAIT_MAX_MS))
-      if (closed) throw new BrokerError('store_unavailable', 'The embedded store is closed')
-      const newest = identity().seq
+    async pulse() {
+      if (closed) throw unavailable()
+      return pulse()
+    },
+
+    async wait(cursor, waitMs) {
+      const isNews = () => seqOf(cursor, pulse().id) !== pulse().seq
+      if (!closed && !isNews()) await change(Math.min(waitMs, WAIT_MAX_MS))
+      if (closed) throw unavailable()
+      return isNews()
+    },
+
+    async read(cursor) {
+      const seq = seqOf(cursor, pulse().id)
+      if (closed) throw unavailable()
+      const newest = pulse().seq
       const first = kept[0]?.seq ?? newest + 1
       if (seq === undefined || seq > newest || seq + 1 < first) {
         return { entries: [], cursor: cursorAt(newest), gap: true }
@@ -87,6 +98,8 @@ export function createEmbeddedChanges(dependencies: EmbeddedChangesDependencies)
     },
   }
 }
+
+const unavailable = () => new BrokerError('store_unavailable', 'The embedded store is closed')
 
 /** Undefined: not a cursor of this store. */
 function seqOf(cursor: string, id: string): number | undefined {

@@ -7,6 +7,7 @@ import {
   readAge,
 } from './custody-age.ts'
 import { type Statements, sqlNumber, sqlText, type Transaction } from './database.ts'
+import { claimInTable } from './due.ts'
 import { readPublic } from './integrations.ts'
 
 /** Returns the changed members, or undefined to refuse the transition. */
@@ -110,19 +111,12 @@ export function createEmbeddedCustodies(dependencies: EmbeddedCustodyAgeDependen
       )
     },
 
-    async claim(limit, postponeMs) {
-      const time = now()
-      const select = 'SELECT name FROM custody WHERE look_at <= ? ORDER BY look_at, name LIMIT ?'
-      // Most claims find nothing, and a transaction would write to disk.
-      if (database.read(({ get }) => get(select, time, 1)) === undefined) return []
-      return database.write(({ all, run }) => {
-        const names = all(select, time, limit).map((row) => sqlText(row.name))
-        for (const name of names) {
-          run('UPDATE custody SET look_at = ? WHERE name = ?', time + postponeMs, name)
-        }
-        return names
-      })
-    },
+    claim: (limit, postponeMs) =>
+      claimInTable(
+        { database, now, table: 'custody', time: 'look_at', write: database.write },
+        limit,
+        postponeMs,
+      ),
 
     async lookAt(name, at) {
       await database.write(({ run }) =>

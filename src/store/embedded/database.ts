@@ -50,6 +50,8 @@ export interface EmbeddedDatabase {
   readonly path: string
   /** The sequence number of the last announced change. */
   readonly seq: number
+  /** Transactions of this process so far. */
+  readonly commits: number
   read<T>(operation: (statements: Statements) => T): T
   /** Returns the first result that succeeds. Alternative queries may avoid a damaged part of the file. */
   readSome<T>(
@@ -142,6 +144,7 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
 
   let waiting: Write[] = []
   let isFull = true
+  let commits = 0
 
   /** One wait for the disk serves all writes of a turn of the event loop. */
   function queued<T>(operation: (transaction: Transaction) => T, isDurable: boolean): Promise<T> {
@@ -189,6 +192,7 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
         throw error
       }
     })
+    commits += 1
     seq += announced.length
     if (announced.length > 0) onAnnounced(announced)
     health.committed()
@@ -230,6 +234,9 @@ export function openEmbeddedDatabase(dependencies: EmbeddedDatabaseDependencies)
     path: file.path,
     get seq() {
       return seq
+    },
+    get commits() {
+      return commits
     },
     read: (operation) => translated(() => operation(statements)),
     readSome(way, ...others) {

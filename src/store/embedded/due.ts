@@ -1,6 +1,13 @@
 import { integrationName } from '../keys.ts'
+import type { Claim } from '../records.ts'
 import type { DueIndex } from '../store.ts'
-import { type EmbeddedDatabase, sqlNumber, sqlText, toNumberOrNull } from './database.ts'
+import {
+  type EmbeddedDatabase,
+  type Statements,
+  sqlNumber,
+  sqlText,
+  toNumberOrNull,
+} from './database.ts'
 
 interface EmbeddedDueDependencies {
   readonly database: EmbeddedDatabase
@@ -16,19 +23,12 @@ export function createEmbeddedDue({ database, now }: EmbeddedDueDependencies): D
       )
     },
 
-    async claim(limit, postponeMs) {
-      const time = now()
-      const select = 'SELECT name FROM due WHERE due_at <= ? ORDER BY due_at, name LIMIT ?'
-      // Most claims find nothing, and a transaction would write to disk.
-      if (database.read(({ get }) => get(select, time, 1)) === undefined) return []
-      return database.writeSoon(({ all, run }) => {
-        const names = all(select, time, limit).map((row) => sqlText(row.name))
-        for (const name of names) {
-          run('UPDATE due SET due_at = ? WHERE name = ?', time + postponeMs, name)
-        }
-        return names
-      })
-    },
+    claim: (limit, postponeMs) =>
+      claimInTable(
+        { database, now, table: 'due', time: 'due_at', write: database.writeSoon },
+        limit,
+        postponeMs,
+      ),
 
     async unmark(name) {
       await database.writeSoon(({ run }) =>
@@ -43,4 +43,38 @@ export function createEmbeddedDue({ database, now }: EmbeddedDueDependencies): D
       return { count: sqlNumber(row?.count), earliest: toNumberOrNull(row?.earliest) }
     },
   }
+}
+
+interface ClaimedTable extends EmbeddedDueDependencies {
+  readonly table: string
+  /** The column with the due time. */
+  readonly time: string
+  readonly write: EmbeddedDatabase['write']
+}
+
+/** Claims in a table with names and due times. */
+export async function claimInTable(
+  { database, now, table, time, write }: ClaimedTable,
+  limit: number,
+  postponeMs: number,
+): Promise<Claim> {
+  const at = now()
+  const due = `SELECT name FROM ${table} WHERE ${time} <= ? ORDER BY ${time}, name LIMIT ?`
+  const first = `SELECT min(${time}) AS first FROM ${table}`
+  const left = ({ get }: Pick<Statements, 'get'>): number => {
+    const next = toNumberOrNull(get(first)?.first ?? null)
+    return next === null ? Number.POSITIVE_INFINITY : Math.max(0, next - at)
+  }
+  // Most claims find nothing, and a transaction would write to disk.
+  const idle = database.read((statements) =>
+    statements.get(due, at, 1) === undefined ? left(statements) : undefined,
+  )
+  if (idle !== undefined) return { names: [], nextInMs: idle }
+  return write((transaction) => {
+    const names = transaction.all(due, at, limit).map((row) => sqlText(row.name))
+    for (const name of names) {
+      transaction.run(`UPDATE ${table} SET ${time} = ? WHERE name = ?`, at + postponeMs, name)
+    }
+    return { names, nextInMs: left(transaction) }
+  })
 }

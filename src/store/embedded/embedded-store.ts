@@ -30,7 +30,10 @@ export interface EmbeddedStoreOptions {
 export function createEmbeddedStore(options: EmbeddedStoreOptions): Store {
   const { dataDir, now = steadyNow(), onTrouble = () => undefined } = options
   const changes = createEmbeddedChanges({
-    identity,
+    pulse: () => ({
+      ...identity(),
+      ...{ due: String(database.commits), age: String(database.commits) },
+    }),
     write: (announce) => database.write(announce),
   })
   const database: EmbeddedDatabase = openEmbeddedDatabase({

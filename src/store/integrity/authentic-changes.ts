@@ -38,8 +38,8 @@ export function authenticChanges(
 
   return {
     ...changes,
-    async read(cursor, waitMs) {
-      const news = await changes.read(cursor, waitMs)
+    async read(cursor) {
+      const news = await changes.read(cursor)
       for (const change of news.entries) await look(change)
       return news
     },

@@ -1,7 +1,7 @@
 /** Detects a store that lost its content or went back in time, tells other replicas, and waits for an operator to accept it. */
 
 import { BrokerError } from '../../errors/errors.ts'
-import type { Emitter } from '../../runtime/events.ts'
+import type { Events } from '../../runtime/events.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { createSharedTurns } from '../../runtime/shared-turns.ts'
 import { createTask } from '../../runtime/tasks.ts'
@@ -32,7 +32,7 @@ export interface StoreWatch {
 
 interface StoreWatchDependencies {
   readonly store: Pick<Store, 'identity' | 'documents' | 'isBegunAnew'>
-  readonly events: Pick<Emitter<StoreEvents>, 'emit'>
+  readonly events: Events<StoreEvents>
   /** The whole store is another one or an old copy, or an operator accepted it (`isAccepted`): the remembered versions are no longer valid. Must not throw. */
   readonly onOtherContent?: (change: { readonly isAccepted: boolean }) => void
   readonly runtime: Pick<Runtime, 'sleep'>
@@ -63,7 +63,10 @@ export async function writeIntegrityNote(
 
 const RUNBOOK = 'docs/runbooks.md#a-store-that-was-reset'
 
+/** Interval of checks while the store is not sound or not reached. */
 const LOOK_MS = 1_000
+/** Interval while it is sound: pulses and changes tell what is new. */
+const SOUND_LOOK_MS = 30_000
 /** Most notes. No store is accepted more often. */
 const NOTES_MAX = 1_000
 const NOTES = documentKind({ kind: 'store', schema: StoreNote })
@@ -112,20 +115,28 @@ export function createStoreWatch({
     if (isOther || isAccepted) onOtherContent?.({ isAccepted })
   }
 
+  /** Then a pulse may be newer than the answers that are compared. */
+  let isLooking = false
+
   const look = async (): Promise<StoreMemory> => {
-    const [current, record] = await Promise.all([
-      store.identity(),
-      // A note that does not verify is ignored.
-      unlessUnusable(NOTES.read(store.documents, ID)),
-    ])
-    const before = memory?.integrity ?? 'sound'
-    memory ??= store.isBegunAnew() ? begunAnew(current) : undefined
-    const judged = judgeStore(memory, current, record?.body)
-    memory = judged
-    compareWithLast(current, record)
-    tell(before, judged)
-    if (judged.integrity !== 'sound') await pin(judged.integrity, current, record)
-    return judged
+    isLooking = true
+    try {
+      const [current, record] = await Promise.all([
+        store.identity(),
+        // A note that does not verify is ignored.
+        unlessUnusable(NOTES.read(store.documents, ID)),
+      ])
+      const before = memory?.integrity ?? 'sound'
+      memory ??= store.isBegunAnew() ? begunAnew(current) : undefined
+      const judged = judgeStore(memory, current, record?.body)
+      memory = judged
+      compareWithLast(current, record)
+      tell(before, judged)
+      if (judged.integrity !== 'sound') await pin(judged.integrity, current, record)
+      return judged
+    } finally {
+      isLooking = false
+    }
   }
 
   // An older answer would look like an old copy.
@@ -160,10 +171,22 @@ export function createStoreWatch({
       } catch (error) {
         // The reader of the change stream reports an unavailable store. Here it is checked again.
         if (!(error instanceof BrokerError)) throw error
+        return LOOK_MS
       }
-      return LOOK_MS
+      return memory?.integrity === 'sound' ? SOUND_LOOK_MS : LOOK_MS
     },
   })
+
+  events.on('store.pulse', ({ id, seq }) => {
+    if (isLooking || !last || memory?.integrity !== 'sound') return
+    if (id !== last.id || seq < last.seq) return task.wake()
+    last = { ...last, seq }
+    memory = judgeStore(memory, { id, seq }, undefined)
+  })
+  events.on('store.changed', (change) => {
+    if (change.type === 'document' && change.kind === NOTES.kind) task.wake()
+  })
+  events.on('store.heard', task.wake)
 
   return {
     integrity: () => memory?.integrity ?? 'sound',

@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis'
 import { BrokerError } from '../../errors/errors.ts'
 import { waitFor } from '../../runtime/timeout.ts'
-import { type Argument, defineScript, pipelined, runScript, type Script } from '../redis/calls.ts'
+import { type Argument, runScript, type Script } from '../redis/calls.ts'
 import { type ClientDependencies, firstPlace, type OpenClient, openClient } from './client.ts'
 import { type ConnectionRole, codeOf, type RedisTrouble, storeUnavailable } from './errors.ts'
 import { rightsTrouble } from './rights.ts'
@@ -41,13 +41,6 @@ export type ScriptResult = { readonly answer: unknown } | { readonly error: Brok
 export interface RedisConnection {
   run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown>
   call(command: string, ...args: Argument[]): Promise<unknown>
-  /** Runs a command and a script in one round trip. Returns the result of the script. */
-  callAndRun(
-    command: readonly [string, ...Argument[]],
-    script: Script,
-    keys: readonly string[],
-    args: readonly Argument[],
-  ): Promise<unknown>
   /** Runs scripts and one WAIT on the same connection. Returns the results and the number of replicas that confirmed. Throws `store_unavailable` if WAIT fails. */
   runAndWait(
     calls: readonly ScriptCall[],
@@ -226,13 +219,6 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     call(command, ...args) {
       return answer(command, (client) => client.call(command, ...args))
     },
-    callAndRun(command, script, keys, args) {
-      const commands = [[...command], [script.name, keys.length, ...keys, ...args]]
-      return answer(script.name, async (client) => {
-        defineScript(client, script)
-        return (await pipelined(client, commands))[1]
-      })
-    },
     runAndWait(calls, wait) {
       // Sends scripts in full: with a digest, a missing script would be repeated after WAIT.
       const commands = calls.map(({ script: { lua }, keys, args }) => [
@@ -259,7 +245,7 @@ export function createRedisConnection(dependencies: ConnectionDependencies): Red
     },
     async close() {
       const client = open?.client
-      if (client?.status === 'ready' && role !== 'changes') {
+      if (client?.status === 'ready' && role !== 'waits') {
         // QUIT completes after all earlier commands; a hung server is not waited for.
         const quit = client.quit().catch(codeOf)
         await waitFor<unknown>(quit, { ms: timeoutMs, late: () => undefined })

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../errors/errors.ts'
 import { anchorOf, CAUSES, causeOf, type RedisCause, type ServerKind } from './cause.ts'
 
-export type ConnectionRole = 'commands' | 'changes' | 'durable'
+export type ConnectionRole = 'commands' | 'changes' | 'waits' | 'durable'
 
 /** A server: `host:port`, or the path of a socket. */
 export interface RedisPlace {

@@ -11,15 +11,34 @@ interface Connector {
   connect(...args: readonly unknown[]): Promise<Socket>
 }
 
-/** Call once for each client, before it connects. */
+/** Call once for each client, before it connects. A blocking XREAD adds its wait to the time of all commands that wait for it. */
 export function withFairTimeouts(client: Redis): void {
+  let blockedUntil = 0
+  const blockedMs = () => Math.max(0, blockedUntil - performance.now())
   const send = client.sendCommand.bind(client)
   client.sendCommand = (command, stream) => {
-    Reflect.set(command, 'setTimeout', (ms: number) => limit(command as Command, ms))
+    const blockMs = blockOf(command)
+    if (blockMs > 0) {
+      blockedUntil = performance.now() + blockMs
+      const unblock = () => {
+        blockedUntil = 0
+      }
+      command.promise.then(unblock, unblock)
+    }
+    Reflect.set(command, 'setTimeout', (ms: number) =>
+      limit(command as Command, ms + Math.ceil(blockedMs())),
+    )
     return send(command, stream)
   }
-  limitSocket(client)
+  limitSocket(client, blockedMs)
   limitConnecting(client)
+}
+
+/** For how long the server may wait before it answers, in milliseconds. */
+function blockOf({ name, args }: { name: string; args: readonly unknown[] }): number {
+  if (name.toLowerCase() !== 'xread') return 0
+  const ms = Number(args[args.indexOf('BLOCK') + 1])
+  return args.includes('BLOCK') && Number.isFinite(ms) ? ms : 0
 }
 
 function limit(command: Command, ms: number): void {
@@ -30,11 +49,11 @@ function limit(command: Command, ms: number): void {
   Reflect.set(command, COMMAND_TIMER, fairTimeout(expire, ms))
 }
 
-function limitSocket(client: Redis): void {
+function limitSocket(client: Redis, blockedMs: () => number): void {
   methodOf(client, 'setSocketTimeout')
   const wait = () => {
     const { stream } = client
-    const ms = client.options.socketTimeout ?? 0
+    const ms = (client.options.socketTimeout ?? 0) + Math.ceil(blockedMs())
     const isMeant = () => Reflect.get(client, SOCKET_TIMER) === timer
     const timer = fairTimeout(() => {
       if (!isMeant()) return

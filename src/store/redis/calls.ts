@@ -12,7 +12,7 @@ export type Argument = string | number
 /** Names of the defined scripts, by client. */
 const defined = new WeakMap<object, Set<string>>()
 
-export function defineScript(client: Redis | Cluster, script: Script): void {
+function defineScript(client: Redis | Cluster, script: Script): void {
   const names = defined.get(client) ?? new Set()
   defined.set(client, names)
   if (names.has(script.name)) return
@@ -28,18 +28,6 @@ export function runScript(
 ): Promise<unknown> {
   defineScript(client, script)
   return custom(client, script)(keys.length, ...keys, ...args)
-}
-
-/** On one socket, so that later commands see the effects of earlier ones. */
-export async function pipelined(
-  client: Redis | Cluster,
-  commands: Argument[][],
-): Promise<readonly unknown[]> {
-  const results = await client.pipeline(commands).exec()
-  return (results ?? []).map(([error, result]) => {
-    if (error !== null) throw error
-    return result
-  })
 }
 
 /** ioredis adds a method for each defined script, which its types do not contain. */

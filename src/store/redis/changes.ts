@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { tokenId as checkTokenId, integrationName, type Keys, text } from '../keys.ts'
-import type { AnnouncedChange, LookVerdict } from '../records.ts'
+import type { AnnouncedChange, LookVerdict, Pulse } from '../records.ts'
 import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Change, Changes, Store } from '../store.ts'
 import type { Script } from './calls.ts'
+import { DUE_MARKS } from './due.ts'
 import { ANNOUNCE, toArray, toNumber, toText } from './script.ts'
 
 const READ_MAX = 1_000
+/** Before all entries. */
+const NO_ENTRY = '0-0'
 
-/** Longest blocking read. Shorter than the socket time-out, so that a quiet store is not reported as failed. */
-export const CHANGES_WAIT_MAX_MS = 2_000
+/** Longest blocking read. Shorter than five seconds, after which some proxies close a connection without traffic. */
+const WAIT_MAX_MS = 4_000
 
 /** Invariant: a store has an id from its first use, and a new id after its content is lost. */
 export const IDENTIFY = `
@@ -30,7 +33,7 @@ return {id, seq}`,
 const NEWEST = `
 local function newest(changes)
   local entry = redis.call('XREVRANGE', changes, '+', '-', 'COUNT', 1)[1]
-  return entry and entry[1] or '0-0'
+  return entry and entry[1] or '${NO_ENTRY}'
 end
 `
 
@@ -44,7 +47,8 @@ return {id, seq, newest(KEYS[1])}`,
 /**
  * Invariant: the answer contains exactly the entries after the cursor, or a gap. Another id or a
  * lower count than in the cursor is a gap; so is a first entry that is not the successor, and an
- * empty stream with a higher count.
+ * empty stream with a higher count. So is a stream without the entry of the cursor: after a failover
+ * that lost changes, another history may have reached the same count.
  */
 const READ: Script = {
   name: 'vkChangesRead',
@@ -52,9 +56,14 @@ const READ: Script = {
 local changes, meta = KEYS[1], KEYS[2]
 local cursor_id, cursor_seq, position = ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local id, seq = identify(meta, ARGV[1])
-local entries = redis.call('XRANGE', changes, '(' .. position, '+', 'COUNT', ${READ_MAX})
+local entries = redis.call('XRANGE', changes, position, '+', 'COUNT', ${READ_MAX})
+local here = position == '${NO_ENTRY}'
+if entries[1] and entries[1][1] == position then
+  here = true
+  table.remove(entries, 1)
+end
 local first = entries[1] and tonumber(entries[1][2][2]) or seq + 1
-if id ~= cursor_id or seq < cursor_seq or first ~= cursor_seq + 1 then
+if id ~= cursor_id or seq < cursor_seq or not here or first ~= cursor_seq + 1 then
   return {1, id, seq, newest(changes), {}}
 end
 local last = entries[#entries]
@@ -76,7 +85,7 @@ interface Position {
 }
 
 const CURSOR = /^([^/]+)\/(\d+)\/(\d+-\d+)$/
-const NOWHERE: Position = { id: '', seq: 0, entry: '0-0' }
+const NOWHERE: Position = { id: '', seq: 0, entry: NO_ENTRY }
 
 export function createRedisIdentity(
   redis: Pick<RedisConnection, 'run'>,
@@ -88,10 +97,29 @@ export function createRedisIdentity(
   }
 }
 
-/** `redis` must be a separate connection, because a read blocks it. */
+/** What other scripts keep in the hash, so that one HMGET tells whether it changed. */
+const PULSE = [
+  'id',
+  'seq',
+  DUE_MARKS,
+  'run',
+  'known_run',
+  'noted',
+  'branch',
+  'doubt',
+  'doubt_point',
+]
+
+interface ChangesConnections {
+  /** Reads. A separate one, so that it tells of the store while commands fail or take long. */
+  readonly changes: Pick<RedisConnection, 'run' | 'call'>
+  /** Waits, which block it. */
+  readonly waits: Pick<RedisConnection, 'call'>
+  readonly commands: Pick<RedisConnection, 'run'>
+}
+
 export function createRedisChanges(
-  redis: Pick<RedisConnection, 'run' | 'callAndRun'>,
-  commands: Pick<RedisConnection, 'run'>,
+  { changes: redis, waits, commands }: ChangesConnections,
   keys: Keys,
 ): Changes {
   const places = [keys.changes, keys.meta]
@@ -101,16 +129,26 @@ export function createRedisChanges(
       return formatCursor({ id: toText(id), seq: toNumber(seq), entry: toText(entry) })
     },
 
-    async read(cursor, waitMs) {
+    async pulse() {
+      const [id, seq, marks, ...age] = toArray(await redis.call('hmget', keys.meta, ...PULSE))
+      const count = seq === null ? 0 : toNumber(seq)
+      return {
+        ...{ id: id === null ? '' : toText(id), seq: count },
+        // A save announces itself, a mark does not.
+        ...{ due: `${count}/${marks}`, age: JSON.stringify(age) },
+      } satisfies Pulse
+    },
+
+    async wait(cursor, waitMs) {
+      const ms = Math.min(Math.max(1, Math.floor(waitMs)), WAIT_MAX_MS)
+      const { entry } = parseCursor(cursor)
+      const stream = ['STREAMS', keys.changes, entry]
+      return (await waits.call('xread', 'COUNT', 1, 'BLOCK', ms, ...stream)) !== null
+    },
+
+    async read(cursor) {
       const { id, seq, entry } = parseCursor(cursor)
-      const args = [randomUUID(), id, seq, entry]
-      const wait = Math.min(Math.floor(waitMs), CHANGES_WAIT_MAX_MS)
-      // The blocking read is only a wake-up; entries and identity are then read together.
-      const bell = ['xread', 'COUNT', 1, 'BLOCK', wait, 'STREAMS', keys.changes, entry] as const
-      const reply =
-        wait > 0
-          ? await redis.callAndRun(bell, READ, places, args)
-          : await redis.run(READ, places, args)
+      const reply = await redis.run(READ, places, [randomUUID(), id, seq, entry])
       const [gap, newId, newSeq, newEntry, entries] = toArray(reply)
       return {
         entries: toArray(entries).flatMap((item) => change(toArray(item)[1]) ?? []),

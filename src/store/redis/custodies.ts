@@ -3,6 +3,7 @@ import { checkSchema, SCHEMA } from '../integrity/record-schema.ts'
 import { integrationName, type Keys } from '../keys.ts'
 import type { Script } from './calls.ts'
 import { createRedisCustodyAge, POINT, RUN } from './custody-age.ts'
+import { claimInIndex } from './due.ts'
 import type { DurableRedis } from './durable.ts'
 import { ANNOUNCE, NOW, toArray, toNumber, toText } from './script.ts'
 
@@ -116,15 +117,6 @@ changed()
 return 1`,
 }
 
-const CLAIM: Script = {
-  name: 'vkCustodyClaim',
-  lua: `${NOW}
-local time = now()
-local names = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', time, 'LIMIT', 0, ARGV[1])
-for _, name in ipairs(names) do redis.call('ZADD', KEYS[1], time + ARGV[2], name) end
-return names`,
-}
-
 export function createRedisCustodies(redis: DurableRedis, keys: Keys): Custodies {
   const places = (name: string) => [
     keys.custody(name),
@@ -178,10 +170,7 @@ export function createRedisCustodies(redis: DurableRedis, keys: Keys): Custodies
       return (await redis.runDurably(KILL, places(name), [name, family, g, id, reason])) === 1
     },
 
-    async claim(limit, postponeMs) {
-      const names = await redis.run(CLAIM, [keys.custodies], [limit, postponeMs])
-      return toArray(names).map(toText)
-    },
+    claim: (limit, postponeMs) => claimInIndex(redis, keys.custodies, limit, postponeMs),
 
     async lookAt(name, at) {
       await redis.call('zadd', keys.custodies, 'XX', at, integrationName(name))

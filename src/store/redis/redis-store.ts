@@ -13,7 +13,7 @@ import type { Store } from '../store.ts'
 import { createRedisArchive } from './archive.ts'
 import { createRedisBudgets } from './budgets.ts'
 import type { Script } from './calls.ts'
-import { CHANGES_WAIT_MAX_MS, createRedisChanges, createRedisIdentity } from './changes.ts'
+import { createRedisChanges, createRedisIdentity } from './changes.ts'
 import { createRedisCustodies } from './custodies.ts'
 import { createRedisDocuments } from './documents.ts'
 import { createRedisDue } from './due.ts'
@@ -73,14 +73,11 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
   }
 
   const commands = createRedisConnection({ ...shared, role: 'commands' })
-  const reader = createRedisConnection({
-    ...shared,
-    role: 'changes',
-    client: { ...shared.client, timeoutMs: timeoutMs + CHANGES_WAIT_MAX_MS },
-  })
+  const changes = createRedisConnection({ ...shared, role: 'changes' })
+  const waits = createRedisConnection({ ...shared, role: 'waits' })
   const durable =
     waitReplicas > 0 ? createRedisConnection({ ...shared, role: 'durable' }) : undefined
-  const connections = [commands, reader, ...(durable === undefined ? [] : [durable])]
+  const connections = [commands, changes, waits, ...(durable === undefined ? [] : [durable])]
   await Promise.all(connections.map(({ attempted }) => attempted))
   const trouble = troubles.latest()
   if (trouble?.cause === 'database') {
@@ -105,7 +102,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Stor
     budgets: createRedisBudgets(redis, keys),
     documents: createRedisDocuments(redis, keys),
     events: createRedisEvents(redis, keys),
-    changes: createRedisChanges(reader, commands, keys),
+    changes: createRedisChanges({ changes, waits, commands }, keys),
     seals: createRedisSeals(redis, keys),
     archive: createRedisArchive(redis, keys),
     identity: createRedisIdentity(commands, keys),

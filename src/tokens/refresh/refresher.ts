@@ -14,6 +14,12 @@ import type { TokenRequirement } from '../serve/token-requirement.ts'
 
 interface Refresher {
   start(): void
+  /** A lease is due at this time, so the index is read then at the latest. */
+  expect(dueAt: number): void
+  /** The due index may have an earlier entry than this replica knows. */
+  heard(): void
+  /** The clock of the store may have been set. */
+  tick(): void
   /** Starts no new work, and waits for running work. */
   stop(): Promise<void>
   /** Number of leases that are being replaced. */
@@ -36,8 +42,8 @@ interface RefresherDependencies {
   readonly outage: OutageLogger
 }
 
-/** Interval between reads of the due index. */
-const LOOK_MS = 150
+/** Longest time between reads of the due index, because a replica of an older release tells nobody what it adds. */
+const LOOK_MS = 10_000
 /** Most concurrent replacements of one replica. */
 const CONCURRENCY = 16
 /** Interval between starts. Without it, all work starts at the same moment and callers wait. `behind`: the interval while leases are late by more than `BEHIND_MS`. */
@@ -56,10 +62,20 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
   const active = new Set<Promise<void>>()
   const failures = new Map<string, number>()
   let isBehind = false
+  /** End of the pause. Minus infinity: the index is read soon anyway. */
+  let nextAt = Number.NEGATIVE_INFINITY
+  /** Earliest due time of which this replica learned since it began to read the index. */
+  let expectedAt = Number.POSITIVE_INFINITY
+
+  const expect = (at: number) => {
+    expectedAt = Math.min(expectedAt, at)
+    if (at < nextAt) task.wake()
+  }
 
   const reschedule = async (name: string, at: number) => {
     await due.unmark(name)
     await due.mark(name, at)
+    expect(at)
   }
 
   const replace = async (name: string): Promise<void> => {
@@ -114,8 +130,14 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
       if (active.size === CONCURRENCY) await Promise.race(active)
       // Only a completed refresh proves that the index can also be written.
       if (task.stopped.aborted) return { idleMs: 0 }
-      const [name] = await due.claim(1, POSTPONE_MS)
-      if (name === undefined) return { idleMs: LOOK_MS }
+      nextAt = Number.NEGATIVE_INFINITY
+      expectedAt = Number.POSITIVE_INFINITY
+      const { names, nextInMs } = await due.claim(1, POSTPONE_MS)
+      const [name] = names
+      if (name === undefined) {
+        nextAt = Math.min(now() + Math.min(Math.ceil(nextInMs), LOOK_MS), expectedAt)
+        return { idleMs: Math.max(0, nextAt - now()) }
+      }
       begin(name)
       return { idleMs: isBehind ? PACE_MS.behind : PACE_MS.usual }
     },
@@ -123,6 +145,9 @@ export function createRefresher(dependencies: RefresherDependencies): Refresher 
 
   return {
     start: task.start,
+    expect,
+    heard: task.wake,
+    tick: task.tick,
     async stop() {
       await task.stop()
       await Promise.all(active)

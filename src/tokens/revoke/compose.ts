@@ -4,9 +4,11 @@ import type { AuditLog } from '../../audit/log.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
 import { createOutageLogger } from '../../runtime/outage-logger.ts'
 import type { Core } from '../../store/core.ts'
+import type { StoreEvents } from '../../store/store-events.ts'
+import { wakeByDocuments } from '../../store/stream/wakes.ts'
 import type { LeaseStore } from '../serve/lease-store.ts'
 import { createRevoker, type Revoker } from './revocation.ts'
-import { createRevocationQueue, type RevocationQueue } from './revocation-queue.ts'
+import { createRevocationQueue, REVOCATION_KIND, type RevocationQueue } from './revocation-queue.ts'
 
 interface Revocation {
   readonly revoker: Revoker
@@ -14,7 +16,7 @@ interface Revocation {
 }
 
 interface RevocationDependencies {
-  readonly core: Core<unknown>
+  readonly core: Core<StoreEvents>
   readonly endpoint: TokenEndpoint
   readonly leases: LeaseStore
   readonly audit: Pick<AuditLog, 'background'>
@@ -40,6 +42,7 @@ export function composeRevocation(dependencies: RevocationDependencies): Revocat
     },
     outage: trouble,
   })
+  wakeByDocuments(core, queue, REVOCATION_KIND)
   const { outcomes } = store
   const revoker = createRevoker({
     ...{ outcomes, leases, endpoint, queue, audit, runtime, log },

@@ -6,7 +6,7 @@ import { Secret } from '../../crypto/secret.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
 import type { OutageLogger } from '../../runtime/outage-logger.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
-import { createTask } from '../../runtime/tasks.ts'
+import { createTask, pauseUntil } from '../../runtime/tasks.ts'
 import { within } from '../../runtime/timeout.ts'
 import { documentKind } from '../../store/documents.ts'
 import { type BodyOf, bodyReader } from '../../store/record-body.ts'
@@ -18,6 +18,8 @@ export interface RevocationQueue {
   add(issuer: string, lease: Pick<Lease, 'integration' | 'tokenId' | 'accessToken'>): Promise<void>
   done(tokenId: string): Promise<void>
   start(): void
+  wake(): void
+  tick(): void
   stop(): Promise<void>
 }
 
@@ -52,6 +54,7 @@ const REVOCATIONS = documentKind({ kind: 'revocation', schema: Queued })
 export const REVOCATION_KIND = REVOCATIONS.kind
 const readSealed = bodyReader(Type.Object({ loginUrl: Type.String(), token: Type.String() }))
 const KEPT_MS = 7 * 86_400_000
+/** Shortest time between reads of the queue. */
 const LOOK_MS = 5_000
 const RETRY_MS = { least: 10_000, most: 3_600_000 }
 /** One attempt at Salesforce. */
@@ -90,14 +93,19 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
     onRevoked(tokenId, queued.integration ?? null)
   }
 
-  const look = async (): Promise<void> => {
+  /** Returns when the next entry is due. */
+  const look = async (): Promise<number> => {
+    let nextAt = Number.POSITIVE_INFINITY
     let isTroubled = false
     let waiting = 0
     let tried = 0
     for await (const { id, version, body: queued } of REVOCATIONS.all(documents)) {
-      if (task.stopped.aborted) return
+      if (task.stopped.aborted) return nextAt
       waiting += 1
-      if (queued.nextAt > now()) continue
+      if (queued.nextAt > now()) {
+        nextAt = Math.min(nextAt, queued.nextAt)
+        continue
+      }
       tried += 1
       await retry(id, version, queued).catch((error: unknown) => {
         isTroubled = true
@@ -105,13 +113,18 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
       })
     }
     if (!isTroubled && (tried > 0 || waiting === 0)) outage.over()
+    return nextAt
   }
 
   const task = createTask({
     ...{ runtime, firstMs: LOOK_MS },
     async work() {
-      await look().catch(outage.report)
-      return LOOK_MS
+      try {
+        return pauseUntil(await look(), now(), LOOK_MS)
+      } catch (error) {
+        outage.report(error)
+        return LOOK_MS
+      }
     },
   })
 
@@ -127,6 +140,8 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
       await REVOCATIONS.erase(documents, tokenId)
     },
     start: task.start,
+    wake: task.wake,
+    tick: task.tick,
     stop: task.stop,
   }
 }

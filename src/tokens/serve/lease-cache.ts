@@ -2,18 +2,13 @@
 import type { Integration } from '../../integrations/integration.ts'
 import { integrationOf } from '../../integrations/integration-store.ts'
 import { oneCopyOf, withSharedTexts } from '../../runtime/one-copy.ts'
+import type { StillLiveRecord } from '../../store/records.ts'
 import {
   createReplicaCache,
   type ReadTicket,
   type ReplicaMemory,
 } from '../../store/replica-cache.ts'
-import type {
-  Change,
-  LeaseRecord,
-  Look,
-  RefusalRecord,
-  StillLiveRecord,
-} from '../../store/store.ts'
+import type { Change, LeaseRecord, Look, RefusalRecord } from '../../store/store.ts'
 import type { Lease } from './lease.ts'
 
 export interface Entry {

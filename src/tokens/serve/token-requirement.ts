@@ -1,6 +1,6 @@
 /** What a mint coordinator must find, and whether known data already answers it. Pure. */
 import { BrokerError } from '../../errors/errors.ts'
-import type { StillLiveRecord } from '../../store/store.ts'
+import type { StillLiveRecord } from '../../store/records.ts'
 import { refusedStill } from '../mint/refusal-memory.ts'
 import { isUsable, type Lease, lastsLong } from './lease.ts'
 import type { Entry } from './lease-cache.ts'

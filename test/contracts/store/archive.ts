@@ -72,7 +72,7 @@ export const archiveSuite: StoreSuite = async (t, open) => {
     t.same((await store.outcomes.look('a'))?.outcome, {}, 'without the lease')
     t.same(await store.outcomes.holders('T'), [])
     t.equal((await store.due.size()).count, 0)
-    const { entries } = await peer.changes.read(cursor, 1_000)
+    const { entries } = await peer.changes.read(cursor)
     t.same(entries, [{ type: 'integration', name: 'a', rev: record?.rev }])
     const late = await store.outcomes.save('a', { uid: 'now', orev: 1 }, held)
     t.same(late, { saved: false, reason: 'changed' }, 'a mint that began before is refused')
@@ -158,7 +158,7 @@ export const archiveSuite: StoreSuite = async (t, open) => {
     })
     t.equal(await documents.write('key', 'a', 'x', { expected: 1 }), undefined, 'another version')
     t.match(await documents.read('key', 'new'), { version: 1 })
-    const { entries } = await peer.changes.read(cursor, 1_000)
+    const { entries } = await peer.changes.read(cursor)
     t.same(
       entries.map((entry) => entry.type === 'document' && entry.id),
       ['a', 'b', 'new'],

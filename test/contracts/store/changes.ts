@@ -1,3 +1,4 @@
+import { isAt } from '../../../src/store/stream/cursor.ts'
 import { content, type StoreSuite } from '../../support/store-engines.ts'
 
 export const changesSuite: StoreSuite = async (t, open) => {
@@ -5,7 +6,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
     const { store, peer } = await open(t)
     await store.integrations.create('before', 'u', content())
     const tail = await peer.changes.tail()
-    t.same(await peer.changes.read(tail, 0), { entries: [], cursor: tail, gap: false })
+    t.same(await peer.changes.read(tail), { entries: [], cursor: tail, gap: false })
 
     const a = await store.integrations.create('a', 'u', content())
     const a2 = await store.integrations.change('a', { uid: 'u', version: 1 }, content())
@@ -35,7 +36,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
     await store.budgets.take([{ key: 'a', limit: 1, windowMs: 1_000 }])
     await store.events.append(['x'], 10)
 
-    const { entries, cursor, gap } = await peer.changes.read(tail, 0)
+    const { entries, cursor, gap } = await peer.changes.read(tail)
     const rev = saved.saved ? saved.rev : 0
     t.same(entries, [
       { type: 'integration', name: 'a', rev: a?.rev },
@@ -52,8 +53,56 @@ export const changesSuite: StoreSuite = async (t, open) => {
     ])
     t.notOk(gap)
     t.equal(cursor, await store.changes.tail())
-    t.same(await peer.changes.read(cursor, 0), { entries: [], cursor, gap: false })
-    t.same((await peer.changes.read(tail, 0)).entries, entries, 'a cursor may be used again')
+    t.same(await peer.changes.read(cursor), { entries: [], cursor, gap: false })
+    t.same((await peer.changes.read(tail)).entries, entries, 'a cursor may be used again')
+  })
+
+  await t.test('a pulse tells what has changed, also while something waits for it', async (t) => {
+    const { store, peer } = await open(t)
+    const tail = await peer.changes.tail()
+    const waiting = peer.changes.wait(tail, 4_000)
+    const first = await peer.changes.pulse()
+    t.match(first, await store.identity())
+    t.ok(isAt(tail, first))
+    t.same(await peer.changes.pulse(), first, 'nothing has')
+
+    const at = await store.now()
+    await store.due.mark('a', at + 60_000)
+    const marked = await peer.changes.pulse()
+    t.not(marked.due, first.due)
+    t.equal(marked.seq, first.seq)
+    await store.due.mark('a', at)
+    await store.due.unmark('b')
+    t.equal((await peer.changes.pulse()).id, first.id)
+
+    await store.integrations.create('a', 'u', content())
+    const created = await peer.changes.pulse()
+    t.equal(created.seq, first.seq + 1)
+    t.notOk(isAt(tail, created))
+    t.ok(await waiting)
+    t.ok(isAt((await peer.changes.read(tail)).cursor, created))
+    await store.outcomes.save('a', { uid: 'u', orev: 0 }, { dueAt: at })
+    t.not((await peer.changes.pulse()).due, created.due)
+
+    await store.custody.age()
+    const { age } = await peer.changes.pulse()
+    await store.custody.distrust({ id: 'rewound:d', kind: 'doubted', noted: 0, lookInMs: 0 })
+    t.not((await peer.changes.pulse()).age, age)
+  })
+
+  await t.test('reads what there is while something waits for more', async (t) => {
+    const { store, peer } = await open(t)
+    const cursor = await peer.changes.tail()
+    let isWaiting = true
+    const waiting = peer.changes.wait(cursor, 4_000).finally(() => {
+      isWaiting = false
+    })
+    t.same(await peer.changes.read(cursor), { entries: [], cursor, gap: false })
+    t.ok(isWaiting)
+    await store.documents.write('key', 'a', '', { expected: 'any' })
+    t.ok(await waiting)
+    t.equal((await peer.changes.read(cursor)).entries.length, 1)
+    t.ok(await peer.changes.wait(cursor, 4_000), 'there is one already')
   })
 
   await t.test('wakes a waiting reader when another connection writes', async (t) => {
@@ -62,10 +111,11 @@ export const changesSuite: StoreSuite = async (t, open) => {
     let fastest = Number.POSITIVE_INFINITY
     for (let i = 0; i < 5; i++) {
       const start = performance.now()
-      const reading = peer.changes.read(cursor, 2_000)
+      const waiting = peer.changes.wait(cursor, 2_000)
       const written = store.documents.write('key', `${i}`, '', { expected: 'any' })
-      const read = await reading
+      t.ok(await waiting)
       await written
+      const read = await peer.changes.read(cursor)
       t.same(read.entries, [{ type: 'document', kind: 'key', id: `${i}`, version: 1 }])
       fastest = Math.min(fastest, performance.now() - start)
       cursor = read.cursor
@@ -77,7 +127,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
     const { peer } = await open(t)
     const cursor = await peer.changes.tail()
     const start = performance.now()
-    t.same(await peer.changes.read(cursor, 100), { entries: [], cursor, gap: false })
+    t.equal(await peer.changes.wait(cursor, 100), false)
     t.ok(performance.now() - start >= 95)
   })
 
@@ -92,7 +142,8 @@ export const changesSuite: StoreSuite = async (t, open) => {
     )
     const heard: string[] = []
     while (heard.length < total) {
-      const read = await peer.changes.read(cursor, 2_000)
+      await peer.changes.wait(cursor, 2_000)
+      const read = await peer.changes.read(cursor)
       if (read.gap) throw new Error('There is a gap')
       heard.push(...read.entries.flatMap((change) => (change.type === 'document' ? change.id : [])))
       cursor = read.cursor
@@ -113,13 +164,10 @@ export const changesSuite: StoreSuite = async (t, open) => {
     const future = tail.replace(/^([^/]+)\/3/, '$1/4')
     t.not(future, tail)
     for (const cursor of [foreign, future, '', 'nonsense']) {
-      for (const waitMs of [0, 20]) {
-        const read = await store.changes.read(cursor, waitMs)
-        t.same(read, { entries: [], cursor: tail, gap: true }, `${cursor} ${waitMs}`)
-      }
+      t.same(await store.changes.read(cursor), { entries: [], cursor: tail, gap: true }, cursor)
     }
     await store.documents.write('key', 'next', '', { expected: 'any' })
-    t.same(await store.changes.read(tail, 0), {
+    t.same(await store.changes.read(tail), {
       entries: [{ type: 'document', kind: 'key', id: 'next', version: 1 }],
       cursor: await store.changes.tail(),
       gap: false,
@@ -134,12 +182,12 @@ export const changesSuite: StoreSuite = async (t, open) => {
     for (let round = 0; round < 21; round++) {
       await Promise.all(batch.map((id) => store.outcomes.revoke(id, 1)))
     }
-    const read = await peer.changes.read(start, 0)
+    const read = await peer.changes.read(start)
     t.equal(read.gap, true)
     t.same(read.entries, [])
     t.equal(read.cursor, await store.changes.tail())
     await store.outcomes.revoke('last', 1)
-    t.same((await peer.changes.read(read.cursor, 0)).entries, [
+    t.same((await peer.changes.read(read.cursor)).entries, [
       { type: 'dead', tokenId: 'last', names: [] },
     ])
   })

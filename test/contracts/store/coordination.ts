@@ -37,7 +37,7 @@ export const coordinationSuite: StoreSuite = async (t, open) => {
   await t.test('claims what is due, earliest first, and puts it off', async (t) => {
     const { store, peer } = await open(t)
     const now = await store.now()
-    t.same(await store.due.claim(16, 15_000), [])
+    t.same(await store.due.claim(16, 15_000), { names: [], nextInMs: Number.POSITIVE_INFINITY })
     for (const [name, dueAt] of [
       ['b', now - 10],
       ['a', now - 30],
@@ -52,9 +52,16 @@ export const coordinationSuite: StoreSuite = async (t, open) => {
       { count: 4, earliest: now - 30 },
       'a second mark changes nothing',
     )
-    t.same(await store.due.claim(2, 3_600_000), ['a', 'c'])
-    t.same(await peer.due.claim(2, 3_600_000), ['b'])
-    t.same(await store.due.claim(16, 3_600_000), [])
+    const first = await store.due.claim(2, 3_600_000)
+    t.same(first, { names: ['a', 'c'], nextInMs: 0 }, 'and says that another one is due')
+    const second = await peer.due.claim(2, 3_600_000)
+    t.same(second.names, ['b'])
+    const passed = (await store.now()) - now
+    t.ok(
+      second.nextInMs <= 3_600_000 && second.nextInMs >= 3_600_000 - passed,
+      'or when it will be',
+    )
+    t.same((await store.due.claim(16, 3_600_000)).names, [])
     t.equal((await store.due.size()).count, 4, 'claimed is not lost')
     for (const name of ['a', 'b', 'c', 'c', 'never']) await store.due.unmark(name)
     t.same(await store.due.size(), { count: 1, earliest: now + 3_600_000 })
@@ -65,9 +72,9 @@ export const coordinationSuite: StoreSuite = async (t, open) => {
     async (t) => {
       const { store, pass } = await open(t)
       await store.due.mark('a', 0)
-      t.same(await store.due.claim(1, 500), ['a'])
+      t.same(await store.due.claim(1, 500), { names: ['a'], nextInMs: 500 })
       await pass(500)
-      t.same(await store.due.claim(1, 500), ['a'])
+      t.same((await store.due.claim(1, 500)).names, ['a'])
     },
   )
 
@@ -78,8 +85,8 @@ export const coordinationSuite: StoreSuite = async (t, open) => {
     const claims = await Promise.all(
       Array.from({ length: 20 }, (_, i) => (i % 2 ? store : peer).due.claim(16, 3_600_000)),
     )
-    t.ok(claims.every(({ length }) => length <= 16))
-    t.same(claims.flat().toSorted(), names.toSorted())
+    t.ok(claims.every(({ names }) => names.length <= 16))
+    t.same(claims.flatMap(({ names }) => names).toSorted(), names.toSorted())
   })
 
   await t.test('charges a budget up to its limit, and says when there is room again', async (t) => {

@@ -56,7 +56,7 @@ export const custodyAgeSuite: StoreSuite = async (t, open) => {
     const before = await stored(store, 'idle')
     const cursor = await store.changes.tail()
     t.equal(await peer.custody.distrust(doubtOf('doubted')), 2)
-    t.equal((await store.changes.read(cursor, 0)).entries.length, 2)
+    t.equal((await store.changes.read(cursor)).entries.length, 2)
     t.match(await stored(store, 'idle'), { state: 'spend', id: 'rewound:d', token: 'sealed 0' })
     t.match(await stored(store, 'asked'), { state: 'spend', id: 'rewound:d:unanswered' })
     t.match(await stored(store, 'dead'), { state: 'dead' })

@@ -38,7 +38,7 @@ export const custodySuite: StoreSuite = async (t, open) => {
     t.equal(await store.custody.begin('a', { ...FIRST, uid: 'u2' }), 'gone', 'it is another one')
     const cursor = await store.changes.tail()
     t.equal(await store.custody.begin('a', FIRST), 'begun')
-    t.same((await store.changes.read(cursor, 0)).entries, [{ type: 'custody', name: 'a' }])
+    t.same((await store.changes.read(cursor)).entries, [{ type: 'custody', name: 'a' }])
     const { record, now } = await peer.custody.read('a')
     t.match(record, {
       ...{ uid: 'u1', family: 'f1', g: 0, token: 'sealed 0', state: 'idle', id: '' },
@@ -63,7 +63,7 @@ export const custodySuite: StoreSuite = async (t, open) => {
     t.equal(await store.custody.begin('a', ended), 'begun')
     t.match(await stored(store, 'a'), { state: 'dead', reason: 'disconnected', token: '' })
     t.equal(await store.custody.spend('a', presentation({ family: 'f2' }, 'p')), 'changed')
-    t.same(await store.custody.claim(10, 1), [])
+    t.same((await store.custody.claim(10, 1)).names, [])
   })
 
   await t.test('lets one of all who saw the same state present the token', async (t) => {
@@ -130,28 +130,33 @@ export const custodySuite: StoreSuite = async (t, open) => {
     }
     const all = await Promise.all([1, 2, 3].map(() => peer.custody.kill('a', found)))
     t.equal(all.filter(Boolean).length, 1, 'one of them knows that it was the one')
-    t.same(await store.custody.claim(10, 1), [], 'nobody looks after it any more')
+    t.same((await store.custody.claim(10, 1)).names, [], 'nobody looks after it any more')
     await store.custody.lookAt('a', 0)
-    t.same(await store.custody.claim(10, 1), [])
+    t.same((await store.custody.claim(10, 1)).names, [])
   })
 
   await t.test('says what is to be looked after, each to one', async (t) => {
     const { store, peer, pass } = await open(t)
     for (const name of ['a', 'b']) await begun(store, name)
-    t.same(await store.custody.claim(10, LOOK_MS), [])
+    t.same((await store.custody.claim(10, LOOK_MS)).names, [])
     await store.custody.spend('a', { ...presentation({}, 'p1'), lookInMs: 0 })
-    t.same(await peer.custody.claim(10, 200), ['a'])
-    t.same(await store.custody.claim(10, 200), [])
+    const claim = await peer.custody.claim(10, 200)
+    t.same(claim, { names: ['a'], nextInMs: 200 })
+    t.same((await store.custody.claim(10, 200)).names, [])
     await pass(200)
-    t.same(await store.custody.claim(10, LOOK_MS), ['a'], 'whoever claimed it may have died')
+    t.same(
+      (await store.custody.claim(10, LOOK_MS)).names,
+      ['a'],
+      'whoever claimed it may have died',
+    )
     await store.custody.lookAt('a', 0)
     await store.custody.lookAt('none', 0)
-    t.same(await store.custody.claim(10, LOOK_MS), ['a'])
+    t.same((await store.custody.claim(10, LOOK_MS)).names, ['a'])
     await store.custody.unspend('a', 'p1', 0)
     await store.custody.keep('b', { family: 'f1', g: 1, token: 'x', lookInMs: 0 })
-    t.same((await store.custody.claim(1, LOOK_MS)).length, 1)
-    t.same((await store.custody.claim(1, LOOK_MS)).length, 1)
-    t.same(await store.custody.claim(1, LOOK_MS), [])
+    t.same((await store.custody.claim(1, LOOK_MS)).names.length, 1)
+    t.same((await store.custody.claim(1, LOOK_MS)).names.length, 1)
+    t.same((await store.custody.claim(1, LOOK_MS)).names, [])
   })
 
   await t.test('is gone with its integration', async (t) => {
@@ -160,7 +165,7 @@ export const custodySuite: StoreSuite = async (t, open) => {
     await store.custody.lookAt('a', 0)
     t.ok(await store.integrations.remove('a', { uid: 'u1', version: 1 }))
     t.equal((await peer.custody.read('a')).record, undefined)
-    t.same(await peer.custody.claim(10, 1), [])
+    t.same((await peer.custody.claim(10, 1)).names, [])
     t.notOk(await peer.custody.keep('a', { family: 'f1', g: 1, token: 'x', lookInMs: 1 }))
     await store.integrations.create('a', 'u2', content())
     t.equal(await store.custody.begin('a', { ...FIRST, uid: 'u2' }), 'begun')

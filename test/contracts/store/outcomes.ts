@@ -62,7 +62,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     t.match(await peer.documents.read('one', 'a'), { version: 1, body: 'one' })
     t.match(await save(1, [{ ...one, expected: 1, body: 'new' }]), { saved: true, orev: 2 })
     t.same(await peer.documents.read('one', 'a'), { id: 'a', version: 2, body: 'new' })
-    const { entries, gap } = await store.changes.read(cursor, 0)
+    const { entries, gap } = await store.changes.read(cursor)
     t.notOk(gap)
     t.match(entries, [
       { type: 'document', kind: 'one', id: 'a', version: 1 },
@@ -151,7 +151,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     const after = await store.outcomes.look('a')
     t.same({ ...after, now: 0 }, { ...before, now: 0 })
     t.same(await store.due.size(), { count: 1, earliest: until })
-    t.same((await store.changes.read(cursor, 0)).entries, [], 'and announces nothing')
+    t.same((await store.changes.read(cursor)).entries, [], 'and announces nothing')
     t.same(await store.outcomes.holders('D'), [])
     t.match(await save('a', at, { lease: good }), { saved: true, orev: 2 })
   })
@@ -231,7 +231,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     t.same(Object.keys(look?.outcome ?? {}), ['refusal'])
     t.equal(look?.integration.orev, 2)
     t.equal(look?.integration.rev, (before?.integration.rev ?? 0) + 1)
-    t.same((await store.changes.read(cursor, 0)).entries, [
+    t.same((await store.changes.read(cursor)).entries, [
       { type: 'dead', tokenId: 'T', names: ['a', 'b', 'c'] },
     ])
     t.equal((await store.outcomes.look('other'))?.outcome.lease?.tokenId, 'O')
@@ -267,7 +267,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     const cursor = await store.changes.tail()
     t.equal(await store.outcomes.forgetRefusal('a'), undefined)
     t.equal(await store.outcomes.forgetRefusal('b'), undefined)
-    t.same((await store.changes.read(cursor, 0)).entries, [])
+    t.same((await store.changes.read(cursor)).entries, [])
     const kept = lease({ tokenId: 'T', expiresAt: until })
     const change = { lease: kept, refusal: { body: '{"r":1}', version: 1, until } }
     await store.outcomes.save('a', { uid: 'u', orev: 0 }, change)
@@ -277,7 +277,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
     t.equal(rev, look?.integration.rev)
     t.same(look?.outcome, { lease: kept })
     t.equal(look?.integration.orev, 2)
-    const { entries } = await store.changes.read(cursor, 0)
+    const { entries } = await store.changes.read(cursor)
     t.equal(entries.length, 2)
     t.same(entries[1], {
       ...{ type: 'integration', name: 'a' },
@@ -303,7 +303,7 @@ export const outcomesSuite: StoreSuite = async (t, open) => {
         t.match(await store.outcomes.save('a', { uid: 'u', orev }, change), { saved: true })
       }
       await store.integrations.change('a', { uid: 'u', version: 1 }, content())
-      const { entries } = await peer.changes.read(cursor, 0)
+      const { entries } = await peer.changes.read(cursor)
       t.same(
         entries.map((entry) => entry.type === 'integration' && entry.isNewer === true),
         [true, true, true, false, true, false],

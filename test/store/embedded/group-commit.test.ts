@@ -35,7 +35,7 @@ t.test('one commit serves all writes of a turn', async (t) => {
   ])
   t.same(told, [BEGIN, 'COMMIT'])
   t.same([one?.rev, other?.rev], [1, 2])
-  const { entries, gap } = await store.changes.read(cursor, 0)
+  const { entries, gap } = await store.changes.read(cursor)
   t.notOk(gap)
   t.same(entries, [
     { type: 'integration', name: 'one', rev: 1 },
