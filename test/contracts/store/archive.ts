@@ -112,14 +112,14 @@ export const archiveSuite: StoreSuite = async (t, open) => {
       })
       t.match((await custody.read('dead')).record, { state: 'dead', reason: 'why' })
       t.equal((await custody.read('none')).record, undefined)
-      t.same(await custody.claim(5, 60_000), [], 'not yet')
+      t.same((await custody.claim(5, 60_000)).names, [], 'not yet')
       await custody.lookAt('lives', 0)
-      t.same(await custody.claim(5, 60_000), ['lives'], 'and it is looked after')
+      t.same((await custody.claim(5, 60_000)).names, ['lives'], 'and it is looked after')
 
       const without = items.map((item) => ({ ...item, uid: 'v', custody: null }))
       await archive.putIntegrations(without, PRESENTED)
       t.equal((await custody.read('lives')).record, undefined, 'that of another integration goes')
-      t.same(await custody.claim(5, 60_000), [])
+      t.same((await custody.claim(5, 60_000)).names, [])
     },
   )
 
