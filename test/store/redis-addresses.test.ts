@@ -33,10 +33,11 @@ async function open(t: Test, url: string, options: Partial<RedisStoreOptions> = 
 const seedsOf = (nodes: readonly RedisServer[]) =>
   `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`
 
-/** On both connections. */
+/** On all connections. */
 const works = (store: Store) => async () => {
   try {
-    await Promise.all([store.now(), store.changes.tail()])
+    const cursor = await store.changes.tail()
+    await Promise.all([store.now(), store.changes.wait(cursor, 1)])
     return true
   } catch {
     return false
