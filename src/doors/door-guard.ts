@@ -4,7 +4,7 @@ import type { Gate } from '../callers/index.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { countHeader } from '../http/server/raw-headers.ts'
 import type { Server } from '../http/server/server.ts'
-import { secretInQuery } from './secret-in-url.ts'
+import { secretInQuery } from '../tokens/oauth/secret-in-url.ts'
 
 type Identify = Pick<Gate, 'identifyBearer'>
 

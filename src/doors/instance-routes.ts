@@ -13,7 +13,7 @@ const REFUSAL = JSON.stringify([
 
 /** Neither the body nor the token is read. */
 export function registerInstanceRoutes(scope: Server): void {
-  for (const url of ['/login/:integration/*', '/services/*']) {
+  for (const url of ['/login/:integration', '/login/:integration/*', '/services', '/services/*']) {
     scope.route({
       method: [...METHODS],
       url,

@@ -355,6 +355,7 @@ t.test('a secret in the URL is refused, and audited by the id of the key', async
 
 t.test('an API call is refused with what to do instead', async (t) => {
   const paths = [
+    '/services',
     '/services/data',
     '/services/data/v60.0/query?q=SELECT',
     '/services/async/60.0/job',
@@ -368,6 +369,7 @@ t.test('an API call is refused with what to do instead', async (t) => {
       }
     }
   }
+  t.equal((await ask({ path: '/login/billing', method: 'GET', form: '' })).status, 421)
 })
 
 t.test('where waiting helps, the answer says for how long', async (t) => {

@@ -55,7 +55,7 @@ interface Route {
 
 /** The pages that show the document are not described by it. */
 /** Paths of Salesforce's login host and of an instance. */
-const DOOR = /^\/(?:login\/[^/]+|services)\//
+const DOOR = /^\/(?:login\/[^/]+|services)(?:\/|$)/
 const UNPUBLISHED = /^\/(docs(\/.*)?|openapi\.(json|yaml))?$/
 const PROBLEM = 'application/problem+json'
 /** What a path that is not published may be answered with, and a method that a path does not take. */

@@ -36,4 +36,12 @@ t.test('a parameter in the query has no effect, so it is refused', async (t) => 
   const url = (name: string) => `/oauth/token?${name}=x`
   t.throws(() => refuseQuery(url('rejected')), { code: 'request_invalid', remedy: /body/ })
   t.throws(() => refuseQuery(url('client_secret')), { code: 'secret_in_url' })
+  for (const query of [
+    'k=vk_AbCd1234_x',
+    'access_token=x',
+    'token=x',
+    'x=eyJhbGciOiJIUzI1NiJ9.e30.s',
+  ]) {
+    t.throws(() => refuseQuery(`/oauth/token?${query}`), { code: 'secret_in_url' }, query)
+  }
 })

@@ -1,6 +1,7 @@
 /** Finds parameters of a token request that look like a mistake: ignored, they would have no effect without a word. Pure. */
 import { BrokerError } from '../../errors/errors.ts'
 import { spellingDistance } from '../../runtime/spelling.ts'
+import { secretInQuery } from './secret-in-url.ts'
 
 /** The parameters of `POST /oauth/token`. */
 const KNOWN = ['grant_type', 'scope', 'client_id', 'client_secret', 'rejected'] as const
@@ -52,7 +53,7 @@ export function refuseQuery(url = ''): void {
   const start = url.indexOf('?')
   if (start === -1) return
   const names = [...new URLSearchParams(url.slice(start + 1)).keys()]
-  if (names.includes('client_secret')) {
+  if (secretInQuery(url, false) !== undefined) {
     throw new BrokerError('secret_in_url', 'The query of the URL has a secret')
   }
   const known = names.find((name) => (KNOWN as readonly string[]).includes(name))
