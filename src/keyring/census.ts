@@ -32,7 +32,8 @@ export const totalOf = (counts: SealCounts): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0)
 
 export function createCensusTaker({ listings, keyIds }: CensusDependencies) {
-  let underWay: Promise<Census> | undefined
+  let underWay: Promise<unknown> | undefined
+  let next: Promise<Census> | undefined
 
   const count = async (): Promise<Census> => {
     const keys = new Map<string, Record<SealedKind, number>>()
@@ -60,13 +61,19 @@ export function createCensusTaker({ listings, keyIds }: CensusDependencies) {
     return { keys, missing, unreadable }
   }
 
+  const begin = async (): Promise<Census> => {
+    await underWay?.catch(() => undefined)
+    next = undefined
+    const census = count()
+    underWay = census
+    return census
+  }
+
   return {
-    /** Concurrent calls share one census. */
+    /** A census that begins after the call, so that it has all that was written before. Calls that wait share one. */
     take(): Promise<Census> {
-      underWay ??= count().finally(() => {
-        underWay = undefined
-      })
-      return underWay
+      next ??= begin()
+      return next
     },
   }
 }
