@@ -28,6 +28,7 @@ const PAGES = FOLDERS.flatMap((folder) =>
 const RECORDED = [
   ...['curl', 'docker', 'helm', 'kind', 'kubectl', 'node', 'npm', 'npx', 'openssl', 'python3'],
   ...[
+    'bao',
     'redis-cli',
     'sha256sum',
     'sf',
