@@ -6,7 +6,7 @@ import { BrokerError } from '../errors/errors.ts'
 import type { Applied, DeclaredIntegrations } from '../integrations/declared.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
-import { isSignerAway } from '../signers/signing-problem.ts'
+import { isUpToSigner } from '../signers/signing-problem.ts'
 import { ConfigError } from './config-error.ts'
 import {
   type DeclaredEntry,
@@ -92,7 +92,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
     }
   }
 
-  /** Undefined: its signer is away. The others do not wait for it. */
+  /** Undefined: its signer is away, or refuses. The others do not wait for it. */
   const applyIfSigned = async (entry: DeclaredEntry): Promise<Applied | undefined> => {
     const { name: integration, line } = entry
     try {
@@ -100,7 +100,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
       waiting.delete(integration)
       return applied
     } catch (err) {
-      if (!isSignerAway(err)) throw err
+      if (!isUpToSigner(err)) throw err
       if (!waiting.has(integration)) {
         log.warn({ integration, line, err }, 'a declared integration waits for its signer')
       }

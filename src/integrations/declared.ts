@@ -9,7 +9,7 @@ import type { HostRules } from '../http/outbound/login-host.ts'
 import type { Emitter } from '../runtime/events.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { RemoteKey } from '../signers/remote-key.ts'
-import { isSignerAway } from '../signers/signing-problem.ts'
+import { isUpToSigner } from '../signers/signing-problem.ts'
 import { isLostRace, untilWritten } from '../store/compare-and-set.ts'
 import {
   checkGrant,
@@ -231,7 +231,7 @@ export function createDeclaredIntegrations(dependencies: {
 
 /** The error of this integration alone. Throws errors that concern all integrations. */
 function wrongOf(error: unknown): BrokerError {
-  const isPassing = isStoreTrouble(error) || isLostRace(error) || isSignerAway(error)
+  const isPassing = isStoreTrouble(error) || isLostRace(error) || isUpToSigner(error)
   if (error instanceof BrokerError && !isPassing) return error
   throw error
 }

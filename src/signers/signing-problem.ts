@@ -25,12 +25,17 @@ export const signingRefused = (
 ): BrokerError => new BrokerError('signing_refused', `The signer ${name} ${why}`, options)
 
 /** Whether a signer did not answer, so that the same may work later. */
-export const isSignerAway = (error: unknown): boolean =>
+const isSignerAway = (error: unknown): boolean =>
   error instanceof BrokerError && error.code === 'signer_unavailable'
 
 /** Whether an error is about a signer, so that Salesforce was not asked. */
 export const isOfSigner = (error: unknown): boolean =>
   isSignerAway(error) || (error instanceof BrokerError && error.code === 'signing_refused')
+
+/** Whether what was sent can become right without another request: the signer is away, or refuses until somebody acts there. */
+export const isUpToSigner = (error: unknown): boolean =>
+  isSignerAway(error) ||
+  (error instanceof BrokerError && error.code === 'credential_invalid' && isOfSigner(error.cause))
 
 /** Turns a refusal of work for a write into `credential_invalid`, because it is about what was sent. */
 export async function asCredential<Result>(work: () => Promise<Result>): Promise<Result> {

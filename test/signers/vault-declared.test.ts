@@ -43,10 +43,14 @@ t.test('a declared integration waits for its signer, and no other does', { skip 
     },
   }
   await writeFile(config, JSON.stringify({ integrations }))
-  const dataDir = await mkdtemp(join(tmpdir(), 'valetkey-declared-'))
-  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
+  const newDataDir = async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'valetkey-declared-'))
+    t.teardown(() => rm(dir, { recursive: true, force: true }))
+    return dir
+  }
+  const kept = await newDataDir()
   const keyring = generateKeyring(Date.now()).reveal()
-  const start = () =>
+  const start = (dataDir = kept) =>
     startBroker(t, {
       ...{ loginHosts: [login_url], dataDir, keyring },
       env: { VALETKEY_CONFIG: config, VALETKEY_SIGNERS: signers },
@@ -61,9 +65,15 @@ t.test('a declared integration waits for its signer, and no other does', { skip 
   t.equal(await stateOf(first, 'kept'), 404, 'it is not disabled either')
 
   const bao = await startBao(t, { port })
+  // It is there, and it refuses: nobody has made the key yet.
+  const refused = await start(await newDataDir())
+  await eventually(() => refused.logs().includes('a declared integration waits for its signer'))
+  t.equal(await stateOf(refused, 'kept'), 404, 'it waits as for one that is away')
   await withTransit(bao, ['valetkey-declared'])
   await writeFile(tokenFile, await bao.tokenOf('valetkey'))
-  await eventually(async () => (await stateOf(first, 'kept')) === true)
+  for (const one of [first, refused]) {
+    await eventually(async () => (await stateOf(one, 'kept')) === true)
+  }
   await first.stop()
 
   bao.child.kill('SIGKILL')

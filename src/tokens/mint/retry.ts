@@ -93,8 +93,12 @@ export async function tryAgain<Result>(
       if (!row || tries >= row.tries) throw error
       if (stopping?.aborted && row.whileStopping === false) throw error
       const pauseMs = pauseMsOf(row, tries, error, runtime.random)
-      if (runtime.monotonic() + pauseMs + (row.leastMs ?? 0) > deadlineAt) throw error
+      const isLate = (aheadMs: number) =>
+        runtime.monotonic() + aheadMs + (row.leastMs ?? 0) > deadlineAt
+      if (isLate(pauseMs)) throw error
       if (pauseMs > 0) await runtime.sleep(pauseMs)
+      // The pause took longer. A try without time would say that the host does not answer.
+      if (isLate(0)) throw error
     }
   }
 }

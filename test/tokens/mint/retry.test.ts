@@ -13,7 +13,7 @@ const options = {
   deadlineAt: 1_000_000,
 }
 
-function world() {
+function world({ sleepMs = 0 } = {}) {
   let time = 1_000
   let answers = 0
   let tries = 0
@@ -25,7 +25,10 @@ function world() {
     tries += 1
     throw error
   }
-  const runtime = { monotonic, random: () => 0, sleep: async () => undefined }
+  const sleep = async () => {
+    time += sleepMs
+  }
+  const runtime = { monotonic, random: () => (sleepMs > 0 ? 0.5 : 0), sleep }
   const logins = testLogins({ mint }, runtime, breaker)
   return {
     breaker,
@@ -51,6 +54,13 @@ t.test('Salesforce is left alone where it fails', async (t) => {
   t.same(breaker.counts(), { hosts: 0, clients: 1 })
   t.equal(await fail(away()), 'salesforce_unavailable')
   t.equal(tries(), 4, 'nobody is asked')
+})
+
+t.test('a try whose time is over after the pause is none', async (t) => {
+  const { breaker, fail, tries } = world({ sleepMs: options.deadlineAt })
+  t.equal(await fail(away()), 'salesforce_unavailable', 'what the last try said')
+  t.equal(tries(), 1)
+  t.equal(breaker.counts().hosts, 0)
 })
 
 t.test('what fails at the source of a token is not put down to who exchanges it', async (t) => {
