@@ -84,6 +84,12 @@ export function createLogins(dependencies: LoginsDependencies) {
     }
   }
 
+  /** Without time, a try would say that the host does not answer. */
+  const requireTime = (integration: Integration, deadlineAt: number): void => {
+    if (presentsRefreshToken(integration) || runtime.monotonic() < deadlineAt) return
+    throw new BrokerError('salesforce_timeout', 'The time was over before the login began')
+  }
+
   return {
     charge: budget.charge,
     chargeUnderLock: budget.chargeUnderLock,
@@ -116,6 +122,7 @@ export function createLogins(dependencies: LoginsDependencies) {
     ): Promise<Lease> {
       const { charge } = options
       if (!isProbe) breaker.check(integration)
+      requireTime(integration, options.deadlineAt)
       let begunAt = 0
       const attempt = async (tries: number) => {
         begunAt = runtime.monotonic()

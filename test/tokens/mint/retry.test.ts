@@ -63,6 +63,14 @@ t.test('a try whose time is over after the pause is none', async (t) => {
   t.equal(breaker.counts().hosts, 0)
 })
 
+t.test('a login whose time is over before it begins says nothing of the host', async (t) => {
+  const { breaker, fail, tries, pass } = world()
+  pass(options.deadlineAt)
+  t.equal(await fail(away()), 'salesforce_timeout')
+  t.equal(tries(), 0)
+  t.same(breaker.counts(), { hosts: 0, clients: 0 })
+})
+
 t.test('what fails at the source of a token is not put down to who exchanges it', async (t) => {
   const { breaker, fail, tries, answers, pass } = world()
   t.equal(await fail(refusedAtSource(away(), 'crm')), 'salesforce_unavailable')
