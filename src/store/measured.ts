@@ -23,8 +23,9 @@ type Part = keyof typeof OPERATIONS
 
 const WAITING = 'changes.wait'
 
-/** Reads of one record, for which callers wait. Lists and durable writes may take longer. */
+/** Reads of one record, for which callers wait, and the pulse, which is as short and comes where nobody reads. Lists and durable writes may take longer. */
 const READS: ReadonlySet<string> = new Set([
+  'changes.pulse',
   ...['integrations.read', 'integrations.readSealed', 'outcomes.look'],
   ...['documents.read', 'custody.read', 'budgets.used'],
 ])
