@@ -53,9 +53,9 @@ interface Route {
   readonly operations: Readonly<Record<string, Operation>>
 }
 
-/** The pages that show the document are not described by it. */
 /** Paths of Salesforce's login host and of an instance. */
 const DOOR = /^\/(?:login\/[^/]+|services)(?:\/|$)/
+/** The pages that show the document are not described by it. */
 const UNPUBLISHED = /^\/(docs(\/.*)?|openapi\.(json|yaml))?$/
 const PROBLEM = 'application/problem+json'
 /** What a path that is not published may be answered with, and a method that a path does not take. */
