@@ -64,6 +64,8 @@ type LoginChange = {
   readonly type: 'login'
   readonly target: string
   readonly isResting: boolean
+  /** Who told it. Absent: a replica of an older release. */
+  readonly by?: string
 }
 
 /** A replica used a token to find out whether it lives (`token-look.ts`). */

@@ -7,7 +7,6 @@ import { explanationOf } from '../../src/grants/refusals/refusals.ts'
 import type { Tried } from '../../src/grants/token-endpoint/tried.ts'
 import { startBroker, type TestBroker } from '../support/broker.ts'
 import type { Answer } from '../support/caller.ts'
-import { eventually } from '../support/eventually.ts'
 import { problemFaults } from '../support/problem.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 
@@ -115,13 +114,7 @@ export async function assertServes(t: Test, { broker, pass }: World, name: strin
   const body = { description: 'changed' }
   const headers = { 'if-match': '*' }
   t.equal((await broker.call('PATCH', `/integrations/${name}`, { body, headers })).status, 200)
-  // The broker may hear what it told of a failure after the clock was set, and then rests once more
-  // until its next probe, for two seconds at most.
-  const { status, body: token } = await eventually(async () => {
-    const answer = await broker.call('GET', `/tokens/${name}`)
-    const isResting = answer.body.code === 'salesforce_unavailable'
-    return isResting ? undefined : answer
-  })
+  const { status, body: token } = await broker.call('GET', `/tokens/${name}`)
   t.match({ status, token }, { status: 200, token: { access_token: String } })
 }
 

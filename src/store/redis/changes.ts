@@ -170,7 +170,11 @@ export function createRedisChanges(
 function fieldsOf(change: AnnouncedChange): readonly (string | number)[] {
   const { type } = change
   if (type === 'login') {
-    return ['type', type, 'target', text(change.target), 'resting', Number(change.isResting)]
+    const { target, isResting, by } = change
+    return [
+      ...['type', type, 'target', text(target), 'resting', Number(isResting)],
+      ...(by === undefined ? [] : ['by', text(by)]),
+    ]
   }
   const ofToken = ['type', type, 'token', checkTokenId(change.tokenId)] as const
   if (type === 'look') return [...ofToken, 'verdict', change.verdict]
@@ -220,7 +224,10 @@ function change(reply: unknown): Change | undefined {
     case 'custody':
       return { type: 'custody', name: member('name') }
     case 'login':
-      return { type: 'login', target: member('target'), isResting: member('resting') === '1' }
+      return {
+        ...{ type: 'login', target: member('target'), isResting: member('resting') === '1' },
+        ...(members.has('by') && { by: member('by') }),
+      }
     case 'look':
       return { type: 'look', tokenId: member('token'), verdict: verdictOf(member('verdict')) }
     case 'given':

@@ -87,6 +87,7 @@ const WORDS = {
 
 export function createBreaker(dependencies: BreakerDependencies) {
   const { locks, changes, uniqueId, monotonic, log } = dependencies
+  const self = uniqueId()
   const targets = new Map<string, Rest>()
   /** When the rest of a target ended. A login that began before says nothing new. */
   const endedAt = new Map<string, number>()
@@ -108,7 +109,7 @@ export function createBreaker(dependencies: BreakerDependencies) {
     [clientOf(client), hostOf(client)].filter((target) => restOf(target) !== undefined)
 
   const tell = (target: string, isResting: boolean): void => {
-    changes.announce({ type: 'login', target, isResting }).catch((error: unknown) => {
+    changes.announce({ type: 'login', target, isResting, by: self }).catch((error: unknown) => {
       // Without the store, each replica decides alone. That the store is away has its own warning.
       if (!isStoreTrouble(error)) log.warn({ err: error }, 'the others were not told of a rest')
     })
@@ -217,9 +218,9 @@ export function createBreaker(dependencies: BreakerDependencies) {
       if (!isIll) succeeded(client, clientOf(client))
       else if ((endedAt.get(ill) ?? NEVER) <= begunAt) failed(client, ill, error)
     },
-    /** Another replica, or this one, told that a target rests or answers. */
+    /** Another replica told that a target rests or answers. What this one told is older than what it knows. */
     heard(change: Change): void {
-      if (change.type !== 'login') return
+      if (change.type !== 'login' || change.by === self) return
       const { target, isResting } = change
       if (!isResting) {
         end(target)

@@ -17,7 +17,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
     await store.integrations.remove('a', { uid: 'u', version: 2 })
     const host = { type: 'login', target: 'a.example uid' } as const
     await store.changes.announce({ ...host, isResting: true })
-    await store.changes.announce({ ...host, isResting: false })
+    await store.changes.announce({ ...host, isResting: false, by: 'one' })
     const looks = (['live', 'dead', 'unknown'] as const).map(
       (verdict) => ({ type: 'look', tokenId: 'T', verdict }) as const,
     )
@@ -47,7 +47,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
       { type: 'document', kind: 'key', id: 'x {y}' },
       { type: 'integration', name: 'a', rev: rev + 1 },
       { ...host, isResting: true },
-      { ...host, isResting: false },
+      { ...host, isResting: false, by: 'one' },
       ...looks,
       given,
     ])

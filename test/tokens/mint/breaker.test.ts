@@ -1,5 +1,6 @@
 import t from 'tap'
 import { BrokerError } from '../../../src/errors/errors.ts'
+import type { AnnouncedChange } from '../../../src/store/records.ts'
 import { createBreaker } from '../../../src/tokens/mint/breaker.ts'
 import { isWhileResting } from '../../../src/tokens/mint/refusal-memory.ts'
 import { integrationOf } from '../../support/integrations.ts'
@@ -25,6 +26,7 @@ function fleet() {
   let time = 1_000
   let isAway = false
   const ends = new Map<string, number>()
+  const told: AnnouncedChange[] = []
   const said: string[] = []
   const requireStore = () => {
     if (isAway) throw new BrokerError('store_unavailable', 'It is away')
@@ -42,6 +44,7 @@ function fleet() {
       changes: {
         async announce(change) {
           requireStore()
+          told.push(change)
           for (const one of [a, b]) one.heard(change)
         },
       },
@@ -54,7 +57,7 @@ function fleet() {
   const a: ReturnType<typeof createBreaker> = replica('a')
   const b: ReturnType<typeof createBreaker> = replica('b')
   return {
-    ...{ a, b, said },
+    ...{ a, b, said, told },
     now: () => time,
     pass(ms: number) {
       time += ms
@@ -99,6 +102,25 @@ t.test('what a server answers rests one client, and no connection rests the host
   })
   a.ended(shop, 0, away())
   t.same(a.counts(), { hosts: 0, clients: 1 }, 'an answer shows that the host can be reached')
+})
+
+t.test('a replica that hears late what it told itself knows better', async (t) => {
+  const { a, b, told } = fleet()
+  a.ended(billing, 0, away())
+  a.ended(billing, 1_000)
+  t.same(
+    told.map((change) => change.type === 'login' && change.isResting),
+    [true, false],
+  )
+  const [failed, answered] = told
+  if (!failed || !answered) throw new Error('It told nothing')
+  a.heard(failed)
+  t.equal(a.counts().clients, 0, 'it answers')
+  b.heard(failed)
+  t.equal(b.counts().clients, 1, 'which another replica does not know yet')
+  a.ended(billing, 1_001, away())
+  a.heard(answered)
+  t.equal(a.counts().clients, 1, 'it rests again')
 })
 
 t.test('a failure at an instance says nothing of the login host', async (t) => {
