@@ -87,7 +87,9 @@ export function createTokenLook(dependencies: TokenLookDependencies) {
       return await within(
         DEADLINE_MS,
         async (signal) => {
-          if (!(await isOurs(lock))) return heardOf(tokenId)
+          // From now on: the verdict may come before the answer about the lock.
+          const other = heardOf(tokenId)
+          if (!(await isOurs(lock))) return other
           const verdict = await call(lease, signal).catch((error: unknown) => {
             log.info({ err: error, integration }, 'a token could not be looked at')
             return 'unknown' as const

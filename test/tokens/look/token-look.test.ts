@@ -102,6 +102,15 @@ t.test('another replica looks: its verdict is waited for', async (t) => {
   t.equal(await look(lease), 'dead')
 })
 
+t.test('a verdict that comes before the answer about the lock is not missed', async (t) => {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const { look, heard } = replica({ hasLock: () => promise })
+  const asked = look(lease)
+  heard({ type: 'look', tokenId: 't', verdict: 'dead' })
+  resolve(false)
+  t.equal(await asked, 'dead')
+})
+
 t.test('what was heard counts for ten seconds', async (t) => {
   const { look, heard, calls, pass } = replica({})
   heard({ type: 'look', tokenId: 't', verdict: 'live' })
