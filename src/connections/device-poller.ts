@@ -37,7 +37,11 @@ export function createDevicePoller(dependencies: {
         .catch((error: unknown) =>
           log.warn({ err: error, connection: turn.id }, 'a device could not be polled'),
         )
-        .finally(() => active.delete(turn.id))
+        .finally(() => {
+          active.delete(turn.id)
+          // It was left out of the times to wait for.
+          task.wake()
+        })
       active.set(turn.id, polled)
     }
     return nextAt

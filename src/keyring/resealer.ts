@@ -122,12 +122,12 @@ export function createResealer(dependencies: {
     outage: createOutageLogger(log, 'records cannot be resealed', runtime),
     async work() {
       const stored = await read()
-      const isDone =
+      const isIdle =
         !stored ||
         !isOurs(stored.body) ||
         // Undefined: another replica works at it.
         (await replicas.underLock(LOCK, work)) !== undefined
-      return isDone ? pauseUntil(Number.POSITIVE_INFINITY, now(), LOOK_MS) : { idleMs: LOOK_MS }
+      return isIdle ? pauseUntil(Number.POSITIVE_INFINITY, now(), LOOK_MS) : { idleMs: LOOK_MS }
     },
   })
 

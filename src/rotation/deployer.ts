@@ -154,7 +154,11 @@ export function createDeployer(dependencies: {
       .catch((error: unknown) =>
         log.warn({ err: error, integration: name }, 'a deployment cannot continue'),
       )
-      .finally(() => active.delete(name))
+      .finally(() => {
+        active.delete(name)
+        // It was left out of the times to wait for.
+        task.wake()
+      })
     active.set(name, work)
   }
 

@@ -3,6 +3,7 @@ import type { Emitter } from '../runtime/events.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createTask } from '../runtime/tasks.ts'
+import { CHANGES_PER_READ } from './records.ts'
 import type { Change, Changes } from './store.ts'
 import type { StoreEvents } from './store-events.ts'
 import { isAt } from './stream/cursor.ts'
@@ -20,8 +21,8 @@ interface ChangeSubscriptionDependencies {
 const PULSE_MS = 600
 /** Longest wait for the next change. */
 const WAIT_MS = 4_000
-/** Longest time without a read, which also shows whether the server accepts changes. */
-const READ_MS = 10_000
+/** Each third pulse, and each read, shows that the server accepts changes: another one may, and this one does not hear it. */
+const PROOF_MS = 1_700
 /** How long memory may be trusted without a completed read. */
 const TRUST_MS = 1_000
 /** Frequent changes are read together, at this interval. A change after a pause is read at once. */
@@ -66,6 +67,15 @@ export function createChangeSubscription(dependencies: ChangeSubscriptionDepende
   const begun = () => ({ at: wall(), monotonic: monotonic() })
   const retryMs = () => RETRY_MS.least + random() * (RETRY_MS.most - RETRY_MS.least)
 
+  let pending: Promise<boolean> | undefined
+  /** One wait at a time, also over the failures of other connections: a second one would stand behind the first until that ends. */
+  const nextNews = (cursor: string): Promise<boolean> => {
+    pending ??= changes.wait(cursor, WAIT_MS).finally(() => {
+      pending = undefined
+    })
+    return pending
+  }
+
   /** Reads until the end or a failure. */
   const listen = async (ended: AbortSignal) => {
     const first = begun()
@@ -89,7 +99,7 @@ export function createChangeSubscription(dependencies: ChangeSubscriptionDepende
       while (!ended.aborted) {
         const from = cursor
         try {
-          const isNews = await changes.wait(from, WAIT_MS)
+          const isNews = await nextNews(from)
           waits.over()
           if (!isNews || ended.aborted) continue
         } catch (error) {
@@ -104,25 +114,30 @@ export function createChangeSubscription(dependencies: ChangeSubscriptionDepende
     void wait()
 
     let pulseAt = Number.NEGATIVE_INFINITY
-    let readAt = first.monotonic
+    let provenAt = first.monotonic
     while (!ended.aborted) {
       const start = begun()
       const telling = told
       told = undefined
       news = Promise.withResolvers()
-      const mustRead = telling !== undefined || start.monotonic - readAt >= READ_MS
+      const mustRead = telling !== undefined
       const isPulse = !mustRead || start.monotonic - pulseAt >= PULSE_MS
-      const pulse = isPulse ? await changes.pulse() : undefined
+      const isProof = start.monotonic - provenAt >= PROOF_MS
+      const pulse = isPulse ? await changes.pulse(isProof) : undefined
       let count = 0
       if (mustRead || (pulse && !isAt(cursor, pulse))) {
-        const { entries, cursor: next, gap } = await changes.read(cursor)
-        if (ended.aborted) return
-        if (gap) lose()
-        for (const entry of entries) pass(entry)
-        cursor = next
-        readAt = start.monotonic
-        count = entries.length
+        let isWhole = false
+        while (!isWhole) {
+          const { entries, cursor: next, gap } = await changes.read(cursor)
+          if (ended.aborted) return
+          if (gap) lose()
+          for (const entry of entries) pass(entry)
+          cursor = next
+          count += entries.length
+          isWhole = entries.length < CHANGES_PER_READ
+        }
       }
+      if (count > 0 || mustRead || (pulse && isProof)) provenAt = start.monotonic
       if (ended.aborted) return
       hear(start)
       if (pulse) {

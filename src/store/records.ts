@@ -56,6 +56,9 @@ export async function* pages<Item>(
   } while (next !== null)
 }
 
+/** Most changes of one read of the stream. As many: there may be more. */
+export const CHANGES_PER_READ = 1_000
+
 /** A change of which nothing is stored: a replica tells the others what it found. Older releases ignore it. */
 export type AnnouncedChange = LoginChange | LookChange | GivenChange
 

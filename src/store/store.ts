@@ -169,7 +169,7 @@ export interface Look {
 export interface Outcomes {
   /** One atomic read of integration, outcome and tombstone. */
   look(name: string): Promise<Look | undefined>
-  /** SAVE: refused if uid or orev differ, if the integration does not have the digest of the lease or the version of the refusal, or if the token has a tombstone. Otherwise orev + 1, rev + 1, announced. The record expires with its last member. If the machine of the embedded store loses its power, the last saves may be lost, but for those that clear a lease. */
+  /** SAVE: refused if uid or orev differ, if the integration does not have the digest of the lease or the version of the refusal, or if the token has a tombstone. Otherwise orev + 1, rev + 1, announced. The record expires with its last member. If the machine of the embedded store loses its power, the last saves may be lost, except those that clear a lease or have documents. */
   save(
     name: string,
     expected: { readonly uid: string; readonly orev: number },
@@ -278,11 +278,11 @@ export type Change =
 export interface Changes {
   /** The position after the newest entry, where a reader starts (`stream/cursor.ts`). */
   tail(): Promise<string>
-  /** The state of the store now. */
-  pulse(): Promise<Pulse>
+  /** The state of the store now. `isProof`: rejects where the store accepts no changes. */
+  pulse(isProof: boolean): Promise<Pulse>
   /** Waits at most `waitMs` (and 4 s) for entries after the cursor, on a connection of its own. True: there may be some. */
   wait(cursor: string, waitMs: number): Promise<boolean>
-  /** The entries after the cursor. `gap`: some may be missing (trimmed, or the store went back in time), so memory must not be trusted. */
+  /** The entries after the cursor, at most `CHANGES_PER_READ` of them in Redis; rejects where the store accepts no changes. `gap`: some may be missing (trimmed, or the store went back in time), so memory must not be trusted. */
   read(cursor: string): Promise<{
     readonly entries: readonly Change[]
     readonly cursor: string

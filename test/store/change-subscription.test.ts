@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { createEvents } from '../../src/runtime/events.ts'
 import { createChangeSubscription } from '../../src/store/change-subscription.ts'
-import type { Pulse } from '../../src/store/records.ts'
+import { CHANGES_PER_READ, type Pulse } from '../../src/store/records.ts'
 import type { Change, Changes } from '../../src/store/store.ts'
 import type { StoreEvents } from '../../src/store/store-events.ts'
 import { eventually } from '../support/eventually.ts'
@@ -128,20 +128,94 @@ function streaming(
 
 t.test('an idle replica is up to date by pulses alone', async (t) => {
   const askedAt: number[] = []
+  const provenAt = [0]
   const { state, subscription, beats } = streaming(t, {
-    async pulse() {
+    async pulse(isProof) {
       askedAt.push(state.clock)
+      if (isProof) provenAt.push(state.clock)
       state.pulses += 1
       return { id: state.id, seq: state.count, due: '', age: '' }
     },
   })
   await beats(10)
   t.ok(subscription.isCurrent())
-  t.ok(state.reads <= 1 + (askedAt.at(-1) ?? 0) / 10_000, 'now and then one is read, in any case')
+  t.equal(state.reads, 0)
   const pauses = askedAt.slice(1).map((at, index) => at - (askedAt[index] ?? 0))
   t.ok(Math.max(...pauses) <= 700, 'so that an answer may take 300 ms')
   t.ok(Math.min(...pauses) >= 500, 'and no more often')
   t.equal(state.gaps, 1, 'that of its beginning')
+  const proofs = provenAt.slice(1).map((at, index) => at - (provenAt[index] ?? 0))
+  t.ok(proofs.length >= 2 && Math.max(...proofs) <= 2_000, 'and a change would be accepted')
+  t.ok(Math.min(...proofs) > 1_200, 'which is not asked each time')
+})
+
+t.test('a store that accepts no change any more is not trusted for its pulses', async (t) => {
+  let accepts = true
+  /** By the clock of the replica, which runs on meanwhile. */
+  let refusedAt: number | undefined
+  const { state, subscription, beats } = streaming(t, {
+    async tail() {
+      if (!accepts) throw new Error('read only')
+      return `${state.id}/${state.count}`
+    },
+    async pulse(isProof) {
+      state.pulses += 1
+      if (isProof && !accepts) {
+        refusedAt ??= state.clock
+        throw new Error('read only')
+      }
+      return { id: state.id, seq: state.count, due: '', age: '' }
+    },
+  })
+  await beats(2)
+  accepts = false
+  const from = state.clock
+  await eventually(() => !subscription.isCurrent())
+  const afterMs = (refusedAt ?? Number.POSITIVE_INFINITY) - from
+  t.ok(afterMs <= 2_000, `${afterMs} ms`)
+})
+
+t.test('a failure of the pulse starts no second wait beside the first', async (t) => {
+  let fails = false
+  let waiting = 0
+  let most = 0
+  const { state, subscription, beats } = streaming(t, {
+    async wait() {
+      waiting += 1
+      most = Math.max(most, waiting)
+      return never()
+    },
+    async pulse() {
+      if (fails) throw new Error('away')
+      state.pulses += 1
+      return { id: state.id, seq: state.count, due: '', age: '' }
+    },
+  })
+  await beats(2)
+  for (let times = 0; times < 3; times += 1) {
+    fails = true
+    await eventually(() => !subscription.isCurrent())
+    fails = false
+    await eventually(subscription.isCurrent)
+  }
+  t.equal(most, 1)
+})
+
+t.test('many changes are all heard before what is read is current', async (t) => {
+  const { state, heard, subscription, beats } = streaming(t, {
+    async read(cursor) {
+      state.reads += 1
+      const from = Number(cursor.split('/')[1])
+      const to = Math.min(state.count, from + CHANGES_PER_READ)
+      const entries = Array.from({ length: to - from }, (_, i) => change(from + i + 1))
+      return { entries, cursor: `${state.id}/${to}`, gap: false }
+    },
+  })
+  await beats(2)
+  state.count = 4 * CHANGES_PER_READ + 1
+  await beats(2)
+  t.equal(heard.length, state.count)
+  t.ok(subscription.isCurrent())
 })
 
 t.test('changes are heard though the connection of the waits is dead', async (t) => {

@@ -118,6 +118,8 @@ t.test('answers every refusal of Redis as unavailable, and tells no value', asyn
 
   await raw.config('SET', 'min-replicas-to-write', '1')
   await refused('NOREPLICAS')
+  await t.resolves(store.changes.pulse(false))
+  await t.rejects(store.changes.pulse(true), { code: 'store_unavailable' }, 'which is no proof')
   await raw.config('SET', 'min-replicas-to-write', '0')
   await write()
 
@@ -250,7 +252,7 @@ t.test('needs no more of Redis than the rights that it names', async (t) => {
   const cursor = await store.changes.tail()
   await store.changes.read(cursor)
   await store.changes.wait(cursor, 10)
-  await store.changes.pulse()
+  for (const isProof of [false, true]) await store.changes.pulse(isProof)
   await store.identity()
   await store.integrations.remove('a', { uid: 'u', version: 2 })
   const keys = await raw.keys('*')

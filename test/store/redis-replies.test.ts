@@ -85,7 +85,7 @@ const operations = (store: Store): Readonly<Record<string, () => Promise<unknown
   put: () => store.events.put([{ key: 'k', body: 'canary' }], 10),
   'events.read': () => store.events.read({ limit: 1 }),
   tail: () => store.changes.tail(),
-  pulse: () => store.changes.pulse(),
+  pulse: () => store.changes.pulse(true),
   wait: () => store.changes.wait('x/1/1-1', 10),
   'changes.read': () => store.changes.read('x/1/1-1'),
 })

@@ -34,8 +34,9 @@ export function createEmbeddedOutcomes({ database, now }: EmbeddedOutcomesDepend
     },
 
     async save(name, expected, change) {
-      // Whoever lacks a lease gets another one, but one that ended must not return.
-      const write = change.lease === null ? database.write : database.writeSoon
+      // A lost lease is minted again. A cleared lease must stay cleared, and a pin must not be lost.
+      const isLosable = change.lease !== null && !change.documents?.length
+      const write = isLosable ? database.writeSoon : database.write
       return write((transaction): SaveResult => {
         const record = readPublic(transaction, name)
         const reason = refusalToSave(transaction, record, expected, change, now())

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { tokenId as checkTokenId, integrationName, type Keys, text } from '../keys.ts'
-import type { AnnouncedChange, LookVerdict, Pulse } from '../records.ts'
+import { type AnnouncedChange, CHANGES_PER_READ, type LookVerdict, type Pulse } from '../records.ts'
 import type { RedisConnection } from '../redis-connection/connection.ts'
 import type { Change, Changes, Store } from '../store.ts'
 import type { Script } from './calls.ts'
 import { DUE_MARKS } from './due.ts'
 import { ANNOUNCE, toArray, toNumber, toText } from './script.ts'
 
-const READ_MAX = 1_000
 /** Before all entries. */
 const NO_ENTRY = '0-0'
 
@@ -56,14 +55,14 @@ const READ: Script = {
 local changes, meta = KEYS[1], KEYS[2]
 local cursor_id, cursor_seq, position = ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local id, seq = identify(meta, ARGV[1])
-local entries = redis.call('XRANGE', changes, position, '+', 'COUNT', ${READ_MAX})
-local here = position == '${NO_ENTRY}'
+local entries = redis.call('XRANGE', changes, position, '+', 'COUNT', ${CHANGES_PER_READ} + 1)
+local has_entry = position == '${NO_ENTRY}'
 if entries[1] and entries[1][1] == position then
-  here = true
+  has_entry = true
   table.remove(entries, 1)
 end
 local first = entries[1] and tonumber(entries[1][2][2]) or seq + 1
-if id ~= cursor_id or seq < cursor_seq or not here or first ~= cursor_seq + 1 then
+if id ~= cursor_id or seq < cursor_seq or not has_entry or first ~= cursor_seq + 1 then
   return {1, id, seq, newest(changes), {}}
 end
 local last = entries[#entries]
@@ -129,8 +128,11 @@ export function createRedisChanges(
       return formatCursor({ id: toText(id), seq: toNumber(seq), entry: toText(entry) })
     },
 
-    async pulse() {
-      const [id, seq, marks, ...age] = toArray(await redis.call('hmget', keys.meta, ...PULSE))
+    async pulse(isProof) {
+      // Both leave in one write. The first one changes nothing where the store has an id.
+      const proof = isProof ? redis.call('hsetnx', keys.meta, 'id', randomUUID()) : undefined
+      const [reply] = await Promise.all([redis.call('hmget', keys.meta, ...PULSE), proof])
+      const [id, seq, marks, ...age] = toArray(reply)
       const count = seq === null ? 0 : toNumber(seq)
       return {
         ...{ id: id === null ? '' : toText(id), seq: count },

@@ -109,6 +109,8 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
       tried += 1
       await retry(id, version, queued).catch((error: unknown) => {
         isTroubled = true
+        // Its time may not be written.
+        nextAt = Math.min(nextAt, now())
         outage.report(error)
       })
     }

@@ -71,6 +71,12 @@ t.test('a lease and a copy of an event of its mint do not wait for the disk', as
   await store.events.append(['changed'], 10)
   const all = [BEGIN, 'COMMIT']
   t.same(told.slice(lasting), [FULL, ...all, ...all, ...all], 'what ended does not return')
+  const pinned = told.length
+  const pin = { kind: 'identity', id: 'a', body: '{}', expected: 'absent' } as const
+  const another = lease({ tokenId: 'U', expiresAt: Date.now() + 60_000 })
+  const first = { lease: another, documents: [pin] }
+  t.match(await store.outcomes.save('a', { uid: 'u', orev: 2 }, first), { saved: true })
+  t.same(told.slice(pinned), all, 'nor is a pin lost')
 })
 
 t.test('a write that fails takes back its own changes only', async (t) => {

@@ -4,6 +4,7 @@ import { Secret } from '../../../src/crypto/secret.ts'
 import { BrokerError } from '../../../src/errors/errors.ts'
 import type { DocumentRecord, Documents } from '../../../src/store/store.ts'
 import { createRevocationQueue } from '../../../src/tokens/revoke/revocation-queue.ts'
+import { eventually } from '../../support/eventually.ts'
 import { testRuntime } from '../../support/runtime.ts'
 
 const ISSUER = 'https://acme.my.salesforce.com'
@@ -30,6 +31,7 @@ function queueOn(documents: Documents, { refuses = false, stepMs = 60_000 } = {}
   const sent: { loginUrl: string; token: string }[] = []
   const revoked: unknown[] = []
   const told: string[] = []
+  const slept: number[] = []
   const givenUp: { readonly of: readonly unknown[]; readonly days: number }[] = []
   const done = Promise.withResolvers<void>()
   const keyring = keyringOf(generateKeyring(0))
@@ -45,7 +47,8 @@ function queueOn(documents: Documents, { refuses = false, stepMs = 60_000 } = {}
     },
     runtime: testRuntime({
       now: () => clock,
-      async sleep(_ms, signal) {
+      async sleep(ms, signal) {
+        slept.push(ms)
         clock += stepMs
         await new Promise(setImmediate)
         signal?.throwIfAborted()
@@ -72,7 +75,7 @@ function queueOn(documents: Documents, { refuses = false, stepMs = 60_000 } = {}
     await done.promise
     await queue.stop().catch(() => undefined)
   }
-  return { queue, keyring, run, sent, revoked, givenUp, told }
+  return { queue, keyring, run, sent, revoked, givenUp, told, slept }
 }
 
 t.test('a token that waits goes to its issuer, whatever the store says by then', async (t) => {
@@ -139,6 +142,28 @@ t.test('while one waits for its next try, the trouble of its last one is not ove
   t.ok(sent.length > 100)
   t.equal(told.filter((one) => one === 'report').length, sent.length - 1, 'the last is given up')
   t.notOk(told.slice(0, -1).includes('over'))
+})
+
+t.test('one whose next time cannot be written is looked at soon', async (t) => {
+  const { documents, records } = shelf()
+  const { queue, run, told, slept } = queueOn({
+    ...documents,
+    async write(...write) {
+      // The try itself, which has the version that it read.
+      if (write[3].expected !== 'any') {
+        records.clear()
+        throw new BrokerError('store_unavailable', 'It is away')
+      }
+      return documents.write(...write)
+    },
+  })
+  await queue.add(ISSUER, lease)
+  await run().catch(() => undefined)
+  await eventually(() => slept.length >= 2)
+  // The pause of this runtime ends with an error.
+  await queue.stop().catch(() => undefined)
+  t.same(told.slice(0, 1), ['report'])
+  t.equal(slept[1], 5_000, 'after the pause before the first look')
 })
 
 /** A shelf that gives at most so many records at once. */
