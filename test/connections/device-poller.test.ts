@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import t from 'tap'
 import { createDevicePoller } from '../../src/connections/device-poller.ts'
 import { eventually } from '../support/eventually.ts'
@@ -22,8 +23,9 @@ t.test('a turn whose poll fails is looked at again when the poll is over', async
     runtime: testRuntime({
       now: () => 1,
       // Nothing but a wake ends a pause.
-      sleep: (_ms, signal) =>
-        new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
+      async sleep(_ms, signal) {
+        if (signal && !signal.aborted) await once(signal, 'abort')
+      },
     }),
     log: testLog(),
   })
