@@ -90,6 +90,7 @@ function cryptoFor(key: IssuingKey): webcrypto.Crypto {
       return new Uint8Array(await key.sign(new Uint8Array(data))).buffer
     },
   }
+  // The library types its parameter as all of Web Crypto, and uses these four functions of it.
   return { subtle: signing, getRandomValues: webcrypto.getRandomValues.bind(webcrypto) } as never
 }
 
