@@ -39,9 +39,15 @@ interface RuntimeOptions {
 
 export const monotonic = (): number => performance.now()
 
+/** The longest delay of a timer. With a longer one, a timer fires at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1
+
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   try {
-    await setTimeout(ms, undefined, signal && { signal })
+    for (let leftMs = ms; leftMs > TIMER_MAX_MS; leftMs -= TIMER_MAX_MS) {
+      await setTimeout(TIMER_MAX_MS, undefined, signal && { signal })
+    }
+    await setTimeout(ms > TIMER_MAX_MS ? ms % TIMER_MAX_MS : ms, undefined, signal && { signal })
   } catch (error) {
     if (!signal?.aborted) throw error
   }
