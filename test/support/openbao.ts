@@ -30,6 +30,8 @@ export interface Bao {
   call(method: string, path: string, body?: object): Promise<Data>
   /** Ends all tokens with a policy. Gives their number. */
   revokeTokens(policy: string): Promise<number>
+  /** The secrets that were given out here: nobody may read them in a log. */
+  readonly issued: readonly string[]
   /** A token with one policy. */
   tokenOf(policy: string, options?: object): Promise<string>
 }
@@ -76,6 +78,7 @@ export async function startBao(
     await exited
   })
   let client: Agent | undefined
+  const issued: string[] = []
   const clientOf = async () => {
     const ca = tlsFolder && (await readFile(join(tlsFolder, 'vault-ca.pem'), 'utf8'))
     client ??= new Agent(ca ? { connect: { ca } } : {})
@@ -106,7 +109,7 @@ export async function startBao(
     ),
   )
   return {
-    ...{ url, rootToken, child, ask, call },
+    ...{ url, rootToken, child, ask, call, issued },
     async revokeTokens(policy) {
       const { keys } = await call('LIST', 'auth/token/accessors')
       let count = 0
@@ -123,6 +126,7 @@ export async function startBao(
         ...{ policies: [policy], no_default_policy: false },
         ...options,
       })
+      issued.push(String(token))
       return String(token)
     },
   }

@@ -10,6 +10,8 @@ interface VaultRequest {
   /** Absent: a login. */
   readonly token?: Secret
   readonly body?: object
+  /** Whether to send a POST again on a new connection, if a kept one was closed before the answer. A GET always is. Default: false, because the first one may have been done. */
+  readonly repeatable?: boolean
   readonly signal: AbortSignal
 }
 
@@ -35,9 +37,9 @@ export function createVaultClient({ name, address, namespace }: VaultClientDepen
   return {
     /** Throws `signer_unavailable`. Refusals are answers. */
     async ask(outbound: Pick<Outbound, 'send'>, request: VaultRequest): Promise<VaultAnswer> {
-      const { method, path, token, body, signal } = request
+      const { method, path, token, body, signal, repeatable = method === 'GET' } = request
       const outcome = await outbound.send({
-        ...{ url: `${address}/v1/${path}`, method, signal, repeatable: true },
+        ...{ url: `${address}/v1/${path}`, method, signal, repeatable },
         headers: {
           'x-vault-request': 'true',
           ...(namespace !== undefined && { 'x-vault-namespace': namespace }),

@@ -14,10 +14,15 @@ interface VaultTransitDependencies {
   readonly session: VaultSession
 }
 
-type Method = 'GET' | 'POST'
+type TransitRequest = Pick<
+  Parameters<VaultClient['ask']>[1],
+  'method' | 'path' | 'body' | 'repeatable'
+>
 
 /** Its own words for a version that it does not sign with. The status is 500. */
 const OF_VERSION = /version for signing|version is (?:too old|disallowed)|no such version/i
+/** Without it, nobody can tell a token that ended from a policy that denies. */
+const LOOKUP = 'allow read on auth/token/lookup-self, as the policy default does'
 const NOT_FOUND = /key not found|no handler for route/i
 const RSA = /^rsa-(?:2048|3072|4096)$/
 
@@ -30,19 +35,15 @@ export function createVaultTransit(dependencies: VaultTransitDependencies): Sign
       ? signingRefused(name, 'does not know the token of this service: it expired or was revoked', {
           remedy:
             auth.type === 'token_file'
-              ? `Put a valid token into ${auth.tokenFile}; it is read for each signature.`
-              : 'Check the role of this service at Vault: its tokens end before they can be used.',
+              ? `Put a valid token into ${auth.tokenFile}; it is read for each signature. If the token is valid, ${LOOKUP}.`
+              : `Check the role of this service at Vault: its tokens end before they can be used, or its policies do not ${LOOKUP}.`,
         })
       : signingRefused(name, `denies this service the key ${key} (403)`, {
           remedy: `Allow update on ${mount}/sign/${key}/sha2-256 and read on ${mount}/keys/${key} in the policy of this service.`,
         })
 
   /** Another token may help once, if Vault does not know this one. */
-  const ask = async (
-    key: string,
-    request: { readonly method: Method; readonly path: string; readonly body?: object },
-    signal: AbortSignal,
-  ) => {
+  const ask = async (key: string, request: TransitRequest, signal: AbortSignal) => {
     const attempt = async (token: Secret) => client.ask(outbound, { ...request, token, signal })
     const token = await session.token(signal)
     const first = await attempt(token)
@@ -90,7 +91,7 @@ export function createVaultTransit(dependencies: VaultTransitDependencies): Sign
         prehashed: false,
         ...(keyVersion !== undefined && { key_version: keyVersion }),
       }
-      const answer = await ask(key, { method: 'POST', path, body }, signal)
+      const answer = await ask(key, { method: 'POST', path, body, repeatable: true }, signal)
       if (answer.status !== 200) throw refusedBy(reference, answer.status, answer.words)
       const { signature } = isObject(answer.body.data) ? answer.body.data : {}
       const [, , encoded] = typeof signature === 'string' ? signature.split(':') : []
