@@ -54,6 +54,10 @@ const Caller = Type.Object(
   strict,
 )
 
+/** A new version is made by a request. The file is applied again at each start. */
+const { new_version: _v, ...generated } = GenerateSchema.properties
+const DeclaredGenerate = Type.Object(generated, strict)
+
 /** Secrets come from files, because this file may be in a repository. */
 const FileCredential = Type.Object(
   {
@@ -65,7 +69,7 @@ const FileCredential = Type.Object(
     client_secret_file: Type.Optional(Path),
     refresh_token_file: Type.Optional(Path),
     signer: Type.Optional(SignerSchema),
-    generate: Type.Optional(GenerateSchema),
+    generate: Type.Optional(DeclaredGenerate),
     from: Type.Optional(Type.String(TEXT_FORMS.name)),
   },
   strict,

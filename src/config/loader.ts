@@ -113,9 +113,7 @@ export function createConfigurationLoader(dependencies: LoaderDependencies) {
     const { integrations, prune } = content
     const names = new Set(integrations.map(({ name }) => name))
     for (const name of waiting) if (!names.has(name)) waiting.delete(name)
-    // Integrations whose credentials others use come first.
-    const ordered = [...integrations].sort((a, b) => Number(isFollower(a)) - Number(isFollower(b)))
-    for (const entry of ordered) {
+    for (const entry of inOrder(integrations)) {
       const applied = await applyIfSigned(entry)
       if (applied) await report(applied, entry.line)
     }
@@ -208,7 +206,18 @@ export const readingWith =
     }
   }
 
-const isFollower = ({ input }: DeclaredEntry) => input?.credential?.from !== undefined
+/** Integrations whose credentials others use come before these. What may wait for a signer comes last. */
+function inOrder(entries: readonly DeclaredEntry[]): readonly DeclaredEntry[] {
+  const signing = new Set(
+    entries.flatMap(({ name, input }) => (input?.credential?.signer ? [name] : [])),
+  )
+  const rankOf = ({ name, input }: DeclaredEntry): number => {
+    const from = input?.credential?.from
+    const isLate = signing.has(from ?? name)
+    return (isLate ? 2 : 0) + (from === undefined ? 0 : 1)
+  }
+  return [...entries].sort((a, b) => rankOf(a) - rankOf(b))
+}
 
 type Input = NonNullable<DeclaredEntry['input']>
 

@@ -44,7 +44,7 @@ interface IntakeOptions {
 }
 
 interface IntakeDependencies {
-  readonly signers: Pick<Signers, 'find' | 'sign'>
+  readonly signers: Pick<Signers, 'find' | 'sign' | 'makesVersions'>
   readonly now: () => number
   readonly uniqueId: () => string
 }
@@ -185,6 +185,22 @@ export function createIntake({ signers, now, uniqueId }: IntakeDependencies) {
       if (signer && !generate) return remote({ ...input, signer }, name, options)
       if (!signer && hasKey(input)) return imported(input, options)
       return generated(input, name)
+    },
+    /** Throws `request_invalid` if the key cannot be rotated by itself, because its signer makes no versions. */
+    checkRotates(
+      credential: Pick<Credential, 'signer'> | undefined,
+      rotateEveryDays: number | undefined,
+    ): void {
+      const { name } = credential?.signer ?? {}
+      if (rotateEveryDays === undefined || name === undefined || signers.makesVersions(name)) return
+      throw new BrokerError(
+        'request_invalid',
+        `body/deployment/rotate_every_days: the signer ${name} makes no new versions of its keys`,
+        {
+          remedy:
+            'Leave rotate_every_days out. To rotate, make another key at the signer and stage a credential with it.',
+        },
+      )
     },
     /** A pending client secret without a value, until Salesforce generates it. */
     awaited: (): Credential => ({ ...blank('client_secret', null), state: 'pending' }),

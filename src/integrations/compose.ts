@@ -22,7 +22,7 @@ interface IntegrationsDependencies
   extends Pick<IntegrationStoreDependencies, 'requiresCodes'>,
     Pick<RegistryDependencies, 'hosts' | 'grantTrouble'> {
   readonly core: Core<IntegrationEvents>
-  readonly signers: Pick<Signers, 'find' | 'sign'>
+  readonly signers: Pick<Signers, 'find' | 'sign' | 'makesVersions'>
   readonly audit: Pick<AuditLog, 'background'>
 }
 

@@ -21,7 +21,7 @@ import {
   isSameDefinition,
   wasActive,
 } from './composition.ts'
-import { checkDefinition } from './definition-rules.ts'
+import { checkDefinition, checkRotates } from './definition-rules.ts'
 import { everyIntegration } from './every.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationEvents } from './integration-events.ts'
@@ -141,6 +141,7 @@ export function createDeclaredIntegrations(dependencies: {
     )
     checkDefinition(definition, current)
     const fresh = await freshFor(declaration, sealed, given)
+    checkRotates(intake, definition, current, fresh)
     const owner = await ownerOf(definition.credentialFrom)
     if (owner && servesInside(definition, owner)) throw wouldServeInside()
     await checkNoCircle(name, definition, store.read)

@@ -1,4 +1,6 @@
 /** Rules for definitions whose members are all well-formed: refuses placeholders, and values that Salesforce never accepts. Pure. */
+import { activeOf } from '../credentials/credential.ts'
+import type { FreshCredential, Intake } from '../credentials/intake.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import { mustStateAudience } from '../grants/jwt-bearer.ts'
@@ -10,7 +12,7 @@ import {
   isUnfilled,
   unquoted,
 } from '../http/placeholder.ts'
-import type { Definition } from './integration.ts'
+import type { Definition, Integration } from './integration.ts'
 
 type Judged = Pick<Definition, 'loginUrl' | 'grant' | 'certificateDeployment'>
 
@@ -23,6 +25,18 @@ export function checkDefinition(definition: Judged, current?: Judged): void {
 /** The same check, as a question: returns the error. */
 export function brokenRule(definition: Judged, current?: Judged): BrokerError | undefined {
   return placeholderIn(definition, current) ?? wrongHostIn(definition, current)
+}
+
+/** Throws `request_invalid` if a change makes an automatic rotation of a key that cannot be rotated. Records from before this rule stay valid. */
+export function checkRotates(
+  intake: Pick<Intake, 'checkRotates'>,
+  { certificateDeployment }: Judged,
+  current: (Judged & Pick<Integration, 'credentials'>) | undefined,
+  fresh: Pick<FreshCredential, 'credential'> | undefined,
+): void {
+  const days = certificateDeployment?.rotateEveryDays
+  if (!fresh && days === current?.certificateDeployment?.rotateEveryDays) return
+  intake.checkRotates(fresh?.credential ?? activeOf(current?.credentials ?? []), days)
 }
 
 interface Member {

@@ -22,7 +22,7 @@ import {
   isActive,
   isSameDefinition,
 } from './composition.ts'
-import { checkDefinition } from './definition-rules.ts'
+import { checkDefinition, checkRotates } from './definition-rules.ts'
 import type { Definition, Integration } from './integration.ts'
 import type { IntegrationEvents } from './integration-events.ts'
 import type { IntegrationStore } from './integration-store.ts'
@@ -105,6 +105,7 @@ export function createRegistry(dependencies: RegistryDependencies) {
     if (owner && current?.credentialFrom === null) await checkNobodyFollows(store, name, principal)
     if (current) await checkFollowersGoAlong(store, definition, current, principal)
     checkCredentialFits(definition, current, fresh, owner, hosts)
+    checkRotates(intake, definition, current, fresh)
     await checkCertificateDeployment({ name, definition, current, principal, read: store.read })
     await checkTokenSource({ name, definition, current, principal, read: store.read })
     const write = compose(

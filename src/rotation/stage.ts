@@ -128,6 +128,7 @@ export function createStaging(dependencies: {
       const fresh = await intake.take(input, needed, name)
       return change(name, request, (current, secrets) => {
         checkKind(fresh, current)
+        intake.checkRotates(fresh.credential, current.certificateDeployment?.rotateEveryDays)
         checkNew(fresh, secrets, current.credentials)
         const credential = { ...fresh.credential, clientId: clientFor(current, clientId) }
         return {

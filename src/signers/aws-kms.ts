@@ -85,6 +85,10 @@ const CREDENTIALS = [
   ...['IncompleteSignature', 'MissingAuthenticationToken', 'InvalidIdentityToken'],
 ]
 
+/** The answer names its error. Only a name that has the form of one is repeated. */
+const wordIn = (kind: string): string =>
+  /^[A-Z][A-Za-z]{2,40}(?:Exception|Error|Timeout)$/.test(kind) ? kind : 'unknown error'
+
 /** Uses the name of the error. Its message repeats what was sent. */
 function problemOf(name: string, key: string, error: unknown) {
   const { name: kind = '', code } = error as { name?: string; code?: unknown }
@@ -114,6 +118,6 @@ function problemOf(name: string, key: string, error: unknown) {
       },
     )
   }
-  const why = typeof code === 'string' && /^[A-Z_]{2,40}$/.test(code) ? code : kind
+  const why = typeof code === 'string' && /^[A-Z_]{2,40}$/.test(code) ? code : wordIn(kind)
   return signerAway(name, `cannot be reached (${why})`)
 }

@@ -88,6 +88,24 @@ export function createSigners(dependencies: SignersDependencies) {
     })
   }
 
+  const isResting = (key: KeyReference): boolean =>
+    breaker.isResting([{ name: key.name }, { name: key.name, key: idOfKey(key) }])
+
+  /** For requests that are no signature. After a failure, the signer as a whole rests for them too. */
+  const whileThere = async <Result>(name: string, work: () => Promise<Result>): Promise<Result> => {
+    breaker.check([{ name }])
+    try {
+      const result = await work()
+      breaker.ended({ name })
+      return result
+    } catch (error) {
+      if (!(error instanceof BrokerError) || !isOfSigner(error)) throw error
+      if (error.code === 'signer_unavailable') breaker.failed({ name }, error)
+      else breaker.ended({ name })
+      throw error
+    }
+  }
+
   const sign = async (key: RemoteKey, data: Uint8Array): Promise<Buffer> => {
     const { name } = key
     checkListed(key)
@@ -130,39 +148,45 @@ export function createSigners(dependencies: SignersDependencies) {
     }
   }
 
-  const rotate = ({ name, key }: KeyReference): Promise<void> =>
-    ask(name, async (backend, signal) => {
-      if (backend.rotate) return backend.rotate(key, signal)
+  const publicKeysOf = ({ name, key }: KeyReference): Promise<readonly PublicKey[]> =>
+    whileThere(name, () => ask(name, (backend, signal) => backend.publicKeys(key, signal)))
+
+  /** Proves first that the key can be read and signs, so that a mistake makes no version at each try. */
+  const rotate = async (reference: KeyReference): Promise<void> => {
+    const { name, key } = reference
+    if (!named(name).backend.rotate) {
       throw signingRefused(name, 'has no versions of a key', {
         remedy: 'Make a new key at the signer, and name it without new_version.',
       })
-    })
+    }
+    const newest = remoteOf(reference, chosen(reference, await publicKeysOf(reference), undefined))
+    await sign(newest, PROBE)
+    await whileThere(name, () => ask(name, async ({ rotate }, signal) => rotate?.(key, signal)))
+  }
 
   return {
     /** RSASSA-PKCS1-v1_5 with SHA-256 over the bytes. The result is verified. Throws `signer_unavailable`, `signing_refused`. */
     sign,
     /** Makes a signature if the last one failed, so that nothing is charged for a key that does not sign. Throws as `sign` does. */
     async ready(key: RemoteKey): Promise<void> {
-      const isResting = breaker.isResting([
-        { name: key.name },
-        { name: key.name, key: idOfKey(key) },
-      ])
-      if (isResting) await sign(key, PROBE)
+      if (isResting(key)) await sign(key, PROBE)
     },
-    /** Whether the last signature of this signer or of this key failed. */
-    isResting: (key: KeyReference): boolean =>
-      breaker.isResting([{ name: key.name }, { name: key.name, key: idOfKey(key) }]),
+    /** Whether the signer was away at the last request, or the last signature of this key failed. */
+    isResting,
     /** The key of a new credential, with its version and its public half. Throws `credential_invalid`, `signer_unavailable`. */
     async find(reference: KeyReference, options: FindOptions): Promise<RemoteKey> {
       const { integration, isNew, certified } = options
       mayUse(reference, integration)
       const found = await asCredential(async () => {
         if (isNew) await rotate(reference)
-        return ask(reference.name, (backend, signal) => backend.publicKeys(reference.key, signal))
+        return publicKeysOf(reference)
       })
-      const { pem: publicKey, version } = chosen(reference, found, certified)
-      const { name, key } = reference
-      return { name, key, ...(version !== undefined && { keyVersion: version }), publicKey }
+      return remoteOf(reference, chosen(reference, found, certified))
+    },
+    /** Whether it makes new versions of its keys. An unknown signer counts as one that does. */
+    makesVersions(name: string): boolean {
+      const found = all.get(name)
+      return !found || found.backend.rotate !== undefined
     },
     start(): void {
       for (const { backend } of all.values()) backend.start?.()
@@ -172,6 +196,11 @@ export function createSigners(dependencies: SignersDependencies) {
     },
   }
 }
+
+const remoteOf = ({ name, key }: KeyReference, { pem, version }: PublicKey): RemoteKey => ({
+  ...{ name, key, publicKey: pem },
+  ...(version !== undefined && { keyVersion: version }),
+})
 
 const idOfKey = ({ key, keyVersion }: KeyReference): string =>
   keyVersion === undefined ? key : `${key} v${keyVersion}`

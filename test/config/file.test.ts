@@ -98,6 +98,21 @@ t.test('bad syntax and a member that is there twice name their lines', async (t)
   t.same(mistakesOf(many), ['has too many aliases'])
 })
 
+t.test('the file makes no new version of a key, because it is applied at each start', async (t) => {
+  const { integrations } = parseConfigurationFile(`integrations:
+  a:
+    login_url: https://acme.my.salesforce.com
+    grant: { type: jwt_bearer, client_id: x, username: a@b.c }
+    credential:
+      signer: { name: vault, key: k }
+      generate: { new_version: true }
+`)
+  t.match(
+    integrations[0]?.mistakes.join(),
+    /line 7: integrations\.a\.credential\.generate\.new_version/,
+  )
+})
+
 t.test('a bad integration carries its mistakes, and does not spoil the others', async (t) => {
   const { integrations } = parseConfigurationFile(`integrations:
   good:

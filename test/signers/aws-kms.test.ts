@@ -1,5 +1,6 @@
 /** Keys that stay in AWS KMS, as moto answers for it, and what the operator reads when it does not sign. */
 import { createServer } from 'node:http'
+import { inspect } from 'node:util'
 import { CreateKeyCommand, type CreateKeyCommandInput, KMSClient } from '@aws-sdk/client-kms'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
@@ -66,6 +67,19 @@ t.test('a key in AWS KMS', { skip }, async (t) => {
       status: 422,
       body: { detail: 'signer: The signer kms has no versions of a key' },
     })
+    const deployment = { through: 'kms', app: 'Billing', rotate_every_days: 90 }
+    const rotating = await call('PATCH', '/integrations/kms', {
+      body: { deployment },
+      headers: { 'if-match': '*', 'content-type': 'application/merge-patch+json' },
+    })
+    t.match(rotating, {
+      status: 400,
+      body: {
+        detail:
+          'body/deployment/rotate_every_days: the signer kms makes no new versions of its keys',
+        remedy: /^Leave rotate_every_days out\. To rotate, make another key/,
+      },
+    })
   })
 
   await t.test('must be there, and be an RSA key for signatures', async (t) => {
@@ -102,6 +116,7 @@ const REFUSALS = [
   ['UnrecognizedClientException', 400, 'signing_refused', /does not accept the AWS credentials/],
   ['ThrottlingException', 400, 'signer_unavailable', /cannot be reached \(ThrottlingException\)/],
   ['KMSInternalException', 500, 'signer_unavailable', /cannot be reached \(KMSInternalException\)/],
+  ['Planted3rdWord', 400, 'signer_unavailable', /cannot be reached \(unknown error\)/],
 ] as const
 
 async function refusingKms(t: Test, kind: string, status: number): Promise<string> {
@@ -123,6 +138,6 @@ for (const [kind, status, code, detail] of REFUSALS) {
     const asked = backend.sign({ name: 'kms', key: 'k' }, Buffer.from('a'), signal)
     await t.rejects(asked, { code, detail })
     const error: Error = await asked.catch((one) => one)
-    t.notMatch(JSON.stringify([error, error.cause]), /planted/)
+    t.notMatch(inspect(error, { depth: 10 }), /planted/i)
   })
 }

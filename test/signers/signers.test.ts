@@ -14,7 +14,11 @@ const pemOf = ({ publicKey }: typeof pair) =>
 const KEY: RemoteKey = { name: 's', key: 'k', keyVersion: 1, publicKey: pemOf(pair) }
 const DATA = Buffer.from('signed')
 
-function signersBy(sign: SigningBackend['sign'], members: Partial<SigningBackend> = {}) {
+function signersBy(
+  sign: SigningBackend['sign'],
+  members: Partial<SigningBackend> = {},
+  timeoutMs = 200,
+) {
   let clock = 0
   const outcomes: string[] = []
   const lines: string[] = []
@@ -26,7 +30,7 @@ function signersBy(sign: SigningBackend['sign'], members: Partial<SigningBackend
     settings: [
       {
         ...{ name: 's', type: 'vault_transit', address: 'https://vault', mount: 'transit' },
-        ...{ keys: ['k*'], integrations: ['team-*'], timeoutMs: 200, signaturesAtOnce: 2 },
+        ...{ keys: ['k*'], integrations: ['team-*'], timeoutMs, signaturesAtOnce: 2 },
         auth: { type: 'token_file', tokenFile: '/token' },
       },
     ],
@@ -127,13 +131,17 @@ t.test('a key that the file does not list any more is not used', async (t) => {
 t.test('no more than so many signatures run at once, and all end in time', async (t) => {
   let running = 0
   let most = 0
-  const { signers } = signersBy(async (key, data, signal) => {
-    running += 1
-    most = Math.max(most, running)
-    await new Promise((done) => setImmediate(done))
-    running -= 1
-    return good(key, data, signal)
-  })
+  const { signers } = signersBy(
+    async (key, data, signal) => {
+      running += 1
+      most = Math.max(most, running)
+      await new Promise((done) => setImmediate(done))
+      running -= 1
+      return good(key, data, signal)
+    },
+    {},
+    30_000,
+  )
   await Promise.all(Array.from({ length: 20 }, () => signers.sign(KEY, DATA)))
   t.equal(most, 2)
   const never = signersBy(() => new Promise(() => undefined))
@@ -174,9 +182,61 @@ t.test('the file says which integration may use which key', async (t) => {
   ] as const) {
     await t.rejects(find(key, integration), { code: 'credential_invalid' })
   }
-  const isNew = { integration: 'team-a', isNew: true }
-  await t.rejects(signers.find({ name: 's', key: 'k' }, isNew), {
+  await t.rejects(signers.find({ name: 's', key: 'k' }, NEW), {
     code: 'credential_invalid',
     detail: 'signer: The signer s has no versions of a key',
   })
+  t.equal(signers.makesVersions('s'), false)
+  t.equal(signers.makesVersions('none'), true, 'of an unknown signer, another check says more')
+})
+
+const NEW = { integration: 'team-a', isNew: true }
+
+t.test('a key that does not sign gets no new version, however often it is asked for', async (t) => {
+  let rotations = 0
+  let signs = false
+  const versions = [{ version: 1, pem: pemOf(pair) }]
+  const members: Partial<SigningBackend> = {
+    publicKeys: async () => versions,
+    async rotate() {
+      rotations += 1
+      versions.push({ version: versions.length + 1, pem: pemOf(pair) })
+    },
+  }
+  const { signers, pass } = signersBy(async (key, data, signal) => {
+    if (!signs) throw signingRefused('s', 'denies it')
+    return good(key, data, signal)
+  }, members)
+  t.equal(signers.makesVersions('s'), true)
+  for (let count = 0; count < 3; count += 1) {
+    const asked = signers.find({ name: 's', key: 'k' }, NEW)
+    await t.rejects(asked, { code: 'credential_invalid', detail: 'signer: The signer s denies it' })
+    pass(60_000)
+  }
+  t.equal(rotations, 0)
+  signs = true
+  t.match(await signers.find({ name: 's', key: 'k' }, NEW), { keyVersion: 2 })
+  t.equal(rotations, 1)
+})
+
+t.test('who looks for a key waits for an absent signer once', async (t) => {
+  let asked = 0
+  let isAway = true
+  const { signers, pass } = signersBy(good, {
+    async publicKeys() {
+      asked += 1
+      if (isAway) throw signerAway('s', 'is away')
+      return [{ version: 1, pem: pemOf(pair) }]
+    },
+  })
+  const find = () => signers.find({ name: 's', key: 'k' }, { integration: 'team-a' })
+  for (let count = 0; count < 5; count += 1) {
+    await t.rejects(find(), { code: 'signer_unavailable' })
+  }
+  t.equal(asked, 1)
+  t.ok(signers.isResting(KEY), 'and so does who signs')
+  isAway = false
+  pass(1_000)
+  t.match(await find(), { keyVersion: 1 })
+  t.notOk(signers.isResting(KEY))
 })
