@@ -2,11 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { startRedis } from '../test/support/redis.ts'
-import { monitorText } from '../test/support/redis-monitor.ts'
 import type { Figure } from './figure.ts'
 import { eachOf, prepareMany } from './many.ts'
 import { spreadOf } from './ratio.ts'
-import { commandsIn } from './redis-commands.ts'
+import { commandsIn, roundTripsIn } from './redis-commands.ts'
 import { prepareSetting, type Teardown } from './setting.ts'
 
 export interface IdleOptions {
@@ -38,18 +37,16 @@ export async function measureIdle(
   // One connection, so that of its own commands only each question is counted.
   const asker = new Redis(redis.url)
   t.teardown(() => asker.disconnect())
-  const text = await monitorText(t, redis.port)
   await sleep(SETTLE_MS)
   const commands: number[] = []
   const roundTrips: number[] = []
   for (let round = 0; round < rounds; round += 1) {
-    const before = commandsIn(await asker.info('commandstats'))
-    const sentBefore = sentIn(text())
+    const before = await asker.info('all')
     await sleep(seconds * 1_000)
-    const after = commandsIn(await asker.info('commandstats'))
+    const after = await asker.info('all')
     // Less the question itself.
-    commands.push((after - before - 1) / seconds)
-    roundTrips.push((sentIn(text()) - sentBefore - 1) / seconds)
+    commands.push((commandsIn(after) - commandsIn(before) - 1) / seconds)
+    roundTrips.push((roundTripsIn(after) - roundTripsIn(before) - 1) / seconds)
   }
   return [
     {
@@ -68,7 +65,3 @@ export async function measureIdle(
     },
   ]
 }
-
-/** Commands in the text of `MONITOR` that were sent: what a script calls has no round trip of its own. */
-export const sentIn = (text: string): number =>
-  (text.match(/^\+[\d.]+ \[\d+ (?!lua\])/gm) ?? []).length

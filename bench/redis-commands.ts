@@ -17,3 +17,13 @@ export function commandsIn(
     .filter(([, name = '']) => isCounted(name))
     .reduce((sum, [, , calls]) => sum + Number(calls), 0)
 }
+
+/**
+ * What clients sent to it at once, by `INFO stats` of Redis 6.2 and later: it reads the commands of one
+ * pipeline together, and they are one round trip. What a script calls has none of its own.
+ */
+export function roundTripsIn(text: string): number {
+  const [, reads] = /^total_reads_processed:(\d+)/m.exec(text) ?? []
+  if (reads === undefined) throw new Error('This Redis does not count what it reads')
+  return Number(reads)
+}

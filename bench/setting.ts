@@ -14,6 +14,7 @@ import { type BrokerProcess, newAdminKey, startBrokerProcess } from '../test/sup
 import { endWithThisProcess } from '../test/support/children.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { startIssuer } from '../test/support/issuer.ts'
+import { bundleRoot } from './bundle.ts'
 import type { Measured } from './cost.ts'
 import { createProbe } from './probe.ts'
 
@@ -28,7 +29,7 @@ export interface BrokerOptions {
   /** Absent: the embedded store, in a folder of its own. */
   readonly redisUrl?: string
   readonly env?: Readonly<Record<string, string>>
-  /** False: its probe is not in it and cannot be asked, and it is as users have it. Default true. */
+  /** False: it is as users have it: the bundle, whose probe is not in it and cannot be asked. Default true. */
   readonly isProbed?: boolean
 }
 
@@ -79,8 +80,10 @@ export async function prepareSetting(t: Teardown): Promise<Setting> {
     async broker({ nodeArgs = [], redisUrl, env = {}, isProbed = true } = {}) {
       count += 1
       const probe = createProbe(folder)
+      const root = isProbed ? undefined : await bundleRoot()
       const startedAt = performance.now()
       const broker = await startBrokerProcess(t, {
+        ...(root !== undefined && { root }),
         adminKey,
         isWatched: false,
         nodeArgs: [...(isProbed ? probe.nodeArgs : []), ...nodeArgs],

@@ -1,19 +1,17 @@
 /** From the start of the process to `/readyz` 200, with the embedded store in an empty folder: the sources, and the bundle. */
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { spawnValetkey } from '../test/support/broker.ts'
+import { bundleRoot } from './bundle.ts'
 import type { Figure } from './figure.ts'
 import { inTurn, spreadOf } from './ratio.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const execute = promisify(execFile)
 /** Of `/proc/PID/stat`: in hundredths of a second. */
 const TICK_MS = 10
 
@@ -33,21 +31,17 @@ interface Start {
 }
 
 export async function measureStart({ rounds, idleMs }: StartOptions): Promise<readonly Figure[]> {
-  const root = await mkdtemp(join(tmpdir(), 'valetkey-bundle-'))
-  try {
-    await layBundle(root)
-    const fromSources = () => startFrom(ROOT, idleMs)
-    const fromBundle = () => startFrom(root, idleMs)
-    // The first start of the sources compiles them; it is not counted.
-    await inTurn(1, fromSources, fromBundle)
-    return figuresOf(await inTurn(rounds, fromSources, fromBundle))
-  } finally {
-    await rm(root, { recursive: true })
-  }
+  const root = await bundleRoot()
+  const fromSources = () => startFrom(ROOT, idleMs)
+  const fromBundle = () => startFrom(root, idleMs)
+  // The first start of the sources compiles them; it is not counted.
+  await inTurn(1, fromSources, fromBundle)
+  return figuresOf(await inTurn(rounds, fromSources, fromBundle))
 }
 
-/** From the sources, in milliseconds. */
-export const startOnce = async (): Promise<number> => (await startFrom(ROOT, 0)).readyMs
+/** From the bundle, in milliseconds. */
+export const startOnce = async (): Promise<number> =>
+  (await startFrom(await bundleRoot(), 0)).readyMs
 
 function figuresOf(pairs: readonly (readonly [Start, Start])[]): readonly Figure[] {
   const of = (value: (sources: Start, bundle: Start) => number) =>
@@ -102,18 +96,6 @@ function figuresOf(pairs: readonly (readonly [Start, Start])[]): readonly Figure
       digits: 1,
     },
   ]
-}
-
-/** As the image has it: the bundle, and no source. */
-async function layBundle(root: string): Promise<void> {
-  for (const tool of ['bundle', 'compile-bundle']) {
-    await execute(process.execPath, [join(ROOT, `tools/${tool}.ts`)], { cwd: ROOT })
-  }
-  mkdirSync(join(root, 'src'))
-  for (const path of ['dist', 'package.json', 'src/valetkey.js']) {
-    cpSync(join(ROOT, path), join(root, path), { recursive: true })
-  }
-  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'))
 }
 
 async function startFrom(root: string, idleMs: number): Promise<Start> {

@@ -1,13 +1,13 @@
-/** `npm run build`, first part: makes `dist/`, which the image and the package run instead of the sources. */
+/** `npm run build`, first part: makes `dist/`, or the folder that is named, which the image and the package run instead of the sources. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import { POSITIONS, SOURCES } from '../src/process/source-positions.ts'
 import { noticesOf } from './notices.ts'
 import { segmentsOf } from './source-map.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const DIST = join(ROOT, 'dist')
+const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'))
 
 /** Not in the bundle, because few processes need them, or because they read files of their own. */
 const APART = ['@opentelemetry/*', '@aws-sdk/*', '@fastify/swagger-ui']

@@ -1,15 +1,17 @@
 /**
  * `npm run build`, second part: keeps the code of all functions that a start runs in `dist/main.code`.
- * Only the same version of Node can use it, so the Dockerfile runs this with the Node of the image.
+ * It takes another folder as the first part does. Only the same version of Node can use it, so the Dockerfile runs this with the Node of the image.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import type { loadBundle as load } from '../src/process/bundle.ts'
 
-const DIST = new URL('../dist/', import.meta.url)
+const [, , folder] = process.argv
+const DIST = folder ? pathToFileURL(`${folder}/`) : new URL('../dist/', import.meta.url)
 const READY_MS = 30_000
 
 const { loadBundle }: { loadBundle: typeof load } = await import(new URL('start.js', DIST).href)
