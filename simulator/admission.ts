@@ -1,4 +1,5 @@
 import type { Client } from './apps.ts'
+import { proofKeyOf } from './dpop.ts'
 import type { Exchange } from './exchange.ts'
 import { isAllowedAt, isAllowedFrom, type User } from './orgs.ts'
 import { type RefusalName, Refused } from './refusals.ts'
@@ -21,7 +22,7 @@ interface Asked extends Admission {
 type Check = (asked: Asked) => RefusalName | undefined
 
 /** In this order. The rate counts every login that reaches its check. */
-const CHECKS: readonly Check[] = [orgIsActive, userIsActive, place, hours, rate, approval]
+const CHECKS: readonly Check[] = [orgIsActive, userIsActive, place, hours, rate, approval, proof]
 
 /** Throws the refusal of the first check that fails. */
 export function admit(admission: Admission, exchange: Exchange, world: World): void {
@@ -65,4 +66,10 @@ function approval({ client, user, grant, world }: Asked): RefusalName | undefine
   if (approvedUsernames.includes(user.username)) return undefined
   if (permittedUsers === 'admin_approved') return world.settings().notAssigned[grant]
   return grant === 'jwtBearer' ? 'user_not_approved' : undefined
+}
+
+/** An app may require that each token has a key. */
+function proof({ client, exchange }: Asked): RefusalName | undefined {
+  if (!client.configuration.dpopRequired) return undefined
+  return proofKeyOf(exchange) === undefined ? 'dpop_proof_missing' : undefined
 }

@@ -6,12 +6,17 @@ interface NewApproval {
   readonly clientId: string
   readonly userId: string
   readonly scopes: readonly string[]
+  /** Thumbprint of the key that the refresh token is bound to. Undefined: to none. */
+  readonly jkt?: string | undefined
 }
 
 /** If users approve apps by themselves, the user counts as approved from now on. */
-export function approve(world: World, { clientId, userId, scopes }: NewApproval): RefreshToken {
+export function approve(
+  world: World,
+  { clientId, userId, scopes, jkt }: NewApproval,
+): RefreshToken {
   const { id: appId, orgId, configuration } = world.apps.get(clientId)
-  const { granted, evicted } = world.refreshTokens.approve({ orgId, userId, appId, scopes })
+  const { granted, evicted } = world.refreshTokens.approve({ orgId, userId, appId, scopes, jkt })
   world.sessions.endWhere(({ familyId }) => familyId !== undefined && evicted.includes(familyId))
   const { permittedUsers, approvedUsernames } = configuration.latest()
   const { username } = world.directory.user(userId)

@@ -105,6 +105,8 @@ interface AppSettings {
   readonly sessionTimeoutMs: number | null
   /** False: its tokens are live, but "not valid for use with the REST API". */
   readonly restApiAllowed: boolean
+  /** "Require DPoP": no token without a key. Otherwise proofs are allowed. */
+  readonly dpopRequired: boolean
 }
 
 export interface AppConfiguration extends AppSettings {
@@ -149,6 +151,7 @@ export const DEFAULT_APP: AppSettings = {
   jwtAccessTokens: false,
   sessionTimeoutMs: null,
   restApiAllowed: true,
+  dpopRequired: false,
 }
 
 interface AppsDependencies {

@@ -18,6 +18,8 @@ export interface Allowed {
   readonly redirectUri: string
   /** S256. Undefined: the client sent none. */
   readonly codeChallenge: string | undefined
+  /** Thumbprint of the key that the code, and what it is exchanged for, is bound to. */
+  readonly dpopJkt?: string | undefined
 }
 
 interface AuthorizationCodesDependencies {

@@ -65,6 +65,11 @@ export function withQuery(
   return new Map([...query, ...(form ?? [])])
 }
 
+/** The token of an `Authorization: DPoP` header. */
+export function provenToken({ headers }: Pick<Exchange, 'headers'>): string | undefined {
+  return /^DPoP +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+}
+
 /** The token of an `Authorization: Bearer` header, or `OAuth`, which Salesforce also accepts. */
 export function bearerToken({ headers }: Pick<Exchange, 'headers'>): string | undefined {
   return /^(?:Bearer|OAuth) +(\S+)$/i.exec(headers.authorization ?? '')?.[1]

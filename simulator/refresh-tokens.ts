@@ -27,6 +27,8 @@ interface Approval {
   readonly userId: string
   readonly appId: string
   readonly scopes: readonly string[]
+  /** Thumbprint of the key that it is bound to. Undefined: to none. */
+  readonly jkt?: string | undefined
 }
 
 export interface RefreshToken extends Approval {
@@ -48,9 +50,9 @@ export function createRefreshTokens({ clock, settings }: RefreshTokensDependenci
 
   function issue(approval: Approval, familyId: string): RefreshToken {
     const now = clock.now()
-    const { orgId, userId, appId, scopes } = approval
+    const { orgId, userId, appId, scopes, jkt } = approval
     const issued: RefreshToken = {
-      ...{ orgId, userId, appId, scopes },
+      ...{ orgId, userId, appId, scopes, jkt },
       token: newRefreshToken(),
       familyId,
       state: 'current',

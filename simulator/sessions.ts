@@ -34,6 +34,8 @@ interface SessionRequest {
   readonly slides: boolean
   /** The address of the client. */
   readonly sourceIp: string
+  /** Thumbprint of the key that the token is bound to. Undefined: a bearer token. */
+  readonly jkt?: string | undefined
 }
 
 export interface Session {
@@ -51,6 +53,8 @@ export interface Session {
   readonly slides: boolean
   /** The address that opened it. */
   readonly sourceIp: string
+  /** Thumbprint of the key that the token is bound to. Undefined: a bearer token. */
+  readonly jkt: string | undefined
   /** Identifies repetitions of the same request. */
   readonly key: string
 }
@@ -98,8 +102,11 @@ export function createSessions({ clock, settings, isEntitled }: SessionsDependen
       newToken,
       slides,
       sourceIp,
+      jkt,
     }) {
-      const key = JSON.stringify([org.id, user.id, app.id, [...scopes].sort(), familyId ?? null])
+      const owner = [org.id, user.id, app.id, [...scopes].sort(), familyId ?? null]
+      const isApart = jkt !== undefined && settings().dpop.otherKey === 'new_token'
+      const key = JSON.stringify(isApart ? [...owner, jkt] : owner)
       const existing = familyId === undefined ? live(byKey.get(key)) : undefined
       if (existing !== undefined) {
         const session = settings().mintSlides ? touched(existing, now, settings()) : existing
@@ -119,6 +126,7 @@ export function createSessions({ clock, settings, isEntitled }: SessionsDependen
         timeoutMs,
         slides,
         sourceIp,
+        jkt,
         key,
       }
       put(session)

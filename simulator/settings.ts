@@ -53,11 +53,46 @@ export interface Settings {
   readonly refreshProcessingMs: number
   /** How changes of apps propagate: the number of nodes, and the time. Default: one node, at once. */
   readonly propagation: { readonly nodes: number; readonly minMs: number; readonly maxMs: number }
+  /** Experimental at Salesforce too, and mostly unknown: see `docs/dpop.md`. */
+  readonly dpop: DpopSettings
   /** Duration of a deployment of the Metadata API, and its result if it has no errors. Default: succeeds at once. */
   readonly metadataDeploy: {
     readonly durationMs: number
     readonly outcome: 'Succeeded' | 'Failed' | 'Canceled'
   }
+}
+
+/** What was seen of DPoP is fixed in `dpop.ts`. */
+interface DpopSettings {
+  /** Whether the instance knows DPoP. Default true. Otherwise proofs are ignored, and the scheme `DPoP` is refused. */
+  readonly supported: boolean
+  /** Which grants answer a proof with a bound token. Default: all. */
+  readonly binds: {
+    readonly jwtBearer: boolean
+    readonly clientCredentials: boolean
+    readonly tokenExchange: boolean
+    readonly device: boolean
+  }
+  /** How the answer spells the type. Both were seen. Default `DPoP`. */
+  readonly tokenType: 'DPoP' | 'dpop'
+  /** Whether the token endpoint insists on its nonce. Default `required`. */
+  readonly tokenNonce: 'required' | 'optional'
+  /** Whether other endpoints insist on a nonce. Default `optional`. */
+  readonly resourceNonce: 'required' | 'optional'
+  /** Status of the challenge of a resource. Default 400, which was seen. */
+  readonly challengeStatus: 400 | 401
+  /** Whether each answer of the token endpoint brings another nonce, and ends the former. Default true. */
+  readonly nonceChanges: boolean
+  /** Default 1 hour. */
+  readonly nonceLifetimeMs: number
+  /** How far `iat` may be from the time of Salesforce. Default 5 minutes. */
+  readonly iatSkewMs: number
+  /** Whether a `jti` works once. Default true. */
+  readonly refusesReplay: boolean
+  /** What the same user and app get with another key while a session lives. Default `new_token`. `same_token`: the token that is bound to the first key. */
+  readonly otherKey: 'new_token' | 'same_token'
+  /** Whether answers of the web server flow also have `ui_sid`, a session without a key. Default true. */
+  readonly uiSid: boolean
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -88,6 +123,20 @@ export const DEFAULT_SETTINGS: Settings = {
   deviceIntervalMs: 5_000,
   refreshProcessingMs: 20,
   propagation: { nodes: 1, minMs: 0, maxMs: 0 },
+  dpop: {
+    supported: true,
+    binds: { jwtBearer: true, clientCredentials: true, tokenExchange: true, device: true },
+    tokenType: 'DPoP',
+    tokenNonce: 'required',
+    resourceNonce: 'optional',
+    challengeStatus: 400,
+    nonceChanges: true,
+    nonceLifetimeMs: 3_600_000,
+    iatSkewMs: 300_000,
+    refusesReplay: true,
+    otherKey: 'new_token',
+    uiSid: true,
+  },
   metadataDeploy: { durationMs: 0, outcome: 'Succeeded' },
 }
 

@@ -36,6 +36,10 @@ export interface World {
   readonly log: RequestLog
   /** Used `jti`s by app id and `jti`, with the time at which each is removed. */
   readonly usedAssertionIds: Map<string, number>
+  /** Current nonces by thumbprint and host, with the time at which each was given. */
+  readonly dpopNonces: Map<string, { readonly nonce: string; readonly at: number }>
+  /** The `jti`s of proofs. */
+  readonly usedProofIds: Set<string>
   /** Aborted when the simulator stops. Nothing may wait longer. */
   readonly stopped: AbortSignal
 }
@@ -85,6 +89,8 @@ export function createWorld(dependencies: WorldDependencies): World {
     faults: createFaults(),
     log: createRequestLog(),
     usedAssertionIds: new Map(),
+    dpopNonces: new Map(),
+    usedProofIds: new Set(),
     stopped: dependencies.stopped,
   }
 }

@@ -52,7 +52,13 @@ function readRequest({ query }: Exchange, { configuration }: Client) {
     throw new Refused('code_challenge_missing')
   }
   if (codeChallenge !== undefined && method !== 'S256') throw new Refused('code_challenge_missing')
-  return { codeChallenge, scopes: requestedScopes(query.get('scope'), configuration.scopes) }
+  const dpopJkt = query.get('dpop_jkt') ?? undefined
+  if (dpopJkt === undefined && configuration.dpopRequired) throw new Refused('dpop_jkt_missing')
+  return {
+    codeChallenge,
+    dpopJkt,
+    scopes: requestedScopes(query.get('scope'), configuration.scopes),
+  }
 }
 
 function consentPage(

@@ -1,5 +1,6 @@
 import { type Answer, jsonAnswer, textAnswer } from '../answer.ts'
-import { bearerToken, type Exchange } from '../exchange.ts'
+import { refusalOfProof } from '../dpop.ts'
+import { bearerToken, type Exchange, provenToken } from '../exchange.ts'
 import type { Session } from '../sessions.ts'
 import type { World } from '../world.ts'
 
@@ -24,7 +25,8 @@ export function answerUserinfo(exchange: Exchange, world: World): Answer {
 }
 
 export function answerIdentity(exchange: Exchange, world: World): Answer {
-  if (bearerToken(exchange) === undefined) return textAnswer(404, 'Missing_OAuth_Token')
+  if ((provenToken(exchange) ?? bearerToken(exchange)) === undefined)
+    return textAnswer(404, 'Missing_OAuth_Token')
   const session = liveSession(exchange, world)
   if (session === undefined) return textAnswer(403, 'Bad_OAuth_Token')
   const [, , orgId, userId] = exchange.path.split('/')
@@ -47,9 +49,13 @@ export function answerIdentity(exchange: Exchange, world: World): Answer {
 
 /** The session of the token. This request also uses it. */
 function liveSession(exchange: Exchange, world: World): Session | undefined {
-  const token = bearerToken(exchange) ?? ''
+  const proven = provenToken(exchange)
+  const token = proven ?? bearerToken(exchange) ?? ''
+  const session = world.sessions.find(token)
+  const call = { isProven: proven !== undefined, token, proof: exchange.headers.dpop }
+  if (!session || refusalOfProof(session, call, exchange, world)) return undefined
   world.sessions.touch(token)
-  return world.sessions.find(token)
+  return session
 }
 
 function facts({ orgId, userId }: Session, { identify, origins }: Exchange, world: World) {

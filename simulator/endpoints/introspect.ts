@@ -30,6 +30,7 @@ function accessTokenClaims(token: string, client: Client, exchange: Exchange, wo
   return {
     ...commonClaims(session, session.clientId, exchange, world),
     token_type: 'access_token',
+    ...(session.jkt !== undefined && { cnf: { jkt: session.jkt } }),
     exp: Math.floor(expiresAt(current) / 1000),
   }
 }

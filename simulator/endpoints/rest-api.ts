@@ -1,5 +1,6 @@
 import { type Answer, jsonAnswer } from '../answer.ts'
-import { bearerToken, type Exchange } from '../exchange.ts'
+import { challenge, refusalOfProof } from '../dpop.ts'
+import { bearerToken, type Exchange, provenToken } from '../exchange.ts'
 import { type RestRefusalName, refuseRest } from '../rest-refusals.ts'
 import type { World } from '../world.ts'
 import { answerQueryForm } from './query-forms.ts'
@@ -115,7 +116,14 @@ function permissionsOf(exchange: Exchange, world: World): readonly string[] {
 /** A dead token, a wrong instance and a wrong address all get the same answer. */
 export function refuseToken(exchange: Exchange, world: World): Answer | undefined {
   if (exchange.headers.authorization === undefined) return refuseRest('authorization_header')
-  const refusal = refusalOfSession(bearerToken(exchange) ?? '', exchange, world)
+  const proven = provenToken(exchange)
+  const token = proven ?? bearerToken(exchange) ?? ''
+  const session = world.sessions.find(token)
+  const call = { isProven: proven !== undefined, token, proof: exchange.headers.dpop }
+  const ofProof = session && refusalOfProof(session, call, exchange, world)
+  if (ofProof === 'use_dpop_nonce') return challenge(exchange, world)
+  if (ofProof !== undefined) return refuseRest('session_invalid')
+  const refusal = refusalOfSession(token, exchange, world)
   return refusal && refuseRest(refusal)
 }
 

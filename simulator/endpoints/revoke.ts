@@ -1,10 +1,21 @@
 import { type Answer, formAnswer, jsonAnswer, textAnswer } from '../answer.ts'
+import { challenge, takeTokenProof } from '../dpop.ts'
 import type { Exchange } from '../exchange.ts'
+import { Refused } from '../refusals.ts'
 import type { World } from '../world.ts'
 
 /** `/services/oauth2/revoke`: ends an access token, or a refresh token with all its access tokens. */
 export function answerRevoke(exchange: Exchange, world: World): Answer {
   const form = exchange.method === 'GET' ? exchange.query : exchange.form
+  const isProven = exchange.headers.dpop !== undefined
+  if (isProven && world.settings().dpop.resourceNonce === 'required') {
+    try {
+      takeTokenProof(exchange, world)
+    } catch (thrown) {
+      if (!(thrown instanceof Refused)) throw thrown
+      return challenge(exchange, world)
+    }
+  }
   const callback = exchange.method === 'GET' ? exchange.query.get('callback') : null
   const error = revoke(form?.get('token') ?? '', form?.get('token_type_hint'), world)
   if (callback !== null) {

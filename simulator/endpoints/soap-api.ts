@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { type Answer, escapeXml } from '../answer.ts'
+import { refusalOfProof } from '../dpop.ts'
 import type { Exchange } from '../exchange.ts'
 import { REST_REFUSALS } from '../rest-refusals.ts'
 import { expiresAt } from '../sessions.ts'
@@ -20,6 +21,13 @@ export function answerSoap(exchange: Exchange, world: World): Answer {
   const token = elementIn(text, 'sessionId') ?? ''
   // Salesforce does not know such a session, as if it was over.
   const isUnfit = token.startsWith('eyJ') && api.version < JWT_SINCE
+  const session = world.sessions.find(token)
+  const call = {
+    isProven: session?.jkt !== undefined,
+    ...{ token, proof: elementIn(text, 'proof') },
+  }
+  const ofProof = session && refusalOfProof(session, call, exchange, world)
+  if (ofProof !== undefined) return fault(api, 'INVALID_SESSION_ID', NO_SESSION)
   const refusal = isUnfit ? 'session_invalid' : refusalOfSession(token, exchange, world)
   if (refusal !== undefined) {
     const { errorCode, message } = REST_REFUSALS[refusal]

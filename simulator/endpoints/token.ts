@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { type Answer, formAnswer, jsonAnswer, xmlAnswer } from '../answer.ts'
 import { currentPair } from '../apps.ts'
 import { deviceRequest, isDeviceRequest } from '../device-request.ts'
+import { keyToBind, nextNonce, takeTokenProof } from '../dpop.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Granted } from '../grants/grant.ts'
 import { GRANTS } from '../grants/index.ts'
@@ -12,11 +13,21 @@ import type { World } from '../world.ts'
 
 /** `POST /services/oauth2/token`: finds the grant, opens the session, and writes Login History. */
 export async function answerToken(exchange: Exchange, world: World): Promise<Answer> {
+  const answer = await answerWithout(exchange, world)
+  const nonce = nextNonce(exchange, world)
+  return nonce === undefined
+    ? answer
+    : { ...answer, headers: { ...answer.headers, 'dpop-nonce': nonce } }
+}
+
+/** Without the nonce for the next proof. */
+async function answerWithout(exchange: Exchange, world: World): Promise<Answer> {
   try {
+    takeTokenProof(exchange, world)
     if (isDeviceRequest(exchange)) {
       return inFormat(exchange, 200, deviceRequest(exchange, world))
     }
-    const granted = await grantToken(exchange, world)
+    const granted = withKey(await grantToken(exchange, world), exchange, world)
     // The session and its answer use the same time, because a second reading may be a second later.
     const now = world.clock.now()
     const session = openSession(granted, exchange, world, now)
@@ -46,8 +57,18 @@ async function grantToken(exchange: Exchange, world: World): Promise<Granted> {
   return grant.grant(exchange, world)
 }
 
+/** An app that requires DPoP gets no token without a key. */
+function withKey(granted: Granted, exchange: Exchange, world: World): Granted {
+  const { grant: type = '' } = exchange.identified()
+  const jkt = granted.jkt ?? keyToBind(type, exchange, world)
+  if (jkt === undefined && granted.client.configuration.dpopRequired) {
+    throw new Refused('dpop_proof_missing')
+  }
+  return { ...granted, jkt }
+}
+
 function openSession(granted: Granted, exchange: Exchange, world: World, now: number): Session {
-  const { client, user, scopes, familyId, isAsset = false } = granted
+  const { client, user, scopes, familyId, isAsset = false, jkt } = granted
   const { app, org, clientId, configuration } = client
   const timeoutMs = configuration.sessionTimeoutMs ?? world.settings().sessionTimeoutMs
   const jwt = () =>
@@ -58,7 +79,7 @@ function openSession(granted: Granted, exchange: Exchange, world: World, now: nu
     })
   const isJwt = configuration.jwtAccessTokens || isAsset
   return world.sessions.open({
-    ...{ now, org, user, app, clientId, scopes, timeoutMs },
+    ...{ now, org, user, app, clientId, scopes, timeoutMs, jkt },
     ...(familyId === undefined ? {} : { familyId }),
     newToken: isJwt ? jwt : () => newAccessToken(org.id),
     slides: !isJwt,
@@ -87,7 +108,8 @@ function success(
     scope: scopes.join(' '),
     ...(isAsset ? {} : { instance_url: origins.myDomain(client.org) }),
     id,
-    token_type: 'Bearer',
+    token_type: session.jkt === undefined ? 'Bearer' : world.settings().dpop.tokenType,
+    ...uiSessionOf(granted, session, exchange, world, now),
     ...(expiresIn === 'absent'
       ? {}
       : { expires_in: expiresIn === 'session' ? leftSeconds : expiresIn }),
@@ -101,6 +123,24 @@ function success(
         }
       : {}),
   }
+}
+
+/** A session without a key, which answers of the web server flow have beside a bound token. */
+function uiSessionOf(
+  { client, user, scopes, familyId }: Granted,
+  { jkt, timeoutMs }: Session,
+  exchange: Exchange,
+  world: World,
+  now: number,
+) {
+  if (jkt === undefined || familyId === undefined || !world.settings().dpop.uiSid) return {}
+  const { org, app, clientId } = client
+  const { token } = world.sessions.open({
+    ...{ now, org, user, app, clientId, scopes, timeoutMs },
+    ...{ familyId: `ui of ${familyId}`, slides: true, sourceIp: exchange.remoteAddress },
+    newToken: () => newAccessToken(org.id),
+  })
+  return { ui_sid: token }
 }
 
 /** Covers the identity URL and the time, but not the token or the instance. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { admit } from '../admission.ts'
 import type { Allowed } from '../authorization-codes.ts'
 import { authenticateClient } from '../client.ts'
+import { requireKey } from '../dpop.ts'
 import { Refused } from '../refusals.ts'
 import { approvedBy, type Grant } from './grant.ts'
 
@@ -18,10 +19,11 @@ export const authorizationCode: Grant = {
     if (allowed.redirectUri !== exchange.form?.get('redirect_uri')) {
       throw new Refused('redirect_uri_mismatch')
     }
+    requireKey(exchange, allowed.dpopJkt)
     assertVerifier(allowed, exchange.form?.get('code_verifier'))
     const user = world.directory.user(allowed.userId)
     admit({ client, user, grant: 'interactive' }, exchange, world)
-    return approvedBy(client, user, allowed.scopes, world)
+    return approvedBy(client, user, allowed.scopes, world, allowed.dpopJkt)
   },
 }
 

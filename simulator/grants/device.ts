@@ -1,5 +1,6 @@
 import { admit } from '../admission.ts'
 import { authenticateClient } from '../client.ts'
+import { keyToBind } from '../dpop.ts'
 import { approvedBy, type Grant } from './grant.ts'
 
 /** Polling of the device flow with Salesforce's names: `grant_type=device`, `code` (protocol, section 3.3). */
@@ -12,6 +13,6 @@ export const device: Grant = {
     const { userId, scopes } = world.deviceCodes.poll(code, client.app.id)
     const user = world.directory.user(userId)
     admit({ client, user, grant: 'interactive' }, exchange, world)
-    return approvedBy(client, user, scopes, world)
+    return approvedBy(client, user, scopes, world, keyToBind('device', exchange, world))
   },
 }

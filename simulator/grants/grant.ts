@@ -27,6 +27,8 @@ export interface Granted {
   readonly familyId?: string
   /** A new refresh token for the answer. */
   readonly refreshToken?: string
+  /** Thumbprint of the key that the tokens are bound to. Absent: the type of the grant decides. */
+  readonly jkt?: string | undefined
 }
 
 /** The scopes without those in the second list. */
@@ -43,14 +45,17 @@ export function approvedBy(
   user: User,
   scopes: readonly string[],
   world: World,
+  jkt?: string,
 ): Granted {
   const issued = {
+    jkt,
     client,
     user,
     signed: true,
     scopes: scopes.filter((one) => !isRefreshScope(one)),
   }
   if (!scopes.some(isRefreshScope)) return issued
-  const { token, familyId } = approve(world, { clientId: client.clientId, userId: user.id, scopes })
+  const approval = { clientId: client.clientId, userId: user.id, scopes, jkt }
+  const { token, familyId } = approve(world, approval)
   return { ...issued, familyId, refreshToken: token }
 }

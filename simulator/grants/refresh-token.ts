@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { admit } from '../admission.ts'
 import { authenticateClient } from '../client.ts'
+import { requireKey } from '../dpop.ts'
 import type { RefreshToken } from '../refresh-tokens.ts'
 import { Refused } from '../refusals.ts'
 import type { World } from '../world.ts'
@@ -19,6 +20,7 @@ export const refreshToken: Grant = {
     if (before === undefined || before.appId !== client.app.id) {
       throw new Refused('refresh_token_expired')
     }
+    requireKey(exchange, before.jkt)
     const user = world.directory.user(before.userId)
     exchange.identify({ userId: user.id, username: user.username })
     if (!world.refreshTokens.begin(presented)) throw new Refused('already_processing')
@@ -37,6 +39,7 @@ export const refreshToken: Grant = {
       scopes: scopesWithout(next.scopes, ['refresh_token', 'offline_access']),
       signed: true,
       familyId: next.familyId,
+      jkt: next.jkt,
       ...(rotates ? { refreshToken: next.token } : {}),
     }
   },

@@ -100,8 +100,9 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const audit = createAuditLog({ writer, store, mode: config.audit, events, runtime, log })
   const salesforce = composeSalesforce({
     ...{ settings: config, lookup, watched: metering.outbound, stopping: stopping.signal },
-    ...{ runtime, log },
+    ...{ changes: store.changes, runtime, log },
   })
+  events.on('store.changed', salesforce.nonces.heard)
   const { hosts, proxy, outbound, endpoint } = salesforce
 
   const signers = composeSigners({

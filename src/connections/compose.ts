@@ -66,8 +66,14 @@ export function composeConnections(dependencies: {
     },
     custody: { begin: (integration, fresh) => engine.custody.begin(integration, fresh) },
     isOver: async ({ id }) => hasConnectionEnded((await stored.read(id))?.connection),
-    async endToken({ name, loginUrl }, token) {
-      const of = { integration: name, tokenId: tokenIdOf(token), accessToken: token }
+    async endToken({ name, loginUrl }, token, key) {
+      const dpop = key && { key }
+      const of = {
+        integration: name,
+        tokenId: tokenIdOf(token),
+        accessToken: token,
+        ...(dpop && { dpop }),
+      }
       await engine.revoker.endToken(loginUrl, of).catch((error: unknown) => {
         log.warn({ err: error, integration: name }, 'an unwanted token could not be revoked')
       })

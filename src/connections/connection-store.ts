@@ -1,8 +1,10 @@
 /** Stores connections with sealed secrets, and the schedule of polls for devices. */
+import { Type } from 'typebox'
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
+import { StoredDpopKey } from '../dpop/dpop-key.ts'
 import { documentKind, type StoredDocument } from '../store/documents.ts'
-import type { BodyOf } from '../store/record-body.ts'
+import { type BodyOf, bodyReader } from '../store/record-body.ts'
 import type { Documents } from '../store/store.ts'
 import { type Connection, ConnectionBody, hasConnectionEnded } from './connection.ts'
 
@@ -17,6 +19,18 @@ const CONNECTIONS = documentKind({ kind: 'connection', schema: ConnectionBody })
 export const CONNECTION_KIND = CONNECTIONS.kind
 /** How long a connection can be read after its latest end. */
 const KEPT_MS = 7 * 86_400_000
+
+/** What a pending connection keeps for its end. */
+export interface ConnectionSecrets {
+  /** The verifier or the device code, which are never JSON. */
+  readonly secret: Secret
+  /** The key that the tokens are to be bound to. Absent: they are not. */
+  readonly dpopKey?: StoredDpopKey
+}
+
+const readSecrets = bodyReader(
+  Type.Object({ secret: Type.String(), dpopKey: Type.Optional(StoredDpopKey) }),
+)
 
 const sealName = ({ id, uid, flow }: Pick<Connection, 'id' | 'uid' | 'flow'>) =>
   `connection:${id}:${uid}:${flow}`
@@ -36,8 +50,13 @@ export function createConnectionStore(dependencies: {
   const { documents, keyring } = dependencies
 
   return {
-    async create(fresh: Omit<Connection, 'sealed'>, secret: Secret): Promise<Connection> {
-      const connection = { ...fresh, sealed: await keyring.seal(sealName(fresh), secret.reveal()) }
+    async create(
+      fresh: Omit<Connection, 'sealed'>,
+      { secret, dpopKey }: ConnectionSecrets,
+    ): Promise<Connection> {
+      const plain = secret.reveal()
+      const text = dpopKey ? JSON.stringify({ secret: plain, dpopKey }) : plain
+      const connection = { ...fresh, sealed: await keyring.seal(sealName(fresh), text) }
       const { id, ...body } = connection
       const expiresAt = endOf(body)
       await CONNECTIONS.write(documents, id, body, { expected: 'absent', expiresAt })
@@ -55,9 +74,13 @@ export function createConnectionStore(dependencies: {
         if (connection.uid === uid && !hasConnectionEnded(connection)) yield stored
       }
     },
-    /** Returns the verifier or the device code. Throws `record_corrupt`. */
-    open: async (connection: Connection): Promise<Secret> =>
-      new Secret(await keyring.open(sealName(connection), connection.sealed ?? '')),
+    /** Throws `record_corrupt`. */
+    async open(connection: Connection): Promise<ConnectionSecrets> {
+      const text = await keyring.open(sealName(connection), connection.sealed ?? '')
+      if (!text.startsWith('{')) return { secret: new Secret(text) }
+      const { secret, ...others } = readSecrets(text, 'of a connection')
+      return { ...others, secret: new Secret(secret) }
+    },
     /** Undefined: the connection does not exist, or `change` returned nothing. Throws `conflict`. */
     async update(
       id: string,

@@ -1,5 +1,7 @@
 /** The device flow: an operator begins it, a person at Salesforce enters a code and decides, and this service polls for the result. */
 
+import { generateDpopKey } from '../dpop/dpop-key.ts'
+import { asksForBound } from '../dpop/dpop-rule.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { pollDevice } from '../grants/device-flow.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
@@ -68,19 +70,19 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies) {
       schedule.putOff(turn, { intervalMs, failures: 0, nextAt: now() + pauseMs, ...next })
     try {
       const client = await clientOf(integration)
-      const deviceCode = await connections.open(connection)
-      const answer = await finish.ask(integration, (onRefreshToken) =>
+      const { secret: deviceCode, dpopKey } = await connections.open(connection)
+      const answer = await finish.ask(integration, dpopKey, (onRefreshToken) =>
         within(ATTEMPT_MS, (signal) =>
           pollDevice(
             {
               ...{ loginUrl: integration.loginUrl, clientId: client.clientId, deviceCode },
-              ...{ signal, onRefreshToken },
+              ...{ dpopKey, signal, onRefreshToken },
             },
             endpoint,
           ),
         ),
       )
-      if (typeof answer === 'object') return { integration, client, answer }
+      if (typeof answer === 'object') return { integration, client, answer, dpopKey }
       const pauseMs = answer === 'slow_down' ? intervalMs + SLOWER_MS : intervalMs
       await putOff(pauseMs, { intervalMs: pauseMs })
     } catch (error) {
@@ -106,6 +108,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies) {
       )
       const { deviceCode, userCode, verificationUri, intervalMs, lifetimeMs } = code
       const id = runtime.uniqueId()
+      const dpopKey = asksForBound(integration) ? generateDpopKey() : undefined
       const beganAt = now()
       await authorise()
       const connection = await connections.create(
@@ -113,7 +116,7 @@ export function createDeviceFlow(dependencies: DeviceFlowDependencies) {
           ...newConnection(integration, { ...begun, scopes }),
           ...{ id, flow: 'device', beganAt, expiresAt: beganAt + lifetimeMs },
         },
-        deviceCode,
+        { secret: deviceCode, ...(dpopKey && { dpopKey }) },
       )
       await schedule.add({ id, intervalMs, failures: 0, nextAt: beganAt + intervalMs })
       return { connection, userCode, verificationUri }

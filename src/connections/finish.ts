@@ -3,6 +3,7 @@
 import type { PermissionResolver } from '../callers/permission-resolver.ts'
 import { allows } from '../callers/policy.ts'
 import type { Secret } from '../crypto/secret.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
 import { isSignedWith } from '../grants/token-endpoint/answer-signature.ts'
@@ -22,9 +23,10 @@ export interface Client {
 export interface Finish {
   /** Returns the integration if the principal may still connect it, otherwise the reason. */
   check(connection: Connection): Promise<Integration | keyof typeof REASONS>
-  /** Requests tokens. If the answer is not usable, revokes its refresh token. */
+  /** Requests tokens. If the answer is not usable, revokes its refresh token. `dpopKey`: the key that the tokens are to be bound to. */
   ask<Answer>(
     integration: Integration,
+    dpopKey: StoredDpopKey | undefined,
     request: (onRefreshToken: (token: Secret) => void) => Promise<Answer>,
   ): Promise<Answer>
   /** Returns how the connection ended. Revokes tokens that are not kept. */
@@ -38,6 +40,8 @@ export interface Got {
   readonly integration: Integration
   readonly client: Client
   readonly answer: TokenAnswer
+  /** The key that the tokens were requested with. Undefined: without. */
+  readonly dpopKey: StoredDpopKey | undefined
 }
 
 export function createFinish(dependencies: {
@@ -53,13 +57,18 @@ export function createFinish(dependencies: {
         readonly refreshToken: Secret
         readonly clientId: string
         readonly replaces: string | null
+        readonly dpopKey: StoredDpopKey | undefined
       },
     ): Promise<'begun' | 'changed' | 'gone'>
   }
   /** Whether the connection ended meanwhile. A disconnect without a refresh token leaves no other trace. */
   readonly isOver: (connection: Connection) => Promise<boolean>
   /** Revokes a token at Salesforce, at once or later. Never throws. */
-  readonly endToken: (integration: Integration, token: Secret) => Promise<void>
+  readonly endToken: (
+    integration: Integration,
+    token: Secret,
+    dpopKey: StoredDpopKey | undefined,
+  ) => Promise<void>
 }): Finish {
   const { integrations, permissions, identity, custody, isOver, endToken } = dependencies
 
@@ -74,12 +83,12 @@ export function createFinish(dependencies: {
   }
 
   /** Revoking a refresh token also ends the access tokens that came with it. */
-  const discard = ({ integration, answer }: Got) =>
-    endToken(integration, answer.refreshToken ?? answer.accessToken)
+  const discard = ({ integration, answer, dpopKey }: Got) =>
+    endToken(integration, answer.refreshToken ?? answer.accessToken, dpopKey)
 
   const keep = async (
     connection: Connection,
-    { integration, client, answer }: Got,
+    { integration, client, answer, dpopKey }: Got,
   ): Promise<ConnectionEnding> => {
     const { refreshToken, signed, orgId, userId, instanceUrl } = answer
     if (refreshToken === undefined) return connectionFailed('refresh_token_missing')
@@ -92,7 +101,7 @@ export function createFinish(dependencies: {
     const current = await check(connection)
     if (typeof current === 'string') return connectionFailed(current)
     const { replaces } = connection
-    const begun = await custody.begin(integration, { refreshToken, clientId, replaces })
+    const begun = await custody.begin(integration, { refreshToken, clientId, replaces, dpopKey })
     if (begun !== 'begun')
       return connectionFailed(begun === 'gone' ? 'integration_changed' : 'superseded')
     const ids = { orgId: orgId ?? null, userId: userId ?? null, instanceUrl }
@@ -104,14 +113,14 @@ export function createFinish(dependencies: {
 
     discard,
 
-    async ask(integration, request) {
+    async ask(integration, dpopKey, request) {
       let given: Secret | undefined
       try {
         return await request((token) => {
           given = token
         })
       } catch (error) {
-        if (given) await endToken(integration, given)
+        if (given) await endToken(integration, given, dpopKey)
         throw error
       }
     },

@@ -2,6 +2,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Absent } from '../callers/permission-resolver.ts'
 import { Secret } from '../crypto/secret.ts'
+import { generateDpopKey } from '../dpop/dpop-key.ts'
+import { asksForBound } from '../dpop/dpop-rule.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
 import { classify } from '../grants/refusals/refusals.ts'
 import type { TokenEndpoint } from '../grants/token-endpoint/token-endpoint.ts'
@@ -9,7 +11,7 @@ import { authorizationUrl, exchangeCode } from '../grants/web-server-flow.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { within } from '../runtime/timeout.ts'
 import { type Connection, type ConnectionEnding, statusOf, targetOf } from './connection.ts'
-import type { StoredConnection } from './connection-store.ts'
+import type { ConnectionSecrets, StoredConnection } from './connection-store.ts'
 import type { ConnectionStates } from './end.ts'
 import { type Client, connectionFailed, endingAfter, type Finish } from './finish.ts'
 
@@ -52,7 +54,7 @@ export interface WebServerFlow {
 interface Prepared {
   readonly integration: Integration
   readonly client: Client
-  readonly codeVerifier: Secret
+  readonly secrets: ConnectionSecrets
 }
 
 /** Lifetime of a state. */
@@ -86,7 +88,7 @@ export function createWebServerFlow(dependencies: {
     if (typeof integration === 'string') return connectionFailed(integration)
     try {
       const client = await clientOf(integration)
-      return { integration, client, codeVerifier: await connections.open(connection) }
+      return { integration, client, secrets: await connections.open(connection) }
     } catch (error) {
       if (isStoreTrouble(error)) throw error
       return endingAfter(error)
@@ -95,22 +97,23 @@ export function createWebServerFlow(dependencies: {
 
   const exchange = async (
     connection: Connection,
-    { integration, client, codeVerifier }: Prepared,
+    { integration, client, secrets }: Prepared,
     code: string,
   ): Promise<ConnectionEnding> => {
     const { clientId, clientAuth } = client
-    const answer = await finish.ask(integration, (onRefreshToken) =>
+    const { secret: codeVerifier, dpopKey } = secrets
+    const answer = await finish.ask(integration, dpopKey, (onRefreshToken) =>
       within(EXCHANGE_MS, (signal) =>
         exchangeCode(
           {
             ...{ loginUrl: integration.loginUrl, redirectUri, codeVerifier, clientId, clientAuth },
-            ...{ code: new Secret(code), signal, onRefreshToken },
+            ...{ code: new Secret(code), dpopKey, signal, onRefreshToken },
           },
           endpoint,
         ),
       ),
     )
-    return finish.settle(connection, { integration, client, answer })
+    return finish.settle(connection, { integration, client, answer, dpopKey })
   }
 
   const refused = ({ error, error_description: text }: Callback): ConnectionEnding => {
@@ -127,6 +130,7 @@ export function createWebServerFlow(dependencies: {
     async begin({ integration, clientId, replaces, scopes, by, requestId, authorise }) {
       const state = { id: random(16), secret: random(32) }
       const codeVerifier = new Secret(random(64))
+      const dpopKey = asksForBound(integration) ? generateDpopKey() : undefined
       const beganAt = now()
       await authorise()
       const connection = await connections.create(
@@ -135,12 +139,12 @@ export function createWebServerFlow(dependencies: {
           ...{ id: state.id, flow: 'authorization_code', stateDigest: stateDigest(state.secret) },
           ...{ beganAt, expiresAt: beganAt + LIFETIME_MS },
         },
-        codeVerifier,
+        { secret: codeVerifier, ...(dpopKey && { dpopKey }) },
       )
       const url = authorizationUrl({
         loginUrl: integration.loginUrl,
         state: stateText(state),
-        ...{ clientId, redirectUri, codeVerifier, scopes },
+        ...{ clientId, redirectUri, codeVerifier, scopes, dpopJkt: dpopKey?.thumbprint },
       })
       return { connection, authorizationUrl: url }
     },

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { Secret } from '../crypto/secret.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 import type { CredentialType, OpenCredential } from '../grants/grant.ts'
 import type { KeyReference, RemoteKey } from '../signers/remote-key.ts'
 
@@ -75,6 +76,8 @@ export interface CredentialSecrets {
   readonly byId: Readonly<Record<string, CredentialSecret>>
   /** Digests of the credentials that were ever active here, newest first. If a configuration file still contains one of them, it does not undo a rotation. */
   readonly known: readonly string[]
+  /** By the id of the credential: see `dpop-keys.ts`. */
+  readonly dpopKeys?: Readonly<Record<string, StoredDpopKey>>
 }
 
 export const NO_SECRETS: CredentialSecrets = { byId: {}, known: [] }
@@ -169,14 +172,14 @@ const textsOfRemote = ({ name, key, keyVersion }: RemoteKey): readonly (string |
 ]
 
 export const addSecret = (
-  { byId, known }: CredentialSecrets,
+  { byId, ...others }: CredentialSecrets,
   { id }: Pick<Credential, 'id'>,
   secret: CredentialSecret,
-): CredentialSecrets => ({ byId: { ...byId, [id]: secret }, known })
+): CredentialSecrets => ({ ...others, byId: { ...byId, [id]: secret } })
 
 /** Erases the secrets of removed credentials, and remembers which were active. */
 export function keepSecrets(
-  { byId, known }: CredentialSecrets,
+  { byId, known, ...others }: CredentialSecrets,
   credentials: readonly Credential[],
 ): CredentialSecrets {
   const kept = credentials.flatMap((credential) => {
@@ -187,6 +190,7 @@ export function keepSecrets(
     .filter(({ credential: { state } }) => state === 'active' || state === 'retired')
     .map(({ credential, secret }) => digestOfCredential(secret, credential.certificate))
   return {
+    ...others,
     byId: Object.fromEntries(kept.map(({ credential: { id }, secret }) => [id, secret])),
     known: [...new Set([...used, ...known])].slice(0, KNOWN_LIMIT),
   }

@@ -2,6 +2,8 @@
 import type { AuditLog } from '../audit/log.ts'
 import { refreshTokenIdOf } from '../credentials/credential.ts'
 import type { Secret } from '../crypto/secret.ts'
+import type { KeyBinding } from '../dpop/binding.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import { createTask, pauseUntil } from '../runtime/tasks.ts'
 import type { Core } from '../store/core.ts'
@@ -55,7 +57,12 @@ interface CustodyComposition {
   /** Revokes a token at Salesforce, at once or later. Returns the code of a failure. */
   readonly endToken: (
     loginUrl: string,
-    of: { readonly integration: string; readonly tokenId: string; readonly accessToken: Secret },
+    of: {
+      readonly integration: string
+      readonly tokenId: string
+      readonly accessToken: Secret
+      readonly dpop?: KeyBinding
+    },
   ) => Promise<string | undefined>
   readonly onLost: (reason: LostReason) => void
 }
@@ -70,12 +77,21 @@ export function composeCustody(dependencies: CustodyComposition): RefreshTokenCu
   const store = createCustodyStore({ custody: records, keyring })
   const endToken = (
     loginUrl: string,
-    { integration, token }: { readonly integration: string; readonly token: Secret },
+    {
+      integration,
+      token,
+      dpopKey: key,
+    }: {
+      readonly integration: string
+      readonly token: Secret
+      readonly dpopKey?: StoredDpopKey
+    },
   ) =>
     dependencies.endToken(loginUrl, {
       integration,
       tokenId: refreshTokenIdOf(token),
       accessToken: token,
+      ...(key && { dpop: { key } }),
     })
 
   const forgetRefusal = async ({ name }: CustodyTarget): Promise<void> => {

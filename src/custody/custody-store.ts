@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { Keyring } from '../crypto/keyring.ts'
 import { Secret } from '../crypto/secret.ts'
+import { StoredDpopKey } from '../dpop/dpop-key.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { Custodies, CustodyRecord } from '../store/custody.ts'
 import { bodyReader } from '../store/record-body.ts'
@@ -31,7 +32,19 @@ export interface SealedCustody {
 
 export type CustodyStore = ReturnType<typeof createCustodyStore>
 
-const readSealed = bodyReader(Type.Object({ ...Binding.properties, refreshToken: Type.String() }))
+const readSealed = bodyReader(
+  Type.Object({
+    ...Binding.properties,
+    refreshToken: Type.String(),
+    /** The key that the refresh token was requested with. Each use of the token is proven with it. Absent: it was requested without. */
+    dpopKey: Type.Optional(StoredDpopKey),
+  }),
+)
+
+/** What is sealed with a refresh token. */
+export interface SealedBinding extends Binding {
+  readonly dpopKey?: StoredDpopKey
+}
 
 /** Interval of looks at an idle token. Whether it is exercised depends on a setting. */
 export const LOOK_MS = 6 * 3_600_000
@@ -48,9 +61,9 @@ export function createCustodyStore(dependencies: {
     target: Pick<CustodyTarget, 'name' | 'uid'>,
     family: string,
     token: Secret,
-    { loginUrl, clientId }: Binding,
+    { loginUrl, clientId, dpopKey }: SealedBinding,
   ) => {
-    const text = JSON.stringify({ refreshToken: token.reveal(), loginUrl, clientId })
+    const text = JSON.stringify({ refreshToken: token.reveal(), loginUrl, clientId, dpopKey })
     return keyring.seal(sealName(target, family), text)
   }
 
@@ -65,7 +78,7 @@ export function createCustodyStore(dependencies: {
     async open(
       target: Pick<CustodyTarget, 'name' | 'uid'>,
       record: CustodyRecord,
-    ): Promise<Binding & { readonly token: Secret }> {
+    ): Promise<SealedBinding & { readonly token: Secret }> {
       const text = await keyring.open(sealName(target, record.family), record.token)
       const { refreshToken, ...binding } = readSealed(
         text,
@@ -85,11 +98,17 @@ export function createCustodyStore(dependencies: {
       target: Pick<CustodyTarget, 'name' | 'uid'>,
       expected: string | null,
       family: string,
-      { token, body }: { readonly token: Secret; readonly body: CustodyBody },
+      given: {
+        readonly token: Secret
+        readonly body: CustodyBody
+        readonly dpopKey?: StoredDpopKey | undefined
+      },
     ): Promise<'begun' | 'changed' | 'gone'> {
+      const { token, body, dpopKey } = given
+      const binding = { ...body, ...(dpopKey && { dpopKey }) }
       return custody.begin(target.name, {
         ...{ uid: target.uid, expected, family, reason: '', body: JSON.stringify(body) },
-        token: await sealed(target, family, token, body),
+        token: await sealed(target, family, token, binding),
         lookInMs: LOOK_MS,
       })
     },
@@ -110,7 +129,7 @@ export function createCustodyStore(dependencies: {
       target: Pick<CustodyTarget, 'name' | 'uid'>,
       { family, g }: Pick<CustodyRecord, 'family' | 'g'>,
       token: Secret,
-      binding: Binding,
+      binding: SealedBinding,
     ): Promise<SealedCustody> {
       return { family, g: g + 1, token: await sealed(target, family, token, binding) }
     },

@@ -3,6 +3,7 @@
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import { refreshTokenIdOf } from '../credentials/credential.ts'
 import type { Secret } from '../crypto/secret.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 import { BrokerError, isStoreAway } from '../errors/errors.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { untilWritten } from '../store/compare-and-set.ts'
@@ -13,6 +14,8 @@ interface Grantee {
   readonly refreshToken: Secret
   /** The consumer key of the client that got the token. */
   readonly clientId: string
+  /** The key that it was requested with. Absent: without. */
+  readonly dpopKey?: StoredDpopKey | undefined
 }
 
 export interface Custody {
@@ -49,7 +52,11 @@ export function createCustody(dependencies: {
   /** Revokes a token at Salesforce, at once or later. Returns the code of a failure. */
   readonly endToken: (
     loginUrl: string,
-    of: { readonly integration: string; readonly token: Secret },
+    of: {
+      readonly integration: string
+      readonly token: Secret
+      readonly dpopKey?: StoredDpopKey
+    },
   ) => Promise<string | undefined>
   readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly log: Pick<Log, 'info' | 'error'>
@@ -106,7 +113,7 @@ export function createCustody(dependencies: {
 
   const replace = async (
     target: CustodyTarget,
-    { refreshToken: token, clientId }: Grantee,
+    { refreshToken: token, clientId, dpopKey }: Grantee,
     look: CustodyLook,
     seeds: readonly string[],
   ): Promise<'begun' | 'changed' | 'gone'> => {
@@ -114,7 +121,7 @@ export function createCustody(dependencies: {
     const body: CustodyBody = { loginUrl: target.loginUrl, clientId, seeds }
     const family = uniqueId()
     const result = await surely(target, family, () =>
-      store.begin(target, look.family, family, { token, body }),
+      store.begin(target, look.family, family, { token, body, dpopKey }),
     )
     if (result !== 'begun') return result
     const { name: integration } = target
@@ -127,11 +134,11 @@ export function createCustody(dependencies: {
     }
     if (replaced && replaced.token.reveal() !== token.reveal()) {
       // The caller need not wait until Salesforce revokes the former token.
-      retryWhileAway(() =>
-        endToken(replaced.loginUrl, { integration, token: replaced.token }),
-      ).catch((error: unknown) => {
-        log.error({ err: error, integration }, 'a former refresh token may still be valid')
-      })
+      retryWhileAway(() => endToken(replaced.loginUrl, { integration, ...replaced })).catch(
+        (error: unknown) => {
+          log.error({ err: error, integration }, 'a former refresh token may still be valid')
+        },
+      )
     }
     return 'begun'
   }
@@ -182,10 +189,7 @@ export function createCustody(dependencies: {
         await retryWhileAway(() => dropLease(target))
         const { name: integration } = target
         const reason =
-          ended &&
-          (await retryWhileAway(() =>
-            endToken(ended.loginUrl, { integration, token: ended.token }),
-          ))
+          ended && (await retryWhileAway(() => endToken(ended.loginUrl, { integration, ...ended })))
         return { hadToken: true, ...(reason !== undefined && { reason }) }
       }),
 

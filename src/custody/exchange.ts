@@ -1,6 +1,7 @@
 /** Presents a refresh token once, after a durable intent. Serves nothing before the successor is stored. */
 
 import type { Secret } from '../crypto/secret.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { refusalOf, refusalRow } from '../grants/refusals/refusals.ts'
 import type { TokenAnswer } from '../grants/token-endpoint/token-answer.ts'
@@ -8,15 +9,8 @@ import { wasNeverSent } from '../http/outbound/outbound.ts'
 import { within } from '../runtime/timeout.ts'
 import { untilWritten } from '../store/compare-and-set.ts'
 import type { CustodyRecord } from '../store/custody.ts'
-import {
-  type Binding,
-  checkSettled,
-  connectionOf,
-  notConnected,
-  SETTLE_MS,
-  unsettled,
-} from './connection.ts'
-import type { CustodyStore, CustodyTarget } from './custody-store.ts'
+import { checkSettled, connectionOf, notConnected, SETTLE_MS, unsettled } from './connection.ts'
+import type { CustodyStore, CustodyTarget, SealedBinding } from './custody-store.ts'
 import type { Intents } from './intent.ts'
 import type { RotatedTokens } from './rotated-tokens.ts'
 import type { Introspect, UnknownOutcomeResolver } from './unknown-outcome-resolver.ts'
@@ -26,7 +20,12 @@ export interface Wire {
   /** One request without retries. `onRenewed` gets the successor as soon as it is read. */
   present(
     refreshToken: Secret,
-    options: { readonly signal: AbortSignal; readonly onRenewed: (token: Secret) => void },
+    options: {
+      readonly signal: AbortSignal
+      readonly onRenewed: (token: Secret) => void
+      /** The key that proves each use of this refresh token. */
+      readonly dpopKey?: StoredDpopKey
+    },
   ): Promise<TokenAnswer>
   readonly introspect: Introspect
 }
@@ -56,7 +55,11 @@ export function createExchange(dependencies: {
   /** Revokes a token at Salesforce, at once or later. */
   readonly endToken: (
     loginUrl: string,
-    of: { readonly integration: string; readonly token: Secret },
+    of: {
+      readonly integration: string
+      readonly token: Secret
+      readonly dpopKey?: StoredDpopKey
+    },
   ) => Promise<unknown>
 }) {
   const { store, intents, rotated, resolver, onRewound, endToken } = dependencies
@@ -98,11 +101,15 @@ export function createExchange(dependencies: {
   }
 
   /** The family ended while Salesforce answered, so the new tokens are revoked. */
-  const disown = async (target: CustodyTarget, token: Secret, { loginUrl }: Binding) => {
+  const disown = async (
+    target: CustodyTarget,
+    token: Secret,
+    { loginUrl, dpopKey }: SealedBinding,
+  ) => {
     const { record } = await store.read(target)
     const current = record && record.token !== '' && (await store.open(target, record)).token
     if (current && current.reveal() === token.reveal()) return
-    await endToken(loginUrl, { integration: target.name, token })
+    await endToken(loginUrl, { integration: target.name, token, ...(dpopKey && { dpopKey }) })
   }
 
   const attempt = async (target: CustodyTarget, clientId: string, wire: Wire) => {
@@ -119,7 +126,9 @@ export function createExchange(dependencies: {
       const onRenewed = (token: Secret) => {
         renewed = token
       }
-      answer = await within(ANSWER_MS, (signal) => wire.present(presented, { signal, onRenewed }))
+      const { dpopKey } = binding
+      const options = { onRenewed, ...(dpopKey && { dpopKey }) }
+      answer = await within(ANSWER_MS, (signal) => wire.present(presented, { signal, ...options }))
     } catch (error) {
       if (!renewed) return failed(target, record, id, error)
       if (!(await rotated.keep(target, record, renewed, binding))) {

@@ -4,8 +4,7 @@ import type { Secret } from '../crypto/secret.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import type { CustodyRecord } from '../store/custody.ts'
-import type { Binding } from './connection.ts'
-import type { CustodyStore, CustodyTarget, SealedCustody } from './custody-store.ts'
+import type { CustodyStore, CustodyTarget, SealedBinding, SealedCustody } from './custody-store.ts'
 
 export type RotatedTokens = ReturnType<typeof createRotatedTokens>
 
@@ -41,7 +40,7 @@ export function createRotatedTokens({ store, runtime, log }: RotatedTokensDepend
       target: CustodyTarget,
       record: CustodyRecord,
       token: Secret,
-      binding: Binding,
+      binding: SealedBinding,
     ): Promise<boolean> {
       const sealed = await store.seal(target, record, token, binding)
       remember(target, sealed, false)

@@ -2,6 +2,7 @@
 
 import { type Actor, type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { Secret } from '../crypto/secret.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { refusalOf } from '../grants/refusals/refusals.ts'
 import type { Introspection } from '../grants/token-endpoint/token-answer.ts'
@@ -19,8 +20,12 @@ import {
 } from './connection.ts'
 import type { CustodyStore, CustodyTarget } from './custody-store.ts'
 
-/** Asks Salesforce whether a refresh token is live. Throws if that is unknown. */
-export type Introspect = (refreshToken: Secret, signal: AbortSignal) => Promise<Introspection>
+/** Asks Salesforce whether a refresh token is live. `dpopKey`: proves the request. Throws if that is unknown. */
+export type Introspect = (
+  refreshToken: Secret,
+  signal: AbortSignal,
+  dpopKey?: StoredDpopKey,
+) => Promise<Introspection>
 
 export type UnknownOutcomeResolver = ReturnType<typeof createUnknownOutcomeResolver>
 
@@ -66,9 +71,9 @@ export function createUnknownOutcomeResolver(dependencies: UnknownOutcomeResolve
 
   /** Undefined: Salesforce does not say. */
   const ask = async (target: CustodyTarget, record: CustodyRecord, introspect: Introspect) => {
-    const { token } = await store.open(target, record)
+    const { token, dpopKey } = await store.open(target, record)
     try {
-      const asked = await within(INTROSPECTION_MS, (signal) => introspect(token, signal))
+      const asked = await within(INTROSPECTION_MS, (signal) => introspect(token, signal, dpopKey))
       return asked.active
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error

@@ -21,11 +21,10 @@ const WITHOUT_API = ['api_disabled', 'api_off_for_user']
 
 /** Reads the permissions in parallel with other checks. Throws only bugs: another check reports failures of the host. */
 export async function lookAtPermissions(
-  { instanceUrl, accessToken }: Omit<OrgCaller, 'signal'>,
+  caller: Omit<OrgCaller, 'signal'>,
   endpoint: Pick<TokenEndpoint, 'userPermissions'>,
 ): Promise<SeenPermissions> {
-  const ask = (signal: AbortSignal) =>
-    endpoint.userPermissions({ instanceUrl, accessToken, signal })
+  const ask = (signal: AbortSignal) => endpoint.userPermissions({ ...caller, signal })
   try {
     return await within(CHECK_MS, ask, { late: tooSlow })
   } catch (error) {

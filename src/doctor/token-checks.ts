@@ -87,7 +87,8 @@ function checkScopes({ integration, lease }: Pick<HeldToken, 'integration' | 'le
 }
 
 async function checkInstance({ integration, lease }: HeldToken, { endpoint }: GrantContext) {
-  const { instanceUrl, accessToken } = lease
+  const { instanceUrl, accessToken, dpop } = lease
+  const caller = { instanceUrl, accessToken, dpopKey: dpop?.key }
   const { host } = new URL(instanceUrl)
   if (!opensRestApi(integration)) {
     return [
@@ -97,11 +98,11 @@ async function checkInstance({ integration, lease }: HeldToken, { endpoint }: Gr
       ),
     ]
   }
-  const probe = (signal: AbortSignal) => endpoint.probe({ instanceUrl, accessToken, signal })
+  const probe = (signal: AbortSignal) => endpoint.probe({ ...caller, signal })
   try {
     const [result, seen] = await Promise.all([
       within(CHECK_MS, probe, { late: tooSlow }),
-      lookAtPermissions(lease, endpoint),
+      lookAtPermissions(caller, endpoint),
     ])
     if (result.verdict === 'no_api' && !needsApi(integration)) {
       return [passed('instance_url', `${host} knows the session; the REST API is not expected.`)]
@@ -120,12 +121,13 @@ async function checkIntrospection({ integration, signer, lease }: HeldToken, gra
   const { loginUrl, grant: settings } = integration
   const grant = grantOf(settings.type)
   const { introspect } = grant
+  const { clientId, credential } = signer
   if (!introspect) return []
   const ask = (signal: AbortSignal) =>
     introspect(
-      { loginUrl, settings, ...signer, signal },
+      { loginUrl, settings, clientId, credential, signal },
       lease.accessToken,
-      contextAt(grants, loginUrl),
+      contextAt(grants, loginUrl, lease.dpop?.key),
     )
   try {
     const { active, expiresAt } = await within(CHECK_MS, ask, { late: tooSlow })

@@ -55,9 +55,10 @@ async function works(
   signal: AbortSignal,
 ): Promise<boolean> {
   const grant = grantOf(settings.type)
-  const request = { loginUrl, settings: { ...settings, audience }, ...signer, signal }
+  const { dpopKey, ...client } = signer
+  const request = { loginUrl, settings: { ...settings, audience }, ...client, signal }
   try {
-    await grant.request(request, contextAt(grants, loginUrl))
+    await grant.request(request, contextAt(grants, loginUrl, dpopKey))
     return true
   } catch (error) {
     if (error instanceof BrokerError) return false

@@ -1,6 +1,7 @@
 /** `POST …/services/oauth2/introspect`: whether a token is a current one, for a caller that may read it (RFC 7662). */
 import { onlyReadable, type Principal } from '../callers/policy.ts'
 import { Secret } from '../crypto/secret.ts'
+import { boundKeyOf } from '../dpop/binding.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { FORM } from '../http/server/form-body.ts'
 import type { Server } from '../http/server/server.ts'
@@ -69,9 +70,16 @@ export function registerIntrospectDoor(
 
 const described = (lease: Lease, principal: Principal, at: number) => ({
   active: true,
-  token_type: 'Bearer',
+  ...keyIn(lease),
   ...(lease.scope !== undefined && { scope: lease.scope }),
   sub: longIdentityOf(lease).url,
   exp: Math.floor(Math.min(lease.expiresAt, at + longestOf(principal) * 1000) / 1000),
   iat: Math.floor(lease.issuedAt / 1000),
 })
+
+function keyIn(lease: Lease) {
+  const jkt = boundKeyOf(lease)?.thumbprint
+  return jkt === undefined
+    ? ({ token_type: 'Bearer' } as const)
+    : ({ token_type: 'DPoP', cnf: { jkt } } as const)
+}

@@ -112,7 +112,18 @@ export const IntrospectedToken = Type.Object(
     active: Type.Boolean({
       description: 'Whether it is the current token of an integration that the caller may read',
     }),
-    token_type: Type.Optional(Type.Literal('Bearer')),
+    token_type: Type.Optional(
+      Type.Unsafe<'Bearer' | 'DPoP'>({
+        ...{ type: 'string', enum: ['Bearer', 'DPoP'] },
+        description: '`DPoP` (experimental): it works only with proofs of the key in `cnf`',
+      }),
+    ),
+    cnf: Type.Optional(
+      Type.Object(
+        { jkt: Type.String({ description: 'RFC 7638 thumbprint' }) },
+        { description: 'RFC 9449, section 6.2' },
+      ),
+    ),
     scope: text("Salesforce's"),
     sub: text('The identity URL'),
     exp: Type.Optional(Type.Integer({ description: 'When it ends, in seconds since 1970' })),

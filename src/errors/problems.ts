@@ -1,3 +1,4 @@
+import { DPOP_PROBLEMS } from './dpop-problems.ts'
 import { SIGNER_PROBLEMS } from './signer-problems.ts'
 
 /** One row of the table of problems. Texts are Markdown for people. */
@@ -142,6 +143,7 @@ export const PROBLEMS = {
     meaning: 'The operation does not fit the state, or another credential is staged.',
     remedy: 'See the states with `GET /integrations/{name}/credentials`.',
   },
+  token_bound: DPOP_PROBLEMS.token_bound,
   another_version: {
     status: 409,
     title: 'Another version wrote this',
@@ -207,6 +209,7 @@ export const PROBLEMS = {
     meaning: 'The org or user of the new token differs from the pinned one.',
     remedy: 'If that is intended, accept it with `POST /integrations/{name}/identity`.',
   },
+  token_not_bound: DPOP_PROBLEMS.token_not_bound,
   precondition_required: {
     status: 428,
     title: 'A precondition is required',

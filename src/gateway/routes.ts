@@ -97,7 +97,7 @@ export async function registerGatewayRoutes(
       headers: GatewayHeaders,
       response: {
         200: Passed,
-        ...problems(...MINT_PROBLEMS, 'token_still_live', 'request_not_allowed'),
+        ...problems(...MINT_PROBLEMS, 'token_still_live', 'token_bound', 'request_not_allowed'),
       },
     })
     const hidden = { schema: { ...described.schema, hide: true } }

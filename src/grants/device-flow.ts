@@ -1,5 +1,6 @@
 /** The device flow with Salesforce's own parameter names: `response_type=device_code`, `grant_type=device`, `code`. */
 import type { Secret } from '../crypto/secret.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 import { refusalOf } from './refusals/refusals.ts'
 import { noClientAuth } from './token-endpoint/client-auth.ts'
 import type { TokenAnswer } from './token-endpoint/token-answer.ts'
@@ -10,6 +11,8 @@ interface DevicePoll {
   readonly loginUrl: string
   readonly clientId: string
   readonly deviceCode: Secret
+  /** Proves the request. Absent: it has no proof. */
+  readonly dpopKey?: StoredDpopKey | undefined
   readonly signal: AbortSignal
   /** Called with the refresh token before the rest of the answer is checked. */
   readonly onRefreshToken: (refreshToken: Secret) => void
@@ -20,7 +23,7 @@ type PollResult = TokenAnswer | 'pending' | 'slow_down'
 
 /** Polls once. Salesforce accepts the code only once after the approval. Throws as `TokenEndpoint.token` does. */
 export async function pollDevice(
-  { loginUrl, clientId, deviceCode, signal, onRefreshToken }: DevicePoll,
+  { loginUrl, clientId, deviceCode, dpopKey, signal, onRefreshToken }: DevicePoll,
   endpoint: Pick<TokenEndpoint, 'token'>,
 ): Promise<PollResult> {
   try {
@@ -31,8 +34,7 @@ export async function pollDevice(
       grantType: 'device',
       parameters: { client_id: clientId, code: deviceCode.reveal() },
       repeatable: false,
-      onRefreshToken,
-      signal,
+      ...{ onRefreshToken, dpopKey, signal },
     })
   } catch (error) {
     const refusal = refusalOf(error)

@@ -1,6 +1,8 @@
 /** Composes the connection to Salesforce: allowed hosts, the HTTP client, and the reading of answers. */
 
 import type { Secret } from '../crypto/secret.ts'
+import { createDpopNonces, type DpopNonces } from '../dpop/nonces.ts'
+import { createProvenOutbound } from '../dpop/proven-outbound.ts'
 import { createHostRules, type HostRules } from '../http/outbound/login-host.ts'
 import {
   createOutbound,
@@ -8,6 +10,7 @@ import {
   type OutboundDependencies,
 } from '../http/outbound/outbound.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
+import type { Changes } from '../store/store.ts'
 import { type CredentialsApi, createCredentialsApi } from './org-api/credentials-api.ts'
 import { createMetadataApi, type MetadataApi } from './org-api/metadata-api.ts'
 import { createSalesforceClock, type SalesforceClock } from './salesforce-clock.ts'
@@ -18,6 +21,7 @@ export interface Salesforce {
   readonly proxy: NonNullable<OutboundDependencies['proxy']>
   readonly outbound: Outbound
   readonly clock: SalesforceClock
+  readonly nonces: DpopNonces
   readonly endpoint: TokenEndpoint
   readonly metadata: MetadataApi
   readonly credentials: CredentialsApi
@@ -34,7 +38,9 @@ interface SalesforceDependencies {
   readonly watched?: (outbound: Outbound) => Outbound
   /** Aborted when the process ends. */
   readonly stopping?: AbortSignal
-  readonly runtime: Pick<Runtime, 'now'>
+  /** Tells the other replicas which nonces Salesforce gave. Absent: there are none. */
+  readonly changes?: Pick<Changes, 'announce'>
+  readonly runtime: Pick<Runtime, 'now' | 'uniqueId'>
   readonly log: Pick<Log, 'warn'>
 }
 
@@ -43,7 +49,8 @@ export function composeSalesforce({
   lookup,
   watched = (outbound) => outbound,
   stopping,
-  runtime: { now },
+  changes,
+  runtime: { now, uniqueId },
   log,
 }: SalesforceDependencies): Salesforce {
   const hosts = createHostRules(settings.loginHosts)
@@ -61,10 +68,16 @@ export function composeSalesforce({
         'the clock of a login host differs from ours',
       ),
   })
-  const endpoint = createTokenEndpoint({ outbound, hosts, now, clock })
+  const nonces = createDpopNonces({ changes, uniqueId, log })
+  const proven = createProvenOutbound({
+    ...{ outbound, nonces, uniqueId },
+    nowAt: (host) => now() + clock.aheadMs(host),
+  })
+  const api = { outbound: proven, hosts, now }
+  const endpoint = createTokenEndpoint({ ...api, clock })
   return {
-    ...{ hosts, proxy, outbound, clock, endpoint },
-    metadata: createMetadataApi({ outbound, hosts, now }),
-    credentials: createCredentialsApi({ outbound, hosts, now }),
+    ...{ hosts, proxy, outbound, clock, nonces, endpoint },
+    metadata: createMetadataApi(api),
+    credentials: createCredentialsApi(api),
   }
 }

@@ -1,6 +1,7 @@
 /** The web server flow with PKCE: builds the authorization URL and exchanges the code. */
 import { createHash } from 'node:crypto'
 import type { Secret } from '../crypto/secret.ts'
+import type { StoredDpopKey } from '../dpop/dpop-key.ts'
 import type { ClientAuth } from './token-endpoint/client-auth.ts'
 import type { TokenAnswer } from './token-endpoint/token-answer.ts'
 import type { TokenEndpoint } from './token-endpoint/token-endpoint.ts'
@@ -15,11 +16,13 @@ interface AuthorizationRequest {
   readonly codeVerifier: Secret
   /** Null: all scopes of the app. */
   readonly scopes: readonly string[] | null
+  /** Thumbprint of the key that the code, and what it is exchanged for, is bound to. */
+  readonly dpopJkt?: string | undefined
 }
 
 /** `prompt=consent` asks for an approval even if the app is approved, which protects people who follow a link by mistake. */
 export function authorizationUrl(request: AuthorizationRequest): string {
-  const { loginUrl, clientId, redirectUri, state, codeVerifier, scopes } = request
+  const { loginUrl, clientId, redirectUri, state, codeVerifier, scopes, dpopJkt } = request
   const url = new URL(`${loginUrl}/services/oauth2/authorize`)
   url.search = new URLSearchParams({
     response_type: 'code',
@@ -30,6 +33,7 @@ export function authorizationUrl(request: AuthorizationRequest): string {
     code_challenge_method: 'S256',
     prompt: 'consent',
     ...(scopes && { scope: scopes.join(' ') }),
+    ...(dpopJkt !== undefined && { dpop_jkt: dpopJkt }),
   }).toString()
   return url.href
 }
@@ -41,6 +45,8 @@ interface CodeExchange {
   readonly redirectUri: string
   readonly code: Secret
   readonly codeVerifier: Secret
+  /** Proves the request. Absent: the code is bound to no key. */
+  readonly dpopKey?: StoredDpopKey | undefined
   readonly signal: AbortSignal
   /** Called with the refresh token before the rest of the answer is checked. */
   readonly onRefreshToken: (refreshToken: Secret) => void
@@ -66,6 +72,7 @@ export function exchangeCode(
     },
     repeatable: false,
     onRefreshToken: exchange.onRefreshToken,
+    dpopKey: exchange.dpopKey,
     signal,
   })
 }

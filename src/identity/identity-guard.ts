@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type AuditEntry, NOBODY } from '../audit/event.ts'
 import type { AuditLog } from '../audit/log.ts'
+import { isBound, tokenNotBound } from '../dpop/binding.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { oneCopyOf, withSharedTexts } from '../runtime/one-copy.ts'
@@ -112,7 +113,7 @@ export function createIdentityGuard(dependencies: {
     lastSeen: ({ uid }: Pick<Integration, 'uid'>): Identity | undefined =>
       lastSeen.get(uid)?.pin?.identity,
 
-    /** Pins the first identity. Throws `identity_changed` for another one. Must complete before the token is served or saved. `saveLater` gets the pin of an accepted token, which is then not written here: the save of the lease must write it. */
+    /** Pins the first identity. Throws `identity_changed` for another one, and `token_not_bound`. Must complete before the token is served or saved. `saveLater` gets the pin of an accepted token, which is then not written here: the save of the lease must write it. */
     async check(
       integration: Integration,
       lease: TokenIdentity,
@@ -120,6 +121,7 @@ export function createIdentityGuard(dependencies: {
       saveLater?: (pin: UnsavedPin) => void,
     ): Promise<void> {
       const { name, uid, identity: rule } = integration
+      if (rule.expect?.dpop === true && !isBound(lease)) throw tokenNotBound()
       let current: StoredPin | undefined = known
       await untilWritten(`the identity of ${name}`, async () => {
         const stored = current ?? (await pins.read(integration))

@@ -1,5 +1,6 @@
 /** The org and user that an integration is pinned to, and the comparison with a token. */
 import { Type } from 'typebox'
+import type { KeyBinding } from '../dpop/binding.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { IdentityRule, Integration } from '../integrations/integration.ts'
 import { type BodyOf, nullable } from '../store/record-body.ts'
@@ -58,6 +59,7 @@ export interface TokenIdentity {
   readonly userId?: string
   readonly instanceUrl: string
   readonly scope?: string
+  readonly dpop?: KeyBinding
 }
 
 export const identityOf = ({ orgId, userId, instanceUrl }: TokenIdentity): Identity => ({

@@ -11,6 +11,7 @@ import {
 } from '../credentials/credential.ts'
 import type { CredentialInput } from '../credentials/credential-input.ts'
 import type { FreshCredential } from '../credentials/intake.ts'
+import { asksForBound, type DpopRule } from '../dpop/dpop-rule.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import type { HostRules } from '../http/outbound/login-host.ts'
@@ -28,11 +29,12 @@ import type { IntegrationWrite } from './integration-store.ts'
 
 /** An integration as a request or a file gives it. An absent member gets its default. */
 export interface IntegrationInput
-  extends Partial<Omit<Definition, 'loginUrl' | 'grant' | 'identity' | 'credentialFrom'>> {
+  extends Partial<Omit<Definition, 'loginUrl' | 'grant' | 'identity' | 'credentialFrom' | 'dpop'>> {
   readonly loginUrl: string
   readonly grant: Definition['grant']
   readonly identity?: Partial<IdentityRule>
   readonly credential?: CredentialInput
+  readonly dpop?: Partial<DpopRule>
 }
 
 export interface Composition {
@@ -63,7 +65,7 @@ export function definitionOf(
   current: Integration | undefined,
 ): Definition {
   const { credential, identity, loginUrl: url, refreshTokenIdleDays, ...others } = input
-  const { exchangeLoginUrls: urls, ...rest } = others
+  const { exchangeLoginUrls: urls, dpop, ...rest } = others
   const loginUrl = hosts.checkLoginUrl(url)
   const isFormer = current !== undefined && current.exchangeLoginUrls === undefined
   const exchangeLoginUrls = urls?.map((one) => hosts.checkLoginUrl(one)) ?? []
@@ -78,6 +80,7 @@ export function definitionOf(
     ...(presentsRefreshToken(rest) && {
       refreshTokenIdleDays: refreshTokenIdleDays ?? REFRESH_TOKEN_IDLE_DAYS,
     }),
+    ...(asksForBound({ dpop }) && { dpop: { mode: 'on' as const, keyStorage: 'broker' as const } }),
     identity: { ...identity, pin: identity?.pin ?? defaultPin(loginUrl) },
     credentialFrom:
       credential === undefined ? (current?.credentialFrom ?? null) : (credential.from ?? null),
@@ -131,6 +134,7 @@ const DEFINITION_MEMBERS = [
   'identity',
   'credentialFrom',
   'certificateDeployment',
+  'dpop',
 ] as const satisfies readonly (keyof Definition)[]
 
 const MEMBERS: ReadonlySet<string> = new Set([

@@ -1,6 +1,7 @@
 /** Rules for definitions whose members are all well-formed: refuses placeholders, and values that Salesforce never accepts. Pure. */
 import { activeOf } from '../credentials/credential.ts'
 import type { FreshCredential, Intake } from '../credentials/intake.ts'
+import { asksForBound } from '../dpop/dpop-rule.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { grantOf } from '../grants/index.ts'
 import { mustStateAudience } from '../grants/jwt-bearer.ts'
@@ -14,11 +15,16 @@ import {
 } from '../http/placeholder.ts'
 import type { Definition, Integration } from './integration.ts'
 
-type Judged = Pick<Definition, 'loginUrl' | 'grant' | 'certificateDeployment'>
+type Judged = Pick<Definition, 'loginUrl' | 'grant' | 'certificateDeployment' | 'dpop'> & {
+  readonly identity?: Pick<Definition['identity'], 'expect'>
+}
 
 /** Throws `request_invalid` for the first rule that a changed member breaks. Members that equal those of `current` are not checked. */
 export function checkDefinition(definition: Judged, current?: Judged): void {
-  const broken = brokenRule(definition, current) ?? audienceMissingIn(definition, current)
+  const broken =
+    brokenRule(definition, current) ??
+    audienceMissingIn(definition, current) ??
+    dpopTroubleIn(definition)
   if (broken) throw broken
 }
 
@@ -153,5 +159,29 @@ function wrongHostIn({ loginUrl, grant }: Judged, current: Judged | undefined) {
     {
       remedy: `Set login_url to your My Domain, ${myDomain}: Setup → My Domain → Current My Domain URL.`,
     },
+  )
+}
+
+/** Proofs name the host that is called, so that only the host of the org itself is safe. Data Cloud is not known to bind tokens. */
+function dpopTroubleIn({ loginUrl, grant, dpop, identity }: Judged): BrokerError | undefined {
+  if (!asksForBound({ dpop })) {
+    if (identity?.expect?.dpop !== true) return undefined
+    return new BrokerError(
+      'request_invalid',
+      'body/identity/expect/dpop needs body/dpop with the mode on: no token would be bound',
+    )
+  }
+  const remedy = 'Leave dpop out, or set its mode to off.'
+  const { type } = grant
+  if (type === 'data_cloud') {
+    return new BrokerError('request_invalid', `body/dpop: ${type} gets no bound tokens`, { remedy })
+  }
+  const { hostname, pathname } = new URL(loginUrl)
+  const isSite = pathname !== '/' || hostname.endsWith('.my.site.com')
+  if (!isSite && commonLoginHostOf(loginUrl) === undefined) return undefined
+  return new BrokerError(
+    'request_invalid',
+    `body/dpop: bound tokens need the My Domain of the org, and login_url is ${hostname}`,
+    { remedy: `Set login_url to your My Domain: Setup → My Domain. Or: ${remedy}` },
   )
 }

@@ -7,7 +7,9 @@ import {
   type CredentialSecrets,
   keepSecrets,
 } from '../credentials/credential.ts'
+import { withDpopKeys } from '../credentials/dpop-keys.ts'
 import type { Keyring } from '../crypto/keyring.ts'
+import { StoredDpopKey } from '../dpop/dpop-key.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { GRANTS } from '../grants/index.ts'
 import type { Emitter } from '../runtime/events.ts'
@@ -20,7 +22,7 @@ import type {
   IntegrationRecords,
   SealedIntegrationRecord,
 } from '../store/store.ts'
-import type { Integration } from './integration.ts'
+import { type Integration, presentsRefreshToken } from './integration.ts'
 import type { IntegrationEvents } from './integration-events.ts'
 
 export interface SealedIntegration {
@@ -79,6 +81,7 @@ const Sealed = Type.Object({
     Type.Object({
       byId: Type.Record(Type.String(), Type.Object({ type: Type.String() })),
       known: Type.Array(Type.String()),
+      dpopKeys: Type.Optional(Type.Record(Type.String(), StoredDpopKey)),
     }),
   ),
   definition: Type.String(),
@@ -164,8 +167,13 @@ export function createIntegrationStore({
     const { name: _name, uid: _uid, version: _version, ...definition } = write.integration
     const stored: Stored = { schema: SCHEMA, ...definition }
     const text = JSON.stringify(stored)
+    const { integration } = write
+    // The custody of a refresh token has the key that it is bound to.
+    const secrets = presentsRefreshToken(integration)
+      ? write.secrets
+      : withDpopKeys(integration, write.secrets)
     const sealed: Sealed = {
-      ...{ secrets: write.secrets, definition: digestOf(text) },
+      ...{ secrets, definition: digestOf(text) },
       ...(requiresCodes() && { requiresCodes: true }),
     }
     return {

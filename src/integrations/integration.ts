@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Credential } from '../credentials/credential.ts'
 import { activeOf } from '../credentials/credential.ts'
+import { asksForBound, type DpopRule } from '../dpop/dpop-rule.ts'
 import { BrokerError } from '../errors/errors.ts'
 import type { GrantSettings } from '../grants/grant.ts'
 import { grantOf } from '../grants/index.ts'
@@ -14,6 +15,8 @@ export interface IdentityRule {
     readonly orgId?: string
     readonly userId?: string
     readonly scopes?: readonly string[]
+    /** True: a token that is not bound to a key is not served. */
+    readonly dpop?: boolean
   }
 }
 
@@ -51,6 +54,8 @@ export interface Definition {
   /** Name of the integration whose credentials sign. Null: its own. */
   readonly credentialFrom: string | null
   readonly certificateDeployment?: CertificateDeployment
+  /** Absent: off. */
+  readonly dpop?: DpopRule
 }
 
 export interface Integration extends Definition {
@@ -105,22 +110,27 @@ export const isOfAnotherClient = (
 ): boolean =>
   clientIdOf(integration, credential) !== clientIdOf(integration, activeOf(integration.credentials))
 
-/** Digest of what a token is minted for: login URL, subject, and the client of the credential. */
+/** Digest of what a token is minted for: login URL, subject, the client of the credential, and whether it is to be bound. */
 export function digestOf(
-  integration: Pick<Integration, 'loginUrl' | 'grant'>,
+  integration: Pick<Integration, 'loginUrl' | 'grant' | 'dpop'>,
   clientId: string,
 ): string {
   const { type } = integration.grant
   const subject = grantOf(type).subject(integration.grant)
   return createHash('sha256')
-    .update(JSON.stringify([integration.loginUrl, type, subject, clientId]))
+    .update(
+      JSON.stringify([
+        ...[integration.loginUrl, type, subject, clientId],
+        ...(asksForBound(integration) ? ['dpop'] : []),
+      ]),
+    )
     .digest('base64url')
     .slice(0, 22)
 }
 
 /** The digest of the active credential, then that of the retired one. */
 export function digestsOf(
-  integration: Pick<Integration, 'loginUrl' | 'grant' | 'credentials'>,
+  integration: Pick<Integration, 'loginUrl' | 'grant' | 'credentials' | 'dpop'>,
   credentials: readonly Credential[],
 ): readonly string[] {
   const minting: readonly (Credential | undefined)[] = credentials

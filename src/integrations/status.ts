@@ -20,6 +20,9 @@ interface LeaseStatus {
   readonly expirySource: string
   /** Result of one REST call with the token. Present if the lifetime is configured. */
   readonly proof?: string
+  /** Whether Salesforce bound the token. Absent: its request had no proof. */
+  readonly bound?: boolean
+  readonly keyThumbprint?: string
 }
 
 export interface IntegrationStatus {

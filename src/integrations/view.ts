@@ -39,6 +39,7 @@ export function writableOf(integration: Integration): Record<string, unknown> {
     ...(integration.certificateDeployment && {
       deployment: snakeKeys(integration.certificateDeployment),
     }),
+    ...(integration.dpop && { dpop: snakeKeys(integration.dpop) }),
   }
 }
 
@@ -64,6 +65,8 @@ export function integrationViewOf(
         refresh_at: time(lease.refreshAt),
         expiry_source: lease.expirySource,
         ...(lease.proof !== undefined && { proof: lease.proof }),
+        ...(lease.bound !== undefined && { bound: lease.bound }),
+        ...(lease.keyThumbprint !== undefined && { key_thumbprint: lease.keyThumbprint }),
       },
       last_refusal: status.lastRefusal,
       identity: status.identity && snakeKeys(status.identity),

@@ -131,6 +131,7 @@ export function tracedMeter(
 const RESULTS: { readonly [Code in ProblemCode]?: ReadResult } = {
   grant_refused: 'refused',
   identity_changed: 'refused',
+  token_not_bound: 'refused',
   token_still_live: 'refused',
   token_response_invalid: 'refused',
   login_budget_exhausted: 'limited',
@@ -144,6 +145,7 @@ const RESULTS: { readonly [Code in ProblemCode]?: ReadResult } = {
   integration_not_found: 'denied',
   integration_disabled: 'denied',
   integration_draft: 'denied',
+  token_bound: 'denied',
   integration_not_connected: 'denied',
 }
 

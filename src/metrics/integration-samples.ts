@@ -67,6 +67,7 @@ const USED_MAX = 1_000
 const REFUSED: ReadonlySet<unknown> = new Set<ProblemCode>([
   'grant_refused',
   'identity_changed',
+  'token_not_bound',
   'token_response_invalid',
   'integration_not_connected',
 ])

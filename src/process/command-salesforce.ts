@@ -1,5 +1,6 @@
 /** The Salesforce client of commands that run without the service. Reads only network settings. */
 
+import { randomUUID } from 'node:crypto'
 import { type Environment, readConfig } from '../config/config.ts'
 import { composeSalesforce, type Salesforce } from '../grants/salesforce.ts'
 
@@ -12,6 +13,6 @@ export function commandSalesforce(env: Environment, now: () => number): Salesfor
   const settings = Object.fromEntries(VARIABLES.map((variable) => [variable, env[variable]]))
   const config = readConfig(settings, { readFile: () => '' })
   return composeSalesforce({
-    ...{ settings: config, lookup: undefined, runtime: { now }, log: SILENT },
+    ...{ settings: config, lookup: undefined, runtime: { now, uniqueId: randomUUID }, log: SILENT },
   })
 }

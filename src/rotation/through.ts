@@ -20,10 +20,10 @@ export const createThrough = (leaseOf: InsideLease): Through => {
     })
   return async (name, { timeoutMs, signal }, call) => {
     const lease = await leaseFor(name)
-    const ask = ({ instanceUrl, accessToken }: Awaited<ReturnType<InsideLease>>) =>
-      within(timeoutMs, (deadline) => call({ instanceUrl, accessToken, signal: deadline }), {
-        signal,
-      })
+    const ask = ({ instanceUrl, accessToken, dpop }: Awaited<ReturnType<InsideLease>>) => {
+      const caller = { instanceUrl, accessToken, dpopKey: dpop?.key }
+      return within(timeoutMs, (deadline) => call({ ...caller, signal: deadline }), { signal })
+    }
     const first = await ask(lease)
     if (first.ok || first.refused !== 'token') return first
     return ask(await leaseFor(name, lease.tokenId))

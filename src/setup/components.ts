@@ -144,7 +144,7 @@ function globalOauthSettings(blueprint: Blueprint): readonly XmlElement[] {
     isCodeCredFlowEnabled: false,
     isCodeCredPostOnly: false,
     isConsumerSecretOptional: false,
-    // The broker hands out Bearer tokens; a token bound to a key would not work.
+    // An integration with `dpop` also gets bound tokens without it. It is the last step of a trial.
     isDPopEnabled: false,
     isDeviceFlowEnabled: false,
     isEnforceRefreshTokenTTL: endsWhenIdle(refreshTokenIdleDays),

@@ -27,7 +27,7 @@ export function securityFields(blueprint: Blueprint): readonly Field[] {
       section,
       field: 'Require DPoP',
       value: OFF,
-      why: 'The broker hands out Bearer tokens; a token bound to a key would not work',
+      why: 'Tokens that are bound to a key are experimental: the key is requested with `dpop` of the integration, and this field comes last',
     },
     ...(assertsClient
       ? [

@@ -60,7 +60,7 @@ export async function* pages<Item>(
 export const CHANGES_PER_READ = 1_000
 
 /** A change of which nothing is stored: a replica tells the others what it found. Older releases ignore it. */
-export type AnnouncedChange = LoginChange | LookChange | GivenChange
+export type AnnouncedChange = LoginChange | LookChange | GivenChange | NonceChange
 
 /** A target of logins (`breaker.ts`, 1 to 512 characters) rests, or answers again. */
 type LoginChange = {
@@ -76,6 +76,18 @@ type LookChange = {
   readonly type: 'look'
   readonly tokenId: string
   readonly verdict: LookVerdict
+}
+
+/** A host gave a nonce for the DPoP proofs of a key (`dpop/nonces.ts`). */
+export type NonceChange = {
+  readonly type: 'nonce'
+  /** Of the key, 43 characters. */
+  readonly thumbprint: string
+  /** 1 to 512 characters, as the nonce. */
+  readonly host: string
+  readonly nonce: string
+  /** The replica that told it. */
+  readonly by: string
 }
 
 export type LookVerdict = 'live' | 'dead' | 'unknown'

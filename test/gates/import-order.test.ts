@@ -15,6 +15,7 @@ const ORDER = [
   'callers',
   'audit',
   'signers',
+  'dpop',
   'grants',
   'credentials',
   'integrations',

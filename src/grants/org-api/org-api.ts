@@ -1,6 +1,7 @@
 /** Calls REST resources of an org with an access token and reads the answers. */
+import type { ProvenOutbound } from '../../dpop/proven-outbound.ts'
 import type { HostRules } from '../../http/outbound/login-host.ts'
-import type { Outbound, OutboundAnswer } from '../../http/outbound/outbound.ts'
+import type { OutboundAnswer } from '../../http/outbound/outbound.ts'
 import { printable } from '../refusals/printable.ts'
 import { restRefusalOf } from '../refusals/rest-refusal.ts'
 import { jsonOf } from '../token-endpoint/answer-form.ts'
@@ -24,7 +25,7 @@ export interface OrgRefusal {
 export type OrgAnswer<Value> = { readonly ok: true; readonly value: Value } | OrgRefusal
 
 export interface OrgApiDependencies {
-  readonly outbound: Pick<Outbound, 'send'>
+  readonly outbound: ProvenOutbound
   readonly hosts: Pick<HostRules, 'checkInstanceUrl' | 'isSalesforceOwn'>
   readonly now: () => number
   /** Name of the API in errors, for example `The Metadata API`. */

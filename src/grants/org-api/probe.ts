@@ -1,5 +1,5 @@
+import type { ProvenOutbound } from '../../dpop/proven-outbound.ts'
 import type { HostRules } from '../../http/outbound/login-host.ts'
-import type { Outbound } from '../../http/outbound/outbound.ts'
 import { type RestRefusal, restRefusalOf } from '../refusals/rest-refusal.ts'
 import type { RestVerdict } from '../refusals/rest-refusal-table.ts'
 import {
@@ -20,7 +20,7 @@ export type ProbeResult =
   | { readonly verdict: RestVerdict; readonly refusal: RestRefusal }
 
 interface ProbeDependencies {
-  readonly outbound: Pick<Outbound, 'send'>
+  readonly outbound: ProvenOutbound
   readonly hosts: Pick<HostRules, 'checkInstanceUrl' | 'isSalesforceOwn'>
   readonly now: () => number
 }

@@ -1,7 +1,7 @@
 /** Permissions of the user of a token that the integration may not need, as the org shows them to that user. */
 
+import type { ProvenOutbound } from '../../dpop/proven-outbound.ts'
 import type { HostRules } from '../../http/outbound/login-host.ts'
-import type { Outbound } from '../../http/outbound/outbound.ts'
 import { jsonOf, wordsIn } from '../token-endpoint/answer-form.ts'
 import { isSalesforceUnavailable, unavailableError } from '../token-endpoint/salesforce-answer.ts'
 import { askOrg, type OrgCaller } from './org-request.ts'
@@ -32,7 +32,7 @@ export type SeenPermissions =
   | { readonly unseen: string }
 
 interface Dependencies {
-  readonly outbound: Pick<Outbound, 'send'>
+  readonly outbound: ProvenOutbound
   readonly hosts: Pick<HostRules, 'checkInstanceUrl'>
   readonly now: () => number
 }

@@ -1,6 +1,7 @@
 /** All known refusals of Salesforce. */
 import { type Explanation, type RefusalRow, USER } from './refusal-row.ts'
 import { REFUSALS_OF_APPS } from './refusals-of-apps.ts'
+import { REFUSALS_OF_PROOFS } from './refusals-of-proofs.ts'
 import { REFUSALS_OF_REQUESTS } from './refusals-of-requests.ts'
 import { REFUSALS_OF_USERS } from './refusals-of-users.ts'
 
@@ -8,6 +9,7 @@ import { REFUSALS_OF_USERS } from './refusals-of-users.ts'
 export const REFUSALS = {
   ...REFUSALS_OF_USERS,
   ...REFUSALS_OF_APPS,
+  ...REFUSALS_OF_PROOFS,
   ...REFUSALS_OF_REQUESTS,
   unrecognised: {
     class: 'permanent',

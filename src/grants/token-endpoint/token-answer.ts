@@ -1,5 +1,7 @@
 import { decodeJwt } from 'jose'
 import { Secret } from '../../crypto/secret.ts'
+import type { KeyBinding } from '../../dpop/binding.ts'
+import type { StoredDpopKey } from '../../dpop/dpop-key.ts'
 
 import type { SignedPart } from './answer-signature.ts'
 import { badAnswer, type JsonObject } from './salesforce-answer.ts'
@@ -27,6 +29,8 @@ export interface TokenAnswer {
   readonly signed?: SignedPart
   /** The new refresh token, if Salesforce rotated it. */
   readonly refreshToken?: Secret
+  /** Present if the request had a DPoP proof. */
+  readonly dpop?: KeyBinding
 }
 
 /** The answer of token introspection. */
@@ -55,8 +59,12 @@ const LATEST_ISSUED_AT = Date.UTC(2100, 0)
 const IDENTITY_PATH =
   /\/id\/(00D[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?)\/(005[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?)$/
 
-/** Throws `token_response_invalid`. The detail names the member, never its value. */
-export function checkTokenAnswer(body: JsonObject, hosts: InstanceRules): CheckedAnswer {
+/** `dpopKey`: signed a proof of the request, so the token may be bound to it. Throws `token_response_invalid`. The detail names the member, never its value. */
+export function checkTokenAnswer(
+  body: JsonObject,
+  hosts: InstanceRules,
+  dpopKey?: StoredDpopKey,
+): CheckedAnswer {
   const accessToken = body.access_token
   if (typeof accessToken !== 'string' || accessToken === '') {
     throw badAnswer('The answer has no access_token.')
@@ -64,10 +72,7 @@ export function checkTokenAnswer(body: JsonObject, hosts: InstanceRules): Checke
   if (!VISIBLE_ASCII.test(accessToken)) {
     throw badAnswer('The access_token contains invalid characters.')
   }
-  const tokenType = body.token_type ?? 'Bearer'
-  if (typeof tokenType !== 'string' || tokenType.toLowerCase() !== 'bearer') {
-    throw badAnswer('The token_type is not Bearer.')
-  }
+  const isBound = isBoundType(body.token_type ?? 'Bearer', dpopKey !== undefined)
   const instanceUrl = allowedUrl(body, 'instance_url', hosts)
   if (instanceUrl === undefined) throw badAnswer('The answer has no instance_url.')
   const refreshToken = refreshTokenOf(body.refresh_token)
@@ -90,10 +95,21 @@ export function checkTokenAnswer(body: JsonObject, hosts: InstanceRules): Checke
         tokenExpiresAt: tokenExpiryOf(accessToken),
         refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
         signed: signedPartOf(body),
+        dpop: dpopKey && (isBound ? { key: dpopKey } : {}),
       }),
       ...identityOf(body.id, hosts),
     },
   }
+}
+
+/** Salesforce has been seen to write `DPoP` and `dpop`. */
+function isBoundType(type: unknown, isProven: boolean): boolean {
+  const name = typeof type === 'string' ? type.toLowerCase() : ''
+  if (name === 'bearer') return false
+  if (name === 'dpop' && isProven) return true
+  throw badAnswer(
+    isProven ? 'The token_type is neither DPoP nor Bearer.' : 'The token_type is not Bearer.',
+  )
 }
 
 /** The `exp` of a token in JWT format. It is not verified, because it comes directly from Salesforce. */

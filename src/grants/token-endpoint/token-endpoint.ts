@@ -1,8 +1,9 @@
 import * as oauth from 'oauth4webapi'
 import type { Secret } from '../../crypto/secret.ts'
+import type { StoredDpopKey } from '../../dpop/dpop-key.ts'
+import type { ProvenOutbound } from '../../dpop/proven-outbound.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import type { HostRules } from '../../http/outbound/login-host.ts'
-import type { Outbound } from '../../http/outbound/outbound.ts'
 import type { OrgCaller } from '../org-api/org-request.ts'
 import { type ProbeResult, probeToken } from '../org-api/probe.ts'
 import { readUserPermissions, type SeenPermissions } from '../org-api/user-permissions.ts'
@@ -28,6 +29,8 @@ interface EndpointRequest {
   /** An origin, or an origin with a path; no trailing slash. */
   readonly loginUrl: string
   readonly signal: AbortSignal
+  /** Signs a proof of the request (DPoP). Absent: it has no proof. */
+  readonly dpopKey?: StoredDpopKey | undefined
 }
 
 export interface TokenRequest extends EndpointRequest {
@@ -66,6 +69,7 @@ interface Exchange {
   readonly loginUrl: string
   readonly signal: AbortSignal
   readonly repeatable: boolean
+  readonly dpopKey: StoredDpopKey | undefined
   /** Members in the form that oauth4webapi expects. */
   readonly normalise: (answer: JsonObject) => JsonObject
   /** Whether a success may have no members. Default: false. */
@@ -80,7 +84,7 @@ export function tokenUrl(loginUrl: string): string {
 const GONE = new Set(['invalid_token', 'unsupported_token_type'])
 
 export function createTokenEndpoint(dependencies: {
-  readonly outbound: Pick<Outbound, 'send'>
+  readonly outbound: ProvenOutbound
   readonly hosts: HostRules
   readonly now: () => number
   readonly clock: SalesforceClock
@@ -101,14 +105,16 @@ export function createTokenEndpoint(dependencies: {
       ) {
         const form = sent.body instanceof URLSearchParams ? sent.body : new URLSearchParams()
         const sentAt = now()
-        const outcome = await outbound.send({
+        const request = {
           url,
-          method: 'POST',
+          method: 'POST' as const,
           headers: { ...sent.headers, accept: 'application/json' },
           body: form.toString(),
           signal: exchange.signal,
           repeatable: exchange.repeatable,
-        })
+        }
+        const { dpopKey: key } = exchange
+        const outcome = await outbound.send(request, key && { key })
         if (outcome.ok && isSalesforcesOwn(outcome)) {
           const { date } = outcome.headers
           clock.learn(new URL(url).host, { date, sentAt, receivedAt: now() })
@@ -151,7 +157,7 @@ export function createTokenEndpoint(dependencies: {
   return {
     token: (request: TokenRequest): Promise<TokenAnswer> =>
       translated(async () => {
-        const { loginUrl, signal, repeatable, path, parameters = {} } = request
+        const { loginUrl, signal, repeatable, dpopKey, path, parameters = {} } = request
         if (path === undefined) requireAllowed(loginUrl)
         else requireInstance(loginUrl)
         const server = serverAt(loginUrl, path)
@@ -164,14 +170,12 @@ export function createTokenEndpoint(dependencies: {
           request.grantType,
           new URLSearchParams(parameters),
           options({
-            loginUrl,
-            signal,
-            repeatable,
+            ...{ loginUrl, signal, repeatable, dpopKey },
             normalise: (members) => {
               const renewed = refreshTokenIn(members)
               if (renewed) request.onRefreshToken?.(renewed)
               const usual = request.normalise?.(members) ?? members
-              const checked = checkTokenAnswer(usual, hosts)
+              const checked = checkTokenAnswer(usual, hosts, dpopKey)
               answer = checked.answer
               return checked.standard
             },
@@ -185,7 +189,7 @@ export function createTokenEndpoint(dependencies: {
     /** Requests device codes, which Salesforce issues at the token endpoint. */
     deviceCode: (request: DeviceCodeRequest): Promise<DeviceCode> =>
       translated(async () => {
-        const { loginUrl, signal, scopes } = request
+        const { loginUrl, signal, dpopKey, scopes } = request
         requireAllowed(loginUrl)
         const server = serverAt(loginUrl)
         const client = { client_id: request.clientId }
@@ -199,7 +203,7 @@ export function createTokenEndpoint(dependencies: {
           client,
           noClientAuth,
           { response_type: 'device_code', ...(scopes && { scope: scopes.join(' ') }) },
-          options({ loginUrl, signal, repeatable: true, normalise }),
+          options({ loginUrl, signal, dpopKey, repeatable: true, normalise }),
         )
         await oauth.processDeviceAuthorizationResponse(server, client, response)
         if (answer === undefined) throw badAnswer('The answer was not read.')
@@ -209,7 +213,7 @@ export function createTokenEndpoint(dependencies: {
     /** Whether a token is active, and until when. */
     introspect: (request: IntrospectRequest): Promise<Introspection> =>
       translated(async () => {
-        const { loginUrl, signal } = request
+        const { loginUrl, signal, dpopKey } = request
         requireAllowed(loginUrl)
         const server = serverAt(loginUrl)
         const client = { client_id: request.clientId }
@@ -219,7 +223,7 @@ export function createTokenEndpoint(dependencies: {
           request.clientAuth,
           request.token.reveal(),
           {
-            ...options({ loginUrl, signal, repeatable: true, normalise: introspected }),
+            ...options({ loginUrl, signal, dpopKey, repeatable: true, normalise: introspected }),
             additionalParameters: { token_type_hint: request.tokenType },
           },
         )
@@ -233,7 +237,7 @@ export function createTokenEndpoint(dependencies: {
     /** Revokes a token for all holders. `unknown_token`: it was not active. */
     revoke: (request: RevokeRequest): Promise<'revoked' | 'unknown_token'> =>
       translated(async () => {
-        const { loginUrl, signal } = request
+        const { loginUrl, signal, dpopKey } = request
         if (hosts.checkInstanceUrl(loginUrl) === undefined) requireAllowed(loginUrl)
         try {
           await oauth.revocationRequest(
@@ -241,7 +245,10 @@ export function createTokenEndpoint(dependencies: {
             { client_id: 'valetkey' },
             noClientAuth,
             request.token.reveal(),
-            options({ loginUrl, signal, repeatable: true, normalise: asItIs, isEmptyGood: true }),
+            options({
+              ...{ loginUrl, signal, dpopKey },
+              ...{ repeatable: true, normalise: asItIs, isEmptyGood: true },
+            }),
           )
           return 'revoked'
         } catch (error) {

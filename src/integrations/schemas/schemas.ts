@@ -1,6 +1,7 @@
 /** The wire form of integrations. */
 import { type Static, Type } from 'typebox'
 import { RemarkMembers } from '../../credentials/remarks-view.ts'
+import { DPOP_MODES, type DpopMode, type DpopRule, KEY_STORAGES } from '../../dpop/dpop-rule.ts'
 import { GrantSchema } from '../../grants/index.ts'
 import { documented, OBJECT_KEYWORDS } from '../../http/openapi/documented.ts'
 import { TEXT_FORMS } from '../../http/text-forms.ts'
@@ -37,6 +38,12 @@ const Identity = Type.Object(
           org_id: Type.Optional(Type.String(TEXT_FORMS.org_id)),
           user_id: Type.Optional(Type.String(TEXT_FORMS.user_id)),
           scopes: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 64 })),
+          dpop: Type.Optional(
+            Type.Boolean({
+              description:
+                'Experimental. `true`: a token that Salesforce did not bind to a key is not served. Needs `dpop.mode` `on`',
+            }),
+          ),
         },
         { additionalProperties: false },
       ),
@@ -88,6 +95,30 @@ const FormerDeploymentSchema = Type.Object(DeploymentSchema.properties, {
   description:
     'Former name of `deployment`. If both are present, `deployment` counts. Answers only have `deployment`',
 })
+
+const DpopSchema = Type.Object(
+  {
+    mode: Type.Optional(
+      Type.Unsafe<DpopMode>({
+        ...{ type: 'string', enum: [...DPOP_MODES], default: 'off' },
+        description:
+          '`on`: token requests have a DPoP proof, so that Salesforce binds the token to a key of the broker',
+      }),
+    ),
+    key_storage: Type.Optional(
+      Type.Unsafe<DpopRule['keyStorage']>({
+        ...{ type: 'string', enum: [...KEY_STORAGES], default: 'broker' },
+        description: '`broker`: a P-256 key, sealed in the store and shared by all replicas',
+      }),
+    ),
+  },
+  {
+    title: 'DPoP rule',
+    additionalProperties: false,
+    description:
+      'Experimental: no Salesforce org has confirmed it. Tokens that work only with a proof for each request (RFC 9449). Needs the My Domain of the org',
+  },
+)
 
 const ExchangeLoginUrls = Type.Array(Type.String({ maxLength: 512 }), {
   maxItems: 32,
@@ -142,6 +173,7 @@ const definition = {
   identity: Type.Optional(Identity),
   deployment: Type.Optional(DeploymentSchema),
   certificate_deployment: Type.Optional(FormerDeploymentSchema),
+  dpop: Type.Optional(DpopSchema),
 }
 
 const Ignored = Type.Optional(Type.Unsafe<unknown>({ readOnly: true, description: 'Ignored' }))
@@ -197,6 +229,7 @@ export const IntegrationView = Type.Object(
     exchange_login_urls: Type.Optional(ExchangeLoginUrls),
     identity: Identity,
     deployment: Type.Optional(DeploymentSchema),
+    dpop: Type.Optional(DpopSchema),
     managed_by: Type.Unsafe<'api' | 'file'>({ type: 'string', enum: ['api', 'file'] }),
     created_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),

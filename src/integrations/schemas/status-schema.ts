@@ -17,6 +17,15 @@ const LeaseStatus = Type.Unsafe<unknown>({
       description:
         '`no_api`: the token is live, but the REST API does not accept it, for example because of the api scope or the IP policy',
     },
+    bound: {
+      type: 'boolean',
+      description:
+        'Experimental. Present if the token request had a DPoP proof. False: Salesforce answered with a bearer token all the same',
+    },
+    key_thumbprint: {
+      type: 'string',
+      description: 'RFC 7638 thumbprint of the key that the token is bound to',
+    },
   },
 })
 

@@ -80,6 +80,7 @@ export function createEmbeddedChanges(dependencies: EmbeddedChangesDependencies)
 
     async announce(change) {
       if (change.type === 'login') text(change.target)
+      else if (change.type === 'nonce') text(change.nonce)
       else checkTokenId(change.tokenId)
       await write((transaction) => transaction.announce(change))
     },

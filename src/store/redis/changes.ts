@@ -178,6 +178,11 @@ function fieldsOf(change: AnnouncedChange): readonly (string | number)[] {
       ...(by === undefined ? [] : ['by', text(by)]),
     ]
   }
+  if (type === 'nonce') {
+    const { thumbprint, host, nonce, by } = change
+    const told = ['key', text(thumbprint), 'host', text(host), 'nonce', text(nonce)]
+    return ['type', type, ...told, 'by', text(by)]
+  }
   const ofToken = ['type', type, 'token', checkTokenId(change.tokenId)] as const
   if (type === 'look') return [...ofToken, 'verdict', change.verdict]
   const { integration, mintedAt, until, principals } = change
@@ -232,6 +237,11 @@ function change(reply: unknown): Change | undefined {
       }
     case 'look':
       return { type: 'look', tokenId: member('token'), verdict: verdictOf(member('verdict')) }
+    case 'nonce':
+      return {
+        ...{ type: 'nonce', thumbprint: member('key'), host: member('host') },
+        ...{ nonce: member('nonce'), by: member('by') },
+      }
     case 'given':
       return {
         ...{ type: 'given', integration: member('name'), tokenId: member('token') },

@@ -35,10 +35,11 @@ const REMEMBERED = 1_000
 export function createTokenCheck({ endpoint, monotonic }: TokenCheckDependencies): CheckToken {
   const sights = new Map<string, { readonly at: number; readonly sight: Promise<RestSight> }>()
 
-  const sightFrom = ({ tokenId, instanceUrl, accessToken }: Lease): Promise<RestSight> => {
+  const sightFrom = ({ tokenId, instanceUrl, accessToken, dpop }: Lease): Promise<RestSight> => {
     const known = sights.get(tokenId)
     if (known && monotonic() - known.at < KEPT_MS) return known.sight
-    const probe = (signal: AbortSignal) => endpoint.probe({ instanceUrl, accessToken, signal })
+    const caller = { instanceUrl, accessToken, dpopKey: dpop?.key }
+    const probe = (signal: AbortSignal) => endpoint.probe({ ...caller, signal })
     const sight = sightOf(within(PROBE_MS, probe))
     if (sights.size >= REMEMBERED) sights.clear()
     sights.set(tokenId, { at: monotonic(), sight })

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import type { AuditLog } from '../../audit/log.ts'
 import type { Principal } from '../../callers/policy.ts'
+import { isBound, tokenBound } from '../../dpop/binding.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { LookVerdict } from '../../store/records.ts'
@@ -53,7 +54,9 @@ export function createDoorHandOut(dependencies: DoorHandOutDependencies) {
   const { now, monotonic } = runtime
   const loops = createLoginLoops(monotonic)
 
+  /** Throws `token_bound`: these clients send no proofs. */
   const noted = ({ principal, ip: address }: DoorAsker, lease: Lease): boolean => {
+    if (isBound(lease)) throw tokenBound(lease.integration)
     const at = now()
     const until = Math.min(lease.expiresAt, at + longestOf(principal) * 1000)
     return given.note(principal.id, lease, { now: at, until, address })
@@ -126,8 +129,8 @@ export function createDoorHandOut(dependencies: DoorHandOutDependencies) {
   /**
    * Gives the answer that `write` makes of a lease that lasts, after the audit has it. A hit comes
    * without a promise. `again` authenticates the caller anew; called if the caller waited.
-   * Throws and rejects as `broker.lease`, `again` and `check` do, and with `token_still_live` for a
-   * client in a loop.
+   * Throws and rejects as `broker.lease`, `again` and `check` do, with `token_still_live` for a
+   * client in a loop, and with `token_bound`.
    */
   return <Written>(
     asker: DoorAsker,

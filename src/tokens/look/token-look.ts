@@ -54,8 +54,9 @@ export function createTokenLook(dependencies: TokenLookDependencies) {
   }
 
   const call = async (lease: Lease, signal: AbortSignal): Promise<LookVerdict> => {
-    const { instanceUrl, accessToken } = lease
-    const { verdict } = await endpoint.probe({ instanceUrl, accessToken, signal })
+    const { instanceUrl, accessToken, dpop } = lease
+    const call = { instanceUrl, accessToken, dpopKey: dpop?.key, signal }
+    const { verdict } = await endpoint.probe(call)
     if (verdict === 'untold') return 'unknown'
     return verdict === 'dead' ? 'dead' : 'live'
   }

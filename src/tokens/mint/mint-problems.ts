@@ -13,6 +13,7 @@ export const MINT_PROBLEMS = [
   'conflict',
   'grant_refused',
   'identity_changed',
+  'token_not_bound',
   'token_response_invalid',
   'salesforce_unavailable',
   'signing_refused',

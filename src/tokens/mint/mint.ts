@@ -165,10 +165,10 @@ export function createMinter(dependencies: MinterDependencies) {
   /** Introspects with one credential after another until Salesforce accepts one. */
   const introspectWith =
     (opened: OpenedIntegration, candidates: readonly Credential[]): Introspect =>
-    async (refreshToken, signal) => {
+    async (refreshToken, signal, dpopKey) => {
       let last: unknown
       for (const credential of candidates) {
-        const signer = signerOf(opened, credential)
+        const signer = { ...signerOf(opened, credential), ...(dpopKey && { dpopKey }) }
         try {
           const { integration } = opened
           return await requester.introspectRefreshToken(integration, signer, refreshToken, signal)

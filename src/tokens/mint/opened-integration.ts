@@ -4,11 +4,18 @@ import {
   type CredentialSecrets,
   openCredential,
 } from '../../credentials/credential.ts'
+import { dpopKeyOf } from '../../credentials/dpop-keys.ts'
+import { asksForBound } from '../../dpop/dpop-rule.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import type { IdentityGuard } from '../../identity/identity-guard.ts'
 import type { StoredPin } from '../../identity/pin-store.ts'
 import type { StoredSubject } from '../../identity/subject.ts'
-import { clientIdOf, draftError, type Integration } from '../../integrations/integration.ts'
+import {
+  clientIdOf,
+  draftError,
+  type Integration,
+  presentsRefreshToken,
+} from '../../integrations/integration.ts'
 import type { SealedIntegration } from '../../integrations/integration-store.ts'
 import { readLender, servesInside } from '../../integrations/references/lending.ts'
 import { NO_CREDENTIAL } from '../refresh/preflight.ts'
@@ -35,6 +42,8 @@ export interface OpenedIntegration {
   readonly digests: readonly string[]
   readonly owner: Integration
   readonly secrets: CredentialSecrets
+  /** Its own, also if it signs with the credentials of another. */
+  readonly dpopKeys: CredentialSecrets['dpopKeys']
   /** The subject that former tokens showed. */
   readonly known: StoredPin
 }
@@ -67,11 +76,12 @@ export function createCredentialReader({ integrations, identity }: CredentialRea
       throw new BrokerError('integration_disabled', 'The integration is disabled')
     }
     // Here its own seal holds no secret, but it authenticates the definition.
-    if (owner !== sealed) await sealed.open()
+    const own = owner === sealed ? undefined : await sealed.open()
     if (!owner) throw draftError(['credential'])
     if (owner !== sealed && servesInside(integration, owner.integration)) throw staysInside()
     const [known, secrets] = await Promise.all([asked.known, owner.open()])
-    return { integration, digests, owner: owner.integration, secrets, known }
+    const { dpopKeys } = own ?? secrets
+    return { integration, digests, owner: owner.integration, secrets, dpopKeys, known }
   }
 
   return { read, open }
@@ -79,7 +89,7 @@ export function createCredentialReader({ integrations, identity }: CredentialRea
 
 /** The client that signs with this credential. Throws `integration_draft`, `record_corrupt`. */
 export const signerOf = (
-  { integration, secrets }: OpenedIntegration,
+  { integration, secrets, dpopKeys }: OpenedIntegration,
   credential: Credential,
 ): Signer => {
   const clientId = clientIdOf(integration, credential)
@@ -89,7 +99,22 @@ export const signerOf = (
   if (!secret) {
     throw new BrokerError('record_corrupt', 'The secret of a credential is missing')
   }
-  return { clientId, credential: openCredential(secret) }
+  const dpopKey = dpopKeyFor(integration, credential, dpopKeys)
+  return { clientId, credential: openCredential(secret), ...(dpopKey && { dpopKey }) }
+}
+
+function dpopKeyFor(
+  integration: Integration,
+  credential: Credential,
+  dpopKeys: OpenedIntegration['dpopKeys'],
+) {
+  if (!asksForBound(integration) || presentsRefreshToken(integration)) return undefined
+  const key = dpopKeyOf(integration, credential, dpopKeys)
+  if (key) return key
+  throw new BrokerError('record_corrupt', 'The DPoP key of a credential is missing', {
+    remedy:
+      'Set `dpop` of the integration to `{"mode": "off"}` and back to `{"mode": "on"}`, which makes a new key. A release without DPoP may have dropped the key: let all replicas run this one.',
+  })
 }
 
 /** The error reaches the waiting caller by another promise. */

@@ -58,11 +58,16 @@ const REMEMBERED: ReadonlySet<ProblemCode> = new Set([
   'salesforce_unavailable',
   'salesforce_timeout',
   'identity_changed',
+  'token_not_bound',
   'integration_not_connected',
 ])
 
 /** Remembered although Salesforce refused nothing. They last until an operator acts. */
-const LASTING: ReadonlySet<ProblemCode> = new Set(['identity_changed', 'integration_not_connected'])
+const LASTING: ReadonlySet<ProblemCode> = new Set([
+  'identity_changed',
+  'token_not_bound',
+  'integration_not_connected',
+])
 
 /** Whether a retry within the same request may help. */
 export function isTransient(error: unknown): boolean {

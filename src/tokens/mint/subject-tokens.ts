@@ -1,6 +1,7 @@
 /** Gets tokens to exchange: the token of another integration, or one in a file. */
 import { readFile } from 'node:fs/promises'
 import { Secret } from '../../crypto/secret.ts'
+import { isBound, tokenBound } from '../../dpop/binding.ts'
 import { BrokerError, isStoreTrouble } from '../../errors/errors.ts'
 import type { SubjectTokens } from '../../grants/grant.ts'
 import { refusedAtSource } from '../../grants/refusals/refusals.ts'
@@ -17,7 +18,9 @@ export const createSubjectTokens = (leaseOf: InsideLease): SubjectTokens => ({
   async of(integration, { rejected, at, signal }) {
     try {
       const lease = leaseOf(integration, rejected, (source) => requireExchange(source, at))
-      return await waitFor(lease, { signal, late })
+      const found = await waitFor(lease, { signal, late })
+      if (isBound(found)) throw tokenBound(integration)
+      return found
     } catch (error) {
       if (!(error instanceof BrokerError) || isStoreTrouble(error)) throw error
       throw error.code === 'token_still_live' ? error : refusedAtSource(error, integration)

@@ -3,6 +3,7 @@
 import { Type } from 'typebox'
 import type { Keyring } from '../../crypto/keyring.ts'
 import { Secret } from '../../crypto/secret.ts'
+import { StoredDpopKey } from '../../dpop/dpop-key.ts'
 import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
 import type { OutageLogger } from '../../runtime/outage-logger.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
@@ -15,7 +16,10 @@ import type { Lease } from '../serve/lease.ts'
 
 export interface RevocationQueue {
   /** Called before the first try, so that a crash does not lose the token. */
-  add(issuer: string, lease: Pick<Lease, 'integration' | 'tokenId' | 'accessToken'>): Promise<void>
+  add(
+    issuer: string,
+    lease: Pick<Lease, 'integration' | 'tokenId' | 'accessToken' | 'dpop'>,
+  ): Promise<void>
   done(tokenId: string): Promise<void>
   start(): void
   wake(): void
@@ -52,7 +56,14 @@ type Queued = BodyOf<typeof Queued>
 
 const REVOCATIONS = documentKind({ kind: 'revocation', schema: Queued })
 export const REVOCATION_KIND = REVOCATIONS.kind
-const readSealed = bodyReader(Type.Object({ loginUrl: Type.String(), token: Type.String() }))
+const readSealed = bodyReader(
+  Type.Object({
+    loginUrl: Type.String(),
+    token: Type.String(),
+    /** The key that the token is bound to. Absent: a bearer token. */
+    dpopKey: Type.Optional(StoredDpopKey),
+  }),
+)
 const KEPT_MS = 7 * 86_400_000
 /** Shortest time between reads of the queue. */
 const LOOK_MS = 5_000
@@ -81,8 +92,8 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
     if (!(await write(tokenId, next, version))) return
     try {
       const text = await keyring.open(sealName(tokenId), queued.sealed)
-      const { loginUrl, token } = sealedIn(text, queued)
-      await within(ATTEMPT_MS, (signal) => endpoint.revoke({ loginUrl, token, signal }))
+      const request = sealedIn(text, queued)
+      await within(ATTEMPT_MS, (signal) => endpoint.revoke({ ...request, signal }))
     } catch (error) {
       if (now() - queuedAt < KEPT_MS) throw error
       await REVOCATIONS.erase(documents, tokenId)
@@ -131,8 +142,9 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
   })
 
   return {
-    async add(loginUrl, { integration, tokenId, accessToken }) {
-      const text = JSON.stringify({ loginUrl, token: accessToken.reveal() })
+    async add(loginUrl, { integration, tokenId, accessToken, dpop }) {
+      const token = accessToken.reveal()
+      const text = JSON.stringify({ loginUrl, token, dpopKey: dpop?.key })
       const sealed = await keyring.seal(sealName(tokenId), text)
       const nextAt = now() + RETRY_MS.least
       const queuedAt = now()
@@ -152,8 +164,8 @@ export function createRevocationQueue(dependencies: RevocationQueueDependencies)
 function sealedIn(
   text: string,
   { loginUrl }: Queued,
-): { readonly loginUrl: string; readonly token: Secret } {
+): { readonly loginUrl: string; readonly token: Secret; readonly dpopKey?: StoredDpopKey } {
   if (!text.startsWith('{')) return { loginUrl, token: new Secret(text) }
-  const sealed = readSealed(text, 'of a token to revoke')
-  return { loginUrl: sealed.loginUrl, token: new Secret(sealed.token) }
+  const { token, ...sealed } = readSealed(text, 'of a token to revoke')
+  return { ...sealed, token: new Secret(token) }
 }

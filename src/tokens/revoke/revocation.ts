@@ -31,7 +31,7 @@ export interface Revoker {
 }
 
 /** Any token, also one without a lease. */
-type RevokedToken = Pick<Lease, 'integration' | 'tokenId' | 'accessToken'>
+type RevokedToken = Pick<Lease, 'integration' | 'tokenId' | 'accessToken' | 'dpop'>
 
 export interface RevokerDependencies {
   readonly outcomes: Pick<Outcomes, 'look' | 'revoke' | 'holders'>
@@ -59,12 +59,11 @@ export function createRevoker(dependencies: RevokerDependencies): Revoker {
     loginUrl: string,
     lease: RevokedToken,
   ): Promise<string | undefined> => {
-    const { tokenId, accessToken, integration } = lease
+    const { tokenId, accessToken: token, integration, dpop } = lease
     await queue.add(loginUrl, lease)
     try {
-      await within(ATTEMPT_MS, (signal) =>
-        endpoint.revoke({ loginUrl, token: accessToken, signal }),
-      )
+      const request = { loginUrl, token, dpopKey: dpop?.key }
+      await within(ATTEMPT_MS, (signal) => endpoint.revoke({ ...request, signal }))
     } catch (error) {
       log.warn({ err: error, integration, tokenId }, 'Salesforce has not revoked the token yet')
       return error instanceof BrokerError ? error.code : 'internal'

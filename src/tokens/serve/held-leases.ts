@@ -1,6 +1,7 @@
 /** Finds the lease of a token that somebody shows. */
 import { mightAllow, type Principal } from '../../callers/policy.ts'
 import type { Secret } from '../../crypto/secret.ts'
+import { isBound } from '../../dpop/binding.ts'
 import { TEXT_FORMS } from '../../http/text-forms.ts'
 import type { Outcomes } from '../../store/store.ts'
 import { type Lease, tokenIdOf } from './lease.ts'
@@ -46,8 +47,9 @@ export function createHeldLeases({ reader, outcomes, now }: HeldLeasesDependenci
   }
 
   return {
-    /** Who shows the token has it. Undefined: no integration holds it, or the named one does not. Rejects with `store_unavailable`. */
-    of: (shown: Shown): Promise<Lease | undefined> => find(shown, () => true),
+    /** Who shows the token has it, unless it is bound to a key, because it proves nothing then. Undefined: no integration holds it, or the named one does not. Rejects with `store_unavailable`. */
+    of: (shown: Shown): Promise<Lease | undefined> =>
+      find(shown, ({ lease }) => lease !== undefined && !isBound(lease)),
     /** The same for a token that the principal may read. */
     readableBy: (principal: Principal, shown: Shown): Promise<Lease | undefined> =>
       find(

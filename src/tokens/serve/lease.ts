@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
 import type { Secret } from '../../crypto/secret.ts'
+import { KeyBinding } from '../../dpop/binding.ts'
 import type { TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
 import type { BodyOf } from '../../store/record-body.ts'
 
@@ -36,6 +37,7 @@ export const LeaseBody = Type.Object({
   /** The life of the token is an assumption so far. The replica that minted it learns it; from then on (epoch ms), any replica that reads the lease does. Absent: it is known. */
   learnBy: Type.Optional(Type.Number()),
   digest: Type.String(),
+  dpop: Type.Optional(KeyBinding),
 })
 
 export interface Lease extends Omit<BodyOf<typeof LeaseBody>, 'accessToken'> {

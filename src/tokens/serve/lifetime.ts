@@ -1,5 +1,7 @@
 /** Learns from Salesforce how long a token lives, where the answer that brought it did not say. */
 import type { Secret } from '../../crypto/secret.ts'
+import type { MaybeBound } from '../../dpop/binding.ts'
+import type { StoredDpopKey } from '../../dpop/dpop-key.ts'
 import type { GrantContext, GrantRequest } from '../../grants/grant.ts'
 import { grantOf } from '../../grants/index.ts'
 import { refusalWordsOf } from '../../grants/refusals/rest-refusal.ts'
@@ -10,7 +12,7 @@ import { within } from '../../runtime/timeout.ts'
 import { configuredExpiry, type Expiry, type LeaseProof } from './lease.ts'
 
 /** A token as it was issued. */
-interface IssuedToken {
+interface IssuedToken extends MaybeBound {
   readonly accessToken: Secret
   readonly instanceUrl: string
   readonly mintedAt: number
@@ -18,7 +20,7 @@ interface IssuedToken {
 
 interface LifetimesDependencies {
   /** By the clock of the login host. */
-  readonly contextOf: (integration: Integration) => GrantContext
+  readonly contextOf: (integration: Integration, dpopKey: StoredDpopKey | undefined) => GrantContext
   readonly log: Pick<Log, 'info' | 'warn'>
 }
 
@@ -30,12 +32,12 @@ export function createLifetimes({ contextOf, log }: LifetimesDependencies) {
   const introspect = async (
     integration: Integration,
     requestOf: (signal: AbortSignal) => GrantRequest,
-    { accessToken }: IssuedToken,
+    { accessToken, dpop }: IssuedToken,
     ended: AbortSignal | undefined,
   ): Promise<Introspection | undefined> => {
     const ask = grantOf(integration.grant.type).introspect
     if (!ask) return undefined
-    const context = contextOf(integration)
+    const context = contextOf(integration, dpop?.key)
     try {
       return await within(CALL_MS, async (signal) => ask(requestOf(signal), accessToken, context), {
         signal: ended,
@@ -49,14 +51,15 @@ export function createLifetimes({ contextOf, log }: LifetimesDependencies) {
   /** Makes one REST call, which proves the token and extends its session. */
   const probe = async (
     integration: Integration,
-    { instanceUrl, accessToken }: IssuedToken,
+    { instanceUrl, accessToken, dpop }: IssuedToken,
     ended: AbortSignal | undefined,
   ): Promise<LeaseProof> => {
     const { name } = integration
+    const { endpoint } = contextOf(integration, dpop?.key)
     try {
       const result = await within(
         CALL_MS,
-        (signal) => contextOf(integration).endpoint.probe({ instanceUrl, accessToken, signal }),
+        (signal) => endpoint.probe({ instanceUrl, accessToken, signal }),
         { signal: ended },
       )
       if (result.verdict === 'live') return 'live'

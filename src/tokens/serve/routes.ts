@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { AuditLog } from '../../audit/log.ts'
 import type { Gate } from '../../callers/index.ts'
+import { isBound, tokenBound } from '../../dpop/binding.ts'
 import { operation } from '../../http/openapi/operation.ts'
 import { problems } from '../../http/problems/problem.ts'
 import { createReplyBatcher } from '../../http/server/reply-batcher.ts'
@@ -31,6 +32,11 @@ type Asked = Pick<FastifyRequest, 'id' | 'principal'>
 /** Writes a token into the headers of an answer. Returns the body. Undefined: no body. */
 type Writer = (reply: FastifyReply, served: Served, at: number) => string | undefined
 
+interface DoorOptions {
+  /** Whether the door hands out a proof with the token. Default: no, and bound tokens are refused. */
+  readonly proves?: boolean
+}
+
 interface Wanted {
   readonly integration: string
   readonly minTtlMs?: number
@@ -44,8 +50,15 @@ export function createHandOut(dependencies: HandOutDependencies) {
   const { broker, audit, onRead, identify, now } = dependencies
   const replyBatcher = createReplyBatcher()
 
-  const answer = (served: Served, request: Asked, reply: FastifyReply, write: Writer) => {
+  const answer = (
+    served: Served,
+    request: Asked,
+    reply: FastifyReply,
+    write: Writer,
+    proves: boolean,
+  ) => {
     const { lease } = served
+    if (!proves && isBound(lease)) throw tokenBound(lease.integration)
     const body = () => {
       const at = now()
       onRead(request.principal.id, lease, at)
@@ -56,12 +69,13 @@ export function createHandOut(dependencies: HandOutDependencies) {
     return audited ? audited.then(body) : body()
   }
 
-  /** Throws and rejects as `broker.lease` does. */
+  /** Throws and rejects as `broker.lease` does, and with `token_bound`. */
   return (
     request: FastifyRequest,
     reply: FastifyReply,
     { integration, ...wanted }: Wanted,
     write: Writer,
+    { proves = false }: DoorOptions = PLAIN,
   ): void | Promise<void> => {
     audit.requireWritable()
     const found = broker.lease(integration, request.principal, { ...wanted, requestId: request.id })
@@ -70,9 +84,9 @@ export function createHandOut(dependencies: HandOutDependencies) {
       found instanceof Promise
         ? found.then(async (served) => {
             broker.requireStill(integration, await identify(request))
-            return answer(served, request, reply, write)
+            return answer(served, request, reply, write, proves)
           })
-        : answer(found, request, reply, write)
+        : answer(found, request, reply, write, proves)
     return body instanceof Promise
       ? body.then((ready) => void reply.send(ready))
       : replyBatcher.send(reply, body)
@@ -85,6 +99,8 @@ interface TokenRouteDependencies {
   readonly integrations: { read(name: string): Promise<Integration | undefined> }
   readonly audit: Pick<AuditLog, 'change'>
 }
+
+const PLAIN: DoorOptions = {}
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 
@@ -105,7 +121,7 @@ export function registerTokenRoutes(server: Server, dependencies: TokenRouteDepe
       querystring: TokenQuery,
       response: {
         200: Token,
-        ...problems(...MINT_PROBLEMS, 'token_still_live', 'request_not_allowed'),
+        ...problems(...MINT_PROBLEMS, 'token_still_live', 'token_bound', 'request_not_allowed'),
       },
     }),
     (request, reply) => {

@@ -51,6 +51,12 @@ export const Token = Type.Object(
       enum: ['expires_in', 'token_exp', 'introspection', 'configured'],
     }),
     token_id: Type.String({ description: 'Public fingerprint of the token, which may be logged' }),
+    bound: Type.Optional(
+      Type.Literal(false, {
+        description:
+          'Experimental. Present if the token was requested with a DPoP proof, and Salesforce answered with a bearer token all the same',
+      }),
+    ),
     org_id: Type.Optional(Type.String()),
     user_id: Type.Optional(Type.String()),
     identity_url: Type.Optional(Type.String()),

@@ -2,6 +2,7 @@
 import { activeOf } from '../../credentials/credential.ts'
 import type { ConnectionState } from '../../custody/connection.ts'
 import type { Custody } from '../../custody/custody.ts'
+import { boundKeyOf } from '../../dpop/binding.ts'
 import type { SeenIdentity } from '../../identity/identity.ts'
 import type { PinStore } from '../../identity/pin-store.ts'
 import { readSubject, type TokenSubject } from '../../identity/subject.ts'
@@ -90,6 +91,7 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
               refreshAt: lease.refreshAt,
               expirySource: lease.expirySource,
               ...(lease.proof !== undefined && { proof: lease.proof }),
+              ...bindingOf(lease),
             }
           : null,
         lastRefusal: last?.refusal ?? null,
@@ -98,6 +100,15 @@ export function createStatusReader(dependencies: StatusDependencies): StatusRead
         certificateExpiresAt: activeOf(integration.credentials)?.certificate?.notAfter ?? null,
       }
     },
+  }
+}
+
+function bindingOf(lease: Lease) {
+  if (!lease.dpop) return {}
+  const keyThumbprint = boundKeyOf(lease)?.thumbprint
+  return {
+    bound: keyThumbprint !== undefined,
+    ...(keyThumbprint !== undefined && { keyThumbprint }),
   }
 }
 

@@ -2,11 +2,14 @@
 
 import type { Secret } from '../../crypto/secret.ts'
 import type { RefreshTokenExchange } from '../../custody/exchange.ts'
+import type { StoredDpopKey } from '../../dpop/dpop-key.ts'
+import { asksForBound } from '../../dpop/dpop-rule.ts'
 import { BrokerError } from '../../errors/errors.ts'
 import { isRemote } from '../../grants/assertion.ts'
 import type { GrantContext, GrantRequest, OpenCredential } from '../../grants/grant.ts'
 import { grantOf } from '../../grants/index.ts'
 import type { Introspection, TokenAnswer } from '../../grants/token-endpoint/token-answer.ts'
+import type { TokenEndpoint } from '../../grants/token-endpoint/token-endpoint.ts'
 import { digestOf, type Integration, sourceOf } from '../../integrations/integration.ts'
 import type { Log, Runtime } from '../../runtime/runtime.ts'
 import { within } from '../../runtime/timeout.ts'
@@ -18,6 +21,8 @@ import { createLifetimes } from './lifetime.ts'
 export interface Signer {
   readonly clientId: string
   readonly credential: OpenCredential
+  /** Signs the proofs of token requests. Absent: they have none. */
+  readonly dpopKey?: StoredDpopKey
 }
 
 /** The part of the custody of refresh tokens that a request needs. */
@@ -50,7 +55,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
   const { grants, refreshTokens, runtime, log } = dependencies
   const { now, random } = runtime
   const lifetimes = createLifetimes({
-    contextOf: ({ loginUrl }) => contextAt(grants, loginUrl),
+    contextOf: ({ loginUrl }, dpopKey) => contextAt(grants, loginUrl, dpopKey),
     log,
   })
   /** By the uid of the integration, until when by the monotonic clock. */
@@ -58,9 +63,9 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
 
   const requestOf = (
     { loginUrl, grant }: Integration,
-    signer: Signer,
+    { clientId, credential }: Signer,
     signal: AbortSignal,
-  ): GrantRequest => ({ loginUrl, settings: grant, ...signer, signal })
+  ): GrantRequest => ({ loginUrl, settings: grant, clientId, credential, signal })
 
   const introspectRefreshToken = async (
     integration: Integration,
@@ -73,7 +78,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     const request = { ...requestOf(integration, signer, signal), credential }
     const asked = grantOf(type).introspectRefreshToken?.(
       request,
-      contextAt(grants, integration.loginUrl),
+      contextAt(grants, integration.loginUrl, signer.dpopKey),
     )
     return asked ?? Promise.reject(new Error(`${type} knows no refresh tokens`))
   }
@@ -87,7 +92,7 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
   ): Promise<TokenAnswer> => {
     const { loginUrl, grant: settings } = integration
     const grant = grantOf(settings.type)
-    const context = contextAt(grants, loginUrl)
+    const context = contextAt(grants, loginUrl, signer.dpopKey)
     if (!grant.presentsRefreshToken) {
       const own = new AbortController()
       const request = requestOf(integration, signer, own.signal)
@@ -103,13 +108,19 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
     }
     await admitted
     return refreshTokens.exchange(integration, signer.clientId, {
-      present: (refreshToken, options) => {
+      present: (refreshToken, { dpopKey, ...options }) => {
         const credential = withRefreshToken(signer.credential, refreshToken)
         const request = requestOf(integration, signer, options.signal)
-        return grant.request({ ...request, ...options, credential }, context)
+        const proven = contextAt(grants, loginUrl, dpopKey)
+        return grant.request({ ...request, ...options, credential }, proven)
       },
-      introspect: (refreshToken, signal) =>
-        introspectRefreshToken(integration, signer, refreshToken, signal),
+      introspect: (refreshToken, signal, dpopKey) =>
+        introspectRefreshToken(
+          integration,
+          { ...signer, ...(dpopKey && { dpopKey }) },
+          refreshToken,
+          signal,
+        ),
     })
   }
 
@@ -157,6 +168,8 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
       issuedAt: answer.issuedAt ?? mintedAt,
       mintedAt,
       digest: digestOf(integration, signer.clientId),
+      // A refresh token that is older than the rule was requested without a key.
+      ...(asksForBound(integration) && answer.dpop === undefined && { dpop: {} }),
     }
     return leaseWith(minted, life, random)
   }
@@ -200,8 +213,9 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
       let dead: TokenAnswer | undefined
       return tryAgain(runtime, [RETRIES.deadToken], async () => {
         if (dead) {
-          const { issuer: loginUrl, accessToken: token } = dead
-          await within(ATTEMPT_MS, (signal) => grants.endpoint.revoke({ loginUrl, token, signal }))
+          const { issuer: loginUrl, accessToken: token, dpop } = dead
+          const request = { loginUrl, token, dpopKey: dpop?.key }
+          await within(ATTEMPT_MS, (signal) => grants.endpoint.revoke({ ...request, signal }))
         }
         const result = await attempt(integration, signer, charge, options)
         if (isLease(result)) return result
@@ -213,10 +227,22 @@ export function createTokenRequester(dependencies: TokenRequesterDependencies) {
   }
 }
 
-/** An assertion has the time of the host that checks it. */
-export const contextAt = (grants: GrantContext, loginUrl: string): GrantContext => ({
+/** An assertion has the time of the host that checks it. With `dpopKey`, each request has a proof. */
+export const contextAt = (
+  grants: GrantContext,
+  loginUrl: string,
+  dpopKey?: StoredDpopKey,
+): GrantContext => ({
   ...grants,
+  ...(dpopKey && { endpoint: withProofs(grants.endpoint, dpopKey) }),
   now: () => grants.now() + grants.endpoint.aheadMs(loginUrl),
+})
+
+const withProofs = (endpoint: TokenEndpoint, dpopKey: StoredDpopKey): TokenEndpoint => ({
+  ...endpoint,
+  token: (request) => endpoint.token({ ...request, dpopKey }),
+  introspect: (request) => endpoint.introspect({ ...request, dpopKey }),
+  probe: (request) => endpoint.probe({ ...request, dpopKey }),
 })
 
 /** Sends nothing before the login is allowed. The time limit of the request begins then. */
@@ -247,7 +273,7 @@ function withRefreshToken(proof: OpenCredential, refreshToken: Secret): OpenCred
 
 const isLease = (result: Lease | TokenAnswer): result is Lease => 'tokenId' in result
 
-const OPTIONAL = ['apiInstanceUrl', 'scope', 'orgId', 'userId', 'identityUrl'] as const
+const OPTIONAL = ['apiInstanceUrl', 'scope', 'orgId', 'userId', 'identityUrl', 'dpop'] as const
 
 function pick(answer: TokenAnswer): Partial<Pick<Lease, (typeof OPTIONAL)[number] | 'signature'>> {
   const members = OPTIONAL.flatMap((member) =>

@@ -1,4 +1,5 @@
 /** The answer for a lease. Only the remaining seconds change in its text. */
+import { isBound } from '../../dpop/binding.ts'
 import type { Lease } from './lease.ts'
 import { createLeaseTexts } from './lease-texts.ts'
 import type { Token } from './schemas.ts'
@@ -30,6 +31,7 @@ function constantOf(lease: Lease): Omit<Token, 'expires_in'> {
     token_id: lease.tokenId,
     ...(lease.orgId !== undefined && { org_id: lease.orgId }),
     ...(lease.userId !== undefined && { user_id: lease.userId }),
+    ...(lease.dpop && !isBound(lease) && { bound: false as const }),
     ...(lease.identityUrl !== undefined && { identity_url: lease.identityUrl }),
   }
 }

@@ -28,6 +28,11 @@ export const changesSuite: StoreSuite = async (t, open) => {
       principals: ['api-key:"a"', 'jwt:https://idp.example#pod é'],
     } as const
     await store.changes.announce(given)
+    const nonce = {
+      type: 'nonce',
+      ...{ thumbprint: 'k'.repeat(43), host: 'a.example:8443', nonce: 'n {1}', by: 'one' },
+    } as const
+    await store.changes.announce(nonce)
     // None of these is a change.
     await store.integrations.create('before', 'u', content())
     await store.documents.remove('key', 'x {y}', 'any')
@@ -50,6 +55,7 @@ export const changesSuite: StoreSuite = async (t, open) => {
       { ...host, isResting: false, by: 'one' },
       ...looks,
       given,
+      nonce,
     ])
     t.notOk(gap)
     t.equal(cursor, await store.changes.tail())

@@ -1,0 +1,65 @@
+/** A proof verifies with a library that shares nothing with ours, and has the members of RFC 9449. */
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { calculateJwkThumbprint, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from 'jose'
+import t from 'tap'
+import { Secret } from '../../src/crypto/secret.ts'
+import { generateDpopKey, openDpopKey } from '../../src/dpop/dpop-key.ts'
+import { athOf, htuOf, signProof } from '../../src/dpop/proof.ts'
+
+const NOW = 1_790_000_000_500
+const dependencies = { now: () => NOW, uniqueId: randomUUID }
+const URL = 'https://acme.my.salesforce.com/services/data/v65.0/query?q=SELECT+Id#top'
+
+const verified = (proof: string) =>
+  jwtVerify(proof, EmbeddedJWK, { typ: 'dpop+jwt', algorithms: ['ES256'] })
+
+t.test('a proof has the members of the standard, and its own key verifies it', async (t) => {
+  const key = openDpopKey(generateDpopKey())
+  const ath = athOf(new Secret('Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU'))
+  const proof = signProof(key, { method: 'POST', url: URL, ath, nonce: 'n-1' }, dependencies)
+  const { payload, protectedHeader } = await verified(proof)
+  const { jti, ...claims } = payload
+  t.match(jti, /^[0-9a-f-]{36}$/)
+  t.same(claims, {
+    htm: 'POST',
+    htu: 'https://acme.my.salesforce.com/services/data/v65.0/query',
+    iat: 1_790_000_000,
+    // The example of RFC 9449, section 7.
+    ath: 'fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo',
+    nonce: 'n-1',
+  })
+  t.same(Object.keys(protectedHeader).sort(), ['alg', 'jwk', 'typ'])
+  const { jwk = {} } = decodeProtectedHeader(proof)
+  t.same(Object.keys(jwk).sort(), ['crv', 'kty', 'x', 'y'], 'no private member')
+  t.equal(await calculateJwkThumbprint(jwk, 'sha256'), key.thumbprint)
+})
+
+t.test('what is absent has no member, and each proof has its own jti', async (t) => {
+  const key = openDpopKey(generateDpopKey())
+  const sign = () => signProof(key, { method: 'GET', url: 'https://a.example/b' }, dependencies)
+  const { payload: one } = await verified(sign())
+  const { payload: other } = await verified(sign())
+  t.same(Object.keys(one).sort(), ['htm', 'htu', 'iat', 'jti'])
+  t.not(one.jti, other.jti)
+})
+
+t.test('of the URL, query and fragment are cut, and nothing else is changed', async (t) => {
+  const cases = [
+    ['https://a.example', 'https://a.example'],
+    ['https://a.example/', 'https://a.example/'],
+    ['https://A.example:443/x%2fy/../z?a=1', 'https://A.example:443/x%2fy/../z'],
+    ['https://a.example/x#f?g', 'https://a.example/x'],
+    ['https://a.example?x', 'https://a.example'],
+  ] as const
+  for (const [url, htu] of cases) t.equal(htuOf(url), htu)
+})
+
+t.test('a stored key is opened once, and only one of P-256', async (t) => {
+  const stored = generateDpopKey()
+  t.equal(openDpopKey(stored), openDpopKey(stored))
+  t.equal(openDpopKey({ ...stored }).thumbprint, stored.thumbprint)
+  t.not(generateDpopKey().thumbprint, stored.thumbprint)
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  t.throws(() => openDpopKey({ thumbprint: 'x', privateKey: pem }), /P-256/)
+})
