@@ -8,6 +8,7 @@ import type { Secret } from '../crypto/secret.ts'
 import type { OutboundDependencies } from '../http/outbound/outbound.ts'
 import type { DrainTimes } from '../http/server/drain.ts'
 import type { ServerTls } from '../http/server/tls.ts'
+import type { HeldDataKeys } from '../keyring/data-keys/data-key-maintainer.ts'
 import type { Logger } from '../logger/logger.ts'
 import type { ProcessRuntime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
@@ -18,7 +19,12 @@ export interface AppDependencies {
   readonly log: Logger
   readonly runtime: ProcessRuntime
   readonly store: Store
-  readonly keys: { readonly keyring: Keyring; readonly adminKeys: readonly Secret[] }
+  readonly keys: {
+    readonly keyring: Keyring
+    /** Default: none; the keyring is all in the setting. */
+    readonly dataKeys?: HeldDataKeys
+    readonly adminKeys: readonly Secret[]
+  }
   /** Absent: there are no traces. */
   readonly tracing?: Tracing | undefined
   readonly environment: AppEnvironment

@@ -31,6 +31,7 @@ import { composeRotation } from '../rotation/compose.ts'
 import { createEvents } from '../runtime/events.ts'
 import { readinessOf } from '../service/readiness.ts'
 import { composeSigners } from '../signers/compose.ts'
+import { NO_WRAPPERS } from '../signers/wrapping/wrapping.ts'
 import { createChangeSubscription } from '../store/change-subscription.ts'
 import { unlessUnusable } from '../store/integrity/record-schema.ts'
 import { watchStore } from '../store/integrity/watched-store.ts'
@@ -76,7 +77,7 @@ interface Part {
 /** Throws `ConfigError` if the configuration file is invalid. */
 export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { config, log, runtime, tracing, environment } = dependencies
-  const { keyring, adminKeys } = dependencies.keys
+  const { keyring, adminKeys, dataKeys = NO_DATA_KEYS } = dependencies.keys
   const { version, readFile, tls, lookup, drainTimes, droppedLogLines = () => 0 } = environment
   const { publicUrl } = config
   const stopping = new AbortController()
@@ -146,7 +147,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const connections = composeConnections({
     ...{ core, integrations, engine, permissions, audit, meter: metering.connections, publicUrl },
   })
-  const seals = composeKeyring({ core, engine: measured, requirement, audit })
+  const seals = composeKeyring({ core, engine: measured, requirement, dataKeys, audit })
   const webhooks = composeWebhooks({
     ...{ core, settings: config, integrations, proxy, meter: metering.webhooks },
   })
@@ -229,6 +230,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     { ...(metrics && { start: metering.start }), stop: metering.stop },
     { stop: outbound.close },
     signers,
+    { stop: dataKeys.wrappers.stop },
     { start: audit.start, stop: audit.close },
     counts,
     webhooks,
@@ -260,3 +262,4 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
 }
 
 const NONE: readonly never[] = []
+const NO_DATA_KEYS = { opened: NONE, wrappers: NO_WRAPPERS }

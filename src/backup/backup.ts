@@ -1,15 +1,14 @@
 /** The commands `valetkey backup` and `valetkey restore`. */
 import { randomUUID } from 'node:crypto'
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
+import { createReadStream, existsSync, statSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { openStore } from '../app/open-store.ts'
-import { type Config, type Environment, readConfig } from '../config/config.ts'
-import { findKeyring } from '../config/data-dir.ts'
-import { type Keyring, keyringOf } from '../crypto/keyring.ts'
+import type { Config, Environment } from '../config/config.ts'
+import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { sealRequiresCodes } from '../integrations/integration-store.ts'
+import { addDataKeys, allDataKeys } from '../keyring/data-keys/data-key-record.ts'
 import { PROVEN_KINDS } from '../store/document-kinds.ts'
 import { authenticStore } from '../store/integrity/authentic-store.ts'
 import {
@@ -17,11 +16,19 @@ import {
   type CorruptRecord,
   createCorruptRecords,
 } from '../store/integrity/corrupt-records.ts'
-import { createMacRequirement, type UnprovenMode } from '../store/integrity/mac-requirement.ts'
+import { createMacRequirement } from '../store/integrity/mac-requirement.ts'
 import { createSeenVersions } from '../store/integrity/seen-versions.ts'
 import { readIntegrityNote } from '../store/integrity/store-watch.ts'
 import type { Store } from '../store/store.ts'
 import { BackupError } from './backup-error.ts'
+import {
+  archivedKeys,
+  type BackupSettings,
+  dataKeysIn,
+  readSettings,
+  withEngine,
+  withKeys,
+} from './backup-settings.ts'
 import { isEmpty, restoreBackup, type Verified, verifyBackup } from './restore.ts'
 import { writeBackup } from './writer.ts'
 
@@ -31,16 +38,7 @@ export interface CommandStreams {
   readonly stderr: { write(text: string): unknown }
 }
 
-interface Opened {
-  readonly keyring: Keyring
-  readonly openTo: (purpose: 'read' | 'write') => Promise<Store>
-  /** Ids of records whose proving key is not in the keyring. */
-  readonly locked: () => readonly string[]
-}
-
 const FILE_MODE = 0o600
-/** Store time-out, in milliseconds. A page of records is larger than the usual reads of the service. */
-const TIMEOUT_MS = 10_000
 
 /** `backup [--out FILE]`. Throws `ConfigError`, `BackupError`, and errors of `parseArgs`. */
 export async function backup(
@@ -56,26 +54,36 @@ export async function backup(
   if (out !== undefined && existsSync(out)) {
     throw new BackupError('cannot_create', `${out} exists and is not overwritten`)
   }
-  const { keyring, openTo, locked } = await prepare(env, stderr)
-  await withStore(openTo('read'), async (store) => {
-    if ((await readIntegrityNote(store)) === 'wiped') {
-      const message = 'the store lost its content, so there is nothing to back up: restore it first'
-      throw new BackupError('unavailable', message)
-    }
-    let counts: Verified['counts'] = {}
-    const { archive } = store
-    const uniqueId = () => randomUUID()
-    const lines = async function* () {
-      counts = yield* writeBackup({ archive, keyring, version, uniqueId, now: Date.now })
-      const [first] = locked()
-      if (first === undefined) return
-      const message = `the key that proves ${first} is not in VALETKEY_KEYRING: append it, otherwise the backup lacks the records that it proves`
-      throw new BackupError('refused', message)
-    }
-    if (out === undefined) await toStream(lines(), stdout)
-    else await toFile(lines(), out)
-    stderr.write(`valetkey: backed up ${inWords(counts)}\n`)
-  })
+  const settings = await readSettings(env, stderr)
+  requireEmbedded(settings.config)
+  await withKeys(settings, (openFrom) =>
+    withEngine(settings, async (engine) => {
+      const dataKeys = await allDataKeys(engine.documents)
+      const keyring = await openFrom(engine.documents)
+      const locked: string[] = []
+      const store = provenStore(engine, { settings, keyring, stderr, locked })
+      if ((await readIntegrityNote(store)) === 'wiped') {
+        const message =
+          'the store lost its content, so there is nothing to back up: restore it first'
+        throw new BackupError('unavailable', message)
+      }
+      let counts: Verified['counts'] = {}
+      const { archive } = store
+      const uniqueId = () => randomUUID()
+      const lines = async function* () {
+        counts = yield* writeBackup({
+          ...{ archive, keyring, dataKeys, version, uniqueId, now: Date.now },
+        })
+        const [first] = locked
+        if (first === undefined) return
+        const message = `the key that proves ${first} is not in VALETKEY_KEYRING: append it, otherwise the backup lacks the records that it proves`
+        throw new BackupError('refused', message)
+      }
+      if (out === undefined) await toStream(lines(), stdout)
+      else await toFile(lines(), out)
+      stderr.write(`valetkey: backed up ${inWords(counts)}\n`)
+    }),
+  )
 }
 
 /** `restore FILE [--check] [--force]`. Throws `ConfigError`, `BackupError`, and errors of `parseArgs`. */
@@ -94,60 +102,54 @@ export async function restore(
     throw new BackupError('usage', 'restore takes one file')
   }
   requireFile(path)
-  const { keyring, openTo } = await prepare(env, stderr)
+  const settings = await readSettings(env, stderr)
   const lines = () => linesOf(path)
-  const { head, counts } = await verifyBackup(lines, keyring)
-  const what = `${inWords(counts)}, of ${head.created_at}`
-  if (values.check) {
-    stderr.write(`valetkey: the backup is complete: ${what}\n`)
-    return
-  }
-  await withStore(openTo('write'), async (store) => {
-    if (!values.force && !(await isEmpty(store))) {
-      const message = 'the store is not empty: --force replaces its content with the backup'
-      throw new BackupError('cannot_create', message)
+  const dataKeys = await dataKeysIn(lines())
+  await withKeys(settings, async (openFrom) => {
+    const { head, counts } = await verifyBackup(lines, await openFrom(archivedKeys(dataKeys)))
+    const what = `${inWords(counts)}, of ${head.created_at}`
+    if (values.check) {
+      stderr.write(`valetkey: the backup is complete: ${what}\n`)
+      return
     }
-    const log = {
-      warn: () => stderr.write('valetkey: the store answers slowly\n'),
-    }
-    await restoreBackup({ store, keyring, lines, uniqueId: () => randomUUID(), log })
-    stderr.write(`valetkey: restored ${what}\n`)
+    await withEngine(settings, async (engine) => {
+      if (!values.force && !(await isEmpty(engine))) {
+        const message = 'the store is not empty: --force replaces its content with the backup'
+        throw new BackupError('cannot_create', message)
+      }
+      // First, because the restored records are sealed with them.
+      for (const named of dataKeys) await addDataKeys(engine.documents, named)
+      const keyring = await openFrom(engine.documents, { makes: true })
+      const store = provenStore(engine, { settings, keyring, stderr, locked: [] })
+      const log = {
+        warn: () => stderr.write('valetkey: the store answers slowly\n'),
+      }
+      await restoreBackup({ store, keyring, lines, uniqueId: () => randomUUID(), log })
+      stderr.write(`valetkey: restored ${what}\n`)
+    })
   })
 }
 
-async function prepare(env: Environment, stderr: CommandStreams['stderr']): Promise<Opened> {
-  const readFile = (path: string) => readFileSync(path, 'utf8')
-  const config = readConfig(env, { readFile, needsAdmin: false })
-  const keyring = keyringOf(await findKeyring(config))
-  const locked: string[] = []
-  const onMet = ({ kind, name, why }: CorruptRecord) => {
-    if (why === 'key_unknown') locked.push(`${kind} ${name}`)
-    else stderr.write(`valetkey: ${kind} ${name} is omitted: ${CORRUPTIONS[why]}\n`)
-  }
-  return {
-    keyring,
-    locked: () => locked,
-    async openTo(purpose) {
-      if (purpose === 'read') requireEmbedded(config)
-      const engine = await openStore(config, { timeoutMs: TIMEOUT_MS })
-      return provenStore(engine, { keyring, mode: config.unprovenRecords, onMet, stderr })
-    },
-  }
-}
-
-interface ProvenStoreOptions extends Pick<Opened, 'keyring'>, Pick<CommandStreams, 'stderr'> {
-  readonly mode: UnprovenMode
-  readonly onMet: (record: CorruptRecord) => void
+interface ProvenStoreOptions extends Pick<CommandStreams, 'stderr'> {
+  readonly settings: BackupSettings
+  readonly keyring: Keyring
+  /** Gets the ids of records whose proving key is not in the keyring. */
+  readonly locked: string[]
 }
 
 /** Omits records that do not verify from a backup, and adds authentication codes to restored records. */
 function provenStore(store: Store, options: ProvenStoreOptions): Store {
-  const { keyring, mode, onMet, stderr } = options
+  const { settings, keyring, stderr, locked } = options
   const { macs } = keyring
   const log = {
     error: (_: object, message: string) => void stderr.write(`valetkey: ${message}\n`),
   }
+  const onMet = ({ kind, name, why }: CorruptRecord) => {
+    if (why === 'key_unknown') locked.push(`${kind} ${name}`)
+    else stderr.write(`valetkey: ${kind} ${name} is omitted: ${CORRUPTIONS[why]}\n`)
+  }
   const monotonic = () => performance.now()
+  const mode = settings.config.unprovenRecords
   const requirement = createMacRequirement({
     ...{ store, macs, mode, kinds: PROVEN_KINDS, monotonic, log },
     sealRequires: (record) => sealRequiresCodes(keyring, record),
@@ -171,19 +173,6 @@ function requireFile(path: string): void {
 function requireEmbedded({ redisUrl, dataDir }: Config): void {
   if (redisUrl !== undefined || existsSync(join(dataDir, 'valetkey.db'))) return
   throw new BackupError('no_input', `there is no store in ${dataDir}`)
-}
-
-async function withStore(opening: Promise<Store>, work: (store: Store) => Promise<void>) {
-  const store = await opening
-  try {
-    await work(store)
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error
-    const why = error.cause instanceof Error ? `: ${error.cause.message}` : ''
-    throw new BackupError('unavailable', `${error.detail}${why}`, { cause: error })
-  } finally {
-    await store.close()
-  }
 }
 
 async function toStream(lines: AsyncIterable<string>, stdout: NodeJS.WritableStream) {

@@ -4,6 +4,7 @@
  * moved, removed or inserted. The last line contains the counts.
  */
 import { Type } from 'typebox'
+import { NamedDataKeys } from '../keyring/data-keys/data-key-record.ts'
 import type { ArchivedDocument, ArchivedIntegration } from '../store/archive.ts'
 import { isCorrupt } from '../store/integrity/record-schema.ts'
 import { type BodyOf, bodyReader } from '../store/record-body.ts'
@@ -22,6 +23,8 @@ const BackupHead = Type.Object({
   version: Type.String({ maxLength: TEXT_MAX }),
   /** Id of the sealing key. */
   sealed_with: Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' }),
+  /** The wrapped data keys of the store. Absent: it has none. */
+  data_keys: Type.Optional(Type.Array(NamedDataKeys, { maxItems: 1000 })),
 })
 
 const readHead = bodyReader(BackupHead)
@@ -53,8 +56,12 @@ export const sealName = (id: string, place: number): string => `backup:${id}:${p
 /** Throws `refused`. The text is unverified, so errors contain only parts with a strict form. */
 export function parseHead(line: string): BackupHead {
   try {
-    const { valetkey_backup, id, created_at, version, sealed_with } = readHead(line, 'of a backup')
-    return { valetkey_backup, id, created_at, version, sealed_with }
+    const head = readHead(line, 'of a backup')
+    const { valetkey_backup, id, created_at, version, sealed_with, data_keys } = head
+    return {
+      ...{ valetkey_backup, id, created_at, version, sealed_with },
+      ...(data_keys && { data_keys }),
+    }
   } catch (cause) {
     throw isCorrupt(cause)
       ? new BackupError('refused', 'the file is not a backup of Valetkey, or was altered', {

@@ -1,5 +1,6 @@
 /** Writes a backup line by line while the service runs. */
 import { type Keyring, sealedWith } from '../crypto/keyring.ts'
+import type { NamedDataKeys } from '../keyring/data-keys/data-key-record.ts'
 import type { Archive } from '../store/archive.ts'
 import { KEPT_KINDS } from '../store/document-kinds.ts'
 import { sealedIn } from '../store/record-body.ts'
@@ -14,17 +15,20 @@ const SECTION_CHARACTERS = 512 * 1024
 export async function* writeBackup(dependencies: {
   readonly archive: Pick<Archive, 'integrations' | 'documents'>
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'seal'>
+  /** Of the store. Default: none. */
+  readonly dataKeys?: readonly NamedDataKeys[]
   readonly version: string
   readonly uniqueId: () => string
   readonly now: () => number
 }): AsyncGenerator<string, BackupEnd['counts']> {
-  const { archive, keyring, version, uniqueId, now } = dependencies
+  const { archive, keyring, dataKeys = [], version, uniqueId, now } = dependencies
   const head: BackupHead = {
     valetkey_backup: FORMAT,
     id: uniqueId(),
     created_at: new Date(now()).toISOString(),
     version,
     sealed_with: keyring.sealingKeyId,
+    ...(dataKeys.length > 0 && { data_keys: [...dataKeys] }),
   }
   const headLine = JSON.stringify(head)
   const counts: Record<string, number> = {}

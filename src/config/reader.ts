@@ -1,6 +1,6 @@
 /** Parsers of settings. Mistakes never contain the text, which may be a secret. */
 import { isIP } from 'node:net'
-import { parseKeyring } from '../crypto/keyring.ts'
+import { parseKeyring } from '../crypto/keyring-text.ts'
 import { Secret } from '../crypto/secret.ts'
 import { type AddressRange, addressRangeOf } from '../http/address-range.ts'
 import { isNetwork } from '../http/networks.ts'

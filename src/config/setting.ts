@@ -107,7 +107,7 @@ export const SETTINGS = {
     secret: true,
     otherwise: 'none; without Redis: `DATA_DIR/keyring`, created with mode 0600',
     meaning:
-      'Sealing keys, `id:base64` of 32 bytes each; the first key seals, and all keys open. Required with Redis. `valetkey keygen` creates a key.',
+      'Sealing keys, `id:base64` of 32 bytes each; the first key seals, and all keys open. An entry `vault-transit:NAME` or `aws-kms:NAME` is [a key outside](keyring.md#keep-the-keys-in-vault-or-aws-kms). Required with Redis. `valetkey keygen` creates a key.',
   }),
   witnessFile: optional('VALETKEY_WITNESS_FILE', read.path, {
     otherwise: 'none with Redis; without: `DATA_DIR/witness`, and `DATA_DIR.witness` beside it',
@@ -139,7 +139,7 @@ export const SETTINGS = {
   }),
   signersFile: optional('VALETKEY_SIGNERS', read.path, {
     meaning:
-      'The file of [signers](key-custody.md): services such as Vault that sign with keys that the broker does not have. Read at the start.',
+      'The file of [signers](key-custody.md): services such as Vault that sign with keys that the broker does not have, and that wrap the keys of its keyring. Read at the start.',
   }),
   configFile: optional('VALETKEY_CONFIG', read.path, {
     meaning: 'A YAML file with `issuers`, `callers` and `integrations`.',

@@ -1,10 +1,11 @@
-/** The file of `VALETKEY_SIGNERS`: the services that sign with keys that the broker does not have. */
+/** The file of `VALETKEY_SIGNERS`: the services that sign with keys that the broker does not have, and that wrap the keys of its keyring. */
 import { X509Certificate } from 'node:crypto'
 import { Ajv } from 'ajv'
 import { type Static, Type } from 'typebox'
 import { TEXT_FORMS } from '../http/text-forms.ts'
 import { once } from '../runtime/once.ts'
 import type { SignerSettings, VaultAuth } from '../signers/signer-settings.ts'
+import type { WrappingSettings } from '../signers/wrapping/wrapping.ts'
 import { ConfigError } from './config-error.ts'
 import type { ReadFile } from './loader.ts'
 import { readYaml } from './yaml-file.ts'
@@ -64,7 +65,7 @@ const Auth = Type.Unsafe<Static<(typeof auths)[number]>>({
 })
 
 const common = {
-  keys: Globs,
+  keys: Type.Optional(Globs),
   integrations: Type.Optional(Globs),
   timeout_seconds: Type.Optional(Type.Number({ minimum: 0.1, maximum: 3 })),
   signatures_at_once: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
@@ -98,8 +99,17 @@ const Kms = Type.Object(
 
 type Entry = Static<typeof Vault> | Static<typeof Kms>
 
+const KeyringKey = Type.Object({ signer: Type.String(TEXT_FORMS.signer_name), key: Text }, strict)
+
 const File = Type.Object(
   {
+    keyring_keys: Type.Optional(
+      Type.Unsafe<Readonly<Record<string, Static<typeof KeyringKey>>>>({
+        type: 'object',
+        propertyNames: TEXT_FORMS.signer_name,
+        additionalProperties: KeyringKey,
+      }),
+    ),
     signers: Type.Unsafe<Readonly<Record<string, Entry>>>({
       type: 'object',
       propertyNames: TEXT_FORMS.signer_name,
@@ -124,12 +134,20 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 const MOUNTS = { app_role: 'approle', jwt: 'jwt', kubernetes: 'kubernetes', certificate: 'cert' }
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/
 
+interface SignersFile {
+  readonly signers: readonly SignerSettings[]
+  readonly keyringKeys: readonly WrappingSettings[]
+}
+
 /** Empty without a path. Throws {@link ConfigError}. */
-export function readSigners(
+export const readSigners = (
   path: string | undefined,
   readFile: ReadFile,
-): readonly SignerSettings[] {
-  if (path === undefined) return []
+): readonly SignerSettings[] => readSignersFile(path, readFile).signers
+
+/** Empty without a path. Throws {@link ConfigError}. */
+export function readSignersFile(path: string | undefined, readFile: ReadFile): SignersFile {
+  if (path === undefined) return { signers: [], keyringKeys: [] }
   try {
     return parseSigners(textOf(path, readFile), readFile)
   } catch (error) {
@@ -147,11 +165,11 @@ function textOf(path: string, readFile: ReadFile): string {
   }
 }
 
-function parseSigners(text: string, readFile: ReadFile): readonly SignerSettings[] {
+function parseSigners(text: string, readFile: ReadFile): SignersFile {
   const { content, lineOf, mistakesIn } = readYaml(text)
   const validate = validator()
   if (!validate(content)) throw new ConfigError(mistakesIn(validate.errors, []))
-  const { signers } = content as Static<typeof File>
+  const { signers, keyring_keys: keys = {} } = content as Static<typeof File>
   const wrong = Object.entries(signers).flatMap(([name, one]) => {
     const member = one.type === 'aws_kms' ? 'endpoint' : 'address'
     const origin = one.type === 'aws_kms' ? one.endpoint : one.address
@@ -167,9 +185,20 @@ function parseSigners(text: string, readFile: ReadFile): readonly SignerSettings
     if (mistake !== undefined) wrong.push(`line ${lineOf(path)}: ${path.join('.')} ${mistake}`)
     return ca === undefined ? [] : [[name, ca] as const]
   })
+  for (const [name, { signer }] of Object.entries(keys)) {
+    if (Object.hasOwn(signers, signer)) continue
+    const path = ['keyring_keys', name, 'signer']
+    wrong.push(`line ${lineOf(path)}: ${path.join('.')} is no name of signers`)
+  }
   if (wrong.length > 0) throw new ConfigError(wrong)
   const caOf = new Map(cas)
-  return Object.entries(signers).map(([name, one]) => settingsOf(name, one, caOf.get(name)))
+  const all = Object.entries(signers).map(([name, one]) => settingsOf(name, one, caOf.get(name)))
+  return {
+    signers: all,
+    keyringKeys: Object.entries(keys).flatMap(([name, { signer: of, key }]) =>
+      all.flatMap((signer) => (signer.name === of ? [{ name, signer, key }] : [])),
+    ),
+  }
 }
 
 function readCa(path: string, readFile: ReadFile) {
@@ -187,7 +216,7 @@ function readCa(path: string, readFile: ReadFile) {
 }
 
 const commonOf = (name: string, one: Entry) => ({
-  ...{ name, keys: one.keys },
+  ...{ name, keys: one.keys ?? [] },
   integrations: one.integrations ?? ['*'],
   timeoutMs: (one.timeout_seconds ?? DEFAULT_SECONDS) * 1000,
   signaturesAtOnce: one.signatures_at_once ?? DEFAULT_AT_ONCE,

@@ -7,6 +7,7 @@ import {
   type JweSegments,
   KEY_MANAGEMENT,
 } from './compact-jwe.ts'
+import { entriesOf, isOutside, KEY_BYTES, KEY_ID, type SealingKey } from './keyring-text.ts'
 import { createMacs, type Macs } from './macs.ts'
 import { Secret } from './secret.ts'
 
@@ -17,6 +18,7 @@ import { Secret } from './secret.ts'
  */
 export interface Keyring {
   readonly sealingKeyId: string
+  /** The sealing key is first. `learn` appends to them. */
   readonly keyIds: readonly string[]
   /** For data that is stored in plain text. */
   readonly macs: Macs
@@ -26,6 +28,8 @@ export interface Keyring {
   open(record: string, jwe: string): Promise<string>
   /** Opens a JWE for the record in its header and seals it with the current key. Throws `record_corrupt`. */
   reseal(jwe: string): Promise<string>
+  /** Adds a key that opens and verifies. No effect if there is one with its id. */
+  learn(key: SealingKey): void
 }
 
 /** The unverified key id of a JWE, or the text before its first dot. Undefined if the JWE is not from this service. */
@@ -39,19 +43,6 @@ export function sealedWith(jwe: string): string | undefined {
   }
 }
 
-export interface SealingKey {
-  readonly id: string
-  /** 32 bytes. */
-  readonly key: Uint8Array
-}
-
-export type ParsedKeyring =
-  | { readonly keys: readonly SealingKey[] }
-  /** One sentence each. Entries are identified by position, because the id may contain the key by mistake. */
-  | { readonly mistakes: readonly string[] }
-
-const KEY_BYTES = 32
-const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/
 const HEADER_MEMBERS = 'alg,enc,kid,rec'
 /** Far above the size of any record. Protects the parser. */
 const JWE_MAX_CHARACTERS = 4 * 1024 * 1024
@@ -59,13 +50,17 @@ const JWE_MAX_CHARACTERS = 4 * 1024 * 1024
 /** The first key seals; all keys open. Only `kid` selects the key. */
 export function createKeyring(keys: readonly SealingKey[]): Keyring {
   const byId = new Map<string, KeyObject>()
-  for (const { id, key } of keys) {
+  const add = ({ id, key }: SealingKey) => {
     if (!KEY_ID.test(id)) throw new TypeError('A sealing key has an id that is not allowed')
     if (key.byteLength !== KEY_BYTES) throw new TypeError('A sealing key must have 32 bytes')
-    if (byId.has(id)) throw new TypeError('Two sealing keys have the same id')
     byId.set(id, createSecretKey(key))
   }
-  const keyIds = Object.freeze([...byId.keys()])
+  for (const key of keys) {
+    if (byId.has(key.id)) throw new TypeError('Two sealing keys have the same id')
+    add(key)
+  }
+  const macs = createMacs(keys)
+  let keyIds: readonly string[] = Object.freeze([...byId.keys()])
   const sealingKeyId = keyIds[0]
   const sealingKey = sealingKeyId === undefined ? undefined : byId.get(sealingKeyId)
   if (sealingKeyId === undefined || sealingKey === undefined) {
@@ -101,68 +96,45 @@ export function createKeyring(keys: readonly SealingKey[]): Keyring {
 
   return {
     sealingKeyId,
-    keyIds,
-    macs: createMacs(keys),
+    get keyIds() {
+      return keyIds
+    },
+    macs,
     seal,
     open,
     async reseal(jwe) {
       const record = recordOf(jwe)
       return seal(record, await open(record, jwe))
     },
+    learn(key) {
+      if (byId.has(key.id)) return
+      add(key)
+      macs.learn(key)
+      keyIds = Object.freeze([...byId.keys()])
+    },
   }
 }
 
+/** Throws `TypeError` for a text with mistakes, and for one that names keys outside. */
 export function keyringOf(text: Secret): Keyring {
-  const parsed = parseKeyring(text.reveal())
-  if ('mistakes' in parsed) throw new TypeError(`The keyring: ${parsed.mistakes.join('; ')}`)
-  return createKeyring(parsed.keys)
-}
-
-/** Parses comma-separated `id:base64` entries, the format of `VALETKEY_KEYRING`. */
-export function parseKeyring(text: string): ParsedKeyring {
-  const keys: SealingKey[] = []
-  const mistakes: string[] = []
-  const places = new Map<string, number>()
-  text.split(',').forEach((entry, index) => {
-    const place = index + 1
-    const parsed = parseEntry(entry.trim())
-    if (typeof parsed === 'string') {
-      mistakes.push(`entry ${place} ${parsed}`)
-      return
-    }
-    const former = places.get(parsed.id)
-    if (former !== undefined) mistakes.push(`entries ${former} and ${place} have the same id`)
-    places.set(parsed.id, place)
-    keys.push(parsed)
-  })
-  return mistakes.length === 0 ? { keys } : { mistakes }
+  const entries = entriesOf(text)
+  if (entries.some(isOutside)) throw new TypeError('The keyring: it names keys outside')
+  return createKeyring(entries.flatMap((entry) => (isOutside(entry) ? [] : [entry])))
 }
 
 /** The text of a new keyring with one random key. `now` is in epoch milliseconds; the id contains its date. */
 export function generateKeyring(now: number): Secret {
+  const { id, key } = newSealingKey(now)
+  return new Secret(`${id}:${Buffer.from(key).toString('base64')}`)
+}
+
+/** A random key. `now` is in epoch milliseconds; the id contains its date. */
+export function newSealingKey(now: number): SealingKey {
   const day = new Date(now).toISOString().slice(0, 10).replaceAll('-', '')
   const suffix = randomInt(36 ** 4)
     .toString(36)
     .padStart(4, '0')
-  return new Secret(`k${day}-${suffix}:${randomBytes(KEY_BYTES).toString('base64')}`)
-}
-
-function parseEntry(entry: string): SealingKey | string {
-  if (entry === '') return 'is empty'
-  const colon = entry.indexOf(':')
-  if (colon < 0) return 'has no colon: it must read id:base64'
-  const id = entry.slice(0, colon)
-  if (!KEY_ID.test(id)) return 'has an id that is not 1 to 64 letters, digits, dots, dashes or _'
-  const encoded = entry.slice(colon + 1)
-  const key = Buffer.from(encoded, 'base64')
-  const canonical = key.toString('base64').replace(/=+$/, '')
-  if (encoded.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '') !== canonical) {
-    return 'is not valid base64 after its colon'
-  }
-  if (key.byteLength !== KEY_BYTES) {
-    return `has a key of ${key.byteLength} bytes: it must be 32 (openssl rand -base64 32)`
-  }
-  return { id, key: new Uint8Array(key) }
+  return { id: `k${day}-${suffix}`, key: new Uint8Array(randomBytes(KEY_BYTES)) }
 }
 
 interface SealHeader {

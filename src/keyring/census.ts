@@ -1,5 +1,6 @@
 /** Counts the records that each sealing key still seals, over the whole store. */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
+import type { Keyring } from '../crypto/keyring.ts'
 import { pages } from '../store/records.ts'
 import { SEALED, type SealedKind, type SealedListing } from './sealed-records.ts'
 
@@ -17,8 +18,7 @@ export type CensusTaker = ReturnType<typeof createCensusTaker>
 
 interface CensusDependencies {
   readonly listings: readonly SealedListing[]
-  /** Ids of all keys in the keyring. */
-  readonly keyIds: readonly string[]
+  readonly keyring: Pick<Keyring, 'keyIds'>
 }
 
 /** Most records that are named. */
@@ -31,7 +31,7 @@ export const NO_COUNTS: SealCounts = Object.freeze(
 export const totalOf = (counts: SealCounts): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0)
 
-export function createCensusTaker({ listings, keyIds }: CensusDependencies) {
+export function createCensusTaker({ listings, keyring }: CensusDependencies) {
   let underWay: Promise<unknown> | undefined
   let next: Promise<Census> | undefined
 
@@ -49,7 +49,7 @@ export function createCensusTaker({ listings, keyIds }: CensusDependencies) {
           const counts = keys.get(key) ?? { ...NO_COUNTS }
           counts[kind] += 1
           keys.set(key, counts)
-          if (keyIds.includes(key)) continue
+          if (keyring.keyIds.includes(key)) continue
           const lost = missing.get(key) ?? []
           if (lost.length < NAMED) lost.push(`${kind} ${id}`)
           missing.set(key, lost)

@@ -11,6 +11,8 @@ import { wakeByDocuments } from '../store/stream/wakes.ts'
 import { createSingleFlight } from '../tokens/mint/single-flight.ts'
 import { REVOCATION_KIND } from '../tokens/revoke/revocation-queue.ts'
 import { createCensusTaker } from './census.ts'
+import { createDataKeyMaintainer, type HeldDataKeys } from './data-keys/data-key-maintainer.ts'
+import { DATA_KEYS } from './data-keys/data-key-record.ts'
 import { createKeyringWatch } from './keyring-watch.ts'
 import { createRecordProver } from './record-prover.ts'
 import { createReplicas } from './replicas.ts'
@@ -26,16 +28,16 @@ export function composeKeyring(dependencies: {
   /** The store of the engine. */
   readonly engine: Store
   readonly requirement: MacRequirement
+  readonly dataKeys: HeldDataKeys
   readonly audit: Pick<AuditLog, 'background' | 'change'>
 }) {
   const { core, engine, requirement, audit } = dependencies
   const { store, keyring, runtime, log } = core
   const { now, uniqueId } = runtime
-  const { keyIds } = keyring
   const kinds = PROVEN_KINDS
   const { underLock } = createSingleFlight({ locks: store.locks, uniqueId, log })
   const id = uniqueId().slice(0, 8)
-  const replicas = createReplicas({ documents: store.documents, keyIds, id, now })
+  const replicas = createReplicas({ documents: store.documents, keyring, id, now })
   const fleet = { ...replicas, underLock }
   const prover = createRecordProver({
     ...{ store: engine, keyring, requirement, kinds, runtime, log },
@@ -45,31 +47,37 @@ export function composeKeyring(dependencies: {
     ...{ store, kinds, prover },
     documents: { revocations: REVOCATION_KIND, connections: CONNECTION_KIND },
   })
-  const census = createCensusTaker({ listings, keyIds })
+  const census = createCensusTaker({ listings, keyring })
+  const dataKeys = createDataKeyMaintainer({
+    ...{ held: dependencies.dataKeys, documents: engine.documents, keyring, runtime, log },
+  })
+  wakeByDocuments(core, dataKeys, DATA_KEYS.kind)
   const resealer = createResealer({
     listings,
     documents: store.documents,
     replicas: fleet,
     keyring,
+    rewrap: dataKeys.rewrap,
     ...{ audit, runtime, log },
   })
   wakeByDocuments(core, resealer, RESEAL_JOBS.kind)
   const watch = createKeyringWatch({ keyring, census, replicas, runtime, log })
   return {
-    trouble: watch.trouble,
+    trouble: (): string | undefined => watch.trouble() ?? dataKeys.trouble(),
     /** Why records without a code are still accepted. Undefined: they are not. */
     unproven: (): string | undefined =>
       prover.waiting() ?? (requirement.stage() === 'a' ? UNPROVEN : undefined),
     /** Registers the routes behind the guard. */
     registerRoutes: (guarded: Server): void =>
-      registerKeyringRoutes(guarded, { keyring, census, replicas, resealer, audit }),
+      registerKeyringRoutes(guarded, { keyring, census, replicas, resealer, dataKeys, audit }),
     start(): void {
       watch.start()
       resealer.start()
       prover.start()
+      dataKeys.start()
     },
     async stop(): Promise<void> {
-      await Promise.all([watch.stop(), resealer.stop(), prover.stop()])
+      await Promise.all([watch.stop(), resealer.stop(), prover.stop(), dataKeys.stop()])
     },
   }
 }

@@ -20,7 +20,7 @@ export function createKeyringWatch(dependencies: {
 }) {
   const { keyring, census, replicas, runtime, log } = dependencies
   const { monotonic } = runtime
-  const { sealingKeyId, keyIds } = keyring
+  const { sealingKeyId } = keyring
   let lost: string | undefined
   let mixed: string | undefined
   let countAt = Number.NEGATIVE_INFINITY
@@ -55,7 +55,9 @@ export function createKeyringWatch(dependencies: {
     const others = await replicas.list()
     const before = mixed
     const [blind] = lacking(others, sealingKeyId)
-    const strange = others.find(({ keys }) => keys[0] !== undefined && !keyIds.includes(keys[0]))
+    const strange = others.find(
+      ({ keys }) => keys[0] !== undefined && !keyring.keyIds.includes(keys[0]),
+    )
     if (blind) mixed = `replica ${blind.id} lacks the key that this one seals with: ${sealingKeyId}`
     else if (strange) {
       mixed = `replica ${strange.id} seals with a key that this one lacks: ${strange.keys[0]}`

@@ -58,7 +58,7 @@ export function createRecordProver(dependencies: {
 }) {
   const { store, keyring, requirement, kinds, replicas, runtime, log } = dependencies
   const { integrations, documents, seals } = store
-  const { macs, sealingKeyId, keyIds } = keyring
+  const { macs, sealingKeyId } = keyring
   let waiting: string | undefined
   let lastRefused = 0
 
@@ -104,7 +104,7 @@ export function createRecordProver(dependencies: {
       if (isCurrent) return 'current'
     } else {
       if (!(await requirement.acceptsUnproven())) return 'refused'
-      if (found.needs !== undefined && !keyIds.includes(found.needs)) return 'locked'
+      if (found.needs !== undefined && !keyring.keyIds.includes(found.needs)) return 'locked'
       if (!(await found.isSealed())) return 'refused'
     }
     const stage = requirement.stage()

@@ -1,6 +1,7 @@
 /** The keys of each replica, which the replicas announce in the store. So no replica seals with a key that another one lacks. */
 
 import { Type } from 'typebox'
+import type { Keyring } from '../crypto/keyring.ts'
 import { BrokerError } from '../errors/errors.ts'
 import { documentKind } from '../store/documents.ts'
 import type { BodyOf } from '../store/record-body.ts'
@@ -29,12 +30,12 @@ export const ANNOUNCE_MS = 20_000
 
 export function createReplicas(dependencies: {
   readonly documents: Pick<Documents, 'list' | 'write' | 'remove'>
-  readonly keyIds: readonly string[]
+  readonly keyring: Pick<Keyring, 'keyIds'>
   /** Created at the start of this replica. */
   readonly id: string
   readonly now: () => number
 }) {
-  const { documents, keyIds, id, now } = dependencies
+  const { documents, keyring, id, now } = dependencies
   return {
     /** The replicas that announced their keys within the last minute, this one included. Throws `record_corrupt` if one of the records is not usable. */
     async list(): Promise<readonly ReplicaKeys[]> {
@@ -48,7 +49,7 @@ export function createReplicas(dependencies: {
       return replicas
     },
     async announce(): Promise<void> {
-      const body = { keys: keyIds, seenAt: now(), makesMacs: true }
+      const body = { keys: keyring.keyIds, seenAt: now(), makesMacs: true }
       const options = { expected: 'any', expiresAt: now() + GONE_MS } as const
       await REPLICAS.write(documents, id, body, options)
     },

@@ -35,11 +35,13 @@ export function createResealer(dependencies: {
   /** `underLock`: only one replica works, and another one takes over within seconds. */
   readonly replicas: Pick<Replicas, 'list'> & Pick<SingleFlight, 'underLock'>
   readonly keyring: Pick<Keyring, 'sealingKeyId' | 'reseal'>
+  /** Wraps the data keys again. */
+  readonly rewrap: () => Promise<void>
   readonly audit: { background(by: Actor, entry: AuditEntry): void }
   readonly runtime: Runtime
   readonly log: Log
 }) {
-  const { listings, documents, replicas, keyring, audit, runtime, log } = dependencies
+  const { listings, documents, replicas, keyring, rewrap, audit, runtime, log } = dependencies
   const { now } = runtime
   const { sealingKeyId } = keyring
 
@@ -141,9 +143,10 @@ export function createResealer(dependencies: {
   }
 
   return {
-    /** Starts a job, or returns the running one for this key. Throws `conflict` if a replica lacks the key or another request was faster. */
+    /** Starts a job, or returns the running one for this key. Throws `conflict` if a replica lacks the key or another request was faster, and `signer_unavailable` or `signing_refused` if the data keys cannot be wrapped again. */
     async request(by: string): Promise<{ readonly job: ResealJob; readonly isNew: boolean }> {
       await checkReplicas()
+      await rewrap()
       const stored = await read()
       if (stored && isOurs(stored.body)) return { job: stored.body, isNew: false }
       const written = await write(newJob(sealingKeyId, by, now()), stored?.version ?? 'absent')

@@ -7,6 +7,7 @@ import { operation } from '../http/openapi/operation.ts'
 import { problems } from '../http/problems/problem.ts'
 import type { Server } from '../http/server/server.ts'
 import { type Census, type CensusTaker, NO_COUNTS, totalOf } from './census.ts'
+import type { DataKeyMaintainer, WrappedBy } from './data-keys/data-key-maintainer.ts'
 import type { ReplicaKeys, Replicas } from './replicas.ts'
 import type { ResealJob } from './reseal-job.ts'
 import type { Resealer } from './resealer.ts'
@@ -17,6 +18,7 @@ interface KeyringRouteDependencies {
   readonly census: CensusTaker
   readonly replicas: Pick<Replicas, 'list'>
   readonly resealer: Pick<Resealer, 'request' | 'read'>
+  readonly dataKeys: Pick<DataKeyMaintainer, 'wrappedBy'>
   readonly audit: Pick<AuditLog, 'change'>
 }
 
@@ -24,7 +26,7 @@ const NEEDS = 'service:manage'
 
 export function registerKeyringRoutes(
   server: Server,
-  { keyring, census, replicas, resealer, audit }: KeyringRouteDependencies,
+  { keyring, census, replicas, resealer, dataKeys, audit }: KeyringRouteDependencies,
 ): void {
   server.get(
     '/keyring',
@@ -41,7 +43,7 @@ export function registerKeyringRoutes(
         replicas.list(),
         resealer.read(),
       ])
-      return keyringViewOf({ keyring, census: counted, replicas: held, job })
+      return keyringViewOf({ keyring, census: counted, replicas: held, job, dataKeys })
     },
   )
 
@@ -50,8 +52,11 @@ export function registerKeyringRoutes(
     operation('resealKeyring', 'service', {
       summary: 'Seal everything with the first key',
       description:
-        'Needs `service:manage` over all integrations. Goes on in the background, and on another replica where this one dies; `GET /keyring` shows how far it came. Asked again while it runs, it changes nothing. `conflict` where a replica lacks the key: it could open nothing any more.',
-      response: { 202: ResealProgress, ...problems('conflict') },
+        'Needs `service:manage` over all integrations. Goes on in the background, and on another replica where this one dies; `GET /keyring` shows how far it came. Asked again while it runs, it changes nothing. `conflict` where a replica lacks the key: it could open nothing any more. Before that, wraps the data keys again with the newest version of the key of their signer; a signer that is away or refuses is `signer_unavailable` or `signing_refused`, and nothing begins.',
+      response: {
+        202: ResealProgress,
+        ...problems('conflict', 'signer_unavailable', 'signing_refused'),
+      },
     }),
     async (request, reply) => {
       if (!allowsAll(request.principal, NEEDS)) throw lacks()
@@ -71,9 +76,10 @@ interface KeyringView {
   readonly census: Census
   readonly replicas: readonly ReplicaKeys[]
   readonly job: ResealJob | undefined
+  readonly dataKeys: Pick<DataKeyMaintainer, 'wrappedBy'>
 }
 
-function keyringViewOf({ keyring, census, replicas, job }: KeyringView): KeyringWire {
+function keyringViewOf({ keyring, census, replicas, job, dataKeys }: KeyringView): KeyringWire {
   const ids = [...new Set([...keyring.keyIds, ...census.keys.keys()])]
   return {
     sealing_key: keyring.sealingKeyId,
@@ -84,6 +90,7 @@ function keyringViewOf({ keyring, census, replicas, job }: KeyringView): Keyring
       return {
         id,
         state: stateOf(keyring, id),
+        wrapped_by: wrappedByOf(dataKeys.wrappedBy(id)),
         records,
         by_kind: { ...counts },
         replicas: replicas.filter(({ keys }) => keys.includes(id)).length,
@@ -98,6 +105,12 @@ function keyringViewOf({ keyring, census, replicas, job }: KeyringView): Keyring
     })),
     reseal: job ? progressOf(job) : null,
   }
+}
+
+function wrappedByOf(by: WrappedBy | undefined) {
+  if (!by) return null
+  const { name, signer, key, keyVersion } = by
+  return { name, signer, key, key_version: keyVersion }
 }
 
 function stateOf({ sealingKeyId, keyIds }: KeyringView['keyring'], id: string) {

@@ -34,6 +34,18 @@ const KIND_COUNTS = {
   macs: countOf('macs'),
 } satisfies Record<SealedKind, unknown>
 
+const WrappedBy = Type.Object(
+  {
+    name: Type.String({ description: 'As `VALETKEY_KEYRING` names it' }),
+    signer: Type.String({ description: 'The signer that wraps it' }),
+    key: Type.String({ description: 'The key of the signer' }),
+    key_version: Type.Union([Type.Integer(), Type.Null()], {
+      description: 'The version of that key. Null: the signer states none',
+    }),
+  },
+  { title: 'Wrapped by', description: 'What wraps a data key, which the store holds' },
+)
+
 const SealingKey = Type.Object(
   {
     id: Type.String(),
@@ -42,6 +54,9 @@ const SealingKey = Type.Object(
       enum: ['sealing', 'opening', 'missing'],
       description:
         '`sealing`: the first of the keyring of this replica; `opening`: another of it; `missing`: records name it, and it is not there, so they are lost without it',
+    }),
+    wrapped_by: Type.Union([WrappedBy, Type.Null()], {
+      description: 'Null: `VALETKEY_KEYRING` has the key itself, or this replica lacks it',
     }),
     records: Type.Integer({ description: 'Number of records that are sealed with it' }),
     by_kind: Type.Object(KIND_COUNTS),

@@ -9,9 +9,9 @@ import { type Config, type Environment, readConfig } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { prepareDataDir } from '../config/data-dir.ts'
 import { parseConfigurationFile } from '../config/file.ts'
+import { planKeyring } from '../config/keyring-keys.ts'
 import type { ReadFile } from '../config/loader.ts'
 import { readSigners } from '../config/signers-file.ts'
-import { keyringOf } from '../crypto/keyring.ts'
 import type { Secret } from '../crypto/secret.ts'
 import { createServerTls } from '../http/server/tls.ts'
 import { createLogOutput } from '../logger/log-output.ts'
@@ -24,6 +24,8 @@ import type { Store } from '../store/store.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import { banner } from './banner.ts'
 import { setEngineFlags } from './engine-flags.ts'
+import { listen } from './listening.ts'
+import { openKeys } from './open-keys.ts'
 
 /** sysexits.h: an internal error. */
 const EX_SOFTWARE = 70
@@ -57,9 +59,12 @@ export async function serve(env: Environment, version: string): Promise<void> {
   const tls = openTls(config, log)
   const { store, keyring, adminKeys, adminKeyPath } = await hold(config, log)
   tracing = await openTracing(config, version, log)
+  const runtime = createRuntime({ log })
+  const opened = await openKeys({ config, keyring, store, readFile, tls, runtime, log })
+  if (!opened) return
   const app = await createApp({
-    ...{ config, log, runtime: createRuntime({ log }), store, tracing },
-    keys: { keyring: keyringOf(keyring), adminKeys },
+    ...{ config, log, runtime, store, tracing },
+    keys: { ...opened, adminKeys },
     environment: {
       version,
       readFile,
@@ -75,9 +80,9 @@ export async function serve(env: Environment, version: string): Promise<void> {
   const { host, metricsPort } = config
   const { metrics, server } = app
   if (metrics) {
-    await listen(app, 'VALETKEY_METRICS_PORT', { host, port: metricsPort }, metrics.listen)
+    await listen('VALETKEY_METRICS_PORT', { host, port: metricsPort }, metrics.listen, app.stop)
   }
-  await listen(app, 'VALETKEY_PORT', { host, port: config.port }, (to) => server.listen(to))
+  await listen('VALETKEY_PORT', { host, port: config.port }, (to) => server.listen(to), app.stop)
   const { port } = server.server.address() as { port: number }
   log.info(
     { host, port, metricsPort, version, store: config.redisUrl ? 'redis' : 'embedded' },
@@ -96,9 +101,16 @@ const readFile: ReadFile = (path, encoding = 'utf8') => readFileSync(path, encod
 /** Reads the settings and the configuration file and reports the mistakes of both. */
 function readSettings(env: Environment): Config {
   const file = env.VALETKEY_CONFIG ? readConfigurationFile(env.VALETKEY_CONFIG) : undefined
-  const mistakes = [...(file?.mistakes ?? []), ...signerMistakes(env)]
+  const mistakes = [
+    ...(file?.mistakes ?? []),
+    ...mistakesOf(() => readSigners(env.VALETKEY_SIGNERS || undefined, readFile)),
+  ]
   try {
     const config = readConfig(env, { readFile, makesApiKeys: () => file?.makesApiKeys ?? false })
+    const { keyring, signersFile } = config
+    if (keyring && mistakes.length === 0) {
+      mistakes.push(...mistakesOf(() => planKeyring(keyring, signersFile, readFile)))
+    }
     if (mistakes.length === 0) return config
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
@@ -107,9 +119,9 @@ function readSettings(env: Environment): Config {
   throw new ConfigError(mistakes)
 }
 
-function signerMistakes(env: Environment): readonly string[] {
+function mistakesOf(read: () => unknown): readonly string[] {
   try {
-    readSigners(env.VALETKEY_SIGNERS || undefined, readFile)
+    read()
     return []
   } catch (error) {
     if (error instanceof ConfigError) return error.mistakes
@@ -204,40 +216,6 @@ async function openTracing(config: Config, version: string, log: Logger) {
     store: config.redisUrl ? 'redis' : 'embedded',
     log,
   })
-}
-
-async function listen(
-  app: App,
-  variable: string,
-  address: { readonly host: string; readonly port: number },
-  begin: (address: { readonly host: string; readonly port: number }) => Promise<unknown>,
-): Promise<void> {
-  try {
-    await begin(address)
-  } catch (error) {
-    await app.stop()
-    const { code } = error as NodeJS.ErrnoException
-    const { host, port } = address
-    throw new ConfigError([
-      `${variable}: cannot listen on ${host}:${port} (${code ?? 'unknown'})${cureOf(code, variable)}`,
-    ])
-  }
-}
-
-/** The remedy for an address that is not available. */
-function cureOf(code: string | undefined, variable: string): string {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `: another process uses this port; stop it, or set ${variable} to a free port`
-    case 'EACCES':
-      return `: this user may not use this port; set ${variable} to 1024 or more`
-    case 'EADDRNOTAVAIL':
-      return ': this machine does not have this address; correct VALETKEY_HOST'
-    case 'ENOTFOUND':
-      return ': the name does not resolve; correct VALETKEY_HOST'
-    default:
-      return ''
-  }
 }
 
 /** The state after a bug is unknown: logs the error and exits, so that the orchestrator starts a new process. */

@@ -4,13 +4,15 @@ import { createOutbound, type Outbound } from '../http/outbound/outbound.ts'
 import { createOutageLogger } from '../runtime/outage-logger.ts'
 import type { Log, Runtime } from '../runtime/runtime.ts'
 import { createAwsKms } from './aws-kms.ts'
-import type { SigningBackend } from './remote-key.ts'
 import type { SignerSettings, VaultSettings } from './signer-settings.ts'
 import { createSigners, type SignerMeter, type Signers } from './signers.ts'
 import { createVaultClient } from './vault/vault-client.ts'
 import { type ClientPair, createVaultLogin } from './vault/vault-login.ts'
 import { createVaultSession } from './vault/vault-session.ts'
 import { createVaultTransit } from './vault/vault-transit.ts'
+import { createKmsWrapping } from './wrapping/kms-wrapping.ts'
+import { createVaultWrapping } from './wrapping/vault-wrapping.ts'
+import { createWrappers, type Wrappers, type WrappingSettings } from './wrapping/wrapping.ts'
 
 interface SignersComposition {
   readonly settings: readonly SignerSettings[]
@@ -29,16 +31,36 @@ export function composeSigners({
   const { monotonic } = runtime
   return createSigners({
     backendOf: (one) =>
-      one.type === 'aws_kms' ? createAwsKms(one) : vaultTransit(one, runtime, log),
+      one.type === 'aws_kms'
+        ? createAwsKms(one)
+        : createVaultTransit({ settings: one, ...vaultConnection(one, runtime, log) }),
     ...{ settings, monotonic, meter, log },
   })
 }
 
-function vaultTransit(
+/** Wraps by the keys that `keyring_keys` of the file names. */
+export function composeWrappers({
+  settings,
+  runtime,
+  log,
+}: {
+  readonly settings: readonly WrappingSettings[]
+  readonly runtime: SignersComposition['runtime']
+  readonly log: SignersComposition['log']
+}): Wrappers {
+  return createWrappers(settings, (signer) =>
+    signer.type === 'aws_kms'
+      ? createKmsWrapping(signer)
+      : createVaultWrapping({ settings: signer, ...vaultConnection(signer, runtime, log) }),
+  )
+}
+
+/** The way to Vault, and the login there. */
+function vaultConnection(
   settings: VaultSettings,
   runtime: SignersComposition['runtime'],
   log: SignersComposition['log'],
-): SigningBackend {
+) {
   const { name, address, namespace, auth, ca, timeoutMs } = settings
   const { origin } = new URL(address)
   const outboundWith = (pair?: ClientPair): Outbound =>
@@ -59,5 +81,5 @@ function vaultTransit(
     ...{ settings, log },
     outage: createOutageLogger(log, `the login at the signer ${name} fails`, runtime),
   })
-  return createVaultTransit({ settings, client, outbound, session })
+  return { client, outbound, session }
 }

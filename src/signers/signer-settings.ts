@@ -2,7 +2,7 @@
 
 interface CommonSettings {
   readonly name: string
-  /** Globs of the keys that integrations may name. */
+  /** Globs of the keys that integrations may name. Empty: none. */
   readonly keys: readonly string[]
   /** Globs of the integrations that may use it. */
   readonly integrations: readonly string[]

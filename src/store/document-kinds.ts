@@ -19,13 +19,17 @@ export const LEFT_KINDS = {
   connection: 'pending for minutes; who was connecting begins anew',
   'device-poll': 'the same',
   keyring: 'of this very store',
+  'data-key': 'in the first line of the backup, because its lines are sealed with them',
   'replica-keyring': 'of replicas that run now',
   webhook: 'of the past: nobody wants to be called about it',
   'webhook-edge': 'found anew',
 } as const
 
-/** A replica must read the announced keys of others even if it lacks the key of their codes. These records grant no access. */
-const OPEN_KINDS: ReadonlySet<string> = new Set(['replica-keyring'])
+/**
+ * A replica must read the announced keys of others even if it lacks the key of their codes. These
+ * records grant no access. Data keys are read before there is a keyring; what wraps them proves them.
+ */
+const OPEN_KINDS: ReadonlySet<string> = new Set(['replica-keyring', 'data-key'])
 
 /** Whether each document of this kind has an authentication code (`record-mac.ts`). */
 export const isProvenKind = (kind: string): boolean => !OPEN_KINDS.has(kind)

@@ -1,6 +1,8 @@
 /** The file of `VALETKEY_SIGNERS`: what it gives, and the line of each mistake. */
 import t from 'tap'
+import { planKeyring } from '../../src/config/keyring-keys.ts'
 import { readSigners } from '../../src/config/signers-file.ts'
+import { Secret } from '../../src/crypto/secret.ts'
 import { newSigningKey } from '../support/signing-key.ts'
 
 const { certificate: CA } = await newSigningKey()
@@ -103,4 +105,59 @@ t.test('says what is wrong, and in which line', async (t) => {
       }),
     { mistakes: ['VALETKEY_SIGNERS: /none cannot be read (ENOENT)'] } as never,
   )
+})
+
+t.test('keys of the keyring', async (t) => {
+  const text = `
+signers:
+  vault: { type: vault_transit, address: https://vault, auth: { type: token_file, token_file: /t } }
+  kms: { type: aws_kms, region: eu-central-1 }
+keyring_keys:
+  main: { signer: vault, key: keyring-valetkey }
+  second: { signer: kms, key: 1234abcd }
+  unused: { signer: vault, key: other }
+`
+  const own = `own:${Buffer.alloc(32).toString('base64')}`
+  const plan = (keyring: string, file: string | undefined = '/signers.yaml', content = text) =>
+    planKeyring(new Secret(keyring), file, () => content)
+
+  await t.test('are found by the entries of VALETKEY_KEYRING', async (t) => {
+    t.match(plan(`vault-transit:main,${own},aws-kms:second`), {
+      entries: [{ type: 'vault_transit', name: 'main' }, { id: 'own' }, { name: 'second' }],
+      wrappings: [
+        { name: 'main', key: 'keyring-valetkey', signer: { name: 'vault', keys: [] } },
+        { name: 'second', key: '1234abcd', signer: { name: 'kms' } },
+      ],
+    })
+    const untouched = () => t.fail('nothing is read') as never
+    t.same(planKeyring(new Secret(own), '/signers.yaml', untouched).wrappings, [])
+  })
+
+  await t.test('are missed with what is to be written', async (t) => {
+    const unknown = text.replace('signer: kms', 'signer: none')
+    for (const [make, mistakes] of [
+      [
+        () => planKeyring(new Secret('vault-transit:main'), undefined, () => text),
+        ['VALETKEY_KEYRING: vault-transit:main needs VALETKEY_SIGNERS'],
+      ],
+      [
+        () => plan('vault-transit:none,vault-transit:second'),
+        [
+          'VALETKEY_KEYRING: vault-transit:none is not there: keyring_keys of the file of VALETKEY_SIGNERS has no none',
+          'VALETKEY_KEYRING: vault-transit:second is of a signer of the type aws_kms: write aws-kms:second',
+        ],
+      ],
+      [
+        () => plan('vault-transit:main', '/s', unknown),
+        ['VALETKEY_SIGNERS: line 7: keyring_keys.second.signer is no name of signers'],
+      ],
+      [
+        () => plan('vault-transit:main', '/s', `${text}  other: { key: k }`),
+        [/keyring_keys\.other/],
+      ],
+      [() => plan('vault-transit:'), [/^VALETKEY_KEYRING: entry 1 has a name/]],
+    ] as const) {
+      t.throws(make, { mistakes } as never)
+    }
+  })
 })

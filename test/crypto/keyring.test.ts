@@ -7,10 +7,9 @@ import {
   generateKeyring,
   type Keyring,
   keyringOf,
-  parseKeyring,
-  type SealingKey,
   sealedWith,
 } from '../../src/crypto/keyring.ts'
+import { isOutside, parseKeyring, type SealingKey } from '../../src/crypto/keyring-text.ts'
 import { Secret } from '../../src/crypto/secret.ts'
 import { BrokerError } from '../../src/errors/errors.ts'
 
@@ -258,14 +257,55 @@ t.test('refuses every other algorithm, even made with the right key', async (t) 
 t.test('reads a keyring with surrounding spaces and either base64 alphabet', async (t) => {
   const bytes = Buffer.alloc(32, 0xfb)
   const parsed = parseKeyring(`a:${bytes.toString('base64')}, b:${bytes.toString('base64url')}`)
-  if (!('keys' in parsed)) throw new Error('not parsed')
+  if (!('entries' in parsed)) throw new Error('not parsed')
   t.strictSame(
-    parsed.keys.map(({ id, key }) => [id, Buffer.from(key).equals(bytes)]),
+    parsed.entries.map(
+      (entry) => !isOutside(entry) && [entry.id, Buffer.from(entry.key).equals(bytes)],
+    ),
     [
       ['a', true],
       ['b', true],
     ],
   )
+})
+
+t.test('reads entries whose keys are outside', async (t) => {
+  const own = randomBytes(32).toString('base64')
+  t.match(parseKeyring(`vault-transit:main, own:${own},aws-kms:second`), {
+    entries: [
+      { type: 'vault_transit', name: 'main' },
+      { id: 'own' },
+      { type: 'aws_kms', name: 'second' },
+    ],
+  })
+  for (const [text, mistake] of [
+    ['vault-transit:Main', /^entry 1 has a name after vault-transit: that is not/],
+    [`vault-transit:${own}`, /^entry 1 has a name/],
+    ['vault-transit:', /^entry 1 has a name/],
+    ['vault-transit:main,aws-kms:main', /^entries 1 and 2 have the same name/],
+  ] as const) {
+    const parsed = parseKeyring(text)
+    t.match(parsed, { mistakes: [mistake] }, text)
+    t.notMatch(JSON.stringify(parsed), own.slice(0, 8))
+  }
+  t.throws(() => keyringOf(new Secret('vault-transit:main')), TypeError)
+})
+
+t.test('learns a key that opens and verifies, and seals as before', async (t) => {
+  const [own, other] = [key('own'), key('other')]
+  const keyring = createKeyring([own])
+  const theirs = createKeyring([other])
+  const sealed = await theirs.seal('r', 'text')
+  const mac = theirs.macs.make('text')
+  t.equal(await outcome(keyring, 'r', sealed), 'record_corrupt')
+  t.equal(keyring.macs.verifies('other', 'text', mac), undefined)
+  keyring.learn(other)
+  t.equal(await outcome(keyring, 'r', sealed), 'opened text')
+  t.equal(keyring.macs.verifies('other', 'text', mac), true)
+  t.strictSame(keyring.keyIds, ['own', 'other'])
+  t.equal(header(await keyring.seal('r', 'text')).kid, 'own')
+  keyring.learn({ id: 'own', key: other.key })
+  t.equal(await outcome(keyring, 'r', await createKeyring([own]).seal('r', 'x')), 'opened x')
 })
 
 t.test('reports every mistake of a keyring, and never the key', async (t) => {
@@ -287,9 +327,9 @@ t.test('reports every mistake of a keyring, and never the key', async (t) => {
 t.test('generates a keyring that parses, with the day in its id', async (t) => {
   const text = generateKeyring(Date.UTC(2026, 10, 22))
   const parsed = parseKeyring(text.reveal())
-  if (!('keys' in parsed)) throw new Error('not parsed')
-  t.equal(parsed.keys.length, 1)
-  t.match(parsed.keys[0]?.id, /^k20261122-[0-9a-z]{4}$/)
+  if (!('entries' in parsed)) throw new Error('not parsed')
+  t.equal(parsed.entries.length, 1)
+  t.match(parsed.entries, [{ id: /^k20261122-[0-9a-z]{4}$/ }])
   t.not(generateKeyring(0).reveal(), generateKeyring(0).reveal())
   const keyring = keyringOf(text)
   t.equal(await keyring.open('r', await keyring.seal('r', 'text')), 'text')

@@ -52,7 +52,7 @@ const LIBRARIES: Readonly<Record<string, RegExp>> = {
   '@opentelemetry/sdk-trace-base': /^tracing\/exporter\.ts$/,
   'prom-client': /^metrics\/process-metrics\.ts$/,
   standardwebhooks: /^webhooks\/webhook-sender\.ts$/,
-  '@aws-sdk/client-kms': /^signers\/aws-kms\.ts$/,
+  '@aws-sdk/client-kms': /^signers\/kms-asking\.ts$/,
   fflate: /^setup\/archive\.ts$/,
   undici: /^http\/outbound\/(outbound|ways|connecting)\.ts$/,
   oauth4webapi: /^grants\/token-endpoint\/(token-endpoint|client-auth)\.ts$/,

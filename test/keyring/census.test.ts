@@ -12,7 +12,10 @@ t.test('a census has all that was written before it was asked for', async (t) =>
     await new Promise<void>((resolve) => began.push(resolve))
     return { items: found, next: null }
   }
-  const census = createCensusTaker({ listings: [{ name: 'all', page }], keyIds: ['key'] })
+  const census = createCensusTaker({
+    listings: [{ name: 'all', page }],
+    keyring: { keyIds: ['key'] },
+  })
   const leases = async (taken: ReturnType<typeof census.take>) => (await taken).keys.get('key')
 
   const first = leases(census.take())
@@ -33,7 +36,7 @@ t.test('a census that fails is not the last one', async (t) => {
     if (fails) throw new Error('away')
     return { items: [], next: null }
   }
-  const census = createCensusTaker({ listings: [{ name: 'all', page }], keyIds: [] })
+  const census = createCensusTaker({ listings: [{ name: 'all', page }], keyring: { keyIds: [] } })
   const both = [census.take(), census.take()]
   for (const one of both) await t.rejects(one, { message: 'away' })
   fails = false

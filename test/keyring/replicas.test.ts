@@ -6,7 +6,12 @@ eachEngine(async (t, open) => {
     const { store } = await open(t)
     const { documents } = store
     const now = await store.now()
-    const replicas = createReplicas({ documents, keyIds: ['first'], id: 'one', now: () => now })
+    const replicas = createReplicas({
+      documents,
+      keyring: { keyIds: ['first'] },
+      id: 'one',
+      now: () => now,
+    })
     await replicas.announce()
     t.match(await replicas.list(), [{ id: 'one', keys: ['first'] }])
     await documents.write('replica-keyring', 'two', '{"seenAt":1}', { expected: 'any' })

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { createKeyring, type Keyring, type SealingKey } from '../../src/crypto/keyring.ts'
+import { createKeyring, type Keyring } from '../../src/crypto/keyring.ts'
+import type { SealingKey } from '../../src/crypto/keyring-text.ts'
 import { createCensusTaker } from '../../src/keyring/census.ts'
 import { createResealer } from '../../src/keyring/resealer.ts'
 import { createSealedRecords } from '../../src/keyring/sealed-records.ts'
@@ -50,6 +51,7 @@ async function world(t: Test) {
         underLock: async (_name, work) => ({ result: await work() }),
       },
       keyring,
+      rewrap: async () => undefined,
       audit: { background: (_by, entry) => void audited.push(entry) },
       runtime: testRuntime({
         sleep: (_ms, signal) =>
@@ -63,7 +65,7 @@ async function world(t: Test) {
     return { ...resealer, audited, stopAtEnd: () => void stops.push(resealer.stop) }
   }
   const sealed = async (name: string) => (await store.integrations.readSealed(name))?.secrets ?? ''
-  const census = createCensusTaker({ listings, keyIds: ['fresh', 'old'] })
+  const census = createCensusTaker({ listings, keyring: after })
   const fill = async () => {
     for (let i = 0; i < INTEGRATIONS; i += 1) {
       const secrets = await before.seal(`integration:n${i}:u`, `secret ${i}`)

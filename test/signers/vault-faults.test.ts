@@ -89,8 +89,7 @@ const FAULTS: readonly SignerFault[] = [
     end: async ({ bao, tokenFile }) => writeFile(tokenFile, await bao.tokenOf('valetkey')),
     code: 'signing_refused',
     detail: /^The signer vault does not know the token of this service: it expired or was revoked$/,
-    remedy:
-      /^Put a valid token into \S+; it is read for each signature\. If .* auth\/token\/lookup-self/,
+    remedy: /^Put a valid token into \S+; it is read at each use\. If .* auth\/token\/lookup-self/,
   },
   {
     name: 'the file with the token is empty of one',

@@ -3,7 +3,7 @@ import type { Secret } from '../../crypto/secret.ts'
 import type { Outbound } from '../../http/outbound/outbound.ts'
 import { signerAway } from '../signing-problem.ts'
 
-interface VaultRequest {
+export interface VaultRequest {
   readonly method: 'GET' | 'POST'
   /** Below `/v1/`, escaped. */
   readonly path: string
@@ -15,7 +15,7 @@ interface VaultRequest {
   readonly signal: AbortSignal
 }
 
-interface VaultAnswer {
+export interface VaultAnswer {
   /** 200, 204, 400, 403, 404, or 500 with a reason that Vault states. */
   readonly status: number
   /** An empty object if there is none. */

@@ -1,9 +1,9 @@
 /** Signs by the Transit engine of Vault or OpenBao. */
-import type { Secret } from '../../crypto/secret.ts'
 import type { Outbound } from '../../http/outbound/outbound.ts'
 import type { KeyReference, PublicKey, SigningBackend } from '../remote-key.ts'
 import type { VaultSettings } from '../signer-settings.ts'
 import { signerAway, signingRefused } from '../signing-problem.ts'
+import { createVaultAsking } from './vault-asking.ts'
 import { isObject, type VaultClient } from './vault-client.ts'
 import type { VaultSession } from './vault-session.ts'
 
@@ -14,15 +14,8 @@ interface VaultTransitDependencies {
   readonly session: VaultSession
 }
 
-type TransitRequest = Pick<
-  Parameters<VaultClient['ask']>[1],
-  'method' | 'path' | 'body' | 'repeatable'
->
-
 /** Its own words for a version that it does not sign with. The status is 500. */
 const OF_VERSION = /version for signing|version is (?:too old|disallowed)|no such version/i
-/** Without it, nobody can tell a token that ended from a policy that denies. */
-const LOOKUP = 'allow read on auth/token/lookup-self, as the policy default does'
 const NOT_FOUND = /key not found|no handler for route/i
 const RSA = /^rsa-(?:2048|3072|4096)$/
 
@@ -30,31 +23,11 @@ export function createVaultTransit(dependencies: VaultTransitDependencies): Sign
   const { settings, client, outbound, session } = dependencies
   const { name, mount, auth } = settings
 
-  const denied = (key: string, isTokenOver: boolean) =>
-    isTokenOver
-      ? signingRefused(name, 'does not know the token of this service: it expired or was revoked', {
-          remedy:
-            auth.type === 'token_file'
-              ? `Put a valid token into ${auth.tokenFile}; it is read for each signature. If the token is valid, ${LOOKUP}.`
-              : `Check the role of this service at Vault: its tokens end before they can be used, or its policies do not ${LOOKUP}.`,
-        })
-      : signingRefused(name, `denies this service the key ${key} (403)`, {
-          remedy: `Allow update on ${mount}/sign/${key}/sha2-256 and read on ${mount}/keys/${key} in the policy of this service.`,
-        })
-
-  /** Another token may help once, if Vault does not know this one. */
-  const ask = async (key: string, request: TransitRequest, signal: AbortSignal) => {
-    const attempt = async (token: Secret) => client.ask(outbound, { ...request, token, signal })
-    const token = await session.token(signal)
-    const first = await attempt(token)
-    if (first.status !== 403) return first
-    const isOver = await session.isOver(token)
-    const other = isOver ? await session.token(signal) : token
-    if (other.reveal() === token.reveal()) throw denied(key, isOver)
-    const second = await attempt(other)
-    if (second.status === 403) throw denied(key, await session.isOver(other))
-    return second
-  }
+  const ask = createVaultAsking({
+    ...{ name, auth, client, outbound, session },
+    cureOf: (key) =>
+      `Allow update on ${mount}/sign/${key}/sha2-256 and read on ${mount}/keys/${key} in the policy of this service.`,
+  })
 
   const missing = (key: string) =>
     signingRefused(name, `has no key ${key} at ${mount}`, {
