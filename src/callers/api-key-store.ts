@@ -18,6 +18,8 @@ const ApiKeyBody = Type.Object({
   labels: Type.Record(Type.String(), Type.String()),
   /** Requests for which `tokens:read` counts. With them, `permissions` lacks `tokens:read`, so that a release that does not know them hands out no token. */
   requests: Type.Optional(Type.Array(Type.String())),
+  /** The requests of a key with networks, for which there is no `requests`: a release that knows `requests` but no networks would hand out tokens for them everywhere. */
+  requestsWithin: Type.Optional(Type.Array(Type.String())),
   /** Most seconds that `POST /oauth/token` says as `expires_in`. */
   maxExpiresInSeconds: Type.Optional(Type.Number()),
   /** Networks from which the key counts. With them, `permissions` is empty, so that a release that does not know them permits nothing. */
@@ -38,7 +40,8 @@ const ApiKeyBody = Type.Object({
   digest: Type.String(),
 })
 
-interface StoredApiKey extends BodyOf<typeof ApiKeyBody> {
+interface StoredApiKey
+  extends Omit<BodyOf<typeof ApiKeyBody>, 'permissionsWithin' | 'requestsWithin'> {
   /** The 8 characters between `vk_` and the secret. */
   readonly id: string
 }
@@ -107,27 +110,27 @@ export const permitsOf = ({
 
 const READ = 'tokens:read'
 
-const keyOf = ({ id, body }: StoredDocument<BodyOf<typeof ApiKeyBody>>): StoredApiKey => ({
-  ...body,
-  permissions: [
-    ...(body.requests ? ([READ] as const) : []),
-    ...(body.permissionsWithin ?? body.permissions),
-  ],
-  id,
-})
+const keyOf = ({ id, body }: StoredDocument<BodyOf<typeof ApiKeyBody>>): StoredApiKey => {
+  const { permissions, permissionsWithin, requestsWithin, ...content } = body
+  // Older records have the requests of a key with networks in `requests`.
+  const requests = requestsWithin ?? content.requests
+  return {
+    ...content,
+    ...(requests && { requests }),
+    permissions: [...(requests ? ([READ] as const) : []), ...(permissionsWithin ?? permissions)],
+    id,
+  }
+}
 
-const bodyOf = ({ id: _, ...content }: StoredApiKey): BodyOf<typeof ApiKeyBody> => ({
-  ...content,
-  ...splitPermissions(content),
-})
-
-/** Permissions that another release would not limit are where it does not look. */
-function splitPermissions(
-  content: Omit<StoredApiKey, 'id'>,
-): Pick<StoredApiKey, 'permissions' | 'permissionsWithin'> {
-  const { permissions, requests, networks } = content
-  const kept = requests ? permissions.filter((permission) => permission !== READ) : permissions
-  return networks ? { permissions: [], permissionsWithin: kept } : { permissions: kept }
+/** What another release would not limit is where it does not look. */
+function bodyOf({ id: _, ...content }: StoredApiKey): BodyOf<typeof ApiKeyBody> {
+  const { permissions: all, requests, networks, ...rest } = content
+  const permissions = requests ? all.filter((permission) => permission !== READ) : all
+  if (networks === undefined) return { ...rest, permissions, ...(requests && { requests }) }
+  return {
+    ...{ ...rest, networks, permissions: [], permissionsWithin: permissions },
+    ...(requests && { requestsWithin: requests }),
+  }
 }
 
 export const apiKeyOf = (record: DocumentRecord): StoredApiKey => keyOf(API_KEYS.opened(record))

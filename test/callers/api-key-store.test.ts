@@ -56,7 +56,13 @@ t.test('another release permits nothing that it would not limit to networks', as
   const { items } = await documents.list('api-key', { limit: 10 })
   const stored = JSON.parse(String(items[0]?.body))
   t.same(stored.permissions, [])
+  t.notHas(stored, 'requests', 'a release that has no networks would permit them everywhere')
   const [shown] = (await keys.list({ limit: 10 })).items
   t.same(shown?.permissions, ['tokens:read', 'audit:read'])
   t.same(shown?.networks, ['10.0.0.0/8'])
+  t.same(shown?.requests, ['GET /services/data'])
+  const { requestsWithin: _, ...older } = { ...stored, requests: ['GET /old'] }
+  await documents.write('api-key', 'k', JSON.stringify(older), { expected: 1 })
+  const read = (await keys.list({ limit: 10 })).items.find(({ id }) => id === 'k')
+  t.match(read, { requests: ['GET /old'], permissions: ['tokens:read', 'audit:read'] })
 })
