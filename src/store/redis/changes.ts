@@ -253,7 +253,12 @@ function change(reply: unknown): Change | undefined {
   }
 }
 
+/** Empty if it is no list: the reader of the changes must not stop at one entry. */
 function textsIn(json: string): readonly string[] {
-  const list: unknown = JSON.parse(json)
-  return Array.isArray(list) ? list.filter((one) => typeof one === 'string') : []
+  try {
+    const list: unknown = JSON.parse(json)
+    return Array.isArray(list) ? list.filter((one) => typeof one === 'string') : []
+  } catch {
+    return []
+  }
 }
