@@ -65,7 +65,9 @@ export function createDenials(dependencies: {
       const entry = auditEntryOf(denial)
       store(by, entry)
       const isListed = principal !== null && !isBlocked()
-      const key = JSON.stringify([principal, networkOf(address), code])
+      const { tokenId, client } = denial
+      // Nobody can invent these two: they stand for a token that an integration has.
+      const key = JSON.stringify([principal, networkOf(address), code, tokenId, client])
       if (isListed || repeats.isFirst(key, { principal, entry })) line(by, entry)
     },
     start: task.start,

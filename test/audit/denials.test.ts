@@ -98,3 +98,22 @@ t.test('while lines cannot be written everything is counted, and reported later'
   await denials.stop()
   t.match(lines[1], { detail: { count: 49 } })
 })
+
+t.test('revocations of different tokens, and by different clients, are told apart', async (t) => {
+  const { denials, lines } = start()
+  const ignored = { ...anonymous(), code: 'revoke_ignored' }
+  const kinds = [
+    { ...ignored, tokenId: 'one', client: 'api-key:a' },
+    { ...ignored, tokenId: 'two', client: 'api-key:a' },
+    { ...ignored, tokenId: 'one', client: 'api-key:b' },
+    ignored,
+  ]
+  for (const kind of [...kinds, ...kinds]) denials.add(kind)
+  t.equal(lines.length, kinds.length)
+  await denials.stop()
+  const counted = lines.slice(kinds.length)
+  t.same(
+    counted.map(({ tokenId, detail }) => [tokenId, detail?.client, detail?.count]),
+    kinds.map(({ tokenId, client }: Denial) => [tokenId, client, 1]),
+  )
+})
