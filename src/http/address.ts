@@ -55,6 +55,7 @@ function embeddedIpv4(address: string): string {
 
 /** Returns the /64 of an IPv6 address, because one host usually has all of it. */
 export function networkOf(address: string): string {
+  if (!address.includes(':')) return address
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   if (mapped !== undefined) return mapped
   if (!isIPv6(address)) return address

@@ -90,8 +90,13 @@ export function createGivenTokens(onFirst: (principalId: string, lease: GivenLea
     ): string | undefined {
       const current = given.get(integration)
       if (current?.tokenId !== tokenId) return undefined
-      const found = [...current.principals].filter(([, held]) => held.address === address)
-      return found.length === 1 ? found[0]?.[0] : undefined
+      let found: string | undefined
+      for (const [principalId, held] of current.principals) {
+        if (held.address !== address) continue
+        if (found !== undefined) return undefined
+        found = principalId
+      }
+      return found
     },
   }
 }

@@ -1,5 +1,6 @@
-/** Notices a client that logs in again and again: the same principal, address and token more than 20 times in two seconds. */
+/** Notices a client that logs in again and again: the same principal, network and token more than 20 times in two seconds. */
 import type { Socket } from 'node:net'
+import { networkOf } from '../../http/address.ts'
 
 interface Client {
   readonly principalId: string
@@ -14,7 +15,7 @@ export interface LoginLoop {
   readonly restMs: number
 }
 
-/** The logins of one principal at one address with one token. */
+/** The logins of one principal at one network with one token. */
 interface Trail {
   readonly at: number[]
   readonly sockets: (WeakRef<Socket> | undefined)[]
@@ -36,12 +37,12 @@ const CONNECTIONS = 4
 const PROCESSES = 100
 /** A loop that goes on is told at this interval. */
 const TOLD_MS = 3_600_000
-/** Most remembered trails. */
+/** Most remembered trails. The oldest is forgotten first. */
 const TRAILS = 10_000
 
 /** `monotonic`: monotonic clock, in milliseconds. */
 export function createLoginLoops(monotonic: () => number) {
-  /** By token, principal and address. One key of all three would cost more than the rest of a login's part here. */
+  /** By token, principal and network. One key of all three would cost more than the rest of a login's part here. */
   const trails = new Map<string, Map<string, Map<string, Trail>>>()
   let count = 0
   /** One reference for each socket, so that equal ones can be counted. */
@@ -55,13 +56,25 @@ export function createLoginLoops(monotonic: () => number) {
     return reference
   }
 
-  const trailOf = ({ tokenId, principalId, address }: Client): Trail => {
-    const known = trails.get(tokenId)?.get(principalId)?.get(address)
-    if (known) return known
-    if (count >= TRAILS) {
-      trails.clear()
-      count = 0
+  /** The first one of the oldest principal of the oldest token. */
+  const forgetOldest = (): void => {
+    for (const [tokenId, ofToken] of trails) {
+      for (const [principalId, ofPrincipal] of ofToken) {
+        const [network = ''] = ofPrincipal.keys()
+        ofPrincipal.delete(network)
+        if (ofPrincipal.size === 0) ofToken.delete(principalId)
+        if (ofToken.size === 0) trails.delete(tokenId)
+        count -= 1
+        return
+      }
     }
+  }
+
+  const trailOf = ({ tokenId, principalId, address }: Client): Trail => {
+    const network = networkOf(address)
+    const known = trails.get(tokenId)?.get(principalId)?.get(network)
+    if (known) return known
+    if (count >= TRAILS) forgetOldest()
     const trail: Trail = {
       at: Array.from({ length: LOGINS }, () => Number.NEGATIVE_INFINITY),
       sockets: Array.from({ length: LOGINS }),
@@ -70,7 +83,7 @@ export function createLoginLoops(monotonic: () => number) {
     }
     const ofToken = trails.get(tokenId) ?? new Map<string, Map<string, Trail>>()
     const ofPrincipal = ofToken.get(principalId) ?? new Map<string, Trail>()
-    trails.set(tokenId, ofToken.set(principalId, ofPrincipal.set(address, trail)))
+    trails.set(tokenId, ofToken.set(principalId, ofPrincipal.set(network, trail)))
     count += 1
     return trail
   }

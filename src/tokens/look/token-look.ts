@@ -42,8 +42,8 @@ export function createTokenLook(dependencies: TokenLookDependencies) {
   const { endpoint, integrationOf, locks, changes, runtime, log } = dependencies
   const { monotonic, uniqueId } = runtime
   const seen = new Map<string, Seen>()
-  /** What waits for the verdict of another replica. */
-  const waiting = new Map<string, (verdict: LookVerdict) => void>()
+  /** What waits for the verdict of another replica: a look, and one that must not be older. */
+  const waiting = new Map<string, Set<(verdict: LookVerdict) => void>>()
 
   const keep = (tokenId: string, one: Seen): void => {
     seen.delete(tokenId)
@@ -78,19 +78,27 @@ export function createTokenLook(dependencies: TokenLookDependencies) {
     }
   }
 
-  const heardOf = (tokenId: string): Promise<LookVerdict> =>
-    new Promise((resolve) => waiting.set(tokenId, resolve))
+  const heardOf = (tokenId: string) => {
+    const { promise, resolve } = Promise.withResolvers<LookVerdict>()
+    const all = waiting.get(tokenId) ?? new Set()
+    waiting.set(tokenId, all.add(resolve))
+    const end = () => {
+      all.delete(resolve)
+      if (all.size === 0 && waiting.get(tokenId) === all) waiting.delete(tokenId)
+    }
+    return { verdict: promise, end }
+  }
 
   /** Never throws. */
   const begin = async (lease: Lease, lock: string): Promise<LookVerdict> => {
     const { integration, tokenId } = lease
+    // From now on: the verdict may come before the answer about the lock.
+    const other = heardOf(tokenId)
     try {
       return await within(
         DEADLINE_MS,
         async (signal) => {
-          // From now on: the verdict may come before the answer about the lock.
-          const other = heardOf(tokenId)
-          if (!(await isOurs(lock))) return other
+          if (!(await isOurs(lock))) return other.verdict
           const verdict = await call(lease, signal).catch((error: unknown) => {
             log.info({ err: error, integration }, 'a token could not be looked at')
             return 'unknown' as const
@@ -104,7 +112,7 @@ export function createTokenLook(dependencies: TokenLookDependencies) {
       log.warn({ err: error, integration }, 'a token could not be looked at')
       return 'unknown'
     } finally {
-      waiting.delete(tokenId)
+      other.end()
     }
   }
 
@@ -130,7 +138,7 @@ export function createTokenLook(dependencies: TokenLookDependencies) {
       if (change.type !== 'look') return
       const { tokenId, verdict } = change
       const known = seen.get(tokenId)
-      waiting.get(tokenId)?.(verdict)
+      for (const resolve of waiting.get(tokenId) ?? []) resolve(verdict)
       const at = monotonic()
       const isNews = known === undefined || at - known.at >= COUNTS_MS
       if (isNews || (known.verdict === 'unknown' && verdict !== 'unknown'))

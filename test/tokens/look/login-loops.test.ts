@@ -89,3 +89,26 @@ t.test('a client is a loop if and only if it logs in 21 times in two seconds', a
   }
   t.doesNotThrow(() => fc.assert(fc.property(fc.array(fc.nat(400), { maxLength: 80 }), isRight)))
 })
+
+t.test('the addresses of one IPv6 network are one', async (t) => {
+  const { logIn } = world()
+  for (let i = 0; i < 20; i += 1) t.equal(logIn({ address: `2001:db8:0:7::${i}` }), undefined)
+  t.ok(logIn({ address: '2001:db8:0:7::ff' }))
+  t.equal(logIn({ address: '2001:db8:0:8::1' }), undefined)
+})
+
+t.test('beyond 10,000 clients the oldest is forgotten, and no other', async (t) => {
+  const { loops, logIn } = world()
+  const others = (from: number, to: number) => {
+    for (let i = from; i < to; i += 1) logIn({ principalId: `api-key:${i % 100}`, address: `${i}` })
+  }
+  others(0, 5_000)
+  for (let i = 0; i < 20; i += 1) logIn()
+  const loop = logIn()
+  t.ok(loop)
+  if (loop) loops.refused(login, loop)
+  others(5_000, 14_999)
+  t.ok(logIn(), 'it is still refused')
+  others(14_999, 40_000)
+  t.equal(logIn(), undefined, 'in the end it is forgotten, too')
+})

@@ -111,6 +111,19 @@ t.test('a verdict that comes before the answer about the lock is not missed', as
   t.equal(await asked, 'dead')
 })
 
+t.test(
+  'a verdict reaches a look, and one that must not be older, which run together',
+  async (t) => {
+    const { look, heard, pass } = replica({ hasLock: () => false })
+    const first = look(lease)
+    pass(100)
+    const second = look(lease, 50)
+    await new Promise(setImmediate)
+    heard({ type: 'look', tokenId: 't', verdict: 'dead' })
+    t.same(await Promise.all([first, second]), ['dead', 'dead'])
+  },
+)
+
 t.test('what was heard counts for ten seconds', async (t) => {
   const { look, heard, calls, pass } = replica({})
   heard({ type: 'look', tokenId: 't', verdict: 'live' })
