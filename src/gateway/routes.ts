@@ -1,4 +1,5 @@
 /** `ANY /gateway/{integration}` and what is below it: the token as a header, for a gateway that asks before it lets a request pass. */
+import { METHODS } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type Gate, requireReader } from '../callers/index.ts'
@@ -111,6 +112,7 @@ export async function registerGatewayRoutes(
       return handOut(request, reply, wanted, writeHeaders)
     }
     scope.get('/gateway/:integration', described, pass)
+    takeEveryMethod(scope)
     const others = scope.supportedMethods.filter((method) => !['GET', 'HEAD'].includes(method))
     scope.route({ method: others, url: '/gateway/:integration', ...hidden, handler: pass })
   })
@@ -136,6 +138,14 @@ function writeHeaders(reply: FastifyReply, { lease }: Served): undefined {
     .header('x-salesforce-instance-url', lease.instanceUrl)
     .header('x-salesforce-instance-host', hostOf(lease))
     .header('x-valetkey-token-id', lease.tokenId)
+}
+
+/** Fastify knows some methods, and demands a content type of QUERY, which has no meaning here. */
+function takeEveryMethod(scope: Server): void {
+  for (const method of METHODS) {
+    const isTaken = scope.supportedMethods.includes(method) && method !== 'QUERY'
+    if (!isTaken) scope.addHttpMethod(method, { overrideExisting: true })
+  }
 }
 
 /** A gateway may copy the headers of its client with or without the body, so neither is looked at. */

@@ -1,12 +1,35 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t from 'tap'
+import { stringify } from 'yaml'
 import { startSimulator } from '../../simulator/simulator.ts'
 import { startBroker } from '../support/broker.ts'
 import { eventually } from '../support/eventually.ts'
+import { startIssuer } from '../support/issuer.ts'
 
 const simulator = await startSimulator()
 t.teardown(() => simulator.stop())
 const { myDomain } = simulator.origins
-const broker = await startBroker(t, { loginHosts: [myDomain] })
+const idp = await startIssuer()
+t.teardown(() => idp.stop())
+const requests = ['GET /services/data/*/query', 'POST /services/data/*/sobjects/Account/']
+const folder = await mkdtemp(join(tmpdir(), 'valetkey-requests-'))
+t.teardown(() => rm(folder, { recursive: true, force: true }))
+const file = join(folder, 'valetkey.yaml')
+await writeFile(
+  file,
+  stringify({
+    issuers: [{ issuer: idp.issuer, audience: 'valetkey' }],
+    callers: [
+      {
+        ...{ name: 'pod', match: { issuer: idp.issuer, subject: 'pod' }, requests },
+        ...{ permissions: ['tokens:read'], integrations: ['billing'] },
+      },
+    ],
+  }),
+)
+const broker = await startBroker(t, { loginHosts: [myDomain], env: { VALETKEY_CONFIG: file } })
 const { call, url } = broker
 const app = simulator.addClientCredentialsApp()
 const integration = {
@@ -17,7 +40,6 @@ const integration = {
 for (const name of ['billing', 'other', 'cold']) {
   await call('PUT', `/integrations/${name}`, { body: integration })
 }
-const requests = ['GET /services/data/*/query', 'POST /services/data/*/sobjects/Account/']
 const made = await call('POST', '/api-keys', {
   body: {
     ...{ name: 'limited', permissions: ['tokens:read', 'api-keys:write'], requests },
@@ -168,4 +190,14 @@ t.test('no login URL hands a token to a key that is limited to requests', async 
       t.notMatch(text, token)
     }
   }
+})
+
+t.test('a caller of the configuration file is limited in the same way', async (t) => {
+  const jwt = await idp.sign({ sub: 'pod' })
+  await eventually(async () => (await call('GET', '/whoami', { key: jwt })).status === 200)
+  const ask = (path: string, headers = {}) => call('GET', path, { key: jwt, headers })
+  t.match(await ask('/gateway/billing', original('GET', target)), { status: 200 })
+  t.match(await ask('/gateway/billing', original('GET', '/services/data/v66.0/limits')), refused)
+  t.match(await ask('/gateway/billing'), refused)
+  t.match(await ask('/tokens/billing'), refused)
 })
