@@ -7,8 +7,8 @@ import { toBrokerError } from '../http/problems/problem.ts'
 import { FORM, takeForms } from '../http/server/form-body.ts'
 import type { Server } from '../http/server/server.ts'
 import { parseForm, type TokenForm } from '../tokens/oauth/oauth-request.ts'
-import { guardDoors } from './door-guard.ts'
-import { hasClientId, isLoginGrant } from './login-request.ts'
+import { guardUrls } from '../tokens/oauth/url-guard.ts'
+import { hasClientId, isLoginGrant, type Login, readLogin } from './login-request.ts'
 import { type SalesforceError, salesforceErrorOf } from './salesforce-error.ts'
 import { DoorParams } from './schemas.ts'
 
@@ -35,13 +35,16 @@ interface Door {
   readonly params?: TObject
   /** It needs a token, and is refused as Salesforce refuses one. Default: it needs a client. */
   readonly isResource?: true
+  /** It reads a grant type. Default: no. */
+  readonly isLogin?: true
   /** Sends the answer, or returns it. */
   readonly handle: (request: DoorRequest, reply: DoorReply) => unknown
 }
 
 /** Registers a door at both places. The description of the API has the first one. */
 export function addDoor(scope: Server, door: Door): void {
-  const { method, path, also, operationId, schema, handle, params = DoorParams, isResource } = door
+  const { method, path, also, operationId, schema, handle, params = DoorParams } = door
+  const { isResource, isLogin } = door
   const described = operation(operationId, 'front-doors', { ...schema, params }).schema
   const hidden = { ...described, params: undefined, hide: true }
   const prefix = '/login/:integration'
@@ -58,7 +61,7 @@ export function addDoor(scope: Server, door: Door): void {
   for (const [url, { params: placed, ...rest }] of places) {
     scope.route({
       ...{ method, url, schema: placed === undefined ? rest : { ...rest, params: placed } },
-      config: { isResource },
+      config: { isResource, isLogin },
       preValidation: withForm,
       handler: (request, reply) => handle(request as DoorRequest, reply as DoorReply),
     })
@@ -80,7 +83,7 @@ export async function registerDoors(
   await server.register(async (plain) => {
     const scope = plain as Server
     takeForms(scope, parseForm)
-    guardDoors(scope, gate)
+    guardUrls(scope, gate)
     scope.setErrorHandler((thrown, request, reply) => {
       const problem = toBrokerError(thrown, [FORM])
       const told = onProblem(problem, request)
@@ -112,15 +115,26 @@ const NONE: TokenForm = {}
 /** What an error says of the request. Its parameters may be unreadable. */
 function askedIn(request: DoorRequest): Parameters<typeof salesforceErrorOf>[1] {
   const name = integrationInUrl(request)
-  const { isResource = false } = request.routeOptions.config as { readonly isResource?: boolean }
+  const { isResource = false, isLogin = false } = request.routeOptions.config as DoorConfig
+  const route = { name, isResource, isLogin }
   try {
     const form = readParameters(request)
     const grant = isLoginGrant(form.grant_type) ? form.grant_type : undefined
-    const isClient = hasClientId(form, request.headers.authorization)
-    return { grant, name, hasClientId: isClient, isResource }
+    const { authorization } = request.headers
+    const meant = grant === undefined ? undefined : meantIn(readLogin(grant, form, authorization))
+    return { ...route, grant, meant, hasClientId: hasClientId(form, authorization) }
   } catch {
-    return { grant: undefined, name, hasClientId: true, isResource }
+    return { ...route, grant: undefined, meant: undefined, hasClientId: true }
   }
+}
+
+/** The integration that a username names where nothing else names one. */
+const meantIn = ({ named, maybeNamed }: Login): string | undefined =>
+  named.length === 0 ? maybeNamed : undefined
+
+interface DoorConfig {
+  readonly isResource?: boolean
+  readonly isLogin?: boolean
 }
 
 /** The integration after `/login/`. Undefined: the request came to the root. */

@@ -46,8 +46,7 @@ const WORDS: Partial<Record<ProblemCode, SalesforceErrorCode>> = {
   request_timeout: 'invalid_request',
   body_too_large: 'invalid_request',
   uri_too_long: 'invalid_request',
-  // Salesforce reads no grant type in JSON.
-  media_type_unsupported: 'unsupported_grant_type',
+  media_type_unsupported: 'invalid_request',
   signing_refused: 'server_error',
   internal: 'server_error',
 }
@@ -57,16 +56,19 @@ interface AskedLogin {
   readonly grant: LoginGrant | undefined
   /** The requested integration, if the URL names it. */
   readonly name: string | undefined
+  /** The integration that a username such as `NAME@acme.com` names. It counts if nothing else names one. */
+  readonly meant?: string | undefined
   /** Whether the client id has the form of a key's id. */
   readonly hasClientId: boolean
   /** Whether it needs a token, and not a client. */
   readonly isResource: boolean
+  /** Whether it reads a grant type. */
+  readonly isLogin: boolean
 }
 
-export function salesforceErrorOf(
-  problem: BrokerError,
-  { grant, name, hasClientId, isResource }: AskedLogin,
-): SalesforceError {
+export function salesforceErrorOf(thrown: BrokerError, asked: AskedLogin): SalesforceError {
+  const { grant, name, hasClientId, isResource, isLogin } = asked
+  const problem = name === undefined ? withMeant(thrown, asked.meant) : thrown
   const { code } = problem
   const authenticate = isResource ? AUTHENTICATE_TOKEN : AUTHENTICATE[grant ?? 'none']
   const description = descriptionOf(problem, { name, authenticate })
@@ -81,18 +83,33 @@ export function salesforceErrorOf(
   }
   const isUnknown = code === 'caller_unauthenticated'
   if (isResource && code === 'not_found') return { status: 404, error: 'Bad_Id', description }
-  if (isResource && problem.status !== 400) {
+  if (isResource && WORDS[code] !== 'invalid_request') {
     return { status: 403, error: 'Bad_OAuth_Token', description }
   }
   const ofClient = grant === 'client_credentials' || grant === undefined
   const ofSecret = hasClientId ? 'invalid_client' : 'invalid_client_id'
   const unknown = ofClient ? ofSecret : 'invalid_grant'
-  const error = isUnknown ? unknown : wordOf(problem)
+  const error = isUnknown ? unknown : wordOf(problem, isLogin)
   return { status: 400, error, description }
 }
 
-const wordOf = ({ code, cause }: BrokerError): SalesforceErrorCode =>
-  cause === UNSUPPORTED_GRANT ? 'unsupported_grant_type' : (WORDS[code] ?? 'invalid_grant')
+function wordOf({ code, cause }: BrokerError, isLogin: boolean): SalesforceErrorCode {
+  // Salesforce reads no grant type in JSON.
+  const isOther = cause === UNSUPPORTED_GRANT || (isLogin && code === 'media_type_unsupported')
+  return isOther ? 'unsupported_grant_type' : (WORDS[code] ?? 'invalid_grant')
+}
+
+/** A username of Salesforce may be left in the settings of the client, so a refusal says what was read of it. */
+function withMeant(problem: BrokerError, meant: string | undefined): BrokerError {
+  const { code, detail } = problem
+  const isOfName = code === 'caller_forbidden' || code === 'integration_not_found'
+  if (meant === undefined || !isOfName) return problem
+  return new BrokerError(code, `${detail}: the username names the integration ${meant}`, {
+    cause: problem,
+    remedy:
+      'Send the name of an integration as the username, alone or before an @, or log in at /login/NAME.',
+  })
+}
 
 /** The same for every wrong key, so that it does not tell what was right. */
 const AUTHENTICATE: Readonly<Record<LoginGrant | 'none', string>> = {

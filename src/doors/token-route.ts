@@ -29,6 +29,7 @@ export function registerTokenDoor(scope: Server, logIn: LogIn): void {
     method: 'POST',
     path: '/services/oauth2/token',
     operationId: 'logIn',
+    isLogin: true,
     schema: {
       summary: 'A token, for a client of Salesforce',
       description:

@@ -353,6 +353,50 @@ t.test('a secret in the URL is refused, and audited by the id of the key', async
   t.notMatch(trail, assertion.slice(20))
 })
 
+t.test('a secret in the URL is one at every path, and its owner is named', async (t) => {
+  const before = broker.audit().length
+  const paths = [
+    `/login/billing?client_secret=${wide.key}`,
+    `/login/billing/services/data?oauth_token=${wide.key}`,
+    `/oauth/token?client_secret=${wide.key}`,
+    `/oauth/token?grant_type=client_credentials&k=${wide.key}`,
+    `${BILLING}?token=${wide.key}&x=/services/oauth2/revoke`,
+  ]
+  for (const path of paths) {
+    const { status, headers, body } = await ask({ path, form: '' })
+    t.match(
+      { status, body },
+      { status: 400, body: { error_description: /^secret_in_url: / } },
+      path,
+    )
+    t.equal(headers.get('cache-control'), 'no-store')
+  }
+  const exposed = () =>
+    broker
+      .audit()
+      .slice(before)
+      .filter(({ detail }) => detail?.reason === 'secret_in_url')
+  await eventually(() => exposed().length === paths.length)
+  for (const event of exposed()) {
+    t.match(event, { principal: 'api-key:wide', detail: { api_key: wide.id } })
+  }
+})
+
+t.test('a refusal says what was read of a username of Salesforce', async (t) => {
+  const password = (username: string, key: string) =>
+    ask({ path: ROOT, form: { grant_type: 'password', username, password: key } })
+  for (const [key, code] of [
+    [one.key, 'caller_forbidden'],
+    [wide.key, 'integration_not_found'],
+  ] as const) {
+    const { status, body } = await password('jane@acme.com', key)
+    t.equal(status, 400)
+    t.match(body.error_description, new RegExp(`^${code}: .* the username names .* jane\\. `))
+    t.match(body.error_description, /before an @/)
+  }
+  t.equal((await password('billing@acme.com', one.key)).status, 200)
+})
+
 t.test('an API call is refused with what to do instead', async (t) => {
   const paths = [
     '/services',

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import * as oauth from 'oauth4webapi'
 import t from 'tap'
 import { startSimulator } from '../../simulator/simulator.ts'
@@ -116,6 +117,26 @@ for (const [name, authentication] of Object.entries({
     t.equal(api.status, 200)
   })
 }
+
+t.test('a form may be compressed', async (t) => {
+  const form = gzipSync(new URLSearchParams(wanted).toString())
+  const authorization = `Basic ${btoa(basic.join(':'))}`
+  const send = (encoding: string) =>
+    fetch(endpoint, {
+      method: 'POST',
+      body: form,
+      headers: {
+        ...{ authorization, 'content-encoding': encoding },
+        'content-type': 'application/x-www-form-urlencoded',
+      },
+    })
+  const taken = await send('gzip')
+  t.equal(taken.status, 200)
+  t.match(await taken.json(), { scope: 'integration:billing' })
+  const other = await send('br')
+  t.equal(other.status, 400)
+  t.match(await other.json(), { error_description: /^media_type_unsupported: .*gzip/ })
+})
 
 t.test('oauth4webapi understands a refusal', async (t) => {
   const client = { client_id: key.id }

@@ -62,11 +62,18 @@ export const unsupportedVersion = (what: string, remedy: string): BrokerError =>
 export const unsupportedOperation = (what: string, remedy: string): BrokerError =>
   new BrokerError('request_invalid', what, { remedy, cause: OPERATION })
 
+const LOGIN = {
+  grant: 'password',
+  hasClientId: false,
+  isResource: false,
+  isLogin: false,
+} as const
+
 /** `name`: the integration in the URL. */
 export function soapFaultOf(problem: BrokerError, name: string | undefined): SoapFault {
   const { code, cause } = problem
   if (code === 'caller_unauthenticated' || code === 'caller_forbidden') return INVALID_LOGIN
-  const asked = { grant: 'password', name, hasClientId: false, isResource: false } as const
+  const asked = { ...LOGIN, name }
   const { status, error, description, retryAfterSeconds } = salesforceErrorOf(problem, asked)
   const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
   const message = withWait(description, retryAfterSeconds)

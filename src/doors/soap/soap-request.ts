@@ -1,13 +1,13 @@
 /** Reads what a SOAP client asks of the login host. Pure. */
 import { BrokerError } from '../../errors/errors.ts'
+import type { TokenForm } from '../../tokens/oauth/oauth-request.ts'
 import { childOf, readXml, type XmlFault } from './xml.ts'
 
 export interface SoapRequest {
   /** The name of the element in the body, such as `login`. */
   readonly operation: string
-  /** Parameters of `login`. Undefined: the operation has none. */
-  readonly username: string | undefined
-  readonly password: string | undefined
+  /** The parameters of `login`, in the form of a password grant. */
+  readonly form: TokenForm
   /** Of the header of other operations. */
   readonly sessionId: string | undefined
 }
@@ -23,11 +23,15 @@ export function readSoapRequest(text: string): SoapRequest {
   if (root.name !== 'Envelope') throw unreadable('The body is no SOAP envelope')
   const [call, second] = childOf(root, 'Body')?.children ?? []
   if (!call || second) throw unreadable('The envelope has no body with exactly one operation')
+  const username = childOf(call, 'username')?.text.trim()
+  const password = childOf(call, 'password')?.text.trim()
   const header = childOf(childOf(root, 'Header'), 'SessionHeader')
   return {
     operation: call.name,
-    username: childOf(call, 'username')?.text.trim(),
-    password: childOf(call, 'password')?.text.trim(),
+    form: {
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+    },
     sessionId: childOf(header, 'sessionId')?.text.trim(),
   }
 }

@@ -1,7 +1,6 @@
 /** `POST …/services/Soap/u/{version}` and `…/c/{version}`: `login()` of the Partner and the Enterprise API. */
 import { Type } from 'typebox'
 import { documented } from '../../http/openapi/documented.ts'
-import { createRepeatedText } from '../../http/repeated-text.ts'
 import { createReplyBatcher } from '../../http/server/reply-batcher.ts'
 import type { Server } from '../../http/server/server.ts'
 import { longestOf } from '../../tokens/look/longest.ts'
@@ -47,7 +46,6 @@ const soapText = (description: string) =>
 export function registerSoapDoor(scope: Server, dependencies: SoapDoorDependencies): void {
   const { logIn, ignoreRevocation, userInfo, now } = dependencies
   const replyBatcher = createReplyBatcher()
-  const readRepeated = createRepeatedText(readSoapRequest)
 
   /** Not async: promises would slow a hit. */
   const answer = (request: DoorRequest, api: SoapApi, lease: Lease): string | Promise<string> => {
@@ -58,12 +56,7 @@ export function registerSoapDoor(scope: Server, dependencies: SoapDoorDependenci
     return info instanceof Promise ? info.then(write) : write(info)
   }
 
-  const serve = (request: DoorRequest, api: SoapApi, asked: SoapRequest) => {
-    const { username, password } = asked
-    const form = {
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password }),
-    }
+  const serve = (request: DoorRequest, api: SoapApi, { form }: SoapRequest) => {
     const login = readLogin('password', form, undefined)
     const check = (lease: Lease) => requireSoap(lease, api)
     const found = logIn(request, login, (lease) => lease, check)
@@ -74,8 +67,7 @@ export function registerSoapDoor(scope: Server, dependencies: SoapDoorDependenci
 
   const call = (request: DoorRequest): string | Promise<string> => {
     const api = requireApi(request)
-    const body = typeof request.body === 'string' ? request.body : ''
-    const asked = readRepeated(request.raw.socket, body)
+    const asked = requestIn(request.body)
     if (asked.operation === 'login') return serve(request, api, asked)
     if (asked.operation === 'logout') {
       return ignoreRevocation(request, OPERATION_ID, asked.sessionId).then(() =>
@@ -129,6 +121,12 @@ const SoapParams = Type.Object({
     ...documented({ pattern: VERSION.source, $comment: 'a version such as 60.0' }),
   }),
 })
+
+/** A request without a body is none. */
+const requestIn = (body: unknown): SoapRequest =>
+  typeof body === 'object' && body !== null && 'operation' in body
+    ? (body as SoapRequest)
+    : readSoapRequest('')
 
 function requireApi(request: DoorRequest): SoapApi {
   const api = soapApiOf(request)

@@ -3,9 +3,10 @@ import { BrokerError } from '../../errors/errors.ts'
 import { toBrokerError } from '../../http/problems/problem.ts'
 import { takeTexts } from '../../http/server/form-body.ts'
 import type { Server } from '../../http/server/server.ts'
-import { guardDoors } from '../door-guard.ts'
+import { guardUrls } from '../../tokens/oauth/url-guard.ts'
 import { type DoorScopeDependencies, integrationInUrl } from '../door-scope.ts'
 import { faultText, isOutage, soapFaultOf } from './fault.ts'
+import { readSoapRequest } from './soap-request.ts'
 import { SOAP_CONTENT_TYPE, SOAP_MEDIA_TYPE, soapApiOf } from './soap-route.ts'
 
 /** `isOn`: false answers every request with a fault that says so. */
@@ -17,8 +18,8 @@ export async function registerSoapScope(
 ): Promise<void> {
   await server.register(async (plain) => {
     const scope = plain as Server
-    takeTexts(scope, { mediaType: SOAP_MEDIA_TYPE, parse: (text) => text })
-    guardDoors(scope, gate)
+    takeTexts(scope, { mediaType: SOAP_MEDIA_TYPE, parse: readSoapRequest })
+    guardUrls(scope, gate)
     scope.addHook('onRequest', ({ raw: { headers } }, _reply, done) => {
       // Clients name this type in many ways, or not at all.
       headers['content-type'] = SOAP_MEDIA_TYPE

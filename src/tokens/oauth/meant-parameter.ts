@@ -1,7 +1,6 @@
 /** Finds parameters of a token request that look like a mistake: ignored, they would have no effect without a word. Pure. */
 import { BrokerError } from '../../errors/errors.ts'
 import { spellingDistance } from '../../runtime/spelling.ts'
-import { secretInQuery } from './secret-in-url.ts'
 
 /** The parameters of `POST /oauth/token`. */
 const KNOWN = ['grant_type', 'scope', 'client_id', 'client_secret', 'rejected'] as const
@@ -31,8 +30,9 @@ const OTHER_WORDS: ReadonlyMap<string, Known | 'life'> = new Map([
   ['minttl', 'life'],
 ])
 
-/** Letters that differ at most. */
-const DISTANCE_MAX = 2
+/** Letters that differ at most: in a long word, and in one that has more neighbours. */
+const DISTANCE_MAX = { long: 2, short: 1 } as const
+const LONG = 7
 /** A shorter word has too many neighbours. */
 const LEAST_LENGTH = 4
 
@@ -48,14 +48,11 @@ export function refuseMistakes(names: readonly string[]): void {
   }
 }
 
-/** Parameters in the query have no effect. Throws `secret_in_url` for a secret, and `request_invalid` for another parameter of this endpoint and for what looks like one. */
+/** Parameters in the query have no effect. Throws `request_invalid` for one of this endpoint and for what looks like one. */
 export function refuseQuery(url = ''): void {
   const start = url.indexOf('?')
   if (start === -1) return
   const names = [...new URLSearchParams(url.slice(start + 1)).keys()]
-  if (secretInQuery(url, false) !== undefined) {
-    throw new BrokerError('secret_in_url', 'The query of the URL has a secret')
-  }
   const known = names.find((name) => (KNOWN as readonly string[]).includes(name))
   if (known !== undefined) {
     throw new BrokerError('request_invalid', `The parameter ${known} is in the query of the URL`, {
@@ -70,7 +67,8 @@ function meantBy(name: string): Known | 'life' | undefined {
   const word = plain(name.slice(0, 40))
   const other = OTHER_WORDS.get(word)
   if (other !== undefined || word.length < LEAST_LENGTH) return other
-  return KNOWN.find((known) => spellingDistance(word, plain(known), DISTANCE_MAX) <= DISTANCE_MAX)
+  const most = word.length < LONG ? DISTANCE_MAX.short : DISTANCE_MAX.long
+  return KNOWN.find((known) => spellingDistance(word, plain(known), most) <= most)
 }
 
 const plain = (name: string): string => name.toLowerCase().replace(/[^a-z]/g, '')

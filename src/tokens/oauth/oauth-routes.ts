@@ -7,7 +7,6 @@ import { documented } from '../../http/openapi/documented.ts'
 import { operation } from '../../http/openapi/operation.ts'
 import { toBrokerError } from '../../http/problems/problem.ts'
 import { FORM, takeForms } from '../../http/server/form-body.ts'
-import { countHeader } from '../../http/server/raw-headers.ts'
 import { createReplyBatcher } from '../../http/server/reply-batcher.ts'
 import type { Server } from '../../http/server/server.ts'
 import type { DoorHandOut } from '../look/hand-out.ts'
@@ -19,6 +18,7 @@ import { refuseMistakes, refuseQuery } from './meant-parameter.ts'
 import { oauthAnswer } from './oauth-answer.ts'
 import { OAUTH_ERRORS, type OAuthError, type OAuthErrorCode, oauthErrorOf } from './oauth-error.ts'
 import { clientCredentialsOf, integrationIn, parseForm, SCOPE } from './oauth-request.ts'
+import { guardUrls } from './url-guard.ts'
 
 type Request = Parameters<Gate['identifyBearer']>[0]
 type Reply = Parameters<ReturnType<typeof createReplyBatcher>['send']>[0]
@@ -111,12 +111,8 @@ export async function registerOAuthRoutes(
 
   await server.register(async (plain) => {
     const scope = plain as Server
-    scope.decorateRequest('principal')
     takeForms(scope, parseForm)
-    scope.addHook('onSend', (_request, reply, payload, done) => {
-      reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
-      done(null, payload)
-    })
+    guardUrls(scope, gate)
     scope.setErrorHandler((thrown, request, reply) => {
       const problem = toBrokerError(thrown, [FORM])
       const told = onProblem(problem, request)
@@ -146,9 +142,6 @@ export async function registerOAuthRoutes(
         },
       }),
       (request, reply) => {
-        if (countHeader(request.raw.rawHeaders, 'authorization') > 1) {
-          throw new BrokerError('request_invalid', 'Authorization is present more than once')
-        }
         refuseQuery(request.raw.url)
         refuseMistakes(Object.keys(request.body))
         const client = clientCredentialsOf(request.headers.authorization, textsOf(request.body))

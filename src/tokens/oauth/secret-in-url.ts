@@ -16,10 +16,14 @@ const TOKEN = 'token'
 /** The beginning of an API key, or of a JWT. */
 const LOOKS_SECRET = /^(?:vk_[0-9A-Za-z]{8}_|eyJ[\w-]+\.)/
 
-/** The first secret. `mayHaveToken`: Salesforce clients revoke a token by its URL, and others do not. An API key is a secret there too. */
-export function secretInQuery(url: string, mayHaveToken: boolean): string | undefined {
+/** Salesforce clients revoke a token by its URL. An API key is a secret there too. */
+const REVOKE = /\/revoke\/?$/
+
+/** The first secret in the query. */
+export function secretInQuery(url = ''): string | undefined {
   const start = url.indexOf('?')
   if (start === -1) return undefined
+  const mayHaveToken = REVOKE.test(url.slice(0, start))
   for (const [name, value] of new URLSearchParams(url.slice(start + 1))) {
     if (value === '') continue
     if (name === TOKEN && mayHaveToken && !value.startsWith('vk_')) continue

@@ -1,25 +1,24 @@
-/** What every door does before it reads the body: answers are not stored, and secrets in a URL are refused. */
-import { idOfApiKey } from '../callers/api-key.ts'
-import type { Gate } from '../callers/index.ts'
-import { BrokerError } from '../errors/errors.ts'
-import { countHeader } from '../http/server/raw-headers.ts'
-import type { Server } from '../http/server/server.ts'
-import { secretInQuery } from '../tokens/oauth/secret-in-url.ts'
+/** What every endpoint for OAuth and Salesforce clients does before it reads the body: answers are not stored, and secrets in a URL are refused. */
+import { idOfApiKey } from '../../callers/api-key.ts'
+import type { Gate } from '../../callers/index.ts'
+import { BrokerError } from '../../errors/errors.ts'
+import { countHeader } from '../../http/server/raw-headers.ts'
+import type { Server } from '../../http/server/server.ts'
+import { secretInQuery } from './secret-in-url.ts'
 
 type Identify = Pick<Gate, 'identifyBearer'>
 
-const REVOKE = /\/revoke\/?(?:\?|$)/
 const KEY_LENGTH = 61
 
-export function guardDoors(scope: Server, gate: Identify): void {
+/** Guards all routes of this scope. Call it before routes are registered. */
+export function guardUrls(scope: Server, gate: Identify): void {
   scope.decorateRequest('principal')
   scope.addHook('onRequest', (request, reply, done) => {
     reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
     if (countHeader(request.raw.rawHeaders, 'authorization') > 1) {
       throw new BrokerError('request_invalid', 'Authorization is present more than once')
     }
-    const { url = '' } = request.raw
-    const secret = secretInQuery(url, REVOKE.test(url))
+    const secret = secretInQuery(request.raw.url)
     if (secret === undefined) {
       done()
       return
