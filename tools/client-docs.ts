@@ -60,7 +60,10 @@ function notesOf(rows: readonly ClientRow[]): string {
 
 /** For `docs/client-errors.md`: what each client prints at each cause. */
 export function renderClientErrors(rows: readonly ClientRow[]): string {
-  return rows.map(errorsOf).join('\n\n')
+  return rows
+    .filter(({ prints }) => Object.keys(prints).length > 0)
+    .map(errorsOf)
+    .join('\n\n')
 }
 
 function errorsOf({ name, version, grant, prints }: ClientRow): string {

@@ -8,9 +8,17 @@ export const CAUSES = {
   other_grant: 'the grant is another one',
   rate: 'the integration has no logins left',
   secret_in_url: 'the client writes the key into the URL',
+  version: 'the URL has no version of the API',
+  operation: 'an API call goes to the login URL',
+  body: 'the body is JSON',
 } as const
 
 export type Cause = keyof typeof CAUSES
+
+/** Causes that need a program of their own, since the settings of the example cannot have them. */
+export const PROGRAM_CAUSES = ['other_grant', 'version', 'operation', 'body'] as const
+
+type ProgramCause = (typeof PROGRAM_CAUSES)[number]
 
 export type ToolchainName =
   | 'node'
@@ -45,8 +53,8 @@ export interface ClientRow {
   readonly revokesToken: boolean
   /** A part of what it prints at each cause, in one line. Absent: it cannot be had. */
   readonly prints: Partial<Readonly<Record<Cause, string>>>
-  /** The program for `other_grant`, in `test/clients/other-grants`. */
-  readonly otherGrant?: string
+  /** The programs for causes that the example cannot have, in `test/clients/other-programs`. */
+  readonly programs?: Partial<Readonly<Record<ProgramCause, string>>>
   /** What to beware of: sentences. */
   readonly beware: readonly string[]
 }

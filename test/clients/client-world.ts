@@ -91,6 +91,9 @@ export async function startClientWorld(t: Teardown) {
     other_grant: (integration: string) => ({ key: wide, integration }),
     rate: () => ({ key: elsewhere, integration: BUSY }),
     secret_in_url: (integration: string) => ({ key: wide, integration }),
+    version: (integration: string) => ({ key: wide, integration }),
+    operation: (integration: string) => ({ key: wide, integration }),
+    body: (integration: string) => ({ key: wide, integration }),
   } satisfies Record<string, (integration: string) => ClientSettings>
 
   return {

@@ -2,7 +2,7 @@
 import type { Cause } from './client-row.ts'
 
 /** Causes that can be had with most clients. */
-type Common = Exclude<Cause, 'secret_in_url'>
+type Common = Exclude<Cause, 'secret_in_url' | 'version' | 'operation' | 'body'>
 
 type Said = Readonly<Record<Common, readonly [error: string, code: string]>>
 

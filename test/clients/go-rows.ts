@@ -24,7 +24,7 @@ export const GO_ROWS: readonly ClientRow[] = [
       ...printsOf('client_credentials', () => '400 Bad Request: failed authentication'),
       rate: '503 Service Unavailable: failed authentication',
     },
-    otherGrant: 'go_salesforce.go',
+    programs: { other_grant: 'go_salesforce.go' },
     beware: [
       'At a 401 it sends the key to Salesforce, which refuses it, and the call fails. Call `Init` again after such an error.',
       'Safer: get the token from `GET /tokens/NAME`, and set `Creds.AccessToken` and `Creds.Domain` (to `instance_url`) instead of the key.',
@@ -48,7 +48,7 @@ export const GO_ROWS: readonly ClientRow[] = [
     session: { next: 'succeeds', by: 'program' },
     sendsKeyToInstance: false,
     prints: printsOf('oauth', (error, code) => `oauth2: "${error}" "${code}: `),
-    otherGrant: 'x_oauth2.go',
+    programs: { other_grant: 'x_oauth2.go' },
     beware: [
       'Set `AuthStyle`. Otherwise, each refused request is sent twice, until one has succeeded in this process.',
       'It ignores `Retry-After`.',

@@ -31,7 +31,7 @@ export const JAVA_ROWS: readonly ClientRow[] = [
     sendsKeyToInstance: false,
     revokesToken: false,
     prints: printsOf('oauth', (error, code) => `${error}: ${code}: `),
-    otherGrant: 'Nimbus.java',
+    programs: { other_grant: 'Nimbus.java' },
     beware: ['It renews nothing by itself. `instance_url` is among the custom parameters.'],
   },
   {

@@ -17,9 +17,10 @@ const jsforce = {
   name: 'jsforce',
   package: 'jsforce',
   version: '3.10.26',
-  otherGrant: 'jsforce.mjs',
+  programs: { other_grant: 'jsforce.mjs', operation: 'jsforce-operation.mjs' },
 } as const
 const named = (error: string, code: string) => `${error}: ${code}: `
+const OF_CALL = { operation: 'MISDIRECTED_REQUEST: This is the login host. ' } as const
 const ofConnection = [
   ['oauth2.loginUrl', LOGIN_URL],
   ['oauth2.clientId', KEY_ID],
@@ -44,7 +45,7 @@ export const NODE_ROWS: readonly ClientRow[] = [
       ['refreshFn', 'a function that calls `authorize` again'],
     ],
     session: PROGRAM_LOGS_IN_AGAIN,
-    prints: printsOf('client_credentials', named),
+    prints: { ...printsOf('client_credentials', named), ...OF_CALL },
     beware: [
       'Without `refreshFn`, the call after the end of the session fails with `No refresh token found in the connection`.',
       '`refreshFn` must call its callback. jsforce ignores what it returns, and does not catch what it throws.',
@@ -57,7 +58,7 @@ export const NODE_ROWS: readonly ClientRow[] = [
     example: 'node/jsforce-password.mjs',
     settings: ofPassword,
     session: LOGS_IN_AGAIN,
-    prints: printsOf('password', named),
+    prints: { ...printsOf('password', named), ...OF_CALL },
     beware: [NO_TOKEN_SERVICE],
   },
   {
@@ -66,7 +67,7 @@ export const NODE_ROWS: readonly ClientRow[] = [
     example: 'node/jsforce-refresh-token.mjs',
     settings: [...ofConnection, ['refreshToken', KEY]],
     session: LOGS_IN_AGAIN,
-    prints: printsOf('refresh_token', named),
+    prints: { ...printsOf('refresh_token', named), ...OF_CALL },
     beware: [
       'Get the first token with `oauth2.refreshToken`, because a connection needs `instanceUrl` before its first call.',
       NO_TOKEN_SERVICE,
@@ -82,7 +83,7 @@ export const NODE_ROWS: readonly ClientRow[] = [
     settings: ofPassword,
     session: LOGS_IN_AGAIN,
     prints: printsOf('password', named),
-    otherGrant: 'jsforce-node.mjs',
+    programs: { other_grant: 'jsforce-node.mjs' },
     beware: ['The other grants work as in jsforce.', NO_TOKEN_SERVICE],
   },
   {
@@ -106,7 +107,7 @@ export const NODE_ROWS: readonly ClientRow[] = [
       other_grant:
         'Error authenticating with auth code due to: unsupported_grant_type::request_invalid: ',
     },
-    otherGrant: 'salesforce-core.mjs',
+    programs: { other_grant: 'salesforce-core.mjs' },
     beware: [
       'The user must be able to read its own `User` record, because the client asks for its username.',
       'Do not use its JWT login. Where that is refused, it sends the signed assertion to `login.salesforce.com` and `test.salesforce.com` too.',
@@ -128,7 +129,7 @@ export const NODE_ROWS: readonly ClientRow[] = [
     ],
     session: PROGRAM_LOGS_IN_AGAIN,
     prints: printsOf('oauth', (error, code) => `error: '${error}', error_description: '${code}: `),
-    otherGrant: 'openid-client.mjs',
+    programs: { other_grant: 'openid-client.mjs' },
     beware: ['It refuses a plain `http` URL without `allowInsecureRequests`.'],
   },
   {
@@ -145,8 +146,11 @@ export const NODE_ROWS: readonly ClientRow[] = [
       ['scope', SCOPE],
     ],
     session: PROGRAM_LOGS_IN_AGAIN,
-    prints: printsOf('oauth', (error, code) => `"error":"${error}","error_description":"${code}: `),
-    otherGrant: 'simple-oauth2.mjs',
+    prints: {
+      ...printsOf('oauth', (error, code) => `"error":"${error}","error_description":"${code}: `),
+      body: '"error":"invalid_request","error_description":"media_type_unsupported: ',
+    },
+    programs: { other_grant: 'simple-oauth2.mjs', body: 'simple-oauth2-body.mjs' },
     beware: [
       'Its error holds the whole request. Print `error.data.payload` alone: an error that nobody catches shows the key.',
     ],

@@ -31,7 +31,7 @@ export const PYTHON_ROWS: readonly ClientRow[] = [
       ...printsOf('client_credentials', (error, code) => `(code: ${error}): ${code}: `),
       other_grant: '(code: invalid_grant): caller_unauthenticated: ',
     },
-    otherGrant: 'simple_salesforce_client.py',
+    programs: { other_grant: 'simple_salesforce_client.py' },
     beware: [
       'It knows only hosts of `salesforce.com`. The adapter of the example sends its logins to Valetkey.',
       '`query` and the calls of objects log in again at a 401. `bulk`, `bulk2` and a session with `session_id` fail with `SalesforceExpiredSession`.',
@@ -54,7 +54,7 @@ export const PYTHON_ROWS: readonly ClientRow[] = [
     ],
     session: PROGRAM_LOGS_IN_AGAIN,
     prints: printsOf('oauth', (error, code) => `${error}: ${code}: `),
-    otherGrant: 'authlib_client.py',
+    programs: { other_grant: 'authlib_client.py' },
     beware: [
       'It raises `InvalidTokenError` for a token that lasts less than 60 seconds, even if it is new. Tokens of Valetkey last longer, unless `token_lifetime` of the integration is below 600.',
       'Without `grant_type` in the constructor, it does not fetch the next token by itself.',
@@ -75,7 +75,7 @@ export const PYTHON_ROWS: readonly ClientRow[] = [
     ],
     session: PROGRAM_LOGS_IN_AGAIN,
     prints: printsOf('oauth', (error, code) => `(${error}) ${code}: `),
-    otherGrant: 'requests_oauthlib_client.py',
+    programs: { other_grant: 'requests_oauthlib_client.py' },
     beware: [
       'It raises `TokenExpiredError` when the token expires, and fetches no other one by itself.',
       'It refuses a plain `http` URL, also on loopback.',

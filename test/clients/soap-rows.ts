@@ -15,7 +15,11 @@ const printsOfFaults = (print: (code: string, text: string) => string, rate: str
   wrong_name: print('INVALID_LOGIN', 'integration_not_found: '),
   forbidden: print('INVALID_LOGIN', 'Invalid username, password, security token'),
   rate: print(rate, 'login_budget_exhausted: '),
+  version: print('UNSUPPORTED_API_VERSION', 'request_invalid: The URL names no version'),
 })
+
+const faultOfWsc = (code: string, text: string) =>
+  `exceptionCode='${code}' exceptionMessage='${text}`
 
 export const SOAP_ROWS: readonly ClientRow[] = [
   {
@@ -31,7 +35,11 @@ export const SOAP_ROWS: readonly ClientRow[] = [
       ['login(…, password)', KEY],
     ],
     session: { next: 'succeeds', by: 'client' },
-    prints: printsOfFaults((code, text) => `${code}: ${text}`, 'LOGIN_RATE_EXCEEDED'),
+    prints: {
+      ...printsOfFaults((code, text) => `${code}: ${text}`, 'LOGIN_RATE_EXCEEDED'),
+      operation: 'INVALID_OPERATION: request_invalid: This is the login host, ',
+    },
+    programs: { version: 'soap-jsforce-version.mjs', operation: 'soap-jsforce-operation.mjs' },
     beware: ['With SOAP login, set `loginUrl` and no `oauth2`.'],
   },
   {
@@ -48,7 +56,11 @@ export const SOAP_ROWS: readonly ClientRow[] = [
       ['security_token', 'the empty text'],
     ],
     session: { next: 'succeeds', by: 'program' },
-    prints: printsOfFaults((code, text) => `(code: ${code}): ${text}`, 'REQUEST_LIMIT_EXCEEDED'),
+    prints: {
+      ...printsOfFaults((code, text) => `(code: ${code}): ${text}`, 'REQUEST_LIMIT_EXCEEDED'),
+      operation: "'errorCode': 'MISDIRECTED_REQUEST', 'message': 'This is the login host. ",
+    },
+    programs: { version: 'soap_simple_version.py', operation: 'soap_simple_operation.py' },
     beware: [
       '`scratch_url` is a parameter of `SalesforceLogin` only. Give `session_id` and `instance` to `Salesforce`.',
     ],
@@ -67,10 +79,11 @@ export const SOAP_ROWS: readonly ClientRow[] = [
       ['setSessionRenewer', 'a function that logs in again'],
     ],
     session: { next: 'succeeds', by: 'program' },
-    prints: printsOfFaults(
-      (code, text) => `exceptionCode='${code}' exceptionMessage='${text}`,
-      'REQUEST_LIMIT_EXCEEDED',
-    ),
+    prints: {
+      ...printsOfFaults(faultOfWsc, 'REQUEST_LIMIT_EXCEEDED'),
+      operation: faultOfWsc('INVALID_OPERATION', 'request_invalid: This is the login host, '),
+    },
+    programs: { version: 'SoapWscVersion.java', operation: 'SoapWscOperation.java' },
     beware: [
       'Salesforce has no `login()` in version 65.0. Valetkey takes every version.',
       'Set an endpoint: `Connector.newConnection(user, password)` logs in at a host inside Salesforce.',

@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { type Provided, unlessProvided } from '../support/apt.ts'
 import { lifeKnown } from '../support/lease-life.ts'
 import { startClient } from './client-process.ts'
-import { CAUSES, type Cause, type ClientRow } from './client-row.ts'
+import { CAUSES, type Cause, type ClientRow, PROGRAM_CAUSES } from './client-row.ts'
 import { type ClientSettings, startClientWorld } from './client-world.ts'
 import { TOOLCHAINS } from './toolchains/index.ts'
 
@@ -100,10 +100,8 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
         const causes = REFUSALS.filter((cause) => row.prints[cause] !== undefined)
         await Promise.all(
           causes.map(async (cause) => {
-            const program =
-              cause === 'other_grant'
-                ? join('test/clients/other-grants', row.otherGrant ?? '')
-                : join('examples/clients', row.example)
+            const other = programFor(row, cause)
+            const program = other ?? join('examples/clients', row.example)
             const settings = world.refused[cause](integration)
             const { running } = await start(t, program, settings)
             const status = await running.finish()
@@ -115,6 +113,13 @@ export async function tryClients(t: Test, rows: readonly ClientRow[]): Promise<v
       })
     })
   }
+}
+
+/** Undefined: the example has the cause by its settings. */
+function programFor({ programs }: ClientRow, cause: Cause): string | undefined {
+  const own = PROGRAM_CAUSES.find((one) => one === cause)
+  const file = own && programs?.[own]
+  return file === undefined ? undefined : join('test/clients/other-programs', file)
 }
 
 /** As a person reads it: without the line breaks that a program adds. */

@@ -5,7 +5,7 @@ import { isOnPath, run } from '../../support/apt.ts'
 import { cacheFor, provideFolder, ROOT, type Toolchain } from './toolchain.ts'
 
 const MODULE = join(ROOT, 'examples/clients/go')
-const OTHERS = globSync('test/clients/other-grants/*.go', { cwd: ROOT }).sort()
+const OTHERS = globSync('test/clients/other-programs/*.go', { cwd: ROOT }).sort()
 const FOLDER = cacheFor('go-clients', [
   ...['go.mod', 'go.sum', ...globSync('*/*.go', { cwd: MODULE }).sort()].map((file) =>
     join(MODULE, file),

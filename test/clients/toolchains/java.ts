@@ -1,6 +1,6 @@
 /** One program of `examples/clients/java` with the packages of its `pom.xml`, compiled with the Java of the machine. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { isOnPath, run } from '../../support/apt.ts'
 import { cacheFor, provideFolder, ROOT, type Toolchain } from './toolchain.ts'
@@ -10,11 +10,12 @@ export function javaToolchain(name: string, main: string): Toolchain {
   const pom = join(ROOT, 'examples/clients/java', name, 'pom.xml')
   const sources = [
     join(ROOT, 'examples/clients/java', name, `${main}.java`),
-    join(ROOT, 'test/clients/other-grants', `${main}.java`),
-  ].filter((file) => existsSync(file))
-  const folder = cacheFor(`java-client-${name}`, [pom, ...sources])
-  const classes = (source: string, within = folder) =>
-    join(within, sources.indexOf(source) === 0 ? 'example' : 'other')
+    ...globSync(`test/clients/other-programs/${main}*.java`, { cwd: ROOT })
+      .sort()
+      .map((file) => join(ROOT, file)),
+  ]
+  const folder = cacheFor(`java-programs-${name}`, [pom, ...sources])
+  const classes = (source: string, within = folder) => join(within, String(sources.indexOf(source)))
   return {
     folder,
     provide: (announce) =>
