@@ -37,7 +37,7 @@ const rows = (needed: Needed, on: keyof typeof ON | undefined, routes: readonly 
 const NAME = '/integrations/{name}'
 const DOOR = '/login/{integration}'
 const LOGIN = `POST ${DOOR}/services/oauth2/token`
-const USERINFO = `GET ${DOOR}/services/oauth2/userinfo`
+const USERINFO = ['GET', 'POST'].map((method) => `${method} ${DOOR}/services/oauth2/userinfo`)
 const IDENTITY = `GET ${DOOR}/id/{org}/{user}`
 const SOAP_LOGIN = `POST ${DOOR}/services/Soap/{kind}/{version}`
 const REFERRING: readonly ReferenceRow[] = Object.values(REFERENCES)
@@ -89,7 +89,7 @@ export const ACCESS: readonly AccessRow[] = [
   row(LOGIN, 'tokens:read', 'path'),
   row(LOGIN, NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   row(`POST ${DOOR}/services/oauth2/introspect`, 'tokens:read', 'path'),
-  ...[USERINFO, IDENTITY].flatMap((route) => [
+  ...[...USERINFO, IDENTITY].flatMap((route) => [
     row(route, 'tokens:read', 'path'),
     row(route, NAMED_IN_ANSWERS, 'named', SOURCE_NAME),
   ]),

@@ -196,7 +196,7 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
     corruptRecords: () => watched.corrupt().length,
   })
   await registerPublicRoutes(server, { version, docs: config.docs, readiness, connections })
-  const { gate } = callers
+  const { gate, strangers } = callers
   const doorkeeping = composeDoorHandOut({
     ...{ core, engine, audit, onRead: counts.note, meter: metering.engine },
     isFleet: kind === 'redis',
@@ -204,7 +204,10 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const { handOut } = doorkeeping
   const telling = tellingGate(gate, trust)
   await registerOAuthRoutes(server, { handOut, gate: telling, onProblem })
-  const doors = { doorkeeping, engine, gate: telling, audit, onProblem, now: runtime.now }
+  const doors = {
+    ...{ doorkeeping, engine, gate: telling, strangers, audit, onProblem },
+    now: runtime.now,
+  }
   await composeDoors(server, { ...doors, publicUrl })
   const userInfo = createUserInfoSource({ outbound, hosts, monotonic, log })
   await composeSoap(server, { ...doors, soap: { isOn: config.soapLogin, userInfo } })

@@ -14,7 +14,7 @@ import {
   createAuthenticators,
 } from './authentication/authenticators.ts'
 import { isLoopback } from './authentication/key-source.ts'
-import { createThrottle } from './authentication/throttle.ts'
+import { createThrottle, type Throttle } from './authentication/throttle.ts'
 import { createDocumentIds } from './document-ids.ts'
 import { createGate, type Gate } from './index.ts'
 import { createPermissionResolver, type PermissionResolver } from './permission-resolver.ts'
@@ -24,6 +24,8 @@ import { type CallerRouteDependencies, registerCallerRoutes } from './routes.ts'
 export interface Callers {
   readonly gate: Gate
   readonly permissions: PermissionResolver
+  /** Counts what an address shows that nobody knows. */
+  readonly strangers: Pick<Throttle, 'isBlocked' | 'failed'>
   /** Registers `/whoami` and `/api-keys`, behind the guard. */
   registerRoutes(
     guarded: Server,
@@ -83,6 +85,7 @@ export function composeCallers(dependencies: CallersDependencies): Callers {
   return {
     gate,
     permissions,
+    strangers: throttle,
     registerRoutes(guarded, onChanged) {
       const { confirm } = gate
       registerCallerRoutes(guarded, { keys, now, randomBytes, confirm, onChanged })

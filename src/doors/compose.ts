@@ -14,13 +14,15 @@ import { registerIntrospectDoor } from './introspect-route.ts'
 import { createLogIn } from './log-in.ts'
 import { registerMetadataDoors } from './metadata-routes.ts'
 import { registerRevokeDoor } from './revoke-route.ts'
+import { createShownTokens, type Strangers } from './shown-tokens.ts'
 import { registerTokenDoor } from './token-route.ts'
 
 interface DoorsDependencies {
   readonly doorkeeping: Doorkeeping
   readonly engine: { readonly broker: Broker; readonly held: HeldLeases }
   readonly gate: Gate
-  readonly audit: Pick<AuditLog, 'denied'>
+  readonly strangers: Strangers
+  readonly audit: Pick<AuditLog, 'denied' | 'requireWritable'>
   readonly onProblem: DoorScopeDependencies['onProblem']
   /** The origin of this service. Undefined: as each request names it. */
   readonly publicUrl: string | undefined
@@ -29,16 +31,17 @@ interface DoorsDependencies {
 
 /** Registered outside the guard, because its requests and answers follow Salesforce. */
 export async function composeDoors(server: Server, dependencies: DoorsDependencies): Promise<void> {
-  const { doorkeeping, engine, gate, audit, onProblem, publicUrl, now } = dependencies
+  const { doorkeeping, engine, gate, strangers, audit, onProblem, publicUrl, now } = dependencies
   const { handOut, givenTo } = doorkeeping
   const { broker, held } = engine
   const identify = createClientIdentity(gate)
-  const ignoreRevocation = createIgnoredRevocations({ audit, held, givenTo })
+  const shown = createShownTokens({ held, strangers })
+  const ignoreRevocation = createIgnoredRevocations({ audit, shown, givenTo })
   await registerDoors(server, { gate, onProblem }, (scope) => {
     registerTokenDoor(scope, createLogIn({ handOut, identify }))
     registerRevokeDoor(scope, { identify, ignoreRevocation })
     registerIntrospectDoor(scope, { identify, held, now })
-    registerIdentityDoors(scope, { identify, held, broker })
+    registerIdentityDoors(scope, { identify, shown, broker, audit })
     registerMetadataDoors(scope, publicUrl)
     registerInstanceRoutes(scope)
   })

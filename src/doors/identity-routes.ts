@@ -1,23 +1,32 @@
 /** `…/services/oauth2/userinfo` and `/id/{org}/{user}`: whose token it is, from the lease. */
+import type { AuditLog } from '../audit/log.ts'
 import { onlyReadable } from '../callers/policy.ts'
-import { Secret } from '../crypto/secret.ts'
 import { BrokerError } from '../errors/errors.ts'
+import { FORM } from '../http/server/form-body.ts'
 import type { Server } from '../http/server/server.ts'
 import type { IdentifyClient } from '../tokens/oauth/client-identity.ts'
+import type { TokenForm } from '../tokens/oauth/oauth-request.ts'
 import type { Broker } from '../tokens/serve/broker.ts'
-import type { HeldLeases } from '../tokens/serve/held-leases.ts'
 import type { Lease } from '../tokens/serve/lease.ts'
 import { longIdentityOf } from '../tokens/serve/lease-identity.ts'
 import { bearerIn, readDoorClient } from './door-client.ts'
 import { addDoor, type DoorRequest, integrationInUrl, readParameters } from './door-scope.ts'
 import { identityAnswer, userinfoAnswer } from './identity-answer.ts'
 import { integrationToLogInTo } from './login-request.ts'
-import { IdentityParams, SalesforceErrorBody, SalesforceIdentity, Userinfo } from './schemas.ts'
+import {
+  IdentityParams,
+  SalesforceErrorBody,
+  SalesforceIdentity,
+  Userinfo,
+  UserinfoForm,
+} from './schemas.ts'
+import type { ShownTokens } from './shown-tokens.ts'
 
 interface IdentityDoorDependencies {
   readonly identify: IdentifyClient
-  readonly held: Pick<HeldLeases, 'of'>
+  readonly shown: Pick<ShownTokens, 'leaseOf'>
   readonly broker: Pick<Broker, 'lease' | 'requireStill'>
+  readonly audit: Pick<AuditLog, 'requireWritable'>
 }
 
 const REFUSALS = {
@@ -33,23 +42,27 @@ const WHO =
 
 export function registerIdentityDoors(
   scope: Server,
-  { identify, held, broker }: IdentityDoorDependencies,
+  { identify, shown, broker, audit }: IdentityDoorDependencies,
 ): void {
   /** Whoever shows a token has it. */
-  const shown = async (request: DoorRequest): Promise<Lease | undefined> => {
-    const token = bearerIn(request.headers.authorization)
-    if (token === undefined || token.startsWith('vk_')) return undefined
-    return held.of({ token: new Secret(token), name: integrationInUrl(request) })
+  const ownLease = async (request: DoorRequest, form: TokenForm): Promise<Lease | undefined> => {
+    // RFC 6750, section 2.2, has a place in the body, too.
+    const token = bearerIn(request.headers.authorization) ?? form.access_token
+    const isToken = token !== undefined && !token.startsWith('vk_')
+    return isToken ? shown.leaseOf(request, token) : undefined
   }
 
   const leaseFor = async (request: DoorRequest): Promise<Lease> => {
-    const own = await shown(request)
+    const form = readParameters(request)
+    const own = await ownLease(request, form)
     if (own) return own
-    const { proof, named } = readDoorClient(readParameters(request), request.headers.authorization)
+    const { proof, named } = readDoorClient(form, request.headers.authorization)
     const principal = await identify(request, proof)
     request.principal = principal
     const inUrl = integrationInUrl(request)
     const name = integrationToLogInTo({ proof, named }, inUrl, onlyReadable(principal))
+    // It may mint.
+    audit.requireWritable()
     const { lease } = await broker.lease(name, principal, { requestId: request.id })
     broker.requireStill(name, await identify(request, proof))
     return lease
@@ -68,16 +81,21 @@ export function registerIdentityDoors(
     return identityAnswer(lease)
   }
 
-  addDoor(scope, {
-    ...{ method: 'GET', path: '/services/oauth2/userinfo', operationId: 'getUserinfo' },
+  const userinfo = {
+    path: '/services/oauth2/userinfo',
     isResource: true,
-    schema: {
-      summary: 'Whose token it is',
-      description: WHO,
-      security: SECURITY,
-      response: { 200: Userinfo, ...REFUSALS },
-    },
-    handle: async (request) => userinfoAnswer(await leaseFor(request)),
+    handle: async (request: DoorRequest) => userinfoAnswer(await leaseFor(request)),
+  } as const
+  const schema = {
+    summary: 'Whose token it is',
+    description: WHO,
+    security: SECURITY,
+    response: { 200: Userinfo, ...REFUSALS },
+  }
+  addDoor(scope, { ...userinfo, method: 'GET', operationId: 'getUserinfo', schema })
+  addDoor(scope, {
+    ...{ ...userinfo, method: 'POST', operationId: 'postUserinfo' },
+    schema: { ...schema, consumes: [FORM], body: UserinfoForm },
   })
   addDoor(scope, {
     method: 'GET',

@@ -1,14 +1,13 @@
 /** Tells the audit of revocations that clients asked for. Nothing is revoked, because every other holder has the same token. */
 import type { AuditLog } from '../audit/log.ts'
-import { Secret } from '../crypto/secret.ts'
 import { isStoreTrouble } from '../errors/errors.ts'
 import type { GivenTokens } from '../tokens/look/given-tokens.ts'
-import type { HeldLeases } from '../tokens/serve/held-leases.ts'
 import { type DoorRequest, integrationInUrl } from './door-scope.ts'
+import type { ShownTokens } from './shown-tokens.ts'
 
 interface IgnoredRevocationsDependencies {
   readonly audit: Pick<AuditLog, 'denied'>
-  readonly held: Pick<HeldLeases, 'of'>
+  readonly shown: ShownTokens
   readonly givenTo: GivenTokens['givenTo']
 }
 
@@ -22,12 +21,12 @@ export type IgnoreRevocation = (
 export function createIgnoredRevocations(
   dependencies: IgnoredRevocationsDependencies,
 ): IgnoreRevocation {
-  const { audit, held, givenTo } = dependencies
+  const { audit, shown, givenTo } = dependencies
 
   const leaseOf = async (request: DoorRequest, token: string | undefined) => {
     if (token === undefined) return undefined
     try {
-      return await held.of({ token: new Secret(token), name: integrationInUrl(request) })
+      return await shown.leaseOf(request, token)
     } catch (error) {
       if (isStoreTrouble(error)) return undefined
       request.log.warn({ err: error }, 'a token to revoke could not be looked up')
@@ -39,6 +38,7 @@ export function createIgnoredRevocations(
     // Set by the door only where the client has a credential.
     const { principal } = request as { readonly principal?: DoorRequest['principal'] }
     const lease = await leaseOf(request, token)
+    if (principal === undefined && token !== undefined && !lease) await shown.countStranger(request)
     const named = principal && integrationInUrl(request)
     const integration = lease?.integration ?? named
     const client = principal?.id ?? (lease && givenTo(lease, request.ip))

@@ -1,4 +1,5 @@
 /** The description of the login host for OAuth clients (RFC 8414). */
+import { JWT_ALGORITHMS } from '../callers/authentication/jwt.ts'
 import { operation } from '../http/openapi/operation.ts'
 import type { Server } from '../http/server/server.ts'
 import type { DoorRequest } from './door-scope.ts'
@@ -35,15 +36,19 @@ function metadataOf(request: DoorRequest, publicUrl: string | undefined) {
   const name = integrationInUrl(request)
   const issuer = name === undefined ? origin : `${origin}/login/${encodeURIComponent(name)}`
   const endpoint = (path: string) => `${issuer}/services/oauth2/${path}`
-  const methods = ['client_secret_basic', 'client_secret_post']
+  const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
+  const algorithms = [...JWT_ALGORITHMS]
   return {
     issuer,
     token_endpoint: endpoint('token'),
     token_endpoint_auth_methods_supported: methods,
+    // RFC 8414 requires it beside private_key_jwt.
+    token_endpoint_auth_signing_alg_values_supported: algorithms,
     grant_types_supported: [...LOGIN_GRANTS],
     response_types_supported: [],
     introspection_endpoint: endpoint('introspect'),
     introspection_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_signing_alg_values_supported: algorithms,
     revocation_endpoint: endpoint('revoke'),
     userinfo_endpoint: endpoint('userinfo'),
   }

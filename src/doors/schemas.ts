@@ -95,6 +95,11 @@ export const IntrospectForm = formOf(
   ['token'],
 )
 
+export const UserinfoForm = formOf(
+  { access_token: text('The access token, where it is not in `Authorization`') },
+  [],
+)
+
 export const RevokeForm = formOf({ token: text('The access token') }, [])
 
 export const RevocationQuery = Type.Object(
@@ -170,10 +175,12 @@ export const AuthorizationServer = Type.Object(
     issuer: url,
     token_endpoint: url,
     token_endpoint_auth_methods_supported: listed,
+    token_endpoint_auth_signing_alg_values_supported: listed,
     grant_types_supported: listed,
     response_types_supported: listed,
     introspection_endpoint: url,
     introspection_endpoint_auth_methods_supported: listed,
+    introspection_endpoint_auth_signing_alg_values_supported: listed,
     revocation_endpoint: url,
     userinfo_endpoint: url,
   },

@@ -282,7 +282,7 @@ export function composeLeaseEngine(dependencies: LeaseEngineDependencies): Lease
     cache,
     insideLease: leaseFor('deployment'),
     tokens,
-    held: createHeldLeases({ reader, outcomes: store.outcomes, now }),
+    held: createHeldLeases({ reader, cache, outcomes: store.outcomes, now }),
     grants,
     start() {
       for (const part of [refreshTokens, refresher, queue, maintainer]) part.start()

@@ -285,16 +285,21 @@ const FIXTURES: Readonly<Record<string, () => Promise<Fixture> | Fixture>> = {
       isDenied: ({ status, body }) => status === 200 && body.active === false,
     }
   },
-  'GET /login/{integration}/services/oauth2/userinfo': async () => {
-    const name = await make('mine', secretBody())
-    return {
-      ask: asking('GET', `/login/${name}/services/oauth2/userinfo`),
-      isDenied: isForbiddenResource,
-    }
-  },
-  [`GET /login/{integration}/services/oauth2/userinfo ${SOURCE_NAME}`]: ofUnconnectedSource(
-    (name) => asking('GET', `/login/${name}/services/oauth2/userinfo`),
-    403,
+  ...Object.fromEntries(
+    (['GET', 'POST'] as const).flatMap((method) => {
+      const route = `${method} /login/{integration}/services/oauth2/userinfo`
+      const userinfo = (name: string) => asking(method, `/login/${name}/services/oauth2/userinfo`)
+      return [
+        [
+          route,
+          async () => {
+            const name = await make('mine', secretBody())
+            return { ask: userinfo(name), isDenied: isForbiddenResource }
+          },
+        ],
+        [`${route} ${SOURCE_NAME}`, ofUnconnectedSource(userinfo, 403)],
+      ]
+    }),
   ),
   'GET /login/{integration}/id/{org}/{user}': async () => {
     const name = await make('mine', secretBody())

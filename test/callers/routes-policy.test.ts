@@ -40,6 +40,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /login/{integration}/services/oauth2/revoke': { permission: 'public' },
   'POST /login/{integration}/services/oauth2/revoke': { permission: 'public' },
   'GET /login/{integration}/services/oauth2/userinfo': { permission: 'a token' },
+  'POST /login/{integration}/services/oauth2/userinfo': { permission: 'a token' },
   'GET /login/{integration}/id/{org}/{user}': { permission: 'a token' },
   'GET /.well-known/oauth-authorization-server/login/{integration}': { permission: 'public' },
   'GET /oauth/callback': { permission: 'public' },

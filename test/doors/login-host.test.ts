@@ -210,6 +210,45 @@ t.test('userinfo and the identity URL say whose token it is', async (t) => {
   }
 })
 
+t.test('POST userinfo is answered as GET, with the token in the body too', async (t) => {
+  const { id } = await logIn()
+  const asked = [
+    { headers: bearer(accessToken), form: '' },
+    { headers: bearer(reader.key), form: '' },
+    { form: { access_token: accessToken } },
+    { form: asReader },
+  ]
+  for (const place of ['', '/login/billing']) {
+    for (const request of asked) {
+      const path = `${place}/services/oauth2/userinfo`
+      t.match(await ask({ path, ...request }), { status: 200, body: { sub: id } })
+    }
+  }
+  const path = `${BILLING}/userinfo`
+  t.match(await ask({ path, form: { access_token: 'unknown' } }), { status: 403 })
+  const json = { 'content-type': 'application/json' }
+  t.match(await ask({ path, form: '{}', headers: json }), {
+    ...{ status: 400, body: { error: 'invalid_request' } },
+  })
+})
+
+t.test('JSON is refused at each endpoint by what it reads', async (t) => {
+  const headers = { 'content-type': 'application/json' }
+  const words = {
+    token: 'unsupported_grant_type',
+    revoke: 'invalid_request',
+    introspect: 'invalid_request',
+  }
+  for (const [endpoint, error] of Object.entries(words)) {
+    const answer = await ask({ path: `${BILLING}/${endpoint}`, form: '{}', headers })
+    t.match(
+      answer,
+      { status: 400, body: { error, error_description: /^media_type_unsupported: / } },
+      endpoint,
+    )
+  }
+})
+
 t.test('a name that no integration can have is refused', async (t) => {
   const place = '/login/Not%20a%20name'
   for (const credential of [accessToken, wide.key]) {
@@ -236,6 +275,8 @@ t.test('a client with discovery finds the endpoints', async (t) => {
     const server = await oauth.processDiscoveryResponse(issuer, response)
     t.equal(server.token_endpoint, `${url}${place}/services/oauth2/token`)
     t.equal(server.revocation_endpoint, `${url}${place}/services/oauth2/revoke`)
+    t.ok(server.token_endpoint_auth_methods_supported?.includes('private_key_jwt'))
+    t.ok(server.token_endpoint_auth_signing_alg_values_supported?.includes('RS256'))
     const client = { client_id: reader.id }
     const secret = oauth.ClientSecretPost(reader.key)
     const granted = await oauth.clientCredentialsGrantRequest(server, client, secret, {}, insecure)

@@ -5,10 +5,14 @@ import { startFleet } from '../support/fleet.ts'
 import { lifeKnown } from '../support/lease-life.ts'
 import { startRedis } from '../support/redis.ts'
 import { monitorLines } from '../support/redis-monitor.ts'
+import { login, soap, told } from './soap-world.ts'
 import { doorWorld } from './world.ts'
 
 let ahead = 0
-const world = await doorWorld(t, { now: () => Date.now() + ahead })
+const world = await doorWorld(t, {
+  now: () => Date.now() + ahead,
+  env: { VALETKEY_METRICS_PORT: '1' },
+})
 const { simulator, ask, call, makeKey, broker } = world
 const { myDomain } = simulator.origins
 
@@ -182,9 +186,9 @@ t.test('a loop ends with a refusal, and its next login after 30 s is answered', 
   ahead += 30_001
   t.equal((await place.logIn(SAME)).status, 200)
 
-  const told = () => broker.audit().filter(({ action }) => action === 'login.looped')
-  await eventually(() => told().length > 0)
-  t.match(told(), [
+  const loops = () => broker.audit().filter(({ action }) => action === 'login.looped')
+  await eventually(() => loops().length > 0)
+  t.match(loops(), [
     {
       ...{ integration: 'loop', principal: 'api-key:loop', outcome: 'denied' },
       detail: { reason: 'token_still_live', address: '203.0.113.7' },
@@ -192,6 +196,23 @@ t.test('a loop ends with a refusal, and its next login after 30 s is answered', 
   ])
   const lines = broker.logs().split('\n')
   t.equal(lines.filter((line) => line.includes('logs in again and again')).length, 1)
+  const metricsPort = await broker.app.metrics?.listen({ host: '127.0.0.1', port: 0 })
+  const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+  t.match(metrics, /^valetkey_login_loops_total 2$/m)
+})
+
+t.test('a loop of SOAP logins ends with a fault that says why', async (t) => {
+  const place = await placeOf('soap-loop')
+  const { key } = place.key
+  const path = '/login/soap-loop/services/Soap/u/60.0'
+  const logIn = () => ask(soap(login('soap-loop', key), { path, headers: SAME }))
+  for (let i = 0; i < 20; i += 1) t.match(told(await logIn()), { status: 200 })
+  t.match(told(await logIn()), {
+    ...{ status: 500, faultcode: 'sf:INVALID_LOGIN', exceptionCode: 'INVALID_LOGIN' },
+    faultstring: /^INVALID_LOGIN: token_still_live: .*Session Settings.*instance_url/,
+  })
+  ahead += 30_001
+  t.match(told(await logIn()), { status: 200 })
 })
 
 t.test('a loop after a look that is older than it gets the new token', async (t) => {

@@ -26,6 +26,18 @@ export async function runDoors(call: Witness, { canaries }: Scene): Promise<void
       body: new URLSearchParams(form).toString(),
       ...{ type: FORM, authorization: authorization ?? null },
     })
+  const soap = (
+    path: string,
+    operation: string,
+    parameters: Readonly<Record<string, string>>,
+    session = '',
+  ) => {
+    const inner = Object.entries(parameters).map(([name, text]) => `<${name}>${text}</${name}>`)
+    const header = `<s:Header><SessionHeader><sessionId>${session}</sessionId></SessionHeader></s:Header>`
+    const body = `<s:Body><${operation} xmlns="urn:partner.soap.sforce.com">${inner.join('')}</${operation}></s:Body>`
+    const envelope = `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/">${header}${body}</s:Envelope>`
+    return call('POST', path, { body: envelope, type: 'text/xml', authorization: null })
+  }
   const get = (path: string, authorization: string | null = null) =>
     call('GET', path, { authorization })
 
@@ -53,6 +65,18 @@ export async function runDoors(call: Witness, { canaries }: Scene): Promise<void
       }
       await call('POST', path, { body: { ...client, ...credentials }, authorization: null })
       await call('POST', path, { body: key, type: 'text/plain', authorization: null })
+    }
+    for (const place of ['/login/jwt-bearer', '']) {
+      for (const api of ['u', 'c']) {
+        const path = `${place}/services/Soap/${api}/60.0`
+        await soap(path, 'login', { username: 'jwt-bearer', password: key })
+        await soap(path, 'login', { username: 'jwt-bearer', password: `${key}SecurityToken` })
+        await soap(path, 'login', { username: key, password: key })
+        await soap(path, key, { username: 'jwt-bearer', password: key })
+        await soap(path, 'logout', {}, key)
+        await call('POST', path, { body: `<a>${key}</a`, type: 'text/xml', authorization: null })
+      }
+      await soap(`${place}/services/Soap/u/${key}`, 'login', { password: key })
     }
     await post('/oauth/token', { ...credentials, ...client, rejected: key })
     await post('/oauth/token', { ...credentials, ...client, [key]: 'x' })
@@ -83,7 +107,9 @@ export async function runDoors(call: Witness, { canaries }: Scene): Promise<void
     await post(`${place}/introspect?token=${inUrl}`, client)
     await get(`${place}/userinfo`, `Bearer ${token}`)
     await get(`${place}/userinfo?access_token=${inUrl}`)
+    await post(`${place}/userinfo`, { access_token: token })
   }
+  await soap('/login/jwt-bearer/services/Soap/u/60.0', 'logout', {}, token)
   // A loop, which is told to people.
   for (let i = 0; i < 25; i += 1) {
     await post(`${DOOR}/token`, { grant_type: 'client_credentials', ...client })

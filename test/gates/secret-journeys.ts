@@ -53,7 +53,8 @@ export function createWitness({ url, adminKey, canaries, evidence }: Scene) {
     evidence.push({ source: `headers of ${source}`, content: JSON.stringify(shown) })
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
     const read = isJson && text !== '' ? JSON.parse(text) : text
-    const handedOut = response.ok ? (read.access_token ?? read.key) : undefined
+    const [, session] = /<sessionId>([^<]+)</.exec(text) ?? []
+    const handedOut = response.ok ? (read.access_token ?? read.key ?? session) : undefined
     // The link that a person is to open: its state is noted by who opens it.
     const isLink = response.ok && read.authorization_url !== undefined
     if (isLink) return { status: response.status, body: read }

@@ -184,6 +184,12 @@ for (const [engine, prepare] of Object.entries(STAGES)) {
       t.ok(names.has(name), `there was a secret of the kind ${name}`)
     }
 
+    const bySoap = 'headers of POST /login/jwt-bearer/services/Soap/u/60.0 200'
+    t.ok(
+      scene.evidence.some(({ source }) => source === bySoap),
+      'a session was handed out by SOAP',
+    )
+
     const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
     t.match(metrics, /valetkey_token_reads_total\{result="hit"\} [1-9]/)
     scene.evidence.push({ source: 'metrics', content: metrics })

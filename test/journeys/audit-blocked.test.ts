@@ -83,6 +83,10 @@ async function assertClosed(t: Test, call: Call): Promise<void> {
   const change = { description: 'x' }
   t.match(await call('PATCH', '/integrations/billing', { body: change }), BLOCKED)
   t.match(await call('DELETE', '/tokens/billing'), BLOCKED)
+  // It may mint for this answer.
+  t.match(await call('GET', '/login/billing/services/oauth2/userinfo'), {
+    ...{ status: 503, body: { error_description: /^audit_unavailable: / } },
+  })
   t.equal((await call('GET', '/livez')).status, 200)
   t.equal((await call('GET', '/integrations')).status, 200, 'what only reads goes on')
   const ready = await call('GET', '/readyz')

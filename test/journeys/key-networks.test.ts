@@ -26,6 +26,8 @@ t.test('a key with networks is unknown from elsewhere, at every door', async (t)
     t.equal(status, 200, address)
     t.equal(body.permissions[0].permission, 'tokens:read')
   }
+  const withPort = await call('GET', '/whoami', { key, ...from(`${HOME}:52011`) })
+  t.equal(withPort.status, 401, 'an entry with a port is no address')
   const absent = await call('GET', '/whoami', { key: `${key.slice(0, -1)}_`, ...from(AWAY) })
   const away = await call('GET', '/whoami', { key, ...from(AWAY) })
   t.equal(away.status, 401)

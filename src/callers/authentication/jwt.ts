@@ -21,7 +21,8 @@ interface JwtAuthenticator extends Authenticator {
   issuers(): readonly { readonly issuer: string; readonly isFresh: boolean | undefined }[]
 }
 
-const ALGORITHMS = [
+/** Of signatures, unless the settings of the issuer name fewer. */
+export const JWT_ALGORITHMS = [
   'RS256',
   'RS384',
   'RS512',
@@ -161,10 +162,10 @@ async function verifiedClaims(
   { settings, keys }: Issuer,
   now: number,
 ): Promise<Claims> {
-  const { issuer, audience, typ, algorithms = ALGORITHMS } = settings
+  const { issuer, audience, typ, algorithms = JWT_ALGORITHMS } = settings
   try {
     const { payload } = await jwtVerify(token, (header) => keys.find(header), {
-      algorithms: ALGORITHMS.filter((algorithm) => algorithms.includes(algorithm)),
+      algorithms: JWT_ALGORITHMS.filter((algorithm) => algorithms.includes(algorithm)),
       issuer,
       audience: [audience].flat(),
       clockTolerance: LEEWAY_SECONDS,

@@ -8,6 +8,7 @@ import type { HeldLeases } from '../../tokens/serve/held-leases.ts'
 import type { DoorScopeDependencies } from '../door-scope.ts'
 import { createIgnoredRevocations } from '../ignored-revocations.ts'
 import { createLogIn } from '../log-in.ts'
+import { createShownTokens, type Strangers } from '../shown-tokens.ts'
 import { registerSoapDoor } from './soap-route.ts'
 import { registerSoapScope } from './soap-scope.ts'
 import type { UserInfoSource } from './user-info-source.ts'
@@ -16,6 +17,7 @@ interface SoapDependencies {
   readonly doorkeeping: Doorkeeping
   readonly engine: { readonly held: HeldLeases }
   readonly gate: Gate
+  readonly strangers: Strangers
   readonly audit: Pick<AuditLog, 'denied'>
   readonly onProblem: DoorScopeDependencies['onProblem']
   readonly soap: {
@@ -28,10 +30,11 @@ interface SoapDependencies {
 
 /** Registered outside the guard, because its requests and answers follow Salesforce. */
 export async function composeSoap(server: Server, dependencies: SoapDependencies): Promise<void> {
-  const { doorkeeping, engine, gate, audit, onProblem, soap, now } = dependencies
+  const { doorkeeping, engine, gate, strangers, audit, onProblem, soap, now } = dependencies
   const { handOut, givenTo } = doorkeeping
   const logIn = createLogIn({ handOut, identify: createClientIdentity(gate) })
-  const ignoreRevocation = createIgnoredRevocations({ audit, held: engine.held, givenTo })
+  const shown = createShownTokens({ held: engine.held, strangers })
+  const ignoreRevocation = createIgnoredRevocations({ audit, shown, givenTo })
   const { isOn, userInfo } = soap
   await registerSoapScope(server, { gate, onProblem }, isOn, (scope) =>
     registerSoapDoor(scope, { logIn, ignoreRevocation, userInfo, now }),

@@ -29,6 +29,7 @@ export const WORKED_EXAMPLES: Readonly<Record<string, WorkedExample>> = {
   ignoreRevocationByUrl: { parameters: client },
   introspectToken: { parameters: client, body: { token: '00D…!AQ…' } },
   getUserinfo: { parameters: client },
+  postUserinfo: { parameters: client, body: {} },
   getSalesforceIdentity: {
     parameters: { ...client, org: '00D000000000001EAA', user: '005000000000001AAA' },
   },

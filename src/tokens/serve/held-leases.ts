@@ -5,7 +5,7 @@ import { isBound } from '../../dpop/binding.ts'
 import { TEXT_FORMS } from '../../http/text-forms.ts'
 import type { Outcomes } from '../../store/store.ts'
 import { type Lease, tokenIdOf } from './lease.ts'
-import type { Entry } from './lease-cache.ts'
+import type { Entry, LeaseCache } from './lease-cache.ts'
 import type { LeaseReader } from './lease-reader.ts'
 import { maySee } from './servable.ts'
 
@@ -13,6 +13,7 @@ export type HeldLeases = ReturnType<typeof createHeldLeases>
 
 interface HeldLeasesDependencies {
   readonly reader: Pick<LeaseReader, 'trusted' | 'read'>
+  readonly cache: Pick<LeaseCache, 'values'>
   readonly outcomes: Pick<Outcomes, 'holders'>
   readonly now: () => number
 }
@@ -25,9 +26,23 @@ interface Shown {
 
 const NAME = new RegExp(TEXT_FORMS.name.pattern)
 
-export function createHeldLeases({ reader, outcomes, now }: HeldLeasesDependencies) {
+export function createHeldLeases({ reader, cache, outcomes, now }: HeldLeasesDependencies) {
   const entryOf = async (name: string): Promise<Entry | undefined> =>
     reader.trusted(name) ?? (await reader.read(name, () => true)).entry
+
+  const leaseIn = (entry: Entry | undefined, tokenId: string): Lease | undefined => {
+    const lease = entry?.lease
+    const isHeld = lease?.tokenId === tokenId && lease.expiresAt > now()
+    return isHeld && entry?.integration.serveTokens ? lease : undefined
+  }
+
+  const namesInMemory = (tokenId: string): readonly string[] => {
+    const names: string[] = []
+    for (const { lease, integration } of cache.values()) {
+      if (lease?.tokenId === tokenId) names.push(integration.name)
+    }
+    return names
+  }
 
   const find = async (
     { token, name }: Shown,
@@ -39,9 +54,8 @@ export function createHeldLeases({ reader, outcomes, now }: HeldLeasesDependenci
     const names = name === undefined ? await outcomes.holders(tokenId) : [name]
     for (const one of names.filter(isAsked)) {
       const entry = await entryOf(one)
-      const lease = entry?.lease
-      const isHeld = lease?.tokenId === tokenId && lease.expiresAt > now()
-      if (entry && isHeld && entry.integration.serveTokens && isFor(entry)) return lease
+      const lease = leaseIn(entry, tokenId)
+      if (entry && lease && isFor(entry)) return lease
     }
     return undefined
   }
@@ -57,5 +71,12 @@ export function createHeldLeases({ reader, outcomes, now }: HeldLeasesDependenci
         (entry) => maySee(entry, entry.integration.name, principal),
         (name) => mightAllow(principal, 'tokens:read', name),
       ),
+    /** As `of`, without the store: an integration that this replica did not use is unknown. */
+    inMemory({ token, name }: Shown): Lease | undefined {
+      const tokenId = tokenIdOf(token)
+      const names = name === undefined ? namesInMemory(tokenId) : [name]
+      const leases = names.map((one) => leaseIn(reader.trusted(one), tokenId))
+      return leases.find((lease) => lease !== undefined)
+    },
   }
 }
