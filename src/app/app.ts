@@ -205,8 +205,8 @@ export async function createApp(dependencies: AppDependencies): Promise<App> {
   const telling = tellingGate(gate, trust)
   await registerOAuthRoutes(server, { handOut, gate: telling, onProblem })
   const doors = {
-    ...{ doorkeeping, engine, gate: telling, strangers, audit, onProblem },
-    now: runtime.now,
+    ...{ doorkeeping, engine, audit, onProblem, now: runtime.now },
+    callers: { gate: telling, strangers },
   }
   await composeDoors(server, { ...doors, publicUrl })
   const userInfo = createUserInfoSource({ outbound, hosts, monotonic, log })

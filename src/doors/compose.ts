@@ -20,8 +20,7 @@ import { registerTokenDoor } from './token-route.ts'
 interface DoorsDependencies {
   readonly doorkeeping: Doorkeeping
   readonly engine: { readonly broker: Broker; readonly held: HeldLeases }
-  readonly gate: Gate
-  readonly strangers: Strangers
+  readonly callers: { readonly gate: Gate; readonly strangers: Strangers }
   readonly audit: Pick<AuditLog, 'denied' | 'requireWritable'>
   readonly onProblem: DoorScopeDependencies['onProblem']
   /** The origin of this service. Undefined: as each request names it. */
@@ -31,8 +30,9 @@ interface DoorsDependencies {
 
 /** Registered outside the guard, because its requests and answers follow Salesforce. */
 export async function composeDoors(server: Server, dependencies: DoorsDependencies): Promise<void> {
-  const { doorkeeping, engine, gate, strangers, audit, onProblem, publicUrl, now } = dependencies
+  const { doorkeeping, engine, callers, audit, onProblem, publicUrl, now } = dependencies
   const { handOut, givenTo } = doorkeeping
+  const { gate, strangers } = callers
   const { broker, held } = engine
   const identify = createClientIdentity(gate)
   const shown = createShownTokens({ held, strangers })

@@ -16,8 +16,7 @@ import type { UserInfoSource } from './user-info-source.ts'
 interface SoapDependencies {
   readonly doorkeeping: Doorkeeping
   readonly engine: { readonly held: HeldLeases }
-  readonly gate: Gate
-  readonly strangers: Strangers
+  readonly callers: { readonly gate: Gate; readonly strangers: Strangers }
   readonly audit: Pick<AuditLog, 'denied'>
   readonly onProblem: DoorScopeDependencies['onProblem']
   readonly soap: {
@@ -30,8 +29,9 @@ interface SoapDependencies {
 
 /** Registered outside the guard, because its requests and answers follow Salesforce. */
 export async function composeSoap(server: Server, dependencies: SoapDependencies): Promise<void> {
-  const { doorkeeping, engine, gate, strangers, audit, onProblem, soap, now } = dependencies
+  const { doorkeeping, engine, callers, audit, onProblem, soap, now } = dependencies
   const { handOut, givenTo } = doorkeeping
+  const { gate, strangers } = callers
   const logIn = createLogIn({ handOut, identify: createClientIdentity(gate) })
   const shown = createShownTokens({ held: engine.held, strangers })
   const ignoreRevocation = createIgnoredRevocations({ audit, shown, givenTo })
